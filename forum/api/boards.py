@@ -1,0 +1,183 @@
+"""Boards over HTTP: which there are, their threads, opening one."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import AfterValidator, Field
+from sqlmodel import col
+
+from forum import boards, pages, posts, threads
+from forum.api.dependencies import (
+    CurrentMember,
+    CurrentViewer,
+    IdempotencyKey,
+    Now,
+    Reading,
+    TheHouse,
+    Work,
+    throttle_posting,
+)
+from forum.api.posts import PostInThread, links_allowed, post_in_transaction
+from forum.api.problems import documented
+from forum.api.threads import Thread, in_transaction, robots, shown
+from forum.api.wire import (
+    After,
+    Body,
+    Limit,
+    Shown,
+    Slug,
+    Title,
+    Wanted,
+    Warning_,
+    answer,
+    fresh,
+    next_link,
+    visible,
+)
+from forum.boards import Board as BoardRow
+from forum.errors import NotFound
+from forum.permissions import Act, allow
+
+router = APIRouter(tags=["boards"])
+
+
+class Board(Shown):
+    """A place for threads on one subject."""
+
+    slug: str = Field(examples=["new-here"])
+    name: str = Field(examples=["New here? Start here"])
+    group: str = Field(description="The heading under which the board stands", examples=["Welcome"])
+    description: str
+    help_html: str = Field(description="Who helps now: show it to guests before anything else")
+    readers: list[str] = Field(description="`everyone`, `member`, or the roles that may read")
+    openers: list[str] = Field(description="Who may open threads")
+    repliers: list[str] = Field(description="Who may reply")
+    indexable: bool = Field(description="Whether search engines may index it")
+    advised: bool = Field(description="Whether advisers answer here")
+    threads: int
+    posts: int
+    last_post_at: datetime | None = Field(examples=["2026-07-27T16:40:00Z"])
+
+
+class BoardList(Shown):
+    """Every board that you may see, in order."""
+
+    items: list[Board]
+    next: str | None = Field(description="Always null: boards are few")
+
+
+class ThreadList(Shown):
+    """A page of threads."""
+
+    items: list[Thread]
+    next: str | None
+
+
+class NewThread(Wanted):
+    """A title and the first post."""
+
+    title: Annotated[Title, AfterValidator(visible)]
+    body_markdown: Body
+    content_warning: Warning_ | None = None
+
+
+class OpenedThread(Thread):
+    """The new thread, with the post that opened it."""
+
+    first_post: PostInThread
+
+
+@router.get("/boards", response_model=BoardList, responses=documented(422))
+async def list_boards(request: Request, viewer: CurrentViewer, reading: Reading) -> Response:
+    """List the boards that you may see."""
+    rows = await reading.rows(boards.readable(viewer))
+    totals = {row.board_id: row for row in await reading.rows(threads.totals())}
+    return fresh(request, BoardList(items=[_board(row, totals.get(row.id)) for row in rows], next=None))
+
+
+@router.get("/boards/{slug}", response_model=Board, responses=documented(404, 422))
+async def get_board(request: Request, slug: Slug, viewer: CurrentViewer, reading: Reading) -> Response:
+    """Read a board's card."""
+    row = await reading.row(boards.readable(viewer).where(col(BoardRow.slug) == slug))
+    if row is None:
+        raise NotFound("There is no such board.")
+    totals = await reading.row(threads.totals().where(col(threads.Thread.board_id) == row.id))
+    return fresh(request, _board(row, totals), headers=robots(row))
+
+
+@router.get("/boards/{slug}/threads", response_model=ThreadList, responses=documented(404, 422))
+async def list_threads(
+    request: Request,
+    slug: Slug,
+    viewer: CurrentViewer,
+    reading: Reading,
+    limit: Limit = 20,
+    after: After = None,
+) -> Response:
+    """List a board's threads: pinned first, then by the latest post."""
+    place = pages.place(after, threads.BY_LAST_POST) if after is not None else None
+    board = await reading.row(boards.readable(viewer).where(col(BoardRow.slug) == slug))
+    if board is None:
+        raise NotFound("There is no such board.")
+    rows = await reading.rows(threads.on_board(viewer, board.id, place, limit + 1))
+    going_on = _cursor(rows[limit - 1]) if len(rows) > limit else None
+    page = ThreadList(items=[Thread(**shown(row)) for row in rows[:limit]], next=going_on)
+    everyone_sees_it = all(row.visibility == threads.Standing.VISIBLE for row in rows)
+    return fresh(request, page, shared=everyone_sees_it, headers={**robots(board), **next_link(request, going_on)})
+
+
+@router.post(
+    "/boards/{slug}/threads",
+    status_code=201,
+    response_model=OpenedThread,
+    responses=documented(401, 403, 404, 409, 413, 422, 429),
+)
+async def open_thread(
+    slug: Slug,
+    wanted: NewThread,
+    viewer: CurrentMember,
+    key: IdempotencyKey,
+    work: Work,
+    house: TheHouse,
+    now: Now,
+) -> Response:
+    """Open a thread with its first post."""
+    repeat = key.of(wanted)
+    post_id = await repeat.earlier(work, now) if repeat else None
+    if post_id is None:
+        await throttle_posting(house, viewer, now)
+        draft = posts.Draft(wanted.body_markdown, content_warning=wanted.content_warning)
+        place = await posts.place_on_board(work, viewer, slug, draft, now)
+        allow(Act.OPEN_THREAD, viewer, place)
+        allowed = links_allowed(house, viewer, now)
+        post = await posts.open_thread(work, viewer, place, wanted.title, draft, house.gate, now, links_allowed=allowed)
+        post_id = str(post.id)
+        if repeat:
+            await repeat.keep(work, post_id, now)
+    first_post = await post_in_transaction(work, viewer, int(post_id))
+    thread = await in_transaction(work, viewer, first_post.thread_id)
+    opened = OpenedThread(**dict(thread), first_post=first_post)
+    return answer(opened, 201, {"Location": f"/api/v1/threads/{thread.id}"})
+
+
+def _board(row: Any, totals: Any) -> Board:
+    return Board(
+        slug=row.slug,
+        name=row.name,
+        group=row.section,
+        description=row.description,
+        help_html=row.help_html,
+        readers=row.readers,
+        openers=row.openers,
+        repliers=row.repliers,
+        indexable=row.indexable,
+        advised=row.advised,
+        threads=totals.threads if totals else 0,
+        posts=totals.posts if totals else 0,
+        last_post_at=totals.last_post_at if totals else None,
+    )
+
+
+def _cursor(row: Any) -> str:
+    return pages.cursor(row.pinned, row.last_post_at, row.id)

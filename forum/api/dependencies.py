@@ -1,0 +1,180 @@
+"""What routes ask for: a unit of work, a reader, the viewer, the throttle, a safe repeat."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request, params
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forum import clock, members
+from forum.api.wire import storable
+from forum.database import Database, Reader
+from forum.errors import Forbidden, NotSignedIn
+from forum.gate import Gate
+from forum.idempotency import Repeat
+from forum.members import Viewer
+from forum.sessions import Doorkeeper, Transport
+from forum.settings import Settings
+from forum.throttle import Throttle
+
+COOKIE = "__Host-forum-session"  # RFC 6265bis §4.1.3.2: this host only, over TLS only
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+
+@dataclass(frozen=True)
+class House:
+    """What one process of the forum is made of; `app.py` builds it."""
+
+    settings: Settings
+    database: Database
+    gate: Gate
+    doorkeeper: Doorkeeper
+    throttle: Throttle
+
+
+async def _house(request: Request) -> House:
+    house: House = request.app.state.house
+    return house
+
+
+TheHouse = Annotated[House, Depends(_house)]
+
+
+async def _now() -> datetime:
+    return clock.now()
+
+
+Now = Annotated[datetime, Depends(_now)]
+
+
+async def _work(house: TheHouse) -> AsyncIterator[AsyncSession]:
+    async with house.database.work() as session:
+        yield session
+
+
+# "function" ends before the answer leaves: what a client was told is on disk, and a failed commit is an error.
+Work = Annotated[AsyncSession, Depends(_work, scope="function")]
+
+
+async def _reading(house: TheHouse) -> AsyncIterator[Reader]:
+    async with house.database.reading() as reader:
+        yield reader
+
+
+Reading = Annotated[Reader, Depends(_reading, scope="function")]
+
+
+async def _viewer(request: Request, house: TheHouse, now: Now) -> Viewer:
+    token, transport = _token(request)
+    if token is None:
+        return members.GUEST
+    viewer = house.doorkeeper.recall(token)
+    if viewer is None:
+        async with house.database.reading() as reader:
+            viewer = await house.doorkeeper.recognise(reader, token, now)
+    if viewer.id and transport == Transport.COOKIE and request.method not in SAFE_METHODS:
+        refuse_forgery(request, house.settings)
+    return viewer
+
+
+CurrentViewer = Annotated[Viewer, Depends(_viewer)]
+
+
+async def _member(viewer: CurrentViewer) -> Viewer:
+    if viewer.id is None:
+        raise NotSignedIn("Sign in first.")
+    return viewer
+
+
+CurrentMember = Annotated[Viewer, Depends(_member)]
+
+
+def _token(request: Request) -> tuple[str | None, Transport]:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token:
+        return token.strip(), Transport.BEARER
+    return request.cookies.get(COOKIE), Transport.COOKIE
+
+
+def refuse_forgery(request: Request, settings: Settings) -> None:
+    """Raise Forbidden when a browser was made to send its cookie by a page that is not ours to trust."""
+    origin = request.headers.get("origin")
+    if request.headers.get("sec-fetch-site") in {"same-origin", "none"} or origin in settings.allowed_origins:
+        return
+    if origin is not None and origin.partition("://")[2] == request.headers.get("host"):
+        return
+    raise Forbidden("This came from another site's page. With a cookie, only our own pages may change things.")
+
+
+def _as_key(key: str | None) -> str | None:
+    return None if key is None else storable(key)
+
+
+@dataclass(frozen=True)
+class RepeatKey:
+    """The Idempotency-Key of a request, if it has one."""
+
+    member: Viewer
+    route: str
+    key: str | None
+
+    def of(self, body: BaseModel) -> Repeat | None:
+        """The safe repeat of this body."""
+        if self.key is None or self.member.id is None:
+            return None
+        return Repeat(self.member.id, self.route, self.key, body.model_dump_json().encode())
+
+
+async def _repeat_key(
+    request: Request,
+    member: CurrentMember,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=200,
+            pattern=r"^[\x21-\x7e]+$",
+            description="The same key and body give the same result again for 24 hours: safe to send twice.",
+            examples=["0197-7f3a-reply-1"],
+        ),
+    ] = None,
+) -> RepeatKey:
+    return RepeatKey(member, request.url.path, idempotency_key)
+
+
+IdempotencyKey = Annotated[RepeatKey, Depends(_repeat_key)]
+
+
+async def only_known_parameters(request: Request) -> None:
+    """Refuse query parameters that the route does not have: a misspelt one must not be silently ignored."""
+    if not request.query_params:
+        return
+    known = _query_names(request.scope["route"])
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        faults: list[Any] = [
+            {"type": "extra", "loc": ("query", name), "msg": "There is no such parameter here."} for name in unknown
+        ]
+        raise RequestValidationError(faults)
+
+
+def _query_names(route: APIRoute) -> set[str]:
+    fields = get_flat_params(route.dependant)
+    return {field.alias for field in fields if isinstance(field.field_info, params.Query)}
+
+
+async def throttle_posting(house: TheHouse, member: CurrentMember, now: Now) -> None:
+    """Count one post of this member; newcomers are asked to go slower. Raises Throttled."""
+    name = "newcomer_posting" if member.is_newcomer(house.settings.newcomer_days, now) else "posting"
+    await house.throttle.hit(house.settings.limit(name), "posting", member.id)
+
+
+async def throttle_editing(house: TheHouse, member: CurrentMember) -> None:
+    """Count one edit of this member. Raises Throttled."""
+    await house.throttle.hit(house.settings.limit("editing"), "editing", member.id)

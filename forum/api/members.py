@@ -1,0 +1,213 @@
+"""Members over HTTP: joining, public cards, one's own profile."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import EmailStr, Field
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum import advisers, members, names, posts, sessions, throttle
+from forum.api.dependencies import (
+    CurrentMember,
+    CurrentViewer,
+    Now,
+    Reading,
+    TheHouse,
+    Work,
+    throttle_editing,
+)
+from forum.api.problems import documented
+from forum.api.wire import Handle, Moment, Password, Shown, Text, Wanted, answer, fresh
+from forum.boards import Board
+from forum.database import Reader
+from forum.errors import Invalid, NotFound
+from forum.gate import Submission
+from forum.members import Member as MemberRow
+from forum.members import Role, Viewer
+
+router = APIRouter(tags=["members"])
+
+DisplayName = Annotated[Text, Field(min_length=1, max_length=names.NAME_MAX, examples=["Suzie"])]
+
+
+class Organisation(Shown):
+    """Whom an adviser speaks for."""
+
+    title: str = Field(examples=["Online adviser"])
+    organisation: str = Field(examples=["Example Family Charity"])
+
+
+class Member(Shown):
+    """What everybody may know of a member."""
+
+    handle: str = Field(examples=["suzie"])
+    name: str = Field(examples=["Suzie"])
+    title: str | None = Field(examples=["Online adviser"])
+    joined_at: Moment
+    posts: int = Field(description="Posts that you may read")
+    adviser: Organisation | None
+
+
+class MemberList(Shown):
+    """The members that were asked for and exist."""
+
+    items: list[Member]
+    next: str | None = Field(description="Always null")
+
+
+class Me(Shown):
+    """Your own profile: only you see it."""
+
+    id: UUID
+    handle: str
+    name: str
+    title: str | None
+    email: str
+    email_verified: bool
+    roles: list[str] = Field(examples=[["moderator"]])
+    moderated_boards: list[str] = Field(description="The boards that you moderate, if not the whole forum")
+    standing: str = Field(examples=["active"])
+    rules_version: int | None = Field(description="The version of the rules that you accepted")
+    joined_at: Moment
+
+
+class Joining(Wanted):
+    """Who you want to be here. Choose a name that does not give you away."""
+
+    handle: Text = Field(
+        min_length=names.HANDLE_MIN,
+        max_length=60,
+        description="Letters and digits of any script, with `_`, `-`, `.` between them",
+        examples=["quiet-heron"],
+    )
+    name: DisplayName
+    email: EmailStr = Field(max_length=254, examples=["heron@example.org"])
+    password: Password
+    rules_version: int | None = Field(
+        None, ge=1, lt=2**31, description="The version of `/rules` that you accept", examples=[1]
+    )
+
+
+class ProfileChange(Wanted):
+    """Another display name."""
+
+    name: DisplayName
+
+
+class PasswordChange(Wanted):
+    """Your present password and the next."""
+
+    current: Password
+    new: Password
+
+
+@router.post("/members", status_code=201, response_model=Me, responses=documented(409, 413, 422, 429))
+async def join(request: Request, joining: Joining, work: Work, house: TheHouse, now: Now) -> Response:
+    """Join. The answer is the same whether or not the e-mail address is known here."""
+    address = throttle.network(request.client.host if request.client else "")
+    await house.throttle.hit(house.settings.limit("join"), "join", address)
+    await _pass_gate(work, house, None, joining.name)
+    member = await members.join(work, members.Newcomer(**joining.model_dump()), now)
+    return answer(await _profile(work, member.id), 201, {"Location": f"/api/v1/members/{member.handle}"})
+
+
+@router.get("/members", response_model=MemberList, responses=documented(422))
+async def list_members(
+    request: Request,
+    viewer: CurrentViewer,
+    reading: Reading,
+    handle: Annotated[list[Text], Query(min_length=1, max_length=100, description="Whom: several with `&`")],
+) -> Response:
+    """Read several members' cards; those who do not exist are left out."""
+    return fresh(request, MemberList(items=await _cards(reading, viewer, handle), next=None))
+
+
+@router.get("/members/{handle}", response_model=Member, responses=documented(404, 422))
+async def get_member(request: Request, handle: Handle, viewer: CurrentViewer, reading: Reading) -> Response:
+    """Read a member's card."""
+    cards = await _cards(reading, viewer, [handle])
+    if not cards:
+        raise NotFound("There is no such member.")
+    return fresh(request, cards[0])
+
+
+@router.get("/me", response_model=Me, responses=documented(401, 422))
+async def get_me(request: Request, viewer: CurrentMember, work: Work) -> Response:
+    """Read your own profile."""
+    return fresh(request, await _profile(work, viewer.id), shared=False)
+
+
+@router.patch(
+    "/me",
+    response_model=Me,
+    responses=documented(401, 413, 422, 429),
+    dependencies=[Depends(throttle_editing)],
+)
+async def change_me(change: ProfileChange, viewer: CurrentMember, work: Work, house: TheHouse) -> Response:
+    """Take another display name."""
+    await _pass_gate(work, house, viewer.id, change.name)
+    member = (
+        await work.execute(select(MemberRow).where(col(MemberRow.id) == viewer.id).with_for_update())
+    ).scalar_one()
+    await members.rename(work, member, change.name)
+    house.doorkeeper.forget(viewer.id)
+    return answer(await _profile(work, viewer.id))
+
+
+@router.put("/me/password", status_code=204, responses=documented(401, 413, 422, 429))
+async def change_password(change: PasswordChange, viewer: CurrentMember, work: Work, house: TheHouse) -> Response:
+    """Take another password. Every other session of yours ends."""
+    await house.throttle.hit(house.settings.limit("sign_in"), "password", viewer.id)
+    await sessions.change_password(work, viewer, change.current, change.new)
+    house.doorkeeper.forget(viewer.id)
+    return Response(status_code=204)
+
+
+async def _pass_gate(session: AsyncSession, house: TheHouse, author_id: UUID | None, name: str) -> None:
+    verdict = await house.gate.judge(session, Submission(author_id, (name,)))
+    if verdict.held_because:  # a name cannot be half visible
+        raise Invalid(verdict.held_because, "#/name")
+
+
+async def _cards(reading: Reader, viewer: Viewer, handles: Sequence[str]) -> list[Member]:
+    rows = await reading.rows(advisers.with_badges(members.public_cards([names.folded(handle) for handle in handles])))
+    if not rows:
+        return []
+    counts = await reading.rows(posts.written_by(viewer, [row.id for row in rows]))
+    written: dict[UUID, int] = {row.author_id: row.posts for row in counts}
+    return [_card(row, written.get(row.id, 0)) for row in rows]
+
+
+def _card(row: Any, written: int) -> Member:
+    badge = row.adviser_title and Organisation(title=row.adviser_title, organisation=row.adviser_organisation)
+    return Member(
+        handle=row.handle,
+        name=row.name,
+        title=row.title,
+        joined_at=row.joined_at,
+        posts=written,
+        adviser=badge or None,
+    )
+
+
+async def _profile(session: AsyncSession, member_id: UUID | None) -> Me:
+    row = (await session.execute(members.profiles().where(col(MemberRow.id) == member_id))).one()
+    slugs = select(col(Board.slug)).where(col(Board.id).in_(row.boards or ())).order_by(col(Board.slug))
+    boards = (await session.execute(slugs)).scalars().all() if row.boards else ()
+    return Me(
+        id=row.id,
+        handle=row.handle,
+        name=row.name,
+        title=row.title,
+        email=row.email,
+        email_verified=row.email_verified_at is not None,
+        roles=sorted({*(row.roles or ()), *([Role.MODERATOR] if boards else ())}),
+        moderated_boards=list(boards),
+        standing=row.standing,
+        rules_version=row.rules_version,
+        joined_at=row.joined_at,
+    )

@@ -1,0 +1,325 @@
+"""Posts over HTTP: a thread's pages, replies, edits, withdrawals, revisions, previews."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import Field, TypeAdapter
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum import pages, posts, threads
+from forum.api.dependencies import (
+    CurrentMember,
+    CurrentViewer,
+    House,
+    IdempotencyKey,
+    Now,
+    Reading,
+    TheHouse,
+    Work,
+    throttle_editing,
+    throttle_posting,
+)
+from forum.api.problems import documented
+from forum.api.threads import robots
+from forum.api.wire import (
+    After,
+    Author,
+    Body,
+    Id,
+    Limit,
+    Moment,
+    Shown,
+    Wanted,
+    Warning_,
+    answer,
+    fresh,
+    next_link,
+)
+from forum.errors import NotFound
+from forum.members import Viewer
+from forum.permissions import Act, allow
+from forum.posts import Post as PostRow
+from forum.posts import SeenPost, Visibility
+
+router = APIRouter(tags=["posts"])
+
+_BY_NUMBER = TypeAdapter(tuple[pages.Identity])
+
+
+class AdviserBadge(Shown):
+    """Whom an adviser spoke for, as it was when the post was written: make it stand out."""
+
+    name: str = Field(examples=["Suzie"])
+    title: str = Field(examples=["Online adviser"])
+    organisation: str = Field(examples=["Example Family Charity"])
+
+
+class Notice(Shown):
+    """What readers are told about a post that was changed or taken away."""
+
+    kind: Literal["withdrawn", "removed", "edited"]
+    by: str | None
+    rules: list[int]
+    text: str = Field(examples=["Withdrawn by its author"])
+
+
+class Post(Shown):
+    """A post that can be read."""
+
+    id: int = Field(examples=[4711])
+    thread_id: int = Field(examples=[42])
+    number: int = Field(description="Its number in the thread, for good", examples=[7])
+    revision: int = Field(description="Send it with an edit: it says what was on your screen", examples=[1])
+    visibility: Literal["visible", "held"] = Field(description="`held`: only you and moderators see it yet")
+    held_because: str | None = Field(description="Why it waits, when it is held")
+    author: Author
+    adviser: AdviserBadge | None
+    reply_to: int | None = Field(description="The number of the post that this one answers")
+    content_warning: str | None = Field(description="What a reader should know before reading")
+    body_markdown: str
+    body_html: str = Field(description="Safe to show as it is")
+    created_at: Moment
+    edited_at: datetime | None = Field(examples=[None])
+    notice: Notice | None
+
+
+class Tombstone(Shown):
+    """Where a post stood that was withdrawn or removed, so that the talk keeps its sense."""
+
+    id: int
+    thread_id: int
+    number: int
+    visibility: Literal["withdrawn", "removed"]
+    notice: Notice
+
+
+PostInThread = Annotated[Post | Tombstone, Field(discriminator="visibility")]
+
+
+class PostList(Shown):
+    """A page of a thread."""
+
+    items: list[PostInThread]
+    next: str | None
+
+
+class Reply(Wanted):
+    """What to say, and to which post."""
+
+    body_markdown: Body
+    reply_to: int | None = Field(None, ge=1, lt=2**31, description="The number of a post in this thread")
+    content_warning: Warning_ | None = None
+
+
+class Edit(Wanted):
+    """What the post shall say now."""
+
+    revision: int = Field(ge=1, lt=2**31, description="The revision that was on the screen", examples=[1])
+    body_markdown: Body
+    content_warning: Warning_ | None = Field(None, description="Left out, the post has none afterwards")
+
+
+class Revision(Shown):
+    """What a post said from `written_at` on."""
+
+    number: int
+    content_warning: str | None
+    body_markdown: str
+    body_html: str
+    written_at: Moment
+
+
+class RevisionList(Shown):
+    """Every revision, the present one last."""
+
+    items: list[Revision]
+    next: str | None = Field(description="Always null: a post has few revisions")
+
+
+class PreviewWanted(Wanted):
+    """What somebody is writing."""
+
+    body_markdown: Body
+    thread_id: int | None = Field(None, ge=1, lt=2**63, description="Where, so that quotes can be recognised")
+
+
+class Preview(Shown):
+    """How it would look."""
+
+    body_html: str
+
+
+@router.get("/threads/{id}/posts", response_model=PostList, responses=documented(404, 422))
+async def list_posts(
+    request: Request,
+    id: Id,
+    viewer: CurrentViewer,
+    reading: Reading,
+    limit: Limit = 20,
+    after: After = None,
+    from_: Annotated[
+        int, Query(alias="from", ge=1, lt=2**31, description="Start at this number; `after` goes on from it")
+    ] = 1,
+    adviser: Annotated[bool, Query(description="Only what advisers wrote")] = False,
+) -> Response:
+    """Read a thread, page by page.
+
+    A page covers `limit` numbers; one with posts that you may not see is shorter and still has a `next`.
+    """
+    first = pages.place(after, _BY_NUMBER)[0] + 1 if after is not None else from_
+    thread = await reading.row(threads.visible(viewer).where(col(threads.Thread.id) == id))
+    if thread is None:
+        raise NotFound("There is no such thread.")
+    if adviser:
+        rows = await reading.rows(posts.by_advisers(viewer, id, first, limit + 1))
+        last = rows[limit - 1].number if len(rows) > limit else None
+    else:
+        rows = await reading.rows(posts.numbered(viewer, id, first, limit))
+        last = first + limit - 1 if first + limit <= thread.last_number else None
+    going_on = pages.cursor(last) if last else None
+    page = PostList(items=[shown(row) for row in rows[:limit]], next=going_on)
+    everyone_sees_it = not any(row.visibility == Visibility.HELD for row in rows)
+    headers = {**robots(thread), **next_link(request, going_on)}
+    return fresh(request, page, shared=everyone_sees_it, headers=headers)
+
+
+@router.post(
+    "/threads/{id}/posts",
+    status_code=201,
+    response_model=PostInThread,
+    responses=documented(401, 403, 404, 409, 413, 422, 429),
+)
+async def create_post(
+    id: Id,
+    reply: Reply,
+    viewer: CurrentMember,
+    key: IdempotencyKey,
+    work: Work,
+    house: TheHouse,
+    now: Now,
+) -> Response:
+    """Reply in a thread. With an `Idempotency-Key` it is safe to send twice."""
+    repeat = key.of(reply)
+    earlier = await repeat.earlier(work, now) if repeat else None
+    if earlier:
+        return _created(await post_in_transaction(work, viewer, int(earlier)))
+    await throttle_posting(house, viewer, now)
+    draft = posts.Draft(reply.body_markdown, reply.reply_to, reply.content_warning)
+    place = await posts.place_in_thread(work, viewer, id, draft, now)
+    allow(Act.REPLY, viewer, place)
+    allowed = links_allowed(house, viewer, now)
+    post = await posts.write(work, viewer, place, draft, house.gate, now, links_allowed=allowed)
+    if repeat:
+        await repeat.keep(work, post.id, now)
+    return _created(shown(post))
+
+
+@router.get("/posts/{id}", response_model=PostInThread, responses=documented(404, 422))
+async def get_post(request: Request, id: Id, viewer: CurrentViewer, reading: Reading) -> Response:
+    """Read one post."""
+    row = await reading.row(posts.visible(viewer).where(col(PostRow.id) == id))
+    if row is None:
+        raise NotFound("There is no such post.")
+    return fresh(request, shown(row), shared=row.visibility != Visibility.HELD)
+
+
+@router.patch(
+    "/posts/{id}",
+    response_model=PostInThread,
+    responses=documented(401, 403, 404, 409, 413, 422, 429),
+    dependencies=[Depends(throttle_editing)],
+)
+async def edit_post(id: Id, edit: Edit, viewer: CurrentMember, work: Work, house: TheHouse, now: Now) -> Response:
+    """Edit your own post. What it said before is kept, for you and for moderators."""
+    draft = posts.Draft(edit.body_markdown, content_warning=edit.content_warning)
+    place = await posts.place_of_post(work, viewer, id, draft, now)
+    allow(Act.EDIT_POST, viewer, place)
+    allowed = links_allowed(house, viewer, now)
+    await posts.edit(work, viewer, place, edit.revision, draft, house.gate, now, links_allowed=allowed)
+    return answer(await post_in_transaction(work, viewer, id))
+
+
+@router.delete("/posts/{id}", status_code=204, responses=documented(401, 403, 404, 409, 422))
+async def withdraw_post(id: Id, viewer: CurrentMember, work: Work, now: Now) -> Response:
+    """Withdraw your own post, for good: a tombstone stays. Done twice, it is as done once."""
+    place = await posts.place_of_post(work, viewer, id, posts.NO_WORDS, now)
+    allow(Act.WITHDRAW_POST, viewer, place)
+    await posts.withdraw(work, viewer, place, now)
+    return Response(status_code=204)
+
+
+@router.get("/posts/{id}/revisions", response_model=RevisionList, responses=documented(401, 403, 404, 422))
+async def list_revisions(request: Request, id: Id, viewer: CurrentMember, work: Work, now: Now) -> Response:
+    """Read every revision of a post: for its author and the board's moderators."""
+    place = await posts.place_of_post(work, viewer, id, posts.NO_WORDS, now)
+    allow(Act.READ_REVISIONS, viewer, place)
+    rows = (await work.execute(posts.revisions(id))).all()
+    items = [Revision.model_validate(row) for row in rows]
+    return fresh(request, RevisionList(items=items, next=None), shared=False)
+
+
+@router.post("/previews", response_model=Preview, responses=documented(401, 404, 413, 422, 429), tags=["posts"])
+async def preview_post(wanted: PreviewWanted, viewer: CurrentMember, work: Work, house: TheHouse, now: Now) -> Response:
+    """See how a post would look. Nothing is stored."""
+    await house.throttle.hit(house.settings.limit("preview"), "preview", viewer.id)
+    draft = posts.Draft(wanted.body_markdown)
+    known = await posts.known_names(work, viewer, wanted.thread_id, draft, now)
+    return answer(Preview(body_html=draft.parsed.html(known)))
+
+
+def shown(post: SeenPost | Any) -> Post | Tombstone:
+    """A post as readers see it, from a SeenPost or a row with its members."""
+    if post.visibility not in posts.SHOWN:
+        return Tombstone(
+            id=post.id,
+            thread_id=post.thread_id,
+            number=post.number,
+            visibility=post.visibility,
+            notice=_notice(post),
+        )
+    badge = post.adviser_name and AdviserBadge(
+        name=post.adviser_name, title=post.adviser_title, organisation=post.adviser_organisation
+    )
+    return Post(
+        id=post.id,
+        thread_id=post.thread_id,
+        number=post.number,
+        revision=post.revision,
+        visibility=post.visibility,
+        held_because=post.held_because,
+        author=Author.of(post, "author"),
+        adviser=badge or None,
+        reply_to=post.reply_to,
+        content_warning=post.content_warning,
+        body_markdown=post.body_markdown,
+        body_html=post.body_html,
+        created_at=post.created_at,
+        edited_at=post.edited_at,
+        notice=None,
+    )
+
+
+async def post_in_transaction(session: AsyncSession, viewer: Viewer, post_id: int) -> Post | Tombstone:
+    """The post as it stands in this transaction; NotFound when it does not exist for the viewer."""
+    row = (await session.execute(posts.visible(viewer).where(col(PostRow.id) == post_id))).one_or_none()
+    if row is None:
+        raise NotFound("There is no such post.")
+    return shown(row)
+
+
+def links_allowed(house: House, viewer: Viewer, now: datetime) -> int | None:
+    """How many links a post of this member may carry; None: any number."""
+    is_new = viewer.is_newcomer(house.settings.newcomer_days, now)
+    return house.settings.newcomer_links if is_new else None
+
+
+def _created(post: Post | Tombstone) -> Response:
+    return answer(post, 201, {"Location": f"/api/v1/posts/{post.id}"})
+
+
+def _notice(post: Any) -> Notice:
+    if post.visibility == Visibility.WITHDRAWN:
+        return Notice(kind="withdrawn", by=None, rules=[], text="Withdrawn by its author")
+    return Notice(kind="removed", by=None, rules=[], text="Removed")

@@ -1,0 +1,96 @@
+"""The whole: both packages composed into one application."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.routing import APIRoute
+
+from forum import clock, idempotency, sessions, throttle
+from forum.api import advisers, boards, documents, members, middleware, operations, posts, problems, threads
+from forum.api import sessions as sessions_api
+from forum.api.dependencies import House, only_known_parameters
+from forum.database import Database
+from forum.gate import Gate, PublishAtOnce
+from forum.sessions import Doorkeeper
+from forum.settings import Settings
+from forum.throttle import Throttle
+from moderation.api import rules
+
+FEATURES: tuple[APIRouter, ...] = (
+    boards.router,
+    threads.router,
+    posts.router,
+    members.router,
+    sessions_api.router,
+    advisers.router,
+    rules.router,
+)
+EXPOSED = ("ETag", "Location", "Link", "Retry-After", "RateLimit", "RateLimit-Policy")
+TIDY_EVERY = 3600.0  # seconds
+
+
+def create_app(settings: Settings | None = None, gate: Gate | None = None) -> FastAPI:
+    """The application over the database that `settings` (by default the environment's) name."""
+    settings = settings or Settings()
+    database = Database(settings.sqlalchemy_url, pool_size=settings.pool_size)
+    app = FastAPI(
+        title=settings.name,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        # Its logs would carry messages of exceptions, which can hold people's words.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+        dependencies=[Depends(only_known_parameters)],
+    )
+    app.state.house = House(settings, database, gate or PublishAtOnce(), Doorkeeper(), Throttle(database.autocommit))
+    for router in FEATURES:
+        app.include_router(router, prefix=documents.BASE)
+    app.include_router(operations.router)
+    app.include_router(documents.router)
+    problems.register(app)
+    documents.describe(app, settings.name)
+    app.add_middleware(middleware.SizeLimit)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=sorted(settings.allowed_origins),
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"],
+        allow_credentials=True,
+        expose_headers=EXPOSED,
+        max_age=600,
+    )
+    app.add_middleware(middleware.SafeHeaders)
+    app.add_middleware(middleware.AccessLog)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    house: House = app.state.house
+    tidying = asyncio.create_task(_tidy(house.database))
+    try:
+        yield
+    finally:
+        tidying.cancel()
+        await house.database.close()
+
+
+async def _tidy(database: Database) -> None:
+    """Delete now and then what has run out: no read depends on it."""
+    while True:
+        await asyncio.sleep(TIDY_EVERY)
+        async with database.work() as session:
+            now = clock.now()
+            await sessions.tidy(session, now)
+            await idempotency.tidy(session, now)
+            await throttle.tidy(session, now)
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

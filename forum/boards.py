@@ -1,0 +1,162 @@
+"""Boards: where threads live, and who may read, open and reply there."""
+
+import re
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    Identity,
+    Text,
+    UniqueConstraint,
+    false,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel, col
+
+from forum import audit, markup
+from forum.database import Moment, Query, columns
+from forum.errors import Conflict, Invalid, NotFound
+from forum.members import Role, Viewer
+
+AUDIENCES = ("everyone", "member", *Role)
+SLUG = re.compile(r"^[a-z0-9]+(-[a-z0-9]+)*$")
+_KNOWN = f"ARRAY[{', '.join(repr(str(audience)) for audience in AUDIENCES)}]::text[]"
+
+
+class Board(SQLModel, table=True):
+    """A place for threads on one subject."""
+
+    __table_args__ = (
+        UniqueConstraint("slug"),
+        CheckConstraint("slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' AND length(slug) <= 50", name="slug"),
+        CheckConstraint(f"readers <@ {_KNOWN} AND cardinality(readers) > 0", name="readers"),
+        CheckConstraint(f"openers <@ {_KNOWN} AND NOT 'everyone' = ANY (openers)", name="openers"),
+        CheckConstraint(f"repliers <@ {_KNOWN} AND NOT 'everyone' = ANY (repliers)", name="repliers"),
+    )
+
+    id: int = Field(default=None, primary_key=True, sa_column_args=[Identity(always=True)])
+    slug: str
+    name: str
+    section: str = Field(description="The heading under which the board is listed")
+    position: int
+    description: str
+    help_markdown: str = Field(description="Who helps now, telephone numbers first")
+    help_html: str
+    readers: list[str] = Field(sa_type=ARRAY(Text))
+    openers: list[str] = Field(sa_type=ARRAY(Text))
+    repliers: list[str] = Field(sa_type=ARRAY(Text))
+    indexable: bool
+    advised: bool = Field(description="Whether advisers answer here, so that threads can wait for one")
+    made_at: datetime = Field(sa_type=Moment)
+
+
+@dataclass(frozen=True)
+class BoardPlan:
+    """What an administrator says of a board."""
+
+    slug: str
+    name: str
+    section: str = "Boards"
+    position: int = 1
+    description: str = ""
+    help_markdown: str = ""
+    readers: tuple[str, ...] = ("everyone",)
+    openers: tuple[str, ...] = ("member",)
+    repliers: tuple[str, ...] = ("member",)
+    indexable: bool = False
+    advised: bool = True
+
+
+# Predicates
+
+
+def readable_by(viewer: Viewer) -> ColumnElement[bool]:
+    """The condition that the viewer may know of the board at all."""
+    listed = col(Board.readers).op("&&")(list(viewer.audiences))
+    return or_(listed, col(Board.id).in_(viewer.moderated_boards)) if viewer.moderated_boards else listed
+
+
+def moderated_by(viewer: Viewer) -> ColumnElement[bool]:
+    """The condition that the viewer moderates the board."""
+    if Role.MODERATOR in viewer.roles:
+        return true()
+    return col(Board.id).in_(viewer.moderated_boards) if viewer.moderated_boards else false()
+
+
+# Queries
+
+
+def readable(viewer: Viewer) -> Query:
+    """The boards that exist for this viewer, in their order."""
+    return select(*columns(Board)).where(readable_by(viewer)).order_by(col(Board.position), col(Board.id))
+
+
+async def by_slug(session: AsyncSession, slug: str, viewer: Viewer) -> Board:
+    """The board, if it exists for this viewer; NotFound otherwise."""
+    found = await session.execute(select(Board).where(col(Board.slug) == slug, readable_by(viewer)))
+    board = found.scalar_one_or_none()
+    if board is None:
+        raise NotFound("There is no such board.")
+    return board
+
+
+# Verbs
+
+
+async def make(session: AsyncSession, plan: BoardPlan, now: datetime, *, by: UUID | None = None) -> Board:
+    """Make a board; Invalid for a plan that makes no sense, Conflict for a slug that is taken."""
+    _refuse_nonsense(plan)
+    board = Board(
+        **{field.name: getattr(plan, field.name) for field in fields(plan)},
+        help_html=markup.parse(plan.help_markdown).html(),
+        made_at=now,
+    )
+    for audience in ("readers", "openers", "repliers"):
+        setattr(board, audience, list(getattr(plan, audience)))
+    session.add(board)
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        raise Conflict(f"There is a board {plan.slug} already.") from error
+    await audit.record(session, actor_id=by, act="board.made", subject=("board", board.id), now=now)
+    return board
+
+
+async def change(
+    session: AsyncSession, slug: str, changes: dict[str, Any], now: datetime, *, by: UUID | None = None
+) -> Board:
+    """Change some of a board's plan; NotFound, or Invalid for a plan that makes no sense."""
+    found = await session.execute(select(Board).where(col(Board.slug) == slug).with_for_update())
+    board = found.scalar_one_or_none()
+    if board is None:
+        raise NotFound(f"There is no board {slug}.")
+    plan = {field.name: getattr(board, field.name) for field in fields(BoardPlan)} | changes
+    _refuse_nonsense(BoardPlan(**plan))
+    for name, value in plan.items():
+        setattr(board, name, list(value) if isinstance(value, tuple) else value)
+    board.help_html = markup.parse(board.help_markdown).html()
+    await session.flush()
+    details: audit.Details = {"changed": sorted(changes)}
+    await audit.record(session, actor_id=by, act="board.changed", subject=("board", board.id), now=now, details=details)
+    return board
+
+
+def _refuse_nonsense(plan: BoardPlan) -> None:
+    if not SLUG.match(plan.slug) or len(plan.slug) > 50:
+        raise Invalid("A slug has small letters and digits, with '-' between words.", "#/slug")
+    if not plan.name.strip():
+        raise Invalid("A board needs a name.", "#/name")
+    for field in ("readers", "openers", "repliers"):
+        audiences = set(getattr(plan, field))
+        allowed = set(AUDIENCES) - (set() if field == "readers" else {"everyone"})
+        if not audiences <= allowed or (field == "readers" and not audiences):
+            raise Invalid(f"Choose {field} among: {', '.join(sorted(allowed))}.", f"#/{field}")

@@ -1,0 +1,46 @@
+"""What every text passes before others read it. The forum asks; whoever composes it answers (`app.py`)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Words that somebody wants others to read: a post with its title, a title, a display name."""
+
+    author_id: UUID | None
+    texts: tuple[str, ...]
+    board_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says: publish, or hold for a human, and why, in words for the author."""
+
+    held_because: str | None = None
+    findings: tuple[Any, ...] = ()
+
+
+class Gate(Protocol):
+    """Judges before the row is written, and records its verdict once the row has an id, in one transaction."""
+
+    async def judge(self, session: AsyncSession, submission: Submission) -> Verdict:
+        """Publish or hold."""
+
+    async def record(self, session: AsyncSession, subject: tuple[str, object], verdict: Verdict, now: datetime) -> None:
+        """Keep what was found about `subject` (a kind and an id)."""
+
+
+class PublishAtOnce:
+    """The gate of a forum without moderation."""
+
+    async def judge(self, session: AsyncSession, submission: Submission) -> Verdict:
+        """Publish."""
+        return Verdict()
+
+    async def record(self, session: AsyncSession, subject: tuple[str, object], verdict: Verdict, now: datetime) -> None:
+        """There is nothing to keep."""

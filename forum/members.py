@@ -1,0 +1,372 @@
+"""Who somebody is: members under their pseudonyms, and the roles they were given."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    Index,
+    UniqueConstraint,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel, col
+
+from forum import audit, names, passwords
+from forum.database import Moment, Query, broken_constraint, new_id, query
+from forum.errors import Conflict, Forbidden, Invalid, NotFound
+
+
+class Role(StrEnum):
+    """What somebody may be beyond a member."""
+
+    ADVISER = "adviser"
+    MODERATOR = "moderator"
+    SAFEGUARDING_LEAD = "safeguarding_lead"
+    ADMINISTRATOR = "administrator"
+
+
+class Standing(StrEnum):
+    """Where a member stands with the house."""
+
+    ACTIVE = "active"
+    SILENCED = "silenced"
+    SUSPENDED = "suspended"
+    BANNED = "banned"
+    LEFT = "left"
+
+
+class Member(SQLModel, table=True):
+    """A person behind a pseudonym."""
+
+    __table_args__ = (
+        UniqueConstraint("handle", name="uq_member_handle"),
+        UniqueConstraint("skeleton", name="uq_member_skeleton"),
+        CheckConstraint(f"standing IN ({', '.join(repr(str(s)) for s in Standing)})", name="standing"),
+        Index("ix_member_email", text("lower(email)")),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    handle: str
+    skeleton: str = Field(description="What the handle looks like: no two members look alike")
+    name: str
+    name_skeleton: str = Field(index=True)
+    title: str | None = None
+    email: str
+    email_verified_at: datetime | None = Field(default=None, sa_type=Moment)
+    password_hash: str
+    staff_password: bool = Field(default=False, description="Whether the password is as long as staff's must be")
+    rules_version: int | None = Field(default=None, foreign_key="rules_edition.version")
+    standing: str = Field(default=Standing.ACTIVE)
+    standing_until: datetime | None = Field(default=None, sa_type=Moment)
+    joined_at: datetime = Field(sa_type=Moment)
+
+
+class RoleGrant(SQLModel, table=True):
+    """A role that a member has; a moderator's may be for one board only."""
+
+    __tablename__ = "role_grant"
+    __table_args__ = (
+        UniqueConstraint("member_id", "role", "board_id", postgresql_nulls_not_distinct=True),
+        CheckConstraint(f"role IN ({', '.join(repr(str(r)) for r in Role)})", name="role"),
+        CheckConstraint("board_id IS NULL OR role = 'moderator'", name="board_only_for_moderators"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    member_id: UUID = Field(foreign_key="member.id", ondelete="CASCADE", index=True)
+    role: str
+    board_id: int | None = Field(default=None, foreign_key="board.id", ondelete="CASCADE")
+    given_by: UUID | None = Field(default=None, foreign_key="member.id", ondelete="SET NULL")
+    given_at: datetime = Field(sa_type=Moment)
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Whoever asks: a guest, or a member with the roles and the standing that were read for this request."""
+
+    id: UUID | None = None
+    handle: str | None = None
+    name: str | None = None
+    title: str | None = None
+    roles: frozenset[Role] = frozenset()
+    moderated_boards: frozenset[int] = frozenset()
+    standing: Standing = Standing.ACTIVE
+    standing_until: datetime | None = None
+    joined_at: datetime | None = None
+    session_id: UUID | None = None
+    audiences: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        member = ("member",) if self.id else ()
+        object.__setattr__(self, "audiences", ("everyone", *member, *sorted(self.roles)))
+
+    @property
+    def member_id(self) -> UUID:
+        """The member's id; RuntimeError for a guest, who can be no author."""
+        if self.id is None:
+            raise RuntimeError("A guest was let through to where only members write.")
+        return self.id
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether this member has any role at all, be it for one board."""
+        return bool(self.roles or self.moderated_boards)
+
+    def moderates(self, board_id: int) -> bool:
+        """Whether this member moderates that board."""
+        return Role.MODERATOR in self.roles or board_id in self.moderated_boards
+
+    def standing_at(self, now: datetime) -> Standing:
+        """The standing that counts at `now`: one that has run out is no more."""
+        return current_standing(self.standing, self.standing_until, now)
+
+    def is_newcomer(self, days: int, now: datetime) -> bool:
+        """Whether this member joined less than `days` ago and has no role."""
+        return self.joined_at is not None and not self.is_staff and now - self.joined_at < timedelta(days=days)
+
+
+GUEST = Viewer()
+
+
+def current_standing(standing: str, until: datetime | None, now: datetime) -> Standing:
+    """The standing at `now`; expiry is this comparison and nothing else."""
+    return Standing.ACTIVE if until is not None and until <= now else Standing(standing)
+
+
+# Queries
+
+
+def viewers() -> Query:
+    """One row a member with everything a Viewer is made of; add a condition on Member."""
+    granted = (
+        select(
+            col(RoleGrant.member_id),
+            func.array_agg(col(RoleGrant.role)).filter(col(RoleGrant.board_id).is_(None)).label("roles"),
+            func.array_agg(col(RoleGrant.board_id)).filter(col(RoleGrant.board_id).is_not(None)).label("boards"),
+        )
+        .where(col(RoleGrant.member_id) == col(Member.id))
+        .group_by(col(RoleGrant.member_id))
+        .lateral("granted")
+    )
+    return query(
+        Member.id,
+        Member.handle,
+        Member.name,
+        Member.title,
+        Member.standing,
+        Member.standing_until,
+        Member.joined_at,
+        granted.c.roles,
+        granted.c.boards,
+    ).outerjoin(granted, col(Member.id) == granted.c.member_id)
+
+
+def viewer_of(row: Any, session_id: UUID | None = None) -> Viewer:
+    """The Viewer that a row of `viewers()` describes."""
+    return Viewer(
+        id=row.id,
+        handle=row.handle,
+        name=row.name,
+        title=row.title,
+        roles=frozenset(map(Role, row.roles or ())),
+        moderated_boards=frozenset(row.boards or ()),
+        standing=Standing(row.standing),
+        standing_until=row.standing_until,
+        joined_at=row.joined_at,
+        session_id=session_id,
+    )
+
+
+def has_a_role(member_id: Any = None) -> ColumnElement[bool]:
+    """The condition that a member is staff."""
+    return exists().where(col(RoleGrant.member_id) == (col(Member.id) if member_id is None else member_id))
+
+
+def public_cards(handles: Sequence[str]) -> Query:
+    """What everybody may know of these members (handles in their normal form): those who exist and have not left."""
+    return (
+        query(
+            col(Member.id),
+            col(Member.handle),
+            col(Member.name),
+            col(Member.title),
+            col(Member.joined_at),
+        )
+        .where(col(Member.handle).in_(handles), col(Member.standing) != Standing.LEFT)
+        .order_by(col(Member.handle))
+    )
+
+
+def profiles() -> Query:
+    """One row a member with what only they may read of themselves; add a condition on Member."""
+    return viewers().add_columns(col(Member.email), col(Member.email_verified_at), col(Member.rules_version))
+
+
+async def by_handle(session: AsyncSession, handle: str) -> Member:
+    """The member with this handle; NotFound when there is none."""
+    found = await session.execute(select(Member).where(col(Member.handle) == names.folded(handle)))
+    member = found.scalar_one_or_none()
+    if member is None:
+        raise NotFound(f"There is no member called {handle}.")
+    return member
+
+
+# Verbs
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """What somebody says of themselves when they join."""
+
+    handle: str
+    name: str
+    email: str
+    password: str
+    rules_version: int | None = None
+
+
+async def join(session: AsyncSession, newcomer: Newcomer, now: datetime, *, staff_password: bool = False) -> Member:
+    """Make an account.
+
+    Raises Invalid (handle, name, password, rules_version) and Conflict for a handle that is taken or
+    looks like another's. An address that has an account is no obstacle and no difference: whether it has
+    one is nobody's business, and only the one who can verify it will sign in with it.
+    """
+    handle, name = names.handle(newcomer.handle), names.display_name(newcomer.name)
+    hashed = await passwords.hash_new(
+        newcomer.password, about=(handle, name, newcomer.email), staff=staff_password, pointer="#/password"
+    )
+    member = Member(
+        handle=handle,
+        skeleton=names.skeleton(handle),
+        name=name,
+        name_skeleton=names.skeleton(name),
+        email=newcomer.email,
+        password_hash=hashed,
+        staff_password=len(newcomer.password) >= passwords.STAFF_MIN,
+        rules_version=newcomer.rules_version,
+        joined_at=now,
+    )
+    await _refuse_look_alikes(session, member)
+    session.add(member)
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        raise _refusal(error, member) from error
+    return member
+
+
+async def rename(session: AsyncSession, member: Member, name: str) -> None:
+    """Give a member another display name; Invalid when it cannot be read or looks like staff's."""
+    member.name = names.display_name(name)
+    member.name_skeleton = names.skeleton(member.name)
+    await _refuse_look_alikes(session, member, pointers=("#/name",))
+    await session.flush()
+
+
+async def grant(
+    session: AsyncSession,
+    member: Member,
+    role: Role,
+    now: datetime,
+    *,
+    board_id: int | None = None,
+    by: UUID | None = None,
+) -> None:
+    """Give a role, of the whole forum or (a moderator's) of one board.
+
+    Raises Conflict when the member has it, Forbidden when the password is shorter than staff's must be.
+    """
+    if not member.staff_password:
+        raise Forbidden(
+            f"{member.handle} needs a password of at least {passwords.STAFF_MIN} characters before they can be {role}."
+        )
+    session.add(RoleGrant(member_id=member.id, role=role, board_id=board_id, given_by=by, given_at=now))
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        raise Conflict(f"{member.handle} is {role} already.") from error
+    await audit.record(
+        session,
+        actor_id=by,
+        act="role.granted",
+        subject=("member", member.id),
+        now=now,
+        details={"role": role, "board": board_id},
+    )
+
+
+async def revoke(
+    session: AsyncSession,
+    member: Member,
+    role: Role,
+    now: datetime,
+    *,
+    board_id: int | None = None,
+    by: UUID | None = None,
+) -> None:
+    """Take a role away; NotFound when the member does not have it."""
+    same_board = col(RoleGrant.board_id).is_not_distinct_from(board_id)
+    gone = await session.execute(
+        delete(RoleGrant)
+        .where(col(RoleGrant.member_id) == member.id, col(RoleGrant.role) == role, same_board)
+        .returning(col(RoleGrant.id))
+    )
+    if gone.first() is None:
+        raise NotFound(f"{member.handle} is not {role}.")
+    await audit.record(
+        session,
+        actor_id=by,
+        act="role.revoked",
+        subject=("member", member.id),
+        now=now,
+        details={"role": role, "board": board_id},
+    )
+
+
+async def _refuse_look_alikes(
+    session: AsyncSession, member: Member, pointers: Sequence[str] = ("#/handle", "#/name")
+) -> None:
+    """A handle may look like no other handle; neither handle nor name may look like staff or the house."""
+    worn = {"#/handle": member.skeleton, "#/name": member.name_skeleton}
+    for pointer in pointers:
+        if worn[pointer] in names.reserved():
+            raise Invalid("This name is kept for the people who run the forum. Please choose another.", pointer)
+    staff = select(col(Member.skeleton), col(Member.name_skeleton)).where(
+        has_a_role(),
+        col(Member.id) != member.id,
+        or_(
+            col(Member.skeleton).in_(worn.values()),
+            col(Member.name_skeleton).in_(worn.values()),
+        ),
+    )
+    for taken in (await session.execute(staff)).all():
+        for pointer in pointers:
+            if worn[pointer] in taken:
+                raise Invalid("This looks like the name of somebody who works here. Please choose another.", pointer)
+
+
+def _refusal(error: IntegrityError, member: Member) -> Exception:
+    match broken_constraint(error):
+        case "uq_member_handle":
+            return Conflict(f"The handle {member.handle} is taken. Please choose another.", pointer="#/handle")
+        case "uq_member_skeleton":
+            return Conflict(
+                f"The handle {member.handle} looks like another member's. Please choose another.",
+                pointer="#/handle",
+            )
+        case "fk_member_rules_version":
+            return Invalid("There is no such version of the rules. Read them again at /rules.", "#/rules_version")
+        case _:
+            return error

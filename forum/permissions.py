@@ -1,0 +1,123 @@
+"""Who may do what, on one page. Routes ask `allow`; what the viewer cannot see never gets here (it is a 404)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from forum import threads
+from forum.boards import Board
+from forum.errors import Forbidden, NotSignedIn
+from forum.members import Role, Standing, Viewer
+from forum.posts import SHOWN, Place, PostPlace, ThreadPlace
+
+# A condition gives None when it holds, else the sentence that says why not.
+Condition = Callable[[Viewer, Any], str | None]
+
+
+class Act(StrEnum):
+    """Everything that somebody may or may not do to what they see."""
+
+    OPEN_THREAD = "open a thread"
+    REPLY = "reply"
+    EDIT_POST = "edit this post"
+    WITHDRAW_POST = "withdraw this post"
+    READ_REVISIONS = "read the earlier revisions"
+    RETITLE_THREAD = "change the title"
+    LOCK_THREAD = "lock or open this thread"
+    PIN_THREAD = "pin this thread"
+    MOVE_THREAD = "move this thread"
+    SEE_WAITING_THREADS = "see the threads that wait for an adviser"
+
+
+def is_active(_viewer: Viewer, place: Place) -> str | None:
+    """Not silenced, suspended or banned, as it was read in this transaction."""
+    return None if place.standing == Standing.ACTIVE else f"Your account is {place.standing}; you can read."
+
+
+def may_open_here(viewer: Viewer, place: Place) -> str | None:
+    """One of those for whom the board takes threads."""
+    return _listed(viewer, place.board, place.board.openers, "open threads")
+
+
+def may_reply_here(viewer: Viewer, place: Place) -> str | None:
+    """One of those for whom the board takes replies."""
+    return _listed(viewer, place.board, place.board.repliers, "reply")
+
+
+def thread_takes_replies(viewer: Viewer, place: ThreadPlace) -> str | None:
+    """The thread is open, or the viewer moderates its board."""
+    return None if threads.takes_replies(place.thread, viewer) else "This thread is locked: comments are closed."
+
+
+def is_author(viewer: Viewer, place: PostPlace) -> str | None:
+    """The viewer wrote the post."""
+    return None if place.post.author_id == viewer.id else "Only its author may do this."
+
+
+def opened_it(viewer: Viewer, place: ThreadPlace) -> str | None:
+    """The viewer opened the thread."""
+    return None if place.thread.author_id == viewer.id else "Only the one who opened the thread may do this."
+
+
+def post_is_shown(_viewer: Viewer, place: PostPlace) -> str | None:
+    """The post was neither removed nor withdrawn."""
+    return None if place.post.visibility in SHOWN else f"This post was {place.post.visibility}."
+
+
+def moderates_the_board(viewer: Viewer, place: Place) -> str | None:
+    """The viewer moderates the board."""
+    return None if viewer.moderates(place.board.id) else "Only moderators of this board may do this."
+
+
+def advises(viewer: Viewer, _subject: object) -> str | None:
+    """The viewer is an adviser, or moderates the whole forum."""
+    works_there = viewer.roles & {Role.ADVISER, Role.MODERATOR, Role.ADMINISTRATOR}
+    return None if works_there else "Only advisers may do this."
+
+
+def either(*conditions: Condition) -> Condition:
+    """One of these is enough; otherwise the first one's reason is given."""
+
+    def one_holds(viewer: Viewer, subject: Any) -> str | None:
+        reasons = [condition(viewer, subject) for condition in conditions]
+        return None if None in reasons else reasons[0]
+
+    return one_holds
+
+
+def both(*conditions: Condition) -> Condition:
+    """All of these are needed, inside an `either`."""
+
+    def all_hold(viewer: Viewer, subject: Any) -> str | None:
+        return next((reason for condition in conditions if (reason := condition(viewer, subject))), None)
+
+    return all_hold
+
+
+PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
+    Act.OPEN_THREAD: [is_active, may_open_here],
+    Act.REPLY: [is_active, thread_takes_replies, may_reply_here],
+    Act.EDIT_POST: [is_active, is_author, post_is_shown, thread_takes_replies],
+    Act.WITHDRAW_POST: [is_author],
+    Act.READ_REVISIONS: [either(both(is_author, post_is_shown), moderates_the_board)],
+    Act.RETITLE_THREAD: [is_active, either(both(opened_it, thread_takes_replies), moderates_the_board)],
+    Act.LOCK_THREAD: [is_active, moderates_the_board],
+    Act.PIN_THREAD: [is_active, moderates_the_board],
+    Act.MOVE_THREAD: [is_active, moderates_the_board],
+    Act.SEE_WAITING_THREADS: [advises],
+}
+
+
+def allow(act: Act, viewer: Viewer, subject: object = None) -> None:
+    """Return when the viewer may do this; raise NotSignedIn for a guest, Forbidden with the reason otherwise."""
+    if viewer.id is None:
+        raise NotSignedIn(f"Sign in to {act}.")
+    for condition in PERMISSIONS[act]:
+        if reason := condition(viewer, subject):
+            raise Forbidden(reason)
+
+
+def _listed(viewer: Viewer, board: Board, audiences: Sequence[str], act: str) -> str | None:
+    if viewer.moderates(board.id) or set(viewer.audiences) & set(audiences):
+        return None
+    return f"On this board you can read but not {act}."

@@ -1,0 +1,671 @@
+"""Posts: numbered words in a thread, their revisions, and who sees them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    UniqueConstraint,
+    and_,
+    case,
+    distinct,
+    exists,
+    func,
+    insert,
+    null,
+    or_,
+    select,
+    text,
+    true,
+    tuple_,
+    union_all,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+from sqlmodel import Field, SQLModel, col
+
+from forum import boards, markup, threads
+from forum.advisers import Adviser, Badge
+from forum.boards import Board
+from forum.database import Moment, Query, Record, query
+from forum.errors import Conflict, Invalid, NotFound, Stale
+from forum.gate import Gate, Submission, Verdict
+from forum.members import Member, Role, Viewer, current_standing
+from forum.members import Standing as MemberStanding
+from forum.threads import Thread
+
+BODY_MAX = 20_000
+WARNING_MAX = 100
+
+
+class Visibility(StrEnum):
+    """Who sees a post, and by whose decision."""
+
+    VISIBLE = "visible"
+    HELD = "held"
+    REMOVED = "removed"
+    WITHDRAWN = "withdrawn"
+
+
+NEXT: Mapping[Visibility, frozenset[Visibility]] = {
+    Visibility.HELD: frozenset({Visibility.VISIBLE, Visibility.REMOVED, Visibility.WITHDRAWN}),
+    Visibility.VISIBLE: frozenset({Visibility.HELD, Visibility.REMOVED, Visibility.WITHDRAWN}),
+    Visibility.REMOVED: frozenset({Visibility.VISIBLE}),
+    Visibility.WITHDRAWN: frozenset(),
+}
+
+
+SHOWN = (Visibility.VISIBLE, Visibility.HELD)  # to those who see the post at all; the others are tombstones
+
+
+class Voice(StrEnum):
+    """In which part the author spoke, as it was when the post was written."""
+
+    MEMBER = "member"
+    ADVISER = "adviser"
+    STAFF = "staff"
+
+
+class Post(SQLModel, table=True):
+    """One post as it stands now; what it said before is in PostRevision."""
+
+    __table_args__ = (
+        UniqueConstraint("thread_id", "number"),
+        ForeignKeyConstraint(["thread_id", "reply_to"], ["post.thread_id", "post.number"]),
+        CheckConstraint("number >= 1 AND reply_to < number", name="number"),
+        CheckConstraint("visibility IN ('visible', 'held', 'removed', 'withdrawn')", name="visibility"),
+        CheckConstraint("voice IN ('member', 'adviser', 'staff')", name="voice"),
+        CheckConstraint(
+            "(voice = 'adviser') = (num_nonnulls(adviser_name, adviser_title, adviser_organisation) = 3)",
+            name="adviser",
+        ),
+        CheckConstraint("(visibility = 'held') = (held_because IS NOT NULL)", name="held_because"),
+        CheckConstraint(f"char_length(body_markdown) BETWEEN 1 AND {BODY_MAX}", name="body"),
+        CheckConstraint(f"char_length(content_warning) BETWEEN 1 AND {WARNING_MAX}", name="content_warning"),
+        Index("ix_post_author", "author_id", "thread_id"),
+        Index("ix_post_adviser", "thread_id", "number", postgresql_where=text("voice = 'adviser'")),
+    )
+
+    id: int = Field(default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
+    thread_id: int = Field(sa_type=BigInteger, foreign_key="thread.id")
+    number: int
+    author_id: UUID = Field(foreign_key="member.id")
+    voice: str
+    adviser_name: str | None
+    adviser_title: str | None
+    adviser_organisation: str | None
+    visibility: str
+    held_because: str | None
+    reply_to: int | None
+    content_warning: str | None
+    body_markdown: str
+    body_html: str
+    revision: int = 1
+    created_at: datetime = Field(sa_type=Moment)
+    edited_at: datetime | None = Field(default=None, sa_type=Moment)
+    changed_by: UUID | None = Field(default=None, foreign_key="member.id")
+
+
+class PostRevision(SQLModel, table=True):
+    """What a post said before an edit replaced it."""
+
+    __tablename__ = "post_revision"
+
+    post_id: int = Field(primary_key=True, sa_type=BigInteger, foreign_key="post.id")
+    number: int = Field(primary_key=True)
+    content_warning: str | None
+    body_markdown: str
+    body_html: str
+    written_at: datetime = Field(sa_type=Moment)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What somebody wants to post."""
+
+    body_markdown: str
+    reply_to: int | None = None
+    content_warning: str | None = None
+
+    @cached_property
+    def parsed(self) -> markup.Parsed:
+        """The body, read once."""
+        return markup.parse(self.body_markdown)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every word that readers would see."""
+        return (self.body_markdown, self.content_warning or "")
+
+
+NO_WORDS = Draft("")  # for acts on a thread or a post that carry no text
+
+
+@dataclass(frozen=True)
+class Place:
+    """A board on which somebody is about to write, who they are there, and what their words refer to."""
+
+    board: Board
+    standing: MemberStanding
+    badge: Badge | None
+    known: markup.Known
+    sees_reply_to: bool
+
+
+@dataclass(frozen=True)
+class ThreadPlace(Place):
+    """The same in a thread."""
+
+    thread: Thread
+
+
+@dataclass(frozen=True)
+class PostPlace(ThreadPlace):
+    """The same at a post that is to be changed."""
+
+    post: Post
+
+
+@dataclass(frozen=True, slots=True)
+class SeenPost:
+    """A post as a reader sees it; of a removed or withdrawn one, no words."""
+
+    id: int
+    thread_id: int
+    number: int
+    revision: int
+    visibility: str
+    held_because: str | None
+    author_handle: str
+    author_name: str
+    author_title: str | None
+    adviser_name: str | None
+    adviser_title: str | None
+    adviser_organisation: str | None
+    reply_to: int | None
+    content_warning: str | None
+    body_markdown: str | None
+    body_html: str | None
+    created_at: datetime
+    edited_at: datetime | None
+
+
+# Predicates
+
+
+def visible_to(viewer: Viewer) -> ColumnElement[bool]:
+    """The condition, on Post joined with Thread and Board, that the post exists for the viewer.
+
+    Every read of posts carries it. A removed or withdrawn post exists as a tombstone; a held one for its
+    author and the board's moderators.
+    """
+    seen: ColumnElement[bool] = col(Post.visibility) != Visibility.HELD
+    if viewer.id is not None:
+        seen = or_(seen, col(Post.author_id) == viewer.id, boards.moderated_by(viewer))
+    return and_(threads.visible_to(viewer), seen)
+
+
+def _words(column: Any, name: str) -> ColumnElement[Any]:
+    """A column of words, empty in a tombstone."""
+    return case((col(Post.visibility).in_(SHOWN), column)).label(name)
+
+
+# Queries
+
+
+def visible(viewer: Viewer) -> Query:
+    """One row a post that exists for the viewer, in the columns of SeenPost."""
+    return (
+        query(
+            col(Post.id),
+            col(Post.thread_id),
+            col(Post.number),
+            col(Post.revision),
+            col(Post.visibility),
+            col(Post.held_because),
+            col(Member.handle).label("author_handle"),
+            col(Member.name).label("author_name"),
+            col(Member.title).label("author_title"),
+            col(Post.adviser_name),
+            col(Post.adviser_title),
+            col(Post.adviser_organisation),
+            col(Post.reply_to),
+            _words(col(Post.content_warning), "content_warning"),
+            _words(col(Post.body_markdown), "body_markdown"),
+            _words(col(Post.body_html), "body_html"),
+            col(Post.created_at),
+            col(Post.edited_at),
+        )
+        .join(Thread, col(Thread.id) == col(Post.thread_id))
+        .join(Board, col(Board.id) == col(Thread.board_id))
+        .join(Member, col(Member.id) == col(Post.author_id))
+        .where(visible_to(viewer))
+    )
+
+
+def numbered(viewer: Viewer, thread_id: int, first: int, limit: int) -> Query:
+    """The posts of a thread whose numbers are `first` to `first + limit - 1`: fewer where numbers are not seen."""
+    span = col(Post.number).between(first, first + limit - 1)
+    return visible(viewer).where(col(Post.thread_id) == thread_id, span).order_by(col(Post.number))
+
+
+def by_advisers(viewer: Viewer, thread_id: int, first: int, limit: int) -> Query:
+    """The first `limit` posts of advisers in a thread from number `first` on."""
+    theirs = (col(Post.thread_id) == thread_id, col(Post.number) >= first, col(Post.voice) == Voice.ADVISER)
+    return visible(viewer).where(*theirs).order_by(col(Post.number)).limit(limit)
+
+
+def written_by(viewer: Viewer, member_ids: Sequence[UUID]) -> Query:
+    """How many visible posts each of these members wrote on boards that exist for the viewer."""
+    return (
+        query(col(Post.author_id), func.count().label("posts"))
+        .join(Thread, col(Thread.id) == col(Post.thread_id))
+        .join(Board, col(Board.id) == col(Thread.board_id))
+        .where(
+            col(Post.author_id).in_(member_ids),
+            col(Post.visibility) == Visibility.VISIBLE,
+            threads.visible_to(viewer),
+        )
+        .group_by(col(Post.author_id))
+    )
+
+
+def revisions(post_id: int) -> Query:
+    """Every revision of a post, the present one last."""
+    shared = ("content_warning", "body_markdown", "body_html")
+    earlier = select(
+        col(PostRevision.number),
+        *(getattr(PostRevision, name) for name in shared),
+        col(PostRevision.written_at),
+    ).where(col(PostRevision.post_id) == post_id)
+    present = select(
+        col(Post.revision).label("number"),
+        *(getattr(Post, name) for name in shared),
+        func.coalesce(Post.edited_at, Post.created_at).label("written_at"),
+    ).where(col(Post.id) == post_id)
+    both = union_all(earlier, present).subquery()
+    return query(both).order_by(both.c.number)
+
+
+async def place_on_board(session: AsyncSession, viewer: Viewer, slug: str, draft: Draft, now: datetime) -> Place:
+    """Where a new thread would begin; NotFound when the board does not exist for the viewer."""
+    query = _places(viewer, draft, null()).where(col(Board.slug) == slug, boards.readable_by(viewer))
+    return Place(**_facts(await _only(session, query, "board"), now))
+
+
+async def place_in_thread(
+    session: AsyncSession, viewer: Viewer, thread_id: int, draft: Draft, now: datetime
+) -> ThreadPlace:
+    """Where a reply would stand; NotFound when the thread does not exist for the viewer."""
+    query = (
+        _places(viewer, draft, col(Thread.id))
+        .add_columns(Thread)
+        .join(Thread, col(Thread.board_id) == col(Board.id))
+        .where(col(Thread.id) == thread_id, threads.visible_to(viewer))
+    )
+    row = await _only(session, query, "thread")
+    return ThreadPlace(**_facts(row, now), thread=row.Thread)
+
+
+async def place_of_post(session: AsyncSession, viewer: Viewer, post_id: int, draft: Draft, now: datetime) -> PostPlace:
+    """Where a post stands that is to be changed; NotFound when it does not exist for the viewer."""
+    query = (
+        _places(viewer, draft, col(Thread.id))
+        .add_columns(Thread, Post)
+        .join(Thread, col(Thread.board_id) == col(Board.id))
+        .join(Post, col(Post.thread_id) == col(Thread.id))
+        .where(col(Post.id) == post_id, visible_to(viewer))
+    )
+    row = await _only(session, query, "post")
+    return PostPlace(**_facts(row, now), thread=row.Thread, post=row.Post)
+
+
+async def known_names(
+    session: AsyncSession, viewer: Viewer, thread_id: int | None, draft: Draft, now: datetime
+) -> markup.Known:
+    """Which of the members and posts that a draft names there are; NotFound when the thread is not the viewer's."""
+    if thread_id is not None:
+        return (await place_in_thread(session, viewer, thread_id, draft, now)).known
+    return _known((await session.execute(query(*_named(draft, null())))).one())
+
+
+# Verbs
+
+
+async def open_thread(
+    session: AsyncSession,
+    viewer: Viewer,
+    place: Place,
+    title: str,
+    draft: Draft,
+    gate: Gate,
+    now: datetime,
+    *,
+    links_allowed: int | None = None,
+) -> SeenPost:
+    """Open a thread on `place.board` with its first post; the gate judges and holds the two as one.
+
+    Raises Invalid for a reply to something, or when a newcomer's post has more than `links_allowed` links.
+    """
+    html = _rendered(draft, place, links_allowed)
+    verdict = await gate.judge(session, Submission(viewer.id, (title, *draft.texts), place.board.id))
+    thread = Thread(
+        board_id=place.board.id,
+        author_id=viewer.member_id,
+        title=title,
+        visibility=threads.Standing.HELD if verdict.held_because else threads.Standing.VISIBLE,
+        opened_at=now,
+        changed_at=now,
+        last_post_at=now,
+    )
+    session.add(thread)
+    await session.flush()
+    post = await _append(session, viewer, place, thread, draft, html, verdict, now)
+    await gate.record(session, ("post", post.id), verdict, now)
+    return post
+
+
+async def write(
+    session: AsyncSession,
+    viewer: Viewer,
+    place: ThreadPlace,
+    draft: Draft,
+    gate: Gate,
+    now: datetime,
+    *,
+    links_allowed: int | None = None,
+) -> SeenPost:
+    """Reply in `place.thread`.
+
+    Raises Invalid when `reply_to` names no visible post, or when a newcomer's post has more than
+    `links_allowed` links, and Conflict when the thread was closed or moved a moment ago.
+    """
+    html = _rendered(draft, place, links_allowed)
+    verdict = await gate.judge(session, Submission(viewer.id, draft.texts, place.board.id))
+    # From here until the commit, every other reply to this thread waits for us.
+    thread = await threads.hold(session, place.thread.id)
+    if not threads.takes_replies(thread, viewer) or thread.board_id != place.board.id:
+        raise Conflict("This thread was closed or moved a moment ago. Read it again.")
+    post = await _append(session, viewer, place, thread, draft, html, verdict, now)
+    await gate.record(session, ("post", post.id), verdict, now)
+    return post
+
+
+async def edit(
+    session: AsyncSession,
+    viewer: Viewer,
+    place: PostPlace,
+    revision: int,
+    draft: Draft,
+    gate: Gate,
+    now: datetime,
+    *,
+    links_allowed: int | None = None,
+) -> None:
+    """Replace what a post says and keep what it said.
+
+    Raises Stale when the post is no longer at the `revision` that was on the screen, Conflict when it was
+    removed or withdrawn, and Invalid as `write` does.
+    """
+    html = _rendered(draft, place, links_allowed)
+    verdict = await gate.judge(session, Submission(viewer.id, draft.texts, place.board.id))
+    post = await _hold(session, place.post.id)
+    await _refuse_stale(session, post, revision)
+    if post.visibility not in SHOWN:
+        raise Conflict("This post was removed or withdrawn and cannot be edited.")
+    session.add(_as_it_was(post))
+    post.body_markdown, post.body_html, post.content_warning = (
+        draft.body_markdown,
+        html,
+        draft.content_warning,
+    )
+    post.revision += 1
+    post.edited_at, post.changed_by = now, viewer.id
+    if verdict.held_because:
+        await shift(session, post, Visibility.HELD, held_because=verdict.held_because)
+    await session.flush()
+    await gate.record(session, ("post", post.id), verdict, now)
+
+
+async def withdraw(session: AsyncSession, viewer: Viewer, place: PostPlace, now: datetime) -> None:
+    """Take one's own words back, for good; done twice, it is as done once. Conflict for a removed post."""
+    post = await _hold(session, place.post.id)
+    if post.visibility != Visibility.WITHDRAWN:
+        post.changed_by, post.edited_at = viewer.id, now
+        await shift(session, post, Visibility.WITHDRAWN)
+
+
+async def shift(session: AsyncSession, post: Post, to: Visibility, *, held_because: str | None = None) -> None:
+    """Give a post, whose row the caller holds, another visibility, and count its thread anew.
+
+    Raises Conflict for a step that NEXT does not have.
+    """
+    if to == post.visibility:
+        post.held_because = held_because
+        return
+    if to not in NEXT[Visibility(post.visibility)]:
+        raise Conflict(f"A {post.visibility} post cannot become {to}.")
+    post.visibility, post.held_because = to, held_because
+    await session.flush()
+    await _recount(session, post.thread_id)
+
+
+def _rendered(draft: Draft, place: Place, links_allowed: int | None) -> str:
+    if not place.sees_reply_to:
+        raise Invalid(f"There is no post {draft.reply_to} in this thread to reply to.", "#/reply_to")
+    html = draft.parsed.html(place.known)
+    if links_allowed is not None and html.count("<a ") > links_allowed:
+        raise Invalid(
+            f"In your first days here, a post can carry at most {links_allowed} links. Please take some out.",
+            "#/body_markdown",
+        )
+    return html
+
+
+async def _append(
+    session: AsyncSession,
+    viewer: Viewer,
+    place: Place,
+    thread: Thread,
+    draft: Draft,
+    html: str,
+    verdict: Verdict,
+    now: datetime,
+) -> SeenPost:
+    """Insert the post and count it, in one statement: the thread's row is held, and others wait."""
+    number, voice = thread.last_number + 1, _voice(viewer, place)
+    badge = place.badge if voice == Voice.ADVISER else None
+    visibility = Visibility.HELD if verdict.held_because else Visibility.VISIBLE
+    said: dict[str, Any] = {
+        "number": number,
+        "thread_id": thread.id,
+        "visibility": visibility,
+        "held_because": verdict.held_because,
+        "adviser_name": badge and badge.name,
+        "adviser_title": badge and badge.title,
+        "adviser_organisation": badge and badge.organisation,
+        "reply_to": draft.reply_to,
+        "content_warning": draft.content_warning,
+        "body_markdown": draft.body_markdown,
+        "body_html": html,
+        "revision": 1,
+        "created_at": now,
+    }
+    written = insert(Post).values(author_id=viewer.id, voice=voice, **said).returning(col(Post.id)).cte("written")
+    counted = _counted(thread, viewer, voice, number, now) if visibility == Visibility.VISIBLE else {}
+    grown = update(Thread).where(col(Thread.id) == thread.id).values(last_number=number, **counted)
+    result = await session.execute(
+        grown.add_cte(written).returning(select(written.c.id).scalar_subquery()),
+        execution_options={"synchronize_session": False},
+    )
+    return SeenPost(
+        id=result.scalar_one(),
+        author_handle=viewer.handle or "",
+        author_name=viewer.name or "",
+        author_title=viewer.title,
+        edited_at=None,
+        **said,
+    )
+
+
+def _counted(thread: Thread, viewer: Viewer, voice: Voice, number: int, now: datetime) -> dict[str, Any]:
+    """What one more visible post changes in its thread's counts; `_recount` says the same of all posts."""
+    spoke_before = exists().where(
+        col(Post.thread_id) == thread.id,
+        col(Post.author_id) == viewer.id,
+        col(Post.visibility) == Visibility.VISIBLE,
+    )
+    counts = {
+        "posts": thread.posts + 1,
+        "participants": thread.participants + case((spoke_before, 0), else_=1),
+        "last_post_number": number,
+        "last_post_at": now,
+        "last_post_by": viewer.id,
+    }
+    if voice == Voice.MEMBER:
+        counts["waiting_since"] = thread.waiting_since or now
+    if voice == Voice.ADVISER:
+        counts["waiting_since"] = None
+    if voice == Voice.ADVISER and number > 1:
+        counts["adviser_replies"] = thread.adviser_replies + 1
+        counts["first_adviser_number"] = thread.first_adviser_number or number
+        counts["latest_adviser_number"] = number
+    return counts
+
+
+async def _recount(session: AsyncSession, thread_id: int) -> None:
+    """Count a thread anew after a post came or went: rare, so that it may read them all."""
+    thread = await threads.hold(session, thread_id)
+    shown = (col(Post.thread_id) == thread_id, col(Post.visibility) == Visibility.VISIBLE)
+    number = col(Post.number)
+    reply = and_(col(Post.voice) == Voice.ADVISER, number > 1)
+    answered = select(func.max(number)).where(*shown, col(Post.voice) == Voice.ADVISER).scalar_subquery()
+    unanswered = and_(col(Post.voice) == Voice.MEMBER, number > func.coalesce(answered, 0))
+    counts = select(
+        func.count().label("posts"),
+        func.count(distinct(col(Post.author_id))).label("participants"),
+        func.max(number).label("last_post_number"),
+        func.count().filter(reply).label("adviser_replies"),
+        func.min(number).filter(reply).label("first_adviser_number"),
+        func.max(number).filter(reply).label("latest_adviser_number"),
+        func.min(Post.created_at).filter(unanswered).label("waiting_since"),
+    ).where(*shown)
+    for name, value in (await session.execute(counts)).one()._mapping.items():
+        setattr(thread, name, value)
+    last = select(col(Post.created_at), col(Post.author_id)).where(*shown, number == thread.last_post_number)
+    row = (await session.execute(last)).one_or_none()
+    thread.last_post_at, thread.last_post_by = (row.created_at, row.author_id) if row else (thread.opened_at, None)
+    await session.flush()
+
+
+def _voice(viewer: Viewer, place: Place) -> Voice:
+    if Role.ADVISER in viewer.roles and place.badge:
+        return Voice.ADVISER
+    return Voice.STAFF if viewer.is_staff else Voice.MEMBER
+
+
+async def _hold(session: AsyncSession, post_id: int) -> Post:
+    """The post as it is now, its row ours until the commit; replies to it need not wait."""
+    found = select(Post).where(col(Post.id) == post_id).with_for_update(key_share=True)
+    return (await session.execute(found, execution_options={"populate_existing": True})).scalar_one()
+
+
+async def _refuse_stale(session: AsyncSession, post: Post, revision: int) -> None:
+    if post.revision == revision:
+        return
+    changer = await session.get(Member, post.changed_by) if post.changed_by else None
+    raise Stale(
+        "This post was edited while you were looking at it. Read it again.",
+        current=post.revision,
+        changed_by=changer.name if changer else None,
+        changed_at=post.edited_at or post.created_at,
+    )
+
+
+def _as_it_was(post: Post) -> PostRevision:
+    return PostRevision(
+        post_id=post.id,
+        number=post.revision,
+        content_warning=post.content_warning,
+        body_markdown=post.body_markdown,
+        body_html=post.body_html,
+        written_at=post.edited_at or post.created_at,
+    )
+
+
+def _places(viewer: Viewer, draft: Draft, thread_id: Any) -> Query:
+    """The board, the writer, and what the draft names, found together: a reply has few statements to spend."""
+    answered = exists().where(
+        col(Post.thread_id) == thread_id,
+        col(Post.number) == draft.reply_to,
+        col(Post.visibility) == Visibility.VISIBLE,
+    )
+    return (
+        query(
+            Board,
+            col(Member.standing),
+            col(Member.standing_until),
+            col(Member.name).label("writer_name"),
+            col(Adviser.title).label("adviser_title"),
+            col(Adviser.organisation).label("adviser_organisation"),
+            (true() if draft.reply_to is None else answered).label("sees_reply_to"),
+            *_named(draft, thread_id),
+        )
+        .select_from(Board)
+        .join(Member, col(Member.id) == viewer.id)
+        .outerjoin(Adviser, col(Adviser.member_id) == col(Member.id))
+    )
+
+
+def _named(draft: Draft, thread_id: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """Which of the members and posts that the draft names there are: two columns for `_known`."""
+    mentioned, quoted, author = aliased(Member), aliased(Post), aliased(Member)
+    mentions, quotes = draft.parsed.references.mentions, draft.parsed.references.quotes
+    members = select(func.json_object_agg(mentioned.handle, mentioned.name)).where(col(mentioned.handle).in_(mentions))
+    posts = (
+        select(func.json_agg(func.json_build_array(author.handle, quoted.number, author.name)))
+        .join(author, col(author.id) == col(quoted.author_id))
+        .where(
+            col(quoted.thread_id) == thread_id,
+            col(quoted.visibility) == Visibility.VISIBLE,
+            tuple_(col(author.handle), col(quoted.number)).in_([(quote.handle, quote.number) for quote in quotes]),
+        )
+    )
+    return (
+        (members.scalar_subquery() if mentions else null()).label("members_known"),
+        (posts.scalar_subquery() if quotes else null()).label("quotes_known"),
+    )
+
+
+def _known(row: Record) -> markup.Known:
+    quotes = {markup.QuoteRef(handle, number): name for handle, number, name in row.quotes_known or ()}
+    return markup.Known(row.members_known or {}, quotes)
+
+
+async def _only(session: AsyncSession, query: Query, what: str) -> Record:
+    row = (await session.execute(query)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no such {what}.")
+    return row
+
+
+def _facts(row: Record, now: datetime) -> dict[str, Any]:
+    badge = Badge(row.writer_name, row.adviser_title, row.adviser_organisation) if row.adviser_title else None
+    return {
+        "board": row.Board,
+        "standing": current_standing(row.standing, row.standing_until, now),
+        "badge": badge,
+        "known": _known(row),
+        "sees_reply_to": row.sees_reply_to,
+    }

@@ -1,0 +1,66 @@
+"""Everything that can be set from outside: environment variables become one frozen object."""
+
+from pathlib import Path
+from typing import Annotated
+
+from limits import RateLimitItem, parse
+from pydantic import AfterValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _parsed(notation: str) -> str:
+    parse(notation)
+    return notation
+
+
+# The notation of the `limits` library: "10/5 minutes", "1/5 seconds".
+Limit = Annotated[str, AfterValidator(_parsed)]
+
+
+class Settings(BaseSettings):
+    """The settings of one forum, each read from `FORUM_` and its name in capitals.
+
+    The throttles' figures are those of DESIGN §6; a charity may tighten or loosen them.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="FORUM_", frozen=True, extra="ignore")
+
+    name: str = Field("Peer support forum", description="The forum's own name, in the API's title")
+    data: Path = Field(Path("var"), description="Folder of the embedded PostgreSQL")
+    database_url: str | None = Field(
+        None, description="postgresql://… of your own server, 15 or newer; without it, the embedded one"
+    )
+    pool_size: int = Field(10, ge=1, le=200, description="Connections of each process, for reads and for writes")
+    host: str = Field("127.0.0.1", description="Address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on")
+    trusted_proxies: str = Field(
+        "127.0.0.1", description="Addresses whose X-Forwarded-For is believed, separated by commas"
+    )
+    allowed_origins: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(),
+        description="Web origins of other sites' pages that may call the API, separated by commas",
+    )
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    sign_in_limit: Limit = Field("10/5 minutes", description="Sign-ins per account, and per address")
+    join_limit: Limit = Field("10/1 hour", description="New accounts per address")
+    posting_limit: Limit = Field("1/5 seconds", description="Posts and threads of one member")
+    newcomer_posting_limit: Limit = Field("1/30 seconds", description="The same for a newcomer")
+    editing_limit: Limit = Field("30/1 minute", description="Edits of one member, of posts and of the profile")
+    preview_limit: Limit = Field("60/1 minute", description="Previews of one member")
+    newcomer_days: int = Field(3, ge=0, description="Days after joining during which a member is a newcomer")
+    newcomer_links: int = Field(2, ge=0, description="Links that one post of a newcomer may carry")
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The database's address for SQLAlchemy over asyncpg; raises RuntimeError before one is known."""
+        if self.database_url is None:
+            raise RuntimeError("FORUM_DATABASE_URL is not set and no embedded PostgreSQL has been started")
+        scheme, _, rest = self.database_url.partition("://")
+        if scheme not in {"postgres", "postgresql", "postgresql+asyncpg"}:
+            raise RuntimeError("FORUM_DATABASE_URL must begin with postgresql://")
+        return f"postgresql+asyncpg://{rest}"
+
+    def limit(self, name: str) -> RateLimitItem:
+        """The limit called `name` (`sign_in`, `posting` …), parsed."""
+        return parse(getattr(self, f"{name}_limit"))

@@ -1,0 +1,257 @@
+"""Threads: what a talk is called, where it stands, whether it is open, and who waits in it."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    Identity,
+    Index,
+    and_,
+    func,
+    or_,
+    select,
+    text,
+    tuple_,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+from sqlmodel import Field, SQLModel, col
+
+from forum import audit, boards, pages
+from forum.boards import Board
+from forum.database import Moment, Query, columns, query
+from forum.errors import Invalid, Stale
+from forum.gate import Gate, Submission
+from forum.members import Member, Viewer
+
+TITLE_MIN, TITLE_MAX = 3, 120
+
+
+class State(StrEnum):
+    """Whether a thread takes replies."""
+
+    OPEN = "open"
+    LOCKED = "locked"
+
+
+class Standing(StrEnum):
+    """Whether readers see a thread at all."""
+
+    VISIBLE = "visible"
+    HELD = "held"
+    REMOVED = "removed"
+
+
+class Thread(SQLModel, table=True):
+    """A talk on a board, with what lists say of it, kept with each post."""
+
+    __table_args__ = (
+        CheckConstraint(f"char_length(title) BETWEEN {TITLE_MIN} AND {TITLE_MAX}", name="title"),
+        CheckConstraint("state IN ('open', 'locked')", name="state"),
+        CheckConstraint("visibility IN ('visible', 'held', 'removed')", name="visibility"),
+        CheckConstraint("posts >= 0 AND posts <= last_number AND participants <= posts", name="counts"),
+        Index("ix_thread_board_page", "board_id", "pinned", "last_post_at", "id"),
+        Index("ix_thread_waiting", "waiting_since", "id", postgresql_where=text("waiting_since IS NOT NULL")),
+    )
+
+    id: int = Field(default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
+    board_id: int = Field(foreign_key="board.id")
+    author_id: UUID = Field(foreign_key="member.id", index=True)
+    title: str
+    state: str = Field(default=State.OPEN)
+    pinned: bool = False
+    visibility: str = Field(default=Standing.VISIBLE)
+    version: int = 1
+    opened_at: datetime = Field(sa_type=Moment)
+    changed_at: datetime = Field(sa_type=Moment)
+    changed_by: UUID | None = Field(default=None, foreign_key="member.id")
+    last_number: int = Field(default=0, description="The highest number given to a post, seen or not")
+    posts: int = Field(default=0, description="Visible posts")
+    participants: int = Field(default=0, description="Members with a visible post")
+    last_post_number: int | None = None
+    last_post_at: datetime = Field(sa_type=Moment, description="Of the last visible post; before one, of the opening")
+    last_post_by: UUID | None = Field(default=None, foreign_key="member.id")
+    adviser_replies: int = 0
+    first_adviser_number: int | None = None
+    latest_adviser_number: int | None = None
+    waiting_since: datetime | None = Field(
+        default=None,
+        sa_type=Moment,
+        description="Of the first member's post that no adviser has answered yet",
+    )
+
+
+# Where a list goes on: the sort key of its last row.
+BY_LAST_POST = TypeAdapter(tuple[bool, pages.Instant, pages.Identity])
+BY_WAITING = TypeAdapter(tuple[pages.Instant, pages.Identity])
+
+_Author, _LastPoster = aliased(Member, name="author"), aliased(Member, name="last_poster")
+
+
+# Predicates
+
+
+def visible_to(viewer: Viewer) -> ColumnElement[bool]:
+    """The condition, on Thread joined with Board, that the thread exists for the viewer."""
+    seen: ColumnElement[bool] = col(Thread.visibility) == Standing.VISIBLE
+    if viewer.id is not None:
+        seen = or_(seen, col(Thread.author_id) == viewer.id, boards.moderated_by(viewer))
+    return and_(boards.readable_by(viewer), seen)
+
+
+def takes_replies(thread: Thread, viewer: Viewer) -> bool:
+    """Whether the thread takes a reply from the viewer: a locked one only from the board's moderators."""
+    return thread.state == State.OPEN or viewer.moderates(thread.board_id)
+
+
+# Queries
+
+
+def visible(viewer: Viewer) -> Query:
+    """One row a thread that exists for the viewer, with the names of its board and its people."""
+    return (
+        query(
+            *columns(Thread),
+            col(Board.slug).label("board_slug"),
+            col(Board.name).label("board_name"),
+            col(Board.indexable).label("indexable"),
+            col(_Author.handle).label("author_handle"),
+            col(_Author.name).label("author_name"),
+            col(_Author.title).label("author_title"),
+            col(_LastPoster.handle).label("last_handle"),
+            col(_LastPoster.name).label("last_name"),
+            col(_LastPoster.title).label("last_title"),
+        )
+        .join(Board, col(Board.id) == col(Thread.board_id))
+        .join(_Author, col(_Author.id) == col(Thread.author_id))
+        .outerjoin(_LastPoster, col(_LastPoster.id) == col(Thread.last_post_by))
+        .where(visible_to(viewer))
+    )
+
+
+def on_board(viewer: Viewer, board_id: int, after: tuple[bool, datetime, int] | None, limit: int) -> Query:
+    """A page of a board's threads: pinned first, then by the latest post."""
+    key = (col(Thread.pinned), col(Thread.last_post_at), col(Thread.id))
+    page = visible(viewer).where(col(Thread.board_id) == board_id)
+    if after:
+        page = page.where(tuple_(*key) < tuple_(*after))
+    return page.order_by(*(column.desc() for column in key)).limit(limit)
+
+
+def waiting(viewer: Viewer, after: tuple[datetime, int] | None, limit: int) -> Query:
+    """Open threads that wait for an adviser, longest first."""
+    key = (col(Thread.waiting_since), col(Thread.id))
+    page = visible(viewer).where(
+        col(Thread.waiting_since).is_not(None),
+        col(Thread.state) == State.OPEN,
+        col(Thread.visibility) == Standing.VISIBLE,
+        col(Board.advised),
+    )
+    if after:
+        page = page.where(tuple_(*key) > tuple_(*after))
+    return page.order_by(*key).limit(limit)
+
+
+def totals() -> Query:
+    """Of each board: how many threads and posts can be seen, and when the last post was written."""
+    return (
+        query(
+            col(Thread.board_id),
+            func.count().label("threads"),
+            func.sum(Thread.posts).label("posts"),
+            func.max(Thread.last_post_at).label("last_post_at"),
+        )
+        .where(col(Thread.visibility) == Standing.VISIBLE)
+        .group_by(col(Thread.board_id))
+    )
+
+
+async def hold(session: AsyncSession, thread_id: int) -> Thread:
+    """The thread as it is now, its row ours until the commit. Take it late: every other reply waits for it."""
+    found = select(Thread).where(col(Thread.id) == thread_id).with_for_update(key_share=True)
+    return (await session.execute(found, execution_options={"populate_existing": True})).scalar_one()
+
+
+# Verbs
+
+
+async def retitle(
+    session: AsyncSession, viewer: Viewer, thread_id: int, version: int, title: str, gate: Gate, now: datetime
+) -> None:
+    """Give a thread another title.
+
+    Raises Stale when it changed since the `version` on the screen, and Invalid when the gate would not
+    publish the new title: a title cannot be half visible.
+    """
+    thread = await hold(session, thread_id)
+    await refuse_stale(session, thread, version)
+    submission = Submission(viewer.id, (title,), thread.board_id)
+    verdict = await gate.judge(session, submission)
+    if verdict.held_because:
+        raise Invalid(verdict.held_because, "#/title")
+    thread.title = title
+    await _changed(session, thread, viewer, now, "thread.retitled")
+    await gate.record(session, ("thread", thread.id), verdict, now)
+
+
+async def set_state(session: AsyncSession, viewer: Viewer, thread_id: int, state: State, now: datetime) -> None:
+    """Lock a thread ("comments are closed") or open it again; done twice, it is as done once."""
+    thread = await hold(session, thread_id)
+    if thread.state != state:
+        thread.state = state
+        await _changed(session, thread, viewer, now, f"thread.{state}")
+
+
+async def set_pinned(session: AsyncSession, viewer: Viewer, thread_id: int, pinned: bool, now: datetime) -> None:
+    """Keep a thread at the top of its board, or let it go; done twice, it is as done once."""
+    thread = await hold(session, thread_id)
+    if thread.pinned != pinned:
+        thread.pinned = pinned
+        await _changed(session, thread, viewer, now, "thread.pinned" if pinned else "thread.unpinned")
+
+
+async def move(
+    session: AsyncSession, viewer: Viewer, thread_id: int, version: int, board: Board, now: datetime
+) -> None:
+    """Move a thread to another board; Stale when it changed since the `version` on the screen."""
+    thread = await hold(session, thread_id)
+    await refuse_stale(session, thread, version)
+    if thread.board_id != board.id:
+        details: audit.Details = {"from": thread.board_id, "to": board.id}
+        thread.board_id = board.id
+        await _changed(session, thread, viewer, now, "thread.moved", details)
+
+
+async def refuse_stale(session: AsyncSession, thread: Thread, version: int) -> None:
+    """Raise Stale, with who changed the thread and when, unless `version` is the one it has."""
+    if thread.version == version:
+        return
+    changer = await session.get(Member, thread.changed_by) if thread.changed_by else None
+    raise Stale(
+        "This thread was changed while you were looking at it. Read it again.",
+        current=thread.version,
+        changed_by=changer.name if changer else None,
+        changed_at=thread.changed_at,
+    )
+
+
+async def _changed(
+    session: AsyncSession,
+    thread: Thread,
+    viewer: Viewer,
+    now: datetime,
+    act: str,
+    details: audit.Details | None = None,
+) -> None:
+    thread.version += 1
+    thread.changed_at, thread.changed_by = now, viewer.id
+    await session.flush()
+    if viewer.id != thread.author_id or act != "thread.retitled":
+        await audit.record(
+            session, actor_id=viewer.id, act=act, subject=("thread", thread.id), now=now, details=details
+        )

@@ -1,0 +1,140 @@
+"""Limits that hold across processes and survive a rollback: the `limits` library over PostgreSQL."""
+
+import hashlib
+import ipaddress
+import math
+import time
+from datetime import datetime
+
+from limits import RateLimitItem
+from limits.aio.storage import Storage
+from limits.aio.strategies import FixedWindowRateLimiter
+from sqlalchemy import BigInteger, case, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlmodel import Field, SQLModel, col
+
+from forum.database import Moment
+from forum.errors import Throttled
+
+
+class ThrottleCount(SQLModel, table=True):
+    """How often something was tried in the window that ends at `ends_at`."""
+
+    __tablename__ = "throttle_count"
+
+    key: str = Field(primary_key=True, description="A digest: who tried what is not to be read here")
+    tries: int = Field(sa_type=BigInteger)
+    ends_at: datetime = Field(sa_type=Moment, index=True)
+
+
+class PostgresStorage(Storage):
+    """A counter a key, kept in one statement on a connection of its own."""
+
+    STORAGE_SCHEME = None
+
+    def __init__(self, autocommit: AsyncEngine) -> None:
+        super().__init__()
+        self._engine = autocommit
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        """What the database raises when it does not answer."""
+        return DBAPIError
+
+    async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Count `amount` tries more in the window of `expiry` seconds; the tries so far in it."""
+        now = func.clock_timestamp()
+        fresh = insert(ThrottleCount).values(key=_digest(key), tries=amount, ends_at=now + _seconds(expiry))
+        over = col(ThrottleCount.ends_at) <= now
+        counted = fresh.on_conflict_do_update(
+            index_elements=[col(ThrottleCount.key)],
+            set_={
+                "tries": case((over, amount), else_=col(ThrottleCount.tries) + amount),
+                "ends_at": case((over, now + _seconds(expiry)), else_=col(ThrottleCount.ends_at)),
+            },
+        ).returning(col(ThrottleCount.tries))
+        async with self._engine.connect() as connection:
+            return int((await connection.execute(counted)).scalar_one())
+
+    async def get(self, key: str) -> int:
+        """The tries in the present window."""
+        tries = select(col(ThrottleCount.tries)).where(
+            col(ThrottleCount.key) == _digest(key), col(ThrottleCount.ends_at) > func.clock_timestamp()
+        )
+        async with self._engine.connect() as connection:
+            return int((await connection.execute(tries)).scalar() or 0)
+
+    async def get_expiry(self, key: str) -> float:
+        """When the present window ends, in seconds since 1970."""
+        ends_at = select(col(ThrottleCount.ends_at)).where(col(ThrottleCount.key) == _digest(key))
+        async with self._engine.connect() as connection:
+            end = (await connection.execute(ends_at)).scalar()
+        return end.timestamp() if end else time.time()
+
+    async def check(self) -> bool:
+        """Whether the database answers."""
+        async with self._engine.connect() as connection:
+            return (await connection.execute(select(1))).scalar() == 1
+
+    async def reset(self) -> int | None:
+        """Forget every count; how many there were."""
+        async with self._engine.connect() as connection:
+            return (await connection.execute(delete(ThrottleCount))).rowcount
+
+    async def clear(self, key: str) -> None:
+        """Forget one count."""
+        async with self._engine.connect() as connection:
+            await connection.execute(delete(ThrottleCount).where(col(ThrottleCount.key) == _digest(key)))
+
+
+class Throttle:
+    """Counts tries and refuses those over a limit."""
+
+    def __init__(self, autocommit: AsyncEngine) -> None:
+        self._limiter = FixedWindowRateLimiter(PostgresStorage(autocommit))
+
+    async def hit(self, limit: RateLimitItem, policy: str, *who: object) -> None:
+        """Count one try of `policy` by `who`; raises Throttled when it is one too many."""
+        names = (policy, *map(str, who))
+        if await self._limiter.hit(limit, *names):
+            return
+        window = await self._limiter.get_window_stats(limit, *names)
+        wait = max(1, math.ceil(window.reset_time - time.time()))
+        raise Throttled(
+            f"Too often. Please wait {_spoken(wait)} and try again.",
+            policy=policy,
+            quota=limit.amount,
+            window=limit.get_expiry(),
+            retry_after=wait,
+        )
+
+
+async def tidy(session: AsyncSession, now: datetime) -> None:
+    """Delete the counts of windows that are over."""
+    await session.execute(delete(ThrottleCount).where(col(ThrottleCount.ends_at) <= now))
+
+
+def network(address: str) -> str:
+    """The part of an internet address that one household holds: all of an IPv4, the /64 of an IPv6."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _seconds(count: int) -> object:
+    return func.make_interval(0, 0, 0, 0, 0, 0, count)
+
+
+def _spoken(seconds: int) -> str:
+    minutes = math.ceil(seconds / 60)
+    return f"{seconds} seconds" if seconds < 120 else f"{minutes} minutes"

@@ -1,0 +1,1 @@
+"""Moderation holds reasons; it stands on the forum."""

@@ -1,0 +1,1 @@
+"""What clients of moderation talk to: one module per feature."""
