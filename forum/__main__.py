@@ -1,1 +1,320 @@
-"""The command line."""
+"""The command line: start the forum, fill it, migrate it, name its people, verify its record."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+import uvicorn
+from rich.console import Console
+from rich.progress import Progress
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forum import advisers, audit, boards, clock, database, demo, embedded, logs, members
+from forum.app import create_app
+from forum.database import Database
+from forum.errors import ForumError
+from forum.gate import PublishAtOnce
+from forum.members import Role
+from forum.settings import Settings
+from moderation import rules
+
+DRAIN_SECONDS = 20
+STOP = "Ctrl-C stops it."
+
+cli = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,  # they print variables, which hold people's words
+    help="A moderated peer-support forum.",
+)
+admin = typer.Typer(no_args_is_help=True, help="Name administrators, advisers and moderators; make boards.")
+record = typer.Typer(no_args_is_help=True, help="The append-only record of what staff did.")
+cli.add_typer(admin, name="admin")
+cli.add_typer(record, name="audit")
+out = Console()
+
+Result = TypeVar("Result")
+
+
+def main() -> None:
+    """Run the command line; what went wrong is one sentence, not a trace."""
+    # Leave through every `with`, so that the database is stopped in order.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        cli()
+    except (ForumError, embedded.EmbeddedError, audit.ChainBroken) as error:
+        _fail(str(error))
+
+
+# Running
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; FORUM_HOST")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; FORUM_PORT")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer requests")] = 1,
+) -> None:
+    """Start the forum, over its own PostgreSQL or the one that FORUM_DATABASE_URL names.
+
+    The database is migrated first. On the very first start nobody has an account:
+    `forum admin create` makes the administrator's.
+    """
+    settings = Settings()
+    with _database(settings) as url:
+        _first_steps(url)
+        _answer(settings, url, host or settings.host, settings.port if port is None else port, workers, ())
+
+
+@cli.command(name="demo")
+def run_demo(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; FORUM_HOST")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; FORUM_PORT")] = None,
+) -> None:
+    """Start the forum with a small made-up community to look at. A second start keeps what you did there."""
+    settings = Settings()
+    with _database(settings) as url:
+        _first_steps(url)
+        _with_session(url, _fill_demo)
+        rows = [f"{person.role:<40} {person.handle}" for person in demo.sign_ins()]
+        told = ("", f"Sign in as one of these, with the password “{demo.PASSWORD}”:", *rows, "")
+        _answer(settings, url, host or settings.host, settings.port if port is None else port, 1, told)
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to the shape that this version needs. Safe while the forum runs."""
+    with _database(Settings()) as url:
+        _first_steps(url)
+    out.print("The database is up to date.")
+
+
+@cli.command()
+def openapi() -> None:
+    """Print the OpenAPI document, for those who write clients."""
+    app = create_app(Settings(database_url="postgresql://unused"))
+    sys.stdout.write(json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n")
+
+
+# People and boards
+
+
+@admin.command()
+def create(
+    handle: Annotated[str, typer.Argument(help="The name under which they sign in")],
+    name: Annotated[str, typer.Option(prompt=True, help="The name that members see")],
+    email: Annotated[str, typer.Option(prompt=True, help="Their e-mail address")],
+) -> None:
+    """Make an account and give it the role of administrator. The password is asked for, or read from a pipe."""
+    password = _password()
+
+    async def act(session: AsyncSession, now: datetime) -> None:
+        newcomer = members.Newcomer(handle, name, email, password)
+        member = await members.join(session, newcomer, now, staff_password=True)
+        await members.grant(session, member, Role.ADMINISTRATOR, now)
+
+    _on_forum(act)
+    out.print(f"{handle} is administrator now.")
+
+
+@admin.command()
+def grant(
+    handle: Annotated[str, typer.Argument(help="Whom")],
+    role: Annotated[Role, typer.Argument(help="What they become")],
+    board: Annotated[str | None, typer.Option(help="A moderator's board; without it, the whole forum")] = None,
+    title: Annotated[str | None, typer.Option(help="An adviser's title: “Online adviser”")] = None,
+    organisation: Annotated[str | None, typer.Option(help="The organisation for which an adviser speaks")] = None,
+) -> None:
+    """Give a member a role. It is written into the record."""
+    if role == Role.ADVISER and not (title and organisation):
+        _fail("An adviser needs --title and --organisation: members see them beside every answer.")
+
+    async def act(session: AsyncSession, now: datetime) -> None:
+        member = await members.by_handle(session, handle)
+        if role == Role.ADVISER and title and organisation:
+            await advisers.appoint(session, member, title, organisation, now)
+        else:
+            await members.grant(session, member, role, now, board_id=await _board_id(session, board))
+
+    _on_forum(act)
+    out.print(f"{handle} is {role} now.")
+
+
+@admin.command()
+def revoke(
+    handle: Annotated[str, typer.Argument(help="Whose")],
+    role: Annotated[Role, typer.Argument(help="What they are no longer")],
+    board: Annotated[str | None, typer.Option(help="The board, if the role was for one")] = None,
+) -> None:
+    """Take a role away. It is written into the record; within five seconds it holds everywhere."""
+
+    async def act(session: AsyncSession, now: datetime) -> None:
+        member = await members.by_handle(session, handle)
+        if role == Role.ADVISER:
+            await advisers.dismiss(session, member, now)
+        else:
+            await members.revoke(session, member, role, now, board_id=await _board_id(session, board))
+
+    _on_forum(act)
+    out.print(f"{handle} is no longer {role}.")
+
+
+@admin.command(name="board")
+def make_board(
+    slug: Annotated[str, typer.Argument(help="Its name in addresses: small letters, digits, '-'")],
+    name: Annotated[str | None, typer.Option(help="Its name for people; needed for a new board")] = None,
+    group: Annotated[str | None, typer.Option(help="The heading under which it is listed")] = None,
+    position: Annotated[int | None, typer.Option(help="Its place in the list")] = None,
+    description: Annotated[str | None, typer.Option(help="One or two sentences")] = None,
+    help_file: Annotated[Path | None, typer.Option(help="Markdown for guests, telephone numbers first")] = None,
+    reader: Annotated[list[str] | None, typer.Option(help="Who reads: everyone, member, or a role; repeatable")] = None,
+    opener: Annotated[list[str] | None, typer.Option(help="Who opens threads; repeatable")] = None,
+    replier: Annotated[list[str] | None, typer.Option(help="Who replies; repeatable")] = None,
+    indexable: Annotated[bool | None, typer.Option(help="Whether search engines may list it")] = None,
+    advised: Annotated[bool | None, typer.Option(help="Whether advisers answer there")] = None,
+) -> None:
+    """Make a board, or change what you name of one that exists."""
+    said: dict[str, Any] = {
+        "name": name,
+        "section": group,
+        "position": position,
+        "description": description,
+        "help_markdown": help_file and help_file.read_text(encoding="utf-8"),
+        "readers": reader and tuple(reader),
+        "openers": opener and tuple(opener),
+        "repliers": replier and tuple(replier),
+        "indexable": indexable,
+        "advised": advised,
+    }
+    changes = {key: value for key, value in said.items() if value is not None}
+
+    async def act(session: AsyncSession, now: datetime) -> None:
+        if await boards.find(session, slug):
+            await boards.change(session, slug, changes, now)
+        else:
+            await boards.make(session, boards.BoardPlan(slug=slug, **{"name": "", **changes}), now)
+
+    _on_forum(act)
+    out.print(f"The board {slug} is as you said.")
+
+
+# The record
+
+
+@record.command()
+def verify(
+    head: Annotated[str | None, typer.Option(help="NUMBER:DIGEST that an earlier run printed, kept elsewhere")] = None,
+) -> None:
+    """Check that no entry was changed, cut out or swapped. Note the printed head elsewhere: with it,
+    `--head` also finds a tail that was cut off."""
+    try:
+        noted = audit.Head.parse(head) if head else None
+    except ValueError:
+        _fail("--head takes what an earlier `forum audit verify` printed: NUMBER:DIGEST.")
+
+    async def act(session: AsyncSession, _now: datetime) -> audit.Head:
+        return await audit.verify(session, noted)
+
+    found = _on_forum(act)
+    out.print(f"The record is whole: {found.number} entries.\nhead {found}", soft_wrap=True)
+
+
+# How it is done
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[str]:
+    """The database's address for SQLAlchemy, for as long as the block lasts."""
+    logs.configure(settings.log_level)
+    if settings.database_url:
+        yield settings.sqlalchemy_url
+        return
+    with embedded.running(settings.data) as server:
+        yield server.url
+
+
+def _first_steps(url: str) -> None:
+    """Migrate, and give a forum without rules those of the house."""
+    database.migrate(url)
+    _with_session(url, rules.adopt_house_rules)
+
+
+def _on_forum(act: Callable[[AsyncSession, datetime], Awaitable[Result]]) -> Result:
+    with _database(Settings()) as url:
+        _first_steps(url)
+        return _with_session(url, act)
+
+
+def _with_session(url: str, act: Callable[[AsyncSession, datetime], Awaitable[Result]]) -> Result:
+    """What `act` gives, done in one transaction."""
+
+    async def run() -> Result:
+        forum = Database(url, pool_size=1)
+        try:
+            async with forum.work() as session:
+                return await act(session, clock.now())
+        finally:
+            await forum.close()
+
+    return asyncio.run(run())
+
+
+async def _fill_demo(session: AsyncSession, now: datetime) -> None:
+    if not await demo.is_empty(session):
+        return
+    with Progress(console=out, transient=True) as progress:
+        task = progress.add_task("Writing the community", total=demo.size())
+        await demo.fill(session, PublishAtOnce(), now, written=lambda: progress.advance(task))
+
+
+async def _board_id(session: AsyncSession, slug: str | None) -> int | None:
+    if slug is None:
+        return None
+    board = await boards.find(session, slug)
+    if board is None:
+        _fail(f"There is no board {slug}.")
+    return board.id
+
+
+def _answer(settings: Settings, url: str, host: str, port: int, workers: int, told: tuple[str, ...]) -> None:
+    """Answer requests until told to stop; then finish those that are under way, within 20 seconds."""
+    os.environ["FORUM_DATABASE_URL"] = url  # for this process's application, and for its workers'
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    for line in (f"The forum is at {address}", f"Its API is explained at {address}/api/v1/docs", *told, STOP):
+        out.print(line, highlight=False, soft_wrap=True)
+    uvicorn.run(
+        "forum.app:process_app",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        lifespan="on",
+    )
+
+
+def _password() -> str:
+    if sys.stdin.isatty():
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    return sys.stdin.readline().rstrip("\n")
+
+
+def _fail(sentence: str) -> NoReturn:
+    Console(stderr=True).print(sentence, style="red", highlight=False, soft_wrap=True)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
-from forum import clock, idempotency, sessions, throttle
+from forum import clock, embedded, idempotency, logs, sessions, throttle
 from forum.api import advisers, boards, documents, members, middleware, operations, posts, problems, threads
 from forum.api import sessions as sessions_api
 from forum.api.dependencies import House, only_known_parameters
@@ -68,6 +68,14 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
     app.add_middleware(middleware.SafeHeaders)
     app.add_middleware(middleware.AccessLog)
     return app
+
+
+def process_app() -> FastAPI:
+    """The application of one server process, which ends with the process that started it."""
+    settings = Settings()
+    logs.configure(settings.log_level)
+    embedded.stop_with_parent()
+    return create_app(settings)
 
 
 @asynccontextmanager

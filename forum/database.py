@@ -137,6 +137,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=10,
+            hide_parameters=True,  # in errors and logs: they are people's words
             connect_args={"server_settings": server_settings, "timeout": 10},
             **options,
         )

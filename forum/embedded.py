@@ -163,6 +163,9 @@ def _started(data: Path, durable: bool) -> Iterator[Path]:
         raise EmbeddedError("Start the embedded PostgreSQL from the main thread.")
     cluster, log = data / "postgres", data / "postgres.log"
     _outlast_predecessor(cluster)
+    for abandoned in data.glob("postgres.new-*"):
+        # What a killed launcher's initdb still writes there, the next start clears.
+        shutil.rmtree(abandoned, ignore_errors=True)
     if log.exists() and log.stat().st_size > LARGEST_LOG:
         log.replace(log.with_suffix(".log.1"))
     binaries, haste = _binaries(cluster), () if durable else FORGETFUL
@@ -249,10 +252,8 @@ def _failure(what: str, log: Path) -> EmbeddedError:
 
 def _create(cluster: Path, binaries: Path, haste: tuple[str, ...], log: Path) -> None:
     """Make the cluster and its database under another name first: a start that was killed halfway
-    leaves only a folder that the next one clears away.
+    leaves only a folder that a later one clears away.
     """
-    for abandoned in cluster.parent.glob("postgres.new-*"):
-        shutil.rmtree(abandoned, ignore_errors=True)
     fresh = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=cluster.parent))
     how = ("--username=forum", "--auth=trust", *LOCALE, *(["--no-sync"] if haste else []))
     if _launch(log, binaries / "initdb", "-D", fresh, *how).wait():

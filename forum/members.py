@@ -18,6 +18,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
 )
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -45,6 +46,15 @@ class Standing(StrEnum):
     SUSPENDED = "suspended"
     BANNED = "banned"
     LEFT = "left"
+
+
+class RulesEdition(SQLModel, table=True):
+    """A version of the house rules that a member can accept; what they say is moderation's to know."""
+
+    __tablename__ = "rules_edition"
+
+    version: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    since: datetime = Field(sa_type=Moment)
 
 
 class Member(SQLModel, table=True):
@@ -109,7 +119,9 @@ class Viewer:
 
     def __post_init__(self) -> None:
         member = ("member",) if self.id else ()
-        object.__setattr__(self, "audiences", ("everyone", *member, *sorted(self.roles)))
+        # Who moderates one board is let in wherever moderators are, a staff room for instance.
+        roles = self.roles | ({Role.MODERATOR} if self.moderated_boards else set())
+        object.__setattr__(self, "audiences", ("everyone", *member, *sorted(roles)))
 
     @property
     def member_id(self) -> UUID:
@@ -147,29 +159,31 @@ def current_standing(standing: str, until: datetime | None, now: datetime) -> St
 # Queries
 
 
+_granted = (
+    select(
+        func.array_agg(col(RoleGrant.role)).filter(col(RoleGrant.board_id).is_(None)).label("roles"),
+        func.array_agg(col(RoleGrant.board_id)).filter(col(RoleGrant.board_id).is_not(None)).label("boards"),
+    )
+    .where(col(RoleGrant.member_id) == col(Member.id))
+    .lateral("granted")
+)
+# Built once: building a select costs more than sending it.
+_VIEWERS = query(
+    Member.id,
+    Member.handle,
+    Member.name,
+    Member.title,
+    Member.standing,
+    Member.standing_until,
+    Member.joined_at,
+    _granted.c.roles,
+    _granted.c.boards,
+).join(_granted, true())
+
+
 def viewers() -> Query:
     """One row a member with everything a Viewer is made of; add a condition on Member."""
-    granted = (
-        select(
-            col(RoleGrant.member_id),
-            func.array_agg(col(RoleGrant.role)).filter(col(RoleGrant.board_id).is_(None)).label("roles"),
-            func.array_agg(col(RoleGrant.board_id)).filter(col(RoleGrant.board_id).is_not(None)).label("boards"),
-        )
-        .where(col(RoleGrant.member_id) == col(Member.id))
-        .group_by(col(RoleGrant.member_id))
-        .lateral("granted")
-    )
-    return query(
-        Member.id,
-        Member.handle,
-        Member.name,
-        Member.title,
-        Member.standing,
-        Member.standing_until,
-        Member.joined_at,
-        granted.c.roles,
-        granted.c.boards,
-    ).outerjoin(granted, col(Member.id) == granted.c.member_id)
+    return _VIEWERS
 
 
 def viewer_of(row: Any, session_id: UUID | None = None) -> Viewer:

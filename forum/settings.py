@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     )
     pool_size: int = Field(10, ge=1, le=200, description="Connections of each process, for reads and for writes")
     host: str = Field("127.0.0.1", description="Address to listen on")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on")
+    port: int = Field(8000, ge=1, le=65535, description="Port to listen on")
     trusted_proxies: str = Field(
         "127.0.0.1", description="Addresses whose X-Forwarded-For is believed, separated by commas"
     )
@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     sign_in_limit: Limit = Field("10/5 minutes", description="Sign-ins per account, and per address")
     join_limit: Limit = Field("10/1 hour", description="New accounts per address")
     posting_limit: Limit = Field("1/5 seconds", description="Posts and threads of one member")
-    newcomer_posting_limit: Limit = Field("1/30 seconds", description="The same for a newcomer")
+    newcomer_posting_limit: Limit = Field("1/10 seconds", description="The same for a newcomer")
     editing_limit: Limit = Field("30/1 minute", description="Edits of one member, of posts and of the profile")
     preview_limit: Limit = Field("60/1 minute", description="Previews of one member")
     newcomer_days: int = Field(3, ge=0, description="Days after joining during which a member is a newcomer")

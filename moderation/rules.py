@@ -8,16 +8,8 @@ from sqlalchemy import CheckConstraint, func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum.database import Moment, Query, columns, query
-
-
-class RulesEdition(SQLModel, table=True):
-    """The rules as a whole, from one day on: what a member accepts when joining."""
-
-    __tablename__ = "rules_edition"
-
-    version: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    since: datetime = Field(sa_type=Moment)
+from forum.database import Query, columns, query
+from forum.members import RulesEdition
 
 
 class Rule(SQLModel, table=True):

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from forum import database, errors
+from forum import database, errors, logs
 
 log = structlog.get_logger()
 
@@ -122,6 +122,8 @@ def _pointer(location: tuple[int | str, ...]) -> str:
 
 
 def _said(fault: Mapping[str, Any]) -> str:
+    if fault["loc"] == ("body",) and fault["type"] in {"model_attributes_type", "missing"}:
+        return "The body must be a JSON object, sent with Content-Type: application/json"
     message = str(fault["msg"]).removeprefix("Value error, ")
     reason = fault.get("ctx", {}).get("error")
     return f"{message}: {reason}" if fault["type"] == "json_invalid" else message
@@ -150,6 +152,6 @@ async def _busy(_request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    # The message of a database error holds the statement's parameters, which are people's words.
-    log.error("unexpected", kind=type(error).__name__, path=getattr(request.scope.get("route"), "path", None))
+    route = getattr(request.scope.get("route"), "path", None)
+    log.error("unexpected", kind=type(error).__name__, route=route, frames=logs.frames(error))
     return problem(500, "Our mistake", "Something went wrong on our side. Nothing was changed.")

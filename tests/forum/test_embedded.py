@@ -263,6 +263,7 @@ async def test_a_first_start_that_was_killed_halfway_does_no_harm(data: Path) ->
     assert not (data / "postgres").exists()
     with passing(data) as server:
         assert await ask(server.url, "SELECT 1") == 1
+    with passing(data):
         assert not below(data, "postgres.new-*")
 
 

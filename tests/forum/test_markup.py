@@ -111,8 +111,12 @@ class Checker(HTMLParser):
 
 
 class CheckerOfFragments(Checker):
-    """For what is less than a post: a link may have lost its address."""
+    """For less than a post: a link may have lost its address, or lack a host."""
 
+    ATTRIBUTES: ClassVar[dict[str, dict[str, str]]] = {
+        **Checker.ATTRIBUTES,
+        "a": {"href": r"(?i)(https?|mailto|tel):[^\x00-\x1f]*", "rel": r"ugc nofollow noopener"},
+    }
     REQUIRED: ClassVar[dict[str, set[str]]] = {}
 
 

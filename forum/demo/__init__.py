@@ -1,0 +1,144 @@
+"""A small believable community, so that a forum can be seen at work."""
+
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib import resources
+from typing import Any
+
+from sqlalchemy import exists, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum import advisers, boards, members, posts, threads
+from forum.gate import Gate
+from forum.members import Member, Role, Viewer
+
+PASSWORD = "seven kettles sing at dawn"  # noqa: S105 - everybody may know it: the demonstration prints it
+
+CONTENT = resources.files("forum.demo")
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """Somebody whom a visitor of the demonstration can be."""
+
+    role: str
+    handle: str
+
+
+def sign_ins() -> list[SignIn]:
+    """One sign-in for each role; everybody's password is PASSWORD."""
+    chosen: dict[str, str] = {}
+    for person in _people():
+        for role in person.get("roles") or ["member"]:
+            spoken = f"{role} of {', '.join(person['boards'])}" if "boards" in person else role
+            chosen.setdefault(spoken.replace("_", " "), person["handle"])
+    return [SignIn(role, handle) for role, handle in chosen.items()]
+
+
+def size() -> int:
+    """How many posts `fill` will write."""
+    return sum(len(thread["post"]) for _, thread in _threads())
+
+
+async def is_empty(session: AsyncSession) -> bool:
+    """Whether nobody has joined yet."""
+    return not (await session.execute(select(exists().where(col(Member.id).is_not(None))))).scalar_one()
+
+
+async def fill(session: AsyncSession, gate: Gate, now: datetime, *, written: Callable[[], object]) -> None:
+    """Write the whole community, as if it had lived until `now`; calls `written` after each post."""
+    await _make_boards(session, now - timedelta(days=800))
+    for person in _people():
+        await _welcome(session, person, now)
+    for slug, thread in _threads():
+        await _talk(session, gate, slug, thread, now, written)
+
+
+def _people() -> list[dict[str, Any]]:
+    return list(_read("people.toml")["person"])
+
+
+def _threads() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every board's slug and thread, oldest first."""
+    talks = [
+        (board["slug"], thread)
+        for board in _read("boards.toml")["board"]
+        for thread in _read(f"threads/{board['slug']}.toml")["thread"]
+    ]
+    return iter(sorted(talks, key=lambda talk: -float(talk[1]["days_ago"])))
+
+
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads(CONTENT.joinpath(name).read_text(encoding="utf-8"))
+
+
+async def _make_boards(session: AsyncSession, now: datetime) -> None:
+    for board in _read("boards.toml")["board"]:
+        plan: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in board.items()}
+        plan["section"], plan["help_markdown"] = plan.pop("group"), plan.pop("help_text")
+        await boards.make(session, boards.BoardPlan(**plan), now)
+
+
+async def _welcome(session: AsyncSession, person: dict[str, Any], now: datetime) -> None:
+    joined_at = now - timedelta(days=person["joined_days_ago"])
+    email = f"{person['handle'].encode('ascii', 'ignore').decode()}@example.org"
+    newcomer = members.Newcomer(person["handle"], person["name"], email, PASSWORD)
+    member = await members.join(session, newcomer, joined_at)
+    member.title = person.get("title")
+    for role in person.get("roles", []):
+        if role == Role.ADVISER:
+            await advisers.appoint(session, member, **person["adviser"], now=joined_at)
+            member.title = person["adviser"]["title"]
+            continue
+        for slug in person.get("boards", [None]):
+            board = await boards.find(session, slug) if slug else None
+            await members.grant(session, member, Role(role), joined_at, board_id=board.id if board else None)
+
+
+async def _talk(
+    session: AsyncSession, gate: Gate, slug: str, thread: dict[str, Any], now: datetime, written: Callable[[], object]
+) -> None:
+    opened_at = now - timedelta(days=thread["days_ago"])
+    thread_id = 0
+    for said in thread["post"]:
+        viewer = await _as_viewer(session, said["by"])
+        at = opened_at + timedelta(hours=said["hours_after"])
+        draft = posts.Draft(said["body"].strip(), said.get("reply_to"), said.get("content_warning"))
+        if thread_id:
+            there = await posts.place_in_thread(session, viewer, thread_id, draft, at)
+            post = await posts.write(session, viewer, there, draft, gate, at)
+        else:
+            place = await posts.place_on_board(session, viewer, slug, draft, at)
+            post = await posts.open_thread(session, viewer, place, thread["title"], draft, gate, at)
+            thread_id = post.thread_id
+        await _second_thoughts(session, gate, viewer, post.id, said, at + timedelta(hours=1))
+        written()
+    await _housekeeping(session, thread_id, thread, opened_at)
+
+
+async def _second_thoughts(
+    session: AsyncSession, gate: Gate, viewer: Viewer, post_id: int, said: dict[str, Any], at: datetime
+) -> None:
+    if "edited" in said:
+        draft = posts.Draft(said["edited"].strip(), content_warning=said.get("content_warning"))
+        place = await posts.place_of_post(session, viewer, post_id, draft, at)
+        await posts.edit(session, viewer, place, 1, draft, gate, at)
+    if said.get("withdrawn"):
+        place = await posts.place_of_post(session, viewer, post_id, posts.NO_WORDS, at)
+        await posts.withdraw(session, viewer, place, at)
+
+
+async def _housekeeping(session: AsyncSession, thread_id: int, thread: dict[str, Any], now: datetime) -> None:
+    moderator = await _as_viewer(session, next(p["handle"] for p in _people() if "moderator" in p.get("roles", [])))
+    if thread.get("pinned"):
+        await threads.set_pinned(session, moderator, thread_id, True, now)
+    if thread.get("locked"):
+        await threads.set_state(session, moderator, thread_id, threads.State.LOCKED, now)
+
+
+async def _as_viewer(session: AsyncSession, handle: str) -> Viewer:
+    row = (await session.execute(members.viewers().where(col(Member.handle) == handle))).one()
+    return members.viewer_of(row)
