@@ -3,6 +3,7 @@
 import logging
 import sys
 import traceback
+from pathlib import Path
 
 import structlog
 
@@ -40,5 +41,6 @@ def configure(level: str) -> None:
 
 
 def frames(error: BaseException) -> list[str]:
-    """Where an error came from, innermost last, without what it said: messages hold people's words."""
-    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    """Where in the project an error came from, innermost last, without what it said: messages hold people's words."""
+    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
+    return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in ours]

@@ -1,7 +1,6 @@
 """Markdown → safe HTML, with quotes that name a post and mentions that name a member."""
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -17,12 +16,12 @@ from markdown_it.rules_inline import StateInline, link, linkify
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
+from forum import names
+
 MOST_NAMED = 20  # of each kind in one body: each costs a lookup, and a post that names hundreds is a nuisance
 DEEPEST_BLOCK = 16  # below the parser's own maxNesting (20), at which it would drop text without a word
 LARGEST_HEADING = 3  # h1 and h2 belong to the page around a post
 
-HANDLE_LENGTH = range(3, 31)
-HANDLE_JOINTS = "_-."
 QUOTE_SOURCE = re.compile(r" #([1-9][0-9]{0,8})(?: wrote)?:?\s*")
 REMOVED = re.compile(r"\[removed(?:: rules? [0-9][0-9, and]*)?\]")
 HOST = r"^(?:[\w-]{1,63}\.){1,4}[^\W_]{2,63}(?!\.?[\w-])"  # bounded: linkify-it's own costs 10 s on www.www.www…
@@ -101,26 +100,6 @@ def parse(body_markdown: str) -> Parsed:
     return Parsed(References(_name_mentions(tokens), quotes), tokens)
 
 
-def canonical(handle: str) -> str:
-    """Return the one spelling under which a handle is stored and compared: NFKC, without case."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", handle).casefold())
-
-
-def is_handle(canonical_handle: str) -> bool:
-    """Tell whether it has 3 to 30 letters, digits and combining marks, with `_`, `-` or `.` only inside."""
-    well_joined = canonical_handle.strip(HANDLE_JOINTS) == canonical_handle
-    return well_joined and len(canonical_handle) in HANDLE_LENGTH and all(map(_in_handle, canonical_handle))
-
-
-def _in_handle(character: str) -> bool:
-    return character in HANDLE_JOINTS or _in_word(character)
-
-
-def _in_word(character: str) -> bool:
-    # Marks too: `\w` leaves out the vowel signs, without which a Hindi or Tamil name falls apart.
-    return unicodedata.category(character)[0] in "LM" or character.isdecimal()
-
-
 # After parsing: what the whole body names.
 
 
@@ -184,10 +163,10 @@ def _mention(state: StateInline, silent: bool) -> bool:
     start = state.pos
     if state.src[start] != "@" or state.linkLevel or _belongs_to_what_precedes(state.src, start):
         return False
-    typed = "".join(takewhile(_in_handle, state.src[start + 1 : state.posMax])).rstrip(HANDLE_JOINTS)
-    handle, end = canonical(typed), start + 1 + len(typed)
+    typed = "".join(takewhile(names.in_handle, state.src[start + 1 : state.posMax])).rstrip(names.HANDLE_JOINTS)
+    handle, end = names.folded(typed), start + 1 + len(typed)
     # "@jane@elsewhere.example" is an account on another site, not our Jane.
-    if not is_handle(handle) or state.src[end : end + 1] == "@":
+    if not names.is_handle(handle) or state.src[end : end + 1] == "@":
         return False
     if not silent:
         token = state.push("mention", "", 0)
@@ -198,7 +177,7 @@ def _mention(state: StateInline, silent: bool) -> bool:
 
 def _belongs_to_what_precedes(source: str, at: int) -> bool:
     """Recognise the `@` of an e-mail address, and that of `www.site.example/@suzie`."""
-    return at > 0 and (source[at - 1] == "/" or _in_word(source[at - 1]))
+    return at > 0 and (source[at - 1] == "/" or names.in_word(source[at - 1]))
 
 
 def _link(state: StateInline, silent: bool) -> bool:

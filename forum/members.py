@@ -168,17 +168,21 @@ _granted = (
     .lateral("granted")
 )
 # Built once: building a select costs more than sending it.
-_VIEWERS = query(
-    Member.id,
-    Member.handle,
-    Member.name,
-    Member.title,
-    Member.standing,
-    Member.standing_until,
-    Member.joined_at,
-    _granted.c.roles,
-    _granted.c.boards,
-).join(_granted, true())
+_VIEWERS = (
+    query(
+        Member.id,
+        Member.handle,
+        Member.name,
+        Member.title,
+        Member.standing,
+        Member.standing_until,
+        Member.joined_at,
+        _granted.c.roles,
+        _granted.c.boards,
+    )
+    .select_from(Member)
+    .join(_granted, true())
+)
 
 
 def viewers() -> Query:

@@ -45,7 +45,7 @@ _RESERVED = [
 
 def folded(text: str) -> str:
     """The one spelling under which a handle is stored and compared: NFKC, without case (Unicode TR15, TR21)."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.strip()).casefold())
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def is_handle(text: str) -> bool:
@@ -70,7 +70,7 @@ def in_word(character: str) -> bool:
 
 def handle(text: str) -> str:
     """The normal form of a handle; raises Invalid when it does not have a handle's shape."""
-    normal = folded(text)
+    normal = folded(text.strip())
     if not is_handle(normal):
         raise Invalid(
             f"A handle has {HANDLE_MIN} to {HANDLE_MAX} letters and digits; '_', '-' and '.' may stand between them.",

@@ -190,7 +190,7 @@ async def _who(session: AsyncSession, login: str) -> Member | None:
     """The member behind a handle or an e-mail address: of several who claim an address, the one who verified it,
     else the first."""
     if "@" not in login:
-        found = select(Member).where(col(Member.handle) == names.folded(login))
+        found = select(Member).where(col(Member.handle) == names.folded(login.strip()))
     else:
         found = (
             select(Member)

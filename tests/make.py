@@ -1,0 +1,129 @@
+"""Explicit builders: every test says what there is."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from passlib.hash import argon2
+
+from forum import advisers, boards, clock, members, names, posts, sessions
+from forum.api.dependencies import House
+from forum.boards import Board, BoardPlan
+from forum.gate import PublishAtOnce
+from forum.members import Member, Role, Viewer
+from forum.posts import Draft, SeenPost
+
+PASSWORD = "four quiet herons dancing"
+BASE = "https://forum.test"
+
+# For tests of everything but throttles.
+UNTHROTTLED: dict[str, Any] = {
+    f"{name}_limit": "100000/1 second"
+    for name in ("sign_in", "join", "posting", "newcomer_posting", "editing", "preview")
+}
+
+
+@cache
+def _hash() -> str:
+    """One hash for all: hashing anew would be most of a test's time."""
+    return str(argon2.using(type="ID", memory_cost=19 * 1024, rounds=2, parallelism=1).hash(PASSWORD))
+
+
+def client(app: FastAPI, **headers: str) -> httpx.AsyncClient:
+    """A client of the application, over ASGI; failures of ours are answers, as on the wire."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url=BASE, headers=headers)
+
+
+async def member(
+    house: House, handle: str, *roles: Role, boards: tuple[str, ...] = (), joined: timedelta = timedelta(days=400)
+) -> Member:
+    """A member who joined long ago; `boards` are those that they moderate."""
+    now = clock.now()
+    async with house.database.work() as session:
+        made = Member(
+            handle=names.handle(handle),
+            skeleton=names.skeleton(handle),
+            name=handle.title(),
+            name_skeleton=names.skeleton(handle),
+            email=f"{handle}@example.org",
+            password_hash=_hash(),
+            staff_password=True,
+            joined_at=now - joined,
+        )
+        session.add(made)
+        await session.flush()
+        for role in roles:
+            if role == Role.ADVISER:
+                await advisers.appoint(session, made, "Online adviser", "Example Family Charity", now)
+            else:
+                await members.grant(session, made, role, now)
+        for slug in boards:
+            await members.grant(session, made, Role.MODERATOR, now, board_id=await _board_id(session, slug))
+        return made
+
+
+async def board(house: House, slug: str = "new-here", **plan: Any) -> Board:
+    """A board that everybody reads and every member writes on, unless the plan says otherwise."""
+    async with house.database.work() as session:
+        return await boards.make(session, BoardPlan(**{"slug": slug, "name": slug.title(), **plan}), clock.now())
+
+
+async def viewer(house: House, handle: str) -> Viewer:
+    """The member as the verbs know them."""
+    async with house.database.work() as session:
+        found = await session.execute(members.viewers().where(Member.handle == handle))
+        return members.viewer_of(found.one())
+
+
+async def thread(
+    house: House,
+    author: str,
+    slug: str = "new-here",
+    title: str = "A question",
+    body: str = "Hello all",
+    at: datetime | None = None,
+) -> int:
+    """A thread's id; the author opened it with one post."""
+    now, draft = at or clock.now(), Draft(body)
+    speaker = await viewer(house, author)
+    async with house.database.work() as session:
+        place = await posts.place_on_board(session, speaker, slug, draft, now)
+        return (await posts.open_thread(session, speaker, place, title, draft, PublishAtOnce(), now)).thread_id
+
+
+async def post(
+    house: House, author: str, thread_id: int, body: str = "I see", at: datetime | None = None, **draft: Any
+) -> SeenPost:
+    """A reply."""
+    now, words = at or clock.now(), Draft(body, **draft)
+    speaker = await viewer(house, author)
+    async with house.database.work() as session:
+        place = await posts.place_in_thread(session, speaker, thread_id, words, now)
+        return await posts.write(session, speaker, place, words, PublishAtOnce(), now)
+
+
+@asynccontextmanager
+async def signed_in(app: FastAPI, handle: str, *roles: Role, **about: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with a session; the member is made if there is none of that handle."""
+    house: House = app.state.house
+    async with house.database.work() as session:
+        known = (await session.execute(members.viewers().where(Member.handle == handle))).first()
+    if known is None:
+        await member(house, handle, *roles, **about)
+    async with house.database.work() as session:
+        shown = sessions.SignIn(login=handle, password=PASSWORD, address="192.0.2.1")
+        limit = house.settings.limit("sign_in")
+        opened = await sessions.sign_in(session, shown, house.throttle, limit, clock.now())
+    async with client(app, Authorization=f"Bearer {opened.token}") as http:
+        yield http
+
+
+async def _board_id(session: Any, slug: str) -> int:
+    found = await boards.find(session, slug)
+    assert found is not None
+    return found.id
