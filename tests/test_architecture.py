@@ -1,0 +1,141 @@
+"""The conventions that machines hold: style, types, layers, migrations, one home for each kind of thing."""
+
+import ast
+import asyncio
+import pkgutil
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from sqlalchemy import CheckConstraint, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlmodel import SQLModel
+
+from forum import database
+from forum.app import FEATURES
+
+ROOT = Path(__file__).resolve().parent.parent
+COMPOSERS = {"__main__", "app", "demo", "api"}
+
+
+def run(*arguments: str) -> None:
+    done = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_code_is_linted() -> None:
+    run("ruff", "check", "--no-cache", ".")
+
+
+def test_the_code_is_formatted() -> None:
+    run("ruff", "format", "--no-cache", "--check", ".")
+
+
+def test_the_types_hold() -> None:
+    run("mypy")
+
+
+def test_imports_go_down_only() -> None:
+    program = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([program, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_module_is_left_out_of_a_forbidden_list() -> None:
+    domain = {f"forum.{module}" for module in modules("forum") if module not in COMPOSERS}
+    contracts = {contract["id"]: contract for contract in pyproject()["tool"]["importlinter"]["contracts"]}
+    assert set(contracts["domain-without-http"]["source_modules"]) == domain
+    assert set(contracts["forum-knows-no-moderation"]["source_modules"]) == domain | {"forum.api"}
+    features = {f"moderation.{module}" for module in modules("moderation") if module != "api"}
+    assert set(contracts["moderation-stands-below-the-composers"]["source_modules"]) == features
+
+
+@pytest.mark.parametrize("package", ["forum", "moderation"])
+def test_a_feature_and_its_http_share_a_name(package: str) -> None:
+    own = {"dependencies", "documents", "middleware", "operations", "problems", "wire"}  # HTTP's own matters
+    assert set(modules(f"{package}/api")) - own <= set(modules(package))
+
+
+def test_only_units_of_work_commit() -> None:
+    committing = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for package in ("forum", "moderation")
+        for path in (ROOT / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in {"commit", "rollback"}
+    ]
+    assert committing == []
+
+
+def test_every_route_belongs_to_a_feature_and_says_what_it_does() -> None:
+    for router in FEATURES:
+        for route in router.routes:
+            assert isinstance(route, APIRoute)
+            assert route.endpoint.__doc__, route.path
+            assert route.tags, route.path
+
+
+async def test_the_migrations_make_what_the_models_say(database_url: str) -> None:
+    config = database.alembic_config(database_url)
+    config.attributes["metadata"] = SQLModel.metadata
+    await asyncio.to_thread(command.check, config)
+
+
+async def test_the_migrated_checks_and_partial_indexes_are_the_models(database_url: str) -> None:
+    """`alembic check` does not compare these; PostgreSQL's own rendering of both does."""
+    migrated = await rules_of(database_url)
+    engine = create_async_engine(database_url)
+    async with engine.begin() as connection:
+        for table in SQLModel.metadata.tables:
+            await connection.execute(text(f'DROP TABLE "{table}" CASCADE'))
+        await connection.run_sync(SQLModel.metadata.create_all)
+    await engine.dispose()
+    assert await rules_of(database_url) == migrated
+
+
+async def rules_of(url: str) -> set[tuple[str, str]]:
+    """Every CHECK and every index, in PostgreSQL's words."""
+    checks = text(
+        "SELECT conrelid::regclass || '.' || conname, pg_get_constraintdef(oid) FROM pg_constraint "
+        "WHERE connamespace = 'public'::regnamespace AND conrelid <> 'alembic_version'::regclass"
+    )
+    indexes = text(
+        "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+    )
+    engine = create_async_engine(url)
+    async with engine.connect() as connection:
+        found = {(name, rule) for query in (checks, indexes) for name, rule in (await connection.execute(query)).all()}
+    await engine.dispose()
+    return found
+
+
+def test_every_check_has_a_name() -> None:
+    for table in SQLModel.metadata.tables.values():
+        assert all(check.name for check in table.constraints if isinstance(check, CheckConstraint)), table.name
+
+
+def test_migrations_never_import_the_models() -> None:
+    for path in (ROOT / "migrations").rglob("*.py"):
+        imported = re.findall(r"^(?:from|import) (\S+)", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        assert not [name for name in imported if name.split(".")[0] == "moderation"], path
+        assert [name for name in imported if name.split(".")[0] == "forum"] in ([], ["forum.settings"]), path
+
+
+async def test_every_layer_around_a_request_is_plain_asgi(app: FastAPI) -> None:
+    assert not [layer.cls.__name__ for layer in app.user_middleware if hasattr(layer.cls, "dispatch")]
+
+
+def modules(package: str) -> list[str]:
+    """The modules and packages directly inside a package, by name."""
+    return [module.name for module in pkgutil.iter_modules([str(ROOT / package)])]
+
+
+def pyproject() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

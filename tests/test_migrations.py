@@ -1,0 +1,98 @@
+"""Migrations: up from nothing, up from each earlier revision with data in it, and down again."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from forum import database, embedded
+from tests.conftest import database_called
+
+REVISIONS = [script.revision for script in ScriptDirectory(str(database.MIGRATIONS)).walk_revisions()][::-1]
+
+# What a forum of that revision held, in that revision's own columns: each a list of statements.
+# A new migration adds the data of the revision before it here.
+DATA: dict[str, list[str]] = {
+    "0001": [
+        "INSERT INTO rules_edition (version, since) VALUES (1, now())",
+        "INSERT INTO rule (number, version, edition, title, text) VALUES (10, 1, 1, 'Respect', 'Be kind.')",
+        "INSERT INTO member (id, handle, skeleton, name, name_skeleton, email, password_hash, staff_password, "
+        "rules_version, standing, joined_at) VALUES ('018f0000-0000-7000-8000-000000000001', 'heron', 'heron', "
+        "'Heron', 'heron', 'heron@example.org', '$argon2id$', true, 1, 'active', now())",
+        "INSERT INTO role_grant (id, member_id, role, given_at) VALUES (gen_random_uuid(), "
+        "'018f0000-0000-7000-8000-000000000001', 'moderator', now())",
+        "INSERT INTO board (slug, name, section, position, description, help_markdown, help_html, readers, openers, "
+        "repliers, indexable, advised, made_at) VALUES ('court', 'Court', 'Help', 1, '', '', '', '{everyone}', "
+        "'{member}', '{member}', false, true, now())",
+        "INSERT INTO thread (board_id, author_id, title, state, pinned, visibility, version, opened_at, changed_at, "
+        "last_number, posts, participants, last_post_number, last_post_at, last_post_by, adviser_replies) "
+        "SELECT id, '018f0000-0000-7000-8000-000000000001', 'What now?', 'open', false, 'visible', 1, now(), now(), "
+        "1, 1, 1, 1, now(), '018f0000-0000-7000-8000-000000000001', 0 FROM board",
+        "INSERT INTO post (thread_id, number, author_id, voice, visibility, body_markdown, body_html, revision, "
+        "created_at) SELECT id, 1, author_id, 'member', 'visible', 'Hello', '<p>Hello</p>', 2, now() FROM thread",
+        "INSERT INTO post_revision (post_id, number, body_markdown, body_html, written_at) "
+        "SELECT id, 1, 'Helo', '<p>Helo</p>', now() FROM post",
+        "INSERT INTO audit_entry (number, at, act, subject_kind, subject_id, details, previous, digest) "
+        "VALUES (1, now(), 'role.granted', 'member', '018f0000-0000-7000-8000-000000000001', '{}', '', '')",
+    ],
+}
+
+
+@pytest.fixture
+async def empty(server: embedded.Server, operator: AsyncConnection) -> AsyncIterator[AsyncEngine]:
+    """A database in which nothing has run."""
+    await operator.execute(text("CREATE DATABASE migrating"))
+    engine = create_async_engine(database_called(server.url, "migrating"))
+    yield engine
+    await engine.dispose()
+    await operator.execute(text("DROP DATABASE migrating WITH (FORCE)"))
+
+
+async def migrate(engine: AsyncEngine, revision: str) -> None:
+    await asyncio.to_thread(database.migrate, url(engine), revision)
+
+
+def url(engine: AsyncEngine) -> str:
+    return engine.url.render_as_string(hide_password=False)
+
+
+async def counts(engine: AsyncEngine) -> dict[str, int]:
+    async with engine.connect() as connection:
+        tables = (await connection.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"))).all()
+        return {table: await connection.scalar(text(f'SELECT count(*) FROM "{table}"')) or 0 for table in tables}
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+async def test_a_forum_with_data_comes_up_from_each_earlier_revision(empty: AsyncEngine, revision: str) -> None:
+    await migrate(empty, revision)
+    async with empty.begin() as connection:
+        for statement in DATA[revision]:
+            await connection.execute(text(statement))
+    before = await counts(empty)
+    await migrate(empty, "head")
+    after = await counts(empty)
+    assert {table: after[table] for table in before} == before
+
+
+async def test_every_migration_can_be_taken_back_and_done_again(empty: AsyncEngine) -> None:
+    await migrate(empty, "head")
+    done = await counts(empty)
+    await asyncio.to_thread(command.downgrade, database.alembic_config(url(empty)), "base")
+    assert await counts(empty) == {"alembic_version": 0}
+    await migrate(empty, "head")
+    assert await counts(empty) == done
+
+
+async def test_two_processes_that_migrate_at_once_do_it_once(empty: AsyncEngine) -> None:
+    settings = os.environ | {"FORUM_DATABASE_URL": url(empty)}
+    arguments = (sys.executable, "-m", "forum", "migrate")
+    both = [await asyncio.create_subprocess_exec(*arguments, env=settings) for _ in range(2)]
+    assert [await process.wait() for process in both] == [0, 0]
+    async with empty.connect() as connection:
+        assert await connection.scalar(text("SELECT version_num FROM alembic_version")) == REVISIONS[-1]
