@@ -11,8 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
+import asyncpg
 import typer
 import uvicorn
+from email_validator import EmailNotValidError, validate_email
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -39,7 +42,7 @@ admin = typer.Typer(no_args_is_help=True, help="Name administrators, advisers an
 record = typer.Typer(no_args_is_help=True, help="The append-only record of what staff did.")
 cli.add_typer(admin, name="admin")
 cli.add_typer(record, name="audit")
-out = Console()
+out = Console(markup=False, emoji=False)  # what people typed is no markup
 
 Result = TypeVar("Result")
 
@@ -52,6 +55,10 @@ def main() -> None:
         cli()
     except (ForumError, embedded.EmbeddedError, audit.ChainBroken) as error:
         _fail(str(error))
+    except ValidationError as error:  # of Settings
+        fault = error.errors()[0]
+        name, why = str(fault["loc"][0]).upper(), fault["msg"].removeprefix("Value error, ")
+        _fail(f"Set FORUM_{name} to something else: {why}.")
 
 
 # Running
@@ -114,6 +121,10 @@ def create(
     email: Annotated[str, typer.Option(prompt=True, help="Their e-mail address")],
 ) -> None:
     """Make an account and give it the role of administrator. The password is asked for, or read from a pipe."""
+    try:
+        email = validate_email(email, check_deliverability=False).normalized
+    except EmailNotValidError as error:
+        _fail(f"{email} is no e-mail address: {error}")
     password = _password()
 
     async def act(session: AsyncSession, now: datetime) -> None:
@@ -134,13 +145,16 @@ def grant(
     organisation: Annotated[str | None, typer.Option(help="The organisation for which an adviser speaks")] = None,
 ) -> None:
     """Give a member a role. It is written into the record."""
-    if role == Role.ADVISER and not (title and organisation):
+    _refuse_board(role, board)
+    if role == Role.ADVISER and not (title and title.strip() and organisation and organisation.strip()):
         _fail("An adviser needs --title and --organisation: members see them beside every answer.")
+    if role != Role.ADVISER and (title or organisation):
+        _fail("Only an adviser has a --title and an --organisation.")
 
     async def act(session: AsyncSession, now: datetime) -> None:
         member = await members.by_handle(session, handle)
         if role == Role.ADVISER and title and organisation:
-            await advisers.appoint(session, member, title, organisation, now)
+            await advisers.appoint(session, member, title.strip(), organisation.strip(), now)
         else:
             await members.grant(session, member, role, now, board_id=await _board_id(session, board))
 
@@ -155,6 +169,7 @@ def revoke(
     board: Annotated[str | None, typer.Option(help="The board, if the role was for one")] = None,
 ) -> None:
     """Take a role away. It is written into the record; within five seconds it holds everywhere."""
+    _refuse_board(role, board)
 
     async def act(session: AsyncSession, now: datetime) -> None:
         member = await members.by_handle(session, handle)
@@ -187,7 +202,7 @@ def make_board(
         "section": group,
         "position": position,
         "description": description,
-        "help_markdown": help_file and help_file.read_text(encoding="utf-8"),
+        "help_markdown": help_file and _words_in(help_file),
         "readers": reader and tuple(reader),
         "openers": opener and tuple(opener),
         "repliers": replier and tuple(replier),
@@ -243,7 +258,10 @@ def _database(settings: Settings) -> Iterator[str]:
 
 def _first_steps(url: str) -> None:
     """Migrate, and give a forum without rules those of the house."""
-    database.migrate(url)
+    try:
+        database.migrate(url)
+    except (OSError, asyncpg.PostgresError) as error:  # what a connection that cannot be had raises
+        _fail(f"The database that FORUM_DATABASE_URL names cannot be reached: {error}.")
     _with_session(url, rules.adopt_house_rules)
 
 
@@ -273,6 +291,18 @@ async def _fill_demo(session: AsyncSession, now: datetime) -> None:
     with Progress(console=out, transient=True) as progress:
         task = progress.add_task("Writing the community", total=demo.size())
         await demo.fill(session, PublishAtOnce(), now, written=lambda: progress.advance(task))
+
+
+def _refuse_board(role: Role, board: str | None) -> None:
+    if board is not None and role != Role.MODERATOR:
+        _fail("Only a moderator's role can be for one board.")
+
+
+def _words_in(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        _fail(f"{file} cannot be read as text in UTF-8.")
 
 
 async def _board_id(session: AsyncSession, slug: str | None) -> int | None:
@@ -312,7 +342,7 @@ def _password() -> str:
 
 
 def _fail(sentence: str) -> NoReturn:
-    Console(stderr=True).print(sentence, style="red", highlight=False, soft_wrap=True)
+    Console(stderr=True, markup=False, emoji=False).print(sentence, style="red", highlight=False, soft_wrap=True)
     sys.exit(1)
 
 

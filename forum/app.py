@@ -9,15 +9,27 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
 from forum import clock, embedded, idempotency, logs, sessions, throttle
-from forum.api import advisers, boards, documents, members, middleware, operations, posts, problems, threads
+from forum.api import (
+    advisers,
+    boards,
+    documents,
+    members,
+    middleware,
+    notifications,
+    operations,
+    posts,
+    problems,
+    threads,
+)
 from forum.api import sessions as sessions_api
 from forum.api.dependencies import House, only_known_parameters
 from forum.database import Database
-from forum.gate import Gate, PublishAtOnce
+from forum.gate import Gate
 from forum.sessions import Doorkeeper
 from forum.settings import Settings
 from forum.throttle import Throttle
-from moderation.api import rules
+from moderation.api import appeals, cases, decisions, log, reports, rules, statements, team
+from moderation.gate import BoardGate
 
 FEATURES: tuple[APIRouter, ...] = (
     boards.router,
@@ -26,7 +38,15 @@ FEATURES: tuple[APIRouter, ...] = (
     members.router,
     sessions_api.router,
     advisers.router,
+    notifications.router,
     rules.router,
+    reports.router,
+    cases.router,
+    decisions.router,
+    statements.router,
+    appeals.router,
+    team.router,
+    log.router,
 )
 EXPOSED = ("ETag", "Location", "Link", "Retry-After", "RateLimit", "RateLimit-Policy")
 TIDY_EVERY = 3600.0  # seconds
@@ -48,7 +68,9 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
         generate_unique_id_function=_operation_id,
         dependencies=[Depends(only_known_parameters)],
     )
-    app.state.house = House(settings, database, gate or PublishAtOnce(), Doorkeeper(), Throttle(database.autocommit))
+    app.state.house = House(
+        settings, database, gate or BoardGate(settings.held_first_posts), Doorkeeper(), Throttle(database.autocommit)
+    )
     for router in FEATURES:
         app.include_router(router, prefix=documents.BASE)
     app.include_router(operations.router)

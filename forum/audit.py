@@ -110,7 +110,8 @@ async def verify(session: AsyncSession, noted: Head | None = None) -> Head:
 
 
 async def _walk(entries: AsyncIterable[AuditEntry], noted: Head | None) -> Head:
-    last, met = Head(0, GENESIS), noted is None or noted.number == 0
+    last = Head(0, GENESIS)
+    met = noted in {None, last}
     async for entry in entries:
         if entry.number != last.number + 1:
             raise ChainBroken(f"After entry {last.number} comes entry {entry.number}: something is missing.")

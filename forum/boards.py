@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, fields
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -32,12 +33,21 @@ SLUG = re.compile(r"^[a-z0-9]+(-[a-z0-9]+)*$")
 _KNOWN = f"ARRAY[{', '.join(repr(str(audience)) for audience in AUDIENCES)}]::text[]"
 
 
+class Publication(StrEnum):
+    """When a post on a board appears to others; the gate asks."""
+
+    AT_ONCE = "at_once"
+    HOLD_NEWCOMERS = "hold_newcomers"
+    HOLD_ALL = "hold_all"
+
+
 class Board(SQLModel, table=True):
     """A place for threads on one subject."""
 
     __table_args__ = (
         UniqueConstraint("slug"),
         CheckConstraint("slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' AND length(slug) <= 50", name="slug"),
+        CheckConstraint(f"publication IN ({', '.join(repr(str(p)) for p in Publication)})", name="publication"),
         CheckConstraint(f"readers <@ {_KNOWN} AND cardinality(readers) > 0", name="readers"),
         CheckConstraint(f"openers <@ {_KNOWN} AND NOT 'everyone' = ANY (openers)", name="openers"),
         CheckConstraint(f"repliers <@ {_KNOWN} AND NOT 'everyone' = ANY (repliers)", name="repliers"),
@@ -55,6 +65,7 @@ class Board(SQLModel, table=True):
     openers: list[str] = Field(sa_type=ARRAY(Text))
     repliers: list[str] = Field(sa_type=ARRAY(Text))
     indexable: bool
+    publication: str = Field(default=Publication.AT_ONCE, sa_column_kwargs={"server_default": Publication.AT_ONCE})
     advised: bool = Field(description="Whether advisers answer here, so that threads can wait for one")
     made_at: datetime = Field(sa_type=Moment)
 
@@ -72,6 +83,7 @@ class BoardPlan:
     readers: tuple[str, ...] = ("everyone",)
     openers: tuple[str, ...] = ("member",)
     repliers: tuple[str, ...] = ("member",)
+    publication: str = Publication.AT_ONCE
     indexable: bool = False
     advised: bool = True
 
@@ -146,7 +158,7 @@ async def change(
 
 
 def _refuse_nonsense(plan: BoardPlan) -> None:
-    if not SLUG.match(plan.slug) or len(plan.slug) > 50:
+    if not SLUG.fullmatch(plan.slug) or len(plan.slug) > 50:
         raise Invalid("A slug has small letters and digits, with '-' between words.", "#/slug")
     if not plan.name.strip():
         raise Invalid("A board needs a name.", "#/name")

@@ -14,7 +14,7 @@ class Submission:
 
     author_id: UUID | None
     texts: tuple[str, ...]
-    board_id: int | None = None
+    publication: str | None = None  # the policy of the board on which they would appear, if any
 
 
 @dataclass(frozen=True)

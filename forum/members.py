@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Index,
     UniqueConstraint,
+    case,
     delete,
     exists,
     func,
@@ -45,7 +46,6 @@ class Standing(StrEnum):
     SILENCED = "silenced"
     SUSPENDED = "suspended"
     BANNED = "banned"
-    LEFT = "left"
 
 
 class RulesEdition(SQLModel, table=True):
@@ -63,7 +63,6 @@ class Member(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("handle", name="uq_member_handle"),
         UniqueConstraint("skeleton", name="uq_member_skeleton"),
-        CheckConstraint(f"standing IN ({', '.join(repr(str(s)) for s in Standing)})", name="standing"),
         Index("ix_member_email", text("lower(email)")),
     )
 
@@ -78,9 +77,22 @@ class Member(SQLModel, table=True):
     password_hash: str
     staff_password: bool = Field(default=False, description="Whether the password is as long as staff's must be")
     rules_version: int | None = Field(default=None, foreign_key="rules_edition.version")
-    standing: str = Field(default=Standing.ACTIVE)
-    standing_until: datetime | None = Field(default=None, sa_type=Moment)
     joined_at: datetime = Field(sa_type=Moment)
+
+
+class Sanction(SQLModel, table=True):
+    """A standing that moderation gave a member, until it runs out or is lifted; the gravest one counts."""
+
+    __table_args__ = (
+        CheckConstraint("standing IN ('silenced', 'suspended', 'banned')", name="standing"),
+        CheckConstraint("until > since", name="until"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    member_id: UUID = Field(foreign_key="member.id", ondelete="CASCADE", index=True)
+    standing: str
+    since: datetime = Field(sa_type=Moment)
+    until: datetime | None = Field(default=None, sa_type=Moment)
 
 
 class RoleGrant(SQLModel, table=True):
@@ -112,7 +124,6 @@ class Viewer:
     roles: frozenset[Role] = frozenset()
     moderated_boards: frozenset[int] = frozenset()
     standing: Standing = Standing.ACTIVE
-    standing_until: datetime | None = None
     joined_at: datetime | None = None
     session_id: UUID | None = None
     audiences: tuple[str, ...] = field(init=False)
@@ -139,10 +150,6 @@ class Viewer:
         """Whether this member moderates that board."""
         return Role.MODERATOR in self.roles or board_id in self.moderated_boards
 
-    def standing_at(self, now: datetime) -> Standing:
-        """The standing that counts at `now`: one that has run out is no more."""
-        return current_standing(self.standing, self.standing_until, now)
-
     def is_newcomer(self, days: int, now: datetime) -> bool:
         """Whether this member joined less than `days` ago and has no role."""
         return self.joined_at is not None and not self.is_staff and now - self.joined_at < timedelta(days=days)
@@ -151,9 +158,20 @@ class Viewer:
 GUEST = Viewer()
 
 
-def current_standing(standing: str, until: datetime | None, now: datetime) -> Standing:
-    """The standing at `now`; expiry is this comparison and nothing else."""
-    return Standing.ACTIVE if until is not None and until <= now else Standing(standing)
+# Predicates
+
+
+def standing_at(moment: Any) -> ColumnElement[str]:
+    """The standing of Member at a moment: the gravest that holds then. Expiry is this comparison and nothing else."""
+    grave = {standing: place for place, standing in enumerate(Standing)}
+    holds = or_(col(Sanction.until).is_(None), col(Sanction.until) > moment)
+    gravest = (
+        select(col(Sanction.standing))
+        .where(col(Sanction.member_id) == col(Member.id), holds)
+        .order_by(case(grave, value=col(Sanction.standing)).desc())
+        .limit(1)
+    )
+    return func.coalesce(gravest.scalar_subquery(), Standing.ACTIVE.value)
 
 
 # Queries
@@ -174,8 +192,7 @@ _VIEWERS = (
         Member.handle,
         Member.name,
         Member.title,
-        Member.standing,
-        Member.standing_until,
+        standing_at(func.now()).label("standing"),
         Member.joined_at,
         _granted.c.roles,
         _granted.c.boards,
@@ -200,7 +217,6 @@ def viewer_of(row: Any, session_id: UUID | None = None) -> Viewer:
         roles=frozenset(map(Role, row.roles or ())),
         moderated_boards=frozenset(row.boards or ()),
         standing=Standing(row.standing),
-        standing_until=row.standing_until,
         joined_at=row.joined_at,
         session_id=session_id,
     )
@@ -221,7 +237,7 @@ def public_cards(handles: Sequence[str]) -> Query:
             col(Member.title),
             col(Member.joined_at),
         )
-        .where(col(Member.handle).in_(handles), col(Member.standing) != Standing.LEFT)
+        .where(col(Member.handle).in_(handles))
         .order_by(col(Member.handle))
     )
 
@@ -229,6 +245,17 @@ def public_cards(handles: Sequence[str]) -> Query:
 def profiles() -> Query:
     """One row a member with what only they may read of themselves; add a condition on Member."""
     return viewers().add_columns(col(Member.email), col(Member.email_verified_at), col(Member.rules_version))
+
+
+async def standing_of(session: AsyncSession, member_id: UUID, now: datetime) -> Standing:
+    """Where a member stands at `now`."""
+    found = await session.execute(select(standing_at(now)).where(col(Member.id) == member_id))
+    return Standing(found.scalar_one())
+
+
+async def is_staff(session: AsyncSession, member_id: UUID) -> bool:
+    """Whether a member has a role."""
+    return bool((await session.execute(select(has_a_role(member_id)))).scalar_one())
 
 
 async def by_handle(session: AsyncSession, handle: str) -> Member:
@@ -304,17 +331,23 @@ async def grant(
 ) -> None:
     """Give a role, of the whole forum or (a moderator's) of one board.
 
-    Raises Conflict when the member has it, Forbidden when the password is shorter than staff's must be.
+    Raises Conflict when the member has it, Forbidden when the password is shorter than staff's must be, and
+    Invalid for a board with another role than moderator.
     """
+    if board_id is not None and role != Role.MODERATOR:
+        raise Invalid("Only a moderator's role can be for one board.", "#/board")
+    # Held until the commit: meanwhile nobody takes a shorter password.
+    await session.refresh(member, ["staff_password"], with_for_update={"read": True})
     if not member.staff_password:
         raise Forbidden(
             f"{member.handle} needs a password of at least {passwords.STAFF_MIN} characters before they can be {role}."
         )
+    handle = member.handle  # a failed flush forgets it
     session.add(RoleGrant(member_id=member.id, role=role, board_id=board_id, given_by=by, given_at=now))
     try:
         await session.flush()
     except IntegrityError as error:
-        raise Conflict(f"{member.handle} is {role} already.") from error
+        raise Conflict(f"{handle} is {role} already.") from error
     await audit.record(
         session,
         actor_id=by,
@@ -353,32 +386,47 @@ async def revoke(
     )
 
 
+async def sanction(
+    session: AsyncSession, member_id: UUID, standing: Standing, now: datetime, until: datetime | None
+) -> Sanction:
+    """Give a member a standing until it runs out, or for good; moderation decides, and keeps the reasons."""
+    given = Sanction(member_id=member_id, standing=standing, since=now, until=until)
+    session.add(given)
+    await session.flush()
+    return given
+
+
+async def lift(session: AsyncSession, sanction_id: UUID) -> None:
+    """Take a standing back, as if it had never been given."""
+    await session.execute(delete(Sanction).where(col(Sanction.id) == sanction_id))
+
+
 async def _refuse_look_alikes(
     session: AsyncSession, member: Member, pointers: Sequence[str] = ("#/handle", "#/name")
 ) -> None:
     """A handle may look like no other handle; neither handle nor name may look like staff or the house."""
-    worn = {"#/handle": member.skeleton, "#/name": member.name_skeleton}
+    worn = {"#/handle": frozenset({member.skeleton}), "#/name": names.looks(member.name)}
     for pointer in pointers:
-        if worn[pointer] in names.reserved():
+        if worn[pointer] & names.reserved():
             raise Invalid("This name is kept for the people who run the forum. Please choose another.", pointer)
-    staff = select(col(Member.skeleton), col(Member.name_skeleton)).where(
+    alike = worn["#/handle"] | worn["#/name"]
+    staff = select(col(Member.skeleton), col(Member.name_skeleton), col(Member.handle)).where(
         has_a_role(),
         col(Member.id) != member.id,
-        or_(
-            col(Member.skeleton).in_(worn.values()),
-            col(Member.name_skeleton).in_(worn.values()),
-        ),
+        or_(col(Member.skeleton).in_(alike), col(Member.name_skeleton).in_(alike)),
     )
-    for taken in (await session.execute(staff)).all():
+    for *taken, handle in (await session.execute(staff)).all():
+        if handle == member.handle:
+            raise _is_taken(handle)
         for pointer in pointers:
-            if worn[pointer] in taken:
+            if worn[pointer].intersection(taken):
                 raise Invalid("This looks like the name of somebody who works here. Please choose another.", pointer)
 
 
 def _refusal(error: IntegrityError, member: Member) -> Exception:
     match broken_constraint(error):
         case "uq_member_handle":
-            return Conflict(f"The handle {member.handle} is taken. Please choose another.", pointer="#/handle")
+            return _is_taken(member.handle)
         case "uq_member_skeleton":
             return Conflict(
                 f"The handle {member.handle} looks like another member's. Please choose another.",
@@ -388,3 +436,7 @@ def _refusal(error: IntegrityError, member: Member) -> Exception:
             return Invalid("There is no such version of the rules. Read them again at /rules.", "#/rules_version")
         case _:
             return error
+
+
+def _is_taken(handle: str) -> Conflict:
+    return Conflict(f"The handle {handle} is taken. Please choose another.", pointer="#/handle")

@@ -1,5 +1,6 @@
 """Handles and display names: their one normal form, and who looks like whom."""
 
+import re
 import unicodedata
 from functools import cache
 
@@ -11,8 +12,17 @@ HANDLE_MIN, HANDLE_MAX = 3, 30
 NAME_MIN, NAME_MAX = 1, 60
 HANDLE_JOINTS = "_-."
 _INVISIBLE = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
-# Zero-width joiner and non-joiner shape emoji and several scripts; they are the two that names need.
-_SHAPING = {"\u200c", "\u200d"}
+# Drawn as nothing, though some count as letters, marks or symbols: Unicode's Default_Ignorable_Code_Point, which
+# `unicodedata` does not tell, and the Braille pattern without dots.
+_BLANK = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+# Zero-width joiner and non-joiner shape emoji and several scripts, and these two choose how an emoji is drawn:
+# they are what names need of the blank ones.
+_SHAPING = {"\u200c", "\u200d", "\ufe0e", "\ufe0f"}
+# Marks that any letter can carry; those of one script are as good as its letters.
+_ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
 
 # Words that would make a member look like the house itself.
 _RESERVED = [
@@ -44,8 +54,9 @@ _RESERVED = [
 
 
 def folded(text: str) -> str:
-    """The one spelling under which a handle is stored and compared: NFKC, without case (Unicode TR15, TR21)."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    """The one spelling under which a handle is stored and compared: NFKC, without case and without what is not drawn
+    (Unicode's NFKC_Casefold)."""
+    return unicodedata.normalize("NFKC", _BLANK.sub("", unicodedata.normalize("NFKC", text).casefold()))
 
 
 def is_handle(text: str) -> bool:
@@ -65,7 +76,7 @@ def in_handle(character: str) -> bool:
 
 def in_word(character: str) -> bool:
     r"""Whether a character belongs to a word: marks too, for `\w` leaves out the vowel signs of Hindi or Tamil."""
-    return unicodedata.category(character)[0] in "LM" or character.isdecimal()
+    return (unicodedata.category(character)[0] in "LM" or character.isdecimal()) and not _BLANK.match(character)
 
 
 def handle(text: str) -> str:
@@ -86,7 +97,8 @@ def display_name(text: str) -> str:
     """
     seen = "".join(char for char in unicodedata.normalize("NFC", text) if char in _SHAPING or not _is_invisible(char))
     normal = " ".join(seen.split())
-    if not NAME_MIN <= len(normal) <= NAME_MAX or not any(unicodedata.category(c)[0] in "LNPS" for c in normal):
+    drawn = any(unicodedata.category(char)[0] in "LNPS" and not _BLANK.match(char) for char in normal)
+    if not NAME_MIN <= len(normal) <= NAME_MAX or not drawn:
         raise Invalid(f"A name has {NAME_MIN} to {NAME_MAX} characters that can be seen.", "#/name")
     return normal
 
@@ -97,10 +109,17 @@ def skeleton(text: str) -> str:
     Unicode TR39 prototypes, and beyond them without case, accents, separators and spaces: "Su_zïe",
     "ѕuzіe" (Cyrillic) and "suzie" share one.
     """
-    folded = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold())
-    seen = "".join(_prototype(char) for char in folded if unicodedata.category(char)[0] in "LNS" or char > "\u036f")
+    bare = _ACCENTS.sub("", unicodedata.normalize("NFD", folded(text)))
+    seen = "".join(map(_prototype, bare))
     plain = unicodedata.normalize("NFD", seen.casefold()).replace("i", "l")  # as "1" and "I" already are
     return "".join(char for char in plain if char.isalnum() or unicodedata.category(char)[0] in "MS")
+
+
+def looks(name: str) -> frozenset[str]:
+    """The skeletons of a display name, as it reads and as its capitals are drawn: "МАRТА" (Cyrillic М, А and Т, of
+    which only the capitals look Latin) is taken for "Marta"."""
+    drawn = "".join(map(_prototype, unicodedata.normalize("NFKC", name)))
+    return frozenset({skeleton(name), skeleton(drawn)})
 
 
 @cache
@@ -110,7 +129,7 @@ def reserved() -> frozenset[str]:
 
 
 def _is_invisible(char: str) -> bool:
-    return unicodedata.category(char) in _INVISIBLE and not char.isspace()
+    return (unicodedata.category(char) in _INVISIBLE or bool(_BLANK.match(char))) and not char.isspace()
 
 
 @cache

@@ -22,6 +22,7 @@ class Act(StrEnum):
     EDIT_POST = "edit this post"
     WITHDRAW_POST = "withdraw this post"
     READ_REVISIONS = "read the earlier revisions"
+    READ_SEALED_REVISION = "read what was redacted"
     RETITLE_THREAD = "change the title"
     LOCK_THREAD = "lock or open this thread"
     PIN_THREAD = "pin this thread"
@@ -100,6 +101,7 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.EDIT_POST: [is_active, is_author, post_is_shown, thread_takes_replies],
     Act.WITHDRAW_POST: [is_author],
     Act.READ_REVISIONS: [either(both(is_author, post_is_shown), moderates_the_board)],
+    Act.READ_SEALED_REVISION: [is_active, moderates_the_board],
     Act.RETITLE_THREAD: [is_active, either(both(opened_it, thread_takes_replies), moderates_the_board)],
     Act.LOCK_THREAD: [is_active, moderates_the_board],
     Act.PIN_THREAD: [is_active, moderates_the_board],
@@ -110,9 +112,14 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
 
 def allow(act: Act, viewer: Viewer, subject: object = None) -> None:
     """Return when the viewer may do this; raise NotSignedIn for a guest, Forbidden with the reason otherwise."""
+    ask(PERMISSIONS[act], act, viewer, subject)
+
+
+def ask(conditions: Sequence[Condition], act: str, viewer: Viewer, subject: object) -> None:
+    """Return when every condition holds; raise as `allow` does."""
     if viewer.id is None:
         raise NotSignedIn(f"Sign in to {act}.")
-    for condition in PERMISSIONS[act]:
+    for condition in conditions:
         if reason := condition(viewer, subject):
             raise Forbidden(reason)
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     case,
     distinct,
     exists,
+    false,
     func,
     insert,
     null,
@@ -31,22 +32,24 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, SQLModel, col
 
-from forum import boards, markup, threads
+from forum import audit, boards, markup, members, threads
 from forum.advisers import Adviser, Badge
 from forum.boards import Board
-from forum.database import Moment, Query, Record, query
+from forum.database import Moment, Query, Record, columns, query
 from forum.errors import Conflict, Invalid, NotFound, Stale
 from forum.gate import Gate, Submission, Verdict
-from forum.members import Member, Role, Viewer, current_standing
+from forum.members import Member, Role, Viewer
 from forum.members import Standing as MemberStanding
 from forum.threads import Thread
 
 BODY_MAX = 20_000
 WARNING_MAX = 100
+NUMBER_MAX = 2**31 - 1  # what the column holds: a greater one cannot even be asked for
 
 
 class Visibility(StrEnum):
@@ -112,6 +115,7 @@ class Post(SQLModel, table=True):
     body_markdown: str
     body_html: str
     revision: int = 1
+    notice: dict[str, Any] | None = Field(default=None, sa_type=JSONB, description="What readers are told of it")
     created_at: datetime = Field(sa_type=Moment)
     edited_at: datetime | None = Field(default=None, sa_type=Moment)
     changed_by: UUID | None = Field(default=None, foreign_key="member.id")
@@ -127,6 +131,11 @@ class PostRevision(SQLModel, table=True):
     content_warning: str | None
     body_markdown: str
     body_html: str
+    sealed: bool = Field(
+        default=False,
+        sa_column_kwargs={"server_default": text("false")},
+        description="Holds redacted words: for moderators, each reading audited",
+    )
     written_at: datetime = Field(sa_type=Moment)
 
 
@@ -197,6 +206,7 @@ class SeenPost:
     content_warning: str | None
     body_markdown: str | None
     body_html: str | None
+    notice: dict[str, Any] | None
     created_at: datetime
     edited_at: datetime | None
 
@@ -242,6 +252,7 @@ _SEEN = (
         _words(col(Post.content_warning), "content_warning"),
         _words(col(Post.body_markdown), "body_markdown"),
         _words(col(Post.body_html), "body_html"),
+        col(Post.notice),
         col(Post.created_at),
         col(Post.edited_at),
     )
@@ -258,13 +269,14 @@ def visible(viewer: Viewer) -> Query:
 
 def numbered(viewer: Viewer, thread_id: int, first: int, limit: int) -> Query:
     """The posts of a thread whose numbers are `first` to `first + limit - 1`: fewer where numbers are not seen."""
-    span = col(Post.number).between(first, first + limit - 1)
+    span = col(Post.number).between(min(first, NUMBER_MAX), min(first + limit - 1, NUMBER_MAX))
     return visible(viewer).where(col(Post.thread_id) == thread_id, span).order_by(col(Post.number))
 
 
 def by_advisers(viewer: Viewer, thread_id: int, first: int, limit: int) -> Query:
     """The first `limit` posts of advisers in a thread from number `first` on."""
-    theirs = (col(Post.thread_id) == thread_id, col(Post.number) >= first, col(Post.voice) == Voice.ADVISER)
+    onward = col(Post.number) >= min(first, NUMBER_MAX)
+    theirs = (col(Post.thread_id) == thread_id, onward, col(Post.voice) == Voice.ADVISER)
     return visible(viewer).where(*theirs).order_by(col(Post.number)).limit(limit)
 
 
@@ -284,15 +296,17 @@ def written_by(viewer: Viewer, member_ids: Sequence[UUID]) -> Query:
 
 
 def revisions(post_id: int) -> Query:
-    """Every revision of a post, the present one last."""
+    """Every revision of a post, the present one last; of a sealed one, no words."""
     shared = ("content_warning", "body_markdown", "body_html")
     earlier = select(
         col(PostRevision.number),
-        *(getattr(PostRevision, name) for name in shared),
+        col(PostRevision.sealed),
+        *(case((col(PostRevision.sealed), None), else_=getattr(PostRevision, name)).label(name) for name in shared),
         col(PostRevision.written_at),
     ).where(col(PostRevision.post_id) == post_id)
     present = select(
         col(Post.revision).label("number"),
+        false().label("sealed"),
         *(getattr(Post, name) for name in shared),
         func.coalesce(Post.edited_at, Post.created_at).label("written_at"),
     ).where(col(Post.id) == post_id)
@@ -300,10 +314,23 @@ def revisions(post_id: int) -> Query:
     return query(both).order_by(both.c.number)
 
 
+async def sealed_revision(session: AsyncSession, moderator: Viewer, post_id: int, number: int, now: datetime) -> Record:
+    """A revision that holds redacted words; that it was read is in the record. NotFound when there is none such."""
+    same = (col(PostRevision.post_id) == post_id, col(PostRevision.number) == number, col(PostRevision.sealed))
+    row = (await session.execute(query(*columns(PostRevision)).where(*same))).one_or_none()
+    if row is None:
+        raise NotFound("There is no such sealed revision.")
+    details: audit.Details = {"revision": number}
+    await audit.record(
+        session, actor_id=moderator.id, act="revision.read", subject=("post", post_id), now=now, details=details
+    )
+    return row
+
+
 async def place_on_board(session: AsyncSession, viewer: Viewer, slug: str, draft: Draft, now: datetime) -> Place:
     """Where a new thread would begin; NotFound when the board does not exist for the viewer."""
-    query = _places(viewer, draft, null()).where(col(Board.slug) == slug, boards.readable_by(viewer))
-    return Place(**_facts(await _only(session, query, "board"), now))
+    query = _places(viewer, draft, null(), now).where(col(Board.slug) == slug, boards.readable_by(viewer))
+    return Place(**_facts(await _only(session, query, "board")))
 
 
 async def place_in_thread(
@@ -311,26 +338,26 @@ async def place_in_thread(
 ) -> ThreadPlace:
     """Where a reply would stand; NotFound when the thread does not exist for the viewer."""
     query = (
-        _places(viewer, draft, col(Thread.id))
+        _places(viewer, draft, col(Thread.id), now)
         .add_columns(Thread)
         .join(Thread, col(Thread.board_id) == col(Board.id))
         .where(col(Thread.id) == thread_id, threads.visible_to(viewer))
     )
     row = await _only(session, query, "thread")
-    return ThreadPlace(**_facts(row, now), thread=row.Thread)
+    return ThreadPlace(**_facts(row), thread=row.Thread)
 
 
 async def place_of_post(session: AsyncSession, viewer: Viewer, post_id: int, draft: Draft, now: datetime) -> PostPlace:
     """Where a post stands that is to be changed; NotFound when it does not exist for the viewer."""
     query = (
-        _places(viewer, draft, col(Thread.id))
+        _places(viewer, draft, col(Thread.id), now)
         .add_columns(Thread, Post)
         .join(Thread, col(Thread.board_id) == col(Board.id))
         .join(Post, col(Post.thread_id) == col(Thread.id))
         .where(col(Post.id) == post_id, visible_to(viewer))
     )
     row = await _only(session, query, "post")
-    return PostPlace(**_facts(row, now), thread=row.Thread, post=row.Post)
+    return PostPlace(**_facts(row), thread=row.Thread, post=row.Post)
 
 
 async def known_names(
@@ -361,7 +388,7 @@ async def open_thread(
     Raises Invalid for a reply to something, or when a newcomer's post has more than `links_allowed` links.
     """
     html = _rendered(draft, place, links_allowed)
-    verdict = await gate.judge(session, Submission(viewer.id, (title, *draft.texts), place.board.id))
+    verdict = await gate.judge(session, Submission(viewer.id, (title, *draft.texts), place.board.publication))
     thread = Thread(
         board_id=place.board.id,
         author_id=viewer.member_id,
@@ -394,7 +421,7 @@ async def write(
     `links_allowed` links, and Conflict when the thread was closed or moved a moment ago.
     """
     html = _rendered(draft, place, links_allowed)
-    verdict = await gate.judge(session, Submission(viewer.id, draft.texts, place.board.id))
+    verdict = await gate.judge(session, Submission(viewer.id, draft.texts, place.board.publication))
     # From here until the commit, every other reply to this thread waits for us.
     thread = await threads.hold(session, place.thread.id)
     if not threads.takes_replies(thread, viewer) or thread.board_id != place.board.id:
@@ -421,19 +448,13 @@ async def edit(
     removed or withdrawn, and Invalid as `write` does.
     """
     html = _rendered(draft, place, links_allowed)
-    verdict = await gate.judge(session, Submission(viewer.id, draft.texts, place.board.id))
-    post = await _hold(session, place.post.id)
-    await _refuse_stale(session, post, revision)
+    verdict = await gate.judge(session, Submission(viewer.id, draft.texts, place.board.publication))
+    post = await hold(session, place.post.id)
+    await refuse_stale(session, post, revision)
     if post.visibility not in SHOWN:
         raise Conflict("This post was removed or withdrawn and cannot be edited.")
-    session.add(_as_it_was(post))
-    post.body_markdown, post.body_html, post.content_warning = (
-        draft.body_markdown,
-        html,
-        draft.content_warning,
-    )
-    post.revision += 1
-    post.edited_at, post.changed_by = now, viewer.id
+    _say(session, post, draft.body_markdown, html, viewer, now)
+    post.content_warning = draft.content_warning
     if verdict.held_because:
         await shift(session, post, Visibility.HELD, held_because=verdict.held_because)
     await session.flush()
@@ -442,7 +463,7 @@ async def edit(
 
 async def withdraw(session: AsyncSession, viewer: Viewer, place: PostPlace, now: datetime) -> None:
     """Take one's own words back, for good; done twice, it is as done once. Conflict for a removed post."""
-    post = await _hold(session, place.post.id)
+    post = await hold(session, place.post.id)
     if post.visibility != Visibility.WITHDRAWN:
         post.changed_by, post.edited_at = viewer.id, now
         await shift(session, post, Visibility.WITHDRAWN)
@@ -460,7 +481,59 @@ async def shift(session: AsyncSession, post: Post, to: Visibility, *, held_becau
         raise Conflict(f"A {post.visibility} post cannot become {to}.")
     post.visibility, post.held_because = to, held_because
     await session.flush()
-    await _recount(session, post.thread_id)
+    thread = await _recount(session, post.thread_id)
+    # A thread that was held with its opening post becomes what a human makes of that post.
+    if post.number == 1 and thread.visibility != threads.Standing.VISIBLE:
+        came_out = to == Visibility.VISIBLE
+        thread.visibility = threads.Standing.VISIBLE if came_out else threads.Standing.REMOVED
+        await session.flush()
+
+
+# On the house's behalf: moderation decides, these only do.
+
+
+async def rewrite(
+    session: AsyncSession, moderator: Viewer, post: Post, body: str, now: datetime, *, sealed: bool
+) -> None:
+    """Let a post, whose row the caller holds, say something else; `sealed` keeps what it said from its readers.
+
+    Raises Invalid when nothing, or more than a post can hold, would be left.
+    """
+    if not 1 <= len(body) <= BODY_MAX:
+        raise Invalid(f"A post has 1 to {BODY_MAX} characters.", "#/measures")
+    draft = Draft(body)
+    known = _known((await session.execute(query(*_named(draft, post.thread_id)))).one())
+    _say(session, post, body, draft.parsed.html(known), moderator, now, sealed=sealed)
+    await session.flush()
+
+
+async def unseal(session: AsyncSession, post: Post, revision: int) -> None:
+    """A revision is open again to those who may read revisions."""
+    same = (col(PostRevision.post_id) == post.id, col(PostRevision.number) == revision)
+    await session.execute(update(PostRevision).where(*same).values(sealed=False))
+
+
+async def text_of(session: AsyncSession, post: Post, revision: int) -> str:
+    """What a post says, or said, in one of its revisions."""
+    if revision == post.revision:
+        return post.body_markdown
+    same = (col(PostRevision.post_id) == post.id, col(PostRevision.number) == revision)
+    return (await session.execute(select(col(PostRevision.body_markdown)).where(*same))).scalar_one()
+
+
+async def others_in_thread(session: AsyncSession, post: Post, words: Sequence[str]) -> Sequence[int]:
+    """The ids of the other posts of a thread that may repeat these words, whatever stands between them."""
+    patterns = ["%" + "%".join(map(_literal, said.split())) + "%" for said in words if said.split()]
+    others = select(col(Post.id)).where(
+        col(Post.thread_id) == post.thread_id,
+        col(Post.id) != post.id,
+        or_(false(), *(col(Post.body_markdown).ilike(pattern) for pattern in patterns)),
+    )
+    return (await session.execute(others.order_by(col(Post.id)))).scalars().all()
+
+
+def _literal(word: str) -> str:
+    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def _rendered(draft: Draft, place: Place, links_allowed: int | None) -> str:
@@ -517,6 +590,7 @@ async def _append(
         author_name=viewer.name or "",
         author_title=viewer.title,
         edited_at=None,
+        notice=None,
         **said,
     )
 
@@ -536,7 +610,8 @@ def _counted(thread: Thread, viewer: Viewer, voice: Voice, number: int, now: dat
         "last_post_by": viewer.id,
     }
     if voice == Voice.MEMBER:
-        counts["waiting_since"] = thread.waiting_since or now
+        # Whoever waited for the thread's row may have begun before the one whom they waited for.
+        counts["waiting_since"] = min(thread.waiting_since or now, now)
     if voice == Voice.ADVISER:
         counts["waiting_since"] = None
     if voice == Voice.ADVISER and number > 1:
@@ -546,7 +621,7 @@ def _counted(thread: Thread, viewer: Viewer, voice: Voice, number: int, now: dat
     return counts
 
 
-async def _recount(session: AsyncSession, thread_id: int) -> None:
+async def _recount(session: AsyncSession, thread_id: int) -> Thread:
     """Count a thread anew after a post came or went: rare, so that it may read them all."""
     thread = await threads.hold(session, thread_id)
     shown = (col(Post.thread_id) == thread_id, col(Post.visibility) == Visibility.VISIBLE)
@@ -569,6 +644,7 @@ async def _recount(session: AsyncSession, thread_id: int) -> None:
     row = (await session.execute(last)).one_or_none()
     thread.last_post_at, thread.last_post_by = (row.created_at, row.author_id) if row else (thread.opened_at, None)
     await session.flush()
+    return thread
 
 
 def _voice(viewer: Viewer, place: Place) -> Voice:
@@ -577,13 +653,14 @@ def _voice(viewer: Viewer, place: Place) -> Voice:
     return Voice.STAFF if viewer.is_staff else Voice.MEMBER
 
 
-async def _hold(session: AsyncSession, post_id: int) -> Post:
+async def hold(session: AsyncSession, post_id: int) -> Post:
     """The post as it is now, its row ours until the commit; replies to it need not wait."""
     found = select(Post).where(col(Post.id) == post_id).with_for_update(key_share=True)
     return (await session.execute(found, execution_options={"populate_existing": True})).scalar_one()
 
 
-async def _refuse_stale(session: AsyncSession, post: Post, revision: int) -> None:
+async def refuse_stale(session: AsyncSession, post: Post, revision: int) -> None:
+    """Raise Stale, with who edited the post and when, unless it is at this revision."""
     if post.revision == revision:
         return
     changer = await session.get(Member, post.changed_by) if post.changed_by else None
@@ -595,15 +672,24 @@ async def _refuse_stale(session: AsyncSession, post: Post, revision: int) -> Non
     )
 
 
-def _as_it_was(post: Post) -> PostRevision:
-    return PostRevision(
-        post_id=post.id,
-        number=post.revision,
-        content_warning=post.content_warning,
-        body_markdown=post.body_markdown,
-        body_html=post.body_html,
-        written_at=post.edited_at or post.created_at,
+def _say(
+    session: AsyncSession, post: Post, body: str, html: str, by: Viewer, now: datetime, *, sealed: bool = False
+) -> None:
+    """Let a post, whose row is held, say something else, and keep what it said."""
+    session.add(
+        PostRevision(
+            post_id=post.id,
+            number=post.revision,
+            content_warning=post.content_warning,
+            body_markdown=post.body_markdown,
+            body_html=post.body_html,
+            sealed=sealed,
+            written_at=post.edited_at or post.created_at,
+        )
     )
+    post.body_markdown, post.body_html = body, html
+    post.revision += 1
+    post.edited_at, post.changed_by = now, by.id
 
 
 _Mentioned, _Quoted, _QuotedAuthor = aliased(Member), aliased(Post), aliased(Member)
@@ -615,7 +701,7 @@ _QUOTES = (
 )
 
 
-def _places(viewer: Viewer, draft: Draft, thread_id: Any) -> Query:
+def _places(viewer: Viewer, draft: Draft, thread_id: Any, now: datetime) -> Query:
     """The board, the writer, and what the draft names, found together: a reply has few statements to spend."""
     answered: ColumnElement[bool] = true()
     if draft.reply_to is not None:
@@ -627,8 +713,7 @@ def _places(viewer: Viewer, draft: Draft, thread_id: Any) -> Query:
     return (
         query(
             Board,
-            col(Member.standing),
-            col(Member.standing_until),
+            members.standing_at(now).label("standing"),
             col(Member.name).label("writer_name"),
             col(Adviser.title).label("adviser_title"),
             col(Adviser.organisation).label("adviser_organisation"),
@@ -644,7 +729,7 @@ def _places(viewer: Viewer, draft: Draft, thread_id: Any) -> Query:
 def _named(draft: Draft, thread_id: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     """Which of the members and posts that the draft names there are: two columns for `_known`."""
     mentions, quotes = draft.parsed.references.mentions, draft.parsed.references.quotes
-    members = select(func.json_object_agg(_Mentioned.handle, _Mentioned.name)).where(
+    named_members = select(func.json_object_agg(_Mentioned.handle, _Mentioned.name)).where(
         col(_Mentioned.handle).in_(mentions)
     )
     posts = _QUOTES.where(
@@ -652,7 +737,7 @@ def _named(draft: Draft, thread_id: Any) -> tuple[ColumnElement[Any], ColumnElem
         tuple_(col(_QuotedAuthor.handle), col(_Quoted.number)).in_([(quote.handle, quote.number) for quote in quotes]),
     )
     return (
-        (members.scalar_subquery() if mentions else null()).label("members_known"),
+        (named_members.scalar_subquery() if mentions else null()).label("members_known"),
         (posts.scalar_subquery() if quotes else null()).label("quotes_known"),
     )
 
@@ -669,11 +754,11 @@ async def _only(session: AsyncSession, query: Query, what: str) -> Record:
     return row
 
 
-def _facts(row: Record, now: datetime) -> dict[str, Any]:
+def _facts(row: Record) -> dict[str, Any]:
     badge = Badge(row.writer_name, row.adviser_title, row.adviser_organisation) if row.adviser_title else None
     return {
         "board": row.Board,
-        "standing": current_standing(row.standing, row.standing_until, now),
+        "standing": MemberStanding(row.standing),
         "badge": badge,
         "known": _known(row),
         "sees_reply_to": row.sees_reply_to,

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -100,21 +101,21 @@ async def sign_in(
     """Open a session.
 
     Raises NotSignedIn in the same words and time whether the login or the password is wrong, and
-    Throttled over the limit per account and per network, the right password included. A device that
+    Throttled over the limit per login and per network, the right password included. A device that
     signed in before is counted by itself, so that nobody can lock a member out of their own phone.
     """
-    member = await _who(session, shown.login)
-    known = member is not None and await _is_known(session, member, shown.device, now)
+    login = _normal(shown.login)
+    member = await _who(session, login)
+    known = await _is_known(session, member, shown.device, now)
     if known:
         await guard.hit(limit, "sign-in", "device", shown.device)
     else:
         await guard.hit(limit, "sign-in", "address", throttle.network(shown.address))
-        await guard.hit(limit, "sign-in", "account", member.id if member else shown.login.casefold())
-    right, renewed = await passwords.check(shown.password, member.password_hash if member else None)
-    if not (member and right):
+        # Not by the account: tries with a handle that used up those with an address would tell whose it is.
+        await guard.hit(limit, "sign-in", "login", login)
+    right = await _is_password(session, member, shown.password)
+    if member is None or not right:
         raise NotSignedIn("The login or the password is wrong.")
-    if renewed:
-        member.password_hash = renewed
     return await _open(session, member, shown, known, now)
 
 
@@ -139,7 +140,9 @@ async def change_password(session: AsyncSession, viewer: Viewer, current: str, n
     if not right:
         raise Invalid("This is not your present password.", "#/current")
     about = (member.handle, member.name, member.email)
-    member.password_hash = await passwords.hash_new(new, about=about, staff=viewer.is_staff, pointer="#/new")
+    # Read now: a role that was given a second ago counts.
+    is_staff = await members.is_staff(session, member.id)
+    member.password_hash = await passwords.hash_new(new, about=about, staff=is_staff, pointer="#/new")
     member.staff_password = len(new) >= passwords.STAFF_MIN
     others = col(MemberSession.id) != viewer.session_id
     await session.execute(delete(MemberSession).where(col(MemberSession.member_id) == member.id, others))
@@ -147,15 +150,17 @@ async def change_password(session: AsyncSession, viewer: Viewer, current: str, n
 
 
 class Doorkeeper:
-    """Knows, for a few seconds, whom a token belongs to."""
+    """Knows, for a few seconds, whom a token belongs to; `clock` counts seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._seen: dict[bytes, tuple[float, Viewer]] = {}
+        self._changed: dict[UUID | None, float] = {}
 
     def recall(self, token: str) -> Viewer | None:
         """The viewer behind the token, if asked within the last five seconds."""
         read_at, viewer = self._seen.get(_digest(token), (0.0, members.GUEST))
-        return viewer if viewer.id and time.monotonic() - read_at < CACHED_FOR else None
+        return viewer if viewer.id and self._is_recent(read_at) else None
 
     async def recognise(self, reader: Reader, token: str, now: datetime) -> Viewer:
         """The viewer behind the token: a guest when it is not, or no longer, a session's."""
@@ -164,20 +169,30 @@ class Doorkeeper:
             .add_columns(col(MemberSession.id).label("session_id"))
             .join(MemberSession, col(MemberSession.member_id) == col(Member.id))
         )
+        read_at = self._clock()
         row = await reader.row(
             query.where(col(MemberSession.token_digest) == _digest(token), col(MemberSession.expires_at) > now)
         )
         if row is None:
             return members.GUEST
-        if len(self._seen) >= CACHED_AT_MOST:
-            self._seen.clear()
         viewer = members.viewer_of(row, row.session_id)
-        self._seen[_digest(token)] = (time.monotonic(), viewer)
+        if viewer.id not in self._changed or not self._is_recent(self._changed[viewer.id]):
+            if len(self._seen) >= CACHED_AT_MOST:
+                self._seen.clear()
+            self._seen[_digest(token)] = (read_at, viewer)
         return viewer
 
     def forget(self, member_id: UUID | None) -> None:
-        """Read this member anew next time: something about them or their sessions changed."""
+        """Read this member anew every time for a while: something about them or their sessions changes.
+
+        What was read before the change is committed, here or in a request that is under way, must not stay.
+        """
         self._seen = {digest: seen for digest, seen in self._seen.items() if seen[1].id != member_id}
+        self._changed = {id_: at for id_, at in self._changed.items() if self._is_recent(at)}
+        self._changed[member_id] = self._clock()
+
+    def _is_recent(self, at: float) -> bool:
+        return self._clock() - at < CACHED_FOR
 
 
 async def tidy(session: AsyncSession, now: datetime) -> None:
@@ -186,33 +201,53 @@ async def tidy(session: AsyncSession, now: datetime) -> None:
     await session.execute(delete(Device).where(col(Device.expires_at) <= now))
 
 
+def _normal(login: str) -> str:
+    return login.strip().lower() if "@" in login else names.folded(login.strip())
+
+
 async def _who(session: AsyncSession, login: str) -> Member | None:
-    """The member behind a handle or an e-mail address: of several who claim an address, the one who verified it,
-    else the first."""
+    """The member behind a handle or an e-mail address in its normal form: of several who claim an address, the one
+    who verified it, else the first."""
     if "@" not in login:
-        found = select(Member).where(col(Member.handle) == names.folded(login.strip()))
+        found = select(Member).where(col(Member.handle) == login)
     else:
         found = (
             select(Member)
-            .where(func.lower(col(Member.email)) == login.strip().lower())
+            .where(func.lower(col(Member.email)) == login)
             .order_by(col(Member.email_verified_at).nulls_last(), col(Member.joined_at))
         )
     return (await session.execute(found.limit(1))).scalar_one_or_none()
 
 
-async def _is_known(session: AsyncSession, member: Member, device: str | None, now: datetime) -> bool:
+async def _is_known(session: AsyncSession, member: Member | None, device: str | None, now: datetime) -> bool:
     if not device:
         return False
+    nobody = UUID(int=0)  # asked for all the same: it takes as long as for somebody
     seen = (
         update(Device)
         .values(expires_at=now + DEVICE_LASTS)
         .where(
             col(Device.token_digest) == _digest(device),
-            col(Device.member_id) == member.id,
+            col(Device.member_id) == (member.id if member else nobody),
             col(Device.expires_at) > now,
         )
     )
     return (await session.execute(seen.returning(col(Device.member_id)))).first() is not None
+
+
+async def _is_password(session: AsyncSession, member: Member | None, password: str) -> bool:
+    """Whether it is the member's password at this moment; a hash of an old kind is replaced."""
+    checked = member.password_hash if member else None
+    right, renewed = await passwords.check(password, checked)
+    if member is None or not right:
+        return False
+    # From here on nobody else changes it: a new password ends what the old one opened, so the old must open nothing.
+    await session.refresh(member, ["password_hash"], with_for_update={"key_share": True})
+    if member.password_hash != checked:
+        right, renewed = await passwords.check(password, member.password_hash)
+    if right and renewed:
+        member.password_hash = renewed
+    return right
 
 
 async def _open(session: AsyncSession, member: Member, shown: SignIn, known: bool, now: datetime) -> SignedIn:

@@ -1,20 +1,41 @@
 """Everything that can be set from outside: environment variables become one frozen object."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
-from limits import RateLimitItem, parse
-from pydantic import AfterValidator, Field
+from limits import RateLimitItem, parse, parse_many
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 def _parsed(notation: str) -> str:
-    parse(notation)
+    if len(parse_many(notation)) != 1:
+        raise ValueError("it must be one limit")
     return notation
+
+
+def _postgresql(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    if scheme not in {"postgres", "postgresql", "postgresql+asyncpg"}:
+        raise ValueError("it must begin with postgresql://")
+    # PostgreSQL's own programs say `sslmode`; our driver takes the same words under another name.
+    return "postgresql+asyncpg://" + re.sub(r"(?<=[?&])sslmode=", "ssl=", rest)
+
+
+def _origins(listed: object) -> object:
+    return [origin.strip() for origin in listed.split(",") if origin.strip()] if isinstance(listed, str) else listed
+
+
+def _origin(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#@*]+", text):
+        raise ValueError("an origin is https:// and a host, without a path and without '*'")
+    return text.lower()
 
 
 # The notation of the `limits` library: "10/5 minutes", "1/5 seconds".
 Limit = Annotated[str, AfterValidator(_parsed)]
+Origins = frozenset[Annotated[str, AfterValidator(_origin)]]
 
 
 class Settings(BaseSettings):
@@ -23,11 +44,17 @@ class Settings(BaseSettings):
     The throttles' figures are those of DESIGN §6; a charity may tighten or loosen them.
     """
 
-    model_config = SettingsConfigDict(env_prefix="FORUM_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="FORUM_",
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,  # an address of a database has a password in it
+    )
 
     name: str = Field("Peer support forum", description="The forum's own name, in the API's title")
     data: Path = Field(Path("var"), description="Folder of the embedded PostgreSQL")
-    database_url: str | None = Field(
+    database_url: Annotated[str, AfterValidator(_postgresql)] | None = Field(
         None, description="postgresql://… of your own server, 15 or newer; without it, the embedded one"
     )
     pool_size: int = Field(10, ge=1, le=200, description="Connections of each process, for reads and for writes")
@@ -36,7 +63,7 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field(
         "127.0.0.1", description="Addresses whose X-Forwarded-For is believed, separated by commas"
     )
-    allowed_origins: Annotated[frozenset[str], NoDecode] = Field(
+    allowed_origins: Annotated[Origins, NoDecode, BeforeValidator(_origins)] = Field(
         frozenset(),
         description="Web origins of other sites' pages that may call the API, separated by commas",
     )
@@ -48,6 +75,10 @@ class Settings(BaseSettings):
     newcomer_posting_limit: Limit = Field("1/10 seconds", description="The same for a newcomer")
     editing_limit: Limit = Field("30/1 minute", description="Edits of one member, of posts and of the profile")
     preview_limit: Limit = Field("60/1 minute", description="Previews of one member")
+    report_limit: Limit = Field("20/1 day", description="Reports of one member")
+    held_first_posts: int = Field(3, ge=1, description="A newcomer's posts that wait, on boards that hold them")
+    names_moderators: bool = Field(True, description="Whether readers see which moderator edited or removed a post")
+    appeal_days: int = Field(183, ge=183, description="How long an author may appeal; the law says six months")
     newcomer_days: int = Field(3, ge=0, description="Days after joining during which a member is a newcomer")
     newcomer_links: int = Field(2, ge=0, description="Links that one post of a newcomer may carry")
 
@@ -56,10 +87,7 @@ class Settings(BaseSettings):
         """The database's address for SQLAlchemy over asyncpg; raises RuntimeError before one is known."""
         if self.database_url is None:
             raise RuntimeError("FORUM_DATABASE_URL is not set and no embedded PostgreSQL has been started")
-        scheme, _, rest = self.database_url.partition("://")
-        if scheme not in {"postgres", "postgresql", "postgresql+asyncpg"}:
-            raise RuntimeError("FORUM_DATABASE_URL must begin with postgresql://")
-        return f"postgresql+asyncpg://{rest}"
+        return self.database_url
 
     def limit(self, name: str) -> RateLimitItem:
         """The limit called `name` (`sign_in`, `posting` …), parsed."""

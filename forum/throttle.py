@@ -101,7 +101,8 @@ class Throttle:
         if await self._limiter.hit(limit, *names):
             return
         window = await self._limiter.get_window_stats(limit, *names)
-        wait = max(1, math.ceil(window.reset_time - time.time()))
+        # The server's clock may differ from ours.
+        wait = min(max(1, math.ceil(window.reset_time - time.time())), limit.get_expiry())
         raise Throttled(
             f"Too often. Please wait {_spoken(wait)} and try again.",
             policy=policy,

@@ -1,15 +1,19 @@
 """The house rules: numbered, versioned, and never forgotten."""
 
 import tomllib
+from collections.abc import Sequence
 from datetime import datetime
 from importlib import resources
 
-from sqlalchemy import CheckConstraint, func
+from sqlalchemy import CheckConstraint, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from forum import audit
 from forum.database import Query, columns, query
-from forum.members import RulesEdition
+from forum.errors import Invalid, Stale
+from forum.members import RulesEdition, Viewer
 
 
 class Rule(SQLModel, table=True):
@@ -29,7 +33,8 @@ class Rule(SQLModel, table=True):
 
 def current() -> Query:
     """Every rule in its newest version, by number, with the day since when it stands."""
-    return versions().distinct(col(Rule.number)).order_by(None).order_by(col(Rule.number), col(Rule.version).desc())
+    newest_first = (col(Rule.number), col(Rule.version).desc())
+    return versions().ext(distinct_on(col(Rule.number))).order_by(None).order_by(*newest_first)
 
 
 def versions() -> Query:
@@ -44,6 +49,48 @@ def versions() -> Query:
 def edition() -> Query:
     """The number of the newest edition; none before the first."""
     return query(func.max(RulesEdition.version).label("version"))
+
+
+async def cited(session: AsyncSession, numbers: Sequence[int]) -> list[Rule]:
+    """These rules in their present version; Invalid for a number that no rule has."""
+    newest = select(Rule).ext(distinct_on(col(Rule.number))).order_by(col(Rule.number), col(Rule.version).desc())
+    found = (await session.execute(newest.where(col(Rule.number).in_(numbers)))).scalars().all()
+    missing = sorted(set(numbers) - {rule.number for rule in found})
+    if missing:
+        raise Invalid(f"There is no rule {missing[0]}.", "#/rules")
+    return list(found)
+
+
+async def write(
+    session: AsyncSession, administrator: Viewer, number: int, version: int, title: str, words: str, now: datetime
+) -> Rule:
+    """Give a rule new words, as a new version in a new edition; `version` 0 makes a rule that was not there.
+
+    Raises Stale when the rule is no longer at the `version` that was on the screen.
+    """
+    newest = select(Rule).where(col(Rule.number) == number).order_by(col(Rule.version).desc()).limit(1)
+    # One edition at a time: two administrators do not overwrite each other's rules.
+    last = select(RulesEdition).order_by(col(RulesEdition.version).desc()).limit(1).with_for_update()
+    edition_now = (await session.execute(last)).scalar_one_or_none()
+    rule = (await session.execute(newest)).scalar_one_or_none()
+    if (rule.version if rule else 0) != version:
+        raise Stale(
+            "This rule was changed while you were looking at it. Read it again.",
+            current=rule.version if rule else 0,
+            changed_by=None,
+            changed_at=edition_now.since if edition_now else now,
+        )
+    fresh = RulesEdition(version=(edition_now.version if edition_now else 0) + 1, since=now)
+    session.add(fresh)
+    await session.flush()
+    written = Rule(number=number, version=version + 1, edition=fresh.version, title=title, text=words)
+    session.add(written)
+    await session.flush()
+    details: audit.Details = {"version": written.version}
+    await audit.record(
+        session, actor_id=administrator.id, act="rule.written", subject=("rule", number), now=now, details=details
+    )
+    return written
 
 
 async def adopt_house_rules(session: AsyncSession, now: datetime) -> bool:

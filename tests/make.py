@@ -9,13 +9,16 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 from passlib.hash import argon2
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum import advisers, boards, clock, members, names, posts, sessions
 from forum.api.dependencies import House
+from forum.app import create_app
 from forum.boards import Board, BoardPlan
-from forum.gate import PublishAtOnce
-from forum.members import Member, Role, Viewer
+from forum.gate import Gate, PublishAtOnce, Submission, Verdict
+from forum.members import Member, Role, Standing, Viewer
 from forum.posts import Draft, SeenPost
+from forum.settings import Settings
 
 PASSWORD = "four quiet herons dancing"
 BASE = "https://forum.test"
@@ -33,10 +36,54 @@ def _hash() -> str:
     return str(argon2.using(type="ID", memory_cost=19 * 1024, rounds=2, parallelism=1).hash(PASSWORD))
 
 
+class HoldingGate:
+    """A gate that holds every text with `word` in it, and notes what it judged and recorded."""
+
+    BECAUSE = "Somebody will read this before others do."
+
+    def __init__(self, word: str = "HOLD") -> None:
+        self.word = word
+        self.judged: list[Submission] = []
+        self.recorded: list[tuple[tuple[str, object], Verdict]] = []
+
+    async def judge(self, _session: AsyncSession, submission: Submission) -> Verdict:
+        self.judged.append(submission)
+        return Verdict(self.BECAUSE if any(self.word in text for text in submission.texts) else None)
+
+    async def record(
+        self, _session: AsyncSession, subject: tuple[str, object], verdict: Verdict, _now: datetime
+    ) -> None:
+        self.recorded.append((subject, verdict))
+
+
+@asynccontextmanager
+async def application(settings: Settings, gate: Gate | None = None) -> AsyncIterator[FastAPI]:
+    """The application, started."""
+    made = create_app(settings, gate)
+    async with made.router.lifespan_context(made):
+        yield made
+
+
 def client(app: FastAPI, **headers: str) -> httpx.AsyncClient:
     """A client of the application, over ASGI; failures of ours are answers, as on the wire."""
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url=BASE, headers=headers)
+
+
+def client_at(app: FastAPI, address: str, **headers: str) -> httpx.AsyncClient:
+    """A client whose requests come from this internet address."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(address, 50_000))
+    return httpx.AsyncClient(transport=transport, base_url=BASE, headers=headers)
+
+
+def joining(handle: str, **changes: Any) -> dict[str, Any]:
+    """What somebody sends to join."""
+    return {"handle": handle, "name": handle.title(), "email": f"{handle}@example.org", "password": PASSWORD, **changes}
+
+
+def signing_in(login: str, password: str = PASSWORD, **more: Any) -> dict[str, Any]:
+    """What somebody sends to sign in."""
+    return {"login": login, "password": password, **more}
 
 
 async def member(
@@ -71,6 +118,13 @@ async def board(house: House, slug: str = "new-here", **plan: Any) -> Board:
     """A board that everybody reads and every member writes on, unless the plan says otherwise."""
     async with house.database.work() as session:
         return await boards.make(session, BoardPlan(**{"slug": slug, "name": slug.title(), **plan}), clock.now())
+
+
+async def sanction(house: House, handle: str, standing: Standing, until: datetime | None = None) -> None:
+    """A standing that moderation gave an hour ago."""
+    async with house.database.work() as session:
+        found = await members.by_handle(session, handle)
+        await members.sanction(session, found.id, standing, clock.now() - timedelta(hours=1), until)
 
 
 async def viewer(house: House, handle: str) -> Viewer:

@@ -23,8 +23,8 @@ DATA: dict[str, list[str]] = {
         "INSERT INTO rules_edition (version, since) VALUES (1, now())",
         "INSERT INTO rule (number, version, edition, title, text) VALUES (10, 1, 1, 'Respect', 'Be kind.')",
         "INSERT INTO member (id, handle, skeleton, name, name_skeleton, email, password_hash, staff_password, "
-        "rules_version, standing, joined_at) VALUES ('018f0000-0000-7000-8000-000000000001', 'heron', 'heron', "
-        "'Heron', 'heron', 'heron@example.org', '$argon2id$', true, 1, 'active', now())",
+        "rules_version, joined_at) VALUES ('018f0000-0000-7000-8000-000000000001', 'heron', 'heron', "
+        "'Heron', 'heron', 'heron@example.org', '$argon2id$', true, 1, now())",
         "INSERT INTO role_grant (id, member_id, role, given_at) VALUES (gen_random_uuid(), "
         "'018f0000-0000-7000-8000-000000000001', 'moderator', now())",
         "INSERT INTO board (slug, name, section, position, description, help_markdown, help_html, readers, openers, "
@@ -68,7 +68,7 @@ async def counts(engine: AsyncEngine) -> dict[str, int]:
         return {table: await connection.scalar(text(f'SELECT count(*) FROM "{table}"')) or 0 for table in tables}
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.parametrize("revision", REVISIONS[:-1])
 async def test_a_forum_with_data_comes_up_from_each_earlier_revision(empty: AsyncEngine, revision: str) -> None:
     await migrate(empty, revision)
     async with empty.begin() as connection:

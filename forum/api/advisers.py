@@ -1,7 +1,5 @@
 """Advisers over HTTP: who they are, and which threads wait for them."""
 
-from datetime import datetime
-
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
@@ -9,7 +7,7 @@ from forum import advisers, clock, pages, threads
 from forum.api.dependencies import CurrentMember, CurrentViewer, Now, Reading
 from forum.api.problems import documented
 from forum.api.threads import Thread, shown
-from forum.api.wire import After, Limit, Moment, Shown, fresh, next_link
+from forum.api.wire import After, Limit, Moment, Next, Shown, fresh, next_link
 from forum.permissions import Act, allow
 
 router = APIRouter(tags=["advisers"])
@@ -29,16 +27,13 @@ class AdviserList(Shown):
     """The advisers of today, by name."""
 
     items: list[Adviser]
-    next: str | None = Field(description="Always null: advisers are few")
+    next: None = Field(description="Always null: advisers are few")
 
 
 class WaitingThread(Thread):
     """A thread in which members have written since an adviser last did."""
 
-    waiting_since: datetime = Field(
-        description="When the first post was written that no adviser has answered",
-        examples=["2026-07-27T16:40:00Z"],
-    )
+    waiting_since: Moment = Field(description="When the first post was written that no adviser has answered")
     waiting_working_days: int = Field(description="Working days since then, Monday to Friday", examples=[2])
 
 
@@ -46,7 +41,7 @@ class WaitingThreadList(Shown):
     """Threads that wait for an adviser, longest first."""
 
     items: list[WaitingThread]
-    next: str | None
+    next: Next
 
 
 @router.get("/advisers", response_model=AdviserList, responses=documented(422))

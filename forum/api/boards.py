@@ -1,11 +1,11 @@
 """Boards over HTTP: which there are, their threads, opening one."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import AfterValidator, Field
+from pydantic import Field
 from sqlmodel import col
+from typing_extensions import TypeAliasType
 
 from forum import boards, pages, posts, threads
 from forum.api.dependencies import (
@@ -25,6 +25,8 @@ from forum.api.wire import (
     After,
     Body,
     Limit,
+    Moment,
+    Next,
     Shown,
     Slug,
     Title,
@@ -33,13 +35,19 @@ from forum.api.wire import (
     answer,
     fresh,
     next_link,
-    visible,
 )
 from forum.boards import Board as BoardRow
 from forum.errors import NotFound
 from forum.permissions import Act, allow
 
 router = APIRouter(tags=["boards"])
+
+Audience = TypeAliasType(
+    "Audience",
+    Annotated[
+        str, Field(description="Everyone, members, or a role", json_schema_extra={"enum": list(boards.AUDIENCES)})
+    ],
+)
 
 
 class Board(Shown):
@@ -48,36 +56,39 @@ class Board(Shown):
     slug: str = Field(examples=["new-here"])
     name: str = Field(examples=["New here? Start here"])
     group: str = Field(description="The heading under which the board stands", examples=["Welcome"])
-    description: str
-    help_html: str = Field(description="Who helps now: show it to guests before anything else")
-    readers: list[str] = Field(description="`everyone`, `member`, or the roles that may read")
-    openers: list[str] = Field(description="Who may open threads")
-    repliers: list[str] = Field(description="Who may reply")
+    description: str = Field(examples=["Say hello, and ask what you like"])
+    help_html: str = Field(
+        description="Who helps now: show it to guests before anything else. Safe to show as it is",
+        examples=['<p dir="auto">In danger? Call 999.</p>\n'],
+    )
+    readers: list[Audience] = Field(description="Who may read: one of these is enough", examples=[["everyone"]])
+    openers: list[Audience] = Field(description="Who may open threads", examples=[["member"]])
+    repliers: list[Audience] = Field(description="Who may reply", examples=[["member"]])
     indexable: bool = Field(description="Whether search engines may index it")
     advised: bool = Field(description="Whether advisers answer here")
-    threads: int
-    posts: int
-    last_post_at: datetime | None = Field(examples=["2026-07-27T16:40:00Z"])
+    threads: int = Field(description="Threads that everybody sees who sees the board", examples=[12])
+    posts: int = Field(description="Posts in them that can be read", examples=[120])
+    last_post_at: Moment | None = Field(description="Null before the first post")
 
 
 class BoardList(Shown):
     """Every board that you may see, in order."""
 
     items: list[Board]
-    next: str | None = Field(description="Always null: boards are few")
+    next: None = Field(description="Always null: boards are few")
 
 
 class ThreadList(Shown):
     """A page of threads."""
 
     items: list[Thread]
-    next: str | None
+    next: Next
 
 
 class NewThread(Wanted):
     """A title and the first post."""
 
-    title: Annotated[Title, AfterValidator(visible)]
+    title: Title
     body_markdown: Body
     content_warning: Warning_ | None = None
 

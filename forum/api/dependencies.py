@@ -18,7 +18,7 @@ from forum.database import Database, Reader
 from forum.errors import Forbidden, NotSignedIn
 from forum.gate import Gate
 from forum.idempotency import Repeat
-from forum.members import Viewer
+from forum.members import Standing, Viewer
 from forum.sessions import Doorkeeper, Transport
 from forum.settings import Settings
 from forum.throttle import Throttle
@@ -83,12 +83,33 @@ async def _viewer(request: Request, house: TheHouse, now: Now) -> Viewer:
     return viewer
 
 
-CurrentViewer = Annotated[Viewer, Depends(_viewer)]
+_Anybody = Annotated[Viewer, Depends(_viewer)]
+SHUT_OUT = {Standing.SUSPENDED, Standing.BANNED}
 
 
-async def _member(viewer: CurrentViewer) -> Viewer:
+async def _reading_viewer(viewer: _Anybody) -> Viewer:
+    return members.GUEST if viewer.standing in SHUT_OUT else viewer
+
+
+# Whoever reads; who is suspended or banned reads as a guest does.
+CurrentViewer = Annotated[Viewer, Depends(_reading_viewer)]
+
+
+async def _any_member(viewer: _Anybody) -> Viewer:
     if viewer.id is None:
         raise NotSignedIn("Sign in first.")
+    return viewer
+
+
+# A member, whatever their standing: to see their own account, read statements and appeal.
+AnyMember = Annotated[Viewer, Depends(_any_member)]
+
+
+async def _member(viewer: AnyMember) -> Viewer:
+    if viewer.standing in SHUT_OUT:
+        raise Forbidden(
+            f"Your account is {viewer.standing}. You can read why at /api/v1/me/statements, and appeal there."
+        )
     return viewer
 
 
@@ -137,6 +158,7 @@ async def _repeat_key(
     idempotency_key: Annotated[
         str | None,
         Header(
+            alias="Idempotency-Key",
             min_length=1,
             max_length=200,
             pattern=r"^[\x21-\x7e]+$",

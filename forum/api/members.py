@@ -1,6 +1,7 @@
 """Members over HTTP: joining, public cards, one's own profile."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from sqlmodel import col
 
 from forum import advisers, members, names, posts, sessions, throttle
 from forum.api.dependencies import (
+    AnyMember,
     CurrentMember,
     CurrentViewer,
     Now,
@@ -21,17 +23,37 @@ from forum.api.dependencies import (
     throttle_editing,
 )
 from forum.api.problems import documented
-from forum.api.wire import Handle, Moment, Password, Shown, Text, Wanted, answer, fresh
+from forum.api.wire import (
+    Handle,
+    Moment,
+    NewPassword,
+    Number,
+    Password,
+    Shown,
+    SoughtHandle,
+    Text,
+    Wanted,
+    answer,
+    fresh,
+)
 from forum.boards import Board
 from forum.database import Reader
 from forum.errors import Invalid, NotFound
 from forum.gate import Submission
 from forum.members import Member as MemberRow
-from forum.members import Role, Viewer
+from forum.members import Role, Standing, Viewer
 
 router = APIRouter(tags=["members"])
 
-DisplayName = Annotated[Text, Field(min_length=1, max_length=names.NAME_MAX, examples=["Suzie"])]
+DisplayName = Annotated[
+    Text,
+    Field(
+        min_length=names.NAME_MIN,
+        max_length=names.NAME_MAX,
+        description="What readers see: 1 to 60 characters. It may look like nobody's who works here",
+        examples=["Heron"],
+    ),
+]
 
 
 class Organisation(Shown):
@@ -48,30 +70,32 @@ class Member(Shown):
     name: str = Field(examples=["Suzie"])
     title: str | None = Field(examples=["Online adviser"])
     joined_at: Moment
-    posts: int = Field(description="Posts that you may read")
-    adviser: Organisation | None
+    posts: int = Field(description="Posts that you may read", examples=[12])
+    adviser: Organisation | None = Field(description="Null unless this is an adviser")
 
 
 class MemberList(Shown):
     """The members that were asked for and exist."""
 
     items: list[Member]
-    next: str | None = Field(description="Always null")
+    next: None = Field(description="Always null: you named them all")
 
 
 class Me(Shown):
     """Your own profile: only you see it."""
 
-    id: UUID
-    handle: str
-    name: str
-    title: str | None
-    email: str
+    id: UUID = Field(examples=["01987d2e-5a3c-7c4e-9a61-2f6f3f0f9b1d"])
+    handle: str = Field(examples=["quiet-heron"])
+    name: str = Field(examples=["Heron"])
+    title: str | None = Field(examples=[None])
+    email: str = Field(examples=["heron@example.org"])
     email_verified: bool
-    roles: list[str] = Field(examples=[["moderator"]])
-    moderated_boards: list[str] = Field(description="The boards that you moderate, if not the whole forum")
-    standing: str = Field(examples=["active"])
-    rules_version: int | None = Field(description="The version of the rules that you accepted")
+    roles: list[Role] = Field(examples=[["moderator"]])
+    moderated_boards: list[str] = Field(
+        description="The slugs of the boards that you moderate, if not the whole forum", examples=[["new-here"]]
+    )
+    standing: Standing = Field(description="Only who is `active` can write")
+    rules_version: int | None = Field(description="The version of the rules that you accepted", examples=[1])
     joined_at: Moment
 
 
@@ -81,15 +105,14 @@ class Joining(Wanted):
     handle: Text = Field(
         min_length=names.HANDLE_MIN,
         max_length=60,
-        description="Letters and digits of any script, with `_`, `-`, `.` between them",
+        description="3 to 30 letters and digits of any script, with `_`, `-`, `.` between them. "
+        "It is kept in small letters, and no two look alike",
         examples=["quiet-heron"],
     )
     name: DisplayName
     email: EmailStr = Field(max_length=254, examples=["heron@example.org"])
-    password: Password
-    rules_version: int | None = Field(
-        None, ge=1, lt=2**31, description="The version of `/rules` that you accept", examples=[1]
-    )
+    password: NewPassword
+    rules_version: Number | None = Field(None, description="The version of `/rules` that you accept", examples=[1])
 
 
 class ProfileChange(Wanted):
@@ -102,7 +125,7 @@ class PasswordChange(Wanted):
     """Your present password and the next."""
 
     current: Password
-    new: Password
+    new: NewPassword
 
 
 @router.post("/members", status_code=201, response_model=Me, responses=documented(409, 413, 422, 429))
@@ -112,7 +135,7 @@ async def join(request: Request, joining: Joining, work: Work, house: TheHouse, 
     await house.throttle.hit(house.settings.limit("join"), "join", address)
     await _pass_gate(work, house, None, joining.name)
     member = await members.join(work, members.Newcomer(**joining.model_dump()), now)
-    return answer(await _profile(work, member.id), 201, {"Location": f"/api/v1/members/{member.handle}"})
+    return answer(await _profile(work, member.id, now), 201, {"Location": f"/api/v1/members/{member.handle}"})
 
 
 @router.get("/members", response_model=MemberList, responses=documented(422))
@@ -120,7 +143,10 @@ async def list_members(
     request: Request,
     viewer: CurrentViewer,
     reading: Reading,
-    handle: Annotated[list[Text], Query(min_length=1, max_length=100, description="Whom: several with `&`")],
+    handle: Annotated[
+        list[SoughtHandle],
+        Query(min_length=1, max_length=100, description="Whom: `?handle=suzie&handle=marcus`", examples=[["suzie"]]),
+    ],
 ) -> Response:
     """Read several members' cards; those who do not exist are left out."""
     return fresh(request, MemberList(items=await _cards(reading, viewer, handle), next=None))
@@ -136,18 +162,18 @@ async def get_member(request: Request, handle: Handle, viewer: CurrentViewer, re
 
 
 @router.get("/me", response_model=Me, responses=documented(401, 422))
-async def get_me(request: Request, viewer: CurrentMember, work: Work) -> Response:
+async def get_me(request: Request, viewer: AnyMember, work: Work, now: Now) -> Response:
     """Read your own profile."""
-    return fresh(request, await _profile(work, viewer.id), shared=False)
+    return fresh(request, await _profile(work, viewer.id, now), shared=False)
 
 
 @router.patch(
     "/me",
     response_model=Me,
-    responses=documented(401, 413, 422, 429),
+    responses=documented(401, 403, 413, 422, 429),
     dependencies=[Depends(throttle_editing)],
 )
-async def change_me(change: ProfileChange, viewer: CurrentMember, work: Work, house: TheHouse) -> Response:
+async def change_me(change: ProfileChange, viewer: CurrentMember, work: Work, house: TheHouse, now: Now) -> Response:
     """Take another display name."""
     await _pass_gate(work, house, viewer.id, change.name)
     member = (
@@ -155,11 +181,11 @@ async def change_me(change: ProfileChange, viewer: CurrentMember, work: Work, ho
     ).scalar_one()
     await members.rename(work, member, change.name)
     house.doorkeeper.forget(viewer.id)
-    return answer(await _profile(work, viewer.id))
+    return answer(await _profile(work, viewer.id, now))
 
 
-@router.put("/me/password", status_code=204, responses=documented(401, 413, 422, 429))
-async def change_password(change: PasswordChange, viewer: CurrentMember, work: Work, house: TheHouse) -> Response:
+@router.put("/me/password", status_code=204, responses=documented(401, 403, 413, 422, 429))
+async def change_password(change: PasswordChange, viewer: AnyMember, work: Work, house: TheHouse) -> Response:
     """Take another password. Every other session of yours ends."""
     await house.throttle.hit(house.settings.limit("sign_in"), "password", viewer.id)
     await sessions.change_password(work, viewer, change.current, change.new)
@@ -194,7 +220,7 @@ def _card(row: Any, written: int) -> Member:
     )
 
 
-async def _profile(session: AsyncSession, member_id: UUID | None) -> Me:
+async def _profile(session: AsyncSession, member_id: UUID | None, now: datetime) -> Me:
     row = (await session.execute(members.profiles().where(col(MemberRow.id) == member_id))).one()
     slugs = select(col(Board.slug)).where(col(Board.id).in_(row.boards or ())).order_by(col(Board.slug))
     boards = (await session.execute(slugs)).scalars().all() if row.boards else ()

@@ -16,13 +16,13 @@ class Health(BaseModel):
     status: str = "ok"
 
 
-@router.get("/healthz", response_model=Health)
+@router.get("/healthz", response_model=Health, responses=documented(422))
 async def healthz() -> Response:
     """Answer as long as the process lives."""
     return answer(Health())
 
 
-@router.get("/readyz", response_model=Health, responses=documented(503))
+@router.get("/readyz", response_model=Health, responses=documented(422, 503))
 async def readyz(house: TheHouse) -> Response:
     """Answer 200 when the database answers and is migrated."""
     if await house.database.is_ready():

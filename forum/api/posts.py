@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import Field, TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
+from typing_extensions import TypeAliasType
 
 from forum import pages, posts, threads
 from forum.api.dependencies import (
@@ -28,8 +29,12 @@ from forum.api.wire import (
     Author,
     Body,
     Id,
+    Identity,
     Limit,
     Moment,
+    Next,
+    Number,
+    SentIdentity,
     Shown,
     Wanted,
     Warning_,
@@ -60,63 +65,73 @@ class Notice(Shown):
     """What readers are told about a post that was changed or taken away."""
 
     kind: Literal["withdrawn", "removed", "edited"]
-    by: str | None
-    rules: list[int]
+    by: str | None = Field(description="Who did it; null when its author did", examples=["Suzie"])
+    rules: list[int] = Field(description="The numbers of the rules that it breached", examples=[[10]])
     text: str = Field(examples=["Withdrawn by its author"])
 
 
 class Post(Shown):
     """A post that can be read."""
 
-    id: int = Field(examples=[4711])
-    thread_id: int = Field(examples=[42])
+    id: Identity = Field(examples=[4711])
+    thread_id: Identity = Field(examples=[42])
     number: int = Field(description="Its number in the thread, for good", examples=[7])
     revision: int = Field(description="Send it with an edit: it says what was on your screen", examples=[1])
     visibility: Literal["visible", "held"] = Field(description="`held`: only you and moderators see it yet")
-    held_because: str | None = Field(description="Why it waits, when it is held")
+    held_because: str | None = Field(
+        description="Why it waits, when it is held", examples=["A moderator reads it first."]
+    )
     author: Author
-    adviser: AdviserBadge | None
-    reply_to: int | None = Field(description="The number of the post that this one answers")
-    content_warning: str | None = Field(description="What a reader should know before reading")
-    body_markdown: str
-    body_html: str = Field(description="Safe to show as it is")
+    adviser: AdviserBadge | None = Field(description="Null unless an adviser wrote it")
+    reply_to: int | None = Field(description="The number of the post that this one answers", examples=[3])
+    content_warning: str | None = Field(description="What a reader should know before reading", examples=["about loss"])
+    body_markdown: str = Field(examples=["You are **not** alone."])
+    body_html: str = Field(
+        description="Safe to show as it is", examples=['<p dir="auto">You are <strong>not</strong> alone.</p>\n']
+    )
     created_at: Moment
-    edited_at: datetime | None = Field(examples=[None])
-    notice: Notice | None
+    edited_at: Moment | None = Field(description="Null while it is as it was first written")
+    notice: Notice | None = Field(description="What readers are told, when a moderator changed it")
 
 
 class Tombstone(Shown):
     """Where a post stood that was withdrawn or removed, so that the talk keeps its sense."""
 
-    id: int
-    thread_id: int
-    number: int
-    visibility: Literal["withdrawn", "removed"]
+    id: Identity = Field(examples=[4711])
+    thread_id: Identity = Field(examples=[42])
+    number: int = Field(description="Its number in the thread, for good", examples=[7])
+    visibility: Literal["withdrawn", "removed"] = Field(description="By its author, or by a moderator")
     notice: Notice
 
 
-PostInThread = Annotated[Post | Tombstone, Field(discriminator="visibility")]
+PostInThread = TypeAliasType(
+    "PostInThread",
+    Annotated[
+        Post | Tombstone,
+        Field(discriminator="visibility", description="A post, or the tombstone of one: `visibility` tells"),
+    ],
+)
 
 
 class PostList(Shown):
     """A page of a thread."""
 
     items: list[PostInThread]
-    next: str | None
+    next: Next
 
 
 class Reply(Wanted):
     """What to say, and to which post."""
 
     body_markdown: Body
-    reply_to: int | None = Field(None, ge=1, lt=2**31, description="The number of a post in this thread")
+    reply_to: Number | None = Field(None, description="The number of a post in this thread", examples=[1])
     content_warning: Warning_ | None = None
 
 
 class Edit(Wanted):
     """What the post shall say now."""
 
-    revision: int = Field(ge=1, lt=2**31, description="The revision that was on the screen", examples=[1])
+    revision: Number = Field(description="The revision that was on the screen", examples=[1])
     body_markdown: Body
     content_warning: Warning_ | None = Field(None, description="Left out, the post has none afterwards")
 
@@ -124,10 +139,11 @@ class Edit(Wanted):
 class Revision(Shown):
     """What a post said from `written_at` on."""
 
-    number: int
-    content_warning: str | None
-    body_markdown: str
-    body_html: str
+    number: int = Field(examples=[1])
+    sealed: bool = Field(description="Holds redacted words: moderators read it by its number, and that is recorded")
+    content_warning: str | None = Field(examples=[None])
+    body_markdown: str | None = Field(description="Null when it is sealed", examples=["Hello all"])
+    body_html: str | None = Field(description="Safe to show as it is", examples=['<p dir="auto">Hello all</p>\n'])
     written_at: Moment
 
 
@@ -135,20 +151,22 @@ class RevisionList(Shown):
     """Every revision, the present one last."""
 
     items: list[Revision]
-    next: str | None = Field(description="Always null: a post has few revisions")
+    next: None = Field(description="Always null: a post has few revisions")
 
 
 class PreviewWanted(Wanted):
     """What somebody is writing."""
 
     body_markdown: Body
-    thread_id: int | None = Field(None, ge=1, lt=2**63, description="Where, so that quotes can be recognised")
+    thread_id: SentIdentity | None = Field(None, description="Where, so that quotes can be recognised", examples=[1])
 
 
 class Preview(Shown):
     """How it would look."""
 
-    body_html: str
+    body_html: str = Field(
+        description="Safe to show as it is", examples=['<p dir="auto">You are <strong>not</strong> alone.</p>\n']
+    )
 
 
 @router.get("/threads/{id}/posts", response_model=PostList, responses=documented(404, 422))
@@ -160,9 +178,10 @@ async def list_posts(
     limit: Limit = 20,
     after: After = None,
     from_: Annotated[
-        int, Query(alias="from", ge=1, lt=2**31, description="Start at this number; `after` goes on from it")
+        int,
+        Query(alias="from", ge=1, lt=2**31, description="Start at this number; `after` goes on from it", examples=[1]),
     ] = 1,
-    adviser: Annotated[bool, Query(description="Only what advisers wrote")] = False,
+    adviser: Annotated[bool, Query(description="Only what advisers wrote", examples=[True])] = False,
 ) -> Response:
     """Read a thread, page by page.
 
@@ -260,7 +279,23 @@ async def list_revisions(request: Request, id: Id, viewer: CurrentMember, work: 
     return fresh(request, RevisionList(items=items, next=None), shared=False)
 
 
-@router.post("/previews", response_model=Preview, responses=documented(401, 404, 413, 422, 429), tags=["posts"])
+@router.get("/posts/{id}/revisions/{number}", response_model=Revision, responses=documented(401, 403, 404, 422))
+async def read_sealed_revision(
+    request: Request,
+    id: Id,
+    number: Annotated[int, Path(ge=1, lt=2**31)],
+    viewer: CurrentMember,
+    work: Work,
+    now: Now,
+) -> Response:
+    """Read a revision that holds redacted words: for the board's moderators. That you read it is recorded."""
+    place = await posts.place_of_post(work, viewer, id, posts.NO_WORDS, now)
+    allow(Act.READ_SEALED_REVISION, viewer, place)
+    row = await posts.sealed_revision(work, viewer, id, number, now)
+    return fresh(request, Revision.model_validate(row), shared=False)
+
+
+@router.post("/previews", response_model=Preview, responses=documented(401, 403, 404, 413, 422, 429))
 async def preview_post(wanted: PreviewWanted, viewer: CurrentMember, work: Work, house: TheHouse, now: Now) -> Response:
     """See how a post would look. Nothing is stored."""
     await house.throttle.hit(house.settings.limit("preview"), "preview", viewer.id)
@@ -297,7 +332,7 @@ def shown(post: SeenPost | Any) -> Post | Tombstone:
         body_html=post.body_html,
         created_at=post.created_at,
         edited_at=post.edited_at,
-        notice=None,
+        notice=Notice(**post.notice) if post.notice else None,
     )
 
 
@@ -320,6 +355,8 @@ def _created(post: Post | Tombstone) -> Response:
 
 
 def _notice(post: Any) -> Notice:
-    if post.visibility == Visibility.WITHDRAWN:
-        return Notice(kind="withdrawn", by=None, rules=[], text="Withdrawn by its author")
-    return Notice(kind="removed", by=None, rules=[], text="Removed")
+    """What stands in the place of a post: of a removed one, what moderation said of it."""
+    if post.visibility == Visibility.REMOVED and post.notice:
+        return Notice(**post.notice)
+    kind = post.visibility
+    return Notice(kind=kind, by=None, rules=[], text="Withdrawn by its author" if kind == "withdrawn" else "Removed")

@@ -1,15 +1,17 @@
 """Every error as a problem document (RFC 9457): one table from the domain's words to HTTP's."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
-from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import to_json
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
@@ -32,16 +34,40 @@ class Fault(BaseModel):
     detail: str = Field(examples=["must not be blank"])
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    del schema["default"]  # what does not belong to a problem's type is absent, not null
+
+
 class Problem(BaseModel):
     """What went wrong, and what to do about it. A problem may carry more members that belong to its type."""
 
     model_config = ConfigDict(extra="allow")
 
     type: str = Field(description="A stable path that names the kind of problem", examples=["/problems/not-found"])
-    title: str = Field(examples=["Not found"])
+    title: str = Field(description="The same in words", examples=["Not found"])
     status: int = Field(examples=[404])
-    detail: str = Field(examples=["There is no such thread."])
-    errors: list[Fault] | None = Field(None, description="For bad input: each thing to change")
+    detail: str = Field(description="A sentence for people", examples=["There is no such thread."])
+    errors: list[Fault] | SkipJsonSchema[None] = Field(
+        None, description="For bad input: each thing to change", json_schema_extra=_without_default
+    )
+    current: int | SkipJsonSchema[None] = Field(
+        None,
+        description="Of a stale change: the `revision` or `version` that it has now",
+        examples=[3],
+        json_schema_extra=_without_default,
+    )
+    changed_by: str | None = Field(
+        None,
+        description="Of a stale change: the name of who changed it meanwhile",
+        examples=["Suzie"],
+        json_schema_extra=_without_default,
+    )
+    changed_at: datetime | SkipJsonSchema[None] = Field(
+        None,
+        description="Of a stale change: when that was",
+        examples=["2026-07-27T16:40:00Z"],
+        json_schema_extra=_without_default,
+    )
 
 
 # The domain's errors → status and title; the type is the title's path.
@@ -57,19 +83,31 @@ KINDS: Mapping[type[errors.ForumError], tuple[int, str]] = {
 }
 
 
+# What the router and the middleware refuse → title and, where theirs is not kind, sentence.
+REFUSALS: Mapping[int, tuple[str, str | None]] = {
+    404: ("Not found", "There is nothing at this address."),
+    405: ("Method not allowed", "This address does not answer to that method."),
+    413: ("Too large", None),
+}
+
+
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that can fail in these ways."""
-    schema = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": HTTPStatus(status).phrase, "content": schema} for status in statuses}
+    """The `responses` of a route that can fail in these ways; `documents.py` says what each looks like."""
+    return {status: {"description": ""} for status in statuses}
+
+
+def content(status: int, title: str, detail: str, **members: Any) -> dict[str, Any]:
+    """A problem document."""
+    kind = "/problems/" + title.lower().replace(" ", "-")
+    return {"type": kind, "title": title, "status": status, "detail": detail, **members}
 
 
 def problem(
     status: int, title: str, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any
 ) -> Response:
     """A problem document as a response."""
-    kind = "/problems/" + title.lower().replace(" ", "-")
-    content = {"type": kind, "title": title, "status": status, "detail": detail, **members}
-    return JSONResponse(jsonable_encoder(content), status, dict(headers or {}), media_type=MEDIA_TYPE)
+    body = to_json(content(status, title, detail, **members))
+    return Response(body, status, dict(headers or {}), media_type=MEDIA_TYPE)
 
 
 def register(app: FastAPI) -> None:
@@ -108,12 +146,15 @@ def _headers(error: errors.ForumError) -> dict[str, str]:
 
 async def _invalid_request(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
-    faults = [{"pointer": _pointer(fault["loc"]), "detail": _said(fault)} for fault in error.errors()]
+    return _bad_input([{"pointer": _pointer(fault["loc"]), "detail": _said(fault)} for fault in error.errors()])
+
+
+def _bad_input(faults: list[dict[str, str]]) -> Response:
     return problem(422, "Not acceptable input", "Some of this cannot be accepted: see `errors`.", errors=faults)
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:
-    where, *path = map(str, location)
+    where, *path = map(_sendable, map(str, location))
     if where == "body":
         # An undecodable body has an offset for a path, which points nowhere in the document.
         steps = [] if path and path[0].isdigit() else path
@@ -124,19 +165,34 @@ def _pointer(location: tuple[int | str, ...]) -> str:
 def _said(fault: Mapping[str, Any]) -> str:
     if fault["loc"] == ("body",) and fault["type"] in {"model_attributes_type", "missing"}:
         return "The body must be a JSON object, sent with Content-Type: application/json"
-    message = str(fault["msg"]).removeprefix("Value error, ")
+    message = _sendable(str(fault["msg"])).removeprefix("Value error, ")
     reason = fault.get("ctx", {}).get("error")
     return f"{message}: {reason}" if fault["type"] == "json_invalid" else message
 
 
-async def _http_error(_request: Request, error: Exception) -> Response:
+def _sendable(text: str) -> str:
+    """The text with "?" for halves of surrogate pairs: what was sent may name a field so, and no answer can."""
+    return text.encode(errors="replace").decode()
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
-    phrase = HTTPStatus(error.status_code).phrase.capitalize()
-    detail = {
-        404: "There is nothing at this address.",
-        405: "This address does not answer to that method.",
-    }.get(error.status_code, error.detail)
-    return problem(error.status_code, phrase, detail, headers=error.headers)
+    status, headers = error.status_code, dict(error.headers or {})
+    if status == 400:  # FastAPI's word for what `json` cannot read and does not call a decoding error
+        return _bad_input([{"pointer": "#", "detail": "The body is not JSON in UTF-8, or is nested too deep."}])
+    title, sentence = REFUSALS.get(status, (HTTPStatus(status).phrase.capitalize(), None))
+    detail = sentence or error.detail
+    if status == 405:
+        headers["Allow"] = ", ".join(sorted(_methods_here(request)))
+    members = {"errors": [{"pointer": "#", "detail": detail}]} if status == 413 else {}
+    return problem(status, title, detail, headers=headers, **members)
+
+
+def _methods_here(request: Request) -> set[str]:
+    """Every method of this address: the router tells those of one of its routes."""
+    path = request.scope["path"]
+    here = [route for route in iter_route_contexts(request.app.routes) if route.path_regex.match(path)]
+    return {method for route in here for method in route.methods or ()}
 
 
 async def _database_error(request: Request, error: Exception) -> Response:

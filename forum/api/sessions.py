@@ -1,19 +1,30 @@
 """Signing in and out over HTTP, by bearer token or by cookie."""
 
-from typing import Annotated, Literal
+from contextlib import suppress
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Path, Request, Response
 from pydantic import Field
 
 from forum import sessions
-from forum.api.dependencies import COOKIE, CurrentMember, Now, TheHouse, Work, refuse_forgery
+from forum.api.dependencies import COOKIE, AnyMember, Now, TheHouse, Work, refuse_forgery
 from forum.api.problems import documented
 from forum.api.wire import Author, Moment, Password, Shown, Text, Wanted, answer, fresh
-from forum.errors import NotSignedIn
+from forum.errors import NotFound, NotSignedIn
 from forum.sessions import Transport
 
 router = APIRouter(tags=["sessions"])
+
+
+WITH_COOKIE = {
+    "Set-Cookie": {
+        "description": "The session, when it travels as a cookie",
+        "schema": {"type": "string"},
+        "example": f"{COOKIE}=…; HttpOnly; Max-Age=2592000; Path=/; SameSite=lax; Secure",
+    }
+}
+SessionId = Annotated[UUID, Path(examples=["01987d2e-5a3c-7c4e-9a61-2f6f3f0f9b1d"])]
 
 
 class SigningIn(Wanted):
@@ -26,24 +37,31 @@ class SigningIn(Wanted):
         None,
         max_length=100,
         description="The `device` of an earlier sign-in here: others' failures cannot lock you out",
+        examples=["q1zV0Wb3yRrM0bqk2cJ9w0m7oXn8tU5sLd4fGh6eAaE"],
     )
 
 
 class SignedIn(Shown):
     """Your new session."""
 
-    token: str | None = Field(description="Send it as `Authorization: Bearer …`; null when it travels as a cookie")
-    device: str = Field(description="Keep it on this device, and send it with the next sign-in")
+    token: str | None = Field(
+        description="Send it as `Authorization: Bearer …`; null when it travels as a cookie",
+        examples=["pS7yQ4nB1uC6vD8xE0zF2gH5jK9lM3oR7tW1aY4iUeI"],
+    )
+    device: str = Field(
+        description="Keep it on this device, and send it with the next sign-in",
+        examples=["q1zV0Wb3yRrM0bqk2cJ9w0m7oXn8tU5sLd4fGh6eAaE"],
+    )
     member: Author
 
 
 class Session(Shown):
     """One of your signed-in clients."""
 
-    id: UUID
+    id: UUID = Field(examples=["01987d2e-5a3c-7c4e-9a61-2f6f3f0f9b1d"])
     current: bool = Field(description="Whether it is the one that asks")
-    transport: Literal["bearer", "cookie"]
-    client: str | None = Field(description="What the client called itself")
+    transport: Transport
+    client: str | None = Field(description="What the client called itself", examples=["Firefox on a phone"])
     created_at: Moment
     expires_at: Moment
 
@@ -52,10 +70,15 @@ class SessionList(Shown):
     """Your sessions, newest first."""
 
     items: list[Session]
-    next: str | None = Field(description="Always null")
+    next: None = Field(description="Always null: sessions are few")
 
 
-@router.post("/sessions", status_code=201, response_model=SignedIn, responses=documented(401, 403, 413, 422, 429))
+@router.post(
+    "/sessions",
+    status_code=201,
+    response_model=SignedIn,
+    responses={201: {"headers": WITH_COOKIE}, **documented(401, 403, 413, 422, 429)},
+)
 async def sign_in(
     request: Request,
     wanted: SigningIn,
@@ -94,11 +117,12 @@ async def sign_in(
 
 
 @router.delete("/sessions/current", status_code=204, responses=documented(401, 403, 422))
-async def sign_out(viewer: CurrentMember, work: Work, house: TheHouse) -> Response:
+async def sign_out(viewer: AnyMember, work: Work, house: TheHouse) -> Response:
     """Sign out: this session ends, here at once and everywhere within five seconds."""
     if viewer.session_id is None:
         raise NotSignedIn("Sign in first.")
-    await sessions.end(work, viewer, viewer.session_id)
+    with suppress(NotFound):  # ended elsewhere a moment ago: what was asked for is so
+        await sessions.end(work, viewer, viewer.session_id)
     house.doorkeeper.forget(viewer.id)
     response = Response(status_code=204)
     response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="lax")
@@ -106,7 +130,7 @@ async def sign_out(viewer: CurrentMember, work: Work, house: TheHouse) -> Respon
 
 
 @router.get("/me/sessions", response_model=SessionList, responses=documented(401, 422))
-async def list_sessions(request: Request, viewer: CurrentMember, work: Work, now: Now) -> Response:
+async def list_sessions(request: Request, viewer: AnyMember, work: Work, now: Now) -> Response:
     """List where you are signed in."""
     rows = (await work.execute(sessions.mine(viewer, now))).all()
     items = [Session(**row._mapping, current=row.id == viewer.session_id) for row in rows]
@@ -114,7 +138,7 @@ async def list_sessions(request: Request, viewer: CurrentMember, work: Work, now
 
 
 @router.delete("/me/sessions/{id}", status_code=204, responses=documented(401, 403, 404, 422))
-async def end_session(id: UUID, viewer: CurrentMember, work: Work, house: TheHouse) -> Response:
+async def end_session(id: SessionId, viewer: AnyMember, work: Work, house: TheHouse) -> Response:
     """End one of your sessions, for instance on a phone that was lost."""
     await sessions.end(work, viewer, id)
     house.doorkeeper.forget(viewer.id)

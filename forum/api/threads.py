@@ -1,9 +1,9 @@
 """Threads over HTTP: read, retitle, lock, pin, move."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import AfterValidator, Field
+from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -18,7 +18,7 @@ from forum.api.dependencies import (
     throttle_editing,
 )
 from forum.api.problems import documented
-from forum.api.wire import Author, Id, Moment, Shown, Title, Wanted, answer, fresh, visible
+from forum.api.wire import Author, Id, Identity, Moment, Number, Shown, Title, Wanted, answer, fresh
 from forum.errors import NotFound
 from forum.members import Viewer
 from forum.permissions import Act, allow
@@ -51,7 +51,7 @@ class LastPost(PostLink):
 class AdviserReplies(Shown):
     """How many replies advisers wrote, the first, and the latest."""
 
-    count: int
+    count: int = Field(examples=[2])
     first: PostLink | None
     latest: PostLink | None
 
@@ -59,34 +59,38 @@ class AdviserReplies(Shown):
 class Thread(Shown):
     """A talk on a board."""
 
-    id: int = Field(examples=[42])
+    id: Identity = Field(examples=[42])
     board: BoardName
-    title: str
+    title: str = Field(examples=["What happens at a first conference?"])
     state: Literal["open", "locked"] = Field(description="`locked`: comments are closed")
-    pinned: bool
+    pinned: bool = Field(description="Whether it stays at the top of its board")
     visibility: Literal["visible", "held", "removed"] = Field(description="`held` waits for a moderator")
-    version: int = Field(description="Send it with a change: it says what was on your screen")
+    version: int = Field(description="Send it with a change: it says what was on your screen", examples=[1])
     author: Author
     created_at: Moment
-    posts: int = Field(description="How many posts can be read")
-    participants: int
-    last_number: int = Field(description="The highest number of a post; some numbers may not be for your eyes")
-    last_post: LastPost | None
+    posts: int = Field(description="How many posts can be read", examples=[7])
+    participants: int = Field(description="How many members wrote them", examples=[3])
+    last_number: int = Field(
+        description="The highest number of a post; some numbers may not be for your eyes", examples=[7]
+    )
+    last_post: LastPost | None = Field(description="Null when none can be read")
     adviser_replies: AdviserReplies
 
 
 class TitleChange(Wanted):
     """Another title for a thread."""
 
-    version: int = Field(ge=1, lt=2**31, description="The version that was on the screen", examples=[1])
-    title: Annotated[Title, AfterValidator(visible)]
+    version: Number = Field(description="The version that was on the screen", examples=[1])
+    title: Title
 
 
 class Move(Wanted):
     """Another board for a thread."""
 
-    version: int = Field(ge=1, lt=2**31, description="The version that was on the screen", examples=[1])
-    board: str = Field(pattern=boards.SLUG.pattern, max_length=50, examples=["new-here"])
+    version: Number = Field(description="The version that was on the screen", examples=[1])
+    board: str = Field(
+        pattern=boards.SLUG.pattern, max_length=50, description="The slug of the board to move to", examples=["court"]
+    )
 
 
 def shown(row: Any) -> dict[str, Any]:

@@ -1,16 +1,37 @@
 """What travels: the base of every request and answer, and the kinds of text that a request may carry."""
 
 import hashlib
+import re
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import Path, Query, Request, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from forum.boards import SLUG
+from forum.passwords import LONGEST, MEMBER_MIN
 from forum.posts import BODY_MAX, WARNING_MAX
 from forum.threads import TITLE_MAX, TITLE_MIN
+
+# What Python or ECMA 262 takes for white space, and what ends a line: the same set in every reader of a pattern.
+_SPACE = r"\s\x1c-\x1f\x85\ufeff"
+_BREAK = r"\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
+_ANY, _INLINE, _SEEN = r"[^\x00]", rf"[^\x00{_BREAK}]", rf"[^\x00{_SPACE}]"
+_EDGES = re.compile(rf"^[{_SPACE}]+|[{_SPACE}]+$")
+_VISIBLE = re.compile(rf"[^{_SPACE}]")
+_BREAKS = re.compile(rf"[{_BREAK}]")
 
 
 def storable(text: str) -> str:
@@ -26,55 +47,96 @@ def storable(text: str) -> str:
 
 def visible(text: str) -> str:
     """The same text, if there is anything to see in it."""
-    if not text.strip():
+    if not _VISIBLE.search(text):
         raise ValueError("must not be blank")
     return text
 
 
 def one_line(text: str) -> str:
     """The text without outer spaces, if it is one line."""
-    if any(character in text for character in "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"):
+    if _BREAKS.search(text):
         raise ValueError("must be one line")
-    return text.strip()
+    return _EDGES.sub("", text)
 
 
-# Every text of a request is one of these; `tests/test_architecture.py` looks.
-Text = Annotated[str, AfterValidator(storable)]
-Line = Annotated[Text, AfterValidator(one_line)]
+def _number(value: object) -> object:
+    # Pydantic reads "1" and true as 1: kind to query parameters, but JSON has numbers of its own.
+    if isinstance(value, str | bool):
+        raise ValueError("must be a number")
+    return value
+
+
+@dataclass(frozen=True)
+class Told:
+    """A rule that a function holds, in JSON Schema's words: for clients to check before they send."""
+
+    pattern: str
+    shortest: int | None = None
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The schema with this rule in it."""
+        shortest = {} if self.shortest is None else {"minLength": self.shortest}
+        return {**handler(schema), **shortest, "pattern": self.pattern}
+
+
+# Every text of a request is one of these; `tests/test_openapi.py` looks.
+Text = Annotated[str, AfterValidator(storable), Told(f"^{_ANY}*$")]
+Line = Annotated[str, AfterValidator(storable), AfterValidator(one_line), Told(f"^{_INLINE}*$")]
 Body = Annotated[
-    Text,
+    str,
+    StringConstraints(min_length=1, max_length=BODY_MAX),
+    AfterValidator(storable),
     AfterValidator(visible),
-    Field(
-        min_length=1,
-        max_length=BODY_MAX,
-        description="Markdown, 1 to 20,000 characters",
-        examples=["Hello all,\nI am new here."],
-    ),
+    Told(f"^{_ANY}*{_SEEN}{_ANY}*$"),
+    Field(description="Markdown, 1 to 20,000 characters", examples=["Hello all,\nI am new here."]),
 ]
 Title = Annotated[
-    Line, Field(min_length=TITLE_MIN, max_length=TITLE_MAX, examples=["What happens at a first conference?"])
+    str,
+    StringConstraints(max_length=TITLE_MAX),  # as it was sent
+    AfterValidator(storable),
+    AfterValidator(one_line),
+    StringConstraints(min_length=TITLE_MIN),  # of what is left
+    Told(f"^{_INLINE}*{_SEEN}{_INLINE}{{{TITLE_MIN - 2},}}{_SEEN}{_INLINE}*$"),
+    Field(description="One line; outer spaces are left out", examples=["What happens at a first conference?"]),
 ]
 Warning_ = Annotated[
-    Line,
+    str,
+    StringConstraints(min_length=1, max_length=WARNING_MAX),
+    AfterValidator(storable),
+    AfterValidator(one_line),
     AfterValidator(visible),
-    Field(
-        min_length=1,
-        max_length=WARNING_MAX,
-        description="What a reader should know first",
-        examples=["about loss"],
-    ),
+    Told(f"^{_INLINE}*{_SEEN}{_INLINE}*$"),
+    Field(description="What a reader should know first, in one line", examples=["about loss"]),
 ]
 Password = Annotated[
-    Text,
-    Field(max_length=256, examples=["four quiet herons dancing"], json_schema_extra={"format": "password"}),
+    str,
+    StringConstraints(max_length=LONGEST),
+    AfterValidator(storable),
+    Told(f"^{_ANY}*$"),
+    Field(examples=["four quiet herons dancing"], json_schema_extra={"format": "password"}),
 ]
+NewPassword = Annotated[
+    Password,
+    Told(f"^{_ANY}*$", shortest=MEMBER_MIN),
+    Field(description=f"{MEMBER_MIN} to {LONGEST} of any characters, and not easily guessed"),
+]
+# A number that counts posts, revisions or versions.
+Number = Annotated[int, Field(ge=1, lt=2**31), BeforeValidator(_number)]
+Identity = Annotated[int, Field(json_schema_extra={"format": "int64"})]
+SentIdentity = Annotated[Identity, Field(ge=1, lt=2**63), BeforeValidator(_number)]
 
 # Path and query parameters.
-Id = Annotated[int, Path(ge=1, lt=2**63)]
+Id = Annotated[Identity, Path(ge=1, lt=2**63, examples=[1])]
 Slug = Annotated[str, Path(pattern=SLUG.pattern, max_length=50, examples=["new-here"])]
-Handle = Annotated[Text, Path(max_length=30, examples=["suzie"])]
-Limit = Annotated[int, Query(ge=1, le=100, description="How many at most")]
-After = Annotated[str | None, Query(max_length=400, description="The `next` of the page before")]
+SoughtHandle = Annotated[
+    Text, StringConstraints(min_length=1, max_length=60)
+]  # as it was typed: longer than its normal form at times
+Handle = Annotated[SoughtHandle, Path(examples=["suzie"])]
+Limit = Annotated[int, Query(ge=1, le=100, description="How many at most", examples=[20])]
+After = Annotated[
+    Annotated[str, StringConstraints(min_length=1, max_length=400)] | None,
+    Query(description="The `next` of the page before: begin without it"),
+]
 
 
 class Wanted(BaseModel):
@@ -141,3 +203,6 @@ def _has(if_none_match: str | None, tag: str) -> bool:
 
 
 Moment = Annotated[datetime, Field(examples=["2026-07-27T16:40:00Z"])]
+Next = Annotated[
+    str | None, Field(description="Send it as `after` for the next page; null on the last", examples=["WzIwXQ"])
+]

@@ -119,12 +119,7 @@ def upgrade() -> None:
         sa.Column("password_hash", sa.String(), nullable=False),
         sa.Column("staff_password", sa.Boolean(), nullable=False),
         sa.Column("rules_version", sa.Integer(), nullable=True),
-        sa.Column("standing", sa.String(), nullable=False),
-        sa.Column("standing_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("joined_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint(
-            "standing IN ('active', 'silenced', 'suspended', 'banned', 'left')", name=op.f("ck_member_standing")
-        ),
         sa.ForeignKeyConstraint(["rules_version"], ["rules_edition.version"], name=op.f("fk_member_rules_version")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_member")),
         sa.UniqueConstraint("handle", name="uq_member_handle"),

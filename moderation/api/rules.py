@@ -1,12 +1,17 @@
 """The house rules over HTTP."""
 
-from fastapi import APIRouter, Request, Response
-from pydantic import Field
+from typing import Annotated
 
-from forum.api.dependencies import CurrentViewer, Reading
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import AfterValidator, Field
+from sqlmodel import col
+
+from forum.api.dependencies import CurrentMember, CurrentViewer, Now, Reading, Work
 from forum.api.problems import documented
-from forum.api.wire import Moment, Shown, fresh
+from forum.api.wire import Line, Moment, Shown, Text, Wanted, answer, fresh, visible
+from forum.errors import NotFound
 from moderation import rules
+from moderation.permissions import Act, allow
 
 router = APIRouter(tags=["rules"])
 
@@ -17,16 +22,36 @@ class Rule(Shown):
     number: int = Field(examples=[10])
     version: int = Field(examples=[1])
     title: str = Field(examples=["Respect other members and the professionals you mention"])
-    text: str
+    text: str = Field(examples=["Disagree with what was said, never with who said it."])
     since: Moment
 
 
 class RuleList(Shown):
     """The house rules. A member accepts them, as a whole, in this `version`."""
 
-    version: int = Field(description="Send it as `rules_version` when joining")
+    version: int = Field(description="Send it as `rules_version` when joining; 0 before there are rules", examples=[1])
     items: list[Rule]
-    next: str | None = Field(description="Always null: the rules are few")
+    next: None = Field(description="Always null: the rules are few")
+
+
+class RuleVersions(Shown):
+    """A rule in every version that it ever had, oldest first."""
+
+    items: list[Rule]
+    next: None = Field(description="Always null: a rule has few versions")
+
+
+class RuleChange(Wanted):
+    """Other words for a rule."""
+
+    version: int = Field(
+        ge=0, lt=2**31, description="The version that was on the screen; 0 for a new rule", examples=[1]
+    )
+    title: Annotated[Line, AfterValidator(visible)] = Field(min_length=1, max_length=120)
+    text: Annotated[Text, AfterValidator(visible)] = Field(min_length=1, max_length=5000)
+
+
+Number = Annotated[int, Path(ge=1, lt=1000)]
 
 
 @router.get("/rules", response_model=RuleList, responses=documented(422))
@@ -35,3 +60,20 @@ async def list_rules(request: Request, _viewer: CurrentViewer, reading: Reading)
     edition = await reading.row(rules.edition())
     items = [Rule.model_validate(row) for row in await reading.rows(rules.current())]
     return fresh(request, RuleList(version=edition.version if edition else 0, items=items, next=None))
+
+
+@router.get("/rules/{number}", response_model=RuleVersions, responses=documented(404, 422))
+async def get_rule(request: Request, number: Number, _viewer: CurrentViewer, reading: Reading) -> Response:
+    """Read every version of a rule: a decision cites the one that stood when it was taken."""
+    rows = await reading.rows(rules.versions().where(col(rules.Rule.number) == number))
+    if not rows:
+        raise NotFound("There is no such rule.")
+    return fresh(request, RuleVersions(items=[Rule.model_validate(row) for row in rows], next=None))
+
+
+@router.put("/moderation/rules/{number}", response_model=Rule, responses=documented(401, 403, 409, 413, 422))
+async def write_rule(number: Number, change: RuleChange, viewer: CurrentMember, work: Work, now: Now) -> Response:
+    """Give a rule other words, as a new version with today's date: for administrators."""
+    allow(Act.WRITE_RULES, viewer)
+    rule = await rules.write(work, viewer, number, change.version, change.title, change.text, now)
+    return answer(Rule(**rule.model_dump(include={"number", "version", "title", "text"}), since=now))

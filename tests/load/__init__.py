@@ -1,0 +1,1 @@
+"""How fast the forum is, beside what its framework and its server could do at best."""

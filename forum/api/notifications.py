@@ -1,0 +1,65 @@
+"""Notifications over HTTP."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from forum import notifications, pages
+from forum.api.dependencies import AnyMember, Now, Work
+from forum.api.problems import documented
+from forum.api.wire import After, Limit, Moment, Shown, Wanted, fresh, next_link
+
+router = APIRouter(tags=["notifications"])
+
+
+class Notification(Shown):
+    """Something that you should know."""
+
+    id: UUID
+    kind: Literal[
+        "post_held", "post_published", "statement_issued", "appeal_heard", "report_received", "report_settled"
+    ]
+    post_id: int | None
+    thread_id: int | None
+    number: int | None = Field(description="Of the post in its thread")
+    subject_id: UUID | None = Field(description="Of the statement, report or appeal")
+    at: Moment
+    read_at: datetime | None
+
+
+class NotificationList(Shown):
+    """Your notifications, newest first."""
+
+    unread: int = Field(description="How many you have not read, on every page")
+    items: list[Notification]
+    next: str | None
+
+
+class ReadMark(Wanted):
+    """How far you have read."""
+
+    up_to: UUID = Field(description="The newest notification that you have seen")
+
+
+@router.get("/me/notifications", response_model=NotificationList, responses=documented(401, 422))
+async def list_notifications(
+    request: Request, viewer: AnyMember, work: Work, limit: Limit = 20, after: After = None
+) -> Response:
+    """List what happened that concerns you."""
+    place = pages.place(after, notifications.BY_ID) if after is not None else None
+    rows = (await work.execute(notifications.mine(viewer, place, limit + 1))).all()
+    unread = (await work.execute(notifications.unread(viewer))).scalar_one()
+    going_on = pages.cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
+    items = [Notification.model_validate(row) for row in rows[:limit]]
+    page = NotificationList(unread=unread, items=items, next=going_on)
+    return fresh(request, page, shared=False, headers=next_link(request, going_on))
+
+
+@router.put("/me/notifications/read", status_code=204, responses=documented(401, 413, 422))
+async def mark_notifications_read(mark: ReadMark, viewer: AnyMember, work: Work, now: Now) -> Response:
+    """Mark a notification and all before it read. Done twice, it is as done once."""
+    await notifications.mark_read(work, viewer, mark.up_to, now)
+    return Response(status_code=204)

@@ -1,0 +1,324 @@
+"""Cases over HTTP: the queue, one case on one screen, claims, notes, recusals."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum import members, pages, posts
+from forum.api.dependencies import CurrentMember, Now, Work
+from forum.api.posts import PostInThread, Revision
+from forum.api.posts import shown as shown_post
+from forum.api.problems import documented
+from forum.api.wire import After, Author, Limit, Moment, Shown, Text, Wanted, answer, fresh, next_link
+from forum.database import Record
+from forum.errors import Forbidden, NotFound
+from forum.members import Viewer
+from forum.posts import Post as PostRow
+from moderation import appeals, cases, decisions, enforcement, reports
+from moderation.appeals import Hearing, Outcome
+from moderation.cases import Case as CaseRow
+from moderation.enforcement import MEASURES
+from moderation.permissions import Act, allow, refusal
+
+router = APIRouter(prefix="/moderation", tags=["moderation"])
+
+CONTEXT = 3  # posts before and after
+
+
+class Claim(Shown):
+    """Who is at a case, and until when."""
+
+    by: Author
+    until: Moment
+
+
+class Case(Shown):
+    """A case in the queue."""
+
+    id: UUID
+    kind: Literal["post", "appeal"]
+    state: Literal["open", "decided"]
+    category: str
+    reports: int
+    version: int = Field(description="Send it with the decision: it says what was on your screen")
+    board: str
+    thread_id: int
+    thread_title: str
+    post_id: int
+    post_number: int
+    post_revision: int
+    author: Author
+    opened_at: Moment
+    due_at: Moment
+    decided_at: datetime | None
+    claim: Claim | None
+
+
+class CaseList(Shown):
+    """Open cases, worst first."""
+
+    items: list[Case]
+    next: str | None
+
+
+class CaseReport(Shown):
+    """What somebody reported: for moderators only."""
+
+    id: UUID
+    by: Author
+    revision: int
+    category: str
+    rules: list[int]
+    note: str
+    filed_at: Moment
+    outcome: str | None
+
+
+class CaseNote(Shown):
+    """What one moderator tells the others."""
+
+    id: UUID
+    by: Author
+    text: str
+    at: Moment
+
+
+class AuthorRecord(Shown):
+    """What is known of the author of a post."""
+
+    joined_at: Moment
+    posts: int
+    standing: str
+    measures: dict[str, int] = Field(description="Measures that stand, by kind", examples=[{"warn": 1}])
+
+
+class Permitted(Shown):
+    """Whether you may do something here, and why not."""
+
+    act: str = Field(examples=["decide"])
+    allowed: bool
+    because: str | None
+
+
+class HeardAppeal(Shown):
+    """The appeal that a case of the kind `appeal` is about."""
+
+    text: str
+    by_author: bool = Field(description="False: a reporter appeals against a dismissal")
+    decision_id: UUID
+    reason: str = Field(description="Of the decision that is appealed")
+    decided_by: str
+    hearers: Literal["moderator", "administrator", "nobody"] = Field(description="Who can hear it now")
+
+
+class FullCase(Case):
+    """Everything to decide a case, on one screen."""
+
+    context: list[PostInThread] = Field(description="The post, with up to three before and after it")
+    revisions: list[Revision]
+    reported: list[CaseReport]
+    notes: list[CaseNote]
+    record: AuthorRecord
+    permitted: list[Permitted]
+    appeal: HeardAppeal | None
+
+
+class NewNote(Wanted):
+    """What the other moderators should know."""
+
+    text: Text = Field(min_length=1, max_length=5000)
+
+
+class TakeOver(Wanted):
+    """Why you take over a case that somebody else is at."""
+
+    reason: Text | None = Field(None, min_length=1, max_length=500)
+
+
+@router.get("/cases", response_model=CaseList, responses=documented(401, 403, 422))
+async def list_cases(
+    request: Request, viewer: CurrentMember, work: Work, now: Now, limit: Limit = 20, after: After = None
+) -> Response:
+    """List the open cases of your boards, worst first."""
+    allow(Act.SEE_QUEUE, viewer)
+    place = pages.place(after, cases.BY_PRIORITY) if after is not None else None
+    rows = (await work.execute(cases.queue(viewer, now, place, limit + 1))).all()
+    last = rows[limit - 1] if len(rows) > limit else None
+    going_on = pages.cursor(last.priority, last.due_at, str(last.id)) if last else None
+    page = CaseList(items=[Case(**_case(row)) for row in rows[:limit]], next=going_on)
+    return fresh(request, page, shared=False, headers=next_link(request, going_on))
+
+
+@router.get("/cases/{id}", response_model=FullCase, responses=documented(401, 403, 404, 422))
+async def get_case(request: Request, id: UUID, viewer: CurrentMember, work: Work, now: Now) -> Response:
+    """Read everything that is needed to decide a case."""
+    allow(Act.SEE_QUEUE, viewer)
+    row = await seen(work, viewer, id, now)
+    first = max(1, row.post_number - CONTEXT)
+    length = row.post_number + CONTEXT - first + 1
+    around = await work.execute(posts.numbered(viewer, row.thread_id, first, length))
+    full = FullCase(
+        **_case(row),
+        context=[shown_post(post) for post in around.all()],
+        revisions=[Revision.model_validate(r) for r in (await work.execute(posts.revisions(row.post_id))).all()],
+        reported=[_report(r) for r in (await work.execute(reports.of_case(id))).all()],
+        notes=[_note(n) for n in (await work.execute(cases.notes(id))).all()],
+        record=await _record(work, viewer, row, now),
+        permitted=await _permitted(work, viewer, row),
+        appeal=await _appeal(work, row),
+    )
+    return fresh(request, full, shared=False)
+
+
+@router.put("/cases/{id}/claim", response_model=Claim, responses=documented(401, 403, 404, 409, 413, 422))
+async def claim_case(
+    id: UUID, viewer: CurrentMember, work: Work, now: Now, take_over: TakeOver | None = None
+) -> Response:
+    """Take a case for ten minutes, or renew your claim. With a reason, take it over from somebody else."""
+    row = await _workable(work, viewer, id, now)
+    reason = take_over.reason if take_over else None
+    claimed = await cases.claim(work, viewer, row.id, now, takeover_because=reason)
+    return answer(Claim(by=_me(viewer), until=claimed.until))
+
+
+@router.delete("/cases/{id}/claim", status_code=204, responses=documented(401, 403, 404, 422))
+async def release_case(id: UUID, viewer: CurrentMember, work: Work, now: Now) -> Response:
+    """Let go of your claim. Done twice, it is as done once."""
+    await cases.release(work, viewer, (await _workable(work, viewer, id, now)).id, now)
+    return Response(status_code=204)
+
+
+@router.put("/cases/{id}/recusal", status_code=204, responses=documented(401, 403, 404, 422))
+async def recuse_from_case(id: UUID, viewer: CurrentMember, work: Work, now: Now) -> Response:
+    """Step back from a case for good, for instance because you know the author. Done twice, it is as done once."""
+    await cases.recuse(work, viewer, (await _workable(work, viewer, id, now)).id, now)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/cases/{id}/notes", status_code=201, response_model=CaseNote, responses=documented(401, 403, 404, 413, 422)
+)
+async def note_case(id: UUID, wanted: NewNote, viewer: CurrentMember, work: Work, now: Now) -> Response:
+    """Tell the other moderators something about a case. It renews your claim."""
+    row = await _workable(work, viewer, id, now)
+    written = await cases.note(work, viewer, row.id, wanted.text, now)
+    return answer(CaseNote(id=written.id, by=_me(viewer), text=written.text, at=written.at), 201)
+
+
+async def seen(session: AsyncSession, viewer: Viewer, case_id: UUID, now: datetime) -> Record:
+    """The case's row; NotFound when it does not exist for the viewer."""
+    row = (await session.execute(cases.visible(viewer, now).where(col(CaseRow.id) == case_id))).one_or_none()
+    if row is None:
+        raise NotFound("There is no such case.")
+    return row
+
+
+async def may_decide(session: AsyncSession, viewer: Viewer, row: Record) -> str | None:
+    """Why the viewer may not decide this case, or None when they may."""
+    if row.kind == cases.Kind.POST:
+        return refusal(Act.DECIDE_CASE, viewer, row)
+    appeal = await appeals.of_case(session, row.id)
+    return refusal(Act.HEAR_APPEAL, viewer, Hearing(row.board_id, await appeals.hearers(session, appeal)))
+
+
+async def _workable(session: AsyncSession, viewer: Viewer, case_id: UUID, now: datetime) -> Record:
+    allow(Act.SEE_QUEUE, viewer)
+    row = await seen(session, viewer, case_id, now)
+    if reason := await may_decide(session, viewer, row):
+        raise Forbidden(reason)
+    return row
+
+
+async def _permitted(session: AsyncSession, viewer: Viewer, row: Record) -> list[Permitted]:
+    """What the viewer may do here, and why not: the same conditions that the verbs refuse by."""
+    deciding = await may_decide(session, viewer, row)
+    if deciding is None and row.state == cases.State.OPEN and row.holder_handle not in {None, viewer.handle}:
+        deciding = f"{row.holder_name} is at this case."
+    if deciding is None and row.state != cases.State.OPEN:
+        deciding = "This case is decided."
+    post, case = await session.get_one(PostRow, row.post_id), await session.get_one(CaseRow, row.id)
+    own_interest: str | None = None
+    try:
+        await decisions.refuse_own_interest(session, viewer, case, post, ())
+    except Forbidden as refused:
+        own_interest = refused.detail
+    reason = deciding or own_interest
+    acts = [kind for kind, measure in MEASURES.items()] if row.kind == cases.Kind.POST else list(Outcome)
+    return [Permitted(act=act, allowed=reason is None, because=reason) for act in ("claim", *acts)]
+
+
+async def _record(session: AsyncSession, viewer: Viewer, row: Record, now: datetime) -> AuthorRecord:
+    author = await members.by_handle(session, row.author_handle)
+    written = (await session.execute(posts.written_by(viewer, [author.id]))).one_or_none()
+    stands = await enforcement.standing_measures(session, author.id)
+    return AuthorRecord(
+        joined_at=author.joined_at,
+        posts=written.posts if written else 0,
+        standing=await members.standing_of(session, author.id, now),
+        measures=stands,
+    )
+
+
+async def _appeal(session: AsyncSession, row: Record) -> HeardAppeal | None:
+    if row.kind != cases.Kind.APPEAL:
+        return None
+    appeal = await appeals.of_case(session, row.id)
+    original = await session.get_one(decisions.Decision, appeal.decision_id)
+    decider = await session.get_one(members.Member, original.decided_by)
+    return HeardAppeal(
+        text=appeal.text,
+        by_author=appeal.statement_id is not None,
+        decision_id=original.id,
+        reason=original.reason,
+        decided_by=decider.name,
+        hearers=await appeals.hearers(session, appeal),
+    )
+
+
+def _case(row: Record) -> dict[str, Any]:
+    holder = Claim(by=Author.of(row, "holder"), until=row.claimed_until) if row.holder_handle else None
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "state": row.state,
+        "category": row.category,
+        "reports": row.reports,
+        "version": row.version,
+        "board": row.board_slug,
+        "thread_id": row.thread_id,
+        "thread_title": row.thread_title,
+        "post_id": row.post_id,
+        "post_number": row.post_number,
+        "post_revision": row.post_revision,
+        "author": Author.of(row, "author"),
+        "opened_at": row.opened_at,
+        "due_at": row.due_at,
+        "decided_at": row.decided_at,
+        "claim": holder,
+    }
+
+
+def _report(row: Record) -> CaseReport:
+    return CaseReport(
+        id=row.id,
+        by=Author.of(row, "reporter"),
+        revision=row.revision,
+        category=row.category,
+        rules=row.rules,
+        note=row.note,
+        filed_at=row.filed_at,
+        outcome=row.outcome,
+    )
+
+
+def _note(row: Record) -> CaseNote:
+    return CaseNote(id=row.id, by=Author.of(row, "author"), text=row.text, at=row.at)
+
+
+def _me(viewer: Viewer) -> Author:
+    return Author(handle=viewer.handle or "", name=viewer.name or "", title=viewer.title)

@@ -1,0 +1,212 @@
+"""Decisions over HTTP: on one case, or on many at once."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from pydantic import AwareDatetime, Field
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forum import posts
+from forum.api.dependencies import CurrentMember, House, Now, TheHouse, Work
+from forum.api.problems import KINDS, documented
+from forum.api.wire import Body, Line, Moment, Shown, Text, Title, Wanted, answer
+from forum.errors import Forbidden, ForumError, Invalid
+from forum.members import Viewer
+from moderation import appeals, cases, decisions
+from moderation.api.cases import may_decide, seen
+from moderation.appeals import Outcome
+from moderation.decisions import Decided, Habits, Verdict
+from moderation.enforcement import Kind
+from moderation.enforcement import Wanted as WantedMeasures
+from moderation.permissions import Act, allow
+
+router = APIRouter(prefix="/moderation", tags=["moderation"])
+
+MeasureKind = Literal[
+    "publish",
+    "edit",
+    "redact",
+    "remove",
+    "retitle",
+    "lock",
+    "move",
+    "warn",
+    "silence",
+    "suspend",
+    "ban",
+    "dismiss",
+    "uphold",
+    "change",
+    "overturn",
+]
+Offset = Annotated[int, Field(ge=0, le=posts.BODY_MAX)]
+Reason = Annotated[
+    Text, Field(min_length=1, max_length=5000, examples=["You called her a name. Say what she did instead."])
+]
+
+
+class WantedMeasure(Wanted):
+    """One thing to do; which members it takes depends on its kind."""
+
+    kind: MeasureKind
+    spans: list[tuple[Offset, Offset]] | None = Field(
+        None, min_length=1, max_length=100, description="For `redact`: ranges of `body_markdown` in code points"
+    )
+    body_markdown: Body | None = Field(None, description="For `edit`")
+    title: Title | None = Field(None, description="For `retitle`")
+    board: Line | None = Field(None, max_length=50, description="For `move`: its slug")
+    until: AwareDatetime | None = Field(None, description="For `silence` and `suspend`")
+
+
+class NewDecision(Wanted):
+    """What you decide, on what was on your screen."""
+
+    version: int | None = Field(None, ge=0, lt=2**31, description="Of the case; needed unless it is an appeal")
+    revision: int | None = Field(None, ge=1, lt=2**31, description="Of the post; needed unless it is an appeal")
+    measures: list[WantedMeasure] = Field(min_length=1, max_length=12)
+    rules: list[Annotated[int, Field(ge=1, lt=1000)]] = Field(default_factory=list, max_length=20, examples=[[10]])
+    reason: Reason
+    note: Text | None = Field(None, max_length=5000, description="For moderators only")
+    law: Text | None = Field(None, max_length=500, description="For illegal content: the law")
+
+
+class Decision(Shown):
+    """A decision."""
+
+    id: UUID
+    case_id: UUID
+    decided_by: str
+    decided_at: Moment
+    reason: str
+    statement_id: UUID | None = Field(description="What the author was told, if it was against them")
+
+
+class BulkDecision(NewDecision):
+    """A decision, and the case that it is about."""
+
+    case_id: UUID
+
+
+class BulkDecisions(Wanted):
+    """Decisions on up to a hundred cases: each is taken wholly or not at all."""
+
+    decisions: list[BulkDecision] = Field(min_length=1, max_length=100)
+
+
+class BulkAnswer(Shown):
+    """What came of one of them."""
+
+    case_id: UUID
+    status: int = Field(examples=[201])
+    detail: str | None
+    decision: Decision | None
+
+
+class BulkAnswers(Shown):
+    """What came of each, in the order of the request."""
+
+    items: list[BulkAnswer]
+    next: str | None = Field(description="Always null")
+
+
+@router.post(
+    "/cases/{id}/decisions",
+    status_code=201,
+    response_model=Decision,
+    responses=documented(401, 403, 404, 409, 413, 422),
+)
+async def decide_case(
+    id: UUID, wanted: NewDecision, viewer: CurrentMember, work: Work, house: TheHouse, now: Now
+) -> Response:
+    """Decide a case: one or more measures, under rules, with a reason that the author reads.
+
+    An appeal is decided with the one measure `uphold` or `overturn`, or with `change` and the measures
+    that shall stand instead.
+    """
+    return answer(await _decide(work, viewer, id, wanted, house, now), 201)
+
+
+@router.post("/decisions", response_model=BulkAnswers, responses=documented(401, 403, 413, 422))
+async def decide_cases(wanted: BulkDecisions, viewer: CurrentMember, house: TheHouse, now: Now) -> Response:
+    """Decide up to a hundred cases. Each is a transaction of its own, and has its own answer."""
+    allow(Act.SEE_QUEUE, viewer)
+    answers = [await _one_of_many(house, viewer, one, now) for one in wanted.decisions]
+    return answer(BulkAnswers(items=answers, next=None))
+
+
+async def _one_of_many(house: House, viewer: Viewer, wanted: BulkDecision, now: datetime) -> BulkAnswer:
+    try:
+        async with house.database.work() as session:
+            decision = await _decide(session, viewer, wanted.case_id, wanted, house, now)
+    except ForumError as error:
+        return BulkAnswer(case_id=wanted.case_id, status=KINDS[type(error)][0], detail=error.detail, decision=None)
+    return BulkAnswer(case_id=wanted.case_id, status=201, detail=None, decision=decision)
+
+
+async def _decide(
+    session: AsyncSession, viewer: Viewer, case_id: UUID, wanted: NewDecision, house: House, now: datetime
+) -> Decision:
+    allow(Act.SEE_QUEUE, viewer)
+    row = await seen(session, viewer, case_id, now)
+    if reason := await may_decide(session, viewer, row):
+        raise Forbidden(reason)
+    habits = Habits(house.settings.names_moderators, timedelta(days=house.settings.appeal_days))
+    if row.kind == cases.Kind.APPEAL:
+        outcome, verdict = _hearing(wanted, row.version, row.post_revision)
+        decided = await appeals.hear(session, viewer, case_id, verdict, outcome, habits, now)
+    else:
+        decided = await decisions.decide(session, viewer, case_id, _verdict(wanted, wanted.measures), habits, now)
+    house.doorkeeper.forget(decided.statement.member_id if decided.statement else None)
+    return _shown(decided, viewer)
+
+
+def _verdict(wanted: NewDecision, measures: list[WantedMeasure]) -> Verdict:
+    for name in ("version", "revision"):
+        if getattr(wanted, name) is None:
+            raise Invalid(f"Say the {name} that was on your screen.", f"#/{name}")
+    asked = [measure for measure in measures if measure.kind not in set(Outcome)]
+    if len(asked) < len(measures):
+        raise Invalid("Only an appeal is upheld, changed or overturned.", "#/measures")
+    return Verdict(
+        version=wanted.version or 0,
+        revision=wanted.revision or 0,
+        measures=tuple(_measure(measure) for measure in asked),
+        reason=wanted.reason,
+        rules=tuple(wanted.rules),
+        note=wanted.note,
+        law=wanted.law,
+    )
+
+
+def _hearing(wanted: NewDecision, version: int, revision: int) -> tuple[Outcome, Verdict]:
+    """What comes of an appeal, whose case has no reports that could come meanwhile: what was seen may be left out."""
+    outcomes = [Outcome(measure.kind) for measure in wanted.measures if measure.kind in set(Outcome)]
+    if len(outcomes) != 1:
+        raise Invalid("An appeal is decided with one of `uphold`, `change` and `overturn`.", "#/measures")
+    others = [measure for measure in wanted.measures if measure.kind not in set(Outcome)]
+    seen_then = {"version": wanted.version or version, "revision": wanted.revision or revision}
+    return outcomes[0], _verdict(wanted.model_copy(update=seen_then), others)
+
+
+def _measure(wanted: WantedMeasure) -> WantedMeasures:
+    return WantedMeasures(
+        kind=Kind(wanted.kind),
+        spans=tuple(wanted.spans or ()),
+        body_markdown=wanted.body_markdown,
+        title=wanted.title,
+        board=wanted.board,
+        until=wanted.until,
+    )
+
+
+def _shown(decided: Decided, viewer: Viewer) -> Decision:
+    return Decision(
+        id=decided.decision.id,
+        case_id=decided.decision.case_id,
+        decided_by=viewer.name or "",
+        decided_at=decided.decision.decided_at,
+        reason=decided.decision.reason,
+        statement_id=decided.statement.id if decided.statement else None,
+    )

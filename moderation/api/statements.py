@@ -1,0 +1,108 @@
+"""Statements of reasons over HTTP: what was decided about one's own words, and why."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum.api.dependencies import AnyMember, Work
+from forum.api.problems import documented
+from forum.api.wire import Moment, Shown, fresh
+from forum.database import Record
+from forum.errors import NotFound
+from forum.members import Viewer
+from moderation import appeals, statements
+from moderation.statements import Statement as StatementRow
+
+router = APIRouter(tags=["statements"])
+
+
+class MeasureTaken(Shown):
+    """What was done, and until when it holds."""
+
+    kind: str = Field(examples=["redact"])
+    until: datetime | None = Field(description="Null: for good, unless it is overturned")
+
+
+class CitedRule(Shown):
+    """A rule, as it stood when the decision was taken."""
+
+    number: int
+    version: int
+    title: str
+    text: str
+
+
+class AppealState(Shown):
+    """How an appeal stands."""
+
+    id: UUID
+    lodged_at: Moment
+    outcome: Literal["uphold", "change", "overturn"] | None = Field(description="Null while it waits to be heard")
+    message: str | None
+    heard_at: datetime | None
+    hearers: Literal["moderator", "administrator", "nobody"] | None = Field(
+        description="Who can hear it now; `nobody`: it waits until the charity names somebody"
+    )
+
+
+class Statement(Shown):
+    """What was decided about your words or your standing, and why: article 17 of the Digital Services Act."""
+
+    id: UUID
+    post_id: int
+    measures: list[MeasureTaken]
+    territory: Literal["the whole forum"] = "the whole forum"
+    excerpts: list[str] = Field(description="Your words that it is about")
+    reason: str
+    rules: list[CitedRule]
+    law: str | None
+    initiative: Literal["report", "hold", "moderator"] = Field(description="What led to it")
+    automated_detection: bool
+    automated_decision: bool
+    issued_at: Moment
+    appeal_until: Moment = Field(description="Until then you can appeal, free of charge, and somebody else decides")
+    appeal_at: str = Field(description="Where to send the appeal", examples=["/api/v1/statements/0197…/appeal"])
+    appeal: AppealState | None
+
+
+class StatementList(Shown):
+    """What was decided about you, newest first."""
+
+    items: list[Statement]
+    next: str | None = Field(description="Always null")
+
+
+@router.get("/me/statements", response_model=StatementList, responses=documented(401, 422))
+async def list_my_statements(request: Request, viewer: AnyMember, work: Work) -> Response:
+    """List the statements of reasons that you received. Open to suspended and banned members too."""
+    rows = (await work.execute(statements.of_member(viewer).limit(100))).all()
+    items = [await _shown(work, row) for row in rows]
+    return fresh(request, StatementList(items=items, next=None), shared=False)
+
+
+@router.get("/statements/{id}", response_model=Statement, responses=documented(401, 404, 422))
+async def get_statement(request: Request, id: UUID, viewer: AnyMember, work: Work) -> Response:
+    """Read one statement that you received."""
+    return fresh(request, await _mine(work, viewer, id), shared=False)
+
+
+async def _mine(session: AsyncSession, viewer: Viewer, statement_id: UUID) -> Statement:
+    query = statements.of_member(viewer).where(col(StatementRow.id) == statement_id)
+    row = (await session.execute(query)).one_or_none()
+    if row is None:
+        raise NotFound("There is no such statement.")
+    return await _shown(session, row)
+
+
+async def _shown(session: AsyncSession, row: Record) -> Statement:
+    appeal = await appeals.of_statement(session, row.id)
+    state = None
+    if appeal:
+        waits_for = None if appeal.outcome else await appeals.hearers(session, appeal)
+        state = AppealState(**appeal.model_dump(include=set(AppealState.model_fields)), hearers=waits_for)
+    return Statement(**row._mapping, appeal_at=f"/api/v1/statements/{row.id}/appeal", appeal=state)

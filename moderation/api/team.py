@@ -1,0 +1,70 @@
+"""A board's moderators over HTTP."""
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from forum import boards
+from forum.api.dependencies import CurrentMember, Now, TheHouse, Work
+from forum.api.problems import documented
+from forum.api.wire import Handle, Moment, Shown, Slug, fresh
+from forum.boards import Board
+from forum.errors import NotFound
+from forum.members import Role, Viewer
+from moderation import team
+from moderation.permissions import Act, allow
+
+router = APIRouter(prefix="/moderation", tags=["moderation"])
+
+
+class TeamMember(Shown):
+    """Somebody who moderates a board."""
+
+    handle: str = Field(examples=["orla"])
+    name: str = Field(examples=["Orla"])
+    title: str | None = Field(examples=["Moderator"])
+    whole_forum: bool = Field(description="Whether they moderate every board")
+    since: Moment
+
+
+class Team(Shown):
+    """Who moderates a board."""
+
+    items: list[TeamMember]
+    next: None = Field(description="Always null: a team is small")
+
+
+@router.get("/boards/{slug}/team", response_model=Team, responses=documented(401, 403, 404, 422))
+async def list_team(request: Request, slug: Slug, viewer: CurrentMember, work: Work) -> Response:
+    """List who moderates a board: for moderators and administrators."""
+    allow(Act.SEE_QUEUE, viewer)
+    rows = (await work.execute(team.of_board(await _board(work, viewer, slug)))).all()
+    return fresh(request, Team(items=[TeamMember.model_validate(row) for row in rows], next=None), shared=False)
+
+
+@router.put("/boards/{slug}/team/{handle}", status_code=204, responses=documented(401, 403, 404, 422))
+async def name_moderator(
+    slug: Slug, handle: Handle, viewer: CurrentMember, work: Work, house: TheHouse, now: Now
+) -> Response:
+    """Make a member a moderator of this board: for administrators. Done twice, it is as done once."""
+    allow(Act.NAME_TEAM, viewer)
+    named = await team.name(work, viewer, await _board(work, viewer, slug), handle, now)
+    house.doorkeeper.forget(named.id)
+    return Response(status_code=204)
+
+
+@router.delete("/boards/{slug}/team/{handle}", status_code=204, responses=documented(401, 403, 404, 422))
+async def dismiss_moderator(
+    slug: Slug, handle: Handle, viewer: CurrentMember, work: Work, house: TheHouse, now: Now
+) -> Response:
+    """Take the role back: for administrators. Done twice, it is as done once."""
+    allow(Act.NAME_TEAM, viewer)
+    dismissed = await team.dismiss(work, viewer, await _board(work, viewer, slug), handle, now)
+    house.doorkeeper.forget(dismissed.id)
+    return Response(status_code=204)
+
+
+async def _board(work: Work, viewer: Viewer, slug: str) -> Board:
+    board = await boards.find(work, slug)
+    if board is None or not (viewer.moderates(board.id) or Role.ADMINISTRATOR in viewer.roles):
+        raise NotFound("There is no such board.")
+    return board

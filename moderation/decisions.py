@@ -1,0 +1,251 @@
+"""Decisions: a moderator decides a case, and all that follows from it happens together."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint, exists, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel, col
+
+from forum import audit, members, notifications, posts
+from forum.database import Moment, new_id
+from forum.errors import Forbidden, Stale
+from forum.members import Role, Viewer
+from forum.posts import Post
+from moderation import cases, enforcement, redaction, reports, rules, statements
+from moderation.cases import Case
+from moderation.enforcement import MEASURES, Kind, Scene, Target, Wanted
+from moderation.reports import Outcome, Report
+from moderation.rules import Rule
+from moderation.statements import Statement
+
+
+class Decision(SQLModel, table=True):
+    """What somebody decided, on what they saw. One that hears an appeal names the decision it is about."""
+
+    __table_args__ = (
+        UniqueConstraint("id", "decided_by"),
+        ForeignKeyConstraint(["hears", "hears_decided_by"], ["decision.id", "decision.decided_by"]),
+        CheckConstraint("hears_decided_by <> decided_by", name="heard_by_another"),
+        CheckConstraint("(hears IS NULL) = (hears_decided_by IS NULL)", name="hears"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    case_id: UUID = Field(foreign_key="moderation_case.id", index=True)
+    decided_by: UUID = Field(foreign_key="member.id", index=True)
+    decided_at: datetime = Field(sa_type=Moment)
+    case_version: int
+    revision: int
+    reason: str = Field(description="Told to the author")
+    note: str | None = Field(description="For moderators only")
+    hears: UUID | None = None
+    hears_decided_by: UUID | None = None
+
+
+class DecisionRule(SQLModel, table=True):
+    """A rule, in the version that stood, that a decision cites."""
+
+    __tablename__ = "decision_rule"
+    __table_args__ = (ForeignKeyConstraint(["number", "version"], ["rule.number", "rule.version"]),)
+
+    decision_id: UUID = Field(primary_key=True, foreign_key="decision.id")
+    number: int = Field(primary_key=True)
+    version: int
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How this house decides: whether readers see moderators' names, and how long one may appeal."""
+
+    names_moderators: bool
+    appeal_for: timedelta
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a moderator decides, and the case's version and the post's revision that were on the screen."""
+
+    version: int
+    revision: int
+    measures: tuple[Wanted, ...]
+    reason: str
+    rules: tuple[int, ...] = ()
+    note: str | None = None
+    law: str | None = None
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A decision, and what its author is told, if anything."""
+
+    decision: Decision
+    statement: Statement | None
+
+
+async def decide(
+    session: AsyncSession, moderator: Viewer, case_id: UUID, verdict: Verdict, habits: Habits, now: datetime
+) -> Decided:
+    """Decide a case about a post.
+
+    Raises Conflict when it is decided or somebody else is at it, Stale when the case or the post moved
+    on, Forbidden in one's own interest, and Invalid for measures that make no sense.
+    """
+    post, case = await hold(session, case_id)
+    await cases.refuse_unless_free(session, moderator, case, now)
+    await refuse_stale(session, case, post, verdict)
+    await refuse_own_interest(session, moderator, case, post, verdict.measures)
+    enforcement.refuse_nonsense(list(verdict.measures), verdict.rules, now)
+    cited = await rules.cited(session, verdict.rules)
+
+    decision = await write(session, moderator, case, post, verdict, cited, now)
+    statement = await enforce(session, moderator, case, post, decision, verdict, cited, habits, now)
+
+    _tell_author(session, post, verdict, statement, now)
+    await reports.settle(session, case, _outcome(verdict), now)
+    await cases.close(session, moderator, case, post.revision, now)
+    await audit.record(
+        session,
+        actor_id=moderator.id,
+        act="case.decided",
+        subject=("case", case.id),
+        now=now,
+        details={"decision": str(decision.id), "measures": [str(measure.kind) for measure in verdict.measures]},
+    )
+    return Decided(decision, statement)
+
+
+async def hold(session: AsyncSession, case_id: UUID) -> tuple[Post, Case]:
+    """A case and its post, both rows ours until the commit: the post first, as an edit that is held does."""
+    found = await session.execute(select(col(Case.post_id)).where(col(Case.id) == case_id))
+    post = await posts.hold(session, found.scalar_one())
+    return post, await cases.hold(session, case_id)
+
+
+async def refuse_stale(session: AsyncSession, case: Case, post: Post, verdict: Verdict) -> None:
+    """Raise Stale, with what changed, by whom and when, unless both are as they were on the screen."""
+    if post.revision != verdict.revision:
+        await posts.refuse_stale(session, post, verdict.revision)
+    if case.version != verdict.version:
+        raise Stale(
+            "This case changed while you were looking at it: there are new reports, or it was opened again.",
+            current=case.version,
+            changed_by=None,
+            changed_at=case.changed_at,
+        )
+
+
+async def refuse_own_interest(
+    session: AsyncSession, moderator: Viewer, case: Case, post: Post, measures: tuple[Wanted, ...]
+) -> None:
+    """Raise Forbidden for one's own post, a case that one reported oneself, or one that one stepped back from."""
+    if post.author_id == moderator.id:
+        raise Forbidden("You wrote this post: somebody else decides.")
+    reported = exists().where(col(Report.case_id) == case.id, col(Report.reporter_id) == moderator.id)
+    if (await session.execute(select(reported))).scalar_one():
+        raise Forbidden("You reported this post: somebody else decides.")
+    if await cases.is_recused(session, case.id, moderator.member_id):
+        raise Forbidden("You stepped back from this case: somebody else decides.")
+    on_author = any(MEASURES[measure.kind].acts_on == Target.AUTHOR for measure in measures)
+    if on_author and Role.ADMINISTRATOR not in moderator.roles and await members.is_staff(session, post.author_id):
+        raise Forbidden("The author works here: only an administrator decides about their standing.")
+
+
+async def write(
+    session: AsyncSession,
+    moderator: Viewer,
+    case: Case,
+    post: Post,
+    verdict: Verdict,
+    cited: list[Rule],
+    now: datetime,
+    hears: Decision | None = None,
+) -> Decision:
+    """Put a decision down, with the rules that it cites."""
+    decision = Decision(
+        case_id=case.id,
+        decided_by=moderator.member_id,
+        decided_at=now,
+        case_version=case.version,
+        revision=post.revision,
+        reason=verdict.reason,
+        note=verdict.note,
+        hears=hears.id if hears else None,
+        hears_decided_by=hears.decided_by if hears else None,
+    )
+    session.add(decision)
+    await session.flush()
+    session.add_all(DecisionRule(decision_id=decision.id, number=rule.number, version=rule.version) for rule in cited)
+    await session.flush()
+    return decision
+
+
+async def enforce(
+    session: AsyncSession,
+    moderator: Viewer,
+    case: Case,
+    post: Post,
+    decision: Decision,
+    verdict: Verdict,
+    cited: list[Rule],
+    habits: Habits,
+    now: datetime,
+) -> Statement | None:
+    """Take each measure, and tell the author if one of them is against them."""
+    words = _words(post, verdict)
+    scene = scene_of(moderator, post, verdict.rules, habits, now)
+    for measure in verdict.measures:
+        await enforcement.apply(session, decision.id, scene, measure)
+    if not any(MEASURES[measure.kind].tells for measure in verdict.measures):
+        return None
+    return await statements.issue(
+        session,
+        Statement(
+            decision_id=decision.id,
+            member_id=post.author_id,
+            post_id=post.id,
+            measures=[_spoken(measure) for measure in verdict.measures],
+            excerpts=words,
+            reason=verdict.reason,
+            rules=[rule.model_dump(include={"number", "version", "title", "text"}) for rule in cited],
+            law=verdict.law,
+            initiative="report" if case.reports else "hold" if case.category == cases.Category.HELD else "moderator",
+            automated_detection=False,
+            automated_decision=False,
+            issued_at=now,
+            appeal_until=now + habits.appeal_for,
+        ),
+    )
+
+
+def scene_of(moderator: Viewer, post: Post, cited: tuple[int, ...], habits: Habits, now: datetime) -> Scene:
+    """Where measures act, and the name under which readers see them."""
+    byline = (moderator.name if habits.names_moderators else None) or "a moderator"
+    return Scene(moderator, byline, post, tuple(sorted(set(cited))), now)
+
+
+def _tell_author(
+    session: AsyncSession, post: Post, verdict: Verdict, statement: Statement | None, now: datetime
+) -> None:
+    if any(measure.kind == Kind.PUBLISH for measure in verdict.measures):
+        notifications.tell(session, post.author_id, notifications.Kind.POST_PUBLISHED, now, post_id=post.id)
+    if statement:
+        issued = notifications.Kind.STATEMENT_ISSUED
+        notifications.tell(session, post.author_id, issued, now, post_id=post.id, subject_id=statement.id)
+
+
+def _words(post: Post, verdict: Verdict) -> list[str]:
+    """The words that a decision is about: what is redacted, or else the whole post."""
+    for measure in verdict.measures:
+        if measure.kind == Kind.REDACT:
+            return redaction.excerpts(post.body_markdown, measure.spans)
+    return [post.body_markdown]
+
+
+def _spoken(measure: Wanted) -> dict[str, str | None]:
+    return {"kind": measure.kind, "until": measure.until.isoformat() if measure.until else None}
+
+
+def _outcome(verdict: Verdict) -> Outcome:
+    idle = {Kind.DISMISS, Kind.PUBLISH}
+    return Outcome.DISMISSED if {measure.kind for measure in verdict.measures} <= idle else Outcome.UPHELD

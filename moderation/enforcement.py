@@ -1,0 +1,376 @@
+"""Measures: what a decision does to a post, a thread or a member, and how each is undone."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, exists, func, select, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel, col
+
+from forum import boards, members, posts, threads
+from forum.boards import Board
+from forum.database import Moment
+from forum.errors import Conflict, Invalid
+from forum.members import Standing, Viewer
+from forum.posts import Post, Visibility
+from moderation import redaction
+
+# What the undo of a measure must know of how things were.
+Memory = dict[str, Any]
+
+
+class Kind(StrEnum):
+    """What can be done about a post, its thread and its author."""
+
+    PUBLISH = "publish"
+    EDIT = "edit"
+    REDACT = "redact"
+    REMOVE = "remove"
+    RETITLE = "retitle"
+    LOCK = "lock"
+    MOVE = "move"
+    WARN = "warn"
+    SILENCE = "silence"
+    SUSPEND = "suspend"
+    BAN = "ban"
+    DISMISS = "dismiss"
+
+
+class Target(StrEnum):
+    """What a measure acts on."""
+
+    POST = "post"
+    THREAD = "thread"
+    AUTHOR = "author"
+    CASE = "case"
+
+
+class AppliedMeasure(SQLModel, table=True):
+    """A measure that was taken, with what its undo needs; it stands until `undone_at`."""
+
+    __tablename__ = "measure"
+    __table_args__ = (
+        CheckConstraint(f"kind IN ({', '.join(repr(str(k)) for k in Kind)})", name="kind"),
+        CheckConstraint("(undone_at IS NULL) = (undone_by IS NULL)", name="undone"),
+        Index("ix_measure_standing", "post_id", "id", postgresql_where=text("undone_at IS NULL")),
+    )
+
+    id: int = Field(default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
+    decision_id: UUID = Field(foreign_key="decision.id", index=True)
+    kind: str
+    post_id: int = Field(sa_type=BigInteger, foreign_key="post.id")
+    thread_id: int = Field(sa_type=BigInteger, foreign_key="thread.id", index=True)
+    member_id: UUID = Field(foreign_key="member.id", index=True)
+    until: datetime | None = Field(default=None, sa_type=Moment)
+    memory: dict[str, Any] = Field(sa_type=JSONB)
+    notice: dict[str, Any] | None = Field(sa_type=JSONB, description="What readers are told while it stands")
+    applied_at: datetime = Field(sa_type=Moment)
+    undone_at: datetime | None = Field(default=None, sa_type=Moment)
+    undone_by: UUID | None = Field(default=None, foreign_key="decision.id")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A measure as a moderator asks for it."""
+
+    kind: Kind
+    spans: tuple[redaction.Span, ...] = ()
+    body_markdown: str | None = None
+    title: str | None = None
+    board: str | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where measures act: the post, whose row is held, and who acts, under which rules, by which name."""
+
+    moderator: Viewer
+    byline: str
+    post: Post
+    rules: tuple[int, ...]
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What there is to know of a kind of measure."""
+
+    acts_on: Target
+    carries: frozenset[str]
+    needs_rule: bool
+    tells: bool  # its author, with a statement of reasons
+    apply: Callable[[AsyncSession, Scene, Wanted], Awaitable[Memory]]
+    undo: Callable[[AsyncSession, Scene, AppliedMeasure], Awaitable[None]]
+    notice: str | None = None  # how its notice to readers begins
+
+
+TEXTUAL = (Kind.EDIT, Kind.REDACT)
+
+
+async def apply(session: AsyncSession, decision_id: UUID, scene: Scene, wanted: Wanted) -> AppliedMeasure:
+    """Take a measure and remember how to undo it. Raises Invalid or Conflict where it makes no sense."""
+    measure = MEASURES[wanted.kind]
+    memory = await measure.apply(session, scene, wanted)
+    applied = AppliedMeasure(
+        decision_id=decision_id,
+        kind=wanted.kind,
+        post_id=scene.post.id,
+        thread_id=scene.post.thread_id,
+        member_id=scene.post.author_id,
+        until=wanted.until,
+        memory=memory,
+        notice=_notice(measure.notice, scene) if measure.notice else None,
+        applied_at=scene.now,
+    )
+    session.add(applied)
+    await session.flush()
+    await _show_notice(session, scene.post)
+    return applied
+
+
+async def undo(session: AsyncSession, decision_id: UUID, scene: Scene, applied: AppliedMeasure) -> None:
+    """Undo a measure that stands, by the decision that overturns it; Conflict when later ones rest on it."""
+    applied.undone_at, applied.undone_by = scene.now, decision_id
+    await session.flush()
+    await MEASURES[Kind(applied.kind)].undo(session, scene, applied)
+    await _show_notice(session, scene.post)
+
+
+async def standing_measures(session: AsyncSession, member_id: UUID) -> dict[str, int]:
+    """How many measures of each kind stand against a member."""
+    stand = (col(AppliedMeasure.member_id) == member_id, col(AppliedMeasure.undone_at).is_(None))
+    counted = select(col(AppliedMeasure.kind), func.count()).where(*stand).group_by(col(AppliedMeasure.kind))
+    return dict(row for row in (await session.execute(counted)).all())
+
+
+def refuse_nonsense(wanted: list[Wanted], rules: tuple[int, ...], now: datetime) -> None:
+    """Raise Invalid unless these measures make sense together and carry what they need."""
+    kinds = [measure.kind for measure in wanted]
+    if not kinds or len(set(kinds)) < len(kinds):
+        raise Invalid("A decision has at least one measure, and each kind once.", "#/measures")
+    if Kind.DISMISS in kinds and len(kinds) > 1:
+        raise Invalid("To dismiss is to do nothing else.", "#/measures")
+    if Kind.PUBLISH in kinds and Kind.REMOVE in kinds:
+        raise Invalid("A post cannot be published and removed at once.", "#/measures")
+    for index, measure in enumerate(wanted):
+        pointer = f"#/measures/{index}"
+        if MEASURES[measure.kind].needs_rule and not rules:
+            raise Invalid(f"To {measure.kind} somebody's words or standing, name the rule that was broken.", "#/rules")
+        _refuse_wrong_load(measure, pointer)
+        if measure.until is not None and measure.until <= now:
+            raise Invalid("`until` must lie ahead.", f"{pointer}/until")
+
+
+def _refuse_wrong_load(measure: Wanted, pointer: str) -> None:
+    carried = {name for name in ("spans", "body_markdown", "title", "board", "until") if getattr(measure, name)}
+    carries = MEASURES[measure.kind].carries
+    for name in sorted(carried - carries):
+        raise Invalid(f"To {measure.kind} takes no `{name}`.", f"{pointer}/{name}")
+    for name in sorted(carries - carried):
+        raise Invalid(f"To {measure.kind} needs `{name}`.", f"{pointer}/{name}")
+
+
+# Posts
+
+
+async def _publish(session: AsyncSession, scene: Scene, _wanted: Wanted) -> Memory:
+    if scene.post.visibility != Visibility.HELD:
+        raise Conflict("This post is not held.")
+    memory = {"held_because": scene.post.held_because}
+    await posts.shift(session, scene.post, Visibility.VISIBLE)
+    return memory
+
+
+async def _hold_again(session: AsyncSession, scene: Scene, applied: AppliedMeasure) -> None:
+    if scene.post.visibility == Visibility.VISIBLE:
+        await posts.shift(session, scene.post, Visibility.HELD, held_because=applied.memory["held_because"])
+
+
+async def _edit(session: AsyncSession, scene: Scene, wanted: Wanted) -> Memory:
+    return {"changes": [await _rewrite(session, scene, scene.post, wanted.body_markdown or "", sealed=False)]}
+
+
+async def _redact(session: AsyncSession, scene: Scene, wanted: Wanted) -> Memory:
+    said, mark = scene.post.body_markdown, redaction.marker(scene.rules)
+    words = redaction.excerpts(said, wanted.spans)
+    changed = redaction.redacted(said, wanted.spans, mark)
+    first = await _rewrite(session, scene, scene.post, changed, sealed=True)
+    return {"changes": [first, *await _silence_echoes(session, scene, words, mark)]}
+
+
+async def _remove(session: AsyncSession, scene: Scene, _wanted: Wanted) -> Memory:
+    if scene.post.visibility != Visibility.REMOVED:
+        await posts.shift(session, scene.post, Visibility.REMOVED)
+    lines = [line.strip() for line in scene.post.body_markdown.splitlines() if not line.lstrip().startswith(">")]
+    words = [line for line in lines if len(line) >= SHORTEST_LINE]
+    return {"changes": await _silence_echoes(session, scene, words, redaction.marker(scene.rules))}
+
+
+SHORTEST_LINE = 12  # characters of a removed line that tell a quote of it from chance
+
+
+async def _show_again(session: AsyncSession, scene: Scene, applied: AppliedMeasure) -> None:
+    if scene.post.visibility == Visibility.REMOVED and not await _stands(session, applied, (Kind.REMOVE,)):
+        await posts.shift(session, scene.post, Visibility.VISIBLE)
+    await _restore(session, scene, applied)
+
+
+async def _restore_text(session: AsyncSession, scene: Scene, applied: AppliedMeasure) -> None:
+    if await _stands(session, applied, TEXTUAL, later=True):
+        raise Conflict("A later decision changed these words again. That one has to be overturned first.")
+    await _restore(session, scene, applied)
+
+
+async def _restore(session: AsyncSession, scene: Scene, applied: AppliedMeasure) -> None:
+    """Give the words back, in each post that still says what the measure made of it."""
+    for change in applied.memory["changes"]:
+        post = await posts.hold(session, change["post_id"])
+        if post.body_markdown == await posts.text_of(session, post, change["after"]):
+            before = await posts.text_of(session, post, change["before"])
+            await posts.rewrite(session, scene.moderator, post, before, scene.now, sealed=False)
+            await posts.unseal(session, post, change["before"])
+
+
+async def _silence_echoes(session: AsyncSession, scene: Scene, words: list[str], mark: str) -> list[Memory]:
+    """Mark the words wherever others of this thread repeated them, as a quote does."""
+    changes = []
+    for post_id in await posts.others_in_thread(session, scene.post, words):
+        post = await posts.hold(session, post_id)
+        changed = redaction.without_echoes(post.body_markdown, words, mark)
+        if changed != post.body_markdown:
+            changes.append(await _rewrite(session, scene, post, changed, sealed=True))
+    return changes
+
+
+async def _rewrite(session: AsyncSession, scene: Scene, post: Post, body: str, *, sealed: bool) -> Memory:
+    before = post.revision
+    await posts.rewrite(session, scene.moderator, post, body, scene.now, sealed=sealed)
+    return {"post_id": post.id, "before": before, "after": post.revision}
+
+
+# Threads
+
+
+async def _retitle(session: AsyncSession, scene: Scene, wanted: Wanted) -> Memory:
+    thread = await threads.hold(session, scene.post.thread_id)
+    memory = {"was": thread.title, "became": wanted.title}
+    await threads.rename(session, scene.moderator, thread, wanted.title or "", scene.now)
+    return memory
+
+
+async def _title_again(session: AsyncSession, scene: Scene, applied: AppliedMeasure) -> None:
+    thread = await threads.hold(session, applied.thread_id)
+    if thread.title == applied.memory["became"]:
+        await threads.rename(session, scene.moderator, thread, applied.memory["was"], scene.now)
+
+
+async def _lock(session: AsyncSession, scene: Scene, _wanted: Wanted) -> Memory:
+    thread = await threads.hold(session, scene.post.thread_id)
+    memory = {"was": thread.state}
+    await threads.set_state(session, scene.moderator, thread.id, threads.State.LOCKED, scene.now)
+    return memory
+
+
+async def _unlock(session: AsyncSession, scene: Scene, applied: AppliedMeasure) -> None:
+    if applied.memory["was"] == threads.State.OPEN:
+        await threads.set_state(session, scene.moderator, applied.thread_id, threads.State.OPEN, scene.now)
+
+
+async def _move(session: AsyncSession, scene: Scene, wanted: Wanted) -> Memory:
+    board = await boards.find(session, wanted.board or "")
+    if board is None or not scene.moderator.moderates(board.id):
+        raise Invalid("You moderate no such board.", "#/measures")
+    thread = await threads.hold(session, scene.post.thread_id)
+    memory = {"was": thread.board_id, "became": board.id}
+    await threads.move(session, scene.moderator, thread.id, thread.version, board, scene.now)
+    return memory
+
+
+async def _move_back(session: AsyncSession, scene: Scene, applied: AppliedMeasure) -> None:
+    thread = await threads.hold(session, applied.thread_id)
+    board = await session.get_one(Board, applied.memory["was"])
+    if thread.board_id == applied.memory["became"]:
+        await threads.move(session, scene.moderator, thread.id, thread.version, board, scene.now)
+
+
+# Authors
+
+
+def _sanction(standing: Standing) -> Callable[[AsyncSession, Scene, Wanted], Awaitable[Memory]]:
+    async def give(session: AsyncSession, scene: Scene, wanted: Wanted) -> Memory:
+        given = await members.sanction(session, scene.post.author_id, standing, scene.now, wanted.until)
+        return {"sanction": str(given.id)}
+
+    return give
+
+
+async def _lift(session: AsyncSession, _scene: Scene, applied: AppliedMeasure) -> None:
+    await members.lift(session, UUID(applied.memory["sanction"]))
+
+
+async def _say_only(_session: AsyncSession, _scene: Scene, _wanted: Wanted) -> Memory:
+    """A warning is its statement; a dismissal is its case's end."""
+    return {}
+
+
+async def _unsay(_session: AsyncSession, _scene: Scene, _applied: AppliedMeasure) -> None:
+    """That the measure no longer stands is all there is to undo."""
+
+
+NOTHING: frozenset[str] = frozenset()
+UNTIL = frozenset({"until"})
+
+MEASURES: Mapping[Kind, Measure] = {
+    Kind.PUBLISH: Measure(Target.POST, NOTHING, False, False, _publish, _hold_again),
+    Kind.EDIT: Measure(Target.POST, frozenset({"body_markdown"}), False, True, _edit, _restore_text, "Edited"),
+    Kind.REDACT: Measure(Target.POST, frozenset({"spans"}), True, True, _redact, _restore_text, "Edited"),
+    Kind.REMOVE: Measure(Target.POST, NOTHING, True, True, _remove, _show_again, "Removed"),
+    Kind.RETITLE: Measure(Target.THREAD, frozenset({"title"}), False, True, _retitle, _title_again),
+    Kind.LOCK: Measure(Target.THREAD, NOTHING, False, True, _lock, _unlock),
+    Kind.MOVE: Measure(Target.THREAD, frozenset({"board"}), False, False, _move, _move_back),
+    Kind.WARN: Measure(Target.AUTHOR, NOTHING, True, True, _say_only, _unsay),
+    Kind.SILENCE: Measure(Target.AUTHOR, UNTIL, True, True, _sanction(Standing.SILENCED), _lift),
+    Kind.SUSPEND: Measure(Target.AUTHOR, UNTIL, True, True, _sanction(Standing.SUSPENDED), _lift),
+    Kind.BAN: Measure(Target.AUTHOR, NOTHING, True, True, _sanction(Standing.BANNED), _lift),
+    Kind.DISMISS: Measure(Target.CASE, NOTHING, False, False, _say_only, _unsay),
+}
+
+
+# What readers are told
+
+
+def _notice(verb: str, scene: Scene) -> dict[str, Any]:
+    reason = f" as breaches {redaction.cited(scene.rules)}" if scene.rules else ""
+    said = f"{verb} by {scene.byline}{reason}"
+    return {"kind": verb.lower(), "by": scene.byline, "rules": sorted(scene.rules), "text": said}
+
+
+async def _show_notice(session: AsyncSession, post: Post) -> None:
+    """The notice of the newest measure that stands: of a removal while the post is removed, else of an edit."""
+    kinds = (Kind.REMOVE,) if post.visibility == Visibility.REMOVED else TEXTUAL
+    standing = select(col(AppliedMeasure.notice)).where(
+        col(AppliedMeasure.post_id) == post.id,
+        col(AppliedMeasure.undone_at).is_(None),
+        col(AppliedMeasure.kind).in_(kinds),
+    )
+    post.notice = (await session.execute(standing.order_by(col(AppliedMeasure.id).desc()).limit(1))).scalar()
+    await session.flush()
+
+
+async def _stands(
+    session: AsyncSession, applied: AppliedMeasure, kinds: tuple[Kind, ...], *, later: bool = False
+) -> bool:
+    """Whether another measure of these kinds stands on the same post, or a later one."""
+    other = exists().where(
+        col(AppliedMeasure.post_id) == applied.post_id,
+        col(AppliedMeasure.kind).in_(kinds),
+        col(AppliedMeasure.undone_at).is_(None),
+        col(AppliedMeasure.id) > applied.id if later else col(AppliedMeasure.id) != applied.id,
+    )
+    return bool((await session.execute(select(other))).scalar_one())

@@ -1,0 +1,65 @@
+"""The log of what staff did, for those who may read it: the audit record, each board's to its moderators."""
+
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import ColumnElement, String, and_, cast, or_, select, true
+from sqlmodel import col
+
+from forum import boards, pages
+from forum.audit import AuditEntry
+from forum.boards import Board
+from forum.database import Query, columns, query
+from forum.members import Member, Role, Viewer
+from forum.posts import Post
+from forum.threads import Thread
+from moderation.cases import Case
+
+BY_NUMBER = TypeAdapter(tuple[pages.Identity])
+
+
+def visible_to(viewer: Viewer) -> ColumnElement[bool]:
+    """The condition that an entry is the viewer's to read: all, or what happened on the boards they moderate."""
+    if viewer.roles & {Role.MODERATOR, Role.ADMINISTRATOR}:
+        return true()
+    here = boards.moderated_by(viewer)
+    posts = select(cast(col(Post.id), String)).join(Thread, col(Thread.id) == col(Post.thread_id))
+    cases = (
+        select(cast(col(Case.id), String))
+        .join(Post, col(Post.id) == col(Case.post_id))
+        .join(Thread, col(Thread.id) == col(Post.thread_id))
+    )
+    threads = select(cast(col(Thread.id), String))
+    on_board: dict[str, Any] = {"post": posts, "case": cases, "thread": threads}
+    return or_(
+        *(
+            and_(
+                col(AuditEntry.subject_kind) == kind,
+                col(AuditEntry.subject_id).in_(ids.join(Board, col(Board.id) == col(Thread.board_id)).where(here)),
+            )
+            for kind, ids in on_board.items()
+        )
+    )
+
+
+def entries(
+    viewer: Viewer, before: tuple[int] | None, limit: int, *, act: str | None, subject: tuple[str, str] | None
+) -> Query:
+    """A page of the log, newest first, perhaps of one act or about one subject."""
+    page = (
+        query(
+            *columns(AuditEntry),
+            col(Member.handle).label("actor_handle"),
+            col(Member.name).label("actor_name"),
+            col(Member.title).label("actor_title"),
+        )
+        .outerjoin(Member, col(Member.id) == col(AuditEntry.actor_id))
+        .where(visible_to(viewer))
+    )
+    if before:
+        page = page.where(col(AuditEntry.number) < before[0])
+    if act:
+        page = page.where(col(AuditEntry.act) == act)
+    if subject:
+        page = page.where(col(AuditEntry.subject_kind) == subject[0], col(AuditEntry.subject_id) == subject[1])
+    return page.order_by(col(AuditEntry.number).desc()).limit(limit)

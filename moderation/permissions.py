@@ -1,0 +1,84 @@
+"""Who may do what in moderation, on one page; as `forum/permissions.py`, whose conditions it combines."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from forum.members import Role, Standing, Viewer
+from forum.permissions import Condition, ask, is_active
+from forum.posts import PostPlace
+
+
+class Act(StrEnum):
+    """Everything that somebody may or may not do about others' words."""
+
+    REPORT_POST = "report this post"
+    SEE_QUEUE = "see the queue"
+    WORK_ON_CASE = "work on this case"
+    DECIDE_CASE = "decide this case"
+    HEAR_APPEAL = "hear this appeal"
+    READ_LOG = "read the log"
+    WRITE_RULES = "write the rules"
+    NAME_TEAM = "name a board's moderators"
+
+
+def is_not_its_author(viewer: Viewer, place: PostPlace) -> str | None:
+    """The viewer did not write the post."""
+    return "This is your own post: you can edit or withdraw it." if place.post.author_id == viewer.id else None
+
+
+def moderates_somewhere(viewer: Viewer, _subject: object) -> str | None:
+    """The viewer moderates the forum or a board of it, or hears appeals as an administrator."""
+    works = viewer.moderated_boards or viewer.roles & {Role.MODERATOR, Role.ADMINISTRATOR}
+    return None if works else "Only moderators may do this."
+
+
+def moderates_its_board(viewer: Viewer, case: Any) -> str | None:
+    """The viewer moderates the board on which the case's post stands."""
+    return None if viewer.moderates(case.board_id) else "Only moderators of this board may do this."
+
+
+def administers(viewer: Viewer, _subject: object) -> str | None:
+    """The viewer is an administrator."""
+    return None if Role.ADMINISTRATOR in viewer.roles else "Only administrators may do this."
+
+
+def administers_where_no_moderator_can(viewer: Viewer, case: Any) -> str | None:
+    """The viewer is an administrator, and no other moderator is left to hear the appeal."""
+    if case.hearers == "moderator":
+        return "Another moderator of this board hears this appeal."
+    return administers(viewer, case)
+
+
+def is_in_good_standing(viewer: Viewer, _subject: object) -> str | None:
+    """Nobody who was silenced moderates."""
+    return None if viewer.standing == Standing.ACTIVE else f"Your account is {viewer.standing}."
+
+
+def hears_appeals_here(viewer: Viewer, case: Any) -> str | None:
+    """A moderator of the board; an administrator where no other moderator can."""
+    if moderates_its_board(viewer, case) is None:
+        return None
+    return administers_where_no_moderator_can(viewer, case)
+
+
+PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
+    Act.REPORT_POST: [is_active, is_not_its_author],
+    Act.SEE_QUEUE: [is_in_good_standing, moderates_somewhere],
+    Act.WORK_ON_CASE: [is_in_good_standing, moderates_its_board],
+    Act.DECIDE_CASE: [is_in_good_standing, moderates_its_board],
+    Act.HEAR_APPEAL: [is_in_good_standing, hears_appeals_here],
+    Act.READ_LOG: [is_in_good_standing, moderates_somewhere],
+    Act.WRITE_RULES: [is_in_good_standing, administers],
+    Act.NAME_TEAM: [is_in_good_standing, administers],
+}
+
+
+def allow(act: Act, viewer: Viewer, subject: object = None) -> None:
+    """Return when the viewer may do this; raise NotSignedIn for a guest, Forbidden with the reason otherwise."""
+    ask(PERMISSIONS[act], act, viewer, subject)
+
+
+def refusal(act: Act, viewer: Viewer, subject: object = None) -> str | None:
+    """Why the viewer may not do this, or None when they may: for screens that say it beforehand."""
+    return next((reason for condition in PERMISSIONS[act] if (reason := condition(viewer, subject))), None)

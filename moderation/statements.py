@@ -1,0 +1,58 @@
+"""Statements of reasons: what an author is told of a decision, once and for good.
+
+The fields are those that article 17(3) of the EU Digital Services Act (Regulation 2022/2065) asks for: the
+measure, where it holds and how long; the facts, and whether somebody's notice led to them; whether
+anything was automated; the law, or the rule and why it was broken; the ways to have it looked at again.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel, col
+
+from forum.database import Moment, Query, columns, new_id, query
+from forum.members import Viewer
+
+# Article 20(1): at least six months.
+SHORTEST_APPEAL = timedelta(days=183)
+
+
+class Statement(SQLModel, table=True):
+    """One decision, told to one author. Triggers refuse to change or delete it."""
+
+    __tablename__ = "statement"
+    __table_args__ = (
+        UniqueConstraint("decision_id"),
+        CheckConstraint("initiative IN ('report', 'hold', 'moderator')", name="initiative"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    decision_id: UUID = Field(foreign_key="decision.id")
+    member_id: UUID = Field(foreign_key="member.id", index=True)
+    post_id: int = Field(sa_type=BigInteger, foreign_key="post.id")
+    measures: list[dict[str, Any]] = Field(sa_type=JSONB, description="Each with its kind and until when it holds")
+    excerpts: list[str] = Field(sa_type=JSONB, description="The words that it is about")
+    reason: str = Field(description="The facts, and why the rule or law was broken, in the moderator's words")
+    rules: list[dict[str, Any]] = Field(sa_type=JSONB, description="Number, version, title and text, as they stood")
+    law: str | None = Field(description="For illegal content: the law")
+    initiative: str = Field(description="Whether a report, a hold before publication or a moderator began it")
+    automated_detection: bool
+    automated_decision: bool
+    issued_at: datetime = Field(sa_type=Moment)
+    appeal_until: datetime = Field(sa_type=Moment)
+
+
+def of_member(viewer: Viewer) -> Query:
+    """The statements that the viewer received, newest first."""
+    return query(*columns(Statement)).where(col(Statement.member_id) == viewer.id).order_by(col(Statement.id).desc())
+
+
+async def issue(session: AsyncSession, statement: Statement) -> Statement:
+    """Tell it: from here on it never changes."""
+    session.add(statement)
+    await session.flush()
+    return statement

@@ -1,0 +1,456 @@
+"""Members: who may join under which name, what others learn of them, and which roles they were given."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import func, select
+from sqlmodel import col
+
+from forum import audit, boards, clock, members, passwords
+from forum.api.dependencies import House
+from forum.errors import Conflict, Forbidden, Invalid, NotFound
+from forum.members import GUEST, Member, Role, RoleGrant, RulesEdition, Standing, Viewer
+from forum.settings import Settings
+from tests import make
+
+API = "/api/v1"
+NOW = datetime(2026, 7, 27, 9, 0, tzinfo=UTC)
+
+
+async def _joined(house: House) -> int:
+    async with house.database.work() as session:
+        return (await session.execute(select(func.count()).select_from(Member))).scalar_one()
+
+
+def _pointers(response: httpx.Response) -> list[str]:
+    return [fault["pointer"] for fault in response.json()["errors"]]
+
+
+# Joining.
+
+
+async def test_who_joins_is_told_their_own_profile(house: House, guest: httpx.AsyncClient) -> None:
+    wish = make.joining("Quiet-Heron", name="  Quiet   Heron ")
+    joined = await guest.post(f"{API}/members", json=wish)
+    assert joined.status_code == 201, joined.text
+    assert joined.headers["location"] == f"{API}/members/quiet-heron"
+    profile = joined.json()
+    assert profile.pop("id")
+    assert datetime.fromisoformat(profile.pop("joined_at")) <= clock.now()
+    assert profile == {
+        "handle": "quiet-heron",
+        "name": "Quiet Heron",
+        "title": None,
+        "email": "Quiet-Heron@example.org",
+        "email_verified": False,
+        "roles": [],
+        "moderated_boards": [],
+        "standing": "active",
+        "rules_version": None,
+    }
+    async with house.database.work() as session:
+        kept = await members.by_handle(session, "quiet-heron")
+    assert kept.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert make.PASSWORD not in kept.password_hash
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"handle": "ab"}, "#/handle"),
+        ({"handle": "two words"}, "#/handle"),
+        ({"handle": "x" * 31}, "#/handle"),
+        ({"handle": "heron\x00"}, "#/handle"),
+        ({"handle": "admin"}, "#/handle"),
+        ({"handle": "M0dеrаtоr"}, "#/handle"),
+        ({"name": "Staff"}, "#/name"),
+        ({"name": "s.t-a f_f"}, "#/name"),
+        ({"name": "МОDЕRАТОR"}, "#/name"),  # in Cyrillic capitals, of which only these look Latin
+        ({"name": "\u3164"}, "#/name"),
+        ({"name": ""}, "#/name"),
+        ({"email": "nonsense"}, "#/email"),
+        ({"email": "a@b"}, "#/email"),
+        ({"password": "short"}, "#/password"),
+        ({"password": "passwordpassword"}, "#/password"),
+        ({"rules_version": 99}, "#/rules_version"),
+        ({"role": "administrator"}, "#/role"),
+        ({"standing": "active"}, "#/standing"),
+    ],
+)
+async def test_what_cannot_be_accepted_is_refused_where_it_is(
+    house: House, guest: httpx.AsyncClient, changes: dict[str, Any], pointer: str
+) -> None:
+    refused = await guest.post(f"{API}/members", json=make.joining("heron") | changes)
+    assert refused.status_code == 422, refused.text
+    assert _pointers(refused) == [pointer]
+    assert await _joined(house) == 0
+
+
+@pytest.mark.parametrize("handle", ["zoë", "ольга", "فاطمة", "हिन्दी", "さくら"])
+async def test_people_of_every_script_can_join_be_found_and_sign_in(guest: httpx.AsyncClient, handle: str) -> None:
+    joined = await guest.post(f"{API}/members", json=make.joining(handle, email="somebody@example.org"))
+    assert joined.status_code == 201, joined.text
+    assert (await guest.get(joined.headers["location"])).json()["handle"] == handle
+    signed_in = await guest.post(f"{API}/sessions", json=make.signing_in(handle.upper()))
+    assert signed_in.json()["member"]["handle"] == handle
+
+
+@pytest.mark.parametrize(
+    ("handle", "said"),
+    [
+        ("heron", "is taken"),
+        ("HERON", "is taken"),
+        ("ｈｅｒｏｎ", "is taken"),
+        ("he\u200dron", "is taken"),
+        ("he-ron", "looks like another member's"),
+        ("h\u0435r\u043en", "looks like another member's"),  # Cyrillic
+        ("hér0n", "looks like another member's"),
+    ],
+)
+async def test_a_handle_that_another_member_could_be_taken_for_says_so(
+    house: House, guest: httpx.AsyncClient, handle: str, said: str
+) -> None:
+    await make.member(house, "heron")
+    refused = await guest.post(f"{API}/members", json=make.joining(handle, email="other@example.org"))
+    assert refused.status_code == 409
+    assert _pointers(refused) == ["#/handle"]
+    assert said in refused.json()["detail"]
+    assert await _joined(house) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "pointer"),
+    [
+        ({"handle": "suzie"}, 409, "#/handle"),
+        ({"handle": "suz1e"}, 422, "#/handle"),
+        ({"handle": "susanne"}, 422, "#/handle"),  # what Suzie is called, not her handle
+        ({"handle": "heron", "name": "Suz\u0456e"}, 422, "#/name"),
+        ({"handle": "heron", "name": "НЕIDЕ"}, 422, "#/name"),
+        ({"handle": "heron", "name": "S U S A N N E"}, 422, "#/name"),
+        ({"handle": "heron", "name": "Suzanna"}, 201, None),
+        ({"handle": "heron2", "name": "Bittern"}, 201, None),  # ordinary members share display names
+    ],
+)
+async def test_nobody_looks_like_somebody_who_works_here(
+    house: House, guest: httpx.AsyncClient, changes: dict[str, Any], status: int, pointer: str | None
+) -> None:
+    await make.member(house, "bittern")
+    await make.member(house, "heide", Role.MODERATOR)
+    suzie = await make.member(house, "suzie", Role.ADVISER)
+    async with house.database.work() as session:
+        await members.rename(session, await session.merge(suzie), "Susanne")
+    answer = await guest.post(f"{API}/members", json=make.joining("somebody") | changes)
+    assert answer.status_code == status, answer.text
+    if pointer:
+        assert _pointers(answer) == [pointer]
+
+
+async def test_who_moderates_one_board_only_is_protected_like_all_staff(house: House, guest: httpx.AsyncClient) -> None:
+    await make.board(house)
+    await make.member(house, "marcus", boards=("new-here",))
+    refused = await guest.post(f"{API}/members", json=make.joining("heron", name="Marcus"))
+    assert (refused.status_code, _pointers(refused)) == (422, ["#/name"])
+
+
+async def test_an_address_that_has_an_account_gets_exactly_the_same_answer(guest: httpx.AsyncClient) -> None:
+    first = await guest.post(f"{API}/members", json=make.joining("heron", email="shared@example.org"))
+    second = await guest.post(f"{API}/members", json=make.joining("bittern", email="shared@example.org"))
+    unknown = await guest.post(f"{API}/members", json=make.joining("curlew", email="fresh@example.org"))
+    assert first.status_code == second.status_code == unknown.status_code == 201
+    assert first.json().keys() == second.json().keys() == unknown.json().keys()
+    assert second.headers.keys() == unknown.headers.keys()
+    own = {"id", "handle", "name", "email", "joined_at"}
+    assert {key: value for key, value in second.json().items() if key not in own} == {
+        key: value for key, value in unknown.json().items() if key not in own
+    }
+    for handle in ("heron", "bittern"):
+        signed_in = await guest.post(f"{API}/sessions", json=make.signing_in(handle))
+        assert (signed_in.status_code, signed_in.json()["member"]["handle"]) == (201, handle)
+
+
+async def test_two_who_want_one_handle_at_the_same_moment_do_not_both_get_it(
+    house: House, guest: httpx.AsyncClient
+) -> None:
+    wishes = [make.joining("heron", email=f"{number}@example.org") for number in range(4)]
+    answers = await asyncio.gather(*(guest.post(f"{API}/members", json=wish) for wish in wishes))
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+    assert await _joined(house) == 1
+
+
+async def test_the_version_of_the_rules_that_somebody_accepts_is_kept(house: House, guest: httpx.AsyncClient) -> None:
+    async with house.database.work() as session:
+        session.add(RulesEdition(version=3, since=NOW))
+    joined = await guest.post(f"{API}/members", json=make.joining("heron", rules_version=3))
+    assert joined.json()["rules_version"] == 3
+
+
+async def test_a_name_passes_the_gate_before_anybody_reads_it(settings: Settings) -> None:
+    gate = make.HoldingGate()
+    async with make.application(settings, gate) as app, make.client(app) as guest:
+        refused = await guest.post(f"{API}/members", json=make.joining("heron", name="HOLD me"))
+        assert (refused.status_code, _pointers(refused)) == (422, ["#/name"])
+        assert await _joined(app.state.house) == 0
+        async with make.signed_in(app, "heron") as heron:
+            refused = await heron.patch(f"{API}/me", json={"name": "Please HOLD"})
+            assert (refused.status_code, _pointers(refused)) == (422, ["#/name"])
+            assert (await heron.get(f"{API}/me")).json()["name"] == "Heron"
+    assert [submission.texts for submission in gate.judged] == [("HOLD me",), ("Please HOLD",)]
+
+
+# Profiles and cards.
+
+
+async def test_a_new_name_is_seen_at_once(app: FastAPI, guest: httpx.AsyncClient) -> None:
+    async with make.signed_in(app, "heron") as heron:
+        assert (await heron.get(f"{API}/me")).json()["name"] == "Heron"
+        changed = await heron.patch(f"{API}/me", json={"name": " Grey  Heron "})
+        assert (changed.status_code, changed.json()["name"]) == (200, "Grey Heron")
+        assert (await heron.get(f"{API}/me")).json()["name"] == "Grey Heron"
+    assert (await guest.get(f"{API}/members/heron")).json()["name"] == "Grey Heron"
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("Suzie", 422), ("Admin", 422), ("\u200b", 422), ("x" * 61, 422), ("Heron", 200), ("Bittern", 200)],
+)
+async def test_a_new_name_is_held_to_the_same_rules(app: FastAPI, house: House, name: str, status: int) -> None:
+    await make.member(house, "suzie", Role.ADVISER)
+    await make.member(house, "bittern")
+    async with make.signed_in(app, "heron") as heron:
+        answer = await heron.patch(f"{API}/me", json={"name": name})
+        assert answer.status_code == status, answer.text
+        if status != 200:
+            assert _pointers(answer) == ["#/name"]
+
+
+async def test_staff_may_keep_their_own_name(app: FastAPI) -> None:
+    async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
+        assert (await suzie.patch(f"{API}/me", json={"name": "SUZIE"})).status_code == 200
+
+
+async def test_a_card_tells_what_everybody_may_know_and_no_more(
+    app: FastAPI, house: House, guest: httpx.AsyncClient
+) -> None:
+    await make.board(house)
+    await make.board(house, "staff-room", readers=("moderator",))
+    heron = await make.member(house, "heron", boards=("staff-room",))
+    await make.thread(house, "heron")
+    await make.thread(house, "heron", "staff-room")
+    card = await guest.get(f"{API}/members/Heron")
+    assert card.status_code == 200
+    shown = card.json()
+    assert datetime.fromisoformat(shown.pop("joined_at")) == heron.joined_at
+    assert shown == {"handle": "heron", "name": "Heron", "title": None, "posts": 1, "adviser": None}
+    async with make.signed_in(app, "marcus", Role.MODERATOR) as marcus:
+        assert (await marcus.get(f"{API}/members/heron")).json()["posts"] == 2
+
+
+async def test_an_adviser_carries_their_organisation_on_the_card(house: House, guest: httpx.AsyncClient) -> None:
+    await make.member(house, "suzie", Role.ADVISER)
+    badge = {"title": "Online adviser", "organisation": "Example Family Charity"}
+    assert (await guest.get(f"{API}/members/suzie")).json()["adviser"] == badge
+
+
+async def test_several_cards_come_at_once_and_strangers_are_left_out(house: House, guest: httpx.AsyncClient) -> None:
+    for handle in ("heron", "bittern", "curlew"):
+        await make.member(house, handle)
+    asked = [("handle", "HERON"), ("handle", "bittern"), ("handle", "nobody"), ("handle", "heron")]
+    page = (await guest.get(f"{API}/members", params=asked)).json()
+    assert [card["handle"] for card in page["items"]] == ["bittern", "heron"]
+    assert page["next"] is None
+
+
+async def test_nobody_has_a_card_who_does_not_exist(guest: httpx.AsyncClient) -> None:
+    answer = await guest.get(f"{API}/members/nobody")
+    assert (answer.status_code, answer.json()["detail"]) == (404, "There is no such member.")
+    assert (await guest.get(f"{API}/members", params={"handle": "nobody"})).json()["items"] == []
+
+
+async def test_only_its_owner_reads_a_profile(guest: httpx.AsyncClient) -> None:
+    assert (await guest.get(f"{API}/me")).status_code == 401
+    assert (await guest.patch(f"{API}/me", json={"name": "Heron"})).status_code == 401
+
+
+async def test_a_profile_tells_the_roles_and_the_boards(app: FastAPI, house: House) -> None:
+    for slug in ("new-here", "court"):
+        await make.board(house, slug)
+    async with make.signed_in(app, "marcus", Role.ADVISER, boards=("new-here", "court")) as marcus:
+        profile = (await marcus.get(f"{API}/me")).json()
+    assert (profile["roles"], profile["moderated_boards"]) == (["adviser", "moderator"], ["court", "new-here"])
+
+
+# Standing.
+
+
+@pytest.mark.parametrize(
+    ("given", "counts"),
+    [
+        ([], Standing.ACTIVE),
+        ([(Standing.SILENCED, None)], Standing.SILENCED),
+        ([(Standing.SILENCED, timedelta(seconds=1))], Standing.SILENCED),
+        ([(Standing.SILENCED, timedelta(0))], Standing.ACTIVE),
+        ([(Standing.SUSPENDED, -timedelta(days=1))], Standing.ACTIVE),
+        ([(Standing.BANNED, None)], Standing.BANNED),
+        ([(Standing.BANNED, None), (Standing.SILENCED, None)], Standing.BANNED),
+        ([(Standing.SILENCED, None), (Standing.SUSPENDED, timedelta(days=1))], Standing.SUSPENDED),
+        ([(Standing.SILENCED, None), (Standing.SUSPENDED, timedelta(0))], Standing.SILENCED),
+    ],
+)
+async def test_the_gravest_measure_counts_until_it_has_run_out(
+    house: House, given: list[tuple[Standing, timedelta | None]], counts: Standing
+) -> None:
+    heron, other = await make.member(house, "heron"), await make.member(house, "bittern")
+    async with house.database.work() as session:
+        for standing, lasts in given:
+            until = None if lasts is None else NOW + lasts
+            await members.sanction(session, heron.id, standing, NOW - timedelta(days=2), until)
+        assert await members.standing_of(session, heron.id, NOW) == counts
+        assert await members.standing_of(session, other.id, NOW) == Standing.ACTIVE
+
+
+async def test_a_measure_that_is_lifted_was_never_there(app: FastAPI, house: House) -> None:
+    async with make.signed_in(app, "heron") as heron:
+        async with house.database.work() as session:
+            member = await members.by_handle(session, "heron")
+            given = await members.sanction(session, member.id, Standing.SILENCED, clock.now(), None)
+        assert (await heron.get(f"{API}/me")).json()["standing"] == "silenced"
+        async with house.database.work() as session:
+            await members.lift(session, given.id)
+        assert (await heron.get(f"{API}/me")).json()["standing"] == "active"
+
+
+@pytest.mark.parametrize(
+    ("viewer", "is_new"),
+    [
+        (GUEST, False),
+        (Viewer(joined_at=NOW), True),
+        (Viewer(joined_at=NOW - timedelta(days=3, seconds=-1)), True),
+        (Viewer(joined_at=NOW - timedelta(days=3)), False),
+        (Viewer(joined_at=NOW, roles=frozenset({Role.ADVISER})), False),
+        (Viewer(joined_at=NOW, moderated_boards=frozenset({1})), False),
+    ],
+)
+def test_a_newcomer_joined_less_than_three_days_ago_and_has_no_role(viewer: Viewer, is_new: bool) -> None:
+    assert viewer.is_newcomer(3, NOW) is is_new
+
+
+def test_a_guest_writes_nothing() -> None:
+    with pytest.raises(RuntimeError):
+        _ = GUEST.member_id
+
+
+# Roles.
+
+
+async def _acts(house: House) -> list[tuple[str, str, dict[str, Any]]]:
+    entries = select(col(audit.AuditEntry.act), col(audit.AuditEntry.subject_id), col(audit.AuditEntry.details))
+    of_members = entries.where(col(audit.AuditEntry.subject_kind) == "member").order_by(col(audit.AuditEntry.number))
+    async with house.database.work() as session:
+        return [(row.act, row.subject_id, row.details) for row in (await session.execute(of_members)).all()]
+
+
+async def _grant(house: House, handle: str, role: Role, board_id: int | None = None) -> None:
+    async with house.database.work() as session:
+        await members.grant(session, await members.by_handle(session, handle), role, NOW, board_id=board_id)
+
+
+async def _revoke(house: House, handle: str, role: Role, board_id: int | None = None) -> None:
+    async with house.database.work() as session:
+        await members.revoke(session, await members.by_handle(session, handle), role, NOW, board_id=board_id)
+
+
+async def test_every_role_that_is_given_or_taken_is_in_the_record(house: House) -> None:
+    board = await make.board(house)
+    chief = await make.member(house, "chief")
+    marcus = await make.member(house, "marcus")
+    given = [
+        (Role.MODERATOR, board.id),
+        (Role.MODERATOR, None),
+        (Role.SAFEGUARDING_LEAD, None),
+        (Role.ADMINISTRATOR, None),
+    ]
+    async with house.database.work() as session:
+        someone = await members.by_handle(session, "Marcus")
+        for role, board_id in given:
+            await members.grant(session, someone, role, NOW, board_id=board_id, by=chief.id)
+        for role, board_id in given:
+            await members.revoke(session, someone, role, NOW, board_id=board_id, by=chief.id)
+        await audit.verify(session)
+    assert await _acts(house) == [
+        (act, str(marcus.id), {"role": role, "board": board_id})
+        for act in ("role.granted", "role.revoked")
+        for role, board_id in given
+    ]
+    async with house.database.work() as session:
+        assert (await session.execute(select(audit.AuditEntry.actor_id).distinct())).scalars().all() == [None, chief.id]
+
+
+async def test_a_role_is_of_the_whole_forum_or_of_one_board(house: House) -> None:
+    board, other = await make.board(house), await make.board(house, "court")
+    await make.member(house, "marcus", boards=("new-here",))
+    await make.member(house, "miriam", Role.MODERATOR)
+    marcus, miriam = await make.viewer(house, "marcus"), await make.viewer(house, "miriam")
+    assert (marcus.moderates(board.id), marcus.moderates(other.id)) == (True, False)
+    assert (miriam.moderates(board.id), miriam.moderates(other.id)) == (True, True)
+    assert marcus.is_staff
+    assert miriam.is_staff
+    assert marcus.audiences == miriam.audiences == ("everyone", "member", "moderator")
+
+
+async def test_a_role_is_given_once(house: House) -> None:
+    board = await make.board(house)
+    await make.member(house, "marcus", Role.MODERATOR, boards=("new-here",))
+    for board_id in (None, board.id):
+        with pytest.raises(Conflict, match="marcus is moderator already"):
+            await _grant(house, "marcus", Role.MODERATOR, board_id)
+    assert len(await _acts(house)) == 2
+
+
+async def test_a_role_that_nobody_has_cannot_be_taken(house: House) -> None:
+    board = await make.board(house)
+    await make.member(house, "marcus", boards=("new-here",))
+    for role, board_id in ((Role.ADMINISTRATOR, None), (Role.MODERATOR, None)):
+        with pytest.raises(NotFound, match=f"marcus is not {role}"):
+            await _revoke(house, "marcus", role, board_id)
+    await _revoke(house, "marcus", Role.MODERATOR, board.id)
+    assert not (await make.viewer(house, "marcus")).is_staff
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role != Role.MODERATOR])
+async def test_only_a_moderators_role_is_for_one_board(house: House, role: Role) -> None:
+    board = await make.board(house)
+    await make.member(house, "marcus")
+    with pytest.raises(Invalid, match="Only a moderator's role"):
+        await _grant(house, "marcus", role, board.id)
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_nobody_with_a_short_password_is_given_a_role(house: House, guest: httpx.AsyncClient, role: Role) -> None:
+    short = "heron!tea+9kt"
+    assert passwords.MEMBER_MIN <= len(short) < passwords.STAFF_MIN
+    assert (await guest.post(f"{API}/members", json=make.joining("curlew", password=short))).status_code == 201
+    with pytest.raises(Forbidden, match="at least 15 characters"):
+        await _grant(house, "curlew", role)
+    async with house.database.work() as session:
+        assert (await session.execute(select(func.count()).select_from(RoleGrant))).scalar_one() == 0
+    assert await _acts(house) == []
+
+
+async def test_roles_go_with_a_board_that_goes(house: House) -> None:
+    board = await make.board(house)
+    await make.member(house, "marcus", boards=("new-here",))
+    async with house.database.work() as session:
+        await session.delete(await session.get(boards.Board, board.id))
+    assert not (await make.viewer(house, "marcus")).is_staff
+
+
+async def test_by_handle_finds_however_it_is_typed_or_says_that_there_is_none(house: House) -> None:
+    heron = await make.member(house, "heron")
+    async with house.database.work() as session:
+        assert (await members.by_handle(session, "HERON")).id == heron.id
+        with pytest.raises(NotFound, match="There is no member called nobody"):
+            await members.by_handle(session, "nobody")

@@ -1,0 +1,288 @@
+"""Passwords: long rather than odd, hashed with argon2id, and old boards' hashes still open the door once."""
+
+import base64
+import hashlib
+import hmac
+from typing import Any
+
+import argon2
+import bcrypt
+import httpx
+import pytest
+from fastapi import FastAPI
+from passlib.hash import argon2 as argon2_hash
+from passlib.hash import phpass
+from sqlalchemy import update
+from sqlmodel import col
+
+from forum import members, passwords
+from forum.api.dependencies import House
+from forum.errors import Invalid
+from forum.members import Member, Role
+from tests import make
+
+API = "/api/v1"
+OURS = "$argon2id$v=19$m=19456,t=2,p=1$"
+SENTENCE = "four quiet herons dancing"
+LONG = "Every heron of the northern shore " * 3  # more than the 72 bytes that bcrypt reads
+ABOUT = ("quiet-heron", "Wilhelmina Strudel", "margaretwilliamson1974@example.org")
+
+
+# New passwords.
+
+
+@pytest.mark.parametrize(
+    ("password", "staff", "is_taken"),
+    [
+        ("tea+9kt!v", False, False),  # 9
+        ("tea+9kt!vq", False, True),  # 10
+        ("tea+9kt!vq7wuz", True, False),  # 14
+        ("tea+9kt!vq7wuzx", True, True),  # 15
+        (SENTENCE, True, True),
+        ((SENTENCE * 11)[:256], False, True),
+        ((SENTENCE * 11)[:257], False, False),
+        ("🦩🪿🦢🐦🦆🦉🦜🐧🐔🦚", False, True),  # ten characters, however many bytes
+        ("äöü ß ñ é ø å", False, True),
+        ("   tab\tand\nnewline   ", False, True),
+        ("", False, False),
+    ],
+)
+async def test_a_password_has_10_to_256_characters_of_any_kind_and_staffs_has_15(
+    password: str, staff: bool, is_taken: bool
+) -> None:
+    if is_taken:
+        kept = await passwords.hash_new(password, about=(), staff=staff, pointer="#/password")
+        assert kept.startswith(OURS)
+        assert await passwords.check(password, kept) == (True, None)
+    else:
+        with pytest.raises(Invalid) as refused:
+            await passwords.hash_new(password, about=(), staff=staff, pointer="#/new")
+        assert refused.value.pointer == "#/new"
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "passwordpassword",
+        "1234567890123",
+        "qwertyuiopasdf",
+        "aaaaaaaaaaaaaaaaaaaaaaaa",
+        "P@ssw0rd2024",
+        "quiet-heron",
+        "QuietHeron1",
+        "wilhelmina1",
+        "margaretwilliamson1974",  # the address without its host
+        "margaretwilliamson1974@example.org",
+        "a" * 200,
+        "a" * 72 + "b",
+    ],
+)
+async def test_a_password_that_is_easily_guessed_is_refused_in_words(password: str) -> None:
+    with pytest.raises(Invalid, match="too easily guessed") as refused:
+        await passwords.hash_new(password, about=ABOUT, pointer="#/password")
+    assert refused.value.pointer == "#/password"
+    assert password not in refused.value.detail
+
+
+async def test_every_character_of_a_long_password_counts() -> None:
+    kept = await passwords.hash_new(LONG + "1", about=(), pointer="#/password")
+    assert await passwords.check(LONG + "1", kept) == (True, None)
+    assert await passwords.check(LONG + "2", kept) == (False, None)
+    assert await passwords.check(LONG, kept) == (False, None)
+
+
+async def test_two_members_with_one_password_have_different_hashes() -> None:
+    hashes = {await passwords.hash_new(SENTENCE, about=(), pointer="#/password") for _ in range(2)}
+    assert len(hashes) == 2
+
+
+async def test_a_password_that_is_slow_to_judge_is_judged_by_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[str] = []
+    real = passwords.zxcvbn
+
+    def watched(password: str, **options: Any) -> dict[str, Any]:
+        judged.append(password)
+        verdict: dict[str, Any] = real(password, **options)
+        return verdict
+
+    monkeypatch.setattr(passwords, "zxcvbn", watched)
+    many_words_at_once = "4@8({[<369!1|70$5+%2" * 12
+    await passwords.hash_new(many_words_at_once, about=(), pointer="#/password")
+    assert judged == [many_words_at_once[:32]]
+
+
+# Old boards' hashes.
+
+
+def _bcrypt(password: str, kind: str = "$2y$") -> str:
+    """As PHP makes it: it reads no more than 72 bytes."""
+    return bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(4)).decode().replace("$2b$", kind)
+
+
+def _wordpress(password: str) -> str:
+    """As WordPress 6.8 makes it."""
+    digest = hmac.new(b"wp-sha384", password.strip(" \t\n\r\0\x0b").encode(), hashlib.sha384).digest()
+    return "$wp" + _bcrypt(base64.b64encode(digest).decode())
+
+
+OLD = {
+    "phpBB 3.0": phpass.using(ident="H", rounds=8).hash(SENTENCE),
+    "WordPress before 6.8": phpass.using(ident="P", rounds=8).hash(SENTENCE),
+    "phpBB 3.1, $2y$": _bcrypt(SENTENCE),
+    "an old PHP, $2a$": _bcrypt(SENTENCE, "$2a$"),
+    "phpBB 3.3, argon2id": argon2_hash.using(type="ID", memory_cost=1024, rounds=1, parallelism=1).hash(SENTENCE),
+    "phpBB 3.3, argon2i": argon2_hash.using(type="I", memory_cost=1024, rounds=1, parallelism=1).hash(SENTENCE),
+    "WordPress 6.8": _wordpress(SENTENCE),
+}
+
+
+@pytest.mark.parametrize("board", OLD)
+async def test_who_comes_from_an_old_board_signs_in_and_is_kept_in_our_way(
+    house: House, guest: httpx.AsyncClient, board: str
+) -> None:
+    await make.member(house, "heron")
+    await _keep(house, OLD[board])
+    wrong = await guest.post(f"{API}/sessions", json=make.signing_in("heron", SENTENCE + "!"))
+    assert wrong.status_code == 401
+    assert await _kept(house) == OLD[board]
+    for _ in range(2):  # with the old hash, then with ours
+        right = await guest.post(f"{API}/sessions", json=make.signing_in("heron", SENTENCE))
+        assert right.status_code == 201
+        assert (await _kept(house)).startswith(OURS)
+
+
+@pytest.mark.parametrize(
+    ("kept", "password", "is_right"),
+    [
+        (_bcrypt(LONG), LONG, True),  # PHP read 72 bytes of it; more must not fail
+        (_bcrypt(LONG), LONG[:72] + "whatever", True),
+        (_bcrypt(LONG), LONG[:71], False),
+        (_bcrypt("ж" * 50), "ж" * 50, True),  # 100 bytes
+        (_bcrypt("x" * 71 + "ж"), "x" * 71 + "ж", True),  # cut in the middle of a letter
+        (_wordpress(LONG), LONG, True),
+        (_wordpress(LONG + "1"), LONG + "2", False),
+        (_wordpress("  spaced  "), "spaced", True),  # WordPress trims, as PHP does
+        (_wordpress("\u00a0spaced"), "\u00a0spaced", True),  # and PHP leaves other spaces alone
+        (_wordpress("\u00a0spaced"), "spaced", False),
+        (phpass.using(ident="H", rounds=8).hash(LONG), LONG, True),
+    ],
+)
+async def test_an_old_hash_is_read_as_the_old_board_read_it(kept: str, password: str, is_right: bool) -> None:
+    right, renewed = await passwords.check(password, kept)
+    assert right is is_right
+    assert (renewed is not None) is is_right
+    if renewed:
+        assert await passwords.check(password, renewed) == (True, None)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "",
+        "*",
+        "!",
+        "d41d8cd98f00b204e9800998ecf8427e",
+        "$wp",
+        "$wp$2y$10$bad",
+        "$2y$10$bad",
+        "$P$Bbad",
+        "$argon2id$bad",
+    ],
+)
+async def test_an_account_without_a_password_is_opened_by_none(
+    house: House, guest: httpx.AsyncClient, kept: str
+) -> None:
+    await make.member(house, "heron")
+    await _keep(house, kept)
+    for password in (SENTENCE, "", kept):
+        answer = await guest.post(f"{API}/sessions", json=make.signing_in("heron", password))
+        assert answer.status_code == 401, answer.text
+
+
+# Nothing tells whether there is an account.
+
+
+@pytest.mark.parametrize("kept", [None, "", "*", "$P$Bbad", OLD["phpBB 3.0"], OLD["WordPress before 6.8"]])
+async def test_a_wrong_password_costs_as_much_work_where_there_is_no_account(
+    monkeypatch: pytest.MonkeyPatch, kept: str | None
+) -> None:
+    ours = await passwords.hash_new(SENTENCE, about=(), pointer="#/password")
+    await passwords.check("wrong", None)  # the first time, it makes the hash that it compares with
+    costs: list[bytes] = []
+    real = argon2.low_level.verify_secret
+
+    def counted(hashed: bytes, *others: Any) -> bool:
+        costs.append(hashed[: len(OURS)])
+        return real(hashed, *others)
+
+    monkeypatch.setattr(argon2.low_level, "verify_secret", counted)
+    assert await passwords.check("wrong", ours) == (False, None)
+    assert await passwords.check("wrong", kept) == (False, None)
+    assert costs == [OURS.encode()] * 2
+
+
+# Changing it.
+
+
+@pytest.mark.parametrize(
+    ("current", "new", "status", "pointer"),
+    [
+        (make.PASSWORD, "a new sentence about terns", 204, None),
+        ("not my password", "a new sentence about terns", 422, "#/current"),
+        ("", "a new sentence about terns", 422, "#/current"),
+        (make.PASSWORD, "short", 422, "#/new"),
+        (make.PASSWORD, "passwordpassword", 422, "#/new"),
+        (make.PASSWORD, "heron@example.org", 422, "#/new"),
+        (make.PASSWORD, "x" * 257, 422, "#/new"),
+    ],
+)
+async def test_a_new_password_needs_the_present_one_and_is_held_to_the_rules(
+    app: FastAPI, guest: httpx.AsyncClient, current: str, new: str, status: int, pointer: str | None
+) -> None:
+    async with make.signed_in(app, "heron") as heron:
+        answer = await heron.put(f"{API}/me/password", json={"current": current, "new": new})
+    assert answer.status_code == status, answer.text
+    if pointer:
+        assert [fault["pointer"] for fault in answer.json()["errors"]] == [pointer]
+    opens = new if status == 204 else make.PASSWORD
+    stays_shut = make.PASSWORD if status == 204 else "a new sentence about terns"
+    assert (await guest.post(f"{API}/sessions", json=make.signing_in("heron", opens))).status_code == 201
+    assert (await guest.post(f"{API}/sessions", json=make.signing_in("heron", stays_shut))).status_code == 401
+
+
+@pytest.mark.parametrize(("new", "status"), [("tea+9kt!vq7wuz", 422), ("tea+9kt!vq7wuzx", 204)])
+async def test_staff_cannot_take_a_short_password(app: FastAPI, new: str, status: int) -> None:
+    async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
+        answer = await suzie.put(f"{API}/me/password", json={"current": make.PASSWORD, "new": new})
+    assert answer.status_code == status, answer.text
+
+
+async def test_who_was_made_staff_a_moment_ago_cannot_take_a_short_password(app: FastAPI, house: House) -> None:
+    async with make.signed_in(app, "marcus") as marcus:
+        assert (await marcus.get(f"{API}/me")).json()["roles"] == []  # and remembered for some seconds
+        async with house.database.work() as session:
+            member = await members.by_handle(session, "marcus")
+            await members.grant(session, member, Role.MODERATOR, member.joined_at)
+        answer = await marcus.put(f"{API}/me/password", json={"current": make.PASSWORD, "new": "tea+9kt!vq"})
+        assert answer.status_code == 422, answer.text
+
+
+@pytest.mark.parametrize(("new", "counts"), [("tea+9kt!vq7wuz", False), ("tea+9kt!vq7wuzx", True)])
+async def test_a_members_new_password_decides_whether_they_can_be_staff(
+    app: FastAPI, house: House, new: str, counts: bool
+) -> None:
+    async with make.signed_in(app, "marcus") as marcus:
+        changed = await marcus.put(f"{API}/me/password", json={"current": make.PASSWORD, "new": new})
+        assert changed.status_code == 204, changed.text
+    async with house.database.work() as session:
+        assert (await members.by_handle(session, "marcus")).staff_password is counts
+
+
+async def _keep(house: House, hashed: str) -> None:
+    async with house.database.work() as session:
+        await session.execute(update(Member).where(col(Member.handle) == "heron").values(password_hash=hashed))
+
+
+async def _kept(house: House) -> str:
+    async with house.database.work() as session:
+        return (await members.by_handle(session, "heron")).password_hash

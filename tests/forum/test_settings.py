@@ -1,0 +1,126 @@
+"""Settings: environment variables become one frozen object, or one sentence."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from forum.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"FORUM_{name.upper()}", raising=False)
+
+
+def test_a_forum_that_is_told_nothing_keeps_to_itself() -> None:
+    settings = Settings()
+    assert (settings.host, settings.port, settings.data) == ("127.0.0.1", 8000, Path("var"))
+    assert settings.database_url is None
+    assert settings.allowed_origins == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("limit", "amount", "window"),
+    [
+        ("sign_in", 10, 300),
+        ("join", 10, 3600),
+        ("posting", 1, 5),
+        ("newcomer_posting", 1, 10),
+        ("editing", 30, 60),
+        ("preview", 60, 60),
+    ],
+)
+def test_the_throttles_have_the_figures_of_the_promise(limit: str, amount: int, window: int) -> None:
+    parsed = Settings().limit(limit)
+    assert (parsed.amount, parsed.get_expiry()) == (amount, window)
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "attribute", "understood"),
+    [
+        ("FORUM_NAME", "Quiet herons", "name", "Quiet herons"),
+        ("FORUM_PORT", "9000", "port", 9000),
+        ("FORUM_DATA", "/srv/forum", "data", Path("/srv/forum")),
+        ("FORUM_POOL_SIZE", "3", "pool_size", 3),
+        ("FORUM_POSTING_LIMIT", "2/1 minute", "posting_limit", "2/1 minute"),
+        ("FORUM_ALLOWED_ORIGINS", "https://a.example", "allowed_origins", {"https://a.example"}),
+        (
+            "FORUM_ALLOWED_ORIGINS",
+            "https://A.example, http://localhost:3000,",
+            "allowed_origins",
+            {"https://a.example", "http://localhost:3000"},
+        ),
+        ("FORUM_ALLOWED_ORIGINS", "", "allowed_origins", frozenset()),
+        ("FORUM_DATABASE_URL", "", "database_url", None),
+    ],
+)
+def test_a_setting_is_read_from_its_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, said: str, attribute: str, understood: Any
+) -> None:
+    monkeypatch.setenv(name, said)
+    assert getattr(Settings(), attribute) == understood
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("FORUM_PORT", "many"),
+        ("FORUM_PORT", "0"),
+        ("FORUM_PORT", "65536"),
+        ("FORUM_POOL_SIZE", "0"),
+        ("FORUM_LOG_LEVEL", "LOUD"),
+        ("FORUM_NEWCOMER_DAYS", "-1"),
+        ("FORUM_SIGN_IN_LIMIT", "often"),
+        ("FORUM_SIGN_IN_LIMIT", "1/1 second; 10/1 hour"),
+        ("FORUM_ALLOWED_ORIGINS", "*"),
+        ("FORUM_ALLOWED_ORIGINS", "https://*.example"),
+        ("FORUM_ALLOWED_ORIGINS", "a.example"),
+        ("FORUM_ALLOWED_ORIGINS", "https://a.example/"),
+        ("FORUM_ALLOWED_ORIGINS", "null"),
+        ("FORUM_DATABASE_URL", "mysql://forum@localhost/forum"),
+        ("FORUM_DATABASE_URL", "localhost"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    monkeypatch.setenv(name, said)
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+    assert f"FORUM_{refused.value.errors()[0]['loc'][0]}".upper() == name
+
+
+@pytest.mark.parametrize(
+    ("said", "understood"),
+    [
+        ("postgresql://forum@db.example/forum", "postgresql+asyncpg://forum@db.example/forum"),
+        ("postgres://forum@db.example:6432/forum", "postgresql+asyncpg://forum@db.example:6432/forum"),
+        ("postgresql+asyncpg://@/forum?host=/run/db", "postgresql+asyncpg://@/forum?host=/run/db"),
+        (
+            "postgresql://u:p@db.example/forum?application_name=x&sslmode=require",
+            "postgresql+asyncpg://u:p@db.example/forum?application_name=x&ssl=require",
+        ),
+        ("postgresql://u:p@db.example/sslmode=x", "postgresql+asyncpg://u:p@db.example/sslmode=x"),
+    ],
+)
+def test_the_databases_address_is_understood_as_its_own_programs_write_it(said: str, understood: str) -> None:
+    assert Settings(database_url=said).sqlalchemy_url == understood
+
+
+def test_without_a_database_there_is_no_address() -> None:
+    with pytest.raises(RuntimeError, match="FORUM_DATABASE_URL"):
+        _ = Settings().sqlalchemy_url
+
+
+def test_a_refused_address_of_a_database_is_not_told_with_its_password() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings(database_url="mysql://forum:a-secret@db.example/forum")
+    assert "a-secret" not in str(refused.value)
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError):
+        Settings().port = 1

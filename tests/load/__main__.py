@@ -1,0 +1,178 @@
+"""`python -m tests.load`: fill a forum, load it, and print how it compares. A table to look at, no verdict."""
+
+import asyncio
+import http.client
+import multiprocessing
+import os
+import platform
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import psutil
+import typer
+import uvloop
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from forum import database, embedded
+from forum.settings import Settings
+from tests import make
+from tests.load import ceilings, seed
+from tests.load.ceilings import Answer, Ceiling
+from tests.load.rounds import CONNECTIONS, FORUM, Kind, Server, Target, measure, of_ceiling, of_forum, rounds_in
+
+STARTING = 30.0  # seconds that a server may take until it answers
+cli = typer.Typer(pretty_exceptions_enable=False)
+out = Console(width=100, highlight=False)
+
+
+@cli.command()
+def main(
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long to measure, once all is written")] = 180,
+    posts: Annotated[int, typer.Option(min=1000, max=10_000_000, help="How many posts there shall be")] = 100_000,
+    database_url: Annotated[
+        str | None, typer.Option("--database", help="postgresql://… of an empty database; without it, one of our own")
+    ] = None,
+) -> None:
+    """Compare what the forum answers with the same bytes as constants, from FastAPI and from bare ASGI."""
+    with tempfile.TemporaryDirectory(prefix="forum-load-") as name, ExitStack() as running:
+        folder = Path(name)
+        url = running.enter_context(_database(folder, database_url))
+        seeded = _filled(url, posts)
+        targets = of_forum(seeded)
+        servers = {FORUM: running.enter_context(_forum(url, folder))}
+        answers = {target.kind.path: _first_answer(servers[FORUM], target) for target in targets}
+        for ceiling in Ceiling:
+            servers[ceiling] = running.enter_context(_constant(ceiling, answers))
+            targets += of_ceiling(ceiling, seeded)
+        share = _measured(targets, servers, seconds)
+        out.print(_table(targets, answers))
+        _say_where(targets, share, asyncio.run(seed.version(url)))
+
+
+@contextmanager
+def _database(folder: Path, url: str | None) -> Iterator[str]:
+    """The address of an empty, migrated database for as long as the block lasts."""
+    if url is None:
+        with embedded.running(folder / "data") as server:
+            database.migrate(server.url)
+            yield server.url
+        return
+    given = Settings(database_url=url).sqlalchemy_url
+    database.migrate(given)
+    if not asyncio.run(seed.is_empty(given)):
+        raise typer.BadParameter("This database has members or boards already: name an empty one.")
+    yield given
+
+
+def _filled(url: str, posts: int) -> seed.Seeded:
+    begun = time.perf_counter()
+    seeded = asyncio.run(seed.seed(url, posts))
+    out.print(f"{seeded.posts:,} posts written in {time.perf_counter() - begun:.1f} s.")
+    return seeded
+
+
+@contextmanager
+def _forum(url: str, folder: Path) -> Iterator[Server]:
+    """The forum as a charity runs it, one process with its access log, but for the throttles."""
+    port, unthrottled = _free_port(), {f"FORUM_{name.upper()}": value for name, value in make.UNTHROTTLED.items()}
+    with (folder / "forum.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "forum", "serve", "--port", str(port)],
+            env={**os.environ, **unthrottled, "FORUM_DATABASE_URL": url},
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+        )
+    try:
+        yield _answering(port, process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def _constant(ceiling: Ceiling, answers: Mapping[Kind, Answer]) -> Iterator[Server]:
+    port = _free_port()
+    process = multiprocessing.get_context("spawn").Process(target=ceilings.serve, args=(ceiling, port, answers))
+    process.start()
+    try:
+        yield _answering(port, process.pid)
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _answering(port: int, pid: int | None) -> Server:
+    """The server of that process, once it accepts connections."""
+    server, deadline = Server(port, psutil.Process(pid)), time.monotonic() + STARTING
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            if time.monotonic() > deadline or server.process.status() == psutil.STATUS_ZOMBIE:
+                raise
+            time.sleep(0.05)
+        else:
+            return server
+
+
+def _first_answer(server: Server, target: Target) -> Answer:
+    """What the forum says to the first request of a target, for the ceilings to repeat."""
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(next(target.requests))
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        return Answer(response.status, response.read())
+
+
+def _measured(targets: Sequence[Target], servers: Mapping[str, Server], seconds: float) -> float:
+    """Measure; how much of one core the load itself took."""
+    bursts = (1 + rounds_in(seconds, len(targets))) * len(targets)
+    begun, worked = time.perf_counter(), time.process_time()
+    with Progress(console=out, transient=True) as progress, asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
+        task = progress.add_task("Measuring", total=bursts)
+        loop.run(measure(targets, servers, seconds, done=lambda: progress.advance(task)))
+    return (time.process_time() - worked) / (time.perf_counter() - begun)
+
+
+def _table(targets: Sequence[Target], answers: Mapping[str, Answer]) -> Table:
+    """Each kind beside its ceilings."""
+    table = Table("", "bytes", "a second", "× (a)", "× (b)", "p50 ms", "p99 ms", "CPU ms", box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for kind in Kind:
+        rows = [target for target in targets if target.kind == kind]
+        ceilings_of_kind = [row for row in rows if row.server != FORUM]
+        for row in rows:
+            ratios = [f"{row.ratio_to(ceiling):.3f}" for ceiling in ceilings_of_kind]
+            times = [f"{1000 * value:.2f}" for value in (row.percentile(50), row.percentile(99), row.cpu)]
+            table.add_row(row.what, f"{len(answers[kind.path].content):,}", f"{row.rate:,.0f}", *ratios, *times)
+        table.add_row()
+    return table
+
+
+def _say_where(targets: Sequence[Target], share: float, version: str) -> None:
+    first, last = (next(target for target in targets if target.what.startswith(name)) for name in ("first", "last"))
+    cores = len(os.sched_getaffinity(0))
+    out.print(f"The last page of the long thread costs {first.ratio_to(last):.2f} times its first page.")
+    out.print(
+        f"{CONNECTIONS} connections, 1 worker, {len(first.rates)} rounds. The load itself took {share:.0%} of a core.\n"
+        f"{cores} cores, {platform.machine()}, Python {platform.python_version()}, PostgreSQL {version}."
+    )
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,263 @@
+"""Whatever ends the forum, and whenever: no process is left behind, and nobody's acknowledged words are lost."""
+
+import asyncio
+import json
+import logging
+import os
+import random
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from tests import make
+from tests.stories.running import Company, Forum, Talk, company, embedded_company, read_whole, started, until
+
+log = logging.getLogger(__name__)
+
+KILLS = int(os.environ.get("FORUM_TEST_KILLS", "5"))
+MEMBERS = 8
+
+# A life of five kills on one data folder: at which moment, and with how many processes that answer.
+FOUNDING, AT_WORK, RECOVERING = "founding", "at work", "recovering"
+LIFE = ((FOUNDING, 1), (AT_WORK, 1), (AT_WORK, 2), (RECOVERING, 2), (AT_WORK, 1))
+
+Stop = Callable[[Forum], None]
+
+
+def terminate(forum: Forum) -> None:
+    """What a supervisor does."""
+    forum.process.terminate()
+
+
+def press_ctrl_c(forum: Forum) -> None:
+    """What a terminal does: every process of the group is told."""
+    os.killpg(forum.process.pid, signal.SIGINT)
+
+
+WAYS_TO_STOP = [terminate, press_ctrl_c]
+
+
+# Killed
+
+
+async def test_killed_at_any_moment_it_leaves_no_process_and_keeps_every_acknowledged_post(tmp_path: Path) -> None:
+    for first in range(0, KILLS, len(LIFE)):
+        folder = tmp_path / str(first)
+        folder.mkdir()
+        talk, there = Talk(), None
+        for moment, workers in LIFE[: KILLS - first]:
+            async with started(folder, "serve", "--workers", workers) as forum:
+                if moment == AT_WORK:
+                    await forum.ready()
+                    there = await _same_company(forum, talk, there)
+                    async with talk.going_on(forum, there):
+                        await _kill_within(forum, 0.1, 1.5)
+                else:
+                    await _kill_within(forum, 0, 2.5)
+                gone = await forum.gone()
+            log.info("killed %s, %d workers: no process %.2f s later", moment, workers, gone)
+        async with started(folder, "serve") as forum:
+            log.info("ready again after %.2f s, %d posts acknowledged", await forum.ready(), len(talk.acknowledged))
+            await _same_company(forum, talk, there)
+
+
+async def _same_company(forum: Forum, talk: Talk, there: Company | None) -> Company:
+    """Those who talked before the kill, and find their words again."""
+    if there is None:
+        return await embedded_company(forum, MEMBERS)
+    await talk.is_kept(forum.http, there)
+    return there
+
+
+async def _kill_within(forum: Forum, earliest: float, latest: float) -> None:
+    moment = random.uniform(earliest, latest)
+    await asyncio.sleep(moment)
+    log.info("killed %.3f s after the last news", moment)
+    forum.process.kill()
+
+
+async def test_a_killed_worker_is_replaced_and_no_acknowledged_post_is_lost(
+    app: FastAPI, guest: httpx.AsyncClient, database_url: str, tmp_path: Path
+) -> None:
+    there, talk = await company(app, MEMBERS), Talk()
+    async with started(tmp_path, "serve", "--workers", 2, FORUM_DATABASE_URL=database_url) as forum:
+        await forum.ready()
+        async with talk.going_on(forum, there):
+            await talk.grows(by=20)
+            old = forum.workers()
+            for worker in old:
+                # Once both are gone, only their successors can answer.
+                worker.kill()
+                assert await until(lambda worker=worker: worker not in forum.workers() and len(forum.workers()) == 2)
+            await talk.grows(by=20)
+        assert not set(old) & set(forum.workers())
+        assert forum.said().count("worker died") == 2
+        assert set(talk.statuses) == {201}
+        forum.process.terminate()
+        assert await forum.ended() == 0
+        await forum.gone()
+    await talk.is_kept(guest, there)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_killed_database_ends_the_forum_which_says_so_and_starts_again_with_every_post(
+    tmp_path: Path, workers: int
+) -> None:
+    talk = Talk()
+    async with started(tmp_path, "serve", "--workers", workers) as forum:
+        await forum.ready()
+        there = await embedded_company(forum, MEMBERS)
+        async with talk.going_on(forum, there):
+            await talk.grows(by=20)
+            forum.postmaster().kill()
+        assert await forum.ended() == 1
+        await forum.gone()
+        assert "PostgreSQL ended by itself" in forum.said()
+        assert set(talk.statuses) <= {201, 503}
+    async with started(tmp_path, "serve") as forum:
+        await forum.ready()
+        await talk.is_kept(forum.http, there)
+
+
+async def test_over_a_database_of_ones_own_a_kill_leaves_no_worker_and_every_acknowledged_post(
+    app: FastAPI, guest: httpx.AsyncClient, database_url: str, tmp_path: Path
+) -> None:
+    there, talk = await company(app, MEMBERS), Talk()
+    async with started(tmp_path, "serve", "--workers", 2, FORUM_DATABASE_URL=database_url) as forum:
+        await forum.ready()
+        async with talk.going_on(forum, there):
+            await talk.grows(by=20)
+            forum.process.kill()
+        await forum.gone()
+    assert set(talk.statuses) == {201}
+    await talk.is_kept(guest, there)
+
+
+# Stopped in order
+
+
+@pytest.mark.parametrize(("stop", "workers"), [(terminate, 1), (press_ctrl_c, 2)])
+async def test_who_is_being_answered_when_it_stops_gets_the_whole_answer(
+    app: FastAPI, guest: httpx.AsyncClient, database_url: str, tmp_path: Path, stop: Stop, workers: int
+) -> None:
+    there, talk, slow = await company(app, MEMBERS), Talk(), await _long_thread(app)
+    elsewhere = replace(there, thread=await make.thread(app.state.house, "heron1"))
+    async with started(tmp_path, "serve", "--workers", workers, FORUM_DATABASE_URL=database_url) as forum:
+        await forum.ready()
+        async with _reading_slowly(forum, slow) as rest, asyncio.TaskGroup() as group:
+            async with _nobody_else_may_write(database_url, there) as waiting:
+                replies = [group.create_task(_reply(forum, there, headers)) for headers in there.members]
+                await waiting(MEMBERS)
+                async with talk.going_on(forum, elsewhere):
+                    await talk.grows(by=20)
+                    stop(forum)
+                    assert await until(lambda: not _listens(forum))
+            assert json.loads(await rest)["next"] is None
+        assert [reply.result().status_code for reply in replies] == [201] * MEMBERS
+        assert await forum.ended() == 0
+        await forum.gone()
+        assert "Traceback" not in forum.said()
+    assert len(await read_whole(guest, there)) == MEMBERS + 1
+    # Nobody is left to wonder: what was stored was also acknowledged.
+    assert set(talk.statuses) == {201}
+    await talk.is_kept(guest, elsewhere, exactly=True)
+
+
+@asynccontextmanager
+async def _nobody_else_may_write(database_url: str, there: Company) -> AsyncIterator[Callable[[int], Any]]:
+    """Until the block ends, whoever replies there waits; gives what waits for so many to wait."""
+    engine = create_async_engine(database_url)
+    async with engine.connect() as holder, engine.connect() as observer:
+        await holder.execute(text(f"SELECT FROM thread WHERE id = {there.thread} FOR UPDATE"))
+        await observer.execution_options(isolation_level="AUTOCOMMIT")
+
+        async def waiting(count: int) -> None:
+            waiters = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            async with asyncio.timeout(30):
+                while (await observer.execute(text(waiters))).rowcount < count:
+                    await asyncio.sleep(0.01)
+
+        yield waiting
+    await engine.dispose()
+
+
+async def _reply(forum: Forum, there: Company, headers: dict[str, str]) -> httpx.Response:
+    async with forum.client(headers) as http:
+        return await http.post(there.posts, json={"body_markdown": "I am still here."})
+
+
+async def _long_thread(app: FastAPI) -> int:
+    """A thread whose page is larger than what the kernel keeps for a slow reader."""
+    thread = await make.thread(app.state.house, "heron1")
+    for _ in range(40):
+        await make.post(app.state.house, "heron1", thread, "😟" * 20_000)
+    return thread
+
+
+@asynccontextmanager
+async def _reading_slowly(forum: Forum, thread: int) -> AsyncIterator[Awaitable[bytes]]:
+    """Somebody on a bad line, who has only the beginning of a long page; gives what reads the rest."""
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    line.connect((forum.http.base_url.host, forum.http.base_url.port))
+    reader, writer = await asyncio.open_connection(sock=line, limit=4096)
+    writer.write(f"GET /api/v1/threads/{thread}/posts?limit=100 HTTP/1.1\r\nHost: forum\r\n\r\n".encode())
+    head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+    assert head.startswith("http/1.1 200 ")
+    yield reader.readexactly(int(head.partition("content-length: ")[2].partition("\r\n")[0]))
+    writer.close()
+
+
+def _listens(forum: Forum) -> bool:
+    """Whether anybody of the forum still takes new connections."""
+    for process in forum.workers() or [psutil.Process(forum.process.pid)]:
+        with suppress(psutil.NoSuchProcess):
+            if any(connection.status == psutil.CONN_LISTEN for connection in process.net_connections("tcp")):
+                return True
+    return False
+
+
+# Interrupted
+
+
+async def test_the_demonstration_interrupted_while_it_starts_leaves_no_process_and_can_be_started_again(
+    tmp_path: Path,
+) -> None:
+    moments = [
+        lambda data: any(data.glob("postgres.new-*/PG_VERSION")),
+        lambda data: (data / "postgres/postmaster.pid").exists(),
+    ]
+    for has_come in moments:
+        async with started(tmp_path, "demo") as forum:
+            assert await until(lambda has_come=has_come, forum=forum: has_come(forum.data))
+            await asyncio.sleep(random.uniform(0, 1))
+            press_ctrl_c(forum)
+            log.info("interrupted: %d", await forum.ended())
+            await forum.gone()
+            assert "Traceback" not in forum.said()
+
+    async with started(tmp_path, "demo") as forum:
+        log.info("demo ready after %.1f s", await forum.ready())
+        before = await _boards(forum)
+        log.info("%s", before)
+        press_ctrl_c(forum)
+        assert await forum.ended() == 0
+        await forum.gone()
+    async with started(tmp_path, "demo") as forum:
+        log.info("demo ready after %.1f s", await forum.ready())
+        assert await _boards(forum) == before
+
+
+async def _boards(forum: Forum) -> dict[str, int]:
+    return {b["slug"]: b["posts"] for b in (await forum.http.get("/api/v1/boards")).json()["items"]}
