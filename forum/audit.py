@@ -52,7 +52,10 @@ class Head:
     def parse(cls, noted: str) -> "Head":
         """The head that `str()` wrote; ValueError when it is not one."""
         number, _, digest = noted.partition(":")
-        return cls(int(number), bytes.fromhex(digest))
+        head = cls(int(number), bytes.fromhex(digest))
+        if len(head.digest) != len(GENESIS):  # half a line copied is no sign of tampering
+            raise ValueError("not a whole digest")
+        return head
 
 
 class ChainBroken(Exception):

@@ -91,6 +91,7 @@ class Reader:
         except DBAPIError as error:
             if not is_passing(error):
                 raise
+        await self._connection.rollback()  # where the connection was lost, this is how another is had
         return (await self._connection.execute(query)).all()
 
     async def row(self, query: Query) -> Record | None:

@@ -59,12 +59,17 @@ async def check(password: str, kept: str | None) -> tuple[bool, str | None]:
 
 
 def _judged_hash(password: str, about: tuple[str, ...], pointer: str) -> str:
-    words = {word for text in about for word in (text, *text.split("@"), *re.split(r"[\W_]+", text)) if word}
-    verdict = zxcvbn(password[:SCORED], user_inputs=sorted(words))
+    verdict = zxcvbn(password[:SCORED], user_inputs=sorted({word[:SCORED] for text in about for word in _words(text)}))
     if verdict["score"] < STRONG_ENOUGH:
         why = verdict["feedback"]["warning"] or "It follows a pattern that is tried early."
         raise Invalid(f"This password is too easily guessed. {why} Three or four unrelated words do well.", pointer)
     return str(_context.hash(password))
+
+
+def _words(text: str) -> list[str]:
+    """A text, its parts, and what is left of it without what parts them: "Su Zie", "Su", "Zie", "SuZie"."""
+    parts = re.split(r"[\W_]+", text)
+    return [word for word in (text, text.partition("@")[0], "".join(parts), *parts) if word]
 
 
 def _check(password: str, kept: str | None) -> tuple[bool, str | None]:

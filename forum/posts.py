@@ -1,5 +1,6 @@
 """Posts: numbered words in a thread, their revisions, and who sees them."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -156,6 +157,17 @@ class Draft:
     def texts(self) -> tuple[str, ...]:
         """Every word that readers would see."""
         return (self.body_markdown, self.content_warning or "")
+
+
+LONG = 4_000  # characters; what reads in less than some 10 ms does not keep other requests waiting
+
+
+async def drafted(body_markdown: str, reply_to: int | None = None, content_warning: str | None = None) -> Draft:
+    """A draft whose body has been read, a long one beside the event loop: hostile ones take half a second."""
+    draft = Draft(body_markdown, reply_to, content_warning)
+    if len(body_markdown) > LONG:
+        await asyncio.to_thread(lambda: draft.parsed)
+    return draft
 
 
 NO_WORDS = Draft("")  # for acts on a thread or a post that carry no text
@@ -449,6 +461,7 @@ async def edit(
     """
     html = _rendered(draft, place, links_allowed)
     verdict = await gate.judge(session, Submission(viewer.id, draft.texts, place.board.publication))
+    await threads.hold_posts(session, place.thread.id)
     post = await hold(session, place.post.id)
     await refuse_stale(session, post, revision)
     if post.visibility not in SHOWN:
@@ -463,6 +476,7 @@ async def edit(
 
 async def withdraw(session: AsyncSession, viewer: Viewer, place: PostPlace, now: datetime) -> None:
     """Take one's own words back, for good; done twice, it is as done once. Conflict for a removed post."""
+    await threads.hold_posts(session, place.thread.id)
     post = await hold(session, place.post.id)
     if post.visibility != Visibility.WITHDRAWN:
         post.changed_by, post.edited_at = viewer.id, now
@@ -507,10 +521,18 @@ async def rewrite(
     await session.flush()
 
 
-async def unseal(session: AsyncSession, post: Post, revision: int) -> None:
-    """A revision is open again to those who may read revisions."""
-    same = (col(PostRevision.post_id) == post.id, col(PostRevision.number) == revision)
-    await session.execute(update(PostRevision).where(*same).values(sealed=False))
+async def seal(session: AsyncSession, post: Post, words: Sequence[str]) -> Sequence[int]:
+    """Keep the earlier revisions that have these words from their readers; which ones it were."""
+    said_then = (col(PostRevision.post_id) == post.id, ~col(PostRevision.sealed))
+    has_them = _repeats(col(PostRevision.body_markdown), words)
+    closing = update(PostRevision).where(*said_then, has_them).values(sealed=True)
+    return (await session.execute(closing.returning(col(PostRevision.number)))).scalars().all()
+
+
+async def unseal(session: AsyncSession, post: Post, revisions: Sequence[int]) -> None:
+    """These revisions are open again to those who may read revisions."""
+    these = (col(PostRevision.post_id) == post.id, col(PostRevision.number).in_(revisions))
+    await session.execute(update(PostRevision).where(*these).values(sealed=False))
 
 
 async def text_of(session: AsyncSession, post: Post, revision: int) -> str:
@@ -523,13 +545,15 @@ async def text_of(session: AsyncSession, post: Post, revision: int) -> str:
 
 async def others_in_thread(session: AsyncSession, post: Post, words: Sequence[str]) -> Sequence[int]:
     """The ids of the other posts of a thread that may repeat these words, whatever stands between them."""
-    patterns = ["%" + "%".join(map(_literal, said.split())) + "%" for said in words if said.split()]
     others = select(col(Post.id)).where(
-        col(Post.thread_id) == post.thread_id,
-        col(Post.id) != post.id,
-        or_(false(), *(col(Post.body_markdown).ilike(pattern) for pattern in patterns)),
+        col(Post.thread_id) == post.thread_id, col(Post.id) != post.id, _repeats(col(Post.body_markdown), words)
     )
     return (await session.execute(others.order_by(col(Post.id)))).scalars().all()
+
+
+def _repeats(body: Any, words: Sequence[str]) -> ColumnElement[bool]:
+    patterns = ["%" + "%".join(map(_literal, said.split())) + "%" for said in words if said.split()]
+    return or_(false(), *(body.ilike(pattern) for pattern in patterns))
 
 
 def _literal(word: str) -> str:

@@ -30,6 +30,8 @@ from forum.gate import Gate, Submission
 from forum.members import Member, Viewer
 
 TITLE_MIN, TITLE_MAX = 3, 120
+# The first of an advisory lock's two numbers; the second is the thread's.
+_POSTS_LOCK = 0x706F7374
 
 
 class State(StrEnum):
@@ -177,6 +179,16 @@ async def hold(session: AsyncSession, thread_id: int) -> Thread:
     """The thread as it is now, its row ours until the commit. Take it late: every other reply waits for it."""
     found = select(Thread).where(col(Thread.id) == thread_id).with_for_update(key_share=True)
     return (await session.execute(found, execution_options={"populate_existing": True})).scalar_one()
+
+
+async def hold_posts(session: AsyncSession, thread_id: int, *, alone: bool = False) -> None:
+    """Whoever changes posts of a thread says so first: authors side by side, a moderator `alone`, until the commit.
+
+    A decision on one post may change all that quote it. Without this, two decisions, or a decision and a
+    withdrawal, could each hold a row that the other waits for.
+    """
+    lock = func.pg_advisory_xact_lock if alone else func.pg_advisory_xact_lock_shared
+    await session.execute(select(lock(_POSTS_LOCK, thread_id % 2**31)))
 
 
 # Verbs

@@ -5,20 +5,20 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, UniqueConstraint, exists, or_, select
+from sqlalchemy import CheckConstraint, UniqueConstraint, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import audit, notifications
+from forum import audit, members, notifications
 from forum.database import Moment, new_id
 from forum.errors import Conflict, Forbidden, Invalid, NotFound
-from forum.members import Role, RoleGrant, Viewer
+from forum.members import Member, Role, RoleGrant, Standing, Viewer
 from forum.posts import Post
 from forum.threads import Thread
 from moderation import cases, decisions, enforcement, reports, rules
 from moderation.cases import GRAVITY, Case, Category
 from moderation.decisions import Decided, Decision, Habits, Verdict
-from moderation.enforcement import AppliedMeasure
+from moderation.enforcement import AppliedMeasure, Wanted
 from moderation.reports import Report
 from moderation.statements import Statement
 
@@ -83,20 +83,26 @@ async def of_case(session: AsyncSession, case_id: UUID) -> Appeal:
 async def hearers(session: AsyncSession, appeal: Appeal) -> str:
     """Who can hear an appeal now: "moderator", "administrator" where there is no other moderator, or "nobody"."""
     decision = await session.get_one(Decision, appeal.decision_id)
-    board = (
-        select(col(Thread.board_id))
-        .join(Post, col(Post.thread_id) == col(Thread.id))
+    post = (
+        select(col(Post.id), col(Post.author_id), col(Thread.board_id))
+        .join(Thread, col(Thread.id) == col(Post.thread_id))
         .join(Case, col(Case.post_id) == col(Post.id))
         .where(col(Case.id) == appeal.case_id)
-        .scalar_subquery()
     )
-    others = (col(RoleGrant.member_id) != decision.decided_by, col(RoleGrant.member_id) != appeal.appellant_id)
-    here = or_(col(RoleGrant.board_id).is_(None), col(RoleGrant.board_id) == board)
-    for role, where in ((Role.MODERATOR, (*others, here)), (Role.ADMINISTRATOR, others)):
-        found = exists().where(col(RoleGrant.role) == role, *where)
-        if (await session.execute(select(found))).scalar_one():
-            return role
-    return "nobody"
+    place = (await session.execute(post)).one()
+    ready = (
+        select(col(RoleGrant.role))
+        .join(Member, col(Member.id) == col(RoleGrant.member_id))
+        .where(
+            col(Member.id).not_in([decision.decided_by, appeal.appellant_id, place.author_id]),
+            members.standing_at(func.now()) == Standing.ACTIVE,
+            ~reports.reported_by(place.id, col(Member.id)),
+            ~cases.stepped_back(place.id, col(Member.id)),
+            or_(col(RoleGrant.board_id).is_(None), col(RoleGrant.board_id) == place.board_id),
+        )
+    )
+    roles = set((await session.execute(ready)).scalars().all())
+    return next((role for role in (Role.MODERATOR, Role.ADMINISTRATOR) if role in roles), "nobody")
 
 
 # Verbs
@@ -107,7 +113,8 @@ async def lodge(session: AsyncSession, author: Viewer, statement_id: UUID, words
 
     Raises NotFound for a statement to somebody else, Conflict when it was appealed already or the time is over.
     """
-    statement = await session.get(Statement, statement_id)
+    # Held until the commit: of two appeals at once, the second sees the first.
+    statement = await session.get(Statement, statement_id, with_for_update={"key_share": True})
     if statement is None or statement.member_id != author.id:
         raise NotFound("There is no such statement.")
     if now > statement.appeal_until:
@@ -121,16 +128,28 @@ async def lodge_for_report(
     session: AsyncSession, reporter: Viewer, report_id: UUID, words: str, now: datetime
 ) -> Appeal:
     """Appeal against the dismissal of one's own report; NotFound for another's, Conflict unless it was dismissed."""
-    report = await session.get(Report, report_id)
+    report = await session.get(Report, report_id, with_for_update={"key_share": True})
     if report is None or report.reporter_id != reporter.id:
         raise NotFound("There is no such report.")
     if report.outcome != reports.Outcome.DISMISSED:
         raise Conflict("Only the dismissal of a report can be appealed.")
     if (await session.execute(select(exists().where(col(Appeal.report_id) == report_id)))).scalar_one():
         raise Conflict("You have appealed against this already.")
-    latest = select(col(Decision.id)).where(col(Decision.case_id) == report.case_id)
-    decision_id = (await session.execute(latest.order_by(col(Decision.id).desc()).limit(1))).scalar_one()
+    # The one that settled it: the case may have been decided again since.
+    settled = (col(Decision.case_id) == report.case_id, col(Decision.decided_at) <= report.settled_at)
+    latest = select(col(Decision.id)).where(*settled).order_by(col(Decision.decided_at).desc()).limit(1)
+    decision_id = (await session.execute(latest)).scalar_one()
     return await _open(session, reporter, decision_id, words, now, report_id=report_id)
+
+
+async def refuse_own_interest(
+    session: AsyncSession, hearer: Viewer, appeal: Appeal, post: Post, measures: tuple[Wanted, ...]
+) -> None:
+    """Raise Forbidden for one's own decision or appeal, and where one could not decide about the post."""
+    original = await session.get_one(Decision, appeal.decision_id)
+    if hearer.id in {original.decided_by, appeal.appellant_id}:
+        raise Forbidden("This is about your own decision or appeal: somebody else hears it.")
+    await decisions.refuse_own_interest(session, hearer, post, measures)
 
 
 async def hear(
@@ -149,21 +168,19 @@ async def hear(
     post, case = await decisions.hold(session, case_id)
     appeal = await of_case(session, case_id)
     original = await session.get_one(Decision, appeal.decision_id)
-    if hearer.id in {original.decided_by, appeal.appellant_id}:
-        raise Forbidden("This is about your own decision or appeal: somebody else hears it.")
+    await refuse_own_interest(session, hearer, appeal, post, verdict.measures)
     await cases.refuse_unless_free(session, hearer, case, now)
     await decisions.refuse_stale(session, case, post, verdict)
-    await decisions.refuse_own_interest(session, hearer, case, post, verdict.measures)
     if bool(verdict.measures) != (outcome == Outcome.CHANGE):
         raise Invalid("Only `change` takes other measures, and at least one.", "#/measures")
     if verdict.measures:
-        enforcement.refuse_nonsense(list(verdict.measures), verdict.rules, now)
+        enforcement.refuse_nonsense(verdict.measures, now, grounded=verdict.is_grounded)
     cited = await rules.cited(session, verdict.rules)
 
     decision = await decisions.write(session, hearer, case, post, verdict, cited, now, hears=original)
     if outcome != Outcome.UPHOLD:
         await _undo(session, hearer, post, original, decision, habits, now)
-        await _reopen_dismissed(session, appeal, post, now)
+        await _settle_anew(session, appeal, outcome, post, now)
     statement = None
     if outcome == Outcome.CHANGE:
         statement = await decisions.enforce(session, hearer, case, post, decision, verdict, cited, habits, now)
@@ -181,7 +198,7 @@ async def hear(
         now=now,
         details={"decision": str(decision.id), "hears": str(original.id), "outcome": outcome},
     )
-    return Decided(decision, statement)
+    return Decided(decision, statement, post.author_id)
 
 
 async def _open(
@@ -242,9 +259,13 @@ async def _undo(
         await enforcement.undo(session, decision.id, scene, applied)
 
 
-async def _reopen_dismissed(session: AsyncSession, appeal: Appeal, post: Post, now: datetime) -> None:
-    """A report that should not have been dismissed opens its case again, for somebody to decide."""
-    if appeal.report_id:
-        report = await session.get_one(Report, appeal.report_id)
-        report.outcome, report.settled_at = None, None
-        await cases.open_on_post(session, post.id, Category(report.category), now, reports=1)
+async def _settle_anew(session: AsyncSession, appeal: Appeal, outcome: Outcome, post: Post, now: datetime) -> None:
+    """A report that should not have been dismissed is upheld by other measures, or opens its case again."""
+    if appeal.report_id is None:
+        return
+    report = await session.get_one(Report, appeal.report_id)
+    if outcome == Outcome.CHANGE:
+        report.outcome, report.settled_at = reports.Outcome.UPHELD, now
+        return
+    report.outcome, report.settled_at = None, None
+    await cases.open_on_post(session, post.id, Category(report.category), now, reports=1)

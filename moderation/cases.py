@@ -7,7 +7,20 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, CheckConstraint, Index, and_, delete, or_, select, text, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    Index,
+    and_,
+    delete,
+    exists,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -229,9 +242,10 @@ async def hold(session: AsyncSession, case_id: UUID) -> Case:
     return (await session.execute(found, execution_options={"populate_existing": True})).scalar_one()
 
 
-async def is_recused(session: AsyncSession, case_id: UUID, moderator_id: UUID) -> bool:
-    """Whether this moderator stepped back from the case."""
-    return await session.get(Recusal, (case_id, moderator_id)) is not None
+def stepped_back(post_id: int, moderator_id: Any) -> ColumnElement[bool]:
+    """The condition that a moderator stepped back from a case about this post: its own, or an appeal's."""
+    about = select(col(Case.id)).where(col(Case.post_id) == post_id)
+    return exists().where(col(Recusal.moderator_id) == moderator_id, col(Recusal.case_id).in_(about))
 
 
 # Verbs
@@ -307,6 +321,7 @@ async def claim(
 
 async def release(session: AsyncSession, moderator: Viewer, case_id: UUID, now: datetime) -> None:
     """Let go of one's own claim; done twice, it is as done once."""
+    await hold(session, case_id)  # before the claim's row: whoever decides takes them in this order
     mine = delete(Claim).where(col(Claim.case_id) == case_id, col(Claim.moderator_id) == moderator.member_id)
     if (await session.execute(mine.returning(col(Claim.case_id)))).first():
         await audit.record(session, actor_id=moderator.id, act="case.released", subject=("case", case_id), now=now)

@@ -4,19 +4,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint, exists, select
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import audit, members, notifications, posts
+from forum import audit, members, notifications, posts, threads
 from forum.database import Moment, new_id
-from forum.errors import Forbidden, Stale
+from forum.errors import Forbidden, Invalid, Stale
 from forum.members import Role, Viewer
-from forum.posts import Post
+from forum.posts import Post, Visibility
 from moderation import cases, enforcement, redaction, reports, rules, statements
 from moderation.cases import Case
 from moderation.enforcement import MEASURES, Kind, Scene, Target, Wanted
-from moderation.reports import Outcome, Report
+from moderation.reports import Outcome
 from moderation.rules import Rule
 from moderation.statements import Statement
 
@@ -74,13 +74,19 @@ class Verdict:
     note: str | None = None
     law: str | None = None
 
+    @property
+    def is_grounded(self) -> bool:
+        """Whether it names a rule or a law that was broken."""
+        return bool(self.rules or self.law)
+
 
 @dataclass(frozen=True)
 class Decided:
-    """A decision, and what its author is told, if anything."""
+    """A decision, what the post's author is told of it, if anything, and who that is."""
 
     decision: Decision
     statement: Statement | None
+    author_id: UUID
 
 
 async def decide(
@@ -94,8 +100,9 @@ async def decide(
     post, case = await hold(session, case_id)
     await cases.refuse_unless_free(session, moderator, case, now)
     await refuse_stale(session, case, post, verdict)
-    await refuse_own_interest(session, moderator, case, post, verdict.measures)
-    enforcement.refuse_nonsense(list(verdict.measures), verdict.rules, now)
+    await refuse_own_interest(session, moderator, post, verdict.measures)
+    enforcement.refuse_nonsense(verdict.measures, now, grounded=verdict.is_grounded)
+    _refuse_to_leave_waiting(post, verdict)
     cited = await rules.cited(session, verdict.rules)
 
     decision = await write(session, moderator, case, post, verdict, cited, now)
@@ -112,13 +119,19 @@ async def decide(
         now=now,
         details={"decision": str(decision.id), "measures": [str(measure.kind) for measure in verdict.measures]},
     )
-    return Decided(decision, statement)
+    return Decided(decision, statement, post.author_id)
 
 
 async def hold(session: AsyncSession, case_id: UUID) -> tuple[Post, Case]:
-    """A case and its post, both rows ours until the commit: the post first, as an edit that is held does."""
-    found = await session.execute(select(col(Case.post_id)).where(col(Case.id) == case_id))
-    post = await posts.hold(session, found.scalar_one())
+    """A case and its post, both rows ours until the commit, and no other post of the thread changes meanwhile.
+
+    The order is the same everywhere, so that nobody waits in a circle: a thread's posts, post, case,
+    thread, and the record last.
+    """
+    about = select(col(Post.id), col(Post.thread_id)).join(Case, col(Case.post_id) == col(Post.id))
+    found = (await session.execute(about.where(col(Case.id) == case_id))).one()
+    await threads.hold_posts(session, found.thread_id, alone=True)
+    post = await posts.hold(session, found.id)
     return post, await cases.hold(session, case_id)
 
 
@@ -136,19 +149,27 @@ async def refuse_stale(session: AsyncSession, case: Case, post: Post, verdict: V
 
 
 async def refuse_own_interest(
-    session: AsyncSession, moderator: Viewer, case: Case, post: Post, measures: tuple[Wanted, ...]
+    session: AsyncSession, moderator: Viewer, post: Post, measures: tuple[Wanted, ...]
 ) -> None:
-    """Raise Forbidden for one's own post, a case that one reported oneself, or one that one stepped back from."""
+    """Raise Forbidden for one's own post, one that one reported oneself, or one whose case one stepped back from."""
     if post.author_id == moderator.id:
         raise Forbidden("You wrote this post: somebody else decides.")
-    reported = exists().where(col(Report.case_id) == case.id, col(Report.reporter_id) == moderator.id)
-    if (await session.execute(select(reported))).scalar_one():
+    if (await session.execute(select(reports.reported_by(post.id, moderator.id)))).scalar_one():
         raise Forbidden("You reported this post: somebody else decides.")
-    if await cases.is_recused(session, case.id, moderator.member_id):
+    if (await session.execute(select(cases.stepped_back(post.id, moderator.id)))).scalar_one():
         raise Forbidden("You stepped back from this case: somebody else decides.")
     on_author = any(MEASURES[measure.kind].acts_on == Target.AUTHOR for measure in measures)
     if on_author and Role.ADMINISTRATOR not in moderator.roles and await members.is_staff(session, post.author_id):
         raise Forbidden("The author works here: only an administrator decides about their standing.")
+
+
+def _refuse_to_leave_waiting(post: Post, verdict: Verdict) -> None:
+    """Raise Invalid unless a held post comes out or goes: decided and still held, nobody would look at it again."""
+    if post.visibility == Visibility.HELD and not {measure.kind for measure in verdict.measures} & {
+        Kind.PUBLISH,
+        Kind.REMOVE,
+    }:
+        raise Invalid("This post waits for you: publish or remove it.", "#/measures")
 
 
 async def write(

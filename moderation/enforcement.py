@@ -1,6 +1,6 @@
 """Measures: what a decision does to a post, a thread or a member, and how each is undone."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -149,8 +149,8 @@ async def standing_measures(session: AsyncSession, member_id: UUID) -> dict[str,
     return dict(row for row in (await session.execute(counted)).all())
 
 
-def refuse_nonsense(wanted: list[Wanted], rules: tuple[int, ...], now: datetime) -> None:
-    """Raise Invalid unless these measures make sense together and carry what they need."""
+def refuse_nonsense(wanted: Sequence[Wanted], now: datetime, *, grounded: bool) -> None:
+    """Raise Invalid unless these measures make sense together, carry what they need and have a rule or law to them."""
     kinds = [measure.kind for measure in wanted]
     if not kinds or len(set(kinds)) < len(kinds):
         raise Invalid("A decision has at least one measure, and each kind once.", "#/measures")
@@ -158,9 +158,11 @@ def refuse_nonsense(wanted: list[Wanted], rules: tuple[int, ...], now: datetime)
         raise Invalid("To dismiss is to do nothing else.", "#/measures")
     if Kind.PUBLISH in kinds and Kind.REMOVE in kinds:
         raise Invalid("A post cannot be published and removed at once.", "#/measures")
+    if {Kind.EDIT, Kind.REDACT} <= set(kinds):
+        raise Invalid("Edit the words or redact them: spans count what was on the screen.", "#/measures")
     for index, measure in enumerate(wanted):
         pointer = f"#/measures/{index}"
-        if MEASURES[measure.kind].needs_rule and not rules:
+        if MEASURES[measure.kind].needs_rule and not grounded:
             raise Invalid(f"To {measure.kind} somebody's words or standing, name the rule that was broken.", "#/rules")
         _refuse_wrong_load(measure, pointer)
         if measure.until is not None and measure.until <= now:
@@ -193,14 +195,14 @@ async def _hold_again(session: AsyncSession, scene: Scene, applied: AppliedMeasu
 
 
 async def _edit(session: AsyncSession, scene: Scene, wanted: Wanted) -> Memory:
-    return {"changes": [await _rewrite(session, scene, scene.post, wanted.body_markdown or "", sealed=False)]}
+    return {"changes": [await _rewrite(session, scene, scene.post, wanted.body_markdown or "")]}
 
 
 async def _redact(session: AsyncSession, scene: Scene, wanted: Wanted) -> Memory:
     said, mark = scene.post.body_markdown, redaction.marker(scene.rules)
     words = redaction.excerpts(said, wanted.spans)
     changed = redaction.redacted(said, wanted.spans, mark)
-    first = await _rewrite(session, scene, scene.post, changed, sealed=True)
+    first = await _rewrite(session, scene, scene.post, changed, hiding=words)
     return {"changes": [first, *await _silence_echoes(session, scene, words, mark)]}
 
 
@@ -228,13 +230,13 @@ async def _restore_text(session: AsyncSession, scene: Scene, applied: AppliedMea
 
 
 async def _restore(session: AsyncSession, scene: Scene, applied: AppliedMeasure) -> None:
-    """Give the words back, in each post that still says what the measure made of it."""
+    """Give the words back, in each post that still says what the measure made of it; what was said is open again."""
     for change in applied.memory["changes"]:
         post = await posts.hold(session, change["post_id"])
         if post.body_markdown == await posts.text_of(session, post, change["after"]):
             before = await posts.text_of(session, post, change["before"])
             await posts.rewrite(session, scene.moderator, post, before, scene.now, sealed=False)
-            await posts.unseal(session, post, change["before"])
+        await posts.unseal(session, post, change["sealed"])
 
 
 async def _silence_echoes(session: AsyncSession, scene: Scene, words: list[str], mark: str) -> list[Memory]:
@@ -244,14 +246,16 @@ async def _silence_echoes(session: AsyncSession, scene: Scene, words: list[str],
         post = await posts.hold(session, post_id)
         changed = redaction.without_echoes(post.body_markdown, words, mark)
         if changed != post.body_markdown:
-            changes.append(await _rewrite(session, scene, post, changed, sealed=True))
+            changes.append(await _rewrite(session, scene, post, changed, hiding=words))
     return changes
 
 
-async def _rewrite(session: AsyncSession, scene: Scene, post: Post, body: str, *, sealed: bool) -> Memory:
+async def _rewrite(session: AsyncSession, scene: Scene, post: Post, body: str, *, hiding: Sequence[str] = ()) -> Memory:
+    """Let a post say something else; `hiding` words are hidden in every earlier revision that has them, too."""
     before = post.revision
-    await posts.rewrite(session, scene.moderator, post, body, scene.now, sealed=sealed)
-    return {"post_id": post.id, "before": before, "after": post.revision}
+    await posts.rewrite(session, scene.moderator, post, body, scene.now, sealed=bool(hiding))
+    sealed = [before, *await posts.seal(session, post, hiding)] if hiding else []
+    return {"post_id": post.id, "before": before, "after": post.revision, "sealed": sealed}
 
 
 # Threads

@@ -1,12 +1,13 @@
 """The log of what staff did, for those who may read it: the audit record, each board's to its moderators."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, String, and_, cast, or_, select, true
 from sqlmodel import col
 
-from forum import boards, pages
+from forum import boards, names, pages
 from forum.audit import AuditEntry
 from forum.boards import Board
 from forum.database import Query, columns, query
@@ -42,10 +43,29 @@ def visible_to(viewer: Viewer) -> ColumnElement[bool]:
     )
 
 
-def entries(
-    viewer: Viewer, before: tuple[int] | None, limit: int, *, act: str | None, subject: tuple[str, str] | None
-) -> Query:
-    """A page of the log, newest first, perhaps of one act or about one subject."""
+@dataclass(frozen=True)
+class Sought:
+    """What somebody looks for in the log: what is None may be anything."""
+
+    act: str | None = None
+    actor: str | None = None
+    subject_kind: str | None = None
+    subject_id: str | None = None
+
+    @property
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """The same, on AuditEntry joined with its actor."""
+        wanted = {
+            AuditEntry.act: self.act,
+            Member.handle: self.actor and names.folded(self.actor),
+            AuditEntry.subject_kind: self.subject_kind,
+            AuditEntry.subject_id: self.subject_id,
+        }
+        return [col(column) == value for column, value in wanted.items() if value is not None]
+
+
+def entries(viewer: Viewer, before: tuple[int] | None, limit: int, sought: Sought) -> Query:
+    """A page of what was sought in the log, newest first."""
     page = (
         query(
             *columns(AuditEntry),
@@ -54,12 +74,8 @@ def entries(
             col(Member.title).label("actor_title"),
         )
         .outerjoin(Member, col(Member.id) == col(AuditEntry.actor_id))
-        .where(visible_to(viewer))
+        .where(visible_to(viewer), *sought.conditions)
     )
     if before:
         page = page.where(col(AuditEntry.number) < before[0])
-    if act:
-        page = page.where(col(AuditEntry.act) == act)
-    if subject:
-        page = page.where(col(AuditEntry.subject_kind) == subject[0], col(AuditEntry.subject_id) == subject[1])
     return page.order_by(col(AuditEntry.number).desc()).limit(limit)

@@ -4,14 +4,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Integer, UniqueConstraint, case, func, select
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    Integer,
+    UniqueConstraint,
+    case,
+    exists,
+    func,
+    select,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import notifications
+from forum import notifications, posts
 from forum.database import Moment, Query, new_id, query
 from forum.errors import Conflict, Invalid
 from forum.members import Member, Viewer
@@ -72,11 +83,19 @@ class Complaint:
     note: str = ""
 
 
+# Predicates
+
+
+def reported_by(post_id: int, reporter_id: Any) -> ColumnElement[bool]:
+    """The condition that somebody reported this post."""
+    return exists().where(col(Report.post_id) == post_id, col(Report.reporter_id) == reporter_id)
+
+
 # Queries
 
 
-def of_case(case_id: UUID) -> Query:
-    """The reports of a case, oldest first, with who made them: for moderators only."""
+def of_post(post_id: int) -> Query:
+    """The reports of a post, oldest first, with who made them: for moderators only."""
     return (
         query(
             col(Report.id),
@@ -91,7 +110,7 @@ def of_case(case_id: UUID) -> Query:
             col(Member.title).label("reporter_title"),
         )
         .join(Member, col(Member.id) == col(Report.reporter_id))
-        .where(col(Report.case_id) == case_id)
+        .where(col(Report.post_id) == post_id)
         .order_by(col(Report.filed_at), col(Report.id))
     )
 
@@ -125,11 +144,15 @@ def mine(viewer: Viewer) -> Query:
 async def file(session: AsyncSession, reporter: Viewer, post: Post, complaint: Complaint, now: datetime) -> Report:
     """Report a post as the reporter saw it, and open its case or join it.
 
-    A second report on the same revision is answered with the first. Raises Invalid for a rule or a
-    revision that there never was, and Conflict for a post that was taken away meanwhile.
+    A second report on the same revision is answered with the first. Raises Invalid for a rule or a revision that
+    there never was, or a rule breach without a rule, and Conflict for a post that was taken away meanwhile.
     """
+    # One report of a post at a time, and none while it is decided: the second of two sees what the first did.
+    post = await posts.hold(session, post.id)
     if earlier := await _earlier(session, reporter, post, complaint.revision):
         return earlier
+    if complaint.category == Category.RULE and not complaint.rules:
+        raise Invalid("Say which rule it breaches.", "#/rules")
     if complaint.revision > post.revision:
         raise Invalid(f"This post has only {post.revision} revisions.", "#/revision")
     if post.visibility not in SHOWN:
@@ -188,6 +211,6 @@ async def _record(session: AsyncSession, reporter: Viewer) -> int:
 
 
 async def _outcome_so_far(session: AsyncSession, known: Case) -> str:
-    """What the reporters before were told of the same words."""
+    """What the reporters before were told of the same words; of words that were approved unreported, a dismissal."""
     told = select(col(Report.outcome)).where(col(Report.case_id) == known.id, col(Report.outcome).is_not(None))
-    return (await session.execute(told.order_by(col(Report.settled_at).desc()).limit(1))).scalar() or Outcome.UPHELD
+    return (await session.execute(told.order_by(col(Report.settled_at).desc()).limit(1))).scalar() or Outcome.DISMISSED

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from importlib import resources
 
-from sqlalchemy import CheckConstraint, func, select
+from sqlalchemy import CheckConstraint, func, select, text
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
@@ -14,6 +14,9 @@ from forum import audit
 from forum.database import Query, columns, query
 from forum.errors import Invalid, Stale
 from forum.members import RulesEdition, Viewer
+
+# Held until the commit by whoever brings an edition: two at once would give themselves the same number.
+_ONE_EDITION_AT_A_TIME = text("LOCK TABLE rules_edition IN SHARE ROW EXCLUSIVE MODE")
 
 
 class Rule(SQLModel, table=True):
@@ -47,8 +50,8 @@ def versions() -> Query:
 
 
 def edition() -> Query:
-    """The number of the newest edition; none before the first."""
-    return query(func.max(RulesEdition.version).label("version"))
+    """The number of the newest edition; 0 before the first."""
+    return query(func.coalesce(func.max(RulesEdition.version), 0).label("version"))
 
 
 async def cited(session: AsyncSession, numbers: Sequence[int]) -> list[Rule]:
@@ -68,9 +71,9 @@ async def write(
 
     Raises Stale when the rule is no longer at the `version` that was on the screen.
     """
+    await session.execute(_ONE_EDITION_AT_A_TIME)
     newest = select(Rule).where(col(Rule.number) == number).order_by(col(Rule.version).desc()).limit(1)
-    # One edition at a time: two administrators do not overwrite each other's rules.
-    last = select(RulesEdition).order_by(col(RulesEdition.version).desc()).limit(1).with_for_update()
+    last = select(RulesEdition).order_by(col(RulesEdition.version).desc()).limit(1)
     edition_now = (await session.execute(last)).scalar_one_or_none()
     rule = (await session.execute(newest)).scalar_one_or_none()
     if (rule.version if rule else 0) != version:
@@ -95,12 +98,13 @@ async def write(
 
 async def adopt_house_rules(session: AsyncSession, now: datetime) -> bool:
     """Give a forum without rules the ten that come with it; whether it had none."""
-    if (await session.execute(edition())).scalar_one() is not None:
+    await session.execute(_ONE_EDITION_AT_A_TIME)
+    if (await session.execute(edition())).scalar_one() > 0:
         return False
     session.add(RulesEdition(version=1, since=now))
     await session.flush()
-    text = (resources.files("moderation") / "house_rules.toml").read_text(encoding="utf-8")
-    for number, rule in enumerate(tomllib.loads(text)["rule"], start=1):
+    house_rules = (resources.files("moderation") / "house_rules.toml").read_text(encoding="utf-8")
+    for number, rule in enumerate(tomllib.loads(house_rules)["rule"], start=1):
         session.add(Rule(number=number, version=1, edition=1, title=rule["title"], text=rule["text"].strip()))
     await session.flush()
     return True

@@ -22,6 +22,7 @@ from forum.api.posts import PostInThread, links_allowed, post_in_transaction
 from forum.api.problems import documented
 from forum.api.threads import Thread, in_transaction, robots, shown
 from forum.api.wire import (
+    LOCATED,
     After,
     Body,
     Limit,
@@ -142,7 +143,7 @@ async def list_threads(
     "/boards/{slug}/threads",
     status_code=201,
     response_model=OpenedThread,
-    responses=documented(401, 403, 404, 409, 413, 422, 429),
+    responses=LOCATED | documented(401, 403, 404, 409, 413, 422, 429),
 )
 async def open_thread(
     slug: Slug,
@@ -158,7 +159,7 @@ async def open_thread(
     post_id = await repeat.earlier(work, now) if repeat else None
     if post_id is None:
         await throttle_posting(house, viewer, now)
-        draft = posts.Draft(wanted.body_markdown, content_warning=wanted.content_warning)
+        draft = await posts.drafted(wanted.body_markdown, content_warning=wanted.content_warning)
         place = await posts.place_on_board(work, viewer, slug, draft, now)
         allow(Act.OPEN_THREAD, viewer, place)
         allowed = links_allowed(house, viewer, now)

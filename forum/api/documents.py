@@ -16,6 +16,7 @@ from fastapi.routing import iter_route_contexts
 
 from forum.api.dependencies import COOKIE, AnyMember, CurrentViewer
 from forum.api.problems import BUSY, MEDIA_TYPE, Problem, content
+from forum.api.wire import header
 from forum.errors import NotFound
 
 BASE = "/api/v1"
@@ -68,7 +69,12 @@ TAGS = {
     "members": "People under their pseudonyms, and your own profile.",
     "sessions": "Signing in and out.",
     "advisers": "People of an organisation whose answers stand out.",
-    "rules": "The house rules.",
+    "notifications": "What happened that concerns you.",
+    "rules": "The house rules, in every version.",
+    "reports": "What members say is wrong with a post.",
+    "statements": "What was decided about your words or your standing, and why.",
+    "appeals": "Somebody else looks again.",
+    "moderation": "The queue, decisions, teams and the log: for moderators and administrators.",
     "operations": "For those who run the forum.",
 }
 SECURITY_SCHEMES = {
@@ -86,7 +92,6 @@ HEADERS = {
     "Cache-Control": ("Who may keep it", "private, no-cache"),
     "Vary": ("What else it depends on", "Authorization, Cookie"),
     "Link": ("The next page, if there is one (RFC 8288)", '</api/v1/threads/42/posts?after=WzIwXQ>; rel="next"'),
-    "Location": ("Where the new thing is", "/api/v1/posts/4711"),
     "WWW-Authenticate": ("How to sign in", "Bearer"),
     "Retry-After": ("Seconds to wait", "5"),
     "RateLimit-Policy": ("The limit: tries and seconds of its window", '"posting";q=1;w=5'),
@@ -222,15 +227,14 @@ def _finish(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
         elif status == "204":
             responses[status]["description"] = "Done"
         else:
-            _finish_success(status, responses[status], schemas)
+            responses[status]["description"] = _meaning(responses[status], schemas)
     operation["responses"] = dict(sorted(responses.items()))
 
 
-def _finish_success(status: str, response: dict[str, Any], schemas: dict[str, Any]) -> None:
-    reference = response["content"]["application/json"]["schema"].get("$ref", "")
-    response["description"] = schemas.get(reference.rpartition("/")[2], {}).get("description", "Done")
-    if status == "201":
-        response["headers"] = _headers("Location") | response.get("headers", {})
+def _meaning(response: dict[str, Any], schemas: dict[str, Any]) -> str:
+    reference = response["content"]["application/json"]["schema"]["$ref"]
+    meaning: str = schemas[reference.rpartition("/")[2]]["description"]
+    return meaning
 
 
 def _finish_parameter(parameter: dict[str, Any]) -> None:
@@ -265,11 +269,7 @@ def _refused(refusal: Refusal) -> dict[str, Any]:
 
 
 def _headers(*names: str, always: bool = True) -> dict[str, Any]:
-    required = {"required": True} if always else {}
-    return {
-        name: {"description": HEADERS[name][0], **required, "schema": {"type": "string"}, "example": HEADERS[name][1]}
-        for name in names
-    }
+    return {name: header(*HEADERS[name], always=always) for name in names}
 
 
 def _security(dependant: Dependant) -> list[dict[str, Any]]:

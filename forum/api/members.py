@@ -24,6 +24,7 @@ from forum.api.dependencies import (
 )
 from forum.api.problems import documented
 from forum.api.wire import (
+    LOCATED,
     Handle,
     Moment,
     NewPassword,
@@ -32,6 +33,7 @@ from forum.api.wire import (
     Shown,
     SoughtHandle,
     Text,
+    Uuid,
     Wanted,
     answer,
     fresh,
@@ -84,7 +86,7 @@ class MemberList(Shown):
 class Me(Shown):
     """Your own profile: only you see it."""
 
-    id: UUID = Field(examples=["01987d2e-5a3c-7c4e-9a61-2f6f3f0f9b1d"])
+    id: Uuid
     handle: str = Field(examples=["quiet-heron"])
     name: str = Field(examples=["Heron"])
     title: str | None = Field(examples=[None])
@@ -128,7 +130,7 @@ class PasswordChange(Wanted):
     new: NewPassword
 
 
-@router.post("/members", status_code=201, response_model=Me, responses=documented(409, 413, 422, 429))
+@router.post("/members", status_code=201, response_model=Me, responses=LOCATED | documented(409, 413, 422, 429))
 async def join(request: Request, joining: Joining, work: Work, house: TheHouse, now: Now) -> Response:
     """Join. The answer is the same whether or not the e-mail address is known here."""
     address = throttle.network(request.client.host if request.client else "")

@@ -1,8 +1,6 @@
 """Notifications over HTTP."""
 
-from datetime import datetime
 from typing import Literal
-from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
@@ -10,7 +8,7 @@ from pydantic import Field
 from forum import notifications, pages
 from forum.api.dependencies import AnyMember, Now, Work
 from forum.api.problems import documented
-from forum.api.wire import After, Limit, Moment, Shown, Wanted, fresh, next_link
+from forum.api.wire import After, Identity, Limit, Moment, Next, Shown, Uuid, Wanted, fresh, next_link
 
 router = APIRouter(tags=["notifications"])
 
@@ -18,30 +16,30 @@ router = APIRouter(tags=["notifications"])
 class Notification(Shown):
     """Something that you should know."""
 
-    id: UUID
+    id: Uuid
     kind: Literal[
         "post_held", "post_published", "statement_issued", "appeal_heard", "report_received", "report_settled"
     ]
-    post_id: int | None
-    thread_id: int | None
-    number: int | None = Field(description="Of the post in its thread")
-    subject_id: UUID | None = Field(description="Of the statement, report or appeal")
+    post_id: Identity | None = Field(examples=[4711])
+    thread_id: Identity | None = Field(examples=[42])
+    number: int | None = Field(description="Of the post in its thread", examples=[7])
+    subject_id: Uuid | None = Field(description="Of the statement, report or appeal")
     at: Moment
-    read_at: datetime | None
+    read_at: Moment | None = Field(description="Null until you have")
 
 
 class NotificationList(Shown):
     """Your notifications, newest first."""
 
-    unread: int = Field(description="How many you have not read, on every page")
+    unread: int = Field(description="How many you have not read, on every page", examples=[2])
     items: list[Notification]
-    next: str | None
+    next: Next
 
 
 class ReadMark(Wanted):
     """How far you have read."""
 
-    up_to: UUID = Field(description="The newest notification that you have seen")
+    up_to: Uuid = Field(description="The newest notification that you have seen")
 
 
 @router.get("/me/notifications", response_model=NotificationList, responses=documented(401, 422))
@@ -58,7 +56,7 @@ async def list_notifications(
     return fresh(request, page, shared=False, headers=next_link(request, going_on))
 
 
-@router.put("/me/notifications/read", status_code=204, responses=documented(401, 413, 422))
+@router.put("/me/notifications/read", status_code=204, responses=documented(401, 403, 413, 422))
 async def mark_notifications_read(mark: ReadMark, viewer: AnyMember, work: Work, now: Now) -> Response:
     """Mark a notification and all before it read. Done twice, it is as done once."""
     await notifications.mark_read(work, viewer, mark.up_to, now)

@@ -25,6 +25,7 @@ from forum.api.dependencies import (
 from forum.api.problems import documented
 from forum.api.threads import robots
 from forum.api.wire import (
+    LOCATED,
     After,
     Author,
     Body,
@@ -208,7 +209,7 @@ async def list_posts(
     "/threads/{id}/posts",
     status_code=201,
     response_model=PostInThread,
-    responses=documented(401, 403, 404, 409, 413, 422, 429),
+    responses=LOCATED | documented(401, 403, 404, 409, 413, 422, 429),
 )
 async def create_post(
     id: Id,
@@ -225,7 +226,7 @@ async def create_post(
     if earlier:
         return _created(await post_in_transaction(work, viewer, int(earlier)))
     await throttle_posting(house, viewer, now)
-    draft = posts.Draft(reply.body_markdown, reply.reply_to, reply.content_warning)
+    draft = await posts.drafted(reply.body_markdown, reply.reply_to, reply.content_warning)
     place = await posts.place_in_thread(work, viewer, id, draft, now)
     allow(Act.REPLY, viewer, place)
     allowed = links_allowed(house, viewer, now)
@@ -252,7 +253,7 @@ async def get_post(request: Request, id: Id, viewer: CurrentViewer, reading: Rea
 )
 async def edit_post(id: Id, edit: Edit, viewer: CurrentMember, work: Work, house: TheHouse, now: Now) -> Response:
     """Edit your own post. What it said before is kept, for you and for moderators."""
-    draft = posts.Draft(edit.body_markdown, content_warning=edit.content_warning)
+    draft = await posts.drafted(edit.body_markdown, content_warning=edit.content_warning)
     place = await posts.place_of_post(work, viewer, id, draft, now)
     allow(Act.EDIT_POST, viewer, place)
     allowed = links_allowed(house, viewer, now)
@@ -283,7 +284,7 @@ async def list_revisions(request: Request, id: Id, viewer: CurrentMember, work: 
 async def read_sealed_revision(
     request: Request,
     id: Id,
-    number: Annotated[int, Path(ge=1, lt=2**31)],
+    number: Annotated[int, Path(ge=1, lt=2**31, examples=[1])],
     viewer: CurrentMember,
     work: Work,
     now: Now,
@@ -299,7 +300,7 @@ async def read_sealed_revision(
 async def preview_post(wanted: PreviewWanted, viewer: CurrentMember, work: Work, house: TheHouse, now: Now) -> Response:
     """See how a post would look. Nothing is stored."""
     await house.throttle.hit(house.settings.limit("preview"), "preview", viewer.id)
-    draft = posts.Draft(wanted.body_markdown)
+    draft = await posts.drafted(wanted.body_markdown)
     known = await posts.known_names(work, viewer, wanted.thread_id, draft, now)
     return answer(Preview(body_html=draft.parsed.html(known)))
 

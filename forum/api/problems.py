@@ -154,25 +154,20 @@ def _bad_input(faults: list[dict[str, str]]) -> Response:
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:
-    where, *path = map(_sendable, map(str, location))
+    where, *path = location
     if where == "body":
         # An undecodable body has an offset for a path, which points nowhere in the document.
-        steps = [] if path and path[0].isdigit() else path
+        steps = [] if path and isinstance(path[0], int) else map(str, path)
         return "#" + "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
-    return "/".join((where, *path))
+    return "/".join(map(str, location))
 
 
 def _said(fault: Mapping[str, Any]) -> str:
     if fault["loc"] == ("body",) and fault["type"] in {"model_attributes_type", "missing"}:
         return "The body must be a JSON object, sent with Content-Type: application/json"
-    message = _sendable(str(fault["msg"])).removeprefix("Value error, ")
+    message = str(fault["msg"]).removeprefix("Value error, ")
     reason = fault.get("ctx", {}).get("error")
     return f"{message}: {reason}" if fault["type"] == "json_invalid" else message
-
-
-def _sendable(text: str) -> str:
-    """The text with "?" for halves of surrogate pairs: what was sent may name a field so, and no answer can."""
-    return text.encode(errors="replace").decode()
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

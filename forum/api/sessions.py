@@ -2,29 +2,27 @@
 
 from contextlib import suppress
 from typing import Annotated
-from uuid import UUID
 
-from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 from pydantic import Field
 
 from forum import sessions
 from forum.api.dependencies import COOKIE, AnyMember, Now, TheHouse, Work, refuse_forgery
 from forum.api.problems import documented
-from forum.api.wire import Author, Moment, Password, Shown, Text, Wanted, answer, fresh
+from forum.api.wire import LOCATION, Author, Moment, Password, Shown, Text, Uuid, Wanted, answer, fresh, header
 from forum.errors import NotFound, NotSignedIn
 from forum.sessions import Transport
 
 router = APIRouter(tags=["sessions"])
 
 
-WITH_COOKIE = {
-    "Set-Cookie": {
-        "description": "The session, when it travels as a cookie",
-        "schema": {"type": "string"},
-        "example": f"{COOKIE}=…; HttpOnly; Max-Age=2592000; Path=/; SameSite=lax; Secure",
-    }
+COOKIE_SET = {
+    "Set-Cookie": header(
+        "The session, when it travels as a cookie",
+        f"{COOKIE}=…; HttpOnly; Max-Age=2592000; Path=/; SameSite=lax; Secure",
+        always=False,
+    )
 }
-SessionId = Annotated[UUID, Path(examples=["01987d2e-5a3c-7c4e-9a61-2f6f3f0f9b1d"])]
 
 
 class SigningIn(Wanted):
@@ -58,7 +56,7 @@ class SignedIn(Shown):
 class Session(Shown):
     """One of your signed-in clients."""
 
-    id: UUID = Field(examples=["01987d2e-5a3c-7c4e-9a61-2f6f3f0f9b1d"])
+    id: Uuid
     current: bool = Field(description="Whether it is the one that asks")
     transport: Transport
     client: str | None = Field(description="What the client called itself", examples=["Firefox on a phone"])
@@ -77,7 +75,7 @@ class SessionList(Shown):
     "/sessions",
     status_code=201,
     response_model=SignedIn,
-    responses={201: {"headers": WITH_COOKIE}, **documented(401, 403, 413, 422, 429)},
+    responses={201: {"headers": LOCATION | COOKIE_SET}, **documented(401, 403, 413, 422, 429)},
 )
 async def sign_in(
     request: Request,
@@ -138,7 +136,7 @@ async def list_sessions(request: Request, viewer: AnyMember, work: Work, now: No
 
 
 @router.delete("/me/sessions/{id}", status_code=204, responses=documented(401, 403, 404, 422))
-async def end_session(id: SessionId, viewer: AnyMember, work: Work, house: TheHouse) -> Response:
+async def end_session(id: Uuid, viewer: AnyMember, work: Work, house: TheHouse) -> Response:
     """End one of your sessions, for instance on a phone that was lost."""
     await sessions.end(work, viewer, id)
     house.doorkeeper.forget(viewer.id)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from fastapi import Path, Query, Request, Response
 from pydantic import (
@@ -59,10 +60,17 @@ def one_line(text: str) -> str:
     return _EDGES.sub("", text)
 
 
-def _number(value: object) -> object:
-    # Pydantic reads "1" and true as 1: kind to query parameters, but JSON has numbers of its own.
+def numeric(value: object) -> object:
+    """The same value, unless Pydantic would be too kind to it: "1" and true are no numbers in JSON."""
     if isinstance(value, str | bool):
         raise ValueError("must be a number")
+    return value
+
+
+def textual(value: object) -> object:
+    """The same value, unless it is a number, which Pydantic would read as seconds since 1970."""
+    if not isinstance(value, str):
+        raise ValueError("must be a date and time in RFC 3339")
     return value
 
 
@@ -81,13 +89,17 @@ class Told:
 
 # Every text of a request is one of these; `tests/test_openapi.py` looks.
 Text = Annotated[str, AfterValidator(storable), Told(f"^{_ANY}*$")]
-Line = Annotated[str, AfterValidator(storable), AfterValidator(one_line), Told(f"^{_INLINE}*$")]
-Body = Annotated[
+Words = Annotated[str, AfterValidator(storable), AfterValidator(visible), Told(f"^{_ANY}*{_SEEN}{_ANY}*$")]
+Line = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=BODY_MAX),
     AfterValidator(storable),
+    AfterValidator(one_line),
     AfterValidator(visible),
-    Told(f"^{_ANY}*{_SEEN}{_ANY}*$"),
+    Told(f"^{_INLINE}*{_SEEN}{_INLINE}*$"),
+]
+Body = Annotated[
+    Words,
+    StringConstraints(min_length=1, max_length=BODY_MAX),
     Field(description="Markdown, 1 to 20,000 characters", examples=["Hello all,\nI am new here."]),
 ]
 Title = Annotated[
@@ -100,12 +112,8 @@ Title = Annotated[
     Field(description="One line; outer spaces are left out", examples=["What happens at a first conference?"]),
 ]
 Warning_ = Annotated[
-    str,
+    Line,
     StringConstraints(min_length=1, max_length=WARNING_MAX),
-    AfterValidator(storable),
-    AfterValidator(one_line),
-    AfterValidator(visible),
-    Told(f"^{_INLINE}*{_SEEN}{_INLINE}*$"),
     Field(description="What a reader should know first, in one line", examples=["about loss"]),
 ]
 Password = Annotated[
@@ -121,9 +129,9 @@ NewPassword = Annotated[
     Field(description=f"{MEMBER_MIN} to {LONGEST} of any characters, and not easily guessed"),
 ]
 # A number that counts posts, revisions or versions.
-Number = Annotated[int, Field(ge=1, lt=2**31), BeforeValidator(_number)]
+Number = Annotated[int, Field(ge=1, lt=2**31), BeforeValidator(numeric)]
 Identity = Annotated[int, Field(json_schema_extra={"format": "int64"})]
-SentIdentity = Annotated[Identity, Field(ge=1, lt=2**63), BeforeValidator(_number)]
+SentIdentity = Annotated[Identity, Field(ge=1, lt=2**63), BeforeValidator(numeric)]
 
 # Path and query parameters.
 Id = Annotated[Identity, Path(ge=1, lt=2**63, examples=[1])]
@@ -168,6 +176,17 @@ class Author(Shown):
         )
 
 
+def header(description: str, example: str, *, always: bool = True) -> dict[str, Any]:
+    """A header of an answer, as the document describes it."""
+    required = {"required": True} if always else {}
+    return {"description": description, **required, "schema": {"type": "string"}, "example": example}
+
+
+# The `responses` of a route that says where the new thing is.
+LOCATION = {"Location": header("Where the new thing is", "/api/v1/posts/4711")}
+LOCATED: dict[int | str, dict[str, Any]] = {201: {"headers": LOCATION}}
+
+
 def answer(body: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """The response that carries `body`."""
     return Response(body.model_dump_json(), status, headers, media_type="application/json")
@@ -203,6 +222,7 @@ def _has(if_none_match: str | None, tag: str) -> bool:
 
 
 Moment = Annotated[datetime, Field(examples=["2026-07-27T16:40:00Z"])]
+Uuid = Annotated[UUID, Field(examples=["01987d2e-5a3c-7c4e-9a61-2f6f3f0f9b1d"])]
 Next = Annotated[
     str | None, Field(description="Send it as `after` for the next page; null on the last", examples=["WzIwXQ"])
 ]

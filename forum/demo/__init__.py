@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum import advisers, boards, members, posts, threads
+from forum.demo.moderation import Cast, everybody, moderate
 from forum.gate import Gate
 from forum.members import Member, Role, Viewer
 
@@ -53,8 +55,10 @@ async def fill(session: AsyncSession, gate: Gate, now: datetime, *, written: Cal
     await _make_boards(session, now - timedelta(days=800))
     for person in _people():
         await _welcome(session, person, now)
+    cast = await everybody(session)
     for slug, thread in _threads():
-        await _talk(session, gate, slug, thread, now, written)
+        await _talk(session, gate, cast, slug, thread, now, written)
+    await moderate(session, cast, now)
 
 
 def _people() -> list[dict[str, Any]]:
@@ -71,6 +75,7 @@ def _threads() -> Iterator[tuple[str, dict[str, Any]]]:
     return iter(sorted(talks, key=lambda talk: -float(talk[1]["days_ago"])))
 
 
+@cache
 def _read(name: str) -> dict[str, Any]:
     return tomllib.loads(CONTENT.joinpath(name).read_text(encoding="utf-8"))
 
@@ -99,12 +104,18 @@ async def _welcome(session: AsyncSession, person: dict[str, Any], now: datetime)
 
 
 async def _talk(
-    session: AsyncSession, gate: Gate, slug: str, thread: dict[str, Any], now: datetime, written: Callable[[], object]
+    session: AsyncSession,
+    gate: Gate,
+    cast: Cast,
+    slug: str,
+    thread: dict[str, Any],
+    now: datetime,
+    written: Callable[[], object],
 ) -> None:
     opened_at = now - timedelta(days=thread["days_ago"])
     thread_id = 0
     for said in thread["post"]:
-        viewer = await _as_viewer(session, said["by"])
+        viewer = cast[said["by"]]
         at = opened_at + timedelta(hours=said["hours_after"])
         draft = posts.Draft(said["body"].strip(), said.get("reply_to"), said.get("content_warning"))
         if thread_id:
@@ -116,7 +127,7 @@ async def _talk(
             thread_id = post.thread_id
         await _second_thoughts(session, gate, viewer, post.id, said, at + timedelta(hours=1))
         written()
-    await _housekeeping(session, thread_id, thread, opened_at)
+    await _housekeeping(session, cast, thread_id, thread, opened_at)
 
 
 async def _second_thoughts(
@@ -131,14 +142,11 @@ async def _second_thoughts(
         await posts.withdraw(session, viewer, place, at)
 
 
-async def _housekeeping(session: AsyncSession, thread_id: int, thread: dict[str, Any], now: datetime) -> None:
-    moderator = await _as_viewer(session, next(p["handle"] for p in _people() if "moderator" in p.get("roles", [])))
+async def _housekeeping(
+    session: AsyncSession, cast: Cast, thread_id: int, thread: dict[str, Any], now: datetime
+) -> None:
+    moderator = next(viewer for viewer in cast.values() if Role.MODERATOR in viewer.roles)
     if thread.get("pinned"):
         await threads.set_pinned(session, moderator, thread_id, True, now)
     if thread.get("locked"):
         await threads.set_state(session, moderator, thread_id, threads.State.LOCKED, now)
-
-
-async def _as_viewer(session: AsyncSession, handle: str) -> Viewer:
-    row = (await session.execute(members.viewers().where(col(Member.handle) == handle))).one()
-    return members.viewer_of(row)

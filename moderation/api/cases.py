@@ -14,14 +14,29 @@ from forum.api.dependencies import CurrentMember, Now, Work
 from forum.api.posts import PostInThread, Revision
 from forum.api.posts import shown as shown_post
 from forum.api.problems import documented
-from forum.api.wire import After, Author, Limit, Moment, Shown, Text, Wanted, answer, fresh, next_link
+from forum.api.wire import (
+    After,
+    Author,
+    Identity,
+    Limit,
+    Moment,
+    Next,
+    Shown,
+    Uuid,
+    Wanted,
+    Words,
+    answer,
+    fresh,
+    next_link,
+)
 from forum.database import Record
 from forum.errors import Forbidden, NotFound
-from forum.members import Viewer
+from forum.members import Standing, Viewer
 from forum.posts import Post as PostRow
 from moderation import appeals, cases, decisions, enforcement, reports
 from moderation.appeals import Hearing, Outcome
 from moderation.cases import Case as CaseRow
+from moderation.cases import Category
 from moderation.enforcement import MEASURES
 from moderation.permissions import Act, allow, refusal
 
@@ -40,22 +55,22 @@ class Claim(Shown):
 class Case(Shown):
     """A case in the queue."""
 
-    id: UUID
+    id: Uuid
     kind: Literal["post", "appeal"]
     state: Literal["open", "decided"]
-    category: str
-    reports: int
-    version: int = Field(description="Send it with the decision: it says what was on your screen")
-    board: str
-    thread_id: int
-    thread_title: str
-    post_id: int
-    post_number: int
-    post_revision: int
+    category: Category
+    reports: int = Field(description="How many members reported it", examples=[2])
+    version: int = Field(description="Send it with the decision: it says what was on your screen", examples=[1])
+    board: str = Field(description="Its slug", examples=["new-here"])
+    thread_id: Identity = Field(examples=[42])
+    thread_title: str = Field(examples=["What happens at a first conference?"])
+    post_id: Identity = Field(examples=[4711])
+    post_number: int = Field(examples=[7])
+    post_revision: int = Field(description="Send it with the decision too", examples=[1])
     author: Author
     opened_at: Moment
     due_at: Moment
-    decided_at: datetime | None
+    decided_at: Moment | None
     claim: Claim | None
 
 
@@ -63,28 +78,28 @@ class CaseList(Shown):
     """Open cases, worst first."""
 
     items: list[Case]
-    next: str | None
+    next: Next
 
 
 class CaseReport(Shown):
     """What somebody reported: for moderators only."""
 
-    id: UUID
+    id: Uuid
     by: Author
-    revision: int
-    category: str
-    rules: list[int]
-    note: str
+    revision: int = Field(description="The revision that they saw", examples=[1])
+    category: Category
+    rules: list[int] = Field(examples=[[10]])
+    note: str = Field(examples=["She gives her address away, and he reads here."])
     filed_at: Moment
-    outcome: str | None
+    outcome: Literal["upheld", "dismissed"] | None
 
 
 class CaseNote(Shown):
     """What one moderator tells the others."""
 
-    id: UUID
+    id: Uuid
     by: Author
-    text: str
+    text: str = Field(examples=["I wrote to her: she is safe."])
     at: Moment
 
 
@@ -92,8 +107,8 @@ class AuthorRecord(Shown):
     """What is known of the author of a post."""
 
     joined_at: Moment
-    posts: int
-    standing: str
+    posts: int = Field(examples=[12])
+    standing: Standing
     measures: dict[str, int] = Field(description="Measures that stand, by kind", examples=[{"warn": 1}])
 
 
@@ -102,17 +117,17 @@ class Permitted(Shown):
 
     act: str = Field(examples=["decide"])
     allowed: bool
-    because: str | None
+    because: str | None = Field(description="Null when it is allowed", examples=["Orla is at this case."])
 
 
 class HeardAppeal(Shown):
     """The appeal that a case of the kind `appeal` is about."""
 
-    text: str
+    text: str = Field(examples=["I asked a question; I named nobody."])
     by_author: bool = Field(description="False: a reporter appeals against a dismissal")
-    decision_id: UUID
-    reason: str = Field(description="Of the decision that is appealed")
-    decided_by: str
+    decision_id: Uuid
+    reason: str = Field(description="Of the decision that is appealed", examples=["You called her a name."])
+    decided_by: str = Field(description="The name of who took it", examples=["Orla"])
     hearers: Literal["moderator", "administrator", "nobody"] = Field(description="Who can hear it now")
 
 
@@ -131,13 +146,13 @@ class FullCase(Case):
 class NewNote(Wanted):
     """What the other moderators should know."""
 
-    text: Text = Field(min_length=1, max_length=5000)
+    text: Words = Field(min_length=1, max_length=5000, examples=["I wrote to her: she is safe."])
 
 
 class TakeOver(Wanted):
     """Why you take over a case that somebody else is at."""
 
-    reason: Text | None = Field(None, min_length=1, max_length=500)
+    reason: Words | None = Field(None, min_length=1, max_length=500, examples=["Orla fell ill."])
 
 
 @router.get("/cases", response_model=CaseList, responses=documented(401, 403, 422))
@@ -155,7 +170,7 @@ async def list_cases(
 
 
 @router.get("/cases/{id}", response_model=FullCase, responses=documented(401, 403, 404, 422))
-async def get_case(request: Request, id: UUID, viewer: CurrentMember, work: Work, now: Now) -> Response:
+async def get_case(request: Request, id: Uuid, viewer: CurrentMember, work: Work, now: Now) -> Response:
     """Read everything that is needed to decide a case."""
     allow(Act.SEE_QUEUE, viewer)
     row = await seen(work, viewer, id, now)
@@ -166,7 +181,7 @@ async def get_case(request: Request, id: UUID, viewer: CurrentMember, work: Work
         **_case(row),
         context=[shown_post(post) for post in around.all()],
         revisions=[Revision.model_validate(r) for r in (await work.execute(posts.revisions(row.post_id))).all()],
-        reported=[_report(r) for r in (await work.execute(reports.of_case(id))).all()],
+        reported=await _reported(work, viewer, row),
         notes=[_note(n) for n in (await work.execute(cases.notes(id))).all()],
         record=await _record(work, viewer, row, now),
         permitted=await _permitted(work, viewer, row),
@@ -177,24 +192,26 @@ async def get_case(request: Request, id: UUID, viewer: CurrentMember, work: Work
 
 @router.put("/cases/{id}/claim", response_model=Claim, responses=documented(401, 403, 404, 409, 413, 422))
 async def claim_case(
-    id: UUID, viewer: CurrentMember, work: Work, now: Now, take_over: TakeOver | None = None
+    id: Uuid, viewer: CurrentMember, work: Work, now: Now, take_over: TakeOver | None = None
 ) -> Response:
     """Take a case for ten minutes, or renew your claim. With a reason, take it over from somebody else."""
     row = await _workable(work, viewer, id, now)
+    if interest := await _own_interest(work, viewer, row):
+        raise Forbidden(interest)
     reason = take_over.reason if take_over else None
     claimed = await cases.claim(work, viewer, row.id, now, takeover_because=reason)
     return answer(Claim(by=_me(viewer), until=claimed.until))
 
 
 @router.delete("/cases/{id}/claim", status_code=204, responses=documented(401, 403, 404, 422))
-async def release_case(id: UUID, viewer: CurrentMember, work: Work, now: Now) -> Response:
+async def release_case(id: Uuid, viewer: CurrentMember, work: Work, now: Now) -> Response:
     """Let go of your claim. Done twice, it is as done once."""
     await cases.release(work, viewer, (await _workable(work, viewer, id, now)).id, now)
     return Response(status_code=204)
 
 
 @router.put("/cases/{id}/recusal", status_code=204, responses=documented(401, 403, 404, 422))
-async def recuse_from_case(id: UUID, viewer: CurrentMember, work: Work, now: Now) -> Response:
+async def recuse_from_case(id: Uuid, viewer: CurrentMember, work: Work, now: Now) -> Response:
     """Step back from a case for good, for instance because you know the author. Done twice, it is as done once."""
     await cases.recuse(work, viewer, (await _workable(work, viewer, id, now)).id, now)
     return Response(status_code=204)
@@ -203,7 +220,7 @@ async def recuse_from_case(id: UUID, viewer: CurrentMember, work: Work, now: Now
 @router.post(
     "/cases/{id}/notes", status_code=201, response_model=CaseNote, responses=documented(401, 403, 404, 413, 422)
 )
-async def note_case(id: UUID, wanted: NewNote, viewer: CurrentMember, work: Work, now: Now) -> Response:
+async def note_case(id: Uuid, wanted: NewNote, viewer: CurrentMember, work: Work, now: Now) -> Response:
     """Tell the other moderators something about a case. It renews your claim."""
     row = await _workable(work, viewer, id, now)
     written = await cases.note(work, viewer, row.id, wanted.text, now)
@@ -241,15 +258,29 @@ async def _permitted(session: AsyncSession, viewer: Viewer, row: Record) -> list
         deciding = f"{row.holder_name} is at this case."
     if deciding is None and row.state != cases.State.OPEN:
         deciding = "This case is decided."
-    post, case = await session.get_one(PostRow, row.post_id), await session.get_one(CaseRow, row.id)
-    own_interest: str | None = None
-    try:
-        await decisions.refuse_own_interest(session, viewer, case, post, ())
-    except Forbidden as refused:
-        own_interest = refused.detail
-    reason = deciding or own_interest
-    acts = [kind for kind, measure in MEASURES.items()] if row.kind == cases.Kind.POST else list(Outcome)
+    reason = deciding or await _own_interest(session, viewer, row)
+    acts: list[str] = list(MEASURES) if row.kind == cases.Kind.POST else list(Outcome)
     return [Permitted(act=act, allowed=reason is None, because=reason) for act in ("claim", *acts)]
+
+
+async def _own_interest(session: AsyncSession, viewer: Viewer, row: Record) -> str | None:
+    """Why the viewer is too close to this case to be at it, or None."""
+    post = await session.get_one(PostRow, row.post_id)
+    try:
+        if row.kind == cases.Kind.APPEAL:
+            await appeals.refuse_own_interest(session, viewer, await appeals.of_case(session, row.id), post, ())
+        else:
+            await decisions.refuse_own_interest(session, viewer, post, ())
+    except Forbidden as refused:
+        return refused.detail
+    return None
+
+
+async def _reported(session: AsyncSession, viewer: Viewer, row: Record) -> list[CaseReport]:
+    """Who reported the post, and what; nobody learns who reported themselves."""
+    if row.author_handle == viewer.handle:
+        return []
+    return [_report(report) for report in (await session.execute(reports.of_post(row.post_id))).all()]
 
 
 async def _record(session: AsyncSession, viewer: Viewer, row: Record, now: datetime) -> AuthorRecord:

@@ -4,14 +4,16 @@ from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
+import structlog
 from fastapi import APIRouter, Response
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import posts
+from forum import logs, posts
 from forum.api.dependencies import CurrentMember, House, Now, TheHouse, Work
-from forum.api.problems import KINDS, documented
-from forum.api.wire import Body, Line, Moment, Shown, Text, Title, Wanted, answer
+from forum.api.problems import BUSY, KINDS, documented
+from forum.api.wire import Body, Line, Moment, Number, Shown, Text, Title, Uuid, Wanted, Words, answer, numeric, textual
 from forum.errors import Forbidden, ForumError, Invalid
 from forum.members import Viewer
 from moderation import appeals, cases, decisions
@@ -22,6 +24,7 @@ from moderation.enforcement import Kind
 from moderation.enforcement import Wanted as WantedMeasures
 from moderation.permissions import Act, allow
 
+log = structlog.get_logger()
 router = APIRouter(prefix="/moderation", tags=["moderation"])
 
 MeasureKind = Literal[
@@ -41,9 +44,11 @@ MeasureKind = Literal[
     "change",
     "overturn",
 ]
-Offset = Annotated[int, Field(ge=0, le=posts.BODY_MAX)]
+Offset = Annotated[int, Field(ge=0, le=posts.BODY_MAX), BeforeValidator(numeric)]
+CaseVersion = Annotated[int, Field(ge=0, lt=2**31), BeforeValidator(numeric)]
+RuleNumber = Annotated[int, Field(ge=1, lt=1000), BeforeValidator(numeric)]
 Reason = Annotated[
-    Text, Field(min_length=1, max_length=5000, examples=["You called her a name. Say what she did instead."])
+    Words, Field(min_length=1, max_length=5000, examples=["You called her a name. Say what she did instead."])
 ]
 
 
@@ -52,55 +57,81 @@ class WantedMeasure(Wanted):
 
     kind: MeasureKind
     spans: list[tuple[Offset, Offset]] | None = Field(
-        None, min_length=1, max_length=100, description="For `redact`: ranges of `body_markdown` in code points"
+        None,
+        min_length=1,
+        max_length=100,
+        description="For `redact`: ranges of `body_markdown` in code points",
+        examples=[[[0, 4]]],
     )
     body_markdown: Body | None = Field(None, description="For `edit`")
     title: Title | None = Field(None, description="For `retitle`")
-    board: Line | None = Field(None, max_length=50, description="For `move`: its slug")
-    until: AwareDatetime | None = Field(None, description="For `silence` and `suspend`")
+    board: Line | None = Field(None, max_length=50, description="For `move`: its slug", examples=["court"])
+    until: Annotated[AwareDatetime, BeforeValidator(textual)] | None = Field(
+        None, description="For `silence` and `suspend`", examples=["2026-08-27T16:40:00Z"]
+    )
 
 
 class NewDecision(Wanted):
     """What you decide, on what was on your screen."""
 
-    version: int | None = Field(None, ge=0, lt=2**31, description="Of the case; needed unless it is an appeal")
-    revision: int | None = Field(None, ge=1, lt=2**31, description="Of the post; needed unless it is an appeal")
-    measures: list[WantedMeasure] = Field(min_length=1, max_length=12)
-    rules: list[Annotated[int, Field(ge=1, lt=1000)]] = Field(default_factory=list, max_length=20, examples=[[10]])
+    version: CaseVersion | None = Field(None, description="Of the case; needed unless it is an appeal", examples=[1])
+    revision: Number | None = Field(None, description="Of the post; needed unless it is an appeal", examples=[1])
+    measures: list[WantedMeasure] = Field(
+        min_length=1, max_length=12, examples=[[{"kind": "redact", "spans": [[0, 4]]}]]
+    )
+    rules: list[RuleNumber] = Field(default_factory=list, max_length=20, examples=[[10]])
     reason: Reason
-    note: Text | None = Field(None, max_length=5000, description="For moderators only")
-    law: Text | None = Field(None, max_length=500, description="For illegal content: the law")
+    note: Text | None = Field(
+        None, max_length=5000, description="For moderators only", examples=["The second time this week."]
+    )
+    law: Text | None = Field(
+        None, max_length=500, description="For illegal content: the law", examples=["Children Act 1989, section 97"]
+    )
 
 
 class Decision(Shown):
     """A decision."""
 
-    id: UUID
-    case_id: UUID
-    decided_by: str
+    id: Uuid
+    case_id: Uuid
+    decided_by: str = Field(description="Their name", examples=["Orla"])
     decided_at: Moment
-    reason: str
-    statement_id: UUID | None = Field(description="What the author was told, if it was against them")
+    reason: str = Field(examples=["You called her a name. Say what she did instead."])
+    statement_id: Uuid | None = Field(description="What the author was told, if it was against them")
 
 
 class BulkDecision(NewDecision):
     """A decision, and the case that it is about."""
 
-    case_id: UUID
+    case_id: Uuid
 
 
 class BulkDecisions(Wanted):
     """Decisions on up to a hundred cases: each is taken wholly or not at all."""
 
-    decisions: list[BulkDecision] = Field(min_length=1, max_length=100)
+    decisions: list[BulkDecision] = Field(
+        min_length=1,
+        max_length=100,
+        examples=[
+            [
+                {
+                    "case_id": "01987d2e-5a3c-7c4e-9a61-2f6f3f0f9b1d",
+                    "version": 1,
+                    "revision": 1,
+                    "measures": [{"kind": "dismiss"}],
+                    "reason": "Hard words, but about nobody.",
+                }
+            ]
+        ],
+    )
 
 
 class BulkAnswer(Shown):
     """What came of one of them."""
 
-    case_id: UUID
-    status: int = Field(examples=[201])
-    detail: str | None
+    case_id: Uuid
+    status: int = Field(description="What its own request would have been answered", examples=[201])
+    detail: str | None = Field(description="Why not; null when it was taken", examples=["There is no such case."])
     decision: Decision | None
 
 
@@ -108,7 +139,7 @@ class BulkAnswers(Shown):
     """What came of each, in the order of the request."""
 
     items: list[BulkAnswer]
-    next: str | None = Field(description="Always null")
+    next: None = Field(description="Always null: an answer for each")
 
 
 @router.post(
@@ -118,7 +149,7 @@ class BulkAnswers(Shown):
     responses=documented(401, 403, 404, 409, 413, 422),
 )
 async def decide_case(
-    id: UUID, wanted: NewDecision, viewer: CurrentMember, work: Work, house: TheHouse, now: Now
+    id: Uuid, wanted: NewDecision, viewer: CurrentMember, work: Work, house: TheHouse, now: Now
 ) -> Response:
     """Decide a case: one or more measures, under rules, with a reason that the author reads.
 
@@ -142,6 +173,9 @@ async def _one_of_many(house: House, viewer: Viewer, wanted: BulkDecision, now: 
             decision = await _decide(session, viewer, wanted.case_id, wanted, house, now)
     except ForumError as error:
         return BulkAnswer(case_id=wanted.case_id, status=KINDS[type(error)][0], detail=error.detail, decision=None)
+    except SQLAlchemyError as error:
+        log.warning("bulk decision failed", kind=type(error).__name__, frames=logs.frames(error))
+        return BulkAnswer(case_id=wanted.case_id, status=503, detail=BUSY, decision=None)
     return BulkAnswer(case_id=wanted.case_id, status=201, detail=None, decision=decision)
 
 
@@ -158,7 +192,7 @@ async def _decide(
         decided = await appeals.hear(session, viewer, case_id, verdict, outcome, habits, now)
     else:
         decided = await decisions.decide(session, viewer, case_id, _verdict(wanted, wanted.measures), habits, now)
-    house.doorkeeper.forget(decided.statement.member_id if decided.statement else None)
+    house.doorkeeper.forget(decided.author_id)
     return _shown(decided, viewer)
 
 

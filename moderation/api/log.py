@@ -3,37 +3,38 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from forum import pages
 from forum.api.dependencies import CurrentMember, Reading
 from forum.api.problems import documented
-from forum.api.wire import After, Author, Limit, Moment, Shown, Text, fresh, next_link
+from forum.api.wire import After, Author, Identity, Limit, Moment, Next, Shown, SoughtHandle, Text, fresh, next_link
+from forum.errors import Invalid
 from moderation import log
 from moderation.permissions import Act, allow
 
 router = APIRouter(prefix="/moderation", tags=["moderation"])
 
-Filter = Annotated[Text | None, Query(max_length=100)]
+SoughtWord = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 
 
 class LogEntry(Shown):
     """Something that a member of staff did."""
 
-    number: int
+    number: Identity = Field(examples=[1001])
     at: Moment
     by: Author | None = Field(description="Null: the operator, at the command line")
     act: str = Field(examples=["case.decided"])
     subject_kind: str = Field(examples=["case"])
-    subject_id: str
-    details: dict[str, Any]
+    subject_id: str = Field(examples=["01987d2e-5a3c-7c4e-9a61-2f6f3f0f9b1d"])
+    details: dict[str, Any] = Field(examples=[{"measures": ["redact"]}])
 
 
 class LogPage(Shown):
     """A page of the log, newest first."""
 
     items: list[LogEntry]
-    next: str | None
+    next: Next
 
 
 @router.get("/log", response_model=LogPage, responses=documented(401, 403, 422))
@@ -43,15 +44,18 @@ async def list_log(
     reading: Reading,
     limit: Limit = 20,
     after: After = None,
-    act: Filter = None,
-    subject_kind: Filter = None,
-    subject_id: Filter = None,
+    act: Annotated[SoughtWord | None, Query(description="Only this", examples=["case.decided"])] = None,
+    actor: Annotated[SoughtHandle | None, Query(description="Who did it", examples=["orla"])] = None,
+    subject_kind: Annotated[SoughtWord | None, Query(description="With `subject_id`", examples=["post"])] = None,
+    subject_id: Annotated[SoughtWord | None, Query(description="With `subject_kind`", examples=["1"])] = None,
 ) -> Response:
     """Read what staff did on the boards that you moderate."""
     allow(Act.READ_LOG, viewer)
     before = pages.place(after, log.BY_NUMBER) if after is not None else None
-    subject = (subject_kind, subject_id) if subject_kind and subject_id else None
-    rows = await reading.rows(log.entries(viewer, before, limit + 1, act=act, subject=subject))
+    if (subject_kind is None) != (subject_id is None):
+        raise Invalid("Say both `subject_kind` and `subject_id`, or neither.", "query/subject_id")
+    sought = log.Sought(act, actor, subject_kind, subject_id)
+    rows = await reading.rows(log.entries(viewer, before, limit + 1, sought))
     items = [
         LogEntry(
             number=row.number,

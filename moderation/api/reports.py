@@ -1,16 +1,14 @@
 """Reports over HTTP: a member reports a post, and sees what came of it."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from forum import posts
 from forum.api.dependencies import CurrentMember, Now, TheHouse, Work
 from forum.api.problems import documented
-from forum.api.wire import Id, Moment, Shown, Text, Wanted, answer, fresh
+from forum.api.wire import Id, Identity, Moment, Number, Shown, Text, Uuid, Wanted, answer, fresh, numeric
 from moderation import reports
 from moderation.cases import Category
 from moderation.permissions import Act, allow
@@ -19,7 +17,7 @@ from moderation.reports import Complaint
 router = APIRouter(tags=["reports"])
 
 ReportCategory = Literal["rule", "personal_information", "risk", "illegal", "intimate_image", "spam", "other"]
-RuleNumber = Annotated[int, Field(ge=1, lt=1000)]
+RuleNumber = Annotated[int, Field(ge=1, lt=1000), BeforeValidator(numeric)]
 
 
 class NewReport(Wanted):
@@ -29,30 +27,35 @@ class NewReport(Wanted):
     rules: list[RuleNumber] = Field(
         default_factory=list, max_length=20, description="Which, for `rule`", examples=[[10]]
     )
-    note: Text = Field("", max_length=reports.NOTE_MAX, description="What we should know")
-    revision: int = Field(ge=1, lt=2**31, description="The revision of the post that you saw", examples=[1])
+    note: Text = Field(
+        "",
+        max_length=reports.NOTE_MAX,
+        description="What we should know",
+        examples=["She gives her address away, and he reads here."],
+    )
+    revision: Number = Field(description="The revision of the post that you saw", examples=[1])
 
 
 class Report(Shown):
     """Your report, and what came of it."""
 
-    id: UUID
-    post_id: int
-    revision: int
+    id: Uuid
+    post_id: Identity = Field(examples=[4711])
+    revision: int = Field(examples=[1])
     category: ReportCategory
-    rules: list[int]
-    note: str
+    rules: list[int] = Field(examples=[[10]])
+    note: str = Field(examples=["She gives her address away, and he reads here."])
     filed_at: Moment
     outcome: Literal["upheld", "dismissed"] | None = Field(description="Null while somebody still looks at it")
-    settled_at: datetime | None
-    case_id: UUID | None = Field(description="For staff only")
+    settled_at: Moment | None
+    case_id: Uuid | None = Field(description="For staff only")
 
 
 class ReportList(Shown):
     """Your reports, newest first."""
 
     items: list[Report]
-    next: str | None = Field(description="Always null")
+    next: None = Field(description="Always null: the newest hundred")
 
 
 @router.post(

@@ -3,12 +3,12 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import AfterValidator, Field
+from pydantic import BeforeValidator, Field
 from sqlmodel import col
 
 from forum.api.dependencies import CurrentMember, CurrentViewer, Now, Reading, Work
 from forum.api.problems import documented
-from forum.api.wire import Line, Moment, Shown, Text, Wanted, answer, fresh, visible
+from forum.api.wire import Line, Moment, Shown, Wanted, Words, answer, fresh, numeric
 from forum.errors import NotFound
 from moderation import rules
 from moderation.permissions import Act, allow
@@ -44,14 +44,16 @@ class RuleVersions(Shown):
 class RuleChange(Wanted):
     """Other words for a rule."""
 
-    version: int = Field(
-        ge=0, lt=2**31, description="The version that was on the screen; 0 for a new rule", examples=[1]
+    version: Annotated[int, Field(ge=0, lt=2**31), BeforeValidator(numeric)] = Field(
+        description="The version that was on the screen; 0 for a new rule", examples=[1]
     )
-    title: Annotated[Line, AfterValidator(visible)] = Field(min_length=1, max_length=120)
-    text: Annotated[Text, AfterValidator(visible)] = Field(min_length=1, max_length=5000)
+    title: Line = Field(min_length=1, max_length=120, examples=["Respect other members"])
+    text: Words = Field(
+        min_length=1, max_length=5000, examples=["Disagree with what was said, never with who said it."]
+    )
 
 
-Number = Annotated[int, Path(ge=1, lt=1000)]
+RuleNumber = Annotated[int, Path(ge=1, lt=1000, examples=[10])]
 
 
 @router.get("/rules", response_model=RuleList, responses=documented(422))
@@ -63,7 +65,7 @@ async def list_rules(request: Request, _viewer: CurrentViewer, reading: Reading)
 
 
 @router.get("/rules/{number}", response_model=RuleVersions, responses=documented(404, 422))
-async def get_rule(request: Request, number: Number, _viewer: CurrentViewer, reading: Reading) -> Response:
+async def get_rule(request: Request, number: RuleNumber, _viewer: CurrentViewer, reading: Reading) -> Response:
     """Read every version of a rule: a decision cites the one that stood when it was taken."""
     rows = await reading.rows(rules.versions().where(col(rules.Rule.number) == number))
     if not rows:
@@ -72,7 +74,7 @@ async def get_rule(request: Request, number: Number, _viewer: CurrentViewer, rea
 
 
 @router.put("/moderation/rules/{number}", response_model=Rule, responses=documented(401, 403, 409, 413, 422))
-async def write_rule(number: Number, change: RuleChange, viewer: CurrentMember, work: Work, now: Now) -> Response:
+async def write_rule(number: RuleNumber, change: RuleChange, viewer: CurrentMember, work: Work, now: Now) -> Response:
     """Give a rule other words, as a new version with today's date: for administrators."""
     allow(Act.WRITE_RULES, viewer)
     rule = await rules.write(work, viewer, number, change.version, change.title, change.text, now)

@@ -1,6 +1,5 @@
 """Statements of reasons over HTTP: what was decided about one's own words, and why."""
 
-from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -11,7 +10,7 @@ from sqlmodel import col
 
 from forum.api.dependencies import AnyMember, Work
 from forum.api.problems import documented
-from forum.api.wire import Moment, Shown, fresh
+from forum.api.wire import Identity, Moment, Shown, Uuid, fresh
 from forum.database import Record
 from forum.errors import NotFound
 from forum.members import Viewer
@@ -25,26 +24,29 @@ class MeasureTaken(Shown):
     """What was done, and until when it holds."""
 
     kind: str = Field(examples=["redact"])
-    until: datetime | None = Field(description="Null: for good, unless it is overturned")
+    until: Moment | None = Field(description="Null: for good, unless it is overturned")
 
 
 class CitedRule(Shown):
     """A rule, as it stood when the decision was taken."""
 
-    number: int
-    version: int
-    title: str
-    text: str
+    number: int = Field(examples=[10])
+    version: int = Field(examples=[1])
+    title: str = Field(examples=["Respect other members and the professionals you mention"])
+    text: str = Field(examples=["Disagree with what was said, never with who said it."])
 
 
 class AppealState(Shown):
     """How an appeal stands."""
 
-    id: UUID
+    id: Uuid
+    text: str = Field(description="Your words", examples=["I asked a question; I named nobody."])
     lodged_at: Moment
     outcome: Literal["uphold", "change", "overturn"] | None = Field(description="Null while it waits to be heard")
-    message: str | None
-    heard_at: datetime | None
+    message: str | None = Field(
+        description="What the one who heard it says", examples=["You are right: nobody was named."]
+    )
+    heard_at: Moment | None
     hearers: Literal["moderator", "administrator", "nobody"] | None = Field(
         description="Who can hear it now; `nobody`: it waits until the charity names somebody"
     )
@@ -53,14 +55,14 @@ class AppealState(Shown):
 class Statement(Shown):
     """What was decided about your words or your standing, and why: article 17 of the Digital Services Act."""
 
-    id: UUID
-    post_id: int
+    id: Uuid
+    post_id: Identity = Field(examples=[4711])
     measures: list[MeasureTaken]
     territory: Literal["the whole forum"] = "the whole forum"
-    excerpts: list[str] = Field(description="Your words that it is about")
-    reason: str
+    excerpts: list[str] = Field(description="Your words that it is about", examples=[["Ms Example is a witch"]])
+    reason: str = Field(examples=["You called her a name. Say what she did instead."])
     rules: list[CitedRule]
-    law: str | None
+    law: str | None = Field(description="For illegal content: the law", examples=[None])
     initiative: Literal["report", "hold", "moderator"] = Field(description="What led to it")
     automated_detection: bool
     automated_decision: bool
@@ -74,7 +76,7 @@ class StatementList(Shown):
     """What was decided about you, newest first."""
 
     items: list[Statement]
-    next: str | None = Field(description="Always null")
+    next: None = Field(description="Always null: the newest hundred")
 
 
 @router.get("/me/statements", response_model=StatementList, responses=documented(401, 422))
@@ -86,7 +88,7 @@ async def list_my_statements(request: Request, viewer: AnyMember, work: Work) ->
 
 
 @router.get("/statements/{id}", response_model=Statement, responses=documented(401, 404, 422))
-async def get_statement(request: Request, id: UUID, viewer: AnyMember, work: Work) -> Response:
+async def get_statement(request: Request, id: Uuid, viewer: AnyMember, work: Work) -> Response:
     """Read one statement that you received."""
     return fresh(request, await _mine(work, viewer, id), shared=False)
 

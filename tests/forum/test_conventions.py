@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from forum.idempotency import SafeRepeat
 from forum.members import Role
 from forum.posts import Post
 from forum.settings import Settings
+from moderation import rules
 from tests import make
 
 API = "/api/v1"
@@ -38,6 +40,8 @@ def _pointers(answer: httpx.Response) -> list[str]:
 
 async def _talk(house: House, replies: int = 0) -> tuple[int, int]:
     """The ids of heron's thread on a board, and of its last post."""
+    async with house.database.work() as session:
+        await rules.adopt_house_rules(session, clock.now())
     await make.board(house)
     await make.member(house, "heron")
     thread = await make.thread(house, "heron")
@@ -61,14 +65,16 @@ SHARED = [
     "/members/{handle}",
     "/advisers",
     "/rules",
+    "/rules/{number}",
 ]
+FEATURES = {"boards", "threads", "posts", "members", "sessions", "advisers", "rules"}
 PERSONAL = ["/me", "/me/sessions", "/posts/{post}/revisions", "/adviser/threads"]
 
 
 @pytest.mark.parametrize("path", SHARED + PERSONAL)
 async def test_who_has_these_very_bytes_is_told_so_and_sent_nothing(path: str, app: FastAPI, house: House) -> None:
     thread, post = await _talk(house)
-    address = API + path.format(slug="new-here", handle="heron", thread=thread, post=post)
+    address = API + path.format(slug="new-here", handle="heron", thread=thread, post=post, number=10)
     async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
         first = await orla.get(address)
         assert (first.status_code, first.headers["content-type"]) == (200, "application/json")
@@ -93,20 +99,27 @@ async def test_a_shared_page_is_the_same_bytes_for_every_ordinary_reader(
     path: str, app: FastAPI, house: House, guest: httpx.AsyncClient
 ) -> None:
     thread, post = await _talk(house)
-    address = API + path.format(slug="new-here", handle="heron", thread=thread, post=post)
+    address = API + path.format(slug="new-here", handle="heron", thread=thread, post=post, number=10)
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "magpie") as magpie:
         answers = [await reader.get(address) for reader in (guest, heron, magpie)]
     assert len({(answer.headers["etag"], answer.content) for answer in answers}) == 1
 
 
-def test_every_read_is_in_one_of_the_two_tables(app: FastAPI) -> None:
+def test_every_read_of_the_forum_is_in_one_of_the_two_tables(app: FastAPI) -> None:
+    """A new read must be added above, or this fails."""
     names = {"{thread}": "{id}", "{post}": "{id}", "?handle=heron": ""}
     tabled = set()
     for path in SHARED + PERSONAL:
         for ours, theirs in names.items():
             path = path.replace(ours, theirs)  # noqa: PLW2901
         tabled.add(API + path)
-    assert tabled == {path for method, path in _operations(app) if method == "GET" and path.startswith(API)}
+    found = {
+        path
+        for path, item in app.openapi()["paths"].items()
+        if path.startswith(API) and FEATURES & set(item.get("get", {}).get("tags", ()))
+    }
+    # What was redacted is read under the eyes of the audit: moderation's tests look at it.
+    assert found - {f"{API}/posts/{{id}}/revisions/{{number}}"} == tabled
 
 
 async def test_a_page_that_changed_has_another_etag(app: FastAPI, house: House, guest: httpx.AsyncClient) -> None:
@@ -266,7 +279,7 @@ async def test_a_misspelt_parameter_is_refused_everywhere(app: FastAPI, guest: h
     operations = _operations(app)
     assert len(operations) > 25
     for method, path in operations:
-        address = path.format(id=1, slug="new-here", handle="heron")
+        address = re.sub(r"\{.*?\}", "1", path)
         answer = await guest.request(method, address, params={"limmit": 5})
         assert (answer.status_code, _pointers(answer)) == (422, ["query/limmit"]), (method, path)
 

@@ -15,6 +15,7 @@ from sqlmodel import col
 
 from forum import posts
 from forum.api.dependencies import House
+from forum.boards import Publication
 from forum.errors import Conflict
 from forum.gate import PublishAtOnce, Verdict
 from forum.members import Role
@@ -316,7 +317,7 @@ async def test_a_repeat_of_a_held_reply_is_the_held_reply(app: FastAPI, house: H
 async def test_every_word_that_others_would_read_passes_the_gate(
     app: FastAPI, house: House, gate: make.HoldingGate
 ) -> None:
-    board = await make.board(house)
+    await make.board(house, publication=Publication.HOLD_NEWCOMERS)
     async with make.signed_in(app, "heron") as heron:
         words = {"title": "A title", "body_markdown": "A body", "content_warning": "A warning"}
         thread = (await heron.post(f"{API}/boards/new-here/threads", json=words)).json()
@@ -324,11 +325,11 @@ async def test_every_word_that_others_would_read_passes_the_gate(
         await heron.patch(f"{API}/posts/{reply['id']}", json={"revision": 1, "body_markdown": "An edit"})
         await heron.patch(f"{API}/threads/{thread['id']}", json={"version": 1, "title": "Retitled"})
         me = (await heron.patch(f"{API}/me", json={"name": "Grey Heron"})).json()
-    assert [(asked.texts, asked.board_id) for asked in gate.judged] == [
-        (("A title", "A body", "A warning"), board.id),
-        (("A reply", "Another"), board.id),
-        (("An edit", ""), board.id),
-        (("Retitled",), board.id),
+    assert [(asked.texts, asked.publication) for asked in gate.judged] == [
+        (("A title", "A body", "A warning"), "hold_newcomers"),
+        (("A reply", "Another"), "hold_newcomers"),
+        (("An edit", ""), "hold_newcomers"),
+        (("Retitled",), "hold_newcomers"),
         (("Grey Heron",), None),
     ]
     assert {str(asked.author_id) for asked in gate.judged} == {me["id"]}

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import random
-import signal
 import socket
 import ssl
 import subprocess
@@ -23,7 +22,6 @@ import pytest
 from fastapi import FastAPI
 
 from forum import embedded
-from forum.app import create_app
 from forum.settings import Settings
 from tests import make
 
@@ -68,10 +66,6 @@ class Forum:
                 pytest.fail(f"The forum did not start ({self.process.returncode}):\n{self.said()}")
             await asyncio.sleep(0.02)
 
-    def interrupt(self) -> None:
-        """Ctrl-C: a terminal sends it to every process of the group."""
-        os.killpg(self.process.pid, signal.SIGINT)
-
     async def ended(self) -> int:
         """Wait until its first process has ended; with which status."""
         assert await until(lambda: self.process.poll() is not None, 30), f"It does not end:\n{self.said()}"
@@ -84,6 +78,14 @@ class Forum:
         left = [(process.pid, process.name()) for process in self.family()]
         assert not left, f"These processes are left: {left}\n{self.said()}"
         return time.monotonic() - began
+
+    def listens(self) -> bool:
+        """Whether anybody of it still takes new connections."""
+        for process in self.family():
+            with suppress(psutil.NoSuchProcess):
+                if any(connection.status == psutil.CONN_LISTEN for connection in process.net_connections("tcp")):
+                    return True
+        return False
 
     def workers(self) -> list[psutil.Process]:
         """The processes that answer requests, where there are several."""
@@ -191,13 +193,13 @@ async def company(app: FastAPI, size: int) -> Company:
     return Company(await make.thread(app.state.house, "heron1"), tuple(headers))
 
 
-async def embedded_company(forum: Forum, size: int) -> Company:
-    """The same, made in the forum's own PostgreSQL while it runs."""
+@asynccontextmanager
+async def beside(forum: Forum) -> AsyncIterator[FastAPI]:
+    """An application of our own over the PostgreSQL that the forum started and runs."""
     with embedded.running(forum.data) as server:
         assert not server.started_here
-        app = create_app(Settings(database_url=server.url, **make.UNTHROTTLED))
-        async with app.router.lifespan_context(app):
-            return await company(app, size)
+        async with make.application(Settings(database_url=server.url, **make.UNTHROTTLED)) as app:
+            yield app
 
 
 @dataclass

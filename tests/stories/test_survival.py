@@ -8,22 +8,22 @@ import random
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import httpx
-import psutil
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from forum import embedded
 from tests import make
-from tests.stories.running import Company, Forum, Talk, company, embedded_company, read_whole, started, until
+from tests.stories.running import Company, Forum, Talk, beside, company, read_whole, started, until
 
 log = logging.getLogger(__name__)
+log.setLevel(logging.INFO)  # a failure shows when its forum was killed
 
 KILLS = int(os.environ.get("FORUM_TEST_KILLS", "5"))
 MEMBERS = 8
@@ -64,7 +64,7 @@ async def test_killed_at_any_moment_it_leaves_no_process_and_keeps_every_acknowl
                     async with talk.going_on(forum, there):
                         await _kill_within(forum, 0.1, 1.5)
                 else:
-                    await _kill_within(forum, 0, 2.5)
+                    await _kill_within(forum, 0.5, 3)
                 gone = await forum.gone()
             log.info("killed %s, %d workers: no process %.2f s later", moment, workers, gone)
         async with started(folder, "serve") as forum:
@@ -75,7 +75,8 @@ async def test_killed_at_any_moment_it_leaves_no_process_and_keeps_every_acknowl
 async def _same_company(forum: Forum, talk: Talk, there: Company | None) -> Company:
     """Those who talked before the kill, and find their words again."""
     if there is None:
-        return await embedded_company(forum, MEMBERS)
+        async with beside(forum) as app:
+            return await company(app, MEMBERS)
     await talk.is_kept(forum.http, there)
     return there
 
@@ -95,13 +96,11 @@ async def test_a_killed_worker_is_replaced_and_no_acknowledged_post_is_lost(
         await forum.ready()
         async with talk.going_on(forum, there):
             await talk.grows(by=20)
-            old = forum.workers()
+            old = set(forum.workers())
             for worker in old:
-                # Once both are gone, only their successors can answer.
                 worker.kill()
-                assert await until(lambda worker=worker: worker not in forum.workers() and len(forum.workers()) == 2)
+            assert await until(lambda: len(set(forum.workers()) - old) == 2)
             await talk.grows(by=20)
-        assert not set(old) & set(forum.workers())
         assert forum.said().count("worker died") == 2
         assert set(talk.statuses) == {201}
         forum.process.terminate()
@@ -117,7 +116,8 @@ async def test_a_killed_database_ends_the_forum_which_says_so_and_starts_again_w
     talk = Talk()
     async with started(tmp_path, "serve", "--workers", workers) as forum:
         await forum.ready()
-        there = await embedded_company(forum, MEMBERS)
+        async with beside(forum) as app:
+            there = await company(app, MEMBERS)
         async with talk.going_on(forum, there):
             await talk.grows(by=20)
             forum.postmaster().kill()
@@ -149,45 +149,52 @@ async def test_over_a_database_of_ones_own_a_kill_leaves_no_worker_and_every_ack
 
 @pytest.mark.parametrize(("stop", "workers"), [(terminate, 1), (press_ctrl_c, 2)])
 async def test_who_is_being_answered_when_it_stops_gets_the_whole_answer(
-    app: FastAPI, guest: httpx.AsyncClient, database_url: str, tmp_path: Path, stop: Stop, workers: int
+    tmp_path: Path, stop: Stop, workers: int
 ) -> None:
-    there, talk, slow = await company(app, MEMBERS), Talk(), await _long_thread(app)
-    elsewhere = replace(there, thread=await make.thread(app.state.house, "heron1"))
-    async with started(tmp_path, "serve", "--workers", workers, FORUM_DATABASE_URL=database_url) as forum:
+    talk = Talk()
+    async with started(tmp_path, "serve", "--workers", workers) as forum:
         await forum.ready()
+        async with beside(forum) as app:
+            there, slow = await company(app, MEMBERS), await _long_thread(app)
+            elsewhere = replace(there, thread=await make.thread(app.state.house, "heron1"))
         async with _reading_slowly(forum, slow) as rest, asyncio.TaskGroup() as group:
-            async with _nobody_else_may_write(database_url, there) as waiting:
+            async with _nobody_else_may_write(forum, there) as waiting:
                 replies = [group.create_task(_reply(forum, there, headers)) for headers in there.members]
                 await waiting(MEMBERS)
                 async with talk.going_on(forum, elsewhere):
                     await talk.grows(by=20)
                     stop(forum)
-                    assert await until(lambda: not _listens(forum))
-            assert json.loads(await rest)["next"] is None
+                    assert await until(lambda: not forum.listens())
+            assert json.loads(await rest())["next"] is None
         assert [reply.result().status_code for reply in replies] == [201] * MEMBERS
         assert await forum.ended() == 0
         await forum.gone()
         assert "Traceback" not in forum.said()
-    assert len(await read_whole(guest, there)) == MEMBERS + 1
-    # Nobody is left to wonder: what was stored was also acknowledged.
-    assert set(talk.statuses) == {201}
-    await talk.is_kept(guest, elsewhere, exactly=True)
+    async with started(tmp_path, "serve") as forum:
+        await forum.ready()
+        assert len(await read_whole(forum.http, there)) == MEMBERS + 1
+        # Nobody is left to wonder: what was stored was also acknowledged.
+        assert set(talk.statuses) == {201}
+        await talk.is_kept(forum.http, elsewhere, exactly=True)
 
 
 @asynccontextmanager
-async def _nobody_else_may_write(database_url: str, there: Company) -> AsyncIterator[Callable[[int], Any]]:
+async def _nobody_else_may_write(forum: Forum, there: Company) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
     """Until the block ends, whoever replies there waits; gives what waits for so many to wait."""
-    engine = create_async_engine(database_url)
+    with embedded.running(forum.data) as server:
+        engine = create_async_engine(server.url)
     async with engine.connect() as holder, engine.connect() as observer:
-        await holder.execute(text(f"SELECT FROM thread WHERE id = {there.thread} FOR UPDATE"))
         await observer.execution_options(isolation_level="AUTOCOMMIT")
 
         async def waiting(count: int) -> None:
-            waiters = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            waiters = text("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
             async with asyncio.timeout(30):
-                while (await observer.execute(text(waiters))).rowcount < count:
+                while True:
+                    if (await observer.execute(waiters)).rowcount == count:
+                        return
                     await asyncio.sleep(0.01)
 
+        await holder.execute(text(f"SELECT FROM thread WHERE id = {there.thread} FOR UPDATE"))
         yield waiting
     await engine.dispose()
 
@@ -206,7 +213,7 @@ async def _long_thread(app: FastAPI) -> int:
 
 
 @asynccontextmanager
-async def _reading_slowly(forum: Forum, thread: int) -> AsyncIterator[Awaitable[bytes]]:
+async def _reading_slowly(forum: Forum, thread: int) -> AsyncIterator[Callable[[], Awaitable[bytes]]]:
     """Somebody on a bad line, who has only the beginning of a long page; gives what reads the rest."""
     line = socket.socket()
     line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -215,17 +222,9 @@ async def _reading_slowly(forum: Forum, thread: int) -> AsyncIterator[Awaitable[
     writer.write(f"GET /api/v1/threads/{thread}/posts?limit=100 HTTP/1.1\r\nHost: forum\r\n\r\n".encode())
     head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
     assert head.startswith("http/1.1 200 ")
-    yield reader.readexactly(int(head.partition("content-length: ")[2].partition("\r\n")[0]))
+    size = int(head.partition("content-length: ")[2].partition("\r\n")[0])
+    yield lambda: reader.readexactly(size)
     writer.close()
-
-
-def _listens(forum: Forum) -> bool:
-    """Whether anybody of the forum still takes new connections."""
-    for process in forum.workers() or [psutil.Process(forum.process.pid)]:
-        with suppress(psutil.NoSuchProcess):
-            if any(connection.status == psutil.CONN_LISTEN for connection in process.net_connections("tcp")):
-                return True
-    return False
 
 
 # Interrupted

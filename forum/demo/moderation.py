@@ -1,0 +1,86 @@
+"""What moderation did in the made-up community: cases that wait, are claimed and are decided, and an appeal."""
+
+import tomllib
+from datetime import datetime, timedelta
+from importlib import resources
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum import boards, members, posts
+from forum.members import Viewer
+from forum.posts import Post
+from forum.threads import Thread
+from moderation import appeals, cases, decisions, reports
+from moderation.cases import Category
+from moderation.decisions import Habits, Verdict
+from moderation.enforcement import Kind, Wanted
+from moderation.gate import BoardGate
+from moderation.reports import Complaint
+
+Cast = dict[str, Viewer]
+
+HABITS = Habits(names_moderators=True, appeal_for=timedelta(days=183))
+
+
+async def moderate(session: AsyncSession, cast: Cast, now: datetime) -> None:
+    """Report, claim, decide and appeal, and hold one post, as `moderation.toml` says."""
+    said = tomllib.loads(resources.files("forum.demo").joinpath("moderation.toml").read_text(encoding="utf-8"))
+    for case in sorted(said["case"], key=lambda case: -float(case["hours_ago"])):
+        await _case(session, cast, case, now - timedelta(hours=case["hours_ago"]))
+    await _hold(session, cast, said["held"], now - timedelta(hours=said["held"]["hours_ago"]))
+
+
+async def everybody(session: AsyncSession) -> Cast:
+    """The community, by handle, as the verbs know its members."""
+    return {row.handle: members.viewer_of(row) for row in (await session.execute(members.viewers())).all()}
+
+
+async def _case(session: AsyncSession, cast: Cast, said: dict[str, Any], at: datetime) -> None:
+    named = select(Post).join(Thread, col(Thread.id) == col(Post.thread_id))
+    about = named.where(col(Thread.title) == said["thread"], col(Post.number) == said["number"])
+    post = (await session.execute(about)).scalar_one()
+    for report in said["report"]:
+        complaint = Complaint(Category(report["category"]), post.revision, tuple(report["rules"]), report["note"])
+        case_id = (await reports.file(session, cast[report["by"]], post, complaint, at)).case_id
+    if "claimed_by" not in said:
+        return
+    moderator = cast[said["claimed_by"]]
+    await cases.claim(session, moderator, case_id, at)
+    if "decision" in said:
+        await _decide(session, cast, moderator, post, case_id, said, at + timedelta(minutes=5))
+
+
+async def _decide(
+    session: AsyncSession, cast: Cast, moderator: Viewer, post: Post, case_id: Any, said: dict[str, Any], at: datetime
+) -> None:
+    decision = said["decision"]
+    spans = tuple(_span(post.body_markdown, words) for words in decision.get("redact", ()))
+    wanted = Wanted(Kind.REDACT, spans=spans) if spans else Wanted(Kind.DISMISS)
+    case = await cases.hold(session, case_id)
+    verdict = Verdict(
+        case.version,
+        post.revision,
+        (wanted,),
+        decision["reason"].strip(),
+        tuple(decision["rules"]),
+        decision.get("note"),
+    )
+    decided = await decisions.decide(session, moderator, case_id, verdict, HABITS, at)
+    if "appeal" in said and decided.statement:
+        author = next(viewer for viewer in cast.values() if viewer.id == post.author_id)
+        await appeals.lodge(session, author, decided.statement.id, said["appeal"]["text"], at + timedelta(hours=2))
+
+
+async def _hold(session: AsyncSession, cast: Cast, said: dict[str, Any], at: datetime) -> None:
+    await boards.change(session, said["board"], {"publication": boards.Publication.HOLD_NEWCOMERS}, at)
+    author, draft = cast[said["by"]], posts.Draft(said["body"].strip())
+    place = await posts.place_on_board(session, author, said["board"], draft, at)
+    await posts.open_thread(session, author, place, said["title"], draft, BoardGate(first_posts=3), at)
+
+
+def _span(text: str, words: str) -> tuple[int, int]:
+    start = text.index(words)
+    return start, start + len(words)

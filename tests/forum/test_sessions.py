@@ -1,0 +1,635 @@
+"""Sessions: who signs in is known by a token that nobody else can use, and that ends when its owner says so."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from http.cookies import SimpleCookie
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from passlib.hash import phpass
+from sqlalchemy import event, func, select, update
+from sqlmodel import col
+
+from forum import clock, members, passwords, sessions
+from forum.api.dependencies import COOKIE, House
+from forum.errors import NotSignedIn
+from forum.members import GUEST, Member, Role, Standing
+from forum.sessions import Device, Doorkeeper, MemberSession
+from forum.settings import Settings
+from tests import make
+
+API = "/api/v1"
+FRIENDS = "https://friends.example"
+ANOTHER = "a new sentence about terns"
+
+
+class HandWound:
+    """A clock that moves when a test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"allowed_origins": frozenset({FRIENDS})})
+
+
+@pytest.fixture
+async def elsewhere(settings: Settings, app: FastAPI) -> AsyncIterator[tuple[FastAPI, HandWound]]:
+    """Another process of the same forum, and the clock of its doorkeeper."""
+    wound = HandWound()
+    async with make.application(settings) as other:
+        other.state.house = replace(other.state.house, doorkeeper=Doorkeeper(wound))
+        yield other, wound
+
+
+async def _sign_in(client: httpx.AsyncClient, login: str, password: str = make.PASSWORD, **more: Any) -> httpx.Response:
+    return await client.post(f"{API}/sessions", json=make.signing_in(login, password, **more))
+
+
+async def _status(app: FastAPI, token: str) -> int:
+    async with make.client(app, Authorization=f"Bearer {token}") as client:
+        return (await client.get(f"{API}/me")).status_code
+
+
+async def _count(house: House, table: Any) -> int:
+    async with house.database.work() as session:
+        return (await session.execute(select(func.count()).select_from(table))).scalar_one()
+
+
+# Signing in.
+
+
+@pytest.mark.parametrize(
+    "login",
+    ["heron", "HERON", " heron ", "ｈｅｒｏｎ", "heron@example.org", "Heron@Example.ORG", " heron@example.org "],
+)
+async def test_a_member_signs_in_by_handle_or_by_address(house: House, guest: httpx.AsyncClient, login: str) -> None:
+    await make.member(house, "heron")
+    answer = await _sign_in(guest, login)
+    assert answer.status_code == 201, answer.text
+    told = answer.json()
+    assert told["member"] == {"handle": "heron", "name": "Heron", "title": None}
+    assert answer.headers["cache-control"] == "no-store"
+    assert "set-cookie" not in answer.headers
+    guest.headers["Authorization"] = f"Bearer {told['token']}"
+    listed = (await guest.get(f"{API}/me/sessions")).json()["items"]
+    assert [f"{API}/me/sessions/{session['id']}" for session in listed] == [answer.headers["location"]]
+
+
+async def test_tokens_are_long_never_alike_and_never_kept(house: House, guest: httpx.AsyncClient) -> None:
+    await make.member(house, "heron")
+    told = [(await _sign_in(guest, "heron")).json() for _ in range(3)]
+    secrets = {secret for answer in told for secret in (answer["token"], answer["device"])}
+    assert len(secrets) == 6
+    assert min(map(len, secrets)) >= 43  # 256 bits
+    async with house.database.work() as session:
+        kept = (await session.execute(select(MemberSession.token_digest).union(select(Device.token_digest)))).scalars()
+        assert all(secret.encode() not in digest for digest in kept for secret in secrets)
+
+
+@pytest.mark.parametrize(
+    ("login", "password"),
+    [
+        ("heron", "not my password"),
+        ("heron", ""),
+        ("heron@example.org", "not my password"),
+        ("nobody", make.PASSWORD),
+        ("nobody@example.org", make.PASSWORD),
+        ("h%", make.PASSWORD),
+        ("@", make.PASSWORD),
+        ("   ", make.PASSWORD),
+        ("heron' OR ''='", make.PASSWORD),
+    ],
+)
+async def test_a_wrong_login_and_a_wrong_password_are_answered_alike(
+    house: House, guest: httpx.AsyncClient, login: str, password: str
+) -> None:
+    await make.member(house, "heron")
+    answer = await _sign_in(guest, login, password)
+    assert answer.json() == {
+        "type": "/problems/not-signed-in",
+        "title": "Not signed in",
+        "status": 401,
+        "detail": "The login or the password is wrong.",
+    }
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert await _count(house, MemberSession) == await _count(house, Device) == 0
+
+
+@pytest.mark.parametrize("device", [None, "q1zV0Wb3yRrM0bqk2cJ9w0m7oXn8tU5sLd4fGh6eAaE"])
+@pytest.mark.parametrize(("there", "nowhere"), [("heron", "nobody"), ("heron@example.org", "nobody@example.org")])
+async def test_a_wrong_login_costs_the_same_statements_as_a_wrong_password(
+    house: House, guest: httpx.AsyncClient, there: str, nowhere: str, device: str | None
+) -> None:
+    await make.member(house, "heron")
+    statements: list[list[str]] = []
+    for login in (there, there, nowhere):  # the first warms everything up
+        with _statements(house) as sent:
+            assert (await _sign_in(guest, login, "not my password", device=device)).status_code == 401
+        statements.append(sent)
+    assert statements[1] == statements[2]
+    assert len(statements[1]) == (3 if device is None else 4)  # two of them count the try
+
+
+async def test_who_signs_in_by_an_address_that_several_claim_is_who_verified_it_else_the_first(
+    house: House, guest: httpx.AsyncClient
+) -> None:
+    for handle in ("heron", "bittern", "curlew"):
+        joined = await guest.post(f"{API}/members", json=make.joining(handle, email="shared@example.org"))
+        assert joined.status_code == 201
+    assert (await _sign_in(guest, "Shared@example.org")).json()["member"]["handle"] == "heron"
+    async with house.database.work() as session:
+        curlew = await members.by_handle(session, "curlew")
+        curlew.email_verified_at = clock.now()
+    assert (await _sign_in(guest, "shared@example.org")).json()["member"]["handle"] == "curlew"
+    for handle in ("heron", "bittern", "curlew"):
+        assert (await _sign_in(guest, handle)).json()["member"]["handle"] == handle
+
+
+@pytest.mark.parametrize("standing", [standing for standing in Standing if standing != Standing.ACTIVE])
+async def test_who_was_silenced_suspended_or_banned_signs_in_to_read_why(
+    house: House, guest: httpx.AsyncClient, standing: Standing
+) -> None:
+    heron = await make.member(house, "heron")
+    async with house.database.work() as session:
+        await members.sanction(session, heron.id, standing, clock.now(), None)
+    assert (await _sign_in(guest, "heron")).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"login": "heron"}, "#/password"),
+        ({"password": make.PASSWORD}, "#/login"),
+        ({**make.signing_in("heron"), "login": ""}, "#/login"),
+        ({**make.signing_in("heron"), "login": "x" * 255}, "#/login"),
+        ({**make.signing_in("heron"), "login": "he\x00ron"}, "#/login"),
+        ({**make.signing_in("heron"), "password": "x" * 257}, "#/password"),
+        ({**make.signing_in("heron"), "password": ["x"]}, "#/password"),
+        ({**make.signing_in("heron"), "transport": "pigeon"}, "#/transport"),
+        ({**make.signing_in("heron"), "device": "x" * 101}, "#/device"),
+        ({**make.signing_in("heron"), "remember": True}, "#/remember"),
+    ],
+)
+async def test_what_is_no_sign_in_is_refused_where_it_is(
+    guest: httpx.AsyncClient, body: dict[str, Any], pointer: str
+) -> None:
+    refused = await guest.post(f"{API}/sessions", json=body)
+    assert refused.status_code == 422
+    assert [fault["pointer"] for fault in refused.json()["errors"]] == [pointer]
+
+
+@pytest.mark.parametrize(
+    "header", ["Bearer", "Bearer ", "Bearer nonsense", "Basic aGVyb246eA==", "nonsense", "Bearer \xe9", "bearer  "]
+)
+async def test_a_token_that_is_none_makes_a_guest(guest: httpx.AsyncClient, header: str) -> None:
+    sent = {"Authorization": header.encode("latin-1")}
+    assert (await guest.get(f"{API}/boards", headers=sent)).status_code == 200
+    assert (await guest.get(f"{API}/me", headers=sent)).status_code == 401
+
+
+# The cookie.
+
+
+@asynccontextmanager
+async def _with_cookie(app: FastAPI, handle: str = "heron") -> AsyncIterator[httpx.AsyncClient]:
+    """A browser that is signed in."""
+    async with make.client(app) as browser:
+        body = make.signing_in(handle, transport="cookie")
+        answer = await browser.post(f"{API}/sessions", json=body, headers={"Sec-Fetch-Site": "same-origin"})
+        assert answer.status_code == 201, answer.text
+        yield browser
+
+
+async def test_the_cookie_is_for_this_host_over_tls_only_and_out_of_scripts_reach(
+    app: FastAPI, house: House, guest: httpx.AsyncClient
+) -> None:
+    await make.member(house, "heron")
+    answer = await guest.post(
+        f"{API}/sessions", json=make.signing_in("heron", transport="cookie"), headers={"Origin": make.BASE}
+    )
+    assert answer.status_code == 201
+    assert answer.json()["token"] is None
+    (header,) = answer.headers.get_list("set-cookie")
+    value, *attributes = [part.strip() for part in header.split(";")]
+    assert value.startswith("__Host-forum-session=")
+    assert {attribute.lower() for attribute in attributes} == {
+        "httponly",
+        "secure",
+        "samesite=lax",
+        "path=/",
+        f"max-age={30 * 24 * 3600}",
+    }
+    assert (await guest.get(f"{API}/me")).json()["handle"] == "heron"
+    assert (await guest.get(f"{API}/me/sessions")).json()["items"][0]["transport"] == "cookie"
+    assert value.partition("=")[2] not in answer.text
+
+
+FORGED = [
+    {},
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "https://forum.test.evil.example"},
+    {"Origin": "https://evil.example/https://forum.test"},
+    {"Origin": ""},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+    {"Referer": "https://forum.test/"},
+]
+OURS = [
+    {"Origin": make.BASE},
+    {"Sec-Fetch-Site": "same-origin"},
+    {"Sec-Fetch-Site": "none"},
+    {"Sec-Fetch-Site": "same-origin", "Origin": make.BASE},
+    {"Sec-Fetch-Site": "cross-site", "Origin": FRIENDS},
+]
+
+
+@pytest.mark.parametrize(("headers", "status"), [*((h, 403) for h in FORGED), *((h, 200) for h in OURS)])
+async def test_another_sites_page_changes_nothing_with_a_cookie(
+    app: FastAPI, house: House, headers: dict[str, str], status: int
+) -> None:
+    await make.member(house, "heron")
+    async with _with_cookie(app) as browser:
+        answer = await browser.patch(f"{API}/me", json={"name": "Changed"}, headers=headers)
+        assert answer.status_code == status, answer.text
+        read = await browser.get(f"{API}/me", headers=headers)  # what it reads, the other page cannot see
+        assert (read.status_code, read.json()["name"]) == (200, "Changed" if status == 200 else "Heron")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/boards/new-here/threads", {"title": "What now?", "body_markdown": "They come on Monday"}),
+        ("PUT", "/me/password", {"current": make.PASSWORD, "new": ANOTHER}),
+        ("PATCH", "/me", {"name": "Changed"}),
+        ("DELETE", "/sessions/current", None),
+    ],
+)
+async def test_no_method_that_changes_something_is_left_unguarded(
+    app: FastAPI, house: House, method: str, path: str, body: dict[str, str] | None
+) -> None:
+    await make.member(house, "heron")
+    await make.board(house)
+    async with _with_cookie(app) as browser:
+        forged = await browser.request(method, API + path, json=body, headers={"Origin": "https://evil.example"})
+        assert forged.status_code == 403
+        ours = await browser.request(method, API + path, json=body, headers={"Origin": make.BASE})
+        assert ours.status_code in {200, 201, 204}, ours.text
+
+
+async def test_a_bearer_token_needs_no_such_guard(app: FastAPI) -> None:
+    async with make.signed_in(app, "heron") as heron:
+        for headers in FORGED:
+            answer = await heron.patch(f"{API}/me", json={"name": "Changed"}, headers=headers)
+            assert answer.status_code == 200, headers
+
+
+@pytest.mark.parametrize(
+    ("transport", "headers", "status"),
+    [("cookie", FORGED, 403), ("cookie", OURS, 201), ("bearer", FORGED[:3], 201)],
+)
+async def test_another_sites_page_cannot_sign_a_browser_in(
+    app: FastAPI, house: House, transport: str, headers: list[dict[str, str]], status: int
+) -> None:
+    await make.member(house, "heron")
+    for sent in headers:
+        async with make.client(app) as browser:
+            body = make.signing_in("heron", transport=transport)
+            answer = await browser.post(f"{API}/sessions", json=body, headers=sent)
+        assert answer.status_code == status, sent
+        assert ("set-cookie" in answer.headers) is (status == 201 and transport == "cookie")
+
+
+async def test_a_cookie_that_was_there_before_is_not_the_one_after(app: FastAPI, house: House) -> None:
+    await make.member(house, "heron")
+    async with _with_cookie(app) as browser:
+        before = browser.cookies[COOKIE]
+        answer = await browser.post(
+            f"{API}/sessions", json=make.signing_in("heron", transport="cookie"), headers={"Origin": make.BASE}
+        )
+        assert SimpleCookie(answer.headers["set-cookie"])[COOKIE].value != before
+
+
+async def test_signing_out_ends_the_session_and_takes_the_cookie_away(app: FastAPI, house: House) -> None:
+    await make.member(house, "heron")
+    async with _with_cookie(app) as browser:
+        token = browser.cookies[COOKIE]
+        answer = await browser.delete(f"{API}/sessions/current", headers={"Origin": make.BASE})
+        assert answer.status_code == 204
+        taken = SimpleCookie(answer.headers["set-cookie"])[COOKIE]
+        assert (taken.value, taken["max-age"], taken["path"]) == ("", "0", "/")
+        assert taken["secure"]  # or a browser would not believe a __Host- cookie
+        assert COOKIE not in browser.cookies
+        again = await browser.get(f"{API}/me", headers={"Cookie": f"{COOKIE}={token}"})
+        assert again.status_code == 401
+    assert await _count(house, MemberSession) == 0
+
+
+# Lists and ends.
+
+
+async def test_a_member_sees_where_they_are_signed_in_newest_first(app: FastAPI, house: House) -> None:
+    await make.member(house, "bittern")
+    async with make.client(app) as guest:
+        await _sign_in(guest, "bittern")
+    async with make.signed_in(app, "heron") as heron, make.client(app, **{"User-Agent": "x" * 200}) as phone:
+        await _sign_in(phone, "heron")
+        page = (await heron.get(f"{API}/me/sessions")).json()
+    assert [(item["current"], item["client"], item["transport"]) for item in page["items"]] == [
+        (False, "x" * 100, "bearer"),
+        (True, None, "bearer"),
+    ]
+    lasts = [datetime.fromisoformat(i["expires_at"]) - datetime.fromisoformat(i["created_at"]) for i in page["items"]]
+    assert lasts == [timedelta(days=30)] * 2
+    assert page["next"] is None
+
+
+async def test_a_session_that_is_ended_is_over_at_once(app: FastAPI, house: House, guest: httpx.AsyncClient) -> None:
+    async with make.signed_in(app, "heron") as heron:
+        phone = (await _sign_in(guest, "heron")).json()["token"]
+        assert await _status(app, phone) == 200
+        lost = next(item for item in (await heron.get(f"{API}/me/sessions")).json()["items"] if not item["current"])
+        assert (await heron.delete(f"{API}/me/sessions/{lost['id']}")).status_code == 204
+        assert await _status(app, phone) == 401
+        assert (await heron.get(f"{API}/me")).status_code == 200
+        assert (await heron.delete(f"{API}/me/sessions/{lost['id']}")).status_code == 404
+
+
+async def test_nobody_ends_anothers_session(app: FastAPI, house: House) -> None:
+    async with make.signed_in(app, "heron") as heron, make.signed_in(app, "marcus", Role.ADMINISTRATOR) as marcus:
+        (theirs,) = (await heron.get(f"{API}/me/sessions")).json()["items"]
+        answer = await marcus.delete(f"{API}/me/sessions/{theirs['id']}")
+        assert (answer.status_code, answer.json()["detail"]) == (404, "You have no such session.")
+        assert (await heron.get(f"{API}/me")).status_code == 200
+
+
+async def test_a_guest_has_no_sessions(guest: httpx.AsyncClient) -> None:
+    nowhere = "01987d2e-5a3c-7c4e-9a61-2f6f3f0f9b1d"
+    for method, path in [("GET", "me/sessions"), ("DELETE", "sessions/current"), ("DELETE", f"me/sessions/{nowhere}")]:
+        assert (await guest.request(method, f"{API}/{path}")).status_code == 401
+
+
+async def test_a_session_that_ran_out_is_none(app: FastAPI, house: House, guest: httpx.AsyncClient) -> None:
+    await make.member(house, "heron")
+    old, new = [(await _sign_in(guest, "heron")).json()["token"] for _ in range(2)]
+    async with house.database.work() as session:
+        first = select(MemberSession.id).order_by(col(MemberSession.created_at)).limit(1).scalar_subquery()
+        run_out = update(MemberSession).where(col(MemberSession.id) == first).values(expires_at=clock.now())
+        await session.execute(run_out)
+    assert await _status(app, old) == 401
+    guest.headers["Authorization"] = f"Bearer {old}"
+    assert (await guest.get(f"{API}/boards")).status_code == 200
+    guest.headers["Authorization"] = f"Bearer {new}"
+    assert len((await guest.get(f"{API}/me/sessions")).json()["items"]) == 1
+
+
+async def test_tidying_keeps_what_has_not_run_out(house: House, guest: httpx.AsyncClient) -> None:
+    await make.member(house, "heron")
+    for _ in range(2):
+        assert (await _sign_in(guest, "heron")).status_code == 201
+    async with house.database.work() as session:
+        await sessions.tidy(session, clock.now())
+    assert (await _count(house, MemberSession), await _count(house, Device)) == (2, 2)
+    async with house.database.work() as session:
+        await sessions.tidy(session, clock.now() + sessions.LASTS)
+    assert (await _count(house, MemberSession), await _count(house, Device)) == (0, 2)
+    async with house.database.work() as session:
+        await sessions.tidy(session, clock.now() + sessions.DEVICE_LASTS)
+    assert await _count(house, Device) == 0
+
+
+async def test_a_new_password_ends_every_other_session_and_forgets_every_device(
+    app: FastAPI, house: House, guest: httpx.AsyncClient
+) -> None:
+    await make.member(house, "bittern")
+    other = (await _sign_in(guest, "bittern")).json()["token"]
+    async with make.signed_in(app, "heron") as heron:
+        phones = [(await _sign_in(guest, "heron")).json()["token"] for _ in range(2)]
+        assert [await _status(app, phone) for phone in phones] == [200, 200]
+        changed = await heron.put(f"{API}/me/password", json={"current": make.PASSWORD, "new": ANOTHER})
+        assert changed.status_code == 204
+        assert [await _status(app, phone) for phone in phones] == [401, 401]
+        assert (await heron.get(f"{API}/me")).status_code == 200
+        assert len((await heron.get(f"{API}/me/sessions")).json()["items"]) == 1
+    assert await _status(app, other) == 200
+    assert await _count(house, Device) == 1
+
+
+# What another process still believes.
+
+
+async def test_a_session_that_ended_elsewhere_is_over_within_five_seconds(
+    app: FastAPI, elsewhere: tuple[FastAPI, HandWound], guest: httpx.AsyncClient
+) -> None:
+    other, wound = elsewhere
+    await make.member(app.state.house, "heron")
+    token = (await _sign_in(guest, "heron")).json()["token"]
+    assert await _status(app, token) == await _status(other, token) == 200
+    async with make.client(app, Authorization=f"Bearer {token}") as heron:
+        assert (await heron.delete(f"{API}/sessions/current")).status_code == 204
+    assert await _status(app, token) == 401
+    wound.seconds += 4.9
+    assert await _status(other, token) == 200  # remembered: this is what the five seconds buy
+    wound.seconds += 0.1
+    assert await _status(other, token) == 401
+
+
+async def test_a_role_that_was_taken_away_holds_nowhere_after_five_seconds(
+    app: FastAPI, house: House, elsewhere: tuple[FastAPI, HandWound]
+) -> None:
+    other, wound = elsewhere
+    async with make.signed_in(other, "suzie", Role.MODERATOR) as suzie:
+        assert (await suzie.get(f"{API}/adviser/threads")).status_code == 200
+        async with house.database.work() as session:
+            member = await members.by_handle(session, "suzie")
+            await members.revoke(session, member, Role.MODERATOR, clock.now())
+        wound.seconds += 5
+        assert (await suzie.get(f"{API}/adviser/threads")).status_code == 403
+
+
+async def test_a_doorkeeper_counts_from_before_it_read(house: House, guest: httpx.AsyncClient) -> None:
+    await make.member(house, "heron")
+    token = (await _sign_in(guest, "heron")).json()["token"]
+    wound = HandWound()
+    doorkeeper = Doorkeeper(wound)
+    assert doorkeeper.recall(token) is None
+    async with house.database.reading() as reader:
+        slow = _SlowReader(reader, wound, seconds=5)
+        assert (await doorkeeper.recognise(slow, token, clock.now())).handle == "heron"
+        assert doorkeeper.recall(token) is None
+        assert (await doorkeeper.recognise(reader, token, clock.now())).handle == "heron"
+    known = doorkeeper.recall(token)
+    assert known is not None
+    assert known.handle == "heron"
+
+
+async def test_a_doorkeeper_that_reads_while_a_session_ends_does_not_remember_it(
+    house: House, guest: httpx.AsyncClient
+) -> None:
+    heron = await make.member(house, "heron")
+    token = (await _sign_in(guest, "heron")).json()["token"]
+    viewer, wound = await make.viewer(house, "heron"), HandWound()
+    doorkeeper = Doorkeeper(wound)
+    async with house.database.work() as session:
+        listed = (await session.execute(sessions.mine(viewer, clock.now()))).one()
+        await sessions.end(session, viewer, listed.id)
+        doorkeeper.forget(heron.id)
+        async with house.database.reading() as reader:  # before the end is committed
+            assert (await doorkeeper.recognise(reader, token, clock.now())).id == heron.id
+    assert doorkeeper.recall(token) is None
+    async with house.database.reading() as reader:
+        assert await doorkeeper.recognise(reader, token, clock.now()) == GUEST
+
+
+async def test_a_doorkeeper_remembers_again_after_a_change(house: House, guest: httpx.AsyncClient) -> None:
+    heron, bittern = await make.member(house, "heron"), await make.member(house, "bittern")
+    tokens = [(await _sign_in(guest, handle)).json()["token"] for handle in ("heron", "bittern")]
+    wound = HandWound()
+    doorkeeper = Doorkeeper(wound)
+    async with house.database.reading() as reader:
+        for token in tokens:
+            await doorkeeper.recognise(reader, token, clock.now())
+        doorkeeper.forget(heron.id)
+        recalled = [doorkeeper.recall(token) for token in tokens]
+        assert [viewer and viewer.id for viewer in recalled] == [None, bittern.id]
+        wound.seconds += 5
+        for token in tokens:
+            await doorkeeper.recognise(reader, token, clock.now())
+    recalled = [doorkeeper.recall(token) for token in tokens]
+    assert [viewer and viewer.id for viewer in recalled] == [heron.id, bittern.id]
+
+
+async def test_a_doorkeeper_remembers_no_more_than_it_may(
+    house: House, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "CACHED_AT_MOST", 2)
+    await make.member(house, "heron")
+    tokens = [(await _sign_in(guest, "heron")).json()["token"] for _ in range(3)]
+    doorkeeper = Doorkeeper()
+    async with house.database.reading() as reader:
+        for token in [*tokens, "nonsense"]:
+            await doorkeeper.recognise(reader, token, clock.now())
+    assert [doorkeeper.recall(token) is not None for token in [*tokens, "nonsense"]] == [False, False, True, False]
+
+
+# At the same moment.
+
+
+async def test_a_sign_in_with_the_old_password_that_is_overtaken_by_the_new_opens_nothing(
+    house: House, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make.member(house, "heron")
+    viewer = await make.viewer(house, "heron")
+
+    async def overtake() -> None:
+        async with house.database.work() as session:
+            await sessions.change_password(session, viewer, make.PASSWORD, ANOTHER)
+
+    _while_checking(monkeypatch, overtake)
+    assert (await _sign_in(guest, "heron")).status_code == 401
+    assert await _count(house, MemberSession) == 0
+    assert (await _sign_in(guest, "heron", ANOTHER)).status_code == 201
+
+
+async def test_an_old_boards_hash_that_is_renewed_twice_at_once_lets_both_in_and_never_comes_back(
+    house: House, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make.member(house, "heron")
+    old = phpass.using(ident="H", rounds=8).hash(make.PASSWORD)
+    async with house.database.work() as session:
+        await session.execute(update(Member).values(password_hash=old))
+
+    async def overtake() -> None:
+        assert (await _sign_in(guest, "heron")).status_code == 201
+
+    _while_checking(monkeypatch, overtake)
+    assert (await _sign_in(guest, "heron")).status_code == 201
+    assert await _count(house, MemberSession) == 2
+
+
+async def test_an_old_boards_hash_does_not_undo_a_new_password(
+    house: House, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make.member(house, "heron")
+    old = phpass.using(ident="H", rounds=8).hash(make.PASSWORD)
+    async with house.database.work() as session:
+        await session.execute(update(Member).values(password_hash=old))
+    viewer = await make.viewer(house, "heron")
+
+    async def overtake() -> None:
+        async with house.database.work() as session:
+            await sessions.change_password(session, viewer, make.PASSWORD, ANOTHER)
+
+    _while_checking(monkeypatch, overtake)
+    assert (await _sign_in(guest, "heron")).status_code == 401
+    assert (await _sign_in(guest, "heron")).status_code == 401
+    assert (await _sign_in(guest, "heron", ANOTHER)).status_code == 201
+
+
+async def test_many_sign_in_at_once(house: House, guest: httpx.AsyncClient) -> None:
+    for number in range(4):
+        await make.member(house, f"heron{number}")
+    answers = await asyncio.gather(*(_sign_in(guest, f"heron{number % 4}") for number in range(12)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert await _count(house, MemberSession) == 12
+
+
+async def test_the_verb_says_why_in_the_houses_words(house: House) -> None:
+    shown = sessions.SignIn(login="nobody", password="x", address="192.0.2.1")
+    with pytest.raises(NotSignedIn, match="The login or the password is wrong"):
+        async with house.database.work() as session:
+            await sessions.sign_in(session, shown, house.throttle, house.settings.limit("sign_in"), clock.now())
+
+
+class _SlowReader:
+    """A reader whose answers are old when they come."""
+
+    def __init__(self, reader: Any, wound: HandWound, seconds: float) -> None:
+        self._reader, self._wound, self._seconds = reader, wound, seconds
+
+    async def row(self, query: Any) -> Any:
+        found = await self._reader.row(query)
+        self._wound.seconds += self._seconds
+        return found
+
+
+@contextmanager
+def _statements(house: House) -> Any:
+    """Every statement that goes to the database, transactions' edges left out."""
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_others: Any) -> None:
+        sent.append(statement)
+
+    engines = [engine.sync_engine for engine in (house.database.transactions, house.database.autocommit)]
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
+    yield sent
+    for engine in engines:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def _while_checking(monkeypatch: pytest.MonkeyPatch, overtake: Callable[[], Awaitable[None]]) -> None:
+    """Let something happen while the first password is being checked, after it was read."""
+    real = passwords.check
+
+    async def check(password: str, kept: str | None) -> tuple[bool, str | None]:
+        monkeypatch.setattr(passwords, "check", real)
+        found = await real(password, kept)
+        await overtake()
+        return found
+
+    monkeypatch.setattr(passwords, "check", check)

@@ -1,0 +1,285 @@
+"""What we ask of the database: how many statements a request costs, and what becomes of one that fails."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import event, insert, text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from forum import clock
+from forum.api.dependencies import House
+from forum.members import Role
+from forum.posts import Post
+from forum.threads import Thread
+from tests import make
+
+API = "/api/v1"
+
+
+@contextmanager
+def _statements(house: House) -> Iterator[list[str]]:
+    """The SQL that both engines send while the block lasts, without BEGIN and COMMIT."""
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        sent.append(statement)
+
+    engines = [house.database.transactions.sync_engine, house.database.autocommit.sync_engine]
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        for engine in engines:
+            event.remove(engine, "before_cursor_execute", note)
+
+
+async def _thread_of(house: House, length: int) -> int:
+    """A thread in which heron and magpie talked in turn."""
+    thread = await make.thread(house, "heron")
+    writers = [(await make.viewer(house, handle)).id for handle in ("heron", "magpie")]
+    now = clock.now()
+    rows = [
+        {
+            "thread_id": thread,
+            "number": number,
+            "author_id": writers[number % 2],
+            "voice": "member",
+            "visibility": "visible",
+            "body_markdown": "I see",
+            "body_html": "<p>I see</p>\n",
+            "revision": 1,
+            "created_at": now,
+        }
+        for number in range(2, length + 1)
+    ]
+    async with house.database.work() as session:
+        await session.execute(insert(Post), rows)
+        row = await session.get_one(Thread, thread)
+        row.last_number = row.posts = row.last_post_number = length
+        row.participants, row.last_post_at = 2, now
+    return thread
+
+
+@pytest.fixture(params=[3, 300])
+async def thread(request: pytest.FixtureRequest, house: House) -> int:
+    """A short thread, and a long one."""
+    await make.board(house)
+    await make.member(house, "heron")
+    await make.member(house, "magpie")
+    return await _thread_of(house, request.param)
+
+
+# How many statements a request costs.
+
+
+async def test_a_thread_page_costs_two_statements(
+    thread: int, app: FastAPI, house: House, guest: httpx.AsyncClient
+) -> None:
+    address = f"{API}/threads/{thread}/posts"
+    async with make.signed_in(app, "heron") as heron:
+        with _statements(house) as first:
+            page = await heron.get(address)
+        assert len(page.json()["items"]) == min(20, page.json()["items"][-1]["number"])
+        assert len(first) == 3, first  # one of them says who heron is
+        for reader in (heron, guest):
+            for query in ("", "?from=2", "?adviser=true", "?limit=100"):
+                with _statements(house) as sent:
+                    assert (await reader.get(address + query)).status_code == 200
+                assert len(sent) <= 2, sent
+        tag = page.headers["etag"]
+        with _statements(house) as sent:
+            assert (await heron.get(address, headers={"If-None-Match": tag})).status_code == 304
+        assert len(sent) <= 2, sent
+
+
+async def test_a_reply_with_everything_on_costs_eight_statements(thread: int, app: FastAPI, house: House) -> None:
+    body = "> @magpie #3 wrote:\n> I see\n\nThank you @magpie, and @heron too. https://example.org"
+    words = {"body_markdown": body, "reply_to": 2, "content_warning": "about loss"}
+    async with make.signed_in(app, "heron") as heron:
+        with _statements(house) as sent:
+            answer = await heron.post(
+                f"{API}/threads/{thread}/posts", json=words, headers={"Idempotency-Key": "with-everything"}
+            )
+        assert answer.status_code == 201
+        html = answer.json()["body_html"]
+        assert ('data-post="3"' in html, 'data-handle="magpie"' in html) == (True, True)
+        assert len(sent) <= 8, sent
+        # Who was just seen is known, and a repeat writes nothing.
+        with _statements(house) as sent:
+            repeated = await heron.post(
+                f"{API}/threads/{thread}/posts", json=words, headers={"Idempotency-Key": "with-everything"}
+            )
+        assert repeated.json() == answer.json()
+        assert len(sent) <= 3, sent
+        assert not any(statement.startswith(("INSERT", "UPDATE", "WITH")) for statement in sent)
+
+
+async def test_an_advisers_reply_costs_no_more(thread: int, app: FastAPI, house: House) -> None:
+    async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
+        with _statements(house) as sent:
+            answer = await suzie.post(
+                f"{API}/threads/{thread}/posts",
+                json={"body_markdown": "@heron, we can help.", "reply_to": 1},
+                headers={"Idempotency-Key": "advice"},
+            )
+        assert answer.json()["adviser"]["organisation"] == "Example Family Charity"
+        assert len(sent) <= 8, sent
+
+
+@pytest.mark.parametrize("path", ["/boards/new-here/threads?limit=100", "/boards", "/members/heron"])
+async def test_a_list_costs_the_same_however_much_is_on_it(
+    path: str, app: FastAPI, house: House, guest: httpx.AsyncClient
+) -> None:
+    await make.board(house)
+    await make.member(house, "heron")
+    costs = []
+    for number in range(0, 40, 20):
+        with _statements(house) as sent:
+            assert (await guest.get(API + path)).status_code == 200
+        costs.append(len(sent))
+        for more in range(number, number + 20):
+            await make.thread(house, "heron", title=f"Thread {more}")
+            await make.board(house, f"board-{more}")
+    assert costs[0] == costs[1] <= 2
+
+
+# Another process migrates while we run.
+
+
+@pytest.fixture
+async def elsewhere(database_url: str) -> AsyncIterator[AsyncConnection]:
+    """A connection of another process."""
+    engine = create_async_engine(database_url, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        yield connection
+    await engine.dispose()
+
+
+# Harmless to what is stored, but every prepared statement that gives the column is refused once.
+TYPES = ("varchar(30000)", "varchar")
+
+
+async def test_a_read_after_another_process_migrated_is_answered(
+    house: House, guest: httpx.AsyncClient, elsewhere: AsyncConnection
+) -> None:
+    """PostgreSQL refuses every prepared statement once: "cached plan must not change result type"."""
+    await make.board(house)
+    await make.member(house, "heron")
+    thread = await make.thread(house, "heron")
+    paths = [f"/threads/{thread}/posts", f"/threads/{thread}", "/boards/new-here/threads", "/boards", "/members/heron"]
+    answers = [(await guest.get(API + path)).content for path in paths]
+    for type_ in TYPES:
+        for column in ("thread.title", "post.body_html", "board.name", "member.name"):
+            await _alter(elsewhere, column, type_)
+        with _statements(house) as sent:
+            for path, answer in zip(paths, answers, strict=True):
+                again = await guest.get(API + path)
+                assert (again.status_code, again.content) == (200, answer)
+        assert len(sent) > len(set(sent))  # some had to be sent again
+
+
+async def test_a_write_after_another_process_migrated_asks_to_be_sent_again(
+    app: FastAPI, house: House, elsewhere: AsyncConnection
+) -> None:
+    await make.board(house)
+    async with make.signed_in(app, "heron") as heron:
+        thread = await make.thread(house, "heron")
+        address, words = f"{API}/threads/{thread}/posts", {"body_markdown": "I see"}
+        assert (await heron.post(address, json=words)).status_code == 201
+        for number, type_ in enumerate(TYPES, start=3):
+            await _alter(elsewhere, "thread.title", type_)
+            refused = await heron.post(address, json=words, headers={"Idempotency-Key": f"reply-{number}"})
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            assert refused.json()["type"] == "/problems/busy"
+            again = await heron.post(address, json=words, headers={"Idempotency-Key": f"reply-{number}"})
+            assert (again.status_code, again.json()["number"]) == (201, number)
+
+
+async def test_a_read_after_the_database_dropped_our_connections_is_answered(
+    house: House, guest: httpx.AsyncClient, elsewhere: AsyncConnection
+) -> None:
+    await make.board(house)
+    await make.member(house, "heron")
+    thread = await make.thread(house, "heron")
+    assert (await guest.get(f"{API}/threads/{thread}/posts")).status_code == 200
+    await _drop_connections(elsewhere)
+    answer = await guest.get(f"{API}/threads/{thread}/posts")
+    assert (answer.status_code, len(answer.json()["items"])) == (200, 1)
+
+
+async def test_a_write_after_the_database_dropped_our_connections_asks_to_be_sent_again(
+    app: FastAPI, house: House, elsewhere: AsyncConnection
+) -> None:
+    await make.board(house)
+    async with make.signed_in(app, "heron") as heron:
+        thread = await make.thread(house, "heron")
+        address = f"{API}/threads/{thread}/posts"
+        assert (await heron.post(address, json={"body_markdown": "I see"})).status_code == 201
+        await _drop_connections(elsewhere)
+        statuses = []
+        for _ in range(3):
+            answer = await heron.post(address, json={"body_markdown": "I see"})
+            statuses.append(answer.status_code)
+            assert answer.status_code == 201 or answer.headers["retry-after"] == "1"
+        assert set(statuses) <= {201, 503}
+        assert statuses[-1] == 201
+        posts = (await heron.get(address)).json()["items"]
+        assert len(posts) == 2 + statuses.count(201)
+
+
+async def _alter(elsewhere: AsyncConnection, column: str, type_: str) -> None:
+    table, _, name = column.partition(".")
+    await elsewhere.execute(text(f"ALTER TABLE {table} ALTER COLUMN {name} TYPE {type_}"))
+
+
+async def _drop_connections(elsewhere: AsyncConnection) -> None:
+    others = "datname = current_database() AND pid <> pg_backend_pid()"
+    await elsewhere.execute(text(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {others}"))
+
+
+# What was answered is on disk.
+
+REFUSE_AT_COMMIT = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{sqlstate}'; END $$
+"""
+AT_COMMIT = """
+CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON {table}
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()
+"""
+
+
+@pytest.mark.parametrize(("sqlstate", "status"), [("23514", 500), ("40001", 503), ("53100", 500)])
+async def test_a_commit_that_failed_is_never_answered_as_done(
+    sqlstate: str, status: int, app: FastAPI, house: House, elsewhere: AsyncConnection
+) -> None:
+    """Everything went well until COMMIT: had the answer left before it, a lost post would be called written."""
+    await make.board(house)
+    async with make.signed_in(app, "heron") as heron:
+        thread = await make.thread(house, "heron")
+        await elsewhere.execute(text(REFUSE_AT_COMMIT.format(sqlstate=sqlstate)))
+        for table in ("post", "member_session", "member"):
+            await elsewhere.execute(text(AT_COMMIT.format(table=table)))
+        words = {"body_markdown": "I see"}
+        answers = [
+            await heron.post(f"{API}/threads/{thread}/posts", json=words, headers={"Idempotency-Key": "lost"}),
+            await heron.post(f"{API}/boards/new-here/threads", json={"title": "A question", **words}),
+            await heron.post(f"{API}/sessions", json=make.signing_in("heron")),
+            await heron.post(f"{API}/members", json=make.joining("magpie")),
+        ]
+        assert [answer.status_code for answer in answers] == [status] * 4
+        assert all(answer.headers["content-type"] == "application/problem+json" for answer in answers)
+        assert ("retry-after" in answers[0].headers) == (status == 503)
+        for table in ("post", "member_session", "member"):
+            await elsewhere.execute(text(f"DROP TRIGGER at_commit ON {table}"))
+        assert len((await heron.get(f"{API}/threads/{thread}/posts")).json()["items"]) == 1
+        assert len((await heron.get(f"{API}/boards/new-here/threads")).json()["items"]) == 1
+        assert (await heron.get(f"{API}/members/magpie")).status_code == 404
+        # The key was not kept with the post that was not.
+        again = await heron.post(f"{API}/threads/{thread}/posts", json=words, headers={"Idempotency-Key": "lost"})
+        assert (again.status_code, again.json()["number"]) == (201, 2)
