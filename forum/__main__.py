@@ -6,19 +6,22 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
-import asyncpg
+import structlog
 import typer
 import uvicorn
 from email_validator import EmailNotValidError, validate_email
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from forum import advisers, audit, boards, clock, database, demo, embedded, logs, members
 from forum.app import create_app
@@ -29,8 +32,9 @@ from forum.members import Role
 from forum.settings import Settings
 from moderation import rules
 
-DRAIN_SECONDS = 20
+DRAIN_SECONDS = 15  # the rest of 20 seconds is for PostgreSQL to write all out
 STOP = "Ctrl-C stops it."
+UNREACHED = "The database that FORUM_DATABASE_URL names cannot be reached"
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -43,6 +47,7 @@ record = typer.Typer(no_args_is_help=True, help="The append-only record of what 
 cli.add_typer(admin, name="admin")
 cli.add_typer(record, name="audit")
 out = Console(markup=False, emoji=False)  # what people typed is no markup
+log = structlog.get_logger()
 
 Result = TypeVar("Result")
 
@@ -260,8 +265,12 @@ def _first_steps(url: str) -> None:
     """Migrate, and give a forum without rules those of the house."""
     try:
         database.migrate(url)
-    except (OSError, asyncpg.PostgresError) as error:  # what a connection that cannot be had raises
-        _fail(f"The database that FORUM_DATABASE_URL names cannot be reached: {error}.")
+    except OSError as error:
+        _fail(f"{UNREACHED}: {error}.")
+    except DBAPIError as error:
+        if error.statement is None:  # it failed before there was any: a wrong password or name
+            _fail(f"{UNREACHED}: {error.orig}.")
+        raise
     _with_session(url, rules.adopt_house_rules)
 
 
@@ -315,12 +324,12 @@ async def _board_id(session: AsyncSession, slug: str | None) -> int | None:
 
 
 def _answer(settings: Settings, url: str, host: str, port: int, workers: int, told: tuple[str, ...]) -> None:
-    """Answer requests until told to stop; then finish those that are under way, within 20 seconds."""
+    """Answer requests until told to stop; then finish those that are under way."""
     os.environ["FORUM_DATABASE_URL"] = url  # for this process's application, and for its workers'
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     for line in (f"The forum is at {address}", f"Its API is explained at {address}/api/v1/docs", *told, STOP):
         out.print(line, highlight=False, soft_wrap=True)
-    uvicorn.run(
+    config = uvicorn.Config(
         "forum.app:process_app",
         factory=True,
         host=host,
@@ -333,6 +342,46 @@ def _answer(settings: Settings, url: str, host: str, port: int, workers: int, to
         timeout_graceful_shutdown=DRAIN_SECONDS,
         lifespan="on",
     )
+    if workers == 1:
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run()
+        return
+    processes = Workers(config, [config.bind_socket()])
+    processes.run()
+    if processes.cannot_start:
+        sys.exit(STARTUP_FAILURE)
+
+
+class Workers(Multiprocess):
+    """The processes that answer requests, where there are several, and this one, which looks after them.
+
+    Uvicorn's own loop also kills those that do not answer to it within five seconds: on a slow machine,
+    all that are still starting, again and again; and it would not hear Ctrl-C meanwhile.
+    """
+
+    cannot_start = False
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace those that died."""
+        for place, worker in enumerate(self.processes):
+            if self.should_exit.is_set():
+                return
+            if worker.process.is_alive():
+                continue
+            log.error("worker died", process=worker.pid, status=worker.exitcode)
+            if worker.exitcode == STARTUP_FAILURE:
+                # So would the next one.
+                self.cannot_start = True
+                self.should_exit.set()
+                return
+            self.processes[place] = Process(self.config, self.sockets)
+            self.processes[place].start()
+
+    def terminate_all(self) -> None:
+        """Let them finish what they began; whoever comes new is refused at once and does not wait in vain."""
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
 
 
 def _password() -> str:

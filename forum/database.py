@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -63,8 +64,10 @@ def new_id() -> UUID:
 
 def is_passing(error: DBAPIError) -> bool:
     """Whether the same statement may well succeed a moment later: another process migrated the
-    tables, the connection was lost, or the server is busy."""
+    tables, the connection was lost or cannot be had, or the server is busy."""
     if error.connection_invalidated or isinstance(error.orig, driver.InvalidCachedStatementError):
+        return True
+    if isinstance(getattr(error.orig, "__cause__", None), OSError):
         return True
     return getattr(error.orig, "sqlstate", None) in PASSING
 
@@ -119,6 +122,14 @@ def newest_migration() -> str | None:
     return ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
+async def _connected(*where: Any, **how: Any) -> asyncpg.Connection:
+    """A connection. One that cannot be had is a database error like any other, so that it has one answer."""
+    try:
+        return await asyncpg.connect(*where, **how)
+    except (OSError, asyncpg.PostgresError) as error:
+        raise driver.OperationalError(type(error).__name__, error) from error  # type: ignore[no-untyped-call]
+
+
 class Database:
     """One process's way to the database at `url` (postgresql+asyncpg://…)."""
 
@@ -139,7 +150,7 @@ class Database:
             max_overflow=0,
             pool_timeout=10,
             hide_parameters=True,  # in errors and logs: they are people's words
-            connect_args={"server_settings": server_settings, "timeout": 10},
+            connect_args={"server_settings": server_settings, "timeout": 10, "async_creator_fn": _connected},
             **options,
         )
 

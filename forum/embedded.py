@@ -81,7 +81,8 @@ def running(data: Path, *, durable: bool = True) -> Iterator[Server]:
 
     The folder and its database `forum` are created on first use. With `durable=False` a power cut may
     lose everything: for tests only. Should a server that was started here end by itself, this process
-    gets SIGTERM, so that its supervisor restarts both. Call it from the main thread. Raises EmbeddedError.
+    gets SIGTERM, so that its supervisor restarts both; if it died, leaving raises EmbeddedError. Call it from
+    the main thread. Raises EmbeddedError.
     """
     data = data.resolve()
     with _lock_file(data) as lock:
@@ -182,7 +183,12 @@ def _started(data: Path, durable: bool) -> Iterator[Path]:
     try:
         _await_ready(process, folder, log)
         threading.Thread(target=_watch, args=(process, leaving, log), name="postgres", daemon=True).start()
-        yield folder
+        try:
+            yield folder
+        finally:
+            # Whoever looks after the forum is to see by its status that this was no stop in order.
+            if process.poll():
+                raise EmbeddedError(f"Start the forum again: its PostgreSQL died, and {log} may say why.")
     finally:
         leaving.set()
         _stop(process)

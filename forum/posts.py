@@ -1,7 +1,7 @@
 """Posts: numbered words in a thread, their revisions, and who sees them."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -496,18 +496,33 @@ async def shift(session: AsyncSession, post: Post, to: Visibility, *, held_becau
     post.visibility, post.held_because = to, held_because
     await session.flush()
     thread = await _recount(session, post.thread_id)
-    # A thread that was held with its opening post becomes what a human makes of that post.
-    if post.number == 1 and thread.visibility != threads.Standing.VISIBLE:
-        came_out = to == Visibility.VISIBLE
-        thread.visibility = threads.Standing.VISIBLE if came_out else threads.Standing.REMOVED
+    if post.number == 1:
+        thread.visibility = _with_its_opening(thread, to)
         await session.flush()
+
+
+def _with_its_opening(thread: Thread, to: Visibility) -> str:
+    """What a thread becomes with its opening post: one of which nothing else was seen goes and comes with it."""
+    if to == Visibility.VISIBLE:
+        return threads.Standing.VISIBLE
+    if to == Visibility.HELD and thread.posts == 0:
+        return threads.Standing.HELD
+    is_seen = thread.visibility == threads.Standing.VISIBLE
+    return threads.Standing.VISIBLE if is_seen else threads.Standing.REMOVED
 
 
 # On the house's behalf: moderation decides, these only do.
 
 
 async def rewrite(
-    session: AsyncSession, moderator: Viewer, post: Post, body: str, now: datetime, *, sealed: bool
+    session: AsyncSession,
+    moderator: Viewer,
+    post: Post,
+    body: str,
+    content_warning: str | None,
+    now: datetime,
+    *,
+    sealed: bool,
 ) -> None:
     """Let a post, whose row the caller holds, say something else; `sealed` keeps what it said from its readers.
 
@@ -518,15 +533,18 @@ async def rewrite(
     draft = Draft(body)
     known = _known((await session.execute(query(*_named(draft, post.thread_id)))).one())
     _say(session, post, body, draft.parsed.html(known), moderator, now, sealed=sealed)
+    post.content_warning = content_warning
     await session.flush()
 
 
-async def seal(session: AsyncSession, post: Post, words: Sequence[str]) -> Sequence[int]:
-    """Keep the earlier revisions that have these words from their readers; which ones it were."""
-    said_then = (col(PostRevision.post_id) == post.id, ~col(PostRevision.sealed))
-    has_them = _repeats(col(PostRevision.body_markdown), words)
-    closing = update(PostRevision).where(*said_then, has_them).values(sealed=True)
-    return (await session.execute(closing.returning(col(PostRevision.number)))).scalars().all()
+async def seal(session: AsyncSession, post: Post, says_it: Callable[[str], bool]) -> Sequence[int]:
+    """Keep the earlier revisions that say something from their readers; which ones it were."""
+    open_ones = select(col(PostRevision.number), col(PostRevision.body_markdown), col(PostRevision.content_warning))
+    rows = await session.execute(open_ones.where(col(PostRevision.post_id) == post.id, ~col(PostRevision.sealed)))
+    numbers = [number for number, *texts in rows.all() if any(map(says_it, filter(None, texts)))]
+    these = (col(PostRevision.post_id) == post.id, col(PostRevision.number).in_(numbers))
+    await session.execute(update(PostRevision).where(*these).values(sealed=True))
+    return numbers
 
 
 async def unseal(session: AsyncSession, post: Post, revisions: Sequence[int]) -> None:
@@ -535,25 +553,30 @@ async def unseal(session: AsyncSession, post: Post, revisions: Sequence[int]) ->
     await session.execute(update(PostRevision).where(*these).values(sealed=False))
 
 
-async def text_of(session: AsyncSession, post: Post, revision: int) -> str:
-    """What a post says, or said, in one of its revisions."""
+async def words_of(session: AsyncSession, post: Post, revision: int) -> tuple[str, str | None]:
+    """The body and the content warning of a post, as they are or were in one of its revisions."""
     if revision == post.revision:
-        return post.body_markdown
+        return post.body_markdown, post.content_warning
     same = (col(PostRevision.post_id) == post.id, col(PostRevision.number) == revision)
-    return (await session.execute(select(col(PostRevision.body_markdown)).where(*same))).scalar_one()
+    words = select(col(PostRevision.body_markdown), col(PostRevision.content_warning)).where(*same)
+    row = (await session.execute(words)).one()
+    return row.body_markdown, row.content_warning
 
 
 async def others_in_thread(session: AsyncSession, post: Post, words: Sequence[str]) -> Sequence[int]:
-    """The ids of the other posts of a thread that may repeat these words, whatever stands between them."""
+    """The ids of the other posts of a thread that quote, or may repeat these words, or once did."""
+    once = exists().where(col(PostRevision.post_id) == col(Post.id), _may_say(PostRevision, words))
     others = select(col(Post.id)).where(
-        col(Post.thread_id) == post.thread_id, col(Post.id) != post.id, _repeats(col(Post.body_markdown), words)
+        col(Post.thread_id) == post.thread_id, col(Post.id) != post.id, or_(_may_say(Post, words), once)
     )
     return (await session.execute(others.order_by(col(Post.id)))).scalars().all()
 
 
-def _repeats(body: Any, words: Sequence[str]) -> ColumnElement[bool]:
+def _may_say(table: Any, words: Sequence[str]) -> ColumnElement[bool]:
     patterns = ["%" + "%".join(map(_literal, said.split())) + "%" for said in words if said.split()]
-    return or_(false(), *(body.ilike(pattern) for pattern in patterns))
+    texts = (table.body_markdown, table.content_warning)
+    repeats = [text.ilike(pattern) for text in texts for pattern in patterns]
+    return or_(col(table.body_markdown).contains(">"), *repeats)
 
 
 def _literal(word: str) -> str:

@@ -152,7 +152,7 @@ def priority(category: Category, reports: int, standing_of_reporters: int = 0) -
     (upheld minus dismissed reports, from -5 to 5) move it within its band, and so never past a graver one.
     """
     gravity, _ = GRAVITY[category]
-    return -(gravity * 10 + min(reports, 9) * 5 + max(-5, min(5, standing_of_reporters)))
+    return -(gravity * 12 + min(reports, 9) * 5 + max(-5, min(5, standing_of_reporters)))
 
 
 def graver(one: Category, other: Category) -> Category:

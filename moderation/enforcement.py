@@ -195,26 +195,34 @@ async def _hold_again(session: AsyncSession, scene: Scene, applied: AppliedMeasu
 
 
 async def _edit(session: AsyncSession, scene: Scene, wanted: Wanted) -> Memory:
-    return {"changes": [await _rewrite(session, scene, scene.post, wanted.body_markdown or "")]}
+    said, says = scene.post.body_markdown, wanted.body_markdown or ""
+    if not scene.rules:  # a correction, not a breach
+        return {"changes": [await _rewrite(session, scene, scene.post, says, scene.post.content_warning)]}
+    taken = _taken(scene, said, redaction.replaced(said, says))
+    return {"changes": [await _retell(session, scene, says, taken), *await _silence_echoes(session, scene, taken)]}
 
 
 async def _redact(session: AsyncSession, scene: Scene, wanted: Wanted) -> Memory:
     said, mark = scene.post.body_markdown, redaction.marker(scene.rules)
-    words = redaction.excerpts(said, wanted.spans)
+    taken = redaction.Taken(said, wanted.spans, mark, redaction.excerpts(said, wanted.spans))
     changed = redaction.redacted(said, wanted.spans, mark)
-    first = await _rewrite(session, scene, scene.post, changed, hiding=words)
-    return {"changes": [first, *await _silence_echoes(session, scene, words, mark)]}
+    return {"changes": [await _retell(session, scene, changed, taken), *await _silence_echoes(session, scene, taken)]}
 
 
 async def _remove(session: AsyncSession, scene: Scene, _wanted: Wanted) -> Memory:
     if scene.post.visibility != Visibility.REMOVED:
         await posts.shift(session, scene.post, Visibility.REMOVED)
-    lines = [line.strip() for line in scene.post.body_markdown.splitlines() if not line.lstrip().startswith(">")]
-    words = [line for line in lines if len(line) >= SHORTEST_LINE]
-    return {"changes": await _silence_echoes(session, scene, words, redaction.marker(scene.rules))}
+    said = scene.post.body_markdown
+    own = [line.span() for line in redaction.LINE.finditer(said) if not line[0].lstrip().startswith(">")]
+    return {"changes": await _silence_echoes(session, scene, _taken(scene, said, own))}
 
 
-SHORTEST_LINE = 12  # characters of a removed line that tell a quote of it from chance
+SHORTEST_LINE = 12  # characters that tell a repetition of what was removed from chance
+
+
+def _taken(scene: Scene, said: str, spans: list[redaction.Span]) -> redaction.Taken:
+    phrases = [phrase for start, end in spans if len(phrase := said[start:end].strip()) >= SHORTEST_LINE]
+    return redaction.Taken(said, spans, redaction.marker(scene.rules), phrases)
 
 
 async def _show_again(session: AsyncSession, scene: Scene, applied: AppliedMeasure) -> None:
@@ -233,28 +241,54 @@ async def _restore(session: AsyncSession, scene: Scene, applied: AppliedMeasure)
     """Give the words back, in each post that still says what the measure made of it; what was said is open again."""
     for change in applied.memory["changes"]:
         post = await posts.hold(session, change["post_id"])
-        if post.body_markdown == await posts.text_of(session, post, change["after"]):
-            before = await posts.text_of(session, post, change["before"])
-            await posts.rewrite(session, scene.moderator, post, before, scene.now, sealed=False)
+        if (
+            change["before"]
+            and (after := await posts.words_of(session, post, change["after"]))[0] == post.body_markdown
+        ):
+            body, warning = await posts.words_of(session, post, change["before"])
+            warning = warning if post.content_warning == after[1] else post.content_warning
+            await posts.rewrite(session, scene.moderator, post, body, warning, scene.now, sealed=False)
         await posts.unseal(session, post, change["sealed"])
 
 
-async def _silence_echoes(session: AsyncSession, scene: Scene, words: list[str], mark: str) -> list[Memory]:
-    """Mark the words wherever others of this thread repeated them, as a quote does."""
+async def _retell(session: AsyncSession, scene: Scene, body: str, taken: redaction.Taken) -> Memory:
+    """Let the post say something else, and its warning nothing of what was taken out."""
+    warning = _warning(scene.post, taken, quotes_only=False)
+    return await _rewrite(session, scene, scene.post, body, warning, hiding=taken)
+
+
+async def _silence_echoes(session: AsyncSession, scene: Scene, taken: redaction.Taken) -> list[Memory]:
+    """Mark the words wherever others of this thread repeat them, as a quote does, and seal where they once did."""
     changes = []
-    for post_id in await posts.others_in_thread(session, scene.post, words):
+    for post_id in await posts.others_in_thread(session, scene.post, taken.phrases):
         post = await posts.hold(session, post_id)
-        changed = redaction.without_echoes(post.body_markdown, words, mark)
-        if changed != post.body_markdown:
-            changes.append(await _rewrite(session, scene, post, changed, hiding=words))
+        body, warning = taken.out_of(post.body_markdown), _warning(post, taken)
+        if (body, warning) != (post.body_markdown, post.content_warning):
+            changes.append(await _rewrite(session, scene, post, body, warning, hiding=taken))
+        elif sealed := await posts.seal(session, post, lambda text: taken.out_of(text) != text):
+            changes.append({"post_id": post.id, "before": None, "after": None, "sealed": list(sealed)})
     return changes
 
 
-async def _rewrite(session: AsyncSession, scene: Scene, post: Post, body: str, *, hiding: Sequence[str] = ()) -> Memory:
-    """Let a post say something else; `hiding` words are hidden in every earlier revision that has them, too."""
+def _warning(post: Post, taken: redaction.Taken, *, quotes_only: bool = True) -> str | None:
+    rest = taken.out_of(post.content_warning or "", quotes_only=quotes_only)
+    return rest if 0 < len(rest) <= posts.WARNING_MAX else None
+
+
+async def _rewrite(
+    session: AsyncSession,
+    scene: Scene,
+    post: Post,
+    body: str,
+    warning: str | None,
+    *,
+    hiding: redaction.Taken | None = None,
+) -> Memory:
+    """Let a post say something else; what it is `hiding` is hidden in every earlier revision that has it, too."""
     before = post.revision
-    await posts.rewrite(session, scene.moderator, post, body, scene.now, sealed=bool(hiding))
-    sealed = [before, *await posts.seal(session, post, hiding)] if hiding else []
+    await posts.rewrite(session, scene.moderator, post, body, warning, scene.now, sealed=hiding is not None)
+    says_it = hiding and (hiding.is_in if post is scene.post else lambda text: hiding.out_of(text) != text)
+    sealed = [before, *await posts.seal(session, post, says_it)] if says_it else []
     return {"post_id": post.id, "before": before, "after": post.revision, "sealed": sealed}
 
 
@@ -270,19 +304,19 @@ async def _retitle(session: AsyncSession, scene: Scene, wanted: Wanted) -> Memor
 
 async def _title_again(session: AsyncSession, scene: Scene, applied: AppliedMeasure) -> None:
     thread = await threads.hold(session, applied.thread_id)
-    if thread.title == applied.memory["became"]:
+    if not await _hand_on(session, applied) and thread.title == applied.memory["became"]:
         await threads.rename(session, scene.moderator, thread, applied.memory["was"], scene.now)
 
 
 async def _lock(session: AsyncSession, scene: Scene, _wanted: Wanted) -> Memory:
     thread = await threads.hold(session, scene.post.thread_id)
-    memory = {"was": thread.state}
+    memory = {"was": thread.state, "became": threads.State.LOCKED}
     await threads.set_state(session, scene.moderator, thread.id, threads.State.LOCKED, scene.now)
     return memory
 
 
 async def _unlock(session: AsyncSession, scene: Scene, applied: AppliedMeasure) -> None:
-    if applied.memory["was"] == threads.State.OPEN:
+    if not await _hand_on(session, applied) and applied.memory["was"] == threads.State.OPEN:
         await threads.set_state(session, scene.moderator, applied.thread_id, threads.State.OPEN, scene.now)
 
 
@@ -299,8 +333,23 @@ async def _move(session: AsyncSession, scene: Scene, wanted: Wanted) -> Memory:
 async def _move_back(session: AsyncSession, scene: Scene, applied: AppliedMeasure) -> None:
     thread = await threads.hold(session, applied.thread_id)
     board = await session.get_one(Board, applied.memory["was"])
-    if thread.board_id == applied.memory["became"]:
+    if not await _hand_on(session, applied) and thread.board_id == applied.memory["became"]:
         await threads.move(session, scene.moderator, thread.id, thread.version, board, scene.now)
+
+
+async def _hand_on(session: AsyncSession, applied: AppliedMeasure) -> bool:
+    """Whether a later measure of this kind stands on what this one left; its undo leads back to before this one."""
+    later = select(AppliedMeasure).where(
+        col(AppliedMeasure.thread_id) == applied.thread_id,
+        col(AppliedMeasure.kind) == applied.kind,
+        col(AppliedMeasure.undone_at).is_(None),
+        col(AppliedMeasure.id) > applied.id,
+    )
+    found = (await session.execute(later.order_by(col(AppliedMeasure.id)).limit(1))).scalar_one_or_none()
+    if found is None or found.memory["was"] != applied.memory["became"]:
+        return False
+    found.memory = {**found.memory, "was": applied.memory["was"]}
+    return True
 
 
 # Authors

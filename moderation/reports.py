@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import notifications, posts
+from forum import notifications, posts, threads
 from forum.database import Moment, Query, new_id, query
 from forum.errors import Conflict, Invalid
 from forum.members import Member, Viewer
@@ -148,6 +148,7 @@ async def file(session: AsyncSession, reporter: Viewer, post: Post, complaint: C
     there never was, or a rule breach without a rule, and Conflict for a post that was taken away meanwhile.
     """
     # One report of a post at a time, and none while it is decided: the second of two sees what the first did.
+    await threads.hold_posts(session, post.thread_id)
     post = await posts.hold(session, post.id)
     if earlier := await _earlier(session, reporter, post, complaint.revision):
         return earlier

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
+from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -137,7 +138,7 @@ async def join(request: Request, joining: Joining, work: Work, house: TheHouse, 
     await house.throttle.hit(house.settings.limit("join"), "join", address)
     await _pass_gate(work, house, None, joining.name)
     member = await members.join(work, members.Newcomer(**joining.model_dump()), now)
-    return answer(await _profile(work, member.id, now), 201, {"Location": f"/api/v1/members/{member.handle}"})
+    return answer(await _profile(work, member.id, now), 201, {"Location": f"/api/v1/members/{quote(member.handle)}"})
 
 
 @router.get("/members", response_model=MemberList, responses=documented(422))

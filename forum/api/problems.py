@@ -1,6 +1,6 @@
 """Every error as a problem document (RFC 9457): one table from the domain's words to HTTP's."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -146,20 +146,30 @@ def _headers(error: errors.ForumError) -> dict[str, str]:
 
 async def _invalid_request(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
-    return _bad_input([{"pointer": _pointer(fault["loc"]), "detail": _said(fault)} for fault in error.errors()])
+    faults = error.errors()
+    return _bad_input([{"pointer": _pointer(fault["loc"], error.body), "detail": _said(fault)} for fault in faults])
 
 
 def _bad_input(faults: list[dict[str, str]]) -> Response:
     return problem(422, "Not acceptable input", "Some of this cannot be accepted: see `errors`.", errors=faults)
 
 
-def _pointer(location: tuple[int | str, ...]) -> str:
+def _pointer(location: tuple[int | str, ...], body: Any) -> str:
     where, *path = location
-    if where == "body":
-        # An undecodable body has an offset for a path, which points nowhere in the document.
-        steps = [] if path and isinstance(path[0], int) else map(str, path)
-        return "#" + "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
-    return "/".join(map(str, location))
+    if where != "body":
+        return "/".join(map(str, location))
+    if path and isinstance(path[0], int):  # an undecodable body: its offset points nowhere in the document
+        return "#"
+    return "#" + "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in _steps(path, body))
+
+
+def _steps(path: Sequence[int | str], body: Any) -> Iterator[str]:
+    """The way to a fault in the body, without the name that Pydantic adds for the member of a union it tried."""
+    for step in path[:-1]:
+        if isinstance(step, int) or step in body:
+            yield str(step)
+            body = body[step]
+    yield from map(str, path[-1:])
 
 
 def _said(fault: Mapping[str, Any]) -> str:

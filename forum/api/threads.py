@@ -7,7 +7,7 @@ from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import boards, posts, threads
+from forum import posts, threads
 from forum.api.dependencies import (
     CurrentMember,
     CurrentViewer,
@@ -18,7 +18,7 @@ from forum.api.dependencies import (
     throttle_editing,
 )
 from forum.api.problems import documented
-from forum.api.wire import Author, Id, Identity, Moment, Number, Shown, Title, Wanted, answer, fresh
+from forum.api.wire import Author, BoardSlug, Id, Identity, Moment, Number, Shown, Title, Wanted, answer, fresh
 from forum.errors import NotFound
 from forum.members import Viewer
 from forum.permissions import Act, allow
@@ -88,9 +88,7 @@ class Move(Wanted):
     """Another board for a thread."""
 
     version: Number = Field(description="The version that was on the screen", examples=[1])
-    board: str = Field(
-        pattern=boards.SLUG.pattern, max_length=50, description="The slug of the board to move to", examples=["court"]
-    )
+    board: BoardSlug
 
 
 def shown(row: Any) -> dict[str, Any]:

@@ -135,6 +135,9 @@ SentIdentity = Annotated[Identity, Field(ge=1, lt=2**63), BeforeValidator(numeri
 
 # Path and query parameters.
 Id = Annotated[Identity, Path(ge=1, lt=2**63, examples=[1])]
+BoardSlug = Annotated[
+    str, StringConstraints(pattern=SLUG.pattern, max_length=50), Field(description="Of a board", examples=["court"])
+]
 Slug = Annotated[str, Path(pattern=SLUG.pattern, max_length=50, examples=["new-here"])]
 SoughtHandle = Annotated[
     Text, StringConstraints(min_length=1, max_length=60)

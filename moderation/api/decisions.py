@@ -9,11 +9,26 @@ from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, BeforeValidator, Field
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
+from typing_extensions import TypeAliasType
 
 from forum import logs, posts
 from forum.api.dependencies import CurrentMember, House, Now, TheHouse, Work
 from forum.api.problems import BUSY, KINDS, documented
-from forum.api.wire import Body, Line, Moment, Number, Shown, Text, Title, Uuid, Wanted, Words, answer, numeric, textual
+from forum.api.wire import (
+    BoardSlug,
+    Body,
+    Moment,
+    Number,
+    Shown,
+    Text,
+    Title,
+    Uuid,
+    Wanted,
+    Words,
+    answer,
+    numeric,
+    textual,
+)
 from forum.errors import Forbidden, ForumError, Invalid
 from forum.members import Viewer
 from moderation import appeals, cases, decisions
@@ -27,23 +42,6 @@ from moderation.permissions import Act, allow
 log = structlog.get_logger()
 router = APIRouter(prefix="/moderation", tags=["moderation"])
 
-MeasureKind = Literal[
-    "publish",
-    "edit",
-    "redact",
-    "remove",
-    "retitle",
-    "lock",
-    "move",
-    "warn",
-    "silence",
-    "suspend",
-    "ban",
-    "dismiss",
-    "uphold",
-    "change",
-    "overturn",
-]
 Offset = Annotated[int, Field(ge=0, le=posts.BODY_MAX), BeforeValidator(numeric)]
 CaseVersion = Annotated[int, Field(ge=0, lt=2**31), BeforeValidator(numeric)]
 RuleNumber = Annotated[int, Field(ge=1, lt=1000), BeforeValidator(numeric)]
@@ -52,23 +50,56 @@ Reason = Annotated[
 ]
 
 
-class WantedMeasure(Wanted):
-    """One thing to do; which members it takes depends on its kind."""
+class PlainMeasure(Wanted):
+    """A measure that needs nothing more: on the post, its thread, its author, or on an appeal."""
 
-    kind: MeasureKind
-    spans: list[tuple[Offset, Offset]] | None = Field(
-        None,
+    kind: Literal["publish", "remove", "lock", "warn", "ban", "dismiss", "uphold", "change", "overturn"]
+
+
+class EditMeasure(Wanted):
+    """Other words in the place of the author's."""
+
+    kind: Literal["edit"]
+    body_markdown: Body
+
+
+class RedactMeasure(Wanted):
+    """Some words taken out."""
+
+    kind: Literal["redact"]
+    spans: tuple[tuple[Offset, Offset], ...] = Field(
         min_length=1,
         max_length=100,
-        description="For `redact`: ranges of `body_markdown` in code points",
+        description="Ranges of `body_markdown` in code points: the first, and the one after the last",
         examples=[[[0, 4]]],
     )
-    body_markdown: Body | None = Field(None, description="For `edit`")
-    title: Title | None = Field(None, description="For `retitle`")
-    board: Line | None = Field(None, max_length=50, description="For `move`: its slug", examples=["court"])
-    until: Annotated[AwareDatetime, BeforeValidator(textual)] | None = Field(
-        None, description="For `silence` and `suspend`", examples=["2026-08-27T16:40:00Z"]
-    )
+
+
+class RetitleMeasure(Wanted):
+    """Another title for the thread."""
+
+    kind: Literal["retitle"]
+    title: Title
+
+
+class MoveMeasure(Wanted):
+    """Another board for the thread."""
+
+    kind: Literal["move"]
+    board: BoardSlug
+
+
+class PauseMeasure(Wanted):
+    """A time in which the author cannot write, or not even sign in."""
+
+    kind: Literal["silence", "suspend"]
+    until: Annotated[AwareDatetime, BeforeValidator(textual)] = Field(examples=["2026-08-27T16:40:00Z"])
+
+
+Measure = PlainMeasure | EditMeasure | RedactMeasure | RetitleMeasure | MoveMeasure | PauseMeasure
+WantedMeasure = TypeAliasType(
+    "WantedMeasure", Annotated[Measure, Field(discriminator="kind", description="One thing to do")]
+)
 
 
 class NewDecision(Wanted):
@@ -196,7 +227,7 @@ async def _decide(
     return _shown(decided, viewer)
 
 
-def _verdict(wanted: NewDecision, measures: list[WantedMeasure]) -> Verdict:
+def _verdict(wanted: NewDecision, measures: list[Measure]) -> Verdict:
     for name in ("version", "revision"):
         if getattr(wanted, name) is None:
             raise Invalid(f"Say the {name} that was on your screen.", f"#/{name}")
@@ -224,15 +255,9 @@ def _hearing(wanted: NewDecision, version: int, revision: int) -> tuple[Outcome,
     return outcomes[0], _verdict(wanted.model_copy(update=seen_then), others)
 
 
-def _measure(wanted: WantedMeasure) -> WantedMeasures:
-    return WantedMeasures(
-        kind=Kind(wanted.kind),
-        spans=tuple(wanted.spans or ()),
-        body_markdown=wanted.body_markdown,
-        title=wanted.title,
-        board=wanted.board,
-        until=wanted.until,
-    )
+def _measure(wanted: Measure) -> WantedMeasures:
+    carried = wanted.model_dump(exclude={"kind"})
+    return WantedMeasures(kind=Kind(wanted.kind), **carried)
 
 
 def _shown(decided: Decided, viewer: Viewer) -> Decision:

@@ -241,6 +241,26 @@ async def test_a_held_thread_is_listed_for_its_author_and_the_boards_moderators_
         assert (await suzie.get(f"{API}/adviser/threads")).json()["items"] == []
 
 
+@pytest.mark.parametrize(
+    ("to", "status"), [(Visibility.VISIBLE, 200), (Visibility.REMOVED, 404), (Visibility.WITHDRAWN, 404)]
+)
+async def test_a_held_thread_becomes_what_is_made_of_its_opening_post(
+    to: Visibility, status: int, app: FastAPI, house: House, guest: httpx.AsyncClient
+) -> None:
+    await make.board(house)
+    async with make.signed_in(app, "heron") as heron:
+        words = {"title": "A question", "body_markdown": HELD}
+        thread = (await heron.post(f"{API}/boards/new-here/threads", json=words)).json()
+        await _shift(house, thread["first_post"]["id"], to)
+        assert (await guest.get(f"{API}/threads/{thread['id']}/posts")).status_code == status
+        assert (await heron.get(f"{API}/threads/{thread['id']}")).status_code == 200
+        board = (await guest.get(f"{API}/boards/new-here")).json()
+        assert (board["threads"], board["posts"]) == ((1, 1) if status == 200 else (0, 0))
+        answer = await guest.get(f"{API}/threads/{thread['id']}/posts")
+        if status == 200:
+            assert [post["visibility"] for post in answer.json()["items"]] == ["visible"]
+
+
 async def test_a_title_that_the_gate_would_hold_is_refused_and_the_old_one_stays(app: FastAPI, house: House) -> None:
     await make.board(house)
     async with make.signed_in(app, "heron") as heron:

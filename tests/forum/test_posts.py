@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from sqlmodel import col
 
 from forum import clock, posts
 from forum.api.dependencies import House
-from forum.errors import Conflict, Invalid
+from forum.errors import Conflict, Invalid, NotFound
 from forum.gate import PublishAtOnce
 from forum.members import Role, Viewer
 from forum.posts import NEXT, Draft, Post, PostRevision, Visibility, Voice
@@ -557,8 +558,9 @@ async def _step(house: House, dice: random.Random, people: Sequence[Viewer], thr
         draft = Draft(dice.choice(["I see", "I see", "HOLD this"]))
         match dice.choice(["reply", "reply", "edit", "withdraw", "shift", "shift"]):
             case "reply":
-                place = await posts.place_in_thread(session, person, thread, draft, now)
-                await posts.write(session, person, place, draft, gate, now)
+                with suppress(NotFound):  # with its opening post, a thread can go out of sight
+                    place = await posts.place_in_thread(session, person, thread, draft, now)
+                    await posts.write(session, person, place, draft, gate, now)
             case "edit" if post.visibility in posts.SHOWN:
                 there = await posts.place_of_post(session, author, post.id, draft, now)
                 await posts.edit(session, author, there, post.revision, draft, gate, now)

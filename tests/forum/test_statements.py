@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from forum import clock
 from forum.api.dependencies import House
 from forum.members import Role
 from forum.posts import Post
+from forum.settings import Settings
 from forum.threads import Thread
 from tests import make
 
@@ -230,6 +232,20 @@ async def test_a_write_after_the_database_dropped_our_connections_asks_to_be_sen
         assert statuses[-1] == 201
         posts = (await heron.get(address)).json()["items"]
         assert len(posts) == 2 + statuses.count(201)
+
+
+@pytest.mark.parametrize("address", ["postgresql://nobody@127.0.0.1:1/none", "postgresql://nobody@/none?host={folder}"])
+async def test_while_the_database_cannot_be_reached_we_are_busy_and_not_broken(address: str, tmp_path: Path) -> None:
+    nowhere = Settings(database_url=address.format(folder=tmp_path), data=tmp_path, **make.UNTHROTTLED)
+    async with make.application(nowhere) as app, make.client(app) as guest:
+        answers = [
+            await guest.get(f"{API}/boards"),
+            await guest.get(f"{API}/me", headers={"Authorization": "Bearer anything"}),
+            await guest.post(f"{API}/sessions", json=make.signing_in("heron")),
+            await guest.get("/readyz"),
+        ]
+        assert [(answer.status_code, answer.headers["retry-after"]) for answer in answers] == [(503, "1")] * 4
+        assert (await guest.get("/healthz")).status_code == 200
 
 
 async def _alter(elsewhere: AsyncConnection, column: str, type_: str) -> None:

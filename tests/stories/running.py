@@ -68,14 +68,14 @@ class Forum:
 
     async def ended(self) -> int:
         """Wait until its first process has ended; with which status."""
-        assert await until(lambda: self.process.poll() is not None, 30), f"It does not end:\n{self.said()}"
+        assert await until(lambda: self.process.poll() is not None, 20), f"It does not end:\n{self.said()}"
         return self.process.returncode
 
     async def gone(self) -> float:
         """Wait until no process of it is left, not even PostgreSQL's; how many seconds that took."""
         began = time.monotonic()
         await until(lambda: not self.family(), 10)
-        left = [(process.pid, process.name()) for process in self.family()]
+        left = {process.pid: command(process) for process in self.family()}
         assert not left, f"These processes are left: {left}\n{self.said()}"
         return time.monotonic() - began
 
@@ -89,7 +89,7 @@ class Forum:
 
     def workers(self) -> list[psutil.Process]:
         """The processes that answer requests, where there are several."""
-        return [process for process in self.family() if "multiprocessing.spawn" in " ".join(process.cmdline())]
+        return [process for process in self.family() if "multiprocessing.spawn" in command(process)]
 
     def postmaster(self) -> psutil.Process:
         """The first process of its own PostgreSQL."""
@@ -143,6 +143,13 @@ def launch(log: Path, *command: object, **environment: str) -> subprocess.Popen[
         )
 
 
+def command(process: psutil.Process) -> str:
+    """What was called; nothing once it is gone."""
+    with suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
+
+
 def client(address: str, headers: dict[str, str] | None = None) -> httpx.AsyncClient:
     """Somebody who asks the forum at this address; httpx's search among many connections in one client is slow."""
     return httpx.AsyncClient(base_url=address, headers=headers, verify=NO_TLS, timeout=60, trust_env=False)
@@ -157,7 +164,8 @@ def free_port() -> int:
             return port
 
 
-async def until(condition: Callable[[], object], seconds: float = 10) -> bool:
+async def until(condition: Callable[[], object], seconds: float = 60) -> bool:
+    """Whether this comes true in time; where no `seconds` are promised, a busy machine gets a minute."""
     deadline = time.monotonic() + seconds
     while True:
         if (fulfilled := bool(condition())) or time.monotonic() > deadline:
@@ -225,7 +233,7 @@ class Talk:
     async def grows(self, by: int) -> None:
         """Wait until the forum has acknowledged so many posts more."""
         enough = len(self.acknowledged) + by
-        assert await until(lambda: len(self.acknowledged) >= enough, 30), self.statuses
+        assert await until(lambda: len(self.acknowledged) >= enough), self.statuses
 
     async def _speak(self, forum: Forum, company: Company, headers: dict[str, str], over: asyncio.Event) -> None:
         async with forum.client(headers) as http:

@@ -265,7 +265,7 @@ async def _headers(app: FastAPI, handle: str, *roles: Role) -> dict[str, str]:
 
 
 async def _conversations(house: House) -> tuple[list[int], list[int]]:
-    """Threads in which everybody repeats everybody's insult, in quotes and out of them: the ids of threads and posts."""
+    """Threads in which everybody repeats everybody's insult, in quotes and out: the ids of threads and posts."""
     threads, posts = [], []
     for _ in range(CASES // IN_A_THREAD):
         threads.append(await make.thread(house, "heron0", title="A visit", body=f"She is {INSULT}, all of her."))

@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from forum import embedded
+from forum import demo, embedded
 from tests import make
 from tests.stories.running import Company, Forum, Talk, beside, company, read_whole, started, until
 
@@ -62,11 +62,13 @@ async def test_killed_at_any_moment_it_leaves_no_process_and_keeps_every_acknowl
                     await forum.ready()
                     there = await _same_company(forum, talk, there)
                     async with talk.going_on(forum, there):
-                        await _kill_within(forum, 0.1, 1.5)
+                        await _some_seconds(0.1, 1.5)
+                        forum.process.kill()
                 else:
-                    await _kill_within(forum, 0.5, 3)
+                    await _some_seconds(0.5, 3)
+                    forum.process.kill()
                 gone = await forum.gone()
-            log.info("killed %s, %d workers: no process %.2f s later", moment, workers, gone)
+            log.info("killed %s, workers: %d; no process %.2f s later", moment, workers, gone)
         async with started(folder, "serve") as forum:
             log.info("ready again after %.2f s, %d posts acknowledged", await forum.ready(), len(talk.acknowledged))
             await _same_company(forum, talk, there)
@@ -81,11 +83,10 @@ async def _same_company(forum: Forum, talk: Talk, there: Company | None) -> Comp
     return there
 
 
-async def _kill_within(forum: Forum, earliest: float, latest: float) -> None:
-    moment = random.uniform(earliest, latest)
+async def _some_seconds(at_least: float, at_most: float) -> None:
+    moment = random.uniform(at_least, at_most)
+    log.info("%.3f s later", moment)
     await asyncio.sleep(moment)
-    log.info("killed %.3f s after the last news", moment)
-    forum.process.kill()
 
 
 async def test_a_killed_worker_is_replaced_and_no_acknowledged_post_is_lost(
@@ -227,36 +228,52 @@ async def _reading_slowly(forum: Forum, thread: int) -> AsyncIterator[Callable[[
     writer.close()
 
 
-# Interrupted
+# Interrupted while it starts
 
 
-async def test_the_demonstration_interrupted_while_it_starts_leaves_no_process_and_can_be_started_again(
+async def test_the_demonstration_interrupted_while_it_starts_leaves_no_process_and_a_later_start_keeps_what_was_said(
     tmp_path: Path,
 ) -> None:
-    moments = [
-        lambda data: any(data.glob("postgres.new-*/PG_VERSION")),
-        lambda data: (data / "postgres/postmaster.pid").exists(),
-    ]
-    for has_come in moments:
+    for sign in ("postgres.new-*/PG_VERSION", "postgres/postmaster.pid"):
         async with started(tmp_path, "demo") as forum:
-            assert await until(lambda has_come=has_come, forum=forum: has_come(forum.data))
-            await asyncio.sleep(random.uniform(0, 1))
+            assert await until(lambda sign=sign, data=forum.data: any(data.glob(sign)))
+            await _some_seconds(0, 1)
             press_ctrl_c(forum)
-            log.info("interrupted: %d", await forum.ended())
+            assert await forum.ended() in {0, 130}
             await forum.gone()
             assert "Traceback" not in forum.said()
 
     async with started(tmp_path, "demo") as forum:
-        log.info("demo ready after %.1f s", await forum.ready())
+        log.info("a first demonstration answers after %.2f s", await forum.ready())
+        place = await _say_something(forum)
         before = await _boards(forum)
-        log.info("%s", before)
         press_ctrl_c(forum)
         assert await forum.ended() == 0
         await forum.gone()
+
     async with started(tmp_path, "demo") as forum:
-        log.info("demo ready after %.1f s", await forum.ready())
+        log.info("a second one answers after %.2f s", await forum.ready())
+        assert (await forum.http.get(place)).json()["body_markdown"] == "I was here."
         assert await _boards(forum) == before
+        forum.process.terminate()
+        assert await forum.ended() == 0
+
+
+async def _say_something(forum: Forum) -> str:
+    """The address of a new reply, by somebody of the demonstration."""
+    (handle,) = [person.handle for person in demo.sign_ins() if person.role == "member"]
+    assert handle in forum.said()
+    signed_in = await forum.http.post("/api/v1/sessions", json={"login": handle, "password": demo.PASSWORD})
+    headers = {"Authorization": f"Bearer {signed_in.json()['token']}"}
+    threads = (await forum.http.get("/api/v1/boards/new-here/threads", params={"limit": 100})).json()["items"]
+    thread = next(thread["id"] for thread in threads if thread["state"] == "open")
+    posts = f"/api/v1/threads/{thread}/posts"
+    answer = await forum.http.post(posts, json={"body_markdown": "I was here."}, headers=headers)
+    assert answer.status_code == 201, answer.text
+    return answer.headers["Location"]
 
 
 async def _boards(forum: Forum) -> dict[str, int]:
-    return {b["slug"]: b["posts"] for b in (await forum.http.get("/api/v1/boards")).json()["items"]}
+    """How many posts a guest finds, on each board."""
+    boards = (await forum.http.get("/api/v1/boards")).json()["items"]
+    return {board["slug"]: board["posts"] for board in boards}

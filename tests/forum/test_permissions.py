@@ -1,0 +1,283 @@
+"""Who may do what, on one table: every act, for every kind of person, as the API answers them."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from forum import clock, members, posts, threads
+from forum.api.dependencies import House
+from forum.database import new_id
+from forum.errors import Forbidden, NotSignedIn
+from forum.members import GUEST, Role, Standing, Viewer
+from forum.permissions import PERMISSIONS, Act, allow
+from forum.posts import Visibility
+from tests import make
+
+API = "/api/v1"
+
+
+class Person(NamedTuple):
+    """Somebody, by their handle, with what they are."""
+
+    roles: tuple[Role, ...] = ()
+    boards: tuple[str, ...] = ()
+    standing: Standing = Standing.ACTIVE
+
+
+PEOPLE = {
+    "member": Person(),
+    "silenced": Person(standing=Standing.SILENCED),
+    "author": Person(),
+    "silenced-author": Person(standing=Standing.SILENCED),
+    "adviser": Person((Role.ADVISER,)),
+    "moderator-here": Person(boards=("new-here", "garden")),
+    "moderator-elsewhere": Person(boards=("court",)),
+    "moderator": Person((Role.MODERATOR,)),
+    "silenced-moderator": Person((Role.MODERATOR,), standing=Standing.SILENCED),
+    "lead": Person((Role.SAFEGUARDING_LEAD,)),
+    "administrator": Person((Role.ADMINISTRATOR,)),
+}
+
+WRITERS = PEOPLE.keys() - {"silenced", "silenced-author", "silenced-moderator"}
+MODERATORS = {"moderator-here", "moderator"}
+
+# To whom each act is open; a guest is asked to sign in, and everybody else is refused.
+OPEN_TO: dict[Act, set[str]] = {
+    Act.OPEN_THREAD: WRITERS,
+    Act.REPLY: WRITERS,
+    Act.EDIT_POST: {"author"},
+    Act.WITHDRAW_POST: {"author", "silenced-author"},
+    Act.READ_REVISIONS: {"author", "silenced-author", "silenced-moderator"} | MODERATORS,
+    Act.READ_SEALED_REVISION: MODERATORS,
+    Act.RETITLE_THREAD: {"author"} | MODERATORS,
+    Act.LOCK_THREAD: MODERATORS,
+    Act.PIN_THREAD: MODERATORS,
+    Act.MOVE_THREAD: MODERATORS,
+    Act.SEE_WAITING_THREADS: {"adviser", "moderator", "silenced-moderator", "administrator"},
+}
+
+
+class Asked(NamedTuple):
+    """How an act is asked for, and what answers whoever may do it."""
+
+    method: str
+    path: str
+    body: dict[str, Any] | None
+    done: int
+
+
+class There(NamedTuple):
+    """A thread and its first post."""
+
+    thread: int
+    post: int
+
+
+WORDS = {"body_markdown": "I see"}
+ASKED: dict[Act, Callable[[There], list[Asked]]] = {
+    Act.OPEN_THREAD: lambda _: [Asked("POST", "/boards/new-here/threads", {"title": "What now?", **WORDS}, 201)],
+    Act.REPLY: lambda at: [Asked("POST", f"/threads/{at.thread}/posts", WORDS, 201)],
+    Act.EDIT_POST: lambda at: [Asked("PATCH", f"/posts/{at.post}", {"revision": 1, **WORDS}, 200)],
+    Act.WITHDRAW_POST: lambda at: [Asked("DELETE", f"/posts/{at.post}", None, 204)],
+    Act.READ_REVISIONS: lambda at: [Asked("GET", f"/posts/{at.post}/revisions", None, 200)],
+    Act.READ_SEALED_REVISION: lambda at: [Asked("GET", f"/posts/{at.post}/revisions/9", None, 404)],  # there is none
+    Act.RETITLE_THREAD: lambda at: [Asked("PATCH", f"/threads/{at.thread}", {"version": 1, "title": "And now?"}, 200)],
+    Act.LOCK_THREAD: lambda at: [Asked(how, f"/threads/{at.thread}/lock", None, 200) for how in ("PUT", "DELETE")],
+    Act.PIN_THREAD: lambda at: [Asked(how, f"/threads/{at.thread}/pin", None, 200) for how in ("PUT", "DELETE")],
+    Act.MOVE_THREAD: lambda at: [Asked("PUT", f"/threads/{at.thread}/board", {"version": 1, "board": "garden"}, 200)],
+    Act.SEE_WAITING_THREADS: lambda _: [Asked("GET", "/adviser/threads", None, 200)],
+}
+
+
+async def _ask(client: httpx.AsyncClient, act: Act, at: There, version: int = 1) -> str:
+    """Whether the act is `allowed`, or why not: the title of the problem."""
+    for asked in ASKED[act](at):
+        body = {**asked.body, "version": version} if asked.body and "version" in asked.body else asked.body
+        answer = await client.request(asked.method, API + asked.path, json=body)
+        if answer.status_code in {401, 403}:
+            return str(answer.json()["title"])
+        assert answer.status_code == asked.done, answer.text
+    return "allowed"
+
+
+@asynccontextmanager
+async def _people(app: FastAPI, *handles: str) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
+    """A guest, and these people of the table, each with a client."""
+    house: House = app.state.house
+    async with AsyncExitStack() as stack:
+        clients = {"guest": await stack.enter_async_context(make.client(app))}
+        for handle in handles:
+            person = PEOPLE[handle]
+            made = await make.member(house, handle, *person.roles, boards=person.boards)
+            if person.standing != Standing.ACTIVE:
+                async with house.database.work() as session:
+                    await members.sanction(session, made.id, person.standing, clock.now(), None)
+            clients[handle] = await stack.enter_async_context(make.signed_in(app, handle))
+        yield clients
+
+
+async def _thread(house: House, author: str, slug: str = "new-here") -> There:
+    thread = await make.thread(house, author, slug)
+    viewer = await make.viewer(house, author)
+    async with house.database.work() as session:
+        first = (await session.execute(posts.numbered(viewer, thread, 1, 1))).one()
+    return There(thread, first.id)
+
+
+def test_every_act_is_on_the_page_and_in_this_table() -> None:
+    assert set(Act) == PERMISSIONS.keys() == OPEN_TO.keys() == ASKED.keys()
+    assert all(PERMISSIONS.values())
+
+
+@pytest.mark.parametrize("act", Act)
+async def test_who_may_do_it(app: FastAPI, house: House, act: Act) -> None:
+    for slug in ("new-here", "garden", "court"):
+        await make.board(house, slug)
+    async with _people(app, *PEOPLE) as clients:
+        found = {}
+        for who, client in clients.items():
+            author = "silenced-author" if who == "silenced-author" else "author"
+            found[who] = await _ask(client, act, await _thread(house, author))
+    expected = {who: "allowed" if who in OPEN_TO[act] else "Not allowed" for who in PEOPLE}
+    assert found == {"guest": "Not signed in", **expected}
+
+
+async def test_what_somebody_cannot_see_is_not_there_rather_than_forbidden(app: FastAPI, house: House) -> None:
+    await make.board(house, readers=("moderator",))
+    await make.board(house, "garden")
+    await make.member(house, "moderator", Role.MODERATOR)
+    at = await _thread(house, "moderator")
+    async with make.signed_in(app, "member") as member, make.client(app) as guest:
+        for act in set(Act) - {Act.SEE_WAITING_THREADS}:
+            for asked in ASKED[act](at):
+                sent = {"method": asked.method, "url": API + asked.path, "json": asked.body}
+                answers = [await client.request(**sent) for client in (member, guest)]
+                assert [answer.status_code for answer in answers] == [404, 401], act
+
+
+async def test_who_was_told_to_be_silent_reads_and_does_not_write_until_it_has_run_out(
+    app: FastAPI, house: House
+) -> None:
+    await make.board(house)
+    measures = [
+        (Standing.SILENCED, None, False),
+        (Standing.SUSPENDED, None, False),
+        (Standing.BANNED, None, False),
+        (Standing.BANNED, timedelta(days=1), False),
+        (Standing.BANNED, -timedelta(seconds=1), True),
+    ]
+    for number, (standing, lasts, is_open) in enumerate(measures):
+        async with make.signed_in(app, f"heron{number}") as heron:
+            at = await _thread(house, f"heron{number}")
+            assert (await heron.get(f"{API}/me")).status_code == 200  # remembered as active for some seconds
+            made, now = await make.viewer(house, f"heron{number}"), clock.now()
+            async with house.database.work() as session:
+                until = None if lasts is None else now + lasts
+                await members.sanction(session, made.member_id, standing, now - timedelta(days=1), until)
+            acts = (Act.OPEN_THREAD, Act.REPLY, Act.EDIT_POST, Act.RETITLE_THREAD)
+            found = {act: await _ask(heron, act, at) for act in acts}
+            assert found == dict.fromkeys(acts, "allowed" if is_open else "Not allowed"), (standing, lasts)
+            assert (await heron.get(f"{API}/threads/{at.thread}/posts")).status_code == 200
+            if not is_open:
+                refused = await heron.post(f"{API}/threads/{at.thread}/posts", json=WORDS)
+                assert refused.json()["detail"] == f"Your account is {standing}; you can read."
+
+
+async def test_in_a_locked_thread_only_moderators_go_on(app: FastAPI, house: House) -> None:
+    for slug in ("new-here", "garden", "court"):
+        await make.board(house, slug)
+    open_to = {
+        Act.REPLY: MODERATORS,
+        Act.EDIT_POST: set(),
+        Act.WITHDRAW_POST: {"author"},
+        Act.RETITLE_THREAD: MODERATORS,
+        Act.LOCK_THREAD: MODERATORS,
+    }
+    concerned = ("member", "author", "adviser", "moderator-here", "moderator-elsewhere", "moderator")
+    async with _people(app, *concerned) as clients:
+        moderator = await make.viewer(house, "moderator")
+        for act, allowed in open_to.items():
+            for who in concerned:
+                at = await _thread(house, "author")
+                async with house.database.work() as session:
+                    await threads.set_state(session, moderator, at.thread, threads.State.LOCKED, clock.now())
+                answer = await _ask(clients[who], act, at, version=2)  # the lock was a change, which they have seen
+                assert (answer == "allowed") is (who in allowed), (act, who)
+
+
+@pytest.mark.parametrize(
+    ("openers", "repliers", "opens", "replies"),
+    [
+        (
+            ("moderator",),
+            ("member",),
+            {"moderator", "moderator-here"},
+            {"member", "adviser", "moderator", "moderator-here"},
+        ),
+        (
+            ("adviser",),
+            ("adviser",),
+            {"adviser", "moderator", "moderator-here"},
+            {"adviser", "moderator", "moderator-here"},
+        ),
+        ((), (), {"moderator", "moderator-here"}, {"moderator", "moderator-here"}),
+    ],
+)
+async def test_a_board_says_who_opens_and_who_replies_and_its_moderators_always_may(
+    app: FastAPI,
+    house: House,
+    openers: tuple[str, ...],
+    repliers: tuple[str, ...],
+    opens: set[str],
+    replies: set[str],
+) -> None:
+    await make.board(house, openers=openers, repliers=repliers)
+    for slug in ("garden", "court"):
+        await make.board(house, slug)
+    concerned = ("member", "adviser", "moderator", "moderator-here")
+    async with _people(app, *concerned) as clients:
+        at = await _thread(house, "moderator")
+        for who in concerned:
+            assert (await _ask(clients[who], Act.OPEN_THREAD, at) == "allowed") is (who in opens), who
+            assert (await _ask(clients[who], Act.REPLY, at) == "allowed") is (who in replies), who
+
+
+async def test_what_was_taken_away_is_neither_edited_nor_read_again_by_its_author(app: FastAPI, house: House) -> None:
+    answers = [
+        (Visibility.REMOVED, Act.EDIT_POST, "author", "Not allowed"),
+        (Visibility.REMOVED, Act.READ_REVISIONS, "author", "Not allowed"),
+        (Visibility.REMOVED, Act.READ_REVISIONS, "moderator", "allowed"),
+        (Visibility.WITHDRAWN, Act.EDIT_POST, "author", "Not allowed"),
+        (Visibility.WITHDRAWN, Act.READ_REVISIONS, "author", "Not allowed"),
+        (Visibility.WITHDRAWN, Act.READ_REVISIONS, "moderator", "allowed"),
+        (Visibility.WITHDRAWN, Act.WITHDRAW_POST, "author", "allowed"),
+        (Visibility.HELD, Act.EDIT_POST, "author", "allowed"),
+        (Visibility.HELD, Act.READ_REVISIONS, "author", "allowed"),
+        (Visibility.HELD, Act.WITHDRAW_POST, "author", "allowed"),
+    ]
+    await make.board(house)
+    async with _people(app, "author", "moderator") as clients:
+        for visibility, act, who, expected in answers:
+            at = await _thread(house, "author")
+            async with house.database.work() as session:
+                post = await posts.hold(session, at.post)
+                held = "Somebody will read this first." if visibility == Visibility.HELD else None
+                await posts.shift(session, post, visibility, held_because=held)
+            assert await _ask(clients[who], act, at) == expected, (visibility, act, who)
+
+
+@pytest.mark.parametrize("act", Act)
+def test_a_guest_is_asked_to_sign_in_by_the_name_of_what_they_wanted(act: Act) -> None:
+    with pytest.raises(NotSignedIn, match=f"^Sign in to {act}\\.$"):
+        allow(act, GUEST)
+
+
+def test_a_refusal_gives_the_reason_in_words() -> None:
+    somebody = Viewer(id=new_id(), handle="heron")
+    with pytest.raises(Forbidden, match="Only advisers may do this"):
+        allow(Act.SEE_WAITING_THREADS, somebody)

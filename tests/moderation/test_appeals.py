@@ -1,0 +1,337 @@
+"""Appeals: who may, until when, who hears them, and what comes of them."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy.exc import IntegrityError
+
+from forum.api.dependencies import House
+from forum.members import Role, Standing
+from forum.settings import Settings
+from tests import make
+from tests.moderation import scenes
+from tests.moderation.scenes import API, DISMISS, REDACT, REMOVE, WARN
+
+
+async def appealed(app: FastAPI, moderator: httpx.AsyncClient, post_id: int, *measures: dict[str, Any]) -> str:
+    """The id of the case of Stepdad's appeal against what this moderator decided."""
+    made = await scenes.decided(app, moderator, post_id, *measures)
+    async with make.signed_in(app, "stepdad") as stepdad:
+        assert (await scenes.appeal(stepdad, made["statement_id"])).status_code == 201
+    [[case_id]] = await scenes.sql(app.state.house, "SELECT case_id FROM appeal WHERE heard_at IS NULL")
+    return str(case_id)
+
+
+# Lodging
+
+
+async def test_only_the_author_appeals_and_only_once(app: FastAPI, house: House) -> None:
+    post = await scenes.a_post(house)
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "stepdad") as stepdad,
+        make.signed_in(app, "magpie") as magpie,
+    ):
+        statement = (await scenes.decided(app, suzie, post.id, WARN))["statement_id"]
+        for other in (suzie, magpie):
+            assert (await scenes.appeal(other, statement)).status_code == 404
+        assert (await scenes.appeal(stepdad, statement, " ")).status_code == 422
+        assert (await scenes.appeal(stepdad, statement)).status_code == 201
+        assert (await scenes.appeal(stepdad, statement)).status_code == 409
+
+
+async def test_an_appeal_sent_five_times_at_once_is_one(app: FastAPI, house: House) -> None:
+    post = await scenes.a_post(house)
+    async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "stepdad") as stepdad:
+        statement = (await scenes.decided(app, suzie, post.id, WARN))["statement_id"]
+        answers = await asyncio.gather(*(scenes.appeal(stepdad, statement) for _ in range(5)))
+    assert sorted(one.status_code for one in answers) == [201, 409, 409, 409, 409]
+
+
+@pytest.mark.parametrize(("days", "status"), [(182, 201), (184, 409)])
+async def test_an_appeal_is_possible_for_half_a_year(app: FastAPI, house: House, days: int, status: int) -> None:
+    post = await scenes.a_post(house)
+    async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "stepdad") as stepdad:
+        statement = (await scenes.decided(app, suzie, post.id, WARN))["statement_id"]
+        await scenes.sql(house, "ALTER TABLE statement DISABLE TRIGGER statement_keeps_rows")
+        await scenes.sql(
+            house,
+            "UPDATE statement SET issued_at = issued_at - make_interval(days => :days),"
+            " appeal_until = appeal_until - make_interval(days => :days)",
+            days=days,
+        )
+        lodged = await scenes.appeal(stepdad, statement)
+    assert lodged.status_code == status
+    assert status == 201 or "ended on" in lodged.json()["detail"]
+
+
+async def test_a_charity_may_give_more_time_but_not_less(settings: Settings) -> None:
+    with pytest.raises(ValueError, match="183"):
+        Settings(appeal_days=182)
+    patient = settings.model_copy(update={"appeal_days": 400})
+    async with make.application(patient) as app, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        post = await scenes.a_post(app.state.house)
+        await scenes.decided(app, suzie, post.id, WARN)
+        days = await scenes.sql(app.state.house, "SELECT extract(day FROM appeal_until - issued_at) FROM statement")
+    assert days == [(400,)]
+
+
+@pytest.mark.parametrize("standing", [Standing.SILENCED, Standing.SUSPENDED, Standing.BANNED])
+async def test_whoever_lost_their_standing_can_still_read_why_and_appeal(
+    app: FastAPI, house: House, standing: Standing
+) -> None:
+    post = await scenes.a_post(house)
+    async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        statement = (await scenes.decided(app, suzie, post.id, WARN))["statement_id"]
+    await make.sanction(house, "stepdad", standing)
+    async with make.signed_in(app, "stepdad") as stepdad:
+        assert (await stepdad.get(f"{API}/statements/{statement}")).status_code == 200
+        assert len((await stepdad.get(f"{API}/me/statements")).json()["items"]) == 1
+        assert (await stepdad.get(f"{API}/me/notifications")).json()["unread"] == 1
+        assert (await scenes.appeal(stepdad, statement)).status_code == 201
+
+
+# Who hears it
+
+
+async def test_whoever_decided_never_hears_nor_claims_the_appeal(app: FastAPI, house: House) -> None:
+    post = await scenes.a_post(house)
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR, Role.ADMINISTRATOR) as suzie,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+    ):
+        case_id = await appealed(app, suzie, post.id, WARN)
+        screen = (await suzie.get(f"{API}/moderation/cases/{case_id}")).json()
+        assert {one["allowed"] for one in screen["permitted"]} == {False}
+        assert {one["act"] for one in screen["permitted"]} == {"claim", "uphold", "change", "overturn"}
+        assert (await suzie.put(f"{API}/moderation/cases/{case_id}/claim")).status_code == 403
+        for outcome in ("uphold", "overturn"):
+            assert (await scenes.hear(suzie, case_id, outcome)).status_code == 403
+        assert (await orla.put(f"{API}/moderation/cases/{case_id}/claim")).status_code == 200
+        assert (await scenes.hear(orla, case_id, "uphold")).status_code == 201
+
+
+async def test_the_database_refuses_an_appeal_heard_by_whoever_decided(app: FastAPI, house: House) -> None:
+    post = await scenes.a_post(house)
+    async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        await make.member(house, "orla", Role.MODERATOR)
+        case_id = await appealed(app, suzie, post.id, WARN)
+    heard = (
+        "INSERT INTO decision (id, case_id, decided_by, decided_at, case_version, revision, reason, hears,"
+        " hears_decided_by) SELECT gen_random_uuid(), :case, {by}, now(), 1, 1, 'x', d.id, {of} FROM decision d"
+    )
+    orla = "(SELECT id FROM member WHERE handle = 'orla')"
+    with pytest.raises(IntegrityError, match="heard_by_another"):
+        await scenes.sql(house, heard.format(by="d.decided_by", of="d.decided_by"), case=case_id)
+    with pytest.raises(IntegrityError, match="fk_decision_hears"):
+        await scenes.sql(house, heard.format(by="d.decided_by", of=orla), case=case_id)
+    with pytest.raises(IntegrityError, match="ck_decision_hears"):
+        await scenes.sql(house, heard.format(by="d.decided_by", of="NULL"), case=case_id)
+    await scenes.sql(house, heard.format(by=orla, of="d.decided_by"), case=case_id)
+
+
+@pytest.mark.parametrize("why", ["alone", "other board", "reported", "recused", "silenced", "author"])
+async def test_where_no_other_moderator_can_hear_it_an_administrator_does(app: FastAPI, house: House, why: str) -> None:
+    await make.board(house, "court")
+    post = await scenes.a_post(house)
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "boss", Role.ADMINISTRATOR) as boss,
+        make.signed_in(app, "stepdad") as stepdad,
+    ):
+        if why == "other board":
+            await make.member(house, "other", boards=("court",))
+        if why in {"reported", "recused", "silenced"}:
+            await make.member(house, "orla", Role.MODERATOR)
+        if why == "author":
+            await scenes.sql(
+                house,
+                "INSERT INTO role_grant (id, member_id, role, given_at)"
+                " SELECT gen_random_uuid(), id, 'moderator', now() FROM member WHERE handle = 'stepdad'",
+            )
+        if why == "reported":
+            async with make.signed_in(app, "orla") as orla:
+                await scenes.report(orla, post.id)
+        if why == "recused":
+            async with make.signed_in(app, "orla") as orla, make.signed_in(app, "robin") as robin:
+                await scenes.report(robin, post.id)
+                case = await scenes.a_case(orla, post.id)
+                await orla.put(f"{API}/moderation/cases/{case['id']}/recusal")
+        if why == "silenced":
+            await make.sanction(house, "orla", Standing.SILENCED)
+        measure = REDACT if why == "author" else WARN
+        case_id = await appealed(app, suzie, post.id, measure)
+        [told] = (await stepdad.get(f"{API}/me/statements")).json()["items"]
+        assert told["appeal"]["hearers"] == "administrator"
+        assert [case["id"] for case in (await boss.get(f"{API}/moderation/cases")).json()["items"]] == [case_id]
+        assert (await scenes.hear(boss, case_id, "overturn")).status_code == 201
+
+
+async def test_where_another_moderator_can_the_administrator_does_not(app: FastAPI, house: House) -> None:
+    post = await scenes.a_post(house)
+    await make.member(house, "orla", boards=("new-here",))
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "boss", Role.ADMINISTRATOR) as boss,
+    ):
+        case_id = await appealed(app, suzie, post.id, WARN)
+        assert (await scenes.hear(boss, case_id, "overturn")).status_code == 403
+
+
+async def test_where_nobody_can_it_waits_and_says_so(app: FastAPI, house: House) -> None:
+    post = await scenes.a_post(house)
+    async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "stepdad") as stepdad:
+        case_id = await appealed(app, suzie, post.id, WARN)
+        [told] = (await stepdad.get(f"{API}/me/statements")).json()["items"]
+        assert (told["appeal"]["hearers"], told["appeal"]["outcome"]) == ("nobody", None)
+        assert (await suzie.get(f"{API}/moderation/cases/{case_id}")).json()["appeal"]["hearers"] == "nobody"
+        await make.member(house, "orla", boards=("new-here",))
+        [told] = (await stepdad.get(f"{API}/me/statements")).json()["items"]
+        assert told["appeal"]["hearers"] == "moderator"
+
+
+# What comes of it
+
+
+async def test_upheld_changes_nothing_and_tells_the_author(app: FastAPI, house: House) -> None:
+    post = await scenes.a_post(house)
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "stepdad") as stepdad,
+    ):
+        case_id = await appealed(app, suzie, post.id, REDACT)
+        before = (await stepdad.get(f"{API}/posts/{post.id}")).json()
+        assert (await scenes.hear(orla, case_id, "uphold")).status_code == 201
+        assert (await stepdad.get(f"{API}/posts/{post.id}")).json() == before
+        assert (await stepdad.get(f"{API}/me/notifications")).json()["items"][0]["kind"] == "appeal_heard"
+        again = await scenes.hear(orla, case_id, "overturn")
+        assert (again.status_code, again.json()["changed_by"]) == (409, "Orla")
+
+
+async def test_overturned_undoes_every_measure(app: FastAPI, house: House, guest: httpx.AsyncClient) -> None:
+    post = await scenes.a_post(house)
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "stepdad") as stepdad,
+    ):
+        lock, ban = {"kind": "lock"}, {"kind": "ban"}
+        case_id = await appealed(app, suzie, post.id, REDACT, REMOVE, lock, ban)
+        assert (await stepdad.get(f"{API}/me")).status_code in {200, 403}
+        reply = {"body_markdown": "Thank you."}
+        assert (await stepdad.post(f"{API}/threads/{post.thread_id}/posts", json=reply)).status_code == 403
+        assert (await scenes.hear(orla, case_id, "overturn")).status_code == 201
+        seen = (await scenes.first_page(guest, post.thread_id))[1]
+        assert (seen["body_markdown"], seen["notice"]) == (scenes.RUDE, None)
+        assert (await guest.get(f"{API}/threads/{post.thread_id}")).json()["state"] == "open"
+        # At once, in this process: the doorkeeper forgot what it knew.
+        assert (await stepdad.post(f"{API}/threads/{post.thread_id}/posts", json=reply)).status_code == 201
+
+
+async def test_changed_undoes_the_old_measures_and_takes_the_new(
+    app: FastAPI, house: House, guest: httpx.AsyncClient
+) -> None:
+    post = await scenes.a_post(house)
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "stepdad") as stepdad,
+    ):
+        case_id = await appealed(app, suzie, post.id, REMOVE, {"kind": "ban"})
+        assert (await scenes.hear(orla, case_id, "change")).status_code == 422
+        assert (await scenes.hear(orla, case_id, "uphold", WARN, rules=[10])).status_code == 422
+        assert (await scenes.hear(orla, case_id, "change", WARN, rules=[])).status_code == 422
+        heard = await scenes.hear(orla, case_id, "change", REDACT, rules=[10])
+        assert heard.status_code == 201, heard.text
+        seen = (await scenes.first_page(guest, post.thread_id))[1]
+        assert seen["notice"]["text"] == "Edited by Orla as breaches rule 10"
+        statements = (await stepdad.get(f"{API}/me/statements")).json()["items"]
+        assert [one["kind"] for one in statements[0]["measures"]] == ["redact"]
+        assert statements[0]["id"] == heard.json()["statement_id"]
+        assert statements[1]["appeal"]["outcome"] == "change"
+        # The change is a decision of its own: it can be appealed, and Orla does not hear that.
+        assert (await scenes.appeal(stepdad, statements[0]["id"])).status_code == 201
+        again = await scenes.a_case(suzie, post.id, "appeal")
+        assert (await scenes.hear(orla, again["id"], "uphold")).status_code == 403
+        assert (await scenes.hear(suzie, again["id"], "overturn")).status_code == 201
+        assert (await scenes.first_page(guest, post.thread_id))[1]["body_markdown"] == scenes.RUDE
+
+
+# The reporter's
+
+
+async def test_a_reporters_appeal_of_a_dismissal_reopens_the_case(app: FastAPI, house: House) -> None:
+    post = await scenes.a_post(house)
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "magpie") as magpie,
+        make.signed_in(app, "robin") as robin,
+    ):
+        made = await scenes.decided(app, suzie, post.id, DISMISS)
+        [mine] = (await magpie.get(f"{API}/me/reports")).json()["items"]
+        url, words = f"{API}/reports/{mine['id']}/appeal", {"text": "Read it again."}
+        assert (await robin.post(url, json=words)).status_code == 404
+        answers = await asyncio.gather(*(magpie.post(url, json=words) for _ in range(3)))
+        assert sorted(one.status_code for one in answers) == [201, 409, 409]
+        hearing = await scenes.a_case(orla, post.id, "appeal")
+        assert (hearing["appeal"]["by_author"], hearing["appeal"]["decided_by"]) == (False, "Suzie")
+        assert (await scenes.hear(suzie, hearing["id"], "overturn")).status_code == 403
+        assert (await scenes.hear(orla, hearing["id"], "overturn")).status_code == 201
+        case = await scenes.a_case(orla, post.id)
+        assert (case["id"], case["state"]) == (made["case_id"], "open")
+        assert (await magpie.get(f"{API}/me/reports")).json()["items"][0]["outcome"] is None
+        assert (await scenes.decide(orla, case, WARN)).status_code == 201
+        assert (await magpie.get(f"{API}/me/reports")).json()["items"][0]["outcome"] == "upheld"
+
+
+async def test_a_dismissal_changed_on_appeal_is_settled_with_it(app: FastAPI, house: House) -> None:
+    post = await scenes.a_post(house)
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "magpie") as magpie,
+    ):
+        await scenes.decided(app, suzie, post.id, DISMISS)
+        [mine] = (await magpie.get(f"{API}/me/reports")).json()["items"]
+        await magpie.post(f"{API}/reports/{mine['id']}/appeal", json={"text": "Read it again."})
+        hearing = await scenes.a_case(orla, post.id, "appeal")
+        assert (await scenes.hear(orla, hearing["id"], "change", REMOVE, rules=[10])).status_code == 201
+        assert (await magpie.get(f"{API}/me/reports")).json()["items"][0]["outcome"] == "upheld"
+        assert (await orla.get(f"{API}/moderation/cases")).json()["items"] == []
+
+
+async def test_only_a_dismissal_is_a_reporters_to_appeal(app: FastAPI, house: House) -> None:
+    post = await scenes.a_post(house)
+    async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "magpie") as magpie:
+        await scenes.report(magpie, post.id)
+        [mine] = (await magpie.get(f"{API}/me/reports")).json()["items"]
+        url = f"{API}/reports/{mine['id']}/appeal"
+        assert (await magpie.post(url, json={"text": "Now!"})).status_code == 409
+        await scenes.decide(suzie, await scenes.a_case(suzie, post.id), WARN)
+        assert (await magpie.post(url, json={"text": "More!"})).status_code == 409
+
+
+async def test_an_old_dismissal_is_appealed_even_if_the_post_was_decided_on_again(app: FastAPI, house: House) -> None:
+    post = await scenes.a_post(house)
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "stepdad") as stepdad,
+        make.signed_in(app, "magpie") as magpie,
+        make.signed_in(app, "robin") as robin,
+    ):
+        dismissed = await scenes.decided(app, suzie, post.id, DISMISS)
+        await stepdad.patch(f"{API}/posts/{post.id}", json={"revision": 1, "body_markdown": "Toad, toad, toad."})
+        await scenes.report(robin, post.id, revision=2)
+        assert (await scenes.decide(suzie, await scenes.a_case(suzie, post.id), REMOVE)).status_code == 201
+        [mine] = (await magpie.get(f"{API}/me/reports")).json()["items"]
+        await magpie.post(f"{API}/reports/{mine['id']}/appeal", json={"text": "Read it again."})
+        hearing = await scenes.a_case(orla, post.id, "appeal")
+        assert hearing["appeal"]["decision_id"] == dismissed["id"]
+        await scenes.hear(orla, hearing["id"], "overturn")
+        assert (await stepdad.get(f"{API}/posts/{post.id}")).json()["visibility"] == "removed"

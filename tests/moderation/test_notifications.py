@@ -1,0 +1,68 @@
+"""Notifications: each tells one member one thing, in no words of anybody's."""
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from forum.api.dependencies import House
+from forum.members import Role
+from tests import make
+from tests.moderation import scenes
+from tests.moderation.scenes import API, WARN
+
+MINE = f"{API}/me/notifications"
+
+
+@pytest.fixture
+async def told(app: FastAPI, house: House) -> list[int]:
+    """Four posts of Stepdad's, for each of which he was warned."""
+    first = await scenes.a_post(house)
+    others = [await make.post(house, "stepdad", first.thread_id, f"Toad {number}") for number in range(3)]
+    async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        for post in (first, *others):
+            await scenes.decided(app, suzie, post.id, WARN)
+    return [first.id, *(post.id for post in others)]
+
+
+async def test_they_come_newest_first_page_by_page_with_the_place_of_the_post(app: FastAPI, told: list[int]) -> None:
+    async with make.signed_in(app, "stepdad") as stepdad:
+        pages, url = [], f"{MINE}?limit=3"
+        while url:
+            page = await stepdad.get(url)
+            pages.append(page.json())
+            url = page.links["next"]["url"] if "next" in page.links else ""
+    items = [item for page in pages for item in page["items"]]
+    assert [len(page["items"]) for page in pages] == [3, 1]
+    assert [page["unread"] for page in pages] == [4, 4]
+    assert [item["post_id"] for item in items] == told[::-1]
+    assert [item["number"] for item in items] == [5, 4, 3, 2]
+    assert {item["kind"] for item in items} == {"statement_issued"}
+
+
+async def test_reading_up_to_one_leaves_the_newer_unread_and_is_the_same_twice(app: FastAPI, told: list[int]) -> None:
+    async with make.signed_in(app, "stepdad") as stepdad:
+        items = (await stepdad.get(MINE)).json()["items"]
+        for _ in range(2):
+            assert (await stepdad.put(f"{MINE}/read", json={"up_to": items[1]["id"]})).status_code == 204
+            now = (await stepdad.get(MINE)).json()
+            assert now["unread"] == 1
+            assert [item["read_at"] is None for item in now["items"]] == [True, False, False, False]
+
+
+async def test_one_member_marks_nothing_of_anothers(app: FastAPI, told: list[int]) -> None:
+    async with make.signed_in(app, "stepdad") as stepdad, make.signed_in(app, "magpie") as magpie:
+        newest = (await stepdad.get(MINE)).json()["items"][0]["id"]
+        hers = (await magpie.get(MINE)).json()["unread"]
+        assert hers > 0
+        assert (await magpie.put(f"{MINE}/read", json={"up_to": newest})).status_code == 204
+        assert (await stepdad.get(MINE)).json()["unread"] == 4
+
+
+async def test_they_never_repeat_words(app: FastAPI, told: list[int]) -> None:
+    async with make.signed_in(app, "stepdad") as stepdad, make.signed_in(app, "magpie") as magpie:
+        for text in ((await stepdad.get(MINE)).text, (await magpie.get(MINE)).text):
+            assert not [word for word in ("oad", "what she did", "Name-calling", "Suzie", "uestion") if word in text]
+
+
+async def test_a_guest_has_none(guest: httpx.AsyncClient) -> None:
+    assert (await guest.get(MINE)).status_code == 401

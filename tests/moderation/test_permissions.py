@@ -1,0 +1,96 @@
+"""Who may do what in moderation: role × act × own, another's, another board's. A new act without a row fails."""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from forum.errors import Forbidden, NotSignedIn
+from forum.members import GUEST, Role, Standing, Viewer
+from moderation.appeals import Hearing
+from moderation.permissions import PERMISSIONS, Act, allow, refusal
+
+ME, SOMEBODY = UUID(int=1), uuid4()
+HERE, ELSEWHERE = 1, 2
+GOOD = Standing.ACTIVE
+
+WHO: dict[str, Viewer] = {
+    "guest": GUEST,
+    "member": Viewer(id=ME),
+    "silenced member": Viewer(id=ME, standing=Standing.SILENCED),
+    "adviser": Viewer(id=ME, roles=frozenset({Role.ADVISER})),
+    "safeguarding lead": Viewer(id=ME, roles=frozenset({Role.SAFEGUARDING_LEAD})),
+    "moderator": Viewer(id=ME, roles=frozenset({Role.MODERATOR})),
+    "silenced moderator": Viewer(id=ME, roles=frozenset({Role.MODERATOR}), standing=Standing.SILENCED),
+    "board moderator": Viewer(id=ME, moderated_boards=frozenset({HERE})),
+    "administrator": Viewer(id=ME, roles=frozenset({Role.ADMINISTRATOR})),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """An act on something, and everybody who may do it; whoever is not named may not."""
+
+    act: Act
+    what: str
+    subject: Any
+    who: frozenset[str]
+
+
+def row(act: Act, what: str, subject: Any, *who: str) -> Row:
+    return Row(act, what, subject, frozenset(who))
+
+
+def post_of(author: UUID, viewer: Viewer) -> Any:
+    return SimpleNamespace(standing=viewer.standing, post=SimpleNamespace(author_id=author))
+
+
+def at(board: int) -> Any:
+    return SimpleNamespace(board_id=board)
+
+
+EVERY_MEMBER = ("member", "adviser", "safeguarding lead", "moderator", "board moderator", "administrator")
+STAFF = ("moderator", "board moderator", "administrator")
+MODERATORS = ("moderator", "board moderator")
+# A member's post stands under each viewer's own standing, as it was read in the transaction.
+STANDS = {
+    "own": lambda viewer: post_of(ME, viewer),
+    "another's": lambda viewer: post_of(SOMEBODY, viewer),
+}
+
+TABLE = (
+    # A silenced moderator is silenced: they read.
+    row(Act.REPORT_POST, "another's", STANDS["another's"], *EVERY_MEMBER),
+    row(Act.REPORT_POST, "own", STANDS["own"]),
+    row(Act.SEE_QUEUE, "anywhere", None, *STAFF),
+    row(Act.WORK_ON_CASE, "here", at(HERE), *MODERATORS),
+    row(Act.WORK_ON_CASE, "other board", at(ELSEWHERE), "moderator"),
+    row(Act.DECIDE_CASE, "here", at(HERE), *MODERATORS),
+    row(Act.DECIDE_CASE, "other board", at(ELSEWHERE), "moderator"),
+    row(Act.HEAR_APPEAL, "here, others can", Hearing(HERE, "moderator"), *MODERATORS),
+    row(Act.HEAR_APPEAL, "here, no moderator can", Hearing(HERE, "administrator"), *STAFF),
+    row(Act.HEAR_APPEAL, "other board, others can", Hearing(ELSEWHERE, "moderator"), "moderator"),
+    row(Act.HEAR_APPEAL, "other board, none can", Hearing(ELSEWHERE, "administrator"), "moderator", "administrator"),
+    row(Act.READ_LOG, "anywhere", None, *STAFF),
+    row(Act.WRITE_RULES, "anywhere", None, "administrator"),
+    row(Act.NAME_TEAM, "anywhere", None, "administrator"),
+)
+
+
+def test_every_act_has_its_rows_and_its_conditions() -> None:
+    assert {row.act for row in TABLE} == set(Act) == set(PERMISSIONS)
+
+
+@pytest.mark.parametrize("who", WHO)
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.act}: {row.what}")
+def test_the_table_of_permissions(row: Row, who: str) -> None:
+    viewer = WHO[who]
+    subject = row.subject(viewer) if callable(row.subject) else row.subject
+    if who in row.who:
+        allow(row.act, viewer, subject)
+        assert refusal(row.act, viewer, subject) is None
+        return
+    with pytest.raises(NotSignedIn if who == "guest" else Forbidden):
+        allow(row.act, viewer, subject)

@@ -1,0 +1,156 @@
+"""Redaction: which characters go, what stands in their place, and who can still read them."""
+
+import pytest
+from fastapi import FastAPI
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forum import markup
+from forum.api.dependencies import House
+from forum.errors import Invalid
+from forum.members import Role
+from moderation import redaction
+from tests import make
+from tests.moderation import scenes
+
+MARK = "[removed: rule 10]"
+
+
+@pytest.mark.parametrize(
+    ("rules", "marker"),
+    [
+        ((10,), "[removed: rule 10]"),
+        ((10, 3), "[removed: rules 3 and 10]"),
+        ((3, 1, 10, 3), "[removed: rules 1, 3 and 10]"),
+        ((), "[removed]"),
+    ],
+)
+def test_the_marker_names_the_rules(rules: tuple[int, ...], marker: str) -> None:
+    assert redaction.marker(rules) == marker
+
+
+@pytest.mark.parametrize(
+    ("text", "spans", "left"),
+    [
+        ("a liar she is", [(2, 6)], f"a {MARK} she is"),
+        ("liar", [(0, 4)], MARK),
+        ("one two three", [(8, 13), (0, 3)], f"{MARK} two {MARK}"),
+        ("onetwo", [(0, 3), (3, 6)], MARK + MARK),
+        ("😟😟 toad", [(3, 7)], f"😟😟 {MARK}"),
+        ("👨‍👩‍👧 toad", [(6, 10)], f"👨‍👩‍👧 {MARK}"),
+        ("e\u0301 toad", [(3, 7)], f"e\u0301 {MARK}"),
+        ("שלום toad", [(5, 9)], f"שלום {MARK}"),
+    ],
+)
+def test_spans_count_code_points(text: str, spans: list[redaction.Span], left: str) -> None:
+    assert redaction.redacted(text, spans, MARK) == left
+
+
+@pytest.mark.parametrize("spans", [[(0, 0)], [(3, 2)], [(0, 5)], [(4, 5)], [(0, 2), (1, 3)], [(1, 2), (1, 2)]])
+def test_a_span_that_is_empty_outside_or_overlaps_is_refused(spans: list[redaction.Span]) -> None:
+    with pytest.raises(Invalid):
+        redaction.redacted("toad", spans, MARK)
+
+
+@given(text=st.text(min_size=1, max_size=60), data=st.data())
+def test_what_is_not_redacted_stays_as_it_was(text: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(text) - 1))
+    end = data.draw(st.integers(start + 1, len(text)))
+    assert redaction.redacted(text, [(start, end)], MARK) == text[:start] + MARK + text[end:]
+    assert redaction.excerpts(text, [(start, end)]) == [text[start:end]]
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("> she is a lying toad\n\nNo.", f"> she is {MARK}\n\nNo."),
+        ("> she is a lying\n> toad\n\nNo.", f"> she is {MARK}\n\nNo."),
+        ("A LYING  TOAD?", f"{MARK}?"),
+        ("a lying frog", "a lying frog"),
+    ],
+)
+def test_a_quote_of_the_words_is_marked_too(text: str, left: str) -> None:
+    assert redaction.without_echoes(text, ["a lying toad"], MARK) == left
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "{}(http://evil.example)",
+        "{}[1]\n\n[1]: http://evil.example",
+        "{}: http://evil.example\n\nand {}",
+        "![x]{}(http://evil.example)",
+        "{}{{http://evil.example}}",
+    ],
+)
+def test_the_marker_is_never_read_as_a_link(around: str) -> None:
+    html = markup.parse(around.format(MARK, MARK)).html()
+    assert MARK in html
+    assert f"{MARK}</a>" not in html
+
+
+async def test_the_sealed_original_is_for_moderators_of_that_board_and_each_reading_is_recorded(
+    app: FastAPI, house: House
+) -> None:
+    await make.board(house, "court")
+    post = await scenes.a_post(house)
+    async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        await scenes.decided(app, suzie, post.id, scenes.REDACT)
+        listed = (await suzie.get(f"{scenes.API}/posts/{post.id}/revisions")).json()["items"]
+        assert (listed[0]["number"], listed[0]["sealed"], listed[0]["body_markdown"]) == (1, True, None)
+        for reading in (1, 2):
+            opened = await suzie.get(f"{scenes.API}/posts/{post.id}/revisions/1")
+            assert opened.json()["body_markdown"] == scenes.RUDE
+            log = (await suzie.get(f"{scenes.API}/moderation/log?act=revision.read")).json()["items"]
+            assert [entry["by"]["handle"] for entry in log] == ["suzie"] * reading
+            assert log[0]["subject_id"] == str(post.id)
+    refused = {"stepdad": 403, "heron": 403}
+    for handle, status in refused.items():
+        async with make.signed_in(app, handle) as member:
+            assert (await member.get(f"{scenes.API}/posts/{post.id}/revisions/1")).status_code == status
+    async with make.signed_in(app, "other", boards=("court",)) as other:
+        assert (await other.get(f"{scenes.API}/posts/{post.id}/revisions/1")).status_code == 403
+
+
+async def test_the_author_reads_in_no_revision_what_was_redacted(app: FastAPI, house: House) -> None:
+    post = await scenes.a_post(house)
+    async with make.signed_in(app, "stepdad") as stepdad, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        edit = {"revision": 1, "body_markdown": scenes.RUDE + " So."}
+        assert (await stepdad.patch(f"{scenes.API}/posts/{post.id}", json=edit)).status_code == 200
+        made = await scenes.decided(app, suzie, post.id, scenes.REDACT)
+        revisions = (await stepdad.get(f"{scenes.API}/posts/{post.id}/revisions")).json()["items"]
+        assert [one["sealed"] for one in revisions] == [True, True, False]
+        assert "toad" not in str(revisions)
+
+        await scenes.appeal(stepdad, made["statement_id"])
+        async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+            case = await scenes.a_case(orla, post.id, "appeal")
+            assert (await scenes.hear(orla, case["id"], "overturn")).status_code == 201
+        revisions = (await stepdad.get(f"{scenes.API}/posts/{post.id}/revisions")).json()["items"]
+        assert [one["sealed"] for one in revisions] == [False] * 4
+        assert revisions[-1]["body_markdown"] == edit["body_markdown"]
+
+
+async def test_what_the_author_wrote_since_is_kept_when_a_redaction_is_overturned(app: FastAPI, house: House) -> None:
+    post = await scenes.a_post(house)
+    async with make.signed_in(app, "stepdad") as stepdad, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        made = await scenes.decided(app, suzie, post.id, scenes.REDACT)
+        newer = {"revision": 2, "body_markdown": "She did not listen."}
+        assert (await stepdad.patch(f"{scenes.API}/posts/{post.id}", json=newer)).status_code == 200
+        await scenes.appeal(stepdad, made["statement_id"])
+        async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+            case = await scenes.a_case(orla, post.id, "appeal")
+            assert (await scenes.hear(orla, case["id"], "overturn")).status_code == 201
+        now = (await stepdad.get(f"{scenes.API}/posts/{post.id}")).json()
+        assert (now["body_markdown"], now["notice"]) == ("She did not listen.", None)
+        revisions = (await stepdad.get(f"{scenes.API}/posts/{post.id}/revisions")).json()["items"]
+        assert revisions[0]["body_markdown"] == scenes.RUDE
+
+
+async def test_a_redaction_over_http_counts_code_points_behind_an_emoji(app: FastAPI, house: House) -> None:
+    post = await scenes.a_post(house, "😟😟 what a toad 👨‍👩‍👧")
+    async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        await scenes.decided(app, suzie, post.id, {"kind": "redact", "spans": [[10, 14]]})
+        assert (await suzie.get(f"{scenes.API}/posts/{post.id}")).json()[
+            "body_markdown"
+        ] == f"😟😟 what a {MARK} 👨‍👩‍👧"
