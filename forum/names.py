@@ -97,8 +97,7 @@ def display_name(text: str) -> str:
     """
     seen = "".join(char for char in unicodedata.normalize("NFC", text) if char in _SHAPING or not _is_invisible(char))
     normal = " ".join(seen.split())
-    drawn = any(unicodedata.category(char)[0] in "LNPS" and not _BLANK.match(char) for char in normal)
-    if not NAME_MIN <= len(normal) <= NAME_MAX or not drawn:
+    if not NAME_MIN <= len(normal) <= NAME_MAX or not any(unicodedata.category(c)[0] in "LNPS" for c in normal):
         raise Invalid(f"A name has {NAME_MIN} to {NAME_MAX} characters that can be seen.", "#/name")
     return normal
 

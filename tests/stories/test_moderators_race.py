@@ -64,7 +64,7 @@ class Race:
 
     async def run(self, moderators: list[dict[str, str]], authors: list[dict[str, str]]) -> None:
         self.began = time.monotonic()
-        async with asyncio.timeout(SECONDS + 120), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(SECONDS + 300), asyncio.TaskGroup() as group:
             for number, headers in enumerate(moderators):
                 group.create_task(self._moderate(headers, random.Random(number)))
             for number, headers in enumerate(authors):

@@ -110,25 +110,22 @@ async def test_a_killed_worker_is_replaced_and_no_acknowledged_post_is_lost(
     await talk.is_kept(guest, there)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-async def test_a_killed_database_ends_the_forum_which_says_so_and_starts_again_with_every_post(
-    tmp_path: Path, workers: int
-) -> None:
-    talk = Talk()
-    async with started(tmp_path, "serve", "--workers", workers) as forum:
-        await forum.ready()
-        async with beside(forum) as app:
-            there = await company(app, MEMBERS)
-        async with talk.going_on(forum, there):
-            await talk.grows(by=20)
-            forum.postmaster().kill()
-        assert await forum.ended() == 1
-        await forum.gone()
-        assert "PostgreSQL ended by itself" in forum.said()
-        assert set(talk.statuses) <= {201, 503}
+async def test_a_killed_database_ends_the_forum_which_says_so_and_starts_again_with_every_post(tmp_path: Path) -> None:
+    talk, there = Talk(), None
+    for workers in (1, 2):
+        async with started(tmp_path, "serve", "--workers", workers) as forum:
+            await forum.ready()
+            there = await _same_company(forum, talk, there)
+            async with talk.going_on(forum, there):
+                await talk.grows(by=20)
+                forum.postmaster().kill()
+            assert await forum.ended() == 1
+            await forum.gone()
+            assert "PostgreSQL ended by itself" in forum.said()
+    assert set(talk.statuses) <= {201, 503}
     async with started(tmp_path, "serve") as forum:
         await forum.ready()
-        await talk.is_kept(forum.http, there)
+        await _same_company(forum, talk, there)
 
 
 async def test_over_a_database_of_ones_own_a_kill_leaves_no_worker_and_every_acknowledged_post(
@@ -221,11 +218,13 @@ async def _reading_slowly(forum: Forum, thread: int) -> AsyncIterator[Callable[[
     line.connect((forum.http.base_url.host, forum.http.base_url.port))
     reader, writer = await asyncio.open_connection(sock=line, limit=4096)
     writer.write(f"GET /api/v1/threads/{thread}/posts?limit=100 HTTP/1.1\r\nHost: forum\r\n\r\n".encode())
-    head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-    assert head.startswith("http/1.1 200 ")
-    size = int(head.partition("content-length: ")[2].partition("\r\n")[0])
-    yield lambda: reader.readexactly(size)
-    writer.close()
+    try:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        assert head.startswith("http/1.1 200 ")
+        size = int(head.partition("content-length: ")[2].partition("\r\n")[0])
+        yield lambda: reader.readexactly(size)
+    finally:
+        writer.close()
 
 
 # Interrupted while it starts
