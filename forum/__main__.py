@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import advisers, audit, boards, clock, database, demo, embedded, logs, members
+from forum import advisers, audit, boards, clock, database, demo, embedded, logs, members, worker
 from forum.app import create_app
 from forum.database import Database
 from forum.errors import ForumError
@@ -45,6 +45,9 @@ cli.add_typer(record, name="audit")
 out = Console(markup=False, emoji=False)  # what people typed is no markup
 
 Result = TypeVar("Result")
+WithWorker = Annotated[
+    bool, typer.Option("--worker/--no-worker", help="Whether a process beside it does the jobs; see `forum worker`")
+]
 
 
 def main() -> None:
@@ -69,6 +72,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; FORUM_HOST")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; FORUM_PORT")] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer requests")] = 1,
+    with_worker: WithWorker = True,
 ) -> None:
     """Start the forum, over its own PostgreSQL or the one that FORUM_DATABASE_URL names.
 
@@ -78,13 +82,14 @@ def serve(
     settings = Settings()
     with _database(settings) as url:
         _first_steps(url)
-        _answer(settings, url, host or settings.host, settings.port if port is None else port, workers, ())
+        _answer(settings, url, host or settings.host, settings.port if port is None else port, workers, with_worker, ())
 
 
 @cli.command(name="demo")
 def run_demo(
     host: Annotated[str | None, typer.Option(help="Address to listen on; FORUM_HOST")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; FORUM_PORT")] = None,
+    with_worker: WithWorker = True,
 ) -> None:
     """Start the forum with a small made-up community to look at. A second start keeps what you did there."""
     settings = Settings()
@@ -93,7 +98,24 @@ def run_demo(
         _with_session(url, _fill_demo)
         rows = [f"{person.role:<40} {person.handle}" for person in demo.sign_ins()]
         told = ("", f"Sign in as one of these, with the password “{demo.PASSWORD}”:", *rows, "")
-        _answer(settings, url, host or settings.host, settings.port if port is None else port, 1, told)
+        _answer(settings, url, host or settings.host, settings.port if port is None else port, 1, with_worker, told)
+
+
+@cli.command(name="worker")
+def run_worker(
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+) -> None:
+    """Do what the forum put down to be done later: tell members that a measure has ended, tidy up.
+
+    `forum serve` starts a worker beside itself, so most forums never need this. A larger one runs
+    `forum serve --no-worker` on the machines that answer and this command, under a supervisor that
+    starts it again, on one that does not; several do no harm, each job is done once.
+    """
+    settings = Settings()
+    with _database(settings) as url:
+        if not with_parent:  # it migrated
+            _first_steps(url)
+        worker.run(url, settings.pool_size, with_parent=with_parent)
 
 
 @cli.command()
@@ -314,25 +336,28 @@ async def _board_id(session: AsyncSession, slug: str | None) -> int | None:
     return board.id
 
 
-def _answer(settings: Settings, url: str, host: str, port: int, workers: int, told: tuple[str, ...]) -> None:
+def _answer(
+    settings: Settings, url: str, host: str, port: int, workers: int, with_worker: bool, told: tuple[str, ...]
+) -> None:
     """Answer requests until told to stop; then finish those that are under way, within 20 seconds."""
     os.environ["FORUM_DATABASE_URL"] = url  # for this process's application, and for its workers'
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     for line in (f"The forum is at {address}", f"Its API is explained at {address}/api/v1/docs", *told, STOP):
         out.print(line, highlight=False, soft_wrap=True)
-    uvicorn.run(
-        "forum.app:process_app",
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        forwarded_allow_ips=settings.trusted_proxies,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-        lifespan="on",
-    )
+    with worker.beside() if with_worker else nullcontext():
+        uvicorn.run(
+            "forum.app:process_app",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            forwarded_allow_ips=settings.trusted_proxies,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+            lifespan="on",
+        )
 
 
 def _password() -> str:

@@ -20,7 +20,13 @@ class Notification(Shown):
 
     id: UUID
     kind: Literal[
-        "post_held", "post_published", "statement_issued", "appeal_heard", "report_received", "report_settled"
+        "post_held",
+        "post_published",
+        "statement_issued",
+        "appeal_heard",
+        "report_received",
+        "report_settled",
+        "standing_ended",
     ]
     post_id: int | None
     thread_id: int | None
