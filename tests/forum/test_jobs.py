@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -224,10 +225,10 @@ async def test_a_slow_job_is_not_taken_over_while_its_transaction_lives(house: H
 
     await put_down(house, "1")
     other = Database(database_url, pool_size=5)
-    async with at_work(house.database, {NOTE: slowly}):
+    async with at_work(house.database, {NOTE: slowly}, replace(QUICK, dead_after=timedelta(days=1))):
         await begun.wait()
         async with house.database.work() as session:
-            await session.execute(text("UPDATE jobs.queue SET heartbeat = now() - interval '1 day'"))
+            await session.execute(text("UPDATE jobs.queue SET heartbeat = now() - interval '1 hour'"))
         async with at_work(other, {NOTE: note, URGENT: note}):
             async with house.database.work() as session:
                 await jobs.enqueue(session, URGENT, {"id": "2"})
