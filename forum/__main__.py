@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
-from forum import advisers, audit, boards, clock, database, demo, embedded, logs, members
+from forum import advisers, audit, boards, clock, database, demo, embedded, logs, members, worker
 from forum.app import create_app
 from forum.database import Database
 from forum.errors import ForumError
@@ -50,6 +50,9 @@ out = Console(markup=False, emoji=False)  # what people typed is no markup
 log = structlog.get_logger()
 
 Result = TypeVar("Result")
+WithWorker = Annotated[
+    bool, typer.Option("--worker/--no-worker", help="Whether a process beside it does the jobs; see `forum worker`")
+]
 
 
 def main() -> None:
@@ -74,6 +77,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; FORUM_HOST")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; FORUM_PORT")] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer requests")] = 1,
+    with_worker: WithWorker = True,
 ) -> None:
     """Start the forum, over its own PostgreSQL or the one that FORUM_DATABASE_URL names.
 
@@ -83,13 +87,14 @@ def serve(
     settings = Settings()
     with _database(settings) as url:
         _first_steps(url)
-        _answer(settings, url, host or settings.host, settings.port if port is None else port, workers, ())
+        _answer(settings, url, host or settings.host, settings.port if port is None else port, workers, with_worker, ())
 
 
 @cli.command(name="demo")
 def run_demo(
     host: Annotated[str | None, typer.Option(help="Address to listen on; FORUM_HOST")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; FORUM_PORT")] = None,
+    with_worker: WithWorker = True,
 ) -> None:
     """Start the forum with a small made-up community to look at. A second start keeps what you did there."""
     settings = Settings()
@@ -98,7 +103,24 @@ def run_demo(
         _with_session(url, _fill_demo)
         rows = [f"{person.role:<40} {person.handle}" for person in demo.sign_ins()]
         told = ("", f"Sign in as one of these, with the password “{demo.PASSWORD}”:", *rows, "")
-        _answer(settings, url, host or settings.host, settings.port if port is None else port, 1, told)
+        _answer(settings, url, host or settings.host, settings.port if port is None else port, 1, with_worker, told)
+
+
+@cli.command(name="worker")
+def run_worker(
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+) -> None:
+    """Do what the forum put down to be done later: tell members that a measure has ended, tidy up.
+
+    `forum serve` starts a worker beside itself, so most forums never need this. A larger one runs
+    `forum serve --no-worker` on the machines that answer and this command, under a supervisor that
+    starts it again, on one that does not; several do no harm, each job is done once.
+    """
+    settings = Settings()
+    with _database(settings) as url:
+        if not with_parent:  # it migrated
+            _first_steps(url)
+        worker.run(url, settings.pool_size, with_parent=with_parent)
 
 
 @cli.command()
@@ -323,7 +345,9 @@ async def _board_id(session: AsyncSession, slug: str | None) -> int | None:
     return board.id
 
 
-def _answer(settings: Settings, url: str, host: str, port: int, workers: int, told: tuple[str, ...]) -> None:
+def _answer(
+    settings: Settings, url: str, host: str, port: int, workers: int, with_worker: bool, told: tuple[str, ...]
+) -> None:
     """Answer requests until told to stop; then finish those that are under way."""
     os.environ["FORUM_DATABASE_URL"] = url  # for this process's application, and for its workers'
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -342,14 +366,15 @@ def _answer(settings: Settings, url: str, host: str, port: int, workers: int, to
         timeout_graceful_shutdown=DRAIN_SECONDS,
         lifespan="on",
     )
-    if workers == 1:
-        with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run()
-        return
-    processes = Workers(config, [config.bind_socket()])
-    processes.run()
-    if processes.cannot_start:
-        sys.exit(STARTUP_FAILURE)
+    with worker.beside() if with_worker else nullcontext():
+        if workers == 1:
+            with suppress(KeyboardInterrupt):
+                uvicorn.Server(config).run()
+            return
+        processes = Workers(config, [config.bind_socket()])
+        processes.run()
+        if processes.cannot_start:
+            sys.exit(STARTUP_FAILURE)
 
 
 class Workers(Multiprocess):
@@ -363,13 +388,13 @@ class Workers(Multiprocess):
 
     def keep_subprocess_alive(self) -> None:
         """Replace those that died."""
-        for place, worker in enumerate(self.processes):
+        for place, process in enumerate(self.processes):
             if self.should_exit.is_set():
                 return
-            if worker.process.is_alive():
+            if process.process.is_alive():
                 continue
-            log.error("worker died", process=worker.pid, status=worker.exitcode)
-            if worker.exitcode == STARTUP_FAILURE:
+            log.error("worker died", process=process.pid, status=process.exitcode)
+            if process.exitcode == STARTUP_FAILURE:
                 # So would the next one.
                 self.cannot_start = True
                 self.should_exit.set()

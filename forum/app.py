@@ -1,6 +1,5 @@
 """The whole: both packages composed into one application."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,7 +7,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
-from forum import clock, embedded, idempotency, logs, sessions, throttle
+from forum import embedded, logs
 from forum.api import (
     advisers,
     boards,
@@ -49,7 +48,6 @@ FEATURES: tuple[APIRouter, ...] = (
     log.router,
 )
 EXPOSED = ("ETag", "Location", "Link", "Retry-After", "RateLimit", "RateLimit-Policy")
-TIDY_EVERY = 3600.0  # seconds
 
 
 def create_app(settings: Settings | None = None, gate: Gate | None = None) -> FastAPI:
@@ -103,23 +101,10 @@ def process_app() -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     house: House = app.state.house
-    tidying = asyncio.create_task(_tidy(house.database))
     try:
         yield
     finally:
-        tidying.cancel()
         await house.database.close()
-
-
-async def _tidy(database: Database) -> None:
-    """Delete now and then what has run out: no read depends on it."""
-    while True:
-        await asyncio.sleep(TIDY_EVERY)
-        async with database.work() as session:
-            now = clock.now()
-            await sessions.tidy(session, now)
-            await idempotency.tidy(session, now)
-            await throttle.tidy(session, now)
 
 
 def _operation_id(route: APIRoute) -> str:

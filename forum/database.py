@@ -20,6 +20,8 @@ from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
 from uuid_utils.compat import uuid7
 
+from forum import jobs
+
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -112,8 +114,12 @@ def alembic_config(url: str) -> Config:
 
 
 def migrate(url: str, revision: str = "head") -> None:
-    """Bring the database at `url` up to `revision`; call it where no event loop runs."""
-    command.upgrade(alembic_config(url), revision)
+    """Bring the database at `url` up to `revision`, and the job library's tables up to its version; call it
+    where no event loop runs.
+    """
+    config = alembic_config(url)
+    config.attributes["then"] = jobs.install
+    command.upgrade(config, revision)
 
 
 @cache

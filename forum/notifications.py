@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 from sqlalchemy import BigInteger, CheckConstraint, Index, func, text, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
@@ -23,6 +24,11 @@ class Kind(StrEnum):
     APPEAL_HEARD = "appeal_heard"
     REPORT_RECEIVED = "report_received"
     REPORT_SETTLED = "report_settled"
+    STANDING_ENDED = "standing_ended"
+
+
+# Of these, one about each subject.
+ONCE = "kind = 'standing_ended'"
 
 
 class Notification(SQLModel, table=True):
@@ -32,6 +38,7 @@ class Notification(SQLModel, table=True):
         CheckConstraint(f"kind IN ({', '.join(repr(str(kind)) for kind in Kind)})", name="kind"),
         Index("ix_notification_unread", "member_id", postgresql_where=text("read_at IS NULL")),
         Index("ix_notification_page", "member_id", "id"),
+        Index("uq_notification_standing_ended", "subject_id", unique=True, postgresql_where=text(ONCE)),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -85,6 +92,19 @@ def tell(
 ) -> None:
     """Let a member know, in the transaction in which it happens."""
     session.add(Notification(member_id=member_id, kind=kind, post_id=post_id, subject_id=subject_id, at=now))
+
+
+async def tell_once(
+    session: AsyncSession, member_id: UUID, kind: Kind, now: datetime, *, post_id: int, subject_id: UUID
+) -> None:
+    """Let a member know, unless this was told about the same subject already; for the kinds of `ONCE`."""
+    told = {"id": new_id(), "member_id": member_id, "kind": kind, "post_id": post_id, "subject_id": subject_id}
+    first = (
+        insert(Notification)
+        .values(**told, at=now)
+        .on_conflict_do_nothing(index_elements=[col(Notification.subject_id)], index_where=text(ONCE))
+    )
+    await session.execute(first)
 
 
 async def mark_read(session: AsyncSession, viewer: Viewer, up_to: UUID, now: datetime) -> None:

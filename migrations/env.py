@@ -31,6 +31,10 @@ async def main() -> None:
             await connection.execute(text(patience))
         await connection.commit()
         await connection.run_sync(run)
+        await connection.rollback()  # of what only looked
+        # Under the same lock, what others bring up to date themselves: the job library's tables.
+        if then := context.config.attributes.get("then"):
+            await then(connection)
     await engine.dispose()
 
 

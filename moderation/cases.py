@@ -366,6 +366,11 @@ async def close(session: AsyncSession, moderator: Viewer, case: Case, revision: 
     await session.flush()
 
 
+async def tidy(session: AsyncSession, now: datetime) -> None:
+    """Delete claims that ran out."""
+    await session.execute(delete(Claim).where(col(Claim.until) <= now))
+
+
 def touch(case: Case, by: Viewer | None, now: datetime) -> None:
     """The case is not what it was: whoever looks at an older version is told."""
     case.version += 1

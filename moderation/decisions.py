@@ -8,17 +8,21 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint, 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import audit, members, notifications, posts, threads
+from forum import audit, jobs, members, notifications, posts, threads
 from forum.database import Moment, new_id
 from forum.errors import Forbidden, Invalid, Stale
-from forum.members import Role, Viewer
+from forum.jobs import Job
+from forum.members import Role, Standing, Viewer
 from forum.posts import Post, Visibility
 from moderation import cases, enforcement, redaction, reports, rules, statements
 from moderation.cases import Case
-from moderation.enforcement import MEASURES, Kind, Scene, Target, Wanted
+from moderation.enforcement import MEASURES, AppliedMeasure, Kind, Scene, Target, Wanted
 from moderation.reports import Outcome
 from moderation.rules import Rule
 from moderation.statements import Statement
+
+# What is to be done when a measure that ran until some time has run out.
+STANDING_ENDED = Job("standing_ended")
 
 
 class Decision(SQLModel, table=True):
@@ -216,7 +220,9 @@ async def enforce(
     words = _words(post, verdict)
     scene = scene_of(moderator, post, verdict.rules, habits, now)
     for measure in verdict.measures:
-        await enforcement.apply(session, decision.id, scene, measure)
+        applied = await enforcement.apply(session, decision.id, scene, measure)
+        if applied.until:
+            await jobs.enqueue(session, STANDING_ENDED, {"measure": str(applied.id)}, at=applied.until)
     if not any(MEASURES[measure.kind].tells for measure in verdict.measures):
         return None
     return await statements.issue(
@@ -236,6 +242,23 @@ async def enforce(
             issued_at=now,
             appeal_until=now + habits.appeal_for,
         ),
+    )
+
+
+async def standing_ended(session: AsyncSession, payload: jobs.Payload, now: datetime) -> None:
+    """Tell a member that they are in good standing again, if they are; not when the measure was undone."""
+    applied = await session.get(AppliedMeasure, int(payload["measure"]), with_for_update=True)
+    if applied is None or applied.undone_at or applied.until is None:
+        return
+    then = max(now, applied.until)  # the database's clock, which let the job go, may be ahead of ours
+    if await members.standing_of(session, applied.member_id, then) != Standing.ACTIVE:
+        return
+    if await enforcement.ended_later(session, applied, then):
+        return
+    statement = await statements.of_decision(session, applied.decision_id)
+    ended = notifications.Kind.STANDING_ENDED
+    await notifications.tell_once(
+        session, applied.member_id, ended, then, post_id=applied.post_id, subject_id=statement.id
     )
 
 

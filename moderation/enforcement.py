@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, exists, func, select, text
+from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, exists, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
@@ -147,6 +147,17 @@ async def standing_measures(session: AsyncSession, member_id: UUID) -> dict[str,
     stand = (col(AppliedMeasure.member_id) == member_id, col(AppliedMeasure.undone_at).is_(None))
     counted = select(col(AppliedMeasure.kind), func.count()).where(*stand).group_by(col(AppliedMeasure.kind))
     return dict(row for row in (await session.execute(counted)).all())
+
+
+async def ended_later(session: AsyncSession, applied: AppliedMeasure, now: datetime) -> bool:
+    """Whether another measure that stands against the member ran longer than this one, and is over too."""
+    longer = exists().where(
+        col(AppliedMeasure.member_id) == applied.member_id,
+        col(AppliedMeasure.undone_at).is_(None),
+        col(AppliedMeasure.until) <= now,
+        tuple_(col(AppliedMeasure.until), col(AppliedMeasure.id)) > (applied.until, applied.id),
+    )
+    return bool((await session.execute(select(longer))).scalar_one())
 
 
 def refuse_nonsense(wanted: Sequence[Wanted], now: datetime, *, grounded: bool) -> None:

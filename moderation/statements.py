@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, UniqueConstraint, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
@@ -49,6 +49,11 @@ class Statement(SQLModel, table=True):
 def of_member(viewer: Viewer) -> Query:
     """The statements that the viewer received, newest first."""
     return query(*columns(Statement)).where(col(Statement.member_id) == viewer.id).order_by(col(Statement.id).desc())
+
+
+async def of_decision(session: AsyncSession, decision_id: UUID) -> Statement:
+    """What the author was told of this decision."""
+    return (await session.execute(select(Statement).where(col(Statement.decision_id) == decision_id))).scalar_one()
 
 
 async def issue(session: AsyncSession, statement: Statement) -> Statement:

@@ -18,7 +18,13 @@ class Notification(Shown):
 
     id: Uuid
     kind: Literal[
-        "post_held", "post_published", "statement_issued", "appeal_heard", "report_received", "report_settled"
+        "post_held",
+        "post_published",
+        "statement_issued",
+        "appeal_heard",
+        "report_received",
+        "report_settled",
+        "standing_ended",
     ]
     post_id: Identity | None = Field(examples=[4711])
     thread_id: Identity | None = Field(examples=[42])

@@ -105,7 +105,7 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("read_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "kind IN ('post_held', 'post_published', 'statement_issued', 'appeal_heard', 'report_received', 'report_settled')",
+            "kind IN ('post_held', 'post_published', 'statement_issued', 'appeal_heard', 'report_received', 'report_settled', 'standing_ended')",
             name=op.f("ck_notification_kind"),
         ),
         sa.ForeignKeyConstraint(
@@ -121,6 +121,13 @@ def upgrade() -> None:
         ["member_id"],
         unique=False,
         postgresql_where=sa.text("read_at IS NULL"),
+    )
+    op.create_index(
+        "uq_notification_standing_ended",
+        "notification",
+        ["subject_id"],
+        unique=True,
+        postgresql_where=sa.text("kind = 'standing_ended'"),
     )
     op.create_table(
         "case_claim",

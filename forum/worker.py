@@ -1,0 +1,140 @@
+"""The worker: who does which job, and the process that does them beside the server."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forum import idempotency, jobs, sessions, throttle
+from forum.database import Database
+from forum.jobs import Handler, Job, Payload
+from moderation import cases, decisions
+
+DRAIN_SECONDS = 20
+LONGEST_PAUSE = 60.0
+
+log = structlog.get_logger()
+
+
+async def tidy(session: AsyncSession, _payload: Payload, now: datetime) -> None:
+    """Delete what has run out: no read depends on it."""
+    await sessions.tidy(session, now)
+    await idempotency.tidy(session, now)
+    await throttle.tidy(session, now)
+    await cases.tidy(session, now)
+    await jobs.tidy(session, now)
+
+
+TIDY = Job("tidy")
+
+HANDLERS: Mapping[Job, Handler] = {
+    TIDY: tidy,
+    decisions.STANDING_ENDED: decisions.standing_ended,
+}
+CALENDAR: Mapping[Job, str] = {TIDY: "17 * * * *"}
+
+
+# The process
+
+
+def run(url: str, pool_size: int, *, with_parent: bool) -> None:
+    """Do jobs until SIGTERM or SIGINT, or with `with_parent` until standard input ends, as it does with the
+    process that holds its other end, however that went. Those at hand are finished within 20 seconds.
+    """
+    asyncio.run(_run(url, pool_size, with_parent))
+
+
+async def _run(url: str, pool_size: int, with_parent: bool) -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+    def end() -> None:
+        # What is not finished by then is rolled back, and another worker does it.
+        timer = threading.Timer(DRAIN_SECONDS, os._exit, (1,))
+        timer.daemon = True
+        timer.start()
+        with suppress(RuntimeError):  # the loop has just been closed
+            loop.call_soon_threadsafe(stop.set)
+
+    def outlive() -> None:
+        # The bare descriptor: a buffered reader would be locked when the interpreter ends.
+        while os.read(0, 1):
+            pass
+        end()
+
+    for demand in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(demand, end)
+    if with_parent:
+        threading.Thread(target=outlive, name="stop-with-parent", daemon=True).start()
+    database = Database(url, pool_size=pool_size)
+    try:
+        await jobs.work(database.autocommit, database.work, HANDLERS, stop, calendar=CALENDAR)
+    finally:
+        await database.close()
+
+
+@contextmanager
+def beside() -> Iterator[None]:
+    """A worker process for as long as the block lasts, started again when it ends by itself; it works on the
+    database that FORUM_DATABASE_URL names.
+
+    A process and not a task of the server: a slow job holds up no request, `serve --workers 4` still
+    has one, and when it falls nobody who is being answered falls with it.
+    """
+    keeper = _Keeper()
+    keeper.start()
+    try:
+        yield
+    finally:
+        keeper.end()
+
+
+class _Keeper:
+    """Keeps one worker process alive."""
+
+    COMMAND = (sys.executable, "-m", "forum", "worker", "--with-parent")
+
+    def __init__(self) -> None:
+        self._leaving = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._keep, name="worker", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def end(self) -> None:
+        self._leaving.set()
+        self._tell()
+        self._thread.join(DRAIN_SECONDS + 5)
+        if self._process and self._process.poll() is None:
+            self._process.kill()
+
+    def _keep(self) -> None:
+        pause = 1.0
+        while not self._leaving.is_set():
+            began = time.monotonic()
+            self._process = subprocess.Popen(  # noqa: S603
+                self.COMMAND,
+                stdin=subprocess.PIPE,
+                start_new_session=True,  # a terminal's Ctrl-C is for the server, which ends the worker last
+            )
+            if self._leaving.is_set():
+                self._tell()
+            status = self._process.wait()
+            if not self._leaving.is_set():
+                log.warning("worker_ended", status=status)
+                pause = 1.0 if time.monotonic() - began > LONGEST_PAUSE else min(2 * pause, LONGEST_PAUSE)
+                self._leaving.wait(pause)
+
+    def _tell(self) -> None:
+        """Close the pipe that the worker watches."""
+        if self._process and self._process.stdin:
+            self._process.stdin.close()
