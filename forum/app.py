@@ -27,7 +27,7 @@ from forum.gate import Gate
 from forum.sessions import Doorkeeper
 from forum.settings import Settings
 from forum.throttle import Throttle
-from moderation.api import appeals, cases, decisions, log, reports, rules, statements, team
+from moderation.api import appeals, cases, decisions, log, reports, rules, statements, team, templates
 from moderation.gate import BoardGate
 
 FEATURES: tuple[APIRouter, ...] = (
@@ -45,6 +45,7 @@ FEATURES: tuple[APIRouter, ...] = (
     statements.router,
     appeals.router,
     team.router,
+    templates.router,
     log.router,
 )
 EXPOSED = ("ETag", "Location", "Link", "Retry-After", "RateLimit", "RateLimit-Policy")

@@ -20,6 +20,8 @@ class Kind(StrEnum):
 
     POST_HELD = "post_held"
     POST_PUBLISHED = "post_published"
+    POST_EDITED = "post_edited"
+    POST_REMOVED = "post_removed"
     STATEMENT_ISSUED = "statement_issued"
     APPEAL_HEARD = "appeal_heard"
     REPORT_RECEIVED = "report_received"

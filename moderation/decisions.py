@@ -16,7 +16,7 @@ from forum.members import Role, Standing, Viewer
 from forum.posts import Post, Visibility
 from moderation import cases, enforcement, redaction, reports, rules, statements
 from moderation.cases import Case
-from moderation.enforcement import MEASURES, AppliedMeasure, Kind, Scene, Target, Wanted
+from moderation.enforcement import MEASURES, TEXTUAL, AppliedMeasure, Kind, Scene, Target, Wanted
 from moderation.reports import Outcome
 from moderation.rules import Rule
 from moderation.statements import Statement
@@ -274,8 +274,16 @@ def _tell_author(
     if any(measure.kind == Kind.PUBLISH for measure in verdict.measures):
         notifications.tell(session, post.author_id, notifications.Kind.POST_PUBLISHED, now, post_id=post.id)
     if statement:
-        issued = notifications.Kind.STATEMENT_ISSUED
+        issued = _news(verdict)
         notifications.tell(session, post.author_id, issued, now, post_id=post.id, subject_id=statement.id)
+
+
+def _news(verdict: Verdict) -> notifications.Kind:
+    """What the author is told first; the statement that comes with it says the rest."""
+    kinds = {measure.kind for measure in verdict.measures}
+    if Kind.REMOVE in kinds:
+        return notifications.Kind.POST_REMOVED
+    return notifications.Kind.POST_EDITED if kinds & set(TEXTUAL) else notifications.Kind.STATEMENT_ISSUED
 
 
 def _words(post: Post, verdict: Verdict) -> list[str]:

@@ -19,6 +19,7 @@ class Act(StrEnum):
     HEAR_APPEAL = "hear this appeal"
     READ_LOG = "read the log"
     WRITE_RULES = "write the rules"
+    WRITE_TEMPLATES = "write the templates"
     NAME_TEAM = "name a board's moderators"
 
 
@@ -70,6 +71,7 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.HEAR_APPEAL: [is_in_good_standing, hears_appeals_here],
     Act.READ_LOG: [is_in_good_standing, moderates_somewhere],
     Act.WRITE_RULES: [is_in_good_standing, administers],
+    Act.WRITE_TEMPLATES: [is_in_good_standing, administers],
     Act.NAME_TEAM: [is_in_good_standing, administers],
 }
 

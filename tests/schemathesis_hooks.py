@@ -76,10 +76,14 @@ NOT_FOR_MEMBERS = {
 @schemathesis.hook
 def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
     """Ask for what there is, in every request that keeps to the document."""
+    if not case.meta.generation.mode.is_positive:
+        return
     path = case.operation.path
-    known = IDS.get(path) or IDS.get(path.partition("/{id}")[0])
-    if known and case.meta.generation.mode.is_positive:
+    if known := IDS.get(path) or IDS.get(path.partition("/{id}")[0]):
         case.path_parameters["id"] = known
+    if _name(case) == "decide_cases" and IDS:
+        one = IDS["/api/v1/moderation/cases"]
+        case.body = {"decisions": [{**decision, "case_id": one} for decision in case.body["decisions"]]}
 
 
 @schemathesis.hook

@@ -245,7 +245,9 @@ TEXT_KINDS = {
     "body": wire.Body,
     "password": wire.Password,
 }
-TEXTS = st.text(st.characters(codec="utf-8") | st.sampled_from("\x00\n\r\x1c\x85\u2028\ufeff \t\x0b"), max_size=150)
+ODD = st.text(st.sampled_from("ab\x00\n\r\x0b\x1c\x1f\x85\u2028\ufeff \t"), max_size=7)
+SPACED = st.text(st.sampled_from("ab \ufeff"), max_size=5)
+TEXTS = ODD | SPACED | st.text(st.characters(codec="utf-8"), max_size=150)
 
 
 @pytest.mark.parametrize("kind", TEXT_KINDS.values(), ids=TEXT_KINDS)

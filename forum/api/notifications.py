@@ -20,6 +20,8 @@ class Notification(Shown):
     kind: Literal[
         "post_held",
         "post_published",
+        "post_edited",
+        "post_removed",
         "statement_issued",
         "appeal_heard",
         "report_received",

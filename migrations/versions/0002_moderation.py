@@ -24,6 +24,7 @@ TABLES = (
     "measure",
     "statement",
     "appeal",
+    "reason_template",
 )
 
 # What somebody was told of a decision about them never changes; `refuse_change` came with the audit record.
@@ -105,7 +106,7 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("read_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "kind IN ('post_held', 'post_published', 'statement_issued', 'appeal_heard', 'report_received', 'report_settled', 'standing_ended')",
+            "kind IN ('post_held', 'post_published', 'post_edited', 'post_removed', 'statement_issued', 'appeal_heard', 'report_received', 'report_settled', 'standing_ended')",
             name=op.f("ck_notification_kind"),
         ),
         sa.ForeignKeyConstraint(
@@ -318,6 +319,19 @@ def upgrade() -> None:
         sa.UniqueConstraint("case_id", name=op.f("uq_appeal_case_id")),
         sa.UniqueConstraint("report_id", name=op.f("uq_appeal_report_id")),
         sa.UniqueConstraint("statement_id", name=op.f("uq_appeal_statement_id")),
+    )
+    op.create_table(
+        "reason_template",
+        sa.Column("slug", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_by", sa.Uuid(), nullable=False),
+        sa.CheckConstraint(
+            "slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' AND length(slug) <= 50", name=op.f("ck_reason_template_slug")
+        ),
+        sa.ForeignKeyConstraint(["changed_by"], ["member.id"], name=op.f("fk_reason_template_changed_by")),
+        sa.PrimaryKeyConstraint("slug", name=op.f("pk_reason_template")),
     )
     op.add_column("board", sa.Column("publication", sa.String(), server_default="at_once", nullable=False))
     op.add_column("post", sa.Column("notice", postgresql.JSONB(astext_type=sa.Text()), nullable=True))

@@ -118,7 +118,7 @@ async def test_a_held_post_that_is_removed_is_told_to_its_author_and_seen_by_nob
         thread = await opens(stepdad, "Toad")
         case = await scenes.a_case(suzie, thread["first_post"]["id"])
         assert (await scenes.decide(suzie, case, REMOVE)).status_code == 201
-        assert await kinds(stepdad) == ["statement_issued", "post_held"]
+        assert await kinds(stepdad) == ["post_removed", "post_held"]
         assert (await guest.get(f"{API}/threads/{thread['id']}")).status_code == 404
         assert (await guest.get(f"{API}/boards/new-here/threads")).json()["items"] == []
 

@@ -75,6 +75,7 @@ TABLE = (
     row(Act.HEAR_APPEAL, "other board, none can", Hearing(ELSEWHERE, "administrator"), "moderator", "administrator"),
     row(Act.READ_LOG, "anywhere", None, *STAFF),
     row(Act.WRITE_RULES, "anywhere", None, "administrator"),
+    row(Act.WRITE_TEMPLATES, "anywhere", None, "administrator"),
     row(Act.NAME_TEAM, "anywhere", None, "administrator"),
 )
 

@@ -78,7 +78,7 @@ async def test_a_rude_reply_is_redacted_appealed_and_restored(
 
         async with make.signed_in(app, "stepdad") as stepdad:
             told = (await stepdad.get(f"{API}/me/notifications")).json()["items"]
-            assert [item["kind"] for item in told] == ["statement_issued"]
+            assert [item["kind"] for item in told] == ["post_edited"]
             statement = (await stepdad.get(f"{API}/statements/{decided.json()['statement_id']}")).json()
             assert statement["excerpts"] == ["a lying toad "]
             assert statement["rules"][0]["number"] == 10

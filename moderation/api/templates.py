@@ -1,0 +1,60 @@
+"""Templates for reasons over HTTP."""
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from forum.api.dependencies import CurrentMember, Now, Work
+from forum.api.problems import documented
+from forum.api.wire import Line, Moment, Shown, Slug, Wanted, Words, answer, fresh
+from moderation import templates
+from moderation.permissions import Act, allow
+
+router = APIRouter(prefix="/moderation", tags=["moderation"])
+
+
+class Template(Shown):
+    """A reason to begin from."""
+
+    slug: str = Field(examples=["name-calling"])
+    title: str = Field(examples=["Name-calling"])
+    text: str = Field(examples=["You called somebody a name. Say what they did instead."])
+    changed_at: Moment
+
+
+class TemplateList(Shown):
+    """Every template, by title."""
+
+    items: list[Template]
+    next: None = Field(description="Always null: templates are few")
+
+
+class TemplateChange(Wanted):
+    """What the template shall say."""
+
+    title: Line = Field(min_length=1, max_length=120, examples=["Name-calling"])
+    text: Words = Field(min_length=1, max_length=5000, examples=["Say what they did."])
+
+
+@router.get("/templates", response_model=TemplateList, responses=documented(401, 403, 422))
+async def list_templates(request: Request, viewer: CurrentMember, work: Work) -> Response:
+    """List the templates for reasons: for moderators."""
+    allow(Act.SEE_QUEUE, viewer)
+    rows = (await work.execute(templates.listed())).all()
+    page = TemplateList(items=[Template.model_validate(row) for row in rows], next=None)
+    return fresh(request, page, shared=False)
+
+
+@router.put("/templates/{slug}", response_model=Template, responses=documented(401, 403, 413, 422))
+async def write_template(slug: Slug, change: TemplateChange, viewer: CurrentMember, work: Work, now: Now) -> Response:
+    """Write a template, or write it anew: for administrators. Done twice, it is as done once."""
+    allow(Act.WRITE_TEMPLATES, viewer)
+    written = await templates.write(work, viewer, slug, change.title, change.text, now)
+    return answer(Template.model_validate(written))
+
+
+@router.delete("/templates/{slug}", status_code=204, responses=documented(401, 403, 404, 422))
+async def discard_template(slug: Slug, viewer: CurrentMember, work: Work, now: Now) -> Response:
+    """Take a template out of use: for administrators."""
+    allow(Act.WRITE_TEMPLATES, viewer)
+    await templates.discard(work, viewer, slug, now)
+    return Response(status_code=204)
