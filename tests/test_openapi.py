@@ -36,6 +36,8 @@ from forum.app import create_app
 from forum.members import Role
 from forum.settings import Settings
 from moderation import rules
+from moderation.appeals import Outcome
+from moderation.enforcement import Kind
 from tests import make
 from tests.conftest import database_called
 from tests.schemathesis_hooks import EXPECTED, NOT_FOR_MEMBERS
@@ -234,6 +236,11 @@ def test_every_expected_refusal_names_what_there_is() -> None:
     }
     assert EXPECTED.keys() <= known
     assert {operation["operationId"] for _, _, operation in operations()} > NOT_FOR_MEMBERS
+
+
+def test_a_decision_can_take_every_measure_there_is() -> None:
+    asked = resolved({"$ref": "#/components/schemas/WantedMeasure"})["discriminator"]["mapping"]
+    assert asked.keys() == {*Kind, *Outcome}
 
 
 TEXT_KINDS = {
