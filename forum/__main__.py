@@ -59,6 +59,9 @@ def main() -> None:
     """Run the command line; what went wrong is one sentence, not a trace."""
     # Leave through every `with`, so that the database is stopped in order.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # asyncio would put its own in the place of the default one, and lose a Ctrl-C that comes as its work ends.
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         cli()
     except (ForumError, embedded.EmbeddedError, audit.ChainBroken) as error:
@@ -67,6 +70,10 @@ def main() -> None:
         fault = error.errors()[0]
         name, why = str(fault["loc"][0]).upper(), fault["msg"].removeprefix("Value error, ")
         _fail(f"Set FORUM_{name} to something else: {why}.")
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 # Running

@@ -53,11 +53,13 @@ NOT_FOR_MEMBERS = {
     "claim_case",
     "decide_case",
     "decide_cases",
+    "discard_template",
     "dismiss_moderator",
     "get_case",
     "list_cases",
     "list_log",
     "list_team",
+    "list_templates",
     "list_waiting_threads",
     "lock_thread",
     "move_thread",
@@ -70,6 +72,7 @@ NOT_FOR_MEMBERS = {
     "unlock_thread",
     "unpin_thread",
     "write_rule",
+    "write_template",
 }
 
 
