@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text, update
 from sqlmodel import col
 
 from forum import clock, posts
@@ -410,6 +410,24 @@ async def test_of_two_edits_at_once_one_is_refused_and_nothing_is_lost(app: Fast
         assert [item["body_markdown"] for item in revisions] == ["At first", won["body_markdown"]]
 
 
+async def test_nobody_waits_to_answer_a_post_that_is_being_edited(house: House) -> None:
+    """Were the two to wait for each other's rows, one would be sent away with a deadlock."""
+    await make.board(house)
+    await make.member(house, "heron")
+    heron, now = await make.viewer(house, "heron"), clock.now()
+    post = await make.post(house, "heron", await make.thread(house, "heron"))
+    answer = Draft("Indeed", reply_to=post.number)
+    async with house.database.work() as editing:
+        held = await posts.hold(editing, post.id)
+        async with house.database.work() as session:
+            await session.execute(text("SET LOCAL lock_timeout = '5s'"))
+            place = await posts.place_in_thread(session, heron, post.thread_id, answer, now)
+            written = await posts.write(session, heron, place, answer, PublishAtOnce(), now)
+        await posts.shift(editing, held, Visibility.HELD, held_because="Reported")
+    assert written.reply_to == 2
+    await _check_counts(house, post.thread_id)
+
+
 # Withdrawn: final, and without a word left.
 
 
@@ -466,6 +484,20 @@ async def test_a_withdrawn_post_is_a_tombstone_without_a_word_of_it_anywhere(
         assert [item["body_markdown"] for item in kept] == ["SECRET-two", "SECRET-three"]
         repeated = await heron.post(f"{API}/threads/{thread}/posts", json=words, headers=key)
         assert (repeated.status_code, repeated.json()) == (201, tombstone)
+
+
+async def test_the_words_of_a_tombstone_do_not_even_leave_the_database(house: House) -> None:
+    await make.board(house)
+    await make.member(house, "heron")
+    heron = await make.viewer(house, "heron")
+    post = await make.post(house, "heron", await make.thread(house, "heron"), "SECRET", content_warning="SECRET")
+    for visibility in (Visibility.REMOVED, Visibility.WITHDRAWN):
+        async with house.database.work() as session:
+            state = update(Post).where(col(Post.id) == post.id).values(visibility=visibility)
+            await session.execute(state)
+            row = (await session.execute(posts.visible(heron).where(col(Post.id) == post.id))).one()
+        assert (row.body_markdown, row.body_html, row.content_warning) == (None, None, None)
+        assert "SECRET" not in repr(row)
 
 
 async def test_what_is_withdrawn_stays_withdrawn(app: FastAPI, house: House) -> None:
@@ -581,7 +613,7 @@ async def test_a_threads_counts_are_right_whatever_happens_to_its_posts(seed: in
     await make.member(house, "orla", Role.MODERATOR)
     people = [await make.viewer(house, handle) for handle in ("heron", "magpie", "suzie", "orla")]
     dice, now = random.Random(seed), clock.now() - timedelta(days=1)
-    thread = await make.thread(house, dice.choice(["heron", "suzie", "orla"]), at=now)
+    thread = await make.thread(house, people[seed % 4].handle or "", at=now)
     for step in range(1, 61):
         # Whoever waits for the thread's row writes later than they began: times need not follow numbers.
         await _step(house, dice, people, thread, now + timedelta(seconds=step + dice.choice([-2.5, 0, 0])))

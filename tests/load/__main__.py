@@ -36,7 +36,7 @@ out = Console(width=100, highlight=False)
 
 @cli.command()
 def main(
-    seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long to measure, once all is written")] = 180,
+    seconds: Annotated[float, typer.Option(min=5, max=3600, help="How long to measure, once all is written")] = 180,
     posts: Annotated[int, typer.Option(min=1000, max=10_000_000, help="How many posts there shall be")] = 100_000,
     database_url: Annotated[
         str | None, typer.Option("--database", help="postgresql://… of an empty database; without it, one of our own")
@@ -84,18 +84,21 @@ def _filled(url: str, posts: int) -> seed.Seeded:
 def _forum(url: str, folder: Path) -> Iterator[Server]:
     """The forum as a charity runs it, one process with its access log, but for the throttles."""
     port, unthrottled = _free_port(), {f"FORUM_{name.upper()}": value for name, value in make.UNTHROTTLED.items()}
-    with (folder / "forum.log").open("wb") as log:
+    with (folder / "forum.log").open("w+") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "forum", "serve", "--port", str(port)],
             env={**os.environ, **unthrottled, "FORUM_DATABASE_URL": url},
             stdout=subprocess.DEVNULL,
             stderr=log,
         )
-    try:
-        yield _answering(port, process.pid)
-    finally:
-        process.terminate()
-        process.wait()
+        try:
+            yield _answering(port, process.pid)
+        except OSError:
+            sys.stderr.write((folder / "forum.log").read_text())
+            raise
+        finally:
+            process.terminate()
+            process.wait()
 
 
 @contextmanager
@@ -166,11 +169,10 @@ def _table(targets: Sequence[Target], answers: Mapping[str, Answer]) -> Table:
 
 def _say_where(targets: Sequence[Target], share: float, version: str) -> None:
     first, last = (next(target for target in targets if target.what.startswith(name)) for name in ("first", "last"))
-    cores = len(os.sched_getaffinity(0))
     out.print(f"The last page of the long thread costs {first.ratio_to(last):.2f} times its first page.")
     out.print(
         f"{CONNECTIONS} connections, 1 worker, {len(first.rates)} rounds. The load itself took {share:.0%} of a core.\n"
-        f"{cores} cores, {platform.machine()}, Python {platform.python_version()}, PostgreSQL {version}."
+        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, PostgreSQL {version}."
     )
 
 

@@ -20,7 +20,7 @@ class WrongAnswer(Exception):
 class Burst:
     """What came of some seconds of load on one server."""
 
-    seconds: float
+    seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
 
     @property
@@ -30,26 +30,21 @@ class Burst:
 
 
 async def burst(port: int, requests: Iterator[bytes], status: int, *, connections: int, seconds: float) -> Burst:
-    """Load the server at `port` for some seconds; raises WrongAnswer."""
-    loop, done = asyncio.get_running_loop(), []
-    result = Burst(seconds)
-    made = []
-    for _ in range(connections):
-        finished = loop.create_future()
-        _, connection = await loop.create_connection(
-            lambda finished=finished: _Connection(requests, status, result.latencies, finished), "127.0.0.1", port
-        )
-        made.append(connection)
-        done.append(finished)
+    """Load the server at `port` for some seconds, and wait for its last answers; raises WrongAnswer."""
+    loop, result = asyncio.get_running_loop(), Burst()
+    made = [_Connection(requests, status, result.latencies, loop.create_future()) for _ in range(connections)]
+    for connection in made:
+        await loop.create_connection(lambda connection=connection: connection, "127.0.0.1", port)
     begun = time.perf_counter()
     for connection in made:
         connection.begin(until=begun + seconds)
     try:
         async with asyncio.timeout(seconds + PATIENCE):
-            await asyncio.gather(*done)
+            await asyncio.gather(*(connection.finished for connection in made))
     finally:
         for connection in made:
             connection.hang_up()
+    result.seconds = time.perf_counter() - begun
     return result
 
 
@@ -59,7 +54,7 @@ class _Connection(asyncio.BufferedProtocol):
     def __init__(
         self, requests: Iterator[bytes], status: int, latencies: list[float], finished: asyncio.Future[None]
     ) -> None:
-        self._requests, self._latencies, self._finished = requests, latencies, finished
+        self._requests, self._latencies, self.finished = requests, latencies, finished
         self._greeting = b"HTTP/1.1 %d " % status
         self._buffer = bytearray(BUFFER)
         self._view = memoryview(self._buffer)
@@ -105,11 +100,11 @@ class _Connection(asyncio.BufferedProtocol):
 
     def _answered(self) -> None:
         now = time.perf_counter()
-        if now <= self._until:
-            self._latencies.append(now - self._asked_at)
+        self._latencies.append(now - self._asked_at)
+        if now < self._until:
             self._ask()
-        elif not self._finished.done():
-            self._finished.set_result(None)
+        elif not self.finished.done():
+            self.finished.set_result(None)
 
     def _ask(self) -> None:
         self._filled = 0
@@ -117,5 +112,5 @@ class _Connection(asyncio.BufferedProtocol):
         self._transport.write(next(self._requests))
 
     def _fail(self, why: str) -> None:
-        if not self._finished.done():
-            self._finished.set_exception(WrongAnswer(why))
+        if not self.finished.done():
+            self.finished.set_exception(WrongAnswer(why))

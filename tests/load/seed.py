@@ -16,6 +16,7 @@ from forum.members import Member
 from forum.sessions import LASTS, MemberSession, Transport
 
 MEMBERS, ADVISERS, BOARDS, BODIES = 200, 4, 6, 64
+WITH_EMOJI = 8  # one body in so many: such text takes four bytes a character until it is sent
 POSTS_A_THREAD = 22
 LONG_SHARE = 10  # one post in ten stands in the one long thread
 SPAN = timedelta(days=700)
@@ -33,7 +34,7 @@ SENTENCES = (
     "I kept a notebook by the door and wrote in it before I took my shoes off.",
     "It took eleven weeks in the end, and I counted each of them on the fridge.",
     "They did say sorry, later, in a room with plastic chairs and a dying plant.",
-    "Please eat something today, even if it is only toast 🍞.",
+    "Please eat something today, even if it is only toast.",
     "The court was smaller than I thought, and everyone in it looked tired.",
     "I was angry for a year and then, one morning, a little less.",
     "Ask them to put it in writing; that alone changed the tone of things.",
@@ -213,10 +214,11 @@ def bodies() -> list[str]:
     """Posts of about 1.2 KB, the same in every run."""
     chance = random.Random(2018)
     written = []
-    for _ in range(BODIES):
+    for number in range(BODIES):
         first, second = (" ".join(chance.sample(SENTENCES, count)) for count in (7, 6))
         items = "\n".join(f"- {item}" for item in chance.sample(ITEMS, 3))
-        written.append(f"{first}\n\n{second}\n\nWhat I would bring:\n\n{items}\n\n{chance.choice(SENTENCES)}")
+        last = "Thinking of you 🍞" if number % WITH_EMOJI == 0 else chance.choice(SENTENCES)
+        written.append(f"{first}\n\n{second}\n\nWhat I would bring:\n\n{items}\n\n{last}")
     return written
 
 

@@ -84,7 +84,8 @@ async def test_two_processes_number_two_thousand_replies_without_a_gap_a_double_
     app: FastAPI, guest: httpx.AsyncClient, database_url: str, tmp_path: Path
 ) -> None:
     there = await company(app, CLIENTS)
-    async with started(tmp_path, "serve", "--workers", 2, FORUM_DATABASE_URL=database_url) as forum:
+    command = ("serve", "--workers", 2, "--no-worker")
+    async with started(tmp_path, *command, FORUM_DATABASE_URL=database_url) as forum:
         await forum.ready()
         race = Race(forum, there)
         began = time.monotonic()

@@ -69,7 +69,7 @@ async def test_killed_at_any_moment_it_leaves_no_process_and_keeps_every_acknowl
                     forum.process.kill()
                 gone = await forum.gone()
             log.info("killed %s, workers: %d; no process %.2f s later", moment, workers, gone)
-        async with started(folder, "serve") as forum:
+        async with started(folder, "serve", "--no-worker") as forum:
             log.info("ready again after %.2f s, %d posts acknowledged", await forum.ready(), len(talk.acknowledged))
             await _same_company(forum, talk, there)
 
@@ -93,7 +93,8 @@ async def test_a_killed_worker_is_replaced_and_no_acknowledged_post_is_lost(
     app: FastAPI, guest: httpx.AsyncClient, database_url: str, tmp_path: Path
 ) -> None:
     there, talk = await company(app, MEMBERS), Talk()
-    async with started(tmp_path, "serve", "--workers", 2, FORUM_DATABASE_URL=database_url) as forum:
+    command = ("serve", "--workers", 2, "--no-worker")
+    async with started(tmp_path, *command, FORUM_DATABASE_URL=database_url) as forum:
         await forum.ready()
         async with talk.going_on(forum, there):
             await talk.grows(by=20)
@@ -123,7 +124,7 @@ async def test_a_killed_database_ends_the_forum_which_says_so_and_starts_again_w
             await forum.gone()
             assert "PostgreSQL ended by itself" in forum.said()
     assert set(talk.statuses) <= {201, 503}
-    async with started(tmp_path, "serve") as forum:
+    async with started(tmp_path, "serve", "--no-worker") as forum:
         await forum.ready()
         await _same_company(forum, talk, there)
 
@@ -168,7 +169,7 @@ async def test_who_is_being_answered_when_it_stops_gets_the_whole_answer(
         assert await forum.ended() == 0
         await forum.gone()
         assert "Traceback" not in forum.said()
-    async with started(tmp_path, "serve") as forum:
+    async with started(tmp_path, "serve", "--no-worker") as forum:
         await forum.ready()
         assert len(await read_whole(forum.http, there)) == MEMBERS + 1
         # Nobody is left to wonder: what was stored was also acknowledged.
