@@ -57,6 +57,15 @@ def test_no_module_is_left_out_of_a_forbidden_list() -> None:
     assert set(contracts["moderation-stands-below-the-composers"]["source_modules"]) == features
 
 
+@pytest.mark.parametrize("package", ["forum", "moderation", "migrations"])
+def test_every_file_of_a_package_is_installed_with_it(package: str) -> None:
+    how = pyproject()["tool"]["setuptools"]
+    assert f"{package}*" in how["packages"]["find"]["include"]
+    installed = {path for pattern in how["package-data"][package] for path in (ROOT / package).glob(pattern)}
+    there = {path for path in (ROOT / package).rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}}
+    assert there == installed
+
+
 @pytest.mark.parametrize("package", ["forum", "moderation"])
 def test_a_feature_and_its_http_share_a_name(package: str) -> None:
     own = {"dependencies", "documents", "middleware", "operations", "problems", "wire"}  # HTTP's own matters
