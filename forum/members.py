@@ -158,6 +158,14 @@ class Viewer:
 GUEST = Viewer()
 
 
+@dataclass(frozen=True)
+class Account:
+    """A member's own row, held until the commit, and where they stand while it changes."""
+
+    member: Member
+    standing: Standing
+
+
 # Predicates
 
 
@@ -251,6 +259,12 @@ async def standing_of(session: AsyncSession, member_id: UUID, now: datetime) -> 
     """Where a member stands at `now`."""
     found = await session.execute(select(standing_at(now)).where(col(Member.id) == member_id))
     return Standing(found.scalar_one())
+
+
+async def account_of(session: AsyncSession, member_id: UUID, now: datetime) -> Account:
+    """The account of a member who is about to change it."""
+    held = await session.execute(select(Member).where(col(Member.id) == member_id).with_for_update())
+    return Account(held.scalar_one(), await standing_of(session, member_id, now))
 
 
 async def is_staff(session: AsyncSession, member_id: UUID) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from forum import threads
 from forum.boards import Board
 from forum.errors import Forbidden, NotSignedIn
-from forum.members import Role, Standing, Viewer
+from forum.members import Account, Role, Standing, Viewer
 from forum.posts import SHOWN, Place, PostPlace, ThreadPlace
 
 # A condition gives None when it holds, else the sentence that says why not.
@@ -27,10 +27,11 @@ class Act(StrEnum):
     LOCK_THREAD = "lock or open this thread"
     PIN_THREAD = "pin this thread"
     MOVE_THREAD = "move this thread"
+    RENAME = "take another name"
     SEE_WAITING_THREADS = "see the threads that wait for an adviser"
 
 
-def is_active(_viewer: Viewer, place: Place) -> str | None:
+def is_active(_viewer: Viewer, place: Place | Account) -> str | None:
     """Not silenced, suspended or banned, as it was read in this transaction."""
     return None if place.standing == Standing.ACTIVE else f"Your account is {place.standing}; you can read."
 
@@ -106,6 +107,7 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.LOCK_THREAD: [is_active, moderates_the_board],
     Act.PIN_THREAD: [is_active, moderates_the_board],
     Act.MOVE_THREAD: [is_active, moderates_the_board],
+    Act.RENAME: [is_active],
     Act.SEE_WAITING_THREADS: [advises],
 }
 

@@ -45,6 +45,7 @@ from forum.errors import Invalid, NotFound
 from forum.gate import Submission
 from forum.members import Member as MemberRow
 from forum.members import Role, Standing, Viewer
+from forum.permissions import Act, allow
 
 router = APIRouter(tags=["members"])
 
@@ -178,11 +179,10 @@ async def get_me(request: Request, viewer: AnyMember, work: Work, now: Now) -> R
 )
 async def change_me(change: ProfileChange, viewer: CurrentMember, work: Work, house: TheHouse, now: Now) -> Response:
     """Take another display name."""
+    account = await members.account_of(work, viewer.member_id, now)
+    allow(Act.RENAME, viewer, account)
     await _pass_gate(work, house, viewer.id, change.name)
-    member = (
-        await work.execute(select(MemberRow).where(col(MemberRow.id) == viewer.id).with_for_update())
-    ).scalar_one()
-    await members.rename(work, member, change.name)
+    await members.rename(work, account.member, change.name)
     house.doorkeeper.forget(viewer.id)
     return answer(await _profile(work, viewer.id, now))
 
