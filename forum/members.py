@@ -263,8 +263,14 @@ async def standing_of(session: AsyncSession, member_id: UUID, now: datetime) -> 
 
 async def account_of(session: AsyncSession, member_id: UUID, now: datetime) -> Account:
     """The account of a member who is about to change it."""
-    held = await session.execute(select(Member).where(col(Member.id) == member_id).with_for_update())
-    return Account(held.scalar_one(), await standing_of(session, member_id, now))
+    return Account(await hold(session, member_id), await standing_of(session, member_id, now))
+
+
+async def hold(session: AsyncSession, member_id: UUID) -> Member:
+    """A member's own row, held until the commit."""
+    # Only against other changes of it: what they write meanwhile points to the row, and must not wait.
+    found = select(Member).where(col(Member.id) == member_id).with_for_update(key_share=True)
+    return (await session.execute(found.execution_options(populate_existing=True))).scalar_one()
 
 
 async def is_staff(session: AsyncSession, member_id: UUID) -> bool:

@@ -135,7 +135,7 @@ async def change_password(session: AsyncSession, viewer: Viewer, current: str, n
 
     Raises Invalid when `current` is not the password, or `new` is too short or too easily guessed.
     """
-    member = (await session.execute(select(Member).where(col(Member.id) == viewer.id).with_for_update())).scalar_one()
+    member = await members.hold(session, viewer.member_id)
     right, _ = await passwords.check(current, member.password_hash)
     if not right:
         raise Invalid("This is not your present password.", "#/current")

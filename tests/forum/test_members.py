@@ -212,6 +212,17 @@ async def test_a_new_name_is_held_to_the_same_rules(app: FastAPI, house: House) 
             assert (answer.status_code, answer.json()["name"]) == (200, name)
 
 
+async def test_a_reply_does_not_wait_for_the_change_of_its_authors_name(app: FastAPI, house: House) -> None:
+    await make.board(house)
+    async with make.signed_in(app, "heron") as heron, house.database.work() as session:
+        thread, viewer = await make.thread(house, "heron"), await make.viewer(house, "heron")
+        account = await members.account_of(session, viewer.member_id, clock.now())
+        await members.rename(session, account.member, "Grey Heron")
+        async with asyncio.timeout(10):
+            reply = await heron.post(f"{API}/threads/{thread}/posts", json={"body_markdown": "I see"})
+    assert reply.status_code == 201
+
+
 async def test_staff_may_keep_their_own_name(app: FastAPI) -> None:
     async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
         assert (await suzie.patch(f"{API}/me", json={"name": "SUZIE"})).status_code == 200
