@@ -162,8 +162,8 @@ def create(
     password = _password()
 
     async def act(session: AsyncSession, now: datetime) -> None:
-        newcomer = members.Newcomer(handle, name, email, password)
-        member = await members.join(session, newcomer, now, staff_password=True)
+        newcomer = await members.newcomer(handle, name, email, password, staff=True)
+        member = await members.join(session, newcomer, now)
         await members.grant(session, member, Role.ADMINISTRATOR, now)
 
     _on_forum(act)

@@ -292,34 +292,43 @@ async def by_handle(session: AsyncSession, handle: str) -> Member:
 
 @dataclass(frozen=True)
 class Newcomer:
-    """What somebody says of themselves when they join."""
+    """What somebody says of themselves when they join; of their password, only the hash."""
 
     handle: str
     name: str
     email: str
-    password: str
+    password_hash: str
+    staff_password: bool
     rules_version: int | None = None
 
 
-async def join(session: AsyncSession, newcomer: Newcomer, now: datetime, *, staff_password: bool = False) -> Member:
+async def newcomer(
+    handle: str, name: str, email: str, password: str, rules_version: int | None = None, *, staff: bool = False
+) -> Newcomer:
+    """Somebody who is ready to join; Invalid (handle, name, password) when they cannot be.
+
+    A step of its own, before the transaction: nobody holds a connection while a password waits to be hashed.
+    """
+    handle, name = names.handle(handle), names.display_name(name)
+    hashed = await passwords.hash_new(password, about=(handle, name, email), staff=staff, pointer="#/password")
+    return Newcomer(handle, name, email, hashed, len(password) >= passwords.STAFF_MIN, rules_version)
+
+
+async def join(session: AsyncSession, newcomer: Newcomer, now: datetime) -> Member:
     """Make an account.
 
-    Raises Invalid (handle, name, password, rules_version) and Conflict for a handle that is taken or
+    Raises Invalid (handle, name, rules_version) and Conflict for a handle that is taken or
     looks like another's. An address that has an account is no obstacle and no difference: whether it has
     one is nobody's business, and only the one who can verify it will sign in with it.
     """
-    handle, name = names.handle(newcomer.handle), names.display_name(newcomer.name)
-    hashed = await passwords.hash_new(
-        newcomer.password, about=(handle, name, newcomer.email), staff=staff_password, pointer="#/password"
-    )
     member = Member(
-        handle=handle,
-        skeleton=names.skeleton(handle),
-        name=name,
-        name_skeleton=names.skeleton(name),
+        handle=newcomer.handle,
+        skeleton=names.skeleton(newcomer.handle),
+        name=newcomer.name,
+        name_skeleton=names.skeleton(newcomer.name),
         email=newcomer.email,
-        password_hash=hashed,
-        staff_password=len(newcomer.password) >= passwords.STAFF_MIN,
+        password_hash=newcomer.password_hash,
+        staff_password=newcomer.staff_password,
         rules_version=newcomer.rules_version,
         joined_at=now,
     )

@@ -37,15 +37,20 @@ _PHP_TRIMS = " \t\n\r\0\x0b"
 _hashing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
 
 
-async def hash_new(password: str, *, about: tuple[str, ...], staff: bool = False, pointer: str) -> str:
-    """The hash to keep for a new password.
-
-    `about` are words a guesser would try first (handle, name, e-mail). Raises Invalid at `pointer`
-    when it is too short (10 characters, 15 for staff), longer than 256, or easily guessed.
-    """
+def measure(password: str, *, staff: bool, pointer: str) -> None:
+    """Raise Invalid at `pointer` when it is too short (10 characters, 15 for staff) or longer than 256."""
     shortest = STAFF_MIN if staff else MEMBER_MIN
     if not shortest <= len(password) <= LONGEST:
         raise Invalid(f"A password has {shortest} to {LONGEST} characters; a short sentence is a good one.", pointer)
+
+
+async def hash_new(password: str, *, about: tuple[str, ...], staff: bool = False, pointer: str) -> str:
+    """The hash to keep for a new password; it waits its turn, so call it where no transaction waits with it.
+
+    `about` are words a guesser would try first (handle, name, e-mail). Raises Invalid at `pointer`
+    when it is too short, too long, or easily guessed.
+    """
+    measure(password, staff=staff, pointer=pointer)
     return await asyncio.get_running_loop().run_in_executor(_hashing, _judged_hash, password, about, pointer)
 
 

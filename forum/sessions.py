@@ -10,12 +10,12 @@ from enum import StrEnum
 from uuid import UUID
 
 from limits import RateLimitItem
-from sqlalchemy import CheckConstraint, UniqueConstraint, delete, func, select, update
+from sqlalchemy import CheckConstraint, UniqueConstraint, delete, func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum import members, names, passwords, throttle
-from forum.database import Moment, Query, Reader, new_id, query
+from forum.database import Database, Moment, Query, Reader, new_id, query
 from forum.errors import Invalid, NotFound, NotSignedIn
 from forum.members import Member, Viewer
 
@@ -96,27 +96,38 @@ def mine(viewer: Viewer, now: datetime) -> Query:
 
 
 async def sign_in(
-    session: AsyncSession, shown: SignIn, guard: throttle.Throttle, limit: RateLimitItem, now: datetime
+    forum: Database, shown: SignIn, guard: throttle.Throttle, limit: RateLimitItem, now: datetime
 ) -> SignedIn:
-    """Open a session.
+    """Open a session. It takes the database and no session of it: while the one thread that hashes has others to
+    serve, nobody here holds a connection that a reader waits for.
 
     Raises NotSignedIn in the same words and time whether the login or the password is wrong, and
     Throttled over the limit per login and per network, the right password included. A device that
     signed in before is counted by itself, so that nobody can lock a member out of their own phone.
     """
     login = _normal(shown.login)
-    member = await _who(session, login)
-    known = await _is_known(session, member, shown.device, now)
+    async with forum.reading() as reader:
+        who = await reader.row(_claimed(login))
+        known = shown.device and await reader.row(_remembered(shown.device, who.id if who else None, now))
     if known:
         await guard.hit(limit, "sign-in", "device", shown.device)
     else:
         await guard.hit(limit, "sign-in", "address", throttle.network(shown.address))
         # Not by the account: tries with a handle that used up those with an address would tell whose it is.
         await guard.hit(limit, "sign-in", "login", login)
-    right = await _is_password(session, member, shown.password)
-    if member is None or not right:
-        raise NotSignedIn("The login or the password is wrong.")
-    return await _open(session, member, shown, known, now)
+    kept = who.password_hash if who else None
+    while True:
+        right, renewed = await passwords.check(shown.password, kept)
+        if who is None or not right:
+            raise NotSignedIn("The login or the password is wrong.")
+        async with forum.work() as session:
+            # From here on nobody else changes it: a new password ends what the old one opened, so the old must
+            # open nothing.
+            member = await members.hold(session, who.id)
+            if member.password_hash == kept:
+                member.password_hash = renewed or kept
+                return await _open(session, member, shown, now)
+        kept = member.password_hash  # it was changed meanwhile, and counts
 
 
 async def end(session: AsyncSession, viewer: Viewer, session_id: UUID) -> None:
@@ -130,23 +141,28 @@ async def end(session: AsyncSession, viewer: Viewer, session_id: UUID) -> None:
         raise NotFound("You have no such session.")
 
 
-async def change_password(session: AsyncSession, viewer: Viewer, current: str, new: str) -> None:
-    """Take a new password and end every other session of this member.
+async def change_password(forum: Database, viewer: Viewer, current: str, new: str) -> None:
+    """Take a new password and end every other session of this member; it takes the database as `sign_in` does.
 
     Raises Invalid when `current` is not the password, or `new` is too short or too easily guessed.
     """
-    member = await members.hold(session, viewer.member_id)
-    right, _ = await passwords.check(current, member.password_hash)
-    if not right:
-        raise Invalid("This is not your present password.", "#/current")
-    about = (member.handle, member.name, member.email)
-    # Read now: a role that was given a second ago counts.
-    is_staff = await members.is_staff(session, member.id)
-    member.password_hash = await passwords.hash_new(new, about=about, staff=is_staff, pointer="#/new")
-    member.staff_password = len(new) >= passwords.STAFF_MIN
-    others = col(MemberSession.id) != viewer.session_id
-    await session.execute(delete(MemberSession).where(col(MemberSession.member_id) == member.id, others))
-    await session.execute(delete(Device).where(col(Device.member_id) == member.id))
+    async with forum.work() as session:
+        member = await session.get_one(Member, viewer.member_id)
+    while True:
+        kept = member.password_hash
+        right, _ = await passwords.check(current, kept)
+        if not right:
+            raise Invalid("This is not your present password.", "#/current")
+        about = (member.handle, member.name, member.email)
+        hashed = await passwords.hash_new(new, about=about, pointer="#/new")
+        async with forum.work() as session:
+            member = await members.hold(session, viewer.member_id)
+            if member.password_hash == kept:
+                # Asked now: a role that was given a second ago counts.
+                passwords.measure(new, staff=await members.is_staff(session, member.id), pointer="#/new")
+                member.password_hash, member.staff_password = hashed, len(new) >= passwords.STAFF_MIN
+                await _end_others(session, viewer)
+                return
 
 
 class Doorkeeper:
@@ -205,54 +221,29 @@ def _normal(login: str) -> str:
     return login.strip().lower() if "@" in login else names.folded(login.strip())
 
 
-async def _who(session: AsyncSession, login: str) -> Member | None:
+def _claimed(login: str) -> Query:
     """The member behind a handle or an e-mail address in its normal form: of several who claim an address, the one
     who verified it, else the first."""
+    found = query(Member.id, Member.password_hash).limit(1)
     if "@" not in login:
-        found = select(Member).where(col(Member.handle) == login)
-    else:
-        found = (
-            select(Member)
-            .where(func.lower(col(Member.email)) == login)
-            .order_by(col(Member.email_verified_at).nulls_last(), col(Member.joined_at))
-        )
-    return (await session.execute(found.limit(1))).scalar_one_or_none()
-
-
-async def _is_known(session: AsyncSession, member: Member | None, device: str | None, now: datetime) -> bool:
-    if not device:
-        return False
-    nobody = UUID(int=0)  # asked for all the same: it takes as long as for somebody
-    seen = (
-        update(Device)
-        .values(expires_at=now + DEVICE_LASTS)
-        .where(
-            col(Device.token_digest) == _digest(device),
-            col(Device.member_id) == (member.id if member else nobody),
-            col(Device.expires_at) > now,
-        )
+        return found.where(col(Member.handle) == login)
+    return found.where(func.lower(col(Member.email)) == login).order_by(
+        col(Member.email_verified_at).nulls_last(), col(Member.joined_at)
     )
-    return (await session.execute(seen.returning(col(Device.member_id)))).first() is not None
 
 
-async def _is_password(session: AsyncSession, member: Member | None, password: str) -> bool:
-    """Whether it is the member's password at this moment; a hash of an old kind is replaced."""
-    checked = member.password_hash if member else None
-    right, renewed = await passwords.check(password, checked)
-    if member is None or not right:
-        return False
-    # From here on nobody else changes it: a new password ends what the old one opened, so the old must open nothing.
-    await session.refresh(member, ["password_hash"], with_for_update={"key_share": True})
-    if member.password_hash != checked:
-        right, renewed = await passwords.check(password, member.password_hash)
-    if right and renewed:
-        member.password_hash = renewed
-    return right
+def _remembered(device: str, member_id: UUID | None, now: datetime) -> Query:
+    """The device, if the member signed in from it before."""
+    nobody = UUID(int=0)  # asked for all the same: it takes as long as for somebody
+    return query(Device.token_digest).where(
+        col(Device.token_digest) == _digest(device),
+        col(Device.member_id) == (member_id or nobody),
+        col(Device.expires_at) > now,
+    )
 
 
-async def _open(session: AsyncSession, member: Member, shown: SignIn, known: bool, now: datetime) -> SignedIn:
+async def _open(session: AsyncSession, member: Member, shown: SignIn, now: datetime) -> SignedIn:
     token = secrets.token_urlsafe(32)
-    device = shown.device if known and shown.device else secrets.token_urlsafe(32)
     opened = MemberSession(
         member_id=member.id,
         token_digest=_digest(token),
@@ -262,10 +253,30 @@ async def _open(session: AsyncSession, member: Member, shown: SignIn, known: boo
         expires_at=now + LASTS,
     )
     session.add(opened)
-    if not known:
-        session.add(Device(token_digest=_digest(device), member_id=member.id, expires_at=now + DEVICE_LASTS))
     await session.flush()
+    device = await _remember(session, member, shown.device, now)
     return SignedIn(token=token, device=device, session=opened, member=member)
+
+
+async def _remember(session: AsyncSession, member: Member, device: str | None, now: datetime) -> str:
+    """Know this member's device the next time: the one they showed, if it is theirs, else a new one."""
+    until = now + DEVICE_LASTS
+    if device:
+        theirs = col(Device.token_digest).in_(_remembered(device, member.id, now))
+        seen = update(Device).values(expires_at=until).where(theirs).returning(col(Device.token_digest))
+        if (await session.execute(seen)).first():
+            return device
+    device = secrets.token_urlsafe(32)
+    session.add(Device(token_digest=_digest(device), member_id=member.id, expires_at=until))
+    await session.flush()
+    return device
+
+
+async def _end_others(session: AsyncSession, viewer: Viewer) -> None:
+    """End every session of the viewer but this one, and forget their devices."""
+    others = col(MemberSession.id) != viewer.session_id
+    await session.execute(delete(MemberSession).where(col(MemberSession.member_id) == viewer.id, others))
+    await session.execute(delete(Device).where(col(Device.member_id) == viewer.id))
 
 
 def _digest(token: str) -> bytes:

@@ -137,8 +137,9 @@ async def join(request: Request, joining: Joining, work: Work, house: TheHouse, 
     """Join. The answer is the same whether or not the e-mail address is known here."""
     address = throttle.network(request.client.host if request.client else "")
     await house.throttle.hit(house.settings.limit("join"), "join", address)
+    newcomer = await members.newcomer(**joining.model_dump())  # before `work` has a connection: it may take its time
     await _pass_gate(work, house, None, joining.name)
-    member = await members.join(work, members.Newcomer(**joining.model_dump()), now)
+    member = await members.join(work, newcomer, now)
     return answer(await _profile(work, member.id, now), 201, {"Location": f"/api/v1/members/{quote(member.handle)}"})
 
 
@@ -188,10 +189,10 @@ async def change_me(change: ProfileChange, viewer: CurrentMember, work: Work, ho
 
 
 @router.put("/me/password", status_code=204, responses=documented(401, 403, 413, 422, 429))
-async def change_password(change: PasswordChange, viewer: AnyMember, work: Work, house: TheHouse) -> Response:
+async def change_password(change: PasswordChange, viewer: AnyMember, house: TheHouse) -> Response:
     """Take another password. Every other session of yours ends."""
     await house.throttle.hit(house.settings.limit("sign_in"), "password", viewer.id)
-    await sessions.change_password(work, viewer, change.current, change.new)
+    await sessions.change_password(house.database, viewer, change.current, change.new)
     house.doorkeeper.forget(viewer.id)
     return Response(status_code=204)
 

@@ -80,7 +80,6 @@ class SessionList(Shown):
 async def sign_in(
     request: Request,
     wanted: SigningIn,
-    work: Work,
     house: TheHouse,
     now: Now,
     user_agent: Annotated[str | None, Header(include_in_schema=False)] = None,
@@ -96,7 +95,7 @@ async def sign_in(
         transport=wanted.transport,
         client=user_agent and user_agent[:100],
     )
-    opened = await sessions.sign_in(work, shown, house.throttle, house.settings.limit("sign_in"), now)
+    opened = await sessions.sign_in(house.database, shown, house.throttle, house.settings.limit("sign_in"), now)
     member = Author(handle=opened.member.handle, name=opened.member.name, title=opened.member.title)
     travels_in_cookie = wanted.transport == Transport.COOKIE
     body = SignedIn(token=None if travels_in_cookie else opened.token, device=opened.device, member=member)

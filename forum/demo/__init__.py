@@ -90,7 +90,7 @@ async def _make_boards(session: AsyncSession, now: datetime) -> None:
 async def _welcome(session: AsyncSession, person: dict[str, Any], now: datetime) -> None:
     joined_at = now - timedelta(days=person["joined_days_ago"])
     email = f"{person['handle'].encode('ascii', 'ignore').decode()}@example.org"
-    newcomer = members.Newcomer(person["handle"], person["name"], email, PASSWORD)
+    newcomer = await members.newcomer(person["handle"], person["name"], email, PASSWORD)
     member = await members.join(session, newcomer, joined_at)
     member.title = person.get("title")
     for role in person.get("roles", []):

@@ -1,7 +1,9 @@
 """Sessions: who signs in is known by a token that nobody else can use, and that ends when its owner says so."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -521,8 +523,7 @@ async def test_a_sign_in_with_the_old_password_that_is_overtaken_by_the_new_open
     viewer = await make.viewer(house, "heron")
 
     async def overtake() -> None:
-        async with house.database.work() as session:
-            await sessions.change_password(session, viewer, make.PASSWORD, ANOTHER)
+        await sessions.change_password(house.database, viewer, make.PASSWORD, ANOTHER)
 
     _while_checking(monkeypatch, overtake)
     assert (await _sign_in(guest, "heron")).status_code == 401
@@ -556,8 +557,7 @@ async def test_an_old_boards_hash_does_not_undo_a_new_password(
     viewer = await make.viewer(house, "heron")
 
     async def overtake() -> None:
-        async with house.database.work() as session:
-            await sessions.change_password(session, viewer, make.PASSWORD, ANOTHER)
+        await sessions.change_password(house.database, viewer, make.PASSWORD, ANOTHER)
 
     _while_checking(monkeypatch, overtake)
     assert (await _sign_in(guest, "heron")).status_code == 401
@@ -573,11 +573,56 @@ async def test_many_sign_in_at_once(house: House, guest: httpx.AsyncClient) -> N
     assert await _count(house, MemberSession) == 12
 
 
+class _BusyHashing(ThreadPoolExecutor):
+    """The one thread that hashes, busy until it is let go; it tells when so many wait for it."""
+
+    def __init__(self, expected: int) -> None:
+        super().__init__(max_workers=1)
+        self.expected, self.all_wait, self.may_go_on = expected, asyncio.Event(), threading.Event()
+        super().submit(self.may_go_on.wait)
+
+    def submit(self, *task: Any, **options: Any) -> Any:
+        self.expected -= 1
+        if self.expected == 0:
+            self.all_wait.set()
+        return super().submit(*task, **options)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "statuses"),
+    [
+        ("POST", "/sessions", make.signing_in("heron"), {201}),
+        ("POST", "/members", make.joining("bittern"), {201, 409}),  # the first and the others
+        ("PUT", "/me/password", {"current": make.PASSWORD, "new": ANOTHER}, {204, 422}),
+    ],
+)
+async def test_nobody_waits_with_a_connection_for_the_one_thread_that_hashes(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    path: str,
+    body: dict[str, str],
+    statuses: set[int],
+) -> None:
+    small = settings.model_copy(update={"pool_size": 2})
+    async with make.application(small) as app, make.signed_in(app, "heron") as heron, asyncio.timeout(60):
+        with _BusyHashing(20) as busy:
+            monkeypatch.setattr(passwords, "_hashing", busy)
+            burst = [asyncio.create_task(heron.request(method, API + path, json=body)) for _ in range(20)]
+            try:
+                async with asyncio.timeout(10):
+                    await busy.all_wait.wait()
+                    assert (await heron.get(f"{API}/me")).status_code == 200
+                    assert (await heron.get(f"{API}/boards")).status_code == 200
+            finally:
+                busy.may_go_on.set()
+            assert {answer.status_code for answer in await asyncio.gather(*burst)} == statuses
+
+
 async def test_the_verb_says_why_in_the_houses_words(house: House) -> None:
     shown = sessions.SignIn(login="nobody", password="x", address="192.0.2.1")
     with pytest.raises(NotSignedIn, match="The login or the password is wrong"):
-        async with house.database.work() as session:
-            await sessions.sign_in(session, shown, house.throttle, house.settings.limit("sign_in"), clock.now())
+        await sessions.sign_in(house.database, shown, house.throttle, house.settings.limit("sign_in"), clock.now())
 
 
 class _SlowReader:
