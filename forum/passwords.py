@@ -4,11 +4,18 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import html
 import re
+import time
+import unicodedata
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import bcrypt
 from passlib.context import CryptContext
+from passlib.hash import phpass
 from zxcvbn import zxcvbn
 
 from forum.errors import Invalid
@@ -18,20 +25,18 @@ STRONG_ENOUGH = 3  # of zxcvbn's 0 to 4: "safely unguessable"
 # Of a longer one, its beginning must be strong: zxcvbn refuses more than 72 characters, and one that is made to
 # look like many words at once keeps it busy for 0.4 seconds at 32, for 2.3 at 72.
 SCORED = 32
+# Seconds after which a wrong password is told, whatever the work: longer than the costliest hash of an old board takes
+# (0.3 on an ordinary machine), so that time tells neither an account nor where it came from. Nobody computes meanwhile.
+FAILED_AFTER = 0.5
 
 # OWASP's second recommended setting: 19 MiB, two passes, one lane.
 _context = CryptContext(
-    schemes=["argon2", "bcrypt", "phpass"],
-    deprecated=["bcrypt", "phpass"],
+    schemes=["argon2"],
     argon2__type="ID",
     argon2__memory_cost=19 * 1024,
     argon2__time_cost=2,
     argon2__parallelism=1,
 )
-_WORDPRESS = "$wp"  # WordPress 6.8: bcrypt over an HMAC, behind this prefix
-_PHPASS = ("$P$", "$H$")  # WordPress before that, phpBB 3.0: a fifteenth of argon2's work
-_BCRYPT, _BCRYPT_READS = "$2", 72  # PHP's bcrypt took longer passwords and read this many bytes; ours refuses them
-_PHP_TRIMS = " \t\n\r\0\x0b"
 
 # One thread: hashing yields the interpreter lock, and a burst of sign-ins must not take every core.
 _hashing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
@@ -58,9 +63,12 @@ async def check(password: str, kept: str | None) -> tuple[bool, str | None]:
     """Whether `password` is the one behind the hash `kept`, and a new hash to keep if that one is of an old kind.
 
     With `kept` None (no such account), or no hash at all (an account without a password), it takes the same
-    time and is false.
+    time as any wrong password and is false.
     """
-    return await asyncio.get_running_loop().run_in_executor(_hashing, _check, password, kept)
+    found = await asyncio.get_running_loop().run_in_executor(_hashing, _check, password, kept or "")
+    if not found.right:
+        await asyncio.sleep(found.told_at - time.monotonic())
+    return found.right, found.renewed
 
 
 def _judged_hash(password: str, about: tuple[str, ...], pointer: str) -> str:
@@ -77,23 +85,117 @@ def _words(text: str) -> list[str]:
     return [word for word in (text, text.partition("@")[0], "".join(parts), *parts) if word]
 
 
-def _check(password: str, kept: str | None) -> tuple[bool, str | None]:
-    kept = kept or ""
+# Old boards' hashes
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A way to keep passwords: how its hashes look, up to the cost that a board may have chosen (what asks for more is
+    no hash to us and is never computed), what was hashed of what people typed, and how to compare."""
+
+    pattern: re.Pattern[str]
+    hashed_of: Callable[[str], Iterable[str]]
+    is_behind: Callable[[bytes, str], bool]
+    quick: bool = False  # far less work than ours
+
+    def opens(self, password: str, kept: str) -> bool:
+        """Whether it is the password behind this hash; TypeError or ValueError when it is no hash."""
+        return any(self.is_behind(text.encode(), kept) for text in self.hashed_of(password))
+
+
+def _typed(password: str) -> Iterable[str]:
+    yield password
+
+
+def _phpbb(password: str) -> Iterable[str]:
+    """phpBB's `type_cast_helper::set_var`: as it would stand on a page."""
+    text = re.sub("\r\n?", "\n", password).replace("\0", "").replace("\ufeff", "")
+    yield unicodedata.normalize("NFC", html.escape(text, quote=False).replace('"', "&quot;"))
+
+
+def _phpbb2(password: str) -> Iterable[str]:
+    """Also the MD5 of it: phpBB 3 hashed what phpBB 2 had hashed."""
+    for text in _phpbb(password):
+        yield from (text, hashlib.md5(text.encode(), usedforsecurity=False).hexdigest())
+
+
+def _wordpress(password: str) -> Iterable[str]:
+    """WordPress' `wp_magic_quotes`, then the trim of `wp_authenticate`."""
+    yield re.sub(r"""['"\\]""", r"\\\g<0>", password).replace("\0", "\\0").strip(" \t\n\r\0\x0b")
+
+
+def _either_board(password: str) -> Iterable[str]:
+    yield from (*_phpbb(password), *_wordpress(password))
+
+
+def _argon2(secret: bytes, kept: str) -> bool:
+    return bool(_context.verify(secret, kept))
+
+
+def _bcrypt(secret: bytes, kept: str) -> bool:
+    # PHP's took longer passwords and read 72 bytes of them; ours refuses them.
+    return bcrypt.checkpw(secret[:72], kept.encode())
+
+
+def _phpass(secret: bytes, kept: str) -> bool:
+    return bool(phpass.verify(secret, kept))
+
+
+def _md5(secret: bytes, kept: str) -> bool:
+    return hmac.compare_digest(hashlib.md5(secret, usedforsecurity=False).hexdigest(), kept)
+
+
+def _bcrypt_of_hmac(secret: bytes, kept: str) -> bool:
+    digest = hmac.new(b"wp-sha384", secret, hashlib.sha384).digest()
+    return _bcrypt(base64.b64encode(digest), kept.removeprefix("$wp"))
+
+
+def _bcrypt_of_phpass(secret: bytes, kept: str) -> bool:
+    """phpBB's `manager::check_combined_hash`: bcrypt of what is left of a phpass hash without its setting."""
+    setting, cost_and_salt, digest = kept.split("$")[2:]
+    inner = phpass.using(ident="H", rounds=_DIGITS.index(setting[0]), salt=setting[1:]).hash(secret)
+    return _bcrypt(inner[-22:].encode(), "$2y$" + cost_and_salt.replace("\\", "$") + digest)
+
+
+_DIGITS = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # phpass' own, where B is 2¹³ rounds
+_OURS = _Kind(re.compile(r"\$argon2id\$v=19\$m=19456,t=2,p=1\$.+"), _typed, _argon2)
+_KINDS = (
+    _OURS,
+    # phpBB 3.0 to 3.3
+    _Kind(re.compile(r"\$H\$[5-9A-D][./\w]{30}", re.ASCII), _phpbb, _phpass, quick=True),
+    _Kind(re.compile(r"\$2[aby]\$(0[4-9]|1[0-2])\$[./\w]{53}", re.ASCII), _phpbb, _bcrypt),
+    _Kind(re.compile(r"\$argon2id?\$v=19\$m=\d{1,5},t=[1-4],p=[1-4]\$.+", re.ASCII), _phpbb, _argon2),
+    _Kind(
+        re.compile(r"\$H\\2y\$[5-9A-D][./\w]{8}\$(0[4-9]|1[01])\\[./\w]{22}\$[./\w]{31}", re.ASCII),
+        _phpbb2,
+        _bcrypt_of_phpass,
+    ),
+    # WordPress before 6.8, and since
+    _Kind(re.compile(r"\$P\$[5-9A-D][./\w]{30}", re.ASCII), _wordpress, _phpass, quick=True),
+    _Kind(re.compile(r"\$wp\$2y\$(0[4-9]|1[0-2])\$[./\w]{53}", re.ASCII), _wordpress, _bcrypt_of_hmac),
+    # what either takes from somebody who wrote into its database by hand
+    _Kind(re.compile(r"[0-9a-f]{32}"), _either_board, _md5, quick=True),
+)
+
+
+class _Checked(NamedTuple):
+    """What became of a check, and when that may be told."""
+
+    right: bool
+    renewed: str | None
+    told_at: float
+
+
+def _check(password: str, kept: str) -> _Checked:
+    began = time.monotonic()
+    kind = next((kind for kind in _KINDS if kind.pattern.fullmatch(kept)), None)
     try:
-        right = _is_right(password, kept)
-    except ValueError:  # not a hash that we know
-        right, kept = False, ""
-    if not kept or (not right and kept.startswith(_PHPASS)):
-        # A quick answer would tell that nobody has this login, or that they came from an old board.
-        _context.dummy_verify()
-    is_old = right and (kept.startswith(_WORDPRESS) or _context.needs_update(kept))
-    return right, str(_context.hash(password)) if is_old else None
-
-
-def _is_right(password: str, kept: str) -> bool:
-    """Whether it is the password behind this hash; ValueError when it is no hash."""
-    secret = password.encode()
-    if kept.startswith(_WORDPRESS):
-        digest = hmac.new(b"wp-sha384", password.strip(_PHP_TRIMS).encode(), hashlib.sha384).digest()
-        return bcrypt.checkpw(base64.b64encode(digest), kept.removeprefix(_WORDPRESS).encode())
-    return bool(_context.verify(secret[:_BCRYPT_READS] if kept.startswith(_BCRYPT) else secret, kept))
+        right = kind is not None and kind.opens(password, kept)
+    except (TypeError, ValueError):  # it only looked like a hash
+        right, kind = False, None
+    if right:
+        return _Checked(True, None if kind is _OURS else str(_context.hash(password)), began)
+    if kind is None or kind.quick:
+        _context.dummy_verify()  # for those who ask often at once, and time how long the next one waits
+    # A hash that is none, or asks for too much work, is nobody's way in: there is nothing to hide.
+    return _Checked(False, None, began if kind is None and kept.startswith("$") else began + FAILED_AFTER)

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from forum import database, embedded
+from forum import database, embedded, passwords
 from forum.api.dependencies import House
 from forum.app import create_app
 from forum.settings import Settings
@@ -38,6 +38,12 @@ async def operator(server: embedded.Server) -> AsyncIterator[AsyncConnection]:
         await asyncio.to_thread(database.migrate, database_called(server.url, "template_forum"))
         yield connection
     await engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def _no_wait_for_wrong_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong password is told at once; tests of how long it takes ask for their own time."""
+    monkeypatch.setattr(passwords, "FAILED_AFTER", 0.0)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import time
 from typing import Any
 
 import argon2
@@ -130,13 +131,42 @@ def _wordpress(password: str) -> str:
     return "$wp" + _bcrypt(base64.b64encode(digest).decode())
 
 
+def _phpass(password: str, kind: str = "H") -> str:
+    return str(phpass.using(ident=kind, rounds=8, salt=SALT[:8]).hash(password))
+
+
+def _md5(password: str) -> str:
+    return hashlib.md5(password.encode()).hexdigest()
+
+
+def _argon2(password: str, kind: str = "ID") -> str:
+    return str(argon2_hash.using(type=kind, memory_cost=1024, rounds=1, parallelism=1).hash(password))
+
+
+def _wrapped(password: str) -> str:
+    """As phpBB's `update_hashes` turns a hash of phpBB 3.0 into a better one, without knowing the password."""
+    old = _phpass(password)
+    setting, digest = old[3:12], old[12:]
+    new = _bcrypt(digest)
+    cost, salt, rest = new[4:6], new[7:29], new[29:]
+    return f"$H\\2y${setting}${cost}\\{salt}${rest}"
+
+
+# What somebody types, and what phpBB and WordPress hash of it.
+TYPED = """Tom & "Jerry" <3 it's a \\ <b>heron</b>"""
+ON_A_PAGE = "Tom &amp; &quot;Jerry&quot; &lt;3 it's a \\ &lt;b&gt;heron&lt;/b&gt;"
+SLASHED = r"""Tom & \"Jerry\" <3 it\'s a \\ <b>heron</b>"""
+
 OLD = {
-    "phpBB 3.0": phpass.using(ident="H", rounds=8, salt=SALT[:8]).hash(SENTENCE),
-    "WordPress before 6.8": phpass.using(ident="P", rounds=8, salt=SALT[:8]).hash(SENTENCE),
+    "phpBB 3.0": _phpass(SENTENCE),
+    "phpBB 3.0, made better later": _wrapped(SENTENCE),
+    "phpBB 2, made better twice": _wrapped(_md5(SENTENCE)),
+    "WordPress before 6.8": _phpass(SENTENCE, "P"),
+    "WordPress, written by hand": _md5(SENTENCE),
     "phpBB 3.1, $2y$": _bcrypt(SENTENCE),
     "an old PHP, $2a$": _bcrypt(SENTENCE, "$2a$"),
-    "phpBB 3.3, argon2id": argon2_hash.using(type="ID", memory_cost=1024, rounds=1, parallelism=1).hash(SENTENCE),
-    "phpBB 3.3, argon2i": argon2_hash.using(type="I", memory_cost=1024, rounds=1, parallelism=1).hash(SENTENCE),
+    "phpBB 3.3, argon2id": _argon2(SENTENCE),
+    "phpBB 3.3, argon2i": _argon2(SENTENCE, "I"),
     "WordPress 6.8": _wordpress(SENTENCE),
 }
 
@@ -169,7 +199,15 @@ async def test_who_comes_from_an_old_board_signs_in_and_is_kept_in_our_way(
         (_wordpress("  spaced  "), "spaced", True),  # WordPress trims, as PHP does
         (_wordpress("\u00a0spaced"), "\u00a0spaced", True),  # and PHP leaves other spaces alone
         (_wordpress("\u00a0spaced"), "spaced", False),
-        (phpass.using(ident="H", rounds=8, salt=SALT[:8]).hash(LONG), LONG, True),
+        (_phpass("spaced", "P"), " spaced ", True),
+        (_phpass("spaced"), " spaced ", False),
+        (_phpass(LONG), LONG, True),
+        (_phpass("Zoe\u0308"), "Zo\u00eb", False),  # phpBB brings letters into one form
+        (_phpass("Zo\u00eb"), "Zoe\u0308", True),
+        (_bcrypt("&amp;" * 15), "&" * 15 + "!", True),  # 72 bytes and more, once it is escaped
+        *((kind(ON_A_PAGE), TYPED, True) for kind in (_phpass, _wrapped, _bcrypt, _argon2, _md5)),
+        *((kind(TYPED), TYPED, False) for kind in (_phpass, _wrapped, _bcrypt, _argon2, _md5, _wordpress)),
+        *((kind(SLASHED), TYPED, True) for kind in (lambda text: _phpass(text, "P"), _wordpress, _md5)),
     ],
 )
 async def test_an_old_hash_is_read_as_the_old_board_read_it(kept: str, password: str, is_right: bool) -> None:
@@ -180,10 +218,47 @@ async def test_an_old_hash_is_read_as_the_old_board_read_it(kept: str, password:
         assert await passwords.check(password, renewed) == (True, None)
 
 
+BROKEN = [
+    "$wp",
+    "$wp$2y$10$bad",
+    "$2y$10$bad",
+    "$2y$10$" + "_" * 53,
+    "$P$Bbad",
+    "$H$9" + "_" * 30,
+    "$H\\2y$9abcdefgh$10\\bad$bad",
+    "$H\\2y$9abcdefgh$04\\" + "_" * 22 + "$" + "_" * 31,
+    "$argon2id$bad",
+    "$argon2id$v=19$m=1024,t=1,p=1$c29tZXNhbHQ$AAAAA",
+    "$argon2id$v=19$m=8,t=1,p=4$c29tZXNhbHQ$AAAA",
+    OURS + "ä$ö",
+]
+HOSTILE = [
+    "$2y$31$" + "a" * 53,
+    "$2y$13$" + "a" * 53,
+    "$wp$2y$31$" + "a" * 53,
+    "$H$S" + "a" * 30,  # 2 to the power of 30
+    "$P$F" + "a" * 30,
+    "$H\\2y$Sabcdefgh$10\\" + "a" * 22 + "$" + "a" * 31,
+    "$H\\2y$9abcdefgh$31\\" + "a" * 22 + "$" + "a" * 31,
+    "$argon2id$v=19$m=4194304,t=4,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+    "$argon2i$v=19$m=65536,t=1000000,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+]
+
+
+@pytest.mark.parametrize("kept", HOSTILE)
+async def test_a_hash_that_asks_for_too_much_work_is_refused_before_it_is_done(kept: str) -> None:
+    await passwords.check("wrong", None)  # the first time, it makes the hash that it compares with
+    took = []
+    for _ in range(3):
+        began = time.monotonic()
+        assert await passwords.check(SENTENCE, kept) == (False, None)
+        took.append(time.monotonic() - began)
+    assert min(took) < 0.1
+
+
 async def test_an_account_without_a_password_is_opened_by_none(house: House, guest: httpx.AsyncClient) -> None:
     await make.member(house, "heron")
-    broken = ["$wp", "$wp$2y$10$bad", "$2y$10$bad", "$P$Bbad", "$argon2id$bad"]
-    for kept in ("", "*", "!", "d41d8cd98f00b204e9800998ecf8427e", *broken):
+    for kept in ("", "*", "!", "d41d8cd98f00b204e9800998ecf8427e", *BROKEN, *HOSTILE):
         await _keep(house, kept)
         for password in (SENTENCE, kept):
             answer = await guest.post(f"{API}/sessions", json=make.signing_in("heron", password))
@@ -193,7 +268,35 @@ async def test_an_account_without_a_password_is_opened_by_none(house: House, gue
 # Nothing tells whether there is an account.
 
 
-@pytest.mark.parametrize("kept", [None, "", "*", "$P$Bbad", OLD["phpBB 3.0"], OLD["WordPress before 6.8"]])
+KINDS = [None, "", "*", *OLD.values()]
+
+
+@pytest.mark.parametrize("kept", KINDS)
+async def test_a_wrong_password_is_told_after_the_same_time_wherever_the_account_came_from(
+    monkeypatch: pytest.MonkeyPatch, kept: str | None
+) -> None:
+    monkeypatch.setattr(passwords, "FAILED_AFTER", 0.3)
+    await passwords.check(SENTENCE, _argon2(SENTENCE))  # warm
+    began = time.monotonic()
+    assert await passwords.check("wrong", kept) == (False, None)
+    assert 0.3 <= time.monotonic() - began < 0.5
+
+
+async def test_who_waits_to_be_told_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = await passwords.hash_new(SENTENCE, about=(), pointer="#/password")
+    monkeypatch.setattr(passwords, "FAILED_AFTER", 60)
+    async with asyncio.timeout(30):
+        told = asyncio.create_task(passwords.check("wrong", ours))
+        await asyncio.sleep(0)
+        assert await passwords.check(SENTENCE, ours) == (True, None)
+        assert not told.done()
+        told.cancel()
+
+
+QUICK = ("phpBB 3.0", "WordPress before 6.8", "WordPress, written by hand")
+
+
+@pytest.mark.parametrize("kept", [None, "", "*", "$P$Bbad", *(OLD[board] for board in QUICK)])
 async def test_a_wrong_password_costs_as_much_work_where_there_is_no_account(
     monkeypatch: pytest.MonkeyPatch, kept: str | None
 ) -> None:
