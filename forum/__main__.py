@@ -18,8 +18,9 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
+from sqlalchemy import NullPool, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
@@ -293,6 +294,7 @@ def _database(settings: Settings) -> Iterator[str]:
 def _first_steps(url: str) -> None:
     """Migrate, and give a forum without rules those of the house."""
     try:
+        _refuse_old_server(url)
         database.migrate(url)
     except OSError as error:
         _fail(f"{UNREACHED}: {error}.")
@@ -301,6 +303,15 @@ def _first_steps(url: str) -> None:
             _fail(f"{UNREACHED}: {error.orig}.")
         raise
     _with_session(url, rules.adopt_house_rules)
+
+
+def _refuse_old_server(url: str) -> None:
+    async def ask() -> int:
+        async with create_async_engine(url, poolclass=NullPool).connect() as connection:
+            return int(await connection.scalar(text("SHOW server_version_num"))) // 10_000
+
+    if (major := asyncio.run(ask())) < embedded.OLDEST_MAJOR:
+        _fail(f"The forum needs PostgreSQL {embedded.OLDEST_MAJOR} or newer, and FORUM_DATABASE_URL names a {major}.")
 
 
 def _on_forum(act: Callable[[AsyncSession, datetime], Awaitable[Result]]) -> Result:

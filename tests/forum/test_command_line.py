@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlmodel import col
 
-from forum import __main__, audit, boards, logs, members
+from forum import __main__, audit, boards, database, embedded, logs, members
 from forum.advisers import Adviser
 from forum.database import Database
 from forum.settings import Settings
@@ -326,6 +326,24 @@ def test_a_database_that_is_not_there_is_told_in_a_sentence(
 ) -> None:
     monkeypatch.setenv("FORUM_DATABASE_URL", database_url.replace("/test_", "/gone_"))
     _refused(forum("audit", "verify"), "does not exist")
+
+
+def test_a_postgresql_that_is_too_old_is_told_in_a_sentence_before_anything_is_done(
+    forum: Forum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "OLDEST_MAJOR", 99)
+    monkeypatch.setattr(database, "migrate", lambda *_: pytest.fail("It was migrated."))
+    commands = [
+        "serve",
+        "demo",
+        "worker",
+        "migrate",
+        "audit verify",
+        "admin grant suzie moderator",
+        "admin board court",
+    ]
+    for command in commands:
+        _refused(forum(*command.split()), "The forum needs PostgreSQL 99 or newer, and FORUM_DATABASE_URL names a ")
 
 
 def test_every_command_says_what_it_does(forum: Forum) -> None:
