@@ -1,6 +1,7 @@
 """Logs without personal data: lines of JSON, or of colour where a person reads them."""
 
 import logging
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -9,6 +10,11 @@ import structlog
 
 # Uvicorn logs an exception's message and values; `api/problems.py` logs the same failure without them.
 _REPEATED = "Exception in ASGI application"
+
+# By where they are, not by what libraries look like: some make functions while they run, in files that have no name,
+# and an installed forum lies among the libraries.
+_HOUSE = Path(__file__).parents[1]
+_OURS = tuple(f"{_HOUSE / package}{os.sep}" for package in ("forum", "moderation"))
 
 
 def configure(level: str) -> None:
@@ -42,5 +48,5 @@ def configure(level: str) -> None:
 
 def frames(error: BaseException) -> list[str]:
     """Where in the project an error came from, innermost last, without what it said: messages hold people's words."""
-    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
-    return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in ours]
+    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(_OURS)]
+    return [f"{Path(frame.filename).relative_to(_HOUSE)}:{frame.lineno} {frame.name}" for frame in ours]
