@@ -14,5 +14,5 @@ async def test_only_our_own_places_are_told_and_no_words() -> None:
         async with nowhere.work() as session:
             await members.by_handle(session, "wilhelmina")
     told = logs.frames(failed.value)
-    assert [place.partition(":")[0] for place in told] == ["forum/members.py", "forum/database.py"]
+    assert [place.partition(":")[0] for place in told] == ["forum/members/accounts.py", "forum/database.py"]
     assert [place.partition(" ")[2] for place in told] == ["by_handle", "_connected"]

@@ -1,0 +1,39 @@
+"""Who somebody is: members under their pseudonyms, where they stand, and the roles they were given."""
+
+from forum.members.accounts import Account, account_of, by_handle, hold, profiles, public_cards
+from forum.members.joining import Newcomer, join, newcomer, rename
+from forum.members.roles import grant, has_a_role, is_staff, revoke
+from forum.members.standing import lift, sanction, standing_at, standing_of
+from forum.members.tables import Member, Role, RoleGrant, RulesEdition, Sanction, Standing
+from forum.members.viewer import GUEST, Viewer, viewer_of, viewers
+
+__all__ = [
+    "GUEST",
+    "Account",
+    "Member",
+    "Newcomer",
+    "Role",
+    "RoleGrant",
+    "RulesEdition",
+    "Sanction",
+    "Standing",
+    "Viewer",
+    "account_of",
+    "by_handle",
+    "grant",
+    "has_a_role",
+    "hold",
+    "is_staff",
+    "join",
+    "lift",
+    "newcomer",
+    "profiles",
+    "public_cards",
+    "rename",
+    "revoke",
+    "sanction",
+    "standing_at",
+    "standing_of",
+    "viewer_of",
+    "viewers",
+]

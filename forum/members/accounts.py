@@ -1,0 +1,66 @@
+"""Members as others find them, and as they find themselves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum import names
+from forum.database import Query, query
+from forum.errors import NotFound
+from forum.members.standing import standing_of
+from forum.members.tables import Member, Standing
+from forum.members.viewer import viewers
+
+
+@dataclass(frozen=True)
+class Account:
+    """A member's own row, held until the commit, and where they stand while it changes."""
+
+    member: Member
+    standing: Standing
+
+
+def public_cards(handles: Sequence[str]) -> Query:
+    """What everybody may know of these members (handles in their normal form): those who exist and have not left."""
+    return (
+        query(
+            col(Member.id),
+            col(Member.handle),
+            col(Member.name),
+            col(Member.title),
+            col(Member.joined_at),
+        )
+        .where(col(Member.handle).in_(handles))
+        .order_by(col(Member.handle))
+    )
+
+
+def profiles() -> Query:
+    """One row a member with what only they may read of themselves; add a condition on Member."""
+    return viewers().add_columns(col(Member.email), col(Member.email_verified_at), col(Member.rules_version))
+
+
+async def by_handle(session: AsyncSession, handle: str) -> Member:
+    """The member with this handle; NotFound when there is none."""
+    found = await session.execute(select(Member).where(col(Member.handle) == names.folded(handle)))
+    member = found.scalar_one_or_none()
+    if member is None:
+        raise NotFound(f"There is no member called {handle}.")
+    return member
+
+
+async def account_of(session: AsyncSession, member_id: UUID, now: datetime) -> Account:
+    """The account of a member who is about to change it."""
+    return Account(await hold(session, member_id), await standing_of(session, member_id, now))
+
+
+async def hold(session: AsyncSession, member_id: UUID) -> Member:
+    """A member's own row, held until the commit."""
+    # Only against other changes of it: what they write meanwhile points to the row, and must not wait.
+    found = select(Member).where(col(Member.id) == member_id).with_for_update(key_share=True)
+    return (await session.execute(found.execution_options(populate_existing=True))).scalar_one()

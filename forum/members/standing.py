@@ -1,0 +1,45 @@
+"""Where a member stands: the gravest measure that holds at a moment."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, case, delete, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum.members.tables import Member, Sanction, Standing
+
+
+def standing_at(moment: Any) -> ColumnElement[str]:
+    """The standing of Member at a moment: the gravest that holds then. Expiry is this comparison and nothing else."""
+    grave = {standing: place for place, standing in enumerate(Standing)}
+    holds = or_(col(Sanction.until).is_(None), col(Sanction.until) > moment)
+    gravest = (
+        select(col(Sanction.standing))
+        .where(col(Sanction.member_id) == col(Member.id), holds)
+        .order_by(case(grave, value=col(Sanction.standing)).desc())
+        .limit(1)
+    )
+    return func.coalesce(gravest.scalar_subquery(), Standing.ACTIVE.value)
+
+
+async def standing_of(session: AsyncSession, member_id: UUID, now: datetime) -> Standing:
+    """Where a member stands at `now`."""
+    found = await session.execute(select(standing_at(now)).where(col(Member.id) == member_id))
+    return Standing(found.scalar_one())
+
+
+async def sanction(
+    session: AsyncSession, member_id: UUID, standing: Standing, now: datetime, until: datetime | None
+) -> Sanction:
+    """Give a member a standing until it runs out, or for good; moderation decides, and keeps the reasons."""
+    given = Sanction(member_id=member_id, standing=standing, since=now, until=until)
+    session.add(given)
+    await session.flush()
+    return given
+
+
+async def lift(session: AsyncSession, sanction_id: UUID) -> None:
+    """Take a standing back, as if it had never been given."""
+    await session.execute(delete(Sanction).where(col(Sanction.id) == sanction_id))

@@ -1,0 +1,93 @@
+"""What is kept of members: themselves, the roles they were given, and what moderation laid on them."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from forum.database import Moment, new_id
+
+
+class Role(StrEnum):
+    """What somebody may be beyond a member."""
+
+    ADVISER = "adviser"
+    MODERATOR = "moderator"
+    SAFEGUARDING_LEAD = "safeguarding_lead"
+    ADMINISTRATOR = "administrator"
+
+
+class Standing(StrEnum):
+    """Where a member stands with the house."""
+
+    ACTIVE = "active"
+    SILENCED = "silenced"
+    SUSPENDED = "suspended"
+    BANNED = "banned"
+
+
+class RulesEdition(SQLModel, table=True):
+    """A version of the house rules that a member can accept; what they say is moderation's to know."""
+
+    __tablename__ = "rules_edition"
+
+    version: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    since: datetime = Field(sa_type=Moment)
+
+
+class Member(SQLModel, table=True):
+    """A person behind a pseudonym."""
+
+    __table_args__ = (
+        UniqueConstraint("handle", name="uq_member_handle"),
+        UniqueConstraint("skeleton", name="uq_member_skeleton"),
+        Index("ix_member_email", text("lower(email)")),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    handle: str
+    skeleton: str = Field(description="What the handle looks like: no two members look alike")
+    name: str
+    name_skeleton: str = Field(index=True)
+    title: str | None = None
+    email: str
+    email_verified_at: datetime | None = Field(default=None, sa_type=Moment)
+    password_hash: str
+    staff_password: bool = Field(default=False, description="Whether the password is as long as staff's must be")
+    rules_version: int | None = Field(default=None, foreign_key="rules_edition.version")
+    joined_at: datetime = Field(sa_type=Moment)
+
+
+class Sanction(SQLModel, table=True):
+    """A standing that moderation gave a member, until it runs out or is lifted; the gravest one counts."""
+
+    __table_args__ = (
+        CheckConstraint("standing IN ('silenced', 'suspended', 'banned')", name="standing"),
+        CheckConstraint("until > since", name="until"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    member_id: UUID = Field(foreign_key="member.id", ondelete="CASCADE", index=True)
+    standing: str
+    since: datetime = Field(sa_type=Moment)
+    until: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class RoleGrant(SQLModel, table=True):
+    """A role that a member has; a moderator's may be for one board only."""
+
+    __tablename__ = "role_grant"
+    __table_args__ = (
+        UniqueConstraint("member_id", "role", "board_id", postgresql_nulls_not_distinct=True),
+        CheckConstraint(f"role IN ({', '.join(repr(str(r)) for r in Role)})", name="role"),
+        CheckConstraint("board_id IS NULL OR role = 'moderator'", name="board_only_for_moderators"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    member_id: UUID = Field(foreign_key="member.id", ondelete="CASCADE", index=True)
+    role: str
+    board_id: int | None = Field(default=None, foreign_key="board.id", ondelete="CASCADE")
+    given_by: UUID | None = Field(default=None, foreign_key="member.id", ondelete="SET NULL")
+    given_at: datetime = Field(sa_type=Moment)
