@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum import audit, members
-from forum.database import Moment, Query, query
+from forum.database import Moment, Prepared, query
 from forum.errors import Conflict
 from forum.members import Member, Role
 
@@ -33,20 +33,19 @@ class Badge:
     organisation: str
 
 
-def current() -> Query:
-    """The advisers of today, by name."""
-    return (
-        query(Member.handle, Member.name, Adviser.title, Adviser.organisation, Adviser.since)
-        .join(Member, col(Member.id) == col(Adviser.member_id))
-        .order_by(col(Member.name), col(Member.id))
-    )
+# The advisers of today, by name.
+CURRENT = Prepared(
+    query(Member.handle, Member.name, Adviser.title, Adviser.organisation, Adviser.since)
+    .join(Member, col(Member.id) == col(Adviser.member_id))
+    .order_by(col(Member.name), col(Member.id))
+)
 
-
-def with_badges(cards: Query) -> Query:
-    """The same members, with the title and organisation of those who are advisers."""
-    return cards.add_columns(
-        col(Adviser.title).label("adviser_title"), col(Adviser.organisation).label("adviser_organisation")
-    ).outerjoin(Adviser, col(Adviser.member_id) == col(Member.id))
+# The public cards of the members `handles`, with the title and organisation of those who are advisers.
+CARDS = Prepared(
+    members.public_cards()
+    .add_columns(col(Adviser.title).label("adviser_title"), col(Adviser.organisation).label("adviser_organisation"))
+    .outerjoin(Adviser, col(Adviser.member_id) == col(Member.id))
+)
 
 
 async def appoint(

@@ -11,9 +11,13 @@ from sqlalchemy import (
     CheckConstraint,
     ColumnElement,
     Identity,
+    Integer,
     Text,
     UniqueConstraint,
+    any_,
+    bindparam,
     false,
+    literal,
     or_,
     select,
     true,
@@ -24,9 +28,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum import audit, markup
-from forum.database import Moment, Query, columns
+from forum.database import Moment, Prepared, Reader, columns
 from forum.errors import Conflict, Invalid, NotFound
-from forum.members import Role, Viewer
+from forum.members import AUDIENCES as VIEWERS_AUDIENCES
+from forum.members import MODERATED_BOARDS, MODERATES_EVERYWHERE, Role, Viewer
 
 AUDIENCES = ("everyone", "member", *Role)
 SLUG = re.compile(r"^[a-z0-9]+(-[a-z0-9]+)*$")
@@ -91,25 +96,38 @@ class BoardPlan:
 # Predicates
 
 
-def readable_by(viewer: Viewer) -> ColumnElement[bool]:
-    """The condition that the viewer may know of the board at all."""
-    listed = col(Board.readers).op("&&")(list(viewer.audiences))
-    return or_(listed, col(Board.id).in_(viewer.moderated_boards)) if viewer.moderated_boards else listed
+def _moderated(everywhere: ColumnElement[bool], these: ColumnElement[Any]) -> ColumnElement[bool]:
+    return or_(everywhere, col(Board.id) == any_(these))
+
+
+# The board is one that the viewer moderates.
+MODERATED = _moderated(MODERATES_EVERYWHERE, MODERATED_BOARDS)
+
+# The viewer may know of the board at all.
+READABLE = or_(col(Board.readers).op("&&")(VIEWERS_AUDIENCES), col(Board.id) == any_(MODERATED_BOARDS))
 
 
 def moderated_by(viewer: Viewer) -> ColumnElement[bool]:
-    """The condition that the viewer moderates the board."""
-    if Role.MODERATOR in viewer.roles:
-        return true()
-    return col(Board.id).in_(viewer.moderated_boards) if viewer.moderated_boards else false()
+    """`MODERATED`, for a statement that is built for this viewer alone."""
+    everywhere = true() if Role.MODERATOR in viewer.roles else false()
+    return _moderated(everywhere, literal(sorted(viewer.moderated_boards), ARRAY(Integer)))
 
 
 # Queries
 
+_SEEN = select(*columns(Board)).where(READABLE)
 
-def readable(viewer: Viewer) -> Query:
-    """The boards that exist for this viewer, in their order."""
-    return select(*columns(Board)).where(readable_by(viewer)).order_by(col(Board.position), col(Board.id))
+# The boards that exist for the viewer, in their order.
+SEEN = Prepared(_SEEN.order_by(col(Board.position), col(Board.id)))
+_ONE = Prepared(_SEEN.where(col(Board.slug) == bindparam("slug", type_=Text())))
+
+
+async def one(reader: Reader, viewer: Viewer, slug: str) -> Any:
+    """A board; NotFound when it does not exist for the viewer."""
+    row = await reader.row(_ONE, **viewer.sight, slug=slug)
+    if row is None:
+        raise NotFound("There is no such board.")
+    return row
 
 
 async def find(session: AsyncSession, slug: str) -> Board | None:

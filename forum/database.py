@@ -1,5 +1,8 @@
 """The database: two engines, one unit of work, and the few things that every table shares."""
 
+import asyncio
+import json
+from collections import namedtuple
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -12,10 +15,12 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, DateTime, Row, Select, select, text
+from sqlalchemy import Column, DateTime, Executable, Row, Select, select, text
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi as driver
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
 from uuid_utils.compat import uuid7
@@ -35,6 +40,16 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 # SQLSTATEs that say "not you, not now": deadlock, serialisation, lock or statement timeout, a server
 # that is starting, stopping or full (PostgreSQL, appendix A).
 PASSING = {"40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "53300"}
+
+PATIENCE = 10  # seconds to wait for a connection
+
+# Compiling a plan to machine code takes longer than any of our statements.
+SERVER_SETTINGS = {"jit": "off", "application_name": "forum"}
+# Planning a page anew takes three times as long as reading it, and every reader's plan is the same. Nothing that must
+# survive a power cut is written outside a transaction: only throttles are.
+READER_SETTINGS = {**SERVER_SETTINGS, "plan_cache_mode": "force_generic_plan", "synchronous_commit": "off"}
+
+_DIALECT = dialect()  # type: ignore[no-untyped-call]
 
 
 class Moment(TypeDecorator[datetime]):
@@ -79,30 +94,97 @@ def broken_constraint(error: IntegrityError) -> str | None:
     return getattr(getattr(error.orig, "__cause__", None), "constraint_name", None)
 
 
-class Reader:
-    """Reads outside any transaction: each statement sees what is committed at that moment.
+class Prepared:
+    """A statement that is built and compiled once, and each time only given its values, which `bindparam` names.
 
-    A statement that fails for a passing reason is sent once more: a migration in another process
-    makes every prepared statement fail exactly once.
+    Building a select of twenty columns and compiling it takes several times as long as PostgreSQL takes to answer.
     """
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
+    def __init__(self, query: Executable, shape: type[Any] | None = None) -> None:
+        self.query = query  # the same, for a unit of work
+        compiled = query.compile(dialect=_DIALECT)  # type: ignore[attr-defined]
+        self.sql = str(compiled)
+        self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        self._names: Sequence[str] = compiled.positiontup or ()
+        self._shape = shape
 
-    async def rows(self, query: Query) -> Sequence[Record]:
+    def arguments(self, values: dict[str, Any]) -> list[Any]:
+        """What `sql` asks for, in its order, from values by name; KeyError when one is missing."""
+        return [self._fixed[name] if name in self._fixed else values[name] for name in self._names]
+
+    def shaped(self, records: Sequence[asyncpg.Record]) -> Sequence[Any]:
+        """The rows of an answer as named tuples: of the class that was given, else of one made of the columns."""
+        if records and self._shape is None:
+            self._shape = namedtuple("Line", records[0].keys(), rename=True)  # type: ignore[misc]
+        return [self._shape._make(record) for record in records] if self._shape else []
+
+
+class Reader:
+    """Prepared statements, straight over the driver and outside any transaction: each sees what is committed.
+
+    One that fails for a passing reason is sent once more. (Throttles count through it too: they must outlive a
+    transaction that is rolled back, and may be lost with the power.)
+    """
+
+    def __init__(self, engine: AsyncEngine, size: int) -> None:
+        _, self._where = engine.dialect.create_connect_args(engine.url)
+        self._size = size
+        self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
+
+    async def rows(self, statement: Prepared, **values: Any) -> Sequence[Any]:
         """Every row of the answer."""
+        arguments = statement.arguments(values)
         try:
-            return (await self._connection.execute(query)).all()
+            return statement.shaped(await self._sent(statement.sql, arguments))
         except DBAPIError as error:
             if not is_passing(error):
                 raise
-        await self._connection.rollback()  # where the connection was lost, this is how another is had
-        return (await self._connection.execute(query)).all()
+        return statement.shaped(await self._sent(statement.sql, arguments))
 
-    async def row(self, query: Query) -> Record | None:
+    async def row(self, statement: Prepared, **values: Any) -> Any:
         """The first row, or None."""
-        rows = await self.rows(query)
+        rows = await self.rows(statement, **values)
         return rows[0] if rows else None
+
+    async def close(self) -> None:
+        """Give every connection back to the server."""
+        if self._pool:
+            await self._pool.close()
+
+    async def _sent(self, sql: str, arguments: Sequence[Any]) -> Sequence[asyncpg.Record]:
+        try:
+            pool = self._pool or await self._opened()
+            async with asyncio.timeout(PATIENCE), pool.acquire() as connection:
+                records: Sequence[asyncpg.Record] = await connection.fetch(sql, *arguments)
+        except TimeoutError as error:
+            raise PoolTimeoutError("No connection was free.") from error
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            lost = not isinstance(error, asyncpg.PostgresError)
+            raise DBAPIError(None, None, error, hide_parameters=True, connection_invalidated=lost) from error
+        return records
+
+    async def _opened(self) -> asyncpg.Pool:
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    **self._where,
+                    min_size=0,
+                    max_size=self._size,
+                    timeout=PATIENCE,
+                    server_settings=READER_SETTINGS,
+                    init=_read_json,
+                    reset=_leave_as_it_is,
+                )
+            return self._pool
+
+
+async def _read_json(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+
+
+async def _leave_as_it_is(_connection: asyncpg.Connection) -> None:
+    """Single statements leave nothing behind on a connection; asyncpg would ask the server to clear it each time."""
 
 
 def alembic_config(url: str) -> Config:
@@ -141,22 +223,19 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.transactions = self._engine(url, pool_size)
-        # Nothing that must survive a power cut is written outside a transaction: only throttles are.
-        self.autocommit = self._engine(
-            url, pool_size, isolation_level="AUTOCOMMIT", settings={"synchronous_commit": "off"}
-        )
+        self.reader = Reader(self.transactions, pool_size)
+        # For the worker, which listens on one connection.
+        self.autocommit = self._engine(url, pool_size, isolation_level="AUTOCOMMIT")
 
     @staticmethod
-    def _engine(url: str, pool_size: int, settings: dict[str, str] | None = None, **options: Any) -> AsyncEngine:
-        # Compiling a plan to machine code takes longer than any of our statements.
-        server_settings = {"jit": "off", "application_name": "forum", **(settings or {})}
+    def _engine(url: str, pool_size: int, **options: Any) -> AsyncEngine:
         return create_async_engine(
             url,
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=10,
+            pool_timeout=PATIENCE,
             hide_parameters=True,  # in errors and logs: they are people's words
-            connect_args={"server_settings": server_settings, "timeout": 10, "async_creator_fn": _connected},
+            connect_args={"server_settings": SERVER_SETTINGS, "timeout": PATIENCE, "async_creator_fn": _connected},
             **options,
         )
 
@@ -166,22 +245,19 @@ class Database:
         async with AsyncSession(self.transactions, expire_on_commit=False) as session, session.begin():
             yield session
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Reader]:
-        """A connection to read from, without a transaction."""
-        async with self.autocommit.connect() as connection:
-            yield Reader(connection)
-
     async def is_ready(self) -> bool:
         """Whether the server answers and every migration that this program knows has run."""
         try:
-            async with self.autocommit.connect() as connection:
-                done = await connection.scalar(text("SELECT version_num FROM alembic_version"))
-        except (SQLAlchemyError, OSError):
+            [row] = await self.reader.rows(_DONE)
+        except (DBAPIError, PoolTimeoutError):
             return False
-        return bool(done == newest_migration())
+        return bool(row.version_num == newest_migration())
 
     async def close(self) -> None:
         """Give every connection back to the server."""
+        await self.reader.close()
         await self.transactions.dispose()
         await self.autocommit.dispose()
+
+
+_DONE = Prepared(text("SELECT version_num FROM alembic_version"))

@@ -6,18 +6,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     ColumnElement,
     ForeignKeyConstraint,
     Identity,
     Index,
+    Integer,
     UniqueConstraint,
+    Uuid,
     and_,
+    any_,
+    bindparam,
     case,
     distinct,
     exists,
@@ -41,10 +46,10 @@ from sqlmodel import Field, SQLModel, col
 from forum import audit, boards, markup, members, threads
 from forum.advisers import Adviser, Badge
 from forum.boards import Board
-from forum.database import Moment, Query, Record, columns, query
+from forum.database import Moment, Prepared, Query, Reader, Record, columns, query
 from forum.errors import Conflict, Invalid, NotFound, Stale
 from forum.gate import Gate, Submission, Verdict
-from forum.members import Member, Role, Viewer
+from forum.members import VIEWER_ID, Member, Role, Viewer
 from forum.members import Standing as MemberStanding
 from forum.threads import Thread
 
@@ -198,8 +203,7 @@ class PostPlace(ThreadPlace):
     post: Post
 
 
-@dataclass(frozen=True, slots=True)
-class SeenPost:
+class SeenPost(NamedTuple):
     """A post as a reader sees it; of a removed or withdrawn one, no words."""
 
     id: int
@@ -221,31 +225,29 @@ class SeenPost:
     notice: dict[str, Any] | None
     created_at: datetime
     edited_at: datetime | None
+    last_number: int  # of its thread
+    indexable: bool  # whether search engines may keep it: its board says
 
 
 # Predicates
 
 
-def visible_to(viewer: Viewer) -> ColumnElement[bool]:
-    """The condition, on Post joined with Thread and Board, that the post exists for the viewer.
-
-    Every read of posts carries it. A removed or withdrawn post exists as a tombstone; a held one for its
-    author and the board's moderators.
-    """
-    seen: ColumnElement[bool] = col(Post.visibility) != Visibility.HELD
-    if viewer.id is not None:
-        seen = or_(seen, col(Post.author_id) == viewer.id, boards.moderated_by(viewer))
-    return and_(threads.visible_to(viewer), seen)
+# The post, joined with its thread and board, exists for the viewer: every read of posts carries it. A removed or
+# withdrawn post exists as a tombstone; a held one for its author and the board's moderators.
+VISIBLE = and_(
+    threads.VISIBLE,
+    or_(col(Post.visibility) != Visibility.HELD, col(Post.author_id) == VIEWER_ID, boards.MODERATED),
+)
 
 
 def _words(column: Any, name: str) -> ColumnElement[Any]:
     """A column of words, empty in a tombstone."""
-    return case((col(Post.visibility).in_(SHOWN), column)).label(name)
+    return case(*((col(Post.visibility) == visibility, column) for visibility in SHOWN)).label(name)
 
 
 # Queries
 
-# Built once: building a select of twenty columns costs more than sending it.
+# In the order of SeenPost.
 _SEEN = (
     query(
         col(Post.id),
@@ -267,44 +269,65 @@ _SEEN = (
         col(Post.notice),
         col(Post.created_at),
         col(Post.edited_at),
+        col(Thread.last_number),
+        col(Board.indexable),
     )
     .join(Thread, col(Thread.id) == col(Post.thread_id))
     .join(Board, col(Board.id) == col(Thread.board_id))
     .join(Member, col(Member.id) == col(Post.author_id))
+    .where(VISIBLE)
+)
+_IN_THREAD = _SEEN.where(col(Post.thread_id) == bindparam("thread_id", type_=BigInteger())).order_by(col(Post.number))
+_FIRST, _LAST = bindparam("first", type_=Integer()), bindparam("last", type_=Integer())
+
+_ONE = Prepared(_SEEN.where(col(Post.id) == bindparam("post_id", type_=BigInteger())), SeenPost)
+_NUMBERED = Prepared(_IN_THREAD.where(col(Post.number).between(_FIRST, _LAST)), SeenPost)
+_LIMIT = bindparam("limit", type_=Integer())
+_BY_ADVISERS = Prepared(
+    _IN_THREAD.where(col(Post.number) >= _FIRST, col(Post.voice) == Voice.ADVISER).limit(_LIMIT), SeenPost
+)
+
+# How many visible posts each of the members `member_ids` wrote on boards that exist for the viewer.
+WRITTEN = Prepared(
+    query(col(Post.author_id), func.count().label("posts"))
+    .join(Thread, col(Thread.id) == col(Post.thread_id))
+    .join(Board, col(Board.id) == col(Thread.board_id))
+    .where(
+        col(Post.author_id) == any_(bindparam("member_ids", type_=ARRAY(Uuid()))),
+        col(Post.visibility) == Visibility.VISIBLE,
+        threads.VISIBLE,
+    )
+    .group_by(col(Post.author_id))
 )
 
 
-def visible(viewer: Viewer) -> Query:
-    """One row a post that exists for the viewer, in the columns of SeenPost."""
-    return _SEEN.where(visible_to(viewer))
+async def one(reader: Reader, viewer: Viewer, post_id: int) -> SeenPost:
+    """A post; NotFound when it does not exist for the viewer."""
+    return _found(await reader.row(_ONE, **viewer.sight, post_id=post_id))
 
 
-def numbered(viewer: Viewer, thread_id: int, first: int, limit: int) -> Query:
+async def in_transaction(session: AsyncSession, viewer: Viewer, post_id: int) -> SeenPost:
+    """The same, as the post stands in this transaction."""
+    values = {**viewer.sight, "post_id": post_id}
+    return _found((await session.execute(_ONE.query, values)).one_or_none())
+
+
+def _found(row: Any) -> SeenPost:
+    if row is None:
+        raise NotFound("There is no such post.")
+    return SeenPost._make(row)
+
+
+async def numbered(reader: Reader, viewer: Viewer, thread_id: int, first: int, limit: int) -> Sequence[SeenPost]:
     """The posts of a thread whose numbers are `first` to `first + limit - 1`: fewer where numbers are not seen."""
-    span = col(Post.number).between(min(first, NUMBER_MAX), min(first + limit - 1, NUMBER_MAX))
-    return visible(viewer).where(col(Post.thread_id) == thread_id, span).order_by(col(Post.number))
+    span = {"first": min(first, NUMBER_MAX), "last": min(first + limit - 1, NUMBER_MAX)}
+    return await reader.rows(_NUMBERED, **viewer.sight, thread_id=thread_id, **span)
 
 
-def by_advisers(viewer: Viewer, thread_id: int, first: int, limit: int) -> Query:
+async def by_advisers(reader: Reader, viewer: Viewer, thread_id: int, first: int, limit: int) -> Sequence[SeenPost]:
     """The first `limit` posts of advisers in a thread from number `first` on."""
-    onward = col(Post.number) >= min(first, NUMBER_MAX)
-    theirs = (col(Post.thread_id) == thread_id, onward, col(Post.voice) == Voice.ADVISER)
-    return visible(viewer).where(*theirs).order_by(col(Post.number)).limit(limit)
-
-
-def written_by(viewer: Viewer, member_ids: Sequence[UUID]) -> Query:
-    """How many visible posts each of these members wrote on boards that exist for the viewer."""
-    return (
-        query(col(Post.author_id), func.count().label("posts"))
-        .join(Thread, col(Thread.id) == col(Post.thread_id))
-        .join(Board, col(Board.id) == col(Thread.board_id))
-        .where(
-            col(Post.author_id).in_(member_ids),
-            col(Post.visibility) == Visibility.VISIBLE,
-            threads.visible_to(viewer),
-        )
-        .group_by(col(Post.author_id))
-    )
+    begin = {"first": min(first, NUMBER_MAX), "limit": limit}
+    return await reader.rows(_BY_ADVISERS, **viewer.sight, thread_id=thread_id, **begin)
 
 
 def revisions(post_id: int) -> Query:
@@ -341,8 +364,8 @@ async def sealed_revision(session: AsyncSession, moderator: Viewer, post_id: int
 
 async def place_on_board(session: AsyncSession, viewer: Viewer, slug: str, draft: Draft, now: datetime) -> Place:
     """Where a new thread would begin; NotFound when the board does not exist for the viewer."""
-    query = _places(viewer, draft, null(), now).where(col(Board.slug) == slug, boards.readable_by(viewer))
-    return Place(**_facts(await _only(session, query, "board")))
+    query = _places(viewer, draft, null(), now).where(col(Board.slug) == slug, boards.READABLE)
+    return Place(**_facts(await _only(session, viewer, query, "board")))
 
 
 async def place_in_thread(
@@ -353,9 +376,9 @@ async def place_in_thread(
         _places(viewer, draft, col(Thread.id), now)
         .add_columns(Thread)
         .join(Thread, col(Thread.board_id) == col(Board.id))
-        .where(col(Thread.id) == thread_id, threads.visible_to(viewer))
+        .where(col(Thread.id) == thread_id, threads.VISIBLE)
     )
-    row = await _only(session, query, "thread")
+    row = await _only(session, viewer, query, "thread")
     return ThreadPlace(**_facts(row), thread=row.Thread)
 
 
@@ -366,9 +389,9 @@ async def place_of_post(session: AsyncSession, viewer: Viewer, post_id: int, dra
         .add_columns(Thread, Post)
         .join(Thread, col(Thread.board_id) == col(Board.id))
         .join(Post, col(Post.thread_id) == col(Thread.id))
-        .where(col(Post.id) == post_id, visible_to(viewer))
+        .where(col(Post.id) == post_id, VISIBLE)
     )
-    row = await _only(session, query, "post")
+    row = await _only(session, viewer, query, "post")
     return PostPlace(**_facts(row), thread=row.Thread, post=row.Post)
 
 
@@ -638,6 +661,8 @@ async def _append(
         author_title=viewer.title,
         edited_at=None,
         notice=None,
+        last_number=number,
+        indexable=place.board.indexable,
         **said,
     )
 
@@ -794,8 +819,8 @@ def _known(row: Record) -> markup.Known:
     return markup.Known(row.members_known or {}, quotes)
 
 
-async def _only(session: AsyncSession, query: Query, what: str) -> Record:
-    row = (await session.execute(query)).one_or_none()
+async def _only(session: AsyncSession, viewer: Viewer, query: Query, what: str) -> Record:
+    row = (await session.execute(query, viewer.sight)).one_or_none()
     if row is None:
         raise NotFound(f"There is no such {what}.")
     return row

@@ -10,12 +10,12 @@ from enum import StrEnum
 from uuid import UUID
 
 from limits import RateLimitItem
-from sqlalchemy import CheckConstraint, UniqueConstraint, delete, func, update
+from sqlalchemy import CheckConstraint, LargeBinary, Text, UniqueConstraint, Uuid, bindparam, delete, func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum import members, names, passwords, throttle
-from forum.database import Database, Moment, Query, Reader, new_id, query
+from forum.database import Database, Moment, Prepared, Query, Reader, new_id, query
 from forum.errors import Invalid, NotFound, NotSignedIn
 from forum.members import Member, Viewer
 
@@ -95,6 +95,35 @@ def mine(viewer: Viewer, now: datetime) -> Query:
     )
 
 
+_LOGIN, _NOW = bindparam("login", type_=Text()), bindparam("now", type_=Moment())
+_CLAIMED = query(Member.id, Member.password_hash).limit(1)
+
+# The member behind a handle or an e-mail address in its normal form: of several who claim an address, the one who
+# verified it, else the first.
+_BY_HANDLE = Prepared(_CLAIMED.where(col(Member.handle) == _LOGIN))
+_BY_ADDRESS = Prepared(
+    _CLAIMED.where(func.lower(col(Member.email)) == _LOGIN).order_by(
+        col(Member.email_verified_at).nulls_last(), col(Member.joined_at)
+    )
+)
+# The device `device_digest`, if its owner signed in from it before.
+_THEIRS = query(Device.token_digest).where(
+    col(Device.token_digest) == bindparam("device_digest", type_=LargeBinary()),
+    col(Device.member_id) == bindparam("owner", type_=Uuid()),
+    col(Device.expires_at) > _NOW,
+)
+_REMEMBERED = Prepared(_THEIRS)
+_SIGNED_IN = Prepared(
+    members.viewers()
+    .add_columns(col(MemberSession.id).label("session_id"))
+    .join(MemberSession, col(MemberSession.member_id) == col(Member.id))
+    .where(
+        col(MemberSession.token_digest) == bindparam("token_digest", type_=LargeBinary()),
+        col(MemberSession.expires_at) > _NOW,
+    )
+)
+
+
 async def sign_in(
     forum: Database, shown: SignIn, guard: throttle.Throttle, limit: RateLimitItem, now: datetime
 ) -> SignedIn:
@@ -106,9 +135,13 @@ async def sign_in(
     signed in before is counted by itself, so that nobody can lock a member out of their own phone.
     """
     login = _normal(shown.login)
-    async with forum.reading() as reader:
-        who = await reader.row(_claimed(login))
-        known = shown.device and await reader.row(_remembered(shown.device, who.id if who else None, now))
+    who = await forum.reader.row(_BY_ADDRESS if "@" in login else _BY_HANDLE, login=login)
+    known = shown.device and await forum.reader.row(
+        _REMEMBERED,
+        device_digest=_digest(shown.device),
+        owner=who.id if who else UUID(int=0),  # asked for all the same: it takes as long as for somebody
+        now=now,
+    )
     if known:
         await guard.hit(limit, "sign-in", "device", shown.device)
     else:
@@ -180,15 +213,8 @@ class Doorkeeper:
 
     async def recognise(self, reader: Reader, token: str, now: datetime) -> Viewer:
         """The viewer behind the token: a guest when it is not, or no longer, a session's."""
-        query = (
-            members.viewers()
-            .add_columns(col(MemberSession.id).label("session_id"))
-            .join(MemberSession, col(MemberSession.member_id) == col(Member.id))
-        )
         read_at = self._clock()
-        row = await reader.row(
-            query.where(col(MemberSession.token_digest) == _digest(token), col(MemberSession.expires_at) > now)
-        )
+        row = await reader.row(_SIGNED_IN, token_digest=_digest(token), now=now)
         if row is None:
             return members.GUEST
         viewer = members.viewer_of(row, row.session_id)
@@ -221,27 +247,6 @@ def _normal(login: str) -> str:
     return login.strip().lower() if "@" in login else names.folded(login.strip())
 
 
-def _claimed(login: str) -> Query:
-    """The member behind a handle or an e-mail address in its normal form: of several who claim an address, the one
-    who verified it, else the first."""
-    found = query(Member.id, Member.password_hash).limit(1)
-    if "@" not in login:
-        return found.where(col(Member.handle) == login)
-    return found.where(func.lower(col(Member.email)) == login).order_by(
-        col(Member.email_verified_at).nulls_last(), col(Member.joined_at)
-    )
-
-
-def _remembered(device: str, member_id: UUID | None, now: datetime) -> Query:
-    """The device, if the member signed in from it before."""
-    nobody = UUID(int=0)  # asked for all the same: it takes as long as for somebody
-    return query(Device.token_digest).where(
-        col(Device.token_digest) == _digest(device),
-        col(Device.member_id) == (member_id or nobody),
-        col(Device.expires_at) > now,
-    )
-
-
 async def _open(session: AsyncSession, member: Member, shown: SignIn, now: datetime) -> SignedIn:
     token = secrets.token_urlsafe(32)
     opened = MemberSession(
@@ -262,9 +267,9 @@ async def _remember(session: AsyncSession, member: Member, device: str | None, n
     """Know this member's device the next time: the one they showed, if it is theirs, else a new one."""
     until = now + DEVICE_LASTS
     if device:
-        theirs = col(Device.token_digest).in_(_remembered(device, member.id, now))
-        seen = update(Device).values(expires_at=until).where(theirs).returning(col(Device.token_digest))
-        if (await session.execute(seen)).first():
+        theirs = {"device_digest": _digest(device), "owner": member.id, "now": now}
+        seen = update(Device).values(expires_at=until).where(col(Device.token_digest).in_(_THEIRS))
+        if (await session.execute(seen.returning(col(Device.token_digest)), theirs)).first():
             return device
     device = secrets.token_urlsafe(32)
     session.add(Device(token_digest=_digest(device), member_id=member.id, expires_at=until))

@@ -1,17 +1,21 @@
 """Threads: what a talk is called, where it stands, whether it is open, and who waits in it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    ColumnElement,
     Identity,
     Index,
+    Integer,
+    Text,
     and_,
+    bindparam,
     func,
     or_,
     select,
@@ -24,10 +28,10 @@ from sqlmodel import Field, SQLModel, col
 
 from forum import audit, boards, pages
 from forum.boards import Board
-from forum.database import Moment, Query, columns, query
-from forum.errors import Invalid, Stale
+from forum.database import Moment, Prepared, Query, Reader, Record, columns, query
+from forum.errors import Invalid, NotFound, Stale
 from forum.gate import Gate, Submission
-from forum.members import Member, Viewer
+from forum.members import VIEWER_ID, Member, Viewer
 
 TITLE_MIN, TITLE_MAX = 3, 120
 # The first of an advisory lock's two numbers; the second is the thread's.
@@ -97,13 +101,11 @@ _Author, _LastPoster = aliased(Member, name="author"), aliased(Member, name="las
 
 # Predicates
 
-
-def visible_to(viewer: Viewer) -> ColumnElement[bool]:
-    """The condition, on Thread joined with Board, that the thread exists for the viewer."""
-    seen: ColumnElement[bool] = col(Thread.visibility) == Standing.VISIBLE
-    if viewer.id is not None:
-        seen = or_(seen, col(Thread.author_id) == viewer.id, boards.moderated_by(viewer))
-    return and_(boards.readable_by(viewer), seen)
+# The thread, joined with its board, exists for the viewer.
+VISIBLE = and_(
+    boards.READABLE,
+    or_(col(Thread.visibility) == Standing.VISIBLE, col(Thread.author_id) == VIEWER_ID, boards.MODERATED),
+)
 
 
 def takes_replies(thread: Thread, viewer: Viewer) -> bool:
@@ -113,7 +115,6 @@ def takes_replies(thread: Thread, viewer: Viewer) -> bool:
 
 # Queries
 
-# Built once: building a select of thirty columns costs more than sending it.
 _SEEN = (
     query(
         *columns(Thread),
@@ -130,49 +131,88 @@ _SEEN = (
     .join(Board, col(Board.id) == col(Thread.board_id))
     .join(_Author, col(_Author.id) == col(Thread.author_id))
     .outerjoin(_LastPoster, col(_LastPoster.id) == col(Thread.last_post_by))
+    .where(VISIBLE)
 )
+_LIMIT, _SLUG = bindparam("limit", type_=Integer()), bindparam("slug", type_=Text())
 
 
-def visible(viewer: Viewer) -> Query:
-    """One row a thread that exists for the viewer, with the names of its board and its people."""
-    return _SEEN.where(visible_to(viewer))
+def _page(seen: Query, key: Sequence[Any], *, falling: bool) -> tuple[Prepared, Prepared]:
+    """The first page in the order of `key`, and one that goes on `after` a row."""
+    ordered = seen.order_by(*(column.desc() if falling else column for column in key)).limit(_LIMIT)
+    after = tuple_(*(bindparam(f"after_{place}", type_=column.type) for place, column in enumerate(key)))
+    beyond = tuple_(*key) < after if falling else tuple_(*key) > after
+    return Prepared(ordered), Prepared(ordered.where(beyond))
 
 
-def on_board(viewer: Viewer, board_id: int, after: tuple[bool, datetime, int] | None, limit: int) -> Query:
-    """A page of a board's threads: pinned first, then by the latest post."""
-    key = (col(Thread.pinned), col(Thread.last_post_at), col(Thread.id))
-    page = visible(viewer).where(col(Thread.board_id) == board_id)
-    if after:
-        page = page.where(tuple_(*key) < tuple_(*after))
-    return page.order_by(*(column.desc() for column in key)).limit(limit)
+_ONE = Prepared(_SEEN.where(col(Thread.id) == bindparam("thread_id", type_=BigInteger())))
 
-
-def waiting(viewer: Viewer, after: tuple[datetime, int] | None, limit: int) -> Query:
-    """Open threads that wait for an adviser, longest first."""
-    key = (col(Thread.waiting_since), col(Thread.id))
-    page = visible(viewer).where(
+_ON_BOARD = _page(
+    _SEEN.where(col(Thread.board_id) == select(col(Board.id)).where(col(Board.slug) == _SLUG).scalar_subquery()),
+    (col(Thread.pinned), col(Thread.last_post_at), col(Thread.id)),
+    falling=True,
+)
+_WAITING = _page(
+    _SEEN.where(
         col(Thread.waiting_since).is_not(None),
         col(Thread.state) == State.OPEN,
         col(Thread.visibility) == Standing.VISIBLE,
         col(Board.advised),
+    ),
+    (col(Thread.waiting_since), col(Thread.id)),
+    falling=False,
+)
+
+_TOTALS = (
+    query(
+        col(Thread.board_id),
+        func.count().label("threads"),
+        func.sum(Thread.posts).label("posts"),
+        func.max(Thread.last_post_at).label("last_post_at"),
     )
-    if after:
-        page = page.where(tuple_(*key) > tuple_(*after))
-    return page.order_by(*key).limit(limit)
+    .where(col(Thread.visibility) == Standing.VISIBLE)
+    .group_by(col(Thread.board_id))
+)
+# Of each board, and of one: how many threads and posts can be seen, and when the last post was written.
+TOTALS = Prepared(_TOTALS)
+TOTALS_OF_BOARD = Prepared(_TOTALS.where(col(Thread.board_id) == bindparam("board_id", type_=Integer())))
 
 
-def totals() -> Query:
-    """Of each board: how many threads and posts can be seen, and when the last post was written."""
-    return (
-        query(
-            col(Thread.board_id),
-            func.count().label("threads"),
-            func.sum(Thread.posts).label("posts"),
-            func.max(Thread.last_post_at).label("last_post_at"),
-        )
-        .where(col(Thread.visibility) == Standing.VISIBLE)
-        .group_by(col(Thread.board_id))
-    )
+async def one(reader: Reader, viewer: Viewer, thread_id: int) -> Any:
+    """A thread with the names of its board and its people; NotFound when it does not exist for the viewer."""
+    row = await reader.row(_ONE, **viewer.sight, thread_id=thread_id)
+    if row is None:
+        raise NotFound("There is no such thread.")
+    return row
+
+
+async def in_transaction(session: AsyncSession, viewer: Viewer, thread_id: int) -> Record:
+    """The same, as the thread stands in this transaction."""
+    row = (await session.execute(_ONE.query, {**viewer.sight, "thread_id": thread_id})).one_or_none()
+    if row is None:
+        raise NotFound("There is no such thread.")
+    return row
+
+
+async def on_board(
+    reader: Reader, viewer: Viewer, slug: str, after: tuple[bool, datetime, int] | None, limit: int
+) -> Sequence[Any]:
+    """A page of a board's threads: pinned first, then by the latest post."""
+    return await _read(reader, _ON_BOARD, viewer, after, slug=slug, limit=limit)
+
+
+async def waiting(reader: Reader, viewer: Viewer, after: tuple[datetime, int] | None, limit: int) -> Sequence[Any]:
+    """Open threads that wait for an adviser, longest first."""
+    return await _read(reader, _WAITING, viewer, after, limit=limit)
+
+
+async def _read(
+    reader: Reader, pages: tuple[Prepared, Prepared], viewer: Viewer, after: tuple[Any, ...] | None, **values: Any
+) -> Sequence[Any]:
+    first, further = pages
+    if after is None:
+        return await reader.rows(first, **viewer.sight, **values)
+    place = {f"after_{number}": value for number, value in enumerate(after)}
+    return await reader.rows(further, **viewer.sight, **values, **place)
 
 
 async def hold(session: AsyncSession, thread_id: int) -> Thread:

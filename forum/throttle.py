@@ -9,13 +9,13 @@ from datetime import datetime
 from limits import RateLimitItem
 from limits.aio.storage import Storage
 from limits.aio.strategies import FixedWindowRateLimiter
-from sqlalchemy import BigInteger, case, delete, func, select
+from sqlalchemy import BigInteger, Integer, String, bindparam, case, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum.database import Moment
+from forum.database import Moment, Prepared, Reader
 from forum.errors import Throttled
 
 
@@ -29,14 +29,39 @@ class ThrottleCount(SQLModel, table=True):
     ends_at: datetime = Field(sa_type=Moment, index=True)
 
 
+_KEY, _NOW = bindparam("key", type_=String()), func.clock_timestamp()
+_OVER = col(ThrottleCount.ends_at) <= _NOW
+_END = _NOW + func.make_interval(0, 0, 0, 0, 0, 0, bindparam("seconds", type_=Integer()))
+_AMOUNT = bindparam("amount", type_=BigInteger())
+_COUNTED = Prepared(
+    insert(ThrottleCount)
+    .values(key=_KEY, tries=_AMOUNT, ends_at=_END)
+    .on_conflict_do_update(
+        index_elements=[col(ThrottleCount.key)],
+        set_={
+            "tries": case((_OVER, _AMOUNT), else_=col(ThrottleCount.tries) + _AMOUNT),
+            "ends_at": case((_OVER, _END), else_=col(ThrottleCount.ends_at)),
+        },
+    )
+    .returning(col(ThrottleCount.tries))
+)
+_WINDOW = Prepared(
+    select(col(ThrottleCount.tries), col(ThrottleCount.ends_at), _OVER.label("over")).where(
+        col(ThrottleCount.key) == _KEY
+    )
+)
+_FORGOTTEN = Prepared(delete(ThrottleCount).where(col(ThrottleCount.key) == _KEY))
+_ALL_FORGOTTEN = Prepared(delete(ThrottleCount).returning(col(ThrottleCount.key)))
+
+
 class PostgresStorage(Storage):
-    """A counter a key, kept in one statement on a connection of its own."""
+    """A counter a key, kept in one statement of its own."""
 
     STORAGE_SCHEME = None
 
-    def __init__(self, autocommit: AsyncEngine) -> None:
+    def __init__(self, reader: Reader) -> None:
         super().__init__()
-        self._engine = autocommit
+        self._reader = reader
 
     @property
     def base_exceptions(self) -> type[Exception]:
@@ -45,55 +70,38 @@ class PostgresStorage(Storage):
 
     async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count `amount` tries more in the window of `expiry` seconds; the tries so far in it."""
-        now = func.clock_timestamp()
-        fresh = insert(ThrottleCount).values(key=_digest(key), tries=amount, ends_at=now + _seconds(expiry))
-        over = col(ThrottleCount.ends_at) <= now
-        counted = fresh.on_conflict_do_update(
-            index_elements=[col(ThrottleCount.key)],
-            set_={
-                "tries": case((over, amount), else_=col(ThrottleCount.tries) + amount),
-                "ends_at": case((over, now + _seconds(expiry)), else_=col(ThrottleCount.ends_at)),
-            },
-        ).returning(col(ThrottleCount.tries))
-        async with self._engine.connect() as connection:
-            return int((await connection.execute(counted)).scalar_one())
+        [row] = await self._reader.rows(_COUNTED, key=_digest(key), seconds=expiry, amount=amount)
+        return int(row.tries)
 
     async def get(self, key: str) -> int:
         """The tries in the present window."""
-        tries = select(col(ThrottleCount.tries)).where(
-            col(ThrottleCount.key) == _digest(key), col(ThrottleCount.ends_at) > func.clock_timestamp()
-        )
-        async with self._engine.connect() as connection:
-            return int((await connection.execute(tries)).scalar() or 0)
+        row = await self._reader.row(_WINDOW, key=_digest(key))
+        return 0 if row is None or row.over else int(row.tries)
 
     async def get_expiry(self, key: str) -> float:
         """When the present window ends, in seconds since 1970."""
-        ends_at = select(col(ThrottleCount.ends_at)).where(col(ThrottleCount.key) == _digest(key))
-        async with self._engine.connect() as connection:
-            end = (await connection.execute(ends_at)).scalar()
-        return end.timestamp() if end else time.time()
+        row = await self._reader.row(_WINDOW, key=_digest(key))
+        return row.ends_at.timestamp() if row else time.time()
 
     async def check(self) -> bool:
         """Whether the database answers."""
-        async with self._engine.connect() as connection:
-            return (await connection.execute(select(1))).scalar() == 1
+        await self._reader.rows(_WINDOW, key="")
+        return True
 
     async def reset(self) -> int | None:
         """Forget every count; how many there were."""
-        async with self._engine.connect() as connection:
-            return (await connection.execute(delete(ThrottleCount))).rowcount
+        return len(await self._reader.rows(_ALL_FORGOTTEN))
 
     async def clear(self, key: str) -> None:
         """Forget one count."""
-        async with self._engine.connect() as connection:
-            await connection.execute(delete(ThrottleCount).where(col(ThrottleCount.key) == _digest(key)))
+        await self._reader.rows(_FORGOTTEN, key=_digest(key))
 
 
 class Throttle:
     """Counts tries and refuses those over a limit."""
 
-    def __init__(self, autocommit: AsyncEngine) -> None:
-        self._limiter = FixedWindowRateLimiter(PostgresStorage(autocommit))
+    def __init__(self, reader: Reader) -> None:
+        self._limiter = FixedWindowRateLimiter(PostgresStorage(reader))
 
     async def hit(self, limit: RateLimitItem, policy: str, *who: object) -> None:
         """Count one try of `policy` by `who`; raises Throttled when it is one too many."""
@@ -130,10 +138,6 @@ def network(address: str) -> str:
 
 def _digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
-
-
-def _seconds(count: int) -> object:
-    return func.make_interval(0, 0, 0, 0, 0, 0, count)
 
 
 def _spoken(seconds: int) -> str:

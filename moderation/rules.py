@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from importlib import resources
 
-from sqlalchemy import CheckConstraint, func, select, text
+from sqlalchemy import CheckConstraint, Integer, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum import audit
-from forum.database import Query, columns, query
+from forum.database import Prepared, columns, query
 from forum.errors import Invalid, Stale
 from forum.members import RulesEdition, Viewer
 
@@ -34,24 +34,20 @@ class Rule(SQLModel, table=True):
     text: str
 
 
-def current() -> Query:
-    """Every rule in its newest version, by number, with the day since when it stands."""
-    newest_first = (col(Rule.number), col(Rule.version).desc())
-    return versions().ext(distinct_on(col(Rule.number))).order_by(None).order_by(*newest_first)
+_VERSIONS = query(*columns(Rule), col(RulesEdition.since)).join(
+    RulesEdition, col(RulesEdition.version) == col(Rule.edition)
+)
 
+# Every rule in its newest version, by number, with the day since when it stands.
+CURRENT = Prepared(_VERSIONS.ext(distinct_on(col(Rule.number))).order_by(col(Rule.number), col(Rule.version).desc()))
 
-def versions() -> Query:
-    """Every version of every rule, oldest first."""
-    return (
-        query(*columns(Rule), col(RulesEdition.since))
-        .join(RulesEdition, col(RulesEdition.version) == col(Rule.edition))
-        .order_by(col(Rule.number), col(Rule.version))
-    )
+# Every version of the rule `number`, oldest first.
+VERSIONS = Prepared(
+    _VERSIONS.where(col(Rule.number) == bindparam("number", type_=Integer())).order_by(col(Rule.version))
+)
 
-
-def edition() -> Query:
-    """The number of the newest edition; 0 before the first."""
-    return query(func.coalesce(func.max(RulesEdition.version), 0).label("version"))
+# The number of the newest edition; 0 before the first.
+EDITION = Prepared(query(func.coalesce(func.max(RulesEdition.version), 0).label("version")))
 
 
 async def cited(session: AsyncSession, numbers: Sequence[int]) -> list[Rule]:
@@ -99,7 +95,7 @@ async def write(
 async def adopt_house_rules(session: AsyncSession, now: datetime) -> bool:
     """Give a forum without rules the ten that come with it; whether it had none."""
     await session.execute(_ONE_EDITION_AT_A_TIME)
-    if (await session.execute(edition())).scalar_one() > 0:
+    if (await session.execute(EDITION.query)).scalar_one() > 0:
         return False
     session.add(RulesEdition(version=1, since=now))
     await session.flush()

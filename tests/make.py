@@ -2,15 +2,18 @@
 
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
+from unittest.mock import patch
 
+import asyncpg
 import httpx
 from fastapi import FastAPI
 from passlib.hash import argon2
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum import advisers, boards, clock, members, names, posts, sessions
@@ -191,3 +194,24 @@ async def _board_id(session: Any, slug: str) -> int:
     found = await boards.find(session, slug)
     assert found is not None
     return found.id
+
+
+@contextmanager
+def note_of_statements(house: House) -> Iterator[list[str]]:
+    """The SQL that the house sends while the block lasts, without BEGIN and COMMIT."""
+    sent: list[str] = []
+    engine, fetch = house.database.transactions.sync_engine, asyncpg.Connection.fetch
+
+    def in_transaction(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        sent.append(statement)
+
+    async def by_reader(connection: asyncpg.Connection, statement: str, *rest: Any) -> Any:
+        sent.append(statement)
+        return await fetch(connection, statement, *rest)
+
+    event.listen(engine, "before_cursor_execute", in_transaction)
+    try:
+        with patch.object(asyncpg.Connection, "fetch", by_reader):
+            yield sent
+    finally:
+        event.remove(engine, "before_cursor_execute", in_transaction)

@@ -6,7 +6,7 @@ from pydantic import Field
 from forum import advisers, clock, pages, threads
 from forum.api.dependencies import CurrentMember, CurrentViewer, Now, Reading
 from forum.api.problems import documented
-from forum.api.threads import Thread, shown
+from forum.api.threads import Thread, told
 from forum.api.wire import After, Limit, Moment, Next, Shown, fresh, next_link
 from forum.permissions import Act, allow
 
@@ -47,7 +47,7 @@ class WaitingThreadList(Shown):
 @router.get("/advisers", response_model=AdviserList, responses=documented(422))
 async def list_advisers(request: Request, _viewer: CurrentViewer, reading: Reading) -> Response:
     """List the advisers."""
-    rows = await reading.rows(advisers.current())
+    rows = await reading.rows(advisers.CURRENT)
     return fresh(request, AdviserList(items=[Adviser.model_validate(row) for row in rows], next=None))
 
 
@@ -63,10 +63,10 @@ async def list_waiting_threads(
     """List the open threads that wait for an adviser, longest first."""
     allow(Act.SEE_WAITING_THREADS, viewer)
     place = pages.place(after, threads.BY_WAITING) if after is not None else None
-    rows = await reading.rows(threads.waiting(viewer, place, limit + 1))
+    rows = await threads.waiting(reading, viewer, place, limit + 1)
     items = [
         WaitingThread(
-            **shown(row),
+            **told(row),
             waiting_since=row.waiting_since,
             waiting_working_days=clock.working_days(row.waiting_since, now),
         )

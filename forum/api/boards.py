@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
-from sqlmodel import col
 from typing_extensions import TypeAliasType
 
 from forum import boards, pages, posts, threads
@@ -18,9 +17,10 @@ from forum.api.dependencies import (
     Work,
     throttle_posting,
 )
-from forum.api.posts import PostInThread, links_allowed, post_in_transaction
+from forum.api.posts import PostInThread, links_allowed
+from forum.api.posts import shown as shown_post
 from forum.api.problems import documented
-from forum.api.threads import Thread, in_transaction, robots, shown
+from forum.api.threads import Thread, robots, told
 from forum.api.wire import (
     LOCATED,
     After,
@@ -37,8 +37,6 @@ from forum.api.wire import (
     fresh,
     next_link,
 )
-from forum.boards import Board as BoardRow
-from forum.errors import NotFound
 from forum.permissions import Act, allow
 
 router = APIRouter(tags=["boards"])
@@ -103,19 +101,17 @@ class OpenedThread(Thread):
 @router.get("/boards", response_model=BoardList, responses=documented(422))
 async def list_boards(request: Request, viewer: CurrentViewer, reading: Reading) -> Response:
     """List the boards that you may see."""
-    rows = await reading.rows(boards.readable(viewer))
-    totals = {row.board_id: row for row in await reading.rows(threads.totals())}
+    rows = await reading.rows(boards.SEEN, **viewer.sight)
+    totals = {row.board_id: row for row in await reading.rows(threads.TOTALS)}
     return fresh(request, BoardList(items=[_board(row, totals.get(row.id)) for row in rows], next=None))
 
 
 @router.get("/boards/{slug}", response_model=Board, responses=documented(404, 422))
 async def get_board(request: Request, slug: Slug, viewer: CurrentViewer, reading: Reading) -> Response:
     """Read a board's card."""
-    row = await reading.row(boards.readable(viewer).where(col(BoardRow.slug) == slug))
-    if row is None:
-        raise NotFound("There is no such board.")
-    totals = await reading.row(threads.totals().where(col(threads.Thread.board_id) == row.id))
-    return fresh(request, _board(row, totals), headers=robots(row))
+    board = await boards.one(reading, viewer, slug)
+    totals = await reading.row(threads.TOTALS_OF_BOARD, board_id=board.id)
+    return fresh(request, _board(board, totals), headers=robots(board))
 
 
 @router.get("/boards/{slug}/threads", response_model=ThreadList, responses=documented(404, 422))
@@ -129,12 +125,10 @@ async def list_threads(
 ) -> Response:
     """List a board's threads: pinned first, then by the latest post."""
     place = pages.place(after, threads.BY_LAST_POST) if after is not None else None
-    board = await reading.row(boards.readable(viewer).where(col(BoardRow.slug) == slug))
-    if board is None:
-        raise NotFound("There is no such board.")
-    rows = await reading.rows(threads.on_board(viewer, board.id, place, limit + 1))
+    rows = await threads.on_board(reading, viewer, slug, place, limit + 1)
+    board = rows[0] if rows else await boards.one(reading, viewer, slug)
     going_on = _cursor(rows[limit - 1]) if len(rows) > limit else None
-    page = ThreadList(items=[Thread(**shown(row)) for row in rows[:limit]], next=going_on)
+    page = {"items": list(map(told, rows[:limit])), "next": going_on}
     everyone_sees_it = all(row.visibility == threads.Standing.VISIBLE for row in rows)
     return fresh(request, page, shared=everyone_sees_it, headers={**robots(board), **next_link(request, going_on)})
 
@@ -167,9 +161,9 @@ async def open_thread(
         post_id = str(post.id)
         if repeat:
             await repeat.keep(work, post_id, now)
-    first_post = await post_in_transaction(work, viewer, int(post_id))
-    thread = await in_transaction(work, viewer, first_post.thread_id)
-    opened = OpenedThread(**dict(thread), first_post=first_post)
+    first_post = await posts.in_transaction(work, viewer, int(post_id))
+    thread = await threads.in_transaction(work, viewer, first_post.thread_id)
+    opened = OpenedThread(**told(thread), first_post=shown_post(first_post))
     return answer(opened, 201, {"Location": f"/api/v1/threads/{thread.id}"})
 
 

@@ -1,6 +1,6 @@
 """What routes ask for: a unit of work, a reader, the viewer, the throttle, a safe repeat."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -38,9 +38,17 @@ class House:
     throttle: Throttle
 
 
-async def _house(request: Request) -> House:
+def house_of(request: Request) -> House:
+    """What the process that answers this request is made of.
+
+    A dependency of a dependency costs more than most of what the routes do: what many routes need asks the request.
+    """
     house: House = request.app.state.house
     return house
+
+
+async def _house(request: Request) -> House:
+    return house_of(request)
 
 
 TheHouse = Annotated[House, Depends(_house)]
@@ -62,22 +70,21 @@ async def _work(house: TheHouse) -> AsyncIterator[AsyncSession]:
 Work = Annotated[AsyncSession, Depends(_work, scope="function")]
 
 
-async def _reading(house: TheHouse) -> AsyncIterator[Reader]:
-    async with house.database.reading() as reader:
-        yield reader
+async def _reading(request: Request) -> Reader:
+    return house_of(request).database.reader
 
 
-Reading = Annotated[Reader, Depends(_reading, scope="function")]
+Reading = Annotated[Reader, Depends(_reading)]
 
 
-async def _viewer(request: Request, house: TheHouse, now: Now) -> Viewer:
+async def _viewer(request: Request) -> Viewer:
     token, transport = _token(request)
     if token is None:
         return members.GUEST
-    viewer = house.doorkeeper.recall(token)
-    if viewer is None:
-        async with house.database.reading() as reader:
-            viewer = await house.doorkeeper.recognise(reader, token, now)
+    house = house_of(request)
+    viewer = house.doorkeeper.recall(token) or await house.doorkeeper.recognise(
+        house.database.reader, token, clock.now()
+    )
     if viewer.id and transport == Transport.COOKIE and request.method not in SAFE_METHODS:
         refuse_forgery(request, house.settings)
     return viewer
@@ -87,7 +94,8 @@ _Anybody = Annotated[Viewer, Depends(_viewer)]
 SHUT_OUT = {Standing.SUSPENDED, Standing.BANNED}
 
 
-async def _reading_viewer(viewer: _Anybody) -> Viewer:
+async def _reading_viewer(request: Request) -> Viewer:
+    viewer = await _viewer(request)
     return members.GUEST if viewer.standing in SHUT_OUT else viewer
 
 
@@ -177,13 +185,17 @@ async def only_known_parameters(request: Request) -> None:
     """Refuse query parameters that the route does not have: a misspelt one must not be silently ignored."""
     if not request.query_params:
         return
-    known = _query_names(request.scope["route"])
+    route: APIRoute = request.scope["route"]
+    known = _QUERY_NAMES.get(route.endpoint) or _QUERY_NAMES.setdefault(route.endpoint, _query_names(route))
     unknown = [name for name in request.query_params if name not in known]
     if unknown:
         faults: list[Any] = [
             {"type": "extra", "loc": ("query", name), "msg": "There is no such parameter here."} for name in unknown
         ]
         raise RequestValidationError(faults)
+
+
+_QUERY_NAMES: dict[Callable[..., Any], set[str]] = {}  # of each endpoint: to find them takes long
 
 
 def _query_names(route: APIRoute) -> set[str]:

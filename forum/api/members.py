@@ -204,10 +204,10 @@ async def _pass_gate(session: AsyncSession, house: TheHouse, author_id: UUID | N
 
 
 async def _cards(reading: Reader, viewer: Viewer, handles: Sequence[str]) -> list[Member]:
-    rows = await reading.rows(advisers.with_badges(members.public_cards([names.folded(handle) for handle in handles])))
+    rows = await reading.rows(advisers.CARDS, handles=[names.folded(handle) for handle in handles])
     if not rows:
         return []
-    counts = await reading.rows(posts.written_by(viewer, [row.id for row in rows]))
+    counts = await reading.rows(posts.WRITTEN, **viewer.sight, member_ids=[row.id for row in rows])
     written: dict[UUID, int] = {row.author_id: row.posts for row in counts}
     return [_card(row, written.get(row.id, 0)) for row in rows]
 

@@ -5,8 +5,6 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import Field, TypeAdapter
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 from typing_extensions import TypeAliasType
 
 from forum import pages, posts, threads
@@ -43,10 +41,8 @@ from forum.api.wire import (
     fresh,
     next_link,
 )
-from forum.errors import NotFound
 from forum.members import Viewer
 from forum.permissions import Act, allow
-from forum.posts import Post as PostRow
 from forum.posts import SeenPost, Visibility
 
 router = APIRouter(tags=["posts"])
@@ -189,18 +185,16 @@ async def list_posts(
     A page covers `limit` numbers; one with posts that you may not see is shorter and still has a `next`.
     """
     first = pages.place(after, _BY_NUMBER)[0] + 1 if after is not None else from_
-    thread = await reading.row(threads.visible(viewer).where(col(threads.Thread.id) == id))
-    if thread is None:
-        raise NotFound("There is no such thread.")
     if adviser:
-        rows = await reading.rows(posts.by_advisers(viewer, id, first, limit + 1))
-        last = rows[limit - 1].number if len(rows) > limit else None
+        found = await posts.by_advisers(reading, viewer, id, first, limit + 1)
+        last = found[limit - 1].number if len(found) > limit else None
     else:
-        rows = await reading.rows(posts.numbered(viewer, id, first, limit))
-        last = first + limit - 1 if first + limit <= thread.last_number else None
-    going_on = pages.cursor(last) if last else None
-    page = PostList(items=[shown(row) for row in rows[:limit]], next=going_on)
-    everyone_sees_it = not any(row.visibility == Visibility.HELD for row in rows)
+        found = await posts.numbered(reading, viewer, id, first, limit)
+        last = first + limit - 1
+    thread = found[0] if found else await threads.one(reading, viewer, id)
+    going_on = pages.cursor(last) if last and last < thread.last_number else None
+    page = {"items": list(map(_told, found[:limit])), "next": going_on}
+    everyone_sees_it = all(post.visibility != Visibility.HELD for post in found)
     headers = {**robots(thread), **next_link(request, going_on)}
     return fresh(request, page, shared=everyone_sees_it, headers=headers)
 
@@ -224,7 +218,7 @@ async def create_post(
     repeat = key.of(reply)
     earlier = await repeat.earlier(work, now) if repeat else None
     if earlier:
-        return _created(await post_in_transaction(work, viewer, int(earlier)))
+        return _created(shown(await posts.in_transaction(work, viewer, int(earlier))))
     await throttle_posting(house, viewer, now)
     draft = await posts.drafted(reply.body_markdown, reply.reply_to, reply.content_warning)
     place = await posts.place_in_thread(work, viewer, id, draft, now)
@@ -239,10 +233,8 @@ async def create_post(
 @router.get("/posts/{id}", response_model=PostInThread, responses=documented(404, 422))
 async def get_post(request: Request, id: Id, viewer: CurrentViewer, reading: Reading) -> Response:
     """Read one post."""
-    row = await reading.row(posts.visible(viewer).where(col(PostRow.id) == id))
-    if row is None:
-        raise NotFound("There is no such post.")
-    return fresh(request, shown(row), shared=row.visibility != Visibility.HELD)
+    post = await posts.one(reading, viewer, id)
+    return fresh(request, shown(post), shared=post.visibility != Visibility.HELD, headers=robots(post))
 
 
 @router.patch(
@@ -258,7 +250,7 @@ async def edit_post(id: Id, edit: Edit, viewer: CurrentMember, work: Work, house
     allow(Act.EDIT_POST, viewer, place)
     allowed = links_allowed(house, viewer, now)
     await posts.edit(work, viewer, place, edit.revision, draft, house.gate, now, links_allowed=allowed)
-    return answer(await post_in_transaction(work, viewer, id))
+    return answer(shown(await posts.in_transaction(work, viewer, id)))
 
 
 @router.delete("/posts/{id}", status_code=204, responses=documented(401, 403, 404, 409, 422))
@@ -305,44 +297,47 @@ async def preview_post(wanted: PreviewWanted, viewer: CurrentMember, work: Work,
     return answer(Preview(body_html=draft.parsed.html(known)))
 
 
-def shown(post: SeenPost | Any) -> Post | Tombstone:
-    """A post as readers see it, from a SeenPost or a row with its members."""
+_SHOWN: TypeAdapter[Post | Tombstone] = TypeAdapter(PostInThread)
+
+
+def shown(post: SeenPost) -> Post | Tombstone:
+    """A post as readers see it."""
+    return _SHOWN.validate_python(_told(post))
+
+
+def _told(post: SeenPost) -> dict[str, Any]:
+    """The same as plain members, of which pages are made."""
     if post.visibility not in posts.SHOWN:
-        return Tombstone(
-            id=post.id,
-            thread_id=post.thread_id,
-            number=post.number,
-            visibility=post.visibility,
-            notice=_notice(post),
-        )
-    badge = post.adviser_name and AdviserBadge(
-        name=post.adviser_name, title=post.adviser_title, organisation=post.adviser_organisation
-    )
-    return Post(
-        id=post.id,
-        thread_id=post.thread_id,
-        number=post.number,
-        revision=post.revision,
-        visibility=post.visibility,
-        held_because=post.held_because,
-        author=Author.of(post, "author"),
-        adviser=badge or None,
-        reply_to=post.reply_to,
-        content_warning=post.content_warning,
-        body_markdown=post.body_markdown,
-        body_html=post.body_html,
-        created_at=post.created_at,
-        edited_at=post.edited_at,
-        notice=Notice(**post.notice) if post.notice else None,
-    )
+        return {
+            "id": post.id,
+            "thread_id": post.thread_id,
+            "number": post.number,
+            "visibility": post.visibility,
+            "notice": _notice(post),
+        }
+    return {
+        "id": post.id,
+        "thread_id": post.thread_id,
+        "number": post.number,
+        "revision": post.revision,
+        "visibility": post.visibility,
+        "held_because": post.held_because,
+        "author": {"handle": post.author_handle, "name": post.author_name, "title": post.author_title},
+        "adviser": _badge(post),
+        "reply_to": post.reply_to,
+        "content_warning": post.content_warning,
+        "body_markdown": post.body_markdown,
+        "body_html": post.body_html,
+        "created_at": post.created_at,
+        "edited_at": post.edited_at,
+        "notice": post.notice,
+    }
 
 
-async def post_in_transaction(session: AsyncSession, viewer: Viewer, post_id: int) -> Post | Tombstone:
-    """The post as it stands in this transaction; NotFound when it does not exist for the viewer."""
-    row = (await session.execute(posts.visible(viewer).where(col(PostRow.id) == post_id))).one_or_none()
-    if row is None:
-        raise NotFound("There is no such post.")
-    return shown(row)
+def _badge(post: SeenPost) -> dict[str, Any] | None:
+    if post.adviser_name is None:
+        return None
+    return {"name": post.adviser_name, "title": post.adviser_title, "organisation": post.adviser_organisation}
 
 
 def links_allowed(house: House, viewer: Viewer, now: datetime) -> int | None:
@@ -355,9 +350,10 @@ def _created(post: Post | Tombstone) -> Response:
     return answer(post, 201, {"Location": f"/api/v1/posts/{post.id}"})
 
 
-def _notice(post: Any) -> Notice:
+def _notice(post: SeenPost) -> dict[str, Any]:
     """What stands in the place of a post: of a removed one, what moderation said of it."""
     if post.visibility == Visibility.REMOVED and post.notice:
-        return Notice(**post.notice)
+        return dict(post.notice)
     kind = post.visibility
-    return Notice(kind=kind, by=None, rules=[], text="Withdrawn by its author" if kind == "withdrawn" else "Removed")
+    text = "Withdrawn by its author" if kind == Visibility.WITHDRAWN else "Removed"
+    return {"kind": kind, "by": None, "rules": [], "text": text}

@@ -4,8 +4,6 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
 from forum import posts, threads
 from forum.api.dependencies import (
@@ -19,10 +17,7 @@ from forum.api.dependencies import (
 )
 from forum.api.problems import documented
 from forum.api.wire import Author, BoardSlug, Id, Identity, Moment, Number, Shown, Title, Wanted, answer, fresh
-from forum.errors import NotFound
-from forum.members import Viewer
 from forum.permissions import Act, allow
-from forum.threads import Thread as ThreadRow
 
 router = APIRouter(tags=["threads"])
 
@@ -91,31 +86,37 @@ class Move(Wanted):
     board: BoardSlug
 
 
-def shown(row: Any) -> dict[str, Any]:
-    """The members of a Thread, from a row of `threads.visible`."""
-    last = None
-    if row.last_post_number:
-        link = _link(row.id, row.last_post_number)
-        last = LastPost(number=link.number, href=link.href, author=Author.of(row, "last"), created_at=row.last_post_at)
+def shown(thread: Any) -> Thread:
+    """A thread as readers see it."""
+    return Thread.model_validate(told(thread))
+
+
+def told(thread: Any) -> dict[str, Any]:
+    """The same as plain members, of which pages are made."""
+    last = thread.last_post_number and {
+        **(_link(thread.id, thread.last_post_number) or {}),
+        "author": {"handle": thread.last_handle, "name": thread.last_name, "title": thread.last_title},
+        "created_at": thread.last_post_at,
+    }
     return {
-        "id": row.id,
-        "board": BoardName(slug=row.board_slug, name=row.board_name),
-        "title": row.title,
-        "state": row.state,
-        "pinned": row.pinned,
-        "visibility": row.visibility,
-        "version": row.version,
-        "author": Author.of(row, "author"),
-        "created_at": row.opened_at,
-        "posts": row.posts,
-        "participants": row.participants,
-        "last_number": row.last_number,
+        "id": thread.id,
+        "board": {"slug": thread.board_slug, "name": thread.board_name},
+        "title": thread.title,
+        "state": thread.state,
+        "pinned": thread.pinned,
+        "visibility": thread.visibility,
+        "version": thread.version,
+        "author": {"handle": thread.author_handle, "name": thread.author_name, "title": thread.author_title},
+        "created_at": thread.opened_at,
+        "posts": thread.posts,
+        "participants": thread.participants,
+        "last_number": thread.last_number,
         "last_post": last,
-        "adviser_replies": AdviserReplies(
-            count=row.adviser_replies,
-            first=row.first_adviser_number and _link(row.id, row.first_adviser_number),
-            latest=row.latest_adviser_number and _link(row.id, row.latest_adviser_number),
-        ),
+        "adviser_replies": {
+            "count": thread.adviser_replies,
+            "first": _link(thread.id, thread.first_adviser_number),
+            "latest": _link(thread.id, thread.latest_adviser_number),
+        },
     }
 
 
@@ -124,22 +125,12 @@ def robots(row: Any) -> dict[str, str]:
     return {} if row.indexable else {"X-Robots-Tag": "noindex"}
 
 
-async def in_transaction(session: AsyncSession, viewer: Viewer, thread_id: int) -> Thread:
-    """The thread as it stands in this transaction; NotFound when it does not exist for the viewer."""
-    row = (await session.execute(threads.visible(viewer).where(col(ThreadRow.id) == thread_id))).one_or_none()
-    if row is None:
-        raise NotFound("There is no such thread.")
-    return Thread(**shown(row))
-
-
 @router.get("/threads/{id}", response_model=Thread, responses=documented(404, 422))
 async def get_thread(request: Request, id: Id, viewer: CurrentViewer, reading: Reading) -> Response:
     """Read a thread's card; its posts are at `/threads/{id}/posts`."""
-    row = await reading.row(threads.visible(viewer).where(col(ThreadRow.id) == id))
-    if row is None:
-        raise NotFound("There is no such thread.")
-    everyone_sees_it = row.visibility == threads.Standing.VISIBLE
-    return fresh(request, Thread(**shown(row)), shared=everyone_sees_it, headers=robots(row))
+    thread = await threads.one(reading, viewer, id)
+    everyone_sees_it = thread.visibility == threads.Standing.VISIBLE
+    return fresh(request, shown(thread), shared=everyone_sees_it, headers=robots(thread))
 
 
 @router.patch(
@@ -155,7 +146,7 @@ async def retitle_thread(
     place = await posts.place_in_thread(work, viewer, id, posts.NO_WORDS, now)
     allow(Act.RETITLE_THREAD, viewer, place)
     await threads.retitle(work, viewer, id, change.version, change.title, house.gate, now)
-    return answer(await in_transaction(work, viewer, id))
+    return answer(shown(await threads.in_transaction(work, viewer, id)))
 
 
 @router.put("/threads/{id}/lock", response_model=Thread, responses=documented(401, 403, 404, 422))
@@ -163,7 +154,7 @@ async def lock_thread(id: Id, viewer: CurrentMember, work: Work, now: Now) -> Re
     """Close the comments. Done twice, it is as done once."""
     allow(Act.LOCK_THREAD, viewer, await posts.place_in_thread(work, viewer, id, posts.NO_WORDS, now))
     await threads.set_state(work, viewer, id, threads.State.LOCKED, now)
-    return answer(await in_transaction(work, viewer, id))
+    return answer(shown(await threads.in_transaction(work, viewer, id)))
 
 
 @router.delete("/threads/{id}/lock", response_model=Thread, responses=documented(401, 403, 404, 422))
@@ -171,7 +162,7 @@ async def unlock_thread(id: Id, viewer: CurrentMember, work: Work, now: Now) -> 
     """Open the comments again. Done twice, it is as done once."""
     allow(Act.LOCK_THREAD, viewer, await posts.place_in_thread(work, viewer, id, posts.NO_WORDS, now))
     await threads.set_state(work, viewer, id, threads.State.OPEN, now)
-    return answer(await in_transaction(work, viewer, id))
+    return answer(shown(await threads.in_transaction(work, viewer, id)))
 
 
 @router.put("/threads/{id}/pin", response_model=Thread, responses=documented(401, 403, 404, 422))
@@ -179,7 +170,7 @@ async def pin_thread(id: Id, viewer: CurrentMember, work: Work, now: Now) -> Res
     """Keep the thread at the top of its board. Done twice, it is as done once."""
     allow(Act.PIN_THREAD, viewer, await posts.place_in_thread(work, viewer, id, posts.NO_WORDS, now))
     await threads.set_pinned(work, viewer, id, True, now)
-    return answer(await in_transaction(work, viewer, id))
+    return answer(shown(await threads.in_transaction(work, viewer, id)))
 
 
 @router.delete("/threads/{id}/pin", response_model=Thread, responses=documented(401, 403, 404, 422))
@@ -187,7 +178,7 @@ async def unpin_thread(id: Id, viewer: CurrentMember, work: Work, now: Now) -> R
     """Let the thread go from the top of its board. Done twice, it is as done once."""
     allow(Act.PIN_THREAD, viewer, await posts.place_in_thread(work, viewer, id, posts.NO_WORDS, now))
     await threads.set_pinned(work, viewer, id, False, now)
-    return answer(await in_transaction(work, viewer, id))
+    return answer(shown(await threads.in_transaction(work, viewer, id)))
 
 
 @router.put("/threads/{id}/board", response_model=Thread, responses=documented(401, 403, 404, 409, 413, 422))
@@ -197,8 +188,8 @@ async def move_thread(id: Id, move: Move, viewer: CurrentMember, work: Work, now
     target = await posts.place_on_board(work, viewer, move.board, posts.NO_WORDS, now)
     allow(Act.MOVE_THREAD, viewer, target)
     await threads.move(work, viewer, id, move.version, target.board, now)
-    return answer(await in_transaction(work, viewer, id))
+    return answer(shown(await threads.in_transaction(work, viewer, id)))
 
 
-def _link(thread_id: int, number: int) -> PostLink:
-    return PostLink(number=number, href=f"/api/v1/threads/{thread_id}/posts?from={number}")
+def _link(thread_id: int, number: int | None) -> dict[str, Any] | None:
+    return {"number": number, "href": f"/api/v1/threads/{thread_id}/posts?from={number}"} if number else None

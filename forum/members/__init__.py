@@ -5,10 +5,23 @@ from forum.members.joining import Newcomer, join, newcomer, rename
 from forum.members.roles import grant, has_a_role, is_staff, revoke
 from forum.members.standing import lift, sanction, standing_at, standing_of
 from forum.members.tables import Member, Role, RoleGrant, RulesEdition, Sanction, Standing
-from forum.members.viewer import GUEST, Viewer, viewer_of, viewers
+from forum.members.viewer import (
+    AUDIENCES,
+    GUEST,
+    MODERATED_BOARDS,
+    MODERATES_EVERYWHERE,
+    VIEWER_ID,
+    Viewer,
+    viewer_of,
+    viewers,
+)
 
 __all__ = [
+    "AUDIENCES",
     "GUEST",
+    "MODERATED_BOARDS",
+    "MODERATES_EVERYWHERE",
+    "VIEWER_ID",
     "Account",
     "Member",
     "Newcomer",

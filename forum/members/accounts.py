@@ -1,11 +1,10 @@
 """Members as others find them, and as they find themselves."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Text, any_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -25,8 +24,8 @@ class Account:
     standing: Standing
 
 
-def public_cards(handles: Sequence[str]) -> Query:
-    """What everybody may know of these members (handles in their normal form): those who exist and have not left."""
+def public_cards() -> Query:
+    """What everybody may know of the members `handles` (in their normal form): those who exist and have not left."""
     return (
         query(
             col(Member.id),
@@ -35,7 +34,7 @@ def public_cards(handles: Sequence[str]) -> Query:
             col(Member.title),
             col(Member.joined_at),
         )
-        .where(col(Member.handle).in_(handles))
+        .where(col(Member.handle) == any_(bindparam("handles", type_=ARRAY(Text()))))
         .order_by(col(Member.handle))
     )
 

@@ -1,11 +1,12 @@
 """Whoever asks, with the roles and the standing that were read for this request."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, true
+from sqlalchemy import ARRAY, Boolean, Integer, Text, Uuid, bindparam, func, select, true
 from sqlmodel import col
 
 from forum.database import Query, query
@@ -27,12 +28,20 @@ class Viewer:
     joined_at: datetime | None = None
     session_id: UUID | None = None
     audiences: tuple[str, ...] = field(init=False)
+    sight: Mapping[str, Any] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         member = ("member",) if self.id else ()
         # Who moderates one board is let in wherever moderators are, a staff room for instance.
         roles = self.roles | ({Role.MODERATOR} if self.moderated_boards else set())
         object.__setattr__(self, "audiences", ("everyone", *member, *sorted(roles)))
+        sight = {
+            "viewer_id": self.id,
+            "audiences": self.audiences,
+            "moderated_boards": tuple(self.moderated_boards),
+            "moderates_everywhere": Role.MODERATOR in self.roles,
+        }
+        object.__setattr__(self, "sight", sight)
 
     @property
     def member_id(self) -> UUID:
@@ -56,6 +65,12 @@ class Viewer:
 
 
 GUEST = Viewer()
+
+# What a statement that is built once for everybody asks about whoever reads. `Viewer.sight` has the answers.
+VIEWER_ID = bindparam("viewer_id", type_=Uuid())
+AUDIENCES = bindparam("audiences", type_=ARRAY(Text()))
+MODERATED_BOARDS = bindparam("moderated_boards", type_=ARRAY(Integer()))
+MODERATES_EVERYWHERE = bindparam("moderates_everywhere", type_=Boolean())
 
 _granted = (
     select(

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum import members, pages, posts
-from forum.api.dependencies import CurrentMember, Now, Work
+from forum.api.dependencies import CurrentMember, Now, Reading, Work
 from forum.api.posts import PostInThread, Revision
 from forum.api.posts import shown as shown_post
 from forum.api.problems import documented
@@ -170,16 +170,18 @@ async def list_cases(
 
 
 @router.get("/cases/{id}", response_model=FullCase, responses=documented(401, 403, 404, 422))
-async def get_case(request: Request, id: Uuid, viewer: CurrentMember, work: Work, now: Now) -> Response:
+async def get_case(
+    request: Request, id: Uuid, viewer: CurrentMember, work: Work, reading: Reading, now: Now
+) -> Response:
     """Read everything that is needed to decide a case."""
     allow(Act.SEE_QUEUE, viewer)
     row = await seen(work, viewer, id, now)
     first = max(1, row.post_number - CONTEXT)
     length = row.post_number + CONTEXT - first + 1
-    around = await work.execute(posts.numbered(viewer, row.thread_id, first, length))
+    around = await posts.numbered(reading, viewer, row.thread_id, first, length)
     full = FullCase(
         **_case(row),
-        context=[shown_post(post) for post in around.all()],
+        context=[shown_post(post) for post in around],
         revisions=[Revision.model_validate(r) for r in (await work.execute(posts.revisions(row.post_id))).all()],
         reported=await _reported(work, viewer, row),
         notes=[_note(n) for n in (await work.execute(cases.notes(id))).all()],
@@ -285,7 +287,8 @@ async def _reported(session: AsyncSession, viewer: Viewer, row: Record) -> list[
 
 async def _record(session: AsyncSession, viewer: Viewer, row: Record, now: datetime) -> AuthorRecord:
     author = await members.by_handle(session, row.author_handle)
-    written = (await session.execute(posts.written_by(viewer, [author.id]))).one_or_none()
+    values = {**viewer.sight, "member_ids": [author.id]}
+    written = (await session.execute(posts.WRITTEN.query, values)).one_or_none()
     stands = await enforcement.standing_measures(session, author.id)
     return AuthorRecord(
         joined_at=author.joined_at,

@@ -9,6 +9,7 @@ from forum import pages
 from forum.api.dependencies import CurrentMember, Reading
 from forum.api.problems import documented
 from forum.api.wire import After, Author, Identity, Limit, Moment, Next, Shown, SoughtHandle, Text, fresh, next_link
+from forum.database import Prepared
 from forum.errors import Invalid
 from moderation import log
 from moderation.permissions import Act, allow
@@ -55,7 +56,7 @@ async def list_log(
     if (subject_kind is None) != (subject_id is None):
         raise Invalid("Say both `subject_kind` and `subject_id`, or neither.", "query/subject_id")
     sought = log.Sought(act, actor, subject_kind, subject_id)
-    rows = await reading.rows(log.entries(viewer, before, limit + 1, sought))
+    rows = await reading.rows(Prepared(log.entries(viewer, before, limit + 1, sought)))
     items = [
         LogEntry(
             number=row.number,

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BeforeValidator, Field
-from sqlmodel import col
 
 from forum.api.dependencies import CurrentMember, CurrentViewer, Now, Reading, Work
 from forum.api.problems import documented
@@ -59,15 +58,15 @@ RuleNumber = Annotated[int, Path(ge=1, lt=1000, examples=[10])]
 @router.get("/rules", response_model=RuleList, responses=documented(422))
 async def list_rules(request: Request, _viewer: CurrentViewer, reading: Reading) -> Response:
     """Read the house rules."""
-    edition = await reading.row(rules.edition())
-    items = [Rule.model_validate(row) for row in await reading.rows(rules.current())]
+    edition = await reading.row(rules.EDITION)
+    items = [Rule.model_validate(row) for row in await reading.rows(rules.CURRENT)]
     return fresh(request, RuleList(version=edition.version if edition else 0, items=items, next=None))
 
 
 @router.get("/rules/{number}", response_model=RuleVersions, responses=documented(404, 422))
 async def get_rule(request: Request, number: RuleNumber, _viewer: CurrentViewer, reading: Reading) -> Response:
     """Read every version of a rule: a decision cites the one that stood when it was taken."""
-    rows = await reading.rows(rules.versions().where(col(rules.Rule.number) == number))
+    rows = await reading.rows(rules.VERSIONS, number=number)
     if not rows:
         raise NotFound("There is no such rule.")
     return fresh(request, RuleVersions(items=[Rule.model_validate(row) for row in rows], next=None))

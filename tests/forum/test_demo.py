@@ -14,7 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from forum import audit, clock, demo, embedded, members
+from forum.api.boards import ThreadList
 from forum.api.dependencies import House
+from forum.api.posts import PostList
 from forum.boards import Board
 from forum.database import Database
 from forum.gate import PublishAtOnce
@@ -96,6 +98,17 @@ async def _everything(client: httpx.AsyncClient) -> tuple[list[dict[str, Any]], 
     for thread in threads:
         posts += await _all(client, f"/threads/{thread['id']}/posts")
     return threads, posts
+
+
+async def test_every_page_is_what_its_model_says(readers: dict[str, httpx.AsyncClient]) -> None:
+    """Pages are written without making models of them: only here does anybody compare."""
+    for reader in readers.values():
+        for board in (await reader.get(f"{API}/boards")).json()["items"]:
+            listed = await reader.get(f"{API}/boards/{board['slug']}/threads?limit=5")
+            assert ThreadList.model_validate_json(listed.content).model_dump(mode="json") == listed.json()
+            for thread in listed.json()["items"]:
+                page = await reader.get(f"{API}/threads/{thread['id']}/posts?limit=30")
+                assert PostList.model_validate_json(page.content).model_dump(mode="json") == page.json()
 
 
 async def test_it_is_a_community_and_not_a_handful(house: House) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum import clock, jobs, worker
 from forum.api.dependencies import House
-from forum.database import Database
+from forum.database import Database, Prepared
 from forum.jobs import Handler, Job, Pace, Payload
 from moderation import decisions
 
@@ -69,8 +69,7 @@ async def put_down(house: House, *ids: str, at: datetime | None = None) -> None:
 
 
 async def rows(house: House, query: str) -> list[Any]:
-    async with house.database.reading() as reader:
-        return [tuple(row) for row in await reader.rows(text(query))]
+    return [tuple(row) for row in await house.database.reader.rows(Prepared(text(query)))]
 
 
 async def queued(house: House) -> list[Any]:

@@ -140,7 +140,9 @@ def _md5(password: str) -> str:
 
 
 def _argon2(password: str, kind: str = "ID") -> str:
-    return str(argon2_hash.using(type=kind, memory_cost=1024, rounds=1, parallelism=1).hash(password))
+    return str(
+        argon2_hash.using(type=kind, memory_cost=1024, rounds=1, parallelism=1, salt=SALT[:16].encode()).hash(password)
+    )
 
 
 def _wrapped(password: str) -> str:

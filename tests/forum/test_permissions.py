@@ -127,8 +127,7 @@ async def _people(app: FastAPI, *handles: str) -> AsyncIterator[dict[str, httpx.
 async def _thread(house: House, author: str, slug: str = "new-here") -> There:
     thread = await make.thread(house, author, slug)
     viewer = await make.viewer(house, author)
-    async with house.database.work() as session:
-        first = (await session.execute(posts.numbered(viewer, thread, 1, 1))).one()
+    [first] = await posts.numbered(house.database.reader, viewer, thread, 1, 1)
     return There(thread, first.id)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from http.cookies import SimpleCookie
@@ -14,7 +14,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from passlib.hash import phpass
-from sqlalchemy import event, func, select, update
+from sqlalchemy import func, select, update
 from sqlmodel import col
 
 from forum import clock, members, passwords, sessions
@@ -126,7 +126,7 @@ async def test_a_wrong_login_costs_the_same_statements_as_a_wrong_password(
         for there, nowhere in pairs:
             sent: list[list[str]] = []
             for login in (there, there, nowhere):  # the first warms everything up
-                with _statements(house) as noted:
+                with make.note_of_statements(house) as noted:
                     assert (await _sign_in(guest, login, "not my password", device=device)).status_code == 401
                 sent.append(noted)
             assert sent[1] == sent[2]
@@ -454,11 +454,11 @@ async def test_a_doorkeeper_counts_from_before_it_read(house: House, guest: http
     wound = HandWound()
     doorkeeper = Doorkeeper(wound)
     assert doorkeeper.recall(token) is None
-    async with house.database.reading() as reader:
-        slow = _SlowReader(reader, wound, seconds=5)
-        assert (await doorkeeper.recognise(slow, token, clock.now())).handle == "heron"
-        assert doorkeeper.recall(token) is None
-        assert (await doorkeeper.recognise(reader, token, clock.now())).handle == "heron"
+    reader = house.database.reader
+    slow = _SlowReader(reader, wound, seconds=5)
+    assert (await doorkeeper.recognise(slow, token, clock.now())).handle == "heron"
+    assert doorkeeper.recall(token) is None
+    assert (await doorkeeper.recognise(reader, token, clock.now())).handle == "heron"
     known = doorkeeper.recall(token)
     assert known is not None
     assert known.handle == "heron"
@@ -475,11 +475,10 @@ async def test_a_doorkeeper_that_reads_while_a_session_ends_does_not_remember_it
         listed = (await session.execute(sessions.mine(viewer, clock.now()))).one()
         await sessions.end(session, viewer, listed.id)
         doorkeeper.forget(heron.id)
-        async with house.database.reading() as reader:  # before the end is committed
-            assert (await doorkeeper.recognise(reader, token, clock.now())).id == heron.id
+        reader = house.database.reader  # before the end is committed
+        assert (await doorkeeper.recognise(reader, token, clock.now())).id == heron.id
     assert doorkeeper.recall(token) is None
-    async with house.database.reading() as reader:
-        assert await doorkeeper.recognise(reader, token, clock.now()) == GUEST
+    assert await doorkeeper.recognise(reader, token, clock.now()) == GUEST
 
 
 async def test_a_doorkeeper_remembers_again_after_a_change(house: House, guest: httpx.AsyncClient) -> None:
@@ -487,15 +486,15 @@ async def test_a_doorkeeper_remembers_again_after_a_change(house: House, guest: 
     tokens = [(await _sign_in(guest, handle)).json()["token"] for handle in ("heron", "bittern")]
     wound = HandWound()
     doorkeeper = Doorkeeper(wound)
-    async with house.database.reading() as reader:
-        for token in tokens:
-            await doorkeeper.recognise(reader, token, clock.now())
-        doorkeeper.forget(heron.id)
-        recalled = [doorkeeper.recall(token) for token in tokens]
-        assert [viewer and viewer.id for viewer in recalled] == [None, bittern.id]
-        wound.seconds += 5
-        for token in tokens:
-            await doorkeeper.recognise(reader, token, clock.now())
+    reader = house.database.reader
+    for token in tokens:
+        await doorkeeper.recognise(reader, token, clock.now())
+    doorkeeper.forget(heron.id)
+    recalled = [doorkeeper.recall(token) for token in tokens]
+    assert [viewer and viewer.id for viewer in recalled] == [None, bittern.id]
+    wound.seconds += 5
+    for token in tokens:
+        await doorkeeper.recognise(reader, token, clock.now())
     recalled = [doorkeeper.recall(token) for token in tokens]
     assert [viewer and viewer.id for viewer in recalled] == [heron.id, bittern.id]
 
@@ -507,9 +506,9 @@ async def test_a_doorkeeper_remembers_no_more_than_it_may(
     await make.member(house, "heron")
     tokens = [(await _sign_in(guest, "heron")).json()["token"] for _ in range(3)]
     doorkeeper = Doorkeeper()
-    async with house.database.reading() as reader:
-        for token in [*tokens, "nonsense"]:
-            await doorkeeper.recognise(reader, token, clock.now())
+    reader = house.database.reader
+    for token in [*tokens, "nonsense"]:
+        await doorkeeper.recognise(reader, token, clock.now())
     assert [doorkeeper.recall(token) is not None for token in [*tokens, "nonsense"]] == [False, False, True, False]
 
 
@@ -631,26 +630,10 @@ class _SlowReader:
     def __init__(self, reader: Any, wound: HandWound, seconds: float) -> None:
         self._reader, self._wound, self._seconds = reader, wound, seconds
 
-    async def row(self, query: Any) -> Any:
-        found = await self._reader.row(query)
+    async def row(self, statement: Any, **values: Any) -> Any:
+        found = await self._reader.row(statement, **values)
         self._wound.seconds += self._seconds
         return found
-
-
-@contextmanager
-def _statements(house: House) -> Any:
-    """Every statement that goes to the database, transactions' edges left out."""
-    sent: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_others: Any) -> None:
-        sent.append(statement)
-
-    engines = [engine.sync_engine for engine in (house.database.transactions, house.database.autocommit)]
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", note)
-    yield sent
-    for engine in engines:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def _while_checking(monkeypatch: pytest.MonkeyPatch, overtake: Callable[[], Awaitable[None]]) -> None:

@@ -244,9 +244,9 @@ async def test_the_count_survives_the_request_that_failed(house: House) -> None:
 async def test_two_processes_count_together_and_let_no_more_through_at_once(house: House, database_url: str) -> None:
     other = Database(database_url, pool_size=5)
     try:
-        through = await asyncio.gather(_hits(house.throttle, 10), _hits(Throttle(other.autocommit), 10))
+        through = await asyncio.gather(_hits(house.throttle, 10), _hits(Throttle(other.reader), 10))
         assert sum(through) == 3
-        assert await _hits(Throttle(other.autocommit), 1) == 0
+        assert await _hits(Throttle(other.reader), 1) == 0
     finally:
         await other.close()
 
@@ -294,7 +294,7 @@ async def test_tidying_forgets_windows_that_are_over_and_no_others(house: House)
 
 
 async def test_the_storage_keeps_the_librarys_promises(house: House) -> None:
-    storage = PostgresStorage(house.database.autocommit)
+    storage = PostgresStorage(house.database.reader)
     assert await storage.check()
     assert [await storage.incr("one", 60), await storage.incr("one", 60, amount=2)] == [1, 3]
     assert await storage.incr("two", 60) == 1

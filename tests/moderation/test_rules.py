@@ -88,7 +88,7 @@ async def test_a_changed_rule_keeps_its_number_and_its_earlier_words(house: Hous
     assert (told["items"][9]["version"], told["items"][9]["title"]) == (2, "Respect everybody")
     assert [rule["version"] for rule in told["items"][:9]] == [1] * 9
     async with house.database.work() as session:
-        both = (await session.execute(rules.versions().where(Rule.number == 10))).all()
+        both = (await session.execute(rules.VERSIONS.query, {"number": 10})).all()
     assert [(row.version, row.edition) for row in both] == [(1, 1), (2, 2)]
     with pytest.raises(Stale) as refused:
         await _write(house, "joan", 10, 1, "Respect nobody")

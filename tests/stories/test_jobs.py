@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from forum import clock
 from forum.api.dependencies import House
+from forum.database import Prepared
 from forum.jobs import Payload
 from forum.members import Role
 from moderation import decisions, rules
@@ -67,8 +68,7 @@ async def overturned(app: FastAPI, author: str, statement: str) -> None:
 async def put_down(house: House) -> list[tuple[str, datetime, Payload]]:
     """What waits for a worker: which job, until when, about what."""
     query = "SELECT entrypoint, execute_after, convert_from(payload, 'UTF8')::json FROM jobs.queue ORDER BY id"
-    async with house.database.reading() as reader:
-        return [tuple(row) for row in await reader.rows(text(query))]
+    return [tuple(row) for row in await house.database.reader.rows(Prepared(text(query)))]
 
 
 async def done(house: House, at: datetime, *some: tuple[str, datetime, Payload]) -> None:
@@ -87,8 +87,8 @@ async def told(app: FastAPI, handle: str) -> list[str]:
 
 async def ends_told(house: House) -> int:
     """How many ends anybody was told of."""
-    async with house.database.reading() as reader:
-        return len(await reader.rows(text("SELECT 1 FROM notification WHERE kind = 'standing_ended'")))
+    told = Prepared(text("SELECT 1 FROM notification WHERE kind = 'standing_ended'"))
+    return len(await house.database.reader.rows(told))
 
 
 async def forgive(house: House) -> None:
