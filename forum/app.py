@@ -28,7 +28,7 @@ from forum.gate import Gate
 from forum.sessions import Doorkeeper
 from forum.settings import Settings
 from forum.throttle import Throttle
-from moderation.api import appeals, cases, decisions, log, reports, rules, statements, team, templates
+from moderation.api import appeals, cases, decisions, log, records, reports, rules, statements, team, templates
 from moderation.gate import BoardGate
 
 # A route is sought in this order: what is read most stands first.
@@ -46,6 +46,7 @@ FEATURES: tuple[APIRouter, ...] = (
     decisions.router,
     statements.router,
     appeals.router,
+    records.router,
     team.router,
     templates.router,
     log.router,

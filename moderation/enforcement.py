@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, exists, func, select, text, tuple_
+from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, exists, select, text, tuple_
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
@@ -140,13 +140,6 @@ async def undo(session: AsyncSession, decision_id: UUID, scene: Scene, applied: 
     await session.flush()
     await MEASURES[Kind(applied.kind)].undo(session, scene, applied)
     await _show_notice(session, scene.post)
-
-
-async def standing_measures(session: AsyncSession, member_id: UUID) -> dict[str, int]:
-    """How many measures of each kind stand against a member."""
-    stand = (col(AppliedMeasure.member_id) == member_id, col(AppliedMeasure.undone_at).is_(None))
-    counted = select(col(AppliedMeasure.kind), func.count()).where(*stand).group_by(col(AppliedMeasure.kind))
-    return dict(row for row in (await session.execute(counted)).all())
 
 
 async def ended_later(session: AsyncSession, applied: AppliedMeasure, now: datetime) -> bool:

@@ -14,6 +14,7 @@ class Act(StrEnum):
 
     REPORT_POST = "report this post"
     SEE_QUEUE = "see the queue"
+    SEE_RECORD = "see a member's record"
     WORK_ON_CASE = "work on this case"
     DECIDE_CASE = "decide this case"
     HEAR_APPEAL = "hear this appeal"
@@ -66,6 +67,7 @@ def hears_appeals_here(viewer: Viewer, case: Any) -> str | None:
 PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.REPORT_POST: [is_active, is_not_its_author],
     Act.SEE_QUEUE: [is_in_good_standing, moderates_somewhere],
+    Act.SEE_RECORD: [is_in_good_standing, moderates_somewhere],
     Act.WORK_ON_CASE: [is_in_good_standing, moderates_its_board],
     Act.DECIDE_CASE: [is_in_good_standing, moderates_its_board],
     Act.HEAR_APPEAL: [is_in_good_standing, hears_appeals_here],

@@ -56,6 +56,7 @@ NOT_FOR_MEMBERS = {
     "discard_template",
     "dismiss_moderator",
     "get_case",
+    "get_record",
     "list_cases",
     "list_log",
     "list_team",

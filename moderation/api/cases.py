@@ -33,7 +33,7 @@ from forum.database import Record
 from forum.errors import Forbidden, NotFound
 from forum.members import Standing, Viewer
 from forum.posts import Post as PostRow
-from moderation import appeals, cases, decisions, enforcement, reports
+from moderation import appeals, cases, decisions, records, reports
 from moderation.appeals import Hearing, Outcome
 from moderation.cases import Case as CaseRow
 from moderation.cases import Category
@@ -107,9 +107,10 @@ class AuthorRecord(Shown):
     """What is known of the author of a post."""
 
     joined_at: Moment
-    posts: int = Field(examples=[12])
+    posts: int = Field(description="Posts that you may read", examples=[12])
     standing: Standing
-    measures: dict[str, int] = Field(description="Measures that stand, by kind", examples=[{"warn": 1}])
+    standing_until: Moment | None = Field(description="Null: for good, or in good standing")
+    measures: dict[str, int] = Field(description="Measures on your boards that stand, by kind", examples=[{"warn": 1}])
 
 
 class Permitted(Shown):
@@ -165,7 +166,7 @@ async def list_cases(
     rows = (await work.execute(cases.queue(viewer, now, place, limit + 1))).all()
     last = rows[limit - 1] if len(rows) > limit else None
     going_on = pages.cursor(last.priority, last.due_at, str(last.id)) if last else None
-    page = CaseList(items=[Case(**_case(row)) for row in rows[:limit]], next=going_on)
+    page = CaseList(items=[Case(**facts(row)) for row in rows[:limit]], next=going_on)
     return fresh(request, page, shared=False, headers=next_link(request, going_on))
 
 
@@ -180,7 +181,7 @@ async def get_case(
     length = row.post_number + CONTEXT - first + 1
     around = await posts.numbered(reading, viewer, row.thread_id, first, length)
     full = FullCase(
-        **_case(row),
+        **facts(row),
         context=[shown_post(post) for post in around],
         revisions=[Revision.model_validate(r) for r in (await work.execute(posts.revisions(row.post_id))).all()],
         reported=await _reported(work, viewer, row),
@@ -245,6 +246,30 @@ async def may_decide(session: AsyncSession, viewer: Viewer, row: Record) -> str 
     return refusal(Act.HEAR_APPEAL, viewer, Hearing(row.board_id, await appeals.hearers(session, appeal)))
 
 
+def facts(row: Record) -> dict[str, Any]:
+    """What the queue shows of a case."""
+    holder = Claim(by=Author.of(row, "holder"), until=row.claimed_until) if row.holder_handle else None
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "state": row.state,
+        "category": row.category,
+        "reports": row.reports,
+        "version": row.version,
+        "board": row.board_slug,
+        "thread_id": row.thread_id,
+        "thread_title": row.thread_title,
+        "post_id": row.post_id,
+        "post_number": row.post_number,
+        "post_revision": row.post_revision,
+        "author": Author.of(row, "author"),
+        "opened_at": row.opened_at,
+        "due_at": row.due_at,
+        "decided_at": row.decided_at,
+        "claim": holder,
+    }
+
+
 async def _workable(session: AsyncSession, viewer: Viewer, case_id: UUID, now: datetime) -> Record:
     allow(Act.SEE_QUEUE, viewer)
     row = await seen(session, viewer, case_id, now)
@@ -287,15 +312,7 @@ async def _reported(session: AsyncSession, viewer: Viewer, row: Record) -> list[
 
 async def _record(session: AsyncSession, viewer: Viewer, row: Record, now: datetime) -> AuthorRecord:
     author = await members.by_handle(session, row.author_handle)
-    values = {**viewer.sight, "member_ids": [author.id]}
-    written = (await session.execute(posts.WRITTEN.query, values)).one_or_none()
-    stands = await enforcement.standing_measures(session, author.id)
-    return AuthorRecord(
-        joined_at=author.joined_at,
-        posts=written.posts if written else 0,
-        standing=await members.standing_of(session, author.id, now),
-        measures=stands,
-    )
+    return AuthorRecord.model_validate(await records.of_member(session, viewer, author, now))
 
 
 async def _appeal(session: AsyncSession, row: Record) -> HeardAppeal | None:
@@ -312,29 +329,6 @@ async def _appeal(session: AsyncSession, row: Record) -> HeardAppeal | None:
         decided_by=decider.name,
         hearers=await appeals.hearers(session, appeal),
     )
-
-
-def _case(row: Record) -> dict[str, Any]:
-    holder = Claim(by=Author.of(row, "holder"), until=row.claimed_until) if row.holder_handle else None
-    return {
-        "id": row.id,
-        "kind": row.kind,
-        "state": row.state,
-        "category": row.category,
-        "reports": row.reports,
-        "version": row.version,
-        "board": row.board_slug,
-        "thread_id": row.thread_id,
-        "thread_title": row.thread_title,
-        "post_id": row.post_id,
-        "post_number": row.post_number,
-        "post_revision": row.post_revision,
-        "author": Author.of(row, "author"),
-        "opened_at": row.opened_at,
-        "due_at": row.due_at,
-        "decided_at": row.decided_at,
-        "claim": holder,
-    }
 
 
 def _report(row: Record) -> CaseReport:

@@ -18,6 +18,7 @@ from tests import make
 from tests.moderation import scenes
 from tests.moderation.scenes import API
 
+STANDING = "SELECT kind, count(*) FROM measure WHERE undone_at IS NULL GROUP BY kind"
 LATER = "2999-01-01T00:00:00Z"
 
 # Of each kind: what a moderator sends with it, and one thing that it changes in `the_state_of` the scene.
@@ -75,7 +76,7 @@ async def the_state_of(house: House, scene: Scene) -> dict[str, Any]:
             "board": row.slug,
             "words": row.words,
             "member": await members.standing_of(session, row.author_id, clock.now()),
-            "standing": await enforcement.standing_measures(session, row.author_id),
+            "standing": dict(await scenes.sql(house, STANDING)),
         }
 
 

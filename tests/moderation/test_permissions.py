@@ -65,6 +65,7 @@ TABLE = (
     row(Act.REPORT_POST, "another's", STANDS["another's"], *EVERY_MEMBER),
     row(Act.REPORT_POST, "own", STANDS["own"]),
     row(Act.SEE_QUEUE, "anywhere", None, *STAFF),
+    row(Act.SEE_RECORD, "anybody's", None, *STAFF),
     row(Act.WORK_ON_CASE, "here", at(HERE), *MODERATORS),
     row(Act.WORK_ON_CASE, "other board", at(ELSEWHERE), "moderator"),
     row(Act.DECIDE_CASE, "here", at(HERE), *MODERATORS),
