@@ -15,6 +15,7 @@ from sqlalchemy import (
     and_,
     delete,
     exists,
+    literal,
     or_,
     select,
     text,
@@ -213,10 +214,12 @@ def visible(viewer: Viewer, now: datetime) -> Query:
 def queue(viewer: Viewer, now: datetime, after: tuple[int, datetime, UUID] | None, limit: int) -> Query:
     """Open cases, worst first, then by when they are due."""
     key = (col(Case.priority), col(Case.due_at), col(Case.id))
-    page = visible(viewer, now).where(col(Case.state) == State.OPEN)
+    # As literals: with parameters in their place, PostgreSQL plans anew for each request, because a plan for
+    # any state cannot use the queue's index, nor one for any limit know how soon it may stop.
+    page = visible(viewer, now).where(col(Case.state) == literal(State.OPEN.value, literal_execute=True))
     if after:
         page = page.where(tuple_(*key) > tuple_(*after))
-    return page.order_by(*key).limit(limit)
+    return page.order_by(*key).limit(literal(limit, literal_execute=True))
 
 
 def notes(case_id: UUID) -> Query:

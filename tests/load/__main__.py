@@ -25,10 +25,11 @@ from rich.table import Table
 from forum import database, embedded
 from forum.settings import Settings
 from tests import make
-from tests.load import ceilings, seed
+from tests.load import ceilings, queue, seed
 from tests.load.ceilings import Answer, Ceiling
 from tests.load.rounds import CONNECTIONS, FORUM, Kind, Server, Target, measure, of_ceiling, of_forum, rounds_in
 
+QUEUES = 0.25  # of the time for all the rest
 STARTING = 30.0  # seconds that a server may take until it answers
 cli = typer.Typer(pretty_exceptions_enable=False)
 out = Console(width=100, highlight=False)
@@ -56,6 +57,7 @@ def main(
         share = _measured(targets, servers, seconds)
         out.print(_table(targets, answers))
         _say_where(targets, share, asyncio.run(seed.version(url)))
+    out.print(_queues(seconds * QUEUES))
 
 
 @contextmanager
@@ -151,12 +153,29 @@ def _measured(targets: Sequence[Target], servers: Mapping[str, Server], seconds:
     return (time.process_time() - worked) / (time.perf_counter() - begun)
 
 
+def _queues(seconds: float) -> Table:
+    """Load the moderators' queues of two forums beside each other, one of few cases and one of many."""
+    with tempfile.TemporaryDirectory(prefix="forum-load-") as name, ExitStack() as running:
+        servers: dict[str, Server] = {}
+        targets: list[Target] = []
+        for size in (queue.FEW, queue.MANY):
+            folder = Path(name) / size.name
+            folder.mkdir()
+            url = running.enter_context(_database(folder, None))
+            targets += asyncio.run(queue.fill(url, size))
+            servers[size.name] = running.enter_context(_forum(url, folder))
+        # One size after the other of the same question, so that whatever drifts hits both alike.
+        targets.sort(key=lambda target: target.what)
+        _measured(targets, servers, seconds)
+        return queue.table(targets)
+
+
 def _table(targets: Sequence[Target], answers: Mapping[str, Answer]) -> Table:
     """Each kind beside its ceilings."""
     table = Table("", "bytes", "a second", "× (a)", "× (b)", "p50 ms", "p99 ms", "CPU ms", box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
-    for kind in Kind:
+    for kind in dict.fromkeys(target.kind for target in targets):
         rows = [target for target in targets if target.kind == kind]
         ceilings_of_kind = [row for row in rows if row.server != FORUM]
         for row in rows:

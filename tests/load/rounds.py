@@ -28,11 +28,12 @@ HEAD = (
 
 
 class Kind(StrEnum):
-    """What is compared with the same bytes as a constant."""
+    """What is asked for; all but the queue is compared with the same bytes as a constant."""
 
     THREAD = "thread page"
     BOARD = "board page"
     REPLY = "reply"
+    QUEUE = "queue"
 
     @property
     def path(self) -> str:
