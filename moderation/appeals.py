@@ -1,20 +1,20 @@
 """Appeals: somebody else looks at a decision again, and may undo all of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, UniqueConstraint, exists, func, or_, select
+from sqlalchemy import CheckConstraint, UniqueConstraint, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import audit, members, notifications
+from forum import audit, notifications
 from forum.database import Moment, new_id
 from forum.errors import Conflict, Forbidden, Invalid, NotFound
-from forum.members import Member, Role, RoleGrant, Standing, Viewer
+from forum.members import Viewer
 from forum.posts import Post
-from forum.threads import Thread
 from moderation import cases, decisions, enforcement, reports, rules
 from moderation.cases import GRAVITY, Case, Category
 from moderation.decisions import Decided, Decision, Habits, Verdict
@@ -75,6 +75,12 @@ async def of_statement(session: AsyncSession, statement_id: UUID) -> Appeal | No
     return found.scalar_one_or_none()
 
 
+async def of_reports(session: AsyncSession, report_ids: Sequence[UUID]) -> dict[UUID | None, Appeal]:
+    """The appeals against the dismissal of these reports, by report."""
+    found = await session.execute(select(Appeal).where(col(Appeal.report_id).in_(report_ids)))
+    return {appeal.report_id: appeal for appeal in found.scalars()}
+
+
 async def of_case(session: AsyncSession, case_id: UUID) -> Appeal:
     """The appeal that a case of the kind `appeal` is about."""
     return (await session.execute(select(Appeal).where(col(Appeal.case_id) == case_id))).scalar_one()
@@ -83,26 +89,7 @@ async def of_case(session: AsyncSession, case_id: UUID) -> Appeal:
 async def hearers(session: AsyncSession, appeal: Appeal) -> str:
     """Who can hear an appeal now: "moderator", "administrator" where there is no other moderator, or "nobody"."""
     decision = await session.get_one(Decision, appeal.decision_id)
-    post = (
-        select(col(Post.id), col(Post.author_id), col(Thread.board_id))
-        .join(Thread, col(Thread.id) == col(Post.thread_id))
-        .join(Case, col(Case.post_id) == col(Post.id))
-        .where(col(Case.id) == appeal.case_id)
-    )
-    place = (await session.execute(post)).one()
-    ready = (
-        select(col(RoleGrant.role))
-        .join(Member, col(Member.id) == col(RoleGrant.member_id))
-        .where(
-            col(Member.id).not_in([decision.decided_by, appeal.appellant_id, place.author_id]),
-            members.standing_at(func.now()) == Standing.ACTIVE,
-            ~reports.reported_by(place.id, col(Member.id)),
-            ~cases.stepped_back(place.id, col(Member.id)),
-            or_(col(RoleGrant.board_id).is_(None), col(RoleGrant.board_id) == place.board_id),
-        )
-    )
-    roles = set((await session.execute(ready)).scalars().all())
-    return next((role for role in (Role.MODERATOR, Role.ADMINISTRATOR) if role in roles), "nobody")
+    return await decisions.free_to_decide(session, appeal.case_id, {decision.decided_by, appeal.appellant_id})
 
 
 # Verbs
@@ -135,9 +122,15 @@ async def lodge_for_report(
         raise Conflict("Only the dismissal of a report can be appealed.")
     if (await session.execute(select(exists().where(col(Appeal.report_id) == report_id)))).scalar_one():
         raise Conflict("You have appealed against this already.")
-    # The one that settled it: the case may have been decided again since.
-    settled = (col(Decision.case_id) == report.case_id, col(Decision.decided_at) <= report.settled_at)
-    latest = select(col(Decision.id)).where(*settled).order_by(col(Decision.decided_at).desc()).limit(1)
+    # The one that settled it, or the hearing that undid that one: the case may have been decided again since.
+    hearings = select(col(AppliedMeasure.undone_by)).where(col(AppliedMeasure.post_id) == report.post_id)
+    about = or_(col(Decision.case_id) == report.case_id, col(Decision.id).in_(hearings))
+    latest = (
+        select(col(Decision.id))
+        .where(about, col(Decision.decided_at) <= report.settled_at)
+        .order_by(col(Decision.decided_at).desc())
+        .limit(1)
+    )
     decision_id = (await session.execute(latest)).scalar_one()
     return await _open(session, reporter, decision_id, words, now, report_id=report_id)
 
@@ -180,7 +173,7 @@ async def hear(
     decision = await decisions.write(session, hearer, case, post, verdict, cited, now, hears=original)
     if outcome != Outcome.UPHOLD:
         await _undo(session, hearer, post, original, decision, habits, now)
-        await _settle_anew(session, appeal, outcome, post, now)
+        await _settle_anew(session, appeal, outcome, post, original, now)
     statement = None
     if outcome == Outcome.CHANGE:
         statement = await decisions.enforce(session, hearer, case, post, decision, verdict, cited, habits, now)
@@ -259,8 +252,13 @@ async def _undo(
         await enforcement.undo(session, decision.id, scene, applied)
 
 
-async def _settle_anew(session: AsyncSession, appeal: Appeal, outcome: Outcome, post: Post, now: datetime) -> None:
-    """A report that should not have been dismissed is upheld by other measures, or opens its case again."""
+async def _settle_anew(
+    session: AsyncSession, appeal: Appeal, outcome: Outcome, post: Post, original: Decision, now: datetime
+) -> None:
+    """A report that should not have been dismissed is upheld by other measures, or opens its case again.
+
+    Whoever dismissed it does not decide it a second time: their mind is known.
+    """
     if appeal.report_id is None:
         return
     report = await session.get_one(Report, appeal.report_id)
@@ -268,4 +266,6 @@ async def _settle_anew(session: AsyncSession, appeal: Appeal, outcome: Outcome, 
         report.outcome, report.settled_at = reports.Outcome.UPHELD, now
         return
     report.outcome, report.settled_at = None, None
-    await cases.open_on_post(session, post.id, Category(report.category), now, reports=1)
+    reopened = await cases.open_on_post(session, post.id, Category(report.category), now, reports=1)
+    reopened.barred_id = original.decided_by
+    await session.flush()

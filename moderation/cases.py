@@ -107,6 +107,9 @@ class Case(SQLModel, table=True):
     decided_revision: int | None = Field(default=None, description="The post's revision that was decided on")
     changed_at: datetime = Field(sa_type=Moment)
     changed_by: UUID | None = Field(default=None, foreign_key="member.id")
+    barred_id: UUID | None = Field(
+        default=None, foreign_key="member.id", description="Whose dismissal was overturned: somebody else decides"
+    )
 
 
 class Claim(SQLModel, table=True):
@@ -193,11 +196,12 @@ _SEEN = (
 def visible_to(viewer: Viewer) -> Any:
     """The condition, on Case joined with its board, that the case exists for the viewer.
 
-    Moderators see their boards' cases; administrators see appeals, for they hear those nobody else may.
+    Moderators see their boards' cases; administrators see appeals and what was reopened by one, for they decide
+    those that nobody else may.
     """
     seen = boards.moderated_by(viewer)
     if Role.ADMINISTRATOR in viewer.roles:
-        return or_(seen, col(Case.kind) == Kind.APPEAL)
+        return or_(seen, col(Case.kind) == Kind.APPEAL, col(Case.barred_id).is_not(None))
     return seen
 
 
@@ -363,7 +367,7 @@ async def refuse_unless_free(session: AsyncSession, moderator: Viewer, case: Cas
 
 async def close(session: AsyncSession, moderator: Viewer, case: Case, revision: int, now: datetime) -> None:
     """The case is decided, on the words that `revision` of the post has, and nobody is at it any more."""
-    case.state, case.decided_at, case.decided_revision = State.DECIDED, now, revision
+    case.state, case.decided_at, case.decided_revision, case.barred_id = State.DECIDED, now, revision, None
     touch(case, moderator, now)
     await session.execute(delete(Claim).where(col(Claim.case_id) == case.id))
     await session.flush()

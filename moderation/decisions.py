@@ -1,10 +1,12 @@
 """Decisions: a moderator decides a case, and all that follows from it happens together."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint, select
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
@@ -12,14 +14,17 @@ from forum import audit, jobs, members, notifications, posts, threads
 from forum.database import Moment, new_id
 from forum.errors import Forbidden, Invalid, Stale
 from forum.jobs import Job
-from forum.members import Role, Standing, Viewer
+from forum.members import Member, Role, RoleGrant, Standing, Viewer
 from forum.posts import Post, Visibility
+from forum.threads import Thread
 from moderation import cases, enforcement, redaction, reports, rules, statements
 from moderation.cases import Case
-from moderation.enforcement import MEASURES, TEXTUAL, AppliedMeasure, Kind, Scene, Target, Wanted
+from moderation.enforcement import IDLE, MEASURES, TEXTUAL, AppliedMeasure, Kind, Scene, Target, Wanted
 from moderation.reports import Outcome
 from moderation.rules import Rule
 from moderation.statements import Statement
+
+NOBODY = "nobody"  # is left to decide
 
 # What is to be done when a measure that ran until some time has run out.
 STANDING_ENDED = Job("standing_ended")
@@ -93,6 +98,44 @@ class Decided:
     author_id: UUID
 
 
+# Queries
+
+
+async def deciders(session: AsyncSession, case: Any) -> str | None:
+    """Who else can decide, as `free_to_decide` has it, a case that an appeal opened again; None for other cases."""
+    return await free_to_decide(session, case.id, {case.barred_id}) if case.barred_id else None
+
+
+async def free_to_decide(session: AsyncSession, case_id: UUID, but_not: Collection[UUID]) -> str:
+    """Who is left: "moderator", "administrator" where there is no moderator, or "nobody".
+
+    Free is who is in good standing, did not write or report the post, and did not step back from it.
+    """
+    post = (
+        select(col(Post.id), col(Post.author_id), col(Thread.board_id))
+        .join(Thread, col(Thread.id) == col(Post.thread_id))
+        .join(Case, col(Case.post_id) == col(Post.id))
+        .where(col(Case.id) == case_id)
+    )
+    place = (await session.execute(post)).one()
+    free = (
+        select(col(RoleGrant.role))
+        .join(Member, col(Member.id) == col(RoleGrant.member_id))
+        .where(
+            col(Member.id).not_in([*but_not, place.author_id]),
+            members.standing_at(func.now()) == Standing.ACTIVE,
+            ~reports.reported_by(place.id, col(Member.id)),
+            ~cases.stepped_back(place.id, col(Member.id)),
+            or_(col(RoleGrant.board_id).is_(None), col(RoleGrant.board_id) == place.board_id),
+        )
+    )
+    roles = set((await session.execute(free)).scalars().all())
+    return next((role for role in (Role.MODERATOR, Role.ADMINISTRATOR) if role in roles), NOBODY)
+
+
+# Verbs
+
+
 async def decide(
     session: AsyncSession, moderator: Viewer, case_id: UUID, verdict: Verdict, habits: Habits, now: datetime
 ) -> Decided:
@@ -105,6 +148,7 @@ async def decide(
     await cases.refuse_unless_free(session, moderator, case, now)
     await refuse_stale(session, case, post, verdict)
     await refuse_own_interest(session, moderator, post, verdict.measures)
+    await refuse_second_say(session, moderator, case)
     enforcement.refuse_nonsense(verdict.measures, now, grounded=verdict.is_grounded)
     _refuse_to_leave_waiting(post, verdict)
     cited = await rules.cited(session, verdict.rules)
@@ -165,6 +209,12 @@ async def refuse_own_interest(
     on_author = any(MEASURES[measure.kind].acts_on == Target.AUTHOR for measure in measures)
     if on_author and Role.ADMINISTRATOR not in moderator.roles and await members.is_staff(session, post.author_id):
         raise Forbidden("The author works here: only an administrator decides about their standing.")
+
+
+async def refuse_second_say(session: AsyncSession, moderator: Viewer, case: Any) -> None:
+    """Raise Forbidden for whoever dismissed what an appeal opened again, as long as somebody else can decide it."""
+    if case.barred_id == moderator.id and await deciders(session, case) != NOBODY:
+        raise Forbidden("Your dismissal of this was overturned: somebody else decides.")
 
 
 def _refuse_to_leave_waiting(post: Post, verdict: Verdict) -> None:
@@ -299,5 +349,5 @@ def _spoken(measure: Wanted) -> dict[str, str | None]:
 
 
 def _outcome(verdict: Verdict) -> Outcome:
-    idle = {Kind.DISMISS, Kind.PUBLISH}
-    return Outcome.DISMISSED if {measure.kind for measure in verdict.measures} <= idle else Outcome.UPHELD
+    is_idle = all(measure.kind in IDLE for measure in verdict.measures)
+    return Outcome.DISMISSED if is_idle else Outcome.UPHELD

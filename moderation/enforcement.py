@@ -111,6 +111,7 @@ class Measure:
 
 
 TEXTUAL = (Kind.EDIT, Kind.REDACT)
+IDLE = (Kind.DISMISS, Kind.PUBLISH)  # with nothing else, no report was right
 
 
 async def apply(session: AsyncSession, decision_id: UUID, scene: Scene, wanted: Wanted) -> AppliedMeasure:
@@ -140,6 +141,17 @@ async def undo(session: AsyncSession, decision_id: UUID, scene: Scene, applied: 
     await session.flush()
     await MEASURES[Kind(applied.kind)].undo(session, scene, applied)
     await _show_notice(session, scene.post)
+
+
+async def something_stands(session: AsyncSession, post_id: int, since: datetime) -> bool:
+    """Whether anything was done about a post since then, other than to let it be, that was not undone."""
+    done = exists().where(
+        col(AppliedMeasure.post_id) == post_id,
+        col(AppliedMeasure.kind).not_in(IDLE),
+        col(AppliedMeasure.undone_at).is_(None),
+        col(AppliedMeasure.applied_at) >= since,
+    )
+    return bool((await session.execute(select(done))).scalar_one())
 
 
 async def ended_later(session: AsyncSession, applied: AppliedMeasure, now: datetime) -> bool:

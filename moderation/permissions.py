@@ -13,15 +13,29 @@ class Act(StrEnum):
     """Everything that somebody may or may not do about others' words."""
 
     REPORT_POST = "report this post"
+    REPORT_RISK = "report that somebody is in danger"
     SEE_QUEUE = "see the queue"
     SEE_RECORD = "see a member's record"
     WORK_ON_CASE = "work on this case"
     DECIDE_CASE = "decide this case"
+    DECIDE_AGAIN = "decide this case, which an appeal opened again"
     HEAR_APPEAL = "hear this appeal"
     READ_LOG = "read the log"
     WRITE_RULES = "write the rules"
     WRITE_TEMPLATES = "write the templates"
     NAME_TEAM = "name a board's moderators"
+
+
+def is_not_silenced(viewer: Viewer, place: PostPlace) -> str | None:
+    """In good standing; who is silenced is told what they can report still."""
+    if place.standing == Standing.SILENCED:
+        return "Your account is silenced. You can still report that somebody is in danger, with the category `risk`."
+    return is_active(viewer, place)
+
+
+def calls_for_help(viewer: Viewer, place: PostPlace) -> str | None:
+    """Nobody is too silent to say that somebody is in danger."""
+    return None if place.standing == Standing.SILENCED else is_active(viewer, place)
 
 
 def is_not_its_author(viewer: Viewer, place: PostPlace) -> str | None:
@@ -46,9 +60,9 @@ def administers(viewer: Viewer, _subject: object) -> str | None:
 
 
 def administers_where_no_moderator_can(viewer: Viewer, case: Any) -> str | None:
-    """The viewer is an administrator, and no other moderator is left to hear the appeal."""
+    """The viewer is an administrator, and no other moderator is left to decide."""
     if case.hearers == "moderator":
-        return "Another moderator of this board hears this appeal."
+        return "Another moderator of this board decides this."
     return administers(viewer, case)
 
 
@@ -57,7 +71,7 @@ def is_in_good_standing(viewer: Viewer, _subject: object) -> str | None:
     return None if viewer.standing == Standing.ACTIVE else f"Your account is {viewer.standing}."
 
 
-def hears_appeals_here(viewer: Viewer, case: Any) -> str | None:
+def decides_anew_here(viewer: Viewer, case: Any) -> str | None:
     """A moderator of the board; an administrator where no other moderator can."""
     if moderates_its_board(viewer, case) is None:
         return None
@@ -65,12 +79,14 @@ def hears_appeals_here(viewer: Viewer, case: Any) -> str | None:
 
 
 PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
-    Act.REPORT_POST: [is_active, is_not_its_author],
+    Act.REPORT_POST: [is_not_silenced, is_not_its_author],
+    Act.REPORT_RISK: [calls_for_help, is_not_its_author],
     Act.SEE_QUEUE: [is_in_good_standing, moderates_somewhere],
     Act.SEE_RECORD: [is_in_good_standing, moderates_somewhere],
     Act.WORK_ON_CASE: [is_in_good_standing, moderates_its_board],
     Act.DECIDE_CASE: [is_in_good_standing, moderates_its_board],
-    Act.HEAR_APPEAL: [is_in_good_standing, hears_appeals_here],
+    Act.DECIDE_AGAIN: [is_in_good_standing, decides_anew_here],
+    Act.HEAR_APPEAL: [is_in_good_standing, decides_anew_here],
     Act.READ_LOG: [is_in_good_standing, moderates_somewhere],
     Act.WRITE_RULES: [is_in_good_standing, administers],
     Act.WRITE_TEMPLATES: [is_in_good_standing, administers],

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -26,8 +27,8 @@ from forum import notifications, posts, threads
 from forum.database import Moment, Query, new_id, query
 from forum.errors import Conflict, Invalid
 from forum.members import Member, Viewer
-from forum.posts import SHOWN, Post
-from moderation import cases, rules
+from forum.posts import SHOWN, Post, PostRevision
+from moderation import cases, enforcement, rules
 from moderation.cases import Case, Category
 
 REPORTABLE = (
@@ -39,6 +40,8 @@ REPORTABLE = (
     Category.SPAM,
     Category.OTHER,
 )
+# What must be looked at even where the same words were decided on as something milder.
+GRAVE = (Category.RISK, Category.INTIMATE_IMAGE, Category.ILLEGAL, Category.PERSONAL_INFORMATION)
 NOTE_MAX = 2000
 
 
@@ -93,6 +96,29 @@ def reported_by(post_id: int, reporter_id: Any) -> ColumnElement[bool]:
 
 # Queries
 
+# Where a member's own reports go on: the id of the last one.
+BY_ID = TypeAdapter(tuple[UUID])
+
+# Built once: building a select costs more than sending it.
+_MINE = (
+    query(
+        col(Report.id),
+        col(Report.post_id),
+        col(Post.thread_id),
+        col(Post.number),
+        col(Report.revision),
+        col(Report.category),
+        col(Report.rules),
+        col(Report.note),
+        col(Report.filed_at),
+        col(Report.outcome),
+        col(Report.settled_at),
+        col(Report.case_id),
+    )
+    .join(Post, col(Post.id) == col(Report.post_id))
+    .order_by(col(Report.id).desc())
+)
+
 
 def of_post(post_id: int) -> Query:
     """The reports of a post, oldest first, with who made them: for moderators only."""
@@ -115,27 +141,12 @@ def of_post(post_id: int) -> Query:
     )
 
 
-def mine(viewer: Viewer) -> Query:
-    """The viewer's own reports, newest first; it never says who else reported."""
-    return (
-        query(
-            col(Report.id),
-            col(Report.post_id),
-            col(Post.thread_id),
-            col(Post.number),
-            col(Report.revision),
-            col(Report.category),
-            col(Report.rules),
-            col(Report.note),
-            col(Report.filed_at),
-            col(Report.outcome),
-            col(Report.settled_at),
-            col(Report.case_id),
-        )
-        .join(Post, col(Post.id) == col(Report.post_id))
-        .where(col(Report.reporter_id) == viewer.id)
-        .order_by(col(Report.id).desc())
-    )
+def mine(viewer: Viewer, before: tuple[UUID] | None, limit: int) -> Query:
+    """A page of the viewer's own reports, newest first; it never says who else reported."""
+    page = _MINE.where(col(Report.reporter_id) == viewer.id)
+    if before:
+        page = page.where(col(Report.id) < before[0])
+    return page.limit(limit)
 
 
 # Verbs
@@ -171,7 +182,7 @@ async def file(session: AsyncSession, reporter: Viewer, post: Post, complaint: C
         filed_at=now,
     )
     if case_now.state == cases.State.DECIDED:
-        report.outcome, report.settled_at = await _outcome_so_far(session, case_now), now
+        report.outcome, report.settled_at = await _outcome_that_stands(session, post, complaint.revision), now
     session.add(report)
     await session.flush()
     received = notifications.Kind.REPORT_RECEIVED
@@ -195,13 +206,22 @@ async def _earlier(session: AsyncSession, reporter: Viewer, post: Post, revision
 
 
 async def _case(session: AsyncSession, reporter: Viewer, post: Post, complaint: Complaint, now: datetime) -> Case:
-    """The case that this report belongs to: a decided one stays decided unless the post changed since."""
+    """The case that this report belongs to: a decided one stays decided unless the post changed since, or this is
+    worse than what it was decided as.
+    """
     found = await session.execute(select(Case).where(col(Case.post_id) == post.id, col(Case.kind) == cases.Kind.POST))
     known = found.scalar_one_or_none()
-    if known and known.state == cases.State.DECIDED and complaint.revision <= (known.decided_revision or 0):
+    if known and known.state == cases.State.DECIDED and not _is_news(complaint, known):
         return known
     record = await _record(session, reporter)
     return await cases.open_on_post(session, post.id, complaint.category, now, reports=1, record=record)
+
+
+def _is_news(complaint: Complaint, known: Case) -> bool:
+    """Whether nobody has decided on these words, or not on anything as grave as this."""
+    gravity, decided_as = cases.GRAVITY[complaint.category], cases.GRAVITY[Category(known.category)]
+    is_graver = complaint.category in GRAVE and gravity > decided_as
+    return is_graver or complaint.revision > (known.decided_revision or 0)
 
 
 async def _record(session: AsyncSession, reporter: Viewer) -> int:
@@ -211,7 +231,9 @@ async def _record(session: AsyncSession, reporter: Viewer) -> int:
     return int((await session.execute(total)).scalar_one())
 
 
-async def _outcome_so_far(session: AsyncSession, known: Case) -> str:
-    """What the reporters before were told of the same words; of words that were approved unreported, a dismissal."""
-    told = select(col(Report.outcome)).where(col(Report.case_id) == known.id, col(Report.outcome).is_not(None))
-    return (await session.execute(told.order_by(col(Report.settled_at).desc()).limit(1))).scalar() or Outcome.DISMISSED
+async def _outcome_that_stands(session: AsyncSession, post: Post, revision: int) -> Outcome:
+    """Whether anything that was done since these words were written still stands; what an appeal undid does not."""
+    this = (col(PostRevision.post_id) == post.id, col(PostRevision.number) == revision)
+    written = (await session.execute(select(col(PostRevision.written_at)).where(*this))).scalar()
+    stands = await enforcement.something_stands(session, post.id, written or post.edited_at or post.created_at)
+    return Outcome.UPHELD if stands else Outcome.DISMISSED

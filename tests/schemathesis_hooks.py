@@ -28,6 +28,7 @@ EXPECTED = {
     ("list_notifications", "query/after"): FORGED,
     ("list_cases", "query/after"): FORGED,
     ("list_log", "query/after"): FORGED,
+    ("list_my_reports", "query/after"): FORGED,
     ("list_log", "query/subject_id"): "half of a filter is refused: it would be ignored",
     ("open_thread", "header/Idempotency-Key"): USED,
     ("create_post", "header/Idempotency-Key"): USED,

@@ -16,30 +16,40 @@ from tests.conftest import database_called
 
 REVISIONS = [script.revision for script in ScriptDirectory(str(database.MIGRATIONS)).walk_revisions()][::-1]
 
+FIRST = [
+    "INSERT INTO rules_edition (version, since) VALUES (1, now())",
+    "INSERT INTO rule (number, version, edition, title, text) VALUES (10, 1, 1, 'Respect', 'Be kind.')",
+    "INSERT INTO member (id, handle, skeleton, name, name_skeleton, email, password_hash, staff_password, "
+    "rules_version, joined_at) VALUES ('018f0000-0000-7000-8000-000000000001', 'heron', 'heron', "
+    "'Heron', 'heron', 'heron@example.org', '$argon2id$', true, 1, now())",
+    "INSERT INTO role_grant (id, member_id, role, given_at) VALUES (gen_random_uuid(), "
+    "'018f0000-0000-7000-8000-000000000001', 'moderator', now())",
+    "INSERT INTO board (slug, name, section, position, description, help_markdown, help_html, readers, openers, "
+    "repliers, indexable, advised, made_at) VALUES ('court', 'Court', 'Help', 1, '', '', '', '{everyone}', "
+    "'{member}', '{member}', false, true, now())",
+    "INSERT INTO thread (board_id, author_id, title, state, pinned, visibility, version, opened_at, changed_at, "
+    "last_number, posts, participants, last_post_number, last_post_at, last_post_by, adviser_replies) "
+    "SELECT id, '018f0000-0000-7000-8000-000000000001', 'What now?', 'open', false, 'visible', 1, now(), now(), "
+    "1, 1, 1, 1, now(), '018f0000-0000-7000-8000-000000000001', 0 FROM board",
+    "INSERT INTO post (thread_id, number, author_id, voice, visibility, body_markdown, body_html, revision, "
+    "created_at) SELECT id, 1, author_id, 'member', 'visible', 'Hello', '<p>Hello</p>', 2, now() FROM thread",
+    "INSERT INTO post_revision (post_id, number, body_markdown, body_html, written_at) "
+    "SELECT id, 1, 'Helo', '<p>Helo</p>', now() FROM post",
+    "INSERT INTO audit_entry (number, at, act, subject_kind, subject_id, details, previous, digest) "
+    "VALUES (1, now(), 'role.granted', 'member', '018f0000-0000-7000-8000-000000000001', '{}', '', '')",
+]
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
-    "0001": [
-        "INSERT INTO rules_edition (version, since) VALUES (1, now())",
-        "INSERT INTO rule (number, version, edition, title, text) VALUES (10, 1, 1, 'Respect', 'Be kind.')",
-        "INSERT INTO member (id, handle, skeleton, name, name_skeleton, email, password_hash, staff_password, "
-        "rules_version, joined_at) VALUES ('018f0000-0000-7000-8000-000000000001', 'heron', 'heron', "
-        "'Heron', 'heron', 'heron@example.org', '$argon2id$', true, 1, now())",
-        "INSERT INTO role_grant (id, member_id, role, given_at) VALUES (gen_random_uuid(), "
-        "'018f0000-0000-7000-8000-000000000001', 'moderator', now())",
-        "INSERT INTO board (slug, name, section, position, description, help_markdown, help_html, readers, openers, "
-        "repliers, indexable, advised, made_at) VALUES ('court', 'Court', 'Help', 1, '', '', '', '{everyone}', "
-        "'{member}', '{member}', false, true, now())",
-        "INSERT INTO thread (board_id, author_id, title, state, pinned, visibility, version, opened_at, changed_at, "
-        "last_number, posts, participants, last_post_number, last_post_at, last_post_by, adviser_replies) "
-        "SELECT id, '018f0000-0000-7000-8000-000000000001', 'What now?', 'open', false, 'visible', 1, now(), now(), "
-        "1, 1, 1, 1, now(), '018f0000-0000-7000-8000-000000000001', 0 FROM board",
-        "INSERT INTO post (thread_id, number, author_id, voice, visibility, body_markdown, body_html, revision, "
-        "created_at) SELECT id, 1, author_id, 'member', 'visible', 'Hello', '<p>Hello</p>', 2, now() FROM thread",
-        "INSERT INTO post_revision (post_id, number, body_markdown, body_html, written_at) "
-        "SELECT id, 1, 'Helo', '<p>Helo</p>', now() FROM post",
-        "INSERT INTO audit_entry (number, at, act, subject_kind, subject_id, details, previous, digest) "
-        "VALUES (1, now(), 'role.granted', 'member', '018f0000-0000-7000-8000-000000000001', '{}', '', '')",
+    "0001": FIRST,
+    "0002": [
+        *FIRST,
+        "INSERT INTO moderation_case (id, kind, post_id, state, category, reports, priority, version, opened_at, "
+        "due_at, decided_at, decided_revision, changed_at) SELECT '018f0000-0000-7000-8000-000000000002', 'post', id, "
+        "'decided', 'rule', 1, -485, 2, now(), now(), now(), 2, now() FROM post",
+        "INSERT INTO report (id, case_id, post_id, revision, reporter_id, category, rules, note, filed_at, outcome, "
+        "settled_at) SELECT gen_random_uuid(), id, post_id, 2, '018f0000-0000-7000-8000-000000000001', 'rule', '{10}', "
+        "'', now(), 'dismissed', now() FROM moderation_case",
     ],
 }
 

@@ -8,7 +8,7 @@ from forum.api.dependencies import AnyMember, Now, Work
 from forum.api.problems import documented
 from forum.api.wire import Uuid, Wanted, Words, answer
 from moderation import appeals
-from moderation.api.statements import AppealState
+from moderation.api.statements import AppealState, appeal_state
 
 router = APIRouter(tags=["appeals"])
 
@@ -42,5 +42,4 @@ async def appeal_report(id: Uuid, wanted: NewAppeal, viewer: AnyMember, work: Wo
 
 
 async def _lodged(session: AsyncSession, appeal: appeals.Appeal) -> Response:
-    hearers = await appeals.hearers(session, appeal)
-    return answer(AppealState(**appeal.model_dump(include=set(AppealState.model_fields)), hearers=hearers), 201)
+    return answer(await appeal_state(session, appeal), 201)

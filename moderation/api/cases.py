@@ -142,6 +142,10 @@ class FullCase(Case):
     record: AuthorRecord
     permitted: list[Permitted]
     appeal: HeardAppeal | None
+    deciders: Literal["moderator", "administrator", "nobody"] | None = Field(
+        description="Of a case that an appeal opened again: who can decide it now, other than who dismissed it; "
+        "`nobody`: that one may decide it after all. Null for other cases"
+    )
 
 
 class NewNote(Wanted):
@@ -189,6 +193,7 @@ async def get_case(
         record=await _record(work, viewer, row, now),
         permitted=await _permitted(work, viewer, row),
         appeal=await _appeal(work, row),
+        deciders=await decisions.deciders(work, row),
     )
     return fresh(request, full, shared=False)
 
@@ -240,6 +245,8 @@ async def seen(session: AsyncSession, viewer: Viewer, case_id: UUID, now: dateti
 
 async def may_decide(session: AsyncSession, viewer: Viewer, row: Record) -> str | None:
     """Why the viewer may not decide this case, or None when they may."""
+    if row.kind == cases.Kind.POST and row.barred_id:
+        return refusal(Act.DECIDE_AGAIN, viewer, Hearing(row.board_id, await decisions.deciders(session, row) or ""))
     if row.kind == cases.Kind.POST:
         return refusal(Act.DECIDE_CASE, viewer, row)
     appeal = await appeals.of_case(session, row.id)
@@ -298,6 +305,7 @@ async def _own_interest(session: AsyncSession, viewer: Viewer, row: Record) -> s
             await appeals.refuse_own_interest(session, viewer, await appeals.of_case(session, row.id), post, ())
         else:
             await decisions.refuse_own_interest(session, viewer, post, ())
+            await decisions.refuse_second_say(session, viewer, row)
     except Forbidden as refused:
         return refused.detail
     return None

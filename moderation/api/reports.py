@@ -1,15 +1,35 @@
 """Reports over HTTP: a member reports a post, and sees what came of it."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BeforeValidator, Field
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import posts
+from forum import pages, posts
 from forum.api.dependencies import CurrentMember, Now, TheHouse, Work
 from forum.api.problems import documented
-from forum.api.wire import Id, Identity, Moment, Number, Shown, Text, Uuid, Wanted, answer, fresh, numeric
-from moderation import reports
+from forum.api.wire import (
+    After,
+    Id,
+    Identity,
+    Limit,
+    Moment,
+    Next,
+    Number,
+    Shown,
+    Text,
+    Uuid,
+    Wanted,
+    answer,
+    fresh,
+    next_link,
+    numeric,
+)
+from forum.members import Viewer
+from moderation import appeals, reports
+from moderation.api.statements import AppealState, appeal_state
 from moderation.cases import Category
 from moderation.permissions import Act, allow
 from moderation.reports import Complaint
@@ -49,13 +69,14 @@ class Report(Shown):
     outcome: Literal["upheld", "dismissed"] | None = Field(description="Null while somebody still looks at it")
     settled_at: Moment | None
     case_id: Uuid | None = Field(description="For staff only")
+    appeal: AppealState | None = Field(description="Yours, against its dismissal")
 
 
 class ReportList(Shown):
     """Your reports, newest first."""
 
     items: list[Report]
-    next: None = Field(description="Always null: the newest hundred")
+    next: Next
 
 
 @router.post(
@@ -67,23 +88,46 @@ class ReportList(Shown):
 async def report_post(
     id: Id, wanted: NewReport, viewer: CurrentMember, work: Work, house: TheHouse, now: Now
 ) -> Response:
-    """Report a post. Reporting the same revision again is answered with your first report."""
+    """Report a post. Reporting the same revision again is answered with your first report.
+
+    Who is silenced can still report `risk`.
+    """
     await house.throttle.hit(house.settings.limit("report"), "reports", viewer.id)
     place = await posts.place_of_post(work, viewer, id, posts.NO_WORDS, now)
-    allow(Act.REPORT_POST, viewer, place)
     complaint = Complaint(Category(wanted.category), wanted.revision, tuple(wanted.rules), wanted.note)
+    allow(Act.REPORT_RISK if complaint.category == Category.RISK else Act.REPORT_POST, viewer, place)
     filed = await reports.file(work, viewer, place.post, complaint, now)
-    return answer(_shown(filed, viewer.is_staff), 201)
+    [shown] = await _shown(work, viewer, [filed])
+    return answer(shown, 201)
 
 
 @router.get("/me/reports", response_model=ReportList, responses=documented(401, 422))
-async def list_my_reports(request: Request, viewer: CurrentMember, work: Work) -> Response:
+async def list_my_reports(
+    request: Request, viewer: CurrentMember, work: Work, limit: Limit = 20, after: After = None
+) -> Response:
     """List your reports. It never says who else reported, nor what was done to whom."""
-    rows = (await work.execute(reports.mine(viewer).limit(100))).all()
-    items = [_shown(row, viewer.is_staff) for row in rows]
-    return fresh(request, ReportList(items=items, next=None), shared=False)
+    place = pages.place(after, reports.BY_ID) if after is not None else None
+    rows = (await work.execute(reports.mine(viewer, place, limit + 1))).all()
+    going_on = pages.cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
+    page = ReportList(items=await _shown(work, viewer, rows[:limit]), next=going_on)
+    return fresh(request, page, shared=False, headers=next_link(request, going_on))
 
 
-def _shown(row: Any, to_staff: bool) -> Report:
-    shown = Report.model_validate(row)
-    return shown if to_staff else shown.model_copy(update={"case_id": None})
+async def _shown(session: AsyncSession, viewer: Viewer, rows: Sequence[Any]) -> list[Report]:
+    appealed = await appeals.of_reports(session, [row.id for row in rows])
+    return [
+        Report(
+            id=row.id,
+            post_id=row.post_id,
+            revision=row.revision,
+            category=row.category,
+            rules=row.rules,
+            note=row.note,
+            filed_at=row.filed_at,
+            outcome=row.outcome,
+            settled_at=row.settled_at,
+            case_id=row.case_id if viewer.is_staff else None,
+            appeal=await appeal_state(session, appealed[row.id]) if row.id in appealed else None,
+        )
+        for row in rows
+    ]

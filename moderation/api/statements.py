@@ -93,6 +93,12 @@ async def get_statement(request: Request, id: Uuid, viewer: AnyMember, work: Wor
     return fresh(request, await _mine(work, viewer, id), shared=False)
 
 
+async def appeal_state(session: AsyncSession, appeal: appeals.Appeal) -> AppealState:
+    """How an appeal stands, for whoever appealed."""
+    waits_for = None if appeal.outcome else await appeals.hearers(session, appeal)
+    return AppealState(**appeal.model_dump(include=set(AppealState.model_fields)), hearers=waits_for)
+
+
 async def _mine(session: AsyncSession, viewer: Viewer, statement_id: UUID) -> Statement:
     query = statements.of_member(viewer).where(col(StatementRow.id) == statement_id)
     row = (await session.execute(query)).one_or_none()
@@ -103,8 +109,5 @@ async def _mine(session: AsyncSession, viewer: Viewer, statement_id: UUID) -> St
 
 async def _shown(session: AsyncSession, row: Record) -> Statement:
     appeal = await appeals.of_statement(session, row.id)
-    state = None
-    if appeal:
-        waits_for = None if appeal.outcome else await appeals.hearers(session, appeal)
-        state = AppealState(**appeal.model_dump(include=set(AppealState.model_fields)), hearers=waits_for)
+    state = await appeal_state(session, appeal) if appeal else None
     return Statement(**row._mapping, appeal_at=f"/api/v1/statements/{row.id}/appeal", appeal=state)

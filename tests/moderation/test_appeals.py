@@ -289,6 +289,124 @@ async def test_a_reporters_appeal_of_a_dismissal_reopens_the_case(app: FastAPI, 
         assert (await magpie.get(f"{API}/me/reports")).json()["items"][0]["outcome"] == "upheld"
 
 
+async def reopened(app: FastAPI, moderator: httpx.AsyncClient, hearer: httpx.AsyncClient, post_id: int) -> str:
+    """The id of a case that the moderator dismissed and Magpie's appeal, heard by the other, opened again."""
+    made = await scenes.decided(app, moderator, post_id, DISMISS)
+    async with make.signed_in(app, "magpie") as magpie:
+        [mine] = (await magpie.get(f"{API}/me/reports")).json()["items"]
+        await magpie.post(f"{API}/reports/{mine['id']}/appeal", json={"text": "Read it again."})
+    hearing = await scenes.a_case(hearer, post_id, "appeal")
+    heard = await scenes.hear(hearer, hearing["id"], "overturn")
+    assert heard.status_code == 201, heard.text
+    return str(made["case_id"])
+
+
+async def screen(client: httpx.AsyncClient, case_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = (await client.get(f"{API}/moderation/cases/{case_id}")).json()
+    return found
+
+
+async def test_whoever_dismissed_it_does_not_decide_what_an_appeal_opened_again(app: FastAPI, house: House) -> None:
+    post = await scenes.a_post(house)
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+    ):
+        case_id = await reopened(app, suzie, orla, post.id)
+        seen = await screen(suzie, case_id)
+        assert seen["deciders"] == "moderator"
+        refusals = {one["because"] for one in seen["permitted"]}
+        assert refusals == {"Your dismissal of this was overturned: somebody else decides."}
+        assert (await suzie.put(f"{API}/moderation/cases/{case_id}/claim")).status_code == 403
+        assert (await scenes.decide(suzie, seen, DISMISS)).status_code == 403
+        assert (await scenes.decide(orla, await screen(orla, case_id), DISMISS)).status_code == 201
+        # What is reported of later words is a new matter.
+        async with make.signed_in(app, "stepdad") as stepdad, make.signed_in(app, "robin") as robin:
+            await stepdad.patch(f"{API}/posts/{post.id}", json={"revision": 1, "body_markdown": "Toad!"})
+            await scenes.report(robin, post.id, revision=2)
+        again = await screen(suzie, case_id)
+        assert (again["state"], again["deciders"]) == ("open", None)
+        assert (await scenes.decide(suzie, again, WARN)).status_code == 201
+
+
+async def test_where_no_other_moderator_can_decide_again_an_administrator_does(app: FastAPI, house: House) -> None:
+    post = await scenes.a_post(house)
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "boss", Role.ADMINISTRATOR) as boss,
+    ):
+        case_id = await reopened(app, suzie, boss, post.id)
+        seen = await screen(boss, case_id)
+        assert seen["deciders"] == "administrator"
+        assert {one["allowed"] for one in seen["permitted"]} == {True}
+        assert (await scenes.decide(suzie, seen, DISMISS)).status_code == 403
+        await make.member(house, "orla", boards=("new-here",))
+        assert (await scenes.decide(boss, seen, WARN)).status_code == 403
+        async with make.signed_in(app, "orla") as orla:
+            assert (await scenes.decide(orla, seen, WARN)).status_code == 201
+        assert (await boss.get(f"{API}/moderation/cases/{case_id}")).status_code == 404
+
+
+async def test_where_nobody_else_can_decide_again_whoever_dismissed_it_does_and_it_says_so(
+    app: FastAPI, house: House
+) -> None:
+    post = await scenes.a_post(house)
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+    ):
+        case_id = await reopened(app, suzie, orla, post.id)
+        await make.sanction(house, "orla", Standing.SUSPENDED)
+        seen = await screen(suzie, case_id)
+        assert (seen["deciders"], {one["allowed"] for one in seen["permitted"]}) == ("nobody", {True})
+        assert (await scenes.decide(suzie, seen, WARN)).status_code == 201
+
+
+async def test_whoever_overturned_a_measure_does_not_hear_the_reporter_who_is_told_of_it(
+    app: FastAPI, house: House
+) -> None:
+    post = await scenes.a_post(house)
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "robin") as robin,
+    ):
+        case_id = await appealed(app, suzie, post.id, WARN)
+        assert (await scenes.hear(orla, case_id, "overturn")).status_code == 201
+        told = (await scenes.report(robin, post.id)).json()
+        assert told["outcome"] == "dismissed"
+        lodged = await robin.post(f"{API}/reports/{told['id']}/appeal", json={"text": "Read it again."})
+        assert lodged.status_code == 201
+        hearing = await scenes.a_case(suzie, post.id, "appeal")
+        assert hearing["appeal"]["decided_by"] == "Orla"
+        assert (await scenes.hear(orla, hearing["id"], "overturn")).status_code == 403
+        assert (await scenes.hear(suzie, hearing["id"], "overturn")).status_code == 201
+        again = await scenes.a_case(orla, post.id)
+        assert (again["deciders"], (await scenes.decide(orla, again, DISMISS)).status_code) == ("moderator", 403)
+
+
+async def test_a_reporter_sees_their_appeal_and_what_came_of_it(app: FastAPI, house: House) -> None:
+    post = await scenes.a_post(house)
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "magpie") as magpie,
+    ):
+        await scenes.decided(app, suzie, post.id, DISMISS)
+        [mine] = (await magpie.get(f"{API}/me/reports")).json()["items"]
+        assert mine["appeal"] is None
+        lodged = await magpie.post(f"{API}/reports/{mine['id']}/appeal", json={"text": "Read it again."})
+        [mine] = (await magpie.get(f"{API}/me/reports")).json()["items"]
+        assert mine["appeal"] == lodged.json()
+        assert (mine["appeal"]["hearers"], mine["appeal"]["outcome"]) == ("moderator", None)
+        hearing = await scenes.a_case(orla, post.id, "appeal")
+        await scenes.hear(orla, hearing["id"], "uphold", reason="It names nobody.")
+        [mine] = (await magpie.get(f"{API}/me/reports")).json()["items"]
+        told = mine["appeal"]
+        assert (told["outcome"], told["message"], told["hearers"]) == ("uphold", "It names nobody.", None)
+        assert mine["outcome"] == "dismissed"
+
+
 async def test_a_dismissal_changed_on_appeal_is_settled_with_it(app: FastAPI, house: House) -> None:
     post = await scenes.a_post(house)
     async with (

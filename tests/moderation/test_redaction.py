@@ -89,6 +89,33 @@ def test_the_marker_is_never_read_as_a_link(around: str) -> None:
     assert f"{MARK}</a>" not in html
 
 
+@pytest.mark.parametrize(
+    "around",
+    [
+        "[{}](http://x.example)",
+        "[{}](<http://x.example> 'title')",
+        "[see {} here](http://x.example)",
+        "[[{}]](http://x.example)",
+        "[**{}**](http://x.example)",
+        "[`{}`](http://x.example)",
+        "![{}](http://x.example)",
+        "[![{}](http://y.example)](http://x.example)",
+        "[{}][1]\n\n[1]: http://x.example",
+        "[{}]: http://x.example",
+        "[{}] (http://x.example)",
+        "[{}](javascript:alert)",
+        "\\[{}](http://x.example)",
+        "[one](http://x.example) {} [two](http://y.example)",
+    ],
+)
+def test_a_marker_inside_a_links_text_is_literal_and_makes_nothing_clickable(around: str) -> None:
+    said = around.format("toad")
+    start = said.index("toad")
+    html = markup.parse(redaction.redacted(said, [(start, start + 4)], MARK)).html()
+    # The author's own link stays, with the marker in its words: nothing else is a link, or is missing.
+    assert html == markup.parse(said).html().replace("toad", MARK)
+
+
 async def test_the_sealed_original_is_for_moderators_of_that_board_and_each_reading_is_recorded(
     app: FastAPI, house: House
 ) -> None:

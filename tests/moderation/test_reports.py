@@ -12,7 +12,9 @@ from forum.api.dependencies import House
 from forum.members import Role, Standing
 from tests import make
 from tests.moderation import scenes
-from tests.moderation.scenes import API
+from tests.moderation.scenes import API, DISMISS, REMOVE, WARN
+
+LOCK = {"kind": "lock"}
 
 
 async def test_several_reporters_join_one_case(app: FastAPI, house: House) -> None:
@@ -157,6 +159,105 @@ async def test_a_report_on_words_that_a_moderator_let_through_is_not_called_uphe
         assert (await scenes.report(magpie, post["id"])).json()["outcome"] == "dismissed"
 
 
+@pytest.mark.parametrize(
+    ("measures", "heard", "outcome"),
+    [
+        ((WARN,), None, "upheld"),
+        ((WARN,), ("uphold",), "upheld"),
+        ((WARN,), ("overturn",), "dismissed"),
+        ((REMOVE,), ("overturn",), "dismissed"),
+        ((REMOVE, WARN), ("change", LOCK), "upheld"),
+        ((WARN,), ("change", DISMISS), "dismissed"),
+    ],
+)
+async def test_a_later_report_on_the_same_words_is_told_the_outcome_that_stands(
+    app: FastAPI, house: House, measures: tuple[Any, ...], heard: tuple[Any, ...] | None, outcome: str
+) -> None:
+    post = await scenes.a_post(house)
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "stepdad") as stepdad,
+        make.signed_in(app, "robin") as robin,
+    ):
+        made = await scenes.decided(app, suzie, post.id, *measures)
+        if heard:
+            await scenes.appeal(stepdad, made["statement_id"])
+            hearing = await scenes.a_case(orla, post.id, "appeal")
+            answer = await scenes.hear(orla, hearing["id"], *heard, rules=[10])
+            assert answer.status_code == 201, answer.text
+        assert (await scenes.report(robin, post.id)).json()["outcome"] == outcome
+
+
+async def test_what_was_done_about_older_words_says_nothing_of_newer_ones(app: FastAPI, house: House) -> None:
+    post = await scenes.a_post(house)
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "stepdad") as stepdad,
+        make.signed_in(app, "robin") as robin,
+        make.signed_in(app, "wren") as wren,
+    ):
+        await scenes.decided(app, suzie, post.id, WARN)
+        edit = {"revision": 1, "body_markdown": "She did not listen to me."}
+        assert (await stepdad.patch(f"{API}/posts/{post.id}", json=edit)).status_code == 200
+        await scenes.report(robin, post.id, revision=2)
+        assert (await scenes.decide(suzie, await scenes.a_case(suzie, post.id), DISMISS)).status_code == 201
+        assert (await scenes.report(wren, post.id, revision=2)).json()["outcome"] == "dismissed"
+        assert (await scenes.report(wren, post.id, revision=1)).json()["outcome"] == "upheld"
+
+
+@pytest.mark.parametrize(
+    ("decided_as", "reported_as", "reopens"),
+    [
+        ("rule", "risk", True),
+        ("rule", "intimate_image", True),
+        ("rule", "illegal", True),
+        ("rule", "personal_information", True),
+        ("personal_information", "illegal", True),
+        ("illegal", "personal_information", False),
+        ("risk", "risk", False),
+        ("rule", "rule", False),
+        ("spam", "rule", False),
+        ("spam", "other", False),
+    ],
+)
+async def test_only_something_graver_reopens_what_was_decided(
+    app: FastAPI, house: House, decided_as: str, reported_as: str, reopens: bool
+) -> None:
+    post = await scenes.a_post(house)
+    async with (
+        make.signed_in(app, "magpie") as magpie,
+        make.signed_in(app, "robin") as robin,
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+    ):
+        await scenes.report(magpie, post.id, category=decided_as)
+        case = await scenes.a_case(suzie, post.id)
+        assert (await scenes.decide(suzie, case, DISMISS)).status_code == 201
+        filed = (await scenes.report(robin, post.id, category=reported_as)).json()
+        queue = (await suzie.get(f"{API}/moderation/cases")).json()["items"]
+        assert (await magpie.get(f"{API}/me/reports")).json()["items"][0]["outcome"] == "dismissed"
+    assert filed["outcome"] == (None if reopens else "dismissed")
+    assert [(one["id"], one["category"], one["reports"]) for one in queue] == [(case["id"], reported_as, 1)] * reopens
+
+
+async def test_ones_reports_come_page_by_page(app: FastAPI, house: House) -> None:
+    first = await scenes.a_post(house)
+    posts = [first, *[await make.post(house, "stepdad", first.thread_id, f"Number {n}") for n in range(4)]]
+    async with make.signed_in(app, "magpie") as magpie, make.signed_in(app, "robin") as robin:
+        await scenes.report(robin, first.id)
+        for post in posts:
+            await scenes.report(magpie, post.id)
+        seen: list[int] = []
+        url = f"{API}/me/reports?limit=2"
+        while url:
+            page = await magpie.get(url)
+            seen += [one["post_id"] for one in page.json()["items"]]
+            assert (page.json()["next"] is None) == ("next" not in page.links)
+            url = page.links["next"]["url"] if "next" in page.links else ""
+        assert (await magpie.get(f"{API}/me/reports?after=nonsense")).status_code == 422
+    assert seen == [post.id for post in reversed(posts)]
+
+
 async def test_one_cannot_report_what_was_taken_away(app: FastAPI, house: House) -> None:
     post = await scenes.a_post(house)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "robin") as robin:
@@ -178,6 +279,20 @@ async def test_who_may_report(app: FastAPI, house: House, guest: httpx.AsyncClie
         return
     async with make.signed_in(app, handle) as client:
         assert (await scenes.report(client, post.id)).status_code == status
+
+
+async def test_who_is_silenced_can_still_say_that_somebody_is_in_danger(app: FastAPI, house: House) -> None:
+    post = await scenes.a_post(house)
+    await make.member(house, "silent")
+    await make.sanction(house, "silent", Standing.SILENCED)
+    await make.sanction(house, "stepdad", Standing.SILENCED)
+    async with make.signed_in(app, "silent") as silent, make.signed_in(app, "stepdad") as stepdad:
+        refused = await scenes.report(silent, post.id)
+        assert (refused.status_code, "category `risk`" in refused.json()["detail"]) == (403, True)
+        assert (await scenes.report(silent, post.id, category="risk", rules=[])).status_code == 201
+        assert (await scenes.report(stepdad, post.id, category="risk", rules=[])).status_code == 403
+    async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        assert (await scenes.a_case(suzie, post.id))["category"] == "risk"
 
 
 async def test_a_post_on_a_board_that_one_may_not_see_cannot_be_reported(app: FastAPI, house: House) -> None:
