@@ -125,7 +125,8 @@ def sanctions(member_id: UUID, now: datetime) -> Query:
 
 async def of_member(session: AsyncSession, viewer: Viewer, member: Member, now: datetime) -> MemberRecord:
     """What the viewer may know of a member, in short."""
-    written = (await session.execute(posts.written_by(viewer, [member.id]))).one_or_none()
+    values = {**viewer.sight, "member_ids": [member.id]}
+    written = (await session.execute(posts.WRITTEN.query, values)).one_or_none()
     gravest = (await session.execute(sanctions(member.id, now).limit(1))).one_or_none()
     counts = await session.execute(_COUNTS.where(*_against(member.id), cases.visible_to(viewer)))
     return MemberRecord(
