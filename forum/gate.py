@@ -9,10 +9,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 
 @dataclass(frozen=True)
+class Author:
+    """Who wants others to read their words, as they are in this transaction."""
+
+    id: UUID
+    is_staff: bool
+    published: int  # their visible posts, where the board's policy asks, up to `settings.FIRST_POSTS_MAX`
+
+
+@dataclass(frozen=True)
 class Submission:
     """Words that somebody wants others to read: a post with its title, a title, a display name."""
 
-    author_id: UUID | None
+    author: Author | None  # none for a display name
     texts: tuple[str, ...]
     publication: str | None = None  # the policy of the board on which they would appear, if any
 

@@ -45,12 +45,13 @@ from sqlmodel import Field, SQLModel, col
 
 from forum import audit, boards, markup, members, threads
 from forum.advisers import Adviser, Badge
-from forum.boards import Board
+from forum.boards import Board, Publication
 from forum.database import Moment, Prepared, Query, Reader, Record, columns, query
 from forum.errors import Conflict, Invalid, NotFound, Stale
-from forum.gate import Gate, Submission, Verdict
+from forum.gate import Author, Gate, Submission, Verdict
 from forum.members import VIEWER_ID, Member, Role, Viewer
 from forum.members import Standing as MemberStanding
+from forum.settings import FIRST_POSTS_MAX
 from forum.threads import Thread
 
 BODY_MAX = 20_000
@@ -183,6 +184,7 @@ class Place:
     """A board on which somebody is about to write, who they are there, and what their words refer to."""
 
     board: Board
+    author: Author
     standing: MemberStanding
     badge: Badge | None
     known: markup.Known
@@ -365,7 +367,7 @@ async def sealed_revision(session: AsyncSession, moderator: Viewer, post_id: int
 async def place_on_board(session: AsyncSession, viewer: Viewer, slug: str, draft: Draft, now: datetime) -> Place:
     """Where a new thread would begin; NotFound when the board does not exist for the viewer."""
     query = _places(viewer, draft, null(), now).where(col(Board.slug) == slug, boards.READABLE)
-    return Place(**_facts(await _only(session, viewer, query, "board")))
+    return Place(**_facts(viewer, await _only(session, viewer, query, "board")))
 
 
 async def place_in_thread(
@@ -379,7 +381,7 @@ async def place_in_thread(
         .where(col(Thread.id) == thread_id, threads.VISIBLE)
     )
     row = await _only(session, viewer, query, "thread")
-    return ThreadPlace(**_facts(row), thread=row.Thread)
+    return ThreadPlace(**_facts(viewer, row), thread=row.Thread)
 
 
 async def place_of_post(session: AsyncSession, viewer: Viewer, post_id: int, draft: Draft, now: datetime) -> PostPlace:
@@ -392,7 +394,7 @@ async def place_of_post(session: AsyncSession, viewer: Viewer, post_id: int, dra
         .where(col(Post.id) == post_id, VISIBLE)
     )
     row = await _only(session, viewer, query, "post")
-    return PostPlace(**_facts(row), thread=row.Thread, post=row.Post)
+    return PostPlace(**_facts(viewer, row), thread=row.Thread, post=row.Post)
 
 
 async def known_names(
@@ -423,7 +425,7 @@ async def open_thread(
     Raises Invalid for a reply to something, or when a newcomer's post has more than `links_allowed` links.
     """
     html = _rendered(draft, place, links_allowed)
-    verdict = await gate.judge(session, Submission(viewer.id, (title, *draft.texts), place.board.publication))
+    verdict = await gate.judge(session, Submission(place.author, (title, *draft.texts), place.board.publication))
     thread = Thread(
         board_id=place.board.id,
         author_id=viewer.member_id,
@@ -456,7 +458,7 @@ async def write(
     `links_allowed` links, and Conflict when the thread was closed or moved a moment ago.
     """
     html = _rendered(draft, place, links_allowed)
-    verdict = await gate.judge(session, Submission(viewer.id, draft.texts, place.board.publication))
+    verdict = await gate.judge(session, Submission(place.author, draft.texts, place.board.publication))
     # From here until the commit, every other reply to this thread waits for us.
     thread = await threads.hold(session, place.thread.id)
     if not threads.takes_replies(thread, viewer) or thread.board_id != place.board.id:
@@ -483,7 +485,7 @@ async def edit(
     removed or withdrawn, and Invalid as `write` does.
     """
     html = _rendered(draft, place, links_allowed)
-    verdict = await gate.judge(session, Submission(viewer.id, draft.texts, place.board.publication))
+    verdict = await gate.judge(session, Submission(place.author, draft.texts, place.board.publication))
     await threads.hold_posts(session, place.thread.id)
     post = await hold(session, place.post.id)
     await refuse_stale(session, post, revision)
@@ -773,6 +775,20 @@ _QUOTES = (
 )
 
 
+_PUBLISHED = (
+    select(func.count())
+    .select_from(
+        select(col(_Quoted.id))
+        .where(col(_Quoted.author_id) == col(Member.id), col(_Quoted.visibility) == Visibility.VISIBLE)
+        .limit(FIRST_POSTS_MAX)
+        .correlate(Member)
+        .subquery()
+    )
+    .correlate(Member)
+    .scalar_subquery()
+)
+
+
 def _places(viewer: Viewer, draft: Draft, thread_id: Any, now: datetime) -> Query:
     """The board, the writer, and what the draft names, found together: a reply has few statements to spend."""
     answered: ColumnElement[bool] = true()
@@ -787,6 +803,8 @@ def _places(viewer: Viewer, draft: Draft, thread_id: Any, now: datetime) -> Quer
             Board,
             members.standing_at(now).label("standing"),
             col(Member.name).label("writer_name"),
+            members.has_a_role().label("is_staff"),
+            case((col(Board.publication) == Publication.HOLD_NEWCOMERS, _PUBLISHED), else_=0).label("published"),
             col(Adviser.title).label("adviser_title"),
             col(Adviser.organisation).label("adviser_organisation"),
             answered.label("sees_reply_to"),
@@ -826,10 +844,11 @@ async def _only(session: AsyncSession, viewer: Viewer, query: Query, what: str) 
     return row
 
 
-def _facts(row: Record) -> dict[str, Any]:
+def _facts(viewer: Viewer, row: Record) -> dict[str, Any]:
     badge = Badge(row.writer_name, row.adviser_title, row.adviser_organisation) if row.adviser_title else None
     return {
         "board": row.Board,
+        "author": Author(viewer.member_id, row.is_staff, row.published),
         "standing": MemberStanding(row.standing),
         "badge": badge,
         "known": _known(row),

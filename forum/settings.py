@@ -8,6 +8,8 @@ from limits import RateLimitItem, parse, parse_many
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+FIRST_POSTS_MAX = 100  # an author's posts are counted up to here when they write
+
 
 def _parsed(notation: str) -> str:
     if len(parse_many(notation)) != 1:
@@ -76,7 +78,9 @@ class Settings(BaseSettings):
     editing_limit: Limit = Field("30/1 minute", description="Edits of one member, of posts and of the profile")
     preview_limit: Limit = Field("60/1 minute", description="Previews of one member")
     report_limit: Limit = Field("20/1 day", description="Reports of one member")
-    held_first_posts: int = Field(3, ge=1, description="A newcomer's posts that wait, on boards that hold them")
+    held_first_posts: int = Field(
+        3, ge=1, le=FIRST_POSTS_MAX, description="A newcomer's posts that wait, on boards that hold them"
+    )
     names_moderators: bool = Field(True, description="Whether readers see which moderator edited or removed a post")
     appeal_days: int = Field(183, ge=183, description="How long an author may appeal; the law says six months")
     newcomer_days: int = Field(3, ge=0, description="Days after joining during which a member is a newcomer")

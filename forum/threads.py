@@ -30,7 +30,7 @@ from forum import audit, boards, pages
 from forum.boards import Board
 from forum.database import Moment, Prepared, Query, Reader, Record, columns, query
 from forum.errors import Invalid, NotFound, Stale
-from forum.gate import Gate, Submission
+from forum.gate import Author, Gate, Submission
 from forum.members import VIEWER_ID, Member, Viewer
 
 TITLE_MIN, TITLE_MAX = 3, 120
@@ -235,9 +235,16 @@ async def hold_posts(session: AsyncSession, thread_id: int, *, alone: bool = Fal
 
 
 async def retitle(
-    session: AsyncSession, viewer: Viewer, thread_id: int, version: int, title: str, gate: Gate, now: datetime
+    session: AsyncSession,
+    viewer: Viewer,
+    author: Author,
+    thread_id: int,
+    version: int,
+    title: str,
+    gate: Gate,
+    now: datetime,
 ) -> None:
-    """Give a thread another title.
+    """Give a thread another title; `author` is what the gate knows of the viewer.
 
     Raises Stale when it changed since the `version` on the screen, and Invalid when the gate would not
     publish the new title: a title cannot be half visible.
@@ -245,7 +252,7 @@ async def retitle(
     thread = await hold(session, thread_id)
     await refuse_stale(session, thread, version)
     board = await session.get_one(Board, thread.board_id)
-    submission = Submission(viewer.id, (title,), board.publication)
+    submission = Submission(author, (title,), board.publication)
     verdict = await gate.judge(session, submission)
     if verdict.held_because:
         raise Invalid(verdict.held_because, "#/title")

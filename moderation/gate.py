@@ -2,14 +2,14 @@
 
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import members, notifications
+from forum import notifications
 from forum.boards import Publication
 from forum.gate import Submission, Verdict
-from forum.posts import Post, Visibility
+from forum.posts import Post
 from moderation import cases
 from moderation.cases import Category
 
@@ -23,20 +23,14 @@ class BoardGate:
     def __init__(self, first_posts: int) -> None:
         self.first_posts = first_posts
 
-    async def judge(self, session: AsyncSession, submission: Submission) -> Verdict:
+    async def judge(self, _session: AsyncSession, submission: Submission) -> Verdict:
         """Publish or hold; staff's own words never wait, and neither do names, which belong to no board."""
-        policy = submission.publication or Publication.AT_ONCE
-        if policy == Publication.AT_ONCE or submission.author_id is None:
-            return Verdict()
-        if await members.is_staff(session, submission.author_id):
+        policy, author = submission.publication, submission.author
+        if author is None or author.is_staff or policy in {None, Publication.AT_ONCE}:
             return Verdict()
         if policy == Publication.HOLD_ALL:
             return Verdict(held_because=ALL_WAIT)
-        published = select(func.count()).where(
-            col(Post.author_id) == submission.author_id, col(Post.visibility) == Visibility.VISIBLE
-        )
-        is_known = ((await session.scalar(published)) or 0) >= self.first_posts
-        return Verdict() if is_known else Verdict(held_because=FIRST_WAIT)
+        return Verdict() if author.published >= self.first_posts else Verdict(held_because=FIRST_WAIT)
 
     async def record(self, session: AsyncSession, subject: tuple[str, object], verdict: Verdict, now: datetime) -> None:
         """Open a case for a post that waits, and tell its author that it does."""

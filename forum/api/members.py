@@ -138,7 +138,7 @@ async def join(request: Request, joining: Joining, work: Work, house: TheHouse, 
     address = throttle.network(request.client.host if request.client else "")
     await house.throttle.hit(house.settings.limit("join"), "join", address)
     newcomer = await members.newcomer(**joining.model_dump())  # before `work` has a connection: it may take its time
-    await _pass_gate(work, house, None, joining.name)
+    await _pass_gate(work, house, joining.name)
     member = await members.join(work, newcomer, now)
     return answer(await _profile(work, member.id, now), 201, {"Location": f"/api/v1/members/{quote(member.handle)}"})
 
@@ -182,7 +182,7 @@ async def change_me(change: ProfileChange, viewer: CurrentMember, work: Work, ho
     """Take another display name."""
     account = await members.account_of(work, viewer.member_id, now)
     allow(Act.RENAME, viewer, account)
-    await _pass_gate(work, house, viewer.id, change.name)
+    await _pass_gate(work, house, change.name)
     await members.rename(work, account.member, change.name)
     house.doorkeeper.forget(viewer.id)
     return answer(await _profile(work, viewer.id, now))
@@ -197,8 +197,8 @@ async def change_password(change: PasswordChange, viewer: AnyMember, house: TheH
     return Response(status_code=204)
 
 
-async def _pass_gate(session: AsyncSession, house: TheHouse, author_id: UUID | None, name: str) -> None:
-    verdict = await house.gate.judge(session, Submission(author_id, (name,)))
+async def _pass_gate(session: AsyncSession, house: TheHouse, name: str) -> None:
+    verdict = await house.gate.judge(session, Submission(None, (name,)))
     if verdict.held_because:  # a name cannot be half visible
         raise Invalid(verdict.held_because, "#/name")
 

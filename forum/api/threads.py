@@ -145,7 +145,7 @@ async def retitle_thread(
     """Change the title: for whoever opened the thread, and the board's moderators."""
     place = await posts.place_in_thread(work, viewer, id, posts.NO_WORDS, now)
     allow(Act.RETITLE_THREAD, viewer, place)
-    await threads.retitle(work, viewer, id, change.version, change.title, house.gate, now)
+    await threads.retitle(work, viewer, place.author, id, change.version, change.title, house.gate, now)
     return answer(shown(await threads.in_transaction(work, viewer, id)))
 
 

@@ -17,7 +17,7 @@ from forum import advisers, audit, boards, members, threads
 from forum.api.dependencies import House
 from forum.audit import GENESIS, AuditEntry, ChainBroken, Head
 from forum.errors import Forbidden
-from forum.gate import PublishAtOnce
+from forum.gate import Author, PublishAtOnce
 from forum.members import Role
 from tests import make
 
@@ -254,7 +254,8 @@ async def test_the_record_holds_ids_and_words_of_ours_and_nobodys_name_or_text(a
     async with house.database.work() as session:
         await threads.set_state(session, moderator, thread, threads.State.LOCKED, NOW)
         await threads.set_pinned(session, moderator, thread, True, NOW)
-        await threads.retitle(session, moderator, thread, 3, "Secretretitled", PublishAtOnce(), NOW)
+        author = Author(moderator.member_id, is_staff=True, published=0)
+        await threads.retitle(session, moderator, author, thread, 3, "Secretretitled", PublishAtOnce(), NOW)
         target = await boards.find(session, "secretelse")
         assert target is not None
         await threads.move(session, moderator, thread, 4, target, NOW)

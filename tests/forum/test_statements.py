@@ -47,13 +47,14 @@ async def _thread_of(house: House, length: int) -> int:
     return thread
 
 
-@pytest.fixture(params=[3, 300])
+@pytest.fixture(params=[(3, "at_once"), (300, "at_once"), (300, "hold_newcomers")])
 async def thread(request: pytest.FixtureRequest, house: House) -> int:
-    """A short thread, and a long one."""
-    await make.board(house)
+    """A short thread, a long one, and one on a board that holds first posts; these are not heron's first."""
+    length, publication = request.param
+    await make.board(house, publication=publication)
     await make.member(house, "heron")
     await make.member(house, "magpie")
-    return await _thread_of(house, request.param)
+    return await _thread_of(house, length)
 
 
 # How many statements a request costs.
@@ -99,6 +100,19 @@ async def test_a_reply_with_everything_on_costs_eight_statements(thread: int, ap
         assert repeated.json() == answer.json()
         assert len(sent) <= 3, sent
         assert not any(statement.startswith(("INSERT", "UPDATE", "WITH")) for statement in sent)
+
+
+async def test_a_reply_that_waits_costs_no_more_than_opening_its_case(app: FastAPI, house: House) -> None:
+    await make.board(house, publication="hold_all")
+    await make.member(house, "heron")
+    thread = await make.thread(house, "heron")
+    async with make.signed_in(app, "heron") as heron:
+        with make.note_of_statements(house) as sent:
+            answer = await heron.post(f"{API}/threads/{thread}/posts", json={"body_markdown": "May I?"})
+    assert answer.json()["visibility"] == "held"
+    opened = [statement for statement in sent if "moderation_case" in statement or "notification" in statement]
+    assert len(sent) - len(opened) <= 8, sent
+    assert len(opened) <= 4, opened
 
 
 async def test_an_advisers_reply_costs_no_more(thread: int, app: FastAPI, house: House) -> None:
