@@ -1,0 +1,75 @@
+"""Posts: numbered words in a thread, their revisions, and who sees them."""
+
+from forum.posts.changing import (
+    hold,
+    others_in_thread,
+    refuse_stale,
+    rewrite,
+    seal,
+    shift,
+    unseal,
+    words_of,
+)
+from forum.posts.drafts import NO_WORDS, Draft, drafted
+from forum.posts.places import (
+    Place,
+    PostPlace,
+    ThreadPlace,
+    known_names,
+    place_in_thread,
+    place_of_post,
+    place_on_board,
+)
+from forum.posts.reading import (
+    WRITTEN,
+    SeenPost,
+    by_advisers,
+    in_transaction,
+    numbered,
+    one,
+    revisions,
+    sealed_revision,
+)
+from forum.posts.tables import BODY_MAX, NEXT, SHOWN, WARNING_MAX, Post, PostRevision, Visibility, Voice
+from forum.posts.writing import edit, open_thread, withdraw, write
+
+__all__ = [
+    "BODY_MAX",
+    "NEXT",
+    "NO_WORDS",
+    "SHOWN",
+    "WARNING_MAX",
+    "WRITTEN",
+    "Draft",
+    "Place",
+    "Post",
+    "PostPlace",
+    "PostRevision",
+    "SeenPost",
+    "ThreadPlace",
+    "Visibility",
+    "Voice",
+    "by_advisers",
+    "drafted",
+    "edit",
+    "hold",
+    "in_transaction",
+    "known_names",
+    "numbered",
+    "one",
+    "open_thread",
+    "others_in_thread",
+    "place_in_thread",
+    "place_of_post",
+    "place_on_board",
+    "refuse_stale",
+    "revisions",
+    "rewrite",
+    "seal",
+    "sealed_revision",
+    "shift",
+    "unseal",
+    "withdraw",
+    "words_of",
+    "write",
+]

@@ -1,0 +1,210 @@
+"""Places: where somebody is about to write, who they are there, and what their words refer to."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Text,
+    any_,
+    bindparam,
+    case,
+    column,
+    exists,
+    func,
+    null,
+    or_,
+    select,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+from sqlmodel import col
+
+from forum import boards, markup, members, threads
+from forum.advisers import Adviser, Badge
+from forum.boards import Board, Publication
+from forum.database import Moment, Query, Record, query
+from forum.errors import NotFound
+from forum.gate import Author
+from forum.members import VIEWER_ID, Member, Standing, Viewer
+from forum.posts.drafts import Draft
+from forum.posts.reading import VISIBLE
+from forum.posts.tables import NUMBER_MAX, Post, Visibility
+from forum.settings import FIRST_POSTS_MAX
+from forum.threads import Thread
+
+
+@dataclass(frozen=True)
+class Place:
+    """A board on which somebody is about to write, who they are there, and what their words refer to."""
+
+    board: Board
+    author: Author
+    standing: Standing
+    badge: Badge | None
+    known: markup.Known
+    sees_reply_to: bool
+
+
+@dataclass(frozen=True)
+class ThreadPlace(Place):
+    """The same in a thread."""
+
+    thread: Thread
+
+
+@dataclass(frozen=True)
+class PostPlace(ThreadPlace):
+    """The same at a post that is to be changed."""
+
+    post: Post
+
+
+# What is asked, built once: a reply has few statements to spend, and to build one takes longer than to send it.
+
+_Quoted, _QuotedAuthor, _Mentioned = aliased(Post), aliased(Member), aliased(Member)
+_SLUG, _NOW = bindparam("slug", type_=Text()), bindparam("now", type_=Moment())
+_THREAD_ID, _POST_ID = bindparam("thread_id", type_=BigInteger()), bindparam("post_id", type_=BigInteger())
+_REPLY_TO = bindparam("reply_to", type_=Integer())
+_QUOTES = (
+    func.unnest(bindparam("quoted_handles", type_=ARRAY(Text())), bindparam("quoted_numbers", type_=ARRAY(Integer())))
+    .table_valued(column("handle", Text()), column("number", Integer()))
+    .render_derived()
+)
+
+
+def _named(thread_id: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """Which of the members and posts that a draft names there are: two columns for `_known`."""
+    known = (
+        select(func.json_object_agg(_Mentioned.handle, _Mentioned.name))
+        .where(col(_Mentioned.handle) == any_(bindparam("mentions", type_=ARRAY(Text()))))
+        .scalar_subquery()
+    )
+    quoted = (
+        select(func.json_agg(func.json_build_array(_QuotedAuthor.handle, _Quoted.number, _QuotedAuthor.name)))
+        .select_from(_QUOTES)
+        .join(_Quoted, col(_Quoted.number) == _QUOTES.c.number)
+        .join(_QuotedAuthor, col(_QuotedAuthor.id) == col(_Quoted.author_id))
+        .where(
+            col(_Quoted.thread_id) == thread_id,
+            col(_QuotedAuthor.handle) == _QUOTES.c.handle,
+            col(_Quoted.visibility) == Visibility.VISIBLE,
+        )
+    )
+    return known.label("members_known"), quoted.scalar_subquery().label("quotes_known")
+
+
+def _places(thread_id: Any) -> Query:
+    """The board, the writer, and what the draft names, found together."""
+    answered = exists().where(
+        col(_Quoted.thread_id) == thread_id,
+        col(_Quoted.number) == _REPLY_TO,
+        col(_Quoted.visibility) == Visibility.VISIBLE,
+    )
+    visible = select(col(_Quoted.id)).where(
+        col(_Quoted.author_id) == VIEWER_ID, col(_Quoted.visibility) == Visibility.VISIBLE
+    )
+    published = select(func.count()).select_from(visible.limit(FIRST_POSTS_MAX).subquery()).scalar_subquery()
+    return (
+        query(
+            Board,
+            members.standing_at(_NOW).label("standing"),
+            col(Member.name).label("writer_name"),
+            members.has_a_role().label("is_staff"),
+            case((col(Board.publication) == Publication.HOLD_NEWCOMERS, published), else_=0).label("published"),
+            col(Adviser.title).label("adviser_title"),
+            col(Adviser.organisation).label("adviser_organisation"),
+            or_(_REPLY_TO.is_(None), answered).label("sees_reply_to"),
+            *_named(thread_id),
+        )
+        .select_from(Board)
+        .join(Member, col(Member.id) == VIEWER_ID)
+        .outerjoin(Adviser, col(Adviser.member_id) == col(Member.id))
+    )
+
+
+_IN_THREADS = _places(col(Thread.id)).add_columns(Thread).join(Thread, col(Thread.board_id) == col(Board.id))
+_ON_BOARD = _places(null()).where(col(Board.slug) == _SLUG, boards.READABLE)
+_IN_THREAD = _IN_THREADS.where(col(Thread.id) == _THREAD_ID, threads.VISIBLE)
+_OF_POST = (
+    _IN_THREADS.add_columns(Post)
+    .join(Post, col(Post.thread_id) == col(Thread.id))
+    .where(col(Post.id) == _POST_ID, VISIBLE)
+)
+_NAMED = query(*_named(_THREAD_ID))
+
+
+async def place_on_board(session: AsyncSession, viewer: Viewer, slug: str, draft: Draft, now: datetime) -> Place:
+    """Where a new thread would begin; NotFound when the board does not exist for the viewer."""
+    row = await _only(session, _ON_BOARD, _asked(viewer, draft, now) | {"slug": slug}, "board")
+    return Place(**_facts(viewer, row))
+
+
+async def place_in_thread(
+    session: AsyncSession, viewer: Viewer, thread_id: int, draft: Draft, now: datetime
+) -> ThreadPlace:
+    """Where a reply would stand; NotFound when the thread does not exist for the viewer."""
+    row = await _only(session, _IN_THREAD, _asked(viewer, draft, now) | {"thread_id": thread_id}, "thread")
+    return ThreadPlace(**_facts(viewer, row), thread=row.Thread)
+
+
+async def place_of_post(session: AsyncSession, viewer: Viewer, post_id: int, draft: Draft, now: datetime) -> PostPlace:
+    """Where a post stands that is to be changed; NotFound when it does not exist for the viewer."""
+    row = await _only(session, _OF_POST, _asked(viewer, draft, now) | {"post_id": post_id}, "post")
+    return PostPlace(**_facts(viewer, row), thread=row.Thread, post=row.Post)
+
+
+async def known_names(
+    session: AsyncSession, viewer: Viewer, thread_id: int | None, draft: Draft, now: datetime
+) -> markup.Known:
+    """Which of the members and posts that a draft names there are; NotFound when the thread is not the viewer's."""
+    if thread_id is not None:
+        return (await place_in_thread(session, viewer, thread_id, draft, now)).known
+    return await named_in_thread(session, None, draft)
+
+
+async def named_in_thread(session: AsyncSession, thread_id: int | None, draft: Draft) -> markup.Known:
+    """The same, whoever may see the thread; without one, no post is named."""
+    return _known((await session.execute(_NAMED, _references(draft) | {"thread_id": thread_id})).one())
+
+
+def _asked(viewer: Viewer, draft: Draft, now: datetime) -> dict[str, Any]:
+    return {**viewer.sight, **_references(draft), "reply_to": draft.reply_to, "now": now}
+
+
+def _references(draft: Draft) -> dict[str, Any]:
+    found = draft.parsed.references
+    quotes = [quote for quote in found.quotes if quote.number <= NUMBER_MAX]
+    return {
+        "mentions": list(found.mentions),
+        "quoted_handles": [quote.handle for quote in quotes],
+        "quoted_numbers": [quote.number for quote in quotes],
+    }
+
+
+def _known(row: Record) -> markup.Known:
+    quotes = {markup.QuoteRef(handle, number): name for handle, number, name in row.quotes_known or ()}
+    return markup.Known(row.members_known or {}, quotes)
+
+
+async def _only(session: AsyncSession, places: Query, values: dict[str, Any], what: str) -> Record:
+    row = (await session.execute(places, values)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no such {what}.")
+    return row
+
+
+def _facts(viewer: Viewer, row: Record) -> dict[str, Any]:
+    badge = Badge(row.writer_name, row.adviser_title, row.adviser_organisation) if row.adviser_title else None
+    return {
+        "board": row.Board,
+        "author": Author(viewer.member_id, row.is_staff, row.published),
+        "standing": Standing(row.standing),
+        "badge": badge,
+        "known": _known(row),
+        "sees_reply_to": row.sees_reply_to,
+    }

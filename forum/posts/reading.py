@@ -1,0 +1,191 @@
+"""Posts as their readers see them: one predicate, and every read that carries it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    case,
+    false,
+    func,
+    or_,
+    select,
+    union_all,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum import audit, boards, threads
+from forum.boards import Board
+from forum.database import Prepared, Query, Reader, Record, columns, query
+from forum.errors import NotFound
+from forum.members import VIEWER_ID, Member, Viewer
+from forum.posts.tables import NUMBER_MAX, SHOWN, Post, PostRevision, Visibility, Voice
+from forum.threads import Thread
+
+
+class SeenPost(NamedTuple):
+    """A post as a reader sees it; of a removed or withdrawn one, no words."""
+
+    id: int
+    thread_id: int
+    number: int
+    revision: int
+    visibility: str
+    held_because: str | None
+    author_handle: str
+    author_name: str
+    author_title: str | None
+    adviser_name: str | None
+    adviser_title: str | None
+    adviser_organisation: str | None
+    reply_to: int | None
+    content_warning: str | None
+    body_markdown: str | None
+    body_html: str | None
+    notice: dict[str, Any] | None
+    created_at: datetime
+    edited_at: datetime | None
+    last_number: int  # of its thread
+    indexable: bool  # whether search engines may keep it: its board says
+
+
+# Predicates
+
+
+# The post, joined with its thread and board, exists for the viewer: every read of posts carries it. A removed or
+# withdrawn post exists as a tombstone; a held one for its author and the board's moderators.
+VISIBLE = and_(
+    threads.VISIBLE,
+    or_(col(Post.visibility) != Visibility.HELD, col(Post.author_id) == VIEWER_ID, boards.MODERATED),
+)
+
+
+def _words(column: Any, name: str) -> ColumnElement[Any]:
+    """A column of words, empty in a tombstone."""
+    return case(*((col(Post.visibility) == visibility, column) for visibility in SHOWN)).label(name)
+
+
+# Queries
+
+# In the order of SeenPost.
+_SEEN = (
+    query(
+        col(Post.id),
+        col(Post.thread_id),
+        col(Post.number),
+        col(Post.revision),
+        col(Post.visibility),
+        col(Post.held_because),
+        col(Member.handle).label("author_handle"),
+        col(Member.name).label("author_name"),
+        col(Member.title).label("author_title"),
+        col(Post.adviser_name),
+        col(Post.adviser_title),
+        col(Post.adviser_organisation),
+        col(Post.reply_to),
+        _words(col(Post.content_warning), "content_warning"),
+        _words(col(Post.body_markdown), "body_markdown"),
+        _words(col(Post.body_html), "body_html"),
+        col(Post.notice),
+        col(Post.created_at),
+        col(Post.edited_at),
+        col(Thread.last_number),
+        col(Board.indexable),
+    )
+    .join(Thread, col(Thread.id) == col(Post.thread_id))
+    .join(Board, col(Board.id) == col(Thread.board_id))
+    .join(Member, col(Member.id) == col(Post.author_id))
+    .where(VISIBLE)
+)
+_IN_THREAD = _SEEN.where(col(Post.thread_id) == bindparam("thread_id", type_=BigInteger())).order_by(col(Post.number))
+_FIRST, _LAST = bindparam("first", type_=Integer()), bindparam("last", type_=Integer())
+
+_ONE = Prepared(_SEEN.where(col(Post.id) == bindparam("post_id", type_=BigInteger())), SeenPost)
+_NUMBERED = Prepared(_IN_THREAD.where(col(Post.number).between(_FIRST, _LAST)), SeenPost)
+_LIMIT = bindparam("limit", type_=Integer())
+_BY_ADVISERS = Prepared(
+    _IN_THREAD.where(col(Post.number) >= _FIRST, col(Post.voice) == Voice.ADVISER).limit(_LIMIT), SeenPost
+)
+
+# How many visible posts each of the members `member_ids` wrote on boards that exist for the viewer.
+WRITTEN = Prepared(
+    query(col(Post.author_id), func.count().label("posts"))
+    .join(Thread, col(Thread.id) == col(Post.thread_id))
+    .join(Board, col(Board.id) == col(Thread.board_id))
+    .where(
+        col(Post.author_id) == any_(bindparam("member_ids", type_=ARRAY(Uuid()))),
+        col(Post.visibility) == Visibility.VISIBLE,
+        threads.VISIBLE,
+    )
+    .group_by(col(Post.author_id))
+)
+
+
+async def one(reader: Reader, viewer: Viewer, post_id: int) -> SeenPost:
+    """A post; NotFound when it does not exist for the viewer."""
+    return _found(await reader.row(_ONE, **viewer.sight, post_id=post_id))
+
+
+async def in_transaction(session: AsyncSession, viewer: Viewer, post_id: int) -> SeenPost:
+    """The same, as the post stands in this transaction."""
+    values = {**viewer.sight, "post_id": post_id}
+    return _found((await session.execute(_ONE.query, values)).one_or_none())
+
+
+def _found(row: Any) -> SeenPost:
+    if row is None:
+        raise NotFound("There is no such post.")
+    return SeenPost._make(row)
+
+
+async def numbered(reader: Reader, viewer: Viewer, thread_id: int, first: int, limit: int) -> Sequence[SeenPost]:
+    """The posts of a thread whose numbers are `first` to `first + limit - 1`: fewer where numbers are not seen."""
+    span = {"first": min(first, NUMBER_MAX), "last": min(first + limit - 1, NUMBER_MAX)}
+    return await reader.rows(_NUMBERED, **viewer.sight, thread_id=thread_id, **span)
+
+
+async def by_advisers(reader: Reader, viewer: Viewer, thread_id: int, first: int, limit: int) -> Sequence[SeenPost]:
+    """The first `limit` posts of advisers in a thread from number `first` on."""
+    begin = {"first": min(first, NUMBER_MAX), "limit": limit}
+    return await reader.rows(_BY_ADVISERS, **viewer.sight, thread_id=thread_id, **begin)
+
+
+def revisions(post_id: int) -> Query:
+    """Every revision of a post, the present one last; of a sealed one, no words."""
+    shared = ("content_warning", "body_markdown", "body_html")
+    earlier = select(
+        col(PostRevision.number),
+        col(PostRevision.sealed),
+        *(case((col(PostRevision.sealed), None), else_=getattr(PostRevision, name)).label(name) for name in shared),
+        col(PostRevision.written_at),
+    ).where(col(PostRevision.post_id) == post_id)
+    present = select(
+        col(Post.revision).label("number"),
+        false().label("sealed"),
+        *(getattr(Post, name) for name in shared),
+        func.coalesce(Post.edited_at, Post.created_at).label("written_at"),
+    ).where(col(Post.id) == post_id)
+    both = union_all(earlier, present).subquery()
+    return query(both).order_by(both.c.number)
+
+
+async def sealed_revision(session: AsyncSession, moderator: Viewer, post_id: int, number: int, now: datetime) -> Record:
+    """A revision that holds redacted words; that it was read is in the record. NotFound when there is none such."""
+    same = (col(PostRevision.post_id) == post_id, col(PostRevision.number) == number, col(PostRevision.sealed))
+    row = (await session.execute(query(*columns(PostRevision)).where(*same))).one_or_none()
+    if row is None:
+        raise NotFound("There is no such sealed revision.")
+    details: audit.Details = {"revision": number}
+    await audit.record(
+        session, actor_id=moderator.id, act="revision.read", subject=("post", post_id), now=now, details=details
+    )
+    return row

@@ -1,0 +1,104 @@
+"""What is kept: posts as they stand, and what they said before."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Identity, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from forum.database import Moment
+
+BODY_MAX = 20_000
+WARNING_MAX = 100
+NUMBER_MAX = 2**31 - 1  # what the column holds: a greater one cannot even be asked for
+
+
+class Visibility(StrEnum):
+    """Who sees a post, and by whose decision."""
+
+    VISIBLE = "visible"
+    HELD = "held"
+    REMOVED = "removed"
+    WITHDRAWN = "withdrawn"
+
+
+NEXT: Mapping[Visibility, frozenset[Visibility]] = {
+    Visibility.HELD: frozenset({Visibility.VISIBLE, Visibility.REMOVED, Visibility.WITHDRAWN}),
+    Visibility.VISIBLE: frozenset({Visibility.HELD, Visibility.REMOVED, Visibility.WITHDRAWN}),
+    Visibility.REMOVED: frozenset({Visibility.VISIBLE}),
+    Visibility.WITHDRAWN: frozenset(),
+}
+
+
+SHOWN = (Visibility.VISIBLE, Visibility.HELD)  # to those who see the post at all; the others are tombstones
+
+
+class Voice(StrEnum):
+    """In which part the author spoke, as it was when the post was written."""
+
+    MEMBER = "member"
+    ADVISER = "adviser"
+    STAFF = "staff"
+
+
+class Post(SQLModel, table=True):
+    """One post as it stands now; what it said before is in PostRevision."""
+
+    __table_args__ = (
+        UniqueConstraint("thread_id", "number"),
+        ForeignKeyConstraint(["thread_id", "reply_to"], ["post.thread_id", "post.number"]),
+        CheckConstraint("number >= 1 AND reply_to < number", name="number"),
+        CheckConstraint("visibility IN ('visible', 'held', 'removed', 'withdrawn')", name="visibility"),
+        CheckConstraint("voice IN ('member', 'adviser', 'staff')", name="voice"),
+        CheckConstraint(
+            "(voice = 'adviser') = (num_nonnulls(adviser_name, adviser_title, adviser_organisation) = 3)",
+            name="adviser",
+        ),
+        CheckConstraint("(visibility = 'held') = (held_because IS NOT NULL)", name="held_because"),
+        CheckConstraint(f"char_length(body_markdown) BETWEEN 1 AND {BODY_MAX}", name="body"),
+        CheckConstraint(f"char_length(content_warning) BETWEEN 1 AND {WARNING_MAX}", name="content_warning"),
+        Index("ix_post_author", "author_id", "thread_id"),
+        Index("ix_post_adviser", "thread_id", "number", postgresql_where=text("voice = 'adviser'")),
+    )
+
+    id: int = Field(default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
+    thread_id: int = Field(sa_type=BigInteger, foreign_key="thread.id")
+    number: int
+    author_id: UUID = Field(foreign_key="member.id")
+    voice: str
+    adviser_name: str | None
+    adviser_title: str | None
+    adviser_organisation: str | None
+    visibility: str
+    held_because: str | None
+    reply_to: int | None
+    content_warning: str | None
+    body_markdown: str
+    body_html: str
+    revision: int = 1
+    notice: dict[str, Any] | None = Field(default=None, sa_type=JSONB, description="What readers are told of it")
+    created_at: datetime = Field(sa_type=Moment)
+    edited_at: datetime | None = Field(default=None, sa_type=Moment)
+    changed_by: UUID | None = Field(default=None, foreign_key="member.id")
+
+
+class PostRevision(SQLModel, table=True):
+    """What a post said before an edit replaced it."""
+
+    __tablename__ = "post_revision"
+
+    post_id: int = Field(primary_key=True, sa_type=BigInteger, foreign_key="post.id")
+    number: int = Field(primary_key=True)
+    content_warning: str | None
+    body_markdown: str
+    body_html: str
+    sealed: bool = Field(
+        default=False,
+        sa_column_kwargs={"server_default": text("false")},
+        description="Holds redacted words: for moderators, each reading audited",
+    )
+    written_at: datetime = Field(sa_type=Moment)
