@@ -4,13 +4,13 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from forum import advisers, clock, pages, threads
-from forum.api.dependencies import CurrentMember, CurrentViewer, Now, Reading
+from forum.api.dependencies import CurrentMember, CurrentViewer, Now, Reading, Route
 from forum.api.problems import documented
 from forum.api.threads import Thread, told
 from forum.api.wire import After, Limit, Moment, Next, Shown, fresh, next_link
 from forum.permissions import Act, allow
 
-router = APIRouter(tags=["advisers"])
+router = APIRouter(tags=["advisers"], route_class=Route)
 
 
 class Adviser(Shown):

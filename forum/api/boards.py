@@ -13,6 +13,7 @@ from forum.api.dependencies import (
     IdempotencyKey,
     Now,
     Reading,
+    Route,
     TheHouse,
     Work,
     throttle_posting,
@@ -39,7 +40,7 @@ from forum.api.wire import (
 )
 from forum.permissions import Act, allow
 
-router = APIRouter(tags=["boards"])
+router = APIRouter(tags=["boards"], route_class=Route)
 
 Audience = TypeAliasType(
     "Audience",

@@ -1,20 +1,21 @@
 """What routes ask for: a unit of work, a reader, the viewer, the throttle, a safe repeat."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Request, params
+from fastapi import Depends, Header, Request, Response, params
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum import clock, members
 from forum.api.wire import storable
-from forum.database import Database, Reader
+from forum.database import Database, Reader, is_passing
 from forum.errors import Forbidden, NotSignedIn
 from forum.gate import Gate
 from forum.idempotency import Repeat
@@ -75,6 +76,28 @@ async def _reading(request: Request) -> Reader:
 
 
 Reading = Annotated[Reader, Depends(_reading)]
+
+
+class Route(APIRoute):
+    """A route that reads once more when the database could not answer for a passing reason.
+
+    A migration in another process makes every prepared statement of ours fail exactly once. A write is not sent
+    again by us: it answers 503, and the client knows best.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """What answers a request."""
+        answer = super().get_route_handler()
+
+        async def answer_reads_again(request: Request) -> Response:
+            try:
+                return await answer(request)
+            except DBAPIError as error:
+                if request.method not in SAFE_METHODS or not is_passing(error):
+                    raise
+            return await answer(request)
+
+        return answer_reads_again
 
 
 async def _viewer(request: Request) -> Viewer:

@@ -19,6 +19,7 @@ from forum.api.dependencies import (
     CurrentViewer,
     Now,
     Reading,
+    Route,
     TheHouse,
     Work,
     throttle_editing,
@@ -47,7 +48,7 @@ from forum.members import Member as MemberRow
 from forum.members import Role, Standing, Viewer
 from forum.permissions import Act, allow
 
-router = APIRouter(tags=["members"])
+router = APIRouter(tags=["members"], route_class=Route)
 
 DisplayName = Annotated[
     Text,

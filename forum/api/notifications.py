@@ -6,11 +6,11 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from forum import notifications, pages
-from forum.api.dependencies import AnyMember, Now, Work
+from forum.api.dependencies import AnyMember, Now, Route, Work
 from forum.api.problems import documented
 from forum.api.wire import After, Identity, Limit, Moment, Next, Shown, Uuid, Wanted, fresh, next_link
 
-router = APIRouter(tags=["notifications"])
+router = APIRouter(tags=["notifications"], route_class=Route)
 
 
 class Notification(Shown):

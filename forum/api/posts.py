@@ -15,6 +15,7 @@ from forum.api.dependencies import (
     IdempotencyKey,
     Now,
     Reading,
+    Route,
     TheHouse,
     Work,
     throttle_editing,
@@ -45,7 +46,7 @@ from forum.members import Viewer
 from forum.permissions import Act, allow
 from forum.posts import SeenPost, Visibility
 
-router = APIRouter(tags=["posts"])
+router = APIRouter(tags=["posts"], route_class=Route)
 
 _BY_NUMBER = TypeAdapter(tuple[pages.Identity])
 

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Header, Request, Response
 from pydantic import Field
 
 from forum import sessions
-from forum.api.dependencies import COOKIE, AnyMember, Now, TheHouse, Work, refuse_forgery
+from forum.api.dependencies import COOKIE, AnyMember, Now, Route, TheHouse, Work, refuse_forgery
 from forum.api.problems import documented
 from forum.api.wire import LOCATION, Author, Moment, Password, Shown, Text, Uuid, Wanted, answer, fresh, header
 from forum.errors import NotFound, NotSignedIn
 from forum.sessions import Transport
 
-router = APIRouter(tags=["sessions"])
+router = APIRouter(tags=["sessions"], route_class=Route)
 
 
 COOKIE_SET = {

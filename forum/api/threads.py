@@ -6,20 +6,12 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from forum import posts, threads
-from forum.api.dependencies import (
-    CurrentMember,
-    CurrentViewer,
-    Now,
-    Reading,
-    TheHouse,
-    Work,
-    throttle_editing,
-)
+from forum.api.dependencies import CurrentMember, CurrentViewer, Now, Reading, Route, TheHouse, Work, throttle_editing
 from forum.api.problems import documented
 from forum.api.wire import Author, BoardSlug, Id, Identity, Moment, Number, Shown, Title, Wanted, answer, fresh
 from forum.permissions import Act, allow
 
-router = APIRouter(tags=["threads"])
+router = APIRouter(tags=["threads"], route_class=Route)
 
 
 class BoardName(Shown):

@@ -4,13 +4,13 @@ from fastapi import APIRouter, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum.api.dependencies import AnyMember, Now, Work
+from forum.api.dependencies import AnyMember, Now, Route, Work
 from forum.api.problems import documented
 from forum.api.wire import Uuid, Wanted, Words, answer
 from moderation import appeals
 from moderation.api.statements import AppealState, appeal_state
 
-router = APIRouter(tags=["appeals"])
+router = APIRouter(tags=["appeals"], route_class=Route)
 
 
 class NewAppeal(Wanted):

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum import members, pages, posts
-from forum.api.dependencies import CurrentMember, Now, Reading, Work
+from forum.api.dependencies import CurrentMember, Now, Reading, Route, Work
 from forum.api.posts import PostInThread, Revision
 from forum.api.posts import shown as shown_post
 from forum.api.problems import documented
@@ -40,7 +40,7 @@ from moderation.cases import Category
 from moderation.enforcement import MEASURES
 from moderation.permissions import Act, allow, refusal
 
-router = APIRouter(prefix="/moderation", tags=["moderation"])
+router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 
 CONTEXT = 3  # posts before and after
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypeAliasType
 
 from forum import logs, posts
-from forum.api.dependencies import CurrentMember, House, Now, TheHouse, Work
+from forum.api.dependencies import CurrentMember, House, Now, Route, TheHouse, Work
 from forum.api.problems import BUSY, KINDS, documented
 from forum.api.wire import (
     BoardSlug,
@@ -40,7 +40,7 @@ from moderation.enforcement import Wanted as WantedMeasures
 from moderation.permissions import Act, allow
 
 log = structlog.get_logger()
-router = APIRouter(prefix="/moderation", tags=["moderation"])
+router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 
 Offset = Annotated[int, Field(ge=0, le=posts.BODY_MAX), BeforeValidator(numeric)]
 CaseVersion = Annotated[int, Field(ge=0, lt=2**31), BeforeValidator(numeric)]

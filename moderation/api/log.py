@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, StringConstraints
 
 from forum import pages
-from forum.api.dependencies import CurrentMember, Reading
+from forum.api.dependencies import CurrentMember, Reading, Route
 from forum.api.problems import documented
 from forum.api.wire import After, Author, Identity, Limit, Moment, Next, Shown, SoughtHandle, Text, fresh, next_link
 from forum.database import Prepared
@@ -14,7 +14,7 @@ from forum.errors import Invalid
 from moderation import log
 from moderation.permissions import Act, allow
 
-router = APIRouter(prefix="/moderation", tags=["moderation"])
+router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 
 SoughtWord = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 

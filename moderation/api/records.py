@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from forum import members
-from forum.api.dependencies import CurrentMember, Now, Work
+from forum.api.dependencies import CurrentMember, Now, Route, Work
 from forum.api.problems import documented
 from forum.api.wire import Author, Handle, Identity, Moment, Shown, Uuid, fresh
 from forum.database import Record
@@ -14,7 +14,7 @@ from moderation import records
 from moderation.api.cases import AuthorRecord, Case, facts
 from moderation.permissions import Act, allow
 
-router = APIRouter(prefix="/moderation", tags=["moderation"])
+router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 
 
 class DecidedMeasure(Shown):

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum import pages, posts
-from forum.api.dependencies import CurrentMember, Now, TheHouse, Work
+from forum.api.dependencies import CurrentMember, Now, Route, TheHouse, Work
 from forum.api.problems import documented
 from forum.api.wire import (
     After,
@@ -34,7 +34,7 @@ from moderation.cases import Category
 from moderation.permissions import Act, allow
 from moderation.reports import Complaint
 
-router = APIRouter(tags=["reports"])
+router = APIRouter(tags=["reports"], route_class=Route)
 
 ReportCategory = Literal["rule", "personal_information", "risk", "illegal", "intimate_image", "spam", "other"]
 RuleNumber = Annotated[int, Field(ge=1, lt=1000), BeforeValidator(numeric)]

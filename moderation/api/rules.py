@@ -5,14 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BeforeValidator, Field
 
-from forum.api.dependencies import CurrentMember, CurrentViewer, Now, Reading, Work
+from forum.api.dependencies import CurrentMember, CurrentViewer, Now, Reading, Route, Work
 from forum.api.problems import documented
 from forum.api.wire import Line, Moment, Shown, Wanted, Words, answer, fresh, numeric
 from forum.errors import NotFound
 from moderation import rules
 from moderation.permissions import Act, allow
 
-router = APIRouter(tags=["rules"])
+router = APIRouter(tags=["rules"], route_class=Route)
 
 
 class Rule(Shown):

@@ -8,7 +8,7 @@ from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.api.dependencies import AnyMember, Work
+from forum.api.dependencies import AnyMember, Route, Work
 from forum.api.problems import documented
 from forum.api.wire import Identity, Moment, Shown, Uuid, fresh
 from forum.database import Record
@@ -17,7 +17,7 @@ from forum.members import Viewer
 from moderation import appeals, statements
 from moderation.statements import Statement as StatementRow
 
-router = APIRouter(tags=["statements"])
+router = APIRouter(tags=["statements"], route_class=Route)
 
 
 class MeasureTaken(Shown):

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from forum import boards
-from forum.api.dependencies import CurrentMember, Now, TheHouse, Work
+from forum.api.dependencies import CurrentMember, Now, Route, TheHouse, Work
 from forum.api.problems import documented
 from forum.api.wire import Handle, Moment, Shown, Slug, fresh
 from forum.boards import Board
@@ -13,7 +13,7 @@ from forum.members import Role, Viewer
 from moderation import team
 from moderation.permissions import Act, allow
 
-router = APIRouter(prefix="/moderation", tags=["moderation"])
+router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 
 
 class TeamMember(Shown):

@@ -3,13 +3,13 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum.api.dependencies import CurrentMember, Now, Work
+from forum.api.dependencies import CurrentMember, Now, Route, Work
 from forum.api.problems import documented
 from forum.api.wire import Line, Moment, Shown, Slug, Wanted, Words, answer, fresh
 from moderation import templates
 from moderation.permissions import Act, allow
 
-router = APIRouter(prefix="/moderation", tags=["moderation"])
+router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 
 
 class Template(Shown):

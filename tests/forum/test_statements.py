@@ -177,6 +177,19 @@ async def test_a_read_after_another_process_migrated_is_answered(
             assert (again.status_code, again.content) == (200, answer)
 
 
+async def test_what_is_read_in_a_transaction_is_answered_too(
+    app: FastAPI, house: House, elsewhere: AsyncConnection
+) -> None:
+    await make.board(house)
+    async with make.signed_in(app, "heron", Role.MODERATOR) as heron:
+        post = await make.post(house, "heron", await make.thread(house, "heron"))
+        paths = ["/me", f"/posts/{post.id}/revisions", "/me/notifications", "/moderation/cases"]
+        for type_ in ("varchar", *TYPES):
+            for column in ("member.name", "post.body_html", "thread.title", "board.name", "notification.kind"):
+                await _alter(elsewhere, column, type_)
+            assert [(await heron.get(API + path)).status_code for path in paths] == [200] * len(paths)
+
+
 async def test_a_write_after_another_process_migrated_asks_to_be_sent_again(
     app: FastAPI, house: House, elsewhere: AsyncConnection
 ) -> None:
