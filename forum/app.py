@@ -71,7 +71,11 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
         dependencies=[Depends(only_known_parameters)],
     )
     app.state.house = House(
-        settings, database, gate or BoardGate(settings.held_first_posts), Doorkeeper(), Throttle(database.reader)
+        settings,
+        database,
+        gate or BoardGate(settings.held_first_posts, settings.screening_region),
+        Doorkeeper(),
+        Throttle(database.reader),
     )
     for router in FEATURES:
         app.include_router(router, prefix=documents.BASE)

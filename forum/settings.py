@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     held_first_posts: int = Field(
         3, ge=1, le=FIRST_POSTS_MAX, description="A newcomer's posts that wait, on boards that hold them"
     )
+    screening_region: str = Field(
+        "GB", pattern="^[A-Z]{2}$", description="The country from which telephone numbers in posts are dialled"
+    )
     names_moderators: bool = Field(True, description="Whether readers see which moderator edited or removed a post")
     appeal_days: int = Field(183, ge=183, description="How long an author may appeal; the law says six months")
     newcomer_days: int = Field(3, ge=0, description="Days after joining during which a member is a newcomer")

@@ -176,7 +176,8 @@ async def hear(
         await _settle_anew(session, appeal, outcome, post, original, now)
     statement = None
     if outcome == Outcome.CHANGE:
-        statement = await decisions.enforce(session, hearer, case, post, decision, verdict, cited, habits, now)
+        about = await cases.of_post(session, post.id) or case
+        statement = await decisions.enforce(session, hearer, about, post, decision, verdict, cited, habits, now)
 
     appeal.outcome, appeal.message, appeal.heard_at = outcome, verdict.reason, now
     await cases.close(session, hearer, case, post.revision, now)

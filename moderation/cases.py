@@ -99,6 +99,9 @@ class Case(SQLModel, table=True):
     state: str = State.OPEN
     category: str
     reports: int = 0
+    findings: int = Field(
+        default=0, sa_column_kwargs={"server_default": text("0")}, description="What screening found, if it did"
+    )
     priority: int = Field(description="Lower is worse, so that the queue's index is read forwards")
     version: int = 1
     opened_at: datetime = Field(sa_type=Moment)
@@ -149,14 +152,15 @@ class Note(SQLModel, table=True):
 BY_PRIORITY = TypeAdapter(tuple[int, pages.Instant, UUID])
 
 
-def priority(category: Category, reports: int, standing_of_reporters: int = 0) -> int:
+def priority(category: Category, reports: int, standing_of_reporters: int = 0, findings: int = 0) -> int:
     """How urgent a case is; lower is worse.
 
-    The category's gravity leads; each further report (at most nine count) and the reporters' record
-    (upheld minus dismissed reports, from -5 to 5) move it within its band, and so never past a graver one.
+    The category's gravity leads; each further report (at most nine count), what screening found (at most four
+    findings count) and the reporters' record (upheld minus dismissed reports, from -5 to 5) move it within its
+    band, and so never past a graver one.
     """
     gravity, _ = GRAVITY[category]
-    return -(gravity * 12 + min(reports, 9) * 5 + max(-5, min(5, standing_of_reporters)))
+    return -(gravity * 12 + min(reports, 9) * 5 + min(findings, 4) + max(-5, min(5, standing_of_reporters)))
 
 
 def graver(one: Category, other: Category) -> Category:
@@ -243,6 +247,12 @@ def notes(case_id: UUID) -> Query:
     )
 
 
+async def of_post(session: AsyncSession, post_id: int) -> Case | None:
+    """The case about a post itself, if there ever was one."""
+    found = await session.execute(select(Case).where(col(Case.post_id) == post_id, col(Case.kind) == Kind.POST))
+    return found.scalar_one_or_none()
+
+
 async def hold(session: AsyncSession, case_id: UUID) -> Case:
     """The case as it is now, its row ours until the commit."""
     found = select(Case).where(col(Case.id) == case_id).with_for_update(key_share=True)
@@ -259,7 +269,14 @@ def stepped_back(post_id: int, moderator_id: Any) -> ColumnElement[bool]:
 
 
 async def open_on_post(
-    session: AsyncSession, post_id: int, category: Category, now: datetime, *, reports: int = 0, record: int = 0
+    session: AsyncSession,
+    post_id: int,
+    category: Category,
+    now: datetime,
+    *,
+    reports: int = 0,
+    record: int = 0,
+    findings: int = 0,
 ) -> Case:
     """The case of this post: a new one, or the one there is, reopened if it was decided.
 
@@ -272,9 +289,10 @@ async def open_on_post(
         post_id=post_id,
         category=category,
         reports=reports,
+        findings=findings,
         state=State.OPEN,
         version=0,
-        priority=priority(category, reports, record),
+        priority=0,
         opened_at=now,
         due_at=gravity_due,
         changed_at=now,
@@ -287,13 +305,15 @@ async def open_on_post(
     )
     case = (await session.execute(found, execution_options={"populate_existing": True})).scalar_one()
     if case.state == State.DECIDED:
-        case.state, case.decided_at, case.reports, case.category = State.OPEN, None, reports, category
+        case.state, case.decided_at, case.category = State.OPEN, None, category
+        case.reports, case.findings = reports, findings
         case.opened_at, case.due_at = now, gravity_due
     elif case.version > 0:
         case.category = graver(Category(case.category), category)
-        case.reports += reports
+        # Screening looks at all of the words each time; what it found before is found again, or gone.
+        case.reports, case.findings = case.reports + reports, max(case.findings, findings)
         case.due_at = min(case.due_at, gravity_due)
-    case.priority = priority(Category(case.category), case.reports, record)
+    case.priority = priority(Category(case.category), case.reports, record, case.findings)
     touch(case, None, now)
     await session.flush()
     return case

@@ -287,7 +287,7 @@ async def enforce(
             rules=[rule.model_dump(include={"number", "version", "title", "text"}) for rule in cited],
             law=verdict.law,
             initiative="report" if case.reports else "hold" if case.category == cases.Category.HELD else "moderator",
-            automated_detection=False,
+            automated_detection=case.findings > 0,
             automated_decision=False,
             issued_at=now,
             appeal_until=now + habits.appeal_for,

@@ -209,8 +209,7 @@ async def _case(session: AsyncSession, reporter: Viewer, post: Post, complaint: 
     """The case that this report belongs to: a decided one stays decided unless the post changed since, or this is
     worse than what it was decided as.
     """
-    found = await session.execute(select(Case).where(col(Case.post_id) == post.id, col(Case.kind) == cases.Kind.POST))
-    known = found.scalar_one_or_none()
+    known = await cases.of_post(session, post.id)
     if known and known.state == cases.State.DECIDED and not _is_news(complaint, known):
         return known
     record = await _record(session, reporter)

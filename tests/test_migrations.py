@@ -38,19 +38,22 @@ FIRST = [
     "INSERT INTO audit_entry (number, at, act, subject_kind, subject_id, details, previous, digest) "
     "VALUES (1, now(), 'role.granted', 'member', '018f0000-0000-7000-8000-000000000001', '{}', '', '')",
 ]
+SECOND = [
+    *FIRST,
+    "INSERT INTO moderation_case (id, kind, post_id, state, category, reports, priority, version, opened_at, "
+    "due_at, decided_at, decided_revision, changed_at) SELECT '018f0000-0000-7000-8000-000000000002', 'post', id, "
+    "'decided', 'rule', 1, -485, 2, now(), now(), now(), 2, now() FROM post",
+    "INSERT INTO report (id, case_id, post_id, revision, reporter_id, category, rules, note, filed_at, outcome, "
+    "settled_at) SELECT gen_random_uuid(), id, post_id, 2, '018f0000-0000-7000-8000-000000000001', 'rule', '{10}', "
+    "'', now(), 'dismissed', now() FROM moderation_case",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
     "0001": FIRST,
-    "0002": [
-        *FIRST,
-        "INSERT INTO moderation_case (id, kind, post_id, state, category, reports, priority, version, opened_at, "
-        "due_at, decided_at, decided_revision, changed_at) SELECT '018f0000-0000-7000-8000-000000000002', 'post', id, "
-        "'decided', 'rule', 1, -485, 2, now(), now(), now(), 2, now() FROM post",
-        "INSERT INTO report (id, case_id, post_id, revision, reporter_id, category, rules, note, filed_at, outcome, "
-        "settled_at) SELECT gen_random_uuid(), id, post_id, 2, '018f0000-0000-7000-8000-000000000001', 'rule', '{10}', "
-        "'', now(), 'dismissed', now() FROM moderation_case",
-    ],
+    "0002": SECOND,
+    "0003": [*SECOND, "UPDATE moderation_case SET barred_id = (SELECT id FROM member)"],
 }
 
 

@@ -78,7 +78,7 @@ async def _hold(session: AsyncSession, cast: Cast, said: dict[str, Any], at: dat
     await boards.change(session, said["board"], {"publication": boards.Publication.HOLD_NEWCOMERS}, at)
     author, draft = cast[said["by"]], posts.Draft(said["body"].strip())
     place = await posts.place_on_board(session, author, said["board"], draft, at)
-    await posts.open_thread(session, author, place, said["title"], draft, BoardGate(first_posts=3), at)
+    await posts.open_thread(session, author, place, said["title"], draft, BoardGate(first_posts=3, region="GB"), at)
 
 
 def _span(text: str, words: str) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from forum.posts.changing import (
     unseal,
     words_of,
 )
-from forum.posts.drafts import NO_WORDS, Draft, drafted
+from forum.posts.drafts import LONG, NO_WORDS, Draft, drafted
 from forum.posts.places import (
     Place,
     PostPlace,
@@ -35,6 +35,7 @@ from forum.posts.writing import edit, open_thread, withdraw, write
 
 __all__ = [
     "BODY_MAX",
+    "LONG",
     "NEXT",
     "NO_WORDS",
     "SHOWN",

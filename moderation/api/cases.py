@@ -33,12 +33,14 @@ from forum.database import Record
 from forum.errors import Forbidden, NotFound
 from forum.members import Standing, Viewer
 from forum.posts import Post as PostRow
-from moderation import appeals, cases, decisions, records, reports
+from moderation import appeals, cases, decisions, findings, records, reports
 from moderation.appeals import Hearing, Outcome
 from moderation.cases import Case as CaseRow
 from moderation.cases import Category
 from moderation.enforcement import MEASURES
+from moderation.findings import Part
 from moderation.permissions import Act, allow, refusal
+from moderation.screening import Kind
 
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 
@@ -103,6 +105,17 @@ class CaseNote(Shown):
     at: Moment
 
 
+class CaseFinding(Shown):
+    """Something that screening found in the post, as a span of one of its texts."""
+
+    kind: Kind
+    recogniser: str = Field(description="What recognised it", examples=["telephone"])
+    part: Part = Field(description="The text that the span counts in")
+    start: int = Field(validation_alias="starts", description="In code points", examples=[12])
+    end: int = Field(validation_alias="ends", description="The one after the last", examples=[25])
+    revision: int = Field(description="Of the post", examples=[1])
+
+
 class AuthorRecord(Shown):
     """What is known of the author of a post."""
 
@@ -138,6 +151,7 @@ class FullCase(Case):
     context: list[PostInThread] = Field(description="The post, with up to three before and after it")
     revisions: list[Revision]
     reported: list[CaseReport]
+    findings: list[CaseFinding] = Field(description="What screening found in the present revision")
     notes: list[CaseNote]
     record: AuthorRecord
     permitted: list[Permitted]
@@ -189,6 +203,7 @@ async def get_case(
         context=[shown_post(post) for post in around],
         revisions=[Revision.model_validate(r) for r in (await work.execute(posts.revisions(row.post_id))).all()],
         reported=await _reported(work, viewer, row),
+        findings=await _findings(work, row),
         notes=[_note(n) for n in (await work.execute(cases.notes(id))).all()],
         record=await _record(work, viewer, row, now),
         permitted=await _permitted(work, viewer, row),
@@ -316,6 +331,11 @@ async def _reported(session: AsyncSession, viewer: Viewer, row: Record) -> list[
     if row.author_handle == viewer.handle:
         return []
     return [_report(report) for report in (await session.execute(reports.of_post(row.post_id))).all()]
+
+
+async def _findings(session: AsyncSession, row: Record) -> list[CaseFinding]:
+    found = await session.execute(findings.of_case(row.id, row.post_revision))
+    return [CaseFinding.model_validate(one) for one in found.all()]
 
 
 async def _record(session: AsyncSession, viewer: Viewer, row: Record, now: datetime) -> AuthorRecord:

@@ -25,12 +25,13 @@ def test_every_category_has_its_gravity_and_its_due_time() -> None:
 
 @pytest.mark.parametrize(("worse", "milder"), list(pairwise(Category)))
 def test_no_number_of_reports_lifts_a_case_past_a_graver_one(worse: Category, milder: Category) -> None:
-    assert cases.priority(worse, 0, -5) < cases.priority(milder, 1000, 5)
+    assert cases.priority(worse, 0, -5) < cases.priority(milder, 1000, 5, 1000)
 
 
 def test_more_reports_and_better_reporters_come_first() -> None:
     assert cases.priority(Category.RULE, 2) < cases.priority(Category.RULE, 1)
     assert cases.priority(Category.RULE, 1, 3) < cases.priority(Category.RULE, 1, -3)
+    assert cases.priority(Category.RULE, 1, findings=1) < cases.priority(Category.RULE, 1)
 
 
 async def test_the_queue_is_worst_first_page_by_page(app: FastAPI, house: House) -> None:

@@ -161,3 +161,136 @@ async def test_only_a_held_post_can_be_published(app: FastAPI, house: House) -> 
 async def kinds(client: httpx.AsyncClient) -> list[str]:
     """The kinds of this member's notifications, newest first."""
     return [item["kind"] for item in (await client.get(f"{API}/me/notifications")).json()["items"]]
+
+
+# What screening finds
+
+
+DANGER, NUMBER = "I want to die. I mean it.", "Ring me on 020 7946 0958 😟"
+
+
+@pytest.mark.parametrize(
+    ("body", "roles", "publication", "visibility", "category", "recognisers"),
+    [
+        ("Hello all", (), "at_once", "visible", None, []),
+        ("Hello all", (), "hold_all", "held", "held", []),
+        (DANGER, (), "at_once", "visible", "risk", ["suicide"]),
+        (DANGER, (), "hold_all", "held", "risk", ["suicide"]),
+        (NUMBER, (), "at_once", "visible", "personal_information", ["telephone"]),
+        (NUMBER, (), "hold_all", "held", "personal_information", ["telephone"]),
+        (f"{NUMBER} {DANGER}", (), "at_once", "visible", "risk", ["telephone", "suicide"]),
+        # Staff give out the charity's own numbers; but they are people too.
+        (NUMBER, (Role.ADVISER,), "at_once", "visible", None, []),
+        (f"{NUMBER} {DANGER}", (Role.ADVISER,), "at_once", "visible", "risk", ["suicide"]),
+    ],
+)
+async def test_what_is_found_opens_a_case_and_holds_up_nothing(
+    app: FastAPI,
+    house: House,
+    body: str,
+    roles: tuple[Role, ...],
+    publication: str,
+    visibility: str,
+    category: str | None,
+    recognisers: list[str],
+) -> None:
+    await make.board(house, publication=publication)
+    async with make.signed_in(app, "wren", *roles) as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        post = (await opens(wren, body))["first_post"]
+        queue = (await suzie.get(f"{API}/moderation/cases")).json()["items"]
+        assert (post["visibility"], [case["category"] for case in queue]) == (
+            visibility,
+            [category] if category else [],
+        )
+        if category:
+            case = await scenes.a_case(suzie, post["id"])
+            assert (case["version"], case["reports"]) == (1, 0)
+            assert [one["recogniser"] for one in case["findings"]] == recognisers
+            assert {(one["part"], one["revision"]) for one in case["findings"]} <= {("body", 1)}
+            for one in case["findings"]:
+                assert body[one["start"] : one["end"]] in {"want to die", "020 7946 0958"}
+
+
+async def test_what_is_found_in_a_title_or_a_warning_says_where(app: FastAPI, house: House) -> None:
+    await make.board(house)
+    async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        words = {"title": DANGER, "body_markdown": "Hello", "content_warning": "I live at SW1A 1AA"}
+        thread = (await wren.post(f"{API}/boards/new-here/threads", json=words)).json()
+        case = await scenes.a_case(suzie, thread["first_post"]["id"])
+    assert [(one["part"], one["start"], one["end"]) for one in case["findings"]] == [
+        ("title", 2, 13),
+        ("warning", 10, 18),
+    ]
+
+
+async def test_a_case_from_screening_jumps_the_queue(app: FastAPI, house: House) -> None:
+    first = await scenes.a_post(house)
+    async with (
+        make.signed_in(app, "wren") as wren,
+        make.signed_in(app, "magpie") as magpie,
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+    ):
+        await scenes.report(magpie, first.id, category="illegal", rules=[])
+        danger = (await opens(wren, DANGER))["first_post"]["id"]
+        queue = (await suzie.get(f"{API}/moderation/cases")).json()["items"]
+        assert [(case["category"], case["post_id"]) for case in queue] == [("risk", danger), ("illegal", first.id)]
+
+
+async def test_a_statement_says_that_screening_found_it(app: FastAPI, house: House) -> None:
+    first = await scenes.a_post(house)
+    async with (
+        make.signed_in(app, "stepdad") as stepdad,
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+    ):
+        await scenes.decided(app, suzie, first.id, scenes.WARN)
+        post = (await opens(stepdad, NUMBER))["first_post"]["id"]
+        redact = {"kind": "redact", "spans": [[11, 24]]}
+        made = await scenes.decide(suzie, await scenes.a_case(suzie, post), redact)
+        assert made.status_code == 201, made.text
+        await scenes.appeal(stepdad, made.json()["statement_id"])
+        hearing = await scenes.a_case(orla, post, "appeal")
+        assert (await scenes.hear(orla, hearing["id"], "change", scenes.WARN, rules=[10])).status_code == 201
+        told = (await stepdad.get(f"{API}/me/statements")).json()["items"]
+    assert [one["automated_detection"] for one in told] == [True, True, False]
+    assert {one["automated_decision"] for one in told} == {False}
+
+
+async def test_an_edit_is_screened_and_only_news_opens_a_decided_case_again(app: FastAPI, house: House) -> None:
+    await make.board(house)
+    async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+
+        async def edits(revision: int, body: str) -> None:
+            edit = {"revision": revision, "body_markdown": body}
+            assert (await wren.patch(f"{API}/posts/{post}", json=edit)).status_code == 200
+
+        post = (await opens(wren, "Hello"))["first_post"]["id"]
+        await edits(1, f"{NUMBER}, pleese")
+        case = await scenes.a_case(suzie, post)
+        assert [(one["revision"], one["start"]) for one in case["findings"]] == [(2, 11)]
+        assert (await scenes.decide(suzie, case, scenes.DISMISS)).status_code == 201
+        await edits(2, f"So: {NUMBER}, please")
+        assert (await suzie.get(f"{API}/moderation/cases")).json()["items"] == []
+        await edits(3, f"So: {NUMBER}, or 020 7946 0959")
+        again = await scenes.a_case(suzie, post)
+        assert (again["id"], again["category"]) == (case["id"], "personal_information")
+        assert [one["start"] for one in again["findings"]] == [15, 35]
+        await edits(4, "Never mind")
+        assert (await scenes.a_case(suzie, post))["findings"] == []
+
+
+async def test_no_words_are_kept_with_what_was_found(app: FastAPI, house: House) -> None:
+    await make.board(house)
+    async with make.signed_in(app, "wren") as wren:
+        await opens(wren, f"{NUMBER} {DANGER}")
+    [[kept]] = await scenes.sql(house, "SELECT string_agg(finding::text, ' ') FROM finding")
+    assert "die" not in kept
+    assert "7946" not in kept
+
+
+async def test_a_long_text_is_screened_too(app: FastAPI, house: House) -> None:
+    await make.board(house)
+    async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        post = (await opens(wren, "Hello. " * 1000 + DANGER))["first_post"]["id"]
+        [found] = (await scenes.a_case(suzie, post))["findings"]
+    assert (found["start"], found["end"]) == (7002, 7013)

@@ -1,0 +1,21 @@
+"""What screening finds: of which kind, where, and what recognised it. Never the words themselves."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What somebody should look at, worst first."""
+
+    CRISIS = "crisis"
+    PERSONAL_INFORMATION = "personal_information"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A span of a text, in code points: the first, and the one after the last."""
+
+    kind: Kind
+    start: int
+    end: int
+    recogniser: str
