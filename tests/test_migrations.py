@@ -47,13 +47,19 @@ SECOND = [
     "settled_at) SELECT gen_random_uuid(), id, post_id, 2, '018f0000-0000-7000-8000-000000000001', 'rule', '{10}', "
     "'', now(), 'dismissed', now() FROM moderation_case",
 ]
+THIRD = [*SECOND, "UPDATE moderation_case SET barred_id = (SELECT id FROM member)"]
 
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
     "0001": FIRST,
     "0002": SECOND,
-    "0003": [*SECOND, "UPDATE moderation_case SET barred_id = (SELECT id FROM member)"],
+    "0003": THIRD,
+    "0004": [
+        *THIRD,
+        "INSERT INTO finding (case_id, revision, kind, recogniser, part, starts, ends) "
+        "SELECT id, 1, 'crisis', 'threat', 'body', 0, 4 FROM moderation_case",
+    ],
 }
 
 
@@ -109,3 +115,17 @@ async def test_two_processes_that_migrate_at_once_do_it_once(empty: AsyncEngine)
     assert [await process.wait() for process in both] == [0, 0]
     async with empty.connect() as connection:
         assert await connection.scalar(text("SELECT version_num FROM alembic_version")) == REVISIONS[-1]
+
+
+async def test_an_ordinary_post_is_kept_as_it_is_and_a_long_one_packed(empty: AsyncEngine) -> None:
+    await migrate(empty, "head")
+    async with empty.begin() as connection:
+        for statement in FIRST:
+            await connection.execute(text(statement))
+        sizes = []
+        for length in (1200, 20_000):
+            words = {"said": "I see. " * (length // 7)}
+            await connection.execute(text("UPDATE post SET body_markdown = :said, body_html = :said"), words)
+            packed = text("SELECT pg_column_size(body_html) < octet_length(body_html) FROM post")
+            sizes.append(await connection.scalar(packed))
+    assert sizes == [False, True]
