@@ -67,7 +67,7 @@ async def overturned(app: FastAPI, author: str, statement: str) -> None:
 
 async def put_down(house: House) -> list[tuple[str, datetime, Payload]]:
     """What waits for a worker: which job, until when, about what."""
-    query = "SELECT entrypoint, execute_after, convert_from(payload, 'UTF8')::json FROM jobs.queue ORDER BY id"
+    query = "SELECT entrypoint, execute_after, convert_from(payload, 'UTF8')::jsonb FROM jobs.queue ORDER BY id"
     return [tuple(row) for row in await house.database.reader.rows(Prepared(text(query)))]
 
 
