@@ -84,15 +84,16 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
     problems.register(app)
     documents.describe(app, settings.name)
     app.add_middleware(middleware.SizeLimit)
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=sorted(settings.allowed_origins),
-        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"],
-        allow_credentials=True,
-        expose_headers=EXPOSED,
-        max_age=600,
-    )
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=sorted(settings.allowed_origins),
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"],
+            allow_credentials=True,
+            expose_headers=EXPOSED,
+            max_age=600,
+        )
     app.add_middleware(middleware.SafeHeaders)
     app.add_middleware(middleware.AccessLog)
     return app
