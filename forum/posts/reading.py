@@ -61,12 +61,16 @@ class SeenPost(NamedTuple):
 # Predicates
 
 
-# The post, joined with its thread and board, exists for the viewer: every read of posts carries it. A removed or
-# withdrawn post exists as a tombstone; a held one for its author and the board's moderators.
-VISIBLE = and_(
-    threads.VISIBLE,
-    or_(col(Post.visibility) != Visibility.HELD, col(Post.author_id) == VIEWER_ID, boards.MODERATED),
-)
+def _exists_in_thread(moderated: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The post exists for the viewer, for whom its thread does; `moderated` says whether they moderate the board.
+
+    A removed or withdrawn post exists as a tombstone; a held one for its author and the board's moderators.
+    """
+    return or_(col(Post.visibility) != Visibility.HELD, col(Post.author_id) == VIEWER_ID, moderated)
+
+
+# The post, joined with its thread and board, exists for the viewer: every read of posts carries it.
+VISIBLE = and_(threads.VISIBLE, _exists_in_thread(boards.MODERATED))
 
 
 def _words(column: Any, name: str) -> ColumnElement[Any]:
@@ -76,40 +80,54 @@ def _words(column: Any, name: str) -> ColumnElement[Any]:
 
 # Queries
 
-# In the order of SeenPost.
-_SEEN = (
-    query(
-        col(Post.id),
-        col(Post.thread_id),
-        col(Post.number),
-        col(Post.revision),
-        col(Post.visibility),
-        col(Post.held_because),
-        col(Member.handle).label("author_handle"),
-        col(Member.name).label("author_name"),
-        col(Member.title).label("author_title"),
-        col(Post.adviser_name),
-        col(Post.adviser_title),
-        col(Post.adviser_organisation),
-        col(Post.reply_to),
-        _words(col(Post.content_warning), "content_warning"),
-        _words(col(Post.body_markdown), "body_markdown"),
-        _words(col(Post.body_html), "body_html"),
-        col(Post.notice),
-        col(Post.created_at),
-        col(Post.edited_at),
-        col(Thread.last_number),
-        col(Board.indexable),
-    )
+# In the order of SeenPost, but for what the thread and its board add.
+_COLUMNS: tuple[Any, ...] = (
+    col(Post.id),
+    col(Post.thread_id),
+    col(Post.number),
+    col(Post.revision),
+    col(Post.visibility),
+    col(Post.held_because),
+    col(Member.handle).label("author_handle"),
+    col(Member.name).label("author_name"),
+    col(Member.title).label("author_title"),
+    col(Post.adviser_name),
+    col(Post.adviser_title),
+    col(Post.adviser_organisation),
+    col(Post.reply_to),
+    _words(col(Post.content_warning), "content_warning"),
+    _words(col(Post.body_markdown), "body_markdown"),
+    _words(col(Post.body_html), "body_html"),
+    col(Post.notice),
+    col(Post.created_at),
+    col(Post.edited_at),
+)
+_ONE = Prepared(
+    query(*_COLUMNS, col(Thread.last_number), col(Board.indexable))
     .join(Thread, col(Thread.id) == col(Post.thread_id))
     .join(Board, col(Board.id) == col(Thread.board_id))
     .join(Member, col(Member.id) == col(Post.author_id))
-    .where(VISIBLE)
+    .where(VISIBLE, col(Post.id) == bindparam("post_id", type_=BigInteger())),
+    SeenPost,
 )
-_IN_THREAD = _SEEN.where(col(Post.thread_id) == bindparam("thread_id", type_=BigInteger())).order_by(col(Post.number))
-_FIRST, _LAST = bindparam("first", type_=Integer()), bindparam("last", type_=Integer())
 
-_ONE = Prepared(_SEEN.where(col(Post.id) == bindparam("post_id", type_=BigInteger())), SeenPost)
+# The thread of a page, looked at once: PostgreSQL would look at it and its board again with each post.
+_THREAD = (
+    query(col(Thread.id), col(Thread.last_number), col(Board.indexable), boards.MODERATED.label("moderated"))
+    .join(Board, col(Board.id) == col(Thread.board_id))
+    .where(threads.VISIBLE, col(Thread.id) == bindparam("thread_id", type_=BigInteger()))
+    .cte("its_thread")
+    .prefix_with("MATERIALIZED")
+)
+_IN_THREAD = (
+    query(*_COLUMNS, _THREAD.c.last_number, _THREAD.c.indexable)
+    .select_from(_THREAD)
+    .join(Post, col(Post.thread_id) == _THREAD.c.id)
+    .join(Member, col(Member.id) == col(Post.author_id))
+    .where(_exists_in_thread(_THREAD.c.moderated))
+    .order_by(col(Post.number))
+)
+_FIRST, _LAST = bindparam("first", type_=Integer()), bindparam("last", type_=Integer())
 _NUMBERED = Prepared(_IN_THREAD.where(col(Post.number).between(_FIRST, _LAST)), SeenPost)
 _LIMIT = bindparam("limit", type_=Integer())
 _BY_ADVISERS = Prepared(
