@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ ENOUGH = 4  # words in a row that are no chance in a quote
 WORD = re.compile(r"[^\W_]+")
 LINE = re.compile(r"^.*$", re.MULTILINE)
 QUOTE = re.compile(r"(?:^[ \t]*(?:(?:[-*+]|[0-9]{1,9}[.)])[ \t]+)*>.*(?:\n|\Z))+", re.MULTILINE)
+MARKS = re.compile(r"\[removed(?:: rules? [0-9]+(?:, [0-9]+)*(?: and [0-9]+)?)?\]")
 WHOLE = re.compile(r".*", re.DOTALL)
 
 
@@ -59,22 +61,74 @@ def excerpts(text: str, spans: Iterable[Span]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Taken:
-    """What a measure takes out of a text, to be found again wherever somebody repeats it."""
+class Telling:
+    """A whole text, the same as words were taken out of it, and which span of the whole each character stands for."""
 
-    said: str
-    spans: Sequence[Span]
+    whole: str
+    text: str
+    origins: Sequence[Span]
+    gone: Sequence[Span] = ()
+
+    @classmethod
+    def of(cls, text: str) -> "Telling":
+        """The whole text: each character stands for itself."""
+        return cls(text, text, [(at, at + 1) for at in range(len(text))])
+
+    def without(self, spans: Iterable[Span], mark: str) -> "Telling":
+        """The text with each span replaced by `mark`, which stands for all that the span stood for."""
+        ordered = checked(self.text, spans)
+        gone, origins, reached = self._meant(ordered), list[Span](), 0
+        for (start, end), meant in zip(ordered, gone, strict=True):
+            origins += [*self.origins[reached:start], *[meant] * len(mark)]
+            reached = end
+        origins += self.origins[reached:]
+        return Telling(self.whole, redacted(self.text, ordered, mark), origins, [*self.gone, *gone])
+
+    def whence(self, spans: Iterable[Span]) -> list[Span]:
+        """What these spans of the text stand for in the whole; of a mark that they touch, all of it."""
+        return _merged(self._meant(checked(self.text, spans)))
+
+    def where(self, spans: Iterable[Span]) -> list[Span]:
+        """Where the text has, or a mark stands for, something of these spans of the whole."""
+        found = [
+            (
+                bisect_right(self.origins, start, key=lambda origin: origin[1]),
+                bisect_left(self.origins, end, key=lambda origin: origin[0]),
+            )
+            for start, end in spans
+        ]
+        return _merged(found)
+
+    def lacks(self, span: Span) -> bool:
+        """Whether all of this span of the whole is gone already."""
+        return any(start <= span[0] and span[1] <= end for start, end in self.gone)
+
+    def _meant(self, spans: Iterable[Span]) -> list[Span]:
+        return [(self.origins[start][0], self.origins[end - 1][1]) for start, end in spans]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a measure takes out of a post, to be found again wherever somebody repeats it."""
+
+    wordings: Sequence[tuple[str, Sequence[Span]]]  # how the post said it, and which spans of that go
     mark: str
     phrases: Sequence[str]  # marked wherever they stand; the rest of the spans in quotes only
 
+    def leaves(self, told: Telling, *, quotes_only: bool = True) -> Telling:
+        """`told` without what was taken out: looked for in the whole, for others may have taken a part of it."""
+        rest = without_echoes(Telling.of(told.whole), self.phrases, self.mark)
+        for said, spans in self.wordings:
+            rest = without_quotes(rest, said, spans, self.mark, quotes_only=quotes_only)
+        return told.without(told.where(span for span in sorted(rest.gone) if not told.lacks(span)), self.mark)
+
     def out_of(self, text: str, *, quotes_only: bool = True) -> str:
-        """`text` without what was taken out of `said`."""
-        rest = without_echoes(text, self.phrases, self.mark)
-        return without_quotes(rest, self.said, self.spans, self.mark, quotes_only=quotes_only)
+        """`text` without what was taken out."""
+        return self.leaves(Telling.of(text), quotes_only=quotes_only).text
 
     def is_in(self, text: str) -> bool:
         """Whether a text by the same author, or one that quotes them, says it."""
-        return self.out_of(text, quotes_only=False) != text
+        return any(text == said for said, _ in self.wordings) or self.out_of(text, quotes_only=False) != text
 
 
 def replaced(before: str, after: str) -> list[Span]:
@@ -85,27 +139,28 @@ def replaced(before: str, after: str) -> list[Span]:
     return [(old[first].start(), old[last - 1].end()) for first, last in gone]
 
 
-def without_echoes(text: str, words: Iterable[str], mark: str) -> str:
-    """`text` in which others' repetition of `words` is marked too.
+def without_echoes(told: Telling, words: Iterable[str], mark: str) -> Telling:
+    """`told` in which others' repetition of `words` is marked too.
 
     A quote puts "> " before each line, a phone changes case and spaces, somebody adds emphasis; none hides the words.
     """
     for said in sorted(words, key=len, reverse=True):
         if len(said.strip()) >= SHORTEST_ECHO:
             pieces = map(re.escape, said.split())
-            text = re.sub(r"[\s>*_~]+".join(pieces), lambda _match: mark, text, flags=re.IGNORECASE)
-    return text
+            echoes = re.finditer(r"[\s>*_~]+".join(pieces), told.text, flags=re.IGNORECASE)
+            told = told.without([echo.span() for echo in echoes], mark)
+    return told
 
 
-def without_quotes(text: str, said: str, spans: Sequence[Span], mark: str, *, quotes_only: bool = True) -> str:
-    """`text` in which quotes of a part of `said` are marked where they repeat what the spans take out of it.
+def without_quotes(told: Telling, said: str, spans: Sequence[Span], mark: str, *, quotes_only: bool = True) -> Telling:
+    """`told` in which quotes of a part of `said` are marked where they repeat what the spans take out of it.
 
     A quote is known by `ENOUGH` of its words in a row, or by a whole line of it, however short.
     """
-    runs = _runs(said, spans)
+    text, runs = told.text, _runs(said, spans)
     echoed: list[Span] = []
     for passage in (QUOTE if quotes_only else WHOLE).finditer(text):
-        lines = [list(WORD.finditer(text, *line.span())) for line in LINE.finditer(text, *passage.span())]
+        lines = [_words(text, *line.span()) for line in LINE.finditer(text, *passage.span())]
         for words in ([word for line in lines for word in line], *(line for line in lines if len(line) < ENOUGH)):
             size = min(ENOUGH, len(words))
             if sum(len(word[0]) for word in words) < SHORTEST_ECHO:
@@ -114,14 +169,14 @@ def without_quotes(text: str, said: str, spans: Sequence[Span], mark: str, *, qu
                 run = words[first : first + size]
                 taken = runs.get(tuple(word[0].casefold() for word in run), ())
                 echoed += [word.span() for word, is_taken in zip(run, taken, strict=False) if is_taken]
-    return redacted(text, _joined(text, echoed), mark)
+    return told.without(_joined(text, echoed), mark)
 
 
 def _runs(said: str, spans: Sequence[Span]) -> dict[tuple[str, ...], tuple[bool, ...]]:
     """Every run of up to `ENOUGH` words, and which of its words are taken out wherever it stands."""
     words = [
         (word[0].casefold(), any(start < word.end() and word.start() < end for start, end in spans))
-        for word in WORD.finditer(said)
+        for word in _words(said, 0, len(said))
     ]
     runs: dict[tuple[str, ...], tuple[bool, ...]] = {}
     for size in range(1, ENOUGH + 1):
@@ -130,6 +185,13 @@ def _runs(said: str, spans: Sequence[Span]) -> dict[tuple[str, ...], tuple[bool,
             known = runs.get(run, (False,) * size)
             runs[run] = tuple(one or other for one, other in zip(known, taken, strict=True))
     return runs
+
+
+def _words(text: str, start: int, end: int) -> list[re.Match[str]]:
+    """The words of a part of a text; those of a mark are nobody's."""
+    marks = [mark.span() for mark in MARKS.finditer(text, start, end)]
+    words = WORD.finditer(text, start, end)
+    return [word for word in words if not any(first < word.start() < last for first, last in marks)]
 
 
 def _joined(text: str, spans: Iterable[Span]) -> list[Span]:
@@ -141,3 +203,14 @@ def _joined(text: str, spans: Iterable[Span]) -> list[Span]:
         else:
             joined.append((start, end))
     return joined
+
+
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    """Spans that come in order, those made one that overlap."""
+    merged: list[Span] = []
+    for start, end in spans:
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged

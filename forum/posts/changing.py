@@ -87,11 +87,20 @@ async def rewrite(
     await session.flush()
 
 
-async def seal(session: AsyncSession, post: Post, says_it: Callable[[str], bool]) -> Sequence[int]:
-    """Keep the earlier revisions that say something from their readers; which ones it were."""
-    open_ones = select(col(PostRevision.number), col(PostRevision.body_markdown), col(PostRevision.content_warning))
-    rows = await session.execute(open_ones.where(col(PostRevision.post_id) == post.id, ~col(PostRevision.sealed)))
-    numbers = [number for number, *texts in rows.all() if any(map(says_it, filter(None, texts)))]
+async def seal(
+    session: AsyncSession, post: Post, says_it: Callable[[str], bool], *, since: int | None = None
+) -> Sequence[int]:
+    """Keep the earlier revisions that say something, and all `since` one, from their readers.
+
+    Which ones they are, sealed before or not.
+    """
+    earlier = select(col(PostRevision.number), col(PostRevision.body_markdown), col(PostRevision.content_warning))
+    rows = await session.execute(earlier.where(col(PostRevision.post_id) == post.id))
+    numbers = [
+        number
+        for number, *texts in rows.all()
+        if (since is not None and number >= since) or any(map(says_it, filter(None, texts)))
+    ]
     these = (col(PostRevision.post_id) == post.id, col(PostRevision.number).in_(numbers))
     await session.execute(update(PostRevision).where(*these).values(sealed=True))
     return numbers

@@ -1,5 +1,6 @@
 """Measures: each does what it says, and its undo leaves everything as it was."""
 
+import itertools
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,8 +13,10 @@ from forum import clock, members, posts
 from forum.api.dependencies import House
 from forum.errors import Conflict
 from forum.members import Role, Standing
-from moderation import enforcement
-from moderation.enforcement import MEASURES, Kind
+from moderation import cases, decisions, enforcement
+from moderation.cases import Category
+from moderation.decisions import Habits, Verdict
+from moderation.enforcement import MEASURES, Kind, Wanted
 from tests import make
 from tests.moderation import scenes
 from tests.moderation.scenes import API
@@ -148,26 +151,249 @@ async def test_words_that_go_leave_the_quotes_too_and_come_back_with_them(
     assert scenes.RUDE in page[2]["body_markdown"]
 
 
-async def test_an_earlier_change_of_words_is_not_undone_below_a_later_one(app: FastAPI, house: House) -> None:
-    scene = await a_scene(app, house, Kind.REDACT)
-    async with (
-        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
-        make.signed_in(app, "robin") as robin,
-    ):
-        await scenes.decide(suzie, await scenes.a_case(suzie, scene.post_id), scenes.REDACT)
-        await make_edit(app, scene, 2)
-        await scenes.report(robin, scene.post_id, revision=3)
-        second = {"kind": "redact", "spans": [[0, 3]]}
-        assert (await scenes.decide(suzie, await scenes.a_case(suzie, scene.post_id), second)).status_code == 201
-    with pytest.raises(Conflict, match="later decision"):
-        await undo(house, scene, 1)
+# What changes words is undone in any order
+
+MARK = "[removed: rule 10]"
+FIRST = "One amber lantern two. Three birch paddock four. Five cedar window six."
+SECOND = "Seven dogwood basket eight. Nine elder kettle ten."
+THIRD = f"> {FIRST}\n\n> {SECOND}\n\nI agree with both."
+AMBER, BIRCH, CEDAR, DOGWOOD = "amber lantern", "birch paddock", "cedar window", "dogwood basket"
+POSTS = {"first": FIRST, "second": SECOND, "third": THIRD}
 
 
-async def make_edit(app: FastAPI, scene: Scene, revision: int) -> None:
+@dataclass(frozen=True)
+class Did:
+    """A measure: the words that it takes out of a post, and what a moderator wrote in their place."""
+
+    kind: Kind
+    post: str
+    words: str
+    instead: str | None = None
+
+    def on(self, text: str) -> Wanted:
+        if self.kind == Kind.EDIT:
+            return Wanted(Kind.EDIT, body_markdown=text.replace(self.words, self.instead or ""))
+        start = text.find(self.words)
+        return Wanted(self.kind, ((start, start + len(self.words)),) if self.kind == Kind.REDACT else ())
+
+    def hides(self, post: str, text: str) -> bool:
+        return self.words in text and self.reaches(post)
+
+    def reaches(self, post: str) -> bool:
+        """What is redacted goes wherever it stands, what is edited or removed from quotes only."""
+        return post in {self.post, "third"} or self.kind == Kind.REDACT
+
+
+def redacts(words: str, post: str = "first") -> Did:
+    return Did(Kind.REDACT, post, words)
+
+
+def edits(words: str, instead: str, post: str = "first") -> Did:
+    return Did(Kind.EDIT, post, words, instead)
+
+
+STACKS: dict[str, tuple[Did, ...]] = {
+    "redact under redact": (redacts(AMBER), redacts(BIRCH)),
+    "redact under edit": (redacts(AMBER), edits(BIRCH, "maple garden")),
+    "edit under redact": (edits(AMBER, "maple garden"), redacts(BIRCH)),
+    "edit under redact of what it says": (edits(AMBER, "maple garden"), redacts("maple garden")),
+    "edit under edit": (edits(AMBER, "maple garden"), edits(BIRCH, "poplar meadow")),
+    "three redacts": (redacts(BIRCH), redacts(AMBER), redacts(CEDAR)),
+    "an edit between redacts": (redacts(AMBER), edits(BIRCH, "maple garden"), redacts(CEDAR)),
+    "a redact between edits": (edits(AMBER, "maple garden"), redacts(BIRCH), edits(CEDAR, "poplar meadow")),
+    "a post that quotes two": (redacts(AMBER), redacts(DOGWOOD, "second")),
+    "a post that quotes two, twice": (redacts(AMBER), redacts(DOGWOOD, "second"), edits(BIRCH, "maple garden")),
+    "removed and redacted": (Did(Kind.REMOVE, "first", CEDAR), redacts(AMBER), redacts(DOGWOOD, "second")),
+    "redacted and removed": (redacts(AMBER), redacts(BIRCH), Did(Kind.REMOVE, "first", CEDAR)),
+    "a quote that is redacted too": (redacts(AMBER), redacts("I agree", "third"), redacts(BIRCH, "third")),
+}
+
+
+async def a_thread(house: House) -> dict[str, Scene]:
+    """Two posts, and a third that quotes both."""
+    thread = await make.thread(house, "heron")
+    made = {name: await make.post(house, "stepdad", thread, body) for name, body in POSTS.items()}
+    return {name: Scene(post.id, thread) for name, post in made.items()}
+
+
+@pytest.fixture
+async def place(house: House) -> dict[str, Scene]:
+    await scenes.house_rules(house)
+    await make.board(house)
+    for handle in ("heron", "stepdad"):
+        await make.member(house, handle)
+    await make.member(house, "suzie", Role.MODERATOR)
+    return await a_thread(house)
+
+
+async def take(house: House, scene: Scene, wanted: Wanted) -> int:
+    """A decision, on what the post says now; the number of its measure."""
+    suzie, habits = await make.viewer(house, "suzie"), Habits(names_moderators=True, appeal_for=timedelta(days=183))
+    async with house.database.work() as session:
+        post = await posts.hold(session, scene.post_id)
+        case = await cases.open_on_post(session, post.id, Category.RULE, clock.now(), reports=1)
+        verdict = Verdict(case.version, post.revision, (wanted,), "A reason", (10,))
+        await decisions.decide(session, suzie, case.id, verdict, habits, clock.now())
+    [[number]] = await scenes.sql(house, "SELECT max(id) FROM measure")
+    return int(number)
+
+
+async def body_of(house: House, scene: Scene) -> str:
+    [[body]] = await scenes.sql(house, "SELECT body_markdown FROM post WHERE id = :id", id=scene.post_id)
+    return str(body)
+
+
+async def revisions_of(house: House, scene: Scene) -> list[tuple[str, bool]]:
+    """The earlier revisions, and which are sealed."""
+    found = "SELECT body_markdown, sealed FROM post_revision WHERE post_id = :id ORDER BY number"
+    return [(row.body_markdown, row.sealed) for row in await scenes.sql(house, found, id=scene.post_id)]
+
+
+async def write(app: FastAPI, house: House, scene: Scene, body: str, **more: Any) -> None:
     """The author writes something else."""
+    [[revision]] = await scenes.sql(house, "SELECT revision FROM post WHERE id = :id", id=scene.post_id)
     async with make.signed_in(app, "stepdad") as stepdad:
-        edit = {"revision": revision, "body_markdown": "She is a frog."}
+        edit = {"revision": revision, "body_markdown": body, **more}
         assert (await stepdad.patch(f"{API}/posts/{scene.post_id}", json=edit)).status_code == 200
+
+
+def expected(post: str, stack: tuple[Did, ...], wrote: dict[Did, str], standing: set[Did]) -> str:
+    """What a post says when these decisions stand, the author having written nothing since."""
+    text = POSTS[post]
+    for did in stack:
+        if did not in standing:
+            continue
+        if did.kind == Kind.REMOVE:
+            text = "\n".join([f"> {MARK}", *text.split("\n")[1:]]) if post == "third" else text
+        elif did.post == post:
+            text = wrote.get(did) or text.replace(did.words, MARK)
+        elif did.reaches(post):
+            text = text.replace(did.words, MARK)
+    return text
+
+
+@pytest.mark.parametrize("stack", STACKS.values(), ids=STACKS)
+async def test_whatever_is_undone_first_the_words_are_what_the_rest_leaves(
+    house: House, place: dict[str, Scene], stack: tuple[Did, ...]
+) -> None:
+    for order in itertools.permutations(stack):
+        taken, wrote = dict[Did, int](), dict[Did, str]()
+        for did in stack:
+            wanted = did.on(await body_of(house, place[did.post]))
+            taken[did] = await take(house, place[did.post], wanted)
+            if wanted.body_markdown:
+                wrote[did] = wanted.body_markdown
+        for done in range(len(order) + 1):
+            standing = set(order[done:])
+            for post, scene in place.items():
+                assert await body_of(house, scene) == expected(post, stack, wrote, standing), (order, done)
+                hiding = [did for did in standing if did.kind != Kind.REMOVE or post == "third"]
+                for text, is_sealed in await revisions_of(house, scene):
+                    assert is_sealed == any(did.hides(post, text) for did in hiding), (post, text, order, done)
+            if done < len(order):
+                await undo(house, place[order[done].post], taken[order[done]])
+        place = await a_thread(house)
+
+
+async def test_what_the_author_wrote_between_two_measures_is_where_the_second_is_undone_to(
+    app: FastAPI, house: House, place: dict[str, Scene]
+) -> None:
+    newer = f"I said too much. {BIRCH.title()} is what I meant."
+    said = {0: newer.replace("too much", MARK), 1: newer}
+    for order in itertools.permutations((0, 1)):
+        first, third = place["first"], place["third"]
+        measures = [await take(house, first, redacts(AMBER).on(FIRST))]
+        await write(app, house, first, newer)
+        measures.append(await take(house, first, redacts("too much").on(newer)))
+        for done, which in enumerate(order):
+            await undo(house, first, measures[which])
+            assert await body_of(house, first) == (newer if done else said[which])
+        assert await body_of(house, third) == THIRD
+        place = await a_thread(house)
+
+
+async def test_whoever_wrote_a_quote_anew_keeps_their_words(
+    app: FastAPI, house: House, place: dict[str, Scene]
+) -> None:
+    first, third = place["first"], place["third"]
+    one = await take(house, first, redacts(AMBER).on(FIRST))
+    newer = f"> {BIRCH}\n\nNothing else."
+    await write(app, house, third, newer)
+    other = await take(house, first, redacts(BIRCH).on(await body_of(house, first)))
+    await undo(house, first, one)
+    assert await body_of(house, third) == newer.replace(BIRCH, MARK)
+    await undo(house, first, other)
+    assert (await body_of(house, first), await body_of(house, third)) == (FIRST, newer)
+
+
+async def test_a_warning_that_the_author_wrote_between_stays_and_the_body_comes_back(
+    app: FastAPI, house: House, place: dict[str, Scene]
+) -> None:
+    own, hidden = f"about a {BIRCH}", f"about a {MARK}"
+    for order in itertools.permutations((0, 1)):
+        first = place["first"]
+        measures = [await take(house, first, redacts(AMBER).on(FIRST))]
+        await write(app, house, first, await body_of(house, first), content_warning=own)
+        measures.append(await take(house, first, redacts(BIRCH).on(await body_of(house, first))))
+        await undo(house, first, measures[order[0]])
+        left = (FIRST.replace(BIRCH, MARK), hidden) if order[0] == 0 else (FIRST.replace(AMBER, MARK), own)
+        assert (await body_of(house, first), await warning_of(house, first)) == left
+        await undo(house, first, measures[order[1]])
+        assert (await body_of(house, first), await warning_of(house, first)) == (FIRST, own)
+        place = await a_thread(house)
+
+
+async def warning_of(house: House, scene: Scene) -> str | None:
+    [[warning]] = await scenes.sql(house, "SELECT content_warning FROM post WHERE id = :id", id=scene.post_id)
+    return None if warning is None else str(warning)
+
+
+@pytest.mark.parametrize(
+    ("said", "one", "other", "left"),
+    [
+        ("A toad, a toad, a toad.", (2, 6), (24, 28), f"A toad, a {MARK}, a toad."),
+        ("She is no toad.", (10, 14), (0, 3), f"{MARK} is no toad."),
+        ("A lying toad of hers.", (8, 12), (2, 26), f"A {MARK} of hers."),
+        ("A lying toad of hers.", (8, 12), (22, 29), f"A lying {MARK} hers."),
+    ],
+    ids=["the same word again", "a short word", "across the mark", "half of the mark"],
+)
+async def test_a_later_redaction_keeps_its_place_when_an_earlier_one_is_undone(
+    house: House, place: dict[str, Scene], said: str, one: tuple[int, int], other: tuple[int, int], left: str
+) -> None:
+    post = await make.post(house, "stepdad", place["first"].thread_id, said)
+    scene = Scene(post.id, post.thread_id)
+    first = await take(house, scene, Wanted(Kind.REDACT, (one,)))
+    second = await take(house, scene, Wanted(Kind.REDACT, (other,)))
+    await undo(house, scene, first)
+    assert await body_of(house, scene) == left
+    seals = [is_sealed for _, is_sealed in await revisions_of(house, scene)]
+    assert (seals[:2], any(seals[2:])) == ([True, True], False)
+    await undo(house, scene, second)
+    assert await body_of(house, scene) == said
+    assert not any(is_sealed for _, is_sealed in await revisions_of(house, scene))
+
+
+async def test_below_a_measure_that_was_stored_without_what_it_took_the_later_one_goes_first(
+    house: House, place: dict[str, Scene]
+) -> None:
+    first = place["first"]
+    one = await take(house, first, redacts(AMBER).on(FIRST))
+    await scenes.sql(
+        house,
+        """UPDATE measure SET memory = jsonb_build_object('changes', (
+            SELECT jsonb_agg(jsonb_build_object('post_id', change->'post_id', 'before', change->'body'->0,
+                                                'after', change->'body'->1, 'sealed', change->'sealed'))
+            FROM jsonb_array_elements(memory->'changes') AS change))""",
+    )
+    other = await take(house, first, redacts(BIRCH).on(await body_of(house, first)))
+    with pytest.raises(Conflict, match="later decision"):
+        await undo(house, first, one)
+    for measure in (other, one):
+        await undo(house, first, measure)
+    assert (await body_of(house, first), await body_of(house, place["third"])) == (FIRST, THIRD)
+    for scene in place.values():
+        assert not any(is_sealed for _, is_sealed in await revisions_of(house, scene))
 
 
 @pytest.mark.parametrize(

@@ -1,100 +1,23 @@
-"""Measures: what a decision does to a post, a thread or a member, and how each is undone."""
+"""Every kind of measure in one table: what it does to a post, a thread or a member, and how it is undone."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, exists, select, text, tuple_
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import exists, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import Field, SQLModel, col
+from sqlmodel import col
 
 from forum import boards, members, posts, threads
 from forum.boards import Board
-from forum.database import Moment
 from forum.errors import Conflict, Invalid
-from forum.members import Standing, Viewer
+from forum.members import Standing
 from forum.posts import Post, Visibility
 from moderation import redaction
-
-# What the undo of a measure must know of how things were.
-Memory = dict[str, Any]
-
-
-class Kind(StrEnum):
-    """What can be done about a post, its thread and its author."""
-
-    PUBLISH = "publish"
-    EDIT = "edit"
-    REDACT = "redact"
-    REMOVE = "remove"
-    RETITLE = "retitle"
-    LOCK = "lock"
-    MOVE = "move"
-    WARN = "warn"
-    SILENCE = "silence"
-    SUSPEND = "suspend"
-    BAN = "ban"
-    DISMISS = "dismiss"
-
-
-class Target(StrEnum):
-    """What a measure acts on."""
-
-    POST = "post"
-    THREAD = "thread"
-    AUTHOR = "author"
-    CASE = "case"
-
-
-class AppliedMeasure(SQLModel, table=True):
-    """A measure that was taken, with what its undo needs; it stands until `undone_at`."""
-
-    __tablename__ = "measure"
-    __table_args__ = (
-        CheckConstraint(f"kind IN ({', '.join(repr(str(k)) for k in Kind)})", name="kind"),
-        CheckConstraint("(undone_at IS NULL) = (undone_by IS NULL)", name="undone"),
-        Index("ix_measure_standing", "post_id", "id", postgresql_where=text("undone_at IS NULL")),
-    )
-
-    id: int = Field(default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
-    decision_id: UUID = Field(foreign_key="decision.id", index=True)
-    kind: str
-    post_id: int = Field(sa_type=BigInteger, foreign_key="post.id")
-    thread_id: int = Field(sa_type=BigInteger, foreign_key="thread.id", index=True)
-    member_id: UUID = Field(foreign_key="member.id", index=True)
-    until: datetime | None = Field(default=None, sa_type=Moment)
-    memory: dict[str, Any] = Field(sa_type=JSONB)
-    notice: dict[str, Any] | None = Field(sa_type=JSONB, description="What readers are told while it stands")
-    applied_at: datetime = Field(sa_type=Moment)
-    undone_at: datetime | None = Field(default=None, sa_type=Moment)
-    undone_by: UUID | None = Field(default=None, foreign_key="decision.id")
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A measure as a moderator asks for it."""
-
-    kind: Kind
-    spans: tuple[redaction.Span, ...] = ()
-    body_markdown: str | None = None
-    title: str | None = None
-    board: str | None = None
-    until: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Where measures act: the post, whose row is held, and who acts, under which rules, by which name."""
-
-    moderator: Viewer
-    byline: str
-    post: Post
-    rules: tuple[int, ...]
-    now: datetime
+from moderation.enforcement import wording
+from moderation.enforcement.tables import TEXTUAL, AppliedMeasure, Kind, Memory, Scene, Target, Wanted
 
 
 @dataclass(frozen=True)
@@ -110,7 +33,6 @@ class Measure:
     notice: str | None = None  # how its notice to readers begins
 
 
-TEXTUAL = (Kind.EDIT, Kind.REDACT)
 IDLE = (Kind.DISMISS, Kind.PUBLISH)  # with nothing else, no report was right
 
 
@@ -136,7 +58,7 @@ async def apply(session: AsyncSession, decision_id: UUID, scene: Scene, wanted: 
 
 
 async def undo(session: AsyncSession, decision_id: UUID, scene: Scene, applied: AppliedMeasure) -> None:
-    """Undo a measure that stands, by the decision that overturns it; Conflict when later ones rest on it."""
+    """Undo a measure that stands, by the decision that overturns it; those that were taken later stand as they did."""
     applied.undone_at, applied.undone_by = scene.now, decision_id
     await session.flush()
     await MEASURES[Kind(applied.kind)].undo(session, scene, applied)
@@ -210,102 +132,16 @@ async def _hold_again(session: AsyncSession, scene: Scene, applied: AppliedMeasu
         await posts.shift(session, scene.post, Visibility.HELD, held_because=applied.memory["held_because"])
 
 
-async def _edit(session: AsyncSession, scene: Scene, wanted: Wanted) -> Memory:
-    said, says = scene.post.body_markdown, wanted.body_markdown or ""
-    if not scene.rules:  # a correction, not a breach
-        return {"changes": [await _rewrite(session, scene, scene.post, says, scene.post.content_warning)]}
-    taken = _taken(scene, said, redaction.replaced(said, says))
-    return {"changes": [await _retell(session, scene, says, taken), *await _silence_echoes(session, scene, taken)]}
-
-
-async def _redact(session: AsyncSession, scene: Scene, wanted: Wanted) -> Memory:
-    said, mark = scene.post.body_markdown, redaction.marker(scene.rules)
-    taken = redaction.Taken(said, wanted.spans, mark, redaction.excerpts(said, wanted.spans))
-    changed = redaction.redacted(said, wanted.spans, mark)
-    return {"changes": [await _retell(session, scene, changed, taken), *await _silence_echoes(session, scene, taken)]}
-
-
 async def _remove(session: AsyncSession, scene: Scene, _wanted: Wanted) -> Memory:
     if scene.post.visibility != Visibility.REMOVED:
         await posts.shift(session, scene.post, Visibility.REMOVED)
-    said = scene.post.body_markdown
-    own = [line.span() for line in redaction.LINE.finditer(said) if not line[0].lstrip().startswith(">")]
-    return {"changes": await _silence_echoes(session, scene, _taken(scene, said, own))}
-
-
-SHORTEST_LINE = 12  # characters that tell a repetition of what was removed from chance
-
-
-def _taken(scene: Scene, said: str, spans: list[redaction.Span]) -> redaction.Taken:
-    phrases = [phrase for start, end in spans if len(phrase := said[start:end].strip()) >= SHORTEST_LINE]
-    return redaction.Taken(said, spans, redaction.marker(scene.rules), phrases)
+    return await wording.silence(session, scene)
 
 
 async def _show_again(session: AsyncSession, scene: Scene, applied: AppliedMeasure) -> None:
-    if scene.post.visibility == Visibility.REMOVED and not await _stands(session, applied, (Kind.REMOVE,)):
+    if scene.post.visibility == Visibility.REMOVED and not await _is_removed_still(session, applied):
         await posts.shift(session, scene.post, Visibility.VISIBLE)
-    await _restore(session, scene, applied)
-
-
-async def _restore_text(session: AsyncSession, scene: Scene, applied: AppliedMeasure) -> None:
-    if await _stands(session, applied, TEXTUAL, later=True):
-        raise Conflict("A later decision changed these words again. That one has to be overturned first.")
-    await _restore(session, scene, applied)
-
-
-async def _restore(session: AsyncSession, scene: Scene, applied: AppliedMeasure) -> None:
-    """Give the words back, in each post that still says what the measure made of it; what was said is open again."""
-    for change in applied.memory["changes"]:
-        post = await posts.hold(session, change["post_id"])
-        if (
-            change["before"]
-            and (after := await posts.words_of(session, post, change["after"]))[0] == post.body_markdown
-        ):
-            body, warning = await posts.words_of(session, post, change["before"])
-            warning = warning if post.content_warning == after[1] else post.content_warning
-            await posts.rewrite(session, scene.moderator, post, body, warning, scene.now, sealed=False)
-        await posts.unseal(session, post, change["sealed"])
-
-
-async def _retell(session: AsyncSession, scene: Scene, body: str, taken: redaction.Taken) -> Memory:
-    """Let the post say something else, and its warning nothing of what was taken out."""
-    warning = _warning(scene.post, taken, quotes_only=False)
-    return await _rewrite(session, scene, scene.post, body, warning, hiding=taken)
-
-
-async def _silence_echoes(session: AsyncSession, scene: Scene, taken: redaction.Taken) -> list[Memory]:
-    """Mark the words wherever others of this thread repeat them, as a quote does, and seal where they once did."""
-    changes = []
-    for post_id in await posts.others_in_thread(session, scene.post, taken.phrases):
-        post = await posts.hold(session, post_id)
-        body, warning = taken.out_of(post.body_markdown), _warning(post, taken)
-        if (body, warning) != (post.body_markdown, post.content_warning):
-            changes.append(await _rewrite(session, scene, post, body, warning, hiding=taken))
-        elif sealed := await posts.seal(session, post, lambda text: taken.out_of(text) != text):
-            changes.append({"post_id": post.id, "before": None, "after": None, "sealed": list(sealed)})
-    return changes
-
-
-def _warning(post: Post, taken: redaction.Taken, *, quotes_only: bool = True) -> str | None:
-    rest = taken.out_of(post.content_warning or "", quotes_only=quotes_only)
-    return rest if 0 < len(rest) <= posts.WARNING_MAX else None
-
-
-async def _rewrite(
-    session: AsyncSession,
-    scene: Scene,
-    post: Post,
-    body: str,
-    warning: str | None,
-    *,
-    hiding: redaction.Taken | None = None,
-) -> Memory:
-    """Let a post say something else; what it is `hiding` is hidden in every earlier revision that has it, too."""
-    before = post.revision
-    await posts.rewrite(session, scene.moderator, post, body, warning, scene.now, sealed=hiding is not None)
-    says_it = hiding and (hiding.is_in if post is scene.post else lambda text: hiding.out_of(text) != text)
-    sealed = [before, *await posts.seal(session, post, says_it)] if says_it else []
-    return {"post_id": post.id, "before": before, "after": post.revision, "sealed": sealed}
+    await wording.restore(session, scene, applied)
 
 
 # Threads
@@ -397,8 +233,8 @@ UNTIL = frozenset({"until"})
 
 MEASURES: Mapping[Kind, Measure] = {
     Kind.PUBLISH: Measure(Target.POST, NOTHING, False, False, _publish, _hold_again),
-    Kind.EDIT: Measure(Target.POST, frozenset({"body_markdown"}), False, True, _edit, _restore_text, "Edited"),
-    Kind.REDACT: Measure(Target.POST, frozenset({"spans"}), True, True, _redact, _restore_text, "Edited"),
+    Kind.EDIT: Measure(Target.POST, frozenset({"body_markdown"}), False, True, wording.edit, wording.restore, "Edited"),
+    Kind.REDACT: Measure(Target.POST, frozenset({"spans"}), True, True, wording.redact, wording.restore, "Edited"),
     Kind.REMOVE: Measure(Target.POST, NOTHING, True, True, _remove, _show_again, "Removed"),
     Kind.RETITLE: Measure(Target.THREAD, frozenset({"title"}), False, True, _retitle, _title_again),
     Kind.LOCK: Measure(Target.THREAD, NOTHING, False, True, _lock, _unlock),
@@ -432,14 +268,12 @@ async def _show_notice(session: AsyncSession, post: Post) -> None:
     await session.flush()
 
 
-async def _stands(
-    session: AsyncSession, applied: AppliedMeasure, kinds: tuple[Kind, ...], *, later: bool = False
-) -> bool:
-    """Whether another measure of these kinds stands on the same post, or a later one."""
+async def _is_removed_still(session: AsyncSession, applied: AppliedMeasure) -> bool:
+    """Whether another removal of the same post stands."""
     other = exists().where(
         col(AppliedMeasure.post_id) == applied.post_id,
-        col(AppliedMeasure.kind).in_(kinds),
+        col(AppliedMeasure.kind) == Kind.REMOVE,
         col(AppliedMeasure.undone_at).is_(None),
-        col(AppliedMeasure.id) > applied.id if later else col(AppliedMeasure.id) != applied.id,
+        col(AppliedMeasure.id) != applied.id,
     )
     return bool((await session.execute(select(other))).scalar_one())
