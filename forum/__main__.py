@@ -1,9 +1,7 @@
 """The command line: start the forum, fill it, migrate it, name its people, verify its record."""
 
-import asyncio
 import json
 import os
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -24,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
-from forum import advisers, audit, boards, clock, database, demo, embedded, logs, members, worker
+from forum import advisers, audit, boards, clock, database, demo, embedded, logs, members, stopping, worker
 from forum.app import create_app
 from forum.database import Database
 from forum.errors import ForumError
@@ -58,11 +56,7 @@ WithWorker = Annotated[
 
 def main() -> None:
     """Run the command line; what went wrong is one sentence, not a trace."""
-    # Leave through every `with`, so that the database is stopped in order.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        # asyncio would put its own in the place of the default one, and lose a Ctrl-C that comes as its work ends.
-        signal.signal(signal.SIGINT, _interrupt)
+    stopping.heed()
     try:
         cli()
     except (ForumError, embedded.EmbeddedError, audit.ChainBroken) as error:
@@ -71,10 +65,6 @@ def main() -> None:
         fault = error.errors()[0]
         name, why = str(fault["loc"][0]).upper(), fault["msg"].removeprefix("Value error, ")
         _fail(f"Set FORUM_{name} to something else: {why}.")
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 # Running
@@ -128,6 +118,7 @@ def run_worker(
     with _database(settings) as url:
         if not with_parent:  # it migrated
             _first_steps(url)
+        stopping.if_told()
         worker.run(url, settings.pool_size, with_parent=with_parent)
 
 
@@ -310,7 +301,7 @@ def _refuse_old_server(url: str) -> None:
         async with create_async_engine(url, poolclass=NullPool).connect() as connection:
             return int(await connection.scalar(text("SHOW server_version_num"))) // 10_000
 
-    if (major := asyncio.run(ask())) < embedded.OLDEST_MAJOR:
+    if (major := stopping.run(ask())) < embedded.OLDEST_MAJOR:
         _fail(f"The forum needs PostgreSQL {embedded.OLDEST_MAJOR} or newer, and FORUM_DATABASE_URL names a {major}.")
 
 
@@ -331,7 +322,7 @@ def _with_session(url: str, act: Callable[[AsyncSession, datetime], Awaitable[Re
         finally:
             await forum.close()
 
-    return asyncio.run(run())
+    return stopping.run(run())
 
 
 async def _fill_demo(session: AsyncSession, now: datetime) -> None:
@@ -385,6 +376,7 @@ def _answer(
         lifespan="on",
     )
     with worker.beside() if with_worker else nullcontext():
+        stopping.if_told()
         if workers == 1:
             with suppress(KeyboardInterrupt):
                 uvicorn.Server(config).run()

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from forum import __main__, audit, boards, database, embedded, logs, members
 from forum.advisers import Adviser
 from forum.database import Database
 from forum.settings import Settings
+from moderation import rules
 from tests import make
 
 STAFF = ["--name", "Suzie", "--email", "suzie@example.org"]
@@ -37,7 +39,7 @@ def forum(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     monkeypatch.setenv("FORUM_DATABASE_URL", database_url)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(logs, "configure", lambda _level: None)  # it would take the tests' own logging away
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def run(*arguments: str, password: str = make.PASSWORD) -> Said:
         monkeypatch.setattr(sys, "argv", ["forum", *arguments])
@@ -48,7 +50,8 @@ def forum(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
         return told.out, told.err, int(left.value.code or 0)
 
     yield run
-    signal.signal(signal.SIGTERM, handler)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -293,6 +296,27 @@ def test_a_head_that_was_copied_badly_is_no_alarm(forum: Forum) -> None:
 def test_migrating_twice_is_as_migrating_once(forum: Forum) -> None:
     for _ in range(2):
         _done(forum("migrate"), "The database is up to date.")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_told_to_stop_it_does_so_even_where_the_signal_fell_into_code_that_lost_it(
+    forum: Forum, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, status: int
+) -> None:
+    def lose_the_signal(*_: object) -> None:
+        with suppress(BaseException):
+            signal.raise_signal(number)
+
+    async def lose_the_signal_and_wait(*_: object) -> None:
+        lose_the_signal()
+        await asyncio.sleep(5)
+
+    moments = [(rules, "adopt_house_rules", lose_the_signal_and_wait), (database, "migrate", lose_the_signal)]
+    for module, name, fallen_into in moments:
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, fallen_into)
+            out, _, code = forum("migrate")
+        assert "The database is up to date." not in out
+        assert code == status
 
 
 def test_the_openapi_document_is_printed_without_a_database(forum: Forum, monkeypatch: pytest.MonkeyPatch) -> None:
