@@ -3,9 +3,9 @@
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
-from forum import advisers, audit, boards, clock, database, demo, embedded, logs, members, stopping, worker
+from forum import advisers, audit, boards, clock, database, demo, embedded, logs, mailer, members, stopping, worker
 from forum.app import create_app
 from forum.database import Database
 from forum.errors import ForumError
@@ -43,8 +43,10 @@ cli = typer.Typer(
 )
 admin = typer.Typer(no_args_is_help=True, help="Name administrators, advisers and moderators; make boards.")
 record = typer.Typer(no_args_is_help=True, help="The append-only record of what staff did.")
+mail = typer.Typer(no_args_is_help=True, help="Mails: whether they leave, and which did not.")
 cli.add_typer(admin, name="admin")
 cli.add_typer(record, name="audit")
+cli.add_typer(mail, name="mail")
 out = Console(markup=False, emoji=False)  # what people typed is no markup
 log = structlog.get_logger()
 
@@ -83,9 +85,11 @@ def serve(
     `forum admin create` makes the administrator's.
     """
     settings = Settings()
+    told = () if settings.smtp_url else (f"Without FORUM_SMTP_URL, mails go to {mailer.transport_of(settings)}",)
     with _database(settings) as url:
         _first_steps(url)
-        _answer(settings, url, host or settings.host, settings.port if port is None else port, workers, with_worker, ())
+        port = settings.port if port is None else port
+        _answer(settings, url, host or settings.host, port, workers, with_worker, told)
 
 
 @cli.command(name="demo")
@@ -95,12 +99,14 @@ def run_demo(
     with_worker: WithWorker = True,
 ) -> None:
     """Start the forum with a small made-up community to look at. A second start keeps what you did there."""
+    os.environ["FORUM_SMTP_URL"] = ""  # nobody whom the demonstration makes up shall get a mail
     settings = Settings()
     with _database(settings) as url:
         _first_steps(url)
         _with_session(url, _fill_demo)
         rows = [f"{person.role:<40} {person.handle}" for person in demo.sign_ins()]
-        told = ("", f"Sign in as one of these, with the password “{demo.PASSWORD}”:", *rows, "")
+        mails = f"Mails go to {mailer.transport_of(settings)}"
+        told = (mails, "", f"Sign in as one of these, with the password “{demo.PASSWORD}”:", *rows, "")
         _answer(settings, url, host or settings.host, settings.port if port is None else port, 1, with_worker, told)
 
 
@@ -119,7 +125,7 @@ def run_worker(
         if not with_parent:  # it migrated
             _first_steps(url)
         stopping.if_told()
-        worker.run(url, settings.pool_size, with_parent=with_parent)
+        worker.run(url, settings, with_parent=with_parent)
 
 
 @cli.command()
@@ -147,10 +153,7 @@ def create(
     email: Annotated[str, typer.Option(prompt=True, help="Their e-mail address")],
 ) -> None:
     """Make an account and give it the role of administrator. The password is asked for, or read from a pipe."""
-    try:
-        email = validate_email(email, check_deliverability=False).normalized
-    except EmailNotValidError as error:
-        _fail(f"{email} is no e-mail address: {error}")
+    email = _checked(email)
     password = _password()
 
     async def act(session: AsyncSession, now: datetime) -> None:
@@ -247,6 +250,38 @@ def make_board(
     out.print(f"The board {slug} is as you said.")
 
 
+# Mails
+
+
+@mail.command(name="test")
+def send_test(address: Annotated[str, typer.Argument(help="Where to")]) -> None:
+    """Send a mail, to see whether it arrives. What the mail server says is shown."""
+    settings, to = Settings(), _checked(address)
+    transport = mailer.transport_of(settings)
+    try:
+        stopping.run(transport.deliver(mailer.compose(mailer.TEST, settings.mail_from, to, clock.now())))
+    except mailer.TRANSPORT_ERRORS as error:
+        _fail(f"It could not be handed to {transport}: {error}.")
+    out.print(f"It was handed to {transport}.", soft_wrap=True)
+
+
+@mail.command(name="list")
+def list_unsent() -> None:
+    """List the mails that are not sent yet, oldest first. Each is tried for three days, and kept here for a month."""
+
+    async def act(session: AsyncSession, _now: datetime) -> Sequence[Any]:
+        return (await session.execute(mailer.unsent())).all()
+
+    rows = _on_forum(act)
+    for row in rows:
+        state = "given up" if row.given_up_at else "waits"
+        tried = f", failed {row.failures} times, at last with {row.failure}" if row.failures else ""
+        since = f"{row.put_down_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        out.print(f"{since}  {row.kind} for {row.handle} {state}{tried}", highlight=False, soft_wrap=True)
+    if not rows:
+        out.print("Every mail is sent.")
+
+
 # The record
 
 
@@ -336,6 +371,13 @@ async def _fill_demo(session: AsyncSession, now: datetime) -> None:
 def _refuse_board(role: Role, board: str | None) -> None:
     if board is not None and role != Role.MODERATOR:
         _fail("Only a moderator's role can be for one board.")
+
+
+def _checked(email: str) -> str:
+    try:
+        return validate_email(email, check_deliverability=False).normalized
+    except EmailNotValidError as error:
+        _fail(f"{email} is no e-mail address: {error}")
 
 
 def _words_in(file: Path) -> str:

@@ -3,11 +3,14 @@
 import re
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import parse_qs, urlsplit
 
+from email_validator import EmailNotValidError, validate_email
 from limits import RateLimitItem, parse, parse_many
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+NOBODY = "no-reply@forum.test"  # sends what leaves no machine
 FIRST_POSTS_MAX = 100  # an author's posts are counted up to here when they write
 
 
@@ -23,6 +26,32 @@ def _postgresql(url: str) -> str:
         raise ValueError("it must begin with postgresql://")
     # PostgreSQL's own programs say `sslmode`; our driver takes the same words under another name.
     return "postgresql+asyncpg://" + re.sub(r"(?<=[?&])sslmode=", "ssl=", rest)
+
+
+def _smtp(url: str, others: ValidationInfo) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        raise ValueError("it must be smtp://HOST or smtps://HOST, with USER:PASSWORD@ and :PORT as needed")
+    if parts.query and (parts.scheme, parse_qs(parts.query)) != ("smtp", {"tls": ["off"]}):
+        raise ValueError("after '?' there can be only tls=off, for smtp://")
+    _ = parts.port  # raises ValueError when it is none
+    if others.data.get("mail_from") == NOBODY:
+        raise ValueError("mails need a sender too: set FORUM_MAIL_FROM first")
+    return url
+
+
+def _address(text: str) -> str:
+    try:
+        return validate_email(text, check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError as error:
+        raise ValueError("it must be an e-mail address and nothing else") from error
+
+
+def _site(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or len(url) > 200:
+        raise ValueError("it must be https:// and a host, perhaps with a path")
+    return url.rstrip("/")
 
 
 def _origins(listed: object) -> object:
@@ -55,7 +84,7 @@ class Settings(BaseSettings):
     )
 
     name: str = Field("Peer support forum", description="The forum's own name, in the API's title")
-    data: Path = Field(Path("var"), description="Folder of the embedded PostgreSQL")
+    data: Path = Field(Path("var"), description="Folder of the embedded PostgreSQL, and of mails")
     database_url: Annotated[str, AfterValidator(_postgresql)] | None = Field(
         None, description="postgresql://… of your own server, 15 or newer; without it, the embedded one"
     )
@@ -68,6 +97,17 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[Origins, NoDecode, BeforeValidator(_origins)] = Field(
         frozenset(),
         description="Web origins of other sites' pages that may call the API, separated by commas",
+    )
+    public_url: Annotated[str, AfterValidator(_site)] = Field(
+        "http://127.0.0.1:8000", description="Where members find the forum's pages: what mails link to"
+    )
+    mail_from: Annotated[str, AfterValidator(_address)] = Field(
+        NOBODY, description="The sender of mails: an address that does not give the forum away"
+    )
+    smtp_url: Annotated[str, AfterValidator(_smtp)] | None = Field(
+        None,
+        description="smtp://USER:PASSWORD@HOST:PORT (with STARTTLS) or smtps://…; without it, mails are written to "
+        "the folder `mailbox` below FORUM_DATA",
     )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 

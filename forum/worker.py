@@ -14,9 +14,10 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import idempotency, jobs, sessions, throttle
+from forum import idempotency, jobs, mailer, sessions, throttle
 from forum.database import Database
 from forum.jobs import Handler, Job, Payload
+from forum.settings import Settings
 from moderation import cases, decisions
 
 DRAIN_SECONDS = 20
@@ -30,30 +31,36 @@ async def tidy(session: AsyncSession, _payload: Payload, now: datetime) -> None:
     await sessions.tidy(session, now)
     await idempotency.tidy(session, now)
     await throttle.tidy(session, now)
+    await mailer.tidy(session, now)
     await cases.tidy(session, now)
     await jobs.tidy(session, now)
 
 
 TIDY = Job("tidy")
 
-HANDLERS: Mapping[Job, Handler] = {
-    TIDY: tidy,
-    decisions.STANDING_ENDED: decisions.standing_ended,
-}
 CALENDAR: Mapping[Job, str] = {TIDY: "17 * * * *"}
+
+
+def handlers(settings: Settings) -> Mapping[Job, Handler]:
+    """Who does which job."""
+    return {
+        TIDY: tidy,
+        mailer.SEND: mailer.sender(settings),
+        decisions.STANDING_ENDED: decisions.standing_ended,
+    }
 
 
 # The process
 
 
-def run(url: str, pool_size: int, *, with_parent: bool) -> None:
+def run(url: str, settings: Settings, *, with_parent: bool) -> None:
     """Do jobs until SIGTERM or SIGINT, or with `with_parent` until standard input ends, as it does with the
     process that holds its other end, however that went. Those at hand are finished within 20 seconds.
     """
-    asyncio.run(_run(url, pool_size, with_parent))
+    asyncio.run(_run(url, settings, with_parent))
 
 
-async def _run(url: str, pool_size: int, with_parent: bool) -> None:
+async def _run(url: str, settings: Settings, with_parent: bool) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
     def end() -> None:
@@ -74,9 +81,9 @@ async def _run(url: str, pool_size: int, with_parent: bool) -> None:
         loop.add_signal_handler(demand, end)
     if with_parent:
         threading.Thread(target=outlive, name="stop-with-parent", daemon=True).start()
-    database = Database(url, pool_size=pool_size)
+    database = Database(url, pool_size=settings.pool_size)
     try:
-        await jobs.work(database.autocommit, database.work, HANDLERS, stop, calendar=CALENDAR)
+        await jobs.work(database.autocommit, database.work, handlers(settings), stop, calendar=CALENDAR)
     finally:
         await database.close()
 

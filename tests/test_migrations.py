@@ -48,6 +48,11 @@ SECOND = [
     "'', now(), 'dismissed', now() FROM moderation_case",
 ]
 THIRD = [*SECOND, "UPDATE moderation_case SET barred_id = (SELECT id FROM member)"]
+FOURTH = [
+    *THIRD,
+    "INSERT INTO finding (case_id, revision, kind, recogniser, part, starts, ends) "
+    "SELECT id, 1, 'crisis', 'threat', 'body', 0, 4 FROM moderation_case",
+]
 
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
@@ -55,11 +60,8 @@ DATA: dict[str, list[str]] = {
     "0001": FIRST,
     "0002": SECOND,
     "0003": THIRD,
-    "0004": [
-        *THIRD,
-        "INSERT INTO finding (case_id, revision, kind, recogniser, part, starts, ends) "
-        "SELECT id, 1, 'crisis', 'threat', 'body', 0, 4 FROM moderation_case",
-    ],
+    "0004": FOURTH,
+    "0005": FOURTH,
 }
 
 

@@ -44,6 +44,12 @@ class Member(SQLModel, table=True):
         UniqueConstraint("handle", name="uq_member_handle"),
         UniqueConstraint("skeleton", name="uq_member_skeleton"),
         Index("ix_member_email", text("lower(email)")),
+        Index(
+            "uq_member_verified_email",
+            text("lower(email)"),
+            unique=True,
+            postgresql_where=text("email_verified_at IS NOT NULL"),
+        ),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -54,6 +60,7 @@ class Member(SQLModel, table=True):
     title: str | None = None
     email: str
     email_verified_at: datetime | None = Field(default=None, sa_type=Moment)
+    wanted_email: str | None = Field(default=None, description="Takes the address's place once it is confirmed")
     password_hash: str
     staff_password: bool = Field(default=False, description="Whether the password is as long as staff's must be")
     rules_version: int | None = Field(default=None, foreign_key="rules_edition.version")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlmodel import col
 
-from forum import __main__, audit, boards, database, embedded, logs, members
+from forum import __main__, audit, boards, database, embedded, logs, mailer, members
 from forum.advisers import Adviser
 from forum.database import Database
 from forum.settings import Settings
@@ -293,6 +294,41 @@ def test_a_head_that_was_copied_badly_is_no_alarm(forum: Forum) -> None:
 # Everything else.
 
 
+def test_a_test_mail_is_handed_over_or_why_not_is_told_in_a_sentence(
+    forum: Forum, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FORUM_DATA", str(tmp_path))
+    told = _done(forum("mail", "test", "joan@example.org"), "It was handed to the folder")
+    [mail] = (tmp_path / "mailbox").glob("*.eml")
+    assert str(mail.parent) in told
+    assert "To: joan@example.org" in mail.read_text()
+    _refused(forum("mail", "test", "joan"), "joan is no e-mail address")
+    monkeypatch.setenv("FORUM_SMTP_URL", "smtp://forum:a-secret@127.0.0.1:1")
+    _refused(forum("mail", "test", "joan@example.org"), "Set FORUM_SMTP_URL to something else: mails need a sender")
+    monkeypatch.setenv("FORUM_MAIL_FROM", "post@charity.example")
+    _refused(forum("mail", "test", "joan@example.org"), "could not be handed to the mail server 127.0.0.1")
+
+
+def test_mails_that_are_not_sent_are_listed(forum: Forum, inside: Any) -> None:
+    assert _done(forum("mail", "list"), "Every mail is sent.")
+    forum("admin", "create", "suzie", *STAFF)
+
+    async def put_down(session: Any) -> None:
+        suzie = await members.by_handle(session, "suzie")
+        about = {"kind": mailer.Kind.PASSWORD_RESET, "member_id": suzie.id, "email": suzie.email}
+        now = datetime(2026, 7, 27, 9, tzinfo=UTC)
+        session.add(mailer.Mail(**about, put_down_at=now))
+        failed = {"failures": 16, "failure": "SMTPConnectError", "given_up_at": now + timedelta(days=3)}
+        session.add(mailer.Mail(**about, put_down_at=now + timedelta(hours=1), **failed))
+
+    inside(put_down)
+    told = _done(forum("mail", "list"), "password_reset")
+    assert told.splitlines() == [
+        "2026-07-27 09:00 UTC  password_reset for suzie waits",
+        "2026-07-27 10:00 UTC  password_reset for suzie given up, failed 16 times, at last with SMTPConnectError",
+    ]
+
+
 def test_migrating_twice_is_as_migrating_once(forum: Forum) -> None:
     for _ in range(2):
         _done(forum("migrate"), "The database is up to date.")
@@ -362,6 +398,7 @@ def test_a_postgresql_that_is_too_old_is_told_in_a_sentence_before_anything_is_d
         "demo",
         "worker",
         "migrate",
+        "mail list",
         "audit verify",
         "admin grant suzie moderator",
         "admin board court",
@@ -371,8 +408,10 @@ def test_a_postgresql_that_is_too_old_is_told_in_a_sentence_before_anything_is_d
 
 
 def test_every_command_says_what_it_does(forum: Forum) -> None:
-    commands = [(), ("serve",), ("demo",), ("migrate",), ("openapi",), ("admin",), ("audit",), ("audit", "verify")]
-    for command in [*commands, *(("admin", name) for name in ("create", "grant", "revoke", "board"))]:
+    groups = {"admin": ("create", "grant", "revoke", "board"), "audit": ("verify",), "mail": ("test", "list")}
+    alone = ("serve", "demo", "migrate", "openapi", *groups)
+    within = [(group, name) for group, names in groups.items() for name in names]
+    for command in [(), *((name,) for name in alone), *within]:
         assert "Usage: forum" in _done(forum(*command, "--help"), "--help")
 
 

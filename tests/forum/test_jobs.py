@@ -21,6 +21,7 @@ from forum import clock, jobs, worker
 from forum.api.dependencies import House
 from forum.database import Database, Prepared
 from forum.jobs import Handler, Job, Pace, Payload
+from forum.settings import Settings
 from moderation import decisions
 
 NOTE, URGENT = Job("note"), Job("urgent")
@@ -334,7 +335,7 @@ async def test_what_has_run_out_is_deleted_by_the_clock(house: House) -> None:
                     f"VALUES (now() - interval '{age}', 0, 'successful', 0, '{age}')"
                 )
             )
-    async with at_work(house.database, worker.HANDLERS, calendar={worker.TIDY: "* * * * * *"}):
+    async with at_work(house.database, worker.handlers(house.settings), calendar={worker.TIDY: "* * * * * *"}):
         await come(house, "SELECT 1 FROM throttle_count", [])
     assert await rows(house, "SELECT entrypoint FROM jobs.log WHERE job_id = 0") == [("29 days",)]
 
@@ -342,7 +343,7 @@ async def test_what_has_run_out_is_deleted_by_the_clock(house: House) -> None:
 def test_every_job_has_somebody_who_does_it() -> None:
     modules = [module for name, module in sys.modules.items() if name.split(".")[0] in {"forum", "moderation"}]
     known = {value for module in modules for value in vars(module).values() if isinstance(value, Job)}
-    assert known == set(worker.HANDLERS)
+    assert known == set(worker.handlers(Settings()))
     assert decisions.STANDING_ENDED in known
 
 

@@ -110,6 +110,26 @@ def test_the_databases_address_is_understood_as_its_own_programs_write_it(said: 
     assert Settings(database_url=said).sqlalchemy_url == understood
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("smtp_url", "https://mx.example"),
+        ("smtp_url", "smtp://"),
+        ("smtp_url", "smtp://mx.example:many"),
+        ("smtp_url", "smtp://mx.example?tls=of"),
+        ("smtp_url", "smtps://mx.example?tls=off"),
+        ("mail_from", "Charity"),
+        ("mail_from", "Charity <post@charity.example>"),
+        ("public_url", "forum.example"),
+        ("public_url", "https://forum.example/?a=b"),
+    ],
+)
+def test_a_mail_setting_that_cannot_work_is_refused(name: str, said: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings(**{"mail_from": "post@charity.example", name: said})
+    assert [fault["loc"] for fault in refused.value.errors()] == [(name,)]
+
+
 def test_without_a_database_there_is_no_address() -> None:
     with pytest.raises(RuntimeError, match="FORUM_DATABASE_URL"):
         _ = Settings().sqlalchemy_url

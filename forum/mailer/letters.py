@@ -1,0 +1,88 @@
+"""The words of each mail. Somebody else may read over a shoulder, or the whole mailbox: no pseudonym, no name of the
+forum, nothing that was written here, and nothing to load.
+"""
+
+import html
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from email import policy
+from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid
+
+# A link stays in one piece, without the equals signs of quoted-printable: people copy it.
+LINE_MAX = 900
+_POLICY = policy.SMTP.clone(max_line_length=LINE_MAX)
+
+
+@dataclass(frozen=True)
+class Letter:
+    """What a mail says before and after its link, and where below the forum's address the link leads."""
+
+    subject: str
+    before: tuple[str, ...]
+    after: tuple[str, ...] = ()
+    path: str | None = None
+
+
+NOT_YOU = "If it was not you, you need do nothing."
+
+VERIFY = Letter(
+    "Please confirm your address",
+    ("Somebody, probably you, gave this e-mail address as theirs. Follow this link to confirm that it is:",),
+    ("It works once, for 24 hours.", NOT_YOU),
+    "email-verifications",
+)
+TAKEN = Letter(
+    "About your account",
+    (
+        "Somebody, probably you, gave this e-mail address as theirs. You have an account with it already, so nothing "
+        "was changed. If it was you: sign in to that account, or ask for a new password there.",
+        NOT_YOU,
+    ),
+)
+CHANGE = Letter(
+    "About your account",
+    (
+        "Somebody, probably you, asked that another e-mail address takes the place of this one. If it was you, you "
+        "need do nothing here: the other address has to confirm it.",
+        "If it was not you, somebody knows your password. Follow this link within 7 days: this address stays, or "
+        "comes back, everybody is signed out, and the password opens nothing any more. Then ask for a new one.",
+    ),
+    path="email-verifications/refuse",
+)
+RESET = Letter(
+    "The link that you asked for",
+    ("Somebody, probably you, asked for a new password. Follow this link to choose one:",),
+    ("It works once, for 6 hours, and no longer once you have signed in.", NOT_YOU),
+    "password-resets",
+)
+TEST = Letter("A test", ("If you can read this, mails arrive.",))
+
+
+def compose(letter: Letter, sender: str, to: str, now: datetime, link: str | None = None) -> EmailMessage:
+    """The whole mail, as text and as HTML."""
+    message = EmailMessage(_POLICY)
+    message["From"], message["To"], message["Subject"] = sender, to, letter.subject
+    message["Date"] = format_datetime(now)
+    message["Message-ID"] = make_msgid(domain=sender.partition("@")[2])  # or it would name this machine
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notice comes back
+    message.set_content("\n\n".join(_paragraphs(letter, link)) + "\n")
+    message.add_alternative(_html(letter, link), subtype="html")
+    return message
+
+
+def _paragraphs(letter: Letter, link: str | None) -> Iterator[str]:
+    yield from (textwrap.fill(text, 72) for text in letter.before)
+    if link:
+        yield link
+    yield from (textwrap.fill(text, 72) for text in letter.after)
+
+
+def _html(letter: Letter, link: str | None) -> str:
+    href = html.escape(link) if link else ""
+    anchor = [f'<a href="{href}">{href}</a>'] if link else []
+    shown = [*map(html.escape, letter.before), *anchor, *map(html.escape, letter.after)]
+    body = "\n".join(f"<p>{paragraph}</p>" for paragraph in shown)
+    return f'<!doctype html>\n<html lang="en">\n<body>\n{body}\n</body>\n</html>\n'

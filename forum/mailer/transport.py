@@ -1,0 +1,84 @@
+"""How a mail leaves the house: to an SMTP server, or into a folder where there is none."""
+
+import asyncio
+import os
+import secrets
+from datetime import datetime
+from email.message import EmailMessage
+from email.policy import SMTPUTF8
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import aiosmtplib
+
+from forum import clock
+from forum.mailer.letters import LINE_MAX
+from forum.settings import Settings
+
+IN_ANY_SCRIPT = SMTPUTF8.clone(max_line_length=LINE_MAX)
+PATIENCE = 30  # seconds for each answer of the server
+TRANSPORT_ERRORS = (aiosmtplib.SMTPException, OSError)
+
+
+class Transport(Protocol):
+    """Takes a mail, or raises one of TRANSPORT_ERRORS."""
+
+    async def deliver(self, message: EmailMessage) -> None:
+        """Send it."""
+
+    def __str__(self) -> str:
+        """Where it goes."""
+
+
+def transport_of(settings: Settings) -> Transport:
+    """What the settings name: without an SMTP server, the folder `mailbox` below FORUM_DATA."""
+    if settings.smtp_url:
+        return Smtp(settings.smtp_url, settings.mail_from)
+    return LocalMailbox(settings.data / "mailbox")
+
+
+class Smtp:
+    """An SMTP server: `smtps://` speaks TLS from the first byte, `smtp://` demands STARTTLS unless told `?tls=off`."""
+
+    def __init__(self, url: str, sender: str) -> None:
+        parts = urlsplit(url)
+        self._how: dict[str, Any] = {
+            "hostname": parts.hostname,
+            "port": parts.port,
+            "username": unquote(parts.username) if parts.username else None,
+            "password": unquote(parts.password) if parts.password else None,
+            "use_tls": parts.scheme == "smtps",
+            "start_tls": parts.scheme == "smtp" and "off" not in parse_qs(parts.query).get("tls", ()),
+            "local_hostname": sender.partition("@")[2],  # or it would look for this machine's own
+            "timeout": PATIENCE,
+        }
+
+    def __str__(self) -> str:
+        return f"the mail server {self._how['hostname']}"
+
+    async def deliver(self, message: EmailMessage) -> None:
+        """Send it."""
+        await aiosmtplib.send(message, **self._how)
+
+
+class LocalMailbox:
+    """A folder in which each mail is a file that any mail program opens."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.absolute()
+
+    def __str__(self) -> str:
+        return f"the folder {self._folder}"
+
+    async def deliver(self, message: EmailMessage) -> None:
+        """Write it there, for nobody but ourselves to read."""
+        await asyncio.to_thread(self._write, message, clock.now())
+
+    def _write(self, message: EmailMessage, now: datetime) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        whole = self._folder / f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}.eml"
+        half = whole.with_suffix(".part")  # whoever waits for a mail finds all of it
+        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(message.as_bytes(policy=IN_ANY_SCRIPT))
+        half.rename(whole)

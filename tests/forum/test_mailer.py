@@ -1,0 +1,330 @@
+"""Mail: put down with what wants it, written when it is sent, tried for three days, and silent about everybody."""
+
+import asyncio
+import email
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from email.policy import default
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
+from sqlalchemy import delete, select, text, update
+from sqlmodel import col
+
+from forum import clock, jobs, mailer
+from forum.api.dependencies import House
+from forum.database import Prepared, new_id
+from forum.mailer import Kind, Link, Mail, letters, sending
+from forum.members import Member
+from forum.settings import Settings
+from tests import make
+from tests.forum.test_jobs import QUICK
+
+SENDER = "post@charity.example"
+ALL_LETTERS = [letters.VERIFY, letters.TAKEN, letters.CHANGE, letters.RESET, letters.TEST]
+
+
+class PostOffice:
+    """What an SMTP server does with what it gets."""
+
+    def __init__(self) -> None:
+        self.came: list[Envelope] = []
+        self.passwords: list[Any] = []
+        self.answers: list[str] = []  # the next ones, in the place of "250 OK"
+
+    @property
+    def letters(self) -> list[EmailMessage]:
+        return [as_read(envelope.content or b"") for envelope in self.came]
+
+    async def handle_RCPT(  # noqa: N802 (the library's name)
+        self, _server: SMTP, _session: Any, envelope: Envelope, address: str, _options: Any
+    ) -> str:
+        if self.answers:
+            return self.answers.pop(0)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, _server: SMTP, _session: Any, envelope: Envelope) -> str:  # noqa: N802
+        self.came.append(envelope)
+        return "250 OK"
+
+    def authenticate(self, _server: SMTP, _session: Any, _envelope: Any, _mechanism: str, said: Any) -> AuthResult:
+        assert isinstance(said, LoginPassword)
+        self.passwords.append((said.login, said.password))
+        return AuthResult(success=True)
+
+
+@asynccontextmanager
+async def smtp_server(office: PostOffice, **options: Any) -> AsyncIterator[int]:
+    """A real SMTP server in this process; gives its port."""
+    options = {"enable_SMTPUTF8": True, "hostname": "mx.example", **options}
+    server = await asyncio.get_running_loop().create_server(lambda: SMTP(office, **options), "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+@pytest.fixture
+async def office() -> PostOffice:
+    return PostOffice()
+
+
+@pytest.fixture
+async def posted(office: PostOffice, settings: Settings) -> AsyncIterator[Settings]:
+    """Settings whose mails reach the office."""
+    async with smtp_server(office) as port:
+        yield with_mail(settings, f"smtp://127.0.0.1:{port}?tls=off")
+
+
+def with_mail(settings: Settings, url: str) -> Settings:
+    known = settings.model_dump(exclude_none=True)
+    return Settings(**{**known, "mail_from": SENDER, "smtp_url": url, "public_url": "https://forum.example/"})
+
+
+def as_read(content: bytes) -> EmailMessage:
+    read = email.message_from_bytes(content, policy=default)
+    assert isinstance(read, EmailMessage)
+    return read
+
+
+def words(letter: EmailMessage) -> str:
+    """All that it says, in both ways."""
+    return "".join(part.get_content() for part in letter.iter_parts())
+
+
+async def ask(house: House, kind: Kind = Kind.PASSWORD_RESET, handle: str = "heron") -> UUID:
+    """Put a mail down; which one."""
+    async with house.database.work() as session:
+        member = (await session.execute(select(Member).where(col(Member.handle) == handle))).scalar_one()
+        await mailer.put_down(session, kind, clock.now(), member_id=member.id, email=member.email)
+        newest = select(col(Mail.id)).order_by(col(Mail.id).desc()).limit(1)
+        return (await session.execute(newest)).scalar_one()
+
+
+async def send(house: House, settings: Settings, mail: UUID, at: datetime | None = None) -> None:
+    """Do the job of a mail."""
+    async with house.database.work() as session:
+        await mailer.sender(settings)(session, {"mail": str(mail)}, at or clock.now())
+
+
+async def kept(house: House, table: Any) -> list[Any]:
+    async with house.database.work() as session:
+        return list((await session.execute(select(table))).scalars())
+
+
+async def again(house: House) -> list[datetime]:
+    """When the jobs that wait may be done."""
+    rows = await house.database.reader.rows(Prepared(text("SELECT execute_after FROM jobs.queue ORDER BY id")))
+    return [row.execute_after for row in rows]
+
+
+# Sent
+
+
+async def test_a_mail_is_sent_by_a_worker_and_then_gone(house: House, posted: Settings, office: PostOffice) -> None:
+    await make.member(house, "heron")
+    await ask(house)
+    stop = asyncio.Event()
+    handlers = {mailer.SEND: mailer.sender(posted)}
+    working = asyncio.create_task(jobs.work(house.database.autocommit, house.database.work, handlers, stop, pace=QUICK))
+    async with asyncio.timeout(30):
+        while await kept(house, Mail):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    stop.set()
+    await working
+    [envelope], [letter] = office.came, office.letters
+    assert (envelope.mail_from, envelope.rcpt_tos) == (SENDER, ["heron@example.org"])
+    assert (letter["From"], letter["To"]) == (SENDER, "heron@example.org")
+    assert letter["Auto-Submitted"] == "auto-generated"
+    assert letter["Message-ID"].endswith("@charity.example>")
+    assert [part.get_content_type() for part in letter.iter_parts()] == ["text/plain", "text/html"]
+
+
+async def test_a_mail_goes_when_its_transaction_is_rolled_back(house: House) -> None:
+    made = await make.member(house, "heron")
+
+    async def change_ones_mind() -> None:
+        async with house.database.work() as session:
+            await mailer.put_down(session, Kind.PASSWORD_RESET, clock.now(), member_id=made.id, email=made.email)
+            raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await change_ones_mind()
+    assert (await kept(house, Mail), await again(house)) == ([], [])
+
+
+async def test_its_link_is_told_once_and_kept_as_a_digest(house: House, posted: Settings, office: PostOffice) -> None:
+    await make.member(house, "heron")
+    await send(house, posted, await ask(house))
+    [letter], [link] = office.letters, await kept(house, Link)
+    base = "https://forum.example/password-resets#"
+    token = words(letter).partition(base)[2].split()[0]
+    assert len(token) == 43
+    assert words(letter).count(base + token) == 3  # as text, as an anchor, and what it says
+    assert link.token_digest == mailer.digest(token)
+    assert (base + token).encode() in (office.came[0].content or b"")  # in one piece, to be copied
+
+
+@pytest.mark.parametrize("letter", ALL_LETTERS, ids=lambda letter: letter.subject)
+def test_no_mail_tells_where_it_is_from_or_loads_anything(letter: letters.Letter) -> None:
+    made = letters.compose(letter, SENDER, "heron@example.org", clock.now(), "https://x.example/a#b&c")
+    assert not [word for word in ("forum", "post", "thread", "support", "famil") if word in words(made).lower()]
+    assert made["From"] == SENDER
+    html = made.get_body(("html",))
+    assert html is not None
+    assert not [tag for tag in ("<img", "<link", "<style", "<script", "src=") if tag in html.get_content()]
+    assert "a#b&amp;c" in html.get_content()
+
+
+async def test_it_says_neither_pseudonym_nor_name_nor_password(
+    house: House, posted: Settings, office: PostOffice
+) -> None:
+    await make.member(house, "quiet-heron")
+    async with house.database.work() as session:
+        await session.execute(update(Member).values(email="jane@example.org", name="Quetzal"))
+    await send(house, posted, await ask(house, handle="quiet-heron"))
+    said = (office.came[0].content or b"").decode().lower()
+    assert "jane@example.org" in said
+    assert not [word for word in ("heron", "quetzal", posted.name.lower()) if word in said]
+
+
+async def test_an_address_in_any_script_gets_its_mail(
+    house: House, posted: Settings, office: PostOffice, tmp_path: Path
+) -> None:
+    await make.member(house, "heron")
+    async with house.database.work() as session:
+        await session.execute(update(Member).values(email="jörg@bücher.example"))
+    await send(house, posted, await ask(house))
+    assert office.came[0].rcpt_tos == ["jörg@bücher.example"]
+    letter = letters.compose(letters.TEST, SENDER, "jörg@bücher.example", clock.now())
+    await mailer.transport_of(Settings(data=tmp_path)).deliver(letter)
+    [file] = (tmp_path / "mailbox").glob("*.eml")
+    assert as_read(file.read_bytes())["To"] == "jörg@bücher.example"
+
+
+@pytest.mark.parametrize("how", ["its member is gone", "it was asked for by nobody", "it waited too long"])
+async def test_a_mail_that_nobody_needs_is_not_sent(
+    house: House, posted: Settings, office: PostOffice, how: str
+) -> None:
+    await make.member(house, "heron")
+    mail = await ask(house)
+    late = clock.now() + timedelta(hours=7) if how == "it waited too long" else clock.now()
+    async with house.database.work() as session:
+        if how == "its member is gone":
+            await session.execute(delete(Member))
+        if how == "it was asked for by nobody":
+            await session.execute(update(Mail).values(member_id=None, email=None))
+    await send(house, posted, mail, late)
+    assert (office.came, await kept(house, Mail), await kept(house, Link)) == ([], [], [])
+
+
+async def test_a_mail_to_nobody_is_put_down_like_any_other(house: House) -> None:
+    async with house.database.work() as session:
+        await mailer.put_down(session, Kind.PASSWORD_RESET, clock.now(), member_id=None, email=None)
+    assert len(await kept(house, Mail)) == len(await again(house)) == 1
+
+
+# Not sent
+
+
+async def test_a_mail_that_cannot_be_sent_is_tried_again_with_growing_pauses_for_three_days(
+    house: House, posted: Settings, office: PostOffice, caplog: pytest.LogCaptureFixture
+) -> None:
+    await make.member(house, "heron")
+    mail, at, pauses = await ask(house, Kind.ADDRESS_CHANGE), clock.now(), []
+    begun = at
+    with caplog.at_level(logging.DEBUG):
+        while not (await kept(house, Mail))[0].given_up_at:
+            office.answers = ["451 heron@example.org: not now"]
+            before = len(await again(house))
+            await send(house, posted, mail, at)
+            if len(await again(house)) > before:
+                pauses.append(sending.pause(len(pauses) + 1))
+                at += pauses[-1]
+    assert pauses[:4] == [timedelta(minutes=minutes) for minutes in (1, 2, 4, 8)]
+    assert all(short <= long for short, long in pairwise(pauses))
+    assert timedelta(days=2.7) < at - begun < timedelta(days=3)
+    [left] = await kept(house, Mail)
+    assert (left.failures, left.failure) == (len(pauses) + 1, "SMTPRecipientsRefused 451")
+    assert await kept(house, Link) == []
+    ours = [record.getMessage() for record in caplog.records if record.name != "mail.log"]  # the server's
+    assert not [line for line in ours if "heron" in line]
+    async with house.database.work() as session:
+        [row] = (await session.execute(mailer.unsent())).all()
+    assert (row.handle, row.kind) == ("heron", "address_change")
+
+
+async def test_the_next_try_is_put_down_for_later(house: House, posted: Settings, office: PostOffice) -> None:
+    await make.member(house, "heron")
+    mail, now = await ask(house), clock.now()
+    office.answers = ["451 not now"]
+    await send(house, posted, mail, now)
+    [_, later] = await again(house)
+    assert abs(later - now - timedelta(minutes=1)) < timedelta(seconds=1)
+    await send(house, posted, mail, later)
+    assert len(office.came) == 1
+    assert await kept(house, Mail) == []
+
+
+async def test_an_address_that_does_not_exist_is_tried_once(house: House, posted: Settings, office: PostOffice) -> None:
+    await make.member(house, "heron")
+    office.answers = ["550 no such user"]
+    await send(house, posted, await ask(house))
+    [left] = await kept(house, Mail)
+    assert left.given_up_at
+    assert len(await again(house)) == 1  # the one that was just done
+
+
+async def test_a_server_that_is_not_there_is_tried_again(house: House, settings: Settings) -> None:
+    await make.member(house, "heron")
+    await send(house, with_mail(settings, "smtp://127.0.0.1:1?tls=off"), await ask(house))
+    [left] = await kept(house, Mail)
+    assert (left.failures, left.failure, left.given_up_at) == (1, "SMTPConnectError", None)
+
+
+async def test_what_was_given_up_is_kept_for_a_month_and_links_until_they_run_out(house: House) -> None:
+    made, now = await make.member(house, "heron"), clock.now()
+    async with house.database.work() as session:
+        for days in (31, 29):
+            put_down, ago = now - timedelta(days=40), now - timedelta(days=days)
+            about = {"kind": Kind.PASSWORD_RESET, "member_id": made.id, "email": made.email}
+            session.add(Mail(**about, put_down_at=put_down, given_up_at=ago, failures=days))
+            session.add(Link(**about, token_digest=new_id().bytes, expires_at=ago + timedelta(days=30)))
+        await session.flush()
+        await mailer.tidy(session, now)
+    assert [mail.failures for mail in await kept(house, Mail)] == [29]
+    assert [link.expires_at > now for link in await kept(house, Link)] == [True]
+
+
+# Ways out
+
+
+async def test_a_password_and_a_mail_travel_over_tls_only(settings: Settings, office: PostOffice) -> None:
+    """A server that offers no STARTTLS gets neither, unless it was said that it need not."""
+    letter = letters.compose(letters.TEST, SENDER, "heron@example.org", clock.now())
+    options = {"authenticator": office.authenticate, "auth_require_tls": False}
+    async with smtp_server(office, **options) as port:
+        with pytest.raises(mailer.TRANSPORT_ERRORS):
+            await mailer.transport_of(with_mail(settings, f"smtp://forum:p%40ss@127.0.0.1:{port}")).deliver(letter)
+        assert (office.passwords, office.came) == ([], [])
+        allowed = with_mail(settings, f"smtp://forum:p%40ss@127.0.0.1:{port}?tls=off")
+        await mailer.transport_of(allowed).deliver(letter)
+    assert office.passwords == [(b"forum", b"p@ss")]
+    assert len(office.came) == 1
+
+
+async def test_without_a_server_mails_are_files_for_nobody_else_to_read(house: House, settings: Settings) -> None:
+    await make.member(house, "heron")
+    await send(house, settings, await ask(house))
+    [file] = (settings.data / "mailbox").iterdir()
+    assert file.suffix == ".eml"
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert "http://127.0.0.1:8000/password-resets#" in words(as_read(file.read_bytes()))
