@@ -14,11 +14,18 @@ from forum.posts import SHOWN, Place, PostPlace, ThreadPlace
 Condition = Callable[[Viewer, Any], str | None]
 
 
+UNVERIFIED = (
+    "Verify your e-mail address before your first post: follow the link that we mailed you, or have a new one mailed "
+    "with POST /api/v1/email-verifications."
+)
+
+
 class Act(StrEnum):
     """Everything that somebody may or may not do to what they see."""
 
     OPEN_THREAD = "open a thread"
     REPLY = "reply"
+    BEGIN_TO_WRITE = "write here"
     EDIT_POST = "edit this post"
     WITHDRAW_POST = "withdraw this post"
     READ_REVISIONS = "read the earlier revisions"
@@ -44,6 +51,11 @@ def may_open_here(viewer: Viewer, place: Place) -> str | None:
 def may_reply_here(viewer: Viewer, place: Place) -> str | None:
     """One of those for whom the board takes replies."""
     return _listed(viewer, place.board, place.board.repliers, "reply")
+
+
+def address_is_verified(_viewer: Viewer, place: Place) -> str | None:
+    """The writer's e-mail address is verified, or was not needed when they began."""
+    return None if place.verified else UNVERIFIED
 
 
 def thread_takes_replies(viewer: Viewer, place: ThreadPlace) -> str | None:
@@ -99,6 +111,7 @@ def both(*conditions: Condition) -> Condition:
 PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.OPEN_THREAD: [is_active, may_open_here],
     Act.REPLY: [is_active, thread_takes_replies, may_reply_here],
+    Act.BEGIN_TO_WRITE: [address_is_verified],  # where the forum wants it
     Act.EDIT_POST: [is_active, is_author, post_is_shown, thread_takes_replies],
     Act.WITHDRAW_POST: [is_author],
     Act.READ_REVISIONS: [either(both(is_author, post_is_shown), moderates_the_board)],

@@ -20,7 +20,9 @@ from forum.errors import Invalid, NotFound, NotSignedIn
 from forum.members import Member, Viewer
 
 LASTS = timedelta(days=30)
+NO_PASSWORD = ""  # a hash that is none: every password is wrong
 DEVICE_LASTS = timedelta(days=180)
+NOT_YOURS = "This is not your present password."
 CACHED_FOR = 5.0  # seconds a revoked session may live on in another process (DESIGN §4)
 CACHED_AT_MOST = 10_000
 
@@ -174,6 +176,30 @@ async def end(session: AsyncSession, viewer: Viewer, session_id: UUID) -> None:
         raise NotFound("You have no such session.")
 
 
+async def end_all(session: AsyncSession, member_id: UUID) -> None:
+    """End every session of a member, and know none of their devices."""
+    await session.execute(delete(MemberSession).where(col(MemberSession.member_id) == member_id))
+    await session.execute(delete(Device).where(col(Device.member_id) == member_id))
+
+
+async def proven(forum: Database, viewer: Viewer, current: str) -> str:
+    """The hash that is kept of `current`, the viewer's password; Invalid when it is not. It takes the database as
+    `sign_in` does: look again with `refuse_stale` when the account is held.
+    """
+    async with forum.work() as session:
+        kept = (await session.get_one(Member, viewer.member_id)).password_hash
+    right, _ = await passwords.check(current, kept)
+    if not right:
+        raise Invalid(NOT_YOURS, "#/current")
+    return kept
+
+
+def refuse_stale(member: Member, kept: str) -> None:
+    """Raise Invalid when the password was changed since it was proven."""
+    if member.password_hash != kept:
+        raise Invalid(NOT_YOURS, "#/current")
+
+
 async def change_password(forum: Database, viewer: Viewer, current: str, new: str) -> None:
     """Take a new password and end every other session of this member; it takes the database as `sign_in` does.
 
@@ -185,7 +211,7 @@ async def change_password(forum: Database, viewer: Viewer, current: str, new: st
         kept = member.password_hash
         right, _ = await passwords.check(current, kept)
         if not right:
-            raise Invalid("This is not your present password.", "#/current")
+            raise Invalid(NOT_YOURS, "#/current")
         about = (member.handle, member.name, member.email)
         hashed = await passwords.hash_new(new, about=about, pointer="#/new")
         async with forum.work() as session:

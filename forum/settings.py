@@ -113,11 +113,15 @@ class Settings(BaseSettings):
 
     sign_in_limit: Limit = Field("10/5 minutes", description="Sign-ins per account, and per address")
     join_limit: Limit = Field("10/1 hour", description="New accounts per address")
+    verification_limit: Limit = Field("5/1 hour", description="Mails to verify an address that one member asks for")
     posting_limit: Limit = Field("1/5 seconds", description="Posts and threads of one member")
     newcomer_posting_limit: Limit = Field("1/10 seconds", description="The same for a newcomer")
     editing_limit: Limit = Field("30/1 minute", description="Edits of one member, of posts and of the profile")
     preview_limit: Limit = Field("60/1 minute", description="Previews of one member")
     report_limit: Limit = Field("20/1 day", description="Reports of one member")
+    verified_addresses: bool = Field(
+        True, description="Whether a member's e-mail address must be verified before their first post"
+    )
     held_first_posts: int = Field(
         3, ge=1, le=FIRST_POSTS_MAX, description="A newcomer's posts that wait, on boards that hold them"
     )

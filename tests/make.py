@@ -32,7 +32,7 @@ BASE = "https://forum.test"
 # For tests of everything but throttles.
 UNTHROTTLED: dict[str, Any] = {
     f"{name}_limit": "100000/1 second"
-    for name in ("sign_in", "join", "posting", "newcomer_posting", "editing", "preview", "report")
+    for name in ("sign_in", "join", "verification", "posting", "newcomer_posting", "editing", "preview", "report")
 }
 
 
@@ -93,9 +93,14 @@ def signing_in(login: str, password: str = PASSWORD, **more: Any) -> dict[str, A
 
 
 async def member(
-    house: House, handle: str, *roles: Role, boards: tuple[str, ...] = (), joined: timedelta = timedelta(days=400)
+    house: House,
+    handle: str,
+    *roles: Role,
+    boards: tuple[str, ...] = (),
+    joined: timedelta = timedelta(days=400),
+    verified: bool = True,
 ) -> Member:
-    """A member who joined long ago; `boards` are those that they moderate."""
+    """A member who joined long ago, with an address of their own; `boards` are those that they moderate."""
     now = clock.now()
     async with house.database.work() as session:
         made = Member(
@@ -104,6 +109,7 @@ async def member(
             name=handle.title(),
             name_skeleton=names.skeleton(handle),
             email=f"{handle}@example.org",
+            email_verified_at=now - joined if verified else None,
             password_hash=_hash(),
             staff_password=True,
             joined_at=now - joined,

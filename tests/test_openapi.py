@@ -26,13 +26,14 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from forum import clock, embedded
+from forum import clock, embedded, mailer
 from forum.api import wire
 from forum.api.dependencies import House
 from forum.api.documents import ASSETS, POLICY
 from forum.api.middleware import LARGEST_BODY
 from forum.api.problems import Problem
 from forum.app import create_app
+from forum.mailer import links
 from forum.members import Role
 from forum.settings import Settings
 from moderation import rules
@@ -44,6 +45,8 @@ from tests.schemathesis_hooks import EXPECTED, NOT_FOR_MEMBERS
 
 ROOT = Path(__file__).parents[1]
 API = "/api/v1"
+# What a mailed link is needed for, and of which kind.
+OPENED_BY = {"verify_address": mailer.Kind.VERIFY_ADDRESS, "refuse_address": mailer.Kind.ADDRESS_CHANGE}
 MEMBER, ADVISER, STAFF = "heron", "suzie", "orla"
 
 
@@ -351,8 +354,16 @@ async def fill(app: FastAPI) -> Community:
         f"{API}/moderation/cases/{{id}}/recusal": left,  # who stepped back from a case sees it no more
         f"{API}/statements": statement,
         f"{API}/reports": dismissal,
+        **{operation: await link(house, operation, kind) for operation, kind in OPENED_BY.items()},
     }
     return Community(app, ids)
+
+
+async def link(house: House, operation: str, kind: mailer.Kind) -> str:
+    """The token of a link that was mailed to somebody who has nothing else to lose."""
+    somebody = await make.member(house, operation, verified=False)
+    async with house.database.work() as session:
+        return await links.make(session, kind, somebody.id, somebody.email, clock.now())
 
 
 async def listed(client: httpx.AsyncClient, path: str) -> list[str]:

@@ -18,7 +18,7 @@ from forum.api.dependencies import (
     Work,
     throttle_posting,
 )
-from forum.api.posts import PostInThread, links_allowed
+from forum.api.posts import PostInThread, allow_writing, links_allowed
 from forum.api.posts import shown as shown_post
 from forum.api.problems import documented
 from forum.api.threads import Thread, robots, told
@@ -38,7 +38,7 @@ from forum.api.wire import (
     fresh,
     next_link,
 )
-from forum.permissions import Act, allow
+from forum.permissions import Act
 
 router = APIRouter(tags=["boards"], route_class=Route)
 
@@ -156,7 +156,7 @@ async def open_thread(
         await throttle_posting(house, viewer, now)
         draft = await posts.drafted(wanted.body_markdown, content_warning=wanted.content_warning)
         place = await posts.place_on_board(work, viewer, slug, draft, now)
-        allow(Act.OPEN_THREAD, viewer, place)
+        allow_writing(Act.OPEN_THREAD, house, viewer, place)
         allowed = links_allowed(house, viewer, now)
         post = await posts.open_thread(work, viewer, place, wanted.title, draft, house.gate, now, links_allowed=allowed)
         post_id = str(post.id)

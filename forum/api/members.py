@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import advisers, members, names, posts, sessions, throttle
+from forum import advisers, email_verifications, members, names, posts, sessions, throttle
 from forum.api.dependencies import (
     AnyMember,
     CurrentMember,
@@ -94,7 +94,10 @@ class Me(Shown):
     name: str = Field(examples=["Heron"])
     title: str | None = Field(examples=[None])
     email: str = Field(examples=["heron@example.org"])
-    email_verified: bool
+    email_verified: bool = Field(description="Before your first post it must be, unless this forum does without")
+    wanted_email: str | None = Field(
+        description="The address that takes its place once you followed the link that was mailed there", examples=[None]
+    )
     roles: list[Role] = Field(examples=[["moderator"]])
     moderated_boards: list[str] = Field(
         description="The slugs of the boards that you moderate, if not the whole forum", examples=[["new-here"]]
@@ -135,12 +138,13 @@ class PasswordChange(Wanted):
 
 @router.post("/members", status_code=201, response_model=Me, responses=LOCATED | documented(409, 413, 422, 429))
 async def join(request: Request, joining: Joining, work: Work, house: TheHouse, now: Now) -> Response:
-    """Join. The answer is the same whether or not the e-mail address is known here."""
+    """Join. A link to verify your e-mail address is mailed there; the answer is the same if it is known here."""
     address = throttle.network(request.client.host if request.client else "")
     await house.throttle.hit(house.settings.limit("join"), "join", address)
     newcomer = await members.newcomer(**joining.model_dump())  # before `work` has a connection: it may take its time
     await _pass_gate(work, house, joining.name)
     member = await members.join(work, newcomer, now)
+    await email_verifications.ask(work, member, now)
     return answer(await _profile(work, member.id, now), 201, {"Location": f"/api/v1/members/{quote(member.handle)}"})
 
 
@@ -236,6 +240,7 @@ async def _profile(session: AsyncSession, member_id: UUID | None, now: datetime)
         title=row.title,
         email=row.email,
         email_verified=row.email_verified_at is not None,
+        wanted_email=row.wanted_email,
         roles=sorted({*(row.roles or ()), *([Role.MODERATOR] if boards else ())}),
         moderated_boards=list(boards),
         standing=row.standing,

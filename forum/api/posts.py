@@ -44,7 +44,7 @@ from forum.api.wire import (
 )
 from forum.members import Viewer
 from forum.permissions import Act, allow
-from forum.posts import SeenPost, Visibility
+from forum.posts import Place, SeenPost, Visibility
 
 router = APIRouter(tags=["posts"], route_class=Route)
 
@@ -223,7 +223,7 @@ async def create_post(
     await throttle_posting(house, viewer, now)
     draft = await posts.drafted(reply.body_markdown, reply.reply_to, reply.content_warning)
     place = await posts.place_in_thread(work, viewer, id, draft, now)
-    allow(Act.REPLY, viewer, place)
+    allow_writing(Act.REPLY, house, viewer, place)
     allowed = links_allowed(house, viewer, now)
     post = await posts.write(work, viewer, place, draft, house.gate, now, links_allowed=allowed)
     if repeat:
@@ -339,6 +339,13 @@ def _badge(post: SeenPost) -> dict[str, Any] | None:
     if post.adviser_name is None:
         return None
     return {"name": post.adviser_name, "title": post.adviser_title, "organisation": post.adviser_organisation}
+
+
+def allow_writing(act: Act, house: House, viewer: Viewer, place: Place) -> None:
+    """Let the viewer write something new; where the forum wants it, only who has shown an address of theirs."""
+    allow(act, viewer, place)
+    if house.settings.verified_addresses:
+        allow(Act.BEGIN_TO_WRITE, viewer, place)
 
 
 def links_allowed(house: House, viewer: Viewer, now: datetime) -> int | None:

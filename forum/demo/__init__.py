@@ -92,6 +92,7 @@ async def _welcome(session: AsyncSession, person: dict[str, Any], now: datetime)
     email = f"{person['handle'].encode('ascii', 'ignore').decode()}@example.org"
     newcomer = await members.newcomer(person["handle"], person["name"], email, PASSWORD)
     member = await members.join(session, newcomer, joined_at)
+    member.email_verified_at = joined_at
     member.title = person.get("title")
     for role in person.get("roles", []):
         if role == Role.ADVISER:

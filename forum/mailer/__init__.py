@@ -1,13 +1,13 @@
 """Mail: put down in the transaction that wants it, written when it is sent, and never with a word of a post."""
 
 from forum.mailer.letters import TEST, compose
-from forum.mailer.links import LASTS, Opened, digest, forget, opened, owner
+from forum.mailer.links import DEAD, Opened, digest, forget, opened, owner
 from forum.mailer.sending import SEND, end_resets, put_down, sender, tidy, unsent
 from forum.mailer.tables import Kind, Link, Mail
 from forum.mailer.transport import TRANSPORT_ERRORS, Transport, transport_of
 
 __all__ = [
-    "LASTS",
+    "DEAD",
     "SEND",
     "TEST",
     "TRANSPORT_ERRORS",

@@ -41,7 +41,9 @@ def public_cards() -> Query:
 
 def profiles() -> Query:
     """One row a member with what only they may read of themselves; add a condition on Member."""
-    return viewers().add_columns(col(Member.email), col(Member.email_verified_at), col(Member.rules_version))
+    return viewers().add_columns(
+        col(Member.email), col(Member.email_verified_at), col(Member.wanted_email), col(Member.rules_version)
+    )
 
 
 async def by_handle(session: AsyncSession, handle: str) -> Member:

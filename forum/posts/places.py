@@ -45,6 +45,7 @@ class Place:
     board: Board
     author: Author
     standing: Standing
+    verified: bool
     badge: Badge | None
     known: markup.Known
     sees_reply_to: bool
@@ -98,6 +99,9 @@ def _named(thread_id: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     return known.label("members_known"), quoted.scalar_subquery().label("quotes_known")
 
 
+_HAS_WRITTEN = exists().where(col(_Quoted.author_id) == VIEWER_ID)
+
+
 def _places(thread_id: Any) -> Query:
     """The board, the writer, and what the draft names, found together."""
     answered = exists().where(
@@ -113,6 +117,7 @@ def _places(thread_id: Any) -> Query:
         query(
             Board,
             members.standing_at(_NOW).label("standing"),
+            or_(col(Member.email_verified_at).is_not(None), _HAS_WRITTEN).label("verified"),
             col(Member.name).label("writer_name"),
             members.has_a_role().label("is_staff"),
             case((col(Board.publication) == Publication.HOLD_NEWCOMERS, published), else_=0).label("published"),
@@ -204,6 +209,7 @@ def _facts(viewer: Viewer, row: Record) -> dict[str, Any]:
         "board": row.Board,
         "author": Author(viewer.member_id, row.is_staff, row.published),
         "standing": Standing(row.standing),
+        "verified": row.verified,
         "badge": badge,
         "known": _known(row),
         "sees_reply_to": row.sees_reply_to,

@@ -1,13 +1,11 @@
 """Mail: put down with what wants it, written when it is sent, tried for three days, and silent about everybody."""
 
 import asyncio
-import email
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from email.message import EmailMessage
-from email.policy import default
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from forum.database import Prepared, new_id
 from forum.mailer import Kind, Link, Mail, letters, sending
 from forum.members import Member
 from forum.settings import Settings
-from tests import make
+from tests import mailbox, make
 from tests.forum.test_jobs import QUICK
 
 SENDER = "post@charity.example"
@@ -41,7 +39,7 @@ class PostOffice:
 
     @property
     def letters(self) -> list[EmailMessage]:
-        return [as_read(envelope.content or b"") for envelope in self.came]
+        return [mailbox.read(envelope.content or b"") for envelope in self.came]
 
     async def handle_RCPT(  # noqa: N802 (the library's name)
         self, _server: SMTP, _session: Any, envelope: Envelope, address: str, _options: Any
@@ -87,17 +85,6 @@ async def posted(office: PostOffice, settings: Settings) -> AsyncIterator[Settin
 def with_mail(settings: Settings, url: str) -> Settings:
     known = settings.model_dump(exclude_none=True)
     return Settings(**{**known, "mail_from": SENDER, "smtp_url": url, "public_url": "https://forum.example/"})
-
-
-def as_read(content: bytes) -> EmailMessage:
-    read = email.message_from_bytes(content, policy=default)
-    assert isinstance(read, EmailMessage)
-    return read
-
-
-def words(letter: EmailMessage) -> str:
-    """All that it says, in both ways."""
-    return "".join(part.get_content() for part in letter.iter_parts())
 
 
 async def ask(house: House, kind: Kind = Kind.PASSWORD_RESET, handle: str = "heron") -> UUID:
@@ -166,9 +153,9 @@ async def test_its_link_is_told_once_and_kept_as_a_digest(house: House, posted: 
     await send(house, posted, await ask(house))
     [letter], [link] = office.letters, await kept(house, Link)
     base = "https://forum.example/password-resets#"
-    token = words(letter).partition(base)[2].split()[0]
+    token = mailbox.words(letter).partition(base)[2].split()[0]
     assert len(token) == 43
-    assert words(letter).count(base + token) == 3  # as text, as an anchor, and what it says
+    assert mailbox.words(letter).count(base + token) == 3  # as text, as an anchor, and what it says
     assert link.token_digest == mailer.digest(token)
     assert (base + token).encode() in (office.came[0].content or b"")  # in one piece, to be copied
 
@@ -176,7 +163,7 @@ async def test_its_link_is_told_once_and_kept_as_a_digest(house: House, posted: 
 @pytest.mark.parametrize("letter", ALL_LETTERS, ids=lambda letter: letter.subject)
 def test_no_mail_tells_where_it_is_from_or_loads_anything(letter: letters.Letter) -> None:
     made = letters.compose(letter, SENDER, "heron@example.org", clock.now(), "https://x.example/a#b&c")
-    assert not [word for word in ("forum", "post", "thread", "support", "famil") if word in words(made).lower()]
+    assert not [word for word in ("forum", "post", "thread", "support", "famil") if word in mailbox.words(made).lower()]
     assert made["From"] == SENDER
     html = made.get_body(("html",))
     assert html is not None
@@ -207,7 +194,7 @@ async def test_an_address_in_any_script_gets_its_mail(
     letter = letters.compose(letters.TEST, SENDER, "jörg@bücher.example", clock.now())
     await mailer.transport_of(Settings(data=tmp_path)).deliver(letter)
     [file] = (tmp_path / "mailbox").glob("*.eml")
-    assert as_read(file.read_bytes())["To"] == "jörg@bücher.example"
+    assert mailbox.read(file.read_bytes())["To"] == "jörg@bücher.example"
 
 
 @pytest.mark.parametrize("how", ["its member is gone", "it was asked for by nobody", "it waited too long"])
@@ -327,4 +314,4 @@ async def test_without_a_server_mails_are_files_for_nobody_else_to_read(house: H
     [file] = (settings.data / "mailbox").iterdir()
     assert file.suffix == ".eml"
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-    assert "http://127.0.0.1:8000/password-resets#" in words(as_read(file.read_bytes()))
+    assert "http://127.0.0.1:8000/password-resets#" in mailbox.words(mailbox.read(file.read_bytes()))

@@ -47,6 +47,7 @@ async def test_who_joins_is_told_their_own_profile(house: House, guest: httpx.As
         "title": None,
         "email": "Quiet-Heron@example.org",
         "email_verified": False,
+        "wanted_email": None,
         "roles": [],
         "moderated_boards": [],
         "standing": "active",

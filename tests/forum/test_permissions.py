@@ -27,10 +27,12 @@ class Person(NamedTuple):
     roles: tuple[Role, ...] = ()
     boards: tuple[str, ...] = ()
     standing: Standing = Standing.ACTIVE
+    verified: bool = True
 
 
 PEOPLE = {
     "member": Person(),
+    "unverified": Person(verified=False),
     "silenced": Person(standing=Standing.SILENCED),
     "author": Person(),
     "silenced-author": Person(standing=Standing.SILENCED),
@@ -43,13 +45,15 @@ PEOPLE = {
     "administrator": Person((Role.ADMINISTRATOR,)),
 }
 
-WRITERS = PEOPLE.keys() - {"silenced", "silenced-author", "silenced-moderator"}
+IN_GOOD_STANDING = PEOPLE.keys() - {"silenced", "silenced-author", "silenced-moderator"}
+WRITERS = IN_GOOD_STANDING - {"unverified"}
 MODERATORS = {"moderator-here", "moderator"}
 
 # To whom each act is open; a guest is asked to sign in, and everybody else is refused.
 OPEN_TO: dict[Act, set[str]] = {
     Act.OPEN_THREAD: WRITERS,
     Act.REPLY: WRITERS,
+    Act.BEGIN_TO_WRITE: WRITERS,
     Act.EDIT_POST: {"author"},
     Act.WITHDRAW_POST: {"author", "silenced-author"},
     Act.READ_REVISIONS: {"author", "silenced-author", "silenced-moderator"} | MODERATORS,
@@ -58,7 +62,7 @@ OPEN_TO: dict[Act, set[str]] = {
     Act.LOCK_THREAD: MODERATORS,
     Act.PIN_THREAD: MODERATORS,
     Act.MOVE_THREAD: MODERATORS,
-    Act.RENAME: WRITERS,
+    Act.RENAME: IN_GOOD_STANDING,
     Act.SEE_WAITING_THREADS: {"adviser", "moderator", "silenced-moderator", "administrator"},
 }
 
@@ -83,6 +87,7 @@ WORDS = {"body_markdown": "I see"}
 ASKED: dict[Act, Callable[[There], list[Asked]]] = {
     Act.OPEN_THREAD: lambda _: [Asked("POST", "/boards/new-here/threads", {"title": "What now?", **WORDS}, 201)],
     Act.REPLY: lambda at: [Asked("POST", f"/threads/{at.thread}/posts", WORDS, 201)],
+    Act.BEGIN_TO_WRITE: lambda at: [Asked("POST", f"/threads/{at.thread}/posts", WORDS, 201)],
     Act.EDIT_POST: lambda at: [Asked("PATCH", f"/posts/{at.post}", {"revision": 1, **WORDS}, 200)],
     Act.WITHDRAW_POST: lambda at: [Asked("DELETE", f"/posts/{at.post}", None, 204)],
     Act.READ_REVISIONS: lambda at: [Asked("GET", f"/posts/{at.post}/revisions", None, 200)],
@@ -116,7 +121,7 @@ async def _people(app: FastAPI, *handles: str) -> AsyncIterator[dict[str, httpx.
         clients = {"guest": await stack.enter_async_context(make.client(app))}
         for handle in handles:
             person = PEOPLE[handle]
-            made = await make.member(house, handle, *person.roles, boards=person.boards)
+            made = await make.member(house, handle, *person.roles, boards=person.boards, verified=person.verified)
             if person.standing != Standing.ACTIVE:
                 async with house.database.work() as session:
                     await members.sanction(session, made.id, person.standing, clock.now(), None)

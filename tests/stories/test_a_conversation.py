@@ -4,7 +4,7 @@ import httpx
 from fastapi import FastAPI
 
 from forum.members import Role
-from tests import make
+from tests import mailbox, make
 
 
 async def test_a_mother_asks_and_an_adviser_answers(app: FastAPI, guest: httpx.AsyncClient) -> None:
@@ -12,6 +12,8 @@ async def test_a_mother_asks_and_an_adviser_answers(app: FastAPI, guest: httpx.A
     joining = {"handle": "heron", "name": "Heron", "email": "heron@example.org", "password": make.PASSWORD}
     joined = await guest.post("/api/v1/members", json=joining)
     assert joined.status_code == 201, joined.text
+    [letter] = await mailbox.come(app.state.house)
+    assert (await guest.post(f"/api/v1/email-verifications/{letter.token}")).status_code == 204
     token = (await guest.post("/api/v1/sessions", json={"login": "heron", "password": make.PASSWORD})).json()["token"]
     async with make.client(app, Authorization=f"Bearer {token}") as heron:
         opened = await heron.post(

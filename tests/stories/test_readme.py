@@ -1,6 +1,7 @@
 """The README keeps its word: its tour works when it is pasted, and it names every setting."""
 
 import asyncio
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -18,7 +19,10 @@ async def test_the_tour_works_when_it_is_pasted(tmp_path: Path) -> None:
         address = str(forum.http.base_url).rstrip("/")
         pasted = tour.replace("http://127.0.0.1:8000", address)
         assert pasted != tour
-        done = await asyncio.to_thread(subprocess.run, ["bash", "-e"], input=pasted, capture_output=True, text=True)
+        where = {**os.environ, "FORUM_DATA": str(forum.data)}
+        done = await asyncio.to_thread(
+            subprocess.run, ["bash", "-e"], input=pasted, capture_output=True, text=True, env=where
+        )
     assert done.returncode == 0, done.stderr
     assert "ring 999" in done.stdout
     assert "What happens on Monday?" in done.stdout

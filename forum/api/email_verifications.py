@@ -1,0 +1,63 @@
+"""Verifying an e-mail address over HTTP, and changing it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from pydantic import EmailStr, Field, StringConstraints
+
+from forum import email_verifications, members
+from forum.api.dependencies import AnyMember, Now, Route, TheHouse, Work
+from forum.api.problems import documented
+from forum.api.wire import Password, Text, Wanted
+
+router = APIRouter(tags=["members"], route_class=Route)
+
+Token = Annotated[
+    Text,
+    StringConstraints(min_length=1, max_length=100),
+    Path(description="What follows the `#` in the link", examples=["pS7yQ4nB1uC6vD8xE0zF2gH5jK9lM3oR7tW1aY4iUeI"]),
+]
+
+
+class AddressChange(Wanted):
+    """Your present password and another address."""
+
+    current: Password
+    email: EmailStr = Field(max_length=254, examples=["heron@example.org"])
+
+
+@router.post("/email-verifications", status_code=204, responses=documented(401, 403, 422, 429))
+async def ask_for_verification(viewer: AnyMember, work: Work, house: TheHouse, now: Now) -> Response:
+    """Have a new link mailed to the address that you have yet to verify. The answer is always the same."""
+    await house.throttle.hit(house.settings.limit("verification"), "verification", viewer.id)
+    await email_verifications.ask(work, await members.hold(work, viewer.member_id), now)
+    return Response(status_code=204)
+
+
+@router.post("/email-verifications/{token}", status_code=204, responses=documented(404, 422))
+async def verify_address(token: Token, work: Work, house: TheHouse, now: Now) -> Response:
+    """Show that the address to which this link was mailed is yours. It works once, for 24 hours."""
+    house.doorkeeper.forget(await email_verifications.confirm(work, token, now))
+    return Response(status_code=204)
+
+
+@router.delete("/email-verifications/{token}", status_code=204, responses=documented(404, 422))
+async def refuse_address(token: Token, work: Work, house: TheHouse, now: Now) -> Response:
+    """Refuse that another address takes the place of yours, with the link that was mailed to yours; for 7 days.
+
+    Your address stays or comes back, every session ends, and the password opens nothing: ask for a new one.
+    """
+    house.doorkeeper.forget(await email_verifications.refuse(work, token, now))
+    return Response(status_code=204)
+
+
+@router.put("/me/email", status_code=204, responses=documented(401, 403, 413, 422, 429))
+async def change_address(wanted: AddressChange, viewer: AnyMember, house: TheHouse, now: Now) -> Response:
+    """Ask for another e-mail address. It counts once you followed a link that is mailed there.
+
+    Your present address, if it was verified, is told and can refuse. The answer is the same whether or not the new
+    one is known here. To ask for your present one is to change your mind.
+    """
+    await house.throttle.hit(house.settings.limit("sign_in"), "password", viewer.id)
+    await email_verifications.change(house.database, viewer, wanted.email, wanted.current, now)
+    return Response(status_code=204)

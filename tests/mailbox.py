@@ -1,0 +1,55 @@
+"""The mails that a forum in the test's own process sends, as those who get them see them."""
+
+import email
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from forum import clock, mailer
+from forum.api.dependencies import House
+from forum.mailer import Mail
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A mail that came."""
+
+    to: str
+    subject: str
+    words: str
+
+    @property
+    def token(self) -> str:
+        """What follows the `#` of its link."""
+        return self.words.partition("#")[2].split()[0]
+
+
+def read(content: bytes) -> EmailMessage:
+    """A mail as a mail program understands it."""
+    understood = email.message_from_bytes(content, policy=default)
+    assert isinstance(understood, EmailMessage)
+    return understood
+
+
+def words(message: EmailMessage) -> str:
+    """All that it says, in both ways."""
+    return "".join(part.get_content() for part in message.iter_parts())
+
+
+async def come(house: House) -> list[Letter]:
+    """Send what waits to be sent, and take it out of the mailbox."""
+    send = mailer.sender(house.settings)
+    async with house.database.work() as session:
+        for mail in (await session.execute(select(col(Mail.id)).order_by(col(Mail.id)))).scalars():
+            await send(session, {"mail": str(mail)}, clock.now())
+    return sorted(map(_taken, (house.settings.data / "mailbox").glob("*.eml")), key=lambda letter: letter.to)
+
+
+def _taken(file: Path) -> Letter:
+    message = read(file.read_bytes())
+    file.unlink()
+    return Letter(message["To"], message["Subject"], words(message))
