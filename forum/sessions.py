@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from limits import RateLimitItem
@@ -14,7 +15,7 @@ from sqlalchemy import CheckConstraint, LargeBinary, Text, UniqueConstraint, Uui
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import members, names, passwords, throttle
+from forum import mailer, members, names, passwords, throttle
 from forum.database import Database, Moment, Prepared, Query, Reader, new_id, query
 from forum.errors import Invalid, NotFound, NotSignedIn
 from forum.members import Member, Viewer
@@ -98,7 +99,7 @@ def mine(viewer: Viewer, now: datetime) -> Query:
 
 
 _LOGIN, _NOW = bindparam("login", type_=Text()), bindparam("now", type_=Moment())
-_CLAIMED = query(Member.id, Member.password_hash).limit(1)
+_CLAIMED = query(Member.id, Member.email, Member.password_hash).limit(1)
 
 # The member behind a handle or an e-mail address in its normal form: of several who claim an address, the one who
 # verified it, else the first.
@@ -126,6 +127,17 @@ _SIGNED_IN = Prepared(
 )
 
 
+def normal(login: str) -> str:
+    """A handle or an address as it is sought: however it was typed, it is one login."""
+    return login.strip().lower() if "@" in login else names.folded(login.strip())
+
+
+async def claimant(reader: Reader, login: str) -> Any:
+    """Id, address and hash of the member behind a login, or None."""
+    login = normal(login)
+    return await reader.row(_BY_ADDRESS if "@" in login else _BY_HANDLE, login=login)
+
+
 async def sign_in(
     forum: Database, shown: SignIn, guard: throttle.Throttle, limit: RateLimitItem, now: datetime
 ) -> SignedIn:
@@ -136,8 +148,8 @@ async def sign_in(
     Throttled over the limit per login and per network, the right password included. A device that
     signed in before is counted by itself, so that nobody can lock a member out of their own phone.
     """
-    login = _normal(shown.login)
-    who = await forum.reader.row(_BY_ADDRESS if "@" in login else _BY_HANDLE, login=login)
+    login = normal(shown.login)
+    who = await claimant(forum.reader, login)
     known = shown.device and await forum.reader.row(
         _REMEMBERED,
         device_digest=_digest(shown.device),
@@ -161,6 +173,7 @@ async def sign_in(
             member = await members.hold(session, who.id)
             if member.password_hash == kept:
                 member.password_hash = renewed or kept
+                await mailer.end_resets(session, member.id)  # it is not lost
                 return await _open(session, member, shown, now)
         kept = member.password_hash  # it was changed meanwhile, and counts
 
@@ -220,6 +233,7 @@ async def change_password(forum: Database, viewer: Viewer, current: str, new: st
                 # Asked now: a role that was given a second ago counts.
                 passwords.measure(new, staff=await members.is_staff(session, member.id), pointer="#/new")
                 member.password_hash, member.staff_password = hashed, len(new) >= passwords.STAFF_MIN
+                await mailer.end_resets(session, member.id)
                 await _end_others(session, viewer)
                 return
 
@@ -267,10 +281,6 @@ async def tidy(session: AsyncSession, now: datetime) -> None:
     """Delete sessions and devices that ran out."""
     await session.execute(delete(MemberSession).where(col(MemberSession.expires_at) <= now))
     await session.execute(delete(Device).where(col(Device.expires_at) <= now))
-
-
-def _normal(login: str) -> str:
-    return login.strip().lower() if "@" in login else names.folded(login.strip())
 
 
 async def _open(session: AsyncSession, member: Member, shown: SignIn, now: datetime) -> SignedIn:

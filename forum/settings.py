@@ -113,6 +113,7 @@ class Settings(BaseSettings):
 
     sign_in_limit: Limit = Field("10/5 minutes", description="Sign-ins per account, and per address")
     join_limit: Limit = Field("10/1 hour", description="New accounts per address")
+    reset_limit: Limit = Field("5/1 day", description="Links to a new password, per login")
     verification_limit: Limit = Field("5/1 hour", description="Mails to verify an address that one member asks for")
     posting_limit: Limit = Field("1/5 seconds", description="Posts and threads of one member")
     newcomer_posting_limit: Limit = Field("1/10 seconds", description="The same for a newcomer")

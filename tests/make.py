@@ -32,7 +32,17 @@ BASE = "https://forum.test"
 # For tests of everything but throttles.
 UNTHROTTLED: dict[str, Any] = {
     f"{name}_limit": "100000/1 second"
-    for name in ("sign_in", "join", "verification", "posting", "newcomer_posting", "editing", "preview", "report")
+    for name in (
+        "sign_in",
+        "join",
+        "reset",
+        "verification",
+        "posting",
+        "newcomer_posting",
+        "editing",
+        "preview",
+        "report",
+    )
 }
 
 

@@ -40,6 +40,7 @@ EXPECTED = {
     ("join", "#/password"): GUESSED,
     ("join", "#/rules_version"): "only a version that there is can be accepted",
     ("change_me", "#/name"): NAMED,
+    ("reset_password", "#/new"): GUESSED,
     ("change_address", "#/current"): "the document does not say what your password is",
     ("change_address", "#/email"): "what is an address, beyond `format: email`, is a matter of several RFCs",
     ("change_password", "#/current"): "the document does not say what your password is",

@@ -46,7 +46,11 @@ from tests.schemathesis_hooks import EXPECTED, NOT_FOR_MEMBERS
 ROOT = Path(__file__).parents[1]
 API = "/api/v1"
 # What a mailed link is needed for, and of which kind.
-OPENED_BY = {"verify_address": mailer.Kind.VERIFY_ADDRESS, "refuse_address": mailer.Kind.ADDRESS_CHANGE}
+OPENED_BY = {
+    "verify_address": mailer.Kind.VERIFY_ADDRESS,
+    "refuse_address": mailer.Kind.ADDRESS_CHANGE,
+    "reset_password": mailer.Kind.PASSWORD_RESET,
+}
 MEMBER, ADVISER, STAFF = "heron", "suzie", "orla"
 
 

@@ -1,22 +1,14 @@
 """Verifying an e-mail address over HTTP, and changing it."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Path, Response
-from pydantic import EmailStr, Field, StringConstraints
+from fastapi import APIRouter, Response
+from pydantic import EmailStr, Field
 
 from forum import email_verifications, members
 from forum.api.dependencies import AnyMember, Now, Route, TheHouse, Work
 from forum.api.problems import documented
-from forum.api.wire import Password, Text, Wanted
+from forum.api.wire import Password, Token, Wanted
 
 router = APIRouter(tags=["members"], route_class=Route)
-
-Token = Annotated[
-    Text,
-    StringConstraints(min_length=1, max_length=100),
-    Path(description="What follows the `#` in the link", examples=["pS7yQ4nB1uC6vD8xE0zF2gH5jK9lM3oR7tW1aY4iUeI"]),
-]
 
 
 class AddressChange(Wanted):

@@ -144,6 +144,13 @@ SoughtHandle = Annotated[
     Text, StringConstraints(min_length=1, max_length=60)
 ]  # as it was typed: longer than its normal form at times
 Handle = Annotated[SoughtHandle, Path(examples=["suzie"])]
+Token = Annotated[
+    Annotated[Text, StringConstraints(min_length=1, max_length=100)],
+    Path(
+        description="What follows the `#` in the link that was mailed",
+        examples=["pS7yQ4nB1uC6vD8xE0zF2gH5jK9lM3oR7tW1aY4iUeI"],
+    ),
+]
 Limit = Annotated[int, Query(ge=1, le=100, description="How many at most", examples=[20])]
 After = Annotated[
     Annotated[str, StringConstraints(min_length=1, max_length=400)] | None,

@@ -1,0 +1,45 @@
+"""Resetting a forgotten password over HTTP."""
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from forum import password_resets, throttle
+from forum.api.dependencies import Now, Route, TheHouse
+from forum.api.problems import documented
+from forum.api.wire import NewPassword, Text, Token, Wanted
+
+router = APIRouter(tags=["sessions"], route_class=Route)
+
+
+class Forgetting(Wanted):
+    """Whose password was lost."""
+
+    login: Text = Field(
+        min_length=1, max_length=254, description="Handle or e-mail address", examples=["heron@example.org"]
+    )
+
+
+class NewStart(Wanted):
+    """Another password."""
+
+    new: NewPassword
+
+
+@router.post("/password-resets", status_code=204, responses=documented(413, 422, 429))
+async def ask_for_reset(request: Request, wanted: Forgetting, house: TheHouse, now: Now) -> Response:
+    """Have a link to a new password mailed. Neither words nor time tell whether the login is known here."""
+    settings = house.settings
+    address = throttle.network(request.client.host if request.client else "")
+    await house.throttle.hit(settings.limit("sign_in"), "password-reset", "address", address)
+    await password_resets.ask(house.database, wanted.login, house.throttle, settings.limit("reset"), now)
+    return Response(status_code=204)
+
+
+@router.post("/password-resets/{token}", status_code=204, responses=documented(404, 413, 422))
+async def reset_password(token: Token, start: NewStart, house: TheHouse, now: Now) -> Response:
+    """Take another password with a link that was mailed. Every session ends.
+
+    The link works once, for 6 hours, and no longer once you signed in or changed the password.
+    """
+    house.doorkeeper.forget(await password_resets.reset(house.database, token, start.new, now))
+    return Response(status_code=204)

@@ -1,0 +1,43 @@
+"""A new password for who lost the old one: a link that is mailed, and nothing that tells whether there was anybody."""
+
+from datetime import datetime
+from uuid import UUID
+
+from limits import RateLimitItem
+
+from forum import mailer, members, passwords, sessions, throttle
+from forum.database import Database
+from forum.mailer import Kind
+
+
+async def ask(forum: Database, login: str, guard: throttle.Throttle, limit: RateLimitItem, now: datetime) -> None:
+    """Have a link mailed to the member behind a handle or an address, if there is one.
+
+    It is as much work for nobody: a mail is put down, and the worker finds that it is to no one. Throttled by the
+    login as it was typed, like signing in, so that a handle and an address do not tell that they are one account's.
+    """
+    await guard.hit(limit, "password-reset", "login", sessions.normal(login))
+    who = await sessions.claimant(forum.reader, login)
+    somebody = {"member_id": who.id, "email": who.email} if who else {"member_id": None, "email": None}
+    async with forum.work() as session:
+        await mailer.put_down(session, Kind.PASSWORD_RESET, now, **somebody)
+
+
+async def reset(forum: Database, token: str, new: str, now: datetime) -> UUID:
+    """Take a new password with a link, and end every session; whose it is. It takes the database as `sign_in` does.
+
+    Raises NotFound when the link no longer works, and Invalid when `new` is too short or too easily guessed; then the
+    link works still. A change of address that was asked for with the old password is asked for no longer.
+    """
+    who = await mailer.owner(forum.reader, token, Kind.PASSWORD_RESET, now)
+    hashed = await passwords.hash_new(new, about=(who.handle, who.name, who.email), pointer="#/new")
+    async with forum.work() as session:
+        member = (await mailer.opened(session, token, Kind.PASSWORD_RESET, now)).member
+        passwords.measure(new, staff=await members.is_staff(session, member.id), pointer="#/new")
+        member.password_hash, member.staff_password = hashed, len(new) >= passwords.STAFF_MIN
+        if member.wanted_email:
+            await mailer.forget(session, member.id, Kind.VERIFY_ADDRESS)
+            member.wanted_email = None
+        await mailer.end_resets(session, member.id)
+        await sessions.end_all(session, member.id)
+        return member.id
