@@ -47,6 +47,8 @@ async def confirm(session: AsyncSession, token: str, now: datetime) -> UUID:
     opened = await mailer.opened(session, token, Kind.VERIFY_ADDRESS, now)
     member = opened.member
     await mailer.forget(session, member.id, Kind.VERIFY_ADDRESS)
+    if opened.email != member.email:
+        await mailer.end_resets(session, member.id)  # they would lie in the mailbox that is left
     member.email, member.wanted_email = opened.email, None
     try:
         await vouch(session, member, now)
@@ -62,7 +64,8 @@ async def refuse(session: AsyncSession, token: str, now: datetime) -> UUID:
     """
     opened = await mailer.opened(session, token, Kind.ADDRESS_CHANGE, now)
     member = opened.member
-    await mailer.forget(session, member.id, *Kind)
+    await mailer.end_changes(session, member.id, since=opened.asked_at)
+    await mailer.end_resets(session, member.id)
     member.email, member.wanted_email = opened.email, None
     member.password_hash = sessions.NO_PASSWORD
     await sessions.end_all(session, member.id)

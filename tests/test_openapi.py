@@ -367,7 +367,7 @@ async def link(house: House, operation: str, kind: mailer.Kind) -> str:
     """The token of a link that was mailed to somebody who has nothing else to lose."""
     somebody = await make.member(house, operation, verified=False)
     async with house.database.work() as session:
-        return await links.make(session, kind, somebody.id, somebody.email, clock.now())
+        return await links.make(session, kind, somebody.id, somebody.email, clock.now(), clock.now())
 
 
 async def listed(client: httpx.AsyncClient, path: str) -> list[str]:

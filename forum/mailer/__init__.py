@@ -2,7 +2,7 @@
 
 from forum.mailer.letters import TEST, compose
 from forum.mailer.links import DEAD, Opened, digest, forget, opened, owner
-from forum.mailer.sending import SEND, end_resets, put_down, sender, tidy, unsent
+from forum.mailer.sending import SEND, end_changes, end_resets, put_down, sender, tidy, unsent
 from forum.mailer.tables import Kind, Link, Mail
 from forum.mailer.transport import TRANSPORT_ERRORS, Transport, transport_of
 
@@ -18,6 +18,7 @@ __all__ = [
     "Transport",
     "compose",
     "digest",
+    "end_changes",
     "end_resets",
     "forget",
     "opened",

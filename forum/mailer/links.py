@@ -38,17 +38,21 @@ _OWNER = Prepared(
 
 @dataclass(frozen=True)
 class Opened:
-    """What a link opened: its member's own row, held until the commit, and the address that it was sent to."""
+    """What a link opened: its member's own row, held until the commit, the address that it was sent to, and when it
+    was asked for."""
 
     member: Member
     email: str
+    asked_at: datetime
 
 
-async def make(session: AsyncSession, kind: Kind, member_id: UUID, email: str, now: datetime) -> str:
+async def make(
+    session: AsyncSession, kind: Kind, member_id: UUID, email: str, asked_at: datetime, now: datetime
+) -> str:
     """The token of a new link, to be told once."""
     token = secrets.token_urlsafe(32)
-    expires_at = now + LASTS[kind]
-    session.add(Link(token_digest=digest(token), kind=kind, member_id=member_id, email=email, expires_at=expires_at))
+    about: dict[str, Any] = {"kind": kind, "member_id": member_id, "email": email, "asked_at": asked_at}
+    session.add(Link(**about, token_digest=digest(token), expires_at=now + LASTS[kind]))
     await session.flush()
     return token
 
@@ -69,11 +73,11 @@ async def opened(session: AsyncSession, token: str, kind: Kind, now: datetime) -
         raise NotFound(DEAD)
     # The member first, as everybody does: two links of one member may be followed at once.
     member = await members.hold(session, found.id)
-    mine = delete(Link).where(col(Link.token_digest) == digest(token)).returning(col(Link.email))
-    email = (await session.execute(mine)).scalar_one_or_none()
-    if email is None:
+    mine = delete(Link).where(col(Link.token_digest) == digest(token))
+    used = (await session.execute(mine.returning(col(Link.email), col(Link.asked_at)))).one_or_none()
+    if used is None:
         raise NotFound(DEAD)
-    return Opened(member, email)
+    return Opened(member, used.email, used.asked_at)
 
 
 async def forget(session: AsyncSession, member_id: UUID, *kinds: Kind) -> None:

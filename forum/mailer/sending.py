@@ -88,6 +88,17 @@ async def end_resets(session: AsyncSession, member_id: UUID) -> None:
     await session.execute(delete(Mail).where(*waiting))
 
 
+async def end_changes(session: AsyncSession, member_id: UUID, since: datetime) -> None:
+    """Let no other address be confirmed, nor one that came since then refuse to go.
+
+    Earlier ones can: who took an address away and refuses their own next one must not silence the first.
+    """
+    await links.forget(session, member_id, Kind.VERIFY_ADDRESS)
+    for table, asked_at in ((Link, col(Link.asked_at)), (Mail, col(Mail.put_down_at))):
+        theirs = (col(table.member_id) == member_id, col(table.kind) == Kind.ADDRESS_CHANGE)
+        await session.execute(delete(table).where(*theirs, asked_at >= since))
+
+
 async def tidy(session: AsyncSession, now: datetime) -> None:
     """Delete links that ran out, and mails that were given up long ago."""
     await session.execute(delete(Link).where(col(Link.expires_at) <= now))
@@ -103,7 +114,7 @@ async def _written(session: AsyncSession, mail: Mail, settings: Settings, now: d
         return None
     link = None
     if letter.path:
-        token = await links.make(session, Kind(mail.kind), mail.member_id, mail.email, now)
+        token = await links.make(session, Kind(mail.kind), mail.member_id, mail.email, mail.put_down_at, now)
         # Behind the `#`, where no server on the way writes it down.
         link = f"{settings.public_url}/{letter.path}#{token}"
     return letters.compose(letter, settings.mail_from, mail.email, now, link)

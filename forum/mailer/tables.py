@@ -52,4 +52,5 @@ class Link(SQLModel, table=True):
     kind: str
     member_id: UUID = Field(foreign_key="member.id", ondelete="CASCADE", index=True)
     email: str
+    asked_at: datetime = Field(sa_type=Moment, description="When its mail was put down")
     expires_at: datetime = Field(sa_type=Moment, index=True)

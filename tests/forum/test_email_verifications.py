@@ -220,6 +220,35 @@ async def test_the_present_address_refuses_before_and_after_the_other_is_verifie
         assert await address(again) == ("heron@example.org", True, None)
 
 
+@pytest.mark.parametrize("first", ["the thief", "the owner"])
+async def test_who_took_an_account_away_cannot_keep_it_by_refusing_in_their_turn(
+    app: FastAPI, heron: httpx.AsyncClient, house: House, guest: httpx.AsyncClient, first: str
+) -> None:
+    await change(heron, OTHER)
+    owners, asked = await mailbox.come(house)
+    assert await verify(guest, asked.token) == 204
+    await change(heron, "third@example.org")
+    thiefs, _ = await mailbox.come(house)
+    assert thiefs.to == OTHER
+    if first == "the thief":
+        assert await refuse(guest, thiefs.token) == 204
+    assert await refuse(guest, owners.token) == 204
+    assert await refuse(guest, thiefs.token) == 404
+    async with make.signed_in(app, "heron") as again:
+        assert await address(again) == ("heron@example.org", True, None)
+
+
+async def test_a_refusal_stops_what_is_not_sent_yet(
+    heron: httpx.AsyncClient, house: House, guest: httpx.AsyncClient
+) -> None:
+    await change(heron, OTHER)
+    owners, asked = await mailbox.come(house)
+    assert await verify(guest, asked.token) == 204
+    await change(heron, "third@example.org")
+    assert await refuse(guest, owners.token) == 204
+    assert await mailbox.come(house) == []
+
+
 async def test_a_refusal_and_a_confirmation_at_once_end_in_the_refusal(
     app: FastAPI, heron: httpx.AsyncClient, house: House, guest: httpx.AsyncClient
 ) -> None:

@@ -284,7 +284,7 @@ async def test_what_was_given_up_is_kept_for_a_month_and_links_until_they_run_ou
             put_down, ago = now - timedelta(days=40), now - timedelta(days=days)
             about = {"kind": Kind.PASSWORD_RESET, "member_id": made.id, "email": made.email}
             session.add(Mail(**about, put_down_at=put_down, given_up_at=ago, failures=days))
-            session.add(Link(**about, token_digest=new_id().bytes, expires_at=ago + timedelta(days=30)))
+            session.add(Link(**about, token_digest=new_id().bytes, asked_at=ago, expires_at=ago + timedelta(days=30)))
         await session.flush()
         await mailer.tidy(session, now)
     assert [mail.failures for mail in await kept(house, Mail)] == [29]

@@ -166,6 +166,16 @@ async def test_another_address_that_was_asked_for_with_the_old_password_is_not_t
     assert (await guest.post(f"{API}/email-verifications/{asked.token}")).status_code == 404
 
 
+async def test_a_link_in_a_mailbox_that_was_left_is_dead(
+    heron: httpx.AsyncClient, house: House, guest: httpx.AsyncClient
+) -> None:
+    link = await token(house, guest)
+    await heron.put(f"{API}/me/email", json={"email": OTHER, "current": make.PASSWORD})
+    asked = next(letter for letter in await mailbox.come(house) if letter.to == OTHER)
+    assert (await guest.post(f"{API}/email-verifications/{asked.token}")).status_code == 204
+    assert (await reset(guest, link)).status_code == 404
+
+
 async def test_only_a_digest_of_a_link_is_kept(
     heron: httpx.AsyncClient, house: House, guest: httpx.AsyncClient
 ) -> None:
