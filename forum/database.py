@@ -43,6 +43,9 @@ PASSING = {"40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "53300
 
 PATIENCE = 10  # seconds to wait for a connection
 
+# What asyncpg raises, the last one included, when the server goes while it reads.
+_LOST = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
 # Compiling a plan to machine code takes longer than any of our statements.
 SERVER_SETTINGS = {"jit": "off", "application_name": "forum"}
 # Planning a page anew takes three times as long as reading it, and every reader's plan is the same. Nothing that must
@@ -159,8 +162,9 @@ class Reader:
                 records: Sequence[asyncpg.Record] = await connection.fetch(sql, *arguments)
         except TimeoutError as error:
             raise PoolTimeoutError("No connection was free.") from error
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            lost = not isinstance(error, asyncpg.PostgresError)
+        except (asyncpg.PostgresError, *_LOST) as error:
+            # The server's class 08 (PostgreSQL, appendix A) says so too, where it still can.
+            lost = isinstance(error, (asyncpg.PostgresConnectionError, *_LOST))
             raise DBAPIError(None, None, error, hide_parameters=True, connection_invalidated=lost) from error
         return records
 
@@ -214,7 +218,7 @@ async def _connected(*where: Any, **how: Any) -> asyncpg.Connection:
     """A connection. One that cannot be had is a database error like any other, so that it has one answer."""
     try:
         return await asyncpg.connect(*where, **how)
-    except (OSError, asyncpg.PostgresError) as error:
+    except (asyncpg.PostgresError, *_LOST) as error:
         raise driver.OperationalError(type(error).__name__, error) from error  # type: ignore[no-untyped-call]
 
 

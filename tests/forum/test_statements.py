@@ -1,8 +1,11 @@
 """What we ask of the database: how many statements a request costs, and what becomes of one that fails."""
 
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -217,6 +220,35 @@ async def test_a_read_after_the_database_dropped_our_connections_is_answered(
     await _drop_connections(elsewhere)
     answer = await guest.get(f"{API}/threads/{thread}/posts")
     assert (answer.status_code, len(answer.json()["items"])) == (200, 1)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
+        asyncpg.InterfaceError("connection is closed"),
+        asyncpg.InternalClientError("got result for unknown protocol state 0"),
+        ConnectionResetError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_a_connection_that_is_lost_in_the_middle_is_no_mistake_of_ours(
+    lost: Exception, house: House, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make.board(house)
+    fetch, tries = asyncpg.Connection.fetch, itertools.count()
+    always = False
+
+    async def interrupted(connection: asyncpg.Connection, *asked: Any) -> Any:
+        if always or next(tries) == 0:
+            raise lost
+        return await fetch(connection, *asked)
+
+    monkeypatch.setattr(asyncpg.Connection, "fetch", interrupted)
+    assert (await guest.get(f"{API}/boards")).status_code == 200
+    always = True
+    answer = await guest.get(f"{API}/boards")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
 
 async def test_a_write_after_the_database_dropped_our_connections_asks_to_be_sent_again(
