@@ -15,7 +15,7 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, DateTime, Executable, Row, Select, select, text
+from sqlalchemy import Column, DateTime, Executable, Row, Select, Table, select, text
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi as driver
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -52,7 +52,7 @@ SERVER_SETTINGS = {"jit": "off", "application_name": "forum"}
 # survive a power cut is written outside a transaction: only throttles are.
 READER_SETTINGS = {**SERVER_SETTINGS, "plan_cache_mode": "force_generic_plan", "synchronous_commit": "off"}
 
-_DIALECT = dialect()  # type: ignore[no-untyped-call]
+_DIALECT = dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's own
 
 
 class Moment(TypeDecorator[datetime]):
@@ -72,9 +72,15 @@ def query(*entities: Any) -> Query:
     return select(*entities)
 
 
-def columns(table: type[SQLModel]) -> list[Column[Any]]:
+def rows_of(model: type[SQLModel]) -> Table:
+    """The table itself, for statements about rows and not objects."""
+    table: Table = model.__table__  # type: ignore[attr-defined] # SQLModel makes it and does not say so
+    return table
+
+
+def columns(model: type[SQLModel]) -> list[Column[Any]]:
     """The columns of a table, for a select that loads rows and no objects."""
-    return list(table.__table__.columns)  # type: ignore[attr-defined]
+    return list(rows_of(model).columns)
 
 
 def new_id() -> UUID:
@@ -105,7 +111,7 @@ class Prepared:
 
     def __init__(self, query: Executable, shape: type[Any] | None = None) -> None:
         self.query = query  # the same, for a unit of work
-        compiled = query.compile(dialect=_DIALECT)  # type: ignore[attr-defined]
+        compiled = query.compile(dialect=_DIALECT)  # type: ignore[attr-defined] # each that there is has it
         self.sql = str(compiled)
         self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
         self._names: Sequence[str] = compiled.positiontup or ()
@@ -118,7 +124,7 @@ class Prepared:
     def shaped(self, records: Sequence[asyncpg.Record]) -> Sequence[Any]:
         """The rows of an answer as named tuples: of the class that was given, else of one made of the columns."""
         if records and self._shape is None:
-            self._shape = namedtuple("Line", records[0].keys(), rename=True)  # type: ignore[misc]
+            self._shape = namedtuple("Line", records[0].keys(), rename=True)  # type: ignore[misc] # known only now
         return [self._shape._make(record) for record in records] if self._shape else []
 
 

@@ -28,7 +28,7 @@ from sqlmodel import Field, SQLModel, col
 
 from forum import audit, boards, pages
 from forum.boards import Board
-from forum.database import Moment, Prepared, Query, Reader, Record, columns, query
+from forum.database import Moment, Prepared, Query, Reader, columns, query
 from forum.errors import Invalid, NotFound, Stale
 from forum.gate import Author, Gate, Submission
 from forum.members import VIEWER_ID, Member, Viewer
@@ -179,15 +179,16 @@ TOTALS_OF_BOARD = Prepared(_TOTALS.where(col(Thread.board_id) == bindparam("boar
 
 async def one(reader: Reader, viewer: Viewer, thread_id: int) -> Any:
     """A thread with the names of its board and its people; NotFound when it does not exist for the viewer."""
-    row = await reader.row(_ONE, **viewer.sight, thread_id=thread_id)
-    if row is None:
-        raise NotFound("There is no such thread.")
-    return row
+    return _found(await reader.row(_ONE, **viewer.sight, thread_id=thread_id))
 
 
-async def in_transaction(session: AsyncSession, viewer: Viewer, thread_id: int) -> Record:
+async def in_transaction(session: AsyncSession, viewer: Viewer, thread_id: int) -> Any:
     """The same, as the thread stands in this transaction."""
-    row = (await session.execute(_ONE.query, {**viewer.sight, "thread_id": thread_id})).one_or_none()
+    values = {**viewer.sight, "thread_id": thread_id}
+    return _found((await session.execute(_ONE.query, values)).one_or_none())
+
+
+def _found(row: Any) -> Any:
     if row is None:
         raise NotFound("There is no such thread.")
     return row

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import posts
+from forum import members, posts
 from forum.boards import Board
 from forum.database import Query, query
 from forum.members import Member, Sanction, Standing, Viewer
@@ -114,12 +114,10 @@ def reports(viewer: Viewer, member_id: UUID) -> Query:
 
 def sanctions(member_id: UUID, now: datetime) -> Query:
     """What holds a member's standing down now, gravest first: it holds on every board, so every moderator knows."""
-    gravity = case({standing: place for place, standing in enumerate(Standing)}, value=col(Sanction.standing))
-    holds = or_(col(Sanction.until).is_(None), col(Sanction.until) > now)
     return (
         query(col(Sanction.standing), col(Sanction.since), col(Sanction.until))
-        .where(col(Sanction.member_id) == member_id, holds)
-        .order_by(gravity.desc(), col(Sanction.until).desc().nulls_first())
+        .where(col(Sanction.member_id) == member_id, members.holds_at(now))
+        .order_by(members.GRAVITY.desc(), col(Sanction.until).desc().nulls_first())
     )
 
 

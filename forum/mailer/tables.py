@@ -15,7 +15,7 @@ class Kind(StrEnum):
 
     VERIFY_ADDRESS = "verify_address"
     ADDRESS_CHANGE = "address_change"
-    PASSWORD_RESET = "password_reset"  # noqa: S105
+    PASSWORD_RESET = "password_reset"  # noqa: S105 (no password)
 
 
 _KINDS = f"kind IN ({', '.join(repr(str(kind)) for kind in Kind)})"

@@ -3,7 +3,7 @@
 from forum.members.accounts import Account, account_of, by_handle, hold, profiles, public_cards
 from forum.members.joining import Newcomer, join, newcomer, rename
 from forum.members.roles import grant, has_a_role, is_staff, revoke
-from forum.members.standing import lift, sanction, standing_at, standing_of
+from forum.members.standing import GRAVITY, holds_at, lift, sanction, standing_at, standing_of
 from forum.members.tables import Member, Role, RoleGrant, RulesEdition, Sanction, Standing
 from forum.members.viewer import (
     AUDIENCES,
@@ -18,6 +18,7 @@ from forum.members.viewer import (
 
 __all__ = [
     "AUDIENCES",
+    "GRAVITY",
     "GUEST",
     "MODERATED_BOARDS",
     "MODERATES_EVERYWHERE",
@@ -36,6 +37,7 @@ __all__ = [
     "grant",
     "has_a_role",
     "hold",
+    "holds_at",
     "is_staff",
     "join",
     "lift",

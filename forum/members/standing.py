@@ -10,15 +10,21 @@ from sqlmodel import col
 
 from forum.members.tables import Member, Sanction, Standing
 
+# How grave a sanction is: the greater, the graver.
+GRAVITY = case({standing: place for place, standing in enumerate(Standing)}, value=col(Sanction.standing))
+
+
+def holds_at(moment: Any) -> ColumnElement[bool]:
+    """The condition that a sanction holds at a moment. Expiry is this comparison and nothing else."""
+    return or_(col(Sanction.until).is_(None), col(Sanction.until) > moment)
+
 
 def standing_at(moment: Any) -> ColumnElement[str]:
-    """The standing of Member at a moment: the gravest that holds then. Expiry is this comparison and nothing else."""
-    grave = {standing: place for place, standing in enumerate(Standing)}
-    holds = or_(col(Sanction.until).is_(None), col(Sanction.until) > moment)
+    """The standing of Member at a moment: the gravest that holds then."""
     gravest = (
         select(col(Sanction.standing))
-        .where(col(Sanction.member_id) == col(Member.id), holds)
-        .order_by(case(grave, value=col(Sanction.standing)).desc())
+        .where(col(Sanction.member_id) == col(Member.id), holds_at(moment))
+        .order_by(GRAVITY.desc())
         .limit(1)
     )
     return func.coalesce(gravest.scalar_subquery(), Standing.ACTIVE.value)

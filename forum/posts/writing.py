@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, Boolean, bindparam, case, exists, insert, sel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum import threads
+from forum.database import rows_of
 from forum.errors import Conflict, Invalid
 from forum.gate import Gate, Submission, Verdict
 from forum.members import Role, Viewer
@@ -159,10 +160,10 @@ _COUNTS = (
     "latest_adviser_number",
     "waiting_since",
 )
-_posts, _threads = Post.__table__.c, Thread.__table__.c  # type: ignore[attr-defined]
+_posts, _threads = rows_of(Post).c, rows_of(Thread).c
 _THREAD_ID = bindparam("new_thread_id", type_=BigInteger())
 _WRITTEN = (
-    insert(Post.__table__)  # type: ignore[attr-defined]
+    insert(rows_of(Post))
     .values({name: bindparam(f"new_{name}", type_=_posts[name].type) for name in _SAID})
     .returning(_posts.id)
     .cte("written")
@@ -173,7 +174,7 @@ _SPOKE_BEFORE = exists().where(
     _posts.visibility == Visibility.VISIBLE,
 )
 _APPENDED = (
-    update(Thread.__table__)  # type: ignore[attr-defined]
+    update(rows_of(Thread))
     .where(_threads.id == _THREAD_ID)
     .values({name: bindparam(f"thread_{name}", type_=_threads[name].type) for name in _COUNTS})
     .values(

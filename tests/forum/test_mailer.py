@@ -123,7 +123,7 @@ async def test_a_mail_is_sent_by_a_worker_and_then_gone(house: House, posted: Se
     handlers = {mailer.SEND: mailer.sender(posted)}
     working = asyncio.create_task(jobs.work(house.database.autocommit, house.database.work, handlers, stop, pace=QUICK))
     async with asyncio.timeout(30):
-        while await kept(house, Mail):  # noqa: ASYNC110
+        while await kept(house, Mail):  # noqa: ASYNC110 (the worker makes it so)
             await asyncio.sleep(0.02)
     stop.set()
     await working
