@@ -22,7 +22,7 @@ from forum import database
 from forum.app import FEATURES
 
 ROOT = Path(__file__).resolve().parent.parent
-COMPOSERS = {"__main__", "app", "demo", "worker", "api"}
+COMPOSERS = {"__main__", "commands", "app", "demo", "worker", "api"}
 
 
 def run(*arguments: str) -> None:

@@ -1,0 +1,43 @@
+"""`forum mail`: whether mails leave, and which did not."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forum import clock, mailer, stopping
+from forum.commands.footing import checked, fail, on_forum, out
+from forum.settings import Settings
+
+cli = typer.Typer(no_args_is_help=True, help="Mails: whether they leave, and which did not.")
+
+
+@cli.command(name="test")
+def send_test(address: Annotated[str, typer.Argument(help="Where to")]) -> None:
+    """Send a mail, to see whether it arrives. What the mail server says is shown."""
+    settings, to = Settings(), checked(address)
+    transport = mailer.transport_of(settings)
+    try:
+        stopping.run(transport.deliver(mailer.compose(mailer.TEST, settings.mail_from, to, clock.now())))
+    except mailer.TRANSPORT_ERRORS as error:
+        fail(f"It could not be handed to {transport}: {error}.")
+    out.print(f"It was handed to {transport}.", soft_wrap=True)
+
+
+@cli.command(name="list")
+def list_unsent() -> None:
+    """List the mails that are not sent yet, oldest first. Each is tried for three days, and kept here for a month."""
+
+    async def act(session: AsyncSession, _now: datetime) -> Sequence[Any]:
+        return (await session.execute(mailer.unsent())).all()
+
+    rows = on_forum(act)
+    for row in rows:
+        state = "given up" if row.given_up_at else "waits"
+        tried = f", failed {row.failures} times, at last with {row.failure}" if row.failures else ""
+        since = f"{row.put_down_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        out.print(f"{since}  {row.kind} for {row.handle} {state}{tried}", highlight=False, soft_wrap=True)
+    if not rows:
+        out.print("Every mail is sent.")

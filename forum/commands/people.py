@@ -1,0 +1,140 @@
+"""`forum admin`: administrators, advisers, moderators, and the boards they look after."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forum import advisers, boards, email_verifications, members
+from forum.commands.footing import checked, fail, on_forum, out, typed_password
+from forum.members import Role
+
+cli = typer.Typer(no_args_is_help=True, help="Name administrators, advisers and moderators; make boards.")
+
+
+@cli.command()
+def create(
+    handle: Annotated[str, typer.Argument(help="The name under which they sign in")],
+    name: Annotated[str, typer.Option(prompt=True, help="The name that members see")],
+    email: Annotated[str, typer.Option(prompt=True, help="Their e-mail address")],
+) -> None:
+    """Make an account and give it the role of administrator. The password is asked for, or read from a pipe."""
+    email = checked(email)
+    password = typed_password()
+
+    async def act(session: AsyncSession, now: datetime) -> None:
+        newcomer = await members.newcomer(handle, name, email, password, staff=True)
+        member = await members.join(session, newcomer, now)
+        await email_verifications.vouch(session, member, now)  # whoever runs this knows them
+        await members.grant(session, member, Role.ADMINISTRATOR, now)
+
+    on_forum(act)
+    out.print(f"{handle} is administrator now.")
+
+
+@cli.command()
+def grant(
+    handle: Annotated[str, typer.Argument(help="Whom")],
+    role: Annotated[Role, typer.Argument(help="What they become")],
+    board: Annotated[str | None, typer.Option(help="A moderator's board; without it, the whole forum")] = None,
+    title: Annotated[str | None, typer.Option(help="An adviser's title: “Online adviser”")] = None,
+    organisation: Annotated[str | None, typer.Option(help="The organisation for which an adviser speaks")] = None,
+) -> None:
+    """Give a member a role. It is written into the record."""
+    _refuse_board(role, board)
+    if role == Role.ADVISER and not (title and title.strip() and organisation and organisation.strip()):
+        fail("An adviser needs --title and --organisation: members see them beside every answer.")
+    if role != Role.ADVISER and (title or organisation):
+        fail("Only an adviser has a --title and an --organisation.")
+
+    async def act(session: AsyncSession, now: datetime) -> None:
+        member = await members.by_handle(session, handle)
+        if role == Role.ADVISER and title and organisation:
+            await advisers.appoint(session, member, title.strip(), organisation.strip(), now)
+        else:
+            await members.grant(session, member, role, now, board_id=await _board_id(session, board))
+
+    on_forum(act)
+    out.print(f"{handle} is {role} now.")
+
+
+@cli.command()
+def revoke(
+    handle: Annotated[str, typer.Argument(help="Whose")],
+    role: Annotated[Role, typer.Argument(help="What they are no longer")],
+    board: Annotated[str | None, typer.Option(help="The board, if the role was for one")] = None,
+) -> None:
+    """Take a role away. It is written into the record; within five seconds it holds everywhere."""
+    _refuse_board(role, board)
+
+    async def act(session: AsyncSession, now: datetime) -> None:
+        member = await members.by_handle(session, handle)
+        if role == Role.ADVISER:
+            await advisers.dismiss(session, member, now)
+        else:
+            await members.revoke(session, member, role, now, board_id=await _board_id(session, board))
+
+    on_forum(act)
+    out.print(f"{handle} is no longer {role}.")
+
+
+@cli.command(name="board")
+def make_board(
+    slug: Annotated[str, typer.Argument(help="Its name in addresses: small letters, digits, '-'")],
+    name: Annotated[str | None, typer.Option(help="Its name for people; needed for a new board")] = None,
+    group: Annotated[str | None, typer.Option(help="The heading under which it is listed")] = None,
+    position: Annotated[int | None, typer.Option(help="Its place in the list")] = None,
+    description: Annotated[str | None, typer.Option(help="One or two sentences")] = None,
+    help_file: Annotated[Path | None, typer.Option(help="Markdown for guests, telephone numbers first")] = None,
+    reader: Annotated[list[str] | None, typer.Option(help="Who reads: everyone, member, or a role; repeatable")] = None,
+    opener: Annotated[list[str] | None, typer.Option(help="Who opens threads; repeatable")] = None,
+    replier: Annotated[list[str] | None, typer.Option(help="Who replies; repeatable")] = None,
+    indexable: Annotated[bool | None, typer.Option(help="Whether search engines may list it")] = None,
+    advised: Annotated[bool | None, typer.Option(help="Whether advisers answer there")] = None,
+) -> None:
+    """Make a board, or change what you name of one that exists."""
+    said: dict[str, Any] = {
+        "name": name,
+        "section": group,
+        "position": position,
+        "description": description,
+        "help_markdown": help_file and _words_in(help_file),
+        "readers": reader and tuple(reader),
+        "openers": opener and tuple(opener),
+        "repliers": replier and tuple(replier),
+        "indexable": indexable,
+        "advised": advised,
+    }
+    changes = {key: value for key, value in said.items() if value is not None}
+
+    async def act(session: AsyncSession, now: datetime) -> None:
+        if await boards.find(session, slug):
+            await boards.change(session, slug, changes, now)
+        else:
+            await boards.make(session, boards.BoardPlan(slug=slug, **{"name": "", **changes}), now)
+
+    on_forum(act)
+    out.print(f"The board {slug} is as you said.")
+
+
+def _refuse_board(role: Role, board: str | None) -> None:
+    if board is not None and role != Role.MODERATOR:
+        fail("Only a moderator's role can be for one board.")
+
+
+def _words_in(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        fail(f"{file} cannot be read as text in UTF-8.")
+
+
+async def _board_id(session: AsyncSession, slug: str | None) -> int | None:
+    if slug is None:
+        return None
+    board = await boards.find(session, slug)
+    if board is None:
+        fail(f"There is no board {slug}.")
+    return board.id

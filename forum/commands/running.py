@@ -1,0 +1,176 @@
+"""Starting the forum: `serve`, `demo`, `worker`, and what goes before it."""
+
+import json
+import os
+import sys
+from contextlib import nullcontext, suppress
+from datetime import datetime
+from typing import Annotated
+
+import structlog
+import typer
+import uvicorn
+from rich.progress import Progress
+from sqlalchemy.ext.asyncio import AsyncSession
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors.multiprocess import Multiprocess, Process
+
+from forum import demo, mailer, stopping, worker
+from forum.app import create_app
+from forum.commands.footing import database_of, first_steps, out, with_session
+from forum.gate import PublishAtOnce
+from forum.settings import Settings
+
+DRAIN_SECONDS = 15  # the rest of 20 seconds is for PostgreSQL to write all out
+STOP = "Ctrl-C stops it."
+
+cli = typer.Typer()
+log = structlog.get_logger()
+
+WithWorker = Annotated[
+    bool, typer.Option("--worker/--no-worker", help="Whether a process beside it does the jobs; see `forum worker`")
+]
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; FORUM_HOST")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; FORUM_PORT")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer requests")] = 1,
+    with_worker: WithWorker = True,
+) -> None:
+    """Start the forum, over its own PostgreSQL or the one that FORUM_DATABASE_URL names.
+
+    The database is migrated first. On the very first start nobody has an account:
+    `forum admin create` makes the administrator's.
+    """
+    settings = Settings()
+    told = () if settings.smtp_url else (f"Without FORUM_SMTP_URL, mails go to {mailer.transport_of(settings)}",)
+    with database_of(settings) as url:
+        first_steps(url)
+        port = settings.port if port is None else port
+        _answer(settings, url, host or settings.host, port, workers, with_worker, told)
+
+
+@cli.command(name="demo")
+def run_demo(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; FORUM_HOST")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; FORUM_PORT")] = None,
+    with_worker: WithWorker = True,
+) -> None:
+    """Start the forum with a small made-up community to look at. A second start keeps what you did there."""
+    os.environ["FORUM_SMTP_URL"] = ""  # nobody whom the demonstration makes up shall get a mail
+    settings = Settings()
+    with database_of(settings) as url:
+        first_steps(url)
+        with_session(url, _fill_demo)
+        rows = [f"{person.role:<40} {person.handle}" for person in demo.sign_ins()]
+        mails = f"Mails go to {mailer.transport_of(settings)}"
+        told = (mails, "", f"Sign in as one of these, with the password “{demo.PASSWORD}”:", *rows, "")
+        _answer(settings, url, host or settings.host, settings.port if port is None else port, 1, with_worker, told)
+
+
+@cli.command(name="worker")
+def run_worker(
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+) -> None:
+    """Do what the forum put down to be done later: tell members that a measure has ended, tidy up.
+
+    `forum serve` starts a worker beside itself, so most forums never need this. A larger one runs
+    `forum serve --no-worker` on the machines that answer and this command, under a supervisor that
+    starts it again, on one that does not; several do no harm, each job is done once.
+    """
+    settings = Settings()
+    with database_of(settings) as url:
+        if not with_parent:  # it migrated
+            first_steps(url)
+        stopping.if_told()
+        worker.run(url, settings, with_parent=with_parent)
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to the shape that this version needs. Safe while the forum runs."""
+    with database_of(Settings()) as url:
+        first_steps(url)
+    out.print("The database is up to date.")
+
+
+@cli.command()
+def openapi() -> None:
+    """Print the OpenAPI document, for those who write clients."""
+    app = create_app(Settings(database_url="postgresql://unused"))
+    sys.stdout.write(json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n")
+
+
+async def _fill_demo(session: AsyncSession, now: datetime) -> None:
+    if not await demo.is_empty(session):
+        return
+    with Progress(console=out, transient=True) as progress:
+        task = progress.add_task("Writing the community", total=demo.size())
+        await demo.fill(session, PublishAtOnce(), now, written=lambda: progress.advance(task))
+
+
+def _answer(
+    settings: Settings, url: str, host: str, port: int, workers: int, with_worker: bool, told: tuple[str, ...]
+) -> None:
+    """Answer requests until told to stop; then finish those that are under way."""
+    os.environ["FORUM_DATABASE_URL"] = url  # for this process's application, and for its workers'
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    for line in (f"The forum is at {address}", f"Its API is explained at {address}/api/v1/docs", *told, STOP):
+        out.print(line, highlight=False, soft_wrap=True)
+    config = uvicorn.Config(
+        "forum.app:process_app",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        lifespan="on",
+    )
+    with worker.beside() if with_worker else nullcontext():
+        stopping.if_told()
+        if workers == 1:
+            with suppress(KeyboardInterrupt):
+                uvicorn.Server(config).run()
+            return
+        processes = Workers(config, [config.bind_socket()])
+        processes.run()
+        if processes.cannot_start:
+            sys.exit(STARTUP_FAILURE)
+
+
+class Workers(Multiprocess):
+    """The processes that answer requests, where there are several, and this one, which looks after them.
+
+    Uvicorn's own loop also kills those that do not answer to it within five seconds: on a slow machine,
+    all that are still starting, again and again; and it would not hear Ctrl-C meanwhile.
+    """
+
+    cannot_start = False
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace those that died."""
+        for place, process in enumerate(self.processes):
+            if self.should_exit.is_set():
+                return
+            if process.process.is_alive():
+                continue
+            log.error("worker died", process=process.pid, status=process.exitcode)
+            if process.exitcode == STARTUP_FAILURE:
+                # So would the next one.
+                self.cannot_start = True
+                self.should_exit.set()
+                return
+            self.processes[place] = Process(self.config, self.sockets)
+            self.processes[place].start()
+
+    def terminate_all(self) -> None:
+        """Let them finish what they began; whoever comes new is refused at once and does not wait in vain."""
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
