@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import audit, members
+from forum import audit, members, roles
 from forum.database import Moment, Prepared, query
 from forum.errors import Conflict
 from forum.members import Member, Role
@@ -66,12 +66,12 @@ async def appoint(
     await session.execute(row.on_conflict_do_update(index_elements=["member_id"], set_=profile))
     try:
         async with session.begin_nested():
-            await members.grant(session, member, Role.ADVISER, now, by=by)
+            await roles.grant(session, member, Role.ADVISER, now, by=by)
     except Conflict:
         await audit.record(session, actor_id=by, act="adviser.changed", subject=("member", member.id), now=now)
 
 
 async def dismiss(session: AsyncSession, member: Member, now: datetime, *, by: UUID | None = None) -> None:
     """Take the role and the profile away; posts keep what they carried. NotFound for one who is no adviser."""
-    await members.revoke(session, member, Role.ADVISER, now, by=by)
+    await roles.revoke(session, member, Role.ADVISER, now, by=by)
     await session.execute(delete(Adviser).where(col(Adviser.member_id) == member.id))

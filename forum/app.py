@@ -4,6 +4,7 @@ import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import ua_parser
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
@@ -21,6 +22,7 @@ from forum.api import (
     password_resets,
     posts,
     problems,
+    second_factor,
     threads,
 )
 from forum.api import sessions as sessions_api
@@ -40,6 +42,7 @@ FEATURES: tuple[APIRouter, ...] = (
     threads.router,
     members.router,
     sessions_api.router,
+    second_factor.router,
     email_verifications.router,
     password_resets.router,
     advisers.router,
@@ -109,6 +112,7 @@ def process_app() -> FastAPI:
     logs.configure(settings.log_level)
     embedded.stop_with_parent()
     app = create_app(settings)
+    ua_parser.parse_user_agent("")  # its table is made now, and not while the first member signs in
     # What is loaded by now stays: looking through all of it for garbage would hold up requests again and again.
     gc.collect()
     gc.freeze()

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import mailer, members, sessions
+from forum import mailer, members, sessions, signing_in
 from forum.database import Database, broken_constraint
 from forum.errors import Conflict, NotFound
 from forum.mailer import Kind
@@ -23,15 +23,15 @@ async def ask(session: AsyncSession, member: Member, now: datetime) -> None:
 
 
 async def change(forum: Database, viewer: Viewer, email: str, current: str, now: datetime) -> None:
-    """Ask for another address; it takes the database as `sessions.sign_in` does, and Invalid is as there.
+    """Ask for another address; it takes the database as `signing_in.sign_in` does, and Invalid is as there.
 
     It counts once a link that is mailed there has been followed. The present address, if it was verified, is told
     and can refuse. To ask for the present one is to change one's mind.
     """
-    kept = await sessions.proven(forum, viewer, current)
+    kept = await signing_in.proven(forum, viewer, current)
     async with forum.work() as session:
         member = await members.hold(session, viewer.member_id)
-        sessions.refuse_stale(member, kept)
+        signing_in.refuse_stale(member, kept)
         await mailer.forget(session, member.id, Kind.VERIFY_ADDRESS)
         member.wanted_email = None if email.lower() == member.email.lower() else email
         if member.wanted_email and member.email_verified_at:
@@ -67,7 +67,7 @@ async def refuse(session: AsyncSession, token: str, now: datetime) -> UUID:
     await mailer.end_changes(session, member.id, since=opened.asked_at)
     await mailer.end_resets(session, member.id)
     member.email, member.wanted_email = opened.email, None
-    member.password_hash = sessions.NO_PASSWORD
+    member.password_hash = signing_in.NO_PASSWORD
     await sessions.end_all(session, member.id)
     try:
         await vouch(session, member, now)

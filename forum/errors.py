@@ -17,12 +17,24 @@ class NotSignedIn(ForumError):
     """This needs a member, and nobody is signed in."""
 
 
+class SecondFactorNeeded(NotSignedIn):
+    """The password is right, and is not enough."""
+
+
 class NotFound(ForumError):
     """It does not exist, or not for you: the two are one answer (DESIGN §5, sight)."""
 
 
 class Forbidden(ForumError):
     """You can see it but may not do this."""
+
+
+class RoleWithheld(Forbidden):
+    """Your role may allow it, and counts once a second factor is shown."""
+
+
+class SignInAgain(Forbidden):
+    """It needs somebody who signed in a short while ago: you may have left the device lying about."""
 
 
 class Invalid(ForumError):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from limits import RateLimitItem
 
-from forum import mailer, members, passwords, sessions, throttle
+from forum import mailer, members, passwords, sessions, signing_in, throttle
 from forum.database import Database
 from forum.mailer import Kind
 
@@ -16,15 +16,16 @@ async def ask(forum: Database, login: str, guard: throttle.Throttle, limit: Rate
     It is as much work for nobody: a mail is put down, and the worker finds that it is to no one. Throttled by the
     login as it was typed, like signing in, so that a handle and an address do not tell that they are one account's.
     """
-    await guard.hit(limit, "password-reset", "login", sessions.normal(login))
-    who = await sessions.claimant(forum.reader, login)
+    await guard.hit(limit, "password-reset", "login", signing_in.normal(login))
+    who = await signing_in.claimant(forum.reader, login)
     somebody = {"member_id": who.id, "email": who.email} if who else {"member_id": None, "email": None}
     async with forum.work() as session:
         await mailer.put_down(session, Kind.PASSWORD_RESET, now, **somebody)
 
 
 async def reset(forum: Database, token: str, new: str, now: datetime) -> UUID:
-    """Take a new password with a link, and end every session; whose it is. It takes the database as `sign_in` does.
+    """Take a new password with a link, and end every session; whose it is. It takes the database as `sign_in` does,
+    and passes by no second factor: with the new password, that is asked for as before.
 
     Raises NotFound when the link no longer works, and Invalid when `new` is too short or too easily guessed; then the
     link works still. A change of address that was asked for with the old password is asked for no longer.
@@ -39,5 +40,6 @@ async def reset(forum: Database, token: str, new: str, now: datetime) -> UUID:
             await mailer.forget(session, member.id, Kind.VERIFY_ADDRESS)
             member.wanted_email = None
         await mailer.end_resets(session, member.id)
+        await mailer.tell_of_sign_in(session, member, now)
         await sessions.end_all(session, member.id)
         return member.id

@@ -59,6 +59,11 @@ async def hash_new(password: str, *, about: tuple[str, ...], staff: bool = False
     return await asyncio.get_running_loop().run_in_executor(_hashing, _judged_hash, password, about, pointer)
 
 
+async def hash_made(secret: str) -> str:
+    """The hash to keep for a secret that we made ourselves, which nobody needs to judge; it waits its turn too."""
+    return await asyncio.get_running_loop().run_in_executor(_hashing, lambda: str(_context.hash(secret)))
+
+
 async def check(password: str, kept: str | None) -> tuple[bool, str | None]:
     """Whether `password` is the one behind the hash `kept`, and a new hash to keep if that one is of an old kind.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from forum import threads
 from forum.boards import Board
-from forum.errors import Forbidden, NotSignedIn
+from forum.errors import Forbidden, NotSignedIn, RoleWithheld
 from forum.members import Account, Role, Standing, Viewer
 from forum.posts import SHOWN, Place, PostPlace, ThreadPlace
 
@@ -17,6 +17,12 @@ Condition = Callable[[Viewer, Any], str | None]
 UNVERIFIED = (
     "Verify your e-mail address before your first post: follow the link that we mailed you, or have a new one mailed "
     "with POST /api/v1/email-verifications."
+)
+
+
+WITHHELD = (
+    "Your role counts once you have shown a second factor: set one up with POST /api/v1/me/second-factor, or sign in "
+    "with its code."
 )
 
 
@@ -41,6 +47,11 @@ class Act(StrEnum):
 def is_active(_viewer: Viewer, place: Place | Account) -> str | None:
     """Not silenced, suspended or banned, as it was read in this transaction."""
     return None if place.standing == Standing.ACTIVE else f"Your account is {place.standing}; you can read."
+
+
+def is_who_they_say(viewer: Viewer, _subject: object) -> str | None:
+    """Readers trust what staff say, so nobody says it with the password alone."""
+    return WITHHELD if viewer.withheld else None
 
 
 def may_open_here(viewer: Viewer, place: Place) -> str | None:
@@ -109,24 +120,31 @@ def both(*conditions: Condition) -> Condition:
 
 
 PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
-    Act.OPEN_THREAD: [is_active, may_open_here],
-    Act.REPLY: [is_active, thread_takes_replies, may_reply_here],
+    Act.OPEN_THREAD: [is_active, is_who_they_say, may_open_here],
+    Act.REPLY: [is_active, is_who_they_say, thread_takes_replies, may_reply_here],
     Act.BEGIN_TO_WRITE: [address_is_verified],  # where the forum wants it
-    Act.EDIT_POST: [is_active, is_author, post_is_shown, thread_takes_replies],
+    Act.EDIT_POST: [is_active, is_who_they_say, is_author, post_is_shown, thread_takes_replies],
     Act.WITHDRAW_POST: [is_author],
     Act.READ_REVISIONS: [either(both(is_author, post_is_shown), moderates_the_board)],
     Act.READ_SEALED_REVISION: [is_active, moderates_the_board],
-    Act.RETITLE_THREAD: [is_active, either(both(opened_it, thread_takes_replies), moderates_the_board)],
+    Act.RETITLE_THREAD: [
+        is_active,
+        is_who_they_say,
+        either(both(opened_it, thread_takes_replies), moderates_the_board),
+    ],
     Act.LOCK_THREAD: [is_active, moderates_the_board],
     Act.PIN_THREAD: [is_active, moderates_the_board],
     Act.MOVE_THREAD: [is_active, moderates_the_board],
-    Act.RENAME: [is_active],
+    Act.RENAME: [is_active, is_who_they_say],
     Act.SEE_WAITING_THREADS: [advises],
 }
 
 
 def allow(act: Act, viewer: Viewer, subject: object = None) -> None:
-    """Return when the viewer may do this; raise NotSignedIn for a guest, Forbidden with the reason otherwise."""
+    """Return when the viewer may do this; raise NotSignedIn for a guest, Forbidden with the reason otherwise.
+
+    To somebody whose roles are withheld (RoleWithheld) the reason is that.
+    """
     ask(PERMISSIONS[act], act, viewer, subject)
 
 
@@ -136,7 +154,7 @@ def ask(conditions: Sequence[Condition], act: str, viewer: Viewer, subject: obje
         raise NotSignedIn(f"Sign in to {act}.")
     for condition in conditions:
         if reason := condition(viewer, subject):
-            raise Forbidden(reason)
+            raise RoleWithheld(WITHHELD) if viewer.withheld else Forbidden(reason)
 
 
 def _listed(viewer: Viewer, board: Board, audiences: Sequence[str], act: str) -> str | None:

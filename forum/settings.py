@@ -112,6 +112,7 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     sign_in_limit: Limit = Field("10/5 minutes", description="Sign-ins per account, and per address")
+    second_factor_limit: Limit = Field("10/5 minutes", description="Codes of a second factor, per account")
     join_limit: Limit = Field("10/1 hour", description="New accounts per address")
     reset_limit: Limit = Field("5/1 day", description="Links to a new password, per login")
     verification_limit: Limit = Field("5/1 hour", description="Mails to verify an address that one member asks for")

@@ -7,7 +7,7 @@ from sqlalchemy import or_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import members
+from forum import members, roles
 from forum.boards import Board
 from forum.database import Query, query
 from forum.errors import Conflict, NotFound
@@ -41,7 +41,7 @@ async def name(session: AsyncSession, administrator: Viewer, board: Board, handl
     member = await members.by_handle(session, handle)
     with suppress(Conflict):
         async with session.begin_nested():
-            await members.grant(session, member, Role.MODERATOR, now, board_id=board.id, by=administrator.id)
+            await roles.grant(session, member, Role.MODERATOR, now, board_id=board.id, by=administrator.id)
     return member
 
 
@@ -49,5 +49,5 @@ async def dismiss(session: AsyncSession, administrator: Viewer, board: Board, ha
     """Take the role back; done twice, it is as done once. NotFound for nobody."""
     member = await members.by_handle(session, handle)
     with suppress(NotFound):
-        await members.revoke(session, member, Role.MODERATOR, now, board_id=board.id, by=administrator.id)
+        await roles.revoke(session, member, Role.MODERATOR, now, board_id=board.id, by=administrator.id)
     return member

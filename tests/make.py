@@ -1,7 +1,5 @@
 """Explicit builders: every test says what there is."""
 
-import hashlib
-import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
@@ -17,13 +15,14 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum import advisers, boards, clock, members, names, posts, sessions
+from forum import roles as role_grants
 from forum.api.dependencies import House
 from forum.app import create_app
 from forum.boards import Board, BoardPlan
 from forum.gate import Gate, PublishAtOnce, Submission, Verdict
 from forum.members import Member, Role, Standing, Viewer
 from forum.posts import Draft, SeenPost
-from forum.sessions import MemberSession, Transport
+from forum.sessions import Transport
 from forum.settings import Settings
 
 PASSWORD = "four quiet herons dancing"
@@ -34,6 +33,7 @@ UNTHROTTLED: dict[str, Any] = {
     f"{name}_limit": "100000/1 second"
     for name in (
         "sign_in",
+        "second_factor",
         "join",
         "reset",
         "verification",
@@ -130,9 +130,9 @@ async def member(
             if role == Role.ADVISER:
                 await advisers.appoint(session, made, "Online adviser", "Example Family Charity", now)
             else:
-                await members.grant(session, made, role, now)
+                await role_grants.grant(session, made, role, now)
         for slug in boards:
-            await members.grant(session, made, Role.MODERATOR, now, board_id=await _board_id(session, slug))
+            await role_grants.grant(session, made, Role.MODERATOR, now, board_id=await _board_id(session, slug))
         return made
 
 
@@ -191,19 +191,22 @@ async def signed_in(app: FastAPI, handle: str, *roles: Role, **about: Any) -> As
         known = (await session.execute(members.viewers().where(Member.handle == handle))).first()
     if known is None:
         await member(house, handle, *roles, **about)
-    token, now = secrets.token_urlsafe(32), clock.now()
-    async with house.database.work() as session:
-        session.add(
-            MemberSession(  # as signing in makes it, without the work of checking a password
-                member_id=(await members.by_handle(session, handle)).id,
-                token_digest=hashlib.sha256(token.encode()).digest(),
-                transport=Transport.BEARER,
-                created_at=now,
-                expires_at=now + sessions.LASTS,
-            )
-        )
+    token = await _token(house, handle)
     async with client(app, Authorization=f"Bearer {token}") as http:
         yield http
+
+
+async def sign_in_again(app: FastAPI, http: httpx.AsyncClient, handle: str) -> None:
+    """Give a client whose session ended another."""
+    http.headers["Authorization"] = f"Bearer {await _token(app.state.house, handle)}"
+
+
+async def _token(house: House, handle: str) -> str:
+    """A session's, as signing in opens it, without the work of checking a password."""
+    async with house.database.work() as session:
+        who = await members.by_handle(session, handle)
+        _, token = await sessions.open_session(session, who, Transport.BEARER, clock.now(), second_factor=True)
+    return token
 
 
 async def _board_id(session: Any, slug: str) -> int:

@@ -53,6 +53,13 @@ FOURTH = [
     "INSERT INTO finding (case_id, revision, kind, recogniser, part, starts, ends) "
     "SELECT id, 1, 'crisis', 'threat', 'body', 0, 4 FROM moderation_case",
 ]
+SIXTH = [
+    *FOURTH,
+    "INSERT INTO member_session (id, member_id, token_digest, transport, client, created_at, expires_at) "
+    "SELECT gen_random_uuid(), id, 'x', 'bearer', 'Firefox', now(), now() + '30 days' FROM member",
+    "INSERT INTO mail (id, kind, member_id, email, put_down_at, failures) "
+    "SELECT gen_random_uuid(), 'verify_address', id, email, now(), 0 FROM member",
+]
 
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
@@ -62,6 +69,7 @@ DATA: dict[str, list[str]] = {
     "0003": THIRD,
     "0004": FOURTH,
     "0005": FOURTH,
+    "0006": SIXTH,
 }
 
 

@@ -453,6 +453,9 @@ READINGS = {
 async def judged(community: Community, login: str, scope: list[str]) -> str | None:
     """What Schemathesis says of the forum, if it has something to say."""
     about = {"FORUM_LOGIN": login, "FORUM_PASSWORD": make.PASSWORD, "FORUM_IDS": json.dumps(community.ids)}
+    if login == STAFF:
+        async with make.signed_in(community.app, STAFF) as staff:
+            about["FORUM_TOKEN"] = staff.headers["Authorization"].removeprefix("Bearer ")
     async with serving(community.app) as address:
         arguments = ["--config-file", str(ROOT / "tests/schemathesis.toml"), "run", f"{address}{API}/openapi.json"]
         process = await asyncio.create_subprocess_exec(

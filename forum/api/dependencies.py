@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request, Response, params
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forum import clock, members
 from forum.api.wire import storable
 from forum.database import Database, Reader, is_passing
-from forum.errors import Forbidden, NotSignedIn
+from forum.errors import Forbidden, NotSignedIn, SignInAgain
 from forum.gate import Gate
 from forum.idempotency import Repeat
 from forum.members import Standing, Viewer
@@ -25,6 +25,7 @@ from forum.settings import Settings
 from forum.throttle import Throttle
 
 COOKIE = "__Host-forum-session"  # RFC 6265bis §4.1.3.2: this host only, over TLS only
+FRESH_FOR = timedelta(minutes=15)
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -113,7 +114,8 @@ async def _viewer(request: Request) -> Viewer:
     return viewer
 
 
-_Anybody = Annotated[Viewer, Depends(_viewer)]
+# Whoever it is, with the session that they show, if it is one.
+Anybody = Annotated[Viewer, Depends(_viewer)]
 SHUT_OUT = {Standing.SUSPENDED, Standing.BANNED}
 
 
@@ -126,7 +128,7 @@ async def _reading_viewer(request: Request) -> Viewer:
 CurrentViewer = Annotated[Viewer, Depends(_reading_viewer)]
 
 
-async def _any_member(viewer: _Anybody) -> Viewer:
+async def _any_member(viewer: Anybody) -> Viewer:
     if viewer.id is None:
         raise NotSignedIn("Sign in first.")
     return viewer
@@ -134,6 +136,19 @@ async def _any_member(viewer: _Anybody) -> Viewer:
 
 # A member, whatever their standing: to see their own account, read statements and appeal.
 AnyMember = Annotated[Viewer, Depends(_any_member)]
+
+
+async def _fresh_member(viewer: AnyMember, now: Now) -> Viewer:
+    if viewer.signed_in_at is None or now - viewer.signed_in_at > FRESH_FOR:
+        raise SignInAgain(
+            "This needs a sign-in within the last 15 minutes. Sign in again with POST /api/v1/sessions, showing this "
+            "session: the new one takes its place."
+        )
+    return viewer
+
+
+# A member who signed in a short while ago, for what somebody who found their phone must not do.
+FreshMember = Annotated[Viewer, Depends(_fresh_member)]
 
 
 async def _member(viewer: AnyMember) -> Viewer:

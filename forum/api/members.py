@@ -1,7 +1,6 @@
 """Members over HTTP: joining, public cards, one's own profile."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
@@ -12,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import advisers, email_verifications, members, names, posts, sessions, throttle
+from forum import advisers, email_verifications, members, names, posts, signing_in, throttle
 from forum.api.dependencies import (
     AnyMember,
     CurrentMember,
@@ -102,6 +101,9 @@ class Me(Shown):
     moderated_boards: list[str] = Field(
         description="The slugs of the boards that you moderate, if not the whole forum", examples=[["new-here"]]
     )
+    roles_withheld: bool = Field(
+        description="Whether your roles wait for a second factor: until this session has shown one, they open nothing"
+    )
     standing: Standing = Field(description="Only who is `active` can write")
     rules_version: int | None = Field(description="The version of the rules that you accepted", examples=[1])
     joined_at: Moment
@@ -145,7 +147,7 @@ async def join(request: Request, joining: Joining, work: Work, house: TheHouse, 
     await _pass_gate(work, house, joining.name)
     member = await members.join(work, newcomer, now)
     await email_verifications.ask(work, member, now)
-    return answer(await _profile(work, member.id, now), 201, {"Location": f"/api/v1/members/{quote(member.handle)}"})
+    return answer(await _profile(work, member.id), 201, {"Location": f"/api/v1/members/{quote(member.handle)}"})
 
 
 @router.get("/members", response_model=MemberList, responses=documented(422))
@@ -172,9 +174,9 @@ async def get_member(request: Request, handle: Handle, viewer: CurrentViewer, re
 
 
 @router.get("/me", response_model=Me, responses=documented(401, 422))
-async def get_me(request: Request, viewer: AnyMember, work: Work, now: Now) -> Response:
+async def get_me(request: Request, viewer: AnyMember, work: Work) -> Response:
     """Read your own profile."""
-    return fresh(request, await _profile(work, viewer.id, now), shared=False)
+    return fresh(request, await _profile(work, viewer.id, withheld=viewer.withheld), shared=False)
 
 
 @router.patch(
@@ -190,14 +192,14 @@ async def change_me(change: ProfileChange, viewer: CurrentMember, work: Work, ho
     await _pass_gate(work, house, change.name)
     await members.rename(work, account.member, change.name)
     house.doorkeeper.forget(viewer.id)
-    return answer(await _profile(work, viewer.id, now))
+    return answer(await _profile(work, viewer.id, withheld=viewer.withheld))
 
 
 @router.put("/me/password", status_code=204, responses=documented(401, 403, 413, 422, 429))
-async def change_password(change: PasswordChange, viewer: AnyMember, house: TheHouse) -> Response:
-    """Take another password. Every other session of yours ends."""
+async def change_password(change: PasswordChange, viewer: AnyMember, house: TheHouse, now: Now) -> Response:
+    """Take another password. Every other session of yours ends, and you are told by mail."""
     await house.throttle.hit(house.settings.limit("sign_in"), "password", viewer.id)
-    await sessions.change_password(house.database, viewer, change.current, change.new)
+    await signing_in.change_password(house.database, viewer, change.current, change.new, now)
     house.doorkeeper.forget(viewer.id)
     return Response(status_code=204)
 
@@ -229,7 +231,7 @@ def _card(row: Any, written: int) -> Member:
     )
 
 
-async def _profile(session: AsyncSession, member_id: UUID | None, now: datetime) -> Me:
+async def _profile(session: AsyncSession, member_id: UUID | None, *, withheld: bool = False) -> Me:
     row = (await session.execute(members.profiles().where(col(MemberRow.id) == member_id))).one()
     slugs = select(col(Board.slug)).where(col(Board.id).in_(row.boards or ())).order_by(col(Board.slug))
     boards = (await session.execute(slugs)).scalars().all() if row.boards else ()
@@ -243,6 +245,7 @@ async def _profile(session: AsyncSession, member_id: UUID | None, now: datetime)
         wanted_email=row.wanted_email,
         roles=sorted({*(row.roles or ()), *([Role.MODERATOR] if boards else ())}),
         moderated_boards=list(boards),
+        roles_withheld=withheld,
         standing=row.standing,
         rules_version=row.rules_version,
         joined_at=row.joined_at,

@@ -73,7 +73,10 @@ class Problem(BaseModel):
 # The domain's errors → status and title; the type is the title's path.
 KINDS: Mapping[type[errors.ForumError], tuple[int, str]] = {
     errors.NotSignedIn: (401, "Not signed in"),
+    errors.SecondFactorNeeded: (401, "Second factor needed"),
     errors.Forbidden: (403, "Not allowed"),
+    errors.RoleWithheld: (403, "Role withheld"),
+    errors.SignInAgain: (403, "Sign in again"),
     errors.NotFound: (404, "Not found"),
     errors.Stale: (409, "Stale"),
     errors.Busy: (409, "Busy"),

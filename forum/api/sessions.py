@@ -3,11 +3,12 @@
 from contextlib import suppress
 from typing import Annotated
 
+import ua_parser
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import Field
 
-from forum import sessions
-from forum.api.dependencies import COOKIE, AnyMember, Now, Route, TheHouse, Work, refuse_forgery
+from forum import sessions, signing_in
+from forum.api.dependencies import COOKIE, Anybody, AnyMember, Now, Route, TheHouse, Work, refuse_forgery
 from forum.api.problems import documented
 from forum.api.wire import LOCATION, Author, Moment, Password, Shown, Text, Uuid, Wanted, answer, fresh, header
 from forum.errors import NotFound, NotSignedIn
@@ -19,7 +20,7 @@ router = APIRouter(tags=["sessions"], route_class=Route)
 COOKIE_SET = {
     "Set-Cookie": header(
         "The session, when it travels as a cookie",
-        f"{COOKIE}=…; HttpOnly; Max-Age=2592000; Path=/; SameSite=lax; Secure",
+        f"{COOKIE}=…; HttpOnly; Max-Age=7776000; Path=/; SameSite=lax; Secure",
         always=False,
     )
 }
@@ -30,6 +31,12 @@ class SigningIn(Wanted):
 
     login: Text = Field(min_length=1, max_length=254, description="Handle or e-mail address", examples=["suzie"])
     password: Password
+    code: Text | None = Field(
+        None,
+        max_length=20,
+        description="Where a second factor is set up: what the authenticator app shows, or a recovery code",
+        examples=["287082"],
+    )
     transport: Transport = Field(Transport.BEARER, description="`cookie` for web pages: scripts cannot read it")
     device: Text | None = Field(
         None,
@@ -59,8 +66,9 @@ class Session(Shown):
     id: Uuid
     current: bool = Field(description="Whether it is the one that asks")
     transport: Transport
-    client: str | None = Field(description="What the client called itself", examples=["Firefox on a phone"])
+    client: str | None = Field(description="The kind of program and of device", examples=["Firefox on Android"])
     created_at: Moment
+    used_at: Moment = Field(description="When it was used last, to within ten minutes")
     expires_at: Moment
 
 
@@ -80,22 +88,30 @@ class SessionList(Shown):
 async def sign_in(
     request: Request,
     wanted: SigningIn,
+    before: Anybody,
     house: TheHouse,
     now: Now,
     user_agent: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
-    """Sign in. The same words and time whether the login or the password is wrong."""
+    """Sign in. The same words and time whether the login or the password is wrong.
+
+    Where a second factor is set up and `code` is missing or wrong, the problem is `/problems/second-factor-needed`.
+    Show the session that you have, if any: the new one takes its place.
+    """
     if wanted.transport == Transport.COOKIE:
         refuse_forgery(request, house.settings)
-    shown = sessions.SignIn(
+    shown = signing_in.SignIn(
         login=wanted.login,
         password=wanted.password,
+        code=wanted.code,
         address=request.client.host if request.client else "",
         device=wanted.device,
         transport=wanted.transport,
-        client=user_agent and user_agent[:100],
+        client=_kind_of_client(user_agent or ""),
+        before=before,
     )
-    opened = await sessions.sign_in(house.database, shown, house.throttle, house.settings.limit("sign_in"), now)
+    opened = await signing_in.sign_in(house.database, shown, house.throttle, house.settings, now)
+    house.doorkeeper.forget(opened.member.id)
     member = Author(handle=opened.member.handle, name=opened.member.name, title=opened.member.title)
     travels_in_cookie = wanted.transport == Transport.COOKIE
     body = SignedIn(token=None if travels_in_cookie else opened.token, device=opened.device, member=member)
@@ -104,7 +120,7 @@ async def sign_in(
         response.set_cookie(
             COOKIE,
             opened.token,
-            max_age=int(sessions.LASTS.total_seconds()),
+            max_age=int((opened.session.expires_at - now).total_seconds()),
             path="/",
             secure=True,
             httponly=True,
@@ -134,9 +150,23 @@ async def list_sessions(request: Request, viewer: AnyMember, work: Work, now: No
     return fresh(request, SessionList(items=items, next=None), shared=False)
 
 
+@router.delete("/me/sessions", status_code=204, responses=documented(401, 403, 422))
+async def end_sessions(viewer: AnyMember, work: Work, house: TheHouse) -> Response:
+    """End every session of yours, this one too, and know none of your devices any more."""
+    await sessions.end_all(work, viewer.member_id)
+    house.doorkeeper.forget(viewer.id)
+    return Response(status_code=204)
+
+
 @router.delete("/me/sessions/{id}", status_code=204, responses=documented(401, 403, 404, 422))
 async def end_session(id: Uuid, viewer: AnyMember, work: Work, house: TheHouse) -> Response:
     """End one of your sessions, for instance on a phone that was lost."""
     await sessions.end(work, viewer, id)
     house.doorkeeper.forget(viewer.id)
     return Response(status_code=204)
+
+
+def _kind_of_client(user_agent: str) -> str | None:
+    """The kind of program and of device, and no more: the whole User-Agent tells one device from all others."""
+    program, device = ua_parser.parse_user_agent(user_agent), ua_parser.parse_os(user_agent)
+    return " on ".join(found.family for found in (program, device) if found) or None

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import advisers, boards, email_verifications, members
+from forum import advisers, boards, email_verifications, members, roles, second_factor
 from forum.commands.footing import checked, fail, on_forum, out, typed_password
 from forum.members import Role
 
@@ -28,7 +28,7 @@ def create(
         newcomer = await members.newcomer(handle, name, email, password, staff=True)
         member = await members.join(session, newcomer, now)
         await email_verifications.vouch(session, member, now)  # whoever runs this knows them
-        await members.grant(session, member, Role.ADMINISTRATOR, now)
+        await roles.grant(session, member, Role.ADMINISTRATOR, now)
 
     on_forum(act)
     out.print(f"{handle} is administrator now.")
@@ -54,7 +54,7 @@ def grant(
         if role == Role.ADVISER and title and organisation:
             await advisers.appoint(session, member, title.strip(), organisation.strip(), now)
         else:
-            await members.grant(session, member, role, now, board_id=await _board_id(session, board))
+            await roles.grant(session, member, role, now, board_id=await _board_id(session, board))
 
     on_forum(act)
     out.print(f"{handle} is {role} now.")
@@ -74,10 +74,23 @@ def revoke(
         if role == Role.ADVISER:
             await advisers.dismiss(session, member, now)
         else:
-            await members.revoke(session, member, role, now, board_id=await _board_id(session, board))
+            await roles.revoke(session, member, role, now, board_id=await _board_id(session, board))
 
     on_forum(act)
     out.print(f"{handle} is no longer {role}.")
+
+
+@cli.command(name="reset-second-factor")
+def reset_second_factor(handle: Annotated[str, typer.Argument(help="Whose")]) -> None:
+    """Take the second factor of a member away who lost it and the recovery codes too. Be sure who asks: with the
+    password, whoever has it can then sign in. It is written into the record, and the member is told by mail.
+    """
+
+    async def act(session: AsyncSession, now: datetime) -> None:
+        await second_factor.reset(session, await members.by_handle(session, handle), now)
+
+    on_forum(act)
+    out.print(f"{handle} signs in with the password alone now, until a second factor is set up again.")
 
 
 @cli.command(name="board")

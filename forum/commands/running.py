@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
-from forum import demo, mailer, stopping, worker
+from forum import clock, demo, mailer, stopping, worker
 from forum.app import create_app
 from forum.commands.footing import database_of, first_steps, out, with_session
 from forum.gate import PublishAtOnce
@@ -23,6 +23,11 @@ from forum.settings import Settings
 
 DRAIN_SECONDS = 15  # the rest of 20 seconds is for PostgreSQL to write all out
 STOP = "Ctrl-C stops it."
+CODES = (
+    "Staff need a code too: put the secret into an authenticator app, or take the code that stands behind it, which",
+    "changes every 30 seconds and signs in once; `forum demo --codes` prints this again.",
+    "",
+)
 
 cli = typer.Typer()
 log = structlog.get_logger()
@@ -57,16 +62,19 @@ def run_demo(
     host: Annotated[str | None, typer.Option(help="Address to listen on; FORUM_HOST")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; FORUM_PORT")] = None,
     with_worker: WithWorker = True,
+    only_codes: Annotated[bool, typer.Option("--codes", help="Only print the sign-ins, with codes of now")] = False,
 ) -> None:
     """Start the forum with a small made-up community to look at. A second start keeps what you did there."""
+    if only_codes:
+        out.print(*_sign_ins(), sep="\n", highlight=False, soft_wrap=True)
+        return
     os.environ["FORUM_SMTP_URL"] = ""  # nobody whom the demonstration makes up shall get a mail
     settings = Settings()
     with database_of(settings) as url:
         first_steps(url)
         with_session(url, _fill_demo)
-        rows = [f"{person.role:<40} {person.handle}" for person in demo.sign_ins()]
         mails = f"Mails go to {mailer.transport_of(settings)}"
-        told = (mails, "", f"Sign in as one of these, with the password “{demo.PASSWORD}”:", *rows, "")
+        told = (mails, "", f"Sign in as one of these, with the password “{demo.PASSWORD}”.", *CODES, *_sign_ins(), "")
         _answer(settings, url, host or settings.host, settings.port if port is None else port, 1, with_worker, told)
 
 
@@ -101,6 +109,16 @@ def openapi() -> None:
     """Print the OpenAPI document, for those who write clients."""
     app = create_app(Settings(database_url="postgresql://unused"))
     sys.stdout.write(json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n")
+
+
+def _sign_ins() -> list[str]:
+    """A line for each kind of person: who they are, and for staff the secret and the code of now."""
+    return [
+        f"{who.role:<40} {who.handle:<12} {who.secret} {demo.code_of(who.handle, clock.now())}"
+        if who.secret
+        else f"{who.role:<40} {who.handle}"
+        for who in demo.sign_ins()
+    ]
 
 
 async def _fill_demo(session: AsyncSession, now: datetime) -> None:

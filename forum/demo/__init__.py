@@ -1,5 +1,7 @@
 """A small believable community, so that a forum can be seen at work."""
 
+import base64
+import hashlib
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import advisers, boards, members, posts, threads
+from forum import advisers, boards, members, posts, roles, second_factor, threads
 from forum.demo.moderation import Cast, everybody, moderate
 from forum.gate import Gate
 from forum.members import Member, Role, Viewer
@@ -28,16 +30,22 @@ class SignIn:
 
     role: str
     handle: str
+    secret: str | None  # staff's, for an authenticator app
 
 
 def sign_ins() -> list[SignIn]:
     """One sign-in for each role; everybody's password is PASSWORD."""
-    chosen: dict[str, str] = {}
+    chosen: dict[str, dict[str, Any]] = {}
     for person in _people():
         for role in person.get("roles") or ["member"]:
             spoken = f"{role} of {', '.join(person['boards'])}" if "boards" in person else role
-            chosen.setdefault(spoken.replace("_", " "), person["handle"])
-    return [SignIn(role, handle) for role, handle in chosen.items()]
+            chosen.setdefault(spoken.replace("_", " "), person)
+    return [SignIn(role, who["handle"], _secret(who)) for role, who in chosen.items()]
+
+
+def code_of(handle: str, now: datetime) -> str:
+    """What the authenticator app of this member of the staff shows now."""
+    return second_factor.current_code(_secret_of(handle), now)
 
 
 def size() -> int:
@@ -63,6 +71,15 @@ async def fill(session: AsyncSession, gate: Gate, now: datetime, *, written: Cal
 
 def _people() -> list[dict[str, Any]]:
     return list(_read("people.toml")["person"])
+
+
+def _secret(person: dict[str, Any]) -> str | None:
+    return _secret_of(person["handle"]) if "roles" in person else None
+
+
+def _secret_of(handle: str) -> str:
+    """Made of the handle: everybody may know it, also after another start."""
+    return base64.b32encode(hashlib.sha1(handle.encode(), usedforsecurity=False).digest()).decode()
 
 
 def _threads() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -94,6 +111,8 @@ async def _welcome(session: AsyncSession, person: dict[str, Any], now: datetime)
     member = await members.join(session, newcomer, joined_at)
     member.email_verified_at = joined_at
     member.title = person.get("title")
+    if secret := _secret(person):
+        session.add(second_factor.Totp(member_id=member.id, secret=secret, since=joined_at))
     for role in person.get("roles", []):
         if role == Role.ADVISER:
             await advisers.appoint(session, member, **person["adviser"], now=joined_at)
@@ -101,7 +120,7 @@ async def _welcome(session: AsyncSession, person: dict[str, Any], now: datetime)
             continue
         for slug in person.get("boards", [None]):
             board = await boards.find(session, slug) if slug else None
-            await members.grant(session, member, Role(role), joined_at, board_id=board.id if board else None)
+            await roles.grant(session, member, Role(role), joined_at, board_id=board.id if board else None)
 
 
 async def _talk(

@@ -2,7 +2,7 @@
 
 from forum.mailer.letters import TEST, compose
 from forum.mailer.links import DEAD, Opened, digest, forget, opened, owner
-from forum.mailer.sending import SEND, end_changes, end_resets, put_down, sender, tidy, unsent
+from forum.mailer.sending import SEND, end_changes, end_resets, put_down, sender, tell_of_sign_in, tidy, unsent
 from forum.mailer.tables import Kind, Link, Mail
 from forum.mailer.transport import TRANSPORT_ERRORS, Transport, transport_of
 
@@ -25,6 +25,7 @@ __all__ = [
     "owner",
     "put_down",
     "sender",
+    "tell_of_sign_in",
     "tidy",
     "transport_of",
     "unsent",

@@ -58,6 +58,15 @@ RESET = Letter(
     ("It works once, for 6 hours, and no longer once you have signed in.", NOT_YOU),
     "password-resets",
 )
+SIGN_IN = Letter(
+    "About your account",
+    (
+        "How you sign in was changed a moment ago: the password, or what is asked for beside it. If it was you, you "
+        "need do nothing.",
+        "If it was not you, ask for a new password at once. Where that does not help, write to the people who run the "
+        "place where you have this account.",
+    ),
+)
 TEST = Letter("A test", ("If you can read this, mails arrive.",))
 
 

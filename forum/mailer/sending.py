@@ -36,6 +36,12 @@ async def put_down(
     await jobs.enqueue(session, SEND, {"mail": str(mail.id)})
 
 
+async def tell_of_sign_in(session: AsyncSession, member: Member, now: datetime) -> None:
+    """Tell a member that how they sign in was changed, at the address that they verified."""
+    if member.email_verified_at:
+        await put_down(session, Kind.SIGN_IN_CHANGED, now, member_id=member.id, email=member.email)
+
+
 def unsent() -> Query:
     """The mails that are not sent yet, oldest first: who they are for, how often they failed, and with what."""
     return (
@@ -128,6 +134,8 @@ async def _letter(session: AsyncSession, mail: Mail, member: Member, now: dateti
             return letters.TAKEN if await _is_anothers(session, member, mail.email) else letters.VERIFY
         case Kind.ADDRESS_CHANGE:
             return letters.CHANGE
+        case Kind.SIGN_IN_CHANGED:
+            return letters.SIGN_IN
         case Kind.PASSWORD_RESET if mail.email == member.email and now < mail.put_down_at + LASTS[Kind.PASSWORD_RESET]:
             return letters.RESET
         case _:

@@ -2,7 +2,7 @@
 
 from forum.members.accounts import Account, account_of, by_handle, hold, profiles, public_cards
 from forum.members.joining import Newcomer, join, newcomer, rename
-from forum.members.roles import grant, has_a_role, is_staff, revoke
+from forum.members.roles import has_a_role, is_staff
 from forum.members.standing import GRAVITY, holds_at, lift, sanction, standing_at, standing_of
 from forum.members.tables import Member, Role, RoleGrant, RulesEdition, Sanction, Standing
 from forum.members.viewer import (
@@ -11,6 +11,7 @@ from forum.members.viewer import (
     MODERATED_BOARDS,
     MODERATES_EVERYWHERE,
     VIEWER_ID,
+    Via,
     Viewer,
     viewer_of,
     viewers,
@@ -31,10 +32,10 @@ __all__ = [
     "RulesEdition",
     "Sanction",
     "Standing",
+    "Via",
     "Viewer",
     "account_of",
     "by_handle",
-    "grant",
     "has_a_role",
     "hold",
     "holds_at",
@@ -45,7 +46,6 @@ __all__ = [
     "profiles",
     "public_cards",
     "rename",
-    "revoke",
     "sanction",
     "standing_at",
     "standing_of",

@@ -15,6 +15,15 @@ from forum.members.tables import Member, Role, RoleGrant, Standing
 
 
 @dataclass(frozen=True, slots=True)
+class Via:
+    """The session through which a member asks."""
+
+    session_id: UUID
+    signed_in_at: datetime
+    second_factor: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Viewer:
     """Whoever asks: a guest, or a member with the roles and the standing that were read for this request."""
 
@@ -27,6 +36,8 @@ class Viewer:
     standing: Standing = Standing.ACTIVE
     joined_at: datetime | None = None
     session_id: UUID | None = None
+    signed_in_at: datetime | None = None
+    withheld: bool = False  # has roles, which count once a second factor is shown
     audiences: tuple[str, ...] = field(init=False)
     sight: Mapping[str, Any] = field(init=False, compare=False, repr=False)
 
@@ -102,16 +113,24 @@ def viewers() -> Query:
     return _VIEWERS
 
 
-def viewer_of(row: Any, session_id: UUID | None = None) -> Viewer:
-    """The Viewer that a row of `viewers()` describes."""
+def viewer_of(row: Any, via: Via | None = None) -> Viewer:
+    """The Viewer that a row of `viewers()` describes.
+
+    Roles count in a session that has shown a second factor: to any other, whoever holds them is a member like
+    others. Without a session, as the verbs know each other, they count.
+    """
+    roles, boards = frozenset(map(Role, row.roles or ())), frozenset(row.boards or ())
+    withheld = via is not None and not via.second_factor and bool(roles or boards)
     return Viewer(
         id=row.id,
         handle=row.handle,
         name=row.name,
         title=row.title,
-        roles=frozenset(map(Role, row.roles or ())),
-        moderated_boards=frozenset(row.boards or ()),
+        roles=frozenset() if withheld else roles,
+        moderated_boards=frozenset() if withheld else boards,
         standing=Standing(row.standing),
         joined_at=row.joined_at,
-        session_id=session_id,
+        session_id=via.session_id if via else None,
+        signed_in_at=via.signed_in_at if via else None,
+        withheld=withheld,
     )

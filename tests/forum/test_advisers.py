@@ -80,6 +80,7 @@ async def test_a_post_keeps_the_title_its_author_had_when_it_was_written(
         async with house.database.work() as session:
             await advisers.dismiss(session, await members.by_handle(session, "suzie"), clock.now())
         house.doorkeeper.forget(member.id)
+        await make.sign_in_again(app, suzie, "suzie")
         await _reply(suzie, thread)
     page = (await guest.get(f"{API}/threads/{thread}/posts")).json()["items"]
     later = {"name": "Suzie", "title": "Senior adviser", "organisation": "Another Charity"}

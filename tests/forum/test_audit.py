@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import advisers, audit, boards, members, threads
+from forum import advisers, audit, boards, members, roles, threads
 from forum.api.dependencies import House
 from forum.audit import GENESIS, AuditEntry, ChainBroken, Head
 from forum.errors import Forbidden
@@ -249,7 +249,7 @@ async def test_the_record_holds_ids_and_words_of_ours_and_nobodys_name_or_text(a
         for organisation in ("Secretcharity", "Secretother"):
             await advisers.appoint(session, heron, "Secretadviser", organisation, NOW)
         await advisers.dismiss(session, heron, NOW)
-        await members.grant(session, heron, Role.MODERATOR, NOW, board_id=board.id)
+        await roles.grant(session, heron, Role.MODERATOR, NOW, board_id=board.id)
     moderator = await make.viewer(house, "secretmod")
     async with house.database.work() as session:
         await threads.set_state(session, moderator, thread, threads.State.LOCKED, NOW)

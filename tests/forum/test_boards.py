@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from sqlmodel import col
 
-from forum import audit, boards, clock, members
+from forum import audit, boards, clock, members, roles
 from forum.api.dependencies import House
 from forum.errors import Conflict, Invalid, NotFound
 from forum.members import Role, Standing
@@ -200,7 +200,7 @@ async def test_who_lost_the_role_lost_the_room(app: FastAPI, house: House) -> No
     hidden = await _staff_room(house)
     async with house.database.work() as session:
         orla = await members.by_handle(session, "orla")
-        await members.revoke(session, orla, Role.MODERATOR, clock.now())
+        await roles.revoke(session, orla, Role.MODERATOR, clock.now())
     async with make.signed_in(app, "orla") as client:
         for path in ("/boards/staff-room", f"/threads/{hidden['thread']}/posts", f"/posts/{hidden['post']}"):
             assert (await client.get(API + path)).status_code == 404

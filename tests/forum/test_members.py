@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from sqlalchemy import func, select
 from sqlmodel import col
 
-from forum import audit, boards, clock, members, passwords
+from forum import audit, boards, clock, members, passwords, roles
 from forum.api.dependencies import House
 from forum.errors import Conflict, Forbidden, Invalid, NotFound
 from forum.members import GUEST, Member, Role, RoleGrant, RulesEdition, Standing, Viewer
@@ -50,6 +50,7 @@ async def test_who_joins_is_told_their_own_profile(house: House, guest: httpx.As
         "wanted_email": None,
         "roles": [],
         "moderated_boards": [],
+        "roles_withheld": False,
         "standing": "active",
         "rules_version": None,
     }
@@ -347,12 +348,12 @@ async def _acts(house: House) -> list[tuple[str, str, dict[str, Any]]]:
 
 async def _grant(house: House, handle: str, role: Role, board_id: int | None = None) -> None:
     async with house.database.work() as session:
-        await members.grant(session, await members.by_handle(session, handle), role, NOW, board_id=board_id)
+        await roles.grant(session, await members.by_handle(session, handle), role, NOW, board_id=board_id)
 
 
 async def _revoke(house: House, handle: str, role: Role, board_id: int | None = None) -> None:
     async with house.database.work() as session:
-        await members.revoke(session, await members.by_handle(session, handle), role, NOW, board_id=board_id)
+        await roles.revoke(session, await members.by_handle(session, handle), role, NOW, board_id=board_id)
 
 
 async def test_every_role_that_is_given_or_taken_is_in_the_record(house: House) -> None:
@@ -368,9 +369,9 @@ async def test_every_role_that_is_given_or_taken_is_in_the_record(house: House) 
     async with house.database.work() as session:
         someone = await members.by_handle(session, "Marcus")
         for role, board_id in given:
-            await members.grant(session, someone, role, NOW, board_id=board_id, by=chief.id)
+            await roles.grant(session, someone, role, NOW, board_id=board_id, by=chief.id)
         for role, board_id in given:
-            await members.revoke(session, someone, role, NOW, board_id=board_id, by=chief.id)
+            await roles.revoke(session, someone, role, NOW, board_id=board_id, by=chief.id)
         await audit.verify(session)
     assert await _acts(house) == [
         (act, str(marcus.id), {"role": role, "board": board_id})

@@ -17,7 +17,7 @@ from passlib.hash import phpass
 from sqlalchemy import update
 from sqlmodel import col
 
-from forum import members, passwords
+from forum import members, passwords, roles
 from forum.api.dependencies import House
 from forum.errors import Invalid
 from forum.members import Member, Role
@@ -376,7 +376,7 @@ async def test_who_was_made_staff_a_moment_ago_cannot_take_a_short_password(app:
         assert (await marcus.get(f"{API}/me")).json()["roles"] == []  # and remembered for some seconds
         async with house.database.work() as session:
             member = await members.by_handle(session, "marcus")
-            await members.grant(session, member, Role.MODERATOR, member.joined_at)
+            await roles.grant(session, member, Role.MODERATOR, member.joined_at)
         answer = await marcus.put(f"{API}/me/password", json={"current": make.PASSWORD, "new": "tea+9kt!vq"})
         assert answer.status_code == 422, answer.text
 

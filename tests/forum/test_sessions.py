@@ -17,7 +17,7 @@ from passlib.hash import phpass
 from sqlalchemy import func, select, update
 from sqlmodel import col
 
-from forum import clock, members, passwords, sessions
+from forum import clock, members, passwords, roles, sessions, signing_in
 from forum.api.dependencies import COOKIE, House
 from forum.errors import NotSignedIn
 from forum.members import GUEST, Member, Role, Standing
@@ -28,6 +28,7 @@ from tests import make
 API = "/api/v1"
 FRIENDS = "https://friends.example"
 ANOTHER = "a new sentence about terns"
+PHONE = "Mozilla/5.0 (Android 13; Mobile; rv:109.0) Gecko/113.0 Firefox/113.0"
 
 
 class HandWound:
@@ -216,7 +217,7 @@ async def test_the_cookie_is_for_this_host_over_tls_only_and_out_of_scripts_reac
         "secure",
         "samesite=lax",
         "path=/",
-        f"max-age={30 * 24 * 3600}",
+        f"max-age={90 * 24 * 3600}",
     }
     assert (await guest.get(f"{API}/me")).json()["handle"] == "heron"
     assert (await guest.get(f"{API}/me/sessions")).json()["items"][0]["transport"] == "cookie"
@@ -333,15 +334,15 @@ async def test_a_member_sees_where_they_are_signed_in_newest_first(app: FastAPI,
     await make.member(house, "bittern")
     async with make.client(app) as guest:
         await _sign_in(guest, "bittern")
-    async with make.signed_in(app, "heron") as heron, make.client(app, **{"User-Agent": "x" * 200}) as phone:
+    async with make.signed_in(app, "heron") as heron, make.client(app, **{"User-Agent": PHONE}) as phone:
         await _sign_in(phone, "heron")
         page = (await heron.get(f"{API}/me/sessions")).json()
     assert [(item["current"], item["client"], item["transport"]) for item in page["items"]] == [
-        (False, "x" * 100, "bearer"),
+        (False, "Firefox Mobile on Android", "bearer"),
         (True, None, "bearer"),
     ]
     lasts = [datetime.fromisoformat(i["expires_at"]) - datetime.fromisoformat(i["created_at"]) for i in page["items"]]
-    assert lasts == [timedelta(days=30)] * 2
+    assert lasts == [timedelta(days=90)] * 2
     assert page["next"] is None
 
 
@@ -384,6 +385,76 @@ async def test_a_session_that_ran_out_is_none(app: FastAPI, house: House, guest:
     assert len((await guest.get(f"{API}/me/sessions")).json()["items"]) == 1
 
 
+async def test_a_session_that_nobody_uses_for_thirty_days_is_over(
+    app: FastAPI, house: House, guest: httpx.AsyncClient
+) -> None:
+    await make.member(house, "heron")
+    token = (await _sign_in(guest, "heron")).json()["token"]
+    for unused, status in ((timedelta(days=29, hours=23), 200), (timedelta(days=30), 401)):
+        async with house.database.work() as session:
+            await session.execute(update(MemberSession).values(used_at=clock.now() - unused))
+        house.doorkeeper.forget(None)
+        house.doorkeeper._seen.clear()
+        assert await _status(app, token) == status
+
+
+async def test_the_last_use_is_noted_to_within_ten_minutes(house: House, guest: httpx.AsyncClient) -> None:
+    await make.member(house, "heron")
+    token, now = (await _sign_in(guest, "heron")).json()["token"], clock.now()
+
+    async def last_use(later: timedelta) -> datetime:
+        await Doorkeeper().recognise(house.database.reader, token, now + later)
+        async with house.database.work() as session:
+            return (await session.execute(select(col(MemberSession.used_at)))).scalar_one()
+
+    opened = await last_use(timedelta(minutes=9))
+    assert opened <= now
+    assert await last_use(timedelta(minutes=11)) == now + timedelta(minutes=11)
+    assert await last_use(timedelta(minutes=20)) == now + timedelta(minutes=11)
+
+
+async def test_a_session_of_staff_lasts_half_a_day(app: FastAPI, house: House) -> None:
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+        [kept] = (await orla.get(f"{API}/me/sessions")).json()["items"]
+    lasts = datetime.fromisoformat(kept["expires_at"]) - datetime.fromisoformat(kept["created_at"])
+    assert lasts == timedelta(hours=12)
+
+
+async def test_who_signs_in_again_has_one_session_and_the_first_is_over(app: FastAPI, house: House) -> None:
+    async with make.signed_in(app, "heron") as heron:
+        again = await _sign_in(heron, "heron")
+        assert again.status_code == 201
+        assert (await heron.get(f"{API}/me")).status_code == 401
+        heron.headers["Authorization"] = f"Bearer {again.json()['token']}"
+        assert len((await heron.get(f"{API}/me/sessions")).json()["items"]) == 1
+
+
+async def test_who_signs_in_as_somebody_else_ends_nothing_of_the_firsts(app: FastAPI, house: House) -> None:
+    await make.member(house, "bittern")
+    async with make.signed_in(app, "heron") as heron:
+        assert (await _sign_in(heron, "bittern")).status_code == 201
+        assert (await heron.get(f"{API}/me")).status_code == 200
+
+
+async def test_all_sessions_end_at_once(app: FastAPI, house: House, guest: httpx.AsyncClient) -> None:
+    async with make.signed_in(app, "heron") as heron:
+        phone = (await _sign_in(guest, "heron")).json()["token"]
+        assert (await heron.delete(f"{API}/me/sessions")).status_code == 204
+        assert (await heron.get(f"{API}/me")).status_code == 401
+        assert await _status(app, phone) == 401
+    assert await _count(house, Device) == 0
+
+
+async def test_a_role_that_is_given_or_taken_ends_every_session(app: FastAPI, house: House) -> None:
+    heron = await make.member(house, "heron")
+    for change in (roles.grant, roles.revoke):
+        async with make.signed_in(app, "heron") as client:
+            async with house.database.work() as session:
+                await change(session, await members.by_handle(session, "heron"), Role.MODERATOR, clock.now())
+            house.doorkeeper.forget(heron.id)
+            assert (await client.get(f"{API}/me")).status_code == 401
+
+
 async def test_tidying_keeps_what_has_not_run_out(house: House, guest: httpx.AsyncClient) -> None:
     await make.member(house, "heron")
     for _ in range(2):
@@ -392,7 +463,7 @@ async def test_tidying_keeps_what_has_not_run_out(house: House, guest: httpx.Asy
         await sessions.tidy(session, clock.now())
     assert (await _count(house, MemberSession), await _count(house, Device)) == (2, 2)
     async with house.database.work() as session:
-        await sessions.tidy(session, clock.now() + sessions.LASTS)
+        await sessions.tidy(session, clock.now() + sessions.IDLE)
     assert (await _count(house, MemberSession), await _count(house, Device)) == (0, 2)
     async with house.database.work() as session:
         await sessions.tidy(session, clock.now() + sessions.DEVICE_LASTS)
@@ -443,9 +514,9 @@ async def test_a_role_that_was_taken_away_holds_nowhere_after_five_seconds(
         assert (await suzie.get(f"{API}/adviser/threads")).status_code == 200
         async with house.database.work() as session:
             member = await members.by_handle(session, "suzie")
-            await members.revoke(session, member, Role.MODERATOR, clock.now())
+            await roles.revoke(session, member, Role.MODERATOR, clock.now())
         wound.seconds += 5
-        assert (await suzie.get(f"{API}/adviser/threads")).status_code == 403
+        assert (await suzie.get(f"{API}/adviser/threads")).status_code == 401  # whoever's power changes signs in anew
 
 
 async def test_a_doorkeeper_counts_from_before_it_read(house: House, guest: httpx.AsyncClient) -> None:
@@ -522,7 +593,7 @@ async def test_a_sign_in_with_the_old_password_that_is_overtaken_by_the_new_open
     viewer = await make.viewer(house, "heron")
 
     async def overtake() -> None:
-        await sessions.change_password(house.database, viewer, make.PASSWORD, ANOTHER)
+        await signing_in.change_password(house.database, viewer, make.PASSWORD, ANOTHER, clock.now())
 
     _while_checking(monkeypatch, overtake)
     assert (await _sign_in(guest, "heron")).status_code == 401
@@ -556,7 +627,7 @@ async def test_an_old_boards_hash_does_not_undo_a_new_password(
     viewer = await make.viewer(house, "heron")
 
     async def overtake() -> None:
-        await sessions.change_password(house.database, viewer, make.PASSWORD, ANOTHER)
+        await signing_in.change_password(house.database, viewer, make.PASSWORD, ANOTHER, clock.now())
 
     _while_checking(monkeypatch, overtake)
     assert (await _sign_in(guest, "heron")).status_code == 401
@@ -619,9 +690,9 @@ async def test_nobody_waits_with_a_connection_for_the_one_thread_that_hashes(
 
 
 async def test_the_verb_says_why_in_the_houses_words(house: House) -> None:
-    shown = sessions.SignIn(login="nobody", password="x", address="192.0.2.1")
+    shown = signing_in.SignIn(login="nobody", password="x", address="192.0.2.1")
     with pytest.raises(NotSignedIn, match="The login or the password is wrong"):
-        await sessions.sign_in(house.database, shown, house.throttle, house.settings.limit("sign_in"), clock.now())
+        await signing_in.sign_in(house.database, shown, house.throttle, house.settings, clock.now())
 
 
 class _SlowReader:

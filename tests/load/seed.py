@@ -13,7 +13,7 @@ from forum import advisers, boards, clock, markup, names
 from forum.boards import BoardPlan
 from forum.database import Database
 from forum.members import Member
-from forum.sessions import LASTS, MemberSession, Transport
+from forum.sessions import MEMBERS_LAST, MemberSession, Transport
 
 MEMBERS, ADVISERS, BOARDS, BODIES = 200, 4, 6, 64
 WITH_EMOJI = 8  # one body in so many: such text takes four bytes a character until it is sent
@@ -184,7 +184,7 @@ async def _members(session: AsyncSession) -> list[str]:
             token_digest=hashlib.sha256(token.encode()).digest(),
             transport=Transport.BEARER,
             created_at=now,
-            expires_at=now + LASTS,
+            expires_at=now + MEMBERS_LAST,
         )
         members.append(member)
         tokens.append(token)

@@ -221,7 +221,8 @@ async def test_overturned_undoes_every_measure(app: FastAPI, house: House, guest
     ):
         lock, ban = {"kind": "lock"}, {"kind": "ban"}
         case_id = await appealed(app, suzie, post.id, REDACT, REMOVE, lock, ban)
-        assert (await stepdad.get(f"{API}/me")).status_code in {200, 403}
+        assert (await stepdad.get(f"{API}/me")).status_code == 401  # a ban ends every session
+        await make.sign_in_again(app, stepdad, "stepdad")
         reply = {"body_markdown": "Thank you."}
         assert (await stepdad.post(f"{API}/threads/{post.thread_id}/posts", json=reply)).status_code == 403
         assert (await scenes.hear(orla, case_id, "overturn")).status_code == 201
@@ -247,6 +248,7 @@ async def test_changed_undoes_the_old_measures_and_takes_the_new(
         assert (await scenes.hear(orla, case_id, "change", WARN, rules=[])).status_code == 422
         heard = await scenes.hear(orla, case_id, "change", REDACT, rules=[10])
         assert heard.status_code == 201, heard.text
+        await make.sign_in_again(app, stepdad, "stepdad")  # the ban ended every session
         seen = (await scenes.first_page(guest, post.thread_id))[1]
         assert seen["notice"]["text"] == "Edited by Orla as breaches rule 10"
         statements = (await stepdad.get(f"{API}/me/statements")).json()["items"]

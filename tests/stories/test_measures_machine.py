@@ -24,7 +24,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import audit, boards, members, posts
+from forum import audit, boards, members, posts, roles
 from forum.boards import BoardPlan
 from forum.database import Database
 from forum.errors import Conflict
@@ -446,7 +446,7 @@ async def _member(session: AsyncSession, handle: str, role: Role | None = None) 
     session.add(member)
     await session.flush()
     if role:
-        await members.grant(session, member, role, BEGAN)
+        await roles.grant(session, member, role, BEGAN)
     return handle
 
 

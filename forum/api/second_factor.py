@@ -1,0 +1,96 @@
+"""The second factor over HTTP: an authenticator app, and recovery codes."""
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from forum import second_factor
+from forum.api.dependencies import AnyMember, FreshMember, Now, Route, TheHouse, Work
+from forum.api.problems import documented
+from forum.api.wire import Moment, Shown, Text, Wanted, answer, fresh
+
+router = APIRouter(tags=["sessions"], route_class=Route)
+
+ONCE = {"Cache-Control": "no-store"}
+
+
+class SecondFactor(Shown):
+    """How it stands with your second factor."""
+
+    since: Moment | None = Field(description="Null where none is set up")
+    recovery_codes: int = Field(description="How many are left", examples=[8])
+    required: bool = Field(description="Whether you have a role: it counts only where a second factor was shown")
+
+
+class Enrolment(Shown):
+    """What an authenticator app needs. It counts once you sent a code that the app shows."""
+
+    secret: str = Field(description="To type in, in base32", examples=["HID2BNDWBZQYZUP2H4TUJSHZD7R5ZG2T"])
+    uri: str = Field(
+        description="To open on the phone itself",
+        examples=["otpauth://totp/forum.test:Account?secret=HID2BNDWBZQYZUP2H4TUJSHZD7R5ZG2T&issuer=forum.test"],
+    )
+    qr_svg: str = Field(description="To scan with the phone: a picture that loads nothing", examples=["<svg>…</svg>"])
+
+
+class Confirmation(Wanted):
+    """A code that the app shows."""
+
+    code: Text = Field(min_length=6, max_length=20, examples=["287082"])
+
+
+class RecoveryCodes(Shown):
+    """Write them down, or print them: they are told once. Each signs you in once, in the place of a code."""
+
+    recovery_codes: list[str] = Field(examples=[["1-k7wq2-9mzrt", "2-0d3fh-x8v2c"]])
+
+
+@router.get("/me/second-factor", response_model=SecondFactor, responses=documented(401, 422))
+async def get_second_factor(request: Request, viewer: AnyMember, work: Work) -> Response:
+    """See whether a second factor is set up, and how many recovery codes are left."""
+    state = await second_factor.state(work, viewer.member_id)
+    required = viewer.is_staff or viewer.withheld
+    body = SecondFactor(since=state.since, recovery_codes=state.recovery_codes, required=required)
+    return fresh(request, body, shared=False)
+
+
+@router.post("/me/second-factor", status_code=201, response_model=Enrolment, responses=documented(401, 403, 422))
+async def begin_second_factor(viewer: FreshMember, work: Work, house: TheHouse) -> Response:
+    """Set up an authenticator app, or move to another: what it needs, which `PUT` confirms.
+
+    Until then, an app that is set up already counts. What the app shows beside its codes is the domain of the forum's
+    mails, which gives neither the forum nor you away.
+    """
+    begun = await second_factor.begin(work, viewer, house.settings.mail_from.partition("@")[2])
+    body = Enrolment(secret=begun.secret, uri=begun.uri, qr_svg=second_factor.qr_code(begun.uri))
+    return answer(body, 201, ONCE)
+
+
+@router.put("/me/second-factor", response_model=RecoveryCodes, responses=documented(401, 403, 409, 413, 422, 429))
+async def confirm_second_factor(confirmation: Confirmation, viewer: FreshMember, house: TheHouse, now: Now) -> Response:
+    """Confirm the app with a code that it shows. Every other session of yours ends, and you are told by mail."""
+    await house.throttle.hit(house.settings.limit("second_factor"), "second-factor", viewer.id)
+    house.doorkeeper.forget(viewer.id)
+    codes = await second_factor.confirm(house.database, viewer, confirmation.code, now)
+    house.doorkeeper.forget(viewer.id)
+    return answer(RecoveryCodes(recovery_codes=list(codes)), 200, ONCE)
+
+
+@router.post(
+    "/me/second-factor/recovery-codes",
+    status_code=201,
+    response_model=RecoveryCodes,
+    responses=documented(401, 403, 404, 422, 429),
+)
+async def renew_recovery_codes(viewer: FreshMember, house: TheHouse, now: Now) -> Response:
+    """Have other recovery codes. The earlier ones open nothing from then on."""
+    await house.throttle.hit(house.settings.limit("second_factor"), "second-factor", viewer.id)
+    codes = await second_factor.renew(house.database, viewer, now)
+    return answer(RecoveryCodes(recovery_codes=list(codes)), 201, ONCE)
+
+
+@router.delete("/me/second-factor", status_code=204, responses=documented(401, 403, 404, 422))
+async def remove_second_factor(viewer: FreshMember, work: Work, house: TheHouse, now: Now) -> Response:
+    """Do without a second factor. Every other session of yours ends; roles count no longer."""
+    await second_factor.remove(work, viewer, now)
+    house.doorkeeper.forget(viewer.id)
+    return Response(status_code=204)

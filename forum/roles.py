@@ -1,0 +1,79 @@
+"""Giving and taking roles. Whoever's power changes signs in anew: a session lasts as long as its power allows."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum import audit, passwords, sessions
+from forum.errors import Conflict, Forbidden, Invalid, NotFound
+from forum.members import Member, Role, RoleGrant
+
+
+async def grant(
+    session: AsyncSession,
+    member: Member,
+    role: Role,
+    now: datetime,
+    *,
+    board_id: int | None = None,
+    by: UUID | None = None,
+) -> None:
+    """Give a role, of the whole forum or (a moderator's) of one board, and end the member's sessions.
+
+    Raises Conflict when the member has it, Forbidden when the password is shorter than staff's must be, and
+    Invalid for a board with another role than moderator.
+    """
+    if board_id is not None and role != Role.MODERATOR:
+        raise Invalid("Only a moderator's role can be for one board.", "#/board")
+    # Held until the commit: meanwhile nobody takes a shorter password.
+    await session.refresh(member, ["staff_password"], with_for_update={"read": True})
+    if not member.staff_password:
+        raise Forbidden(
+            f"{member.handle} needs a password of at least {passwords.STAFF_MIN} characters before they can be {role}."
+        )
+    handle = member.handle  # a failed flush forgets it
+    session.add(RoleGrant(member_id=member.id, role=role, board_id=board_id, given_by=by, given_at=now))
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        raise Conflict(f"{handle} is {role} already.") from error
+    await _change(session, "role.granted", member, role, now, board_id, by)
+
+
+async def revoke(
+    session: AsyncSession,
+    member: Member,
+    role: Role,
+    now: datetime,
+    *,
+    board_id: int | None = None,
+    by: UUID | None = None,
+) -> None:
+    """Take a role away, and end the member's sessions; NotFound when the member does not have it."""
+    same_board = col(RoleGrant.board_id).is_not_distinct_from(board_id)
+    gone = await session.execute(
+        delete(RoleGrant)
+        .where(col(RoleGrant.member_id) == member.id, col(RoleGrant.role) == role, same_board)
+        .returning(col(RoleGrant.id))
+    )
+    if gone.first() is None:
+        raise NotFound(f"{member.handle} is not {role}.")
+    await _change(session, "role.revoked", member, role, now, board_id, by)
+
+
+async def _change(
+    session: AsyncSession, act: str, member: Member, role: Role, now: datetime, board_id: int | None, by: UUID | None
+) -> None:
+    await sessions.end_all(session, member.id)
+    await audit.record(
+        session,
+        actor_id=by,
+        act=act,
+        subject=("member", member.id),
+        now=now,
+        details={"role": role, "board": board_id},
+    )

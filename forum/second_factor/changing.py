@@ -1,0 +1,142 @@
+"""Setting up a second factor, taking another, doing without; each time, every other session ends and a mail says so."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum import audit, mailer, members, passwords, sessions
+from forum.database import Database
+from forum.errors import Conflict, Invalid, NotFound
+from forum.members import Member, Viewer
+from forum.second_factor import codes
+from forum.second_factor.tables import RecoveryCode, Totp
+
+NONE = "You have no second factor set up."
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """What an authenticator app needs: the secret, and the same as an address that it reads."""
+
+    secret: str
+    uri: str
+
+
+@dataclass(frozen=True)
+class State:
+    """Since when a member has a second factor, if at all, and how many recovery codes are left."""
+
+    since: datetime | None
+    recovery_codes: int
+
+
+async def is_set_up(session: AsyncSession, member_id: UUID) -> bool:
+    """Whether a code is asked for when this member signs in."""
+    return (await state(session, member_id)).since is not None
+
+
+async def state(session: AsyncSession, member_id: UUID) -> State:
+    """How it stands with a member's second factor."""
+    left = select(func.count()).select_from(RecoveryCode).where(col(RecoveryCode.member_id) == member_id)
+    totp = await session.get(Totp, member_id)
+    return State(totp.since if totp else None, (await session.execute(left)).scalar_one())
+
+
+async def begin(session: AsyncSession, viewer: Viewer, name: str) -> Enrolment:
+    """A new secret, which counts once a code of it was shown; until then, the one before it does.
+
+    `name` is what the app shows beside its codes. Somebody else may look at the phone, so it is neither the forum's
+    nor the member's.
+    """
+    await members.hold(session, viewer.member_id)
+    totp = await session.get(Totp, viewer.member_id) or Totp(member_id=viewer.member_id)
+    totp.next_secret = codes.new_secret()
+    session.add(totp)
+    return Enrolment(totp.next_secret, codes.uri(totp.next_secret, name))
+
+
+async def confirm(forum: Database, viewer: Viewer, code: str, now: datetime) -> Sequence[str]:
+    """Take the new secret, of which `code` is; the recovery codes, told once. It takes the database as
+    `signing_in.sign_in` does.
+
+    From now on this session has shown a second factor. Raises Conflict where no secret was asked for, and Invalid for
+    a wrong code.
+    """
+    paper, hashes = await _new_on_paper()
+    async with forum.work() as session:
+        member = await members.hold(session, viewer.member_id)
+        totp = await session.get(Totp, member.id)
+        if totp is None or totp.next_secret is None:
+            raise Conflict("Ask for a secret first, with POST /api/v1/me/second-factor.")
+        step = codes.step_of(totp.next_secret, code, now)
+        if step is None:
+            raise Invalid("This code is not the one that the app shows now. Is the phone's clock right?", "#/code")
+        totp.secret, totp.since, totp.last_step, totp.next_secret = totp.next_secret, now, step, None
+        await _keep(session, member.id, hashes)
+        await sessions.mark(session, viewer, second_factor=True)
+        await _changed(session, viewer, member, now)
+    return paper
+
+
+async def renew(forum: Database, viewer: Viewer, now: datetime) -> Sequence[str]:
+    """Other recovery codes, told once; the earlier ones open nothing. NotFound where no second factor is set up. It
+    takes the database as `signing_in.sign_in` does.
+    """
+    paper, hashes = await _new_on_paper()
+    async with forum.work() as session:
+        member = await members.hold(session, viewer.member_id)
+        if not await is_set_up(session, member.id):
+            raise NotFound(NONE)
+        await _keep(session, member.id, hashes)
+        await mailer.tell_of_sign_in(session, member, now)
+    return paper
+
+
+async def remove(session: AsyncSession, viewer: Viewer, now: datetime) -> None:
+    """Do without a second factor; roles are withheld from then on. NotFound where none is set up."""
+    member = await members.hold(session, viewer.member_id)
+    if not await is_set_up(session, member.id):
+        raise NotFound(NONE)
+    await _forget(session, member.id)
+    await sessions.mark(session, viewer, second_factor=False)
+    await _changed(session, viewer, member, now)
+
+
+async def reset(session: AsyncSession, member: Member, now: datetime, *, by: UUID | None = None) -> None:
+    """Take the second factor of a member away who lost it, and end their sessions; they are told, and it is written
+    into the record. NotFound where none is set up.
+    """
+    if not await is_set_up(session, member.id):
+        raise NotFound(f"{member.handle} has no second factor set up.")
+    await _forget(session, member.id)
+    await sessions.end_all(session, member.id)
+    await mailer.tell_of_sign_in(session, member, now)
+    await audit.record(session, actor_id=by, act="second_factor.reset", subject=("member", member.id), now=now)
+
+
+async def _new_on_paper() -> tuple[Sequence[str], Sequence[str]]:
+    """New recovery codes as they are written down, and what is kept of them, in their order."""
+    paper = codes.new_on_paper()
+    hashes = [await passwords.hash_made(code.secret) for code in paper]
+    return [str(code) for code in paper], hashes
+
+
+async def _keep(session: AsyncSession, member_id: UUID, hashes: Sequence[str]) -> None:
+    await session.execute(delete(RecoveryCode).where(col(RecoveryCode.member_id) == member_id))
+    numbered = enumerate(hashes, start=1)
+    session.add_all(RecoveryCode(member_id=member_id, number=number, code_hash=kept) for number, kept in numbered)
+
+
+async def _forget(session: AsyncSession, member_id: UUID) -> None:
+    await session.execute(delete(Totp).where(col(Totp.member_id) == member_id))
+    await session.execute(delete(RecoveryCode).where(col(RecoveryCode.member_id) == member_id))
+
+
+async def _changed(session: AsyncSession, viewer: Viewer, member: Member, now: datetime) -> None:
+    await sessions.end_others(session, viewer)
+    await mailer.tell_of_sign_in(session, member, now)

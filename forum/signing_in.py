@@ -1,0 +1,178 @@
+"""Signing in: a login, its password, and what else is asked for; proving the password again, and changing it."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Text, bindparam, func
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum import mailer, members, names, passwords, second_factor, sessions, throttle
+from forum.database import Database, Prepared, Reader, query
+from forum.errors import Invalid, NotFound, NotSignedIn
+from forum.members import Member, Viewer
+from forum.sessions import MemberSession, Transport
+from forum.settings import Settings
+
+NO_PASSWORD = ""  # a hash that is none: every password is wrong
+NOT_YOURS = "This is not your present password."
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """What somebody shows to sign in, and who they were in the session that this one takes the place of."""
+
+    login: str
+    password: str
+    address: str
+    code: str | None = None
+    device: str | None = None
+    transport: Transport = Transport.BEARER
+    client: str | None = None
+    before: Viewer = members.GUEST
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A new session: its token and its device's are told once and never kept."""
+
+    token: str
+    device: str
+    session: MemberSession
+    member: Member
+
+
+_LOGIN = bindparam("login", type_=Text())
+_CLAIMED = query(Member.id, Member.email, Member.password_hash).limit(1)
+
+# The member behind a handle or an e-mail address in its normal form: of several who claim an address, the one who
+# verified it, else the first.
+_BY_HANDLE = Prepared(_CLAIMED.where(col(Member.handle) == _LOGIN))
+_BY_ADDRESS = Prepared(
+    _CLAIMED.where(func.lower(col(Member.email)) == _LOGIN).order_by(
+        col(Member.email_verified_at).nulls_last(), col(Member.joined_at)
+    )
+)
+
+
+def normal(login: str) -> str:
+    """A handle or an address as it is sought: however it was typed, it is one login."""
+    return login.strip().lower() if "@" in login else names.folded(login.strip())
+
+
+async def claimant(reader: Reader, login: str) -> Any:
+    """Id, address and hash of the member behind a login, or None."""
+    login = normal(login)
+    return await reader.row(_BY_ADDRESS if "@" in login else _BY_HANDLE, login=login)
+
+
+async def sign_in(
+    forum: Database, shown: SignIn, guard: throttle.Throttle, settings: Settings, now: datetime
+) -> SignedIn:
+    """Open a session, in the place of the one that was shown with it. It takes the database and no session of it:
+    while the one thread that hashes has others to serve, nobody here holds a connection that a reader waits for.
+
+    Raises NotSignedIn in the same words and time whether the login or the password is wrong,
+    SecondFactorNeeded where both are right and a code is missing or wrong, and Throttled over the limit per
+    login and per network, the right password included. A device that signed in before is counted by
+    itself, so that nobody can lock a member out of their own phone.
+    """
+    who = await claimant(forum.reader, shown.login)
+    counted = await _counted_by(forum.reader, shown, who.id if who else None, guard, settings, now)
+    kept = who.password_hash if who else None
+    while True:
+        right, renewed = await passwords.check(shown.password, kept)
+        if who is None or not right:
+            raise NotSignedIn("The login or the password is wrong.")
+        if shown.code is not None:
+            await guard.hit(settings.limit("second_factor"), "second-factor", counted or who.id)
+        recovery = await second_factor.recovery(forum.reader, who.id, shown.code)
+        async with forum.work() as session:
+            # From here on nobody else changes it: a new password ends what the old one opened, so the old must
+            # open nothing.
+            member = await members.hold(session, who.id)
+            if member.password_hash == kept:
+                strong = await second_factor.take(session, member, shown.code, recovery, now)
+                member.password_hash = renewed or kept
+                await mailer.end_resets(session, member.id)  # it is not lost
+                return await _open(session, member, shown, now, second_factor=strong)
+        kept = member.password_hash  # it was changed meanwhile, and counts
+
+
+async def proven(forum: Database, viewer: Viewer, current: str) -> str:
+    """The hash that is kept of `current`, the viewer's password; Invalid when it is not. It takes the database as
+    `sign_in` does: look again with `refuse_stale` when the account is held.
+    """
+    async with forum.work() as session:
+        kept = (await session.get_one(Member, viewer.member_id)).password_hash
+    right, _ = await passwords.check(current, kept)
+    if not right:
+        raise Invalid(NOT_YOURS, "#/current")
+    return kept
+
+
+def refuse_stale(member: Member, kept: str) -> None:
+    """Raise Invalid when the password was changed since it was proven."""
+    if member.password_hash != kept:
+        raise Invalid(NOT_YOURS, "#/current")
+
+
+async def change_password(forum: Database, viewer: Viewer, current: str, new: str, now: datetime) -> None:
+    """Take a new password, end every other session of this member and tell them; it takes the database as `sign_in`.
+
+    Raises Invalid when `current` is not the password, or `new` is too short or too easily guessed.
+    """
+    async with forum.work() as session:
+        member = await session.get_one(Member, viewer.member_id)
+    while True:
+        kept = member.password_hash
+        right, _ = await passwords.check(current, kept)
+        if not right:
+            raise Invalid(NOT_YOURS, "#/current")
+        about = (member.handle, member.name, member.email)
+        hashed = await passwords.hash_new(new, about=about, pointer="#/new")
+        async with forum.work() as session:
+            member = await members.hold(session, viewer.member_id)
+            if member.password_hash == kept:
+                # Asked now: a role that was given a second ago counts.
+                passwords.measure(new, staff=await members.is_staff(session, member.id), pointer="#/new")
+                member.password_hash, member.staff_password = hashed, len(new) >= passwords.STAFF_MIN
+                await mailer.end_resets(session, member.id)
+                await mailer.tell_of_sign_in(session, member, now)
+                await sessions.end_others(session, viewer)
+                return
+
+
+async def _counted_by(
+    reader: Reader,
+    shown: SignIn,
+    member_id: UUID | None,
+    guard: throttle.Throttle,
+    settings: Settings,
+    now: datetime,
+) -> str | None:
+    """Count this try: by the device, which is given, if its owner signed in from it before, else by all the rest."""
+    limit = settings.limit("sign_in")
+    if shown.device and await sessions.is_known(reader, shown.device, member_id, now):
+        await guard.hit(limit, "sign-in", "device", shown.device)
+        return shown.device
+    await guard.hit(limit, "sign-in", "address", throttle.network(shown.address))
+    # Not by the account: tries with a handle that used up those with an address would tell whose it is.
+    await guard.hit(limit, "sign-in", "login", normal(shown.login))
+    return None
+
+
+async def _open(
+    session: AsyncSession, member: Member, shown: SignIn, now: datetime, *, second_factor: bool
+) -> SignedIn:
+    if shown.before.id == member.id and shown.before.session_id:
+        with suppress(NotFound):  # it ran out a moment ago
+            await sessions.end(session, shown.before, shown.before.session_id)
+    opened, token = await sessions.open_session(
+        session, member, shown.transport, now, client=shown.client, second_factor=second_factor
+    )
+    device = await sessions.remember(session, member, shown.device, now)
+    return SignedIn(token=token, device=device, session=opened, member=member)
