@@ -11,10 +11,12 @@ from fastapi.routing import APIRoute
 
 from forum import embedded, logs
 from forum.api import (
+    accounts,
     advisers,
     boards,
     documents,
     email_verifications,
+    invitations,
     members,
     middleware,
     notifications,
@@ -46,6 +48,8 @@ FEATURES: tuple[APIRouter, ...] = (
     email_verifications.router,
     password_resets.router,
     advisers.router,
+    accounts.router,
+    invitations.router,
     notifications.router,
     rules.router,
     reports.router,

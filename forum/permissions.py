@@ -42,6 +42,7 @@ class Act(StrEnum):
     MOVE_THREAD = "move this thread"
     RENAME = "take another name"
     SEE_WAITING_THREADS = "see the threads that wait for an adviser"
+    ADMINISTER = "look after accounts"
 
 
 def is_active(_viewer: Viewer, place: Place | Account) -> str | None:
@@ -100,6 +101,16 @@ def advises(viewer: Viewer, _subject: object) -> str | None:
     return None if works_there else "Only advisers may do this."
 
 
+def is_in_good_standing(viewer: Viewer, _subject: object) -> str | None:
+    """Nobody who was silenced has power over others."""
+    return None if viewer.standing == Standing.ACTIVE else f"Your account is {viewer.standing}."
+
+
+def administers(viewer: Viewer, _subject: object) -> str | None:
+    """The viewer is an administrator."""
+    return None if Role.ADMINISTRATOR in viewer.roles else "Only administrators may do this."
+
+
 def either(*conditions: Condition) -> Condition:
     """One of these is enough; otherwise the first one's reason is given."""
 
@@ -137,6 +148,7 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.MOVE_THREAD: [is_active, moderates_the_board],
     Act.RENAME: [is_active, is_who_they_say],
     Act.SEE_WAITING_THREADS: [advises],
+    Act.ADMINISTER: [is_in_good_standing, administers],
 }
 
 

@@ -132,6 +132,7 @@ class Settings(BaseSettings):
     )
     names_moderators: bool = Field(True, description="Whether readers see which moderator edited or removed a post")
     appeal_days: int = Field(183, ge=183, description="How long an author may appeal; the law says six months")
+    two_administrators: bool = Field(True, description="Whether it takes two administrators to make another")
     newcomer_days: int = Field(3, ge=0, description="Days after joining during which a member is a newcomer")
     newcomer_links: int = Field(2, ge=0, description="Links that one post of a newcomer may carry")
 

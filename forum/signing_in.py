@@ -10,10 +10,11 @@ from sqlalchemy import Text, bindparam, func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import mailer, members, names, passwords, second_factor, sessions, throttle
+from forum import mailer, members, names, passwords, refused_sign_ins, second_factor, sessions, throttle
 from forum.database import Database, Prepared, Reader, query
-from forum.errors import Invalid, NotFound, NotSignedIn
+from forum.errors import Invalid, NotFound, NotSignedIn, SecondFactorNeeded, Throttled
 from forum.members import Member, Viewer
+from forum.refused_sign_ins import Reason
 from forum.sessions import MemberSession, Transport
 from forum.settings import Settings
 
@@ -81,25 +82,12 @@ async def sign_in(
     itself, so that nobody can lock a member out of their own phone.
     """
     who = await claimant(forum.reader, shown.login)
-    counted = await _counted_by(forum.reader, shown, who.id if who else None, guard, settings, now)
-    kept = who.password_hash if who else None
-    while True:
-        right, renewed = await passwords.check(shown.password, kept)
-        if who is None or not right:
-            raise NotSignedIn("The login or the password is wrong.")
-        if shown.code is not None:
-            await guard.hit(settings.limit("second_factor"), "second-factor", counted or who.id)
-        recovery = await second_factor.recovery(forum.reader, who.id, shown.code)
-        async with forum.work() as session:
-            # From here on nobody else changes it: a new password ends what the old one opened, so the old must
-            # open nothing.
-            member = await members.hold(session, who.id)
-            if member.password_hash == kept:
-                strong = await second_factor.take(session, member, shown.code, recovery, now)
-                member.password_hash = renewed or kept
-                await mailer.end_resets(session, member.id)  # it is not lost
-                return await _open(session, member, shown, now, second_factor=strong)
-        kept = member.password_hash  # it was changed meanwhile, and counts
+    try:
+        return await _signed_in(forum, shown, who, guard, settings, now)
+    except (NotSignedIn, Throttled) as error:
+        if reason := _reason(error, shown):
+            await refused_sign_ins.note(forum.reader, who.id if who else None, reason, now)
+        raise
 
 
 async def proven(forum: Database, viewer: Viewer, current: str) -> str:
@@ -144,6 +132,41 @@ async def change_password(forum: Database, viewer: Viewer, current: str, new: st
                 await mailer.tell_of_sign_in(session, member, now)
                 await sessions.end_others(session, viewer)
                 return
+
+
+async def _signed_in(
+    forum: Database, shown: SignIn, who: Any, guard: throttle.Throttle, settings: Settings, now: datetime
+) -> SignedIn:
+    counted = await _counted_by(forum.reader, shown, who.id if who else None, guard, settings, now)
+    kept = who.password_hash if who else None
+    while True:
+        right, renewed = await passwords.check(shown.password, kept)
+        if who is None or not right:
+            raise NotSignedIn("The login or the password is wrong.")
+        if shown.code is not None:
+            await guard.hit(settings.limit("second_factor"), "second-factor", counted or who.id)
+        recovery = await second_factor.recovery(forum.reader, who.id, shown.code)
+        async with forum.work() as session:
+            # From here on nobody else changes it: a new password ends what the old one opened, so the old must
+            # open nothing.
+            member = await members.hold(session, who.id)
+            if member.password_hash == kept:
+                strong = await second_factor.take(session, member, shown.code, recovery, now)
+                member.password_hash = renewed or kept
+                await mailer.end_resets(session, member.id)  # it is not lost
+                return await _open(session, member, shown, now, second_factor=strong)
+        kept = member.password_hash  # it was changed meanwhile, and counts
+
+
+def _reason(error: Exception, shown: SignIn) -> Reason | None:
+    """What administrators are told of a refused sign-in; None where a client only asks whether a code is needed."""
+    match error:
+        case Throttled():
+            return Reason.THROTTLED
+        case SecondFactorNeeded():
+            return Reason.SECOND_FACTOR if shown.code else None
+        case _:
+            return Reason.PASSWORD
 
 
 async def _counted_by(

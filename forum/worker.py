@@ -14,7 +14,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import idempotency, jobs, mailer, sessions, throttle
+from forum import accounts, idempotency, invitations, jobs, mailer, refused_sign_ins, sessions, throttle
 from forum.database import Database
 from forum.jobs import Handler, Job, Payload
 from forum.settings import Settings
@@ -29,6 +29,9 @@ log = structlog.get_logger()
 async def tidy(session: AsyncSession, _payload: Payload, now: datetime) -> None:
     """Delete what has run out: no read depends on it."""
     await sessions.tidy(session, now)
+    await refused_sign_ins.tidy(session, now)
+    await invitations.tidy(session, now)
+    await accounts.tidy(session, now)
     await idempotency.tidy(session, now)
     await throttle.tidy(session, now)
     await mailer.tidy(session, now)

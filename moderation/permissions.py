@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from forum.members import Role, Standing, Viewer
-from forum.permissions import Condition, ask, is_active
+from forum.permissions import Condition, administers, ask, is_active, is_in_good_standing
 from forum.posts import PostPlace
 
 
@@ -54,21 +54,11 @@ def moderates_its_board(viewer: Viewer, case: Any) -> str | None:
     return None if viewer.moderates(case.board_id) else "Only moderators of this board may do this."
 
 
-def administers(viewer: Viewer, _subject: object) -> str | None:
-    """The viewer is an administrator."""
-    return None if Role.ADMINISTRATOR in viewer.roles else "Only administrators may do this."
-
-
 def administers_where_no_moderator_can(viewer: Viewer, case: Any) -> str | None:
     """The viewer is an administrator, and no other moderator is left to decide."""
     if case.hearers == "moderator":
         return "Another moderator of this board decides this."
     return administers(viewer, case)
-
-
-def is_in_good_standing(viewer: Viewer, _subject: object) -> str | None:
-    """Nobody who was silenced moderates."""
-    return None if viewer.standing == Standing.ACTIVE else f"Your account is {viewer.standing}."
 
 
 def decides_anew_here(viewer: Viewer, case: Any) -> str | None:

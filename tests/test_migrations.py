@@ -60,6 +60,13 @@ SIXTH = [
     "INSERT INTO mail (id, kind, member_id, email, put_down_at, failures) "
     "SELECT gen_random_uuid(), 'verify_address', id, email, now(), 0 FROM member",
 ]
+SEVENTH = [
+    *SIXTH,
+    "INSERT INTO totp (member_id, secret, since, last_step) SELECT id, 'ABC', now(), 1 FROM member",
+    "INSERT INTO recovery_code (member_id, number, code_hash) SELECT id, 1, '$argon2id$' FROM member",
+    "INSERT INTO mail (id, kind, member_id, email, put_down_at, failures) "
+    "SELECT gen_random_uuid(), 'sign_in_changed', id, email, now(), 0 FROM member",
+]
 
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
@@ -70,6 +77,7 @@ DATA: dict[str, list[str]] = {
     "0004": FOURTH,
     "0005": FOURTH,
     "0006": SIXTH,
+    "0007": SEVENTH,
 }
 
 

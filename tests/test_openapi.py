@@ -51,6 +51,7 @@ OPENED_BY = {
     "refuse_address": mailer.Kind.ADDRESS_CHANGE,
     "reset_password": mailer.Kind.PASSWORD_RESET,
 }
+INVITED = {"email": "ada@example.org", "role": "moderator"}
 MEMBER, ADVISER, STAFF = "heron", "suzie", "orla"
 
 
@@ -351,6 +352,7 @@ async def fill(app: FastAPI) -> Community:
         for post in mine:
             await report(adviser, post.id)
         free, taken, left = await listed(staff, "/moderation/cases")
+        invited = (await staff.post(f"{API}/invitations", json=INVITED)).json()["id"]
         [statement], [dismissal] = await listed(member, "/me/statements"), await listed(member, "/me/reports")
     ids = {
         f"{API}/moderation/cases": free,
@@ -358,6 +360,7 @@ async def fill(app: FastAPI) -> Community:
         f"{API}/moderation/cases/{{id}}/recusal": left,  # who stepped back from a case sees it no more
         f"{API}/statements": statement,
         f"{API}/reports": dismissal,
+        f"{API}/invitations/{{id}}": invited,
         **{operation: await link(house, operation, kind) for operation, kind in OPENED_BY.items()},
     }
     return Community(app, ids)

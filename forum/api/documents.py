@@ -52,6 +52,9 @@ DESCRIPTION = """
 A moderated peer-support forum.
 
 **Signing in**: `POST /api/v1/sessions` gives a token to send as `Authorization: Bearer …`; web pages ask for a cookie.
+Where a second factor is set up, the answer is first 401 `/problems/second-factor-needed`: send the same with a `code`.
+Staff without one are members like others (`roles_withheld`). What matters most wants a sign-in within 15 minutes (403
+`/problems/sign-in-again`): sign in again, showing the session that you have.
 A token that has run out is no error where guests may read: you are a guest there, and get 401 elsewhere.
 **Errors** are problem documents (RFC 9457): `type`, `title`, `status`, `detail`, and for bad input `errors`, each
 with a pointer to what to change. What a request does not know, in its body or its query, it refuses.
@@ -75,6 +78,7 @@ TAGS = {
     "statements": "What was decided about your words or your standing, and why.",
     "appeals": "Somebody else looks again.",
     "moderation": "The queue, decisions, teams and the log: for moderators and administrators.",
+    "administration": "Accounts, roles and invitations: for administrators.",
     "operations": "For those who run the forum.",
 }
 SECURITY_SCHEMES = {

@@ -2,7 +2,17 @@
 
 from forum.mailer.letters import TEST, compose
 from forum.mailer.links import DEAD, Opened, digest, forget, opened, owner
-from forum.mailer.sending import SEND, end_changes, end_resets, put_down, sender, tell_of_sign_in, tidy, unsent
+from forum.mailer.sending import (
+    SEND,
+    call_off,
+    end_changes,
+    end_resets,
+    put_down,
+    sender,
+    tell_of_sign_in,
+    tidy,
+    unsent,
+)
 from forum.mailer.tables import Kind, Link, Mail
 from forum.mailer.transport import TRANSPORT_ERRORS, Transport, transport_of
 
@@ -16,6 +26,7 @@ __all__ = [
     "Mail",
     "Opened",
     "Transport",
+    "call_off",
     "compose",
     "digest",
     "end_changes",

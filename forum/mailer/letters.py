@@ -24,6 +24,7 @@ class Letter:
     before: tuple[str, ...]
     after: tuple[str, ...] = ()
     path: str | None = None
+    opens: bool = True  # whether its link carries a token that opens something
 
 
 NOT_YOU = "If it was not you, you need do nothing."
@@ -66,6 +67,13 @@ SIGN_IN = Letter(
         "If it was not you, ask for a new password at once. Where that does not help, write to the people who run the "
         "place where you have this account.",
     ),
+)
+INVITATION = Letter(
+    "An invitation",
+    ("Somebody invites you to work with them. To see as what, follow this link, and sign in with this address:",),
+    ("It stands for 7 days. If you do not know who this may be, you need do nothing.",),
+    "invitations",
+    opens=False,
 )
 TEST = Letter("A test", ("If you can read this, mails arrive.",))
 

@@ -94,6 +94,12 @@ async def end_resets(session: AsyncSession, member_id: UUID) -> None:
     await session.execute(delete(Mail).where(*waiting))
 
 
+async def call_off(session: AsyncSession, member_id: UUID, kind: Kind, *, email: str) -> None:
+    """Let no such mail be sent to this address any more."""
+    waiting = (col(Mail.member_id) == member_id, col(Mail.kind) == kind, col(Mail.email) == email)
+    await session.execute(delete(Mail).where(*waiting))
+
+
 async def end_changes(session: AsyncSession, member_id: UUID, since: datetime) -> None:
     """Let no other address be confirmed, nor one that came since then refuse to go.
 
@@ -119,7 +125,9 @@ async def _written(session: AsyncSession, mail: Mail, settings: Settings, now: d
     if letter is None:
         return None
     link = None
-    if letter.path:
+    if letter.path and not letter.opens:
+        link = f"{settings.public_url}/{letter.path}"
+    elif letter.path:
         token = await links.make(session, Kind(mail.kind), mail.member_id, mail.email, mail.put_down_at, now)
         # Behind the `#`, where no server on the way writes it down.
         link = f"{settings.public_url}/{letter.path}#{token}"
@@ -136,6 +144,8 @@ async def _letter(session: AsyncSession, mail: Mail, member: Member, now: dateti
             return letters.CHANGE
         case Kind.SIGN_IN_CHANGED:
             return letters.SIGN_IN
+        case Kind.INVITATION:
+            return letters.INVITATION
         case Kind.PASSWORD_RESET if mail.email == member.email and now < mail.put_down_at + LASTS[Kind.PASSWORD_RESET]:
             return letters.RESET
         case _:

@@ -16,6 +16,7 @@ class Kind(StrEnum):
     VERIFY_ADDRESS = "verify_address"
     ADDRESS_CHANGE = "address_change"
     SIGN_IN_CHANGED = "sign_in_changed"
+    INVITATION = "invitation"
     PASSWORD_RESET = "password_reset"  # noqa: S105 (no password)
 
 

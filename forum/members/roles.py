@@ -7,12 +7,13 @@ from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.members.tables import Member, RoleGrant
+from forum.members.tables import Member, Role, RoleGrant
 
 
-def has_a_role(member_id: Any = None) -> ColumnElement[bool]:
-    """The condition that a member is staff."""
-    return exists().where(col(RoleGrant.member_id) == (col(Member.id) if member_id is None else member_id))
+def has_a_role(member_id: Any = None, role: Role | None = None) -> ColumnElement[bool]:
+    """The condition that a member is staff, or has this role."""
+    held = exists().where(col(RoleGrant.member_id) == (col(Member.id) if member_id is None else member_id))
+    return held.where(col(RoleGrant.role) == role) if role else held
 
 
 async def is_staff(session: AsyncSession, member_id: UUID) -> bool:

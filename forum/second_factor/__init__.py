@@ -3,7 +3,7 @@
 from forum.second_factor.changing import Enrolment, begin, confirm, is_set_up, remove, renew, reset, state
 from forum.second_factor.codes import RECOVERY_CODES, current_code, qr_code
 from forum.second_factor.showing import Recovery, recovery, take
-from forum.second_factor.tables import RecoveryCode, Totp
+from forum.second_factor.tables import RecoveryCode, Totp, has_one
 
 __all__ = [
     "RECOVERY_CODES",
@@ -14,6 +14,7 @@ __all__ = [
     "begin",
     "confirm",
     "current_code",
+    "has_one",
     "is_set_up",
     "qr_code",
     "recovery",

@@ -3,10 +3,11 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint
-from sqlmodel import Field, SQLModel
+from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, exists
+from sqlmodel import Field, SQLModel, col
 
 from forum.database import Moment
+from forum.members import Member
 
 
 class Totp(SQLModel, table=True):
@@ -29,3 +30,8 @@ class RecoveryCode(SQLModel, table=True):
     member_id: UUID = Field(primary_key=True, foreign_key="member.id", ondelete="CASCADE")
     number: int = Field(primary_key=True, description="1 to 8: it stands in the code, so that one hash is computed")
     code_hash: str
+
+
+def has_one() -> ColumnElement[bool]:
+    """The condition that a member has set one up."""
+    return exists().where(col(Totp.member_id) == col(Member.id), col(Totp.secret).is_not(None))

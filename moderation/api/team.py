@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from forum import boards
-from forum.api.dependencies import CurrentMember, Now, Route, TheHouse, Work
+from forum.api.dependencies import CurrentMember, FreshMember, Now, Route, TheHouse, Work
 from forum.api.problems import documented
 from forum.api.wire import Handle, Moment, Shown, Slug, fresh
 from forum.boards import Board
@@ -43,9 +43,12 @@ async def list_team(request: Request, slug: Slug, viewer: CurrentMember, work: W
 
 @router.put("/boards/{slug}/team/{handle}", status_code=204, responses=documented(401, 403, 404, 422))
 async def name_moderator(
-    slug: Slug, handle: Handle, viewer: CurrentMember, work: Work, house: TheHouse, now: Now
+    slug: Slug, handle: Handle, viewer: FreshMember, work: Work, house: TheHouse, now: Now
 ) -> Response:
-    """Make a member a moderator of this board: for administrators. Done twice, it is as done once."""
+    """Make a member a moderator of this board: for administrators, who signed in within 15 minutes.
+
+    Done twice, it is as done once.
+    """
     allow(Act.NAME_TEAM, viewer)
     named = await team.name(work, viewer, await _board(work, viewer, slug), handle, now)
     house.doorkeeper.forget(named.id)
@@ -54,9 +57,9 @@ async def name_moderator(
 
 @router.delete("/boards/{slug}/team/{handle}", status_code=204, responses=documented(401, 403, 404, 422))
 async def dismiss_moderator(
-    slug: Slug, handle: Handle, viewer: CurrentMember, work: Work, house: TheHouse, now: Now
+    slug: Slug, handle: Handle, viewer: FreshMember, work: Work, house: TheHouse, now: Now
 ) -> Response:
-    """Take the role back: for administrators. Done twice, it is as done once."""
+    """Take the role back: for administrators, who signed in within 15 minutes. Done twice, it is as done once."""
     allow(Act.NAME_TEAM, viewer)
     dismissed = await team.dismiss(work, viewer, await _board(work, viewer, slug), handle, now)
     house.doorkeeper.forget(dismissed.id)

@@ -64,6 +64,7 @@ OPEN_TO: dict[Act, set[str]] = {
     Act.MOVE_THREAD: MODERATORS,
     Act.RENAME: IN_GOOD_STANDING,
     Act.SEE_WAITING_THREADS: {"adviser", "moderator", "silenced-moderator", "administrator"},
+    Act.ADMINISTER: {"administrator"},
 }
 
 
@@ -84,6 +85,7 @@ class There(NamedTuple):
 
 
 WORDS = {"body_markdown": "I see"}
+NOWHERE = "01987d2e-5a3c-7c4e-9a61-2f6f3f0f9b1d"
 ASKED: dict[Act, Callable[[There], list[Asked]]] = {
     Act.OPEN_THREAD: lambda _: [Asked("POST", "/boards/new-here/threads", {"title": "What now?", **WORDS}, 201)],
     Act.REPLY: lambda at: [Asked("POST", f"/threads/{at.thread}/posts", WORDS, 201)],
@@ -99,6 +101,16 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
     # Nobody takes the name of staff, so each asks for one of their own.
     Act.RENAME: lambda at: [Asked("PATCH", "/me", {"name": f"Somebody {at.thread}"}, 200)],
     Act.SEE_WAITING_THREADS: lambda _: [Asked("GET", "/adviser/threads", None, 200)],
+    Act.ADMINISTER: lambda _: [
+        Asked("GET", "/accounts", None, 200),
+        Asked("GET", "/accounts/nobody", None, 404),
+        Asked("PUT", "/accounts/nobody/roles/moderator", {}, 404),
+        Asked("DELETE", "/accounts/nobody/roles/moderator", None, 404),
+        Asked("GET", "/refused-sign-ins", None, 200),
+        Asked("GET", "/invitations", None, 200),
+        Asked("POST", "/invitations", {"email": "ada@example.org", "role": "moderator"}, 201),
+        Asked("DELETE", f"/invitations/{NOWHERE}", None, 404),
+    ],
 }
 
 
@@ -160,7 +172,7 @@ async def test_what_somebody_cannot_see_is_not_there_rather_than_forbidden(app: 
     await make.member(house, "moderator", Role.MODERATOR)
     at = await _thread(house, "moderator")
     async with make.signed_in(app, "member") as member, make.client(app) as guest:
-        for act in set(Act) - {Act.RENAME, Act.SEE_WAITING_THREADS}:
+        for act in set(Act) - {Act.RENAME, Act.SEE_WAITING_THREADS, Act.ADMINISTER}:
             for asked in ASKED[act](at):
                 sent = {"method": asked.method, "url": API + asked.path, "json": asked.body}
                 answers = [await client.request(**sent) for client in (member, guest)]

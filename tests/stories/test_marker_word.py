@@ -155,6 +155,8 @@ async def world(app: FastAPI, house: House) -> AsyncIterator[World]:
         world = World(readers, 0, {})
         world.know("boards/slug", "new-here", "kinship")
         world.know("members/handle", "heron")
+        world.know("accounts/handle", "heron")
+        world.know("?state", "active")
         world.know("rules/number", 10)
         world.know("revisions/number", 1, 2)
         for thing in ("threads", "posts", "cases", "statements"):

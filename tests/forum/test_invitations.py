@@ -1,0 +1,185 @@
+"""Invitations: to an address, taken up by the account that has verified it, once, within a week."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import select, update
+from sqlmodel import col
+
+from forum import clock, invitations
+from forum.api.dependencies import House
+from forum.audit import AuditEntry
+from forum.invitations import Invitation
+from forum.members import Member, Role
+from tests import mailbox, make
+
+API = "/api/v1"
+ADVISER = {"role": "adviser", "title": "Online adviser", "organisation": "Example Family Charity"}
+
+
+@pytest.fixture
+async def joan(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with make.signed_in(app, "joan", Role.ADMINISTRATOR) as client:
+        yield client
+
+
+async def invite(joan: httpx.AsyncClient, **wanted: Any) -> httpx.Response:
+    return await joan.post(f"{API}/invitations", json={"email": "suzie@example.org", **wanted})
+
+
+async def mine(client: httpx.AsyncClient) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await client.get(f"{API}/me/invitations")).json()["items"]
+    return found
+
+
+async def accept(client: httpx.AsyncClient, invitation: dict[str, Any]) -> httpx.Response:
+    return await client.put(f"{API}/me/invitations/{invitation['id']}/acceptance")
+
+
+async def test_who_is_invited_gets_a_mail_that_gives_nothing_away_and_takes_the_role_up(
+    app: FastAPI, house: House, joan: httpx.AsyncClient
+) -> None:
+    sent = await invite(joan, **ADVISER)
+    assert sent.status_code == 201, sent.text
+    [letter] = await mailbox.come(house)
+    assert letter.to == "suzie@example.org"
+    assert "/invitations" in letter.words
+    for word in ("joan", "adviser", house.settings.name, "#"):
+        assert word.lower() not in letter.words.lower()
+    async with make.signed_in(app, "suzie") as suzie:
+        [invitation] = await mine(suzie)
+        assert {key: invitation[key] for key in ADVISER} == ADVISER
+        accepted = await accept(suzie, invitation)
+        assert (accepted.status_code, accepted.json()["roles"]) == (200, ["adviser"])
+        assert (await suzie.get(f"{API}/me")).status_code == 401  # whoever's power changes signs in anew
+        await make.sign_in_again(app, suzie, "suzie")
+        assert (await accept(suzie, invitation)).status_code == 404
+        assert await mine(suzie) == []
+    async with house.database.work() as session:
+        entries = select(col(AuditEntry.act), col(AuditEntry.details)).order_by(col(AuditEntry.number))
+        written = (await session.execute(entries)).all()[1:]
+    assert [act for act, _ in written] == ["invitation.sent", "invitation.accepted", "role.granted"]
+    assert not [details for _, details in written if "suzie" in str(details)]
+
+
+async def test_a_moderator_may_be_invited_for_one_board(app: FastAPI, house: House, joan: httpx.AsyncClient) -> None:
+    await make.board(house)
+    assert (await invite(joan, role="moderator", board="new-here")).json()["board"] == "new-here"
+    async with make.signed_in(app, "suzie") as suzie:
+        accepted = (await accept(suzie, (await mine(suzie))[0])).json()
+    assert (accepted["roles"], accepted["moderated_boards"]) == ([], ["new-here"])
+
+
+async def test_who_is_invited_to_administer_waits_for_another_administrator(
+    app: FastAPI, house: House, joan: httpx.AsyncClient
+) -> None:
+    await invite(joan, role="administrator")
+    async with make.signed_in(app, "suzie") as suzie, make.signed_in(app, "marcus", Role.ADMINISTRATOR) as marcus:
+        accepted = (await accept(suzie, (await mine(suzie))[0])).json()
+        assert (accepted["roles"], accepted["proposed_administrator"]) == ([], True)
+        assert (await joan.put(f"{API}/accounts/suzie/roles/administrator", json={})).json()["roles"] == []
+        agreed = await marcus.put(f"{API}/accounts/suzie/roles/administrator", json={})
+        assert agreed.json()["roles"] == ["administrator"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "pointer"),
+    [
+        ({"role": "adviser", "title": "Online adviser"}, "#/title"),
+        ({"role": "moderator", "title": "Online adviser", "organisation": "Example"}, "#/title"),
+        ({"role": "moderator", "title": "Online adviser"}, "#/title"),
+        ({"role": "moderator", "board": "nowhere"}, "#/board"),
+        ({"role": "safeguarding_lead", "board": "new-here"}, "#/board"),
+        ({"role": "queen"}, "#/role"),
+        ({"role": "moderator", "email": "suzie"}, "#/email"),
+    ],
+    ids=str,
+)
+async def test_what_cannot_be_offered_is_refused(
+    house: House, joan: httpx.AsyncClient, wanted: dict[str, str], pointer: str
+) -> None:
+    await make.board(house)
+    refused = await invite(joan, **wanted)
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, pointer)
+
+
+async def test_only_who_verified_the_address_sees_and_takes_it(
+    app: FastAPI, house: House, joan: httpx.AsyncClient
+) -> None:
+    invitation = (await invite(joan, role="moderator")).json()
+    async with make.signed_in(app, "heron") as heron, make.signed_in(app, "suzie", verified=False) as suzie:
+        for client in (heron, suzie, joan):
+            assert await mine(client) == []
+            assert (await accept(client, invitation)).status_code == 404
+
+
+async def test_the_answer_is_the_same_whether_or_not_the_address_has_an_account(
+    house: House, joan: httpx.AsyncClient
+) -> None:
+    await make.member(house, "suzie")
+    sent = []
+    for email in ("suzie@example.org", "nobody@example.org", "suzie@example.org", "nobody2@example.org"):
+        with make.note_of_statements(house) as statements:
+            assert (await invite(joan, email=email, role="moderator")).status_code == 201
+        sent.append(len(statements))
+    assert sent[1] == sent[3]
+
+
+async def test_one_that_is_sent_again_takes_the_place_of_the_first(house: House, joan: httpx.AsyncClient) -> None:
+    first = (await invite(joan, role="moderator")).json()
+    second = (await invite(joan, role="safeguarding_lead", email="Suzie@Example.org")).json()
+    listed = (await joan.get(f"{API}/invitations")).json()["items"]
+    assert [item["id"] for item in listed] == [second["id"]] != [first["id"]]
+    assert listed[0]["by"]["handle"] == "joan"
+    assert len(await mailbox.come(house)) == 1
+
+
+async def test_one_that_is_taken_back_is_neither_sent_nor_taken_up(
+    app: FastAPI, house: House, joan: httpx.AsyncClient
+) -> None:
+    invitation = (await invite(joan, role="moderator")).json()
+    assert (await joan.delete(f"{API}/invitations/{invitation['id']}")).status_code == 204
+    assert (await joan.delete(f"{API}/invitations/{invitation['id']}")).status_code == 404
+    assert await mailbox.come(house) == []
+    async with make.signed_in(app, "suzie") as suzie:
+        assert (await accept(suzie, invitation)).status_code == 404
+
+
+async def test_after_a_week_it_is_over(app: FastAPI, house: House, joan: httpx.AsyncClient) -> None:
+    invitation = (await invite(joan, role="moderator")).json()
+    async with house.database.work() as session:
+        await session.execute(update(Invitation).values(expires_at=clock.now()))
+    async with make.signed_in(app, "suzie") as suzie:
+        assert await mine(suzie) == []
+        assert (await accept(suzie, invitation)).status_code == 409
+    async with house.database.work() as session:
+        await invitations.tidy(session, clock.now())
+        assert not (await session.execute(select(Invitation))).all()
+
+
+async def test_one_from_somebody_who_administers_no_longer_is_none(
+    app: FastAPI, house: House, joan: httpx.AsyncClient
+) -> None:
+    await make.member(house, "marcus", Role.ADMINISTRATOR)
+    invitation = (await invite(joan, role="moderator")).json()
+    async with make.signed_in(app, "marcus") as marcus:
+        assert (await marcus.delete(f"{API}/accounts/joan/roles/administrator")).status_code == 200
+    async with make.signed_in(app, "suzie") as suzie:
+        assert await mine(suzie) == []
+        assert (await accept(suzie, invitation)).status_code == 404
+
+
+async def test_a_short_password_leaves_the_invitation_as_it_is(
+    app: FastAPI, house: House, joan: httpx.AsyncClient
+) -> None:
+    await invite(joan, role="moderator")
+    async with make.signed_in(app, "suzie") as suzie:
+        async with house.database.work() as session:
+            await session.execute(update(Member).where(col(Member.handle) == "suzie").values(staff_password=False))
+        [invitation] = await mine(suzie)
+        refused = await accept(suzie, invitation)
+        assert (refused.status_code, "15 characters" in refused.json()["detail"]) == (403, True)
+        assert await mine(suzie) == [invitation]
