@@ -45,6 +45,8 @@ def configure(level: str) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    for client in ("httpx", "httpcore"):  # they write whole addresses down, which can hold secrets
+        logging.getLogger(client).setLevel(logging.WARNING)
 
 
 def frames(error: BaseException) -> list[str]:
