@@ -29,6 +29,7 @@ from forum.api import (
 )
 from forum.api import sessions as sessions_api
 from forum.api.dependencies import House, only_known_parameters
+from forum.breaches import breaches_of
 from forum.database import Database
 from forum.gate import Gate
 from forum.sessions import Doorkeeper
@@ -87,6 +88,7 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
         gate or BoardGate(settings.held_first_posts, settings.screening_region),
         Doorkeeper(),
         Throttle(database.reader),
+        breaches_of(settings),
     )
     for router in FEATURES:
         app.include_router(router, prefix=documents.BASE)

@@ -6,6 +6,7 @@ from uuid import UUID
 from limits import RateLimitItem
 
 from forum import mailer, members, passwords, sessions, signing_in, throttle
+from forum.breaches import Breaches
 from forum.database import Database
 from forum.mailer import Kind
 
@@ -23,15 +24,16 @@ async def ask(forum: Database, login: str, guard: throttle.Throttle, limit: Rate
         await mailer.put_down(session, Kind.PASSWORD_RESET, now, **somebody)
 
 
-async def reset(forum: Database, token: str, new: str, now: datetime) -> UUID:
+async def reset(forum: Database, token: str, new: str, now: datetime, breaches: Breaches | None = None) -> UUID:
     """Take a new password with a link, and end every session; whose it is. It takes the database as `sign_in` does,
     and passes by no second factor: with the new password, that is asked for as before.
 
-    Raises NotFound when the link no longer works, and Invalid when `new` is too short or too easily guessed; then the
-    link works still. A change of address that was asked for with the old password is asked for no longer.
+    Raises NotFound when the link no longer works, and Invalid when `new` is too short, too easily guessed or stolen;
+    then the link works still. A change of address that was asked for with the old password is asked for no longer.
     """
     who = await mailer.owner(forum.reader, token, Kind.PASSWORD_RESET, now)
-    hashed = await passwords.hash_new(new, about=(who.handle, who.name, who.email), pointer="#/new")
+    about = (who.handle, who.name, who.email)
+    hashed = await passwords.hash_new(new, about=about, breaches=breaches, pointer="#/new")
     async with forum.work() as session:
         member = (await mailer.opened(session, token, Kind.PASSWORD_RESET, now)).member
         passwords.measure(new, staff=await members.is_staff(session, member.id), pointer="#/new")

@@ -18,9 +18,12 @@ from passlib.context import CryptContext
 from passlib.hash import phpass
 from zxcvbn import zxcvbn
 
+from forum.breaches import Breaches
+from forum.common_passwords import is_common
 from forum.errors import Invalid
 
 MEMBER_MIN, STAFF_MIN, LONGEST = 10, 15, 256  # NIST SP 800-63B-4 §3.1.1: 15 where it is the only factor
+BETTER = "Three or four unrelated words do well."
 STRONG_ENOUGH = 3  # of zxcvbn's 0 to 4: "safely unguessable"
 # Of a longer one, its beginning must be strong: zxcvbn refuses more than 72 characters, and one that is made to
 # look like many words at once keeps it busy for 0.4 seconds at 32, for 2.3 at 72.
@@ -49,14 +52,23 @@ def measure(password: str, *, staff: bool, pointer: str) -> None:
         raise Invalid(f"A password has {shortest} to {LONGEST} characters; a short sentence is a good one.", pointer)
 
 
-async def hash_new(password: str, *, about: tuple[str, ...], staff: bool = False, pointer: str) -> str:
+async def hash_new(
+    password: str, *, about: tuple[str, ...], staff: bool = False, breaches: Breaches | None = None, pointer: str
+) -> str:
     """The hash to keep for a new password; it waits its turn, so call it where no transaction waits with it.
 
-    `about` are words a guesser would try first (handle, name, e-mail). Raises Invalid at `pointer`
-    when it is too short, too long, or easily guessed.
+    `about` are words a guesser would try first (handle, name, e-mail), `breaches` knows passwords that were stolen.
+    Raises Invalid at `pointer` when it is too short, too long, easily guessed, or stolen.
     """
     measure(password, staff=staff, pointer=pointer)
-    return await asyncio.get_running_loop().run_in_executor(_hashing, _judged_hash, password, about, pointer)
+    hashed = await asyncio.get_running_loop().run_in_executor(_hashing, _judged_hash, password, about, pointer)
+    if breaches and await breaches.know(password):
+        raise Invalid(
+            f"This password is in a list of stolen ones, which are tried. You did nothing wrong: somebody, somewhere, "
+            f"chose the same. Please take another, and change it wherever you use it. {BETTER}",
+            pointer,
+        )
+    return hashed
 
 
 async def hash_made(secret: str) -> str:
@@ -77,10 +89,14 @@ async def check(password: str, kept: str | None) -> tuple[bool, str | None]:
 
 
 def _judged_hash(password: str, about: tuple[str, ...], pointer: str) -> str:
+    if is_common(password):
+        raise Invalid(
+            f"This password is too easily guessed: it is one of those that are tried first. {BETTER}", pointer
+        )
     verdict = zxcvbn(password[:SCORED], user_inputs=sorted({word[:SCORED] for text in about for word in _words(text)}))
     if verdict["score"] < STRONG_ENOUGH:
         why = verdict["feedback"]["warning"] or "It follows a pattern that is tried early."
-        raise Invalid(f"This password is too easily guessed. {why} Three or four unrelated words do well.", pointer)
+        raise Invalid(f"This password is too easily guessed. {why} {BETTER}", pointer)
     return str(_context.hash(password))
 
 

@@ -109,6 +109,9 @@ class Settings(BaseSettings):
         description="smtp://USER:PASSWORD@HOST:PORT (with STARTTLS) or smtps://…; without it, mails are written to "
         "the folder `mailbox` below FORUM_DATA",
     )
+    breached_passwords_url: Annotated[str, AfterValidator(_site)] | None = Field(
+        None, description="A range API of stolen passwords, which new ones are held against; without it, none is asked"
+    )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     sign_in_limit: Limit = Field("10/5 minutes", description="Sign-ins per account, and per address")

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum import mailer, members, names, passwords, refused_sign_ins, second_factor, sessions, throttle
+from forum.breaches import Breaches
 from forum.database import Database, Prepared, Reader, query
 from forum.errors import Invalid, NotFound, NotSignedIn, SecondFactorNeeded, Throttled
 from forum.members import Member, Viewer
@@ -108,10 +109,12 @@ def refuse_stale(member: Member, kept: str) -> None:
         raise Invalid(NOT_YOURS, "#/current")
 
 
-async def change_password(forum: Database, viewer: Viewer, current: str, new: str, now: datetime) -> None:
+async def change_password(
+    forum: Database, viewer: Viewer, current: str, new: str, now: datetime, breaches: Breaches | None = None
+) -> None:
     """Take a new password, end every other session of this member and tell them; it takes the database as `sign_in`.
 
-    Raises Invalid when `current` is not the password, or `new` is too short or too easily guessed.
+    Raises Invalid when `current` is not the password, or `new` is too short, too easily guessed or stolen.
     """
     async with forum.work() as session:
         member = await session.get_one(Member, viewer.member_id)
@@ -121,7 +124,7 @@ async def change_password(forum: Database, viewer: Viewer, current: str, new: st
         if not right:
             raise Invalid(NOT_YOURS, "#/current")
         about = (member.handle, member.name, member.email)
-        hashed = await passwords.hash_new(new, about=about, pointer="#/new")
+        hashed = await passwords.hash_new(new, about=about, breaches=breaches, pointer="#/new")
         async with forum.work() as session:
             member = await members.hold(session, viewer.member_id)
             if member.password_hash == kept:

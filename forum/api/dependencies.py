@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum import clock, members
 from forum.api.wire import storable
+from forum.breaches import Breaches
 from forum.database import Database, Reader, is_passing
 from forum.errors import Forbidden, NotSignedIn, SignInAgain
 from forum.gate import Gate
@@ -38,6 +39,7 @@ class House:
     gate: Gate
     doorkeeper: Doorkeeper
     throttle: Throttle
+    breaches: Breaches | None = None
 
 
 def house_of(request: Request) -> House:

@@ -143,7 +143,8 @@ async def join(request: Request, joining: Joining, work: Work, house: TheHouse, 
     """Join. A link to verify your e-mail address is mailed there; the answer is the same if it is known here."""
     address = throttle.network(request.client.host if request.client else "")
     await house.throttle.hit(house.settings.limit("join"), "join", address)
-    newcomer = await members.newcomer(**joining.model_dump())  # before `work` has a connection: it may take its time
+    # Before `work` has a connection: it may take its time.
+    newcomer = await members.newcomer(**joining.model_dump(), breaches=house.breaches)
     await _pass_gate(work, house, joining.name)
     member = await members.join(work, newcomer, now)
     await email_verifications.ask(work, member, now)
@@ -199,7 +200,7 @@ async def change_me(change: ProfileChange, viewer: CurrentMember, work: Work, ho
 async def change_password(change: PasswordChange, viewer: AnyMember, house: TheHouse, now: Now) -> Response:
     """Take another password. Every other session of yours ends, and you are told by mail."""
     await house.throttle.hit(house.settings.limit("sign_in"), "password", viewer.id)
-    await signing_in.change_password(house.database, viewer, change.current, change.new, now)
+    await signing_in.change_password(house.database, viewer, change.current, change.new, now, house.breaches)
     house.doorkeeper.forget(viewer.id)
     return Response(status_code=204)
 

@@ -41,5 +41,5 @@ async def reset_password(token: Token, start: NewStart, house: TheHouse, now: No
 
     The link works once, for 6 hours, and no longer once you signed in or changed the password.
     """
-    house.doorkeeper.forget(await password_resets.reset(house.database, token, start.new, now))
+    house.doorkeeper.forget(await password_resets.reset(house.database, token, start.new, now, house.breaches))
     return Response(status_code=204)

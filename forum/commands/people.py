@@ -8,8 +8,10 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum import advisers, boards, email_verifications, members, roles, second_factor
+from forum.breaches import breaches_of
 from forum.commands.footing import checked, fail, on_forum, out, typed_password
 from forum.members import Role
+from forum.settings import Settings
 
 cli = typer.Typer(no_args_is_help=True, help="Name administrators, advisers and moderators; make boards.")
 
@@ -22,10 +24,10 @@ def create(
 ) -> None:
     """Make an account and give it the role of administrator. The password is asked for, or read from a pipe."""
     email = checked(email)
-    password = typed_password()
+    password, breaches = typed_password(), breaches_of(Settings())
 
     async def act(session: AsyncSession, now: datetime) -> None:
-        newcomer = await members.newcomer(handle, name, email, password, staff=True)
+        newcomer = await members.newcomer(handle, name, email, password, staff=True, breaches=breaches)
         member = await members.join(session, newcomer, now)
         await email_verifications.vouch(session, member, now)  # whoever runs this knows them
         await roles.grant(session, member, Role.ADMINISTRATOR, now)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum import names, passwords
+from forum.breaches import Breaches
 from forum.database import broken_constraint
 from forum.errors import Conflict, Invalid
 from forum.members.roles import has_a_role
@@ -29,14 +30,22 @@ class Newcomer:
 
 
 async def newcomer(
-    handle: str, name: str, email: str, password: str, rules_version: int | None = None, *, staff: bool = False
+    handle: str,
+    name: str,
+    email: str,
+    password: str,
+    rules_version: int | None = None,
+    *,
+    staff: bool = False,
+    breaches: Breaches | None = None,
 ) -> Newcomer:
     """Somebody who is ready to join; Invalid (handle, name, password) when they cannot be.
 
     A step of its own, before the transaction: nobody holds a connection while a password waits to be hashed.
     """
     handle, name = names.handle(handle), names.display_name(name)
-    hashed = await passwords.hash_new(password, about=(handle, name, email), staff=staff, pointer="#/password")
+    about = (handle, name, email)
+    hashed = await passwords.hash_new(password, about=about, staff=staff, breaches=breaches, pointer="#/password")
     return Newcomer(handle, name, email, hashed, len(password) >= passwords.STAFF_MIN, rules_version)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 from sqlmodel import col
+from structlog.testing import capture_logs
 
 from forum import __main__, audit, boards, database, embedded, logs, mailer, members
 from forum.advisers import Adviser
@@ -107,6 +108,15 @@ def test_the_first_administrator_is_made_at_the_command_line(forum: Forum, insid
     assert inside(_suzie).roles == {members.Role.ADMINISTRATOR}
     assert inside(_acts) == [(None, "role.granted", {"role": "administrator", "board": None})]
     _refused(forum("admin", "create", "suzie", *STAFF), "The handle suzie is taken.")
+
+
+def test_an_administrator_is_made_when_the_service_of_stolen_passwords_cannot_be_asked(
+    forum: Forum, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORUM_BREACHED_PASSWORDS_URL", "http://127.0.0.1:9/range")
+    with capture_logs() as logged:
+        _done(forum("admin", "create", "suzie", *STAFF), "suzie is administrator now.")
+    assert [(entry["event"], entry["reason"]) for entry in logged] == [("breach_check_failed", "OutboundRefused")]
 
 
 def test_an_administrator_that_cannot_be_is_refused_in_a_sentence(forum: Forum, inside: Any) -> None:

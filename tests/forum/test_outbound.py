@@ -5,8 +5,7 @@ import gzip
 import ssl
 import time
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -14,70 +13,10 @@ import pytest
 
 from forum import outbound
 from forum.outbound import Outbound, OutboundFailed, OutboundRefused, is_public
+from tests.sites import LOCAL, Handler, Site, names, opened, raw, said
 
-LOCAL = (ip_network("127.0.0.1/32"),)
 PAPERS = Path(__file__).parent / "hook.test.pem"
 PUBLIC = ("8.8.8.8", "192.0.1.1", "100.63.255.255", "100.128.0.1", "172.32.0.1", "2606:4700::1", "64:ff9b::808:808")
-
-Handler = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
-
-
-def said(words: bytes, *headers: str, status: str = "200 OK") -> Handler:
-    """A site that answers this to everybody."""
-    return raw("\r\n".join((f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(words)}", "", "")).encode() + words)
-
-
-def raw(everything: bytes) -> Handler:
-    """A site that answers exactly these bytes."""
-
-    async def answer(_request: bytes, writer: asyncio.StreamWriter) -> None:
-        writer.write(everything)
-
-    return answer
-
-
-class Site:
-    """A real server on this machine, on which each path has its own way to answer."""
-
-    def __init__(self, **paths: Handler) -> None:
-        self.paths = paths
-        self.heard: list[bytes] = []
-        self.port = 0
-
-    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            request = await reader.readuntil(b"\r\n\r\n")
-            self.heard.append(request)
-            await self.paths[request.split()[1].decode().strip("/")](request, writer)
-            await writer.drain()
-        except ConnectionError:  # whoever asked had enough
-            pass
-        finally:
-            writer.close()
-
-    def at(self, path: str, host: str = "site.test", scheme: str = "http") -> str:
-        return f"{scheme}://{host}:{self.port}/{path}"
-
-
-@asynccontextmanager
-async def opened(site: Site, tls: ssl.SSLContext | None = None) -> AsyncIterator[Site]:
-    server = await asyncio.start_server(site, "127.0.0.1", 0, ssl=tls)
-    site.port = server.sockets[0].getsockname()[1]
-    async with server:
-        yield site
-
-
-def names(**known: str) -> tuple[outbound.Resolver, list[str]]:
-    """A resolver that knows these names (`_` for a dot), and the note of what it was asked."""
-    asked: list[str] = []
-
-    async def resolve(host: str, _port: int) -> Sequence[str]:
-        asked.append(host)
-        if addresses := known.get(host.replace(".", "_")):
-            return addresses.split()
-        raise OSError
-
-    return resolve, asked
 
 
 def local(**known: str) -> Outbound:

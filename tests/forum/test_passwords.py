@@ -16,9 +16,12 @@ from passlib.hash import argon2 as argon2_hash
 from passlib.hash import phpass
 from sqlalchemy import update
 from sqlmodel import col
+from zxcvbn import zxcvbn
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from forum import members, passwords, roles
 from forum.api.dependencies import House
+from forum.common_passwords import is_common
 from forum.errors import Invalid
 from forum.members import Member, Role
 from tests import make
@@ -85,6 +88,54 @@ async def test_a_password_that_is_easily_guessed_is_refused_in_words(password: s
         await passwords.hash_new(password, about=ABOUT, pointer="#/password")
     assert refused.value.pointer == "#/password"
     assert password not in refused.value.detail
+
+
+@pytest.mark.parametrize("staff", [False, True])
+@pytest.mark.parametrize(
+    "password",
+    [
+        "correct horse battery staple",
+        "CorrectHorseBatteryStaple1!",
+        "correct-horse-battery-staple-correct-horse-battery-staple",  # its first 32 characters are strong
+        "The quick brown fox jumps over the lazy dog.",
+        "To be, or not to be: that is the question",
+        "1 h4te p4sswords!",
+        "ihatepasswords2024",
+        "qwertyuiopasdfghjklzxcvbnm",
+        "mnbvcxzlkjhgfdsapoiuytrewq",
+        "January February March",
+        "1qaz2wsx3edc4rfv5tgb",
+        "sunshinesunshine2024",
+    ],
+)
+async def test_a_password_that_is_tried_first_is_refused_however_strong_it_is_reckoned(
+    password: str, staff: bool
+) -> None:
+    with pytest.raises(Invalid, match="one of those that are tried first"):
+        await passwords.hash_new(password, about=(), staff=staff, pointer="#/password")
+
+
+def longer(word: str) -> set[str]:
+    """The ways in which a short password is made long enough."""
+    ways = (word, word * 2, word.capitalize() + "1234!", word.upper() + "2024", "123" + word, word + "!!")
+    return {way for way in ways if len(way) >= passwords.MEMBER_MIN}
+
+
+def test_the_3000_most_common_passwords_are_refused_in_each_way_that_makes_them_long_enough() -> None:
+    """ASVS 5.0, 6.2.4. What is left repeats one character or three, which zxcvbn's score refuses."""
+    found = {way for word in FREQUENCY_LISTS["passwords"][:3000] for way in longer(word)}
+    assert len(found) > 9000
+    left = {way for way in found if not is_common(way)}
+    assert len(left) < 50
+    assert all(zxcvbn(way)["score"] < passwords.STRONG_ENOUGH for way in left)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [SENTENCE, ANOTHER, "nine copper lanterns glowing", "tea+9kt!vq", "🦩🪿🦢🐦🦆🦉🦜🐧🐔🦚", "äöü ß ñ é ø å", ""],
+)
+def test_what_people_make_up_is_not_common(password: str) -> None:
+    assert not is_common(password)
 
 
 async def test_every_character_of_a_long_password_counts() -> None:

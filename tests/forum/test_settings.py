@@ -120,11 +120,12 @@ def test_the_databases_address_is_understood_as_its_own_programs_write_it(said: 
         ("smtp_url", "smtps://mx.example?tls=off"),
         ("mail_from", "Charity"),
         ("mail_from", "Charity <post@charity.example>"),
+        ("breached_passwords_url", "range.example"),
         ("public_url", "forum.example"),
         ("public_url", "https://forum.example/?a=b"),
     ],
 )
-def test_a_mail_setting_that_cannot_work_is_refused(name: str, said: str) -> None:
+def test_a_mail_setting_or_an_address_that_cannot_work_is_refused(name: str, said: str) -> None:
     with pytest.raises(ValidationError) as refused:
         Settings(**{"mail_from": "post@charity.example", name: said})
     assert [fault["loc"] for fault in refused.value.errors()] == [(name,)]
