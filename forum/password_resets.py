@@ -24,14 +24,24 @@ async def ask(forum: Database, login: str, guard: throttle.Throttle, limit: Rate
         await mailer.put_down(session, Kind.PASSWORD_RESET, now, **somebody)
 
 
-async def reset(forum: Database, token: str, new: str, now: datetime, breaches: Breaches | None = None) -> UUID:
+async def reset(
+    forum: Database,
+    token: str,
+    new: str,
+    guard: throttle.Throttle,
+    limit: RateLimitItem,
+    now: datetime,
+    breaches: Breaches | None = None,
+) -> UUID:
     """Take a new password with a link, and end every session; whose it is. It takes the database as `sign_in` does,
     and passes by no second factor: with the new password, that is asked for as before.
 
     Raises NotFound when the link no longer works, and Invalid when `new` is too short, too easily guessed or stolen;
     then the link works still. A change of address that was asked for with the old password is asked for no longer.
+    Raises Throttled over the limit per member: each try keeps the one thread that hashes busy.
     """
     who = await mailer.owner(forum.reader, token, Kind.PASSWORD_RESET, now)
+    await guard.hit(limit, "password", who.id)
     about = (who.handle, who.name, who.email)
     hashed = await passwords.hash_new(new, about=about, breaches=breaches, pointer="#/new")
     async with forum.work() as session:

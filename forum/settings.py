@@ -1,6 +1,7 @@
 """Everything that can be set from outside: environment variables become one frozen object."""
 
 import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import parse_qs, urlsplit
@@ -54,8 +55,18 @@ def _site(url: str) -> str:
     return url.rstrip("/")
 
 
-def _origins(listed: object) -> object:
-    return [origin.strip() for origin in listed.split(",") if origin.strip()] if isinstance(listed, str) else listed
+def _listed(said: object) -> object:
+    return [one.strip() for one in said.split(",") if one.strip()] if isinstance(said, str) else said
+
+
+def _network(text: str) -> str:
+    try:
+        network = ip_network(text)
+    except ValueError as error:
+        raise ValueError("a proxy is an internet address or a network like 10.0.0.0/8") from error
+    if network.prefixlen == 0:
+        raise ValueError("whoever believes everybody believes what anybody makes up")
+    return str(network)
 
 
 def _origin(text: str) -> str:
@@ -67,6 +78,7 @@ def _origin(text: str) -> str:
 # The notation of the `limits` library: "10/5 minutes", "1/5 seconds".
 Limit = Annotated[str, AfterValidator(_parsed)]
 Origins = frozenset[Annotated[str, AfterValidator(_origin)]]
+Networks = frozenset[Annotated[str, AfterValidator(_network)]]
 
 
 class Settings(BaseSettings):
@@ -91,10 +103,11 @@ class Settings(BaseSettings):
     pool_size: int = Field(10, ge=1, le=200, description="Connections of each process, for reads and for writes")
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on")
-    trusted_proxies: str = Field(
-        "127.0.0.1", description="Addresses whose X-Forwarded-For is believed, separated by commas"
+    trusted_proxies: Annotated[Networks, NoDecode, BeforeValidator(_listed)] = Field(
+        frozenset({"127.0.0.1/32"}),
+        description="Addresses and networks whose X-Forwarded-For is believed, separated by commas",
     )
-    allowed_origins: Annotated[Origins, NoDecode, BeforeValidator(_origins)] = Field(
+    allowed_origins: Annotated[Origins, NoDecode, BeforeValidator(_listed)] = Field(
         frozenset(),
         description="Web origins of other sites' pages that may call the API, separated by commas",
     )
@@ -118,6 +131,7 @@ class Settings(BaseSettings):
     second_factor_limit: Limit = Field("10/5 minutes", description="Codes of a second factor, per account")
     join_limit: Limit = Field("10/1 hour", description="New accounts per address")
     reset_limit: Limit = Field("5/1 day", description="Links to a new password, per login")
+    reset_network_limit: Limit = Field("10/1 hour", description="The same per address, whoever is asked for")
     verification_limit: Limit = Field("5/1 hour", description="Mails to verify an address that one member asks for")
     posting_limit: Limit = Field("1/5 seconds", description="Posts and threads of one member")
     newcomer_posting_limit: Limit = Field("1/10 seconds", description="The same for a newcomer")
@@ -146,6 +160,19 @@ class Settings(BaseSettings):
             raise RuntimeError("FORUM_DATABASE_URL is not set and no embedded PostgreSQL has been started")
         return self.database_url
 
+    @property
+    def believed_proxies(self) -> list[str]:
+        """The trusted proxies in every way in which they can appear: a socket for both families of addresses shows an
+        IPv4 one within IPv6 (RFC 4291 §2.5.5.2).
+        """
+        networks = [ip_network(proxy) for proxy in sorted(self.trusted_proxies)]
+        mapped = [_mapped(network) for network in networks if isinstance(network, IPv4Network)]
+        return [str(network) for network in (*networks, *mapped)]
+
     def limit(self, name: str) -> RateLimitItem:
         """The limit called `name` (`sign_in`, `posting` …), parsed."""
         return parse(getattr(self, f"{name}_limit"))
+
+
+def _mapped(network: IPv4Network) -> IPv6Network:
+    return IPv6Network(f"::ffff:{network.network_address}/{96 + network.prefixlen}")

@@ -36,6 +36,7 @@ UNTHROTTLED: dict[str, Any] = {
         "second_factor",
         "join",
         "reset",
+        "reset_network",
         "verification",
         "posting",
         "newcomer_posting",

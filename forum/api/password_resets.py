@@ -30,16 +30,18 @@ async def ask_for_reset(request: Request, wanted: Forgetting, house: TheHouse, n
     """Have a link to a new password mailed. Neither words nor time tell whether the login is known here."""
     settings = house.settings
     address = throttle.network(request.client.host if request.client else "")
-    await house.throttle.hit(settings.limit("sign_in"), "password-reset", "address", address)
+    await house.throttle.hit(settings.limit("reset_network"), "password-reset", "address", address)
     await password_resets.ask(house.database, wanted.login, house.throttle, settings.limit("reset"), now)
     return Response(status_code=204)
 
 
-@router.post("/password-resets/{token}", status_code=204, responses=documented(404, 413, 422))
+@router.post("/password-resets/{token}", status_code=204, responses=documented(404, 413, 422, 429))
 async def reset_password(token: Token, start: NewStart, house: TheHouse, now: Now) -> Response:
     """Take another password with a link that was mailed. Every session ends.
 
     The link works once, for 6 hours, and no longer once you signed in or changed the password.
     """
-    house.doorkeeper.forget(await password_resets.reset(house.database, token, start.new, now, house.breaches))
+    limit = house.settings.limit("sign_in")
+    owner = await password_resets.reset(house.database, token, start.new, house.throttle, limit, now, house.breaches)
+    house.doorkeeper.forget(owner)
     return Response(status_code=204)

@@ -146,7 +146,7 @@ def _answer(
         log_config=None,
         access_log=False,
         server_header=False,
-        forwarded_allow_ips=settings.trusted_proxies,
+        forwarded_allow_ips=settings.believed_proxies,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         lifespan="on",
     )

@@ -115,6 +115,24 @@ async def test_it_is_asked_for_five_times_a_day_whoever_asks(settings: Settings,
     assert statuses == [204] * 5 + [429]
 
 
+async def test_ten_resets_an_hour_from_one_household_whoever_is_asked_for(settings: Settings) -> None:
+    slow = settings.model_copy(update={"reset_network_limit": Settings().reset_network_limit})
+    async with make.application(slow) as app, make.client_at(app, "2001:db8::1") as one:
+        statuses = [(await ask(one, f"nobody{number}")).status_code for number in range(11)]
+        async with make.client_at(app, "2001:db8:0:1::1") as other:
+            assert (await ask(other)).status_code == 204
+    assert statuses == [204] * 10 + [429]
+
+
+async def test_a_link_is_tried_ten_times_in_five_minutes(settings: Settings) -> None:
+    slow = settings.model_copy(update={"sign_in_limit": Settings().sign_in_limit})
+    async with make.application(slow) as app, make.client(app) as guest:
+        await make.member(app.state.house, "heron")
+        link = await token(app.state.house, guest)
+        statuses = [(await reset(guest, link, "too short")).status_code for _ in range(11)]
+    assert statuses == [422] * 10 + [429]
+
+
 async def test_a_link_works_for_six_hours(heron: httpx.AsyncClient, house: House, guest: httpx.AsyncClient) -> None:
     link = await token(house, guest)
     async with house.database.work() as session:

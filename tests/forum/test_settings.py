@@ -27,6 +27,10 @@ def test_a_forum_that_is_told_nothing_keeps_to_itself() -> None:
     [
         ("sign_in", 10, 300),
         ("join", 10, 3600),
+        ("reset", 5, 86_400),
+        ("reset_network", 10, 3600),
+        ("verification", 5, 3600),
+        ("report", 20, 86_400),
         ("posting", 1, 5),
         ("newcomer_posting", 1, 10),
         ("editing", 30, 60),
@@ -54,6 +58,12 @@ def test_the_throttles_have_the_figures_of_the_promise(limit: str, amount: int, 
             {"https://a.example", "http://localhost:3000"},
         ),
         ("FORUM_ALLOWED_ORIGINS", "", "allowed_origins", frozenset()),
+        (
+            "FORUM_TRUSTED_PROXIES",
+            "192.0.2.1, 10.0.0.0/8,2001:DB8::1",
+            "trusted_proxies",
+            {"192.0.2.1/32", "10.0.0.0/8", "2001:db8::1/128"},
+        ),
         ("FORUM_DATABASE_URL", "", "database_url", None),
     ],
 )
@@ -75,6 +85,10 @@ def test_a_setting_is_read_from_its_variable(
         ("FORUM_NEWCOMER_DAYS", "-1"),
         ("FORUM_SIGN_IN_LIMIT", "often"),
         ("FORUM_SIGN_IN_LIMIT", "1/1 second; 10/1 hour"),
+        ("FORUM_TRUSTED_PROXIES", "*"),
+        ("FORUM_TRUSTED_PROXIES", "proxy.example"),
+        ("FORUM_TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("FORUM_TRUSTED_PROXIES", "127.0.0.1, 0.0.0.0/0"),
         ("FORUM_ALLOWED_ORIGINS", "*"),
         ("FORUM_ALLOWED_ORIGINS", "https://*.example"),
         ("FORUM_ALLOWED_ORIGINS", "a.example"),
@@ -91,6 +105,11 @@ def test_a_setting_that_makes_no_sense_is_refused_by_its_name(
     with pytest.raises(ValidationError) as refused:
         Settings()
     assert f"FORUM_{refused.value.errors()[0]['loc'][0]}".upper() == name
+
+
+def test_a_proxy_is_known_also_where_its_address_is_shown_within_ipv6() -> None:
+    known = Settings(trusted_proxies="192.0.2.1,10.0.0.0/8,2001:db8::1").believed_proxies
+    assert known == ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::1/128", "::ffff:a00:0/104", "::ffff:c000:201/128"]
 
 
 @pytest.mark.parametrize(

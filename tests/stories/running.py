@@ -114,7 +114,7 @@ async def started(folder: Path, *command: object, **environment: str) -> AsyncIt
     """`python -m forum` with this command, its data below `folder`; none of it outlives the block."""
     name, port = uuid.uuid4().hex, free_port()
     ours = {"FORUM_DATA": str(folder / "data"), "FORUM_LOG_LEVEL": "WARNING", FAMILY: name, **UNTHROTTLED}
-    process = launch(folder / f"{name}.log", *command, "--port", port, **ours, **environment)
+    process = launch(folder / f"{name}.log", *command, "--port", port, **{**ours, **environment})
     address = f"http://127.0.0.1:{port}"
     async with client(address) as http:
         forum = Forum(process, folder, name, http)
