@@ -26,6 +26,7 @@ from forum.api import (
     problems,
     second_factor,
     threads,
+    traffic,
 )
 from forum.api import sessions as sessions_api
 from forum.api.dependencies import House, only_known_parameters
@@ -35,6 +36,7 @@ from forum.gate import Gate
 from forum.sessions import Doorkeeper
 from forum.settings import Settings
 from forum.throttle import Throttle
+from forum.traffic import Traffic
 from moderation.api import appeals, cases, decisions, log, records, reports, rules, statements, team, templates
 from moderation.gate import BoardGate
 
@@ -82,14 +84,16 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
         generate_unique_id_function=_operation_id,
         dependencies=[Depends(only_known_parameters)],
     )
-    app.state.house = House(
+    house = House(
         settings,
         database,
         gate or BoardGate(settings.held_first_posts, settings.screening_region),
         Doorkeeper(),
         Throttle(database.reader),
+        Traffic(database.reader, settings.limit("api")),
         breaches_of(settings),
     )
+    app.state.house = house
     for router in FEATURES:
         app.include_router(router, prefix=documents.BASE)
     app.include_router(operations.router)
@@ -97,6 +101,7 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
     problems.register(app)
     documents.describe(app, settings.name)
     app.add_middleware(middleware.SizeLimit)
+    app.add_middleware(traffic.ApiLimit, traffic=house.traffic, doorkeeper=house.doorkeeper)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -129,7 +134,8 @@ def process_app() -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     house: House = app.state.house
     try:
-        yield
+        async with house.traffic.exchanging():
+            yield
     finally:
         await house.database.close()
 

@@ -211,6 +211,7 @@ class Doorkeeper:
         read_at, digest = self._clock(), _digest(token)
         row = await reader.row(_SIGNED_IN, token_digest=digest, now=now, idle_since=now - IDLE)
         if row is None:
+            self._seen.pop(_digest(token), None)
             return members.GUEST
         if now - row.used_at >= NOTED_EVERY:
             await reader.rows(_USED, token_digest=digest, now=now)
@@ -220,6 +221,11 @@ class Doorkeeper:
                 self._seen.clear()
             self._seen[digest] = (read_at, viewer)
         return viewer
+
+    def owner(self, token: str) -> UUID | None:
+        """Whose the token was when it was last looked up here, however long ago: to count by, never to let in by."""
+        seen = self._seen.get(_digest(token))
+        return seen[1].id if seen else None
 
     def forget(self, member_id: UUID | None) -> None:
         """Read this member anew every time for a while: something about them or their sessions changes.

@@ -127,6 +127,7 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
+    api_limit: Limit = Field("600/1 minute", description="Requests of one member, and of one address's guests")
     sign_in_limit: Limit = Field("10/5 minutes", description="Sign-ins per account, and per address")
     second_factor_limit: Limit = Field("10/5 minutes", description="Codes of a second factor, per account")
     join_limit: Limit = Field("10/1 hour", description="New accounts per address")

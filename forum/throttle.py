@@ -70,17 +70,17 @@ class PostgresStorage(Storage):
 
     async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count `amount` tries more in the window of `expiry` seconds; the tries so far in it."""
-        [row] = await self._reader.rows(_COUNTED, key=_digest(key), seconds=expiry, amount=amount)
+        [row] = await self._reader.rows(_COUNTED, key=digest(key), seconds=expiry, amount=amount)
         return int(row.tries)
 
     async def get(self, key: str) -> int:
         """The tries in the present window."""
-        row = await self._reader.row(_WINDOW, key=_digest(key))
+        row = await self._reader.row(_WINDOW, key=digest(key))
         return 0 if row is None or row.over else int(row.tries)
 
     async def get_expiry(self, key: str) -> float:
         """When the present window ends, in seconds since 1970."""
-        row = await self._reader.row(_WINDOW, key=_digest(key))
+        row = await self._reader.row(_WINDOW, key=digest(key))
         return row.ends_at.timestamp() if row else time.time()
 
     async def check(self) -> bool:
@@ -94,7 +94,7 @@ class PostgresStorage(Storage):
 
     async def clear(self, key: str) -> None:
         """Forget one count."""
-        await self._reader.rows(_FORGOTTEN, key=_digest(key))
+        await self._reader.rows(_FORGOTTEN, key=digest(key))
 
 
 class Throttle:
@@ -109,15 +109,19 @@ class Throttle:
         if await self._limiter.hit(limit, *names):
             return
         window = await self._limiter.get_window_stats(limit, *names)
-        # The server's clock may differ from ours.
-        wait = min(max(1, math.ceil(window.reset_time - time.time())), limit.get_expiry())
-        raise Throttled(
-            f"Too often. Please wait {_spoken(wait)} and try again.",
-            policy=policy,
-            quota=limit.amount,
-            window=limit.get_expiry(),
-            retry_after=wait,
-        )
+        raise refusal(limit, policy, window.reset_time - time.time())
+
+
+def refusal(limit: RateLimitItem, policy: str, seconds: float) -> Throttled:
+    """What to raise when a limit is reached until so many seconds later; the server's clock may differ from ours."""
+    wait = min(max(1, math.ceil(seconds)), limit.get_expiry())
+    return Throttled(
+        f"Too often. Please wait {_spoken(wait)} and try again.",
+        policy=policy,
+        quota=limit.amount,
+        window=limit.get_expiry(),
+        retry_after=wait,
+    )
 
 
 async def tidy(session: AsyncSession, now: datetime) -> None:
@@ -136,7 +140,8 @@ def network(address: str) -> str:
     return str(parsed)
 
 
-def _digest(key: str) -> str:
+def digest(key: str) -> str:
+    """The name under which a count is kept."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 

@@ -200,6 +200,7 @@ def test_an_operation_documents_every_way_to_fail_that_its_shape_has(
     signs_in = operation["operationId"] == "sign_in"
     needs_session = bool(operation["security"]) and {} not in operation["security"]
     assert statuses >= {"422", "500", "503"}
+    assert "429" in statuses or not path.startswith("/api/")
     assert ("401" in statuses) == (needs_session or signs_in)
     assert ("413" in statuses) == ("requestBody" in operation)
     assert ("304" in statuses) == ("If-None-Match" in headers) == (method == "GET" and path.startswith("/api/"))

@@ -24,6 +24,7 @@ from forum.members import Standing, Viewer
 from forum.sessions import Doorkeeper, Transport
 from forum.settings import Settings
 from forum.throttle import Throttle
+from forum.traffic import Traffic
 
 COOKIE = "__Host-forum-session"  # RFC 6265bis §4.1.3.2: this host only, over TLS only
 FRESH_FOR = timedelta(minutes=15)
@@ -39,6 +40,7 @@ class House:
     gate: Gate
     doorkeeper: Doorkeeper
     throttle: Throttle
+    traffic: Traffic
     breaches: Breaches | None = None
 
 

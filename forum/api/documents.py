@@ -2,7 +2,7 @@
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib import resources
@@ -111,6 +111,7 @@ IF_NONE_MATCH = {
 }
 STALE = {"current": 3, "changed_by": "Suzie", "changed_at": "2026-07-27T16:40:00Z"}
 ALWAYS = ("500", "503")
+ALWAYS_BELOW_BASE = ("429", *ALWAYS)
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,8 @@ def _document(app: FastAPI, name: str) -> dict[str, Any]:
     for route in routes:
         for method in route.methods or ():
             operation = made["paths"][route.path_format][method.lower()]
-            _finish(operation, components["schemas"])
+            always = ALWAYS_BELOW_BASE if str(route.path).startswith(BASE) else ALWAYS
+            _finish(operation, components["schemas"], always)
             operation["security"] = _security(route.dependant)
             if method == "GET" and str(route.path).startswith(BASE):
                 _finish_read(operation)
@@ -216,7 +218,7 @@ def _document(app: FastAPI, name: str) -> dict[str, Any]:
     return tidy
 
 
-def _finish(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+def _finish(operation: dict[str, Any], schemas: dict[str, Any], always: Sequence[str]) -> None:
     """Say in the words of this API what FastAPI says in its own."""
     summary, *rest = re.split(r"\.\s+", operation.pop("description"), maxsplit=1)
     operation["summary"] = summary.rstrip(".")
@@ -225,7 +227,7 @@ def _finish(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     for parameter in operation.get("parameters", ()):
         _finish_parameter(parameter)
     responses = operation["responses"]
-    for status in (*responses, *ALWAYS):
+    for status in (*responses, *always):
         if status in REFUSALS:
             responses[status] = {"$ref": f"#/components/responses/{REFUSALS[status].name}"}
         elif status == "204":

@@ -125,6 +125,11 @@ def register(app: FastAPI) -> None:
 
 async def _forum_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.ForumError)  # noqa: S101 - registered for it alone
+    return answer_to(error)
+
+
+def answer_to(error: errors.ForumError) -> Response:
+    """The domain's error as a response."""
     status, title = KINDS[type(error)]
     members: dict[str, Any] = dict(error.facts)
     if pointer := members.pop("pointer", getattr(error, "pointer", None)):

@@ -25,6 +25,7 @@ def test_a_forum_that_is_told_nothing_keeps_to_itself() -> None:
 @pytest.mark.parametrize(
     ("limit", "amount", "window"),
     [
+        ("api", 600, 60),
         ("sign_in", 10, 300),
         ("join", 10, 3600),
         ("reset", 5, 86_400),
