@@ -101,6 +101,7 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
     problems.register(app)
     documents.describe(app, settings.name)
     app.add_middleware(middleware.SizeLimit)
+    app.add_middleware(middleware.Mistakes)
     app.add_middleware(traffic.ApiLimit, traffic=house.traffic, doorkeeper=house.doorkeeper)
     if settings.allowed_origins:
         app.add_middleware(

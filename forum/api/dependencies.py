@@ -178,7 +178,8 @@ def refuse_forgery(request: Request, settings: Settings) -> None:
     origin = request.headers.get("origin")
     if request.headers.get("sec-fetch-site") in {"same-origin", "none"} or origin in settings.allowed_origins:
         return
-    if origin is not None and origin.partition("://")[2] == request.headers.get("host"):
+    # A proxy that ends TLS may not tell us of it, so https is right in any case; http only where we hear no TLS.
+    if origin in {f"{scheme}://{request.headers.get('host')}" for scheme in ("https", request.url.scheme)}:
         return
     raise Forbidden("This came from another site's page. With a cookie, only our own pages may change things.")
 

@@ -14,7 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 from fastapi.routing import iter_route_contexts
 
-from forum.api.dependencies import COOKIE, AnyMember, CurrentViewer
+from forum.api.dependencies import COOKIE, Anybody, AnyMember, CurrentViewer
 from forum.api.problems import BUSY, MEDIA_TYPE, Problem, content
 from forum.api.wire import header
 from forum.errors import NotFound
@@ -44,7 +44,7 @@ _SCRIPT_DIGEST = b64encode(sha256(SCRIPT.encode()).digest()).decode()
 # What the page may load: its own two files, its one script, and the styles that the library writes.
 POLICY = (
     f"default-src 'none'; script-src 'self' 'sha256-{_SCRIPT_DIGEST}'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'"
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
 
@@ -283,7 +283,8 @@ def _security(dependant: Dependant) -> list[dict[str, Any]]:
     either: list[dict[str, Any]] = [{scheme: []} for scheme in SECURITY_SCHEMES]
     if get_args(AnyMember)[1].dependency in asked:
         return either
-    return [{}, *either] if get_args(CurrentViewer)[1].dependency in asked else []
+    anybody = {get_args(kind)[1].dependency for kind in (CurrentViewer, Anybody)}
+    return [{}, *either] if anybody & asked else []
 
 
 def _asked(dependant: Dependant) -> Iterator[Any]:

@@ -15,6 +15,7 @@ from pydantic_core import to_json
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from forum import database, errors, logs
 
@@ -212,7 +213,7 @@ async def _database_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DBAPIError)  # noqa: S101 - registered for it alone
     if database.is_passing(error):
         return await _busy(request, error)
-    return await _unexpected(request, error)
+    return our_mistake(request.scope, error)
 
 
 async def _busy(_request: Request, error: Exception) -> Response:
@@ -221,6 +222,11 @@ async def _busy(_request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    route = getattr(request.scope.get("route"), "path", None)
+    return our_mistake(request.scope, error)
+
+
+def our_mistake(scope: Scope, error: Exception) -> Response:
+    """What nobody expected, logged without its words, as a response."""
+    route = getattr(scope.get("route"), "path", None)
     log.error("unexpected", kind=type(error).__name__, route=route, frames=logs.frames(error))
     return problem(500, "Our mistake", "Something went wrong on our side. Nothing was changed.")

@@ -11,7 +11,7 @@ from forum import sessions, signing_in
 from forum.api.dependencies import COOKIE, Anybody, AnyMember, Now, Route, TheHouse, Work, refuse_forgery
 from forum.api.problems import documented
 from forum.api.wire import LOCATION, Author, Moment, Password, Shown, Text, Uuid, Wanted, answer, fresh, header
-from forum.errors import NotFound, NotSignedIn
+from forum.errors import NotFound
 from forum.sessions import Transport
 
 router = APIRouter(tags=["sessions"], route_class=Route)
@@ -24,6 +24,10 @@ COOKIE_SET = {
         always=False,
     )
 }
+
+
+EVERYTHING = '"cache", "cookies", "storage"'
+CLEARED = {"Clear-Site-Data": header("What the browser forgets of this site", EVERYTHING)}
 
 
 class SigningIn(Wanted):
@@ -115,7 +119,7 @@ async def sign_in(
     member = Author(handle=opened.member.handle, name=opened.member.name, title=opened.member.title)
     travels_in_cookie = wanted.transport == Transport.COOKIE
     body = SignedIn(token=None if travels_in_cookie else opened.token, device=opened.device, member=member)
-    response = answer(body, 201, {"Location": f"/api/v1/me/sessions/{opened.session.id}", "Cache-Control": "no-store"})
+    response = answer(body, 201, {"Location": f"/api/v1/me/sessions/{opened.session.id}"})
     if travels_in_cookie:
         response.set_cookie(
             COOKIE,
@@ -129,15 +133,20 @@ async def sign_in(
     return response
 
 
-@router.delete("/sessions/current", status_code=204, responses=documented(401, 403, 422))
-async def sign_out(viewer: AnyMember, work: Work, house: TheHouse) -> Response:
-    """Sign out: this session ends, here at once and everywhere within five seconds."""
-    if viewer.session_id is None:
-        raise NotSignedIn("Sign in first.")
-    with suppress(NotFound):  # ended elsewhere a moment ago: what was asked for is so
-        await sessions.end(work, viewer, viewer.session_id)
-    house.doorkeeper.forget(viewer.id)
-    response = Response(status_code=204)
+@router.delete("/sessions/current", status_code=204, responses={204: {"headers": CLEARED}, **documented(403, 422)})
+async def sign_out(viewer: Anybody, work: Work, house: TheHouse) -> Response:
+    """Sign out: this session ends, here at once and everywhere within five seconds.
+
+    The browser is told to forget all that it keeps of this site: cookies, what scripts stored (the `device` too) and
+    pages. It is the same answer when nobody was signed in. A page that somebody must leave fast sends it with
+    `fetch(…, {method: "DELETE", keepalive: true, credentials: "include"})`, waits for nothing, empties what it shows
+    and calls `location.replace(…)`: the request outlives the page. `navigator.sendBeacon` sends no DELETE.
+    """
+    if viewer.session_id is not None:
+        with suppress(NotFound):  # ended elsewhere a moment ago: what was asked for is so
+            await sessions.end(work, viewer, viewer.session_id)
+        house.doorkeeper.forget(viewer.id)
+    response = Response(status_code=204, headers={"Clear-Site-Data": EVERYTHING})
     response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="lax")
     return response
 
