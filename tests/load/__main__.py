@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -25,12 +26,23 @@ from rich.table import Table
 from forum import database, embedded
 from forum.settings import Settings
 from tests import make
-from tests.load import ceilings, queue, seed
+from tests.load import ceilings, doors, queue, seed
 from tests.load.ceilings import Answer, Ceiling
 from tests.load.rounds import CONNECTIONS, FORUM, Kind, Server, Target, measure, of_ceiling, of_forum, rounds_in
 
-QUEUES = 0.25  # of the time for all the rest
+QUEUES = 0.25  # of the time for pages
+SOME_TRIES = 20  # at each door, where there is little time
 STARTING = 30.0  # seconds that a server may take until it answers
+
+
+class Part(StrEnum):
+    """What can be measured by itself."""
+
+    PAGES = "pages"
+    QUEUE = "queue"
+    DOORS = "doors"
+
+
 cli = typer.Typer(pretty_exceptions_enable=False)
 out = Console(width=100, highlight=False)
 
@@ -42,8 +54,23 @@ def main(
     database_url: Annotated[
         str | None, typer.Option("--database", help="postgresql://… of an empty database; without it, one of our own")
     ] = None,
+    only: Annotated[
+        list[Part] | None, typer.Option(help="One part and not all: pages, the moderators' queue, or the doors")
+    ] = None,
 ) -> None:
-    """Compare what the forum answers with the same bytes as constants, from FastAPI and from bare ASGI."""
+    """Compare what the forum answers with the same bytes as constants, from FastAPI and from bare ASGI; the
+    moderators' queue among few cases and among many; how long strangers wait at the doors, and others meanwhile.
+    """
+    parts = only or list(Part)
+    if Part.PAGES in parts:
+        _pages(seconds, posts, database_url)
+    if Part.QUEUE in parts:
+        out.print(_queues(seconds * QUEUES))
+    if Part.DOORS in parts:
+        _doors(max(SOME_TRIES, min(doors.TRIES, int(seconds))))
+
+
+def _pages(seconds: float, posts: int, database_url: str | None) -> None:
     with tempfile.TemporaryDirectory(prefix="forum-load-") as name, ExitStack() as running:
         folder = Path(name)
         url = running.enter_context(_database(folder, database_url))
@@ -57,7 +84,6 @@ def main(
         share = _measured(targets, servers, seconds)
         out.print(_table(targets, answers))
         _say_where(targets, share, asyncio.run(seed.version(url)))
-    out.print(_queues(seconds * QUEUES))
 
 
 @contextmanager
@@ -89,7 +115,7 @@ def _forum(url: str, folder: Path) -> Iterator[Server]:
     with (folder / "forum.log").open("w+") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "forum", "serve", "--port", str(port)],
-            env={**os.environ, **unthrottled, "FORUM_DATABASE_URL": url},
+            env={**os.environ, **unthrottled, "FORUM_DATABASE_URL": url, "FORUM_DATA": str(folder)},
             stdout=subprocess.DEVNULL,
             stderr=log,
         )
@@ -168,6 +194,29 @@ def _queues(seconds: float) -> Table:
         targets.sort(key=lambda target: target.what)
         _measured(targets, servers, seconds)
         return queue.table(targets)
+
+
+def _doors(tries: int) -> None:
+    """Try every door, for known addresses and for others; then see what a process's loop does meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="forum-load-") as name, ExitStack() as running:
+        folder = Path(name)
+        url = running.enter_context(_database(folder, None))
+        asyncio.run(doors.fill(url))
+        tried = doors.doors()
+        with _forum(url, folder) as server, Progress(console=out, transient=True) as progress:
+            task = progress.add_task("Trying the doors", total=tries * len(tried))
+            asyncio.run(doors.time_answers(server.port, tried, tries, done=lambda: progress.advance(task)))
+        out.print(doors.table(tried))
+        ours, theirs = multiprocessing.Pipe()
+        port = _free_port()
+        process = multiprocessing.get_context("spawn").Process(target=doors.serve_and_tick, args=(port, url, theirs))
+        process.start()
+        try:
+            _answering(port, process.pid)
+            out.print(asyncio.run(doors.measure_lag(port, url, ours)))
+        finally:
+            process.terminate()
+            process.join()
 
 
 def _table(targets: Sequence[Target], answers: Mapping[str, Answer]) -> Table:

@@ -46,8 +46,9 @@ async def test_no_mail_is_lost_and_each_comes_at_most_once_more_than_a_worker_fe
         }
         for number in range(KILLS):
             enough = len(office.came) + random.randrange(MAILS // (KILLS + 1))  # some are left for each
-            async with _worker(tmp_path / f"{number}.log", **ways):
-                assert await until(lambda enough=enough: len(office.came) > enough)
+            said = tmp_path / f"{number}.log"
+            async with _worker(said, **ways):
+                assert await until(lambda enough=enough: len(office.came) > enough), said.read_text()
                 await asyncio.sleep(random.uniform(0, 0.05))
             crashes |= await _taken(house)
             log.info("killed after %d mails; %d wait, %d of them taken", len(office.came), *await _left(house))

@@ -1,0 +1,225 @@
+"""The doors: the time of an answer must not tell who has an account, and nobody waits while others sign in."""
+
+import asyncio
+import gc
+import random
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from multiprocessing.connection import Connection
+from typing import Any
+
+import httpx
+import uvicorn
+import uvloop
+from passlib.hash import argon2, phpass
+from rich.table import Table
+
+from forum import clock, embedded, logs, names
+from forum.app import create_app
+from forum.database import Database
+from forum.members import Member
+from forum.settings import Settings
+from tests import make
+
+TRIES = 200  # of each kind and for each of known and unknown
+LANES = 8  # at once, for a wrong password is told after half a second
+AT_ONCE, BURSTS = 20, 10
+TICK = 0.001  # seconds
+PASSWORD = make.PASSWORD
+OLD_BOARD = "phpBB 3.0"
+
+
+@dataclass
+class Door:
+    """A way to ask whether somebody is known, and the seconds that its answers took."""
+
+    what: str
+    lanes: int
+    status: int
+    path: str
+    body: Callable[[str, int], dict[str, Any]]
+    took: dict[str, list[float]] = field(default_factory=lambda: {"known": [], "other": []})
+
+    async def ask(self, http: httpx.AsyncClient, who: str, number: int) -> None:
+        """Ask for the known or the other of this number."""
+        begun = time.perf_counter()
+        answer = await http.post(f"/api/v1/{self.path}", json=self.body(who, number))
+        self.took[who].append(time.perf_counter() - begun)
+        if answer.status_code != self.status:
+            raise RuntimeError(f"{self.what}: {answer.status_code} {answer.text}")
+
+
+def doors() -> list[Door]:
+    """Every place where a stranger says an address."""
+    return [
+        Door("signing in", LANES, 401, "sessions", lambda who, n: make.signing_in(address(who, n), "wrong")),
+        Door("a lost password", 1, 204, "password-resets", lambda who, n: {"login": address(who, n)}),
+        Door("joining", 1, 201, "members", lambda who, n: make.joining(f"new-{who}-{n}", email=address(who, n))),
+    ]
+
+
+def address(who: str, number: int) -> str:
+    """An address: of a member who has verified it, or of nobody."""
+    return f"{who}{number:03}@example.org"
+
+
+@cache
+def _hash(kind: str) -> str:
+    if kind == OLD_BOARD:
+        return str(phpass.using(ident="H", rounds=11).hash(PASSWORD))  # as phpBB 3.0 made them
+    return str(argon2.using(type="ID", memory_cost=19 * 1024, rounds=2, parallelism=1).hash(PASSWORD))
+
+
+async def fill(url: str) -> None:
+    """Members with addresses that they have verified, in the empty forum at `url`."""
+    await _add(url, [f"known{number:03}" for number in range(TRIES)], _hash("ours"))
+
+
+async def _add(url: str, handles: Sequence[str], password_hash: str) -> None:
+    database, ago = Database(url, pool_size=1), clock.now() - timedelta(days=400)
+    try:
+        async with database.work() as session:
+            for handle in handles:
+                known = {"handle": handle, "skeleton": names.skeleton(handle), "name": handle, "joined_at": ago}
+                email, name = f"{handle}@example.org", {"name_skeleton": names.skeleton(handle)}
+                session.add(Member(**known, **name, email=email, email_verified_at=ago, password_hash=password_hash))
+    finally:
+        await database.close()
+
+
+# Time
+
+
+async def time_answers(port: int, doors: Sequence[Door], tries: int, *, done: Callable[[], object]) -> None:
+    """Ask at each door for known and for others in turn, now the one first and now the other."""
+    for door in doors:
+        numbers = iter(range(tries))
+
+        async def go_on(door: Door = door, numbers: Any = numbers) -> None:
+            async with _client(port) as http:
+                for number in numbers:
+                    for who in random.sample(("known", "other"), 2):
+                        await door.ask(http, who, number)
+                    done()
+
+        await asyncio.gather(*(go_on() for _ in range(door.lanes)))
+
+
+def table(doors: Sequence[Door]) -> Table:
+    """The medians beside each other, and by how much they differ."""
+    lines = Table("", "tries", "known ms", "unknown ms", "differ by", box=None, pad_edge=False)
+    for column in lines.columns[1:]:
+        column.justify = "right"
+    for door in doors:
+        known, other = (statistics.median(door.took[who]) for who in ("known", "other"))
+        times = [f"{1000 * seconds:.2f}" for seconds in (known, other)]
+        lines.add_row(door.what, f"2 × {len(door.took['known'])}", *times, f"{abs(known / other - 1):.1%}")
+    return lines
+
+
+# Lag
+
+
+def serve_and_tick(port: int, url: str, notes: Connection) -> None:
+    """Answer as a server process does, in a process of multiprocessing's, and note how late its event loop is.
+
+    Lateness is seen inside the loop or not at all: a task sleeps for a millisecond again and again, and notes how much
+    longer it took. What asks is another process, so that its own work is not in it.
+    """
+    embedded.stop_with_parent()
+    logs.configure("WARNING")
+    app = create_app(Settings(database_url=url, **make.UNTHROTTLED))
+    gc.collect()
+    gc.freeze()  # as a process of the forum does
+    config = uvicorn.Config(app, port=port, log_config=None, access_log=False, lifespan="on")
+
+    async def run() -> None:
+        ticking = asyncio.create_task(_tick(notes))
+        await uvicorn.Server(config).serve()
+        ticking.cancel()
+        with suppress(asyncio.CancelledError):
+            await ticking
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
+        loop.run(run())
+
+
+async def _tick(notes: Connection) -> None:
+    late: list[float] = []
+    while True:
+        if notes.poll():
+            notes.recv()
+            notes.send(late)
+            late = []
+        before = time.perf_counter()
+        await asyncio.sleep(TICK)
+        late.append(time.perf_counter() - before - TICK)
+
+
+async def measure_lag(port: int, url: str, notes: Connection) -> Table:
+    """How late the loop was while twenty did this at once, again and again."""
+    await _add(url, [f"ours{number:02}" for number in range(AT_ONCE)], _hash("ours"))
+    lines = Table("20 at once", "p50 ms", "p99 ms", "longest ms", "their own p50 ms", box=None, pad_edge=False)
+    for column in lines.columns[1:]:
+        column.justify = "right"
+    async with _client(port) as http:
+        for what, act in (
+            ("nothing at all", _rest),
+            ("sign-ins", lambda number, _: _sign_in(http, f"ours{number:02}", PASSWORD, 201)),
+            ("sign-ins with a wrong password", lambda number, _: _sign_in(http, f"ours{number:02}", "wrong", 401)),
+            ("sign-ins that renew phpBB 3.0's hash", lambda n, burst: _sign_in(http, f"old{burst}-{n}", PASSWORD, 201)),
+            ("joinings", lambda number, burst: _join(http, f"join{burst}-{number}")),
+        ):
+            if "phpBB" in what:
+                olds = [f"old{burst}-{number}" for burst in range(BURSTS) for number in range(AT_ONCE)]
+                await _add(url, olds, _hash(OLD_BOARD))
+            lines.add_row(what, *await _lag_while(act, notes))
+    return lines
+
+
+async def _lag_while(act: Callable[[int, int], Awaitable[None]], notes: Connection) -> list[str]:
+    await _noted(notes)
+    took: list[float] = []
+
+    async def timed(number: int, burst: int) -> None:
+        begun = time.perf_counter()
+        await act(number, burst)
+        took.append(time.perf_counter() - begun)
+
+    for burst in range(BURSTS):
+        await asyncio.gather(*(timed(number, burst) for number in range(AT_ONCE)))
+    late = await _noted(notes)
+    figures = (statistics.median(late), statistics.quantiles(late, n=100)[98], max(late), statistics.median(took))
+    return [f"{1000 * seconds:.2f}" for seconds in figures]
+
+
+async def _noted(notes: Connection) -> list[float]:
+    """What was noted since it was last asked for."""
+    notes.send(None)
+    late: list[float] = await asyncio.to_thread(notes.recv)
+    return late
+
+
+async def _rest(_number: int, _burst: int) -> None:
+    await asyncio.sleep(0.2)
+
+
+async def _sign_in(http: httpx.AsyncClient, login: str, password: str, status: int) -> None:
+    answer = await http.post("/api/v1/sessions", json=make.signing_in(login, password))
+    if answer.status_code != status:
+        raise RuntimeError(f"{login}: {answer.status_code} {answer.text}")
+
+
+async def _join(http: httpx.AsyncClient, handle: str) -> None:
+    answer = await http.post("/api/v1/members", json=make.joining(handle))
+    if answer.status_code != 201:
+        raise RuntimeError(f"{handle}: {answer.status_code} {answer.text}")
+
+
+def _client(port: int) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
