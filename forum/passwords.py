@@ -179,13 +179,14 @@ def _bcrypt_of_phpass(secret: bytes, kept: str) -> bool:
 
 
 _DIGITS = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # phpass' own, where B is 2¹³ rounds
-_OURS = _Kind(re.compile(r"\$argon2id\$v=19\$m=19456,t=2,p=1\$.+"), _typed, _argon2)
+_PARTS = r"\$[A-Za-z\d+/]+\$[A-Za-z\d+/]+"  # argon2's own reader stops at a NUL, and does not say so
+_OURS = _Kind(re.compile(rf"\$argon2id\$v=19\$m=19456,t=2,p=1{_PARTS}", re.ASCII), _typed, _argon2)
 _KINDS = (
     _OURS,
     # phpBB 3.0 to 3.3
     _Kind(re.compile(r"\$H\$[5-9A-D][./\w]{30}", re.ASCII), _phpbb, _phpass, quick=True),
     _Kind(re.compile(r"\$2[aby]\$(0[4-9]|1[0-2])\$[./\w]{53}", re.ASCII), _phpbb, _bcrypt),
-    _Kind(re.compile(r"\$argon2id?\$v=19\$m=\d{1,5},t=[1-4],p=[1-4]\$.+", re.ASCII), _phpbb, _argon2),
+    _Kind(re.compile(rf"\$argon2id?\$v=19\$m=\d{{1,5}},t=[1-4],p=[1-4]{_PARTS}", re.ASCII), _phpbb, _argon2),
     _Kind(
         re.compile(r"\$H\\2y\$[5-9A-D][./\w]{8}\$(0[4-9]|1[01])\\[./\w]{22}\$[./\w]{31}", re.ASCII),
         _phpbb2,
