@@ -160,6 +160,19 @@ async def test_an_address_that_has_an_account_gets_exactly_the_same_answer(guest
         assert (signed_in.status_code, signed_in.json()["member"]["handle"]) == (201, handle)
 
 
+async def test_joining_with_a_known_and_an_unknown_address_sends_the_same_statements(
+    house: House, guest: httpx.AsyncClient
+) -> None:
+    await make.member(house, "marcus")
+    sent = []
+    for handle, address in (("first", "first"), ("heron", "marcus"), ("bittern", "nobody")):  # the first warms it up
+        with make.note_of_statements(house) as statements:
+            body = make.joining(handle, email=f"{address}@example.org")
+            assert (await guest.post(f"{API}/members", json=body)).status_code == 201
+        sent.append(statements)
+    assert sent[1] == sent[2] != []
+
+
 async def test_two_who_want_one_handle_at_the_same_moment_do_not_both_get_it(
     house: House, guest: httpx.AsyncClient
 ) -> None:

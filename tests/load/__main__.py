@@ -67,7 +67,7 @@ def main(
     if Part.QUEUE in parts:
         out.print(_queues(seconds * QUEUES))
     if Part.DOORS in parts:
-        _doors(max(SOME_TRIES, min(doors.TRIES, int(seconds))))
+        _doors(max(SOME_TRIES, int(doors.TRIES * min(1, seconds / 180))))
 
 
 def _pages(seconds: float, posts: int, database_url: str | None) -> None:
@@ -207,6 +207,8 @@ def _doors(tries: int) -> None:
             task = progress.add_task("Trying the doors", total=tries * len(tried))
             asyncio.run(doors.time_answers(server.port, tried, tries, done=lambda: progress.advance(task)))
         out.print(doors.table(tried))
+        for measured in (doors.time_hostile_hashes, doors.time_counting):
+            out.print(asyncio.run(measured()))
         ours, theirs = multiprocessing.Pipe()
         port = _free_port()
         process = multiprocessing.get_context("spawn").Process(target=doors.serve_and_tick, args=(port, url, theirs))
