@@ -129,7 +129,7 @@ class Settings(BaseSettings):
 
     api_limit: Limit = Field("600/1 minute", description="Requests of one member, and of one address's guests")
     sign_in_limit: Limit = Field("10/5 minutes", description="Sign-ins per account, and per address")
-    second_factor_limit: Limit = Field("10/5 minutes", description="Codes of a second factor, per account")
+    second_factor_limit: Limit = Field("10/1 hour", description="Codes of a second factor, per account")
     join_limit: Limit = Field("10/1 hour", description="New accounts per address")
     reset_limit: Limit = Field("5/1 day", description="Links to a new password, per login")
     reset_network_limit: Limit = Field("10/1 hour", description="The same per address, whoever is asked for")

@@ -146,6 +146,7 @@ async def _signed_in(
         right, renewed = await passwords.check(shown.password, kept)
         if who is None or not right:
             raise NotSignedIn("The login or the password is wrong.")
+        # Ten guesses an hour at three codes of a million: who has the password needs months.
         if shown.code is not None:
             await guard.hit(settings.limit("second_factor"), "second-factor", counted or who.id)
         recovery = await second_factor.recovery(forum.reader, who.id, shown.code)

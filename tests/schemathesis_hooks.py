@@ -112,7 +112,7 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
     if known := IDS.get(path) or IDS.get(path.partition("/{id}")[0]):
         case.path_parameters["id"] = known
     if token := IDS.get(_name(case)):
-        case.path_parameters["token"] = token
+        case.body = {**case.body, "token": token}
     if _name(case) == "decide_cases" and IDS:
         one = IDS["/api/v1/moderation/cases"]
         case.body = {"decisions": [{**decision, "case_id": one} for decision in case.body["decisions"]]}

@@ -6,7 +6,7 @@ from pydantic import EmailStr, Field
 from forum import email_verifications, members
 from forum.api.dependencies import AnyMember, Now, Route, TheHouse, Work
 from forum.api.problems import documented
-from forum.api.wire import Password, Token, Wanted
+from forum.api.wire import Mailed, Password, Wanted
 
 router = APIRouter(tags=["members"], route_class=Route)
 
@@ -26,20 +26,20 @@ async def ask_for_verification(viewer: AnyMember, work: Work, house: TheHouse, n
     return Response(status_code=204)
 
 
-@router.post("/email-verifications/{token}", status_code=204, responses=documented(404, 422))
-async def verify_address(token: Token, work: Work, house: TheHouse, now: Now) -> Response:
+@router.post("/email-verifications/confirmation", status_code=204, responses=documented(404, 413, 422))
+async def verify_address(link: Mailed, work: Work, house: TheHouse, now: Now) -> Response:
     """Show that the address to which this link was mailed is yours. It works once, for 24 hours."""
-    house.doorkeeper.forget(await email_verifications.confirm(work, token, now))
+    house.doorkeeper.forget(await email_verifications.confirm(work, link.token, now))
     return Response(status_code=204)
 
 
-@router.delete("/email-verifications/{token}", status_code=204, responses=documented(404, 422))
-async def refuse_address(token: Token, work: Work, house: TheHouse, now: Now) -> Response:
+@router.post("/email-verifications/refusal", status_code=204, responses=documented(404, 413, 422))
+async def refuse_address(link: Mailed, work: Work, house: TheHouse, now: Now) -> Response:
     """Refuse that another address takes the place of yours, with the link that was mailed to yours; for 7 days.
 
     Your address stays or comes back, every session ends, and the password opens nothing: ask for a new one.
     """
-    house.doorkeeper.forget(await email_verifications.refuse(work, token, now))
+    house.doorkeeper.forget(await email_verifications.refuse(work, link.token, now))
     return Response(status_code=204)
 
 

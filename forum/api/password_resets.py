@@ -6,7 +6,7 @@ from pydantic import Field
 from forum import password_resets, throttle
 from forum.api.dependencies import Now, Route, TheHouse
 from forum.api.problems import documented
-from forum.api.wire import NewPassword, Text, Token, Wanted
+from forum.api.wire import Mailed, NewPassword, Text, Wanted
 
 router = APIRouter(tags=["sessions"], route_class=Route)
 
@@ -19,8 +19,8 @@ class Forgetting(Wanted):
     )
 
 
-class NewStart(Wanted):
-    """Another password."""
+class NewStart(Mailed):
+    """Another password, and the link that was mailed."""
 
     new: NewPassword
 
@@ -35,13 +35,15 @@ async def ask_for_reset(request: Request, wanted: Forgetting, house: TheHouse, n
     return Response(status_code=204)
 
 
-@router.post("/password-resets/{token}", status_code=204, responses=documented(404, 413, 422, 429))
-async def reset_password(token: Token, start: NewStart, house: TheHouse, now: Now) -> Response:
+@router.post("/password-resets/completion", status_code=204, responses=documented(404, 413, 422, 429))
+async def reset_password(start: NewStart, house: TheHouse, now: Now) -> Response:
     """Take another password with a link that was mailed. Every session ends.
 
     The link works once, for 6 hours, and no longer once you signed in or changed the password.
     """
     limit = house.settings.limit("sign_in")
-    owner = await password_resets.reset(house.database, token, start.new, house.throttle, limit, now, house.breaches)
+    owner = await password_resets.reset(
+        house.database, start.token, start.new, house.throttle, limit, now, house.breaches
+    )
     house.doorkeeper.forget(owner)
     return Response(status_code=204)

@@ -129,6 +129,14 @@ NewPassword = Annotated[
     Told(f"^{_ANY}*$", shortest=MEMBER_MIN),
     Field(description=f"{MEMBER_MIN} to {LONGEST} of any characters, and not easily guessed"),
 ]
+Token = Annotated[
+    Text,
+    StringConstraints(min_length=1, max_length=100),
+    Field(
+        description="What follows the `#` in the link that was mailed",
+        examples=["pS7yQ4nB1uC6vD8xE0zF2gH5jK9lM3oR7tW1aY4iUeI"],
+    ),
+]
 # A number that counts posts, revisions or versions.
 Number = Annotated[int, Field(ge=1, lt=2**31), BeforeValidator(numeric)]
 Identity = Annotated[int, Field(json_schema_extra={"format": "int64"})]
@@ -144,13 +152,6 @@ SoughtHandle = Annotated[
     Text, StringConstraints(min_length=1, max_length=60)
 ]  # as it was typed: longer than its normal form at times
 Handle = Annotated[SoughtHandle, Path(examples=["suzie"])]
-Token = Annotated[
-    Annotated[Text, StringConstraints(min_length=1, max_length=100)],
-    Path(
-        description="What follows the `#` in the link that was mailed",
-        examples=["pS7yQ4nB1uC6vD8xE0zF2gH5jK9lM3oR7tW1aY4iUeI"],
-    ),
-]
 Limit = Annotated[int, Query(ge=1, le=100, description="How many at most", examples=[20])]
 After = Annotated[
     Annotated[str, StringConstraints(min_length=1, max_length=400)] | None,
@@ -244,3 +245,9 @@ Uuid = Annotated[UUID, Field(examples=["01987d2e-5a3c-7c4e-9a61-2f6f3f0f9b1d"])]
 Next = Annotated[
     str | None, Field(description="Send it as `after` for the next page; null on the last", examples=["WzIwXQ"])
 ]
+
+
+class Mailed(Wanted):
+    """What a mailed link carries. It travels in the body: addresses are written down on the way."""
+
+    token: Token

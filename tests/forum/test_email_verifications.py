@@ -39,11 +39,11 @@ async def joined(app: FastAPI, handle: str, **wish: Any) -> httpx.Response:
 
 
 async def verify(guest: httpx.AsyncClient, token: str) -> int:
-    return (await guest.post(f"{API}/email-verifications/{token}")).status_code
+    return (await guest.post(f"{API}/email-verifications/confirmation", json={"token": token})).status_code
 
 
 async def refuse(guest: httpx.AsyncClient, token: str) -> int:
-    return (await guest.delete(f"{API}/email-verifications/{token}")).status_code
+    return (await guest.post(f"{API}/email-verifications/refusal", json={"token": token})).status_code
 
 
 async def change(client: httpx.AsyncClient, address: str, password: str = make.PASSWORD) -> httpx.Response:
@@ -116,7 +116,7 @@ async def test_a_link_works_for_24_hours(app: FastAPI, house: House, guest: http
         expires_at = (await session.execute(select(col(Link.expires_at)))).scalar_one()
         assert timedelta(hours=23.9) < expires_at - clock.now() <= timedelta(hours=24)
         await session.execute(update(Link).values(expires_at=clock.now()))
-    refused = await guest.post(f"{API}/email-verifications/{letter.token}")
+    refused = await guest.post(f"{API}/email-verifications/confirmation", json={"token": letter.token})
     assert refused.json()["detail"] == "This link no longer works. Ask for a new one."
 
 

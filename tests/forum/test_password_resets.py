@@ -42,7 +42,7 @@ async def token(house: House, guest: httpx.AsyncClient, login: str = "heron") ->
 
 
 async def reset(guest: httpx.AsyncClient, token: str, new: str = NEW) -> httpx.Response:
-    return await guest.post(f"{API}/password-resets/{token}", json={"new": new})
+    return await guest.post(f"{API}/password-resets/completion", json={"token": token, "new": new})
 
 
 async def sign_in(guest: httpx.AsyncClient, password: str) -> int:
@@ -188,7 +188,7 @@ async def test_another_address_that_was_asked_for_with_the_old_password_is_not_t
     await heron.put(f"{API}/me/email", json={"email": OTHER, "current": make.PASSWORD})
     asked = next(letter for letter in await mailbox.come(house) if letter.to == OTHER)
     assert (await reset(guest, await token(house, guest))).status_code == 204
-    assert (await guest.post(f"{API}/email-verifications/{asked.token}")).status_code == 404
+    assert (await guest.post(f"{API}/email-verifications/confirmation", json={"token": asked.token})).status_code == 404
 
 
 async def test_a_link_in_a_mailbox_that_was_left_is_dead(
@@ -197,7 +197,7 @@ async def test_a_link_in_a_mailbox_that_was_left_is_dead(
     link = await token(house, guest)
     await heron.put(f"{API}/me/email", json={"email": OTHER, "current": make.PASSWORD})
     asked = next(letter for letter in await mailbox.come(house) if letter.to == OTHER)
-    assert (await guest.post(f"{API}/email-verifications/{asked.token}")).status_code == 204
+    assert (await guest.post(f"{API}/email-verifications/confirmation", json={"token": asked.token})).status_code == 204
     assert (await reset(guest, link)).status_code == 404
 
 

@@ -18,6 +18,7 @@ from forum.api.dependencies import House
 from forum.members import Role
 from forum.second_factor import RecoveryCode, Totp, codes
 from forum.sessions import MemberSession
+from forum.settings import Settings
 from tests import mailbox, make
 
 API = "/api/v1"
@@ -248,7 +249,7 @@ async def test_codes_are_guessed_ten_times_and_no_more(
     heron: httpx.AsyncClient, house: House, settings: Any, guest: httpx.AsyncClient
 ) -> None:
     secret, _ = await set_up(heron)
-    strict = settings.model_copy(update={"second_factor_limit": "10/5 minutes"})
+    strict = settings.model_copy(update={"second_factor_limit": Settings().second_factor_limit})
     async with make.application(strict) as app, make.client(app) as client:
         for _ in range(10):
             refused(await sign_in(client, code="000000"))
@@ -263,7 +264,7 @@ async def test_a_reset_password_still_wants_the_second_factor(
     await guest.post(f"{API}/password-resets", json={"login": "heron"})
     [letter] = await mailbox.come(house)
     new = "eleven brass kettles humming"
-    reset = await guest.post(f"{API}/password-resets/{letter.token}", json={"new": new})
+    reset = await guest.post(f"{API}/password-resets/completion", json={"token": letter.token, "new": new})
     assert reset.status_code == 204
     refused(await sign_in(guest, password=new))
     assert (await sign_in(guest, password=new, code=code_of(secret))).status_code == 201

@@ -13,7 +13,9 @@ async def test_a_mother_asks_and_an_adviser_answers(app: FastAPI, guest: httpx.A
     joined = await guest.post("/api/v1/members", json=joining)
     assert joined.status_code == 201, joined.text
     [letter] = await mailbox.come(app.state.house)
-    assert (await guest.post(f"/api/v1/email-verifications/{letter.token}")).status_code == 204
+    assert (
+        await guest.post("/api/v1/email-verifications/confirmation", json={"token": letter.token})
+    ).status_code == 204
     token = (await guest.post("/api/v1/sessions", json={"login": "heron", "password": make.PASSWORD})).json()["token"]
     async with make.client(app, Authorization=f"Bearer {token}") as heron:
         opened = await heron.post(

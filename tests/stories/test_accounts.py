@@ -46,7 +46,9 @@ async def test_she_joins_loses_her_phone_recovers_and_shuts_the_other_device_out
     phone = await signed_in(app, guest, password=BEFORE)
     assert (await phone.post(f"{API}/boards/new-here/threads", json=asked)).status_code == 403
     [letter] = await mailbox.come(house)
-    assert (await guest.post(f"{API}/email-verifications/{letter.token}")).status_code == 204
+    assert (
+        await guest.post(f"{API}/email-verifications/confirmation", json={"token": letter.token})
+    ).status_code == 204
     assert (await phone.post(f"{API}/boards/new-here/threads", json=asked)).status_code == 201
 
     # She sets up an authenticator app on the phone, writes the codes down, and loses the phone.
