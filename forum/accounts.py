@@ -118,11 +118,12 @@ async def tidy(session: AsyncSession, now: datetime) -> None:
 
 
 def _accounts() -> Query:
-    return members.viewers().add_columns(
+    known = members.viewers().add_columns(
         col(Member.email_verified_at),
         second_factor.has_one().label("second_factor"),
         _PROPOSED.label("proposed"),
     )
+    return known.where(col(Member.left_at).is_(None))
 
 
 async def _second_agrees(session: AsyncSession, administrator: UUID, member: Member, now: datetime) -> bool:

@@ -67,7 +67,7 @@ async def refuse(session: AsyncSession, token: str, now: datetime) -> UUID:
     await mailer.end_changes(session, member.id, since=opened.asked_at)
     await mailer.end_resets(session, member.id)
     member.email, member.wanted_email = opened.email, None
-    member.password_hash = signing_in.NO_PASSWORD
+    member.password_hash = members.NO_PASSWORD
     await sessions.end_all(session, member.id)
     try:
         await vouch(session, member, now)

@@ -116,6 +116,12 @@ async def withdraw(session: AsyncSession, administrator: Viewer, invitation_id: 
     await _record(session, "invitation.withdrawn", administrator, taken[0], now)
 
 
+async def forget(session: AsyncSession, member: Member) -> None:
+    """Take back what a member was invited to who leaves, if the address is really theirs."""
+    if member.email_verified_at:
+        await _take_back(session, func.lower(col(Invitation.email)) == member.email.lower())
+
+
 async def accept(session: AsyncSession, viewer: Viewer, invitation_id: UUID, now: datetime) -> tuple[Offer, UUID]:
     """Take an invitation up: what it offers, and who sent it; whoever calls gives the role. NotFound where it is not
     the viewer's, Conflict when it ran out.

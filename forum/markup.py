@@ -22,6 +22,8 @@ MOST_NAMED = 20  # of each kind in one body: each costs a lookup, and a post tha
 DEEPEST_BLOCK = 16  # below the parser's own maxNesting (20), at which it would drop text without a word
 LARGEST_HEADING = 3  # h1 and h2 belong to the page around a post
 
+GONE = "·"  # stands for each character that was taken away for good
+
 QUOTE_SOURCE = re.compile(r" #([1-9][0-9]{0,8})(?: wrote)?:?\s*")
 REMOVED = re.compile(r"\[removed(?:: rules? [0-9][0-9, and]*)?\]")
 HOST = r"^(?:[\w-]{1,63}\.){1,4}[^\W_]{2,63}(?!\.?[\w-])"  # bounded: linkify-it's own costs 10 s on www.www.www…
@@ -100,6 +102,20 @@ def parse(body_markdown: str) -> Parsed:
     return Parsed(References(_name_mentions(tokens), quotes), tokens)
 
 
+def without_handle(text: str, handle: str) -> str:
+    """The text with marks in the place of a handle, wherever it is mentioned or quoted: as many as it had characters,
+    so that whatever counts positions in the text stays right.
+    """
+    kept, reached = list[str](), 0
+    while (at := text.find("@", reached)) >= 0:
+        typed, folded = _handle_at(text, at + 1, len(text))
+        is_theirs = folded == handle and not _belongs_to_what_precedes(text, at)
+        end = at + 1 + len(typed)
+        kept += [text[reached : at + 1], GONE * len(typed) if is_theirs else typed]
+        reached = end
+    return "".join([*kept, text[reached:]])
+
+
 # After parsing: what the whole body names.
 
 
@@ -163,8 +179,8 @@ def _mention(state: StateInline, silent: bool) -> bool:
     start = state.pos
     if state.src[start] != "@" or state.linkLevel or _belongs_to_what_precedes(state.src, start):
         return False
-    typed = "".join(takewhile(names.in_handle, state.src[start + 1 : state.posMax])).rstrip(names.HANDLE_JOINTS)
-    handle, end = names.folded(typed), start + 1 + len(typed)
+    typed, handle = _handle_at(state.src, start + 1, state.posMax)
+    end = start + 1 + len(typed)
     # "@jane@elsewhere.example" is an account on another site, not our Jane.
     if not names.is_handle(handle) or state.src[end : end + 1] == "@":
         return False
@@ -173,6 +189,12 @@ def _mention(state: StateInline, silent: bool) -> bool:
         token.content, token.meta = state.src[start:end], {"handle": handle}
     state.pos = end
     return True
+
+
+def _handle_at(source: str, start: int, end: int) -> tuple[str, str]:
+    """What may be a handle there, as it was typed and in its normal form."""
+    typed = "".join(takewhile(names.in_handle, source[start:end])).rstrip(names.HANDLE_JOINTS)
+    return typed, names.folded(typed)
 
 
 def _belongs_to_what_precedes(source: str, at: int) -> bool:

@@ -26,6 +26,7 @@ _ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe
 
 # Words that would make a member look like the house itself.
 _RESERVED = [
+    "a former member",
     "admin",
     "administrator",
     "adviser",
@@ -33,6 +34,7 @@ _RESERVED = [
     "current",
     "deleted",
     "everyone",
+    "former member",
     "forum",
     "guest",
     "help",

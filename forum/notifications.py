@@ -27,6 +27,8 @@ class Kind(StrEnum):
     REPORT_RECEIVED = "report_received"
     REPORT_SETTLED = "report_settled"
     STANDING_ENDED = "standing_ended"
+    DEPARTURE_WAITS = "departure_waits"
+    EXPORT_READY = "export_ready"
 
 
 # Of these, one about each subject.
@@ -47,7 +49,7 @@ class Notification(SQLModel, table=True):
     member_id: UUID = Field(foreign_key="member.id", ondelete="CASCADE")
     kind: str
     post_id: int | None = Field(default=None, sa_type=BigInteger, foreign_key="post.id")
-    subject_id: UUID | None = Field(default=None, description="Of the statement, report or appeal")
+    subject_id: UUID | None = Field(default=None, description="Of the statement, report, appeal or export")
     at: datetime = Field(sa_type=Moment)
     read_at: datetime | None = Field(default=None, sa_type=Moment)
 

@@ -43,6 +43,7 @@ class Act(StrEnum):
     RENAME = "take another name"
     SEE_WAITING_THREADS = "see the threads that wait for an adviser"
     ADMINISTER = "look after accounts"
+    HOLD_ACCOUNT = "see or place legal holds"
 
 
 def is_active(_viewer: Viewer, place: Place | Account) -> str | None:
@@ -149,6 +150,7 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.RENAME: [is_active, is_who_they_say],
     Act.SEE_WAITING_THREADS: [advises],
     Act.ADMINISTER: [is_in_good_standing, administers],
+    Act.HOLD_ACCOUNT: [is_in_good_standing, administers],
 }
 
 

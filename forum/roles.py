@@ -3,14 +3,36 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import audit, passwords, sessions
+from forum import audit, members, passwords, sessions
 from forum.errors import Conflict, Forbidden, Invalid, NotFound
-from forum.members import Member, Role, RoleGrant
+from forum.members import Member, Role, RoleGrant, Standing
+
+# One number for the whole database: of two administrators who go at once, the second sees that the first is gone.
+_ADMINISTRATORS_LOCK = 0x61646D73
+
+
+async def refuse_last_administrator(session: AsyncSession, member: Member) -> None:
+    """Raise Conflict for an administrator without whom there would be none in good standing.
+
+    Until the commit, no other administrator is asked about: call it in the transaction in which they go.
+    """
+    administrators = (
+        select(col(Member.id))
+        .join(RoleGrant, col(RoleGrant.member_id) == col(Member.id))
+        .where(col(RoleGrant.role) == Role.ADMINISTRATOR)
+    )
+    is_one = administrators.where(col(Member.id) == member.id)
+    others = administrators.where(col(Member.id) != member.id, members.standing_at(func.now()) == Standing.ACTIVE)
+    if not (await session.execute(select(is_one.exists()))).scalar_one():
+        return
+    await session.execute(select(func.pg_advisory_xact_lock(_ADMINISTRATORS_LOCK)))
+    if not (await session.execute(select(others.exists()))).scalar_one():
+        raise Conflict("There would be no administrator left. Name another one first.")
 
 
 async def grant(
@@ -53,7 +75,12 @@ async def revoke(
     board_id: int | None = None,
     by: UUID | None = None,
 ) -> None:
-    """Take a role away, and end the member's sessions; NotFound when the member does not have it."""
+    """Take a role away, and end the member's sessions.
+
+    Raises NotFound when the member does not have it, and Conflict for the last administrator.
+    """
+    if role == Role.ADMINISTRATOR:
+        await refuse_last_administrator(session, member)
     same_board = col(RoleGrant.board_id).is_not_distinct_from(board_id)
     gone = await session.execute(
         delete(RoleGrant)

@@ -139,6 +139,7 @@ class Settings(BaseSettings):
     editing_limit: Limit = Field("30/1 minute", description="Edits of one member, of posts and of the profile")
     preview_limit: Limit = Field("60/1 minute", description="Previews of one member")
     report_limit: Limit = Field("20/1 day", description="Reports of one member")
+    export_limit: Limit = Field("3/1 day", description="Copies of everything of one's own, per member")
     verified_addresses: bool = Field(
         True, description="Whether a member's e-mail address must be verified before their first post"
     )

@@ -19,7 +19,6 @@ from forum.refused_sign_ins import Reason
 from forum.sessions import MemberSession, Transport
 from forum.settings import Settings
 
-NO_PASSWORD = ""  # a hash that is none: every password is wrong
 NOT_YOURS = "This is not your present password."
 
 

@@ -31,9 +31,11 @@ from forum.boards import Board
 from forum.database import Moment, Prepared, Query, Reader, columns, query
 from forum.errors import Invalid, NotFound, Stale
 from forum.gate import Author, Gate, Submission
+from forum.markup import without_handle
 from forum.members import VIEWER_ID, Member, Viewer
 
 TITLE_MIN, TITLE_MAX = 3, 120
+ERASED_TITLE = "Opened by a former member"
 # The first of an advisory lock's two numbers; the second is the thread's.
 _POSTS_LOCK = 0x706F7374
 
@@ -177,6 +179,22 @@ TOTALS = Prepared(_TOTALS)
 TOTALS_OF_BOARD = Prepared(_TOTALS.where(col(Thread.board_id) == bindparam("board_id", type_=Integer())))
 
 
+# The threads that the viewer opened, oldest first.
+OPENED_BY = Prepared(
+    query(
+        col(Thread.id),
+        col(Board.slug).label("board"),
+        col(Thread.title),
+        col(Thread.state),
+        col(Thread.visibility),
+        col(Thread.opened_at),
+    )
+    .join(Board, col(Board.id) == col(Thread.board_id))
+    .where(VISIBLE, col(Thread.author_id) == VIEWER_ID)
+    .order_by(col(Thread.id))
+)
+
+
 async def one(reader: Reader, viewer: Viewer, thread_id: int) -> Any:
     """A thread with the names of its board and its people; NotFound when it does not exist for the viewer."""
     return _found(await reader.row(_ONE, **viewer.sight, thread_id=thread_id))
@@ -294,6 +312,28 @@ async def move(
         details: audit.Details = {"from": thread.board_id, "to": board.id}
         thread.board_id = board.id
         await _changed(session, thread, viewer, now, "thread.moved", details)
+
+
+async def forget_handle(session: AsyncSession, handle: str) -> None:
+    """Take a handle out of every title that mentions it."""
+    naming = select(Thread).where(col(Thread.title).icontains(f"@{handle}", autoescape=True)).order_by(col(Thread.id))
+    for thread in (await session.execute(naming.with_for_update(key_share=True))).scalars().all():
+        thread.title = without_handle(thread.title, handle)
+    await session.flush()
+
+
+async def erase_title(session: AsyncSession, thread: Thread, now: datetime) -> None:
+    """Give a thread, whose row the caller holds, a title that says nothing: whoever opened it erased their words."""
+    if thread.title != ERASED_TITLE:
+        thread.title, thread.version = ERASED_TITLE, thread.version + 1
+        thread.changed_at, thread.changed_by = now, thread.author_id
+        await session.flush()
+
+
+def with_titles(author_id: UUID) -> Query:
+    """The ids of the threads that a member opened and that have a title still."""
+    titled = (col(Thread.author_id) == author_id, col(Thread.title) != ERASED_TITLE)
+    return query(col(Thread.id)).where(*titled).order_by(col(Thread.id))
 
 
 async def refuse_stale(session: AsyncSession, thread: Thread, version: int) -> None:

@@ -14,11 +14,23 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import accounts, idempotency, invitations, jobs, mailer, refused_sign_ins, sessions, throttle
+from forum import (
+    accounts,
+    idempotency,
+    invitations,
+    jobs,
+    mailer,
+    members,
+    privacy,
+    refused_sign_ins,
+    sessions,
+    throttle,
+)
 from forum.database import Database
 from forum.jobs import Handler, Job, Payload
 from forum.settings import Settings
 from moderation import cases, decisions
+from moderation.privacy import ModerationKeeper
 
 DRAIN_SECONDS = 20
 LONGEST_PAUSE = 60.0
@@ -35,19 +47,27 @@ async def tidy(session: AsyncSession, _payload: Payload, now: datetime) -> None:
     await idempotency.tidy(session, now)
     await throttle.tidy(session, now)
     await mailer.tidy(session, now)
+    await members.tidy(session)
+    await privacy.tidy(session, now)
     await cases.tidy(session, now)
     await jobs.tidy(session, now)
 
 
 TIDY = Job("tidy")
 
-CALENDAR: Mapping[Job, str] = {TIDY: "17 * * * *"}
+CALENDAR: Mapping[Job, str] = {TIDY: "17 * * * *", privacy.LOOK_AFTER: "37 * * * *"}
 
 
 def handlers(settings: Settings) -> Mapping[Job, Handler]:
     """Who does which job."""
+    keeper = ModerationKeeper()
     return {
         TIDY: tidy,
+        privacy.MAKE: privacy.making(keeper),
+        privacy.DEPART: privacy.departing(keeper),
+        privacy.LOOK_AFTER: privacy.look_after,
+        privacy.ERASE: privacy.erasing(keeper),
+        privacy.ERASE_IN_THREAD: privacy.erasing_in_thread(keeper),
         mailer.SEND: mailer.sender(settings),
         decisions.STANDING_ENDED: decisions.standing_ended,
     }

@@ -182,6 +182,7 @@ _SEEN = (
         col(Board.id).label("board_id"),
         col(Board.slug).label("board_slug"),
         col(Board.name).label("board_name"),
+        col(_Author.id).label("author_id"),
         col(_Author.handle).label("author_handle"),
         col(_Author.name).label("author_name"),
         col(_Author.title).label("author_title"),

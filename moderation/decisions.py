@@ -19,7 +19,7 @@ from forum.posts import Post, Visibility
 from forum.threads import Thread
 from moderation import cases, enforcement, redaction, reports, rules, statements
 from moderation.cases import Case
-from moderation.enforcement import IDLE, MEASURES, TEXTUAL, AppliedMeasure, Kind, Scene, Target, Wanted
+from moderation.enforcement import IDLE, MEASURES, SOMEBODY, TEXTUAL, AppliedMeasure, Kind, Scene, Target, Wanted
 from moderation.reports import Outcome
 from moderation.rules import Rule
 from moderation.statements import Statement
@@ -314,7 +314,7 @@ async def standing_ended(session: AsyncSession, payload: jobs.Payload, now: date
 
 def scene_of(moderator: Viewer, post: Post, cited: tuple[int, ...], habits: Habits, now: datetime) -> Scene:
     """Where measures act, and the name under which readers see them."""
-    byline = (moderator.name if habits.names_moderators else None) or "a moderator"
+    byline = (moderator.name if habits.names_moderators else None) or SOMEBODY
     return Scene(moderator, byline, post, tuple(sorted(set(cited))), now)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select
@@ -130,10 +131,16 @@ async def of_member(session: AsyncSession, viewer: Viewer, member: Member, now: 
     return MemberRecord(
         joined_at=member.joined_at,
         posts=written.posts if written else 0,
-        standing=Standing(gravest.standing) if gravest else Standing.ACTIVE,
+        standing=_standing(member, gravest),
         standing_until=gravest.until if gravest else None,
         measures={row.kind: row.times for row in counts.all()},
     )
+
+
+def _standing(member: Member, gravest: Any) -> Standing:
+    if member.left_at:
+        return Standing.LEFT
+    return Standing(gravest.standing) if gravest else Standing.ACTIVE
 
 
 def _against(member_id: UUID) -> tuple[ColumnElement[bool], ...]:

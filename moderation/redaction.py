@@ -3,12 +3,13 @@
 import difflib
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from forum.errors import Invalid
 
 Span = tuple[int, int]
+Runs = Mapping[tuple[str, ...], tuple[bool, ...]]
 
 SHORTEST_ECHO = 4  # characters: a shorter run of words is repeated by chance
 ENOUGH = 4  # words in a row that are no chance in a quote
@@ -58,6 +59,11 @@ def redacted(text: str, spans: Iterable[Span], mark: str) -> str:
 def excerpts(text: str, spans: Iterable[Span]) -> list[str]:
     """The words that the spans take out."""
     return [text[start:end] for start, end in checked(text, spans)]
+
+
+def own_lines(text: str) -> list[Span]:
+    """The lines of a text that say something and quote nobody."""
+    return [line.span() for line in LINE.finditer(text) if line[0].strip() and not line[0].lstrip().startswith(">")]
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ class Taken:
         """`told` without what was taken out: looked for in the whole, for others may have taken a part of it."""
         rest = without_echoes(Telling.of(told.whole), self.phrases, self.mark)
         for said, spans in self.wordings:
-            rest = without_quotes(rest, said, spans, self.mark, quotes_only=quotes_only)
+            rest = without_quotes(rest, runs_of(said, spans), self.mark, quotes_only=quotes_only)
         return told.without(told.where(span for span in sorted(rest.gone) if not told.lacks(span)), self.mark)
 
     def out_of(self, text: str, *, quotes_only: bool = True) -> str:
@@ -152,13 +158,12 @@ def without_echoes(told: Telling, words: Iterable[str], mark: str) -> Telling:
     return told
 
 
-def without_quotes(told: Telling, said: str, spans: Sequence[Span], mark: str, *, quotes_only: bool = True) -> Telling:
-    """`told` in which quotes of a part of `said` are marked where they repeat what the spans take out of it.
+def without_quotes(told: Telling, runs: Runs, mark: str, *, quotes_only: bool = True) -> Telling:
+    """`told` in which quotes are marked where they repeat words of these runs that are taken out.
 
     A quote is known by `ENOUGH` of its words in a row, or by a whole line of it, however short.
     """
-    text, runs = told.text, _runs(said, spans)
-    echoed: list[Span] = []
+    text, echoed = told.text, list[Span]()
     for passage in (QUOTE if quotes_only else WHOLE).finditer(text):
         lines = [_words(text, *line.span()) for line in LINE.finditer(text, *passage.span())]
         for words in ([word for line in lines for word in line], *(line for line in lines if len(line) < ENOUGH)):
@@ -172,8 +177,8 @@ def without_quotes(told: Telling, said: str, spans: Sequence[Span], mark: str, *
     return told.without(_joined(text, echoed), mark)
 
 
-def _runs(said: str, spans: Sequence[Span]) -> dict[tuple[str, ...], tuple[bool, ...]]:
-    """Every run of up to `ENOUGH` words, and which of its words are taken out wherever it stands."""
+def runs_of(said: str, spans: Sequence[Span]) -> Runs:
+    """Every run of up to `ENOUGH` words of a text, and which of its words the spans take out."""
     words = [
         (word[0].casefold(), any(start < word.end() and word.start() < end for start, end in spans))
         for word in _words(said, 0, len(said))

@@ -44,6 +44,7 @@ UNTHROTTLED: dict[str, Any] = {
         "editing",
         "preview",
         "report",
+        "export",
     )
 }
 

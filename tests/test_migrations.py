@@ -68,6 +68,16 @@ SEVENTH = [
     "SELECT gen_random_uuid(), 'sign_in_changed', id, email, now(), 0 FROM member",
 ]
 
+EIGHTH = [
+    *SEVENTH,
+    "INSERT INTO mailed_link (token_digest, kind, member_id, email, asked_at, expires_at) "
+    "SELECT 'x', 'departure', id, email, now(), now() FROM member",
+    "INSERT INTO departure (member_id, kind, asked_at, due_at) SELECT id, 'erase', now(), now() + interval '14 days' "
+    "FROM member",
+    "INSERT INTO notification (id, member_id, kind, at) "
+    "SELECT gen_random_uuid(), id, 'export_ready', now() FROM member",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
@@ -78,6 +88,7 @@ DATA: dict[str, list[str]] = {
     "0005": FOURTH,
     "0006": SIXTH,
     "0007": SEVENTH,
+    "0008": EIGHTH,
 }
 
 

@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -40,6 +41,7 @@ from moderation import rules
 from moderation.appeals import Outcome
 from moderation.enforcement import Kind
 from tests import make
+from tests.afterwards import work_off
 from tests.conftest import database_called
 from tests.schemathesis_hooks import EXPECTED, NOT_FOR_MEMBERS
 
@@ -49,6 +51,7 @@ API = "/api/v1"
 OPENED_BY = {
     "verify_address": mailer.Kind.VERIFY_ADDRESS,
     "refuse_address": mailer.Kind.ADDRESS_CHANGE,
+    "refuse_departure": mailer.Kind.DEPARTURE,
     "reset_password": mailer.Kind.PASSWORD_RESET,
 }
 INVITED = {"email": "ada@example.org", "role": "moderator"}
@@ -354,6 +357,8 @@ async def fill(app: FastAPI) -> Community:
             await report(adviser, post.id)
         free, taken, left = await listed(staff, "/moderation/cases")
         invited = (await staff.post(f"{API}/invitations", json=INVITED)).json()["id"]
+        copy = (await member.post(f"{API}/me/exports")).json()["id"]
+        await work_off(house, clock.now() + timedelta(minutes=1))
         [statement], [dismissal] = await listed(member, "/me/statements"), await listed(member, "/me/reports")
     ids = {
         f"{API}/moderation/cases": free,
@@ -362,6 +367,7 @@ async def fill(app: FastAPI) -> Community:
         f"{API}/statements": statement,
         f"{API}/reports": dismissal,
         f"{API}/invitations/{{id}}": invited,
+        f"{API}/me/exports": copy,
         **{operation: await link(house, operation, kind) for operation, kind in OPENED_BY.items()},
     }
     return Community(app, ids)

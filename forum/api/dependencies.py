@@ -120,7 +120,7 @@ async def _viewer(request: Request) -> Viewer:
 
 # Whoever it is, with the session that they show, if it is one.
 Anybody = Annotated[Viewer, Depends(_viewer)]
-SHUT_OUT = {Standing.SUSPENDED, Standing.BANNED}
+SHUT_OUT = {Standing.SUSPENDED, Standing.BANNED, Standing.LEFT}
 
 
 async def _reading_viewer(request: Request) -> Viewer:

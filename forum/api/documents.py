@@ -73,6 +73,7 @@ TAGS = {
     "sessions": "Signing in and out.",
     "advisers": "People of an organisation whose answers stand out.",
     "notifications": "What happened that concerns you.",
+    "privacy": "A copy of everything of your own; leaving, and what holds it up.",
     "rules": "The house rules, in every version.",
     "reports": "What members say is wrong with a post.",
     "statements": "What was decided about your words or your standing, and why.",
@@ -238,6 +239,8 @@ def _finish(operation: dict[str, Any], schemas: dict[str, Any], always: Sequence
 
 
 def _meaning(response: dict[str, Any], schemas: dict[str, Any]) -> str:
+    if "application/json" not in response["content"]:
+        return str(response["description"])
     reference = response["content"]["application/json"]["schema"]["$ref"]
     meaning: str = schemas[reference.rpartition("/")[2]]["description"]
     return meaning

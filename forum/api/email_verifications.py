@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 from pydantic import EmailStr, Field
 
-from forum import email_verifications, members
+from forum import email_verifications, members, privacy
 from forum.api.dependencies import AnyMember, Now, Route, TheHouse, Work
 from forum.api.problems import documented
 from forum.api.wire import Mailed, Password, Wanted
@@ -37,9 +37,12 @@ async def verify_address(link: Mailed, work: Work, house: TheHouse, now: Now) ->
 async def refuse_address(link: Mailed, work: Work, house: TheHouse, now: Now) -> Response:
     """Refuse that another address takes the place of yours, with the link that was mailed to yours; for 7 days.
 
-    Your address stays or comes back, every session ends, and the password opens nothing: ask for a new one.
+    Your address stays or comes back, every session ends, nobody leaves in your name, and the password opens nothing:
+    ask for a new one.
     """
-    house.doorkeeper.forget(await email_verifications.refuse(work, link.token, now))
+    member_id = await email_verifications.refuse(work, link.token, now)
+    await privacy.stay(work, member_id)
+    house.doorkeeper.forget(member_id)
     return Response(status_code=204)
 
 

@@ -41,7 +41,7 @@ from forum.api.wire import (
 )
 from forum.boards import Board
 from forum.database import Reader
-from forum.errors import Invalid, NotFound
+from forum.errors import Invalid, NotFound, NotSignedIn
 from forum.gate import Submission
 from forum.members import Member as MemberRow
 from forum.members import Role, Standing, Viewer
@@ -234,6 +234,8 @@ def _card(row: Any, written: int) -> Member:
 
 async def _profile(session: AsyncSession, member_id: UUID | None, *, withheld: bool = False) -> Me:
     row = (await session.execute(members.profiles().where(col(MemberRow.id) == member_id))).one()
+    if row.standing == Standing.LEFT:  # a moment ago: this process has not heard of it yet
+        raise NotSignedIn("Sign in first.")
     slugs = select(col(Board.slug)).where(col(Board.id).in_(row.boards or ())).order_by(col(Board.slug))
     boards = (await session.execute(slugs)).scalars().all() if row.boards else ()
     return Me(

@@ -27,11 +27,13 @@ class Notification(Shown):
         "report_received",
         "report_settled",
         "standing_ended",
+        "departure_waits",
+        "export_ready",
     ]
     post_id: Identity | None = Field(examples=[4711])
     thread_id: Identity | None = Field(examples=[42])
     number: int | None = Field(description="Of the post in its thread", examples=[7])
-    subject_id: Uuid | None = Field(description="Of the statement, report or appeal")
+    subject_id: Uuid | None = Field(description="Of the statement, report, appeal or export")
     at: Moment
     read_at: Moment | None = Field(description="Null until you have")
 

@@ -174,7 +174,7 @@ class Shown(BaseModel):
 class Author(Shown):
     """Who wrote something, under their pseudonym."""
 
-    handle: str = Field(examples=["suzie"])
+    handle: str | None = Field(description="Null: a former member, of whom nobody knows any more", examples=["suzie"])
     name: str = Field(examples=["Suzie"])
     title: str | None = Field(examples=["Online adviser"])
 
@@ -218,11 +218,18 @@ def fresh(
     """
     content = to_json(body)
     tag = f'"{hashlib.sha256(content).hexdigest()[:24]}"'  # the fastest that the processor helps with
-    kept = "private, no-cache" if shared else "private, no-store"
-    all_headers = {"ETag": tag, "Cache-Control": kept, "Vary": "Authorization, Cookie", **(headers or {})}
-    if _has(request.headers.get("if-none-match"), tag):
+    all_headers, has = known(request, tag, shared=shared)
+    all_headers |= headers or {}
+    if has:
         return Response(status_code=304, headers=all_headers)
     return Response(content, headers=all_headers, media_type="application/json")
+
+
+def known(request: Request, tag: str, *, shared: bool) -> tuple[dict[str, str], bool]:
+    """The headers of a read whose bytes `tag` names, and whether the client has these very bytes."""
+    kept = "private, no-cache" if shared else "private, no-store"
+    headers = {"ETag": tag, "Cache-Control": kept, "Vary": "Authorization, Cookie"}
+    return headers, _has(request.headers.get("if-none-match"), tag)
 
 
 def next_link(request: Request, cursor: str | None) -> dict[str, str]:

@@ -75,6 +75,32 @@ INVITATION = Letter(
     "invitations",
     opens=False,
 )
+DEPARTURE = Letter(
+    "About your account",
+    (
+        "Somebody, probably you, asked to close the account with this e-mail address. If it was you, you need do "
+        "nothing: it happens in 14 days. To keep the account after all, sign in before then and say so.",
+        "If it was not you, somebody is signed in as you. Follow this link within 14 days: the account stays, and "
+        "everybody is signed out. Then ask for a new password.",
+    ),
+    path="departures/refuse",
+)
+DEPARTURE_WAITS = Letter(
+    "About your account",
+    (
+        "You asked to close the account with this e-mail address. It cannot be closed yet: something that is kept "
+        "with it must not be deleted for now, for a legal reason. It will be closed, without your asking again, as "
+        "soon as that has ended. Until then you can sign in as before.",
+    ),
+)
+EXPORT_READY = Letter(
+    "What you asked for is ready",
+    (
+        "Somebody, probably you, asked for a copy of what is kept about the account with this e-mail address. Sign "
+        "in to fetch it: it is there for 48 hours.",
+        "If it was not you, somebody is signed in as you: ask for a new password, and everybody is signed out.",
+    ),
+)
 TEST = Letter("A test", ("If you can read this, mails arrive.",))
 
 

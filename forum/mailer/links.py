@@ -22,6 +22,7 @@ LASTS: Mapping[Kind, timedelta] = {
     Kind.VERIFY_ADDRESS: timedelta(hours=24),
     Kind.ADDRESS_CHANGE: timedelta(days=7),
     Kind.PASSWORD_RESET: timedelta(hours=6),
+    Kind.DEPARTURE: timedelta(days=14),
 }
 DEAD = "This link no longer works. Ask for a new one."
 

@@ -1,5 +1,6 @@
 """Sending: a mail is a row and a job, both put down in the transaction that wants them; sent, the row goes."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from uuid import UUID
@@ -89,14 +90,14 @@ def sender(settings: Settings) -> Handler:
 
 async def end_resets(session: AsyncSession, member_id: UUID) -> None:
     """Let no link to a new password open anything any more, nor be sent."""
-    await links.forget(session, member_id, Kind.PASSWORD_RESET)
-    waiting = (col(Mail.member_id) == member_id, col(Mail.kind) == Kind.PASSWORD_RESET)
-    await session.execute(delete(Mail).where(*waiting))
+    await call_off(session, member_id, Kind.PASSWORD_RESET)
 
 
-async def call_off(session: AsyncSession, member_id: UUID, kind: Kind, *, email: str) -> None:
-    """Let no such mail be sent to this address any more."""
-    waiting = (col(Mail.member_id) == member_id, col(Mail.kind) == kind, col(Mail.email) == email)
+async def call_off(session: AsyncSession, member_id: UUID, kind: Kind, *, email: str | None = None) -> None:
+    """Let no such mail be sent any more, to this address or to any, nor any such link open anything."""
+    await links.forget(session, member_id, kind)
+    waiting = [col(Mail.member_id) == member_id, col(Mail.kind) == kind]
+    waiting += [col(Mail.email) == email] if email else []
     await session.execute(delete(Mail).where(*waiting))
 
 
@@ -134,22 +135,26 @@ async def _written(session: AsyncSession, mail: Mail, settings: Settings, now: d
     return letters.compose(letter, settings.mail_from, mail.email, now, link)
 
 
+_ALWAYS: Mapping[Kind, Letter] = {
+    Kind.ADDRESS_CHANGE: letters.CHANGE,
+    Kind.SIGN_IN_CHANGED: letters.SIGN_IN,
+    Kind.INVITATION: letters.INVITATION,
+    Kind.DEPARTURE: letters.DEPARTURE,
+    Kind.DEPARTURE_WAITS: letters.DEPARTURE_WAITS,
+    Kind.EXPORT_READY: letters.EXPORT_READY,
+}
+
+
 async def _letter(session: AsyncSession, mail: Mail, member: Member, now: datetime) -> Letter | None:
     match mail.kind:
         case Kind.VERIFY_ADDRESS if mail.email == member.wanted_email or (
             mail.email == member.email and not member.email_verified_at
         ):
             return letters.TAKEN if await _is_anothers(session, member, mail.email) else letters.VERIFY
-        case Kind.ADDRESS_CHANGE:
-            return letters.CHANGE
-        case Kind.SIGN_IN_CHANGED:
-            return letters.SIGN_IN
-        case Kind.INVITATION:
-            return letters.INVITATION
         case Kind.PASSWORD_RESET if mail.email == member.email and now < mail.put_down_at + LASTS[Kind.PASSWORD_RESET]:
             return letters.RESET
         case _:
-            return None
+            return _ALWAYS.get(Kind(mail.kind))
 
 
 async def _is_anothers(session: AsyncSession, member: Member, email: str | None) -> bool:

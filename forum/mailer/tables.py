@@ -18,6 +18,9 @@ class Kind(StrEnum):
     SIGN_IN_CHANGED = "sign_in_changed"
     INVITATION = "invitation"
     PASSWORD_RESET = "password_reset"  # noqa: S105 (no password)
+    DEPARTURE = "departure"
+    DEPARTURE_WAITS = "departure_waits"
+    EXPORT_READY = "export_ready"
 
 
 _KINDS = f"kind IN ({', '.join(repr(str(kind)) for kind in Kind)})"

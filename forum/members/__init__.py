@@ -2,9 +2,20 @@
 
 from forum.members.accounts import Account, account_of, by_handle, hold, profiles, public_cards
 from forum.members.joining import Newcomer, join, newcomer, rename
+from forum.members.leaving import leave, tidy
 from forum.members.roles import has_a_role, is_staff
 from forum.members.standing import GRAVITY, holds_at, lift, sanction, standing_at, standing_of
-from forum.members.tables import Member, Role, RoleGrant, RulesEdition, Sanction, Standing
+from forum.members.tables import (
+    FORMER,
+    NO_PASSWORD,
+    Member,
+    Role,
+    RoleGrant,
+    RulesEdition,
+    Sanction,
+    SpentHandle,
+    Standing,
+)
 from forum.members.viewer import (
     AUDIENCES,
     GUEST,
@@ -19,10 +30,12 @@ from forum.members.viewer import (
 
 __all__ = [
     "AUDIENCES",
+    "FORMER",
     "GRAVITY",
     "GUEST",
     "MODERATED_BOARDS",
     "MODERATES_EVERYWHERE",
+    "NO_PASSWORD",
     "VIEWER_ID",
     "Account",
     "Member",
@@ -31,6 +44,7 @@ __all__ = [
     "RoleGrant",
     "RulesEdition",
     "Sanction",
+    "SpentHandle",
     "Standing",
     "Via",
     "Viewer",
@@ -41,6 +55,7 @@ __all__ = [
     "holds_at",
     "is_staff",
     "join",
+    "leave",
     "lift",
     "newcomer",
     "profiles",
@@ -49,6 +64,7 @@ __all__ = [
     "sanction",
     "standing_at",
     "standing_of",
+    "tidy",
     "viewer_of",
     "viewers",
 ]

@@ -13,6 +13,7 @@ from forum import names, passwords
 from forum.breaches import Breaches
 from forum.database import broken_constraint
 from forum.errors import Conflict, Invalid
+from forum.members.leaving import is_spent
 from forum.members.roles import has_a_role
 from forum.members.tables import Member
 
@@ -73,6 +74,8 @@ async def join(session: AsyncSession, newcomer: Newcomer, now: datetime) -> Memb
         await session.flush()
     except IntegrityError as error:
         raise _refusal(error, member) from error
+    if await is_spent(session, member.skeleton):  # asked now: its last bearer may have left a moment ago
+        raise _is_taken(member.handle)
     return member
 
 

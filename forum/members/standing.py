@@ -20,14 +20,15 @@ def holds_at(moment: Any) -> ColumnElement[bool]:
 
 
 def standing_at(moment: Any) -> ColumnElement[str]:
-    """The standing of Member at a moment: the gravest that holds then."""
+    """The standing of Member at a moment: the gravest that holds then, unless they have left."""
     gravest = (
         select(col(Sanction.standing))
         .where(col(Sanction.member_id) == col(Member.id), holds_at(moment))
         .order_by(GRAVITY.desc())
         .limit(1)
     )
-    return func.coalesce(gravest.scalar_subquery(), Standing.ACTIVE.value)
+    stands = func.coalesce(gravest.scalar_subquery(), Standing.ACTIVE.value)
+    return case((col(Member.left_at).is_not(None), Standing.LEFT.value), else_=stands)
 
 
 async def standing_of(session: AsyncSession, member_id: UUID, now: datetime) -> Standing:

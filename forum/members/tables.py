@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from forum.database import Moment, new_id
@@ -26,6 +26,16 @@ class Standing(StrEnum):
     SILENCED = "silenced"
     SUSPENDED = "suspended"
     BANNED = "banned"
+    LEFT = "left"
+
+
+# What stands in the place of a name once its member has left.
+FORMER = "A former member"
+NO_PASSWORD = ""  # a hash that is none: every password is wrong
+_LEFT = (
+    "(left_at IS NULL AND num_nonnulls(handle, skeleton, email) = 3) OR (left_at IS NOT NULL AND password_hash = '' "
+    "AND num_nonnulls(handle, skeleton, email, title, email_verified_at, wanted_email) = 0)"
+)
 
 
 class RulesEdition(SQLModel, table=True):
@@ -38,9 +48,14 @@ class RulesEdition(SQLModel, table=True):
 
 
 class Member(SQLModel, table=True):
-    """A person behind a pseudonym."""
+    """A person behind a pseudonym.
+
+    Of one who has left, a row stays for what they wrote and what was decided to point to, without handle, name or
+    address; no verb gets to hold such a row as somebody's.
+    """
 
     __table_args__ = (
+        CheckConstraint(_LEFT, name="left"),
         UniqueConstraint("handle", name="uq_member_handle"),
         UniqueConstraint("skeleton", name="uq_member_skeleton"),
         Index("ix_member_email", text("lower(email)")),
@@ -53,18 +68,30 @@ class Member(SQLModel, table=True):
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    handle: str
-    skeleton: str = Field(description="What the handle looks like: no two members look alike")
+    handle: str = Field(nullable=True)
+    skeleton: str = Field(nullable=True, description="What the handle looks like: no two members look alike")
     name: str
     name_skeleton: str = Field(index=True)
     title: str | None = None
-    email: str
+    email: str = Field(nullable=True)
     email_verified_at: datetime | None = Field(default=None, sa_type=Moment)
     wanted_email: str | None = Field(default=None, description="Takes the address's place once it is confirmed")
     password_hash: str
     staff_password: bool = Field(default=False, description="Whether the password is as long as staff's must be")
     rules_version: int | None = Field(default=None, foreign_key="rules_edition.version")
     joined_at: datetime = Field(sa_type=Moment)
+    left_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class SpentHandle(SQLModel, table=True):
+    """What the handle of somebody who left looked like: nobody gets it again, for others' words still name them.
+
+    A digest, and of nobody: it does not say who had it.
+    """
+
+    __tablename__ = "spent_handle"
+
+    digest: bytes = Field(primary_key=True, sa_type=LargeBinary)
 
 
 class Sanction(SQLModel, table=True):

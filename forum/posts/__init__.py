@@ -11,6 +11,7 @@ from forum.posts.changing import (
     words_of,
 )
 from forum.posts.drafts import LONG, NO_WORDS, Draft, drafted
+from forum.posts.erasing import erase, forget_badge, forget_handle, threads_with_words
 from forum.posts.places import (
     Place,
     PostPlace,
@@ -21,7 +22,9 @@ from forum.posts.places import (
     place_on_board,
 )
 from forum.posts.reading import (
+    EARLIER_BY,
     WRITTEN,
+    WRITTEN_BY,
     SeenPost,
     by_advisers,
     in_transaction,
@@ -35,12 +38,14 @@ from forum.posts.writing import edit, open_thread, withdraw, write
 
 __all__ = [
     "BODY_MAX",
+    "EARLIER_BY",
     "LONG",
     "NEXT",
     "NO_WORDS",
     "SHOWN",
     "WARNING_MAX",
     "WRITTEN",
+    "WRITTEN_BY",
     "Draft",
     "Place",
     "Post",
@@ -53,6 +58,9 @@ __all__ = [
     "by_advisers",
     "drafted",
     "edit",
+    "erase",
+    "forget_badge",
+    "forget_handle",
     "hold",
     "in_transaction",
     "known_names",
@@ -69,6 +77,7 @@ __all__ = [
     "seal",
     "sealed_revision",
     "shift",
+    "threads_with_words",
     "unseal",
     "withdraw",
     "words_of",

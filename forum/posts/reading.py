@@ -41,7 +41,7 @@ class SeenPost(NamedTuple):
     revision: int
     visibility: str
     held_because: str | None
-    author_handle: str
+    author_handle: str | None  # None: they have left
     author_name: str
     author_title: str | None
     adviser_name: str | None
@@ -145,6 +145,45 @@ WRITTEN = Prepared(
         threads.VISIBLE,
     )
     .group_by(col(Post.author_id))
+)
+
+_BY_VIEWER = (VISIBLE, col(Post.author_id) == VIEWER_ID)
+# What the viewer wrote, oldest first, as they may read it today; and what it said before, of what can be read still.
+WRITTEN_BY = Prepared(
+    query(
+        col(Post.id),
+        col(Post.thread_id),
+        col(Thread.title).label("thread_title"),
+        col(Post.number),
+        col(Post.visibility),
+        col(Post.held_because),
+        col(Post.notice),
+        col(Post.reply_to),
+        _words(col(Post.content_warning), "content_warning"),
+        _words(col(Post.body_markdown), "body_markdown"),
+        _words(col(Post.body_html), "body_html"),
+        col(Post.created_at),
+        col(Post.edited_at),
+    )
+    .join(Thread, col(Thread.id) == col(Post.thread_id))
+    .join(Board, col(Board.id) == col(Thread.board_id))
+    .where(*_BY_VIEWER)
+    .order_by(col(Post.id))
+)
+EARLIER_BY = Prepared(
+    query(
+        col(PostRevision.post_id),
+        col(PostRevision.number),
+        col(PostRevision.content_warning),
+        col(PostRevision.body_markdown),
+        col(PostRevision.body_html),
+        col(PostRevision.written_at),
+    )
+    .join(Post, col(Post.id) == col(PostRevision.post_id))
+    .join(Thread, col(Thread.id) == col(Post.thread_id))
+    .join(Board, col(Board.id) == col(Thread.board_id))
+    .where(*_BY_VIEWER, or_(*(col(Post.visibility) == visibility for visibility in SHOWN)), ~col(PostRevision.sealed))
+    .order_by(col(PostRevision.post_id), col(PostRevision.number))
 )
 
 

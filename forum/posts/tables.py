@@ -29,7 +29,8 @@ class Visibility(StrEnum):
 NEXT: Mapping[Visibility, frozenset[Visibility]] = {
     Visibility.HELD: frozenset({Visibility.VISIBLE, Visibility.REMOVED, Visibility.WITHDRAWN}),
     Visibility.VISIBLE: frozenset({Visibility.HELD, Visibility.REMOVED, Visibility.WITHDRAWN}),
-    Visibility.REMOVED: frozenset({Visibility.VISIBLE}),
+    # Erased with its author's account, which is not for an author to do with one post.
+    Visibility.REMOVED: frozenset({Visibility.VISIBLE, Visibility.WITHDRAWN}),
     Visibility.WITHDRAWN: frozenset(),
 }
 

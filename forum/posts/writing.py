@@ -113,6 +113,8 @@ async def withdraw(session: AsyncSession, viewer: Viewer, place: PostPlace, now:
     """Take one's own words back, for good; done twice, it is as done once. Conflict for a removed post."""
     await threads.hold_posts(session, place.thread.id)
     post = await hold(session, place.post.id)
+    if post.visibility == Visibility.REMOVED:
+        raise Conflict("A removed post cannot be withdrawn.")
     if post.visibility != Visibility.WITHDRAWN:
         post.changed_by, post.edited_at = viewer.id, now
         await shift(session, post, Visibility.WITHDRAWN)

@@ -6,12 +6,18 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0009"
-down_revision: str | None = "0007"
+down_revision: str | None = "0008"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-BEFORE = "kind IN ('verify_address', 'address_change', 'sign_in_changed', 'password_reset')"
-KINDS = "kind IN ('verify_address', 'address_change', 'sign_in_changed', 'invitation', 'password_reset')"
+BEFORE = (
+    "kind IN ('verify_address', 'address_change', 'sign_in_changed', 'password_reset', 'departure', "
+    "'departure_waits', 'export_ready')"
+)
+KINDS = (
+    "kind IN ('verify_address', 'address_change', 'sign_in_changed', 'invitation', 'password_reset', 'departure', "
+    "'departure_waits', 'export_ready')"
+)
 
 
 def upgrade() -> None:

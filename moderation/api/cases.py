@@ -328,7 +328,7 @@ async def _own_interest(session: AsyncSession, viewer: Viewer, row: Record) -> s
 
 async def _reported(session: AsyncSession, viewer: Viewer, row: Record) -> list[CaseReport]:
     """Who reported the post, and what; nobody learns who reported themselves."""
-    if row.author_handle == viewer.handle:
+    if row.author_id == viewer.id:
         return []
     return [_report(report) for report in (await session.execute(reports.of_post(row.post_id))).all()]
 
@@ -339,7 +339,7 @@ async def _findings(session: AsyncSession, row: Record) -> list[CaseFinding]:
 
 
 async def _record(session: AsyncSession, viewer: Viewer, row: Record, now: datetime) -> AuthorRecord:
-    author = await members.by_handle(session, row.author_handle)
+    author = await session.get_one(members.Member, row.author_id)
     return AuthorRecord.model_validate(await records.of_member(session, viewer, author, now))
 
 

@@ -61,7 +61,7 @@ async def list_log(
         LogEntry(
             number=row.number,
             at=row.at,
-            by=Author.of(row, "actor") if row.actor_handle else None,
+            by=Author.of(row, "actor") if row.actor_name else None,
             act=row.act,
             subject_kind=row.subject_kind,
             subject_id=row.subject_id,

@@ -6,15 +6,17 @@ from moderation.enforcement.measures import (
     Measure,
     apply,
     ended_later,
+    forget_byline,
     refuse_nonsense,
     something_stands,
     undo,
 )
-from moderation.enforcement.tables import TEXTUAL, AppliedMeasure, Kind, Scene, Target, Wanted
+from moderation.enforcement.tables import SOMEBODY, TEXTUAL, AppliedMeasure, Kind, Scene, Target, Wanted
 
 __all__ = [
     "IDLE",
     "MEASURES",
+    "SOMEBODY",
     "TEXTUAL",
     "AppliedMeasure",
     "Kind",
@@ -24,6 +26,7 @@ __all__ = [
     "Wanted",
     "apply",
     "ended_later",
+    "forget_byline",
     "refuse_nonsense",
     "something_stands",
     "undo",

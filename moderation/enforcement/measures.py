@@ -17,7 +17,7 @@ from forum.members import Standing
 from forum.posts import Post, Visibility
 from moderation import redaction
 from moderation.enforcement import wording
-from moderation.enforcement.tables import TEXTUAL, AppliedMeasure, Kind, Memory, Scene, Target, Wanted
+from moderation.enforcement.tables import SOMEBODY, TEXTUAL, AppliedMeasure, Kind, Memory, Scene, Target, Wanted
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,16 @@ async def ended_later(session: AsyncSession, applied: AppliedMeasure, now: datet
         tuple_(col(AppliedMeasure.until), col(AppliedMeasure.id)) > (applied.until, applied.id),
     )
     return bool((await session.execute(select(longer))).scalar_one())
+
+
+async def forget_byline(session: AsyncSession, applied: AppliedMeasure, post: Post) -> None:
+    """Let the notice of a measure name nobody: who took it has left. The caller holds the row of its post."""
+    if applied.notice:
+        by = applied.notice["by"]
+        said = applied.notice["text"].replace(f"by {by}", f"by {SOMEBODY}", 1)
+        applied.notice = {**applied.notice, "by": SOMEBODY, "text": said}
+        await session.flush()
+        await _show_notice(session, post)
 
 
 def refuse_nonsense(wanted: Sequence[Wanted], now: datetime, *, grounded: bool) -> None:

@@ -36,6 +36,7 @@ class Kind(StrEnum):
     DISMISS = "dismiss"
 
 
+SOMEBODY = "a moderator"  # where readers are not to know which one
 TEXTUAL = (Kind.EDIT, Kind.REDACT)
 
 

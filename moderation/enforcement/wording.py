@@ -68,9 +68,7 @@ async def silence(session: AsyncSession, scene: Scene) -> Memory:
     """Mark the words of a removed post wherever others repeat them."""
     standing = await _standing(session, scene.post.thread_id)
     ground = await _ground(session, scene.post, standing)
-    lines = redaction.LINE.finditer(scene.post.body_markdown)
-    own = [line.span() for line in lines if line[0].strip() and not line[0].lstrip().startswith(">")]
-    memory = _memory(scene, ground, own)
+    memory = _memory(scene, ground, redaction.own_lines(scene.post.body_markdown))
     taken = await _taken(session, scene.post.id, Kind.REMOVE, memory)
     return memory | {"changes": await _silence_echoes(session, scene, taken, standing)}
 

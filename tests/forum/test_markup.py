@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forum.markup import NOTHING_KNOWN, SAFE, Known, QuoteRef, References, parse
+from forum.markup import GONE, NOTHING_KNOWN, SAFE, Known, QuoteRef, References, parse, without_handle
 from forum.names import folded, is_handle
 
 from . import hostile
@@ -542,3 +542,37 @@ def test_a_parsed_body_can_be_shown_more_than_once() -> None:
     parsed = parse("> @suzie #7\n> words\n\n@suzie")
     assert parsed.html(SUZIE) != parsed.html()
     assert parsed.html(SUZIE) == parsed.html(SUZIE)
+
+
+# A handle that is taken out for good
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("@heron", "@·····"),
+        ("@Heron, are you there?", "@·····, are you there?"),
+        ("@ｈｅｒｏｎ", "@·····"),
+        ("> @heron #1\n> Hm\n\nNo, @heron.", "> @····· #1\n> Hm\n\nNo, @·····."),
+        ("@@heron (@heron)", "@@····· (@·····)"),
+        ("`@heron`", "`@·····`"),
+        ("@herons and @her.on", None),
+        ("me@heron.example", None),
+        ("https://site.example/@heron", None),
+        ("Heron, heron", None),
+        ("@", None),
+        ("", None),
+    ],
+)
+def test_a_handle_is_taken_out_where_it_is_mentioned(text: str, left: str | None) -> None:
+    assert without_handle(text, "heron") == (text if left is None else left)
+
+
+@settings(derandomize=True)
+@given(st.text(st.sampled_from("@heron Heron.-_#1>\n/x"), max_size=60))
+def test_a_text_without_a_handle_is_as_long_and_mentions_nobody_of_that_name(text: str) -> None:
+    left = without_handle(text, "heron")
+    assert len(left) == len(text)
+    assert {was if is_ != GONE else GONE for was, is_ in zip(text, left, strict=True)} == set(left)
+    named = parse(left).references
+    assert "heron" not in {*named.mentions, *(quote.handle for quote in named.quotes)}

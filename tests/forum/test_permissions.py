@@ -65,6 +65,7 @@ OPEN_TO: dict[Act, set[str]] = {
     Act.RENAME: IN_GOOD_STANDING,
     Act.SEE_WAITING_THREADS: {"adviser", "moderator", "silenced-moderator", "administrator"},
     Act.ADMINISTER: {"administrator"},
+    Act.HOLD_ACCOUNT: {"administrator"},
 }
 
 
@@ -110,6 +111,11 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
         Asked("GET", "/invitations", None, 200),
         Asked("POST", "/invitations", {"email": "ada@example.org", "role": "moderator"}, 201),
         Asked("DELETE", f"/invitations/{NOWHERE}", None, 404),
+    ],
+    Act.HOLD_ACCOUNT: lambda _: [
+        Asked("PUT", "/members/author/legal-hold", {"reason": "court"}, 204),
+        Asked("GET", "/legal-holds", None, 200),
+        Asked("DELETE", "/members/author/legal-hold", None, 204),
     ],
 }
 
@@ -172,7 +178,7 @@ async def test_what_somebody_cannot_see_is_not_there_rather_than_forbidden(app: 
     await make.member(house, "moderator", Role.MODERATOR)
     at = await _thread(house, "moderator")
     async with make.signed_in(app, "member") as member, make.client(app) as guest:
-        for act in set(Act) - {Act.RENAME, Act.SEE_WAITING_THREADS, Act.ADMINISTER}:
+        for act in set(Act) - {Act.RENAME, Act.SEE_WAITING_THREADS, Act.ADMINISTER, Act.HOLD_ACCOUNT}:
             for asked in ASKED[act](at):
                 sent = {"method": asked.method, "url": API + asked.path, "json": asked.body}
                 answers = [await client.request(**sent) for client in (member, guest)]

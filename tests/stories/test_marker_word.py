@@ -159,7 +159,7 @@ async def world(app: FastAPI, house: House) -> AsyncIterator[World]:
         world.know("?state", "active")
         world.know("rules/number", 10)
         world.know("revisions/number", 1, 2)
-        for thing in ("threads", "posts", "cases", "statements"):
+        for thing in ("threads", "posts", "cases", "statements", "exports"):
             world.know(f"{thing}/id")
         world.know("?handle", "heron")
         world.know("?limit", 100)

@@ -1,0 +1,69 @@
+"""Leaving: what is a member's own goes, and their row stays without them."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, Table, delete, exists, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import SQLModel, col
+
+from forum.database import rows_of
+from forum.members.tables import FORMER, NO_PASSWORD, Member, SpentHandle
+
+
+async def is_spent(session: AsyncSession, skeleton: str) -> bool:
+    """Whether a handle that looks like this was somebody's who left."""
+    found = exists().where(col(SpentHandle.digest) == _digest(skeleton))
+    return bool((await session.execute(select(found))).scalar_one())
+
+
+async def leave(session: AsyncSession, member: Member, now: datetime) -> None:
+    """Take out of a member's row, which the caller holds, who they are, and delete all that is theirs alone.
+
+    What they wrote and what was decided about them stays with the row. Nobody else gets the handle.
+    """
+    spent = insert(SpentHandle).values(digest=_digest(member.skeleton))
+    await session.execute(spent.on_conflict_do_nothing())
+    await forget_belongings(session, member.id)
+    gone = ("handle", "skeleton", "title", "email", "email_verified_at", "wanted_email", "rules_version")
+    left: dict[str, Any] = {
+        **dict.fromkeys(gone),
+        "name": FORMER,
+        "name_skeleton": "",
+        "password_hash": NO_PASSWORD,
+        "staff_password": False,
+        # To the month: the moment itself would tell them from everybody else.
+        "joined_at": member.joined_at.replace(day=1, hour=0, minute=0, second=0, microsecond=0),
+        "left_at": now,
+    }
+    await session.execute(update(Member).where(col(Member.id) == member.id).values(**left))
+    session.expire(member)
+
+
+async def forget_belongings(session: AsyncSession, member_id: UUID) -> None:
+    """Delete every row that would go with the member's own: sessions, devices, links, mails, roles and the like."""
+    for table, owner in belongings():
+        await session.execute(delete(table).where(owner == member_id))
+
+
+async def tidy(session: AsyncSession) -> None:
+    """Delete what others put down for members after they left, as the notification that an appeal was heard."""
+    left = select(col(Member.id)).where(col(Member.left_at).is_not(None))
+    for table, owner in belongings():
+        await session.execute(delete(table).where(owner.in_(left)))
+
+
+def belongings() -> Iterator[tuple[Table, Column[Any]]]:
+    """The tables whose rows go with a member (ON DELETE CASCADE), each with the column that says whose they are."""
+    for table in SQLModel.metadata.sorted_tables:
+        for reference in table.foreign_keys:
+            if reference.column is rows_of(Member).c.id and reference.ondelete == "CASCADE":
+                yield table, reference.parent
+
+
+def _digest(skeleton: str) -> bytes:
+    return hashlib.sha256(skeleton.encode()).digest()

@@ -1,0 +1,81 @@
+"""A copy as a ZIP: each chapter as JSON for machines, all of them as one page to read, which loads nothing."""
+
+import html
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from forum.privacy.keeper import Chapter, SafeHtml
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>What is kept of you</title>
+<style>
+body {{ font: 1rem/1.5 sans-serif; max-width: 45rem; margin: auto; padding: 1rem }}
+dl {{ border-top: 1px solid; padding-top: 1rem }}
+dt {{ font-weight: bold }}
+dd {{ overflow-wrap: anywhere; white-space: pre-line }}
+dd div {{ white-space: normal }}
+</style>
+</head>
+<body>
+<h1>What is kept of you</h1>
+<p>Made on {made}. It holds what you may read of your own: nothing that others wrote, and nobody who reported you. Words
+that were removed or that you withdrew are not in it; what a decision was about stands under “What was decided about
+you”. The folder “data” has the same for programs.</p>
+{parts}
+</body>
+</html>
+"""
+
+
+def packed(chapters: Sequence[Chapter], now: datetime) -> bytes:
+    """The ZIP."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, words in _files(chapters, now):
+            archive.writestr(zipfile.ZipInfo(name, now.timetuple()[:6]), words, zipfile.ZIP_DEFLATED)
+    return file.getvalue()
+
+
+def _files(chapters: Sequence[Chapter], now: datetime) -> Iterator[tuple[str, str]]:
+    parts = "\n".join(map(_section, chapters))
+    yield "index.html", PAGE.format(made=f"{now:%d %B %Y}", parts=parts)
+    for chapter in chapters:
+        yield f"data/{chapter.name}.json", json.dumps(chapter.items, ensure_ascii=False, indent=2, default=_plain)
+
+
+def _section(chapter: Chapter) -> str:
+    items = "\n".join(map(_item, chapter.items)) or "<p>Nothing.</p>"
+    return f"<h2>{html.escape(chapter.title)}</h2>\n{items}"
+
+
+def _item(item: Mapping[str, Any]) -> str:
+    """One thing, without what it lacks."""
+    told = (
+        f"<dt>{html.escape(name.replace('_', ' '))}</dt>\n<dd>{_value(value)}</dd>"
+        for name, value in item.items()
+        if value not in (None, "", [])
+    )
+    return "<dl>\n" + "\n".join(told) + "\n</dl>"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, SafeHtml):
+        return f"<div>{value}</div>"
+    if isinstance(value, list | dict):
+        value = json.dumps(value, ensure_ascii=False, default=_plain)
+    if isinstance(value, datetime):
+        value = f"{value:%d %B %Y, %H:%M} UTC"
+    return html.escape(str(value))
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

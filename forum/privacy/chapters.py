@@ -1,0 +1,41 @@
+"""What the forum itself keeps of a member, as they may read it today."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum import members, notifications, posts, sessions, threads
+from forum.members import Member, Viewer
+from forum.privacy.keeper import Chapter, SafeHtml
+
+ALL = 1_000_000  # notifications of one member: more than anybody gets
+
+
+async def of_forum(session: AsyncSession, viewer: Viewer, now: datetime) -> Sequence[Chapter]:
+    """The viewer's profile, posts, threads, notifications and sessions."""
+    profile = (await session.execute(members.profiles().where(col(Member.id) == viewer.id))).all()
+    opened = (await session.execute(threads.OPENED_BY.query, viewer.sight)).all()
+    written = (await session.execute(posts.WRITTEN_BY.query, viewer.sight)).all()
+    earlier = (await session.execute(posts.EARLIER_BY.query, viewer.sight)).all()
+    told = (await session.execute(notifications.mine(viewer, None, ALL))).all()
+    open_ = (await session.execute(sessions.mine(viewer, now))).all()
+    return (
+        Chapter("profile", "Your profile", _items(profile)),
+        Chapter("posts", "What you wrote", [_to_read(item) for item in _items(written)]),
+        Chapter("revisions", "What your posts said before", [_to_read(item) for item in _items(earlier)]),
+        Chapter("threads", "Threads that you opened", _items(opened)),
+        Chapter("notifications", "What you were told", _items(told)),
+        Chapter("sessions", "Where you are signed in", _items(open_)),
+    )
+
+
+def _items(rows: Iterable[Any]) -> list[dict[str, Any]]:
+    return [dict(row._mapping) for row in rows]
+
+
+def _to_read(post: dict[str, Any]) -> dict[str, Any]:
+    """A post of which the HTML is shown; it was made safe when it was written."""
+    return post | {"body_html": post["body_html"] and SafeHtml(post["body_html"])}

@@ -1,0 +1,143 @@
+"""Leaving: asked for, taken back, and done after fourteen days, once, by whichever worker comes first."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum import audit, invitations, jobs, mailer, members, notifications, posts, roles, sessions, threads
+from forum.errors import Conflict
+from forum.jobs import Handler, Job, Payload
+from forum.members import Member
+from forum.privacy import holds, words
+from forum.privacy.keeper import Keeper
+from forum.privacy.tables import Departure, Kind
+
+TO_CHANGE_ONES_MIND = timedelta(days=14)
+CLOCKS_DIFFER = timedelta(minutes=1)  # the database's clock, which lets jobs go, may be ahead of ours
+DEPART = Job("depart")
+LOOK_AFTER = Job("look_after_departures")
+
+
+async def of_member(session: AsyncSession, member_id: UUID) -> Departure | None:
+    """What a member asked for, if they did."""
+    return await session.get(Departure, member_id, populate_existing=True)
+
+
+async def ask(session: AsyncSession, member: Member, kind: Kind, now: datetime) -> Departure:
+    """Have a member, whose row the caller holds, leave in fourteen days; asked again, it is as asked once.
+
+    To ask for the other kind begins anew. The member is told by mail, with a link that stops it: a session may be
+    stolen. Raises Conflict for the last administrator.
+    """
+    await roles.refuse_last_administrator(session, member)
+    known = await of_member(session, member.id)
+    if known and known.kind == kind:
+        return known
+    departure = known or Departure(member_id=member.id, kind=kind, asked_at=now, due_at=now)
+    departure.kind, departure.asked_at, departure.due_at = kind, now, now + TO_CHANGE_ONES_MIND
+    departure.waits_since = None
+    session.add(departure)
+    await session.flush()
+    await mailer.call_off(session, member.id, mailer.Kind.DEPARTURE)
+    await mailer.put_down(session, mailer.Kind.DEPARTURE, now, member_id=member.id, email=member.email)
+    await _put_down(session, departure, departure.due_at)
+    return departure
+
+
+async def stay(session: AsyncSession, member_id: UUID) -> None:
+    """Let a member, whose row the caller holds, stay after all; done twice, it is as done once."""
+    mine = (col(Departure.member_id) == member_id, col(Departure.done_at).is_(None))
+    await session.execute(delete(Departure).where(*mine))
+    await mailer.call_off(session, member_id, mailer.Kind.DEPARTURE)
+    await mailer.call_off(session, member_id, mailer.Kind.DEPARTURE_WAITS)
+
+
+async def refuse(session: AsyncSession, token: str, now: datetime) -> UUID:
+    """Let the member stay whom this link was mailed to, and end every session; who that is.
+
+    Raises NotFound when the link no longer works.
+    """
+    member = (await mailer.opened(session, token, mailer.Kind.DEPARTURE, now)).member
+    await stay(session, member.id)
+    await sessions.end_all(session, member.id)
+    return member.id
+
+
+def departing(keeper: Keeper) -> Handler:
+    """What lets a member go whose time has come."""
+
+    async def depart(session: AsyncSession, payload: Payload, now: datetime) -> None:
+        member = await members.hold(session, UUID(payload["member"]))
+        departure = await of_member(session, member.id)
+        if departure is None or departure.done_at or departure.due_at > now + CLOCKS_DIFFER:
+            return
+        if await _must_wait(session, departure, member, now):
+            return
+        await _let_go(session, keeper, departure, member, max(now, departure.due_at))
+
+    return depart
+
+
+async def look_after(session: AsyncSession, _payload: Payload, now: datetime) -> None:
+    """Have done what is due and is not done: it waited, or came back from a backup, or its job was given up."""
+    left = select(Departure).where(col(Departure.due_at) <= now, col(Departure.cleared_at).is_(None))
+    for departure in (await session.execute(left.order_by(col(Departure.due_at)))).scalars().all():
+        job = words.ERASE if departure.done_at else DEPART
+        await jobs.enqueue(session, job, {"member": str(departure.member_id)})
+
+
+async def go_on(session: AsyncSession, member_id: UUID) -> None:
+    """Have a departure done that waited; nothing for a member who did not ask, or whose time has not come."""
+    departure = await of_member(session, member_id)
+    if departure and not departure.done_at:
+        await _put_down(session, departure, departure.due_at)
+
+
+async def _put_down(session: AsyncSession, departure: Departure, at: datetime) -> None:
+    await jobs.enqueue(session, DEPART, {"member": str(departure.member_id)}, at=at)
+
+
+async def _must_wait(session: AsyncSession, departure: Departure, member: Member, now: datetime) -> bool:
+    """Whether something is in the way: a legal hold, of which the member is told once, or that nobody else is left
+    to run the forum."""
+    if await holds.of_member(session, member.id):
+        if departure.waits_since is None:
+            departure.waits_since = now
+            waits = notifications.Kind.DEPARTURE_WAITS
+            notifications.tell(session, member.id, waits, now)
+            told: dict[str, Any] = {"member_id": member.id, "email": member.email}
+            await mailer.put_down(session, mailer.Kind.DEPARTURE_WAITS, now, **told)
+        return True
+    try:
+        await roles.refuse_last_administrator(session, member)
+    except Conflict:
+        departure.waits_since = departure.waits_since or now
+        return True
+    return False
+
+
+async def _let_go(session: AsyncSession, keeper: Keeper, departure: Departure, member: Member, now: datetime) -> None:
+    """The name goes everywhere at once; words that are to be erased follow, thread by thread."""
+    await posts.forget_handle(session, member.handle)
+    await threads.forget_handle(session, member.handle)
+    await posts.forget_badge(session, member.id)
+    await keeper.forget_name(session, member)
+    await invitations.forget(session, member)
+    await members.leave(session, member, now)
+    departure.done_at = now
+    if departure.kind == Kind.ERASE:
+        await jobs.enqueue(session, words.ERASE, {"member": str(departure.member_id)})
+    else:
+        departure.cleared_at = now
+    await audit.record(
+        session,
+        actor_id=departure.member_id,
+        act="member.left",
+        subject=("member", departure.member_id),
+        now=now,
+        details={"kind": departure.kind},
+    )

@@ -1,0 +1,86 @@
+"""What is kept of leaving: who asked for it, what holds it up, and the copies that members take with them."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, text
+from sqlmodel import Field, SQLModel
+
+from forum.database import Moment, new_id
+
+
+class Kind(StrEnum):
+    """What becomes of a member's posts: they stay without the name, or their words go too."""
+
+    LEAVE = "leave"
+    ERASE = "erase"
+
+
+class Reason(StrEnum):
+    """Why the law wants something kept."""
+
+    COURT = "court"
+    POLICE = "police"
+    LEGAL_CLAIM = "legal_claim"
+    SAFEGUARDING = "safeguarding"
+    REGULATOR = "regulator"
+
+
+class Departure(SQLModel, table=True):
+    """That a member asked to go. It outlives them: after a restore, what was deleted is deleted again."""
+
+    __table_args__ = (
+        CheckConstraint(f"kind IN ({', '.join(repr(str(kind)) for kind in Kind)})", name="kind"),
+        CheckConstraint("asked_at < due_at AND due_at <= done_at", name="order"),
+        CheckConstraint("cleared_at IS NULL OR done_at <= cleared_at", name="cleared"),
+        Index("ix_departure_due", "due_at", postgresql_where=text("cleared_at IS NULL")),
+    )
+
+    member_id: UUID = Field(primary_key=True, foreign_key="member.id")
+    kind: str
+    asked_at: datetime = Field(sa_type=Moment)
+    due_at: datetime = Field(sa_type=Moment)
+    waits_since: datetime | None = Field(default=None, sa_type=Moment, description="Due, but something is in its way")
+    done_at: datetime | None = Field(default=None, sa_type=Moment, description="The account is gone")
+    cleared_at: datetime | None = Field(default=None, sa_type=Moment, description="Nothing is left to delete")
+
+
+class LegalHold(SQLModel, table=True):
+    """That nothing of a member may be deleted for now."""
+
+    __tablename__ = "legal_hold"
+    __table_args__ = (
+        CheckConstraint(f"reason IN ({', '.join(repr(str(reason)) for reason in Reason)})", name="reason"),
+    )
+
+    member_id: UUID = Field(primary_key=True, foreign_key="member.id")
+    reason: str
+    placed_by: UUID = Field(foreign_key="member.id")
+    placed_at: datetime = Field(sa_type=Moment)
+
+
+class Export(SQLModel, table=True):
+    """A copy of everything of a member's own: one that can be fetched, and one that is being made."""
+
+    __table_args__ = (
+        Index("uq_export_being_made", "member_id", unique=True, postgresql_where=text("made_at IS NULL")),
+        CheckConstraint("num_nonnulls(made_at, expires_at, size) IN (0, 3)", name="made"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    member_id: UUID = Field(foreign_key="member.id", ondelete="CASCADE", index=True)
+    asked_at: datetime = Field(sa_type=Moment)
+    made_at: datetime | None = Field(default=None, sa_type=Moment)
+    expires_at: datetime | None = Field(default=None, sa_type=Moment)
+    size: int | None = Field(default=None, sa_type=BigInteger, description="In bytes")
+
+
+class ExportPart(SQLModel, table=True):
+    """A piece of a copy's ZIP: in the database, so that every machine can hand it out and a backup can leave it out."""
+
+    __tablename__ = "export_part"
+
+    export_id: UUID = Field(primary_key=True, foreign_key="export.id", ondelete="CASCADE")
+    number: int = Field(primary_key=True)
+    content: bytes = Field(sa_type=LargeBinary)

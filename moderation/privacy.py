@@ -1,0 +1,152 @@
+"""What moderation keeps of members who ask for a copy, or who leave: it outlives them without their name."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, exists, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import SQLModel, col
+
+from forum import posts, threads
+from forum.markup import GONE, without_handle
+from forum.members import Member, Viewer
+from forum.posts import Post
+from forum.privacy import Chapter
+from forum.threads import Thread
+from moderation import enforcement, redaction, reports, statements
+from moderation.appeals import Appeal
+from moderation.cases import Case, Note, State
+from moderation.decisions import Decision
+from moderation.enforcement import AppliedMeasure, Kind
+from moderation.findings import Finding
+from moderation.redaction import Telling
+from moderation.reports import Report
+from moderation.statements import Statement
+
+ALL = 100_000  # reports of one member: at 20 a day, those of thirteen years
+# Where staff and members write to each other, and may name somebody.
+WRITTEN: Mapping[type[SQLModel], tuple[str, ...]] = {
+    Note: ("text",),
+    Decision: ("reason", "note"),
+    Statement: ("reason",),
+    Report: ("note",),
+    Appeal: ("text", "message"),
+}
+
+
+class ModerationKeeper:
+    """Keeps reports, cases, decisions, statements and appeals: of those who left without their name, and of those
+    who erased their words without these too, once nothing that waits to be decided needs them.
+    """
+
+    async def chapters(self, session: AsyncSession, viewer: Viewer) -> Sequence[Chapter]:
+        """The viewer's own reports, the statements that they received, and their appeals."""
+        told = (await session.execute(statements.of_member(viewer))).all()
+        filed = (await session.execute(reports.mine(viewer, None, ALL))).all()
+        appealed = select(Appeal).where(col(Appeal.appellant_id) == viewer.id).order_by(col(Appeal.lodged_at))
+        appeals = (await session.execute(appealed)).scalars().all()
+        return (
+            Chapter("statements", "What was decided about you", [_without(row._asdict(), "member_id") for row in told]),
+            Chapter("reports", "What you reported", [_without(row._asdict(), "case_id") for row in filed]),
+            Chapter("appeals", "Your appeals", [_without(appeal.model_dump(), "appellant_id") for appeal in appeals]),
+        )
+
+    async def forget_name(self, session: AsyncSession, member: Member) -> None:
+        """Let notices name nobody that the member signed, and notes, reasons and the like not mention them."""
+        await self._forget_byline(session, member.id)
+        for table, fields in WRITTEN.items():
+            for field in fields:
+                await _forget_mentions(session, table, field, member.handle)
+
+    async def needed(self, session: AsyncSession, member_id: UUID) -> Collection[int]:
+        """The member's posts about which a case is open, or an appeal."""
+        waiting = select(col(Case.post_id)).join(Post, col(Post.id) == col(Case.post_id))
+        found = waiting.where(col(Post.author_id) == member_id, col(Case.state) == State.OPEN)
+        return set((await session.execute(found)).scalars())
+
+    async def erase(self, session: AsyncSession, member_id: UUID, now: datetime) -> bool:
+        """Erase the words of reports that were settled and of appeals that were heard; excerpts, once nobody can
+        appeal any more; what titles were; and where in the posts something was found. Whether nothing is left.
+        """
+        await self._forget_titles(session, member_id)
+        theirs = select(col(Case.id)).join(Post, col(Post.id) == col(Case.post_id))
+        closed = theirs.where(col(Post.author_id) == member_id, col(Case.state) == State.DECIDED)
+        await session.execute(delete(Finding).where(col(Finding.case_id).in_(closed)))
+        waits = exists().where(col(Appeal.decision_id) == col(Statement.decision_id), col(Appeal.outcome).is_(None))
+        gone = [
+            await _emptied(session, Report, "note", "", Report.reporter_id, member_id, col(Report.outcome).is_(None)),
+            await _emptied(session, Appeal, "text", "", Appeal.appellant_id, member_id, col(Appeal.outcome).is_(None)),
+            await _emptied(
+                session,
+                Statement,
+                "excerpts",
+                [],
+                Statement.member_id,
+                member_id,
+                or_(col(Statement.appeal_until) > now, waits),
+            ),
+        ]
+        return all(gone)
+
+    def unquoting(self, said: Collection[str]) -> Callable[[str], str]:
+        """What puts marks in the place of each character of a text's quotes of what somebody said themselves."""
+        whole = "\n\n".join(sorted(said))
+        runs = redaction.runs_of(whole, redaction.own_lines(whole))
+
+        def unquoted(text: str) -> str:
+            for start, end in redaction.without_quotes(Telling.of(text), runs, GONE).gone:
+                text = text[:start] + GONE * (end - start) + text[end:]
+            return text
+
+        return unquoted
+
+    async def _forget_byline(self, session: AsyncSession, moderator_id: UUID) -> None:
+        signed = (
+            select(AppliedMeasure)
+            .join(Decision, col(Decision.id) == col(AppliedMeasure.decision_id))
+            .where(col(Decision.decided_by) == moderator_id, col(AppliedMeasure.notice).is_not(None))
+            .order_by(col(AppliedMeasure.thread_id), col(AppliedMeasure.post_id))
+        )
+        for applied in (await session.execute(signed)).scalars().all():
+            await threads.hold_posts(session, applied.thread_id, alone=True)
+            await enforcement.forget_byline(session, applied, await posts.hold(session, applied.post_id))
+
+    async def _forget_titles(self, session: AsyncSession, member_id: UUID) -> None:
+        retitled = (
+            select(AppliedMeasure)
+            .join(Thread, col(Thread.id) == col(AppliedMeasure.thread_id))
+            .where(col(Thread.author_id) == member_id, col(AppliedMeasure.kind) == Kind.RETITLE)
+        )
+        for applied in (await session.execute(retitled.with_for_update(of=AppliedMeasure))).scalars().all():
+            applied.memory = {**applied.memory, "was": threads.ERASED_TITLE, "became": threads.ERASED_TITLE}
+        await session.flush()
+
+
+def _without(row: Mapping[str, Any], *hidden: str) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in hidden}
+
+
+async def _forget_mentions(session: AsyncSession, table: type[SQLModel], field: str, handle: str) -> None:
+    written = col(getattr(table, field))
+    naming = select(table).where(written.icontains(f"@{handle}", autoescape=True)).with_for_update(key_share=True)
+    for row in (await session.execute(naming)).scalars().all():
+        setattr(row, field, without_handle(getattr(row, field), handle))
+    await session.flush()
+
+
+async def _emptied(
+    session: AsyncSession,
+    table: type[SQLModel],
+    field: str,
+    nothing: Any,
+    whose: Any,
+    member_id: UUID,
+    waits: ColumnElement[bool],
+) -> bool:
+    """Empty a member's rows but those of which something is waited for; whether all are empty."""
+    column = col(getattr(table, field))
+    full = (col(whose) == member_id, column != nothing)
+    await session.execute(update(table).where(*full, ~waits).values({field: nothing}))
+    return not (await session.execute(select(exists().where(*full)))).scalar_one()
