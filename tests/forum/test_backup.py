@@ -20,13 +20,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlmodel import SQLModel
 
-from forum import audit, backup, clock, database, demo, embedded, mailer
+from forum import audit, backup, clock, database, demo, embedded, mailer, privacy
 from forum.api.dependencies import House
 from forum.backup import BackupError
 from forum.database import Database
 from forum.gate import PublishAtOnce
 from forum.mailer import Kind, links
 from forum.members import Role
+from forum.privacy import ExportPart
 from forum.sessions import Device
 from forum.settings import Settings
 from moderation import rules
@@ -73,6 +74,8 @@ async def filled(house: House) -> None:
     async with house.database.work() as session:
         await mailer.put_down(session, Kind.PASSWORD_RESET, now, member_id=heron.id, email=heron.email)
         await links.make(session, Kind.PASSWORD_RESET, heron.id, heron.email, now, now)
+        copy = await privacy.export(session, heron, now)
+        session.add(ExportPart(export_id=copy.id, number=0, content=b"PK"))
         session.add(Device(token_digest=b"known", member_id=heron.id, expires_at=now + timedelta(days=9)))
     await house.throttle.hit(house.settings.limit("sign_in"), "sign-in", "login", "night-heron")
 
