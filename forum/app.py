@@ -25,12 +25,12 @@ from forum.api import (
     posts,
     privacy,
     problems,
-    second_factor,
     threads,
     traffic,
 )
 from forum.api import sessions as sessions_api
 from forum.api.dependencies import House, only_known_parameters
+from forum.api.second_factor import codes, passkeys
 from forum.breaches import breaches_of
 from forum.database import Database
 from forum.gate import Gate
@@ -48,7 +48,8 @@ FEATURES: tuple[APIRouter, ...] = (
     threads.router,
     members.router,
     sessions_api.router,
-    second_factor.router,
+    codes.router,
+    passkeys.router,
     email_verifications.router,
     password_resets.router,
     advisers.router,

@@ -21,8 +21,8 @@ UNVERIFIED = (
 
 
 WITHHELD = (
-    "Your role counts once you have shown a second factor: set one up with POST /api/v1/me/second-factor, or sign in "
-    "with its code."
+    "Your role counts once you have shown a second factor: set one up with POST /api/v1/me/second-factor or POST "
+    "/api/v1/me/passkey-challenges, or sign in with it."
 )
 
 

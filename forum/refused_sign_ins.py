@@ -26,6 +26,7 @@ class Reason(StrEnum):
 
     PASSWORD = "password"  # noqa: S105 (no password)
     SECOND_FACTOR = "second_factor"
+    PASSKEY = "passkey"
     THROTTLED = "throttled"
 
 

@@ -52,6 +52,7 @@ def _site(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or len(url) > 200:
         raise ValueError("it must be https:// and a host, perhaps with a path")
+    _ = parts.port  # raises ValueError when it is none
     return url.rstrip("/")
 
 
@@ -75,10 +76,18 @@ def _origin(text: str) -> str:
     return text.lower()
 
 
+def _app(text: str) -> str:
+    # SHA-256 in base64url: 32 bytes.
+    if not re.fullmatch(r"android:apk-key-hash:[A-Za-z0-9_-]{43}", text):
+        raise ValueError("an app's origin is android:apk-key-hash: and 43 letters, digits, '-' or '_'")
+    return text
+
+
 # The notation of the `limits` library: "10/5 minutes", "1/5 seconds".
 Limit = Annotated[str, AfterValidator(_parsed)]
 Origins = frozenset[Annotated[str, AfterValidator(_origin)]]
 Networks = frozenset[Annotated[str, AfterValidator(_network)]]
+AppOrigins = frozenset[Annotated[str, AfterValidator(_app)]]
 
 
 class Settings(BaseSettings):
@@ -111,6 +120,11 @@ class Settings(BaseSettings):
         frozenset(),
         description="Web origins of other sites' pages that may call the API, separated by commas",
     )
+    passkey_origins: Annotated[AppOrigins, NoDecode, BeforeValidator(_listed)] = Field(
+        frozenset(),
+        description="Mobile apps that may show passkeys, separated by commas: android:apk-key-hash:…, as their signing "
+        "keys are",
+    )
     public_url: Annotated[str, AfterValidator(_site)] = Field(
         "http://127.0.0.1:8000", description="Where members find the forum's pages: what mails link to"
     )
@@ -130,6 +144,7 @@ class Settings(BaseSettings):
     api_limit: Limit = Field("600/1 minute", description="Requests of one member, and of one address's guests")
     sign_in_limit: Limit = Field("10/5 minutes", description="Sign-ins per account, and per address")
     second_factor_limit: Limit = Field("10/1 hour", description="Codes of a second factor, per account")
+    passkey_limit: Limit = Field("30/5 minutes", description="Challenges for passkeys, per address or member")
     join_limit: Limit = Field("10/1 hour", description="New accounts per address")
     reset_limit: Limit = Field("5/1 day", description="Links to a new password, per login")
     reset_network_limit: Limit = Field("10/1 hour", description="The same per address, whoever is asked for")

@@ -1,4 +1,6 @@
-"""Signing in: a login, its password, and what else is asked for; proving the password again, and changing it."""
+"""Signing in: a login, its password, and what else is asked for, or a passkey alone; proving the password again, and
+changing it.
+"""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,24 +18,39 @@ from forum.database import Database, Prepared, Reader, query
 from forum.errors import Invalid, NotFound, NotSignedIn, SecondFactorNeeded, Throttled
 from forum.members import Member, Viewer
 from forum.refused_sign_ins import Reason
+from forum.second_factor import Credential, Party, Purpose, passkeys
 from forum.sessions import MemberSession, Transport
 from forum.settings import Settings
 
 NOT_YOURS = "This is not your present password."
 
 
-@dataclass(frozen=True)
-class SignIn:
-    """What somebody shows to sign in, and who they were in the session that this one takes the place of."""
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where somebody signs in, and who they were in the session that this one takes the place of."""
 
-    login: str
-    password: str
     address: str
-    code: str | None = None
     device: str | None = None
     transport: Transport = Transport.BEARER
     client: str | None = None
     before: Viewer = members.GUEST
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignIn(Place):
+    """What somebody shows to sign in: a password, and what their account asks for beside it."""
+
+    login: str
+    password: str
+    code: str | None = None
+    passkey: Credential | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasskeySignIn(Place):
+    """What somebody shows to sign in without a password."""
+
+    passkey: Credential
 
 
 @dataclass(frozen=True)
@@ -77,7 +94,7 @@ async def sign_in(
     while the one thread that hashes has others to serve, nobody here holds a connection that a reader waits for.
 
     Raises NotSignedIn in the same words and time whether the login or the password is wrong,
-    SecondFactorNeeded where both are right and a code is missing or wrong, and Throttled over the limit per
+    SecondFactorNeeded where both are right and a second factor is missing or wrong, and Throttled over the limit per
     login and per network, the right password included. A device that signed in before is counted by
     itself, so that nobody can lock a member out of their own phone.
     """
@@ -87,6 +104,24 @@ async def sign_in(
     except (NotSignedIn, Throttled) as error:
         if reason := _reason(error, shown):
             await refused_sign_ins.note(forum.reader, who.id if who else None, reason, now)
+        raise
+
+
+async def sign_in_by_passkey(
+    forum: Database, shown: PasskeySignIn, guard: throttle.Throttle, settings: Settings, now: datetime
+) -> SignedIn:
+    """Open a session for whoever shows a passkey of theirs, and a fingerprint, a face or a PIN to their device: that is
+    both factors. It takes the database as `sign_in` does.
+
+    Raises NotSignedIn in the same words whatever is wrong, and in others where the passkey is right and counts
+    backwards, and Throttled over the limit per network, or per device where its owner signed in from it before.
+    """
+    kept = await passkeys.claimed(forum.reader, shown.passkey)
+    try:
+        return await _signed_in_by_passkey(forum, shown, kept, guard, settings, now)
+    except (NotSignedIn, Throttled) as error:
+        reason = Reason.THROTTLED if isinstance(error, Throttled) else Reason.PASSKEY
+        await refused_sign_ins.note(forum.reader, kept.member_id if kept else None, reason, now)
         raise
 
 
@@ -139,26 +174,45 @@ async def change_password(
 async def _signed_in(
     forum: Database, shown: SignIn, who: Any, guard: throttle.Throttle, settings: Settings, now: datetime
 ) -> SignedIn:
-    counted = await _counted_by(forum.reader, shown, who.id if who else None, guard, settings, now)
+    counted = await _counted_by(forum.reader, shown, who.id if who else None, guard, settings, now, login=shown.login)
     kept = who.password_hash if who else None
+    beside = None
     while True:
         right, renewed = await passwords.check(shown.password, kept)
         if who is None or not right:
             raise NotSignedIn("The login or the password is wrong.")
-        # Ten guesses an hour at three codes of a million: who has the password needs months.
-        if shown.code is not None:
-            await guard.hit(settings.limit("second_factor"), "second-factor", counted or who.id)
-        recovery = await second_factor.recovery(forum.reader, who.id, shown.code)
+        if beside is None:
+            if shown.code is not None or shown.passkey is not None:
+                await guard.hit(settings.limit("second_factor"), "second-factor", counted or who.id)
+            party = Party.of(settings)
+            beside = await second_factor.read(forum, who.id, shown.code, shown.passkey, party, now)
         async with forum.work() as session:
             # From here on nobody else changes it: a new password ends what the old one opened, so the old must
             # open nothing.
             member = await members.hold(session, who.id)
             if member.password_hash == kept:
-                strong = await second_factor.take(session, member, shown.code, recovery, now)
+                strong = await second_factor.take(session, member, beside, now)
                 member.password_hash = renewed or kept
                 await mailer.end_resets(session, member.id)  # it is not lost
                 return await _open(session, member, shown, now, second_factor=strong)
         kept = member.password_hash  # it was changed meanwhile, and counts
+
+
+async def _signed_in_by_passkey(
+    forum: Database, shown: PasskeySignIn, kept: Any, guard: throttle.Throttle, settings: Settings, now: datetime
+) -> SignedIn:
+    await _counted_by(forum.reader, shown, kept.member_id if kept else None, guard, settings, now)
+    signed = await passkeys.signed(forum, kept, shown.passkey, Purpose.SIGN_IN, Party.of(settings), now)
+    if signed is None:
+        raise NotSignedIn(passkeys.WRONG)
+    if signed.went_back:
+        raise NotSignedIn(passkeys.COPIED)
+    async with forum.work() as session:
+        member = await members.hold(session, signed.member_id)
+        if not await passkeys.spend(session, signed, now):
+            raise NotSignedIn(passkeys.WRONG)
+        await mailer.end_resets(session, member.id)
+        return await _open(session, member, shown, now, second_factor=True)
 
 
 def _reason(error: Exception, shown: SignIn) -> Reason | None:
@@ -167,18 +221,20 @@ def _reason(error: Exception, shown: SignIn) -> Reason | None:
         case Throttled():
             return Reason.THROTTLED
         case SecondFactorNeeded():
-            return Reason.SECOND_FACTOR if shown.code else None
+            return Reason.SECOND_FACTOR if shown.code or shown.passkey else None
         case _:
             return Reason.PASSWORD
 
 
 async def _counted_by(
     reader: Reader,
-    shown: SignIn,
+    shown: Place,
     member_id: UUID | None,
     guard: throttle.Throttle,
     settings: Settings,
     now: datetime,
+    *,
+    login: str | None = None,
 ) -> str | None:
     """Count this try: by the device, which is given, if its owner signed in from it before, else by all the rest."""
     limit = settings.limit("sign_in")
@@ -186,14 +242,12 @@ async def _counted_by(
         await guard.hit(limit, "sign-in", "device", shown.device)
         return shown.device
     await guard.hit(limit, "sign-in", "address", throttle.network(shown.address))
-    # Not by the account: tries with a handle that used up those with an address would tell whose it is.
-    await guard.hit(limit, "sign-in", "login", normal(shown.login))
+    if login is not None:  # not by the account: tries with a handle that used up those with an address would tell whose
+        await guard.hit(limit, "sign-in", "login", normal(login))
     return None
 
 
-async def _open(
-    session: AsyncSession, member: Member, shown: SignIn, now: datetime, *, second_factor: bool
-) -> SignedIn:
+async def _open(session: AsyncSession, member: Member, shown: Place, now: datetime, *, second_factor: bool) -> SignedIn:
     if shown.before.id == member.id and shown.before.session_id:
         with suppress(NotFound):  # it ran out a moment ago
             await sessions.end(session, shown.before, shown.before.session_id)

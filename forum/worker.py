@@ -28,6 +28,7 @@ from forum import (
 )
 from forum.database import Database
 from forum.jobs import Handler, Job, Payload
+from forum.second_factor import passkeys
 from forum.settings import Settings
 from moderation import cases, decisions
 from moderation.privacy import ModerationKeeper
@@ -49,6 +50,7 @@ async def tidy(session: AsyncSession, _payload: Payload, now: datetime) -> None:
     await mailer.tidy(session, now)
     await members.tidy(session)
     await privacy.tidy(session, now)
+    await passkeys.tidy(session, now)
     await cases.tidy(session, now)
     await jobs.tidy(session, now)
 

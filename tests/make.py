@@ -35,6 +35,7 @@ UNTHROTTLED: dict[str, Any] = {
         "api",
         "sign_in",
         "second_factor",
+        "passkey",
         "join",
         "reset",
         "reset_network",

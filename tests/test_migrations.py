@@ -67,7 +67,6 @@ SEVENTH = [
     "INSERT INTO mail (id, kind, member_id, email, put_down_at, failures) "
     "SELECT gen_random_uuid(), 'sign_in_changed', id, email, now(), 0 FROM member",
 ]
-
 EIGHTH = [
     *SEVENTH,
     "INSERT INTO mailed_link (token_digest, kind, member_id, email, asked_at, expires_at) "
@@ -76,6 +75,10 @@ EIGHTH = [
     "FROM member",
     "INSERT INTO notification (id, member_id, kind, at) "
     "SELECT gen_random_uuid(), id, 'export_ready', now() FROM member",
+]
+NINTH = [
+    *EIGHTH,
+    "INSERT INTO refused_sign_in (hour, member_id, reason, times) SELECT now(), id, 'throttled', 3 FROM member",
 ]
 
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
@@ -89,6 +92,7 @@ DATA: dict[str, list[str]] = {
     "0006": SIXTH,
     "0007": SEVENTH,
     "0008": EIGHTH,
+    "0009": NINTH,
 }
 
 

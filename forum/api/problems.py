@@ -69,6 +69,12 @@ class Problem(BaseModel):
         examples=["2026-07-27T16:40:00Z"],
         json_schema_extra=_without_default,
     )
+    factors: list[str] | SkipJsonSchema[None] = Field(
+        None,
+        description="Where a second factor is needed: which ones you have, `passkey`, `totp` or `recovery_code`",
+        examples=[["passkey", "recovery_code"]],
+        json_schema_extra=_without_default,
+    )
 
 
 # The domain's errors → status and title; the type is the title's path.

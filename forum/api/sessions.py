@@ -1,17 +1,20 @@
 """Signing in and out over HTTP, by bearer token or by cookie."""
 
 from contextlib import suppress
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 
 import ua_parser
 from fastapi import APIRouter, Header, Request, Response
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from forum import sessions, signing_in
-from forum.api.dependencies import COOKIE, Anybody, AnyMember, Now, Route, TheHouse, Work, refuse_forgery
+from forum.api.dependencies import COOKIE, Anybody, AnyMember, House, Now, Route, TheHouse, Work, refuse_forgery
 from forum.api.problems import documented
+from forum.api.second_factor.passkeys import AUTHENTICATOR_DATA, CLIENT_DATA, CREDENTIAL, Assertion, as_json
 from forum.api.wire import LOCATION, Author, Moment, Password, Shown, Text, Uuid, Wanted, answer, fresh, header
 from forum.errors import NotFound
+from forum.members import Viewer
 from forum.sessions import Transport
 
 router = APIRouter(tags=["sessions"], route_class=Route)
@@ -28,6 +31,15 @@ COOKIE_SET = {
 
 EVERYTHING = '"cache", "cookies", "storage"'
 CLEARED = {"Clear-Site-Data": header("What the browser forgets of this site", EVERYTHING)}
+SIGNED = {"clientDataJSON": CLIENT_DATA, "authenticatorData": AUTHENTICATOR_DATA, "signature": "MEUCIQD1gr0ZxPFDtA"}
+Travelling = Annotated[Transport, Field(description="`cookie` for web pages: scripts cannot read it")]
+KnownDevice = Annotated[
+    Annotated[Text, StringConstraints(max_length=100)] | None,
+    Field(
+        description="The `device` of an earlier sign-in here: others' failures cannot lock you out",
+        examples=["q1zV0Wb3yRrM0bqk2cJ9w0m7oXn8tU5sLd4fGh6eAaE"],
+    ),
+]
 
 
 class SigningIn(Wanted):
@@ -41,13 +53,23 @@ class SigningIn(Wanted):
         description="Where a second factor is set up: what the authenticator app shows, or a recovery code",
         examples=["287082"],
     )
-    transport: Transport = Field(Transport.BEARER, description="`cookie` for web pages: scripts cannot read it")
-    device: Text | None = Field(
+    passkey: Assertion | None = Field(
         None,
-        max_length=100,
-        description="The `device` of an earlier sign-in here: others' failures cannot lock you out",
-        examples=["q1zV0Wb3yRrM0bqk2cJ9w0m7oXn8tU5sLd4fGh6eAaE"],
+        description="In the place of a code: a passkey that answers a challenge for `second_factor`",
+        examples=[{**CREDENTIAL, "response": SIGNED}],
     )
+    transport: Travelling = Transport.BEARER
+    device: KnownDevice = None
+
+
+class PasskeySigningIn(Wanted):
+    """Who you are, without a password."""
+
+    credential: Assertion = Field(
+        description="A passkey that answers a challenge for `sign_in`", examples=[{**CREDENTIAL, "response": SIGNED}]
+    )
+    transport: Travelling = Transport.BEARER
+    device: KnownDevice = None
 
 
 class SignedIn(Shown):
@@ -83,6 +105,9 @@ class SessionList(Shown):
     next: None = Field(description="Always null: sessions are few")
 
 
+UserAgent = Annotated[str | None, Header(include_in_schema=False)]
+
+
 @router.post(
     "/sessions",
     status_code=201,
@@ -90,47 +115,42 @@ class SessionList(Shown):
     responses={201: {"headers": LOCATION | COOKIE_SET}, **documented(401, 403, 413, 422, 429)},
 )
 async def sign_in(
-    request: Request,
-    wanted: SigningIn,
-    before: Anybody,
-    house: TheHouse,
-    now: Now,
-    user_agent: Annotated[str | None, Header(include_in_schema=False)] = None,
+    request: Request, wanted: SigningIn, before: Anybody, house: TheHouse, now: Now, user_agent: UserAgent = None
 ) -> Response:
     """Sign in. The same words and time whether the login or the password is wrong.
 
-    Where a second factor is set up and `code` is missing or wrong, the problem is `/problems/second-factor-needed`.
-    Show the session that you have, if any: the new one takes its place.
+    Where a second factor is set up and missing or wrong, the problem is `/problems/second-factor-needed`, and its
+    `factors` are those that you have. Show the session that you have, if any: the new one takes its place.
     """
-    if wanted.transport == Transport.COOKIE:
-        refuse_forgery(request, house.settings)
     shown = signing_in.SignIn(
         login=wanted.login,
         password=wanted.password,
         code=wanted.code,
-        address=request.client.host if request.client else "",
-        device=wanted.device,
-        transport=wanted.transport,
-        client=_kind_of_client(user_agent or ""),
-        before=before,
+        passkey=as_json(wanted.passkey) if wanted.passkey else None,
+        **_place(request, wanted, before, house, user_agent),
     )
     opened = await signing_in.sign_in(house.database, shown, house.throttle, house.settings, now)
-    house.doorkeeper.forget(opened.member.id)
-    member = Author(handle=opened.member.handle, name=opened.member.name, title=opened.member.title)
-    travels_in_cookie = wanted.transport == Transport.COOKIE
-    body = SignedIn(token=None if travels_in_cookie else opened.token, device=opened.device, member=member)
-    response = answer(body, 201, {"Location": f"/api/v1/me/sessions/{opened.session.id}"})
-    if travels_in_cookie:
-        response.set_cookie(
-            COOKIE,
-            opened.token,
-            max_age=int((opened.session.expires_at - now).total_seconds()),
-            path="/",
-            secure=True,
-            httponly=True,
-            samesite="lax",
-        )
-    return response
+    return _opened(opened, house, now)
+
+
+@router.post(
+    "/sessions/passkey",
+    status_code=201,
+    response_model=SignedIn,
+    responses={201: {"headers": LOCATION | COOKIE_SET}, **documented(401, 403, 413, 422, 429)},
+)
+async def sign_in_by_passkey(
+    request: Request, wanted: PasskeySigningIn, before: Anybody, house: TheHouse, now: Now, user_agent: UserAgent = None
+) -> Response:
+    """Sign in with a passkey alone. The device must have asked for a fingerprint, a face or a PIN.
+
+    Show the session that you have, if any: the new one takes its place.
+    """
+    shown = signing_in.PasskeySignIn(
+        passkey=as_json(wanted.credential), **_place(request, wanted, before, house, user_agent)
+    )
+    opened = await signing_in.sign_in_by_passkey(house.database, shown, house.throttle, house.settings, now)
+    return _opened(opened, house, now)
 
 
 @router.delete("/sessions/current", status_code=204, responses={204: {"headers": CLEARED}, **documented(403, 422)})
@@ -173,6 +193,41 @@ async def end_session(id: Uuid, viewer: AnyMember, work: Work, house: TheHouse) 
     await sessions.end(work, viewer, id)
     house.doorkeeper.forget(viewer.id)
     return Response(status_code=204)
+
+
+def _place(
+    request: Request, wanted: SigningIn | PasskeySigningIn, before: Viewer, house: House, user_agent: str | None
+) -> dict[str, Any]:
+    """What a request says beside who somebody is; Forbidden when another site's page asks for a cookie."""
+    if wanted.transport == Transport.COOKIE:
+        refuse_forgery(request, house.settings)
+    return {
+        "address": request.client.host if request.client else "",
+        "device": wanted.device,
+        "transport": wanted.transport,
+        "client": _kind_of_client(user_agent or ""),
+        "before": before,
+    }
+
+
+def _opened(opened: signing_in.SignedIn, house: House, now: datetime) -> Response:
+    """The answer that carries a new session."""
+    house.doorkeeper.forget(opened.member.id)
+    member = Author(handle=opened.member.handle, name=opened.member.name, title=opened.member.title)
+    travels_in_cookie = opened.session.transport == Transport.COOKIE
+    body = SignedIn(token=None if travels_in_cookie else opened.token, device=opened.device, member=member)
+    response = answer(body, 201, {"Location": f"/api/v1/me/sessions/{opened.session.id}"})
+    if travels_in_cookie:
+        response.set_cookie(
+            COOKIE,
+            opened.token,
+            max_age=int((opened.session.expires_at - now).total_seconds()),
+            path="/",
+            secure=True,
+            httponly=True,
+            samesite="lax",
+        )
+    return response
 
 
 def _kind_of_client(user_agent: str) -> str | None:

@@ -137,6 +137,8 @@ Token = Annotated[
         examples=["pS7yQ4nB1uC6vD8xE0zF2gH5jK9lM3oR7tW1aY4iUeI"],
     ),
 ]
+# Bytes, as browsers write them in JSON (RFC 4648 §5, without `=`).
+Base64Url = Annotated[str, StringConstraints(min_length=2, pattern="^[A-Za-z0-9_-]+$")]
 # A number that counts posts, revisions or versions.
 Number = Annotated[int, Field(ge=1, lt=2**31), BeforeValidator(numeric)]
 Identity = Annotated[int, Field(json_schema_extra={"format": "int64"})]

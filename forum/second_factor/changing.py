@@ -1,11 +1,12 @@
 """Setting up a second factor, taking another, doing without; each time, every other session ends and a mail says so."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -13,10 +14,13 @@ from forum import audit, mailer, members, passwords, sessions
 from forum.database import Database
 from forum.errors import Conflict, Invalid, NotFound
 from forum.members import Member, Viewer
-from forum.second_factor import codes
-from forum.second_factor.tables import RecoveryCode, Totp
+from forum.second_factor import ceremonies, codes, passkeys
+from forum.second_factor.ceremonies import Credential, Party
+from forum.second_factor.set_up import is_set_up, state
+from forum.second_factor.tables import Passkey, Purpose, RecoveryCode, Totp
 
 NONE = "You have no second factor set up."
+NOT_ASKED_FOR = "This passkey is not what was asked for, or it took too long. Please begin again."
 
 
 @dataclass(frozen=True)
@@ -28,23 +32,11 @@ class Enrolment:
 
 
 @dataclass(frozen=True)
-class State:
-    """Since when a member has a second factor, if at all, and how many recovery codes are left."""
+class Added:
+    """A new passkey, and the recovery codes, told once, where it is the first second factor."""
 
-    since: datetime | None
-    recovery_codes: int
-
-
-async def is_set_up(session: AsyncSession, member_id: UUID) -> bool:
-    """Whether a code is asked for when this member signs in."""
-    return (await state(session, member_id)).since is not None
-
-
-async def state(session: AsyncSession, member_id: UUID) -> State:
-    """How it stands with a member's second factor."""
-    left = select(func.count()).select_from(RecoveryCode).where(col(RecoveryCode.member_id) == member_id)
-    totp = await session.get(Totp, member_id)
-    return State(totp.since if totp else None, (await session.execute(left)).scalar_one())
+    passkey: Passkey
+    recovery_codes: Sequence[str] | None
 
 
 async def begin(session: AsyncSession, viewer: Viewer, name: str) -> Enrolment:
@@ -97,8 +89,60 @@ async def renew(forum: Database, viewer: Viewer, now: datetime) -> Sequence[str]
     return paper
 
 
+async def add_passkey(
+    forum: Database, viewer: Viewer, name: str, credential: Credential, party: Party, now: datetime
+) -> Added:
+    """Take the passkey that a device of the viewer's has made. It takes the database as `signing_in.sign_in` does.
+
+    From now on this session has shown a second factor. Raises Invalid when anything about it is not as it was asked
+    for, and Conflict when it is known here, or the rest of the second factor was removed at the same moment.
+    """
+    challenge = await passkeys.opened(forum, credential, Purpose.REGISTRATION, now)
+    asked = ceremonies.challenge_of(credential) or b""
+    made = ceremonies.made(credential, asked, party) if challenge and challenge.member_id == viewer.id else None
+    if challenge is None or made is None:
+        raise Invalid(NOT_ASKED_FOR, "#/credential")
+    async with forum.work() as session:
+        first = not await is_set_up(session, viewer.member_id)
+    paper, hashes = await _new_on_paper() if first else ([], [])
+    async with forum.work() as session:
+        member = await members.hold(session, viewer.member_id)
+        is_first = not await is_set_up(session, member.id)
+        if is_first and not first:
+            raise Conflict("Your second factor was removed a moment ago. Please begin again.")
+        passkey = Passkey(
+            member_id=member.id, user_handle=challenge.user_handle, name=name, created_at=now, **asdict(made)
+        )
+        await _insert(session, passkey)
+        if is_first:
+            await _keep(session, member.id, hashes)
+        await sessions.mark(session, viewer, second_factor=True)
+        await _changed(session, viewer, member, now)
+    return Added(passkey, paper if is_first else None)
+
+
+async def remove_passkey(session: AsyncSession, viewer: Viewer, passkey_id: UUID, now: datetime) -> None:
+    """Do without one passkey; the recovery codes go with the last second factor. NotFound when there is none such."""
+    member = await members.hold(session, viewer.member_id)
+    this = delete(Passkey).where(col(Passkey.id) == passkey_id, col(Passkey.member_id) == member.id)
+    if (await session.execute(this.returning(col(Passkey.id)))).first() is None:
+        raise NotFound("You have no such passkey.")
+    await _one_less(session, viewer, member, now)
+
+
+async def remove_app(session: AsyncSession, viewer: Viewer, now: datetime) -> None:
+    """Do without the authenticator app; the recovery codes go with the last second factor. NotFound where there is
+    none.
+    """
+    member = await members.hold(session, viewer.member_id)
+    if (await state(session, member.id)).app_since is None:
+        raise NotFound("You have no authenticator app set up.")
+    await session.execute(delete(Totp).where(col(Totp.member_id) == member.id))
+    await _one_less(session, viewer, member, now)
+
+
 async def remove(session: AsyncSession, viewer: Viewer, now: datetime) -> None:
-    """Do without a second factor; roles are withheld from then on. NotFound where none is set up."""
+    """Do without any second factor; roles are withheld from then on. NotFound where none is set up."""
     member = await members.hold(session, viewer.member_id)
     if not await is_set_up(session, member.id):
         raise NotFound(NONE)
@@ -132,9 +176,24 @@ async def _keep(session: AsyncSession, member_id: UUID, hashes: Sequence[str]) -
     session.add_all(RecoveryCode(member_id=member_id, number=number, code_hash=kept) for number, kept in numbered)
 
 
+async def _insert(session: AsyncSession, passkey: Passkey) -> None:
+    try:
+        async with session.begin_nested():
+            session.add(passkey)
+    except IntegrityError as error:
+        raise Conflict("This passkey is known here already.") from error
+
+
+async def _one_less(session: AsyncSession, viewer: Viewer, member: Member, now: datetime) -> None:
+    if not await is_set_up(session, member.id):
+        await _forget(session, member.id)
+        await sessions.mark(session, viewer, second_factor=False)
+    await _changed(session, viewer, member, now)
+
+
 async def _forget(session: AsyncSession, member_id: UUID) -> None:
-    await session.execute(delete(Totp).where(col(Totp.member_id) == member_id))
-    await session.execute(delete(RecoveryCode).where(col(RecoveryCode.member_id) == member_id))
+    for table in (Totp, Passkey, RecoveryCode):
+        await session.execute(delete(table).where(col(table.member_id) == member_id))
 
 
 async def _changed(session: AsyncSession, viewer: Viewer, member: Member, now: datetime) -> None:

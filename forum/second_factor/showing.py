@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import Integer, Uuid, bindparam, delete
@@ -9,14 +10,31 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum import mailer, passwords
-from forum.database import Prepared, Reader, query
+from forum.database import Database, Prepared, Reader, query
 from forum.errors import SecondFactorNeeded
 from forum.members import Member
-from forum.second_factor import codes
-from forum.second_factor.tables import RecoveryCode, Totp
+from forum.second_factor import codes, passkeys
+from forum.second_factor.ceremonies import Credential, Party
+from forum.second_factor.passkeys import Signed
+from forum.second_factor.set_up import state
+from forum.second_factor.tables import Purpose, RecoveryCode, Totp
 
-ASKED = "Your password is right. Send the `code` that your authenticator app shows too, or one of your recovery codes."
-WRONG = "This code is wrong, or was used already. A new one is shown every 30 seconds."
+WRONG = "This code is wrong, or was used already."
+
+
+class Factor(StrEnum):
+    """What can be shown beside a password; clients are told which a member has."""
+
+    PASSKEY = "passkey"
+    TOTP = "totp"
+    RECOVERY_CODE = "recovery_code"
+
+
+ASKED = {
+    Factor.PASSKEY: "your `passkey`",
+    Factor.TOTP: "the `code` that your authenticator app shows",
+    Factor.RECOVERY_CODE: "one of your recovery codes, as the `code`",
+}
 
 
 @dataclass(frozen=True)
@@ -25,6 +43,16 @@ class Recovery:
 
     number: int
     code_hash: str
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What was shown beside a password: a code, which may be a recovery code, or a passkey's answer, if it is right."""
+
+    code: str | None = None
+    recovery: Recovery | None = None
+    credential: Credential | None = None
+    signed: Signed | None = None
 
 
 _KEPT = Prepared(
@@ -45,26 +73,63 @@ async def recovery(reader: Reader, member_id: UUID, code: str | None) -> Recover
     return Recovery(typed.number, kept.code_hash) if right else None
 
 
-async def take(
-    session: AsyncSession, member: Member, code: str | None, recovery: Recovery | None, now: datetime
-) -> bool:
+async def read(
+    forum: Database, member_id: UUID, code: str | None, credential: Credential | None, party: Party, now: datetime
+) -> Beside:
+    """What was shown, looked through. It takes the database as `signing_in.sign_in` does, and uses a challenge up."""
+    found, signed = await recovery(forum.reader, member_id, code), None
+    if credential is not None:
+        kept = await passkeys.claimed(forum.reader, credential)
+        theirs = kept if kept and kept.member_id == member_id else None
+        signed = await passkeys.signed(forum, theirs, credential, Purpose.SECOND_FACTOR, party, now)
+    return Beside(code, found, credential, signed)
+
+
+async def take(session: AsyncSession, member: Member, beside: Beside, now: datetime) -> bool:
     """Take what was shown: whether a second factor was. The member's row is held, so each code opens once.
 
-    A member who has none set up needs none. Raises SecondFactorNeeded where one is set up, and the code is missing,
-    wrong or was used.
+    A member who has none set up needs none. Raises SecondFactorNeeded where one is set up, and what was shown is
+    missing, wrong or was used; its `factors` are those that the member has.
     """
     totp = await session.get(Totp, member.id)
-    if totp is None or totp.secret is None:
+    secret = totp.secret if totp else None
+    if secret is None and not await passkeys.are_there(session, member.id):
         return False
-    if code is None:
-        raise SecondFactorNeeded(ASKED)
-    if recovery and await _spend(session, member, recovery, now):
+    if beside.credential is not None:
+        await _take_passkey(session, member, beside.signed, now)
         return True
-    step = codes.step_of(totp.secret, code, now, after=totp.last_step)
-    if step is None:
-        raise SecondFactorNeeded(WRONG, pointer="#/code")
+    if beside.code is None:
+        raise await _needed(session, member)
+    if beside.recovery and await _spend(session, member, beside.recovery, now):
+        return True
+    step = codes.step_of(secret, beside.code, now, after=totp.last_step) if totp and secret else None
+    if totp is None or step is None:
+        raise await _needed(session, member, WRONG, "#/code")
     totp.last_step = step
     return True
+
+
+async def _take_passkey(session: AsyncSession, member: Member, signed: Signed | None, now: datetime) -> None:
+    if signed and signed.went_back:
+        raise await _needed(session, member, passkeys.COPIED, "#/passkey")
+    if signed is None or not await passkeys.spend(session, signed, now):
+        raise await _needed(session, member, passkeys.WRONG, "#/passkey")
+
+
+async def _needed(
+    session: AsyncSession, member: Member, wrong: str | None = None, pointer: str | None = None
+) -> SecondFactorNeeded:
+    """What is said to somebody whose password is right and not enough, and nobody else."""
+    has = await state(session, member.id)
+    there = {
+        Factor.PASSKEY: has.passkeys > 0,
+        Factor.TOTP: has.app_since is not None,
+        Factor.RECOVERY_CODE: has.recovery_codes > 0,
+    }
+    factors = [factor for factor, is_there in there.items() if is_there]
+    asked = f"Your password is right. Show too {', or '.join(ASKED[factor] for factor in factors)}."
+    where = {"pointer": pointer} if pointer else {}
+    return SecondFactorNeeded(wrong or asked, factors=factors, **where)
 
 
 async def _spend(session: AsyncSession, member: Member, recovery: Recovery, now: datetime) -> bool:

@@ -1,12 +1,13 @@
 """What is kept of second factors."""
 
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, exists
+from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, UniqueConstraint, exists, or_
 from sqlmodel import Field, SQLModel, col
 
-from forum.database import Moment
+from forum.database import Moment, new_id
 from forum.members import Member
 
 
@@ -23,7 +24,7 @@ class Totp(SQLModel, table=True):
 
 
 class RecoveryCode(SQLModel, table=True):
-    """A code that opens once, in the place of the authenticator app's; taken, it goes."""
+    """A code that opens once, in the place of what a device shows; taken, it goes."""
 
     __tablename__ = "recovery_code"
 
@@ -32,6 +33,52 @@ class RecoveryCode(SQLModel, table=True):
     code_hash: str
 
 
+class Purpose(StrEnum):
+    """What a challenge was asked for: an answer to it counts for nothing else."""
+
+    REGISTRATION = "registration"
+    SIGN_IN = "sign_in"
+    SECOND_FACTOR = "second_factor"
+
+
+class Passkey(SQLModel, table=True):
+    """A key pair of a member's device (WebAuthn level 3), of which we have the public half.
+
+    Which kind of device it is we neither ask nor keep.
+    """
+
+    __table_args__ = (UniqueConstraint("credential_id"),)
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    member_id: UUID = Field(foreign_key="member.id", ondelete="CASCADE", index=True)
+    user_handle: bytes = Field(description="Random: what the device knows the account by, and gives back")
+    credential_id: bytes = Field(description="What the device knows the key by")
+    public_key: bytes = Field(description="In COSE (RFC 9052)")
+    sign_count: int = Field(sa_type=BigInteger, description="How often the device says that it was used; many say 0")
+    backed_up: bool = Field(description="Whether it outlives the loss of the device")
+    name: str = Field(description="Its owner's word for it")
+    created_at: datetime = Field(sa_type=Moment)
+    used_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class PasskeyChallenge(SQLModel, table=True):
+    """Random bytes that a passkey signs, once; answered or run out, they go."""
+
+    __tablename__ = "passkey_challenge"
+    __table_args__ = (
+        CheckConstraint(f"purpose IN ({', '.join(repr(str(p)) for p in Purpose)})", name="purpose"),
+        CheckConstraint("(purpose = 'registration') = (member_id IS NOT NULL)", name="member"),
+        CheckConstraint("(member_id IS NULL) = (user_handle IS NULL)", name="user_handle"),
+    )
+
+    digest: bytes = Field(primary_key=True)
+    purpose: str
+    member_id: UUID | None = Field(default=None, foreign_key="member.id", ondelete="CASCADE", index=True)
+    user_handle: bytes | None = Field(default=None, description="Of the passkey that is to be made")
+    expires_at: datetime = Field(sa_type=Moment, index=True)
+
+
 def has_one() -> ColumnElement[bool]:
     """The condition that a member has set one up."""
-    return exists().where(col(Totp.member_id) == col(Member.id), col(Totp.secret).is_not(None))
+    app = exists().where(col(Totp.member_id) == col(Member.id), col(Totp.secret).is_not(None))
+    return or_(app, exists().where(col(Passkey.member_id) == col(Member.id)))

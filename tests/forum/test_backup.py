@@ -28,6 +28,7 @@ from forum.gate import PublishAtOnce
 from forum.mailer import Kind, links
 from forum.members import Role
 from forum.privacy import ExportPart
+from forum.second_factor import Party, Purpose, passkeys
 from forum.sessions import Device
 from forum.settings import Settings
 from moderation import rules
@@ -76,6 +77,7 @@ async def filled(house: House) -> None:
         await links.make(session, Kind.PASSWORD_RESET, heron.id, heron.email, now, now)
         copy = await privacy.export(session, heron, now)
         session.add(ExportPart(export_id=copy.id, number=0, content=b"PK"))
+        passkeys.ask(session, Purpose.SIGN_IN, Party.of(house.settings), now)
         session.add(Device(token_digest=b"known", member_id=heron.id, expires_at=now + timedelta(days=9)))
     await house.throttle.hit(house.settings.limit("sign_in"), "sign-in", "login", "night-heron")
 

@@ -68,7 +68,14 @@ SHARED = [
     "/rules/{number}",
 ]
 FEATURES = {"boards", "threads", "posts", "members", "sessions", "advisers", "rules"}
-PERSONAL = ["/me", "/me/sessions", "/me/second-factor", "/posts/{post}/revisions", "/adviser/threads"]
+PERSONAL = [
+    "/me",
+    "/me/sessions",
+    "/me/second-factor",
+    "/me/passkeys",
+    "/posts/{post}/revisions",
+    "/adviser/threads",
+]
 
 
 @pytest.mark.parametrize("path", SHARED + PERSONAL)

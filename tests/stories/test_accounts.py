@@ -8,7 +8,9 @@ from fastapi import FastAPI
 from forum import clock, second_factor
 from forum.api.dependencies import House
 from forum.members import Role
+from forum.settings import Settings
 from tests import mailbox, make
+from tests.authenticator import Device
 
 API = "/api/v1"
 BEFORE, AFTER = "four quiet herons dancing", "nine brass kettles humming low"
@@ -70,6 +72,46 @@ async def test_she_joins_loses_her_phone_recovers_and_shuts_the_other_device_out
     assert len((await renewed.get(f"{API}/me/sessions")).json()["items"]) == 1
     letters = await mailbox.come(house)
     assert [letter.subject for letter in letters] == ["About your account"] * 4  # twice the app, a code, the password
+
+
+async def test_she_does_without_a_password_loses_the_phone_with_the_passkey_and_recovers_by_paper(
+    settings: Settings, house: House
+) -> None:
+    at_home = settings.model_copy(update={"public_url": make.BASE})
+    async with make.application(at_home) as app, make.client(app) as guest:
+        await make.member(house, "quiet-heron")
+        lost, found = Device(), Device()
+
+        # On her phone she makes a passkey and writes the codes down. From then on it opens the forum alone.
+        phone = await signed_in(app, guest, password=BEFORE)
+        paper = (await made(phone, lost)).json()["recovery_codes"]
+        asked = (await guest.post(f"{API}/passkey-challenges", json={"purpose": "sign_in"})).json()
+        opened = await guest.post(f"{API}/sessions/passkey", json={"credential": lost.get(asked)})
+        assert opened.status_code == 201, opened.text
+
+        # The phone is gone. The password alone opens nothing, and says what would.
+        alone = await guest.post(f"{API}/sessions", json={"login": "quiet-heron", "password": BEFORE})
+        assert (alone.status_code, alone.json()["factors"]) == (401, ["passkey", "recovery_code"])
+
+        # A code from the paper does. She makes a passkey on another phone, and takes the lost one's away.
+        computer = await signed_in(app, guest, password=BEFORE, code=paper[0])
+        [old] = (await computer.get(f"{API}/me/passkeys")).json()["items"]
+        assert (await made(computer, found)).status_code == 201
+        assert (await computer.delete(f"{API}/me/passkeys/{old['id']}")).status_code == 204
+        for session in (phone, make.client(app, Authorization=f"Bearer {opened.json()['token']}")):
+            assert (await session.get(f"{API}/me")).status_code == 401
+
+        # Who found the phone is not let in; she is.
+        for device, status in ((lost, 401), (found, 201)):
+            asked = (await guest.post(f"{API}/passkey-challenges", json={"purpose": "sign_in"})).json()
+            shown = await guest.post(f"{API}/sessions/passkey", json={"credential": device.get(asked)})
+            assert shown.status_code == status, shown.text
+
+
+async def made(client: httpx.AsyncClient, device: Device) -> httpx.Response:
+    """A new passkey on this device."""
+    options = (await client.post(f"{API}/me/passkey-challenges")).json()
+    return await client.post(f"{API}/me/passkeys", json={"name": "My phone", "credential": device.create(options)})
 
 
 async def test_a_moderator_without_a_second_factor_is_stopped_at_the_queues_door(

@@ -104,7 +104,9 @@ async def life(app: FastAPI, house: House, guest: httpx.AsyncClient) -> AsyncIte
     joining = make.joining(HANDLE, name=NAME, email=ADDRESS)
     assert (await guest.post(f"{API}/members", json=joining)).status_code == 201
     [letter] = await mailbox.come(house)
-    assert (await guest.post(f"{API}/email-verifications/{letter.token}")).status_code == 204
+    assert (
+        await guest.post(f"{API}/email-verifications/confirmation", json={"token": letter.token})
+    ).status_code == 204
     answer = await guest.post(f"{API}/sessions", json=make.signing_in(HANDLE))
     signed_in = answer.json()
     async with make.client(app, Authorization=f"Bearer {signed_in['token']}") as client:

@@ -1,4 +1,4 @@
-"""The second factor over HTTP: an authenticator app, and recovery codes."""
+"""Whether a second factor is set up; an authenticator app, and recovery codes."""
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
@@ -10,13 +10,13 @@ from forum.api.wire import Moment, Shown, Text, Wanted, answer, fresh
 
 router = APIRouter(tags=["sessions"], route_class=Route)
 
-ONCE = {"Cache-Control": "no-store"}
-
 
 class SecondFactor(Shown):
     """How it stands with your second factor."""
 
     since: Moment | None = Field(description="Null where none is set up")
+    authenticator_app: bool = Field(description="Whether one is set up")
+    passkeys: int = Field(description="How many you have", examples=[1])
     recovery_codes: int = Field(description="How many are left", examples=[8])
     required: bool = Field(description="Whether you have a role: it counts only where a second factor was shown")
 
@@ -49,7 +49,13 @@ async def get_second_factor(request: Request, viewer: AnyMember, work: Work) -> 
     """See whether a second factor is set up, and how many recovery codes are left."""
     state = await second_factor.state(work, viewer.member_id)
     required = viewer.is_staff or viewer.withheld
-    body = SecondFactor(since=state.since, recovery_codes=state.recovery_codes, required=required)
+    body = SecondFactor(
+        since=state.since,
+        authenticator_app=state.app_since is not None,
+        passkeys=state.passkeys,
+        recovery_codes=state.recovery_codes,
+        required=required,
+    )
     return fresh(request, body, shared=False)
 
 
@@ -62,7 +68,7 @@ async def begin_second_factor(viewer: FreshMember, work: Work, house: TheHouse) 
     """
     begun = await second_factor.begin(work, viewer, house.settings.mail_from.partition("@")[2])
     body = Enrolment(secret=begun.secret, uri=begun.uri, qr_svg=second_factor.qr_code(begun.uri))
-    return answer(body, 201, ONCE)
+    return answer(body, 201)
 
 
 @router.put("/me/second-factor", response_model=RecoveryCodes, responses=documented(401, 403, 409, 413, 422, 429))
@@ -72,7 +78,7 @@ async def confirm_second_factor(confirmation: Confirmation, viewer: FreshMember,
     house.doorkeeper.forget(viewer.id)
     codes = await second_factor.confirm(house.database, viewer, confirmation.code, now)
     house.doorkeeper.forget(viewer.id)
-    return answer(RecoveryCodes(recovery_codes=list(codes)), 200, ONCE)
+    return answer(RecoveryCodes(recovery_codes=list(codes)), 200)
 
 
 @router.post(
@@ -85,12 +91,23 @@ async def renew_recovery_codes(viewer: FreshMember, house: TheHouse, now: Now) -
     """Have other recovery codes. The earlier ones open nothing from then on."""
     await house.throttle.hit(house.settings.limit("second_factor"), "second-factor", viewer.id)
     codes = await second_factor.renew(house.database, viewer, now)
-    return answer(RecoveryCodes(recovery_codes=list(codes)), 201, ONCE)
+    return answer(RecoveryCodes(recovery_codes=list(codes)), 201)
 
 
 @router.delete("/me/second-factor", status_code=204, responses=documented(401, 403, 404, 422))
 async def remove_second_factor(viewer: FreshMember, work: Work, house: TheHouse, now: Now) -> Response:
-    """Do without a second factor. Every other session of yours ends; roles count no longer."""
+    """Do without any second factor. Every other session of yours ends; roles count no longer."""
     await second_factor.remove(work, viewer, now)
+    house.doorkeeper.forget(viewer.id)
+    return Response(status_code=204)
+
+
+@router.delete("/me/second-factor/authenticator-app", status_code=204, responses=documented(401, 403, 404, 422))
+async def remove_authenticator_app(viewer: FreshMember, work: Work, house: TheHouse, now: Now) -> Response:
+    """Do without the authenticator app, and keep your passkeys. Every other session of yours ends.
+
+    Where you have none, it was the last second factor: the recovery codes go too, and roles count no longer.
+    """
+    await second_factor.remove_app(work, viewer, now)
     house.doorkeeper.forget(viewer.id)
     return Response(status_code=204)
