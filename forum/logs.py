@@ -1,4 +1,8 @@
-"""Logs without personal data: lines of JSON, or of colour where a person reads them."""
+"""Logs without personal data: lines of JSON, or of colour where a person reads them.
+
+They say when, in which request, on which route and what; never who. README.md lists every place where something is
+written down.
+"""
 
 import logging
 import os
@@ -24,6 +28,7 @@ def configure(level: str) -> None:
         structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer()
     )
     shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,  # which request it was
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]

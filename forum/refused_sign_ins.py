@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+import structlog
 from pydantic import TypeAdapter
 from sqlalchemy import CheckConstraint, Integer, Text, Uuid, bindparam, delete, func, tuple_
 from sqlalchemy.dialects.postgresql import insert
@@ -16,6 +17,8 @@ from sqlmodel import Field, SQLModel, col
 from forum import pages
 from forum.database import Moment, Prepared, Reader, query
 from forum.members import Member
+
+log = structlog.get_logger()
 
 KEPT_FOR = timedelta(days=30)
 NOBODY = UUID(int=0)  # who typed the login of no account
@@ -75,7 +78,10 @@ BY_ROW = TypeAdapter(tuple[pages.Instant, UUID, Reason])
 
 
 async def note(reader: Reader, member_id: UUID | None, reason: Reason, now: datetime) -> None:
-    """Count one, outside of any transaction: it must outlive what is rolled back. It is as much work for nobody."""
+    """Count one and log it without whose it was, outside of any transaction: it must outlive what is rolled back. It is
+    as much work for nobody.
+    """
+    log.info("sign_in_refused", reason=str(reason))
     await reader.rows(_COUNTED, member_id=member_id or NOBODY, reason=reason, now=now)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Text, bindparam, func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -21,6 +22,8 @@ from forum.refused_sign_ins import Reason
 from forum.second_factor import Credential, Party, Purpose, passkeys
 from forum.sessions import MemberSession, Transport
 from forum.settings import Settings
+
+log = structlog.get_logger()
 
 NOT_YOURS = "This is not your present password."
 
@@ -100,11 +103,13 @@ async def sign_in(
     """
     who = await claimant(forum.reader, shown.login)
     try:
-        return await _signed_in(forum, shown, who, guard, settings, now)
+        opened = await _signed_in(forum, shown, who, guard, settings, now)
     except (NotSignedIn, Throttled) as error:
         if reason := _reason(error, shown):
             await refused_sign_ins.note(forum.reader, who.id if who else None, reason, now)
         raise
+    _log_opened(opened)
+    return opened
 
 
 async def sign_in_by_passkey(
@@ -118,11 +123,13 @@ async def sign_in_by_passkey(
     """
     kept = await passkeys.claimed(forum.reader, shown.passkey)
     try:
-        return await _signed_in_by_passkey(forum, shown, kept, guard, settings, now)
+        opened = await _signed_in_by_passkey(forum, shown, kept, guard, settings, now)
     except (NotSignedIn, Throttled) as error:
         reason = Reason.THROTTLED if isinstance(error, Throttled) else Reason.PASSKEY
         await refused_sign_ins.note(forum.reader, kept.member_id if kept else None, reason, now)
         raise
+    _log_opened(opened)
+    return opened
 
 
 async def proven(forum: Database, viewer: Viewer, current: str) -> str:
@@ -196,6 +203,10 @@ async def _signed_in(
                 await mailer.end_resets(session, member.id)  # it is not lost
                 return await _open(session, member, shown, now, second_factor=strong)
         kept = member.password_hash  # it was changed meanwhile, and counts
+
+
+def _log_opened(opened: SignedIn) -> None:
+    log.info("signed_in", second_factor=opened.session.second_factor, transport=str(opened.session.transport))
 
 
 async def _signed_in_by_passkey(

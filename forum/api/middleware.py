@@ -1,5 +1,6 @@
 """What surrounds every request: a size limit, safe headers, one line of log. Plain ASGI: each layer costs little."""
 
+import secrets
 import time
 
 import structlog
@@ -100,7 +101,10 @@ class SafeHeaders:
 
 
 class AccessLog:
-    """Logs one line a request: the route and not the address, for addresses name people."""
+    """Logs one line a request: the route and not the address, for addresses name people.
+
+    Whatever else is logged meanwhile carries the same random word, which is told to nobody and dies with the request.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -111,6 +115,7 @@ class AccessLog:
             await self.app(scope, receive, send)
             return
         status, begun = 0, time.perf_counter()
+        structlog.contextvars.bind_contextvars(request=secrets.token_hex(6))
 
         async def noted(message: Message) -> None:
             nonlocal status

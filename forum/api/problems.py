@@ -130,14 +130,17 @@ def register(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-async def _forum_error(_request: Request, error: Exception) -> Response:
+async def _forum_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.ForumError)  # noqa: S101 - registered for it alone
-    return answer_to(error)
+    return answer_to(error, request.scope)
 
 
-def answer_to(error: errors.ForumError) -> Response:
-    """The domain's error as a response."""
+def answer_to(error: errors.ForumError, scope: Scope) -> Response:
+    """The domain's error as a response; whoever was kept from something is logged, without who it was."""
     status, title = KINDS[type(error)]
+    if isinstance(error, errors.NotSignedIn | errors.Forbidden | errors.Throttled):
+        policy = getattr(error, "policy", None)
+        log.info("refused", kind=type(error).__name__, route=_route(scope), method=scope["method"], policy=policy)
     members: dict[str, Any] = dict(error.facts)
     if pointer := members.pop("pointer", getattr(error, "pointer", None)):
         members["errors"] = [{"pointer": pointer, "detail": error.detail}]
@@ -233,6 +236,10 @@ async def _unexpected(request: Request, error: Exception) -> Response:
 
 def our_mistake(scope: Scope, error: Exception) -> Response:
     """What nobody expected, logged without its words, as a response."""
-    route = getattr(scope.get("route"), "path", None)
-    log.error("unexpected", kind=type(error).__name__, route=route, frames=logs.frames(error))
+    log.error("unexpected", kind=type(error).__name__, route=_route(scope), frames=logs.frames(error))
     return problem(500, "Our mistake", "Something went wrong on our side. Nothing was changed.")
+
+
+def _route(scope: Scope) -> str | None:
+    """The address with the names of its parameters; not what stood in their place."""
+    return getattr(scope.get("route"), "path", None)

@@ -34,7 +34,7 @@ class ApiLimit:
             try:
                 self._traffic.count(self._who(scope))
             except Throttled as refused:
-                await problems.answer_to(refused)(scope, receive, send)
+                await problems.answer_to(refused, scope)(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
