@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 from pydantic import EmailStr, Field
 
 from forum import email_verifications, members, privacy
-from forum.api.dependencies import AnyMember, Now, Route, TheHouse, Work
+from forum.api.dependencies import AnyMember, FreshMember, Now, Route, TheHouse, Work
 from forum.api.problems import documented
 from forum.api.wire import Mailed, Password, Wanted
 
@@ -47,8 +47,8 @@ async def refuse_address(link: Mailed, work: Work, house: TheHouse, now: Now) ->
 
 
 @router.put("/me/email", status_code=204, responses=documented(401, 403, 413, 422, 429))
-async def change_address(wanted: AddressChange, viewer: AnyMember, house: TheHouse, now: Now) -> Response:
-    """Ask for another e-mail address. It counts once you followed a link that is mailed there.
+async def change_address(wanted: AddressChange, viewer: FreshMember, house: TheHouse, now: Now) -> Response:
+    """Ask for another e-mail address, signed in within 15 minutes. It counts once you followed a link mailed there.
 
     Your present address, if it was verified, is told and can refuse. The answer is the same whether or not the new
     one is known here. To ask for your present one is to change your mind.

@@ -16,6 +16,7 @@ from forum.api.dependencies import House
 from forum.errors import Conflict
 from forum.mailer import Link
 from forum.members import Member
+from forum.sessions import MemberSession
 from forum.settings import Settings
 from tests import mailbox, make
 
@@ -200,6 +201,14 @@ async def test_another_address_needs_the_present_password(heron: httpx.AsyncClie
     refused = await change(heron, OTHER, "not my password")
     assert [fault["pointer"] for fault in refused.json()["errors"]] == ["#/current"]
     assert await mailbox.come(house) == []
+    assert await address(heron) == ("heron@example.org", True, None)
+
+
+async def test_who_signed_in_long_ago_asks_for_no_other_address(heron: httpx.AsyncClient, house: House) -> None:
+    async with house.database.work() as session:
+        await session.execute(update(MemberSession).values(created_at=clock.now() - timedelta(minutes=16)))
+    refused = await change(heron, OTHER)
+    assert (refused.status_code, refused.json()["type"]) == (403, "/problems/sign-in-again")
     assert await address(heron) == ("heron@example.org", True, None)
 
 
