@@ -143,7 +143,8 @@ class Settings(BaseSettings):
 
     api_limit: Limit = Field("600/1 minute", description="Requests of one member, and of one address's guests")
     sign_in_limit: Limit = Field("10/5 minutes", description="Sign-ins per account, and per address")
-    second_factor_limit: Limit = Field("10/1 hour", description="Codes of a second factor, per account")
+    second_factor_limit: Limit = Field("10/5 minutes", description="Codes of a second factor, per account")
+    second_factor_day_limit: Limit = Field("50/1 day", description="The same in a day, until the password is another")
     passkey_limit: Limit = Field("30/5 minutes", description="Challenges for passkeys, per address or member")
     join_limit: Limit = Field("10/1 hour", description="New accounts per address")
     reset_limit: Limit = Field("5/1 day", description="Links to a new password, per login")

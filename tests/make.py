@@ -36,6 +36,7 @@ UNTHROTTLED: dict[str, Any] = {
         "sign_in",
         "second_factor",
         "passkey",
+        "second_factor_day",
         "join",
         "reset",
         "reset_network",

@@ -256,6 +256,24 @@ async def test_codes_are_guessed_ten_times_and_no_more(
         assert (await sign_in(client, code=code_of(secret))).status_code == 429
 
 
+async def test_who_knows_the_password_guesses_fifty_codes_a_day_and_a_new_password_lets_its_owner_in(
+    heron: httpx.AsyncClient, house: House, settings: Any
+) -> None:
+    secret, _ = await set_up(heron)
+    await mailbox.come(house)
+    strict = settings.model_copy(update={"second_factor_day_limit": "3/1 day"})
+    async with make.application(strict) as app, make.client(app) as guest:
+        for _ in range(3):
+            refused(await sign_in(guest, code="000000"))
+        over = await sign_in(guest, code=code_of(secret))
+        assert (over.status_code, over.headers["RateLimit-Policy"]) == (429, '"second-factor-day";q=3;w=86400')
+        await guest.post(f"{API}/password-resets", json={"login": "heron"})
+        [letter] = await mailbox.come(house)
+        new = "eleven brass kettles humming"
+        await guest.post(f"{API}/password-resets/{letter.token}", json={"new": new})
+        assert (await sign_in(guest, password=new, code=code_of(secret))).status_code == 201
+
+
 async def test_a_reset_password_still_wants_the_second_factor(
     heron: httpx.AsyncClient, guest: httpx.AsyncClient, house: House
 ) -> None:

@@ -27,6 +27,8 @@ def test_a_forum_that_is_told_nothing_keeps_to_itself() -> None:
     [
         ("api", 600, 60),
         ("sign_in", 10, 300),
+        ("second_factor", 10, 300),
+        ("second_factor_day", 50, 86_400),
         ("join", 10, 3600),
         ("reset", 5, 86_400),
         ("reset_network", 10, 3600),
