@@ -13,7 +13,7 @@ from sqlalchemy import CheckConstraint, LargeBinary, UniqueConstraint, Uuid, bin
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import members
+from forum import audit, members
 from forum.database import Moment, Prepared, Query, Reader, new_id, query
 from forum.errors import NotFound
 from forum.members import Member, Viewer
@@ -184,6 +184,16 @@ async def end_all(session: AsyncSession, member_id: UUID) -> None:
     """End every session of a member, and know none of their devices."""
     await session.execute(delete(MemberSession).where(col(MemberSession.member_id) == member_id))
     await session.execute(delete(Device).where(col(Device.member_id) == member_id))
+
+
+async def end_by_order(session: AsyncSession, member_id: UUID | None, now: datetime) -> None:
+    """End every session of a member, or everybody's, at the operator's word; it is written into the record."""
+    if member_id:
+        await end_all(session, member_id)
+    else:
+        await session.execute(delete(MemberSession))
+        await session.execute(delete(Device))
+    await audit.record(session, actor_id=None, act="sessions.ended", subject=("member", member_id or "all"), now=now)
 
 
 async def end_others(session: AsyncSession, viewer: Viewer) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import advisers, boards, email_verifications, members, roles, second_factor
+from forum import advisers, boards, email_verifications, members, roles, second_factor, sessions
 from forum.breaches import breaches_of
 from forum.commands.footing import checked, fail, on_forum, out, typed_password
 from forum.members import Role
@@ -93,6 +93,26 @@ def reset_second_factor(handle: Annotated[str, typer.Argument(help="Whose")]) ->
 
     on_forum(act)
     out.print(f"{handle} signs in with the password alone now, until a second factor is set up again.")
+
+
+@cli.command(name="sign-out")
+def sign_out(
+    handle: Annotated[str | None, typer.Argument(help="Whom")] = None,
+    everybody: Annotated[
+        bool, typer.Option("--everybody", help="Everybody there is, when tokens may be stolen")
+    ] = False,
+) -> None:
+    """End every session of a member, or everybody's. It is written into the record; within five seconds it holds
+    everywhere.
+    """
+    if (handle is None) is not everybody:
+        fail("Name one member, or say --everybody.")
+
+    async def act(session: AsyncSession, now: datetime) -> None:
+        await sessions.end_by_order(session, (await members.by_handle(session, handle)).id if handle else None, now)
+
+    on_forum(act)
+    out.print(f"{handle or 'Everybody'} signs in anew now.")
 
 
 @cli.command(name="board")

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlmodel import col
 from structlog.testing import capture_logs
 
-from forum import __main__, audit, boards, database, embedded, logs, mailer, members
+from forum import __main__, audit, boards, clock, database, embedded, logs, mailer, members, sessions
 from forum.advisers import Adviser
 from forum.database import Database
 from forum.settings import Settings
@@ -172,6 +172,31 @@ def test_an_adviser_has_a_title_and_an_organisation_which_can_change(forum: Foru
         _done(forum("admin", "grant", "suzie", "adviser", "--title", title, *BADGE[2:]), "suzie is adviser now.")
         assert inside(badge) == (title, "Example Family Charity")
     assert [act for _, act, _ in inside(_acts)] == ["role.granted", "role.granted", "adviser.changed"]
+
+
+def test_a_member_or_everybody_is_signed_out_and_it_is_recorded(forum: Forum, inside: Any) -> None:
+    async def sign_in(session: Any) -> None:
+        for handle in ("suzie", "marcus"):
+            member = await members.by_handle(session, handle)
+            await sessions.open_session(session, member, sessions.Transport.BEARER, clock.now())
+            await sessions.remember(session, member, None, clock.now())
+
+    async def left(session: Any) -> tuple[set[str], int]:
+        theirs = select(members.Member.handle).join(sessions.MemberSession)
+        devices = select(func.count()).select_from(sessions.Device)
+        return set((await session.execute(theirs)).scalars()), (await session.execute(devices)).scalar_one()
+
+    forum("admin", "create", "suzie", *STAFF)
+    forum("admin", "create", "marcus", "--name", "Marcus", "--email", "marcus@example.org")
+    inside(sign_in)
+    _done(forum("admin", "sign-out", "suzie"), "suzie signs in anew now.")
+    assert inside(left) == ({"marcus"}, 1)
+    _done(forum("admin", "sign-out", "--everybody"), "Everybody signs in anew now.")
+    assert inside(left) == (set(), 0)
+    assert [act for _, act, _ in inside(_acts)][-2:] == ["sessions.ended"] * 2
+    for said in ([], ["suzie", "--everybody"]):
+        _refused(forum("admin", "sign-out", *said), "Name one member, or say --everybody.")
+    _refused(forum("admin", "sign-out", "nobody"), "There is no member called nobody.")
 
 
 def test_a_role_that_cannot_be_given_or_taken_is_refused_in_a_sentence(forum: Forum, inside: Any) -> None:
