@@ -33,6 +33,11 @@ def _pointers(response: httpx.Response) -> list[str]:
 # Joining.
 
 
+async def test_a_new_forum_has_nobody_in_it_and_no_password_that_everybody_knows(house: House) -> None:
+    async with house.database.work() as session:
+        assert (await session.execute(select(Member))).all() == []
+
+
 async def test_who_joins_is_told_their_own_profile(house: House, guest: httpx.AsyncClient) -> None:
     wish = make.joining("Quiet-Heron", name="  Quiet   Heron ")
     joined = await guest.post(f"{API}/members", json=wish)

@@ -103,6 +103,16 @@ def test_what_is_no_recovery_code_is_none(typed: str) -> None:
     assert codes.on_paper(typed) is None
 
 
+def test_what_we_draw_ourselves_is_long_and_never_alike() -> None:
+    secrets = [codes.new_secret() for _ in range(100)]
+    assert {len(base64.b32decode(secret)) for secret in secrets} == {20}  # 160 bits
+    paper = [code for _ in range(100) for code in codes.new_on_paper()]
+    assert {len(code.secret) for code in paper} == {10}  # 50 bits: each a letter of 32
+    assert set("".join(code.secret for code in paper)) == set("0123456789abcdefghjkmnpqrstvwxyz")
+    assert len(set(secrets)) == 100
+    assert len({code.secret for code in paper}) == len(paper) == 800
+
+
 def test_the_picture_loads_nothing_and_shows_something() -> None:
     picture = second_factor.qr_code(codes.uri(RFC, "forum.test"))
     drawn = ElementTree.fromstring(picture)

@@ -4,10 +4,17 @@ import asyncio
 import os
 import re
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
+from sqlmodel import SQLModel
+
+import forum.app
+from forum import sessions
+from forum.api.dependencies import FRESH_FOR
 from forum.settings import Settings
 from tests.stories import running
+from tests.test_openapi import API, operations
 
 README = (running.ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -35,3 +42,39 @@ def test_the_readme_names_every_setting() -> None:
     named = set(re.findall(r"`(FORUM_[A-Z_]+)`", README))
     missing = {f"FORUM_{name.upper()}" for name in Settings.model_fields} - named
     assert missing == set()
+
+
+def test_the_readme_says_of_every_table_how_it_is_guarded() -> None:
+    assert forum.app.FEATURES  # whose models are the tables
+    kept = README.partition("**What is kept**")[2].partition("**What is written down**")[0]
+    rows = [row.split("|")[2] for row in kept.splitlines() if row.startswith("| ")]
+    named = [table for row in rows for table in re.findall(r"`([a-z_]+)`", row)]
+    assert sorted(named) == sorted(SQLModel.metadata.tables)
+
+
+def test_the_readme_names_every_way_that_ends_in_a_session() -> None:
+    ways = README.partition("**Ways in.**")[2].partition("**Sessions.**")[0]
+    named = {tuple(way.split()) for way in re.findall(r"`([A-Z]+ /[^`]+)`", ways)}
+    opening = {
+        (method, path.removeprefix(API))
+        for method, path, operation in operations()
+        if "Set-Cookie" in operation["responses"].get("201", {}).get("headers", {})
+    }
+    assert opening
+    assert opening <= named
+
+
+def test_the_readme_says_how_long_a_session_lasts() -> None:
+    said = README.partition("**Sessions.**")[2].partition("**What is kept**")[0].replace("\n", " ")
+    days = f"ends after {sessions.MEMBERS_LAST.days} days, or {sessions.IDLE.days} without use"
+    assert f"{days}; a role's after {sessions.STAFF_LAST // timedelta(hours=1)} hours" in said
+    assert f"sign-in within the last {FRESH_FOR // timedelta(minutes=1)} minutes" in said
+
+
+def test_the_readme_names_every_line_that_is_logged_of_a_request() -> None:
+    written = README.partition("**What is written down**")[2].partition("## Backups")[0]
+    for name in ("api/middleware", "api/problems", "signing_in"):
+        code = (running.ROOT / "forum" / f"{name}.py").read_text(encoding="utf-8")
+        events = re.findall(r"log\.(?:info|warning|error)\(\s*\"(\w+)\"", code)
+        assert events
+        assert {event for event in events if f"`{event}`" not in written} == set()
