@@ -191,7 +191,7 @@ async def _signed_in(
         if beside is None:
             if shown.code is not None or shown.passkey is not None:
                 await guard.hit(settings.limit("second_factor"), "second-factor", counted or who.id)
-                # Of a million codes three open; who goes on for weeks guesses one. A new password lets its owner in again.
+                # Of a million codes three open: who goes on for weeks guesses one. A new password lets its owner in.
                 await guard.hit(settings.limit("second_factor_day"), "second-factor-day", counted or who.id, kept)
             party = Party.of(settings)
             beside = await second_factor.read(forum, who.id, shown.code, shown.passkey, party, now)
