@@ -108,7 +108,7 @@ async def sign_in(
         if reason := _reason(error, shown):
             await refused_sign_ins.note(forum.reader, who.id if who else None, reason, now)
         raise
-    _log_opened(opened)
+    _log_opened(opened, by="password")
     return opened
 
 
@@ -128,7 +128,7 @@ async def sign_in_by_passkey(
         reason = Reason.THROTTLED if isinstance(error, Throttled) else Reason.PASSKEY
         await refused_sign_ins.note(forum.reader, kept.member_id if kept else None, reason, now)
         raise
-    _log_opened(opened)
+    _log_opened(opened, by="passkey")
     return opened
 
 
@@ -207,8 +207,9 @@ async def _signed_in(
         kept = member.password_hash  # it was changed meanwhile, and counts
 
 
-def _log_opened(opened: SignedIn) -> None:
-    log.info("signed_in", second_factor=opened.session.second_factor, transport=str(opened.session.transport))
+def _log_opened(opened: SignedIn, *, by: str) -> None:
+    strong = opened.session.second_factor
+    log.info("signed_in", by=by, second_factor=strong, transport=str(opened.session.transport))
 
 
 async def _signed_in_by_passkey(

@@ -233,6 +233,13 @@ def test_every_word_and_number_of_an_answer_has_an_example(name: str) -> None:
         assert not plain or example(described) is not None or "examples" in described, member
 
 
+def test_no_address_carries_what_opens_something_or_tells_where_somebody_is() -> None:
+    addresses = [p for _, _, operation in operations() for p in operation.get("parameters", ()) if p["in"] != "header"]
+    named = {parameter["name"] for parameter in addresses}
+    assert {"handle", "slug", "after"} <= named
+    assert not named & {"token", "code", "password", "current", "new", "device", "challenge", "login", "email"}
+
+
 def test_no_limit_is_a_fraction() -> None:
     assert re.findall(r"\d\.0\b", json.dumps(document()["paths"]) + json.dumps(document()["components"])) == []
 

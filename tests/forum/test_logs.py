@@ -20,6 +20,8 @@ from forum.database import Database
 from forum.members import Role
 from forum.settings import Settings
 from tests import make
+from tests.authenticator import Device
+from tests.forum.test_passkeys import ask, made, show
 from tests.forum.test_second_factor import code_of
 
 API = "/api/v1"
@@ -94,13 +96,27 @@ async def test_every_sign_in_is_logged_with_what_was_shown_and_not_with_who(
         await guest.post(f"{API}/sessions", json=make.signing_in("heron@example.org", WRONG))
         await guest.post(f"{API}/sessions", json=make.signing_in("nobody", WRONG))
     assert told(logged, "signed_in", "sign_in_refused") == [
-        {"event": "signed_in", "second_factor": False, "transport": "bearer"},
+        {"event": "signed_in", "by": "password", "second_factor": False, "transport": "bearer"},
         {"event": "sign_in_refused", "reason": "second_factor"},
-        {"event": "signed_in", "second_factor": True, "transport": "bearer"},
+        {"event": "signed_in", "by": "password", "second_factor": True, "transport": "bearer"},
         *([{"event": "sign_in_refused", "reason": "password"}] * 2),
     ]
     said = {str(word) for line in logged for word in line.values()}
     assert not {"heron", "nobody", WRONG, make.PASSWORD, secret} & said
+
+
+async def test_a_sign_in_by_passkey_says_so(settings: Settings, house: House) -> None:
+    at_home, device = settings.model_copy(update={"public_url": make.BASE}), Device()
+    async with make.application(at_home) as app, make.signed_in(app, "heron") as heron, make.client(app) as guest:
+        await made(heron, device)
+        shown = device.get(await ask(guest))
+        with capture_logs() as logged:
+            await show(guest, shown)
+            await show(guest, shown)  # it opens once
+    assert told(logged, "signed_in", "sign_in_refused") == [
+        {"event": "signed_in", "by": "passkey", "second_factor": True, "transport": "bearer"},
+        {"event": "sign_in_refused", "reason": "passkey"},
+    ]
 
 
 async def test_a_sign_in_that_is_one_too_many_is_logged(settings: Settings, house: House) -> None:
