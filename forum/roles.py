@@ -16,7 +16,7 @@ from forum.members import Member, Role, RoleGrant, Standing
 _ADMINISTRATORS_LOCK = 0x61646D73
 
 
-async def refuse_last_administrator(session: AsyncSession, member: Member) -> None:
+async def refuse_last_administrator(session: AsyncSession, member_id: UUID) -> None:
     """Raise Conflict for an administrator without whom there would be none in good standing.
 
     Until the commit, no other administrator is asked about: call it in the transaction in which they go.
@@ -26,8 +26,8 @@ async def refuse_last_administrator(session: AsyncSession, member: Member) -> No
         .join(RoleGrant, col(RoleGrant.member_id) == col(Member.id))
         .where(col(RoleGrant.role) == Role.ADMINISTRATOR)
     )
-    is_one = administrators.where(col(Member.id) == member.id)
-    others = administrators.where(col(Member.id) != member.id, members.standing_at(func.now()) == Standing.ACTIVE)
+    is_one = administrators.where(col(Member.id) == member_id)
+    others = administrators.where(col(Member.id) != member_id, members.standing_at(func.now()) == Standing.ACTIVE)
     if not (await session.execute(select(is_one.exists()))).scalar_one():
         return
     await session.execute(select(func.pg_advisory_xact_lock(_ADMINISTRATORS_LOCK)))
@@ -80,7 +80,7 @@ async def revoke(
     Raises NotFound when the member does not have it, and Conflict for the last administrator.
     """
     if role == Role.ADMINISTRATOR:
-        await refuse_last_administrator(session, member)
+        await refuse_last_administrator(session, member.id)
     same_board = col(RoleGrant.board_id).is_not_distinct_from(board_id)
     gone = await session.execute(
         delete(RoleGrant)

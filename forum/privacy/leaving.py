@@ -33,7 +33,7 @@ async def ask(session: AsyncSession, member: Member, kind: Kind, now: datetime) 
     To ask for the other kind begins anew. The member is told by mail, with a link that stops it: a session may be
     stolen. Raises Conflict for the last administrator.
     """
-    await roles.refuse_last_administrator(session, member)
+    await roles.refuse_last_administrator(session, member.id)
     known = await of_member(session, member.id)
     if known and known.kind == kind:
         return known
@@ -113,7 +113,7 @@ async def _must_wait(session: AsyncSession, departure: Departure, member: Member
             await mailer.put_down(session, mailer.Kind.DEPARTURE_WAITS, now, **told)
         return True
     try:
-        await roles.refuse_last_administrator(session, member)
+        await roles.refuse_last_administrator(session, member.id)
     except Conflict:
         departure.waits_since = departure.waits_since or now
         return True

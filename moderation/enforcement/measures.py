@@ -10,7 +10,7 @@ from sqlalchemy import exists, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import boards, members, posts, sessions, threads
+from forum import boards, members, posts, roles, sessions, threads
 from forum.boards import Board
 from forum.errors import Conflict, Invalid
 from forum.members import Standing
@@ -219,6 +219,7 @@ async def _hand_on(session: AsyncSession, applied: AppliedMeasure) -> bool:
 
 def _sanction(standing: Standing) -> Callable[[AsyncSession, Scene, Wanted], Awaitable[Memory]]:
     async def give(session: AsyncSession, scene: Scene, wanted: Wanted) -> Memory:
+        await roles.refuse_last_administrator(session, scene.post.author_id)
         given = await members.sanction(session, scene.post.author_id, standing, scene.now, wanted.until)
         if standing == Standing.BANNED:
             await sessions.end_all(session, scene.post.author_id)

@@ -560,7 +560,8 @@ async def test_a_link_to_a_new_password_dies_with_it(
     await guest.post(f"{API}/password-resets", json={"login": "heron"})
     [letter] = await mailbox.come(house)
     assert (await show(guest, device.get(await ask(guest)))).status_code == 201
-    reset = await guest.post(f"{API}/password-resets/{letter.token}", json={"new": "eleven brass kettles humming"})
+    start = {"token": letter.token, "new": "eleven brass kettles humming"}
+    reset = await guest.post(f"{API}/password-resets/completion", json=start)
     assert reset.status_code == 404
 
 
@@ -734,7 +735,9 @@ async def test_a_reset_password_still_wants_the_passkey(
     await guest.post(f"{API}/password-resets", json={"login": "heron"})
     [letter] = await mailbox.come(house)
     new = "eleven brass kettles humming"
-    assert (await guest.post(f"{API}/password-resets/{letter.token}", json={"new": new})).status_code == 204
+    assert (
+        await guest.post(f"{API}/password-resets/completion", json={"token": letter.token, "new": new})
+    ).status_code == 204
     needed(await guest.post(f"{API}/sessions", json=make.signing_in("heron", password=new)))
     credential = device.get(await ask(guest, "second_factor"))
     assert (await beside(guest, credential, password=new)).status_code == 201

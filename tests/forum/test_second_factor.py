@@ -280,7 +280,7 @@ async def test_who_knows_the_password_guesses_fifty_codes_a_day_and_a_new_passwo
         await guest.post(f"{API}/password-resets", json={"login": "heron"})
         [letter] = await mailbox.come(house)
         new = "eleven brass kettles humming"
-        await guest.post(f"{API}/password-resets/{letter.token}", json={"new": new})
+        await guest.post(f"{API}/password-resets/completion", json={"token": letter.token, "new": new})
         assert (await sign_in(guest, password=new, code=code_of(secret))).status_code == 201
 
 

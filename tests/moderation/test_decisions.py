@@ -1,14 +1,17 @@
 """Decisions: who may take them, on what they saw, with which words; one by one and many at once."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from forum import clock
 from forum.api.dependencies import House
-from forum.members import Role
+from forum.members import Role, by_handle
+from forum.roles import grant
 from forum.settings import Settings
 from tests import make
 from tests.moderation import scenes
@@ -199,6 +202,26 @@ async def test_only_an_administrator_decides_about_the_standing_of_staff(
         case = await opened(app, suzie, post.id)
         assert (await scenes.decide(suzie, case, REDACT, measure)).status_code == 403
         assert (await scenes.decide(boss, case, measure)).status_code == 201
+
+
+async def test_of_two_administrators_who_ban_each_other_at_once_one_is_left(app: FastAPI, house: House) -> None:
+    handles = ("ada", "boss")
+    posts = [(await scenes.a_post(house, author=handle)).id for handle in handles]
+    async with AsyncExitStack() as stack:
+        bans = []
+        for number, handle in enumerate(handles):
+            roles = (Role.MODERATOR, Role.ADMINISTRATOR)
+            async with house.database.work() as session:
+                for role in roles:
+                    await grant(session, await by_handle(session, handle), role, clock.now())
+            chief = await stack.enter_async_context(make.signed_in(app, handle))
+            async with make.signed_in(app, "magpie") as magpie:
+                await scenes.report(magpie, posts[1 - number])
+            bans.append((chief, posts[1 - number]))
+        cases = [(chief, await scenes.a_case(chief, post)) for chief, post in bans]
+        answers = await asyncio.gather(*(scenes.decide(chief, case, {"kind": "ban"}) for chief, case in cases))
+    assert 201 in {answer.status_code for answer in answers}
+    assert await scenes.sql(house, "SELECT count(*) FROM sanction") == [(1,)]
 
 
 async def test_a_moderator_decides_about_the_words_of_staff(app: FastAPI, house: House) -> None:
