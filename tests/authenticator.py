@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 ES256, EDDSA, RS256 = -7, -8, -257
-PRESENT, VERIFIED, CAN_BE_BACKED_UP, BACKED_UP, ATTESTED = 0x01, 0x04, 0x08, 0x10, 0x40
+PRESENT, VERIFIED, CAN_BE_BACKED_UP, BACKED_UP = 0x01, 0x04, 0x08, 0x10
+ATTESTED, EXTENDED = 0x40, 0x80
 
 Key = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 
@@ -59,9 +60,14 @@ class Device:
         credential = odd.get("credential_id", made.id)
         attested = bytes(16) + len(credential).to_bytes(2, "big") + credential + key + odd.get("after", b"")
         data = authenticator_data(odd.get("rp_id", options["rp"]["id"]), flags | ATTESTED, made.count) + attested
-        attestation = {"fmt": odd.get("fmt", "none"), "attStmt": odd.get("statement", {}), "authData": data}
+        client_data = self._client_data("webauthn.create", options["challenge"], odd)
+        statement = odd.get("statement", {})
+        if odd.get("attests"):  # with the key itself (§8.2)
+            itself = signature(made.key, data + hashlib.sha256(read(client_data)).digest())
+            statement = {"alg": made.algorithm, "sig": itself}
+        attestation = {"fmt": odd.get("fmt", "none"), "attStmt": statement, "authData": data}
         response = {
-            "clientDataJSON": self._client_data("webauthn.create", options["challenge"], odd),
+            "clientDataJSON": client_data,
             "attestationObject": written(odd.get("attestation", cbor2.dumps(attestation))),
             "transports": ["internal", "hybrid"],
             "authenticatorData": written(data),

@@ -70,7 +70,7 @@ TAGS = {
     "threads": "Talks on a board, and what moderators do to them.",
     "posts": "Numbered words in a thread, in Markdown and in HTML that is safe to show.",
     "members": "People under their pseudonyms, and your own profile.",
-    "sessions": "Signing in and out.",
+    "sessions": "Signing in and out: with a password, with what is asked for beside it, or with a passkey alone.",
     "advisers": "People of an organisation whose answers stand out.",
     "notifications": "What happened that concerns you.",
     "privacy": "A copy of everything of your own; leaving, and what holds it up.",

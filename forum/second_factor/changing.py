@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum import audit, mailer, members, passwords, sessions
-from forum.database import Database
+from forum.database import Database, broken_constraint
 from forum.errors import Conflict, Invalid, NotFound
 from forum.members import Member, Viewer
 from forum.second_factor import ceremonies, codes, passkeys
@@ -181,6 +181,8 @@ async def _insert(session: AsyncSession, passkey: Passkey) -> None:
         async with session.begin_nested():
             session.add(passkey)
     except IntegrityError as error:
+        if broken_constraint(error) != "uq_passkey_credential_id":
+            raise
         raise Conflict("This passkey is known here already.") from error
 
 

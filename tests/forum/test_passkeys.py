@@ -34,6 +34,7 @@ from tests.authenticator import (
     CAN_BE_BACKED_UP,
     EDDSA,
     ES256,
+    EXTENDED,
     PRESENT,
     RS256,
     VERIFIED,
@@ -240,9 +241,16 @@ async def test_a_passkey_that_is_backed_up_says_so(heron: httpx.AsyncClient, gue
 
 async def test_a_device_may_sign_what_it_made_with_the_key_itself(heron: httpx.AsyncClient) -> None:
     """Self attestation, which a browser may leave in where none was asked for (§5.4.7)."""
-    options, device = await begin(heron), Device()
-    credential = device.create(options, fmt="packed", statement={"alg": ES256, "sig": b"not this"})
-    not_asked_for(await add(heron, credential))
+    wrong = {"alg": ES256, "sig": b"not this"}
+    not_asked_for(await add(heron, Device().create(await begin(heron), fmt="packed", statement=wrong)))
+    assert (await add(heron, Device().create(await begin(heron), fmt="packed", attests=True))).status_code == 201
+
+
+async def test_a_device_may_say_more_than_it_was_asked(heron: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
+    device, flags = Device(), PRESENT | VERIFIED | EXTENDED
+    await made(heron, device, flags=flags, after=cbor2.dumps({"credProtect": 2}))
+    credential = device.get(await ask(guest), flags=flags, after=cbor2.dumps({"hmac-secret": bytes(32)}))
+    assert (await show(guest, credential)).status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -426,7 +434,7 @@ WRONG_SHOWING: dict[str, dict[str, Any]] = {
     "for another account": {"user_handle": b"somebody else"},
     "for no account": {"user_handle": b""},
     "with more than there is": {"after": b"\x00"},
-    "with extensions that laugh": {"flags": PRESENT | VERIFIED | 0x80, "after": laughs(60)},
+    "with extensions that laugh": {"flags": PRESENT | VERIFIED | EXTENDED, "after": laughs(60)},
     "in no JSON": {"client_data": b"{"},
     "in JSON without an end": {"client_data": b"[" * 5_000},
 }
@@ -560,9 +568,9 @@ async def test_a_link_to_a_new_password_dies_with_it(
     await guest.post(f"{API}/password-resets", json={"login": "heron"})
     [letter] = await mailbox.come(house)
     assert (await show(guest, device.get(await ask(guest)))).status_code == 201
-    start = {"token": letter.token, "new": "eleven brass kettles humming"}
-    reset = await guest.post(f"{API}/password-resets/completion", json=start)
-    assert reset.status_code == 404
+    sent = {"token": letter.token, "new": "eleven brass kettles humming"}
+    reset = await guest.post(f"{API}/password-resets/completion", json=sent)
+    assert (reset.status_code, "link" in reset.json()["detail"]) == (404, True)
 
 
 async def test_who_is_banned_signs_in_to_read_why(
@@ -735,9 +743,8 @@ async def test_a_reset_password_still_wants_the_passkey(
     await guest.post(f"{API}/password-resets", json={"login": "heron"})
     [letter] = await mailbox.come(house)
     new = "eleven brass kettles humming"
-    assert (
-        await guest.post(f"{API}/password-resets/completion", json={"token": letter.token, "new": new})
-    ).status_code == 204
+    reset = await guest.post(f"{API}/password-resets/completion", json={"token": letter.token, "new": new})
+    assert reset.status_code == 204
     needed(await guest.post(f"{API}/sessions", json=make.signing_in("heron", password=new)))
     credential = device.get(await ask(guest, "second_factor"))
     assert (await beside(guest, credential, password=new)).status_code == 201
