@@ -10,18 +10,20 @@ from sqlmodel import col
 from forum import members, notifications, posts, sessions, threads
 from forum.members import Member, Viewer
 from forum.privacy.keeper import Chapter, SafeHtml
+from forum.second_factor import passkeys
 
 ALL = 1_000_000  # notifications of one member: more than anybody gets
 
 
 async def of_forum(session: AsyncSession, viewer: Viewer, now: datetime) -> Sequence[Chapter]:
-    """The viewer's profile, posts, threads, notifications and sessions."""
+    """The viewer's profile, posts, threads, notifications, sessions and passkeys."""
     profile = (await session.execute(members.profiles().where(col(Member.id) == viewer.id))).all()
     opened = (await session.execute(threads.OPENED_BY.query, viewer.sight)).all()
     written = (await session.execute(posts.WRITTEN_BY.query, viewer.sight)).all()
     earlier = (await session.execute(posts.EARLIER_BY.query, viewer.sight)).all()
     told = (await session.execute(notifications.mine(viewer, None, ALL))).all()
     open_ = (await session.execute(sessions.mine(viewer, now))).all()
+    keys = (await session.execute(passkeys.mine(viewer))).all()
     return (
         Chapter("profile", "Your profile", _items(profile)),
         Chapter("posts", "What you wrote", [_to_read(item) for item in _items(written)]),
@@ -29,6 +31,7 @@ async def of_forum(session: AsyncSession, viewer: Viewer, now: datetime) -> Sequ
         Chapter("threads", "Threads that you opened", _items(opened)),
         Chapter("notifications", "What you were told", _items(told)),
         Chapter("sessions", "Where you are signed in", _items(open_)),
+        Chapter("passkeys", "Your passkeys", _items(keys)),
     )
 
 

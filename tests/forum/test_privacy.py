@@ -251,6 +251,7 @@ async def test_a_copy_has_everything_of_ones_own_and_nothing_of_others(
             "threads",
             "notifications",
             "sessions",
+            "passkeys",
             "statements",
             "reports",
             "appeals",
