@@ -3,6 +3,7 @@
 from forum.mailer.letters import TEST, compose
 from forum.mailer.links import DEAD, Opened, digest, forget, opened, owner
 from forum.mailer.sending import (
+    BY_AGE,
     SEND,
     call_off,
     end_changes,
@@ -17,6 +18,7 @@ from forum.mailer.tables import Kind, Link, Mail
 from forum.mailer.transport import TRANSPORT_ERRORS, Transport, transport_of
 
 __all__ = [
+    "BY_AGE",
     "DEAD",
     "SEND",
     "TEST",

@@ -6,11 +6,12 @@ from email.message import EmailMessage
 from uuid import UUID
 
 from aiosmtplib import SMTPRecipientRefused, SMTPRecipientsRefused
-from sqlalchemy import delete, exists, func, select, update
+from pydantic import TypeAdapter
+from sqlalchemy import delete, exists, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import jobs
+from forum import jobs, pages
 from forum.database import Query, query
 from forum.jobs import Handler, Job, Payload
 from forum.mailer import letters, links
@@ -25,6 +26,7 @@ SEND = Job("send_mail")
 TRIED_FOR = timedelta(days=3)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
 KEPT_FOR = timedelta(days=30)
+BY_AGE = TypeAdapter(tuple[pages.Instant, UUID])
 
 
 async def put_down(
@@ -43,10 +45,11 @@ async def tell_of_sign_in(session: AsyncSession, member: Member, now: datetime) 
         await put_down(session, Kind.SIGN_IN_CHANGED, now, member_id=member.id, email=member.email)
 
 
-def unsent() -> Query:
+def unsent(after: tuple[datetime, UUID] | None = None, limit: int | None = None) -> Query:
     """The mails that are not sent yet, oldest first: who they are for, how often they failed, and with what."""
-    return (
+    found = (
         query(
+            col(Mail.id),
             col(Mail.kind),
             col(Member.handle),
             col(Mail.put_down_at),
@@ -55,8 +58,10 @@ def unsent() -> Query:
             col(Mail.given_up_at),
         )
         .join(Member, col(Member.id) == col(Mail.member_id))
-        .order_by(col(Mail.put_down_at))
+        .order_by(col(Mail.put_down_at), col(Mail.id))
+        .limit(limit)
     )
+    return found.where(tuple_(col(Mail.put_down_at), col(Mail.id)) > after) if after else found
 
 
 def pause(failures: int) -> timedelta:

@@ -11,14 +11,15 @@ from fastapi import FastAPI
 from sqlalchemy import select, update
 from sqlmodel import col
 
-from forum import accounts, clock, members, roles
+from forum import accounts, clock, mailer, members, roles
 from forum.accounts import AdministratorProposal
 from forum.api.dependencies import House
 from forum.audit import AuditEntry
+from forum.mailer import Kind
 from forum.members import Role, Standing
 from forum.sessions import MemberSession
 from forum.settings import Settings
-from tests import make
+from tests import mailbox, make
 
 API = "/api/v1"
 BADGE = {"title": "Online adviser", "organisation": "Example Family Charity"}
@@ -253,3 +254,27 @@ async def test_refused_sign_ins_come_page_by_page(app: FastAPI, house: House, jo
         after = page["next"]
     assert sorted(found) == ["bittern", "heron", "wren"]
     assert after is None
+
+
+# Mails that do not leave.
+
+
+async def test_mails_that_are_not_sent_are_seen_and_not_where_to(house: House, joan: httpx.AsyncClient) -> None:
+    for number in range(3):
+        heron = await make.member(house, f"heron{number}")
+        about: dict[str, Any] = {"member_id": heron.id, "email": "jane@example.net"}
+        async with house.database.work() as session:
+            await mailer.put_down(session, Kind.SIGN_IN_CHANGED, clock.now(), **about)
+    found, after = [], None
+    while True:
+        query = {"limit": 2, **({"after": after} if after else {})}
+        page = await joan.get(f"{API}/unsent-mails", params=query)
+        assert "example.net" not in page.text
+        found += page.json()["items"]
+        if (after := page.json()["next"]) is None:
+            break
+    assert [(mail["handle"], mail["kind"], mail["failures"], mail["given_up_at"]) for mail in found] == [
+        (f"heron{number}", "sign_in_changed", 0, None) for number in range(3)
+    ]
+    await mailbox.come(house)
+    assert (await joan.get(f"{API}/unsent-mails")).json()["items"] == []

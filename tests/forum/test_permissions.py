@@ -109,6 +109,7 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
         Asked("DELETE", "/accounts/nobody/roles/moderator", None, 404),
         Asked("GET", "/refused-sign-ins", None, 200),
         Asked("GET", "/invitations", None, 200),
+        Asked("GET", "/unsent-mails", None, 200),
         Asked("POST", "/invitations", {"email": "ada@example.org", "role": "moderator"}, 201),
         Asked("DELETE", f"/invitations/{NOWHERE}", None, 404),
     ],
