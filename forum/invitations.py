@@ -122,14 +122,21 @@ async def forget(session: AsyncSession, member: Member) -> None:
         await _take_back(session, func.lower(col(Invitation.email)) == member.email.lower())
 
 
-async def accept(session: AsyncSession, viewer: Viewer, invitation_id: UUID, now: datetime) -> tuple[Offer, UUID]:
+async def accept(
+    session: AsyncSession, viewer: Viewer, invitation_id: UUID, token: str, now: datetime
+) -> tuple[Offer, UUID]:
     """Take an invitation up: what it offers, and who sent it; whoever calls gives the role. NotFound where it is not
-    the viewer's, Conflict when it ran out.
+    the viewer's, or the link is not the one that was mailed with it, Conflict when it ran out.
+
+    That the address is verified is not enough: somebody else may have joined with it, and its owner, who waits for an
+    invitation, may have followed the link that this brought. Only who opened the invitation itself has its link.
     """
+    opened = await mailer.opened(session, token, Kind.INVITATION, now)
+    mailed_there = func.lower(col(Invitation.email)) == opened.email.lower()
     found = await session.execute(
         select(Invitation)
         .join(Member, _FOR_ME)
-        .where(col(Invitation.id) == invitation_id, col(Member.id) == viewer.id, _STANDS)
+        .where(col(Invitation.id) == invitation_id, col(Member.id) == viewer.id, mailed_there, _STANDS)
         .with_for_update(of=Invitation)
     )
     invitation = found.scalar_one_or_none()

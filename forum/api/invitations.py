@@ -10,7 +10,7 @@ from forum import accounts, boards, invitations
 from forum.api.accounts import Account, Spoken, read_account
 from forum.api.dependencies import AnyMember, CurrentMember, FreshMember, Now, Reading, Route, TheHouse, Work
 from forum.api.problems import documented
-from forum.api.wire import LOCATED, Author, BoardSlug, Moment, Shown, Uuid, Wanted, answer, fresh
+from forum.api.wire import LOCATED, Author, BoardSlug, Mailed, Moment, Shown, Uuid, Wanted, answer, fresh
 from forum.errors import Invalid
 from forum.invitations import Offer
 from forum.members import Member, Role
@@ -102,15 +102,19 @@ async def list_my_invitations(request: Request, viewer: AnyMember, reading: Read
     return fresh(request, InvitationList(items=items, next=None), shared=False)
 
 
-@router.put("/me/invitations/{id}/acceptance", response_model=Account, responses=documented(401, 403, 404, 409, 422))
-async def accept_invitation(id: Uuid, viewer: FreshMember, work: Work, house: TheHouse, now: Now) -> Response:
-    """Take an invitation up, signed in within 15 minutes. Every session of yours ends: sign in again, and set up a
-    second factor, without which the role counts nowhere.
+@router.put(
+    "/me/invitations/{id}/acceptance", response_model=Account, responses=documented(401, 403, 404, 409, 413, 422)
+)
+async def accept_invitation(
+    id: Uuid, link: Mailed, viewer: FreshMember, work: Work, house: TheHouse, now: Now
+) -> Response:
+    """Take an invitation up with the link that was mailed, signed in within 15 minutes. Every session of yours ends:
+    sign in again, and set up a second factor, without which the role counts nowhere.
 
     It needs a password of at least 15 characters. To become an administrator, another one has to agree first, unless
     this forum does without.
     """
-    offer, administrator = await invitations.accept(work, viewer, id, now)
+    offer, administrator = await invitations.accept(work, viewer, id, link.token, now)
     member = await work.get_one(Member, viewer.member_id)
     two = house.settings.two_administrators
     await accounts.appoint(work, administrator, member, offer, now, two_people=two)

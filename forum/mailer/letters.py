@@ -24,7 +24,6 @@ class Letter:
     before: tuple[str, ...]
     after: tuple[str, ...] = ()
     path: str | None = None
-    opens: bool = True  # whether its link carries a token that opens something
 
 
 NOT_YOU = "If it was not you, you need do nothing."
@@ -73,7 +72,6 @@ INVITATION = Letter(
     ("Somebody invites you to work with them. To see as what, follow this link, and sign in with this address:",),
     ("It stands for 7 days. If you do not know who this may be, you need do nothing.",),
     "invitations",
-    opens=False,
 )
 DEPARTURE = Letter(
     "About your account",

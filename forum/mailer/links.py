@@ -23,6 +23,7 @@ LASTS: Mapping[Kind, timedelta] = {
     Kind.ADDRESS_CHANGE: timedelta(days=7),
     Kind.PASSWORD_RESET: timedelta(hours=6),
     Kind.DEPARTURE: timedelta(days=14),
+    Kind.INVITATION: timedelta(days=7),  # its member is who sent it
 }
 DEAD = "This link no longer works. Ask for a new one."
 
@@ -81,9 +82,11 @@ async def opened(session: AsyncSession, token: str, kind: Kind, now: datetime) -
     return Opened(member, used.email, used.asked_at)
 
 
-async def forget(session: AsyncSession, member_id: UUID, *kinds: Kind) -> None:
-    """Let the member's links of these kinds open nothing any more."""
-    await session.execute(delete(Link).where(col(Link.member_id) == member_id, col(Link.kind).in_(kinds)))
+async def forget(session: AsyncSession, member_id: UUID, *kinds: Kind, email: str | None = None) -> None:
+    """Let the member's links of these kinds open nothing any more, those to this address or all."""
+    theirs = [col(Link.member_id) == member_id, col(Link.kind).in_(kinds)]
+    theirs += [col(Link.email) == email] if email else []
+    await session.execute(delete(Link).where(*theirs))
 
 
 def digest(token: str) -> bytes:

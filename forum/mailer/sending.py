@@ -100,7 +100,7 @@ async def end_resets(session: AsyncSession, member_id: UUID) -> None:
 
 async def call_off(session: AsyncSession, member_id: UUID, kind: Kind, *, email: str | None = None) -> None:
     """Let no such mail be sent any more, to this address or to any, nor any such link open anything."""
-    await links.forget(session, member_id, kind)
+    await links.forget(session, member_id, kind, email=email)
     waiting = [col(Mail.member_id) == member_id, col(Mail.kind) == kind]
     waiting += [col(Mail.email) == email] if email else []
     await session.execute(delete(Mail).where(*waiting))
@@ -131,9 +131,7 @@ async def _written(session: AsyncSession, mail: Mail, settings: Settings, now: d
     if letter is None:
         return None
     link = None
-    if letter.path and not letter.opens:
-        link = f"{settings.public_url}/{letter.path}"
-    elif letter.path:
+    if letter.path:
         token = await links.make(session, Kind(mail.kind), mail.member_id, mail.email, mail.put_down_at, now)
         # Behind the `#`, where no server on the way writes it down.
         link = f"{settings.public_url}/{letter.path}#{token}"

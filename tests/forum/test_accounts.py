@@ -205,7 +205,7 @@ async def test_who_signed_in_long_ago_gives_and_takes_nothing(house: House, joan
         ("DELETE", "/accounts/heron/roles/moderator", None),
         ("POST", "/invitations", invitation),
         ("DELETE", f"/invitations/{some}", None),
-        ("PUT", f"/me/invitations/{some}/acceptance", None),
+        ("PUT", f"/me/invitations/{some}/acceptance", {"token": "x" * 43}),
         ("PUT", "/moderation/boards/new-here/team/heron", None),
         ("DELETE", "/moderation/boards/new-here/team/heron", None),
     ]

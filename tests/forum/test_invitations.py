@@ -35,8 +35,14 @@ async def mine(client: httpx.AsyncClient) -> list[dict[str, Any]]:
     return found
 
 
-async def accept(client: httpx.AsyncClient, invitation: dict[str, Any]) -> httpx.Response:
-    return await client.put(f"{API}/me/invitations/{invitation['id']}/acceptance")
+async def mailed(house: House) -> str:
+    """What the link of the one invitation carries that waits to be sent."""
+    [letter] = await mailbox.come(house)
+    return letter.token
+
+
+async def accept(client: httpx.AsyncClient, invitation: dict[str, Any], token: str = "x" * 43) -> httpx.Response:
+    return await client.put(f"{API}/me/invitations/{invitation['id']}/acceptance", json={"token": token})
 
 
 async def test_who_is_invited_gets_a_mail_that_gives_nothing_away_and_takes_the_role_up(
@@ -47,16 +53,16 @@ async def test_who_is_invited_gets_a_mail_that_gives_nothing_away_and_takes_the_
     [letter] = await mailbox.come(house)
     assert letter.to == "suzie@example.org"
     assert "/invitations" in letter.words
-    for word in ("joan", "adviser", house.settings.name, "#"):
+    for word in ("joan", "adviser", house.settings.name):
         assert word.lower() not in letter.words.lower()
     async with make.signed_in(app, "suzie") as suzie:
         [invitation] = await mine(suzie)
         assert {key: invitation[key] for key in ADVISER} == ADVISER
-        accepted = await accept(suzie, invitation)
+        accepted = await accept(suzie, invitation, letter.token)
         assert (accepted.status_code, accepted.json()["roles"]) == (200, ["adviser"])
         assert (await suzie.get(f"{API}/me")).status_code == 401  # whoever's power changes signs in anew
         await make.sign_in_again(app, suzie, "suzie")
-        assert (await accept(suzie, invitation)).status_code == 404
+        assert (await accept(suzie, invitation, letter.token)).status_code == 404
         assert await mine(suzie) == []
     async with house.database.work() as session:
         entries = select(col(AuditEntry.act), col(AuditEntry.details)).order_by(col(AuditEntry.number))
@@ -69,7 +75,7 @@ async def test_a_moderator_may_be_invited_for_one_board(app: FastAPI, house: Hou
     await make.board(house)
     assert (await invite(joan, role="moderator", board="new-here")).json()["board"] == "new-here"
     async with make.signed_in(app, "suzie") as suzie:
-        accepted = (await accept(suzie, (await mine(suzie))[0])).json()
+        accepted = (await accept(suzie, (await mine(suzie))[0], await mailed(house))).json()
     assert (accepted["roles"], accepted["moderated_boards"]) == ([], ["new-here"])
 
 
@@ -78,7 +84,7 @@ async def test_who_is_invited_to_administer_waits_for_another_administrator(
 ) -> None:
     await invite(joan, role="administrator")
     async with make.signed_in(app, "suzie") as suzie, make.signed_in(app, "marcus", Role.ADMINISTRATOR) as marcus:
-        accepted = (await accept(suzie, (await mine(suzie))[0])).json()
+        accepted = (await accept(suzie, (await mine(suzie))[0], await mailed(house))).json()
         assert (accepted["roles"], accepted["proposed_administrator"]) == ([], True)
         assert (await joan.put(f"{API}/accounts/suzie/roles/administrator", json={})).json()["roles"] == []
         agreed = await marcus.put(f"{API}/accounts/suzie/roles/administrator", json={})
@@ -110,10 +116,39 @@ async def test_only_who_verified_the_address_sees_and_takes_it(
     app: FastAPI, house: House, joan: httpx.AsyncClient
 ) -> None:
     invitation = (await invite(joan, role="moderator")).json()
+    token = await mailed(house)
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "suzie", verified=False) as suzie:
         for client in (heron, suzie, joan):
             assert await mine(client) == []
-            assert (await accept(client, invitation)).status_code == 404
+            assert (await accept(client, invitation, token)).status_code == 404
+
+
+async def test_who_joined_with_the_address_before_its_owner_takes_nothing_even_if_she_verifies_it_for_them(
+    app: FastAPI, house: House, joan: httpx.AsyncClient, guest: httpx.AsyncClient
+) -> None:
+    invitation = (await invite(joan, role="moderator")).json()
+    await guest.post(f"{API}/members", json=make.joining("mallory", email="suzie@example.org"))
+    letters = {letter.subject: letter.token for letter in await mailbox.come(house)}
+    hers, theirs = letters["An invitation"], letters["Please confirm your address"]
+    verified = await guest.post(f"{API}/email-verifications/confirmation", json={"token": theirs})
+    assert verified.status_code == 204  # she waits for an invitation, and follows what comes
+    async with make.signed_in(app, "mallory") as mallory:
+        assert [item["id"] for item in await mine(mallory)] == [invitation["id"]]
+        for token in ("x" * 43, theirs):
+            assert (await accept(mallory, invitation, token)).status_code == 404
+        assert (await accept(mallory, invitation, hers)).status_code == 200  # it is the link that counts
+
+
+async def test_a_link_opens_the_invitation_that_it_was_mailed_with(
+    app: FastAPI, house: House, joan: httpx.AsyncClient
+) -> None:
+    invitation = (await invite(joan, role="moderator")).json()
+    other = (await invite(joan, role="moderator", email="wren@example.org")).json()
+    letters = {letter.to: letter.token for letter in await mailbox.come(house)}
+    async with make.signed_in(app, "suzie") as suzie:
+        assert (await accept(suzie, invitation, letters["wren@example.org"])).status_code == 404
+        assert (await joan.delete(f"{API}/invitations/{other['id']}")).status_code == 204
+        assert (await accept(suzie, invitation, letters["suzie@example.org"])).status_code == 200
 
 
 async def test_the_answer_is_the_same_whether_or_not_the_address_has_an_account(
@@ -144,8 +179,11 @@ async def test_one_that_is_taken_back_is_neither_sent_nor_taken_up(
     assert (await joan.delete(f"{API}/invitations/{invitation['id']}")).status_code == 204
     assert (await joan.delete(f"{API}/invitations/{invitation['id']}")).status_code == 404
     assert await mailbox.come(house) == []
+    late = (await invite(joan, role="moderator")).json()
+    token = await mailed(house)
+    assert (await joan.delete(f"{API}/invitations/{late['id']}")).status_code == 204
     async with make.signed_in(app, "suzie") as suzie:
-        assert (await accept(suzie, invitation)).status_code == 404
+        assert (await accept(suzie, late, token)).status_code == 404
 
 
 async def test_after_a_week_it_is_over(app: FastAPI, house: House, joan: httpx.AsyncClient) -> None:
@@ -154,7 +192,7 @@ async def test_after_a_week_it_is_over(app: FastAPI, house: House, joan: httpx.A
         await session.execute(update(Invitation).values(expires_at=clock.now()))
     async with make.signed_in(app, "suzie") as suzie:
         assert await mine(suzie) == []
-        assert (await accept(suzie, invitation)).status_code == 409
+        assert (await accept(suzie, invitation, await mailed(house))).status_code == 409
     async with house.database.work() as session:
         await invitations.tidy(session, clock.now())
         assert not (await session.execute(select(Invitation))).all()
@@ -169,7 +207,7 @@ async def test_one_from_somebody_who_administers_no_longer_is_none(
         assert (await marcus.delete(f"{API}/accounts/joan/roles/administrator")).status_code == 200
     async with make.signed_in(app, "suzie") as suzie:
         assert await mine(suzie) == []
-        assert (await accept(suzie, invitation)).status_code == 404
+        assert (await accept(suzie, invitation, await mailed(house))).status_code == 404
 
 
 async def test_a_short_password_leaves_the_invitation_as_it_is(
@@ -180,6 +218,6 @@ async def test_a_short_password_leaves_the_invitation_as_it_is(
         async with house.database.work() as session:
             await session.execute(update(Member).where(col(Member.handle) == "suzie").values(staff_password=False))
         [invitation] = await mine(suzie)
-        refused = await accept(suzie, invitation)
+        refused = await accept(suzie, invitation, await mailed(house))
         assert (refused.status_code, "15 characters" in refused.json()["detail"]) == (403, True)
         assert await mine(suzie) == [invitation]
