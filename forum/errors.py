@@ -60,6 +60,10 @@ class Busy(Conflict):
     """The same request is still being worked on; ask again shortly."""
 
 
+class Overloaded(ForumError):
+    """Too many want the same at this moment; ask again shortly."""
+
+
 class Throttled(ForumError):
     """Too often. `retry_after` seconds until it may be tried again; `policy` names the limit."""
 

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import bcrypt
 from passlib.context import CryptContext
@@ -20,7 +20,7 @@ from zxcvbn import zxcvbn
 
 from forum.breaches import Breaches
 from forum.common_passwords import is_common
-from forum.errors import Invalid
+from forum.errors import Invalid, Overloaded
 
 MEMBER_MIN, STAFF_MIN, LONGEST = 10, 15, 256  # NIST SP 800-63B-4 §3.1.1: 15 where it is the only factor
 BETTER = "Three or four unrelated words do well."
@@ -43,6 +43,31 @@ _context = CryptContext(
 
 # One thread: hashing yields the interpreter lock, and a burst of sign-ins must not take every core.
 _hashing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
+# Each takes about 30 ms: whoever is let in waits for a few seconds at most, also while somebody floods the door.
+WAITING_AT_MOST = 100
+
+
+Result = TypeVar("Result")
+
+
+class _Turns:
+    """Whose turn it is with the one thread that hashes."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+
+    async def take(self, work: Callable[..., Result], *about: Any) -> Result:
+        """What `work` gives, in its turn; Overloaded when too many wait already."""
+        if self.waiting >= WAITING_AT_MOST:
+            raise Overloaded("Too many are signing in at this moment. Nothing was changed; please send it again.")
+        self.waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(_hashing, work, *about)
+        finally:
+            self.waiting -= 1
+
+
+_turns = _Turns()
 
 
 def measure(password: str, *, staff: bool, pointer: str) -> None:
@@ -61,7 +86,7 @@ async def hash_new(
     Raises Invalid at `pointer` when it is too short, too long, easily guessed, or stolen.
     """
     measure(password, staff=staff, pointer=pointer)
-    hashed = await asyncio.get_running_loop().run_in_executor(_hashing, _judged_hash, password, about, pointer)
+    hashed = await _turns.take(_judged_hash, password, about, pointer)
     if breaches and await breaches.know(password):
         raise Invalid(
             f"This password is in a list of stolen ones, which are tried. You did nothing wrong: somebody, somewhere, "
@@ -73,7 +98,7 @@ async def hash_new(
 
 async def hash_made(secret: str) -> str:
     """The hash to keep for a secret that we made ourselves, which nobody needs to judge; it waits its turn too."""
-    return await asyncio.get_running_loop().run_in_executor(_hashing, lambda: str(_context.hash(secret)))
+    return await _turns.take(lambda: str(_context.hash(secret)))
 
 
 async def check(password: str, kept: str | None) -> tuple[bool, str | None]:
@@ -82,7 +107,7 @@ async def check(password: str, kept: str | None) -> tuple[bool, str | None]:
     With `kept` None (no such account), or no hash at all (an account without a password), it takes the same
     time as any wrong password and is false.
     """
-    found = await asyncio.get_running_loop().run_in_executor(_hashing, _check, password, kept or "")
+    found = await _turns.take(_check, password, kept or "")
     if not found.right:
         await asyncio.sleep(found.told_at - time.monotonic())
     return found.right, found.renewed

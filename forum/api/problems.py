@@ -90,6 +90,7 @@ KINDS: Mapping[type[errors.ForumError], tuple[int, str]] = {
     errors.Conflict: (409, "Conflict"),
     errors.Invalid: (422, "Not acceptable input"),
     errors.Throttled: (429, "Too often"),
+    errors.Overloaded: (503, "Busy"),
 }
 
 
@@ -151,7 +152,7 @@ def _headers(error: errors.ForumError) -> dict[str, str]:
     match error:
         case errors.NotSignedIn():
             return {"WWW-Authenticate": "Bearer"}
-        case errors.Busy():
+        case errors.Busy() | errors.Overloaded():
             return {"Retry-After": "1"}
         case errors.Throttled(policy=policy):  # draft-ietf-httpapi-ratelimit-headers
             return {

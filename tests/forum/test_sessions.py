@@ -713,6 +713,27 @@ async def test_nobody_waits_with_a_connection_for_the_one_thread_that_hashes(
             assert {answer.status_code for answer in await asyncio.gather(*burst)} == statuses
 
 
+async def test_who_comes_when_too_many_wait_to_sign_in_is_told_at_once(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "WAITING_AT_MOST", 3)
+    async with make.application(settings) as app, make.client(app) as guest, asyncio.timeout(60):
+        await make.member(app.state.house, "heron")
+        with _BusyHashing(3) as busy:
+            monkeypatch.setattr(passwords, "_hashing", busy)
+            burst = [asyncio.create_task(_sign_in(guest, "heron")) for _ in range(3)]
+            try:
+                await busy.all_wait.wait()
+                for login in ("heron", "nobody"):
+                    late = await _sign_in(guest, login)
+                    assert (late.status_code, late.json()["type"]) == (503, "/problems/busy")
+                    assert late.headers["Retry-After"] == "1"
+            finally:
+                busy.may_go_on.set()
+            assert [answer.status_code for answer in await asyncio.gather(*burst)] == [201, 201, 201]
+            assert (await _sign_in(guest, "heron")).status_code == 201
+
+
 async def test_the_verb_says_why_in_the_houses_words(house: House) -> None:
     shown = signing_in.SignIn(login="nobody", password="x", address="192.0.2.1")
     with pytest.raises(NotSignedIn, match="The login or the password is wrong"):
