@@ -126,6 +126,25 @@ async def test_an_administrator_gives_a_role_and_takes_it_back(
     assert (await acts(house))[-2:] == ["role.granted", "role.revoked"]
 
 
+async def test_the_last_administrator_in_good_standing_stays_one(house: House, joan: httpx.AsyncClient) -> None:
+    await make.member(house, "marcus", Role.ADMINISTRATOR)
+    await make.sanction(house, "marcus", Standing.SILENCED)
+    refused = await joan.delete(f"{API}/accounts/joan/roles/administrator")
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/conflict")
+    assert "administrator" in (await joan.get(f"{API}/me")).json()["roles"]
+
+
+async def test_of_two_administrators_who_go_at_once_one_stays(
+    app: FastAPI, house: House, joan: httpx.AsyncClient
+) -> None:
+    async with make.signed_in(app, "marcus", Role.ADMINISTRATOR) as marcus:
+        gone = await asyncio.gather(
+            joan.delete(f"{API}/accounts/joan/roles/administrator"),
+            marcus.delete(f"{API}/accounts/marcus/roles/administrator"),
+        )
+    assert sorted(answer.status_code for answer in gone) == [200, 409]
+
+
 async def test_an_adviser_without_an_organisation_is_none(house: House, joan: httpx.AsyncClient) -> None:
     await make.member(house, "heron")
     refused = await give(joan, "heron", "adviser", title="Online adviser")

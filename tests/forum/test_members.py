@@ -376,7 +376,7 @@ async def _revoke(house: House, handle: str, role: Role, board_id: int | None = 
 
 async def test_every_role_that_is_given_or_taken_is_in_the_record(house: House) -> None:
     board = await make.board(house)
-    chief = await make.member(house, "chief")
+    chief = await make.member(house, "chief", Role.ADMINISTRATOR)
     marcus = await make.member(house, "marcus")
     given = [
         (Role.MODERATOR, board.id),
@@ -391,7 +391,7 @@ async def test_every_role_that_is_given_or_taken_is_in_the_record(house: House) 
         for role, board_id in given:
             await roles.revoke(session, someone, role, NOW, board_id=board_id, by=chief.id)
         await audit.verify(session)
-    assert await _acts(house) == [
+    assert (await _acts(house))[1:] == [
         (act, str(marcus.id), {"role": role, "board": board_id})
         for act in ("role.granted", "role.revoked")
         for role, board_id in given
