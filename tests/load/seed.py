@@ -1,8 +1,6 @@
 """A forum of many posts, written by the database itself in a few seconds."""
 
-import hashlib
 import random
-import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,7 +11,7 @@ from forum import advisers, boards, clock, markup, names
 from forum.boards import BoardPlan
 from forum.database import Database
 from forum.members import Member
-from forum.sessions import MEMBERS_LAST, MemberSession, Transport
+from forum.sessions import Transport, open_session
 
 MEMBERS, ADVISERS, BOARDS, BODIES = 200, 4, 6, 64
 WITH_EMOJI = 8  # one body in so many: such text takes four bytes a character until it is sent
@@ -165,7 +163,7 @@ async def _boards(session: AsyncSession) -> list[str]:
 async def _members(session: AsyncSession) -> list[str]:
     """The tokens of the sessions of all members, the first of whom are advisers."""
     now = clock.now()
-    members, tokens = [], []
+    members = []
     for number in range(MEMBERS):
         handle = f"member{number:03}"
         member = Member(
@@ -178,25 +176,17 @@ async def _members(session: AsyncSession) -> list[str]:
             staff_password=True,
             joined_at=now - SPAN,
         )
-        token = secrets.token_urlsafe(32)
-        opened = MemberSession(
-            member_id=member.id,
-            token_digest=hashlib.sha256(token.encode()).digest(),
-            transport=Transport.BEARER,
-            created_at=now,
-            expires_at=now + MEMBERS_LAST,
-        )
         members.append(member)
-        tokens.append(token)
         session.add(member)
         await session.flush()
-        session.add(opened)
     for member in members[:ADVISERS]:
         await advisers.appoint(session, member, "Online adviser", "Example Family Charity", now)
+    # After the roles: whoever is given one signs in anew.
+    opened = [await open_session(session, member, Transport.BEARER, now, second_factor=True) for member in members]
     await session.execute(text("CREATE TEMPORARY TABLE seed_writer (number int, id uuid, name text) ON COMMIT DROP"))
     writers = [{"number": number, "id": member.id, "name": member.name} for number, member in enumerate(members)]
     await session.execute(text("INSERT INTO seed_writer VALUES (:number, :id, :name)"), writers)
-    return tokens
+    return [token for _, token in opened]
 
 
 async def _bodies(session: AsyncSession) -> None:
