@@ -171,7 +171,7 @@ def _appearing(file: Path) -> Iterator[Path]:
 def _gone_unless_whole(part: Path) -> Iterator[None]:
     try:
         yield
-    except BaseException:
+    except BaseException:  # Ctrl-C too: half a backup is mistaken for a whole one
         part.unlink(missing_ok=True)
         raise
 

@@ -169,8 +169,11 @@ async def list_holds(request: Request, viewer: CurrentMember, work: Work) -> Res
 
 
 @router.put("/members/{handle}/legal-hold", status_code=204, responses=documented(401, 403, 404, 413, 422))
-async def hold_member(handle: Handle, holding: Holding, viewer: CurrentMember, work: Work, now: Now) -> Response:
-    """Have nothing of a member deleted for now, though they ask for it: for administrators. It is recorded."""
+async def hold_member(handle: Handle, holding: Holding, viewer: FreshMember, work: Work, now: Now) -> Response:
+    """Have nothing of a member deleted for now, though they ask for it: for administrators.
+
+    It needs a sign-in within the last 15 minutes, and is recorded.
+    """
     allow(Act.HOLD_ACCOUNT, viewer)
     member = await members.hold(work, (await members.by_handle(work, handle)).id)
     await privacy.place(work, viewer, member, holding.reason, now)
@@ -178,8 +181,11 @@ async def hold_member(handle: Handle, holding: Holding, viewer: CurrentMember, w
 
 
 @router.delete("/members/{handle}/legal-hold", status_code=204, responses=documented(401, 403, 404, 422))
-async def release_member(handle: Handle, viewer: CurrentMember, work: Work, now: Now) -> Response:
-    """End a legal hold: for administrators. A departure that waited goes on. Done twice, it is as done once."""
+async def release_member(handle: Handle, viewer: FreshMember, work: Work, now: Now) -> Response:
+    """End a legal hold: for administrators, who signed in within 15 minutes. A departure that waited goes on.
+
+    Done twice, it is as done once.
+    """
     allow(Act.HOLD_ACCOUNT, viewer)
     member = await members.hold(work, (await members.by_handle(work, handle)).id)
     await privacy.release(work, viewer, member, now)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import LargeBinary, bindparam, delete, select, update
+from sqlalchemy import LargeBinary, bindparam, delete, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -127,12 +127,6 @@ async def spend(session: AsyncSession, signed: Signed, now: datetime) -> bool:
     this = update(Passkey).where(col(Passkey.id) == signed.passkey_id, col(Passkey.sign_count) == signed.counted)
     noted = this.values(sign_count=signed.sign_count, backed_up=signed.backed_up, used_at=now)
     return (await session.execute(noted.returning(col(Passkey.id)))).first() is not None
-
-
-async def are_there(session: AsyncSession, member_id: UUID) -> bool:
-    """Whether a member has any passkey."""
-    one = select(col(Passkey.id)).where(col(Passkey.member_id) == member_id).limit(1)
-    return (await session.execute(one)).first() is not None
 
 
 async def tidy(session: AsyncSession, now: datetime) -> None:

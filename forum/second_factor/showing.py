@@ -16,7 +16,7 @@ from forum.members import Member
 from forum.second_factor import codes, passkeys
 from forum.second_factor.ceremonies import Credential, Party
 from forum.second_factor.passkeys import Signed
-from forum.second_factor.set_up import state
+from forum.second_factor.set_up import is_set_up, state
 from forum.second_factor.tables import Purpose, RecoveryCode, Totp
 
 WRONG = "This code is wrong, or was used already."
@@ -91,9 +91,7 @@ async def take(session: AsyncSession, member: Member, beside: Beside, now: datet
     A member who has none set up needs none. Raises SecondFactorNeeded where one is set up, and what was shown is
     missing, wrong or was used; its `factors` are those that the member has.
     """
-    totp = await session.get(Totp, member.id)
-    secret = totp.secret if totp else None
-    if secret is None and not await passkeys.are_there(session, member.id):
+    if not await is_set_up(session, member.id):
         return False
     if beside.credential is not None:
         await _take_passkey(session, member, beside.signed, now)
@@ -102,7 +100,8 @@ async def take(session: AsyncSession, member: Member, beside: Beside, now: datet
         raise await _needed(session, member)
     if beside.recovery and await _spend(session, member, beside.recovery, now):
         return True
-    step = codes.step_of(secret, beside.code, now, after=totp.last_step) if totp and secret else None
+    totp = await session.get(Totp, member.id)
+    step = codes.step_of(totp.secret, beside.code, now, after=totp.last_step) if totp and totp.secret else None
     if totp is None or step is None:
         raise await _needed(session, member, WRONG, "#/code")
     totp.last_step = step

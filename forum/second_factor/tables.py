@@ -78,7 +78,8 @@ class PasskeyChallenge(SQLModel, table=True):
     expires_at: datetime = Field(sa_type=Moment, index=True)
 
 
-def has_one() -> ColumnElement[bool]:
-    """The condition that a member has set one up."""
-    app = exists().where(col(Totp.member_id) == col(Member.id), col(Totp.secret).is_not(None))
-    return or_(app, exists().where(col(Passkey.member_id) == col(Member.id)))
+def has_one(member_id: UUID | None = None) -> ColumnElement[bool]:
+    """The condition that a member has set one up: this one, or each of a select."""
+    whose = col(Member.id) if member_id is None else member_id
+    app = exists().where(col(Totp.member_id) == whose, col(Totp.secret).is_not(None))
+    return or_(app, exists().where(col(Passkey.member_id) == whose))

@@ -225,6 +225,8 @@ async def test_who_signed_in_long_ago_gives_and_takes_nothing(house: House, joan
         ("POST", "/invitations", invitation),
         ("DELETE", f"/invitations/{some}", None),
         ("PUT", f"/me/invitations/{some}/acceptance", {"token": "x" * 43}),
+        ("PUT", "/members/heron/legal-hold", {"reason": "court"}),
+        ("DELETE", "/members/heron/legal-hold", None),
         ("PUT", "/moderation/boards/new-here/team/heron", None),
         ("DELETE", "/moderation/boards/new-here/team/heron", None),
     ]
