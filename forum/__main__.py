@@ -3,10 +3,12 @@
 import typer
 from pydantic import ValidationError
 
-from forum import audit, backup, embedded, stopping
-from forum.commands import keeping, mails, people, record, running
-from forum.commands.footing import fail
-from forum.errors import ForumError
+from forum.cli import admin, mail, serve
+from forum.cli import audit as cli_audit
+from forum.cli import backup as cli_backup
+from forum.cli.runtime import fail
+from forum.core import audit, backup, embedded_postgres, signals
+from forum.core.errors import ForumError
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -14,19 +16,19 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,  # they print variables, which hold people's words
     help="A moderated peer-support forum.",
 )
-cli.add_typer(running.cli)
-cli.add_typer(keeping.cli)
-cli.add_typer(people.cli, name="admin")
-cli.add_typer(record.cli, name="audit")
-cli.add_typer(mails.cli, name="mail")
+cli.add_typer(serve.cli)
+cli.add_typer(cli_backup.cli)
+cli.add_typer(admin.cli, name="admin")
+cli.add_typer(cli_audit.cli, name="audit")
+cli.add_typer(mail.cli, name="mail")
 
 
 def main() -> None:
     """Run the command line; what went wrong is one sentence, not a trace."""
-    stopping.heed()
+    signals.heed()
     try:
         cli()
-    except (ForumError, embedded.EmbeddedError, audit.ChainBroken, backup.BackupError) as error:
+    except (ForumError, embedded_postgres.EmbeddedError, audit.ChainBroken, backup.BackupError) as error:
         fail(str(error))
     except ValidationError as error:  # of Settings
         fault = error.errors()[0]

@@ -11,11 +11,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import advisers, audit, members, roles, second_factor
-from forum.database import Moment, Query
-from forum.errors import Invalid
+from forum import advisers, members, roles, second_factor
+from forum.core import audit
+from forum.core.database import Moment, Query
+from forum.core.errors import Invalid
 from forum.invitations import Offer
-from forum.members import Member, Role, Standing, Viewer
+from forum.members.tables import Member, Role, Standing
+from forum.members.viewer import Viewer
 
 BY_ID = TypeAdapter(tuple[UUID])
 PROPOSED_FOR = timedelta(days=7)

@@ -9,10 +9,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import audit, members, roles
-from forum.database import Moment, Prepared, query
-from forum.errors import Conflict
-from forum.members import Member, Role
+from forum import members, roles
+from forum.core import audit
+from forum.core.database import Moment, Prepared, query
+from forum.core.errors import Conflict
+from forum.members.tables import Member, Role
 
 
 class Adviser(SQLModel, table=True):

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
-from forum import embedded, logs
 from forum.api import (
     accounts,
     advisers,
@@ -32,13 +31,14 @@ from forum.api import (
 from forum.api import sessions as sessions_api
 from forum.api.dependencies import House, only_known_parameters
 from forum.api.second_factor import codes, passkeys
-from forum.breaches import breaches_of
-from forum.database import Database
-from forum.gate import Gate
+from forum.core import embedded_postgres, logs
+from forum.core.api_quota import Traffic
+from forum.core.database import Database
+from forum.core.gate import Gate
+from forum.core.rate_limits import Throttle
+from forum.core.settings import Settings
+from forum.passwords.breached_passwords import breaches_of
 from forum.sessions import Doorkeeper
-from forum.settings import Settings
-from forum.throttle import Throttle
-from forum.traffic import Traffic
 from moderation.api import appeals, cases, decisions, log, records, reports, rules, statements, team, templates
 from moderation.gate import BoardGate
 
@@ -127,7 +127,7 @@ def process_app() -> FastAPI:
     """The application of one server process, which ends with the process that started it."""
     settings = Settings()
     logs.configure(settings.log_level)
-    embedded.stop_with_parent()
+    embedded_postgres.stop_with_parent()
     app = create_app(settings)
     ua_parser.parse_user_agent("")  # its table is made now, and not while the first member signs in
     # What is loaded by now stays: looking through all of it for garbage would hold up requests again and again.

@@ -27,11 +27,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import audit, markup
-from forum.database import Moment, Prepared, Reader, columns
-from forum.errors import Conflict, Invalid, NotFound
-from forum.members import AUDIENCES as VIEWERS_AUDIENCES
-from forum.members import MODERATED_BOARDS, MODERATES_EVERYWHERE, Role, Viewer
+from forum import markup
+from forum.core import audit
+from forum.core.database import Moment, Prepared, Reader, columns
+from forum.core.errors import Conflict, Invalid, NotFound
+from forum.members.tables import Role
+from forum.members.viewer import AUDIENCES as VIEWERS_AUDIENCES
+from forum.members.viewer import MODERATED_BOARDS, MODERATES_EVERYWHERE, Viewer
 
 AUDIENCES = ("everyone", "member", *Role)
 SLUG = re.compile(r"^[a-z0-9]+(-[a-z0-9]+)*$")

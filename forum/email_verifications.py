@@ -6,11 +6,14 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import mailer, members, sessions, signing_in
-from forum.database import Database, broken_constraint
-from forum.errors import Conflict, NotFound
-from forum.mailer import Kind
-from forum.members import Member, Viewer
+from forum import members, sessions, signing_in
+from forum.core.database import Database, broken_constraint
+from forum.core.errors import Conflict, NotFound
+from forum.mail import outbox, tokens
+from forum.mail.tables import Kind
+from forum.mail.tokens import DEAD
+from forum.members.tables import Member
+from forum.members.viewer import Viewer
 
 
 async def ask(session: AsyncSession, member: Member, now: datetime) -> None:
@@ -19,7 +22,7 @@ async def ask(session: AsyncSession, member: Member, now: datetime) -> None:
     Whose the address is already is found out when the mail is written: here, that would show in the time it takes.
     """
     if address := member.wanted_email or (None if member.email_verified_at else member.email):
-        await mailer.put_down(session, Kind.VERIFY_ADDRESS, now, member_id=member.id, email=address)
+        await outbox.put_down(session, Kind.VERIFY_ADDRESS, now, member_id=member.id, email=address)
 
 
 async def change(forum: Database, viewer: Viewer, email: str, current: str, now: datetime) -> None:
@@ -32,10 +35,10 @@ async def change(forum: Database, viewer: Viewer, email: str, current: str, now:
     async with forum.work() as session:
         member = await members.hold(session, viewer.member_id)
         signing_in.refuse_stale(member, kept)
-        await mailer.forget(session, member.id, Kind.VERIFY_ADDRESS)
+        await tokens.forget(session, member.id, Kind.VERIFY_ADDRESS)
         member.wanted_email = None if email.lower() == member.email.lower() else email
         if member.wanted_email and member.email_verified_at:
-            await mailer.put_down(session, Kind.ADDRESS_CHANGE, now, member_id=member.id, email=member.email)
+            await outbox.put_down(session, Kind.ADDRESS_CHANGE, now, member_id=member.id, email=member.email)
         await ask(session, member, now)
 
 
@@ -44,16 +47,16 @@ async def confirm(session: AsyncSession, token: str, now: datetime) -> UUID:
 
     Raises NotFound when the link no longer works, also because somebody else has verified the address meanwhile.
     """
-    opened = await mailer.opened(session, token, Kind.VERIFY_ADDRESS, now)
+    opened = await tokens.opened(session, token, Kind.VERIFY_ADDRESS, now)
     member = opened.member
-    await mailer.forget(session, member.id, Kind.VERIFY_ADDRESS)
+    await tokens.forget(session, member.id, Kind.VERIFY_ADDRESS)
     if opened.email != member.email:
-        await mailer.end_resets(session, member.id)  # they would lie in the mailbox that is left
+        await outbox.end_resets(session, member.id)  # they would lie in the mailbox that is left
     member.email, member.wanted_email = opened.email, None
     try:
         await vouch(session, member, now)
     except Conflict as error:
-        raise NotFound(mailer.DEAD) from error
+        raise NotFound(DEAD) from error
     return member.id
 
 
@@ -62,17 +65,17 @@ async def refuse(session: AsyncSession, token: str, now: datetime) -> UUID:
 
     Whoever asked for the change knew the password, so it opens nothing any more, and what it opened is closed.
     """
-    opened = await mailer.opened(session, token, Kind.ADDRESS_CHANGE, now)
+    opened = await tokens.opened(session, token, Kind.ADDRESS_CHANGE, now)
     member = opened.member
-    await mailer.end_changes(session, member.id, since=opened.asked_at)
-    await mailer.end_resets(session, member.id)
+    await outbox.end_changes(session, member.id, since=opened.asked_at)
+    await outbox.end_resets(session, member.id)
     member.email, member.wanted_email = opened.email, None
     member.password_hash = members.NO_PASSWORD
     await sessions.end_all(session, member.id)
     try:
         await vouch(session, member, now)
     except Conflict as error:
-        raise NotFound(mailer.DEAD) from error
+        raise NotFound(DEAD) from error
     return member.id
 
 

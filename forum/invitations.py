@@ -10,12 +10,15 @@ from sqlalchemy import CheckConstraint, Index, Uuid, and_, bindparam, delete, fu
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import audit, mailer, members
+from forum import members
 from forum.boards import Board
-from forum.database import Moment, Prepared, new_id, query
-from forum.errors import Conflict, NotFound
-from forum.mailer import Kind
-from forum.members import Member, Role, Viewer
+from forum.core import audit
+from forum.core.database import Moment, Prepared, new_id, query
+from forum.core.errors import Conflict, NotFound
+from forum.mail import outbox, tokens
+from forum.mail.tables import Kind
+from forum.members.tables import Member, Role
+from forum.members.viewer import Viewer
 
 LASTS = timedelta(days=7)
 
@@ -103,7 +106,7 @@ async def invite(session: AsyncSession, administrator: Viewer, email: str, offer
         expires_at=now + LASTS,
     )
     session.add(invitation)
-    await mailer.put_down(session, Kind.INVITATION, now, member_id=administrator.member_id, email=email)
+    await outbox.put_down(session, Kind.INVITATION, now, member_id=administrator.member_id, email=email)
     await _record(session, "invitation.sent", administrator, invitation, now)
     return invitation.id
 
@@ -131,7 +134,7 @@ async def accept(
     That the address is verified is not enough: somebody else may have joined with it, and its owner, who waits for an
     invitation, may have followed the link that this brought. Only who opened the invitation itself has its link.
     """
-    opened = await mailer.opened(session, token, Kind.INVITATION, now)
+    opened = await tokens.opened(session, token, Kind.INVITATION, now)
     mailed_there = func.lower(col(Invitation.email)) == opened.email.lower()
     found = await session.execute(
         select(Invitation)
@@ -158,7 +161,7 @@ async def tidy(session: AsyncSession, now: datetime) -> None:
 async def _take_back(session: AsyncSession, condition: Any) -> Sequence[Invitation]:
     taken = (await session.execute(delete(Invitation).where(condition).returning(Invitation))).scalars().all()
     for invitation in taken:
-        await mailer.call_off(session, invitation.invited_by, Kind.INVITATION, email=invitation.email)
+        await outbox.call_off(session, invitation.invited_by, Kind.INVITATION, email=invitation.email)
     return taken
 
 

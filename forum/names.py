@@ -6,7 +6,7 @@ from functools import cache
 
 from confusable_homoglyphs.confusables import confusables_data
 
-from forum.errors import Invalid
+from forum.core.errors import Invalid
 
 HANDLE_MIN, HANDLE_MAX = 3, 30
 NAME_MIN, NAME_MAX = 1, 60

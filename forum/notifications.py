@@ -10,9 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum.database import Moment, Query, new_id, query
-from forum.members import Viewer
-from forum.posts import Post
+from forum.core.database import Moment, Query, new_id, query
+from forum.members.viewer import Viewer
+from forum.posts.tables import Post
 
 
 class Kind(StrEnum):

@@ -5,13 +5,16 @@ from uuid import UUID
 
 from limits import RateLimitItem
 
-from forum import mailer, members, passwords, sessions, signing_in, throttle
-from forum.breaches import Breaches
-from forum.database import Database
-from forum.mailer import Kind
+from forum import members, sessions, signing_in
+from forum.core import rate_limits
+from forum.core.database import Database
+from forum.mail import outbox, tokens
+from forum.mail.tables import Kind
+from forum.passwords import hashing
+from forum.passwords.breached_passwords import Breaches
 
 
-async def ask(forum: Database, login: str, guard: throttle.Throttle, limit: RateLimitItem, now: datetime) -> None:
+async def ask(forum: Database, login: str, guard: rate_limits.Throttle, limit: RateLimitItem, now: datetime) -> None:
     """Have a link mailed to the member behind a handle or an address, if there is one.
 
     It is as much work for nobody: a mail is put down, and the worker finds that it is to no one. Throttled by the
@@ -21,14 +24,14 @@ async def ask(forum: Database, login: str, guard: throttle.Throttle, limit: Rate
     who = await signing_in.claimant(forum.reader, login)
     somebody = {"member_id": who.id, "email": who.email} if who else {"member_id": None, "email": None}
     async with forum.work() as session:
-        await mailer.put_down(session, Kind.PASSWORD_RESET, now, **somebody)
+        await outbox.put_down(session, Kind.PASSWORD_RESET, now, **somebody)
 
 
 async def reset(
     forum: Database,
     token: str,
     new: str,
-    guard: throttle.Throttle,
+    guard: rate_limits.Throttle,
     limit: RateLimitItem,
     now: datetime,
     breaches: Breaches | None = None,
@@ -40,18 +43,18 @@ async def reset(
     then the link works still. A change of address that was asked for with the old password is asked for no longer.
     Raises Throttled over the limit per member: each try keeps the one thread that hashes busy.
     """
-    who = await mailer.owner(forum.reader, token, Kind.PASSWORD_RESET, now)
+    who = await tokens.owner(forum.reader, token, Kind.PASSWORD_RESET, now)
     await guard.hit(limit, "password", who.id)
     about = (who.handle, who.name, who.email)
-    hashed = await passwords.hash_new(new, about=about, breaches=breaches, pointer="#/new")
+    hashed = await hashing.hash_new(new, about=about, breaches=breaches, pointer="#/new")
     async with forum.work() as session:
-        member = (await mailer.opened(session, token, Kind.PASSWORD_RESET, now)).member
-        passwords.measure(new, staff=await members.is_staff(session, member.id), pointer="#/new")
-        member.password_hash, member.staff_password = hashed, len(new) >= passwords.STAFF_MIN
+        member = (await tokens.opened(session, token, Kind.PASSWORD_RESET, now)).member
+        hashing.measure(new, staff=await members.is_staff(session, member.id), pointer="#/new")
+        member.password_hash, member.staff_password = hashed, len(new) >= hashing.STAFF_MIN
         if member.wanted_email:
-            await mailer.forget(session, member.id, Kind.VERIFY_ADDRESS)
+            await tokens.forget(session, member.id, Kind.VERIFY_ADDRESS)
             member.wanted_email = None
-        await mailer.end_resets(session, member.id)
-        await mailer.tell_of_sign_in(session, member, now)
+        await outbox.end_resets(session, member.id)
+        await outbox.tell_of_sign_in(session, member, now)
         await sessions.end_all(session, member.id)
         return member.id

@@ -6,9 +6,12 @@ from typing import Any
 
 from forum import threads
 from forum.boards import Board
-from forum.errors import Forbidden, NotSignedIn, RoleWithheld
-from forum.members import Account, Role, Standing, Viewer
-from forum.posts import SHOWN, Place, PostPlace, ThreadPlace
+from forum.core.errors import Forbidden, NotSignedIn, RoleWithheld
+from forum.members.accounts import Account
+from forum.members.tables import Role, Standing
+from forum.members.viewer import Viewer
+from forum.posts.places import Place, PostPlace, ThreadPlace
+from forum.posts.tables import SHOWN
 
 # A condition gives None when it holds, else the sentence that says why not.
 Condition = Callable[[Viewer, Any], str | None]

@@ -14,9 +14,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import pages
-from forum.database import Moment, Prepared, Reader, query
-from forum.members import Member
+from forum.core import pagination
+from forum.core.database import Moment, Prepared, Reader, query
+from forum.members.tables import Member
 
 log = structlog.get_logger()
 
@@ -74,7 +74,7 @@ _NEWEST = (
 )
 # A page of them, newest first, and the page after a row of it.
 NEWEST, NEWEST_AFTER = Prepared(_NEWEST), Prepared(_NEWEST.where(_ROW < _BEFORE))
-BY_ROW = TypeAdapter(tuple[pages.Instant, UUID, Reason])
+BY_ROW = TypeAdapter(tuple[pagination.Instant, UUID, Reason])
 
 
 async def note(reader: Reader, member_id: UUID | None, reason: Reason, now: datetime) -> None:

@@ -8,9 +8,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import audit, members, passwords, sessions
-from forum.errors import Conflict, Forbidden, Invalid, NotFound
-from forum.members import Member, Role, RoleGrant, Standing
+from forum import members, sessions
+from forum.core import audit
+from forum.core.errors import Conflict, Forbidden, Invalid, NotFound
+from forum.members.tables import Member, Role, RoleGrant, Standing
+from forum.passwords import hashing
 
 # One number for the whole database: of two administrators who go at once, the second sees that the first is gone.
 _ADMINISTRATORS_LOCK = 0x61646D73
@@ -55,7 +57,7 @@ async def grant(
     await session.refresh(member, ["staff_password"], with_for_update={"read": True})
     if not member.staff_password:
         raise Forbidden(
-            f"{member.handle} needs a password of at least {passwords.STAFF_MIN} characters before they can be {role}."
+            f"{member.handle} needs a password of at least {hashing.STAFF_MIN} characters before they can be {role}."
         )
     handle = member.handle  # a failed flush forgets it
     session.add(RoleGrant(member_id=member.id, role=role, board_id=board_id, given_by=by, given_at=now))

@@ -13,10 +13,12 @@ from sqlalchemy import CheckConstraint, LargeBinary, UniqueConstraint, Uuid, bin
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import audit, members
-from forum.database import Moment, Prepared, Query, Reader, new_id, query
-from forum.errors import NotFound
-from forum.members import Member, Viewer
+from forum import members
+from forum.core import audit
+from forum.core.database import Moment, Prepared, Query, Reader, new_id, query
+from forum.core.errors import NotFound
+from forum.members.tables import Member
+from forum.members.viewer import Viewer
 
 # OWASP ASVS 5.0, 7.3: a session ends when it is not used, and some day in any case. Who has power over others' words
 # signs in every day.

@@ -13,15 +13,21 @@ from sqlalchemy import Text, bindparam, func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import mailer, members, names, passwords, refused_sign_ins, second_factor, sessions, throttle
-from forum.breaches import Breaches
-from forum.database import Database, Prepared, Reader, query
-from forum.errors import Invalid, NotFound, NotSignedIn, SecondFactorNeeded, Throttled
-from forum.members import Member, Viewer
+from forum import members, names, refused_sign_ins, second_factor, sessions
+from forum.core import rate_limits
+from forum.core.database import Database, Prepared, Reader, query
+from forum.core.errors import Invalid, NotFound, NotSignedIn, SecondFactorNeeded, Throttled
+from forum.core.settings import Settings
+from forum.mail import outbox
+from forum.members.tables import Member
+from forum.members.viewer import Viewer
+from forum.passwords import hashing
+from forum.passwords.breached_passwords import Breaches
 from forum.refused_sign_ins import Reason
-from forum.second_factor import Credential, Party, Purpose, passkeys
+from forum.second_factor import passkeys
+from forum.second_factor.ceremonies import Credential, Party
+from forum.second_factor.tables import Purpose
 from forum.sessions import MemberSession, Transport
-from forum.settings import Settings
 
 log = structlog.get_logger()
 
@@ -91,7 +97,7 @@ async def claimant(reader: Reader, login: str) -> Any:
 
 
 async def sign_in(
-    forum: Database, shown: SignIn, guard: throttle.Throttle, settings: Settings, now: datetime
+    forum: Database, shown: SignIn, guard: rate_limits.Throttle, settings: Settings, now: datetime
 ) -> SignedIn:
     """Open a session, in the place of the one that was shown with it. It takes the database and no session of it:
     while the one thread that hashes has others to serve, nobody here holds a connection that a reader waits for.
@@ -113,7 +119,7 @@ async def sign_in(
 
 
 async def sign_in_by_passkey(
-    forum: Database, shown: PasskeySignIn, guard: throttle.Throttle, settings: Settings, now: datetime
+    forum: Database, shown: PasskeySignIn, guard: rate_limits.Throttle, settings: Settings, now: datetime
 ) -> SignedIn:
     """Open a session for whoever shows a passkey of theirs, and a fingerprint, a face or a PIN to their device: that is
     both factors. It takes the database as `sign_in` does.
@@ -138,7 +144,7 @@ async def proven(forum: Database, viewer: Viewer, current: str) -> str:
     """
     async with forum.work() as session:
         kept = (await session.get_one(Member, viewer.member_id)).password_hash
-    right, _ = await passwords.check(current, kept)
+    right, _ = await hashing.check(current, kept)
     if not right:
         raise Invalid(NOT_YOURS, "#/current")
     return kept
@@ -161,31 +167,31 @@ async def change_password(
         member = await session.get_one(Member, viewer.member_id)
     while True:
         kept = member.password_hash
-        right, _ = await passwords.check(current, kept)
+        right, _ = await hashing.check(current, kept)
         if not right:
             raise Invalid(NOT_YOURS, "#/current")
         about = (member.handle, member.name, member.email)
-        hashed = await passwords.hash_new(new, about=about, breaches=breaches, pointer="#/new")
+        hashed = await hashing.hash_new(new, about=about, breaches=breaches, pointer="#/new")
         async with forum.work() as session:
             member = await members.hold(session, viewer.member_id)
             if member.password_hash == kept:
                 # Asked now: a role that was given a second ago counts.
-                passwords.measure(new, staff=await members.is_staff(session, member.id), pointer="#/new")
-                member.password_hash, member.staff_password = hashed, len(new) >= passwords.STAFF_MIN
-                await mailer.end_resets(session, member.id)
-                await mailer.tell_of_sign_in(session, member, now)
+                hashing.measure(new, staff=await members.is_staff(session, member.id), pointer="#/new")
+                member.password_hash, member.staff_password = hashed, len(new) >= hashing.STAFF_MIN
+                await outbox.end_resets(session, member.id)
+                await outbox.tell_of_sign_in(session, member, now)
                 await sessions.end_others(session, viewer)
                 return
 
 
 async def _signed_in(
-    forum: Database, shown: SignIn, who: Any, guard: throttle.Throttle, settings: Settings, now: datetime
+    forum: Database, shown: SignIn, who: Any, guard: rate_limits.Throttle, settings: Settings, now: datetime
 ) -> SignedIn:
     counted = await _counted_by(forum.reader, shown, who.id if who else None, guard, settings, now, login=shown.login)
     kept = who.password_hash if who else None
     beside = None
     while True:
-        right, renewed = await passwords.check(shown.password, kept)
+        right, renewed = await hashing.check(shown.password, kept)
         if who is None or not right:
             raise NotSignedIn("The login or the password is wrong.")
         if beside is None:
@@ -202,7 +208,7 @@ async def _signed_in(
             if member.password_hash == kept:
                 strong = await second_factor.take(session, member, beside, now)
                 member.password_hash = renewed or kept
-                await mailer.end_resets(session, member.id)  # it is not lost
+                await outbox.end_resets(session, member.id)  # it is not lost
                 return await _open(session, member, shown, now, second_factor=strong)
         kept = member.password_hash  # it was changed meanwhile, and counts
 
@@ -213,7 +219,7 @@ def _log_opened(opened: SignedIn, *, by: str) -> None:
 
 
 async def _signed_in_by_passkey(
-    forum: Database, shown: PasskeySignIn, kept: Any, guard: throttle.Throttle, settings: Settings, now: datetime
+    forum: Database, shown: PasskeySignIn, kept: Any, guard: rate_limits.Throttle, settings: Settings, now: datetime
 ) -> SignedIn:
     await _counted_by(forum.reader, shown, kept.member_id if kept else None, guard, settings, now)
     signed = await passkeys.signed(forum, kept, shown.passkey, Purpose.SIGN_IN, Party.of(settings), now)
@@ -225,7 +231,7 @@ async def _signed_in_by_passkey(
         member = await members.hold(session, signed.member_id)
         if not await passkeys.spend(session, signed, now):
             raise NotSignedIn(passkeys.WRONG)
-        await mailer.end_resets(session, member.id)
+        await outbox.end_resets(session, member.id)
         return await _open(session, member, shown, now, second_factor=True)
 
 
@@ -244,7 +250,7 @@ async def _counted_by(
     reader: Reader,
     shown: Place,
     member_id: UUID | None,
-    guard: throttle.Throttle,
+    guard: rate_limits.Throttle,
     settings: Settings,
     now: datetime,
     *,
@@ -255,7 +261,7 @@ async def _counted_by(
     if shown.device and await sessions.is_known(reader, shown.device, member_id, now):
         await guard.hit(limit, "sign-in", "device", shown.device)
         return shown.device
-    await guard.hit(limit, "sign-in", "address", throttle.network(shown.address))
+    await guard.hit(limit, "sign-in", "address", rate_limits.network(shown.address))
     if login is not None:  # not by the account: tries with a handle that used up those with an address would tell whose
         await guard.hit(limit, "sign-in", "login", normal(login))
     return None

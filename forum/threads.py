@@ -26,13 +26,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, SQLModel, col
 
-from forum import audit, boards, pages
+from forum import boards
 from forum.boards import Board
-from forum.database import Moment, Prepared, Query, Reader, columns, query
-from forum.errors import Invalid, NotFound, Stale
-from forum.gate import Author, Gate, Submission
+from forum.core import audit, pagination
+from forum.core.database import Moment, Prepared, Query, Reader, columns, query
+from forum.core.errors import Invalid, NotFound, Stale
+from forum.core.gate import Author, Gate, Submission
 from forum.markup import without_handle
-from forum.members import VIEWER_ID, Member, Viewer
+from forum.members.tables import Member
+from forum.members.viewer import VIEWER_ID, Viewer
 
 TITLE_MIN, TITLE_MAX = 3, 120
 ERASED_TITLE = "Opened by a former member"
@@ -95,8 +97,8 @@ class Thread(SQLModel, table=True):
 
 
 # Where a list goes on: the sort key of its last row.
-BY_LAST_POST = TypeAdapter(tuple[bool, pages.Instant, pages.Identity])
-BY_WAITING = TypeAdapter(tuple[pages.Instant, pages.Identity])
+BY_LAST_POST = TypeAdapter(tuple[bool, pagination.Instant, pagination.Identity])
+BY_WAITING = TypeAdapter(tuple[pagination.Instant, pagination.Identity])
 
 _Author, _LastPoster = aliased(Member, name="author"), aliased(Member, name="last_poster")
 

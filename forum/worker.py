@@ -14,22 +14,14 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import (
-    accounts,
-    idempotency,
-    invitations,
-    jobs,
-    mailer,
-    members,
-    privacy,
-    refused_sign_ins,
-    sessions,
-    throttle,
-)
-from forum.database import Database
-from forum.jobs import Handler, Job, Payload
+from forum import accounts, invitations, members, privacy, refused_sign_ins, sessions
+from forum.core import idempotency, jobs, rate_limits
+from forum.core.database import Database
+from forum.core.jobs import Handler, Job, Payload
+from forum.core.settings import Settings
+from forum.mail import outbox
+from forum.mail.outbox import SEND
 from forum.second_factor import passkeys
-from forum.settings import Settings
 from moderation import cases, decisions
 from moderation.privacy import ModerationKeeper
 
@@ -46,8 +38,8 @@ async def tidy(session: AsyncSession, _payload: Payload, now: datetime) -> None:
     await invitations.tidy(session, now)
     await accounts.tidy(session, now)
     await idempotency.tidy(session, now)
-    await throttle.tidy(session, now)
-    await mailer.tidy(session, now)
+    await rate_limits.tidy(session, now)
+    await outbox.tidy(session, now)
     await members.tidy(session)
     await privacy.tidy(session, now)
     await passkeys.tidy(session, now)
@@ -70,7 +62,7 @@ def handlers(settings: Settings) -> Mapping[Job, Handler]:
         privacy.LOOK_AFTER: privacy.look_after,
         privacy.ERASE: privacy.erasing(keeper),
         privacy.ERASE_IN_THREAD: privacy.erasing_in_thread(keeper),
-        mailer.SEND: mailer.sender(settings),
+        SEND: outbox.sender(settings),
         decisions.STANDING_ENDED: decisions.standing_ended,
     }
 

@@ -6,7 +6,7 @@ from alembic import context
 from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from forum.settings import Settings
+from forum.core.settings import Settings
 
 # Whoever comes second waits here, and then finds everything done.
 MIGRATING = 0x6D696772

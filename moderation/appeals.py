@@ -10,15 +10,16 @@ from sqlalchemy import CheckConstraint, UniqueConstraint, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import audit, notifications
-from forum.database import Moment, new_id
-from forum.errors import Conflict, Forbidden, Invalid, NotFound
-from forum.members import Viewer
-from forum.posts import Post
+from forum import notifications
+from forum.core import audit
+from forum.core.database import Moment, new_id
+from forum.core.errors import Conflict, Forbidden, Invalid, NotFound
+from forum.members.viewer import Viewer
+from forum.posts.tables import Post
 from moderation import cases, decisions, enforcement, reports, rules
 from moderation.cases import GRAVITY, Case, Category
 from moderation.decisions import Decided, Decision, Habits, Verdict
-from moderation.enforcement import AppliedMeasure, Wanted
+from moderation.enforcement.tables import AppliedMeasure, Wanted
 from moderation.reports import Report
 from moderation.statements import Statement
 

@@ -27,12 +27,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, SQLModel, col
 
-from forum import audit, boards, pages
+from forum import boards
 from forum.boards import Board
-from forum.database import Moment, Query, columns, new_id, query
-from forum.errors import Conflict
-from forum.members import Member, Role, Viewer
-from forum.posts import Post
+from forum.core import audit, pagination
+from forum.core.database import Moment, Query, columns, new_id, query
+from forum.core.errors import Conflict
+from forum.members.tables import Member, Role
+from forum.members.viewer import Viewer
+from forum.posts.tables import Post
 from forum.threads import Thread
 
 LEASE = timedelta(minutes=10)
@@ -149,7 +151,7 @@ class Note(SQLModel, table=True):
 
 
 # Where the queue goes on: the sort key of its last row.
-BY_PRIORITY = TypeAdapter(tuple[int, pages.Instant, UUID])
+BY_PRIORITY = TypeAdapter(tuple[int, pagination.Instant, UUID])
 
 
 def priority(category: Category, reports: int, standing_of_reporters: int = 0, findings: int = 0) -> int:

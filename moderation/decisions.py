@@ -10,16 +10,19 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint, 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import audit, jobs, members, notifications, posts, threads
-from forum.database import Moment, new_id
-from forum.errors import Forbidden, Invalid, Stale
-from forum.jobs import Job
-from forum.members import Member, Role, RoleGrant, Standing, Viewer
-from forum.posts import Post, Visibility
+from forum import members, notifications, posts, threads
+from forum.core import audit, jobs
+from forum.core.database import Moment, new_id
+from forum.core.errors import Forbidden, Invalid, Stale
+from forum.core.jobs import Job
+from forum.members.tables import Member, Role, RoleGrant, Standing
+from forum.members.viewer import Viewer
+from forum.posts.tables import Post, Visibility
 from forum.threads import Thread
 from moderation import cases, enforcement, redaction, reports, rules, statements
 from moderation.cases import Case
-from moderation.enforcement import IDLE, MEASURES, SOMEBODY, TEXTUAL, AppliedMeasure, Kind, Scene, Target, Wanted
+from moderation.enforcement.measures import IDLE, MEASURES
+from moderation.enforcement.tables import SOMEBODY, TEXTUAL, AppliedMeasure, Kind, Scene, Target, Wanted
 from moderation.reports import Outcome
 from moderation.rules import Rule
 from moderation.statements import Statement

@@ -9,10 +9,10 @@ from sqlalchemy import BigInteger, CheckConstraint, Identity
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum.database import Query, columns, query
+from forum.core.database import Query, columns, query
 from moderation import screening
 from moderation.cases import Category
-from moderation.screening import Kind
+from moderation.screening.finding import Kind
 
 
 class Part(StrEnum):

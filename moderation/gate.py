@@ -11,8 +11,9 @@ from sqlmodel import col
 
 from forum import notifications, posts
 from forum.boards import Publication
-from forum.gate import Submission, Verdict
-from forum.posts import LONG, Post
+from forum.core.gate import Submission, Verdict
+from forum.posts.drafts import LONG
+from forum.posts.tables import Post
 from moderation import cases, findings, screening
 from moderation.cases import Category, State
 from moderation.findings import Found, Part

@@ -7,16 +7,18 @@ from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, String, and_, cast, or_, select, true
 from sqlmodel import col
 
-from forum import boards, names, pages
-from forum.audit import AuditEntry
+from forum import boards, names
 from forum.boards import Board
-from forum.database import Query, columns, query
-from forum.members import Member, Role, Viewer
-from forum.posts import Post
+from forum.core import pagination
+from forum.core.audit import AuditEntry
+from forum.core.database import Query, columns, query
+from forum.members.tables import Member, Role
+from forum.members.viewer import Viewer
+from forum.posts.tables import Post
 from forum.threads import Thread
 from moderation.cases import Case
 
-BY_NUMBER = TypeAdapter(tuple[pages.Identity])
+BY_NUMBER = TypeAdapter(tuple[pagination.Identity])
 
 
 def visible_to(viewer: Viewer) -> ColumnElement[bool]:

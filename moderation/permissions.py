@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from forum.members import Role, Standing, Viewer
+from forum.members.tables import Role, Standing
+from forum.members.viewer import Viewer
 from forum.permissions import Condition, administers, ask, is_active, is_in_good_standing
-from forum.posts import PostPlace
+from forum.posts.places import PostPlace
 
 
 class Act(StrEnum):

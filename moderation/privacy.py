@@ -11,15 +11,16 @@ from sqlmodel import SQLModel, col
 
 from forum import posts, threads
 from forum.markup import GONE, without_handle
-from forum.members import Member, Viewer
-from forum.posts import Post
-from forum.privacy import Chapter
+from forum.members.tables import Member
+from forum.members.viewer import Viewer
+from forum.posts.tables import Post
+from forum.privacy.keeper import Chapter
 from forum.threads import Thread
 from moderation import enforcement, redaction, reports, statements
 from moderation.appeals import Appeal
 from moderation.cases import Case, Note, State
 from moderation.decisions import Decision
-from moderation.enforcement import AppliedMeasure, Kind
+from moderation.enforcement.tables import AppliedMeasure, Kind
 from moderation.findings import Finding
 from moderation.redaction import Telling
 from moderation.reports import Report

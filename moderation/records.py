@@ -12,14 +12,16 @@ from sqlmodel import col
 
 from forum import members, posts
 from forum.boards import Board
-from forum.database import Query, query
-from forum.members import Member, Sanction, Standing, Viewer
-from forum.posts import Post
+from forum.core.database import Query, query
+from forum.members.tables import Member, Sanction, Standing
+from forum.members.viewer import Viewer
+from forum.posts.tables import Post
 from forum.threads import Thread
 from moderation import cases
 from moderation.cases import Case
 from moderation.decisions import Decision, DecisionRule
-from moderation.enforcement import MEASURES, AppliedMeasure
+from moderation.enforcement.measures import MEASURES
+from moderation.enforcement.tables import AppliedMeasure
 from moderation.reports import Outcome, Report
 from moderation.statements import Statement
 

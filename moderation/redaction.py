@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from forum.errors import Invalid
+from forum.core.errors import Invalid
 
 Span = tuple[int, int]
 Runs = Mapping[tuple[str, ...], tuple[bool, ...]]

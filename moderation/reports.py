@@ -24,10 +24,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum import notifications, posts, threads
-from forum.database import Moment, Query, new_id, query
-from forum.errors import Conflict, Invalid
-from forum.members import Member, Viewer
-from forum.posts import SHOWN, Post, PostRevision
+from forum.core.database import Moment, Query, new_id, query
+from forum.core.errors import Conflict, Invalid
+from forum.members.tables import Member
+from forum.members.viewer import Viewer
+from forum.posts.tables import SHOWN, Post, PostRevision
 from moderation import cases, enforcement, rules
 from moderation.cases import Case, Category
 

@@ -10,10 +10,11 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import audit
-from forum.database import Prepared, columns, query
-from forum.errors import Invalid, Stale
-from forum.members import RulesEdition, Viewer
+from forum.core import audit
+from forum.core.database import Prepared, columns, query
+from forum.core.errors import Invalid, Stale
+from forum.members.tables import RulesEdition
+from forum.members.viewer import Viewer
 
 # Held until the commit by whoever brings an edition: two at once would give themselves the same number.
 _ONE_EDITION_AT_A_TIME = text("LOCK TABLE rules_edition IN SHARE ROW EXCLUSIVE MODE")

@@ -14,8 +14,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum.database import Moment, Query, columns, new_id, query
-from forum.members import Viewer
+from forum.core.database import Moment, Query, columns, new_id, query
+from forum.members.viewer import Viewer
 
 # Article 20(1): at least six months.
 SHORTEST_APPEAL = timedelta(days=183)

@@ -9,9 +9,10 @@ from sqlmodel import col
 
 from forum import members, roles
 from forum.boards import Board
-from forum.database import Query, query
-from forum.errors import Conflict, NotFound
-from forum.members import Member, Role, RoleGrant, Viewer
+from forum.core.database import Query, query
+from forum.core.errors import Conflict, NotFound
+from forum.members.tables import Member, Role, RoleGrant
+from forum.members.viewer import Viewer
 
 
 def of_board(board: Board) -> Query:

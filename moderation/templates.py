@@ -8,10 +8,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import audit
-from forum.database import Moment, Query, columns, query
-from forum.errors import NotFound
-from forum.members import Viewer
+from forum.core import audit
+from forum.core.database import Moment, Query, columns, query
+from forum.core.errors import NotFound
+from forum.members.viewer import Viewer
 
 
 class Template(SQLModel, table=True):

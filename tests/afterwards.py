@@ -6,8 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from forum import jobs, privacy, worker
+from forum import privacy, worker
 from forum.api.dependencies import House
+from forum.core import jobs
 
 DUE = text(
     f"SELECT id, entrypoint, payload FROM {jobs.SETTINGS.qualified.queue_table} "

@@ -12,24 +12,25 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from forum import database, embedded, passwords
 from forum.api.dependencies import House
 from forum.app import create_app
-from forum.settings import Settings
+from forum.core import database, embedded_postgres
+from forum.core.settings import Settings
+from forum.passwords import hashing
 from tests import make
 
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded_postgres.Server]:
     """The PostgreSQL of this test run; FORUM_POSTGRES_BIN chooses another version."""
-    with embedded.running(tmp_path_factory.mktemp("server"), durable=False) as running:
+    with embedded_postgres.running(tmp_path_factory.mktemp("server"), durable=False) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-async def operator(server: embedded.Server) -> AsyncIterator[AsyncConnection]:
+async def operator(server: embedded_postgres.Server) -> AsyncIterator[AsyncConnection]:
     """A connection that makes and drops databases; the template is migrated once."""
     engine = create_async_engine(server.url, isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:
@@ -43,11 +44,11 @@ async def operator(server: embedded.Server) -> AsyncIterator[AsyncConnection]:
 @pytest.fixture(autouse=True)
 def _no_wait_for_wrong_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong password is told at once; tests of how long it takes ask for their own time."""
-    monkeypatch.setattr(passwords, "FAILED_AFTER", 0.0)
+    monkeypatch.setattr(hashing, "FAILED_AFTER", 0.0)
 
 
 @pytest.fixture
-async def database_url(server: embedded.Server, operator: AsyncConnection) -> AsyncIterator[str]:
+async def database_url(server: embedded_postgres.Server, operator: AsyncConnection) -> AsyncIterator[str]:
     """The address of a migrated database that nobody used before."""
     name = f"test_{next(_numbers)}"
     await operator.execute(text(f"CREATE DATABASE {name} TEMPLATE template_forum"))

@@ -9,9 +9,10 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlmodel import col
 
-from forum import clock, mailer
 from forum.api.dependencies import House
-from forum.mailer import Mail
+from forum.core import clock
+from forum.mail import outbox
+from forum.mail.tables import Mail
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def words(message: EmailMessage) -> str:
 
 async def come(house: House) -> list[Letter]:
     """Send what waits to be sent, and take it out of the mailbox."""
-    send = mailer.sender(house.settings)
+    send = outbox.sender(house.settings)
     async with house.database.work() as session:
         for mail in (await session.execute(select(col(Mail.id)).order_by(col(Mail.id)))).scalars():
             await send(session, {"mail": str(mail)}, clock.now())

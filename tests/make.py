@@ -14,16 +14,19 @@ from passlib.hash import argon2
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import advisers, boards, clock, members, names, posts, sessions
+from forum import advisers, boards, members, names, posts, sessions
 from forum import roles as role_grants
 from forum.api.dependencies import House
 from forum.app import create_app
 from forum.boards import Board, BoardPlan
-from forum.gate import Gate, PublishAtOnce, Submission, Verdict
-from forum.members import Member, Role, Standing, Viewer
-from forum.posts import Draft, SeenPost
+from forum.core import clock
+from forum.core.gate import Gate, PublishAtOnce, Submission, Verdict
+from forum.core.settings import Settings
+from forum.members.tables import Member, Role, Standing
+from forum.members.viewer import Viewer
+from forum.posts.drafts import Draft
+from forum.posts.reading import SeenPost
 from forum.sessions import Transport
-from forum.settings import Settings
 
 PASSWORD = "four quiet herons dancing"
 BASE = "https://forum.test"

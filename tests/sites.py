@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
 
-from forum.outbound import Resolver
+from forum.core.http_client import Resolver
 
 LOCAL = (ip_network("127.0.0.1/32"),)
 

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from forum import database, embedded
+from forum.core import database, embedded_postgres
 from tests.conftest import database_called
 
 REVISIONS = [script.revision for script in ScriptDirectory(str(database.MIGRATIONS)).walk_revisions()][::-1]
@@ -97,7 +97,7 @@ DATA: dict[str, list[str]] = {
 
 
 @pytest.fixture
-async def empty(server: embedded.Server, operator: AsyncConnection) -> AsyncIterator[AsyncEngine]:
+async def empty(server: embedded_postgres.Server, operator: AsyncConnection) -> AsyncIterator[AsyncEngine]:
     """A database in which nothing has run."""
     await operator.execute(text("CREATE DATABASE migrating"))
     engine = create_async_engine(database_called(server.url, "migrating"))

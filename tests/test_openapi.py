@@ -27,19 +27,20 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from forum import clock, embedded, mailer
 from forum.api import wire
 from forum.api.dependencies import House
 from forum.api.documents import ASSETS, POLICY
 from forum.api.middleware import LARGEST_BODY
 from forum.api.problems import Problem
 from forum.app import create_app
-from forum.mailer import links
-from forum.members import Role
-from forum.settings import Settings
+from forum.core import clock, embedded_postgres
+from forum.core.settings import Settings
+from forum.mail import tokens
+from forum.mail.tables import Kind as tables_Kind
+from forum.members.tables import Role
 from moderation import rules
 from moderation.appeals import Outcome
-from moderation.enforcement import Kind
+from moderation.enforcement.tables import Kind
 from tests import make
 from tests.afterwards import work_off
 from tests.conftest import database_called
@@ -49,10 +50,10 @@ ROOT = Path(__file__).parents[1]
 API = "/api/v1"
 # What a mailed link is needed for, and of which kind.
 OPENED_BY = {
-    "verify_address": mailer.Kind.VERIFY_ADDRESS,
-    "refuse_address": mailer.Kind.ADDRESS_CHANGE,
-    "refuse_departure": mailer.Kind.DEPARTURE,
-    "reset_password": mailer.Kind.PASSWORD_RESET,
+    "verify_address": tables_Kind.VERIFY_ADDRESS,
+    "refuse_address": tables_Kind.ADDRESS_CHANGE,
+    "refuse_departure": tables_Kind.DEPARTURE,
+    "reset_password": tables_Kind.PASSWORD_RESET,
 }
 INVITED = {"email": "ada@example.org", "role": "moderator"}
 MEMBER, ADVISER, STAFF = "heron", "suzie", "orla"
@@ -380,11 +381,11 @@ async def fill(app: FastAPI) -> Community:
     return Community(app, ids)
 
 
-async def link(house: House, operation: str, kind: mailer.Kind) -> str:
+async def link(house: House, operation: str, kind: tables_Kind) -> str:
     """The token of a link that was mailed to somebody who has nothing else to lose."""
     somebody = await make.member(house, operation, verified=False)
     async with house.database.work() as session:
-        return await links.make(session, kind, somebody.id, somebody.email, clock.now(), clock.now())
+        return await tokens.make(session, kind, somebody.id, somebody.email, clock.now(), clock.now())
 
 
 async def listed(client: httpx.AsyncClient, path: str) -> list[str]:
@@ -432,7 +433,9 @@ Found = Callable[[str], AbstractAsyncContextManager[Community]]
 
 
 @pytest.fixture(scope="module")
-def found(server: embedded.Server, operator: AsyncConnection, tmp_path_factory: pytest.TempPathFactory) -> Found:
+def found(
+    server: embedded_postgres.Server, operator: AsyncConnection, tmp_path_factory: pytest.TempPathFactory
+) -> Found:
     """Makes communities that several tests share, each in a database of its own."""
 
     @asynccontextmanager

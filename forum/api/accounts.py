@@ -9,14 +9,15 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import accounts, audit, members, pages, refused_sign_ins
+from forum import accounts, members, refused_sign_ins
 from forum.accounts import State
 from forum.api.dependencies import CurrentMember, FreshMember, Now, Reading, Route, TheHouse, Work
 from forum.api.problems import documented
 from forum.api.wire import After, Handle, Limit, Line, Moment, Next, Shown, Wanted, answer, fresh, next_link
 from forum.boards import Board
+from forum.core import audit, pagination
 from forum.invitations import Offer
-from forum.members import Role, Standing
+from forum.members.tables import Role, Standing
 from forum.permissions import Act, allow
 from forum.refused_sign_ins import Reason
 
@@ -86,11 +87,11 @@ async def list_accounts(
 ) -> Response:
     """List the accounts in a state, newest first: for administrators. That somebody looked is written into the log."""
     allow(Act.ADMINISTER, viewer)
-    before = pages.place(after, accounts.BY_ID) if after is not None else None
+    before = pagination.place(after, accounts.BY_ID) if after is not None else None
     rows = (await work.execute(accounts.listed(state, before, limit + 1))).all()
     shown, slugs = rows[:limit], await _slugs(work)
     await audit.record(work, actor_id=viewer.id, act="accounts.listed", subject=("accounts", state or "all"), now=now)
-    cursor = pages.cursor(str(shown[-1].id)) if len(rows) > limit else None
+    cursor = pagination.cursor(str(shown[-1].id)) if len(rows) > limit else None
     page = AccountList(items=[_account(row, slugs) for row in shown], next=cursor)
     return fresh(request, page, shared=False, headers=next_link(request, cursor))
 
@@ -162,13 +163,13 @@ async def list_refused_sign_ins(
     if after is None:
         rows = await reading.rows(refused_sign_ins.NEWEST, limit=limit + 1)
     else:
-        hour, member_id, reason = pages.place(after, refused_sign_ins.BY_ROW)
+        hour, member_id, reason = pagination.place(after, refused_sign_ins.BY_ROW)
         place = {"hour": hour, "member_id": member_id, "reason": reason}
         rows = await reading.rows(refused_sign_ins.NEWEST_AFTER, **place, limit=limit + 1)
     shown = rows[:limit]
     await audit.record(work, actor_id=viewer.id, act="refused_sign_ins.listed", subject=("accounts", "all"), now=now)
     last = shown[-1] if len(rows) > limit else None
-    cursor = pages.cursor(last.hour, str(last.member_id), last.reason) if last else None
+    cursor = pagination.cursor(last.hour, str(last.member_id), last.reason) if last else None
     items = [RefusedSignIns.model_validate(row) for row in shown]
     return fresh(
         request, RefusedSignInsPage(items=items, next=cursor), shared=False, headers=next_link(request, cursor)

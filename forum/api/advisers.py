@@ -3,11 +3,12 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum import advisers, clock, pages, threads
+from forum import advisers, threads
 from forum.api.dependencies import CurrentMember, CurrentViewer, Now, Reading, Route
 from forum.api.problems import documented
 from forum.api.threads import Thread, told
 from forum.api.wire import After, Limit, Moment, Next, Shown, fresh, next_link
+from forum.core import clock, pagination
 from forum.permissions import Act, allow
 
 router = APIRouter(tags=["advisers"], route_class=Route)
@@ -62,7 +63,7 @@ async def list_waiting_threads(
 ) -> Response:
     """List the open threads that wait for an adviser, longest first."""
     allow(Act.SEE_WAITING_THREADS, viewer)
-    place = pages.place(after, threads.BY_WAITING) if after is not None else None
+    place = pagination.place(after, threads.BY_WAITING) if after is not None else None
     rows = await threads.waiting(reading, viewer, place, limit + 1)
     items = [
         WaitingThread(
@@ -72,6 +73,6 @@ async def list_waiting_threads(
         )
         for row in rows[:limit]
     ]
-    going_on = pages.cursor(rows[limit - 1].waiting_since, rows[limit - 1].id) if len(rows) > limit else None
+    going_on = pagination.cursor(rows[limit - 1].waiting_since, rows[limit - 1].id) if len(rows) > limit else None
     page = WaitingThreadList(items=items, next=going_on)
     return fresh(request, page, shared=False, headers=next_link(request, going_on))

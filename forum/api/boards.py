@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 from typing_extensions import TypeAliasType
 
-from forum import boards, pages, posts, threads
+from forum import boards, posts, threads
 from forum.api.dependencies import (
     CurrentMember,
     CurrentViewer,
@@ -38,6 +38,7 @@ from forum.api.wire import (
     fresh,
     next_link,
 )
+from forum.core import pagination
 from forum.permissions import Act
 
 router = APIRouter(tags=["boards"], route_class=Route)
@@ -125,7 +126,7 @@ async def list_threads(
     after: After = None,
 ) -> Response:
     """List a board's threads: pinned first, then by the latest post."""
-    place = pages.place(after, threads.BY_LAST_POST) if after is not None else None
+    place = pagination.place(after, threads.BY_LAST_POST) if after is not None else None
     rows = await threads.on_board(reading, viewer, slug, place, limit + 1)
     board = rows[0] if rows else await boards.one(reading, viewer, slug)
     going_on = _cursor(rows[limit - 1]) if len(rows) > limit else None
@@ -187,4 +188,4 @@ def _board(row: Any, totals: Any) -> Board:
 
 
 def _cursor(row: Any) -> str:
-    return pages.cursor(row.pinned, row.last_post_at, row.id)
+    return pagination.cursor(row.pinned, row.last_post_at, row.id)

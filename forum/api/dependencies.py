@@ -13,18 +13,20 @@ from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import clock, members
+from forum import members
 from forum.api.wire import storable
-from forum.breaches import Breaches
-from forum.database import Database, Reader, is_passing
-from forum.errors import Forbidden, NotSignedIn, SignInAgain
-from forum.gate import Gate
-from forum.idempotency import Repeat
-from forum.members import Standing, Viewer
+from forum.core import clock
+from forum.core.api_quota import Traffic
+from forum.core.database import Database, Reader, is_passing
+from forum.core.errors import Forbidden, NotSignedIn, SignInAgain
+from forum.core.gate import Gate
+from forum.core.idempotency import Repeat
+from forum.core.rate_limits import Throttle
+from forum.core.settings import Settings
+from forum.members.tables import Standing
+from forum.members.viewer import Viewer
+from forum.passwords.breached_passwords import Breaches
 from forum.sessions import Doorkeeper, Transport
-from forum.settings import Settings
-from forum.throttle import Throttle
-from forum.traffic import Traffic
 
 COOKIE = "__Host-forum-session"  # RFC 6265bis §4.1.3.2: this host only, over TLS only
 FRESH_FOR = timedelta(minutes=15)

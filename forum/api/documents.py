@@ -17,7 +17,7 @@ from fastapi.routing import iter_route_contexts
 from forum.api.dependencies import COOKIE, Anybody, AnyMember, CurrentViewer
 from forum.api.problems import BUSY, MEDIA_TYPE, Problem, content
 from forum.api.wire import header
-from forum.errors import NotFound
+from forum.core.errors import NotFound
 
 BASE = "/api/v1"
 

@@ -11,9 +11,9 @@ from forum.api.accounts import Account, Spoken, read_account
 from forum.api.dependencies import AnyMember, CurrentMember, FreshMember, Now, Reading, Route, TheHouse, Work
 from forum.api.problems import documented
 from forum.api.wire import LOCATED, Author, BoardSlug, Mailed, Moment, Shown, Uuid, Wanted, answer, fresh
-from forum.errors import Invalid
+from forum.core.errors import Invalid
 from forum.invitations import Offer
-from forum.members import Member, Role
+from forum.members.tables import Member, Role
 from forum.permissions import Act, allow
 
 router = APIRouter(tags=["administration"], route_class=Route)

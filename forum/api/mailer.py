@@ -3,12 +3,14 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum import mailer, pages
 from forum.api.dependencies import CurrentMember, Reading, Route
 from forum.api.problems import documented
 from forum.api.wire import After, Limit, Moment, Next, Shown, fresh, next_link
-from forum.database import Prepared
-from forum.mailer import Kind
+from forum.core import pagination
+from forum.core.database import Prepared
+from forum.mail import outbox
+from forum.mail.outbox import BY_AGE
+from forum.mail.tables import Kind
 from forum.permissions import Act, allow
 
 router = APIRouter(tags=["administration"], route_class=Route)
@@ -40,8 +42,8 @@ async def list_unsent_mails(
     here for a month after that.
     """
     allow(Act.ADMINISTER, viewer)
-    place = pages.place(after, mailer.BY_AGE) if after is not None else None
-    rows = await reading.rows(Prepared(mailer.unsent(place, limit + 1)))
+    place = pagination.place(after, BY_AGE) if after is not None else None
+    rows = await reading.rows(Prepared(outbox.unsent(place, limit + 1)))
     items = [UnsentMail.model_validate(row) for row in rows[:limit]]
-    cursor = pages.cursor(rows[limit - 1].put_down_at, str(rows[limit - 1].id)) if len(rows) > limit else None
+    cursor = pagination.cursor(rows[limit - 1].put_down_at, str(rows[limit - 1].id)) if len(rows) > limit else None
     return fresh(request, UnsentMailPage(items=items, next=cursor), shared=False, headers=next_link(request, cursor))

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import advisers, email_verifications, members, names, posts, signing_in, throttle
+from forum import advisers, email_verifications, members, names, posts, signing_in
 from forum.api.dependencies import (
     AnyMember,
     CurrentMember,
@@ -40,11 +40,13 @@ from forum.api.wire import (
     fresh,
 )
 from forum.boards import Board
-from forum.database import Reader
-from forum.errors import Invalid, NotFound, NotSignedIn
-from forum.gate import Submission
-from forum.members import Member as MemberRow
-from forum.members import Role, Standing, Viewer
+from forum.core import rate_limits
+from forum.core.database import Reader
+from forum.core.errors import Invalid, NotFound, NotSignedIn
+from forum.core.gate import Submission
+from forum.members.tables import Member as MemberRow
+from forum.members.tables import Role, Standing
+from forum.members.viewer import Viewer
 from forum.permissions import Act, allow
 
 router = APIRouter(tags=["members"], route_class=Route)
@@ -141,7 +143,7 @@ class PasswordChange(Wanted):
 @router.post("/members", status_code=201, response_model=Me, responses=LOCATED | documented(409, 413, 422, 429))
 async def join(request: Request, joining: Joining, work: Work, house: TheHouse, now: Now) -> Response:
     """Join. A link to verify your e-mail address is mailed there; the answer is the same if it is known here."""
-    address = throttle.network(request.client.host if request.client else "")
+    address = rate_limits.network(request.client.host if request.client else "")
     await house.throttle.hit(house.settings.limit("join"), "join", address)
     # Before `work` has a connection: it may take its time.
     newcomer = await members.newcomer(**joining.model_dump(), breaches=house.breaches)

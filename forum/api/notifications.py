@@ -5,10 +5,11 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum import notifications, pages
+from forum import notifications
 from forum.api.dependencies import AnyMember, Now, Route, Work
 from forum.api.problems import documented
 from forum.api.wire import After, Identity, Limit, Moment, Next, Shown, Uuid, Wanted, fresh, next_link
+from forum.core import pagination
 
 router = APIRouter(tags=["notifications"], route_class=Route)
 
@@ -57,10 +58,10 @@ async def list_notifications(
     request: Request, viewer: AnyMember, work: Work, limit: Limit = 20, after: After = None
 ) -> Response:
     """List what happened that concerns you."""
-    place = pages.place(after, notifications.BY_ID) if after is not None else None
+    place = pagination.place(after, notifications.BY_ID) if after is not None else None
     rows = (await work.execute(notifications.mine(viewer, place, limit + 1))).all()
     unread = (await work.execute(notifications.unread(viewer))).scalar_one()
-    going_on = pages.cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
+    going_on = pagination.cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
     items = [Notification.model_validate(row) for row in rows[:limit]]
     page = NotificationList(unread=unread, items=items, next=going_on)
     return fresh(request, page, shared=False, headers=next_link(request, going_on))

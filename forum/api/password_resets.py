@@ -3,10 +3,11 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum import password_resets, throttle
+from forum import password_resets
 from forum.api.dependencies import Now, Route, TheHouse
 from forum.api.problems import documented
 from forum.api.wire import Mailed, NewPassword, Text, Wanted
+from forum.core import rate_limits
 
 router = APIRouter(tags=["sessions"], route_class=Route)
 
@@ -29,7 +30,7 @@ class NewStart(Mailed):
 async def ask_for_reset(request: Request, wanted: Forgetting, house: TheHouse, now: Now) -> Response:
     """Have a link to a new password mailed. Neither words nor time tell whether the login is known here."""
     settings = house.settings
-    address = throttle.network(request.client.host if request.client else "")
+    address = rate_limits.network(request.client.host if request.client else "")
     await house.throttle.hit(settings.limit("reset_network"), "password-reset", "address", address)
     await password_resets.ask(house.database, wanted.login, house.throttle, settings.limit("reset"), now)
     return Response(status_code=204)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypeAliasType
 
-from forum import pages, posts, threads
+from forum import posts, threads
 from forum.api.dependencies import (
     CurrentMember,
     CurrentViewer,
@@ -42,13 +42,16 @@ from forum.api.wire import (
     fresh,
     next_link,
 )
-from forum.members import Viewer
+from forum.core import pagination
+from forum.members.viewer import Viewer
 from forum.permissions import Act, allow
-from forum.posts import Place, SeenPost, Visibility
+from forum.posts.places import Place
+from forum.posts.reading import SeenPost
+from forum.posts.tables import Visibility
 
 router = APIRouter(tags=["posts"], route_class=Route)
 
-_BY_NUMBER = TypeAdapter(tuple[pages.Identity])
+_BY_NUMBER = TypeAdapter(tuple[pagination.Identity])
 
 
 class AdviserBadge(Shown):
@@ -185,7 +188,7 @@ async def list_posts(
 
     A page covers `limit` numbers; one with posts that you may not see is shorter and still has a `next`.
     """
-    first = pages.place(after, _BY_NUMBER)[0] + 1 if after is not None else from_
+    first = pagination.place(after, _BY_NUMBER)[0] + 1 if after is not None else from_
     if adviser:
         found = await posts.by_advisers(reading, viewer, id, first, limit + 1)
         last = found[limit - 1].number if len(found) > limit else None
@@ -193,7 +196,7 @@ async def list_posts(
         found = await posts.numbered(reading, viewer, id, first, limit)
         last = first + limit - 1
     thread = found[0] if found else await threads.one(reading, viewer, id)
-    going_on = pages.cursor(last) if last and last < thread.last_number else None
+    going_on = pagination.cursor(last) if last and last < thread.last_number else None
     page = {"items": list(map(_told, found[:limit])), "next": going_on}
     everyone_sees_it = all(post.visibility != Visibility.HELD for post in found)
     headers = {**robots(thread), **next_link(request, going_on)}

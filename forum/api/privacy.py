@@ -11,8 +11,9 @@ from forum import members, privacy
 from forum.api.dependencies import AnyMember, CurrentMember, FreshMember, Now, Reading, Route, TheHouse, Work
 from forum.api.problems import documented
 from forum.api.wire import LOCATED, Author, Handle, Mailed, Moment, Shown, Uuid, Wanted, answer, fresh, known
-from forum.errors import NotFound, NotSignedIn
-from forum.members import Member, Viewer
+from forum.core.errors import NotFound, NotSignedIn
+from forum.members.tables import Member
+from forum.members.viewer import Viewer
 from forum.permissions import Act, allow
 
 router = APIRouter(tags=["privacy"], route_class=Route)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from forum import database, errors, logs
+from forum.core import database, errors, logs
 
 log = structlog.get_logger()
 

@@ -13,8 +13,8 @@ from forum.api.dependencies import COOKIE, Anybody, AnyMember, House, Now, Route
 from forum.api.problems import documented
 from forum.api.second_factor.passkeys import AUTHENTICATOR_DATA, CLIENT_DATA, CREDENTIAL, Assertion, as_json
 from forum.api.wire import LOCATION, Author, Moment, Password, Shown, Text, Uuid, Wanted, answer, fresh, header
-from forum.errors import NotFound
-from forum.members import Viewer
+from forum.core.errors import NotFound
+from forum.members.viewer import Viewer
 from forum.sessions import Transport
 
 router = APIRouter(tags=["sessions"], route_class=Route)

@@ -5,16 +5,16 @@ from functools import lru_cache
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from forum import throttle
 from forum.api import problems
 from forum.api.dependencies import COOKIE
-from forum.errors import Throttled
+from forum.core import rate_limits
+from forum.core.api_quota import Traffic
+from forum.core.errors import Throttled
 from forum.sessions import Doorkeeper
-from forum.traffic import Traffic
 
 UNCOUNTED = {"/healthz", "/readyz"}  # who looks after the forum asks again and again
 _COOKIE = f"{COOKIE}=".encode()
-_network = lru_cache(maxsize=4096)(throttle.network)
+_network = lru_cache(maxsize=4096)(rate_limits.network)
 
 
 class ApiLimit:

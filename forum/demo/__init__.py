@@ -15,9 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum import advisers, boards, members, posts, roles, second_factor, threads
+from forum.core.gate import Gate
 from forum.demo.moderation import Cast, everybody, moderate
-from forum.gate import Gate
-from forum.members import Member, Role, Viewer
+from forum.members.tables import Member, Role
+from forum.members.viewer import Viewer
 
 PASSWORD = "seven kettles sing at dawn"  # noqa: S105 - everybody may know it: the demonstration prints it
 

@@ -10,13 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum import boards, members, posts
-from forum.members import Viewer
-from forum.posts import Post
+from forum.members.viewer import Viewer
+from forum.posts.tables import Post
 from forum.threads import Thread
 from moderation import appeals, cases, decisions, reports
 from moderation.cases import Category
 from moderation.decisions import Habits, Verdict
-from moderation.enforcement import Kind, Wanted
+from moderation.enforcement.tables import Kind, Wanted
 from moderation.gate import BoardGate
 from moderation.reports import Complaint
 

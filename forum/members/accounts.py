@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum import names
-from forum.database import Query, query
-from forum.errors import NotFound
+from forum.core.database import Query, query
+from forum.core.errors import NotFound
 from forum.members.standing import standing_of
 from forum.members.tables import Member, Standing
 from forum.members.viewer import viewers

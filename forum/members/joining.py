@@ -9,13 +9,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import names, passwords
-from forum.breaches import Breaches
-from forum.database import broken_constraint
-from forum.errors import Conflict, Invalid
+from forum import names
+from forum.core.database import broken_constraint
+from forum.core.errors import Conflict, Invalid
 from forum.members.leaving import is_spent
 from forum.members.roles import has_a_role
 from forum.members.tables import Member
+from forum.passwords import hashing
+from forum.passwords.breached_passwords import Breaches
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ async def newcomer(
     """
     handle, name = names.handle(handle), names.display_name(name)
     about = (handle, name, email)
-    hashed = await passwords.hash_new(password, about=about, staff=staff, breaches=breaches, pointer="#/password")
-    return Newcomer(handle, name, email, hashed, len(password) >= passwords.STAFF_MIN, rules_version)
+    hashed = await hashing.hash_new(password, about=about, staff=staff, breaches=breaches, pointer="#/password")
+    return Newcomer(handle, name, email, hashed, len(password) >= hashing.STAFF_MIN, rules_version)
 
 
 async def join(session: AsyncSession, newcomer: Newcomer, now: datetime) -> Member:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col
 
-from forum.database import rows_of
+from forum.core.database import rows_of
 from forum.members.tables import FORMER, NO_PASSWORD, Member, SpentHandle
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from forum.database import Moment, new_id
+from forum.core.database import Moment, new_id
 
 
 class Role(StrEnum):

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Boolean, Integer, Text, Uuid, bindparam, func, select, true
 from sqlmodel import col
 
-from forum.database import Query, query
+from forum.core.database import Query, query
 from forum.members.standing import standing_at
 from forum.members.tables import Member, Role, RoleGrant, Standing
 

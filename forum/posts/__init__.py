@@ -1,15 +1,6 @@
 """Posts: numbered words in a thread, their revisions, and who sees them."""
 
-from forum.posts.changing import (
-    hold,
-    others_in_thread,
-    refuse_stale,
-    rewrite,
-    seal,
-    shift,
-    unseal,
-    words_of,
-)
+from forum.posts.changing import hold, others_in_thread, refuse_stale, rewrite, seal, shift, unseal, words_of
 from forum.posts.drafts import LONG, NO_WORDS, Draft, drafted
 from forum.posts.erasing import erase, forget_badge, forget_handle, threads_with_words
 from forum.posts.places import (

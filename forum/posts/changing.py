@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum import threads
-from forum.errors import Conflict, Invalid, Stale
-from forum.members import Member, Viewer
+from forum.core.errors import Conflict, Invalid, Stale
+from forum.members.tables import Member
+from forum.members.viewer import Viewer
 from forum.posts.drafts import Draft
 from forum.posts.places import named_in_thread
 from forum.posts.tables import BODY_MAX, NEXT, Post, PostRevision, Visibility, Voice

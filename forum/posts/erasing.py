@@ -14,7 +14,7 @@ from sqlmodel import col
 
 from forum import threads
 from forum.markup import GONE, without_handle
-from forum.members import FORMER
+from forum.members.tables import FORMER
 from forum.posts.changing import shift
 from forum.posts.drafts import drafted
 from forum.posts.places import named_in_thread

@@ -27,14 +27,15 @@ from sqlmodel import col
 from forum import boards, markup, members, threads
 from forum.advisers import Adviser, Badge
 from forum.boards import Board, Publication
-from forum.database import Moment, Query, Record, query
-from forum.errors import NotFound
-from forum.gate import Author
-from forum.members import VIEWER_ID, Member, Standing, Viewer
+from forum.core.database import Moment, Query, Record, query
+from forum.core.errors import NotFound
+from forum.core.gate import Author
+from forum.core.settings import FIRST_POSTS_MAX
+from forum.members.tables import Member, Standing
+from forum.members.viewer import VIEWER_ID, Viewer
 from forum.posts.drafts import Draft
 from forum.posts.reading import VISIBLE
 from forum.posts.tables import NUMBER_MAX, Post, Visibility
-from forum.settings import FIRST_POSTS_MAX
 from forum.threads import Thread
 
 

@@ -23,11 +23,13 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import audit, boards, threads
+from forum import boards, threads
 from forum.boards import Board
-from forum.database import Prepared, Query, Reader, Record, columns, query
-from forum.errors import NotFound
-from forum.members import VIEWER_ID, Member, Viewer
+from forum.core import audit
+from forum.core.database import Prepared, Query, Reader, Record, columns, query
+from forum.core.errors import NotFound
+from forum.members.tables import Member
+from forum.members.viewer import VIEWER_ID, Viewer
 from forum.posts.tables import NUMBER_MAX, SHOWN, Post, PostRevision, Visibility, Voice
 from forum.threads import Thread
 

@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Identi
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from forum.database import Moment
+from forum.core.database import Moment
 
 BODY_MAX = 20_000
 WARNING_MAX = 100

@@ -7,10 +7,11 @@ from sqlalchemy import BigInteger, Boolean, bindparam, case, exists, insert, sel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum import threads
-from forum.database import rows_of
-from forum.errors import Conflict, Invalid
-from forum.gate import Gate, Submission, Verdict
-from forum.members import Role, Viewer
+from forum.core.database import rows_of
+from forum.core.errors import Conflict, Invalid
+from forum.core.gate import Gate, Submission, Verdict
+from forum.members.tables import Role
+from forum.members.viewer import Viewer
 from forum.posts.changing import hold, refuse_stale, say, shift
 from forum.posts.drafts import Draft
 from forum.posts.places import Place, PostPlace, ThreadPlace

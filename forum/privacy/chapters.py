@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum import members, notifications, posts, sessions, threads
-from forum.members import Member, Viewer
+from forum.members.tables import Member
+from forum.members.viewer import Viewer
 from forum.privacy.keeper import Chapter, SafeHtml
 from forum.second_factor import passkeys
 

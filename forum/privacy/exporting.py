@@ -10,11 +10,15 @@ from sqlalchemy import Integer, Uuid, and_, bindparam, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import jobs, mailer, members, notifications
-from forum.database import Moment, Prepared, Reader, query
-from forum.errors import NotFound
-from forum.jobs import Handler, Job, Payload
-from forum.members import Member, Viewer
+from forum import members, notifications
+from forum.core import jobs
+from forum.core.database import Moment, Prepared, Reader, query
+from forum.core.errors import NotFound
+from forum.core.jobs import Handler, Job, Payload
+from forum.mail import outbox
+from forum.mail.tables import Kind
+from forum.members.tables import Member
+from forum.members.viewer import Viewer
 from forum.privacy import archive, chapters
 from forum.privacy.keeper import Keeper
 from forum.privacy.tables import Export, ExportPart
@@ -89,7 +93,7 @@ def making(keeper: Keeper) -> Handler:
         ready = notifications.Kind.EXPORT_READY
         notifications.tell(session, asked.member_id, ready, now, subject_id=asked.id)
         email = (await session.get_one(Member, asked.member_id)).email
-        await mailer.put_down(session, mailer.Kind.EXPORT_READY, now, member_id=asked.member_id, email=email)
+        await outbox.put_down(session, Kind.EXPORT_READY, now, member_id=asked.member_id, email=email)
 
     return make
 

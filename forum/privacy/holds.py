@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from forum import audit
-from forum.database import Query, query
-from forum.members import Member, Viewer
+from forum.core import audit
+from forum.core.database import Query, query
+from forum.members.tables import Member
+from forum.members.viewer import Viewer
 from forum.privacy.tables import Departure, LegalHold, Reason
 
 _Administrator = aliased(Member, name="administrator")

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum.members import Member, Viewer
+from forum.members.tables import Member
+from forum.members.viewer import Viewer
 
 
 class SafeHtml(str):

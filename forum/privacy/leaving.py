@@ -8,10 +8,13 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import audit, invitations, jobs, mailer, members, notifications, posts, roles, sessions, threads
-from forum.errors import Conflict
-from forum.jobs import Handler, Job, Payload
-from forum.members import Member
+from forum import invitations, members, notifications, posts, roles, sessions, threads
+from forum.core import audit, jobs
+from forum.core.errors import Conflict
+from forum.core.jobs import Handler, Job, Payload
+from forum.mail import outbox, tokens
+from forum.mail.tables import Kind as tables_Kind
+from forum.members.tables import Member
 from forum.privacy import holds, words
 from forum.privacy.keeper import Keeper
 from forum.privacy.tables import Departure, Kind
@@ -42,8 +45,8 @@ async def ask(session: AsyncSession, member: Member, kind: Kind, now: datetime) 
     departure.waits_since = None
     session.add(departure)
     await session.flush()
-    await mailer.call_off(session, member.id, mailer.Kind.DEPARTURE)
-    await mailer.put_down(session, mailer.Kind.DEPARTURE, now, member_id=member.id, email=member.email)
+    await outbox.call_off(session, member.id, tables_Kind.DEPARTURE)
+    await outbox.put_down(session, tables_Kind.DEPARTURE, now, member_id=member.id, email=member.email)
     await _put_down(session, departure, departure.due_at)
     return departure
 
@@ -52,8 +55,8 @@ async def stay(session: AsyncSession, member_id: UUID) -> None:
     """Let a member, whose row the caller holds, stay after all; done twice, it is as done once."""
     mine = (col(Departure.member_id) == member_id, col(Departure.done_at).is_(None))
     await session.execute(delete(Departure).where(*mine))
-    await mailer.call_off(session, member_id, mailer.Kind.DEPARTURE)
-    await mailer.call_off(session, member_id, mailer.Kind.DEPARTURE_WAITS)
+    await outbox.call_off(session, member_id, tables_Kind.DEPARTURE)
+    await outbox.call_off(session, member_id, tables_Kind.DEPARTURE_WAITS)
 
 
 async def refuse(session: AsyncSession, token: str, now: datetime) -> UUID:
@@ -61,7 +64,7 @@ async def refuse(session: AsyncSession, token: str, now: datetime) -> UUID:
 
     Raises NotFound when the link no longer works.
     """
-    member = (await mailer.opened(session, token, mailer.Kind.DEPARTURE, now)).member
+    member = (await tokens.opened(session, token, tables_Kind.DEPARTURE, now)).member
     await stay(session, member.id)
     await sessions.end_all(session, member.id)
     return member.id
@@ -110,7 +113,7 @@ async def _must_wait(session: AsyncSession, departure: Departure, member: Member
             waits = notifications.Kind.DEPARTURE_WAITS
             notifications.tell(session, member.id, waits, now)
             told: dict[str, Any] = {"member_id": member.id, "email": member.email}
-            await mailer.put_down(session, mailer.Kind.DEPARTURE_WAITS, now, **told)
+            await outbox.put_down(session, tables_Kind.DEPARTURE_WAITS, now, **told)
         return True
     try:
         await roles.refuse_last_administrator(session, member.id)

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import jobs, posts, threads
-from forum.jobs import Handler, Job, Payload
+from forum import posts, threads
+from forum.core import jobs
+from forum.core.jobs import Handler, Job, Payload
 from forum.privacy.keeper import Keeper
 from forum.privacy.tables import Departure
 

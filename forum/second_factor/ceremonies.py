@@ -34,8 +34,8 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
+from forum.core.settings import Settings
 from forum.second_factor import structure
-from forum.settings import Settings
 
 LASTS = timedelta(minutes=5)
 LABEL = "Account"

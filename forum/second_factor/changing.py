@@ -10,10 +10,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import audit, mailer, members, passwords, sessions
-from forum.database import Database, broken_constraint
-from forum.errors import Conflict, Invalid, NotFound
-from forum.members import Member, Viewer
+from forum import members, sessions
+from forum.core import audit
+from forum.core.database import Database, broken_constraint
+from forum.core.errors import Conflict, Invalid, NotFound
+from forum.mail import outbox
+from forum.members.tables import Member
+from forum.members.viewer import Viewer
+from forum.passwords import hashing
 from forum.second_factor import ceremonies, codes, passkeys
 from forum.second_factor.ceremonies import Credential, Party
 from forum.second_factor.set_up import is_set_up, state
@@ -85,7 +89,7 @@ async def renew(forum: Database, viewer: Viewer, now: datetime) -> Sequence[str]
         if not await is_set_up(session, member.id):
             raise NotFound(NONE)
         await _keep(session, member.id, hashes)
-        await mailer.tell_of_sign_in(session, member, now)
+        await outbox.tell_of_sign_in(session, member, now)
     return paper
 
 
@@ -159,14 +163,14 @@ async def reset(session: AsyncSession, member: Member, now: datetime, *, by: UUI
         raise NotFound(f"{member.handle} has no second factor set up.")
     await _forget(session, member.id)
     await sessions.end_all(session, member.id)
-    await mailer.tell_of_sign_in(session, member, now)
+    await outbox.tell_of_sign_in(session, member, now)
     await audit.record(session, actor_id=by, act="second_factor.reset", subject=("member", member.id), now=now)
 
 
 async def _new_on_paper() -> tuple[Sequence[str], Sequence[str]]:
     """New recovery codes as they are written down, and what is kept of them, in their order."""
     paper = codes.new_on_paper()
-    hashes = [await passwords.hash_made(code.secret) for code in paper]
+    hashes = [await hashing.hash_made(code.secret) for code in paper]
     return [str(code) for code in paper], hashes
 
 
@@ -200,4 +204,4 @@ async def _forget(session: AsyncSession, member_id: UUID) -> None:
 
 async def _changed(session: AsyncSession, viewer: Viewer, member: Member, now: datetime) -> None:
     await sessions.end_others(session, viewer)
-    await mailer.tell_of_sign_in(session, member, now)
+    await outbox.tell_of_sign_in(session, member, now)

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum import members
-from forum.database import Database, Prepared, Query, Reader, query
-from forum.errors import Conflict
-from forum.members import Viewer
+from forum.core.database import Database, Prepared, Query, Reader, query
+from forum.core.errors import Conflict
+from forum.members.viewer import Viewer
 from forum.second_factor import ceremonies
 from forum.second_factor.ceremonies import LASTS, Credential, Party
 from forum.second_factor.tables import Passkey, PasskeyChallenge, Purpose

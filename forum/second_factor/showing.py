@@ -9,10 +9,11 @@ from sqlalchemy import Integer, Uuid, bindparam, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import mailer, passwords
-from forum.database import Database, Prepared, Reader, query
-from forum.errors import SecondFactorNeeded
-from forum.members import Member
+from forum.core.database import Database, Prepared, Reader, query
+from forum.core.errors import SecondFactorNeeded
+from forum.mail import outbox
+from forum.members.tables import Member
+from forum.passwords import hashing
 from forum.second_factor import codes, passkeys
 from forum.second_factor.ceremonies import Credential, Party
 from forum.second_factor.passkeys import Signed
@@ -69,7 +70,7 @@ async def recovery(reader: Reader, member_id: UUID, code: str | None) -> Recover
     kept = typed and await reader.row(_KEPT, member_id=member_id, number=typed.number)
     if not typed or not kept:
         return None
-    right, _ = await passwords.check(typed.secret, kept.code_hash)
+    right, _ = await hashing.check(typed.secret, kept.code_hash)
     return Recovery(typed.number, kept.code_hash) if right else None
 
 
@@ -140,5 +141,5 @@ async def _spend(session: AsyncSession, member: Member, recovery: Recovery, now:
     )
     if (await session.execute(this.returning(col(RecoveryCode.number)))).first() is None:
         return False
-    await mailer.tell_of_sign_in(session, member, now)
+    await outbox.tell_of_sign_in(session, member, now)
     return True

@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, UniqueConstraint, exists, or_
 from sqlmodel import Field, SQLModel, col
 
-from forum.database import Moment, new_id
-from forum.members import Member
+from forum.core.database import Moment, new_id
+from forum.members.tables import Member
 
 
 class Totp(SQLModel, table=True):

@@ -9,7 +9,7 @@ from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import members, pages, posts
+from forum import members, posts
 from forum.api.dependencies import CurrentMember, Now, Reading, Route, Work
 from forum.api.posts import PostInThread, Revision
 from forum.api.posts import shown as shown_post
@@ -29,18 +29,20 @@ from forum.api.wire import (
     fresh,
     next_link,
 )
-from forum.database import Record
-from forum.errors import Forbidden, NotFound
-from forum.members import Standing, Viewer
-from forum.posts import Post as PostRow
+from forum.core import pagination
+from forum.core.database import Record
+from forum.core.errors import Forbidden, NotFound
+from forum.members.tables import Standing
+from forum.members.viewer import Viewer
+from forum.posts.tables import Post as PostRow
 from moderation import appeals, cases, decisions, findings, records, reports
 from moderation.appeals import Hearing, Outcome
 from moderation.cases import Case as CaseRow
 from moderation.cases import Category
-from moderation.enforcement import MEASURES
+from moderation.enforcement.measures import MEASURES
 from moderation.findings import Part
 from moderation.permissions import Act, allow, refusal
-from moderation.screening import Kind
+from moderation.screening.finding import Kind
 
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 
@@ -180,10 +182,10 @@ async def list_cases(
 ) -> Response:
     """List the open cases of your boards, worst first."""
     allow(Act.SEE_QUEUE, viewer)
-    place = pages.place(after, cases.BY_PRIORITY) if after is not None else None
+    place = pagination.place(after, cases.BY_PRIORITY) if after is not None else None
     rows = (await work.execute(cases.queue(viewer, now, place, limit + 1))).all()
     last = rows[limit - 1] if len(rows) > limit else None
-    going_on = pages.cursor(last.priority, last.due_at, str(last.id)) if last else None
+    going_on = pagination.cursor(last.priority, last.due_at, str(last.id)) if last else None
     page = CaseList(items=[Case(**facts(row)) for row in rows[:limit]], next=going_on)
     return fresh(request, page, shared=False, headers=next_link(request, going_on))
 

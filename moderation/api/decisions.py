@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypeAliasType
 
-from forum import logs, posts
+from forum import posts
 from forum.api.dependencies import CurrentMember, House, Now, Route, TheHouse, Work
 from forum.api.problems import BUSY, KINDS, documented
 from forum.api.wire import (
@@ -29,14 +29,15 @@ from forum.api.wire import (
     numeric,
     textual,
 )
-from forum.errors import Forbidden, ForumError, Invalid
-from forum.members import Viewer
+from forum.core import logs
+from forum.core.errors import Forbidden, ForumError, Invalid
+from forum.members.viewer import Viewer
 from moderation import appeals, cases, decisions
 from moderation.api.cases import may_decide, seen
 from moderation.appeals import Outcome
 from moderation.decisions import Decided, Habits, Verdict
-from moderation.enforcement import Kind
-from moderation.enforcement import Wanted as WantedMeasures
+from moderation.enforcement.tables import Kind
+from moderation.enforcement.tables import Wanted as WantedMeasures
 from moderation.permissions import Act, allow
 
 log = structlog.get_logger()

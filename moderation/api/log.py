@@ -5,12 +5,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, StringConstraints
 
-from forum import pages
 from forum.api.dependencies import CurrentMember, Reading, Route
 from forum.api.problems import documented
 from forum.api.wire import After, Author, Identity, Limit, Moment, Next, Shown, SoughtHandle, Text, fresh, next_link
-from forum.database import Prepared
-from forum.errors import Invalid
+from forum.core import pagination
+from forum.core.database import Prepared
+from forum.core.errors import Invalid
 from moderation import log
 from moderation.permissions import Act, allow
 
@@ -52,7 +52,7 @@ async def list_log(
 ) -> Response:
     """Read what staff did on the boards that you moderate."""
     allow(Act.READ_LOG, viewer)
-    before = pages.place(after, log.BY_NUMBER) if after is not None else None
+    before = pagination.place(after, log.BY_NUMBER) if after is not None else None
     if (subject_kind is None) != (subject_id is None):
         raise Invalid("Say both `subject_kind` and `subject_id`, or neither.", "query/subject_id")
     sought = log.Sought(act, actor, subject_kind, subject_id)
@@ -69,6 +69,6 @@ async def list_log(
         )
         for row in rows[:limit]
     ]
-    going_on = pages.cursor(rows[limit - 1].number) if len(rows) > limit else None
+    going_on = pagination.cursor(rows[limit - 1].number) if len(rows) > limit else None
     page = LogPage(items=items, next=going_on)
     return fresh(request, page, shared=False, headers=next_link(request, going_on))

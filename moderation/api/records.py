@@ -9,7 +9,7 @@ from forum import members
 from forum.api.dependencies import CurrentMember, Now, Route, Work
 from forum.api.problems import documented
 from forum.api.wire import Author, Handle, Identity, Moment, Shown, Uuid, fresh
-from forum.database import Record
+from forum.core.database import Record
 from moderation import records
 from moderation.api.cases import AuthorRecord, Case, facts
 from moderation.permissions import Act, allow

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BeforeValidator, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import pages, posts
+from forum import posts
 from forum.api.dependencies import CurrentMember, Now, Route, TheHouse, Work
 from forum.api.problems import documented
 from forum.api.wire import (
@@ -27,7 +27,8 @@ from forum.api.wire import (
     next_link,
     numeric,
 )
-from forum.members import Viewer
+from forum.core import pagination
+from forum.members.viewer import Viewer
 from moderation import appeals, reports
 from moderation.api.statements import AppealState, appeal_state
 from moderation.cases import Category
@@ -106,9 +107,9 @@ async def list_my_reports(
     request: Request, viewer: CurrentMember, work: Work, limit: Limit = 20, after: After = None
 ) -> Response:
     """List your reports. It never says who else reported, nor what was done to whom."""
-    place = pages.place(after, reports.BY_ID) if after is not None else None
+    place = pagination.place(after, reports.BY_ID) if after is not None else None
     rows = (await work.execute(reports.mine(viewer, place, limit + 1))).all()
-    going_on = pages.cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
+    going_on = pagination.cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
     page = ReportList(items=await _shown(work, viewer, rows[:limit]), next=going_on)
     return fresh(request, page, shared=False, headers=next_link(request, going_on))
 

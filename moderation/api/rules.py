@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 from forum.api.dependencies import CurrentMember, CurrentViewer, Now, Reading, Route, Work
 from forum.api.problems import documented
 from forum.api.wire import Line, Moment, Shown, Wanted, Words, answer, fresh, numeric
-from forum.errors import NotFound
+from forum.core.errors import NotFound
 from moderation import rules
 from moderation.permissions import Act, allow
 

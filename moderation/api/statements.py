@@ -11,9 +11,9 @@ from sqlmodel import col
 from forum.api.dependencies import AnyMember, Route, Work
 from forum.api.problems import documented
 from forum.api.wire import Identity, Moment, Shown, Uuid, fresh
-from forum.database import Record
-from forum.errors import NotFound
-from forum.members import Viewer
+from forum.core.database import Record
+from forum.core.errors import NotFound
+from forum.members.viewer import Viewer
 from moderation import appeals, statements
 from moderation.statements import Statement as StatementRow
 

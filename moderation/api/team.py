@@ -8,8 +8,9 @@ from forum.api.dependencies import CurrentMember, FreshMember, Now, Route, TheHo
 from forum.api.problems import documented
 from forum.api.wire import Handle, Moment, Shown, Slug, fresh
 from forum.boards import Board
-from forum.errors import NotFound
-from forum.members import Role, Viewer
+from forum.core.errors import NotFound
+from forum.members.tables import Role
+from forum.members.viewer import Viewer
 from moderation import team
 from moderation.permissions import Act, allow
 

@@ -12,9 +12,9 @@ from sqlmodel import col
 
 from forum import boards, members, posts, roles, sessions, threads
 from forum.boards import Board
-from forum.errors import Conflict, Invalid
-from forum.members import Standing
-from forum.posts import Post, Visibility
+from forum.core.errors import Conflict, Invalid
+from forum.members.tables import Standing
+from forum.posts.tables import Post, Visibility
 from moderation import redaction
 from moderation.enforcement import wording
 from moderation.enforcement.tables import SOMEBODY, TEXTUAL, AppliedMeasure, Kind, Memory, Scene, Target, Wanted

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum import posts
-from forum.errors import Conflict
-from forum.posts import Post
+from forum.core.errors import Conflict
+from forum.posts.tables import Post
 from moderation import redaction
 from moderation.enforcement.tables import TEXTUAL, AppliedMeasure, Kind, Memory, Scene, Wanted
 from moderation.redaction import Span, Taken, Telling

@@ -11,14 +11,16 @@ from fastapi import FastAPI
 from sqlalchemy import select, update
 from sqlmodel import col
 
-from forum import accounts, clock, mailer, members, roles
+from forum import accounts, members, roles
 from forum.accounts import AdministratorProposal
 from forum.api.dependencies import House
-from forum.audit import AuditEntry
-from forum.mailer import Kind
-from forum.members import Role, Standing
+from forum.core import clock
+from forum.core.audit import AuditEntry
+from forum.core.settings import Settings
+from forum.mail import outbox
+from forum.mail.tables import Kind
+from forum.members.tables import Role, Standing
 from forum.sessions import MemberSession
-from forum.settings import Settings
 from tests import mailbox, make
 
 API = "/api/v1"
@@ -285,7 +287,7 @@ async def test_mails_that_are_not_sent_are_seen_and_not_where_to(house: House, j
         heron = await make.member(house, f"heron{number}")
         about: dict[str, Any] = {"member_id": heron.id, "email": "jane@example.net"}
         async with house.database.work() as session:
-            await mailer.put_down(session, Kind.SIGN_IN_CHANGED, clock.now(), **about)
+            await outbox.put_down(session, Kind.SIGN_IN_CHANGED, clock.now(), **about)
     found, after = [], None
     while True:
         query = {"limit": 2, **({"after": after} if after else {})}

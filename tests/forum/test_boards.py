@@ -9,10 +9,11 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from sqlmodel import col
 
-from forum import audit, boards, clock, members, roles
+from forum import boards, members, roles
 from forum.api.dependencies import House
-from forum.errors import Conflict, Invalid, NotFound
-from forum.members import Role, Standing
+from forum.core import audit, clock
+from forum.core.errors import Conflict, Invalid, NotFound
+from forum.members.tables import Role, Standing
 from forum.threads import Thread
 from tests import make
 

@@ -10,13 +10,13 @@ import pytest
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
-from forum import breaches, passwords
 from forum.api.dependencies import House
 from forum.app import create_app
-from forum.breaches import Breaches
-from forum.errors import Invalid
-from forum.outbound import Outbound
-from forum.settings import Settings
+from forum.core.errors import Invalid
+from forum.core.http_client import Outbound
+from forum.core.settings import Settings
+from forum.passwords import breached_passwords, hashing
+from forum.passwords.breached_passwords import Breaches
 from tests import mailbox, make
 from tests.sites import LOCAL, Handler, Site, names, opened, raw, said
 
@@ -106,7 +106,7 @@ async def hang(*_request: object) -> None:
 async def test_a_service_that_cannot_be_asked_refuses_nobody_and_each_time_is_counted(
     answer: Handler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(breaches, "PATIENCE", 0.5)
+    monkeypatch.setattr(breached_passwords, "PATIENCE", 0.5)
     async with opened(Site(**{digest(STOLEN)[:5]: answer})) as site:
         knowing = asking(site)
         with capture_logs() as logged:
@@ -122,7 +122,7 @@ async def test_a_service_that_cannot_be_asked_refuses_nobody_and_each_time_is_co
 
 async def test_a_weak_password_is_refused_before_anybody_is_asked(service: Site) -> None:
     with pytest.raises(Invalid, match="too easily guessed"):
-        await passwords.hash_new("passwordpassword", about=(), breaches=asking(service), pointer="#/password")
+        await hashing.hash_new("passwordpassword", about=(), breaches=asking(service), pointer="#/password")
     assert service.heard == []
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from forum import clock
+from forum.core import clock
 
 MONDAY = datetime(2026, 7, 27, 9, 0, tzinfo=UTC)
 

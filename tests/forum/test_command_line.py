@@ -18,10 +18,12 @@ from sqlalchemy import func, select, text
 from sqlmodel import col
 from structlog.testing import capture_logs
 
-from forum import __main__, audit, boards, clock, database, embedded, logs, mailer, members, sessions
+from forum import __main__, boards, members, sessions
 from forum.advisers import Adviser
-from forum.database import Database
-from forum.settings import Settings
+from forum.core import audit, clock, database, embedded_postgres, logs
+from forum.core.database import Database
+from forum.core.settings import Settings
+from forum.mail.tables import Kind, Mail
 from moderation import rules
 from tests import make
 
@@ -350,11 +352,11 @@ def test_mails_that_are_not_sent_are_listed(forum: Forum, inside: Any) -> None:
 
     async def put_down(session: Any) -> None:
         suzie = await members.by_handle(session, "suzie")
-        about = {"kind": mailer.Kind.PASSWORD_RESET, "member_id": suzie.id, "email": suzie.email}
+        about = {"kind": Kind.PASSWORD_RESET, "member_id": suzie.id, "email": suzie.email}
         now = datetime(2026, 7, 27, 9, tzinfo=UTC)
-        session.add(mailer.Mail(**about, put_down_at=now))
+        session.add(Mail(**about, put_down_at=now))
         failed = {"failures": 16, "failure": "SMTPConnectError", "given_up_at": now + timedelta(days=3)}
-        session.add(mailer.Mail(**about, put_down_at=now + timedelta(hours=1), **failed))
+        session.add(Mail(**about, put_down_at=now + timedelta(hours=1), **failed))
 
     inside(put_down)
     told = _done(forum("mail", "list"), "password_reset")
@@ -426,7 +428,7 @@ def test_a_database_that_is_not_there_is_told_in_a_sentence(
 def test_a_postgresql_that_is_too_old_is_told_in_a_sentence_before_anything_is_done(
     forum: Forum, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded, "OLDEST_MAJOR", 99)
+    monkeypatch.setattr(embedded_postgres, "OLDEST_MAJOR", 99)
     monkeypatch.setattr(database, "migrate", lambda *_: pytest.fail("It was migrated."))
     commands = [
         "serve",

@@ -14,13 +14,13 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import clock, idempotency
 from forum.api.dependencies import House
-from forum.gate import PublishAtOnce, Submission, Verdict
-from forum.idempotency import SafeRepeat
-from forum.members import Role
-from forum.posts import Post
-from forum.settings import Settings
+from forum.core import clock, idempotency
+from forum.core.gate import PublishAtOnce, Submission, Verdict
+from forum.core.idempotency import SafeRepeat
+from forum.core.settings import Settings
+from forum.members.tables import Role
+from forum.posts.tables import Post
 from moderation import rules
 from tests import make
 

@@ -13,16 +13,17 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
-from forum import audit, clock, demo, embedded, members
+from forum import demo, members
 from forum.api.boards import ThreadList
 from forum.api.dependencies import House
 from forum.api.posts import PostList
 from forum.boards import Board
-from forum.database import Database
-from forum.gate import PublishAtOnce
-from forum.members import Member, Role
-from forum.posts import Post
-from forum.settings import Settings
+from forum.core import audit, clock, embedded_postgres
+from forum.core.database import Database
+from forum.core.gate import PublishAtOnce
+from forum.core.settings import Settings
+from forum.members.tables import Member, Role
+from forum.posts.tables import Post
 from forum.threads import Thread
 from moderation import rules
 from tests import make
@@ -34,7 +35,7 @@ INVENTED = re.compile(r"0808 157 0\d{3}|08081570\d{3}|07700 ?900\d{3}|01632 ?960
 
 
 @pytest.fixture(scope="module")
-async def community(server: embedded.Server, operator: AsyncConnection) -> AsyncIterator[str]:
+async def community(server: embedded_postgres.Server, operator: AsyncConnection) -> AsyncIterator[str]:
     """The address of a database that holds the community, written once for all of these tests."""
     await operator.execute(text("CREATE DATABASE community TEMPLATE template_forum"))
     url = database_called(server.url, "community")

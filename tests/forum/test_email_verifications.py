@@ -11,13 +11,14 @@ from fastapi import FastAPI
 from sqlalchemy import select, update
 from sqlmodel import col
 
-from forum import clock, email_verifications, members
+from forum import email_verifications, members
 from forum.api.dependencies import House
-from forum.errors import Conflict
-from forum.mailer import Link
-from forum.members import Member
+from forum.core import clock
+from forum.core.errors import Conflict
+from forum.core.settings import Settings
+from forum.mail.tables import Link
+from forum.members.tables import Member
 from forum.sessions import MemberSession
-from forum.settings import Settings
 from tests import mailbox, make
 
 API = "/api/v1"

@@ -22,8 +22,8 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from forum import embedded
-from forum.embedded import EmbeddedError, running, stop_with_parent
+from forum.core import embedded_postgres
+from forum.core.embedded_postgres import EmbeddedError, running, stop_with_parent
 
 ROOT = Path(__file__).parents[2]
 # Most of these tests do not ask what a power cut would do.
@@ -32,7 +32,7 @@ passing = partial(running, durable=False)
 HOLD = """
 import sys
 from pathlib import Path
-from forum.embedded import running
+from forum.core.embedded_postgres import running
 with running(Path(sys.argv[1])) as server:
     print(server.url, flush=True)
     sys.stdin.read()
@@ -40,7 +40,7 @@ with running(Path(sys.argv[1])) as server:
 HOLD_AS_NOBODY = (
     """
 import os
-import forum.embedded
+import forum.core.embedded_postgres
 if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(65534)
@@ -169,7 +169,7 @@ async def test_the_server_is_reached_by_nobody_else(founded: Path) -> None:
     with passing(founded) as server:
         assert await ask(server.url, "SHOW listen_addresses") == ""
         folder = socket_folder(server.url)
-        assert [mode(folder), mode(folder / embedded.SOCKET_NAME)] == [0o700, 0o700]
+        assert [mode(folder), mode(folder / embedded_postgres.SOCKET_NAME)] == [0o700, 0o700]
 
 
 async def test_only_a_server_for_tests_forgets(founded: Path) -> None:
@@ -205,7 +205,7 @@ async def test_who_waits_for_a_starting_server_gets_it(data: Path) -> None:
 
 def test_a_holder_without_a_server_is_named(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data.mkdir()
-    monkeypatch.setattr(embedded, "ATTACH_SECONDS", 0.2)
+    monkeypatch.setattr(embedded_postgres, "ATTACH_SECONDS", 0.2)
     hold_only_the_lock = "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.flock(f, 2); print(); sys.stdin.read()"
     with start(hold_only_the_lock, data / "postgres.lock") as holder:
         assert holder.stdout
@@ -245,7 +245,7 @@ async def test_a_restart_at_once_outlasts_the_server_of_a_killed_launcher(founde
 async def test_a_number_that_another_program_has_by_now_is_left_alone(founded: Path) -> None:
     with passing(founded) as server:
         folder = socket_folder(server.url)
-        notes = [founded / "postgres/postmaster.pid", folder / f"{embedded.SOCKET_NAME}.lock"]
+        notes = [founded / "postgres/postmaster.pid", folder / f"{embedded_postgres.SOCKET_NAME}.lock"]
         texts = [note.read_text().splitlines() for note in notes]
     with start("import sys; sys.stdin.read()") as bystander:
         for note, lines in zip(notes, texts, strict=True):
@@ -316,7 +316,7 @@ def test_an_ordinary_user_runs_it_as_himself() -> None:
 
 
 def test_where_root_gets_no_namespace_the_message_says_what_to_do(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "CLONE_NEWUSER", -1)
+    monkeypatch.setattr(embedded_postgres, "CLONE_NEWUSER", -1)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     with pytest.raises(EmbeddedError, match="Run the forum as an ordinary user"), passing(data):
         pass
@@ -393,10 +393,10 @@ async def test_the_log_holds_nobodys_words(founded: Path) -> None:
 
 
 def test_the_log_does_not_grow_for_ever(founded: Path) -> None:
-    (founded / "postgres.log").write_bytes(b"x" * (embedded.LARGEST_LOG + 1))
+    (founded / "postgres.log").write_bytes(b"x" * (embedded_postgres.LARGEST_LOG + 1))
     with passing(founded):
         assert (founded / "postgres.log").stat().st_size < 100_000
-    assert (founded / "postgres.log.1").stat().st_size > embedded.LARGEST_LOG
+    assert (founded / "postgres.log.1").stat().st_size > embedded_postgres.LARGEST_LOG
 
 
 async def test_a_server_that_dies_takes_the_forum_with_it(founded: Path) -> None:
@@ -409,7 +409,7 @@ async def test_a_server_that_dies_takes_the_forum_with_it(founded: Path) -> None
 
 
 async def test_a_server_that_will_not_stop_is_made_to(founded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "STOPPING", ((signal.SIGINT, 0.2), (signal.SIGQUIT, 0.2)))
+    monkeypatch.setattr(embedded_postgres, "STOPPING", ((signal.SIGINT, 0.2), (signal.SIGQUIT, 0.2)))
     with passing(founded):
         (server,) = [process for process in servers(founded) if process.ppid() == os.getpid()]
         server.suspend()

@@ -16,11 +16,11 @@ from sqlmodel import col
 from forum import posts
 from forum.api.dependencies import House
 from forum.boards import Publication
-from forum.errors import Conflict
-from forum.gate import PublishAtOnce, Verdict
-from forum.members import Role
-from forum.posts import NEXT, Post, Visibility
-from forum.settings import Settings
+from forum.core.errors import Conflict
+from forum.core.gate import PublishAtOnce, Verdict
+from forum.core.settings import Settings
+from forum.members.tables import Role
+from forum.posts.tables import NEXT, Post, Visibility
 from forum.threads import Thread
 from tests import make
 

@@ -9,11 +9,12 @@ from fastapi import FastAPI
 from sqlalchemy import select, update
 from sqlmodel import col
 
-from forum import clock, invitations
+from forum import invitations
 from forum.api.dependencies import House
-from forum.audit import AuditEntry
+from forum.core import clock
+from forum.core.audit import AuditEntry
 from forum.invitations import Invitation
-from forum.members import Member, Role
+from forum.members.tables import Member, Role
 from tests import mailbox, make
 
 API = "/api/v1"

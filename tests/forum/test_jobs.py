@@ -17,11 +17,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import clock, jobs, worker
+from forum import worker
 from forum.api.dependencies import House
-from forum.database import Database, Prepared
-from forum.jobs import Handler, Job, Pace, Payload
-from forum.settings import Settings
+from forum.core import clock, jobs
+from forum.core.database import Database, Prepared
+from forum.core.jobs import Handler, Job, Pace, Payload
+from forum.core.settings import Settings
 from moderation import decisions
 
 NOTE, URGENT = Job("note"), Job("urgent")

@@ -14,11 +14,12 @@ from sqlalchemy.exc import OperationalError
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from forum import logs, members
+from forum import members
 from forum.api.dependencies import House
-from forum.database import Database
-from forum.members import Role
-from forum.settings import Settings
+from forum.core import logs
+from forum.core.database import Database
+from forum.core.settings import Settings
+from forum.members.tables import Role
 from tests import make
 from tests.authenticator import Device
 from tests.forum.test_passkeys import ask, made, show
@@ -46,7 +47,7 @@ def told(logged: list[Any], *events: str) -> list[dict[str, Any]]:
 def test_every_line_is_one_line_of_json_in_utc_whatever_is_in_it() -> None:
     told = """
 import logging, structlog
-from forum import logs
+from forum.core import logs
 logs.configure("INFO")
 structlog.get_logger().info("ours", route='/a"}\\n{"event": "forged"}\\r\\x1b[2K\\u2028')
 logging.getLogger("library").warning("theirs\\n%s", '{"event": "forged"}')
@@ -189,5 +190,5 @@ async def test_only_our_own_places_are_told_and_no_words() -> None:
         async with nowhere.work() as session:
             await members.by_handle(session, "wilhelmina")
     told = logs.frames(failed.value)
-    assert [place.partition(":")[0] for place in told] == ["forum/members/accounts.py", "forum/database.py"]
+    assert [place.partition(":")[0] for place in told] == ["forum/members/accounts.py", "forum/core/database.py"]
     assert [place.partition(" ")[2] for place in told] == ["by_handle", "_connected"]

@@ -16,17 +16,20 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
 from sqlalchemy import delete, select, text, update
 from sqlmodel import col
 
-from forum import clock, jobs, mailer
 from forum.api.dependencies import House
-from forum.database import Prepared, new_id
-from forum.mailer import Kind, Link, Mail, letters, sending
-from forum.members import Member
-from forum.settings import Settings
+from forum.core import clock, jobs
+from forum.core.database import Prepared, new_id
+from forum.core.settings import Settings
+from forum.mail import outbox, smtp, templates, tokens
+from forum.mail.outbox import SEND
+from forum.mail.smtp import TRANSPORT_ERRORS
+from forum.mail.tables import Kind, Link, Mail
+from forum.members.tables import Member
 from tests import mailbox, make
 from tests.forum.test_jobs import QUICK
 
 SENDER = "post@charity.example"
-ALL_LETTERS = [letters.VERIFY, letters.TAKEN, letters.CHANGE, letters.RESET, letters.TEST]
+ALL_LETTERS = [templates.VERIFY, templates.TAKEN, templates.CHANGE, templates.RESET, templates.TEST]
 
 
 class PostOffice:
@@ -91,7 +94,7 @@ async def ask(house: House, kind: Kind = Kind.PASSWORD_RESET, handle: str = "her
     """Put a mail down; which one."""
     async with house.database.work() as session:
         member = (await session.execute(select(Member).where(col(Member.handle) == handle))).scalar_one()
-        await mailer.put_down(session, kind, clock.now(), member_id=member.id, email=member.email)
+        await outbox.put_down(session, kind, clock.now(), member_id=member.id, email=member.email)
         newest = select(col(Mail.id)).order_by(col(Mail.id).desc()).limit(1)
         return (await session.execute(newest)).scalar_one()
 
@@ -99,7 +102,7 @@ async def ask(house: House, kind: Kind = Kind.PASSWORD_RESET, handle: str = "her
 async def send(house: House, settings: Settings, mail: UUID, at: datetime | None = None) -> None:
     """Do the job of a mail."""
     async with house.database.work() as session:
-        await mailer.sender(settings)(session, {"mail": str(mail)}, at or clock.now())
+        await outbox.sender(settings)(session, {"mail": str(mail)}, at or clock.now())
 
 
 async def kept(house: House, table: Any) -> list[Any]:
@@ -120,7 +123,7 @@ async def test_a_mail_is_sent_by_a_worker_and_then_gone(house: House, posted: Se
     await make.member(house, "heron")
     await ask(house)
     stop = asyncio.Event()
-    handlers = {mailer.SEND: mailer.sender(posted)}
+    handlers = {SEND: outbox.sender(posted)}
     working = asyncio.create_task(jobs.work(house.database.autocommit, house.database.work, handlers, stop, pace=QUICK))
     async with asyncio.timeout(30):
         while await kept(house, Mail):  # noqa: ASYNC110 (the worker makes it so)
@@ -140,7 +143,7 @@ async def test_a_mail_goes_when_its_transaction_is_rolled_back(house: House) -> 
 
     async def change_ones_mind() -> None:
         async with house.database.work() as session:
-            await mailer.put_down(session, Kind.PASSWORD_RESET, clock.now(), member_id=made.id, email=made.email)
+            await outbox.put_down(session, Kind.PASSWORD_RESET, clock.now(), member_id=made.id, email=made.email)
             raise ConnectionError
 
     with pytest.raises(ConnectionError):
@@ -156,13 +159,13 @@ async def test_its_link_is_told_once_and_kept_as_a_digest(house: House, posted: 
     token = mailbox.words(letter).partition(base)[2].split()[0]
     assert len(token) == 43
     assert mailbox.words(letter).count(base + token) == 3  # as text, as an anchor, and what it says
-    assert link.token_digest == mailer.digest(token)
+    assert link.token_digest == tokens.digest(token)
     assert (base + token).encode() in (office.came[0].content or b"")  # in one piece, to be copied
 
 
 @pytest.mark.parametrize("letter", ALL_LETTERS, ids=lambda letter: letter.subject)
-def test_no_mail_tells_where_it_is_from_or_loads_anything(letter: letters.Letter) -> None:
-    made = letters.compose(letter, SENDER, "heron@example.org", clock.now(), "https://x.example/a#b&c")
+def test_no_mail_tells_where_it_is_from_or_loads_anything(letter: templates.Letter) -> None:
+    made = templates.compose(letter, SENDER, "heron@example.org", clock.now(), "https://x.example/a#b&c")
     assert not [word for word in ("forum", "post", "thread", "support", "famil") if word in mailbox.words(made).lower()]
     assert made["From"] == SENDER
     html = made.get_body(("html",))
@@ -191,8 +194,8 @@ async def test_an_address_in_any_script_gets_its_mail(
         await session.execute(update(Member).values(email="jörg@bücher.example"))
     await send(house, posted, await ask(house))
     assert office.came[0].rcpt_tos == ["jörg@bücher.example"]
-    letter = letters.compose(letters.TEST, SENDER, "jörg@bücher.example", clock.now())
-    await mailer.transport_of(Settings(data=tmp_path)).deliver(letter)
+    letter = templates.compose(templates.TEST, SENDER, "jörg@bücher.example", clock.now())
+    await smtp.transport_of(Settings(data=tmp_path)).deliver(letter)
     [file] = (tmp_path / "mailbox").glob("*.eml")
     assert mailbox.read(file.read_bytes())["To"] == "jörg@bücher.example"
 
@@ -215,7 +218,7 @@ async def test_a_mail_that_nobody_needs_is_not_sent(
 
 async def test_a_mail_to_nobody_is_put_down_like_any_other(house: House) -> None:
     async with house.database.work() as session:
-        await mailer.put_down(session, Kind.PASSWORD_RESET, clock.now(), member_id=None, email=None)
+        await outbox.put_down(session, Kind.PASSWORD_RESET, clock.now(), member_id=None, email=None)
     assert len(await kept(house, Mail)) == len(await again(house)) == 1
 
 
@@ -234,7 +237,7 @@ async def test_a_mail_that_cannot_be_sent_is_tried_again_with_growing_pauses_for
             before = len(await again(house))
             await send(house, posted, mail, at)
             if len(await again(house)) > before:
-                pauses.append(sending.pause(len(pauses) + 1))
+                pauses.append(outbox.pause(len(pauses) + 1))
                 at += pauses[-1]
     assert pauses[:4] == [timedelta(minutes=minutes) for minutes in (1, 2, 4, 8)]
     assert all(short <= long for short, long in pairwise(pauses))
@@ -245,7 +248,7 @@ async def test_a_mail_that_cannot_be_sent_is_tried_again_with_growing_pauses_for
     ours = [record.getMessage() for record in caplog.records if record.name != "mail.log"]  # the server's
     assert not [line for line in ours if "heron" in line]
     async with house.database.work() as session:
-        [row] = (await session.execute(mailer.unsent())).all()
+        [row] = (await session.execute(outbox.unsent())).all()
     assert (row.handle, row.kind) == ("heron", "address_change")
 
 
@@ -286,7 +289,7 @@ async def test_what_was_given_up_is_kept_for_a_month_and_links_until_they_run_ou
             session.add(Mail(**about, put_down_at=put_down, given_up_at=ago, failures=days))
             session.add(Link(**about, token_digest=new_id().bytes, asked_at=ago, expires_at=ago + timedelta(days=30)))
         await session.flush()
-        await mailer.tidy(session, now)
+        await outbox.tidy(session, now)
     assert [mail.failures for mail in await kept(house, Mail)] == [29]
     assert [link.expires_at > now for link in await kept(house, Link)] == [True]
 
@@ -296,14 +299,14 @@ async def test_what_was_given_up_is_kept_for_a_month_and_links_until_they_run_ou
 
 async def test_a_password_and_a_mail_travel_over_tls_only(settings: Settings, office: PostOffice) -> None:
     """A server that offers no STARTTLS gets neither, unless it was said that it need not."""
-    letter = letters.compose(letters.TEST, SENDER, "heron@example.org", clock.now())
+    letter = templates.compose(templates.TEST, SENDER, "heron@example.org", clock.now())
     options = {"authenticator": office.authenticate, "auth_require_tls": False}
     async with smtp_server(office, **options) as port:
-        with pytest.raises(mailer.TRANSPORT_ERRORS):
-            await mailer.transport_of(with_mail(settings, f"smtp://forum:p%40ss@127.0.0.1:{port}")).deliver(letter)
+        with pytest.raises(TRANSPORT_ERRORS):
+            await smtp.transport_of(with_mail(settings, f"smtp://forum:p%40ss@127.0.0.1:{port}")).deliver(letter)
         assert (office.passwords, office.came) == ([], [])
         allowed = with_mail(settings, f"smtp://forum:p%40ss@127.0.0.1:{port}?tls=off")
-        await mailer.transport_of(allowed).deliver(letter)
+        await smtp.transport_of(allowed).deliver(letter)
     assert office.passwords == [(b"forum", b"p@ss")]
     assert len(office.came) == 1
 

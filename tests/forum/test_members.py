@@ -10,11 +10,14 @@ from fastapi import FastAPI
 from sqlalchemy import func, select
 from sqlmodel import col
 
-from forum import audit, boards, clock, members, passwords, roles
+from forum import boards, members, roles
 from forum.api.dependencies import House
-from forum.errors import Conflict, Forbidden, Invalid, NotFound
-from forum.members import GUEST, Member, Role, RoleGrant, RulesEdition, Standing, Viewer
-from forum.settings import Settings
+from forum.core import audit, clock
+from forum.core.errors import Conflict, Forbidden, Invalid, NotFound
+from forum.core.settings import Settings
+from forum.members.tables import Member, Role, RoleGrant, RulesEdition, Standing
+from forum.members.viewer import GUEST, Viewer
+from forum.passwords import hashing
 from tests import make
 
 API = "/api/v1"
@@ -441,7 +444,7 @@ async def test_only_a_moderators_role_is_for_one_board(house: House) -> None:
 
 async def test_nobody_with_a_short_password_is_given_a_role(house: House, guest: httpx.AsyncClient) -> None:
     short = "heron!tea+9kt"
-    assert passwords.MEMBER_MIN <= len(short) < passwords.STAFF_MIN
+    assert hashing.MEMBER_MIN <= len(short) < hashing.STAFF_MIN
     assert (await guest.post(f"{API}/members", json=make.joining("curlew", password=short))).status_code == 201
     for role in Role:
         with pytest.raises(Forbidden, match="at least 15 characters"):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from forum import outbound
-from forum.outbound import Outbound, OutboundFailed, OutboundRefused, is_public
+from forum.core import http_client
+from forum.core.http_client import Outbound, OutboundFailed, OutboundRefused, is_public
 from tests.sites import LOCAL, Handler, Site, names, opened, raw, said
 
 PAPERS = Path(__file__).parent / "hook.test.pem"
@@ -143,7 +143,7 @@ async def test_what_cannot_be_reached_has_failed(url: str) -> None:
 
 
 async def test_a_slow_drip_ends_with_the_whole_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbound, "SECONDS", 0.5)
+    monkeypatch.setattr(http_client, "SECONDS", 0.5)
 
     async def drip(_request: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -160,7 +160,7 @@ async def test_a_slow_drip_ends_with_the_whole_time(monkeypatch: pytest.MonkeyPa
 
 
 async def test_a_name_server_that_says_nothing_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbound, "SECONDS", 0.2)
+    monkeypatch.setattr(http_client, "SECONDS", 0.2)
 
     async def silent(_host: str, _port: int) -> Sequence[str]:
         await asyncio.Event().wait()

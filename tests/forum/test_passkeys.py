@@ -20,13 +20,16 @@ from pydantic import ValidationError
 from sqlalchemy import func, select, text, update
 from sqlmodel import col
 
-from forum import clock, members, second_factor, sessions
+from forum import members, second_factor, sessions
 from forum.api.dependencies import COOKIE, House
-from forum.database import columns
-from forum.members import Role, Standing
-from forum.second_factor import Party, Passkey, PasskeyChallenge, RecoveryCode, ceremonies, passkeys, structure
+from forum.core import clock
+from forum.core.database import columns
+from forum.core.settings import Settings
+from forum.members.tables import Role, Standing
+from forum.second_factor import ceremonies, passkeys, structure
+from forum.second_factor.ceremonies import Party
+from forum.second_factor.tables import Passkey, PasskeyChallenge, RecoveryCode
 from forum.sessions import MemberSession
-from forum.settings import Settings
 from forum.worker import tidy
 from tests import mailbox, make
 from tests.authenticator import (

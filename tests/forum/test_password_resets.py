@@ -9,11 +9,11 @@ from fastapi import FastAPI
 from sqlalchemy import func, select, update
 from sqlmodel import col
 
-from forum import clock
 from forum.api.dependencies import House
-from forum.mailer import Link, Mail
-from forum.members import Role
-from forum.settings import Settings
+from forum.core import clock
+from forum.core.settings import Settings
+from forum.mail.tables import Link, Mail
+from forum.members.tables import Role
 from tests import mailbox, make
 from tests.test_openapi import told
 

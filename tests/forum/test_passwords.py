@@ -19,11 +19,12 @@ from sqlmodel import col
 from zxcvbn import zxcvbn
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from forum import members, passwords, roles
+from forum import members, roles
 from forum.api.dependencies import House
-from forum.common_passwords import is_common
-from forum.errors import Invalid
-from forum.members import Member, Role
+from forum.core.errors import Invalid
+from forum.members.tables import Member, Role
+from forum.passwords import hashing
+from forum.passwords.common_passwords import is_common
 from tests import make
 
 API = "/api/v1"
@@ -57,12 +58,12 @@ async def test_a_password_has_10_to_256_characters_of_any_kind_and_staffs_has_15
     password: str, staff: bool, is_taken: bool
 ) -> None:
     if is_taken:
-        kept = await passwords.hash_new(password, about=(), staff=staff, pointer="#/password")
+        kept = await hashing.hash_new(password, about=(), staff=staff, pointer="#/password")
         assert kept.startswith(OURS)
-        assert await passwords.check(password, kept) == (True, None)
+        assert await hashing.check(password, kept) == (True, None)
     else:
         with pytest.raises(Invalid) as refused:
-            await passwords.hash_new(password, about=(), staff=staff, pointer="#/new")
+            await hashing.hash_new(password, about=(), staff=staff, pointer="#/new")
         assert refused.value.pointer == "#/new"
 
 
@@ -85,7 +86,7 @@ async def test_a_password_has_10_to_256_characters_of_any_kind_and_staffs_has_15
 )
 async def test_a_password_that_is_easily_guessed_is_refused_in_words(password: str) -> None:
     with pytest.raises(Invalid, match="too easily guessed") as refused:
-        await passwords.hash_new(password, about=ABOUT, pointer="#/password")
+        await hashing.hash_new(password, about=ABOUT, pointer="#/password")
     assert refused.value.pointer == "#/password"
     assert password not in refused.value.detail
 
@@ -112,13 +113,13 @@ async def test_a_password_that_is_tried_first_is_refused_however_strong_it_is_re
     password: str, staff: bool
 ) -> None:
     with pytest.raises(Invalid, match="one of those that are tried first"):
-        await passwords.hash_new(password, about=(), staff=staff, pointer="#/password")
+        await hashing.hash_new(password, about=(), staff=staff, pointer="#/password")
 
 
 def longer(word: str) -> set[str]:
     """The ways in which a short password is made long enough."""
     ways = (word, word * 2, word.capitalize() + "1234!", word.upper() + "2024", "123" + word, word + "!!")
-    return {way for way in ways if len(way) >= passwords.MEMBER_MIN}
+    return {way for way in ways if len(way) >= hashing.MEMBER_MIN}
 
 
 def test_the_3000_most_common_passwords_are_refused_in_each_way_that_makes_them_long_enough() -> None:
@@ -127,7 +128,7 @@ def test_the_3000_most_common_passwords_are_refused_in_each_way_that_makes_them_
     assert len(found) > 9000
     left = {way for way in found if not is_common(way)}
     assert len(left) < 50
-    assert all(zxcvbn(way)["score"] < passwords.STRONG_ENOUGH for way in left)
+    assert all(zxcvbn(way)["score"] < hashing.STRONG_ENOUGH for way in left)
 
 
 @pytest.mark.parametrize(
@@ -139,29 +140,29 @@ def test_what_people_make_up_is_not_common(password: str) -> None:
 
 
 async def test_every_character_of_a_long_password_counts() -> None:
-    kept = await passwords.hash_new(LONG + "1", about=(), pointer="#/password")
-    assert await passwords.check(LONG + "1", kept) == (True, None)
-    assert await passwords.check(LONG + "2", kept) == (False, None)
-    assert await passwords.check(LONG, kept) == (False, None)
+    kept = await hashing.hash_new(LONG + "1", about=(), pointer="#/password")
+    assert await hashing.check(LONG + "1", kept) == (True, None)
+    assert await hashing.check(LONG + "2", kept) == (False, None)
+    assert await hashing.check(LONG, kept) == (False, None)
 
 
 async def test_two_members_with_one_password_have_different_hashes() -> None:
-    hashes = {await passwords.hash_new(SENTENCE, about=(), pointer="#/password") for _ in range(2)}
+    hashes = {await hashing.hash_new(SENTENCE, about=(), pointer="#/password") for _ in range(2)}
     assert len(hashes) == 2
 
 
 async def test_a_password_that_is_slow_to_judge_is_judged_by_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[str] = []
-    real = passwords.zxcvbn
+    real = hashing.zxcvbn
 
     def watched(password: str, **options: Any) -> dict[str, Any]:
         judged.append(password)
         verdict: dict[str, Any] = real(password, **options)
         return verdict
 
-    monkeypatch.setattr(passwords, "zxcvbn", watched)
+    monkeypatch.setattr(hashing, "zxcvbn", watched)
     many_words_at_once = "4@8({[<369!1|70$5+%2" * 12
-    await passwords.hash_new(many_words_at_once, about=(), pointer="#/password")
+    await hashing.hash_new(many_words_at_once, about=(), pointer="#/password")
     assert judged == [many_words_at_once[:32]]
 
 
@@ -264,11 +265,11 @@ async def test_who_comes_from_an_old_board_signs_in_and_is_kept_in_our_way(
     ],
 )
 async def test_an_old_hash_is_read_as_the_old_board_read_it(kept: str, password: str, is_right: bool) -> None:
-    right, renewed = await passwords.check(password, kept)
+    right, renewed = await hashing.check(password, kept)
     assert right is is_right
     assert (renewed is not None) is is_right
     if renewed:
-        assert await passwords.check(password, renewed) == (True, None)
+        assert await hashing.check(password, renewed) == (True, None)
 
 
 BROKEN = [
@@ -302,10 +303,10 @@ HOSTILE = [
 async def test_a_hash_that_asks_for_too_much_work_is_refused_before_it_is_done(
     kept: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(passwords._Kind, "opens")
-    monkeypatch.setattr(passwords, "FAILED_AFTER", 60)  # nothing is hidden, so nobody waits
+    monkeypatch.delattr(hashing._Kind, "opens")
+    monkeypatch.setattr(hashing, "FAILED_AFTER", 60)  # nothing is hidden, so nobody waits
     async with asyncio.timeout(30):
-        assert await passwords.check(SENTENCE, kept) == (False, None)
+        assert await hashing.check(SENTENCE, kept) == (False, None)
 
 
 async def test_an_account_without_a_password_is_opened_by_none(house: House, guest: httpx.AsyncClient) -> None:
@@ -327,20 +328,20 @@ KINDS = [None, "", "*", *OLD.values()]
 async def test_a_wrong_password_is_told_after_the_same_time_wherever_the_account_came_from(
     monkeypatch: pytest.MonkeyPatch, kept: str | None
 ) -> None:
-    monkeypatch.setattr(passwords, "FAILED_AFTER", 0.3)
-    await passwords.check(SENTENCE, _argon2(SENTENCE))  # warm
+    monkeypatch.setattr(hashing, "FAILED_AFTER", 0.3)
+    await hashing.check(SENTENCE, _argon2(SENTENCE))  # warm
     began = time.monotonic()
-    assert await passwords.check("wrong", kept) == (False, None)
+    assert await hashing.check("wrong", kept) == (False, None)
     assert 0.3 <= time.monotonic() - began < 0.5
 
 
 async def test_who_waits_to_be_told_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    ours = await passwords.hash_new(SENTENCE, about=(), pointer="#/password")
-    monkeypatch.setattr(passwords, "FAILED_AFTER", 60)
+    ours = await hashing.hash_new(SENTENCE, about=(), pointer="#/password")
+    monkeypatch.setattr(hashing, "FAILED_AFTER", 60)
     async with asyncio.timeout(30):
-        told = asyncio.create_task(passwords.check("wrong", ours))
+        told = asyncio.create_task(hashing.check("wrong", ours))
         await asyncio.sleep(0)
-        assert await passwords.check(SENTENCE, ours) == (True, None)
+        assert await hashing.check(SENTENCE, ours) == (True, None)
         assert not told.done()
         told.cancel()
 
@@ -352,8 +353,8 @@ QUICK = ("phpBB 3.0", "WordPress before 6.8", "WordPress, written by hand")
 async def test_a_wrong_password_costs_as_much_work_where_there_is_no_account(
     monkeypatch: pytest.MonkeyPatch, kept: str | None
 ) -> None:
-    ours = await passwords.hash_new(SENTENCE, about=(), pointer="#/password")
-    await passwords.check("wrong", None)  # the first time, it makes the hash that it compares with
+    ours = await hashing.hash_new(SENTENCE, about=(), pointer="#/password")
+    await hashing.check("wrong", None)  # the first time, it makes the hash that it compares with
     costs: list[bytes] = []
     real = argon2.low_level.verify_secret
 
@@ -362,8 +363,8 @@ async def test_a_wrong_password_costs_as_much_work_where_there_is_no_account(
         return real(hashed, *others)
 
     monkeypatch.setattr(argon2.low_level, "verify_secret", counted)
-    assert await passwords.check("wrong", ours) == (False, None)
-    assert await passwords.check("wrong", kept) == (False, None)
+    assert await hashing.check("wrong", ours) == (False, None)
+    assert await hashing.check("wrong", kept) == (False, None)
     assert costs == [OURS.encode()] * 2
 
 

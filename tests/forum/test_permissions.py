@@ -9,13 +9,15 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from forum import clock, members, posts, threads
+from forum import members, posts, threads
 from forum.api.dependencies import House
-from forum.database import new_id
-from forum.errors import Forbidden, NotSignedIn
-from forum.members import GUEST, Role, Standing, Viewer
+from forum.core import clock
+from forum.core.database import new_id
+from forum.core.errors import Forbidden, NotSignedIn
+from forum.members.tables import Role, Standing
+from forum.members.viewer import GUEST, Viewer
 from forum.permissions import PERMISSIONS, Act, allow
-from forum.posts import Visibility
+from forum.posts.tables import Visibility
 from tests import make
 
 API = "/api/v1"

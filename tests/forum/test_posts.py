@@ -14,13 +14,16 @@ from fastapi import FastAPI
 from sqlalchemy import func, select, text, update
 from sqlmodel import col
 
-from forum import clock, posts
+from forum import posts
 from forum.api.dependencies import House
-from forum.errors import Conflict, Invalid, NotFound
-from forum.gate import PublishAtOnce
-from forum.members import Role, Viewer
-from forum.posts import NEXT, Draft, Post, PostRevision, Visibility, Voice
-from forum.settings import Settings
+from forum.core import clock
+from forum.core.errors import Conflict, Invalid, NotFound
+from forum.core.gate import PublishAtOnce
+from forum.core.settings import Settings
+from forum.members.tables import Role
+from forum.members.viewer import Viewer
+from forum.posts.drafts import Draft
+from forum.posts.tables import NEXT, Post, PostRevision, Visibility, Voice
 from forum.threads import Thread
 from tests import make
 

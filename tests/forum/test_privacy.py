@@ -14,13 +14,15 @@ from fastapi import FastAPI
 from sqlalchemy import func, select, text, update
 from sqlmodel import col
 
-from forum import clock, privacy, worker
+from forum import privacy, worker
 from forum.api.dependencies import House
-from forum.audit import AuditEntry
+from forum.core import clock
+from forum.core.audit import AuditEntry
+from forum.core.settings import Settings
 from forum.markup import GONE
-from forum.members import FORMER, Role, Standing
-from forum.privacy import Export, ExportPart, exporting
-from forum.settings import Settings
+from forum.members.tables import FORMER, Role, Standing
+from forum.privacy import exporting
+from forum.privacy.tables import Export, ExportPart
 from tests import mailbox, make
 from tests.afterwards import look_after, work_off
 from tests.moderation.scenes import REDACT, RUDE, a_case, a_post, appeal, decide, report

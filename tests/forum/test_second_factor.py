@@ -13,12 +13,14 @@ from fastapi import FastAPI
 from sqlalchemy import select, text, update
 from sqlmodel import col
 
-from forum import audit, clock, members, second_factor
+from forum import members, second_factor
 from forum.api.dependencies import House
-from forum.members import Role
-from forum.second_factor import RecoveryCode, Totp, codes
+from forum.core import audit, clock
+from forum.core.settings import Settings
+from forum.members.tables import Role
+from forum.second_factor import codes
+from forum.second_factor.tables import RecoveryCode, Totp
 from forum.sessions import MemberSession
-from forum.settings import Settings
 from tests import mailbox, make
 
 API = "/api/v1"

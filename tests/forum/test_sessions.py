@@ -17,12 +17,15 @@ from passlib.hash import phpass
 from sqlalchemy import func, select, update
 from sqlmodel import col
 
-from forum import clock, members, passwords, roles, sessions, signing_in
+from forum import members, roles, sessions, signing_in
 from forum.api.dependencies import COOKIE, House
-from forum.errors import NotSignedIn
-from forum.members import GUEST, Member, Role, Standing
+from forum.core import clock
+from forum.core.errors import NotSignedIn
+from forum.core.settings import Settings
+from forum.members.tables import Member, Role, Standing
+from forum.members.viewer import GUEST
+from forum.passwords import hashing
 from forum.sessions import Device, Doorkeeper, MemberSession
-from forum.settings import Settings
 from tests import make
 
 API = "/api/v1"
@@ -701,7 +704,7 @@ async def test_nobody_waits_with_a_connection_for_the_one_thread_that_hashes(
     small = settings.model_copy(update={"pool_size": 2})
     async with make.application(small) as app, make.signed_in(app, "heron") as heron, asyncio.timeout(60):
         with _BusyHashing(20) as busy:
-            monkeypatch.setattr(passwords, "_hashing", busy)
+            monkeypatch.setattr(hashing, "_hashing", busy)
             burst = [asyncio.create_task(heron.request(method, API + path, json=body)) for _ in range(20)]
             try:
                 async with asyncio.timeout(10):
@@ -716,11 +719,11 @@ async def test_nobody_waits_with_a_connection_for_the_one_thread_that_hashes(
 async def test_who_comes_when_too_many_wait_to_sign_in_is_told_at_once(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passwords, "WAITING_AT_MOST", 3)
+    monkeypatch.setattr(hashing, "WAITING_AT_MOST", 3)
     async with make.application(settings) as app, make.client(app) as guest, asyncio.timeout(60):
         await make.member(app.state.house, "heron")
         with _BusyHashing(3) as busy:
-            monkeypatch.setattr(passwords, "_hashing", busy)
+            monkeypatch.setattr(hashing, "_hashing", busy)
             burst = [asyncio.create_task(_sign_in(guest, "heron")) for _ in range(3)]
             try:
                 await busy.all_wait.wait()
@@ -754,12 +757,12 @@ class _SlowReader:
 
 def _while_checking(monkeypatch: pytest.MonkeyPatch, overtake: Callable[[], Awaitable[None]]) -> None:
     """Let something happen while the first password is being checked, after it was read."""
-    real = passwords.check
+    real = hashing.check
 
     async def check(password: str, kept: str | None) -> tuple[bool, str | None]:
-        monkeypatch.setattr(passwords, "check", real)
+        monkeypatch.setattr(hashing, "check", real)
         found = await real(password, kept)
         await overtake()
         return found
 
-    monkeypatch.setattr(passwords, "check", check)
+    monkeypatch.setattr(hashing, "check", check)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from forum.settings import Settings
+from forum.core.settings import Settings
 
 
 @pytest.fixture(autouse=True)

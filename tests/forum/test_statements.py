@@ -12,11 +12,11 @@ from fastapi import FastAPI
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from forum import clock
 from forum.api.dependencies import House
-from forum.members import Role
-from forum.posts import Post
-from forum.settings import Settings
+from forum.core import clock
+from forum.core.settings import Settings
+from forum.members.tables import Role
+from forum.posts.tables import Post
 from forum.threads import Thread
 from tests import make
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from forum import stopping
+from forum.core import signals
 
 ROOT = Path(__file__).parents[2]
 DEMANDS = pytest.mark.parametrize(
@@ -22,8 +22,8 @@ DEMANDS = pytest.mark.parametrize(
 INTERRUPTED = """
 import asyncio, signal, sys
 from sqlalchemy import text
-from forum import stopping
-from forum.database import Database
+from forum.core import signals
+from forum.core.database import Database
 
 def interrupt_the_next_waking(loop):
     def call_soon(*what, **how):
@@ -44,8 +44,8 @@ async def work():
         await database.close()
         print("in order")
 
-stopping.heed()
-stopping.run(work())
+signals.heed()
+signals.run(work())
 """
 
 
@@ -53,7 +53,7 @@ stopping.run(work())
 def heeding() -> Iterator[None]:
     """Signals are heeded as in a command, and afterwards as they were."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    stopping.heed()
+    signals.heed()
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
@@ -80,22 +80,22 @@ def test_a_signal_just_as_the_event_loop_ends_is_not_lost(number: signal.Signals
         loop.shutdown_default_executor = last_step
 
     with pytest.raises(demand):
-        stopping.run(work())
+        signals.run(work())
 
 
 @DEMANDS
 def test_a_signal_that_fell_into_a_finalizer_is_heeded_before_what_lasts(
     number: signal.Signals, demand: type[BaseException]
 ) -> None:
-    stopping.if_told()
+    signals.if_told()
     with suppress(demand):  # as Python does there
         signal.raise_signal(number)
     with pytest.raises(demand):
-        stopping.if_told()
+        signals.if_told()
 
 
 def test_a_ctrl_c_that_is_to_be_ignored_is_ignored() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    stopping.heed()
+    signals.heed()
     signal.raise_signal(signal.SIGINT)
-    stopping.if_told()
+    signals.if_told()

@@ -10,12 +10,13 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from sqlmodel import col
 
-from forum import audit, clock, posts, threads
+from forum import posts, threads
 from forum.api.dependencies import House
-from forum.errors import Conflict
-from forum.gate import PublishAtOnce
-from forum.members import Role
-from forum.posts import Draft
+from forum.core import audit, clock
+from forum.core.errors import Conflict
+from forum.core.gate import PublishAtOnce
+from forum.members.tables import Role
+from forum.posts.drafts import Draft
 from forum.threads import Thread
 from tests import make
 

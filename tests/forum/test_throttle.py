@@ -13,12 +13,13 @@ from fastapi import FastAPI
 from limits import parse
 from sqlalchemy import select, text
 
-from forum import clock, passwords, throttle
 from forum.api.dependencies import House
-from forum.database import Database
-from forum.errors import Forbidden, Throttled
-from forum.settings import Settings
-from forum.throttle import PostgresStorage, Throttle, ThrottleCount
+from forum.core import clock, rate_limits
+from forum.core.database import Database
+from forum.core.errors import Forbidden, Throttled
+from forum.core.rate_limits import PostgresStorage, Throttle, ThrottleCount
+from forum.core.settings import Settings
+from forum.passwords import hashing
 from tests import make
 
 API = "/api/v1"
@@ -137,7 +138,7 @@ async def test_who_is_over_the_limit_learns_nothing_costs_nothing_and_uses_up_no
     await make.member(house, "heron")
     await _statuses(app, *(("192.0.2.1", f"nobody{number}") for number in range(10)))
     with monkeypatch.context() as patch:
-        patch.delattr(passwords, "check")
+        patch.delattr(hashing, "check")
         answers = [await _try(app, "192.0.2.1", login) for login in ["heron", "nobody", *["heron"] * 10]]
     assert {(answer.status_code, answer.json()["title"]) for answer in answers} == {(429, "Too often")}
     assert (await _try(app, "192.0.2.2", "heron", make.PASSWORD)).status_code == 201
@@ -286,10 +287,10 @@ async def test_who_tried_what_is_not_to_be_read_in_the_counts(app: FastAPI, hous
 async def test_tidying_forgets_windows_that_are_over_and_no_others(house: House) -> None:
     assert await _hits(house.throttle, 3) == 3
     async with house.database.work() as session:
-        await throttle.tidy(session, clock.now())
+        await rate_limits.tidy(session, clock.now())
     assert await _hits(house.throttle, 1) == 0
     async with house.database.work() as session:
-        await throttle.tidy(session, clock.now() + timedelta(seconds=61))
+        await rate_limits.tidy(session, clock.now() + timedelta(seconds=61))
         assert (await session.execute(select(ThrottleCount))).first() is None
 
 
@@ -323,4 +324,4 @@ async def test_the_storage_keeps_the_librarys_promises(house: House) -> None:
     ],
 )
 def test_a_household_is_an_ipv4_address_or_an_ipv6_network(address: str, network: str) -> None:
-    assert throttle.network(address) == network
+    assert rate_limits.network(address) == network

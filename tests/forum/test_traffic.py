@@ -10,13 +10,13 @@ from fastapi import FastAPI
 from limits import parse
 from sqlalchemy import select
 
-from forum import traffic
 from forum.api.dependencies import COOKIE, House
-from forum.database import Database
-from forum.errors import Throttled
-from forum.settings import Settings
-from forum.throttle import ThrottleCount
-from forum.traffic import Traffic
+from forum.core import api_quota
+from forum.core.api_quota import Traffic
+from forum.core.database import Database
+from forum.core.errors import Throttled
+from forum.core.rate_limits import ThrottleCount
+from forum.core.settings import Settings
 from tests import make
 from tests.forum.test_sessions import HandWound
 from tests.forum.test_throttle import _refusal as refusal
@@ -183,7 +183,7 @@ async def test_a_window_ends_for_all_when_it_ends_for_the_first(house: House, ot
 
 
 async def test_no_more_is_remembered_than_may_be(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traffic, "COUNTS_AT_MOST", 3)
+    monkeypatch.setattr(api_quota, "COUNTS_AT_MOST", 3)
     wound = HandWound()
     counter = Traffic(house.database.reader, LIMIT, wound)
     for number in range(5):
@@ -214,7 +214,7 @@ async def test_without_a_database_each_counts_for_itself_says_so_once_and_tells_
 async def test_exchanging_ends_with_the_process_also_in_the_middle(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(traffic, "PAUSE", 0.001)
+    monkeypatch.setattr(api_quota, "PAUSE", 0.001)
     counter, begun = Traffic(house.database.reader, LIMIT), asyncio.Event()
 
     async def never() -> None:

@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from forum import database, embedded
-from forum.settings import Settings
+from forum.core import database, embedded_postgres
+from forum.core.settings import Settings
 from tests import make
 from tests.load import ceilings, doors, queue, seed
 from tests.load.ceilings import Answer, Ceiling
@@ -90,7 +90,7 @@ def _pages(seconds: float, posts: int, database_url: str | None) -> None:
 def _database(folder: Path, url: str | None) -> Iterator[str]:
     """The address of an empty, migrated database for as long as the block lasts."""
     if url is None:
-        with embedded.running(folder / "data") as server:
+        with embedded_postgres.running(folder / "data") as server:
             database.migrate(server.url)
             yield server.url
         return

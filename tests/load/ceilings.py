@@ -8,7 +8,7 @@ import uvicorn
 from fastapi import FastAPI, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from forum import embedded
+from forum.core import embedded_postgres
 
 
 class Ceiling(StrEnum):
@@ -28,7 +28,7 @@ class Answer:
 
 def serve(ceiling: Ceiling, port: int, answers: Mapping[str, Answer]) -> None:
     """Answer at each path, with the forum's own server and its settings, in a process of multiprocessing's."""
-    embedded.stop_with_parent()
+    embedded_postgres.stop_with_parent()
     app = _fastapi(answers) if ceiling == Ceiling.FASTAPI else _bare(answers)
     uvicorn.run(app, port=port, log_config=None, access_log=False, server_header=False, lifespan="off")
 

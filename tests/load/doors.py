@@ -21,14 +21,16 @@ from passlib.hash import argon2, phpass
 from rich.table import Table
 from starlette.types import Receive, Scope, Send
 
-from forum import clock, embedded, logs, names, passwords
+from forum import names
 from forum.api.traffic import ApiLimit
 from forum.app import create_app
-from forum.database import Database
-from forum.members import Member
+from forum.core import clock, embedded_postgres, logs
+from forum.core.api_quota import Traffic
+from forum.core.database import Database
+from forum.core.settings import Settings
+from forum.members.tables import Member
+from forum.passwords import hashing
 from forum.sessions import Doorkeeper
-from forum.settings import Settings
-from forum.traffic import Traffic
 from tests import make
 from tests.forum.test_passwords import HOSTILE
 
@@ -135,11 +137,11 @@ def table(doors: Sequence[Door]) -> Table:
 
 async def time_hostile_hashes() -> str:
     """How long it takes to refuse a hash that asks for more work than any board did; in this process."""
-    await passwords.check("wrong", None)  # the first time, it makes the hash that it compares with
+    await hashing.check("wrong", None)  # the first time, it makes the hash that it compares with
     took = []
     for kept in HOSTILE * 10:
         begun = time.perf_counter()
-        await passwords.check(PASSWORD, kept)
+        await hashing.check(PASSWORD, kept)
         took.append(time.perf_counter() - begun)
     return f"A hostile hash is refused after {1000 * statistics.median(took):.1f} ms, at most {1000 * max(took):.1f}."
 
@@ -172,7 +174,7 @@ def serve_and_tick(port: int, url: str, notes: Connection) -> None:
     Lateness is seen inside the loop or not at all: a task sleeps for a millisecond again and again, and notes how much
     longer it took. What asks is another process, so that its own work is not in it.
     """
-    embedded.stop_with_parent()
+    embedded_postgres.stop_with_parent()
     logs.configure("WARNING")
     app = create_app(Settings(database_url=url, **make.UNTHROTTLED))
     gc.collect()

@@ -9,7 +9,7 @@ from rich.table import Table
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum.database import Database
+from forum.core.database import Database
 from moderation import cases
 from moderation.cases import Category
 from tests.load import seed

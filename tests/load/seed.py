@@ -7,10 +7,11 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import advisers, boards, clock, markup, names
+from forum import advisers, boards, markup, names
 from forum.boards import BoardPlan
-from forum.database import Database
-from forum.members import Member
+from forum.core import clock
+from forum.core.database import Database
+from forum.members.tables import Member
 from forum.sessions import Transport, open_session
 
 MEMBERS, ADVISERS, BOARDS, BODIES = 200, 4, 6, 64

@@ -6,11 +6,11 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from forum import clock
 from forum.api.dependencies import House
-from forum.errors import NotFound
-from forum.members import by_handle
-from forum.posts import SeenPost
+from forum.core import clock
+from forum.core.errors import NotFound
+from forum.members.accounts import by_handle
+from forum.posts.reading import SeenPost
 from moderation import rules
 from tests import make
 

@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from sqlalchemy.exc import IntegrityError
 
 from forum.api.dependencies import House
-from forum.members import Role, Standing
-from forum.settings import Settings
+from forum.core.settings import Settings
+from forum.members.tables import Role, Standing
 from tests import make
 from tests.moderation import scenes
 from tests.moderation.scenes import API, DISMISS, REDACT, REMOVE, WARN

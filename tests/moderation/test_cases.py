@@ -7,12 +7,12 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy.exc import IntegrityError
 
-from forum import clock
 from forum.api.dependencies import House
-from forum.members import Role
+from forum.core import clock
+from forum.members.tables import Role
 from moderation import cases
 from moderation.cases import GRAVITY, Category
-from moderation.enforcement import MEASURES
+from moderation.enforcement.measures import MEASURES
 from tests import make
 from tests.moderation import scenes
 from tests.moderation.scenes import API

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from forum import clock
 from forum.api.dependencies import House
-from forum.errors import Conflict
-from forum.members import Role
+from forum.core import clock
+from forum.core.errors import Conflict
+from forum.members.tables import Role
 from moderation import cases
 from tests import make
 from tests.moderation import scenes

@@ -8,11 +8,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from forum import clock
 from forum.api.dependencies import House
-from forum.members import Role, by_handle
+from forum.core import clock
+from forum.core.settings import Settings
+from forum.members.accounts import by_handle
+from forum.members.tables import Role
 from forum.roles import grant
-from forum.settings import Settings
 from tests import make
 from tests.moderation import scenes
 from tests.moderation.scenes import API, DISMISS, PUBLISH, REDACT, REMOVE, WARN

@@ -9,14 +9,16 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from forum import clock, members, posts
+from forum import members, posts
 from forum.api.dependencies import House
-from forum.errors import Conflict
-from forum.members import Role, Standing
+from forum.core import clock
+from forum.core.errors import Conflict
+from forum.members.tables import Role, Standing
 from moderation import cases, decisions, enforcement
 from moderation.cases import Category
 from moderation.decisions import Habits, Verdict
-from moderation.enforcement import MEASURES, Kind, Wanted
+from moderation.enforcement.measures import MEASURES
+from moderation.enforcement.tables import Kind, Wanted
 from tests import make
 from tests.moderation import scenes
 from tests.moderation.scenes import API

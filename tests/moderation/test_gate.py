@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from forum.api.dependencies import House
-from forum.members import Role
+from forum.members.tables import Role
 from tests import make
 from tests.moderation import scenes
 from tests.moderation.scenes import API, PUBLISH, REMOVE

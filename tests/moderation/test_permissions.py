@@ -7,8 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from forum.errors import Forbidden, NotSignedIn
-from forum.members import GUEST, Role, Standing, Viewer
+from forum.core.errors import Forbidden, NotSignedIn
+from forum.members.tables import Role, Standing
+from forum.members.viewer import GUEST, Viewer
 from moderation.appeals import Hearing
 from moderation.permissions import PERMISSIONS, Act, allow, refusal
 

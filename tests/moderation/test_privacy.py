@@ -9,9 +9,10 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError
 
-from forum import clock, markup, worker
+from forum import markup, worker
 from forum.api.dependencies import House
-from forum.members import FORMER, Role
+from forum.core import clock
+from forum.members.tables import FORMER, Role
 from moderation.privacy import ModerationKeeper
 from tests import make
 from tests.afterwards import look_after

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from forum import markup
 from forum.api.dependencies import House
-from forum.errors import Invalid
-from forum.members import Role
+from forum.core.errors import Invalid
+from forum.members.tables import Role
 from moderation import redaction
 from moderation.redaction import Taken, Telling
 from tests import make

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from forum.api.dependencies import House
-from forum.members import Role, Standing
+from forum.members.tables import Role, Standing
 from tests import make
 from tests.moderation import scenes
 from tests.moderation.scenes import API, DISMISS, REMOVE, WARN

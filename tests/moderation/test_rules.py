@@ -7,10 +7,10 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import func, select
 
-from forum import clock
 from forum.api.dependencies import House
-from forum.errors import Stale
-from forum.members import Role, RulesEdition
+from forum.core import clock
+from forum.core.errors import Stale
+from forum.members.tables import Role, RulesEdition
 from moderation import rules
 from moderation.rules import Rule
 from tests import make

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderation.screening import MOST, Kind, screen
+from moderation.screening import MOST, screen
+from moderation.screening.finding import Kind
 
 
 def found(text: str, region: str = "GB") -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError
 
 from forum.api.dependencies import House
-from forum.members import Role
+from forum.members.tables import Role
 from tests import make
 from tests.moderation import scenes
 from tests.moderation.scenes import API

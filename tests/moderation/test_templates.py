@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from forum.members import Role
+from forum.members.tables import Role
 from tests import make
 
 TEMPLATES = "/api/v1/moderation/templates"

@@ -21,8 +21,8 @@ import psutil
 import pytest
 from fastapi import FastAPI
 
-from forum import embedded
-from forum.settings import Settings
+from forum.core import embedded_postgres
+from forum.core.settings import Settings
 from tests import make
 
 ROOT = Path(__file__).parents[2]
@@ -204,7 +204,7 @@ async def company(app: FastAPI, size: int) -> Company:
 @asynccontextmanager
 async def beside(forum: Forum) -> AsyncIterator[FastAPI]:
     """An application of our own over the PostgreSQL that the forum started and runs."""
-    with embedded.running(forum.data) as server:
+    with embedded_postgres.running(forum.data) as server:
         assert not server.started_here
         async with make.application(Settings(database_url=server.url, **make.UNTHROTTLED)) as app:
             yield app

@@ -3,7 +3,7 @@
 import httpx
 from fastapi import FastAPI
 
-from forum.members import Role
+from forum.members.tables import Role
 from tests import mailbox, make
 
 

@@ -5,10 +5,11 @@ from datetime import timedelta
 import httpx
 from fastapi import FastAPI
 
-from forum import clock, second_factor
+from forum import second_factor
 from forum.api.dependencies import House
-from forum.members import Role
-from forum.settings import Settings
+from forum.core import clock
+from forum.core.settings import Settings
+from forum.members.tables import Role
 from tests import mailbox, make
 from tests.authenticator import Device
 

@@ -11,10 +11,10 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from forum import clock
 from forum.api.dependencies import House
-from forum.members import Role
+from forum.core import clock
 from forum.members.leaving import belongings
+from forum.members.tables import Role
 from moderation import rules
 from tests import mailbox, make
 from tests.afterwards import look_after, work_off

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from forum.settings import Settings
+from forum.core.settings import Settings
 from tests import make
 from tests.stories.running import Forum, started
 

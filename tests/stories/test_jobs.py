@@ -12,11 +12,11 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from forum import clock
 from forum.api.dependencies import House
-from forum.database import Prepared
-from forum.jobs import Payload
-from forum.members import Role
+from forum.core import clock
+from forum.core.database import Prepared
+from forum.core.jobs import Payload
+from forum.members.tables import Role
 from moderation import decisions, rules
 from tests import make
 from tests.stories.running import FAMILY, Forum, launch, started, until

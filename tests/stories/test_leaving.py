@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx
 from fastapi import FastAPI
 
-from forum import clock
 from forum.api.dependencies import House
-from forum.members import FORMER
+from forum.core import clock
+from forum.members.tables import FORMER
 from tests import mailbox, make
 from tests.afterwards import look_after
 from tests.moderation.scenes import sql

@@ -13,10 +13,12 @@ from fastapi import FastAPI
 from sqlalchemy import func, select, text
 from sqlmodel import col
 
-from forum import clock, mailer, names
+from forum import names
 from forum.api.dependencies import House
-from forum.mailer import Kind, Mail
-from forum.members import Member
+from forum.core import clock
+from forum.mail import outbox
+from forum.mail.tables import Kind, Mail
+from forum.members.tables import Member
 from tests.forum.test_mailer import SENDER, PostOffice, smtp_server
 from tests.stories.running import FAMILY, launch, until
 
@@ -85,7 +87,7 @@ async def _put_down(house: House, mails: int) -> None:
             member = Member(**known, name=handle, name_skeleton=names.skeleton(handle), password_hash="", joined_at=now)
             session.add(member)
             await session.flush()
-            await mailer.put_down(session, Kind.VERIFY_ADDRESS, now, member_id=member.id, email=member.email)
+            await outbox.put_down(session, Kind.VERIFY_ADDRESS, now, member_id=member.id, email=member.email)
 
 
 async def _taken(house: House) -> set[tuple[object, ...]]:

@@ -13,11 +13,11 @@ from fastapi import FastAPI
 from sqlalchemy import func, select, update
 from sqlmodel import col
 
-from forum import clock
 from forum.api.dependencies import House
-from forum.audit import AuditEntry
-from forum.members import Role
-from forum.posts import Post
+from forum.core import clock
+from forum.core.audit import AuditEntry
+from forum.members.tables import Role
+from forum.posts.tables import Post
 from moderation import rules
 from tests import make
 

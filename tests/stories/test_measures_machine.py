@@ -24,19 +24,22 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import audit, boards, members, posts, roles
+from forum import boards, members, posts, roles
 from forum.boards import BoardPlan
-from forum.database import Database
-from forum.errors import Conflict
-from forum.gate import PublishAtOnce
-from forum.members import Member, Role, Standing, Viewer
-from forum.posts import Draft, Post, PostRevision, Visibility
+from forum.core import audit
+from forum.core.database import Database
+from forum.core.errors import Conflict
+from forum.core.gate import PublishAtOnce
+from forum.members.tables import Member, Role, Standing
+from forum.members.viewer import Viewer
+from forum.posts.drafts import Draft
+from forum.posts.tables import Post, PostRevision, Visibility
 from forum.threads import Thread
 from moderation import appeals, cases, decisions, reports, rules
 from moderation.appeals import Appeal, Outcome
 from moderation.cases import Case, Category
 from moderation.decisions import Decided, Habits, Verdict
-from moderation.enforcement import Kind, Wanted
+from moderation.enforcement.tables import Kind, Wanted
 from moderation.reports import Complaint
 
 log = logging.getLogger(__name__)

@@ -3,9 +3,9 @@
 import httpx
 from fastapi import FastAPI
 
-from forum import audit, clock
 from forum.api.dependencies import House
-from forum.members import Role
+from forum.core import audit, clock
+from forum.members.tables import Role
 from moderation import rules
 from tests import make
 

@@ -20,16 +20,17 @@ from fastapi import FastAPI
 from sqlalchemy import func, select, text
 from sqlmodel import col
 
-from forum import audit, clock, notifications
+from forum import notifications
 from forum.api.dependencies import House
-from forum.audit import AuditEntry
-from forum.members import Role, Sanction
+from forum.core import audit, clock
+from forum.core.audit import AuditEntry
+from forum.members.tables import Role, Sanction
 from forum.notifications import Notification
-from forum.posts import Post
+from forum.posts.tables import Post
 from moderation import reports, rules
 from moderation.cases import Case, Category, Claim
 from moderation.decisions import Decision
-from moderation.enforcement import AppliedMeasure
+from moderation.enforcement.tables import AppliedMeasure
 from moderation.reports import Complaint, Report
 from moderation.statements import Statement
 from tests import make

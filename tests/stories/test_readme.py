@@ -12,7 +12,7 @@ from sqlmodel import SQLModel
 import forum.app
 from forum import sessions
 from forum.api.dependencies import FRESH_FOR
-from forum.settings import Settings
+from forum.core.settings import Settings
 from tests.stories import running
 from tests.test_openapi import API, operations
 

@@ -18,7 +18,8 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from forum import demo, embedded
+from forum import demo
+from forum.core import embedded_postgres
 from tests import make
 from tests.stories.running import Company, Forum, Talk, beside, company, read_whole, started, until
 
@@ -180,7 +181,7 @@ async def test_who_is_being_answered_when_it_stops_gets_the_whole_answer(
 @asynccontextmanager
 async def _nobody_else_may_write(forum: Forum, there: Company) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
     """Until the block ends, whoever replies there waits; gives what waits for so many to wait."""
-    with embedded.running(forum.data) as server:
+    with embedded_postgres.running(forum.data) as server:
         engine = create_async_engine(server.url)
     async with engine.connect() as holder, engine.connect() as observer:
         await observer.execution_options(isolation_level="AUTOCOMMIT")

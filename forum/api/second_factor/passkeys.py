@@ -6,12 +6,15 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from forum import second_factor, throttle
+from forum import second_factor
 from forum.api.dependencies import AnyMember, FreshMember, Now, Route, TheHouse, Work
 from forum.api.problems import documented
 from forum.api.wire import LOCATED, Base64Url, Line, Moment, Shown, Uuid, Wanted, answer, fresh
-from forum.second_factor import Party, Purpose, passkeys
+from forum.core import rate_limits
+from forum.second_factor import passkeys
+from forum.second_factor.ceremonies import Party
 from forum.second_factor.passkeys import AT_MOST
+from forum.second_factor.tables import Purpose
 
 router = APIRouter(tags=["sessions"], route_class=Route)
 
@@ -227,7 +230,7 @@ async def ask_for_passkey(request: Request, asking: Asking, work: Work, house: T
 
     Send what it gives with `POST /sessions/passkey`, or beside a password as the `passkey` of `POST /sessions`.
     """
-    address = throttle.network(request.client.host if request.client else "")
+    address = rate_limits.network(request.client.host if request.client else "")
     await house.throttle.hit(house.settings.limit("passkey"), "passkey", address)
     options = passkeys.ask(work, Purpose(asking.purpose), Party.of(house.settings), now)
     return answer(RequestOptions.model_validate(options), 201)

@@ -11,22 +11,22 @@ from sqlalchemy import delete, exists, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import jobs, pages
-from forum.database import Query, query
-from forum.jobs import Handler, Job, Payload
-from forum.mailer import letters, links
-from forum.mailer.letters import Letter
-from forum.mailer.links import LASTS
-from forum.mailer.tables import Kind, Link, Mail
-from forum.mailer.transport import TRANSPORT_ERRORS, transport_of
-from forum.members import Member
-from forum.settings import Settings
+from forum.core import jobs, pagination
+from forum.core.database import Query, query
+from forum.core.jobs import Handler, Job, Payload
+from forum.core.settings import Settings
+from forum.mail import templates, tokens
+from forum.mail.smtp import TRANSPORT_ERRORS, transport_of
+from forum.mail.tables import Kind, Link, Mail
+from forum.mail.templates import Letter
+from forum.mail.tokens import LASTS
+from forum.members.tables import Member
 
 SEND = Job("send_mail")
 TRIED_FOR = timedelta(days=3)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
 KEPT_FOR = timedelta(days=30)
-BY_AGE = TypeAdapter(tuple[pages.Instant, UUID])
+BY_AGE = TypeAdapter(tuple[pagination.Instant, UUID])
 
 
 async def put_down(
@@ -100,7 +100,7 @@ async def end_resets(session: AsyncSession, member_id: UUID) -> None:
 
 async def call_off(session: AsyncSession, member_id: UUID, kind: Kind, *, email: str | None = None) -> None:
     """Let no such mail be sent any more, to this address or to any, nor any such link open anything."""
-    await links.forget(session, member_id, kind, email=email)
+    await tokens.forget(session, member_id, kind, email=email)
     waiting = [col(Mail.member_id) == member_id, col(Mail.kind) == kind]
     waiting += [col(Mail.email) == email] if email else []
     await session.execute(delete(Mail).where(*waiting))
@@ -111,7 +111,7 @@ async def end_changes(session: AsyncSession, member_id: UUID, since: datetime) -
 
     Earlier ones can: who took an address away and refuses their own next one must not silence the first.
     """
-    await links.forget(session, member_id, Kind.VERIFY_ADDRESS)
+    await tokens.forget(session, member_id, Kind.VERIFY_ADDRESS)
     for table, asked_at in ((Link, col(Link.asked_at)), (Mail, col(Mail.put_down_at))):
         theirs = (col(table.member_id) == member_id, col(table.kind) == Kind.ADDRESS_CHANGE)
         await session.execute(delete(table).where(*theirs, asked_at >= since))
@@ -132,19 +132,19 @@ async def _written(session: AsyncSession, mail: Mail, settings: Settings, now: d
         return None
     link = None
     if letter.path:
-        token = await links.make(session, Kind(mail.kind), mail.member_id, mail.email, mail.put_down_at, now)
+        token = await tokens.make(session, Kind(mail.kind), mail.member_id, mail.email, mail.put_down_at, now)
         # Behind the `#`, where no server on the way writes it down.
         link = f"{settings.public_url}/{letter.path}#{token}"
-    return letters.compose(letter, settings.mail_from, mail.email, now, link)
+    return templates.compose(letter, settings.mail_from, mail.email, now, link)
 
 
 _ALWAYS: Mapping[Kind, Letter] = {
-    Kind.ADDRESS_CHANGE: letters.CHANGE,
-    Kind.SIGN_IN_CHANGED: letters.SIGN_IN,
-    Kind.INVITATION: letters.INVITATION,
-    Kind.DEPARTURE: letters.DEPARTURE,
-    Kind.DEPARTURE_WAITS: letters.DEPARTURE_WAITS,
-    Kind.EXPORT_READY: letters.EXPORT_READY,
+    Kind.ADDRESS_CHANGE: templates.CHANGE,
+    Kind.SIGN_IN_CHANGED: templates.SIGN_IN,
+    Kind.INVITATION: templates.INVITATION,
+    Kind.DEPARTURE: templates.DEPARTURE,
+    Kind.DEPARTURE_WAITS: templates.DEPARTURE_WAITS,
+    Kind.EXPORT_READY: templates.EXPORT_READY,
 }
 
 
@@ -153,9 +153,9 @@ async def _letter(session: AsyncSession, mail: Mail, member: Member, now: dateti
         case Kind.VERIFY_ADDRESS if mail.email == member.wanted_email or (
             mail.email == member.email and not member.email_verified_at
         ):
-            return letters.TAKEN if await _is_anothers(session, member, mail.email) else letters.VERIFY
+            return templates.TAKEN if await _is_anothers(session, member, mail.email) else templates.VERIFY
         case Kind.PASSWORD_RESET if mail.email == member.email and now < mail.put_down_at + LASTS[Kind.PASSWORD_RESET]:
-            return letters.RESET
+            return templates.RESET
         case _:
             return _ALWAYS.get(Kind(mail.kind))
 

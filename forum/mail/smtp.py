@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
 
-from forum import clock
-from forum.mailer.letters import LINE_MAX
-from forum.settings import Settings
+from forum.core import clock
+from forum.core.settings import Settings
+from forum.mail.templates import LINE_MAX
 
 IN_ANY_SCRIPT = SMTPUTF8.clone(max_line_length=LINE_MAX)
 PATIENCE = 30  # seconds for each answer of the server

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import audit
-from forum.commands.footing import fail, on_forum, out
+from forum.cli.runtime import fail, on_forum, out
+from forum.core import audit
 
 cli = typer.Typer(no_args_is_help=True, help="The append-only record of what staff did.")
 

@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum import members
-from forum.database import Moment, Prepared, Reader, query
-from forum.errors import NotFound
-from forum.mailer.tables import Kind, Link
-from forum.members import Member
+from forum.core.database import Moment, Prepared, Reader, query
+from forum.core.errors import NotFound
+from forum.mail.tables import Kind, Link
+from forum.members.tables import Member
 
 LASTS: Mapping[Kind, timedelta] = {
     Kind.VERIFY_ADDRESS: timedelta(hours=24),

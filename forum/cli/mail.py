@@ -7,9 +7,12 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import clock, mailer, stopping
-from forum.commands.footing import checked, fail, on_forum, out
-from forum.settings import Settings
+from forum.cli.runtime import checked, fail, on_forum, out
+from forum.core import clock, signals
+from forum.core.settings import Settings
+from forum.mail import outbox, smtp, templates
+from forum.mail.smtp import TRANSPORT_ERRORS
+from forum.mail.templates import TEST
 
 cli = typer.Typer(no_args_is_help=True, help="Mails: whether they leave, and which did not.")
 
@@ -18,10 +21,10 @@ cli = typer.Typer(no_args_is_help=True, help="Mails: whether they leave, and whi
 def send_test(address: Annotated[str, typer.Argument(help="Where to")]) -> None:
     """Send a mail, to see whether it arrives. What the mail server says is shown."""
     settings, to = Settings(), checked(address)
-    transport = mailer.transport_of(settings)
+    transport = smtp.transport_of(settings)
     try:
-        stopping.run(transport.deliver(mailer.compose(mailer.TEST, settings.mail_from, to, clock.now())))
-    except mailer.TRANSPORT_ERRORS as error:
+        signals.run(transport.deliver(templates.compose(TEST, settings.mail_from, to, clock.now())))
+    except TRANSPORT_ERRORS as error:
         fail(f"It could not be handed to {transport}: {error}.")
     out.print(f"It was handed to {transport}.", soft_wrap=True)
 
@@ -31,7 +34,7 @@ def list_unsent() -> None:
     """List the mails that are not sent yet, oldest first. Each is tried for three days, and kept here for a month."""
 
     async def act(session: AsyncSession, _now: datetime) -> Sequence[Any]:
-        return (await session.execute(mailer.unsent())).all()
+        return (await session.execute(outbox.unsent())).all()
 
     rows = on_forum(act)
     for row in rows:

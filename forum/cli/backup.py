@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import audit, stopping
-from forum import backup as backups
-from forum.commands.footing import database_of, first_steps, out, reaching, with_session
-from forum.settings import Settings
+from forum.cli.runtime import database_of, first_steps, out, reaching, with_session
+from forum.core import audit, signals
+from forum.core import backup as backups
+from forum.core.settings import Settings
 
 cli = typer.Typer()
 
@@ -25,7 +25,7 @@ def backup(
     Whoever has the file can read everything, so keep it locked up. Note the printed head of the record beside it.
     """
     with database_of(Settings()) as url, reaching():
-        made = stopping.run(backups.make(url, file, force=force))
+        made = signals.run(backups.make(url, file, force=force))
     out.print(f"{file} is whole: {made.size} bytes.\nhead {made.head}", soft_wrap=True, highlight=False)
 
 
@@ -46,7 +46,7 @@ def restore(
 
     with database_of(Settings()) as url:
         with reaching():
-            stopping.run(backups.restore(url, file, replace=replace))
+            signals.run(backups.restore(url, file, replace=replace))
         first_steps(url)
         found = with_session(url, act)
     out.print(f"{file} is restored. The record is whole: {found.number} entries.\nhead {found}", soft_wrap=True)

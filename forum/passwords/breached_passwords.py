@@ -7,8 +7,8 @@ import re
 
 import structlog
 
-from forum.outbound import Outbound, OutboundError
-from forum.settings import Settings
+from forum.core.http_client import Outbound, OutboundError
+from forum.core.settings import Settings
 
 PATIENCE = 3  # seconds; somebody waits for the answer
 _TOLD = 5  # hexadecimal digits

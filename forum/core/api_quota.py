@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from forum import throttle
-from forum.database import Prepared, Reader
+from forum.core import rate_limits
+from forum.core.database import Prepared, Reader
 
 POLICY = "api"
 PAUSE = 1.0  # seconds between two exchanges: so late one process knows what another counted
@@ -66,7 +66,7 @@ class Traffic:
             count = self._begin(who, now)
         total = count.told + count.untold
         if total >= self._most:
-            raise throttle.refusal(self._limit, POLICY, count.ends_at - now)
+            raise rate_limits.refusal(self._limit, POLICY, count.ends_at - now)
         count.untold += 1
         if total >= self._kept_back:
             self._to_tell[who] = count
@@ -109,7 +109,7 @@ class Traffic:
 
     async def _told(self, telling: dict[Hashable, _Count]) -> None:
         now = self._clock()
-        counts = {throttle.digest(f"{POLICY}/{who}"): count for who, count in telling.items()}
+        counts = {rate_limits.digest(f"{POLICY}/{who}"): count for who, count in telling.items()}
         tries = [count.untold for count in counts.values()]
         seconds = [count.ends_at - now for count in counts.values()]
         rows = await self._reader.rows(_EXCHANGED, keys=list(counts), tries=tries, seconds=seconds)

@@ -27,7 +27,7 @@ from pgqueuer.queries import Queries
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
-from forum import clock, logs
+from forum.core import clock, logs
 
 # Constructed, not validated: that would read PGQUEUER_* and even bare names as CHANNEL from the environment.
 SETTINGS = DBSettings.model_construct(

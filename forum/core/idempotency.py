@@ -9,8 +9,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum.database import Moment
-from forum.errors import Busy, Invalid
+from forum.core.database import Moment
+from forum.core.errors import Busy, Invalid
 
 KEPT_FOR = timedelta(hours=24)
 

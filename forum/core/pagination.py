@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter, ValidationError
 
-from forum.errors import Invalid
+from forum.core.errors import Invalid
 
 Place = TypeVar("Place", bound=tuple[Any, ...])
 

@@ -13,9 +13,9 @@ from sqlalchemy import NullPool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from forum import clock, database, embedded, logs, stopping
-from forum.database import Database
-from forum.settings import Settings
+from forum.core import clock, database, embedded_postgres, logs, signals
+from forum.core.database import Database
+from forum.core.settings import Settings
 from moderation import rules
 
 UNREACHED = "The database that FORUM_DATABASE_URL names cannot be reached"
@@ -32,7 +32,7 @@ def database_of(settings: Settings) -> Iterator[str]:
     if settings.database_url:
         yield settings.sqlalchemy_url
         return
-    with embedded.running(settings.data) as server:
+    with embedded_postgres.running(settings.data) as server:
         yield server.url
 
 
@@ -62,8 +62,9 @@ def _refuse_old_server(url: str) -> None:
         async with create_async_engine(url, poolclass=NullPool).connect() as connection:
             return int(await connection.scalar(text("SHOW server_version_num"))) // 10_000
 
-    if (major := stopping.run(ask())) < embedded.OLDEST_MAJOR:
-        fail(f"The forum needs PostgreSQL {embedded.OLDEST_MAJOR} or newer, and FORUM_DATABASE_URL names a {major}.")
+    if (major := signals.run(ask())) < embedded_postgres.OLDEST_MAJOR:
+        oldest = embedded_postgres.OLDEST_MAJOR
+        fail(f"The forum needs PostgreSQL {oldest} or newer, and FORUM_DATABASE_URL names a {major}.")
 
 
 def on_forum(act: Callable[[AsyncSession, datetime], Awaitable[Result]]) -> Result:
@@ -84,7 +85,7 @@ def with_session(url: str, act: Callable[[AsyncSession, datetime], Awaitable[Res
         finally:
             await forum.close()
 
-    return stopping.run(run())
+    return signals.run(run())
 
 
 def checked(email: str) -> str:

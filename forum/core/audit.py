@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum.database import Moment, Query, query
+from forum.core.database import Moment, Query, query
 
 GENESIS = bytes(32)
 # One number for the whole database: whoever appends holds it until the commit, so the chain never forks.

@@ -17,7 +17,7 @@ _REPEATED = "Exception in ASGI application"
 
 # By where they are, not by what libraries look like: some make functions while they run, in files that have no name,
 # and an installed forum lies among the libraries.
-_HOUSE = Path(__file__).parents[1]
+_HOUSE = Path(__file__).parents[2]
 _OURS = tuple(f"{_HOUSE / package}{os.sep}" for package in ("forum", "moderation"))
 
 

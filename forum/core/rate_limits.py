@@ -15,8 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum.database import Moment, Prepared, Reader
-from forum.errors import Throttled
+from forum.core.database import Moment, Prepared, Reader
+from forum.core.errors import Throttled
 
 
 class ThrottleCount(SQLModel, table=True):

@@ -25,7 +25,7 @@ from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
 from uuid_utils.compat import uuid7
 
-from forum import jobs
+from forum.core import jobs
 
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -35,7 +35,7 @@ SQLModel.metadata.naming_convention = {
     "pk": "pk_%(table_name)s",
 }
 
-MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 # SQLSTATEs that say "not you, not now": deadlock, serialisation, lock or statement timeout, a server
 # that is starting, stopping or full (PostgreSQL, appendix A).

@@ -15,11 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
-from forum import clock, demo, mailer, stopping, worker
+from forum import demo, worker
 from forum.app import create_app
-from forum.commands.footing import database_of, first_steps, out, with_session
-from forum.gate import PublishAtOnce
-from forum.settings import Settings
+from forum.cli.runtime import database_of, first_steps, out, with_session
+from forum.core import clock, signals
+from forum.core.gate import PublishAtOnce
+from forum.core.settings import Settings
+from forum.mail import smtp
 
 DRAIN_SECONDS = 15  # the rest of 20 seconds is for PostgreSQL to write all out
 STOP = "Ctrl-C stops it."
@@ -50,7 +52,7 @@ def serve(
     `forum admin create` makes the administrator's.
     """
     settings = Settings()
-    told = () if settings.smtp_url else (f"Without FORUM_SMTP_URL, mails go to {mailer.transport_of(settings)}",)
+    told = () if settings.smtp_url else (f"Without FORUM_SMTP_URL, mails go to {smtp.transport_of(settings)}",)
     with database_of(settings) as url:
         first_steps(url)
         port = settings.port if port is None else port
@@ -73,7 +75,7 @@ def run_demo(
     with database_of(settings) as url:
         first_steps(url)
         with_session(url, _fill_demo)
-        mails = f"Mails go to {mailer.transport_of(settings)}"
+        mails = f"Mails go to {smtp.transport_of(settings)}"
         told = (mails, "", f"Sign in as one of these, with the password “{demo.PASSWORD}”.", *CODES, *_sign_ins(), "")
         _answer(settings, url, host or settings.host, settings.port if port is None else port, 1, with_worker, told)
 
@@ -92,7 +94,7 @@ def run_worker(
     with database_of(settings) as url:
         if not with_parent:  # it migrated
             first_steps(url)
-        stopping.if_told()
+        signals.if_told()
         worker.run(url, settings, with_parent=with_parent)
 
 
@@ -151,7 +153,7 @@ def _answer(
         lifespan="on",
     )
     with worker.beside() if with_worker else nullcontext():
-        stopping.if_told()
+        signals.if_told()
         if workers == 1:
             with suppress(KeyboardInterrupt):
                 uvicorn.Server(config).run()

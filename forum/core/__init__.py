@@ -1,0 +1,1 @@
+"""What every part stands on: no people and no posts."""

@@ -1,0 +1,1 @@
+"""Passwords: what is accepted, how it is kept, and what old boards kept."""
