@@ -31,6 +31,7 @@ from forum.api import (
 from forum.api import sessions as sessions_api
 from forum.api.dependencies import House, only_known_parameters
 from forum.api.second_factor import codes, passkeys
+from forum.authentication.sessions import SessionCache
 from forum.core import embedded_postgres, logs
 from forum.core.api_quota import Traffic
 from forum.core.database import Database
@@ -38,7 +39,6 @@ from forum.core.gate import Gate
 from forum.core.rate_limits import Throttle
 from forum.core.settings import Settings
 from forum.passwords.breached_passwords import breaches_of
-from forum.sessions import Doorkeeper
 from moderation.api import appeals, cases, decisions, log, records, reports, rules, statements, team, templates
 from moderation.gate import BoardGate
 
@@ -93,7 +93,7 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
         settings,
         database,
         gate or BoardGate(settings.held_first_posts, settings.screening_region),
-        Doorkeeper(),
+        SessionCache(),
         Throttle(database.reader),
         Traffic(database.reader, settings.limit("api")),
         breaches_of(settings),

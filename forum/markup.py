@@ -16,7 +16,7 @@ from markdown_it.rules_inline import StateInline, link, linkify
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from forum import names
+from forum.members import names
 
 MOST_NAMED = 20  # of each kind in one body: each costs a lookup, and a post that names hundreds is a nuisance
 DEEPEST_BLOCK = 16  # below the parser's own maxNesting (20), at which it would drop text without a word

@@ -7,7 +7,7 @@ from typing import Any
 from forum import threads
 from forum.boards import Board
 from forum.core.errors import Forbidden, NotSignedIn, RoleWithheld
-from forum.members.accounts import Account
+from forum.members.queries import Account
 from forum.members.tables import Role, Standing
 from forum.members.viewer import Viewer
 from forum.posts.places import Place, PostPlace, ThreadPlace

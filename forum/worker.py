@@ -14,14 +14,17 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import accounts, invitations, members, privacy, refused_sign_ins, sessions
+from forum import privacy
+from forum.administration import accounts, invitations
+from forum.authentication import failed_sign_ins, sessions
+from forum.authentication.second_factor import passkeys
 from forum.core import idempotency, jobs, rate_limits
 from forum.core.database import Database
 from forum.core.jobs import Handler, Job, Payload
 from forum.core.settings import Settings
 from forum.mail import outbox
 from forum.mail.outbox import SEND
-from forum.second_factor import passkeys
+from forum.members.departure import delete_leftovers
 from moderation import cases, decisions
 from moderation.privacy import ModerationKeeper
 
@@ -34,13 +37,13 @@ log = structlog.get_logger()
 async def tidy(session: AsyncSession, _payload: Payload, now: datetime) -> None:
     """Delete what has run out: no read depends on it."""
     await sessions.tidy(session, now)
-    await refused_sign_ins.tidy(session, now)
+    await failed_sign_ins.tidy(session, now)
     await invitations.tidy(session, now)
     await accounts.tidy(session, now)
     await idempotency.tidy(session, now)
     await rate_limits.tidy(session, now)
     await outbox.tidy(session, now)
-    await members.tidy(session)
+    await delete_leftovers(session)
     await privacy.tidy(session, now)
     await passkeys.tidy(session, now)
     await cases.tidy(session, now)

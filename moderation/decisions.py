@@ -10,11 +10,13 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint, 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import members, notifications, posts, threads
+from forum import notifications, posts, threads
 from forum.core import audit, jobs
 from forum.core.database import Moment, new_id
 from forum.core.errors import Forbidden, Invalid, Stale
 from forum.core.jobs import Job
+from forum.members.roles import is_staff
+from forum.members.standing import standing_at, standing_of
 from forum.members.tables import Member, Role, RoleGrant, Standing
 from forum.members.viewer import Viewer
 from forum.posts.tables import Post, Visibility
@@ -126,7 +128,7 @@ async def free_to_decide(session: AsyncSession, case_id: UUID, but_not: Collecti
         .join(Member, col(Member.id) == col(RoleGrant.member_id))
         .where(
             col(Member.id).not_in([*but_not, place.author_id]),
-            members.standing_at(func.now()) == Standing.ACTIVE,
+            standing_at(func.now()) == Standing.ACTIVE,
             ~reports.reported_by(place.id, col(Member.id)),
             ~cases.stepped_back(place.id, col(Member.id)),
             or_(col(RoleGrant.board_id).is_(None), col(RoleGrant.board_id) == place.board_id),
@@ -210,7 +212,7 @@ async def refuse_own_interest(
     if (await session.execute(select(cases.stepped_back(post.id, moderator.id)))).scalar_one():
         raise Forbidden("You stepped back from this case: somebody else decides.")
     on_author = any(MEASURES[measure.kind].acts_on == Target.AUTHOR for measure in measures)
-    if on_author and Role.ADMINISTRATOR not in moderator.roles and await members.is_staff(session, post.author_id):
+    if on_author and Role.ADMINISTRATOR not in moderator.roles and await is_staff(session, post.author_id):
         raise Forbidden("The author works here: only an administrator decides about their standing.")
 
 
@@ -304,7 +306,7 @@ async def standing_ended(session: AsyncSession, payload: jobs.Payload, now: date
     if applied is None or applied.undone_at or applied.until is None:
         return
     then = max(now, applied.until)  # the database's clock, which let the job go, may be ahead of ours
-    if await members.standing_of(session, applied.member_id, then) != Standing.ACTIVE:
+    if await standing_of(session, applied.member_id, then) != Standing.ACTIVE:
         return
     if await enforcement.ended_later(session, applied, then):
         return

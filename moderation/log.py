@@ -7,11 +7,12 @@ from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, String, and_, cast, or_, select, true
 from sqlmodel import col
 
-from forum import boards, names
+from forum import boards
 from forum.boards import Board
 from forum.core import pagination
 from forum.core.audit import AuditEntry
 from forum.core.database import Query, columns, query
+from forum.members import names
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer
 from forum.posts.tables import Post

@@ -10,9 +10,10 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import members, posts
+from forum import posts
 from forum.boards import Board
 from forum.core.database import Query, query
+from forum.members.standing import GRAVITY, is_in_force_at
 from forum.members.tables import Member, Sanction, Standing
 from forum.members.viewer import Viewer
 from forum.posts.tables import Post
@@ -119,8 +120,8 @@ def sanctions(member_id: UUID, now: datetime) -> Query:
     """What holds a member's standing down now, gravest first: it holds on every board, so every moderator knows."""
     return (
         query(col(Sanction.standing), col(Sanction.since), col(Sanction.until))
-        .where(col(Sanction.member_id) == member_id, members.holds_at(now))
-        .order_by(members.GRAVITY.desc(), col(Sanction.until).desc().nulls_first())
+        .where(col(Sanction.member_id) == member_id, is_in_force_at(now))
+        .order_by(GRAVITY.desc(), col(Sanction.until).desc().nulls_first())
     )
 
 

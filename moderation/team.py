@@ -7,10 +7,11 @@ from sqlalchemy import or_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import members, roles
+from forum.administration import roles
 from forum.boards import Board
 from forum.core.database import Query, query
 from forum.core.errors import Conflict, NotFound
+from forum.members.queries import get_member
 from forum.members.tables import Member, Role, RoleGrant
 from forum.members.viewer import Viewer
 
@@ -39,7 +40,7 @@ async def name(session: AsyncSession, administrator: Viewer, board: Board, handl
 
     Raises NotFound for nobody, and Forbidden for a member whose password is shorter than staff's must be.
     """
-    member = await members.by_handle(session, handle)
+    member = await get_member(session, handle)
     with suppress(Conflict):
         async with session.begin_nested():
             await roles.grant(session, member, Role.MODERATOR, now, board_id=board.id, by=administrator.id)
@@ -48,7 +49,7 @@ async def name(session: AsyncSession, administrator: Viewer, board: Board, handl
 
 async def dismiss(session: AsyncSession, administrator: Viewer, board: Board, handle: str, now: datetime) -> Member:
     """Take the role back; done twice, it is as done once. NotFound for nobody."""
-    member = await members.by_handle(session, handle)
+    member = await get_member(session, handle)
     with suppress(NotFound):
         await roles.revoke(session, member, Role.MODERATOR, now, board_id=board.id, by=administrator.id)
     return member

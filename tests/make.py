@@ -14,19 +14,24 @@ from passlib.hash import argon2
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import advisers, boards, members, names, posts, sessions
-from forum import roles as role_grants
+from forum import boards, posts
+from forum.administration import advisers
+from forum.administration import roles as role_grants
 from forum.api.dependencies import House
 from forum.app import create_app
+from forum.authentication import sessions
+from forum.authentication.sessions import Transport
 from forum.boards import Board, BoardPlan
 from forum.core import clock
 from forum.core.gate import Gate, PublishAtOnce, Submission, Verdict
 from forum.core.settings import Settings
+from forum.members import names
+from forum.members.queries import get_member
+from forum.members.standing import add_sanction
 from forum.members.tables import Member, Role, Standing
-from forum.members.viewer import Viewer
+from forum.members.viewer import Viewer, viewer_of, viewers
 from forum.posts.drafts import Draft
 from forum.posts.reading import SeenPost
-from forum.sessions import Transport
 
 PASSWORD = "four quiet herons dancing"
 BASE = "https://forum.test"
@@ -153,15 +158,15 @@ async def board(house: House, slug: str = "new-here", **plan: Any) -> Board:
 async def sanction(house: House, handle: str, standing: Standing, until: datetime | None = None) -> None:
     """A standing that moderation gave an hour ago."""
     async with house.database.work() as session:
-        found = await members.by_handle(session, handle)
-        await members.sanction(session, found.id, standing, clock.now() - timedelta(hours=1), until)
+        found = await get_member(session, handle)
+        await add_sanction(session, found.id, standing, clock.now() - timedelta(hours=1), until)
 
 
 async def viewer(house: House, handle: str) -> Viewer:
     """The member as the verbs know them."""
     async with house.database.work() as session:
-        found = await session.execute(members.viewers().where(Member.handle == handle))
-        return members.viewer_of(found.one())
+        found = await session.execute(viewers().where(Member.handle == handle))
+        return viewer_of(found.one())
 
 
 async def thread(
@@ -196,7 +201,7 @@ async def signed_in(app: FastAPI, handle: str, *roles: Role, **about: Any) -> As
     """A client with a session; the member is made if there is none of that handle."""
     house: House = app.state.house
     async with house.database.work() as session:
-        known = (await session.execute(members.viewers().where(Member.handle == handle))).first()
+        known = (await session.execute(viewers().where(Member.handle == handle))).first()
     if known is None:
         await member(house, handle, *roles, **about)
     token = await _token(house, handle)
@@ -212,7 +217,7 @@ async def sign_in_again(app: FastAPI, http: httpx.AsyncClient, handle: str) -> N
 async def _token(house: House, handle: str) -> str:
     """A session's, as signing in opens it, without the work of checking a password."""
     async with house.database.work() as session:
-        who = await members.by_handle(session, handle)
+        who = await get_member(session, handle)
         _, token = await sessions.open_session(session, who, Transport.BEARER, clock.now(), second_factor=True)
     return token
 

@@ -9,17 +9,19 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import accounts, members, refused_sign_ins
-from forum.accounts import State
+from forum.administration import accounts
+from forum.administration.accounts import State
+from forum.administration.invitations import Offer
 from forum.api.dependencies import CurrentMember, FreshMember, Now, Reading, Route, TheHouse, Work
 from forum.api.problems import documented
 from forum.api.wire import After, Handle, Limit, Line, Moment, Next, Shown, Wanted, answer, fresh, next_link
+from forum.authentication import failed_sign_ins
+from forum.authentication.failed_sign_ins import Reason
 from forum.boards import Board
 from forum.core import audit, pagination
-from forum.invitations import Offer
+from forum.members.queries import get_member
 from forum.members.tables import Role, Standing
 from forum.permissions import Act, allow
-from forum.refused_sign_ins import Reason
 
 router = APIRouter(tags=["administration"], route_class=Route)
 
@@ -100,7 +102,7 @@ async def list_accounts(
 async def get_account(request: Request, handle: Handle, viewer: CurrentMember, work: Work) -> Response:
     """Read an account: for administrators."""
     allow(Act.ADMINISTER, viewer)
-    member = await members.by_handle(work, handle)
+    member = await get_member(work, handle)
     return fresh(request, await read_account(work, member.id), shared=False)
 
 
@@ -122,7 +124,7 @@ async def give_role(
     week, and another administrator agrees by sending the same.
     """
     allow(Act.ADMINISTER, viewer)
-    member = await members.by_handle(work, handle)
+    member = await get_member(work, handle)
     offer = Offer(role, None, appointment.title, appointment.organisation)
     two = house.settings.two_administrators
     await accounts.appoint(work, viewer.member_id, member, offer, now, two_people=two)
@@ -139,7 +141,7 @@ async def take_role(
     The last administrator stays one (409).
     """
     allow(Act.ADMINISTER, viewer)
-    member = await members.by_handle(work, handle)
+    member = await get_member(work, handle)
     await accounts.dismiss(work, viewer, member, role, now)
     house.doorkeeper.forget(member.id)
     return answer(await read_account(work, member.id))
@@ -161,11 +163,11 @@ async def list_refused_sign_ins(
     """
     allow(Act.ADMINISTER, viewer)
     if after is None:
-        rows = await reading.rows(refused_sign_ins.NEWEST, limit=limit + 1)
+        rows = await reading.rows(failed_sign_ins.NEWEST, limit=limit + 1)
     else:
-        hour, member_id, reason = pagination.place(after, refused_sign_ins.BY_ROW)
+        hour, member_id, reason = pagination.place(after, failed_sign_ins.BY_ROW)
         place = {"hour": hour, "member_id": member_id, "reason": reason}
-        rows = await reading.rows(refused_sign_ins.NEWEST_AFTER, **place, limit=limit + 1)
+        rows = await reading.rows(failed_sign_ins.NEWEST_AFTER, **place, limit=limit + 1)
     shown = rows[:limit]
     await audit.record(work, actor_id=viewer.id, act="refused_sign_ins.listed", subject=("accounts", "all"), now=now)
     last = shown[-1] if len(rows) > limit else None

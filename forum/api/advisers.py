@@ -3,12 +3,13 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum import advisers, threads
+from forum import threads
 from forum.api.dependencies import CurrentMember, CurrentViewer, Now, Reading, Route
 from forum.api.problems import documented
 from forum.api.threads import Thread, told
 from forum.api.wire import After, Limit, Moment, Next, Shown, fresh, next_link
 from forum.core import clock, pagination
+from forum.members.advisers import CURRENT
 from forum.permissions import Act, allow
 
 router = APIRouter(tags=["advisers"], route_class=Route)
@@ -48,7 +49,7 @@ class WaitingThreadList(Shown):
 @router.get("/advisers", response_model=AdviserList, responses=documented(422))
 async def list_advisers(request: Request, _viewer: CurrentViewer, reading: Reading) -> Response:
     """List the advisers."""
-    rows = await reading.rows(advisers.CURRENT)
+    rows = await reading.rows(CURRENT)
     return fresh(request, AdviserList(items=[Adviser.model_validate(row) for row in rows], next=None))
 
 

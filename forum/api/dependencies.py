@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import members
 from forum.api.wire import storable
+from forum.authentication.sessions import SessionCache, Transport
 from forum.core import clock
 from forum.core.api_quota import Traffic
 from forum.core.database import Database, Reader, is_passing
@@ -24,9 +24,8 @@ from forum.core.idempotency import Repeat
 from forum.core.rate_limits import Throttle
 from forum.core.settings import Settings
 from forum.members.tables import Standing
-from forum.members.viewer import Viewer
+from forum.members.viewer import GUEST, Viewer
 from forum.passwords.breached_passwords import Breaches
-from forum.sessions import Doorkeeper, Transport
 
 COOKIE = "__Host-forum-session"  # RFC 6265bis §4.1.3.2: this host only, over TLS only
 FRESH_FOR = timedelta(minutes=15)
@@ -40,7 +39,7 @@ class House:
     settings: Settings
     database: Database
     gate: Gate
-    doorkeeper: Doorkeeper
+    doorkeeper: SessionCache
     throttle: Throttle
     traffic: Traffic
     breaches: Breaches | None = None
@@ -110,7 +109,7 @@ class Route(APIRoute):
 async def _viewer(request: Request) -> Viewer:
     token, transport = _token(request)
     if token is None:
-        return members.GUEST
+        return GUEST
     house = house_of(request)
     viewer = house.doorkeeper.recall(token) or await house.doorkeeper.recognise(
         house.database.reader, token, clock.now()
@@ -127,7 +126,7 @@ SHUT_OUT = {Standing.SUSPENDED, Standing.BANNED, Standing.LEFT}
 
 async def _reading_viewer(request: Request) -> Viewer:
     viewer = await _viewer(request)
-    return members.GUEST if viewer.standing in SHUT_OUT else viewer
+    return GUEST if viewer.standing in SHUT_OUT else viewer
 
 
 # Whoever reads; who is suspended or banned reads as a guest does.

@@ -3,10 +3,12 @@
 from fastapi import APIRouter, Response
 from pydantic import EmailStr, Field
 
-from forum import email_verifications, members, privacy
+from forum import privacy
 from forum.api.dependencies import AnyMember, FreshMember, Now, Route, TheHouse, Work
 from forum.api.problems import documented
 from forum.api.wire import Mailed, Password, Wanted
+from forum.authentication import email_addresses
+from forum.members.queries import lock_member
 
 router = APIRouter(tags=["members"], route_class=Route)
 
@@ -22,14 +24,14 @@ class AddressChange(Wanted):
 async def ask_for_verification(viewer: AnyMember, work: Work, house: TheHouse, now: Now) -> Response:
     """Have a new link mailed to the address that you have yet to verify. The answer is always the same."""
     await house.throttle.hit(house.settings.limit("verification"), "verification", viewer.id)
-    await email_verifications.ask(work, await members.hold(work, viewer.member_id), now)
+    await email_addresses.ask(work, await lock_member(work, viewer.member_id), now)
     return Response(status_code=204)
 
 
 @router.post("/email-verifications/confirmation", status_code=204, responses=documented(404, 413, 422))
 async def verify_address(link: Mailed, work: Work, house: TheHouse, now: Now) -> Response:
     """Show that the address to which this link was mailed is yours. It works once, for 24 hours."""
-    house.doorkeeper.forget(await email_verifications.confirm(work, link.token, now))
+    house.doorkeeper.forget(await email_addresses.confirm(work, link.token, now))
     return Response(status_code=204)
 
 
@@ -40,7 +42,7 @@ async def refuse_address(link: Mailed, work: Work, house: TheHouse, now: Now) ->
     Your address stays or comes back, every session ends, nobody leaves in your name, and the password opens nothing:
     ask for a new one.
     """
-    member_id = await email_verifications.refuse(work, link.token, now)
+    member_id = await email_addresses.refuse(work, link.token, now)
     await privacy.stay(work, member_id)
     house.doorkeeper.forget(member_id)
     return Response(status_code=204)
@@ -54,5 +56,5 @@ async def change_address(wanted: AddressChange, viewer: FreshMember, house: TheH
     one is known here. To ask for your present one is to change your mind.
     """
     await house.throttle.hit(house.settings.limit("sign_in"), "password", viewer.id)
-    await email_verifications.change(house.database, viewer, wanted.email, wanted.current, now)
+    await email_addresses.change(house.database, viewer, wanted.email, wanted.current, now)
     return Response(status_code=204)

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import advisers, email_verifications, members, names, posts, signing_in
+from forum import posts
 from forum.api.dependencies import (
     AnyMember,
     CurrentMember,
@@ -39,11 +39,15 @@ from forum.api.wire import (
     answer,
     fresh,
 )
+from forum.authentication import email_addresses, registration, sign_in
 from forum.boards import Board
 from forum.core import rate_limits
 from forum.core.database import Reader
 from forum.core.errors import Invalid, NotFound, NotSignedIn
 from forum.core.gate import Submission
+from forum.members import names
+from forum.members.advisers import CARDS
+from forum.members.queries import lock_account, profiles
 from forum.members.tables import Member as MemberRow
 from forum.members.tables import Role, Standing
 from forum.members.viewer import Viewer
@@ -146,10 +150,10 @@ async def join(request: Request, joining: Joining, work: Work, house: TheHouse, 
     address = rate_limits.network(request.client.host if request.client else "")
     await house.throttle.hit(house.settings.limit("join"), "join", address)
     # Before `work` has a connection: it may take its time.
-    newcomer = await members.newcomer(**joining.model_dump(), breaches=house.breaches)
+    newcomer = await registration.prepare_newcomer(**joining.model_dump(), breaches=house.breaches)
     await _pass_gate(work, house, joining.name)
-    member = await members.join(work, newcomer, now)
-    await email_verifications.ask(work, member, now)
+    member = await registration.register(work, newcomer, now)
+    await email_addresses.ask(work, member, now)
     return answer(await _profile(work, member.id), 201, {"Location": f"/api/v1/members/{quote(member.handle)}"})
 
 
@@ -190,10 +194,10 @@ async def get_me(request: Request, viewer: AnyMember, work: Work) -> Response:
 )
 async def change_me(change: ProfileChange, viewer: CurrentMember, work: Work, house: TheHouse, now: Now) -> Response:
     """Take another display name."""
-    account = await members.account_of(work, viewer.member_id, now)
+    account = await lock_account(work, viewer.member_id, now)
     allow(Act.RENAME, viewer, account)
     await _pass_gate(work, house, change.name)
-    await members.rename(work, account.member, change.name)
+    await registration.rename_member(work, account.member, change.name)
     house.doorkeeper.forget(viewer.id)
     return answer(await _profile(work, viewer.id, withheld=viewer.withheld))
 
@@ -202,7 +206,7 @@ async def change_me(change: ProfileChange, viewer: CurrentMember, work: Work, ho
 async def change_password(change: PasswordChange, viewer: AnyMember, house: TheHouse, now: Now) -> Response:
     """Take another password. Every other session of yours ends, and you are told by mail."""
     await house.throttle.hit(house.settings.limit("sign_in"), "password", viewer.id)
-    await signing_in.change_password(house.database, viewer, change.current, change.new, now, house.breaches)
+    await sign_in.change_password(house.database, viewer, change.current, change.new, now, house.breaches)
     house.doorkeeper.forget(viewer.id)
     return Response(status_code=204)
 
@@ -214,7 +218,7 @@ async def _pass_gate(session: AsyncSession, house: TheHouse, name: str) -> None:
 
 
 async def _cards(reading: Reader, viewer: Viewer, handles: Sequence[str]) -> list[Member]:
-    rows = await reading.rows(advisers.CARDS, handles=[names.folded(handle) for handle in handles])
+    rows = await reading.rows(CARDS, handles=[names.folded(handle) for handle in handles])
     if not rows:
         return []
     counts = await reading.rows(posts.WRITTEN, **viewer.sight, member_ids=[row.id for row in rows])
@@ -235,7 +239,7 @@ def _card(row: Any, written: int) -> Member:
 
 
 async def _profile(session: AsyncSession, member_id: UUID | None, *, withheld: bool = False) -> Me:
-    row = (await session.execute(members.profiles().where(col(MemberRow.id) == member_id))).one()
+    row = (await session.execute(profiles().where(col(MemberRow.id) == member_id))).one()
     if row.standing == Standing.LEFT:  # a moment ago: this process has not heard of it yet
         raise NotSignedIn("Sign in first.")
     slugs = select(col(Board.slug)).where(col(Board.id).in_(row.boards or ())).order_by(col(Board.slug))

@@ -3,10 +3,10 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum import password_resets
 from forum.api.dependencies import Now, Route, TheHouse
 from forum.api.problems import documented
 from forum.api.wire import Mailed, NewPassword, Text, Wanted
+from forum.authentication import password_resets
 from forum.core import rate_limits
 
 router = APIRouter(tags=["sessions"], route_class=Route)

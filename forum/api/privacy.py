@@ -7,11 +7,12 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import members, privacy
+from forum import privacy
 from forum.api.dependencies import AnyMember, CurrentMember, FreshMember, Now, Reading, Route, TheHouse, Work
 from forum.api.problems import documented
 from forum.api.wire import LOCATED, Author, Handle, Mailed, Moment, Shown, Uuid, Wanted, answer, fresh, known
 from forum.core.errors import NotFound, NotSignedIn
+from forum.members.queries import get_member, lock_member
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.permissions import Act, allow
@@ -176,7 +177,7 @@ async def hold_member(handle: Handle, holding: Holding, viewer: FreshMember, wor
     It needs a sign-in within the last 15 minutes, and is recorded.
     """
     allow(Act.HOLD_ACCOUNT, viewer)
-    member = await members.hold(work, (await members.by_handle(work, handle)).id)
+    member = await lock_member(work, (await get_member(work, handle)).id)
     await privacy.place(work, viewer, member, holding.reason, now)
     return Response(status_code=204)
 
@@ -188,7 +189,7 @@ async def release_member(handle: Handle, viewer: FreshMember, work: Work, now: N
     Done twice, it is as done once.
     """
     allow(Act.HOLD_ACCOUNT, viewer)
-    member = await members.hold(work, (await members.by_handle(work, handle)).id)
+    member = await lock_member(work, (await get_member(work, handle)).id)
     await privacy.release(work, viewer, member, now)
     await privacy.go_on(work, member.id)
     return Response(status_code=204)
@@ -207,7 +208,7 @@ def _export(made: Any) -> Export:
 
 async def _account(session: AsyncSession, viewer: Viewer) -> Member:
     """The viewer's own row, held until the commit."""
-    member = await members.hold(session, viewer.member_id)
+    member = await lock_member(session, viewer.member_id)
     if member.left_at:  # a moment ago: this process has not heard of it yet
         raise NotSignedIn("Sign in first.")
     return member

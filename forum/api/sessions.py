@@ -8,14 +8,15 @@ import ua_parser
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import Field, StringConstraints
 
-from forum import sessions, signing_in
 from forum.api.dependencies import COOKIE, Anybody, AnyMember, House, Now, Route, TheHouse, Work, refuse_forgery
 from forum.api.problems import documented
 from forum.api.second_factor.passkeys import AUTHENTICATOR_DATA, CLIENT_DATA, CREDENTIAL, Assertion, as_json
 from forum.api.wire import LOCATION, Author, Moment, Password, Shown, Text, Uuid, Wanted, answer, fresh, header
+from forum.authentication import sessions
+from forum.authentication import sign_in as authentication_sign_in
+from forum.authentication.sessions import Transport
 from forum.core.errors import NotFound
 from forum.members.viewer import Viewer
-from forum.sessions import Transport
 
 router = APIRouter(tags=["sessions"], route_class=Route)
 
@@ -122,14 +123,14 @@ async def sign_in(
     Where a second factor is set up and missing or wrong, the problem is `/problems/second-factor-needed`, and its
     `factors` are those that you have. Show the session that you have, if any: the new one takes its place.
     """
-    shown = signing_in.SignIn(
+    shown = authentication_sign_in.SignIn(
         login=wanted.login,
         password=wanted.password,
         code=wanted.code,
         passkey=as_json(wanted.passkey) if wanted.passkey else None,
         **_place(request, wanted, before, house, user_agent),
     )
-    opened = await signing_in.sign_in(house.database, shown, house.throttle, house.settings, now)
+    opened = await authentication_sign_in.sign_in(house.database, shown, house.throttle, house.settings, now)
     return _opened(opened, house, now)
 
 
@@ -146,10 +147,10 @@ async def sign_in_by_passkey(
 
     Show the session that you have, if any: the new one takes its place.
     """
-    shown = signing_in.PasskeySignIn(
+    shown = authentication_sign_in.PasskeySignIn(
         passkey=as_json(wanted.credential), **_place(request, wanted, before, house, user_agent)
     )
-    opened = await signing_in.sign_in_by_passkey(house.database, shown, house.throttle, house.settings, now)
+    opened = await authentication_sign_in.sign_in_by_passkey(house.database, shown, house.throttle, house.settings, now)
     return _opened(opened, house, now)
 
 
@@ -210,7 +211,7 @@ def _place(
     }
 
 
-def _opened(opened: signing_in.SignedIn, house: House, now: datetime) -> Response:
+def _opened(opened: authentication_sign_in.SignedIn, house: House, now: datetime) -> Response:
     """The answer that carries a new session."""
     house.doorkeeper.forget(opened.member.id)
     member = Author(handle=opened.member.handle, name=opened.member.name, title=opened.member.title)

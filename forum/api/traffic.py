@@ -7,10 +7,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forum.api import problems
 from forum.api.dependencies import COOKIE
+from forum.authentication.sessions import SessionCache
 from forum.core import rate_limits
 from forum.core.api_quota import Traffic
 from forum.core.errors import Throttled
-from forum.sessions import Doorkeeper
 
 UNCOUNTED = {"/healthz", "/readyz"}  # who looks after the forum asks again and again
 _COOKIE = f"{COOKIE}=".encode()
@@ -24,7 +24,7 @@ class ApiLimit:
     room, nor can a guest next door lock a member out.
     """
 
-    def __init__(self, app: ASGIApp, traffic: Traffic, doorkeeper: Doorkeeper) -> None:
+    def __init__(self, app: ASGIApp, traffic: Traffic, doorkeeper: SessionCache) -> None:
         self.app = app
         self._traffic, self._doorkeeper = traffic, doorkeeper
 

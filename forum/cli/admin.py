@@ -7,9 +7,13 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import advisers, boards, email_verifications, members, roles, second_factor, sessions
+from forum import boards
+from forum.administration import advisers, roles
+from forum.authentication import email_addresses, registration, sessions
+from forum.authentication.second_factor import enrolment
 from forum.cli.runtime import checked, fail, on_forum, out, typed_password
 from forum.core.settings import Settings
+from forum.members.queries import get_member
 from forum.members.tables import Role
 from forum.passwords.breached_passwords import breaches_of
 
@@ -27,9 +31,9 @@ def create(
     password, breaches = typed_password(), breaches_of(Settings())
 
     async def act(session: AsyncSession, now: datetime) -> None:
-        newcomer = await members.newcomer(handle, name, email, password, staff=True, breaches=breaches)
-        member = await members.join(session, newcomer, now)
-        await email_verifications.vouch(session, member, now)  # whoever runs this knows them
+        newcomer = await registration.prepare_newcomer(handle, name, email, password, staff=True, breaches=breaches)
+        member = await registration.register(session, newcomer, now)
+        await email_addresses.vouch(session, member, now)  # whoever runs this knows them
         await roles.grant(session, member, Role.ADMINISTRATOR, now)
 
     on_forum(act)
@@ -52,7 +56,7 @@ def grant(
         fail("Only an adviser has a --title and an --organisation.")
 
     async def act(session: AsyncSession, now: datetime) -> None:
-        member = await members.by_handle(session, handle)
+        member = await get_member(session, handle)
         if role == Role.ADVISER and title and organisation:
             await advisers.appoint(session, member, title.strip(), organisation.strip(), now)
         else:
@@ -72,7 +76,7 @@ def revoke(
     _refuse_board(role, board)
 
     async def act(session: AsyncSession, now: datetime) -> None:
-        member = await members.by_handle(session, handle)
+        member = await get_member(session, handle)
         if role == Role.ADVISER:
             await advisers.dismiss(session, member, now)
         else:
@@ -89,7 +93,7 @@ def reset_second_factor(handle: Annotated[str, typer.Argument(help="Whose")]) ->
     """
 
     async def act(session: AsyncSession, now: datetime) -> None:
-        await second_factor.reset(session, await members.by_handle(session, handle), now)
+        await enrolment.reset(session, await get_member(session, handle), now)
 
     on_forum(act)
     out.print(f"{handle} signs in with the password alone now, until a second factor is set up again.")
@@ -109,7 +113,7 @@ def sign_out(
         fail("Name one member, or say --everybody.")
 
     async def act(session: AsyncSession, now: datetime) -> None:
-        await sessions.end_by_order(session, (await members.by_handle(session, handle)).id if handle else None, now)
+        await sessions.end_by_order(session, (await get_member(session, handle)).id if handle else None, now)
 
     on_forum(act)
     out.print(f"{handle or 'Everybody'} signs in anew now.")

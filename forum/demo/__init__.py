@@ -14,7 +14,11 @@ from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import advisers, boards, members, posts, roles, second_factor, threads
+from forum import boards, posts, threads
+from forum.administration import advisers, roles
+from forum.authentication import registration
+from forum.authentication.second_factor import totp
+from forum.authentication.second_factor.tables import Totp
 from forum.core.gate import Gate
 from forum.demo.moderation import Cast, everybody, moderate
 from forum.members.tables import Member, Role
@@ -46,7 +50,7 @@ def sign_ins() -> list[SignIn]:
 
 def code_of(handle: str, now: datetime) -> str:
     """What the authenticator app of this member of the staff shows now."""
-    return second_factor.current_code(_secret_of(handle), now)
+    return totp.current_code(_secret_of(handle), now)
 
 
 def size() -> int:
@@ -108,12 +112,12 @@ async def _make_boards(session: AsyncSession, now: datetime) -> None:
 async def _welcome(session: AsyncSession, person: dict[str, Any], now: datetime) -> None:
     joined_at = now - timedelta(days=person["joined_days_ago"])
     email = f"{person['handle'].encode('ascii', 'ignore').decode()}@example.org"
-    newcomer = await members.newcomer(person["handle"], person["name"], email, PASSWORD)
-    member = await members.join(session, newcomer, joined_at)
+    newcomer = await registration.prepare_newcomer(person["handle"], person["name"], email, PASSWORD)
+    member = await registration.register(session, newcomer, joined_at)
     member.email_verified_at = joined_at
     member.title = person.get("title")
     if secret := _secret(person):
-        session.add(second_factor.Totp(member_id=member.id, secret=secret, since=joined_at))
+        session.add(Totp(member_id=member.id, secret=secret, since=joined_at))
     for role in person.get("roles", []):
         if role == Role.ADVISER:
             await advisers.appoint(session, member, **person["adviser"], now=joined_at)

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import boards, members, posts
-from forum.members.viewer import Viewer
+from forum import boards, posts
+from forum.members.viewer import Viewer, viewer_of, viewers
 from forum.posts.tables import Post
 from forum.threads import Thread
 from moderation import appeals, cases, decisions, reports
@@ -35,7 +35,7 @@ async def moderate(session: AsyncSession, cast: Cast, now: datetime) -> None:
 
 async def everybody(session: AsyncSession) -> Cast:
     """The community, by handle, as the verbs know its members."""
-    return {row.handle: members.viewer_of(row) for row in (await session.execute(members.viewers())).all()}
+    return {row.handle: viewer_of(row) for row in (await session.execute(viewers())).all()}
 
 
 async def _case(session: AsyncSession, cast: Cast, said: dict[str, Any], at: datetime) -> None:

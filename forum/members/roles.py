@@ -10,7 +10,7 @@ from sqlmodel import col
 from forum.members.tables import Member, Role, RoleGrant
 
 
-def has_a_role(member_id: Any = None, role: Role | None = None) -> ColumnElement[bool]:
+def has_role(member_id: Any = None, role: Role | None = None) -> ColumnElement[bool]:
     """The condition that a member is staff, or has this role."""
     held = exists().where(col(RoleGrant.member_id) == (col(Member.id) if member_id is None else member_id))
     return held.where(col(RoleGrant.role) == role) if role else held
@@ -18,4 +18,4 @@ def has_a_role(member_id: Any = None, role: Role | None = None) -> ColumnElement
 
 async def is_staff(session: AsyncSession, member_id: UUID) -> bool:
     """Whether a member has a role."""
-    return bool((await session.execute(select(has_a_role(member_id)))).scalar_one())
+    return bool((await session.execute(select(has_role(member_id)))).scalar_one())

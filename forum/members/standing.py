@@ -14,7 +14,7 @@ from forum.members.tables import Member, Sanction, Standing
 GRAVITY = case({standing: place for place, standing in enumerate(Standing)}, value=col(Sanction.standing))
 
 
-def holds_at(moment: Any) -> ColumnElement[bool]:
+def is_in_force_at(moment: Any) -> ColumnElement[bool]:
     """The condition that a sanction holds at a moment. Expiry is this comparison and nothing else."""
     return or_(col(Sanction.until).is_(None), col(Sanction.until) > moment)
 
@@ -23,7 +23,7 @@ def standing_at(moment: Any) -> ColumnElement[str]:
     """The standing of Member at a moment: the gravest that holds then, unless they have left."""
     gravest = (
         select(col(Sanction.standing))
-        .where(col(Sanction.member_id) == col(Member.id), holds_at(moment))
+        .where(col(Sanction.member_id) == col(Member.id), is_in_force_at(moment))
         .order_by(GRAVITY.desc())
         .limit(1)
     )
@@ -37,7 +37,7 @@ async def standing_of(session: AsyncSession, member_id: UUID, now: datetime) -> 
     return Standing(found.scalar_one())
 
 
-async def sanction(
+async def add_sanction(
     session: AsyncSession, member_id: UUID, standing: Standing, now: datetime, until: datetime | None
 ) -> Sanction:
     """Give a member a standing until it runs out, or for good; moderation decides, and keeps the reasons."""
@@ -47,6 +47,6 @@ async def sanction(
     return given
 
 
-async def lift(session: AsyncSession, sanction_id: UUID) -> None:
+async def lift_sanction(session: AsyncSession, sanction_id: UUID) -> None:
     """Take a standing back, as if it had never been given."""
     await session.execute(delete(Sanction).where(col(Sanction.id) == sanction_id))

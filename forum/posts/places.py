@@ -24,13 +24,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from forum import boards, markup, members, threads
-from forum.advisers import Adviser, Badge
+from forum import boards, markup, threads
 from forum.boards import Board, Publication
 from forum.core.database import Moment, Query, Record, query
 from forum.core.errors import NotFound
 from forum.core.gate import Author
 from forum.core.settings import FIRST_POSTS_MAX
+from forum.members.advisers import Adviser, Badge
+from forum.members.roles import has_role
+from forum.members.standing import standing_at
 from forum.members.tables import Member, Standing
 from forum.members.viewer import VIEWER_ID, Viewer
 from forum.posts.drafts import Draft
@@ -117,10 +119,10 @@ def _places(thread_id: Any) -> Query:
     return (
         query(
             Board,
-            members.standing_at(_NOW).label("standing"),
+            standing_at(_NOW).label("standing"),
             or_(col(Member.email_verified_at).is_not(None), _HAS_WRITTEN).label("verified"),
             col(Member.name).label("writer_name"),
-            members.has_a_role().label("is_staff"),
+            has_role().label("is_staff"),
             case((col(Board.publication) == Publication.HOLD_NEWCOMERS, published), else_=0).label("published"),
             col(Adviser.title).label("adviser_title"),
             col(Adviser.organisation).label("adviser_organisation"),

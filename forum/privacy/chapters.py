@@ -7,18 +7,20 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import members, notifications, posts, sessions, threads
+from forum import notifications, posts, threads
+from forum.authentication import sessions
+from forum.authentication.second_factor import passkeys
+from forum.members.queries import profiles
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.privacy.keeper import Chapter, SafeHtml
-from forum.second_factor import passkeys
 
 ALL = 1_000_000  # notifications of one member: more than anybody gets
 
 
 async def of_forum(session: AsyncSession, viewer: Viewer, now: datetime) -> Sequence[Chapter]:
     """The viewer's profile, posts, threads, notifications, sessions and passkeys."""
-    profile = (await session.execute(members.profiles().where(col(Member.id) == viewer.id))).all()
+    profile = (await session.execute(profiles().where(col(Member.id) == viewer.id))).all()
     opened = (await session.execute(threads.OPENED_BY.query, viewer.sight)).all()
     written = (await session.execute(posts.WRITTEN_BY.query, viewer.sight)).all()
     earlier = (await session.execute(posts.EARLIER_BY.query, viewer.sight)).all()

@@ -10,7 +10,7 @@ from sqlalchemy import Integer, Uuid, and_, bindparam, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import members, notifications
+from forum import notifications
 from forum.core import jobs
 from forum.core.database import Moment, Prepared, Reader, query
 from forum.core.errors import NotFound
@@ -18,7 +18,7 @@ from forum.core.jobs import Handler, Job, Payload
 from forum.mail import outbox
 from forum.mail.tables import Kind
 from forum.members.tables import Member
-from forum.members.viewer import Viewer
+from forum.members.viewer import Viewer, viewer_of, viewers
 from forum.privacy import archive, chapters
 from forum.privacy.keeper import Keeper
 from forum.privacy.tables import Export, ExportPart
@@ -81,8 +81,8 @@ def making(keeper: Keeper) -> Handler:
         asked = await session.get(Export, UUID(payload["export"]), with_for_update={"key_share": True})
         if asked is None or asked.made_at:
             return
-        row = (await session.execute(members.viewers().where(col(Member.id) == asked.member_id))).one()
-        viewer = members.viewer_of(row)
+        row = (await session.execute(viewers().where(col(Member.id) == asked.member_id))).one()
+        viewer = viewer_of(row)
         told = [*await chapters.of_forum(session, viewer, now), *await keeper.chapters(session, viewer)]
         packed = await asyncio.to_thread(archive.packed, told, now)
         for number, start in enumerate(range(0, len(packed), PART)):

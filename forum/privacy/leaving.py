@@ -8,12 +8,16 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import invitations, members, notifications, posts, roles, sessions, threads
+from forum import notifications, posts, threads
+from forum.administration import invitations, roles
+from forum.authentication import sessions
 from forum.core import audit, jobs
 from forum.core.errors import Conflict
 from forum.core.jobs import Handler, Job, Payload
 from forum.mail import outbox, tokens
 from forum.mail.tables import Kind as tables_Kind
+from forum.members.departure import anonymise_member
+from forum.members.queries import lock_member
 from forum.members.tables import Member
 from forum.privacy import holds, words
 from forum.privacy.keeper import Keeper
@@ -74,7 +78,7 @@ def departing(keeper: Keeper) -> Handler:
     """What lets a member go whose time has come."""
 
     async def depart(session: AsyncSession, payload: Payload, now: datetime) -> None:
-        member = await members.hold(session, UUID(payload["member"]))
+        member = await lock_member(session, UUID(payload["member"]))
         departure = await of_member(session, member.id)
         if departure is None or departure.done_at or departure.due_at > now + CLOCKS_DIFFER:
             return
@@ -130,7 +134,7 @@ async def _let_go(session: AsyncSession, keeper: Keeper, departure: Departure, m
     await posts.forget_badge(session, member.id)
     await keeper.forget_name(session, member)
     await invitations.forget(session, member)
-    await members.leave(session, member, now)
+    await anonymise_member(session, member, now)
     departure.done_at = now
     if departure.kind == Kind.ERASE:
         await jobs.enqueue(session, words.ERASE, {"member": str(departure.member_id)})

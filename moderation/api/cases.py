@@ -9,7 +9,7 @@ from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import members, posts
+from forum import posts
 from forum.api.dependencies import CurrentMember, Now, Reading, Route, Work
 from forum.api.posts import PostInThread, Revision
 from forum.api.posts import shown as shown_post
@@ -32,7 +32,7 @@ from forum.api.wire import (
 from forum.core import pagination
 from forum.core.database import Record
 from forum.core.errors import Forbidden, NotFound
-from forum.members.tables import Standing
+from forum.members.tables import Member, Standing
 from forum.members.viewer import Viewer
 from forum.posts.tables import Post as PostRow
 from moderation import appeals, cases, decisions, findings, records, reports
@@ -341,7 +341,7 @@ async def _findings(session: AsyncSession, row: Record) -> list[CaseFinding]:
 
 
 async def _record(session: AsyncSession, viewer: Viewer, row: Record, now: datetime) -> AuthorRecord:
-    author = await session.get_one(members.Member, row.author_id)
+    author = await session.get_one(Member, row.author_id)
     return AuthorRecord.model_validate(await records.of_member(session, viewer, author, now))
 
 
@@ -350,7 +350,7 @@ async def _appeal(session: AsyncSession, row: Record) -> HeardAppeal | None:
         return None
     appeal = await appeals.of_case(session, row.id)
     original = await session.get_one(decisions.Decision, appeal.decision_id)
-    decider = await session.get_one(members.Member, original.decided_by)
+    decider = await session.get_one(Member, original.decided_by)
     return HeardAppeal(
         text=appeal.text,
         by_author=appeal.statement_id is not None,

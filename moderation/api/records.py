@@ -5,11 +5,11 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum import members
 from forum.api.dependencies import CurrentMember, Now, Route, Work
 from forum.api.problems import documented
 from forum.api.wire import Author, Handle, Identity, Moment, Shown, Uuid, fresh
 from forum.core.database import Record
+from forum.members.queries import get_member
 from moderation import records
 from moderation.api.cases import AuthorRecord, Case, facts
 from moderation.permissions import Act, allow
@@ -62,7 +62,7 @@ class MemberRecord(AuthorRecord):
 async def get_record(request: Request, handle: Handle, viewer: CurrentMember, work: Work, now: Now) -> Response:
     """Read a member's record: for moderators, of what concerns their boards."""
     allow(Act.SEE_RECORD, viewer)
-    member = await members.by_handle(work, handle)
+    member = await get_member(work, handle)
     short = await records.of_member(work, viewer, member, now)
     record = MemberRecord(
         **AuthorRecord.model_validate(short).model_dump(),

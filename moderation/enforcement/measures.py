@@ -10,9 +10,12 @@ from sqlalchemy import exists, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import boards, members, posts, roles, sessions, threads
+from forum import boards, posts, threads
+from forum.administration import roles
+from forum.authentication import sessions
 from forum.boards import Board
 from forum.core.errors import Conflict, Invalid
+from forum.members.standing import add_sanction, lift_sanction
 from forum.members.tables import Standing
 from forum.posts.tables import Post, Visibility
 from moderation import redaction
@@ -220,7 +223,7 @@ async def _hand_on(session: AsyncSession, applied: AppliedMeasure) -> bool:
 def _sanction(standing: Standing) -> Callable[[AsyncSession, Scene, Wanted], Awaitable[Memory]]:
     async def give(session: AsyncSession, scene: Scene, wanted: Wanted) -> Memory:
         await roles.refuse_last_administrator(session, scene.post.author_id)
-        given = await members.sanction(session, scene.post.author_id, standing, scene.now, wanted.until)
+        given = await add_sanction(session, scene.post.author_id, standing, scene.now, wanted.until)
         if standing == Standing.BANNED:
             await sessions.end_all(session, scene.post.author_id)
         return {"sanction": str(given.id)}
@@ -229,7 +232,7 @@ def _sanction(standing: Standing) -> Callable[[AsyncSession, Scene, Wanted], Awa
 
 
 async def _lift(session: AsyncSession, _scene: Scene, applied: AppliedMeasure) -> None:
-    await members.lift(session, UUID(applied.memory["sanction"]))
+    await lift_sanction(session, UUID(applied.memory["sanction"]))
 
 
 async def _say_only(_session: AsyncSession, _scene: Scene, _wanted: Wanted) -> Memory:

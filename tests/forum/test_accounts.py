@@ -11,16 +11,17 @@ from fastapi import FastAPI
 from sqlalchemy import select, update
 from sqlmodel import col
 
-from forum import accounts, members, roles
-from forum.accounts import AdministratorProposal
+from forum.administration import accounts, roles
+from forum.administration.accounts import AdministratorProposal
 from forum.api.dependencies import House
+from forum.authentication.sessions import MemberSession
 from forum.core import clock
 from forum.core.audit import AuditEntry
 from forum.core.settings import Settings
 from forum.mail import outbox
 from forum.mail.tables import Kind
+from forum.members.queries import get_member
 from forum.members.tables import Role, Standing
-from forum.sessions import MemberSession
 from tests import mailbox, make
 
 API = "/api/v1"
@@ -195,7 +196,7 @@ async def test_a_proposal_that_no_longer_stands_is_a_first_wish_again(
                 then = clock.now() - accounts.PROPOSED_FOR
                 await session.execute(update(AdministratorProposal).values(proposed_at=then))
             elif how == "its proposer is none any more":
-                await roles.revoke(session, await members.by_handle(session, "joan"), Role.ADMINISTRATOR, clock.now())
+                await roles.revoke(session, await get_member(session, "joan"), Role.ADMINISTRATOR, clock.now())
         assert (await give(marcus, "heron", "administrator")).json()["roles"] == []
 
 

@@ -10,10 +10,11 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from sqlmodel import col
 
-from forum import advisers, members
+from forum.administration import advisers
 from forum.api.dependencies import House
 from forum.core import audit, clock
 from forum.core.errors import Forbidden, NotFound
+from forum.members.queries import get_member
 from forum.members.tables import Member, Role
 from tests import make
 
@@ -43,7 +44,7 @@ async def _reply(client: httpx.AsyncClient, thread: int, body: str = "I see") ->
 
 async def _appoint(house: House, handle: str, title: str, organisation: str) -> Member:
     async with house.database.work() as session:
-        member = await members.by_handle(session, handle)
+        member = await get_member(session, handle)
         await advisers.appoint(session, member, title, organisation, clock.now())
         return member
 
@@ -79,7 +80,7 @@ async def test_a_post_keeps_the_title_its_author_had_when_it_was_written(
         member = await _appoint(house, "suzie", "Senior adviser", "Another Charity")
         await _reply(suzie, thread)
         async with house.database.work() as session:
-            await advisers.dismiss(session, await members.by_handle(session, "suzie"), clock.now())
+            await advisers.dismiss(session, await get_member(session, "suzie"), clock.now())
         house.doorkeeper.forget(member.id)
         await make.sign_in_again(app, suzie, "suzie")
         await _reply(suzie, thread)
@@ -174,7 +175,7 @@ async def test_appointing_changing_and_dismissing_an_adviser_is_on_record(house:
     suzie = await make.member(house, "suzie", Role.ADVISER)
     await _appoint(house, "suzie", "Senior adviser", "Another Charity")
     async with house.database.work() as session:
-        await advisers.dismiss(session, await members.by_handle(session, "suzie"), clock.now())
+        await advisers.dismiss(session, await get_member(session, "suzie"), clock.now())
     async with house.database.work() as session:
         found = select(audit.AuditEntry).order_by(col(audit.AuditEntry.number))
         entries = (await session.execute(found)).scalars().all()
@@ -189,13 +190,13 @@ async def test_who_is_no_adviser_cannot_be_dismissed_as_one(house: House) -> Non
     await make.member(house, "heron")
     with pytest.raises(NotFound):
         async with house.database.work() as session:
-            await advisers.dismiss(session, await members.by_handle(session, "heron"), clock.now())
+            await advisers.dismiss(session, await get_member(session, "heron"), clock.now())
 
 
 async def test_an_adviser_needs_the_long_password_of_staff(house: House, guest: httpx.AsyncClient) -> None:
     await make.member(house, "heron")
     async with house.database.work() as session:
-        (await members.by_handle(session, "heron")).staff_password = False
+        (await get_member(session, "heron")).staff_password = False
     with pytest.raises(Forbidden):
         await _appoint(house, "heron", "Online adviser", "Example Family Charity")
     assert (await guest.get(f"{API}/advisers")).json()["items"] == []

@@ -13,12 +13,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import advisers, boards, members, roles, threads
+from forum import boards, threads
+from forum.administration import advisers, roles
 from forum.api.dependencies import House
 from forum.core import audit
 from forum.core.audit import GENESIS, AuditEntry, ChainBroken, Head
 from forum.core.errors import Forbidden
 from forum.core.gate import Author, PublishAtOnce
+from forum.members.queries import get_member
 from forum.members.tables import Role
 from tests import make
 
@@ -246,7 +248,7 @@ async def test_the_record_holds_ids_and_words_of_ours_and_nobodys_name_or_text(a
     thread = await make.thread(house, "secretheron", "secretslug", "Secrettitle", "Secretbody")
     await make.member(house, "secretmod", Role.MODERATOR, Role.ADVISER)
     async with house.database.work() as session:
-        heron = await members.by_handle(session, "secretheron")
+        heron = await get_member(session, "secretheron")
         for organisation in ("Secretcharity", "Secretother"):
             await advisers.appoint(session, heron, "Secretadviser", organisation, NOW)
         await advisers.dismiss(session, heron, NOW)

@@ -22,6 +22,10 @@ from sqlmodel import SQLModel
 
 from forum import demo, privacy
 from forum.api.dependencies import House
+from forum.authentication.second_factor import passkeys
+from forum.authentication.second_factor.tables import Purpose
+from forum.authentication.second_factor.webauthn import Party
+from forum.authentication.sessions import Device
 from forum.core import audit, backup, clock, database, embedded_postgres
 from forum.core.backup import BackupError
 from forum.core.database import Database
@@ -32,10 +36,6 @@ from forum.mail.outbox import SEND
 from forum.mail.tables import Kind
 from forum.members.tables import Role
 from forum.privacy.tables import ExportPart
-from forum.second_factor import passkeys
-from forum.second_factor.ceremonies import Party
-from forum.second_factor.tables import Purpose
-from forum.sessions import Device
 from moderation import rules
 from tests import make
 from tests.conftest import database_called

@@ -9,10 +9,13 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from sqlmodel import col
 
-from forum import boards, members, roles
+from forum import boards
+from forum.administration import roles
 from forum.api.dependencies import House
 from forum.core import audit, clock
 from forum.core.errors import Conflict, Invalid, NotFound
+from forum.members.queries import get_member
+from forum.members.standing import standing_of
 from forum.members.tables import Role, Standing
 from forum.threads import Thread
 from tests import make
@@ -200,7 +203,7 @@ async def test_a_thread_moved_out_of_sight_is_gone_for_its_author_too(
 async def test_who_lost_the_role_lost_the_room(app: FastAPI, house: House) -> None:
     hidden = await _staff_room(house)
     async with house.database.work() as session:
-        orla = await members.by_handle(session, "orla")
+        orla = await get_member(session, "orla")
         await roles.revoke(session, orla, Role.MODERATOR, clock.now())
     async with make.signed_in(app, "orla") as client:
         for path in ("/boards/staff-room", f"/threads/{hidden['thread']}/posts", f"/posts/{hidden['post']}"):
@@ -327,8 +330,8 @@ async def test_of_two_standings_the_graver_counts_and_then_the_other(app: FastAP
     await make.sanction(house, "heron", Standing.SUSPENDED, until=soon)
     await make.sanction(house, "heron", Standing.SILENCED, until=later)
     async with house.database.work() as session:
-        heron = await members.by_handle(session, "heron")
-        standings = [await members.standing_of(session, heron.id, at) for at in (clock.now(), soon, later)]
+        heron = await get_member(session, "heron")
+        standings = [await standing_of(session, heron.id, at) for at in (clock.now(), soon, later)]
     assert standings == [Standing.SUSPENDED, Standing.SILENCED, Standing.ACTIVE]
 
 

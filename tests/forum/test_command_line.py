@@ -18,12 +18,16 @@ from sqlalchemy import func, select, text
 from sqlmodel import col
 from structlog.testing import capture_logs
 
-from forum import __main__, boards, members, sessions
-from forum.advisers import Adviser
+from forum import __main__, boards
+from forum.authentication import sessions
 from forum.core import audit, clock, database, embedded_postgres, logs
 from forum.core.database import Database
 from forum.core.settings import Settings
 from forum.mail.tables import Kind, Mail
+from forum.members.advisers import Adviser
+from forum.members.queries import get_member
+from forum.members.tables import Member, Role
+from forum.members.viewer import Viewer, viewer_of, viewers
 from moderation import rules
 from tests import make
 
@@ -97,9 +101,9 @@ async def _acts(session: Any) -> list[tuple[Any, str, dict[str, Any]]]:
     return [(entry.actor_id, entry.act, entry.details) for entry in (await session.execute(entries)).scalars()]
 
 
-async def _suzie(session: Any) -> members.Viewer:
-    found = await session.execute(members.viewers().where(members.Member.handle == "suzie"))
-    return members.viewer_of(found.one())
+async def _suzie(session: Any) -> Viewer:
+    found = await session.execute(viewers().where(Member.handle == "suzie"))
+    return viewer_of(found.one())
 
 
 # People.
@@ -107,7 +111,7 @@ async def _suzie(session: Any) -> members.Viewer:
 
 def test_the_first_administrator_is_made_at_the_command_line(forum: Forum, inside: Any) -> None:
     _done(forum("admin", "create", "Suzie", *STAFF), "Suzie is administrator now.")
-    assert inside(_suzie).roles == {members.Role.ADMINISTRATOR}
+    assert inside(_suzie).roles == {Role.ADMINISTRATOR}
     assert inside(_acts) == [(None, "role.granted", {"role": "administrator", "board": None})]
     _refused(forum("admin", "create", "suzie", *STAFF), "The handle suzie is taken.")
 
@@ -149,7 +153,7 @@ def test_roles_are_given_and_taken_and_each_act_is_recorded(forum: Forum, inside
         badge = BADGE if role == ["adviser"] else []
         _done(forum("admin", "grant", "SUZIE", *role, *badge), f"SUZIE is {role[0]} now.")
     viewer = inside(_suzie)
-    assert viewer.roles == set(members.Role)
+    assert viewer.roles == set(Role)
     assert viewer.moderated_boards == {1}
     for role, _ in roles:
         badge = BADGE if role == ["adviser"] else []
@@ -158,7 +162,7 @@ def test_roles_are_given_and_taken_and_each_act_is_recorded(forum: Forum, inside
     for role, _ in roles:
         _done(forum("admin", "revoke", "suzie", *role), f"suzie is no longer {role[0]}.")
         _refused(forum("admin", "revoke", "suzie", *role), f"suzie is not {role[0]}.")
-    assert inside(_suzie).roles == {members.Role.ADMINISTRATOR}
+    assert inside(_suzie).roles == {Role.ADMINISTRATOR}
     told = [(actor, act, details) for actor, act, details in inside(_acts) if act.startswith("role.")]
     assert told[1:] == [(None, act, details) for act in ("role.granted", "role.revoked") for _, details in roles]
     _done(forum("audit", "verify"), f"The record is whole: {len(inside(_acts))} entries.")
@@ -179,12 +183,12 @@ def test_an_adviser_has_a_title_and_an_organisation_which_can_change(forum: Foru
 def test_a_member_or_everybody_is_signed_out_and_it_is_recorded(forum: Forum, inside: Any) -> None:
     async def sign_in(session: Any) -> None:
         for handle in ("suzie", "marcus"):
-            member = await members.by_handle(session, handle)
+            member = await get_member(session, handle)
             await sessions.open_session(session, member, sessions.Transport.BEARER, clock.now())
             await sessions.remember(session, member, None, clock.now())
 
     async def left(session: Any) -> tuple[set[str], int]:
-        theirs = select(members.Member.handle).join(sessions.MemberSession)
+        theirs = select(Member.handle).join(sessions.MemberSession)
         devices = select(func.count()).select_from(sessions.Device)
         return set((await session.execute(theirs)).scalars()), (await session.execute(devices)).scalar_one()
 
@@ -351,7 +355,7 @@ def test_mails_that_are_not_sent_are_listed(forum: Forum, inside: Any) -> None:
     forum("admin", "create", "suzie", *STAFF)
 
     async def put_down(session: Any) -> None:
-        suzie = await members.by_handle(session, "suzie")
+        suzie = await get_member(session, "suzie")
         about = {"kind": Kind.PASSWORD_RESET, "member_id": suzie.id, "email": suzie.email}
         now = datetime(2026, 7, 27, 9, tzinfo=UTC)
         session.add(Mail(**about, put_down_at=now))

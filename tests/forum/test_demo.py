@@ -13,7 +13,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
-from forum import demo, members
+from forum import demo
 from forum.api.boards import ThreadList
 from forum.api.dependencies import House
 from forum.api.posts import PostList
@@ -23,6 +23,7 @@ from forum.core.database import Database
 from forum.core.gate import PublishAtOnce
 from forum.core.settings import Settings
 from forum.members.tables import Member, Role
+from forum.members.viewer import Viewer, viewer_of, viewers
 from forum.posts.tables import Post
 from forum.threads import Thread
 from moderation import rules
@@ -131,8 +132,8 @@ async def test_it_is_a_community_and_not_a_handful(house: House) -> None:
     assert len(of_boards) == 1
 
 
-async def _people(session: Any) -> list[members.Viewer]:
-    return [members.viewer_of(row) for row in (await session.execute(members.viewers())).all()]
+async def _people(session: Any) -> list[Viewer]:
+    return [viewer_of(row) for row in (await session.execute(viewers())).all()]
 
 
 async def test_one_can_sign_in_as_somebody_of_each_role(guest: httpx.AsyncClient) -> None:

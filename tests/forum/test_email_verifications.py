@@ -11,14 +11,15 @@ from fastapi import FastAPI
 from sqlalchemy import select, update
 from sqlmodel import col
 
-from forum import email_verifications, members
 from forum.api.dependencies import House
+from forum.authentication import email_addresses
+from forum.authentication.sessions import MemberSession
 from forum.core import clock
 from forum.core.errors import Conflict
 from forum.core.settings import Settings
 from forum.mail.tables import Link
+from forum.members.queries import get_member
 from forum.members.tables import Member
-from forum.sessions import MemberSession
 from tests import mailbox, make
 
 API = "/api/v1"
@@ -312,7 +313,7 @@ async def test_no_two_members_have_verified_the_same_address(house: House) -> No
 
     async def vouch() -> None:
         async with house.database.work() as session:
-            await email_verifications.vouch(session, await members.by_handle(session, "magpie"), clock.now())
+            await email_addresses.vouch(session, await get_member(session, "magpie"), clock.now())
 
     with pytest.raises(Conflict, match="Another member has verified this e-mail address"):
         await vouch()

@@ -9,11 +9,11 @@ from fastapi import FastAPI
 from sqlalchemy import select, update
 from sqlmodel import col
 
-from forum import invitations
+from forum.administration import invitations
+from forum.administration.invitations import Invitation
 from forum.api.dependencies import House
 from forum.core import clock
 from forum.core.audit import AuditEntry
-from forum.invitations import Invitation
 from forum.members.tables import Member, Role
 from tests import mailbox, make
 

@@ -14,11 +14,11 @@ from sqlalchemy.exc import OperationalError
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from forum import members
 from forum.api.dependencies import House
 from forum.core import logs
 from forum.core.database import Database
 from forum.core.settings import Settings
+from forum.members.queries import get_member
 from forum.members.tables import Role
 from tests import make
 from tests.authenticator import Device
@@ -188,7 +188,7 @@ async def test_only_our_own_places_are_told_and_no_words() -> None:
     # Between the two, SQLAlchemy calls a function that it made while it runs, in a file that has no name.
     with pytest.raises(OperationalError) as failed:
         async with nowhere.work() as session:
-            await members.by_handle(session, "wilhelmina")
+            await get_member(session, "wilhelmina")
     told = logs.frames(failed.value)
-    assert [place.partition(":")[0] for place in told] == ["forum/members/accounts.py", "forum/core/database.py"]
+    assert [place.partition(":")[0] for place in told] == ["forum/members/queries.py", "forum/core/database.py"]
     assert [place.partition(" ")[2] for place in told] == ["by_handle", "_connected"]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forum.markup import GONE, NOTHING_KNOWN, SAFE, Known, QuoteRef, References, parse, without_handle
-from forum.names import folded, is_handle
+from forum.members.names import folded, is_handle
 
 from . import hostile
 

@@ -10,11 +10,15 @@ from fastapi import FastAPI
 from sqlalchemy import func, select
 from sqlmodel import col
 
-from forum import boards, members, roles
+from forum import boards
+from forum.administration import roles
 from forum.api.dependencies import House
+from forum.authentication import registration
 from forum.core import audit, clock
 from forum.core.errors import Conflict, Forbidden, Invalid, NotFound
 from forum.core.settings import Settings
+from forum.members.queries import get_member, lock_account
+from forum.members.standing import add_sanction, lift_sanction, standing_of
 from forum.members.tables import Member, Role, RoleGrant, RulesEdition, Standing
 from forum.members.viewer import GUEST, Viewer
 from forum.passwords import hashing
@@ -63,7 +67,7 @@ async def test_who_joins_is_told_their_own_profile(house: House, guest: httpx.As
         "rules_version": None,
     }
     async with house.database.work() as session:
-        kept = await members.by_handle(session, "quiet-heron")
+        kept = await get_member(session, "quiet-heron")
     assert kept.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert make.PASSWORD not in kept.password_hash
 
@@ -128,7 +132,7 @@ async def test_nobody_looks_like_somebody_who_works_here(house: House, guest: ht
     await make.member(house, "heide", Role.MODERATOR)
     suzie = await make.member(house, "suzie", Role.ADVISER)
     async with house.database.work() as session:
-        await members.rename(session, await session.merge(suzie), "Susanne")
+        await registration.rename_member(session, await session.merge(suzie), "Susanne")
     refused: list[tuple[dict[str, str], int, str]] = [
         ({"handle": "suzie"}, 409, "#/handle"),
         ({"handle": "suz1e"}, 422, "#/handle"),
@@ -239,8 +243,8 @@ async def test_a_reply_does_not_wait_for_the_change_of_its_authors_name(app: Fas
     await make.board(house)
     async with make.signed_in(app, "heron") as heron, house.database.work() as session:
         thread, viewer = await make.thread(house, "heron"), await make.viewer(house, "heron")
-        account = await members.account_of(session, viewer.member_id, clock.now())
-        await members.rename(session, account.member, "Grey Heron")
+        account = await lock_account(session, viewer.member_id, clock.now())
+        await registration.rename_member(session, account.member, "Grey Heron")
         async with asyncio.timeout(10):
             reply = await heron.post(f"{API}/threads/{thread}/posts", json={"body_markdown": "I see"})
     assert reply.status_code == 201
@@ -322,18 +326,18 @@ async def test_the_gravest_measure_counts_until_it_has_run_out(house: House) -> 
         async with house.database.work() as session:
             for standing, lasts in given:
                 until = None if lasts is None else NOW + lasts
-                await members.sanction(session, heron.id, standing, NOW - timedelta(days=2), until)
-            assert await members.standing_of(session, heron.id, NOW) == counts, given
+                await add_sanction(session, heron.id, standing, NOW - timedelta(days=2), until)
+            assert await standing_of(session, heron.id, NOW) == counts, given
 
 
 async def test_a_measure_that_is_lifted_was_never_there(app: FastAPI, house: House) -> None:
     async with make.signed_in(app, "heron") as heron:
         async with house.database.work() as session:
-            member = await members.by_handle(session, "heron")
-            given = await members.sanction(session, member.id, Standing.SILENCED, clock.now(), None)
+            member = await get_member(session, "heron")
+            given = await add_sanction(session, member.id, Standing.SILENCED, clock.now(), None)
         assert (await heron.get(f"{API}/me")).json()["standing"] == "silenced"
         async with house.database.work() as session:
-            await members.lift(session, given.id)
+            await lift_sanction(session, given.id)
         assert (await heron.get(f"{API}/me")).json()["standing"] == "active"
 
 
@@ -369,12 +373,12 @@ async def _acts(house: House) -> list[tuple[str, str, dict[str, Any]]]:
 
 async def _grant(house: House, handle: str, role: Role, board_id: int | None = None) -> None:
     async with house.database.work() as session:
-        await roles.grant(session, await members.by_handle(session, handle), role, NOW, board_id=board_id)
+        await roles.grant(session, await get_member(session, handle), role, NOW, board_id=board_id)
 
 
 async def _revoke(house: House, handle: str, role: Role, board_id: int | None = None) -> None:
     async with house.database.work() as session:
-        await roles.revoke(session, await members.by_handle(session, handle), role, NOW, board_id=board_id)
+        await roles.revoke(session, await get_member(session, handle), role, NOW, board_id=board_id)
 
 
 async def test_every_role_that_is_given_or_taken_is_in_the_record(house: House) -> None:
@@ -388,7 +392,7 @@ async def test_every_role_that_is_given_or_taken_is_in_the_record(house: House) 
         (Role.ADMINISTRATOR, None),
     ]
     async with house.database.work() as session:
-        someone = await members.by_handle(session, "Marcus")
+        someone = await get_member(session, "Marcus")
         for role, board_id in given:
             await roles.grant(session, someone, role, NOW, board_id=board_id, by=chief.id)
         for role, board_id in given:
@@ -465,6 +469,6 @@ async def test_roles_go_with_a_board_that_goes(house: House) -> None:
 async def test_by_handle_finds_however_it_is_typed_or_says_that_there_is_none(house: House) -> None:
     heron = await make.member(house, "heron")
     async with house.database.work() as session:
-        assert (await members.by_handle(session, "HERON")).id == heron.id
+        assert (await get_member(session, "HERON")).id == heron.id
         with pytest.raises(NotFound, match="There is no member called nobody"):
-            await members.by_handle(session, "nobody")
+            await get_member(session, "nobody")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forum import names
 from forum.core.errors import Invalid
+from forum.members import names
 
 # Drawn as nothing, each of another kind: a filler letter, an inherent vowel, two selectors, a tag, a joiner.
 INVISIBLE = ["\u1160", "\u3164", "\uffa0", "\u17b4", "\ufe0f", "\U000e0101", "\u180b", "\u034f", "\u200d", "\u00ad"]

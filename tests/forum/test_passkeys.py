@@ -20,16 +20,17 @@ from pydantic import ValidationError
 from sqlalchemy import func, select, text, update
 from sqlmodel import col
 
-from forum import members, second_factor, sessions
 from forum.api.dependencies import COOKIE, House
+from forum.authentication import sessions
+from forum.authentication.second_factor import enrolment, passkeys, webauthn, webauthn_parsing
+from forum.authentication.second_factor.tables import Passkey, PasskeyChallenge, Purpose, RecoveryCode
+from forum.authentication.second_factor.webauthn import Party
+from forum.authentication.sessions import MemberSession
 from forum.core import clock
 from forum.core.database import columns
 from forum.core.settings import Settings
+from forum.members.queries import get_member
 from forum.members.tables import Role, Standing
-from forum.second_factor import ceremonies, passkeys, structure
-from forum.second_factor.ceremonies import Party
-from forum.second_factor.tables import Passkey, PasskeyChallenge, RecoveryCode
-from forum.sessions import MemberSession
 from forum.worker import tidy
 from tests import mailbox, make
 from tests.authenticator import (
@@ -539,9 +540,7 @@ async def test_two_answers_of_one_count_open_once(
         credential = device.get(await ask(guest), count=1)
         kept = await passkeys.claimed(house.database.reader, credential)
         party = Party.of(house.settings)
-        read_first.append(
-            await passkeys.signed(house.database, kept, credential, second_factor.Purpose.SIGN_IN, party, clock.now())
-        )
+        read_first.append(await passkeys.signed(house.database, kept, credential, Purpose.SIGN_IN, party, clock.now()))
     async with house.database.work() as session:
         assert [await passkeys.spend(session, signed, clock.now()) for signed in read_first if signed] == [True, False]
 
@@ -811,8 +810,8 @@ async def test_an_administrator_takes_lost_ones_away(
     device = Device()
     await made(heron, device)
     async with house.database.work() as session:
-        member = await members.by_handle(session, "heron")
-        await second_factor.reset(session, member, clock.now())
+        member = await get_member(session, "heron")
+        await enrolment.reset(session, member, clock.now())
     unknown(await show(guest, device.get(await ask(guest))))
     assert (await guest.post(f"{API}/sessions", json=make.signing_in("heron"))).status_code == 201
 
@@ -957,13 +956,13 @@ async def test_nothing_that_is_sent_is_our_mistake(heron: httpx.AsyncClient, gue
 def test_nothing_that_a_device_says_is_our_mistake(said: bytes, after: bytes, flags: int) -> None:
     host = Party("forum.test", "forum.test", frozenset({make.BASE}))
     device, challenge = Device(), bytes(32)
-    options = ceremonies.creation_options(host, challenge, bytes(64), [])
+    options = webauthn.creation_options(host, challenge, bytes(64), [])
     for odd in ({"attestation": said}, {"client_data": said}, {"public_key": said}, {"after": after}):
-        assert ceremonies.made(device.create(options, **odd), challenge, host) is None or odd == {"after": b""}
-    asked = ceremonies.request_options(host, challenge, alone=True)
+        assert webauthn.made(device.create(options, **odd), challenge, host) is None or odd == {"after": b""}
+    asked = webauthn.request_options(host, challenge, alone=True)
     key = cbor2.dumps(public_half(device.passkeys[-1].key))
     credential = device.get(asked, flags=flags, after=after)
-    seen = ceremonies.answered(credential, challenge, key, host, alone=True)
+    seen = webauthn.answered(credential, challenge, key, host, alone=True)
     assert seen is None or (flags & (PRESENT | VERIFIED) == PRESENT | VERIFIED)
 
 
@@ -971,7 +970,7 @@ def test_nothing_that_a_device_says_is_our_mistake(said: bytes, after: bytes, fl
 @given(st.binary(max_size=60))
 def test_every_length_is_looked_at_before_it_is_believed(data: bytes) -> None:
     try:
-        end = structure.end_of(data, 0)
+        end = webauthn_parsing.end_of(data, 0)
     except ValueError:
         return
     assert 0 < end <= len(data)

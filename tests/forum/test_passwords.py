@@ -19,9 +19,12 @@ from sqlmodel import col
 from zxcvbn import zxcvbn
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from forum import members, roles
+from forum import members
+from forum.administration import roles
 from forum.api.dependencies import House
 from forum.core.errors import Invalid
+from forum.members.queries import get_member
+from forum.members.roles import is_staff
 from forum.members.tables import Member, Role
 from forum.passwords import hashing
 from forum.passwords.common_passwords import is_common
@@ -399,7 +402,7 @@ async def test_a_reply_does_not_wait_for_the_change_of_its_authors_password(
     app: FastAPI, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replies: list[int] = []
-    real = members.is_staff
+    real = is_staff
 
     async def meanwhile(session: Any, member_id: Any) -> bool:
         async with asyncio.timeout(10):
@@ -426,7 +429,7 @@ async def test_who_was_made_staff_a_moment_ago_cannot_take_a_short_password(app:
     async with make.signed_in(app, "marcus") as marcus:
         assert (await marcus.get(f"{API}/me")).json()["roles"] == []  # and remembered for some seconds
         async with house.database.work() as session:
-            member = await members.by_handle(session, "marcus")
+            member = await get_member(session, "marcus")
             await roles.grant(session, member, Role.MODERATOR, member.joined_at)
         answer = await marcus.put(f"{API}/me/password", json={"current": make.PASSWORD, "new": "tea+9kt!vq"})
         assert answer.status_code == 422, answer.text
@@ -440,7 +443,7 @@ async def test_a_members_new_password_decides_whether_they_can_be_staff(
         changed = await marcus.put(f"{API}/me/password", json={"current": make.PASSWORD, "new": new})
         assert changed.status_code == 204, changed.text
     async with house.database.work() as session:
-        assert (await members.by_handle(session, "marcus")).staff_password is counts
+        assert (await get_member(session, "marcus")).staff_password is counts
 
 
 async def _keep(house: House, hashed: str) -> None:
@@ -450,4 +453,4 @@ async def _keep(house: House, hashed: str) -> None:
 
 async def _kept(house: House) -> str:
     async with house.database.work() as session:
-        return (await members.by_handle(session, "heron")).password_hash
+        return (await get_member(session, "heron")).password_hash

@@ -9,11 +9,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from forum import members, posts, threads
+from forum import posts, threads
 from forum.api.dependencies import House
 from forum.core import clock
 from forum.core.database import new_id
 from forum.core.errors import Forbidden, NotSignedIn
+from forum.members.standing import add_sanction
 from forum.members.tables import Role, Standing
 from forum.members.viewer import GUEST, Viewer
 from forum.permissions import PERMISSIONS, Act, allow
@@ -145,7 +146,7 @@ async def _people(app: FastAPI, *handles: str) -> AsyncIterator[dict[str, httpx.
             made = await make.member(house, handle, *person.roles, boards=person.boards, verified=person.verified)
             if person.standing != Standing.ACTIVE:
                 async with house.database.work() as session:
-                    await members.sanction(session, made.id, person.standing, clock.now(), None)
+                    await add_sanction(session, made.id, person.standing, clock.now(), None)
             clients[handle] = await stack.enter_async_context(make.signed_in(app, handle))
         yield clients
 
@@ -206,7 +207,7 @@ async def test_who_was_told_to_be_silent_reads_and_does_not_write_until_it_has_r
             made, now = await make.viewer(house, f"heron{number}"), clock.now()
             async with house.database.work() as session:
                 until = None if lasts is None else now + lasts
-                await members.sanction(session, made.member_id, standing, now - timedelta(days=1), until)
+                await add_sanction(session, made.member_id, standing, now - timedelta(days=1), until)
             acts = (Act.OPEN_THREAD, Act.REPLY, Act.EDIT_POST, Act.RETITLE_THREAD, Act.RENAME)
             found = {act: await _ask(heron, act, at) for act in acts}
             assert found == dict.fromkeys(acts, "allowed" if is_open else "Not allowed"), (standing, lasts)

@@ -13,14 +13,15 @@ from fastapi import FastAPI
 from sqlalchemy import select, text, update
 from sqlmodel import col
 
-from forum import members, second_factor
 from forum.api.dependencies import House
+from forum.authentication.second_factor import enrolment, recovery_codes, totp
+from forum.authentication.second_factor.recovery_codes import RecoveryCodeText
+from forum.authentication.second_factor.tables import RecoveryCode, Totp
+from forum.authentication.sessions import MemberSession
 from forum.core import audit, clock
 from forum.core.settings import Settings
+from forum.members.queries import get_member
 from forum.members.tables import Role
-from forum.second_factor import codes
-from forum.second_factor.tables import RecoveryCode, Totp
-from forum.sessions import MemberSession
 from tests import mailbox, make
 
 API = "/api/v1"
@@ -35,7 +36,7 @@ def at(seconds: int) -> datetime:
 
 def code_of(secret: str, steps: int = 0) -> str:
     """What the app shows now, or so many steps later."""
-    return second_factor.current_code(secret, clock.now() + timedelta(seconds=30 * steps))
+    return totp.current_code(secret, clock.now() + timedelta(seconds=30 * steps))
 
 
 async def set_up(client: httpx.AsyncClient) -> tuple[str, list[str]]:
@@ -68,8 +69,8 @@ def refused(response: httpx.Response) -> str:
 
 @pytest.mark.parametrize(("seconds", "code"), RFC_CODES.items())
 def test_codes_are_those_of_the_standard(seconds: int, code: str) -> None:
-    assert codes.current_code(RFC, at(seconds)) == code
-    assert codes.step_of(RFC, code, at(seconds)) == seconds // 30
+    assert totp.current_code(RFC, at(seconds)) == code
+    assert totp.step_of(RFC, code, at(seconds)) == seconds // 30
 
 
 @pytest.mark.parametrize(
@@ -77,38 +78,38 @@ def test_codes_are_those_of_the_standard(seconds: int, code: str) -> None:
 )
 def test_a_phone_may_be_wrong_by_one_step(late: int, opens: bool) -> None:
     now = at(1111111110)  # the first second of its step
-    shown = codes.current_code(RFC, now - timedelta(seconds=late))
-    assert (codes.step_of(RFC, shown, now) is not None) is opens
+    shown = totp.current_code(RFC, now - timedelta(seconds=late))
+    assert (totp.step_of(RFC, shown, now) is not None) is opens
 
 
 @pytest.mark.parametrize("typed", ["287 082", " 287082 ", "287-082"])
 def test_how_a_code_is_typed_makes_no_difference(typed: str) -> None:
-    assert codes.step_of(RFC, typed, at(59)) == 1
+    assert totp.step_of(RFC, typed, at(59)) == 1
 
 
 @pytest.mark.parametrize("typed", ["", "28708", "2870820", "٢٨٧٠٨٢", "28708a", "1-k7wq2-9mzrt", "+87082", "287082\x00"])
 def test_what_is_no_code_opens_nothing(typed: str) -> None:
-    assert codes.step_of(RFC, typed, at(59)) is None
+    assert totp.step_of(RFC, typed, at(59)) is None
 
 
 @pytest.mark.parametrize("typed", ["3-k7wq2-9mzrt", "3K7WQ29MZRT", " 3 k7wq2 9mzrt ", "3-K7WQ2-9MZRT"])
 def test_how_a_recovery_code_is_typed_makes_no_difference(typed: str) -> None:
-    assert codes.on_paper(typed) == codes.OnPaper(3, "k7wq29mzrt")
+    assert recovery_codes.parse_recovery_code(typed) == RecoveryCodeText(3, "k7wq29mzrt")
 
 
 def test_a_letter_that_looks_like_a_digit_is_that_digit() -> None:
-    assert codes.on_paper("1-oOiIl-L0110") == codes.OnPaper(1, "0011110110")
+    assert recovery_codes.parse_recovery_code("1-oOiIl-L0110") == RecoveryCodeText(1, "0011110110")
 
 
 @pytest.mark.parametrize("typed", ["9-k7wq2-9mzrt", "0-k7wq2-9mzrt", "3-k7wq2-9mzr", "3-k7wq2-9mzrtt", "3-k7wu2-9mzrt"])
 def test_what_is_no_recovery_code_is_none(typed: str) -> None:
-    assert codes.on_paper(typed) is None
+    assert recovery_codes.parse_recovery_code(typed) is None
 
 
 def test_what_we_draw_ourselves_is_long_and_never_alike() -> None:
-    secrets = [codes.new_secret() for _ in range(100)]
+    secrets = [totp.new_secret() for _ in range(100)]
     assert {len(base64.b32decode(secret)) for secret in secrets} == {20}  # 160 bits
-    paper = [code for _ in range(100) for code in codes.new_on_paper()]
+    paper = [code for _ in range(100) for code in recovery_codes.new_recovery_codes()]
     assert {len(code.secret) for code in paper} == {10}  # 50 bits: each a letter of 32
     assert set("".join(code.secret for code in paper)) == set("0123456789abcdefghjkmnpqrstvwxyz")
     assert len(set(secrets)) == 100
@@ -116,7 +117,7 @@ def test_what_we_draw_ourselves_is_long_and_never_alike() -> None:
 
 
 def test_the_picture_loads_nothing_and_shows_something() -> None:
-    picture = second_factor.qr_code(codes.uri(RFC, "forum.test"))
+    picture = totp.qr_code(totp.uri(RFC, "forum.test"))
     drawn = ElementTree.fromstring(picture)
     assert drawn.tag.endswith("svg")
     assert not re.search(r"href|<script|<style|url\(|@import", picture)
@@ -381,8 +382,8 @@ async def test_an_administrator_takes_a_lost_one_away_and_it_is_told_and_recorde
     await set_up(heron)
     await mailbox.come(house)
     async with house.database.work() as session:
-        member = await members.by_handle(session, "heron")
-        await second_factor.reset(session, member, clock.now())
+        member = await get_member(session, "heron")
+        await enrolment.reset(session, member, clock.now())
     house.doorkeeper.forget(member.id)
     assert (await heron.get(f"{API}/me")).status_code == 401
     assert (await sign_in(guest)).status_code == 201

@@ -17,15 +17,18 @@ from passlib.hash import phpass
 from sqlalchemy import func, select, update
 from sqlmodel import col
 
-from forum import members, roles, sessions, signing_in
+from forum.administration import roles
 from forum.api.dependencies import COOKIE, House
+from forum.authentication import sessions, sign_in
+from forum.authentication.sessions import Device, MemberSession, SessionCache
 from forum.core import clock
 from forum.core.errors import NotSignedIn
 from forum.core.settings import Settings
+from forum.members.queries import get_member
+from forum.members.standing import add_sanction
 from forum.members.tables import Member, Role, Standing
 from forum.members.viewer import GUEST
 from forum.passwords import hashing
-from forum.sessions import Device, Doorkeeper, MemberSession
 from tests import make
 
 API = "/api/v1"
@@ -54,7 +57,7 @@ async def elsewhere(settings: Settings, app: FastAPI) -> AsyncIterator[tuple[Fas
     """Another process of the same forum, and the clock of its doorkeeper."""
     wound = HandWound()
     async with make.application(settings) as other:
-        other.state.house = replace(other.state.house, doorkeeper=Doorkeeper(wound))
+        other.state.house = replace(other.state.house, doorkeeper=SessionCache(wound))
         yield other, wound
 
 
@@ -145,7 +148,7 @@ async def test_who_signs_in_by_an_address_that_several_claim_is_who_verified_it_
         assert joined.status_code == 201
     assert (await _sign_in(guest, "Shared@example.org")).json()["member"]["handle"] == "heron"
     async with house.database.work() as session:
-        curlew = await members.by_handle(session, "curlew")
+        curlew = await get_member(session, "curlew")
         curlew.email_verified_at = clock.now()
     assert (await _sign_in(guest, "shared@example.org")).json()["member"]["handle"] == "curlew"
     for handle in ("heron", "bittern", "curlew"):
@@ -158,7 +161,7 @@ async def test_who_was_silenced_suspended_or_banned_signs_in_to_read_why(
     for standing in (Standing.SILENCED, Standing.SUSPENDED, Standing.BANNED):
         member = await make.member(house, standing)
         async with house.database.work() as session:
-            await members.sanction(session, member.id, standing, clock.now(), None)
+            await add_sanction(session, member.id, standing, clock.now(), None)
         assert (await _sign_in(guest, standing)).status_code == 201
 
 
@@ -430,7 +433,7 @@ async def test_the_last_use_is_noted_to_within_ten_minutes(house: House, guest: 
     token, now = (await _sign_in(guest, "heron")).json()["token"], clock.now()
 
     async def last_use(later: timedelta) -> datetime:
-        await Doorkeeper().recognise(house.database.reader, token, now + later)
+        await SessionCache().recognise(house.database.reader, token, now + later)
         async with house.database.work() as session:
             return (await session.execute(select(col(MemberSession.used_at)))).scalar_one()
 
@@ -477,7 +480,7 @@ async def test_a_role_that_is_given_or_taken_ends_every_session(app: FastAPI, ho
     for change in (roles.grant, roles.revoke):
         async with make.signed_in(app, "heron") as client:
             async with house.database.work() as session:
-                await change(session, await members.by_handle(session, "heron"), Role.MODERATOR, clock.now())
+                await change(session, await get_member(session, "heron"), Role.MODERATOR, clock.now())
             house.doorkeeper.forget(heron.id)
             assert (await client.get(f"{API}/me")).status_code == 401
 
@@ -490,7 +493,7 @@ async def test_tidying_keeps_what_has_not_run_out(house: House, guest: httpx.Asy
         await sessions.tidy(session, clock.now())
     assert (await _count(house, MemberSession), await _count(house, Device)) == (2, 2)
     async with house.database.work() as session:
-        await sessions.tidy(session, clock.now() + sessions.IDLE)
+        await sessions.tidy(session, clock.now() + sessions.IDLE_TIMEOUT)
     assert (await _count(house, MemberSession), await _count(house, Device)) == (0, 2)
     async with house.database.work() as session:
         await sessions.tidy(session, clock.now() + sessions.DEVICE_LASTS)
@@ -540,7 +543,7 @@ async def test_a_role_that_was_taken_away_holds_nowhere_after_five_seconds(
     async with make.signed_in(other, "suzie", Role.MODERATOR) as suzie:
         assert (await suzie.get(f"{API}/adviser/threads")).status_code == 200
         async with house.database.work() as session:
-            member = await members.by_handle(session, "suzie")
+            member = await get_member(session, "suzie")
             await roles.revoke(session, member, Role.MODERATOR, clock.now())
         wound.seconds += 5
         assert (await suzie.get(f"{API}/adviser/threads")).status_code == 401  # whoever's power changes signs in anew
@@ -550,7 +553,7 @@ async def test_a_doorkeeper_counts_from_before_it_read(house: House, guest: http
     await make.member(house, "heron")
     token = (await _sign_in(guest, "heron")).json()["token"]
     wound = HandWound()
-    doorkeeper = Doorkeeper(wound)
+    doorkeeper = SessionCache(wound)
     assert doorkeeper.recall(token) is None
     reader = house.database.reader
     slow = _SlowReader(reader, wound, seconds=5)
@@ -568,7 +571,7 @@ async def test_a_doorkeeper_that_reads_while_a_session_ends_does_not_remember_it
     heron = await make.member(house, "heron")
     token = (await _sign_in(guest, "heron")).json()["token"]
     viewer, wound = await make.viewer(house, "heron"), HandWound()
-    doorkeeper = Doorkeeper(wound)
+    doorkeeper = SessionCache(wound)
     async with house.database.work() as session:
         listed = (await session.execute(sessions.mine(viewer, clock.now()))).one()
         await sessions.end(session, viewer, listed.id)
@@ -583,7 +586,7 @@ async def test_a_doorkeeper_remembers_again_after_a_change(house: House, guest: 
     heron, bittern = await make.member(house, "heron"), await make.member(house, "bittern")
     tokens = [(await _sign_in(guest, handle)).json()["token"] for handle in ("heron", "bittern")]
     wound = HandWound()
-    doorkeeper = Doorkeeper(wound)
+    doorkeeper = SessionCache(wound)
     reader = house.database.reader
     for token in tokens:
         await doorkeeper.recognise(reader, token, clock.now())
@@ -603,7 +606,7 @@ async def test_a_doorkeeper_remembers_no_more_than_it_may(
     monkeypatch.setattr(sessions, "CACHED_AT_MOST", 2)
     await make.member(house, "heron")
     tokens = [(await _sign_in(guest, "heron")).json()["token"] for _ in range(3)]
-    doorkeeper = Doorkeeper()
+    doorkeeper = SessionCache()
     reader = house.database.reader
     for token in [*tokens, "nonsense"]:
         await doorkeeper.recognise(reader, token, clock.now())
@@ -620,7 +623,7 @@ async def test_a_sign_in_with_the_old_password_that_is_overtaken_by_the_new_open
     viewer = await make.viewer(house, "heron")
 
     async def overtake() -> None:
-        await signing_in.change_password(house.database, viewer, make.PASSWORD, ANOTHER, clock.now())
+        await sign_in.change_password(house.database, viewer, make.PASSWORD, ANOTHER, clock.now())
 
     _while_checking(monkeypatch, overtake)
     assert (await _sign_in(guest, "heron")).status_code == 401
@@ -654,7 +657,7 @@ async def test_an_old_boards_hash_does_not_undo_a_new_password(
     viewer = await make.viewer(house, "heron")
 
     async def overtake() -> None:
-        await signing_in.change_password(house.database, viewer, make.PASSWORD, ANOTHER, clock.now())
+        await sign_in.change_password(house.database, viewer, make.PASSWORD, ANOTHER, clock.now())
 
     _while_checking(monkeypatch, overtake)
     assert (await _sign_in(guest, "heron")).status_code == 401
@@ -738,9 +741,9 @@ async def test_who_comes_when_too_many_wait_to_sign_in_is_told_at_once(
 
 
 async def test_the_verb_says_why_in_the_houses_words(house: House) -> None:
-    shown = signing_in.SignIn(login="nobody", password="x", address="192.0.2.1")
+    shown = sign_in.SignIn(login="nobody", password="x", address="192.0.2.1")
     with pytest.raises(NotSignedIn, match="The login or the password is wrong"):
-        await signing_in.sign_in(house.database, shown, house.throttle, house.settings, clock.now())
+        await sign_in.sign_in(house.database, shown, house.throttle, house.settings, clock.now())
 
 
 class _SlowReader:

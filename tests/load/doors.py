@@ -21,16 +21,16 @@ from passlib.hash import argon2, phpass
 from rich.table import Table
 from starlette.types import Receive, Scope, Send
 
-from forum import names
 from forum.api.traffic import ApiLimit
 from forum.app import create_app
+from forum.authentication.sessions import SessionCache
 from forum.core import clock, embedded_postgres, logs
 from forum.core.api_quota import Traffic
 from forum.core.database import Database
 from forum.core.settings import Settings
+from forum.members import names
 from forum.members.tables import Member
 from forum.passwords import hashing
-from forum.sessions import Doorkeeper
 from tests import make
 from tests.forum.test_passwords import HOSTILE
 
@@ -149,7 +149,7 @@ async def time_hostile_hashes() -> str:
 async def time_counting() -> str:
     """What the limit on the whole API takes of each request, where nothing else is done; in this process."""
     database = Database("postgresql+asyncpg://nobody@localhost/nothing", pool_size=1)
-    counted = ApiLimit(_nothing, Traffic(database.reader, parse("1000000000/1 hour")), Doorkeeper())
+    counted = ApiLimit(_nothing, Traffic(database.reader, parse("1000000000/1 hour")), SessionCache())
     headers = [(b"host", b"127.0.0.1"), (b"accept", b"*/*"), (b"authorization", b"Bearer " + b"x" * 43)]
     scope = {"type": "http", "path": "/api/v1/boards", "client": ("2001:db8::1", 1), "headers": headers}
     seconds = []

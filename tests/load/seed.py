@@ -7,12 +7,14 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import advisers, boards, markup, names
+from forum import boards, markup
+from forum.administration import advisers
+from forum.authentication.sessions import Transport, open_session
 from forum.boards import BoardPlan
 from forum.core import clock
 from forum.core.database import Database
+from forum.members import names
 from forum.members.tables import Member
-from forum.sessions import Transport, open_session
 
 MEMBERS, ADVISERS, BOARDS, BODIES = 200, 4, 6, 64
 WITH_EMOJI = 8  # one body in so many: such text takes four bytes a character until it is sent

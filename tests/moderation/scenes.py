@@ -9,7 +9,7 @@ from sqlalchemy import text
 from forum.api.dependencies import House
 from forum.core import clock
 from forum.core.errors import NotFound
-from forum.members.accounts import by_handle
+from forum.members.queries import get_member
 from forum.posts.reading import SeenPost
 from moderation import rules
 from tests import make
@@ -31,7 +31,7 @@ async def known(house: House, handle: str) -> str:
     """A member of this handle, made if there is none."""
     async with house.database.work() as session:
         try:
-            return (await by_handle(session, handle)).handle
+            return (await get_member(session, handle)).handle
         except NotFound:
             pass
     return (await make.member(house, handle)).handle

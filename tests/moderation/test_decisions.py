@@ -8,12 +8,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from forum.administration.roles import grant
 from forum.api.dependencies import House
 from forum.core import clock
 from forum.core.settings import Settings
-from forum.members.accounts import by_handle
+from forum.members.queries import get_member
 from forum.members.tables import Role
-from forum.roles import grant
 from tests import make
 from tests.moderation import scenes
 from tests.moderation.scenes import API, DISMISS, PUBLISH, REDACT, REMOVE, WARN
@@ -214,7 +214,7 @@ async def test_of_two_administrators_who_ban_each_other_at_once_one_is_left(app:
             roles = (Role.MODERATOR, Role.ADMINISTRATOR)
             async with house.database.work() as session:
                 for role in roles:
-                    await grant(session, await by_handle(session, handle), role, clock.now())
+                    await grant(session, await get_member(session, handle), role, clock.now())
             chief = await stack.enter_async_context(make.signed_in(app, handle))
             async with make.signed_in(app, "magpie") as magpie:
                 await scenes.report(magpie, posts[1 - number])

@@ -9,10 +9,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from forum import members, posts
+from forum import posts
 from forum.api.dependencies import House
 from forum.core import clock
 from forum.core.errors import Conflict
+from forum.members.queries import get_member
+from forum.members.standing import standing_of
 from forum.members.tables import Role, Standing
 from moderation import cases, decisions, enforcement
 from moderation.cases import Category
@@ -80,7 +82,7 @@ async def the_state_of(house: House, scene: Scene) -> dict[str, Any]:
             "thread": (row.thread, row.posts, row.participants, row.last_post_number),
             "board": row.slug,
             "words": row.words,
-            "member": await members.standing_of(session, row.author_id, clock.now()),
+            "member": await standing_of(session, row.author_id, clock.now()),
             "standing": dict(await scenes.sql(house, STANDING)),
         }
 
@@ -430,9 +432,9 @@ async def test_a_standing_ends_by_itself(house: House) -> None:
     until = clock.now() + timedelta(hours=1)
     await make.sanction(house, "stepdad", Standing.SILENCED, until)
     async with house.database.work() as session:
-        member = await members.by_handle(session, "stepdad")
+        member = await get_member(session, "stepdad")
         moments = (until - timedelta(seconds=1), until)
-        seen = [await members.standing_of(session, member.id, moment) for moment in moments]
+        seen = [await standing_of(session, member.id, moment) for moment in moments]
     assert seen == [Standing.SILENCED, Standing.ACTIVE]
 
 

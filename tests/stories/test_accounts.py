@@ -5,8 +5,8 @@ from datetime import timedelta
 import httpx
 from fastapi import FastAPI
 
-from forum import second_factor
 from forum.api.dependencies import House
+from forum.authentication.second_factor import totp
 from forum.core import clock
 from forum.core.settings import Settings
 from forum.members.tables import Role
@@ -19,7 +19,7 @@ BEFORE, AFTER = "four quiet herons dancing", "nine brass kettles humming low"
 
 def shown(secret: str, steps: int = 0) -> str:
     """What the authenticator app shows, now or so many steps of 30 seconds later."""
-    return second_factor.current_code(secret, clock.now() + timedelta(seconds=30 * steps))
+    return totp.current_code(secret, clock.now() + timedelta(seconds=30 * steps))
 
 
 async def signed_in(app: FastAPI, guest: httpx.AsyncClient, **how: str) -> httpx.AsyncClient:

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from forum.api.dependencies import House
 from forum.core import clock
-from forum.members.leaving import belongings
+from forum.members.departure import belongings
 from forum.members.tables import Role
 from moderation import rules
 from tests import mailbox, make

@@ -13,11 +13,11 @@ from fastapi import FastAPI
 from sqlalchemy import func, select, text
 from sqlmodel import col
 
-from forum import names
 from forum.api.dependencies import House
 from forum.core import clock
 from forum.mail import outbox
 from forum.mail.tables import Kind, Mail
+from forum.members import names
 from forum.members.tables import Member
 from tests.forum.test_mailer import SENDER, PostOffice, smtp_server
 from tests.stories.running import FAMILY, launch, until

@@ -24,14 +24,16 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import boards, members, posts, roles
+from forum import boards, posts
+from forum.administration import roles
 from forum.boards import BoardPlan
 from forum.core import audit
 from forum.core.database import Database
 from forum.core.errors import Conflict
 from forum.core.gate import PublishAtOnce
+from forum.members.standing import standing_of
 from forum.members.tables import Member, Role, Standing
-from forum.members.viewer import Viewer
+from forum.members.viewer import Viewer, viewer_of, viewers
 from forum.posts.drafts import Draft
 from forum.posts.tables import Post, PostRevision, Visibility
 from forum.threads import Thread
@@ -419,9 +421,7 @@ class Measures(RuleBasedStateMachine):
                 third.number,
             )
             assert thread.last_post_at == third.created_at
-            assert await members.standing_of(session, self.author.member_id, self.now) == model.standing_of_author(
-                self.now
-            )
+            assert await standing_of(session, self.author.member_id, self.now) == model.standing_of_author(self.now)
 
     async def _compare_seals(self, session: AsyncSession) -> None:
         """A redacted word is in no open revision, and none is sealed for a measure that does not stand."""
@@ -454,8 +454,8 @@ async def _member(session: AsyncSession, handle: str, role: Role | None = None) 
 
 
 async def _viewer(session: AsyncSession, handle: str) -> Viewer:
-    found = await session.execute(members.viewers().where(col(Member.handle) == handle))
-    return members.viewer_of(found.one())
+    found = await session.execute(viewers().where(col(Member.handle) == handle))
+    return viewer_of(found.one())
 
 
 async def _prepare(database: Database) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from sqlmodel import SQLModel
 
 import forum.app
-from forum import sessions
 from forum.api.dependencies import FRESH_FOR
+from forum.authentication import sessions
 from forum.core.settings import Settings
 from tests.stories import running
 from tests.test_openapi import API, operations
@@ -66,7 +66,7 @@ def test_the_readme_names_every_way_that_ends_in_a_session() -> None:
 
 def test_the_readme_says_how_long_a_session_lasts() -> None:
     said = README.partition("**Sessions.**")[2].partition("**What is kept**")[0].replace("\n", " ")
-    days = f"ends after {sessions.MEMBERS_LAST.days} days, or {sessions.IDLE.days} without use"
+    days = f"ends after {sessions.MEMBERS_LAST.days} days, or {sessions.IDLE_TIMEOUT.days} without use"
     assert f"{days}; a role's after {sessions.STAFF_LAST // timedelta(hours=1)} hours" in said
     assert f"sign-in within the last {FRESH_FOR // timedelta(minutes=1)} minutes" in said
 

@@ -3,10 +3,10 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum import second_factor
 from forum.api.dependencies import AnyMember, FreshMember, Now, Route, TheHouse, Work
 from forum.api.problems import documented
 from forum.api.wire import Moment, Shown, Text, Wanted, answer, fresh
+from forum.authentication.second_factor import enrolment, tables, totp
 
 router = APIRouter(tags=["sessions"], route_class=Route)
 
@@ -47,7 +47,7 @@ class RecoveryCodes(Shown):
 @router.get("/me/second-factor", response_model=SecondFactor, responses=documented(401, 422))
 async def get_second_factor(request: Request, viewer: AnyMember, work: Work) -> Response:
     """See whether a second factor is set up, and how many recovery codes are left."""
-    state = await second_factor.state(work, viewer.member_id)
+    state = await tables.get_state(work, viewer.member_id)
     required = viewer.is_staff or viewer.withheld
     body = SecondFactor(
         since=state.since,
@@ -66,8 +66,8 @@ async def begin_second_factor(viewer: FreshMember, work: Work, house: TheHouse) 
     Until then, an app that is set up already counts. What the app shows beside its codes is the domain of the forum's
     mails, which gives neither the forum nor you away.
     """
-    begun = await second_factor.begin(work, viewer, house.settings.mail_from.partition("@")[2])
-    body = Enrolment(secret=begun.secret, uri=begun.uri, qr_svg=second_factor.qr_code(begun.uri))
+    begun = await enrolment.begin(work, viewer, house.settings.mail_from.partition("@")[2])
+    body = Enrolment(secret=begun.secret, uri=begun.uri, qr_svg=totp.qr_code(begun.uri))
     return answer(body, 201)
 
 
@@ -76,7 +76,7 @@ async def confirm_second_factor(confirmation: Confirmation, viewer: FreshMember,
     """Confirm the app with a code that it shows. Every other session of yours ends, and you are told by mail."""
     await house.throttle.hit(house.settings.limit("second_factor"), "second-factor", viewer.id)
     house.doorkeeper.forget(viewer.id)
-    codes = await second_factor.confirm(house.database, viewer, confirmation.code, now)
+    codes = await enrolment.confirm(house.database, viewer, confirmation.code, now)
     house.doorkeeper.forget(viewer.id)
     return answer(RecoveryCodes(recovery_codes=list(codes)), 200)
 
@@ -90,14 +90,14 @@ async def confirm_second_factor(confirmation: Confirmation, viewer: FreshMember,
 async def renew_recovery_codes(viewer: FreshMember, house: TheHouse, now: Now) -> Response:
     """Have other recovery codes. The earlier ones open nothing from then on."""
     await house.throttle.hit(house.settings.limit("second_factor"), "second-factor", viewer.id)
-    codes = await second_factor.renew(house.database, viewer, now)
+    codes = await enrolment.renew(house.database, viewer, now)
     return answer(RecoveryCodes(recovery_codes=list(codes)), 201)
 
 
 @router.delete("/me/second-factor", status_code=204, responses=documented(401, 403, 404, 422))
 async def remove_second_factor(viewer: FreshMember, work: Work, house: TheHouse, now: Now) -> Response:
     """Do without any second factor. Every other session of yours ends; roles count no longer."""
-    await second_factor.remove(work, viewer, now)
+    await enrolment.remove(work, viewer, now)
     house.doorkeeper.forget(viewer.id)
     return Response(status_code=204)
 
@@ -108,6 +108,6 @@ async def remove_authenticator_app(viewer: FreshMember, work: Work, house: TheHo
 
     Where you have none, it was the last second factor: the recovery codes go too, and roles count no longer.
     """
-    await second_factor.remove_app(work, viewer, now)
+    await enrolment.remove_app(work, viewer, now)
     house.doorkeeper.forget(viewer.id)
     return Response(status_code=204)

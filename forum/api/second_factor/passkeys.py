@@ -6,15 +6,14 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from forum import second_factor
 from forum.api.dependencies import AnyMember, FreshMember, Now, Route, TheHouse, Work
 from forum.api.problems import documented
 from forum.api.wire import LOCATED, Base64Url, Line, Moment, Shown, Uuid, Wanted, answer, fresh
+from forum.authentication.second_factor import enrolment, passkeys
+from forum.authentication.second_factor.passkeys import AT_MOST
+from forum.authentication.second_factor.tables import Purpose
+from forum.authentication.second_factor.webauthn import Party
 from forum.core import rate_limits
-from forum.second_factor import passkeys
-from forum.second_factor.ceremonies import Party
-from forum.second_factor.passkeys import AT_MOST
-from forum.second_factor.tables import Purpose
 
 router = APIRouter(tags=["sessions"], route_class=Route)
 
@@ -205,7 +204,7 @@ async def add_passkey(wanted: NewPasskey, viewer: FreshMember, house: TheHouse, 
     From now on it is asked for beside your password, and opens a session alone with `POST /sessions/passkey`.
     """
     house.doorkeeper.forget(viewer.id)
-    added = await second_factor.add_passkey(
+    added = await enrolment.add_passkey(
         house.database, viewer, wanted.name, as_json(wanted.credential), Party.of(house.settings), now
     )
     house.doorkeeper.forget(viewer.id)
@@ -219,7 +218,7 @@ async def remove_passkey(id: Uuid, viewer: FreshMember, work: Work, house: TheHo
 
     Where it was the last second factor, the recovery codes go too, and roles count no longer.
     """
-    await second_factor.remove_passkey(work, viewer, id, now)
+    await enrolment.remove_passkey(work, viewer, id, now)
     house.doorkeeper.forget(viewer.id)
     return Response(status_code=204)
 

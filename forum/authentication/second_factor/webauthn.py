@@ -34,8 +34,8 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
+from forum.authentication.second_factor import webauthn_parsing
 from forum.core.settings import Settings
-from forum.second_factor import structure
 
 LASTS = timedelta(minutes=5)
 LABEL = "Account"
@@ -155,9 +155,9 @@ def user_handle(credential: Credential) -> bytes | None:
 
 def _made(credential: Credential, challenge: bytes, party: Party) -> Made:
     written = base64url_to_bytes(credential["response"]["attestationObject"])
-    structure.check_object(written)
+    webauthn_parsing.check_object(written)
     attestation = parse_cbor(written)
-    structure.check_authenticator_data(attestation["authData"])
+    webauthn_parsing.check_authenticator_data(attestation["authData"])
     # Asked for no attestation, a browser sends none, or lets a device sign with the very key that it made (§5.4.7).
     if attestation["fmt"] not in {"none", "packed"} or "x5c" in attestation["attStmt"]:
         raise ValueError("an attestation that nobody asked for")
@@ -176,7 +176,7 @@ def _made(credential: Credential, challenge: bytes, party: Party) -> Made:
 
 
 def _answered(credential: Credential, challenge: bytes, public_key: bytes, party: Party, *, alone: bool) -> Answer:
-    structure.check_authenticator_data(base64url_to_bytes(credential["response"]["authenticatorData"]))
+    webauthn_parsing.check_authenticator_data(base64url_to_bytes(credential["response"]["authenticatorData"]))
     _refuse_frames(credential)
     seen = webauthn.verify_authentication_response(
         credential=dict(credential),

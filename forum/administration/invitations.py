@@ -10,13 +10,13 @@ from sqlalchemy import CheckConstraint, Index, Uuid, and_, bindparam, delete, fu
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import members
 from forum.boards import Board
 from forum.core import audit
 from forum.core.database import Moment, Prepared, new_id, query
 from forum.core.errors import Conflict, NotFound
 from forum.mail import outbox, tokens
 from forum.mail.tables import Kind
+from forum.members.roles import has_role
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer
 
@@ -82,7 +82,7 @@ _FOR_ME = and_(
     func.lower(col(Invitation.email)) == func.lower(col(Member.email)), col(Member.email_verified_at).is_not(None)
 )
 # Whoever sent it administers still.
-_STANDS = members.has_a_role(col(Invitation.invited_by), Role.ADMINISTRATOR)
+_STANDS = has_role(col(Invitation.invited_by), Role.ADMINISTRATOR)
 # Those that a member can take: sent to the address that they have verified.
 MINE = Prepared(
     _SHOWN.where(_STANDS).join(Member, _FOR_ME).where(col(Member.id) == bindparam("viewer_id", type_=Uuid()))

@@ -5,11 +5,12 @@ from uuid import UUID
 
 from limits import RateLimitItem
 
-from forum import members, sessions, signing_in
+from forum.authentication import sessions, sign_in
 from forum.core import rate_limits
 from forum.core.database import Database
 from forum.mail import outbox, tokens
 from forum.mail.tables import Kind
+from forum.members.roles import is_staff
 from forum.passwords import hashing
 from forum.passwords.breached_passwords import Breaches
 
@@ -20,8 +21,8 @@ async def ask(forum: Database, login: str, guard: rate_limits.Throttle, limit: R
     It is as much work for nobody: a mail is put down, and the worker finds that it is to no one. Throttled by the
     login as it was typed, like signing in, so that a handle and an address do not tell that they are one account's.
     """
-    await guard.hit(limit, "password-reset", "login", signing_in.normal(login))
-    who = await signing_in.claimant(forum.reader, login)
+    await guard.hit(limit, "password-reset", "login", sign_in.normal(login))
+    who = await sign_in.claimant(forum.reader, login)
     somebody = {"member_id": who.id, "email": who.email} if who else {"member_id": None, "email": None}
     async with forum.work() as session:
         await outbox.put_down(session, Kind.PASSWORD_RESET, now, **somebody)
@@ -49,7 +50,7 @@ async def reset(
     hashed = await hashing.hash_new(new, about=about, breaches=breaches, pointer="#/new")
     async with forum.work() as session:
         member = (await tokens.opened(session, token, Kind.PASSWORD_RESET, now)).member
-        hashing.measure(new, staff=await members.is_staff(session, member.id), pointer="#/new")
+        hashing.measure(new, staff=await is_staff(session, member.id), pointer="#/new")
         member.password_hash, member.staff_password = hashed, len(new) >= hashing.STAFF_MIN
         if member.wanted_email:
             await tokens.forget(session, member.id, Kind.VERIFY_ADDRESS)

@@ -15,20 +15,20 @@ from forum.core.database import rows_of
 from forum.members.tables import FORMER, NO_PASSWORD, Member, SpentHandle
 
 
-async def is_spent(session: AsyncSession, skeleton: str) -> bool:
+async def is_handle_spent(session: AsyncSession, skeleton: str) -> bool:
     """Whether a handle that looks like this was somebody's who left."""
     found = exists().where(col(SpentHandle.digest) == _digest(skeleton))
     return bool((await session.execute(select(found))).scalar_one())
 
 
-async def leave(session: AsyncSession, member: Member, now: datetime) -> None:
+async def anonymise_member(session: AsyncSession, member: Member, now: datetime) -> None:
     """Take out of a member's row, which the caller holds, who they are, and delete all that is theirs alone.
 
     What they wrote and what was decided about them stays with the row. Nobody else gets the handle.
     """
     spent = insert(SpentHandle).values(digest=_digest(member.skeleton))
     await session.execute(spent.on_conflict_do_nothing())
-    await forget_belongings(session, member.id)
+    await delete_belongings(session, member.id)
     gone = ("handle", "skeleton", "title", "email", "email_verified_at", "wanted_email", "rules_version")
     left: dict[str, Any] = {
         **dict.fromkeys(gone),
@@ -44,13 +44,13 @@ async def leave(session: AsyncSession, member: Member, now: datetime) -> None:
     session.expire(member)
 
 
-async def forget_belongings(session: AsyncSession, member_id: UUID) -> None:
+async def delete_belongings(session: AsyncSession, member_id: UUID) -> None:
     """Delete every row that would go with the member's own: sessions, devices, links, mails, roles and the like."""
     for table, owner in belongings():
         await session.execute(delete(table).where(owner == member_id))
 
 
-async def tidy(session: AsyncSession) -> None:
+async def delete_leftovers(session: AsyncSession) -> None:
     """Delete what others put down for members after they left, as the notification that an appeal was heard."""
     left = select(col(Member.id)).where(col(Member.left_at).is_not(None))
     for table, owner in belongings():

@@ -1,10 +1,12 @@
-"""What is kept of second factors."""
+"""Tables of the second factor, and whether a member has set one up."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, UniqueConstraint, exists, or_
+from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, UniqueConstraint, exists, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum.core.database import Moment, new_id
@@ -83,3 +85,32 @@ def has_one(member_id: UUID | None = None) -> ColumnElement[bool]:
     whose = col(Member.id) if member_id is None else member_id
     app = exists().where(col(Totp.member_id) == whose, col(Totp.secret).is_not(None))
     return or_(app, exists().where(col(Passkey.member_id) == whose))
+
+
+@dataclass(frozen=True)
+class SecondFactorState:
+    """Which second factors a member has, and since when; how many recovery codes are left."""
+
+    app_since: datetime | None
+    passkeys: int
+    passkeys_since: datetime | None
+    recovery_codes: int
+
+    @property
+    def since(self) -> datetime | None:
+        """Since when a second factor is asked for, if it is."""
+        return min((since for since in (self.app_since, self.passkeys_since) if since), default=None)
+
+
+async def is_set_up(session: AsyncSession, member_id: UUID) -> bool:
+    """Whether something beside the password is asked for when this member signs in."""
+    return bool((await session.execute(select(has_one(member_id)))).scalar_one())
+
+
+async def get_state(session: AsyncSession, member_id: UUID) -> SecondFactorState:
+    """How it stands with a member's second factor."""
+    left = select(func.count()).select_from(RecoveryCode).where(col(RecoveryCode.member_id) == member_id)
+    keys = select(func.count(), func.min(col(Passkey.created_at))).where(col(Passkey.member_id) == member_id)
+    totp = await session.get(Totp, member_id)
+    number, since = (await session.execute(keys)).one()
+    return SecondFactorState(totp.since if totp else None, number, since, (await session.execute(left)).scalar_one())

@@ -9,16 +9,16 @@ from sqlalchemy import Integer, Uuid, bindparam, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from forum.authentication.second_factor import passkeys, recovery_codes
+from forum.authentication.second_factor import totp as second_factor_totp
+from forum.authentication.second_factor.passkeys import Signed
+from forum.authentication.second_factor.tables import Purpose, RecoveryCode, Totp, get_state, is_set_up
+from forum.authentication.second_factor.webauthn import Credential, Party
 from forum.core.database import Database, Prepared, Reader, query
 from forum.core.errors import SecondFactorNeeded
 from forum.mail import outbox
 from forum.members.tables import Member
 from forum.passwords import hashing
-from forum.second_factor import codes, passkeys
-from forum.second_factor.ceremonies import Credential, Party
-from forum.second_factor.passkeys import Signed
-from forum.second_factor.set_up import is_set_up, state
-from forum.second_factor.tables import Purpose, RecoveryCode, Totp
 
 WRONG = "This code is wrong, or was used already."
 
@@ -47,7 +47,7 @@ class Recovery:
 
 
 @dataclass(frozen=True)
-class Beside:
+class Proof:
     """What was shown beside a password: a code, which may be a recovery code, or a passkey's answer, if it is right."""
 
     code: str | None = None
@@ -66,7 +66,7 @@ _KEPT = Prepared(
 
 async def recovery(reader: Reader, member_id: UUID, code: str | None) -> Recovery | None:
     """The recovery code that this is, or None; it waits for its turn to hash, so call it outside of transactions."""
-    typed = codes.on_paper(code) if code else None
+    typed = recovery_codes.parse_recovery_code(code) if code else None
     kept = typed and await reader.row(_KEPT, member_id=member_id, number=typed.number)
     if not typed or not kept:
         return None
@@ -74,19 +74,19 @@ async def recovery(reader: Reader, member_id: UUID, code: str | None) -> Recover
     return Recovery(typed.number, kept.code_hash) if right else None
 
 
-async def read(
+async def verify(
     forum: Database, member_id: UUID, code: str | None, credential: Credential | None, party: Party, now: datetime
-) -> Beside:
+) -> Proof:
     """What was shown, looked through. It takes the database as `signing_in.sign_in` does, and uses a challenge up."""
     found, signed = await recovery(forum.reader, member_id, code), None
     if credential is not None:
         kept = await passkeys.claimed(forum.reader, credential)
         theirs = kept if kept and kept.member_id == member_id else None
         signed = await passkeys.signed(forum, theirs, credential, Purpose.SECOND_FACTOR, party, now)
-    return Beside(code, found, credential, signed)
+    return Proof(code, found, credential, signed)
 
 
-async def take(session: AsyncSession, member: Member, beside: Beside, now: datetime) -> bool:
+async def consume(session: AsyncSession, member: Member, beside: Proof, now: datetime) -> bool:
     """Take what was shown: whether a second factor was. The member's row is held, so each code opens once.
 
     A member who has none set up needs none. Raises SecondFactorNeeded where one is set up, and what was shown is
@@ -102,7 +102,11 @@ async def take(session: AsyncSession, member: Member, beside: Beside, now: datet
     if beside.recovery and await _spend(session, member, beside.recovery, now):
         return True
     totp = await session.get(Totp, member.id)
-    step = codes.step_of(totp.secret, beside.code, now, after=totp.last_step) if totp and totp.secret else None
+    step = (
+        second_factor_totp.step_of(totp.secret, beside.code, now, after=totp.last_step)
+        if totp and totp.secret
+        else None
+    )
     if totp is None or step is None:
         raise await _needed(session, member, WRONG, "#/code")
     totp.last_step = step
@@ -120,7 +124,7 @@ async def _needed(
     session: AsyncSession, member: Member, wrong: str | None = None, pointer: str | None = None
 ) -> SecondFactorNeeded:
     """What is said to somebody whose password is right and not enough, and nobody else."""
-    has = await state(session, member.id)
+    has = await get_state(session, member.id)
     there = {
         Factor.PASSKEY: has.passkeys > 0,
         Factor.TOTP: has.app_since is not None,

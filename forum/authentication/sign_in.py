@@ -13,21 +13,24 @@ from sqlalchemy import Text, bindparam, func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import members, names, refused_sign_ins, second_factor, sessions
+from forum.authentication import failed_sign_ins, sessions
+from forum.authentication.failed_sign_ins import Reason
+from forum.authentication.second_factor import passkeys, verification
+from forum.authentication.second_factor.tables import Purpose
+from forum.authentication.second_factor.webauthn import Credential, Party
+from forum.authentication.sessions import MemberSession, Transport
 from forum.core import rate_limits
 from forum.core.database import Database, Prepared, Reader, query
 from forum.core.errors import Invalid, NotFound, NotSignedIn, SecondFactorNeeded, Throttled
 from forum.core.settings import Settings
 from forum.mail import outbox
+from forum.members import names
+from forum.members.queries import lock_member
+from forum.members.roles import is_staff
 from forum.members.tables import Member
-from forum.members.viewer import Viewer
+from forum.members.viewer import GUEST, Viewer
 from forum.passwords import hashing
 from forum.passwords.breached_passwords import Breaches
-from forum.refused_sign_ins import Reason
-from forum.second_factor import passkeys
-from forum.second_factor.ceremonies import Credential, Party
-from forum.second_factor.tables import Purpose
-from forum.sessions import MemberSession, Transport
 
 log = structlog.get_logger()
 
@@ -35,18 +38,18 @@ NOT_YOURS = "This is not your present password."
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class SignInContext:
     """Where somebody signs in, and who they were in the session that this one takes the place of."""
 
     address: str
     device: str | None = None
     transport: Transport = Transport.BEARER
     client: str | None = None
-    before: Viewer = members.GUEST
+    before: Viewer = GUEST
 
 
 @dataclass(frozen=True, kw_only=True)
-class SignIn(Place):
+class SignIn(SignInContext):
     """What somebody shows to sign in: a password, and what their account asks for beside it."""
 
     login: str
@@ -56,7 +59,7 @@ class SignIn(Place):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PasskeySignIn(Place):
+class PasskeySignIn(SignInContext):
     """What somebody shows to sign in without a password."""
 
     passkey: Credential
@@ -112,7 +115,7 @@ async def sign_in(
         opened = await _signed_in(forum, shown, who, guard, settings, now)
     except (NotSignedIn, Throttled) as error:
         if reason := _reason(error, shown):
-            await refused_sign_ins.note(forum.reader, who.id if who else None, reason, now)
+            await failed_sign_ins.note(forum.reader, who.id if who else None, reason, now)
         raise
     _log_opened(opened, by="password")
     return opened
@@ -132,7 +135,7 @@ async def sign_in_by_passkey(
         opened = await _signed_in_by_passkey(forum, shown, kept, guard, settings, now)
     except (NotSignedIn, Throttled) as error:
         reason = Reason.THROTTLED if isinstance(error, Throttled) else Reason.PASSKEY
-        await refused_sign_ins.note(forum.reader, kept.member_id if kept else None, reason, now)
+        await failed_sign_ins.note(forum.reader, kept.member_id if kept else None, reason, now)
         raise
     _log_opened(opened, by="passkey")
     return opened
@@ -173,10 +176,10 @@ async def change_password(
         about = (member.handle, member.name, member.email)
         hashed = await hashing.hash_new(new, about=about, breaches=breaches, pointer="#/new")
         async with forum.work() as session:
-            member = await members.hold(session, viewer.member_id)
+            member = await lock_member(session, viewer.member_id)
             if member.password_hash == kept:
                 # Asked now: a role that was given a second ago counts.
-                hashing.measure(new, staff=await members.is_staff(session, member.id), pointer="#/new")
+                hashing.measure(new, staff=await is_staff(session, member.id), pointer="#/new")
                 member.password_hash, member.staff_password = hashed, len(new) >= hashing.STAFF_MIN
                 await outbox.end_resets(session, member.id)
                 await outbox.tell_of_sign_in(session, member, now)
@@ -200,13 +203,13 @@ async def _signed_in(
                 # Of a million codes three open: who goes on for weeks guesses one. A new password lets its owner in.
                 await guard.hit(settings.limit("second_factor_day"), "second-factor-day", counted or who.id, kept)
             party = Party.of(settings)
-            beside = await second_factor.read(forum, who.id, shown.code, shown.passkey, party, now)
+            beside = await verification.verify(forum, who.id, shown.code, shown.passkey, party, now)
         async with forum.work() as session:
             # From here on nobody else changes it: a new password ends what the old one opened, so the old must
             # open nothing.
-            member = await members.hold(session, who.id)
+            member = await lock_member(session, who.id)
             if member.password_hash == kept:
-                strong = await second_factor.take(session, member, beside, now)
+                strong = await verification.consume(session, member, beside, now)
                 member.password_hash = renewed or kept
                 await outbox.end_resets(session, member.id)  # it is not lost
                 return await _open(session, member, shown, now, second_factor=strong)
@@ -228,7 +231,7 @@ async def _signed_in_by_passkey(
     if signed.went_back:
         raise NotSignedIn(passkeys.COPIED)
     async with forum.work() as session:
-        member = await members.hold(session, signed.member_id)
+        member = await lock_member(session, signed.member_id)
         if not await passkeys.spend(session, signed, now):
             raise NotSignedIn(passkeys.WRONG)
         await outbox.end_resets(session, member.id)
@@ -248,7 +251,7 @@ def _reason(error: Exception, shown: SignIn) -> Reason | None:
 
 async def _counted_by(
     reader: Reader,
-    shown: Place,
+    shown: SignInContext,
     member_id: UUID | None,
     guard: rate_limits.Throttle,
     settings: Settings,
@@ -267,7 +270,9 @@ async def _counted_by(
     return None
 
 
-async def _open(session: AsyncSession, member: Member, shown: Place, now: datetime, *, second_factor: bool) -> SignedIn:
+async def _open(
+    session: AsyncSession, member: Member, shown: SignInContext, now: datetime, *, second_factor: bool
+) -> SignedIn:
     if shown.before.id == member.id and shown.before.session_id:
         with suppress(NotFound):  # it ran out a moment ago
             await sessions.end(session, shown.before, shown.before.session_id)

@@ -13,16 +13,16 @@ from sqlalchemy import CheckConstraint, LargeBinary, UniqueConstraint, Uuid, bin
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import members
 from forum.core import audit
 from forum.core.database import Moment, Prepared, Query, Reader, new_id, query
 from forum.core.errors import NotFound
+from forum.members.roles import is_staff
 from forum.members.tables import Member
-from forum.members.viewer import Viewer
+from forum.members.viewer import GUEST, Via, Viewer, viewer_of, viewers
 
 # OWASP ASVS 5.0, 7.3: a session ends when it is not used, and some day in any case. Who has power over others' words
 # signs in every day.
-IDLE = timedelta(days=30)
+IDLE_TIMEOUT = timedelta(days=30)
 MEMBERS_LAST, STAFF_LAST = timedelta(days=90), timedelta(hours=12)
 DEVICE_LASTS = timedelta(days=180)
 NOTED_EVERY = timedelta(minutes=10)  # how exactly the last use of a session is known
@@ -85,7 +85,7 @@ def mine(viewer: Viewer, now: datetime) -> Query:
         .where(
             col(MemberSession.member_id) == viewer.id,
             col(MemberSession.expires_at) > now,
-            col(MemberSession.used_at) > now - IDLE,
+            col(MemberSession.used_at) > now - IDLE_TIMEOUT,
         )
         .order_by(col(MemberSession.created_at).desc())
     )
@@ -101,7 +101,7 @@ _THEIRS = query(Device.token_digest).where(
 )
 _REMEMBERED = Prepared(_THEIRS)
 _SIGNED_IN = Prepared(
-    members.viewers()
+    viewers()
     .add_columns(
         col(MemberSession.id).label("session_id"),
         col(MemberSession.created_at).label("signed_in_at"),
@@ -135,7 +135,7 @@ async def open_session(
 ) -> tuple[MemberSession, str]:
     """A new session and its token, which is told once and never kept."""
     token = secrets.token_urlsafe(32)
-    lasts = STAFF_LAST if await members.is_staff(session, member.id) else MEMBERS_LAST
+    lasts = STAFF_LAST if await is_staff(session, member.id) else MEMBERS_LAST
     opened = MemberSession(
         member_id=member.id,
         token_digest=_digest(token),
@@ -205,7 +205,7 @@ async def end_others(session: AsyncSession, viewer: Viewer) -> None:
     await session.execute(delete(Device).where(col(Device.member_id) == viewer.id))
 
 
-class Doorkeeper:
+class SessionCache:
     """Knows, for a few seconds, whom a token belongs to; `clock` counts seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -215,19 +215,19 @@ class Doorkeeper:
 
     def recall(self, token: str) -> Viewer | None:
         """The viewer behind the token, if asked within the last five seconds."""
-        read_at, viewer = self._seen.get(_digest(token), (0.0, members.GUEST))
+        read_at, viewer = self._seen.get(_digest(token), (0.0, GUEST))
         return viewer if viewer.id and self._is_recent(read_at) else None
 
     async def recognise(self, reader: Reader, token: str, now: datetime) -> Viewer:
         """The viewer behind the token: a guest when it is not, or no longer, a session's."""
         read_at, digest = self._clock(), _digest(token)
-        row = await reader.row(_SIGNED_IN, token_digest=digest, now=now, idle_since=now - IDLE)
+        row = await reader.row(_SIGNED_IN, token_digest=digest, now=now, idle_since=now - IDLE_TIMEOUT)
         if row is None:
             self._seen.pop(_digest(token), None)
-            return members.GUEST
+            return GUEST
         if now - row.used_at >= NOTED_EVERY:
             await reader.rows(_USED, token_digest=digest, now=now)
-        viewer = members.viewer_of(row, _via(row))
+        viewer = viewer_of(row, _via(row))
         if viewer.id not in self._changed or not self._is_recent(self._changed[viewer.id]):
             if len(self._seen) >= CACHED_AT_MOST:
                 self._seen.clear()
@@ -254,13 +254,13 @@ class Doorkeeper:
 
 async def tidy(session: AsyncSession, now: datetime) -> None:
     """Delete sessions and devices that ran out."""
-    over = or_(col(MemberSession.expires_at) <= now, col(MemberSession.used_at) <= now - IDLE)
+    over = or_(col(MemberSession.expires_at) <= now, col(MemberSession.used_at) <= now - IDLE_TIMEOUT)
     await session.execute(delete(MemberSession).where(over))
     await session.execute(delete(Device).where(col(Device.expires_at) <= now))
 
 
-def _via(row: Any) -> members.Via:
-    return members.Via(row.session_id, row.signed_in_at, row.second_factor)
+def _via(row: Any) -> Via:
+    return Via(row.session_id, row.signed_in_at, row.second_factor)
 
 
 def _digest(token: str) -> bytes:

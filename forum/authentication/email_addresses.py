@@ -6,13 +6,14 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import members, sessions, signing_in
+from forum.authentication import sessions, sign_in
 from forum.core.database import Database, broken_constraint
 from forum.core.errors import Conflict, NotFound
 from forum.mail import outbox, tokens
 from forum.mail.tables import Kind
 from forum.mail.tokens import DEAD
-from forum.members.tables import Member
+from forum.members.queries import lock_member
+from forum.members.tables import NO_PASSWORD, Member
 from forum.members.viewer import Viewer
 
 
@@ -31,10 +32,10 @@ async def change(forum: Database, viewer: Viewer, email: str, current: str, now:
     It counts once a link that is mailed there has been followed. The present address, if it was verified, is told
     and can refuse. To ask for the present one is to change one's mind.
     """
-    kept = await signing_in.proven(forum, viewer, current)
+    kept = await sign_in.proven(forum, viewer, current)
     async with forum.work() as session:
-        member = await members.hold(session, viewer.member_id)
-        signing_in.refuse_stale(member, kept)
+        member = await lock_member(session, viewer.member_id)
+        sign_in.refuse_stale(member, kept)
         await tokens.forget(session, member.id, Kind.VERIFY_ADDRESS)
         member.wanted_email = None if email.lower() == member.email.lower() else email
         if member.wanted_email and member.email_verified_at:
@@ -70,7 +71,7 @@ async def refuse(session: AsyncSession, token: str, now: datetime) -> UUID:
     await outbox.end_changes(session, member.id, since=opened.asked_at)
     await outbox.end_resets(session, member.id)
     member.email, member.wanted_email = opened.email, None
-    member.password_hash = members.NO_PASSWORD
+    member.password_hash = NO_PASSWORD
     await sessions.end_all(session, member.id)
     try:
         await vouch(session, member, now)

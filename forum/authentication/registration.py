@@ -9,11 +9,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import names
 from forum.core.database import broken_constraint
 from forum.core.errors import Conflict, Invalid
-from forum.members.leaving import is_spent
-from forum.members.roles import has_a_role
+from forum.members import names
+from forum.members.departure import is_handle_spent
+from forum.members.roles import has_role
 from forum.members.tables import Member
 from forum.passwords import hashing
 from forum.passwords.breached_passwords import Breaches
@@ -31,7 +31,7 @@ class Newcomer:
     rules_version: int | None = None
 
 
-async def newcomer(
+async def prepare_newcomer(
     handle: str,
     name: str,
     email: str,
@@ -51,7 +51,7 @@ async def newcomer(
     return Newcomer(handle, name, email, hashed, len(password) >= hashing.STAFF_MIN, rules_version)
 
 
-async def join(session: AsyncSession, newcomer: Newcomer, now: datetime) -> Member:
+async def register(session: AsyncSession, newcomer: Newcomer, now: datetime) -> Member:
     """Make an account.
 
     Raises Invalid (handle, name, rules_version) and Conflict for a handle that is taken or
@@ -75,12 +75,12 @@ async def join(session: AsyncSession, newcomer: Newcomer, now: datetime) -> Memb
         await session.flush()
     except IntegrityError as error:
         raise _refusal(error, member) from error
-    if await is_spent(session, member.skeleton):  # asked now: its last bearer may have left a moment ago
+    if await is_handle_spent(session, member.skeleton):  # asked now: its last bearer may have left a moment ago
         raise _is_taken(member.handle)
     return member
 
 
-async def rename(session: AsyncSession, member: Member, name: str) -> None:
+async def rename_member(session: AsyncSession, member: Member, name: str) -> None:
     """Give a member another display name; Invalid when it cannot be read or looks like staff's."""
     member.name = names.display_name(name)
     member.name_skeleton = names.skeleton(member.name)
@@ -98,7 +98,7 @@ async def _refuse_look_alikes(
             raise Invalid("This name is kept for the people who run the forum. Please choose another.", pointer)
     alike = worn["#/handle"] | worn["#/name"]
     staff = select(col(Member.skeleton), col(Member.name_skeleton), col(Member.handle)).where(
-        has_a_role(),
+        has_role(),
         col(Member.id) != member.id,
         or_(col(Member.skeleton).in_(alike), col(Member.name_skeleton).in_(alike)),
     )

@@ -10,18 +10,20 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import members, sessions
+from forum.authentication import sessions
+from forum.authentication.second_factor import passkeys, webauthn
+from forum.authentication.second_factor import recovery_codes as second_factor_recovery_codes
+from forum.authentication.second_factor import totp as second_factor_totp
+from forum.authentication.second_factor.tables import Passkey, Purpose, RecoveryCode, Totp, get_state, is_set_up
+from forum.authentication.second_factor.webauthn import Credential, Party
 from forum.core import audit
 from forum.core.database import Database, broken_constraint
 from forum.core.errors import Conflict, Invalid, NotFound
 from forum.mail import outbox
+from forum.members.queries import lock_member
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.passwords import hashing
-from forum.second_factor import ceremonies, codes, passkeys
-from forum.second_factor.ceremonies import Credential, Party
-from forum.second_factor.set_up import is_set_up, state
-from forum.second_factor.tables import Passkey, Purpose, RecoveryCode, Totp
 
 NONE = "You have no second factor set up."
 NOT_ASKED_FOR = "This passkey is not what was asked for, or it took too long. Please begin again."
@@ -49,11 +51,11 @@ async def begin(session: AsyncSession, viewer: Viewer, name: str) -> Enrolment:
     `name` is what the app shows beside its codes. Somebody else may look at the phone, so it is neither the forum's
     nor the member's.
     """
-    await members.hold(session, viewer.member_id)
+    await lock_member(session, viewer.member_id)
     totp = await session.get(Totp, viewer.member_id) or Totp(member_id=viewer.member_id)
-    totp.next_secret = codes.new_secret()
+    totp.next_secret = second_factor_totp.new_secret()
     session.add(totp)
-    return Enrolment(totp.next_secret, codes.uri(totp.next_secret, name))
+    return Enrolment(totp.next_secret, second_factor_totp.uri(totp.next_secret, name))
 
 
 async def confirm(forum: Database, viewer: Viewer, code: str, now: datetime) -> Sequence[str]:
@@ -65,11 +67,11 @@ async def confirm(forum: Database, viewer: Viewer, code: str, now: datetime) -> 
     """
     paper, hashes = await _new_on_paper()
     async with forum.work() as session:
-        member = await members.hold(session, viewer.member_id)
+        member = await lock_member(session, viewer.member_id)
         totp = await session.get(Totp, member.id)
         if totp is None or totp.next_secret is None:
             raise Conflict("Ask for a secret first, with POST /api/v1/me/second-factor.")
-        step = codes.step_of(totp.next_secret, code, now)
+        step = second_factor_totp.step_of(totp.next_secret, code, now)
         if step is None:
             raise Invalid("This code is not the one that the app shows now. Is the phone's clock right?", "#/code")
         totp.secret, totp.since, totp.last_step, totp.next_secret = totp.next_secret, now, step, None
@@ -85,7 +87,7 @@ async def renew(forum: Database, viewer: Viewer, now: datetime) -> Sequence[str]
     """
     paper, hashes = await _new_on_paper()
     async with forum.work() as session:
-        member = await members.hold(session, viewer.member_id)
+        member = await lock_member(session, viewer.member_id)
         if not await is_set_up(session, member.id):
             raise NotFound(NONE)
         await _keep(session, member.id, hashes)
@@ -102,15 +104,15 @@ async def add_passkey(
     for, and Conflict when it is known here, or the rest of the second factor was removed at the same moment.
     """
     challenge = await passkeys.opened(forum, credential, Purpose.REGISTRATION, now)
-    asked = ceremonies.challenge_of(credential) or b""
-    made = ceremonies.made(credential, asked, party) if challenge and challenge.member_id == viewer.id else None
+    asked = webauthn.challenge_of(credential) or b""
+    made = webauthn.made(credential, asked, party) if challenge and challenge.member_id == viewer.id else None
     if challenge is None or made is None:
         raise Invalid(NOT_ASKED_FOR, "#/credential")
     async with forum.work() as session:
         first = not await is_set_up(session, viewer.member_id)
     paper, hashes = await _new_on_paper() if first else ([], [])
     async with forum.work() as session:
-        member = await members.hold(session, viewer.member_id)
+        member = await lock_member(session, viewer.member_id)
         is_first = not await is_set_up(session, member.id)
         if is_first and not first:
             raise Conflict("Your second factor was removed a moment ago. Please begin again.")
@@ -127,7 +129,7 @@ async def add_passkey(
 
 async def remove_passkey(session: AsyncSession, viewer: Viewer, passkey_id: UUID, now: datetime) -> None:
     """Do without one passkey; the recovery codes go with the last second factor. NotFound when there is none such."""
-    member = await members.hold(session, viewer.member_id)
+    member = await lock_member(session, viewer.member_id)
     this = delete(Passkey).where(col(Passkey.id) == passkey_id, col(Passkey.member_id) == member.id)
     if (await session.execute(this.returning(col(Passkey.id)))).first() is None:
         raise NotFound("You have no such passkey.")
@@ -138,8 +140,8 @@ async def remove_app(session: AsyncSession, viewer: Viewer, now: datetime) -> No
     """Do without the authenticator app; the recovery codes go with the last second factor. NotFound where there is
     none.
     """
-    member = await members.hold(session, viewer.member_id)
-    if (await state(session, member.id)).app_since is None:
+    member = await lock_member(session, viewer.member_id)
+    if (await get_state(session, member.id)).app_since is None:
         raise NotFound("You have no authenticator app set up.")
     await session.execute(delete(Totp).where(col(Totp.member_id) == member.id))
     await _one_less(session, viewer, member, now)
@@ -147,7 +149,7 @@ async def remove_app(session: AsyncSession, viewer: Viewer, now: datetime) -> No
 
 async def remove(session: AsyncSession, viewer: Viewer, now: datetime) -> None:
     """Do without any second factor; roles are withheld from then on. NotFound where none is set up."""
-    member = await members.hold(session, viewer.member_id)
+    member = await lock_member(session, viewer.member_id)
     if not await is_set_up(session, member.id):
         raise NotFound(NONE)
     await _forget(session, member.id)
@@ -169,7 +171,7 @@ async def reset(session: AsyncSession, member: Member, now: datetime, *, by: UUI
 
 async def _new_on_paper() -> tuple[Sequence[str], Sequence[str]]:
     """New recovery codes as they are written down, and what is kept of them, in their order."""
-    paper = codes.new_on_paper()
+    paper = second_factor_recovery_codes.new_recovery_codes()
     hashes = [await hashing.hash_made(code.secret) for code in paper]
     return [str(code) for code in paper], hashes
 

@@ -8,9 +8,9 @@ from sqlalchemy import ARRAY, Text, any_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import names
 from forum.core.database import Query, query
 from forum.core.errors import NotFound
+from forum.members import names
 from forum.members.standing import standing_of
 from forum.members.tables import Member, Standing
 from forum.members.viewer import viewers
@@ -46,7 +46,7 @@ def profiles() -> Query:
     )
 
 
-async def by_handle(session: AsyncSession, handle: str) -> Member:
+async def get_member(session: AsyncSession, handle: str) -> Member:
     """The member with this handle; NotFound when there is none."""
     found = await session.execute(select(Member).where(col(Member.handle) == names.folded(handle)))
     member = found.scalar_one_or_none()
@@ -55,12 +55,12 @@ async def by_handle(session: AsyncSession, handle: str) -> Member:
     return member
 
 
-async def account_of(session: AsyncSession, member_id: UUID, now: datetime) -> Account:
+async def lock_account(session: AsyncSession, member_id: UUID, now: datetime) -> Account:
     """The account of a member who is about to change it."""
-    return Account(await hold(session, member_id), await standing_of(session, member_id, now))
+    return Account(await lock_member(session, member_id), await standing_of(session, member_id, now))
 
 
-async def hold(session: AsyncSession, member_id: UUID) -> Member:
+async def lock_member(session: AsyncSession, member_id: UUID) -> Member:
     """A member's own row, held until the commit."""
     # Only against other changes of it: what they write meanwhile points to the row, and must not wait.
     found = select(Member).where(col(Member.id) == member_id).with_for_update(key_share=True)

@@ -8,9 +8,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import members, sessions
+from forum.authentication import sessions
 from forum.core import audit
 from forum.core.errors import Conflict, Forbidden, Invalid, NotFound
+from forum.members.standing import standing_at
 from forum.members.tables import Member, Role, RoleGrant, Standing
 from forum.passwords import hashing
 
@@ -29,7 +30,7 @@ async def refuse_last_administrator(session: AsyncSession, member_id: UUID) -> N
         .where(col(RoleGrant.role) == Role.ADMINISTRATOR)
     )
     is_one = administrators.where(col(Member.id) == member_id)
-    others = administrators.where(col(Member.id) != member_id, members.standing_at(func.now()) == Standing.ACTIVE)
+    others = administrators.where(col(Member.id) != member_id, standing_at(func.now()) == Standing.ACTIVE)
     if not (await session.execute(select(is_one.exists()))).scalar_one():
         return
     await session.execute(select(func.pg_advisory_xact_lock(_ADMINISTRATORS_LOCK)))

@@ -11,13 +11,17 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import advisers, members, roles, second_factor
+from forum.administration import advisers, roles
+from forum.administration.invitations import Offer
+from forum.authentication.second_factor import tables
 from forum.core import audit
 from forum.core.database import Moment, Query
 from forum.core.errors import Invalid
-from forum.invitations import Offer
+from forum.members.queries import lock_member
+from forum.members.roles import has_role
+from forum.members.standing import standing_at
 from forum.members.tables import Member, Role, Standing
-from forum.members.viewer import Viewer
+from forum.members.viewer import Viewer, viewers
 
 BY_ID = TypeAdapter(tuple[UUID])
 PROPOSED_FOR = timedelta(days=7)
@@ -57,13 +61,13 @@ def _is(state: State) -> ColumnElement[bool]:
         case State.UNVERIFIED:
             return col(Member.email_verified_at).is_(None)
         case State.STAFF:
-            return members.has_a_role()
+            return has_role()
         case State.WITHHELD:
-            return and_(members.has_a_role(), ~second_factor.has_one())
+            return and_(has_role(), ~tables.has_one())
         case State.PROPOSED:
             return _PROPOSED
         case _:
-            standing: ColumnElement[str] = members.standing_at(func.now())
+            standing: ColumnElement[str] = standing_at(func.now())
             return standing == Standing(state)
 
 
@@ -120,9 +124,9 @@ async def tidy(session: AsyncSession, now: datetime) -> None:
 
 
 def _accounts() -> Query:
-    known = members.viewers().add_columns(
+    known = viewers().add_columns(
         col(Member.email_verified_at),
-        second_factor.has_one().label("second_factor"),
+        tables.has_one().label("second_factor"),
         _PROPOSED.label("proposed"),
     )
     return known.where(col(Member.left_at).is_(None))
@@ -130,7 +134,7 @@ def _accounts() -> Query:
 
 async def _second_agrees(session: AsyncSession, administrator: UUID, member: Member, now: datetime) -> bool:
     """Whether another administrator proposed this before; else it is proposed now."""
-    await members.hold(session, member.id)  # two who agree at once: one proposes, the other agrees
+    await lock_member(session, member.id)  # two who agree at once: one proposes, the other agrees
     proposal = await session.get(AdministratorProposal, member.id)
     if proposal and proposal.proposed_by != administrator and await _stands(session, proposal, now):
         await session.delete(proposal)
@@ -144,7 +148,7 @@ async def _second_agrees(session: AsyncSession, administrator: UUID, member: Mem
 
 async def _stands(session: AsyncSession, proposal: AdministratorProposal, now: datetime) -> bool:
     """Whether it is fresh, and its proposer is an administrator still."""
-    held = members.has_a_role(proposal.proposed_by, Role.ADMINISTRATOR)
+    held = has_role(proposal.proposed_by, Role.ADMINISTRATOR)
     return proposal.proposed_at > now - PROPOSED_FOR and bool((await session.execute(select(held))).scalar_one())
 
 

@@ -12,13 +12,13 @@ from sqlalchemy import LargeBinary, bindparam, delete, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import members
+from forum.authentication.second_factor import webauthn
+from forum.authentication.second_factor.tables import Passkey, PasskeyChallenge, Purpose
+from forum.authentication.second_factor.webauthn import LASTS, Credential, Party
 from forum.core.database import Database, Prepared, Query, Reader, query
 from forum.core.errors import Conflict
+from forum.members.queries import lock_member
 from forum.members.viewer import Viewer
-from forum.second_factor import ceremonies
-from forum.second_factor.ceremonies import LASTS, Credential, Party
-from forum.second_factor.tables import Passkey, PasskeyChallenge, Purpose
 
 AT_MOST = 20  # of one member: an account is not a place to store things
 WRONG = "This passkey is not known here, or it took too long. Please try again."
@@ -66,7 +66,7 @@ async def begin(session: AsyncSession, viewer: Viewer, party: Party, now: dateti
 
     Raises Conflict where the member has too many.
     """
-    member = await members.hold(session, viewer.member_id)
+    member = await lock_member(session, viewer.member_id)
     theirs = query(Passkey.credential_id, Passkey.user_handle).where(col(Passkey.member_id) == member.id)
     known = (await session.execute(theirs)).all()
     if len(known) >= AT_MOST:
@@ -74,18 +74,18 @@ async def begin(session: AsyncSession, viewer: Viewer, party: Party, now: dateti
     handle = known[0].user_handle if known else secrets.token_bytes(64)
     await session.execute(delete(PasskeyChallenge).where(col(PasskeyChallenge.member_id) == member.id))
     challenge = _put_down(session, Purpose.REGISTRATION, now, member_id=member.id, user_handle=handle)
-    return ceremonies.creation_options(party, challenge, handle, [row.credential_id for row in known])
+    return webauthn.creation_options(party, challenge, handle, [row.credential_id for row in known])
 
 
 def ask(session: AsyncSession, purpose: Purpose, party: Party, now: datetime) -> dict[str, Any]:
     """What a browser is asked to show a passkey with, whosever it is."""
     challenge = _put_down(session, purpose, now)
-    return ceremonies.request_options(party, challenge, alone=purpose == Purpose.SIGN_IN)
+    return webauthn.request_options(party, challenge, alone=purpose == Purpose.SIGN_IN)
 
 
 async def opened(forum: Database, credential: Credential, purpose: Purpose, now: datetime) -> Any:
     """The row of the challenge that this answers, used up whatever comes of it; None when there is none such."""
-    digest = _digest(ceremonies.challenge_of(credential) or b"")
+    digest = _digest(webauthn.challenge_of(credential) or b"")
     this = delete(PasskeyChallenge).where(
         col(PasskeyChallenge.digest) == digest,
         col(PasskeyChallenge.purpose) == purpose,
@@ -98,7 +98,7 @@ async def opened(forum: Database, credential: Credential, purpose: Purpose, now:
 
 async def claimed(reader: Reader, credential: Credential) -> Any:
     """The passkey that this says it is, and whose; None when there is none such."""
-    return await reader.row(_CLAIMED, credential_id=ceremonies.credential_id(credential) or b"")
+    return await reader.row(_CLAIMED, credential_id=webauthn.credential_id(credential) or b"")
 
 
 async def signed(
@@ -111,9 +111,9 @@ async def signed(
     if challenge is None or kept is None:
         return None
     alone = purpose == Purpose.SIGN_IN
-    said = ceremonies.user_handle(credential) or (None if alone else kept.user_handle)
-    asked = ceremonies.challenge_of(credential) or b""
-    answer = ceremonies.answered(credential, asked, kept.public_key, party, alone=alone)
+    said = webauthn.user_handle(credential) or (None if alone else kept.user_handle)
+    asked = webauthn.challenge_of(credential) or b""
+    answer = webauthn.answered(credential, asked, kept.public_key, party, alone=alone)
     if answer is None or said != kept.user_handle:
         return None
     seen = Signed(kept.id, kept.member_id, kept.sign_count, answer.sign_count, answer.backed_up)

@@ -1,0 +1,1 @@
+"""What administrators do: roles, advisers, invitations, accounts."""

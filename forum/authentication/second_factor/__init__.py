@@ -1,0 +1,1 @@
+"""The second factor: passkeys, codes of an authenticator app, and recovery codes."""
