@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from forum import threads
-from forum.boards import Board
+from forum.content.boards import Board
+from forum.content.posts.context import EditContext, PostingContext, ReplyContext
+from forum.content.posts.tables import SHOWN
+from forum.content.threads.visibility import takes_replies
 from forum.core.errors import Forbidden, NotSignedIn, RoleWithheld
 from forum.members.queries import Account
 from forum.members.tables import Role, Standing
 from forum.members.viewer import Viewer
-from forum.posts.places import Place, PostPlace, ThreadPlace
-from forum.posts.tables import SHOWN
 
 # A condition gives None when it holds, else the sentence that says why not.
 Condition = Callable[[Viewer, Any], str | None]
@@ -49,7 +49,7 @@ class Act(StrEnum):
     HOLD_ACCOUNT = "see or place legal holds"
 
 
-def is_active(_viewer: Viewer, place: Place | Account) -> str | None:
+def is_active(_viewer: Viewer, place: PostingContext | Account) -> str | None:
     """Not silenced, suspended or banned, as it was read in this transaction."""
     return None if place.standing == Standing.ACTIVE else f"Your account is {place.standing}; you can read."
 
@@ -59,42 +59,42 @@ def is_who_they_say(viewer: Viewer, _subject: object) -> str | None:
     return WITHHELD if viewer.withheld else None
 
 
-def may_open_here(viewer: Viewer, place: Place) -> str | None:
+def may_open_here(viewer: Viewer, place: PostingContext) -> str | None:
     """One of those for whom the board takes threads."""
     return _listed(viewer, place.board, place.board.openers, "open threads")
 
 
-def may_reply_here(viewer: Viewer, place: Place) -> str | None:
+def may_reply_here(viewer: Viewer, place: PostingContext) -> str | None:
     """One of those for whom the board takes replies."""
     return _listed(viewer, place.board, place.board.repliers, "reply")
 
 
-def address_is_verified(_viewer: Viewer, place: Place) -> str | None:
+def address_is_verified(_viewer: Viewer, place: PostingContext) -> str | None:
     """The writer's e-mail address is verified, or was not needed when they began."""
     return None if place.verified else UNVERIFIED
 
 
-def thread_takes_replies(viewer: Viewer, place: ThreadPlace) -> str | None:
+def thread_takes_replies(viewer: Viewer, place: ReplyContext) -> str | None:
     """The thread is open, or the viewer moderates its board."""
-    return None if threads.takes_replies(place.thread, viewer) else "This thread is locked: comments are closed."
+    return None if takes_replies(place.thread, viewer) else "This thread is locked: comments are closed."
 
 
-def is_author(viewer: Viewer, place: PostPlace) -> str | None:
+def is_author(viewer: Viewer, place: EditContext) -> str | None:
     """The viewer wrote the post."""
     return None if place.post.author_id == viewer.id else "Only its author may do this."
 
 
-def opened_it(viewer: Viewer, place: ThreadPlace) -> str | None:
+def opened_it(viewer: Viewer, place: ReplyContext) -> str | None:
     """The viewer opened the thread."""
     return None if place.thread.author_id == viewer.id else "Only the one who opened the thread may do this."
 
 
-def post_is_shown(_viewer: Viewer, place: PostPlace) -> str | None:
+def post_is_shown(_viewer: Viewer, place: EditContext) -> str | None:
     """The post was neither removed nor withdrawn."""
     return None if place.post.visibility in SHOWN else f"This post was {place.post.visibility}."
 
 
-def moderates_the_board(viewer: Viewer, place: Place) -> str | None:
+def moderates_the_board(viewer: Viewer, place: PostingContext) -> str | None:
     """The viewer moderates the board."""
     return None if viewer.moderates(place.board.id) else "Only moderators of this board may do this."
 

@@ -14,7 +14,6 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import privacy
 from forum.administration import accounts, invitations
 from forum.authentication import failed_sign_ins, sessions
 from forum.authentication.second_factor import passkeys
@@ -25,6 +24,10 @@ from forum.core.settings import Settings
 from forum.mail import outbox
 from forum.mail.outbox import SEND
 from forum.members.departure import delete_leftovers
+from forum.privacy import account_deletion, erasure_jobs, exports
+from forum.privacy.account_deletion import DEPART, RUN_DUE_DELETIONS
+from forum.privacy.erasure_jobs import ERASE, ERASE_IN_THREAD
+from forum.privacy.exports import MAKE
 from moderation import cases, decisions
 from moderation.privacy import ModerationKeeper
 
@@ -44,7 +47,7 @@ async def tidy(session: AsyncSession, _payload: Payload, now: datetime) -> None:
     await rate_limits.tidy(session, now)
     await outbox.tidy(session, now)
     await delete_leftovers(session)
-    await privacy.tidy(session, now)
+    await exports.tidy(session, now)
     await passkeys.tidy(session, now)
     await cases.tidy(session, now)
     await jobs.tidy(session, now)
@@ -52,7 +55,7 @@ async def tidy(session: AsyncSession, _payload: Payload, now: datetime) -> None:
 
 TIDY = Job("tidy")
 
-CALENDAR: Mapping[Job, str] = {TIDY: "17 * * * *", privacy.LOOK_AFTER: "37 * * * *"}
+CALENDAR: Mapping[Job, str] = {TIDY: "17 * * * *", RUN_DUE_DELETIONS: "37 * * * *"}
 
 
 def handlers(settings: Settings) -> Mapping[Job, Handler]:
@@ -60,11 +63,11 @@ def handlers(settings: Settings) -> Mapping[Job, Handler]:
     keeper = ModerationKeeper()
     return {
         TIDY: tidy,
-        privacy.MAKE: privacy.making(keeper),
-        privacy.DEPART: privacy.departing(keeper),
-        privacy.LOOK_AFTER: privacy.look_after,
-        privacy.ERASE: privacy.erasing(keeper),
-        privacy.ERASE_IN_THREAD: privacy.erasing_in_thread(keeper),
+        MAKE: exports.making(keeper),
+        DEPART: account_deletion.departing(keeper),
+        RUN_DUE_DELETIONS: account_deletion.run_due_deletions,
+        ERASE: erasure_jobs.erasing(keeper),
+        ERASE_IN_THREAD: erasure_jobs.erasing_in_thread(keeper),
         SEND: outbox.sender(settings),
         decisions.STANDING_ENDED: decisions.standing_ended,
     }

@@ -10,12 +10,12 @@ from sqlalchemy import CheckConstraint, UniqueConstraint, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import notifications
+from forum.content.posts.tables import Post
 from forum.core import audit
 from forum.core.database import Moment, new_id
 from forum.core.errors import Conflict, Forbidden, Invalid, NotFound
 from forum.members.viewer import Viewer
-from forum.posts.tables import Post
+from forum.notifications import inbox
 from moderation import cases, decisions, enforcement, reports, rules
 from moderation.cases import GRAVITY, Case, Category
 from moderation.decisions import Decided, Decision, Habits, Verdict
@@ -182,9 +182,7 @@ async def hear(
 
     appeal.outcome, appeal.message, appeal.heard_at = outcome, verdict.reason, now
     await cases.close(session, hearer, case, post.revision, now)
-    notifications.tell(
-        session, appeal.appellant_id, notifications.Kind.APPEAL_HEARD, now, post_id=post.id, subject_id=appeal.id
-    )
+    inbox.notify(session, appeal.appellant_id, inbox.Kind.APPEAL_HEARD, now, post_id=post.id, subject_id=appeal.id)
     await audit.record(
         session,
         actor_id=hearer.id,

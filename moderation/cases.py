@@ -27,15 +27,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, SQLModel, col
 
-from forum import boards
-from forum.boards import Board
+from forum.content import boards
+from forum.content.boards import Board
+from forum.content.posts.tables import Post
+from forum.content.threads.tables import Thread
 from forum.core import audit, pagination
 from forum.core.database import Moment, Query, columns, new_id, query
 from forum.core.errors import Conflict
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer
-from forum.posts.tables import Post
-from forum.threads import Thread
 
 LEASE = timedelta(minutes=10)
 

@@ -10,7 +10,10 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint, 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import notifications, posts, threads
+from forum.content.posts.revisions import lock_post_row, refuse_stale_post
+from forum.content.posts.tables import Post, Visibility
+from forum.content.threads.actions import lock_posts_of_thread
+from forum.content.threads.tables import Thread
 from forum.core import audit, jobs
 from forum.core.database import Moment, new_id
 from forum.core.errors import Forbidden, Invalid, Stale
@@ -19,8 +22,7 @@ from forum.members.roles import is_staff
 from forum.members.standing import standing_at, standing_of
 from forum.members.tables import Member, Role, RoleGrant, Standing
 from forum.members.viewer import Viewer
-from forum.posts.tables import Post, Visibility
-from forum.threads import Thread
+from forum.notifications import inbox
 from moderation import cases, enforcement, redaction, reports, rules, statements
 from moderation.cases import Case
 from moderation.enforcement.measures import IDLE, MEASURES
@@ -183,15 +185,15 @@ async def hold(session: AsyncSession, case_id: UUID) -> tuple[Post, Case]:
     """
     about = select(col(Post.id), col(Post.thread_id)).join(Case, col(Case.post_id) == col(Post.id))
     found = (await session.execute(about.where(col(Case.id) == case_id))).one()
-    await threads.hold_posts(session, found.thread_id, alone=True)
-    post = await posts.hold(session, found.id)
+    await lock_posts_of_thread(session, found.thread_id, alone=True)
+    post = await lock_post_row(session, found.id)
     return post, await cases.hold(session, case_id)
 
 
 async def refuse_stale(session: AsyncSession, case: Case, post: Post, verdict: Verdict) -> None:
     """Raise Stale, with what changed, by whom and when, unless both are as they were on the screen."""
     if post.revision != verdict.revision:
-        await posts.refuse_stale(session, post, verdict.revision)
+        await refuse_stale_post(session, post, verdict.revision)
     if case.version != verdict.version:
         raise Stale(
             "This case changed while you were looking at it: there are new reports, or it was opened again.",
@@ -311,10 +313,8 @@ async def standing_ended(session: AsyncSession, payload: jobs.Payload, now: date
     if await enforcement.ended_later(session, applied, then):
         return
     statement = await statements.of_decision(session, applied.decision_id)
-    ended = notifications.Kind.STANDING_ENDED
-    await notifications.tell_once(
-        session, applied.member_id, ended, then, post_id=applied.post_id, subject_id=statement.id
-    )
+    ended = inbox.Kind.STANDING_ENDED
+    await inbox.notify_once(session, applied.member_id, ended, then, post_id=applied.post_id, subject_id=statement.id)
 
 
 def scene_of(moderator: Viewer, post: Post, cited: tuple[int, ...], habits: Habits, now: datetime) -> Scene:
@@ -327,18 +327,18 @@ def _tell_author(
     session: AsyncSession, post: Post, verdict: Verdict, statement: Statement | None, now: datetime
 ) -> None:
     if any(measure.kind == Kind.PUBLISH for measure in verdict.measures):
-        notifications.tell(session, post.author_id, notifications.Kind.POST_PUBLISHED, now, post_id=post.id)
+        inbox.notify(session, post.author_id, inbox.Kind.POST_PUBLISHED, now, post_id=post.id)
     if statement:
         issued = _news(verdict)
-        notifications.tell(session, post.author_id, issued, now, post_id=post.id, subject_id=statement.id)
+        inbox.notify(session, post.author_id, issued, now, post_id=post.id, subject_id=statement.id)
 
 
-def _news(verdict: Verdict) -> notifications.Kind:
+def _news(verdict: Verdict) -> inbox.Kind:
     """What the author is told first; the statement that comes with it says the rest."""
     kinds = {measure.kind for measure in verdict.measures}
     if Kind.REMOVE in kinds:
-        return notifications.Kind.POST_REMOVED
-    return notifications.Kind.POST_EDITED if kinds & set(TEXTUAL) else notifications.Kind.STATEMENT_ISSUED
+        return inbox.Kind.POST_REMOVED
+    return inbox.Kind.POST_EDITED if kinds & set(TEXTUAL) else inbox.Kind.STATEMENT_ISSUED
 
 
 def _words(post: Post, verdict: Verdict) -> list[str]:

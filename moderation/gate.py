@@ -9,11 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import notifications, posts
-from forum.boards import Publication
+from forum.content.boards import Publication
+from forum.content.posts.draft import LONG
+from forum.content.posts.revisions import get_words
+from forum.content.posts.tables import Post
 from forum.core.gate import Submission, Verdict
-from forum.posts.drafts import LONG
-from forum.posts.tables import Post
+from forum.notifications import inbox
 from moderation import cases, findings, screening
 from moderation.cases import Category, State
 from moderation.findings import Found, Part
@@ -50,7 +51,7 @@ class BoardGate:
         case = await cases.open_on_post(session, post_id, category, now, findings=len(verdict.findings))
         await findings.keep(session, case.id, post.revision, verdict.findings)
         if verdict.held_because:
-            notifications.tell(session, post.author_id, notifications.Kind.POST_HELD, now, post_id=post_id)
+            inbox.notify(session, post.author_id, inbox.Kind.POST_HELD, now, post_id=post_id)
 
     def _held_because(self, submission: Submission) -> str | None:
         policy, author = submission.publication, submission.author
@@ -65,7 +66,7 @@ class BoardGate:
         known = await cases.of_post(session, post.id)
         if known is None or known.decided_revision is None or known.state == State.OPEN:
             return True
-        decided = await posts.words_of(session, post, known.decided_revision)
+        decided = await get_words(session, post, known.decided_revision)
         seen = {_said(one, decided) for one in await self._look([text or "" for text in decided])}
         now = (post.body_markdown, post.content_warning)
         return any(_said(one, now) not in seen for one in verdict.findings)

@@ -7,16 +7,16 @@ from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, String, and_, cast, or_, select, true
 from sqlmodel import col
 
-from forum import boards
-from forum.boards import Board
+from forum.content import boards
+from forum.content.boards import Board
+from forum.content.posts.tables import Post
+from forum.content.threads.tables import Thread
 from forum.core import pagination
 from forum.core.audit import AuditEntry
 from forum.core.database import Query, columns, query
 from forum.members import names
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer
-from forum.posts.tables import Post
-from forum.threads import Thread
 from moderation.cases import Case
 
 BY_NUMBER = TypeAdapter(tuple[pagination.Identity])

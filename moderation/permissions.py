@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from forum.content.posts.context import EditContext
 from forum.members.tables import Role, Standing
 from forum.members.viewer import Viewer
 from forum.permissions import Condition, administers, ask, is_active, is_in_good_standing
-from forum.posts.places import PostPlace
 
 
 class Act(StrEnum):
@@ -27,19 +27,19 @@ class Act(StrEnum):
     NAME_TEAM = "name a board's moderators"
 
 
-def is_not_silenced(viewer: Viewer, place: PostPlace) -> str | None:
+def is_not_silenced(viewer: Viewer, place: EditContext) -> str | None:
     """In good standing; who is silenced is told what they can report still."""
     if place.standing == Standing.SILENCED:
         return "Your account is silenced. You can still report that somebody is in danger, with the category `risk`."
     return is_active(viewer, place)
 
 
-def calls_for_help(viewer: Viewer, place: PostPlace) -> str | None:
+def calls_for_help(viewer: Viewer, place: EditContext) -> str | None:
     """Nobody is too silent to say that somebody is in danger."""
     return None if place.standing == Standing.SILENCED else is_active(viewer, place)
 
 
-def is_not_its_author(viewer: Viewer, place: PostPlace) -> str | None:
+def is_not_its_author(viewer: Viewer, place: EditContext) -> str | None:
     """The viewer did not write the post."""
     return "This is your own post: you can edit or withdraw it." if place.post.author_id == viewer.id else None
 

@@ -9,13 +9,14 @@ from sqlalchemy import ColumnElement, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col
 
-from forum import posts, threads
-from forum.markup import GONE, without_handle
+from forum.content.markup import GONE, without_handle
+from forum.content.posts.revisions import lock_post_row
+from forum.content.posts.tables import Post
+from forum.content.threads.actions import lock_posts_of_thread
+from forum.content.threads.tables import ERASED_TITLE, Thread
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
-from forum.posts.tables import Post
-from forum.privacy.keeper import Chapter
-from forum.threads import Thread
+from forum.privacy.personal_data_source import ExportSection
 from moderation import enforcement, redaction, reports, statements
 from moderation.appeals import Appeal
 from moderation.cases import Case, Note, State
@@ -42,16 +43,20 @@ class ModerationKeeper:
     who erased their words without these too, once nothing that waits to be decided needs them.
     """
 
-    async def chapters(self, session: AsyncSession, viewer: Viewer) -> Sequence[Chapter]:
+    async def chapters(self, session: AsyncSession, viewer: Viewer) -> Sequence[ExportSection]:
         """The viewer's own reports, the statements that they received, and their appeals."""
         told = (await session.execute(statements.of_member(viewer))).all()
         filed = (await session.execute(reports.mine(viewer, None, ALL))).all()
         appealed = select(Appeal).where(col(Appeal.appellant_id) == viewer.id).order_by(col(Appeal.lodged_at))
         appeals = (await session.execute(appealed)).scalars().all()
         return (
-            Chapter("statements", "What was decided about you", [_without(row._asdict(), "member_id") for row in told]),
-            Chapter("reports", "What you reported", [_without(row._asdict(), "case_id") for row in filed]),
-            Chapter("appeals", "Your appeals", [_without(appeal.model_dump(), "appellant_id") for appeal in appeals]),
+            ExportSection(
+                "statements", "What was decided about you", [_without(row._asdict(), "member_id") for row in told]
+            ),
+            ExportSection("reports", "What you reported", [_without(row._asdict(), "case_id") for row in filed]),
+            ExportSection(
+                "appeals", "Your appeals", [_without(appeal.model_dump(), "appellant_id") for appeal in appeals]
+            ),
         )
 
     async def forget_name(self, session: AsyncSession, member: Member) -> None:
@@ -111,8 +116,8 @@ class ModerationKeeper:
             .order_by(col(AppliedMeasure.thread_id), col(AppliedMeasure.post_id))
         )
         for applied in (await session.execute(signed)).scalars().all():
-            await threads.hold_posts(session, applied.thread_id, alone=True)
-            await enforcement.forget_byline(session, applied, await posts.hold(session, applied.post_id))
+            await lock_posts_of_thread(session, applied.thread_id, alone=True)
+            await enforcement.forget_byline(session, applied, await lock_post_row(session, applied.post_id))
 
     async def _forget_titles(self, session: AsyncSession, member_id: UUID) -> None:
         retitled = (
@@ -121,7 +126,7 @@ class ModerationKeeper:
             .where(col(Thread.author_id) == member_id, col(AppliedMeasure.kind) == Kind.RETITLE)
         )
         for applied in (await session.execute(retitled.with_for_update(of=AppliedMeasure))).scalars().all():
-            applied.memory = {**applied.memory, "was": threads.ERASED_TITLE, "became": threads.ERASED_TITLE}
+            applied.memory = {**applied.memory, "was": ERASED_TITLE, "became": ERASED_TITLE}
         await session.flush()
 
 

@@ -10,14 +10,14 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import posts
-from forum.boards import Board
+from forum.content.boards import Board
+from forum.content.posts.queries import WRITTEN
+from forum.content.posts.tables import Post
+from forum.content.threads.tables import Thread
 from forum.core.database import Query, query
 from forum.members.standing import GRAVITY, is_in_force_at
 from forum.members.tables import Member, Sanction, Standing
 from forum.members.viewer import Viewer
-from forum.posts.tables import Post
-from forum.threads import Thread
 from moderation import cases
 from moderation.cases import Case
 from moderation.decisions import Decision, DecisionRule
@@ -128,7 +128,7 @@ def sanctions(member_id: UUID, now: datetime) -> Query:
 async def of_member(session: AsyncSession, viewer: Viewer, member: Member, now: datetime) -> MemberRecord:
     """What the viewer may know of a member, in short."""
     values = {**viewer.sight, "member_ids": [member.id]}
-    written = (await session.execute(posts.WRITTEN.query, values)).one_or_none()
+    written = (await session.execute(WRITTEN.query, values)).one_or_none()
     gravest = (await session.execute(sanctions(member.id, now).limit(1))).one_or_none()
     counts = await session.execute(_COUNTS.where(*_against(member.id), cases.visible_to(viewer)))
     return MemberRecord(

@@ -23,12 +23,14 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import notifications, posts, threads
+from forum.content.posts.revisions import lock_post_row
+from forum.content.posts.tables import SHOWN, Post, PostRevision
+from forum.content.threads.actions import lock_posts_of_thread
 from forum.core.database import Moment, Query, new_id, query
 from forum.core.errors import Conflict, Invalid
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
-from forum.posts.tables import SHOWN, Post, PostRevision
+from forum.notifications import inbox
 from moderation import cases, enforcement, rules
 from moderation.cases import Case, Category
 
@@ -160,8 +162,8 @@ async def file(session: AsyncSession, reporter: Viewer, post: Post, complaint: C
     there never was, or a rule breach without a rule, and Conflict for a post that was taken away meanwhile.
     """
     # One report of a post at a time, and none while it is decided: the second of two sees what the first did.
-    await threads.hold_posts(session, post.thread_id)
-    post = await posts.hold(session, post.id)
+    await lock_posts_of_thread(session, post.thread_id)
+    post = await lock_post_row(session, post.id)
     if earlier := await _earlier(session, reporter, post, complaint.revision):
         return earlier
     if complaint.category == Category.RULE and not complaint.rules:
@@ -186,8 +188,8 @@ async def file(session: AsyncSession, reporter: Viewer, post: Post, complaint: C
         report.outcome, report.settled_at = await _outcome_that_stands(session, post, complaint.revision), now
     session.add(report)
     await session.flush()
-    received = notifications.Kind.REPORT_RECEIVED
-    notifications.tell(session, reporter.member_id, received, now, post_id=post.id, subject_id=report.id)
+    received = inbox.Kind.REPORT_RECEIVED
+    inbox.notify(session, reporter.member_id, received, now, post_id=post.id, subject_id=report.id)
     return report
 
 
@@ -196,8 +198,8 @@ async def settle(session: AsyncSession, settled: Case, outcome: Outcome, now: da
     waiting = select(Report).where(col(Report.case_id) == settled.id, col(Report.outcome).is_(None))
     for report in (await session.execute(waiting)).scalars().all():
         report.outcome, report.settled_at = outcome, now
-        done = notifications.Kind.REPORT_SETTLED
-        notifications.tell(session, report.reporter_id, done, now, post_id=report.post_id, subject_id=report.id)
+        done = inbox.Kind.REPORT_SETTLED
+        inbox.notify(session, report.reporter_id, done, now, post_id=report.post_id, subject_id=report.id)
     await session.flush()
 
 

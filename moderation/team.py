@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.administration import roles
-from forum.boards import Board
+from forum.content.boards import Board
 from forum.core.database import Query, query
 from forum.core.errors import Conflict, NotFound
 from forum.members.queries import get_member

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from forum import privacy, worker
+from forum import worker
 from forum.api.dependencies import House
 from forum.core import jobs
+from forum.privacy import account_deletion
 
 DUE = text(
     f"SELECT id, entrypoint, payload FROM {jobs.SETTINGS.qualified.queue_table} "
@@ -34,5 +35,5 @@ async def work_off(house: House, now: datetime, *, but: Collection[str] = ("send
 async def look_after(house: House, now: datetime) -> list[str]:
     """What the clock has done every hour, and what comes of it."""
     async with house.database.work() as session:
-        await privacy.look_after(session, {}, now)
+        await account_deletion.run_due_deletions(session, {}, now)
     return await work_off(house, now)

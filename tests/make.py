@@ -14,14 +14,18 @@ from passlib.hash import argon2
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import boards, posts
 from forum.administration import advisers
 from forum.administration import roles as role_grants
 from forum.api.dependencies import House
 from forum.app import create_app
 from forum.authentication import sessions
 from forum.authentication.sessions import Transport
-from forum.boards import Board, BoardPlan
+from forum.content import boards
+from forum.content.boards import Board, BoardPlan
+from forum.content.posts.actions import add_reply, open_thread
+from forum.content.posts.context import context_in_thread, context_on_board
+from forum.content.posts.draft import Draft
+from forum.content.posts.queries import PostView
 from forum.core import clock
 from forum.core.gate import Gate, PublishAtOnce, Submission, Verdict
 from forum.core.settings import Settings
@@ -30,8 +34,6 @@ from forum.members.queries import get_member
 from forum.members.standing import add_sanction
 from forum.members.tables import Member, Role, Standing
 from forum.members.viewer import Viewer, viewer_of, viewers
-from forum.posts.drafts import Draft
-from forum.posts.reading import SeenPost
 
 PASSWORD = "four quiet herons dancing"
 BASE = "https://forum.test"
@@ -181,19 +183,19 @@ async def thread(
     now, draft = at or clock.now(), Draft(body)
     speaker = await viewer(house, author)
     async with house.database.work() as session:
-        place = await posts.place_on_board(session, speaker, slug, draft, now)
-        return (await posts.open_thread(session, speaker, place, title, draft, PublishAtOnce(), now)).thread_id
+        place = await context_on_board(session, speaker, slug, draft, now)
+        return (await open_thread(session, speaker, place, title, draft, PublishAtOnce(), now)).thread_id
 
 
 async def post(
     house: House, author: str, thread_id: int, body: str = "I see", at: datetime | None = None, **draft: Any
-) -> SeenPost:
+) -> PostView:
     """A reply."""
     now, words = at or clock.now(), Draft(body, **draft)
     speaker = await viewer(house, author)
     async with house.database.work() as session:
-        place = await posts.place_in_thread(session, speaker, thread_id, words, now)
-        return await posts.write(session, speaker, place, words, PublishAtOnce(), now)
+        place = await context_in_thread(session, speaker, thread_id, words, now)
+        return await add_reply(session, speaker, place, words, PublishAtOnce(), now)
 
 
 @asynccontextmanager

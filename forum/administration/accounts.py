@@ -17,7 +17,7 @@ from forum.authentication.second_factor import tables
 from forum.core import audit
 from forum.core.database import Moment, Query
 from forum.core.errors import Invalid
-from forum.members.queries import lock_member
+from forum.members.queries import lock_member_row
 from forum.members.roles import has_role
 from forum.members.standing import standing_at
 from forum.members.tables import Member, Role, Standing
@@ -134,7 +134,7 @@ def _accounts() -> Query:
 
 async def _second_agrees(session: AsyncSession, administrator: UUID, member: Member, now: datetime) -> bool:
     """Whether another administrator proposed this before; else it is proposed now."""
-    await lock_member(session, member.id)  # two who agree at once: one proposes, the other agrees
+    await lock_member_row(session, member.id)  # two who agree at once: one proposes, the other agrees
     proposal = await session.get(AdministratorProposal, member.id)
     if proposal and proposal.proposed_by != administrator and await _stands(session, proposal, now):
         await session.delete(proposal)

@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, Index, Uuid, and_, bindparam, delete, fu
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum.boards import Board
+from forum.content.boards import Board
 from forum.core import audit
 from forum.core.database import Moment, Prepared, new_id, query
 from forum.core.errors import Conflict, NotFound

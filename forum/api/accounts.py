@@ -17,7 +17,7 @@ from forum.api.problems import documented
 from forum.api.wire import After, Handle, Limit, Line, Moment, Next, Shown, Wanted, answer, fresh, next_link
 from forum.authentication import failed_sign_ins
 from forum.authentication.failed_sign_ins import Reason
-from forum.boards import Board
+from forum.content.boards import Board
 from forum.core import audit, pagination
 from forum.members.queries import get_member
 from forum.members.tables import Role, Standing

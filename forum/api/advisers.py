@@ -3,11 +3,11 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum import threads
 from forum.api.dependencies import CurrentMember, CurrentViewer, Now, Reading, Route
 from forum.api.problems import documented
 from forum.api.threads import Thread, told
 from forum.api.wire import After, Limit, Moment, Next, Shown, fresh, next_link
+from forum.content.threads.queries import BY_WAITING, list_waiting
 from forum.core import clock, pagination
 from forum.members.advisers import CURRENT
 from forum.permissions import Act, allow
@@ -64,8 +64,8 @@ async def list_waiting_threads(
 ) -> Response:
     """List the open threads that wait for an adviser, longest first."""
     allow(Act.SEE_WAITING_THREADS, viewer)
-    place = pagination.place(after, threads.BY_WAITING) if after is not None else None
-    rows = await threads.waiting(reading, viewer, place, limit + 1)
+    place = pagination.place(after, BY_WAITING) if after is not None else None
+    rows = await list_waiting(reading, viewer, place, limit + 1)
     items = [
         WaitingThread(
             **told(row),

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 from typing_extensions import TypeAliasType
 
-from forum import boards, posts, threads
 from forum.api.dependencies import (
     CurrentMember,
     CurrentViewer,
@@ -38,6 +37,19 @@ from forum.api.wire import (
     fresh,
     next_link,
 )
+from forum.content import boards
+from forum.content.posts import actions
+from forum.content.posts.context import context_on_board
+from forum.content.posts.draft import drafted
+from forum.content.posts.queries import get_post_in_transaction
+from forum.content.threads.queries import (
+    BY_LAST_POST,
+    TOTALS,
+    TOTALS_OF_BOARD,
+    get_thread_in_transaction,
+    list_on_board,
+)
+from forum.content.threads.tables import ThreadVisibility
 from forum.core import pagination
 from forum.permissions import Act
 
@@ -104,7 +116,7 @@ class OpenedThread(Thread):
 async def list_boards(request: Request, viewer: CurrentViewer, reading: Reading) -> Response:
     """List the boards that you may see."""
     rows = await reading.rows(boards.SEEN, **viewer.sight)
-    totals = {row.board_id: row for row in await reading.rows(threads.TOTALS)}
+    totals = {row.board_id: row for row in await reading.rows(TOTALS)}
     return fresh(request, BoardList(items=[_board(row, totals.get(row.id)) for row in rows], next=None))
 
 
@@ -112,7 +124,7 @@ async def list_boards(request: Request, viewer: CurrentViewer, reading: Reading)
 async def get_board(request: Request, slug: Slug, viewer: CurrentViewer, reading: Reading) -> Response:
     """Read a board's card."""
     board = await boards.one(reading, viewer, slug)
-    totals = await reading.row(threads.TOTALS_OF_BOARD, board_id=board.id)
+    totals = await reading.row(TOTALS_OF_BOARD, board_id=board.id)
     return fresh(request, _board(board, totals), headers=robots(board))
 
 
@@ -126,12 +138,12 @@ async def list_threads(
     after: After = None,
 ) -> Response:
     """List a board's threads: pinned first, then by the latest post."""
-    place = pagination.place(after, threads.BY_LAST_POST) if after is not None else None
-    rows = await threads.on_board(reading, viewer, slug, place, limit + 1)
+    place = pagination.place(after, BY_LAST_POST) if after is not None else None
+    rows = await list_on_board(reading, viewer, slug, place, limit + 1)
     board = rows[0] if rows else await boards.one(reading, viewer, slug)
     going_on = _cursor(rows[limit - 1]) if len(rows) > limit else None
     page = {"items": list(map(told, rows[:limit])), "next": going_on}
-    everyone_sees_it = all(row.visibility == threads.Standing.VISIBLE for row in rows)
+    everyone_sees_it = all(row.visibility == ThreadVisibility.VISIBLE for row in rows)
     return fresh(request, page, shared=everyone_sees_it, headers={**robots(board), **next_link(request, going_on)})
 
 
@@ -155,16 +167,18 @@ async def open_thread(
     post_id = await repeat.earlier(work, now) if repeat else None
     if post_id is None:
         await throttle_posting(house, viewer, now)
-        draft = await posts.drafted(wanted.body_markdown, content_warning=wanted.content_warning)
-        place = await posts.place_on_board(work, viewer, slug, draft, now)
+        draft = await drafted(wanted.body_markdown, content_warning=wanted.content_warning)
+        place = await context_on_board(work, viewer, slug, draft, now)
         allow_writing(Act.OPEN_THREAD, house, viewer, place)
         allowed = links_allowed(house, viewer, now)
-        post = await posts.open_thread(work, viewer, place, wanted.title, draft, house.gate, now, links_allowed=allowed)
+        post = await actions.open_thread(
+            work, viewer, place, wanted.title, draft, house.gate, now, links_allowed=allowed
+        )
         post_id = str(post.id)
         if repeat:
             await repeat.keep(work, post_id, now)
-    first_post = await posts.in_transaction(work, viewer, int(post_id))
-    thread = await threads.in_transaction(work, viewer, first_post.thread_id)
+    first_post = await get_post_in_transaction(work, viewer, int(post_id))
+    thread = await get_thread_in_transaction(work, viewer, first_post.thread_id)
     opened = OpenedThread(**told(thread), first_post=shown_post(first_post))
     return answer(opened, 201, {"Location": f"/api/v1/threads/{thread.id}"})
 

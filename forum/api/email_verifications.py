@@ -3,12 +3,12 @@
 from fastapi import APIRouter, Response
 from pydantic import EmailStr, Field
 
-from forum import privacy
 from forum.api.dependencies import AnyMember, FreshMember, Now, Route, TheHouse, Work
 from forum.api.problems import documented
 from forum.api.wire import Mailed, Password, Wanted
 from forum.authentication import email_addresses
-from forum.members.queries import lock_member
+from forum.members.queries import lock_member_row
+from forum.privacy import account_deletion
 
 router = APIRouter(tags=["members"], route_class=Route)
 
@@ -24,7 +24,7 @@ class AddressChange(Wanted):
 async def ask_for_verification(viewer: AnyMember, work: Work, house: TheHouse, now: Now) -> Response:
     """Have a new link mailed to the address that you have yet to verify. The answer is always the same."""
     await house.throttle.hit(house.settings.limit("verification"), "verification", viewer.id)
-    await email_addresses.ask(work, await lock_member(work, viewer.member_id), now)
+    await email_addresses.ask(work, await lock_member_row(work, viewer.member_id), now)
     return Response(status_code=204)
 
 
@@ -43,7 +43,7 @@ async def refuse_address(link: Mailed, work: Work, house: TheHouse, now: Now) ->
     ask for a new one.
     """
     member_id = await email_addresses.refuse(work, link.token, now)
-    await privacy.stay(work, member_id)
+    await account_deletion.cancel(work, member_id)
     house.doorkeeper.forget(member_id)
     return Response(status_code=204)
 

@@ -6,13 +6,13 @@ from fastapi import APIRouter, Request, Response
 from pydantic import EmailStr, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import boards
 from forum.administration import accounts, invitations
 from forum.administration.invitations import Offer
 from forum.api.accounts import Account, Spoken, read_account
 from forum.api.dependencies import AnyMember, CurrentMember, FreshMember, Now, Reading, Route, TheHouse, Work
 from forum.api.problems import documented
 from forum.api.wire import LOCATED, Author, BoardSlug, Mailed, Moment, Shown, Uuid, Wanted, answer, fresh
+from forum.content import boards
 from forum.core.errors import Invalid
 from forum.members.tables import Member, Role
 from forum.permissions import Act, allow

@@ -11,7 +11,6 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import posts
 from forum.api.dependencies import (
     AnyMember,
     CurrentMember,
@@ -40,14 +39,15 @@ from forum.api.wire import (
     fresh,
 )
 from forum.authentication import email_addresses, registration, sign_in
-from forum.boards import Board
+from forum.content.boards import Board
+from forum.content.posts.queries import WRITTEN
 from forum.core import rate_limits
 from forum.core.database import Reader
 from forum.core.errors import Invalid, NotFound, NotSignedIn
 from forum.core.gate import Submission
 from forum.members import names
 from forum.members.advisers import CARDS
-from forum.members.queries import lock_account, profiles
+from forum.members.queries import lock_account_row, profiles
 from forum.members.tables import Member as MemberRow
 from forum.members.tables import Role, Standing
 from forum.members.viewer import Viewer
@@ -194,7 +194,7 @@ async def get_me(request: Request, viewer: AnyMember, work: Work) -> Response:
 )
 async def change_me(change: ProfileChange, viewer: CurrentMember, work: Work, house: TheHouse, now: Now) -> Response:
     """Take another display name."""
-    account = await lock_account(work, viewer.member_id, now)
+    account = await lock_account_row(work, viewer.member_id, now)
     allow(Act.RENAME, viewer, account)
     await _pass_gate(work, house, change.name)
     await registration.rename_member(work, account.member, change.name)
@@ -221,7 +221,7 @@ async def _cards(reading: Reader, viewer: Viewer, handles: Sequence[str]) -> lis
     rows = await reading.rows(CARDS, handles=[names.folded(handle) for handle in handles])
     if not rows:
         return []
-    counts = await reading.rows(posts.WRITTEN, **viewer.sight, member_ids=[row.id for row in rows])
+    counts = await reading.rows(WRITTEN, **viewer.sight, member_ids=[row.id for row in rows])
     written: dict[UUID, int] = {row.author_id: row.posts for row in counts}
     return [_card(row, written.get(row.id, 0)) for row in rows]
 

@@ -5,11 +5,11 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum import notifications
 from forum.api.dependencies import AnyMember, Now, Route, Work
 from forum.api.problems import documented
 from forum.api.wire import After, Identity, Limit, Moment, Next, Shown, Uuid, Wanted, fresh, next_link
 from forum.core import pagination
+from forum.notifications import inbox
 
 router = APIRouter(tags=["notifications"], route_class=Route)
 
@@ -58,9 +58,9 @@ async def list_notifications(
     request: Request, viewer: AnyMember, work: Work, limit: Limit = 20, after: After = None
 ) -> Response:
     """List what happened that concerns you."""
-    place = pagination.place(after, notifications.BY_ID) if after is not None else None
-    rows = (await work.execute(notifications.mine(viewer, place, limit + 1))).all()
-    unread = (await work.execute(notifications.unread(viewer))).scalar_one()
+    place = pagination.place(after, inbox.BY_ID) if after is not None else None
+    rows = (await work.execute(inbox.select_for(viewer, place, limit + 1))).all()
+    unread = (await work.execute(inbox.count_unread(viewer))).scalar_one()
     going_on = pagination.cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
     items = [Notification.model_validate(row) for row in rows[:limit]]
     page = NotificationList(unread=unread, items=items, next=going_on)
@@ -70,5 +70,5 @@ async def list_notifications(
 @router.put("/me/notifications/read", status_code=204, responses=documented(401, 403, 413, 422))
 async def mark_notifications_read(mark: ReadMark, viewer: AnyMember, work: Work, now: Now) -> Response:
     """Mark a notification and all before it read. Done twice, it is as done once."""
-    await notifications.mark_read(work, viewer, mark.up_to, now)
+    await inbox.mark_read(work, viewer, mark.up_to, now)
     return Response(status_code=204)

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypeAliasType
 
-from forum import posts, threads
 from forum.api.dependencies import (
     CurrentMember,
     CurrentViewer,
@@ -42,12 +41,22 @@ from forum.api.wire import (
     fresh,
     next_link,
 )
+from forum.content.posts import actions, queries
+from forum.content.posts.actions import add_reply
+from forum.content.posts.context import PostingContext, context_in_thread, context_of_post, known_names
+from forum.content.posts.draft import NO_WORDS, drafted
+from forum.content.posts.queries import (
+    PostView,
+    get_post_in_transaction,
+    list_by_advisers,
+    list_by_number,
+    select_revisions,
+)
+from forum.content.posts.tables import SHOWN, Visibility
+from forum.content.threads.queries import get_thread
 from forum.core import pagination
 from forum.members.viewer import Viewer
 from forum.permissions import Act, allow
-from forum.posts.places import Place
-from forum.posts.reading import SeenPost
-from forum.posts.tables import Visibility
 
 router = APIRouter(tags=["posts"], route_class=Route)
 
@@ -190,12 +199,12 @@ async def list_posts(
     """
     first = pagination.place(after, _BY_NUMBER)[0] + 1 if after is not None else from_
     if adviser:
-        found = await posts.by_advisers(reading, viewer, id, first, limit + 1)
+        found = await list_by_advisers(reading, viewer, id, first, limit + 1)
         last = found[limit - 1].number if len(found) > limit else None
     else:
-        found = await posts.numbered(reading, viewer, id, first, limit)
+        found = await list_by_number(reading, viewer, id, first, limit)
         last = first + limit - 1
-    thread = found[0] if found else await threads.one(reading, viewer, id)
+    thread = found[0] if found else await get_thread(reading, viewer, id)
     going_on = pagination.cursor(last) if last and last < thread.last_number else None
     page = {"items": list(map(_told, found[:limit])), "next": going_on}
     everyone_sees_it = all(post.visibility != Visibility.HELD for post in found)
@@ -222,13 +231,13 @@ async def create_post(
     repeat = key.of(reply)
     earlier = await repeat.earlier(work, now) if repeat else None
     if earlier:
-        return _created(shown(await posts.in_transaction(work, viewer, int(earlier))))
+        return _created(shown(await get_post_in_transaction(work, viewer, int(earlier))))
     await throttle_posting(house, viewer, now)
-    draft = await posts.drafted(reply.body_markdown, reply.reply_to, reply.content_warning)
-    place = await posts.place_in_thread(work, viewer, id, draft, now)
+    draft = await drafted(reply.body_markdown, reply.reply_to, reply.content_warning)
+    place = await context_in_thread(work, viewer, id, draft, now)
     allow_writing(Act.REPLY, house, viewer, place)
     allowed = links_allowed(house, viewer, now)
-    post = await posts.write(work, viewer, place, draft, house.gate, now, links_allowed=allowed)
+    post = await add_reply(work, viewer, place, draft, house.gate, now, links_allowed=allowed)
     if repeat:
         await repeat.keep(work, post.id, now)
     return _created(shown(post))
@@ -237,7 +246,7 @@ async def create_post(
 @router.get("/posts/{id}", response_model=PostInThread, responses=documented(404, 422))
 async def get_post(request: Request, id: Id, viewer: CurrentViewer, reading: Reading) -> Response:
     """Read one post."""
-    post = await posts.one(reading, viewer, id)
+    post = await queries.get_post(reading, viewer, id)
     return fresh(request, shown(post), shared=post.visibility != Visibility.HELD, headers=robots(post))
 
 
@@ -249,29 +258,29 @@ async def get_post(request: Request, id: Id, viewer: CurrentViewer, reading: Rea
 )
 async def edit_post(id: Id, edit: Edit, viewer: CurrentMember, work: Work, house: TheHouse, now: Now) -> Response:
     """Edit your own post. What it said before is kept, for you and for moderators."""
-    draft = await posts.drafted(edit.body_markdown, content_warning=edit.content_warning)
-    place = await posts.place_of_post(work, viewer, id, draft, now)
+    draft = await drafted(edit.body_markdown, content_warning=edit.content_warning)
+    place = await context_of_post(work, viewer, id, draft, now)
     allow(Act.EDIT_POST, viewer, place)
     allowed = links_allowed(house, viewer, now)
-    await posts.edit(work, viewer, place, edit.revision, draft, house.gate, now, links_allowed=allowed)
-    return answer(shown(await posts.in_transaction(work, viewer, id)))
+    await actions.edit_post(work, viewer, place, edit.revision, draft, house.gate, now, links_allowed=allowed)
+    return answer(shown(await get_post_in_transaction(work, viewer, id)))
 
 
 @router.delete("/posts/{id}", status_code=204, responses=documented(401, 403, 404, 409, 422))
 async def withdraw_post(id: Id, viewer: CurrentMember, work: Work, now: Now) -> Response:
     """Withdraw your own post, for good: a tombstone stays. Done twice, it is as done once."""
-    place = await posts.place_of_post(work, viewer, id, posts.NO_WORDS, now)
+    place = await context_of_post(work, viewer, id, NO_WORDS, now)
     allow(Act.WITHDRAW_POST, viewer, place)
-    await posts.withdraw(work, viewer, place, now)
+    await actions.withdraw_post(work, viewer, place, now)
     return Response(status_code=204)
 
 
 @router.get("/posts/{id}/revisions", response_model=RevisionList, responses=documented(401, 403, 404, 422))
 async def list_revisions(request: Request, id: Id, viewer: CurrentMember, work: Work, now: Now) -> Response:
     """Read every revision of a post: for its author and the board's moderators."""
-    place = await posts.place_of_post(work, viewer, id, posts.NO_WORDS, now)
+    place = await context_of_post(work, viewer, id, NO_WORDS, now)
     allow(Act.READ_REVISIONS, viewer, place)
-    rows = (await work.execute(posts.revisions(id))).all()
+    rows = (await work.execute(select_revisions(id))).all()
     items = [Revision.model_validate(row) for row in rows]
     return fresh(request, RevisionList(items=items, next=None), shared=False)
 
@@ -286,9 +295,9 @@ async def read_sealed_revision(
     now: Now,
 ) -> Response:
     """Read a revision that holds redacted words: for the board's moderators. That you read it is recorded."""
-    place = await posts.place_of_post(work, viewer, id, posts.NO_WORDS, now)
+    place = await context_of_post(work, viewer, id, NO_WORDS, now)
     allow(Act.READ_SEALED_REVISION, viewer, place)
-    row = await posts.sealed_revision(work, viewer, id, number, now)
+    row = await queries.read_sealed_revision(work, viewer, id, number, now)
     return fresh(request, Revision.model_validate(row), shared=False)
 
 
@@ -296,22 +305,22 @@ async def read_sealed_revision(
 async def preview_post(wanted: PreviewWanted, viewer: CurrentMember, work: Work, house: TheHouse, now: Now) -> Response:
     """See how a post would look. Nothing is stored."""
     await house.throttle.hit(house.settings.limit("preview"), "preview", viewer.id)
-    draft = await posts.drafted(wanted.body_markdown)
-    known = await posts.known_names(work, viewer, wanted.thread_id, draft, now)
+    draft = await drafted(wanted.body_markdown)
+    known = await known_names(work, viewer, wanted.thread_id, draft, now)
     return answer(Preview(body_html=draft.parsed.html(known)))
 
 
 _SHOWN: TypeAdapter[Post | Tombstone] = TypeAdapter(PostInThread)
 
 
-def shown(post: SeenPost) -> Post | Tombstone:
+def shown(post: PostView) -> Post | Tombstone:
     """A post as readers see it."""
     return _SHOWN.validate_python(_told(post))
 
 
-def _told(post: SeenPost) -> dict[str, Any]:
+def _told(post: PostView) -> dict[str, Any]:
     """The same as plain members, of which pages are made."""
-    if post.visibility not in posts.SHOWN:
+    if post.visibility not in SHOWN:
         return {
             "id": post.id,
             "thread_id": post.thread_id,
@@ -338,13 +347,13 @@ def _told(post: SeenPost) -> dict[str, Any]:
     }
 
 
-def _badge(post: SeenPost) -> dict[str, Any] | None:
+def _badge(post: PostView) -> dict[str, Any] | None:
     if post.adviser_name is None:
         return None
     return {"name": post.adviser_name, "title": post.adviser_title, "organisation": post.adviser_organisation}
 
 
-def allow_writing(act: Act, house: House, viewer: Viewer, place: Place) -> None:
+def allow_writing(act: Act, house: House, viewer: Viewer, place: PostingContext) -> None:
     """Let the viewer write something new; where the forum wants it, only who has shown an address of theirs."""
     allow(act, viewer, place)
     if house.settings.verified_addresses:
@@ -361,7 +370,7 @@ def _created(post: Post | Tombstone) -> Response:
     return answer(post, 201, {"Location": f"/api/v1/posts/{post.id}"})
 
 
-def _notice(post: SeenPost) -> dict[str, Any]:
+def _notice(post: PostView) -> dict[str, Any]:
     """What stands in the place of a post: of a removed one, what moderation said of it."""
     if post.visibility == Visibility.REMOVED and post.notice:
         return dict(post.notice)

@@ -7,15 +7,17 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import privacy
 from forum.api.dependencies import AnyMember, CurrentMember, FreshMember, Now, Reading, Route, TheHouse, Work
 from forum.api.problems import documented
 from forum.api.wire import LOCATED, Author, Handle, Mailed, Moment, Shown, Uuid, Wanted, answer, fresh, known
 from forum.core.errors import NotFound, NotSignedIn
-from forum.members.queries import get_member, lock_member
+from forum.members.queries import get_member, lock_member_row
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.permissions import Act, allow
+from forum.privacy import account_deletion, exports, legal_holds
+from forum.privacy.tables import Kind as tables_Kind
+from forum.privacy.tables import Reason
 
 router = APIRouter(tags=["privacy"], route_class=Route)
 
@@ -65,7 +67,7 @@ class Hold(Shown):
     """That nothing of a member is deleted for now."""
 
     member: Author
-    reason: privacy.Reason
+    reason: Reason
     by: Author
     placed_at: Moment
     departure_due_at: Moment | None = Field(description="When the member wanted to be gone; null: they stay")
@@ -81,7 +83,7 @@ class HoldList(Shown):
 class Holding(Wanted):
     """Why the law wants it."""
 
-    reason: privacy.Reason
+    reason: Reason
 
 
 @router.post("/me/exports", status_code=201, response_model=Export, responses=LOCATED | documented(401, 403, 422, 429))
@@ -90,23 +92,23 @@ async def export(viewer: FreshMember, work: Work, house: TheHouse, now: Now) -> 
     before. While one is being made, that one is the answer. It needs a sign-in within the last 15 minutes.
     """
     member = await _account(work, viewer)
-    made = await privacy.being_made(work, member)
+    made = await exports.get_pending(work, member)
     if made is None:
         await house.throttle.hit(house.settings.limit("export"), "exports", viewer.id)
-        made = await privacy.export(work, member, now)
+        made = await exports.request_export(work, member, now)
     return answer(_export(made), 201, {"Location": f"/api/v1/me/exports/{made.id}"})
 
 
 @router.get("/me/exports/{id}", response_model=Export, responses=documented(401, 404, 422))
 async def get_export(request: Request, id: Uuid, viewer: AnyMember, reading: Reading, now: Now) -> Response:
     """Read whether a copy is ready."""
-    return fresh(request, _export(await privacy.one(reading, viewer, id, now)), shared=False)
+    return fresh(request, _export(await exports.get_export(reading, viewer, id, now)), shared=False)
 
 
 @router.get("/me/exports/{id}/archive", response_class=Response, responses=ARCHIVE | documented(401, 404, 422))
 async def get_archive(request: Request, id: Uuid, viewer: AnyMember, reading: Reading, now: Now) -> Response:
     """Fetch a copy that is ready, as a ZIP."""
-    made = await privacy.one(reading, viewer, id, now)
+    made = await exports.get_export(reading, viewer, id, now)
     if made.size is None:
         raise NotFound("This copy is not ready yet.")
     headers, has = known(request, f'"{made.id}"', shared=False)
@@ -114,13 +116,15 @@ async def get_archive(request: Request, id: Uuid, viewer: AnyMember, reading: Re
         return Response(status_code=304, headers=headers)
     about = {"Content-Disposition": f'attachment; filename="export-{made.made_at:%Y-%m-%d}.zip"'}
     about["Content-Length"] = str(made.size)
-    return StreamingResponse(privacy.content(reading, made.id), headers=headers | about, media_type="application/zip")
+    return StreamingResponse(
+        exports.read_archive(reading, made.id), headers=headers | about, media_type="application/zip"
+    )
 
 
 @router.get("/me/departure", response_model=Departure, responses=documented(401, 422))
 async def get_departure(request: Request, viewer: AnyMember, work: Work) -> Response:
     """Read whether you are leaving, how, and when."""
-    departure = await privacy.of_member(work, viewer.member_id)
+    departure = await account_deletion.get_for_member(work, viewer.member_id)
     shown = Departure.model_validate(departure) if departure else STAYS
     return fresh(request, shown, shared=False)
 
@@ -133,7 +137,7 @@ async def leave(leaving: Leaving, viewer: FreshMember, work: Work, now: Now) -> 
     kind begins anew. The last administrator names another one first.
     """
     member = await _account(work, viewer)
-    departure = await privacy.ask(work, member, privacy.Kind(leaving.kind), now)
+    departure = await account_deletion.request(work, member, tables_Kind(leaving.kind), now)
     return answer(Departure.model_validate(departure))
 
 
@@ -141,14 +145,14 @@ async def leave(leaving: Leaving, viewer: FreshMember, work: Work, now: Now) -> 
 async def stay(viewer: AnyMember, work: Work) -> Response:
     """Stay after all. Done twice, it is as done once."""
     member = await _account(work, viewer)
-    await privacy.stay(work, member.id)
+    await account_deletion.cancel(work, member.id)
     return Response(status_code=204)
 
 
 @router.post("/departures/refusal", status_code=204, responses=documented(404, 413, 422))
 async def refuse_departure(link: Mailed, work: Work, house: TheHouse, now: Now) -> Response:
     """Stay, with the link that was mailed: it was not you who wanted to leave. Every session ends."""
-    house.doorkeeper.forget(await privacy.refuse(work, link.token, now))
+    house.doorkeeper.forget(await account_deletion.refuse_by_link(work, link.token, now))
     return Response(status_code=204)
 
 
@@ -156,7 +160,7 @@ async def refuse_departure(link: Mailed, work: Work, house: TheHouse, now: Now) 
 async def list_holds(request: Request, viewer: CurrentMember, work: Work) -> Response:
     """List the members of whom nothing is deleted for now: for administrators."""
     allow(Act.HOLD_ACCOUNT, viewer)
-    rows = (await work.execute(privacy.held_members())).all()
+    rows = (await work.execute(legal_holds.select_holds())).all()
     items = [
         Hold(
             member=Author.of(row, "member"),
@@ -177,8 +181,8 @@ async def hold_member(handle: Handle, holding: Holding, viewer: FreshMember, wor
     It needs a sign-in within the last 15 minutes, and is recorded.
     """
     allow(Act.HOLD_ACCOUNT, viewer)
-    member = await lock_member(work, (await get_member(work, handle)).id)
-    await privacy.place(work, viewer, member, holding.reason, now)
+    member = await lock_member_row(work, (await get_member(work, handle)).id)
+    await legal_holds.place_hold(work, viewer, member, holding.reason, now)
     return Response(status_code=204)
 
 
@@ -189,9 +193,9 @@ async def release_member(handle: Handle, viewer: FreshMember, work: Work, now: N
     Done twice, it is as done once.
     """
     allow(Act.HOLD_ACCOUNT, viewer)
-    member = await lock_member(work, (await get_member(work, handle)).id)
-    await privacy.release(work, viewer, member, now)
-    await privacy.go_on(work, member.id)
+    member = await lock_member_row(work, (await get_member(work, handle)).id)
+    await legal_holds.release_hold(work, viewer, member, now)
+    await account_deletion.resume(work, member.id)
     return Response(status_code=204)
 
 
@@ -208,7 +212,7 @@ def _export(made: Any) -> Export:
 
 async def _account(session: AsyncSession, viewer: Viewer) -> Member:
     """The viewer's own row, held until the commit."""
-    member = await lock_member(session, viewer.member_id)
+    member = await lock_member_row(session, viewer.member_id)
     if member.left_at:  # a moment ago: this process has not heard of it yet
         raise NotSignedIn("Sign in first.")
     return member

@@ -5,10 +5,15 @@ from typing import Any, Literal
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
-from forum import posts, threads
 from forum.api.dependencies import CurrentMember, CurrentViewer, Now, Reading, Route, TheHouse, Work, throttle_editing
 from forum.api.problems import documented
 from forum.api.wire import Author, BoardSlug, Id, Identity, Moment, Number, Shown, Title, Wanted, answer, fresh
+from forum.content.posts.context import context_in_thread, context_on_board
+from forum.content.posts.draft import NO_WORDS
+from forum.content.threads import actions, queries
+from forum.content.threads.actions import retitle, set_pinned, set_state
+from forum.content.threads.queries import get_thread_in_transaction
+from forum.content.threads.tables import ThreadState, ThreadVisibility
 from forum.permissions import Act, allow
 
 router = APIRouter(tags=["threads"], route_class=Route)
@@ -120,8 +125,8 @@ def robots(row: Any) -> dict[str, str]:
 @router.get("/threads/{id}", response_model=Thread, responses=documented(404, 422))
 async def get_thread(request: Request, id: Id, viewer: CurrentViewer, reading: Reading) -> Response:
     """Read a thread's card; its posts are at `/threads/{id}/posts`."""
-    thread = await threads.one(reading, viewer, id)
-    everyone_sees_it = thread.visibility == threads.Standing.VISIBLE
+    thread = await queries.get_thread(reading, viewer, id)
+    everyone_sees_it = thread.visibility == ThreadVisibility.VISIBLE
     return fresh(request, shown(thread), shared=everyone_sees_it, headers=robots(thread))
 
 
@@ -135,52 +140,52 @@ async def retitle_thread(
     id: Id, change: TitleChange, viewer: CurrentMember, work: Work, house: TheHouse, now: Now
 ) -> Response:
     """Change the title: for whoever opened the thread, and the board's moderators."""
-    place = await posts.place_in_thread(work, viewer, id, posts.NO_WORDS, now)
+    place = await context_in_thread(work, viewer, id, NO_WORDS, now)
     allow(Act.RETITLE_THREAD, viewer, place)
-    await threads.retitle(work, viewer, place.author, id, change.version, change.title, house.gate, now)
-    return answer(shown(await threads.in_transaction(work, viewer, id)))
+    await retitle(work, viewer, place.author, id, change.version, change.title, house.gate, now)
+    return answer(shown(await get_thread_in_transaction(work, viewer, id)))
 
 
 @router.put("/threads/{id}/lock", response_model=Thread, responses=documented(401, 403, 404, 422))
 async def lock_thread(id: Id, viewer: CurrentMember, work: Work, now: Now) -> Response:
     """Close the comments. Done twice, it is as done once."""
-    allow(Act.LOCK_THREAD, viewer, await posts.place_in_thread(work, viewer, id, posts.NO_WORDS, now))
-    await threads.set_state(work, viewer, id, threads.State.LOCKED, now)
-    return answer(shown(await threads.in_transaction(work, viewer, id)))
+    allow(Act.LOCK_THREAD, viewer, await context_in_thread(work, viewer, id, NO_WORDS, now))
+    await set_state(work, viewer, id, ThreadState.LOCKED, now)
+    return answer(shown(await get_thread_in_transaction(work, viewer, id)))
 
 
 @router.delete("/threads/{id}/lock", response_model=Thread, responses=documented(401, 403, 404, 422))
 async def unlock_thread(id: Id, viewer: CurrentMember, work: Work, now: Now) -> Response:
     """Open the comments again. Done twice, it is as done once."""
-    allow(Act.LOCK_THREAD, viewer, await posts.place_in_thread(work, viewer, id, posts.NO_WORDS, now))
-    await threads.set_state(work, viewer, id, threads.State.OPEN, now)
-    return answer(shown(await threads.in_transaction(work, viewer, id)))
+    allow(Act.LOCK_THREAD, viewer, await context_in_thread(work, viewer, id, NO_WORDS, now))
+    await set_state(work, viewer, id, ThreadState.OPEN, now)
+    return answer(shown(await get_thread_in_transaction(work, viewer, id)))
 
 
 @router.put("/threads/{id}/pin", response_model=Thread, responses=documented(401, 403, 404, 422))
 async def pin_thread(id: Id, viewer: CurrentMember, work: Work, now: Now) -> Response:
     """Keep the thread at the top of its board. Done twice, it is as done once."""
-    allow(Act.PIN_THREAD, viewer, await posts.place_in_thread(work, viewer, id, posts.NO_WORDS, now))
-    await threads.set_pinned(work, viewer, id, True, now)
-    return answer(shown(await threads.in_transaction(work, viewer, id)))
+    allow(Act.PIN_THREAD, viewer, await context_in_thread(work, viewer, id, NO_WORDS, now))
+    await set_pinned(work, viewer, id, True, now)
+    return answer(shown(await get_thread_in_transaction(work, viewer, id)))
 
 
 @router.delete("/threads/{id}/pin", response_model=Thread, responses=documented(401, 403, 404, 422))
 async def unpin_thread(id: Id, viewer: CurrentMember, work: Work, now: Now) -> Response:
     """Let the thread go from the top of its board. Done twice, it is as done once."""
-    allow(Act.PIN_THREAD, viewer, await posts.place_in_thread(work, viewer, id, posts.NO_WORDS, now))
-    await threads.set_pinned(work, viewer, id, False, now)
-    return answer(shown(await threads.in_transaction(work, viewer, id)))
+    allow(Act.PIN_THREAD, viewer, await context_in_thread(work, viewer, id, NO_WORDS, now))
+    await set_pinned(work, viewer, id, False, now)
+    return answer(shown(await get_thread_in_transaction(work, viewer, id)))
 
 
 @router.put("/threads/{id}/board", response_model=Thread, responses=documented(401, 403, 404, 409, 413, 422))
 async def move_thread(id: Id, move: Move, viewer: CurrentMember, work: Work, now: Now) -> Response:
     """Move the thread to another board: for those who moderate both."""
-    allow(Act.MOVE_THREAD, viewer, await posts.place_in_thread(work, viewer, id, posts.NO_WORDS, now))
-    target = await posts.place_on_board(work, viewer, move.board, posts.NO_WORDS, now)
+    allow(Act.MOVE_THREAD, viewer, await context_in_thread(work, viewer, id, NO_WORDS, now))
+    target = await context_on_board(work, viewer, move.board, NO_WORDS, now)
     allow(Act.MOVE_THREAD, viewer, target)
-    await threads.move(work, viewer, id, move.version, target.board, now)
-    return answer(shown(await threads.in_transaction(work, viewer, id)))
+    await actions.move(work, viewer, id, move.version, target.board, now)
+    return answer(shown(await get_thread_in_transaction(work, viewer, id)))
 
 
 def _link(thread_id: int, number: int | None) -> dict[str, Any] | None:

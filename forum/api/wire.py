@@ -22,10 +22,10 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, to_json
 
-from forum.boards import SLUG
+from forum.content.boards import SLUG
+from forum.content.posts.tables import BODY_MAX, WARNING_MAX
+from forum.content.threads.tables import TITLE_MAX, TITLE_MIN
 from forum.passwords.hashing import LONGEST, MEMBER_MIN
-from forum.posts.tables import BODY_MAX, WARNING_MAX
-from forum.threads import TITLE_MAX, TITLE_MIN
 
 # What Python or ECMA 262 takes for white space, and what ends a line: the same set in every reader of a pattern.
 _SPACE = r"\s\x1c-\x1f\x85\ufeff"

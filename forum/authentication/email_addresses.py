@@ -12,7 +12,7 @@ from forum.core.errors import Conflict, NotFound
 from forum.mail import outbox, tokens
 from forum.mail.tables import Kind
 from forum.mail.tokens import DEAD
-from forum.members.queries import lock_member
+from forum.members.queries import lock_member_row
 from forum.members.tables import NO_PASSWORD, Member
 from forum.members.viewer import Viewer
 
@@ -34,7 +34,7 @@ async def change(forum: Database, viewer: Viewer, email: str, current: str, now:
     """
     kept = await sign_in.proven(forum, viewer, current)
     async with forum.work() as session:
-        member = await lock_member(session, viewer.member_id)
+        member = await lock_member_row(session, viewer.member_id)
         sign_in.refuse_stale(member, kept)
         await tokens.forget(session, member.id, Kind.VERIFY_ADDRESS)
         member.wanted_email = None if email.lower() == member.email.lower() else email

@@ -25,7 +25,7 @@ from forum.core.errors import Invalid, NotFound, NotSignedIn, SecondFactorNeeded
 from forum.core.settings import Settings
 from forum.mail import outbox
 from forum.members import names
-from forum.members.queries import lock_member
+from forum.members.queries import lock_member_row
 from forum.members.roles import is_staff
 from forum.members.tables import Member
 from forum.members.viewer import GUEST, Viewer
@@ -176,7 +176,7 @@ async def change_password(
         about = (member.handle, member.name, member.email)
         hashed = await hashing.hash_new(new, about=about, breaches=breaches, pointer="#/new")
         async with forum.work() as session:
-            member = await lock_member(session, viewer.member_id)
+            member = await lock_member_row(session, viewer.member_id)
             if member.password_hash == kept:
                 # Asked now: a role that was given a second ago counts.
                 hashing.measure(new, staff=await is_staff(session, member.id), pointer="#/new")
@@ -207,7 +207,7 @@ async def _signed_in(
         async with forum.work() as session:
             # From here on nobody else changes it: a new password ends what the old one opened, so the old must
             # open nothing.
-            member = await lock_member(session, who.id)
+            member = await lock_member_row(session, who.id)
             if member.password_hash == kept:
                 strong = await verification.consume(session, member, beside, now)
                 member.password_hash = renewed or kept
@@ -231,7 +231,7 @@ async def _signed_in_by_passkey(
     if signed.went_back:
         raise NotSignedIn(passkeys.COPIED)
     async with forum.work() as session:
-        member = await lock_member(session, signed.member_id)
+        member = await lock_member_row(session, signed.member_id)
         if not await passkeys.spend(session, signed, now):
             raise NotSignedIn(passkeys.WRONG)
         await outbox.end_resets(session, member.id)

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import boards
 from forum.administration import advisers, roles
 from forum.authentication import email_addresses, registration, sessions
 from forum.authentication.second_factor import enrolment
 from forum.cli.runtime import checked, fail, on_forum, out, typed_password
+from forum.content import boards
 from forum.core.settings import Settings
 from forum.members.queries import get_member
 from forum.members.tables import Role

@@ -14,11 +14,16 @@ from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import boards, posts, threads
 from forum.administration import advisers, roles
 from forum.authentication import registration
 from forum.authentication.second_factor import totp
 from forum.authentication.second_factor.tables import Totp
+from forum.content import boards
+from forum.content.posts.actions import add_reply, edit_post, open_thread, withdraw_post
+from forum.content.posts.context import context_in_thread, context_of_post, context_on_board
+from forum.content.posts.draft import NO_WORDS, Draft
+from forum.content.threads.actions import set_pinned, set_state
+from forum.content.threads.tables import ThreadState
 from forum.core.gate import Gate
 from forum.demo.moderation import Cast, everybody, moderate
 from forum.members.tables import Member, Role
@@ -142,13 +147,13 @@ async def _talk(
     for said in thread["post"]:
         viewer = cast[said["by"]]
         at = opened_at + timedelta(hours=said["hours_after"])
-        draft = posts.Draft(said["body"].strip(), said.get("reply_to"), said.get("content_warning"))
+        draft = Draft(said["body"].strip(), said.get("reply_to"), said.get("content_warning"))
         if thread_id:
-            there = await posts.place_in_thread(session, viewer, thread_id, draft, at)
-            post = await posts.write(session, viewer, there, draft, gate, at)
+            there = await context_in_thread(session, viewer, thread_id, draft, at)
+            post = await add_reply(session, viewer, there, draft, gate, at)
         else:
-            place = await posts.place_on_board(session, viewer, slug, draft, at)
-            post = await posts.open_thread(session, viewer, place, thread["title"], draft, gate, at)
+            place = await context_on_board(session, viewer, slug, draft, at)
+            post = await open_thread(session, viewer, place, thread["title"], draft, gate, at)
             thread_id = post.thread_id
         await _second_thoughts(session, gate, viewer, post.id, said, at + timedelta(hours=1))
         written()
@@ -159,12 +164,12 @@ async def _second_thoughts(
     session: AsyncSession, gate: Gate, viewer: Viewer, post_id: int, said: dict[str, Any], at: datetime
 ) -> None:
     if "edited" in said:
-        draft = posts.Draft(said["edited"].strip(), content_warning=said.get("content_warning"))
-        place = await posts.place_of_post(session, viewer, post_id, draft, at)
-        await posts.edit(session, viewer, place, 1, draft, gate, at)
+        draft = Draft(said["edited"].strip(), content_warning=said.get("content_warning"))
+        place = await context_of_post(session, viewer, post_id, draft, at)
+        await edit_post(session, viewer, place, 1, draft, gate, at)
     if said.get("withdrawn"):
-        place = await posts.place_of_post(session, viewer, post_id, posts.NO_WORDS, at)
-        await posts.withdraw(session, viewer, place, at)
+        place = await context_of_post(session, viewer, post_id, NO_WORDS, at)
+        await withdraw_post(session, viewer, place, at)
 
 
 async def _housekeeping(
@@ -172,6 +177,6 @@ async def _housekeeping(
 ) -> None:
     moderator = next(viewer for viewer in cast.values() if Role.MODERATOR in viewer.roles)
     if thread.get("pinned"):
-        await threads.set_pinned(session, moderator, thread_id, True, now)
+        await set_pinned(session, moderator, thread_id, True, now)
     if thread.get("locked"):
-        await threads.set_state(session, moderator, thread_id, threads.State.LOCKED, now)
+        await set_state(session, moderator, thread_id, ThreadState.LOCKED, now)

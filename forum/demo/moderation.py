@@ -9,10 +9,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import boards, posts
+from forum.content import boards
+from forum.content.posts.actions import open_thread
+from forum.content.posts.context import context_on_board
+from forum.content.posts.draft import Draft
+from forum.content.posts.tables import Post
+from forum.content.threads.tables import Thread
 from forum.members.viewer import Viewer, viewer_of, viewers
-from forum.posts.tables import Post
-from forum.threads import Thread
 from moderation import appeals, cases, decisions, reports
 from moderation.cases import Category
 from moderation.decisions import Habits, Verdict
@@ -76,9 +79,9 @@ async def _decide(
 
 async def _hold(session: AsyncSession, cast: Cast, said: dict[str, Any], at: datetime) -> None:
     await boards.change(session, said["board"], {"publication": boards.Publication.HOLD_NEWCOMERS}, at)
-    author, draft = cast[said["by"]], posts.Draft(said["body"].strip())
-    place = await posts.place_on_board(session, author, said["board"], draft, at)
-    await posts.open_thread(session, author, place, said["title"], draft, BoardGate(first_posts=3, region="GB"), at)
+    author, draft = cast[said["by"]], Draft(said["body"].strip())
+    place = await context_on_board(session, author, said["board"], draft, at)
+    await open_thread(session, author, place, said["title"], draft, BoardGate(first_posts=3, region="GB"), at)
 
 
 def _span(text: str, words: str) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from sqlmodel import col
 from forum.core.database import Moment, Prepared, Reader, query
 from forum.core.errors import NotFound
 from forum.mail.tables import Kind, Link
-from forum.members.queries import lock_member
+from forum.members.queries import lock_member_row
 from forum.members.tables import Member
 
 LASTS: Mapping[Kind, timedelta] = {
@@ -74,7 +74,7 @@ async def opened(session: AsyncSession, token: str, kind: Kind, now: datetime) -
     if found is None:
         raise NotFound(DEAD)
     # The member first, as everybody does: two links of one member may be followed at once.
-    member = await lock_member(session, found.id)
+    member = await lock_member_row(session, found.id)
     mine = delete(Link).where(col(Link.token_digest) == digest(token))
     used = (await session.execute(mine.returning(col(Link.email), col(Link.asked_at)))).one_or_none()
     if used is None:

@@ -55,12 +55,12 @@ async def get_member(session: AsyncSession, handle: str) -> Member:
     return member
 
 
-async def lock_account(session: AsyncSession, member_id: UUID, now: datetime) -> Account:
+async def lock_account_row(session: AsyncSession, member_id: UUID, now: datetime) -> Account:
     """The account of a member who is about to change it."""
-    return Account(await lock_member(session, member_id), await standing_of(session, member_id, now))
+    return Account(await lock_member_row(session, member_id), await standing_of(session, member_id, now))
 
 
-async def lock_member(session: AsyncSession, member_id: UUID) -> Member:
+async def lock_member_row(session: AsyncSession, member_id: UUID) -> Member:
     """A member's own row, held until the commit."""
     # Only against other changes of it: what they write meanwhile points to the row, and must not wait.
     found = select(Member).where(col(Member.id) == member_id).with_for_update(key_share=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from forum.privacy.keeper import Chapter, SafeHtml
+from forum.privacy.personal_data_source import ExportSection, SafeHtml
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -36,7 +36,7 @@ you”. The folder “data” has the same for programs.</p>
 """
 
 
-def packed(chapters: Sequence[Chapter], now: datetime) -> bytes:
+def packed(chapters: Sequence[ExportSection], now: datetime) -> bytes:
     """The ZIP."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -45,14 +45,14 @@ def packed(chapters: Sequence[Chapter], now: datetime) -> bytes:
     return file.getvalue()
 
 
-def _files(chapters: Sequence[Chapter], now: datetime) -> Iterator[tuple[str, str]]:
+def _files(chapters: Sequence[ExportSection], now: datetime) -> Iterator[tuple[str, str]]:
     parts = "\n".join(map(_section, chapters))
     yield "index.html", PAGE.format(made=f"{now:%d %B %Y}", parts=parts)
     for chapter in chapters:
         yield f"data/{chapter.name}.json", json.dumps(chapter.items, ensure_ascii=False, indent=2, default=_plain)
 
 
-def _section(chapter: Chapter) -> str:
+def _section(chapter: ExportSection) -> str:
     items = "\n".join(map(_item, chapter.items)) or "<p>Nothing.</p>"
     return f"<h2>{html.escape(chapter.title)}</h2>\n{items}"
 

@@ -9,7 +9,6 @@ from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import posts
 from forum.api.dependencies import CurrentMember, Now, Reading, Route, Work
 from forum.api.posts import PostInThread, Revision
 from forum.api.posts import shown as shown_post
@@ -29,12 +28,13 @@ from forum.api.wire import (
     fresh,
     next_link,
 )
+from forum.content.posts.queries import list_by_number, select_revisions
+from forum.content.posts.tables import Post as PostRow
 from forum.core import pagination
 from forum.core.database import Record
 from forum.core.errors import Forbidden, NotFound
 from forum.members.tables import Member, Standing
 from forum.members.viewer import Viewer
-from forum.posts.tables import Post as PostRow
 from moderation import appeals, cases, decisions, findings, records, reports
 from moderation.appeals import Hearing, Outcome
 from moderation.cases import Case as CaseRow
@@ -199,11 +199,11 @@ async def get_case(
     row = await seen(work, viewer, id, now)
     first = max(1, row.post_number - CONTEXT)
     length = row.post_number + CONTEXT - first + 1
-    around = await posts.numbered(reading, viewer, row.thread_id, first, length)
+    around = await list_by_number(reading, viewer, row.thread_id, first, length)
     full = FullCase(
         **facts(row),
         context=[shown_post(post) for post in around],
-        revisions=[Revision.model_validate(r) for r in (await work.execute(posts.revisions(row.post_id))).all()],
+        revisions=[Revision.model_validate(r) for r in (await work.execute(select_revisions(row.post_id))).all()],
         reported=await _reported(work, viewer, row),
         findings=await _findings(work, row),
         notes=[_note(n) for n in (await work.execute(cases.notes(id))).all()],

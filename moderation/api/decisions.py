@@ -11,7 +11,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypeAliasType
 
-from forum import posts
 from forum.api.dependencies import CurrentMember, House, Now, Route, TheHouse, Work
 from forum.api.problems import BUSY, KINDS, documented
 from forum.api.wire import (
@@ -29,6 +28,7 @@ from forum.api.wire import (
     numeric,
     textual,
 )
+from forum.content.posts.tables import BODY_MAX
 from forum.core import logs
 from forum.core.errors import Forbidden, ForumError, Invalid
 from forum.members.viewer import Viewer
@@ -43,7 +43,7 @@ from moderation.permissions import Act, allow
 log = structlog.get_logger()
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 
-Offset = Annotated[int, Field(ge=0, le=posts.BODY_MAX), BeforeValidator(numeric)]
+Offset = Annotated[int, Field(ge=0, le=BODY_MAX), BeforeValidator(numeric)]
 CaseVersion = Annotated[int, Field(ge=0, lt=2**31), BeforeValidator(numeric)]
 RuleNumber = Annotated[int, Field(ge=1, lt=1000), BeforeValidator(numeric)]
 Reason = Annotated[

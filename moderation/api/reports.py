@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BeforeValidator, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import posts
 from forum.api.dependencies import CurrentMember, Now, Route, TheHouse, Work
 from forum.api.problems import documented
 from forum.api.wire import (
@@ -27,6 +26,8 @@ from forum.api.wire import (
     next_link,
     numeric,
 )
+from forum.content.posts.context import context_of_post
+from forum.content.posts.draft import NO_WORDS
 from forum.core import pagination
 from forum.members.viewer import Viewer
 from moderation import appeals, reports
@@ -94,7 +95,7 @@ async def report_post(
     Who is silenced can still report `risk`.
     """
     await house.throttle.hit(house.settings.limit("report"), "reports", viewer.id)
-    place = await posts.place_of_post(work, viewer, id, posts.NO_WORDS, now)
+    place = await context_of_post(work, viewer, id, NO_WORDS, now)
     complaint = Complaint(Category(wanted.category), wanted.revision, tuple(wanted.rules), wanted.note)
     allow(Act.REPORT_RISK if complaint.category == Category.RISK else Act.REPORT_POST, viewer, place)
     filed = await reports.file(work, viewer, place.post, complaint, now)

@@ -3,11 +3,11 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum import boards
 from forum.api.dependencies import CurrentMember, FreshMember, Now, Route, TheHouse, Work
 from forum.api.problems import documented
 from forum.api.wire import Handle, Moment, Shown, Slug, fresh
-from forum.boards import Board
+from forum.content import boards
+from forum.content.boards import Board
 from forum.core.errors import NotFound
 from forum.members.tables import Role
 from forum.members.viewer import Viewer

@@ -10,14 +10,17 @@ from sqlalchemy import exists, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import boards, posts, threads
 from forum.administration import roles
 from forum.authentication import sessions
-from forum.boards import Board
+from forum.content import boards
+from forum.content.boards import Board
+from forum.content.posts.tables import Post, Visibility
+from forum.content.posts.visibility import set_visibility
+from forum.content.threads.actions import lock_thread_row, move, rename, set_state
+from forum.content.threads.tables import ThreadState
 from forum.core.errors import Conflict, Invalid
 from forum.members.standing import add_sanction, lift_sanction
 from forum.members.tables import Standing
-from forum.posts.tables import Post, Visibility
 from moderation import redaction
 from moderation.enforcement import wording
 from moderation.enforcement.tables import SOMEBODY, TEXTUAL, AppliedMeasure, Kind, Memory, Scene, Target, Wanted
@@ -136,24 +139,24 @@ async def _publish(session: AsyncSession, scene: Scene, _wanted: Wanted) -> Memo
     if scene.post.visibility != Visibility.HELD:
         raise Conflict("This post is not held.")
     memory = {"held_because": scene.post.held_because}
-    await posts.shift(session, scene.post, Visibility.VISIBLE)
+    await set_visibility(session, scene.post, Visibility.VISIBLE)
     return memory
 
 
 async def _hold_again(session: AsyncSession, scene: Scene, applied: AppliedMeasure) -> None:
     if scene.post.visibility == Visibility.VISIBLE:
-        await posts.shift(session, scene.post, Visibility.HELD, held_because=applied.memory["held_because"])
+        await set_visibility(session, scene.post, Visibility.HELD, held_because=applied.memory["held_because"])
 
 
 async def _remove(session: AsyncSession, scene: Scene, _wanted: Wanted) -> Memory:
     if scene.post.visibility != Visibility.REMOVED:
-        await posts.shift(session, scene.post, Visibility.REMOVED)
+        await set_visibility(session, scene.post, Visibility.REMOVED)
     return await wording.silence(session, scene)
 
 
 async def _show_again(session: AsyncSession, scene: Scene, applied: AppliedMeasure) -> None:
     if scene.post.visibility == Visibility.REMOVED and not await _is_removed_still(session, applied):
-        await posts.shift(session, scene.post, Visibility.VISIBLE)
+        await set_visibility(session, scene.post, Visibility.VISIBLE)
     await wording.restore(session, scene, applied)
 
 
@@ -161,45 +164,45 @@ async def _show_again(session: AsyncSession, scene: Scene, applied: AppliedMeasu
 
 
 async def _retitle(session: AsyncSession, scene: Scene, wanted: Wanted) -> Memory:
-    thread = await threads.hold(session, scene.post.thread_id)
+    thread = await lock_thread_row(session, scene.post.thread_id)
     memory = {"was": thread.title, "became": wanted.title}
-    await threads.rename(session, scene.moderator, thread, wanted.title or "", scene.now)
+    await rename(session, scene.moderator, thread, wanted.title or "", scene.now)
     return memory
 
 
 async def _title_again(session: AsyncSession, scene: Scene, applied: AppliedMeasure) -> None:
-    thread = await threads.hold(session, applied.thread_id)
+    thread = await lock_thread_row(session, applied.thread_id)
     if not await _hand_on(session, applied) and thread.title == applied.memory["became"]:
-        await threads.rename(session, scene.moderator, thread, applied.memory["was"], scene.now)
+        await rename(session, scene.moderator, thread, applied.memory["was"], scene.now)
 
 
 async def _lock(session: AsyncSession, scene: Scene, _wanted: Wanted) -> Memory:
-    thread = await threads.hold(session, scene.post.thread_id)
-    memory = {"was": thread.state, "became": threads.State.LOCKED}
-    await threads.set_state(session, scene.moderator, thread.id, threads.State.LOCKED, scene.now)
+    thread = await lock_thread_row(session, scene.post.thread_id)
+    memory = {"was": thread.state, "became": ThreadState.LOCKED}
+    await set_state(session, scene.moderator, thread.id, ThreadState.LOCKED, scene.now)
     return memory
 
 
 async def _unlock(session: AsyncSession, scene: Scene, applied: AppliedMeasure) -> None:
-    if not await _hand_on(session, applied) and applied.memory["was"] == threads.State.OPEN:
-        await threads.set_state(session, scene.moderator, applied.thread_id, threads.State.OPEN, scene.now)
+    if not await _hand_on(session, applied) and applied.memory["was"] == ThreadState.OPEN:
+        await set_state(session, scene.moderator, applied.thread_id, ThreadState.OPEN, scene.now)
 
 
 async def _move(session: AsyncSession, scene: Scene, wanted: Wanted) -> Memory:
     board = await boards.find(session, wanted.board or "")
     if board is None or not scene.moderator.moderates(board.id):
         raise Invalid("You moderate no such board.", "#/measures")
-    thread = await threads.hold(session, scene.post.thread_id)
+    thread = await lock_thread_row(session, scene.post.thread_id)
     memory = {"was": thread.board_id, "became": board.id}
-    await threads.move(session, scene.moderator, thread.id, thread.version, board, scene.now)
+    await move(session, scene.moderator, thread.id, thread.version, board, scene.now)
     return memory
 
 
 async def _move_back(session: AsyncSession, scene: Scene, applied: AppliedMeasure) -> None:
-    thread = await threads.hold(session, applied.thread_id)
+    thread = await lock_thread_row(session, applied.thread_id)
     board = await session.get_one(Board, applied.memory["was"])
     if not await _hand_on(session, applied) and thread.board_id == applied.memory["became"]:
-        await threads.move(session, scene.moderator, thread.id, thread.version, board, scene.now)
+        await move(session, scene.moderator, thread.id, thread.version, board, scene.now)
 
 
 async def _hand_on(session: AsyncSession, applied: AppliedMeasure) -> bool:

@@ -10,9 +10,9 @@ from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
+from forum.content.posts.tables import Post
 from forum.core.database import Moment
 from forum.members.viewer import Viewer
-from forum.posts.tables import Post
 from moderation import redaction
 
 # What the undo of a measure must know of how things were.

@@ -13,9 +13,16 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import posts
+from forum.content.posts.revisions import (
+    get_words,
+    list_other_posts_with,
+    lock_post_row,
+    replace_body_by_moderator,
+    seal_revisions,
+    unseal_revisions,
+)
+from forum.content.posts.tables import WARNING_MAX, Post
 from forum.core.errors import Conflict
-from forum.posts.tables import Post
 from moderation import redaction
 from moderation.enforcement.tables import TEXTUAL, AppliedMeasure, Kind, Memory, Scene, Wanted
 from moderation.redaction import Span, Taken, Telling
@@ -48,7 +55,7 @@ async def edit(session: AsyncSession, scene: Scene, wanted: Wanted) -> Memory:
     memory = _memory(scene, ground, spans) | {"wrote": scene.post.revision + 1}
     if not scene.rules:  # a correction, not a breach
         words = (says, scene.post.content_warning)
-        await posts.rewrite(session, scene.moderator, scene.post, *words, scene.now, sealed=False)
+        await replace_body_by_moderator(session, scene.moderator, scene.post, *words, scene.now, sealed=False)
         return memory | {"changes": [_change(scene.post, ground, [])]}
     taken = await _taken(session, scene.post.id, Kind.EDIT, memory)
     return memory | {"changes": await _retell(session, scene, ground, says, taken, standing)}
@@ -81,7 +88,7 @@ async def restore(session: AsyncSession, scene: Scene, applied: AppliedMeasure) 
     """
     standing = await _standing(session, applied.thread_id)
     for change in applied.memory["changes"]:
-        post = await posts.hold(session, change["post_id"])
+        post = await lock_post_row(session, change["post_id"])
         others = _on(post, standing)
         retold: dict[str, Any] = {}
         for part in PARTS:
@@ -89,10 +96,10 @@ async def restore(session: AsyncSession, scene: Scene, applied: AppliedMeasure) 
                 retold[part] = await _retold(session, post, part, own, others)
         words = (retold.get(BODY, post.body_markdown), retold.get(WARNING, post.content_warning))
         if words != _says(post):
-            await posts.rewrite(session, scene.moderator, post, *words, scene.now, sealed=False)
+            await replace_body_by_moderator(session, scene.moderator, post, *words, scene.now, sealed=False)
         _follow(others, [part for part in retold if part in change], change, post.revision)
         hidden = {number for _, other in others for number in other["sealed"]}
-        await posts.unseal(session, post, sorted(set(change["sealed"]) - hidden))
+        await unseal_revisions(session, post, sorted(set(change["sealed"]) - hidden))
 
 
 # What is kept
@@ -111,7 +118,7 @@ async def _taken(session: AsyncSession, post_id: int, kind: str, memory: Memory)
     post = await session.get_one(Post, post_id)
     wordings = []
     for revision, spans in memory["spans"]:
-        said, _ = await posts.words_of(session, post, revision)
+        said, _ = await get_words(session, post, revision)
         wordings.append((said, [(start, end) for start, end in spans]))
     least = redaction.SHORTEST_ECHO if kind == Kind.REDACT else SHORTEST_LINE
     phrases = [phrase.strip() for wording in wordings for phrase in redaction.excerpts(*wording)]
@@ -170,7 +177,7 @@ def _says(post: Post) -> Words:
 async def _says_still(session: AsyncSession, post: Post, part: str, revision: int) -> bool:
     """Whether a part of a post is as it was in a revision."""
     index = PARTS.index(part)
-    return (await posts.words_of(session, post, revision))[index] == _says(post)[index]
+    return (await get_words(session, post, revision))[index] == _says(post)[index]
 
 
 async def _ground(session: AsyncSession, post: Post, standing: Sequence[AppliedMeasure]) -> Ground:
@@ -209,12 +216,12 @@ async def _retold(session: AsyncSession, post: Post, part: str, own: int, others
 
 async def _body(session: AsyncSession, post: Post, own: int, touches: Sequence[Touch]) -> tuple[int, Telling]:
     """The revision that has a body whole, a moderator's if they edited it, and what measures leave of it."""
-    whole, told = own, Telling.of((await posts.words_of(session, post, own))[0])
+    whole, told = own, Telling.of((await get_words(session, post, own))[0])
     for measure, _ in _mates(BODY, own, touches):
         is_own, memory = measure.post_id == post.id, measure.memory
         if is_own and "wrote" in memory:
             whole = memory["wrote"]
-            told = Telling.of((await posts.words_of(session, post, whole))[0])
+            told = Telling.of((await get_words(session, post, whole))[0])
         elif is_own and memory["spans"][-1][0] == whole:
             told = told.without(told.where(memory["spans"][-1][1]), memory["mark"])
         else:
@@ -225,7 +232,7 @@ async def _body(session: AsyncSession, post: Post, own: int, touches: Sequence[T
 
 async def _warning(session: AsyncSession, post: Post, own: int, touches: Sequence[Touch]) -> str | None:
     """What measures leave of a content warning."""
-    told = Telling.of((await posts.words_of(session, post, own))[1] or "")
+    told = Telling.of((await get_words(session, post, own))[1] or "")
     for measure, _ in _mates(WARNING, own, touches):
         taken = await _taken(session, measure.post_id, measure.kind, measure.memory)
         told = taken.leaves(told, quotes_only=measure.post_id != post.id)
@@ -233,7 +240,7 @@ async def _warning(session: AsyncSession, post: Post, own: int, touches: Sequenc
 
 
 def _fitting(warning: str) -> str | None:
-    return warning if 0 < len(warning) <= posts.WARNING_MAX else None
+    return warning if 0 < len(warning) <= WARNING_MAX else None
 
 
 # Taking words out
@@ -245,8 +252,8 @@ async def _retell(
     """Let the post say something else, its warning nothing of what was taken out, and no other post either."""
     post = scene.post
     words = (says, _fitting(taken.out_of(post.content_warning or "", quotes_only=False)))
-    await posts.rewrite(session, scene.moderator, post, *words, scene.now, sealed=True)
-    sealed = await posts.seal(session, post, taken.is_in, since=ground.whole)
+    await replace_body_by_moderator(session, scene.moderator, post, *words, scene.now, sealed=True)
+    sealed = await seal_revisions(session, post, taken.is_in, since=ground.whole)
     return [_change(post, ground, sealed), *await _silence_echoes(session, scene, taken, standing)]
 
 
@@ -258,15 +265,15 @@ async def _silence_echoes(
     A post in which another measure hid them already is touched too: they stay hidden when that one is undone.
     """
     changes = []
-    for post_id in await posts.others_in_thread(session, scene.post, taken.phrases):
-        post = await posts.hold(session, post_id)
+    for post_id in await list_other_posts_with(session, scene.post, taken.phrases):
+        post = await lock_post_row(session, post_id)
         ground = await _ground(session, post, standing)
         words = (taken.leaves(ground.told).text, _fitting(taken.out_of(post.content_warning or "")))
         since = None
         if words != _says(post):
             since = min(ground.own)  # what came of these words may have them still, between others' marks
-            await posts.rewrite(session, scene.moderator, post, *words, scene.now, sealed=True)
-        if sealed := await posts.seal(session, post, lambda text: taken.out_of(text) != text, since=since):
+            await replace_body_by_moderator(session, scene.moderator, post, *words, scene.now, sealed=True)
+        if sealed := await seal_revisions(session, post, lambda text: taken.out_of(text) != text, since=since):
             changes.append(_change(post, ground, sealed))
     return changes
 

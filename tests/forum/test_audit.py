@@ -13,9 +13,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import boards, threads
 from forum.administration import advisers, roles
 from forum.api.dependencies import House
+from forum.content import boards
+from forum.content.threads.actions import move, retitle, set_pinned, set_state
+from forum.content.threads.tables import ThreadState
 from forum.core import audit
 from forum.core.audit import GENESIS, AuditEntry, ChainBroken, Head
 from forum.core.errors import Forbidden
@@ -255,13 +257,13 @@ async def test_the_record_holds_ids_and_words_of_ours_and_nobodys_name_or_text(a
         await roles.grant(session, heron, Role.MODERATOR, NOW, board_id=board.id)
     moderator = await make.viewer(house, "secretmod")
     async with house.database.work() as session:
-        await threads.set_state(session, moderator, thread, threads.State.LOCKED, NOW)
-        await threads.set_pinned(session, moderator, thread, True, NOW)
+        await set_state(session, moderator, thread, ThreadState.LOCKED, NOW)
+        await set_pinned(session, moderator, thread, True, NOW)
         author = Author(moderator.member_id, is_staff=True, published=0)
-        await threads.retitle(session, moderator, author, thread, 3, "Secretretitled", PublishAtOnce(), NOW)
+        await retitle(session, moderator, author, thread, 3, "Secretretitled", PublishAtOnce(), NOW)
         target = await boards.find(session, "secretelse")
         assert target is not None
-        await threads.move(session, moderator, thread, 4, target, NOW)
+        await move(session, moderator, thread, 4, target, NOW)
     async with house.database.work() as session:
         rows = (await session.execute(select(AuditEntry).order_by(col(AuditEntry.number)))).scalars().all()
     told = [json.dumps([row.act, row.subject_kind, row.subject_id, row.details]) for row in rows]

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlmodel import SQLModel
 
-from forum import demo, privacy
+from forum import demo
 from forum.api.dependencies import House
 from forum.authentication.second_factor import passkeys
 from forum.authentication.second_factor.tables import Purpose
@@ -35,6 +35,7 @@ from forum.mail import outbox, tokens
 from forum.mail.outbox import SEND
 from forum.mail.tables import Kind
 from forum.members.tables import Role
+from forum.privacy import exports
 from forum.privacy.tables import ExportPart
 from moderation import rules
 from tests import make
@@ -80,7 +81,7 @@ async def filled(house: House) -> None:
     async with house.database.work() as session:
         await outbox.put_down(session, Kind.PASSWORD_RESET, now, member_id=heron.id, email=heron.email)
         await tokens.make(session, Kind.PASSWORD_RESET, heron.id, heron.email, now, now)
-        copy = await privacy.export(session, heron, now)
+        copy = await exports.request_export(session, heron, now)
         session.add(ExportPart(export_id=copy.id, number=0, content=b"PK"))
         passkeys.ask(session, Purpose.SIGN_IN, Party.of(house.settings), now)
         session.add(Device(token_digest=b"known", member_id=heron.id, expires_at=now + timedelta(days=9)))

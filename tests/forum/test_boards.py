@@ -9,15 +9,15 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from sqlmodel import col
 
-from forum import boards
 from forum.administration import roles
 from forum.api.dependencies import House
+from forum.content import boards
+from forum.content.threads.tables import Thread
 from forum.core import audit, clock
 from forum.core.errors import Conflict, Invalid, NotFound
 from forum.members.queries import get_member
 from forum.members.standing import standing_of
 from forum.members.tables import Role, Standing
-from forum.threads import Thread
 from tests import make
 
 API = "/api/v1"

@@ -18,8 +18,9 @@ from sqlalchemy import func, select, text
 from sqlmodel import col
 from structlog.testing import capture_logs
 
-from forum import __main__, boards
+from forum import __main__
 from forum.authentication import sessions
+from forum.content import boards
 from forum.core import audit, clock, database, embedded_postgres, logs
 from forum.core.database import Database
 from forum.core.settings import Settings

@@ -15,12 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.api.dependencies import House
+from forum.content.posts.tables import Post
 from forum.core import clock, idempotency
 from forum.core.gate import PublishAtOnce, Submission, Verdict
 from forum.core.idempotency import SafeRepeat
 from forum.core.settings import Settings
 from forum.members.tables import Role
-from forum.posts.tables import Post
 from moderation import rules
 from tests import make
 

@@ -17,15 +17,15 @@ from forum import demo
 from forum.api.boards import ThreadList
 from forum.api.dependencies import House
 from forum.api.posts import PostList
-from forum.boards import Board
+from forum.content.boards import Board
+from forum.content.posts.tables import Post
+from forum.content.threads.tables import Thread
 from forum.core import audit, clock, embedded_postgres
 from forum.core.database import Database
 from forum.core.gate import PublishAtOnce
 from forum.core.settings import Settings
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer, viewer_of, viewers
-from forum.posts.tables import Post
-from forum.threads import Thread
 from moderation import rules
 from tests import make
 from tests.conftest import database_called

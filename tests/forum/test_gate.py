@@ -13,15 +13,15 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import posts
 from forum.api.dependencies import House
-from forum.boards import Publication
+from forum.content.boards import Publication
+from forum.content.posts.tables import NEXT, Post, Visibility
+from forum.content.posts.visibility import set_visibility
+from forum.content.threads.tables import Thread
 from forum.core.errors import Conflict
 from forum.core.gate import PublishAtOnce, Verdict
 from forum.core.settings import Settings
 from forum.members.tables import Role
-from forum.posts.tables import NEXT, Post, Visibility
-from forum.threads import Thread
 from tests import make
 
 API = "/api/v1"
@@ -54,7 +54,7 @@ async def _numbers(client: httpx.AsyncClient, thread: int, **query: Any) -> list
 
 async def _shift(house: House, post_id: int, to: Visibility, held_because: str | None = None) -> None:
     async with house.database.work() as session:
-        await posts.shift(session, await session.get_one(Post, post_id), to, held_because=held_because)
+        await set_visibility(session, await session.get_one(Post, post_id), to, held_because=held_because)
 
 
 # Who sees what is held.

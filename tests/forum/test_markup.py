@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forum.markup import GONE, NOTHING_KNOWN, SAFE, Known, QuoteRef, References, parse, without_handle
+from forum.content.markup import GONE, NOTHING_KNOWN, SAFE, Known, QuoteRef, References, parse, without_handle
 from forum.members.names import folded, is_handle
 
 from . import hostile

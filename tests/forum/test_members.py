@@ -10,14 +10,14 @@ from fastapi import FastAPI
 from sqlalchemy import func, select
 from sqlmodel import col
 
-from forum import boards
 from forum.administration import roles
 from forum.api.dependencies import House
 from forum.authentication import registration
+from forum.content import boards
 from forum.core import audit, clock
 from forum.core.errors import Conflict, Forbidden, Invalid, NotFound
 from forum.core.settings import Settings
-from forum.members.queries import get_member, lock_account
+from forum.members.queries import get_member, lock_account_row
 from forum.members.standing import add_sanction, lift_sanction, standing_of
 from forum.members.tables import Member, Role, RoleGrant, RulesEdition, Standing
 from forum.members.viewer import GUEST, Viewer
@@ -243,7 +243,7 @@ async def test_a_reply_does_not_wait_for_the_change_of_its_authors_name(app: Fas
     await make.board(house)
     async with make.signed_in(app, "heron") as heron, house.database.work() as session:
         thread, viewer = await make.thread(house, "heron"), await make.viewer(house, "heron")
-        account = await lock_account(session, viewer.member_id, clock.now())
+        account = await lock_account_row(session, viewer.member_id, clock.now())
         await registration.rename_member(session, account.member, "Grey Heron")
         async with asyncio.timeout(10):
             reply = await heron.post(f"{API}/threads/{thread}/posts", json={"body_markdown": "I see"})

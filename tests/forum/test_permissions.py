@@ -9,8 +9,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from forum import posts, threads
 from forum.api.dependencies import House
+from forum.content.posts.queries import list_by_number
+from forum.content.posts.revisions import lock_post_row
+from forum.content.posts.tables import Visibility
+from forum.content.posts.visibility import set_visibility
+from forum.content.threads.actions import set_state
+from forum.content.threads.tables import ThreadState
 from forum.core import clock
 from forum.core.database import new_id
 from forum.core.errors import Forbidden, NotSignedIn
@@ -18,7 +23,6 @@ from forum.members.standing import add_sanction
 from forum.members.tables import Role, Standing
 from forum.members.viewer import GUEST, Viewer
 from forum.permissions import PERMISSIONS, Act, allow
-from forum.posts.tables import Visibility
 from tests import make
 
 API = "/api/v1"
@@ -154,7 +158,7 @@ async def _people(app: FastAPI, *handles: str) -> AsyncIterator[dict[str, httpx.
 async def _thread(house: House, author: str, slug: str = "new-here") -> There:
     thread = await make.thread(house, author, slug)
     viewer = await make.viewer(house, author)
-    [first] = await posts.numbered(house.database.reader, viewer, thread, 1, 1)
+    [first] = await list_by_number(house.database.reader, viewer, thread, 1, 1)
     return There(thread, first.id)
 
 
@@ -234,7 +238,7 @@ async def test_in_a_locked_thread_only_moderators_go_on(app: FastAPI, house: Hou
             for who in concerned:
                 at = await _thread(house, "author")
                 async with house.database.work() as session:
-                    await threads.set_state(session, moderator, at.thread, threads.State.LOCKED, clock.now())
+                    await set_state(session, moderator, at.thread, ThreadState.LOCKED, clock.now())
                 answer = await _ask(clients[who], act, at, version=2)  # the lock was a change, which they have seen
                 assert (answer == "allowed") is (who in allowed), (act, who)
 
@@ -294,9 +298,9 @@ async def test_what_was_taken_away_is_neither_edited_nor_read_again_by_its_autho
         for visibility, act, who, expected in answers:
             at = await _thread(house, "author")
             async with house.database.work() as session:
-                post = await posts.hold(session, at.post)
+                post = await lock_post_row(session, at.post)
                 held = "Somebody will read this first." if visibility == Visibility.HELD else None
-                await posts.shift(session, post, visibility, held_because=held)
+                await set_visibility(session, post, visibility, held_because=held)
             assert await _ask(clients[who], act, at) == expected, (visibility, act, who)
 
 

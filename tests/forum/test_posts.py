@@ -14,17 +14,21 @@ from fastapi import FastAPI
 from sqlalchemy import func, select, text, update
 from sqlmodel import col
 
-from forum import posts
 from forum.api.dependencies import House
+from forum.content.posts.actions import add_reply, edit_post, open_thread, withdraw_post
+from forum.content.posts.context import context_in_thread, context_of_post, context_on_board
+from forum.content.posts.draft import NO_WORDS, Draft
+from forum.content.posts.queries import get_post_in_transaction
+from forum.content.posts.revisions import lock_post_row
+from forum.content.posts.tables import NEXT, SHOWN, Post, PostRevision, Visibility, Voice
+from forum.content.posts.visibility import set_visibility
+from forum.content.threads.tables import Thread
 from forum.core import clock
 from forum.core.errors import Conflict, Invalid, NotFound
 from forum.core.gate import PublishAtOnce
 from forum.core.settings import Settings
 from forum.members.tables import Role
 from forum.members.viewer import Viewer
-from forum.posts.drafts import Draft
-from forum.posts.tables import NEXT, Post, PostRevision, Visibility, Voice
-from forum.threads import Thread
 from tests import make
 
 API = "/api/v1"
@@ -421,12 +425,12 @@ async def test_nobody_waits_to_answer_a_post_that_is_being_edited(house: House) 
     post = await make.post(house, "heron", await make.thread(house, "heron"))
     answer = Draft("Indeed", reply_to=post.number)
     async with house.database.work() as editing:
-        held = await posts.hold(editing, post.id)
+        held = await lock_post_row(editing, post.id)
         async with house.database.work() as session:
             await session.execute(text("SET LOCAL lock_timeout = '5s'"))
-            place = await posts.place_in_thread(session, heron, post.thread_id, answer, now)
-            written = await posts.write(session, heron, place, answer, PublishAtOnce(), now)
-        await posts.shift(editing, held, Visibility.HELD, held_because="Reported")
+            place = await context_in_thread(session, heron, post.thread_id, answer, now)
+            written = await add_reply(session, heron, place, answer, PublishAtOnce(), now)
+        await set_visibility(editing, held, Visibility.HELD, held_because="Reported")
     assert written.reply_to == 2
     await _check_counts(house, post.thread_id)
 
@@ -498,7 +502,7 @@ async def test_the_words_of_a_tombstone_do_not_even_leave_the_database(house: Ho
         async with house.database.work() as session:
             state = update(Post).where(col(Post.id) == post.id).values(visibility=visibility)
             await session.execute(state)
-            row = await posts.in_transaction(session, heron, post.id)
+            row = await get_post_in_transaction(session, heron, post.id)
         assert (row.body_markdown, row.body_html, row.content_warning) == (None, None, None)
         assert "SECRET" not in repr(row)
 
@@ -520,12 +524,12 @@ async def test_an_edit_that_was_on_its_way_when_the_post_was_withdrawn_is_refuse
     heron, now = await make.viewer(house, "heron"), clock.now()
     post = await make.post(house, "heron", await make.thread(house, "heron"))
     async with house.database.work() as editing:
-        place = await posts.place_of_post(editing, heron, post.id, Draft("Again"), now)
+        place = await context_of_post(editing, heron, post.id, Draft("Again"), now)
         async with house.database.work() as session:
-            there = await posts.place_of_post(session, heron, post.id, posts.NO_WORDS, now)
-            await posts.withdraw(session, heron, there, now)
+            there = await context_of_post(session, heron, post.id, NO_WORDS, now)
+            await withdraw_post(session, heron, there, now)
         with pytest.raises(Conflict):
-            await posts.edit(editing, heron, place, 1, Draft("Again"), PublishAtOnce(), now)
+            await edit_post(editing, heron, place, 1, Draft("Again"), PublishAtOnce(), now)
 
 
 async def test_a_removed_post_is_not_the_authors_to_withdraw_or_edit(
@@ -535,7 +539,7 @@ async def test_a_removed_post_is_not_the_authors_to_withdraw_or_edit(
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "orla", Role.MODERATOR) as orla:
         post = await make.post(house, "heron", await make.thread(house, "heron"), "SECRET")
         async with house.database.work() as session:
-            await posts.shift(session, await session.get_one(Post, post.id), Visibility.REMOVED)
+            await set_visibility(session, await session.get_one(Post, post.id), Visibility.REMOVED)
         path = f"{API}/posts/{post.id}"
         assert (await heron.delete(path)).status_code == 409
         assert (await heron.patch(path, json={"revision": 1, "body_markdown": "Again"})).status_code == 403
@@ -594,17 +598,17 @@ async def _step(house: House, dice: random.Random, people: Sequence[Viewer], thr
         match dice.choice(["reply", "reply", "edit", "withdraw", "shift", "shift"]):
             case "reply":
                 with suppress(NotFound):  # with its opening post, a thread can go out of sight
-                    place = await posts.place_in_thread(session, person, thread, draft, now)
-                    await posts.write(session, person, place, draft, gate, now)
-            case "edit" if post.visibility in posts.SHOWN:
-                there = await posts.place_of_post(session, author, post.id, draft, now)
-                await posts.edit(session, author, there, post.revision, draft, gate, now)
-            case "withdraw" if post.visibility in posts.SHOWN:
-                there = await posts.place_of_post(session, author, post.id, posts.NO_WORDS, now)
-                await posts.withdraw(session, author, there, now)
+                    place = await context_in_thread(session, person, thread, draft, now)
+                    await add_reply(session, person, place, draft, gate, now)
+            case "edit" if post.visibility in SHOWN:
+                there = await context_of_post(session, author, post.id, draft, now)
+                await edit_post(session, author, there, post.revision, draft, gate, now)
+            case "withdraw" if post.visibility in SHOWN:
+                there = await context_of_post(session, author, post.id, NO_WORDS, now)
+                await withdraw_post(session, author, there, now)
             case "shift" if NEXT[Visibility(post.visibility)]:
                 to = dice.choice(sorted(NEXT[Visibility(post.visibility)]))
-                await posts.shift(session, post, to, held_because="Reported" if to == Visibility.HELD else None)
+                await set_visibility(session, post, to, held_because="Reported" if to == Visibility.HELD else None)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -675,6 +679,6 @@ async def test_the_first_post_of_a_thread_answers_nothing(house: House) -> None:
     await make.member(house, "heron")
     heron, draft, now = await make.viewer(house, "heron"), Draft("Hello", reply_to=1), clock.now()
     async with house.database.work() as session:
-        place = await posts.place_on_board(session, heron, "new-here", draft, now)
+        place = await context_on_board(session, heron, "new-here", draft, now)
         with pytest.raises(Invalid):
-            await posts.open_thread(session, heron, place, "A question", draft, PublishAtOnce(), now)
+            await open_thread(session, heron, place, "A question", draft, PublishAtOnce(), now)

@@ -14,14 +14,15 @@ from fastapi import FastAPI
 from sqlalchemy import func, select, text, update
 from sqlmodel import col
 
-from forum import privacy, worker
+from forum import worker
 from forum.api.dependencies import House
+from forum.content.markup import GONE
 from forum.core import clock
 from forum.core.audit import AuditEntry
 from forum.core.settings import Settings
-from forum.markup import GONE
 from forum.members.tables import FORMER, Role, Standing
-from forum.privacy import exporting
+from forum.privacy import exports
+from forum.privacy.account_deletion import DEPART
 from forum.privacy.tables import Export, ExportPart
 from tests import mailbox, make
 from tests.afterwards import look_after, work_off
@@ -135,7 +136,7 @@ async def test_of_two_administrators_who_leave_at_once_one_stays(app: FastAPI, h
     ):
         await ask(joan)
         await ask(orla)
-        depart = worker.handlers(house.settings)[privacy.DEPART]
+        depart = worker.handlers(house.settings)[DEPART]
 
         async def go(client: httpx.AsyncClient) -> None:
             me = (await client.get(f"{API}/me")).json()["id"]
@@ -189,7 +190,7 @@ async def test_nobody_gets_the_handle_of_somebody_who_left(
 async def test_done_twice_it_is_as_done_once(heron: httpx.AsyncClient, house: House) -> None:
     await ask(heron)
     me = (await heron.get(f"{API}/me")).json()["id"]
-    depart = worker.handlers(house.settings)[privacy.DEPART]
+    depart = worker.handlers(house.settings)[DEPART]
     async with house.database.work() as session:
         await depart(session, {"member": me}, clock.now())  # too soon
     assert (await heron.get(f"{API}/me")).status_code == 200
@@ -325,7 +326,7 @@ async def test_one_copy_is_made_at_a_time_and_few_a_day(settings: Settings) -> N
 async def test_a_large_copy_comes_in_pieces_and_whole(
     heron: httpx.AsyncClient, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exporting, "PART", 100)
+    monkeypatch.setattr(exports, "PART", 100)
     assert "index.html" in await opened(heron, await copy_of(heron, house))
     async with house.database.work() as session:
         assert (await session.execute(select(func.count()).select_from(ExportPart))).scalar_one() > 5

@@ -13,11 +13,11 @@ from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from forum.api.dependencies import House
+from forum.content.posts.tables import Post
+from forum.content.threads.tables import Thread
 from forum.core import clock
 from forum.core.settings import Settings
 from forum.members.tables import Role
-from forum.posts.tables import Post
-from forum.threads import Thread
 from tests import make
 
 API = "/api/v1"

@@ -10,14 +10,16 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from sqlmodel import col
 
-from forum import posts, threads
 from forum.api.dependencies import House
+from forum.content.posts.actions import add_reply
+from forum.content.posts.context import context_in_thread
+from forum.content.posts.draft import Draft
+from forum.content.threads.actions import lock_thread_row, move, set_state
+from forum.content.threads.tables import Thread, ThreadState, ThreadVisibility
 from forum.core import audit, clock
 from forum.core.errors import Conflict
 from forum.core.gate import PublishAtOnce
 from forum.members.tables import Role
-from forum.posts.drafts import Draft
-from forum.threads import Thread
 from tests import make
 
 API = "/api/v1"
@@ -260,14 +262,14 @@ async def test_a_reply_that_was_on_its_way_when_the_thread_was_closed_or_moved_i
     heron, orla = await make.viewer(house, "heron"), await make.viewer(house, "orla")
     thread, draft, now = await make.thread(house, "heron"), Draft("Wait"), clock.now()
     async with house.database.work() as replying:
-        place = await posts.place_in_thread(replying, heron, thread, draft, now)
+        place = await context_in_thread(replying, heron, thread, draft, now)
         async with house.database.work() as session:
             if step == "locked":
-                await threads.set_state(session, orla, thread, threads.State.LOCKED, now)
+                await set_state(session, orla, thread, ThreadState.LOCKED, now)
             else:
-                await threads.move(session, orla, thread, 1, kinship, now)
+                await move(session, orla, thread, 1, kinship, now)
         with pytest.raises(Conflict):
-            await posts.write(replying, heron, place, draft, PublishAtOnce(), now)
+            await add_reply(replying, heron, place, draft, PublishAtOnce(), now)
 
 
 # Moving.
@@ -367,7 +369,7 @@ async def test_a_thread_removed_from_sight_is_listed_for_its_author_and_moderato
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "orla", boards=("new-here",)) as orla:
         seen, hidden = await make.thread(house, "heron"), await make.thread(house, "heron")
         async with house.database.work() as session:
-            (await threads.hold(session, hidden)).visibility = threads.Standing.REMOVED
+            (await lock_thread_row(session, hidden)).visibility = ThreadVisibility.REMOVED
         async with make.signed_in(app, "magpie") as magpie:
             for reader in (guest, magpie):
                 assert await _listed(reader) == [seen]

@@ -7,10 +7,10 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import boards, markup
 from forum.administration import advisers
 from forum.authentication.sessions import Transport, open_session
-from forum.boards import BoardPlan
+from forum.content import boards, markup
+from forum.content.boards import BoardPlan
 from forum.core import clock
 from forum.core.database import Database
 from forum.members import names

@@ -7,10 +7,10 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from forum.api.dependencies import House
+from forum.content.posts.queries import PostView
 from forum.core import clock
 from forum.core.errors import NotFound
 from forum.members.queries import get_member
-from forum.posts.reading import SeenPost
 from moderation import rules
 from tests import make
 
@@ -37,7 +37,7 @@ async def known(house: House, handle: str) -> str:
     return (await make.member(house, handle)).handle
 
 
-async def a_post(house: House, body: str = RUDE, author: str = "stepdad", slug: str = "new-here") -> SeenPost:
+async def a_post(house: House, body: str = RUDE, author: str = "stepdad", slug: str = "new-here") -> PostView:
     """Post 2 of a thread that Heron opened, on a board with house rules."""
     await house_rules(house)
     async with house.database.work() as session:

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from forum import posts
 from forum.api.dependencies import House
+from forum.content.posts.revisions import lock_post_row
 from forum.core import clock
 from forum.core.errors import Conflict
 from forum.members.queries import get_member
@@ -134,7 +134,7 @@ async def undo(house: House, scene: Scene, number: int) -> None:
     """What an appeal that overturns does with each measure."""
     suzie = await make.viewer(house, "suzie")
     async with house.database.work() as session:
-        post = await posts.hold(session, scene.post_id)
+        post = await lock_post_row(session, scene.post_id)
         on = enforcement.Scene(suzie, "Suzie", post, (), clock.now())
         applied = await session.get_one(enforcement.AppliedMeasure, number)
         await enforcement.undo(session, applied.decision_id, on, applied)
@@ -234,7 +234,7 @@ async def take(house: House, scene: Scene, wanted: Wanted) -> int:
     """A decision, on what the post says now; the number of its measure."""
     suzie, habits = await make.viewer(house, "suzie"), Habits(names_moderators=True, appeal_for=timedelta(days=183))
     async with house.database.work() as session:
-        post = await posts.hold(session, scene.post_id)
+        post = await lock_post_row(session, scene.post_id)
         case = await cases.open_on_post(session, post.id, Category.RULE, clock.now(), reports=1)
         verdict = Verdict(case.version, post.revision, (wanted,), "A reason", (10,))
         await decisions.decide(session, suzie, case.id, verdict, habits, clock.now())

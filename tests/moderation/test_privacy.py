@@ -9,8 +9,9 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError
 
-from forum import markup, worker
+from forum import worker
 from forum.api.dependencies import House
+from forum.content import markup
 from forum.core import clock
 from forum.members.tables import FORMER, Role
 from moderation.privacy import ModerationKeeper

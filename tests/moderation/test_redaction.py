@@ -5,8 +5,8 @@ from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forum import markup
 from forum.api.dependencies import House
+from forum.content import markup
 from forum.core.errors import Invalid
 from forum.members.tables import Role
 from moderation import redaction

@@ -14,10 +14,10 @@ from sqlalchemy import func, select, update
 from sqlmodel import col
 
 from forum.api.dependencies import House
+from forum.content.posts.tables import Post
 from forum.core import clock
 from forum.core.audit import AuditEntry
 from forum.members.tables import Role
-from forum.posts.tables import Post
 from moderation import rules
 from tests import make
 

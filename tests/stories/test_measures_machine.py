@@ -24,9 +24,14 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import boards, posts
 from forum.administration import roles
-from forum.boards import BoardPlan
+from forum.content import boards
+from forum.content.boards import BoardPlan
+from forum.content.posts.actions import add_reply, edit_post, open_thread, withdraw_post
+from forum.content.posts.context import context_in_thread, context_of_post, context_on_board
+from forum.content.posts.draft import NO_WORDS, Draft
+from forum.content.posts.tables import Post, PostRevision, Visibility
+from forum.content.threads.tables import Thread
 from forum.core import audit
 from forum.core.database import Database
 from forum.core.errors import Conflict
@@ -34,9 +39,6 @@ from forum.core.gate import PublishAtOnce
 from forum.members.standing import standing_of
 from forum.members.tables import Member, Role, Standing
 from forum.members.viewer import Viewer, viewer_of, viewers
-from forum.posts.drafts import Draft
-from forum.posts.tables import Post, PostRevision, Visibility
-from forum.threads import Thread
 from moderation import appeals, cases, decisions, reports, rules
 from moderation.appeals import Appeal, Outcome
 from moderation.cases import Case, Category
@@ -199,18 +201,18 @@ class Measures(RuleBasedStateMachine):
             self.keepers = {name: await _viewer(session, name) for name in KEEPERS}
             self.reporter = await _viewer(session, "nell")
             self.author = await _viewer(session, await _member(session, f"heron{number}"))
-            place = await posts.place_on_board(session, self.author, BOARDS[0], Draft(""), self.now)
-            opened = await posts.open_thread(
+            place = await context_on_board(session, self.author, BOARDS[0], Draft(""), self.now)
+            opened = await open_thread(
                 session, self.author, place, "A title", Draft(self.words()), PublishAtOnce(), self.now
             )
             self.thread = opened.thread_id
             reply = Draft(self.words())
-            there = await posts.place_in_thread(session, self.author, self.thread, reply, self.now)
-            replied = await posts.write(session, self.author, there, reply, PublishAtOnce(), self.now)
+            there = await context_in_thread(session, self.author, self.thread, reply, self.now)
+            replied = await add_reply(session, self.author, there, reply, PublishAtOnce(), self.now)
             self.posts = (opened.id, replied.id)
             quote = Draft("Nothing yet.")
-            there = await posts.place_in_thread(session, self.author, self.thread, quote, self.now)
-            self.third = (await posts.write(session, self.author, there, quote, PublishAtOnce(), self.now)).id
+            there = await context_in_thread(session, self.author, self.thread, quote, self.now)
+            self.third = (await add_reply(session, self.author, there, quote, PublishAtOnce(), self.now)).id
             self.model.quoted = [quote.body_markdown]
             self.model.said = {post.id: [str(post.body_markdown)] for post in (opened, replied)}
 
@@ -241,8 +243,8 @@ class Measures(RuleBasedStateMachine):
         self.now += timedelta(minutes=1)
         draft = Draft(words)
         async with self.database.work() as session:
-            place = await posts.place_of_post(session, self.author, post_id, draft, self.now)
-            await posts.edit(session, self.author, place, place.post.revision, draft, PublishAtOnce(), self.now)
+            place = await context_of_post(session, self.author, post_id, draft, self.now)
+            await edit_post(session, self.author, place, place.post.revision, draft, PublishAtOnce(), self.now)
 
     @rule()
     def the_author_quotes(self) -> None:
@@ -262,8 +264,8 @@ class Measures(RuleBasedStateMachine):
         was_removed = self.model.visibility(post_id) == Visibility.REMOVED
         try:
             async with self.database.work() as session:
-                place = await posts.place_of_post(session, self.author, post_id, posts.NO_WORDS, self.now)
-                await posts.withdraw(session, self.author, place, self.now)
+                place = await context_of_post(session, self.author, post_id, NO_WORDS, self.now)
+                await withdraw_post(session, self.author, place, self.now)
         except Conflict:
             assert was_removed
         else:

@@ -20,13 +20,13 @@ from fastapi import FastAPI
 from sqlalchemy import func, select, text
 from sqlmodel import col
 
-from forum import notifications
 from forum.api.dependencies import House
+from forum.content.posts.tables import Post
 from forum.core import audit, clock
 from forum.core.audit import AuditEntry
 from forum.members.tables import Role, Sanction
-from forum.notifications import Notification
-from forum.posts.tables import Post
+from forum.notifications import inbox
+from forum.notifications.inbox import Notification
 from moderation import reports, rules
 from moderation.cases import Case, Category, Claim
 from moderation.decisions import Decision
@@ -238,7 +238,7 @@ async def test_each_case_is_decided_once_and_every_loser_learns_by_whom_and_when
 async def _look_into_the_database(house: House, race: Race) -> None:
     kinds = Counter(kind for [won] in race.won.values() for kind in won["kinds"])
     told = sum(won["statement_id"] is not None for [won] in race.won.values())
-    settled = col(Notification.kind) == notifications.Kind.REPORT_SETTLED
+    settled = col(Notification.kind) == inbox.Kind.REPORT_SETTLED
     async with house.database.work() as session:
         per_case = await session.execute(select(col(Decision.case_id), func.count()).group_by(col(Decision.case_id)))
         assert {str(case): count for case, count in per_case.all()} == dict.fromkeys(race.cases, 1)

@@ -20,7 +20,7 @@ from forum.core import audit
 from forum.core.database import Database, broken_constraint
 from forum.core.errors import Conflict, Invalid, NotFound
 from forum.mail import outbox
-from forum.members.queries import lock_member
+from forum.members.queries import lock_member_row
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.passwords import hashing
@@ -51,7 +51,7 @@ async def begin(session: AsyncSession, viewer: Viewer, name: str) -> Enrolment:
     `name` is what the app shows beside its codes. Somebody else may look at the phone, so it is neither the forum's
     nor the member's.
     """
-    await lock_member(session, viewer.member_id)
+    await lock_member_row(session, viewer.member_id)
     totp = await session.get(Totp, viewer.member_id) or Totp(member_id=viewer.member_id)
     totp.next_secret = second_factor_totp.new_secret()
     session.add(totp)
@@ -67,7 +67,7 @@ async def confirm(forum: Database, viewer: Viewer, code: str, now: datetime) -> 
     """
     paper, hashes = await _new_on_paper()
     async with forum.work() as session:
-        member = await lock_member(session, viewer.member_id)
+        member = await lock_member_row(session, viewer.member_id)
         totp = await session.get(Totp, member.id)
         if totp is None or totp.next_secret is None:
             raise Conflict("Ask for a secret first, with POST /api/v1/me/second-factor.")
@@ -87,7 +87,7 @@ async def renew(forum: Database, viewer: Viewer, now: datetime) -> Sequence[str]
     """
     paper, hashes = await _new_on_paper()
     async with forum.work() as session:
-        member = await lock_member(session, viewer.member_id)
+        member = await lock_member_row(session, viewer.member_id)
         if not await is_set_up(session, member.id):
             raise NotFound(NONE)
         await _keep(session, member.id, hashes)
@@ -112,7 +112,7 @@ async def add_passkey(
         first = not await is_set_up(session, viewer.member_id)
     paper, hashes = await _new_on_paper() if first else ([], [])
     async with forum.work() as session:
-        member = await lock_member(session, viewer.member_id)
+        member = await lock_member_row(session, viewer.member_id)
         is_first = not await is_set_up(session, member.id)
         if is_first and not first:
             raise Conflict("Your second factor was removed a moment ago. Please begin again.")
@@ -129,7 +129,7 @@ async def add_passkey(
 
 async def remove_passkey(session: AsyncSession, viewer: Viewer, passkey_id: UUID, now: datetime) -> None:
     """Do without one passkey; the recovery codes go with the last second factor. NotFound when there is none such."""
-    member = await lock_member(session, viewer.member_id)
+    member = await lock_member_row(session, viewer.member_id)
     this = delete(Passkey).where(col(Passkey.id) == passkey_id, col(Passkey.member_id) == member.id)
     if (await session.execute(this.returning(col(Passkey.id)))).first() is None:
         raise NotFound("You have no such passkey.")
@@ -140,7 +140,7 @@ async def remove_app(session: AsyncSession, viewer: Viewer, now: datetime) -> No
     """Do without the authenticator app; the recovery codes go with the last second factor. NotFound where there is
     none.
     """
-    member = await lock_member(session, viewer.member_id)
+    member = await lock_member_row(session, viewer.member_id)
     if (await get_state(session, member.id)).app_since is None:
         raise NotFound("You have no authenticator app set up.")
     await session.execute(delete(Totp).where(col(Totp.member_id) == member.id))
@@ -149,7 +149,7 @@ async def remove_app(session: AsyncSession, viewer: Viewer, now: datetime) -> No
 
 async def remove(session: AsyncSession, viewer: Viewer, now: datetime) -> None:
     """Do without any second factor; roles are withheld from then on. NotFound where none is set up."""
-    member = await lock_member(session, viewer.member_id)
+    member = await lock_member_row(session, viewer.member_id)
     if not await is_set_up(session, member.id):
         raise NotFound(NONE)
     await _forget(session, member.id)

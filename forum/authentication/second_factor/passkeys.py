@@ -17,7 +17,7 @@ from forum.authentication.second_factor.tables import Passkey, PasskeyChallenge,
 from forum.authentication.second_factor.webauthn import LASTS, Credential, Party
 from forum.core.database import Database, Prepared, Query, Reader, query
 from forum.core.errors import Conflict
-from forum.members.queries import lock_member
+from forum.members.queries import lock_member_row
 from forum.members.viewer import Viewer
 
 AT_MOST = 20  # of one member: an account is not a place to store things
@@ -66,7 +66,7 @@ async def begin(session: AsyncSession, viewer: Viewer, party: Party, now: dateti
 
     Raises Conflict where the member has too many.
     """
-    member = await lock_member(session, viewer.member_id)
+    member = await lock_member_row(session, viewer.member_id)
     theirs = query(Passkey.credential_id, Passkey.user_handle).where(col(Passkey.member_id) == member.id)
     known = (await session.execute(theirs)).all()
     if len(known) >= AT_MOST:

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from functools import cached_property
 
-from forum import markup
+from forum.content import markup
 
 
 @dataclass(frozen=True)

@@ -12,26 +12,26 @@ from sqlalchemy import ColumnElement, func, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import threads
-from forum.markup import GONE, without_handle
+from forum.content.markup import GONE, without_handle
+from forum.content.posts.context import named_in_thread
+from forum.content.posts.draft import drafted
+from forum.content.posts.tables import Post, PostRevision, Visibility
+from forum.content.posts.visibility import set_visibility
+from forum.content.threads.actions import lock_posts_of_thread
 from forum.members.tables import FORMER
-from forum.posts.changing import shift
-from forum.posts.drafts import drafted
-from forum.posts.places import named_in_thread
-from forum.posts.tables import Post, PostRevision, Visibility
 
 Change = Callable[[str], str]
 
 
-async def forget_handle(session: AsyncSession, handle: str) -> None:
+async def replace_handle_in_posts(session: AsyncSession, handle: str) -> None:
     """Take a handle out of everybody's posts, where it is mentioned or begins a quote, and as their author's badge."""
     for thread_id, post_ids in (await _naming(session, handle)).items():
-        await threads.hold_posts(session, thread_id, alone=True)
+        await lock_posts_of_thread(session, thread_id, alone=True)
         for post in await _held(session, col(Post.id).in_(post_ids)):
             await _rewrite(session, post, lambda text: without_handle(text, handle))
 
 
-async def forget_badge(session: AsyncSession, author_id: UUID) -> None:
+async def remove_badges(session: AsyncSession, author_id: UUID) -> None:
     """Let an adviser's posts stand out without their name."""
     badged = (col(Post.author_id) == author_id, col(Post.adviser_name).is_not(None))
     await session.execute(update(Post).where(*badged).values(adviser_name=FORMER))
@@ -47,7 +47,7 @@ async def threads_with_words(session: AsyncSession, author_id: UUID, kept: Colle
     return (await session.execute(select(found).order_by(found.c.thread_id))).scalars().all()
 
 
-async def erase(
+async def erase_posts(
     session: AsyncSession,
     author_id: UUID,
     thread_id: int,
@@ -59,7 +59,7 @@ async def erase(
     The posts `kept` are withdrawn too, but keep their words for now. `unquoting` makes what takes quotes of some texts
     out of another.
     """
-    await threads.hold_posts(session, thread_id, alone=True)
+    await lock_posts_of_thread(session, thread_id, alone=True)
     theirs = await _held(session, col(Post.thread_id) == thread_id, col(Post.author_id) == author_id)
     said = {text for post in theirs for text in await _texts(session, post) if text.strip(GONE)}
     unquoted = unquoting(said)
@@ -67,7 +67,7 @@ async def erase(
     for post in await _held(session, col(Post.thread_id) == thread_id, col(Post.author_id) != author_id, quoting):
         await _rewrite(session, post, unquoted)
     for post in theirs:
-        await shift(session, post, Visibility.WITHDRAWN)
+        await set_visibility(session, post, Visibility.WITHDRAWN)
         if post.id not in kept:
             await _rewrite(session, post, lambda text: GONE * len(text))
 

@@ -18,7 +18,7 @@ from forum.privacy.tables import Departure, LegalHold, Reason
 _Administrator = aliased(Member, name="administrator")
 
 
-def listed() -> Query:
+def select_holds() -> Query:
     """Every hold, the oldest first, with who is held, by whom, and when they wanted to be gone."""
     return (
         query(
@@ -35,12 +35,12 @@ def listed() -> Query:
     )
 
 
-async def of_member(session: AsyncSession, member_id: UUID) -> LegalHold | None:
+async def get_hold(session: AsyncSession, member_id: UUID) -> LegalHold | None:
     """The hold on a member, if there is one."""
     return await session.get(LegalHold, member_id, populate_existing=True)
 
 
-async def place(
+async def place_hold(
     session: AsyncSession, administrator: Viewer, member: Member, reason: Reason, now: datetime
 ) -> LegalHold:
     """Hold a member, whose row the caller holds; placed again, it has the new reason."""
@@ -51,7 +51,7 @@ async def place(
     return await session.get_one(LegalHold, member.id, populate_existing=True)
 
 
-async def release(session: AsyncSession, administrator: Viewer, member: Member, now: datetime) -> None:
+async def release_hold(session: AsyncSession, administrator: Viewer, member: Member, now: datetime) -> None:
     """Release a member, whose row the caller holds; done twice, it is as done once."""
     gone = delete(LegalHold).where(col(LegalHold.member_id) == member.id).returning(col(LegalHold.member_id))
     if (await session.execute(gone)).first():

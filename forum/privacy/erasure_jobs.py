@@ -5,17 +5,19 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import posts, threads
+from forum.content.posts.erasure import erase_posts, threads_with_words
+from forum.content.threads.actions import erase_title, lock_thread_row
+from forum.content.threads.queries import replace_in_titles
 from forum.core import jobs
 from forum.core.jobs import Handler, Job, Payload
-from forum.privacy.keeper import Keeper
+from forum.privacy.personal_data_source import PersonalDataSource
 from forum.privacy.tables import Departure
 
 ERASE = Job("erase_words")
 ERASE_IN_THREAD = Job("erase_words_in_thread")
 
 
-def erasing(keeper: Keeper) -> Handler:
+def erasing(keeper: PersonalDataSource) -> Handler:
     """What has the words of a member erased who has left, and sees whether any are left.
 
     Words that something needs which is not decided yet stay until it is: the hourly look comes back to them.
@@ -26,8 +28,8 @@ def erasing(keeper: Keeper) -> Handler:
         if departure is None or departure.done_at is None or departure.cleared_at:
             return
         kept = await keeper.needed(session, departure.member_id)
-        left = {*await posts.threads_with_words(session, departure.member_id, kept)}
-        left |= {*(await session.execute(threads.with_titles(departure.member_id))).scalars()}
+        left = {*await threads_with_words(session, departure.member_id, kept)}
+        left |= {*(await session.execute(replace_in_titles(departure.member_id))).scalars()}
         for thread_id in sorted(left):
             await jobs.enqueue(session, ERASE_IN_THREAD, {**payload, "thread": str(thread_id)})
         if await keeper.erase(session, departure.member_id, now) and not left and not kept:
@@ -36,15 +38,15 @@ def erasing(keeper: Keeper) -> Handler:
     return erase
 
 
-def erasing_in_thread(keeper: Keeper) -> Handler:
+def erasing_in_thread(keeper: PersonalDataSource) -> Handler:
     """What erases the words of a member in one thread; done twice, it is as done once."""
 
     async def erase(session: AsyncSession, payload: Payload, now: datetime) -> None:
         member_id, thread_id = UUID(payload["member"]), int(payload["thread"])
         kept = await keeper.needed(session, member_id)
-        await posts.erase(session, member_id, thread_id, kept, keeper.unquoting)
-        thread = await threads.hold(session, thread_id)
+        await erase_posts(session, member_id, thread_id, kept, keeper.unquoting)
+        thread = await lock_thread_row(session, thread_id)
         if thread.author_id == member_id:
-            await threads.erase_title(session, thread, now)
+            await erase_title(session, thread, now)
 
     return erase

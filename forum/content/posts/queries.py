@@ -1,4 +1,4 @@
-"""Posts as their readers see them: one predicate, and every read that carries it."""
+"""Reads: posts as their readers see them, and their revisions."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,7 +10,6 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Uuid,
-    and_,
     any_,
     bindparam,
     case,
@@ -23,18 +22,20 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import boards, threads
-from forum.boards import Board
+from forum.content import boards
+from forum.content.boards import Board
+from forum.content.posts.tables import NUMBER_MAX, SHOWN, Post, PostRevision, Visibility, Voice
+from forum.content.posts.visibility import POST_VISIBLE, exists_in_thread
+from forum.content.threads.tables import Thread
+from forum.content.threads.visibility import THREAD_VISIBLE
 from forum.core import audit
 from forum.core.database import Prepared, Query, Reader, Record, columns, query
 from forum.core.errors import NotFound
 from forum.members.tables import Member
 from forum.members.viewer import VIEWER_ID, Viewer
-from forum.posts.tables import NUMBER_MAX, SHOWN, Post, PostRevision, Visibility, Voice
-from forum.threads import Thread
 
 
-class SeenPost(NamedTuple):
+class PostView(NamedTuple):
     """A post as a reader sees it; of a removed or withdrawn one, no words."""
 
     id: int
@@ -58,21 +59,6 @@ class SeenPost(NamedTuple):
     edited_at: datetime | None
     last_number: int  # of its thread
     indexable: bool  # whether search engines may keep it: its board says
-
-
-# Predicates
-
-
-def _exists_in_thread(moderated: ColumnElement[bool]) -> ColumnElement[bool]:
-    """The post exists for the viewer, for whom its thread does; `moderated` says whether they moderate the board.
-
-    A removed or withdrawn post exists as a tombstone; a held one for its author and the board's moderators.
-    """
-    return or_(col(Post.visibility) != Visibility.HELD, col(Post.author_id) == VIEWER_ID, moderated)
-
-
-# The post, joined with its thread and board, exists for the viewer: every read of posts carries it.
-VISIBLE = and_(threads.VISIBLE, _exists_in_thread(boards.MODERATED))
 
 
 def _words(column: Any, name: str) -> ColumnElement[Any]:
@@ -104,37 +90,51 @@ _COLUMNS: tuple[Any, ...] = (
     col(Post.created_at),
     col(Post.edited_at),
 )
+
+
 _ONE = Prepared(
     query(*_COLUMNS, col(Thread.last_number), col(Board.indexable))
     .join(Thread, col(Thread.id) == col(Post.thread_id))
     .join(Board, col(Board.id) == col(Thread.board_id))
     .join(Member, col(Member.id) == col(Post.author_id))
-    .where(VISIBLE, col(Post.id) == bindparam("post_id", type_=BigInteger())),
-    SeenPost,
+    .where(POST_VISIBLE, col(Post.id) == bindparam("post_id", type_=BigInteger())),
+    PostView,
 )
+
 
 # The thread of a page, looked at once: PostgreSQL would look at it and its board again with each post.
 _THREAD = (
     query(col(Thread.id), col(Thread.last_number), col(Board.indexable), boards.MODERATED.label("moderated"))
     .join(Board, col(Board.id) == col(Thread.board_id))
-    .where(threads.VISIBLE, col(Thread.id) == bindparam("thread_id", type_=BigInteger()))
+    .where(THREAD_VISIBLE, col(Thread.id) == bindparam("thread_id", type_=BigInteger()))
     .cte("its_thread")
     .prefix_with("MATERIALIZED")
 )
+
+
 _IN_THREAD = (
     query(*_COLUMNS, _THREAD.c.last_number, _THREAD.c.indexable)
     .select_from(_THREAD)
     .join(Post, col(Post.thread_id) == _THREAD.c.id)
     .join(Member, col(Member.id) == col(Post.author_id))
-    .where(_exists_in_thread(_THREAD.c.moderated))
+    .where(exists_in_thread(_THREAD.c.moderated))
     .order_by(col(Post.number))
 )
+
+
 _FIRST, _LAST = bindparam("first", type_=Integer()), bindparam("last", type_=Integer())
-_NUMBERED = Prepared(_IN_THREAD.where(col(Post.number).between(_FIRST, _LAST)), SeenPost)
+
+
+_NUMBERED = Prepared(_IN_THREAD.where(col(Post.number).between(_FIRST, _LAST)), PostView)
+
+
 _LIMIT = bindparam("limit", type_=Integer())
+
+
 _BY_ADVISERS = Prepared(
-    _IN_THREAD.where(col(Post.number) >= _FIRST, col(Post.voice) == Voice.ADVISER).limit(_LIMIT), SeenPost
+    _IN_THREAD.where(col(Post.number) >= _FIRST, col(Post.voice) == Voice.ADVISER).limit(_LIMIT), PostView
 )
+
 
 # How many visible posts each of the members `member_ids` wrote on boards that exist for the viewer.
 WRITTEN = Prepared(
@@ -144,12 +144,15 @@ WRITTEN = Prepared(
     .where(
         col(Post.author_id) == any_(bindparam("member_ids", type_=ARRAY(Uuid()))),
         col(Post.visibility) == Visibility.VISIBLE,
-        threads.VISIBLE,
+        THREAD_VISIBLE,
     )
     .group_by(col(Post.author_id))
 )
 
-_BY_VIEWER = (VISIBLE, col(Post.author_id) == VIEWER_ID)
+
+_BY_VIEWER = (POST_VISIBLE, col(Post.author_id) == VIEWER_ID)
+
+
 # What the viewer wrote, oldest first, as they may read it today; and what it said before, of what can be read still.
 WRITTEN_BY = Prepared(
     query(
@@ -172,6 +175,8 @@ WRITTEN_BY = Prepared(
     .where(*_BY_VIEWER)
     .order_by(col(Post.id))
 )
+
+
 EARLIER_BY = Prepared(
     query(
         col(PostRevision.post_id),
@@ -189,36 +194,38 @@ EARLIER_BY = Prepared(
 )
 
 
-async def one(reader: Reader, viewer: Viewer, post_id: int) -> SeenPost:
+async def get_post(reader: Reader, viewer: Viewer, post_id: int) -> PostView:
     """A post; NotFound when it does not exist for the viewer."""
     return _found(await reader.row(_ONE, **viewer.sight, post_id=post_id))
 
 
-async def in_transaction(session: AsyncSession, viewer: Viewer, post_id: int) -> SeenPost:
+async def get_post_in_transaction(session: AsyncSession, viewer: Viewer, post_id: int) -> PostView:
     """The same, as the post stands in this transaction."""
     values = {**viewer.sight, "post_id": post_id}
     return _found((await session.execute(_ONE.query, values)).one_or_none())
 
 
-def _found(row: Any) -> SeenPost:
+def _found(row: Any) -> PostView:
     if row is None:
         raise NotFound("There is no such post.")
-    return SeenPost._make(row)
+    return PostView._make(row)
 
 
-async def numbered(reader: Reader, viewer: Viewer, thread_id: int, first: int, limit: int) -> Sequence[SeenPost]:
+async def list_by_number(reader: Reader, viewer: Viewer, thread_id: int, first: int, limit: int) -> Sequence[PostView]:
     """The posts of a thread whose numbers are `first` to `first + limit - 1`: fewer where numbers are not seen."""
     span = {"first": min(first, NUMBER_MAX), "last": min(first + limit - 1, NUMBER_MAX)}
     return await reader.rows(_NUMBERED, **viewer.sight, thread_id=thread_id, **span)
 
 
-async def by_advisers(reader: Reader, viewer: Viewer, thread_id: int, first: int, limit: int) -> Sequence[SeenPost]:
+async def list_by_advisers(
+    reader: Reader, viewer: Viewer, thread_id: int, first: int, limit: int
+) -> Sequence[PostView]:
     """The first `limit` posts of advisers in a thread from number `first` on."""
     begin = {"first": min(first, NUMBER_MAX), "limit": limit}
     return await reader.rows(_BY_ADVISERS, **viewer.sight, thread_id=thread_id, **begin)
 
 
-def revisions(post_id: int) -> Query:
+def select_revisions(post_id: int) -> Query:
     """Every revision of a post, the present one last; of a sealed one, no words."""
     shared = ("content_warning", "body_markdown", "body_html")
     earlier = select(
@@ -237,7 +244,9 @@ def revisions(post_id: int) -> Query:
     return query(both).order_by(both.c.number)
 
 
-async def sealed_revision(session: AsyncSession, moderator: Viewer, post_id: int, number: int, now: datetime) -> Record:
+async def read_sealed_revision(
+    session: AsyncSession, moderator: Viewer, post_id: int, number: int, now: datetime
+) -> Record:
     """A revision that holds redacted words; that it was read is in the record. NotFound when there is none such."""
     same = (col(PostRevision.post_id) == post_id, col(PostRevision.number) == number, col(PostRevision.sealed))
     row = (await session.execute(query(*columns(PostRevision)).where(*same))).one_or_none()

@@ -10,9 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from forum.content.posts.tables import Post
 from forum.core.database import Moment, Query, new_id, query
 from forum.members.viewer import Viewer
-from forum.posts.tables import Post
 
 
 class Kind(StrEnum):
@@ -57,7 +57,7 @@ class Notification(SQLModel, table=True):
 BY_ID = TypeAdapter(tuple[UUID])
 
 
-def mine(viewer: Viewer, after: tuple[UUID] | None, limit: int) -> Query:
+def select_for(viewer: Viewer, after: tuple[UUID] | None, limit: int) -> Query:
     """A page of the viewer's notifications, newest first, with the place of the post each is about."""
     page = (
         query(
@@ -78,14 +78,14 @@ def mine(viewer: Viewer, after: tuple[UUID] | None, limit: int) -> Query:
     return page.order_by(col(Notification.id).desc()).limit(limit)
 
 
-def unread(viewer: Viewer) -> Query:
+def count_unread(viewer: Viewer) -> Query:
     """How many notifications the viewer has not read."""
     return query(func.count().label("unread")).where(
         col(Notification.member_id) == viewer.id, col(Notification.read_at).is_(None)
     )
 
 
-def tell(
+def notify(
     session: AsyncSession,
     member_id: UUID,
     kind: Kind,
@@ -98,7 +98,7 @@ def tell(
     session.add(Notification(member_id=member_id, kind=kind, post_id=post_id, subject_id=subject_id, at=now))
 
 
-async def tell_once(
+async def notify_once(
     session: AsyncSession, member_id: UUID, kind: Kind, now: datetime, *, post_id: int, subject_id: UUID
 ) -> None:
     """Let a member know, unless this was told about the same subject already; for the kinds of `ONCE`."""

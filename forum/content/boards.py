@@ -27,7 +27,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum import markup
+from forum.content import markup
 from forum.core import audit
 from forum.core.database import Moment, Prepared, Reader, columns
 from forum.core.errors import Conflict, Invalid, NotFound

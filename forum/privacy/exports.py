@@ -10,7 +10,6 @@ from sqlalchemy import Integer, Uuid, and_, bindparam, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum import notifications
 from forum.core import jobs
 from forum.core.database import Moment, Prepared, Reader, query
 from forum.core.errors import NotFound
@@ -19,8 +18,9 @@ from forum.mail import outbox
 from forum.mail.tables import Kind
 from forum.members.tables import Member
 from forum.members.viewer import Viewer, viewer_of, viewers
-from forum.privacy import archive, chapters
-from forum.privacy.keeper import Keeper
+from forum.notifications import inbox
+from forum.privacy import archive, export_contents
+from forum.privacy.personal_data_source import PersonalDataSource
 from forum.privacy.tables import Export, ExportPart
 
 KEPT_FOR = timedelta(hours=48)
@@ -43,7 +43,7 @@ _PART = Prepared(
 )
 
 
-async def one(reader: Reader, viewer: Viewer, export_id: UUID, now: datetime) -> Any:
+async def get_export(reader: Reader, viewer: Viewer, export_id: UUID, now: datetime) -> Any:
     """The viewer's own copy; NotFound for another's, or one whose time is over."""
     row = await reader.row(_MINE, export_id=export_id, owner=viewer.member_id, now=now)
     if row is None:
@@ -51,7 +51,7 @@ async def one(reader: Reader, viewer: Viewer, export_id: UUID, now: datetime) ->
     return row
 
 
-async def content(reader: Reader, export_id: UUID) -> AsyncIterator[bytes]:
+async def read_archive(reader: Reader, export_id: UUID) -> AsyncIterator[bytes]:
     """The ZIP of a copy, piece by piece."""
     number = 0
     while part := await reader.row(_PART, export_id=export_id, number=number):
@@ -59,13 +59,13 @@ async def content(reader: Reader, export_id: UUID) -> AsyncIterator[bytes]:
         number += 1
 
 
-async def being_made(session: AsyncSession, member: Member) -> Export | None:
+async def get_pending(session: AsyncSession, member: Member) -> Export | None:
     """The copy that is being made for a member, if there is one."""
     unmade = (col(Export.member_id) == member.id, col(Export.made_at).is_(None))
     return (await session.execute(select(Export).where(*unmade))).scalar_one_or_none()
 
 
-async def export(session: AsyncSession, member: Member, now: datetime) -> Export:
+async def request_export(session: AsyncSession, member: Member, now: datetime) -> Export:
     """Have a copy made for a member, whose row the caller holds and for whom none is being made."""
     asked = Export(member_id=member.id, asked_at=now)
     session.add(asked)
@@ -74,7 +74,7 @@ async def export(session: AsyncSession, member: Member, now: datetime) -> Export
     return asked
 
 
-def making(keeper: Keeper) -> Handler:
+def making(keeper: PersonalDataSource) -> Handler:
     """What makes a copy, which takes the place of the one before, and tells its owner."""
 
     async def make(session: AsyncSession, payload: Payload, now: datetime) -> None:
@@ -83,15 +83,15 @@ def making(keeper: Keeper) -> Handler:
             return
         row = (await session.execute(viewers().where(col(Member.id) == asked.member_id))).one()
         viewer = viewer_of(row)
-        told = [*await chapters.of_forum(session, viewer, now), *await keeper.chapters(session, viewer)]
+        told = [*await export_contents.sections_of_forum(session, viewer, now), *await keeper.chapters(session, viewer)]
         packed = await asyncio.to_thread(archive.packed, told, now)
         for number, start in enumerate(range(0, len(packed), PART)):
             session.add(ExportPart(export_id=asked.id, number=number, content=packed[start : start + PART]))
         others = (col(Export.member_id) == asked.member_id, col(Export.id) != asked.id)
         await session.execute(delete(Export).where(*others))
         asked.made_at, asked.expires_at, asked.size = now, now + KEPT_FOR, len(packed)
-        ready = notifications.Kind.EXPORT_READY
-        notifications.tell(session, asked.member_id, ready, now, subject_id=asked.id)
+        ready = inbox.Kind.EXPORT_READY
+        inbox.notify(session, asked.member_id, ready, now, subject_id=asked.id)
         email = (await session.get_one(Member, asked.member_id)).email
         await outbox.put_down(session, Kind.EXPORT_READY, now, member_id=asked.member_id, email=email)
 

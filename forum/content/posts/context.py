@@ -24,8 +24,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from forum import boards, markup, threads
-from forum.boards import Board, Publication
+from forum.content import boards, markup
+from forum.content.boards import Board, Publication
+from forum.content.posts.draft import Draft
+from forum.content.posts.tables import NUMBER_MAX, Post, Visibility
+from forum.content.posts.visibility import POST_VISIBLE
+from forum.content.threads.tables import Thread
+from forum.content.threads.visibility import THREAD_VISIBLE
 from forum.core.database import Moment, Query, Record, query
 from forum.core.errors import NotFound
 from forum.core.gate import Author
@@ -35,14 +40,10 @@ from forum.members.roles import has_role
 from forum.members.standing import standing_at
 from forum.members.tables import Member, Standing
 from forum.members.viewer import VIEWER_ID, Viewer
-from forum.posts.drafts import Draft
-from forum.posts.reading import VISIBLE
-from forum.posts.tables import NUMBER_MAX, Post, Visibility
-from forum.threads import Thread
 
 
 @dataclass(frozen=True)
-class Place:
+class PostingContext:
     """A board on which somebody is about to write, who they are there, and what their words refer to."""
 
     board: Board
@@ -55,14 +56,14 @@ class Place:
 
 
 @dataclass(frozen=True)
-class ThreadPlace(Place):
+class ReplyContext(PostingContext):
     """The same in a thread."""
 
     thread: Thread
 
 
 @dataclass(frozen=True)
-class PostPlace(ThreadPlace):
+class EditContext(ReplyContext):
     """The same at a post that is to be changed."""
 
     post: Post
@@ -105,7 +106,7 @@ def _named(thread_id: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
 _HAS_WRITTEN = exists().where(col(_Quoted.author_id) == VIEWER_ID)
 
 
-def _places(thread_id: Any) -> Query:
+def _contexts(thread_id: Any) -> Query:
     """The board, the writer, and what the draft names, found together."""
     answered = exists().where(
         col(_Quoted.thread_id) == thread_id,
@@ -135,35 +136,39 @@ def _places(thread_id: Any) -> Query:
     )
 
 
-_IN_THREADS = _places(col(Thread.id)).add_columns(Thread).join(Thread, col(Thread.board_id) == col(Board.id))
-_ON_BOARD = _places(null()).where(col(Board.slug) == _SLUG, boards.READABLE)
-_IN_THREAD = _IN_THREADS.where(col(Thread.id) == _THREAD_ID, threads.VISIBLE)
+_IN_THREADS = _contexts(col(Thread.id)).add_columns(Thread).join(Thread, col(Thread.board_id) == col(Board.id))
+_ON_BOARD = _contexts(null()).where(col(Board.slug) == _SLUG, boards.READABLE)
+_IN_THREAD = _IN_THREADS.where(col(Thread.id) == _THREAD_ID, THREAD_VISIBLE)
 _OF_POST = (
     _IN_THREADS.add_columns(Post)
     .join(Post, col(Post.thread_id) == col(Thread.id))
-    .where(col(Post.id) == _POST_ID, VISIBLE)
+    .where(col(Post.id) == _POST_ID, POST_VISIBLE)
 )
 _NAMED = query(*_named(_THREAD_ID))
 
 
-async def place_on_board(session: AsyncSession, viewer: Viewer, slug: str, draft: Draft, now: datetime) -> Place:
+async def context_on_board(
+    session: AsyncSession, viewer: Viewer, slug: str, draft: Draft, now: datetime
+) -> PostingContext:
     """Where a new thread would begin; NotFound when the board does not exist for the viewer."""
     row = await _only(session, _ON_BOARD, _asked(viewer, draft, now) | {"slug": slug}, "board")
-    return Place(**_facts(viewer, row))
+    return PostingContext(**_facts(viewer, row))
 
 
-async def place_in_thread(
+async def context_in_thread(
     session: AsyncSession, viewer: Viewer, thread_id: int, draft: Draft, now: datetime
-) -> ThreadPlace:
+) -> ReplyContext:
     """Where a reply would stand; NotFound when the thread does not exist for the viewer."""
     row = await _only(session, _IN_THREAD, _asked(viewer, draft, now) | {"thread_id": thread_id}, "thread")
-    return ThreadPlace(**_facts(viewer, row), thread=row.Thread)
+    return ReplyContext(**_facts(viewer, row), thread=row.Thread)
 
 
-async def place_of_post(session: AsyncSession, viewer: Viewer, post_id: int, draft: Draft, now: datetime) -> PostPlace:
+async def context_of_post(
+    session: AsyncSession, viewer: Viewer, post_id: int, draft: Draft, now: datetime
+) -> EditContext:
     """Where a post stands that is to be changed; NotFound when it does not exist for the viewer."""
     row = await _only(session, _OF_POST, _asked(viewer, draft, now) | {"post_id": post_id}, "post")
-    return PostPlace(**_facts(viewer, row), thread=row.Thread, post=row.Post)
+    return EditContext(**_facts(viewer, row), thread=row.Thread, post=row.Post)
 
 
 async def known_names(
@@ -171,7 +176,7 @@ async def known_names(
 ) -> markup.Known:
     """Which of the members and posts that a draft names there are; NotFound when the thread is not the viewer's."""
     if thread_id is not None:
-        return (await place_in_thread(session, viewer, thread_id, draft, now)).known
+        return (await context_in_thread(session, viewer, thread_id, draft, now)).known
     return await named_in_thread(session, None, draft)
 
 

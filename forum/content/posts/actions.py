@@ -6,31 +6,33 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, bindparam, case, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum import threads
+from forum.content.posts.context import EditContext, PostingContext, ReplyContext
+from forum.content.posts.draft import Draft
+from forum.content.posts.queries import PostView
+from forum.content.posts.revisions import lock_post_row, refuse_stale_post, replace_body
+from forum.content.posts.tables import SHOWN, Post, Visibility, Voice
+from forum.content.posts.visibility import set_visibility
+from forum.content.threads.actions import lock_posts_of_thread, lock_thread_row
+from forum.content.threads.tables import Thread, ThreadVisibility
+from forum.content.threads.visibility import takes_replies
 from forum.core.database import rows_of
 from forum.core.errors import Conflict, Invalid
 from forum.core.gate import Gate, Submission, Verdict
 from forum.members.tables import Role
 from forum.members.viewer import Viewer
-from forum.posts.changing import hold, refuse_stale, say, shift
-from forum.posts.drafts import Draft
-from forum.posts.places import Place, PostPlace, ThreadPlace
-from forum.posts.reading import SeenPost
-from forum.posts.tables import SHOWN, Post, Visibility, Voice
-from forum.threads import Thread
 
 
 async def open_thread(
     session: AsyncSession,
     viewer: Viewer,
-    place: Place,
+    place: PostingContext,
     title: str,
     draft: Draft,
     gate: Gate,
     now: datetime,
     *,
     links_allowed: int | None = None,
-) -> SeenPost:
+) -> PostView:
     """Open a thread on `place.board` with its first post; the gate judges and holds the two as one.
 
     Raises Invalid for a reply to something, or when a newcomer's post has more than `links_allowed` links.
@@ -41,7 +43,7 @@ async def open_thread(
         board_id=place.board.id,
         author_id=viewer.member_id,
         title=title,
-        visibility=threads.Standing.HELD if verdict.held_because else threads.Standing.VISIBLE,
+        visibility=ThreadVisibility.HELD if verdict.held_because else ThreadVisibility.VISIBLE,
         opened_at=now,
         changed_at=now,
         last_post_at=now,
@@ -53,16 +55,16 @@ async def open_thread(
     return post
 
 
-async def write(
+async def add_reply(
     session: AsyncSession,
     viewer: Viewer,
-    place: ThreadPlace,
+    place: ReplyContext,
     draft: Draft,
     gate: Gate,
     now: datetime,
     *,
     links_allowed: int | None = None,
-) -> SeenPost:
+) -> PostView:
     """Reply in `place.thread`.
 
     Raises Invalid when `reply_to` names no visible post, or when a newcomer's post has more than
@@ -71,18 +73,18 @@ async def write(
     html = _rendered(draft, place, links_allowed)
     verdict = await gate.judge(session, Submission(place.author, draft.texts, place.board.publication))
     # From here until the commit, every other reply to this thread waits for us.
-    thread = await threads.hold(session, place.thread.id)
-    if not threads.takes_replies(thread, viewer) or thread.board_id != place.board.id:
+    thread = await lock_thread_row(session, place.thread.id)
+    if not takes_replies(thread, viewer) or thread.board_id != place.board.id:
         raise Conflict("This thread was closed or moved a moment ago. Read it again.")
     post = await _append(session, viewer, place, thread, draft, html, verdict, now)
     await gate.record(session, ("post", post.id), verdict, now)
     return post
 
 
-async def edit(
+async def edit_post(
     session: AsyncSession,
     viewer: Viewer,
-    place: PostPlace,
+    place: EditContext,
     revision: int,
     draft: Draft,
     gate: Gate,
@@ -97,31 +99,31 @@ async def edit(
     """
     html = _rendered(draft, place, links_allowed)
     verdict = await gate.judge(session, Submission(place.author, draft.texts, place.board.publication))
-    await threads.hold_posts(session, place.thread.id)
-    post = await hold(session, place.post.id)
-    await refuse_stale(session, post, revision)
+    await lock_posts_of_thread(session, place.thread.id)
+    post = await lock_post_row(session, place.post.id)
+    await refuse_stale_post(session, post, revision)
     if post.visibility not in SHOWN:
         raise Conflict("This post was removed or withdrawn and cannot be edited.")
-    say(session, post, draft.body_markdown, html, viewer, now)
+    replace_body(session, post, draft.body_markdown, html, viewer, now)
     post.content_warning = draft.content_warning
     if verdict.held_because:
-        await shift(session, post, Visibility.HELD, held_because=verdict.held_because)
+        await set_visibility(session, post, Visibility.HELD, held_because=verdict.held_because)
     await session.flush()
     await gate.record(session, ("post", post.id), verdict, now)
 
 
-async def withdraw(session: AsyncSession, viewer: Viewer, place: PostPlace, now: datetime) -> None:
+async def withdraw_post(session: AsyncSession, viewer: Viewer, place: EditContext, now: datetime) -> None:
     """Take one's own words back, for good; done twice, it is as done once. Conflict for a removed post."""
-    await threads.hold_posts(session, place.thread.id)
-    post = await hold(session, place.post.id)
+    await lock_posts_of_thread(session, place.thread.id)
+    post = await lock_post_row(session, place.post.id)
     if post.visibility == Visibility.REMOVED:
         raise Conflict("A removed post cannot be withdrawn.")
     if post.visibility != Visibility.WITHDRAWN:
         post.changed_by, post.edited_at = viewer.id, now
-        await shift(session, post, Visibility.WITHDRAWN)
+        await set_visibility(session, post, Visibility.WITHDRAWN)
 
 
-def _rendered(draft: Draft, place: Place, links_allowed: int | None) -> str:
+def _rendered(draft: Draft, place: PostingContext, links_allowed: int | None) -> str:
     if not place.sees_reply_to:
         raise Invalid(f"There is no post {draft.reply_to} in this thread to reply to.", "#/reply_to")
     html = draft.parsed.html(place.known)
@@ -191,13 +193,13 @@ _APPENDED = (
 async def _append(
     session: AsyncSession,
     viewer: Viewer,
-    place: Place,
+    place: PostingContext,
     thread: Thread,
     draft: Draft,
     html: str,
     verdict: Verdict,
     now: datetime,
-) -> SeenPost:
+) -> PostView:
     """Insert the post and count it."""
     number, voice = thread.last_number + 1, _voice(viewer, place)
     badge = place.badge if voice == Voice.ADVISER else None
@@ -224,7 +226,7 @@ async def _append(
     written = said | {"author_id": viewer.member_id, "voice": voice}
     values = {f"new_{name}": written[name] for name in _SAID} | {f"thread_{name}": counts[name] for name in _COUNTS}
     result = await session.execute(_APPENDED, values | {"is_seen": is_seen})
-    return SeenPost(
+    return PostView(
         id=result.scalar_one(),
         author_handle=viewer.handle or "",
         author_name=viewer.name or "",
@@ -257,7 +259,7 @@ def _counted(thread: Thread, viewer: Viewer, voice: Voice, number: int, now: dat
     return counts
 
 
-def _voice(viewer: Viewer, place: Place) -> Voice:
+def _voice(viewer: Viewer, place: PostingContext) -> Voice:
     if Role.ADVISER in viewer.roles and place.badge:
         return Voice.ADVISER
     return Voice.STAFF if viewer.is_staff else Voice.MEMBER

@@ -19,7 +19,7 @@ class SafeHtml(str):
 
 
 @dataclass(frozen=True)
-class Chapter:
+class ExportSection:
     """One part of a copy of what is kept: of the same kind, in order."""
 
     name: str
@@ -27,10 +27,10 @@ class Chapter:
     items: Sequence[dict[str, Any]]
 
 
-class Keeper(Protocol):
+class PersonalDataSource(Protocol):
     """Gives a member a copy of what it keeps of them, and lets go of what need not be kept."""
 
-    async def chapters(self, session: AsyncSession, viewer: Viewer) -> Sequence[Chapter]:
+    async def chapters(self, session: AsyncSession, viewer: Viewer) -> Sequence[ExportSection]:
         """What is kept of the viewer, as they may read it."""
 
     async def forget_name(self, session: AsyncSession, member: Member) -> None:
@@ -46,10 +46,10 @@ class Keeper(Protocol):
         """What puts marks in the place of each character of a text's quotes of what somebody said themselves."""
 
 
-class NobodyElse:
+class NoPersonalData:
     """The keeper of a forum without moderation."""
 
-    async def chapters(self, session: AsyncSession, viewer: Viewer) -> Sequence[Chapter]:
+    async def chapters(self, session: AsyncSession, viewer: Viewer) -> Sequence[ExportSection]:
         """There is nothing."""
         return ()
 

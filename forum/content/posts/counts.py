@@ -1,0 +1,35 @@
+"""A thread's counts, worked out from all of its posts."""
+
+from sqlalchemy import and_, distinct, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum.content.posts.tables import Post, Visibility, Voice
+from forum.content.threads.actions import lock_thread_row
+from forum.content.threads.tables import Thread
+
+
+async def refresh_thread_counts(session: AsyncSession, thread_id: int) -> Thread:
+    """Count a thread anew after a post came or went: rare, so that it may read them all."""
+    thread = await lock_thread_row(session, thread_id)
+    shown = (col(Post.thread_id) == thread_id, col(Post.visibility) == Visibility.VISIBLE)
+    number = col(Post.number)
+    reply = and_(col(Post.voice) == Voice.ADVISER, number > 1)
+    answered = select(func.max(number)).where(*shown, col(Post.voice) == Voice.ADVISER).scalar_subquery()
+    unanswered = and_(col(Post.voice) == Voice.MEMBER, number > func.coalesce(answered, 0))
+    counts = select(
+        func.count().label("posts"),
+        func.count(distinct(col(Post.author_id))).label("participants"),
+        func.max(number).label("last_post_number"),
+        func.count().filter(reply).label("adviser_replies"),
+        func.min(number).filter(reply).label("first_adviser_number"),
+        func.max(number).filter(reply).label("latest_adviser_number"),
+        func.min(Post.created_at).filter(unanswered).label("waiting_since"),
+    ).where(*shown)
+    for name, value in (await session.execute(counts)).one()._mapping.items():
+        setattr(thread, name, value)
+    last = select(col(Post.created_at), col(Post.author_id)).where(*shown, number == thread.last_post_number)
+    row = (await session.execute(last)).one_or_none()
+    thread.last_post_at, thread.last_post_by = (row.created_at, row.author_id) if row else (thread.opened_at, None)
+    await session.flush()
+    return thread

@@ -1,0 +1,1 @@
+"""Threads: their title, whether they take replies, and the counts that lists show."""

@@ -1,0 +1,75 @@
+"""The table of threads, and its two states."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Identity,
+    Index,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+from forum.core.database import Moment
+
+TITLE_MIN, TITLE_MAX = 3, 120
+
+
+ERASED_TITLE = "Opened by a former member"
+
+
+class ThreadState(StrEnum):
+    """Whether a thread takes replies."""
+
+    OPEN = "open"
+    LOCKED = "locked"
+
+
+class ThreadVisibility(StrEnum):
+    """Whether readers see a thread at all."""
+
+    VISIBLE = "visible"
+    HELD = "held"
+    REMOVED = "removed"
+
+
+class Thread(SQLModel, table=True):
+    """A talk on a board, with what lists say of it, kept with each post."""
+
+    __table_args__ = (
+        CheckConstraint(f"char_length(title) BETWEEN {TITLE_MIN} AND {TITLE_MAX}", name="title"),
+        CheckConstraint("state IN ('open', 'locked')", name="state"),
+        CheckConstraint("visibility IN ('visible', 'held', 'removed')", name="visibility"),
+        CheckConstraint("posts >= 0 AND posts <= last_number AND participants <= posts", name="counts"),
+        Index("ix_thread_board_page", "board_id", "pinned", "last_post_at", "id"),
+        Index("ix_thread_waiting", "waiting_since", "id", postgresql_where=text("waiting_since IS NOT NULL")),
+    )
+
+    id: int = Field(default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
+    board_id: int = Field(foreign_key="board.id")
+    author_id: UUID = Field(foreign_key="member.id", index=True)
+    title: str
+    state: str = Field(default=ThreadState.OPEN)
+    pinned: bool = False
+    visibility: str = Field(default=ThreadVisibility.VISIBLE)
+    version: int = 1
+    opened_at: datetime = Field(sa_type=Moment)
+    changed_at: datetime = Field(sa_type=Moment)
+    changed_by: UUID | None = Field(default=None, foreign_key="member.id")
+    last_number: int = Field(default=0, description="The highest number given to a post, seen or not")
+    posts: int = Field(default=0, description="Visible posts")
+    participants: int = Field(default=0, description="Members with a visible post")
+    last_post_number: int | None = None
+    last_post_at: datetime = Field(sa_type=Moment, description="Of the last visible post; before one, of the opening")
+    last_post_by: UUID | None = Field(default=None, foreign_key="member.id")
+    adviser_replies: int = 0
+    first_adviser_number: int | None = None
+    latest_adviser_number: int | None = None
+    waiting_since: datetime | None = Field(
+        default=None,
+        sa_type=Moment,
+        description="Of the first member's post that no adviser has answered yet",
+    )

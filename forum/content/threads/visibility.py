@@ -1,0 +1,24 @@
+"""Who sees a thread, and who may reply in it."""
+
+from sqlalchemy import (
+    and_,
+    or_,
+)
+from sqlmodel import col
+
+from forum.content import boards
+from forum.content.threads.tables import Thread, ThreadState, ThreadVisibility
+from forum.members.viewer import VIEWER_ID, Viewer
+
+# Predicates
+
+# The thread, joined with its board, exists for the viewer.
+THREAD_VISIBLE = and_(
+    boards.READABLE,
+    or_(col(Thread.visibility) == ThreadVisibility.VISIBLE, col(Thread.author_id) == VIEWER_ID, boards.MODERATED),
+)
+
+
+def takes_replies(thread: Thread, viewer: Viewer) -> bool:
+    """Whether the thread takes a reply from the viewer: a locked one only from the board's moderators."""
+    return thread.state == ThreadState.OPEN or viewer.moderates(thread.board_id)
