@@ -9,28 +9,15 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
-from forum.api import (
-    accounts,
-    advisers,
-    boards,
-    documents,
-    email_verifications,
-    invitations,
-    mailer,
-    members,
-    middleware,
-    notifications,
-    operations,
-    password_resets,
-    posts,
-    privacy,
-    problems,
-    threads,
-    traffic,
-)
-from forum.api import sessions as sessions_api
-from forum.api.dependencies import House, only_known_parameters
-from forum.api.second_factor import codes, passkeys
+from forum.api import health, openapi
+from forum.api.administration import accounts, invitations, unsent_mail
+from forum.api.advising import waiting_list
+from forum.api.authentication import email_addresses, passkeys, password_resets, profiles, registration, second_factor
+from forum.api.authentication import sessions as sessions_api
+from forum.api.content import boards, posts, threads
+from forum.api.members import advisers, members
+from forum.api.notifications import inbox
+from forum.api.privacy import account_deletion, exports, legal_holds
 from forum.authentication.sessions import SessionCache
 from forum.core import embedded_postgres, logs
 from forum.core.api_quota import Traffic
@@ -38,6 +25,9 @@ from forum.core.database import Database
 from forum.core.gate import Gate
 from forum.core.rate_limits import Throttle
 from forum.core.settings import Settings
+from forum.http import middleware, problems, quota_middleware
+from forum.http.query_parameters import only_known_parameters
+from forum.http.services import Services
 from forum.passwords.breached_passwords import breaches_of
 from moderation.api import appeals, cases, decisions, log, records, reports, rules, statements, team, templates
 from moderation.gate import BoardGate
@@ -47,18 +37,23 @@ FEATURES: tuple[APIRouter, ...] = (
     posts.router,
     boards.router,
     threads.router,
+    registration.router,
     members.router,
+    profiles.router,
     sessions_api.router,
-    codes.router,
+    second_factor.router,
     passkeys.router,
-    email_verifications.router,
+    email_addresses.router,
     password_resets.router,
     advisers.router,
+    waiting_list.router,
     accounts.router,
     invitations.router,
-    mailer.router,
-    notifications.router,
-    privacy.router,
+    unsent_mail.router,
+    inbox.router,
+    exports.router,
+    account_deletion.router,
+    legal_holds.router,
     rules.router,
     reports.router,
     cases.router,
@@ -89,7 +84,7 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
         generate_unique_id_function=_operation_id,
         dependencies=[Depends(only_known_parameters)],
     )
-    house = House(
+    services = Services(
         settings,
         database,
         gate or BoardGate(settings.held_first_posts, settings.screening_region),
@@ -98,16 +93,16 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
         Traffic(database.reader, settings.limit("api")),
         breaches_of(settings),
     )
-    app.state.house = house
+    app.state.services = services
     for router in FEATURES:
-        app.include_router(router, prefix=documents.BASE)
-    app.include_router(operations.router)
-    app.include_router(documents.router)
+        app.include_router(router, prefix=openapi.BASE)
+    app.include_router(health.router)
+    app.include_router(openapi.router)
     problems.register(app)
-    documents.describe(app, settings.name)
+    openapi.describe(app, settings.name)
     app.add_middleware(middleware.SizeLimit)
     app.add_middleware(middleware.Mistakes)
-    app.add_middleware(traffic.ApiLimit, traffic=house.traffic, doorkeeper=house.doorkeeper)
+    app.add_middleware(quota_middleware.ApiLimit, traffic=services.traffic, session_cache=services.session_cache)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -138,12 +133,12 @@ def process_app() -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    house: House = app.state.house
+    services: Services = app.state.services
     try:
-        async with house.traffic.exchanging():
+        async with services.traffic.exchanging():
             yield
     finally:
-        await house.database.close()
+        await services.database.close()
 
 
 def _operation_id(route: APIRoute) -> str:

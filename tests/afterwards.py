@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import text
 
 from forum import worker
-from forum.api.dependencies import House
 from forum.core import jobs
+from forum.http.services import Services
 from forum.privacy import account_deletion
 
 DUE = text(
@@ -18,12 +18,12 @@ DUE = text(
 DONE = text(f"DELETE FROM {jobs.SETTINGS.qualified.queue_table} WHERE id = :id")
 
 
-async def work_off(house: House, now: datetime, *, but: Collection[str] = ("send_mail",)) -> list[str]:
+async def work_off(services: Services, now: datetime, *, but: Collection[str] = ("send_mail",)) -> list[str]:
     """Do what is due, what comes of it too, each in a transaction of its own; their names. Mails are `mailbox`'s."""
-    handlers = {job.name: handler for job, handler in worker.handlers(house.settings).items()}
+    handlers = {job.name: handler for job, handler in worker.handlers(services.settings).items()}
     done = []
     while True:
-        async with house.database.work() as session:
+        async with services.database.work() as session:
             due = (await session.execute(DUE, {"now": now, "but": list(but)})).one_or_none()
             if due is None:
                 return done
@@ -32,8 +32,8 @@ async def work_off(house: House, now: datetime, *, but: Collection[str] = ("send
         done.append(due.entrypoint)
 
 
-async def look_after(house: House, now: datetime) -> list[str]:
+async def look_after(services: Services, now: datetime) -> list[str]:
     """What the clock has done every hour, and what comes of it."""
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await account_deletion.run_due_deletions(session, {}, now)
-    return await work_off(house, now)
+    return await work_off(services, now)

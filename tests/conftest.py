@@ -12,10 +12,10 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from forum.api.dependencies import House
 from forum.app import create_app
 from forum.core import database, embedded_postgres
 from forum.core.settings import Settings
+from forum.http.services import Services
 from forum.passwords import hashing
 from tests import make
 
@@ -71,9 +71,9 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
 
 
 @pytest.fixture
-def house(app: FastAPI) -> House:
+def services(app: FastAPI) -> Services:
     """What the application is made of."""
-    result: House = app.state.house
+    result: Services = app.state.services
     return result
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlmodel import col
 
-from forum.api.dependencies import House
 from forum.core import clock
+from forum.http.services import Services
 from forum.mail import outbox
 from forum.mail.tables import Mail
 
@@ -41,13 +41,13 @@ def words(message: EmailMessage) -> str:
     return "".join(part.get_content() for part in message.iter_parts())
 
 
-async def come(house: House) -> list[Letter]:
+async def come(services: Services) -> list[Letter]:
     """Send what waits to be sent, and take it out of the mailbox."""
-    send = outbox.sender(house.settings)
-    async with house.database.work() as session:
+    send = outbox.sender(services.settings)
+    async with services.database.work() as session:
         for mail in (await session.execute(select(col(Mail.id)).order_by(col(Mail.id)))).scalars():
             await send(session, {"mail": str(mail)}, clock.now())
-    return sorted(map(_taken, (house.settings.data / "mailbox").glob("*.eml")), key=lambda letter: letter.to)
+    return sorted(map(_taken, (services.settings.data / "mailbox").glob("*.eml")), key=lambda letter: letter.to)
 
 
 def _taken(file: Path) -> Letter:

@@ -16,7 +16,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.administration import advisers
 from forum.administration import roles as role_grants
-from forum.api.dependencies import House
 from forum.app import create_app
 from forum.authentication import sessions
 from forum.authentication.sessions import Transport
@@ -29,6 +28,7 @@ from forum.content.posts.queries import PostView
 from forum.core import clock
 from forum.core.gate import Gate, PublishAtOnce, Submission, Verdict
 from forum.core.settings import Settings
+from forum.http.services import Services
 from forum.members import names
 from forum.members.queries import get_member
 from forum.members.standing import add_sanction
@@ -118,7 +118,7 @@ def signing_in(login: str, password: str = PASSWORD, **more: Any) -> dict[str, A
 
 
 async def member(
-    house: House,
+    services: Services,
     handle: str,
     *roles: Role,
     boards: tuple[str, ...] = (),
@@ -127,7 +127,7 @@ async def member(
 ) -> Member:
     """A member who joined long ago, with an address of their own; `boards` are those that they moderate."""
     now = clock.now()
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         made = Member(
             handle=names.handle(handle),
             skeleton=names.skeleton(handle),
@@ -151,28 +151,28 @@ async def member(
         return made
 
 
-async def board(house: House, slug: str = "new-here", **plan: Any) -> Board:
+async def board(services: Services, slug: str = "new-here", **plan: Any) -> Board:
     """A board that everybody reads and every member writes on, unless the plan says otherwise."""
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         return await boards.make(session, BoardPlan(**{"slug": slug, "name": slug.title(), **plan}), clock.now())
 
 
-async def sanction(house: House, handle: str, standing: Standing, until: datetime | None = None) -> None:
+async def sanction(services: Services, handle: str, standing: Standing, until: datetime | None = None) -> None:
     """A standing that moderation gave an hour ago."""
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         found = await get_member(session, handle)
         await add_sanction(session, found.id, standing, clock.now() - timedelta(hours=1), until)
 
 
-async def viewer(house: House, handle: str) -> Viewer:
+async def viewer(services: Services, handle: str) -> Viewer:
     """The member as the verbs know them."""
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         found = await session.execute(viewers().where(Member.handle == handle))
         return viewer_of(found.one())
 
 
 async def thread(
-    house: House,
+    services: Services,
     author: str,
     slug: str = "new-here",
     title: str = "A question",
@@ -181,19 +181,19 @@ async def thread(
 ) -> int:
     """A thread's id; the author opened it with one post."""
     now, draft = at or clock.now(), Draft(body)
-    speaker = await viewer(house, author)
-    async with house.database.work() as session:
+    speaker = await viewer(services, author)
+    async with services.database.work() as session:
         place = await context_on_board(session, speaker, slug, draft, now)
         return (await open_thread(session, speaker, place, title, draft, PublishAtOnce(), now)).thread_id
 
 
 async def post(
-    house: House, author: str, thread_id: int, body: str = "I see", at: datetime | None = None, **draft: Any
+    services: Services, author: str, thread_id: int, body: str = "I see", at: datetime | None = None, **draft: Any
 ) -> PostView:
     """A reply."""
     now, words = at or clock.now(), Draft(body, **draft)
-    speaker = await viewer(house, author)
-    async with house.database.work() as session:
+    speaker = await viewer(services, author)
+    async with services.database.work() as session:
         place = await context_in_thread(session, speaker, thread_id, words, now)
         return await add_reply(session, speaker, place, words, PublishAtOnce(), now)
 
@@ -201,24 +201,24 @@ async def post(
 @asynccontextmanager
 async def signed_in(app: FastAPI, handle: str, *roles: Role, **about: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A client with a session; the member is made if there is none of that handle."""
-    house: House = app.state.house
-    async with house.database.work() as session:
+    services: Services = app.state.services
+    async with services.database.work() as session:
         known = (await session.execute(viewers().where(Member.handle == handle))).first()
     if known is None:
-        await member(house, handle, *roles, **about)
-    token = await _token(house, handle)
+        await member(services, handle, *roles, **about)
+    token = await _token(services, handle)
     async with client(app, Authorization=f"Bearer {token}") as http:
         yield http
 
 
 async def sign_in_again(app: FastAPI, http: httpx.AsyncClient, handle: str) -> None:
     """Give a client whose session ended another."""
-    http.headers["Authorization"] = f"Bearer {await _token(app.state.house, handle)}"
+    http.headers["Authorization"] = f"Bearer {await _token(app.state.services, handle)}"
 
 
-async def _token(house: House, handle: str) -> str:
+async def _token(services: Services, handle: str) -> str:
     """A session's, as signing in opens it, without the work of checking a password."""
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         who = await get_member(session, handle)
         _, token = await sessions.open_session(session, who, Transport.BEARER, clock.now(), second_factor=True)
     return token
@@ -231,10 +231,10 @@ async def _board_id(session: Any, slug: str) -> int:
 
 
 @contextmanager
-def note_of_statements(house: House) -> Iterator[list[str]]:
+def note_of_statements(services: Services) -> Iterator[list[str]]:
     """The SQL that the house sends while the block lasts, without BEGIN and COMMIT."""
     sent: list[str] = []
-    engine, fetch = house.database.transactions.sync_engine, asyncpg.Connection.fetch
+    engine, fetch = services.database.transactions.sync_engine, asyncpg.Connection.fetch
 
     def in_transaction(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
         sent.append(statement)

@@ -27,14 +27,14 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from forum.api import wire
-from forum.api.dependencies import House
-from forum.api.documents import ASSETS, POLICY
-from forum.api.middleware import LARGEST_BODY
-from forum.api.problems import Problem
+from forum.api.openapi import ASSETS, POLICY
+from forum.api.schemas import Body, Line, Password, Text, Title, Warning_, Words
 from forum.app import create_app
 from forum.core import clock, embedded_postgres
 from forum.core.settings import Settings
+from forum.http.middleware import LARGEST_BODY
+from forum.http.problems import Problem
+from forum.http.services import Services
 from forum.mail import tokens
 from forum.mail.tables import Kind as tables_Kind
 from forum.members.tables import Role
@@ -265,13 +265,13 @@ def test_a_decision_can_take_every_measure_there_is() -> None:
 
 
 TEXT_KINDS = {
-    "text": wire.Text,
-    "line": wire.Line,
-    "words": wire.Words,
-    "title": wire.Title,
-    "warning": wire.Warning_,
-    "body": wire.Body,
-    "password": wire.Password,
+    "text": Text,
+    "line": Line,
+    "words": Words,
+    "title": Title,
+    "warning": Warning_,
+    "body": Body,
+    "password": Password,
 }
 ODD = st.text(st.sampled_from("ab\x00\n\r\x0b\x1c\x1f\x85\u2028\ufeff \t"), max_size=7)
 SPACED = st.text(st.sampled_from("ab \ufeff"), max_size=5)
@@ -342,18 +342,18 @@ class Community:
 
 async def fill(app: FastAPI) -> Community:
     """Make boards, a thread with posts, the rules, a decision that can be appealed, a dismissal, and an open case."""
-    house: House = app.state.house
-    await make.board(house, "new-here")
-    await make.board(house, "court")
+    services: Services = app.state.services
+    await make.board(services, "new-here")
+    await make.board(services, "court")
     for handle, roles in ((MEMBER, ()), (ADVISER, (Role.ADVISER,)), (STAFF, (Role.MODERATOR, Role.ADMINISTRATOR))):
-        await make.member(house, handle, *roles)
-    async with house.database.work() as session:
+        await make.member(services, handle, *roles)
+    async with services.database.work() as session:
         await rules.adopt_house_rules(session, clock.now())
-    thread = await make.thread(house, MEMBER, body="Hello all")
-    theirs = await make.post(house, ADVISER, thread, "I see")
-    mine = [await make.post(house, MEMBER, thread, f"And then {what}") for what in ("this", "that", "those")]
+    thread = await make.thread(services, MEMBER, body="Hello all")
+    theirs = await make.post(services, ADVISER, thread, "I see")
+    mine = [await make.post(services, MEMBER, thread, f"And then {what}") for what in ("this", "that", "those")]
     for number in range(3):
-        await make.thread(house, MEMBER, title=f"Another question, {number}")
+        await make.thread(services, MEMBER, title=f"Another question, {number}")
     async with (
         make.signed_in(app, MEMBER) as member,
         make.signed_in(app, ADVISER) as adviser,
@@ -366,7 +366,7 @@ async def fill(app: FastAPI) -> Community:
         free, taken, left = await listed(staff, "/moderation/cases")
         invited = (await staff.post(f"{API}/invitations", json=INVITED)).json()["id"]
         copy = (await member.post(f"{API}/me/exports")).json()["id"]
-        await work_off(house, clock.now() + timedelta(minutes=1))
+        await work_off(services, clock.now() + timedelta(minutes=1))
         [statement], [dismissal] = await listed(member, "/me/statements"), await listed(member, "/me/reports")
     ids = {
         f"{API}/moderation/cases": free,
@@ -376,15 +376,15 @@ async def fill(app: FastAPI) -> Community:
         f"{API}/reports": dismissal,
         f"{API}/invitations/{{id}}": invited,
         f"{API}/me/exports": copy,
-        **{operation: await link(house, operation, kind) for operation, kind in OPENED_BY.items()},
+        **{operation: await link(services, operation, kind) for operation, kind in OPENED_BY.items()},
     }
     return Community(app, ids)
 
 
-async def link(house: House, operation: str, kind: tables_Kind) -> str:
+async def link(services: Services, operation: str, kind: tables_Kind) -> str:
     """The token of a link that was mailed to somebody who has nothing else to lose."""
-    somebody = await make.member(house, operation, verified=False)
-    async with house.database.work() as session:
+    somebody = await make.member(services, operation, verified=False)
+    async with services.database.work() as session:
         return await tokens.make(session, kind, somebody.id, somebody.email, clock.now(), clock.now())
 
 
@@ -480,7 +480,7 @@ async def judged(community: Community, login: str, scope: list[str]) -> str | No
         arguments = ["--config-file", str(ROOT / "tests/schemathesis.toml"), "run", f"{address}{API}/openapi.json"]
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "schemathesis.cli", *arguments, *scope),
-            cwd=community.app.state.house.settings.data,
+            cwd=community.app.state.services.settings.data,
             env={**os.environ, **about, "PYTHONPATH": str(ROOT)},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

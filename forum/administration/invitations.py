@@ -119,7 +119,7 @@ async def withdraw(session: AsyncSession, administrator: Viewer, invitation_id: 
     await _record(session, "invitation.withdrawn", administrator, taken[0], now)
 
 
-async def forget(session: AsyncSession, member: Member) -> None:
+async def invalidate(session: AsyncSession, member: Member) -> None:
     """Take back what a member was invited to who leaves, if the address is really theirs."""
     if member.email_verified_at:
         await _take_back(session, func.lower(col(Invitation.email)) == member.email.lower())

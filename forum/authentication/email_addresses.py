@@ -36,7 +36,7 @@ async def change(forum: Database, viewer: Viewer, email: str, current: str, now:
     async with forum.work() as session:
         member = await lock_member_row(session, viewer.member_id)
         sign_in.refuse_stale(member, kept)
-        await tokens.forget(session, member.id, Kind.VERIFY_ADDRESS)
+        await tokens.invalidate(session, member.id, Kind.VERIFY_ADDRESS)
         member.wanted_email = None if email.lower() == member.email.lower() else email
         if member.wanted_email and member.email_verified_at:
             await outbox.put_down(session, Kind.ADDRESS_CHANGE, now, member_id=member.id, email=member.email)
@@ -50,7 +50,7 @@ async def confirm(session: AsyncSession, token: str, now: datetime) -> UUID:
     """
     opened = await tokens.opened(session, token, Kind.VERIFY_ADDRESS, now)
     member = opened.member
-    await tokens.forget(session, member.id, Kind.VERIFY_ADDRESS)
+    await tokens.invalidate(session, member.id, Kind.VERIFY_ADDRESS)
     if opened.email != member.email:
         await outbox.end_resets(session, member.id)  # they would lie in the mailbox that is left
     member.email, member.wanted_email = opened.email, None

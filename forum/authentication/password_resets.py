@@ -53,7 +53,7 @@ async def reset(
         hashing.measure(new, staff=await is_staff(session, member.id), pointer="#/new")
         member.password_hash, member.staff_password = hashed, len(new) >= hashing.STAFF_MIN
         if member.wanted_email:
-            await tokens.forget(session, member.id, Kind.VERIFY_ADDRESS)
+            await tokens.invalidate(session, member.id, Kind.VERIFY_ADDRESS)
             member.wanted_email = None
         await outbox.end_resets(session, member.id)
         await outbox.tell_of_sign_in(session, member, now)

@@ -213,12 +213,12 @@ class SessionCache:
         self._seen: dict[bytes, tuple[float, Viewer]] = {}
         self._changed: dict[UUID | None, float] = {}
 
-    def recall(self, token: str) -> Viewer | None:
+    def get(self, token: str) -> Viewer | None:
         """The viewer behind the token, if asked within the last five seconds."""
         read_at, viewer = self._seen.get(_digest(token), (0.0, GUEST))
         return viewer if viewer.id and self._is_recent(read_at) else None
 
-    async def recognise(self, reader: Reader, token: str, now: datetime) -> Viewer:
+    async def load(self, reader: Reader, token: str, now: datetime) -> Viewer:
         """The viewer behind the token: a guest when it is not, or no longer, a session's."""
         read_at, digest = self._clock(), _digest(token)
         row = await reader.row(_SIGNED_IN, token_digest=digest, now=now, idle_since=now - IDLE_TIMEOUT)
@@ -239,7 +239,7 @@ class SessionCache:
         seen = self._seen.get(_digest(token))
         return seen[1].id if seen else None
 
-    def forget(self, member_id: UUID | None) -> None:
+    def invalidate(self, member_id: UUID | None) -> None:
         """Read this member anew every time for a while: something about them or their sessions changes.
 
         What was read before the change is committed, here or in a request that is under way, must not stay.

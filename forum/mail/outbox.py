@@ -100,7 +100,7 @@ async def end_resets(session: AsyncSession, member_id: UUID) -> None:
 
 async def call_off(session: AsyncSession, member_id: UUID, kind: Kind, *, email: str | None = None) -> None:
     """Let no such mail be sent any more, to this address or to any, nor any such link open anything."""
-    await tokens.forget(session, member_id, kind, email=email)
+    await tokens.invalidate(session, member_id, kind, email=email)
     waiting = [col(Mail.member_id) == member_id, col(Mail.kind) == kind]
     waiting += [col(Mail.email) == email] if email else []
     await session.execute(delete(Mail).where(*waiting))
@@ -111,7 +111,7 @@ async def end_changes(session: AsyncSession, member_id: UUID, since: datetime) -
 
     Earlier ones can: who took an address away and refuses their own next one must not silence the first.
     """
-    await tokens.forget(session, member_id, Kind.VERIFY_ADDRESS)
+    await tokens.invalidate(session, member_id, Kind.VERIFY_ADDRESS)
     for table, asked_at in ((Link, col(Link.asked_at)), (Mail, col(Mail.put_down_at))):
         theirs = (col(table.member_id) == member_id, col(table.kind) == Kind.ADDRESS_CHANGE)
         await session.execute(delete(table).where(*theirs, asked_at >= since))

@@ -82,7 +82,7 @@ async def opened(session: AsyncSession, token: str, kind: Kind, now: datetime) -
     return Opened(member, used.email, used.asked_at)
 
 
-async def forget(session: AsyncSession, member_id: UUID, *kinds: Kind, email: str | None = None) -> None:
+async def invalidate(session: AsyncSession, member_id: UUID, *kinds: Kind, email: str | None = None) -> None:
     """Let the member's links of these kinds open nothing any more, those to this address or all."""
     theirs = [col(Link.member_id) == member_id, col(Link.kind).in_(kinds)]
     theirs += [col(Link.email) == email] if email else []

@@ -137,7 +137,7 @@ async def _let_go(
     await replace_handle_in_titles(session, member.handle)
     await remove_badges(session, member.id)
     await keeper.forget_name(session, member)
-    await invitations.forget(session, member)
+    await invitations.invalidate(session, member)
     await anonymise_member(session, member, now)
     departure.done_at = now
     if departure.kind == Kind.ERASE:

@@ -4,16 +4,18 @@ from fastapi import APIRouter, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum.api.dependencies import AnyMember, Now, Route, Work
-from forum.api.problems import documented
-from forum.api.wire import Uuid, Wanted, Words, answer
+from forum.api.schemas import RequestBody, Uuid, Words
+from forum.http.current_member import AnyMember
+from forum.http.problems import documented
+from forum.http.responses import json_response
+from forum.http.services import Now, Route, Work
 from moderation import appeals
 from moderation.api.statements import AppealState, appeal_state
 
 router = APIRouter(tags=["appeals"], route_class=Route)
 
 
-class NewAppeal(Wanted):
+class NewAppeal(RequestBody):
     """Why you think that the decision was wrong."""
 
     text: Words = Field(min_length=1, max_length=appeals.TEXT_MAX, examples=["I asked a question; I named nobody."])
@@ -42,4 +44,4 @@ async def appeal_report(id: Uuid, wanted: NewAppeal, viewer: AnyMember, work: Wo
 
 
 async def _lodged(session: AsyncSession, appeal: appeals.Appeal) -> Response:
-    return answer(await appeal_state(session, appeal), 201)
+    return json_response(await appeal_state(session, appeal), 201)

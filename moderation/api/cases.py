@@ -9,30 +9,19 @@ from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.api.dependencies import CurrentMember, Now, Reading, Route, Work
-from forum.api.posts import PostInThread, Revision
-from forum.api.posts import shown as shown_post
-from forum.api.problems import documented
-from forum.api.wire import (
-    After,
-    Author,
-    Identity,
-    Limit,
-    Moment,
-    Next,
-    Shown,
-    Uuid,
-    Wanted,
-    Words,
-    answer,
-    fresh,
-    next_link,
-)
+from forum.api.content.posts import PostInThread, Revision
+from forum.api.content.posts import post_response as shown_post
+from forum.api.schemas import After, Author, Identity, Limit, Moment, Next, RequestBody, ResponseBody, Uuid, Words
 from forum.content.posts.queries import list_by_number, select_revisions
 from forum.content.posts.tables import Post as PostRow
 from forum.core import pagination
 from forum.core.database import Record
 from forum.core.errors import Forbidden, NotFound
+from forum.http.caching import cacheable_response, next_link
+from forum.http.current_member import CurrentMember
+from forum.http.problems import documented
+from forum.http.responses import json_response
+from forum.http.services import Now, Reading, Route, Work
 from forum.members.tables import Member, Standing
 from forum.members.viewer import Viewer
 from moderation import appeals, cases, decisions, findings, records, reports
@@ -49,14 +38,14 @@ router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 CONTEXT = 3  # posts before and after
 
 
-class Claim(Shown):
+class Claim(ResponseBody):
     """Who is at a case, and until when."""
 
     by: Author
     until: Moment
 
 
-class Case(Shown):
+class Case(ResponseBody):
     """A case in the queue."""
 
     id: Uuid
@@ -78,14 +67,14 @@ class Case(Shown):
     claim: Claim | None
 
 
-class CaseList(Shown):
+class CaseList(ResponseBody):
     """Open cases, worst first."""
 
     items: list[Case]
     next: Next
 
 
-class CaseReport(Shown):
+class CaseReport(ResponseBody):
     """What somebody reported: for moderators only."""
 
     id: Uuid
@@ -98,7 +87,7 @@ class CaseReport(Shown):
     outcome: Literal["upheld", "dismissed"] | None
 
 
-class CaseNote(Shown):
+class CaseNote(ResponseBody):
     """What one moderator tells the others."""
 
     id: Uuid
@@ -107,7 +96,7 @@ class CaseNote(Shown):
     at: Moment
 
 
-class CaseFinding(Shown):
+class CaseFinding(ResponseBody):
     """Something that screening found in the post, as a span of one of its texts."""
 
     kind: Kind
@@ -118,7 +107,7 @@ class CaseFinding(Shown):
     revision: int = Field(description="Of the post", examples=[1])
 
 
-class AuthorRecord(Shown):
+class AuthorRecord(ResponseBody):
     """What is known of the author of a post."""
 
     joined_at: Moment
@@ -128,7 +117,7 @@ class AuthorRecord(Shown):
     measures: dict[str, int] = Field(description="Measures on your boards that stand, by kind", examples=[{"warn": 1}])
 
 
-class Permitted(Shown):
+class Permitted(ResponseBody):
     """Whether you may do something here, and why not."""
 
     act: str = Field(examples=["decide"])
@@ -136,7 +125,7 @@ class Permitted(Shown):
     because: str | None = Field(description="Null when it is allowed", examples=["Orla is at this case."])
 
 
-class HeardAppeal(Shown):
+class HeardAppeal(ResponseBody):
     """The appeal that a case of the kind `appeal` is about."""
 
     text: str = Field(examples=["I asked a question; I named nobody."])
@@ -164,13 +153,13 @@ class FullCase(Case):
     )
 
 
-class NewNote(Wanted):
+class NewNote(RequestBody):
     """What the other moderators should know."""
 
     text: Words = Field(min_length=1, max_length=5000, examples=["I wrote to her: she is safe."])
 
 
-class TakeOver(Wanted):
+class TakeOver(RequestBody):
     """Why you take over a case that somebody else is at."""
 
     reason: Words | None = Field(None, min_length=1, max_length=500, examples=["Orla fell ill."])
@@ -187,7 +176,7 @@ async def list_cases(
     last = rows[limit - 1] if len(rows) > limit else None
     going_on = pagination.cursor(last.priority, last.due_at, str(last.id)) if last else None
     page = CaseList(items=[Case(**facts(row)) for row in rows[:limit]], next=going_on)
-    return fresh(request, page, shared=False, headers=next_link(request, going_on))
+    return cacheable_response(request, page, shared=False, headers=next_link(request, going_on))
 
 
 @router.get("/cases/{id}", response_model=FullCase, responses=documented(401, 403, 404, 422))
@@ -212,7 +201,7 @@ async def get_case(
         appeal=await _appeal(work, row),
         deciders=await decisions.deciders(work, row),
     )
-    return fresh(request, full, shared=False)
+    return cacheable_response(request, full, shared=False)
 
 
 @router.put("/cases/{id}/claim", response_model=Claim, responses=documented(401, 403, 404, 409, 413, 422))
@@ -225,7 +214,7 @@ async def claim_case(
         raise Forbidden(interest)
     reason = take_over.reason if take_over else None
     claimed = await cases.claim(work, viewer, row.id, now, takeover_because=reason)
-    return answer(Claim(by=_me(viewer), until=claimed.until))
+    return json_response(Claim(by=_me(viewer), until=claimed.until))
 
 
 @router.delete("/cases/{id}/claim", status_code=204, responses=documented(401, 403, 404, 422))
@@ -249,7 +238,7 @@ async def note_case(id: Uuid, wanted: NewNote, viewer: CurrentMember, work: Work
     """Tell the other moderators something about a case. It renews your claim."""
     row = await _workable(work, viewer, id, now)
     written = await cases.note(work, viewer, row.id, wanted.text, now)
-    return answer(CaseNote(id=written.id, by=_me(viewer), text=written.text, at=written.at), 201)
+    return json_response(CaseNote(id=written.id, by=_me(viewer), text=written.text, at=written.at), 201)
 
 
 async def seen(session: AsyncSession, viewer: Viewer, case_id: UUID, now: datetime) -> Record:

@@ -11,26 +11,27 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypeAliasType
 
-from forum.api.dependencies import CurrentMember, House, Now, Route, TheHouse, Work
-from forum.api.problems import BUSY, KINDS, documented
-from forum.api.wire import (
+from forum.api.schemas import (
     BoardSlug,
     Body,
     Moment,
     Number,
-    Shown,
+    RequestBody,
+    ResponseBody,
     Text,
     Title,
     Uuid,
-    Wanted,
     Words,
-    answer,
     numeric,
     textual,
 )
 from forum.content.posts.tables import BODY_MAX
 from forum.core import logs
 from forum.core.errors import Forbidden, ForumError, Invalid
+from forum.http.current_member import CurrentMember
+from forum.http.problems import BUSY, KINDS, documented
+from forum.http.responses import json_response
+from forum.http.services import AppServices, Now, Route, Services, Work
 from forum.members.viewer import Viewer
 from moderation import appeals, cases, decisions
 from moderation.api.cases import may_decide, seen
@@ -51,20 +52,20 @@ Reason = Annotated[
 ]
 
 
-class PlainMeasure(Wanted):
+class PlainMeasure(RequestBody):
     """A measure that needs nothing more: on the post, its thread, its author, or on an appeal."""
 
     kind: Literal["publish", "remove", "lock", "warn", "ban", "dismiss", "uphold", "change", "overturn"]
 
 
-class EditMeasure(Wanted):
+class EditMeasure(RequestBody):
     """Other words in the place of the author's."""
 
     kind: Literal["edit"]
     body_markdown: Body
 
 
-class RedactMeasure(Wanted):
+class RedactMeasure(RequestBody):
     """Some words taken out."""
 
     kind: Literal["redact"]
@@ -76,21 +77,21 @@ class RedactMeasure(Wanted):
     )
 
 
-class RetitleMeasure(Wanted):
+class RetitleMeasure(RequestBody):
     """Another title for the thread."""
 
     kind: Literal["retitle"]
     title: Title
 
 
-class MoveMeasure(Wanted):
+class MoveMeasure(RequestBody):
     """Another board for the thread."""
 
     kind: Literal["move"]
     board: BoardSlug
 
 
-class PauseMeasure(Wanted):
+class PauseMeasure(RequestBody):
     """A time in which the author cannot write, or not even sign in."""
 
     kind: Literal["silence", "suspend"]
@@ -103,7 +104,7 @@ WantedMeasure = TypeAliasType(
 )
 
 
-class NewDecision(Wanted):
+class NewDecision(RequestBody):
     """What you decide, on what was on your screen."""
 
     version: CaseVersion | None = Field(None, description="Of the case; needed unless it is an appeal", examples=[1])
@@ -121,7 +122,7 @@ class NewDecision(Wanted):
     )
 
 
-class Decision(Shown):
+class Decision(ResponseBody):
     """A decision."""
 
     id: Uuid
@@ -138,7 +139,7 @@ class BulkDecision(NewDecision):
     case_id: Uuid
 
 
-class BulkDecisions(Wanted):
+class BulkDecisions(RequestBody):
     """Decisions on up to a hundred cases: each is taken wholly or not at all."""
 
     decisions: list[BulkDecision] = Field(
@@ -158,7 +159,7 @@ class BulkDecisions(Wanted):
     )
 
 
-class BulkAnswer(Shown):
+class BulkAnswer(ResponseBody):
     """What came of one of them."""
 
     case_id: Uuid
@@ -167,7 +168,7 @@ class BulkAnswer(Shown):
     decision: Decision | None
 
 
-class BulkAnswers(Shown):
+class BulkAnswers(ResponseBody):
     """What came of each, in the order of the request."""
 
     items: list[BulkAnswer]
@@ -181,28 +182,28 @@ class BulkAnswers(Shown):
     responses=documented(401, 403, 404, 409, 413, 422),
 )
 async def decide_case(
-    id: Uuid, wanted: NewDecision, viewer: CurrentMember, work: Work, house: TheHouse, now: Now
+    id: Uuid, wanted: NewDecision, viewer: CurrentMember, work: Work, services: AppServices, now: Now
 ) -> Response:
     """Decide a case: one or more measures, under rules, with a reason that the author reads.
 
     An appeal is decided with the one measure `uphold` or `overturn`, or with `change` and the measures
     that shall stand instead.
     """
-    return answer(await _decide(work, viewer, id, wanted, house, now), 201)
+    return json_response(await _decide(work, viewer, id, wanted, services, now), 201)
 
 
 @router.post("/decisions", response_model=BulkAnswers, responses=documented(401, 403, 413, 422))
-async def decide_cases(wanted: BulkDecisions, viewer: CurrentMember, house: TheHouse, now: Now) -> Response:
+async def decide_cases(wanted: BulkDecisions, viewer: CurrentMember, services: AppServices, now: Now) -> Response:
     """Decide up to a hundred cases. Each is a transaction of its own, and has its own answer."""
     allow(Act.SEE_QUEUE, viewer)
-    answers = [await _one_of_many(house, viewer, one, now) for one in wanted.decisions]
-    return answer(BulkAnswers(items=answers, next=None))
+    answers = [await _one_of_many(services, viewer, one, now) for one in wanted.decisions]
+    return json_response(BulkAnswers(items=answers, next=None))
 
 
-async def _one_of_many(house: House, viewer: Viewer, wanted: BulkDecision, now: datetime) -> BulkAnswer:
+async def _one_of_many(services: Services, viewer: Viewer, wanted: BulkDecision, now: datetime) -> BulkAnswer:
     try:
-        async with house.database.work() as session:
-            decision = await _decide(session, viewer, wanted.case_id, wanted, house, now)
+        async with services.database.work() as session:
+            decision = await _decide(session, viewer, wanted.case_id, wanted, services, now)
     except ForumError as error:
         return BulkAnswer(case_id=wanted.case_id, status=KINDS[type(error)][0], detail=error.detail, decision=None)
     except SQLAlchemyError as error:
@@ -212,19 +213,19 @@ async def _one_of_many(house: House, viewer: Viewer, wanted: BulkDecision, now: 
 
 
 async def _decide(
-    session: AsyncSession, viewer: Viewer, case_id: UUID, wanted: NewDecision, house: House, now: datetime
+    session: AsyncSession, viewer: Viewer, case_id: UUID, wanted: NewDecision, services: Services, now: datetime
 ) -> Decision:
     allow(Act.SEE_QUEUE, viewer)
     row = await seen(session, viewer, case_id, now)
     if reason := await may_decide(session, viewer, row):
         raise Forbidden(reason)
-    habits = Habits(house.settings.names_moderators, timedelta(days=house.settings.appeal_days))
+    habits = Habits(services.settings.names_moderators, timedelta(days=services.settings.appeal_days))
     if row.kind == cases.Kind.APPEAL:
         outcome, verdict = _hearing(wanted, row.version, row.post_revision)
         decided = await appeals.hear(session, viewer, case_id, verdict, outcome, habits, now)
     else:
         decided = await decisions.decide(session, viewer, case_id, _verdict(wanted, wanted.measures), habits, now)
-    house.doorkeeper.forget(decided.author_id)
+    services.session_cache.invalidate(decided.author_id)
     return _shown(decided, viewer)
 
 

@@ -5,12 +5,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, StringConstraints
 
-from forum.api.dependencies import CurrentMember, Reading, Route
-from forum.api.problems import documented
-from forum.api.wire import After, Author, Identity, Limit, Moment, Next, Shown, SoughtHandle, Text, fresh, next_link
+from forum.api.schemas import After, Author, Identity, Limit, Moment, Next, ResponseBody, SoughtHandle, Text
 from forum.core import pagination
 from forum.core.database import Prepared
 from forum.core.errors import Invalid
+from forum.http.caching import cacheable_response, next_link
+from forum.http.current_member import CurrentMember
+from forum.http.problems import documented
+from forum.http.services import Reading, Route
 from moderation import log
 from moderation.permissions import Act, allow
 
@@ -19,7 +21,7 @@ router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 SoughtWord = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 
 
-class LogEntry(Shown):
+class LogEntry(ResponseBody):
     """Something that a member of staff did."""
 
     number: Identity = Field(examples=[1001])
@@ -31,7 +33,7 @@ class LogEntry(Shown):
     details: dict[str, Any] = Field(examples=[{"measures": ["redact"]}])
 
 
-class LogPage(Shown):
+class LogPage(ResponseBody):
     """A page of the log, newest first."""
 
     items: list[LogEntry]
@@ -71,4 +73,4 @@ async def list_log(
     ]
     going_on = pagination.cursor(rows[limit - 1].number) if len(rows) > limit else None
     page = LogPage(items=items, next=going_on)
-    return fresh(request, page, shared=False, headers=next_link(request, going_on))
+    return cacheable_response(request, page, shared=False, headers=next_link(request, going_on))

@@ -5,10 +5,12 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum.api.dependencies import CurrentMember, Now, Route, Work
-from forum.api.problems import documented
-from forum.api.wire import Author, Handle, Identity, Moment, Shown, Uuid, fresh
+from forum.api.schemas import Author, Handle, Identity, Moment, ResponseBody, Uuid
 from forum.core.database import Record
+from forum.http.caching import cacheable_response
+from forum.http.current_member import CurrentMember
+from forum.http.problems import documented
+from forum.http.services import Now, Route, Work
 from forum.members.queries import get_member
 from moderation import records
 from moderation.api.cases import AuthorRecord, Case, facts
@@ -17,7 +19,7 @@ from moderation.permissions import Act, allow
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 
 
-class DecidedMeasure(Shown):
+class DecidedMeasure(ResponseBody):
     """A measure that was decided against a member."""
 
     kind: str = Field(examples=["silence"])
@@ -32,7 +34,7 @@ class DecidedMeasure(Shown):
     statement_id: Uuid | None = Field(description="What the member was told")
 
 
-class HeldStanding(Shown):
+class HeldStanding(ResponseBody):
     """What holds a member's standing down now, on every board."""
 
     standing: Literal["silenced", "suspended", "banned"]
@@ -40,7 +42,7 @@ class HeldStanding(Shown):
     until: Moment | None = Field(description="Null: for good, unless it is overturned")
 
 
-class ReportsMade(Shown):
+class ReportsMade(ResponseBody):
     """How a member's own reports fared on your boards; those about your posts are left out."""
 
     upheld: int = Field(examples=[3])
@@ -74,7 +76,7 @@ async def get_record(request: Request, handle: Handle, viewer: CurrentMember, wo
         open_cases=[Case(**facts(c)) for c in (await work.execute(records.open_cases(viewer, member.id, now))).all()],
         reports=ReportsMade.model_validate((await work.execute(records.reports(viewer, member.id))).one()),
     )
-    return fresh(request, record, shared=False)
+    return cacheable_response(request, record, shared=False)
 
 
 def _measure(row: Record) -> DecidedMeasure:

@@ -7,9 +7,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BeforeValidator, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum.api.dependencies import CurrentMember, Now, Route, TheHouse, Work
-from forum.api.problems import documented
-from forum.api.wire import (
+from forum.api.schemas import (
     After,
     Id,
     Identity,
@@ -17,18 +15,20 @@ from forum.api.wire import (
     Moment,
     Next,
     Number,
-    Shown,
+    RequestBody,
+    ResponseBody,
     Text,
     Uuid,
-    Wanted,
-    answer,
-    fresh,
-    next_link,
     numeric,
 )
 from forum.content.posts.context import context_of_post
 from forum.content.posts.draft import NO_WORDS
 from forum.core import pagination
+from forum.http.caching import cacheable_response, next_link
+from forum.http.current_member import CurrentMember
+from forum.http.problems import documented
+from forum.http.responses import json_response
+from forum.http.services import AppServices, Now, Route, Work
 from forum.members.viewer import Viewer
 from moderation import appeals, reports
 from moderation.api.statements import AppealState, appeal_state
@@ -42,7 +42,7 @@ ReportCategory = Literal["rule", "personal_information", "risk", "illegal", "int
 RuleNumber = Annotated[int, Field(ge=1, lt=1000), BeforeValidator(numeric)]
 
 
-class NewReport(Wanted):
+class NewReport(RequestBody):
     """What is wrong with a post, as you saw it."""
 
     category: ReportCategory = Field(description="`risk`: somebody is in danger. If it is now, ring for help first")
@@ -58,7 +58,7 @@ class NewReport(Wanted):
     revision: Number = Field(description="The revision of the post that you saw", examples=[1])
 
 
-class Report(Shown):
+class Report(ResponseBody):
     """Your report, and what came of it."""
 
     id: Uuid
@@ -74,7 +74,7 @@ class Report(Shown):
     appeal: AppealState | None = Field(description="Yours, against its dismissal")
 
 
-class ReportList(Shown):
+class ReportList(ResponseBody):
     """Your reports, newest first."""
 
     items: list[Report]
@@ -88,19 +88,19 @@ class ReportList(Shown):
     responses=documented(401, 403, 404, 409, 413, 422, 429),
 )
 async def report_post(
-    id: Id, wanted: NewReport, viewer: CurrentMember, work: Work, house: TheHouse, now: Now
+    id: Id, wanted: NewReport, viewer: CurrentMember, work: Work, services: AppServices, now: Now
 ) -> Response:
     """Report a post. Reporting the same revision again is answered with your first report.
 
     Who is silenced can still report `risk`.
     """
-    await house.throttle.hit(house.settings.limit("report"), "reports", viewer.id)
+    await services.throttle.hit(services.settings.limit("report"), "reports", viewer.id)
     place = await context_of_post(work, viewer, id, NO_WORDS, now)
     complaint = Complaint(Category(wanted.category), wanted.revision, tuple(wanted.rules), wanted.note)
     allow(Act.REPORT_RISK if complaint.category == Category.RISK else Act.REPORT_POST, viewer, place)
     filed = await reports.file(work, viewer, place.post, complaint, now)
     [shown] = await _shown(work, viewer, [filed])
-    return answer(shown, 201)
+    return json_response(shown, 201)
 
 
 @router.get("/me/reports", response_model=ReportList, responses=documented(401, 422))
@@ -112,7 +112,7 @@ async def list_my_reports(
     rows = (await work.execute(reports.mine(viewer, place, limit + 1))).all()
     going_on = pagination.cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
     page = ReportList(items=await _shown(work, viewer, rows[:limit]), next=going_on)
-    return fresh(request, page, shared=False, headers=next_link(request, going_on))
+    return cacheable_response(request, page, shared=False, headers=next_link(request, going_on))
 
 
 async def _shown(session: AsyncSession, viewer: Viewer, rows: Sequence[Any]) -> list[Report]:

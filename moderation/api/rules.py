@@ -5,17 +5,20 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BeforeValidator, Field
 
-from forum.api.dependencies import CurrentMember, CurrentViewer, Now, Reading, Route, Work
-from forum.api.problems import documented
-from forum.api.wire import Line, Moment, Shown, Wanted, Words, answer, fresh, numeric
+from forum.api.schemas import Line, Moment, RequestBody, ResponseBody, Words, numeric
 from forum.core.errors import NotFound
+from forum.http.caching import cacheable_response
+from forum.http.current_member import CurrentMember, CurrentViewer
+from forum.http.problems import documented
+from forum.http.responses import json_response
+from forum.http.services import Now, Reading, Route, Work
 from moderation import rules
 from moderation.permissions import Act, allow
 
 router = APIRouter(tags=["rules"], route_class=Route)
 
 
-class Rule(Shown):
+class Rule(ResponseBody):
     """One house rule, as it stands."""
 
     number: int = Field(examples=[10])
@@ -25,7 +28,7 @@ class Rule(Shown):
     since: Moment
 
 
-class RuleList(Shown):
+class RuleList(ResponseBody):
     """The house rules. A member accepts them, as a whole, in this `version`."""
 
     version: int = Field(description="Send it as `rules_version` when joining; 0 before there are rules", examples=[1])
@@ -33,14 +36,14 @@ class RuleList(Shown):
     next: None = Field(description="Always null: the rules are few")
 
 
-class RuleVersions(Shown):
+class RuleVersions(ResponseBody):
     """A rule in every version that it ever had, oldest first."""
 
     items: list[Rule]
     next: None = Field(description="Always null: a rule has few versions")
 
 
-class RuleChange(Wanted):
+class RuleChange(RequestBody):
     """Other words for a rule."""
 
     version: Annotated[int, Field(ge=0, lt=2**31), BeforeValidator(numeric)] = Field(
@@ -60,7 +63,7 @@ async def list_rules(request: Request, _viewer: CurrentViewer, reading: Reading)
     """Read the house rules."""
     edition = await reading.row(rules.EDITION)
     items = [Rule.model_validate(row) for row in await reading.rows(rules.CURRENT)]
-    return fresh(request, RuleList(version=edition.version if edition else 0, items=items, next=None))
+    return cacheable_response(request, RuleList(version=edition.version if edition else 0, items=items, next=None))
 
 
 @router.get("/rules/{number}", response_model=RuleVersions, responses=documented(404, 422))
@@ -69,7 +72,7 @@ async def get_rule(request: Request, number: RuleNumber, _viewer: CurrentViewer,
     rows = await reading.rows(rules.VERSIONS, number=number)
     if not rows:
         raise NotFound("There is no such rule.")
-    return fresh(request, RuleVersions(items=[Rule.model_validate(row) for row in rows], next=None))
+    return cacheable_response(request, RuleVersions(items=[Rule.model_validate(row) for row in rows], next=None))
 
 
 @router.put("/moderation/rules/{number}", response_model=Rule, responses=documented(401, 403, 409, 413, 422))
@@ -77,4 +80,4 @@ async def write_rule(number: RuleNumber, change: RuleChange, viewer: CurrentMemb
     """Give a rule other words, as a new version with today's date: for administrators."""
     allow(Act.WRITE_RULES, viewer)
     rule = await rules.write(work, viewer, number, change.version, change.title, change.text, now)
-    return answer(Rule(**rule.model_dump(include={"number", "version", "title", "text"}), since=now))
+    return json_response(Rule(**rule.model_dump(include={"number", "version", "title", "text"}), since=now))

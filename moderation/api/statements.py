@@ -8,11 +8,13 @@ from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.api.dependencies import AnyMember, Route, Work
-from forum.api.problems import documented
-from forum.api.wire import Identity, Moment, Shown, Uuid, fresh
+from forum.api.schemas import Identity, Moment, ResponseBody, Uuid
 from forum.core.database import Record
 from forum.core.errors import NotFound
+from forum.http.caching import cacheable_response
+from forum.http.current_member import AnyMember
+from forum.http.problems import documented
+from forum.http.services import Route, Work
 from forum.members.viewer import Viewer
 from moderation import appeals, statements
 from moderation.statements import Statement as StatementRow
@@ -20,14 +22,14 @@ from moderation.statements import Statement as StatementRow
 router = APIRouter(tags=["statements"], route_class=Route)
 
 
-class MeasureTaken(Shown):
+class MeasureTaken(ResponseBody):
     """What was done, and until when it holds."""
 
     kind: str = Field(examples=["redact"])
     until: Moment | None = Field(description="Null: for good, unless it is overturned")
 
 
-class CitedRule(Shown):
+class CitedRule(ResponseBody):
     """A rule, as it stood when the decision was taken."""
 
     number: int = Field(examples=[10])
@@ -36,7 +38,7 @@ class CitedRule(Shown):
     text: str = Field(examples=["Disagree with what was said, never with who said it."])
 
 
-class AppealState(Shown):
+class AppealState(ResponseBody):
     """How an appeal stands."""
 
     id: Uuid
@@ -52,7 +54,7 @@ class AppealState(Shown):
     )
 
 
-class Statement(Shown):
+class Statement(ResponseBody):
     """What was decided about your words or your standing, and why: article 17 of the Digital Services Act."""
 
     id: Uuid
@@ -72,7 +74,7 @@ class Statement(Shown):
     appeal: AppealState | None
 
 
-class StatementList(Shown):
+class StatementList(ResponseBody):
     """What was decided about you, newest first."""
 
     items: list[Statement]
@@ -84,13 +86,13 @@ async def list_my_statements(request: Request, viewer: AnyMember, work: Work) ->
     """List the statements of reasons that you received. Open to suspended and banned members too."""
     rows = (await work.execute(statements.of_member(viewer).limit(100))).all()
     items = [await _shown(work, row) for row in rows]
-    return fresh(request, StatementList(items=items, next=None), shared=False)
+    return cacheable_response(request, StatementList(items=items, next=None), shared=False)
 
 
 @router.get("/statements/{id}", response_model=Statement, responses=documented(401, 404, 422))
 async def get_statement(request: Request, id: Uuid, viewer: AnyMember, work: Work) -> Response:
     """Read one statement that you received."""
-    return fresh(request, await _mine(work, viewer, id), shared=False)
+    return cacheable_response(request, await _mine(work, viewer, id), shared=False)
 
 
 async def appeal_state(session: AsyncSession, appeal: appeals.Appeal) -> AppealState:

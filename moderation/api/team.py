@@ -3,12 +3,14 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum.api.dependencies import CurrentMember, FreshMember, Now, Route, TheHouse, Work
-from forum.api.problems import documented
-from forum.api.wire import Handle, Moment, Shown, Slug, fresh
+from forum.api.schemas import Handle, Moment, ResponseBody, Slug
 from forum.content import boards
 from forum.content.boards import Board
 from forum.core.errors import NotFound
+from forum.http.caching import cacheable_response
+from forum.http.current_member import CurrentMember, FreshMember
+from forum.http.problems import documented
+from forum.http.services import AppServices, Now, Route, Work
 from forum.members.tables import Role
 from forum.members.viewer import Viewer
 from moderation import team
@@ -17,7 +19,7 @@ from moderation.permissions import Act, allow
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 
 
-class TeamMember(Shown):
+class TeamMember(ResponseBody):
     """Somebody who moderates a board."""
 
     handle: str = Field(examples=["orla"])
@@ -27,7 +29,7 @@ class TeamMember(Shown):
     since: Moment
 
 
-class Team(Shown):
+class Team(ResponseBody):
     """Who moderates a board."""
 
     items: list[TeamMember]
@@ -39,12 +41,14 @@ async def list_team(request: Request, slug: Slug, viewer: CurrentMember, work: W
     """List who moderates a board: for moderators and administrators."""
     allow(Act.SEE_QUEUE, viewer)
     rows = (await work.execute(team.of_board(await _board(work, viewer, slug)))).all()
-    return fresh(request, Team(items=[TeamMember.model_validate(row) for row in rows], next=None), shared=False)
+    return cacheable_response(
+        request, Team(items=[TeamMember.model_validate(row) for row in rows], next=None), shared=False
+    )
 
 
 @router.put("/boards/{slug}/team/{handle}", status_code=204, responses=documented(401, 403, 404, 422))
 async def name_moderator(
-    slug: Slug, handle: Handle, viewer: FreshMember, work: Work, house: TheHouse, now: Now
+    slug: Slug, handle: Handle, viewer: FreshMember, work: Work, services: AppServices, now: Now
 ) -> Response:
     """Make a member a moderator of this board: for administrators, who signed in within 15 minutes.
 
@@ -52,18 +56,18 @@ async def name_moderator(
     """
     allow(Act.NAME_TEAM, viewer)
     named = await team.name(work, viewer, await _board(work, viewer, slug), handle, now)
-    house.doorkeeper.forget(named.id)
+    services.session_cache.invalidate(named.id)
     return Response(status_code=204)
 
 
 @router.delete("/boards/{slug}/team/{handle}", status_code=204, responses=documented(401, 403, 404, 422))
 async def dismiss_moderator(
-    slug: Slug, handle: Handle, viewer: FreshMember, work: Work, house: TheHouse, now: Now
+    slug: Slug, handle: Handle, viewer: FreshMember, work: Work, services: AppServices, now: Now
 ) -> Response:
     """Take the role back: for administrators, who signed in within 15 minutes. Done twice, it is as done once."""
     allow(Act.NAME_TEAM, viewer)
     dismissed = await team.dismiss(work, viewer, await _board(work, viewer, slug), handle, now)
-    house.doorkeeper.forget(dismissed.id)
+    services.session_cache.invalidate(dismissed.id)
     return Response(status_code=204)
 
 

@@ -3,16 +3,19 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum.api.dependencies import CurrentMember, Now, Route, Work
-from forum.api.problems import documented
-from forum.api.wire import Line, Moment, Shown, Slug, Wanted, Words, answer, fresh
+from forum.api.schemas import Line, Moment, RequestBody, ResponseBody, Slug, Words
+from forum.http.caching import cacheable_response
+from forum.http.current_member import CurrentMember
+from forum.http.problems import documented
+from forum.http.responses import json_response
+from forum.http.services import Now, Route, Work
 from moderation import templates
 from moderation.permissions import Act, allow
 
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 
 
-class Template(Shown):
+class Template(ResponseBody):
     """A reason to begin from."""
 
     slug: str = Field(examples=["name-calling"])
@@ -21,14 +24,14 @@ class Template(Shown):
     changed_at: Moment
 
 
-class TemplateList(Shown):
+class TemplateList(ResponseBody):
     """Every template, by title."""
 
     items: list[Template]
     next: None = Field(description="Always null: templates are few")
 
 
-class TemplateChange(Wanted):
+class TemplateChange(RequestBody):
     """What the template shall say."""
 
     title: Line = Field(min_length=1, max_length=120, examples=["Name-calling"])
@@ -41,7 +44,7 @@ async def list_templates(request: Request, viewer: CurrentMember, work: Work) ->
     allow(Act.SEE_QUEUE, viewer)
     rows = (await work.execute(templates.listed())).all()
     page = TemplateList(items=[Template.model_validate(row) for row in rows], next=None)
-    return fresh(request, page, shared=False)
+    return cacheable_response(request, page, shared=False)
 
 
 @router.put("/templates/{slug}", response_model=Template, responses=documented(401, 403, 413, 422))
@@ -49,7 +52,7 @@ async def write_template(slug: Slug, change: TemplateChange, viewer: CurrentMemb
     """Write a template, or write it anew: for administrators. Done twice, it is as done once."""
     allow(Act.WRITE_TEMPLATES, viewer)
     written = await templates.write(work, viewer, slug, change.title, change.text, now)
-    return answer(Template.model_validate(written))
+    return json_response(Template.model_validate(written))
 
 
 @router.delete("/templates/{slug}", status_code=204, responses=documented(401, 403, 404, 422))

@@ -13,11 +13,11 @@ from sqlmodel import col
 
 from forum.administration import accounts, roles
 from forum.administration.accounts import AdministratorProposal
-from forum.api.dependencies import House
 from forum.authentication.sessions import MemberSession
 from forum.core import clock
 from forum.core.audit import AuditEntry
 from forum.core.settings import Settings
+from forum.http.services import Services
 from forum.mail import outbox
 from forum.mail.tables import Kind
 from forum.members.queries import get_member
@@ -40,8 +40,8 @@ async def handles(client: httpx.AsyncClient, state: str | None = None) -> list[s
     return [account["handle"] for account in page.json()["items"]]
 
 
-async def acts(house: House) -> list[str]:
-    async with house.database.work() as session:
+async def acts(services: Services) -> list[str]:
+    async with services.database.work() as session:
         return list((await session.execute(select(col(AuditEntry.act)).order_by(col(AuditEntry.number)))).scalars())
 
 
@@ -52,15 +52,15 @@ async def give(client: httpx.AsyncClient, handle: str, role: str, **badge: str) 
 # The list.
 
 
-async def test_accounts_are_found_by_their_state(app: FastAPI, house: House, joan: httpx.AsyncClient) -> None:
-    await make.board(house)
-    await make.member(house, "heron")
-    await make.member(house, "swift", verified=False)
-    await make.member(house, "suzie", Role.ADVISER)
-    await make.member(house, "wren", boards=("new-here",))
+async def test_accounts_are_found_by_their_state(app: FastAPI, services: Services, joan: httpx.AsyncClient) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    await make.member(services, "swift", verified=False)
+    await make.member(services, "suzie", Role.ADVISER)
+    await make.member(services, "wren", boards=("new-here",))
     for handle, standing in (("rook", Standing.SILENCED), ("crow", Standing.SUSPENDED), ("jay", Standing.BANNED)):
-        await make.member(house, handle)
-        await make.sanction(house, handle, standing)
+        await make.member(services, handle)
+        await make.sanction(services, handle, standing)
     assert {state: sorted(await handles(joan, state)) for state in accounts.State} == {
         "active": ["heron", "joan", "suzie", "swift", "wren"],
         "silenced": ["rook"],
@@ -74,9 +74,11 @@ async def test_accounts_are_found_by_their_state(app: FastAPI, house: House, joa
     assert await handles(joan) == ["jay", "crow", "rook", "wren", "suzie", "swift", "heron", "joan"]
 
 
-async def test_an_account_is_told_without_its_address(app: FastAPI, house: House, joan: httpx.AsyncClient) -> None:
-    await make.board(house)
-    await make.member(house, "wren", boards=("new-here",))
+async def test_an_account_is_told_without_its_address(
+    app: FastAPI, services: Services, joan: httpx.AsyncClient
+) -> None:
+    await make.board(services)
+    await make.member(services, "wren", boards=("new-here",))
     account = (await joan.get(f"{API}/accounts/Wren")).json()
     assert account.pop("joined_at")
     assert account == {
@@ -92,9 +94,9 @@ async def test_an_account_is_told_without_its_address(app: FastAPI, house: House
     assert (await joan.get(f"{API}/accounts/nobody")).status_code == 404
 
 
-async def test_pages_of_accounts_have_each_once(house: House, joan: httpx.AsyncClient) -> None:
+async def test_pages_of_accounts_have_each_once(services: Services, joan: httpx.AsyncClient) -> None:
     for number in range(5):
-        await make.member(house, f"heron{number}")
+        await make.member(services, f"heron{number}")
     found, after = [], None
     while True:
         page = (await joan.get(f"{API}/accounts", params={"limit": 2, **({"after": after} if after else {})})).json()
@@ -104,10 +106,10 @@ async def test_pages_of_accounts_have_each_once(house: House, joan: httpx.AsyncC
     assert found == ["heron4", "heron3", "heron2", "heron1", "heron0", "joan"]
 
 
-async def test_that_an_administrator_looked_is_written_down(house: House, joan: httpx.AsyncClient) -> None:
+async def test_that_an_administrator_looked_is_written_down(services: Services, joan: httpx.AsyncClient) -> None:
     await joan.get(f"{API}/accounts?state=banned")
     await joan.get(f"{API}/refused-sign-ins")
-    assert (await acts(house))[-2:] == ["accounts.listed", "refused_sign_ins.listed"]
+    assert (await acts(services))[-2:] == ["accounts.listed", "refused_sign_ins.listed"]
 
 
 # Roles.
@@ -117,7 +119,7 @@ async def test_that_an_administrator_looked_is_written_down(house: House, joan: 
     ("role", "badge"), [("adviser", BADGE), ("moderator", {}), ("safeguarding_lead", {})], ids=lambda one: str(one)[:9]
 )
 async def test_an_administrator_gives_a_role_and_takes_it_back(
-    app: FastAPI, house: House, joan: httpx.AsyncClient, role: str, badge: dict[str, str]
+    app: FastAPI, services: Services, joan: httpx.AsyncClient, role: str, badge: dict[str, str]
 ) -> None:
     async with make.signed_in(app, "heron") as heron:
         given = await give(joan, "heron", role, **badge)
@@ -126,19 +128,19 @@ async def test_an_administrator_gives_a_role_and_takes_it_back(
     taken = await joan.delete(f"{API}/accounts/heron/roles/{role}")
     assert (taken.status_code, taken.json()["roles"]) == (200, [])
     assert (await joan.delete(f"{API}/accounts/heron/roles/{role}")).status_code == 404
-    assert (await acts(house))[-2:] == ["role.granted", "role.revoked"]
+    assert (await acts(services))[-2:] == ["role.granted", "role.revoked"]
 
 
-async def test_the_last_administrator_in_good_standing_stays_one(house: House, joan: httpx.AsyncClient) -> None:
-    await make.member(house, "marcus", Role.ADMINISTRATOR)
-    await make.sanction(house, "marcus", Standing.SILENCED)
+async def test_the_last_administrator_in_good_standing_stays_one(services: Services, joan: httpx.AsyncClient) -> None:
+    await make.member(services, "marcus", Role.ADMINISTRATOR)
+    await make.sanction(services, "marcus", Standing.SILENCED)
     refused = await joan.delete(f"{API}/accounts/joan/roles/administrator")
     assert (refused.status_code, refused.json()["type"]) == (409, "/problems/conflict")
     assert "administrator" in (await joan.get(f"{API}/me")).json()["roles"]
 
 
 async def test_of_two_administrators_who_go_at_once_one_stays(
-    app: FastAPI, house: House, joan: httpx.AsyncClient
+    app: FastAPI, services: Services, joan: httpx.AsyncClient
 ) -> None:
     async with make.signed_in(app, "marcus", Role.ADMINISTRATOR) as marcus:
         gone = await asyncio.gather(
@@ -148,20 +150,24 @@ async def test_of_two_administrators_who_go_at_once_one_stays(
     assert sorted(answer.status_code for answer in gone) == [200, 409]
 
 
-async def test_an_adviser_without_an_organisation_is_none(house: House, joan: httpx.AsyncClient) -> None:
-    await make.member(house, "heron")
+async def test_an_adviser_without_an_organisation_is_none(services: Services, joan: httpx.AsyncClient) -> None:
+    await make.member(services, "heron")
     refused = await give(joan, "heron", "adviser", title="Online adviser")
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#/title")
 
 
-async def test_a_short_password_is_no_password_for_staff(app: FastAPI, house: House, joan: httpx.AsyncClient) -> None:
+async def test_a_short_password_is_no_password_for_staff(
+    app: FastAPI, services: Services, joan: httpx.AsyncClient
+) -> None:
     async with make.client(app) as guest:
         await guest.post(f"{API}/members", json=make.joining("heron", password="tern & kelp!"))
     assert (await give(joan, "heron", "moderator")).status_code == 403
 
 
-async def test_it_takes_two_administrators_to_make_another(app: FastAPI, house: House, joan: httpx.AsyncClient) -> None:
-    await make.member(house, "heron")
+async def test_it_takes_two_administrators_to_make_another(
+    app: FastAPI, services: Services, joan: httpx.AsyncClient
+) -> None:
+    await make.member(services, "heron")
     async with make.signed_in(app, "marcus", Role.ADMINISTRATOR) as marcus:
         for _ in range(2):  # the same one twice is not two
             proposed = (await give(joan, "heron", "administrator")).json()
@@ -170,13 +176,15 @@ async def test_it_takes_two_administrators_to_make_another(app: FastAPI, house: 
         agreed = (await give(marcus, "heron", "administrator")).json()
         assert (agreed["roles"], agreed["proposed_administrator"]) == (["administrator"], False)
         assert (await give(joan, "heron", "administrator")).status_code in {200, 409}
-    assert [act for act in await acts(house) if act.startswith("administrator")][:2] == ["administrator.proposed"] * 2
+    assert [act for act in await acts(services) if act.startswith("administrator")][:2] == [
+        "administrator.proposed"
+    ] * 2
 
 
 async def test_who_agree_at_once_are_one_who_proposes_and_one_who_agrees(
-    app: FastAPI, house: House, joan: httpx.AsyncClient
+    app: FastAPI, services: Services, joan: httpx.AsyncClient
 ) -> None:
-    await make.member(house, "heron")
+    await make.member(services, "heron")
     async with make.signed_in(app, "marcus", Role.ADMINISTRATOR) as marcus:
         answers = await asyncio.gather(*(give(one, "heron", "administrator") for one in (joan, marcus)))
     assert sorted(len(answer.json()["roles"]) for answer in answers) == [0, 1]
@@ -184,14 +192,14 @@ async def test_who_agree_at_once_are_one_who_proposes_and_one_who_agrees(
 
 @pytest.mark.parametrize("how", ["a week passed", "its proposer is none any more", "it was taken back"])
 async def test_a_proposal_that_no_longer_stands_is_a_first_wish_again(
-    app: FastAPI, house: House, joan: httpx.AsyncClient, how: str
+    app: FastAPI, services: Services, joan: httpx.AsyncClient, how: str
 ) -> None:
-    await make.member(house, "heron")
+    await make.member(services, "heron")
     async with make.signed_in(app, "marcus", Role.ADMINISTRATOR) as marcus:
         await give(joan, "heron", "administrator")
         if how == "it was taken back":
             assert (await marcus.delete(f"{API}/accounts/heron/roles/administrator")).status_code == 200
-        async with house.database.work() as session:
+        async with services.database.work() as session:
             if how == "a week passed":
                 then = clock.now() - accounts.PROPOSED_FOR
                 await session.execute(update(AdministratorProposal).values(proposed_at=then))
@@ -200,25 +208,25 @@ async def test_a_proposal_that_no_longer_stands_is_a_first_wish_again(
         assert (await give(marcus, "heron", "administrator")).json()["roles"] == []
 
 
-async def test_a_forum_may_do_with_one(settings: Settings, house: House) -> None:
-    await make.member(house, "heron")
+async def test_a_forum_may_do_with_one(settings: Settings, services: Services) -> None:
+    await make.member(services, "heron")
     alone = settings.model_copy(update={"two_administrators": False})
     async with make.application(alone) as app, make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan:
         assert (await give(joan, "heron", "administrator")).json()["roles"] == ["administrator"]
 
 
-async def test_tidying_forgets_what_nobody_agreed_to(house: House, joan: httpx.AsyncClient) -> None:
-    await make.member(house, "heron")
+async def test_tidying_forgets_what_nobody_agreed_to(services: Services, joan: httpx.AsyncClient) -> None:
+    await make.member(services, "heron")
     await give(joan, "heron", "administrator")
     for later, left in ((timedelta(), 1), (accounts.PROPOSED_FOR, 0)):
-        async with house.database.work() as session:
+        async with services.database.work() as session:
             await accounts.tidy(session, clock.now() + later)
             assert len((await session.execute(select(AdministratorProposal))).all()) == left
 
 
-async def test_who_signed_in_long_ago_gives_and_takes_nothing(house: House, joan: httpx.AsyncClient) -> None:
-    await make.member(house, "heron")
-    async with house.database.work() as session:
+async def test_who_signed_in_long_ago_gives_and_takes_nothing(services: Services, joan: httpx.AsyncClient) -> None:
+    await make.member(services, "heron")
+    async with services.database.work() as session:
         await session.execute(update(MemberSession).values(created_at=clock.now() - timedelta(minutes=16)))
     invitation = {"email": "suzie@example.org", "role": "moderator"}
     some = "01987d2e-5a3c-7c4e-9a61-2f6f3f0f9b1d"
@@ -248,9 +256,9 @@ async def refused(client: httpx.AsyncClient) -> list[tuple[str | None, str, int]
 
 
 async def test_sign_ins_that_were_refused_are_counted_and_what_was_typed_is_not_kept(
-    settings: Settings, house: House, joan: httpx.AsyncClient
+    settings: Settings, services: Services, joan: httpx.AsyncClient
 ) -> None:
-    await make.member(house, "heron")
+    await make.member(services, "heron")
     strict = settings.model_copy(update={"sign_in_limit": "2/5 minutes"})
     async with make.application(strict) as app, make.client(app) as guest:
         for login in ("heron", "heron", "heron", "heron@example.org"):
@@ -265,10 +273,10 @@ async def test_sign_ins_that_were_refused_are_counted_and_what_was_typed_is_not_
     ]
 
 
-async def test_refused_sign_ins_come_page_by_page(app: FastAPI, house: House, joan: httpx.AsyncClient) -> None:
+async def test_refused_sign_ins_come_page_by_page(app: FastAPI, services: Services, joan: httpx.AsyncClient) -> None:
     async with make.client(app) as guest:
         for handle in ("heron", "bittern", "wren"):
-            await make.member(house, handle)
+            await make.member(services, handle)
             await guest.post(f"{API}/sessions", json=make.signing_in(handle, "wrong and long enough"))
     found, after = [], None
     for _ in range(3):
@@ -283,11 +291,11 @@ async def test_refused_sign_ins_come_page_by_page(app: FastAPI, house: House, jo
 # Mails that do not leave.
 
 
-async def test_mails_that_are_not_sent_are_seen_and_not_where_to(house: House, joan: httpx.AsyncClient) -> None:
+async def test_mails_that_are_not_sent_are_seen_and_not_where_to(services: Services, joan: httpx.AsyncClient) -> None:
     for number in range(3):
-        heron = await make.member(house, f"heron{number}")
+        heron = await make.member(services, f"heron{number}")
         about: dict[str, Any] = {"member_id": heron.id, "email": "jane@example.net"}
-        async with house.database.work() as session:
+        async with services.database.work() as session:
             await outbox.put_down(session, Kind.SIGN_IN_CHANGED, clock.now(), **about)
     found, after = [], None
     while True:
@@ -300,5 +308,5 @@ async def test_mails_that_are_not_sent_are_seen_and_not_where_to(house: House, j
     assert [(mail["handle"], mail["kind"], mail["failures"], mail["given_up_at"]) for mail in found] == [
         (f"heron{number}", "sign_in_changed", 0, None) for number in range(3)
     ]
-    await mailbox.come(house)
+    await mailbox.come(services)
     assert (await joan.get(f"{API}/unsent-mails")).json()["items"] == []

@@ -11,9 +11,9 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from forum.administration import advisers
-from forum.api.dependencies import House
 from forum.core import audit, clock
 from forum.core.errors import Forbidden, NotFound
+from forum.http.services import Services
 from forum.members.queries import get_member
 from forum.members.tables import Member, Role
 from tests import make
@@ -42,8 +42,8 @@ async def _reply(client: httpx.AsyncClient, thread: int, body: str = "I see") ->
     return post
 
 
-async def _appoint(house: House, handle: str, title: str, organisation: str) -> Member:
-    async with house.database.work() as session:
+async def _appoint(services: Services, handle: str, title: str, organisation: str) -> Member:
+    async with services.database.work() as session:
         member = await get_member(session, handle)
         await advisers.appoint(session, member, title, organisation, clock.now())
         return member
@@ -53,11 +53,11 @@ async def _appoint(house: House, handle: str, title: str, organisation: str) -> 
 
 
 async def test_an_advisers_reply_carries_whom_they_spoke_for_in_every_read(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "suzie", Role.ADVISER) as suzie:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         theirs, ours = await _reply(suzie, thread), await _reply(heron, thread)
         assert (theirs["adviser"], ours["adviser"]) == (BADGE, None)
         assert (await guest.get(f"{API}/posts/{theirs['id']}")).json()["adviser"] == BADGE
@@ -70,18 +70,18 @@ async def test_an_advisers_reply_carries_whom_they_spoke_for_in_every_read(
 
 
 async def test_a_post_keeps_the_title_its_author_had_when_it_was_written(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.board(house)
-    await make.member(house, "heron")
-    thread = await make.thread(house, "heron")
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron")
     async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
         await _reply(suzie, thread)
-        member = await _appoint(house, "suzie", "Senior adviser", "Another Charity")
+        member = await _appoint(services, "suzie", "Senior adviser", "Another Charity")
         await _reply(suzie, thread)
-        async with house.database.work() as session:
+        async with services.database.work() as session:
             await advisers.dismiss(session, await get_member(session, "suzie"), clock.now())
-        house.doorkeeper.forget(member.id)
+        services.session_cache.invalidate(member.id)
         await make.sign_in_again(app, suzie, "suzie")
         await _reply(suzie, thread)
     page = (await guest.get(f"{API}/threads/{thread}/posts")).json()["items"]
@@ -92,11 +92,11 @@ async def test_a_post_keeps_the_title_its_author_had_when_it_was_written(
 
 
 async def test_a_thread_counts_adviser_replies_and_links_to_the_first_and_the_latest(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "suzie", Role.ADVISER) as suzie:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
 
         async def told() -> tuple[int, int | None, int | None]:
             card = (await guest.get(f"{API}/threads/{thread}")).json()
@@ -121,19 +121,21 @@ async def test_a_thread_counts_adviser_replies_and_links_to_the_first_and_the_la
         assert await told() == (0, None, None)
 
 
-async def test_the_post_that_opens_a_thread_is_no_reply_to_it(app: FastAPI, house: House) -> None:
-    await make.board(house)
+async def test_the_post_that_opens_a_thread_is_no_reply_to_it(app: FastAPI, services: Services) -> None:
+    await make.board(services)
     async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
-        thread = await make.thread(house, "suzie")
+        thread = await make.thread(services, "suzie")
         card = (await suzie.get(f"{API}/threads/{thread}")).json()
         assert card["adviser_replies"] == {"count": 0, "first": None, "latest": None}
         assert await _waiting(suzie) == []
 
 
-async def test_one_can_read_only_what_advisers_wrote(app: FastAPI, house: House, guest: httpx.AsyncClient) -> None:
-    await make.board(house)
+async def test_one_can_read_only_what_advisers_wrote(
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
+) -> None:
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "suzie", Role.ADVISER) as suzie:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         for client in (suzie, heron, heron, suzie, suzie, heron):  # numbers 2 to 7
             await _reply(client, thread)
     address = f"{API}/threads/{thread}/posts"
@@ -152,11 +154,11 @@ async def test_one_can_read_only_what_advisers_wrote(app: FastAPI, house: House,
 
 
 async def test_the_advisers_are_listed_by_name_with_their_organisation(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.member(house, "suzie", Role.ADVISER)
-    await make.member(house, "marcus", Role.ADVISER)
-    await make.member(house, "heron")
+    await make.member(services, "suzie", Role.ADVISER)
+    await make.member(services, "marcus", Role.ADVISER)
+    await make.member(services, "heron")
     listed = (await guest.get(f"{API}/advisers")).json()
     assert [(item["handle"], item["organisation"]) for item in listed["items"]] == [
         ("marcus", "Example Family Charity"),
@@ -171,12 +173,12 @@ async def test_the_advisers_are_listed_by_name_with_their_organisation(
 # Appointing.
 
 
-async def test_appointing_changing_and_dismissing_an_adviser_is_on_record(house: House) -> None:
-    suzie = await make.member(house, "suzie", Role.ADVISER)
-    await _appoint(house, "suzie", "Senior adviser", "Another Charity")
-    async with house.database.work() as session:
+async def test_appointing_changing_and_dismissing_an_adviser_is_on_record(services: Services) -> None:
+    suzie = await make.member(services, "suzie", Role.ADVISER)
+    await _appoint(services, "suzie", "Senior adviser", "Another Charity")
+    async with services.database.work() as session:
         await advisers.dismiss(session, await get_member(session, "suzie"), clock.now())
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         found = select(audit.AuditEntry).order_by(col(audit.AuditEntry.number))
         entries = (await session.execute(found)).scalars().all()
     assert [(entry.act, entry.subject_id) for entry in entries] == [
@@ -186,42 +188,42 @@ async def test_appointing_changing_and_dismissing_an_adviser_is_on_record(house:
     ]
 
 
-async def test_who_is_no_adviser_cannot_be_dismissed_as_one(house: House) -> None:
-    await make.member(house, "heron")
+async def test_who_is_no_adviser_cannot_be_dismissed_as_one(services: Services) -> None:
+    await make.member(services, "heron")
     with pytest.raises(NotFound):
-        async with house.database.work() as session:
+        async with services.database.work() as session:
             await advisers.dismiss(session, await get_member(session, "heron"), clock.now())
 
 
-async def test_an_adviser_needs_the_long_password_of_staff(house: House, guest: httpx.AsyncClient) -> None:
-    await make.member(house, "heron")
-    async with house.database.work() as session:
+async def test_an_adviser_needs_the_long_password_of_staff(services: Services, guest: httpx.AsyncClient) -> None:
+    await make.member(services, "heron")
+    async with services.database.work() as session:
         (await get_member(session, "heron")).staff_password = False
     with pytest.raises(Forbidden):
-        await _appoint(house, "heron", "Online adviser", "Example Family Charity")
+        await _appoint(services, "heron", "Online adviser", "Example Family Charity")
     assert (await guest.get(f"{API}/advisers")).json()["items"] == []
 
 
 # Waiting for an adviser.
 
 
-async def test_threads_wait_longest_first_and_each_is_listed_once(app: FastAPI, house: House) -> None:
-    await make.board(house)
-    await make.member(house, "heron")
+async def test_threads_wait_longest_first_and_each_is_listed_once(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
     start = clock.now() - timedelta(days=9)
-    opened = [await make.thread(house, "heron", at=start + timedelta(days=day)) for day in (3, 1, 2, 0, 2)]
+    opened = [await make.thread(services, "heron", at=start + timedelta(days=day)) for day in (3, 1, 2, 0, 2)]
     longest_first = [opened[3], opened[1], opened[2], opened[4], opened[0]]
     async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
         for limit in (1, 2, 3, 100):
             assert [item["id"] for item in await _waiting(suzie, limit=limit)] == longest_first
 
 
-async def test_a_thread_waits_since_the_first_post_that_no_adviser_answered(app: FastAPI, house: House) -> None:
-    await make.board(house)
-    await make.member(house, "heron")
-    await make.member(house, "orla", Role.MODERATOR)
+async def test_a_thread_waits_since_the_first_post_that_no_adviser_answered(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    await make.member(services, "orla", Role.MODERATOR)
     start = clock.now() - timedelta(hours=9)
-    thread = await make.thread(house, "heron", at=start)
+    thread = await make.thread(services, "heron", at=start)
     async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
 
         async def since() -> datetime | None:
@@ -229,15 +231,15 @@ async def test_a_thread_waits_since_the_first_post_that_no_adviser_answered(app:
             return datetime.fromisoformat(items[0]["waiting_since"]) if items else None
 
         assert await since() == start
-        await make.post(house, "heron", thread, at=start + timedelta(hours=1))
+        await make.post(services, "heron", thread, at=start + timedelta(hours=1))
         assert await since() == start
-        answer = await make.post(house, "suzie", thread, at=start + timedelta(hours=2))
+        answer = await make.post(services, "suzie", thread, at=start + timedelta(hours=2))
         assert await since() is None
-        await make.post(house, "orla", thread, "Well said", at=start + timedelta(hours=3))  # staff wait for nobody
+        await make.post(services, "orla", thread, "Well said", at=start + timedelta(hours=3))  # staff wait for nobody
         assert await since() is None
         again = start + timedelta(hours=4)
-        question = await make.post(house, "heron", thread, "And now?", at=again)
-        await make.post(house, "heron", thread, "Anybody?", at=start + timedelta(hours=5))
+        question = await make.post(services, "heron", thread, "And now?", at=again)
+        await make.post(services, "heron", thread, "Anybody?", at=start + timedelta(hours=5))
         assert await since() == again
         async with make.signed_in(app, "heron") as heron:
             await heron.delete(f"{API}/posts/{question.id}")
@@ -246,26 +248,26 @@ async def test_a_thread_waits_since_the_first_post_that_no_adviser_answered(app:
         assert await since() == start
 
 
-async def test_of_two_posts_at_once_the_earlier_one_says_since_when(app: FastAPI, house: House) -> None:
+async def test_of_two_posts_at_once_the_earlier_one_says_since_when(app: FastAPI, services: Services) -> None:
     """Who waits for the thread's row is numbered later, though they wrote before."""
-    await make.board(house)
-    await make.member(house, "heron")
+    await make.board(services)
+    await make.member(services, "heron")
     start = clock.now() - timedelta(hours=9)
-    thread = await make.thread(house, "heron", at=start)
+    thread = await make.thread(services, "heron", at=start)
     async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
-        await make.post(house, "suzie", thread, at=start + timedelta(hours=1))
-        await make.post(house, "heron", thread, at=start + timedelta(hours=2, seconds=1))
-        await make.post(house, "heron", thread, at=start + timedelta(hours=2))
+        await make.post(services, "suzie", thread, at=start + timedelta(hours=1))
+        await make.post(services, "heron", thread, at=start + timedelta(hours=2, seconds=1))
+        await make.post(services, "heron", thread, at=start + timedelta(hours=2))
         (item,) = await _waiting(suzie)
     assert datetime.fromisoformat(item["waiting_since"]) == start + timedelta(hours=2)
 
 
-async def test_locked_hidden_and_unadvised_threads_wait_for_nobody(app: FastAPI, house: House) -> None:
-    await make.board(house)
-    await make.board(house, "kitchen-table", advised=False)
-    await make.member(house, "heron")
-    open_, locked = await make.thread(house, "heron"), await make.thread(house, "heron")
-    await make.thread(house, "heron", "kitchen-table")
+async def test_locked_hidden_and_unadvised_threads_wait_for_nobody(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.board(services, "kitchen-table", advised=False)
+    await make.member(services, "heron")
+    open_, locked = await make.thread(services, "heron"), await make.thread(services, "heron")
+    await make.thread(services, "heron", "kitchen-table")
     async with (
         make.signed_in(app, "suzie", Role.ADVISER) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
@@ -291,9 +293,9 @@ async def test_locked_hidden_and_unadvised_threads_wait_for_nobody(app: FastAPI,
     ],
 )
 async def test_who_sees_the_waiting_threads(
-    roles: tuple[Role, ...], boards: tuple[str, ...], status: int, app: FastAPI, house: House
+    roles: tuple[Role, ...], boards: tuple[str, ...], status: int, app: FastAPI, services: Services
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     async with make.signed_in(app, "nell", *roles, boards=boards) as nell:
         assert (await nell.get(f"{API}/adviser/threads")).status_code == status
 
@@ -303,22 +305,22 @@ async def test_a_guest_must_sign_in_to_see_the_waiting_threads(guest: httpx.Asyn
 
 
 async def test_a_question_and_an_answer_at_once_leave_the_thread_in_one_of_their_two_orders(
-    app: FastAPI, house: House
+    app: FastAPI, services: Services
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "suzie", Role.ADVISER) as suzie:
         for _ in range(5):
-            thread = await make.thread(house, "heron")
+            thread = await make.thread(services, "heron")
             question, answer = await asyncio.gather(_reply(heron, thread, "And?"), _reply(suzie, thread, "So:"))
             waits = thread in {item["id"] for item in await _waiting(suzie)}
             assert waits == (question["number"] > answer["number"])
 
 
-async def test_a_waiting_thread_says_for_how_many_working_days(app: FastAPI, house: House) -> None:
-    await make.board(house)
-    await make.member(house, "heron")
+async def test_a_waiting_thread_says_for_how_many_working_days(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
     asked = clock.now() - timedelta(days=14)
-    await make.thread(house, "heron", at=asked)
+    await make.thread(services, "heron", at=asked)
     async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
         (item,) = await _waiting(suzie)
     assert item["waiting_working_days"] == 10

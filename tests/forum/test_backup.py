@@ -21,7 +21,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlmodel import SQLModel
 
 from forum import demo
-from forum.api.dependencies import House
 from forum.authentication.second_factor import passkeys
 from forum.authentication.second_factor.tables import Purpose
 from forum.authentication.second_factor.webauthn import Party
@@ -31,6 +30,7 @@ from forum.core.backup import BackupError
 from forum.core.database import Database
 from forum.core.gate import PublishAtOnce
 from forum.core.settings import Settings
+from forum.http.services import Services
 from forum.mail import outbox, tokens
 from forum.mail.outbox import SEND
 from forum.mail.tables import Kind
@@ -71,28 +71,28 @@ async def everything(url: str) -> Rows:
     return {name: [row for (row,) in await sent(url, f"SELECT t::text FROM {name} t ORDER BY 1")] for name in tables}
 
 
-async def filled(house: House) -> None:
+async def filled(services: Services) -> None:
     """A community, and at least one row in each table that is left out of backups."""
     now = clock.now()
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await rules.adopt_house_rules(session, now)
         await demo.fill(session, PublishAtOnce(), now, written=lambda: None)
-    heron = await make.member(house, "night-heron")
-    async with house.database.work() as session:
+    heron = await make.member(services, "night-heron")
+    async with services.database.work() as session:
         await outbox.put_down(session, Kind.PASSWORD_RESET, now, member_id=heron.id, email=heron.email)
         await tokens.make(session, Kind.PASSWORD_RESET, heron.id, heron.email, now, now)
         copy = await exports.request_export(session, heron, now)
         session.add(ExportPart(export_id=copy.id, number=0, content=b"PK"))
-        passkeys.ask(session, Purpose.SIGN_IN, Party.of(house.settings), now)
+        passkeys.ask(session, Purpose.SIGN_IN, Party.of(services.settings), now)
         session.add(Device(token_digest=b"known", member_id=heron.id, expires_at=now + timedelta(days=9)))
-    await house.throttle.hit(house.settings.limit("sign_in"), "sign-in", "login", "night-heron")
+    await services.throttle.hit(services.settings.limit("sign_in"), "sign-in", "login", "night-heron")
 
 
 async def with_members(settings: Settings, *handles: str) -> None:
     """Have members in a forum that runs no longer."""
     async with make.application(settings) as app:
         for handle in handles:
-            await make.member(app.state.house, handle)
+            await make.member(app.state.services, handle)
 
 
 @pytest.fixture
@@ -130,9 +130,9 @@ async def handles(url: str) -> list[str]:
 
 
 async def test_what_is_restored_is_what_was_there_without_what_opens_an_account_or_would_happen_twice(
-    app: FastAPI, house: House, database_url: str, other: str, tmp_path: Path
+    app: FastAPI, services: Services, database_url: str, other: str, tmp_path: Path
 ) -> None:
-    await filled(house)
+    await filled(services)
     async with make.signed_in(app, "night-heron"):
         before, file = await everything(database_url), tmp_path / "forum.backup"
         made = await backup.make(database_url, file)  # while the forum runs
@@ -146,11 +146,11 @@ async def test_what_is_restored_is_what_was_there_without_what_opens_an_account_
 
 
 async def test_its_record_has_the_head_that_was_told_and_refuses_changes_as_before(
-    house: House, database_url: str, other: str, tmp_path: Path
+    services: Services, database_url: str, other: str, tmp_path: Path
 ) -> None:
-    await make.member(house, "suzie", Role.ADMINISTRATOR)
+    await make.member(services, "suzie", Role.ADMINISTRATOR)
     made = await backup.make(database_url, tmp_path / "forum.backup")
-    await make.member(house, "orla", Role.MODERATOR)
+    await make.member(services, "orla", Role.MODERATOR)
     await backup.restore(other, tmp_path / "forum.backup")
     restored = Database(other)
     async with restored.work() as session:
@@ -162,24 +162,24 @@ async def test_its_record_has_the_head_that_was_told_and_refuses_changes_as_befo
 
 
 async def test_a_restored_forum_goes_on(
-    app: FastAPI, house: House, settings: Settings, database_url: str, other: str, tmp_path: Path
+    app: FastAPI, services: Services, settings: Settings, database_url: str, other: str, tmp_path: Path
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         await backup.make(database_url, tmp_path / "forum.backup")
         await backup.restore(other, tmp_path / "forum.backup")
         async with make.application(settings.model_copy(update={"database_url": other})) as restored:
-            assert await make.thread(restored.state.house, "heron") > thread
+            assert await make.thread(restored.state.services, "heron") > thread
             async with make.client(restored, Authorization=heron.headers["Authorization"]) as same:
                 assert (await same.get(f"{API}/me")).status_code == 401
                 assert (await same.post(f"{API}/sessions", json=make.signing_in("heron"))).status_code == 201
 
 
 async def test_jobs_for_mails_that_are_left_out_do_nothing(
-    house: House, settings: Settings, database_url: str, other: str, tmp_path: Path
+    services: Services, settings: Settings, database_url: str, other: str, tmp_path: Path
 ) -> None:
-    await filled(house)
+    await filled(services)
     await backup.make(database_url, tmp_path / "forum.backup")
     await backup.restore(other, tmp_path / "forum.backup")
     payloads = await sent(other, f"SELECT payload FROM jobs.queue WHERE entrypoint = '{SEND.name}'")
@@ -364,7 +364,7 @@ async def test_a_database_of_something_else_is_left_alone(kept: Path, other: str
 
 async def test_under_a_forum_that_works_nothing_is_replaced(kept: Path, settings: Settings, database_url: str) -> None:
     async with make.application(settings) as app:
-        assert await app.state.house.database.is_ready()
+        assert await app.state.services.database.is_ready()
         with pytest.raises(BackupError, match="Stop the forum first"):
             await backup.restore(database_url, kept, replace=True)
     await backup.restore(database_url, kept, replace=True)

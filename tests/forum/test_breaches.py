@@ -10,11 +10,11 @@ import pytest
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
-from forum.api.dependencies import House
 from forum.app import create_app
 from forum.core.errors import Invalid
 from forum.core.http_client import Outbound
 from forum.core.settings import Settings
+from forum.http.services import Services
 from forum.passwords import breached_passwords, hashing
 from forum.passwords.breached_passwords import Breaches
 from tests import mailbox, make
@@ -60,9 +60,9 @@ async def service() -> AsyncIterator[Site]:
 
 
 @pytest.fixture
-async def guest(app: FastAPI, house: House, service: Site) -> httpx.AsyncClient:
+async def guest(app: FastAPI, services: Services, service: Site) -> httpx.AsyncClient:
     """Somebody at the door of a forum that asks the service."""
-    app.state.house = replace(house, breaches=asking(service))
+    app.state.services = replace(services, breaches=asking(service))
     return make.client(app)
 
 
@@ -137,9 +137,9 @@ async def test_who_joins_with_a_stolen_password_is_told_kindly(guest: httpx.Asyn
 
 
 async def test_a_stolen_password_is_told_alike_whether_or_not_the_address_is_known(
-    house: House, guest: httpx.AsyncClient, service: Site
+    services: Services, guest: httpx.AsyncClient, service: Site
 ) -> None:
-    await make.member(house, "heron")
+    await make.member(services, "heron")
     taken = make.joining("tern", email="heron@example.org", password=STOLEN)
     refusals = [await guest.post(f"{API}/members", json=who) for who in (taken, make.joining("tern", password=STOLEN))]
     assert len({(refused.status_code, refused.text) for refused in refusals}) == 1
@@ -155,33 +155,33 @@ async def test_changing_to_a_stolen_password_is_refused(app: FastAPI, guest: htt
 
 
 async def test_a_reset_to_a_stolen_password_is_refused_and_the_link_works_still(
-    house: House, guest: httpx.AsyncClient
+    services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.member(house, "heron")
+    await make.member(services, "heron")
     assert (await guest.post(f"{API}/password-resets", json={"login": "heron"})).status_code == 204
-    [letter] = await mailbox.come(house)
+    [letter] = await mailbox.come(services)
     for new, status in ((STOLEN, 422), (SAFE, 204)):
         reset = {"token": letter.token, "new": new}
         assert (await guest.post(f"{API}/password-resets/completion", json=reset)).status_code == status
 
 
-async def test_signing_in_asks_nobody(house: House, guest: httpx.AsyncClient, service: Site) -> None:
-    await make.member(house, "heron")
+async def test_signing_in_asks_nobody(services: Services, guest: httpx.AsyncClient, service: Site) -> None:
+    await make.member(services, "heron")
     assert (await guest.post(f"{API}/sessions", json=make.signing_in("heron"))).status_code == 201
     assert service.heard == []
 
 
 async def test_while_the_service_is_asked_no_connection_is_held(
-    app: FastAPI, house: House, monkeypatch: pytest.MonkeyPatch
+    app: FastAPI, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held: list[int] = []
 
     async def look(_request: bytes, writer: asyncio.StreamWriter) -> None:
-        held.append(house.database.transactions.pool.checkedout())  # type: ignore[attr-defined] # a pool that counts
+        held.append(services.database.transactions.pool.checkedout())  # type: ignore[attr-defined] # a pool that counts
         await listing()(_request, writer)
 
     async with opened(Site(**{digest(SAFE)[:5]: look})) as site:
-        app.state.house = replace(house, breaches=asking(site))
+        app.state.services = replace(services, breaches=asking(site))
         async with make.client(app) as guest, make.signed_in(app, "tern") as tern:
             await guest.post(f"{API}/members", json=make.joining("heron", password=SAFE))
             await tern.put(f"{API}/me/password", json={"current": make.PASSWORD, "new": SAFE})
@@ -191,5 +191,5 @@ async def test_while_the_service_is_asked_no_connection_is_held(
 @pytest.mark.parametrize(("url", "is_asked"), [(None, False), ("https://range.example/range/", True)])
 async def test_it_is_off_until_a_service_is_named(settings: Settings, url: str | None, is_asked: bool) -> None:
     app = create_app(settings.model_copy(update={"breached_passwords_url": url}))
-    assert (app.state.house.breaches is not None) is is_asked
-    await app.state.house.database.close()
+    assert (app.state.services.breaches is not None) is is_asked
+    await app.state.services.database.close()

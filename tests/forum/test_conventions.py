@@ -14,12 +14,12 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.api.dependencies import House
 from forum.content.posts.tables import Post
 from forum.core import clock, idempotency
 from forum.core.gate import PublishAtOnce, Submission, Verdict
 from forum.core.idempotency import SafeRepeat
 from forum.core.settings import Settings
+from forum.http.services import Services
 from forum.members.tables import Role
 from moderation import rules
 from tests import make
@@ -38,17 +38,17 @@ def _pointers(answer: httpx.Response) -> list[str]:
     return [fault["pointer"] for fault in answer.json()["errors"]]
 
 
-async def _talk(house: House, replies: int = 0) -> tuple[int, int]:
+async def _talk(services: Services, replies: int = 0) -> tuple[int, int]:
     """The ids of heron's thread on a board, and of its last post."""
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await rules.adopt_house_rules(session, clock.now())
-    await make.board(house)
-    await make.member(house, "heron")
-    thread = await make.thread(house, "heron")
-    last = [await make.post(house, "heron", thread) for _ in range(replies)]
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron")
+    last = [await make.post(services, "heron", thread) for _ in range(replies)]
     if last:
         return thread, last[-1].id
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         return thread, (await session.execute(select(col(Post.id)).where(col(Post.thread_id) == thread))).scalar_one()
 
 
@@ -79,8 +79,10 @@ PERSONAL = [
 
 
 @pytest.mark.parametrize("path", SHARED + PERSONAL)
-async def test_who_has_these_very_bytes_is_told_so_and_sent_nothing(path: str, app: FastAPI, house: House) -> None:
-    thread, post = await _talk(house)
+async def test_who_has_these_very_bytes_is_told_so_and_sent_nothing(
+    path: str, app: FastAPI, services: Services
+) -> None:
+    thread, post = await _talk(services)
     address = API + path.format(slug="new-here", handle="heron", thread=thread, post=post, number=10)
     async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
         first = await orla.get(address)
@@ -103,9 +105,9 @@ async def test_who_has_these_very_bytes_is_told_so_and_sent_nothing(path: str, a
 
 @pytest.mark.parametrize("path", SHARED)
 async def test_a_shared_page_is_the_same_bytes_for_every_ordinary_reader(
-    path: str, app: FastAPI, house: House, guest: httpx.AsyncClient
+    path: str, app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    thread, post = await _talk(house)
+    thread, post = await _talk(services)
     address = API + path.format(slug="new-here", handle="heron", thread=thread, post=post, number=10)
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "magpie") as magpie:
         answers = [await reader.get(address) for reader in (guest, heron, magpie)]
@@ -129,8 +131,8 @@ def test_every_read_of_the_forum_is_in_one_of_the_two_tables(app: FastAPI) -> No
     assert found - {f"{API}/posts/{{id}}/revisions/{{number}}"} == tabled
 
 
-async def test_a_page_that_changed_has_another_etag(app: FastAPI, house: House, guest: httpx.AsyncClient) -> None:
-    thread, post = await _talk(house)
+async def test_a_page_that_changed_has_another_etag(app: FastAPI, services: Services, guest: httpx.AsyncClient) -> None:
+    thread, post = await _talk(services)
     address = f"{API}/threads/{thread}/posts"
     tags = [(await guest.get(address)).headers["etag"]]
     async with make.signed_in(app, "heron") as heron:
@@ -151,10 +153,12 @@ async def test_a_page_that_changed_has_another_etag(app: FastAPI, house: House, 
 
 
 @pytest.mark.parametrize("path", ["/boards/new-here/threads", "/threads/{thread}/posts", "/adviser/threads"])
-async def test_a_list_says_where_it_goes_on_in_its_body_and_in_a_link(path: str, app: FastAPI, house: House) -> None:
-    thread, _ = await _talk(house, replies=2)
+async def test_a_list_says_where_it_goes_on_in_its_body_and_in_a_link(
+    path: str, app: FastAPI, services: Services
+) -> None:
+    thread, _ = await _talk(services, replies=2)
     for _ in range(2):
-        await make.thread(house, "heron")
+        await make.thread(services, "heron")
     address = API + path.format(thread=thread)
     async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
         all_of_it = (await suzie.get(address)).json()
@@ -173,8 +177,10 @@ async def test_a_list_says_where_it_goes_on_in_its_body_and_in_a_link(path: str,
         assert found == all_of_it["items"]
 
 
-async def test_a_link_keeps_what_was_asked_and_forgets_where_it_began(house: House, guest: httpx.AsyncClient) -> None:
-    thread, _ = await _talk(house, replies=5)
+async def test_a_link_keeps_what_was_asked_and_forgets_where_it_began(
+    services: Services, guest: httpx.AsyncClient
+) -> None:
+    thread, _ = await _talk(services, replies=5)
     page = await guest.get(f"{API}/threads/{thread}/posts", params={"from": 2, "limit": 2, "adviser": "false"})
     link = httpx.URL(page.links["next"]["url"])
     assert link.path == f"{API}/threads/{thread}/posts"
@@ -224,8 +230,8 @@ FORGED = [
 
 
 @pytest.mark.parametrize("path", ["/boards/new-here/threads", "/threads/{thread}/posts", "/adviser/threads"])
-async def test_a_forged_cursor_is_refused_by_name(path: str, app: FastAPI, house: House) -> None:
-    thread, _ = await _talk(house)
+async def test_a_forged_cursor_is_refused_by_name(path: str, app: FastAPI, services: Services) -> None:
+    thread, _ = await _talk(services)
     address = API + path.format(thread=thread)
     async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
         for after in FORGED:
@@ -234,17 +240,17 @@ async def test_a_forged_cursor_is_refused_by_name(path: str, app: FastAPI, house
             assert _pointers(answer) == ["query/after"]
 
 
-async def test_a_cursor_beyond_the_end_of_a_thread_finds_nothing(house: House, guest: httpx.AsyncClient) -> None:
-    thread, _ = await _talk(house)
+async def test_a_cursor_beyond_the_end_of_a_thread_finds_nothing(services: Services, guest: httpx.AsyncClient) -> None:
+    thread, _ = await _talk(services)
     for number in (1, 2**31 - 2, 2**31 - 1, 2**31, 2**63 - 1):
         for more in ({}, {"adviser": "true"}, {"limit": "100"}):
             answer = await guest.get(f"{API}/threads/{thread}/posts", params={"after": _forged([number]), **more})
             assert (answer.status_code, answer.json()) == (200, {"items": [], "next": None})
 
 
-async def test_a_cursor_belongs_to_its_list(app: FastAPI, house: House) -> None:
-    thread, _ = await _talk(house, replies=1)
-    await make.thread(house, "heron")
+async def test_a_cursor_belongs_to_its_list(app: FastAPI, services: Services) -> None:
+    thread, _ = await _talk(services, replies=1)
+    await make.thread(services, "heron")
     lists = ["/boards/new-here/threads", f"/threads/{thread}/posts", "/adviser/threads"]
     async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
         cursors = [(await suzie.get(API + path, params={"limit": 1})).json()["next"] for path in lists]
@@ -259,8 +265,8 @@ async def test_a_cursor_belongs_to_its_list(app: FastAPI, house: House) -> None:
     ("limit", "status"),
     [("1", 200), ("100", 200), ("101", 422), ("0", 422), ("-1", 422), ("x", 422), ("", 422), ("1.5", 422)],
 )
-async def test_a_page_has_1_to_100_items(path: str, limit: str, status: int, app: FastAPI, house: House) -> None:
-    thread, _ = await _talk(house)
+async def test_a_page_has_1_to_100_items(path: str, limit: str, status: int, app: FastAPI, services: Services) -> None:
+    thread, _ = await _talk(services)
     async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
         answer = await suzie.get(API + path.format(thread=thread), params={"limit": limit})
     assert answer.status_code == status
@@ -268,10 +274,10 @@ async def test_a_page_has_1_to_100_items(path: str, limit: str, status: int, app
         assert _pointers(answer) == ["query/limit"]
 
 
-async def test_a_page_has_20_items_unless_it_is_asked_for_more(house: House, guest: httpx.AsyncClient) -> None:
-    thread, _ = await _talk(house, replies=20)
+async def test_a_page_has_20_items_unless_it_is_asked_for_more(services: Services, guest: httpx.AsyncClient) -> None:
+    thread, _ = await _talk(services, replies=20)
     for _ in range(20):
-        await make.thread(house, "heron")
+        await make.thread(services, "heron")
     for path in (f"/threads/{thread}/posts", "/boards/new-here/threads"):
         page = (await guest.get(API + path)).json()
         assert (len(page["items"]), page["next"] is None) == (20, False)
@@ -365,9 +371,9 @@ async def test_every_error_is_a_problem_document(
     kind: str,
     pointers: list[str] | None,
     app: FastAPI,
-    house: House,
+    services: Services,
 ) -> None:
-    thread, post = await _talk(house)
+    thread, post = await _talk(services)
     async with make.signed_in(app, "heron") as heron:
         address = API + path.format(thread=thread, post=post)
         answer = await heron.request(method, address, content=content, headers={"Content-Type": "application/json"})
@@ -423,8 +429,8 @@ async def test_no_other_site_is_let_in_unless_one_is_named(guest: httpx.AsyncCli
 # Safe repeats.
 
 
-async def _rows(house: House, table: Any = Post) -> int:
-    async with house.database.work() as session:
+async def _rows(services: Services, table: Any = Post) -> int:
+    async with services.database.work() as session:
         return (await session.execute(select(func.count()).select_from(table))).scalar_one()
 
 
@@ -432,8 +438,8 @@ def _key(name: str = "once") -> dict[str, str]:
     return {"Idempotency-Key": name}
 
 
-async def test_the_same_reply_sent_twice_is_one_reply(app: FastAPI, house: House) -> None:
-    thread, _ = await _talk(house)
+async def test_the_same_reply_sent_twice_is_one_reply(app: FastAPI, services: Services) -> None:
+    thread, _ = await _talk(services)
     address = f"{API}/threads/{thread}/posts"
     async with make.signed_in(app, "heron") as heron:
         first = await heron.post(address, json={"body_markdown": "I see", "reply_to": 1}, headers=_key())
@@ -445,32 +451,32 @@ async def test_the_same_reply_sent_twice_is_one_reply(app: FastAPI, house: House
         assert (first.json(), first.headers["location"]) == (again.json(), again.headers["location"])
         without = await heron.post(address, json={"body_markdown": "I see", "reply_to": 1})
         assert without.json()["number"] == 3
-    assert await _rows(house) == 3
+    assert await _rows(services) == 3
 
 
-async def test_the_same_thread_opened_twice_is_one_thread(app: FastAPI, house: House) -> None:
-    await _talk(house)
+async def test_the_same_thread_opened_twice_is_one_thread(app: FastAPI, services: Services) -> None:
+    await _talk(services)
     words = {"title": "What now?", "body_markdown": "They come on Monday"}
     async with make.signed_in(app, "heron") as heron:
         answers = [await heron.post(f"{API}/boards/new-here/threads", json=words, headers=_key()) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [201, 201]
     assert answers[0].json() == answers[1].json()
     assert answers[0].headers["location"] == answers[1].headers["location"]
-    assert await _rows(house) == 2
+    assert await _rows(services) == 2
 
 
-async def test_a_key_is_for_one_thing_only(app: FastAPI, house: House) -> None:
-    thread, _ = await _talk(house)
+async def test_a_key_is_for_one_thing_only(app: FastAPI, services: Services) -> None:
+    thread, _ = await _talk(services)
     async with make.signed_in(app, "heron") as heron:
         await heron.post(f"{API}/threads/{thread}/posts", json={"body_markdown": "I see"}, headers=_key())
         other = await heron.post(f"{API}/threads/{thread}/posts", json={"body_markdown": "I saw"}, headers=_key())
         assert (other.status_code, _pointers(other)) == (422, ["header/Idempotency-Key"])
-    assert await _rows(house) == 2
+    assert await _rows(services) == 2
 
 
-async def test_a_key_belongs_to_one_member_on_one_route(app: FastAPI, house: House) -> None:
-    thread, _ = await _talk(house)
-    another = await make.thread(house, "heron")
+async def test_a_key_belongs_to_one_member_on_one_route(app: FastAPI, services: Services) -> None:
+    thread, _ = await _talk(services)
+    another = await make.thread(services, "heron")
     words = {"body_markdown": "I see"}
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "magpie") as magpie:
         made = [
@@ -499,8 +505,8 @@ class _SlowGate(PublishAtOnce):
 async def test_while_the_first_is_being_worked_on_the_second_is_told_to_come_back(settings: Settings) -> None:
     gate = _SlowGate()
     async with make.application(settings, gate) as app:
-        house: House = app.state.house
-        thread, _ = await _talk(house)
+        services: Services = app.state.services
+        thread, _ = await _talk(services)
         address, words = f"{API}/threads/{thread}/posts", {"body_markdown": "I see"}
         async with make.signed_in(app, "heron") as heron:
             first = asyncio.create_task(heron.post(address, json=words, headers=_key()))
@@ -512,21 +518,21 @@ async def test_while_the_first_is_being_worked_on_the_second_is_told_to_come_bac
             gate.may_go_on.set()
             assert (await first).status_code == 201
             assert (await heron.post(address, json=words, headers=_key())).json() == (await first).json()
-        assert await _rows(house) == 2
+        assert await _rows(services) == 2
 
 
-async def test_however_often_and_at_once_it_is_sent_it_is_made_once(app: FastAPI, house: House) -> None:
-    thread, _ = await _talk(house)
+async def test_however_often_and_at_once_it_is_sent_it_is_made_once(app: FastAPI, services: Services) -> None:
+    thread, _ = await _talk(services)
     address, words = f"{API}/threads/{thread}/posts", {"body_markdown": "I see"}
     async with make.signed_in(app, "heron") as heron:
         answers = await asyncio.gather(*(heron.post(address, json=words, headers=_key()) for _ in range(12)))
     assert {answer.status_code for answer in answers} <= {201, 409}
     assert len({answer.json()["id"] for answer in answers if answer.status_code == 201}) == 1
-    assert await _rows(house) == 2
+    assert await _rows(services) == 2
 
 
-async def test_a_repeat_shows_the_post_as_it_is_today(app: FastAPI, house: House) -> None:
-    thread, _ = await _talk(house)
+async def test_a_repeat_shows_the_post_as_it_is_today(app: FastAPI, services: Services) -> None:
+    thread, _ = await _talk(services)
     address, words = f"{API}/threads/{thread}/posts", {"body_markdown": "I see"}
     async with make.signed_in(app, "heron") as heron:
         first = await heron.post(address, json=words, headers=_key())
@@ -540,8 +546,8 @@ async def test_a_repeat_shows_the_post_as_it_is_today(app: FastAPI, house: House
         assert "I see" not in again.text
 
 
-async def test_a_failure_is_not_kept(app: FastAPI, house: House) -> None:
-    thread, _ = await _talk(house)
+async def test_a_failure_is_not_kept(app: FastAPI, services: Services) -> None:
+    thread, _ = await _talk(services)
     address, words = f"{API}/threads/{thread}/posts", {"body_markdown": "I see", "reply_to": 2}
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "orla", Role.MODERATOR) as orla:
         assert (await heron.post(address, json=words, headers=_key())).status_code == 422
@@ -555,7 +561,7 @@ async def test_a_failure_is_not_kept(app: FastAPI, house: House) -> None:
 async def test_a_repeat_is_no_second_try_for_the_throttle(settings: Settings) -> None:
     slow = settings.model_copy(update={"posting_limit": "1/1 day"})
     async with make.application(slow) as app:
-        thread, _ = await _talk(app.state.house)
+        thread, _ = await _talk(app.state.services)
         address, words = f"{API}/threads/{thread}/posts", {"body_markdown": "I see"}
         async with make.signed_in(app, "heron") as heron:
             for _ in range(3):
@@ -567,41 +573,41 @@ async def test_a_repeat_is_no_second_try_for_the_throttle(settings: Settings) ->
             assert refused.headers["ratelimit"] == f'"posting";r=0;t={refused.headers["retry-after"]}'
 
 
-async def test_a_key_is_forgotten_after_a_day(app: FastAPI, house: House) -> None:
-    thread, _ = await _talk(house)
+async def test_a_key_is_forgotten_after_a_day(app: FastAPI, services: Services) -> None:
+    thread, _ = await _talk(services)
     address = f"{API}/threads/{thread}/posts"
     async with make.signed_in(app, "heron") as heron:
         for name in ("old", "new"):
             await heron.post(address, json={"body_markdown": "I see"}, headers=_key(name))
         yesterday = clock.now() - timedelta(hours=24, seconds=1)
-        async with house.database.work() as session:
+        async with services.database.work() as session:
             await session.execute(update(SafeRepeat).where(col(SafeRepeat.key) == "old").values(made_at=yesterday))
         again = await heron.post(address, json={"body_markdown": "Another day"}, headers=_key("old"))
         assert (again.status_code, again.json()["number"]) == (201, 4)
         again = await heron.post(address, json={"body_markdown": "Another day"}, headers=_key("old"))
         assert again.json()["number"] == 4
-        assert await _rows(house, SafeRepeat) == 2
-        async with house.database.work() as session:
+        assert await _rows(services, SafeRepeat) == 2
+        async with services.database.work() as session:
             await session.execute(update(SafeRepeat).where(col(SafeRepeat.key) == "old").values(made_at=yesterday))
             await idempotency.tidy(session, clock.now())
-        assert await _rows(house, SafeRepeat) == 1
+        assert await _rows(services, SafeRepeat) == 1
 
 
 @pytest.mark.parametrize("key", ["", " ", "two words", "x" * 201, "schlüssel".encode(), "\x7f"])
-async def test_a_key_is_1_to_200_printable_characters(key: str | bytes, app: FastAPI, house: House) -> None:
-    thread, _ = await _talk(house)
+async def test_a_key_is_1_to_200_printable_characters(key: str | bytes, app: FastAPI, services: Services) -> None:
+    thread, _ = await _talk(services)
     async with make.signed_in(app, "heron") as heron:
         headers: Any = [("Idempotency-Key", key)]
         answer = await heron.post(f"{API}/threads/{thread}/posts", json={"body_markdown": "I see"}, headers=headers)
     assert (answer.status_code, _pointers(answer)) == (422, ["header/Idempotency-Key"])
 
 
-async def test_a_key_never_keeps_the_words(app: FastAPI, house: House) -> None:
+async def test_a_key_never_keeps_the_words(app: FastAPI, services: Services) -> None:
     """Were the answer kept, words that were removed since would come back with it."""
-    thread, _ = await _talk(house)
+    thread, _ = await _talk(services)
     async with make.signed_in(app, "heron") as heron:
         await heron.post(f"{API}/threads/{thread}/posts", json={"body_markdown": "SECRET"}, headers=_key())
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         kept = (await session.execute(select(SafeRepeat))).scalar_one()
     assert "SECRET" not in repr(kept.model_dump())
     assert isinstance(kept.made_at, datetime)

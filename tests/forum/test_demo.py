@@ -14,9 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from forum import demo
-from forum.api.boards import ThreadList
-from forum.api.dependencies import House
-from forum.api.posts import PostList
+from forum.api.content.boards import ThreadList
+from forum.api.content.posts import PostList
 from forum.content.boards import Board
 from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
@@ -24,6 +23,7 @@ from forum.core import audit, clock, embedded_postgres
 from forum.core.database import Database
 from forum.core.gate import PublishAtOnce
 from forum.core.settings import Settings
+from forum.http.services import Services
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer, viewer_of, viewers
 from moderation import rules
@@ -114,8 +114,8 @@ async def test_every_page_is_what_its_model_says(readers: dict[str, httpx.AsyncC
                 assert PostList.model_validate_json(page.content).model_dump(mode="json") == page.json()
 
 
-async def test_it_is_a_community_and_not_a_handful(house: House) -> None:
-    async with house.database.work() as session:
+async def test_it_is_a_community_and_not_a_handful(services: Services) -> None:
+    async with services.database.work() as session:
 
         async def count(table: Any) -> int:
             return (await session.execute(select(func.count()).select_from(table))).scalar_one()
@@ -286,9 +286,9 @@ async def test_every_quote_and_mention_that_was_written_is_one(readers: dict[str
     assert quotes >= 5
 
 
-async def test_everything_happened_in_its_time(house: House) -> None:
+async def test_everything_happened_in_its_time(services: Services) -> None:
     now = clock.now()
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         rows = (
             await session.execute(
                 select(
@@ -312,7 +312,7 @@ async def test_everything_happened_in_its_time(house: House) -> None:
         before = row.thread_id, row.created_at
 
 
-async def test_nobody_in_it_is_real(readers: dict[str, httpx.AsyncClient], house: House) -> None:
+async def test_nobody_in_it_is_real(readers: dict[str, httpx.AsyncClient], services: Services) -> None:
     _, posts = await _everything(readers["moderator"])
     boards = (await readers["moderator"].get(f"{API}/boards")).json()["items"]
     said = [post.get("body_markdown", "") for post in posts] + [board["help_html"] for board in boards]
@@ -322,7 +322,7 @@ async def test_nobody_in_it_is_real(readers: dict[str, httpx.AsyncClient], house
         for site in re.findall(r"https?://([^/\s)\"<]+)", words):
             assert site == "example.org"
         assert not re.search(r"\w@\w+\.\w", words)
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         emails = (await session.execute(select(col(Member.email)))).scalars().all()
     assert all(email.endswith("@example.org") for email in emails)
 
@@ -341,8 +341,8 @@ async def test_the_lists_count_what_can_be_read(readers: dict[str, httpx.AsyncCl
         assert board["posts"] == sum(thread["posts"] for thread in there)
 
 
-async def test_what_staff_did_in_it_is_on_record(house: House) -> None:
-    async with house.database.work() as session:
+async def test_what_staff_did_in_it_is_on_record(services: Services) -> None:
+    async with services.database.work() as session:
         head = await audit.verify(session)
         acts = set((await session.execute(select(col(audit.AuditEntry.act)).distinct())).scalars())
     assert head.number > 20

@@ -13,7 +13,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.api.dependencies import House
 from forum.content.boards import Publication
 from forum.content.posts.tables import NEXT, Post, Visibility
 from forum.content.posts.visibility import set_visibility
@@ -21,6 +20,7 @@ from forum.content.threads.tables import Thread
 from forum.core.errors import Conflict
 from forum.core.gate import PublishAtOnce, Verdict
 from forum.core.settings import Settings
+from forum.http.services import Services
 from forum.members.tables import Role
 from tests import make
 
@@ -52,8 +52,8 @@ async def _numbers(client: httpx.AsyncClient, thread: int, **query: Any) -> list
     return [post["number"] for post in page.json()["items"]]
 
 
-async def _shift(house: House, post_id: int, to: Visibility, held_because: str | None = None) -> None:
-    async with house.database.work() as session:
+async def _shift(services: Services, post_id: int, to: Visibility, held_because: str | None = None) -> None:
+    async with services.database.work() as session:
         await set_visibility(session, await session.get_one(Post, post_id), to, held_because=held_because)
 
 
@@ -79,13 +79,13 @@ async def test_a_held_post_is_seen_by_its_author_and_the_boards_moderators_only(
     boards: tuple[str, ...],
     sees: bool,
     app: FastAPI,
-    house: House,
+    services: Services,
     guest: httpx.AsyncClient,
 ) -> None:
-    await make.board(house)
-    await make.board(house, "kinship")
-    await make.member(house, "magpie")
-    thread = await make.thread(house, "magpie")
+    await make.board(services)
+    await make.board(services, "kinship")
+    await make.member(services, "magpie")
+    thread = await make.thread(services, "magpie")
     async with make.signed_in(app, "heron") as heron:
         held = await _reply(heron, thread, HELD)
         assert (held["visibility"], held["held_because"]) == ("held", make.HoldingGate.BECAUSE)
@@ -123,11 +123,11 @@ async def test_a_held_post_is_seen_by_its_author_and_the_boards_moderators_only(
 
 
 async def test_a_page_with_held_posts_is_shorter_and_goes_on(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         for number in range(2, 9):
             await _reply(heron, thread, HELD if number in {3, 5, 6} else "I see")
         pages = []
@@ -142,10 +142,10 @@ async def test_a_page_with_held_posts_is_shorter_and_goes_on(
         assert await _numbers(heron, thread) == list(range(1, 9))
 
 
-async def test_a_held_post_counts_for_nothing(app: FastAPI, house: House, guest: httpx.AsyncClient) -> None:
-    await make.board(house)
+async def test_a_held_post_counts_for_nothing(app: FastAPI, services: Services, guest: httpx.AsyncClient) -> None:
+    await make.board(services)
     async with make.signed_in(app, "magpie") as magpie, make.signed_in(app, "suzie", Role.ADVISER) as suzie:
-        thread = await make.thread(house, "suzie")
+        thread = await make.thread(services, "suzie")
 
         async def told(reader: httpx.AsyncClient) -> list[Any]:
             card = (await reader.get(f"{API}/threads/{thread}")).json()
@@ -166,32 +166,32 @@ async def test_a_held_post_counts_for_nothing(app: FastAPI, house: House, guest:
         for reader in (guest, magpie, suzie):  # the same for everybody, so that no count gives it away
             assert await told(reader) == [1, 1, 1, 0, 1, 0, 1, 0]
         assert await _numbers(guest, thread, adviser="true") == [1]
-        await _shift(house, question["id"], Visibility.VISIBLE)
+        await _shift(services, question["id"], Visibility.VISIBLE)
         assert await told(guest) == [2, 2, 2, 0, 2, 1, 1, 1]
-        await _shift(house, answer["id"], Visibility.VISIBLE)
+        await _shift(services, answer["id"], Visibility.VISIBLE)
         assert await told(guest) == [3, 2, 3, 1, 3, 1, 2, 0]
         assert await _numbers(guest, thread, adviser="true") == [1, 3]
 
 
 async def test_publishing_a_held_post_twice_is_as_publishing_it_once(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         held = await _reply(heron, thread, HELD)
         for _ in range(2):
-            await _shift(house, held["id"], Visibility.VISIBLE)
+            await _shift(services, held["id"], Visibility.VISIBLE)
             published = (await guest.get(f"{API}/posts/{held['id']}")).json()
             assert published == {**held, "visibility": "visible", "held_because": None}
             card = (await guest.get(f"{API}/threads/{thread}")).json()
             assert (card["posts"], card["last_number"], card["last_post"]["number"]) == (2, 2, 2)
 
 
-async def test_nobody_can_answer_or_quote_a_held_post_not_even_its_author(app: FastAPI, house: House) -> None:
-    await make.board(house)
+async def test_nobody_can_answer_or_quote_a_held_post_not_even_its_author(app: FastAPI, services: Services) -> None:
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "orla", Role.MODERATOR) as orla:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         await _reply(heron, thread, HELD)
         for client in (heron, orla):
             wanted = {"body_markdown": "I see", "reply_to": 2}
@@ -206,9 +206,9 @@ async def test_nobody_can_answer_or_quote_a_held_post_not_even_its_author(app: F
 
 
 async def test_a_held_thread_is_listed_for_its_author_and_the_boards_moderators_only(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     async with (
         make.signed_in(app, "heron") as heron,
         make.signed_in(app, "magpie") as magpie,
@@ -245,13 +245,13 @@ async def test_a_held_thread_is_listed_for_its_author_and_the_boards_moderators_
     ("to", "status"), [(Visibility.VISIBLE, 200), (Visibility.REMOVED, 404), (Visibility.WITHDRAWN, 404)]
 )
 async def test_a_held_thread_becomes_what_is_made_of_its_opening_post(
-    to: Visibility, status: int, app: FastAPI, house: House, guest: httpx.AsyncClient
+    to: Visibility, status: int, app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
         words = {"title": "A question", "body_markdown": HELD}
         thread = (await heron.post(f"{API}/boards/new-here/threads", json=words)).json()
-        await _shift(house, thread["first_post"]["id"], to)
+        await _shift(services, thread["first_post"]["id"], to)
         assert (await guest.get(f"{API}/threads/{thread['id']}/posts")).status_code == status
         assert (await heron.get(f"{API}/threads/{thread['id']}")).status_code == 200
         board = (await guest.get(f"{API}/boards/new-here")).json()
@@ -261,10 +261,12 @@ async def test_a_held_thread_becomes_what_is_made_of_its_opening_post(
             assert [post["visibility"] for post in answer.json()["items"]] == ["visible"]
 
 
-async def test_a_title_that_the_gate_would_hold_is_refused_and_the_old_one_stays(app: FastAPI, house: House) -> None:
-    await make.board(house)
+async def test_a_title_that_the_gate_would_hold_is_refused_and_the_old_one_stays(
+    app: FastAPI, services: Services
+) -> None:
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         answer = await heron.patch(f"{API}/threads/{thread}", json={"version": 1, "title": "HOLD me"})
         assert answer.status_code == 422
         assert answer.json()["errors"] == [{"pointer": "#/title", "detail": make.HoldingGate.BECAUSE}]
@@ -276,11 +278,11 @@ async def test_a_title_that_the_gate_would_hold_is_refused_and_the_old_one_stays
 
 
 async def test_an_edit_can_be_held_and_then_nobody_reads_any_of_it(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "orla", Role.MODERATOR) as orla:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         post = f"{API}/posts/{(await _reply(heron, thread, 'At first'))['id']}"
         edited = await heron.patch(post, json={"revision": 1, "body_markdown": HELD})
         assert (edited.status_code, edited.json()["visibility"], edited.json()["revision"]) == (200, "held", 2)
@@ -294,20 +296,20 @@ async def test_an_edit_can_be_held_and_then_nobody_reads_any_of_it(
         assert [item["body_markdown"] for item in revisions] == ["At first", HELD, "Harmless"]
 
 
-async def test_an_edit_of_a_held_post_can_be_held_anew(app: FastAPI, house: House) -> None:
-    await make.board(house)
+async def test_an_edit_of_a_held_post_can_be_held_anew(app: FastAPI, services: Services) -> None:
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        post = f"{API}/posts/{(await _reply(heron, await make.thread(house, 'heron'), HELD))['id']}"
+        post = f"{API}/posts/{(await _reply(heron, await make.thread(services, 'heron'), HELD))['id']}"
         again = await heron.patch(post, json={"revision": 1, "body_markdown": "HOLD this too"})
         assert (again.json()["visibility"], again.json()["body_markdown"]) == ("held", "HOLD this too")
 
 
 async def test_a_held_post_can_be_withdrawn_and_leaves_a_tombstone(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         post = (await _reply(heron, thread, HELD))["id"]
         assert (await heron.delete(f"{API}/posts/{post}")).status_code == 204
         for reader in (heron, guest):
@@ -316,10 +318,10 @@ async def test_a_held_post_can_be_withdrawn_and_leaves_a_tombstone(
         assert (await guest.get(f"{API}/threads/{thread}")).json()["posts"] == 1
 
 
-async def test_a_repeat_of_a_held_reply_is_the_held_reply(app: FastAPI, house: House) -> None:
-    await make.board(house)
+async def test_a_repeat_of_a_held_reply_is_the_held_reply(app: FastAPI, services: Services) -> None:
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         answers = [
             await heron.post(
                 f"{API}/threads/{thread}/posts", json={"body_markdown": HELD}, headers={"Idempotency-Key": "once"}
@@ -335,9 +337,9 @@ async def test_a_repeat_of_a_held_reply_is_the_held_reply(app: FastAPI, house: H
 
 
 async def test_every_word_that_others_would_read_passes_the_gate(
-    app: FastAPI, house: House, gate: make.HoldingGate
+    app: FastAPI, services: Services, gate: make.HoldingGate
 ) -> None:
-    await make.board(house, publication=Publication.HOLD_NEWCOMERS)
+    await make.board(services, publication=Publication.HOLD_NEWCOMERS)
     async with make.signed_in(app, "heron") as heron:
         words = {"title": "A title", "body_markdown": "A body", "content_warning": "A warning"}
         thread = (await heron.post(f"{API}/boards/new-here/threads", json=words)).json()
@@ -380,10 +382,10 @@ class _ForgetfulGate(PublishAtOnce):
 
 async def test_what_the_gate_cannot_record_is_not_written(settings: Settings) -> None:
     async with make.application(settings, _ForgetfulGate()) as app:
-        house: House = app.state.house
-        await make.board(house)
+        services: Services = app.state.services
+        await make.board(services)
         async with make.signed_in(app, "heron") as heron:
-            thread = await make.thread(house, "heron")
+            thread = await make.thread(services, "heron")
             answers = [
                 await heron.post(f"{API}/threads/{thread}/posts", json={"body_markdown": "Hello"}),
                 await heron.post(f"{API}/boards/new-here/threads", json={"title": "Lost", "body_markdown": "Hello"}),
@@ -399,20 +401,22 @@ async def test_what_the_gate_cannot_record_is_not_written(settings: Settings) ->
 
 
 @pytest.mark.parametrize(("before", "after"), list(product(Visibility, Visibility)), ids=str)
-async def test_only_the_steps_of_the_table_can_be_taken(before: Visibility, after: Visibility, house: House) -> None:
-    await make.board(house)
-    await make.member(house, "heron")
-    post = await make.post(house, "heron", await make.thread(house, "heron"))
-    async with house.database.work() as session:
+async def test_only_the_steps_of_the_table_can_be_taken(
+    before: Visibility, after: Visibility, services: Services
+) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    post = await make.post(services, "heron", await make.thread(services, "heron"))
+    async with services.database.work() as session:
         state = {"visibility": before, "held_because": "Reported" if before == Visibility.HELD else None}
         await session.execute(update(Post).where(col(Post.id) == post.id).values(**state))
     reason = "Reported" if after == Visibility.HELD else None
     if after == before or after in NEXT[before]:
-        await _shift(house, post.id, after, reason)
+        await _shift(services, post.id, after, reason)
     else:
         with pytest.raises(Conflict):
-            await _shift(house, post.id, after, reason)
-    async with house.database.work() as session:
+            await _shift(services, post.id, after, reason)
+    async with services.database.work() as session:
         row = await session.get_one(Post, post.id)
         thread = await session.get_one(Thread, post.thread_id)
     stands = after if after in NEXT[before] else before
@@ -426,12 +430,12 @@ def test_what_its_author_withdrew_never_comes_back() -> None:
     assert set(NEXT) == set(Visibility)
 
 
-async def test_nothing_is_held_without_a_reason(house: House) -> None:
-    await make.board(house)
-    await make.member(house, "heron")
-    post = await make.post(house, "heron", await make.thread(house, "heron"))
+async def test_nothing_is_held_without_a_reason(services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    post = await make.post(services, "heron", await make.thread(services, "heron"))
     with pytest.raises(IntegrityError):
-        await _shift(house, post.id, Visibility.HELD)
-    async with house.database.work() as session:
+        await _shift(services, post.id, Visibility.HELD)
+    async with services.database.work() as session:
         held = select(func.count()).where(col(Post.visibility) == Visibility.HELD)
         assert (await session.execute(held)).scalar_one() == 0

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from forum.api.dependencies import House
+from forum.http.services import Services
 from tests import make
 from tests.test_openapi import API, STAFF, body_of, fill, operations
 
@@ -68,11 +68,11 @@ async def test_every_answer_there_is_is_safe_and_only_what_everybody_reads_is_ke
     ],
 )
 async def test_what_goes_wrong_is_safe_and_never_kept(
-    app: FastAPI, house: House, monkeypatch: pytest.MonkeyPatch, method: str, path: str, status: int
+    app: FastAPI, services: Services, monkeypatch: pytest.MonkeyPatch, method: str, path: str, status: int
 ) -> None:
     async with make.client(app) as guest:
         if status == 500:
-            monkeypatch.setattr(house.database.reader, "rows", None)
+            monkeypatch.setattr(services.database.reader, "rows", None)
         answer = await guest.request(method, path)
     assert answer.status_code == status
     assert _is_safe(answer)

@@ -14,10 +14,10 @@ from sqlalchemy.exc import OperationalError
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from forum.api.dependencies import House
 from forum.core import logs
 from forum.core.database import Database
 from forum.core.settings import Settings
+from forum.http.services import Services
 from forum.members.queries import get_member
 from forum.members.tables import Role
 from tests import make
@@ -106,7 +106,7 @@ async def test_every_sign_in_is_logged_with_what_was_shown_and_not_with_who(
     assert not {"heron", "nobody", WRONG, make.PASSWORD, secret} & said
 
 
-async def test_a_sign_in_by_passkey_says_so(settings: Settings, house: House) -> None:
+async def test_a_sign_in_by_passkey_says_so(settings: Settings, services: Services) -> None:
     at_home, device = settings.model_copy(update={"public_url": make.BASE}), Device()
     async with make.application(at_home) as app, make.signed_in(app, "heron") as heron, make.client(app) as guest:
         await made(heron, device)
@@ -120,7 +120,7 @@ async def test_a_sign_in_by_passkey_says_so(settings: Settings, house: House) ->
     ]
 
 
-async def test_a_sign_in_that_is_one_too_many_is_logged(settings: Settings, house: House) -> None:
+async def test_a_sign_in_that_is_one_too_many_is_logged(settings: Settings, services: Services) -> None:
     strict = settings.model_copy(update={"sign_in_limit": "1/5 minutes"})
     async with make.application(strict) as app, make.client(app) as guest:
         await guest.post(f"{API}/sessions", json=make.signing_in("heron", WRONG))
@@ -134,9 +134,9 @@ async def test_a_sign_in_that_is_one_too_many_is_logged(settings: Settings, hous
 
 
 async def test_everybody_who_is_kept_from_something_is_logged_with_the_route_and_why(
-    app: FastAPI, house: House, heron: httpx.AsyncClient, guest: httpx.AsyncClient, settings: Settings
+    app: FastAPI, services: Services, heron: httpx.AsyncClient, guest: httpx.AsyncClient, settings: Settings
 ) -> None:
-    await make.member(house, "orla", Role.MODERATOR)
+    await make.member(services, "orla", Role.MODERATOR)
     token = (await guest.post(f"{API}/sessions", json=make.signing_in("orla"))).json()["token"]
     evil = {"Origin": "https://evil.example"}
     with capture_logs() as logged:
@@ -163,12 +163,12 @@ async def test_everybody_who_is_kept_from_something_is_logged_with_the_route_and
 
 
 async def test_a_mistake_of_ours_is_logged_with_its_place_and_told_to_nobody(
-    house: House, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    services: Services, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: object, **__: object) -> None:
         raise RuntimeError("wilhelmina")
 
-    monkeypatch.setattr(house.database.reader, "rows", fail)
+    monkeypatch.setattr(services.database.reader, "rows", fail)
     with capture_logs() as logged:
         answer = await guest.get(f"{API}/boards/new-here")
     [line] = told(logged, "unexpected")

@@ -20,7 +20,6 @@ from pydantic import ValidationError
 from sqlalchemy import func, select, text, update
 from sqlmodel import col
 
-from forum.api.dependencies import COOKIE, House
 from forum.authentication import sessions
 from forum.authentication.second_factor import enrolment, passkeys, webauthn, webauthn_parsing
 from forum.authentication.second_factor.tables import Passkey, PasskeyChallenge, Purpose, RecoveryCode
@@ -29,6 +28,8 @@ from forum.authentication.sessions import MemberSession
 from forum.core import clock
 from forum.core.database import columns
 from forum.core.settings import Settings
+from forum.http.current_member import COOKIE
+from forum.http.services import Services
 from forum.members.queries import get_member
 from forum.members.tables import Role, Standing
 from forum.worker import tidy
@@ -141,9 +142,9 @@ async def test_a_browser_is_asked_in_the_words_of_the_standard(heron: httpx.Asyn
     }
 
 
-async def test_a_device_is_told_nothing_that_gives_somebody_away(heron: httpx.AsyncClient, house: House) -> None:
+async def test_a_device_is_told_nothing_that_gives_somebody_away(heron: httpx.AsyncClient, services: Services) -> None:
     told = json.dumps(await begin(heron)).lower()
-    viewer = await make.viewer(house, "heron")
+    viewer = await make.viewer(services, "heron")
     for word in ("heron", str(viewer.id), viewer.member_id.hex, "peer support"):
         assert word not in told
 
@@ -173,13 +174,13 @@ async def test_a_passkey_opens_a_session_alone(
 
 
 async def test_to_make_one_ends_every_other_session_and_is_told_by_mail(
-    app: FastAPI, heron: httpx.AsyncClient, house: House
+    app: FastAPI, heron: httpx.AsyncClient, services: Services
 ) -> None:
     async with make.signed_in(app, "heron") as other:
         await made(heron, Device())
         assert (await other.get(f"{API}/me")).status_code == 401
     assert (await heron.get(f"{API}/me")).status_code == 200
-    [letter] = await mailbox.come(house)
+    [letter] = await mailbox.come(services)
     assert "how you sign in was changed" in letter.words.lower().replace("\n", " ")
 
 
@@ -225,9 +226,9 @@ async def test_a_passkey_is_known_once(app: FastAPI, heron: httpx.AsyncClient, g
     assert (await show(guest, device.get(await ask(guest)))).json()["member"]["handle"] == "heron"
 
 
-async def test_a_member_has_twenty_at_most(heron: httpx.AsyncClient, house: House) -> None:
+async def test_a_member_has_twenty_at_most(heron: httpx.AsyncClient, services: Services) -> None:
     await made(heron, Device())
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         [one] = (await session.execute(select(*columns(Passkey)))).mappings().all()
         for _ in range(passkeys.AT_MOST - 1):
             session.add(Passkey(**{**one, "id": uuid4(), "credential_id": secrets.token_bytes(16)}))
@@ -268,12 +269,12 @@ async def test_a_device_may_say_more_than_it_was_asked(heron: httpx.AsyncClient,
     ids=["begin", "add", "remove", "remove the app"],
 )
 async def test_who_signed_in_long_ago_signs_in_again_first(
-    heron: httpx.AsyncClient, house: House, method: str, path: str, body: Any
+    heron: httpx.AsyncClient, services: Services, method: str, path: str, body: Any
 ) -> None:
     sent = {"name": "Mine", "credential": Device().create(await begin(heron))} if body else None
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await session.execute(update(MemberSession).values(created_at=clock.now() - timedelta(minutes=15, seconds=1)))
-    house.doorkeeper.forget((await make.viewer(house, "heron")).id)
+    services.session_cache.invalidate((await make.viewer(services, "heron")).id)
     response = await heron.request(method, API + path, json=sent)
     assert (response.status_code, response.json()["type"]) == (403, "/problems/sign-in-again")
 
@@ -383,7 +384,7 @@ async def test_a_passkey_that_was_made_in_another_way_is_not_taken(how: str, her
 
 
 async def test_a_challenge_is_answered_once_by_its_member_and_in_time(
-    app: FastAPI, heron: httpx.AsyncClient, guest: httpx.AsyncClient, house: House
+    app: FastAPI, heron: httpx.AsyncClient, guest: httpx.AsyncClient, services: Services
 ) -> None:
     options = await begin(heron)
     credential = Device().create(options)
@@ -396,15 +397,15 @@ async def test_a_challenge_is_answered_once_by_its_member_and_in_time(
     first, _second = await begin(heron), await begin(heron)
     not_asked_for(await add(heron, Device().create(first)))  # the last one counts
     late = await begin(heron)
-    await run_out(house)
+    await run_out(services)
     not_asked_for(await add(heron, Device().create(late)))
     asked = await ask(guest)
     not_asked_for(await add(heron, Device().create({**(await begin(heron)), "challenge": asked["challenge"]})))
 
 
-async def run_out(house: House) -> None:
+async def run_out(services: Services) -> None:
     """Let five minutes go by for every challenge."""
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await session.execute(update(PasskeyChallenge).values(expires_at=clock.now()))
 
 
@@ -458,7 +459,7 @@ async def test_a_passkey_that_is_shown_in_another_way_opens_nothing(
 
 
 async def test_an_unknown_passkey_is_refused_as_a_wrong_one_is(
-    heron: httpx.AsyncClient, guest: httpx.AsyncClient, house: House
+    heron: httpx.AsyncClient, guest: httpx.AsyncClient, services: Services
 ) -> None:
     known, stranger = Device(), Device()
     await made(heron, known)
@@ -468,7 +469,7 @@ async def test_an_unknown_passkey_is_refused_as_a_wrong_one_is(
         known.get(await ask(guest), key=new_key(ES256)),
         stranger.get(await ask(guest)),
     ):
-        with make.note_of_statements(house) as sent:
+        with make.note_of_statements(services) as sent:
             answers.append(await show(guest, credential))
         statements.append(sent)
     unknown(answers[0])
@@ -477,7 +478,7 @@ async def test_an_unknown_passkey_is_refused_as_a_wrong_one_is(
 
 
 async def test_a_challenge_opens_once_in_time_and_for_what_it_was_asked_for(
-    heron: httpx.AsyncClient, guest: httpx.AsyncClient, house: House
+    heron: httpx.AsyncClient, guest: httpx.AsyncClient, services: Services
 ) -> None:
     device = Device()
     await made(heron, device)
@@ -488,7 +489,7 @@ async def test_a_challenge_opens_once_in_time_and_for_what_it_was_asked_for(
     unknown(await show(guest, device.get(options, origin="https://forum.example")))
     unknown(await show(guest, device.get(options)))  # a wrong answer has used it up
     options = await ask(guest)
-    await run_out(house)
+    await run_out(services)
     unknown(await show(guest, device.get(options)))
     unknown(await show(guest, device.get(await ask(guest, "second_factor"), flags=PRESENT | VERIFIED)))
     registering = await begin(heron)
@@ -496,18 +497,18 @@ async def test_a_challenge_opens_once_in_time_and_for_what_it_was_asked_for(
     unknown(await show(guest, device.get(asked)))
 
 
-async def test_challenges_that_ran_out_are_tidied_away(guest: httpx.AsyncClient, house: House) -> None:
+async def test_challenges_that_ran_out_are_tidied_away(guest: httpx.AsyncClient, services: Services) -> None:
     await ask(guest)
-    await run_out(house)
+    await run_out(services)
     await ask(guest)
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await tidy(session, {}, clock.now())
         assert await session.scalar(select(func.count()).select_from(PasskeyChallenge)) == 1
 
 
-async def test_a_challenge_is_not_kept_as_it_is(guest: httpx.AsyncClient, house: House) -> None:
+async def test_a_challenge_is_not_kept_as_it_is(guest: httpx.AsyncClient, services: Services) -> None:
     challenge = read((await ask(guest))["challenge"])
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         [kept] = (await session.execute(select(col(PasskeyChallenge.digest)))).scalars()
     assert kept != challenge
 
@@ -531,17 +532,19 @@ async def test_a_count_that_goes_back_is_refused_and_says_why(
 
 
 async def test_two_answers_of_one_count_open_once(
-    heron: httpx.AsyncClient, house: House, guest: httpx.AsyncClient
+    heron: httpx.AsyncClient, services: Services, guest: httpx.AsyncClient
 ) -> None:
     device = Device(counts=True)
     await made(heron, device)
     read_first = []
     for _ in range(2):
         credential = device.get(await ask(guest), count=1)
-        kept = await passkeys.claimed(house.database.reader, credential)
-        party = Party.of(house.settings)
-        read_first.append(await passkeys.signed(house.database, kept, credential, Purpose.SIGN_IN, party, clock.now()))
-    async with house.database.work() as session:
+        kept = await passkeys.claimed(services.database.reader, credential)
+        party = Party.of(services.settings)
+        read_first.append(
+            await passkeys.signed(services.database, kept, credential, Purpose.SIGN_IN, party, clock.now())
+        )
+    async with services.database.work() as session:
         assert [await passkeys.spend(session, signed, clock.now()) for signed in read_first if signed] == [True, False]
 
 
@@ -562,13 +565,13 @@ async def test_the_session_is_as_any_other(app: FastAPI, heron: httpx.AsyncClien
 
 
 async def test_a_link_to_a_new_password_dies_with_it(
-    heron: httpx.AsyncClient, guest: httpx.AsyncClient, house: House
+    heron: httpx.AsyncClient, guest: httpx.AsyncClient, services: Services
 ) -> None:
     device = Device()
     await made(heron, device)
-    await mailbox.come(house)
+    await mailbox.come(services)
     await guest.post(f"{API}/password-resets", json={"login": "heron"})
-    [letter] = await mailbox.come(house)
+    [letter] = await mailbox.come(services)
     assert (await show(guest, device.get(await ask(guest)))).status_code == 201
     sent = {"token": letter.token, "new": "eleven brass kettles humming"}
     reset = await guest.post(f"{API}/password-resets/completion", json=sent)
@@ -576,11 +579,11 @@ async def test_a_link_to_a_new_password_dies_with_it(
 
 
 async def test_who_is_banned_signs_in_to_read_why(
-    heron: httpx.AsyncClient, guest: httpx.AsyncClient, house: House
+    heron: httpx.AsyncClient, guest: httpx.AsyncClient, services: Services
 ) -> None:
     device = Device()
     await made(heron, device)
-    await make.sanction(house, "heron", Standing.BANNED)
+    await make.sanction(services, "heron", Standing.BANNED)
     token = (await show(guest, device.get(await ask(guest)))).json()["token"]
     reading = {"Authorization": f"Bearer {token}"}
     assert (await guest.get(f"{API}/me/statements", headers=reading)).status_code == 200
@@ -606,15 +609,15 @@ async def test_tries_are_counted_by_network_and_a_known_device_by_itself(
 async def test_nobody_fills_the_house_with_challenges(settings: Settings, app: FastAPI) -> None:
     strict = settings.model_copy(update={"passkey_limit": "2/5 minutes"})
     asked = {"purpose": "sign_in"}
-    async with make.application(strict) as house, make.client_at(house, "192.0.2.1") as one:
-        async with make.client_at(house, "192.0.2.2") as other:
+    async with make.application(strict) as services, make.client_at(services, "192.0.2.1") as one:
+        async with make.client_at(services, "192.0.2.2") as other:
             assert [(await one.post(f"{API}/passkey-challenges", json=asked)).status_code for _ in range(3)] == [
                 201,
                 201,
                 429,
             ]
             assert (await other.post(f"{API}/passkey-challenges", json=asked)).status_code == 201
-        async with make.signed_in(house, "heron") as heron:
+        async with make.signed_in(services, "heron") as heron:
             statuses = [(await heron.post(f"{API}/me/passkey-challenges")).status_code for _ in range(3)]
             assert statuses == [201, 201, 429]
 
@@ -689,9 +692,9 @@ async def test_an_answer_opens_once_beside_a_password_too(heron: httpx.AsyncClie
 
 
 async def test_asked_for_nothing_a_passkey_is_not_looked_at(
-    app: FastAPI, guest: httpx.AsyncClient, house: House
+    app: FastAPI, guest: httpx.AsyncClient, services: Services
 ) -> None:
-    await make.member(house, "heron")
+    await make.member(services, "heron")
     device = Device()
     async with make.signed_in(app, "magpie") as magpie:
         await made(magpie, device)
@@ -737,13 +740,13 @@ async def test_a_code_that_is_wrong_where_there_is_no_app_is_said_to_be(
 
 
 async def test_a_reset_password_still_wants_the_passkey(
-    heron: httpx.AsyncClient, guest: httpx.AsyncClient, house: House
+    heron: httpx.AsyncClient, guest: httpx.AsyncClient, services: Services
 ) -> None:
     device = Device()
     await made(heron, device)
-    await mailbox.come(house)
+    await mailbox.come(services)
     await guest.post(f"{API}/password-resets", json={"login": "heron"})
-    [letter] = await mailbox.come(house)
+    [letter] = await mailbox.come(services)
     new = "eleven brass kettles humming"
     reset = await guest.post(f"{API}/password-resets/completion", json={"token": letter.token, "new": new})
     assert reset.status_code == 204
@@ -756,20 +759,20 @@ async def test_a_reset_password_still_wants_the_passkey(
 
 
 async def test_the_last_one_takes_the_recovery_codes_with_it(
-    app: FastAPI, heron: httpx.AsyncClient, guest: httpx.AsyncClient, house: House
+    app: FastAPI, heron: httpx.AsyncClient, guest: httpx.AsyncClient, services: Services
 ) -> None:
     device, other = Device(), Device()
     first, second = await made(heron, device), await made(heron, other)
-    await mailbox.come(house)
+    await mailbox.come(services)
     assert (await heron.delete(f"{API}/me/passkeys/{first['id']}")).status_code == 204
-    assert len(await mailbox.come(house)) == 1
+    assert len(await mailbox.come(services)) == 1
     unknown(await show(guest, device.get(await ask(guest))))
     needed(await guest.post(f"{API}/sessions", json=make.signing_in("heron")))
     token = (await show(guest, other.get(await ask(guest)))).json()["token"]
     assert (await heron.delete(f"{API}/me/passkeys/{second['id']}")).status_code == 204
     assert (await guest.get(f"{API}/me", headers={"Authorization": f"Bearer {token}"})).status_code == 401
     assert (await heron.get(f"{API}/me/second-factor")).json()["since"] is None
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         assert not (await session.execute(select(RecoveryCode))).all()
     assert (await guest.post(f"{API}/sessions", json=make.signing_in("heron"))).status_code == 201
 
@@ -805,21 +808,21 @@ async def test_nobody_removes_anothers(app: FastAPI, heron: httpx.AsyncClient) -
 
 
 async def test_an_administrator_takes_lost_ones_away(
-    heron: httpx.AsyncClient, guest: httpx.AsyncClient, house: House
+    heron: httpx.AsyncClient, guest: httpx.AsyncClient, services: Services
 ) -> None:
     device = Device()
     await made(heron, device)
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         member = await get_member(session, "heron")
         await enrolment.reset(session, member, clock.now())
     unknown(await show(guest, device.get(await ask(guest))))
     assert (await guest.post(f"{API}/sessions", json=make.signing_in("heron"))).status_code == 201
 
 
-async def test_they_go_with_their_member(heron: httpx.AsyncClient, house: House) -> None:
+async def test_they_go_with_their_member(heron: httpx.AsyncClient, services: Services) -> None:
     await made(heron, Device())
     await begin(heron)
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await session.execute(text("DELETE FROM member"))
         assert not (await session.execute(select(Passkey))).all()
         assert not (await session.execute(select(PasskeyChallenge))).all()
@@ -829,9 +832,9 @@ async def test_they_go_with_their_member(heron: httpx.AsyncClient, house: House)
 
 
 @pytest.fixture
-async def orla(app: FastAPI, house: House, guest: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
+async def orla(app: FastAPI, services: Services, guest: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
     """A moderator who signed in with the password alone."""
-    await make.member(house, "orla", Role.MODERATOR)
+    await make.member(services, "orla", Role.MODERATOR)
     token = (await guest.post(f"{API}/sessions", json=make.signing_in("orla"))).json()["token"]
     async with make.client(app, Authorization=f"Bearer {token}") as client:
         yield client

@@ -21,8 +21,8 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from forum import members
 from forum.administration import roles
-from forum.api.dependencies import House
 from forum.core.errors import Invalid
+from forum.http.services import Services
 from forum.members.queries import get_member
 from forum.members.roles import is_staff
 from forum.members.tables import Member, Role
@@ -229,18 +229,18 @@ OLD = {
 
 
 async def test_who_comes_from_an_old_board_signs_in_and_is_kept_in_our_way(
-    house: House, guest: httpx.AsyncClient
+    services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.member(house, "heron")
+    await make.member(services, "heron")
     for board, old in OLD.items():
-        await _keep(house, old)
+        await _keep(services, old)
         wrong = await guest.post(f"{API}/sessions", json=make.signing_in("heron", SENTENCE + "!"))
         assert wrong.status_code == 401, board
-        assert await _kept(house) == old, board
+        assert await _kept(services) == old, board
         for _ in range(2):  # with the old hash, then with ours
             right = await guest.post(f"{API}/sessions", json=make.signing_in("heron", SENTENCE))
             assert right.status_code == 201, board
-            assert (await _kept(house)).startswith(OURS), board
+            assert (await _kept(services)).startswith(OURS), board
 
 
 @pytest.mark.parametrize(
@@ -312,10 +312,10 @@ async def test_a_hash_that_asks_for_too_much_work_is_refused_before_it_is_done(
         assert await hashing.check(SENTENCE, kept) == (False, None)
 
 
-async def test_an_account_without_a_password_is_opened_by_none(house: House, guest: httpx.AsyncClient) -> None:
-    await make.member(house, "heron")
+async def test_an_account_without_a_password_is_opened_by_none(services: Services, guest: httpx.AsyncClient) -> None:
+    await make.member(services, "heron")
     for kept in ("", "*", "!", "d41d8cd98f00b204e9800998ecf8427e", *BROKEN, *HOSTILE):
-        await _keep(house, kept)
+        await _keep(services, kept)
         for password in (SENTENCE, kept):
             answer = await guest.post(f"{API}/sessions", json=make.signing_in("heron", password))
             assert answer.status_code == 401, answer.text
@@ -399,7 +399,7 @@ async def test_a_new_password_needs_the_present_one_and_is_held_to_the_rules(
 
 
 async def test_a_reply_does_not_wait_for_the_change_of_its_authors_password(
-    app: FastAPI, house: House, monkeypatch: pytest.MonkeyPatch
+    app: FastAPI, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replies: list[int] = []
     real = is_staff
@@ -410,9 +410,9 @@ async def test_a_reply_does_not_wait_for_the_change_of_its_authors_password(
         replies.append(reply.status_code)
         return await real(session, member_id)
 
-    await make.board(house)
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         monkeypatch.setattr(members, "is_staff", meanwhile)
         changed = await heron.put(f"{API}/me/password", json={"current": make.PASSWORD, "new": ANOTHER})
     assert (replies, changed.status_code) == ([201], 204)
@@ -425,10 +425,10 @@ async def test_staff_cannot_take_a_short_password(app: FastAPI) -> None:
             assert answer.status_code == status, answer.text
 
 
-async def test_who_was_made_staff_a_moment_ago_cannot_take_a_short_password(app: FastAPI, house: House) -> None:
+async def test_who_was_made_staff_a_moment_ago_cannot_take_a_short_password(app: FastAPI, services: Services) -> None:
     async with make.signed_in(app, "marcus") as marcus:
         assert (await marcus.get(f"{API}/me")).json()["roles"] == []  # and remembered for some seconds
-        async with house.database.work() as session:
+        async with services.database.work() as session:
             member = await get_member(session, "marcus")
             await roles.grant(session, member, Role.MODERATOR, member.joined_at)
         answer = await marcus.put(f"{API}/me/password", json={"current": make.PASSWORD, "new": "tea+9kt!vq"})
@@ -437,20 +437,20 @@ async def test_who_was_made_staff_a_moment_ago_cannot_take_a_short_password(app:
 
 @pytest.mark.parametrize(("new", "counts"), [("tea+9kt!vq7wuz", False), ("tea+9kt!vq7wuzx", True)])
 async def test_a_members_new_password_decides_whether_they_can_be_staff(
-    app: FastAPI, house: House, new: str, counts: bool
+    app: FastAPI, services: Services, new: str, counts: bool
 ) -> None:
     async with make.signed_in(app, "marcus") as marcus:
         changed = await marcus.put(f"{API}/me/password", json={"current": make.PASSWORD, "new": new})
         assert changed.status_code == 204, changed.text
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         assert (await get_member(session, "marcus")).staff_password is counts
 
 
-async def _keep(house: House, hashed: str) -> None:
-    async with house.database.work() as session:
+async def _keep(services: Services, hashed: str) -> None:
+    async with services.database.work() as session:
         await session.execute(update(Member).where(col(Member.handle) == "heron").values(password_hash=hashed))
 
 
-async def _kept(house: House) -> str:
-    async with house.database.work() as session:
+async def _kept(services: Services) -> str:
+    async with services.database.work() as session:
         return (await get_member(session, "heron")).password_hash

@@ -9,7 +9,6 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from forum.api.dependencies import House
 from forum.content.posts.queries import list_by_number
 from forum.content.posts.revisions import lock_post_row
 from forum.content.posts.tables import Visibility
@@ -19,6 +18,7 @@ from forum.content.threads.tables import ThreadState
 from forum.core import clock
 from forum.core.database import new_id
 from forum.core.errors import Forbidden, NotSignedIn
+from forum.http.services import Services
 from forum.members.standing import add_sanction
 from forum.members.tables import Role, Standing
 from forum.members.viewer import GUEST, Viewer
@@ -142,23 +142,23 @@ async def _ask(client: httpx.AsyncClient, act: Act, at: There, version: int = 1)
 @asynccontextmanager
 async def _people(app: FastAPI, *handles: str) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
     """A guest, and these people of the table, each with a client."""
-    house: House = app.state.house
+    services: Services = app.state.services
     async with AsyncExitStack() as stack:
         clients = {"guest": await stack.enter_async_context(make.client(app))}
         for handle in handles:
             person = PEOPLE[handle]
-            made = await make.member(house, handle, *person.roles, boards=person.boards, verified=person.verified)
+            made = await make.member(services, handle, *person.roles, boards=person.boards, verified=person.verified)
             if person.standing != Standing.ACTIVE:
-                async with house.database.work() as session:
+                async with services.database.work() as session:
                     await add_sanction(session, made.id, person.standing, clock.now(), None)
             clients[handle] = await stack.enter_async_context(make.signed_in(app, handle))
         yield clients
 
 
-async def _thread(house: House, author: str, slug: str = "new-here") -> There:
-    thread = await make.thread(house, author, slug)
-    viewer = await make.viewer(house, author)
-    [first] = await list_by_number(house.database.reader, viewer, thread, 1, 1)
+async def _thread(services: Services, author: str, slug: str = "new-here") -> There:
+    thread = await make.thread(services, author, slug)
+    viewer = await make.viewer(services, author)
+    [first] = await list_by_number(services.database.reader, viewer, thread, 1, 1)
     return There(thread, first.id)
 
 
@@ -168,23 +168,23 @@ def test_every_act_is_on_the_page_and_in_this_table() -> None:
 
 
 @pytest.mark.parametrize("act", Act)
-async def test_who_may_do_it(app: FastAPI, house: House, act: Act) -> None:
+async def test_who_may_do_it(app: FastAPI, services: Services, act: Act) -> None:
     for slug in ("new-here", "garden", "court"):
-        await make.board(house, slug)
+        await make.board(services, slug)
     async with _people(app, *PEOPLE) as clients:
         found = {}
         for who, client in clients.items():
             author = "silenced-author" if who == "silenced-author" else "author"
-            found[who] = await _ask(client, act, await _thread(house, author))
+            found[who] = await _ask(client, act, await _thread(services, author))
     expected = {who: "allowed" if who in OPEN_TO[act] else "Not allowed" for who in PEOPLE}
     assert found == {"guest": "Not signed in", **expected}
 
 
-async def test_what_somebody_cannot_see_is_not_there_rather_than_forbidden(app: FastAPI, house: House) -> None:
-    await make.board(house, readers=("moderator",))
-    await make.board(house, "garden")
-    await make.member(house, "moderator", Role.MODERATOR)
-    at = await _thread(house, "moderator")
+async def test_what_somebody_cannot_see_is_not_there_rather_than_forbidden(app: FastAPI, services: Services) -> None:
+    await make.board(services, readers=("moderator",))
+    await make.board(services, "garden")
+    await make.member(services, "moderator", Role.MODERATOR)
+    at = await _thread(services, "moderator")
     async with make.signed_in(app, "member") as member, make.client(app) as guest:
         for act in set(Act) - {Act.RENAME, Act.SEE_WAITING_THREADS, Act.ADMINISTER, Act.HOLD_ACCOUNT}:
             for asked in ASKED[act](at):
@@ -194,9 +194,9 @@ async def test_what_somebody_cannot_see_is_not_there_rather_than_forbidden(app: 
 
 
 async def test_who_was_told_to_be_silent_reads_and_does_not_write_until_it_has_run_out(
-    app: FastAPI, house: House
+    app: FastAPI, services: Services
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     measures = [
         (Standing.SILENCED, None, False),
         (Standing.SUSPENDED, None, False),
@@ -206,10 +206,10 @@ async def test_who_was_told_to_be_silent_reads_and_does_not_write_until_it_has_r
     ]
     for number, (standing, lasts, is_open) in enumerate(measures):
         async with make.signed_in(app, f"heron{number}") as heron:
-            at = await _thread(house, f"heron{number}")
+            at = await _thread(services, f"heron{number}")
             assert (await heron.get(f"{API}/me")).status_code == 200  # remembered as active for some seconds
-            made, now = await make.viewer(house, f"heron{number}"), clock.now()
-            async with house.database.work() as session:
+            made, now = await make.viewer(services, f"heron{number}"), clock.now()
+            async with services.database.work() as session:
                 until = None if lasts is None else now + lasts
                 await add_sanction(session, made.member_id, standing, now - timedelta(days=1), until)
             acts = (Act.OPEN_THREAD, Act.REPLY, Act.EDIT_POST, Act.RETITLE_THREAD, Act.RENAME)
@@ -221,9 +221,9 @@ async def test_who_was_told_to_be_silent_reads_and_does_not_write_until_it_has_r
                 assert refused.json()["detail"] == f"Your account is {standing}; you can read."
 
 
-async def test_in_a_locked_thread_only_moderators_go_on(app: FastAPI, house: House) -> None:
+async def test_in_a_locked_thread_only_moderators_go_on(app: FastAPI, services: Services) -> None:
     for slug in ("new-here", "garden", "court"):
-        await make.board(house, slug)
+        await make.board(services, slug)
     open_to = {
         Act.REPLY: MODERATORS,
         Act.EDIT_POST: set(),
@@ -233,11 +233,11 @@ async def test_in_a_locked_thread_only_moderators_go_on(app: FastAPI, house: Hou
     }
     concerned = ("member", "author", "adviser", "moderator-here", "moderator-elsewhere", "moderator")
     async with _people(app, *concerned) as clients:
-        moderator = await make.viewer(house, "moderator")
+        moderator = await make.viewer(services, "moderator")
         for act, allowed in open_to.items():
             for who in concerned:
-                at = await _thread(house, "author")
-                async with house.database.work() as session:
+                at = await _thread(services, "author")
+                async with services.database.work() as session:
                     await set_state(session, moderator, at.thread, ThreadState.LOCKED, clock.now())
                 answer = await _ask(clients[who], act, at, version=2)  # the lock was a change, which they have seen
                 assert (answer == "allowed") is (who in allowed), (act, who)
@@ -263,24 +263,26 @@ async def test_in_a_locked_thread_only_moderators_go_on(app: FastAPI, house: Hou
 )
 async def test_a_board_says_who_opens_and_who_replies_and_its_moderators_always_may(
     app: FastAPI,
-    house: House,
+    services: Services,
     openers: tuple[str, ...],
     repliers: tuple[str, ...],
     opens: set[str],
     replies: set[str],
 ) -> None:
-    await make.board(house, openers=openers, repliers=repliers)
+    await make.board(services, openers=openers, repliers=repliers)
     for slug in ("garden", "court"):
-        await make.board(house, slug)
+        await make.board(services, slug)
     concerned = ("member", "adviser", "moderator", "moderator-here")
     async with _people(app, *concerned) as clients:
-        at = await _thread(house, "moderator")
+        at = await _thread(services, "moderator")
         for who in concerned:
             assert (await _ask(clients[who], Act.OPEN_THREAD, at) == "allowed") is (who in opens), who
             assert (await _ask(clients[who], Act.REPLY, at) == "allowed") is (who in replies), who
 
 
-async def test_what_was_taken_away_is_neither_edited_nor_read_again_by_its_author(app: FastAPI, house: House) -> None:
+async def test_what_was_taken_away_is_neither_edited_nor_read_again_by_its_author(
+    app: FastAPI, services: Services
+) -> None:
     answers = [
         (Visibility.REMOVED, Act.EDIT_POST, "author", "Not allowed"),
         (Visibility.REMOVED, Act.READ_REVISIONS, "author", "Not allowed"),
@@ -293,11 +295,11 @@ async def test_what_was_taken_away_is_neither_edited_nor_read_again_by_its_autho
         (Visibility.HELD, Act.READ_REVISIONS, "author", "allowed"),
         (Visibility.HELD, Act.WITHDRAW_POST, "author", "allowed"),
     ]
-    await make.board(house)
+    await make.board(services)
     async with _people(app, "author", "moderator") as clients:
         for visibility, act, who, expected in answers:
-            at = await _thread(house, "author")
-            async with house.database.work() as session:
+            at = await _thread(services, "author")
+            async with services.database.work() as session:
                 post = await lock_post_row(session, at.post)
                 held = "Somebody will read this first." if visibility == Visibility.HELD else None
                 await set_visibility(session, post, visibility, held_because=held)

@@ -14,7 +14,6 @@ from fastapi import FastAPI
 from sqlalchemy import func, select, text, update
 from sqlmodel import col
 
-from forum.api.dependencies import House
 from forum.content.posts.actions import add_reply, edit_post, open_thread, withdraw_post
 from forum.content.posts.context import context_in_thread, context_of_post, context_on_board
 from forum.content.posts.draft import NO_WORDS, Draft
@@ -27,6 +26,7 @@ from forum.core import clock
 from forum.core.errors import Conflict, Invalid, NotFound
 from forum.core.gate import PublishAtOnce
 from forum.core.settings import Settings
+from forum.http.services import Services
 from forum.members.tables import Role
 from forum.members.viewer import Viewer
 from tests import make
@@ -63,10 +63,12 @@ BODIES = [
 
 
 @pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
-async def test_what_was_written_is_what_is_read_to_the_last_character(body: str, app: FastAPI, house: House) -> None:
-    await make.board(house)
+async def test_what_was_written_is_what_is_read_to_the_last_character(
+    body: str, app: FastAPI, services: Services
+) -> None:
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         written = await _reply(heron, thread, body)
         assert written.status_code == 201, written.text
         assert written.json()["body_markdown"].encode() == body.encode()
@@ -98,10 +100,10 @@ async def test_what_was_written_is_what_is_read_to_the_last_character(body: str,
     ],
     ids=range(9),
 )
-async def test_a_post_has_1_to_20_000_characters(body: str, status: int, app: FastAPI, house: House) -> None:
-    await make.board(house)
+async def test_a_post_has_1_to_20_000_characters(body: str, status: int, app: FastAPI, services: Services) -> None:
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         post = (await _posts(heron, thread))[0]["id"]
         # As every \uXXXX escape: the longest that these characters can be on the wire.
         ways: list[tuple[str, str, dict[str, Any]]] = [
@@ -126,11 +128,11 @@ async def test_a_post_has_1_to_20_000_characters(body: str, status: int, app: Fa
     [("x", 201), ("x" * 100, 201), ("😀" * 100, 201), ("x" * 101, 422), ("", 422), ("   ", 422), ("a\nb", 422)],
 )
 async def test_a_content_warning_is_one_line_of_1_to_100_characters(
-    warning: str, status: int, app: FastAPI, house: House
+    warning: str, status: int, app: FastAPI, services: Services
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        answer = await _reply(heron, await make.thread(house, "heron"), content_warning=warning)
+        answer = await _reply(heron, await make.thread(services, "heron"), content_warning=warning)
     assert answer.status_code == status
     if status == 201:
         assert answer.json()["content_warning"] == warning
@@ -138,10 +140,10 @@ async def test_a_content_warning_is_one_line_of_1_to_100_characters(
         assert [fault["pointer"] for fault in answer.json()["errors"]] == ["#/content_warning"]
 
 
-async def test_an_edit_says_anew_whether_there_is_a_content_warning(app: FastAPI, house: House) -> None:
-    await make.board(house)
+async def test_an_edit_says_anew_whether_there_is_a_content_warning(app: FastAPI, services: Services) -> None:
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         post = (await _reply(heron, thread, content_warning="about loss")).headers["location"]
         kept = await heron.patch(post, json={"revision": 1, "body_markdown": "I see", "content_warning": "about grief"})
         assert kept.json()["content_warning"] == "about grief"
@@ -154,10 +156,10 @@ async def test_an_edit_says_anew_whether_there_is_a_content_warning(app: FastAPI
 # Numbers and pages.
 
 
-async def test_numbers_are_dense_however_many_write_at_once(app: FastAPI, house: House) -> None:
-    await make.board(house)
+async def test_numbers_are_dense_however_many_write_at_once(app: FastAPI, services: Services) -> None:
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "magpie") as magpie:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         answers = await asyncio.gather(
             *(_reply((heron, magpie)[n % 2], thread, f"Reply {n}", reply_to=1) for n in range(30))
         )
@@ -169,10 +171,10 @@ async def test_numbers_are_dense_however_many_write_at_once(app: FastAPI, house:
     assert [post["body_markdown"] for post in read[1:]] == [said[number] for number in range(2, 32)]
 
 
-async def test_a_refused_reply_uses_no_number(app: FastAPI, house: House) -> None:
-    await make.board(house)
+async def test_a_refused_reply_uses_no_number(app: FastAPI, services: Services) -> None:
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         assert (await _reply(heron, thread, reply_to=2)).status_code == 422
         assert (await _reply(heron, thread)).json()["number"] == 2
 
@@ -192,13 +194,13 @@ async def test_a_refused_reply_uses_no_number(app: FastAPI, house: House) -> Non
     ],
 )
 async def test_a_page_is_a_range_of_numbers(
-    query: dict[str, int], numbers: Sequence[int], goes_on: bool, house: House, guest: httpx.AsyncClient
+    query: dict[str, int], numbers: Sequence[int], goes_on: bool, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.board(house)
-    await make.member(house, "heron")
-    thread = await make.thread(house, "heron")
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron")
     for _ in range(6):
-        await make.post(house, "heron", thread)
+        await make.post(services, "heron", thread)
     answer = await guest.get(f"{API}/threads/{thread}/posts", params=query)
     assert answer.status_code == 200, answer.text
     page = answer.json()
@@ -216,12 +218,12 @@ async def test_a_page_is_a_range_of_numbers(
     ("reply_to", "status"), [(1, 201), (None, 201), (2, 422), (3, 422), (4, 422), (0, 422), (-1, 422), (2**31, 422)]
 )
 async def test_a_reply_answers_a_post_of_its_thread_that_can_be_read(
-    reply_to: int | None, status: int, app: FastAPI, house: House
+    reply_to: int | None, status: int, app: FastAPI, services: Services
 ) -> None:
     """Post 2 is withdrawn, 3 exists in another thread only."""
-    await make.board(house)
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        other, thread = await make.thread(house, "heron"), await make.thread(house, "heron")
+        other, thread = await make.thread(services, "heron"), await make.thread(services, "heron")
         for _ in range(2):
             await _reply(heron, other)
         withdrawn = (await _reply(heron, thread)).headers["location"]
@@ -248,11 +250,11 @@ async def test_a_reply_answers_a_post_of_its_thread_that_can_be_read(
     ],
 )
 async def test_a_quote_names_a_post_only_when_it_is_that_authors_and_can_be_read(
-    quote: str, is_marked: bool, app: FastAPI, house: House
+    quote: str, is_marked: bool, app: FastAPI, services: Services
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "magpie") as magpie:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         await _reply(magpie, thread, "I made tea")
         await magpie.delete((await _reply(magpie, thread, "Taken back")).headers["location"])
         preview = await heron.post(f"{API}/previews", json={"body_markdown": quote, "thread_id": thread})
@@ -262,10 +264,10 @@ async def test_a_quote_names_a_post_only_when_it_is_that_authors_and_can_be_read
         assert ("data-post" in html, "data-author" in html) == (is_marked, is_marked)
 
 
-async def test_a_quote_in_a_new_thread_or_from_another_thread_stays_text(app: FastAPI, house: House) -> None:
-    await make.board(house)
+async def test_a_quote_in_a_new_thread_or_from_another_thread_stays_text(app: FastAPI, services: Services) -> None:
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        await make.post(house, "heron", await make.thread(house, "heron"), "I made tea")
+        await make.post(services, "heron", await make.thread(services, "heron"), "I made tea")
         quote = "> @heron #2\n> I made tea"
         words = {"title": "A question", "body_markdown": quote}
         opened = (await heron.post(f"{API}/boards/new-here/threads", json=words)).json()
@@ -273,20 +275,20 @@ async def test_a_quote_in_a_new_thread_or_from_another_thread_stays_text(app: Fa
     assert all("data-post" not in post["body_html"] for post in answers)
 
 
-async def test_a_mention_names_a_member_who_exists(app: FastAPI, house: House) -> None:
-    await make.board(house)
-    await make.member(house, "zoë")
+async def test_a_mention_names_a_member_who_exists(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "zoë")
     async with make.signed_in(app, "heron") as heron:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         html = (await _reply(heron, thread, "Thank you @ZOË, and @nobody-here")).json()["body_html"]
     assert '<span class="mention" data-handle="zoë">@ZOË</span>' in html
     assert html.count("data-handle") == 1
 
 
-async def test_nothing_of_a_preview_is_stored(app: FastAPI, house: House) -> None:
-    await make.board(house)
+async def test_nothing_of_a_preview_is_stored(app: FastAPI, services: Services) -> None:
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         wanted = {"body_markdown": "*Thinking* @heron", "thread_id": thread}
         html = (await heron.post(f"{API}/previews", json=wanted)).json()["body_html"]
         assert "<em>Thinking</em>" in html
@@ -299,11 +301,11 @@ async def test_nothing_of_a_preview_is_stored(app: FastAPI, house: House) -> Non
     [(2, (), 2, 201), (2, (), 3, 422), (4, (), 3, 201), (2, (Role.ADVISER,), 3, 201)],
 )
 async def test_a_newcomers_post_carries_at_most_two_links(
-    days_here: int, roles: tuple[Role, ...], links: int, status: int, app: FastAPI, house: House
+    days_here: int, roles: tuple[Role, ...], links: int, status: int, app: FastAPI, services: Services
 ) -> None:
-    await make.board(house)
-    await make.member(house, "heron")
-    thread = await make.thread(house, "heron")
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron")
     body = " ".join(f"https://example.org/{n}" for n in range(links))
     async with make.signed_in(app, "nell", *roles, joined=timedelta(days=days_here)) as nell:
         mine = (await _reply(nell, thread)).headers["location"]
@@ -320,10 +322,10 @@ async def test_a_newcomers_post_carries_at_most_two_links(
 # Edits.
 
 
-async def test_an_edit_keeps_every_revision(app: FastAPI, house: House, guest: httpx.AsyncClient) -> None:
-    await make.board(house)
+async def test_an_edit_keeps_every_revision(app: FastAPI, services: Services, guest: httpx.AsyncClient) -> None:
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "orla", boards=("new-here",)) as orla:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         first = (await _reply(heron, thread, "One", reply_to=1)).json()
         assert (first["revision"], first["edited_at"]) == (1, None)
         path = f"{API}/posts/{first['id']}"
@@ -366,13 +368,13 @@ async def test_a_post_is_its_authors_and_its_revisions_are_for_the_moderators_to
     withdraws: int,
     reads: int,
     app: FastAPI,
-    house: House,
+    services: Services,
     guest: httpx.AsyncClient,
 ) -> None:
-    await make.board(house)
-    await make.board(house, "kinship")
-    await make.member(house, "heron")
-    post = f"{API}/posts/{(await _posts(guest, await make.thread(house, 'heron')))[0]['id']}"
+    await make.board(services)
+    await make.board(services, "kinship")
+    await make.member(services, "heron")
+    post = f"{API}/posts/{(await _posts(guest, await make.thread(services, 'heron')))[0]['id']}"
     edit = {"revision": 1, "body_markdown": "Another"}
     async with make.signed_in(app, handle, *roles, boards=boards) as client:
         assert (await client.patch(post, json=edit)).status_code == edits
@@ -385,10 +387,10 @@ async def test_a_post_is_its_authors_and_its_revisions_are_for_the_moderators_to
     ] == [401] * 3
 
 
-async def test_an_edit_of_what_was_not_on_the_screen_is_refused(app: FastAPI, house: House) -> None:
-    await make.board(house)
+async def test_an_edit_of_what_was_not_on_the_screen_is_refused(app: FastAPI, services: Services) -> None:
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         post = (await _reply(heron, thread, "One")).headers["location"]
         await heron.patch(post, json={"revision": 1, "body_markdown": "Two"})
         for revision in (1, 3):
@@ -403,10 +405,10 @@ async def test_an_edit_of_what_was_not_on_the_screen_is_refused(app: FastAPI, ho
         assert (await heron.get(post)).json()["body_markdown"] == "Two"
 
 
-async def test_of_two_edits_at_once_one_is_refused_and_nothing_is_lost(app: FastAPI, house: House) -> None:
-    await make.board(house)
+async def test_of_two_edits_at_once_one_is_refused_and_nothing_is_lost(app: FastAPI, services: Services) -> None:
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         post = (await _reply(heron, thread, "At first")).headers["location"]
         answers = await asyncio.gather(
             *(heron.patch(post, json={"revision": 1, "body_markdown": body}) for body in ("One", "Two", "Three"))
@@ -417,38 +419,38 @@ async def test_of_two_edits_at_once_one_is_refused_and_nothing_is_lost(app: Fast
         assert [item["body_markdown"] for item in revisions] == ["At first", won["body_markdown"]]
 
 
-async def test_nobody_waits_to_answer_a_post_that_is_being_edited(house: House) -> None:
+async def test_nobody_waits_to_answer_a_post_that_is_being_edited(services: Services) -> None:
     """Were the two to wait for each other's rows, one would be sent away with a deadlock."""
-    await make.board(house)
-    await make.member(house, "heron")
-    heron, now = await make.viewer(house, "heron"), clock.now()
-    post = await make.post(house, "heron", await make.thread(house, "heron"))
+    await make.board(services)
+    await make.member(services, "heron")
+    heron, now = await make.viewer(services, "heron"), clock.now()
+    post = await make.post(services, "heron", await make.thread(services, "heron"))
     answer = Draft("Indeed", reply_to=post.number)
-    async with house.database.work() as editing:
+    async with services.database.work() as editing:
         held = await lock_post_row(editing, post.id)
-        async with house.database.work() as session:
+        async with services.database.work() as session:
             await session.execute(text("SET LOCAL lock_timeout = '5s'"))
             place = await context_in_thread(session, heron, post.thread_id, answer, now)
             written = await add_reply(session, heron, place, answer, PublishAtOnce(), now)
         await set_visibility(editing, held, Visibility.HELD, held_because="Reported")
     assert written.reply_to == 2
-    await _check_counts(house, post.thread_id)
+    await _check_counts(services, post.thread_id)
 
 
 # Withdrawn: final, and without a word left.
 
 
 async def test_a_withdrawn_post_is_a_tombstone_without_a_word_of_it_anywhere(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     async with (
         make.signed_in(app, "heron") as heron,
         make.signed_in(app, "magpie") as magpie,
         make.signed_in(app, "suzie", Role.ADVISER) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
     ):
-        thread = await make.thread(house, "heron", body="SECRET-one")
+        thread = await make.thread(services, "heron", body="SECRET-one")
         first = (await _posts(heron, thread))[0]["id"]
         key = {"Idempotency-Key": "a-reply"}
         words = {"body_markdown": "SECRET-two", "content_warning": "SECRET-warning", "reply_to": 1}
@@ -493,13 +495,13 @@ async def test_a_withdrawn_post_is_a_tombstone_without_a_word_of_it_anywhere(
         assert (repeated.status_code, repeated.json()) == (201, tombstone)
 
 
-async def test_the_words_of_a_tombstone_do_not_even_leave_the_database(house: House) -> None:
-    await make.board(house)
-    await make.member(house, "heron")
-    heron = await make.viewer(house, "heron")
-    post = await make.post(house, "heron", await make.thread(house, "heron"), "SECRET", content_warning="SECRET")
+async def test_the_words_of_a_tombstone_do_not_even_leave_the_database(services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    heron = await make.viewer(services, "heron")
+    post = await make.post(services, "heron", await make.thread(services, "heron"), "SECRET", content_warning="SECRET")
     for visibility in (Visibility.REMOVED, Visibility.WITHDRAWN):
-        async with house.database.work() as session:
+        async with services.database.work() as session:
             state = update(Post).where(col(Post.id) == post.id).values(visibility=visibility)
             await session.execute(state)
             row = await get_post_in_transaction(session, heron, post.id)
@@ -507,10 +509,10 @@ async def test_the_words_of_a_tombstone_do_not_even_leave_the_database(house: Ho
         assert "SECRET" not in repr(row)
 
 
-async def test_what_is_withdrawn_stays_withdrawn(app: FastAPI, house: House) -> None:
-    await make.board(house)
+async def test_what_is_withdrawn_stays_withdrawn(app: FastAPI, services: Services) -> None:
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         post = (await _reply(heron, thread)).headers["location"]
         assert (await heron.delete(post)).status_code == 204
         edited = await heron.patch(post, json={"revision": 1, "body_markdown": "I am back"})
@@ -518,14 +520,14 @@ async def test_what_is_withdrawn_stays_withdrawn(app: FastAPI, house: House) -> 
         assert (await heron.get(post)).json()["visibility"] == "withdrawn"
 
 
-async def test_an_edit_that_was_on_its_way_when_the_post_was_withdrawn_is_refused(house: House) -> None:
-    await make.board(house)
-    await make.member(house, "heron")
-    heron, now = await make.viewer(house, "heron"), clock.now()
-    post = await make.post(house, "heron", await make.thread(house, "heron"))
-    async with house.database.work() as editing:
+async def test_an_edit_that_was_on_its_way_when_the_post_was_withdrawn_is_refused(services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    heron, now = await make.viewer(services, "heron"), clock.now()
+    post = await make.post(services, "heron", await make.thread(services, "heron"))
+    async with services.database.work() as editing:
         place = await context_of_post(editing, heron, post.id, Draft("Again"), now)
-        async with house.database.work() as session:
+        async with services.database.work() as session:
             there = await context_of_post(session, heron, post.id, NO_WORDS, now)
             await withdraw_post(session, heron, there, now)
         with pytest.raises(Conflict):
@@ -533,12 +535,12 @@ async def test_an_edit_that_was_on_its_way_when_the_post_was_withdrawn_is_refuse
 
 
 async def test_a_removed_post_is_not_the_authors_to_withdraw_or_edit(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "orla", Role.MODERATOR) as orla:
-        post = await make.post(house, "heron", await make.thread(house, "heron"), "SECRET")
-        async with house.database.work() as session:
+        post = await make.post(services, "heron", await make.thread(services, "heron"), "SECRET")
+        async with services.database.work() as session:
             await set_visibility(session, await session.get_one(Post, post.id), Visibility.REMOVED)
         path = f"{API}/posts/{post.id}"
         assert (await heron.delete(path)).status_code == 409
@@ -578,8 +580,8 @@ def _counted(rows: Sequence[Post], opened_at: datetime) -> dict[str, Any]:
     }
 
 
-async def _check_counts(house: House, thread_id: int) -> None:
-    async with house.database.work() as session:
+async def _check_counts(services: Services, thread_id: int) -> None:
+    async with services.database.work() as session:
         thread = await session.get_one(Thread, thread_id)
         rows = (await session.execute(select(Post).where(col(Post.thread_id) == thread_id))).scalars().all()
     assert sorted(row.number for row in rows) == list(range(1, len(rows) + 1))
@@ -587,10 +589,10 @@ async def _check_counts(house: House, thread_id: int) -> None:
     assert {name: getattr(thread, name) for name in expected} == expected
 
 
-async def _step(house: House, dice: random.Random, people: Sequence[Viewer], thread: int, now: datetime) -> None:
+async def _step(services: Services, dice: random.Random, people: Sequence[Viewer], thread: int, now: datetime) -> None:
     """One thing that may happen in a thread: a reply, an edit, a withdrawal, a decision."""
     gate = make.HoldingGate()
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         rows = (await session.execute(select(Post).where(col(Post.thread_id) == thread))).scalars().all()
         post, person = dice.choice(rows), dice.choice(people)
         author = next(viewer for viewer in people if viewer.id == post.author_id)
@@ -612,26 +614,26 @@ async def _step(house: House, dice: random.Random, people: Sequence[Viewer], thr
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_a_threads_counts_are_right_whatever_happens_to_its_posts(seed: int, house: House) -> None:
-    await make.board(house)
-    await make.member(house, "heron")
-    await make.member(house, "magpie")
-    await make.member(house, "suzie", Role.ADVISER)
-    await make.member(house, "orla", Role.MODERATOR)
-    people = [await make.viewer(house, handle) for handle in ("heron", "magpie", "suzie", "orla")]
+async def test_a_threads_counts_are_right_whatever_happens_to_its_posts(seed: int, services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    await make.member(services, "magpie")
+    await make.member(services, "suzie", Role.ADVISER)
+    await make.member(services, "orla", Role.MODERATOR)
+    people = [await make.viewer(services, handle) for handle in ("heron", "magpie", "suzie", "orla")]
     dice, now = random.Random(seed), clock.now() - timedelta(days=1)
-    thread = await make.thread(house, people[seed % 4].handle or "", at=now)
+    thread = await make.thread(services, people[seed % 4].handle or "", at=now)
     for step in range(1, 61):
         # Whoever waits for the thread's row writes later than they began: times need not follow numbers.
-        await _step(house, dice, people, thread, now + timedelta(seconds=step + dice.choice([-2.5, 0, 0])))
-        await _check_counts(house, thread)
+        await _step(services, dice, people, thread, now + timedelta(seconds=step + dice.choice([-2.5, 0, 0])))
+        await _check_counts(services, thread)
 
 
 async def test_a_busy_thread_neither_locks_itself_up_nor_miscounts(settings: Settings) -> None:
     """Replies, quotes, edits, withdrawals and held posts, all at once, over the wire."""
     async with make.application(settings, make.HoldingGate()) as app:
-        house: House = app.state.house
-        await make.board(house)
+        services: Services = app.state.services
+        await make.board(services)
         async with (
             make.signed_in(app, "heron") as heron,
             make.signed_in(app, "magpie") as magpie,
@@ -639,7 +641,7 @@ async def test_a_busy_thread_neither_locks_itself_up_nor_miscounts(settings: Set
             make.signed_in(app, "orla", Role.MODERATOR) as orla,
         ):
             dice, clients = random.Random(4), (heron, magpie, suzie, orla)
-            thread = await make.thread(house, "heron")
+            thread = await make.thread(services, "heron")
             mine: list[tuple[httpx.AsyncClient, str]] = []
             for client in clients * 3:
                 mine.append((client, (await _reply(client, thread)).headers["location"]))
@@ -665,8 +667,8 @@ async def test_a_busy_thread_neither_locks_itself_up_nor_miscounts(settings: Set
             for _ in range(4):
                 answered = await asyncio.gather(*(act() for _ in range(30)))
                 assert set(answered) <= {200, 201, 204, 403, 409, 422}
-                await _check_counts(house, thread)
-        async with house.database.work() as session:
+                await _check_counts(services, thread)
+        async with services.database.work() as session:
             kept = select(Post.revision, func.count(col(PostRevision.number)), func.max(PostRevision.number))
             joined = kept.outerjoin(PostRevision, col(PostRevision.post_id) == col(Post.id))
             rows = (await session.execute(joined.group_by(col(Post.id), col(Post.revision)))).all()
@@ -674,11 +676,11 @@ async def test_a_busy_thread_neither_locks_itself_up_nor_miscounts(settings: Set
         assert any(revision > 1 for revision, _, _ in rows)
 
 
-async def test_the_first_post_of_a_thread_answers_nothing(house: House) -> None:
-    await make.board(house)
-    await make.member(house, "heron")
-    heron, draft, now = await make.viewer(house, "heron"), Draft("Hello", reply_to=1), clock.now()
-    async with house.database.work() as session:
+async def test_the_first_post_of_a_thread_answers_nothing(services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    heron, draft, now = await make.viewer(services, "heron"), Draft("Hello", reply_to=1), clock.now()
+    async with services.database.work() as session:
         place = await context_on_board(session, heron, "new-here", draft, now)
         with pytest.raises(Invalid):
             await open_thread(session, heron, place, "A question", draft, PublishAtOnce(), now)

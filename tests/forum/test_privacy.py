@@ -15,11 +15,11 @@ from sqlalchemy import func, select, text, update
 from sqlmodel import col
 
 from forum import worker
-from forum.api.dependencies import House
 from forum.content.markup import GONE
 from forum.core import clock
 from forum.core.audit import AuditEntry
 from forum.core.settings import Settings
+from forum.http.services import Services
 from forum.members.tables import FORMER, Role, Standing
 from forum.privacy import exports
 from forum.privacy.account_deletion import DEPART
@@ -44,19 +44,19 @@ async def ask(client: httpx.AsyncClient, kind: str = "leave") -> httpx.Response:
 
 
 async def test_who_leaves_is_gone_after_fourteen_days_and_not_before(
-    heron: httpx.AsyncClient, guest: httpx.AsyncClient, house: House
+    heron: httpx.AsyncClient, guest: httpx.AsyncClient, services: Services
 ) -> None:
-    await make.board(house)
-    thread = await make.thread(house, "heron", body="What happens on Monday?")
+    await make.board(services)
+    thread = await make.thread(services, "heron", body="What happens on Monday?")
     asked = await ask(heron)
     assert asked.status_code == 200, asked.text
     assert asked.json()["kind"] == "leave"
     assert asked.json() == (await heron.get(f"{API}/me/departure")).json()
 
-    assert await work_off(house, clock.now() + timedelta(days=13, hours=23)) == []
+    assert await work_off(services, clock.now() + timedelta(days=13, hours=23)) == []
     assert (await guest.get(f"{API}/members/heron")).status_code == 200
 
-    assert await work_off(house, clock.now() + LATER) == ["depart"]
+    assert await work_off(services, clock.now() + LATER) == ["depart"]
     assert (await heron.get(f"{API}/me")).status_code == 401
     assert (await guest.get(f"{API}/members/heron")).status_code == 404
     sign_in = await guest.post(f"{API}/sessions", json=make.signing_in("heron"))
@@ -66,81 +66,81 @@ async def test_who_leaves_is_gone_after_fourteen_days_and_not_before(
     assert post["body_markdown"] == "What happens on Monday?"
 
 
-async def test_who_changes_their_mind_stays(heron: httpx.AsyncClient, house: House) -> None:
+async def test_who_changes_their_mind_stays(heron: httpx.AsyncClient, services: Services) -> None:
     await ask(heron)
-    assert [letter.to for letter in await mailbox.come(house)] == ["heron@example.org"]
+    assert [letter.to for letter in await mailbox.come(services)] == ["heron@example.org"]
     for _ in range(2):
         assert (await heron.delete(f"{API}/me/departure")).status_code == 204
     assert (await heron.get(f"{API}/me/departure")).json()["kind"] is None
-    assert await work_off(house, clock.now() + LATER) == ["depart"]
+    assert await work_off(services, clock.now() + LATER) == ["depart"]
     assert (await heron.get(f"{API}/me")).status_code == 200
 
 
 async def test_asked_again_it_is_as_asked_once_and_the_other_kind_begins_anew(
-    heron: httpx.AsyncClient, house: House
+    heron: httpx.AsyncClient, services: Services
 ) -> None:
     first = (await ask(heron)).json()
     assert (await ask(heron)).json() == first
     other = (await ask(heron, "erase")).json()
     assert other["kind"] == "erase"
     assert other["due_at"] > first["due_at"]
-    assert len(await mailbox.come(house)) == 1
+    assert len(await mailbox.come(services)) == 1
 
 
 async def test_somebody_else_in_ones_session_is_stopped_by_the_link_that_was_mailed(
-    heron: httpx.AsyncClient, guest: httpx.AsyncClient, house: House
+    heron: httpx.AsyncClient, guest: httpx.AsyncClient, services: Services
 ) -> None:
     await ask(heron, "erase")
-    [letter] = await mailbox.come(house)
+    [letter] = await mailbox.come(services)
     assert letter.subject == "About your account"
     assert "erase" not in letter.words
     assert (await guest.post(f"{API}/departures/refusal", json={"token": letter.token})).status_code == 204
     assert (await heron.get(f"{API}/me")).status_code == 401
     assert (await guest.post(f"{API}/departures/refusal", json={"token": letter.token})).status_code == 404
-    await look_after(house, clock.now() + LATER)
+    await look_after(services, clock.now() + LATER)
     assert (await guest.get(f"{API}/members/heron")).status_code == 200
 
 
-async def test_a_mail_that_was_not_sent_is_not_sent_to_who_stays(heron: httpx.AsyncClient, house: House) -> None:
+async def test_a_mail_that_was_not_sent_is_not_sent_to_who_stays(heron: httpx.AsyncClient, services: Services) -> None:
     await ask(heron)
     await heron.delete(f"{API}/me/departure")
-    assert await mailbox.come(house) == []
+    assert await mailbox.come(services) == []
 
 
 @pytest.mark.parametrize("standing", [Standing.SILENCED, Standing.SUSPENDED, Standing.BANNED])
-async def test_nobody_is_kept_by_a_sanction(heron: httpx.AsyncClient, house: House, standing: Standing) -> None:
-    await make.sanction(house, "heron", standing)
+async def test_nobody_is_kept_by_a_sanction(heron: httpx.AsyncClient, services: Services, standing: Standing) -> None:
+    await make.sanction(services, "heron", standing)
     assert (await ask(heron)).status_code == 200
 
 
-async def test_the_last_administrator_names_another_one_first(app: FastAPI, house: House) -> None:
+async def test_the_last_administrator_names_another_one_first(app: FastAPI, services: Services) -> None:
     async with make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan:
         refused = await ask(joan)
         assert refused.status_code == 409
         assert "Name another" in refused.json()["detail"]
-        await make.member(house, "orla", Role.ADMINISTRATOR)
+        await make.member(services, "orla", Role.ADMINISTRATOR)
         assert (await ask(joan)).status_code == 200
         # Since then, the other one is gone.
-        await make.sanction(house, "orla", Standing.BANNED)
-        await look_after(house, clock.now() + LATER)
+        await make.sanction(services, "orla", Standing.BANNED)
+        await look_after(services, clock.now() + LATER)
         assert (await joan.get(f"{API}/me/departure")).json()["waits_since"] is not None
-        await make.member(house, "nell", Role.ADMINISTRATOR)
-        await look_after(house, clock.now() + LATER)
+        await make.member(services, "nell", Role.ADMINISTRATOR)
+        await look_after(services, clock.now() + LATER)
         assert (await joan.get(f"{API}/me")).status_code == 401
 
 
-async def test_of_two_administrators_who_leave_at_once_one_stays(app: FastAPI, house: House) -> None:
+async def test_of_two_administrators_who_leave_at_once_one_stays(app: FastAPI, services: Services) -> None:
     async with (
         make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan,
         make.signed_in(app, "orla", Role.ADMINISTRATOR) as orla,
     ):
         await ask(joan)
         await ask(orla)
-        depart = worker.handlers(house.settings)[DEPART]
+        depart = worker.handlers(services.settings)[DEPART]
 
         async def go(client: httpx.AsyncClient) -> None:
             me = (await client.get(f"{API}/me")).json()["id"]
-            async with house.database.work() as session:
+            async with services.database.work() as session:
                 await depart(session, {"member": me}, clock.now() + LATER)
 
         await asyncio.gather(go(joan), go(orla))
@@ -148,19 +148,19 @@ async def test_of_two_administrators_who_leave_at_once_one_stays(app: FastAPI, h
 
 
 async def test_a_legal_hold_keeps_everything_until_it_is_released(
-    app: FastAPI, heron: httpx.AsyncClient, house: House
+    app: FastAPI, heron: httpx.AsyncClient, services: Services
 ) -> None:
     async with make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan:
         hold = f"{API}/members/heron/legal-hold"
         assert (await joan.put(hold, json={"reason": "court"})).status_code == 204
         await ask(heron, "erase")
-        await mailbox.come(house)
+        await mailbox.come(services)
         for _ in range(2):
-            await look_after(house, clock.now() + LATER)
+            await look_after(services, clock.now() + LATER)
         assert (await heron.get(f"{API}/me/departure")).json()["waits_since"] is not None
         [told] = (await heron.get(f"{API}/me/notifications")).json()["items"]
         assert told["kind"] == "departure_waits"
-        assert [letter.subject for letter in await mailbox.come(house)] == ["About your account"]
+        assert [letter.subject for letter in await mailbox.come(services)] == ["About your account"]
         [held] = (await joan.get(f"{API}/legal-holds")).json()["items"]
         assert (held["member"]["handle"], held["reason"], held["by"]["handle"]) == ("heron", "court", "joan")
         assert held["departure_due_at"] is not None
@@ -168,39 +168,39 @@ async def test_a_legal_hold_keeps_everything_until_it_is_released(
         for _ in range(2):
             assert (await joan.delete(hold)).status_code == 204
         assert (await joan.get(f"{API}/legal-holds")).json()["items"] == []
-        done = await work_off(house, clock.now() + LATER)
+        done = await work_off(services, clock.now() + LATER)
         assert sorted(done) == ["depart", "depart", "erase_words"]
         assert (await heron.get(f"{API}/me")).status_code == 401
-        async with house.database.work() as session:
+        async with services.database.work() as session:
             acts = (await session.execute(select(col(AuditEntry.act)).order_by(col(AuditEntry.number)))).scalars().all()
         assert acts[-3:] == ["hold.placed", "hold.released", "member.left"]
 
 
 async def test_nobody_gets_the_handle_of_somebody_who_left(
-    heron: httpx.AsyncClient, guest: httpx.AsyncClient, house: House
+    heron: httpx.AsyncClient, guest: httpx.AsyncClient, services: Services
 ) -> None:
     await ask(heron)
-    await work_off(house, clock.now() + LATER)
+    await work_off(services, clock.now() + LATER)
     for handle in ("heron", "H.e.r.o.n", "hеron"):
         joining = make.joining(handle, name="Somebody", email="other@example.org")
         answer = await guest.post(f"{API}/members", json=joining)
         assert answer.status_code == 409, answer.text
 
 
-async def test_done_twice_it_is_as_done_once(heron: httpx.AsyncClient, house: House) -> None:
+async def test_done_twice_it_is_as_done_once(heron: httpx.AsyncClient, services: Services) -> None:
     await ask(heron)
     me = (await heron.get(f"{API}/me")).json()["id"]
-    depart = worker.handlers(house.settings)[DEPART]
-    async with house.database.work() as session:
+    depart = worker.handlers(services.settings)[DEPART]
+    async with services.database.work() as session:
         await depart(session, {"member": me}, clock.now())  # too soon
     assert (await heron.get(f"{API}/me")).status_code == 200
 
     async def go() -> None:
-        async with house.database.work() as session:
+        async with services.database.work() as session:
             await depart(session, {"member": me}, clock.now() + LATER)
 
     await asyncio.gather(*(go() for _ in range(4)))
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         left = select(func.count()).where(col(AuditEntry.act) == "member.left")
         assert (await session.execute(left)).scalar_one() == 1
 
@@ -208,11 +208,11 @@ async def test_done_twice_it_is_as_done_once(heron: httpx.AsyncClient, house: Ho
 # Copies
 
 
-async def copy_of(client: httpx.AsyncClient, house: House) -> str:
+async def copy_of(client: httpx.AsyncClient, services: Services) -> str:
     """The address of a copy that was made."""
     asked = await client.post(f"{API}/me/exports")
     assert (asked.status_code, asked.json()["state"]) == (201, "making"), asked.text
-    await work_off(house, clock.now() + timedelta(minutes=1))
+    await work_off(services, clock.now() + timedelta(minutes=1))
     return f"{API}/me/exports/{asked.json()['id']}"
 
 
@@ -229,10 +229,10 @@ async def opened(client: httpx.AsyncClient, address: str) -> dict[str, str]:
 
 
 async def test_a_copy_has_everything_of_ones_own_and_nothing_of_others(
-    app: FastAPI, heron: httpx.AsyncClient, house: House
+    app: FastAPI, heron: httpx.AsyncClient, services: Services
 ) -> None:
     """Others' words, who reported, what moderators noted and what was taken out are not in it."""
-    post = await a_post(house, f'{RUDE}\nI am <b>cross</b> & "tired".', author="heron")
+    post = await a_post(services, f'{RUDE}\nI am <b>cross</b> & "tired".', author="heron")
     async with make.signed_in(app, "magpie") as magpie:
         await magpie.post(f"{API}/threads/{post.thread_id}/posts", json={"body_markdown": "Magpie's own words"})
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
@@ -244,7 +244,7 @@ async def test_a_copy_has_everything_of_ones_own_and_nothing_of_others(
         statement = (await heron.get(f"{API}/me/statements")).json()["items"][0]["id"]
         assert (await appeal(heron, statement)).status_code == 201
 
-    files = await opened(heron, await copy_of(heron, house))
+    files = await opened(heron, await copy_of(heron, services))
     assert set(files) == {"index.html"} | {
         f"data/{name}.json"
         for name in (
@@ -276,9 +276,9 @@ async def test_a_copy_has_everything_of_ones_own_and_nothing_of_others(
 
 
 async def test_a_copy_is_nobody_elses(
-    app: FastAPI, heron: httpx.AsyncClient, guest: httpx.AsyncClient, house: House
+    app: FastAPI, heron: httpx.AsyncClient, guest: httpx.AsyncClient, services: Services
 ) -> None:
-    address = await copy_of(heron, house)
+    address = await copy_of(heron, services)
     async with make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan:
         for path in (address, f"{address}/archive"):
             assert (await heron.get(path)).status_code == 200
@@ -286,23 +286,23 @@ async def test_a_copy_is_nobody_elses(
             assert (await guest.get(path)).status_code == 401
 
 
-async def test_its_owner_is_told_when_a_copy_is_ready(heron: httpx.AsyncClient, house: House) -> None:
-    address = await copy_of(heron, house)
+async def test_its_owner_is_told_when_a_copy_is_ready(heron: httpx.AsyncClient, services: Services) -> None:
+    address = await copy_of(heron, services)
     [told] = (await heron.get(f"{API}/me/notifications")).json()["items"]
     assert (told["kind"], told["subject_id"]) == ("export_ready", address.rpartition("/")[2])
-    [letter] = await mailbox.come(house)
+    [letter] = await mailbox.come(services)
     assert (letter.to, letter.subject) == ("heron@example.org", "What you asked for is ready")
 
 
-async def test_a_copy_is_gone_after_two_days(heron: httpx.AsyncClient, house: House) -> None:
-    address = await copy_of(heron, house)
-    async with house.database.work() as session:
+async def test_a_copy_is_gone_after_two_days(heron: httpx.AsyncClient, services: Services) -> None:
+    address = await copy_of(heron, services)
+    async with services.database.work() as session:
         await worker.tidy(session, {}, clock.now() + timedelta(hours=47))
     assert (await heron.get(address)).status_code == 200
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await session.execute(update(Export).values(expires_at=clock.now()))
     assert (await heron.get(f"{address}/archive")).status_code == 404
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await worker.tidy(session, {}, clock.now())
         assert (await session.execute(select(func.count()).select_from(ExportPart))).scalar_one() == 0
 
@@ -310,58 +310,60 @@ async def test_a_copy_is_gone_after_two_days(heron: httpx.AsyncClient, house: Ho
 async def test_one_copy_is_made_at_a_time_and_few_a_day(settings: Settings) -> None:
     usual = settings.model_copy(update={"export_limit": Settings().export_limit})
     async with make.application(usual) as app, make.signed_in(app, "heron") as heron:
-        house: House = app.state.house
+        services: Services = app.state.services
         twice = [(await heron.post(f"{API}/me/exports")).json()["id"] for _ in range(5)]
         assert len(set(twice)) == 1
         assert (await heron.get(f"{API}/me/exports/{twice[0]}/archive")).status_code == 404
-        await work_off(house, clock.now() + timedelta(minutes=1))
-        second = await copy_of(heron, house)
+        await work_off(services, clock.now() + timedelta(minutes=1))
+        second = await copy_of(heron, services)
         assert (await heron.get(f"{API}/me/exports/{twice[0]}")).status_code == 404
-        await copy_of(heron, house)
+        await copy_of(heron, services)
         refused = await heron.post(f"{API}/me/exports")
         assert (refused.status_code, "Retry-After" in refused.headers) == (429, True)
         assert (await heron.get(second)).status_code == 404
 
 
 async def test_a_large_copy_comes_in_pieces_and_whole(
-    heron: httpx.AsyncClient, house: House, monkeypatch: pytest.MonkeyPatch
+    heron: httpx.AsyncClient, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exports, "PART", 100)
-    assert "index.html" in await opened(heron, await copy_of(heron, house))
-    async with house.database.work() as session:
+    assert "index.html" in await opened(heron, await copy_of(heron, services))
+    async with services.database.work() as session:
         assert (await session.execute(select(func.count()).select_from(ExportPart))).scalar_one() > 5
 
 
 async def test_who_takes_an_address_away_cannot_erase_its_owner(
-    app: FastAPI, heron: httpx.AsyncClient, guest: httpx.AsyncClient, house: House
+    app: FastAPI, heron: httpx.AsyncClient, guest: httpx.AsyncClient, services: Services
 ) -> None:
     change = {"email": "thief@example.org", "current": make.PASSWORD}
     assert (await heron.put(f"{API}/me/email", json=change)).status_code == 204
-    theirs, thiefs = await mailbox.come(house)
+    theirs, thiefs = await mailbox.come(services)
     assert (
         await guest.post(f"{API}/email-verifications/confirmation", json={"token": thiefs.token})
     ).status_code == 204
     await ask(heron, "erase")
-    assert [letter.to for letter in await mailbox.come(house)] == ["thief@example.org"]
+    assert [letter.to for letter in await mailbox.come(services)] == ["thief@example.org"]
     assert (await guest.post(f"{API}/email-verifications/refusal", json={"token": theirs.token})).status_code == 204
-    await look_after(house, clock.now() + LATER)
+    await look_after(services, clock.now() + LATER)
     assert (await guest.get(f"{API}/members/heron")).status_code == 200
 
 
-async def test_a_departure_whose_job_was_lost_is_done_within_the_hour(heron: httpx.AsyncClient, house: House) -> None:
+async def test_a_departure_whose_job_was_lost_is_done_within_the_hour(
+    heron: httpx.AsyncClient, services: Services
+) -> None:
     await ask(heron)
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await session.execute(text("DELETE FROM jobs.queue"))
-    assert await look_after(house, clock.now() + LATER - timedelta(hours=1)) == []
-    assert await look_after(house, clock.now() + LATER) == ["depart"]
-    assert await look_after(house, clock.now() + LATER) == []
+    assert await look_after(services, clock.now() + LATER - timedelta(hours=1)) == []
+    assert await look_after(services, clock.now() + LATER) == ["depart"]
+    assert await look_after(services, clock.now() + LATER) == []
 
 
-async def test_a_busy_forum_goes_on_while_somebody_is_erased(app: FastAPI, house: House) -> None:
+async def test_a_busy_forum_goes_on_while_somebody_is_erased(app: FastAPI, services: Services) -> None:
     """Their own last words, replies that quote them, edits, reports and withdrawals, all at once."""
-    post = await a_post(house, "Where do I find the form for legal aid?", author="stepdad")
+    post = await a_post(services, "Where do I find the form for legal aid?", author="stepdad")
     thread, own = post.thread_id, [post.id]
-    own += [(await make.post(house, "stepdad", thread, f"And what of number {n} of these?")).id for n in range(5)]
+    own += [(await make.post(services, "stepdad", thread, f"And what of number {n} of these?")).id for n in range(5)]
 
     async def talk(client: httpx.AsyncClient, name: str) -> None:
         for number in range(6):
@@ -383,14 +385,14 @@ async def test_a_busy_forum_goes_on_while_somebody_is_erased(app: FastAPI, house
         await ask(stepdad, "erase")
         later = clock.now() + LATER
         await asyncio.gather(
-            talk(stepdad, "Stepdad"), talk(magpie, "Magpie"), talk(nell, "Nell"), look_after(house, later)
+            talk(stepdad, "Stepdad"), talk(magpie, "Magpie"), talk(nell, "Nell"), look_after(services, later)
         )
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await session.execute(text("UPDATE moderation_case SET state = 'decided', decided_at = now()"))
         await session.execute(text("UPDATE report SET outcome = 'upheld', settled_at = now()"))
     for _ in range(2):
-        await look_after(house, later)
-    async with house.database.work() as session:
+        await look_after(services, later)
+    async with services.database.work() as session:
         theirs = text(
             "SELECT p.body_markdown, p.visibility FROM post p JOIN member m ON m.id = p.author_id "
             "WHERE m.left_at IS NOT NULL"
@@ -404,17 +406,17 @@ async def test_a_busy_forum_goes_on_while_somebody_is_erased(app: FastAPI, house
         assert all(posts == seen for posts, seen in (await session.execute(counted)).all())
 
 
-async def test_the_last_administrator_stays_one(app: FastAPI, house: House) -> None:
+async def test_the_last_administrator_stays_one(app: FastAPI, services: Services) -> None:
     async with make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan:
         taking = f"{API}/accounts/joan/roles/administrator"
         assert (await joan.delete(taking)).status_code == 409
-        await make.member(house, "orla", Role.ADMINISTRATOR)
+        await make.member(services, "orla", Role.ADMINISTRATOR)
         assert (await joan.delete(taking)).status_code == 200
 
 
-async def test_who_left_is_no_account_any_more(app: FastAPI, heron: httpx.AsyncClient, house: House) -> None:
+async def test_who_left_is_no_account_any_more(app: FastAPI, heron: httpx.AsyncClient, services: Services) -> None:
     await ask(heron)
-    await look_after(house, clock.now() + LATER)
+    await look_after(services, clock.now() + LATER)
     async with make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan:
         accounts = (await joan.get(f"{API}/accounts")).json()["items"]
         assert [account["handle"] for account in accounts] == ["joan"]

@@ -13,13 +13,13 @@ from fastapi import FastAPI
 from sqlalchemy import select, text, update
 from sqlmodel import col
 
-from forum.api.dependencies import House
 from forum.authentication.second_factor import enrolment, recovery_codes, totp
 from forum.authentication.second_factor.recovery_codes import RecoveryCodeText
 from forum.authentication.second_factor.tables import RecoveryCode, Totp
 from forum.authentication.sessions import MemberSession
 from forum.core import audit, clock
 from forum.core.settings import Settings
+from forum.http.services import Services
 from forum.members.queries import get_member
 from forum.members.tables import Role
 from tests import mailbox, make
@@ -162,20 +162,20 @@ async def test_a_new_phone_takes_the_old_ones_place_only_when_it_is_confirmed(
 
 
 async def test_to_set_up_ends_every_other_session_and_is_told_by_mail(
-    app: FastAPI, heron: httpx.AsyncClient, house: House
+    app: FastAPI, heron: httpx.AsyncClient, services: Services
 ) -> None:
     async with make.signed_in(app, "heron") as other:
         await set_up(heron)
         assert (await other.get(f"{API}/me")).status_code == 401
     assert (await heron.get(f"{API}/me")).status_code == 200
-    [letter] = await mailbox.come(house)
+    [letter] = await mailbox.come(services)
     assert letter.to == "heron@example.org"
     assert "how you sign in was changed" in letter.words.lower().replace("\n", " ")
 
 
-async def test_nothing_that_opens_is_kept_as_it_is(heron: httpx.AsyncClient, house: House) -> None:
+async def test_nothing_that_opens_is_kept_as_it_is(heron: httpx.AsyncClient, services: Services) -> None:
     _, paper = await set_up(heron)
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         kept = (await session.execute(select(col(RecoveryCode.code_hash)))).scalars().all()
     assert len(kept) == 8
     assert all(code.startswith("$argon2id$") for code in kept)
@@ -193,10 +193,10 @@ async def test_nothing_that_opens_is_kept_as_it_is(heron: httpx.AsyncClient, hou
     ],
 )
 async def test_who_signed_in_long_ago_signs_in_again_first(
-    heron: httpx.AsyncClient, house: House, method: str, path: str, body: Any
+    heron: httpx.AsyncClient, services: Services, method: str, path: str, body: Any
 ) -> None:
     long_ago = clock.now() - timedelta(minutes=15, seconds=1)
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await session.execute(update(MemberSession).values(created_at=long_ago))
     response = await heron.request(method, API + path, json=body)
     assert (response.status_code, response.json()["type"]) == (403, "/problems/sign-in-again")
@@ -232,12 +232,12 @@ async def test_a_code_opens_once(heron: httpx.AsyncClient, guest: httpx.AsyncCli
 
 
 async def test_a_recovery_code_opens_once_and_is_told_by_mail(
-    heron: httpx.AsyncClient, guest: httpx.AsyncClient, house: House
+    heron: httpx.AsyncClient, guest: httpx.AsyncClient, services: Services
 ) -> None:
     _, paper = await set_up(heron)
-    await mailbox.come(house)
+    await mailbox.come(services)
     assert (await sign_in(guest, code=paper[4].upper())).status_code == 201
-    assert len(await mailbox.come(house)) == 1
+    assert len(await mailbox.come(services)) == 1
     refused(await sign_in(guest, code=paper[4]))
     assert (await heron.get(f"{API}/me/second-factor")).json()["recovery_codes"] == 7
     assert (await sign_in(guest, code=paper[0])).status_code == 201
@@ -259,7 +259,7 @@ async def test_there_are_no_recovery_codes_without_an_app(heron: httpx.AsyncClie
 
 
 async def test_codes_are_guessed_ten_times_and_no_more(
-    heron: httpx.AsyncClient, house: House, settings: Any, guest: httpx.AsyncClient
+    heron: httpx.AsyncClient, services: Services, settings: Any, guest: httpx.AsyncClient
 ) -> None:
     secret, _ = await set_up(heron)
     strict = settings.model_copy(update={"second_factor_limit": Settings().second_factor_limit})
@@ -270,10 +270,10 @@ async def test_codes_are_guessed_ten_times_and_no_more(
 
 
 async def test_who_knows_the_password_guesses_fifty_codes_a_day_and_a_new_password_lets_its_owner_in(
-    heron: httpx.AsyncClient, house: House, settings: Any
+    heron: httpx.AsyncClient, services: Services, settings: Any
 ) -> None:
     secret, _ = await set_up(heron)
-    await mailbox.come(house)
+    await mailbox.come(services)
     strict = settings.model_copy(update={"second_factor_day_limit": "3/1 day"})
     async with make.application(strict) as app, make.client(app) as guest:
         for _ in range(3):
@@ -281,19 +281,19 @@ async def test_who_knows_the_password_guesses_fifty_codes_a_day_and_a_new_passwo
         over = await sign_in(guest, code=code_of(secret))
         assert (over.status_code, over.headers["RateLimit-Policy"]) == (429, '"second-factor-day";q=3;w=86400')
         await guest.post(f"{API}/password-resets", json={"login": "heron"})
-        [letter] = await mailbox.come(house)
+        [letter] = await mailbox.come(services)
         new = "eleven brass kettles humming"
         await guest.post(f"{API}/password-resets/completion", json={"token": letter.token, "new": new})
         assert (await sign_in(guest, password=new, code=code_of(secret))).status_code == 201
 
 
 async def test_a_reset_password_still_wants_the_second_factor(
-    heron: httpx.AsyncClient, guest: httpx.AsyncClient, house: House
+    heron: httpx.AsyncClient, guest: httpx.AsyncClient, services: Services
 ) -> None:
     secret, _ = await set_up(heron)
-    await mailbox.come(house)
+    await mailbox.come(services)
     await guest.post(f"{API}/password-resets", json={"login": "heron"})
-    [letter] = await mailbox.come(house)
+    [letter] = await mailbox.come(services)
     new = "eleven brass kettles humming"
     reset = await guest.post(f"{API}/password-resets/completion", json={"token": letter.token, "new": new})
     assert reset.status_code == 204
@@ -302,7 +302,7 @@ async def test_a_reset_password_still_wants_the_second_factor(
 
 
 async def test_who_does_without_is_asked_for_the_password_alone(
-    app: FastAPI, heron: httpx.AsyncClient, guest: httpx.AsyncClient, house: House
+    app: FastAPI, heron: httpx.AsyncClient, guest: httpx.AsyncClient, services: Services
 ) -> None:
     secret, paper = await set_up(heron)
     other = (await sign_in(guest, code=code_of(secret))).json()["token"]
@@ -311,7 +311,7 @@ async def test_who_does_without_is_asked_for_the_password_alone(
         assert (await client.get(f"{API}/me")).status_code == 401
     assert (await sign_in(guest)).status_code == 201
     assert (await sign_in(guest, code=paper[0])).status_code == 201  # asked for nothing, it is not looked at
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         assert not (await session.execute(select(Totp))).all()
         assert not (await session.execute(select(RecoveryCode))).all()
 
@@ -320,11 +320,11 @@ async def test_who_does_without_is_asked_for_the_password_alone(
 
 
 @pytest.fixture
-async def orla(app: FastAPI, house: House, guest: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
+async def orla(app: FastAPI, services: Services, guest: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
     """A moderator who signed in with the password alone."""
-    await make.board(house)
-    await make.board(house, "staff-room", readers=("moderator",), openers=("moderator",), repliers=("moderator",))
-    await make.member(house, "orla", Role.MODERATOR)
+    await make.board(services)
+    await make.board(services, "staff-room", readers=("moderator",), openers=("moderator",), repliers=("moderator",))
+    await make.member(services, "orla", Role.MODERATOR)
     token = (await guest.post(f"{API}/sessions", json=make.signing_in("orla"))).json()["token"]
     async with make.client(app, Authorization=f"Bearer {token}") as client:
         yield client
@@ -336,10 +336,10 @@ def withheld(response: httpx.Response) -> None:
 
 
 async def test_without_a_second_factor_a_role_opens_nothing(
-    app: FastAPI, orla: httpx.AsyncClient, house: House
+    app: FastAPI, orla: httpx.AsyncClient, services: Services
 ) -> None:
-    await make.member(house, "heron")
-    thread = await make.thread(house, "heron")
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron")
     me = (await orla.get(f"{API}/me")).json()
     assert (me["roles"], me["roles_withheld"]) == (["moderator"], True)
     withheld(await orla.get(f"{API}/moderation/cases"))
@@ -366,8 +366,10 @@ async def test_who_does_away_with_it_has_no_role_from_then_on(orla: httpx.AsyncC
     withheld(await orla.get(f"{API}/moderation/cases"))
 
 
-async def test_a_members_rights_need_no_second_factor(app: FastAPI, heron: httpx.AsyncClient, house: House) -> None:
-    await make.board(house)
+async def test_a_members_rights_need_no_second_factor(
+    app: FastAPI, heron: httpx.AsyncClient, services: Services
+) -> None:
+    await make.board(services)
     assert (await heron.get(f"{API}/me")).json()["roles_withheld"] is False
     opened = await heron.post(f"{API}/boards/new-here/threads", json={"title": "A question", "body_markdown": "Hello"})
     assert opened.status_code == 201
@@ -377,31 +379,31 @@ async def test_a_members_rights_need_no_second_factor(app: FastAPI, heron: httpx
 
 
 async def test_an_administrator_takes_a_lost_one_away_and_it_is_told_and_recorded(
-    heron: httpx.AsyncClient, guest: httpx.AsyncClient, house: House
+    heron: httpx.AsyncClient, guest: httpx.AsyncClient, services: Services
 ) -> None:
     await set_up(heron)
-    await mailbox.come(house)
-    async with house.database.work() as session:
+    await mailbox.come(services)
+    async with services.database.work() as session:
         member = await get_member(session, "heron")
         await enrolment.reset(session, member, clock.now())
-    house.doorkeeper.forget(member.id)
+    services.session_cache.invalidate(member.id)
     assert (await heron.get(f"{API}/me")).status_code == 401
     assert (await sign_in(guest)).status_code == 201
-    assert len(await mailbox.come(house)) == 1
-    async with house.database.work() as session:
+    assert len(await mailbox.come(services)) == 1
+    async with services.database.work() as session:
         [entry] = (await session.execute(select(audit.AuditEntry))).scalars()
         assert (entry.act, entry.subject_id, entry.details) == ("second_factor.reset", str(member.id), {})
 
 
-async def test_nothing_is_told_to_an_address_that_nobody_verified(app: FastAPI, house: House) -> None:
+async def test_nothing_is_told_to_an_address_that_nobody_verified(app: FastAPI, services: Services) -> None:
     async with make.signed_in(app, "swift", verified=False) as client:
         await set_up(client)
-    assert await mailbox.come(house) == []
+    assert await mailbox.come(services) == []
 
 
-async def test_it_goes_with_its_member(heron: httpx.AsyncClient, house: House) -> None:
+async def test_it_goes_with_its_member(heron: httpx.AsyncClient, services: Services) -> None:
     await set_up(heron)
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await session.execute(text("DELETE FROM member"))
         assert not (await session.execute(select(Totp))).all()
         assert not (await session.execute(select(RecoveryCode))).all()

@@ -18,12 +18,13 @@ from sqlalchemy import func, select, update
 from sqlmodel import col
 
 from forum.administration import roles
-from forum.api.dependencies import COOKIE, House
 from forum.authentication import sessions, sign_in
 from forum.authentication.sessions import Device, MemberSession, SessionCache
 from forum.core import clock
 from forum.core.errors import NotSignedIn
 from forum.core.settings import Settings
+from forum.http.current_member import COOKIE
+from forum.http.services import Services
 from forum.members.queries import get_member
 from forum.members.standing import add_sanction
 from forum.members.tables import Member, Role, Standing
@@ -57,7 +58,7 @@ async def elsewhere(settings: Settings, app: FastAPI) -> AsyncIterator[tuple[Fas
     """Another process of the same forum, and the clock of its doorkeeper."""
     wound = HandWound()
     async with make.application(settings) as other:
-        other.state.house = replace(other.state.house, doorkeeper=SessionCache(wound))
+        other.state.services = replace(other.state.services, session_cache=SessionCache(wound))
         yield other, wound
 
 
@@ -70,16 +71,16 @@ async def _status(app: FastAPI, token: str) -> int:
         return (await client.get(f"{API}/me")).status_code
 
 
-async def _count(house: House, table: Any) -> int:
-    async with house.database.work() as session:
+async def _count(services: Services, table: Any) -> int:
+    async with services.database.work() as session:
         return (await session.execute(select(func.count()).select_from(table))).scalar_one()
 
 
 # Signing in.
 
 
-async def test_a_member_signs_in_by_handle_or_by_address(app: FastAPI, house: House) -> None:
-    await make.member(house, "heron")
+async def test_a_member_signs_in_by_handle_or_by_address(app: FastAPI, services: Services) -> None:
+    await make.member(services, "heron")
     handles, addresses = ["heron", "HERON", " heron ", "ｈｅｒｏｎ"], ["heron@example.org", " Heron@Example.ORG "]
     for login in (*handles, *addresses):
         async with make.client(app) as guest:
@@ -95,19 +96,21 @@ async def test_a_member_signs_in_by_handle_or_by_address(app: FastAPI, house: Ho
             assert newest["current"]
 
 
-async def test_tokens_are_long_never_alike_and_never_kept(house: House, guest: httpx.AsyncClient) -> None:
-    await make.member(house, "heron")
+async def test_tokens_are_long_never_alike_and_never_kept(services: Services, guest: httpx.AsyncClient) -> None:
+    await make.member(services, "heron")
     told = [(await _sign_in(guest, "heron")).json() for _ in range(3)]
     secrets = {secret for answer in told for secret in (answer["token"], answer["device"])}
     assert len(secrets) == 6
     assert min(map(len, secrets)) >= 43  # 256 bits
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         kept = (await session.execute(select(MemberSession.token_digest).union(select(Device.token_digest)))).scalars()
         assert all(secret.encode() not in digest for digest in kept for secret in secrets)
 
 
-async def test_a_wrong_login_and_a_wrong_password_are_answered_alike(house: House, guest: httpx.AsyncClient) -> None:
-    await make.member(house, "heron")
+async def test_a_wrong_login_and_a_wrong_password_are_answered_alike(
+    services: Services, guest: httpx.AsyncClient
+) -> None:
+    await make.member(services, "heron")
     wrong = [("heron", "not my password"), ("heron", ""), ("heron@example.org", "not my password")]
     nobody = ["nobody", "nobody@example.org", "h%", "@", "   ", "heron' OR ''='"]
     for login, password in (*wrong, *((login, make.PASSWORD) for login in nobody)):
@@ -120,20 +123,20 @@ async def test_a_wrong_login_and_a_wrong_password_are_answered_alike(house: Hous
             "status": 401,
             "detail": "The login or the password is wrong.",
         }
-    assert await _count(house, MemberSession) == await _count(house, Device) == 0
+    assert await _count(services, MemberSession) == await _count(services, Device) == 0
 
 
 async def test_a_wrong_login_costs_the_same_statements_as_a_wrong_password(
-    house: House, guest: httpx.AsyncClient
+    services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.member(house, "heron")
+    await make.member(services, "heron")
     pairs = [("heron", "nobody"), ("heron@example.org", "nobody@example.org")]
     # Three of them count the try.
     for device, statements in ((None, 4), ("q1zV0Wb3yRrM0bqk2cJ9w0m7oXn8tU5sLd4fGh6eAaE", 5)):
         for there, nowhere in pairs:
             sent: list[list[str]] = []
             for login in (there, there, nowhere):  # the first warms everything up
-                with make.note_of_statements(house) as noted:
+                with make.note_of_statements(services) as noted:
                     assert (await _sign_in(guest, login, "not my password", device=device)).status_code == 401
                 sent.append(noted)
             assert sent[1] == sent[2]
@@ -141,13 +144,13 @@ async def test_a_wrong_login_costs_the_same_statements_as_a_wrong_password(
 
 
 async def test_who_signs_in_by_an_address_that_several_claim_is_who_verified_it_else_the_first(
-    house: House, guest: httpx.AsyncClient
+    services: Services, guest: httpx.AsyncClient
 ) -> None:
     for handle in ("heron", "bittern", "curlew"):
         joined = await guest.post(f"{API}/members", json=make.joining(handle, email="shared@example.org"))
         assert joined.status_code == 201
     assert (await _sign_in(guest, "Shared@example.org")).json()["member"]["handle"] == "heron"
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         curlew = await get_member(session, "curlew")
         curlew.email_verified_at = clock.now()
     assert (await _sign_in(guest, "shared@example.org")).json()["member"]["handle"] == "curlew"
@@ -156,11 +159,11 @@ async def test_who_signs_in_by_an_address_that_several_claim_is_who_verified_it_
 
 
 async def test_who_was_silenced_suspended_or_banned_signs_in_to_read_why(
-    house: House, guest: httpx.AsyncClient
+    services: Services, guest: httpx.AsyncClient
 ) -> None:
     for standing in (Standing.SILENCED, Standing.SUSPENDED, Standing.BANNED):
-        member = await make.member(house, standing)
-        async with house.database.work() as session:
+        member = await make.member(services, standing)
+        async with services.database.work() as session:
             await add_sanction(session, member.id, standing, clock.now(), None)
         assert (await _sign_in(guest, standing)).status_code == 201
 
@@ -207,9 +210,9 @@ async def _with_cookie(app: FastAPI, handle: str = "heron") -> AsyncIterator[htt
 
 
 async def test_the_cookie_is_for_this_host_over_tls_only_and_out_of_scripts_reach(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.member(house, "heron")
+    await make.member(services, "heron")
     answer = await guest.post(
         f"{API}/sessions", json=make.signing_in("heron", transport="cookie"), headers={"Origin": make.BASE}
     )
@@ -252,8 +255,8 @@ OURS = [
 ]
 
 
-async def test_another_sites_page_changes_nothing_with_a_cookie(app: FastAPI, house: House) -> None:
-    await make.member(house, "heron")
+async def test_another_sites_page_changes_nothing_with_a_cookie(app: FastAPI, services: Services) -> None:
+    await make.member(services, "heron")
     async with _with_cookie(app) as browser:
         for headers in FORGED:
             answer = await browser.patch(f"{API}/me", json={"name": "Changed"}, headers=headers)
@@ -262,8 +265,10 @@ async def test_another_sites_page_changes_nothing_with_a_cookie(app: FastAPI, ho
             assert (read.status_code, read.json()["name"]) == (200, "Heron")
 
 
-async def test_our_own_pages_and_those_of_our_friends_change_things_with_a_cookie(app: FastAPI, house: House) -> None:
-    await make.member(house, "heron")
+async def test_our_own_pages_and_those_of_our_friends_change_things_with_a_cookie(
+    app: FastAPI, services: Services
+) -> None:
+    await make.member(services, "heron")
     async with _with_cookie(app) as browser:
         for number, headers in enumerate(OURS):
             answer = await browser.patch(f"{API}/me", json={"name": f"Heron {number}"}, headers=headers)
@@ -280,10 +285,10 @@ async def test_our_own_pages_and_those_of_our_friends_change_things_with_a_cooki
     ],
 )
 async def test_no_method_that_changes_something_is_left_unguarded(
-    app: FastAPI, house: House, method: str, path: str, body: dict[str, str] | None
+    app: FastAPI, services: Services, method: str, path: str, body: dict[str, str] | None
 ) -> None:
-    await make.member(house, "heron")
-    await make.board(house)
+    await make.member(services, "heron")
+    await make.board(services)
     async with _with_cookie(app) as browser:
         forged = await browser.request(method, API + path, json=body, headers={"Origin": "https://evil.example"})
         assert forged.status_code == 403
@@ -298,8 +303,8 @@ async def test_a_bearer_token_needs_no_such_guard(app: FastAPI) -> None:
             assert answer.status_code == 200, headers
 
 
-async def test_another_sites_page_cannot_sign_a_browser_in(app: FastAPI, house: House) -> None:
-    await make.member(house, "heron")
+async def test_another_sites_page_cannot_sign_a_browser_in(app: FastAPI, services: Services) -> None:
+    await make.member(services, "heron")
     tries = [*(("cookie", h, 403) for h in FORGED), *(("cookie", h, 201) for h in OURS), ("bearer", FORGED[1], 201)]
     for transport, headers, status in tries:
         async with make.client(app) as browser:
@@ -309,8 +314,8 @@ async def test_another_sites_page_cannot_sign_a_browser_in(app: FastAPI, house: 
         assert ("set-cookie" in answer.headers) is (status == 201 and transport == "cookie")
 
 
-async def test_a_cookie_that_was_there_before_is_not_the_one_after(app: FastAPI, house: House) -> None:
-    await make.member(house, "heron")
+async def test_a_cookie_that_was_there_before_is_not_the_one_after(app: FastAPI, services: Services) -> None:
+    await make.member(services, "heron")
     async with _with_cookie(app) as browser:
         before = browser.cookies[COOKIE]
         answer = await browser.post(
@@ -319,8 +324,8 @@ async def test_a_cookie_that_was_there_before_is_not_the_one_after(app: FastAPI,
         assert SimpleCookie(answer.headers["set-cookie"])[COOKIE].value != before
 
 
-async def test_signing_out_ends_the_session_and_takes_the_cookie_away(app: FastAPI, house: House) -> None:
-    await make.member(house, "heron")
+async def test_signing_out_ends_the_session_and_takes_the_cookie_away(app: FastAPI, services: Services) -> None:
+    await make.member(services, "heron")
     async with _with_cookie(app) as browser:
         token = browser.cookies[COOKIE]
         answer = await browser.delete(f"{API}/sessions/current", headers={"Origin": make.BASE})
@@ -331,13 +336,13 @@ async def test_signing_out_ends_the_session_and_takes_the_cookie_away(app: FastA
         assert COOKIE not in browser.cookies
         again = await browser.get(f"{API}/me", headers={"Cookie": f"{COOKIE}={token}"})
         assert again.status_code == 401
-    assert await _count(house, MemberSession) == 0
+    assert await _count(services, MemberSession) == 0
 
 
 async def test_one_request_leaves_no_trace_in_a_browser_whether_or_not_the_session_lived(
-    app: FastAPI, house: House
+    app: FastAPI, services: Services
 ) -> None:
-    await make.member(house, "heron")
+    await make.member(services, "heron")
     async with _with_cookie(app) as browser:
         kept = {"Cookie": f"{COOKIE}={browser.cookies[COOKIE]}", "Origin": make.BASE}
     async with make.client(app) as closing, make.signed_in(app, "bittern") as bearer:
@@ -347,21 +352,21 @@ async def test_one_request_leaves_no_trace_in_a_browser_whether_or_not_the_sessi
             assert answer.status_code == 204
             assert answer.headers["clear-site-data"] == '"cache", "cookies", "storage"'
             assert SimpleCookie(answer.headers["set-cookie"])[COOKIE]["max-age"] == "0"
-    assert await _count(house, MemberSession) == 0
+    assert await _count(services, MemberSession) == 0
 
 
-async def test_who_is_banned_can_sign_out(app: FastAPI, house: House) -> None:
+async def test_who_is_banned_can_sign_out(app: FastAPI, services: Services) -> None:
     async with make.signed_in(app, "heron") as heron:
-        await make.sanction(house, "heron", Standing.BANNED)
+        await make.sanction(services, "heron", Standing.BANNED)
         assert (await heron.delete(f"{API}/sessions/current")).status_code == 204
-    assert await _count(house, MemberSession) == 0
+    assert await _count(services, MemberSession) == 0
 
 
 # Lists and ends.
 
 
-async def test_a_member_sees_where_they_are_signed_in_newest_first(app: FastAPI, house: House) -> None:
-    await make.member(house, "bittern")
+async def test_a_member_sees_where_they_are_signed_in_newest_first(app: FastAPI, services: Services) -> None:
+    await make.member(services, "bittern")
     async with make.client(app) as guest:
         await _sign_in(guest, "bittern")
     async with make.signed_in(app, "heron") as heron, make.client(app, **{"User-Agent": PHONE}) as phone:
@@ -376,7 +381,9 @@ async def test_a_member_sees_where_they_are_signed_in_newest_first(app: FastAPI,
     assert page["next"] is None
 
 
-async def test_a_session_that_is_ended_is_over_at_once(app: FastAPI, house: House, guest: httpx.AsyncClient) -> None:
+async def test_a_session_that_is_ended_is_over_at_once(
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
+) -> None:
     async with make.signed_in(app, "heron") as heron:
         phone = (await _sign_in(guest, "heron")).json()["token"]
         assert await _status(app, phone) == 200
@@ -387,7 +394,7 @@ async def test_a_session_that_is_ended_is_over_at_once(app: FastAPI, house: Hous
         assert (await heron.delete(f"{API}/me/sessions/{lost['id']}")).status_code == 404
 
 
-async def test_nobody_ends_anothers_session(app: FastAPI, house: House) -> None:
+async def test_nobody_ends_anothers_session(app: FastAPI, services: Services) -> None:
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "marcus", Role.ADMINISTRATOR) as marcus:
         (theirs,) = (await heron.get(f"{API}/me/sessions")).json()["items"]
         answer = await marcus.delete(f"{API}/me/sessions/{theirs['id']}")
@@ -401,10 +408,10 @@ async def test_a_guest_has_no_sessions(guest: httpx.AsyncClient) -> None:
         assert (await guest.request(method, f"{API}/{path}")).status_code == 401
 
 
-async def test_a_session_that_ran_out_is_none(app: FastAPI, house: House, guest: httpx.AsyncClient) -> None:
-    await make.member(house, "heron")
+async def test_a_session_that_ran_out_is_none(app: FastAPI, services: Services, guest: httpx.AsyncClient) -> None:
+    await make.member(services, "heron")
     old, new = [(await _sign_in(guest, "heron")).json()["token"] for _ in range(2)]
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         first = select(MemberSession.id).order_by(col(MemberSession.created_at)).limit(1).scalar_subquery()
         run_out = update(MemberSession).where(col(MemberSession.id) == first).values(expires_at=clock.now())
         await session.execute(run_out)
@@ -416,25 +423,25 @@ async def test_a_session_that_ran_out_is_none(app: FastAPI, house: House, guest:
 
 
 async def test_a_session_that_nobody_uses_for_thirty_days_is_over(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.member(house, "heron")
+    await make.member(services, "heron")
     token = (await _sign_in(guest, "heron")).json()["token"]
     for unused, status in ((timedelta(days=29, hours=23), 200), (timedelta(days=30), 401)):
-        async with house.database.work() as session:
+        async with services.database.work() as session:
             await session.execute(update(MemberSession).values(used_at=clock.now() - unused))
-        house.doorkeeper.forget(None)
-        house.doorkeeper._seen.clear()
+        services.session_cache.invalidate(None)
+        services.session_cache._seen.clear()
         assert await _status(app, token) == status
 
 
-async def test_the_last_use_is_noted_to_within_ten_minutes(house: House, guest: httpx.AsyncClient) -> None:
-    await make.member(house, "heron")
+async def test_the_last_use_is_noted_to_within_ten_minutes(services: Services, guest: httpx.AsyncClient) -> None:
+    await make.member(services, "heron")
     token, now = (await _sign_in(guest, "heron")).json()["token"], clock.now()
 
     async def last_use(later: timedelta) -> datetime:
-        await SessionCache().recognise(house.database.reader, token, now + later)
-        async with house.database.work() as session:
+        await SessionCache().load(services.database.reader, token, now + later)
+        async with services.database.work() as session:
             return (await session.execute(select(col(MemberSession.used_at)))).scalar_one()
 
     opened = await last_use(timedelta(minutes=9))
@@ -443,14 +450,14 @@ async def test_the_last_use_is_noted_to_within_ten_minutes(house: House, guest: 
     assert await last_use(timedelta(minutes=20)) == now + timedelta(minutes=11)
 
 
-async def test_a_session_of_staff_lasts_half_a_day(app: FastAPI, house: House) -> None:
+async def test_a_session_of_staff_lasts_half_a_day(app: FastAPI, services: Services) -> None:
     async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
         [kept] = (await orla.get(f"{API}/me/sessions")).json()["items"]
     lasts = datetime.fromisoformat(kept["expires_at"]) - datetime.fromisoformat(kept["created_at"])
     assert lasts == timedelta(hours=12)
 
 
-async def test_who_signs_in_again_has_one_session_and_the_first_is_over(app: FastAPI, house: House) -> None:
+async def test_who_signs_in_again_has_one_session_and_the_first_is_over(app: FastAPI, services: Services) -> None:
     async with make.signed_in(app, "heron") as heron:
         again = await _sign_in(heron, "heron")
         assert again.status_code == 201
@@ -459,51 +466,51 @@ async def test_who_signs_in_again_has_one_session_and_the_first_is_over(app: Fas
         assert len((await heron.get(f"{API}/me/sessions")).json()["items"]) == 1
 
 
-async def test_who_signs_in_as_somebody_else_ends_nothing_of_the_firsts(app: FastAPI, house: House) -> None:
-    await make.member(house, "bittern")
+async def test_who_signs_in_as_somebody_else_ends_nothing_of_the_firsts(app: FastAPI, services: Services) -> None:
+    await make.member(services, "bittern")
     async with make.signed_in(app, "heron") as heron:
         assert (await _sign_in(heron, "bittern")).status_code == 201
         assert (await heron.get(f"{API}/me")).status_code == 200
 
 
-async def test_all_sessions_end_at_once(app: FastAPI, house: House, guest: httpx.AsyncClient) -> None:
+async def test_all_sessions_end_at_once(app: FastAPI, services: Services, guest: httpx.AsyncClient) -> None:
     async with make.signed_in(app, "heron") as heron:
         phone = (await _sign_in(guest, "heron")).json()["token"]
         assert (await heron.delete(f"{API}/me/sessions")).status_code == 204
         assert (await heron.get(f"{API}/me")).status_code == 401
         assert await _status(app, phone) == 401
-    assert await _count(house, Device) == 0
+    assert await _count(services, Device) == 0
 
 
-async def test_a_role_that_is_given_or_taken_ends_every_session(app: FastAPI, house: House) -> None:
-    heron = await make.member(house, "heron")
+async def test_a_role_that_is_given_or_taken_ends_every_session(app: FastAPI, services: Services) -> None:
+    heron = await make.member(services, "heron")
     for change in (roles.grant, roles.revoke):
         async with make.signed_in(app, "heron") as client:
-            async with house.database.work() as session:
+            async with services.database.work() as session:
                 await change(session, await get_member(session, "heron"), Role.MODERATOR, clock.now())
-            house.doorkeeper.forget(heron.id)
+            services.session_cache.invalidate(heron.id)
             assert (await client.get(f"{API}/me")).status_code == 401
 
 
-async def test_tidying_keeps_what_has_not_run_out(house: House, guest: httpx.AsyncClient) -> None:
-    await make.member(house, "heron")
+async def test_tidying_keeps_what_has_not_run_out(services: Services, guest: httpx.AsyncClient) -> None:
+    await make.member(services, "heron")
     for _ in range(2):
         assert (await _sign_in(guest, "heron")).status_code == 201
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await sessions.tidy(session, clock.now())
-    assert (await _count(house, MemberSession), await _count(house, Device)) == (2, 2)
-    async with house.database.work() as session:
+    assert (await _count(services, MemberSession), await _count(services, Device)) == (2, 2)
+    async with services.database.work() as session:
         await sessions.tidy(session, clock.now() + sessions.IDLE_TIMEOUT)
-    assert (await _count(house, MemberSession), await _count(house, Device)) == (0, 2)
-    async with house.database.work() as session:
+    assert (await _count(services, MemberSession), await _count(services, Device)) == (0, 2)
+    async with services.database.work() as session:
         await sessions.tidy(session, clock.now() + sessions.DEVICE_LASTS)
-    assert await _count(house, Device) == 0
+    assert await _count(services, Device) == 0
 
 
 async def test_a_new_password_ends_every_other_session_and_forgets_every_device(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.member(house, "bittern")
+    await make.member(services, "bittern")
     other = (await _sign_in(guest, "bittern")).json()["token"]
     async with make.signed_in(app, "heron") as heron:
         phones = [(await _sign_in(guest, "heron")).json()["token"] for _ in range(2)]
@@ -514,7 +521,7 @@ async def test_a_new_password_ends_every_other_session_and_forgets_every_device(
         assert (await heron.get(f"{API}/me")).status_code == 200
         assert len((await heron.get(f"{API}/me/sessions")).json()["items"]) == 1
     assert await _status(app, other) == 200
-    assert await _count(house, Device) == 1
+    assert await _count(services, Device) == 1
 
 
 # What another process still believes.
@@ -524,7 +531,7 @@ async def test_a_session_that_ended_elsewhere_is_over_within_five_seconds(
     app: FastAPI, elsewhere: tuple[FastAPI, HandWound], guest: httpx.AsyncClient
 ) -> None:
     other, wound = elsewhere
-    await make.member(app.state.house, "heron")
+    await make.member(app.state.services, "heron")
     token = (await _sign_in(guest, "heron")).json()["token"]
     assert await _status(app, token) == await _status(other, token) == 200
     async with make.client(app, Authorization=f"Bearer {token}") as heron:
@@ -537,106 +544,106 @@ async def test_a_session_that_ended_elsewhere_is_over_within_five_seconds(
 
 
 async def test_a_role_that_was_taken_away_holds_nowhere_after_five_seconds(
-    app: FastAPI, house: House, elsewhere: tuple[FastAPI, HandWound]
+    app: FastAPI, services: Services, elsewhere: tuple[FastAPI, HandWound]
 ) -> None:
     other, wound = elsewhere
     async with make.signed_in(other, "suzie", Role.MODERATOR) as suzie:
         assert (await suzie.get(f"{API}/adviser/threads")).status_code == 200
-        async with house.database.work() as session:
+        async with services.database.work() as session:
             member = await get_member(session, "suzie")
             await roles.revoke(session, member, Role.MODERATOR, clock.now())
         wound.seconds += 5
         assert (await suzie.get(f"{API}/adviser/threads")).status_code == 401  # whoever's power changes signs in anew
 
 
-async def test_a_doorkeeper_counts_from_before_it_read(house: House, guest: httpx.AsyncClient) -> None:
-    await make.member(house, "heron")
+async def test_a_doorkeeper_counts_from_before_it_read(services: Services, guest: httpx.AsyncClient) -> None:
+    await make.member(services, "heron")
     token = (await _sign_in(guest, "heron")).json()["token"]
     wound = HandWound()
-    doorkeeper = SessionCache(wound)
-    assert doorkeeper.recall(token) is None
-    reader = house.database.reader
+    session_cache = SessionCache(wound)
+    assert session_cache.get(token) is None
+    reader = services.database.reader
     slow = _SlowReader(reader, wound, seconds=5)
-    assert (await doorkeeper.recognise(slow, token, clock.now())).handle == "heron"
-    assert doorkeeper.recall(token) is None
-    assert (await doorkeeper.recognise(reader, token, clock.now())).handle == "heron"
-    known = doorkeeper.recall(token)
+    assert (await session_cache.load(slow, token, clock.now())).handle == "heron"
+    assert session_cache.get(token) is None
+    assert (await session_cache.load(reader, token, clock.now())).handle == "heron"
+    known = session_cache.get(token)
     assert known is not None
     assert known.handle == "heron"
 
 
 async def test_a_doorkeeper_that_reads_while_a_session_ends_does_not_remember_it(
-    house: House, guest: httpx.AsyncClient
+    services: Services, guest: httpx.AsyncClient
 ) -> None:
-    heron = await make.member(house, "heron")
+    heron = await make.member(services, "heron")
     token = (await _sign_in(guest, "heron")).json()["token"]
-    viewer, wound = await make.viewer(house, "heron"), HandWound()
-    doorkeeper = SessionCache(wound)
-    async with house.database.work() as session:
+    viewer, wound = await make.viewer(services, "heron"), HandWound()
+    session_cache = SessionCache(wound)
+    async with services.database.work() as session:
         listed = (await session.execute(sessions.mine(viewer, clock.now()))).one()
         await sessions.end(session, viewer, listed.id)
-        doorkeeper.forget(heron.id)
-        reader = house.database.reader  # before the end is committed
-        assert (await doorkeeper.recognise(reader, token, clock.now())).id == heron.id
-    assert doorkeeper.recall(token) is None
-    assert await doorkeeper.recognise(reader, token, clock.now()) == GUEST
+        session_cache.invalidate(heron.id)
+        reader = services.database.reader  # before the end is committed
+        assert (await session_cache.load(reader, token, clock.now())).id == heron.id
+    assert session_cache.get(token) is None
+    assert await session_cache.load(reader, token, clock.now()) == GUEST
 
 
-async def test_a_doorkeeper_remembers_again_after_a_change(house: House, guest: httpx.AsyncClient) -> None:
-    heron, bittern = await make.member(house, "heron"), await make.member(house, "bittern")
+async def test_a_doorkeeper_remembers_again_after_a_change(services: Services, guest: httpx.AsyncClient) -> None:
+    heron, bittern = await make.member(services, "heron"), await make.member(services, "bittern")
     tokens = [(await _sign_in(guest, handle)).json()["token"] for handle in ("heron", "bittern")]
     wound = HandWound()
-    doorkeeper = SessionCache(wound)
-    reader = house.database.reader
+    session_cache = SessionCache(wound)
+    reader = services.database.reader
     for token in tokens:
-        await doorkeeper.recognise(reader, token, clock.now())
-    doorkeeper.forget(heron.id)
-    recalled = [doorkeeper.recall(token) for token in tokens]
+        await session_cache.load(reader, token, clock.now())
+    session_cache.invalidate(heron.id)
+    recalled = [session_cache.get(token) for token in tokens]
     assert [viewer and viewer.id for viewer in recalled] == [None, bittern.id]
     wound.seconds += 5
     for token in tokens:
-        await doorkeeper.recognise(reader, token, clock.now())
-    recalled = [doorkeeper.recall(token) for token in tokens]
+        await session_cache.load(reader, token, clock.now())
+    recalled = [session_cache.get(token) for token in tokens]
     assert [viewer and viewer.id for viewer in recalled] == [heron.id, bittern.id]
 
 
 async def test_a_doorkeeper_remembers_no_more_than_it_may(
-    house: House, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    services: Services, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sessions, "CACHED_AT_MOST", 2)
-    await make.member(house, "heron")
+    await make.member(services, "heron")
     tokens = [(await _sign_in(guest, "heron")).json()["token"] for _ in range(3)]
-    doorkeeper = SessionCache()
-    reader = house.database.reader
+    session_cache = SessionCache()
+    reader = services.database.reader
     for token in [*tokens, "nonsense"]:
-        await doorkeeper.recognise(reader, token, clock.now())
-    assert [doorkeeper.recall(token) is not None for token in [*tokens, "nonsense"]] == [False, False, True, False]
+        await session_cache.load(reader, token, clock.now())
+    assert [session_cache.get(token) is not None for token in [*tokens, "nonsense"]] == [False, False, True, False]
 
 
 # At the same moment.
 
 
 async def test_a_sign_in_with_the_old_password_that_is_overtaken_by_the_new_opens_nothing(
-    house: House, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    services: Services, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await make.member(house, "heron")
-    viewer = await make.viewer(house, "heron")
+    await make.member(services, "heron")
+    viewer = await make.viewer(services, "heron")
 
     async def overtake() -> None:
-        await sign_in.change_password(house.database, viewer, make.PASSWORD, ANOTHER, clock.now())
+        await sign_in.change_password(services.database, viewer, make.PASSWORD, ANOTHER, clock.now())
 
     _while_checking(monkeypatch, overtake)
     assert (await _sign_in(guest, "heron")).status_code == 401
-    assert await _count(house, MemberSession) == 0
+    assert await _count(services, MemberSession) == 0
     assert (await _sign_in(guest, "heron", ANOTHER)).status_code == 201
 
 
 async def test_an_old_boards_hash_that_is_renewed_twice_at_once_lets_both_in_and_never_comes_back(
-    house: House, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    services: Services, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await make.member(house, "heron")
+    await make.member(services, "heron")
     old = phpass.using(ident="H", rounds=8).hash(make.PASSWORD)
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await session.execute(update(Member).values(password_hash=old))
 
     async def overtake() -> None:
@@ -644,20 +651,20 @@ async def test_an_old_boards_hash_that_is_renewed_twice_at_once_lets_both_in_and
 
     _while_checking(monkeypatch, overtake)
     assert (await _sign_in(guest, "heron")).status_code == 201
-    assert await _count(house, MemberSession) == 2
+    assert await _count(services, MemberSession) == 2
 
 
 async def test_an_old_boards_hash_does_not_undo_a_new_password(
-    house: House, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    services: Services, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await make.member(house, "heron")
+    await make.member(services, "heron")
     old = phpass.using(ident="H", rounds=8).hash(make.PASSWORD)
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await session.execute(update(Member).values(password_hash=old))
-    viewer = await make.viewer(house, "heron")
+    viewer = await make.viewer(services, "heron")
 
     async def overtake() -> None:
-        await sign_in.change_password(house.database, viewer, make.PASSWORD, ANOTHER, clock.now())
+        await sign_in.change_password(services.database, viewer, make.PASSWORD, ANOTHER, clock.now())
 
     _while_checking(monkeypatch, overtake)
     assert (await _sign_in(guest, "heron")).status_code == 401
@@ -665,12 +672,12 @@ async def test_an_old_boards_hash_does_not_undo_a_new_password(
     assert (await _sign_in(guest, "heron", ANOTHER)).status_code == 201
 
 
-async def test_many_sign_in_at_once(house: House, guest: httpx.AsyncClient) -> None:
+async def test_many_sign_in_at_once(services: Services, guest: httpx.AsyncClient) -> None:
     for number in range(4):
-        await make.member(house, f"heron{number}")
+        await make.member(services, f"heron{number}")
     answers = await asyncio.gather(*(_sign_in(guest, f"heron{number % 4}") for number in range(12)))
     assert {answer.status_code for answer in answers} == {201}
-    assert await _count(house, MemberSession) == 12
+    assert await _count(services, MemberSession) == 12
 
 
 class _BusyHashing(ThreadPoolExecutor):
@@ -724,7 +731,7 @@ async def test_who_comes_when_too_many_wait_to_sign_in_is_told_at_once(
 ) -> None:
     monkeypatch.setattr(hashing, "WAITING_AT_MOST", 3)
     async with make.application(settings) as app, make.client(app) as guest, asyncio.timeout(60):
-        await make.member(app.state.house, "heron")
+        await make.member(app.state.services, "heron")
         with _BusyHashing(3) as busy:
             monkeypatch.setattr(hashing, "_hashing", busy)
             burst = [asyncio.create_task(_sign_in(guest, "heron")) for _ in range(3)]
@@ -740,10 +747,10 @@ async def test_who_comes_when_too_many_wait_to_sign_in_is_told_at_once(
             assert (await _sign_in(guest, "heron")).status_code == 201
 
 
-async def test_the_verb_says_why_in_the_houses_words(house: House) -> None:
+async def test_the_verb_says_why_in_the_houses_words(services: Services) -> None:
     shown = sign_in.SignIn(login="nobody", password="x", address="192.0.2.1")
     with pytest.raises(NotSignedIn, match="The login or the password is wrong"):
-        await sign_in.sign_in(house.database, shown, house.throttle, house.settings, clock.now())
+        await sign_in.sign_in(services.database, shown, services.throttle, services.settings, clock.now())
 
 
 class _SlowReader:

@@ -12,21 +12,21 @@ from fastapi import FastAPI
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from forum.api.dependencies import House
 from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
 from forum.core import clock
 from forum.core.settings import Settings
+from forum.http.services import Services
 from forum.members.tables import Role
 from tests import make
 
 API = "/api/v1"
 
 
-async def _thread_of(house: House, length: int) -> int:
+async def _thread_of(services: Services, length: int) -> int:
     """A thread in which heron and magpie talked in turn."""
-    thread = await make.thread(house, "heron")
-    writers = [(await make.viewer(house, handle)).id for handle in ("heron", "magpie")]
+    thread = await make.thread(services, "heron")
+    writers = [(await make.viewer(services, handle)).id for handle in ("heron", "magpie")]
     now = clock.now()
     rows = [
         {
@@ -42,7 +42,7 @@ async def _thread_of(house: House, length: int) -> int:
         }
         for number in range(2, length + 1)
     ]
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await session.execute(insert(Post), rows)
         row = await session.get_one(Thread, thread)
         row.last_number = row.posts = row.last_post_number = length
@@ -51,43 +51,43 @@ async def _thread_of(house: House, length: int) -> int:
 
 
 @pytest.fixture(params=[(3, "at_once"), (300, "at_once"), (300, "hold_newcomers")])
-async def thread(request: pytest.FixtureRequest, house: House) -> int:
+async def thread(request: pytest.FixtureRequest, services: Services) -> int:
     """A short thread, a long one, and one on a board that holds first posts; these are not heron's first."""
     length, publication = request.param
-    await make.board(house, publication=publication)
-    await make.member(house, "heron")
-    await make.member(house, "magpie")
-    return await _thread_of(house, length)
+    await make.board(services, publication=publication)
+    await make.member(services, "heron")
+    await make.member(services, "magpie")
+    return await _thread_of(services, length)
 
 
 # How many statements a request costs.
 
 
 async def test_a_thread_page_costs_one_statement(
-    thread: int, app: FastAPI, house: House, guest: httpx.AsyncClient
+    thread: int, app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
     address = f"{API}/threads/{thread}/posts"
     async with make.signed_in(app, "heron") as heron:
-        with make.note_of_statements(house) as first:
+        with make.note_of_statements(services) as first:
             page = await heron.get(address)
         assert len(page.json()["items"]) == min(20, page.json()["items"][-1]["number"])
         assert len(first) == 2, first  # one of them says who heron is
         for reader in (heron, guest):
             for query in ("", "?from=2", "?adviser=true", "?limit=100"):
-                with make.note_of_statements(house) as sent:
+                with make.note_of_statements(services) as sent:
                     found = (await reader.get(address + query)).json()["items"]
                 assert len(sent) == (1 if found else 2), sent  # where nothing is found: whether there is a thread
         tag = page.headers["etag"]
-        with make.note_of_statements(house) as sent:
+        with make.note_of_statements(services) as sent:
             assert (await heron.get(address, headers={"If-None-Match": tag})).status_code == 304
         assert len(sent) == 1, sent
 
 
-async def test_a_reply_with_everything_on_costs_eight_statements(thread: int, app: FastAPI, house: House) -> None:
+async def test_a_reply_with_everything_on_costs_eight_statements(thread: int, app: FastAPI, services: Services) -> None:
     body = "> @magpie #3 wrote:\n> I see\n\nThank you @magpie, and @heron too. https://example.org"
     words = {"body_markdown": body, "reply_to": 2, "content_warning": "about loss"}
     async with make.signed_in(app, "heron") as heron:
-        with make.note_of_statements(house) as sent:
+        with make.note_of_statements(services) as sent:
             answer = await heron.post(
                 f"{API}/threads/{thread}/posts", json=words, headers={"Idempotency-Key": "with-everything"}
             )
@@ -96,7 +96,7 @@ async def test_a_reply_with_everything_on_costs_eight_statements(thread: int, ap
         assert ('data-post="3"' in html, 'data-handle="magpie"' in html) == (True, True)
         assert len(sent) <= 8, sent
         # Who was just seen is known, and a repeat writes nothing.
-        with make.note_of_statements(house) as sent:
+        with make.note_of_statements(services) as sent:
             repeated = await heron.post(
                 f"{API}/threads/{thread}/posts", json=words, headers={"Idempotency-Key": "with-everything"}
             )
@@ -105,12 +105,12 @@ async def test_a_reply_with_everything_on_costs_eight_statements(thread: int, ap
         assert not any(statement.startswith(("INSERT", "UPDATE", "WITH")) for statement in sent)
 
 
-async def test_a_reply_that_waits_costs_no_more_than_opening_its_case(app: FastAPI, house: House) -> None:
-    await make.board(house, publication="hold_all")
-    await make.member(house, "heron")
-    thread = await make.thread(house, "heron")
+async def test_a_reply_that_waits_costs_no_more_than_opening_its_case(app: FastAPI, services: Services) -> None:
+    await make.board(services, publication="hold_all")
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron")
     async with make.signed_in(app, "heron") as heron:
-        with make.note_of_statements(house) as sent:
+        with make.note_of_statements(services) as sent:
             answer = await heron.post(f"{API}/threads/{thread}/posts", json={"body_markdown": "May I?"})
     assert answer.json()["visibility"] == "held"
     opened = [statement for statement in sent if "moderation_case" in statement or "notification" in statement]
@@ -118,9 +118,9 @@ async def test_a_reply_that_waits_costs_no_more_than_opening_its_case(app: FastA
     assert len(opened) <= 4, opened
 
 
-async def test_an_advisers_reply_costs_no_more(thread: int, app: FastAPI, house: House) -> None:
+async def test_an_advisers_reply_costs_no_more(thread: int, app: FastAPI, services: Services) -> None:
     async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
-        with make.note_of_statements(house) as sent:
+        with make.note_of_statements(services) as sent:
             answer = await suzie.post(
                 f"{API}/threads/{thread}/posts",
                 json={"body_markdown": "@heron, we can help.", "reply_to": 1},
@@ -132,18 +132,18 @@ async def test_an_advisers_reply_costs_no_more(thread: int, app: FastAPI, house:
 
 @pytest.mark.parametrize("path", ["/boards/new-here/threads?limit=100", "/boards", "/members/heron"])
 async def test_a_list_costs_the_same_however_much_is_on_it(
-    path: str, app: FastAPI, house: House, guest: httpx.AsyncClient
+    path: str, app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.board(house)
-    await make.member(house, "heron")
+    await make.board(services)
+    await make.member(services, "heron")
     costs = []
     for number in range(0, 40, 20):
-        with make.note_of_statements(house) as sent:
+        with make.note_of_statements(services) as sent:
             assert (await guest.get(API + path)).status_code == 200
         costs.append(len(sent))
         for more in range(number, number + 20):
-            await make.thread(house, "heron", title=f"Thread {more}")
-            await make.board(house, f"board-{more}")
+            await make.thread(services, "heron", title=f"Thread {more}")
+            await make.board(services, f"board-{more}")
     assert costs[1] <= costs[0] <= 2
 
 
@@ -164,12 +164,12 @@ TYPES = ("varchar(30000)", "varchar")
 
 
 async def test_a_read_after_another_process_migrated_is_answered(
-    house: House, guest: httpx.AsyncClient, elsewhere: AsyncConnection
+    services: Services, guest: httpx.AsyncClient, elsewhere: AsyncConnection
 ) -> None:
     """PostgreSQL refuses every prepared statement once: "cached plan must not change result type"."""
-    await make.board(house)
-    await make.member(house, "heron")
-    thread = await make.thread(house, "heron")
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron")
     paths = [f"/threads/{thread}/posts", f"/threads/{thread}", "/boards/new-here/threads", "/boards", "/members/heron"]
     answers = [(await guest.get(API + path)).content for path in paths]
     for type_ in TYPES:
@@ -181,11 +181,11 @@ async def test_a_read_after_another_process_migrated_is_answered(
 
 
 async def test_what_is_read_in_a_transaction_is_answered_too(
-    app: FastAPI, house: House, elsewhere: AsyncConnection
+    app: FastAPI, services: Services, elsewhere: AsyncConnection
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     async with make.signed_in(app, "heron", Role.MODERATOR) as heron:
-        post = await make.post(house, "heron", await make.thread(house, "heron"))
+        post = await make.post(services, "heron", await make.thread(services, "heron"))
         paths = ["/me", f"/posts/{post.id}/revisions", "/me/notifications", "/moderation/cases"]
         for type_ in ("varchar", *TYPES):
             for column in ("member.name", "post.body_html", "thread.title", "board.name", "notification.kind"):
@@ -194,11 +194,11 @@ async def test_what_is_read_in_a_transaction_is_answered_too(
 
 
 async def test_a_write_after_another_process_migrated_asks_to_be_sent_again(
-    app: FastAPI, house: House, elsewhere: AsyncConnection
+    app: FastAPI, services: Services, elsewhere: AsyncConnection
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         address, words = f"{API}/threads/{thread}/posts", {"body_markdown": "I see"}
         assert (await heron.post(address, json=words)).status_code == 201
         for number, type_ in enumerate(TYPES, start=3):
@@ -211,11 +211,11 @@ async def test_a_write_after_another_process_migrated_asks_to_be_sent_again(
 
 
 async def test_a_read_after_the_database_dropped_our_connections_is_answered(
-    house: House, guest: httpx.AsyncClient, elsewhere: AsyncConnection
+    services: Services, guest: httpx.AsyncClient, elsewhere: AsyncConnection
 ) -> None:
-    await make.board(house)
-    await make.member(house, "heron")
-    thread = await make.thread(house, "heron")
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron")
     assert (await guest.get(f"{API}/threads/{thread}/posts")).status_code == 200
     await _drop_connections(elsewhere)
     answer = await guest.get(f"{API}/threads/{thread}/posts")
@@ -233,9 +233,9 @@ async def test_a_read_after_the_database_dropped_our_connections_is_answered(
     ids=lambda error: type(error).__name__,
 )
 async def test_a_connection_that_is_lost_in_the_middle_is_no_mistake_of_ours(
-    lost: Exception, house: House, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    lost: Exception, services: Services, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     fetch, tries = asyncpg.Connection.fetch, itertools.count()
     always = False
 
@@ -252,11 +252,11 @@ async def test_a_connection_that_is_lost_in_the_middle_is_no_mistake_of_ours(
 
 
 async def test_a_write_after_the_database_dropped_our_connections_asks_to_be_sent_again(
-    app: FastAPI, house: House, elsewhere: AsyncConnection
+    app: FastAPI, services: Services, elsewhere: AsyncConnection
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         address = f"{API}/threads/{thread}/posts"
         assert (await heron.post(address, json={"body_markdown": "I see"})).status_code == 201
         await _drop_connections(elsewhere)
@@ -309,12 +309,12 @@ DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()
 
 @pytest.mark.parametrize(("sqlstate", "status"), [("23514", 500), ("40001", 503), ("53100", 500)])
 async def test_a_commit_that_failed_is_never_answered_as_done(
-    sqlstate: str, status: int, app: FastAPI, house: House, elsewhere: AsyncConnection
+    sqlstate: str, status: int, app: FastAPI, services: Services, elsewhere: AsyncConnection
 ) -> None:
     """Everything went well until COMMIT: had the answer left before it, a lost post would be called written."""
-    await make.board(house)
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         await elsewhere.execute(text(REFUSE_AT_COMMIT.format(sqlstate=sqlstate)))
         for table in ("post", "member_session", "member"):
             await elsewhere.execute(text(AT_COMMIT.format(table=table)))

@@ -10,7 +10,6 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from sqlmodel import col
 
-from forum.api.dependencies import House
 from forum.content.posts.actions import add_reply
 from forum.content.posts.context import context_in_thread
 from forum.content.posts.draft import Draft
@@ -19,6 +18,7 @@ from forum.content.threads.tables import Thread, ThreadState, ThreadVisibility
 from forum.core import audit, clock
 from forum.core.errors import Conflict
 from forum.core.gate import PublishAtOnce
+from forum.http.services import Services
 from forum.members.tables import Role
 from tests import make
 
@@ -37,10 +37,10 @@ async def _listed(reader: httpx.AsyncClient, slug: str = "new-here", **query: An
             return found
 
 
-async def _acts(house: House) -> list[tuple[str, dict[str, Any]]]:
+async def _acts(services: Services) -> list[tuple[str, dict[str, Any]]]:
     """What the audit record says of threads."""
     entries = select(col(audit.AuditEntry.act), col(audit.AuditEntry.details)).order_by(col(audit.AuditEntry.number))
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         rows = (await session.execute(entries.where(col(audit.AuditEntry.subject_kind) == "thread"))).all()
     return [(row.act, row.details) for row in rows]
 
@@ -48,8 +48,10 @@ async def _acts(house: House) -> list[tuple[str, dict[str, Any]]]:
 # Opening.
 
 
-async def test_whoever_opens_a_thread_is_told_where_it_is(app: FastAPI, house: House, guest: httpx.AsyncClient) -> None:
-    await make.board(house)
+async def test_whoever_opens_a_thread_is_told_where_it_is(
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
+) -> None:
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
         words = {"title": "  What now? ", "body_markdown": "They come on Monday", "content_warning": "about loss"}
         opened = await heron.post(f"{API}/boards/new-here/threads", json=words)
@@ -84,8 +86,10 @@ async def test_whoever_opens_a_thread_is_told_where_it_is(app: FastAPI, house: H
         ("לוח 🌿 naïve", 201),
     ],
 )
-async def test_a_title_is_one_line_of_3_to_120_characters(title: str, status: int, app: FastAPI, house: House) -> None:
-    await make.board(house)
+async def test_a_title_is_one_line_of_3_to_120_characters(
+    title: str, status: int, app: FastAPI, services: Services
+) -> None:
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron:
         words = {"title": title, "body_markdown": "Hello"}
         answer = await heron.post(f"{API}/boards/new-here/threads", json=words)
@@ -100,13 +104,13 @@ async def test_a_title_is_one_line_of_3_to_120_characters(title: str, status: in
 
 
 async def test_pinned_threads_come_first_then_the_ones_last_written_in(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.board(house)
-    await make.member(house, "heron")
-    one, two, three, four = [await make.thread(house, "heron", title=f"Thread {n}") for n in range(1, 5)]
+    await make.board(services)
+    await make.member(services, "heron")
+    one, two, three, four = [await make.thread(services, "heron", title=f"Thread {n}") for n in range(1, 5)]
     assert await _listed(guest) == [four, three, two, one]
-    await make.post(house, "heron", two)
+    await make.post(services, "heron", two)
     assert await _listed(guest) == [two, four, three, one]
     async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
         await orla.put(f"{API}/threads/{one}/pin")
@@ -119,22 +123,22 @@ async def test_pinned_threads_come_first_then_the_ones_last_written_in(
         assert await _listed(guest) == [three, two, four, one]
 
 
-async def test_threads_of_one_moment_are_all_listed_once(house: House, guest: httpx.AsyncClient) -> None:
-    await make.board(house)
-    await make.member(house, "heron")
+async def test_threads_of_one_moment_are_all_listed_once(services: Services, guest: httpx.AsyncClient) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
     moment = datetime.fromisoformat("2026-03-01T12:00:00+00:00")
-    opened = [await make.thread(house, "heron", at=moment) for _ in range(5)]
+    opened = [await make.thread(services, "heron", at=moment) for _ in range(5)]
     for limit in (1, 2, 5, 100):
         assert await _listed(guest, limit=limit) == opened[::-1]
 
 
-async def test_a_thread_says_who_wrote_last_and_where(house: House, guest: httpx.AsyncClient) -> None:
-    await make.board(house)
-    await make.member(house, "heron")
-    await make.member(house, "magpie")
-    thread = await make.thread(house, "heron")
-    await make.post(house, "magpie", thread)
-    last = await make.post(house, "magpie", thread)
+async def test_a_thread_says_who_wrote_last_and_where(services: Services, guest: httpx.AsyncClient) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    await make.member(services, "magpie")
+    thread = await make.thread(services, "heron")
+    await make.post(services, "magpie", thread)
+    last = await make.post(services, "magpie", thread)
     card = (await guest.get(f"{API}/threads/{thread}")).json()
     assert (card["posts"], card["participants"], card["last_number"]) == (3, 2, 3)
     assert card["last_post"]["author"]["handle"] == "magpie"
@@ -161,12 +165,12 @@ STATE_CHANGES = [("PUT", "lock"), ("DELETE", "lock"), ("PUT", "pin"), ("DELETE",
     ],
 )
 async def test_moderators_of_the_board_lock_pin_and_move_and_nobody_else(
-    handle: str, roles: tuple[Role, ...], boards: tuple[str, ...], status: int, app: FastAPI, house: House
+    handle: str, roles: tuple[Role, ...], boards: tuple[str, ...], status: int, app: FastAPI, services: Services
 ) -> None:
-    await make.board(house)
-    await make.board(house, "kinship")
-    await make.member(house, "heron")
-    thread = await make.thread(house, "heron")
+    await make.board(services)
+    await make.board(services, "kinship")
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron")
     async with make.signed_in(app, handle, *roles, boards=boards) as client:
         for method, what in STATE_CHANGES:
             body = {"version": 5, "board": "new-here"} if what == "board" else None
@@ -186,19 +190,19 @@ async def test_moderators_of_the_board_lock_pin_and_move_and_nobody_else(
     ],
 )
 async def test_a_title_is_changed_by_whoever_opened_the_thread_and_by_moderators(
-    handle: str, roles: tuple[Role, ...], boards: tuple[str, ...], status: int, app: FastAPI, house: House
+    handle: str, roles: tuple[Role, ...], boards: tuple[str, ...], status: int, app: FastAPI, services: Services
 ) -> None:
-    await make.board(house)
-    await make.board(house, "kinship")
-    await make.member(house, "heron")
-    thread = await make.thread(house, "heron")
+    await make.board(services)
+    await make.board(services, "kinship")
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron")
     async with make.signed_in(app, handle, *roles, boards=boards) as client:
         answer = await client.patch(f"{API}/threads/{thread}", json={"version": 1, "title": "What now?"})
         assert answer.status_code == status
         now = (await client.get(f"{API}/threads/{thread}")).json()
     assert (now["title"], now["version"]) == (("What now?", 2) if status == 200 else ("A question", 1))
     # What moderators do is audited; what members do to their own is theirs.
-    assert [act for act, _ in await _acts(house)] == (
+    assert [act for act, _ in await _acts(services)] == (
         ["thread.retitled"] if status == 200 and handle != "heron" else []
     )
 
@@ -206,11 +210,11 @@ async def test_a_title_is_changed_by_whoever_opened_the_thread_and_by_moderators
 # Locked: comments are closed.
 
 
-async def test_a_locked_thread_takes_words_from_moderators_only(app: FastAPI, house: House) -> None:
-    await make.board(house)
+async def test_a_locked_thread_takes_words_from_moderators_only(app: FastAPI, services: Services) -> None:
+    await make.board(services)
     words = {"body_markdown": "One more thing"}
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "orla", boards=("new-here",)) as orla:
-        thread = await make.thread(house, "heron")
+        thread = await make.thread(services, "heron")
         post = (await heron.get(f"{API}/threads/{thread}/posts")).json()["items"][0]["id"]
         locked = await orla.put(f"{API}/threads/{thread}/lock")
         assert locked.json()["state"] == "locked"
@@ -237,33 +241,33 @@ async def test_a_locked_thread_takes_words_from_moderators_only(app: FastAPI, ho
     ],
 )
 async def test_done_twice_is_as_done_once(
-    what: str, member: str, done: object, undone: object, acts: list[str], app: FastAPI, house: House
+    what: str, member: str, done: object, undone: object, acts: list[str], app: FastAPI, services: Services
 ) -> None:
-    await make.board(house)
-    await make.member(house, "heron")
-    thread = await make.thread(house, "heron")
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron")
     async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
         told = []
         for method in ("DELETE", "PUT", "PUT", "DELETE", "DELETE"):
             answer = (await orla.request(method, f"{API}/threads/{thread}/{what}")).json()
             told.append((answer[member], answer["version"]))
     assert told == [(undone, 1), (done, 2), (done, 2), (undone, 3), (undone, 3)]
-    assert await _acts(house) == [(act, {}) for act in acts]
+    assert await _acts(services) == [(act, {}) for act in acts]
 
 
 @pytest.mark.parametrize("step", ["locked", "moved"])
 async def test_a_reply_that_was_on_its_way_when_the_thread_was_closed_or_moved_is_refused(
-    step: str, house: House
+    step: str, services: Services
 ) -> None:
-    await make.board(house)
-    kinship = await make.board(house, "kinship")
-    await make.member(house, "heron")
-    await make.member(house, "orla", Role.MODERATOR)
-    heron, orla = await make.viewer(house, "heron"), await make.viewer(house, "orla")
-    thread, draft, now = await make.thread(house, "heron"), Draft("Wait"), clock.now()
-    async with house.database.work() as replying:
+    await make.board(services)
+    kinship = await make.board(services, "kinship")
+    await make.member(services, "heron")
+    await make.member(services, "orla", Role.MODERATOR)
+    heron, orla = await make.viewer(services, "heron"), await make.viewer(services, "orla")
+    thread, draft, now = await make.thread(services, "heron"), Draft("Wait"), clock.now()
+    async with services.database.work() as replying:
         place = await context_in_thread(replying, heron, thread, draft, now)
-        async with house.database.work() as session:
+        async with services.database.work() as session:
             if step == "locked":
                 await set_state(session, orla, thread, ThreadState.LOCKED, now)
             else:
@@ -275,12 +279,14 @@ async def test_a_reply_that_was_on_its_way_when_the_thread_was_closed_or_moved_i
 # Moving.
 
 
-async def test_a_thread_is_moved_with_all_that_was_said(app: FastAPI, house: House, guest: httpx.AsyncClient) -> None:
-    await make.board(house)
-    await make.board(house, "kinship")
-    await make.member(house, "heron")
-    thread = await make.thread(house, "heron")
-    await make.post(house, "heron", thread)
+async def test_a_thread_is_moved_with_all_that_was_said(
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
+) -> None:
+    await make.board(services)
+    await make.board(services, "kinship")
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron")
+    await make.post(services, "heron", thread)
     before = (await guest.get(f"{API}/threads/{thread}/posts")).json()
     async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
         moved = await orla.put(f"{API}/threads/{thread}/board", json={"version": 1, "board": "kinship"})
@@ -292,7 +298,7 @@ async def test_a_thread_is_moved_with_all_that_was_said(app: FastAPI, house: Hou
     assert (await _listed(guest), await _listed(guest, "kinship")) == ([], [thread])
     counts = {board["slug"]: board["posts"] for board in (await guest.get(f"{API}/boards")).json()["items"]}
     assert counts == {"new-here": 0, "kinship": 2}
-    assert [act for act, _ in await _acts(house)] == ["thread.moved"]
+    assert [act for act, _ in await _acts(services)] == ["thread.moved"]
 
 
 @pytest.mark.parametrize(
@@ -300,12 +306,12 @@ async def test_a_thread_is_moved_with_all_that_was_said(app: FastAPI, house: Hou
     [(("new-here",), 403), (("kinship",), 403), (("new-here", "kinship"), 200)],
 )
 async def test_who_moves_a_thread_moderates_both_boards(
-    moderated: tuple[str, ...], status: int, app: FastAPI, house: House
+    moderated: tuple[str, ...], status: int, app: FastAPI, services: Services
 ) -> None:
-    await make.board(house)
-    await make.board(house, "kinship")
-    await make.member(house, "heron")
-    thread = await make.thread(house, "heron")
+    await make.board(services)
+    await make.board(services, "kinship")
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron")
     async with make.signed_in(app, "femi", boards=moderated) as femi:
         answer = await femi.put(f"{API}/threads/{thread}/board", json={"version": 1, "board": "kinship"})
         now = (await femi.get(f"{API}/threads/{thread}")).json()
@@ -321,12 +327,12 @@ async def test_who_moves_a_thread_moderates_both_boards(
     [("PATCH", "", {"title": "Another title"}), ("PUT", "/board", {"board": "kinship"})],
 )
 async def test_a_change_to_what_was_not_on_the_screen_is_refused_with_who_changed_it_and_when(
-    method: str, path: str, change: dict[str, Any], app: FastAPI, house: House
+    method: str, path: str, change: dict[str, Any], app: FastAPI, services: Services
 ) -> None:
-    await make.board(house)
-    await make.board(house, "kinship")
-    await make.member(house, "heron")
-    thread = await make.thread(house, "heron")
+    await make.board(services)
+    await make.board(services, "kinship")
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron")
     async with make.signed_in(app, "femi", Role.MODERATOR) as femi, make.signed_in(app, "orla", Role.MODERATOR) as orla:
         before = clock.now()
         await femi.put(f"{API}/threads/{thread}/lock")
@@ -345,10 +351,10 @@ async def test_a_change_to_what_was_not_on_the_screen_is_refused_with_who_change
         assert (right.status_code, right.json()["version"]) == (200, 3)
 
 
-async def test_of_two_who_retitle_at_once_one_is_told_of_the_other(app: FastAPI, house: House) -> None:
-    await make.board(house)
-    await make.member(house, "heron")
-    thread = await make.thread(house, "heron")
+async def test_of_two_who_retitle_at_once_one_is_told_of_the_other(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron")
     async with make.signed_in(app, "femi", Role.MODERATOR) as femi, make.signed_in(app, "orla", Role.MODERATOR) as orla:
         answers = await asyncio.gather(
             *(
@@ -363,12 +369,12 @@ async def test_of_two_who_retitle_at_once_one_is_told_of_the_other(app: FastAPI,
 
 
 async def test_a_thread_removed_from_sight_is_listed_for_its_author_and_moderators(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "orla", boards=("new-here",)) as orla:
-        seen, hidden = await make.thread(house, "heron"), await make.thread(house, "heron")
-        async with house.database.work() as session:
+        seen, hidden = await make.thread(services, "heron"), await make.thread(services, "heron")
+        async with services.database.work() as session:
             (await lock_thread_row(session, hidden)).visibility = ThreadVisibility.REMOVED
         async with make.signed_in(app, "magpie") as magpie:
             for reader in (guest, magpie):
@@ -382,16 +388,16 @@ async def test_a_thread_removed_from_sight_is_listed_for_its_author_and_moderato
 
 
 async def test_a_thread_whose_posts_are_all_withdrawn_keeps_its_place(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     moment = clock.now() - timedelta(days=1)
     async with make.signed_in(app, "heron") as heron:
-        thread = await make.thread(house, "heron", at=moment)
+        thread = await make.thread(services, "heron", at=moment)
         post = (await heron.get(f"{API}/threads/{thread}/posts")).json()["items"][0]["id"]
         assert (await heron.delete(f"{API}/posts/{post}")).status_code == 204
     card = (await guest.get(f"{API}/threads/{thread}")).json()
     assert (card["posts"], card["participants"], card["last_number"], card["last_post"]) == (0, 0, 1, None)
     assert await _listed(guest) == [thread]
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         assert (await session.get_one(Thread, thread)).last_post_at == moment

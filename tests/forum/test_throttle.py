@@ -13,12 +13,12 @@ from fastapi import FastAPI
 from limits import parse
 from sqlalchemy import select, text
 
-from forum.api.dependencies import House
 from forum.core import clock, rate_limits
 from forum.core.database import Database
 from forum.core.errors import Forbidden, Throttled
 from forum.core.rate_limits import PostgresStorage, Throttle, ThrottleCount
 from forum.core.settings import Settings
+from forum.http.services import Services
 from forum.passwords import hashing
 from tests import make
 
@@ -43,10 +43,10 @@ async def _statuses(app: FastAPI, *tries: tuple[str, str]) -> list[int]:
     return [(await _try(app, address, login)).status_code for address, login in tries]
 
 
-async def _as_if(house: House, later: timedelta) -> None:
+async def _as_if(services: Services, later: timedelta) -> None:
     """Let every window be so much older."""
     older = text("UPDATE throttle_count SET ends_at = ends_at - make_interval(secs => :seconds)")
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await session.execute(older, {"seconds": later.total_seconds()})
 
 
@@ -66,16 +66,16 @@ def _refusal(response: httpx.Response, policy: str, quota: int, window: int) -> 
 
 
 async def test_ten_tries_for_one_login_are_enough_for_five_minutes_from_wherever_they_come(
-    app: FastAPI, house: House
+    app: FastAPI, services: Services
 ) -> None:
-    await make.member(house, "heron")
+    await make.member(services, "heron")
     tries = [(f"192.0.2.{number}", ("heron", "HERON", "ｈｅｒｏｎ")[number % 3]) for number in range(10)]
     assert await _statuses(app, *tries) == [401] * 10
     refused = await _try(app, "192.0.2.99", "heron", make.PASSWORD)  # the right one too
     wait = _refusal(refused, "sign-in", 10, 300)
     assert wait > 240
     assert refused.json()["detail"] == "Too often. Please wait 5 minutes and try again."
-    await _as_if(house, timedelta(seconds=301))
+    await _as_if(services, timedelta(seconds=301))
     assert (await _try(app, "192.0.2.99", "heron", make.PASSWORD)).status_code == 201
 
 
@@ -100,9 +100,9 @@ async def test_ten_tries_from_one_household_are_enough_for_five_minutes(
         assert eleventh.status_code == 401
 
 
-async def test_a_device_that_signed_in_before_is_not_locked_out_by_others(app: FastAPI, house: House) -> None:
-    await make.member(house, "heron")
-    await make.member(house, "bittern")
+async def test_a_device_that_signed_in_before_is_not_locked_out_by_others(app: FastAPI, services: Services) -> None:
+    await make.member(services, "heron")
+    await make.member(services, "bittern")
     phone = (await _try(app, "198.51.100.1", "heron", make.PASSWORD)).json()["device"]
     others_phone = (await _try(app, "198.51.100.1", "bittern", make.PASSWORD)).json()["device"]
     await _statuses(app, *((f"192.0.2.{number}", "heron") for number in range(9)))
@@ -114,8 +114,8 @@ async def test_a_device_that_signed_in_before_is_not_locked_out_by_others(app: F
     assert (answer.status_code, answer.json()["device"]) == (201, phone)
 
 
-async def test_a_device_that_signed_in_before_has_ten_tries_of_its_own(app: FastAPI, house: House) -> None:
-    await make.member(house, "heron")
+async def test_a_device_that_signed_in_before_has_ten_tries_of_its_own(app: FastAPI, services: Services) -> None:
+    await make.member(services, "heron")
     phone = (await _try(app, "192.0.2.1", "heron", make.PASSWORD)).json()["device"]
     for number in range(10):
         assert (await _try(app, f"198.51.100.{number}", "heron", device=phone)).status_code == 401
@@ -123,8 +123,8 @@ async def test_a_device_that_signed_in_before_has_ten_tries_of_its_own(app: Fast
     assert (await _try(app, "198.51.100.99", "heron", make.PASSWORD)).status_code == 201
 
 
-async def test_tries_with_a_handle_do_not_tell_whose_address_it_is(app: FastAPI, house: House) -> None:
-    await make.member(house, "heron")
+async def test_tries_with_a_handle_do_not_tell_whose_address_it_is(app: FastAPI, services: Services) -> None:
+    await make.member(services, "heron")
     await _statuses(app, *((f"192.0.2.{number}", "heron") for number in range(11)))
     tries = [("198.51.100.1", "heron@example.org"), ("198.51.100.1", "nobody@example.org")]
     assert await _statuses(app, *tries) == [401, 401]
@@ -133,9 +133,9 @@ async def test_tries_with_a_handle_do_not_tell_whose_address_it_is(app: FastAPI,
 
 
 async def test_who_is_over_the_limit_learns_nothing_costs_nothing_and_uses_up_nothing_of_another(
-    app: FastAPI, house: House, monkeypatch: pytest.MonkeyPatch
+    app: FastAPI, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await make.member(house, "heron")
+    await make.member(services, "heron")
     await _statuses(app, *(("192.0.2.1", f"nobody{number}") for number in range(10)))
     with monkeypatch.context() as patch:
         patch.delattr(hashing, "check")
@@ -158,39 +158,39 @@ async def test_ten_accounts_an_hour_from_one_household(app: FastAPI) -> None:
 
 @pytest.mark.parametrize(("joined", "window"), [(timedelta(days=400), 5), (timedelta(hours=1), 10)])
 async def test_a_member_posts_once_in_five_seconds_and_a_newcomer_in_ten(
-    app: FastAPI, house: House, joined: timedelta, window: int
+    app: FastAPI, services: Services, joined: timedelta, window: int
 ) -> None:
-    await make.board(house)
-    await make.member(house, "bittern")
-    thread = await make.thread(house, "bittern")
+    await make.board(services)
+    await make.member(services, "bittern")
+    thread = await make.thread(services, "bittern")
     async with make.signed_in(app, "heron", joined=joined) as heron, make.signed_in(app, "bittern") as bittern:
         reply = {"body_markdown": "I see"}
         assert (await heron.post(f"{API}/threads/{thread}/posts", json=reply)).status_code == 201
-        await _as_if(house, -AGES)
+        await _as_if(services, -AGES)
         again = await heron.post(f"{API}/threads/{thread}/posts", json=reply)
         wait = _refusal(again, "posting", 1, window)
         assert again.json()["detail"] == f"Too often. Please wait {wait} seconds and try again."
         opening = {"title": "What now?", "body_markdown": "They come on Monday"}
         _refusal(await heron.post(f"{API}/boards/new-here/threads", json=opening), "posting", 1, window)
         assert (await bittern.post(f"{API}/threads/{thread}/posts", json=reply)).status_code == 201
-        await _as_if(house, AGES + timedelta(seconds=window))
+        await _as_if(services, AGES + timedelta(seconds=window))
         assert (await heron.post(f"{API}/boards/new-here/threads", json=opening)).status_code == 201
     async with make.client(app) as guest:
         assert len((await guest.get(f"{API}/threads/{thread}/posts")).json()["items"]) == 3
 
 
-async def test_a_safe_repeat_is_not_counted(app: FastAPI, house: House) -> None:
-    await make.board(house)
-    await make.member(house, "bittern")
-    thread = await make.thread(house, "bittern")
+async def test_a_safe_repeat_is_not_counted(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "bittern")
+    thread = await make.thread(services, "bittern")
     async with make.signed_in(app, "heron") as heron:
         path, reply = f"{API}/threads/{thread}/posts", {"body_markdown": "I see"}
         sent = [await heron.post(path, json=reply, headers={"Idempotency-Key": "reply-1"}) for _ in range(3)]
         assert [answer.status_code for answer in sent] == [201] * 3
         assert len({answer.json()["id"] for answer in sent}) == 1
-        await _as_if(house, -AGES)
+        await _as_if(services, -AGES)
         _refusal(await heron.post(path, json=reply, headers={"Idempotency-Key": "reply-2"}), "posting", 1, 5)
-        await _as_if(house, AGES + timedelta(seconds=5))
+        await _as_if(services, AGES + timedelta(seconds=5))
         later = await heron.post(path, json=reply, headers={"Idempotency-Key": "reply-2"})
         assert (later.status_code, later.json()["number"]) == (201, 3)
 
@@ -229,10 +229,10 @@ async def _hits(guard: Throttle, times: int, who: str = "heron", policy: str = "
     return sum(await asyncio.gather(*(hit() for _ in range(times))))
 
 
-async def test_the_count_survives_the_request_that_failed(house: House) -> None:
+async def test_the_count_survives_the_request_that_failed(services: Services) -> None:
     async def fail() -> None:
-        async with house.database.work():
-            await house.throttle.hit(LIMIT, "testing", "heron")
+        async with services.database.work():
+            await services.throttle.hit(LIMIT, "testing", "heron")
             raise Forbidden("and all of it is rolled back")
 
     for _ in range(3):
@@ -242,60 +242,62 @@ async def test_the_count_survives_the_request_that_failed(house: House) -> None:
         await fail()
 
 
-async def test_two_processes_count_together_and_let_no_more_through_at_once(house: House, database_url: str) -> None:
+async def test_two_processes_count_together_and_let_no_more_through_at_once(
+    services: Services, database_url: str
+) -> None:
     other = Database(database_url, pool_size=5)
     try:
-        through = await asyncio.gather(_hits(house.throttle, 10), _hits(Throttle(other.reader), 10))
+        through = await asyncio.gather(_hits(services.throttle, 10), _hits(Throttle(other.reader), 10))
         assert sum(through) == 3
         assert await _hits(Throttle(other.reader), 1) == 0
     finally:
         await other.close()
 
 
-async def test_each_policy_counts_each_of_us_alone(house: House) -> None:
-    assert await _hits(house.throttle, 5) == 3
-    assert await _hits(house.throttle, 5, who="bittern") == 3
-    assert await _hits(house.throttle, 5, policy="posting") == 3
+async def test_each_policy_counts_each_of_us_alone(services: Services) -> None:
+    assert await _hits(services.throttle, 5) == 3
+    assert await _hits(services.throttle, 5, who="bittern") == 3
+    assert await _hits(services.throttle, 5, policy="posting") == 3
 
 
-async def test_a_window_begins_with_its_first_try_and_is_not_made_longer_by_refused_ones(house: House) -> None:
-    assert await _hits(house.throttle, 3) == 3
-    await _as_if(house, timedelta(seconds=50))
+async def test_a_window_begins_with_its_first_try_and_is_not_made_longer_by_refused_ones(services: Services) -> None:
+    assert await _hits(services.throttle, 3) == 3
+    await _as_if(services, timedelta(seconds=50))
     with pytest.raises(Throttled) as refused:
-        await house.throttle.hit(LIMIT, "testing", "heron")
+        await services.throttle.hit(LIMIT, "testing", "heron")
     assert refused.value.retry_after <= 10
-    await _as_if(house, timedelta(seconds=10))
-    assert await _hits(house.throttle, 5) == 3
+    await _as_if(services, timedelta(seconds=10))
+    assert await _hits(services.throttle, 5) == 3
 
 
-async def test_nobody_waits_longer_than_a_window_whatever_the_servers_clock_says(house: House) -> None:
-    assert await _hits(house.throttle, 3) == 3
-    await _as_if(house, -timedelta(hours=3))
+async def test_nobody_waits_longer_than_a_window_whatever_the_servers_clock_says(services: Services) -> None:
+    assert await _hits(services.throttle, 3) == 3
+    await _as_if(services, -timedelta(hours=3))
     with pytest.raises(Throttled) as refused:
-        await house.throttle.hit(LIMIT, "testing", "heron")
+        await services.throttle.hit(LIMIT, "testing", "heron")
     assert refused.value.retry_after == 60
 
 
-async def test_who_tried_what_is_not_to_be_read_in_the_counts(app: FastAPI, house: House) -> None:
+async def test_who_tried_what_is_not_to_be_read_in_the_counts(app: FastAPI, services: Services) -> None:
     await _try(app, "192.0.2.1", "heron@example.org")
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         keys = (await session.execute(select(ThrottleCount.key))).scalars().all()
     assert len(keys) == 2
     assert all(re.fullmatch("[0-9a-f]{64}", key) for key in keys)
 
 
-async def test_tidying_forgets_windows_that_are_over_and_no_others(house: House) -> None:
-    assert await _hits(house.throttle, 3) == 3
-    async with house.database.work() as session:
+async def test_tidying_forgets_windows_that_are_over_and_no_others(services: Services) -> None:
+    assert await _hits(services.throttle, 3) == 3
+    async with services.database.work() as session:
         await rate_limits.tidy(session, clock.now())
-    assert await _hits(house.throttle, 1) == 0
-    async with house.database.work() as session:
+    assert await _hits(services.throttle, 1) == 0
+    async with services.database.work() as session:
         await rate_limits.tidy(session, clock.now() + timedelta(seconds=61))
         assert (await session.execute(select(ThrottleCount))).first() is None
 
 
-async def test_the_storage_keeps_the_librarys_promises(house: House) -> None:
-    storage = PostgresStorage(house.database.reader)
+async def test_the_storage_keeps_the_librarys_promises(services: Services) -> None:
+    storage = PostgresStorage(services.database.reader)
     assert await storage.check()
     assert [await storage.incr("one", 60), await storage.incr("one", 60, amount=2)] == [1, 3]
     assert await storage.incr("two", 60) == 1

@@ -10,13 +10,14 @@ from fastapi import FastAPI
 from limits import parse
 from sqlalchemy import select
 
-from forum.api.dependencies import COOKIE, House
 from forum.core import api_quota
 from forum.core.api_quota import Traffic
 from forum.core.database import Database
 from forum.core.errors import Throttled
 from forum.core.rate_limits import ThrottleCount
 from forum.core.settings import Settings
+from forum.http.current_member import COOKIE
+from forum.http.services import Services
 from tests import make
 from tests.forum.test_sessions import HandWound
 from tests.forum.test_throttle import _refusal as refusal
@@ -48,8 +49,8 @@ def _through(counter: Traffic, times: int, who: str = "heron") -> int:
     return through
 
 
-async def _kept(house: House) -> list[int]:
-    async with house.database.work() as session:
+async def _kept(services: Services) -> list[int]:
+    async with services.database.work() as session:
         return sorted((await session.execute(select(ThrottleCount.tries))).scalars())
 
 
@@ -122,21 +123,21 @@ async def test_guests_who_ask_too_often_lock_no_member_of_their_household_out(ap
 
 
 async def test_a_session_that_has_ended_counts_for_nobody(app: FastAPI) -> None:
-    house: House = app.state.house
+    services: Services = app.state.services
     async with make.signed_in(app, "heron") as heron:
         token = heron.headers["Authorization"].removeprefix("Bearer ")
         await heron.get(f"{API}/me")
-        assert house.doorkeeper.owner(token) == (await make.viewer(house, "heron")).id
+        assert services.session_cache.owner(token) == (await make.viewer(services, "heron")).id
         assert (await heron.delete(f"{API}/sessions/current")).status_code == 204
         await heron.get(f"{API}/me")
-        assert house.doorkeeper.owner(token) is None
+        assert services.session_cache.owner(token) is None
 
 
 # How it is counted
 
 
-async def test_processes_tell_each_other_what_they_counted(house: House, other: Database) -> None:
-    one, two = Traffic(house.database.reader, LIMIT), Traffic(other.reader, LIMIT)
+async def test_processes_tell_each_other_what_they_counted(services: Services, other: Database) -> None:
+    one, two = Traffic(services.database.reader, LIMIT), Traffic(other.reader, LIMIT)
     assert (_through(one, 60), _through(two, 20)) == (60, 20)
     for counter in (one, two):
         await counter.exchange()
@@ -146,30 +147,30 @@ async def test_processes_tell_each_other_what_they_counted(house: House, other: 
     for counter in (one, two):
         await counter.exchange()
     assert (_through(one, 1), _through(two, 1)) == (0, 0)
-    assert await _kept(house) == [120]
+    assert await _kept(services) == [120]
 
 
-async def test_while_a_tenth_is_not_reached_nobody_else_is_told(house: House) -> None:
-    counter = Traffic(house.database.reader, LIMIT)
+async def test_while_a_tenth_is_not_reached_nobody_else_is_told(services: Services) -> None:
+    counter = Traffic(services.database.reader, LIMIT)
     assert (_through(counter, 10), _through(counter, 11, "bittern")) == (10, 11)
     await counter.exchange()
-    assert await _kept(house) == [11]
+    assert await _kept(services) == [11]
 
 
-async def test_everybody_is_told_of_in_one_statement_and_of_nobody_in_none(house: House) -> None:
-    counter = Traffic(house.database.reader, LIMIT)
+async def test_everybody_is_told_of_in_one_statement_and_of_nobody_in_none(services: Services) -> None:
+    counter = Traffic(services.database.reader, LIMIT)
     for number in range(50):
         _through(counter, 20, f"heron{number}")
-    with make.note_of_statements(house) as sent:
+    with make.note_of_statements(services) as sent:
         await counter.exchange()
         await counter.exchange()
     assert len(sent) == 1
-    assert await _kept(house) == [20] * 50
+    assert await _kept(services) == [20] * 50
 
 
-async def test_a_window_ends_for_all_when_it_ends_for_the_first(house: House, other: Database) -> None:
+async def test_a_window_ends_for_all_when_it_ends_for_the_first(services: Services, other: Database) -> None:
     wound = HandWound()
-    one, two = Traffic(house.database.reader, LIMIT, wound), Traffic(other.reader, LIMIT, wound)
+    one, two = Traffic(services.database.reader, LIMIT, wound), Traffic(other.reader, LIMIT, wound)
     assert _through(one, 101) == 100
     wound.seconds += 30
     await one.exchange()
@@ -182,10 +183,10 @@ async def test_a_window_ends_for_all_when_it_ends_for_the_first(house: House, ot
     assert (_through(one, 1), _through(two, 1)) == (1, 1)
 
 
-async def test_no_more_is_remembered_than_may_be(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_more_is_remembered_than_may_be(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api_quota, "COUNTS_AT_MOST", 3)
     wound = HandWound()
-    counter = Traffic(house.database.reader, LIMIT, wound)
+    counter = Traffic(services.database.reader, LIMIT, wound)
     for number in range(5):
         assert _through(counter, 101, f"heron{number}") == 100
     assert [_through(counter, 1, f"heron{number}") for number in (3, 4)] == [0, 0]
@@ -196,7 +197,7 @@ async def test_no_more_is_remembered_than_may_be(house: House, monkeypatch: pyte
 
 
 async def test_without_a_database_each_counts_for_itself_says_so_once_and_tells_later(
-    house: House, database_url: str
+    services: Services, database_url: str
 ) -> None:
     nowhere = Database("postgresql+asyncpg://forum@127.0.0.1:1/forum", pool_size=1)
     counter = Traffic(nowhere.reader, LIMIT)
@@ -206,16 +207,16 @@ async def test_without_a_database_each_counts_for_itself_says_so_once_and_tells_
             await counter.exchange()
         assert _through(counter, 100) == 70
     assert [line["log_level"] for line in lines] == ["warning"]
-    counter._reader = house.database.reader  # it is back
+    counter._reader = services.database.reader  # it is back
     await counter.exchange()
-    assert await _kept(house) == [100]
+    assert await _kept(services) == [100]
 
 
 async def test_exchanging_ends_with_the_process_also_in_the_middle(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api_quota, "PAUSE", 0.001)
-    counter, begun = Traffic(house.database.reader, LIMIT), asyncio.Event()
+    counter, begun = Traffic(services.database.reader, LIMIT), asyncio.Event()
 
     async def never() -> None:
         begun.set()
@@ -224,7 +225,7 @@ async def test_exchanging_ends_with_the_process_also_in_the_middle(
     async with asyncio.timeout(30):
         async with counter.exchanging():
             assert _through(counter, 20) == 20
-            while await _kept(house) != [20]:  # noqa: ASYNC110 (the task makes it so)
+            while await _kept(services) != [20]:  # noqa: ASYNC110 (the task makes it so)
                 await asyncio.sleep(0.01)
             monkeypatch.setattr(counter, "exchange", never)
             await begun.wait()

@@ -21,13 +21,13 @@ from passlib.hash import argon2, phpass
 from rich.table import Table
 from starlette.types import Receive, Scope, Send
 
-from forum.api.traffic import ApiLimit
 from forum.app import create_app
 from forum.authentication.sessions import SessionCache
 from forum.core import clock, embedded_postgres, logs
 from forum.core.api_quota import Traffic
 from forum.core.database import Database
 from forum.core.settings import Settings
+from forum.http.quota_middleware import ApiLimit
 from forum.members import names
 from forum.members.tables import Member
 from forum.passwords import hashing

@@ -6,10 +6,10 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from forum.api.dependencies import House
 from forum.content.posts.queries import PostView
 from forum.core import clock
 from forum.core.errors import NotFound
+from forum.http.services import Services
 from forum.members.queries import get_member
 from moderation import rules
 from tests import make
@@ -21,31 +21,31 @@ REDACT = {"kind": "redact", "spans": [list(INSULT)]}
 REMOVE, DISMISS, WARN, PUBLISH = ({"kind": kind} for kind in ("remove", "dismiss", "warn", "publish"))
 
 
-async def house_rules(house: House) -> None:
+async def house_rules(services: Services) -> None:
     """The ten rules."""
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await rules.adopt_house_rules(session, clock.now())
 
 
-async def known(house: House, handle: str) -> str:
+async def known(services: Services, handle: str) -> str:
     """A member of this handle, made if there is none."""
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         try:
             return (await get_member(session, handle)).handle
         except NotFound:
             pass
-    return (await make.member(house, handle)).handle
+    return (await make.member(services, handle)).handle
 
 
-async def a_post(house: House, body: str = RUDE, author: str = "stepdad", slug: str = "new-here") -> PostView:
+async def a_post(services: Services, body: str = RUDE, author: str = "stepdad", slug: str = "new-here") -> PostView:
     """Post 2 of a thread that Heron opened, on a board with house rules."""
-    await house_rules(house)
-    async with house.database.work() as session:
+    await house_rules(services)
+    async with services.database.work() as session:
         exists = (await session.execute(text("SELECT 1 FROM board WHERE slug = :slug"), {"slug": slug})).first()
     if not exists:
-        await make.board(house, slug)
-    thread = await make.thread(house, await known(house, "heron"), slug)
-    return await make.post(house, await known(house, author), thread, body)
+        await make.board(services, slug)
+    thread = await make.thread(services, await known(services, "heron"), slug)
+    return await make.post(services, await known(services, author), thread, body)
 
 
 async def report(client: httpx.AsyncClient, post_id: int, **changes: Any) -> httpx.Response:
@@ -112,8 +112,8 @@ async def first_page(client: httpx.AsyncClient, thread_id: int) -> list[dict[str
     return items
 
 
-async def sql(house: House, statement: str, **values: Any) -> Any:
+async def sql(services: Services, statement: str, **values: Any) -> Any:
     """A statement by hand, and the rows that it gives, if any."""
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         result: Any = await session.execute(text(statement), values)
         return result.all() if result.returns_rows else None

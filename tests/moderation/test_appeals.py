@@ -8,8 +8,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy.exc import IntegrityError
 
-from forum.api.dependencies import House
 from forum.core.settings import Settings
+from forum.http.services import Services
 from forum.members.tables import Role, Standing
 from tests import make
 from tests.moderation import scenes
@@ -21,15 +21,15 @@ async def appealed(app: FastAPI, moderator: httpx.AsyncClient, post_id: int, *me
     made = await scenes.decided(app, moderator, post_id, *measures)
     async with make.signed_in(app, "stepdad") as stepdad:
         assert (await scenes.appeal(stepdad, made["statement_id"])).status_code == 201
-    [[case_id]] = await scenes.sql(app.state.house, "SELECT case_id FROM appeal WHERE heard_at IS NULL")
+    [[case_id]] = await scenes.sql(app.state.services, "SELECT case_id FROM appeal WHERE heard_at IS NULL")
     return str(case_id)
 
 
 # Lodging
 
 
-async def test_only_the_author_appeals_and_only_once(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_only_the_author_appeals_and_only_once(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "stepdad") as stepdad,
@@ -43,8 +43,8 @@ async def test_only_the_author_appeals_and_only_once(app: FastAPI, house: House)
         assert (await scenes.appeal(stepdad, statement)).status_code == 409
 
 
-async def test_an_appeal_sent_five_times_at_once_is_one(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_an_appeal_sent_five_times_at_once_is_one(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "stepdad") as stepdad:
         statement = (await scenes.decided(app, suzie, post.id, WARN))["statement_id"]
         answers = await asyncio.gather(*(scenes.appeal(stepdad, statement) for _ in range(5)))
@@ -52,13 +52,13 @@ async def test_an_appeal_sent_five_times_at_once_is_one(app: FastAPI, house: Hou
 
 
 @pytest.mark.parametrize(("days", "status"), [(182, 201), (184, 409)])
-async def test_an_appeal_is_possible_for_half_a_year(app: FastAPI, house: House, days: int, status: int) -> None:
-    post = await scenes.a_post(house)
+async def test_an_appeal_is_possible_for_half_a_year(app: FastAPI, services: Services, days: int, status: int) -> None:
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "stepdad") as stepdad:
         statement = (await scenes.decided(app, suzie, post.id, WARN))["statement_id"]
-        await scenes.sql(house, "ALTER TABLE statement DISABLE TRIGGER statement_keeps_rows")
+        await scenes.sql(services, "ALTER TABLE statement DISABLE TRIGGER statement_keeps_rows")
         await scenes.sql(
-            house,
+            services,
             "UPDATE statement SET issued_at = issued_at - make_interval(days => :days),"
             " appeal_until = appeal_until - make_interval(days => :days)",
             days=days,
@@ -73,20 +73,20 @@ async def test_a_charity_may_give_more_time_but_not_less(settings: Settings) -> 
         Settings(appeal_days=182)
     patient = settings.model_copy(update={"appeal_days": 400})
     async with make.application(patient) as app, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
-        post = await scenes.a_post(app.state.house)
+        post = await scenes.a_post(app.state.services)
         await scenes.decided(app, suzie, post.id, WARN)
-        days = await scenes.sql(app.state.house, "SELECT extract(day FROM appeal_until - issued_at) FROM statement")
+        days = await scenes.sql(app.state.services, "SELECT extract(day FROM appeal_until - issued_at) FROM statement")
     assert days == [(400,)]
 
 
 @pytest.mark.parametrize("standing", [Standing.SILENCED, Standing.SUSPENDED, Standing.BANNED])
 async def test_whoever_lost_their_standing_can_still_read_why_and_appeal(
-    app: FastAPI, house: House, standing: Standing
+    app: FastAPI, services: Services, standing: Standing
 ) -> None:
-    post = await scenes.a_post(house)
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         statement = (await scenes.decided(app, suzie, post.id, WARN))["statement_id"]
-    await make.sanction(house, "stepdad", standing)
+    await make.sanction(services, "stepdad", standing)
     async with make.signed_in(app, "stepdad") as stepdad:
         assert (await stepdad.get(f"{API}/statements/{statement}")).status_code == 200
         assert len((await stepdad.get(f"{API}/me/statements")).json()["items"]) == 1
@@ -97,8 +97,8 @@ async def test_whoever_lost_their_standing_can_still_read_why_and_appeal(
 # Who hears it
 
 
-async def test_whoever_decided_never_hears_nor_claims_the_appeal(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_whoever_decided_never_hears_nor_claims_the_appeal(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR, Role.ADMINISTRATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
@@ -114,10 +114,10 @@ async def test_whoever_decided_never_hears_nor_claims_the_appeal(app: FastAPI, h
         assert (await scenes.hear(orla, case_id, "uphold")).status_code == 201
 
 
-async def test_the_database_refuses_an_appeal_heard_by_whoever_decided(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_the_database_refuses_an_appeal_heard_by_whoever_decided(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
-        await make.member(house, "orla", Role.MODERATOR)
+        await make.member(services, "orla", Role.MODERATOR)
         case_id = await appealed(app, suzie, post.id, WARN)
     heard = (
         "INSERT INTO decision (id, case_id, decided_by, decided_at, case_version, revision, reason, hears,"
@@ -125,30 +125,32 @@ async def test_the_database_refuses_an_appeal_heard_by_whoever_decided(app: Fast
     )
     orla = "(SELECT id FROM member WHERE handle = 'orla')"
     with pytest.raises(IntegrityError, match="heard_by_another"):
-        await scenes.sql(house, heard.format(by="d.decided_by", of="d.decided_by"), case=case_id)
+        await scenes.sql(services, heard.format(by="d.decided_by", of="d.decided_by"), case=case_id)
     with pytest.raises(IntegrityError, match="fk_decision_hears"):
-        await scenes.sql(house, heard.format(by="d.decided_by", of=orla), case=case_id)
+        await scenes.sql(services, heard.format(by="d.decided_by", of=orla), case=case_id)
     with pytest.raises(IntegrityError, match="ck_decision_hears"):
-        await scenes.sql(house, heard.format(by="d.decided_by", of="NULL"), case=case_id)
-    await scenes.sql(house, heard.format(by=orla, of="d.decided_by"), case=case_id)
+        await scenes.sql(services, heard.format(by="d.decided_by", of="NULL"), case=case_id)
+    await scenes.sql(services, heard.format(by=orla, of="d.decided_by"), case=case_id)
 
 
 @pytest.mark.parametrize("why", ["alone", "other board", "reported", "recused", "silenced", "author"])
-async def test_where_no_other_moderator_can_hear_it_an_administrator_does(app: FastAPI, house: House, why: str) -> None:
-    await make.board(house, "court")
-    post = await scenes.a_post(house)
+async def test_where_no_other_moderator_can_hear_it_an_administrator_does(
+    app: FastAPI, services: Services, why: str
+) -> None:
+    await make.board(services, "court")
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "boss", Role.ADMINISTRATOR) as boss,
         make.signed_in(app, "stepdad") as stepdad,
     ):
         if why == "other board":
-            await make.member(house, "other", boards=("court",))
+            await make.member(services, "other", boards=("court",))
         if why in {"reported", "recused", "silenced"}:
-            await make.member(house, "orla", Role.MODERATOR)
+            await make.member(services, "orla", Role.MODERATOR)
         if why == "author":
             await scenes.sql(
-                house,
+                services,
                 "INSERT INTO role_grant (id, member_id, role, given_at)"
                 " SELECT gen_random_uuid(), id, 'moderator', now() FROM member WHERE handle = 'stepdad'",
             )
@@ -161,7 +163,7 @@ async def test_where_no_other_moderator_can_hear_it_an_administrator_does(app: F
                 case = await scenes.a_case(orla, post.id)
                 await orla.put(f"{API}/moderation/cases/{case['id']}/recusal")
         if why == "silenced":
-            await make.sanction(house, "orla", Standing.SILENCED)
+            await make.sanction(services, "orla", Standing.SILENCED)
         measure = REDACT if why == "author" else WARN
         case_id = await appealed(app, suzie, post.id, measure)
         [told] = (await stepdad.get(f"{API}/me/statements")).json()["items"]
@@ -170,9 +172,9 @@ async def test_where_no_other_moderator_can_hear_it_an_administrator_does(app: F
         assert (await scenes.hear(boss, case_id, "overturn")).status_code == 201
 
 
-async def test_where_another_moderator_can_the_administrator_does_not(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
-    await make.member(house, "orla", boards=("new-here",))
+async def test_where_another_moderator_can_the_administrator_does_not(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
+    await make.member(services, "orla", boards=("new-here",))
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "boss", Role.ADMINISTRATOR) as boss,
@@ -181,14 +183,14 @@ async def test_where_another_moderator_can_the_administrator_does_not(app: FastA
         assert (await scenes.hear(boss, case_id, "overturn")).status_code == 403
 
 
-async def test_where_nobody_can_it_waits_and_says_so(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_where_nobody_can_it_waits_and_says_so(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "stepdad") as stepdad:
         case_id = await appealed(app, suzie, post.id, WARN)
         [told] = (await stepdad.get(f"{API}/me/statements")).json()["items"]
         assert (told["appeal"]["hearers"], told["appeal"]["outcome"]) == ("nobody", None)
         assert (await suzie.get(f"{API}/moderation/cases/{case_id}")).json()["appeal"]["hearers"] == "nobody"
-        await make.member(house, "orla", boards=("new-here",))
+        await make.member(services, "orla", boards=("new-here",))
         [told] = (await stepdad.get(f"{API}/me/statements")).json()["items"]
         assert told["appeal"]["hearers"] == "moderator"
 
@@ -196,8 +198,8 @@ async def test_where_nobody_can_it_waits_and_says_so(app: FastAPI, house: House)
 # What comes of it
 
 
-async def test_upheld_changes_nothing_and_tells_the_author(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_upheld_changes_nothing_and_tells_the_author(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
@@ -212,8 +214,8 @@ async def test_upheld_changes_nothing_and_tells_the_author(app: FastAPI, house: 
         assert (again.status_code, again.json()["changed_by"]) == (409, "Orla")
 
 
-async def test_overturned_undoes_every_measure(app: FastAPI, house: House, guest: httpx.AsyncClient) -> None:
-    post = await scenes.a_post(house)
+async def test_overturned_undoes_every_measure(app: FastAPI, services: Services, guest: httpx.AsyncClient) -> None:
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
@@ -234,9 +236,9 @@ async def test_overturned_undoes_every_measure(app: FastAPI, house: House, guest
 
 
 async def test_changed_undoes_the_old_measures_and_takes_the_new(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    post = await scenes.a_post(house)
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
@@ -266,8 +268,8 @@ async def test_changed_undoes_the_old_measures_and_takes_the_new(
 # The reporter's
 
 
-async def test_a_reporters_appeal_of_a_dismissal_reopens_the_case(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_a_reporters_appeal_of_a_dismissal_reopens_the_case(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
@@ -308,8 +310,10 @@ async def screen(client: httpx.AsyncClient, case_id: str) -> dict[str, Any]:
     return found
 
 
-async def test_whoever_dismissed_it_does_not_decide_what_an_appeal_opened_again(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_whoever_dismissed_it_does_not_decide_what_an_appeal_opened_again(
+    app: FastAPI, services: Services
+) -> None:
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
@@ -331,8 +335,10 @@ async def test_whoever_dismissed_it_does_not_decide_what_an_appeal_opened_again(
         assert (await scenes.decide(suzie, again, WARN)).status_code == 201
 
 
-async def test_where_no_other_moderator_can_decide_again_an_administrator_does(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_where_no_other_moderator_can_decide_again_an_administrator_does(
+    app: FastAPI, services: Services
+) -> None:
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "boss", Role.ADMINISTRATOR) as boss,
@@ -342,7 +348,7 @@ async def test_where_no_other_moderator_can_decide_again_an_administrator_does(a
         assert seen["deciders"] == "administrator"
         assert {one["allowed"] for one in seen["permitted"]} == {True}
         assert (await scenes.decide(suzie, seen, DISMISS)).status_code == 403
-        await make.member(house, "orla", boards=("new-here",))
+        await make.member(services, "orla", boards=("new-here",))
         assert (await scenes.decide(boss, seen, WARN)).status_code == 403
         async with make.signed_in(app, "orla") as orla:
             assert (await scenes.decide(orla, seen, WARN)).status_code == 201
@@ -350,24 +356,24 @@ async def test_where_no_other_moderator_can_decide_again_an_administrator_does(a
 
 
 async def test_where_nobody_else_can_decide_again_whoever_dismissed_it_does_and_it_says_so(
-    app: FastAPI, house: House
+    app: FastAPI, services: Services
 ) -> None:
-    post = await scenes.a_post(house)
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
     ):
         case_id = await reopened(app, suzie, orla, post.id)
-        await make.sanction(house, "orla", Standing.SUSPENDED)
+        await make.sanction(services, "orla", Standing.SUSPENDED)
         seen = await screen(suzie, case_id)
         assert (seen["deciders"], {one["allowed"] for one in seen["permitted"]}) == ("nobody", {True})
         assert (await scenes.decide(suzie, seen, WARN)).status_code == 201
 
 
 async def test_whoever_overturned_a_measure_does_not_hear_the_reporter_who_is_told_of_it(
-    app: FastAPI, house: House
+    app: FastAPI, services: Services
 ) -> None:
-    post = await scenes.a_post(house)
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
@@ -387,8 +393,8 @@ async def test_whoever_overturned_a_measure_does_not_hear_the_reporter_who_is_to
         assert (again["deciders"], (await scenes.decide(orla, again, DISMISS)).status_code) == ("moderator", 403)
 
 
-async def test_a_reporter_sees_their_appeal_and_what_came_of_it(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_a_reporter_sees_their_appeal_and_what_came_of_it(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
@@ -409,8 +415,8 @@ async def test_a_reporter_sees_their_appeal_and_what_came_of_it(app: FastAPI, ho
         assert mine["outcome"] == "dismissed"
 
 
-async def test_a_dismissal_changed_on_appeal_is_settled_with_it(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_a_dismissal_changed_on_appeal_is_settled_with_it(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
@@ -425,8 +431,8 @@ async def test_a_dismissal_changed_on_appeal_is_settled_with_it(app: FastAPI, ho
         assert (await orla.get(f"{API}/moderation/cases")).json()["items"] == []
 
 
-async def test_only_a_dismissal_is_a_reporters_to_appeal(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_only_a_dismissal_is_a_reporters_to_appeal(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "magpie") as magpie:
         await scenes.report(magpie, post.id)
         [mine] = (await magpie.get(f"{API}/me/reports")).json()["items"]
@@ -436,8 +442,10 @@ async def test_only_a_dismissal_is_a_reporters_to_appeal(app: FastAPI, house: Ho
         assert (await magpie.post(url, json={"text": "More!"})).status_code == 409
 
 
-async def test_an_old_dismissal_is_appealed_even_if_the_post_was_decided_on_again(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_an_old_dismissal_is_appealed_even_if_the_post_was_decided_on_again(
+    app: FastAPI, services: Services
+) -> None:
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,

@@ -7,8 +7,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy.exc import IntegrityError
 
-from forum.api.dependencies import House
 from forum.core import clock
+from forum.http.services import Services
 from forum.members.tables import Role
 from moderation import cases
 from moderation.cases import GRAVITY, Category
@@ -34,10 +34,10 @@ def test_more_reports_and_better_reporters_come_first() -> None:
     assert cases.priority(Category.RULE, 1, findings=1) < cases.priority(Category.RULE, 1)
 
 
-async def test_the_queue_is_worst_first_page_by_page(app: FastAPI, house: House) -> None:
+async def test_the_queue_is_worst_first_page_by_page(app: FastAPI, services: Services) -> None:
     categories = ["spam", "risk", "other", "personal_information", "illegal"]
-    first = await scenes.a_post(house)
-    posts = [first, *[await make.post(house, "stepdad", first.thread_id, f"Number {n}") for n in range(4)]]
+    first = await scenes.a_post(services)
+    posts = [first, *[await make.post(services, "stepdad", first.thread_id, f"Number {n}") for n in range(4)]]
     async with make.signed_in(app, "magpie") as magpie, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         for post, category in zip(posts, categories, strict=True):
             assert (await scenes.report(magpie, post.id, category=category, rules=[])).status_code == 201
@@ -49,8 +49,8 @@ async def test_the_queue_is_worst_first_page_by_page(app: FastAPI, house: House)
     assert seen == ["risk", "illegal", "personal_information", "other", "spam"]
 
 
-async def test_the_graver_category_and_the_earlier_due_time_stay(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_the_graver_category_and_the_earlier_due_time_stay(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         seen = []
         for handle, category in (("magpie", "spam"), ("robin", "risk"), ("wren", "other")):
@@ -62,8 +62,8 @@ async def test_the_graver_category_and_the_earlier_due_time_stay(app: FastAPI, h
     assert seen[0]["due_at"] > seen[1]["due_at"] == seen[2]["due_at"]
 
 
-async def test_the_database_holds_one_case_for_each_post(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_the_database_holds_one_case_for_each_post(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "magpie") as magpie:
         await scenes.report(magpie, post.id)
     twin = (
@@ -72,16 +72,16 @@ async def test_the_database_holds_one_case_for_each_post(app: FastAPI, house: Ho
         " due_at, changed_at FROM moderation_case"
     )
     with pytest.raises(IntegrityError, match="uq_moderation_case_post"):
-        await scenes.sql(house, twin)
+        await scenes.sql(services, twin)
 
 
-async def test_everything_to_decide_is_on_one_screen(app: FastAPI, house: House) -> None:
-    first = await scenes.a_post(house)
+async def test_everything_to_decide_is_on_one_screen(app: FastAPI, services: Services) -> None:
+    first = await scenes.a_post(services)
     for number in range(3, 10):
-        await make.post(house, "heron", first.thread_id, f"Number {number}")
-    post = await make.post(house, "stepdad", first.thread_id, "You toad")
+        await make.post(services, "heron", first.thread_id, f"Number {number}")
+    post = await make.post(services, "stepdad", first.thread_id, "You toad")
     for number in range(11, 16):
-        await make.post(house, "heron", first.thread_id, f"Number {number}")
+        await make.post(services, "heron", first.thread_id, f"Number {number}")
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "magpie") as magpie:
         await scenes.decided(app, suzie, first.id, scenes.WARN)
         await scenes.report(magpie, post.id, note="Rude")
@@ -99,9 +99,9 @@ async def test_everything_to_decide_is_on_one_screen(app: FastAPI, house: House)
     assert all(one["allowed"] and one["because"] is None for one in case["permitted"])
 
 
-async def test_the_screen_says_why_something_is_not_permitted(app: FastAPI, house: House) -> None:
-    await make.member(house, "ada", Role.MODERATOR)
-    post = await scenes.a_post(house, author="ada")
+async def test_the_screen_says_why_something_is_not_permitted(app: FastAPI, services: Services) -> None:
+    await make.member(services, "ada", Role.MODERATOR)
+    post = await scenes.a_post(services, author="ada")
     async with make.signed_in(app, "magpie") as magpie, make.signed_in(app, "ada") as ada:
         await scenes.report(magpie, post.id)
         own = await scenes.a_case(ada, post.id)
@@ -119,9 +119,9 @@ async def test_the_screen_says_why_something_is_not_permitted(app: FastAPI, hous
             assert {one["because"] for one in done["permitted"]} == {"This case is decided."}
 
 
-async def test_a_moderator_of_one_board_sees_nothing_of_anothers(app: FastAPI, house: House) -> None:
-    await make.board(house, "court")
-    post = await scenes.a_post(house)
+async def test_a_moderator_of_one_board_sees_nothing_of_anothers(app: FastAPI, services: Services) -> None:
+    await make.board(services, "court")
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "other", boards=("court",)) as other,
@@ -159,9 +159,9 @@ async def test_a_moderator_of_one_board_sees_nothing_of_anothers(app: FastAPI, h
             assert [one["status"] for one in bulk] == [404]
 
 
-async def test_a_case_moves_with_its_thread_to_the_other_boards_moderators(app: FastAPI, house: House) -> None:
-    await make.board(house, "court")
-    post = await scenes.a_post(house)
+async def test_a_case_moves_with_its_thread_to_the_other_boards_moderators(app: FastAPI, services: Services) -> None:
+    await make.board(services, "court")
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "magpie") as magpie,
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
@@ -173,16 +173,16 @@ async def test_a_case_moves_with_its_thread_to_the_other_boards_moderators(app: 
         assert (await scenes.a_case(other, post.id))["board"] == "court"
 
 
-async def test_a_case_of_a_removed_post_shows_its_words_to_moderators(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_a_case_of_a_removed_post_shows_its_words_to_moderators(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         made = await scenes.decided(app, suzie, post.id, scenes.REMOVE)
         screen = (await suzie.get(f"{API}/moderation/cases/{made['case_id']}")).json()
     assert screen["revisions"][-1]["body_markdown"] == scenes.RUDE
 
 
-async def test_due_times_follow_the_category(app: FastAPI, house: House) -> None:
-    post, before = await scenes.a_post(house), clock.now()
+async def test_due_times_follow_the_category(app: FastAPI, services: Services) -> None:
+    post, before = await scenes.a_post(services), clock.now()
     async with make.signed_in(app, "magpie") as magpie, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         await scenes.report(magpie, post.id, category="risk", rules=[])
         due = datetime.fromisoformat((await scenes.a_case(suzie, post.id))["due_at"])

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from forum.api.dependencies import House
 from forum.core import clock
 from forum.core.errors import Conflict
+from forum.http.services import Services
 from forum.members.tables import Role
 from moderation import cases
 from tests import make
@@ -19,9 +19,9 @@ from tests.moderation import scenes
 from tests.moderation.scenes import API
 
 
-async def a_case(app: FastAPI, house: House, suzie: httpx.AsyncClient) -> dict[str, Any]:
+async def a_case(app: FastAPI, services: Services, suzie: httpx.AsyncClient) -> dict[str, Any]:
     """An open case."""
-    post = await scenes.a_post(house)
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "magpie") as magpie:
         await scenes.report(magpie, post.id)
     return await scenes.a_case(suzie, post.id)
@@ -31,18 +31,18 @@ def claim_of(case: dict[str, Any]) -> str:
     return f"{API}/moderation/cases/{case['id']}/claim"
 
 
-async def run_out(house: House) -> None:
+async def run_out(services: Services) -> None:
     """Ten minutes pass."""
-    await scenes.sql(house, "UPDATE case_claim SET until = now() - interval '1 second'")
+    await scenes.sql(services, "UPDATE case_claim SET until = now() - interval '1 second'")
 
 
-async def test_of_many_who_claim_at_once_one_has_the_case(app: FastAPI, house: House) -> None:
+async def test_of_many_who_claim_at_once_one_has_the_case(app: FastAPI, services: Services) -> None:
     async with AsyncExitStack() as stack:
         team = [
             await stack.enter_async_context(make.signed_in(app, handle, Role.MODERATOR))
             for handle in ("suzie", "orla", "finn", "dara")
         ]
-        case = await a_case(app, house, team[0])
+        case = await a_case(app, services, team[0])
         answers = await asyncio.gather(*(one.put(claim_of(case)) for one in team))
     winners = [one.json()["by"]["name"] for one in answers if one.status_code == 200]
     assert sorted(one.status_code for one in answers) == [200, 409, 409, 409]
@@ -51,34 +51,34 @@ async def test_of_many_who_claim_at_once_one_has_the_case(app: FastAPI, house: H
         assert loser["changed_at"] < loser["until"]
 
 
-async def test_a_claim_lasts_ten_minutes_and_claiming_again_renews_it(app: FastAPI, house: House) -> None:
+async def test_a_claim_lasts_ten_minutes_and_claiming_again_renews_it(app: FastAPI, services: Services) -> None:
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
-        case = await a_case(app, house, suzie)
+        case = await a_case(app, services, suzie)
         before = clock.now()
         first, again = [datetime.fromisoformat((await suzie.put(claim_of(case))).json()["until"]) for _ in range(2)]
     assert before + timedelta(minutes=10) <= first < again <= clock.now() + timedelta(minutes=10)
 
 
-async def test_an_expired_claim_is_free_to_take(app: FastAPI, house: House) -> None:
+async def test_an_expired_claim_is_free_to_take(app: FastAPI, services: Services) -> None:
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
     ):
-        case = await a_case(app, house, suzie)
+        case = await a_case(app, services, suzie)
         await suzie.put(claim_of(case))
-        await run_out(house)
+        await run_out(services)
         assert (await orla.get(f"{API}/moderation/cases/{case['id']}")).json()["claim"] is None
         assert (await orla.put(claim_of(case))).status_code == 200
         assert (await suzie.put(claim_of(case))).json()["changed_by"] == "Orla"
-        assert await scenes.sql(house, "SELECT count(*) FROM case_claim") == [(1,)]
+        assert await scenes.sql(services, "SELECT count(*) FROM case_claim") == [(1,)]
 
 
-async def test_taking_over_needs_a_reason_which_the_others_read(app: FastAPI, house: House) -> None:
+async def test_taking_over_needs_a_reason_which_the_others_read(app: FastAPI, services: Services) -> None:
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
     ):
-        case = await a_case(app, house, suzie)
+        case = await a_case(app, services, suzie)
         await suzie.put(claim_of(case))
         assert (await orla.put(claim_of(case))).status_code == 409
         assert (await orla.put(claim_of(case), json={})).status_code == 409
@@ -94,13 +94,13 @@ async def test_taking_over_needs_a_reason_which_the_others_read(app: FastAPI, ho
 
 
 async def test_a_note_by_whoever_is_at_the_case_renews_the_claim_and_another_s_does_not(
-    app: FastAPI, house: House
+    app: FastAPI, services: Services
 ) -> None:
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
     ):
-        case = await a_case(app, house, suzie)
+        case = await a_case(app, services, suzie)
         first = (await suzie.put(claim_of(case))).json()["until"]
         notes = f"{API}/moderation/cases/{case['id']}/notes"
         await orla.post(notes, json={"text": "Look at his last post."})
@@ -111,12 +111,12 @@ async def test_a_note_by_whoever_is_at_the_case_renews_the_claim_and_another_s_d
         assert screen["claim"]["until"] > first
 
 
-async def test_a_claim_is_released_by_hand_and_only_ones_own(app: FastAPI, house: House) -> None:
+async def test_a_claim_is_released_by_hand_and_only_ones_own(app: FastAPI, services: Services) -> None:
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
     ):
-        case = await a_case(app, house, suzie)
+        case = await a_case(app, services, suzie)
         await suzie.put(claim_of(case))
         assert (await orla.delete(claim_of(case))).status_code == 204
         assert (await orla.put(claim_of(case))).status_code == 409
@@ -127,52 +127,54 @@ async def test_a_claim_is_released_by_hand_and_only_ones_own(app: FastAPI, house
         assert len(log) == 1
 
 
-async def test_a_decision_releases_the_claim_and_a_decided_case_cannot_be_claimed(app: FastAPI, house: House) -> None:
+async def test_a_decision_releases_the_claim_and_a_decided_case_cannot_be_claimed(
+    app: FastAPI, services: Services
+) -> None:
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
     ):
-        case = await a_case(app, house, suzie)
+        case = await a_case(app, services, suzie)
         await suzie.put(claim_of(case))
         assert (await scenes.decide(suzie, case, scenes.DISMISS)).status_code == 201
-        assert await scenes.sql(house, "SELECT count(*) FROM case_claim") == [(0,)]
+        assert await scenes.sql(services, "SELECT count(*) FROM case_claim") == [(0,)]
         late = await orla.put(claim_of(case), json={"reason": "Let me"})
         assert (late.status_code, late.json()["changed_by"]) == (409, "Suzie")
 
 
-async def test_deciding_without_a_claim_is_allowed_only_when_nobody_holds_one(app: FastAPI, house: House) -> None:
+async def test_deciding_without_a_claim_is_allowed_only_when_nobody_holds_one(app: FastAPI, services: Services) -> None:
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
     ):
-        case = await a_case(app, house, suzie)
+        case = await a_case(app, services, suzie)
         await suzie.put(claim_of(case))
         refused = await scenes.decide(orla, case, scenes.DISMISS)
         assert (refused.status_code, refused.json()["changed_by"]) == (409, "Suzie")
-        await run_out(house)
+        await run_out(services)
         assert (await scenes.decide(orla, case, scenes.DISMISS)).status_code == 201
 
 
-async def test_nobody_takes_a_case_that_they_may_not_decide(app: FastAPI, house: House) -> None:
-    await make.member(house, "stepdad", Role.MODERATOR)
+async def test_nobody_takes_a_case_that_they_may_not_decide(app: FastAPI, services: Services) -> None:
+    await make.member(services, "stepdad", Role.MODERATOR)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "stepdad") as author,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
     ):
-        case = await a_case(app, house, suzie)
+        case = await a_case(app, services, suzie)
         await scenes.report(orla, case["post_id"])
         for close in (author, orla):
             assert (await close.put(claim_of(case))).status_code == 403
             assert (await close.put(claim_of(case), json={"reason": "Mine"})).status_code == 403
 
 
-async def test_stepping_back_is_for_good_and_frees_the_case(app: FastAPI, house: House) -> None:
+async def test_stepping_back_is_for_good_and_frees_the_case(app: FastAPI, services: Services) -> None:
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
     ):
-        case = await a_case(app, house, suzie)
+        case = await a_case(app, services, suzie)
         await suzie.put(claim_of(case))
         recusal = f"{API}/moderation/cases/{case['id']}/recusal"
         assert [(await suzie.put(recusal)).status_code for _ in range(2)] == [204, 204]
@@ -181,18 +183,18 @@ async def test_stepping_back_is_for_good_and_frees_the_case(app: FastAPI, house:
         assert (await scenes.decide(orla, case, scenes.DISMISS)).status_code == 201
 
 
-async def test_the_verb_tells_who_holds_a_case_and_until_when(app: FastAPI, house: House) -> None:
+async def test_the_verb_tells_who_holds_a_case_and_until_when(app: FastAPI, services: Services) -> None:
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR),
     ):
-        case = await a_case(app, house, suzie)
+        case = await a_case(app, services, suzie)
         await suzie.put(claim_of(case))
-    orla = await make.viewer(house, "orla")
+    orla = await make.viewer(services, "orla")
     later = clock.now() + timedelta(minutes=10, seconds=1)
     with pytest.raises(Conflict, match="Suzie is at this case") as refused:
-        async with house.database.work() as session:
+        async with services.database.work() as session:
             await cases.claim(session, orla, case["id"], clock.now())
     assert refused.value.facts["until"] < later
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await cases.claim(session, orla, case["id"], later)

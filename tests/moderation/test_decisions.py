@@ -9,9 +9,9 @@ import pytest
 from fastapi import FastAPI
 
 from forum.administration.roles import grant
-from forum.api.dependencies import House
 from forum.core import clock
 from forum.core.settings import Settings
+from forum.http.services import Services
 from forum.members.queries import get_member
 from forum.members.tables import Role
 from tests import make
@@ -41,9 +41,9 @@ async def opened(app: FastAPI, moderator: httpx.AsyncClient, post_id: int) -> di
     ],
 )
 async def test_a_notice_says_who_and_which_rule(
-    app: FastAPI, house: House, guest: httpx.AsyncClient, measure: dict[str, Any], rules: list[int], notice: str
+    app: FastAPI, services: Services, guest: httpx.AsyncClient, measure: dict[str, Any], rules: list[int], notice: str
 ) -> None:
-    post = await scenes.a_post(house)
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         case = await opened(app, suzie, post.id)
         assert (await scenes.decide(suzie, case, measure, rules=rules)).status_code == 201
@@ -57,7 +57,7 @@ async def test_a_notice_says_who_and_which_rule(
 async def test_a_house_that_names_no_moderators_says_a_moderator(settings: Settings) -> None:
     quiet = settings.model_copy(update={"names_moderators": False})
     async with make.application(quiet) as app, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
-        post = await scenes.a_post(app.state.house)
+        post = await scenes.a_post(app.state.services)
         await scenes.decided(app, suzie, post.id, REDACT)
         seen = (await suzie.get(f"{API}/posts/{post.id}")).json()["notice"]
     assert (seen["by"], seen["text"]) == ("a moderator", "Edited by a moderator as breaches rule 10")
@@ -93,9 +93,9 @@ async def test_a_house_that_names_no_moderators_says_a_moderator(settings: Setti
     ],
 )
 async def test_a_decision_that_makes_no_sense_is_refused_and_changes_nothing(
-    app: FastAPI, house: House, measures: list[dict[str, Any]], more: dict[str, Any], pointer: str
+    app: FastAPI, services: Services, measures: list[dict[str, Any]], more: dict[str, Any], pointer: str
 ) -> None:
-    post = await scenes.a_post(house)
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         case = await opened(app, suzie, post.id)
         refused = await scenes.decide(suzie, case, *measures, **more)
@@ -104,8 +104,8 @@ async def test_a_decision_that_makes_no_sense_is_refused_and_changes_nothing(
         assert await scenes.a_case(suzie, post.id) == case
 
 
-async def test_a_law_is_as_good_a_ground_as_a_rule(app: FastAPI, house: House, guest: httpx.AsyncClient) -> None:
-    post = await scenes.a_post(house)
+async def test_a_law_is_as_good_a_ground_as_a_rule(app: FastAPI, services: Services, guest: httpx.AsyncClient) -> None:
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "stepdad") as stepdad:
         case = await opened(app, suzie, post.id)
         law = "Children Act 1989, section 97"
@@ -116,8 +116,8 @@ async def test_a_law_is_as_good_a_ground_as_a_rule(app: FastAPI, house: House, g
     assert "[removed]and" in (await scenes.first_page(guest, post.thread_id))[1]["body_markdown"]
 
 
-async def test_several_measures_are_taken_together(app: FastAPI, house: House, guest: httpx.AsyncClient) -> None:
-    post = await scenes.a_post(house)
+async def test_several_measures_are_taken_together(app: FastAPI, services: Services, guest: httpx.AsyncClient) -> None:
+    post = await scenes.a_post(services)
     lock, retitle = {"kind": "lock"}, {"kind": "retitle", "title": "About a meeting"}
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         made = await scenes.decided(app, suzie, post.id, REDACT, lock, retitle, SILENCE)
@@ -134,8 +134,10 @@ async def test_several_measures_are_taken_together(app: FastAPI, house: House, g
 # What was on the screen
 
 
-async def test_a_decision_on_an_older_revision_is_refused_with_who_edited_and_when(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_a_decision_on_an_older_revision_is_refused_with_who_edited_and_when(
+    app: FastAPI, services: Services
+) -> None:
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "stepdad") as stepdad:
         case = await opened(app, suzie, post.id)
         edited = await stepdad.patch(f"{API}/posts/{post.id}", json={"revision": 1, "body_markdown": "Sorry."})
@@ -148,8 +150,8 @@ async def test_a_decision_on_an_older_revision_is_refused_with_who_edited_and_wh
         assert (await scenes.decide(suzie, await scenes.a_case(suzie, post.id), DISMISS)).status_code == 201
 
 
-async def test_a_decision_on_an_older_version_of_the_case_is_refused(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_a_decision_on_an_older_version_of_the_case_is_refused(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "robin") as robin:
         case = await opened(app, suzie, post.id)
         await scenes.report(robin, post.id, category="risk", rules=[])
@@ -159,8 +161,10 @@ async def test_a_decision_on_an_older_version_of_the_case_is_refused(app: FastAP
         assert stale.json()["changed_at"] > case["opened_at"]
 
 
-async def test_of_two_decisions_at_once_one_stands_and_the_other_is_told_whose(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_of_two_decisions_at_once_one_stands_and_the_other_is_told_whose(
+    app: FastAPI, services: Services
+) -> None:
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
@@ -169,16 +173,16 @@ async def test_of_two_decisions_at_once_one_stands_and_the_other_is_told_whose(a
         answers = await asyncio.gather(*(scenes.decide(one, case, WARN) for one in (suzie, orla)))
         [won], [lost] = [[one.json() for one in answers if one.status_code == status] for status in (201, 409)]
         assert (lost["changed_by"], lost["changed_at"]) == (won["decided_by"], won["decided_at"])
-        assert await scenes.sql(house, "SELECT count(*) FROM decision") == [(1,)]
+        assert await scenes.sql(services, "SELECT count(*) FROM decision") == [(1,)]
 
 
 # Whose decision it is not
 
 
 @pytest.mark.parametrize("close", ["author", "reporter", "recused"])
-async def test_nobody_decides_in_their_own_interest(app: FastAPI, house: House, close: str) -> None:
-    await make.member(house, "ada", Role.MODERATOR)
-    post = await scenes.a_post(house, author="ada" if close == "author" else "stepdad")
+async def test_nobody_decides_in_their_own_interest(app: FastAPI, services: Services, close: str) -> None:
+    await make.member(services, "ada", Role.MODERATOR)
+    post = await scenes.a_post(services, author="ada" if close == "author" else "stepdad")
     async with make.signed_in(app, "ada") as ada, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         case = await opened(app, suzie, post.id)
         if close == "reporter":
@@ -192,10 +196,10 @@ async def test_nobody_decides_in_their_own_interest(app: FastAPI, house: House, 
 
 @pytest.mark.parametrize("measure", [WARN, SILENCE, {"kind": "suspend", "until": SOON}, {"kind": "ban"}])
 async def test_only_an_administrator_decides_about_the_standing_of_staff(
-    app: FastAPI, house: House, measure: dict[str, Any]
+    app: FastAPI, services: Services, measure: dict[str, Any]
 ) -> None:
-    await make.member(house, "ada", Role.ADVISER)
-    post = await scenes.a_post(house, author="ada")
+    await make.member(services, "ada", Role.ADVISER)
+    post = await scenes.a_post(services, author="ada")
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "boss", Role.MODERATOR, Role.ADMINISTRATOR) as boss,
@@ -205,14 +209,14 @@ async def test_only_an_administrator_decides_about_the_standing_of_staff(
         assert (await scenes.decide(boss, case, measure)).status_code == 201
 
 
-async def test_of_two_administrators_who_ban_each_other_at_once_one_is_left(app: FastAPI, house: House) -> None:
+async def test_of_two_administrators_who_ban_each_other_at_once_one_is_left(app: FastAPI, services: Services) -> None:
     handles = ("ada", "boss")
-    posts = [(await scenes.a_post(house, author=handle)).id for handle in handles]
+    posts = [(await scenes.a_post(services, author=handle)).id for handle in handles]
     async with AsyncExitStack() as stack:
         bans = []
         for number, handle in enumerate(handles):
             roles = (Role.MODERATOR, Role.ADMINISTRATOR)
-            async with house.database.work() as session:
+            async with services.database.work() as session:
                 for role in roles:
                     await grant(session, await get_member(session, handle), role, clock.now())
             chief = await stack.enter_async_context(make.signed_in(app, handle))
@@ -222,19 +226,19 @@ async def test_of_two_administrators_who_ban_each_other_at_once_one_is_left(app:
         cases = [(chief, await scenes.a_case(chief, post)) for chief, post in bans]
         answers = await asyncio.gather(*(scenes.decide(chief, case, {"kind": "ban"}) for chief, case in cases))
     assert 201 in {answer.status_code for answer in answers}
-    assert await scenes.sql(house, "SELECT count(*) FROM sanction") == [(1,)]
+    assert await scenes.sql(services, "SELECT count(*) FROM sanction") == [(1,)]
 
 
-async def test_a_moderator_decides_about_the_words_of_staff(app: FastAPI, house: House) -> None:
-    await make.member(house, "ada", Role.ADVISER)
-    post = await scenes.a_post(house, author="ada")
+async def test_a_moderator_decides_about_the_words_of_staff(app: FastAPI, services: Services) -> None:
+    await make.member(services, "ada", Role.ADVISER)
+    post = await scenes.a_post(services, author="ada")
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         assert (await scenes.decided(app, suzie, post.id, REDACT))["statement_id"]
 
 
-async def test_a_held_post_is_published_or_removed_never_left_waiting(app: FastAPI, house: House) -> None:
-    await scenes.house_rules(house)
-    await make.board(house, publication="hold_all")
+async def test_a_held_post_is_published_or_removed_never_left_waiting(app: FastAPI, services: Services) -> None:
+    await scenes.house_rules(services)
+    await make.board(services, publication="hold_all")
     async with make.signed_in(app, "stepdad") as stepdad, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         words = {"title": "A question", "body_markdown": scenes.RUDE}
         post = (await stepdad.post(f"{API}/boards/new-here/threads", json=words)).json()["first_post"]
@@ -248,10 +252,10 @@ async def test_a_held_post_is_published_or_removed_never_left_waiting(app: FastA
 
 
 @pytest.fixture
-async def many(app: FastAPI, house: House) -> list[int]:
+async def many(app: FastAPI, services: Services) -> list[int]:
     """Four posts that Magpie reported."""
-    first = await scenes.a_post(house)
-    others = [await make.post(house, "stepdad", first.thread_id, f"Toad {number}") for number in range(3)]
+    first = await scenes.a_post(services)
+    others = [await make.post(services, "stepdad", first.thread_id, f"Toad {number}") for number in range(3)]
     ids = [first.id, *(post.id for post in others)]
     async with make.signed_in(app, "magpie") as magpie:
         for post_id in ids:
@@ -268,7 +272,7 @@ def one(case: dict[str, Any], *measures: dict[str, Any], **more: Any) -> dict[st
 
 
 async def test_of_many_decisions_each_has_its_own_answer_and_stands_or_falls_alone(
-    app: FastAPI, house: House, many: list[int]
+    app: FastAPI, services: Services, many: list[int]
 ) -> None:
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         good, stale, broken, late = [await scenes.a_case(suzie, post_id) for post_id in many]
@@ -287,19 +291,21 @@ async def test_of_many_decisions_each_has_its_own_answer_and_stands_or_falls_alo
         assert [item["case_id"] for item in items][:3] == [good["id"], stale["id"], broken["id"]]
         assert [item["decision"] is None for item in items] == [False, True, True, True, False, True]
         assert all(item["detail"] for item in items if item["status"] != 201)
-        assert await scenes.sql(house, "SELECT kind FROM measure ORDER BY id") == [("warn",), ("dismiss",)]
+        assert await scenes.sql(services, "SELECT kind FROM measure ORDER BY id") == [("warn",), ("dismiss",)]
         assert (await scenes.a_case(suzie, many[2]))["version"] == broken["version"]
 
 
 async def test_a_database_error_in_one_decision_does_not_stop_the_others(
-    app: FastAPI, house: House, many: list[int]
+    app: FastAPI, services: Services, many: list[int]
 ) -> None:
     await scenes.sql(
-        house,
+        services,
         f"CREATE FUNCTION refuse_one() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.post_id = {many[1]} THEN "
         "RAISE EXCEPTION 'disk full'; END IF; RETURN NEW; END $$",
     )
-    await scenes.sql(house, "CREATE TRIGGER broken BEFORE INSERT ON measure FOR EACH ROW EXECUTE FUNCTION refuse_one()")
+    await scenes.sql(
+        services, "CREATE TRIGGER broken BEFORE INSERT ON measure FOR EACH ROW EXECUTE FUNCTION refuse_one()"
+    )
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         opened_cases = [await scenes.a_case(suzie, post_id) for post_id in many[:3]]
         answers = await bulk(suzie, *(one(case, DISMISS) for case in opened_cases))
@@ -308,7 +314,7 @@ async def test_a_database_error_in_one_decision_does_not_stop_the_others(
 
 
 async def test_a_hundred_decisions_are_taken_and_a_hundred_and_one_refused(
-    app: FastAPI, house: House, many: list[int]
+    app: FastAPI, services: Services, many: list[int]
 ) -> None:
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         case = await scenes.a_case(suzie, many[0])

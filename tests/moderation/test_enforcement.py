@@ -9,10 +9,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from forum.api.dependencies import House
 from forum.content.posts.revisions import lock_post_row
 from forum.core import clock
 from forum.core.errors import Conflict
+from forum.http.services import Services
 from forum.members.queries import get_member
 from forum.members.standing import standing_of
 from forum.members.tables import Role, Standing
@@ -60,17 +60,17 @@ def test_every_kind_of_measure_has_a_row_and_its_undo_is_tried_here() -> None:
     assert set(MEASURES) == set(Kind) == set(ASKED)
 
 
-async def the_state_of(house: House, scene: Scene) -> dict[str, Any]:
+async def the_state_of(services: Services, scene: Scene) -> dict[str, Any]:
     """All that measures can change, as the database has it."""
     [row] = await scenes.sql(
-        house,
+        services,
         "SELECT p.visibility, p.held_because, p.body_markdown, p.body_html, p.notice, p.author_id, t.title, t.state,"
         " t.visibility AS thread, t.posts, t.participants, t.last_post_number, b.slug, (SELECT array_agg(body_markdown"
         " ORDER BY number) FROM post WHERE thread_id = t.id) AS words"
         " FROM post p JOIN thread t ON t.id = p.thread_id JOIN board b ON b.id = t.board_id WHERE p.id = :id",
         id=scene.post_id,
     )
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         return {
             "visibility": row.visibility,
             "held_because": row.held_because,
@@ -83,21 +83,21 @@ async def the_state_of(house: House, scene: Scene) -> dict[str, Any]:
             "board": row.slug,
             "words": row.words,
             "member": await standing_of(session, row.author_id, clock.now()),
-            "standing": dict(await scenes.sql(house, STANDING)),
+            "standing": dict(await scenes.sql(services, STANDING)),
         }
 
 
-async def a_scene(app: FastAPI, house: House, kind: Kind) -> Scene:
+async def a_scene(app: FastAPI, services: Services, kind: Kind) -> Scene:
     """A rude reply that others quoted; for `publish`, an opening post that waits."""
-    await make.board(house, "court")
+    await make.board(services, "court")
     if kind != Kind.PUBLISH:
-        post = await scenes.a_post(house)
-        await make.post(house, "heron", post.thread_id, f"> {scenes.RUDE}\n\nI would not say so.")
+        post = await scenes.a_post(services)
+        await make.post(services, "heron", post.thread_id, f"> {scenes.RUDE}\n\nI would not say so.")
         async with make.signed_in(app, "magpie") as magpie:
             await scenes.report(magpie, post.id)
         return Scene(post.id, post.thread_id)
-    await scenes.house_rules(house)
-    await make.board(house, publication="hold_all")
+    await scenes.house_rules(services)
+    await make.board(services, publication="hold_all")
     async with make.signed_in(app, "stepdad") as stepdad:
         opened = {"title": "A question", "body_markdown": scenes.RUDE}
         thread = (await stepdad.post(f"{API}/boards/new-here/threads", json=opened)).json()
@@ -106,34 +106,34 @@ async def a_scene(app: FastAPI, house: House, kind: Kind) -> Scene:
 
 @pytest.mark.parametrize("kind", list(Kind))
 async def test_a_measure_changes_what_it_says_and_its_undo_leaves_everything_as_it_was(
-    app: FastAPI, house: House, kind: Kind
+    app: FastAPI, services: Services, kind: Kind
 ) -> None:
     carries, effect = ASKED[kind]
-    scene = await a_scene(app, house, kind)
+    scene = await a_scene(app, services, kind)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
-        before = await the_state_of(house, scene)
+        before = await the_state_of(services, scene)
         case = await scenes.a_case(suzie, scene.post_id)
         made = await scenes.decide(suzie, case, {"kind": kind, **carries})
         assert made.status_code == 201, made.text
-    during = await the_state_of(house, scene)
+    during = await the_state_of(services, scene)
     assert during != before
     assert {name: during[name] for name in effect} == effect
     assert bool(made.json()["statement_id"]) == MEASURES[kind].tells
 
-    await undo_all(house, scene)
-    assert await the_state_of(house, scene) == before
+    await undo_all(services, scene)
+    assert await the_state_of(services, scene) == before
 
 
-async def undo_all(house: House, scene: Scene) -> None:
+async def undo_all(services: Services, scene: Scene) -> None:
     """Undo the one measure that stands."""
-    [[number]] = await scenes.sql(house, "SELECT id FROM measure WHERE undone_at IS NULL")
-    await undo(house, scene, number)
+    [[number]] = await scenes.sql(services, "SELECT id FROM measure WHERE undone_at IS NULL")
+    await undo(services, scene, number)
 
 
-async def undo(house: House, scene: Scene, number: int) -> None:
+async def undo(services: Services, scene: Scene, number: int) -> None:
     """What an appeal that overturns does with each measure."""
-    suzie = await make.viewer(house, "suzie")
-    async with house.database.work() as session:
+    suzie = await make.viewer(services, "suzie")
+    async with services.database.work() as session:
         post = await lock_post_row(session, scene.post_id)
         on = enforcement.Scene(suzie, "Suzie", post, (), clock.now())
         applied = await session.get_one(enforcement.AppliedMeasure, number)
@@ -142,14 +142,14 @@ async def undo(house: House, scene: Scene, number: int) -> None:
 
 @pytest.mark.parametrize("kind", [Kind.REMOVE, Kind.REDACT])
 async def test_words_that_go_leave_the_quotes_too_and_come_back_with_them(
-    app: FastAPI, house: House, guest: httpx.AsyncClient, kind: Kind
+    app: FastAPI, services: Services, guest: httpx.AsyncClient, kind: Kind
 ) -> None:
-    scene = await a_scene(app, house, kind)
+    scene = await a_scene(app, services, kind)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         made = await scenes.decide(suzie, await scenes.a_case(suzie, scene.post_id), {"kind": kind, **ASKED[kind][0]})
         assert made.status_code == 201
     assert "toad" not in (await guest.get(f"{API}/threads/{scene.thread_id}/posts")).text
-    await undo_all(house, scene)
+    await undo_all(services, scene)
     page = await scenes.first_page(guest, scene.thread_id)
     assert page[1]["body_markdown"] == scenes.RUDE
     assert scenes.RUDE in page[2]["body_markdown"]
@@ -213,49 +213,49 @@ STACKS: dict[str, tuple[Did, ...]] = {
 }
 
 
-async def a_thread(house: House) -> dict[str, Scene]:
+async def a_thread(services: Services) -> dict[str, Scene]:
     """Two posts, and a third that quotes both."""
-    thread = await make.thread(house, "heron")
-    made = {name: await make.post(house, "stepdad", thread, body) for name, body in POSTS.items()}
+    thread = await make.thread(services, "heron")
+    made = {name: await make.post(services, "stepdad", thread, body) for name, body in POSTS.items()}
     return {name: Scene(post.id, thread) for name, post in made.items()}
 
 
 @pytest.fixture
-async def place(house: House) -> dict[str, Scene]:
-    await scenes.house_rules(house)
-    await make.board(house)
+async def place(services: Services) -> dict[str, Scene]:
+    await scenes.house_rules(services)
+    await make.board(services)
     for handle in ("heron", "stepdad"):
-        await make.member(house, handle)
-    await make.member(house, "suzie", Role.MODERATOR)
-    return await a_thread(house)
+        await make.member(services, handle)
+    await make.member(services, "suzie", Role.MODERATOR)
+    return await a_thread(services)
 
 
-async def take(house: House, scene: Scene, wanted: Wanted) -> int:
+async def take(services: Services, scene: Scene, wanted: Wanted) -> int:
     """A decision, on what the post says now; the number of its measure."""
-    suzie, habits = await make.viewer(house, "suzie"), Habits(names_moderators=True, appeal_for=timedelta(days=183))
-    async with house.database.work() as session:
+    suzie, habits = await make.viewer(services, "suzie"), Habits(names_moderators=True, appeal_for=timedelta(days=183))
+    async with services.database.work() as session:
         post = await lock_post_row(session, scene.post_id)
         case = await cases.open_on_post(session, post.id, Category.RULE, clock.now(), reports=1)
         verdict = Verdict(case.version, post.revision, (wanted,), "A reason", (10,))
         await decisions.decide(session, suzie, case.id, verdict, habits, clock.now())
-    [[number]] = await scenes.sql(house, "SELECT max(id) FROM measure")
+    [[number]] = await scenes.sql(services, "SELECT max(id) FROM measure")
     return int(number)
 
 
-async def body_of(house: House, scene: Scene) -> str:
-    [[body]] = await scenes.sql(house, "SELECT body_markdown FROM post WHERE id = :id", id=scene.post_id)
+async def body_of(services: Services, scene: Scene) -> str:
+    [[body]] = await scenes.sql(services, "SELECT body_markdown FROM post WHERE id = :id", id=scene.post_id)
     return str(body)
 
 
-async def revisions_of(house: House, scene: Scene) -> list[tuple[str, bool]]:
+async def revisions_of(services: Services, scene: Scene) -> list[tuple[str, bool]]:
     """The earlier revisions, and which are sealed."""
     found = "SELECT body_markdown, sealed FROM post_revision WHERE post_id = :id ORDER BY number"
-    return [(row.body_markdown, row.sealed) for row in await scenes.sql(house, found, id=scene.post_id)]
+    return [(row.body_markdown, row.sealed) for row in await scenes.sql(services, found, id=scene.post_id)]
 
 
-async def write(app: FastAPI, house: House, scene: Scene, body: str, **more: Any) -> None:
+async def write(app: FastAPI, services: Services, scene: Scene, body: str, **more: Any) -> None:
     """The author writes something else."""
-    [[revision]] = await scenes.sql(house, "SELECT revision FROM post WHERE id = :id", id=scene.post_id)
+    [[revision]] = await scenes.sql(services, "SELECT revision FROM post WHERE id = :id", id=scene.post_id)
     async with make.signed_in(app, "stepdad") as stepdad:
         edit = {"revision": revision, "body_markdown": body, **more}
         assert (await stepdad.patch(f"{API}/posts/{scene.post_id}", json=edit)).status_code == 200
@@ -278,77 +278,77 @@ def expected(post: str, stack: tuple[Did, ...], wrote: dict[Did, str], standing:
 
 @pytest.mark.parametrize("stack", STACKS.values(), ids=STACKS)
 async def test_whatever_is_undone_first_the_words_are_what_the_rest_leaves(
-    house: House, place: dict[str, Scene], stack: tuple[Did, ...]
+    services: Services, place: dict[str, Scene], stack: tuple[Did, ...]
 ) -> None:
     for order in itertools.permutations(stack):
         taken, wrote = dict[Did, int](), dict[Did, str]()
         for did in stack:
-            wanted = did.on(await body_of(house, place[did.post]))
-            taken[did] = await take(house, place[did.post], wanted)
+            wanted = did.on(await body_of(services, place[did.post]))
+            taken[did] = await take(services, place[did.post], wanted)
             if wanted.body_markdown:
                 wrote[did] = wanted.body_markdown
         for done in range(len(order) + 1):
             standing = set(order[done:])
             for post, scene in place.items():
-                assert await body_of(house, scene) == expected(post, stack, wrote, standing), (order, done)
+                assert await body_of(services, scene) == expected(post, stack, wrote, standing), (order, done)
                 hiding = [did for did in standing if did.kind != Kind.REMOVE or post == "third"]
-                for text, is_sealed in await revisions_of(house, scene):
+                for text, is_sealed in await revisions_of(services, scene):
                     assert is_sealed == any(did.hides(post, text) for did in hiding), (post, text, order, done)
             if done < len(order):
-                await undo(house, place[order[done].post], taken[order[done]])
-        place = await a_thread(house)
+                await undo(services, place[order[done].post], taken[order[done]])
+        place = await a_thread(services)
 
 
 async def test_what_the_author_wrote_between_two_measures_is_where_the_second_is_undone_to(
-    app: FastAPI, house: House, place: dict[str, Scene]
+    app: FastAPI, services: Services, place: dict[str, Scene]
 ) -> None:
     newer = f"I said too much. {BIRCH.title()} is what I meant."
     said = {0: newer.replace("too much", MARK), 1: newer}
     for order in itertools.permutations((0, 1)):
         first, third = place["first"], place["third"]
-        measures = [await take(house, first, redacts(AMBER).on(FIRST))]
-        await write(app, house, first, newer)
-        measures.append(await take(house, first, redacts("too much").on(newer)))
+        measures = [await take(services, first, redacts(AMBER).on(FIRST))]
+        await write(app, services, first, newer)
+        measures.append(await take(services, first, redacts("too much").on(newer)))
         for done, which in enumerate(order):
-            await undo(house, first, measures[which])
-            assert await body_of(house, first) == (newer if done else said[which])
-        assert await body_of(house, third) == THIRD
-        place = await a_thread(house)
+            await undo(services, first, measures[which])
+            assert await body_of(services, first) == (newer if done else said[which])
+        assert await body_of(services, third) == THIRD
+        place = await a_thread(services)
 
 
 async def test_whoever_wrote_a_quote_anew_keeps_their_words(
-    app: FastAPI, house: House, place: dict[str, Scene]
+    app: FastAPI, services: Services, place: dict[str, Scene]
 ) -> None:
     first, third = place["first"], place["third"]
-    one = await take(house, first, redacts(AMBER).on(FIRST))
+    one = await take(services, first, redacts(AMBER).on(FIRST))
     newer = f"> {BIRCH}\n\nNothing else."
-    await write(app, house, third, newer)
-    other = await take(house, first, redacts(BIRCH).on(await body_of(house, first)))
-    await undo(house, first, one)
-    assert await body_of(house, third) == newer.replace(BIRCH, MARK)
-    await undo(house, first, other)
-    assert (await body_of(house, first), await body_of(house, third)) == (FIRST, newer)
+    await write(app, services, third, newer)
+    other = await take(services, first, redacts(BIRCH).on(await body_of(services, first)))
+    await undo(services, first, one)
+    assert await body_of(services, third) == newer.replace(BIRCH, MARK)
+    await undo(services, first, other)
+    assert (await body_of(services, first), await body_of(services, third)) == (FIRST, newer)
 
 
 async def test_a_warning_that_the_author_wrote_between_stays_and_the_body_comes_back(
-    app: FastAPI, house: House, place: dict[str, Scene]
+    app: FastAPI, services: Services, place: dict[str, Scene]
 ) -> None:
     own, hidden = f"about a {BIRCH}", f"about a {MARK}"
     for order in itertools.permutations((0, 1)):
         first = place["first"]
-        measures = [await take(house, first, redacts(AMBER).on(FIRST))]
-        await write(app, house, first, await body_of(house, first), content_warning=own)
-        measures.append(await take(house, first, redacts(BIRCH).on(await body_of(house, first))))
-        await undo(house, first, measures[order[0]])
+        measures = [await take(services, first, redacts(AMBER).on(FIRST))]
+        await write(app, services, first, await body_of(services, first), content_warning=own)
+        measures.append(await take(services, first, redacts(BIRCH).on(await body_of(services, first))))
+        await undo(services, first, measures[order[0]])
         left = (FIRST.replace(BIRCH, MARK), hidden) if order[0] == 0 else (FIRST.replace(AMBER, MARK), own)
-        assert (await body_of(house, first), await warning_of(house, first)) == left
-        await undo(house, first, measures[order[1]])
-        assert (await body_of(house, first), await warning_of(house, first)) == (FIRST, own)
-        place = await a_thread(house)
+        assert (await body_of(services, first), await warning_of(services, first)) == left
+        await undo(services, first, measures[order[1]])
+        assert (await body_of(services, first), await warning_of(services, first)) == (FIRST, own)
+        place = await a_thread(services)
 
 
-async def warning_of(house: House, scene: Scene) -> str | None:
-    [[warning]] = await scenes.sql(house, "SELECT content_warning FROM post WHERE id = :id", id=scene.post_id)
+async def warning_of(services: Services, scene: Scene) -> str | None:
+    [[warning]] = await scenes.sql(services, "SELECT content_warning FROM post WHERE id = :id", id=scene.post_id)
     return None if warning is None else str(warning)
 
 
@@ -363,41 +363,41 @@ async def warning_of(house: House, scene: Scene) -> str | None:
     ids=["the same word again", "a short word", "across the mark", "half of the mark"],
 )
 async def test_a_later_redaction_keeps_its_place_when_an_earlier_one_is_undone(
-    house: House, place: dict[str, Scene], said: str, one: tuple[int, int], other: tuple[int, int], left: str
+    services: Services, place: dict[str, Scene], said: str, one: tuple[int, int], other: tuple[int, int], left: str
 ) -> None:
-    post = await make.post(house, "stepdad", place["first"].thread_id, said)
+    post = await make.post(services, "stepdad", place["first"].thread_id, said)
     scene = Scene(post.id, post.thread_id)
-    first = await take(house, scene, Wanted(Kind.REDACT, (one,)))
-    second = await take(house, scene, Wanted(Kind.REDACT, (other,)))
-    await undo(house, scene, first)
-    assert await body_of(house, scene) == left
-    seals = [is_sealed for _, is_sealed in await revisions_of(house, scene)]
+    first = await take(services, scene, Wanted(Kind.REDACT, (one,)))
+    second = await take(services, scene, Wanted(Kind.REDACT, (other,)))
+    await undo(services, scene, first)
+    assert await body_of(services, scene) == left
+    seals = [is_sealed for _, is_sealed in await revisions_of(services, scene)]
     assert (seals[:2], any(seals[2:])) == ([True, True], False)
-    await undo(house, scene, second)
-    assert await body_of(house, scene) == said
-    assert not any(is_sealed for _, is_sealed in await revisions_of(house, scene))
+    await undo(services, scene, second)
+    assert await body_of(services, scene) == said
+    assert not any(is_sealed for _, is_sealed in await revisions_of(services, scene))
 
 
 async def test_below_a_measure_that_was_stored_without_what_it_took_the_later_one_goes_first(
-    house: House, place: dict[str, Scene]
+    services: Services, place: dict[str, Scene]
 ) -> None:
     first = place["first"]
-    one = await take(house, first, redacts(AMBER).on(FIRST))
+    one = await take(services, first, redacts(AMBER).on(FIRST))
     await scenes.sql(
-        house,
+        services,
         """UPDATE measure SET memory = jsonb_build_object('changes', (
             SELECT jsonb_agg(jsonb_build_object('post_id', change->'post_id', 'before', change->'body'->0,
                                                 'after', change->'body'->1, 'sealed', change->'sealed'))
             FROM jsonb_array_elements(memory->'changes') AS change))""",
     )
-    other = await take(house, first, redacts(BIRCH).on(await body_of(house, first)))
+    other = await take(services, first, redacts(BIRCH).on(await body_of(services, first)))
     with pytest.raises(Conflict, match="later decision"):
-        await undo(house, first, one)
+        await undo(services, first, one)
     for measure in (other, one):
-        await undo(house, first, measure)
-    assert (await body_of(house, first), await body_of(house, place["third"])) == (FIRST, THIRD)
+        await undo(services, first, measure)
+    assert (await body_of(services, first), await body_of(services, place["third"])) == (FIRST, THIRD)
     for scene in place.values():
-        assert not any(is_sealed for _, is_sealed in await revisions_of(house, scene))
+        assert not any(is_sealed for _, is_sealed in await revisions_of(services, scene))
 
 
 @pytest.mark.parametrize(
@@ -410,14 +410,14 @@ async def test_below_a_measure_that_was_stored_without_what_it_took_the_later_on
     ],
 )
 async def test_what_each_standing_may_still_do(
-    app: FastAPI, house: House, standing: Standing, reads: int, writes: int, own: int
+    app: FastAPI, services: Services, standing: Standing, reads: int, writes: int, own: int
 ) -> None:
-    await make.board(house, "members-only", readers=("member",))
-    await make.member(house, "heron")
-    await make.member(house, "stepdad")
-    thread = await make.thread(house, "heron", "members-only")
+    await make.board(services, "members-only", readers=("member",))
+    await make.member(services, "heron")
+    await make.member(services, "stepdad")
+    thread = await make.thread(services, "heron", "members-only")
     if standing != Standing.ACTIVE:
-        await make.sanction(house, "stepdad", standing)
+        await make.sanction(services, "stepdad", standing)
     async with make.signed_in(app, "stepdad") as stepdad:
         assert (await stepdad.get(f"{API}/threads/{thread}")).status_code == reads
         reply = await stepdad.post(f"{API}/threads/{thread}/posts", json={"body_markdown": "Hello"})
@@ -426,23 +426,23 @@ async def test_what_each_standing_may_still_do(
         assert (await stepdad.get(f"{API}/me/notifications")).status_code == own
 
 
-async def test_a_standing_ends_by_itself(house: House) -> None:
-    await make.board(house)
-    await make.member(house, "stepdad")
+async def test_a_standing_ends_by_itself(services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "stepdad")
     until = clock.now() + timedelta(hours=1)
-    await make.sanction(house, "stepdad", Standing.SILENCED, until)
-    async with house.database.work() as session:
+    await make.sanction(services, "stepdad", Standing.SILENCED, until)
+    async with services.database.work() as session:
         member = await get_member(session, "stepdad")
         moments = (until - timedelta(seconds=1), until)
         seen = [await standing_of(session, member.id, moment) for moment in moments]
     assert seen == [Standing.SILENCED, Standing.ACTIVE]
 
 
-async def test_lifting_one_of_two_standings_leaves_the_other(app: FastAPI, house: House) -> None:
-    scene = await a_scene(app, house, Kind.BAN)
-    await make.sanction(house, "stepdad", Standing.SILENCED)
+async def test_lifting_one_of_two_standings_leaves_the_other(app: FastAPI, services: Services) -> None:
+    scene = await a_scene(app, services, Kind.BAN)
+    await make.sanction(services, "stepdad", Standing.SILENCED)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         await scenes.decide(suzie, await scenes.a_case(suzie, scene.post_id), {"kind": "ban"})
-    assert (await the_state_of(house, scene))["member"] == "banned"
-    await undo_all(house, scene)
-    assert (await the_state_of(house, scene))["member"] == "silenced"
+    assert (await the_state_of(services, scene))["member"] == "banned"
+    await undo_all(services, scene)
+    assert (await the_state_of(services, scene))["member"] == "silenced"

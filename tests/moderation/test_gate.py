@@ -7,7 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from forum.api.dependencies import House
+from forum.http.services import Services
 from forum.members.tables import Role
 from tests import make
 from tests.moderation import scenes
@@ -23,9 +23,9 @@ async def opens(client: httpx.AsyncClient, body: str = "Hello", slug: str = "new
 
 
 @pytest.fixture(autouse=True)
-async def house_rules(house: House) -> None:
+async def house_rules(services: Services) -> None:
     """Decisions cite rule 10."""
-    await scenes.house_rules(house)
+    await scenes.house_rules(services)
 
 
 @pytest.mark.parametrize(
@@ -43,27 +43,27 @@ async def house_rules(house: House) -> None:
     ],
 )
 async def test_who_waits(
-    app: FastAPI, house: House, publication: str, published_before: int, roles: tuple[Role, ...], visibility: str
+    app: FastAPI, services: Services, publication: str, published_before: int, roles: tuple[Role, ...], visibility: str
 ) -> None:
-    await make.board(house, "lounge")
-    await make.board(house, publication=publication)
+    await make.board(services, "lounge")
+    await make.board(services, publication=publication)
     async with make.signed_in(app, "wren", *roles) as wren:
         for _ in range(published_before):
-            await make.thread(house, "wren", "lounge")
+            await make.thread(services, "wren", "lounge")
         assert (await opens(wren))["first_post"]["visibility"] == visibility
 
 
-async def test_a_moderator_of_one_board_never_waits(app: FastAPI, house: House) -> None:
-    await make.board(house, publication="hold_all")
+async def test_a_moderator_of_one_board_never_waits(app: FastAPI, services: Services) -> None:
+    await make.board(services, publication="hold_all")
     async with make.signed_in(app, "here", boards=("new-here",)) as here:
         assert (await opens(here))["first_post"]["visibility"] == "visible"
 
 
 async def test_a_held_thread_is_seen_by_its_author_and_moderators_only_until_it_is_published(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.board(house, "court")
-    await make.board(house, publication="hold_all")
+    await make.board(services, "court")
+    await make.board(services, publication="hold_all")
     async with (
         make.signed_in(app, "stepdad") as stepdad,
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
@@ -91,14 +91,14 @@ async def test_a_held_thread_is_seen_by_its_author_and_moderators_only_until_it_
 
 
 async def test_a_double_click_publishes_once_and_the_post_keeps_its_number(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.board(house, publication="hold_all")
-    await make.member(house, "heron")
-    thread = await make.thread(house, "heron")
+    await make.board(services, publication="hold_all")
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron")
     async with make.signed_in(app, "stepdad") as stepdad, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         held = (await stepdad.post(f"{API}/threads/{thread}/posts", json={"body_markdown": "Wait"})).json()
-        await make.post(house, "heron", thread, "Anybody?")
+        await make.post(services, "heron", thread, "Anybody?")
         assert [one["number"] for one in await scenes.first_page(guest, thread)] == [1, 3]
         assert [one["number"] for one in await scenes.first_page(stepdad, thread)] == [1, 2, 3]
         case = await scenes.a_case(suzie, held["id"])
@@ -111,9 +111,9 @@ async def test_a_double_click_publishes_once_and_the_post_keeps_its_number(
 
 
 async def test_a_held_post_that_is_removed_is_told_to_its_author_and_seen_by_nobody(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.board(house, publication="hold_all")
+    await make.board(services, publication="hold_all")
     async with make.signed_in(app, "stepdad") as stepdad, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         thread = await opens(stepdad, "Toad")
         case = await scenes.a_case(suzie, thread["first_post"]["id"])
@@ -124,9 +124,9 @@ async def test_a_held_post_that_is_removed_is_told_to_its_author_and_seen_by_nob
 
 
 async def test_an_edit_waits_like_a_new_post_and_opens_the_case_again(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.board(house, publication="hold_all")
+    await make.board(services, publication="hold_all")
     async with make.signed_in(app, "stepdad") as stepdad, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         thread = await opens(stepdad)
         post = thread["first_post"]["id"]
@@ -141,8 +141,10 @@ async def test_an_edit_waits_like_a_new_post_and_opens_the_case_again(
         assert (await guest.get(f"{API}/posts/{post}")).json()["body_markdown"] == "Toad"
 
 
-async def test_an_edit_while_it_waits_makes_an_approval_of_the_older_words_stale(app: FastAPI, house: House) -> None:
-    await make.board(house, publication="hold_all")
+async def test_an_edit_while_it_waits_makes_an_approval_of_the_older_words_stale(
+    app: FastAPI, services: Services
+) -> None:
+    await make.board(services, publication="hold_all")
     async with make.signed_in(app, "stepdad") as stepdad, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         post = (await opens(stepdad))["first_post"]["id"]
         case = await scenes.a_case(suzie, post)
@@ -151,8 +153,8 @@ async def test_an_edit_while_it_waits_makes_an_approval_of_the_older_words_stale
         assert (await scenes.decide(suzie, await scenes.a_case(suzie, post), PUBLISH)).status_code == 201
 
 
-async def test_only_a_held_post_can_be_published(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_only_a_held_post_can_be_published(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "magpie") as magpie, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         await scenes.report(magpie, post.id)
         assert (await scenes.decide(suzie, await scenes.a_case(suzie, post.id), PUBLISH)).status_code == 409
@@ -186,7 +188,7 @@ DANGER, NUMBER = "I want to die. I mean it.", "Ring me on 020 7946 0958 😟"
 )
 async def test_what_is_found_opens_a_case_and_holds_up_nothing(
     app: FastAPI,
-    house: House,
+    services: Services,
     body: str,
     roles: tuple[Role, ...],
     publication: str,
@@ -194,7 +196,7 @@ async def test_what_is_found_opens_a_case_and_holds_up_nothing(
     category: str | None,
     recognisers: list[str],
 ) -> None:
-    await make.board(house, publication=publication)
+    await make.board(services, publication=publication)
     async with make.signed_in(app, "wren", *roles) as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         post = (await opens(wren, body))["first_post"]
         queue = (await suzie.get(f"{API}/moderation/cases")).json()["items"]
@@ -211,8 +213,8 @@ async def test_what_is_found_opens_a_case_and_holds_up_nothing(
                 assert body[one["start"] : one["end"]] in {"want to die", "020 7946 0958"}
 
 
-async def test_what_is_found_in_a_title_or_a_warning_says_where(app: FastAPI, house: House) -> None:
-    await make.board(house)
+async def test_what_is_found_in_a_title_or_a_warning_says_where(app: FastAPI, services: Services) -> None:
+    await make.board(services)
     async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         words = {"title": DANGER, "body_markdown": "Hello", "content_warning": "I live at SW1A 1AA"}
         thread = (await wren.post(f"{API}/boards/new-here/threads", json=words)).json()
@@ -223,8 +225,8 @@ async def test_what_is_found_in_a_title_or_a_warning_says_where(app: FastAPI, ho
     ]
 
 
-async def test_a_case_from_screening_jumps_the_queue(app: FastAPI, house: House) -> None:
-    first = await scenes.a_post(house)
+async def test_a_case_from_screening_jumps_the_queue(app: FastAPI, services: Services) -> None:
+    first = await scenes.a_post(services)
     async with (
         make.signed_in(app, "wren") as wren,
         make.signed_in(app, "magpie") as magpie,
@@ -236,8 +238,8 @@ async def test_a_case_from_screening_jumps_the_queue(app: FastAPI, house: House)
         assert [(case["category"], case["post_id"]) for case in queue] == [("risk", danger), ("illegal", first.id)]
 
 
-async def test_a_statement_says_that_screening_found_it(app: FastAPI, house: House) -> None:
-    first = await scenes.a_post(house)
+async def test_a_statement_says_that_screening_found_it(app: FastAPI, services: Services) -> None:
+    first = await scenes.a_post(services)
     async with (
         make.signed_in(app, "stepdad") as stepdad,
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
@@ -256,8 +258,8 @@ async def test_a_statement_says_that_screening_found_it(app: FastAPI, house: Hou
     assert {one["automated_decision"] for one in told} == {False}
 
 
-async def test_an_edit_is_screened_and_only_news_opens_a_decided_case_again(app: FastAPI, house: House) -> None:
-    await make.board(house)
+async def test_an_edit_is_screened_and_only_news_opens_a_decided_case_again(app: FastAPI, services: Services) -> None:
+    await make.board(services)
     async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
 
         async def edits(revision: int, body: str) -> None:
@@ -279,17 +281,17 @@ async def test_an_edit_is_screened_and_only_news_opens_a_decided_case_again(app:
         assert (await scenes.a_case(suzie, post))["findings"] == []
 
 
-async def test_no_words_are_kept_with_what_was_found(app: FastAPI, house: House) -> None:
-    await make.board(house)
+async def test_no_words_are_kept_with_what_was_found(app: FastAPI, services: Services) -> None:
+    await make.board(services)
     async with make.signed_in(app, "wren") as wren:
         await opens(wren, f"{NUMBER} {DANGER}")
-    [[kept]] = await scenes.sql(house, "SELECT string_agg(finding::text, ' ') FROM finding")
+    [[kept]] = await scenes.sql(services, "SELECT string_agg(finding::text, ' ') FROM finding")
     assert "die" not in kept
     assert "7946" not in kept
 
 
-async def test_a_long_text_is_screened_too(app: FastAPI, house: House) -> None:
-    await make.board(house)
+async def test_a_long_text_is_screened_too(app: FastAPI, services: Services) -> None:
+    await make.board(services)
     async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         post = (await opens(wren, "Hello. " * 1000 + DANGER))["first_post"]["id"]
         [found] = (await scenes.a_case(suzie, post))["findings"]

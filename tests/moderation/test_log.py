@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from forum.api.dependencies import House
+from forum.http.services import Services
 from forum.members.tables import Role
 from tests import make
 from tests.moderation import scenes
@@ -21,8 +21,8 @@ async def acts(client: httpx.AsyncClient, query: str = "") -> list[str]:
     return [entry["act"] for entry in answer.json()["items"]]
 
 
-async def test_every_step_of_a_case_is_in_the_log(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_every_step_of_a_case_is_in_the_log(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
@@ -50,17 +50,17 @@ async def test_every_step_of_a_case_is_in_the_log(app: FastAPI, house: House) ->
 
 
 @pytest.fixture
-async def busy(app: FastAPI, house: House) -> dict[str, Any]:
+async def busy(app: FastAPI, services: Services) -> dict[str, Any]:
     """Two boards, on each of which something was decided."""
-    here = await scenes.a_post(house)
-    there = await scenes.a_post(house, slug="court")
+    here = await scenes.a_post(services)
+    there = await scenes.a_post(services, slug="court")
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         made = [await scenes.decided(app, suzie, post.id, {"kind": "lock"}) for post in (here, there)]
     return {"here": here, "there": there, "cases": [one["case_id"] for one in made]}
 
 
 async def test_a_board_moderator_reads_what_happened_on_their_board(
-    app: FastAPI, house: House, busy: dict[str, Any]
+    app: FastAPI, services: Services, busy: dict[str, Any]
 ) -> None:
     async with make.signed_in(app, "other", boards=("court",)) as other:
         entries = (await other.get(LOG)).json()["items"]

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from forum.api.dependencies import House
+from forum.http.services import Services
 from forum.members.tables import Role
 from tests import make
 from tests.moderation import scenes
@@ -14,10 +14,10 @@ MINE = f"{API}/me/notifications"
 
 
 @pytest.fixture
-async def told(app: FastAPI, house: House) -> list[int]:
+async def told(app: FastAPI, services: Services) -> list[int]:
     """Four posts of Stepdad's, for each of which he was warned."""
-    first = await scenes.a_post(house)
-    others = [await make.post(house, "stepdad", first.thread_id, f"Toad {number}") for number in range(3)]
+    first = await scenes.a_post(services)
+    others = [await make.post(services, "stepdad", first.thread_id, f"Toad {number}") for number in range(3)]
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         for post in (first, *others):
             await scenes.decided(app, suzie, post.id, WARN)

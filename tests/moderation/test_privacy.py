@@ -10,9 +10,9 @@ from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError
 
 from forum import worker
-from forum.api.dependencies import House
 from forum.content import markup
 from forum.core import clock
+from forum.http.services import Services
 from forum.members.tables import FORMER, Role
 from moderation.privacy import ModerationKeeper
 from tests import make
@@ -37,10 +37,10 @@ LATER = timedelta(days=14, minutes=1)
 GONE = markup.GONE
 
 
-async def leave(app: FastAPI, house: House, handle: str, kind: str = "leave") -> None:
+async def leave(app: FastAPI, services: Services, handle: str, kind: str = "leave") -> None:
     async with make.signed_in(app, handle) as client:
         assert (await client.put(f"{API}/me/departure", json={"kind": kind})).status_code == 200
-    await look_after(house, clock.now() + LATER)
+    await look_after(services, clock.now() + LATER)
 
 
 @pytest.fixture
@@ -57,11 +57,16 @@ async def orla(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.mark.parametrize(("measure", "verb"), [(REDACT, "Edited"), (REMOVE, "Removed")], ids=["redact", "remove"])
 async def test_a_notice_does_not_name_a_moderator_who_left(
-    app: FastAPI, house: House, suzie: httpx.AsyncClient, orla: httpx.AsyncClient, measure: dict[str, Any], verb: str
+    app: FastAPI,
+    services: Services,
+    suzie: httpx.AsyncClient,
+    orla: httpx.AsyncClient,
+    measure: dict[str, Any],
+    verb: str,
 ) -> None:
-    post = await a_post(house)
+    post = await a_post(services)
     await decided(app, suzie, post.id, measure)
-    await leave(app, house, "suzie")
+    await leave(app, services, "suzie")
     notice = (await first_page(orla, post.thread_id))[1]["notice"]
     assert (notice["by"], notice["text"]) == ("a moderator", f"{verb} by a moderator as breaches rule 10")
     log = (await orla.get(f"{API}/moderation/log?act=case.decided")).json()["items"]
@@ -69,24 +74,24 @@ async def test_a_notice_does_not_name_a_moderator_who_left(
 
 
 async def test_an_adviser_who_left_speaks_for_the_organisation_without_a_name(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.board(house)
-    await make.member(house, "heron")
-    thread = await make.thread(house, "heron")
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron")
     async with make.signed_in(app, "ada", Role.ADVISER):
-        await make.post(house, "ada", thread, "Ring the court first.")
-    await leave(app, house, "ada")
+        await make.post(services, "ada", thread, "Ring the court first.")
+    await leave(app, services, "ada")
     [_, reply] = await first_page(guest, thread)
     assert reply["adviser"] == {"name": FORMER, "title": "Online adviser", "organisation": "Example Family Charity"}
     assert (await guest.get(f"{API}/advisers")).json()["items"] == []
 
 
 async def test_a_post_of_a_former_member_can_be_reported_and_decided(
-    app: FastAPI, house: House, suzie: httpx.AsyncClient
+    app: FastAPI, services: Services, suzie: httpx.AsyncClient
 ) -> None:
-    post = await a_post(house)
-    await leave(app, house, "stepdad")
+    post = await a_post(services)
+    await leave(app, services, "stepdad")
     made = await decided(app, suzie, post.id, REDACT)
     screen = (await suzie.get(f"{API}/moderation/cases/{made['case_id']}")).json()
     assert (screen["author"]["handle"], screen["record"]["standing"]) == (None, "left")
@@ -95,15 +100,15 @@ async def test_a_post_of_a_former_member_can_be_reported_and_decided(
 
 @pytest.mark.parametrize("measure", [REDACT, REMOVE], ids=["redact", "remove"])
 async def test_an_appeal_that_is_heard_after_an_erasure_brings_no_word_back(
-    app: FastAPI, house: House, suzie: httpx.AsyncClient, orla: httpx.AsyncClient, measure: dict[str, Any]
+    app: FastAPI, services: Services, suzie: httpx.AsyncClient, orla: httpx.AsyncClient, measure: dict[str, Any]
 ) -> None:
-    post = await a_post(house)
-    await make.post(house, "heron", post.thread_id, f"> @stepdad #2\n> {RUDE}\n\nI would not put it that way.")
+    post = await a_post(services)
+    await make.post(services, "heron", post.thread_id, f"> @stepdad #2\n> {RUDE}\n\nI would not put it that way.")
     made = await decided(app, suzie, post.id, measure)
     async with make.signed_in(app, "stepdad") as stepdad:
         assert (await appeal(stepdad, made["statement_id"])).status_code == 201
-    await leave(app, house, "stepdad", "erase")
-    kept = await sql(house, "SELECT body_markdown FROM post_revision UNION SELECT body_markdown FROM post")
+    await leave(app, services, "stepdad", "erase")
+    kept = await sql(services, "SELECT body_markdown FROM post_revision UNION SELECT body_markdown FROM post")
     assert any("lying toad" in row.body_markdown for row in kept)  # whoever hears the appeal reads it
 
     assert (await first_page(orla, post.thread_id))[1]["visibility"] == "withdrawn"  # readers see none of it
@@ -111,8 +116,8 @@ async def test_an_appeal_that_is_heard_after_an_erasure_brings_no_word_back(
     heard = await hear(orla, case["id"], "overturn", version=case["version"], revision=case["post_revision"])
     assert heard.status_code == 201, heard.text
     for _ in range(2):
-        await look_after(house, clock.now() + LATER)
-    for row in await sql(house, "SELECT body_markdown FROM post_revision UNION SELECT body_markdown FROM post"):
+        await look_after(services, clock.now() + LATER)
+    for row in await sql(services, "SELECT body_markdown FROM post_revision UNION SELECT body_markdown FROM post"):
         assert "lying toad" not in row.body_markdown
     _, own, quoting = await first_page(orla, post.thread_id)
     assert own["visibility"] == "withdrawn"
@@ -121,21 +126,21 @@ async def test_an_appeal_that_is_heard_after_an_erasure_brings_no_word_back(
 
 
 async def test_what_moderators_wrote_does_not_mention_who_left(
-    app: FastAPI, house: House, suzie: httpx.AsyncClient
+    app: FastAPI, services: Services, suzie: httpx.AsyncClient
 ) -> None:
-    post = await a_post(house)
+    post = await a_post(services)
     async with make.signed_in(app, "magpie") as magpie:
         await report(magpie, post.id, note="Again @Stepdad, not @stepdaddy nor me@stepdad.example")
     case = await a_case(suzie, post.id)
     await suzie.post(f"{API}/moderation/cases/{case['id']}/notes", json={"text": "I wrote to @stepdad."})
     case = await a_case(suzie, post.id)
     assert (await decide(suzie, case, REDACT, note="@stepdad again", reason="See, @stepdad.")).status_code == 201
-    await leave(app, house, "stepdad")
+    await leave(app, services, "stepdad")
     screen = (await suzie.get(f"{API}/moderation/cases/{case['id']}")).json()
     gone = GONE * len("stepdad")
     assert screen["notes"][0]["text"] == f"I wrote to @{gone}."
     assert screen["reported"][0]["note"] == f"Again @{gone}, not @stepdaddy nor me@stepdad.example"
-    [decision] = await sql(house, "SELECT d.reason, d.note, s.reason FROM decision d JOIN statement s ON true")
+    [decision] = await sql(services, "SELECT d.reason, d.note, s.reason FROM decision d JOIN statement s ON true")
     assert tuple(decision) == (f"See, @{gone}.", f"@{gone} again", f"See, @{gone}.")
 
 
@@ -151,25 +156,25 @@ async def test_what_moderators_wrote_does_not_mention_who_left(
     ],
 )
 async def test_nothing_else_of_a_statement_ever_changes(
-    app: FastAPI, house: House, suzie: httpx.AsyncClient, change: str
+    app: FastAPI, services: Services, suzie: httpx.AsyncClient, change: str
 ) -> None:
-    post = await a_post(house)
+    post = await a_post(services)
     await decided(app, suzie, post.id, REDACT)
     with pytest.raises(DBAPIError, match="statement is append-only"):
-        await sql(house, f"UPDATE statement SET {change}")
-    await sql(house, "UPDATE statement SET excerpts = '[]', reason = replace(reason, 'S', '·')")
+        await sql(services, f"UPDATE statement SET {change}")
+    await sql(services, "UPDATE statement SET excerpts = '[]', reason = replace(reason, 'S', '·')")
 
 
 async def test_what_is_put_down_for_who_left_goes_within_the_hour(
-    app: FastAPI, house: House, suzie: httpx.AsyncClient
+    app: FastAPI, services: Services, suzie: httpx.AsyncClient
 ) -> None:
-    post = await a_post(house)
-    await leave(app, house, "stepdad")
+    post = await a_post(services)
+    await leave(app, services, "stepdad")
     await decided(app, suzie, post.id, REDACT)
-    assert await sql(house, "SELECT 1 FROM notification WHERE kind = 'post_edited'")
-    async with house.database.work() as session:
+    assert await sql(services, "SELECT 1 FROM notification WHERE kind = 'post_edited'")
+    async with services.database.work() as session:
         await worker.tidy(session, {}, clock.now())
-    assert await sql(house, "SELECT 1 FROM notification WHERE kind = 'post_edited'") == []
+    assert await sql(services, "SELECT 1 FROM notification WHERE kind = 'post_edited'") == []
 
 
 SAID = "She said no.\n> Marcus said: ring the court first thing on Monday.\nSo I rang them, and they were kind to me."

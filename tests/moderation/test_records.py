@@ -7,8 +7,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from forum.api.dependencies import House
 from forum.core import clock
+from forum.http.services import Services
 from forum.members.tables import Role, Standing
 from tests import make
 from tests.moderation import scenes
@@ -40,9 +40,9 @@ async def silenced(app: FastAPI, moderator: httpx.AsyncClient, post_id: int) -> 
     ],
 )
 async def test_who_reads_records(
-    app: FastAPI, house: House, handle: str, roles: tuple[Role, ...], boards: tuple[str, ...], status: int
+    app: FastAPI, services: Services, handle: str, roles: tuple[Role, ...], boards: tuple[str, ...], status: int
 ) -> None:
-    await scenes.a_post(house)
+    await scenes.a_post(services)
     async with make.signed_in(app, handle, *roles, boards=boards) as client:
         assert (await client.get(f"{API}/moderation/members/stepdad")).status_code == status
         nobody = await client.get(f"{API}/moderation/members/nobody-here")
@@ -50,17 +50,17 @@ async def test_who_reads_records(
 
 
 async def test_a_guest_and_a_silenced_moderator_read_no_record(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    await make.member(house, "orla", Role.MODERATOR)
-    await make.sanction(house, "orla", Standing.SILENCED)
+    await make.member(services, "orla", Role.MODERATOR)
+    await make.sanction(services, "orla", Standing.SILENCED)
     assert (await guest.get(f"{API}/moderation/members/orla")).status_code == 401
     async with make.signed_in(app, "orla") as orla:
         assert (await orla.get(f"{API}/moderation/members/orla")).status_code == 403
 
 
-async def test_a_member_of_whom_nothing_is_known(app: FastAPI, house: House) -> None:
-    await make.member(house, "wren")
+async def test_a_member_of_whom_nothing_is_known(app: FastAPI, services: Services) -> None:
+    await make.member(services, "wren")
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         known = await record(suzie, "WREN")
     assert known.pop("joined_at")
@@ -77,13 +77,13 @@ async def test_a_member_of_whom_nothing_is_known(app: FastAPI, house: House) -> 
     }
 
 
-async def test_what_was_decided_is_told_with_its_rules_and_by_whom(app: FastAPI, house: House) -> None:
-    first = await scenes.a_post(house)
-    second = await make.post(house, "stepdad", first.thread_id, "You toad")
+async def test_what_was_decided_is_told_with_its_rules_and_by_whom(app: FastAPI, services: Services) -> None:
+    first = await scenes.a_post(services)
+    second = await make.post(services, "stepdad", first.thread_id, "You toad")
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "magpie") as magpie:
         await scenes.decided(app, suzie, second.id, DISMISS)
         made = await silenced(app, suzie, first.id)
-        await scenes.report(magpie, (await make.post(house, "stepdad", first.thread_id, "Toads!")).id)
+        await scenes.report(magpie, (await make.post(services, "stepdad", first.thread_id, "Toads!")).id)
         known = await record(suzie)
         case = await scenes.a_case(suzie, known["open_cases"][0]["post_id"])
     assert [one["kind"] for one in known["decided"]] == ["silence", "remove"]
@@ -99,8 +99,8 @@ async def test_what_was_decided_is_told_with_its_rules_and_by_whom(app: FastAPI,
     assert case["record"] == {name: known[name] for name in case["record"]}
 
 
-async def test_what_was_undone_says_so_and_no_longer_counts(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_what_was_undone_says_so_and_no_longer_counts(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
@@ -128,12 +128,12 @@ async def test_what_was_undone_says_so_and_no_longer_counts(app: FastAPI, house:
     ],
 )
 async def test_the_gravest_standing_is_told_and_until_when(
-    app: FastAPI, house: House, given: list[tuple[Standing, int | None]], standing: str, days: int | None
+    app: FastAPI, services: Services, given: list[tuple[Standing, int | None]], standing: str, days: int | None
 ) -> None:
-    await make.member(house, "wren")
+    await make.member(services, "wren")
     now = clock.now()
     for one, length in given:
-        await make.sanction(house, "wren", one, None if length is None else now + timedelta(days=length))
+        await make.sanction(services, "wren", one, None if length is None else now + timedelta(days=length))
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         known = await record(suzie, "wren")
     until = None if days is None else (now + timedelta(days=days)).isoformat().replace("+00:00", "Z")
@@ -141,9 +141,9 @@ async def test_the_gravest_standing_is_told_and_until_when(
     assert len(known["sanctions"]) == len(given)
 
 
-async def test_how_a_members_reports_fared(app: FastAPI, house: House) -> None:
-    first = await scenes.a_post(house)
-    others = [await make.post(house, "stepdad", first.thread_id, f"Number {n}") for n in range(3)]
+async def test_how_a_members_reports_fared(app: FastAPI, services: Services) -> None:
+    first = await scenes.a_post(services)
+    others = [await make.post(services, "stepdad", first.thread_id, f"Number {n}") for n in range(3)]
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "magpie") as magpie:
         for post, measure in zip([first, *others], (WARN, WARN, DISMISS), strict=False):
             await scenes.decided(app, suzie, post.id, measure)
@@ -151,18 +151,18 @@ async def test_how_a_members_reports_fared(app: FastAPI, house: House) -> None:
         assert (await record(suzie, "magpie"))["reports"] == {"upheld": 2, "dismissed": 1, "waiting": 1}
 
 
-async def test_a_moderator_does_not_learn_from_a_record_who_reported_them(app: FastAPI, house: House) -> None:
-    await make.member(house, "ada", Role.MODERATOR)
-    post = await scenes.a_post(house, author="ada")
+async def test_a_moderator_does_not_learn_from_a_record_who_reported_them(app: FastAPI, services: Services) -> None:
+    await make.member(services, "ada", Role.MODERATOR)
+    post = await scenes.a_post(services, author="ada")
     async with make.signed_in(app, "magpie") as magpie, make.signed_in(app, "ada") as ada:
         before = await record(ada, "magpie")
         await scenes.report(magpie, post.id)
         assert await record(ada, "magpie") == before
 
 
-async def test_a_moderator_of_one_board_reads_what_concerns_that_board_only(app: FastAPI, house: House) -> None:
-    await make.board(house, "court")
-    there = await scenes.a_post(house)
+async def test_a_moderator_of_one_board_reads_what_concerns_that_board_only(app: FastAPI, services: Services) -> None:
+    await make.board(services, "court")
+    there = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "other", boards=("court",)) as other,
@@ -170,7 +170,7 @@ async def test_a_moderator_of_one_board_reads_what_concerns_that_board_only(app:
         make.signed_in(app, "magpie") as magpie,
     ):
         await silenced(app, suzie, there.id)
-        await scenes.report(magpie, (await make.post(house, "heron", there.thread_id, "Hm")).id)
+        await scenes.report(magpie, (await make.post(services, "heron", there.thread_id, "Hm")).id)
         stepdad = await record(other)
         assert (stepdad["decided"], stepdad["measures"], stepdad["open_cases"]) == ([], {}, [])
         # That he is silenced holds on their board too.

@@ -5,9 +5,9 @@ from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forum.api.dependencies import House
 from forum.content import markup
 from forum.core.errors import Invalid
+from forum.http.services import Services
 from forum.members.tables import Role
 from moderation import redaction
 from moderation.redaction import Taken, Telling
@@ -133,10 +133,10 @@ def test_a_marker_inside_a_links_text_is_literal_and_makes_nothing_clickable(aro
 
 
 async def test_the_sealed_original_is_for_moderators_of_that_board_and_each_reading_is_recorded(
-    app: FastAPI, house: House
+    app: FastAPI, services: Services
 ) -> None:
-    await make.board(house, "court")
-    post = await scenes.a_post(house)
+    await make.board(services, "court")
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         await scenes.decided(app, suzie, post.id, scenes.REDACT)
         listed = (await suzie.get(f"{scenes.API}/posts/{post.id}/revisions")).json()["items"]
@@ -155,8 +155,8 @@ async def test_the_sealed_original_is_for_moderators_of_that_board_and_each_read
         assert (await other.get(f"{scenes.API}/posts/{post.id}/revisions/1")).status_code == 403
 
 
-async def test_the_author_reads_in_no_revision_what_was_redacted(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_the_author_reads_in_no_revision_what_was_redacted(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "stepdad") as stepdad, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         edit = {"revision": 1, "body_markdown": scenes.RUDE + " So."}
         assert (await stepdad.patch(f"{scenes.API}/posts/{post.id}", json=edit)).status_code == 200
@@ -174,8 +174,10 @@ async def test_the_author_reads_in_no_revision_what_was_redacted(app: FastAPI, h
         assert revisions[-1]["body_markdown"] == edit["body_markdown"]
 
 
-async def test_what_the_author_wrote_since_is_kept_when_a_redaction_is_overturned(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_what_the_author_wrote_since_is_kept_when_a_redaction_is_overturned(
+    app: FastAPI, services: Services
+) -> None:
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "stepdad") as stepdad, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         made = await scenes.decided(app, suzie, post.id, scenes.REDACT)
         newer = {"revision": 2, "body_markdown": "She did not listen."}
@@ -190,8 +192,8 @@ async def test_what_the_author_wrote_since_is_kept_when_a_redaction_is_overturne
         assert revisions[0]["body_markdown"] == scenes.RUDE
 
 
-async def test_a_redaction_over_http_counts_code_points_behind_an_emoji(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house, "😟😟 what a toad 👨‍👩‍👧")
+async def test_a_redaction_over_http_counts_code_points_behind_an_emoji(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services, "😟😟 what a toad 👨‍👩‍👧")
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         await scenes.decided(app, suzie, post.id, {"kind": "redact", "spans": [[10, 14]]})
         assert (await suzie.get(f"{scenes.API}/posts/{post.id}")).json()[

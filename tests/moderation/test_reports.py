@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from forum.api.dependencies import House
+from forum.http.services import Services
 from forum.members.tables import Role, Standing
 from tests import make
 from tests.moderation import scenes
@@ -17,8 +17,8 @@ from tests.moderation.scenes import API, DISMISS, REMOVE, WARN
 LOCK = {"kind": "lock"}
 
 
-async def test_several_reporters_join_one_case(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_several_reporters_join_one_case(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     for handle in ("magpie", "robin", "wren"):
         async with make.signed_in(app, handle) as member:
             assert (await scenes.report(member, post.id)).status_code == 201
@@ -28,8 +28,10 @@ async def test_several_reporters_join_one_case(app: FastAPI, house: House) -> No
     assert [one["by"]["handle"] for one in case["reported"]] == ["magpie", "robin", "wren"]
 
 
-async def test_a_second_report_on_the_same_revision_is_answered_with_the_first(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_a_second_report_on_the_same_revision_is_answered_with_the_first(
+    app: FastAPI, services: Services
+) -> None:
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "magpie") as magpie:
         first = await scenes.report(magpie, post.id)
         again = await scenes.report(magpie, post.id, category="spam", rules=[], note="Spam")
@@ -39,8 +41,8 @@ async def test_a_second_report_on_the_same_revision_is_answered_with_the_first(a
     assert len(mine) == 1
 
 
-async def test_reports_sent_at_once_by_one_member_are_one(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_reports_sent_at_once_by_one_member_are_one(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "magpie") as magpie, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         answers = await asyncio.gather(*(scenes.report(magpie, post.id) for _ in range(5)))
         assert [one.status_code for one in answers] == [201] * 5
@@ -49,8 +51,8 @@ async def test_reports_sent_at_once_by_one_member_are_one(app: FastAPI, house: H
         assert (case["reports"], case["version"]) == (1, 1)
 
 
-async def test_reports_sent_at_once_by_several_members_all_count(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_reports_sent_at_once_by_several_members_all_count(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with AsyncExitStack() as stack:
         handles = ("magpie", "robin", "wren", "finch")
         clients = [await stack.enter_async_context(make.signed_in(app, handle)) for handle in handles]
@@ -75,9 +77,9 @@ async def test_reports_sent_at_once_by_several_members_all_count(app: FastAPI, h
     ],
 )
 async def test_a_report_that_makes_no_sense_is_refused(
-    app: FastAPI, house: House, changes: dict[str, Any], pointer: str
+    app: FastAPI, services: Services, changes: dict[str, Any], pointer: str
 ) -> None:
-    post = await scenes.a_post(house)
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "magpie") as magpie:
         refused = await scenes.report(magpie, post.id, **changes)
     assert refused.status_code == 422
@@ -85,16 +87,16 @@ async def test_a_report_that_makes_no_sense_is_refused(
 
 
 @pytest.mark.parametrize("category", ["personal_information", "risk", "illegal", "intimate_image", "spam", "other"])
-async def test_only_a_rule_breach_needs_a_rule(app: FastAPI, house: House, category: str) -> None:
-    post = await scenes.a_post(house)
+async def test_only_a_rule_breach_needs_a_rule(app: FastAPI, services: Services, category: str) -> None:
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "magpie") as magpie:
         assert (await scenes.report(magpie, post.id, category=category, rules=[])).status_code == 201
 
 
 async def test_a_reporter_is_told_that_it_arrived_and_later_the_outcome_and_never_who_else_reported(
-    app: FastAPI, house: House
+    app: FastAPI, services: Services
 ) -> None:
-    post = await scenes.a_post(house)
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "magpie") as magpie,
         make.signed_in(app, "robin") as robin,
@@ -114,9 +116,9 @@ async def test_a_reporter_is_told_that_it_arrived_and_later_the_outcome_and_neve
         assert secret not in everything
 
 
-async def test_the_author_never_learns_who_reported_not_even_as_a_moderator(app: FastAPI, house: House) -> None:
-    await make.member(house, "ada", Role.MODERATOR)
-    post = await scenes.a_post(house, author="ada")
+async def test_the_author_never_learns_who_reported_not_even_as_a_moderator(app: FastAPI, services: Services) -> None:
+    await make.member(services, "ada", Role.MODERATOR)
+    post = await scenes.a_post(services, author="ada")
     async with make.signed_in(app, "magpie") as magpie, make.signed_in(app, "ada") as ada:
         await scenes.report(magpie, post.id)
         case = await scenes.a_case(ada, post.id)
@@ -125,9 +127,9 @@ async def test_the_author_never_learns_who_reported_not_even_as_a_moderator(app:
 
 
 async def test_a_report_on_decided_words_gets_their_outcome_and_one_on_a_later_revision_reopens_the_case(
-    app: FastAPI, house: House
+    app: FastAPI, services: Services
 ) -> None:
-    post = await scenes.a_post(house)
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "robin") as robin,
         make.signed_in(app, "wren") as wren,
@@ -146,10 +148,12 @@ async def test_a_report_on_decided_words_gets_their_outcome_and_one_on_a_later_r
         assert (case["id"], case["state"], case["reports"]) == (made["case_id"], "open", 1)
 
 
-async def test_a_report_on_words_that_a_moderator_let_through_is_not_called_upheld(app: FastAPI, house: House) -> None:
-    await scenes.house_rules(house)
-    await make.board(house, publication="hold_all")
-    await make.member(house, "stepdad")
+async def test_a_report_on_words_that_a_moderator_let_through_is_not_called_upheld(
+    app: FastAPI, services: Services
+) -> None:
+    await scenes.house_rules(services)
+    await make.board(services, publication="hold_all")
+    await make.member(services, "stepdad")
     async with make.signed_in(app, "stepdad") as stepdad, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         opened = {"title": "A question", "body_markdown": "Hello"}
         post = (await stepdad.post(f"{API}/boards/new-here/threads", json=opened)).json()["first_post"]
@@ -171,9 +175,9 @@ async def test_a_report_on_words_that_a_moderator_let_through_is_not_called_uphe
     ],
 )
 async def test_a_later_report_on_the_same_words_is_told_the_outcome_that_stands(
-    app: FastAPI, house: House, measures: tuple[Any, ...], heard: tuple[Any, ...] | None, outcome: str
+    app: FastAPI, services: Services, measures: tuple[Any, ...], heard: tuple[Any, ...] | None, outcome: str
 ) -> None:
-    post = await scenes.a_post(house)
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
@@ -189,8 +193,8 @@ async def test_a_later_report_on_the_same_words_is_told_the_outcome_that_stands(
         assert (await scenes.report(robin, post.id)).json()["outcome"] == outcome
 
 
-async def test_what_was_done_about_older_words_says_nothing_of_newer_ones(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_what_was_done_about_older_words_says_nothing_of_newer_ones(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "stepdad") as stepdad,
@@ -222,9 +226,9 @@ async def test_what_was_done_about_older_words_says_nothing_of_newer_ones(app: F
     ],
 )
 async def test_only_something_graver_reopens_what_was_decided(
-    app: FastAPI, house: House, decided_as: str, reported_as: str, reopens: bool
+    app: FastAPI, services: Services, decided_as: str, reported_as: str, reopens: bool
 ) -> None:
-    post = await scenes.a_post(house)
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "magpie") as magpie,
         make.signed_in(app, "robin") as robin,
@@ -240,9 +244,9 @@ async def test_only_something_graver_reopens_what_was_decided(
     assert [(one["id"], one["category"], one["reports"]) for one in queue] == [(case["id"], reported_as, 1)] * reopens
 
 
-async def test_ones_reports_come_page_by_page(app: FastAPI, house: House) -> None:
-    first = await scenes.a_post(house)
-    posts = [first, *[await make.post(house, "stepdad", first.thread_id, f"Number {n}") for n in range(4)]]
+async def test_ones_reports_come_page_by_page(app: FastAPI, services: Services) -> None:
+    first = await scenes.a_post(services)
+    posts = [first, *[await make.post(services, "stepdad", first.thread_id, f"Number {n}") for n in range(4)]]
     async with make.signed_in(app, "magpie") as magpie, make.signed_in(app, "robin") as robin:
         await scenes.report(robin, first.id)
         for post in posts:
@@ -258,8 +262,8 @@ async def test_ones_reports_come_page_by_page(app: FastAPI, house: House) -> Non
     assert seen == [post.id for post in reversed(posts)]
 
 
-async def test_one_cannot_report_what_was_taken_away(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_one_cannot_report_what_was_taken_away(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "robin") as robin:
         await scenes.decided(app, suzie, post.id, scenes.REMOVE)
         assert (await scenes.report(robin, post.id)).status_code == 409
@@ -268,12 +272,14 @@ async def test_one_cannot_report_what_was_taken_away(app: FastAPI, house: House)
 @pytest.mark.parametrize(
     ("handle", "status"), [("stepdad", 403), ("silent", 403), ("gone", 403), ("outsider", 201), (None, 401)]
 )
-async def test_who_may_report(app: FastAPI, house: House, guest: httpx.AsyncClient, handle: str, status: int) -> None:
-    post = await scenes.a_post(house)
+async def test_who_may_report(
+    app: FastAPI, services: Services, guest: httpx.AsyncClient, handle: str, status: int
+) -> None:
+    post = await scenes.a_post(services)
     for member in ("silent", "gone", "outsider"):
-        await make.member(house, member)
-    await make.sanction(house, "silent", Standing.SILENCED)
-    await make.sanction(house, "gone", Standing.SUSPENDED)
+        await make.member(services, member)
+    await make.sanction(services, "silent", Standing.SILENCED)
+    await make.sanction(services, "gone", Standing.SUSPENDED)
     if handle is None:
         assert (await scenes.report(guest, post.id)).status_code == status
         return
@@ -281,11 +287,11 @@ async def test_who_may_report(app: FastAPI, house: House, guest: httpx.AsyncClie
         assert (await scenes.report(client, post.id)).status_code == status
 
 
-async def test_who_is_silenced_can_still_say_that_somebody_is_in_danger(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
-    await make.member(house, "silent")
-    await make.sanction(house, "silent", Standing.SILENCED)
-    await make.sanction(house, "stepdad", Standing.SILENCED)
+async def test_who_is_silenced_can_still_say_that_somebody_is_in_danger(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
+    await make.member(services, "silent")
+    await make.sanction(services, "silent", Standing.SILENCED)
+    await make.sanction(services, "stepdad", Standing.SILENCED)
     async with make.signed_in(app, "silent") as silent, make.signed_in(app, "stepdad") as stepdad:
         refused = await scenes.report(silent, post.id)
         assert (refused.status_code, "category `risk`" in refused.json()["detail"]) == (403, True)
@@ -295,17 +301,17 @@ async def test_who_is_silenced_can_still_say_that_somebody_is_in_danger(app: Fas
         assert (await scenes.a_case(suzie, post.id))["category"] == "risk"
 
 
-async def test_a_post_on_a_board_that_one_may_not_see_cannot_be_reported(app: FastAPI, house: House) -> None:
-    await make.board(house, "staff-room", readers=("moderator",))
-    await make.member(house, "ada", Role.MODERATOR)
-    thread = await make.thread(house, "ada", "staff-room")
-    [[post]] = await scenes.sql(house, "SELECT id FROM post WHERE thread_id = :id", id=thread)
+async def test_a_post_on_a_board_that_one_may_not_see_cannot_be_reported(app: FastAPI, services: Services) -> None:
+    await make.board(services, "staff-room", readers=("moderator",))
+    await make.member(services, "ada", Role.MODERATOR)
+    thread = await make.thread(services, "ada", "staff-room")
+    [[post]] = await scenes.sql(services, "SELECT id FROM post WHERE thread_id = :id", id=thread)
     async with make.signed_in(app, "magpie") as magpie:
         assert (await scenes.report(magpie, post, category="other", rules=[])).status_code == 404
 
 
-async def test_the_case_id_is_for_staff(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_the_case_id_is_for_staff(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "robin") as robin:
         assert (await scenes.report(suzie, post.id)).json()["case_id"] is not None
         assert (await scenes.report(robin, post.id)).json()["case_id"] is None

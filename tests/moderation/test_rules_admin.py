@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from forum.api.dependencies import House
+from forum.http.services import Services
 from forum.members.tables import Role
 from tests import make
 from tests.moderation import scenes
@@ -19,8 +19,10 @@ def words(version: int, **changes: Any) -> dict[str, Any]:
     return {"version": version, "title": "Be kind", "text": "Kinder than before.", **changes}
 
 
-async def test_a_change_makes_a_new_version_and_a_new_edition_and_keeps_the_old(app: FastAPI, house: House) -> None:
-    await scenes.house_rules(house)
+async def test_a_change_makes_a_new_version_and_a_new_edition_and_keeps_the_old(
+    app: FastAPI, services: Services
+) -> None:
+    await scenes.house_rules(services)
     async with make.signed_in(app, "boss", Role.ADMINISTRATOR) as boss:
         before = (await boss.get(f"{API}/rules")).json()
         changed = await boss.put(f"{RULES}/10", json=words(1))
@@ -38,8 +40,8 @@ async def test_a_change_makes_a_new_version_and_a_new_edition_and_keeps_the_old(
     assert [(entry["subject_id"], entry["details"]) for entry in log] == [("10", {"version": 2})]
 
 
-async def test_a_new_rule_begins_at_version_one(app: FastAPI, house: House) -> None:
-    await scenes.house_rules(house)
+async def test_a_new_rule_begins_at_version_one(app: FastAPI, services: Services) -> None:
+    await scenes.house_rules(services)
     async with make.signed_in(app, "boss", Role.ADMINISTRATOR) as boss:
         assert (await boss.put(f"{RULES}/11", json=words(0))).json()["version"] == 1
         assert len((await boss.get(f"{API}/rules")).json()["items"]) == 11
@@ -47,16 +49,16 @@ async def test_a_new_rule_begins_at_version_one(app: FastAPI, house: House) -> N
 
 @pytest.mark.parametrize(("number", "version", "current"), [(10, 0, 1), (10, 2, 1), (11, 1, 0)])
 async def test_a_change_of_another_version_than_the_one_on_the_screen_is_refused(
-    app: FastAPI, house: House, number: int, version: int, current: int
+    app: FastAPI, services: Services, number: int, version: int, current: int
 ) -> None:
-    await scenes.house_rules(house)
+    await scenes.house_rules(services)
     async with make.signed_in(app, "boss", Role.ADMINISTRATOR) as boss:
         stale = await boss.put(f"{RULES}/{number}", json=words(version))
     assert (stale.status_code, stale.json()["current"]) == (409, current)
 
 
-async def test_two_administrators_at_once_lose_nothing(app: FastAPI, house: House) -> None:
-    await scenes.house_rules(house)
+async def test_two_administrators_at_once_lose_nothing(app: FastAPI, services: Services) -> None:
+    await scenes.house_rules(services)
     async with make.signed_in(app, "boss", Role.ADMINISTRATOR) as boss:
         others = await asyncio.gather(*(boss.put(f"{RULES}/{number}", json=words(1)) for number in (1, 2, 3, 4)))
         assert [one.status_code for one in others] == [200] * 4
@@ -67,14 +69,14 @@ async def test_two_administrators_at_once_lose_nothing(app: FastAPI, house: Hous
 
 @pytest.mark.parametrize(("roles", "status"), [((), 403), ((Role.MODERATOR,), 403), ((Role.ADMINISTRATOR,), 200)])
 async def test_only_administrators_write_rules(
-    app: FastAPI, house: House, roles: tuple[Role, ...], status: int
+    app: FastAPI, services: Services, roles: tuple[Role, ...], status: int
 ) -> None:
-    await scenes.house_rules(house)
+    await scenes.house_rules(services)
     async with make.signed_in(app, "ada", *roles) as ada:
         assert (await ada.put(f"{RULES}/1", json=words(1))).status_code == status
 
 
 @pytest.mark.parametrize("change", [{"title": " "}, {"text": "\n"}, {"title": "x" * 121}, {"text": "x" * 5001}])
-async def test_a_rule_says_something(app: FastAPI, house: House, change: dict[str, str]) -> None:
+async def test_a_rule_says_something(app: FastAPI, services: Services, change: dict[str, str]) -> None:
     async with make.signed_in(app, "boss", Role.ADMINISTRATOR) as boss:
         assert (await boss.put(f"{RULES}/1", json=words(0, **change))).status_code == 422

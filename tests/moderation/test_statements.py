@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError
 
-from forum.api.dependencies import House
+from forum.http.services import Services
 from forum.members.tables import Role
 from tests import make
 from tests.moderation import scenes
@@ -24,8 +24,8 @@ ARTICLE_17 = {
 }
 
 
-async def test_a_statement_says_all_that_the_law_asks_for(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_a_statement_says_all_that_the_law_asks_for(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "stepdad") as stepdad:
         silence = {"kind": "silence", "until": "2999-01-01T00:00:00Z"}
         made = await scenes.decided(app, suzie, post.id, scenes.REDACT, silence)
@@ -45,8 +45,8 @@ async def test_a_statement_says_all_that_the_law_asks_for(app: FastAPI, house: H
     assert lasts == timedelta(days=183)
 
 
-async def test_a_private_note_reaches_no_author(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_a_private_note_reaches_no_author(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "stepdad") as stepdad,
@@ -60,8 +60,8 @@ async def test_a_private_note_reaches_no_author(app: FastAPI, house: House) -> N
     assert not [one for one in everything if "brother" in one.text or "agpie" in one.text or "Suzie" in one.text]
 
 
-async def test_a_statement_keeps_the_rule_as_it_stood(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_a_statement_keeps_the_rule_as_it_stood(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "boss", Role.MODERATOR, Role.ADMINISTRATOR) as boss,
         make.signed_in(app, "stepdad") as stepdad,
@@ -84,19 +84,19 @@ async def test_a_statement_keeps_the_rule_as_it_stood(app: FastAPI, house: House
         "TRUNCATE statement CASCADE",
     ],
 )
-async def test_the_database_refuses_to_change_a_statement(app: FastAPI, house: House, change: str) -> None:
-    post = await scenes.a_post(house)
+async def test_the_database_refuses_to_change_a_statement(app: FastAPI, services: Services, change: str) -> None:
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         await scenes.decided(app, suzie, post.id, scenes.WARN)
     with pytest.raises(DBAPIError, match="statement is append-only"):
-        await scenes.sql(house, change)
-    assert await scenes.sql(house, "SELECT reason FROM statement") == [("Say what she did instead.",)]
+        await scenes.sql(services, change)
+    assert await scenes.sql(services, "SELECT reason FROM statement") == [("Say what she did instead.",)]
 
 
 @pytest.mark.parametrize("kind", ["dismiss", "publish"])
-async def test_what_is_not_against_the_author_yields_no_statement(app: FastAPI, house: House, kind: str) -> None:
-    await scenes.house_rules(house)
-    await make.board(house, publication="hold_all" if kind == "publish" else "at_once")
+async def test_what_is_not_against_the_author_yields_no_statement(app: FastAPI, services: Services, kind: str) -> None:
+    await scenes.house_rules(services)
+    await make.board(services, publication="hold_all" if kind == "publish" else "at_once")
     async with make.signed_in(app, "stepdad") as stepdad, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         opened = {"title": "A question", "body_markdown": "Hello"}
         post = (await stepdad.post(f"{API}/boards/new-here/threads", json=opened)).json()["first_post"]
@@ -107,9 +107,9 @@ async def test_what_is_not_against_the_author_yields_no_statement(app: FastAPI, 
         assert (await stepdad.get(f"{API}/me/statements")).json()["items"] == []
 
 
-async def test_a_removal_from_the_waiting_line_says_that_a_hold_led_to_it(app: FastAPI, house: House) -> None:
-    await scenes.house_rules(house)
-    await make.board(house, publication="hold_all")
+async def test_a_removal_from_the_waiting_line_says_that_a_hold_led_to_it(app: FastAPI, services: Services) -> None:
+    await scenes.house_rules(services)
+    await make.board(services, publication="hold_all")
     async with make.signed_in(app, "stepdad") as stepdad, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         opened = {"title": "A question", "body_markdown": "Toad"}
         post = (await stepdad.post(f"{API}/boards/new-here/threads", json=opened)).json()["first_post"]
@@ -118,8 +118,8 @@ async def test_a_removal_from_the_waiting_line_says_that_a_hold_led_to_it(app: F
     assert (told["initiative"], told["excerpts"]) == ("hold", ["Toad"])
 
 
-async def test_nobody_else_reads_a_statement(app: FastAPI, house: House, guest: httpx.AsyncClient) -> None:
-    post = await scenes.a_post(house)
+async def test_nobody_else_reads_a_statement(app: FastAPI, services: Services, guest: httpx.AsyncClient) -> None:
+    post = await scenes.a_post(services)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "magpie") as magpie:
         made = await scenes.decided(app, suzie, post.id, scenes.WARN)
         url = f"{API}/statements/{made['statement_id']}"
@@ -128,8 +128,8 @@ async def test_nobody_else_reads_a_statement(app: FastAPI, house: House, guest: 
     assert [one.status_code for one in asked] == [404, 404, 401]
 
 
-async def test_the_appeal_is_seen_beside_the_statement(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
+async def test_the_appeal_is_seen_beside_the_statement(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,

@@ -3,7 +3,7 @@
 import pytest
 from fastapi import FastAPI
 
-from forum.api.dependencies import House
+from forum.http.services import Services
 from forum.members.tables import Role
 from tests import make
 from tests.moderation import scenes
@@ -12,9 +12,9 @@ from tests.moderation.scenes import API
 TEAM = f"{API}/moderation/boards/new-here/team"
 
 
-async def test_an_administrator_names_and_dismisses_a_moderator_of_one_board(app: FastAPI, house: House) -> None:
-    post = await scenes.a_post(house)
-    await make.board(house, "court")
+async def test_an_administrator_names_and_dismisses_a_moderator_of_one_board(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
+    await make.board(services, "court")
     async with (
         make.signed_in(app, "boss", Role.ADMINISTRATOR) as boss,
         make.signed_in(app, "wren") as wren,
@@ -31,15 +31,15 @@ async def test_an_administrator_names_and_dismisses_a_moderator_of_one_board(app
         assert [(await boss.delete(f"{TEAM}/wren")).status_code for _ in range(2)] == [204, 204]
         assert (await wren.get(f"{API}/moderation/cases")).status_code == 401
         log = (
-            await boss.get(f"{API}/moderation/log?subject_kind=member&subject_id={await id_of(house, 'wren')}")
+            await boss.get(f"{API}/moderation/log?subject_kind=member&subject_id={await id_of(services, 'wren')}")
         ).json()
     assert [entry["act"] for entry in log["items"]] == ["role.revoked", "role.granted"]
 
 
-async def test_the_team_of_a_board_has_those_of_the_whole_forum_first(app: FastAPI, house: House) -> None:
-    await make.board(house)
-    await make.member(house, "ada", boards=("new-here",))
-    await make.member(house, "zoe", Role.MODERATOR)
+async def test_the_team_of_a_board_has_those_of_the_whole_forum_first(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "ada", boards=("new-here",))
+    await make.member(services, "zoe", Role.MODERATOR)
     async with make.signed_in(app, "ada") as ada:
         team = (await ada.get(TEAM)).json()["items"]
     assert [(one["handle"], one["whole_forum"]) for one in team] == [("zoe", True), ("ada", False)]
@@ -57,11 +57,11 @@ async def test_the_team_of_a_board_has_those_of_the_whole_forum_first(app: FastA
     ],
 )
 async def test_who_sees_and_who_names_the_team(
-    app: FastAPI, house: House, role: Role | None, board: str | None, sees: int, names: int
+    app: FastAPI, services: Services, role: Role | None, board: str | None, sees: int, names: int
 ) -> None:
-    await make.board(house)
-    await make.board(house, "court")
-    await make.member(house, "wren")
+    await make.board(services)
+    await make.board(services, "court")
+    await make.member(services, "wren")
     roles, boards = ((role,) if role else ()), ((board,) if board else ())
     async with make.signed_in(app, "ada", *roles, boards=boards) as ada:
         assert (await ada.get(TEAM)).status_code == sees
@@ -69,12 +69,12 @@ async def test_who_sees_and_who_names_the_team(
         assert (await ada.delete(f"{TEAM}/wren")).status_code == names
 
 
-async def test_nobody_and_nowhere_are_not_found(app: FastAPI, house: House) -> None:
-    await make.board(house)
+async def test_nobody_and_nowhere_are_not_found(app: FastAPI, services: Services) -> None:
+    await make.board(services)
     async with make.signed_in(app, "boss", Role.ADMINISTRATOR) as boss:
         assert (await boss.put(f"{TEAM}/nobody")).status_code == 404
         assert (await boss.put(f"{API}/moderation/boards/nowhere/team/boss")).status_code == 404
 
 
-async def id_of(house: House, handle: str) -> str:
-    return str((await make.viewer(house, handle)).id)
+async def id_of(services: Services, handle: str) -> str:
+    return str((await make.viewer(services, handle)).id)

@@ -193,12 +193,12 @@ class Company:
 
 async def company(app: FastAPI, size: int) -> Company:
     """A thread with one post, and `size` members to reply in it, made in the database of `app`."""
-    await make.board(app.state.house)
+    await make.board(app.state.services)
     headers = []
     for number in range(1, size + 1):
         async with make.signed_in(app, f"heron{number}") as http:
             headers.append({"Authorization": http.headers["Authorization"]})
-    return Company(await make.thread(app.state.house, "heron1"), tuple(headers))
+    return Company(await make.thread(app.state.services, "heron1"), tuple(headers))
 
 
 @asynccontextmanager

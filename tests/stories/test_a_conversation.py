@@ -8,11 +8,11 @@ from tests import mailbox, make
 
 
 async def test_a_mother_asks_and_an_adviser_answers(app: FastAPI, guest: httpx.AsyncClient) -> None:
-    await make.board(app.state.house)
+    await make.board(app.state.services)
     joining = {"handle": "heron", "name": "Heron", "email": "heron@example.org", "password": make.PASSWORD}
     joined = await guest.post("/api/v1/members", json=joining)
     assert joined.status_code == 201, joined.text
-    [letter] = await mailbox.come(app.state.house)
+    [letter] = await mailbox.come(app.state.services)
     assert (
         await guest.post("/api/v1/email-verifications/confirmation", json={"token": letter.token})
     ).status_code == 204

@@ -5,10 +5,10 @@ from datetime import timedelta
 import httpx
 from fastapi import FastAPI
 
-from forum.api.dependencies import House
 from forum.authentication.second_factor import totp
 from forum.core import clock
 from forum.core.settings import Settings
+from forum.http.services import Services
 from forum.members.tables import Role
 from tests import mailbox, make
 from tests.authenticator import Device
@@ -38,9 +38,9 @@ async def set_up(client: httpx.AsyncClient, steps: int = -1) -> tuple[str, list[
 
 
 async def test_she_joins_loses_her_phone_recovers_and_shuts_the_other_device_out(
-    app: FastAPI, guest: httpx.AsyncClient, house: House
+    app: FastAPI, guest: httpx.AsyncClient, services: Services
 ) -> None:
-    await make.board(house)
+    await make.board(services)
     asked = {"title": "What happens on Monday?", "body_markdown": "They are coming on Monday."}
 
     # She joins, and cannot write before the address is verified.
@@ -48,7 +48,7 @@ async def test_she_joins_loses_her_phone_recovers_and_shuts_the_other_device_out
     assert joined.status_code == 201
     phone = await signed_in(app, guest, password=BEFORE)
     assert (await phone.post(f"{API}/boards/new-here/threads", json=asked)).status_code == 403
-    [letter] = await mailbox.come(house)
+    [letter] = await mailbox.come(services)
     assert (
         await guest.post(f"{API}/email-verifications/confirmation", json={"token": letter.token})
     ).status_code == 204
@@ -71,16 +71,16 @@ async def test_she_joins_loses_her_phone_recovers_and_shuts_the_other_device_out
     assert (await renewed.put(f"{API}/me/password", json=change)).status_code == 204
     assert (await computer.get(f"{API}/me")).status_code == 401
     assert len((await renewed.get(f"{API}/me/sessions")).json()["items"]) == 1
-    letters = await mailbox.come(house)
+    letters = await mailbox.come(services)
     assert [letter.subject for letter in letters] == ["About your account"] * 4  # twice the app, a code, the password
 
 
 async def test_she_does_without_a_password_loses_the_phone_with_the_passkey_and_recovers_by_paper(
-    settings: Settings, house: House
+    settings: Settings, services: Services
 ) -> None:
     at_home = settings.model_copy(update={"public_url": make.BASE})
     async with make.application(at_home) as app, make.client(app) as guest:
-        await make.member(house, "quiet-heron")
+        await make.member(services, "quiet-heron")
         lost, found = Device(), Device()
 
         # On her phone she makes a passkey and writes the codes down. From then on it opens the forum alone.
@@ -116,10 +116,10 @@ async def made(client: httpx.AsyncClient, device: Device) -> httpx.Response:
 
 
 async def test_a_moderator_without_a_second_factor_is_stopped_at_the_queues_door(
-    app: FastAPI, guest: httpx.AsyncClient, house: House
+    app: FastAPI, guest: httpx.AsyncClient, services: Services
 ) -> None:
-    await make.board(house)
-    await make.member(house, "orla", Role.MODERATOR)
+    await make.board(services)
+    await make.member(services, "orla", Role.MODERATOR)
     opened = await guest.post(f"{API}/sessions", json=make.signing_in("orla"))
     async with make.client(app, Authorization=f"Bearer {opened.json()['token']}") as orla:
         stopped = await orla.get(f"{API}/moderation/cases")

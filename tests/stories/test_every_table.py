@@ -11,8 +11,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from forum.api.dependencies import House
 from forum.core import clock
+from forum.http.services import Services
 from forum.members.departure import belongings
 from forum.members.tables import Role
 from moderation import rules
@@ -59,21 +59,21 @@ class Life:
     posts: dict[str, int] = field(default_factory=dict)
 
 
-async def tables(house: House) -> dict[str, str]:
+async def tables(services: Services) -> dict[str, str]:
     """Every table of every schema of ours, with all that it says."""
     named = "SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
     said = {}
-    for schema, table in await sql(house, named):
-        rows = await sql(house, f'SELECT t::text FROM "{schema}"."{table}" AS t')
+    for schema, table in await sql(services, named):
+        rows = await sql(services, f'SELECT t::text FROM "{schema}"."{table}" AS t')
         said[f"{schema}.{table}"] = "\n".join(row[0] for row in rows)
     return said
 
 
-async def found(house: House, marks: Mapping[str, str]) -> set[tuple[str, str]]:
+async def found(services: Services, marks: Mapping[str, str]) -> set[tuple[str, str]]:
     """Where a mark is still, and which: readable, or as the hexadecimal digits in which PostgreSQL shows bytes."""
     return {
         (table, what)
-        for table, said in (await tables(house)).items()
+        for table, said in (await tables(services)).items()
         for what, mark in marks.items()
         if mark.casefold() in said.casefold()
     }
@@ -86,11 +86,11 @@ async def posted(client: httpx.AsyncClient, thread: int, body: str, **more: Any)
 
 
 @pytest.fixture
-async def staff(app: FastAPI, house: House) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
+async def staff(app: FastAPI, services: Services) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
     """Two moderators, on a board with rules."""
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await rules.adopt_house_rules(session, clock.now())
-    await make.board(house)
+    await make.board(services)
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
@@ -99,11 +99,11 @@ async def staff(app: FastAPI, house: House) -> AsyncIterator[tuple[httpx.AsyncCl
 
 
 @pytest.fixture
-async def life(app: FastAPI, house: House, guest: httpx.AsyncClient) -> AsyncIterator[Life]:
+async def life(app: FastAPI, services: Services, guest: httpx.AsyncClient) -> AsyncIterator[Life]:
     """Somebody who joined as people do."""
     joining = make.joining(HANDLE, name=NAME, email=ADDRESS)
     assert (await guest.post(f"{API}/members", json=joining)).status_code == 201
-    [letter] = await mailbox.come(house)
+    [letter] = await mailbox.come(services)
     assert (
         await guest.post(f"{API}/email-verifications/confirmation", json={"token": letter.token})
     ).status_code == 204
@@ -115,7 +115,7 @@ async def life(app: FastAPI, house: House, guest: httpx.AsyncClient) -> AsyncIte
         yield Life(client, digests | {"authenticator app": app_of_theirs["secret"]})
 
 
-async def live(life: Life, app: FastAPI, house: House, suzie: httpx.AsyncClient, orla: httpx.AsyncClient) -> None:
+async def live(life: Life, app: FastAPI, services: Services, suzie: httpx.AsyncClient, orla: httpx.AsyncClient) -> None:
     """Everything that a member can do and suffer here."""
     wren = life.client
     opening = {"title": "A day of petrichor and rain", "body_markdown": "So halcyon are the days that we had before."}
@@ -151,8 +151,8 @@ async def live(life: Life, app: FastAPI, house: House, suzie: httpx.AsyncClient,
         assert (await report(magpie, life.posts["open"])).status_code == 201
     assert (await report(wren, rude, note="An ephemeral insult")).status_code == 201
     assert (await decide(orla, await a_case(orla, rude), {"kind": "dismiss"})).status_code == 201
-    busy = life.threads["busy"] = await make.thread(house, "magpie", title=f"Thank you, @{HANDLE}!")
-    waiting = await make.post(house, "magpie", busy, "Toads, all of you.")
+    busy = life.threads["busy"] = await make.thread(services, "magpie", title=f"Thank you, @{HANDLE}!")
+    waiting = await make.post(services, "magpie", busy, "Toads, all of you.")
     assert (await report(wren, waiting.id, note="Not by serendip")).status_code == 201
     await posted(wren, busy, "A phosphene in the dark, that is what it was to me.")
     statements = (await wren.get(f"{API}/me/statements")).json()["items"]
@@ -163,12 +163,12 @@ async def live(life: Life, app: FastAPI, house: House, suzie: httpx.AsyncClient,
         assert (await joan.put(f"{API}/accounts/{HANDLE}/roles/administrator", json={})).status_code < 300
     await wren.post(f"{API}/sessions", json=make.signing_in(HANDLE, "nothing like it"))
     assert (await wren.post(f"{API}/me/exports")).status_code == 201
-    await work_off(house, clock.now() + timedelta(minutes=1))
+    await work_off(services, clock.now() + timedelta(minutes=1))
     change = {"email": WANTED, "current": make.PASSWORD}
     assert (await wren.put(f"{API}/me/email", json=change)).status_code == 204
 
 
-async def hear(house: House, suzie: httpx.AsyncClient, orla: httpx.AsyncClient) -> None:
+async def hear(services: Services, suzie: httpx.AsyncClient, orla: httpx.AsyncClient) -> None:
     """Decide whatever waits."""
     for case in (await orla.get(f"{API}/moderation/cases?limit=100")).json()["items"]:
         screen = (await orla.get(f"{API}/moderation/cases/{case['id']}")).json()
@@ -177,18 +177,18 @@ async def hear(house: House, suzie: httpx.AsyncClient, orla: httpx.AsyncClient) 
         assert done.status_code == 201, done.text
 
 
-async def secrets(house: House) -> dict[str, str]:
-    [row] = await sql(house, "SELECT id::text, password_hash FROM member WHERE handle = :handle", handle=HANDLE)
+async def secrets(services: Services) -> dict[str, str]:
+    [row] = await sql(services, "SELECT id::text, password_hash FROM member WHERE handle = :handle", handle=HANDLE)
     return {"id": row.id, "password": row.password_hash}
 
 
 async def test_the_life_that_is_looked_for_is_in_the_tables(
-    app: FastAPI, house: House, life: Life, staff: tuple[httpx.AsyncClient, httpx.AsyncClient]
+    app: FastAPI, services: Services, life: Life, staff: tuple[httpx.AsyncClient, httpx.AsyncClient]
 ) -> None:
-    await live(life, app, house, *staff)
-    empty = {name for name, said in (await tables(house)).items() if not said}
+    await live(life, app, services, *staff)
+    empty = {name for name, said in (await tables(services)).items() if not said}
     assert sorted(empty - {f"public.{table.name}" for table, _ in belongings()} - set(NOT_LIVED)) == []
-    there = await found(house, TELLING)
+    there = await found(services, TELLING)
     assert {what for _, what in there} == set(TELLING)
     assert {table for table, what in there if what == "handle"} >= {"public.member", "public.post", "public.case_note"}
     assert ("public.statement", "redacted words") in there
@@ -218,15 +218,15 @@ LEAVES = {
 
 
 async def test_who_leaves_is_in_no_table_but_for_what_they_wrote(
-    app: FastAPI, house: House, life: Life, staff: tuple[httpx.AsyncClient, httpx.AsyncClient]
+    app: FastAPI, services: Services, life: Life, staff: tuple[httpx.AsyncClient, httpx.AsyncClient]
 ) -> None:
-    await live(life, app, house, *staff)
-    hidden = await secrets(house)
-    assert {what for _, what in await found(house, life.secrets)} == set(life.secrets)
+    await live(life, app, services, *staff)
+    hidden = await secrets(services)
+    assert {what for _, what in await found(services, life.secrets)} == set(life.secrets)
     assert (await life.client.put(f"{API}/me/departure", json={"kind": "leave"})).status_code == 200
-    await look_after(house, clock.now() + LATER)
-    assert await found(house, MARKS | life.secrets | {"password": hidden["password"]}) == set()
-    assert {table for table, _ in await found(house, WORDS)} == set(LEAVES)
+    await look_after(services, clock.now() + LATER)
+    assert await found(services, MARKS | life.secrets | {"password": hidden["password"]}) == set()
+    assert {table for table, _ in await found(services, WORDS)} == set(LEAVES)
     async with make.client(app) as guest:
         page = (await guest.get(f"{API}/threads/{life.threads['own']}/posts?limit=100")).text
         assert "halcyon" in page
@@ -234,16 +234,16 @@ async def test_who_leaves_is_in_no_table_but_for_what_they_wrote(
 
 
 async def test_who_erases_is_in_no_table_once_nothing_waits_for_their_words(
-    app: FastAPI, house: House, life: Life, staff: tuple[httpx.AsyncClient, httpx.AsyncClient]
+    app: FastAPI, services: Services, life: Life, staff: tuple[httpx.AsyncClient, httpx.AsyncClient]
 ) -> None:
-    await live(life, app, house, *staff)
-    hidden = await secrets(house)
+    await live(life, app, services, *staff)
+    hidden = await secrets(services)
     gone = MARKS | life.secrets | {"password": hidden["password"]}
     assert (await life.client.put(f"{API}/me/departure", json={"kind": "erase"})).status_code == 200
-    await look_after(house, clock.now() + LATER)
-    assert await found(house, gone) == set()
+    await look_after(services, clock.now() + LATER)
+    assert await found(services, gone) == set()
     # What somebody has to decide still, and the words that a statement is about until nobody can appeal.
-    assert await found(house, WORDS) == {
+    assert await found(services, WORDS) == {
         ("public.post", "post under an open case"),
         ("public.report", "waiting report"),
         ("public.appeal", "appeal"),
@@ -256,19 +256,19 @@ async def test_who_erases_is_in_no_table_once_nothing_waits_for_their_words(
         page = (await guest.get(f"{API}/threads/{life.threads['own']}/posts?limit=100")).text
         assert {mark for mark in TELLING.values() if mark.casefold() in page.casefold()} == set()
 
-    await hear(house, *staff)
-    await look_after(house, clock.now() + LATER)
-    assert {table for table, _ in await found(house, WORDS)} == {"public.statement"}
-    await look_after(house, clock.now() + MUCH_LATER)
-    assert await found(house, gone | WORDS) == set()
-    [departure] = await sql(house, "SELECT cleared_at FROM departure")
+    await hear(services, *staff)
+    await look_after(services, clock.now() + LATER)
+    assert {table for table, _ in await found(services, WORDS)} == {"public.statement"}
+    await look_after(services, clock.now() + MUCH_LATER)
+    assert await found(services, gone | WORDS) == set()
+    [departure] = await sql(services, "SELECT cleared_at FROM departure")
     assert departure.cleared_at is not None
-    assert await look_after(house, clock.now() + MUCH_LATER) == []
+    assert await look_after(services, clock.now() + MUCH_LATER) == []
 
 
-async def test_a_name_that_was_forgotten_would_be_found(house: House) -> None:
-    await make.member(house, HANDLE)
-    async with house.database.work() as session:
+async def test_a_name_that_was_forgotten_would_be_found(services: Services) -> None:
+    await make.member(services, HANDLE)
+    async with services.database.work() as session:
         await session.execute(text("CREATE TABLE gossip AS SELECT handle FROM member"))
-    assert ("public.gossip", "handle") in await found(house, MARKS)
-    assert await work_off(house, clock.now()) == []
+    assert ("public.gossip", "handle") in await found(services, MARKS)
+    assert await work_off(services, clock.now()) == []

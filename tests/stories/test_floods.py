@@ -56,7 +56,7 @@ def limits() -> dict[str, str]:
 async def test_of_a_thousand_tries_from_everywhere_ten_reach_a_password_and_its_owners_phone_gets_in(
     app: FastAPI, database_url: str, tmp_path: Path, limits: dict[str, str]
 ) -> None:
-    await make.member(app.state.house, "heron")
+    await make.member(app.state.services, "heron")
     async with _two_processes(tmp_path, database_url, **limits) as forum:
         # Signed in before, by the address: the tries to come are with the handle.
         phone = (await _sign_in(forum.http, "192.0.2.1", "heron@example.org", make.PASSWORD)).json()["device"]
@@ -71,7 +71,7 @@ async def test_of_a_thousand_tries_from_everywhere_ten_reach_a_password_and_its_
 async def test_of_a_thousand_tries_with_everybodys_login_from_one_household_ten_reach_a_password(
     app: FastAPI, database_url: str, tmp_path: Path, limits: dict[str, str]
 ) -> None:
-    await make.member(app.state.house, "heron")
+    await make.member(app.state.services, "heron")
     async with _two_processes(tmp_path, database_url, **limits) as forum:
         phone = (await _sign_in(forum.http, "192.0.2.1", "heron", make.PASSWORD)).json()["device"]
         household = ((f"2001:db8::{number:x}", f"heron{number}") for number in range(TRIES))

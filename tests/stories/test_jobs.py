@@ -12,10 +12,10 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from forum.api.dependencies import House
 from forum.core import clock
 from forum.core.database import Prepared
 from forum.core.jobs import Payload
+from forum.http.services import Services
 from forum.members.tables import Role
 from moderation import decisions, rules
 from tests import make
@@ -25,16 +25,16 @@ from tests.stories.test_survival import WAYS_TO_STOP
 API = "/api/v1"
 
 
-async def post_of(house: House, handle: str) -> int:
+async def post_of(services: Services, handle: str) -> int:
     """A rude post, in a house with rules and moderators."""
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await rules.adopt_house_rules(session, clock.now())
-    await make.board(house)
+    await make.board(services)
     for name, role in (("suzie", Role.MODERATOR), ("orla", Role.MODERATOR)):
-        await make.member(house, name, role)
-    await make.member(house, "heron")
-    await make.member(house, handle)
-    return (await make.post(house, handle, await make.thread(house, "heron"), "You lying toad")).id
+        await make.member(services, name, role)
+    await make.member(services, "heron")
+    await make.member(services, handle)
+    return (await make.post(services, handle, await make.thread(services, "heron"), "You lying toad")).id
 
 
 async def decided(app: FastAPI, post: int, *measures: dict[str, Any]) -> str:
@@ -65,16 +65,16 @@ async def overturned(app: FastAPI, author: str, statement: str) -> None:
         assert answer.status_code == 201, answer.text
 
 
-async def put_down(house: House) -> list[tuple[str, datetime, Payload]]:
+async def put_down(services: Services) -> list[tuple[str, datetime, Payload]]:
     """What waits for a worker: which job, until when, about what."""
     query = "SELECT entrypoint, execute_after, convert_from(payload, 'UTF8')::jsonb FROM jobs.queue ORDER BY id"
-    return [tuple(row) for row in await house.database.reader.rows(Prepared(text(query)))]
+    return [tuple(row) for row in await services.database.reader.rows(Prepared(text(query)))]
 
 
-async def done(house: House, at: datetime, *some: tuple[str, datetime, Payload]) -> None:
+async def done(services: Services, at: datetime, *some: tuple[str, datetime, Payload]) -> None:
     """Do what was put down, or some of it, as if it were `at`."""
-    for _, _, payload in some or await put_down(house):
-        async with house.database.work() as session:
+    for _, _, payload in some or await put_down(services):
+        async with services.database.work() as session:
             await decisions.standing_ended(session, payload, at)
 
 
@@ -85,15 +85,15 @@ async def told(app: FastAPI, handle: str) -> list[str]:
     return [item["subject_id"] for item in items if item["kind"] == "standing_ended"]
 
 
-async def ends_told(house: House) -> int:
+async def ends_told(services: Services) -> int:
     """How many ends anybody was told of."""
     told = Prepared(text("SELECT 1 FROM notification WHERE kind = 'standing_ended'"))
-    return len(await house.database.reader.rows(told))
+    return len(await services.database.reader.rows(told))
 
 
-async def forgive(house: House) -> None:
+async def forgive(services: Services) -> None:
     """Let everybody sign in and read what they were told."""
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await session.execute(text("DELETE FROM sanction"))
 
 
@@ -106,50 +106,50 @@ def until_in(days: int) -> tuple[datetime, str]:
 
 
 @pytest.mark.parametrize("kind", ["silence", "suspend"])
-async def test_who_is_in_good_standing_again_is_told_once(app: FastAPI, house: House, kind: str) -> None:
-    post, (then, until) = await post_of(house, "stepdad"), until_in(7)
+async def test_who_is_in_good_standing_again_is_told_once(app: FastAPI, services: Services, kind: str) -> None:
+    post, (then, until) = await post_of(services, "stepdad"), until_in(7)
     statement = await decided(app, post, {"kind": kind, "until": until})
-    [(job, at, payload)] = await put_down(house)
+    [(job, at, payload)] = await put_down(services)
     assert (job, at, list(payload)) == ("standing_ended", then, ["measure"])
-    await done(house, then)
-    await done(house, then)
-    await forgive(house)
+    await done(services, then)
+    await done(services, then)
+    await forgive(services)
     assert await told(app, "stepdad") == [statement]
 
 
-async def test_nothing_is_put_down_for_a_measure_without_an_end(app: FastAPI, house: House) -> None:
-    await decided(app, await post_of(house, "stepdad"), {"kind": "warn"}, {"kind": "ban"})
-    assert await put_down(house) == []
+async def test_nothing_is_put_down_for_a_measure_without_an_end(app: FastAPI, services: Services) -> None:
+    await decided(app, await post_of(services, "stepdad"), {"kind": "warn"}, {"kind": "ban"})
+    assert await put_down(services) == []
 
 
-async def test_who_won_an_appeal_is_not_told_that_the_measure_has_ended(app: FastAPI, house: House) -> None:
-    post, (then, until) = await post_of(house, "stepdad"), until_in(7)
+async def test_who_won_an_appeal_is_not_told_that_the_measure_has_ended(app: FastAPI, services: Services) -> None:
+    post, (then, until) = await post_of(services, "stepdad"), until_in(7)
     statement = await decided(app, post, {"kind": "silence", "until": until})
     await overturned(app, "stepdad", statement)
-    await done(house, then)
+    await done(services, then)
     assert await told(app, "stepdad") == []
 
 
-async def test_who_is_still_silenced_for_something_else_is_told_at_its_end(app: FastAPI, house: House) -> None:
-    post, (first, until), (second, longer) = await post_of(house, "stepdad"), until_in(7), until_in(14)
+async def test_who_is_still_silenced_for_something_else_is_told_at_its_end(app: FastAPI, services: Services) -> None:
+    post, (first, until), (second, longer) = await post_of(services, "stepdad"), until_in(7), until_in(14)
     statement = await decided(app, post, {"kind": "suspend", "until": until}, {"kind": "silence", "until": longer})
-    [suspended, silenced] = await put_down(house)
-    await done(house, first, suspended)
-    assert await ends_told(house) == 0
-    await done(house, second, silenced)
-    assert await ends_told(house) == 1
-    await forgive(house)
+    [suspended, silenced] = await put_down(services)
+    await done(services, first, suspended)
+    assert await ends_told(services) == 0
+    await done(services, second, silenced)
+    assert await ends_told(services) == 1
+    await forgive(services)
     assert await told(app, "stepdad") == [statement]
 
 
-async def test_two_measures_that_are_both_over_are_told_as_one(app: FastAPI, house: House) -> None:
+async def test_two_measures_that_are_both_over_are_told_as_one(app: FastAPI, services: Services) -> None:
     """As after days without a worker."""
-    one, (then, until) = await post_of(house, "stepdad"), until_in(7)
-    other = (await make.post(house, "stepdad", await make.thread(house, "heron"), "You toad")).id
+    one, (then, until) = await post_of(services, "stepdad"), until_in(7)
+    other = (await make.post(services, "stepdad", await make.thread(services, "heron"), "You toad")).id
     first = await decided(app, one, {"kind": "silence", "until": until})
     second = await decided(app, other, {"kind": "suspend", "until": until})
-    await done(house, then)
-    await forgive(house)
+    await done(services, then)
+    await forgive(services)
     assert await told(app, "stepdad") == [second]
     assert first != second
 
@@ -166,10 +166,10 @@ def worker_of(forum: Forum) -> psutil.Process | None:
     return None
 
 
-async def overdue(app: FastAPI, house: House) -> str:
+async def overdue(app: FastAPI, services: Services) -> str:
     """A measure whose end should be told now; gives its statement."""
-    statement = await decided(app, await post_of(house, "stepdad"), {"kind": "silence", "until": until_in(7)[1]})
-    async with house.database.work() as session:
+    statement = await decided(app, await post_of(services, "stepdad"), {"kind": "silence", "until": until_in(7)[1]})
+    async with services.database.work() as session:
         await session.execute(text("UPDATE jobs.queue SET execute_after = now()"))
     return statement
 
@@ -182,20 +182,20 @@ async def is_told(app: FastAPI, statement: str) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_a_serving_forum_does_jobs_and_killed_it_leaves_no_worker_behind(
-    app: FastAPI, house: House, database_url: str, tmp_path: Path, workers: int
+    app: FastAPI, services: Services, database_url: str, tmp_path: Path, workers: int
 ) -> None:
-    statement = await overdue(app, house)
+    statement = await overdue(app, services)
     async with started(tmp_path, "serve", "--workers", workers, FORUM_DATABASE_URL=database_url) as forum:
         await is_told(app, statement)
         assert worker_of(forum)
         forum.process.kill()
         await forum.gone()
-    assert await put_down(house) == []
+    assert await put_down(services) == []
 
 
 @pytest.mark.parametrize("stop", WAYS_TO_STOP)
 async def test_a_worker_that_fell_is_replaced_and_ends_with_the_forum(
-    app: FastAPI, house: House, database_url: str, tmp_path: Path, stop: Callable[[Forum], None]
+    app: FastAPI, services: Services, database_url: str, tmp_path: Path, stop: Callable[[Forum], None]
 ) -> None:
     async with started(tmp_path, "serve", FORUM_DATABASE_URL=database_url) as forum:
         await forum.ready()
@@ -204,7 +204,7 @@ async def test_a_worker_that_fell_is_replaced_and_ends_with_the_forum(
         assert fallen
         fallen.kill()
         assert await until(lambda: worker_of(forum) not in (None, fallen))
-        await is_told(app, await overdue(app, house))
+        await is_told(app, await overdue(app, services))
         stop(forum)
         assert await forum.ended() == 0
         await forum.gone()
@@ -212,9 +212,9 @@ async def test_a_worker_that_fell_is_replaced_and_ends_with_the_forum(
 
 
 async def test_a_forum_that_shall_have_no_worker_has_none_and_one_elsewhere_does_its_jobs(
-    app: FastAPI, house: House, database_url: str, tmp_path: Path
+    app: FastAPI, services: Services, database_url: str, tmp_path: Path
 ) -> None:
-    statement = await overdue(app, house)
+    statement = await overdue(app, services)
     async with started(tmp_path, "serve", "--no-worker", FORUM_DATABASE_URL=database_url) as forum:
         await forum.ready()
         assert worker_of(forum) is None

@@ -13,8 +13,8 @@ from fastapi import FastAPI
 from sqlalchemy import func, select, text
 from sqlmodel import col
 
-from forum.api.dependencies import House
 from forum.core import clock
+from forum.http.services import Services
 from forum.mail import outbox
 from forum.mail.tables import Kind, Mail
 from forum.members import names
@@ -36,10 +36,10 @@ WHERE job.status = 'picked'
 
 
 async def test_no_mail_is_lost_and_each_comes_at_most_once_more_than_a_worker_fell_that_had_it(
-    app: FastAPI, house: House, database_url: str, tmp_path: Path
+    app: FastAPI, services: Services, database_url: str, tmp_path: Path
 ) -> None:
     office, crashes = PostOffice(), set[tuple[object, ...]]()
-    await _put_down(house, MAILS)
+    await _put_down(services, MAILS)
     async with smtp_server(office) as port:
         ways = {
             "FORUM_DATABASE_URL": database_url,
@@ -52,13 +52,13 @@ async def test_no_mail_is_lost_and_each_comes_at_most_once_more_than_a_worker_fe
             async with _worker(said, **ways):
                 assert await until(lambda enough=enough: len(office.came) > enough), said.read_text()
                 await asyncio.sleep(random.uniform(0, 0.05))
-            crashes |= await _taken(house)
-            log.info("killed after %d mails; %d wait, %d of them taken", len(office.came), *await _left(house))
-        left, _ = await _left(house)
+            crashes |= await _taken(services)
+            log.info("killed after %d mails; %d wait, %d of them taken", len(office.came), *await _left(services))
+        left, _ = await _left(services)
         assert left > 0  # or the last one fell for nothing
-        await _half_a_minute_later(house)
+        await _half_a_minute_later(services)
         async with _worker(tmp_path / "last.log", **ways), asyncio.timeout(300):
-            while (await _left(house))[0]:  # noqa: ASYNC110 (the worker makes it so)
+            while (await _left(services))[0]:  # noqa: ASYNC110 (the worker makes it so)
                 await asyncio.sleep(0.1)
     came = Counter(envelope.rcpt_tos[0] for envelope in office.came)
     assert set(came) == {f"heron{number}@example.org" for number in range(MAILS)}
@@ -78,10 +78,10 @@ async def _worker(said: Path, **environment: str) -> AsyncIterator[None]:
         process.wait()
 
 
-async def _put_down(house: House, mails: int) -> None:
+async def _put_down(services: Services, mails: int) -> None:
     """A mail each for so many members."""
     now = clock.now()
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         for handle in (f"heron{number}" for number in range(mails)):
             known = {"handle": handle, "skeleton": names.skeleton(handle), "email": f"{handle}@example.org"}
             member = Member(**known, name=handle, name_skeleton=names.skeleton(handle), password_hash="", joined_at=now)
@@ -90,19 +90,19 @@ async def _put_down(house: House, mails: int) -> None:
             await outbox.put_down(session, Kind.VERIFY_ADDRESS, now, member_id=member.id, email=member.email)
 
 
-async def _taken(house: House) -> set[tuple[object, ...]]:
-    async with house.database.work() as session:
+async def _taken(services: Services) -> set[tuple[object, ...]]:
+    async with services.database.work() as session:
         return {tuple(row) for row in await session.execute(text(TAKEN))}
 
 
-async def _left(house: House) -> tuple[int, int]:
+async def _left(services: Services) -> tuple[int, int]:
     """How many mails are not sent yet, and how many of these a worker has taken."""
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         waiting = (await session.execute(select(func.count(col(Mail.id))))).scalar_one()
-    return waiting, len(await _taken(house))
+    return waiting, len(await _taken(services))
 
 
-async def _half_a_minute_later(house: House) -> None:
+async def _half_a_minute_later(services: Services) -> None:
     """Let those who took what is left have given no sign of life for so long that others take it over."""
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await session.execute(text("UPDATE jobs.queue SET heartbeat = heartbeat - interval '30 seconds'"))

@@ -13,10 +13,10 @@ from fastapi import FastAPI
 from sqlalchemy import func, select, update
 from sqlmodel import col
 
-from forum.api.dependencies import House
 from forum.content.posts.tables import Post
 from forum.core import clock
 from forum.core.audit import AuditEntry
+from forum.http.services import Services
 from forum.members.tables import Role
 from moderation import rules
 from tests import make
@@ -133,12 +133,12 @@ async def walk(app: FastAPI, world: World) -> list[Finding]:
 
 
 @pytest.fixture
-async def world(app: FastAPI, house: House) -> AsyncIterator[World]:
+async def world(app: FastAPI, services: Services) -> AsyncIterator[World]:
     """Everybody there is; nobody has said anything yet."""
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await rules.adopt_house_rules(session, clock.now())
-    await make.board(house)
-    await make.board(house, "kinship")
+    await make.board(services)
+    await make.board(services, "kinship")
     async with AsyncExitStack() as stack:
         readers = {"guest": await stack.enter_async_context(make.client(app))}
         for name, handle, roles, boards in (
@@ -176,7 +176,7 @@ async def world(app: FastAPI, house: House) -> AsyncIterator[World]:
 @pytest.mark.parametrize("opens", [False, True], ids=["a reply", "the opening post"])
 @pytest.mark.parametrize("kind", ["redact", "remove", "edit"])
 async def test_a_word_that_was_taken_out_is_nowhere_any_more(
-    kind: str, opens: bool, app: FastAPI, house: House, world: World
+    kind: str, opens: bool, app: FastAPI, services: Services, world: World
 ) -> None:
     sent = [*await say(world, opens), await repeat(world)]
     case = await report(world)
@@ -210,7 +210,7 @@ async def test_a_word_that_was_taken_out_is_nowhere_any_more(
     assert ("data-post" in preview.text) is (kind != "remove")
 
 
-async def test_what_a_moderator_may_still_read_is_recorded(app: FastAPI, house: House, world: World) -> None:
+async def test_what_a_moderator_may_still_read_is_recorded(app: FastAPI, services: Services, world: World) -> None:
     await say(world, opens=False)
     case = await report(world)
     start = BODY.index(SPAN)
@@ -220,7 +220,7 @@ async def test_what_a_moderator_may_still_read_is_recorded(app: FastAPI, house: 
     assert [revision["sealed"] for revision in listed.json()["items"]] == [True, True, False]
     sealed = await world["moderator"].get(f"{API}/posts/{world.post['id']}/revisions/2")
     assert MARK in sealed.text
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         read = select(func.count()).where(col(AuditEntry.act) == "revision.read")
         assert await session.scalar(read) == 1
 
@@ -234,10 +234,10 @@ async def test_what_a_moderator_may_still_read_is_recorded(app: FastAPI, house: 
     ],
 )
 async def test_the_walk_finds_a_word_that_was_forgotten(column: str, path: str, app: FastAPI, world: World) -> None:
-    world.thread = await make.thread(app.state.house, "magpie")
+    world.thread = await make.thread(app.state.services, "magpie")
     world.know("threads/id", world.thread)
     assert await walk(app, world) == []
-    async with app.state.house.database.work() as session:
+    async with app.state.services.database.work() as session:
         await session.execute(update(Post).values({column: f"An old {MARK.upper()}"}))
         world.know("posts/id", (await session.execute(select(col(Post.id)))).scalar_one())
     found = await walk(app, world)

@@ -3,8 +3,8 @@
 import httpx
 from fastapi import FastAPI
 
-from forum.api.dependencies import House
 from forum.core import audit, clock
+from forum.http.services import Services
 from forum.members.tables import Role
 from moderation import rules
 from tests import make
@@ -20,15 +20,15 @@ async def report(client: httpx.AsyncClient, post: int) -> httpx.Response:
 
 
 async def test_a_rude_reply_is_redacted_appealed_and_restored(
-    app: FastAPI, house: House, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await rules.adopt_house_rules(session, clock.now())
-    await make.board(house)
-    await make.member(house, "heron")
-    thread = await make.thread(house, "heron")
-    rude = await make.post(house, await handle(house, "stepdad"), thread, RUDE)
-    await make.post(house, "heron", thread, f"> @stepdad #2\n> {RUDE}\n\nI would not put it that way.")
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron")
+    rude = await make.post(services, await handle(services, "stepdad"), thread, RUDE)
+    await make.post(services, "heron", thread, f"> @stepdad #2\n> {RUDE}\n\nI would not put it that way.")
 
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "magpie") as magpie:
         first, again, second = await report(heron, rude.id), await report(heron, rude.id), await report(magpie, rude.id)
@@ -100,10 +100,10 @@ async def test_a_rude_reply_is_redacted_appealed_and_restored(
     assert restored[1]["body_markdown"] == RUDE
     assert restored[1]["notice"] is None
     assert RUDE in restored[2]["body_markdown"]
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         assert (await audit.verify(session)).number > 3
 
 
-async def handle(house: House, name: str) -> str:
+async def handle(services: Services, name: str) -> str:
     """The handle of a new member."""
-    return (await make.member(house, name)).handle
+    return (await make.member(services, name)).handle

@@ -20,10 +20,10 @@ from fastapi import FastAPI
 from sqlalchemy import func, select, text
 from sqlmodel import col
 
-from forum.api.dependencies import House
 from forum.content.posts.tables import Post
 from forum.core import audit, clock
 from forum.core.audit import AuditEntry
+from forum.http.services import Services
 from forum.members.tables import Role, Sanction
 from forum.notifications import inbox
 from forum.notifications.inbox import Notification
@@ -196,17 +196,17 @@ def _measures(screen: dict[str, Any], dice: random.Random) -> list[dict[str, Any
 
 
 async def test_each_case_is_decided_once_and_every_loser_learns_by_whom_and_when(
-    app: FastAPI, house: House, database_url: str, tmp_path: Path
+    app: FastAPI, services: Services, database_url: str, tmp_path: Path
 ) -> None:
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         await rules.adopt_house_rules(session, clock.now())
     for slug in ("new-here", "kinship"):
-        await make.board(house, slug)
+        await make.board(services, slug)
     moderators = [await _headers(app, f"keeper{number}", Role.MODERATOR) for number in range(MODERATORS)]
     authors = [await _headers(app, f"heron{number}") for number in range(AUTHORS)]
-    await make.member(house, "magpie")
-    threads, posts = await _conversations(house)
-    cases = await _reported(house, posts)
+    await make.member(services, "magpie")
+    threads, posts = await _conversations(services)
+    cases = await _reported(services, posts)
 
     async with started(tmp_path, "serve", "--workers", 2, FORUM_DATABASE_URL=database_url) as forum:
         await forum.ready()
@@ -232,14 +232,14 @@ async def test_each_case_is_decided_once_and_every_loser_learns_by_whom_and_when
             [winner] = race.won[case]
             assert (problem["changed_by"], problem["changed_at"]) == (winner["by"], winner["decided_at"])
     assert decided_already
-    await _look_into_the_database(house, race)
+    await _look_into_the_database(services, race)
 
 
-async def _look_into_the_database(house: House, race: Race) -> None:
+async def _look_into_the_database(services: Services, race: Race) -> None:
     kinds = Counter(kind for [won] in race.won.values() for kind in won["kinds"])
     told = sum(won["statement_id"] is not None for [won] in race.won.values())
     settled = col(Notification.kind) == inbox.Kind.REPORT_SETTLED
-    async with house.database.work() as session:
+    async with services.database.work() as session:
         per_case = await session.execute(select(col(Decision.case_id), func.count()).group_by(col(Decision.case_id)))
         assert {str(case): count for case, count in per_case.all()} == dict.fromkeys(race.cases, 1)
         states = (await session.execute(select(col(Case.state), func.count()).group_by(col(Case.state)))).all()
@@ -265,23 +265,23 @@ async def _headers(app: FastAPI, handle: str, *roles: Role) -> dict[str, str]:
         return {"Authorization": http.headers["Authorization"]}
 
 
-async def _conversations(house: House) -> tuple[list[int], list[int]]:
+async def _conversations(services: Services) -> tuple[list[int], list[int]]:
     """Threads in which everybody repeats everybody's insult, in quotes and out: the ids of threads and posts."""
     threads, posts = [], []
     for _ in range(CASES // IN_A_THREAD):
-        threads.append(await make.thread(house, "heron0", title="A visit", body=f"She is {INSULT}, all of her."))
+        threads.append(await make.thread(services, "heron0", title="A visit", body=f"She is {INSULT}, all of her."))
         for number in range(1, IN_A_THREAD):
             said = f"> @heron0 #1\n> She is {INSULT}, all of her.\n\nYes, {INSULT.upper()} is what I call it, {number}."
-            await make.post(house, f"heron{number % AUTHORS}", threads[-1], said)
-    async with house.database.work() as session:
+            await make.post(services, f"heron{number % AUTHORS}", threads[-1], said)
+    async with services.database.work() as session:
         posts = list((await session.execute(select(col(Post.id)).order_by(col(Post.id)))).scalars().all())
     return threads, posts
 
 
-async def _reported(house: House, posts: list[int]) -> list[UUID]:
+async def _reported(services: Services, posts: list[int]) -> list[UUID]:
     """Report each post; the ids of the cases."""
-    reporter, now = await make.viewer(house, "magpie"), clock.now()
-    async with house.database.work() as session:
+    reporter, now = await make.viewer(services, "magpie"), clock.now()
+    async with services.database.work() as session:
         complaint = Complaint(Category.RULE, 1, (10,))
         return [
             (await reports.file(session, reporter, await session.get_one(Post, post), complaint, now)).case_id

@@ -10,9 +10,9 @@ from pathlib import Path
 from sqlmodel import SQLModel
 
 import forum.app
-from forum.api.dependencies import FRESH_FOR
 from forum.authentication import sessions
 from forum.core.settings import Settings
+from forum.http.current_member import FRESH_FOR
 from tests.stories import running
 from tests.test_openapi import API, operations
 

@@ -156,7 +156,7 @@ async def test_who_is_being_answered_when_it_stops_gets_the_whole_answer(
         await forum.ready()
         async with beside(forum) as app:
             there, slow = await company(app, MEMBERS), await _long_thread(app)
-            elsewhere = replace(there, thread=await make.thread(app.state.house, "heron1"))
+            elsewhere = replace(there, thread=await make.thread(app.state.services, "heron1"))
         async with _reading_slowly(forum, slow) as rest, asyncio.TaskGroup() as group:
             async with _nobody_else_may_write(forum, there) as waiting:
                 replies = [group.create_task(_reply(forum, there, headers)) for headers in there.members]
@@ -206,9 +206,9 @@ async def _reply(forum: Forum, there: Company, headers: dict[str, str]) -> httpx
 
 async def _long_thread(app: FastAPI) -> int:
     """A thread whose page is larger than what the kernel keeps for a slow reader."""
-    thread = await make.thread(app.state.house, "heron1")
+    thread = await make.thread(app.state.services, "heron1")
     for _ in range(40):
-        await make.post(app.state.house, "heron1", thread, "😟" * 20_000)
+        await make.post(app.state.services, "heron1", thread, "😟" * 20_000)
     return thread
 
 

@@ -1,0 +1,1 @@
+"""Accounts, invitations and unsent mail over HTTP: for administrators."""

@@ -1,0 +1,1 @@
+"""Joining, signing in and out, addresses, second factors and passkeys, over HTTP."""

@@ -1,1 +1,0 @@
-"""The second factor over HTTP: codes, and passkeys, which can stand alone too."""

@@ -1,0 +1,100 @@
+"""Who sends a request, and whether they may be here at all."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from forum.authentication.sessions import Transport
+from forum.core import clock
+from forum.core.errors import Forbidden, NotSignedIn, SignInAgain
+from forum.http.csrf import SAFE_METHODS, refuse_forgery
+from forum.http.services import AppServices, Now, services_of
+from forum.members.tables import Standing
+from forum.members.viewer import GUEST, Viewer
+
+COOKIE = "__Host-forum-session"  # RFC 6265bis §4.1.3.2: this host only, over TLS only
+
+
+FRESH_FOR = timedelta(minutes=15)
+
+
+async def _viewer(request: Request) -> Viewer:
+    token, transport = _token(request)
+    if token is None:
+        return GUEST
+    services = services_of(request)
+    viewer = services.session_cache.get(token) or await services.session_cache.load(
+        services.database.reader, token, clock.now()
+    )
+    if viewer.id and transport == Transport.COOKIE and request.method not in SAFE_METHODS:
+        refuse_forgery(request, services.settings)
+    return viewer
+
+
+# Whoever it is, with the session that they show, if it is one.
+Anybody = Annotated[Viewer, Depends(_viewer)]
+
+
+SHUT_OUT = {Standing.SUSPENDED, Standing.BANNED, Standing.LEFT}
+
+
+async def _reading_viewer(request: Request) -> Viewer:
+    viewer = await _viewer(request)
+    return GUEST if viewer.standing in SHUT_OUT else viewer
+
+
+# Whoever reads; who is suspended or banned reads as a guest does.
+CurrentViewer = Annotated[Viewer, Depends(_reading_viewer)]
+
+
+async def _any_member(viewer: Anybody) -> Viewer:
+    if viewer.id is None:
+        raise NotSignedIn("Sign in first.")
+    return viewer
+
+
+# A member, whatever their standing: to see their own account, read statements and appeal.
+AnyMember = Annotated[Viewer, Depends(_any_member)]
+
+
+async def _fresh_member(viewer: AnyMember, now: Now) -> Viewer:
+    if viewer.signed_in_at is None or now - viewer.signed_in_at > FRESH_FOR:
+        raise SignInAgain(
+            "This needs a sign-in within the last 15 minutes. Sign in again with POST /api/v1/sessions, showing this "
+            "session: the new one takes its place."
+        )
+    return viewer
+
+
+# A member who signed in a short while ago, for what somebody who found their phone must not do.
+FreshMember = Annotated[Viewer, Depends(_fresh_member)]
+
+
+async def _member(viewer: AnyMember) -> Viewer:
+    if viewer.standing in SHUT_OUT:
+        raise Forbidden(
+            f"Your account is {viewer.standing}. You can read why at /api/v1/me/statements, and appeal there."
+        )
+    return viewer
+
+
+CurrentMember = Annotated[Viewer, Depends(_member)]
+
+
+def _token(request: Request) -> tuple[str | None, Transport]:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token:
+        return token.strip(), Transport.BEARER
+    return request.cookies.get(COOKIE), Transport.COOKIE
+
+
+async def throttle_posting(services: AppServices, member: CurrentMember, now: Now) -> None:
+    """Count one post of this member; newcomers are asked to go slower. Raises Throttled."""
+    name = "newcomer_posting" if member.is_newcomer(services.settings.newcomer_days, now) else "posting"
+    await services.throttle.hit(services.settings.limit(name), "posting", member.id)
+
+
+async def throttle_editing(services: AppServices, member: CurrentMember) -> None:
+    """Count one edit of this member. Raises Throttled."""
+    await services.throttle.hit(services.settings.limit("editing"), "editing", member.id)

@@ -1,0 +1,54 @@
+"""The Idempotency-Key header."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+from pydantic import BaseModel
+
+from forum.core.idempotency import Repeat
+from forum.core.text import storable
+from forum.http.current_member import (
+    CurrentMember,
+)
+from forum.members.viewer import Viewer
+
+
+def _as_key(key: str | None) -> str | None:
+    return None if key is None else storable(key)
+
+
+@dataclass(frozen=True)
+class RepeatKey:
+    """The Idempotency-Key of a request, if it has one."""
+
+    member: Viewer
+    route: str
+    key: str | None
+
+    def of(self, body: BaseModel) -> Repeat | None:
+        """The safe repeat of this body."""
+        if self.key is None or self.member.id is None:
+            return None
+        return Repeat(self.member.id, self.route, self.key, body.model_dump_json().encode())
+
+
+async def _repeat_key(
+    request: Request,
+    member: CurrentMember,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            min_length=1,
+            max_length=200,
+            pattern=r"^[\x21-\x7e]+$",
+            description="The same key and body give the same result again for 24 hours: safe to send twice.",
+            examples=["0197-7f3a-reply-1"],
+        ),
+    ] = None,
+) -> RepeatKey:
+    return RepeatKey(member, request.url.path, idempotency_key)
+
+
+IdempotencyKey = Annotated[RepeatKey, Depends(_repeat_key)]

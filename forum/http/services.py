@@ -1,0 +1,95 @@
+"""What a route is given: the services of this process, a transaction, a reader, the time."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forum.authentication.sessions import SessionCache
+from forum.core import clock
+from forum.core.api_quota import Traffic
+from forum.core.database import Database, Reader, is_passing
+from forum.core.gate import Gate
+from forum.core.rate_limits import Throttle
+from forum.core.settings import Settings
+from forum.http.csrf import SAFE_METHODS
+from forum.passwords.breached_passwords import Breaches
+
+
+@dataclass(frozen=True)
+class Services:
+    """What one process of the forum is made of; `app.py` builds it."""
+
+    settings: Settings
+    database: Database
+    gate: Gate
+    session_cache: SessionCache
+    throttle: Throttle
+    traffic: Traffic
+    breaches: Breaches | None = None
+
+
+def services_of(request: Request) -> Services:
+    """What the process that answers this request is made of.
+
+    A dependency of a dependency costs more than most of what the routes do: what many routes need asks the request.
+    """
+    services: Services = request.app.state.services
+    return services
+
+
+async def _services(request: Request) -> Services:
+    return services_of(request)
+
+
+AppServices = Annotated[Services, Depends(_services)]
+
+
+async def _now() -> datetime:
+    return clock.now()
+
+
+Now = Annotated[datetime, Depends(_now)]
+
+
+async def _work(services: AppServices) -> AsyncIterator[AsyncSession]:
+    async with services.database.work() as session:
+        yield session
+
+
+# "function" ends before the answer leaves: what a client was told is on disk, and a failed commit is an error.
+Work = Annotated[AsyncSession, Depends(_work, scope="function")]
+
+
+async def _reading(request: Request) -> Reader:
+    return services_of(request).database.reader
+
+
+Reading = Annotated[Reader, Depends(_reading)]
+
+
+class Route(APIRoute):
+    """A route that reads once more when the database could not answer for a passing reason.
+
+    A migration in another process makes every prepared statement of ours fail exactly once. A write is not sent
+    again by us: it answers 503, and the client knows best.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """What answers a request."""
+        answer = super().get_route_handler()
+
+        async def answer_reads_again(request: Request) -> Response:
+            try:
+                return await answer(request)
+            except DBAPIError as error:
+                if request.method not in SAFE_METHODS or not is_passing(error):
+                    raise
+            return await answer(request)
+
+        return answer_reads_again
