@@ -25,7 +25,7 @@ cli.add_typer(mail.cli, name="mail")
 
 def main() -> None:
     """Run the command line; what went wrong is one sentence, not a trace."""
-    signals.heed()
+    signals.install()
     try:
         cli()
     except (ForumError, embedded_postgres.EmbeddedError, audit.ChainBroken, backup.BackupError) as error:

@@ -20,16 +20,27 @@ from forum.api.notifications import inbox
 from forum.api.privacy import account_deletion, exports, legal_holds
 from forum.authentication.sessions import SessionCache
 from forum.core import embedded_postgres, logs
-from forum.core.api_quota import Traffic
+from forum.core.api_quota import ApiQuota
 from forum.core.database import Database
 from forum.core.gate import Gate
-from forum.core.rate_limits import Throttle
+from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
 from forum.http import middleware, problems, quota_middleware
 from forum.http.query_parameters import only_known_parameters
 from forum.http.services import Services
-from forum.passwords.breached_passwords import breaches_of
-from moderation.api import appeals, cases, decisions, log, records, reports, rules, statements, team, templates
+from forum.passwords.breached_passwords import breached_passwords_of
+from moderation.api import (
+    appeals,
+    audit_log,
+    board_moderators,
+    cases,
+    decisions,
+    member_history,
+    reason_templates,
+    reports,
+    rules,
+    statements,
+)
 from moderation.gate import BoardGate
 
 # A route is sought in this order: what is read most stands first.
@@ -60,10 +71,10 @@ FEATURES: tuple[APIRouter, ...] = (
     decisions.router,
     statements.router,
     appeals.router,
-    records.router,
-    team.router,
-    templates.router,
-    log.router,
+    member_history.router,
+    board_moderators.router,
+    reason_templates.router,
+    audit_log.router,
 )
 EXPOSED = ("ETag", "Location", "Link", "Retry-After", "RateLimit", "RateLimit-Policy")
 
@@ -89,9 +100,9 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
         database,
         gate or BoardGate(settings.held_first_posts, settings.screening_region),
         SessionCache(),
-        Throttle(database.reader),
-        Traffic(database.reader, settings.limit("api")),
-        breaches_of(settings),
+        RateLimits(database.reader),
+        ApiQuota(database.reader, settings.limit("api")),
+        breached_passwords_of(settings),
     )
     app.state.services = services
     for router in FEATURES:

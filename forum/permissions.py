@@ -54,7 +54,7 @@ def is_active(_viewer: Viewer, place: PostingContext | Account) -> str | None:
     return None if place.standing == Standing.ACTIVE else f"Your account is {place.standing}; you can read."
 
 
-def is_who_they_say(viewer: Viewer, _subject: object) -> str | None:
+def has_required_second_factor(viewer: Viewer, _subject: object) -> str | None:
     """Readers trust what staff say, so nobody says it with the password alone."""
     return WITHHELD if viewer.withheld else None
 
@@ -135,22 +135,22 @@ def both(*conditions: Condition) -> Condition:
 
 
 PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
-    Act.OPEN_THREAD: [is_active, is_who_they_say, may_open_here],
-    Act.REPLY: [is_active, is_who_they_say, thread_takes_replies, may_reply_here],
+    Act.OPEN_THREAD: [is_active, has_required_second_factor, may_open_here],
+    Act.REPLY: [is_active, has_required_second_factor, thread_takes_replies, may_reply_here],
     Act.BEGIN_TO_WRITE: [address_is_verified],  # where the forum wants it
-    Act.EDIT_POST: [is_active, is_who_they_say, is_author, post_is_shown, thread_takes_replies],
+    Act.EDIT_POST: [is_active, has_required_second_factor, is_author, post_is_shown, thread_takes_replies],
     Act.WITHDRAW_POST: [is_author],
     Act.READ_REVISIONS: [either(both(is_author, post_is_shown), moderates_the_board)],
     Act.READ_SEALED_REVISION: [is_active, moderates_the_board],
     Act.RETITLE_THREAD: [
         is_active,
-        is_who_they_say,
+        has_required_second_factor,
         either(both(opened_it, thread_takes_replies), moderates_the_board),
     ],
     Act.LOCK_THREAD: [is_active, moderates_the_board],
     Act.PIN_THREAD: [is_active, moderates_the_board],
     Act.MOVE_THREAD: [is_active, moderates_the_board],
-    Act.RENAME: [is_active, is_who_they_say],
+    Act.RENAME: [is_active, has_required_second_factor],
     Act.SEE_WAITING_THREADS: [advises],
     Act.ADMINISTER: [is_in_good_standing, administers],
     Act.HOLD_ACCOUNT: [is_in_good_standing, administers],

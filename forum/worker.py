@@ -28,8 +28,9 @@ from forum.privacy import account_deletion, erasure_jobs, exports
 from forum.privacy.account_deletion import DEPART, RUN_DUE_DELETIONS
 from forum.privacy.erasure_jobs import ERASE, ERASE_IN_THREAD
 from forum.privacy.exports import MAKE
-from moderation import cases, decisions
-from moderation.privacy import ModerationKeeper
+from moderation import cases
+from moderation.privacy import ModerationPersonalData
+from moderation.sanction_expiry import STANDING_ENDED, tell_that_sanction_ended
 
 DRAIN_SECONDS = 20
 LONGEST_PAUSE = 60.0
@@ -60,7 +61,7 @@ CALENDAR: Mapping[Job, str] = {TIDY: "17 * * * *", RUN_DUE_DELETIONS: "37 * * * 
 
 def handlers(settings: Settings) -> Mapping[Job, Handler]:
     """Who does which job."""
-    keeper = ModerationKeeper()
+    keeper = ModerationPersonalData()
     return {
         TIDY: tidy,
         MAKE: exports.making(keeper),
@@ -69,7 +70,7 @@ def handlers(settings: Settings) -> Mapping[Job, Handler]:
         ERASE: erasure_jobs.erasing(keeper),
         ERASE_IN_THREAD: erasure_jobs.erasing_in_thread(keeper),
         SEND: outbox.sender(settings),
-        decisions.STANDING_ENDED: decisions.standing_ended,
+        STANDING_ENDED: tell_that_sanction_ended,
     }
 
 

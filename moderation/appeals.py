@@ -16,10 +16,11 @@ from forum.core.database import Moment, new_id
 from forum.core.errors import Conflict, Forbidden, Invalid, NotFound
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
-from moderation import cases, decisions, enforcement, reports, rules
+from moderation import cases, decisions, reports, rules
 from moderation.cases import GRAVITY, Case, Category
-from moderation.decisions import Decided, Decision, Habits, Verdict
-from moderation.enforcement.tables import AppliedMeasure, Wanted
+from moderation.decisions import Decided, Decision, DecisionInput, DecisionPolicy
+from moderation.measures.catalogue import refuse_impossible_measures, undo_measure
+from moderation.measures.tables import AppliedMeasure, MeasureInput
 from moderation.reports import Report
 from moderation.statements import Statement
 
@@ -87,16 +88,16 @@ async def of_case(session: AsyncSession, case_id: UUID) -> Appeal:
     return (await session.execute(select(Appeal).where(col(Appeal.case_id) == case_id))).scalar_one()
 
 
-async def hearers(session: AsyncSession, appeal: Appeal) -> str:
+async def appeal_deciders(session: AsyncSession, appeal: Appeal) -> str:
     """Who can hear an appeal now: "moderator", "administrator" where there is no other moderator, or "nobody"."""
     decision = await session.get_one(Decision, appeal.decision_id)
-    return await decisions.free_to_decide(session, appeal.case_id, {decision.decided_by, appeal.appellant_id})
+    return await decisions.remaining_deciders(session, appeal.case_id, {decision.decided_by, appeal.appellant_id})
 
 
 # Verbs
 
 
-async def lodge(session: AsyncSession, author: Viewer, statement_id: UUID, words: str, now: datetime) -> Appeal:
+async def submit(session: AsyncSession, author: Viewer, statement_id: UUID, words: str, now: datetime) -> Appeal:
     """Appeal against a decision about one's own words or standing.
 
     Raises NotFound for a statement to somebody else, Conflict when it was appealed already or the time is over.
@@ -112,7 +113,7 @@ async def lodge(session: AsyncSession, author: Viewer, statement_id: UUID, words
     return await _open(session, author, statement.decision_id, words, now, statement_id=statement_id)
 
 
-async def lodge_for_report(
+async def submit_for_report(
     session: AsyncSession, reporter: Viewer, report_id: UUID, words: str, now: datetime
 ) -> Appeal:
     """Appeal against the dismissal of one's own report; NotFound for another's, Conflict unless it was dismissed."""
@@ -137,7 +138,7 @@ async def lodge_for_report(
 
 
 async def refuse_own_interest(
-    session: AsyncSession, hearer: Viewer, appeal: Appeal, post: Post, measures: tuple[Wanted, ...]
+    session: AsyncSession, hearer: Viewer, appeal: Appeal, post: Post, measures: tuple[MeasureInput, ...]
 ) -> None:
     """Raise Forbidden for one's own decision or appeal, and where one could not decide about the post."""
     original = await session.get_one(Decision, appeal.decision_id)
@@ -146,20 +147,20 @@ async def refuse_own_interest(
     await decisions.refuse_own_interest(session, hearer, post, measures)
 
 
-async def hear(
+async def decide_appeal(
     session: AsyncSession,
     hearer: Viewer,
     case_id: UUID,
-    verdict: Verdict,
+    verdict: DecisionInput,
     outcome: Outcome,
-    habits: Habits,
+    policy: DecisionPolicy,
     now: datetime,
 ) -> Decided:
     """Decide an appeal: uphold the decision, overturn it and undo all that it did, or change it for `verdict.measures`.
 
     Raises as `decisions.decide` does, and Forbidden for the one whose decision it is about.
     """
-    post, case = await decisions.hold(session, case_id)
+    post, case = await decisions.lock_case_and_post(session, case_id)
     appeal = await of_case(session, case_id)
     original = await session.get_one(Decision, appeal.decision_id)
     await refuse_own_interest(session, hearer, appeal, post, verdict.measures)
@@ -168,17 +169,17 @@ async def hear(
     if bool(verdict.measures) != (outcome == Outcome.CHANGE):
         raise Invalid("Only `change` takes other measures, and at least one.", "#/measures")
     if verdict.measures:
-        enforcement.refuse_nonsense(verdict.measures, now, grounded=verdict.is_grounded)
+        refuse_impossible_measures(verdict.measures, now, grounded=verdict.is_grounded)
     cited = await rules.cited(session, verdict.rules)
 
-    decision = await decisions.write(session, hearer, case, post, verdict, cited, now, hears=original)
+    decision = await decisions.save_decision(session, hearer, case, post, verdict, cited, now, hears=original)
     if outcome != Outcome.UPHOLD:
-        await _undo(session, hearer, post, original, decision, habits, now)
+        await _undo(session, hearer, post, original, decision, policy, now)
         await _settle_anew(session, appeal, outcome, post, original, now)
     statement = None
     if outcome == Outcome.CHANGE:
-        about = await cases.of_post(session, post.id) or case
-        statement = await decisions.enforce(session, hearer, about, post, decision, verdict, cited, habits, now)
+        about = await cases.get_case_of_post(session, post.id) or case
+        statement = await decisions.enforce(session, hearer, about, post, decision, verdict, cited, policy, now)
 
     appeal.outcome, appeal.message, appeal.heard_at = outcome, verdict.reason, now
     await cases.close(session, hearer, case, post.revision, now)
@@ -238,7 +239,7 @@ async def _undo(
     post: Post,
     original: Decision,
     decision: Decision,
-    habits: Habits,
+    policy: DecisionPolicy,
     now: datetime,
 ) -> None:
     """Undo every measure of the original decision that still stands, the last one first."""
@@ -247,9 +248,9 @@ async def _undo(
         .where(col(AppliedMeasure.decision_id) == original.id, col(AppliedMeasure.undone_at).is_(None))
         .order_by(col(AppliedMeasure.id).desc())
     )
-    scene = decisions.scene_of(hearer, post, (), habits, now)
+    context = decisions.measure_context(hearer, post, (), policy, now)
     for applied in (await session.execute(standing)).scalars().all():
-        await enforcement.undo(session, decision.id, scene, applied)
+        await undo_measure(session, decision.id, context, applied)
 
 
 async def _settle_anew(

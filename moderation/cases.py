@@ -212,7 +212,7 @@ def visible_to(viewer: Viewer) -> Any:
     return seen
 
 
-def visible(viewer: Viewer, now: datetime) -> Query:
+def select_visible(viewer: Viewer, now: datetime) -> Query:
     """One row a case that exists for the viewer, with its post's place and whoever is at it."""
     live = and_(col(Claim.case_id) == col(Case.id), col(Claim.until) > now)
     return (
@@ -222,18 +222,18 @@ def visible(viewer: Viewer, now: datetime) -> Query:
     )
 
 
-def queue(viewer: Viewer, now: datetime, after: tuple[int, datetime, UUID] | None, limit: int) -> Query:
+def select_queue(viewer: Viewer, now: datetime, after: tuple[int, datetime, UUID] | None, limit: int) -> Query:
     """Open cases, worst first, then by when they are due."""
     key = (col(Case.priority), col(Case.due_at), col(Case.id))
     # As literals: with parameters in their place, PostgreSQL plans anew for each request, because a plan for
     # any state cannot use the queue's index, nor one for any limit know how soon it may stop.
-    page = visible(viewer, now).where(col(Case.state) == literal(State.OPEN.value, literal_execute=True))
+    page = select_visible(viewer, now).where(col(Case.state) == literal(State.OPEN.value, literal_execute=True))
     if after:
         page = page.where(tuple_(*key) > tuple_(*after))
     return page.order_by(*key).limit(literal(limit, literal_execute=True))
 
 
-def notes(case_id: UUID) -> Query:
+def select_notes(case_id: UUID) -> Query:
     """What moderators wrote about a case, oldest first."""
     return (
         query(
@@ -250,19 +250,19 @@ def notes(case_id: UUID) -> Query:
     )
 
 
-async def of_post(session: AsyncSession, post_id: int) -> Case | None:
+async def get_case_of_post(session: AsyncSession, post_id: int) -> Case | None:
     """The case about a post itself, if there ever was one."""
     found = await session.execute(select(Case).where(col(Case.post_id) == post_id, col(Case.kind) == Kind.POST))
     return found.scalar_one_or_none()
 
 
-async def hold(session: AsyncSession, case_id: UUID) -> Case:
+async def lock_case_row(session: AsyncSession, case_id: UUID) -> Case:
     """The case as it is now, its row ours until the commit."""
     found = select(Case).where(col(Case.id) == case_id).with_for_update(key_share=True)
     return (await session.execute(found, execution_options={"populate_existing": True})).scalar_one()
 
 
-def stepped_back(post_id: int, moderator_id: Any) -> ColumnElement[bool]:
+def has_recused(post_id: int, moderator_id: Any) -> ColumnElement[bool]:
     """The condition that a moderator stepped back from a case about this post: its own, or an appeal's."""
     about = select(col(Case.id)).where(col(Case.post_id) == post_id)
     return exists().where(col(Recusal.moderator_id) == moderator_id, col(Recusal.case_id).in_(about))
@@ -317,7 +317,7 @@ async def open_on_post(
         case.reports, case.findings = case.reports + reports, max(case.findings, findings)
         case.due_at = min(case.due_at, gravity_due)
     case.priority = priority(Category(case.category), case.reports, record, case.findings)
-    touch(case, None, now)
+    raise_version(case, None, now)
     await session.flush()
     return case
 
@@ -331,9 +331,9 @@ async def claim(
     holds it and until when, unless `takeover_because` gives a reason to take it over; Conflict too for
     a decided case.
     """
-    case = await hold(session, case_id)
+    case = await lock_case_row(session, case_id)
     if case.state != State.OPEN:
-        raise await decided(session, case)
+        raise await already_decided(session, case)
     mine: dict[str, Any] = {"moderator_id": moderator.member_id, "claimed_at": now, "until": now + LEASE}
     taking = insert(Claim).values(case_id=case_id, **mine)
     free = or_(col(Claim.until) <= now, col(Claim.moderator_id) == moderator.member_id)
@@ -344,14 +344,14 @@ async def claim(
         raise await _held_by_another(session, case_id)
     act = "case.taken_over" if takeover_because else "case.claimed"
     if takeover_because:
-        await note(session, moderator, case_id, takeover_because, now)
+        await add_note(session, moderator, case_id, takeover_because, now)
     await audit.record(session, actor_id=moderator.id, act=act, subject=("case", case_id), now=now)
     return Claim(case_id=case_id, **mine)
 
 
 async def release(session: AsyncSession, moderator: Viewer, case_id: UUID, now: datetime) -> None:
     """Let go of one's own claim; done twice, it is as done once."""
-    await hold(session, case_id)  # before the claim's row: whoever decides takes them in this order
+    await lock_case_row(session, case_id)  # before the claim's row: whoever decides takes them in this order
     mine = delete(Claim).where(col(Claim.case_id) == case_id, col(Claim.moderator_id) == moderator.member_id)
     if (await session.execute(mine.returning(col(Claim.case_id)))).first():
         await audit.record(session, actor_id=moderator.id, act="case.released", subject=("case", case_id), now=now)
@@ -366,7 +366,7 @@ async def recuse(session: AsyncSession, moderator: Viewer, case_id: UUID, now: d
         await audit.record(session, actor_id=moderator.id, act="case.recused", subject=("case", case_id), now=now)
 
 
-async def note(session: AsyncSession, moderator: Viewer, case_id: UUID, words: str, now: datetime) -> Note:
+async def add_note(session: AsyncSession, moderator: Viewer, case_id: UUID, words: str, now: datetime) -> Note:
     """Tell the other moderators something; whoever is at the case stays at it for ten minutes more."""
     written = Note(case_id=case_id, author_id=moderator.member_id, text=words, at=now)
     session.add(written)
@@ -382,7 +382,7 @@ async def refuse_unless_free(session: AsyncSession, moderator: Viewer, case: Cas
     Raises Conflict when it is decided already, or somebody else is at it.
     """
     if case.state != State.OPEN:
-        raise await decided(session, case)
+        raise await already_decided(session, case)
     holder = await session.get(Claim, case.id, populate_existing=True)
     if holder and holder.until > now and holder.moderator_id != moderator.id:
         raise await _held_by_another(session, case.id)
@@ -391,7 +391,7 @@ async def refuse_unless_free(session: AsyncSession, moderator: Viewer, case: Cas
 async def close(session: AsyncSession, moderator: Viewer, case: Case, revision: int, now: datetime) -> None:
     """The case is decided, on the words that `revision` of the post has, and nobody is at it any more."""
     case.state, case.decided_at, case.decided_revision, case.barred_id = State.DECIDED, now, revision, None
-    touch(case, moderator, now)
+    raise_version(case, moderator, now)
     await session.execute(delete(Claim).where(col(Claim.case_id) == case.id))
     await session.flush()
 
@@ -401,13 +401,13 @@ async def tidy(session: AsyncSession, now: datetime) -> None:
     await session.execute(delete(Claim).where(col(Claim.until) <= now))
 
 
-def touch(case: Case, by: Viewer | None, now: datetime) -> None:
+def raise_version(case: Case, by: Viewer | None, now: datetime) -> None:
     """The case is not what it was: whoever looks at an older version is told."""
     case.version += 1
     case.changed_at, case.changed_by = now, by.id if by else None
 
 
-async def decided(session: AsyncSession, case: Case) -> Conflict:
+async def already_decided(session: AsyncSession, case: Case) -> Conflict:
     """What the second of two moderators is told: who decided, and when."""
     winner = await session.get(Member, case.changed_by) if case.changed_by else None
     return Conflict(

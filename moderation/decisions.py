@@ -17,24 +17,28 @@ from forum.content.threads.tables import Thread
 from forum.core import audit, jobs
 from forum.core.database import Moment, new_id
 from forum.core.errors import Forbidden, Invalid, Stale
-from forum.core.jobs import Job
 from forum.members.roles import is_staff
-from forum.members.standing import standing_at, standing_of
+from forum.members.standing import standing_at
 from forum.members.tables import Member, Role, RoleGrant, Standing
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
-from moderation import cases, enforcement, redaction, reports, rules, statements
+from moderation import cases, redaction, reports, rules, statements
 from moderation.cases import Case
-from moderation.enforcement.measures import IDLE, MEASURES
-from moderation.enforcement.tables import SOMEBODY, TEXTUAL, AppliedMeasure, Kind, Scene, Target, Wanted
+from moderation.measures.catalogue import MEASURES, NO_ACTION, apply_measure, refuse_impossible_measures
+from moderation.measures.tables import (
+    TEXT_MEASURES,
+    UNNAMED_MODERATOR,
+    Kind,
+    MeasureContext,
+    MeasureInput,
+    Target,
+)
 from moderation.reports import Outcome
 from moderation.rules import Rule
+from moderation.sanction_expiry import STANDING_ENDED
 from moderation.statements import Statement
 
 NOBODY = "nobody"  # is left to decide
-
-# What is to be done when a measure that ran until some time has run out.
-STANDING_ENDED = Job("standing_ended")
 
 
 class Decision(SQLModel, table=True):
@@ -71,7 +75,7 @@ class DecisionRule(SQLModel, table=True):
 
 
 @dataclass(frozen=True)
-class Habits:
+class DecisionPolicy:
     """How this house decides: whether readers see moderators' names, and how long one may appeal."""
 
     names_moderators: bool
@@ -79,12 +83,12 @@ class Habits:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DecisionInput:
     """What a moderator decides, and the case's version and the post's revision that were on the screen."""
 
     version: int
     revision: int
-    measures: tuple[Wanted, ...]
+    measures: tuple[MeasureInput, ...]
     reason: str
     rules: tuple[int, ...] = ()
     note: str | None = None
@@ -108,12 +112,12 @@ class Decided:
 # Queries
 
 
-async def deciders(session: AsyncSession, case: Any) -> str | None:
+async def deciders_of_reopened_case(session: AsyncSession, case: Any) -> str | None:
     """Who else can decide, as `free_to_decide` has it, a case that an appeal opened again; None for other cases."""
-    return await free_to_decide(session, case.id, {case.barred_id}) if case.barred_id else None
+    return await remaining_deciders(session, case.id, {case.barred_id}) if case.barred_id else None
 
 
-async def free_to_decide(session: AsyncSession, case_id: UUID, but_not: Collection[UUID]) -> str:
+async def remaining_deciders(session: AsyncSession, case_id: UUID, but_not: Collection[UUID]) -> str:
     """Who is left: "moderator", "administrator" where there is no moderator, or "nobody".
 
     Free is who is in good standing, did not write or report the post, and did not step back from it.
@@ -132,7 +136,7 @@ async def free_to_decide(session: AsyncSession, case_id: UUID, but_not: Collecti
             col(Member.id).not_in([*but_not, place.author_id]),
             standing_at(func.now()) == Standing.ACTIVE,
             ~reports.reported_by(place.id, col(Member.id)),
-            ~cases.stepped_back(place.id, col(Member.id)),
+            ~cases.has_recused(place.id, col(Member.id)),
             or_(col(RoleGrant.board_id).is_(None), col(RoleGrant.board_id) == place.board_id),
         )
     )
@@ -144,24 +148,29 @@ async def free_to_decide(session: AsyncSession, case_id: UUID, but_not: Collecti
 
 
 async def decide(
-    session: AsyncSession, moderator: Viewer, case_id: UUID, verdict: Verdict, habits: Habits, now: datetime
+    session: AsyncSession,
+    moderator: Viewer,
+    case_id: UUID,
+    verdict: DecisionInput,
+    policy: DecisionPolicy,
+    now: datetime,
 ) -> Decided:
     """Decide a case about a post.
 
     Raises Conflict when it is decided or somebody else is at it, Stale when the case or the post moved
     on, Forbidden in one's own interest, and Invalid for measures that make no sense.
     """
-    post, case = await hold(session, case_id)
+    post, case = await lock_case_and_post(session, case_id)
     await cases.refuse_unless_free(session, moderator, case, now)
     await refuse_stale(session, case, post, verdict)
     await refuse_own_interest(session, moderator, post, verdict.measures)
-    await refuse_second_say(session, moderator, case)
-    enforcement.refuse_nonsense(verdict.measures, now, grounded=verdict.is_grounded)
+    await refuse_repeat_decision(session, moderator, case)
+    refuse_impossible_measures(verdict.measures, now, grounded=verdict.is_grounded)
     _refuse_to_leave_waiting(post, verdict)
     cited = await rules.cited(session, verdict.rules)
 
-    decision = await write(session, moderator, case, post, verdict, cited, now)
-    statement = await enforce(session, moderator, case, post, decision, verdict, cited, habits, now)
+    decision = await save_decision(session, moderator, case, post, verdict, cited, now)
+    statement = await enforce(session, moderator, case, post, decision, verdict, cited, policy, now)
 
     _tell_author(session, post, verdict, statement, now)
     await reports.settle(session, case, _outcome(verdict), now)
@@ -177,7 +186,7 @@ async def decide(
     return Decided(decision, statement, post.author_id)
 
 
-async def hold(session: AsyncSession, case_id: UUID) -> tuple[Post, Case]:
+async def lock_case_and_post(session: AsyncSession, case_id: UUID) -> tuple[Post, Case]:
     """A case and its post, both rows ours until the commit, and no other post of the thread changes meanwhile.
 
     The order is the same everywhere, so that nobody waits in a circle: a thread's posts, post, case,
@@ -187,10 +196,10 @@ async def hold(session: AsyncSession, case_id: UUID) -> tuple[Post, Case]:
     found = (await session.execute(about.where(col(Case.id) == case_id))).one()
     await lock_posts_of_thread(session, found.thread_id, alone=True)
     post = await lock_post_row(session, found.id)
-    return post, await cases.hold(session, case_id)
+    return post, await cases.lock_case_row(session, case_id)
 
 
-async def refuse_stale(session: AsyncSession, case: Case, post: Post, verdict: Verdict) -> None:
+async def refuse_stale(session: AsyncSession, case: Case, post: Post, verdict: DecisionInput) -> None:
     """Raise Stale, with what changed, by whom and when, unless both are as they were on the screen."""
     if post.revision != verdict.revision:
         await refuse_stale_post(session, post, verdict.revision)
@@ -204,27 +213,27 @@ async def refuse_stale(session: AsyncSession, case: Case, post: Post, verdict: V
 
 
 async def refuse_own_interest(
-    session: AsyncSession, moderator: Viewer, post: Post, measures: tuple[Wanted, ...]
+    session: AsyncSession, moderator: Viewer, post: Post, measures: tuple[MeasureInput, ...]
 ) -> None:
     """Raise Forbidden for one's own post, one that one reported oneself, or one whose case one stepped back from."""
     if post.author_id == moderator.id:
         raise Forbidden("You wrote this post: somebody else decides.")
     if (await session.execute(select(reports.reported_by(post.id, moderator.id)))).scalar_one():
         raise Forbidden("You reported this post: somebody else decides.")
-    if (await session.execute(select(cases.stepped_back(post.id, moderator.id)))).scalar_one():
+    if (await session.execute(select(cases.has_recused(post.id, moderator.id)))).scalar_one():
         raise Forbidden("You stepped back from this case: somebody else decides.")
     on_author = any(MEASURES[measure.kind].acts_on == Target.AUTHOR for measure in measures)
     if on_author and Role.ADMINISTRATOR not in moderator.roles and await is_staff(session, post.author_id):
         raise Forbidden("The author works here: only an administrator decides about their standing.")
 
 
-async def refuse_second_say(session: AsyncSession, moderator: Viewer, case: Any) -> None:
+async def refuse_repeat_decision(session: AsyncSession, moderator: Viewer, case: Any) -> None:
     """Raise Forbidden for whoever dismissed what an appeal opened again, as long as somebody else can decide it."""
-    if case.barred_id == moderator.id and await deciders(session, case) != NOBODY:
+    if case.barred_id == moderator.id and await deciders_of_reopened_case(session, case) != NOBODY:
         raise Forbidden("Your dismissal of this was overturned: somebody else decides.")
 
 
-def _refuse_to_leave_waiting(post: Post, verdict: Verdict) -> None:
+def _refuse_to_leave_waiting(post: Post, verdict: DecisionInput) -> None:
     """Raise Invalid unless a held post comes out or goes: decided and still held, nobody would look at it again."""
     if post.visibility == Visibility.HELD and not {measure.kind for measure in verdict.measures} & {
         Kind.PUBLISH,
@@ -233,12 +242,12 @@ def _refuse_to_leave_waiting(post: Post, verdict: Verdict) -> None:
         raise Invalid("This post waits for you: publish or remove it.", "#/measures")
 
 
-async def write(
+async def save_decision(
     session: AsyncSession,
     moderator: Viewer,
     case: Case,
     post: Post,
-    verdict: Verdict,
+    verdict: DecisionInput,
     cited: list[Rule],
     now: datetime,
     hears: Decision | None = None,
@@ -268,16 +277,16 @@ async def enforce(
     case: Case,
     post: Post,
     decision: Decision,
-    verdict: Verdict,
+    verdict: DecisionInput,
     cited: list[Rule],
-    habits: Habits,
+    policy: DecisionPolicy,
     now: datetime,
 ) -> Statement | None:
     """Take each measure, and tell the author if one of them is against them."""
     words = _words(post, verdict)
-    scene = scene_of(moderator, post, verdict.rules, habits, now)
+    context = measure_context(moderator, post, verdict.rules, policy, now)
     for measure in verdict.measures:
-        applied = await enforcement.apply(session, decision.id, scene, measure)
+        applied = await apply_measure(session, decision.id, context, measure)
         if applied.until:
             await jobs.enqueue(session, STANDING_ENDED, {"measure": str(applied.id)}, at=applied.until)
     if not any(MEASURES[measure.kind].tells for measure in verdict.measures):
@@ -288,7 +297,7 @@ async def enforce(
             decision_id=decision.id,
             member_id=post.author_id,
             post_id=post.id,
-            measures=[_spoken(measure) for measure in verdict.measures],
+            measures=[measure_json(measure) for measure in verdict.measures],
             excerpts=words,
             reason=verdict.reason,
             rules=[rule.model_dump(include={"number", "version", "title", "text"}) for rule in cited],
@@ -297,34 +306,21 @@ async def enforce(
             automated_detection=case.findings > 0,
             automated_decision=False,
             issued_at=now,
-            appeal_until=now + habits.appeal_for,
+            appeal_until=now + policy.appeal_for,
         ),
     )
 
 
-async def standing_ended(session: AsyncSession, payload: jobs.Payload, now: datetime) -> None:
-    """Tell a member that they are in good standing again, if they are; not when the measure was undone."""
-    applied = await session.get(AppliedMeasure, int(payload["measure"]), with_for_update=True)
-    if applied is None or applied.undone_at or applied.until is None:
-        return
-    then = max(now, applied.until)  # the database's clock, which let the job go, may be ahead of ours
-    if await standing_of(session, applied.member_id, then) != Standing.ACTIVE:
-        return
-    if await enforcement.ended_later(session, applied, then):
-        return
-    statement = await statements.of_decision(session, applied.decision_id)
-    ended = inbox.Kind.STANDING_ENDED
-    await inbox.notify_once(session, applied.member_id, ended, then, post_id=applied.post_id, subject_id=statement.id)
-
-
-def scene_of(moderator: Viewer, post: Post, cited: tuple[int, ...], habits: Habits, now: datetime) -> Scene:
+def measure_context(
+    moderator: Viewer, post: Post, cited: tuple[int, ...], policy: DecisionPolicy, now: datetime
+) -> MeasureContext:
     """Where measures act, and the name under which readers see them."""
-    byline = (moderator.name if habits.names_moderators else None) or SOMEBODY
-    return Scene(moderator, byline, post, tuple(sorted(set(cited))), now)
+    shown_name = (moderator.name if policy.names_moderators else None) or UNNAMED_MODERATOR
+    return MeasureContext(moderator, shown_name, post, tuple(sorted(set(cited))), now)
 
 
 def _tell_author(
-    session: AsyncSession, post: Post, verdict: Verdict, statement: Statement | None, now: datetime
+    session: AsyncSession, post: Post, verdict: DecisionInput, statement: Statement | None, now: datetime
 ) -> None:
     if any(measure.kind == Kind.PUBLISH for measure in verdict.measures):
         inbox.notify(session, post.author_id, inbox.Kind.POST_PUBLISHED, now, post_id=post.id)
@@ -333,15 +329,15 @@ def _tell_author(
         inbox.notify(session, post.author_id, issued, now, post_id=post.id, subject_id=statement.id)
 
 
-def _news(verdict: Verdict) -> inbox.Kind:
+def _news(verdict: DecisionInput) -> inbox.Kind:
     """What the author is told first; the statement that comes with it says the rest."""
     kinds = {measure.kind for measure in verdict.measures}
     if Kind.REMOVE in kinds:
         return inbox.Kind.POST_REMOVED
-    return inbox.Kind.POST_EDITED if kinds & set(TEXTUAL) else inbox.Kind.STATEMENT_ISSUED
+    return inbox.Kind.POST_EDITED if kinds & set(TEXT_MEASURES) else inbox.Kind.STATEMENT_ISSUED
 
 
-def _words(post: Post, verdict: Verdict) -> list[str]:
+def _words(post: Post, verdict: DecisionInput) -> list[str]:
     """The words that a decision is about: what is redacted, or else the whole post."""
     for measure in verdict.measures:
         if measure.kind == Kind.REDACT:
@@ -349,10 +345,11 @@ def _words(post: Post, verdict: Verdict) -> list[str]:
     return [post.body_markdown]
 
 
-def _spoken(measure: Wanted) -> dict[str, str | None]:
+def measure_json(measure: MeasureInput) -> dict[str, str | None]:
+    """Return what a statement of reasons keeps of a measure."""
     return {"kind": measure.kind, "until": measure.until.isoformat() if measure.until else None}
 
 
-def _outcome(verdict: Verdict) -> Outcome:
-    is_idle = all(measure.kind in IDLE for measure in verdict.measures)
+def _outcome(verdict: DecisionInput) -> Outcome:
+    is_idle = all(measure.kind in NO_ACTION for measure in verdict.measures)
     return Outcome.DISMISSED if is_idle else Outcome.UPHELD

@@ -13,7 +13,7 @@ from forum.content.boards import Publication
 from forum.content.posts.draft import LONG
 from forum.content.posts.revisions import get_words
 from forum.content.posts.tables import Post
-from forum.core.gate import Submission, Verdict
+from forum.core.gate import GateResult, Submission
 from forum.notifications import inbox
 from moderation import cases, findings, screening
 from moderation.cases import Category, State
@@ -33,11 +33,13 @@ class BoardGate:
         self.first_posts = first_posts
         self.region = region
 
-    async def judge(self, _session: AsyncSession, submission: Submission) -> Verdict:
+    async def judge(self, _session: AsyncSession, submission: Submission) -> GateResult:
         """Publish or hold; staff's own words never wait, and neither do names, which belong to no board."""
-        return Verdict(self._held_because(submission), await self._findings(submission))
+        return GateResult(self._held_because(submission), await self._findings(submission))
 
-    async def record(self, session: AsyncSession, subject: tuple[str, object], verdict: Verdict, now: datetime) -> None:
+    async def record(
+        self, session: AsyncSession, subject: tuple[str, object], verdict: GateResult, now: datetime
+    ) -> None:
         """Open a case for a post that waits or in which something was found, and tell its author if it waits."""
         kind, post_id = subject
         if kind != "post" or not isinstance(post_id, int) or not (verdict.held_because or verdict.findings):
@@ -61,9 +63,9 @@ class BoardGate:
             return ALL_WAIT
         return None if author.published >= self.first_posts else FIRST_WAIT
 
-    async def _is_news(self, session: AsyncSession, post: Post, verdict: Verdict) -> bool:
+    async def _is_news(self, session: AsyncSession, post: Post, verdict: GateResult) -> bool:
         """Whether nobody has decided on these very words: a slip of the pen that is mended calls nobody again."""
-        known = await cases.of_post(session, post.id)
+        known = await cases.get_case_of_post(session, post.id)
         if known is None or known.decided_revision is None or known.state == State.OPEN:
             return True
         decided = await get_words(session, post, known.decided_revision)

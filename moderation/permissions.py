@@ -34,7 +34,7 @@ def is_not_silenced(viewer: Viewer, place: EditContext) -> str | None:
     return is_active(viewer, place)
 
 
-def calls_for_help(viewer: Viewer, place: EditContext) -> str | None:
+def may_report_risk(viewer: Viewer, place: EditContext) -> str | None:
     """Nobody is too silent to say that somebody is in danger."""
     return None if place.standing == Standing.SILENCED else is_active(viewer, place)
 
@@ -62,7 +62,7 @@ def administers_where_no_moderator_can(viewer: Viewer, case: Any) -> str | None:
     return administers(viewer, case)
 
 
-def decides_anew_here(viewer: Viewer, case: Any) -> str | None:
+def may_redecide(viewer: Viewer, case: Any) -> str | None:
     """A moderator of the board; an administrator where no other moderator can."""
     if moderates_its_board(viewer, case) is None:
         return None
@@ -71,13 +71,13 @@ def decides_anew_here(viewer: Viewer, case: Any) -> str | None:
 
 PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.REPORT_POST: [is_not_silenced, is_not_its_author],
-    Act.REPORT_RISK: [calls_for_help, is_not_its_author],
+    Act.REPORT_RISK: [may_report_risk, is_not_its_author],
     Act.SEE_QUEUE: [is_in_good_standing, moderates_somewhere],
     Act.SEE_RECORD: [is_in_good_standing, moderates_somewhere],
     Act.WORK_ON_CASE: [is_in_good_standing, moderates_its_board],
     Act.DECIDE_CASE: [is_in_good_standing, moderates_its_board],
-    Act.DECIDE_AGAIN: [is_in_good_standing, decides_anew_here],
-    Act.HEAR_APPEAL: [is_in_good_standing, decides_anew_here],
+    Act.DECIDE_AGAIN: [is_in_good_standing, may_redecide],
+    Act.HEAR_APPEAL: [is_in_good_standing, may_redecide],
     Act.READ_LOG: [is_in_good_standing, moderates_somewhere],
     Act.WRITE_RULES: [is_in_good_standing, administers],
     Act.WRITE_TEMPLATES: [is_in_good_standing, administers],

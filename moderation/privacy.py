@@ -17,13 +17,14 @@ from forum.content.threads.tables import ERASED_TITLE, Thread
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.privacy.personal_data_source import ExportSection
-from moderation import enforcement, redaction, reports, statements
+from moderation import redaction, reports, statements
 from moderation.appeals import Appeal
 from moderation.cases import Case, Note, State
 from moderation.decisions import Decision
-from moderation.enforcement.tables import AppliedMeasure, Kind
 from moderation.findings import Finding
-from moderation.redaction import Telling
+from moderation.measures.notices import remove_moderator_name
+from moderation.measures.tables import AppliedMeasure, Kind
+from moderation.redaction import MaskedText
 from moderation.reports import Report
 from moderation.statements import Statement
 
@@ -38,7 +39,7 @@ WRITTEN: Mapping[type[SQLModel], tuple[str, ...]] = {
 }
 
 
-class ModerationKeeper:
+class ModerationPersonalData:
     """Keeps reports, cases, decisions, statements and appeals: of those who left without their name, and of those
     who erased their words without these too, once nothing that waits to be decided needs them.
     """
@@ -102,7 +103,7 @@ class ModerationKeeper:
         runs = redaction.runs_of(whole, redaction.own_lines(whole))
 
         def unquoted(text: str) -> str:
-            for start, end in redaction.without_quotes(Telling.of(text), runs, GONE).gone:
+            for start, end in redaction.without_quotes(MaskedText.of(text), runs, GONE).gone:
                 text = text[:start] + GONE * (end - start) + text[end:]
             return text
 
@@ -117,7 +118,7 @@ class ModerationKeeper:
         )
         for applied in (await session.execute(signed)).scalars().all():
             await lock_posts_of_thread(session, applied.thread_id, alone=True)
-            await enforcement.forget_byline(session, applied, await lock_post_row(session, applied.post_id))
+            await remove_moderator_name(session, applied, await lock_post_row(session, applied.post_id))
 
     async def _forget_titles(self, session: AsyncSession, member_id: UUID) -> None:
         retitled = (

@@ -67,7 +67,7 @@ def own_lines(text: str) -> list[Span]:
 
 
 @dataclass(frozen=True)
-class Telling:
+class MaskedText:
     """A whole text, the same as words were taken out of it, and which span of the whole each character stands for."""
 
     whole: str
@@ -76,11 +76,11 @@ class Telling:
     gone: Sequence[Span] = ()
 
     @classmethod
-    def of(cls, text: str) -> "Telling":
+    def of(cls, text: str) -> "MaskedText":
         """The whole text: each character stands for itself."""
         return cls(text, text, [(at, at + 1) for at in range(len(text))])
 
-    def without(self, spans: Iterable[Span], mark: str) -> "Telling":
+    def without(self, spans: Iterable[Span], mark: str) -> "MaskedText":
         """The text with each span replaced by `mark`, which stands for all that the span stood for."""
         ordered = checked(self.text, spans)
         gone, origins, reached = self._meant(ordered), list[Span](), 0
@@ -88,13 +88,13 @@ class Telling:
             origins += [*self.origins[reached:start], *[meant] * len(mark)]
             reached = end
         origins += self.origins[reached:]
-        return Telling(self.whole, redacted(self.text, ordered, mark), origins, [*self.gone, *gone])
+        return MaskedText(self.whole, redacted(self.text, ordered, mark), origins, [*self.gone, *gone])
 
-    def whence(self, spans: Iterable[Span]) -> list[Span]:
+    def to_original(self, spans: Iterable[Span]) -> list[Span]:
         """What these spans of the text stand for in the whole; of a mark that they touch, all of it."""
         return _merged(self._meant(checked(self.text, spans)))
 
-    def where(self, spans: Iterable[Span]) -> list[Span]:
+    def from_original(self, spans: Iterable[Span]) -> list[Span]:
         """Where the text has, or a mark stands for, something of these spans of the whole."""
         found = [
             (
@@ -105,7 +105,7 @@ class Telling:
         ]
         return _merged(found)
 
-    def lacks(self, span: Span) -> bool:
+    def is_gone(self, span: Span) -> bool:
         """Whether all of this span of the whole is gone already."""
         return any(start <= span[0] and span[1] <= end for start, end in self.gone)
 
@@ -114,27 +114,29 @@ class Telling:
 
 
 @dataclass(frozen=True)
-class Taken:
+class Removal:
     """What a measure takes out of a post, to be found again wherever somebody repeats it."""
 
     wordings: Sequence[tuple[str, Sequence[Span]]]  # how the post said it, and which spans of that go
     mark: str
     phrases: Sequence[str]  # marked wherever they stand; the rest of the spans in quotes only
 
-    def leaves(self, told: Telling, *, quotes_only: bool = True) -> Telling:
+    def apply(self, masked: MaskedText, *, quotes_only: bool = True) -> MaskedText:
         """`told` without what was taken out: looked for in the whole, for others may have taken a part of it."""
-        rest = without_echoes(Telling.of(told.whole), self.phrases, self.mark)
+        rest = without_echoes(MaskedText.of(masked.whole), self.phrases, self.mark)
         for said, spans in self.wordings:
             rest = without_quotes(rest, runs_of(said, spans), self.mark, quotes_only=quotes_only)
-        return told.without(told.where(span for span in sorted(rest.gone) if not told.lacks(span)), self.mark)
+        return masked.without(
+            masked.from_original(span for span in sorted(rest.gone) if not masked.is_gone(span)), self.mark
+        )
 
-    def out_of(self, text: str, *, quotes_only: bool = True) -> str:
+    def apply_to_text(self, text: str, *, quotes_only: bool = True) -> str:
         """`text` without what was taken out."""
-        return self.leaves(Telling.of(text), quotes_only=quotes_only).text
+        return self.apply(MaskedText.of(text), quotes_only=quotes_only).text
 
-    def is_in(self, text: str) -> bool:
+    def occurs_in(self, text: str) -> bool:
         """Whether a text by the same author, or one that quotes them, says it."""
-        return any(text == said for said, _ in self.wordings) or self.out_of(text, quotes_only=False) != text
+        return any(text == said for said, _ in self.wordings) or self.apply_to_text(text, quotes_only=False) != text
 
 
 def replaced(before: str, after: str) -> list[Span]:
@@ -145,7 +147,7 @@ def replaced(before: str, after: str) -> list[Span]:
     return [(old[first].start(), old[last - 1].end()) for first, last in gone]
 
 
-def without_echoes(told: Telling, words: Iterable[str], mark: str) -> Telling:
+def without_echoes(masked: MaskedText, words: Iterable[str], mark: str) -> MaskedText:
     """`told` in which others' repetition of `words` is marked too.
 
     A quote puts "> " before each line, a phone changes case and spaces, somebody adds emphasis; none hides the words.
@@ -153,17 +155,17 @@ def without_echoes(told: Telling, words: Iterable[str], mark: str) -> Telling:
     for said in sorted(words, key=len, reverse=True):
         if len(said.strip()) >= SHORTEST_ECHO:
             pieces = map(re.escape, said.split())
-            echoes = re.finditer(r"[\s>*_~]+".join(pieces), told.text, flags=re.IGNORECASE)
-            told = told.without([echo.span() for echo in echoes], mark)
-    return told
+            echoes = re.finditer(r"[\s>*_~]+".join(pieces), masked.text, flags=re.IGNORECASE)
+            masked = masked.without([echo.span() for echo in echoes], mark)
+    return masked
 
 
-def without_quotes(told: Telling, runs: Runs, mark: str, *, quotes_only: bool = True) -> Telling:
+def without_quotes(masked: MaskedText, runs: Runs, mark: str, *, quotes_only: bool = True) -> MaskedText:
     """`told` in which quotes are marked where they repeat words of these runs that are taken out.
 
     A quote is known by `ENOUGH` of its words in a row, or by a whole line of it, however short.
     """
-    text, echoed = told.text, list[Span]()
+    text, echoed = masked.text, list[Span]()
     for passage in (QUOTE if quotes_only else WHOLE).finditer(text):
         lines = [_words(text, *line.span()) for line in LINE.finditer(text, *passage.span())]
         for words in ([word for line in lines for word in line], *(line for line in lines if len(line) < ENOUGH)):
@@ -172,9 +174,9 @@ def without_quotes(told: Telling, runs: Runs, mark: str, *, quotes_only: bool = 
                 continue
             for first in range(len(words) - size + 1):
                 run = words[first : first + size]
-                taken = runs.get(tuple(word[0].casefold() for word in run), ())
-                echoed += [word.span() for word, is_taken in zip(run, taken, strict=False) if is_taken]
-    return told.without(_joined(text, echoed), mark)
+                removal = runs.get(tuple(word[0].casefold() for word in run), ())
+                echoed += [word.span() for word, is_taken in zip(run, removal, strict=False) if is_taken]
+    return masked.without(_joined(text, echoed), mark)
 
 
 def runs_of(said: str, spans: Sequence[Span]) -> Runs:
@@ -186,9 +188,9 @@ def runs_of(said: str, spans: Sequence[Span]) -> Runs:
     runs: dict[tuple[str, ...], tuple[bool, ...]] = {}
     for size in range(1, ENOUGH + 1):
         for first in range(len(words) - size + 1):
-            run, taken = zip(*words[first : first + size], strict=True)
+            run, removal = zip(*words[first : first + size], strict=True)
             known = runs.get(run, (False,) * size)
-            runs[run] = tuple(one or other for one, other in zip(known, taken, strict=True))
+            runs[run] = tuple(one or other for one, other in zip(known, removal, strict=True))
     return runs
 
 

@@ -31,8 +31,9 @@ from forum.core.errors import Conflict, Invalid
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
-from moderation import cases, enforcement, rules
+from moderation import cases, rules
 from moderation.cases import Case, Category
+from moderation.measures.catalogue import has_measure_in_force
 
 REPORTABLE = (
     Category.RULE,
@@ -212,7 +213,7 @@ async def _case(session: AsyncSession, reporter: Viewer, post: Post, complaint: 
     """The case that this report belongs to: a decided one stays decided unless the post changed since, or this is
     worse than what it was decided as.
     """
-    known = await cases.of_post(session, post.id)
+    known = await cases.get_case_of_post(session, post.id)
     if known and known.state == cases.State.DECIDED and not _is_news(complaint, known):
         return known
     record = await _record(session, reporter)
@@ -237,5 +238,5 @@ async def _outcome_that_stands(session: AsyncSession, post: Post, revision: int)
     """Whether anything that was done since these words were written still stands; what an appeal undid does not."""
     this = (col(PostRevision.post_id) == post.id, col(PostRevision.number) == revision)
     written = (await session.execute(select(col(PostRevision.written_at)).where(*this))).scalar()
-    stands = await enforcement.something_stands(session, post.id, written or post.edited_at or post.created_at)
+    stands = await has_measure_in_force(session, post.id, written or post.edited_at or post.created_at)
     return Outcome.UPHELD if stands else Outcome.DISMISSED

@@ -26,7 +26,7 @@ from forum.content.posts.context import context_in_thread, context_on_board
 from forum.content.posts.draft import Draft
 from forum.content.posts.queries import PostView
 from forum.core import clock
-from forum.core.gate import Gate, PublishAtOnce, Submission, Verdict
+from forum.core.gate import Gate, GateResult, PublishAtOnce, Submission
 from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.members import names
@@ -75,14 +75,14 @@ class HoldingGate:
     def __init__(self, word: str = "HOLD") -> None:
         self.word = word
         self.judged: list[Submission] = []
-        self.recorded: list[tuple[tuple[str, object], Verdict]] = []
+        self.recorded: list[tuple[tuple[str, object], GateResult]] = []
 
-    async def judge(self, _session: AsyncSession, submission: Submission) -> Verdict:
+    async def judge(self, _session: AsyncSession, submission: Submission) -> GateResult:
         self.judged.append(submission)
-        return Verdict(self.BECAUSE if any(self.word in text for text in submission.texts) else None)
+        return GateResult(self.BECAUSE if any(self.word in text for text in submission.texts) else None)
 
     async def record(
-        self, _session: AsyncSession, subject: tuple[str, object], verdict: Verdict, _now: datetime
+        self, _session: AsyncSession, subject: tuple[str, object], verdict: GateResult, _now: datetime
     ) -> None:
         self.recorded.append((subject, verdict))
 

@@ -40,7 +40,7 @@ from forum.mail.tables import Kind as tables_Kind
 from forum.members.tables import Role
 from moderation import rules
 from moderation.appeals import Outcome
-from moderation.enforcement.tables import Kind
+from moderation.measures.tables import Kind
 from tests import make
 from tests.afterwards import work_off
 from tests.conftest import database_called

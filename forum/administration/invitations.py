@@ -106,7 +106,7 @@ async def invite(session: AsyncSession, administrator: Viewer, email: str, offer
         expires_at=now + LASTS,
     )
     session.add(invitation)
-    await outbox.put_down(session, Kind.INVITATION, now, member_id=administrator.member_id, email=email)
+    await outbox.enqueue(session, Kind.INVITATION, now, member_id=administrator.member_id, email=email)
     await _record(session, "invitation.sent", administrator, invitation, now)
     return invitation.id
 
@@ -161,7 +161,7 @@ async def tidy(session: AsyncSession, now: datetime) -> None:
 async def _take_back(session: AsyncSession, condition: Any) -> Sequence[Invitation]:
     taken = (await session.execute(delete(Invitation).where(condition).returning(Invitation))).scalars().all()
     for invitation in taken:
-        await outbox.call_off(session, invitation.invited_by, Kind.INVITATION, email=invitation.email)
+        await outbox.cancel(session, invitation.invited_by, Kind.INVITATION, email=invitation.email)
     return taken
 
 

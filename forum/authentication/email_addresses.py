@@ -23,7 +23,7 @@ async def ask(session: AsyncSession, member: Member, now: datetime) -> None:
     Whose the address is already is found out when the mail is written: here, that would show in the time it takes.
     """
     if address := member.wanted_email or (None if member.email_verified_at else member.email):
-        await outbox.put_down(session, Kind.VERIFY_ADDRESS, now, member_id=member.id, email=address)
+        await outbox.enqueue(session, Kind.VERIFY_ADDRESS, now, member_id=member.id, email=address)
 
 
 async def change(forum: Database, viewer: Viewer, email: str, current: str, now: datetime) -> None:
@@ -39,7 +39,7 @@ async def change(forum: Database, viewer: Viewer, email: str, current: str, now:
         await tokens.invalidate(session, member.id, Kind.VERIFY_ADDRESS)
         member.wanted_email = None if email.lower() == member.email.lower() else email
         if member.wanted_email and member.email_verified_at:
-            await outbox.put_down(session, Kind.ADDRESS_CHANGE, now, member_id=member.id, email=member.email)
+            await outbox.enqueue(session, Kind.ADDRESS_CHANGE, now, member_id=member.id, email=member.email)
         await ask(session, member, now)
 
 

@@ -12,10 +12,10 @@ from forum.mail import outbox, tokens
 from forum.mail.tables import Kind
 from forum.members.roles import is_staff
 from forum.passwords import hashing
-from forum.passwords.breached_passwords import Breaches
+from forum.passwords.breached_passwords import BreachedPasswords
 
 
-async def ask(forum: Database, login: str, guard: rate_limits.Throttle, limit: RateLimitItem, now: datetime) -> None:
+async def ask(forum: Database, login: str, guard: rate_limits.RateLimits, limit: RateLimitItem, now: datetime) -> None:
     """Have a link mailed to the member behind a handle or an address, if there is one.
 
     It is as much work for nobody: a mail is put down, and the worker finds that it is to no one. Throttled by the
@@ -25,17 +25,17 @@ async def ask(forum: Database, login: str, guard: rate_limits.Throttle, limit: R
     who = await sign_in.claimant(forum.reader, login)
     somebody = {"member_id": who.id, "email": who.email} if who else {"member_id": None, "email": None}
     async with forum.work() as session:
-        await outbox.put_down(session, Kind.PASSWORD_RESET, now, **somebody)
+        await outbox.enqueue(session, Kind.PASSWORD_RESET, now, **somebody)
 
 
 async def reset(
     forum: Database,
     token: str,
     new: str,
-    guard: rate_limits.Throttle,
+    guard: rate_limits.RateLimits,
     limit: RateLimitItem,
     now: datetime,
-    breaches: Breaches | None = None,
+    breaches: BreachedPasswords | None = None,
 ) -> UUID:
     """Take a new password with a link, and end every session; whose it is. It takes the database as `sign_in` does,
     and passes by no second factor: with the new password, that is asked for as before.
@@ -56,6 +56,6 @@ async def reset(
             await tokens.invalidate(session, member.id, Kind.VERIFY_ADDRESS)
             member.wanted_email = None
         await outbox.end_resets(session, member.id)
-        await outbox.tell_of_sign_in(session, member, now)
+        await outbox.enqueue_sign_in_changed(session, member, now)
         await sessions.end_all(session, member.id)
         return member.id

@@ -16,7 +16,7 @@ from forum.members.departure import is_handle_spent
 from forum.members.roles import has_role
 from forum.members.tables import Member
 from forum.passwords import hashing
-from forum.passwords.breached_passwords import Breaches
+from forum.passwords.breached_passwords import BreachedPasswords
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ async def prepare_newcomer(
     rules_version: int | None = None,
     *,
     staff: bool = False,
-    breaches: Breaches | None = None,
+    breaches: BreachedPasswords | None = None,
 ) -> Newcomer:
     """Somebody who is ready to join; Invalid (handle, name, password) when they cannot be.
 

@@ -30,7 +30,7 @@ from forum.members.roles import is_staff
 from forum.members.tables import Member
 from forum.members.viewer import GUEST, Viewer
 from forum.passwords import hashing
-from forum.passwords.breached_passwords import Breaches
+from forum.passwords.breached_passwords import BreachedPasswords
 
 log = structlog.get_logger()
 
@@ -100,7 +100,7 @@ async def claimant(reader: Reader, login: str) -> Any:
 
 
 async def sign_in(
-    forum: Database, shown: SignIn, guard: rate_limits.Throttle, settings: Settings, now: datetime
+    forum: Database, shown: SignIn, guard: rate_limits.RateLimits, settings: Settings, now: datetime
 ) -> SignedIn:
     """Open a session, in the place of the one that was shown with it. It takes the database and no session of it:
     while the one thread that hashes has others to serve, nobody here holds a connection that a reader waits for.
@@ -122,7 +122,7 @@ async def sign_in(
 
 
 async def sign_in_by_passkey(
-    forum: Database, shown: PasskeySignIn, guard: rate_limits.Throttle, settings: Settings, now: datetime
+    forum: Database, shown: PasskeySignIn, guard: rate_limits.RateLimits, settings: Settings, now: datetime
 ) -> SignedIn:
     """Open a session for whoever shows a passkey of theirs, and a fingerprint, a face or a PIN to their device: that is
     both factors. It takes the database as `sign_in` does.
@@ -160,7 +160,7 @@ def refuse_stale(member: Member, kept: str) -> None:
 
 
 async def change_password(
-    forum: Database, viewer: Viewer, current: str, new: str, now: datetime, breaches: Breaches | None = None
+    forum: Database, viewer: Viewer, current: str, new: str, now: datetime, breaches: BreachedPasswords | None = None
 ) -> None:
     """Take a new password, end every other session of this member and tell them; it takes the database as `sign_in`.
 
@@ -182,13 +182,13 @@ async def change_password(
                 hashing.measure(new, staff=await is_staff(session, member.id), pointer="#/new")
                 member.password_hash, member.staff_password = hashed, len(new) >= hashing.STAFF_MIN
                 await outbox.end_resets(session, member.id)
-                await outbox.tell_of_sign_in(session, member, now)
+                await outbox.enqueue_sign_in_changed(session, member, now)
                 await sessions.end_others(session, viewer)
                 return
 
 
 async def _signed_in(
-    forum: Database, shown: SignIn, who: Any, guard: rate_limits.Throttle, settings: Settings, now: datetime
+    forum: Database, shown: SignIn, who: Any, guard: rate_limits.RateLimits, settings: Settings, now: datetime
 ) -> SignedIn:
     counted = await _counted_by(forum.reader, shown, who.id if who else None, guard, settings, now, login=shown.login)
     kept = who.password_hash if who else None
@@ -222,7 +222,7 @@ def _log_opened(opened: SignedIn, *, by: str) -> None:
 
 
 async def _signed_in_by_passkey(
-    forum: Database, shown: PasskeySignIn, kept: Any, guard: rate_limits.Throttle, settings: Settings, now: datetime
+    forum: Database, shown: PasskeySignIn, kept: Any, guard: rate_limits.RateLimits, settings: Settings, now: datetime
 ) -> SignedIn:
     await _counted_by(forum.reader, shown, kept.member_id if kept else None, guard, settings, now)
     signed = await passkeys.signed(forum, kept, shown.passkey, Purpose.SIGN_IN, Party.of(settings), now)
@@ -253,7 +253,7 @@ async def _counted_by(
     reader: Reader,
     shown: SignInContext,
     member_id: UUID | None,
-    guard: rate_limits.Throttle,
+    guard: rate_limits.RateLimits,
     settings: Settings,
     now: datetime,
     *,

@@ -15,7 +15,7 @@ from forum.content import boards
 from forum.core.settings import Settings
 from forum.members.queries import get_member
 from forum.members.tables import Role
-from forum.passwords.breached_passwords import breaches_of
+from forum.passwords.breached_passwords import breached_passwords_of
 
 cli = typer.Typer(no_args_is_help=True, help="Name administrators, advisers and moderators; make boards.")
 
@@ -28,7 +28,7 @@ def create(
 ) -> None:
     """Make an account and give it the role of administrator. The password is asked for, or read from a pipe."""
     email = checked(email)
-    password, breaches = typed_password(), breaches_of(Settings())
+    password, breaches = typed_password(), breached_passwords_of(Settings())
 
     async def act(session: AsyncSession, now: datetime) -> None:
         newcomer = await registration.prepare_newcomer(handle, name, email, password, staff=True, breaches=breaches)

@@ -34,7 +34,7 @@ def list_unsent() -> None:
     """List the mails that are not sent yet, oldest first. Each is tried for three days, and kept here for a month."""
 
     async def act(session: AsyncSession, _now: datetime) -> Sequence[Any]:
-        return (await session.execute(outbox.unsent())).all()
+        return (await session.execute(outbox.select_unsent())).all()
 
     rows = on_forum(act)
     for row in rows:

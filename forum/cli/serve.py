@@ -94,7 +94,7 @@ def run_worker(
     with database_of(settings) as url:
         if not with_parent:  # it migrated
             first_steps(url)
-        signals.if_told()
+        signals.raise_if_signalled()
         worker.run(url, settings, with_parent=with_parent)
 
 
@@ -153,7 +153,7 @@ def _answer(
         lifespan="on",
     )
     with worker.beside() if with_worker else nullcontext():
-        signals.if_told()
+        signals.raise_if_signalled()
         if workers == 1:
             with suppress(KeyboardInterrupt):
                 uvicorn.Server(config).run()

@@ -47,7 +47,7 @@ class _Count:
     untold: int = 0  # of this one, since then
 
 
-class Traffic:
+class ApiQuota:
     """Counts requests and refuses those over the limit, without asking anybody; `clock` counts seconds."""
 
     def __init__(self, reader: Reader, limit: RateLimitItem, clock: Callable[[], float] = time.monotonic) -> None:

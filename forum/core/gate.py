@@ -27,7 +27,7 @@ class Submission:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GateResult:
     """What the gate says: publish, or hold for a human, and why, in words for the author."""
 
     held_because: str | None = None
@@ -37,19 +37,23 @@ class Verdict:
 class Gate(Protocol):
     """Judges before the row is written, and records its verdict once the row has an id, in one transaction."""
 
-    async def judge(self, session: AsyncSession, submission: Submission) -> Verdict:
+    async def judge(self, session: AsyncSession, submission: Submission) -> GateResult:
         """Publish or hold."""
 
-    async def record(self, session: AsyncSession, subject: tuple[str, object], verdict: Verdict, now: datetime) -> None:
+    async def record(
+        self, session: AsyncSession, subject: tuple[str, object], verdict: GateResult, now: datetime
+    ) -> None:
         """Keep what was found about `subject` (a kind and an id)."""
 
 
 class PublishAtOnce:
     """The gate of a forum without moderation."""
 
-    async def judge(self, session: AsyncSession, submission: Submission) -> Verdict:
+    async def judge(self, session: AsyncSession, submission: Submission) -> GateResult:
         """Publish."""
-        return Verdict()
+        return GateResult()
 
-    async def record(self, session: AsyncSession, subject: tuple[str, object], verdict: Verdict, now: datetime) -> None:
+    async def record(
+        self, session: AsyncSession, subject: tuple[str, object], verdict: GateResult, now: datetime
+    ) -> None:
         """There is nothing to keep."""

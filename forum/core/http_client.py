@@ -59,15 +59,15 @@ _UNICAST = ip_network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")  # how a machine without IPv4 reaches it (RFC 6052): the address inside counts
 
 
-class OutboundError(Exception):
+class HttpClientError(Exception):
     """There is no answer. The sentence names a host at most: paths and queries can hold secrets."""
 
 
-class OutboundRefused(OutboundError):
+class OutboundRefused(HttpClientError):
     """We do not ask there, or not in this way."""
 
 
-class OutboundFailed(OutboundError):
+class OutboundFailed(HttpClientError):
     """It could not be reached, was too slow, or answered what we do not read."""
 
 
@@ -97,7 +97,7 @@ async def system_resolver(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(where[0]) for *_, where in found))
 
 
-class Outbound:
+class HttpClient:
     """Asks other sites. It keeps no connection and no cookie, and takes nothing from the environment: neither proxies
     nor a netrc.
 

@@ -23,13 +23,13 @@ Identity = Annotated[int, Field(ge=0, lt=2**63)]
 Instant = Annotated[AwareDatetime, AfterValidator(_of_our_times)]
 
 
-def cursor(*place: object) -> str:
+def encode(*place: object) -> str:
     """The opaque cursor of the row whose sort key is `place`."""
     plain = [value.isoformat() if isinstance(value, datetime) else value for value in place]
     return base64.urlsafe_b64encode(json.dumps(plain).encode()).rstrip(b"=").decode()
 
 
-def place(text: str, shape: TypeAdapter[Place]) -> Place:
+def decode(text: str, shape: TypeAdapter[Place]) -> Place:
     """The sort key that the cursor `text` stands for; Invalid when it is not one of ours."""
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)

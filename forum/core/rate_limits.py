@@ -97,7 +97,7 @@ class PostgresStorage(Storage):
         await self._reader.rows(_FORGOTTEN, key=digest(key))
 
 
-class Throttle:
+class RateLimits:
     """Counts tries and refuses those over a limit."""
 
     def __init__(self, reader: Reader) -> None:

@@ -18,14 +18,14 @@ from forum.content.threads.tables import Thread
 from forum.members.viewer import Viewer, viewer_of, viewers
 from moderation import appeals, cases, decisions, reports
 from moderation.cases import Category
-from moderation.decisions import Habits, Verdict
-from moderation.enforcement.tables import Kind, Wanted
+from moderation.decisions import DecisionInput, DecisionPolicy
 from moderation.gate import BoardGate
+from moderation.measures.tables import Kind, MeasureInput
 from moderation.reports import Complaint
 
 Cast = dict[str, Viewer]
 
-HABITS = Habits(names_moderators=True, appeal_for=timedelta(days=183))
+HABITS = DecisionPolicy(names_moderators=True, appeal_for=timedelta(days=183))
 
 
 async def moderate(session: AsyncSession, cast: Cast, now: datetime) -> None:
@@ -61,9 +61,9 @@ async def _decide(
 ) -> None:
     decision = said["decision"]
     spans = tuple(_span(post.body_markdown, words) for words in decision.get("redact", ()))
-    wanted = Wanted(Kind.REDACT, spans=spans) if spans else Wanted(Kind.DISMISS)
-    case = await cases.hold(session, case_id)
-    verdict = Verdict(
+    wanted = MeasureInput(Kind.REDACT, spans=spans) if spans else MeasureInput(Kind.DISMISS)
+    case = await cases.lock_case_row(session, case_id)
+    verdict = DecisionInput(
         case.version,
         post.revision,
         (wanted,),
@@ -74,7 +74,7 @@ async def _decide(
     decided = await decisions.decide(session, moderator, case_id, verdict, HABITS, at)
     if "appeal" in said and decided.statement:
         author = next(viewer for viewer in cast.values() if viewer.id == post.author_id)
-        await appeals.lodge(session, author, decided.statement.id, said["appeal"]["text"], at + timedelta(hours=2))
+        await appeals.submit(session, author, decided.statement.id, said["appeal"]["text"], at + timedelta(hours=2))
 
 
 async def _hold(session: AsyncSession, cast: Cast, said: dict[str, Any], at: datetime) -> None:

@@ -8,9 +8,7 @@ from pydantic import BaseModel
 
 from forum.core.idempotency import Repeat
 from forum.core.text import storable
-from forum.http.current_member import (
-    CurrentMember,
-)
+from forum.http.current_member import CurrentMember
 from forum.members.viewer import Viewer
 
 

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forum.authentication.sessions import SessionCache
 from forum.core import rate_limits
-from forum.core.api_quota import Traffic
+from forum.core.api_quota import ApiQuota
 from forum.core.errors import Throttled
 from forum.http import problems
 from forum.http.current_member import COOKIE
@@ -24,7 +24,7 @@ class ApiLimit:
     room, nor can a guest next door lock a member out.
     """
 
-    def __init__(self, app: ASGIApp, traffic: Traffic, session_cache: SessionCache) -> None:
+    def __init__(self, app: ASGIApp, traffic: ApiQuota, session_cache: SessionCache) -> None:
         self.app = app
         self._traffic, self._doorkeeper = traffic, session_cache
 

@@ -12,13 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.authentication.sessions import SessionCache
 from forum.core import clock
-from forum.core.api_quota import Traffic
+from forum.core.api_quota import ApiQuota
 from forum.core.database import Database, Reader, is_passing
 from forum.core.gate import Gate
-from forum.core.rate_limits import Throttle
+from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
 from forum.http.csrf import SAFE_METHODS
-from forum.passwords.breached_passwords import Breaches
+from forum.passwords.breached_passwords import BreachedPasswords
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Services:
     database: Database
     gate: Gate
     session_cache: SessionCache
-    throttle: Throttle
-    traffic: Traffic
-    breaches: Breaches | None = None
+    throttle: RateLimits
+    traffic: ApiQuota
+    breaches: BreachedPasswords | None = None
 
 
 def services_of(request: Request) -> Services:

@@ -18,7 +18,7 @@ from forum.core.settings import Settings
 from forum.mail import templates, tokens
 from forum.mail.smtp import TRANSPORT_ERRORS, transport_of
 from forum.mail.tables import Kind, Link, Mail
-from forum.mail.templates import Letter
+from forum.mail.templates import Template
 from forum.mail.tokens import LASTS
 from forum.members.tables import Member
 
@@ -29,7 +29,7 @@ KEPT_FOR = timedelta(days=30)
 BY_AGE = TypeAdapter(tuple[pagination.Instant, UUID])
 
 
-async def put_down(
+async def enqueue(
     session: AsyncSession, kind: Kind, now: datetime, *, member_id: UUID | None, email: str | None
 ) -> None:
     """Have a mail sent once this transaction is committed; one to nobody (None, None) is as much work, and no mail."""
@@ -39,13 +39,13 @@ async def put_down(
     await jobs.enqueue(session, SEND, {"mail": str(mail.id)})
 
 
-async def tell_of_sign_in(session: AsyncSession, member: Member, now: datetime) -> None:
+async def enqueue_sign_in_changed(session: AsyncSession, member: Member, now: datetime) -> None:
     """Tell a member that how they sign in was changed, at the address that they verified."""
     if member.email_verified_at:
-        await put_down(session, Kind.SIGN_IN_CHANGED, now, member_id=member.id, email=member.email)
+        await enqueue(session, Kind.SIGN_IN_CHANGED, now, member_id=member.id, email=member.email)
 
 
-def unsent(after: tuple[datetime, UUID] | None = None, limit: int | None = None) -> Query:
+def select_unsent(after: tuple[datetime, UUID] | None = None, limit: int | None = None) -> Query:
     """The mails that are not sent yet, oldest first: who they are for, how often they failed, and with what."""
     found = (
         query(
@@ -95,10 +95,10 @@ def sender(settings: Settings) -> Handler:
 
 async def end_resets(session: AsyncSession, member_id: UUID) -> None:
     """Let no link to a new password open anything any more, nor be sent."""
-    await call_off(session, member_id, Kind.PASSWORD_RESET)
+    await cancel(session, member_id, Kind.PASSWORD_RESET)
 
 
-async def call_off(session: AsyncSession, member_id: UUID, kind: Kind, *, email: str | None = None) -> None:
+async def cancel(session: AsyncSession, member_id: UUID, kind: Kind, *, email: str | None = None) -> None:
     """Let no such mail be sent any more, to this address or to any, nor any such link open anything."""
     await tokens.invalidate(session, member_id, kind, email=email)
     waiting = [col(Mail.member_id) == member_id, col(Mail.kind) == kind]
@@ -138,7 +138,7 @@ async def _written(session: AsyncSession, mail: Mail, settings: Settings, now: d
     return templates.compose(letter, settings.mail_from, mail.email, now, link)
 
 
-_ALWAYS: Mapping[Kind, Letter] = {
+_ALWAYS: Mapping[Kind, Template] = {
     Kind.ADDRESS_CHANGE: templates.CHANGE,
     Kind.SIGN_IN_CHANGED: templates.SIGN_IN,
     Kind.INVITATION: templates.INVITATION,
@@ -148,7 +148,7 @@ _ALWAYS: Mapping[Kind, Letter] = {
 }
 
 
-async def _letter(session: AsyncSession, mail: Mail, member: Member, now: datetime) -> Letter | None:
+async def _letter(session: AsyncSession, mail: Mail, member: Member, now: datetime) -> Template | None:
     match mail.kind:
         case Kind.VERIFY_ADDRESS if mail.email == member.wanted_email or (
             mail.email == member.email and not member.email_verified_at

@@ -17,7 +17,7 @@ _POLICY = policy.SMTP.clone(max_line_length=LINE_MAX)
 
 
 @dataclass(frozen=True)
-class Letter:
+class Template:
     """What a mail says before and after its link, and where below the forum's address the link leads."""
 
     subject: str
@@ -28,13 +28,13 @@ class Letter:
 
 NOT_YOU = "If it was not you, you need do nothing."
 
-VERIFY = Letter(
+VERIFY = Template(
     "Please confirm your address",
     ("Somebody, probably you, gave this e-mail address as theirs. Follow this link to confirm that it is:",),
     ("It works once, for 24 hours.", NOT_YOU),
     "email-verifications",
 )
-TAKEN = Letter(
+TAKEN = Template(
     "About your account",
     (
         "Somebody, probably you, gave this e-mail address as theirs. You have an account with it already, so nothing "
@@ -42,7 +42,7 @@ TAKEN = Letter(
         NOT_YOU,
     ),
 )
-CHANGE = Letter(
+CHANGE = Template(
     "About your account",
     (
         "Somebody, probably you, asked that another e-mail address takes the place of this one. If it was you, you "
@@ -52,13 +52,13 @@ CHANGE = Letter(
     ),
     path="email-verifications/refuse",
 )
-RESET = Letter(
+RESET = Template(
     "The link that you asked for",
     ("Somebody, probably you, asked for a new password. Follow this link to choose one:",),
     ("It works once, for 6 hours, and no longer once you have signed in.", NOT_YOU),
     "password-resets",
 )
-SIGN_IN = Letter(
+SIGN_IN = Template(
     "About your account",
     (
         "How you sign in was changed a moment ago: the password, or what is asked for beside it. If it was you, you "
@@ -67,13 +67,13 @@ SIGN_IN = Letter(
         "place where you have this account.",
     ),
 )
-INVITATION = Letter(
+INVITATION = Template(
     "An invitation",
     ("Somebody invites you to work with them. To see as what, follow this link, and sign in with this address:",),
     ("It stands for 7 days. If you do not know who this may be, you need do nothing.",),
     "invitations",
 )
-DEPARTURE = Letter(
+DEPARTURE = Template(
     "About your account",
     (
         "Somebody, probably you, asked to close the account with this e-mail address. If it was you, you need do "
@@ -83,7 +83,7 @@ DEPARTURE = Letter(
     ),
     path="departures/refuse",
 )
-DEPARTURE_WAITS = Letter(
+DEPARTURE_WAITS = Template(
     "About your account",
     (
         "You asked to close the account with this e-mail address. It cannot be closed yet: something that is kept "
@@ -91,7 +91,7 @@ DEPARTURE_WAITS = Letter(
         "soon as that has ended. Until then you can sign in as before.",
     ),
 )
-EXPORT_READY = Letter(
+EXPORT_READY = Template(
     "What you asked for is ready",
     (
         "Somebody, probably you, asked for a copy of what is kept about the account with this e-mail address. Sign "
@@ -99,10 +99,10 @@ EXPORT_READY = Letter(
         "If it was not you, somebody is signed in as you: ask for a new password, and everybody is signed out.",
     ),
 )
-TEST = Letter("A test", ("If you can read this, mails arrive.",))
+TEST = Template("A test", ("If you can read this, mails arrive.",))
 
 
-def compose(letter: Letter, sender: str, to: str, now: datetime, link: str | None = None) -> EmailMessage:
+def compose(letter: Template, sender: str, to: str, now: datetime, link: str | None = None) -> EmailMessage:
     """The whole mail, as text and as HTML."""
     message = EmailMessage(_POLICY)
     message["From"], message["To"], message["Subject"] = sender, to, letter.subject
@@ -114,14 +114,14 @@ def compose(letter: Letter, sender: str, to: str, now: datetime, link: str | Non
     return message
 
 
-def _paragraphs(letter: Letter, link: str | None) -> Iterator[str]:
+def _paragraphs(letter: Template, link: str | None) -> Iterator[str]:
     yield from (textwrap.fill(text, 72) for text in letter.before)
     if link:
         yield link
     yield from (textwrap.fill(text, 72) for text in letter.after)
 
 
-def _html(letter: Letter, link: str | None) -> str:
+def _html(letter: Template, link: str | None) -> str:
     href = html.escape(link) if link else ""
     anchor = [f'<a href="{href}">{href}</a>'] if link else []
     shown = [*map(html.escape, letter.before), *anchor, *map(html.escape, letter.after)]

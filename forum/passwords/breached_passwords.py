@@ -7,7 +7,7 @@ import re
 
 import structlog
 
-from forum.core.http_client import Outbound, OutboundError
+from forum.core.http_client import HttpClient, HttpClientError
 from forum.core.settings import Settings
 
 PATIENCE = 3  # seconds; somebody waits for the answer
@@ -17,14 +17,14 @@ _LINE = re.compile(r"[0-9A-F]{35}:\d{1,12}", re.ASCII)
 log = structlog.get_logger()
 
 
-class Breaches:
+class BreachedPasswords:
     """A service with the form of Have I Been Pwned's range API, version 3, at `url`.
 
     Whoever cannot be asked refuses nobody: `failures` counts how often that was so in this process, and each is a
     line `breach_check_failed` in the log.
     """
 
-    def __init__(self, url: str, outbound: Outbound) -> None:
+    def __init__(self, url: str, outbound: HttpClient) -> None:
         self._url = url
         self._outbound = outbound
         self.failures = 0
@@ -36,7 +36,7 @@ class Breaches:
         try:
             async with asyncio.timeout(PATIENCE):
                 return digest[_TOLD:] in await self._that_begin(digest[:_TOLD])
-        except (OutboundError, TimeoutError, ValueError) as error:
+        except (HttpClientError, TimeoutError, ValueError) as error:
             self.failures += 1
             log.warning("breach_check_failed", reason=type(error).__name__, failures=self.failures)
             return False
@@ -53,6 +53,6 @@ class Breaches:
         return {rest for rest, _, count in (line.partition(":") for line in lines) if int(count)}
 
 
-def breaches_of(settings: Settings) -> Breaches | None:
+def breached_passwords_of(settings: Settings) -> BreachedPasswords | None:
     """The service that the settings name, if they do."""
-    return Breaches(settings.breached_passwords_url, Outbound()) if settings.breached_passwords_url else None
+    return BreachedPasswords(settings.breached_passwords_url, HttpClient()) if settings.breached_passwords_url else None

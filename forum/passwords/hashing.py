@@ -19,7 +19,7 @@ from passlib.hash import phpass
 from zxcvbn import zxcvbn
 
 from forum.core.errors import Invalid, Overloaded
-from forum.passwords.breached_passwords import Breaches
+from forum.passwords.breached_passwords import BreachedPasswords
 from forum.passwords.common_passwords import is_common
 
 MEMBER_MIN, STAFF_MIN, LONGEST = 10, 15, 256  # NIST SP 800-63B-4 §3.1.1: 15 where it is the only factor
@@ -78,7 +78,12 @@ def measure(password: str, *, staff: bool, pointer: str) -> None:
 
 
 async def hash_new(
-    password: str, *, about: tuple[str, ...], staff: bool = False, breaches: Breaches | None = None, pointer: str
+    password: str,
+    *,
+    about: tuple[str, ...],
+    staff: bool = False,
+    breaches: BreachedPasswords | None = None,
+    pointer: str,
 ) -> str:
     """The hash to keep for a new password; it waits its turn, so call it where no transaction waits with it.
 

@@ -51,8 +51,8 @@ async def request(session: AsyncSession, member: Member, kind: Kind, now: dateti
     departure.waits_since = None
     session.add(departure)
     await session.flush()
-    await outbox.call_off(session, member.id, tables_Kind.DEPARTURE)
-    await outbox.put_down(session, tables_Kind.DEPARTURE, now, member_id=member.id, email=member.email)
+    await outbox.cancel(session, member.id, tables_Kind.DEPARTURE)
+    await outbox.enqueue(session, tables_Kind.DEPARTURE, now, member_id=member.id, email=member.email)
     await _put_down(session, departure, departure.due_at)
     return departure
 
@@ -61,8 +61,8 @@ async def cancel(session: AsyncSession, member_id: UUID) -> None:
     """Let a member, whose row the caller holds, stay after all; done twice, it is as done once."""
     mine = (col(Departure.member_id) == member_id, col(Departure.done_at).is_(None))
     await session.execute(delete(Departure).where(*mine))
-    await outbox.call_off(session, member_id, tables_Kind.DEPARTURE)
-    await outbox.call_off(session, member_id, tables_Kind.DEPARTURE_WAITS)
+    await outbox.cancel(session, member_id, tables_Kind.DEPARTURE)
+    await outbox.cancel(session, member_id, tables_Kind.DEPARTURE_WAITS)
 
 
 async def refuse_by_link(session: AsyncSession, token: str, now: datetime) -> UUID:
@@ -119,7 +119,7 @@ async def _must_wait(session: AsyncSession, departure: Departure, member: Member
             waits = inbox.Kind.DEPARTURE_WAITS
             inbox.notify(session, member.id, waits, now)
             told: dict[str, Any] = {"member_id": member.id, "email": member.email}
-            await outbox.put_down(session, tables_Kind.DEPARTURE_WAITS, now, **told)
+            await outbox.enqueue(session, tables_Kind.DEPARTURE_WAITS, now, **told)
         return True
     try:
         await roles.refuse_last_administrator(session, member.id)

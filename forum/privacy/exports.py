@@ -93,7 +93,7 @@ def making(keeper: PersonalDataSource) -> Handler:
         ready = inbox.Kind.EXPORT_READY
         inbox.notify(session, asked.member_id, ready, now, subject_id=asked.id)
         email = (await session.get_one(Member, asked.member_id)).email
-        await outbox.put_down(session, Kind.EXPORT_READY, now, member_id=asked.member_id, email=email)
+        await outbox.enqueue(session, Kind.EXPORT_READY, now, member_id=asked.member_id, email=email)
 
     return make
 

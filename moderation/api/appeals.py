@@ -29,7 +29,7 @@ class NewAppeal(RequestBody):
 )
 async def appeal_statement(id: Uuid, wanted: NewAppeal, viewer: AnyMember, work: Work, now: Now) -> Response:
     """Appeal against a decision. Open to suspended and banned members too; somebody else hears it."""
-    return await _lodged(work, await appeals.lodge(work, viewer, id, wanted.text, now))
+    return await _lodged(work, await appeals.submit(work, viewer, id, wanted.text, now))
 
 
 @router.post(
@@ -40,7 +40,7 @@ async def appeal_statement(id: Uuid, wanted: NewAppeal, viewer: AnyMember, work:
 )
 async def appeal_report(id: Uuid, wanted: NewAppeal, viewer: AnyMember, work: Work, now: Now) -> Response:
     """Appeal against the dismissal of your report."""
-    return await _lodged(work, await appeals.lodge_for_report(work, viewer, id, wanted.text, now))
+    return await _lodged(work, await appeals.submit_for_report(work, viewer, id, wanted.text, now))
 
 
 async def _lodged(session: AsyncSession, appeal: appeals.Appeal) -> Response:

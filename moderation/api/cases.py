@@ -24,12 +24,13 @@ from forum.http.responses import json_response
 from forum.http.services import Now, Reading, Route, Work
 from forum.members.tables import Member, Standing
 from forum.members.viewer import Viewer
-from moderation import appeals, cases, decisions, findings, records, reports
+from moderation import appeals, cases, decisions, findings, member_history, reports
 from moderation.appeals import Hearing, Outcome
 from moderation.cases import Case as CaseRow
 from moderation.cases import Category
-from moderation.enforcement.measures import MEASURES
+from moderation.decisions import Decision
 from moderation.findings import Part
+from moderation.measures.catalogue import MEASURES
 from moderation.permissions import Act, allow, refusal
 from moderation.screening.finding import Kind
 
@@ -171,10 +172,10 @@ async def list_cases(
 ) -> Response:
     """List the open cases of your boards, worst first."""
     allow(Act.SEE_QUEUE, viewer)
-    place = pagination.place(after, cases.BY_PRIORITY) if after is not None else None
-    rows = (await work.execute(cases.queue(viewer, now, place, limit + 1))).all()
+    place = pagination.decode(after, cases.BY_PRIORITY) if after is not None else None
+    rows = (await work.execute(cases.select_queue(viewer, now, place, limit + 1))).all()
     last = rows[limit - 1] if len(rows) > limit else None
-    going_on = pagination.cursor(last.priority, last.due_at, str(last.id)) if last else None
+    going_on = pagination.encode(last.priority, last.due_at, str(last.id)) if last else None
     page = CaseList(items=[Case(**facts(row)) for row in rows[:limit]], next=going_on)
     return cacheable_response(request, page, shared=False, headers=next_link(request, going_on))
 
@@ -185,7 +186,7 @@ async def get_case(
 ) -> Response:
     """Read everything that is needed to decide a case."""
     allow(Act.SEE_QUEUE, viewer)
-    row = await seen(work, viewer, id, now)
+    row = await get_visible_case(work, viewer, id, now)
     first = max(1, row.post_number - CONTEXT)
     length = row.post_number + CONTEXT - first + 1
     around = await list_by_number(reading, viewer, row.thread_id, first, length)
@@ -195,11 +196,11 @@ async def get_case(
         revisions=[Revision.model_validate(r) for r in (await work.execute(select_revisions(row.post_id))).all()],
         reported=await _reported(work, viewer, row),
         findings=await _findings(work, row),
-        notes=[_note(n) for n in (await work.execute(cases.notes(id))).all()],
+        notes=[_note(n) for n in (await work.execute(cases.select_notes(id))).all()],
         record=await _record(work, viewer, row, now),
         permitted=await _permitted(work, viewer, row),
         appeal=await _appeal(work, row),
-        deciders=await decisions.deciders(work, row),
+        deciders=await decisions.deciders_of_reopened_case(work, row),
     )
     return cacheable_response(request, full, shared=False)
 
@@ -237,13 +238,13 @@ async def recuse_from_case(id: Uuid, viewer: CurrentMember, work: Work, now: Now
 async def note_case(id: Uuid, wanted: NewNote, viewer: CurrentMember, work: Work, now: Now) -> Response:
     """Tell the other moderators something about a case. It renews your claim."""
     row = await _workable(work, viewer, id, now)
-    written = await cases.note(work, viewer, row.id, wanted.text, now)
+    written = await cases.add_note(work, viewer, row.id, wanted.text, now)
     return json_response(CaseNote(id=written.id, by=_me(viewer), text=written.text, at=written.at), 201)
 
 
-async def seen(session: AsyncSession, viewer: Viewer, case_id: UUID, now: datetime) -> Record:
+async def get_visible_case(session: AsyncSession, viewer: Viewer, case_id: UUID, now: datetime) -> Record:
     """The case's row; NotFound when it does not exist for the viewer."""
-    row = (await session.execute(cases.visible(viewer, now).where(col(CaseRow.id) == case_id))).one_or_none()
+    row = (await session.execute(cases.select_visible(viewer, now).where(col(CaseRow.id) == case_id))).one_or_none()
     if row is None:
         raise NotFound("There is no such case.")
     return row
@@ -252,11 +253,15 @@ async def seen(session: AsyncSession, viewer: Viewer, case_id: UUID, now: dateti
 async def may_decide(session: AsyncSession, viewer: Viewer, row: Record) -> str | None:
     """Why the viewer may not decide this case, or None when they may."""
     if row.kind == cases.Kind.POST and row.barred_id:
-        return refusal(Act.DECIDE_AGAIN, viewer, Hearing(row.board_id, await decisions.deciders(session, row) or ""))
+        return refusal(
+            Act.DECIDE_AGAIN,
+            viewer,
+            Hearing(row.board_id, await decisions.deciders_of_reopened_case(session, row) or ""),
+        )
     if row.kind == cases.Kind.POST:
         return refusal(Act.DECIDE_CASE, viewer, row)
     appeal = await appeals.of_case(session, row.id)
-    return refusal(Act.HEAR_APPEAL, viewer, Hearing(row.board_id, await appeals.hearers(session, appeal)))
+    return refusal(Act.HEAR_APPEAL, viewer, Hearing(row.board_id, await appeals.appeal_deciders(session, appeal)))
 
 
 def facts(row: Record) -> dict[str, Any]:
@@ -285,7 +290,7 @@ def facts(row: Record) -> dict[str, Any]:
 
 async def _workable(session: AsyncSession, viewer: Viewer, case_id: UUID, now: datetime) -> Record:
     allow(Act.SEE_QUEUE, viewer)
-    row = await seen(session, viewer, case_id, now)
+    row = await get_visible_case(session, viewer, case_id, now)
     if reason := await may_decide(session, viewer, row):
         raise Forbidden(reason)
     return row
@@ -311,7 +316,7 @@ async def _own_interest(session: AsyncSession, viewer: Viewer, row: Record) -> s
             await appeals.refuse_own_interest(session, viewer, await appeals.of_case(session, row.id), post, ())
         else:
             await decisions.refuse_own_interest(session, viewer, post, ())
-            await decisions.refuse_second_say(session, viewer, row)
+            await decisions.refuse_repeat_decision(session, viewer, row)
     except Forbidden as refused:
         return refused.detail
     return None
@@ -331,14 +336,14 @@ async def _findings(session: AsyncSession, row: Record) -> list[CaseFinding]:
 
 async def _record(session: AsyncSession, viewer: Viewer, row: Record, now: datetime) -> AuthorRecord:
     author = await session.get_one(Member, row.author_id)
-    return AuthorRecord.model_validate(await records.of_member(session, viewer, author, now))
+    return AuthorRecord.model_validate(await member_history.of_member(session, viewer, author, now))
 
 
 async def _appeal(session: AsyncSession, row: Record) -> HeardAppeal | None:
     if row.kind != cases.Kind.APPEAL:
         return None
     appeal = await appeals.of_case(session, row.id)
-    original = await session.get_one(decisions.Decision, appeal.decision_id)
+    original = await session.get_one(Decision, appeal.decision_id)
     decider = await session.get_one(Member, original.decided_by)
     return HeardAppeal(
         text=appeal.text,
@@ -346,7 +351,7 @@ async def _appeal(session: AsyncSession, row: Record) -> HeardAppeal | None:
         decision_id=original.id,
         reason=original.reason,
         decided_by=decider.name,
-        hearers=await appeals.hearers(session, appeal),
+        hearers=await appeals.appeal_deciders(session, appeal),
     )
 
 

@@ -33,12 +33,13 @@ from forum.http.problems import BUSY, KINDS, documented
 from forum.http.responses import json_response
 from forum.http.services import AppServices, Now, Route, Services, Work
 from forum.members.viewer import Viewer
-from moderation import appeals, cases, decisions
-from moderation.api.cases import may_decide, seen
+from moderation import appeals, cases
+from moderation import decisions as moderation_decisions
+from moderation.api.cases import get_visible_case, may_decide
 from moderation.appeals import Outcome
-from moderation.decisions import Decided, Habits, Verdict
-from moderation.enforcement.tables import Kind
-from moderation.enforcement.tables import Wanted as WantedMeasures
+from moderation.decisions import Decided, DecisionInput, DecisionPolicy
+from moderation.measures.tables import Kind
+from moderation.measures.tables import MeasureInput as WantedMeasures
 from moderation.permissions import Act, allow
 
 log = structlog.get_logger()
@@ -216,27 +217,29 @@ async def _decide(
     session: AsyncSession, viewer: Viewer, case_id: UUID, wanted: NewDecision, services: Services, now: datetime
 ) -> Decision:
     allow(Act.SEE_QUEUE, viewer)
-    row = await seen(session, viewer, case_id, now)
+    row = await get_visible_case(session, viewer, case_id, now)
     if reason := await may_decide(session, viewer, row):
         raise Forbidden(reason)
-    habits = Habits(services.settings.names_moderators, timedelta(days=services.settings.appeal_days))
+    policy = DecisionPolicy(services.settings.names_moderators, timedelta(days=services.settings.appeal_days))
     if row.kind == cases.Kind.APPEAL:
         outcome, verdict = _hearing(wanted, row.version, row.post_revision)
-        decided = await appeals.hear(session, viewer, case_id, verdict, outcome, habits, now)
+        decided = await appeals.decide_appeal(session, viewer, case_id, verdict, outcome, policy, now)
     else:
-        decided = await decisions.decide(session, viewer, case_id, _verdict(wanted, wanted.measures), habits, now)
+        decided = await moderation_decisions.decide(
+            session, viewer, case_id, _verdict(wanted, wanted.measures), policy, now
+        )
     services.session_cache.invalidate(decided.author_id)
     return _shown(decided, viewer)
 
 
-def _verdict(wanted: NewDecision, measures: list[Measure]) -> Verdict:
+def _verdict(wanted: NewDecision, measures: list[Measure]) -> DecisionInput:
     for name in ("version", "revision"):
         if getattr(wanted, name) is None:
             raise Invalid(f"Say the {name} that was on your screen.", f"#/{name}")
     asked = [measure for measure in measures if measure.kind not in set(Outcome)]
     if len(asked) < len(measures):
         raise Invalid("Only an appeal is upheld, changed or overturned.", "#/measures")
-    return Verdict(
+    return DecisionInput(
         version=wanted.version or 0,
         revision=wanted.revision or 0,
         measures=tuple(_measure(measure) for measure in asked),
@@ -247,7 +250,7 @@ def _verdict(wanted: NewDecision, measures: list[Measure]) -> Verdict:
     )
 
 
-def _hearing(wanted: NewDecision, version: int, revision: int) -> tuple[Outcome, Verdict]:
+def _hearing(wanted: NewDecision, version: int, revision: int) -> tuple[Outcome, DecisionInput]:
     """What comes of an appeal, whose case has no reports that could come meanwhile: what was seen may be left out."""
     outcomes = [Outcome(measure.kind) for measure in wanted.measures if measure.kind in set(Outcome)]
     if len(outcomes) != 1:

@@ -108,9 +108,9 @@ async def list_my_reports(
     request: Request, viewer: CurrentMember, work: Work, limit: Limit = 20, after: After = None
 ) -> Response:
     """List your reports. It never says who else reported, nor what was done to whom."""
-    place = pagination.place(after, reports.BY_ID) if after is not None else None
+    place = pagination.decode(after, reports.BY_ID) if after is not None else None
     rows = (await work.execute(reports.mine(viewer, place, limit + 1))).all()
-    going_on = pagination.cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
+    going_on = pagination.encode(str(rows[limit - 1].id)) if len(rows) > limit else None
     page = ReportList(items=await _shown(work, viewer, rows[:limit]), next=going_on)
     return cacheable_response(request, page, shared=False, headers=next_link(request, going_on))
 

@@ -97,7 +97,7 @@ async def get_statement(request: Request, id: Uuid, viewer: AnyMember, work: Wor
 
 async def appeal_state(session: AsyncSession, appeal: appeals.Appeal) -> AppealState:
     """How an appeal stands, for whoever appealed."""
-    waits_for = None if appeal.outcome else await appeals.hearers(session, appeal)
+    waits_for = None if appeal.outcome else await appeals.appeal_deciders(session, appeal)
     return AppealState(**appeal.model_dump(include=set(AppealState.model_fields)), hearers=waits_for)
 
 

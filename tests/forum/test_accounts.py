@@ -296,7 +296,7 @@ async def test_mails_that_are_not_sent_are_seen_and_not_where_to(services: Servi
         heron = await make.member(services, f"heron{number}")
         about: dict[str, Any] = {"member_id": heron.id, "email": "jane@example.net"}
         async with services.database.work() as session:
-            await outbox.put_down(session, Kind.SIGN_IN_CHANGED, clock.now(), **about)
+            await outbox.enqueue(session, Kind.SIGN_IN_CHANGED, clock.now(), **about)
     found, after = [], None
     while True:
         query = {"limit": 2, **({"after": after} if after else {})}

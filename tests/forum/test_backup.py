@@ -79,7 +79,7 @@ async def filled(services: Services) -> None:
         await demo.fill(session, PublishAtOnce(), now, written=lambda: None)
     heron = await make.member(services, "night-heron")
     async with services.database.work() as session:
-        await outbox.put_down(session, Kind.PASSWORD_RESET, now, member_id=heron.id, email=heron.email)
+        await outbox.enqueue(session, Kind.PASSWORD_RESET, now, member_id=heron.id, email=heron.email)
         await tokens.make(session, Kind.PASSWORD_RESET, heron.id, heron.email, now, now)
         copy = await exports.request_export(session, heron, now)
         session.add(ExportPart(export_id=copy.id, number=0, content=b"PK"))

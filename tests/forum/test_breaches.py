@@ -12,11 +12,11 @@ from structlog.testing import capture_logs
 
 from forum.app import create_app
 from forum.core.errors import Invalid
-from forum.core.http_client import Outbound
+from forum.core.http_client import HttpClient
 from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.passwords import breached_passwords, hashing
-from forum.passwords.breached_passwords import Breaches
+from forum.passwords.breached_passwords import BreachedPasswords
 from tests import mailbox, make
 from tests.sites import LOCAL, Handler, Site, names, opened, raw, said
 
@@ -48,9 +48,9 @@ class Range(Site):
         super().__init__(**known, **{digest(make.PASSWORD)[:5]: listing()})
 
 
-def asking(site: Site) -> Breaches:
+def asking(site: Site) -> BreachedPasswords:
     resolve, _ = names(range_test="127.0.0.1")
-    return Breaches(f"http://range.test:{site.port}", Outbound(resolve, LOCAL))
+    return BreachedPasswords(f"http://range.test:{site.port}", HttpClient(resolve, LOCAL))
 
 
 @pytest.fixture

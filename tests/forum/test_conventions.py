@@ -16,7 +16,7 @@ from sqlmodel import col
 
 from forum.content.posts.tables import Post
 from forum.core import clock, idempotency
-from forum.core.gate import PublishAtOnce, Submission, Verdict
+from forum.core.gate import GateResult, PublishAtOnce, Submission
 from forum.core.idempotency import SafeRepeat
 from forum.core.settings import Settings
 from forum.http.services import Services
@@ -495,11 +495,11 @@ class _SlowGate(PublishAtOnce):
     def __init__(self) -> None:
         self.thinks, self.may_go_on = asyncio.Event(), asyncio.Event()
 
-    async def judge(self, _session: AsyncSession, _submission: Submission) -> Verdict:
+    async def judge(self, _session: AsyncSession, _submission: Submission) -> GateResult:
         if not self.thinks.is_set():
             self.thinks.set()
             await self.may_go_on.wait()
-        return Verdict()
+        return GateResult()
 
 
 async def test_while_the_first_is_being_worked_on_the_second_is_told_to_come_back(settings: Settings) -> None:

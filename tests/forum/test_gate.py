@@ -18,7 +18,7 @@ from forum.content.posts.tables import NEXT, Post, Visibility
 from forum.content.posts.visibility import set_visibility
 from forum.content.threads.tables import Thread
 from forum.core.errors import Conflict
-from forum.core.gate import PublishAtOnce, Verdict
+from forum.core.gate import GateResult, PublishAtOnce
 from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.members.tables import Role
@@ -375,7 +375,7 @@ class _ForgetfulGate(PublishAtOnce):
     """A gate that cannot keep what it found."""
 
     async def record(
-        self, _session: AsyncSession, _subject: tuple[str, object], _verdict: Verdict, _now: datetime
+        self, _session: AsyncSession, _subject: tuple[str, object], _verdict: GateResult, _now: datetime
     ) -> None:
         raise RuntimeError("no paper left")
 

@@ -23,7 +23,7 @@ from forum.core.database import Database, Prepared
 from forum.core.jobs import Handler, Job, Pace, Payload
 from forum.core.settings import Settings
 from forum.http.services import Services
-from moderation import decisions
+from moderation.sanction_expiry import STANDING_ENDED
 
 NOTE, URGENT = Job("note"), Job("urgent")
 WORDS = "what she told me in confidence"
@@ -345,7 +345,7 @@ def test_every_job_has_somebody_who_does_it() -> None:
     modules = [module for name, module in sys.modules.items() if name.split(".")[0] in {"forum", "moderation"}]
     known = {value for module in modules for value in vars(module).values() if isinstance(value, Job)}
     assert known == set(worker.handlers(Settings()))
-    assert decisions.STANDING_ENDED in known
+    assert STANDING_ENDED in known
 
 
 async def test_the_queue_has_a_schema_of_its_own(services: Services) -> None:

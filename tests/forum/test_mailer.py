@@ -94,7 +94,7 @@ async def ask(services: Services, kind: Kind = Kind.PASSWORD_RESET, handle: str 
     """Put a mail down; which one."""
     async with services.database.work() as session:
         member = (await session.execute(select(Member).where(col(Member.handle) == handle))).scalar_one()
-        await outbox.put_down(session, kind, clock.now(), member_id=member.id, email=member.email)
+        await outbox.enqueue(session, kind, clock.now(), member_id=member.id, email=member.email)
         newest = select(col(Mail.id)).order_by(col(Mail.id).desc()).limit(1)
         return (await session.execute(newest)).scalar_one()
 
@@ -147,7 +147,7 @@ async def test_a_mail_goes_when_its_transaction_is_rolled_back(services: Service
 
     async def change_ones_mind() -> None:
         async with services.database.work() as session:
-            await outbox.put_down(session, Kind.PASSWORD_RESET, clock.now(), member_id=made.id, email=made.email)
+            await outbox.enqueue(session, Kind.PASSWORD_RESET, clock.now(), member_id=made.id, email=made.email)
             raise ConnectionError
 
     with pytest.raises(ConnectionError):
@@ -170,7 +170,7 @@ async def test_its_link_is_told_once_and_kept_as_a_digest(
 
 
 @pytest.mark.parametrize("letter", ALL_LETTERS, ids=lambda letter: letter.subject)
-def test_no_mail_tells_where_it_is_from_or_loads_anything(letter: templates.Letter) -> None:
+def test_no_mail_tells_where_it_is_from_or_loads_anything(letter: templates.Template) -> None:
     made = templates.compose(letter, SENDER, "heron@example.org", clock.now(), "https://x.example/a#b&c")
     assert not [word for word in ("forum", "post", "thread", "support", "famil") if word in mailbox.words(made).lower()]
     assert made["From"] == SENDER
@@ -224,7 +224,7 @@ async def test_a_mail_that_nobody_needs_is_not_sent(
 
 async def test_a_mail_to_nobody_is_put_down_like_any_other(services: Services) -> None:
     async with services.database.work() as session:
-        await outbox.put_down(session, Kind.PASSWORD_RESET, clock.now(), member_id=None, email=None)
+        await outbox.enqueue(session, Kind.PASSWORD_RESET, clock.now(), member_id=None, email=None)
     assert len(await kept(services, Mail)) == len(await again(services)) == 1
 
 
@@ -254,7 +254,7 @@ async def test_a_mail_that_cannot_be_sent_is_tried_again_with_growing_pauses_for
     ours = [record.getMessage() for record in caplog.records if record.name != "mail.log"]  # the server's
     assert not [line for line in ours if "heron" in line]
     async with services.database.work() as session:
-        [row] = (await session.execute(outbox.unsent())).all()
+        [row] = (await session.execute(outbox.select_unsent())).all()
     assert (row.handle, row.kind) == ("heron", "address_change")
 
 

@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 
 from forum.core import http_client
-from forum.core.http_client import Outbound, OutboundFailed, OutboundRefused, is_public
+from forum.core.http_client import HttpClient, OutboundFailed, OutboundRefused, is_public
 from tests.sites import LOCAL, Handler, Site, names, opened, raw, said
 
 PAPERS = Path(__file__).parent / "hook.test.pem"
 PUBLIC = ("8.8.8.8", "192.0.1.1", "100.63.255.255", "100.128.0.1", "172.32.0.1", "2606:4700::1", "64:ff9b::808:808")
 
 
-def local(**known: str) -> Outbound:
+def local(**known: str) -> HttpClient:
     """One that may ask this machine, and knows it as site.test."""
     resolve, _ = names(**{"site_test": "127.0.0.1", **known})
-    return Outbound(resolve, LOCAL)
+    return HttpClient(resolve, LOCAL)
 
 
 @pytest.mark.parametrize("address", PUBLIC)
@@ -58,7 +58,7 @@ def test_and_these_are_not(address: str) -> None:
 async def test_however_a_url_spells_an_inner_address_it_is_not_asked(host: str) -> None:
     async with opened(Site(secret=said(b"ours"))) as site:
         with pytest.raises(OutboundRefused):  # by this machine's own resolver
-            await Outbound().get(site.at("secret", host))
+            await HttpClient().get(site.at("secret", host))
         assert site.heard == []
 
 
@@ -88,16 +88,16 @@ async def test_a_name_is_resolved_once_so_that_it_cannot_change_its_mind() -> No
         return next(answers)
 
     async with opened(Site(words=said(b"some words"))) as site:
-        assert (await Outbound(rebinding, LOCAL).get(site.at("words"))).status == 200
+        assert (await HttpClient(rebinding, LOCAL).get(site.at("words"))).status == 200
         with pytest.raises(OutboundRefused):
-            await Outbound(rebinding, LOCAL).get(site.at("words"))
+            await HttpClient(rebinding, LOCAL).get(site.at("words"))
     assert len(site.heard) == 1
 
 
 async def test_where_one_address_does_not_answer_the_next_is_tried() -> None:
     resolve, _ = names(site_test="127.0.0.3 127.0.0.1")
     async with opened(Site(words=said(b"some words"))) as site:
-        there = Outbound(resolve, (ip_network("127.0.0.0/8"),))
+        there = HttpClient(resolve, (ip_network("127.0.0.0/8"),))
         assert (await there.get(site.at("words"))).body == b"some words"
 
 
@@ -116,7 +116,7 @@ async def test_no_redirect_leads_to_where_we_do_not_ask(target: str, refusal: st
     moved = said(b"", f"Location: {target}", status="302 Found")
     async with opened(Site(door=moved)) as site:
         with pytest.raises(OutboundRefused, match=refusal):
-            await Outbound(resolve, LOCAL).get(site.at("door"))
+            await HttpClient(resolve, LOCAL).get(site.at("door"))
     assert len(site.heard) == 1
     assert asked[0] == "site.test"
 
@@ -139,7 +139,7 @@ async def test_what_is_no_address_of_the_web_is_refused(url: str) -> None:
 @pytest.mark.parametrize("url", ["http://a" + "a" * 80 + ".test/", "http://site.test:99999/", "http://no.invalid/"])
 async def test_what_cannot_be_reached_has_failed(url: str) -> None:
     with pytest.raises(OutboundFailed, match="has no address"):
-        await Outbound().get(url)
+        await HttpClient().get(url)
 
 
 async def test_a_slow_drip_ends_with_the_whole_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +167,7 @@ async def test_a_name_server_that_says_nothing_counts_too(monkeypatch: pytest.Mo
         return []
 
     with pytest.raises(OutboundFailed, match="did not answer"):
-        await Outbound(silent).get("http://site.test/")
+        await HttpClient(silent).get("http://site.test/")
 
 
 @pytest.mark.parametrize("size", [2**20, 2**20 + 1])
@@ -242,7 +242,7 @@ async def test_a_certificate_must_be_for_the_name_that_was_asked(host: str, is_t
     papers = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     papers.load_cert_chain(PAPERS)
     resolve, _ = names(hook_test="127.0.0.1", site_test="127.0.0.1")
-    there = Outbound(resolve, LOCAL, ssl.create_default_context(cafile=PAPERS))
+    there = HttpClient(resolve, LOCAL, ssl.create_default_context(cafile=PAPERS))
     async with opened(Site(words=said(b"some words")), papers) as site:
         if is_theirs:
             assert (await there.get(site.at("words", host, "https"))).body == b"some words"
@@ -258,9 +258,9 @@ async def test_nobody_unknown_is_believed_and_https_does_not_fall_back() -> None
     down = said(b"", "Location: http://hook.test/", status="302 Found")
     async with opened(Site(down=down), papers) as site:
         with pytest.raises(OutboundFailed, match="ConnectError"):
-            await Outbound(resolve, LOCAL).get(site.at("down", "hook.test", "https"))
+            await HttpClient(resolve, LOCAL).get(site.at("down", "hook.test", "https"))
         with pytest.raises(OutboundRefused, match="only https"):
-            await Outbound(resolve, LOCAL, ssl.create_default_context(cafile=PAPERS)).get(
+            await HttpClient(resolve, LOCAL, ssl.create_default_context(cafile=PAPERS)).get(
                 site.at("down", "hook.test", "https")
             )
 

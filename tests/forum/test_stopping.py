@@ -53,7 +53,7 @@ signals.run(work())
 def heeding() -> Iterator[None]:
     """Signals are heeded as in a command, and afterwards as they were."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    signals.heed()
+    signals.install()
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
@@ -87,15 +87,15 @@ def test_a_signal_just_as_the_event_loop_ends_is_not_lost(number: signal.Signals
 def test_a_signal_that_fell_into_a_finalizer_is_heeded_before_what_lasts(
     number: signal.Signals, demand: type[BaseException]
 ) -> None:
-    signals.if_told()
+    signals.raise_if_signalled()
     with suppress(demand):  # as Python does there
         signal.raise_signal(number)
     with pytest.raises(demand):
-        signals.if_told()
+        signals.raise_if_signalled()
 
 
 def test_a_ctrl_c_that_is_to_be_ignored_is_ignored() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signals.heed()
+    signals.install()
     signal.raise_signal(signal.SIGINT)
-    signals.if_told()
+    signals.raise_if_signalled()

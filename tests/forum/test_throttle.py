@@ -16,7 +16,7 @@ from sqlalchemy import select, text
 from forum.core import clock, rate_limits
 from forum.core.database import Database
 from forum.core.errors import Forbidden, Throttled
-from forum.core.rate_limits import PostgresStorage, Throttle, ThrottleCount
+from forum.core.rate_limits import PostgresStorage, RateLimits, ThrottleCount
 from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.passwords import hashing
@@ -216,7 +216,7 @@ async def test_what_costs_us_work_has_a_limit(
 # How it counts.
 
 
-async def _hits(guard: Throttle, times: int, who: str = "heron", policy: str = "testing") -> int:
+async def _hits(guard: RateLimits, times: int, who: str = "heron", policy: str = "testing") -> int:
     """How many of so many tries at once were let through."""
 
     async def hit() -> bool:
@@ -247,9 +247,9 @@ async def test_two_processes_count_together_and_let_no_more_through_at_once(
 ) -> None:
     other = Database(database_url, pool_size=5)
     try:
-        through = await asyncio.gather(_hits(services.throttle, 10), _hits(Throttle(other.reader), 10))
+        through = await asyncio.gather(_hits(services.throttle, 10), _hits(RateLimits(other.reader), 10))
         assert sum(through) == 3
-        assert await _hits(Throttle(other.reader), 1) == 0
+        assert await _hits(RateLimits(other.reader), 1) == 0
     finally:
         await other.close()
 

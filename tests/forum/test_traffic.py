@@ -11,7 +11,7 @@ from limits import parse
 from sqlalchemy import select
 
 from forum.core import api_quota
-from forum.core.api_quota import Traffic
+from forum.core.api_quota import ApiQuota
 from forum.core.database import Database
 from forum.core.errors import Throttled
 from forum.core.rate_limits import ThrottleCount
@@ -37,7 +37,7 @@ async def _statuses(client: httpx.AsyncClient, times: int, path: str = f"{API}/b
     return [(await client.get(path)).status_code for _ in range(times)]
 
 
-def _through(counter: Traffic, times: int, who: str = "heron") -> int:
+def _through(counter: ApiQuota, times: int, who: str = "heron") -> int:
     """How many of so many requests are let through."""
     through = 0
     for _ in range(times):
@@ -137,7 +137,7 @@ async def test_a_session_that_has_ended_counts_for_nobody(app: FastAPI) -> None:
 
 
 async def test_processes_tell_each_other_what_they_counted(services: Services, other: Database) -> None:
-    one, two = Traffic(services.database.reader, LIMIT), Traffic(other.reader, LIMIT)
+    one, two = ApiQuota(services.database.reader, LIMIT), ApiQuota(other.reader, LIMIT)
     assert (_through(one, 60), _through(two, 20)) == (60, 20)
     for counter in (one, two):
         await counter.exchange()
@@ -151,14 +151,14 @@ async def test_processes_tell_each_other_what_they_counted(services: Services, o
 
 
 async def test_while_a_tenth_is_not_reached_nobody_else_is_told(services: Services) -> None:
-    counter = Traffic(services.database.reader, LIMIT)
+    counter = ApiQuota(services.database.reader, LIMIT)
     assert (_through(counter, 10), _through(counter, 11, "bittern")) == (10, 11)
     await counter.exchange()
     assert await _kept(services) == [11]
 
 
 async def test_everybody_is_told_of_in_one_statement_and_of_nobody_in_none(services: Services) -> None:
-    counter = Traffic(services.database.reader, LIMIT)
+    counter = ApiQuota(services.database.reader, LIMIT)
     for number in range(50):
         _through(counter, 20, f"heron{number}")
     with make.note_of_statements(services) as sent:
@@ -170,7 +170,7 @@ async def test_everybody_is_told_of_in_one_statement_and_of_nobody_in_none(servi
 
 async def test_a_window_ends_for_all_when_it_ends_for_the_first(services: Services, other: Database) -> None:
     wound = HandWound()
-    one, two = Traffic(services.database.reader, LIMIT, wound), Traffic(other.reader, LIMIT, wound)
+    one, two = ApiQuota(services.database.reader, LIMIT, wound), ApiQuota(other.reader, LIMIT, wound)
     assert _through(one, 101) == 100
     wound.seconds += 30
     await one.exchange()
@@ -186,7 +186,7 @@ async def test_a_window_ends_for_all_when_it_ends_for_the_first(services: Servic
 async def test_no_more_is_remembered_than_may_be(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api_quota, "COUNTS_AT_MOST", 3)
     wound = HandWound()
-    counter = Traffic(services.database.reader, LIMIT, wound)
+    counter = ApiQuota(services.database.reader, LIMIT, wound)
     for number in range(5):
         assert _through(counter, 101, f"heron{number}") == 100
     assert [_through(counter, 1, f"heron{number}") for number in (3, 4)] == [0, 0]
@@ -200,7 +200,7 @@ async def test_without_a_database_each_counts_for_itself_says_so_once_and_tells_
     services: Services, database_url: str
 ) -> None:
     nowhere = Database("postgresql+asyncpg://forum@127.0.0.1:1/forum", pool_size=1)
-    counter = Traffic(nowhere.reader, LIMIT)
+    counter = ApiQuota(nowhere.reader, LIMIT)
     with structlog.testing.capture_logs() as lines:
         assert _through(counter, 30) == 30
         for _ in range(3):
@@ -216,7 +216,7 @@ async def test_exchanging_ends_with_the_process_also_in_the_middle(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api_quota, "PAUSE", 0.001)
-    counter, begun = Traffic(services.database.reader, LIMIT), asyncio.Event()
+    counter, begun = ApiQuota(services.database.reader, LIMIT), asyncio.Event()
 
     async def never() -> None:
         begun.set()

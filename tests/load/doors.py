@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 from forum.app import create_app
 from forum.authentication.sessions import SessionCache
 from forum.core import clock, embedded_postgres, logs
-from forum.core.api_quota import Traffic
+from forum.core.api_quota import ApiQuota
 from forum.core.database import Database
 from forum.core.settings import Settings
 from forum.http.quota_middleware import ApiLimit
@@ -149,7 +149,7 @@ async def time_hostile_hashes() -> str:
 async def time_counting() -> str:
     """What the limit on the whole API takes of each request, where nothing else is done; in this process."""
     database = Database("postgresql+asyncpg://nobody@localhost/nothing", pool_size=1)
-    counted = ApiLimit(_nothing, Traffic(database.reader, parse("1000000000/1 hour")), SessionCache())
+    counted = ApiLimit(_nothing, ApiQuota(database.reader, parse("1000000000/1 hour")), SessionCache())
     headers = [(b"host", b"127.0.0.1"), (b"accept", b"*/*"), (b"authorization", b"Bearer " + b"x" * 43)]
     scope = {"type": "http", "path": "/api/v1/boards", "client": ("2001:db8::1", 1), "headers": headers}
     seconds = []

@@ -12,7 +12,7 @@ from forum.http.services import Services
 from forum.members.tables import Role
 from moderation import cases
 from moderation.cases import GRAVITY, Category
-from moderation.enforcement.measures import MEASURES
+from moderation.measures.catalogue import MEASURES
 from tests import make
 from tests.moderation import scenes
 from tests.moderation.scenes import API

@@ -16,11 +16,11 @@ from forum.http.services import Services
 from forum.members.queries import get_member
 from forum.members.standing import standing_of
 from forum.members.tables import Role, Standing
-from moderation import cases, decisions, enforcement
+from moderation import cases, decisions
 from moderation.cases import Category
-from moderation.decisions import Habits, Verdict
-from moderation.enforcement.measures import MEASURES
-from moderation.enforcement.tables import Kind, Wanted
+from moderation.decisions import DecisionInput, DecisionPolicy
+from moderation.measures.catalogue import MEASURES, undo_measure
+from moderation.measures.tables import AppliedMeasure, Kind, MeasureContext, MeasureInput
 from tests import make
 from tests.moderation import scenes
 from tests.moderation.scenes import API
@@ -135,9 +135,9 @@ async def undo(services: Services, scene: Scene, number: int) -> None:
     suzie = await make.viewer(services, "suzie")
     async with services.database.work() as session:
         post = await lock_post_row(session, scene.post_id)
-        on = enforcement.Scene(suzie, "Suzie", post, (), clock.now())
-        applied = await session.get_one(enforcement.AppliedMeasure, number)
-        await enforcement.undo(session, applied.decision_id, on, applied)
+        on = MeasureContext(suzie, "Suzie", post, (), clock.now())
+        applied = await session.get_one(AppliedMeasure, number)
+        await undo_measure(session, applied.decision_id, on, applied)
 
 
 @pytest.mark.parametrize("kind", [Kind.REMOVE, Kind.REDACT])
@@ -174,11 +174,11 @@ class Did:
     words: str
     instead: str | None = None
 
-    def on(self, text: str) -> Wanted:
+    def on(self, text: str) -> MeasureInput:
         if self.kind == Kind.EDIT:
-            return Wanted(Kind.EDIT, body_markdown=text.replace(self.words, self.instead or ""))
+            return MeasureInput(Kind.EDIT, body_markdown=text.replace(self.words, self.instead or ""))
         start = text.find(self.words)
-        return Wanted(self.kind, ((start, start + len(self.words)),) if self.kind == Kind.REDACT else ())
+        return MeasureInput(self.kind, ((start, start + len(self.words)),) if self.kind == Kind.REDACT else ())
 
     def hides(self, post: str, text: str) -> bool:
         return self.words in text and self.reaches(post)
@@ -230,13 +230,16 @@ async def place(services: Services) -> dict[str, Scene]:
     return await a_thread(services)
 
 
-async def take(services: Services, scene: Scene, wanted: Wanted) -> int:
+async def take(services: Services, scene: Scene, wanted: MeasureInput) -> int:
     """A decision, on what the post says now; the number of its measure."""
-    suzie, habits = await make.viewer(services, "suzie"), Habits(names_moderators=True, appeal_for=timedelta(days=183))
+    suzie, habits = (
+        await make.viewer(services, "suzie"),
+        DecisionPolicy(names_moderators=True, appeal_for=timedelta(days=183)),
+    )
     async with services.database.work() as session:
         post = await lock_post_row(session, scene.post_id)
         case = await cases.open_on_post(session, post.id, Category.RULE, clock.now(), reports=1)
-        verdict = Verdict(case.version, post.revision, (wanted,), "A reason", (10,))
+        verdict = DecisionInput(case.version, post.revision, (wanted,), "A reason", (10,))
         await decisions.decide(session, suzie, case.id, verdict, habits, clock.now())
     [[number]] = await scenes.sql(services, "SELECT max(id) FROM measure")
     return int(number)
@@ -367,8 +370,8 @@ async def test_a_later_redaction_keeps_its_place_when_an_earlier_one_is_undone(
 ) -> None:
     post = await make.post(services, "stepdad", place["first"].thread_id, said)
     scene = Scene(post.id, post.thread_id)
-    first = await take(services, scene, Wanted(Kind.REDACT, (one,)))
-    second = await take(services, scene, Wanted(Kind.REDACT, (other,)))
+    first = await take(services, scene, MeasureInput(Kind.REDACT, (one,)))
+    second = await take(services, scene, MeasureInput(Kind.REDACT, (other,)))
     await undo(services, scene, first)
     assert await body_of(services, scene) == left
     seals = [is_sealed for _, is_sealed in await revisions_of(services, scene)]

@@ -14,7 +14,7 @@ from forum.content import markup
 from forum.core import clock
 from forum.http.services import Services
 from forum.members.tables import FORMER, Role
-from moderation.privacy import ModerationKeeper
+from moderation.privacy import ModerationPersonalData
 from tests import make
 from tests.afterwards import look_after
 from tests.moderation.scenes import (
@@ -194,6 +194,6 @@ SAID = "She said no.\n> Marcus said: ring the court first thing on Monday.\nSo I
     ids=["a line", "a part", "a short line", "of somebody else", "no quote", "another quote", "gone already"],
 )
 def test_quotes_of_what_was_erased_become_marks_of_the_same_length(text: str, left: str | None) -> None:
-    unquoted = ModerationKeeper().unquoting([SAID, "Something else"])(text)
+    unquoted = ModerationPersonalData().unquoting([SAID, "Something else"])(text)
     assert unquoted == (text if left is None else left)
     assert len(unquoted) == len(text)

@@ -10,7 +10,7 @@ from forum.core.errors import Invalid
 from forum.http.services import Services
 from forum.members.tables import Role
 from moderation import redaction
-from moderation.redaction import Taken, Telling
+from moderation.redaction import MaskedText, Removal
 from tests import make
 from tests.moderation import scenes
 
@@ -71,22 +71,22 @@ def test_what_is_not_redacted_stays_as_it_was(text: str, data: st.DataObject) ->
     ],
 )
 def test_a_quote_of_the_words_is_marked_too(text: str, left: str) -> None:
-    assert redaction.without_echoes(Telling.of(text), ["a lying toad"], MARK).text == left
+    assert redaction.without_echoes(MaskedText.of(text), ["a lying toad"], MARK).text == left
 
 
 def test_what_was_taken_is_looked_for_in_the_whole_whatever_others_took_of_it() -> None:
     said = "One amber two birch three cedar four."
-    quote = Telling.of(f"> {said}\n\nNo.")
+    quote = MaskedText.of(f"> {said}\n\nNo.")
     marked = quote.without([(6, 11)], "[removed: rule 3]")
-    taken = Taken([(said, [(0, len(said))])], MARK, [said])
-    assert taken.leaves(marked).text == f"> {MARK}\n\nNo."
-    assert taken.leaves(taken.leaves(quote)) == taken.leaves(quote)
+    removal = Removal([(said, [(0, len(said))])], MARK, [said])
+    assert removal.apply(marked).text == f"> {MARK}\n\nNo."
+    assert removal.apply(removal.apply(quote)) == removal.apply(quote)
 
 
 def test_a_mark_is_nobodys_words() -> None:
     said = f"One {MARK} two three"
-    taken = Taken([(said, [(0, len(said))])], MARK, [])
-    assert taken.out_of(f"> {MARK}\n> one two three") == f"> {MARK}\n> {MARK}"
+    removal = Removal([(said, [(0, len(said))])], MARK, [])
+    assert removal.apply_to_text(f"> {MARK}\n> one two three") == f"> {MARK}\n> {MARK}"
 
 
 @pytest.mark.parametrize(

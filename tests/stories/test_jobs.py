@@ -17,7 +17,8 @@ from forum.core.database import Prepared
 from forum.core.jobs import Payload
 from forum.http.services import Services
 from forum.members.tables import Role
-from moderation import decisions, rules
+from moderation import rules
+from moderation.sanction_expiry import tell_that_sanction_ended
 from tests import make
 from tests.stories.running import FAMILY, Forum, launch, started, until
 from tests.stories.test_survival import WAYS_TO_STOP
@@ -75,7 +76,7 @@ async def done(services: Services, at: datetime, *some: tuple[str, datetime, Pay
     """Do what was put down, or some of it, as if it were `at`."""
     for _, _, payload in some or await put_down(services):
         async with services.database.work() as session:
-            await decisions.standing_ended(session, payload, at)
+            await tell_that_sanction_ended(session, payload, at)
 
 
 async def told(app: FastAPI, handle: str) -> list[str]:

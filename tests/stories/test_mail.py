@@ -87,7 +87,7 @@ async def _put_down(services: Services, mails: int) -> None:
             member = Member(**known, name=handle, name_skeleton=names.skeleton(handle), password_hash="", joined_at=now)
             session.add(member)
             await session.flush()
-            await outbox.put_down(session, Kind.VERIFY_ADDRESS, now, member_id=member.id, email=member.email)
+            await outbox.enqueue(session, Kind.VERIFY_ADDRESS, now, member_id=member.id, email=member.email)
 
 
 async def _taken(services: Services) -> set[tuple[object, ...]]:

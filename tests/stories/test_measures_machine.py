@@ -42,13 +42,13 @@ from forum.members.viewer import Viewer, viewer_of, viewers
 from moderation import appeals, cases, decisions, reports, rules
 from moderation.appeals import Appeal, Outcome
 from moderation.cases import Case, Category
-from moderation.decisions import Decided, Habits, Verdict
-from moderation.enforcement.tables import Kind, Wanted
+from moderation.decisions import Decided, DecisionInput, DecisionPolicy
+from moderation.measures.tables import Kind, MeasureInput
 from moderation.reports import Complaint
 
 log = logging.getLogger(__name__)
 
-HABITS = Habits(names_moderators=True, appeal_for=timedelta(days=183))
+HABITS = DecisionPolicy(names_moderators=True, appeal_for=timedelta(days=183))
 BEGAN = datetime(2026, 1, 5, 9, tzinfo=UTC)
 BOARDS = ("new-here", "kinship")
 KEEPERS = ("orla", "suzie", "femi")
@@ -293,7 +293,7 @@ class Measures(RuleBasedStateMachine):
             post = await session.get_one(Post, post_id)
             case = await session.get_one(Case, case_id)
             wanted, taken = self._measures(way, post_id, post.body_markdown, by)
-            verdict = Verdict(case.version, post.revision, wanted, "A reason", (10,))
+            verdict = DecisionInput(case.version, post.revision, wanted, "A reason", (10,))
             decided = await decisions.decide(session, self.keepers[by], case.id, verdict, HABITS, self.now)
         self._note(decided, by, taken)
 
@@ -336,10 +336,10 @@ class Measures(RuleBasedStateMachine):
         post_id = ruling.measures[0].post
         if ruling.case is None:
             async with self.database.work() as session:
-                lodged = await appeals.lodge(session, self.author, ruling.statement, "No!", self.now)
+                lodged = await appeals.submit(session, self.author, ruling.statement, "No!", self.now)
                 ruling.case = lodged.case_id
         self.below[0] += outcome != Outcome.UPHOLD and self.model.is_below(ruling.measures)
-        wanted: tuple[Wanted, ...] = ()
+        wanted: tuple[MeasureInput, ...] = ()
         taken: list[Taken] = []
         if outcome == Outcome.CHANGE:
             # Nobody edits or redacts what the undo is about to give back: spans would count other words.
@@ -348,8 +348,10 @@ class Measures(RuleBasedStateMachine):
         async with self.database.work() as session:
             case = await session.get_one(Case, ruling.case)
             post = await session.get_one(Post, post_id)
-            verdict = Verdict(case.version, post.revision, wanted, "A reason", (10,))
-            decided = await appeals.hear(session, self.keepers[by], case.id, verdict, outcome, HABITS, self.now)
+            verdict = DecisionInput(case.version, post.revision, wanted, "A reason", (10,))
+            decided = await appeals.decide_appeal(
+                session, self.keepers[by], case.id, verdict, outcome, HABITS, self.now
+            )
         ruling.heard = True
         for measure in ruling.measures if outcome != Outcome.UPHOLD else ():
             measure.stands = False
@@ -357,7 +359,7 @@ class Measures(RuleBasedStateMachine):
 
     def _measures(
         self, way: tuple[Kind, ...], post_id: int, body: str, by: str
-    ) -> tuple[tuple[Wanted, ...], list[Taken]]:
+    ) -> tuple[tuple[MeasureInput, ...], list[Taken]]:
         """The measures as a moderator asks for them, and as the model remembers them."""
         word = WORD.search(body)
         number, until = next(self.numbers), self.now + timedelta(days=2)
@@ -374,7 +376,7 @@ class Measures(RuleBasedStateMachine):
         wanted, taken = [], []
         for kind in way:
             carried, made = told.get(kind, ({}, None))
-            wanted.append(Wanted(kind, **carried))
+            wanted.append(MeasureInput(kind, **carried))
             taken.append(Taken(kind, post_id, by, made, self.model.whole(post_id), carried.get("until")))
         return tuple(wanted), taken
 

@@ -30,7 +30,7 @@ from forum.notifications.inbox import Notification
 from moderation import reports, rules
 from moderation.cases import Case, Category, Claim
 from moderation.decisions import Decision
-from moderation.enforcement.tables import AppliedMeasure
+from moderation.measures.tables import AppliedMeasure
 from moderation.reports import Complaint, Report
 from moderation.statements import Statement
 from tests import make

@@ -92,11 +92,11 @@ async def list_accounts(
 ) -> Response:
     """List the accounts in a state, newest first: for administrators. That somebody looked is written into the log."""
     allow(Act.ADMINISTER, viewer)
-    before = pagination.place(after, accounts.BY_ID) if after is not None else None
+    before = pagination.decode(after, accounts.BY_ID) if after is not None else None
     rows = (await work.execute(accounts.listed(state, before, limit + 1))).all()
     shown, slugs = rows[:limit], await _slugs(work)
     await audit.record(work, actor_id=viewer.id, act="accounts.listed", subject=("accounts", state or "all"), now=now)
-    cursor = pagination.cursor(str(shown[-1].id)) if len(rows) > limit else None
+    cursor = pagination.encode(str(shown[-1].id)) if len(rows) > limit else None
     page = AccountList(items=[_account(row, slugs) for row in shown], next=cursor)
     return cacheable_response(request, page, shared=False, headers=next_link(request, cursor))
 
@@ -168,13 +168,13 @@ async def list_refused_sign_ins(
     if after is None:
         rows = await reading.rows(failed_sign_ins.NEWEST, limit=limit + 1)
     else:
-        hour, member_id, reason = pagination.place(after, failed_sign_ins.BY_ROW)
+        hour, member_id, reason = pagination.decode(after, failed_sign_ins.BY_ROW)
         place = {"hour": hour, "member_id": member_id, "reason": reason}
         rows = await reading.rows(failed_sign_ins.NEWEST_AFTER, **place, limit=limit + 1)
     shown = rows[:limit]
     await audit.record(work, actor_id=viewer.id, act="refused_sign_ins.listed", subject=("accounts", "all"), now=now)
     last = shown[-1] if len(rows) > limit else None
-    cursor = pagination.cursor(last.hour, str(last.member_id), last.reason) if last else None
+    cursor = pagination.encode(last.hour, str(last.member_id), last.reason) if last else None
     items = [RefusedSignIns.model_validate(row) for row in shown]
     return cacheable_response(
         request, RefusedSignInsPage(items=items, next=cursor), shared=False, headers=next_link(request, cursor)

@@ -44,10 +44,10 @@ async def list_unsent_mails(
     here for a month after that.
     """
     allow(Act.ADMINISTER, viewer)
-    place = pagination.place(after, BY_AGE) if after is not None else None
-    rows = await reading.rows(Prepared(outbox.unsent(place, limit + 1)))
+    place = pagination.decode(after, BY_AGE) if after is not None else None
+    rows = await reading.rows(Prepared(outbox.select_unsent(place, limit + 1)))
     items = [UnsentMail.model_validate(row) for row in rows[:limit]]
-    cursor = pagination.cursor(rows[limit - 1].put_down_at, str(rows[limit - 1].id)) if len(rows) > limit else None
+    cursor = pagination.encode(rows[limit - 1].put_down_at, str(rows[limit - 1].id)) if len(rows) > limit else None
     return cacheable_response(
         request, UnsentMailPage(items=items, next=cursor), shared=False, headers=next_link(request, cursor)
     )

@@ -41,7 +41,7 @@ async def list_waiting_threads(
 ) -> Response:
     """List the open threads that wait for an adviser, longest first."""
     allow(Act.SEE_WAITING_THREADS, viewer)
-    place = pagination.place(after, BY_WAITING) if after is not None else None
+    place = pagination.decode(after, BY_WAITING) if after is not None else None
     rows = await list_waiting(reading, viewer, place, limit + 1)
     items = [
         WaitingThread(
@@ -51,6 +51,6 @@ async def list_waiting_threads(
         )
         for row in rows[:limit]
     ]
-    going_on = pagination.cursor(rows[limit - 1].waiting_since, rows[limit - 1].id) if len(rows) > limit else None
+    going_on = pagination.encode(rows[limit - 1].waiting_since, rows[limit - 1].id) if len(rows) > limit else None
     page = WaitingThreadList(items=items, next=going_on)
     return cacheable_response(request, page, shared=False, headers=next_link(request, going_on))

@@ -117,7 +117,7 @@ async def list_threads(
     after: After = None,
 ) -> Response:
     """List a board's threads: pinned first, then by the latest post."""
-    place = pagination.place(after, BY_LAST_POST) if after is not None else None
+    place = pagination.decode(after, BY_LAST_POST) if after is not None else None
     rows = await list_on_board(reading, viewer, slug, place, limit + 1)
     board = rows[0] if rows else await boards.one(reading, viewer, slug)
     going_on = _cursor(rows[limit - 1]) if len(rows) > limit else None
@@ -183,4 +183,4 @@ def _board(row: Any, totals: Any) -> Board:
 
 
 def _cursor(row: Any) -> str:
-    return pagination.cursor(row.pinned, row.last_post_at, row.id)
+    return pagination.encode(row.pinned, row.last_post_at, row.id)

@@ -185,7 +185,7 @@ async def list_posts(
 
     A page covers `limit` numbers; one with posts that you may not see is shorter and still has a `next`.
     """
-    first = pagination.place(after, _BY_NUMBER)[0] + 1 if after is not None else from_
+    first = pagination.decode(after, _BY_NUMBER)[0] + 1 if after is not None else from_
     if adviser:
         found = await list_by_advisers(reading, viewer, id, first, limit + 1)
         last = found[limit - 1].number if len(found) > limit else None
@@ -193,7 +193,7 @@ async def list_posts(
         found = await list_by_number(reading, viewer, id, first, limit)
         last = first + limit - 1
     thread = found[0] if found else await get_thread(reading, viewer, id)
-    going_on = pagination.cursor(last) if last and last < thread.last_number else None
+    going_on = pagination.encode(last) if last and last < thread.last_number else None
     page = {"items": list(map(_post_json, found[:limit])), "next": going_on}
     everyone_sees_it = all(post.visibility != Visibility.HELD for post in found)
     headers = {**robots(thread), **next_link(request, going_on)}

@@ -7,12 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from forum.api.schemas import (
-    Handle,
-    Moment,
-    ResponseBody,
-    SoughtHandle,
-)
+from forum.api.schemas import Handle, Moment, ResponseBody, SoughtHandle
 from forum.content.posts.queries import WRITTEN
 from forum.core.database import Reader
 from forum.core.errors import NotFound

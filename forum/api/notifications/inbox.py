@@ -60,10 +60,10 @@ async def list_notifications(
     request: Request, viewer: AnyMember, work: Work, limit: Limit = 20, after: After = None
 ) -> Response:
     """List what happened that concerns you."""
-    place = pagination.place(after, inbox.BY_ID) if after is not None else None
+    place = pagination.decode(after, inbox.BY_ID) if after is not None else None
     rows = (await work.execute(inbox.select_for(viewer, place, limit + 1))).all()
     unread = (await work.execute(inbox.count_unread(viewer))).scalar_one()
-    going_on = pagination.cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
+    going_on = pagination.encode(str(rows[limit - 1].id)) if len(rows) > limit else None
     items = [Notification.model_validate(row) for row in rows[:limit]]
     page = NotificationList(unread=unread, items=items, next=going_on)
     return cacheable_response(request, page, shared=False, headers=next_link(request, going_on))

@@ -91,7 +91,7 @@ async def renew(forum: Database, viewer: Viewer, now: datetime) -> Sequence[str]
         if not await is_set_up(session, member.id):
             raise NotFound(NONE)
         await _keep(session, member.id, hashes)
-        await outbox.tell_of_sign_in(session, member, now)
+        await outbox.enqueue_sign_in_changed(session, member, now)
     return paper
 
 
@@ -165,7 +165,7 @@ async def reset(session: AsyncSession, member: Member, now: datetime, *, by: UUI
         raise NotFound(f"{member.handle} has no second factor set up.")
     await _forget(session, member.id)
     await sessions.end_all(session, member.id)
-    await outbox.tell_of_sign_in(session, member, now)
+    await outbox.enqueue_sign_in_changed(session, member, now)
     await audit.record(session, actor_id=by, act="second_factor.reset", subject=("member", member.id), now=now)
 
 
@@ -206,4 +206,4 @@ async def _forget(session: AsyncSession, member_id: UUID) -> None:
 
 async def _changed(session: AsyncSession, viewer: Viewer, member: Member, now: datetime) -> None:
     await sessions.end_others(session, viewer)
-    await outbox.tell_of_sign_in(session, member, now)
+    await outbox.enqueue_sign_in_changed(session, member, now)

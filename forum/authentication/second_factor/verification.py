@@ -145,5 +145,5 @@ async def _spend(session: AsyncSession, member: Member, recovery: Recovery, now:
     )
     if (await session.execute(this.returning(col(RecoveryCode.number)))).first() is None:
         return False
-    await outbox.tell_of_sign_in(session, member, now)
+    await outbox.enqueue_sign_in_changed(session, member, now)
     return True

@@ -17,7 +17,7 @@ from forum.content.threads.tables import Thread, ThreadVisibility
 from forum.content.threads.visibility import takes_replies
 from forum.core.database import rows_of
 from forum.core.errors import Conflict, Invalid
-from forum.core.gate import Gate, Submission, Verdict
+from forum.core.gate import Gate, GateResult, Submission
 from forum.members.tables import Role
 from forum.members.viewer import Viewer
 
@@ -197,7 +197,7 @@ async def _append(
     thread: Thread,
     draft: Draft,
     html: str,
-    verdict: Verdict,
+    verdict: GateResult,
     now: datetime,
 ) -> PostView:
     """Insert the post and count it."""

@@ -9,7 +9,7 @@ from forum.http.current_member import CurrentMember
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import Now, Route, Work
-from moderation import templates
+from moderation import reason_templates
 from moderation.permissions import Act, allow
 
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
@@ -42,7 +42,7 @@ class TemplateChange(RequestBody):
 async def list_templates(request: Request, viewer: CurrentMember, work: Work) -> Response:
     """List the templates for reasons: for moderators."""
     allow(Act.SEE_QUEUE, viewer)
-    rows = (await work.execute(templates.listed())).all()
+    rows = (await work.execute(reason_templates.listed())).all()
     page = TemplateList(items=[Template.model_validate(row) for row in rows], next=None)
     return cacheable_response(request, page, shared=False)
 
@@ -51,7 +51,7 @@ async def list_templates(request: Request, viewer: CurrentMember, work: Work) ->
 async def write_template(slug: Slug, change: TemplateChange, viewer: CurrentMember, work: Work, now: Now) -> Response:
     """Write a template, or write it anew: for administrators. Done twice, it is as done once."""
     allow(Act.WRITE_TEMPLATES, viewer)
-    written = await templates.write(work, viewer, slug, change.title, change.text, now)
+    written = await reason_templates.write(work, viewer, slug, change.title, change.text, now)
     return json_response(Template.model_validate(written))
 
 
@@ -59,5 +59,5 @@ async def write_template(slug: Slug, change: TemplateChange, viewer: CurrentMemb
 async def discard_template(slug: Slug, viewer: CurrentMember, work: Work, now: Now) -> Response:
     """Take a template out of use: for administrators."""
     allow(Act.WRITE_TEMPLATES, viewer)
-    await templates.discard(work, viewer, slug, now)
+    await reason_templates.discard(work, viewer, slug, now)
     return Response(status_code=204)

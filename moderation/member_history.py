@@ -21,8 +21,8 @@ from forum.members.viewer import Viewer
 from moderation import cases
 from moderation.cases import Case
 from moderation.decisions import Decision, DecisionRule
-from moderation.enforcement.measures import MEASURES
-from moderation.enforcement.tables import AppliedMeasure
+from moderation.measures.catalogue import MEASURES
+from moderation.measures.tables import AppliedMeasure
 from moderation.reports import Outcome, Report
 from moderation.statements import Statement
 
@@ -104,7 +104,7 @@ def measures(viewer: Viewer, member_id: UUID) -> Query:
 
 def open_cases(viewer: Viewer, member_id: UUID, now: datetime) -> Query:
     """The open cases about a member's posts that exist for the viewer, worst first."""
-    return cases.queue(viewer, now, None, MOST).where(col(Post.author_id) == member_id)
+    return cases.select_queue(viewer, now, None, MOST).where(col(Post.author_id) == member_id)
 
 
 def reports(viewer: Viewer, member_id: UUID) -> Query:

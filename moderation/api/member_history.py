@@ -12,7 +12,7 @@ from forum.http.current_member import CurrentMember
 from forum.http.problems import documented
 from forum.http.services import Now, Route, Work
 from forum.members.queries import get_member
-from moderation import records
+from moderation import member_history
 from moderation.api.cases import AuthorRecord, Case, facts
 from moderation.permissions import Act, allow
 
@@ -65,16 +65,18 @@ async def get_record(request: Request, handle: Handle, viewer: CurrentMember, wo
     """Read a member's record: for moderators, of what concerns their boards."""
     allow(Act.SEE_RECORD, viewer)
     member = await get_member(work, handle)
-    short = await records.of_member(work, viewer, member, now)
+    short = await member_history.of_member(work, viewer, member, now)
     record = MemberRecord(
         **AuthorRecord.model_validate(short).model_dump(),
         member=Author.model_validate(member),
         sanctions=[
-            HeldStanding.model_validate(s) for s in (await work.execute(records.sanctions(member.id, now))).all()
+            HeldStanding.model_validate(s) for s in (await work.execute(member_history.sanctions(member.id, now))).all()
         ],
-        decided=[_measure(m) for m in (await work.execute(records.measures(viewer, member.id))).all()],
-        open_cases=[Case(**facts(c)) for c in (await work.execute(records.open_cases(viewer, member.id, now))).all()],
-        reports=ReportsMade.model_validate((await work.execute(records.reports(viewer, member.id))).one()),
+        decided=[_measure(m) for m in (await work.execute(member_history.measures(viewer, member.id))).all()],
+        open_cases=[
+            Case(**facts(c)) for c in (await work.execute(member_history.open_cases(viewer, member.id, now))).all()
+        ],
+        reports=ReportsMade.model_validate((await work.execute(member_history.reports(viewer, member.id))).one()),
     )
     return cacheable_response(request, record, shared=False)
 

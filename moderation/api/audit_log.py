@@ -13,7 +13,7 @@ from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember
 from forum.http.problems import documented
 from forum.http.services import Reading, Route
-from moderation import log
+from moderation import audit_log
 from moderation.permissions import Act, allow
 
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
@@ -54,11 +54,11 @@ async def list_log(
 ) -> Response:
     """Read what staff did on the boards that you moderate."""
     allow(Act.READ_LOG, viewer)
-    before = pagination.place(after, log.BY_NUMBER) if after is not None else None
+    before = pagination.decode(after, audit_log.BY_NUMBER) if after is not None else None
     if (subject_kind is None) != (subject_id is None):
         raise Invalid("Say both `subject_kind` and `subject_id`, or neither.", "query/subject_id")
-    sought = log.Sought(act, actor, subject_kind, subject_id)
-    rows = await reading.rows(Prepared(log.entries(viewer, before, limit + 1, sought)))
+    sought = audit_log.Sought(act, actor, subject_kind, subject_id)
+    rows = await reading.rows(Prepared(audit_log.entries(viewer, before, limit + 1, sought)))
     items = [
         LogEntry(
             number=row.number,
@@ -71,6 +71,6 @@ async def list_log(
         )
         for row in rows[:limit]
     ]
-    going_on = pagination.cursor(rows[limit - 1].number) if len(rows) > limit else None
+    going_on = pagination.encode(rows[limit - 1].number) if len(rows) > limit else None
     page = LogPage(items=items, next=going_on)
     return cacheable_response(request, page, shared=False, headers=next_link(request, going_on))

@@ -13,7 +13,7 @@ from forum.http.problems import documented
 from forum.http.services import AppServices, Now, Route, Work
 from forum.members.tables import Role
 from forum.members.viewer import Viewer
-from moderation import team
+from moderation import board_moderators
 from moderation.permissions import Act, allow
 
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
@@ -40,7 +40,7 @@ class Team(ResponseBody):
 async def list_team(request: Request, slug: Slug, viewer: CurrentMember, work: Work) -> Response:
     """List who moderates a board: for moderators and administrators."""
     allow(Act.SEE_QUEUE, viewer)
-    rows = (await work.execute(team.of_board(await _board(work, viewer, slug)))).all()
+    rows = (await work.execute(board_moderators.of_board(await _board(work, viewer, slug)))).all()
     return cacheable_response(
         request, Team(items=[TeamMember.model_validate(row) for row in rows], next=None), shared=False
     )
@@ -55,7 +55,7 @@ async def name_moderator(
     Done twice, it is as done once.
     """
     allow(Act.NAME_TEAM, viewer)
-    named = await team.name(work, viewer, await _board(work, viewer, slug), handle, now)
+    named = await board_moderators.name(work, viewer, await _board(work, viewer, slug), handle, now)
     services.session_cache.invalidate(named.id)
     return Response(status_code=204)
 
@@ -66,7 +66,7 @@ async def dismiss_moderator(
 ) -> Response:
     """Take the role back: for administrators, who signed in within 15 minutes. Done twice, it is as done once."""
     allow(Act.NAME_TEAM, viewer)
-    dismissed = await team.dismiss(work, viewer, await _board(work, viewer, slug), handle, now)
+    dismissed = await board_moderators.dismiss(work, viewer, await _board(work, viewer, slug), handle, now)
     services.session_cache.invalidate(dismissed.id)
     return Response(status_code=204)
 

@@ -16,7 +16,7 @@ from forum.members.viewer import Viewer
 from moderation import redaction
 
 # What the undo of a measure must know of how things were.
-Memory = dict[str, Any]
+UndoData = dict[str, Any]
 
 
 class Kind(StrEnum):
@@ -36,8 +36,8 @@ class Kind(StrEnum):
     DISMISS = "dismiss"
 
 
-SOMEBODY = "a moderator"  # where readers are not to know which one
-TEXTUAL = (Kind.EDIT, Kind.REDACT)
+UNNAMED_MODERATOR = "a moderator"  # where readers are not to know which one
+TEXT_MEASURES = (Kind.EDIT, Kind.REDACT)
 
 
 class Target(StrEnum):
@@ -74,7 +74,7 @@ class AppliedMeasure(SQLModel, table=True):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class MeasureInput:
     """A measure as a moderator asks for it."""
 
     kind: Kind
@@ -86,11 +86,11 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Scene:
+class MeasureContext:
     """Where measures act: the post, whose row is held, and who acts, under which rules, by which name."""
 
     moderator: Viewer
-    byline: str
+    shown_name: str
     post: Post
     rules: tuple[int, ...]
     now: datetime
