@@ -25,14 +25,7 @@ from forum.notifications import inbox
 from moderation import cases, redaction, reports, rules, statements
 from moderation.cases import Case
 from moderation.measures.catalogue import MEASURES, NO_ACTION, apply_measure, refuse_impossible_measures
-from moderation.measures.tables import (
-    TEXT_MEASURES,
-    UNNAMED_MODERATOR,
-    Kind,
-    MeasureContext,
-    MeasureInput,
-    Target,
-)
+from moderation.measures.tables import TEXT_MEASURES, UNNAMED_MODERATOR, Kind, MeasureContext, MeasureInput, Target
 from moderation.reports import Outcome
 from moderation.rules import Rule
 from moderation.sanction_expiry import STANDING_ENDED

@@ -17,7 +17,7 @@ from forum.core import database, embedded_postgres
 from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.passwords import hashing
-from tests import make
+from tests.support import make
 
 _numbers = itertools.count(1)
 

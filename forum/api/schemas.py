@@ -52,7 +52,7 @@ class SchemaPattern:
         return {**handler(schema), **shortest, "pattern": self.pattern}
 
 
-# Every text of a request is one of these; `tests/test_openapi.py` looks.
+# Every text of a request is one of these; `tests/architecture/test_openapi.py` looks.
 Text = Annotated[str, AfterValidator(storable), SchemaPattern(f"^{ANY}*$")]
 
 

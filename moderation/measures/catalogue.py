@@ -22,14 +22,7 @@ from forum.members.standing import add_sanction, lift_sanction
 from forum.members.tables import Standing
 from moderation.measures import text_changes
 from moderation.measures.notices import has_another_removal, notice_of, refresh_notice
-from moderation.measures.tables import (
-    AppliedMeasure,
-    Kind,
-    MeasureContext,
-    MeasureInput,
-    Target,
-    UndoData,
-)
+from moderation.measures.tables import AppliedMeasure, Kind, MeasureContext, MeasureInput, Target, UndoData
 
 
 @dataclass(frozen=True)

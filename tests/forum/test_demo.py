@@ -27,8 +27,8 @@ from forum.http.services import Services
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer, viewer_of, viewers
 from moderation import rules
-from tests import make
 from tests.conftest import database_called
+from tests.support import make
 
 API = "/api/v1"
 # Numbers that Ofcom keeps for drama, and the emergency services.

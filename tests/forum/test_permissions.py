@@ -23,7 +23,7 @@ from forum.members.standing import add_sanction
 from forum.members.tables import Role, Standing
 from forum.members.viewer import GUEST, Viewer
 from forum.permissions import PERMISSIONS, Act, allow
-from tests import make
+from tests.support import make
 
 API = "/api/v1"
 

@@ -18,7 +18,7 @@ from forum.core import clock
 from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.members.tables import Role
-from tests import make
+from tests.support import make
 
 API = "/api/v1"
 

@@ -25,10 +25,10 @@ from rich.table import Table
 
 from forum.core import database, embedded_postgres
 from forum.core.settings import Settings
-from tests import make
 from tests.load import ceilings, doors, queue, seed
 from tests.load.ceilings import Answer, Ceiling
 from tests.load.rounds import CONNECTIONS, FORUM, Kind, Server, Target, measure, of_ceiling, of_forum, rounds_in
+from tests.support import make
 
 QUEUES = 0.25  # of the time for pages
 SOME_TRIES = 20  # at each door, where there is little time

@@ -31,8 +31,8 @@ from forum.http.quota_middleware import ApiLimit
 from forum.members import names
 from forum.members.tables import Member
 from forum.passwords import hashing
-from tests import make
-from tests.forum.test_passwords import HOSTILE
+from tests.forum.passwords.test_hashing import HOSTILE
+from tests.support import make
 
 TRIES = 200  # of each kind and for each of known and unknown
 LANES = 8  # at once, for a wrong password is told after half a second

@@ -11,9 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.members.tables import Role, Standing
-from tests import make
-from tests.moderation import scenes
-from tests.moderation.scenes import API, DISMISS, REDACT, REMOVE, WARN
+from tests.support import make, scenes
+from tests.support.scenes import API, DISMISS, REDACT, REMOVE, WARN
 
 
 async def appealed(app: FastAPI, moderator: httpx.AsyncClient, post_id: int, *measures: dict[str, Any]) -> str:

@@ -13,9 +13,8 @@ from forum.members.tables import Role
 from moderation import cases
 from moderation.cases import GRAVITY, Category
 from moderation.measures.catalogue import MEASURES
-from tests import make
-from tests.moderation import scenes
-from tests.moderation.scenes import API
+from tests.support import make, scenes
+from tests.support.scenes import API
 
 
 def test_every_category_has_its_gravity_and_its_due_time() -> None:

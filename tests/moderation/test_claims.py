@@ -14,9 +14,8 @@ from forum.core.errors import Conflict
 from forum.http.services import Services
 from forum.members.tables import Role
 from moderation import cases
-from tests import make
-from tests.moderation import scenes
-from tests.moderation.scenes import API
+from tests.support import make, scenes
+from tests.support.scenes import API
 
 
 async def a_case(app: FastAPI, services: Services, suzie: httpx.AsyncClient) -> dict[str, Any]:

@@ -14,9 +14,8 @@ from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.members.queries import get_member
 from forum.members.tables import Role
-from tests import make
-from tests.moderation import scenes
-from tests.moderation.scenes import API, DISMISS, PUBLISH, REDACT, REMOVE, WARN
+from tests.support import make, scenes
+from tests.support.scenes import API, DISMISS, PUBLISH, REDACT, REMOVE, WARN
 
 SOON = "2999-01-01T00:00:00Z"
 SILENCE = {"kind": "silence", "until": SOON}

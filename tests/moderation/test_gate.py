@@ -9,9 +9,8 @@ from fastapi import FastAPI
 
 from forum.http.services import Services
 from forum.members.tables import Role
-from tests import make
-from tests.moderation import scenes
-from tests.moderation.scenes import API, PUBLISH, REMOVE
+from tests.support import make, scenes
+from tests.support.scenes import API, PUBLISH, REMOVE
 
 
 async def opens(client: httpx.AsyncClient, body: str = "Hello", slug: str = "new-here") -> dict[str, Any]:

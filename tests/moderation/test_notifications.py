@@ -6,9 +6,8 @@ from fastapi import FastAPI
 
 from forum.http.services import Services
 from forum.members.tables import Role
-from tests import make
-from tests.moderation import scenes
-from tests.moderation.scenes import API, WARN
+from tests.support import make, scenes
+from tests.support.scenes import API, WARN
 
 MINE = f"{API}/me/notifications"
 

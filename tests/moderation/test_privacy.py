@@ -15,9 +15,9 @@ from forum.core import clock
 from forum.http.services import Services
 from forum.members.tables import FORMER, Role
 from moderation.privacy import ModerationPersonalData
-from tests import make
-from tests.afterwards import look_after
-from tests.moderation.scenes import (
+from tests.support import make
+from tests.support.jobs import run_hourly_jobs
+from tests.support.scenes import (
     REDACT,
     REMOVE,
     RUDE,
@@ -40,7 +40,7 @@ GONE = markup.GONE
 async def leave(app: FastAPI, services: Services, handle: str, kind: str = "leave") -> None:
     async with make.signed_in(app, handle) as client:
         assert (await client.put(f"{API}/me/departure", json={"kind": kind})).status_code == 200
-    await look_after(services, clock.now() + LATER)
+    await run_hourly_jobs(services, clock.now() + LATER)
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ async def test_an_appeal_that_is_heard_after_an_erasure_brings_no_word_back(
     heard = await hear(orla, case["id"], "overturn", version=case["version"], revision=case["post_revision"])
     assert heard.status_code == 201, heard.text
     for _ in range(2):
-        await look_after(services, clock.now() + LATER)
+        await run_hourly_jobs(services, clock.now() + LATER)
     for row in await sql(services, "SELECT body_markdown FROM post_revision UNION SELECT body_markdown FROM post"):
         assert "lying toad" not in row.body_markdown
     _, own, quoting = await first_page(orla, post.thread_id)

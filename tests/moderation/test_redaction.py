@@ -11,8 +11,7 @@ from forum.http.services import Services
 from forum.members.tables import Role
 from moderation import redaction
 from moderation.redaction import MaskedText, Removal
-from tests import make
-from tests.moderation import scenes
+from tests.support import make, scenes
 
 MARK = "[removed: rule 10]"
 

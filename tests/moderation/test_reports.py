@@ -10,9 +10,8 @@ from fastapi import FastAPI
 
 from forum.http.services import Services
 from forum.members.tables import Role, Standing
-from tests import make
-from tests.moderation import scenes
-from tests.moderation.scenes import API, DISMISS, REMOVE, WARN
+from tests.support import make, scenes
+from tests.support.scenes import API, DISMISS, REMOVE, WARN
 
 LOCK = {"kind": "lock"}
 

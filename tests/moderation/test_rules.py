@@ -13,7 +13,7 @@ from forum.http.services import Services
 from forum.members.tables import Role, RulesEdition
 from moderation import rules
 from moderation.rules import Rule
-from tests import make
+from tests.support import make
 
 API = "/api/v1"
 

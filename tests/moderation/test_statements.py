@@ -9,9 +9,8 @@ from sqlalchemy.exc import DBAPIError
 
 from forum.http.services import Services
 from forum.members.tables import Role
-from tests import make
-from tests.moderation import scenes
-from tests.moderation.scenes import API
+from tests.support import make, scenes
+from tests.support.scenes import API
 
 # Article 17(3) of the EU Digital Services Act: what it asks for → where it is said.
 ARTICLE_17 = {

@@ -4,7 +4,7 @@ import httpx
 from fastapi import FastAPI
 
 from forum.members.tables import Role
-from tests import mailbox, make
+from tests.support import mailbox, make
 
 
 async def test_a_mother_asks_and_an_adviser_answers(app: FastAPI, guest: httpx.AsyncClient) -> None:

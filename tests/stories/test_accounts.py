@@ -10,8 +10,8 @@ from forum.core import clock
 from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.members.tables import Role
-from tests import mailbox, make
-from tests.authenticator import Device
+from tests.support import mailbox, make
+from tests.support.authenticator import Device
 
 API = "/api/v1"
 BEFORE, AFTER = "four quiet herons dancing", "nine brass kettles humming low"

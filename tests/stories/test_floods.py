@@ -11,8 +11,8 @@ import pytest
 from fastapi import FastAPI
 
 from forum.core.settings import Settings
-from tests import make
-from tests.stories.running import Forum, started
+from tests.support import make
+from tests.support.running import Forum, started
 
 TRIES, AT_ONCE = 1000, 40
 SIGN_INS = Settings().limit("sign_in").amount  # 10, and no window of 5 minutes ends while this runs

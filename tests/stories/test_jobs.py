@@ -19,9 +19,9 @@ from forum.http.services import Services
 from forum.members.tables import Role
 from moderation import rules
 from moderation.sanction_expiry import tell_that_sanction_ended
-from tests import make
-from tests.stories.running import FAMILY, Forum, launch, started, until
 from tests.stories.test_survival import WAYS_TO_STOP
+from tests.support import make
+from tests.support.running import FAMILY, Forum, launch, started, until
 
 API = "/api/v1"
 

@@ -11,10 +11,10 @@ from fastapi import FastAPI
 from forum.core import clock
 from forum.http.services import Services
 from forum.members.tables import FORMER
-from tests import mailbox, make
-from tests.afterwards import look_after
-from tests.moderation.scenes import sql
-from tests.stories.running import launch
+from tests.support import mailbox, make
+from tests.support.jobs import run_hourly_jobs
+from tests.support.running import launch
+from tests.support.scenes import sql
 
 API = "/api/v1"
 ME = f"{API}/me/departure"
@@ -46,16 +46,16 @@ async def test_leaves_changes_their_mind_and_leaves_for_good(
         assert [letter.subject for letter in await mailbox.come(services)] == ["About your account"]
         assert (await heron.post(posts, json={"body_markdown": "I can write still."})).status_code == 201
         assert (await heron.delete(ME)).status_code == 204
-        await look_after(services, clock.now() + timedelta(days=15))
+        await run_hourly_jobs(services, clock.now() + timedelta(days=15))
         assert (await heron.get(f"{API}/me")).json()["handle"] == "heron"
 
         # Takes everything of their own along, and leaves for good.
         copy = (await heron.post(f"{API}/me/exports")).json()["id"]
-        await look_after(services, clock.now() + timedelta(minutes=1))
+        await run_hourly_jobs(services, clock.now() + timedelta(minutes=1))
         assert (await heron.get(f"{API}/me/exports/{copy}/archive")).status_code == 200
         assert (await heron.put(ME, json={"kind": "erase"})).status_code == 200
         seen = await guest.get(posts)
-        await look_after(services, clock.now() + timedelta(days=15))
+        await run_hourly_jobs(services, clock.now() + timedelta(days=15))
 
         for path in ("/me", "/me/departure", f"/me/exports/{copy}/archive"):
             assert (await heron.get(API + path)).status_code in {401, 404}
@@ -123,6 +123,6 @@ async def test_a_worker_that_is_killed_again_and_again_erases_everything_and_not
         services, "SELECT body_markdown FROM post UNION ALL SELECT body_markdown FROM post_revision"
     ):
         assert "does not know" not in said
-    await look_after(services, clock.now() + timedelta(minutes=1))
+    await run_hourly_jobs(services, clock.now() + timedelta(minutes=1))
     [(cleared,)] = await sql(services, "SELECT cleared_at FROM departure")
     assert cleared is not None

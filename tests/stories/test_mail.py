@@ -19,8 +19,8 @@ from forum.mail import outbox
 from forum.mail.tables import Kind, Mail
 from forum.members import names
 from forum.members.tables import Member
-from tests.forum.test_mailer import SENDER, PostOffice, smtp_server
-from tests.stories.running import FAMILY, launch, until
+from tests.forum.mail.test_outbox import SENDER, PostOffice, smtp_server
+from tests.support.running import FAMILY, launch, until
 
 log = logging.getLogger(__name__)
 log.setLevel(logging.INFO)  # a failure shows when the worker was killed

@@ -19,7 +19,7 @@ from forum.core.audit import AuditEntry
 from forum.http.services import Services
 from forum.members.tables import Role
 from moderation import rules
-from tests import make
+from tests.support import make
 
 API = "/api/v1"
 MARK = "quetzalwort"

@@ -7,7 +7,7 @@ from forum.core import audit, clock
 from forum.http.services import Services
 from forum.members.tables import Role
 from moderation import rules
-from tests import make
+from tests.support import make
 
 API = "/api/v1"
 RUDE = "The social worker is a lying toad and I hope her car breaks down."

@@ -33,8 +33,8 @@ from moderation.decisions import Decision
 from moderation.measures.tables import AppliedMeasure
 from moderation.reports import Complaint, Report
 from moderation.statements import Statement
-from tests import make
-from tests.stories.running import Forum, started
+from tests.support import make
+from tests.support.running import Forum, started
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stories.running import Forum, started
+from tests.support.running import Forum, started
 
 # One household's requests tell for whom it is taken.
 LIMITED = {"FORUM_RESET_NETWORK_LIMIT": "2/1 hour"}

@@ -14,7 +14,7 @@ import httpx
 import psutil
 from fastapi import FastAPI
 
-from tests.stories.running import Company, Forum, company, read_whole, started
+from tests.support.running import Company, Forum, company, read_whole, started
 
 log = logging.getLogger(__name__)
 

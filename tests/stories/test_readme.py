@@ -13,8 +13,8 @@ import forum.app
 from forum.authentication import sessions
 from forum.core.settings import Settings
 from forum.http.current_member import FRESH_FOR
-from tests.stories import running
-from tests.test_openapi import API, operations
+from tests.architecture.test_openapi import API, operations
+from tests.support import running
 
 README = (running.ROOT / "README.md").read_text(encoding="utf-8")
 

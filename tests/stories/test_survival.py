@@ -20,8 +20,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from forum import demo
 from forum.core import embedded_postgres
-from tests import make
-from tests.stories.running import Company, Forum, Talk, beside, company, read_whole, started, until
+from tests.support import make
+from tests.support.running import Company, Forum, Talk, beside, company, read_whole, started, until
 
 log = logging.getLogger(__name__)
 log.setLevel(logging.INFO)  # a failure shows when its forum was killed

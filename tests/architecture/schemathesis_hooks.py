@@ -1,0 +1,185 @@
+"""What Schemathesis cannot know: how to sign in, and which refusals no schema can express, each with its reason."""
+
+import json
+import os
+import re
+from typing import Any
+
+import httpx
+import schemathesis
+from schemathesis.openapi.checks import RejectedPositiveData
+
+LOGIN, PASSWORD = os.environ.get("FORUM_LOGIN"), os.environ.get("FORUM_PASSWORD")  # neither: as a guest
+TOKEN = os.environ.get("FORUM_TOKEN")  # of staff, whose sign-in wants a code that opens once
+# Which case, statement, report and link there is, by the address, what is before its id, or the operation: no example
+# can say.
+IDS: dict[str, str] = json.loads(os.environ.get("FORUM_IDS", "{}"))
+
+FORGED = "a cursor is opaque, and one that was made up is refused"
+USED = "a key stands for one thing, and is refused with another"
+NAMED = "what Unicode makes of a name, and whom it looks like, is no regular expression"
+GUESSED = "how easily a password is guessed is no regular expression, and staff need 15 characters"
+CITED = "only rules that there are can be cited; some acts need one"
+OFFERED = "advisers have a title, moderators may have a board, and nobody else"
+FITTING = "which measures go together, and with which case, depends on the case"
+
+# Operation and pointer of a 422 → why a request that keeps to the document may get it.
+EXPECTED = {
+    ("list_threads", "query/after"): FORGED,
+    ("list_posts", "query/after"): FORGED,
+    ("list_waiting_threads", "query/after"): FORGED,
+    ("list_notifications", "query/after"): FORGED,
+    ("list_cases", "query/after"): FORGED,
+    ("list_log", "query/after"): FORGED,
+    ("list_my_reports", "query/after"): FORGED,
+    ("list_log", "query/subject_id"): "half of a filter is refused: it would be ignored",
+    ("list_accounts", "query/after"): FORGED,
+    ("list_refused_sign_ins", "query/after"): FORGED,
+    ("list_unsent_mails", "query/after"): FORGED,
+    ("give_role", "#/title"): OFFERED,
+    ("invite", "#/title"): OFFERED,
+    ("invite", "#/board"): OFFERED,
+    ("invite", "#/email"): "what is an address, beyond `format: email`, is a matter of several RFCs",
+    ("open_thread", "header/Idempotency-Key"): USED,
+    ("create_post", "header/Idempotency-Key"): USED,
+    ("create_post", "#/reply_to"): "only a post that is there can be answered",
+    ("join", "#/handle"): NAMED,
+    ("join", "#/name"): NAMED,
+    ("join", "#/email"): "what is an address, beyond `format: email`, is a matter of several RFCs",
+    ("join", "#/password"): GUESSED,
+    ("join", "#/rules_version"): "only a version that there is can be accepted",
+    ("change_me", "#/name"): NAMED,
+    ("reset_password", "#/new"): GUESSED,
+    ("change_address", "#/current"): "the document does not say what your password is",
+    ("change_address", "#/email"): "what is an address, beyond `format: email`, is a matter of several RFCs",
+    ("change_password", "#/current"): "the document does not say what your password is",
+    ("change_password", "#/new"): GUESSED,
+    ("confirm_second_factor", "#/code"): "the document does not say what your app shows",
+    ("add_passkey", "#/credential"): "nor what a device makes",
+    ("report_post", "#/revision"): "nobody has seen a revision that is not there yet",
+    ("report_post", "#/rules"): CITED,
+    ("decide_case", "#/version"): FITTING,
+    ("decide_case", "#/revision"): FITTING,
+    ("decide_case", "#/measures"): FITTING,
+    ("decide_case", "#/rules"): CITED,
+    ("decide_case", "#/measures/*/until"): "it must lie ahead",
+}
+# What a member is refused whatever they send; advisers, moderators and administrators do it.
+NOT_FOR_MEMBERS = {
+    "claim_case",
+    "decide_case",
+    "decide_cases",
+    "discard_template",
+    "dismiss_moderator",
+    "get_account",
+    "get_case",
+    "get_record",
+    "give_role",
+    "hold_member",
+    "invite",
+    "list_accounts",
+    "list_cases",
+    "list_holds",
+    "list_invitations",
+    "list_log",
+    "list_team",
+    "list_refused_sign_ins",
+    "list_templates",
+    "list_unsent_mails",
+    "list_waiting_threads",
+    "lock_thread",
+    "move_thread",
+    "name_moderator",
+    "note_case",
+    "pin_thread",
+    "read_sealed_revision",
+    "recuse_from_case",
+    "release_case",
+    "release_member",
+    "take_role",
+    "unlock_thread",
+    "unpin_thread",
+    "withdraw_invitation",
+    "write_rule",
+    "write_template",
+}
+# What is refused to who has no invitation; tests/forum/ have one. A member who took an invitation up would be a member
+# no longer.
+NEED_AN_INVITATION = {"accept_invitation"}
+# What is refused to who has no authenticator app or passkey at hand; test_second_factor.py and test_passkeys.py in
+# tests/forum/authentication/ have one.
+NEED_A_DEVICE = {
+    "add_passkey",
+    "confirm_second_factor",
+    "remove_authenticator_app",
+    "remove_passkey",
+    "remove_second_factor",
+    "renew_recovery_codes",
+    "sign_in_by_passkey",
+}
+
+
+@schemathesis.hook
+def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
+    """Ask for what there is, in every request that keeps to the document."""
+    if not case.meta.generation.mode.is_positive:
+        return
+    path = case.operation.path
+    if known := IDS.get(path) or IDS.get(path.partition("/{id}")[0]):
+        case.path_parameters["id"] = known
+    if token := IDS.get(_name(case)):
+        case.body = {**case.body, "token": token}
+    if _name(case) == "decide_cases" and IDS:
+        one = IDS["/api/v1/moderation/cases"]
+        case.body = {"decisions": [{**decision, "case_id": one} for decision in case.body["decisions"]]}
+
+
+@schemathesis.hook
+def filter_failure(_context: Any, failure: Any, case: Any, response: Any) -> bool:
+    """Keep a failure, unless it is a refusal that is expected."""
+    if not isinstance(failure, RejectedPositiveData) or response.status_code != 422:
+        return True
+    pointers = [re.sub(r"/[0-9]+\b", "/*", fault["pointer"]) for fault in response.json()["errors"]]
+    return not all((_name(case), pointer) in EXPECTED for pointer in pointers)
+
+
+@schemathesis.check
+class EveryOperationIsReached:
+    """A run in which everything was refused would prove nothing."""
+
+    def __init__(self) -> None:
+        self.tried: set[str] = set()
+        self.reached: set[str] = set()
+
+    def after_response(self, _context: Any, response: Any, case: Any) -> None:
+        security = case.operation.definition.raw["security"]
+        if LOGIN or not security or {} in security:
+            self.tried.add(_name(case))
+        if response.status_code < 400:
+            self.reached.add(_name(case))
+
+    def after_run(self, _context: Any) -> None:
+        missed = self.tried - self.reached - NEED_A_DEVICE - NEED_AN_INVITATION
+        assert not missed, f"always refused: {sorted(missed)}"
+
+
+if LOGIN:
+
+    @schemathesis.auth()
+    class Member:
+        """Signs in, and again when a request has ended the session."""
+
+        def get(self, case: Any, _context: Any) -> str:
+            if TOKEN:
+                return TOKEN
+            address = case.operation.schema.get_base_url() + "api/v1/sessions"
+            token: str = httpx.post(address, json={"login": LOGIN, "password": PASSWORD}).json()["token"]
+            return token
+
+        def set(self, case: Any, token: str, _context: Any) -> None:
+            case.headers["Authorization"] = f"Bearer {token}"
+
+
+def _name(case: Any) -> str:
+    name: str = case.operation.definition.raw["operationId"]
+    return name

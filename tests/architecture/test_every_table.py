@@ -1,0 +1,274 @@
+"""Who left is in no table any more: a member's whole life is written, and then every row of every table is read."""
+
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from forum.core import clock
+from forum.http.services import Services
+from forum.members.departure import belongings
+from forum.members.tables import Role
+from moderation import rules
+from tests.support import mailbox, make
+from tests.support.jobs import run_due_jobs, run_hourly_jobs
+from tests.support.scenes import a_case, appeal, decide, report, sql
+
+API = "/api/v1"
+LATER = timedelta(days=14, minutes=1)
+MUCH_LATER = timedelta(days=200)
+
+# What may never be found once its member has left, and what only while their words are theirs.
+HANDLE, NAME, ADDRESS, WANTED = "zephyrwren", "Tamarisk", "vellichor@example.org", "susurrus@example.org"
+MARKS = {
+    "handle": HANDLE,
+    "name": NAME,
+    "address": "vellichor",
+    "wanted address": "susurrus",
+}
+WORDS = {
+    "title": "petrichor",
+    "post": "halcyon",
+    "earlier revision": "limerence",
+    "content warning": "mellifluous",
+    "removed post": "ineffable",
+    "redacted words": "sonderling",
+    "withdrawn post": "apricity",
+    "post under an open case": "nemophilist",
+    "report": "ephemeral",
+    "waiting report": "serendip",
+    "appeal": "eunoia",
+    "post in a busy thread": "phosphene",
+}
+TELLING = MARKS | WORDS
+
+
+@dataclass
+class Life:
+    """What a member did here, and where."""
+
+    client: httpx.AsyncClient
+    secrets: dict[str, str] = field(default_factory=dict)
+    threads: dict[str, int] = field(default_factory=dict)
+    posts: dict[str, int] = field(default_factory=dict)
+
+
+async def tables(services: Services) -> dict[str, str]:
+    """Every table of every schema of ours, with all that it says."""
+    named = "SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+    said = {}
+    for schema, table in await sql(services, named):
+        rows = await sql(services, f'SELECT t::text FROM "{schema}"."{table}" AS t')
+        said[f"{schema}.{table}"] = "\n".join(row[0] for row in rows)
+    return said
+
+
+async def found(services: Services, marks: Mapping[str, str]) -> set[tuple[str, str]]:
+    """Where a mark is still, and which: readable, or as the hexadecimal digits in which PostgreSQL shows bytes."""
+    return {
+        (table, what)
+        for table, said in (await tables(services)).items()
+        for what, mark in marks.items()
+        if mark.casefold() in said.casefold()
+    }
+
+
+async def posted(client: httpx.AsyncClient, thread: int, body: str, **more: Any) -> int:
+    answer = await client.post(f"{API}/threads/{thread}/posts", json={"body_markdown": body, **more})
+    assert answer.status_code == 201, answer.text
+    return int(answer.json()["id"])
+
+
+@pytest.fixture
+async def staff(app: FastAPI, services: Services) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
+    """Two moderators, on a board with rules."""
+    async with services.database.work() as session:
+        await rules.adopt_house_rules(session, clock.now())
+    await make.board(services)
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+    ):
+        yield suzie, orla
+
+
+@pytest.fixture
+async def life(app: FastAPI, services: Services, guest: httpx.AsyncClient) -> AsyncIterator[Life]:
+    """Somebody who joined as people do."""
+    joining = make.joining(HANDLE, name=NAME, email=ADDRESS)
+    assert (await guest.post(f"{API}/members", json=joining)).status_code == 201
+    [letter] = await mailbox.come(services)
+    assert (
+        await guest.post(f"{API}/email-verifications/confirmation", json={"token": letter.token})
+    ).status_code == 204
+    answer = await guest.post(f"{API}/sessions", json=make.signing_in(HANDLE))
+    signed_in = answer.json()
+    async with make.client(app, Authorization=f"Bearer {signed_in['token']}") as client:
+        digests = {name: hashlib.sha256(signed_in[name].encode()).hexdigest() for name in ("token", "device")}
+        app_of_theirs = (await client.post(f"{API}/me/second-factor")).json()
+        yield Life(client, digests | {"authenticator app": app_of_theirs["secret"]})
+
+
+async def live(life: Life, app: FastAPI, services: Services, suzie: httpx.AsyncClient, orla: httpx.AsyncClient) -> None:
+    """Everything that a member can do and suffer here."""
+    wren = life.client
+    opening = {"title": "A day of petrichor and rain", "body_markdown": "So halcyon are the days that we had before."}
+    began = await wren.post(f"{API}/boards/new-here/threads", json=opening, headers={"Idempotency-Key": "mine"})
+    thread = life.threads["own"] = began.json()["id"]
+    first = life.posts["post"] = began.json()["first_post"]["id"]
+    edit = {"revision": 1, "body_markdown": opening["body_markdown"], "content_warning": "mellifluous things"}
+    again = {"revision": 2, "body_markdown": f"{opening['body_markdown']} Still.", "content_warning": "none"}
+    await wren.patch(f"{API}/posts/{first}", json={**edit, "body_markdown": "It was limerence that I felt, and how."})
+    await wren.patch(f"{API}/posts/{first}", json=again)
+    withdrawn = await posted(wren, thread, "An apricity of winter that nobody needs to read.")
+    await wren.delete(f"{API}/posts/{withdrawn}")
+    life.posts["removed"] = await posted(wren, thread, "The ineffable rudeness of this social worker beats me.")
+    life.posts["redacted"] = await posted(wren, thread, "She is a sonderling of the very worst kind, I say.")
+    life.posts["open"] = await posted(wren, thread, "I am a nemophilist and I know where you live, you toad.")
+    async with make.signed_in(app, "magpie") as magpie:
+        for quoted in ("halcyon are the days that we had before", "limerence that I felt, and how"):
+            await posted(magpie, thread, f"> @{HANDLE} #1\n> So {quoted}\n\nI know, @{HANDLE.title()}.", reply_to=1)
+        sorry = await posted(magpie, thread, "> The ineffable rudeness of this social worker beats me.\n\nNo.")
+        await magpie.patch(f"{API}/posts/{sorry}", json={"revision": 1, "body_markdown": "I take that back."})
+        rude = await posted(magpie, thread, "You are a toad.")
+        for name in ("removed", "redacted"):
+            assert (await report(magpie, life.posts[name])).status_code == 201
+            case = await a_case(suzie, life.posts[name])
+            await suzie.post(f"{API}/moderation/cases/{case['id']}/notes", json={"text": f"I wrote to @{HANDLE}."})
+            case, spans = await a_case(suzie, life.posts[name]), {"kind": "redact", "spans": [[9, 40]]}
+            measure = {"kind": "remove"} if name == "removed" else spans
+            done = await decide(suzie, case, measure, reason=f"Not so, @{HANDLE}: say what she did instead, 100 %.")
+            assert done.status_code == 201, done.text
+        retitle = {"kind": "retitle", "title": "About a visit"}
+        assert (await report(magpie, first, revision=3)).status_code == 201
+        assert (await decide(suzie, await a_case(suzie, first), retitle)).status_code == 201
+        assert (await report(magpie, life.posts["open"])).status_code == 201
+    assert (await report(wren, rude, note="An ephemeral insult")).status_code == 201
+    assert (await decide(orla, await a_case(orla, rude), {"kind": "dismiss"})).status_code == 201
+    busy = life.threads["busy"] = await make.thread(services, "magpie", title=f"Thank you, @{HANDLE}!")
+    waiting = await make.post(services, "magpie", busy, "Toads, all of you.")
+    assert (await report(wren, waiting.id, note="Not by serendip")).status_code == 201
+    await posted(wren, busy, "A phosphene in the dark, that is what it was to me.")
+    statements = (await wren.get(f"{API}/me/statements")).json()["items"]
+    assert (await appeal(wren, statements[-1]["id"], "I ask for your eunoia.")).status_code == 201
+    async with make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan:
+        invited = await joan.post(f"{API}/invitations", json={"email": ADDRESS.title(), "role": "moderator"})
+        assert invited.status_code == 201, invited.text
+        assert (await joan.put(f"{API}/accounts/{HANDLE}/roles/administrator", json={})).status_code < 300
+    await wren.post(f"{API}/sessions", json=make.signing_in(HANDLE, "nothing like it"))
+    assert (await wren.post(f"{API}/me/exports")).status_code == 201
+    await run_due_jobs(services, clock.now() + timedelta(minutes=1))
+    change = {"email": WANTED, "current": make.PASSWORD}
+    assert (await wren.put(f"{API}/me/email", json=change)).status_code == 204
+
+
+async def hear(services: Services, suzie: httpx.AsyncClient, orla: httpx.AsyncClient) -> None:
+    """Decide whatever waits."""
+    for case in (await orla.get(f"{API}/moderation/cases?limit=100")).json()["items"]:
+        screen = (await orla.get(f"{API}/moderation/cases/{case['id']}")).json()
+        measure = {"kind": "uphold" if case["kind"] == "appeal" else "dismiss"}
+        done = await decide(orla, screen, measure, rules=[])
+        assert done.status_code == 201, done.text
+
+
+async def secrets(services: Services) -> dict[str, str]:
+    [row] = await sql(services, "SELECT id::text, password_hash FROM member WHERE handle = :handle", handle=HANDLE)
+    return {"id": row.id, "password": row.password_hash}
+
+
+async def test_the_life_that_is_looked_for_is_in_the_tables(
+    app: FastAPI, services: Services, life: Life, staff: tuple[httpx.AsyncClient, httpx.AsyncClient]
+) -> None:
+    await live(life, app, services, *staff)
+    empty = {name for name, said in (await tables(services)).items() if not said}
+    assert sorted(empty - {f"public.{table.name}" for table, _ in belongings()} - set(NOT_LIVED)) == []
+    there = await found(services, TELLING)
+    assert {what for _, what in there} == set(TELLING)
+    assert {table for table, what in there if what == "handle"} >= {"public.member", "public.post", "public.case_note"}
+    assert ("public.statement", "redacted words") in there
+
+
+# What this life does not fill, and why it need not, beside tables whose rows go with a member's. A new table joins the
+# life, or this list.
+NOT_LIVED = {
+    "public.departure": "leaving is what the tests do",
+    "public.spent_handle": "the same",
+    "public.legal_hold": "a hold keeps everything",
+    "public.finding": "spans, and no words",
+    "public.reason_template": "words of the house",
+    "jobs.schedule": "when jobs are due by the clock",
+    "jobs.statistics": "how many jobs there were",
+}
+
+# What is left of somebody who only left, and why.
+LEAVES = {
+    "public.post": "posts stay, by a former member",
+    "public.post_revision": "so do their revisions",
+    "public.measure": "so does what a title was before a moderator changed it",
+    "public.statement": "what was decided is kept, with the words that it is about (DESIGN §6, Kept)",
+    "public.report": "so is what was reported",
+    "public.appeal": "and appealed",
+}
+
+
+async def test_who_leaves_is_in_no_table_but_for_what_they_wrote(
+    app: FastAPI, services: Services, life: Life, staff: tuple[httpx.AsyncClient, httpx.AsyncClient]
+) -> None:
+    await live(life, app, services, *staff)
+    hidden = await secrets(services)
+    assert {what for _, what in await found(services, life.secrets)} == set(life.secrets)
+    assert (await life.client.put(f"{API}/me/departure", json={"kind": "leave"})).status_code == 200
+    await run_hourly_jobs(services, clock.now() + LATER)
+    assert await found(services, MARKS | life.secrets | {"password": hidden["password"]}) == set()
+    assert {table for table, _ in await found(services, WORDS)} == set(LEAVES)
+    async with make.client(app) as guest:
+        page = (await guest.get(f"{API}/threads/{life.threads['own']}/posts?limit=100")).text
+        assert "halcyon" in page
+        assert HANDLE not in page
+
+
+async def test_who_erases_is_in_no_table_once_nothing_waits_for_their_words(
+    app: FastAPI, services: Services, life: Life, staff: tuple[httpx.AsyncClient, httpx.AsyncClient]
+) -> None:
+    await live(life, app, services, *staff)
+    hidden = await secrets(services)
+    gone = MARKS | life.secrets | {"password": hidden["password"]}
+    assert (await life.client.put(f"{API}/me/departure", json={"kind": "erase"})).status_code == 200
+    await run_hourly_jobs(services, clock.now() + LATER)
+    assert await found(services, gone) == set()
+    # What somebody has to decide still, and the words that a statement is about until nobody can appeal.
+    assert await found(services, WORDS) == {
+        ("public.post", "post under an open case"),
+        ("public.report", "waiting report"),
+        ("public.appeal", "appeal"),
+        ("public.post", "removed post"),
+        ("public.statement", "redacted words"),
+        ("public.statement", "removed post"),
+        ("public.statement", "post"),
+    }
+    async with make.client(app) as guest:
+        page = (await guest.get(f"{API}/threads/{life.threads['own']}/posts?limit=100")).text
+        assert {mark for mark in TELLING.values() if mark.casefold() in page.casefold()} == set()
+
+    await hear(services, *staff)
+    await run_hourly_jobs(services, clock.now() + LATER)
+    assert {table for table, _ in await found(services, WORDS)} == {"public.statement"}
+    await run_hourly_jobs(services, clock.now() + MUCH_LATER)
+    assert await found(services, gone | WORDS) == set()
+    [departure] = await sql(services, "SELECT cleared_at FROM departure")
+    assert departure.cleared_at is not None
+    assert await run_hourly_jobs(services, clock.now() + MUCH_LATER) == []
+
+
+async def test_a_name_that_was_forgotten_would_be_found(services: Services) -> None:
+    await make.member(services, HANDLE)
+    async with services.database.work() as session:
+        await session.execute(text("CREATE TABLE gossip AS SELECT handle FROM member"))
+    assert ("public.gossip", "handle") in await found(services, MARKS)
+    assert await run_due_jobs(services, clock.now()) == []

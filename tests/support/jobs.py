@@ -1,0 +1,39 @@
+"""What the worker does afterwards, in the test's own process and at the time that the test says."""
+
+import json
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import text
+
+from forum import worker
+from forum.core import jobs
+from forum.http.services import Services
+from forum.privacy import account_deletion
+
+DUE = text(
+    f"SELECT id, entrypoint, payload FROM {jobs.SETTINGS.qualified.queue_table} "
+    "WHERE execute_after <= :now AND entrypoint <> ALL (:but) ORDER BY execute_after, id LIMIT 1"
+)
+DONE = text(f"DELETE FROM {jobs.SETTINGS.qualified.queue_table} WHERE id = :id")
+
+
+async def run_due_jobs(services: Services, now: datetime, *, but: Collection[str] = ("send_mail",)) -> list[str]:
+    """Do what is due, what comes of it too, each in a transaction of its own; their names. Mails are `mailbox`'s."""
+    handlers = {job.name: handler for job, handler in worker.handlers(services.settings).items()}
+    done = []
+    while True:
+        async with services.database.work() as session:
+            due = (await session.execute(DUE, {"now": now, "but": list(but)})).one_or_none()
+            if due is None:
+                return done
+            await handlers[due.entrypoint](session, json.loads(due.payload), now)
+            await session.execute(DONE, {"id": due.id})
+        done.append(due.entrypoint)
+
+
+async def run_hourly_jobs(services: Services, now: datetime) -> list[str]:
+    """What the clock has done every hour, and what comes of it."""
+    async with services.database.work() as session:
+        await account_deletion.run_due_deletions(session, {}, now)
+    return await run_due_jobs(services, now)
