@@ -1,6 +1,6 @@
 """Logs without personal data: lines of JSON, or of colour where a person reads them.
 
-They say when, in which request, on which route and what; never who. README.md lists every place where something is
+They say when, in which request, on which route and what; never who. docs/security.md lists every place where something is
 written down.
 """
 

@@ -1,4 +1,4 @@
-"""The README keeps its word: its tour works when it is pasted, and it names every setting."""
+"""README and docs are true: the tour works when it is pasted, every setting and table is named, every link leads on."""
 
 import asyncio
 import os
@@ -17,10 +17,26 @@ from tests.architecture.test_openapi import API, operations
 from tests.support import running
 
 README = (running.ROOT / "README.md").read_text(encoding="utf-8")
+SETTINGS = (running.ROOT / "docs/settings.md").read_text(encoding="utf-8")
+SECURITY = (running.ROOT / "docs/security.md").read_text(encoding="utf-8")
+PAGES = sorted([running.ROOT / "README.md", running.ROOT / "CONTRIBUTING.md", *(running.ROOT / "docs").glob("*.md")])
+
+
+def section(page: str, heading: str) -> str:
+    """What stands beneath a heading, up to the next one of its size."""
+    begins = page.partition(f"\n## {heading}\n")[2]
+    assert begins, heading
+    return begins.partition("\n## ")[0]
+
+
+def anchors(page: str) -> set[str]:
+    """The names under which a page's headings can be linked to."""
+    headings = re.findall(r"^#+ (.+)$", page, flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 async def test_the_tour_works_when_it_is_pasted(tmp_path: Path) -> None:
-    tour = README.partition("## A tour with curl")[2].partition("```sh\n")[2].partition("```")[0]
+    tour = section(README, "A tour with curl").partition("```sh\n")[2].partition("```")[0]
     async with running.started(tmp_path, "demo") as forum:
         await forum.ready()
         address = str(forum.http.base_url).rstrip("/")
@@ -38,22 +54,22 @@ async def test_the_tour_works_when_it_is_pasted(tmp_path: Path) -> None:
     assert '"changed_by":"Suzie"' in done.stdout
 
 
-def test_the_readme_names_every_setting() -> None:
-    named = set(re.findall(r"`(FORUM_[A-Z_]+)`", README))
+def test_the_settings_page_names_every_setting() -> None:
+    named = set(re.findall(r"`(FORUM_[A-Z_]+)`", SETTINGS))
     missing = {f"FORUM_{name.upper()}" for name in Settings.model_fields} - named
     assert missing == set()
 
 
-def test_the_readme_says_of_every_table_how_it_is_guarded() -> None:
+def test_the_security_page_says_of_every_table_how_it_is_guarded() -> None:
     assert forum.app.FEATURES  # whose models are the tables
-    kept = README.partition("**What is kept**")[2].partition("**What is written down**")[0]
+    kept = section(SECURITY, "What is kept")
     rows = [row.split("|")[2] for row in kept.splitlines() if row.startswith("| ")]
     named = [table for row in rows for table in re.findall(r"`([a-z_]+)`", row)]
     assert sorted(named) == sorted(SQLModel.metadata.tables)
 
 
-def test_the_readme_names_every_way_that_ends_in_a_session() -> None:
-    ways = README.partition("**Ways in.**")[2].partition("**Sessions.**")[0]
+def test_the_security_page_names_every_way_that_ends_in_a_session() -> None:
+    ways = section(SECURITY, "Ways in")
     named = {tuple(way.split()) for way in re.findall(r"`([A-Z]+ /[^`]+)`", ways)}
     opening = {
         (method, path.removeprefix(API))
@@ -64,17 +80,36 @@ def test_the_readme_names_every_way_that_ends_in_a_session() -> None:
     assert opening <= named
 
 
-def test_the_readme_says_how_long_a_session_lasts() -> None:
-    said = README.partition("**Sessions.**")[2].partition("**What is kept**")[0].replace("\n", " ")
-    days = f"ends after {sessions.MEMBERS_LAST.days} days, or {sessions.IDLE_TIMEOUT.days} without use"
-    assert f"{days}; a role's after {sessions.STAFF_LAST // timedelta(hours=1)} hours" in said
+def test_the_security_page_says_how_long_a_session_lasts() -> None:
+    said = section(SECURITY, "Sessions").replace("\n", " ")
+    days = f"session ends after {sessions.MEMBERS_LAST.days} days, or after {sessions.IDLE_TIMEOUT.days} days without use"
+    hours = f"The session of somebody with a role ends after {sessions.STAFF_LAST // timedelta(hours=1)} hours"
+    assert f"A member's {days}. {hours}." in said
     assert f"sign-in within the last {FRESH_FOR // timedelta(minutes=1)} minutes" in said
 
 
-def test_the_readme_names_every_line_that_is_logged_of_a_request() -> None:
-    written = README.partition("**What is written down**")[2].partition("## Backups")[0]
-    for name in ("api/middleware", "api/problems", "signing_in"):
-        code = (running.ROOT / "forum" / f"{name}.py").read_text(encoding="utf-8")
-        events = re.findall(r"log\.(?:info|warning|error)\(\s*\"(\w+)\"", code)
-        assert events
-        assert {event for event in events if f"`{event}`" not in written} == set()
+def test_the_security_page_names_every_line_that_is_logged() -> None:
+    written = section(SECURITY, "What is written down")
+    files = [path for package in ("forum", "moderation") for path in (running.ROOT / package).rglob("*.py")]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    events = set(re.findall(r"\blog\.(?:debug|info|warning|error|critical)\(\s*\"([^\"]+)\"", code))
+    assert {"request", "refused", "busy", "unexpected", "signed_in"} <= events
+    assert {event for event in events if f"`{event}`" not in written} == set()
+
+
+def test_every_link_between_the_pages_leads_somewhere() -> None:
+    links = [
+        (page, target, anchor)
+        for page in PAGES
+        for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", page.read_text(encoding="utf-8"))
+    ]
+    assert links
+    for page, target, anchor in links:
+        there = (page.parent / target) if target else page
+        assert there.is_file(), (page.name, target)
+        assert not anchor or anchor in anchors(there.read_text(encoding="utf-8")), (page.name, target, anchor)
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    linked = {(running.ROOT / target).resolve() for target in re.findall(r"\]\(([^)#:]+)\)", README)}
+    assert linked == set(PAGES) - {running.ROOT / "README.md"}
