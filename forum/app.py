@@ -112,8 +112,8 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
     problems.register(app)
     openapi.describe(app, settings.name)
     app.add_middleware(middleware.SizeLimit)
-    app.add_middleware(middleware.Mistakes)
-    app.add_middleware(quota_middleware.ApiLimit, traffic=services.traffic, session_cache=services.session_cache)
+    app.add_middleware(middleware.UnexpectedErrors)
+    app.add_middleware(quota_middleware.ApiLimit, traffic=services.api_quota, session_cache=services.session_cache)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -146,7 +146,7 @@ def process_app() -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     try:
-        async with services.traffic.exchanging():
+        async with services.api_quota.exchanging():
             yield
     finally:
         await services.database.close()

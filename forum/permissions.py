@@ -1,32 +1,93 @@
-"""Who may do what, on one page. Routes ask `allow`; what the viewer cannot see never gets here (it is a 404)."""
+"""Who may do what, on one page. Actions ask `allow`; what the viewer cannot see never gets here (it is a 404).
+
+This page knows members only: a subject is anything that has what its conditions ask for.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
 
-from forum.content.boards import Board
-from forum.content.posts.context import EditContext, PostingContext, ReplyContext
-from forum.content.posts.tables import SHOWN
-from forum.content.threads.visibility import takes_replies
-from forum.core.errors import Forbidden, NotSignedIn, RoleWithheld
-from forum.members.queries import Account
+from forum.core.errors import Forbidden, NotSignedIn, RoleWithheld, SignInAgain
 from forum.members.tables import Role, Standing
 from forum.members.viewer import Viewer
 
-# A condition gives None when it holds, else the sentence that says why not.
-Condition = Callable[[Viewer, Any], str | None]
+RECENT = timedelta(minutes=15)
 
 
-UNVERIFIED = (
-    "Verify your e-mail address before your first post: follow the link that we mailed you, or have a new one mailed "
-    "with POST /api/v1/email-verifications."
+class HasStanding(Protocol):
+    """Whose subject tells where the viewer stands, as it was read in this transaction."""
+
+    @property
+    def standing(self) -> Standing: ...  # noqa: D102
+
+
+class BoardRules(Protocol):
+    """A board: who may open threads and reply."""
+
+    id: int
+    openers: list[str]
+    repliers: list[str]
+
+
+class OnBoard(HasStanding, Protocol):
+    """Something on a board."""
+
+    @property
+    def board(self) -> BoardRules: ...  # noqa: D102
+    @property
+    def verified(self) -> bool: ...  # noqa: D102
+
+
+class Thread(Protocol):
+    """A thread."""
+
+    board_id: int
+    author_id: UUID
+    state: str
+
+
+class InThread(OnBoard, Protocol):
+    """Something in a thread."""
+
+    @property
+    def thread(self) -> Thread: ...  # noqa: D102
+
+
+class Post(Protocol):
+    """A post."""
+
+    author_id: UUID
+    visibility: str
+
+    @property
+    def is_shown(self) -> bool: ...  # noqa: D102
+
+
+class AtPost(InThread, Protocol):
+    """Something about a post."""
+
+    @property
+    def post(self) -> Post: ...  # noqa: D102
+
+
+class Refusal(NamedTuple):
+    """Why somebody may not do something: a code for programs, a sentence for people."""
+
+    code: str
+    detail: str
+
+
+# A condition gives None when it holds, else why not.
+Condition = Callable[[Viewer, Any], Refusal | None]
+
+
+UNVERIFIED = Refusal(
+    "unverified_address",
+    "Confirm your e-mail address before your first post: follow the link that we mailed you, or ask for a new one.",
 )
-
-
-WITHHELD = (
-    "Your role counts once you have shown a second factor: set one up with POST /api/v1/me/second-factor or POST "
-    "/api/v1/me/passkey-challenges, or sign in with it."
-)
+WITHHELD = "Your role counts once you have set up a second factor and signed in with it."
 
 
 class Act(StrEnum):
@@ -34,13 +95,13 @@ class Act(StrEnum):
 
     OPEN_THREAD = "open a thread"
     REPLY = "reply"
-    BEGIN_TO_WRITE = "write here"
+    WRITE_FIRST_POST = "write here"
     EDIT_POST = "edit this post"
     WITHDRAW_POST = "withdraw this post"
     READ_REVISIONS = "read the earlier revisions"
     READ_SEALED_REVISION = "read what was redacted"
     RETITLE_THREAD = "change the title"
-    LOCK_THREAD = "lock or open this thread"
+    LOCK_THREAD = "lock or unlock this thread"
     PIN_THREAD = "pin this thread"
     MOVE_THREAD = "move this thread"
     RENAME = "take another name"
@@ -49,76 +110,92 @@ class Act(StrEnum):
     HOLD_ACCOUNT = "see or place legal holds"
 
 
-def is_active(_viewer: Viewer, place: PostingContext | Account) -> str | None:
+def is_active(_viewer: Viewer, subject: HasStanding) -> Refusal | None:
     """Not silenced, suspended or banned, as it was read in this transaction."""
-    return None if place.standing == Standing.ACTIVE else f"Your account is {place.standing}; you can read."
+    if subject.standing == Standing.ACTIVE:
+        return None
+    return Refusal(f"account_{subject.standing}", f"Your account is {subject.standing}. You can read, but not write.")
 
 
-def has_required_second_factor(viewer: Viewer, _subject: object) -> str | None:
+def has_required_second_factor(viewer: Viewer, _subject: object) -> Refusal | None:
     """Readers trust what staff say, so nobody says it with the password alone."""
-    return WITHHELD if viewer.withheld else None
+    return Refusal("role_withheld", WITHHELD) if viewer.withheld else None
 
 
-def may_open_here(viewer: Viewer, place: PostingContext) -> str | None:
+def may_open_here(viewer: Viewer, subject: OnBoard) -> Refusal | None:
     """One of those for whom the board takes threads."""
-    return _listed(viewer, place.board, place.board.openers, "open threads")
+    return _listed(viewer, subject.board, subject.board.openers, "open threads")
 
 
-def may_reply_here(viewer: Viewer, place: PostingContext) -> str | None:
+def may_reply_here(viewer: Viewer, subject: OnBoard) -> Refusal | None:
     """One of those for whom the board takes replies."""
-    return _listed(viewer, place.board, place.board.repliers, "reply")
+    return _listed(viewer, subject.board, subject.board.repliers, "reply")
 
 
-def address_is_verified(_viewer: Viewer, place: PostingContext) -> str | None:
+def address_is_verified(_viewer: Viewer, subject: OnBoard) -> Refusal | None:
     """The writer's e-mail address is verified, or was not needed when they began."""
-    return None if place.verified else UNVERIFIED
+    return None if subject.verified else UNVERIFIED
 
 
-def thread_takes_replies(viewer: Viewer, place: ReplyContext) -> str | None:
+def thread_takes_replies(viewer: Viewer, subject: InThread) -> Refusal | None:
     """The thread is open, or the viewer moderates its board."""
-    return None if takes_replies(place.thread, viewer) else "This thread is locked: comments are closed."
+    if subject.thread.state == "open" or viewer.moderates(subject.thread.board_id):
+        return None
+    return Refusal("thread_locked", "This thread is locked: it takes no more replies.")
 
 
-def is_author(viewer: Viewer, place: EditContext) -> str | None:
+def is_author(viewer: Viewer, subject: AtPost) -> Refusal | None:
     """The viewer wrote the post."""
-    return None if place.post.author_id == viewer.id else "Only its author may do this."
+    if subject.post.author_id == viewer.id:
+        return None
+    return Refusal("not_the_author", "Only the author of a post may do this.")
 
 
-def opened_it(viewer: Viewer, place: ReplyContext) -> str | None:
+def opened_it(viewer: Viewer, subject: InThread) -> Refusal | None:
     """The viewer opened the thread."""
-    return None if place.thread.author_id == viewer.id else "Only the one who opened the thread may do this."
+    if subject.thread.author_id == viewer.id:
+        return None
+    return Refusal("not_the_author", "Only the member who opened the thread may do this.")
 
 
-def post_is_shown(_viewer: Viewer, place: EditContext) -> str | None:
+def post_is_shown(_viewer: Viewer, subject: AtPost) -> Refusal | None:
     """The post was neither removed nor withdrawn."""
-    return None if place.post.visibility in SHOWN else f"This post was {place.post.visibility}."
+    if subject.post.is_shown:
+        return None
+    return Refusal(f"post_{subject.post.visibility}", f"This post was {subject.post.visibility}.")
 
 
-def moderates_the_board(viewer: Viewer, place: PostingContext) -> str | None:
+def moderates_the_board(viewer: Viewer, subject: OnBoard) -> Refusal | None:
     """The viewer moderates the board."""
-    return None if viewer.moderates(place.board.id) else "Only moderators of this board may do this."
+    if viewer.moderates(subject.board.id):
+        return None
+    return Refusal("not_a_moderator", "Only moderators of this board may do this.")
 
 
-def advises(viewer: Viewer, _subject: object) -> str | None:
+def advises(viewer: Viewer, _subject: object) -> Refusal | None:
     """The viewer is an adviser, or moderates the whole forum."""
     works_there = viewer.roles & {Role.ADVISER, Role.MODERATOR, Role.ADMINISTRATOR}
-    return None if works_there else "Only advisers may do this."
+    return None if works_there else Refusal("not_an_adviser", "Only advisers may do this.")
 
 
-def is_in_good_standing(viewer: Viewer, _subject: object) -> str | None:
+def is_in_good_standing(viewer: Viewer, _subject: object) -> Refusal | None:
     """Nobody who was silenced has power over others."""
-    return None if viewer.standing == Standing.ACTIVE else f"Your account is {viewer.standing}."
+    if viewer.standing == Standing.ACTIVE:
+        return None
+    return Refusal(f"account_{viewer.standing}", f"Your account is {viewer.standing}.")
 
 
-def administers(viewer: Viewer, _subject: object) -> str | None:
+def administers(viewer: Viewer, _subject: object) -> Refusal | None:
     """The viewer is an administrator."""
-    return None if Role.ADMINISTRATOR in viewer.roles else "Only administrators may do this."
+    if Role.ADMINISTRATOR in viewer.roles:
+        return None
+    return Refusal("not_an_administrator", "Only administrators may do this.")
 
 
 def either(*conditions: Condition) -> Condition:
     """One of these is enough; otherwise the first one's reason is given."""
 
-    def one_holds(viewer: Viewer, subject: Any) -> str | None:
+    def one_holds(viewer: Viewer, subject: Any) -> Refusal | None:
         reasons = [condition(viewer, subject) for condition in conditions]
         return None if None in reasons else reasons[0]
 
@@ -128,7 +205,7 @@ def either(*conditions: Condition) -> Condition:
 def both(*conditions: Condition) -> Condition:
     """All of these are needed, inside an `either`."""
 
-    def all_hold(viewer: Viewer, subject: Any) -> str | None:
+    def all_hold(viewer: Viewer, subject: Any) -> Refusal | None:
         return next((reason for condition in conditions if (reason := condition(viewer, subject))), None)
 
     return all_hold
@@ -137,7 +214,7 @@ def both(*conditions: Condition) -> Condition:
 PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.OPEN_THREAD: [is_active, has_required_second_factor, may_open_here],
     Act.REPLY: [is_active, has_required_second_factor, thread_takes_replies, may_reply_here],
-    Act.BEGIN_TO_WRITE: [address_is_verified],  # where the forum wants it
+    Act.WRITE_FIRST_POST: [address_is_verified],  # where the forum wants it
     Act.EDIT_POST: [is_active, has_required_second_factor, is_author, post_is_shown, thread_takes_replies],
     Act.WITHDRAW_POST: [is_author],
     Act.READ_REVISIONS: [either(both(is_author, post_is_shown), moderates_the_board)],
@@ -171,10 +248,19 @@ def ask(conditions: Sequence[Condition], act: str, viewer: Viewer, subject: obje
         raise NotSignedIn(f"Sign in to {act}.")
     for condition in conditions:
         if reason := condition(viewer, subject):
-            raise RoleWithheld(WITHHELD) if viewer.withheld else Forbidden(reason)
+            raise RoleWithheld(WITHHELD) if viewer.withheld else Forbidden(reason.detail, code=reason.code)
 
 
-def _listed(viewer: Viewer, board: Board, audiences: Sequence[str], act: str) -> str | None:
+def require_recent_sign_in(viewer: Viewer, now: datetime) -> None:
+    """Return when the viewer signed in within 15 minutes: for what nobody who found their phone must do.
+
+    Raises SignInAgain.
+    """
+    if viewer.signed_in_at is None or now - viewer.signed_in_at > RECENT:
+        raise SignInAgain("For this, sign in again first: it must be at most 15 minutes since you signed in.")
+
+
+def _listed(viewer: Viewer, board: BoardRules, audiences: Sequence[str], act: str) -> Refusal | None:
     if viewer.moderates(board.id) or set(viewer.audiences) & set(audiences):
         return None
-    return f"On this board you can read but not {act}."
+    return Refusal("read_only_board", f"On this board you can read but not {act}.")

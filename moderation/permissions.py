@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Protocol
 
-from forum.content.posts.context import EditContext
 from forum.members.tables import Role, Standing
 from forum.members.viewer import Viewer
-from forum.permissions import Condition, administers, ask, is_active, is_in_good_standing
+from forum.permissions import AtPost, Condition, HasStanding, Refusal, administers, ask, is_active, is_in_good_standing
 
 
 class Act(StrEnum):
@@ -27,42 +26,63 @@ class Act(StrEnum):
     NAME_TEAM = "name a board's moderators"
 
 
-def is_not_silenced(viewer: Viewer, place: EditContext) -> str | None:
+class OnModeratedBoard(Protocol):
+    """A case: the board on which its post stands."""
+
+    @property
+    def board_id(self) -> int: ...  # noqa: D102
+
+
+class WithDeciders(OnModeratedBoard, Protocol):
+    """A case that somebody other than its first decider decides: who is left."""
+
+    @property
+    def hearers(self) -> str: ...  # noqa: D102
+
+
+def is_not_silenced(viewer: Viewer, subject: HasStanding) -> Refusal | None:
     """In good standing; who is silenced is told what they can report still."""
-    if place.standing == Standing.SILENCED:
-        return "Your account is silenced. You can still report that somebody is in danger, with the category `risk`."
-    return is_active(viewer, place)
+    if subject.standing == Standing.SILENCED:
+        return Refusal(
+            "account_silenced",
+            "Your account is silenced. You can still report that somebody is in danger: choose that category.",
+        )
+    return is_active(viewer, subject)
 
 
-def may_report_risk(viewer: Viewer, place: EditContext) -> str | None:
+def may_report_risk(viewer: Viewer, subject: HasStanding) -> Refusal | None:
     """Nobody is too silent to say that somebody is in danger."""
-    return None if place.standing == Standing.SILENCED else is_active(viewer, place)
+    return None if subject.standing == Standing.SILENCED else is_active(viewer, subject)
 
 
-def is_not_its_author(viewer: Viewer, place: EditContext) -> str | None:
+def is_not_its_author(viewer: Viewer, subject: AtPost) -> Refusal | None:
     """The viewer did not write the post."""
-    return "This is your own post: you can edit or withdraw it." if place.post.author_id == viewer.id else None
+    if subject.post.author_id != viewer.id:
+        return None
+    return Refusal("own_post", "This is your own post: you can edit or withdraw it.")
 
 
-def moderates_somewhere(viewer: Viewer, _subject: object) -> str | None:
+def moderates_somewhere(viewer: Viewer, _subject: object) -> Refusal | None:
     """The viewer moderates the forum or a board of it, or hears appeals as an administrator."""
     works = viewer.moderated_boards or viewer.roles & {Role.MODERATOR, Role.ADMINISTRATOR}
-    return None if works else "Only moderators may do this."
+    return None if works else Refusal("not_a_moderator", "Only moderators may do this.")
 
 
-def moderates_its_board(viewer: Viewer, case: Any) -> str | None:
+def moderates_its_board(viewer: Viewer, case: OnModeratedBoard) -> Refusal | None:
     """The viewer moderates the board on which the case's post stands."""
-    return None if viewer.moderates(case.board_id) else "Only moderators of this board may do this."
+    if viewer.moderates(case.board_id):
+        return None
+    return Refusal("not_a_moderator", "Only moderators of this board may do this.")
 
 
-def administers_where_no_moderator_can(viewer: Viewer, case: Any) -> str | None:
+def administers_where_no_moderator_can(viewer: Viewer, case: WithDeciders) -> Refusal | None:
     """The viewer is an administrator, and no other moderator is left to decide."""
     if case.hearers == "moderator":
-        return "Another moderator of this board decides this."
+        return Refusal("another_moderator_decides", "Another moderator of this board decides this.")
     return administers(viewer, case)
 
 
-def may_redecide(viewer: Viewer, case: Any) -> str | None:
+def may_redecide(viewer: Viewer, case: WithDeciders) -> Refusal | None:
     """A moderator of the board; an administrator where no other moderator can."""
     if moderates_its_board(viewer, case) is None:
         return None
@@ -90,6 +110,6 @@ def allow(act: Act, viewer: Viewer, subject: object = None) -> None:
     ask(PERMISSIONS[act], act, viewer, subject)
 
 
-def refusal(act: Act, viewer: Viewer, subject: object = None) -> str | None:
+def refusal(act: Act, viewer: Viewer, subject: object = None) -> Refusal | None:
     """Why the viewer may not do this, or None when they may: for screens that say it beforehand."""
     return next((reason for condition in PERMISSIONS[act] if (reason := condition(viewer, subject))), None)

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from forum.http.problems import documented, problem
+from forum.http.problems import UNAVAILABLE, documented, problem
 from forum.http.responses import json_response
 from forum.http.services import AppServices
 
@@ -27,4 +27,5 @@ async def readyz(services: AppServices) -> Response:
     """Answer 200 when the database answers and is migrated."""
     if await services.database.is_ready():
         return json_response(Health())
-    return problem(503, "Not ready", "The database does not answer, or is not migrated.", headers={"Retry-After": "1"})
+    unready = "The database does not answer, or is not migrated."
+    return problem(UNAVAILABLE, "not_ready", unready, headers={"Retry-After": "1"})

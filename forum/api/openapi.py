@@ -14,9 +14,10 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 from fastapi.routing import iter_route_contexts
 
-from forum.core.errors import NotFound
+from forum.core import errors
+from forum.http import problems
 from forum.http.current_member import COOKIE, Anybody, AnyMember, CurrentViewer
-from forum.http.problems import BUSY, MEDIA_TYPE, Problem, content
+from forum.http.problems import KINDS, MEDIA_TYPE, Problem, content
 from forum.http.responses import header
 
 BASE = "/api/v1"
@@ -130,58 +131,83 @@ REFUSALS = {
     "401": Refusal(
         "NotSignedIn",
         "Nobody is signed in",
-        (content(401, "Not signed in", "Sign in first."),),
+        (content(KINDS[errors.NotSignedIn], "not_signed_in", "Sign in first."),),
         headers=("WWW-Authenticate",),
     ),
     "403": Refusal(
         "NotAllowed",
         "You may not do this, or a page of another site made your browser send it",
-        (content(403, "Not allowed", "This thread is locked: comments are closed."),),
+        (content(KINDS[errors.Forbidden], "thread_locked", "This thread is locked: it takes no more replies."),),
     ),
     "404": Refusal(
         "NotFound",
-        "It does not exist, or not for you",
-        (content(404, "Not found", "There is no such thread."),),
+        "It does not exist, or you may not see it",
+        (content(KINDS[errors.NotFound], "thread_not_found", "There is no such thread."),),
     ),
     "409": Refusal(
         "Conflict",
         "It was changed, closed or taken meanwhile, or the same request is still being worked on",
         (
-            content(409, "Stale", "This post was edited while you were looking at it. Read it again.", **STALE),
-            content(409, "Conflict", "This thread was closed or moved a moment ago. Read it again."),
-            content(409, "Busy", "The same request is still being worked on. Ask again in a moment."),
+            content(
+                KINDS[errors.Stale],
+                "post_changed",
+                "This post was edited while you were looking at it. Read it again.",
+                **STALE,
+            ),
+            content(
+                KINDS[errors.Conflict],
+                "thread_closed_or_moved",
+                "This thread was closed or moved a moment ago. Read it again.",
+            ),
+            content(
+                KINDS[errors.Busy],
+                "request_in_progress",
+                "The same request is still being worked on. Ask again in a moment.",
+            ),
         ),
         headers_at_times=("Retry-After",),
     ),
     "413": Refusal(
         "TooLarge",
-        "No request needs a body of that size",
-        (content(413, "Too large", "…", errors=[{"pointer": "#", "detail": "…"}]),),
+        "The body is larger than any request needs",
+        (
+            content(
+                problems.REFUSALS[413][0],
+                "content_too_large",
+                "…",
+                errors=[{"pointer": "#", "code": "content_too_large", "detail": "…"}],
+            ),
+        ),
     ),
     "422": Refusal(
         "NotAcceptable",
         "Something in the request cannot be accepted: `errors` says what",
         (
             content(
-                422,
-                "Not acceptable input",
+                KINDS[errors.Invalid],
+                "invalid",
                 "Some of this cannot be accepted: see `errors`.",
-                errors=[{"pointer": "#/body_markdown", "detail": "must not be blank"}],
+                errors=[{"pointer": "#/body_markdown", "code": "blank", "detail": "must not be blank"}],
             ),
         ),
     ),
     "429": Refusal(
-        "TooOften",
+        "TooManyRequests",
         "Too often: wait, then send it again",
-        (content(429, "Too often", "Too often. Please wait 5 seconds and try again."),),
+        (content(KINDS[errors.Throttled], "limit_posting", "Too often. Please wait 5 seconds and try again."),),
         headers=("Retry-After", "RateLimit-Policy", "RateLimit"),
     ),
     "500": Refusal(
-        "OurMistake",
+        "InternalError",
         "Something went wrong on our side",
-        (content(500, "Our mistake", "Something went wrong on our side. Nothing was changed."),),
+        (content(problems.INTERNAL, "internal_error", problems.WENT_WRONG),),
     ),
-    "503": Refusal("Busy", "Busy: nothing was changed", (content(503, "Busy", BUSY),), headers=("Retry-After",)),
+    "503": Refusal(
+        "ServiceUnavailable",
+        "Busy: nothing was changed",
+        (content(problems.UNAVAILABLE, "busy", problems.BUSY),),
+        headers=("Retry-After",),
+    ),
 }
 
 
@@ -260,7 +286,7 @@ def _finish_parameter(parameter: dict[str, Any]) -> None:
 
 
 def _finish_read(operation: dict[str, Any]) -> None:
-    """Every read below the base goes through `wire.fresh`."""
+    """Every read below the base goes through `cacheable_response`."""
     headers = _headers("ETag", "Cache-Control", "Vary")
     names = [parameter["name"] for parameter in operation.setdefault("parameters", [])]
     operation["responses"]["200"]["headers"] = headers | (_headers("Link", always=False) if "after" in names else {})
@@ -330,7 +356,7 @@ async def docs(request: Request) -> HTMLResponse:
 async def docs_asset(asset: str) -> Response:
     """What the page is made of."""
     if asset not in ASSETS:
-        raise NotFound("There is no such file.")
+        raise errors.NotFound("There is no such file.", code="file_not_found")
     content = (resources.files("fastapi_swagger.resources") / asset).read_bytes()
     return Response(content, media_type=ASSETS[asset], headers={"Cache-Control": "public, max-age=86400"})
 

@@ -16,7 +16,7 @@ from pydantic import (
     StringConstraints,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from forum.content.boards import SLUG
 from forum.content.posts.tables import BODY_MAX, WARNING_MAX
@@ -28,14 +28,14 @@ from forum.passwords.hashing import LONGEST, MEMBER_MIN
 def numeric(value: object) -> object:
     """The same value, unless Pydantic would be too kind to it: "1" and true are no numbers in JSON."""
     if isinstance(value, str | bool):
-        raise ValueError("must be a number")
+        raise PydanticCustomError("not_a_number", "must be a number")
     return value
 
 
 def textual(value: object) -> object:
     """The same value, unless it is a number, which Pydantic would read as seconds since 1970."""
     if not isinstance(value, str):
-        raise ValueError("must be a date and time in RFC 3339")
+        raise PydanticCustomError("not_a_time", "must be a date and time in RFC 3339")
     return value
 
 
@@ -54,11 +54,7 @@ class SchemaPattern:
 
 # Every text of a request is one of these; `tests/architecture/test_openapi.py` looks.
 Text = Annotated[str, AfterValidator(storable), SchemaPattern(f"^{ANY}*$")]
-
-
 Words = Annotated[str, AfterValidator(storable), AfterValidator(visible), SchemaPattern(f"^{ANY}*{SEEN}{ANY}*$")]
-
-
 Line = Annotated[
     str,
     AfterValidator(storable),
@@ -66,15 +62,11 @@ Line = Annotated[
     AfterValidator(visible),
     SchemaPattern(f"^{INLINE}*{SEEN}{INLINE}*$"),
 ]
-
-
 Body = Annotated[
     Words,
     StringConstraints(min_length=1, max_length=BODY_MAX),
     Field(description="Markdown, 1 to 20,000 characters", examples=["Hello all,\nI am new here."]),
 ]
-
-
 Title = Annotated[
     str,
     StringConstraints(max_length=TITLE_MAX),  # as it was sent
@@ -84,15 +76,11 @@ Title = Annotated[
     SchemaPattern(f"^{INLINE}*{SEEN}{INLINE}{{{TITLE_MIN - 2},}}{SEEN}{INLINE}*$"),
     Field(description="One line; outer spaces are left out", examples=["What happens at a first conference?"]),
 ]
-
-
 Warning_ = Annotated[
     Line,
     StringConstraints(min_length=1, max_length=WARNING_MAX),
     Field(description="What a reader should know first, in one line", examples=["about loss"]),
 ]
-
-
 Password = Annotated[
     str,
     StringConstraints(max_length=LONGEST),
@@ -100,15 +88,11 @@ Password = Annotated[
     SchemaPattern(f"^{ANY}*$"),
     Field(examples=["four quiet herons dancing"], json_schema_extra={"format": "password"}),
 ]
-
-
 NewPassword = Annotated[
     Password,
     SchemaPattern(f"^{ANY}*$", shortest=MEMBER_MIN),
     Field(description=f"{MEMBER_MIN} to {LONGEST} of any characters, and not easily guessed"),
 ]
-
-
 Token = Annotated[
     Text,
     StringConstraints(min_length=1, max_length=100),
@@ -125,37 +109,21 @@ Base64Url = Annotated[str, StringConstraints(min_length=2, pattern="^[A-Za-z0-9_
 
 # A number that counts posts, revisions or versions.
 Number = Annotated[int, Field(ge=1, lt=2**31), BeforeValidator(numeric)]
-
-
 Identity = Annotated[int, Field(json_schema_extra={"format": "int64"})]
-
-
 SentIdentity = Annotated[Identity, Field(ge=1, lt=2**63), BeforeValidator(numeric)]
 
 
 # Path and query parameters.
 Id = Annotated[Identity, Path(ge=1, lt=2**63, examples=[1])]
-
-
 BoardSlug = Annotated[
     str, StringConstraints(pattern=SLUG.pattern, max_length=50), Field(description="Of a board", examples=["court"])
 ]
-
-
 Slug = Annotated[str, Path(pattern=SLUG.pattern, max_length=50, examples=["new-here"])]
-
-
 SoughtHandle = Annotated[
     Text, StringConstraints(min_length=1, max_length=60)
 ]  # as it was typed: longer than its normal form at times
-
-
 Handle = Annotated[SoughtHandle, Path(examples=["suzie"])]
-
-
 Limit = Annotated[int, Query(ge=1, le=100, description="How many at most", examples=[20])]
-
-
 After = Annotated[
     Annotated[str, StringConstraints(min_length=1, max_length=400)] | None,
     Query(description="The `next` of the page before: begin without it"),
@@ -192,11 +160,7 @@ class Author(ResponseBody):
 
 
 Moment = Annotated[datetime, Field(examples=["2026-07-27T16:40:00Z"])]
-
-
 Uuid = Annotated[UUID, Field(examples=["01987d2e-5a3c-7c4e-9a61-2f6f3f0f9b1d"])]
-
-
 Next = Annotated[
     str | None, Field(description="Send it as `after` for the next page; null on the last", examples=["WzIwXQ"])
 ]

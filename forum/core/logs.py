@@ -1,7 +1,7 @@
 """Logs without personal data: lines of JSON, or of colour where a person reads them.
 
-They say when, in which request, on which route and what; never who. docs/security.md lists every place where something is
-written down.
+They say when, in which request, on which route and what; never who. docs/security.md lists every place where something
+is written down.
 """
 
 import logging

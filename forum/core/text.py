@@ -1,46 +1,41 @@
-"""Rules for texts that people send: what the database can hold, what can be seen, what is one line."""
+"""Rules for texts that people send: what the database can hold, what can be seen, what is one line.
+
+Each raises a PydanticCustomError, whose type is the `code` of the fault in the problem document.
+"""
 
 import re
 
+from pydantic_core import PydanticCustomError
+
 # What Python or ECMA 262 takes for white space, and what ends a line: the same set in every reader of a pattern.
 SPACE = r"\s\x1c-\x1f\x85\ufeff"
-
-
 BREAK = r"\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
-
-
 ANY, INLINE, SEEN = r"[^\x00]", rf"[^\x00{BREAK}]", rf"[^\x00{SPACE}]"
-
-
 _EDGES = re.compile(rf"^[{SPACE}]+|[{SPACE}]+$")
-
-
 _VISIBLE = re.compile(rf"[^{SPACE}]")
-
-
 _BREAKS = re.compile(rf"[{BREAK}]")
 
 
 def storable(text: str) -> str:
     """The same text, if PostgreSQL and UTF-8 can hold it: no NUL, no half of a surrogate pair."""
     if "\x00" in text:
-        raise ValueError("must not contain the character NUL")
+        raise PydanticCustomError("character_not_allowed", "must not contain the character NUL")
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError("must not contain half of a surrogate pair") from error
+        raise PydanticCustomError("character_not_allowed", "must not contain half of a surrogate pair") from error
     return text
 
 
 def visible(text: str) -> str:
     """The same text, if there is anything to see in it."""
     if not _VISIBLE.search(text):
-        raise ValueError("must not be blank")
+        raise PydanticCustomError("blank", "must not be blank")
     return text
 
 
 def one_line(text: str) -> str:
     """The text without outer spaces, if it is one line."""
     if _BREAKS.search(text):
-        raise ValueError("must be one line")
+        raise PydanticCustomError("several_lines", "must be one line")
     return _EDGES.sub("", text)

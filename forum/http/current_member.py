@@ -92,9 +92,9 @@ def _token(request: Request) -> tuple[str | None, Transport]:
 async def throttle_posting(services: AppServices, member: CurrentMember, now: Now) -> None:
     """Count one post of this member; newcomers are asked to go slower. Raises Throttled."""
     name = "newcomer_posting" if member.is_newcomer(services.settings.newcomer_days, now) else "posting"
-    await services.throttle.hit(services.settings.limit(name), "posting", member.id)
+    await services.rate_limits.hit(services.settings.limit(name), "posting", member.id)
 
 
 async def throttle_editing(services: AppServices, member: CurrentMember) -> None:
     """Count one edit of this member. Raises Throttled."""
-    await services.throttle.hit(services.settings.limit("editing"), "editing", member.id)
+    await services.rate_limits.hit(services.settings.limit("editing"), "editing", member.id)

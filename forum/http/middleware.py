@@ -57,7 +57,7 @@ def _counted(receive: Receive) -> Receive:
     return count
 
 
-class Mistakes:
+class UnexpectedErrors:
     """Answers when something went wrong that nobody expected, so that this answer too is dressed and logged."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -77,7 +77,7 @@ class Mistakes:
         except Exception as error:
             if begun or scope["type"] != "http":
                 raise
-            await problems.our_mistake(scope, error)(scope, receive, send)
+            await problems.internal_error(scope, error)(scope, receive, send)
 
 
 class SafeHeaders:

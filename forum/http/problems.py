@@ -1,6 +1,7 @@
 """Every error as a problem document (RFC 9457): one table from the domain's words to HTTP's."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -22,6 +23,7 @@ from forum.core import database, errors, logs
 log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
+WENT_WRONG = "Something went wrong on our side. Nothing was changed."
 BUSY = "The forum is busy at this moment. Nothing was changed; please send it again."
 
 
@@ -32,7 +34,8 @@ class Fault(BaseModel):
         description="Where: `#/title` in the body (RFC 6901), `query/limit`, `path/id`, `header/Idempotency-Key`",
         examples=["#/body_markdown"],
     )
-    detail: str = Field(examples=["must not be blank"])
+    code: str = Field(description="What is wrong, for programs", examples=["blank"])
+    detail: str = Field(description="The same, for people", examples=["must not be blank"])
 
 
 def _without_default(schema: dict[str, Any]) -> None:
@@ -47,9 +50,12 @@ class Problem(BaseModel):
     type: str = Field(description="A stable path that names the kind of problem", examples=["/problems/not-found"])
     title: str = Field(description="The same in words", examples=["Not found"])
     status: int = Field(examples=[404])
+    code: str = Field(
+        description="Finer than `type`, and stable: choose screens and words by it", examples=["thread_not_found"]
+    )
     detail: str = Field(description="A sentence for people", examples=["There is no such thread."])
     errors: list[Fault] | SkipJsonSchema[None] = Field(
-        None, description="For bad input: each thing to change", json_schema_extra=_without_default
+        None, description="For bad input: each thing to change, at most 20", json_schema_extra=_without_default
     )
     current: int | SkipJsonSchema[None] = Field(
         None,
@@ -77,29 +83,59 @@ class Problem(BaseModel):
     )
 
 
-# The domain's errors → status and title; the type is the title's path.
-KINDS: Mapping[type[errors.ForumError], tuple[int, str]] = {
-    errors.NotSignedIn: (401, "Not signed in"),
-    errors.SecondFactorNeeded: (401, "Second factor needed"),
-    errors.Forbidden: (403, "Not allowed"),
-    errors.RoleWithheld: (403, "Role withheld"),
-    errors.SignInAgain: (403, "Sign in again"),
-    errors.NotFound: (404, "Not found"),
-    errors.Stale: (409, "Stale"),
-    errors.Busy: (409, "Busy"),
-    errors.Conflict: (409, "Conflict"),
-    errors.Invalid: (422, "Not acceptable input"),
-    errors.Throttled: (429, "Too often"),
-    errors.Overloaded: (503, "Busy"),
-}
+@dataclass(frozen=True)
+class Kind:
+    """A kind of problem: its status, its type as a path, and the same in words."""
+
+    status: int
+    slug: str
+    title: str
 
 
-# What the router and the middleware refuse → title and, where theirs is not kind, sentence.
-REFUSALS: Mapping[int, tuple[str, str | None]] = {
-    404: ("Not found", "There is nothing at this address."),
-    405: ("Method not allowed", "This address does not answer to that method."),
-    413: ("Too large", None),
+KINDS: Mapping[type[errors.ForumError], Kind] = {
+    errors.NotSignedIn: Kind(401, "not-signed-in", "Not signed in"),
+    errors.SecondFactorNeeded: Kind(401, "second-factor-needed", "Second factor needed"),
+    errors.Forbidden: Kind(403, "forbidden", "Not allowed"),
+    errors.RoleWithheld: Kind(403, "role-withheld", "Role withheld"),
+    errors.SignInAgain: Kind(403, "sign-in-again", "Sign in again"),
+    errors.NotFound: Kind(404, "not-found", "Not found"),
+    errors.Stale: Kind(409, "stale", "Changed meanwhile"),
+    errors.Busy: Kind(409, "request-in-progress", "Still being worked on"),
+    errors.Conflict: Kind(409, "conflict", "Conflict"),
+    errors.Invalid: Kind(422, "validation-failed", "Input not accepted"),
+    errors.Throttled: Kind(429, "too-many-requests", "Too many requests"),
+    errors.Overloaded: Kind(503, "service-unavailable", "Busy"),
 }
+INVALID, UNAVAILABLE = KINDS[errors.Invalid], KINDS[errors.Overloaded]
+INTERNAL = Kind(500, "internal-server-error", "Error on our side")
+# What the router and the middleware refuse, and our sentence where theirs is not kind.
+REFUSALS: Mapping[int, tuple[Kind, str | None]] = {
+    404: (KINDS[errors.NotFound], "There is nothing at this address."),
+    405: (Kind(405, "method-not-allowed", "Method not allowed"), "This address does not answer to that method."),
+    413: (Kind(413, "content-too-large", "Too large"), None),
+}
+MOST_FAULTS = 20  # of one request: more would help nobody (DESIGN §5)
+# Pydantic's kinds of fault that a client can act on, in words that stay when the library changes.
+FAULT_CODES: Mapping[str, str] = {
+    "missing": "required",
+    "extra": "unknown_parameter",
+    "extra_forbidden": "unknown_field",
+    "string_too_short": "too_short",
+    "too_short": "too_few",
+    "string_too_long": "too_long",
+    "too_long": "too_many",
+    "greater_than_equal": "too_small",
+    "less_than_equal": "too_large",
+    "less_than": "too_large",
+    "string_pattern_mismatch": "wrong_format",
+    "json_invalid": "not_json",
+    "enum": "unknown_value",
+    "literal_error": "unknown_value",
+    "union_tag_invalid": "unknown_value",
+    "union_tag_not_found": "required",
+    "timezone_aware": "time_without_zone",
+}
+OUR_FAULT_CODES = {"character_not_allowed", "blank", "several_lines", "not_a_number", "not_a_time"}
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -107,18 +143,18 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": ""} for status in statuses}
 
 
-def content(status: int, title: str, detail: str, **members: Any) -> dict[str, Any]:
-    """A problem document."""
-    kind = "/problems/" + title.lower().replace(" ", "-")
-    return {"type": kind, "title": title, "status": status, "detail": detail, **members}
+def content(kind: Kind, code: str, detail: str, **members: Any) -> dict[str, Any]:
+    """Return a problem document."""
+    about = {"type": f"/problems/{kind.slug}", "title": kind.title, "status": kind.status}
+    return {**about, "code": code, "detail": detail, **members}
 
 
 def problem(
-    status: int, title: str, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any
+    kind: Kind, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any
 ) -> Response:
-    """A problem document as a response."""
-    body = to_json(content(status, title, detail, **members))
-    return Response(body, status, dict(headers or {}), media_type=MEDIA_TYPE)
+    """Return a problem document as a response."""
+    body = to_json(content(kind, code, detail, **members))
+    return Response(body, kind.status, dict(headers or {}), media_type=MEDIA_TYPE)
 
 
 def register(app: FastAPI) -> None:
@@ -138,14 +174,13 @@ async def _forum_error(request: Request, error: Exception) -> Response:
 
 def answer_to(error: errors.ForumError, scope: Scope) -> Response:
     """The domain's error as a response; whoever was kept from something is logged, without who it was."""
-    status, title = KINDS[type(error)]
     if isinstance(error, errors.NotSignedIn | errors.Forbidden | errors.Throttled):
         policy = getattr(error, "policy", None)
         log.info("refused", kind=type(error).__name__, route=_route(scope), method=scope["method"], policy=policy)
     members: dict[str, Any] = dict(error.facts)
     if pointer := members.pop("pointer", getattr(error, "pointer", None)):
-        members["errors"] = [{"pointer": pointer, "detail": error.detail}]
-    return problem(status, title, error.detail, headers=_headers(error), **members)
+        members["errors"] = [{"pointer": pointer, "code": error.code, "detail": error.detail}]
+    return problem(KINDS[type(error)], error.code, error.detail, headers=_headers(error), **members)
 
 
 def _headers(error: errors.ForumError) -> dict[str, str]:
@@ -166,11 +201,23 @@ def _headers(error: errors.ForumError) -> dict[str, str]:
 async def _invalid_request(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
     faults = error.errors()
-    return _bad_input([{"pointer": _pointer(fault["loc"], error.body), "detail": _said(fault)} for fault in faults])
+    return _bad_input(
+        [
+            {"pointer": _pointer(fault["loc"], error.body), "code": _fault_code(fault), "detail": _said(fault)}
+            for fault in faults[:MOST_FAULTS]
+        ]
+    )
 
 
 def _bad_input(faults: list[dict[str, str]]) -> Response:
-    return problem(422, "Not acceptable input", "Some of this cannot be accepted: see `errors`.", errors=faults)
+    return problem(INVALID, "invalid", "Some of this cannot be accepted: see `errors`.", errors=faults)
+
+
+def _fault_code(fault: Mapping[str, Any]) -> str:
+    kind = str(fault["type"])
+    if kind in OUR_FAULT_CODES:
+        return kind
+    return FAULT_CODES.get(kind, "wrong_type" if kind.endswith("_type") else "invalid")
 
 
 def _pointer(location: tuple[int | str, ...], body: Any) -> str:
@@ -203,13 +250,16 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
     status, headers = error.status_code, dict(error.headers or {})
     if status == 400:  # FastAPI's word for what `json` cannot read and does not call a decoding error
-        return _bad_input([{"pointer": "#", "detail": "The body is not JSON in UTF-8, or is nested too deep."}])
-    title, sentence = REFUSALS.get(status, (HTTPStatus(status).phrase.capitalize(), None))
-    detail = sentence or error.detail
+        sentence = "The body is not JSON in UTF-8, or is nested too deep."
+        return _bad_input([{"pointer": "#", "code": "not_json", "detail": sentence}])
+    phrase = HTTPStatus(status).phrase
+    unlisted = Kind(status, phrase.lower().replace(" ", "-"), phrase.capitalize())
+    kind, kinder = REFUSALS.get(status, (unlisted, None))
+    detail, code = kinder or error.detail, kind.slug.replace("-", "_")
     if status == 405:
         headers["Allow"] = ", ".join(sorted(_methods_here(request)))
-    members = {"errors": [{"pointer": "#", "detail": detail}]} if status == 413 else {}
-    return problem(status, title, detail, headers=headers, **members)
+    members = {"errors": [{"pointer": "#", "code": code, "detail": detail}]} if status == 413 else {}
+    return problem(kind, code, detail, headers=headers, **members)
 
 
 def _methods_here(request: Request) -> set[str]:
@@ -223,22 +273,22 @@ async def _database_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DBAPIError)  # noqa: S101 - registered for it alone
     if database.is_passing(error):
         return await _busy(request, error)
-    return our_mistake(request.scope, error)
+    return internal_error(request.scope, error)
 
 
 async def _busy(_request: Request, error: Exception) -> Response:
     log.warning("busy", reason=type(getattr(error, "orig", error)).__name__)
-    return problem(503, "Busy", BUSY, headers={"Retry-After": "1"})
+    return problem(UNAVAILABLE, "busy", BUSY, headers={"Retry-After": "1"})
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    return our_mistake(request.scope, error)
+    return internal_error(request.scope, error)
 
 
-def our_mistake(scope: Scope, error: Exception) -> Response:
+def internal_error(scope: Scope, error: Exception) -> Response:
     """What nobody expected, logged without its words, as a response."""
     log.error("unexpected", kind=type(error).__name__, route=_route(scope), frames=logs.frames(error))
-    return problem(500, "Our mistake", "Something went wrong on our side. Nothing was changed.")
+    return problem(INTERNAL, "internal_error", WENT_WRONG)
 
 
 def _route(scope: Scope) -> str | None:

@@ -17,6 +17,7 @@ from forum.core.database import Database, Reader, is_passing
 from forum.core.gate import Gate
 from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
+from forum.core.work import Transactions, Work
 from forum.http.csrf import SAFE_METHODS
 from forum.passwords.breached_passwords import BreachedPasswords
 
@@ -29,9 +30,14 @@ class Services:
     database: Database
     gate: Gate
     session_cache: SessionCache
-    throttle: RateLimits
-    traffic: ApiQuota
-    breaches: BreachedPasswords | None = None
+    rate_limits: RateLimits
+    api_quota: ApiQuota
+    breached_passwords: BreachedPasswords | None = None
+
+    def transactions(self, now: datetime) -> Transactions:
+        """Return what begins transactions at this time; each tells the session cache of the members that it changed."""
+        changed = self.session_cache.invalidate
+        return Transactions(self.database, now, self.settings, self.rate_limits, self.gate, changed)
 
 
 def services_of(request: Request) -> Services:
@@ -57,13 +63,27 @@ async def _now() -> datetime:
 Now = Annotated[datetime, Depends(_now)]
 
 
-async def _work(services: AppServices) -> AsyncIterator[AsyncSession]:
-    async with services.database.work() as session:
-        yield session
+async def _transactions(services: AppServices, now: Now) -> Transactions:
+    return services.transactions(now)
+
+
+CurrentTransactions = Annotated[Transactions, Depends(_transactions)]
+
+
+async def _work(transactions: CurrentTransactions) -> AsyncIterator[Work]:
+    async with transactions.begin() as work:
+        yield work
 
 
 # "function" ends before the answer leaves: what a client was told is on disk, and a failed commit is an error.
-Work = Annotated[AsyncSession, Depends(_work, scope="function")]
+CurrentWork = Annotated[Work, Depends(_work, scope="function")]
+
+
+async def _session(work: CurrentWork) -> AsyncSession:
+    return work.session
+
+
+WorkSession = Annotated[AsyncSession, Depends(_session, scope="function")]
 
 
 async def _reading(request: Request) -> Reader:

@@ -8,7 +8,7 @@ from forum.api.schemas import RequestBody, Uuid, Words
 from forum.http.current_member import AnyMember
 from forum.http.problems import documented
 from forum.http.responses import json_response
-from forum.http.services import Now, Route, Work
+from forum.http.services import Now, Route, WorkSession
 from moderation import appeals
 from moderation.api.statements import AppealState, appeal_state
 
@@ -27,7 +27,7 @@ class NewAppeal(RequestBody):
     response_model=AppealState,
     responses=documented(401, 403, 404, 409, 413, 422),
 )
-async def appeal_statement(id: Uuid, wanted: NewAppeal, viewer: AnyMember, work: Work, now: Now) -> Response:
+async def appeal_statement(id: Uuid, wanted: NewAppeal, viewer: AnyMember, work: WorkSession, now: Now) -> Response:
     """Appeal against a decision. Open to suspended and banned members too; somebody else hears it."""
     return await _lodged(work, await appeals.submit(work, viewer, id, wanted.text, now))
 
@@ -38,7 +38,7 @@ async def appeal_statement(id: Uuid, wanted: NewAppeal, viewer: AnyMember, work:
     response_model=AppealState,
     responses=documented(401, 403, 404, 409, 413, 422),
 )
-async def appeal_report(id: Uuid, wanted: NewAppeal, viewer: AnyMember, work: Work, now: Now) -> Response:
+async def appeal_report(id: Uuid, wanted: NewAppeal, viewer: AnyMember, work: WorkSession, now: Now) -> Response:
     """Appeal against the dismissal of your report."""
     return await _lodged(work, await appeals.submit_for_report(work, viewer, id, wanted.text, now))
 

@@ -10,7 +10,7 @@ from forum.core.errors import NotFound
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember, FreshMember
 from forum.http.problems import documented
-from forum.http.services import AppServices, Now, Route, Work
+from forum.http.services import AppServices, Now, Route, WorkSession
 from forum.members.tables import Role
 from forum.members.viewer import Viewer
 from moderation import board_moderators
@@ -37,7 +37,7 @@ class Team(ResponseBody):
 
 
 @router.get("/boards/{slug}/team", response_model=Team, responses=documented(401, 403, 404, 422))
-async def list_team(request: Request, slug: Slug, viewer: CurrentMember, work: Work) -> Response:
+async def list_team(request: Request, slug: Slug, viewer: CurrentMember, work: WorkSession) -> Response:
     """List who moderates a board: for moderators and administrators."""
     allow(Act.SEE_QUEUE, viewer)
     rows = (await work.execute(board_moderators.of_board(await _board(work, viewer, slug)))).all()
@@ -48,7 +48,7 @@ async def list_team(request: Request, slug: Slug, viewer: CurrentMember, work: W
 
 @router.put("/boards/{slug}/team/{handle}", status_code=204, responses=documented(401, 403, 404, 422))
 async def name_moderator(
-    slug: Slug, handle: Handle, viewer: FreshMember, work: Work, services: AppServices, now: Now
+    slug: Slug, handle: Handle, viewer: FreshMember, work: WorkSession, services: AppServices, now: Now
 ) -> Response:
     """Make a member a moderator of this board: for administrators, who signed in within 15 minutes.
 
@@ -62,7 +62,7 @@ async def name_moderator(
 
 @router.delete("/boards/{slug}/team/{handle}", status_code=204, responses=documented(401, 403, 404, 422))
 async def dismiss_moderator(
-    slug: Slug, handle: Handle, viewer: FreshMember, work: Work, services: AppServices, now: Now
+    slug: Slug, handle: Handle, viewer: FreshMember, work: WorkSession, services: AppServices, now: Now
 ) -> Response:
     """Take the role back: for administrators, who signed in within 15 minutes. Done twice, it is as done once."""
     allow(Act.NAME_TEAM, viewer)
@@ -71,7 +71,7 @@ async def dismiss_moderator(
     return Response(status_code=204)
 
 
-async def _board(work: Work, viewer: Viewer, slug: str) -> Board:
+async def _board(work: WorkSession, viewer: Viewer, slug: str) -> Board:
     board = await boards.find(work, slug)
     if board is None or not (viewer.moderates(board.id) or Role.ADMINISTRATOR in viewer.roles):
         raise NotFound("There is no such board.")

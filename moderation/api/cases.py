@@ -21,9 +21,10 @@ from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember
 from forum.http.problems import documented
 from forum.http.responses import json_response
-from forum.http.services import Now, Reading, Route, Work
+from forum.http.services import Now, Reading, Route, WorkSession
 from forum.members.tables import Member, Standing
 from forum.members.viewer import Viewer
+from forum.permissions import Refusal
 from moderation import appeals, cases, decisions, findings, member_history, reports
 from moderation.appeals import Hearing, Outcome
 from moderation.cases import Case as CaseRow
@@ -168,7 +169,7 @@ class TakeOver(RequestBody):
 
 @router.get("/cases", response_model=CaseList, responses=documented(401, 403, 422))
 async def list_cases(
-    request: Request, viewer: CurrentMember, work: Work, now: Now, limit: Limit = 20, after: After = None
+    request: Request, viewer: CurrentMember, work: WorkSession, now: Now, limit: Limit = 20, after: After = None
 ) -> Response:
     """List the open cases of your boards, worst first."""
     allow(Act.SEE_QUEUE, viewer)
@@ -182,7 +183,7 @@ async def list_cases(
 
 @router.get("/cases/{id}", response_model=FullCase, responses=documented(401, 403, 404, 422))
 async def get_case(
-    request: Request, id: Uuid, viewer: CurrentMember, work: Work, reading: Reading, now: Now
+    request: Request, id: Uuid, viewer: CurrentMember, work: WorkSession, reading: Reading, now: Now
 ) -> Response:
     """Read everything that is needed to decide a case."""
     allow(Act.SEE_QUEUE, viewer)
@@ -207,7 +208,7 @@ async def get_case(
 
 @router.put("/cases/{id}/claim", response_model=Claim, responses=documented(401, 403, 404, 409, 413, 422))
 async def claim_case(
-    id: Uuid, viewer: CurrentMember, work: Work, now: Now, take_over: TakeOver | None = None
+    id: Uuid, viewer: CurrentMember, work: WorkSession, now: Now, take_over: TakeOver | None = None
 ) -> Response:
     """Take a case for ten minutes, or renew your claim. With a reason, take it over from somebody else."""
     row = await _workable(work, viewer, id, now)
@@ -219,14 +220,14 @@ async def claim_case(
 
 
 @router.delete("/cases/{id}/claim", status_code=204, responses=documented(401, 403, 404, 422))
-async def release_case(id: Uuid, viewer: CurrentMember, work: Work, now: Now) -> Response:
+async def release_case(id: Uuid, viewer: CurrentMember, work: WorkSession, now: Now) -> Response:
     """Let go of your claim. Done twice, it is as done once."""
     await cases.release(work, viewer, (await _workable(work, viewer, id, now)).id, now)
     return Response(status_code=204)
 
 
 @router.put("/cases/{id}/recusal", status_code=204, responses=documented(401, 403, 404, 422))
-async def recuse_from_case(id: Uuid, viewer: CurrentMember, work: Work, now: Now) -> Response:
+async def recuse_from_case(id: Uuid, viewer: CurrentMember, work: WorkSession, now: Now) -> Response:
     """Step back from a case for good, for instance because you know the author. Done twice, it is as done once."""
     await cases.recuse(work, viewer, (await _workable(work, viewer, id, now)).id, now)
     return Response(status_code=204)
@@ -235,7 +236,7 @@ async def recuse_from_case(id: Uuid, viewer: CurrentMember, work: Work, now: Now
 @router.post(
     "/cases/{id}/notes", status_code=201, response_model=CaseNote, responses=documented(401, 403, 404, 413, 422)
 )
-async def note_case(id: Uuid, wanted: NewNote, viewer: CurrentMember, work: Work, now: Now) -> Response:
+async def note_case(id: Uuid, wanted: NewNote, viewer: CurrentMember, work: WorkSession, now: Now) -> Response:
     """Tell the other moderators something about a case. It renews your claim."""
     row = await _workable(work, viewer, id, now)
     written = await cases.add_note(work, viewer, row.id, wanted.text, now)
@@ -252,6 +253,11 @@ async def get_visible_case(session: AsyncSession, viewer: Viewer, case_id: UUID,
 
 async def may_decide(session: AsyncSession, viewer: Viewer, row: Record) -> str | None:
     """Why the viewer may not decide this case, or None when they may."""
+    reason = await _refusal(session, viewer, row)
+    return reason.detail if reason else None
+
+
+async def _refusal(session: AsyncSession, viewer: Viewer, row: Record) -> Refusal | None:
     if row.kind == cases.Kind.POST and row.barred_id:
         return refusal(
             Act.DECIDE_AGAIN,

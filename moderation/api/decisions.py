@@ -31,7 +31,7 @@ from forum.core.errors import Forbidden, ForumError, Invalid
 from forum.http.current_member import CurrentMember
 from forum.http.problems import BUSY, KINDS, documented
 from forum.http.responses import json_response
-from forum.http.services import AppServices, Now, Route, Services, Work
+from forum.http.services import AppServices, Now, Route, Services, WorkSession
 from forum.members.viewer import Viewer
 from moderation import appeals, cases
 from moderation import decisions as moderation_decisions
@@ -183,7 +183,7 @@ class BulkAnswers(ResponseBody):
     responses=documented(401, 403, 404, 409, 413, 422),
 )
 async def decide_case(
-    id: Uuid, wanted: NewDecision, viewer: CurrentMember, work: Work, services: AppServices, now: Now
+    id: Uuid, wanted: NewDecision, viewer: CurrentMember, work: WorkSession, services: AppServices, now: Now
 ) -> Response:
     """Decide a case: one or more measures, under rules, with a reason that the author reads.
 
@@ -206,7 +206,7 @@ async def _one_of_many(services: Services, viewer: Viewer, wanted: BulkDecision,
         async with services.database.work() as session:
             decision = await _decide(session, viewer, wanted.case_id, wanted, services, now)
     except ForumError as error:
-        return BulkAnswer(case_id=wanted.case_id, status=KINDS[type(error)][0], detail=error.detail, decision=None)
+        return BulkAnswer(case_id=wanted.case_id, status=KINDS[type(error)].status, detail=error.detail, decision=None)
     except SQLAlchemyError as error:
         log.warning("bulk decision failed", kind=type(error).__name__, frames=logs.frames(error))
         return BulkAnswer(case_id=wanted.case_id, status=503, detail=BUSY, decision=None)

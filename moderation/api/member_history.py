@@ -10,7 +10,7 @@ from forum.core.database import Record
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember
 from forum.http.problems import documented
-from forum.http.services import Now, Route, Work
+from forum.http.services import Now, Route, WorkSession
 from forum.members.queries import get_member
 from moderation import member_history
 from moderation.api.cases import AuthorRecord, Case, facts
@@ -61,7 +61,7 @@ class MemberRecord(AuthorRecord):
 
 
 @router.get("/members/{handle}", response_model=MemberRecord, responses=documented(401, 403, 404, 422))
-async def get_record(request: Request, handle: Handle, viewer: CurrentMember, work: Work, now: Now) -> Response:
+async def get_record(request: Request, handle: Handle, viewer: CurrentMember, work: WorkSession, now: Now) -> Response:
     """Read a member's record: for moderators, of what concerns their boards."""
     allow(Act.SEE_RECORD, viewer)
     member = await get_member(work, handle)

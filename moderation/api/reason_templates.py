@@ -8,7 +8,7 @@ from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember
 from forum.http.problems import documented
 from forum.http.responses import json_response
-from forum.http.services import Now, Route, Work
+from forum.http.services import Now, Route, WorkSession
 from moderation import reason_templates
 from moderation.permissions import Act, allow
 
@@ -39,7 +39,7 @@ class TemplateChange(RequestBody):
 
 
 @router.get("/templates", response_model=TemplateList, responses=documented(401, 403, 422))
-async def list_templates(request: Request, viewer: CurrentMember, work: Work) -> Response:
+async def list_templates(request: Request, viewer: CurrentMember, work: WorkSession) -> Response:
     """List the templates for reasons: for moderators."""
     allow(Act.SEE_QUEUE, viewer)
     rows = (await work.execute(reason_templates.listed())).all()
@@ -48,7 +48,9 @@ async def list_templates(request: Request, viewer: CurrentMember, work: Work) ->
 
 
 @router.put("/templates/{slug}", response_model=Template, responses=documented(401, 403, 413, 422))
-async def write_template(slug: Slug, change: TemplateChange, viewer: CurrentMember, work: Work, now: Now) -> Response:
+async def write_template(
+    slug: Slug, change: TemplateChange, viewer: CurrentMember, work: WorkSession, now: Now
+) -> Response:
     """Write a template, or write it anew: for administrators. Done twice, it is as done once."""
     allow(Act.WRITE_TEMPLATES, viewer)
     written = await reason_templates.write(work, viewer, slug, change.title, change.text, now)
@@ -56,7 +58,7 @@ async def write_template(slug: Slug, change: TemplateChange, viewer: CurrentMemb
 
 
 @router.delete("/templates/{slug}", status_code=204, responses=documented(401, 403, 404, 422))
-async def discard_template(slug: Slug, viewer: CurrentMember, work: Work, now: Now) -> Response:
+async def discard_template(slug: Slug, viewer: CurrentMember, work: WorkSession, now: Now) -> Response:
     """Take a template out of use: for administrators."""
     allow(Act.WRITE_TEMPLATES, viewer)
     await reason_templates.discard(work, viewer, slug, now)

@@ -28,7 +28,7 @@ from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember
 from forum.http.problems import documented
 from forum.http.responses import json_response
-from forum.http.services import AppServices, Now, Route, Work
+from forum.http.services import AppServices, Now, Route, WorkSession
 from forum.members.viewer import Viewer
 from moderation import appeals, reports
 from moderation.api.statements import AppealState, appeal_state
@@ -88,13 +88,13 @@ class ReportList(ResponseBody):
     responses=documented(401, 403, 404, 409, 413, 422, 429),
 )
 async def report_post(
-    id: Id, wanted: NewReport, viewer: CurrentMember, work: Work, services: AppServices, now: Now
+    id: Id, wanted: NewReport, viewer: CurrentMember, work: WorkSession, services: AppServices, now: Now
 ) -> Response:
     """Report a post. Reporting the same revision again is answered with your first report.
 
     Who is silenced can still report `risk`.
     """
-    await services.throttle.hit(services.settings.limit("report"), "reports", viewer.id)
+    await services.rate_limits.hit(services.settings.limit("report"), "reports", viewer.id)
     place = await context_of_post(work, viewer, id, NO_WORDS, now)
     complaint = Complaint(Category(wanted.category), wanted.revision, tuple(wanted.rules), wanted.note)
     allow(Act.REPORT_RISK if complaint.category == Category.RISK else Act.REPORT_POST, viewer, place)
@@ -105,7 +105,7 @@ async def report_post(
 
 @router.get("/me/reports", response_model=ReportList, responses=documented(401, 422))
 async def list_my_reports(
-    request: Request, viewer: CurrentMember, work: Work, limit: Limit = 20, after: After = None
+    request: Request, viewer: CurrentMember, work: WorkSession, limit: Limit = 20, after: After = None
 ) -> Response:
     """List your reports. It never says who else reported, nor what was done to whom."""
     place = pagination.decode(after, reports.BY_ID) if after is not None else None

@@ -11,7 +11,7 @@ from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember, CurrentViewer
 from forum.http.problems import documented
 from forum.http.responses import json_response
-from forum.http.services import Now, Reading, Route, Work
+from forum.http.services import Now, Reading, Route, WorkSession
 from moderation import rules
 from moderation.permissions import Act, allow
 
@@ -76,7 +76,9 @@ async def get_rule(request: Request, number: RuleNumber, _viewer: CurrentViewer,
 
 
 @router.put("/moderation/rules/{number}", response_model=Rule, responses=documented(401, 403, 409, 413, 422))
-async def write_rule(number: RuleNumber, change: RuleChange, viewer: CurrentMember, work: Work, now: Now) -> Response:
+async def write_rule(
+    number: RuleNumber, change: RuleChange, viewer: CurrentMember, work: WorkSession, now: Now
+) -> Response:
     """Give a rule other words, as a new version with today's date: for administrators."""
     allow(Act.WRITE_RULES, viewer)
     rule = await rules.write(work, viewer, number, change.version, change.title, change.text, now)

@@ -14,7 +14,7 @@ from forum.core.errors import NotFound
 from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember
 from forum.http.problems import documented
-from forum.http.services import Route, Work
+from forum.http.services import Route, WorkSession
 from forum.members.viewer import Viewer
 from moderation import appeals, statements
 from moderation.statements import Statement as StatementRow
@@ -82,7 +82,7 @@ class StatementList(ResponseBody):
 
 
 @router.get("/me/statements", response_model=StatementList, responses=documented(401, 422))
-async def list_my_statements(request: Request, viewer: AnyMember, work: Work) -> Response:
+async def list_my_statements(request: Request, viewer: AnyMember, work: WorkSession) -> Response:
     """List the statements of reasons that you received. Open to suspended and banned members too."""
     rows = (await work.execute(statements.of_member(viewer).limit(100))).all()
     items = [await _shown(work, row) for row in rows]
@@ -90,7 +90,7 @@ async def list_my_statements(request: Request, viewer: AnyMember, work: Work) ->
 
 
 @router.get("/statements/{id}", response_model=Statement, responses=documented(401, 404, 422))
-async def get_statement(request: Request, id: Uuid, viewer: AnyMember, work: Work) -> Response:
+async def get_statement(request: Request, id: Uuid, viewer: AnyMember, work: WorkSession) -> Response:
     """Read one statement that you received."""
     return cacheable_response(request, await _mine(work, viewer, id), shared=False)
 

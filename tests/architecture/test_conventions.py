@@ -306,33 +306,33 @@ async def test_a_misspelt_parameter_is_refused_everywhere(app: FastAPI, guest: h
         ("GET", "/nowhere", None, 404, "/problems/not-found", None),
         ("GET", "/threads/999999", None, 404, "/problems/not-found", None),
         ("PUT", "/boards", None, 405, "/problems/method-not-allowed", None),
-        ("GET", "/threads/abc", None, 422, "/problems/not-acceptable-input", ["path/id"]),
-        ("GET", "/threads/0", None, 422, "/problems/not-acceptable-input", ["path/id"]),
-        ("GET", f"/threads/{2**63}", None, 422, "/problems/not-acceptable-input", ["path/id"]),
-        ("GET", "/boards/New%20Here", None, 422, "/problems/not-acceptable-input", ["path/slug"]),
-        ("GET", "/boards/new-here%0A", None, 422, "/problems/not-acceptable-input", ["path/slug"]),
-        ("GET", "/threads/{thread}/posts?from=0", None, 422, "/problems/not-acceptable-input", ["query/from"]),
-        ("GET", f"/threads/{{thread}}/posts?from={2**31}", None, 422, "/problems/not-acceptable-input", ["query/from"]),
+        ("GET", "/threads/abc", None, 422, "/problems/validation-failed", ["path/id"]),
+        ("GET", "/threads/0", None, 422, "/problems/validation-failed", ["path/id"]),
+        ("GET", f"/threads/{2**63}", None, 422, "/problems/validation-failed", ["path/id"]),
+        ("GET", "/boards/New%20Here", None, 422, "/problems/validation-failed", ["path/slug"]),
+        ("GET", "/boards/new-here%0A", None, 422, "/problems/validation-failed", ["path/slug"]),
+        ("GET", "/threads/{thread}/posts?from=0", None, 422, "/problems/validation-failed", ["query/from"]),
+        ("GET", f"/threads/{{thread}}/posts?from={2**31}", None, 422, "/problems/validation-failed", ["query/from"]),
         (
             "GET",
             "/threads/{thread}/posts?adviser=maybe",
             None,
             422,
-            "/problems/not-acceptable-input",
+            "/problems/validation-failed",
             ["query/adviser"],
         ),
-        ("POST", "/threads/{thread}/posts", b"", 422, "/problems/not-acceptable-input", ["#"]),
-        ("POST", "/threads/{thread}/posts", b"{", 422, "/problems/not-acceptable-input", ["#"]),
-        ("POST", "/threads/{thread}/posts", b"[1]", 422, "/problems/not-acceptable-input", ["#"]),
-        ("POST", "/threads/{thread}/posts", b"null", 422, "/problems/not-acceptable-input", ["#"]),
-        ("POST", "/threads/{thread}/posts", b'"\xff"', 422, "/problems/not-acceptable-input", ["#"]),
-        ("POST", "/threads/{thread}/posts", b"{}", 422, "/problems/not-acceptable-input", ["#/body_markdown"]),
+        ("POST", "/threads/{thread}/posts", b"", 422, "/problems/validation-failed", ["#"]),
+        ("POST", "/threads/{thread}/posts", b"{", 422, "/problems/validation-failed", ["#"]),
+        ("POST", "/threads/{thread}/posts", b"[1]", 422, "/problems/validation-failed", ["#"]),
+        ("POST", "/threads/{thread}/posts", b"null", 422, "/problems/validation-failed", ["#"]),
+        ("POST", "/threads/{thread}/posts", b'"\xff"', 422, "/problems/validation-failed", ["#"]),
+        ("POST", "/threads/{thread}/posts", b"{}", 422, "/problems/validation-failed", ["#/body_markdown"]),
         (
             "POST",
             "/threads/{thread}/posts",
             b'{"body_markdown": 7}',
             422,
-            "/problems/not-acceptable-input",
+            "/problems/validation-failed",
             ["#/body_markdown"],
         ),
         (
@@ -340,7 +340,7 @@ async def test_a_misspelt_parameter_is_refused_everywhere(app: FastAPI, guest: h
             "/threads/{thread}/posts",
             b'{"body_markdown": "Hello", "reply_two": 1, "reply_to": "one"}',
             422,
-            "/problems/not-acceptable-input",
+            "/problems/validation-failed",
             ["#/reply_to", "#/reply_two"],
         ),
         (
@@ -348,7 +348,7 @@ async def test_a_misspelt_parameter_is_refused_everywhere(app: FastAPI, guest: h
             "/threads/{thread}/posts",
             b'{"body_markdown": "\\ud83d and \\u0000"}',
             422,
-            "/problems/not-acceptable-input",
+            "/problems/validation-failed",
             ["#/body_markdown"],
         ),
         (
@@ -360,7 +360,7 @@ async def test_a_misspelt_parameter_is_refused_everywhere(app: FastAPI, guest: h
             None,
         ),
         ("PATCH", "/posts/{post}", b'{"revision": 9, "body_markdown": "x"}', 409, "/problems/stale", None),
-        ("GET", "/adviser/threads", None, 403, "/problems/not-allowed", None),
+        ("GET", "/adviser/threads", None, 403, "/problems/forbidden", None),
     ],
 )
 async def test_every_error_is_a_problem_document(
@@ -513,7 +513,7 @@ async def test_while_the_first_is_being_worked_on_the_second_is_told_to_come_bac
             await gate.thinks.wait()
             for body in (words, {"body_markdown": "Something else"}):
                 second = await heron.post(address, json=body, headers=_key())
-                assert (second.status_code, second.json()["type"]) == (409, "/problems/busy")
+                assert (second.status_code, second.json()["type"]) == (409, "/problems/request-in-progress")
                 assert second.headers["retry-after"] == "1"
             gate.may_go_on.set()
             assert (await first).status_code == 201
@@ -567,7 +567,7 @@ async def test_a_repeat_is_no_second_try_for_the_throttle(settings: Settings) ->
             for _ in range(3):
                 assert (await heron.post(address, json=words, headers=_key())).status_code == 201
             refused = await heron.post(address, json=words, headers=_key("another"))
-            assert (refused.status_code, refused.json()["type"]) == (429, "/problems/too-often")
+            assert (refused.status_code, refused.json()["type"]) == (429, "/problems/too-many-requests")
             assert int(refused.headers["retry-after"]) > 80_000
             assert refused.headers["ratelimit-policy"] == '"posting";q=1;w=86400'
             assert refused.headers["ratelimit"] == f'"posting";r=0;t={refused.headers["retry-after"]}'

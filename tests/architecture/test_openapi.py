@@ -707,7 +707,7 @@ async def test_a_body_that_no_request_needs_is_not_read_to_its_end(community: Co
             content = sent if announced else in_parts(sent)
             answer = await guest.post("/api/v1/sessions", content=content, headers={"Content-Type": "application/json"})
             problem = Problem.model_validate(answer.json())
-            assert (answer.status_code, problem.status, problem.type) == (413, 413, "/problems/too-large")
+            assert (answer.status_code, problem.status, problem.type) == (413, 413, "/problems/content-too-large")
             assert problem.errors
             assert problem.errors[0].pointer == "#"
             assert str(LARGEST_BODY) in problem.detail

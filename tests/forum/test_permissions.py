@@ -60,7 +60,7 @@ MODERATORS = {"moderator-here", "moderator"}
 OPEN_TO: dict[Act, set[str]] = {
     Act.OPEN_THREAD: WRITERS,
     Act.REPLY: WRITERS,
-    Act.BEGIN_TO_WRITE: WRITERS,
+    Act.WRITE_FIRST_POST: WRITERS,
     Act.EDIT_POST: {"author"},
     Act.WITHDRAW_POST: {"author", "silenced-author"},
     Act.READ_REVISIONS: {"author", "silenced-author", "silenced-moderator"} | MODERATORS,
@@ -97,7 +97,7 @@ NOWHERE = "01987d2e-5a3c-7c4e-9a61-2f6f3f0f9b1d"
 ASKED: dict[Act, Callable[[There], list[Asked]]] = {
     Act.OPEN_THREAD: lambda _: [Asked("POST", "/boards/new-here/threads", {"title": "What now?", **WORDS}, 201)],
     Act.REPLY: lambda at: [Asked("POST", f"/threads/{at.thread}/posts", WORDS, 201)],
-    Act.BEGIN_TO_WRITE: lambda at: [Asked("POST", f"/threads/{at.thread}/posts", WORDS, 201)],
+    Act.WRITE_FIRST_POST: lambda at: [Asked("POST", f"/threads/{at.thread}/posts", WORDS, 201)],
     Act.EDIT_POST: lambda at: [Asked("PATCH", f"/posts/{at.post}", {"revision": 1, **WORDS}, 200)],
     Act.WITHDRAW_POST: lambda at: [Asked("DELETE", f"/posts/{at.post}", None, 204)],
     Act.READ_REVISIONS: lambda at: [Asked("GET", f"/posts/{at.post}/revisions", None, 200)],
@@ -218,7 +218,7 @@ async def test_who_was_told_to_be_silent_reads_and_does_not_write_until_it_has_r
             assert (await heron.get(f"{API}/threads/{at.thread}/posts")).status_code == 200
             if not is_open:
                 refused = await heron.post(f"{API}/threads/{at.thread}/posts", json=WORDS)
-                assert refused.json()["detail"] == f"Your account is {standing}; you can read."
+                assert refused.json()["detail"] == f"Your account is {standing}. You can read, but not write."
 
 
 async def test_in_a_locked_thread_only_moderators_go_on(app: FastAPI, services: Services) -> None:

@@ -205,7 +205,7 @@ async def test_a_write_after_another_process_migrated_asks_to_be_sent_again(
             await _alter(elsewhere, "thread.title", type_)
             refused = await heron.post(address, json=words, headers={"Idempotency-Key": f"reply-{number}"})
             assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
-            assert refused.json()["type"] == "/problems/busy"
+            assert refused.json()["type"] == "/problems/service-unavailable"
             again = await heron.post(address, json=words, headers={"Idempotency-Key": f"reply-{number}"})
             assert (again.status_code, again.json()["number"]) == (201, number)
 

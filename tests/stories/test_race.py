@@ -67,7 +67,7 @@ class Race:
     async def _reply(self, http: httpx.AsyncClient, body: str, key: dict[str, str] | None = None) -> int:
         """The id of the post, after asking again for as long as the first request is being worked on."""
         while (answer := await self._send(http, body, key)).status_code == 409:
-            assert answer.json()["type"] == "/problems/busy"
+            assert answer.json()["type"] == "/problems/request-in-progress"
             await asyncio.sleep(0.25)
         assert answer.status_code == 201, answer.text
         post: dict[str, Any] = answer.json()

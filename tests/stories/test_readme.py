@@ -82,7 +82,9 @@ def test_the_security_page_names_every_way_that_ends_in_a_session() -> None:
 
 def test_the_security_page_says_how_long_a_session_lasts() -> None:
     said = section(SECURITY, "Sessions").replace("\n", " ")
-    days = f"session ends after {sessions.MEMBERS_LAST.days} days, or after {sessions.IDLE_TIMEOUT.days} days without use"
+    days = (
+        f"session ends after {sessions.MEMBERS_LAST.days} days, or after {sessions.IDLE_TIMEOUT.days} days without use"
+    )
     hours = f"The session of somebody with a role ends after {sessions.STAFF_LAST // timedelta(hours=1)} hours"
     assert f"A member's {days}. {hours}." in said
     assert f"sign-in within the last {FRESH_FOR // timedelta(minutes=1)} minutes" in said

@@ -21,7 +21,7 @@ from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember, FreshMember
 from forum.http.problems import documented
 from forum.http.responses import json_response
-from forum.http.services import AppServices, Now, Reading, Route, Work
+from forum.http.services import AppServices, Now, Reading, Route, WorkSession
 from forum.members.queries import get_member
 from forum.members.tables import Role, Standing
 from forum.permissions import Act, allow
@@ -82,7 +82,7 @@ class RefusedSignInsPage(ResponseBody):
 async def list_accounts(
     request: Request,
     viewer: CurrentMember,
-    work: Work,
+    work: WorkSession,
     now: Now,
     state: Annotated[
         State | None, Query(description="Only those; `withheld`: staff without a second factor", examples=["banned"])
@@ -102,7 +102,7 @@ async def list_accounts(
 
 
 @router.get("/accounts/{handle}", response_model=Account, responses=documented(401, 403, 404, 422))
-async def get_account(request: Request, handle: Handle, viewer: CurrentMember, work: Work) -> Response:
+async def get_account(request: Request, handle: Handle, viewer: CurrentMember, work: WorkSession) -> Response:
     """Read an account: for administrators."""
     allow(Act.ADMINISTER, viewer)
     member = await get_member(work, handle)
@@ -117,7 +117,7 @@ async def give_role(
     role: GivenRole,
     appointment: Appointment,
     viewer: FreshMember,
-    work: Work,
+    work: WorkSession,
     services: AppServices,
     now: Now,
 ) -> Response:
@@ -137,7 +137,7 @@ async def give_role(
 
 @router.delete("/accounts/{handle}/roles/{role}", response_model=Account, responses=documented(401, 403, 404, 409, 422))
 async def take_role(
-    handle: Handle, role: GivenRole, viewer: FreshMember, work: Work, services: AppServices, now: Now
+    handle: Handle, role: GivenRole, viewer: FreshMember, work: WorkSession, services: AppServices, now: Now
 ) -> Response:
     """Take a role of the whole forum away, or a proposal back: for administrators, who signed in within 15 minutes.
 
@@ -155,7 +155,7 @@ async def list_refused_sign_ins(
     request: Request,
     viewer: CurrentMember,
     reading: Reading,
-    work: Work,
+    work: WorkSession,
     now: Now,
     limit: Limit = 20,
     after: After = None,

@@ -16,7 +16,7 @@ from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember, CurrentMember, FreshMember
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response
-from forum.http.services import AppServices, Now, Reading, Route, Work
+from forum.http.services import AppServices, Now, Reading, Route, WorkSession
 from forum.members.tables import Member, Role
 from forum.permissions import Act, allow
 
@@ -72,7 +72,7 @@ class Inviting(RequestBody):
     response_model=SentInvitation,
     responses=CREATED_WITH_LOCATION | documented(401, 403, 413, 422),
 )
-async def invite(inviting: Inviting, viewer: FreshMember, work: Work, now: Now) -> Response:
+async def invite(inviting: Inviting, viewer: FreshMember, work: WorkSession, now: Now) -> Response:
     """Invite somebody to work here: for administrators, who signed in within 15 minutes.
 
     They get a mail, which says neither from where nor as what it is; they join or sign in with an account that has
@@ -94,7 +94,7 @@ async def list_invitations(request: Request, viewer: CurrentMember, reading: Rea
 
 
 @router.delete("/invitations/{id}", status_code=204, responses=documented(401, 403, 404, 422))
-async def withdraw_invitation(id: Uuid, viewer: FreshMember, work: Work, now: Now) -> Response:
+async def withdraw_invitation(id: Uuid, viewer: FreshMember, work: WorkSession, now: Now) -> Response:
     """Take an invitation back: for administrators, who signed in within 15 minutes."""
     allow(Act.ADMINISTER, viewer)
     await invitations.withdraw(work, viewer, id, now)
@@ -113,7 +113,7 @@ async def list_my_invitations(request: Request, viewer: AnyMember, reading: Read
     "/me/invitations/{id}/acceptance", response_model=Account, responses=documented(401, 403, 404, 409, 413, 422)
 )
 async def accept_invitation(
-    id: Uuid, link: Mailed, viewer: FreshMember, work: Work, services: AppServices, now: Now
+    id: Uuid, link: Mailed, viewer: FreshMember, work: WorkSession, services: AppServices, now: Now
 ) -> Response:
     """Take an invitation up with the link that was mailed, signed in within 15 minutes. Every session of yours ends:
     sign in again, and set up a second factor, without which the role counts nowhere.

@@ -7,7 +7,7 @@ from forum.api.schemas import Mailed, Password, RequestBody
 from forum.authentication import email_addresses
 from forum.http.current_member import AnyMember, FreshMember
 from forum.http.problems import documented
-from forum.http.services import AppServices, Now, Route, Work
+from forum.http.services import AppServices, Now, Route, WorkSession
 from forum.members.queries import lock_member_row
 from forum.privacy import account_deletion
 
@@ -22,22 +22,22 @@ class AddressChange(RequestBody):
 
 
 @router.post("/email-verifications", status_code=204, responses=documented(401, 403, 422, 429))
-async def ask_for_verification(viewer: AnyMember, work: Work, services: AppServices, now: Now) -> Response:
+async def ask_for_verification(viewer: AnyMember, work: WorkSession, services: AppServices, now: Now) -> Response:
     """Have a new link mailed to the address that you have yet to verify. The answer is always the same."""
-    await services.throttle.hit(services.settings.limit("verification"), "verification", viewer.id)
+    await services.rate_limits.hit(services.settings.limit("verification"), "verification", viewer.id)
     await email_addresses.ask(work, await lock_member_row(work, viewer.member_id), now)
     return Response(status_code=204)
 
 
 @router.post("/email-verifications/confirmation", status_code=204, responses=documented(404, 413, 422))
-async def verify_address(link: Mailed, work: Work, services: AppServices, now: Now) -> Response:
+async def verify_address(link: Mailed, work: WorkSession, services: AppServices, now: Now) -> Response:
     """Show that the address to which this link was mailed is yours. It works once, for 24 hours."""
     services.session_cache.invalidate(await email_addresses.confirm(work, link.token, now))
     return Response(status_code=204)
 
 
 @router.post("/email-verifications/refusal", status_code=204, responses=documented(404, 413, 422))
-async def refuse_address(link: Mailed, work: Work, services: AppServices, now: Now) -> Response:
+async def refuse_address(link: Mailed, work: WorkSession, services: AppServices, now: Now) -> Response:
     """Refuse that another address takes the place of yours, with the link that was mailed to yours; for 7 days.
 
     Your address stays or comes back, every session ends, nobody leaves in your name, and the password opens nothing:
@@ -56,6 +56,6 @@ async def change_address(wanted: AddressChange, viewer: FreshMember, services: A
     Your present address, if it was verified, is told and can refuse. The answer is the same whether or not the new
     one is known here. To ask for your present one is to change your mind.
     """
-    await services.throttle.hit(services.settings.limit("sign_in"), "password", viewer.id)
+    await services.rate_limits.hit(services.settings.limit("sign_in"), "password", viewer.id)
     await email_addresses.change(services.database, viewer, wanted.email, wanted.current, now)
     return Response(status_code=204)

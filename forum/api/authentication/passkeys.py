@@ -16,7 +16,7 @@ from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember, FreshMember
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response
-from forum.http.services import AppServices, Now, Route, Work
+from forum.http.services import AppServices, Now, Route, WorkSession
 
 router = APIRouter(tags=["sessions"], route_class=Route)
 
@@ -173,7 +173,7 @@ class Asking(RequestBody):
 
 
 @router.get("/me/passkeys", response_model=PasskeyList, responses=documented(401, 422))
-async def list_passkeys(request: Request, viewer: AnyMember, work: Work) -> Response:
+async def list_passkeys(request: Request, viewer: AnyMember, work: WorkSession) -> Response:
     """List your passkeys."""
     items = [Passkey.model_validate(row) for row in (await work.execute(passkeys.mine(viewer))).all()]
     return cacheable_response(request, PasskeyList(items=items, next=None), shared=False)
@@ -185,12 +185,12 @@ async def list_passkeys(request: Request, viewer: AnyMember, work: Work) -> Resp
     response_model=CreationOptions,
     responses=documented(401, 403, 409, 422, 429),
 )
-async def begin_passkey(viewer: FreshMember, work: Work, services: AppServices, now: Now) -> Response:
+async def begin_passkey(viewer: FreshMember, work: WorkSession, services: AppServices, now: Now) -> Response:
     """Begin to make a passkey: what to ask the device for, with `navigator.credentials.create()`.
 
     Send what it gives with `POST /me/passkeys`, within five minutes. Of several that you began, the last one counts.
     """
-    await services.throttle.hit(services.settings.limit("passkey"), "passkey", viewer.id)
+    await services.rate_limits.hit(services.settings.limit("passkey"), "passkey", viewer.id)
     options = await passkeys.begin(work, viewer, Party.of(services.settings), now)
     return json_response(CreationOptions.model_validate(options), 201)
 
@@ -216,7 +216,7 @@ async def add_passkey(wanted: NewPasskey, viewer: FreshMember, services: AppServ
 
 
 @router.delete("/me/passkeys/{id}", status_code=204, responses=documented(401, 403, 404, 422))
-async def remove_passkey(id: Uuid, viewer: FreshMember, work: Work, services: AppServices, now: Now) -> Response:
+async def remove_passkey(id: Uuid, viewer: FreshMember, work: WorkSession, services: AppServices, now: Now) -> Response:
     """Do without one of your passkeys. Every other session of yours ends.
 
     Where it was the last second factor, the recovery codes go too, and roles count no longer.
@@ -227,13 +227,15 @@ async def remove_passkey(id: Uuid, viewer: FreshMember, work: Work, services: Ap
 
 
 @router.post("/passkey-challenges", status_code=201, response_model=RequestOptions, responses=documented(413, 422, 429))
-async def ask_for_passkey(request: Request, asking: Asking, work: Work, services: AppServices, now: Now) -> Response:
+async def ask_for_passkey(
+    request: Request, asking: Asking, work: WorkSession, services: AppServices, now: Now
+) -> Response:
     """Begin to show a passkey: what to ask the device for, with `navigator.credentials.get()`.
 
     Send what it gives with `POST /sessions/passkey`, or beside a password as the `passkey` of `POST /sessions`.
     """
     address = rate_limits.network(request.client.host if request.client else "")
-    await services.throttle.hit(services.settings.limit("passkey"), "passkey", address)
+    await services.rate_limits.hit(services.settings.limit("passkey"), "passkey", address)
     options = passkeys.ask(work, Purpose(asking.purpose), Party.of(services.settings), now)
     return json_response(RequestOptions.model_validate(options), 201)
 

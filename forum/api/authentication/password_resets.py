@@ -31,8 +31,8 @@ async def ask_for_reset(request: Request, wanted: Forgetting, services: AppServi
     """Have a link to a new password mailed. Neither words nor time tell whether the login is known here."""
     settings = services.settings
     address = rate_limits.network(request.client.host if request.client else "")
-    await services.throttle.hit(settings.limit("reset_network"), "password-reset", "address", address)
-    await password_resets.ask(services.database, wanted.login, services.throttle, settings.limit("reset"), now)
+    await services.rate_limits.hit(settings.limit("reset_network"), "password-reset", "address", address)
+    await password_resets.ask(services.database, wanted.login, services.rate_limits, settings.limit("reset"), now)
     return Response(status_code=204)
 
 
@@ -44,7 +44,7 @@ async def reset_password(start: NewStart, services: AppServices, now: Now) -> Re
     """
     limit = services.settings.limit("sign_in")
     owner = await password_resets.reset(
-        services.database, start.token, start.new, services.throttle, limit, now, services.breaches
+        services.database, start.token, start.new, services.rate_limits, limit, now, services.breached_passwords
     )
     services.session_cache.invalidate(owner)
     return Response(status_code=204)

@@ -18,7 +18,7 @@ from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember, CurrentMember, throttle_editing
 from forum.http.problems import documented
 from forum.http.responses import json_response
-from forum.http.services import AppServices, Now, Route, Work
+from forum.http.services import AppServices, Now, Route, WorkSession
 from forum.members import names
 from forum.members.queries import lock_account_row, profiles
 from forum.members.tables import Member as MemberRow
@@ -77,7 +77,7 @@ class PasswordChange(RequestBody):
 
 
 @router.get("/me", response_model=Me, responses=documented(401, 422))
-async def get_me(request: Request, viewer: AnyMember, work: Work) -> Response:
+async def get_me(request: Request, viewer: AnyMember, work: WorkSession) -> Response:
     """Read your own profile."""
     return cacheable_response(request, await profile_json(work, viewer.id, withheld=viewer.withheld), shared=False)
 
@@ -89,7 +89,7 @@ async def get_me(request: Request, viewer: AnyMember, work: Work) -> Response:
     dependencies=[Depends(throttle_editing)],
 )
 async def change_me(
-    change: ProfileChange, viewer: CurrentMember, work: Work, services: AppServices, now: Now
+    change: ProfileChange, viewer: CurrentMember, work: WorkSession, services: AppServices, now: Now
 ) -> Response:
     """Take another display name."""
     account = await lock_account_row(work, viewer.member_id, now)
@@ -103,8 +103,10 @@ async def change_me(
 @router.put("/me/password", status_code=204, responses=documented(401, 403, 413, 422, 429))
 async def change_password(change: PasswordChange, viewer: AnyMember, services: AppServices, now: Now) -> Response:
     """Take another password. Every other session of yours ends, and you are told by mail."""
-    await services.throttle.hit(services.settings.limit("sign_in"), "password", viewer.id)
-    await sign_in.change_password(services.database, viewer, change.current, change.new, now, services.breaches)
+    await services.rate_limits.hit(services.settings.limit("sign_in"), "password", viewer.id)
+    await sign_in.change_password(
+        services.database, viewer, change.current, change.new, now, services.breached_passwords
+    )
     services.session_cache.invalidate(viewer.id)
     return Response(status_code=204)
 

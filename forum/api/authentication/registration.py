@@ -11,7 +11,7 @@ from forum.authentication import email_addresses, registration
 from forum.core import rate_limits
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response
-from forum.http.services import AppServices, Now, Route, Work
+from forum.http.services import AppServices, Now, Route, WorkSession
 from forum.members import names
 
 router = APIRouter(tags=["members"], route_class=Route)
@@ -36,12 +36,12 @@ class Joining(RequestBody):
 @router.post(
     "/members", status_code=201, response_model=Me, responses=CREATED_WITH_LOCATION | documented(409, 413, 422, 429)
 )
-async def join(request: Request, joining: Joining, work: Work, services: AppServices, now: Now) -> Response:
+async def join(request: Request, joining: Joining, work: WorkSession, services: AppServices, now: Now) -> Response:
     """Join. A link to verify your e-mail address is mailed there; the answer is the same if it is known here."""
     address = rate_limits.network(request.client.host if request.client else "")
-    await services.throttle.hit(services.settings.limit("join"), "join", address)
+    await services.rate_limits.hit(services.settings.limit("join"), "join", address)
     # Before `work` has a connection: it may take its time.
-    newcomer = await registration.prepare_newcomer(**joining.model_dump(), breaches=services.breaches)
+    newcomer = await registration.prepare_newcomer(**joining.model_dump(), breaches=services.breached_passwords)
     await pass_gate(work, services, joining.name)
     member = await registration.register(work, newcomer, now)
     await email_addresses.ask(work, member, now)

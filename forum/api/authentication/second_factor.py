@@ -9,7 +9,7 @@ from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember, FreshMember
 from forum.http.problems import documented
 from forum.http.responses import json_response
-from forum.http.services import AppServices, Now, Route, Work
+from forum.http.services import AppServices, Now, Route, WorkSession
 
 router = APIRouter(tags=["sessions"], route_class=Route)
 
@@ -48,7 +48,7 @@ class RecoveryCodes(ResponseBody):
 
 
 @router.get("/me/second-factor", response_model=SecondFactor, responses=documented(401, 422))
-async def get_second_factor(request: Request, viewer: AnyMember, work: Work) -> Response:
+async def get_second_factor(request: Request, viewer: AnyMember, work: WorkSession) -> Response:
     """See whether a second factor is set up, and how many recovery codes are left."""
     state = await tables.get_state(work, viewer.member_id)
     required = viewer.is_staff or viewer.withheld
@@ -63,7 +63,7 @@ async def get_second_factor(request: Request, viewer: AnyMember, work: Work) -> 
 
 
 @router.post("/me/second-factor", status_code=201, response_model=Enrolment, responses=documented(401, 403, 422))
-async def begin_second_factor(viewer: FreshMember, work: Work, services: AppServices) -> Response:
+async def begin_second_factor(viewer: FreshMember, work: WorkSession, services: AppServices) -> Response:
     """Set up an authenticator app, or move to another: what it needs, which `PUT` confirms.
 
     Until then, an app that is set up already counts. What the app shows beside its codes is the domain of the forum's
@@ -79,7 +79,7 @@ async def confirm_second_factor(
     confirmation: Confirmation, viewer: FreshMember, services: AppServices, now: Now
 ) -> Response:
     """Confirm the app with a code that it shows. Every other session of yours ends, and you are told by mail."""
-    await services.throttle.hit(services.settings.limit("second_factor"), "second-factor", viewer.id)
+    await services.rate_limits.hit(services.settings.limit("second_factor"), "second-factor", viewer.id)
     services.session_cache.invalidate(viewer.id)
     codes = await enrolment.confirm(services.database, viewer, confirmation.code, now)
     services.session_cache.invalidate(viewer.id)
@@ -94,13 +94,13 @@ async def confirm_second_factor(
 )
 async def renew_recovery_codes(viewer: FreshMember, services: AppServices, now: Now) -> Response:
     """Have other recovery codes. The earlier ones open nothing from then on."""
-    await services.throttle.hit(services.settings.limit("second_factor"), "second-factor", viewer.id)
+    await services.rate_limits.hit(services.settings.limit("second_factor"), "second-factor", viewer.id)
     codes = await enrolment.renew(services.database, viewer, now)
     return json_response(RecoveryCodes(recovery_codes=list(codes)), 201)
 
 
 @router.delete("/me/second-factor", status_code=204, responses=documented(401, 403, 404, 422))
-async def remove_second_factor(viewer: FreshMember, work: Work, services: AppServices, now: Now) -> Response:
+async def remove_second_factor(viewer: FreshMember, work: WorkSession, services: AppServices, now: Now) -> Response:
     """Do without any second factor. Every other session of yours ends; roles count no longer."""
     await enrolment.remove(work, viewer, now)
     services.session_cache.invalidate(viewer.id)
@@ -108,7 +108,7 @@ async def remove_second_factor(viewer: FreshMember, work: Work, services: AppSer
 
 
 @router.delete("/me/second-factor/authenticator-app", status_code=204, responses=documented(401, 403, 404, 422))
-async def remove_authenticator_app(viewer: FreshMember, work: Work, services: AppServices, now: Now) -> Response:
+async def remove_authenticator_app(viewer: FreshMember, work: WorkSession, services: AppServices, now: Now) -> Response:
     """Do without the authenticator app, and keep your passkeys. Every other session of yours ends.
 
     Where you have none, it was the last second factor: the recovery codes go too, and roles count no longer.

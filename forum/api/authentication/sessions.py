@@ -19,7 +19,7 @@ from forum.http.csrf import refuse_forgery
 from forum.http.current_member import COOKIE, Anybody, AnyMember
 from forum.http.problems import documented
 from forum.http.responses import LOCATION, header, json_response
-from forum.http.services import AppServices, Now, Route, Services, Work
+from forum.http.services import AppServices, Now, Route, Services, WorkSession
 from forum.members.viewer import Viewer
 
 router = APIRouter(tags=["sessions"], route_class=Route)
@@ -134,7 +134,9 @@ async def sign_in(
         passkey=as_json(wanted.passkey) if wanted.passkey else None,
         **_place(request, wanted, before, services, user_agent),
     )
-    opened = await authentication_sign_in.sign_in(services.database, shown, services.throttle, services.settings, now)
+    opened = await authentication_sign_in.sign_in(
+        services.database, shown, services.rate_limits, services.settings, now
+    )
     return _opened(opened, services, now)
 
 
@@ -160,13 +162,13 @@ async def sign_in_by_passkey(
         passkey=as_json(wanted.credential), **_place(request, wanted, before, services, user_agent)
     )
     opened = await authentication_sign_in.sign_in_by_passkey(
-        services.database, shown, services.throttle, services.settings, now
+        services.database, shown, services.rate_limits, services.settings, now
     )
     return _opened(opened, services, now)
 
 
 @router.delete("/sessions/current", status_code=204, responses={204: {"headers": CLEARED}, **documented(403, 422)})
-async def sign_out(viewer: Anybody, work: Work, services: AppServices) -> Response:
+async def sign_out(viewer: Anybody, work: WorkSession, services: AppServices) -> Response:
     """Sign out: this session ends, here at once and everywhere within five seconds.
 
     The browser is told to forget all that it keeps of this site: cookies, what scripts stored (the `device` too) and
@@ -184,7 +186,7 @@ async def sign_out(viewer: Anybody, work: Work, services: AppServices) -> Respon
 
 
 @router.get("/me/sessions", response_model=SessionList, responses=documented(401, 422))
-async def list_sessions(request: Request, viewer: AnyMember, work: Work, now: Now) -> Response:
+async def list_sessions(request: Request, viewer: AnyMember, work: WorkSession, now: Now) -> Response:
     """List where you are signed in."""
     rows = (await work.execute(sessions.mine(viewer, now))).all()
     items = [Session(**row._mapping, current=row.id == viewer.session_id) for row in rows]
@@ -192,7 +194,7 @@ async def list_sessions(request: Request, viewer: AnyMember, work: Work, now: No
 
 
 @router.delete("/me/sessions", status_code=204, responses=documented(401, 403, 422))
-async def end_sessions(viewer: AnyMember, work: Work, services: AppServices) -> Response:
+async def end_sessions(viewer: AnyMember, work: WorkSession, services: AppServices) -> Response:
     """End every session of yours, this one too, and know none of your devices any more."""
     await sessions.end_all(work, viewer.member_id)
     services.session_cache.invalidate(viewer.id)
@@ -200,7 +202,7 @@ async def end_sessions(viewer: AnyMember, work: Work, services: AppServices) -> 
 
 
 @router.delete("/me/sessions/{id}", status_code=204, responses=documented(401, 403, 404, 422))
-async def end_session(id: Uuid, viewer: AnyMember, work: Work, services: AppServices) -> Response:
+async def end_session(id: Uuid, viewer: AnyMember, work: WorkSession, services: AppServices) -> Response:
     """End one of your sessions, for instance on a phone that was lost."""
     await sessions.end(work, viewer, id)
     services.session_cache.invalidate(viewer.id)

@@ -29,7 +29,7 @@ from forum.http.current_member import CurrentMember, CurrentViewer, throttle_pos
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response
-from forum.http.services import AppServices, Now, Reading, Route, Work
+from forum.http.services import AppServices, Now, Reading, Route, WorkSession
 from forum.permissions import Act
 
 router = APIRouter(tags=["boards"], route_class=Route)
@@ -139,7 +139,7 @@ async def open_thread(
     wanted: NewThread,
     viewer: CurrentMember,
     key: IdempotencyKey,
-    work: Work,
+    work: WorkSession,
     services: AppServices,
     now: Now,
 ) -> Response:

@@ -42,7 +42,7 @@ from forum.http.current_member import CurrentMember, CurrentViewer, throttle_edi
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response
-from forum.http.services import AppServices, Now, Reading, Route, Services, Work
+from forum.http.services import AppServices, Now, Reading, Route, Services, WorkSession
 from forum.members.viewer import Viewer
 from forum.permissions import Act, allow
 
@@ -211,7 +211,7 @@ async def create_post(
     reply: Reply,
     viewer: CurrentMember,
     key: IdempotencyKey,
-    work: Work,
+    work: WorkSession,
     services: AppServices,
     now: Now,
 ) -> Response:
@@ -246,7 +246,9 @@ async def get_post(request: Request, id: Id, viewer: CurrentViewer, reading: Rea
     responses=documented(401, 403, 404, 409, 413, 422, 429),
     dependencies=[Depends(throttle_editing)],
 )
-async def edit_post(id: Id, edit: Edit, viewer: CurrentMember, work: Work, services: AppServices, now: Now) -> Response:
+async def edit_post(
+    id: Id, edit: Edit, viewer: CurrentMember, work: WorkSession, services: AppServices, now: Now
+) -> Response:
     """Edit your own post. What it said before is kept, for you and for moderators."""
     draft = await drafted(edit.body_markdown, content_warning=edit.content_warning)
     place = await context_of_post(work, viewer, id, draft, now)
@@ -257,7 +259,7 @@ async def edit_post(id: Id, edit: Edit, viewer: CurrentMember, work: Work, servi
 
 
 @router.delete("/posts/{id}", status_code=204, responses=documented(401, 403, 404, 409, 422))
-async def withdraw_post(id: Id, viewer: CurrentMember, work: Work, now: Now) -> Response:
+async def withdraw_post(id: Id, viewer: CurrentMember, work: WorkSession, now: Now) -> Response:
     """Withdraw your own post, for good: a tombstone stays. Done twice, it is as done once."""
     place = await context_of_post(work, viewer, id, NO_WORDS, now)
     allow(Act.WITHDRAW_POST, viewer, place)
@@ -266,7 +268,7 @@ async def withdraw_post(id: Id, viewer: CurrentMember, work: Work, now: Now) -> 
 
 
 @router.get("/posts/{id}/revisions", response_model=RevisionList, responses=documented(401, 403, 404, 422))
-async def list_revisions(request: Request, id: Id, viewer: CurrentMember, work: Work, now: Now) -> Response:
+async def list_revisions(request: Request, id: Id, viewer: CurrentMember, work: WorkSession, now: Now) -> Response:
     """Read every revision of a post: for its author and the board's moderators."""
     place = await context_of_post(work, viewer, id, NO_WORDS, now)
     allow(Act.READ_REVISIONS, viewer, place)
@@ -281,7 +283,7 @@ async def read_sealed_revision(
     id: Id,
     number: Annotated[int, Path(ge=1, lt=2**31, examples=[1])],
     viewer: CurrentMember,
-    work: Work,
+    work: WorkSession,
     now: Now,
 ) -> Response:
     """Read a revision that holds redacted words: for the board's moderators. That you read it is recorded."""
@@ -293,10 +295,10 @@ async def read_sealed_revision(
 
 @router.post("/previews", response_model=Preview, responses=documented(401, 403, 404, 413, 422, 429))
 async def preview_post(
-    wanted: PreviewWanted, viewer: CurrentMember, work: Work, services: AppServices, now: Now
+    wanted: PreviewWanted, viewer: CurrentMember, work: WorkSession, services: AppServices, now: Now
 ) -> Response:
     """See how a post would look. Nothing is stored."""
-    await services.throttle.hit(services.settings.limit("preview"), "preview", viewer.id)
+    await services.rate_limits.hit(services.settings.limit("preview"), "preview", viewer.id)
     draft = await drafted(wanted.body_markdown)
     known = await known_names(work, viewer, wanted.thread_id, draft, now)
     return json_response(Preview(body_html=draft.parsed.html(known)))
@@ -349,7 +351,7 @@ def allow_writing(act: Act, services: Services, viewer: Viewer, place: PostingCo
     """Let the viewer write something new; where the forum wants it, only who has shown an address of theirs."""
     allow(act, viewer, place)
     if services.settings.verified_addresses:
-        allow(Act.BEGIN_TO_WRITE, viewer, place)
+        allow(Act.WRITE_FIRST_POST, viewer, place)
 
 
 def links_allowed(services: Services, viewer: Viewer, now: datetime) -> int | None:

@@ -16,7 +16,7 @@ from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember, CurrentViewer, throttle_editing
 from forum.http.problems import documented
 from forum.http.responses import json_response
-from forum.http.services import AppServices, Now, Reading, Route, Work
+from forum.http.services import AppServices, Now, Reading, Route, WorkSession
 from forum.permissions import Act, allow
 
 router = APIRouter(tags=["threads"], route_class=Route)
@@ -140,7 +140,7 @@ async def get_thread(request: Request, id: Id, viewer: CurrentViewer, reading: R
     dependencies=[Depends(throttle_editing)],
 )
 async def retitle_thread(
-    id: Id, change: TitleChange, viewer: CurrentMember, work: Work, services: AppServices, now: Now
+    id: Id, change: TitleChange, viewer: CurrentMember, work: WorkSession, services: AppServices, now: Now
 ) -> Response:
     """Change the title: for whoever opened the thread, and the board's moderators."""
     place = await context_in_thread(work, viewer, id, NO_WORDS, now)
@@ -150,7 +150,7 @@ async def retitle_thread(
 
 
 @router.put("/threads/{id}/lock", response_model=Thread, responses=documented(401, 403, 404, 422))
-async def lock_thread(id: Id, viewer: CurrentMember, work: Work, now: Now) -> Response:
+async def lock_thread(id: Id, viewer: CurrentMember, work: WorkSession, now: Now) -> Response:
     """Close the comments. Done twice, it is as done once."""
     allow(Act.LOCK_THREAD, viewer, await context_in_thread(work, viewer, id, NO_WORDS, now))
     await set_state(work, viewer, id, ThreadState.LOCKED, now)
@@ -158,7 +158,7 @@ async def lock_thread(id: Id, viewer: CurrentMember, work: Work, now: Now) -> Re
 
 
 @router.delete("/threads/{id}/lock", response_model=Thread, responses=documented(401, 403, 404, 422))
-async def unlock_thread(id: Id, viewer: CurrentMember, work: Work, now: Now) -> Response:
+async def unlock_thread(id: Id, viewer: CurrentMember, work: WorkSession, now: Now) -> Response:
     """Open the comments again. Done twice, it is as done once."""
     allow(Act.LOCK_THREAD, viewer, await context_in_thread(work, viewer, id, NO_WORDS, now))
     await set_state(work, viewer, id, ThreadState.OPEN, now)
@@ -166,7 +166,7 @@ async def unlock_thread(id: Id, viewer: CurrentMember, work: Work, now: Now) -> 
 
 
 @router.put("/threads/{id}/pin", response_model=Thread, responses=documented(401, 403, 404, 422))
-async def pin_thread(id: Id, viewer: CurrentMember, work: Work, now: Now) -> Response:
+async def pin_thread(id: Id, viewer: CurrentMember, work: WorkSession, now: Now) -> Response:
     """Keep the thread at the top of its board. Done twice, it is as done once."""
     allow(Act.PIN_THREAD, viewer, await context_in_thread(work, viewer, id, NO_WORDS, now))
     await set_pinned(work, viewer, id, True, now)
@@ -174,7 +174,7 @@ async def pin_thread(id: Id, viewer: CurrentMember, work: Work, now: Now) -> Res
 
 
 @router.delete("/threads/{id}/pin", response_model=Thread, responses=documented(401, 403, 404, 422))
-async def unpin_thread(id: Id, viewer: CurrentMember, work: Work, now: Now) -> Response:
+async def unpin_thread(id: Id, viewer: CurrentMember, work: WorkSession, now: Now) -> Response:
     """Let the thread go from the top of its board. Done twice, it is as done once."""
     allow(Act.PIN_THREAD, viewer, await context_in_thread(work, viewer, id, NO_WORDS, now))
     await set_pinned(work, viewer, id, False, now)
@@ -182,7 +182,7 @@ async def unpin_thread(id: Id, viewer: CurrentMember, work: Work, now: Now) -> R
 
 
 @router.put("/threads/{id}/board", response_model=Thread, responses=documented(401, 403, 404, 409, 413, 422))
-async def move_thread(id: Id, move: Move, viewer: CurrentMember, work: Work, now: Now) -> Response:
+async def move_thread(id: Id, move: Move, viewer: CurrentMember, work: WorkSession, now: Now) -> Response:
     """Move the thread to another board: for those who moderate both."""
     allow(Act.MOVE_THREAD, viewer, await context_in_thread(work, viewer, id, NO_WORDS, now))
     target = await context_on_board(work, viewer, move.board, NO_WORDS, now)

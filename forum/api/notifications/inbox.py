@@ -10,7 +10,7 @@ from forum.core import pagination
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import AnyMember
 from forum.http.problems import documented
-from forum.http.services import Now, Route, Work
+from forum.http.services import Now, Route, WorkSession
 from forum.notifications import inbox
 
 router = APIRouter(tags=["notifications"], route_class=Route)
@@ -57,7 +57,7 @@ class ReadMark(RequestBody):
 
 @router.get("/me/notifications", response_model=NotificationList, responses=documented(401, 422))
 async def list_notifications(
-    request: Request, viewer: AnyMember, work: Work, limit: Limit = 20, after: After = None
+    request: Request, viewer: AnyMember, work: WorkSession, limit: Limit = 20, after: After = None
 ) -> Response:
     """List what happened that concerns you."""
     place = pagination.decode(after, inbox.BY_ID) if after is not None else None
@@ -70,7 +70,7 @@ async def list_notifications(
 
 
 @router.put("/me/notifications/read", status_code=204, responses=documented(401, 403, 413, 422))
-async def mark_notifications_read(mark: ReadMark, viewer: AnyMember, work: Work, now: Now) -> Response:
+async def mark_notifications_read(mark: ReadMark, viewer: AnyMember, work: WorkSession, now: Now) -> Response:
     """Mark a notification and all before it read. Done twice, it is as done once."""
     await inbox.mark_read(work, viewer, mark.up_to, now)
     return Response(status_code=204)

@@ -11,7 +11,7 @@ from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember, FreshMember
 from forum.http.problems import documented
 from forum.http.responses import json_response
-from forum.http.services import AppServices, Now, Route, Work
+from forum.http.services import AppServices, Now, Route, WorkSession
 from forum.privacy import account_deletion
 from forum.privacy.tables import Kind as tables_Kind
 
@@ -42,7 +42,7 @@ class Leaving(RequestBody):
 
 
 @router.get("/me/departure", response_model=Departure, responses=documented(401, 422))
-async def get_departure(request: Request, viewer: AnyMember, work: Work) -> Response:
+async def get_departure(request: Request, viewer: AnyMember, work: WorkSession) -> Response:
     """Read whether you are leaving, how, and when."""
     departure = await account_deletion.get_for_member(work, viewer.member_id)
     shown = Departure.model_validate(departure) if departure else STAYS
@@ -50,7 +50,7 @@ async def get_departure(request: Request, viewer: AnyMember, work: Work) -> Resp
 
 
 @router.put("/me/departure", response_model=Departure, responses=documented(401, 403, 409, 413, 422))
-async def leave(leaving: Leaving, viewer: FreshMember, work: Work, now: Now) -> Response:
+async def leave(leaving: Leaving, viewer: FreshMember, work: WorkSession, now: Now) -> Response:
     """Leave, in 14 days. Until then everything is as before, and you can change your mind.
 
     It needs a sign-in within the last 15 minutes. A mail tells you, with a link that stops it. To choose the other
@@ -62,7 +62,7 @@ async def leave(leaving: Leaving, viewer: FreshMember, work: Work, now: Now) -> 
 
 
 @router.delete("/me/departure", status_code=204, responses=documented(401, 403, 422))
-async def stay(viewer: AnyMember, work: Work) -> Response:
+async def stay(viewer: AnyMember, work: WorkSession) -> Response:
     """Stay after all. Done twice, it is as done once."""
     member = await lock_own_row(work, viewer)
     await account_deletion.cancel(work, member.id)
@@ -70,7 +70,7 @@ async def stay(viewer: AnyMember, work: Work) -> Response:
 
 
 @router.post("/departures/refusal", status_code=204, responses=documented(404, 413, 422))
-async def refuse_departure(link: Mailed, work: Work, services: AppServices, now: Now) -> Response:
+async def refuse_departure(link: Mailed, work: WorkSession, services: AppServices, now: Now) -> Response:
     """Stay, with the link that was mailed: it was not you who wanted to leave. Every session ends."""
     services.session_cache.invalidate(await account_deletion.refuse_by_link(work, link.token, now))
     return Response(status_code=204)

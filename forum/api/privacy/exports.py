@@ -13,7 +13,7 @@ from forum.http.caching import cacheable_response, etag_headers
 from forum.http.current_member import AnyMember, FreshMember
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response
-from forum.http.services import AppServices, Now, Reading, Route, Work
+from forum.http.services import AppServices, Now, Reading, Route, WorkSession
 from forum.members.queries import lock_member_row
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
@@ -47,14 +47,14 @@ ARCHIVE: dict[int | str, dict[str, Any]] = {
     response_model=Export,
     responses=CREATED_WITH_LOCATION | documented(401, 403, 422, 429),
 )
-async def export(viewer: FreshMember, work: Work, services: AppServices, now: Now) -> Response:
+async def export(viewer: FreshMember, work: WorkSession, services: AppServices, now: Now) -> Response:
     """Have a copy made of everything of your own. A notification says when it is ready; it takes the place of the one
     before. While one is being made, that one is the answer. It needs a sign-in within the last 15 minutes.
     """
     member = await lock_own_row(work, viewer)
     made = await exports.get_pending(work, member)
     if made is None:
-        await services.throttle.hit(services.settings.limit("export"), "exports", viewer.id)
+        await services.rate_limits.hit(services.settings.limit("export"), "exports", viewer.id)
         made = await exports.request_export(work, member, now)
     return json_response(_export(made), 201, {"Location": f"/api/v1/me/exports/{made.id}"})
 

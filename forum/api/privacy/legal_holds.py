@@ -7,7 +7,7 @@ from forum.api.schemas import Author, Handle, Moment, RequestBody, ResponseBody
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember, FreshMember
 from forum.http.problems import documented
-from forum.http.services import Now, Route, Work
+from forum.http.services import Now, Route, WorkSession
 from forum.members.queries import get_member, lock_member_row
 from forum.permissions import Act, allow
 from forum.privacy import account_deletion, legal_holds
@@ -40,7 +40,7 @@ class Holding(RequestBody):
 
 
 @router.get("/legal-holds", response_model=HoldList, responses=documented(401, 403, 422))
-async def list_holds(request: Request, viewer: CurrentMember, work: Work) -> Response:
+async def list_holds(request: Request, viewer: CurrentMember, work: WorkSession) -> Response:
     """List the members of whom nothing is deleted for now: for administrators."""
     allow(Act.HOLD_ACCOUNT, viewer)
     rows = (await work.execute(legal_holds.select_holds())).all()
@@ -58,7 +58,7 @@ async def list_holds(request: Request, viewer: CurrentMember, work: Work) -> Res
 
 
 @router.put("/members/{handle}/legal-hold", status_code=204, responses=documented(401, 403, 404, 413, 422))
-async def hold_member(handle: Handle, holding: Holding, viewer: FreshMember, work: Work, now: Now) -> Response:
+async def hold_member(handle: Handle, holding: Holding, viewer: FreshMember, work: WorkSession, now: Now) -> Response:
     """Have nothing of a member deleted for now, though they ask for it: for administrators.
 
     It needs a sign-in within the last 15 minutes, and is recorded.
@@ -70,7 +70,7 @@ async def hold_member(handle: Handle, holding: Holding, viewer: FreshMember, wor
 
 
 @router.delete("/members/{handle}/legal-hold", status_code=204, responses=documented(401, 403, 404, 422))
-async def release_member(handle: Handle, viewer: FreshMember, work: Work, now: Now) -> Response:
+async def release_member(handle: Handle, viewer: FreshMember, work: WorkSession, now: Now) -> Response:
     """End a legal hold: for administrators, who signed in within 15 minutes. A departure that waited goes on.
 
     Done twice, it is as done once.

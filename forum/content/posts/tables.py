@@ -86,6 +86,11 @@ class Post(SQLModel, table=True):
     edited_at: datetime | None = Field(default=None, sa_type=Moment)
     changed_by: UUID | None = Field(default=None, foreign_key="member.id")
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether its words can be read: it was neither removed nor withdrawn."""
+        return self.visibility in SHOWN
+
 
 class PostRevision(SQLModel, table=True):
     """What a post said before an edit replaced it."""

@@ -739,7 +739,7 @@ async def test_who_comes_when_too_many_wait_to_sign_in_is_told_at_once(
                 await busy.all_wait.wait()
                 for login in ("heron", "nobody"):
                     late = await _sign_in(guest, login)
-                    assert (late.status_code, late.json()["type"]) == (503, "/problems/busy")
+                    assert (late.status_code, late.json()["type"]) == (503, "/problems/service-unavailable")
                     assert late.headers["Retry-After"] == "1"
             finally:
                 busy.may_go_on.set()
@@ -750,7 +750,7 @@ async def test_who_comes_when_too_many_wait_to_sign_in_is_told_at_once(
 async def test_the_verb_says_why_in_the_houses_words(services: Services) -> None:
     shown = sign_in.SignIn(login="nobody", password="x", address="192.0.2.1")
     with pytest.raises(NotSignedIn, match="The login or the password is wrong"):
-        await sign_in.sign_in(services.database, shown, services.throttle, services.settings, clock.now())
+        await sign_in.sign_in(services.database, shown, services.rate_limits, services.settings, clock.now())
 
 
 class _SlowReader:

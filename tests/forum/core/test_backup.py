@@ -85,7 +85,7 @@ async def filled(services: Services) -> None:
         session.add(ExportPart(export_id=copy.id, number=0, content=b"PK"))
         passkeys.ask(session, Purpose.SIGN_IN, Party.of(services.settings), now)
         session.add(Device(token_digest=b"known", member_id=heron.id, expires_at=now + timedelta(days=9)))
-    await services.throttle.hit(services.settings.limit("sign_in"), "sign-in", "login", "night-heron")
+    await services.rate_limits.hit(services.settings.limit("sign_in"), "sign-in", "login", "night-heron")
 
 
 async def with_members(settings: Settings, *handles: str) -> None:

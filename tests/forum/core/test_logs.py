@@ -175,7 +175,7 @@ async def test_a_mistake_of_ours_is_logged_with_its_place_and_told_to_nobody(
     assert (line["kind"], line["route"]) == ("RuntimeError", "/boards/{slug}")
     assert line["frames"]
     assert answer.json() == {
-        "type": "/problems/our-mistake",
+        "type": "/problems/internal-server-error",
         "title": "Our mistake",
         "status": 500,
         "detail": "Something went wrong on our side. Nothing was changed.",

@@ -58,7 +58,7 @@ def _refusal(response: httpx.Response, policy: str, quota: int, window: int) -> 
     assert 0 < wait <= window
     assert response.headers["ratelimit-policy"] == f'"{policy}";q={quota};w={window}'
     assert response.headers["ratelimit"] == f'"{policy}";r=0;t={wait}'
-    assert (response.json()["type"], response.json()["title"]) == ("/problems/too-often", "Too often")
+    assert (response.json()["type"], response.json()["title"]) == ("/problems/too-many-requests", "Too often")
     return wait
 
 
@@ -232,7 +232,7 @@ async def _hits(guard: RateLimits, times: int, who: str = "heron", policy: str =
 async def test_the_count_survives_the_request_that_failed(services: Services) -> None:
     async def fail() -> None:
         async with services.database.work():
-            await services.throttle.hit(LIMIT, "testing", "heron")
+            await services.rate_limits.hit(LIMIT, "testing", "heron")
             raise Forbidden("and all of it is rolled back")
 
     for _ in range(3):
@@ -247,7 +247,7 @@ async def test_two_processes_count_together_and_let_no_more_through_at_once(
 ) -> None:
     other = Database(database_url, pool_size=5)
     try:
-        through = await asyncio.gather(_hits(services.throttle, 10), _hits(RateLimits(other.reader), 10))
+        through = await asyncio.gather(_hits(services.rate_limits, 10), _hits(RateLimits(other.reader), 10))
         assert sum(through) == 3
         assert await _hits(RateLimits(other.reader), 1) == 0
     finally:
@@ -255,26 +255,26 @@ async def test_two_processes_count_together_and_let_no_more_through_at_once(
 
 
 async def test_each_policy_counts_each_of_us_alone(services: Services) -> None:
-    assert await _hits(services.throttle, 5) == 3
-    assert await _hits(services.throttle, 5, who="bittern") == 3
-    assert await _hits(services.throttle, 5, policy="posting") == 3
+    assert await _hits(services.rate_limits, 5) == 3
+    assert await _hits(services.rate_limits, 5, who="bittern") == 3
+    assert await _hits(services.rate_limits, 5, policy="posting") == 3
 
 
 async def test_a_window_begins_with_its_first_try_and_is_not_made_longer_by_refused_ones(services: Services) -> None:
-    assert await _hits(services.throttle, 3) == 3
+    assert await _hits(services.rate_limits, 3) == 3
     await _as_if(services, timedelta(seconds=50))
     with pytest.raises(Throttled) as refused:
-        await services.throttle.hit(LIMIT, "testing", "heron")
+        await services.rate_limits.hit(LIMIT, "testing", "heron")
     assert refused.value.retry_after <= 10
     await _as_if(services, timedelta(seconds=10))
-    assert await _hits(services.throttle, 5) == 3
+    assert await _hits(services.rate_limits, 5) == 3
 
 
 async def test_nobody_waits_longer_than_a_window_whatever_the_servers_clock_says(services: Services) -> None:
-    assert await _hits(services.throttle, 3) == 3
+    assert await _hits(services.rate_limits, 3) == 3
     await _as_if(services, -timedelta(hours=3))
     with pytest.raises(Throttled) as refused:
-        await services.throttle.hit(LIMIT, "testing", "heron")
+        await services.rate_limits.hit(LIMIT, "testing", "heron")
     assert refused.value.retry_after == 60
 
 
@@ -287,10 +287,10 @@ async def test_who_tried_what_is_not_to_be_read_in_the_counts(app: FastAPI, serv
 
 
 async def test_tidying_forgets_windows_that_are_over_and_no_others(services: Services) -> None:
-    assert await _hits(services.throttle, 3) == 3
+    assert await _hits(services.rate_limits, 3) == 3
     async with services.database.work() as session:
         await rate_limits.tidy(session, clock.now())
-    assert await _hits(services.throttle, 1) == 0
+    assert await _hits(services.rate_limits, 1) == 0
     async with services.database.work() as session:
         await rate_limits.tidy(session, clock.now() + timedelta(seconds=61))
         assert (await session.execute(select(ThrottleCount))).first() is None

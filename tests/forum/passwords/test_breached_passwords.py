@@ -191,5 +191,5 @@ async def test_while_the_service_is_asked_no_connection_is_held(
 @pytest.mark.parametrize(("url", "is_asked"), [(None, False), ("https://range.example/range/", True)])
 async def test_it_is_off_until_a_service_is_named(settings: Settings, url: str | None, is_asked: bool) -> None:
     app = create_app(settings.model_copy(update={"breached_passwords_url": url}))
-    assert (app.state.services.breaches is not None) is is_asked
+    assert (app.state.services.breached_passwords is not None) is is_asked
     await app.state.services.database.close()

@@ -1,0 +1,65 @@
+"""What an action is given: one transaction, the time, the settings, the limits and the gate."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forum.core.database import Database, Reader
+from forum.core.gate import Gate
+from forum.core.rate_limits import RateLimits
+from forum.core.settings import Settings
+
+
+@dataclass(frozen=True)
+class Work:
+    """One transaction of one request, job or command. An action never commits: whoever began the transaction does."""
+
+    session: AsyncSession
+    now: datetime
+    settings: Settings
+    rate_limits: RateLimits
+    gate: Gate
+    changed_members: set[UUID] = field(default_factory=set)
+
+    async def count_try(self, limit: str, policy: str, *who: object) -> None:
+        """Count one try against the setting `FORUM_<LIMIT>_LIMIT`. Raises Throttled when it is one too many."""
+        await self.rate_limits.hit(self.settings.limit(limit), policy, *who)
+
+    def forget_sessions_of(self, member_id: UUID) -> None:
+        """Have this process read a member's roles, standing and sessions anew once the transaction is committed."""
+        self.changed_members.add(member_id)
+
+
+@dataclass(frozen=True)
+class Transactions:
+    """Begins transactions, for an action that must not hold a connection while it hashes or asks another server."""
+
+    database: Database
+    now: datetime
+    settings: Settings
+    rate_limits: RateLimits
+    gate: Gate
+    on_member_change: Callable[[UUID], None]
+
+    @property
+    def reader(self) -> Reader:
+        """What reads outside any transaction."""
+        return self.database.reader
+
+    async def count_try(self, limit: str, policy: str, *who: object) -> None:
+        """Count one try against the setting `FORUM_<LIMIT>_LIMIT`. Raises Throttled when it is one too many."""
+        await self.rate_limits.hit(self.settings.limit(limit), policy, *who)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Work]:
+        """Give one transaction: committed when the block ends, rolled back when it raises."""
+        async with self.database.work() as session:
+            work = Work(session, self.now, self.settings, self.rate_limits, self.gate)
+            yield work
+        # Not before: what another request reads until the commit is the old state, and must not be cached.
+        for member_id in work.changed_members:
+            self.on_member_change(member_id)
