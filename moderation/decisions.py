@@ -12,7 +12,7 @@ from sqlmodel import Field, SQLModel, col
 
 from forum.content.posts.revisions import lock_post_row, refuse_stale_post
 from forum.content.posts.tables import Post, Visibility
-from forum.content.threads.actions import lock_posts_of_thread
+from forum.content.threads.changes import lock_posts_of_thread
 from forum.content.threads.tables import Thread
 from forum.core import audit, jobs
 from forum.core.database import Moment, new_id

@@ -12,7 +12,7 @@ from sqlmodel import SQLModel, col
 from forum.content.markup import GONE, without_handle
 from forum.content.posts.revisions import lock_post_row
 from forum.content.posts.tables import Post
-from forum.content.threads.actions import lock_posts_of_thread
+from forum.content.threads.changes import lock_posts_of_thread
 from forum.content.threads.tables import ERASED_TITLE, Thread
 from forum.members.tables import Member
 from forum.members.viewer import Viewer

@@ -25,7 +25,7 @@ from sqlmodel import Field, SQLModel, col
 
 from forum.content.posts.revisions import lock_post_row
 from forum.content.posts.tables import SHOWN, Post, PostRevision
-from forum.content.threads.actions import lock_posts_of_thread
+from forum.content.threads.changes import lock_posts_of_thread
 from forum.core.database import Moment, Query, new_id, query
 from forum.core.errors import Conflict, Invalid
 from forum.members.tables import Member

@@ -149,10 +149,10 @@ def make_board(
     changes = {key: value for key, value in said.items() if value is not None}
 
     async def act(session: AsyncSession, now: datetime) -> None:
-        if await boards.find(session, slug):
-            await boards.change(session, slug, changes, now)
+        if await boards.find_board(session, slug):
+            await boards.change_board(session, slug, changes, now)
         else:
-            await boards.make(session, boards.BoardPlan(slug=slug, **{"name": "", **changes}), now)
+            await boards.create_board(session, boards.BoardPlan(slug=slug, **{"name": "", **changes}), now)
 
     on_forum(act)
     out.print(f"The board {slug} is as you said.")
@@ -173,7 +173,7 @@ def _words_in(file: Path) -> str:
 async def _board_id(session: AsyncSession, slug: str | None) -> int | None:
     if slug is None:
         return None
-    board = await boards.find(session, slug)
+    board = await boards.find_board(session, slug)
     if board is None:
         fail(f"There is no board {slug}.")
     return board.id

@@ -15,7 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from forum.core import clock, database, embedded_postgres, logs, signals
 from forum.core.database import Database
+from forum.core.gate import PublishAtOnce
+from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
+from forum.core.work import Work
 from moderation import rules
 
 UNREACHED = "The database that FORUM_DATABASE_URL names cannot be reached"
@@ -76,12 +79,18 @@ def on_forum(act: Callable[[AsyncSession, datetime], Awaitable[Result]]) -> Resu
 
 def with_session(url: str, act: Callable[[AsyncSession, datetime], Awaitable[Result]]) -> Result:
     """What `act` gives, done in one transaction on the database at `url`."""
+    return with_work(url, lambda work: act(work.session, work.now))
+
+
+def with_work(url: str, act: Callable[[Work], Awaitable[Result]]) -> Result:
+    """Return what an action gives, done in one transaction on the database at `url`; no gate holds its words."""
 
     async def run() -> Result:
         forum = Database(url, pool_size=1)
         try:
             async with forum.work() as session:
-                return await act(session, clock.now())
+                limits = RateLimits(forum.reader)
+                return await act(Work(session, clock.now(), Settings(), limits, PublishAtOnce()))
         finally:
             await forum.close()
 

@@ -4,23 +4,21 @@ import json
 import os
 import sys
 from contextlib import nullcontext, suppress
-from datetime import datetime
 from typing import Annotated
 
 import structlog
 import typer
 import uvicorn
 from rich.progress import Progress
-from sqlalchemy.ext.asyncio import AsyncSession
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from forum import demo, worker
 from forum.app import create_app
-from forum.cli.runtime import database_of, first_steps, out, with_session
+from forum.cli.runtime import database_of, first_steps, out, with_work
 from forum.core import clock, signals
-from forum.core.gate import PublishAtOnce
 from forum.core.settings import Settings
+from forum.core.work import Work
 from forum.mail import smtp
 
 DRAIN_SECONDS = 15  # the rest of 20 seconds is for PostgreSQL to write all out
@@ -74,7 +72,7 @@ def run_demo(
     settings = Settings()
     with database_of(settings) as url:
         first_steps(url)
-        with_session(url, _fill_demo)
+        with_work(url, _fill_demo)
         mails = f"Mails go to {smtp.transport_of(settings)}"
         told = (mails, "", f"Sign in as one of these, with the password “{demo.PASSWORD}”.", *CODES, *_sign_ins(), "")
         _answer(settings, url, host or settings.host, settings.port if port is None else port, 1, with_worker, told)
@@ -123,12 +121,12 @@ def _sign_ins() -> list[str]:
     ]
 
 
-async def _fill_demo(session: AsyncSession, now: datetime) -> None:
-    if not await demo.is_empty(session):
+async def _fill_demo(work: Work) -> None:
+    if not await demo.is_empty(work.session):
         return
     with Progress(console=out, transient=True) as progress:
         task = progress.add_task("Writing the community", total=demo.size())
-        await demo.fill(session, PublishAtOnce(), now, written=lambda: progress.advance(task))
+        await demo.fill(work, written=lambda: progress.advance(task))
 
 
 def _answer(

@@ -79,7 +79,7 @@ class Board(SQLModel, table=True):
 
 @dataclass(frozen=True)
 class BoardPlan:
-    """What an administrator says of a board."""
+    """The settings of a board, as an administrator gives them."""
 
     slug: str
     name: str
@@ -117,32 +117,29 @@ def moderated_by(viewer: Viewer) -> ColumnElement[bool]:
 
 # Queries
 
-_SEEN = select(*columns(Board)).where(READABLE)
+_VISIBLE = select(*columns(Board)).where(READABLE)
 
 # The boards that exist for the viewer, in their order.
-SEEN = Prepared(_SEEN.order_by(col(Board.position), col(Board.id)))
-_ONE = Prepared(_SEEN.where(col(Board.slug) == bindparam("slug", type_=Text())))
+ALL_VISIBLE = Prepared(_VISIBLE.order_by(col(Board.position), col(Board.id)))
+_ONE = Prepared(_VISIBLE.where(col(Board.slug) == bindparam("slug", type_=Text())))
 
 
-async def one(reader: Reader, viewer: Viewer, slug: str) -> Any:
-    """A board; NotFound when it does not exist for the viewer."""
+async def get_board(reader: Reader, viewer: Viewer, slug: str) -> Any:
+    """Return a board. Raises NotFound when it does not exist for the viewer."""
     row = await reader.row(_ONE, **viewer.sight, slug=slug)
     if row is None:
-        raise NotFound("There is no such board.")
+        raise NotFound("There is no such board.", code="board_not_found")
     return row
 
 
-async def find(session: AsyncSession, slug: str) -> Board | None:
-    """The board of that slug, whoever may see it: for those who run the forum, not for readers."""
+async def find_board(session: AsyncSession, slug: str) -> Board | None:
+    """Return the board of that slug or None, whoever may see it: for those who run the forum, not for readers."""
     return (await session.execute(select(Board).where(col(Board.slug) == slug))).scalar_one_or_none()
 
 
-# Verbs
-
-
-async def make(session: AsyncSession, plan: BoardPlan, now: datetime, *, by: UUID | None = None) -> Board:
-    """Make a board; Invalid for a plan that makes no sense, Conflict for a slug that is taken."""
-    _refuse_nonsense(plan)
+async def create_board(session: AsyncSession, plan: BoardPlan, now: datetime, *, by: UUID | None = None) -> Board:
+    """Create a board. Raises Invalid for an impossible plan, and Conflict for a slug that is taken."""
+    _refuse_impossible_plan(plan)
     board = Board(
         **{field.name: getattr(plan, field.name) for field in fields(plan)},
         help_html=markup.parse(plan.help_markdown).html(),
@@ -154,20 +151,20 @@ async def make(session: AsyncSession, plan: BoardPlan, now: datetime, *, by: UUI
     try:
         await session.flush()
     except IntegrityError as error:
-        raise Conflict(f"There is a board {plan.slug} already.") from error
+        raise Conflict(f"There is already a board {plan.slug}.", code="board_exists") from error
     await audit.record(session, actor_id=by, act="board.made", subject=("board", board.id), now=now)
     return board
 
 
-async def change(
+async def change_board(
     session: AsyncSession, slug: str, changes: dict[str, Any], now: datetime, *, by: UUID | None = None
 ) -> Board:
-    """Change some of a board's plan; NotFound, or Invalid for a plan that makes no sense."""
-    board = await find(session, slug)
+    """Change some of a board's plan. Raises NotFound, and Invalid for an impossible plan."""
+    board = await find_board(session, slug)
     if board is None:
-        raise NotFound(f"There is no board {slug}.")
+        raise NotFound(f"There is no board {slug}.", code="board_not_found")
     plan = {field.name: getattr(board, field.name) for field in fields(BoardPlan)} | changes
-    _refuse_nonsense(BoardPlan(**plan))
+    _refuse_impossible_plan(BoardPlan(**plan))
     for name, value in plan.items():
         setattr(board, name, list(value) if isinstance(value, tuple) else value)
     board.help_html = markup.parse(board.help_markdown).html()
@@ -177,13 +174,14 @@ async def change(
     return board
 
 
-def _refuse_nonsense(plan: BoardPlan) -> None:
+def _refuse_impossible_plan(plan: BoardPlan) -> None:
     if not SLUG.fullmatch(plan.slug) or len(plan.slug) > 50:
-        raise Invalid("A slug has small letters and digits, with '-' between words.", "#/slug")
+        raise Invalid("A slug has small letters and digits, with '-' between words.", "#/slug", code="wrong_format")
     if not plan.name.strip():
-        raise Invalid("A board needs a name.", "#/name")
+        raise Invalid("A board needs a name.", "#/name", code="blank")
     for field in ("readers", "openers", "repliers"):
         audiences = set(getattr(plan, field))
         allowed = set(AUDIENCES) - (set() if field == "readers" else {"everyone"})
         if not audiences <= allowed or (field == "readers" and not audiences):
-            raise Invalid(f"Choose {field} among: {', '.join(sorted(allowed))}.", f"#/{field}")
+            among = f"Choose {field} among: {', '.join(sorted(allowed))}."
+            raise Invalid(among, f"#/{field}", code="unknown_audience")

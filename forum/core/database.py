@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import namedtuple
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import cache
@@ -15,7 +15,21 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, DateTime, Executable, Row, Select, Table, select, text
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Executable,
+    Insert,
+    Row,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi as driver
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -81,6 +95,33 @@ def rows_of(model: type[SQLModel]) -> Table:
 def columns(model: type[SQLModel]) -> list[Column[Any]]:
     """The columns of a table, for a select that loads rows and no objects."""
     return list(rows_of(model).columns)
+
+
+def bind_names(model: type[SQLModel]) -> dict[str, str]:
+    """Return the name under which `insert_of` and `update_of` ask for each column's value: "post_number"."""
+    table = rows_of(model)
+    return {column.name: f"{table.name}_{column.name}" for column in table.columns}
+
+
+def values_of(model: type[SQLModel], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of some columns, by the names under which `insert_of` and `update_of` ask for them."""
+    names = bind_names(model)
+    return {names[name]: value for name, value in values.items()}
+
+
+def insert_of(model: type[SQLModel], *columns: str) -> Insert:
+    """Return an INSERT of one row with a bound value for each of these columns."""
+    return insert(rows_of(model)).values(_bound(model, columns))
+
+
+def update_of(model: type[SQLModel], *columns: str) -> Update:
+    """Return an UPDATE with a bound value for each of these columns; add a condition on the table."""
+    return update(rows_of(model)).values(_bound(model, columns))
+
+
+def _bound(model: type[SQLModel], columns: Sequence[str]) -> dict[str, Any]:
+    table, names = rows_of(model), bind_names(model)
+    return {name: bindparam(names[name], type_=table.c[name].type) for name in columns}
 
 
 def new_id() -> UUID:

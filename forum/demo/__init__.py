@@ -19,12 +19,12 @@ from forum.authentication import registration
 from forum.authentication.second_factor import totp
 from forum.authentication.second_factor.tables import Totp
 from forum.content import boards
-from forum.content.posts.actions import add_reply, edit_post, open_thread, withdraw_post
+from forum.content.posts.actions import change_words, withdraw_post
 from forum.content.posts.context import context_in_thread, context_of_post, context_on_board
-from forum.content.posts.draft import NO_WORDS, Draft
-from forum.content.threads.actions import set_pinned, set_state
-from forum.content.threads.tables import ThreadState
-from forum.core.gate import Gate
+from forum.content.posts.draft import Draft
+from forum.content.posts.insertion import add_reply, add_thread
+from forum.content.threads.actions import lock_thread, pin_thread
+from forum.core.work import Work
 from forum.demo.moderation import Cast, everybody, moderate
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer
@@ -68,15 +68,15 @@ async def is_empty(session: AsyncSession) -> bool:
     return not (await session.execute(select(exists().where(col(Member.id).is_not(None))))).scalar_one()
 
 
-async def fill(session: AsyncSession, gate: Gate, now: datetime, *, written: Callable[[], object]) -> None:
-    """Write the whole community, as if it had lived until `now`; calls `written` after each post."""
-    await _make_boards(session, now - timedelta(days=800))
+async def fill(work: Work, *, written: Callable[[], object]) -> None:
+    """Write the whole community, as if it had lived until now; calls `written` after each post."""
+    await _make_boards(work.session, work.now - timedelta(days=800))
     for person in _people():
-        await _welcome(session, person, now)
-    cast = await everybody(session)
+        await _welcome(work.session, person, work.now)
+    cast = await everybody(work.session)
     for slug, thread in _threads():
-        await _talk(session, gate, cast, slug, thread, now, written)
-    await moderate(session, cast, now)
+        await _talk(work.at(work.now - timedelta(days=thread["days_ago"])), cast, slug, thread, written)
+    await moderate(work, cast)
 
 
 def _people() -> list[dict[str, Any]]:
@@ -111,7 +111,7 @@ async def _make_boards(session: AsyncSession, now: datetime) -> None:
     for board in _read("boards.toml")["board"]:
         plan: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in board.items()}
         plan["section"], plan["help_markdown"] = plan.pop("group"), plan.pop("help_text")
-        await boards.make(session, boards.BoardPlan(**plan), now)
+        await boards.create_board(session, boards.BoardPlan(**plan), now)
 
 
 async def _welcome(session: AsyncSession, person: dict[str, Any], now: datetime) -> None:
@@ -129,54 +129,37 @@ async def _welcome(session: AsyncSession, person: dict[str, Any], now: datetime)
             member.title = person["adviser"]["title"]
             continue
         for slug in person.get("boards", [None]):
-            board = await boards.find(session, slug) if slug else None
+            board = await boards.find_board(session, slug) if slug else None
             await roles.grant(session, member, Role(role), joined_at, board_id=board.id if board else None)
 
 
-async def _talk(
-    session: AsyncSession,
-    gate: Gate,
-    cast: Cast,
-    slug: str,
-    thread: dict[str, Any],
-    now: datetime,
-    written: Callable[[], object],
-) -> None:
-    opened_at = now - timedelta(days=thread["days_ago"])
+async def _talk(opening: Work, cast: Cast, slug: str, thread: dict[str, Any], written: Callable[[], object]) -> None:
     thread_id = 0
     for said in thread["post"]:
-        viewer = cast[said["by"]]
-        at = opened_at + timedelta(hours=said["hours_after"])
+        author, work = cast[said["by"]], opening.at(opening.now + timedelta(hours=said["hours_after"]))
         draft = Draft(said["body"].strip(), said.get("reply_to"), said.get("content_warning"))
         if thread_id:
-            there = await context_in_thread(session, viewer, thread_id, draft, at)
-            post = await add_reply(session, viewer, there, draft, gate, at)
+            post = await add_reply(work, author, await context_in_thread(work, author, thread_id, draft), draft)
         else:
-            place = await context_on_board(session, viewer, slug, draft, at)
-            post = await open_thread(session, viewer, place, thread["title"], draft, gate, at)
+            context = await context_on_board(work, author, slug, draft)
+            post = await add_thread(work, author, context, thread["title"], draft)
             thread_id = post.thread_id
-        await _second_thoughts(session, gate, viewer, post.id, said, at + timedelta(hours=1))
+        await _second_thoughts(work.at(work.now + timedelta(hours=1)), author, post.id, said)
         written()
-    await _housekeeping(session, cast, thread_id, thread, opened_at)
+    await _housekeeping(opening, cast, thread_id, thread)
 
 
-async def _second_thoughts(
-    session: AsyncSession, gate: Gate, viewer: Viewer, post_id: int, said: dict[str, Any], at: datetime
-) -> None:
+async def _second_thoughts(work: Work, author: Viewer, post_id: int, said: dict[str, Any]) -> None:
     if "edited" in said:
         draft = Draft(said["edited"].strip(), content_warning=said.get("content_warning"))
-        place = await context_of_post(session, viewer, post_id, draft, at)
-        await edit_post(session, viewer, place, 1, draft, gate, at)
+        await change_words(work, author, await context_of_post(work, author, post_id, draft), 1, draft)
     if said.get("withdrawn"):
-        place = await context_of_post(session, viewer, post_id, NO_WORDS, at)
-        await withdraw_post(session, viewer, place, at)
+        await withdraw_post(work, author, post_id)
 
 
-async def _housekeeping(
-    session: AsyncSession, cast: Cast, thread_id: int, thread: dict[str, Any], now: datetime
-) -> None:
+async def _housekeeping(work: Work, cast: Cast, thread_id: int, thread: dict[str, Any]) -> None:
     moderator = next(viewer for viewer in cast.values() if Role.MODERATOR in viewer.roles)
     if thread.get("pinned"):
-        await set_pinned(session, moderator, thread_id, True, now)
+        await pin_thread(work, moderator, thread_id)
     if thread.get("locked"):
-        await set_state(session, moderator, thread_id, ThreadState.LOCKED, now)
+        await lock_thread(work, moderator, thread_id)

@@ -1,6 +1,7 @@
 """What moderation did in the made-up community: cases that wait, are claimed and are decided, and an appeal."""
 
 import tomllib
+from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib import resources
 from typing import Any
@@ -10,11 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content import boards
-from forum.content.posts.actions import open_thread
 from forum.content.posts.context import context_on_board
 from forum.content.posts.draft import Draft
+from forum.content.posts.insertion import add_thread
 from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
+from forum.core.work import Work
 from forum.members.viewer import Viewer, viewer_of, viewers
 from moderation import appeals, cases, decisions, reports
 from moderation.cases import Category
@@ -28,12 +30,12 @@ Cast = dict[str, Viewer]
 HABITS = DecisionPolicy(names_moderators=True, appeal_for=timedelta(days=183))
 
 
-async def moderate(session: AsyncSession, cast: Cast, now: datetime) -> None:
+async def moderate(work: Work, cast: Cast) -> None:
     """Report, claim, decide and appeal, and hold one post, as `moderation.toml` says."""
     said = tomllib.loads(resources.files("forum.demo").joinpath("moderation.toml").read_text(encoding="utf-8"))
     for case in sorted(said["case"], key=lambda case: -float(case["hours_ago"])):
-        await _case(session, cast, case, now - timedelta(hours=case["hours_ago"]))
-    await _hold(session, cast, said["held"], now - timedelta(hours=said["held"]["hours_ago"]))
+        await _case(work.session, cast, case, work.now - timedelta(hours=case["hours_ago"]))
+    await _hold(work.at(work.now - timedelta(hours=said["held"]["hours_ago"])), cast, said["held"])
 
 
 async def everybody(session: AsyncSession) -> Cast:
@@ -77,11 +79,13 @@ async def _decide(
         await appeals.submit(session, author, decided.statement.id, said["appeal"]["text"], at + timedelta(hours=2))
 
 
-async def _hold(session: AsyncSession, cast: Cast, said: dict[str, Any], at: datetime) -> None:
-    await boards.change(session, said["board"], {"publication": boards.Publication.HOLD_NEWCOMERS}, at)
+async def _hold(work: Work, cast: Cast, said: dict[str, Any]) -> None:
+    work = replace(work, gate=BoardGate(first_posts=3, region="GB"))
+    policy = {"publication": boards.Publication.HOLD_NEWCOMERS}
+    await boards.change_board(work.session, said["board"], policy, work.now)
     author, draft = cast[said["by"]], Draft(said["body"].strip())
-    place = await context_on_board(session, author, said["board"], draft, at)
-    await open_thread(session, author, place, said["title"], draft, BoardGate(first_posts=3, region="GB"), at)
+    context = await context_on_board(work, author, said["board"], draft)
+    await add_thread(work, author, context, said["title"], draft)
 
 
 def _span(text: str, words: str) -> tuple[int, int]:

@@ -6,8 +6,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.content.posts.erasure import erase_posts, threads_with_words
-from forum.content.threads.actions import erase_title, lock_thread_row
-from forum.content.threads.queries import replace_in_titles
+from forum.content.threads.changes import erase_title, lock_thread_row
+from forum.content.threads.queries import select_titled_by
 from forum.core import jobs
 from forum.core.jobs import Handler, Job, Payload
 from forum.privacy.personal_data_source import PersonalDataSource
@@ -29,7 +29,7 @@ def erasing(keeper: PersonalDataSource) -> Handler:
             return
         kept = await keeper.needed(session, departure.member_id)
         left = {*await threads_with_words(session, departure.member_id, kept)}
-        left |= {*(await session.execute(replace_in_titles(departure.member_id))).scalars()}
+        left |= {*(await session.execute(select_titled_by(departure.member_id))).scalars()}
         for thread_id in sorted(left):
             await jobs.enqueue(session, ERASE_IN_THREAD, {**payload, "thread": str(thread_id)})
         if await keeper.erase(session, departure.member_id, now) and not left and not kept:

@@ -72,7 +72,7 @@ async def dismiss_moderator(
 
 
 async def _board(work: WorkSession, viewer: Viewer, slug: str) -> Board:
-    board = await boards.find(work, slug)
+    board = await boards.find_board(work, slug)
     if board is None or not (viewer.moderates(board.id) or Role.ADMINISTRATOR in viewer.roles):
         raise NotFound("There is no such board.")
     return board

@@ -28,7 +28,7 @@ from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember
 from forum.http.problems import documented
 from forum.http.responses import json_response
-from forum.http.services import AppServices, Now, Route, WorkSession
+from forum.http.services import AppServices, CurrentWork, Now, Route, WorkSession
 from forum.members.viewer import Viewer
 from moderation import appeals, reports
 from moderation.api.statements import AppealState, appeal_state
@@ -88,14 +88,15 @@ class ReportList(ResponseBody):
     responses=documented(401, 403, 404, 409, 413, 422, 429),
 )
 async def report_post(
-    id: Id, wanted: NewReport, viewer: CurrentMember, work: WorkSession, services: AppServices, now: Now
+    id: Id, wanted: NewReport, viewer: CurrentMember, unit: CurrentWork, services: AppServices, now: Now
 ) -> Response:
     """Report a post. Reporting the same revision again is answered with your first report.
 
     Who is silenced can still report `risk`.
     """
     await services.rate_limits.hit(services.settings.limit("report"), "reports", viewer.id)
-    place = await context_of_post(work, viewer, id, NO_WORDS, now)
+    work = unit.session
+    place = await context_of_post(unit, viewer, id, NO_WORDS)
     complaint = Complaint(Category(wanted.category), wanted.revision, tuple(wanted.rules), wanted.note)
     allow(Act.REPORT_RISK if complaint.category == Category.RISK else Act.REPORT_POST, viewer, place)
     filed = await reports.file(work, viewer, place.post, complaint, now)

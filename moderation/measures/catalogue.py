@@ -15,7 +15,7 @@ from forum.content import boards
 from forum.content.boards import Board
 from forum.content.posts.tables import Visibility
 from forum.content.posts.visibility import set_visibility
-from forum.content.threads.actions import lock_thread_row, move, rename, set_state
+from forum.content.threads.changes import lock_thread_row, move, rename, set_state
 from forum.content.threads.tables import ThreadState
 from forum.core.errors import Conflict, Invalid
 from forum.members.standing import add_sanction, lift_sanction
@@ -171,7 +171,7 @@ async def _unlock(session: AsyncSession, context: MeasureContext, applied: Appli
 
 
 async def _move(session: AsyncSession, context: MeasureContext, wanted: MeasureInput) -> UndoData:
-    board = await boards.find(session, wanted.board or "")
+    board = await boards.find_board(session, wanted.board or "")
     if board is None or not context.moderator.moderates(board.id):
         raise Invalid("You moderate no such board.", "#/measures")
     thread = await lock_thread_row(session, context.post.thread_id)

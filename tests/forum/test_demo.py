@@ -22,7 +22,9 @@ from forum.content.threads.tables import Thread
 from forum.core import audit, clock, embedded_postgres
 from forum.core.database import Database
 from forum.core.gate import PublishAtOnce
+from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
+from forum.core.work import Work
 from forum.http.services import Services
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer, viewer_of, viewers
@@ -49,7 +51,8 @@ async def community(server: embedded_postgres.Server, operator: AsyncConnection)
     async with database.work() as session:
         await rules.adopt_house_rules(session, clock.now())
         assert await demo.is_empty(session)
-        await demo.fill(session, PublishAtOnce(), clock.now(), written=count)
+        work = Work(session, clock.now(), Settings(database_url=url), RateLimits(database.reader), PublishAtOnce())
+        await demo.fill(work, written=count)
         assert not await demo.is_empty(session)
     assert written == demo.size()
     await database.close()

@@ -13,7 +13,7 @@ from forum.content.posts.queries import list_by_number
 from forum.content.posts.revisions import lock_post_row
 from forum.content.posts.tables import Visibility
 from forum.content.posts.visibility import set_visibility
-from forum.content.threads.actions import set_state
+from forum.content.threads.changes import set_state
 from forum.content.threads.tables import ThreadState
 from forum.core import clock
 from forum.core.database import new_id

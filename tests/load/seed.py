@@ -159,7 +159,7 @@ async def version(url: str) -> str:
 async def _boards(session: AsyncSession) -> list[str]:
     slugs = [f"board-{number}" for number in range(BOARDS)]
     for slug in slugs:
-        await boards.make(session, BoardPlan(slug, slug.title()), clock.now())
+        await boards.create_board(session, BoardPlan(slug, slug.title()), clock.now())
     return slugs
 
 

@@ -27,15 +27,20 @@ from sqlmodel import col
 from forum.administration import roles
 from forum.content import boards
 from forum.content.boards import BoardPlan
-from forum.content.posts.actions import add_reply, edit_post, open_thread, withdraw_post
+from forum.content.posts.actions import change_words, withdraw_post
 from forum.content.posts.context import context_in_thread, context_of_post, context_on_board
-from forum.content.posts.draft import NO_WORDS, Draft
+from forum.content.posts.draft import Draft
+from forum.content.posts.insertion import add_reply, add_thread
+from forum.content.posts.queries import PostView
 from forum.content.posts.tables import Post, PostRevision, Visibility
 from forum.content.threads.tables import Thread
 from forum.core import audit
 from forum.core.database import Database
 from forum.core.errors import Conflict
 from forum.core.gate import PublishAtOnce
+from forum.core.rate_limits import RateLimits
+from forum.core.settings import Settings
+from forum.core.work import Work
 from forum.members.standing import standing_of
 from forum.members.tables import Member, Role, Standing
 from forum.members.viewer import Viewer, viewer_of, viewers
@@ -201,20 +206,24 @@ class Measures(RuleBasedStateMachine):
             self.keepers = {name: await _viewer(session, name) for name in KEEPERS}
             self.reporter = await _viewer(session, "nell")
             self.author = await _viewer(session, await _member(session, f"heron{number}"))
-            place = await context_on_board(session, self.author, BOARDS[0], Draft(""), self.now)
-            opened = await open_thread(
-                session, self.author, place, "A title", Draft(self.words()), PublishAtOnce(), self.now
-            )
+            work = self.work(session)
+            context = await context_on_board(work, self.author, BOARDS[0], Draft(""))
+            opened = await add_thread(work, self.author, context, "A title", Draft(self.words()))
             self.thread = opened.thread_id
-            reply = Draft(self.words())
-            there = await context_in_thread(session, self.author, self.thread, reply, self.now)
-            replied = await add_reply(session, self.author, there, reply, PublishAtOnce(), self.now)
+            replied = await self._reply(work, Draft(self.words()))
             self.posts = (opened.id, replied.id)
             quote = Draft("Nothing yet.")
-            there = await context_in_thread(session, self.author, self.thread, quote, self.now)
-            self.third = (await add_reply(session, self.author, there, quote, PublishAtOnce(), self.now)).id
+            self.third = (await self._reply(work, quote)).id
             self.model.quoted = [quote.body_markdown]
             self.model.said = {post.id: [str(post.body_markdown)] for post in (opened, replied)}
+
+    def work(self, session: AsyncSession) -> Work:
+        """What an action is given."""
+        return Work(session, self.now, Settings(), RateLimits(self.database.reader), PublishAtOnce())
+
+    async def _reply(self, work: Work, draft: Draft) -> PostView:
+        context = await context_in_thread(work, self.author, self.thread, draft)
+        return await add_reply(work, self.author, context, draft)
 
     def words(self) -> str:
         """Words that nobody said before."""
@@ -243,8 +252,9 @@ class Measures(RuleBasedStateMachine):
         self.now += timedelta(minutes=1)
         draft = Draft(words)
         async with self.database.work() as session:
-            place = await context_of_post(session, self.author, post_id, draft, self.now)
-            await edit_post(session, self.author, place, place.post.revision, draft, PublishAtOnce(), self.now)
+            work = self.work(session)
+            context = await context_of_post(work, self.author, post_id, draft)
+            await change_words(work, self.author, context, context.post.revision, draft)
 
     @rule()
     def the_author_quotes(self) -> None:
@@ -264,8 +274,7 @@ class Measures(RuleBasedStateMachine):
         was_removed = self.model.visibility(post_id) == Visibility.REMOVED
         try:
             async with self.database.work() as session:
-                place = await context_of_post(session, self.author, post_id, NO_WORDS, self.now)
-                await withdraw_post(session, self.author, place, self.now)
+                await withdraw_post(self.work(session), self.author, post_id)
         except Conflict:
             assert was_removed
         else:
@@ -466,7 +475,7 @@ async def _prepare(database: Database) -> None:
     async with database.work() as session:
         await rules.adopt_house_rules(session, BEGAN)
         for slug in BOARDS:
-            await boards.make(session, BoardPlan(slug=slug, name=slug), BEGAN)
+            await boards.create_board(session, BoardPlan(slug=slug, name=slug), BEGAN)
         for name in KEEPERS:
             await _member(session, name, Role.MODERATOR)
         await _member(session, "nell")

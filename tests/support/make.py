@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -21,13 +22,14 @@ from forum.authentication import sessions
 from forum.authentication.sessions import Transport
 from forum.content import boards
 from forum.content.boards import Board, BoardPlan
-from forum.content.posts.actions import add_reply, open_thread
 from forum.content.posts.context import context_in_thread, context_on_board
 from forum.content.posts.draft import Draft
+from forum.content.posts.insertion import add_reply, add_thread
 from forum.content.posts.queries import PostView
 from forum.core import clock
 from forum.core.gate import Gate, GateResult, PublishAtOnce, Submission
 from forum.core.settings import Settings
+from forum.core.work import Work
 from forum.http.services import Services
 from forum.members import names
 from forum.members.queries import get_member
@@ -154,7 +156,9 @@ async def member(
 async def board(services: Services, slug: str = "new-here", **plan: Any) -> Board:
     """A board that everybody reads and every member writes on, unless the plan says otherwise."""
     async with services.database.work() as session:
-        return await boards.make(session, BoardPlan(**{"slug": slug, "name": slug.title(), **plan}), clock.now())
+        return await boards.create_board(
+            session, BoardPlan(**{"slug": slug, "name": slug.title(), **plan}), clock.now()
+        )
 
 
 async def sanction(services: Services, handle: str, standing: Standing, until: datetime | None = None) -> None:
@@ -171,6 +175,14 @@ async def viewer(services: Services, handle: str) -> Viewer:
         return viewer_of(found.one())
 
 
+@asynccontextmanager
+async def work(services: Services, at: datetime | None = None, gate: Gate | None = None) -> AsyncIterator[Work]:
+    """One transaction, as an action is given it; without a gate, every word is published at once."""
+    started = replace(services, gate=gate or PublishAtOnce()).transactions(at or clock.now())
+    async with started.begin() as given:
+        yield given
+
+
 async def thread(
     services: Services,
     author: str,
@@ -179,23 +191,20 @@ async def thread(
     body: str = "Hello all",
     at: datetime | None = None,
 ) -> int:
-    """A thread's id; the author opened it with one post."""
-    now, draft = at or clock.now(), Draft(body)
-    speaker = await viewer(services, author)
-    async with services.database.work() as session:
-        place = await context_on_board(session, speaker, slug, draft, now)
-        return (await open_thread(session, speaker, place, title, draft, PublishAtOnce(), now)).thread_id
+    """A thread's id; the author opened it with one post, whatever they may do."""
+    speaker, draft = await viewer(services, author), Draft(body)
+    async with work(services, at) as given:
+        context = await context_on_board(given, speaker, slug, draft)
+        return (await add_thread(given, speaker, context, title, draft)).thread_id
 
 
 async def post(
     services: Services, author: str, thread_id: int, body: str = "I see", at: datetime | None = None, **draft: Any
 ) -> PostView:
-    """A reply."""
-    now, words = at or clock.now(), Draft(body, **draft)
-    speaker = await viewer(services, author)
-    async with services.database.work() as session:
-        place = await context_in_thread(session, speaker, thread_id, words, now)
-        return await add_reply(session, speaker, place, words, PublishAtOnce(), now)
+    """A reply, whatever the author may do."""
+    speaker, words = await viewer(services, author), Draft(body, **draft)
+    async with work(services, at) as given:
+        return await add_reply(given, speaker, await context_in_thread(given, speaker, thread_id, words), words)
 
 
 @asynccontextmanager
@@ -225,7 +234,7 @@ async def _token(services: Services, handle: str) -> str:
 
 
 async def _board_id(session: Any, slug: str) -> int:
-    found = await boards.find(session, slug)
+    found = await boards.find_board(session, slug)
     assert found is not None
     return found.id
 

@@ -135,7 +135,7 @@ async def _offer(session: AsyncSession, inviting: Inviting) -> Offer:
         raise Invalid("An adviser needs a title and an organisation, and nobody else has them.", "#/title")
     if inviting.board is None:
         return Offer(inviting.role, None, inviting.title, inviting.organisation)
-    board = await boards.find(session, inviting.board)
+    board = await boards.find_board(session, inviting.board)
     if board is None or inviting.role != Role.MODERATOR:
         raise Invalid("Only a moderator is for one board, and for one that there is.", "#/board")
     return Offer(inviting.role, board.id)

@@ -1,36 +1,25 @@
 """Boards over HTTP: which there are, their threads, opening one."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 from typing_extensions import TypeAliasType
 
-from forum.api.content.posts import PostInThread, allow_writing, links_allowed
-from forum.api.content.posts import post_response as shown_post
+from forum.api.content.posts import PostInThread, post_response
 from forum.api.content.threads import Thread, robots, thread_json
 from forum.api.schemas import After, Body, Limit, Moment, Next, RequestBody, ResponseBody, Slug, Title, Warning_
-from forum.content import boards
-from forum.content.posts import actions
-from forum.content.posts.context import context_on_board
-from forum.content.posts.draft import drafted
-from forum.content.posts.queries import get_post_in_transaction
-from forum.content.threads.queries import (
-    BY_LAST_POST,
-    TOTALS,
-    TOTALS_OF_BOARD,
-    get_thread_in_transaction,
-    list_on_board,
-)
-from forum.content.threads.tables import ThreadVisibility
-from forum.core import pagination
+from forum.content import board_cards, boards
+from forum.content.board_cards import BoardCard
+from forum.content.posts.draft import Draft
+from forum.content.threads import actions
+from forum.content.threads.queries import list_on_board
 from forum.http.caching import cacheable_response, next_link
-from forum.http.current_member import CurrentMember, CurrentViewer, throttle_posting
+from forum.http.current_member import CurrentMember, CurrentViewer
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response
-from forum.http.services import AppServices, Now, Reading, Route, WorkSession
-from forum.permissions import Act
+from forum.http.services import CurrentWork, Reading, Route
 
 router = APIRouter(tags=["boards"], route_class=Route)
 
@@ -94,17 +83,15 @@ class OpenedThread(Thread):
 @router.get("/boards", response_model=BoardList, responses=documented(422))
 async def list_boards(request: Request, viewer: CurrentViewer, reading: Reading) -> Response:
     """List the boards that you may see."""
-    rows = await reading.rows(boards.SEEN, **viewer.sight)
-    totals = {row.board_id: row for row in await reading.rows(TOTALS)}
-    return cacheable_response(request, BoardList(items=[_board(row, totals.get(row.id)) for row in rows], next=None))
+    cards = await board_cards.list_board_cards(reading, viewer)
+    return cacheable_response(request, BoardList(items=[_board(card) for card in cards], next=None))
 
 
 @router.get("/boards/{slug}", response_model=Board, responses=documented(404, 422))
 async def get_board(request: Request, slug: Slug, viewer: CurrentViewer, reading: Reading) -> Response:
     """Read a board's card."""
-    board = await boards.one(reading, viewer, slug)
-    totals = await reading.row(TOTALS_OF_BOARD, board_id=board.id)
-    return cacheable_response(request, _board(board, totals), headers=robots(board))
+    card = await board_cards.get_board_card(reading, viewer, slug)
+    return cacheable_response(request, _board(card), headers=robots(card.board))
 
 
 @router.get("/boards/{slug}/threads", response_model=ThreadList, responses=documented(404, 422))
@@ -117,15 +104,10 @@ async def list_threads(
     after: After = None,
 ) -> Response:
     """List a board's threads: pinned first, then by the latest post."""
-    place = pagination.decode(after, BY_LAST_POST) if after is not None else None
-    rows = await list_on_board(reading, viewer, slug, place, limit + 1)
-    board = rows[0] if rows else await boards.one(reading, viewer, slug)
-    going_on = _cursor(rows[limit - 1]) if len(rows) > limit else None
-    page = {"items": list(map(thread_json, rows[:limit])), "next": going_on}
-    everyone_sees_it = all(row.visibility == ThreadVisibility.VISIBLE for row in rows)
-    return cacheable_response(
-        request, page, shared=everyone_sees_it, headers={**robots(board), **next_link(request, going_on)}
-    )
+    page = await list_on_board(reading, viewer, slug, after, limit)
+    body = {"items": list(map(thread_json, page.threads)), "next": page.next}
+    headers = {**robots(page), **next_link(request, page.next)}
+    return cacheable_response(request, body, shared=page.is_shared, headers=headers)
 
 
 @router.post(
@@ -135,36 +117,17 @@ async def list_threads(
     responses=CREATED_WITH_LOCATION | documented(401, 403, 404, 409, 413, 422, 429),
 )
 async def open_thread(
-    slug: Slug,
-    wanted: NewThread,
-    viewer: CurrentMember,
-    key: IdempotencyKey,
-    work: WorkSession,
-    services: AppServices,
-    now: Now,
+    slug: Slug, wanted: NewThread, viewer: CurrentMember, key: IdempotencyKey, work: CurrentWork
 ) -> Response:
     """Open a thread with its first post."""
-    repeat = key.of(wanted)
-    post_id = await repeat.earlier(work, now) if repeat else None
-    if post_id is None:
-        await throttle_posting(services, viewer, now)
-        draft = await drafted(wanted.body_markdown, content_warning=wanted.content_warning)
-        place = await context_on_board(work, viewer, slug, draft, now)
-        allow_writing(Act.OPEN_THREAD, services, viewer, place)
-        allowed = links_allowed(services, viewer, now)
-        post = await actions.open_thread(
-            work, viewer, place, wanted.title, draft, services.gate, now, links_allowed=allowed
-        )
-        post_id = str(post.id)
-        if repeat:
-            await repeat.keep(work, post_id, now)
-    first_post = await get_post_in_transaction(work, viewer, int(post_id))
-    thread = await get_thread_in_transaction(work, viewer, first_post.thread_id)
-    opened = OpenedThread(**thread_json(thread), first_post=shown_post(first_post))
-    return json_response(opened, 201, {"Location": f"/api/v1/threads/{thread.id}"})
+    draft = Draft(wanted.body_markdown, content_warning=wanted.content_warning)
+    opened = await actions.open_thread(work, viewer, slug, wanted.title, draft, repeat=key.of(wanted))
+    body = OpenedThread(**thread_json(opened.thread), first_post=post_response(opened.first_post))
+    return json_response(body, 201, {"Location": f"/api/v1/threads/{opened.thread.id}"})
 
 
-def _board(row: Any, totals: Any) -> Board:
+def _board(card: BoardCard) -> Board:
+    row, totals = card
     return Board(
         slug=row.slug,
         name=row.name,
@@ -180,7 +143,3 @@ def _board(row: Any, totals: Any) -> Board:
         posts=totals.posts if totals else 0,
         last_post_at=totals.last_post_at if totals else None,
     )
-
-
-def _cursor(row: Any) -> str:
-    return pagination.encode(row.pinned, row.last_post_at, row.id)

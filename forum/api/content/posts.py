@@ -1,9 +1,8 @@
 """Posts over HTTP: a thread's pages, replies, edits, withdrawals, revisions, previews."""
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypeAliasType
 
@@ -24,31 +23,17 @@ from forum.api.schemas import (
     Warning_,
 )
 from forum.content.posts import actions, queries
-from forum.content.posts.actions import add_reply
-from forum.content.posts.context import PostingContext, context_in_thread, context_of_post, known_names
-from forum.content.posts.draft import NO_WORDS, drafted
-from forum.content.posts.queries import (
-    PostView,
-    get_post_in_transaction,
-    list_by_advisers,
-    list_by_number,
-    select_revisions,
-)
-from forum.content.posts.tables import SHOWN, Visibility
-from forum.content.threads.queries import get_thread
-from forum.core import pagination
+from forum.content.posts.draft import Draft
+from forum.content.posts.queries import PageRequest, PostView
+from forum.content.posts.tables import Visibility
 from forum.http.caching import cacheable_response, next_link
-from forum.http.current_member import CurrentMember, CurrentViewer, throttle_editing, throttle_posting
+from forum.http.current_member import CurrentMember, CurrentViewer
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response
-from forum.http.services import AppServices, Now, Reading, Route, Services, WorkSession
-from forum.members.viewer import Viewer
-from forum.permissions import Act, allow
+from forum.http.services import CurrentWork, Reading, Route
 
 router = APIRouter(tags=["posts"], route_class=Route)
-
-_BY_NUMBER = TypeAdapter(tuple[pagination.Identity])
 
 
 class AdviserBadge(ResponseBody):
@@ -185,19 +170,11 @@ async def list_posts(
 
     A page covers `limit` numbers; one with posts that you may not see is shorter and still has a `next`.
     """
-    first = pagination.decode(after, _BY_NUMBER)[0] + 1 if after is not None else from_
-    if adviser:
-        found = await list_by_advisers(reading, viewer, id, first, limit + 1)
-        last = found[limit - 1].number if len(found) > limit else None
-    else:
-        found = await list_by_number(reading, viewer, id, first, limit)
-        last = first + limit - 1
-    thread = found[0] if found else await get_thread(reading, viewer, id)
-    going_on = pagination.encode(last) if last and last < thread.last_number else None
-    page = {"items": list(map(_post_json, found[:limit])), "next": going_on}
-    everyone_sees_it = all(post.visibility != Visibility.HELD for post in found)
-    headers = {**robots(thread), **next_link(request, going_on)}
-    return cacheable_response(request, page, shared=everyone_sees_it, headers=headers)
+    asked = PageRequest(limit, after, first=from_, advisers_only=adviser)
+    page = await queries.get_page(reading, viewer, id, asked)
+    body = {"items": [post.as_json() for post in page.posts], "next": page.next}
+    headers = {**robots(page), **next_link(request, page.next)}
+    return cacheable_response(request, body, shared=page.is_shared, headers=headers)
 
 
 @router.post(
@@ -206,74 +183,39 @@ async def list_posts(
     response_model=PostInThread,
     responses=CREATED_WITH_LOCATION | documented(401, 403, 404, 409, 413, 422, 429),
 )
-async def create_post(
-    id: Id,
-    reply: Reply,
-    viewer: CurrentMember,
-    key: IdempotencyKey,
-    work: WorkSession,
-    services: AppServices,
-    now: Now,
-) -> Response:
+async def create_post(id: Id, reply: Reply, viewer: CurrentMember, key: IdempotencyKey, work: CurrentWork) -> Response:
     """Reply in a thread. With an `Idempotency-Key` it is safe to send twice."""
-    repeat = key.of(reply)
-    earlier = await repeat.earlier(work, now) if repeat else None
-    if earlier:
-        return _created(post_response(await get_post_in_transaction(work, viewer, int(earlier))))
-    await throttle_posting(services, viewer, now)
-    draft = await drafted(reply.body_markdown, reply.reply_to, reply.content_warning)
-    place = await context_in_thread(work, viewer, id, draft, now)
-    allow_writing(Act.REPLY, services, viewer, place)
-    allowed = links_allowed(services, viewer, now)
-    post = await add_reply(work, viewer, place, draft, services.gate, now, links_allowed=allowed)
-    if repeat:
-        await repeat.keep(work, post.id, now)
-    return _created(post_response(post))
+    draft = Draft(reply.body_markdown, reply.reply_to, reply.content_warning)
+    post = await actions.reply(work, viewer, id, draft, repeat=key.of(reply))
+    return json_response(post_response(post), 201, {"Location": f"/api/v1/posts/{post.id}"})
 
 
 @router.get("/posts/{id}", response_model=PostInThread, responses=documented(404, 422))
 async def get_post(request: Request, id: Id, viewer: CurrentViewer, reading: Reading) -> Response:
     """Read one post."""
     post = await queries.get_post(reading, viewer, id)
-    return cacheable_response(
-        request, post_response(post), shared=post.visibility != Visibility.HELD, headers=robots(post)
-    )
+    is_shared = post.visibility != Visibility.HELD
+    return cacheable_response(request, post_response(post), shared=is_shared, headers=robots(post))
 
 
-@router.patch(
-    "/posts/{id}",
-    response_model=PostInThread,
-    responses=documented(401, 403, 404, 409, 413, 422, 429),
-    dependencies=[Depends(throttle_editing)],
-)
-async def edit_post(
-    id: Id, edit: Edit, viewer: CurrentMember, work: WorkSession, services: AppServices, now: Now
-) -> Response:
+@router.patch("/posts/{id}", response_model=PostInThread, responses=documented(401, 403, 404, 409, 413, 422, 429))
+async def edit_post(id: Id, edit: Edit, viewer: CurrentMember, work: CurrentWork) -> Response:
     """Edit your own post. What it said before is kept, for you and for moderators."""
-    draft = await drafted(edit.body_markdown, content_warning=edit.content_warning)
-    place = await context_of_post(work, viewer, id, draft, now)
-    allow(Act.EDIT_POST, viewer, place)
-    allowed = links_allowed(services, viewer, now)
-    await actions.edit_post(work, viewer, place, edit.revision, draft, services.gate, now, links_allowed=allowed)
-    return json_response(post_response(await get_post_in_transaction(work, viewer, id)))
+    draft = Draft(edit.body_markdown, content_warning=edit.content_warning)
+    return json_response(post_response(await actions.edit_post(work, viewer, id, edit.revision, draft)))
 
 
 @router.delete("/posts/{id}", status_code=204, responses=documented(401, 403, 404, 409, 422))
-async def withdraw_post(id: Id, viewer: CurrentMember, work: WorkSession, now: Now) -> Response:
-    """Withdraw your own post, for good: a tombstone stays. Done twice, it is as done once."""
-    place = await context_of_post(work, viewer, id, NO_WORDS, now)
-    allow(Act.WITHDRAW_POST, viewer, place)
-    await actions.withdraw_post(work, viewer, place, now)
+async def withdraw_post(id: Id, viewer: CurrentMember, work: CurrentWork) -> Response:
+    """Withdraw your own post, for good: a tombstone stays. Idempotent."""
+    await actions.withdraw_post(work, viewer, id)
     return Response(status_code=204)
 
 
 @router.get("/posts/{id}/revisions", response_model=RevisionList, responses=documented(401, 403, 404, 422))
-async def list_revisions(request: Request, id: Id, viewer: CurrentMember, work: WorkSession, now: Now) -> Response:
+async def list_revisions(request: Request, id: Id, viewer: CurrentMember, work: CurrentWork) -> Response:
     """Read every revision of a post: for its author and the board's moderators."""
-    place = await context_of_post(work, viewer, id, NO_WORDS, now)
-    allow(Act.READ_REVISIONS, viewer, place)
-    rows = (await work.execute(select_revisions(id))).all()
-    items = [Revision.model_validate(row) for row in rows]
+    items = [Revision.model_validate(row) for row in await actions.list_revisions(work, viewer, id)]
     return cacheable_response(request, RevisionList(items=items, next=None), shared=False)
 
 
@@ -283,91 +225,23 @@ async def read_sealed_revision(
     id: Id,
     number: Annotated[int, Path(ge=1, lt=2**31, examples=[1])],
     viewer: CurrentMember,
-    work: WorkSession,
-    now: Now,
+    work: CurrentWork,
 ) -> Response:
     """Read a revision that holds redacted words: for the board's moderators. That you read it is recorded."""
-    place = await context_of_post(work, viewer, id, NO_WORDS, now)
-    allow(Act.READ_SEALED_REVISION, viewer, place)
-    row = await queries.read_sealed_revision(work, viewer, id, number, now)
+    row = await actions.read_sealed_revision(work, viewer, id, number)
     return cacheable_response(request, Revision.model_validate(row), shared=False)
 
 
 @router.post("/previews", response_model=Preview, responses=documented(401, 403, 404, 413, 422, 429))
-async def preview_post(
-    wanted: PreviewWanted, viewer: CurrentMember, work: WorkSession, services: AppServices, now: Now
-) -> Response:
+async def preview_post(wanted: PreviewWanted, viewer: CurrentMember, work: CurrentWork) -> Response:
     """See how a post would look. Nothing is stored."""
-    await services.rate_limits.hit(services.settings.limit("preview"), "preview", viewer.id)
-    draft = await drafted(wanted.body_markdown)
-    known = await known_names(work, viewer, wanted.thread_id, draft, now)
-    return json_response(Preview(body_html=draft.parsed.html(known)))
+    html = await actions.preview(work, viewer, Draft(wanted.body_markdown), wanted.thread_id)
+    return json_response(Preview(body_html=html))
 
 
-_SHOWN: TypeAdapter[Post | Tombstone] = TypeAdapter(PostInThread)
+_POST: TypeAdapter[Post | Tombstone] = TypeAdapter(PostInThread)
 
 
 def post_response(post: PostView) -> Post | Tombstone:
-    """A post as readers see it."""
-    return _SHOWN.validate_python(_post_json(post))
-
-
-def _post_json(post: PostView) -> dict[str, Any]:
-    """The same as plain members, of which pages are made."""
-    if post.visibility not in SHOWN:
-        return {
-            "id": post.id,
-            "thread_id": post.thread_id,
-            "number": post.number,
-            "visibility": post.visibility,
-            "notice": _notice(post),
-        }
-    return {
-        "id": post.id,
-        "thread_id": post.thread_id,
-        "number": post.number,
-        "revision": post.revision,
-        "visibility": post.visibility,
-        "held_because": post.held_because,
-        "author": {"handle": post.author_handle, "name": post.author_name, "title": post.author_title},
-        "adviser": _badge(post),
-        "reply_to": post.reply_to,
-        "content_warning": post.content_warning,
-        "body_markdown": post.body_markdown,
-        "body_html": post.body_html,
-        "created_at": post.created_at,
-        "edited_at": post.edited_at,
-        "notice": post.notice,
-    }
-
-
-def _badge(post: PostView) -> dict[str, Any] | None:
-    if post.adviser_name is None:
-        return None
-    return {"name": post.adviser_name, "title": post.adviser_title, "organisation": post.adviser_organisation}
-
-
-def allow_writing(act: Act, services: Services, viewer: Viewer, place: PostingContext) -> None:
-    """Let the viewer write something new; where the forum wants it, only who has shown an address of theirs."""
-    allow(act, viewer, place)
-    if services.settings.verified_addresses:
-        allow(Act.WRITE_FIRST_POST, viewer, place)
-
-
-def links_allowed(services: Services, viewer: Viewer, now: datetime) -> int | None:
-    """How many links a post of this member may carry; None: any number."""
-    is_new = viewer.is_newcomer(services.settings.newcomer_days, now)
-    return services.settings.newcomer_links if is_new else None
-
-
-def _created(post: Post | Tombstone) -> Response:
-    return json_response(post, 201, {"Location": f"/api/v1/posts/{post.id}"})
-
-
-def _notice(post: PostView) -> dict[str, Any]:
-    """What stands in the place of a post: of a removed one, what moderation said of it."""
-    if post.visibility == Visibility.REMOVED and post.notice:
-        return dict(post.notice)
-    kind = post.visibility
-    text = "Withdrawn by its author" if kind == Visibility.WITHDRAWN else "Removed"
-    return {"kind": kind, "by": None, "rules": [], "text": text}
+    """Return a post as readers see it."""
+    return _POST.validate_python(post.as_json())

@@ -2,22 +2,17 @@
 
 from typing import Any, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from forum.api.schemas import Author, BoardSlug, Id, Identity, Moment, Number, RequestBody, ResponseBody, Title
-from forum.content.posts.context import context_in_thread, context_on_board
-from forum.content.posts.draft import NO_WORDS
 from forum.content.threads import actions, queries
-from forum.content.threads.actions import retitle, set_pinned, set_state
-from forum.content.threads.queries import get_thread_in_transaction
-from forum.content.threads.tables import ThreadState, ThreadVisibility
+from forum.content.threads.tables import ThreadVisibility
 from forum.http.caching import cacheable_response
-from forum.http.current_member import CurrentMember, CurrentViewer, throttle_editing
+from forum.http.current_member import CurrentMember, CurrentViewer
 from forum.http.problems import documented
 from forum.http.responses import json_response
-from forum.http.services import AppServices, Now, Reading, Route, WorkSession
-from forum.permissions import Act, allow
+from forum.http.services import CurrentWork, Reading, Route
 
 router = APIRouter(tags=["threads"], route_class=Route)
 
@@ -129,66 +124,44 @@ def robots(row: Any) -> dict[str, str]:
 async def get_thread(request: Request, id: Id, viewer: CurrentViewer, reading: Reading) -> Response:
     """Read a thread's card; its posts are at `/threads/{id}/posts`."""
     thread = await queries.get_thread(reading, viewer, id)
-    everyone_sees_it = thread.visibility == ThreadVisibility.VISIBLE
-    return cacheable_response(request, thread_response(thread), shared=everyone_sees_it, headers=robots(thread))
+    is_shared = thread.visibility == ThreadVisibility.VISIBLE
+    return cacheable_response(request, thread_response(thread), shared=is_shared, headers=robots(thread))
 
 
-@router.patch(
-    "/threads/{id}",
-    response_model=Thread,
-    responses=documented(401, 403, 404, 409, 413, 422, 429),
-    dependencies=[Depends(throttle_editing)],
-)
-async def retitle_thread(
-    id: Id, change: TitleChange, viewer: CurrentMember, work: WorkSession, services: AppServices, now: Now
-) -> Response:
+@router.patch("/threads/{id}", response_model=Thread, responses=documented(401, 403, 404, 409, 413, 422, 429))
+async def retitle_thread(id: Id, change: TitleChange, viewer: CurrentMember, work: CurrentWork) -> Response:
     """Change the title: for whoever opened the thread, and the board's moderators."""
-    place = await context_in_thread(work, viewer, id, NO_WORDS, now)
-    allow(Act.RETITLE_THREAD, viewer, place)
-    await retitle(work, viewer, place.author, id, change.version, change.title, services.gate, now)
-    return json_response(thread_response(await get_thread_in_transaction(work, viewer, id)))
+    return json_response(thread_response(await actions.retitle_thread(work, viewer, id, change.version, change.title)))
 
 
 @router.put("/threads/{id}/lock", response_model=Thread, responses=documented(401, 403, 404, 422))
-async def lock_thread(id: Id, viewer: CurrentMember, work: WorkSession, now: Now) -> Response:
-    """Close the comments. Done twice, it is as done once."""
-    allow(Act.LOCK_THREAD, viewer, await context_in_thread(work, viewer, id, NO_WORDS, now))
-    await set_state(work, viewer, id, ThreadState.LOCKED, now)
-    return json_response(thread_response(await get_thread_in_transaction(work, viewer, id)))
+async def lock_thread(id: Id, viewer: CurrentMember, work: CurrentWork) -> Response:
+    """Lock the thread: it takes no more replies. Idempotent."""
+    return json_response(thread_response(await actions.lock_thread(work, viewer, id)))
 
 
 @router.delete("/threads/{id}/lock", response_model=Thread, responses=documented(401, 403, 404, 422))
-async def unlock_thread(id: Id, viewer: CurrentMember, work: WorkSession, now: Now) -> Response:
-    """Open the comments again. Done twice, it is as done once."""
-    allow(Act.LOCK_THREAD, viewer, await context_in_thread(work, viewer, id, NO_WORDS, now))
-    await set_state(work, viewer, id, ThreadState.OPEN, now)
-    return json_response(thread_response(await get_thread_in_transaction(work, viewer, id)))
+async def unlock_thread(id: Id, viewer: CurrentMember, work: CurrentWork) -> Response:
+    """Open the thread for replies again. Idempotent."""
+    return json_response(thread_response(await actions.unlock_thread(work, viewer, id)))
 
 
 @router.put("/threads/{id}/pin", response_model=Thread, responses=documented(401, 403, 404, 422))
-async def pin_thread(id: Id, viewer: CurrentMember, work: WorkSession, now: Now) -> Response:
-    """Keep the thread at the top of its board. Done twice, it is as done once."""
-    allow(Act.PIN_THREAD, viewer, await context_in_thread(work, viewer, id, NO_WORDS, now))
-    await set_pinned(work, viewer, id, True, now)
-    return json_response(thread_response(await get_thread_in_transaction(work, viewer, id)))
+async def pin_thread(id: Id, viewer: CurrentMember, work: CurrentWork) -> Response:
+    """Keep the thread at the top of its board. Idempotent."""
+    return json_response(thread_response(await actions.pin_thread(work, viewer, id)))
 
 
 @router.delete("/threads/{id}/pin", response_model=Thread, responses=documented(401, 403, 404, 422))
-async def unpin_thread(id: Id, viewer: CurrentMember, work: WorkSession, now: Now) -> Response:
-    """Let the thread go from the top of its board. Done twice, it is as done once."""
-    allow(Act.PIN_THREAD, viewer, await context_in_thread(work, viewer, id, NO_WORDS, now))
-    await set_pinned(work, viewer, id, False, now)
-    return json_response(thread_response(await get_thread_in_transaction(work, viewer, id)))
+async def unpin_thread(id: Id, viewer: CurrentMember, work: CurrentWork) -> Response:
+    """Stop keeping the thread at the top of its board. Idempotent."""
+    return json_response(thread_response(await actions.unpin_thread(work, viewer, id)))
 
 
 @router.put("/threads/{id}/board", response_model=Thread, responses=documented(401, 403, 404, 409, 413, 422))
-async def move_thread(id: Id, move: Move, viewer: CurrentMember, work: WorkSession, now: Now) -> Response:
+async def move_thread(id: Id, move: Move, viewer: CurrentMember, work: CurrentWork) -> Response:
     """Move the thread to another board: for those who moderate both."""
-    allow(Act.MOVE_THREAD, viewer, await context_in_thread(work, viewer, id, NO_WORDS, now))
-    target = await context_on_board(work, viewer, move.board, NO_WORDS, now)
-    allow(Act.MOVE_THREAD, viewer, target)
-    await actions.move(work, viewer, id, move.version, target.board, now)
-    return json_response(thread_response(await get_thread_in_transaction(work, viewer, id)))
+    return json_response(thread_response(await actions.move_thread(work, viewer, id, move.version, move.board)))
 
 
 def _link(thread_id: int, number: int | None) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Places: where somebody is about to write, who they are there, and what their words refer to."""
+"""The context of a post that is about to be written or changed: board, thread, author, and what its words refer to."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,6 +35,7 @@ from forum.core.database import Moment, Query, Record, query
 from forum.core.errors import NotFound
 from forum.core.gate import Author
 from forum.core.settings import FIRST_POSTS_MAX
+from forum.core.work import Work
 from forum.members.advisers import Adviser, Badge
 from forum.members.roles import has_role
 from forum.members.standing import standing_at
@@ -44,7 +45,7 @@ from forum.members.viewer import VIEWER_ID, Viewer
 
 @dataclass(frozen=True)
 class PostingContext:
-    """A board on which somebody is about to write, who they are there, and what their words refer to."""
+    """The board on which somebody is about to write, who they are there, and what their words refer to."""
 
     board: Board
     author: Author
@@ -147,41 +148,33 @@ _OF_POST = (
 _NAMED = query(*_named(_THREAD_ID))
 
 
-async def context_on_board(
-    session: AsyncSession, viewer: Viewer, slug: str, draft: Draft, now: datetime
-) -> PostingContext:
-    """Where a new thread would begin; NotFound when the board does not exist for the viewer."""
-    row = await _only(session, _ON_BOARD, _asked(viewer, draft, now) | {"slug": slug}, "board")
+async def context_on_board(work: Work, viewer: Viewer, slug: str, draft: Draft) -> PostingContext:
+    """Return the context of a new thread. Raises NotFound when the board does not exist for the viewer."""
+    row = await _only(work.session, _ON_BOARD, _asked(viewer, draft, work.now) | {"slug": slug}, "board")
     return PostingContext(**_facts(viewer, row))
 
 
-async def context_in_thread(
-    session: AsyncSession, viewer: Viewer, thread_id: int, draft: Draft, now: datetime
-) -> ReplyContext:
-    """Where a reply would stand; NotFound when the thread does not exist for the viewer."""
-    row = await _only(session, _IN_THREAD, _asked(viewer, draft, now) | {"thread_id": thread_id}, "thread")
+async def context_in_thread(work: Work, viewer: Viewer, thread_id: int, draft: Draft) -> ReplyContext:
+    """Return the context of a reply. Raises NotFound when the thread does not exist for the viewer."""
+    row = await _only(work.session, _IN_THREAD, _asked(viewer, draft, work.now) | {"thread_id": thread_id}, "thread")
     return ReplyContext(**_facts(viewer, row), thread=row.Thread)
 
 
-async def context_of_post(
-    session: AsyncSession, viewer: Viewer, post_id: int, draft: Draft, now: datetime
-) -> EditContext:
-    """Where a post stands that is to be changed; NotFound when it does not exist for the viewer."""
-    row = await _only(session, _OF_POST, _asked(viewer, draft, now) | {"post_id": post_id}, "post")
+async def context_of_post(work: Work, viewer: Viewer, post_id: int, draft: Draft) -> EditContext:
+    """Return the context of a change to a post. Raises NotFound when the post does not exist for the viewer."""
+    row = await _only(work.session, _OF_POST, _asked(viewer, draft, work.now) | {"post_id": post_id}, "post")
     return EditContext(**_facts(viewer, row), thread=row.Thread, post=row.Post)
 
 
-async def known_names(
-    session: AsyncSession, viewer: Viewer, thread_id: int | None, draft: Draft, now: datetime
-) -> markup.Known:
-    """Which of the members and posts that a draft names there are; NotFound when the thread is not the viewer's."""
+async def known_names(work: Work, viewer: Viewer, thread_id: int | None, draft: Draft) -> markup.Known:
+    """Return which of the members and posts that a draft names exist. Raises NotFound when the thread does not."""
     if thread_id is not None:
-        return (await context_in_thread(session, viewer, thread_id, draft, now)).known
-    return await named_in_thread(session, None, draft)
+        return (await context_in_thread(work, viewer, thread_id, draft)).known
+    return await named_in_thread(work.session, None, draft)
 
 
 async def named_in_thread(session: AsyncSession, thread_id: int | None, draft: Draft) -> markup.Known:
-    """The same, whoever may see the thread; without one, no post is named."""
+    """Return the same, whoever may see the thread; without a thread, no post is named."""
     return _known((await session.execute(_NAMED, _references(draft) | {"thread_id": thread_id})).one())
 
 
@@ -207,7 +200,7 @@ def _known(row: Record) -> markup.Known:
 async def _only(session: AsyncSession, places: Query, values: dict[str, Any], what: str) -> Record:
     row = (await session.execute(places, values)).one_or_none()
     if row is None:
-        raise NotFound(f"There is no such {what}.")
+        raise NotFound(f"There is no such {what}.", code=f"{what}_not_found")
     return row
 
 

@@ -5,12 +5,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content.posts.tables import Post, Visibility, Voice
-from forum.content.threads.actions import lock_thread_row
+from forum.content.threads.changes import lock_thread_row
 from forum.content.threads.tables import Thread
 
 
 async def refresh_thread_counts(session: AsyncSession, thread_id: int) -> Thread:
-    """Count a thread anew after a post came or went: rare, so that it may read them all."""
+    """Count a thread anew after a post came or went, and return it. It reads all of its posts: this is rare."""
     thread = await lock_thread_row(session, thread_id)
     shown = (col(Post.thread_id) == thread_id, col(Post.visibility) == Visibility.VISIBLE)
     number = col(Post.number)

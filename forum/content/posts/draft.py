@@ -1,10 +1,12 @@
-"""Drafts: what somebody wants to say, read once."""
+"""A draft: what somebody wants to post, parsed once."""
 
 import asyncio
 from dataclasses import dataclass
 from functools import cached_property
 
 from forum.content import markup
+
+LONG = 4_000  # characters; what parses in less than some 10 ms does not keep other requests waiting
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Draft:
 
     @cached_property
     def parsed(self) -> markup.Parsed:
-        """The body, read once."""
+        """The body, parsed once."""
         return markup.parse(self.body_markdown)
 
     @property
@@ -25,16 +27,10 @@ class Draft:
         """Every word that readers would see."""
         return (self.body_markdown, self.content_warning or "")
 
-
-LONG = 4_000  # characters; what reads in less than some 10 ms does not keep other requests waiting
-
-
-async def drafted(body_markdown: str, reply_to: int | None = None, content_warning: str | None = None) -> Draft:
-    """A draft whose body has been read, a long one beside the event loop: hostile ones take half a second."""
-    draft = Draft(body_markdown, reply_to, content_warning)
-    if len(body_markdown) > LONG:
-        await asyncio.to_thread(lambda: draft.parsed)
-    return draft
+    async def parse(self) -> None:
+        """Parse the body; a long one in a thread, for a hostile one takes half a second."""
+        if len(self.body_markdown) > LONG:
+            await asyncio.to_thread(lambda: self.parsed)
 
 
 NO_WORDS = Draft("")  # for acts on a thread or a post that carry no text

@@ -14,10 +14,10 @@ from sqlmodel import col
 
 from forum.content.markup import GONE, without_handle
 from forum.content.posts.context import named_in_thread
-from forum.content.posts.draft import drafted
+from forum.content.posts.draft import Draft
 from forum.content.posts.tables import Post, PostRevision, Visibility
 from forum.content.posts.visibility import set_visibility
-from forum.content.threads.actions import lock_posts_of_thread
+from forum.content.threads.changes import lock_posts_of_thread
 from forum.members.tables import FORMER
 
 Change = Callable[[str], str]
@@ -117,7 +117,8 @@ async def _rewrite(session: AsyncSession, post: Post, change: Change) -> None:
     for told in revisions:
         body = change(told.body_markdown)
         if body != told.body_markdown:
-            draft = await drafted(body)
+            draft = Draft(body)
+            await draft.parse()
             told.body_markdown = body
             told.body_html = draft.parsed.html(await named_in_thread(session, post.thread_id, draft))
         if told.content_warning:

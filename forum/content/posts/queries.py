@@ -1,9 +1,11 @@
 """Reads: posts as their readers see them, and their revisions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from pydantic import TypeAdapter
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -26,9 +28,10 @@ from forum.content import boards
 from forum.content.boards import Board
 from forum.content.posts.tables import NUMBER_MAX, SHOWN, Post, PostRevision, Visibility, Voice
 from forum.content.posts.visibility import POST_VISIBLE, exists_in_thread
+from forum.content.threads.queries import get_thread
 from forum.content.threads.tables import Thread
 from forum.content.threads.visibility import THREAD_VISIBLE
-from forum.core import audit
+from forum.core import audit, pagination
 from forum.core.database import Prepared, Query, Reader, Record, columns, query
 from forum.core.errors import NotFound
 from forum.members.tables import Member
@@ -60,37 +63,76 @@ class PostView(NamedTuple):
     last_number: int  # of its thread
     indexable: bool  # whether search engines may keep it: its board says
 
+    @classmethod
+    def of_new_post(cls, post_id: int, columns: Mapping[str, Any], author: Viewer, *, indexable: bool) -> "PostView":
+        """Return the view of a post that was inserted a moment ago, from its columns."""
+        missing = dict.fromkeys(cls._fields)
+        own = {name: value for name, value in columns.items() if name in missing}
+        named = {"author_handle": author.handle or "", "author_name": author.name or "", "author_title": author.title}
+        return cls(
+            **{**missing, **own, **named, "id": post_id, "last_number": columns["number"], "indexable": indexable}
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the post as the API gives it: pages are made of these, without a model for each post."""
+        if self.visibility not in SHOWN:
+            return {
+                "id": self.id,
+                "thread_id": self.thread_id,
+                "number": self.number,
+                "visibility": self.visibility,
+                "notice": self._tombstone_notice(),
+            }
+        return {
+            "id": self.id,
+            "thread_id": self.thread_id,
+            "number": self.number,
+            "revision": self.revision,
+            "visibility": self.visibility,
+            "held_because": self.held_because,
+            "author": {"handle": self.author_handle, "name": self.author_name, "title": self.author_title},
+            "adviser": self._adviser(),
+            "reply_to": self.reply_to,
+            "content_warning": self.content_warning,
+            "body_markdown": self.body_markdown,
+            "body_html": self.body_html,
+            "created_at": self.created_at,
+            "edited_at": self.edited_at,
+            "notice": self.notice,
+        }
+
+    def _adviser(self) -> dict[str, Any] | None:
+        if self.adviser_name is None:
+            return None
+        return {"name": self.adviser_name, "title": self.adviser_title, "organisation": self.adviser_organisation}
+
+    def _tombstone_notice(self) -> dict[str, Any]:
+        """Return what stands in the place of the post: of a removed one, moderation's notice where there is one."""
+        if self.visibility == Visibility.REMOVED and self.notice:
+            return dict(self.notice)
+        text = "Withdrawn by its author" if self.visibility == Visibility.WITHDRAWN else "Removed"
+        return {"kind": self.visibility, "by": None, "rules": [], "text": text}
+
 
 def _words(column: Any, name: str) -> ColumnElement[Any]:
-    """A column of words, empty in a tombstone."""
+    """Return a column of words that is empty in a tombstone."""
     return case(*((col(Post.visibility) == visibility, column) for visibility in SHOWN)).label(name)
 
 
-# Queries
+# Queries: a column for each field of PostView, in its order. What the thread and the board add is each query's own.
+_OF_AUTHOR = {"author_handle": Member.handle, "author_name": Member.name, "author_title": Member.title}
+_WORDS = {"content_warning", "body_markdown", "body_html"}
+_OF_THREAD = {"last_number", "indexable"}
 
-# In the order of SeenPost, but for what the thread and its board add.
-_COLUMNS: tuple[Any, ...] = (
-    col(Post.id),
-    col(Post.thread_id),
-    col(Post.number),
-    col(Post.revision),
-    col(Post.visibility),
-    col(Post.held_because),
-    col(Member.handle).label("author_handle"),
-    col(Member.name).label("author_name"),
-    col(Member.title).label("author_title"),
-    col(Post.adviser_name),
-    col(Post.adviser_title),
-    col(Post.adviser_organisation),
-    col(Post.reply_to),
-    _words(col(Post.content_warning), "content_warning"),
-    _words(col(Post.body_markdown), "body_markdown"),
-    _words(col(Post.body_html), "body_html"),
-    col(Post.notice),
-    col(Post.created_at),
-    col(Post.edited_at),
-)
 
+def _column(name: str) -> Any:
+    if name in _OF_AUTHOR:
+        return col(_OF_AUTHOR[name]).label(name)
+    column = col(getattr(Post, name))
+    return _words(column, name) if name in _WORDS else column
+
+
+_COLUMNS = [_column(name) for name in PostView._fields if name not in _OF_THREAD]
 
 _ONE = Prepared(
     query(*_COLUMNS, col(Thread.last_number), col(Board.indexable))
@@ -101,7 +143,6 @@ _ONE = Prepared(
     PostView,
 )
 
-
 # The thread of a page, looked at once: PostgreSQL would look at it and its board again with each post.
 _THREAD = (
     query(col(Thread.id), col(Thread.last_number), col(Board.indexable), boards.MODERATED.label("moderated"))
@@ -110,7 +151,6 @@ _THREAD = (
     .cte("its_thread")
     .prefix_with("MATERIALIZED")
 )
-
 
 _IN_THREAD = (
     query(*_COLUMNS, _THREAD.c.last_number, _THREAD.c.indexable)
@@ -121,20 +161,15 @@ _IN_THREAD = (
     .order_by(col(Post.number))
 )
 
-
 _FIRST, _LAST = bindparam("first", type_=Integer()), bindparam("last", type_=Integer())
-
 
 _NUMBERED = Prepared(_IN_THREAD.where(col(Post.number).between(_FIRST, _LAST)), PostView)
 
-
 _LIMIT = bindparam("limit", type_=Integer())
-
 
 _BY_ADVISERS = Prepared(
     _IN_THREAD.where(col(Post.number) >= _FIRST, col(Post.voice) == Voice.ADVISER).limit(_LIMIT), PostView
 )
-
 
 # How many visible posts each of the members `member_ids` wrote on boards that exist for the viewer.
 WRITTEN = Prepared(
@@ -149,9 +184,7 @@ WRITTEN = Prepared(
     .group_by(col(Post.author_id))
 )
 
-
 _BY_VIEWER = (POST_VISIBLE, col(Post.author_id) == VIEWER_ID)
-
 
 # What the viewer wrote, oldest first, as they may read it today; and what it said before, of what can be read still.
 WRITTEN_BY = Prepared(
@@ -176,7 +209,6 @@ WRITTEN_BY = Prepared(
     .order_by(col(Post.id))
 )
 
-
 EARLIER_BY = Prepared(
     query(
         col(PostRevision.post_id),
@@ -195,38 +227,79 @@ EARLIER_BY = Prepared(
 
 
 async def get_post(reader: Reader, viewer: Viewer, post_id: int) -> PostView:
-    """A post; NotFound when it does not exist for the viewer."""
+    """Return a post. Raises NotFound when it does not exist for the viewer."""
     return _found(await reader.row(_ONE, **viewer.sight, post_id=post_id))
 
 
 async def get_post_in_transaction(session: AsyncSession, viewer: Viewer, post_id: int) -> PostView:
-    """The same, as the post stands in this transaction."""
+    """Return a post as it is in this transaction. Raises NotFound."""
     values = {**viewer.sight, "post_id": post_id}
     return _found((await session.execute(_ONE.query, values)).one_or_none())
 
 
 def _found(row: Any) -> PostView:
     if row is None:
-        raise NotFound("There is no such post.")
+        raise NotFound("There is no such post.", code="post_not_found")
     return PostView._make(row)
 
 
 async def list_by_number(reader: Reader, viewer: Viewer, thread_id: int, first: int, limit: int) -> Sequence[PostView]:
-    """The posts of a thread whose numbers are `first` to `first + limit - 1`: fewer where numbers are not seen."""
+    """Return the posts of a thread numbered `first` to `first + limit - 1`: fewer where some are not visible."""
     span = {"first": min(first, NUMBER_MAX), "last": min(first + limit - 1, NUMBER_MAX)}
     return await reader.rows(_NUMBERED, **viewer.sight, thread_id=thread_id, **span)
 
 
-async def list_by_advisers(
-    reader: Reader, viewer: Viewer, thread_id: int, first: int, limit: int
-) -> Sequence[PostView]:
-    """The first `limit` posts of advisers in a thread from number `first` on."""
-    begin = {"first": min(first, NUMBER_MAX), "limit": limit}
-    return await reader.rows(_BY_ADVISERS, **viewer.sight, thread_id=thread_id, **begin)
+class PostPage(NamedTuple):
+    """A page of a thread."""
+
+    posts: Sequence[PostView]
+    next: str | None
+    indexable: bool
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is the same for every ordinary reader: a held post is there for its author only."""
+        return all(post.visibility != Visibility.HELD for post in self.posts)
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """Which page of a thread: from a number on or after a cursor, of all posts or of advisers' only."""
+
+    limit: int
+    after: str | None = None
+    first: int = 1
+    advisers_only: bool = False
+
+    @property
+    def begins_at(self) -> int:
+        """The first number of the page. Raises Invalid for a cursor that is not ours."""
+        return self.first if self.after is None else pagination.decode(self.after, _BY_NUMBER)[0] + 1
+
+
+_BY_NUMBER = TypeAdapter(tuple[pagination.Identity])
+
+
+async def get_page(reader: Reader, viewer: Viewer, thread_id: int, page: PageRequest) -> PostPage:
+    """Return a page of a thread. It costs the same wherever it begins, for posts are numbered.
+
+    Raises NotFound when the thread does not exist for the viewer, and Invalid for a cursor that is not ours.
+    """
+    first, limit = page.begins_at, page.limit
+    if page.advisers_only:
+        begin = {"first": min(first, NUMBER_MAX), "limit": limit + 1}
+        found = await reader.rows(_BY_ADVISERS, **viewer.sight, thread_id=thread_id, **begin)
+        last = found[limit - 1].number if len(found) > limit else None
+    else:
+        found = await list_by_number(reader, viewer, thread_id, first, limit)
+        last = first + limit - 1
+    thread = found[0] if found else await get_thread(reader, viewer, thread_id)
+    goes_on = last is not None and last < thread.last_number
+    return PostPage(found[:limit], pagination.encode(last) if goes_on else None, thread.indexable)
 
 
 def select_revisions(post_id: int) -> Query:
-    """Every revision of a post, the present one last; of a sealed one, no words."""
+    """Select every revision of a post, the present one last; of a sealed one, no words."""
     shared = ("content_warning", "body_markdown", "body_html")
     earlier = select(
         col(PostRevision.number),
@@ -247,11 +320,11 @@ def select_revisions(post_id: int) -> Query:
 async def read_sealed_revision(
     session: AsyncSession, moderator: Viewer, post_id: int, number: int, now: datetime
 ) -> Record:
-    """A revision that holds redacted words; that it was read is in the record. NotFound when there is none such."""
+    """Return a revision that holds redacted words, and record that it was read. Raises NotFound."""
     same = (col(PostRevision.post_id) == post_id, col(PostRevision.number) == number, col(PostRevision.sealed))
     row = (await session.execute(query(*columns(PostRevision)).where(*same))).one_or_none()
     if row is None:
-        raise NotFound("There is no such sealed revision.")
+        raise NotFound("There is no such sealed revision.", code="revision_not_found")
     details: audit.Details = {"revision": number}
     await audit.record(
         session, actor_id=moderator.id, act="revision.read", subject=("post", post_id), now=now, details=details

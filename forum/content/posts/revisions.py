@@ -17,7 +17,7 @@ from forum.members.viewer import Viewer
 
 
 async def lock_post_row(session: AsyncSession, post_id: int) -> Post:
-    """The post as it is now, its row ours until the commit; replies to it need not wait."""
+    """Return the post, its row locked until the transaction ends; replies to it need not wait."""
     found = select(Post).where(col(Post.id) == post_id).with_for_update(key_share=True)
     return (await session.execute(found, execution_options={"populate_existing": True})).scalar_one()
 
@@ -29,6 +29,7 @@ async def refuse_stale_post(session: AsyncSession, post: Post, revision: int) ->
     changer = await session.get(Member, post.changed_by) if post.changed_by else None
     raise Stale(
         "This post was edited while you were looking at it. Read it again.",
+        code="post_changed",
         current=post.revision,
         changed_by=changer.name if changer else None,
         changed_at=post.edited_at or post.created_at,
@@ -45,15 +46,15 @@ async def replace_body_by_moderator(
     *,
     sealed: bool,
 ) -> None:
-    """Let a post, whose row the caller holds, say something else; `sealed` keeps what it said from its readers.
+    """Replace body and content warning of a post whose row the caller has locked.
 
     Raises Invalid when nothing, or more than a post can hold, would be left.
     """
     if not 1 <= len(body) <= BODY_MAX:
-        raise Invalid(f"A post has 1 to {BODY_MAX} characters.", "#/measures")
+        raise Invalid(f"A post has 1 to {BODY_MAX} characters.", "#/measures", code="body_length")
     draft = Draft(body)
     known = await named_in_thread(session, post.thread_id, draft)
-    replace_body(session, post, body, draft.parsed.html(known), moderator, now, sealed=sealed)
+    replace_body(session, post, (body, draft.parsed.html(known)), moderator, now, sealed=sealed)
     post.content_warning = content_warning
     await session.flush()
 
@@ -61,9 +62,9 @@ async def replace_body_by_moderator(
 async def seal_revisions(
     session: AsyncSession, post: Post, says_it: Callable[[str], bool], *, since: int | None = None
 ) -> Sequence[int]:
-    """Keep the earlier revisions that say something, and all `since` one, from their readers.
+    """Seal the earlier revisions for which `says_it` holds, and all from number `since` on.
 
-    Which ones they are, sealed before or not.
+    Returns their numbers, those that were sealed before too.
     """
     earlier = select(col(PostRevision.number), col(PostRevision.body_markdown), col(PostRevision.content_warning))
     rows = await session.execute(earlier.where(col(PostRevision.post_id) == post.id))
@@ -78,13 +79,13 @@ async def seal_revisions(
 
 
 async def unseal_revisions(session: AsyncSession, post: Post, revisions: Sequence[int]) -> None:
-    """These revisions are open again to those who may read revisions."""
+    """Open these revisions again to those who may read revisions."""
     these = (col(PostRevision.post_id) == post.id, col(PostRevision.number).in_(revisions))
     await session.execute(update(PostRevision).where(*these).values(sealed=False))
 
 
 async def get_words(session: AsyncSession, post: Post, revision: int) -> tuple[str, str | None]:
-    """The body and the content warning of a post, as they are or were in one of its revisions."""
+    """Return the body and the content warning of a post in one of its revisions, the present one included."""
     if revision == post.revision:
         return post.body_markdown, post.content_warning
     same = (col(PostRevision.post_id) == post.id, col(PostRevision.number) == revision)
@@ -94,7 +95,7 @@ async def get_words(session: AsyncSession, post: Post, revision: int) -> tuple[s
 
 
 async def list_other_posts_with(session: AsyncSession, post: Post, words: Sequence[str]) -> Sequence[int]:
-    """The ids of the other posts of a thread that quote, or may repeat these words, or once did."""
+    """Return the ids of the other posts of the thread that quote somebody, or may repeat these words, or once did."""
     once = exists().where(col(PostRevision.post_id) == col(Post.id), _may_say(PostRevision, words))
     others = select(col(Post.id)).where(
         col(Post.thread_id) == post.thread_id, col(Post.id) != post.id, or_(_may_say(Post, words), once)
@@ -114,9 +115,12 @@ def _literal(word: str) -> str:
 
 
 def replace_body(
-    session: AsyncSession, post: Post, body: str, html: str, by: Viewer, now: datetime, *, sealed: bool = False
+    session: AsyncSession, post: Post, body: tuple[str, str], by: Viewer, now: datetime, *, sealed: bool = False
 ) -> None:
-    """Let a post, whose row is held, say something else, and keep what it said."""
+    """Replace the Markdown and the HTML of a post whose row the caller has locked, and keep the earlier as a revision.
+
+    A `sealed` revision can be read by moderators only: it holds words that were taken out.
+    """
     session.add(
         PostRevision(
             post_id=post.id,
@@ -128,6 +132,6 @@ def replace_body(
             written_at=post.edited_at or post.created_at,
         )
     )
-    post.body_markdown, post.body_html = body, html
+    post.body_markdown, post.body_html = body
     post.revision += 1
     post.edited_at, post.changed_by = now, by.id

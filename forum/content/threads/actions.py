@@ -1,148 +1,123 @@
-"""Changes to threads: title, lock, pin, board."""
+"""What members and moderators do with threads: open one, change its title, lock, pin and move it.
 
-from datetime import datetime
+Each is the whole step: it asks permission, limit and gate itself, changes the thread and returns it as it is then.
+"""
 
-from sqlalchemy import (
-    func,
-    select,
-)
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
+from dataclasses import dataclass
+from typing import Any
 
 from forum.content.boards import Board
-from forum.content.markup import without_handle
-from forum.content.threads.tables import ERASED_TITLE, Thread, ThreadState
-from forum.core import audit
-from forum.core.errors import Invalid, Stale
-from forum.core.gate import Author, Gate, Submission
-from forum.members.tables import Member
+from forum.content.posts.context import ReplyContext, context_in_thread, context_on_board
+from forum.content.posts.draft import NO_WORDS, Draft
+from forum.content.posts.insertion import add_thread
+from forum.content.posts.limits import allow_writing, count_edit, count_post
+from forum.content.posts.queries import PostView, get_post_in_transaction
+from forum.content.threads import changes
+from forum.content.threads.queries import get_thread_in_transaction
+from forum.content.threads.tables import ThreadState
+from forum.core.errors import Invalid
+from forum.core.gate import Submission
+from forum.core.idempotency import Repeat
+from forum.core.work import Work
 from forum.members.viewer import Viewer
-
-# The first of an advisory lock's two numbers; the second is the thread's.
-_POSTS_LOCK = 0x706F7374
+from forum.permissions import Act, allow
 
 
-async def lock_thread_row(session: AsyncSession, thread_id: int) -> Thread:
-    """The thread as it is now, its row ours until the commit. Take it late: every other reply waits for it."""
-    found = select(Thread).where(col(Thread.id) == thread_id).with_for_update(key_share=True)
-    return (await session.execute(found, execution_options={"populate_existing": True})).scalar_one()
+@dataclass(frozen=True)
+class OpenedThread:
+    """A new thread, with its first post."""
+
+    thread: Any
+    first_post: PostView
 
 
-async def lock_posts_of_thread(session: AsyncSession, thread_id: int, *, alone: bool = False) -> None:
-    """Whoever changes posts of a thread says so first: authors side by side, a moderator `alone`, until the commit.
+async def open_thread(
+    work: Work, author: Viewer, slug: str, title: str, draft: Draft, *, repeat: Repeat | None = None
+) -> OpenedThread:
+    """Open a thread on a board with its first post. A `repeat` of an earlier request returns what that one opened.
 
-    A decision on one post may change all that quote it. Without this, two decisions, or a decision and a
-    withdrawal, could each hold a row that the other waits for.
+    Raises NotFound, Forbidden, Throttled, Invalid for too many links, and what `Repeat.earlier` raises.
     """
-    lock = func.pg_advisory_xact_lock if alone else func.pg_advisory_xact_lock_shared
-    await session.execute(select(lock(_POSTS_LOCK, thread_id % 2**31)))
+    post_id = await repeat.earlier(work.session, work.now) if repeat else None
+    if post_id is None:
+        await count_post(work, author)
+        await draft.parse()
+        context = await context_on_board(work, author, slug, draft)
+        allow_writing(work, Act.OPEN_THREAD, author, context)
+        post_id = str((await add_thread(work, author, context, title, draft)).id)
+        if repeat:
+            await repeat.keep(work.session, post_id, work.now)
+    first_post = await get_post_in_transaction(work.session, author, int(post_id))
+    return OpenedThread(await get_thread_in_transaction(work.session, author, first_post.thread_id), first_post)
 
 
-# Verbs
+async def retitle_thread(work: Work, viewer: Viewer, thread_id: int, version: int, title: str) -> Any:
+    """Give a thread another title: its author, or a moderator of the board.
 
-
-async def retitle(
-    session: AsyncSession,
-    viewer: Viewer,
-    author: Author,
-    thread_id: int,
-    version: int,
-    title: str,
-    gate: Gate,
-    now: datetime,
-) -> None:
-    """Give a thread another title; `author` is what the gate knows of the viewer.
-
-    Raises Stale when it changed since the `version` on the screen, and Invalid when the gate would not
-    publish the new title: a title cannot be half visible.
+    Raises Stale when it changed since the `version` on the screen, Invalid when the gate would hold the new title (a
+    title cannot be half visible), NotFound, Forbidden and Throttled.
     """
-    thread = await lock_thread_row(session, thread_id)
-    await refuse_stale_thread(session, thread, version)
-    board = await session.get_one(Board, thread.board_id)
-    submission = Submission(author, (title,), board.publication)
-    verdict = await gate.judge(session, submission)
-    if verdict.held_because:
-        raise Invalid(verdict.held_because, "#/title")
+    await count_edit(work, viewer)
+    context = await context_in_thread(work, viewer, thread_id, NO_WORDS)
+    allow(Act.RETITLE_THREAD, viewer, context)
+    thread = await changes.lock_thread_row(work.session, thread_id)
+    await changes.refuse_stale_thread(work.session, thread, version)
+    # The board may be another one by now: its own policy decides.
+    board = await work.session.get_one(Board, thread.board_id)
+    judged = await work.gate.judge(work.session, Submission(context.author, (title,), board.publication))
+    if judged.held_because:
+        raise Invalid(judged.held_because, "#/title", code="title_would_be_held")
     thread.title = title
-    await _changed(session, thread, viewer, now, "thread.retitled")
-    await gate.record(session, ("thread", thread.id), verdict, now)
+    await changes.record_change(work.session, viewer, thread, "thread.retitled", work.now)
+    await work.gate.record(work.session, ("thread", thread.id), judged, work.now)
+    return await get_thread_in_transaction(work.session, viewer, thread_id)
 
 
-async def rename(session: AsyncSession, moderator: Viewer, thread: Thread, title: str, now: datetime) -> None:
-    """Give a thread, whose row the caller holds, another title on the house's behalf."""
-    thread.title = title
-    await _changed(session, thread, moderator, now, "thread.renamed")
+async def lock_thread(work: Work, moderator: Viewer, thread_id: int) -> Any:
+    """Lock a thread: it takes no more replies but a moderator's. Idempotent. Raises NotFound and Forbidden."""
+    return await _set_state(work, moderator, thread_id, ThreadState.LOCKED)
 
 
-async def set_state(session: AsyncSession, viewer: Viewer, thread_id: int, state: ThreadState, now: datetime) -> None:
-    """Lock a thread ("comments are closed") or open it again; done twice, it is as done once."""
-    thread = await lock_thread_row(session, thread_id)
-    if thread.state != state:
-        thread.state = state
-        await _changed(session, thread, viewer, now, f"thread.{state}")
+async def unlock_thread(work: Work, moderator: Viewer, thread_id: int) -> Any:
+    """Open a locked thread again. Idempotent. Raises NotFound and Forbidden."""
+    return await _set_state(work, moderator, thread_id, ThreadState.OPEN)
 
 
-async def set_pinned(session: AsyncSession, viewer: Viewer, thread_id: int, pinned: bool, now: datetime) -> None:
-    """Keep a thread at the top of its board, or let it go; done twice, it is as done once."""
-    thread = await lock_thread_row(session, thread_id)
-    if thread.pinned != pinned:
-        thread.pinned = pinned
-        await _changed(session, thread, viewer, now, "thread.pinned" if pinned else "thread.unpinned")
+async def pin_thread(work: Work, moderator: Viewer, thread_id: int) -> Any:
+    """Keep a thread at the top of its board. Idempotent. Raises NotFound and Forbidden."""
+    return await _set_pinned(work, moderator, thread_id, pinned=True)
 
 
-async def move(
-    session: AsyncSession, viewer: Viewer, thread_id: int, version: int, board: Board, now: datetime
-) -> None:
-    """Move a thread to another board; Stale when it changed since the `version` on the screen."""
-    thread = await lock_thread_row(session, thread_id)
-    await refuse_stale_thread(session, thread, version)
-    if thread.board_id != board.id:
-        details: audit.Details = {"from": thread.board_id, "to": board.id}
-        thread.board_id = board.id
-        await _changed(session, thread, viewer, now, "thread.moved", details)
+async def unpin_thread(work: Work, moderator: Viewer, thread_id: int) -> Any:
+    """Stop keeping a thread at the top of its board. Idempotent. Raises NotFound and Forbidden."""
+    return await _set_pinned(work, moderator, thread_id, pinned=False)
 
 
-async def replace_handle_in_titles(session: AsyncSession, handle: str) -> None:
-    """Take a handle out of every title that mentions it."""
-    naming = select(Thread).where(col(Thread.title).icontains(f"@{handle}", autoescape=True)).order_by(col(Thread.id))
-    for thread in (await session.execute(naming.with_for_update(key_share=True))).scalars().all():
-        thread.title = without_handle(thread.title, handle)
-    await session.flush()
+async def move_thread(work: Work, moderator: Viewer, thread_id: int, version: int, slug: str) -> Any:
+    """Move a thread to another board: for those who moderate both.
+
+    Raises Stale when it changed since the `version` on the screen, NotFound and Forbidden.
+    """
+    await _allowed(work, Act.MOVE_THREAD, moderator, thread_id)
+    target = await context_on_board(work, moderator, slug, NO_WORDS)
+    allow(Act.MOVE_THREAD, moderator, target)
+    await changes.move(work.session, moderator, thread_id, version, target.board, work.now)
+    return await get_thread_in_transaction(work.session, moderator, thread_id)
 
 
-async def erase_title(session: AsyncSession, thread: Thread, now: datetime) -> None:
-    """Give a thread, whose row the caller holds, a title that says nothing: whoever opened it erased their words."""
-    if thread.title != ERASED_TITLE:
-        thread.title, thread.version = ERASED_TITLE, thread.version + 1
-        thread.changed_at, thread.changed_by = now, thread.author_id
-        await session.flush()
+async def _set_state(work: Work, moderator: Viewer, thread_id: int, state: ThreadState) -> Any:
+    await _allowed(work, Act.LOCK_THREAD, moderator, thread_id)
+    await changes.set_state(work.session, moderator, thread_id, state, work.now)
+    return await get_thread_in_transaction(work.session, moderator, thread_id)
 
 
-async def refuse_stale_thread(session: AsyncSession, thread: Thread, version: int) -> None:
-    """Raise Stale, with who changed the thread and when, unless `version` is the one it has."""
-    if thread.version == version:
-        return
-    changer = await session.get(Member, thread.changed_by) if thread.changed_by else None
-    raise Stale(
-        "This thread was changed while you were looking at it. Read it again.",
-        current=thread.version,
-        changed_by=changer.name if changer else None,
-        changed_at=thread.changed_at,
-    )
+async def _set_pinned(work: Work, moderator: Viewer, thread_id: int, *, pinned: bool) -> Any:
+    await _allowed(work, Act.PIN_THREAD, moderator, thread_id)
+    await changes.set_pinned(work.session, moderator, thread_id, pinned, work.now)
+    return await get_thread_in_transaction(work.session, moderator, thread_id)
 
 
-async def _changed(
-    session: AsyncSession,
-    thread: Thread,
-    viewer: Viewer,
-    now: datetime,
-    act: str,
-    details: audit.Details | None = None,
-) -> None:
-    thread.version += 1
-    thread.changed_at, thread.changed_by = now, viewer.id
-    await session.flush()
-    if viewer.id != thread.author_id or act != "thread.retitled":
-        await audit.record(
-            session, actor_id=viewer.id, act=act, subject=("thread", thread.id), now=now, details=details
-        )
+async def _allowed(work: Work, act: Act, viewer: Viewer, thread_id: int) -> ReplyContext:
+    context = await context_in_thread(work, viewer, thread_id, NO_WORDS)
+    allow(act, viewer, context)
+    return context

@@ -1,26 +1,18 @@
-"""Reads: one thread, the threads of a board, the threads that wait for an adviser."""
+"""Reads: one thread, and the threads of a board."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import (
-    BigInteger,
-    Integer,
-    Text,
-    bindparam,
-    func,
-    select,
-    tuple_,
-)
+from sqlalchemy import BigInteger, Integer, Text, bindparam, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
+from forum.content import boards
 from forum.content.boards import Board
-from forum.content.threads.tables import ERASED_TITLE, Thread, ThreadState, ThreadVisibility
+from forum.content.threads.tables import ERASED_TITLE, Thread, ThreadVisibility
 from forum.content.threads.visibility import THREAD_VISIBLE
 from forum.core import pagination
 from forum.core.database import Prepared, Query, Reader, columns, query
@@ -31,16 +23,11 @@ from forum.members.viewer import VIEWER_ID, Viewer
 # Where a list goes on: the sort key of its last row.
 BY_LAST_POST = TypeAdapter(tuple[bool, pagination.Instant, pagination.Identity])
 
-
-BY_WAITING = TypeAdapter(tuple[pagination.Instant, pagination.Identity])
-
-
 _Author, _LastPoster = aliased(Member, name="author"), aliased(Member, name="last_poster")
-
 
 # Queries
 
-_SEEN = (
+SELECT_VISIBLE = (
     query(
         *columns(Thread),
         col(Board.slug).label("board_slug"),
@@ -59,58 +46,27 @@ _SEEN = (
     .where(THREAD_VISIBLE)
 )
 
-
 _LIMIT, _SLUG = bindparam("limit", type_=Integer()), bindparam("slug", type_=Text())
 
 
-def _page(seen: Query, key: Sequence[Any], *, falling: bool) -> tuple[Prepared, Prepared]:
-    """The first page in the order of `key`, and one that goes on `after` a row."""
-    ordered = seen.order_by(*(column.desc() if falling else column for column in key)).limit(_LIMIT)
+def keyset_pages(visible: Query, key: Sequence[Any], *, falling: bool) -> tuple[Prepared, Prepared]:
+    """Return the first page in the order of `key`, and one that goes on after a row: both prepared."""
+    ordered = visible.order_by(*(column.desc() if falling else column for column in key)).limit(_LIMIT)
     after = tuple_(*(bindparam(f"after_{place}", type_=column.type) for place, column in enumerate(key)))
     beyond = tuple_(*key) < after if falling else tuple_(*key) > after
     return Prepared(ordered), Prepared(ordered.where(beyond))
 
 
-_ONE = Prepared(_SEEN.where(col(Thread.id) == bindparam("thread_id", type_=BigInteger())))
+_ONE = Prepared(SELECT_VISIBLE.where(col(Thread.id) == bindparam("thread_id", type_=BigInteger())))
 
-
-_ON_BOARD = _page(
-    _SEEN.where(col(Thread.board_id) == select(col(Board.id)).where(col(Board.slug) == _SLUG).scalar_subquery()),
+_BOARD_ID = select(col(Board.id)).where(col(Board.slug) == _SLUG).scalar_subquery()
+_ON_BOARD = keyset_pages(
+    SELECT_VISIBLE.where(
+        col(Thread.board_id) == select(col(Board.id)).where(col(Board.slug) == _SLUG).scalar_subquery()
+    ),
     (col(Thread.pinned), col(Thread.last_post_at), col(Thread.id)),
     falling=True,
 )
-
-
-_WAITING = _page(
-    _SEEN.where(
-        col(Thread.waiting_since).is_not(None),
-        col(Thread.state) == ThreadState.OPEN,
-        col(Thread.visibility) == ThreadVisibility.VISIBLE,
-        col(Board.advised),
-    ),
-    (col(Thread.waiting_since), col(Thread.id)),
-    falling=False,
-)
-
-
-_TOTALS = (
-    query(
-        col(Thread.board_id),
-        func.count().label("threads"),
-        func.sum(Thread.posts).label("posts"),
-        func.max(Thread.last_post_at).label("last_post_at"),
-    )
-    .where(col(Thread.visibility) == ThreadVisibility.VISIBLE)
-    .group_by(col(Thread.board_id))
-)
-
-
-# Of each board, and of one: how many threads and posts can be seen, and when the last post was written.
-TOTALS = Prepared(_TOTALS)
-
-
-TOTALS_OF_BOARD = Prepared(_TOTALS.where(col(Thread.board_id) == bindparam("board_id", type_=Integer())))
-
 
 # The threads that the viewer opened, oldest first.
 OPENED_BY = Prepared(
@@ -129,37 +85,52 @@ OPENED_BY = Prepared(
 
 
 async def get_thread(reader: Reader, viewer: Viewer, thread_id: int) -> Any:
-    """A thread with the names of its board and its people; NotFound when it does not exist for the viewer."""
+    """Return a thread with the names of its board and its people. Raises NotFound."""
     return _found(await reader.row(_ONE, **viewer.sight, thread_id=thread_id))
 
 
 async def get_thread_in_transaction(session: AsyncSession, viewer: Viewer, thread_id: int) -> Any:
-    """The same, as the thread stands in this transaction."""
+    """Return a thread as it is in this transaction. Raises NotFound."""
     values = {**viewer.sight, "thread_id": thread_id}
     return _found((await session.execute(_ONE.query, values)).one_or_none())
 
 
 def _found(row: Any) -> Any:
     if row is None:
-        raise NotFound("There is no such thread.")
+        raise NotFound("There is no such thread.", code="thread_not_found")
     return row
 
 
-async def list_on_board(
-    reader: Reader, viewer: Viewer, slug: str, after: tuple[bool, datetime, int] | None, limit: int
-) -> Sequence[Any]:
-    """A page of a board's threads: pinned first, then by the latest post."""
-    return await _read(reader, _ON_BOARD, viewer, after, slug=slug, limit=limit)
+class ThreadPage(NamedTuple):
+    """A page of a board's threads."""
+
+    threads: Sequence[Any]
+    next: str | None
+    indexable: bool
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is the same for every ordinary reader."""
+        return all(row.visibility == ThreadVisibility.VISIBLE for row in self.threads)
 
 
-async def list_waiting(reader: Reader, viewer: Viewer, after: tuple[datetime, int] | None, limit: int) -> Sequence[Any]:
-    """Open threads that wait for an adviser, longest first."""
-    return await _read(reader, _WAITING, viewer, after, limit=limit)
+async def list_on_board(reader: Reader, viewer: Viewer, slug: str, after: str | None, limit: int) -> ThreadPage:
+    """Return a page of a board's threads: pinned first, then by the latest post.
+
+    Raises NotFound when the board does not exist for the viewer, and Invalid for a cursor that is not ours.
+    """
+    place = pagination.decode(after, BY_LAST_POST) if after is not None else None
+    rows = await read_page(reader, _ON_BOARD, viewer, place, slug=slug, limit=limit + 1)
+    board = rows[0] if rows else await boards.get_board(reader, viewer, slug)
+    last = rows[limit - 1] if len(rows) > limit else None
+    cursor = pagination.encode(last.pinned, last.last_post_at, last.id) if last else None
+    return ThreadPage(rows[:limit], cursor, board.indexable)
 
 
-async def _read(
+async def read_page(
     reader: Reader, pages: tuple[Prepared, Prepared], viewer: Viewer, after: tuple[Any, ...] | None, **values: Any
 ) -> Sequence[Any]:
+    """Return the rows of one of `keyset_pages`: the first, or the one after the row whose key is `after`."""
     first, further = pages
     if after is None:
         return await reader.rows(first, **viewer.sight, **values)
@@ -167,7 +138,7 @@ async def _read(
     return await reader.rows(further, **viewer.sight, **values, **place)
 
 
-def replace_in_titles(author_id: UUID) -> Query:
-    """The ids of the threads that a member opened and that have a title still."""
+def select_titled_by(author_id: UUID) -> Query:
+    """Select the ids of the threads that a member opened and whose title was not erased."""
     titled = (col(Thread.author_id) == author_id, col(Thread.title) != ERASED_TITLE)
     return query(col(Thread.id)).where(*titled).order_by(col(Thread.id))

@@ -1,16 +1,11 @@
 """Who sees a thread, and who may reply in it."""
 
-from sqlalchemy import (
-    and_,
-    or_,
-)
+from sqlalchemy import and_, or_
 from sqlmodel import col
 
 from forum.content import boards
 from forum.content.threads.tables import Thread, ThreadState, ThreadVisibility
 from forum.members.viewer import VIEWER_ID, Viewer
-
-# Predicates
 
 # The thread, joined with its board, exists for the viewer.
 THREAD_VISIBLE = and_(

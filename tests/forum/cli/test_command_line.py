@@ -250,7 +250,7 @@ def test_a_board_is_made_and_then_changed_in_what_is_named(forum: Forum, inside:
     _done(forum("admin", "board", "court", "--help-file", str(help_file), "--indexable", "--no-advised"), "court")
 
     async def read(session: Any) -> boards.Board | None:
-        return await boards.find(session, "court")
+        return await boards.find_board(session, "court")
 
     board = inside(read)
     assert (board.name, board.section, board.position) == ("Court", "Courts", 3)

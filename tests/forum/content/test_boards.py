@@ -414,7 +414,7 @@ async def test_a_changed_board_says_at_once_who_reads_it(services: Services, gue
     await make.board(services)
     async with services.database.work() as session:
         changes = {"readers": ("member",), "help_markdown": "**Ring 999**"}
-        changed = await boards.change(session, "new-here", changes, clock.now())
+        changed = await boards.change_board(session, "new-here", changes, clock.now())
         assert "<strong>" in changed.help_html
     assert (await guest.get(f"{API}/boards/new-here")).status_code == 404
     async with services.database.work() as session:
@@ -429,7 +429,7 @@ async def test_a_board_cannot_be_changed_into_nonsense(services: Services) -> No
     await make.board(services)
     with pytest.raises(Invalid):
         async with services.database.work() as session:
-            await boards.change(session, "new-here", {"readers": ()}, clock.now())
+            await boards.change_board(session, "new-here", {"readers": ()}, clock.now())
     with pytest.raises(NotFound):
         async with services.database.work() as session:
-            await boards.change(session, "no-such-board", {"name": "Nowhere"}, clock.now())
+            await boards.change_board(session, "no-such-board", {"name": "Nowhere"}, clock.now())

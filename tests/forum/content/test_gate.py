@@ -269,7 +269,9 @@ async def test_a_title_that_the_gate_would_hold_is_refused_and_the_old_one_stays
         thread = await make.thread(services, "heron")
         answer = await heron.patch(f"{API}/threads/{thread}", json={"version": 1, "title": "HOLD me"})
         assert answer.status_code == 422
-        assert answer.json()["errors"] == [{"pointer": "#/title", "detail": make.HoldingGate.BECAUSE}]
+        assert answer.json()["errors"] == [
+            {"pointer": "#/title", "code": "title_would_be_held", "detail": make.HoldingGate.BECAUSE}
+        ]
         card = (await heron.get(f"{API}/threads/{thread}")).json()
         assert (card["title"], card["version"]) == ("A question", 1)
 

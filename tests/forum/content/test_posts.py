@@ -14,17 +14,18 @@ from fastapi import FastAPI
 from sqlalchemy import func, select, text, update
 from sqlmodel import col
 
-from forum.content.posts.actions import add_reply, edit_post, open_thread, withdraw_post
-from forum.content.posts.context import context_in_thread, context_of_post, context_on_board
-from forum.content.posts.draft import NO_WORDS, Draft
+from forum.content.posts.actions import change_words, reply, withdraw_post
+from forum.content.posts.context import context_in_thread, context_of_post
+from forum.content.posts.draft import Draft
+from forum.content.posts.insertion import add_reply
 from forum.content.posts.queries import get_post_in_transaction
 from forum.content.posts.revisions import lock_post_row
 from forum.content.posts.tables import NEXT, SHOWN, Post, PostRevision, Visibility, Voice
 from forum.content.posts.visibility import set_visibility
+from forum.content.threads.actions import open_thread
 from forum.content.threads.tables import Thread
 from forum.core import clock
 from forum.core.errors import Conflict, Invalid, NotFound
-from forum.core.gate import PublishAtOnce
 from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.members.tables import Role
@@ -423,15 +424,14 @@ async def test_nobody_waits_to_answer_a_post_that_is_being_edited(services: Serv
     """Were the two to wait for each other's rows, one would be sent away with a deadlock."""
     await make.board(services)
     await make.member(services, "heron")
-    heron, now = await make.viewer(services, "heron"), clock.now()
+    heron = await make.viewer(services, "heron")
     post = await make.post(services, "heron", await make.thread(services, "heron"))
     answer = Draft("Indeed", reply_to=post.number)
     async with services.database.work() as editing:
         held = await lock_post_row(editing, post.id)
-        async with services.database.work() as session:
-            await session.execute(text("SET LOCAL lock_timeout = '5s'"))
-            place = await context_in_thread(session, heron, post.thread_id, answer, now)
-            written = await add_reply(session, heron, place, answer, PublishAtOnce(), now)
+        async with make.work(services) as work:
+            await work.session.execute(text("SET LOCAL lock_timeout = '5s'"))
+            written = await reply(work, heron, post.thread_id, answer)
         await set_visibility(editing, held, Visibility.HELD, held_because="Reported")
     assert written.reply_to == 2
     await _check_counts(services, post.thread_id)
@@ -523,15 +523,14 @@ async def test_what_is_withdrawn_stays_withdrawn(app: FastAPI, services: Service
 async def test_an_edit_that_was_on_its_way_when_the_post_was_withdrawn_is_refused(services: Services) -> None:
     await make.board(services)
     await make.member(services, "heron")
-    heron, now = await make.viewer(services, "heron"), clock.now()
+    heron = await make.viewer(services, "heron")
     post = await make.post(services, "heron", await make.thread(services, "heron"))
-    async with services.database.work() as editing:
-        place = await context_of_post(editing, heron, post.id, Draft("Again"), now)
-        async with services.database.work() as session:
-            there = await context_of_post(session, heron, post.id, NO_WORDS, now)
-            await withdraw_post(session, heron, there, now)
+    async with make.work(services) as editing:
+        context = await context_of_post(editing, heron, post.id, Draft("Again"))
+        async with make.work(services) as work:
+            await withdraw_post(work, heron, post.id)
         with pytest.raises(Conflict):
-            await edit_post(editing, heron, place, 1, Draft("Again"), PublishAtOnce(), now)
+            await change_words(editing, heron, context, 1, Draft("Again"))
 
 
 async def test_a_removed_post_is_not_the_authors_to_withdraw_or_edit(
@@ -591,8 +590,8 @@ async def _check_counts(services: Services, thread_id: int) -> None:
 
 async def _step(services: Services, dice: random.Random, people: Sequence[Viewer], thread: int, now: datetime) -> None:
     """One thing that may happen in a thread: a reply, an edit, a withdrawal, a decision."""
-    gate = make.HoldingGate()
-    async with services.database.work() as session:
+    async with make.work(services, now, make.HoldingGate()) as work:
+        session = work.session
         rows = (await session.execute(select(Post).where(col(Post.thread_id) == thread))).scalars().all()
         post, person = dice.choice(rows), dice.choice(people)
         author = next(viewer for viewer in people if viewer.id == post.author_id)
@@ -600,14 +599,13 @@ async def _step(services: Services, dice: random.Random, people: Sequence[Viewer
         match dice.choice(["reply", "reply", "edit", "withdraw", "shift", "shift"]):
             case "reply":
                 with suppress(NotFound):  # with its opening post, a thread can go out of sight
-                    place = await context_in_thread(session, person, thread, draft, now)
-                    await add_reply(session, person, place, draft, gate, now)
+                    context = await context_in_thread(work, person, thread, draft)
+                    await add_reply(work, person, context, draft)
             case "edit" if post.visibility in SHOWN:
-                there = await context_of_post(session, author, post.id, draft, now)
-                await edit_post(session, author, there, post.revision, draft, gate, now)
+                there = await context_of_post(work, author, post.id, draft)
+                await change_words(work, author, there, post.revision, draft)
             case "withdraw" if post.visibility in SHOWN:
-                there = await context_of_post(session, author, post.id, NO_WORDS, now)
-                await withdraw_post(session, author, there, now)
+                await withdraw_post(work, author, post.id)
             case "shift" if NEXT[Visibility(post.visibility)]:
                 to = dice.choice(sorted(NEXT[Visibility(post.visibility)]))
                 await set_visibility(session, post, to, held_because="Reported" if to == Visibility.HELD else None)
@@ -679,8 +677,7 @@ async def test_a_busy_thread_neither_locks_itself_up_nor_miscounts(settings: Set
 async def test_the_first_post_of_a_thread_answers_nothing(services: Services) -> None:
     await make.board(services)
     await make.member(services, "heron")
-    heron, draft, now = await make.viewer(services, "heron"), Draft("Hello", reply_to=1), clock.now()
-    async with services.database.work() as session:
-        place = await context_on_board(session, heron, "new-here", draft, now)
+    heron, draft = await make.viewer(services, "heron"), Draft("Hello", reply_to=1)
+    async with make.work(services) as work:
         with pytest.raises(Invalid):
-            await open_thread(session, heron, place, "A question", draft, PublishAtOnce(), now)
+            await open_thread(work, heron, "new-here", "A question", draft)

@@ -10,14 +10,14 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from sqlmodel import col
 
-from forum.content.posts.actions import add_reply
 from forum.content.posts.context import context_in_thread
 from forum.content.posts.draft import Draft
-from forum.content.threads.actions import lock_thread_row, move, set_state
-from forum.content.threads.tables import Thread, ThreadState, ThreadVisibility
+from forum.content.posts.insertion import add_reply
+from forum.content.threads.actions import lock_thread, move_thread
+from forum.content.threads.changes import lock_thread_row
+from forum.content.threads.tables import Thread, ThreadVisibility
 from forum.core import audit, clock
 from forum.core.errors import Conflict
-from forum.core.gate import PublishAtOnce
 from forum.http.services import Services
 from forum.members.tables import Role
 from tests.support import make
@@ -264,16 +264,16 @@ async def test_a_reply_that_was_on_its_way_when_the_thread_was_closed_or_moved_i
     await make.member(services, "heron")
     await make.member(services, "orla", Role.MODERATOR)
     heron, orla = await make.viewer(services, "heron"), await make.viewer(services, "orla")
-    thread, draft, now = await make.thread(services, "heron"), Draft("Wait"), clock.now()
-    async with services.database.work() as replying:
-        place = await context_in_thread(replying, heron, thread, draft, now)
-        async with services.database.work() as session:
+    thread, draft = await make.thread(services, "heron"), Draft("Wait")
+    async with make.work(services) as replying:
+        context = await context_in_thread(replying, heron, thread, draft)
+        async with make.work(services) as work:
             if step == "locked":
-                await set_state(session, orla, thread, ThreadState.LOCKED, now)
+                await lock_thread(work, orla, thread)
             else:
-                await move(session, orla, thread, 1, kinship, now)
+                await move_thread(work, orla, thread, 1, kinship.slug)
         with pytest.raises(Conflict):
-            await add_reply(replying, heron, place, draft, PublishAtOnce(), now)
+            await add_reply(replying, heron, context, draft)
 
 
 # Moving.

@@ -15,12 +15,10 @@ from sqlmodel import col
 
 from forum.administration import advisers, roles
 from forum.content import boards
-from forum.content.threads.actions import move, retitle, set_pinned, set_state
-from forum.content.threads.tables import ThreadState
+from forum.content.threads.actions import lock_thread, move_thread, pin_thread, retitle_thread
 from forum.core import audit
 from forum.core.audit import GENESIS, AuditEntry, ChainBroken, Head
 from forum.core.errors import Forbidden
-from forum.core.gate import Author, PublishAtOnce
 from forum.http.services import Services
 from forum.members.queries import get_member
 from forum.members.tables import Role
@@ -245,9 +243,9 @@ async def test_the_record_holds_ids_and_words_of_ours_and_nobodys_name_or_text(
     app: FastAPI, services: Services
 ) -> None:
     async with services.database.work() as session:
-        board = await boards.make(session, boards.BoardPlan(slug="secretslug", name="Secretboard"), NOW)
-        await boards.change(session, "secretslug", {"name": "Secretother", "description": "Secretwords"}, NOW)
-        await boards.make(session, boards.BoardPlan(slug="secretelse", name="Secretelse"), NOW)
+        board = await boards.create_board(session, boards.BoardPlan(slug="secretslug", name="Secretboard"), NOW)
+        await boards.change_board(session, "secretslug", {"name": "Secretother", "description": "Secretwords"}, NOW)
+        await boards.create_board(session, boards.BoardPlan(slug="secretelse", name="Secretelse"), NOW)
     await make.member(services, "secretheron")
     thread = await make.thread(services, "secretheron", "secretslug", "Secrettitle", "Secretbody")
     await make.member(services, "secretmod", Role.MODERATOR, Role.ADVISER)
@@ -258,14 +256,11 @@ async def test_the_record_holds_ids_and_words_of_ours_and_nobodys_name_or_text(
         await advisers.dismiss(session, heron, NOW)
         await roles.grant(session, heron, Role.MODERATOR, NOW, board_id=board.id)
     moderator = await make.viewer(services, "secretmod")
-    async with services.database.work() as session:
-        await set_state(session, moderator, thread, ThreadState.LOCKED, NOW)
-        await set_pinned(session, moderator, thread, True, NOW)
-        author = Author(moderator.member_id, is_staff=True, published=0)
-        await retitle(session, moderator, author, thread, 3, "Secretretitled", PublishAtOnce(), NOW)
-        target = await boards.find(session, "secretelse")
-        assert target is not None
-        await move(session, moderator, thread, 4, target, NOW)
+    async with make.work(services, NOW) as work:
+        await lock_thread(work, moderator, thread)
+        await pin_thread(work, moderator, thread)
+        await retitle_thread(work, moderator, thread, 3, "Secretretitled")
+        await move_thread(work, moderator, thread, 4, "secretelse")
     async with services.database.work() as session:
         rows = (await session.execute(select(AuditEntry).order_by(col(AuditEntry.number)))).scalars().all()
     told = [json.dumps([row.act, row.subject_kind, row.subject_id, row.details]) for row in rows]

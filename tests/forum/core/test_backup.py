@@ -28,7 +28,6 @@ from forum.authentication.sessions import Device
 from forum.core import audit, backup, clock, database, embedded_postgres
 from forum.core.backup import BackupError
 from forum.core.database import Database
-from forum.core.gate import PublishAtOnce
 from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.mail import outbox, tokens
@@ -74,9 +73,9 @@ async def everything(url: str) -> Rows:
 async def filled(services: Services) -> None:
     """A community, and at least one row in each table that is left out of backups."""
     now = clock.now()
-    async with services.database.work() as session:
-        await rules.adopt_house_rules(session, now)
-        await demo.fill(session, PublishAtOnce(), now, written=lambda: None)
+    async with make.work(services, now) as work:
+        await rules.adopt_house_rules(work.session, now)
+        await demo.fill(work, written=lambda: None)
     heron = await make.member(services, "night-heron")
     async with services.database.work() as session:
         await outbox.enqueue(session, Kind.PASSWORD_RESET, now, member_id=heron.id, email=heron.email)

@@ -1,0 +1,46 @@
+"""The waiting list: threads in which members have written since an adviser last did, longest first."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
+from sqlmodel import col
+
+from forum.content.boards import Board
+from forum.content.threads.queries import SELECT_VISIBLE, keyset_pages, read_page
+from forum.content.threads.tables import Thread, ThreadState, ThreadVisibility
+from forum.core import pagination
+from forum.core.database import Reader
+from forum.members.viewer import Viewer
+from forum.permissions import Act, allow
+
+_BY_WAITING = TypeAdapter(tuple[pagination.Instant, pagination.Identity])
+_WAITING = keyset_pages(
+    SELECT_VISIBLE.where(
+        col(Thread.waiting_since).is_not(None),
+        col(Thread.state) == ThreadState.OPEN,
+        col(Thread.visibility) == ThreadVisibility.VISIBLE,
+        col(Board.advised),
+    ),
+    (col(Thread.waiting_since), col(Thread.id)),
+    falling=False,
+)
+
+
+class WaitingPage(NamedTuple):
+    """A page of the waiting list."""
+
+    threads: Sequence[Any]
+    next: str | None
+
+
+async def list_waiting(reader: Reader, adviser: Viewer, after: str | None, limit: int) -> WaitingPage:
+    """Return a page of the open threads that wait for an adviser: for advisers and those who run the forum.
+
+    Raises Forbidden, and Invalid for a cursor that is not ours.
+    """
+    allow(Act.SEE_WAITING_THREADS, adviser)
+    place = pagination.decode(after, _BY_WAITING) if after is not None else None
+    rows = await read_page(reader, _WAITING, adviser, place, limit=limit + 1)
+    last = rows[limit - 1] if len(rows) > limit else None
+    return WaitingPage(rows[:limit], pagination.encode(last.waiting_since, last.id) if last else None)

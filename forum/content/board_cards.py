@@ -1,0 +1,46 @@
+"""Boards as readers see them listed: with how many threads and posts they have, and when the last post was written."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Integer, bindparam, func
+from sqlmodel import col
+
+from forum.content import boards
+from forum.content.threads.tables import Thread, ThreadVisibility
+from forum.core.database import Prepared, Reader, query
+from forum.members.viewer import Viewer
+
+
+class BoardCard(NamedTuple):
+    """A board's row, and its totals: None before its first thread."""
+
+    board: Any
+    totals: Any | None
+
+
+_TOTALS = (
+    query(
+        col(Thread.board_id),
+        func.count().label("threads"),
+        func.sum(Thread.posts).label("posts"),
+        func.max(Thread.last_post_at).label("last_post_at"),
+    )
+    .where(col(Thread.visibility) == ThreadVisibility.VISIBLE)
+    .group_by(col(Thread.board_id))
+)
+_OF_ALL = Prepared(_TOTALS)
+_OF_ONE = Prepared(_TOTALS.where(col(Thread.board_id) == bindparam("board_id", type_=Integer())))
+
+
+async def list_board_cards(reader: Reader, viewer: Viewer) -> Sequence[BoardCard]:
+    """Return every board that exists for the viewer, in order."""
+    rows = await reader.rows(boards.ALL_VISIBLE, **viewer.sight)
+    totals = {row.board_id: row for row in await reader.rows(_OF_ALL)}
+    return [BoardCard(row, totals.get(row.id)) for row in rows]
+
+
+async def get_board_card(reader: Reader, viewer: Viewer, slug: str) -> BoardCard:
+    """Return one board. Raises NotFound when it does not exist for the viewer."""
+    board = await boards.get_board(reader, viewer, slug)
+    return BoardCard(board, await reader.row(_OF_ONE, board_id=board.id))

@@ -1,0 +1,25 @@
+"""The part in which an author speaks, and the badge that an adviser's post keeps as it was when it was written."""
+
+from typing import Any
+
+from forum.content.posts.context import PostingContext
+from forum.content.posts.tables import Voice
+from forum.members.tables import Role
+from forum.members.viewer import Viewer
+
+
+def voice_of(author: Viewer, context: PostingContext) -> Voice:
+    """Return the part in which somebody writes here."""
+    if Role.ADVISER in author.roles and context.badge:
+        return Voice.ADVISER
+    return Voice.STAFF if author.is_staff else Voice.MEMBER
+
+
+def badge_snapshot(voice: Voice, context: PostingContext) -> dict[str, Any]:
+    """Return the columns of a post that keep its adviser's badge: later changes of the badge do not change the post."""
+    badge = context.badge if voice == Voice.ADVISER else None
+    return {
+        "adviser_name": badge and badge.name,
+        "adviser_title": badge and badge.title,
+        "adviser_organisation": badge and badge.organisation,
+    }

@@ -1,0 +1,167 @@
+"""Insert a new post, in a new thread or as a reply: judged by the gate, counted in its thread, in few statements."""
+
+from typing import Any
+
+from sqlalchemy import Boolean, bindparam, case, exists, select
+from sqlmodel import col
+
+from forum.content.posts.adviser_badge import badge_snapshot, voice_of
+from forum.content.posts.context import PostingContext, ReplyContext
+from forum.content.posts.draft import Draft
+from forum.content.posts.limits import refuse_too_many_links
+from forum.content.posts.queries import PostView
+from forum.content.posts.tables import Post, Visibility, Voice
+from forum.content.threads.changes import lock_thread_row
+from forum.content.threads.tables import Thread, ThreadVisibility
+from forum.content.threads.visibility import takes_replies
+from forum.core.database import bind_names, insert_of, rows_of, update_of, values_of
+from forum.core.errors import Conflict, Invalid
+from forum.core.gate import GateResult, Submission
+from forum.core.work import Work
+from forum.members.viewer import Viewer
+
+# What the INSERT says of a post; the other columns come with later changes of it.
+_LATER = {"id", "notice", "edited_at", "changed_by"}
+_INSERTED = [column.name for column in rows_of(Post).columns if column.name not in _LATER]
+_COUNTS = (
+    "last_number",
+    "posts",
+    "participants",
+    "last_post_number",
+    "last_post_at",
+    "last_post_by",
+    "adviser_replies",
+    "first_adviser_number",
+    "latest_adviser_number",
+    "waiting_since",
+)
+
+
+async def add_thread(work: Work, author: Viewer, context: PostingContext, title: str, draft: Draft) -> PostView:
+    """Insert a thread on `context.board` with its first post, and return the post. The gate holds both or neither.
+
+    Raises Invalid for a reply to something, or when a newcomer's post has too many links.
+    """
+    html = rendered(work, author, context, draft)
+    texts = (title, *draft.texts)
+    judged = await work.gate.judge(work.session, Submission(context.author, texts, context.board.publication))
+    thread = Thread(
+        board_id=context.board.id,
+        author_id=author.member_id,
+        title=title,
+        visibility=ThreadVisibility.HELD if judged.held_because else ThreadVisibility.VISIBLE,
+        opened_at=work.now,
+        changed_at=work.now,
+        last_post_at=work.now,
+    )
+    work.session.add(thread)
+    await work.session.flush()
+    return await _insert(work, author, context, thread, _columns(draft, html, judged), judged=judged)
+
+
+async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Draft) -> PostView:
+    """Insert a reply in `context.thread`, and return it.
+
+    Raises Invalid when `reply_to` names no visible post or a newcomer's post has too many links, and Conflict when the
+    thread was locked or moved a moment ago.
+    """
+    html = rendered(work, author, context, draft)
+    judged = await work.gate.judge(work.session, Submission(context.author, draft.texts, context.board.publication))
+    # From here until the commit, every other reply to this thread waits for us.
+    thread = await lock_thread_row(work.session, context.thread.id)
+    if not takes_replies(thread, author) or thread.board_id != context.board.id:
+        raise Conflict("This thread was locked or moved a moment ago. Read it again.", code="thread_locked_or_moved")
+    return await _insert(work, author, context, thread, _columns(draft, html, judged), judged=judged)
+
+
+def rendered(work: Work, author: Viewer, context: PostingContext, draft: Draft) -> str:
+    """Return the HTML of a draft. Raises Invalid as `add_reply` does."""
+    if not context.sees_reply_to:
+        nothing = f"There is no post {draft.reply_to} in this thread to reply to."
+        raise Invalid(nothing, "#/reply_to", code="no_such_post_in_thread")
+    html = draft.parsed.html(context.known)
+    refuse_too_many_links(work, author, html)
+    return html
+
+
+def _columns(draft: Draft, html: str, judged: GateResult) -> dict[str, Any]:
+    """Return the columns of a new post that its words decide."""
+    return {
+        "visibility": Visibility.HELD if judged.held_because else Visibility.VISIBLE,
+        "held_because": judged.held_because,
+        "reply_to": draft.reply_to,
+        "content_warning": draft.content_warning,
+        "body_markdown": draft.body_markdown,
+        "body_html": html,
+        "revision": 1,
+    }
+
+
+# One statement inserts the post and counts it: the thread's row is locked, and others wait. It is built once, for
+# building it takes longer than sending it.
+_posts, _threads = rows_of(Post).c, rows_of(Thread).c
+_POST, _THREAD = bind_names(Post), bind_names(Thread)
+_THREAD_ID = bindparam(_POST["thread_id"], type_=_posts.thread_id.type)
+_WRITTEN = insert_of(Post, *_INSERTED).returning(_posts.id).cte("written")
+_SPOKE_BEFORE = exists().where(
+    _posts.thread_id == _THREAD_ID,
+    _posts.author_id == bindparam(_POST["author_id"], type_=_posts.author_id.type),
+    _posts.visibility == Visibility.VISIBLE,
+)
+_APPENDED = (
+    update_of(Thread, *_COUNTS)
+    .where(col(Thread.id) == _THREAD_ID)
+    .values(
+        participants=_threads.participants + case((bindparam("is_seen", type_=Boolean()) & ~_SPOKE_BEFORE, 1), else_=0)
+    )
+    .add_cte(_WRITTEN)
+    .returning(select(_WRITTEN.c.id).scalar_subquery())
+)
+
+
+async def _insert(
+    work: Work, author: Viewer, context: PostingContext, thread: Thread, columns: dict[str, Any], *, judged: GateResult
+) -> PostView:
+    """Insert the post, count it, and have the gate record its result."""
+    number, voice = thread.last_number + 1, voice_of(author, context)
+    is_seen = columns["visibility"] == Visibility.VISIBLE
+    post = {
+        **columns,
+        **badge_snapshot(voice, context),
+        "thread_id": thread.id,
+        "number": number,
+        "author_id": author.member_id,
+        "voice": voice,
+        "created_at": work.now,
+    }
+    counts = {name: getattr(thread, name) for name in _COUNTS} | {"last_number": number}
+    if is_seen:
+        counts |= _counted(thread, post)
+    values = values_of(Post, post) | values_of(Thread, counts) | {"is_seen": is_seen}
+    post_id = (await work.session.execute(_APPENDED, values)).scalar_one()
+    await work.gate.record(work.session, ("post", post_id), judged, work.now)
+    return PostView.of_new_post(post_id, post, author, indexable=context.board.indexable)
+
+
+def _counted(thread: Thread, post: dict[str, Any]) -> dict[str, Any]:
+    """Return what one more visible post changes in its thread's counts.
+
+    `counts.refresh_thread_counts` says the same of all posts.
+    """
+    number, written_at = post["number"], post["created_at"]
+    counts: dict[str, Any] = {
+        "posts": thread.posts + 1,
+        "last_post_number": number,
+        "last_post_at": written_at,
+        "last_post_by": post["author_id"],
+    }
+    if post["voice"] == Voice.MEMBER:
+        # Whoever waited for the thread's row may have begun before the one whom they waited for.
+        counts["waiting_since"] = min(thread.waiting_since or written_at, written_at)
+    if post["voice"] == Voice.ADVISER:
+        counts["waiting_since"] = None
+    if post["voice"] == Voice.ADVISER and number > 1:
+        counts["adviser_replies"] = thread.adviser_replies + 1
+        counts["first_adviser_number"] = thread.first_adviser_number or number
+        counts["latest_adviser_number"] = number
+    return counts

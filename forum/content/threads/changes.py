@@ -1,0 +1,117 @@
+"""Changes to a thread, in parts that several actions share: its row lock, title, lock, pin and board."""
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum.content.boards import Board
+from forum.content.markup import without_handle
+from forum.content.threads.tables import ERASED_TITLE, Thread, ThreadState
+from forum.core import audit
+from forum.core.errors import Stale
+from forum.members.tables import Member
+from forum.members.viewer import Viewer
+
+# The first of an advisory lock's two numbers; the second is the thread's.
+_POSTS_LOCK = 0x706F7374
+
+
+async def lock_thread_row(session: AsyncSession, thread_id: int) -> Thread:
+    """Return the thread, its row locked until the transaction ends. Lock it late: every other reply waits."""
+    found = select(Thread).where(col(Thread.id) == thread_id).with_for_update(key_share=True)
+    return (await session.execute(found, execution_options={"populate_existing": True})).scalar_one()
+
+
+async def lock_posts_of_thread(session: AsyncSession, thread_id: int, *, alone: bool = False) -> None:
+    """Announce changes to posts of a thread, until the transaction ends: authors side by side, a moderator `alone`.
+
+    A decision on one post may change all that quote it. Without this, two decisions, or a decision and a
+    withdrawal, could each hold a row that the other waits for.
+    """
+    lock = func.pg_advisory_xact_lock if alone else func.pg_advisory_xact_lock_shared
+    await session.execute(select(lock(_POSTS_LOCK, thread_id % 2**31)))
+
+
+async def rename(session: AsyncSession, moderator: Viewer, thread: Thread, title: str, now: datetime) -> None:
+    """Give a thread, whose row the caller has locked, another title by a moderator's decision."""
+    thread.title = title
+    await record_change(session, moderator, thread, "thread.renamed", now)
+
+
+async def set_state(session: AsyncSession, viewer: Viewer, thread_id: int, state: ThreadState, now: datetime) -> None:
+    """Lock a thread, so that it takes no more replies, or open it again. Idempotent."""
+    thread = await lock_thread_row(session, thread_id)
+    if thread.state != state:
+        thread.state = state
+        await record_change(session, viewer, thread, f"thread.{state}", now)
+
+
+async def set_pinned(session: AsyncSession, viewer: Viewer, thread_id: int, pinned: bool, now: datetime) -> None:
+    """Keep a thread at the top of its board, or stop keeping it there. Idempotent."""
+    thread = await lock_thread_row(session, thread_id)
+    if thread.pinned != pinned:
+        thread.pinned = pinned
+        await record_change(session, viewer, thread, "thread.pinned" if pinned else "thread.unpinned", now)
+
+
+async def move(
+    session: AsyncSession, viewer: Viewer, thread_id: int, version: int, board: Board, now: datetime
+) -> None:
+    """Move a thread to another board. Raises Stale when it changed since the `version` on the screen."""
+    thread = await lock_thread_row(session, thread_id)
+    await refuse_stale_thread(session, thread, version)
+    if thread.board_id != board.id:
+        details: audit.Details = {"from": thread.board_id, "to": board.id}
+        thread.board_id = board.id
+        await record_change(session, viewer, thread, "thread.moved", now, details=details)
+
+
+async def replace_handle_in_titles(session: AsyncSession, handle: str) -> None:
+    """Replace a handle in every title that mentions it: its owner has left."""
+    naming = select(Thread).where(col(Thread.title).icontains(f"@{handle}", autoescape=True)).order_by(col(Thread.id))
+    for thread in (await session.execute(naming.with_for_update(key_share=True))).scalars().all():
+        thread.title = without_handle(thread.title, handle)
+    await session.flush()
+
+
+async def erase_title(session: AsyncSession, thread: Thread, now: datetime) -> None:
+    """Replace the title of a thread whose row the caller has locked: its author erased their words."""
+    if thread.title != ERASED_TITLE:
+        thread.title, thread.version = ERASED_TITLE, thread.version + 1
+        thread.changed_at, thread.changed_by = now, thread.author_id
+        await session.flush()
+
+
+async def refuse_stale_thread(session: AsyncSession, thread: Thread, version: int) -> None:
+    """Raise Stale, with who changed the thread and when, unless it is at this version."""
+    if thread.version == version:
+        return
+    changer = await session.get(Member, thread.changed_by) if thread.changed_by else None
+    raise Stale(
+        "This thread was changed while you were looking at it. Read it again.",
+        code="thread_changed",
+        current=thread.version,
+        changed_by=changer.name if changer else None,
+        changed_at=thread.changed_at,
+    )
+
+
+async def record_change(
+    session: AsyncSession,
+    viewer: Viewer,
+    thread: Thread,
+    act: str,
+    now: datetime,
+    *,
+    details: audit.Details | None = None,
+) -> None:
+    """Raise a thread's version, and record who changed it unless it is its author who gave it another title."""
+    thread.version += 1
+    thread.changed_at, thread.changed_by = now, viewer.id
+    await session.flush()
+    if viewer.id != thread.author_id or act != "thread.retitled":
+        await audit.record(
+            session, actor_id=viewer.id, act=act, subject=("thread", thread.id), now=now, details=details
+        )
