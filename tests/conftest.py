@@ -5,6 +5,7 @@ import gc
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
@@ -23,8 +24,8 @@ from forum.api.dependencies import House
 from forum.settings import Settings
 from tests import make
 
-# Where files are memory, and how much of it must be free. A database has hundreds of files, and each test makes and drops
-# one: some file systems on disks take longer for that than the tests for everything else.
+# Where files are memory, and how much of it must be free. A database has hundreds of files, and each test makes and
+# drops one: some disks' file systems take longer for that than the tests for everything else.
 MEMORY = Path("/dev/shm")
 NEEDED_MEMORY = 1_000_000_000
 
@@ -68,6 +69,16 @@ async def operator(server: embedded.Server) -> AsyncIterator[AsyncConnection]:
         await asyncio.to_thread(database.migrate, database_called(server.url, "template_forum"))
         yield connection
     await engine.dispose()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_is_heard() -> Iterator[None]:
+    """A shell that starts the tests in the background lets them ignore Ctrl-C, and with them all that they start."""
+    before = signal.getsignal(signal.SIGINT)
+    if before == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 class Compiled(dict[Any, Any]):
