@@ -22,6 +22,9 @@ from forum.core.work import Work
 from forum.mail import smtp
 
 DRAIN_SECONDS = 15  # the rest of 20 seconds is for PostgreSQL to write all out
+# How long a connection that nobody uses stays open. Uvicorn's own 5 seconds are over before a proxy or a phone sends
+# its next request, which then meets the closing. nginx, which stands before many forums, lets go after 60 by itself.
+KEEP_ALIVE_SECONDS = 75
 STOP = "Ctrl-C stops it."
 CODES = (
     "Staff need a code too: put the secret into an authenticator app, or take the code that stands behind it, which",
@@ -147,6 +150,7 @@ def _answer(
         access_log=False,
         server_header=False,
         forwarded_allow_ips=settings.believed_proxies,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         lifespan="on",
     )

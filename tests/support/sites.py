@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
+from typing import Any
 
 from forum.core.http_client import Resolver
 
@@ -33,9 +34,11 @@ class Site:
     def __init__(self, **paths: Handler) -> None:
         self.paths = paths
         self.heard: list[bytes] = []
+        self.answering: set[Any] = set()  # tasks
         self.port = 0
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.answering.add(asyncio.current_task())
         try:
             request = await reader.readuntil(b"\r\n\r\n")
             self.heard.append(request)
@@ -45,6 +48,12 @@ class Site:
             pass
         finally:
             writer.close()
+            self.answering.discard(asyncio.current_task())
+
+    def close(self) -> None:
+        """Let go of whoever is being answered still, perhaps for ever."""
+        for answer in self.answering:
+            answer.cancel()
 
     def at(self, path: str, host: str = "site.test", scheme: str = "http") -> str:
         return f"{scheme}://{host}:{self.port}/{path}"
@@ -55,7 +64,10 @@ async def opened(site: Site, tls: ssl.SSLContext | None = None) -> AsyncIterator
     server = await asyncio.start_server(site, "127.0.0.1", 0, ssl=tls)
     site.port = server.sockets[0].getsockname()[1]
     async with server:
-        yield site
+        try:
+            yield site
+        finally:
+            site.close()
 
 
 def names(**known: str) -> tuple[Resolver, list[str]]:

@@ -84,7 +84,7 @@ async def test_small_letters_and_lone_line_ends_are_understood() -> None:
 
 
 async def hang(*_request: object) -> None:
-    await asyncio.sleep(60)
+    await asyncio.Event().wait()  # until the site closes
 
 
 @pytest.mark.parametrize(
