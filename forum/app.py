@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import ua_parser
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
@@ -17,6 +17,7 @@ from forum.api.authentication import sessions as sessions_api
 from forum.api.content import boards, posts, threads
 from forum.api.members import advisers, members
 from forum.api.notifications import inbox
+from forum.api.openapi import Resource
 from forum.api.privacy import account_deletion, exports, legal_holds
 from forum.authentication.sessions import SessionCache
 from forum.core import embedded_postgres, logs
@@ -43,39 +44,68 @@ from moderation.api import (
 )
 from moderation.gate import BoardGate
 
-# A route is sought in this order: what is read most stands first.
-FEATURES: tuple[APIRouter, ...] = (
-    posts.router,
-    boards.router,
-    threads.router,
-    registration.router,
-    members.router,
-    profiles.router,
-    sessions_api.router,
-    second_factor.router,
-    passkeys.router,
-    email_addresses.router,
-    password_resets.router,
-    advisers.router,
-    waiting_list.router,
-    accounts.router,
-    invitations.router,
-    unsent_mail.router,
-    inbox.router,
-    exports.router,
-    account_deletion.router,
-    legal_holds.router,
-    rules.router,
-    reports.router,
-    cases.router,
-    decisions.router,
-    statements.router,
-    appeals.router,
-    member_history.router,
-    board_moderators.router,
-    reason_templates.router,
-    audit_log.router,
+# What clients find under each tag of the API's document. Routes are tried in this order: what is read most comes first.
+RESOURCES: tuple[Resource, ...] = (
+    Resource("posts", "Posts of a thread, numbered, in Markdown and in HTML that is safe to show.", posts.router),
+    Resource(
+        "boards",
+        "Boards hold threads on one subject. A board that you may not see does not exist for you.",
+        boards.router,
+    ),
+    Resource("threads", "Threads on a board, and what moderators do with them.", threads.router),
+    Resource(
+        "members",
+        "People under their pseudonyms, and your own profile.",
+        registration.router,
+        members.router,
+        profiles.router,
+        email_addresses.router,
+    ),
+    Resource(
+        "sessions",
+        "Signing in and out: with a password and, where it is set up, a second factor, or with a passkey alone.",
+        sessions_api.router,
+        second_factor.router,
+        passkeys.router,
+        password_resets.router,
+    ),
+    Resource(
+        "advisers",
+        "The people of an organisation whose replies stand out, and the threads that wait for them.",
+        advisers.router,
+        waiting_list.router,
+    ),
+    Resource(
+        "administration",
+        "Accounts, roles, invitations and unsent mail: for administrators.",
+        accounts.router,
+        invitations.router,
+        unsent_mail.router,
+    ),
+    Resource("notifications", "What happened that concerns you.", inbox.router),
+    Resource(
+        "privacy",
+        "A copy of all your data; closing your account, and what delays it.",
+        exports.router,
+        account_deletion.router,
+        legal_holds.router,
+    ),
+    Resource("rules", "The house rules, in every version.", rules.router),
+    Resource("reports", "What members report about a post.", reports.router),
+    Resource("statements", "What was decided about your words or your standing, and why.", statements.router),
+    Resource("appeals", "Ask that somebody else looks at a decision again.", appeals.router),
+    Resource(
+        "moderation",
+        "The queue of cases, decisions, board moderators and the audit log: for moderators and administrators.",
+        cases.router,
+        decisions.router,
+        member_history.router,
+        board_moderators.router,
+        reason_templates.router,
+        audit_log.router,
+    ),
 )
+OPERATIONS = Resource("operations", "For those who run the forum.", health.router)
 EXPOSED = ("ETag", "Location", "Link", "Retry-After", "RateLimit", "RateLimit-Policy")
 
 
@@ -105,12 +135,13 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
         breached_passwords_of(settings),
     )
     app.state.services = services
-    for router in FEATURES:
-        app.include_router(router, prefix=openapi.BASE)
+    for resource in RESOURCES:
+        for router in resource.routers:
+            app.include_router(router, prefix=openapi.BASE)
     app.include_router(health.router)
     app.include_router(openapi.router)
     problems.register(app)
-    openapi.describe(app, settings.name)
+    openapi.describe(app, settings.name, [*RESOURCES, OPERATIONS])
     app.add_middleware(middleware.SizeLimit)
     app.add_middleware(middleware.UnexpectedErrors)
     app.add_middleware(quota_middleware.ApiLimit, traffic=services.api_quota, session_cache=services.session_cache)

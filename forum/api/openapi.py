@@ -52,37 +52,21 @@ ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript
 DESCRIPTION = """
 A moderated peer-support forum.
 
-**Signing in**: `POST /api/v1/sessions` gives a token to send as `Authorization: Bearer …`; web pages ask for a cookie.
-Where a second factor is set up, the answer is first 401 `/problems/second-factor-needed`: send the same with a `code`.
-Staff without one are members like others (`roles_withheld`). What matters most wants a sign-in within 15 minutes (403
-`/problems/sign-in-again`): sign in again, showing the session that you have.
-A token that has run out is no error where guests may read: you are a guest there, and get 401 elsewhere.
-**Errors** are problem documents (RFC 9457): `type`, `title`, `status`, `detail`, and for bad input `errors`, each
-with a pointer to what to change. What a request does not know, in its body or its query, it refuses.
-**Lists** have `items` and `next`; send `next` as `after` to go on. **Edits** carry
-the `revision` or `version` that was on the screen; a stale one is answered 409 with who changed it, and when.
-**Creating POSTs** take an `Idempotency-Key`: the same key and body give the same result again. **Reads** have an
-`ETag`; send it as `If-None-Match`. What you may not see is 404; what you see but may not do is 403.
-**Too often** is 429 with `Retry-After`. After a 503 nothing was changed: send it again.
-**Answers** may get more fields and more enumerated values; none is renamed or taken away within this version.
+**Signing in**: `POST /api/v1/sessions` gives a token: send it as `Authorization: Bearer …`. Web pages ask for a cookie
+instead. Where a second factor is set up, the first answer is 401 with the code `second_factor_needed`: send the same
+again with a `code`. Staff who have not set one up can do only what members can (`roles_withheld`). Some actions need a
+sign-in within the last 15 minutes (403, `sign_in_again`): sign in again and show the session that you have.
+Where guests may read, a token that has run out is not an error: you are a guest there. Elsewhere you get 401.
+**Errors** are problem documents (RFC 9457): `type`, `title`, `status`, `code`, `detail`, and for bad input up to 20
+`errors`, each with a pointer to what to change, a `code` and a `detail`. Choose screens and words by `code`: it is
+finer than `type`, and both are stable. A field or a query parameter that the request does not have is refused.
+**Lists** have `items` and `next`: to go on, send `next` as `after`. **Edits** carry the `revision` or `version` that
+was on the screen; a stale one is answered 409, with who changed it and when.
+**Posts and threads** are created once however often you send them, with the same `Idempotency-Key` and body. **Reads**
+have an `ETag`: send it as `If-None-Match`. What you may not see is 404; what you see but may not do is 403.
+**Too many requests** are answered 429 with `Retry-After`. After a 503 nothing was changed: send the request again.
+**Answers** may get more fields and more values of an enumeration; none is renamed or removed within this version.
 """
-TAGS = {
-    "boards": "Places for threads on one subject. A board that you may not see does not exist for you.",
-    "threads": "Talks on a board, and what moderators do to them.",
-    "posts": "Numbered words in a thread, in Markdown and in HTML that is safe to show.",
-    "members": "People under their pseudonyms, and your own profile.",
-    "sessions": "Signing in and out: with a password, with what is asked for beside it, or with a passkey alone.",
-    "advisers": "People of an organisation whose answers stand out.",
-    "notifications": "What happened that concerns you.",
-    "privacy": "A copy of everything of your own; leaving, and what holds it up.",
-    "rules": "The house rules, in every version.",
-    "reports": "What members say is wrong with a post.",
-    "statements": "What was decided about your words or your standing, and why.",
-    "appeals": "Somebody else looks again.",
-    "moderation": "The queue, decisions, teams and the log: for moderators and administrators.",
-    "administration": "Accounts, roles and invitations: for administrators.",
-    "operations": "For those who run the forum.",
-}
 SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "The `token` of `POST /api/v1/sessions`"},
     "cookie": {
@@ -114,6 +98,13 @@ IF_NONE_MATCH = {
 STALE = {"current": 3, "changed_by": "Suzie", "changed_at": "2026-07-27T16:40:00Z"}
 ALWAYS = ("500", "503")
 ALWAYS_BELOW_BASE = ("429", *ALWAYS)
+
+
+class Resource:
+    """What clients find under one tag: its text in the document, and the routers that answer."""
+
+    def __init__(self, tag: str, text: str, *routers: APIRouter) -> None:
+        self.tag, self.text, self.routers = tag, text, routers
 
 
 @dataclass(frozen=True)
@@ -211,19 +202,19 @@ REFUSALS = {
 }
 
 
-def describe(app: FastAPI, name: str) -> None:
+def describe(app: FastAPI, name: str, resources: Sequence[Resource]) -> None:
     """Give `app` an OpenAPI document that says what it really does."""
+    tags = [{"name": resource.tag, "description": resource.text} for resource in resources]
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app, name)
+            app.openapi_schema = _document(app, name, tags)
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
 
 
-def _document(app: FastAPI, name: str) -> dict[str, Any]:
-    tags = [{"name": tag, "description": words} for tag, words in TAGS.items()]
+def _document(app: FastAPI, name: str, tags: list[dict[str, str]]) -> dict[str, Any]:
     routes = [route for route in iter_route_contexts(app.routes) if getattr(route, "include_in_schema", False)]
     made = get_openapi(
         title=name, version="1", openapi_version="3.1.0", description=DESCRIPTION, routes=routes, tags=tags

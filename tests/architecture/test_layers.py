@@ -19,7 +19,7 @@ from sqlalchemy import CheckConstraint, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
-from forum.app import FEATURES
+from forum.app import RESOURCES
 from forum.core import database
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,12 +100,14 @@ def test_only_the_unit_of_work_commits() -> None:
     assert committing == []
 
 
-def test_every_route_belongs_to_a_feature_and_says_what_it_does() -> None:
-    for router in FEATURES:
-        for route in router.routes:
-            assert isinstance(route, APIRoute)
-            assert route.endpoint.__doc__, route.path
-            assert route.tags, route.path
+def test_every_route_stands_under_its_tag_and_says_what_it_does() -> None:
+    for resource in RESOURCES:
+        assert resource.text.endswith("."), resource.tag
+        for router in resource.routers:
+            for route in router.routes:
+                assert isinstance(route, APIRoute)
+                assert route.endpoint.__doc__, route.path
+                assert route.tags == [resource.tag], route.path
 
 
 async def test_the_migrations_make_what_the_models_say(database_url: str) -> None:

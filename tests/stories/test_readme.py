@@ -61,7 +61,7 @@ def test_the_settings_page_names_every_setting() -> None:
 
 
 def test_the_security_page_says_of_every_table_how_it_is_guarded() -> None:
-    assert forum.app.FEATURES  # whose models are the tables
+    assert forum.app.RESOURCES  # whose models are the tables
     kept = section(SECURITY, "What is kept")
     rows = [row.split("|")[2] for row in kept.splitlines() if row.startswith("| ")]
     named = [table for row in rows for table in re.findall(r"`([a-z_]+)`", row)]
