@@ -40,6 +40,7 @@ from forum.members.viewer import Viewer, viewer_of, viewers
 
 PASSWORD = "four quiet herons dancing"
 BASE = "https://forum.test"
+NEWCOMER = timedelta(hours=1)  # since somebody joined who is new
 
 # For tests of everything but throttles.
 UNTHROTTLED: dict[str, Any] = {
