@@ -42,7 +42,7 @@ from moderation import rules
 from moderation.appeals import Outcome
 from moderation.measures.tables import Kind
 from tests.architecture.schemathesis_hooks import EXPECTED, NOT_FOR_MEMBERS
-from tests.conftest import database_called
+from tests.conftest import AS_IT_WAS_MIGRATED, database_called
 from tests.support import make
 from tests.support.jobs import run_due_jobs
 
@@ -440,10 +440,9 @@ def found(
 
     @asynccontextmanager
     async def one(name: str) -> AsyncIterator[Community]:
-        await operator.execute(text(f"CREATE DATABASE {name} TEMPLATE template_forum"))
+        await operator.execute(text(f"CREATE DATABASE {name} {AS_IT_WAS_MIGRATED}"))
         url, folder = database_called(server.url, name), tmp_path_factory.mktemp(name)
-        app = create_app(Settings(database_url=url, data=folder, pool_size=5, **make.UNTHROTTLED))
-        async with app.router.lifespan_context(app):
+        async with make.application(Settings(database_url=url, data=folder, pool_size=5, **make.UNTHROTTLED)) as app:
             yield await fill(app)
         await operator.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 

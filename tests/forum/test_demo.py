@@ -29,7 +29,7 @@ from forum.http.services import Services
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer, viewer_of, viewers
 from moderation import rules
-from tests.conftest import database_called
+from tests.conftest import AS_IT_WAS_MIGRATED, database_called
 from tests.support import make
 
 API = "/api/v1"
@@ -40,7 +40,7 @@ INVENTED = re.compile(r"0808 157 0\d{3}|08081570\d{3}|07700 ?900\d{3}|01632 ?960
 @pytest.fixture(scope="module")
 async def community(server: embedded_postgres.Server, operator: AsyncConnection) -> AsyncIterator[str]:
     """The address of a database that holds the community, written once for all of these tests."""
-    await operator.execute(text("CREATE DATABASE community TEMPLATE template_forum"))
+    await operator.execute(text(f"CREATE DATABASE community {AS_IT_WAS_MIGRATED}"))
     url = database_called(server.url, "community")
     database, written = Database(url, pool_size=1), 0
 
