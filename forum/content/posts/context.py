@@ -33,7 +33,7 @@ from forum.content.threads.tables import Thread
 from forum.content.threads.visibility import THREAD_VISIBLE
 from forum.core.database import Moment, Query, Record, query
 from forum.core.errors import NotFound
-from forum.core.gate import Author
+from forum.core.gate import PostAuthor
 from forum.core.settings import FIRST_POSTS_MAX
 from forum.core.work import Work
 from forum.members.advisers import Adviser, Badge
@@ -48,7 +48,7 @@ class PostingContext:
     """The board on which somebody is about to write, who they are there, and what their words refer to."""
 
     board: Board
-    author: Author
+    author: PostAuthor
     standing: Standing
     verified: bool
     badge: Badge | None
@@ -208,7 +208,7 @@ def _facts(viewer: Viewer, row: Record) -> dict[str, Any]:
     badge = Badge(row.writer_name, row.adviser_title, row.adviser_organisation) if row.adviser_title else None
     return {
         "board": row.Board,
-        "author": Author(viewer.member_id, row.is_staff, row.published),
+        "author": PostAuthor(viewer.member_id, row.is_staff, row.published),
         "standing": Standing(row.standing),
         "verified": row.verified,
         "badge": badge,
