@@ -88,7 +88,7 @@ def query(*entities: Any) -> Query:
 
 
 def rows_of(model: type[SQLModel]) -> Table:
-    """Return the table of a model, for statements that load no objects: objects cost 3 to 5 times the rest of a page."""
+    """Return the table of a model, for statements that load no objects: those cost 3 to 5 times the rest of a page."""
     table: Table = model.__table__  # type: ignore[attr-defined] # SQLModel creates it without declaring it
     return table
 

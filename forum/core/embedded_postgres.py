@@ -164,7 +164,7 @@ def _answers(folder: Path) -> bool:
 @contextmanager
 def _start(data: Path, durable: bool) -> Iterator[Path]:
     if threading.current_thread() is not threading.main_thread():
-        # PR_SET_PDEATHSIG works by thread: the kernel would stop the server when another thread ended.
+        # PR_SET_PDEATHSIG works by thread: the kernel would stop the server when this thread ends.
         raise EmbeddedError("Start the embedded PostgreSQL from the main thread.")
     cluster, log = data / "postgres", data / "postgres.log"
     _await_earlier_server(cluster)
@@ -410,7 +410,7 @@ def _launch(log: Path, *command: str | Path, stdin: int = subprocess.DEVNULL) ->
 def _child_setup() -> Callable[[], None] | None:
     """Return what the child runs between fork and exec.
 
-    All that it calls is loaded here, before the fork: another thread may hold the import lock at the fork.
+    All that it calls is loaded here, before the fork: afterwards, in a process with threads, loading could deadlock.
     """
     if sys.platform != "linux":
         return None

@@ -14,7 +14,8 @@ class PostAuthor:
 
     id: UUID
     is_staff: bool
-    published: int  # how many visible posts they have, up to `settings.FIRST_POSTS_MAX`; 0 where the board's policy does not ask
+    # How many visible posts they have, up to `settings.FIRST_POSTS_MAX`: 0 where the board's policy does not ask.
+    published: int
 
 
 @dataclass(frozen=True)
