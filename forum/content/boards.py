@@ -177,7 +177,7 @@ async def change_board(
 def _refuse_invalid_plan(plan: BoardPlan) -> None:
     if not SLUG.fullmatch(plan.slug) or len(plan.slug) > 50:
         raise Invalid(
-            "A slug is at most 50 characters: small letters and digits, with '-' between words.",
+            "A slug has small letters and digits, with '-' between words: at most 50 characters.",
             "#/slug",
             code="wrong_format",
         )
@@ -187,5 +187,5 @@ def _refuse_invalid_plan(plan: BoardPlan) -> None:
         audiences = set(getattr(plan, field))
         allowed = set(AUDIENCES) - (set() if field == "readers" else {"everyone"})
         if not audiences <= allowed or (field == "readers" and not audiences):
-            sentence = f"The {field} can be: {', '.join(sorted(allowed))}."
+            sentence = f"Choose {field} among: {', '.join(sorted(allowed))}."
             raise Invalid(sentence, f"#/{field}", code="unknown_audience")

@@ -151,24 +151,29 @@ _NAMED = query(*_named(_THREAD_ID))
 
 async def context_on_board(work: Work, viewer: Viewer, slug: str, draft: Draft) -> PostingContext:
     """Return the context of a new thread. Raises NotFound when the board does not exist for the viewer."""
-    row = await _get_row(work.session, _ON_BOARD, _asked(viewer, draft, work.now) | {"slug": slug}, "board")
+    row = await _get_row(work.session, _ON_BOARD, _parameters(viewer, draft, work.now) | {"slug": slug}, "board")
     return PostingContext(**_facts(viewer, row))
 
 
 async def context_in_thread(work: Work, viewer: Viewer, thread_id: int, draft: Draft) -> ReplyContext:
     """Return the context of a reply. Raises NotFound when the thread does not exist for the viewer."""
-    row = await _get_row(work.session, _IN_THREAD, _asked(viewer, draft, work.now) | {"thread_id": thread_id}, "thread")
+    row = await _get_row(
+        work.session, _IN_THREAD, _parameters(viewer, draft, work.now) | {"thread_id": thread_id}, "thread"
+    )
     return ReplyContext(**_facts(viewer, row), thread=row.Thread)
 
 
 async def context_of_post(work: Work, viewer: Viewer, post_id: int, draft: Draft) -> EditContext:
     """Return the context of a change to a post. Raises NotFound when the post does not exist for the viewer."""
-    row = await _get_row(work.session, _OF_POST, _asked(viewer, draft, work.now) | {"post_id": post_id}, "post")
+    row = await _get_row(work.session, _OF_POST, _parameters(viewer, draft, work.now) | {"post_id": post_id}, "post")
     return EditContext(**_facts(viewer, row), thread=row.Thread, post=row.Post)
 
 
 async def known_names(work: Work, viewer: Viewer, thread_id: int | None, draft: Draft) -> markup.Known:
-    """Return which of the members and posts that a draft names exist. Raises NotFound when the thread does not exist."""
+    """Return which of the members and posts that a draft names exist.
+
+    Raises NotFound when the thread does not exist for the viewer.
+    """
     if thread_id is not None:
         return (await context_in_thread(work, viewer, thread_id, draft)).known
     return await named_in_thread(work.session, None, draft)

@@ -90,7 +90,7 @@ async def refuse_stale_thread(session: AsyncSession, thread: Thread, version: in
         return
     changer = await session.get(Member, thread.changed_by) if thread.changed_by else None
     raise Stale(
-        "This thread was changed while you were looking at it. Read it again.",
+        "This thread was changed while you were looking at it. Please read it again.",
         code="thread_changed",
         current=thread.version,
         changed_by=changer.name if changer else None,
