@@ -99,8 +99,8 @@ def _columns(draft: Draft, html: str, judged: GateResult) -> dict[str, Any]:
     }
 
 
-# One statement inserts the post and updates its thread's counts: the thread's row is locked meanwhile, and other replies
-# wait. It is built once, for to build it takes longer than to send it.
+# One statement inserts the post and updates its thread's counts, for other replies wait while the thread's row is
+# locked. It is built once, because to build it takes longer than to send it.
 _posts, _threads = rows_of(Post).c, rows_of(Thread).c
 _POST, _THREAD = bind_names(Post), bind_names(Thread)
 _THREAD_ID = bindparam(_POST["thread_id"], type_=_posts.thread_id.type)

@@ -74,7 +74,7 @@ class PostView(NamedTuple):
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return the post as JSON members: a page is made of these, because a model for each post costs most of its time."""
+        """Return the post as the API's JSON: a page is made of these, for a model for each post takes most of its time."""
         if self.visibility not in SHOWN:
             return {
                 "id": self.id,
@@ -244,7 +244,7 @@ def _found(row: Any) -> PostView:
 
 
 async def list_by_number(reader: Reader, viewer: Viewer, thread_id: int, first: int, limit: int) -> Sequence[PostView]:
-    """Return the posts of a thread numbered `first` to `first + limit - 1`: fewer where some do not exist for the viewer."""
+    """Return the posts of a thread numbered `first` to `first + limit - 1`: fewer where some are not visible."""
     span = {"first": min(first, NUMBER_MAX), "last": min(first + limit - 1, NUMBER_MAX)}
     return await reader.rows(_NUMBERED, **viewer.sight, thread_id=thread_id, **span)
 

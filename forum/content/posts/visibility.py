@@ -47,8 +47,8 @@ async def set_visibility(session: AsyncSession, post: Post, to: Visibility, *, h
 def _visibility_of_thread(thread: Thread, to: Visibility) -> str:
     """Return the visibility of a thread after its opening post got another.
 
-    A thread in which nothing else is visible is held with its opening post. A thread that readers saw stays, with a
-    tombstone or a gap at its beginning.
+    A thread without another visible post is held with its opening post. When the opening post is removed or withdrawn,
+    a visible thread stays visible, and one that was held is removed.
     """
     if to == Visibility.VISIBLE:
         return ThreadVisibility.VISIBLE
