@@ -1,4 +1,4 @@
-"""The whole: both packages composed into one application."""
+"""The HTTP application: the forum and moderation, put together."""
 
 import gc
 from collections.abc import AsyncIterator
@@ -44,18 +44,22 @@ from moderation.api import (
 )
 from moderation.gate import BoardGate
 
-# What clients find under each tag of the API's document. Routes are tried in this order: what is read most comes first.
+# The tags of the OpenAPI document, with their routers. Routes are matched in this order: those read most come first.
 RESOURCES: tuple[Resource, ...] = (
-    Resource("posts", "Posts of a thread, numbered, in Markdown and in HTML that is safe to show.", posts.router),
+    Resource(
+        "posts",
+        "Posts have numbers in their thread, and their text as Markdown and as HTML that is safe to show.",
+        posts.router,
+    ),
     Resource(
         "boards",
-        "Boards hold threads on one subject. A board that you may not see does not exist for you.",
+        "A board has threads on one subject. A board that you may not see does not exist for you.",
         boards.router,
     ),
-    Resource("threads", "Threads on a board, and what moderators do with them.", threads.router),
+    Resource("threads", "Threads on a board. Moderators can lock, pin and move them.", threads.router),
     Resource(
         "members",
-        "People under their pseudonyms, and your own profile.",
+        "Members with the names that they chose, and your own profile.",
         registration.router,
         members.router,
         profiles.router,
@@ -63,7 +67,7 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     Resource(
         "sessions",
-        "Signing in and out: with a password and, where it is set up, a second factor, or with a passkey alone.",
+        "Sign in with a password and, if you have set it up, a second factor, or with a passkey alone; and sign out.",
         sessions_api.router,
         second_factor.router,
         passkeys.router,
@@ -71,29 +75,29 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     Resource(
         "advisers",
-        "The people of an organisation whose replies stand out, and the threads that wait for them.",
+        "Advisers work for an organisation, and their replies stand out. Threads can wait for their answers.",
         advisers.router,
         waiting_list.router,
     ),
     Resource(
         "administration",
-        "Accounts, roles, invitations and unsent mail: for administrators.",
+        "Accounts, roles, invitations and unsent mails: for administrators.",
         accounts.router,
         invitations.router,
         unsent_mail.router,
     ),
-    Resource("notifications", "What happened that concerns you.", inbox.router),
+    Resource("notifications", "What happened to your posts, reports, appeals and account.", inbox.router),
     Resource(
         "privacy",
-        "A copy of all your data; closing your account, and what delays it.",
+        "Get a copy of all your data, and close your account. A legal hold can delay that.",
         exports.router,
         account_deletion.router,
         legal_holds.router,
     ),
-    Resource("rules", "The house rules, in every version.", rules.router),
-    Resource("reports", "What members report about a post.", reports.router),
-    Resource("statements", "What was decided about your words or your standing, and why.", statements.router),
-    Resource("appeals", "Ask that somebody else looks at a decision again.", appeals.router),
+    Resource("rules", "The rules of this forum, in every version.", rules.router),
+    Resource("reports", "Reports that a post may break a rule, or that somebody is in danger.", reports.router),
+    Resource("statements", "What moderators decided about your posts or your account, and why.", statements.router),
+    Resource("appeals", "Ask for somebody else to look at a decision again.", appeals.router),
     Resource(
         "moderation",
         "The queue of cases, decisions, board moderators and the audit log: for moderators and administrators.",
@@ -110,7 +114,7 @@ EXPOSED = ("ETag", "Location", "Link", "Retry-After", "RateLimit", "RateLimit-Po
 
 
 def create_app(settings: Settings | None = None, gate: Gate | None = None) -> FastAPI:
-    """The application over the database that `settings` (by default the environment's) name."""
+    """Return the application with these settings; without any, with those of the environment."""
     settings = settings or Settings()
     database = Database(settings.sqlalchemy_url, pool_size=settings.pool_size)
     app = FastAPI(
@@ -119,7 +123,7 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
-        # Its logs would carry messages of exceptions, which can hold people's words.
+        # FastAPI's telemetry would have messages of exceptions in it, and those can have people's words in them.
         telemetry={"tracing": False, "metrics": False, "logs": False},
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
@@ -161,13 +165,13 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
 
 
 def process_app() -> FastAPI:
-    """The application of one server process, which ends with the process that started it."""
+    """Return the application of one server process; the process ends with the one that started it."""
     settings = Settings()
     logs.configure(settings.log_level)
     embedded_postgres.stop_with_parent()
     app = create_app(settings)
-    ua_parser.parse_user_agent("")  # its table is made now, and not while the first member signs in
-    # What is loaded by now stays: looking through all of it for garbage would hold up requests again and again.
+    ua_parser.parse_user_agent("")  # builds its tables now, and not while the first member signs in
+    # Objects that exist by now stay: to search all of them for garbage again and again would delay requests.
     gc.collect()
     gc.freeze()
     return app

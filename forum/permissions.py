@@ -1,6 +1,6 @@
-"""Who may do what, on one page. Actions ask `allow`; what the viewer cannot see never gets here (it is a 404).
+"""Who may do what, on one page. Actions call `allow`; what the viewer may not see is refused before, as NotFound.
 
-This page knows members only: a subject is anything that has what its conditions ask for.
+This module imports members only: a subject is any object with the attributes that the conditions read.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,14 +17,14 @@ RECENT = timedelta(minutes=15)
 
 
 class HasStanding(Protocol):
-    """Whose subject tells where the viewer stands, as it was read in this transaction."""
+    """A subject with the standing of the viewer, as it was read in this transaction."""
 
     @property
     def standing(self) -> Standing: ...  # noqa: D102
 
 
 class BoardRules(Protocol):
-    """A board: who may open threads and reply."""
+    """What conditions read of a board: who may open threads and reply."""
 
     id: int
     openers: list[str]
@@ -32,7 +32,7 @@ class BoardRules(Protocol):
 
 
 class OnBoard(HasStanding, Protocol):
-    """Something on a board."""
+    """A subject on a board."""
 
     @property
     def board(self) -> BoardRules: ...  # noqa: D102
@@ -40,8 +40,8 @@ class OnBoard(HasStanding, Protocol):
     def verified(self) -> bool: ...  # noqa: D102
 
 
-class Thread(Protocol):
-    """A thread."""
+class ThreadLike(Protocol):
+    """What conditions read of a thread."""
 
     board_id: int
     author_id: UUID
@@ -49,14 +49,14 @@ class Thread(Protocol):
 
 
 class InThread(OnBoard, Protocol):
-    """Something in a thread."""
+    """A subject in a thread."""
 
     @property
-    def thread(self) -> Thread: ...  # noqa: D102
+    def thread(self) -> ThreadLike: ...  # noqa: D102
 
 
-class Post(Protocol):
-    """A post."""
+class PostLike(Protocol):
+    """What conditions read of a post."""
 
     author_id: UUID
     visibility: str
@@ -66,32 +66,32 @@ class Post(Protocol):
 
 
 class AtPost(InThread, Protocol):
-    """Something about a post."""
+    """A subject at a post."""
 
     @property
-    def post(self) -> Post: ...  # noqa: D102
+    def post(self) -> PostLike: ...  # noqa: D102
 
 
 class Refusal(NamedTuple):
-    """Why somebody may not do something: a code for programs, a sentence for people."""
+    """The reason of a refusal: a code for programs and a sentence for people."""
 
     code: str
     detail: str
 
 
-# A condition gives None when it holds, else why not.
+# A condition returns None when it is met, otherwise the reason.
 Condition = Callable[[Viewer, Any], Refusal | None]
 
 
 UNVERIFIED = Refusal(
     "unverified_address",
-    "Confirm your e-mail address before your first post: follow the link that we mailed you, or ask for a new one.",
+    "Please confirm your e-mail address before your first post: use the link in our mail, or ask for a new link.",
 )
-WITHHELD = "Your role counts once you have set up a second factor and signed in with it."
+WITHHELD = "Your role counts only after you have set up a second factor and signed in with it."
 
 
 class Act(StrEnum):
-    """Everything that somebody may or may not do to what they see."""
+    """Every action that needs permission; the values complete the sentence "Sign in to …"."""
 
     OPEN_THREAD = "open a thread"
     REPLY = "reply"
@@ -111,110 +111,110 @@ class Act(StrEnum):
 
 
 def is_active(_viewer: Viewer, subject: HasStanding) -> Refusal | None:
-    """Not silenced, suspended or banned, as it was read in this transaction."""
+    """Require that the viewer is not silenced, suspended or banned, as it was read in this transaction."""
     if subject.standing == Standing.ACTIVE:
         return None
     return Refusal(f"account_{subject.standing}", f"Your account is {subject.standing}. You can read, but not write.")
 
 
 def has_required_second_factor(viewer: Viewer, _subject: object) -> Refusal | None:
-    """Readers trust what staff say, so nobody says it with the password alone."""
+    """Require a second factor of staff: readers trust what they write, and a password can be stolen."""
     return Refusal("role_withheld", WITHHELD) if viewer.withheld else None
 
 
 def may_open_here(viewer: Viewer, subject: OnBoard) -> Refusal | None:
-    """One of those for whom the board takes threads."""
+    """Require that the viewer may open threads on the board."""
     return _listed(viewer, subject.board, subject.board.openers, "open threads")
 
 
 def may_reply_here(viewer: Viewer, subject: OnBoard) -> Refusal | None:
-    """One of those for whom the board takes replies."""
+    """Require that the viewer may reply on the board."""
     return _listed(viewer, subject.board, subject.board.repliers, "reply")
 
 
 def address_is_verified(_viewer: Viewer, subject: OnBoard) -> Refusal | None:
-    """The writer's e-mail address is verified, or was not needed when they began."""
+    """Require a verified e-mail address, unless the member wrote posts before that was asked for."""
     return None if subject.verified else UNVERIFIED
 
 
 def thread_takes_replies(viewer: Viewer, subject: InThread) -> Refusal | None:
-    """The thread is open, or the viewer moderates its board."""
+    """Require that the thread is open, or that the viewer moderates its board."""
     if subject.thread.state == "open" or viewer.moderates(subject.thread.board_id):
         return None
-    return Refusal("thread_locked", "This thread is locked: it takes no more replies.")
+    return Refusal("thread_locked", "This thread is locked. You can read it, but not write in it.")
 
 
 def is_author(viewer: Viewer, subject: AtPost) -> Refusal | None:
-    """The viewer wrote the post."""
+    """Require that the viewer wrote the post."""
     if subject.post.author_id == viewer.id:
         return None
     return Refusal("not_the_author", "Only the author of a post may do this.")
 
 
 def opened_it(viewer: Viewer, subject: InThread) -> Refusal | None:
-    """The viewer opened the thread."""
+    """Require that the viewer opened the thread."""
     if subject.thread.author_id == viewer.id:
         return None
     return Refusal("not_the_author", "Only the member who opened the thread may do this.")
 
 
 def post_is_shown(_viewer: Viewer, subject: AtPost) -> Refusal | None:
-    """The post was neither removed nor withdrawn."""
+    """Require that the post was neither removed nor withdrawn."""
     if subject.post.is_shown:
         return None
     return Refusal(f"post_{subject.post.visibility}", f"This post was {subject.post.visibility}.")
 
 
 def moderates_the_board(viewer: Viewer, subject: OnBoard) -> Refusal | None:
-    """The viewer moderates the board."""
+    """Require that the viewer moderates the board."""
     if viewer.moderates(subject.board.id):
         return None
     return Refusal("not_a_moderator", "Only moderators of this board may do this.")
 
 
 def advises(viewer: Viewer, _subject: object) -> Refusal | None:
-    """The viewer is an adviser, or moderates the whole forum."""
-    works_there = viewer.roles & {Role.ADVISER, Role.MODERATOR, Role.ADMINISTRATOR}
-    return None if works_there else Refusal("not_an_adviser", "Only advisers may do this.")
+    """Require that the viewer is an adviser, a moderator or an administrator."""
+    is_staff = viewer.roles & {Role.ADVISER, Role.MODERATOR, Role.ADMINISTRATOR}
+    return None if is_staff else Refusal("not_an_adviser", "Only advisers may do this.")
 
 
 def is_in_good_standing(viewer: Viewer, _subject: object) -> Refusal | None:
-    """Nobody who was silenced has power over others."""
+    """Require good standing: a member who was silenced must have no power over others."""
     if viewer.standing == Standing.ACTIVE:
         return None
     return Refusal(f"account_{viewer.standing}", f"Your account is {viewer.standing}.")
 
 
 def administers(viewer: Viewer, _subject: object) -> Refusal | None:
-    """The viewer is an administrator."""
+    """Require that the viewer is an administrator."""
     if Role.ADMINISTRATOR in viewer.roles:
         return None
     return Refusal("not_an_administrator", "Only administrators may do this.")
 
 
 def either(*conditions: Condition) -> Condition:
-    """One of these is enough; otherwise the first one's reason is given."""
+    """Return the condition that one of these is met; the reason of a refusal is that of the first."""
 
-    def one_holds(viewer: Viewer, subject: Any) -> Refusal | None:
+    def is_one_met(viewer: Viewer, subject: Any) -> Refusal | None:
         reasons = [condition(viewer, subject) for condition in conditions]
         return None if None in reasons else reasons[0]
 
-    return one_holds
+    return is_one_met
 
 
 def both(*conditions: Condition) -> Condition:
-    """All of these are needed, inside an `either`."""
+    """Return the condition that all of these are met: for use in an `either`."""
 
-    def all_hold(viewer: Viewer, subject: Any) -> Refusal | None:
+    def are_all_met(viewer: Viewer, subject: Any) -> Refusal | None:
         return next((reason for condition in conditions if (reason := condition(viewer, subject))), None)
 
-    return all_hold
+    return are_all_met
 
 
 PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.OPEN_THREAD: [is_active, has_required_second_factor, may_open_here],
     Act.REPLY: [is_active, has_required_second_factor, thread_takes_replies, may_reply_here],
-    Act.WRITE_FIRST_POST: [address_is_verified],  # where the forum wants it
+    Act.WRITE_FIRST_POST: [address_is_verified],  # where the settings ask for it
     Act.EDIT_POST: [is_active, has_required_second_factor, is_author, post_is_shown, thread_takes_replies],
     Act.WITHDRAW_POST: [is_author],
     Act.READ_REVISIONS: [either(both(is_author, post_is_shown), moderates_the_board)],
@@ -235,15 +235,16 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
 
 
 def allow(act: Act, viewer: Viewer, subject: object = None) -> None:
-    """Return when the viewer may do this; raise NotSignedIn for a guest, Forbidden with the reason otherwise.
+    """Return when the viewer may do this.
 
-    To somebody whose roles are withheld (RoleWithheld) the reason is that.
+    Raises NotSignedIn for a guest, RoleWithheld for somebody whose roles do not count yet, and otherwise Forbidden with
+    the reason.
     """
     ask(PERMISSIONS[act], act, viewer, subject)
 
 
 def ask(conditions: Sequence[Condition], act: str, viewer: Viewer, subject: object) -> None:
-    """Return when every condition holds; raise as `allow` does."""
+    """Return when every condition is met. Raises as `allow` does."""
     if viewer.id is None:
         raise NotSignedIn(f"Sign in to {act}.")
     for condition in conditions:
@@ -252,12 +253,12 @@ def ask(conditions: Sequence[Condition], act: str, viewer: Viewer, subject: obje
 
 
 def require_recent_sign_in(viewer: Viewer, now: datetime) -> None:
-    """Return when the viewer signed in within 15 minutes: for what nobody who found their phone must do.
+    """Return when the viewer signed in within 15 minutes: for what nobody must do on a phone that was left unlocked.
 
     Raises SignInAgain.
     """
     if viewer.signed_in_at is None or now - viewer.signed_in_at > RECENT:
-        raise SignInAgain("For this, sign in again first: it must be at most 15 minutes since you signed in.")
+        raise SignInAgain("For this, you must have signed in within the last 15 minutes. Please sign in again.")
 
 
 def _listed(viewer: Viewer, board: BoardRules, audiences: Sequence[str], act: str) -> Refusal | None:

@@ -1,4 +1,4 @@
-"""The worker: who does which job, and the process that does them beside the server."""
+"""The worker: which handler runs which job, and the worker process beside the server."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ log = structlog.get_logger()
 
 
 async def tidy(session: AsyncSession, _payload: Payload, now: datetime) -> None:
-    """Delete what has run out: no read depends on it."""
+    """Delete what has expired. No read needs this: each checks the time itself."""
     await sessions.tidy(session, now)
     await failed_sign_ins.tidy(session, now)
     await invitations.tidy(session, now)
@@ -60,7 +60,7 @@ CALENDAR: Mapping[Job, str] = {TIDY: "17 * * * *", RUN_DUE_DELETIONS: "37 * * * 
 
 
 def handlers(settings: Settings) -> Mapping[Job, Handler]:
-    """Who does which job."""
+    """Return the handler of each job."""
     keeper = ModerationPersonalData()
     return {
         TIDY: tidy,
@@ -78,8 +78,10 @@ def handlers(settings: Settings) -> Mapping[Job, Handler]:
 
 
 def run(url: str, settings: Settings, *, with_parent: bool) -> None:
-    """Do jobs until SIGTERM or SIGINT, or with `with_parent` until standard input ends, as it does with the
-    process that holds its other end, however that went. Those at hand are finished within 20 seconds.
+    """Run jobs until SIGTERM or SIGINT; jobs that have begun have 20 seconds to finish.
+
+    With `with_parent`, stop also when standard input ends: the kernel closes that pipe when the parent process ends,
+    even if it is killed.
     """
     asyncio.run(_run(url, settings, with_parent))
 
@@ -88,23 +90,23 @@ async def _run(url: str, settings: Settings, with_parent: bool) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
     def end() -> None:
-        # What is not finished by then is rolled back, and another worker does it.
+        # A job that has not finished by then is rolled back, and another worker runs it.
         timer = threading.Timer(DRAIN_SECONDS, os._exit, (1,))
         timer.daemon = True
         timer.start()
         with suppress(RuntimeError):  # the loop has just been closed
             loop.call_soon_threadsafe(stop.set)
 
-    def outlive() -> None:
-        # The bare descriptor: a buffered reader would be locked when the interpreter ends.
+    def wait_for_parent() -> None:
+        # The file descriptor, not `sys.stdin`: a buffered reader would still be locked when the interpreter ends.
         while os.read(0, 1):
             pass
         end()
 
-    for demand in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(demand, end)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)
     if with_parent:
-        threading.Thread(target=outlive, name="stop-with-parent", daemon=True).start()
+        threading.Thread(target=wait_for_parent, name="stop-with-parent", daemon=True).start()
     database = Database(url, pool_size=settings.pool_size)
     try:
         await jobs.work(database.autocommit, database.work, handlers(settings), stop, calendar=CALENDAR)
@@ -114,58 +116,57 @@ async def _run(url: str, settings: Settings, with_parent: bool) -> None:
 
 @contextmanager
 def beside() -> Iterator[None]:
-    """A worker process for as long as the block lasts, started again when it ends by itself; it works on the
-    database that FORUM_DATABASE_URL names.
+    """Run a worker process until the block ends, and start it again when it ends by itself.
 
-    A process and not a task of the server: a slow job holds up no request, `serve --workers 4` still
-    has one, and when it falls nobody who is being answered falls with it.
+    It uses the database of FORUM_DATABASE_URL. It is a process and not a task of the server: so a slow job delays no
+    request, `serve --workers 4` has only one, and a crash of the worker ends no request.
     """
-    keeper = _Keeper()
-    keeper.start()
+    supervisor = _Supervisor()
+    supervisor.start()
     try:
         yield
     finally:
-        keeper.end()
+        supervisor.end()
 
 
-class _Keeper:
-    """Keeps one worker process alive."""
+class _Supervisor:
+    """Starts one worker process, and starts it again whenever it ends."""
 
     COMMAND = (sys.executable, "-m", "forum", "worker", "--with-parent")
 
     def __init__(self) -> None:
-        self._leaving = threading.Event()
+        self._ending = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
-        self._thread = threading.Thread(target=self._keep, name="worker", daemon=True)
+        self._thread = threading.Thread(target=self._supervise, name="worker", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def end(self) -> None:
-        self._leaving.set()
-        self._tell()
+        self._ending.set()
+        self._close_pipe()
         self._thread.join(DRAIN_SECONDS + 5)
         if self._process and self._process.poll() is None:
             self._process.kill()
 
-    def _keep(self) -> None:
+    def _supervise(self) -> None:
         pause = 1.0
-        while not self._leaving.is_set():
-            began = time.monotonic()
+        while not self._ending.is_set():
+            started = time.monotonic()
             self._process = subprocess.Popen(  # noqa: S603
                 self.COMMAND,
                 stdin=subprocess.PIPE,
-                start_new_session=True,  # a terminal's Ctrl-C is for the server, which ends the worker last
+                start_new_session=True,  # Ctrl-C in a terminal must reach the server only, which ends the worker last
             )
-            if self._leaving.is_set():
-                self._tell()
+            if self._ending.is_set():  # since the check above: `end` found no process to stop
+                self._close_pipe()
             status = self._process.wait()
-            if not self._leaving.is_set():
+            if not self._ending.is_set():
                 log.warning("worker_ended", status=status)
-                pause = 1.0 if time.monotonic() - began > LONGEST_PAUSE else min(2 * pause, LONGEST_PAUSE)
-                self._leaving.wait(pause)
+                pause = 1.0 if time.monotonic() - started > LONGEST_PAUSE else min(2 * pause, LONGEST_PAUSE)
+                self._ending.wait(pause)
 
-    def _tell(self) -> None:
-        """Close the pipe that the worker watches."""
+    def _close_pipe(self) -> None:
+        """Close the worker's standard input, so that it stops."""
         if self._process and self._process.stdin:
             self._process.stdin.close()

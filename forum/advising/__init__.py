@@ -1,1 +1,1 @@
-"""What advisers work with."""
+"""The list of threads that wait for an adviser."""

@@ -1,4 +1,4 @@
-"""The waiting list: threads in which members have written since an adviser last did, longest first."""
+"""The waiting list: threads in which a member has written since an adviser last did, longest wait first."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -35,12 +35,12 @@ class WaitingPage(NamedTuple):
 
 
 async def list_waiting(reader: Reader, adviser: Viewer, after: str | None, limit: int) -> WaitingPage:
-    """Return a page of the open threads that wait for an adviser: for advisers and those who run the forum.
+    """Return a page of the open threads that wait for an adviser: for advisers and staff.
 
-    Raises Forbidden, and Invalid for a cursor that is not ours.
+    Raises Forbidden, and Invalid for an unknown cursor.
     """
     allow(Act.SEE_WAITING_THREADS, adviser)
-    place = pagination.decode(after, _BY_WAITING) if after is not None else None
-    rows = await read_page(reader, _WAITING, adviser, place, limit=limit + 1)
+    sort_key = pagination.decode(after, _BY_WAITING) if after is not None else None
+    rows = await read_page(reader, _WAITING, adviser, sort_key, limit=limit + 1)
     last = rows[limit - 1] if len(rows) > limit else None
     return WaitingPage(rows[:limit], pagination.encode(last.waiting_since, last.id) if last else None)

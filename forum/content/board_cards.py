@@ -1,4 +1,4 @@
-"""Boards as readers see them listed: with how many threads and posts they have, and when the last post was written."""
+"""Boards as lists show them: with their numbers of threads and posts, and the time of the last post."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from forum.members.viewer import Viewer
 
 
 class BoardCard(NamedTuple):
-    """A board's row, and its totals: None before its first thread."""
+    """A board with its totals, which are None before the first thread."""
 
     board: Any
     totals: Any | None

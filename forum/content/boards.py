@@ -1,4 +1,4 @@
-"""Boards: where threads live, and who may read, open and reply there."""
+"""Boards: the place of threads, with who may read, open threads and reply there."""
 
 import re
 from dataclasses import dataclass, fields
@@ -41,7 +41,7 @@ _KNOWN = f"ARRAY[{', '.join(repr(str(audience)) for audience in AUDIENCES)}]::te
 
 
 class Publication(StrEnum):
-    """When a post on a board appears to others; the gate asks."""
+    """When others see a new post on a board; the gate decides by it."""
 
     AT_ONCE = "at_once"
     HOLD_NEWCOMERS = "hold_newcomers"
@@ -66,14 +66,14 @@ class Board(SQLModel, table=True):
     section: str = Field(description="The heading under which the board is listed")
     position: int
     description: str
-    help_markdown: str = Field(description="Who helps now, telephone numbers first")
+    help_markdown: str = Field(description="Who can help at once, telephone numbers first")
     help_html: str
     readers: list[str] = Field(sa_type=ARRAY(Text))
     openers: list[str] = Field(sa_type=ARRAY(Text))
     repliers: list[str] = Field(sa_type=ARRAY(Text))
     indexable: bool
     publication: str = Field(default=Publication.AT_ONCE, sa_column_kwargs={"server_default": Publication.AT_ONCE})
-    advised: bool = Field(description="Whether advisers answer here, so that threads can wait for one")
+    advised: bool = Field(description="Whether advisers answer here, so that threads can wait for an adviser")
     made_at: datetime = Field(sa_type=Moment)
 
 
@@ -102,15 +102,15 @@ def _moderated(everywhere: ColumnElement[bool], these: ColumnElement[Any]) -> Co
     return or_(everywhere, col(Board.id) == any_(these))
 
 
-# The board is one that the viewer moderates.
+# The viewer moderates the board.
 MODERATED = _moderated(MODERATES_EVERYWHERE, MODERATED_BOARDS)
 
-# The viewer may know of the board at all.
+# The board exists for the viewer.
 READABLE = or_(col(Board.readers).op("&&")(VIEWERS_AUDIENCES), col(Board.id) == any_(MODERATED_BOARDS))
 
 
 def moderated_by(viewer: Viewer) -> ColumnElement[bool]:
-    """`MODERATED`, for a statement that is built for this viewer alone."""
+    """Return `MODERATED` for a statement that is built for this viewer only."""
     everywhere = true() if Role.MODERATOR in viewer.roles else false()
     return _moderated(everywhere, literal(sorted(viewer.moderated_boards), ARRAY(Integer)))
 
@@ -133,13 +133,13 @@ async def get_board(reader: Reader, viewer: Viewer, slug: str) -> Any:
 
 
 async def find_board(session: AsyncSession, slug: str) -> Board | None:
-    """Return the board of that slug or None, whoever may see it: for those who run the forum, not for readers."""
+    """Return a board or None, whoever may see it: for administration, not for readers."""
     return (await session.execute(select(Board).where(col(Board.slug) == slug))).scalar_one_or_none()
 
 
 async def create_board(session: AsyncSession, plan: BoardPlan, now: datetime, *, by: UUID | None = None) -> Board:
-    """Create a board. Raises Invalid for an impossible plan, and Conflict for a slug that is taken."""
-    _refuse_impossible_plan(plan)
+    """Create a board. Raises Invalid for a plan that is not allowed, and Conflict when the slug is in use."""
+    _refuse_invalid_plan(plan)
     board = Board(
         **{field.name: getattr(plan, field.name) for field in fields(plan)},
         help_html=markup.parse(plan.help_markdown).html(),
@@ -159,12 +159,12 @@ async def create_board(session: AsyncSession, plan: BoardPlan, now: datetime, *,
 async def change_board(
     session: AsyncSession, slug: str, changes: dict[str, Any], now: datetime, *, by: UUID | None = None
 ) -> Board:
-    """Change some of a board's plan. Raises NotFound, and Invalid for an impossible plan."""
+    """Change some settings of a board. Raises NotFound, and Invalid for a plan that is not allowed."""
     board = await find_board(session, slug)
     if board is None:
         raise NotFound(f"There is no board {slug}.", code="board_not_found")
     plan = {field.name: getattr(board, field.name) for field in fields(BoardPlan)} | changes
-    _refuse_impossible_plan(BoardPlan(**plan))
+    _refuse_invalid_plan(BoardPlan(**plan))
     for name, value in plan.items():
         setattr(board, name, list(value) if isinstance(value, tuple) else value)
     board.help_html = markup.parse(board.help_markdown).html()
@@ -174,14 +174,18 @@ async def change_board(
     return board
 
 
-def _refuse_impossible_plan(plan: BoardPlan) -> None:
+def _refuse_invalid_plan(plan: BoardPlan) -> None:
     if not SLUG.fullmatch(plan.slug) or len(plan.slug) > 50:
-        raise Invalid("A slug has small letters and digits, with '-' between words.", "#/slug", code="wrong_format")
+        raise Invalid(
+            "A slug has small letters and digits, with '-' between words: at most 50 characters.",
+            "#/slug",
+            code="wrong_format",
+        )
     if not plan.name.strip():
         raise Invalid("A board needs a name.", "#/name", code="blank")
     for field in ("readers", "openers", "repliers"):
         audiences = set(getattr(plan, field))
         allowed = set(AUDIENCES) - (set() if field == "readers" else {"everyone"})
         if not audiences <= allowed or (field == "readers" and not audiences):
-            among = f"Choose {field} among: {', '.join(sorted(allowed))}."
-            raise Invalid(among, f"#/{field}", code="unknown_audience")
+            sentence = f"Choose {field} among: {', '.join(sorted(allowed))}."
+            raise Invalid(sentence, f"#/{field}", code="unknown_audience")

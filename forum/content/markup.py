@@ -1,4 +1,4 @@
-"""Markdown → safe HTML, with quotes that name a post and mentions that name a member."""
+"""Markdown to safe HTML, with quotes that name a post and mentions that name a member."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,15 +18,17 @@ from markdown_it.utils import EnvType, OptionsDict
 
 from forum.members import names
 
-MOST_NAMED = 20  # of each kind in one body: each costs a lookup, and a post that names hundreds is a nuisance
-DEEPEST_BLOCK = 16  # below the parser's own maxNesting (20), at which it would drop text without a word
+MOST_NAMED = 20  # of each kind in one body: each costs a lookup, and a post that names hundreds of members is abuse
+DEEPEST_BLOCK = 16  # less than the parser's own maxNesting (20), at which it drops text silently
 LARGEST_HEADING = 3  # h1 and h2 belong to the page around a post
 
-GONE = "·"  # stands for each character that was taken away for good
+GONE = "·"  # the mark in the place of each erased character
 
 QUOTE_SOURCE = re.compile(r" #([1-9][0-9]{0,8})(?: wrote)?:?\s*")
 REMOVED = re.compile(r"\[removed(?:: rules? [0-9][0-9, and]*)?\]")
-HOST = r"^(?:[\w-]{1,63}\.){1,4}[^\W_]{2,63}(?!\.?[\w-])"  # bounded: linkify-it's own costs 10 s on www.www.www…
+HOST = (
+    r"^(?:[\w-]{1,63}\.){1,4}[^\W_]{2,63}(?!\.?[\w-])"  # bounded: linkify-it's own pattern takes 10 s for www.www.www…
+)
 ABSOLUTE = re.compile(r"(?:https?://[^/?#]|mailto:.|tel:.)", re.IGNORECASE)
 
 TEXT_BLOCKS = ("p", "li", "blockquote", "h3", "h4", "h5", "h6")
@@ -40,7 +42,7 @@ SAFE = nh3.Cleaner(
         "span": {"data-handle"},
     },
     tag_attribute_values={"p": {"class": {"quote-source"}}, "span": {"class": {"mention"}}},
-    # One post may mix languages: each block takes its direction from its own first letter.
+    # A post may mix languages: each block takes its direction, left or right, from its own first letter.
     set_tag_attribute_values={tag: {"dir": "auto"} for tag in TEXT_BLOCKS},
     url_schemes={"http", "https", "mailto", "tel"},
     url_relative="deny",
@@ -51,7 +53,7 @@ SAFE = nh3.Cleaner(
 
 @dataclass(frozen=True)
 class QuoteRef:
-    """What a quote's first line names: `> @suzie #7` is `QuoteRef("suzie", 7)`; the handle is canonical."""
+    """The source in a quote's first line: `> @suzie #7` is `QuoteRef("suzie", 7)`; the handle is canonical."""
 
     handle: str
     number: int
@@ -59,7 +61,7 @@ class QuoteRef:
 
 @dataclass(frozen=True)
 class References:
-    """Whom and what a body names, to be looked up before it is rendered; handles are canonical."""
+    """The members and posts that a body names, to be looked up before it is rendered; handles are canonical."""
 
     mentions: frozenset[str]
     quotes: frozenset[QuoteRef]
@@ -67,10 +69,10 @@ class References:
 
 @dataclass(frozen=True)
 class Known:
-    """Which references are real; the rest stays text, so that nobody can be made to have said something.
+    """The references that exist; all others stay text, so that nobody can invent a quote.
 
-    `members` maps a canonical handle to its display name. `quotes` maps a quote to its author's display
-    name, and holds only posts of this thread, visible to its readers and by that author.
+    `members` maps a canonical handle to its display name. `quotes` maps a quote to its author's display name; only
+    posts of this thread that its readers see and that this author wrote are in it.
     """
 
     members: Mapping[str, str]
@@ -82,18 +84,18 @@ NOTHING_KNOWN = Known({}, {})
 
 @dataclass(frozen=True)
 class Parsed:
-    """A body that was read once: look up its `references`, then ask for its `html`."""
+    """A parsed body: look up its `references`, then call `html`."""
 
     references: References
     _tokens: Sequence[Token] = field(repr=False)
 
     def html(self, known: Known = NOTHING_KNOWN) -> str:
-        """Return safe HTML in which the `known` references are marked; may be called again."""
+        """Return safe HTML in which the `known` references are marked. It can be called several times."""
         return SAFE.clean(MARKDOWN.renderer.render(self._tokens, MARKDOWN.options, {"known": known}))
 
 
 def parse(body_markdown: str) -> Parsed:
-    """Read any text that has no lone surrogates. Nothing is an error: what has no meaning stays as typed."""
+    """Parse any text without lone surrogates. No text is an error: what has no meaning in Markdown stays as typed."""
     tokens = MARKDOWN.parse(body_markdown)
     for token in tokens:
         _lower_heading(token)
@@ -103,20 +105,21 @@ def parse(body_markdown: str) -> Parsed:
 
 
 def without_handle(text: str, handle: str) -> str:
-    """The text with marks in the place of a handle, wherever it is mentioned or quoted: as many as it had characters,
-    so that whatever counts positions in the text stays right.
+    """Return the text with a handle replaced by marks, where it is mentioned or quoted.
+
+    There are as many marks as the handle has characters: positions in the text stay right.
     """
-    kept, reached = list[str](), 0
-    while (at := text.find("@", reached)) >= 0:
+    parts, done = list[str](), 0
+    while (at := text.find("@", done)) >= 0:
         typed, folded = _handle_at(text, at + 1, len(text))
-        is_theirs = folded == handle and not _belongs_to_what_precedes(text, at)
+        is_theirs = folded == handle and not _is_inside_word(text, at)
         end = at + 1 + len(typed)
-        kept += [text[reached : at + 1], GONE * len(typed) if is_theirs else typed]
-        reached = end
-    return "".join([*kept, text[reached:]])
+        parts += [text[done : at + 1], GONE * len(typed) if is_theirs else typed]
+        done = end
+    return "".join([*parts, text[done:]])
 
 
-# After parsing: what the whole body names.
+# After parsing: the references of the whole body.
 
 
 def _lower_heading(token: Token) -> None:
@@ -125,7 +128,7 @@ def _lower_heading(token: Token) -> None:
 
 
 def _without_links_in_links(children: Sequence[Token]) -> Iterator[Token]:
-    """Keep the words of an image that stood inside a link, not its address: HTML cannot nest links."""
+    """Yield the tokens without the link of an image inside a link: HTML cannot nest links. Its text stays."""
     depth = 0
     for token in children:
         depth -= token.type == "link_close"
@@ -140,7 +143,7 @@ def _name_quotes(tokens: Sequence[Token]) -> frozenset[QuoteRef]:
         if (quote.type, paragraph.type) != ("blockquote_open", "paragraph_open"):
             continue
         children = words.children or []
-        source = _quote_source(children)
+        source = _parse_quote_source(children)
         if source and _has_room(named, source):
             named.add(source)
             written = children[0].content + children[1].content
@@ -149,8 +152,8 @@ def _name_quotes(tokens: Sequence[Token]) -> frozenset[QuoteRef]:
     return frozenset(named)
 
 
-def _quote_source(children: Sequence[Token]) -> QuoteRef | None:
-    """Read `@suzie #7`, `@suzie #7:` or `@suzie #7 wrote:`, alone on the first line."""
+def _parse_quote_source(children: Sequence[Token]) -> QuoteRef | None:
+    """Return the source in `@suzie #7`, `@suzie #7:` or `@suzie #7 wrote:`, alone on the first line, or None."""
     match [child.type for child in children[:3]]:
         case ["mention", "text"] | ["mention", "text", "softbreak" | "hardbreak"]:
             number = QUOTE_SOURCE.fullmatch(children[1].content)
@@ -172,16 +175,16 @@ def _has_room(named: AbstractSet[object], name: object) -> bool:
     return name in named or len(named) < MOST_NAMED
 
 
-# While parsing: rules beside markdown-it's own, or in the place of one.
+# While parsing: rules that are added to markdown-it's own, or replace one.
 
 
 def _mention(state: StateInline, silent: bool) -> bool:
     start = state.pos
-    if state.src[start] != "@" or state.linkLevel or _belongs_to_what_precedes(state.src, start):
+    if state.src[start] != "@" or state.linkLevel or _is_inside_word(state.src, start):
         return False
     typed, handle = _handle_at(state.src, start + 1, state.posMax)
     end = start + 1 + len(typed)
-    # "@jane@elsewhere.example" is an account on another site, not our Jane.
+    # "@jane@elsewhere.example" is an account on another site, not the member Jane.
     if not names.is_handle(handle) or state.src[end : end + 1] == "@":
         return False
     if not silent:
@@ -192,23 +195,23 @@ def _mention(state: StateInline, silent: bool) -> bool:
 
 
 def _handle_at(source: str, start: int, end: int) -> tuple[str, str]:
-    """What may be a handle there, as it was typed and in its normal form."""
+    """Return what may be a handle at this position, as it was typed and in its normal form."""
     typed = "".join(takewhile(names.in_handle, source[start:end])).rstrip(names.HANDLE_JOINTS)
     return typed, names.folded(typed)
 
 
-def _belongs_to_what_precedes(source: str, at: int) -> bool:
-    """Recognise the `@` of an e-mail address, and that of `www.site.example/@suzie`."""
+def _is_inside_word(source: str, at: int) -> bool:
+    """Return whether an `@` belongs to the text before it: to an e-mail address, or to `www.site.example/@suzie`."""
     return at > 0 and (source[at - 1] == "/" or names.in_word(source[at - 1]))
 
 
 def _link(state: StateInline, silent: bool) -> bool:
-    # What a moderator removed stays literal, even where the author went on with "(http://…)".
+    # A moderator's "[removed]" is never a link, even where the author's text goes on with "(http://…)".
     return not REMOVED.match(state.src, state.pos) and link(state, silent)
 
 
 def _image_as_link(state: StateInline, silent: bool) -> bool:
-    # A picture fetched from elsewhere would tell that server who reads this page.
+    # An image from another server would tell that server who reads this page.
     if not state.src.startswith("![", state.pos):
         return False
     state.pos += 1
@@ -218,8 +221,9 @@ def _image_as_link(state: StateInline, silent: bool) -> bool:
     return False
 
 
-def _address(state: StateInline, silent: bool) -> bool:
-    # markdown-it searches all pending text at each "://": seconds for "://://…". Let it see what can matter.
+def _linkify_url(state: StateInline, silent: bool) -> bool:
+    # markdown-it searches all pending text at each "://", which takes seconds for "://://…". It gets the last six
+    # characters only: no more are needed.
     near = state.pending[-6:]
     if silent or not near.lower().endswith(("http", "https")):
         return False
@@ -243,12 +247,12 @@ def _assume_https(_linkify: object, match: Any) -> None:
 
 class _ForumMarkdown(MarkdownIt):
     def validateLink(self, url: str) -> bool:  # noqa: N802
-        # Clients show a post at addresses of their own, where a relative link leads nowhere. The sanitizer is
-        # asked too: it takes the address, but not the tag, from a link to nowhere such as "https://a:99999".
+        # Clients show a post at URLs of their own, where a relative link is wrong. The sanitizer must agree: from an
+        # invalid link such as "https://a:99999" it removes the URL but not the tag.
         return bool(ABSOLUTE.match(url)) and " href=" in SAFE.clean(f'<a href="{escapeHtml(url)}">')
 
     def normalizeLinkText(self, link: str) -> str:  # noqa: N802
-        # Readers see the address that was typed, not one that was decoded to look nicer.
+        # Readers see the URL that was typed, not a decoded form: that could hide where the link leads.
         return link
 
 
@@ -278,8 +282,8 @@ class _ForumHTML(RendererHTML):
         return f"{escapeHtml(name)}, #{source.number}" + ("" if alone else "</p>\n<p>")
 
     def link_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
-        wordless = tokens[idx + 1].type == "link_close"
-        address = escapeHtml(str(tokens[idx].attrs["href"])) if wordless else ""
+        has_no_text = tokens[idx + 1].type == "link_close"
+        address = escapeHtml(str(tokens[idx].attrs["href"])) if has_no_text else ""
         return self.renderToken(tokens, idx, options, env) + address
 
 
@@ -287,22 +291,22 @@ def _markdown() -> MarkdownIt:
     options = {"html": False, "breaks": True, "linkify": True}
     markdown = _ForumMarkdown("commonmark", options, renderer_cls=_ForumHTML)
     markdown.enable(["linkify", "strikethrough"])
-    # People paste indented poems and draw dashes under a sentence: neither means code or a heading.
+    # Members paste indented poems and type dashes under a sentence: neither is meant as code or a heading.
     markdown.disable(["code", "lheading"])
-    # With "[removed: rule 10]: http://…" an author would turn every such marker of the post into a link.
+    # With "[removed: rule 10]: http://…" an author could make a link of every such marker in the post.
     markdown.disable("reference")
-    markdown.inline.ruler.at("linkify", _address)
+    markdown.inline.ruler.at("linkify", _linkify_url)
     markdown.inline.ruler.at("link", _link)
     markdown.inline.ruler.at("image", _image_as_link)
     markdown.inline.ruler.before("link", "mention", _mention)
     markdown.block.ruler.at("blockquote", _blockquote, {"alt": ["paragraph", "blockquote", "list"]})
     markdown.block.ruler.at("list", _list, {"alt": ["paragraph", "blockquote"]})
-    _recognise_addresses(markdown.linkify)
+    _set_up_linkify(markdown.linkify)
     return markdown
 
 
-def _recognise_addresses(linkify: Any) -> None:
-    """Link e-mail addresses and what starts with http, https, mailto or www; "help.I" is a typo."""
+def _set_up_linkify(linkify: Any) -> None:
+    """Link e-mail addresses and what starts with http, https, mailto or www. Not "help.I", which is a typo."""
     linkify.set({"fuzzy_link": False})
     linkify.add("www.", {"validate": HOST + linkify.re["src_path"], "normalize": _assume_https})
 

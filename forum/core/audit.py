@@ -16,14 +16,14 @@ from sqlmodel import Field, SQLModel, col
 from forum.core.database import Moment, Query, query
 
 GENESIS = bytes(32)
-# One number for the whole database: whoever appends holds it until the commit, so the chain never forks.
+# One advisory lock for the whole database, kept until the commit: two appenders at once would fork the chain.
 _CHAIN_LOCK = 0x61756469
 
 Details = dict[str, str | int | bool | list[int] | list[str] | None]
 
 
 class AuditEntry(SQLModel, table=True):
-    """One act: who, what, on which thing. Triggers refuse to change or delete it."""
+    """One act: who, what, on which subject. Triggers refuse UPDATE and DELETE."""
 
     __tablename__ = "audit_entry"
 
@@ -40,7 +40,7 @@ class AuditEntry(SQLModel, table=True):
 
 @dataclass(frozen=True)
 class Head:
-    """The newest entry: note it elsewhere, and a cut tail will show."""
+    """The number and digest of the newest entry. With a copy kept elsewhere, missing last entries are noticed."""
 
     number: int
     digest: bytes
@@ -50,20 +50,20 @@ class Head:
 
     @classmethod
     def parse(cls, noted: str) -> "Head":
-        """The head that `str()` wrote; ValueError when it is not one."""
+        """Return the head that `str()` wrote. Raises ValueError for anything else."""
         number, _, digest = noted.partition(":")
         head = cls(int(number), bytes.fromhex(digest))
-        if len(head.digest) != len(GENESIS):  # half a line copied is no sign of tampering
+        if len(head.digest) != len(GENESIS):  # a line that was copied in part is no sign of tampering
             raise ValueError("not a whole digest")
         return head
 
 
 class ChainBroken(Exception):
-    """The record is not as it was written; the message says where."""
+    """The audit record was changed; the message says where."""
 
 
 def entries_in_order() -> Query:
-    """Every entry, oldest first."""
+    """Return a query of every entry, oldest first."""
     return query(AuditEntry).order_by(col(AuditEntry.number))
 
 
@@ -76,7 +76,7 @@ async def record(
     now: datetime,
     details: Details | None = None,
 ) -> AuditEntry:
-    """Append one act in the caller's transaction; call it late, for it makes other appenders wait."""
+    """Append one act in the caller's transaction. Call it late: other appenders wait until the commit."""
     await session.execute(select(func.pg_advisory_xact_lock(_CHAIN_LOCK)))
     last = await head(session)
     entry = AuditEntry(
@@ -97,24 +97,24 @@ async def record(
 
 
 async def head(session: AsyncSession) -> Head:
-    """The newest entry's number and digest; number 0 before the first."""
+    """Return the number and digest of the newest entry: number 0 before the first."""
     newest = select(col(AuditEntry.number), col(AuditEntry.digest)).order_by(col(AuditEntry.number).desc()).limit(1)
     row = (await session.execute(newest)).one_or_none()
     return Head(row.number, row.digest) if row else Head(0, GENESIS)
 
 
 async def verify(session: AsyncSession, noted: Head | None = None) -> Head:
-    """Walk the whole chain and give its head.
+    """Check the whole chain and return its head.
 
-    Raises ChainBroken where an entry was changed, is missing or was swapped, or when the entry `noted`
-    elsewhere is gone or is another.
+    Raises ChainBroken where an entry was changed, is missing or was swapped, or when the entry `noted` elsewhere is
+    missing or differs.
     """
-    return await _walk(await session.stream_scalars(entries_in_order().execution_options(yield_per=500)), noted)
+    return await _check(await session.stream_scalars(entries_in_order().execution_options(yield_per=500)), noted)
 
 
-async def _walk(entries: AsyncIterable[AuditEntry], noted: Head | None) -> Head:
+async def _check(entries: AsyncIterable[AuditEntry], noted: Head | None) -> Head:
     last = Head(0, GENESIS)
-    met = noted in {None, last}
+    is_found = noted in {None, last}
     async for entry in entries:
         if entry.number != last.number + 1:
             raise ChainBroken(f"After entry {last.number} comes entry {entry.number}: something is missing.")
@@ -123,14 +123,14 @@ async def _walk(entries: AsyncIterable[AuditEntry], noted: Head | None) -> Head:
         if _digest(entry) != entry.digest:
             raise ChainBroken(f"Entry {entry.number} was changed after it was written.")
         last = Head(entry.number, entry.digest)
-        met = met or last == noted
-    if not met:
+        is_found = is_found or last == noted
+    if not is_found:
         raise ChainBroken(f"The noted head {noted} is not in the record: its tail was cut or written anew.")
     return last
 
 
 def _digest(entry: AuditEntry) -> bytes:
-    said = [
+    content = [
         entry.number,
         entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
         str(entry.actor_id) if entry.actor_id else None,
@@ -139,5 +139,5 @@ def _digest(entry: AuditEntry) -> bytes:
         entry.subject_id,
         entry.details,
     ]
-    canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(entry.previous + canonical.encode()).digest()

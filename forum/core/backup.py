@@ -1,7 +1,7 @@
-"""Backups: all that a forum must not lose in one file of PostgreSQL's own format, and the way back.
+"""Write a backup, one file in PostgreSQL's own format, and restore it.
 
-What opens an account or would happen twice is left out of the file: who is signed in, links that were mailed, mails
-that wait. A restore is one transaction: it is there whole, or what was there before still is, whenever it was killed.
+The file leaves out what opens an account or would happen twice: sessions, mailed links, unsent mails. A restore is one
+transaction: when it is killed at any moment, the database is as it was before.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from forum.core import audit, database, embedded_postgres
 
-# Their tables are in a backup, their rows are not.
+# These tables are in a backup without their rows.
 LEFT_OUT = (
     "device",
     "export",
@@ -31,13 +31,13 @@ LEFT_OUT = (
     "passkey_challenge",
     "throttle_count",
 )
-MAGIC = b"PGDMP"  # what a file of pg_dump's custom format begins with
-# Of what libpq and PostgreSQL's programs read from the environment: what would lead them elsewhere than the forum goes.
-MISLEADING = {"PGHOSTADDR", "PGOPTIONS", "PGSERVICE", "PGSERVICEFILE", "PGDATESTYLE", "PGTZ", "PGREQUIREAUTH"}
+MAGIC = b"PGDMP"  # the first bytes of a file in pg_dump's custom format
+# Variables that libpq and PostgreSQL's programs read: they would connect to another server than the forum does.
+IGNORED_VARIABLES = {"PGHOSTADDR", "PGOPTIONS", "PGSERVICE", "PGSERVICEFILE", "PGDATESTYLE", "PGTZ", "PGREQUIREAUTH"}
 
-# In the transaction that restores, before all else. Whoever migrates, as each start of a forum does, waits until it is
-# over (migrations/env.py has the number of that lock).
-CLEARED = r"""
+# The restore begins with this. The advisory lock is that of migrations (migrations/env.py): a forum that starts
+# migrates, and must wait until the restore has ended.
+CLEAR_DATABASE = r"""
 BEGIN;
 SET LOCAL lock_timeout = '1min';
 DO $$ DECLARE thing text; BEGIN
@@ -58,12 +58,12 @@ END $$;
 
 
 class BackupError(Exception):
-    """It cannot be done; the sentence says what to do about it."""
+    """The backup or restore cannot be done; the message says what to do about it."""
 
 
 @dataclass(frozen=True)
-class Made:
-    """A backup: its size in bytes, and the head of the record that is in it."""
+class BackupSummary:
+    """A backup that was written: its size in bytes, and the head of its audit record."""
 
     size: int
     head: audit.Head
@@ -71,55 +71,58 @@ class Made:
 
 @dataclass(frozen=True)
 class Programs:
-    """PostgreSQL's programs of one version, and how they reach the database: by the environment, for command lines are
-    read by everybody on the machine."""
+    """PostgreSQL's programs of one version, and the environment with which they reach the database.
+
+    Not by the command line: everybody on the machine can read that, and a password may be in it.
+    """
 
     folder: Path
     environment: dict[str, str]
 
     async def start(self, name: str, *arguments: str, stdin: int = DEVNULL, stdout: int = PIPE) -> Process:
-        """Start one of them."""
+        """Start a program."""
         program = str(self.folder / name)
         return await asyncio.create_subprocess_exec(
             program, *arguments, stdin=stdin, stdout=stdout, stderr=PIPE, env=self.environment
         )
 
 
-async def make(url: str, file: Path, *, force: bool = False) -> Made:
-    """Write all of the forum at `url` to `file`, as it is at one moment, while the forum runs.
+async def make(url: str, file: Path, *, force: bool = False) -> BackupSummary:
+    """Write all of the forum at `url`, as it is at one moment, to `file`; the forum may run.
 
-    It is written beside and has its name only when it is whole and on disk. Raises BackupError when there is such a
-    file already (unless `force`), when it cannot be written, or when PostgreSQL's programs here are too old.
+    The file gets its name only when it is complete and on disk.
+
+    Raises BackupError when the file exists (unless `force`) or cannot be written, when there is no forum, and when
+    PostgreSQL's programs here are too old.
     """
     _refuse_existing(file, force)
-    async with _looking(url) as session:
+    async with _read_snapshot(url) as session:
         if "alembic_version" not in await _tables(session):
             raise BackupError("There is no forum in this database yet.")
-        programs = await _programs(session, url)
+        programs = await _find_programs(session, url)
         snapshot = (await session.execute(text("SELECT pg_export_snapshot()"))).scalar_one()
         head = await audit.head(session)
-        what = (f"--snapshot={snapshot}", *(f"--exclude-table-data=public.{table}" for table in LEFT_OUT))
-        with _appearing(file) as part:
-            # By its name: what goes to standard output does not say where in it each table is, so that nobody would
-            # notice a lost end.
-            await _output(programs, "pg_dump", "--format=custom", *what, f"--file={part}")
+        content = (f"--snapshot={snapshot}", *(f"--exclude-table-data=public.{table}" for table in LEFT_OUT))
+        with _new_file(file) as part:
+            # Not to standard output: pg_dump then leaves out where each table begins, and a lost end goes unnoticed.
+            await _run(programs, "pg_dump", "--format=custom", *content, f"--file={part}")
             size = _size(part)
-    return Made(size, head)
+    return BackupSummary(size, head)
 
 
 async def restore(url: str, file: Path, *, replace: bool = False) -> None:
-    """Put what is in the backup `file` in the place of all that the database at `url` holds, in one transaction.
+    """Replace all that is in the database at `url` with the backup `file`, in one transaction. Migrate afterwards.
 
-    Migrate afterwards. Raises BackupError, and changes nothing, when the file is no backup of a forum, or one that
-    this program is too old for; when the database holds members (unless `replace`), a forum that runs, or something
-    else than a forum; and when PostgreSQL refuses it.
+    Raises BackupError, and changes nothing, when the file is no backup of a forum or of a newer forum than this
+    program knows; when the database has members (unless `replace`), is in use by a forum, or holds something else; and
+    when PostgreSQL refuses a statement.
     """
     _refuse_other_files(file)
-    async with _looking(url) as session:
-        programs = await _programs(session, url, newest=True)
-        await _refuse_unknown(programs, file)
-        await _refuse_loss(session, replace)
-    await _replaced(programs, file)
+    async with _read_snapshot(url) as session:
+        programs = await _find_programs(session, url, newest=True)
+        await _refuse_unknown_backup(programs, file)
+        await _refuse_used_database(session, replace)
+    await _replace_database(programs, file)
 
 
 # The file
@@ -145,8 +148,8 @@ def _size(file: Path) -> int:
 
 
 @contextmanager
-def _appearing(file: Path) -> Iterator[Path]:
-    """A file for us alone that gets its name when the block ends, and is gone when it raises."""
+def _new_file(file: Path) -> Iterator[Path]:
+    """Create a file that only this user can read. It gets its name at the end of the block; an error deletes it."""
     part = file.with_name(f"{file.name}.part")
     try:
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -154,8 +157,8 @@ def _appearing(file: Path) -> Iterator[Path]:
         raise BackupError(f"{part} cannot be written ({error.strerror}).") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        with _gone_unless_whole(part):
-            os.fchmod(handle, 0o600)  # one that was left behind may have had another
+        with _delete_on_error(part):
+            os.fchmod(handle, 0o600)  # a file that an earlier run left may have another mode
             os.ftruncate(handle, 0)
             yield part
             os.fsync(handle)
@@ -168,10 +171,10 @@ def _appearing(file: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _gone_unless_whole(part: Path) -> Iterator[None]:
+def _delete_on_error(part: Path) -> Iterator[None]:
     try:
         yield
-    except BaseException:  # Ctrl-C too: half a backup is mistaken for a whole one
+    except BaseException:  # Ctrl-C too: half a backup would be taken for a complete one
         part.unlink(missing_ok=True)
         raise
 
@@ -180,10 +183,10 @@ def _gone_unless_whole(part: Path) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _looking(url: str) -> AsyncIterator[AsyncSession]:
-    """One moment of the database, for reading."""
-    named = {"server_settings": {"application_name": "forum backup"}, "timeout": database.PATIENCE}
-    engine = create_async_engine(url, poolclass=NullPool, isolation_level="REPEATABLE READ", connect_args=named)
+async def _read_snapshot(url: str) -> AsyncIterator[AsyncSession]:
+    """Begin a transaction that reads the database as it is at one moment."""
+    connect_args = {"server_settings": {"application_name": "forum backup"}, "timeout": database.PATIENCE}
+    engine = create_async_engine(url, poolclass=NullPool, isolation_level="REPEATABLE READ", connect_args=connect_args)
     async with AsyncSession(engine) as session:
         yield session
 
@@ -193,7 +196,7 @@ async def _tables(session: AsyncSession) -> set[str]:
     return set((await session.execute(named)).scalars())
 
 
-async def _refuse_loss(session: AsyncSession, replace: bool) -> None:
+async def _refuse_used_database(session: AsyncSession, replace: bool) -> None:
     tables = await _tables(session)
     if tables and "alembic_version" not in tables:
         raise BackupError("Name a database of the forum's own: this one holds something else.")
@@ -202,15 +205,19 @@ async def _refuse_loss(session: AsyncSession, replace: bool) -> None:
     if (await session.execute(text(others), {"name": name})).scalar_one():
         raise BackupError("Stop the forum first: it works on this database.")
     if "member" in tables and not replace and (await session.execute(text("SELECT 1 FROM member LIMIT 1"))).first():
-        raise BackupError("Say --replace if all that is in this database shall be given up: it holds members.")
+        raise BackupError("Say --replace to delete the members and posts in this database: it has members.")
 
 
 # PostgreSQL's programs
 
 
-async def _programs(session: AsyncSession, url: str, *, newest: bool = False) -> Programs:
-    """Of those that are not older than the server, the oldest, so that as many others as can be read what they write;
-    or the newest, which read most. Over a network, first the machine's own: the forum's do not speak TLS.
+async def _find_programs(session: AsyncSession, url: str, *, newest: bool = False) -> Programs:
+    """Return the oldest programs that are not older than the server: more versions can read what they write.
+
+    With `newest`, return the newest: they can read most backups. Over a network, programs of the machine come before
+    those that came with the forum, which have no TLS.
+
+    Raises BackupError when there are none.
     """
     version = (await session.execute(text("SHOW server_version_num"))).scalar_one()
     needed, environment = int(version) // 10_000, _environment(url)
@@ -229,9 +236,9 @@ async def _programs(session: AsyncSession, url: str, *, newest: bool = False) ->
 
 
 def _environment(url: str) -> dict[str, str]:
-    """Ours, with the way to the database in it."""
+    """Return this process's environment with the variables that lead libpq to the database."""
     where = make_url(url)
-    said = {
+    connection = {
         "PGHOST": where.query.get("host") or where.host,
         "PGPORT": where.query.get("port") or where.port,
         "PGUSER": where.username,
@@ -241,23 +248,23 @@ def _environment(url: str) -> dict[str, str]:
         "PGAPPNAME": "forum backup",
         "LC_ALL": "C",
     }
-    ours = {name: value for name, value in os.environ.items() if name not in MISLEADING}
-    return ours | {name: str(value) for name, value in said.items() if value}
+    ours = {name: value for name, value in os.environ.items() if name not in IGNORED_VARIABLES}
+    return ours | {name: str(value) for name, value in connection.items() if value}
 
 
-async def _output(programs: Programs, name: str, *arguments: str) -> str:
-    """What one of the programs says; BackupError with its complaint when it fails."""
+async def _run(programs: Programs, name: str, *arguments: str) -> str:
+    """Run a program and return its output. Raises BackupError with its last error line when it fails."""
     process = await programs.start(name, *arguments)
-    async with _ended(process):
-        said, complaint = await process.communicate()
+    async with _kill_at_end(process):
+        output, errors = await process.communicate()
     if process.returncode:
-        raise BackupError(f"{name} failed: {_last_line(complaint)}")
-    return said.decode(errors="replace")
+        raise BackupError(f"{name} failed: {_last_line(errors)}")
+    return output.decode(errors="replace")
 
 
 @asynccontextmanager
-async def _ended(*processes: Process) -> AsyncIterator[None]:
-    """None of them outlives the block."""
+async def _kill_at_end(*processes: Process) -> AsyncIterator[None]:
+    """Kill the processes that still run when the block ends."""
     try:
         yield
     finally:
@@ -267,45 +274,48 @@ async def _ended(*processes: Process) -> AsyncIterator[None]:
             await process.wait()
 
 
-def _last_line(complaint: bytes) -> str:
-    lines = complaint.decode(errors="replace").strip().splitlines() or ["it does not say why."]
+def _last_line(errors: bytes) -> str:
+    lines = errors.decode(errors="replace").strip().splitlines() or ["it does not say why."]
     return lines[-1]
 
 
-async def _refuse_unknown(programs: Programs, file: Path) -> None:
-    """Refuse what is no forum, or one with a migration that we do not have."""
-    listed = await _output(programs, "pg_restore", "--list", str(file))
+async def _refuse_unknown_backup(programs: Programs, file: Path) -> None:
+    """Raise BackupError for a backup of something else, or with a migration that this program does not know."""
+    listed = await _run(programs, "pg_restore", "--list", str(file))
     if " TABLE public alembic_version " not in listed or " TABLE public member " not in listed:
         raise BackupError(f"{file} is a backup of something else than a forum.")
     only = ("--data-only", "--schema=public", "--table=alembic_version", "--file=-")
-    found = re.search(r"^COPY .*;\n(\w+)$", await _output(programs, "pg_restore", *only, str(file)), re.MULTILINE)
+    found = re.search(r"^COPY .*;\n(\w+)$", await _run(programs, "pg_restore", *only, str(file)), re.MULTILINE)
     if found is None or found[1] not in database.known_migrations():
         raise BackupError(f"Bring this program up to date: a newer one made {file}.")
 
 
-async def _replaced(programs: Programs, file: Path) -> None:
-    """Clear the database and fill it in one transaction, which ends well only when we say so at its very end: a file
-    that is cut off, a program that dies or we ourselves leave what was there."""
+async def _replace_database(programs: Programs, file: Path) -> None:
+    """Clear the database and fill it from the file, in one transaction.
+
+    COMMIT is sent only after pg_restore has ended without an error. So a file that is cut off, or a program that is
+    killed, this one included, changes nothing.
+    """
     read = await programs.start("pg_restore", "--no-owner", "--no-privileges", "--file=-", str(file))
-    how = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse", "--file=-")
-    write = await programs.start("psql", *how, stdin=PIPE, stdout=DEVNULL)
-    async with _ended(read, write):
-        complaints = asyncio.gather(_stream(read.stderr).read(), _stream(write.stderr).read())
+    options = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse", "--file=-")
+    write = await programs.start("psql", *options, stdin=PIPE, stdout=DEVNULL)
+    async with _kill_at_end(read, write):
+        errors = asyncio.gather(_stream(read.stderr).read(), _stream(write.stderr).read())
         try:
-            await _handed_over(read, write)
-        except (BrokenPipeError, ConnectionResetError):  # psql gave up, and says why
+            await _pipe_script(read, write)
+        except (BrokenPipeError, ConnectionResetError):  # psql has ended, and its error output says why
             with suppress(ProcessLookupError):
                 read.kill()
-        for process, complaint in zip((write, read), reversed(await complaints), strict=True):
+        for process, output in zip((write, read), reversed(await errors), strict=True):
             if await process.wait():
-                raise BackupError(f"Nothing was changed: {_last_line(complaint)}")
+                raise BackupError(f"Nothing was changed: {_last_line(output)}")
 
 
-async def _handed_over(read: Process, write: Process) -> None:
+async def _pipe_script(read: Process, write: Process) -> None:
     if write.stdin is None:
-        raise RuntimeError("It was started without a pipe.")
-    write.stdin.write(CLEARED.encode())
-    # Newer programs begin with a setting that servers before PostgreSQL 17 do not have.
+        raise RuntimeError("The program was started without a pipe.")
+    write.stdin.write(CLEAR_DATABASE.encode())
+    # pg_restore 17 and newer begin with a setting that older servers do not know: it is left out.
     while (line := await _stream(read.stdout).readline()) and not line.startswith(b"SET client_encoding"):
         if not line.startswith(b"SET transaction_timeout"):
             write.stdin.write(line)
@@ -321,5 +331,5 @@ async def _handed_over(read: Process, write: Process) -> None:
 
 def _stream(pipe: asyncio.StreamReader | None) -> asyncio.StreamReader:
     if pipe is None:
-        raise RuntimeError("It was started without a pipe.")
+        raise RuntimeError("The program was started without a pipe.")
     return pipe

@@ -1,4 +1,4 @@
-"""What time it is, said once: aware, in UTC; and how people count days."""
+"""The present time, and working days."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,14 +6,14 @@ SATURDAY = 5
 
 
 def now() -> datetime:
-    """The present moment, aware, in UTC."""
+    """Return the present time in UTC, with its time zone."""
     return datetime.now(UTC)
 
 
 def working_days(since: datetime, until: datetime) -> int:
-    """Whole working days (Monday to Friday, UTC) that began after `since` and not after `until`.
+    """Return how many working days (Monday to Friday, UTC) began after `since` and not after `until`.
 
-    Written on a Friday and looked at on the Monday, something is one working day old.
+    A post of Friday is one working day old on Monday.
     """
     days = (until.date() - since.date()).days
     return sum((since.date() + timedelta(days=n)).weekday() < SATURDAY for n in range(1, days + 1))

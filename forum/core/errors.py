@@ -1,4 +1,4 @@
-"""What can go wrong, in the forum's own words; `http/problems.py` says what each is over HTTP.
+"""The errors of the forum; `http/problems.py` gives each its HTTP status.
 
 Every error carries a `code`, finer than its class and stable: clients choose screens and words by it.
 """
@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 
 class ForumError(Exception):
-    """Something that the caller can understand and act on; `detail` is a sentence for people."""
+    """An error that the caller can act on; `detail` is a sentence for people."""
 
     default_code: ClassVar[str]
 
@@ -20,43 +20,43 @@ class ForumError(Exception):
 
 
 class NotSignedIn(ForumError):
-    """This needs a member, and nobody is signed in."""
+    """Only members can do this, and nobody is signed in."""
 
     default_code = "not_signed_in"
 
 
 class SecondFactorNeeded(NotSignedIn):
-    """The password is right, and is not enough."""
+    """The password is right; a second factor is needed too."""
 
     default_code = "second_factor_needed"
 
 
 class NotFound(ForumError):
-    """It does not exist, or not for you: the two are one answer (DESIGN §5, sight)."""
+    """It does not exist, or the viewer may not see it. Both get the same answer, so that nothing is given away."""
 
     default_code = "not_found"
 
 
 class Forbidden(ForumError):
-    """You can see it but may not do this."""
+    """The viewer can see it but may not do this."""
 
     default_code = "forbidden"
 
 
 class RoleWithheld(Forbidden):
-    """Your role may allow it, and counts once a second factor is shown."""
+    """The viewer's role may allow it, but does not count until they sign in with a second factor."""
 
     default_code = "role_withheld"
 
 
 class SignInAgain(Forbidden):
-    """It needs somebody who signed in a short while ago: you may have left the device lying about."""
+    """Only somebody who signed in recently may do this: another person may have picked up the device."""
 
     default_code = "sign_in_again"
 
 
 class Invalid(ForumError):
-    """Well-formed but not acceptable; `pointer` is the JSON pointer (RFC 6901) of what to change."""
+    """Well-formed input that is not acceptable; `pointer` is the JSON pointer (RFC 6901) of what to change."""
 
     default_code = "invalid"
 
@@ -66,13 +66,13 @@ class Invalid(ForumError):
 
 
 class Conflict(ForumError):
-    """It was possible a moment ago, or it exists already."""
+    """The present state does not allow it, or it exists already."""
 
     default_code = "conflict"
 
 
 class Stale(Conflict):
-    """What was on the screen has moved on: who moved it, when, and the number it has now."""
+    """Something was changed after it was shown: by whom, when, and the number that it has now."""
 
     default_code = "stale"
 
@@ -83,19 +83,19 @@ class Stale(Conflict):
 
 
 class Busy(Conflict):
-    """The same request is still being worked on; ask again shortly."""
+    """The same request is still being processed; try again in a moment."""
 
     default_code = "request_in_progress"
 
 
 class Overloaded(ForumError):
-    """Too many want the same at this moment; ask again shortly."""
+    """Too many requests need the same thing at this moment; try again in a moment."""
 
     default_code = "overloaded"
 
 
 class Throttled(ForumError):
-    """Too often. `retry_after` seconds until it may be tried again; `policy` names the limit."""
+    """A limit is reached: `policy` names it, and after `retry_after` seconds it can be tried again."""
 
     default_code = "too_many_requests"
 

@@ -1,8 +1,8 @@
-"""The requests that the forum itself sends to other sites, and what they can never reach or cost.
+"""The HTTP client for requests to other sites: it reaches public addresses only, within limits of time and size.
 
-Somebody else often says where to: a link in a post, the address of a hook, a name server. So the address that a name
-resolves to is judged where it is connected to, and nothing resolves the name again: a name that answers first with a
-public and then with an inner address (DNS rebinding) wins nothing.
+Other people choose where a request goes: a link in a post, the address of a hook, a name server. So the address to
+which a name resolves is checked when it is connected to, and the name is not resolved again: a name that gives first a
+public and then a private address (DNS rebinding) gains nothing.
 """
 
 import asyncio
@@ -17,18 +17,18 @@ from typing import Any
 import httpcore
 import httpx
 
-SECONDS = 10  # for the whole exchange: looking the name up, redirects and a slow drip included
-CONNECT_SECONDS = 3  # for each address of a name, so that a dead one leaves time for the next
-LARGEST = 2**20  # bytes of a body, unpacked
+SECONDS = 10  # for the whole exchange, with the name lookup, redirects and a slow body
+CONNECT_SECONDS = 3  # for each address of a name, so that one that does not answer leaves time for the next
+LARGEST = 2**20  # bytes of a body after decompression
 REDIRECTS = 3
-AGENT = "Mozilla/5.0 (compatible)"  # neither what runs here nor whose forum it is
+AGENT = "Mozilla/5.0 (compatible)"  # says neither what software runs here nor whose forum it is
 
 Network = IPv4Network | IPv6Network
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 
-# IANA's registries of special-purpose addresses (RFC 6890), and multicast. Not `is_global`: it differs between
-# Python's versions.
-_WITHHELD: tuple[Network, ...] = tuple(
+# IANA's registries of special-purpose addresses (RFC 6890), and multicast. Not `ipaddress.is_global`: its answers
+# differ between versions of Python.
+_NOT_PUBLIC: tuple[Network, ...] = tuple(
     map(
         ip_network,
         (
@@ -36,7 +36,7 @@ _WITHHELD: tuple[Network, ...] = tuple(
             "10.0.0.0/8",
             "100.64.0.0/10",  # a provider's own (RFC 6598)
             "127.0.0.0/8",
-            "169.254.0.0/16",  # link-local: where clouds tell their secrets
+            "169.254.0.0/16",  # link-local: clouds give out credentials there
             "172.16.0.0/12",
             "192.0.0.0/24",
             "192.0.2.0/24",
@@ -54,26 +54,26 @@ _WITHHELD: tuple[Network, ...] = tuple(
         ),
     )
 )
-# What else there is of IPv6 is loopback, local, multicast, IPv4 in disguise, or given to nobody (RFC 4291 §2.4).
+# All other IPv6 addresses are loopback, local, multicast, IPv4 in another form, or not assigned (RFC 4291 §2.4).
 _UNICAST = ip_network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")  # how a machine without IPv4 reaches it (RFC 6052): the address inside counts
 
 
 class HttpClientError(Exception):
-    """There is no answer. The sentence names a host at most: paths and queries can hold secrets."""
+    """There is no answer. The message names at most the host: paths and queries can have secrets in them."""
 
 
 class OutboundRefused(HttpClientError):
-    """We do not ask there, or not in this way."""
+    """The request was not sent: its address or scheme is not allowed."""
 
 
 class OutboundFailed(HttpClientError):
-    """It could not be reached, was too slow, or answered what we do not read."""
+    """The site could not be reached, was too slow, or sent an answer that is not accepted."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What another site answered, whole and unpacked."""
+class HttpAnswer:
+    """The complete answer of another site, its body decompressed."""
 
     status: int
     headers: httpx.Headers
@@ -81,28 +81,29 @@ class Answer:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one that anybody on the internet would reach; ValueError when it is none."""
+    """Return whether an IP address can be reached from anywhere. Raises ValueError when it is no IP address."""
     found = ip_address(address)
     if isinstance(found, IPv6Address):
         if found in _NAT64:
             return is_public(str(IPv4Address(int(found) & 0xFFFFFFFF)))
         if found not in _UNICAST:
             return False
-    return not any(found in network for network in _WITHHELD)
+    return not any(found in network for network in _NOT_PUBLIC)
 
 
 async def system_resolver(host: str, port: int) -> Sequence[str]:
-    """The addresses of a name as this machine knows them; OSError when there is none."""
+    """Return the addresses to which this machine resolves a name. Raises OSError when there is none."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
     return list(dict.fromkeys(str(where[0]) for *_, where in found))
 
 
 class HttpClient:
-    """Asks other sites. It keeps no connection and no cookie, and takes nothing from the environment: neither proxies
-    nor a netrc.
+    """Sends requests to other sites.
 
-    `resolve` finds the addresses of a name, `allowed` are networks that are asked although they are not public, and
-    `tls` says whose certificates are believed: all three are for tests against a server of their own.
+    It keeps no connections and no cookies, and reads no proxies and no netrc from the environment.
+
+    `resolve` finds the addresses of a name, `allowed` are networks that may be reached although they are not public,
+    and `tls` says which certificates are trusted: all three are for tests with a server of their own.
     """
 
     def __init__(
@@ -111,55 +112,62 @@ class HttpClient:
         allowed: Iterable[Network] = (),
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._way = _CheckedWay(resolve, tuple(allowed))
+        self._backend = _PublicBackend(resolve, tuple(allowed))
         self._tls = tls or httpx.create_ssl_context(trust_env=False)
 
-    async def get(self, url: str, *, headers: Mapping[str, str] | None = None, redirects: int = REDIRECTS) -> Answer:
-        """What is at `url`, whatever its status, after following at most so many redirects; one more is the answer.
+    async def get(
+        self, url: str, *, headers: Mapping[str, str] | None = None, redirects: int = REDIRECTS
+    ) -> HttpAnswer:
+        """Return the answer at `url`, whatever its status, after at most `redirects` redirects.
 
-        `headers` go wherever a redirect leads, so hand over no secret in them unless `redirects` is 0. Raises
-        OutboundRefused when it, or what it redirects to, is neither http nor https, has an address that is not public,
-        or falls back from https to http; OutboundFailed when no whole answer of at most 1 MiB comes within ten seconds.
+        `headers` are sent to every redirect too, so put no secret in them unless `redirects` is 0.
+
+        Raises OutboundRefused when the URL, or one that it redirects to, is neither http nor https, has an address
+        that is not public, or goes from https to http; OutboundFailed when no complete answer of at most 1 MiB comes
+        within ten seconds.
         """
         try:
-            asked = httpx.Request("GET", url, headers=_PLAIN | dict(headers or {}))
+            request = httpx.Request("GET", url, headers=_HEADERS | dict(headers or {}))
         except httpx.InvalidURL as error:
             raise OutboundRefused("This is no address on the web.") from error
         try:
             async with asyncio.timeout(SECONDS):
-                return await self._answer(asked, redirects, {"http", "https"})
+                return await self._send(request, redirects, {"http", "https"})
         except TimeoutError as error:
-            raise OutboundFailed(f"{asked.url.host} did not answer in {SECONDS} seconds.") from error
+            raise OutboundFailed(f"{request.url.host} did not answer in {SECONDS} seconds.") from error
         except (httpx.HTTPError, httpx.InvalidURL, zlib.error, *_FAILURES) as error:
-            raise OutboundFailed(f"{asked.url.host} could not be asked ({type(error).__name__}).") from error
+            raise OutboundFailed(f"{request.url.host} could not be asked ({type(error).__name__}).") from error
 
-    async def _answer(self, asked: httpx.Request, redirects: int, schemes: set[str]) -> Answer:
-        if asked.url.scheme not in schemes or not asked.url.host:
+    async def _send(self, request: httpx.Request, redirects: int, schemes: set[str]) -> HttpAnswer:
+        if request.url.scheme not in schemes or not request.url.host:
             raise OutboundRefused(f"We ask only {' and '.join(sorted(schemes))} addresses here.")
-        transport = _Transport(self._way, self._tls)
-        async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=_TIMES) as client:
-            response = await client.send(asked, stream=True)
+        transport = _Transport(self._backend, self._tls)
+        async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=_TIMEOUTS) as client:
+            response = await client.send(request, stream=True)
             try:
-                following = response.next_request if redirects else None
-                if following is None:
-                    return Answer(response.status_code, response.headers, await _body(response))
+                next_request = response.next_request if redirects else None
+                if next_request is None:
+                    return HttpAnswer(response.status_code, response.headers, await _read_body(response))
             finally:
                 await response.aclose()
-        following.headers.pop("Cookie", None)
-        return await self._answer(following, redirects - 1, {"https"} if asked.url.scheme == "https" else schemes)
+        next_request.headers.pop("Cookie", None)
+        return await self._send(next_request, redirects - 1, {"https"} if request.url.scheme == "https" else schemes)
 
 
-_PLAIN = {"User-Agent": AGENT, "Accept": "*/*", "Accept-Encoding": "gzip", "Connection": "close"}
-_TIMES = httpx.Timeout(SECONDS, connect=CONNECT_SECONDS)
+_HEADERS = {"User-Agent": AGENT, "Accept": "*/*", "Accept-Encoding": "gzip", "Connection": "close"}
+_TIMEOUTS = httpx.Timeout(SECONDS, connect=CONNECT_SECONDS)
 _FAILURES = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.UnsupportedProtocol)
 
 
-async def _body(response: httpx.Response) -> bytes:
-    """The body, unpacked by us: httpx unpacks whatever came at once, a thousand times its size, before one can look."""
-    packing = response.headers.get("Content-Encoding", "identity").strip().lower()
-    if packing not in {"identity", "gzip"}:
+async def _read_body(response: httpx.Response) -> bytes:
+    """Return the decompressed body. Raises OutboundFailed when it is too large, cut off or in another encoding.
+
+    Not left to httpx: it decompresses a whole chunk, to a thousand times its size, before the size can be checked.
+    """
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in {"identity", "gzip"}:
         raise OutboundFailed(f"{response.url.host} answered in a packing that was not asked for.")
-    unpack = _Gzip() if packing == "gzip" else None
+    unpack = _Gunzip() if encoding == "gzip" else None
     body = bytearray()
     async for part in response.aiter_raw():
         body += unpack(part, LARGEST + 1 - len(body)) if unpack else part
@@ -170,24 +178,24 @@ async def _body(response: httpx.Response) -> bytes:
     return bytes(body)
 
 
-class _Gzip:
-    """Unpacks part by part, never more than is asked for."""
+class _Gunzip:
+    """Decompresses part by part, each time at most as many bytes as are asked for."""
 
     def __init__(self) -> None:
         self._stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
         self.is_whole = True
 
     def __call__(self, part: bytes, at_most: int) -> bytes:
-        """What is in the next part; the rest of it is lost where there is more than `at_most` bytes, more than 0."""
-        if self._stream.eof:  # what follows is no longer part of it
+        """Return at most `at_most` bytes (more than 0) of the next part; the rest of the part is dropped."""
+        if self._stream.eof:  # what follows is not part of the body
             return b""
         unpacked = self._stream.decompress(part, at_most)
         self.is_whole = self._stream.eof
         return unpacked
 
 
-class _CheckedWay(httpcore.AsyncNetworkBackend):
-    """Connects to the very address that was checked; TLS still asks for the name, above this."""
+class _PublicBackend(httpcore.AsyncNetworkBackend):
+    """Connects to the same address that was checked; TLS, a layer above, still checks the name."""
 
     def __init__(self, resolve: Resolver, allowed: Sequence[Network]) -> None:
         self._resolve = resolve
@@ -211,7 +219,10 @@ class _CheckedWay(httpcore.AsyncNetworkBackend):
         raise failure
 
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
-        """All of them, or none if a single one is not public: who mixes them is up to something."""
+        """Return the addresses of a name. Raises OutboundRefused if one is not public: an honest name mixes no kinds.
+
+        Raises OutboundFailed when there is no address.
+        """
         try:
             found = await self._resolve(host, port)
         except (OSError, ValueError, OverflowError) as error:
@@ -225,10 +236,10 @@ class _CheckedWay(httpcore.AsyncNetworkBackend):
 
 
 class _Transport(httpx.AsyncBaseTransport):
-    """What httpx sends by, over our way to the network; httpx's own does not take one."""
+    """The transport of httpx over `_PublicBackend`; httpx's own takes no network backend."""
 
-    def __init__(self, way: _CheckedWay, tls: ssl.SSLContext) -> None:
-        self._pool = httpcore.AsyncConnectionPool(ssl_context=tls, network_backend=way)
+    def __init__(self, backend: _PublicBackend, tls: ssl.SSLContext) -> None:
+        self._pool = httpcore.AsyncConnectionPool(ssl_context=tls, network_backend=backend)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url = request.url
@@ -250,7 +261,7 @@ class _Transport(httpx.AsyncBaseTransport):
 
 
 class _Parts(httpx.AsyncByteStream):
-    """The parts of a body as they come."""
+    """The parts of a body as they arrive."""
 
     def __init__(self, answer: httpcore.Response) -> None:
         self._answer = answer

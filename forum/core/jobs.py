@@ -1,8 +1,8 @@
-"""Background work: a job is put down in the transaction that wants it, and a worker does it later, once.
+"""Background jobs: a transaction enqueues a job, and a worker runs it once, after the commit.
 
-PgQueuer keeps the queue, in a schema of its own. What we add: a job's effects and its end are one
-commit, so that a worker that is killed at any moment leaves nothing half done and nothing done twice;
-a failure is tried again with growing patience; and nothing that people wrote reaches the queue or its log.
+PgQueuer keeps the queue, in a schema of its own. This module adds three things. A job's effects and its end are one
+commit: a worker that is killed at any moment leaves nothing half done, and nothing is done twice. A job that fails is
+tried again after growing delays. Nothing that people wrote reaches the queue or its log.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from forum.core import clock, logs
 
-# Constructed, not validated: that would read PGQUEUER_* and even bare names as CHANNEL from the environment.
+# `model_construct`, without validation: that would read PGQUEUER_* and even a plain CHANNEL from the environment.
 SETTINGS = DBSettings.model_construct(
     prefix="",
     db_schema="jobs",
@@ -58,49 +58,50 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Job:
-    """A kind of work; whoever composes the forum says who does it."""
+    """A kind of job; `forum/worker.py` says which handler runs it."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How patient a worker is."""
+    """How often a worker looks for jobs, and when it tries one again."""
 
-    poll: timedelta = timedelta(seconds=10)  # a job that is put down wakes it at once; this finds those left behind
-    dead_after: timedelta = timedelta(seconds=30)  # without a sign of life, another worker takes the job over
+    poll: timedelta = timedelta(seconds=10)  # a new job wakes the worker at once; polling finds those that were missed
+    dead_after: timedelta = timedelta(seconds=30)  # without a heartbeat for so long, another worker takes the job
     attempts: int = 6
     first_delay: timedelta = timedelta(seconds=10)
     growth: int = 4  # the last attempt comes about an hour after the first
 
     def delay(self, failures: int) -> timedelta:
-        """How long to wait after so many failures."""
+        """Return how long to wait after so many failures."""
         return self.first_delay * float(self.growth ** (failures - 1))
 
 
 class JobFailed(Exception):
-    """A job that was given up. It names the kind of error only: messages hold people's words."""
+    """A job failed for the last time. The message names only the kind of error: messages can have people's words."""
 
 
-# Putting down
+# Enqueueing
 
 
 async def enqueue(session: AsyncSession, job: Job, payload: Payload, *, at: datetime | None = None) -> None:
-    """Have a job done once this transaction is committed, not before `at`.
+    """Enqueue a job, to run after this transaction is committed and not before `at`.
 
-    The payload holds ids only: whatever else the job needs, it reads when it runs, as it is then.
+    The payload has ids only: everything else the job reads when it runs, so that it never works with old words.
+    Raises ValueError for another payload.
     """
-    await _put_down(session, job, payload, at=at)
+    await _enqueue(session, job, payload, at=at)
 
 
-async def _put_down(
+async def _enqueue(
     session: AsyncSession, job: Job, payload: Payload, *, at: datetime | None = None, only_one: bool = False
 ) -> None:
-    if strange := [name for name, value in payload.items() if not _IS_ID.fullmatch(value)]:
-        raise ValueError(f"A job carries ids, not words: {', '.join(strange)}")
+    if words := [name for name, value in payload.items() if not _IS_ID.fullmatch(value)]:
+        raise ValueError(f"A job carries ids, not words: {', '.join(words)}")
     queries, delay = await _queries_of(session), None
     if at:
-        # By the database's own clock, for that is the one that lets it go.
+        # By the database's clock, which decides when the job may run: this machine's may differ.
         delay = (await session.execute(text("SELECT greatest(:at - now(), '0')").bindparams(at=at))).scalar_one()
     await queries.enqueue(
         job.name,
@@ -111,7 +112,7 @@ async def _put_down(
     )
 
 
-# Doing
+# Running
 
 
 async def work(
@@ -123,10 +124,10 @@ async def work(
     calendar: Mapping[Job, str] | None = None,
     pace: Pace | None = None,
 ) -> None:
-    """Do jobs until `stop` is set, then finish those at hand; `calendar` puts some down by the clock, as cron does.
+    """Run jobs until `stop` is set, and finish those that have begun. `calendar` enqueues jobs by cron expressions.
 
-    `engine` must not begin transactions: one of its connections listens. Raises when the database is
-    lost; whoever started the worker starts another.
+    `engine` must be in autocommit mode: a connection that listens for new jobs must not be in a transaction. Raises
+    when the connection is lost; the caller must then start another worker.
     """
     pace = pace or Pace()
     async with engine.connect() as connection:
@@ -135,9 +136,9 @@ async def work(
         queue = PgQueuer(connection=driver, channel=SETTINGS.channel, queries=_queries(driver))
         queue.shutdown = queue.qm.shutdown = queue.sm.shutdown = stop
         for job, handler in handlers.items():
-            queue.entrypoint(job.name, on_failure="hold")(_doing(job, handler, unit_of_work, pace))
+            queue.entrypoint(job.name, on_failure="hold")(_runner(job, handler, unit_of_work, pace))
         for job, cron in (calendar or {}).items():
-            queue.schedule(job.name, cron)(_putting_down(job, unit_of_work))
+            queue.schedule(job.name, cron)(_scheduler(job, unit_of_work))
         try:
             await queue.run(
                 dequeue_timeout=pace.poll,
@@ -148,48 +149,51 @@ async def work(
                 log_aggregation_interval=timedelta(0),
             )
         finally:
-            await connection.invalidate()  # it listens still, so nobody else may have it
+            await connection.invalidate()  # it still listens, so it must not go back to the pool
 
 
-def _doing(job: Job, handler: Handler, unit_of_work: UnitOfWork, pace: Pace) -> Callable[[models.Job], Awaitable[None]]:
-    async def do(picked: models.Job) -> None:
+def _runner(
+    job: Job, handler: Handler, unit_of_work: UnitOfWork, pace: Pace
+) -> Callable[[models.Job], Awaitable[None]]:
+    async def run(picked: models.Job) -> None:
         failures, delay, reason = picked.attempts + 1, timedelta(), "its worker ends"
         try:
             async with unit_of_work() as session:
                 if await _is_ours(session, picked):
                     await handler(session, json.loads(picked.payload or b"{}"), clock.now())
-                    # Its end is committed with its effects: never one without the other.
+                    # In the same transaction as its effects: a killed worker leaves both or neither.
                     await (await _queries_of(session)).log_jobs([(picked, "successful", None)])
                     return
                 reason = "another worker has it"
         except asyncio.CancelledError:
-            # PgQueuer cancels what runs when it fails itself, and would delete the job as no longer wanted.
+            # PgQueuer cancels running jobs when it fails, and would delete them as cancelled: ask for a retry instead.
             pass
         except Exception as error:  # noqa: BLE001 (whatever it is, the job is tried again)
             delay, reason = pace.delay(failures), type(error).__name__
             log.error("job_failed", job=job.name, id=picked.id, failures=failures, error=reason, at=logs.frames(error))
             if failures >= pace.attempts:
                 delay = timedelta(-1)
-        # Outside of `except`, or the error itself, with its message, would follow into the queue's log.
+        # Not inside `except`: Python would chain the error, and PgQueuer would write its message into the log table.
         if delay < timedelta():
             raise JobFailed(f"{job.name} failed {failures} times, at last with {reason}.")
         raise RetryRequested(delay, reason)
 
-    return do
+    return run
 
 
-def _putting_down(job: Job, unit_of_work: UnitOfWork) -> Callable[[models.Schedule], Awaitable[None]]:
-    async def put_down(_schedule: models.Schedule) -> None:
+def _scheduler(job: Job, unit_of_work: UnitOfWork) -> Callable[[models.Schedule], Awaitable[None]]:
+    async def enqueue_scheduled(_schedule: models.Schedule) -> None:
         async with unit_of_work() as session:
-            await _put_down(session, job, {}, only_one=True)
+            await _enqueue(session, job, {}, only_one=True)
 
-    return put_down
+    return enqueue_scheduled
 
 
 async def _is_ours(session: AsyncSession, picked: models.Job) -> bool:
-    """Whether the job is still ours to do; if so, no other worker takes it while this transaction lives.
+    """Return whether this worker still has the job; if so, no other can take it until the transaction ends.
 
-    The lock lets signs of life through, which change no key, but not PgQueuer's `FOR UPDATE SKIP LOCKED`.
+    FOR KEY SHARE lets heartbeats update the row, since they change no key, and makes the `FOR UPDATE SKIP LOCKED` of
+    other workers skip it.
     """
     mine = text(
         f"SELECT 1 FROM {SETTINGS.qualified.queue_table} "  # noqa: S608
@@ -199,13 +203,13 @@ async def _is_ours(session: AsyncSession, picked: models.Job) -> bool:
     return found.first() is not None
 
 
-# Keeping
+# Tables
 
 
 async def install(connection: AsyncConnection) -> None:
-    """Make PgQueuer's tables, or bring them to the shape that its installed version needs.
+    """Create PgQueuer's tables, or upgrade them to its installed version.
 
-    Whoever migrates calls it, outside of any transaction and one process at a time.
+    Call it while migrating: outside a transaction, and in one process at a time.
     """
     raw: Any = (await connection.get_raw_connection()).driver_connection
     queries = _queries(AsyncpgDriver(raw))
@@ -216,37 +220,38 @@ async def install(connection: AsyncConnection) -> None:
 
 
 async def tidy(session: AsyncSession, now: datetime) -> None:
-    """Delete what the queue noted long ago."""
+    """Delete the queue's log and statistics that are older than 30 days."""
     for table in (SETTINGS.qualified.queue_table_log, SETTINGS.qualified.statistics_table):
         old = text(f"DELETE FROM {table} WHERE created <= :then")  # noqa: S608
         await session.execute(old, {"then": now - KEPT_FOR})
 
 
-class _OurTransaction(AsyncpgDriver):
-    """PgQueuer's way to the database through SQLAlchemy's connection, so that what fails there is one of
-    SQLAlchemy's errors, with no parameters in it, and may be a passing one (`database.is_passing`).
+class _SessionDriver(AsyncpgDriver):
+    """A driver for PgQueuer over SQLAlchemy's connection.
+
+    Its failures are so SQLAlchemy's errors: without parameters, and `database.is_passing` knows the passing ones.
     """
 
     def __init__(self, connection: AsyncConnection, raw: Any) -> None:
         super().__init__(raw)
-        self._ours = connection
+        self._connection_of_session = connection
 
     async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
-        return [dict(row) for row in (await self._ours.exec_driver_sql(query, args)).mappings()]
+        return [dict(row) for row in (await self._connection_of_session.exec_driver_sql(query, args)).mappings()]
 
     async def execute(self, query: str, *args: object) -> str:
-        return str((await self._ours.exec_driver_sql(query, args)).rowcount)
+        return str((await self._connection_of_session.exec_driver_sql(query, args)).rowcount)
 
 
 async def _queries_of(session: AsyncSession) -> Queries:
-    """PgQueuer's queries in this session's transaction; raises RuntimeError where there is none."""
+    """Return PgQueuer's queries in this session's transaction. Raises RuntimeError where there is none."""
     connection = await session.connection()
     raw: Any = (await connection.get_raw_connection()).driver_connection
     if not raw.is_in_transaction():
-        await connection.execute(text("SELECT 1"))  # SQLAlchemy sends BEGIN with the first statement, not before
+        await connection.execute(text("SELECT 1"))  # SQLAlchemy sends BEGIN only with the first statement
     if not raw.is_in_transaction():
-        raise RuntimeError("A job is put down in a transaction, so that it goes when that is rolled back.")
-    return _queries(_OurTransaction(connection, raw))
+        raise RuntimeError("Enqueue a job in a transaction, so that a rollback removes the job too.")
+    return _queries(_SessionDriver(connection, raw))
 
 
 def _queries(driver: Driver) -> Queries:

@@ -1,7 +1,7 @@
-"""Logs without personal data: lines of JSON, or of colour where a person reads them.
+"""Logs without personal data: lines of JSON, or coloured lines on a terminal.
 
-They say when, in which request, on which route and what; never who. docs/security.md lists every place where something
-is written down.
+A line says when, in which request, on which route and what; never who. docs/security.md lists everything that is
+stored or logged.
 """
 
 import logging
@@ -12,27 +12,27 @@ from pathlib import Path
 
 import structlog
 
-# Uvicorn logs an exception's message and values; `api/problems.py` logs the same failure without them.
-_REPEATED = "Exception in ASGI application"
+# Uvicorn logs an exception with its message and values; `http/problems.py` logs the same failure without them.
+_LOGGED_BY_UVICORN = "Exception in ASGI application"
 
-# By where they are, not by what libraries look like: some make functions while they run, in files that have no name,
-# and an installed forum lies among the libraries.
-_HOUSE = Path(__file__).parents[2]
-_OURS = tuple(f"{_HOUSE / package}{os.sep}" for package in ("forum", "moderation"))
+# Code of this project is known by its folders. To exclude libraries would not do: some create functions at run time, in
+# files without a name, and an installed forum is in the same folder as the libraries.
+_PROJECT = Path(__file__).parents[2]
+_OURS = tuple(f"{_PROJECT / package}{os.sep}" for package in ("forum", "moderation"))
 
 
 def configure(level: str) -> None:
-    """Send every log line of this process, the libraries' too, to standard error in one form."""
+    """Send every log line of this process, those of libraries too, to standard error in one format."""
     is_terminal = sys.stderr.isatty()
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer()
     )
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,  # which request it was
+        structlog.contextvars.merge_contextvars,  # the id of the request
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    # Our own lines, one a request at least, go straight out; the libraries' go through `logging`.
+    # The forum's own lines, at least one a request, are written directly; those of libraries go through `logging`.
     structlog.configure(
         processors=[*shared, renderer],
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
@@ -46,15 +46,18 @@ def configure(level: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
-    handler.addFilter(lambda record: not record.getMessage().startswith(_REPEATED))
+    handler.addFilter(lambda record: not record.getMessage().startswith(_LOGGED_BY_UVICORN))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    for client in ("httpx", "httpcore"):  # they write whole addresses down, which can hold secrets
+    for client in ("httpx", "httpcore"):  # they log whole URLs, which can have secrets in them
         logging.getLogger(client).setLevel(logging.WARNING)
 
 
 def frames(error: BaseException) -> list[str]:
-    """Where in the project an error came from, innermost last, without what it said: messages hold people's words."""
+    """Return where in this project an error came from, innermost last.
+
+    Not its message: that can have people's words in it.
+    """
     ours = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(_OURS)]
-    return [f"{Path(frame.filename).relative_to(_HOUSE)}:{frame.lineno} {frame.name}" for frame in ours]
+    return [f"{Path(frame.filename).relative_to(_PROJECT)}:{frame.lineno} {frame.name}" for frame in ours]

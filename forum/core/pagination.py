@@ -1,4 +1,4 @@
-"""Keyset pages: a cursor says after which row to go on, so that page 500 costs what page 1 costs."""
+"""Keyset pages: a cursor names the last row of a page, so that page 500 costs as much as page 1."""
 
 import base64
 import json
@@ -9,30 +9,31 @@ from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter, Validati
 
 from forum.core.errors import Invalid
 
-Place = TypeVar("Place", bound=tuple[Any, ...])
+SortKey = TypeVar("SortKey", bound=tuple[Any, ...])
 
 
-def _of_our_times(moment: datetime) -> datetime:
+def _plausible(moment: datetime) -> datetime:
     if not 1990 <= moment.year <= 2200:
         raise ValueError("not a time of this forum")
     return moment
 
 
-# What a cursor may hold: values that the database can compare with its own.
+# What a cursor may hold: values that fit the columns. Others would be a database error instead of a refused cursor.
 Identity = Annotated[int, Field(ge=0, lt=2**63)]
-Instant = Annotated[AwareDatetime, AfterValidator(_of_our_times)]
+Instant = Annotated[AwareDatetime, AfterValidator(_plausible)]
 
 
-def encode(*place: object) -> str:
-    """The opaque cursor of the row whose sort key is `place`."""
-    plain = [value.isoformat() if isinstance(value, datetime) else value for value in place]
+def encode(*sort_key: object) -> str:
+    """Return the opaque cursor of the row with this sort key."""
+    plain = [value.isoformat() if isinstance(value, datetime) else value for value in sort_key]
     return base64.urlsafe_b64encode(json.dumps(plain).encode()).rstrip(b"=").decode()
 
 
-def decode(text: str, shape: TypeAdapter[Place]) -> Place:
-    """The sort key that the cursor `text` stands for; Invalid when it is not one of ours."""
+def decode(text: str, shape: TypeAdapter[SortKey]) -> SortKey:
+    """Return the sort key in a cursor. Raises Invalid when this list did not give the cursor."""
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         return shape.validate_python(json.loads(base64.b64decode(padded, altchars=b"-_", validate=True)))
     except (ValueError, RecursionError, OverflowError, ValidationError) as error:
-        raise Invalid("This cursor is not one that this list gave. Start again without it.", "query/after") from error
+        sentence = "This list did not give this cursor. Start again without it."
+        raise Invalid(sentence, "query/after", code="unknown_cursor") from error

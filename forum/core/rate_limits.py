@@ -1,4 +1,4 @@
-"""Limits that hold across processes and survive a rollback: the `limits` library over PostgreSQL."""
+"""Limits that count across processes and outlive a rollback: the `limits` library over PostgreSQL."""
 
 import hashlib
 import ipaddress
@@ -24,7 +24,7 @@ class ThrottleCount(SQLModel, table=True):
 
     __tablename__ = "throttle_count"
 
-    key: str = Field(primary_key=True, description="A digest: who tried what is not to be read here")
+    key: str = Field(primary_key=True, description="A digest: the table does not show who tried what")
     tries: int = Field(sa_type=BigInteger)
     ends_at: datetime = Field(sa_type=Moment, index=True)
 
@@ -33,7 +33,8 @@ _KEY, _NOW = bindparam("key", type_=String()), func.clock_timestamp()
 _OVER = col(ThrottleCount.ends_at) <= _NOW
 _END = _NOW + func.make_interval(0, 0, 0, 0, 0, 0, bindparam("seconds", type_=Integer()))
 _AMOUNT = bindparam("amount", type_=BigInteger())
-_COUNTED = Prepared(
+# One statement counts and answers: two requests at the same moment cannot both be the last that is allowed.
+_COUNT = Prepared(
     insert(ThrottleCount)
     .values(key=_KEY, tries=_AMOUNT, ends_at=_END)
     .on_conflict_do_update(
@@ -50,12 +51,12 @@ _WINDOW = Prepared(
         col(ThrottleCount.key) == _KEY
     )
 )
-_FORGOTTEN = Prepared(delete(ThrottleCount).where(col(ThrottleCount.key) == _KEY))
-_ALL_FORGOTTEN = Prepared(delete(ThrottleCount).returning(col(ThrottleCount.key)))
+_DELETE = Prepared(delete(ThrottleCount).where(col(ThrottleCount.key) == _KEY))
+_DELETE_ALL = Prepared(delete(ThrottleCount).returning(col(ThrottleCount.key)))
 
 
 class PostgresStorage(Storage):
-    """A counter a key, kept in one statement of its own."""
+    """Counters in PostgreSQL, each changed by one statement outside any transaction."""
 
     STORAGE_SCHEME = None
 
@@ -65,46 +66,46 @@ class PostgresStorage(Storage):
 
     @property
     def base_exceptions(self) -> type[Exception]:
-        """What the database raises when it does not answer."""
+        """The class of errors when the database does not answer."""
         return DBAPIError
 
     async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Count `amount` tries more in the window of `expiry` seconds; the tries so far in it."""
-        [row] = await self._reader.rows(_COUNTED, key=digest(key), seconds=expiry, amount=amount)
+        """Count `amount` more tries in the window of `expiry` seconds, and return how many it has."""
+        [row] = await self._reader.rows(_COUNT, key=digest(key), seconds=expiry, amount=amount)
         return int(row.tries)
 
     async def get(self, key: str) -> int:
-        """The tries in the present window."""
+        """Return how many tries the present window has."""
         row = await self._reader.row(_WINDOW, key=digest(key))
         return 0 if row is None or row.over else int(row.tries)
 
     async def get_expiry(self, key: str) -> float:
-        """When the present window ends, in seconds since 1970."""
+        """Return when the present window ends, in seconds since 1970."""
         row = await self._reader.row(_WINDOW, key=digest(key))
         return row.ends_at.timestamp() if row else time.time()
 
     async def check(self) -> bool:
-        """Whether the database answers."""
+        """Return True when the database answers. Raises its error otherwise."""
         await self._reader.rows(_WINDOW, key="")
         return True
 
     async def reset(self) -> int | None:
-        """Forget every count; how many there were."""
-        return len(await self._reader.rows(_ALL_FORGOTTEN))
+        """Delete every count, and return how many there were."""
+        return len(await self._reader.rows(_DELETE_ALL))
 
     async def clear(self, key: str) -> None:
-        """Forget one count."""
-        await self._reader.rows(_FORGOTTEN, key=digest(key))
+        """Delete one count."""
+        await self._reader.rows(_DELETE, key=digest(key))
 
 
 class RateLimits:
-    """Counts tries and refuses those over a limit."""
+    """Counts tries, and refuses those over a limit."""
 
     def __init__(self, reader: Reader) -> None:
         self._limiter = FixedWindowRateLimiter(PostgresStorage(reader))
 
     async def hit(self, limit: RateLimitItem, policy: str, *who: object) -> None:
-        """Count one try of `policy` by `who`; raises Throttled when it is one too many."""
+        """Count one try of `policy` by `who`. Raises Throttled when it is over the limit."""
         names = (policy, *map(str, who))
         if await self._limiter.hit(limit, *names):
             return
@@ -113,10 +114,11 @@ class RateLimits:
 
 
 def refusal(limit: RateLimitItem, policy: str, seconds: float) -> Throttled:
-    """What to raise when a limit is reached until so many seconds later; the server's clock may differ from ours."""
+    """Return the error for a limit that is reached for so many more seconds."""
+    # The database's clock may differ from this machine's: never less than a second, nor more than the window.
     wait = min(max(1, math.ceil(seconds)), limit.get_expiry())
     return Throttled(
-        f"Too often. Please wait {_spoken(wait)} and try again.",
+        f"Too often. Please wait {_duration(wait)} and try again.",
         policy=policy,
         quota=limit.amount,
         window=limit.get_expiry(),
@@ -130,7 +132,7 @@ async def tidy(session: AsyncSession, now: datetime) -> None:
 
 
 def network(address: str) -> str:
-    """The part of an internet address that one household holds: all of an IPv4, the /64 of an IPv6."""
+    """Return the part of an internet address that one household has: all of an IPv4 address, the /64 of an IPv6 one."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -141,10 +143,10 @@ def network(address: str) -> str:
 
 
 def digest(key: str) -> str:
-    """The name under which a count is kept."""
+    """Return the digest under which a count is stored: who tried what cannot be read from it."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def _spoken(seconds: int) -> str:
+def _duration(seconds: int) -> str:
     minutes = math.ceil(seconds / 60)
     return f"{seconds} seconds" if seconds < 120 else f"{minutes} minutes"

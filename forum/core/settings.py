@@ -1,4 +1,4 @@
-"""Everything that can be set from outside: environment variables become one frozen object."""
+"""The settings: environment variables become one frozen object."""
 
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -11,8 +11,8 @@ from limits import RateLimitItem, parse, parse_many
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-NOBODY = "no-reply@forum.test"  # sends what leaves no machine
-FIRST_POSTS_MAX = 100  # an author's posts are counted up to here when they write
+NOBODY = "no-reply@forum.test"  # the sender while mails are only written to a folder
+FIRST_POSTS_MAX = 100  # counting stops here, so that a prolific author's post costs no more
 
 
 def _parsed(notation: str) -> str:
@@ -25,7 +25,7 @@ def _postgresql(url: str) -> str:
     scheme, _, rest = url.partition("://")
     if scheme not in {"postgres", "postgresql", "postgresql+asyncpg"}:
         raise ValueError("it must begin with postgresql://")
-    # PostgreSQL's own programs say `sslmode`; our driver takes the same words under another name.
+    # PostgreSQL's own programs call it `sslmode`; asyncpg takes the same values as `ssl`.
     return "postgresql+asyncpg://" + re.sub(r"(?<=[?&])sslmode=", "ssl=", rest)
 
 
@@ -56,8 +56,8 @@ def _site(url: str) -> str:
     return url.rstrip("/")
 
 
-def _listed(said: object) -> object:
-    return [one.strip() for one in said.split(",") if one.strip()] if isinstance(said, str) else said
+def _split_at_commas(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 def _network(text: str) -> str:
@@ -66,7 +66,7 @@ def _network(text: str) -> str:
     except ValueError as error:
         raise ValueError("a proxy is an internet address or a network like 10.0.0.0/8") from error
     if network.prefixlen == 0:
-        raise ValueError("whoever believes everybody believes what anybody makes up")
+        raise ValueError("to trust every address would let anybody give a false one")
     return str(network)
 
 
@@ -93,7 +93,7 @@ AppOrigins = frozenset[Annotated[str, AfterValidator(_app)]]
 class Settings(BaseSettings):
     """The settings of one forum, each read from `FORUM_` and its name in capitals.
 
-    The throttles' figures are those of DESIGN §6; a charity may tighten or loosen them.
+    The limits are defaults that a charity may change.
     """
 
     model_config = SettingsConfigDict(
@@ -101,35 +101,36 @@ class Settings(BaseSettings):
         frozen=True,
         extra="ignore",
         env_ignore_empty=True,
-        hide_input_in_errors=True,  # an address of a database has a password in it
+        hide_input_in_errors=True,  # the URL of a database has a password in it
     )
 
-    name: str = Field("Peer support forum", description="The forum's own name, in the API's title")
+    name: str = Field("Peer support forum", description="The forum's name, also the title of the API")
     data: Path = Field(Path("var"), description="Folder of the embedded PostgreSQL, and of mails")
     database_url: Annotated[str, AfterValidator(_postgresql)] | None = Field(
         None, description="postgresql://… of your own server, 15 or newer; without it, the embedded one"
     )
-    pool_size: int = Field(10, ge=1, le=200, description="Connections of each process, for reads and for writes")
+    pool_size: int = Field(
+        10, ge=1, le=200, description="Database connections of each process: so many for reads, and as many for writes"
+    )
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on")
-    trusted_proxies: Annotated[Networks, NoDecode, BeforeValidator(_listed)] = Field(
+    trusted_proxies: Annotated[Networks, NoDecode, BeforeValidator(_split_at_commas)] = Field(
         frozenset({"127.0.0.1/32"}),
         description="Addresses and networks whose X-Forwarded-For is believed, separated by commas",
     )
-    allowed_origins: Annotated[Origins, NoDecode, BeforeValidator(_listed)] = Field(
+    allowed_origins: Annotated[Origins, NoDecode, BeforeValidator(_split_at_commas)] = Field(
         frozenset(),
-        description="Web origins of other sites' pages that may call the API, separated by commas",
+        description="Origins of other sites whose pages may call the API, separated by commas",
     )
-    passkey_origins: Annotated[AppOrigins, NoDecode, BeforeValidator(_listed)] = Field(
+    passkey_origins: Annotated[AppOrigins, NoDecode, BeforeValidator(_split_at_commas)] = Field(
         frozenset(),
-        description="Mobile apps that may show passkeys, separated by commas: android:apk-key-hash:…, as their signing "
-        "keys are",
+        description="Mobile apps that may use passkeys, separated by commas: android:apk-key-hash:… of the signing key",
     )
     public_url: Annotated[str, AfterValidator(_site)] = Field(
-        "http://127.0.0.1:8000", description="Where members find the forum's pages: what mails link to"
+        "http://127.0.0.1:8000", description="Where members find the forum's pages; mails link there"
     )
     mail_from: Annotated[str, AfterValidator(_address)] = Field(
-        NOBODY, description="The sender of mails: an address that does not give the forum away"
+        NOBODY, description="The sender of mails: an address that does not say what the forum is about"
     )
     smtp_url: Annotated[str, AfterValidator(_smtp)] | None = Field(
         None,
@@ -137,58 +138,64 @@ class Settings(BaseSettings):
         "the folder `mailbox` below FORUM_DATA",
     )
     breached_passwords_url: Annotated[str, AfterValidator(_site)] | None = Field(
-        None, description="A range API of stolen passwords, which new ones are held against; without it, none is asked"
+        None, description="A service that knows stolen passwords; without it, new passwords are not checked there"
     )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
-    api_limit: Limit = Field("600/1 minute", description="Requests of one member, and of one address's guests")
-    sign_in_limit: Limit = Field("10/5 minutes", description="Sign-ins per account, and per address")
+    api_limit: Limit = Field("600/1 minute", description="Requests of one member, and of all guests at one address")
+    sign_in_limit: Limit = Field("10/5 minutes", description="Tries to sign in, per account and per address")
     second_factor_limit: Limit = Field("10/5 minutes", description="Codes of a second factor, per account")
-    second_factor_day_limit: Limit = Field("50/1 day", description="The same in a day, until the password is another")
+    second_factor_day_limit: Limit = Field("50/1 day", description="The same in a day, until the password is changed")
     passkey_limit: Limit = Field("30/5 minutes", description="Challenges for passkeys, per address or member")
     join_limit: Limit = Field("10/1 hour", description="New accounts per address")
-    reset_limit: Limit = Field("5/1 day", description="Links to a new password, per login")
-    reset_network_limit: Limit = Field("10/1 hour", description="The same per address, whoever is asked for")
-    verification_limit: Limit = Field("5/1 hour", description="Mails to verify an address that one member asks for")
-    posting_limit: Limit = Field("1/5 seconds", description="Posts and threads of one member")
+    reset_limit: Limit = Field("5/1 day", description="Password-reset mails for one login")
+    reset_network_limit: Limit = Field("10/1 hour", description="Requests for password-reset mails, per address")
+    verification_limit: Limit = Field("5/1 hour", description="Mails to verify an e-mail address, per member")
+    posting_limit: Limit = Field("1/5 seconds", description="Posts of one member, in new threads and as replies")
     newcomer_posting_limit: Limit = Field("1/10 seconds", description="The same for a newcomer")
-    editing_limit: Limit = Field("30/1 minute", description="Edits of one member, of posts and of the profile")
+    editing_limit: Limit = Field("30/1 minute", description="Edits of one member: posts, titles and the profile")
     preview_limit: Limit = Field("60/1 minute", description="Previews of one member")
     report_limit: Limit = Field("20/1 day", description="Reports of one member")
-    export_limit: Limit = Field("3/1 day", description="Copies of everything of one's own, per member")
+    export_limit: Limit = Field("3/1 day", description="Copies of all own data, per member")
     verified_addresses: bool = Field(
         True, description="Whether a member's e-mail address must be verified before their first post"
     )
     held_first_posts: int = Field(
-        3, ge=1, le=FIRST_POSTS_MAX, description="A newcomer's posts that wait, on boards that hold them"
+        3,
+        ge=1,
+        le=FIRST_POSTS_MAX,
+        description="How many first posts of a member wait for a moderator, on boards that hold newcomers' posts",
     )
     screening_region: str = Field(
-        "GB", pattern="^[A-Z]{2}$", description="The country from which telephone numbers in posts are dialled"
+        "GB",
+        pattern="^[A-Z]{2}$",
+        description="The country whose telephone numbers are recognised without a country code",
     )
     names_moderators: bool = Field(True, description="Whether readers see which moderator edited or removed a post")
-    appeal_days: int = Field(183, ge=183, description="How long an author may appeal; the law says six months")
-    two_administrators: bool = Field(True, description="Whether it takes two administrators to make another")
+    appeal_days: int = Field(183, ge=183, description="How many days an author may appeal; the law says six months")
+    two_administrators: bool = Field(True, description="Whether two administrators must agree to make a third")
     newcomer_days: int = Field(3, ge=0, description="Days after joining during which a member is a newcomer")
-    newcomer_links: int = Field(2, ge=0, description="Links that one post of a newcomer may carry")
+    newcomer_links: int = Field(2, ge=0, description="How many links a newcomer's post may have")
 
     @property
     def sqlalchemy_url(self) -> str:
-        """The database's address for SQLAlchemy over asyncpg; raises RuntimeError before one is known."""
+        """The database's URL for SQLAlchemy over asyncpg. Raises RuntimeError before one is known."""
         if self.database_url is None:
             raise RuntimeError("FORUM_DATABASE_URL is not set and no embedded PostgreSQL has been started")
         return self.database_url
 
     @property
     def believed_proxies(self) -> list[str]:
-        """The trusted proxies in every way in which they can appear: a socket for both families of addresses shows an
-        IPv4 one within IPv6 (RFC 4291 §2.5.5.2).
+        """The trusted proxies in every form in which they can appear.
+
+        A socket for both families of addresses shows an IPv4 address within an IPv6 one (RFC 4291 §2.5.5.2).
         """
         networks = [ip_network(proxy) for proxy in sorted(self.trusted_proxies)]
         mapped = [_mapped(network) for network in networks if isinstance(network, IPv4Network)]
         return [str(network) for network in (*networks, *mapped)]
 
     def limit(self, name: str) -> RateLimitItem:
-        """The limit called `name` (`sign_in`, `posting` …), parsed."""
+        """Return the limit of the setting `<name>_limit`, parsed."""
         return parse(getattr(self, f"{name}_limit"))
 
 

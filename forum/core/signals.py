@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: a command that is told to stop leaves through every `with`, and is never told in vain."""
+"""SIGTERM and Ctrl-C: a command that is stopped leaves every `with` block, and no signal is lost."""
 
 import asyncio
 import signal
@@ -7,41 +7,43 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
-# What we were told, and may not have obeyed yet: an exception that comes up in a finalizer is lost.
+# Signals that arrived and may not have had an effect: Python drops an exception that is raised in a finalizer.
 _pending: list[BaseException] = []
 
 
 def install() -> None:
-    """From now on SIGTERM raises SystemExit and Ctrl-C KeyboardInterrupt; call it from the main thread."""
+    """Have SIGTERM raise SystemExit and Ctrl-C KeyboardInterrupt. Call it from the main thread."""
     _pending.clear()
     signal.signal(signal.SIGTERM, lambda *_: _stop(SystemExit(0)))
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else whoever started us wants it ignored
-        # asyncio would put its own in the place of the default one, and lose a Ctrl-C that comes as its work ends.
+    if (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):  # otherwise the parent process wants Ctrl-C ignored
+        # asyncio replaces the default handler with its own, which loses a Ctrl-C that comes while its work ends.
         signal.signal(signal.SIGINT, lambda *_: _stop(KeyboardInterrupt()))
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
-    """`asyncio.run`, and then what we were told too late for its event loop."""
+    """Run a coroutine with `asyncio.run`, then raise a signal that came too late for its event loop."""
     result = asyncio.run(work)
     raise_if_signalled()
     return result
 
 
 def raise_if_signalled() -> None:
-    """Raise what a signal demanded and has not had yet; call it before what lasts."""
+    """Raise the exception of a signal that has arrived. Call it before work that takes long."""
     if _pending:
         raise _pending[-1]
 
 
-def _stop(demand: BaseException) -> None:
-    """Raise the demand; where an event loop runs, between two of its steps.
+def _stop(exception: BaseException) -> None:
+    """Raise the exception; where an event loop runs, between two of its steps.
 
-    In the middle of one may be the database driver's compiled code. An exception that comes up there may be lost,
-    and with it the answer that was being read, which is then awaited for ever; or the process crashes.
+    In the middle of a step the database driver's compiled code may run. An exception that is raised there can get lost
+    together with the answer that was being read, which then never arrives, or can crash the process.
     """
-    _pending.append(demand)
+    _pending.append(exception)
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        raise demand from None
+        raise exception from None
     loop.call_soon_threadsafe(raise_if_signalled)

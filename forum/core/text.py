@@ -1,4 +1,4 @@
-"""Rules for texts that people send: what the database can hold, what can be seen, what is one line.
+"""Rules for texts that people send: what the database can store, what can be seen, what is one line.
 
 Each raises a PydanticCustomError, whose type is the `code` of the fault in the problem document.
 """
@@ -7,7 +7,8 @@ import re
 
 from pydantic_core import PydanticCustomError
 
-# What Python or ECMA 262 takes for white space, and what ends a line: the same set in every reader of a pattern.
+# White space and line ends in Python or in ECMA 262. Both sets are spelt out, so that a pattern means the same here and
+# in every client.
 SPACE = r"\s\x1c-\x1f\x85\ufeff"
 BREAK = r"\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
 ANY, INLINE, SEEN = r"[^\x00]", rf"[^\x00{BREAK}]", rf"[^\x00{SPACE}]"
@@ -17,7 +18,7 @@ _BREAKS = re.compile(rf"[{BREAK}]")
 
 
 def storable(text: str) -> str:
-    """The same text, if PostgreSQL and UTF-8 can hold it: no NUL, no half of a surrogate pair."""
+    """Return the text. Raises for what PostgreSQL and UTF-8 cannot store: NUL and half of a surrogate pair."""
     if "\x00" in text:
         raise PydanticCustomError("character_not_allowed", "must not contain the character NUL")
     try:
@@ -28,14 +29,14 @@ def storable(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """The same text, if there is anything to see in it."""
+    """Return the text. Raises when it is blank."""
     if not _VISIBLE.search(text):
         raise PydanticCustomError("blank", "must not be blank")
     return text
 
 
 def one_line(text: str) -> str:
-    """The text without outer spaces, if it is one line."""
+    """Return the text without outer spaces. Raises when it has several lines."""
     if _BREAKS.search(text):
         raise PydanticCustomError("several_lines", "must be one line")
     return _EDGES.sub("", text)

@@ -1,4 +1,4 @@
-"""What an action is given: one transaction, the time, the settings, the limits and the gate."""
+"""What an action needs: a transaction, the time, the settings, the limits and the gate."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,7 +16,7 @@ from forum.core.settings import Settings
 
 @dataclass(frozen=True)
 class Work:
-    """One transaction of one request, job or command. An action never commits: whoever began the transaction does."""
+    """One transaction of one request, job or command. An action never commits: the code that began it does."""
 
     session: AsyncSession
     now: datetime
@@ -26,21 +26,21 @@ class Work:
     changed_members: set[UUID] = field(default_factory=set)
 
     async def count_try(self, limit: str, policy: str, *who: object) -> None:
-        """Count one try against the setting `FORUM_<LIMIT>_LIMIT`. Raises Throttled when it is one too many."""
+        """Count one try against the setting `FORUM_<LIMIT>_LIMIT`. Raises Throttled over the limit."""
         await self.rate_limits.hit(self.settings.limit(limit), policy, *who)
 
     def at(self, moment: datetime) -> "Work":
-        """Return the same transaction at another time: for what is written as if it had happened before."""
+        """Return the same transaction at another time: for the demonstration, whose posts seem to be older."""
         return replace(self, now=moment)
 
     def forget_sessions_of(self, member_id: UUID) -> None:
-        """Have this process read a member's roles, standing and sessions anew once the transaction is committed."""
+        """Have this process read a member's roles, standing and sessions again after the commit."""
         self.changed_members.add(member_id)
 
 
 @dataclass(frozen=True)
 class Transactions:
-    """Begins transactions, for an action that must not hold a connection while it hashes or asks another server."""
+    """Begins transactions: for an action that must not keep a connection while it hashes or waits for a server."""
 
     database: Database
     now: datetime
@@ -51,19 +51,19 @@ class Transactions:
 
     @property
     def reader(self) -> Reader:
-        """What reads outside any transaction."""
+        """The reader, outside any transaction."""
         return self.database.reader
 
     async def count_try(self, limit: str, policy: str, *who: object) -> None:
-        """Count one try against the setting `FORUM_<LIMIT>_LIMIT`. Raises Throttled when it is one too many."""
+        """Count one try against the setting `FORUM_<LIMIT>_LIMIT`. Raises Throttled over the limit."""
         await self.rate_limits.hit(self.settings.limit(limit), policy, *who)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Work]:
-        """Give one transaction: committed when the block ends, rolled back when it raises."""
+        """Begin a transaction: committed when the block ends, rolled back when it raises."""
         async with self.database.work() as session:
             work = Work(session, self.now, self.settings, self.rate_limits, self.gate)
             yield work
-        # Not before: what another request reads until the commit is the old state, and must not be cached.
+        # After the commit: a request that reads before it gets the old state, and would cache that again.
         for member_id in work.changed_members:
             self.on_member_change(member_id)

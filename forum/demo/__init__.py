@@ -1,4 +1,4 @@
-"""A small believable community, so that a forum can be seen at work."""
+"""The demonstration: a small made-up community."""
 
 import base64
 import hashlib
@@ -29,53 +29,53 @@ from forum.demo.moderation import Cast, everybody, moderate
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer
 
-PASSWORD = "seven kettles sing at dawn"  # noqa: S105 - everybody may know it: the demonstration prints it
+PASSWORD = "seven kettles sing at dawn"  # noqa: S105 - not a secret: the demonstration prints it
 
 CONTENT = resources.files("forum.demo")
 
 
 @dataclass(frozen=True)
-class SignIn:
-    """Somebody whom a visitor of the demonstration can be."""
+class DemoSignIn:
+    """A member as whom visitors of the demonstration can sign in."""
 
     role: str
     handle: str
-    secret: str | None  # staff's, for an authenticator app
+    secret: str | None  # for an authenticator app; None for members without a role
 
 
-def sign_ins() -> list[SignIn]:
-    """One sign-in for each role; everybody's password is PASSWORD."""
+def sign_ins() -> list[DemoSignIn]:
+    """Return one sign-in for each role; every password is PASSWORD."""
     chosen: dict[str, dict[str, Any]] = {}
     for person in _people():
         for role in person.get("roles") or ["member"]:
-            spoken = f"{role} of {', '.join(person['boards'])}" if "boards" in person else role
-            chosen.setdefault(spoken.replace("_", " "), person)
-    return [SignIn(role, who["handle"], _secret(who)) for role, who in chosen.items()]
+            label = f"{role} of {', '.join(person['boards'])}" if "boards" in person else role
+            chosen.setdefault(label.replace("_", " "), person)
+    return [DemoSignIn(role, who["handle"], _secret(who)) for role, who in chosen.items()]
 
 
 def code_of(handle: str, now: datetime) -> str:
-    """What the authenticator app of this member of the staff shows now."""
+    """Return the code that the authenticator app of this member of staff shows now."""
     return totp.current_code(_secret_of(handle), now)
 
 
 def size() -> int:
-    """How many posts `fill` will write."""
+    """Return how many posts `fill` writes."""
     return sum(len(thread["post"]) for _, thread in _threads())
 
 
 async def is_empty(session: AsyncSession) -> bool:
-    """Whether nobody has joined yet."""
+    """Return whether the forum has no members yet."""
     return not (await session.execute(select(exists().where(col(Member.id).is_not(None))))).scalar_one()
 
 
 async def fill(work: Work, *, written: Callable[[], object]) -> None:
-    """Write the whole community, as if it had lived until now; calls `written` after each post."""
+    """Write the whole community with dates up to now, and call `written` after each post."""
     await _make_boards(work.session, work.now - timedelta(days=800))
     for person in _people():
-        await _welcome(work.session, person, work.now)
+        await _add_member(work.session, person, work.now)
     cast = await everybody(work.session)
     for slug, thread in _threads():
-        await _talk(work.at(work.now - timedelta(days=thread["days_ago"])), cast, slug, thread, written)
+        await _write_thread(work.at(work.now - timedelta(days=thread["days_ago"])), cast, slug, thread, written)
     await moderate(work, cast)
 
 
@@ -88,18 +88,18 @@ def _secret(person: dict[str, Any]) -> str | None:
 
 
 def _secret_of(handle: str) -> str:
-    """Made of the handle: everybody may know it, also after another start."""
+    """Return a secret computed from the handle: so it is the same after every start. It needs no protection."""
     return base64.b32encode(hashlib.sha1(handle.encode(), usedforsecurity=False).digest()).decode()
 
 
 def _threads() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every board's slug and thread, oldest first."""
-    talks = [
+    """Return every thread with its board's slug, oldest first."""
+    threads = [
         (board["slug"], thread)
         for board in _read("boards.toml")["board"]
         for thread in _read(f"threads/{board['slug']}.toml")["thread"]
     ]
-    return iter(sorted(talks, key=lambda talk: -float(talk[1]["days_ago"])))
+    return iter(sorted(threads, key=lambda thread: -float(thread[1]["days_ago"])))
 
 
 @cache
@@ -114,7 +114,7 @@ async def _make_boards(session: AsyncSession, now: datetime) -> None:
         await boards.create_board(session, boards.BoardPlan(**plan), now)
 
 
-async def _welcome(session: AsyncSession, person: dict[str, Any], now: datetime) -> None:
+async def _add_member(session: AsyncSession, person: dict[str, Any], now: datetime) -> None:
     joined_at = now - timedelta(days=person["joined_days_ago"])
     email = f"{person['handle'].encode('ascii', 'ignore').decode()}@example.org"
     newcomer = await registration.prepare_newcomer(person["handle"], person["name"], email, PASSWORD)
@@ -133,31 +133,33 @@ async def _welcome(session: AsyncSession, person: dict[str, Any], now: datetime)
             await roles.grant(session, member, Role(role), joined_at, board_id=board.id if board else None)
 
 
-async def _talk(opening: Work, cast: Cast, slug: str, thread: dict[str, Any], written: Callable[[], object]) -> None:
+async def _write_thread(
+    opening: Work, cast: Cast, slug: str, thread: dict[str, Any], written: Callable[[], object]
+) -> None:
     thread_id = 0
-    for said in thread["post"]:
-        author, work = cast[said["by"]], opening.at(opening.now + timedelta(hours=said["hours_after"]))
-        draft = Draft(said["body"].strip(), said.get("reply_to"), said.get("content_warning"))
+    for entry in thread["post"]:
+        author, work = cast[entry["by"]], opening.at(opening.now + timedelta(hours=entry["hours_after"]))
+        draft = Draft(entry["body"].strip(), entry.get("reply_to"), entry.get("content_warning"))
         if thread_id:
             post = await add_reply(work, author, await context_in_thread(work, author, thread_id, draft), draft)
         else:
             context = await context_on_board(work, author, slug, draft)
             post = await add_thread(work, author, context, thread["title"], draft)
             thread_id = post.thread_id
-        await _second_thoughts(work.at(work.now + timedelta(hours=1)), author, post.id, said)
+        await _edit_or_withdraw(work.at(work.now + timedelta(hours=1)), author, post.id, entry)
         written()
-    await _housekeeping(opening, cast, thread_id, thread)
+    await _pin_or_lock(opening, cast, thread_id, thread)
 
 
-async def _second_thoughts(work: Work, author: Viewer, post_id: int, said: dict[str, Any]) -> None:
-    if "edited" in said:
-        draft = Draft(said["edited"].strip(), content_warning=said.get("content_warning"))
+async def _edit_or_withdraw(work: Work, author: Viewer, post_id: int, entry: dict[str, Any]) -> None:
+    if "edited" in entry:
+        draft = Draft(entry["edited"].strip(), content_warning=entry.get("content_warning"))
         await change_words(work, author, await context_of_post(work, author, post_id, draft), 1, draft)
-    if said.get("withdrawn"):
+    if entry.get("withdrawn"):
         await withdraw_post(work, author, post_id)
 
 
-async def _housekeeping(work: Work, cast: Cast, thread_id: int, thread: dict[str, Any]) -> None:
+async def _pin_or_lock(work: Work, cast: Cast, thread_id: int, thread: dict[str, Any]) -> None:
     moderator = next(viewer for viewer in cast.values() if Role.MODERATOR in viewer.roles)
     if thread.get("pinned"):
         await pin_thread(work, moderator, thread_id)

@@ -1,1 +1,1 @@
-"""What the API and the pages both need of HTTP."""
+"""What every HTTP surface needs."""

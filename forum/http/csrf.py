@@ -1,4 +1,4 @@
-"""Refuse writes that a page of another site made a browser send."""
+"""Protection against cross-site request forgery: another site's page that makes a browser send a request."""
 
 from fastapi import Request
 
@@ -9,11 +9,12 @@ SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
 def refuse_forgery(request: Request, settings: Settings) -> None:
-    """Raise Forbidden when a browser was made to send its cookie by a page that is not ours to trust."""
+    """Raise Forbidden when a page of another site made the browser send its cookie."""
     origin = request.headers.get("origin")
     if request.headers.get("sec-fetch-site") in {"same-origin", "none"} or origin in settings.allowed_origins:
         return
-    # A proxy that ends TLS may not tell us of it, so https is right in any case; http only where we hear no TLS.
+    # Behind a proxy that ends TLS the request may come as http, so https is always right; http only for plain HTTP.
     if origin in {f"{scheme}://{request.headers.get('host')}" for scheme in ("https", request.url.scheme)}:
         return
-    raise Forbidden("This came from another site's page. With a cookie, only our own pages may change things.")
+    sentence = "This came from a page of another site, so it was refused. Please use the forum's own pages."
+    raise Forbidden(sentence, code="cross_site_request")

@@ -1,4 +1,4 @@
-"""Who sends a request, and whether they may be here at all."""
+"""The member who sends a request, and whether they may use the forum."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -32,7 +32,7 @@ async def _viewer(request: Request) -> Viewer:
     return viewer
 
 
-# Whoever it is, with the session that they show, if it is one.
+# A member in any standing, or a guest.
 Anybody = Annotated[Viewer, Depends(_viewer)]
 
 
@@ -44,7 +44,7 @@ async def _reading_viewer(request: Request) -> Viewer:
     return GUEST if viewer.standing in SHUT_OUT else viewer
 
 
-# Whoever reads; who is suspended or banned reads as a guest does.
+# A reader: a member who is suspended or banned reads as a guest does.
 CurrentViewer = Annotated[Viewer, Depends(_reading_viewer)]
 
 
@@ -54,28 +54,24 @@ async def _any_member(viewer: Anybody) -> Viewer:
     return viewer
 
 
-# A member, whatever their standing: to see their own account, read statements and appeal.
+# A member in any standing: suspended and banned members too see their account, read statements and appeal.
 AnyMember = Annotated[Viewer, Depends(_any_member)]
 
 
 async def _fresh_member(viewer: AnyMember, now: Now) -> Viewer:
     if viewer.signed_in_at is None or now - viewer.signed_in_at > FRESH_FOR:
-        raise SignInAgain(
-            "This needs a sign-in within the last 15 minutes. Sign in again with POST /api/v1/sessions, showing this "
-            "session: the new one takes its place."
-        )
+        raise SignInAgain("For this, you must have signed in within the last 15 minutes. Please sign in again.")
     return viewer
 
 
-# A member who signed in a short while ago, for what somebody who found their phone must not do.
+# A member who signed in recently: for actions that another person must not do on a phone that was left unlocked.
 FreshMember = Annotated[Viewer, Depends(_fresh_member)]
 
 
 async def _member(viewer: AnyMember) -> Viewer:
     if viewer.standing in SHUT_OUT:
-        raise Forbidden(
-            f"Your account is {viewer.standing}. You can read why at /api/v1/me/statements, and appeal there."
-        )
+        sentence = f"Your account is {viewer.standing}. Your statements of reasons say why, and you can appeal there."
+        raise Forbidden(sentence, code=f"account_{viewer.standing}")
     return viewer
 
 
@@ -90,11 +86,11 @@ def _token(request: Request) -> tuple[str | None, Transport]:
 
 
 async def throttle_posting(services: AppServices, member: CurrentMember, now: Now) -> None:
-    """Count one post of this member; newcomers are asked to go slower. Raises Throttled."""
+    """Count one post of this member; newcomers have a stricter limit. Raises Throttled over the limit."""
     name = "newcomer_posting" if member.is_newcomer(services.settings.newcomer_days, now) else "posting"
     await services.rate_limits.hit(services.settings.limit(name), "posting", member.id)
 
 
 async def throttle_editing(services: AppServices, member: CurrentMember) -> None:
-    """Count one edit of this member. Raises Throttled."""
+    """Count one edit of this member. Raises Throttled over the limit."""
     await services.rate_limits.hit(services.settings.limit("editing"), "editing", member.id)

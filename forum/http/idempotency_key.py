@@ -25,7 +25,7 @@ class RepeatKey:
     key: str | None
 
     def of(self, body: BaseModel) -> Repeat | None:
-        """The safe repeat of this body."""
+        """Return the safe repeat for this body, or None when the request has no key."""
         if self.key is None or self.member.id is None:
             return None
         return Repeat(self.member.id, self.route, self.key, body.model_dump_json().encode())
@@ -41,7 +41,8 @@ async def _repeat_key(
             min_length=1,
             max_length=200,
             pattern=r"^[\x21-\x7e]+$",
-            description="The same key and body give the same result again for 24 hours: safe to send twice.",
+            description="A new key for each thing that you create. If you send the same key and body again within 24 "
+            "hours, you get what the first request created, and nothing is created twice.",
             examples=["0197-7f3a-reply-1"],
         ),
     ] = None,

@@ -1,4 +1,4 @@
-"""Every error as a problem document (RFC 9457): one table from the domain's words to HTTP's."""
+"""Every error as a problem document (RFC 9457): one table from the forum's errors to HTTP status codes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,98 +24,104 @@ log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 WENT_WRONG = "Something went wrong on our side. Nothing was changed."
-BUSY = "The forum is busy at this moment. Nothing was changed; please send it again."
+BUSY = "The forum is busy at this moment. Nothing was changed. Please try again."
 
 
 class Fault(BaseModel):
     """One thing to change in a request."""
 
     pointer: str = Field(
-        description="Where: `#/title` in the body (RFC 6901), `query/limit`, `path/id`, `header/Idempotency-Key`",
+        description="Where it is: `#/title` in the body (RFC 6901), `query/limit`, `path/id`, `header/Idempotency-Key`",
         examples=["#/body_markdown"],
     )
     code: str = Field(description="What is wrong, for programs", examples=["blank"])
-    detail: str = Field(description="The same, for people", examples=["must not be blank"])
+    detail: str = Field(description="What is wrong, for people", examples=["must not be blank"])
 
 
 def _without_default(schema: dict[str, Any]) -> None:
-    del schema["default"]  # what does not belong to a problem's type is absent, not null
+    del schema["default"]  # a member that a problem does not have is left out, not null
 
 
 class Problem(BaseModel):
-    """What went wrong, and what to do about it. A problem may carry more members that belong to its type."""
+    """What went wrong, and what to do about it. Some types of problems have more members."""
 
     model_config = ConfigDict(extra="allow")
 
-    type: str = Field(description="A stable path that names the kind of problem", examples=["/problems/not-found"])
-    title: str = Field(description="The same in words", examples=["Not found"])
+    type: str = Field(
+        description="The type of the problem, as a path that never changes", examples=["/problems/not-found"]
+    )
+    title: str = Field(description="The type in words", examples=["Not found"])
     status: int = Field(examples=[404])
     code: str = Field(
-        description="Finer than `type`, and stable: choose screens and words by it", examples=["thread_not_found"]
+        description="Exactly what is wrong, for programs: it never changes. Choose screens and words by it",
+        examples=["thread_not_found"],
     )
     detail: str = Field(description="A sentence for people", examples=["There is no such thread."])
     errors: list[Fault] | SkipJsonSchema[None] = Field(
-        None, description="For bad input: each thing to change, at most 20", json_schema_extra=_without_default
+        None, description="Each thing to change in the request, at most 20", json_schema_extra=_without_default
     )
     current: int | SkipJsonSchema[None] = Field(
         None,
-        description="Of a stale change: the `revision` or `version` that it has now",
+        description="After somebody else's change: the `revision` or `version` now",
         examples=[3],
         json_schema_extra=_without_default,
     )
     changed_by: str | None = Field(
         None,
-        description="Of a stale change: the name of who changed it meanwhile",
+        description="After somebody else's change: the name of the member who made it, if it is known",
         examples=["Suzie"],
         json_schema_extra=_without_default,
     )
     changed_at: datetime | SkipJsonSchema[None] = Field(
         None,
-        description="Of a stale change: when that was",
+        description="After somebody else's change: when it was made",
         examples=["2026-07-27T16:40:00Z"],
         json_schema_extra=_without_default,
     )
     factors: list[str] | SkipJsonSchema[None] = Field(
         None,
-        description="Where a second factor is needed: which ones you have, `passkey`, `totp` or `recovery_code`",
+        description="Where a second factor is needed: those that you have set up, `passkey`, `totp` or `recovery_code`",
         examples=[["passkey", "recovery_code"]],
         json_schema_extra=_without_default,
     )
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of problem: its status, its type as a path, and the same in words."""
+class ProblemType:
+    """A type of problem: its HTTP status, its name in a path, and its name in words."""
 
     status: int
     slug: str
     title: str
 
 
-KINDS: Mapping[type[errors.ForumError], Kind] = {
-    errors.NotSignedIn: Kind(401, "not-signed-in", "Not signed in"),
-    errors.SecondFactorNeeded: Kind(401, "second-factor-needed", "Second factor needed"),
-    errors.Forbidden: Kind(403, "forbidden", "Not allowed"),
-    errors.RoleWithheld: Kind(403, "role-withheld", "Role withheld"),
-    errors.SignInAgain: Kind(403, "sign-in-again", "Sign in again"),
-    errors.NotFound: Kind(404, "not-found", "Not found"),
-    errors.Stale: Kind(409, "stale", "Changed meanwhile"),
-    errors.Busy: Kind(409, "request-in-progress", "Still being worked on"),
-    errors.Conflict: Kind(409, "conflict", "Conflict"),
-    errors.Invalid: Kind(422, "validation-failed", "Input not accepted"),
-    errors.Throttled: Kind(429, "too-many-requests", "Too many requests"),
-    errors.Overloaded: Kind(503, "service-unavailable", "Busy"),
+KINDS: Mapping[type[errors.ForumError], ProblemType] = {
+    errors.NotSignedIn: ProblemType(401, "not-signed-in", "Not signed in"),
+    errors.SecondFactorNeeded: ProblemType(401, "second-factor-needed", "Second factor needed"),
+    errors.Forbidden: ProblemType(403, "forbidden", "Not allowed"),
+    errors.RoleWithheld: ProblemType(403, "role-withheld", "Role withheld"),
+    errors.SignInAgain: ProblemType(403, "sign-in-again", "Sign in again"),
+    errors.NotFound: ProblemType(404, "not-found", "Not found"),
+    errors.Stale: ProblemType(409, "stale", "Changed meanwhile"),
+    errors.Busy: ProblemType(409, "request-in-progress", "Still being worked on"),
+    errors.Conflict: ProblemType(409, "conflict", "Conflict"),
+    errors.Invalid: ProblemType(422, "validation-failed", "Input not accepted"),
+    errors.Throttled: ProblemType(429, "too-many-requests", "Too many requests"),
+    errors.Overloaded: ProblemType(503, "service-unavailable", "Busy"),
 }
 INVALID, UNAVAILABLE = KINDS[errors.Invalid], KINDS[errors.Overloaded]
-INTERNAL = Kind(500, "internal-server-error", "Error on our side")
-# What the router and the middleware refuse, and our sentence where theirs is not kind.
-REFUSALS: Mapping[int, tuple[Kind, str | None]] = {
+INTERNAL = ProblemType(500, "internal-server-error", "Error on our side")
+# What the router and the middleware refuse, with a sentence where theirs does not help people.
+REFUSALS: Mapping[int, tuple[ProblemType, str | None]] = {
     404: (KINDS[errors.NotFound], "There is nothing at this address."),
-    405: (Kind(405, "method-not-allowed", "Method not allowed"), "This address does not answer to that method."),
-    413: (Kind(413, "content-too-large", "Too large"), None),
+    405: (
+        ProblemType(405, "method-not-allowed", "Method not allowed"),
+        "This address cannot be used in this way.",
+    ),
+    413: (ProblemType(413, "content-too-large", "Too large"), None),
 }
-MOST_FAULTS = 20  # of one request: more would help nobody (DESIGN §5)
-# Pydantic's kinds of fault that a client can act on, in words that stay when the library changes.
+MOST_FAULTS = 20  # of one request: a client can show no more, and a hostile body could have thousands
+# Pydantic's error types that a client can act on, as codes that stay the same when the library changes.
 FAULT_CODES: Mapping[str, str] = {
     "missing": "required",
     "extra": "unknown_parameter",
@@ -139,18 +145,18 @@ OUR_FAULT_CODES = {"character_not_allowed", "blank", "several_lines", "not_a_num
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that can fail in these ways; `documents.py` says what each looks like."""
+    """Return the `responses` of a route that can fail with these statuses; `api/openapi.py` describes each."""
     return {status: {"description": ""} for status in statuses}
 
 
-def content(kind: Kind, code: str, detail: str, **members: Any) -> dict[str, Any]:
+def content(kind: ProblemType, code: str, detail: str, **members: Any) -> dict[str, Any]:
     """Return a problem document."""
     about = {"type": f"/problems/{kind.slug}", "title": kind.title, "status": kind.status}
     return {**about, "code": code, "detail": detail, **members}
 
 
 def problem(
-    kind: Kind, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any
+    kind: ProblemType, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any
 ) -> Response:
     """Return a problem document as a response."""
     body = to_json(content(kind, code, detail, **members))
@@ -158,7 +164,7 @@ def problem(
 
 
 def register(app: FastAPI) -> None:
-    """Make every error of `app` a problem document."""
+    """Have every error of `app` answered with a problem document."""
     app.add_exception_handler(errors.ForumError, _forum_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
@@ -173,7 +179,7 @@ async def _forum_error(request: Request, error: Exception) -> Response:
 
 
 def answer_to(error: errors.ForumError, scope: Scope) -> Response:
-    """The domain's error as a response; whoever was kept from something is logged, without who it was."""
+    """Return the response to an error of the forum. A refusal is logged, without who was refused."""
     if isinstance(error, errors.NotSignedIn | errors.Forbidden | errors.Throttled):
         policy = getattr(error, "policy", None)
         log.info("refused", kind=type(error).__name__, route=_route(scope), method=scope["method"], policy=policy)
@@ -203,7 +209,7 @@ async def _invalid_request(_request: Request, error: Exception) -> Response:
     faults = error.errors()
     return _bad_input(
         [
-            {"pointer": _pointer(fault["loc"], error.body), "code": _fault_code(fault), "detail": _said(fault)}
+            {"pointer": _pointer(fault["loc"], error.body), "code": _fault_code(fault), "detail": _sentence(fault)}
             for fault in faults[:MOST_FAULTS]
         ]
     )
@@ -230,7 +236,7 @@ def _pointer(location: tuple[int | str, ...], body: Any) -> str:
 
 
 def _steps(path: Sequence[int | str], body: Any) -> Iterator[str]:
-    """The way to a fault in the body, without the name that Pydantic adds for the member of a union it tried."""
+    """Yield the steps to a fault in the body, without the names that Pydantic adds for the members of a union."""
     for step in path[:-1]:
         if isinstance(step, int) or step in body:
             yield str(step)
@@ -238,7 +244,7 @@ def _steps(path: Sequence[int | str], body: Any) -> Iterator[str]:
     yield from map(str, path[-1:])
 
 
-def _said(fault: Mapping[str, Any]) -> str:
+def _sentence(fault: Mapping[str, Any]) -> str:
     if fault["loc"] == ("body",) and fault["type"] in {"model_attributes_type", "missing"}:
         return "The body must be a JSON object, sent with Content-Type: application/json"
     message = str(fault["msg"]).removeprefix("Value error, ")
@@ -249,13 +255,13 @@ def _said(fault: Mapping[str, Any]) -> str:
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
     status, headers = error.status_code, dict(error.headers or {})
-    if status == 400:  # FastAPI's word for what `json` cannot read and does not call a decoding error
+    if status == 400:  # FastAPI's answer where `json` raises something else than a decoding error
         sentence = "The body is not JSON in UTF-8, or is nested too deep."
         return _bad_input([{"pointer": "#", "code": "not_json", "detail": sentence}])
     phrase = HTTPStatus(status).phrase
-    unlisted = Kind(status, phrase.lower().replace(" ", "-"), phrase.capitalize())
-    kind, kinder = REFUSALS.get(status, (unlisted, None))
-    detail, code = kinder or error.detail, kind.slug.replace("-", "_")
+    unlisted = ProblemType(status, phrase.lower().replace(" ", "-"), phrase.capitalize())
+    kind, sentence_for_people = REFUSALS.get(status, (unlisted, None))
+    detail, code = sentence_for_people or error.detail, kind.slug.replace("-", "_")
     if status == 405:
         headers["Allow"] = ", ".join(sorted(_methods_here(request)))
     members = {"errors": [{"pointer": "#", "code": code, "detail": detail}]} if status == 413 else {}
@@ -263,10 +269,10 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 def _methods_here(request: Request) -> set[str]:
-    """Every method of this address: the router tells those of one of its routes."""
+    """Return every method of this path; the router's own answer has those of one route only."""
     path = request.scope["path"]
-    here = [route for route in iter_route_contexts(request.app.routes) if route.path_regex.match(path)]
-    return {method for route in here for method in route.methods or ()}
+    routes = [route for route in iter_route_contexts(request.app.routes) if route.path_regex.match(path)]
+    return {method for route in routes for method in route.methods or ()}
 
 
 async def _database_error(request: Request, error: Exception) -> Response:
@@ -286,11 +292,11 @@ async def _unexpected(request: Request, error: Exception) -> Response:
 
 
 def internal_error(scope: Scope, error: Exception) -> Response:
-    """What nobody expected, logged without its words, as a response."""
+    """Log an unexpected error without its message, and return the response to it."""
     log.error("unexpected", kind=type(error).__name__, route=_route(scope), frames=logs.frames(error))
     return problem(INTERNAL, "internal_error", WENT_WRONG)
 
 
 def _route(scope: Scope) -> str | None:
-    """The address with the names of its parameters; not what stood in their place."""
+    """Return the path of the route with the names of its parameters, not their values."""
     return getattr(scope.get("route"), "path", None)

@@ -23,7 +23,7 @@ async def only_known_parameters(request: Request) -> None:
         raise RequestValidationError(faults)
 
 
-_QUERY_NAMES: dict[Callable[..., Any], set[str]] = {}  # of each endpoint: to find them takes long
+_QUERY_NAMES: dict[Callable[..., Any], set[str]] = {}  # of each endpoint: FastAPI takes long to find them
 
 
 def _query_names(route: APIRoute) -> set[str]:

@@ -1,4 +1,4 @@
-"""The limit on the whole API, before anything is asked of the database: plain ASGI, some microseconds a request."""
+"""The limit on requests to the whole API: plain ASGI, without a query, some microseconds a request."""
 
 from collections.abc import Hashable, Iterable
 from functools import lru_cache
@@ -12,27 +12,27 @@ from forum.core.errors import Throttled
 from forum.http import problems
 from forum.http.current_member import COOKIE
 
-UNCOUNTED = {"/healthz", "/readyz"}  # who looks after the forum asks again and again
+UNCOUNTED = {"/healthz", "/readyz"}  # monitoring asks again and again
 _COOKIE = f"{COOKIE}=".encode()
 _network = lru_cache(maxsize=4096)(rate_limits.network)
 
 
 class ApiLimit:
-    """Refuses who asks far oftener than people do: a member wherever they are, a guest by their network.
+    """Refuses clients that send far more requests than people do: counted by member, and for guests by network.
 
-    A token that nobody was seen to own counts by the network too, apart from its guests: neither do made-up ones make
-    room, nor can a guest next door lock a member out.
+    Requests with a token whose member is not known yet count by network too, apart from those of guests. So made-up
+    tokens give nobody a larger limit, and guests cannot use up the limit of a member in the same network.
     """
 
     def __init__(self, app: ASGIApp, traffic: ApiQuota, session_cache: SessionCache) -> None:
         self.app = app
-        self._traffic, self._doorkeeper = traffic, session_cache
+        self._quota, self._session_cache = traffic, session_cache
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, if it is not one too many."""
+        """Pass the request on, or answer 429 over the limit."""
         if scope["type"] == "http" and scope["path"] not in UNCOUNTED:
             try:
-                self._traffic.count(self._who(scope))
+                self._quota.count(self._who(scope))
             except Throttled as refused:
                 await problems.answer_to(refused, scope)(scope, receive, send)
                 return
@@ -44,11 +44,11 @@ class ApiLimit:
         token = _token(scope["headers"])
         if token is None:
             return network
-        return self._doorkeeper.owner(token) or ("token", network)
+        return self._session_cache.owner(token) or ("token", network)
 
 
 def _token(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    """What may be a session's token, as `dependencies.py` finds it."""
+    """Return what may be a session token, found as `current_member.py` finds it."""
     cookie = None
     for name, value in headers:
         if name == b"authorization" and value[:7].lower() == b"bearer ":

@@ -9,18 +9,18 @@ from pydantic import (
 
 
 def header(description: str, example: str, *, always: bool = True) -> dict[str, Any]:
-    """A header of an answer, as the document describes it."""
+    """Return the OpenAPI description of a response header."""
     required = {"required": True} if always else {}
     return {"description": description, **required, "schema": {"type": "string"}, "example": example}
 
 
-# The `responses` of a route that says where the new thing is.
-LOCATION = {"Location": header("Where the new thing is", "/api/v1/posts/4711")}
+# The `responses` of a route that creates something.
+LOCATION = {"Location": header("The path of what was created", "/api/v1/posts/4711")}
 
 
 CREATED_WITH_LOCATION: dict[int | str, dict[str, Any]] = {201: {"headers": LOCATION}}
 
 
 def json_response(body: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """The response that carries `body`."""
+    """Return the response with this body."""
     return Response(body.model_dump_json(), status, headers, media_type="application/json")

@@ -1,4 +1,4 @@
-"""What a route is given: the services of this process, a transaction, a reader, the time."""
+"""What routes depend on: the services of this process, a transaction, a reader, the time."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from forum.passwords.breached_passwords import BreachedPasswords
 
 @dataclass(frozen=True)
 class Services:
-    """What one process of the forum is made of; `app.py` builds it."""
+    """The objects that all requests of one process share; `app.py` creates them."""
 
     settings: Settings
     database: Database
@@ -35,15 +35,15 @@ class Services:
     breached_passwords: BreachedPasswords | None = None
 
     def transactions(self, now: datetime) -> Transactions:
-        """Return what begins transactions at this time; each tells the session cache of the members that it changed."""
+        """Return what begins transactions at this time. After a commit, the session cache drops the changed members."""
         changed = self.session_cache.invalidate
         return Transactions(self.database, now, self.settings, self.rate_limits, self.gate, changed)
 
 
 def services_of(request: Request) -> Services:
-    """What the process that answers this request is made of.
+    """Return the services of this process.
 
-    A dependency of a dependency costs more than most of what the routes do: what many routes need asks the request.
+    Not a dependency where many routes need it: a dependency of a dependency costs more than most of what a route does.
     """
     services: Services = request.app.state.services
     return services
@@ -75,7 +75,7 @@ async def _work(transactions: CurrentTransactions) -> AsyncIterator[Work]:
         yield work
 
 
-# "function" ends before the answer leaves: what a client was told is on disk, and a failed commit is an error.
+# "function" commits before the answer is sent: what a client reads is on disk, and a failed commit is an error.
 CurrentWork = Annotated[Work, Depends(_work, scope="function")]
 
 
@@ -94,14 +94,14 @@ Reading = Annotated[Reader, Depends(_reading)]
 
 
 class Route(APIRoute):
-    """A route that reads once more when the database could not answer for a passing reason.
+    """A route that runs a read once more when the database could not answer for a passing reason.
 
-    A migration in another process makes every prepared statement of ours fail exactly once. A write is not sent
-    again by us: it answers 503, and the client knows best.
+    A migration in another process makes every prepared statement fail exactly once. A write is not run again: the
+    answer is 503, and the client decides.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """What answers a request."""
+        """Return the function that answers a request."""
         answer = super().get_route_handler()
 
         async def answer_reads_again(request: Request) -> Response:

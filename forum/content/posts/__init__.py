@@ -1,1 +1,1 @@
-"""Posts: numbered in their thread, with revisions; one predicate says who sees them."""
+"""Posts: numbered in their thread, with revisions."""

@@ -1,6 +1,6 @@
-"""What members do with posts: reply, edit, withdraw, preview, and read what a post said before.
+"""What members do with posts: reply, edit, withdraw, preview, and read earlier revisions.
 
-Each is the whole step: it asks permission, limit and gate itself. Every word passes the gate.
+Each action is the whole step: it checks permission, limit and gate. Every text that others will read passes the gate.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from forum.permissions import Act, allow
 
 
 async def reply(work: Work, author: Viewer, thread_id: int, draft: Draft, *, repeat: Repeat | None = None) -> PostView:
-    """Post a reply in a thread. A `repeat` of an earlier request returns what that one posted, as it is now.
+    """Post a reply in a thread. A `repeat` of an earlier request returns the post of that, as it is now.
 
     Raises NotFound, Forbidden, Throttled, Conflict and Invalid as `add_reply` does, and what `Repeat.earlier` raises.
     """
@@ -43,10 +43,10 @@ async def reply(work: Work, author: Viewer, thread_id: int, draft: Draft, *, rep
 
 
 async def edit_post(work: Work, author: Viewer, post_id: int, revision: int, draft: Draft) -> PostView:
-    """Replace what a post of the author's own says, and keep what it said.
+    """Replace the text of the author's own post, and keep the earlier text as a revision.
 
-    Raises Stale when the post is no longer at the `revision` that was on the screen, Conflict when it was removed or
-    withdrawn a moment ago, Invalid for too many links, NotFound, Forbidden and Throttled.
+    Raises Stale when the post is no longer at `revision`, Conflict when it was removed or withdrawn a moment ago,
+    Invalid for too many links, NotFound, Forbidden and Throttled.
     """
     await count_edit(work, author)
     await draft.parse()
@@ -57,9 +57,10 @@ async def edit_post(work: Work, author: Viewer, post_id: int, revision: int, dra
 
 
 async def change_words(work: Work, author: Viewer, context: EditContext, revision: int, draft: Draft) -> None:
-    """Replace what `context.post` says, if the gate lets it. Raises as `edit_post` does."""
+    """Replace the text of `context.post`; the gate may hold the post. Raises as `edit_post` does."""
     html = rendered(work, author, context, draft)
     judged = await work.gate.judge(work.session, Submission(context.author, draft.texts, context.board.publication))
+    # The post was read without a lock: check again what a moderator or another device may have changed since.
     await lock_posts_of_thread(work.session, context.thread.id)
     post = await lock_post_row(work.session, context.post.id)
     await refuse_stale_post(work.session, post, revision)
@@ -74,7 +75,7 @@ async def change_words(work: Work, author: Viewer, context: EditContext, revisio
 
 
 async def withdraw_post(work: Work, author: Viewer, post_id: int) -> None:
-    """Withdraw a post of the author's own, for good: a tombstone stays. Idempotent.
+    """Withdraw the author's own post for good, and leave a tombstone. Idempotent.
 
     Raises Conflict for a removed post, NotFound and Forbidden.
     """
@@ -92,23 +93,23 @@ async def withdraw_post(work: Work, author: Viewer, post_id: int) -> None:
 async def list_revisions(work: Work, viewer: Viewer, post_id: int) -> Sequence[Record]:
     """Return every revision of a post, the present one last: for its author and the board's moderators.
 
-    A sealed one has no words. Raises NotFound and Forbidden.
+    A sealed revision comes without its text. Raises NotFound and Forbidden.
     """
     allow(Act.READ_REVISIONS, viewer, await context_of_post(work, viewer, post_id, NO_WORDS))
     return (await work.session.execute(queries.select_revisions(post_id))).all()
 
 
 async def read_sealed_revision(work: Work, moderator: Viewer, post_id: int, number: int) -> Record:
-    """Return a revision that holds redacted words: for the board's moderators. That it was read is recorded.
+    """Return a revision with redacted words, and record that it was read: for the board's moderators.
 
-    Raises NotFound, also when there is no such sealed revision, and Forbidden.
+    Raises NotFound, also for a revision that is not sealed, and Forbidden.
     """
     allow(Act.READ_SEALED_REVISION, moderator, await context_of_post(work, moderator, post_id, NO_WORDS))
     return await queries.read_sealed_revision(work.session, moderator, post_id, number, work.now)
 
 
 async def preview(work: Work, author: Viewer, draft: Draft, thread_id: int | None) -> str:
-    """Return the HTML that a draft would have, in a thread or anywhere. Nothing is stored.
+    """Return the HTML of a draft, in a thread or without one. Nothing is stored.
 
     Raises Throttled, and NotFound when the thread does not exist for the author.
     """

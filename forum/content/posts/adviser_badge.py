@@ -1,4 +1,4 @@
-"""The part in which an author speaks, and the badge that an adviser's post keeps as it was when it was written."""
+"""The voice of a post (member, adviser or staff), and the adviser's badge that it keeps."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from forum.members.viewer import Viewer
 
 
 def voice_of(author: Viewer, context: PostingContext) -> Voice:
-    """Return the part in which somebody writes here."""
+    """Return whether somebody writes here as a member, an adviser or staff."""
     if Role.ADVISER in author.roles and context.badge:
         return Voice.ADVISER
     return Voice.STAFF if author.is_staff else Voice.MEMBER

@@ -1,4 +1,4 @@
-"""The context of a post that is about to be written or changed: board, thread, author, and what its words refer to."""
+"""The context of a new or changed post: board, thread, author, and the members and posts that its text names."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +33,7 @@ from forum.content.threads.tables import Thread
 from forum.content.threads.visibility import THREAD_VISIBLE
 from forum.core.database import Moment, Query, Record, query
 from forum.core.errors import NotFound
-from forum.core.gate import Author
+from forum.core.gate import PostAuthor
 from forum.core.settings import FIRST_POSTS_MAX
 from forum.core.work import Work
 from forum.members.advisers import Adviser, Badge
@@ -45,10 +45,10 @@ from forum.members.viewer import VIEWER_ID, Viewer
 
 @dataclass(frozen=True)
 class PostingContext:
-    """The board on which somebody is about to write, who they are there, and what their words refer to."""
+    """The board, the author with their standing and badge, and which of the names in the draft exist."""
 
     board: Board
-    author: Author
+    author: PostAuthor
     standing: Standing
     verified: bool
     badge: Badge | None
@@ -58,19 +58,20 @@ class PostingContext:
 
 @dataclass(frozen=True)
 class ReplyContext(PostingContext):
-    """The same in a thread."""
+    """The context of a reply in a thread."""
 
     thread: Thread
 
 
 @dataclass(frozen=True)
 class EditContext(ReplyContext):
-    """The same at a post that is to be changed."""
+    """The context of a change to a post."""
 
     post: Post
 
 
-# What is asked, built once: a reply has few statements to spend, and to build one takes longer than to send it.
+# One query for each kind of context: each query adds a round trip to a reply. Built once, for to build one takes longer
+# than to send it.
 
 _Quoted, _QuotedAuthor, _Mentioned = aliased(Post), aliased(Member), aliased(Member)
 _SLUG, _NOW = bindparam("slug", type_=Text()), bindparam("now", type_=Moment())
@@ -84,7 +85,7 @@ _QUOTES = (
 
 
 def _named(thread_id: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    """Which of the members and posts that a draft names there are: two columns for `_known`."""
+    """Return two columns for `_known`: the members and the posts among those that a draft names."""
     known = (
         select(func.json_object_agg(_Mentioned.handle, _Mentioned.name))
         .where(col(_Mentioned.handle) == any_(bindparam("mentions", type_=ARRAY(Text()))))
@@ -108,7 +109,7 @@ _HAS_WRITTEN = exists().where(col(_Quoted.author_id) == VIEWER_ID)
 
 
 def _contexts(thread_id: Any) -> Query:
-    """The board, the writer, and what the draft names, found together."""
+    """Return a query of the board, the author, and which of the names in the draft exist."""
     answered = exists().where(
         col(_Quoted.thread_id) == thread_id,
         col(_Quoted.number) == _REPLY_TO,
@@ -150,35 +151,43 @@ _NAMED = query(*_named(_THREAD_ID))
 
 async def context_on_board(work: Work, viewer: Viewer, slug: str, draft: Draft) -> PostingContext:
     """Return the context of a new thread. Raises NotFound when the board does not exist for the viewer."""
-    row = await _only(work.session, _ON_BOARD, _asked(viewer, draft, work.now) | {"slug": slug}, "board")
+    row = await _get_row(work.session, _ON_BOARD, _parameters(viewer, draft, work.now) | {"slug": slug}, "board")
     return PostingContext(**_facts(viewer, row))
 
 
 async def context_in_thread(work: Work, viewer: Viewer, thread_id: int, draft: Draft) -> ReplyContext:
     """Return the context of a reply. Raises NotFound when the thread does not exist for the viewer."""
-    row = await _only(work.session, _IN_THREAD, _asked(viewer, draft, work.now) | {"thread_id": thread_id}, "thread")
+    row = await _get_row(
+        work.session, _IN_THREAD, _parameters(viewer, draft, work.now) | {"thread_id": thread_id}, "thread"
+    )
     return ReplyContext(**_facts(viewer, row), thread=row.Thread)
 
 
 async def context_of_post(work: Work, viewer: Viewer, post_id: int, draft: Draft) -> EditContext:
     """Return the context of a change to a post. Raises NotFound when the post does not exist for the viewer."""
-    row = await _only(work.session, _OF_POST, _asked(viewer, draft, work.now) | {"post_id": post_id}, "post")
+    row = await _get_row(work.session, _OF_POST, _parameters(viewer, draft, work.now) | {"post_id": post_id}, "post")
     return EditContext(**_facts(viewer, row), thread=row.Thread, post=row.Post)
 
 
 async def known_names(work: Work, viewer: Viewer, thread_id: int | None, draft: Draft) -> markup.Known:
-    """Return which of the members and posts that a draft names exist. Raises NotFound when the thread does not."""
+    """Return which of the members and posts that a draft names exist.
+
+    Raises NotFound when the thread does not exist for the viewer.
+    """
     if thread_id is not None:
         return (await context_in_thread(work, viewer, thread_id, draft)).known
     return await named_in_thread(work.session, None, draft)
 
 
 async def named_in_thread(session: AsyncSession, thread_id: int | None, draft: Draft) -> markup.Known:
-    """Return the same, whoever may see the thread; without a thread, no post is named."""
+    """Return which of the members and posts that a draft names exist, whoever may see the thread.
+
+    Without a thread, only members are found.
+    """
     return _known((await session.execute(_NAMED, _references(draft) | {"thread_id": thread_id})).one())
 
 
-def _asked(viewer: Viewer, draft: Draft, now: datetime) -> dict[str, Any]:
+def _parameters(viewer: Viewer, draft: Draft, now: datetime) -> dict[str, Any]:
     return {**viewer.sight, **_references(draft), "reply_to": draft.reply_to, "now": now}
 
 
@@ -197,8 +206,8 @@ def _known(row: Record) -> markup.Known:
     return markup.Known(row.members_known or {}, quotes)
 
 
-async def _only(session: AsyncSession, places: Query, values: dict[str, Any], what: str) -> Record:
-    row = (await session.execute(places, values)).one_or_none()
+async def _get_row(session: AsyncSession, contexts: Query, values: dict[str, Any], what: str) -> Record:
+    row = (await session.execute(contexts, values)).one_or_none()
     if row is None:
         raise NotFound(f"There is no such {what}.", code=f"{what}_not_found")
     return row
@@ -208,7 +217,7 @@ def _facts(viewer: Viewer, row: Record) -> dict[str, Any]:
     badge = Badge(row.writer_name, row.adviser_title, row.adviser_organisation) if row.adviser_title else None
     return {
         "board": row.Board,
-        "author": Author(viewer.member_id, row.is_staff, row.published),
+        "author": PostAuthor(viewer.member_id, row.is_staff, row.published),
         "standing": Standing(row.standing),
         "verified": row.verified,
         "badge": badge,

@@ -1,4 +1,4 @@
-"""A thread's counts, worked out from all of its posts."""
+"""The counts of a thread, computed from all of its posts."""
 
 from sqlalchemy import and_, distinct, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,7 +10,10 @@ from forum.content.threads.tables import Thread
 
 
 async def refresh_thread_counts(session: AsyncSession, thread_id: int) -> Thread:
-    """Count a thread anew after a post came or went, and return it. It reads all of its posts: this is rare."""
+    """Compute a thread's counts after a post's visibility changed, lock its row, and return it.
+
+    It reads all posts of the thread. New posts, which are frequent, do not need it (`insertion.py`).
+    """
     thread = await lock_thread_row(session, thread_id)
     shown = (col(Post.thread_id) == thread_id, col(Post.visibility) == Visibility.VISIBLE)
     number = col(Post.number)

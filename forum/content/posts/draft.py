@@ -1,4 +1,4 @@
-"""A draft: what somebody wants to post, parsed once."""
+"""A draft of a post, parsed once."""
 
 import asyncio
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from functools import cached_property
 
 from forum.content import markup
 
-LONG = 4_000  # characters; what parses in less than some 10 ms does not keep other requests waiting
+LONG = 4_000  # characters: shorter texts mostly take less than 10 ms, for which other requests can wait
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What somebody wants to post."""
+    """The text that a member wants to post."""
 
     body_markdown: str
     reply_to: int | None = None
@@ -24,13 +24,13 @@ class Draft:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """Every word that readers would see."""
+        """The texts that readers would see."""
         return (self.body_markdown, self.content_warning or "")
 
     async def parse(self) -> None:
-        """Parse the body; a long one in a thread, for a hostile one takes half a second."""
+        """Parse the body: a long one in another thread, because a hostile one takes half a second."""
         if len(self.body_markdown) > LONG:
             await asyncio.to_thread(lambda: self.parsed)
 
 
-NO_WORDS = Draft("")  # for acts on a thread or a post that carry no text
+NO_WORDS = Draft("")  # for actions that write no text

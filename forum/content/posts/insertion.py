@@ -1,4 +1,4 @@
-"""Insert a new post, in a new thread or as a reply: judged by the gate, counted in its thread, in few statements."""
+"""Insert a new post, in a new thread or as a reply: the gate judges it, and its thread's counts are updated."""
 
 from typing import Any
 
@@ -20,9 +20,9 @@ from forum.core.gate import GateResult, Submission
 from forum.core.work import Work
 from forum.members.viewer import Viewer
 
-# What the INSERT says of a post; the other columns come with later changes of it.
-_LATER = {"id", "notice", "edited_at", "changed_by"}
-_INSERTED = [column.name for column in rows_of(Post).columns if column.name not in _LATER]
+# The columns of the INSERT; the others are for later changes of the post.
+_NOT_INSERTED = {"id", "notice", "edited_at", "changed_by"}
+_INSERTED = [column.name for column in rows_of(Post).columns if column.name not in _NOT_INSERTED]
 _COUNTS = (
     "last_number",
     "posts",
@@ -40,7 +40,7 @@ _COUNTS = (
 async def add_thread(work: Work, author: Viewer, context: PostingContext, title: str, draft: Draft) -> PostView:
     """Insert a thread on `context.board` with its first post, and return the post. The gate holds both or neither.
 
-    Raises Invalid for a reply to something, or when a newcomer's post has too many links.
+    Raises Invalid when the draft has a `reply_to`, or when a newcomer's post has too many links.
     """
     html = rendered(work, author, context, draft)
     texts = (title, *draft.texts)
@@ -67,25 +67,27 @@ async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Dr
     """
     html = rendered(work, author, context, draft)
     judged = await work.gate.judge(work.session, Submission(context.author, draft.texts, context.board.publication))
-    # From here until the commit, every other reply to this thread waits for us.
+    # As late as possible: from here until the commit, every other reply to this thread waits.
     thread = await lock_thread_row(work.session, context.thread.id)
     if not takes_replies(thread, author) or thread.board_id != context.board.id:
-        raise Conflict("This thread was locked or moved a moment ago. Read it again.", code="thread_locked_or_moved")
+        raise Conflict(
+            "This thread was locked or moved a moment ago. Please read it again.", code="thread_locked_or_moved"
+        )
     return await _insert(work, author, context, thread, _columns(draft, html, judged), judged=judged)
 
 
 def rendered(work: Work, author: Viewer, context: PostingContext, draft: Draft) -> str:
     """Return the HTML of a draft. Raises Invalid as `add_reply` does."""
     if not context.sees_reply_to:
-        nothing = f"There is no post {draft.reply_to} in this thread to reply to."
-        raise Invalid(nothing, "#/reply_to", code="no_such_post_in_thread")
+        sentence = f"There is no post {draft.reply_to} in this thread to reply to."
+        raise Invalid(sentence, "#/reply_to", code="no_such_post_in_thread")
     html = draft.parsed.html(context.known)
     refuse_too_many_links(work, author, html)
     return html
 
 
 def _columns(draft: Draft, html: str, judged: GateResult) -> dict[str, Any]:
-    """Return the columns of a new post that its words decide."""
+    """Return the columns of a new post that depend on its text."""
     return {
         "visibility": Visibility.HELD if judged.held_because else Visibility.VISIBLE,
         "held_because": judged.held_because,
@@ -97,32 +99,33 @@ def _columns(draft: Draft, html: str, judged: GateResult) -> dict[str, Any]:
     }
 
 
-# One statement inserts the post and counts it: the thread's row is locked, and others wait. It is built once, for
-# building it takes longer than sending it.
+# One statement inserts the post and updates its thread's counts, for other replies wait while the thread's row is
+# locked. It is built once, because to build it takes longer than to send it.
 _posts, _threads = rows_of(Post).c, rows_of(Thread).c
 _POST, _THREAD = bind_names(Post), bind_names(Thread)
 _THREAD_ID = bindparam(_POST["thread_id"], type_=_posts.thread_id.type)
-_WRITTEN = insert_of(Post, *_INSERTED).returning(_posts.id).cte("written")
-_SPOKE_BEFORE = exists().where(
+_NEW_POST = insert_of(Post, *_INSERTED).returning(_posts.id).cte("written")
+_HAS_POSTED_BEFORE = exists().where(
     _posts.thread_id == _THREAD_ID,
     _posts.author_id == bindparam(_POST["author_id"], type_=_posts.author_id.type),
     _posts.visibility == Visibility.VISIBLE,
 )
-_APPENDED = (
+_INSERT_AND_COUNT = (
     update_of(Thread, *_COUNTS)
     .where(col(Thread.id) == _THREAD_ID)
     .values(
-        participants=_threads.participants + case((bindparam("is_seen", type_=Boolean()) & ~_SPOKE_BEFORE, 1), else_=0)
+        participants=_threads.participants
+        + case((bindparam("is_seen", type_=Boolean()) & ~_HAS_POSTED_BEFORE, 1), else_=0)
     )
-    .add_cte(_WRITTEN)
-    .returning(select(_WRITTEN.c.id).scalar_subquery())
+    .add_cte(_NEW_POST)
+    .returning(select(_NEW_POST.c.id).scalar_subquery())
 )
 
 
 async def _insert(
     work: Work, author: Viewer, context: PostingContext, thread: Thread, columns: dict[str, Any], *, judged: GateResult
 ) -> PostView:
-    """Insert the post, count it, and have the gate record its result."""
+    """Insert the post, update its thread's counts, and have the gate record its result."""
     number, voice = thread.last_number + 1, voice_of(author, context)
     is_seen = columns["visibility"] == Visibility.VISIBLE
     post = {
@@ -136,17 +139,17 @@ async def _insert(
     }
     counts = {name: getattr(thread, name) for name in _COUNTS} | {"last_number": number}
     if is_seen:
-        counts |= _counted(thread, post)
+        counts |= _counts_with(thread, post)
     values = values_of(Post, post) | values_of(Thread, counts) | {"is_seen": is_seen}
-    post_id = (await work.session.execute(_APPENDED, values)).scalar_one()
+    post_id = (await work.session.execute(_INSERT_AND_COUNT, values)).scalar_one()
     await work.gate.record(work.session, ("post", post_id), judged, work.now)
     return PostView.of_new_post(post_id, post, author, indexable=context.board.indexable)
 
 
-def _counted(thread: Thread, post: dict[str, Any]) -> dict[str, Any]:
-    """Return what one more visible post changes in its thread's counts.
+def _counts_with(thread: Thread, post: dict[str, Any]) -> dict[str, Any]:
+    """Return the counts of a thread that one more visible post changes.
 
-    `counts.refresh_thread_counts` says the same of all posts.
+    `counts.refresh_thread_counts` computes the same from all posts: change both together.
     """
     number, written_at = post["number"], post["created_at"]
     counts: dict[str, Any] = {
@@ -156,7 +159,7 @@ def _counted(thread: Thread, post: dict[str, Any]) -> dict[str, Any]:
         "last_post_by": post["author_id"],
     }
     if post["voice"] == Voice.MEMBER:
-        # Whoever waited for the thread's row may have begun before the one whom they waited for.
+        # Not simply the first: of two posts at the same moment, the later to lock the row may be the older one.
         counts["waiting_since"] = min(thread.waiting_since or written_at, written_at)
     if post["voice"] == Voice.ADVISER:
         counts["waiting_since"] = None

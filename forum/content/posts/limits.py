@@ -1,4 +1,4 @@
-"""How much a member may post, and how many links a newcomer's post may carry."""
+"""Limits on posting and editing, and on links in a newcomer's post."""
 
 from forum.content.posts.context import PostingContext
 from forum.core.errors import Invalid
@@ -8,20 +8,20 @@ from forum.permissions import Act, allow
 
 
 async def count_post(work: Work, author: Viewer) -> None:
-    """Count one post of a member; newcomers must go slower. Raises Throttled."""
+    """Count one post of a member; newcomers have a stricter limit. Raises Throttled over the limit."""
     limit = "newcomer_posting" if author.is_newcomer(work.settings.newcomer_days, work.now) else "posting"
     await work.count_try(limit, "posting", author.id)
 
 
 async def count_edit(work: Work, author: Viewer) -> None:
-    """Count one edit of a member. Raises Throttled."""
+    """Count one edit of a member. Raises Throttled over the limit."""
     await work.count_try("editing", "editing", author.id)
 
 
 def allow_writing(work: Work, act: Act, author: Viewer, context: PostingContext) -> None:
     """Return when the member may write something new here.
 
-    Raises Forbidden, also for a first post before the e-mail address is verified, where the forum wants that.
+    Raises Forbidden, also before a first post with an unverified e-mail address, where the settings ask for that.
     """
     allow(act, author, context)
     if work.settings.verified_addresses:
@@ -33,7 +33,7 @@ def refuse_too_many_links(work: Work, author: Viewer, html: str) -> None:
     most = work.settings.newcomer_links
     if author.is_newcomer(work.settings.newcomer_days, work.now) and html.count("<a ") > most:
         raise Invalid(
-            f"In your first days here, a post can carry at most {most} links. Please take some out.",
+            f"In your first days here, a post can have at most {most} links. Please take some out.",
             "#/body_markdown",
             code="too_many_links",
         )

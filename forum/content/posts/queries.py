@@ -1,4 +1,4 @@
-"""Reads: posts as their readers see them, and their revisions."""
+"""Reads of posts as their readers see them, and of revisions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ from forum.members.viewer import VIEWER_ID, Viewer
 
 
 class PostView(NamedTuple):
-    """A post as a reader sees it; of a removed or withdrawn one, no words."""
+    """A post as a reader sees it; a removed or withdrawn one comes without its text."""
 
     id: int
     thread_id: int
@@ -47,7 +47,7 @@ class PostView(NamedTuple):
     revision: int
     visibility: str
     held_because: str | None
-    author_handle: str | None  # None: they have left
+    author_handle: str | None  # None: a former member
     author_name: str
     author_title: str | None
     adviser_name: str | None
@@ -60,12 +60,12 @@ class PostView(NamedTuple):
     notice: dict[str, Any] | None
     created_at: datetime
     edited_at: datetime | None
-    last_number: int  # of its thread
-    indexable: bool  # whether search engines may keep it: its board says
+    last_number: int  # of the thread
+    indexable: bool  # whether search engines may index it: a setting of the board
 
     @classmethod
     def of_new_post(cls, post_id: int, columns: Mapping[str, Any], author: Viewer, *, indexable: bool) -> "PostView":
-        """Return the view of a post that was inserted a moment ago, from its columns."""
+        """Return the view of a new post from the columns that were inserted: one query less."""
         missing = dict.fromkeys(cls._fields)
         own = {name: value for name, value in columns.items() if name in missing}
         named = {"author_handle": author.handle or "", "author_name": author.name or "", "author_title": author.title}
@@ -74,7 +74,7 @@ class PostView(NamedTuple):
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return the post as the API gives it: pages are made of these, without a model for each post."""
+        """Return the post as the API's JSON: a page is made of these, for a model for each post takes most of its time."""
         if self.visibility not in SHOWN:
             return {
                 "id": self.id,
@@ -107,7 +107,7 @@ class PostView(NamedTuple):
         return {"name": self.adviser_name, "title": self.adviser_title, "organisation": self.adviser_organisation}
 
     def _tombstone_notice(self) -> dict[str, Any]:
-        """Return what stands in the place of the post: of a removed one, moderation's notice where there is one."""
+        """Return the notice on a tombstone: for a removed post, the moderators' notice if there is one."""
         if self.visibility == Visibility.REMOVED and self.notice:
             return dict(self.notice)
         text = "Withdrawn by its author" if self.visibility == Visibility.WITHDRAWN else "Removed"
@@ -115,11 +115,11 @@ class PostView(NamedTuple):
 
 
 def _words(column: Any, name: str) -> ColumnElement[Any]:
-    """Return a column of words that is empty in a tombstone."""
+    """Return a column of text that is null in a tombstone."""
     return case(*((col(Post.visibility) == visibility, column) for visibility in SHOWN)).label(name)
 
 
-# Queries: a column for each field of PostView, in its order. What the thread and the board add is each query's own.
+# Queries: a column for each field of PostView, in its order. Each query adds those of the thread and the board.
 _OF_AUTHOR = {"author_handle": Member.handle, "author_name": Member.name, "author_title": Member.title}
 _WORDS = {"content_warning", "body_markdown", "body_html"}
 _OF_THREAD = {"last_number", "indexable"}
@@ -143,7 +143,7 @@ _ONE = Prepared(
     PostView,
 )
 
-# The thread of a page, looked at once: PostgreSQL would look at it and its board again with each post.
+# The thread of a page, read once: without MATERIALIZED, PostgreSQL reads it and its board again for each post.
 _THREAD = (
     query(col(Thread.id), col(Thread.last_number), col(Board.indexable), boards.MODERATED.label("moderated"))
     .join(Board, col(Board.id) == col(Thread.board_id))
@@ -171,7 +171,7 @@ _BY_ADVISERS = Prepared(
     _IN_THREAD.where(col(Post.number) >= _FIRST, col(Post.voice) == Voice.ADVISER).limit(_LIMIT), PostView
 )
 
-# How many visible posts each of the members `member_ids` wrote on boards that exist for the viewer.
+# The numbers of visible posts that the members `member_ids` wrote on boards that exist for the viewer.
 WRITTEN = Prepared(
     query(col(Post.author_id), func.count().label("posts"))
     .join(Thread, col(Thread.id) == col(Post.thread_id))
@@ -186,7 +186,7 @@ WRITTEN = Prepared(
 
 _BY_VIEWER = (POST_VISIBLE, col(Post.author_id) == VIEWER_ID)
 
-# What the viewer wrote, oldest first, as they may read it today; and what it said before, of what can be read still.
+# The viewer's own posts, oldest first, as they may read them now; and the revisions of those that can still be read.
 WRITTEN_BY = Prepared(
     query(
         col(Post.id),
@@ -258,13 +258,13 @@ class PostPage(NamedTuple):
 
     @property
     def is_shared(self) -> bool:
-        """Whether it is the same for every ordinary reader: a held post is there for its author only."""
+        """Whether the page is the same for every reader who is no moderator: no post on it is held."""
         return all(post.visibility != Visibility.HELD for post in self.posts)
 
 
 @dataclass(frozen=True)
 class PageRequest:
-    """Which page of a thread: from a number on or after a cursor, of all posts or of advisers' only."""
+    """A request for a page of a thread: from a number or after a cursor, of all posts or only of advisers'."""
 
     limit: int
     after: str | None = None
@@ -273,7 +273,7 @@ class PageRequest:
 
     @property
     def begins_at(self) -> int:
-        """The first number of the page. Raises Invalid for a cursor that is not ours."""
+        """The first number of the page. Raises Invalid for an unknown cursor."""
         return self.first if self.after is None else pagination.decode(self.after, _BY_NUMBER)[0] + 1
 
 
@@ -281,9 +281,9 @@ _BY_NUMBER = TypeAdapter(tuple[pagination.Identity])
 
 
 async def get_page(reader: Reader, viewer: Viewer, thread_id: int, page: PageRequest) -> PostPage:
-    """Return a page of a thread. It costs the same wherever it begins, for posts are numbered.
+    """Return a page of a thread. Every page costs the same: posts are found by their numbers.
 
-    Raises NotFound when the thread does not exist for the viewer, and Invalid for a cursor that is not ours.
+    Raises NotFound when the thread does not exist for the viewer, and Invalid for an unknown cursor.
     """
     first, limit = page.begins_at, page.limit
     if page.advisers_only:
@@ -294,12 +294,12 @@ async def get_page(reader: Reader, viewer: Viewer, thread_id: int, page: PageReq
         found = await list_by_number(reader, viewer, thread_id, first, limit)
         last = first + limit - 1
     thread = found[0] if found else await get_thread(reader, viewer, thread_id)
-    goes_on = last is not None and last < thread.last_number
-    return PostPage(found[:limit], pagination.encode(last) if goes_on else None, thread.indexable)
+    has_next = last is not None and last < thread.last_number
+    return PostPage(found[:limit], pagination.encode(last) if has_next else None, thread.indexable)
 
 
 def select_revisions(post_id: int) -> Query:
-    """Select every revision of a post, the present one last; of a sealed one, no words."""
+    """Return a query of every revision of a post, the present one last; sealed ones come without text."""
     shared = ("content_warning", "body_markdown", "body_html")
     earlier = select(
         col(PostRevision.number),
@@ -320,7 +320,7 @@ def select_revisions(post_id: int) -> Query:
 async def read_sealed_revision(
     session: AsyncSession, moderator: Viewer, post_id: int, number: int, now: datetime
 ) -> Record:
-    """Return a revision that holds redacted words, and record that it was read. Raises NotFound."""
+    """Return a revision with redacted words, and record that it was read. Raises NotFound."""
     same = (col(PostRevision.post_id) == post_id, col(PostRevision.number) == number, col(PostRevision.sealed))
     row = (await session.execute(query(*columns(PostRevision)).where(*same))).one_or_none()
     if row is None:

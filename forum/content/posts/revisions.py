@@ -1,4 +1,4 @@
-"""Changes to the words of an existing post, and what is kept of the earlier ones."""
+"""Changes to the text of an existing post, and the revisions that keep its earlier texts."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -17,18 +17,18 @@ from forum.members.viewer import Viewer
 
 
 async def lock_post_row(session: AsyncSession, post_id: int) -> Post:
-    """Return the post, its row locked until the transaction ends; replies to it need not wait."""
+    """Lock a post's row until the transaction ends, and return the post. Replies to it need not wait."""
     found = select(Post).where(col(Post.id) == post_id).with_for_update(key_share=True)
     return (await session.execute(found, execution_options={"populate_existing": True})).scalar_one()
 
 
 async def refuse_stale_post(session: AsyncSession, post: Post, revision: int) -> None:
-    """Raise Stale, with who edited the post and when, unless it is at this revision."""
+    """Raise Stale, with who edited the post and when, unless it is still at this revision."""
     if post.revision == revision:
         return
     changer = await session.get(Member, post.changed_by) if post.changed_by else None
     raise Stale(
-        "This post was edited while you were looking at it. Read it again.",
+        "This post was edited while you were looking at it. Please read it again.",
         code="post_changed",
         current=post.revision,
         changed_by=changer.name if changer else None,
@@ -46,9 +46,9 @@ async def replace_body_by_moderator(
     *,
     sealed: bool,
 ) -> None:
-    """Replace body and content warning of a post whose row the caller has locked.
+    """Replace the body and the content warning of a post, whose row the caller has locked.
 
-    Raises Invalid when nothing, or more than a post can hold, would be left.
+    Raises Invalid when the new body would be empty or too long.
     """
     if not 1 <= len(body) <= BODY_MAX:
         raise Invalid(f"A post has 1 to {BODY_MAX} characters.", "#/measures", code="body_length")
@@ -60,18 +60,18 @@ async def replace_body_by_moderator(
 
 
 async def seal_revisions(
-    session: AsyncSession, post: Post, says_it: Callable[[str], bool], *, since: int | None = None
+    session: AsyncSession, post: Post, has_words: Callable[[str], bool], *, since: int | None = None
 ) -> Sequence[int]:
-    """Seal the earlier revisions for which `says_it` holds, and all from number `since` on.
+    """Seal the earlier revisions with a text for which `has_words` is true, and all from number `since` on.
 
-    Returns their numbers, those that were sealed before too.
+    Return their numbers, also of those that were sealed before.
     """
     earlier = select(col(PostRevision.number), col(PostRevision.body_markdown), col(PostRevision.content_warning))
     rows = await session.execute(earlier.where(col(PostRevision.post_id) == post.id))
     numbers = [
         number
         for number, *texts in rows.all()
-        if (since is not None and number >= since) or any(map(says_it, filter(None, texts)))
+        if (since is not None and number >= since) or any(map(has_words, filter(None, texts)))
     ]
     these = (col(PostRevision.post_id) == post.id, col(PostRevision.number).in_(numbers))
     await session.execute(update(PostRevision).where(*these).values(sealed=True))
@@ -79,13 +79,13 @@ async def seal_revisions(
 
 
 async def unseal_revisions(session: AsyncSession, post: Post, revisions: Sequence[int]) -> None:
-    """Open these revisions again to those who may read revisions."""
+    """Let those who may read revisions read these again."""
     these = (col(PostRevision.post_id) == post.id, col(PostRevision.number).in_(revisions))
     await session.execute(update(PostRevision).where(*these).values(sealed=False))
 
 
 async def get_words(session: AsyncSession, post: Post, revision: int) -> tuple[str, str | None]:
-    """Return the body and the content warning of a post in one of its revisions, the present one included."""
+    """Return the body and the content warning of one revision of a post; the present one counts too."""
     if revision == post.revision:
         return post.body_markdown, post.content_warning
     same = (col(PostRevision.post_id) == post.id, col(PostRevision.number) == revision)
@@ -95,31 +95,31 @@ async def get_words(session: AsyncSession, post: Post, revision: int) -> tuple[s
 
 
 async def list_other_posts_with(session: AsyncSession, post: Post, words: Sequence[str]) -> Sequence[int]:
-    """Return the ids of the other posts of the thread that quote somebody, or may repeat these words, or once did."""
-    once = exists().where(col(PostRevision.post_id) == col(Post.id), _may_say(PostRevision, words))
+    """Return the ids of the other posts in the thread that quote somebody or may have these words, now or earlier."""
+    in_revisions = exists().where(col(PostRevision.post_id) == col(Post.id), _may_have(PostRevision, words))
     others = select(col(Post.id)).where(
-        col(Post.thread_id) == post.thread_id, col(Post.id) != post.id, or_(_may_say(Post, words), once)
+        col(Post.thread_id) == post.thread_id, col(Post.id) != post.id, or_(_may_have(Post, words), in_revisions)
     )
     return (await session.execute(others.order_by(col(Post.id)))).scalars().all()
 
 
-def _may_say(table: Any, words: Sequence[str]) -> ColumnElement[bool]:
-    patterns = ["%" + "%".join(map(_literal, said.split())) + "%" for said in words if said.split()]
-    texts = (table.body_markdown, table.content_warning)
-    repeats = [text.ilike(pattern) for text in texts for pattern in patterns]
+def _may_have(table: Any, words: Sequence[str]) -> ColumnElement[bool]:
+    patterns = ["%" + "%".join(map(_escaped, text.split())) + "%" for text in words if text.split()]
+    columns = (table.body_markdown, table.content_warning)
+    repeats = [column.ilike(pattern) for column in columns for pattern in patterns]
     return or_(col(table.body_markdown).contains(">"), *repeats)
 
 
-def _literal(word: str) -> str:
+def _escaped(word: str) -> str:
     return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def replace_body(
     session: AsyncSession, post: Post, body: tuple[str, str], by: Viewer, now: datetime, *, sealed: bool = False
 ) -> None:
-    """Replace the Markdown and the HTML of a post whose row the caller has locked, and keep the earlier as a revision.
+    """Replace the Markdown and the HTML of a post, whose row the caller has locked, and keep the earlier text.
 
-    A `sealed` revision can be read by moderators only: it holds words that were taken out.
+    Only moderators can read a `sealed` revision: it has words that were redacted.
     """
     session.add(
         PostRevision(

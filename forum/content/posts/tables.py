@@ -1,4 +1,4 @@
-"""What is kept: posts as they stand, and what they said before."""
+"""The tables of posts and of their earlier revisions."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,11 +14,11 @@ from forum.core.database import Moment
 
 BODY_MAX = 20_000
 WARNING_MAX = 100
-NUMBER_MAX = 2**31 - 1  # what the column holds: a greater one cannot even be asked for
+NUMBER_MAX = 2**31 - 1  # the largest integer of the column: a larger one in a query would be a database error
 
 
 class Visibility(StrEnum):
-    """Who sees a post, and by whose decision."""
+    """Whether readers see a post, and who decided that."""
 
     VISIBLE = "visible"
     HELD = "held"
@@ -29,17 +29,20 @@ class Visibility(StrEnum):
 NEXT: Mapping[Visibility, frozenset[Visibility]] = {
     Visibility.HELD: frozenset({Visibility.VISIBLE, Visibility.REMOVED, Visibility.WITHDRAWN}),
     Visibility.VISIBLE: frozenset({Visibility.HELD, Visibility.REMOVED, Visibility.WITHDRAWN}),
-    # Erased with its author's account, which is not for an author to do with one post.
+    # Only when the author's account is erased: an author cannot withdraw a single removed post.
     Visibility.REMOVED: frozenset({Visibility.VISIBLE, Visibility.WITHDRAWN}),
     Visibility.WITHDRAWN: frozenset(),
 }
 
 
-SHOWN = (Visibility.VISIBLE, Visibility.HELD)  # to those who see the post at all; the others are tombstones
+SHOWN = (
+    Visibility.VISIBLE,
+    Visibility.HELD,
+)  # with its text, to those for whom the post exists; the others are tombstones
 
 
 class Voice(StrEnum):
-    """In which part the author spoke, as it was when the post was written."""
+    """Whether the author wrote as a member, an adviser or staff, at the time of the post."""
 
     MEMBER = "member"
     ADVISER = "adviser"
@@ -47,7 +50,7 @@ class Voice(StrEnum):
 
 
 class Post(SQLModel, table=True):
-    """One post as it stands now; what it said before is in PostRevision."""
+    """A post as it is now; its earlier texts are in PostRevision."""
 
     __table_args__ = (
         UniqueConstraint("thread_id", "number"),
@@ -81,19 +84,21 @@ class Post(SQLModel, table=True):
     body_markdown: str
     body_html: str
     revision: int = 1
-    notice: dict[str, Any] | None = Field(default=None, sa_type=JSONB, description="What readers are told of it")
+    notice: dict[str, Any] | None = Field(
+        default=None, sa_type=JSONB, description="What readers see about a moderator's change"
+    )
     created_at: datetime = Field(sa_type=Moment)
     edited_at: datetime | None = Field(default=None, sa_type=Moment)
     changed_by: UUID | None = Field(default=None, foreign_key="member.id")
 
     @property
     def is_shown(self) -> bool:
-        """Whether its words can be read: it was neither removed nor withdrawn."""
+        """Whether its text can be read: it was neither removed nor withdrawn."""
         return self.visibility in SHOWN
 
 
 class PostRevision(SQLModel, table=True):
-    """What a post said before an edit replaced it."""
+    """The text of a post before an edit."""
 
     __tablename__ = "post_revision"
 
@@ -105,6 +110,6 @@ class PostRevision(SQLModel, table=True):
     sealed: bool = Field(
         default=False,
         sa_column_kwargs={"server_default": text("false")},
-        description="Holds redacted words: for moderators, each reading audited",
+        description="Has redacted words: only moderators can read it, and each read is recorded",
     )
     written_at: datetime = Field(sa_type=Moment)

@@ -14,21 +14,22 @@ from forum.members.viewer import VIEWER_ID
 
 
 def exists_in_thread(moderated: ColumnElement[bool]) -> ColumnElement[bool]:
-    """The post exists for the viewer, for whom its thread does; `moderated` says whether they moderate the board.
+    """Return the condition that a post exists for the viewer, in a thread that exists for them.
 
-    A removed or withdrawn post exists as a tombstone; a held one for its author and the board's moderators.
+    `moderated` says whether they moderate the board. A removed or withdrawn post exists as a tombstone; a held one
+    exists for its author and the board's moderators only.
     """
     return or_(col(Post.visibility) != Visibility.HELD, col(Post.author_id) == VIEWER_ID, moderated)
 
 
-# The post, joined with its thread and board, exists for the viewer: every read of posts carries it.
+# The post, joined with its thread and board, exists for the viewer: every read of posts has this condition.
 POST_VISIBLE = and_(THREAD_VISIBLE, exists_in_thread(boards.MODERATED))
 
 
 async def set_visibility(session: AsyncSession, post: Post, to: Visibility, *, held_because: str | None = None) -> None:
-    """Give a post whose row the caller has locked another visibility, and count its thread anew.
+    """Change the visibility of a post, whose row the caller has locked, and compute its thread's counts again.
 
-    Raises Conflict for a step that NEXT does not have.
+    Raises Conflict for a change that NEXT does not allow.
     """
     if to == post.visibility:
         post.held_because = held_because
@@ -39,12 +40,16 @@ async def set_visibility(session: AsyncSession, post: Post, to: Visibility, *, h
     await session.flush()
     thread = await refresh_thread_counts(session, post.thread_id)
     if post.number == 1:
-        thread.visibility = _with_its_opening(thread, to)
+        thread.visibility = _visibility_of_thread(thread, to)
         await session.flush()
 
 
-def _with_its_opening(thread: Thread, to: Visibility) -> str:
-    """What a thread becomes with its opening post: one of which nothing else was seen goes and comes with it."""
+def _visibility_of_thread(thread: Thread, to: Visibility) -> str:
+    """Return the visibility of a thread after its opening post got another.
+
+    A thread without another visible post is held with its opening post. When the opening post is removed or withdrawn,
+    a visible thread stays visible, and one that was held is removed.
+    """
     if to == Visibility.VISIBLE:
         return ThreadVisibility.VISIBLE
     if to == Visibility.HELD and thread.posts == 0:

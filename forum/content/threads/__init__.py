@@ -1,1 +1,1 @@
-"""Threads: their title, whether they take replies, and the counts that lists show."""
+"""Threads: title, lock, pin, board, and the counts that lists show."""

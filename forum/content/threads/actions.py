@@ -1,6 +1,6 @@
 """What members and moderators do with threads: open one, change its title, lock, pin and move it.
 
-Each is the whole step: it asks permission, limit and gate itself, changes the thread and returns it as it is then.
+Each action is the whole step: it checks permission, limit and gate, changes the thread, and returns it as it is then.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class OpenedThread:
 async def open_thread(
     work: Work, author: Viewer, slug: str, title: str, draft: Draft, *, repeat: Repeat | None = None
 ) -> OpenedThread:
-    """Open a thread on a board with its first post. A `repeat` of an earlier request returns what that one opened.
+    """Open a thread on a board with its first post. A `repeat` of an earlier request returns the thread of that.
 
     Raises NotFound, Forbidden, Throttled, Invalid for too many links, and what `Repeat.earlier` raises.
     """
@@ -52,17 +52,17 @@ async def open_thread(
 
 
 async def retitle_thread(work: Work, viewer: Viewer, thread_id: int, version: int, title: str) -> Any:
-    """Give a thread another title: its author, or a moderator of the board.
+    """Change a thread's title: for its author and the board's moderators.
 
-    Raises Stale when it changed since the `version` on the screen, Invalid when the gate would hold the new title (a
-    title cannot be half visible), NotFound, Forbidden and Throttled.
+    Raises Stale when the thread is no longer at `version`, Invalid when the gate would hold the new title (a title has
+    no held state of its own), NotFound, Forbidden and Throttled.
     """
     await count_edit(work, viewer)
     context = await context_in_thread(work, viewer, thread_id, NO_WORDS)
     allow(Act.RETITLE_THREAD, viewer, context)
     thread = await changes.lock_thread_row(work.session, thread_id)
     await changes.refuse_stale_thread(work.session, thread, version)
-    # The board may be another one by now: its own policy decides.
+    # Read after the lock: the thread may have been moved meanwhile, and the new board's policy decides.
     board = await work.session.get_one(Board, thread.board_id)
     judged = await work.gate.judge(work.session, Submission(context.author, (title,), board.publication))
     if judged.held_because:
@@ -74,12 +74,12 @@ async def retitle_thread(work: Work, viewer: Viewer, thread_id: int, version: in
 
 
 async def lock_thread(work: Work, moderator: Viewer, thread_id: int) -> Any:
-    """Lock a thread: it takes no more replies but a moderator's. Idempotent. Raises NotFound and Forbidden."""
+    """Lock a thread, so that only moderators can reply. Idempotent. Raises NotFound and Forbidden."""
     return await _set_state(work, moderator, thread_id, ThreadState.LOCKED)
 
 
 async def unlock_thread(work: Work, moderator: Viewer, thread_id: int) -> Any:
-    """Open a locked thread again. Idempotent. Raises NotFound and Forbidden."""
+    """Unlock a thread. Idempotent. Raises NotFound and Forbidden."""
     return await _set_state(work, moderator, thread_id, ThreadState.OPEN)
 
 
@@ -94,14 +94,14 @@ async def unpin_thread(work: Work, moderator: Viewer, thread_id: int) -> Any:
 
 
 async def move_thread(work: Work, moderator: Viewer, thread_id: int, version: int, slug: str) -> Any:
-    """Move a thread to another board: for those who moderate both.
+    """Move a thread to another board: for those who moderate both boards.
 
-    Raises Stale when it changed since the `version` on the screen, NotFound and Forbidden.
+    Raises Stale when the thread is no longer at `version`, NotFound and Forbidden.
     """
     await _allowed(work, Act.MOVE_THREAD, moderator, thread_id)
     target = await context_on_board(work, moderator, slug, NO_WORDS)
     allow(Act.MOVE_THREAD, moderator, target)
-    await changes.move(work.session, moderator, thread_id, version, target.board, work.now)
+    await changes.move(work.session, moderator, thread_id, target.board, version=version, now=work.now)
     return await get_thread_in_transaction(work.session, moderator, thread_id)
 
 

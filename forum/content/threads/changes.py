@@ -1,4 +1,4 @@
-"""Changes to a thread, in parts that several actions share: its row lock, title, lock, pin and board."""
+"""Changes to a thread that several actions share: its row lock, title, lock, pin and board."""
 
 from datetime import datetime
 
@@ -14,34 +14,34 @@ from forum.core.errors import Stale
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 
-# The first of an advisory lock's two numbers; the second is the thread's.
+# The first number of an advisory lock; the second is the thread's id.
 _POSTS_LOCK = 0x706F7374
 
 
 async def lock_thread_row(session: AsyncSession, thread_id: int) -> Thread:
-    """Return the thread, its row locked until the transaction ends. Lock it late: every other reply waits."""
+    """Lock a thread's row until the transaction ends, and return the thread. Lock it late: all replies wait for it."""
     found = select(Thread).where(col(Thread.id) == thread_id).with_for_update(key_share=True)
     return (await session.execute(found, execution_options={"populate_existing": True})).scalar_one()
 
 
 async def lock_posts_of_thread(session: AsyncSession, thread_id: int, *, alone: bool = False) -> None:
-    """Announce changes to posts of a thread, until the transaction ends: authors side by side, a moderator `alone`.
+    """Lock the posts of a thread against other changes until the transaction ends: a moderator `alone`, authors shared.
 
-    A decision on one post may change all that quote it. Without this, two decisions, or a decision and a
-    withdrawal, could each hold a row that the other waits for.
+    A moderator's decision on one post may change every post that quotes it. Without this lock, two decisions, or a
+    decision and a withdrawal, could lock rows in different order and deadlock.
     """
     lock = func.pg_advisory_xact_lock if alone else func.pg_advisory_xact_lock_shared
     await session.execute(select(lock(_POSTS_LOCK, thread_id % 2**31)))
 
 
 async def rename(session: AsyncSession, moderator: Viewer, thread: Thread, title: str, now: datetime) -> None:
-    """Give a thread, whose row the caller has locked, another title by a moderator's decision."""
+    """Change the title of a thread, whose row the caller has locked, by a moderator's decision."""
     thread.title = title
     await record_change(session, moderator, thread, "thread.renamed", now)
 
 
 async def set_state(session: AsyncSession, viewer: Viewer, thread_id: int, state: ThreadState, now: datetime) -> None:
-    """Lock a thread, so that it takes no more replies, or open it again. Idempotent."""
+    """Lock or unlock a thread. Idempotent."""
     thread = await lock_thread_row(session, thread_id)
     if thread.state != state:
         thread.state = state
@@ -49,7 +49,7 @@ async def set_state(session: AsyncSession, viewer: Viewer, thread_id: int, state
 
 
 async def set_pinned(session: AsyncSession, viewer: Viewer, thread_id: int, pinned: bool, now: datetime) -> None:
-    """Keep a thread at the top of its board, or stop keeping it there. Idempotent."""
+    """Pin a thread to the top of its board, or unpin it. Idempotent."""
     thread = await lock_thread_row(session, thread_id)
     if thread.pinned != pinned:
         thread.pinned = pinned
@@ -57,9 +57,9 @@ async def set_pinned(session: AsyncSession, viewer: Viewer, thread_id: int, pinn
 
 
 async def move(
-    session: AsyncSession, viewer: Viewer, thread_id: int, version: int, board: Board, now: datetime
+    session: AsyncSession, viewer: Viewer, thread_id: int, board: Board, *, version: int, now: datetime
 ) -> None:
-    """Move a thread to another board. Raises Stale when it changed since the `version` on the screen."""
+    """Move a thread to another board. Raises Stale when the thread is no longer at `version`."""
     thread = await lock_thread_row(session, thread_id)
     await refuse_stale_thread(session, thread, version)
     if thread.board_id != board.id:
@@ -69,7 +69,7 @@ async def move(
 
 
 async def replace_handle_in_titles(session: AsyncSession, handle: str) -> None:
-    """Replace a handle in every title that mentions it: its owner has left."""
+    """Replace the handle of a former member in every title that mentions it."""
     naming = select(Thread).where(col(Thread.title).icontains(f"@{handle}", autoescape=True)).order_by(col(Thread.id))
     for thread in (await session.execute(naming.with_for_update(key_share=True))).scalars().all():
         thread.title = without_handle(thread.title, handle)
@@ -77,7 +77,7 @@ async def replace_handle_in_titles(session: AsyncSession, handle: str) -> None:
 
 
 async def erase_title(session: AsyncSession, thread: Thread, now: datetime) -> None:
-    """Replace the title of a thread whose row the caller has locked: its author erased their words."""
+    """Replace the title of a thread, whose row the caller has locked, when its author has their words erased."""
     if thread.title != ERASED_TITLE:
         thread.title, thread.version = ERASED_TITLE, thread.version + 1
         thread.changed_at, thread.changed_by = now, thread.author_id
@@ -85,12 +85,12 @@ async def erase_title(session: AsyncSession, thread: Thread, now: datetime) -> N
 
 
 async def refuse_stale_thread(session: AsyncSession, thread: Thread, version: int) -> None:
-    """Raise Stale, with who changed the thread and when, unless it is at this version."""
+    """Raise Stale, with who changed the thread and when, unless it is still at this version."""
     if thread.version == version:
         return
     changer = await session.get(Member, thread.changed_by) if thread.changed_by else None
     raise Stale(
-        "This thread was changed while you were looking at it. Read it again.",
+        "This thread was changed while you were looking at it. Please read it again.",
         code="thread_changed",
         current=thread.version,
         changed_by=changer.name if changer else None,
@@ -107,7 +107,7 @@ async def record_change(
     *,
     details: audit.Details | None = None,
 ) -> None:
-    """Raise a thread's version, and record who changed it unless it is its author who gave it another title."""
+    """Raise a thread's version, and record the change, unless it is its author's change of the title."""
     thread.version += 1
     thread.changed_at, thread.changed_by = now, viewer.id
     await session.flush()

@@ -1,4 +1,4 @@
-"""Reads: one thread, and the threads of a board."""
+"""Reads of threads: one thread, and the threads of a board."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from forum.core.errors import NotFound
 from forum.members.tables import Member
 from forum.members.viewer import VIEWER_ID, Viewer
 
-# Where a list goes on: the sort key of its last row.
+# A cursor of a board's list: the sort key of a page's last row.
 BY_LAST_POST = TypeAdapter(tuple[bool, pagination.Instant, pagination.Identity])
 
 _Author, _LastPoster = aliased(Member, name="author"), aliased(Member, name="last_poster")
@@ -50,9 +50,9 @@ _LIMIT, _SLUG = bindparam("limit", type_=Integer()), bindparam("slug", type_=Tex
 
 
 def keyset_pages(visible: Query, key: Sequence[Any], *, falling: bool) -> tuple[Prepared, Prepared]:
-    """Return the first page in the order of `key`, and one that goes on after a row: both prepared."""
+    """Return two statements: the first page in the order of `key`, and the page after a given row."""
     ordered = visible.order_by(*(column.desc() if falling else column for column in key)).limit(_LIMIT)
-    after = tuple_(*(bindparam(f"after_{place}", type_=column.type) for place, column in enumerate(key)))
+    after = tuple_(*(bindparam(f"after_{number}", type_=column.type) for number, column in enumerate(key)))
     beyond = tuple_(*key) < after if falling else tuple_(*key) > after
     return Prepared(ordered), Prepared(ordered.where(beyond))
 
@@ -85,7 +85,7 @@ OPENED_BY = Prepared(
 
 
 async def get_thread(reader: Reader, viewer: Viewer, thread_id: int) -> Any:
-    """Return a thread with the names of its board and its people. Raises NotFound."""
+    """Return a thread with its board's name, its author and its last author. Raises NotFound."""
     return _found(await reader.row(_ONE, **viewer.sight, thread_id=thread_id))
 
 
@@ -110,17 +110,17 @@ class ThreadPage(NamedTuple):
 
     @property
     def is_shared(self) -> bool:
-        """Whether it is the same for every ordinary reader."""
+        """Whether the page is the same for every reader who is no moderator."""
         return all(row.visibility == ThreadVisibility.VISIBLE for row in self.threads)
 
 
 async def list_on_board(reader: Reader, viewer: Viewer, slug: str, after: str | None, limit: int) -> ThreadPage:
     """Return a page of a board's threads: pinned first, then by the latest post.
 
-    Raises NotFound when the board does not exist for the viewer, and Invalid for a cursor that is not ours.
+    Raises NotFound when the board does not exist for the viewer, and Invalid for an unknown cursor.
     """
-    place = pagination.decode(after, BY_LAST_POST) if after is not None else None
-    rows = await read_page(reader, _ON_BOARD, viewer, place, slug=slug, limit=limit + 1)
+    sort_key = pagination.decode(after, BY_LAST_POST) if after is not None else None
+    rows = await read_page(reader, _ON_BOARD, viewer, sort_key, slug=slug, limit=limit + 1)
     board = rows[0] if rows else await boards.get_board(reader, viewer, slug)
     last = rows[limit - 1] if len(rows) > limit else None
     cursor = pagination.encode(last.pinned, last.last_post_at, last.id) if last else None
@@ -130,15 +130,15 @@ async def list_on_board(reader: Reader, viewer: Viewer, slug: str, after: str | 
 async def read_page(
     reader: Reader, pages: tuple[Prepared, Prepared], viewer: Viewer, after: tuple[Any, ...] | None, **values: Any
 ) -> Sequence[Any]:
-    """Return the rows of one of `keyset_pages`: the first, or the one after the row whose key is `after`."""
-    first, further = pages
+    """Return the rows of one of `keyset_pages`: of the first, or of the one after the row with the key `after`."""
+    first, following = pages
     if after is None:
         return await reader.rows(first, **viewer.sight, **values)
-    place = {f"after_{number}": value for number, value in enumerate(after)}
-    return await reader.rows(further, **viewer.sight, **values, **place)
+    sort_key = {f"after_{number}": value for number, value in enumerate(after)}
+    return await reader.rows(following, **viewer.sight, **values, **sort_key)
 
 
 def select_titled_by(author_id: UUID) -> Query:
-    """Select the ids of the threads that a member opened and whose title was not erased."""
+    """Return a query of the threads that a member opened and whose titles are not erased."""
     titled = (col(Thread.author_id) == author_id, col(Thread.title) != ERASED_TITLE)
     return query(col(Thread.id)).where(*titled).order_by(col(Thread.id))

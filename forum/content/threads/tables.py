@@ -1,4 +1,4 @@
-"""The table of threads, and its two states."""
+"""The table of threads, with their state and visibility."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -37,7 +37,7 @@ class ThreadVisibility(StrEnum):
 
 
 class Thread(SQLModel, table=True):
-    """A talk on a board, with what lists say of it, kept with each post."""
+    """A thread on a board, with the counts that lists show: a new post updates them, so that no read counts."""
 
     __table_args__ = (
         CheckConstraint(f"char_length(title) BETWEEN {TITLE_MIN} AND {TITLE_MAX}", name="title"),
@@ -59,11 +59,13 @@ class Thread(SQLModel, table=True):
     opened_at: datetime = Field(sa_type=Moment)
     changed_at: datetime = Field(sa_type=Moment)
     changed_by: UUID | None = Field(default=None, foreign_key="member.id")
-    last_number: int = Field(default=0, description="The highest number given to a post, seen or not")
+    last_number: int = Field(default=0, description="The highest number of a post, visible or not")
     posts: int = Field(default=0, description="Visible posts")
     participants: int = Field(default=0, description="Members with a visible post")
     last_post_number: int | None = None
-    last_post_at: datetime = Field(sa_type=Moment, description="Of the last visible post; before one, of the opening")
+    last_post_at: datetime = Field(
+        sa_type=Moment, description="Of the last visible post; before there is one, when the thread was opened"
+    )
     last_post_by: UUID | None = Field(default=None, foreign_key="member.id")
     adviser_replies: int = 0
     first_adviser_number: int | None = None

@@ -15,5 +15,5 @@ THREAD_VISIBLE = and_(
 
 
 def takes_replies(thread: Thread, viewer: Viewer) -> bool:
-    """Whether the thread takes a reply from the viewer: a locked one only from the board's moderators."""
+    """Return whether the viewer can reply in the thread: in a locked one, only the board's moderators can."""
     return thread.state == ThreadState.OPEN or viewer.moderates(thread.board_id)

@@ -224,7 +224,7 @@ async def test_a_locked_thread_takes_words_from_moderators_only(app: FastAPI, se
             await heron.patch(f"{API}/threads/{thread}", json={"version": 2, "title": "Another title"}),
         ]
         assert [answer.status_code for answer in refused] == [403] * 3
-        assert refused[0].json()["detail"] == "This thread is locked: it takes no more replies."
+        assert refused[0].json()["detail"] == "This thread is locked. You can read it, but not write in it."
         assert (await orla.post(f"{API}/threads/{thread}/posts", json=words)).status_code == 201
         assert (
             await heron.delete(f"{API}/posts/{post}")

@@ -193,7 +193,7 @@ async def test_no_more_is_remembered_than_may_be(services: Services, monkeypatch
     assert _through(counter, 1, "heron0") == 1
     wound.seconds += 61
     await counter.exchange()
-    assert counter._counts == counter._to_tell == {}
+    assert counter._counts == counter._to_share == {}
 
 
 async def test_without_a_database_each_counts_for_itself_says_so_once_and_tells_later(
