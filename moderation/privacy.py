@@ -19,11 +19,11 @@ from forum.members.viewer import Viewer
 from forum.privacy.personal_data_source import ExportSection
 from moderation import redaction, reports, statements
 from moderation.appeals import Appeal
-from moderation.cases import Case, Note, State
+from moderation.cases import Case, CaseNote, CaseState
 from moderation.decisions import Decision
-from moderation.findings import Finding
+from moderation.findings import RecordedFinding
 from moderation.measures.notices import remove_moderator_name
-from moderation.measures.tables import AppliedMeasure, Kind
+from moderation.measures.tables import AppliedMeasure, MeasureKind
 from moderation.redaction import MaskedText
 from moderation.reports import Report
 from moderation.statements import Statement
@@ -31,7 +31,7 @@ from moderation.statements import Statement
 ALL = 100_000  # reports of one member: at 20 a day, those of thirteen years
 # Where staff and members write to each other, and may name somebody.
 WRITTEN: Mapping[type[SQLModel], tuple[str, ...]] = {
-    Note: ("text",),
+    CaseNote: ("text",),
     Decision: ("reason", "note"),
     Statement: ("reason",),
     Report: ("note",),
@@ -46,8 +46,8 @@ class ModerationPersonalData:
 
     async def chapters(self, session: AsyncSession, viewer: Viewer) -> Sequence[ExportSection]:
         """The viewer's own reports, the statements that they received, and their appeals."""
-        told = (await session.execute(statements.of_member(viewer))).all()
-        filed = (await session.execute(reports.mine(viewer, None, ALL))).all()
+        told = (await session.execute(statements.select_received(viewer))).all()
+        filed = (await session.execute(reports.select_by_reporter(viewer, None, ALL))).all()
         appealed = select(Appeal).where(col(Appeal.appellant_id) == viewer.id).order_by(col(Appeal.lodged_at))
         appeals = (await session.execute(appealed)).scalars().all()
         return (
@@ -70,7 +70,7 @@ class ModerationPersonalData:
     async def needed(self, session: AsyncSession, member_id: UUID) -> Collection[int]:
         """The member's posts about which a case is open, or an appeal."""
         waiting = select(col(Case.post_id)).join(Post, col(Post.id) == col(Case.post_id))
-        found = waiting.where(col(Post.author_id) == member_id, col(Case.state) == State.OPEN)
+        found = waiting.where(col(Post.author_id) == member_id, col(Case.state) == CaseState.OPEN)
         return set((await session.execute(found)).scalars())
 
     async def erase(self, session: AsyncSession, member_id: UUID, now: datetime) -> bool:
@@ -79,8 +79,8 @@ class ModerationPersonalData:
         """
         await self._forget_titles(session, member_id)
         theirs = select(col(Case.id)).join(Post, col(Post.id) == col(Case.post_id))
-        closed = theirs.where(col(Post.author_id) == member_id, col(Case.state) == State.DECIDED)
-        await session.execute(delete(Finding).where(col(Finding.case_id).in_(closed)))
+        closed = theirs.where(col(Post.author_id) == member_id, col(Case.state) == CaseState.DECIDED)
+        await session.execute(delete(RecordedFinding).where(col(RecordedFinding.case_id).in_(closed)))
         waits = exists().where(col(Appeal.decision_id) == col(Statement.decision_id), col(Appeal.outcome).is_(None))
         gone = [
             await _emptied(session, Report, "note", "", Report.reporter_id, member_id, col(Report.outcome).is_(None)),
@@ -103,7 +103,7 @@ class ModerationPersonalData:
         runs = redaction.runs_of(whole, redaction.own_lines(whole))
 
         def unquoted(text: str) -> str:
-            for start, end in redaction.without_quotes(MaskedText.of(text), runs, GONE).gone:
+            for start, end in redaction.without_quotes(MaskedText.unmasked(text), runs, GONE).gone:
                 text = text[:start] + GONE * (end - start) + text[end:]
             return text
 
@@ -124,7 +124,7 @@ class ModerationPersonalData:
         retitled = (
             select(AppliedMeasure)
             .join(Thread, col(Thread.id) == col(AppliedMeasure.thread_id))
-            .where(col(Thread.author_id) == member_id, col(AppliedMeasure.kind) == Kind.RETITLE)
+            .where(col(Thread.author_id) == member_id, col(AppliedMeasure.kind) == MeasureKind.RETITLE)
         )
         for applied in (await session.execute(retitled.with_for_update(of=AppliedMeasure))).scalars().all():
             applied.memory = {**applied.memory, "was": ERASED_TITLE, "became": ERASED_TITLE}

@@ -111,7 +111,7 @@ async def test_the_screen_says_why_something_is_not_permitted(app: FastAPI, serv
         ):
             await suzie.put(f"{API}/moderation/cases/{own['id']}/claim")
             theirs = await scenes.a_case(orla, post.id)
-            assert {one["because"] for one in theirs["permitted"]} == {"Suzie is at this case."}
+            assert {one["because"] for one in theirs["permitted"]} == {"Suzie is working on this case."}
             assert theirs["claim"]["by"]["handle"] == "suzie"
             await scenes.decide(suzie, theirs, scenes.DISMISS)
             done = (await suzie.get(f"{API}/moderation/cases/{own['id']}")).json()
