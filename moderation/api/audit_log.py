@@ -39,6 +39,7 @@ class LogPage(ResponseBody):
 
 @router.get("/log", response_model=LogPage, responses=documented(401, 403, 422))
 async def list_log(
+    *,
     request: Request,
     viewer: CurrentMember,
     reading: Reading,

@@ -69,7 +69,7 @@ class AppliedMeasure(SQLModel, table=True):
     member_id: UUID = Field(foreign_key="member.id", index=True)
     until: datetime | None = Field(default=None, sa_type=Moment)
     memory: dict[str, Any] = Field(sa_type=JSONB)
-    notice: dict[str, Any] | None = Field(sa_type=JSONB, description="What readers are told while it stands")
+    notice: dict[str, Any] | None = Field(sa_type=JSONB, description="What readers are told while it is in force")
     applied_at: datetime = Field(sa_type=Moment)
     undone_at: datetime | None = Field(default=None, sa_type=Moment)
     undone_by: UUID | None = Field(default=None, foreign_key="decision.id")

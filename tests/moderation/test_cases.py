@@ -153,7 +153,7 @@ async def test_a_moderator_of_one_board_sees_nothing_of_anothers(app: FastAPI, s
                 await scenes.decide(other, hearing | {"id": case}, scenes.DISMISS),
             ]
             assert [one.status_code for one in asked] == [404] * 6
-            many = {"decisions": [{"case_id": case, **scenes.verdict(hearing, scenes.DISMISS)}]}
+            many = {"decisions": [{"case_id": case, **scenes.decision(hearing, scenes.DISMISS)}]}
             bulk = (await other.post(f"{API}/moderation/decisions", json=many)).json()["items"]
             assert [one["status"] for one in bulk] == [404]
 
