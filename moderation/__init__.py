@@ -1,1 +1,1 @@
-"""Moderation holds reasons; it stands on the forum."""
+"""Moderation: rules, reports, cases, decisions, statements of reasons and appeals. It builds on the forum."""

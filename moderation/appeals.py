@@ -1,9 +1,8 @@
 """Appeals: somebody else looks at a decision again, and may undo all of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, UniqueConstraint, exists, or_, select
@@ -13,38 +12,26 @@ from sqlmodel import Field, SQLModel, col
 from forum.content.posts.tables import Post
 from forum.core import audit
 from forum.core.database import Moment, new_id
-from forum.core.errors import Conflict, Forbidden, Invalid, NotFound
+from forum.core.errors import Conflict, Invalid, NotFound
+from forum.core.work import Work
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
-from moderation import cases, decisions, reports, rules
-from moderation.cases import GRAVITY, Case, Category
-from moderation.decisions import Decided, Decision, DecisionInput, DecisionPolicy
+from forum.permissions import Refusal
+from moderation import cases, decisions
+from moderation.cases import GRAVITY, Case, CaseKind, Category
+from moderation.decisions import AppealOutcome, Decided, Decision, DecisionInput, Ruling
 from moderation.measures.catalogue import refuse_impossible_measures, undo_measure
-from moderation.measures.tables import AppliedMeasure, MeasureInput
-from moderation.reports import Report
+from moderation.measures.tables import AppliedMeasure, MeasureContext, MeasureInput
+from moderation.permissions import refuse
+from moderation.reports import Report, ReportOutcome
+from moderation.rules import get_cited_rules
 from moderation.statements import Statement
 
 TEXT_MAX = 5000
 
 
-class Outcome(StrEnum):
-    """What can come of an appeal."""
-
-    UPHOLD = "uphold"
-    CHANGE = "change"
-    OVERTURN = "overturn"
-
-
-@dataclass(frozen=True)
-class Hearing:
-    """What the permission to hear an appeal is asked about."""
-
-    board_id: int
-    hearers: str
-
-
 class Appeal(SQLModel, table=True):
-    """Why somebody thinks that a decision was wrong: its author's, or the reporter's of a dismissal."""
+    """An appeal: of an author against a statement, or of a reporter against the dismissal of their report."""
 
     __table_args__ = (
         UniqueConstraint("statement_id"),
@@ -68,147 +55,161 @@ class Appeal(SQLModel, table=True):
     heard_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
+@dataclass(frozen=True)
+class AppealSubject:
+    """What an appeal is against: a decision, through the statement or the report that told of it."""
+
+    decision_id: UUID
+    statement_id: UUID | None = None
+    report_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class AppealState:
+    """An appeal, and who can decide it now, as `decisions.remaining_deciders` says; None once it is decided."""
+
+    appeal: Appeal
+    deciders: str | None
+
+
 # Queries
 
 
-async def of_statement(session: AsyncSession, statement_id: UUID) -> Appeal | None:
-    """The appeal against a statement, if there is one."""
+async def get_for_statement(session: AsyncSession, statement_id: UUID) -> Appeal | None:
+    """Return the appeal against a statement, if there is one."""
     found = await session.execute(select(Appeal).where(col(Appeal.statement_id) == statement_id))
     return found.scalar_one_or_none()
 
 
-async def of_reports(session: AsyncSession, report_ids: Sequence[UUID]) -> dict[UUID | None, Appeal]:
-    """The appeals against the dismissal of these reports, by report."""
+async def get_for_reports(session: AsyncSession, report_ids: Sequence[UUID]) -> dict[UUID | None, Appeal]:
+    """Return the appeals against the dismissal of these reports, by report."""
     found = await session.execute(select(Appeal).where(col(Appeal.report_id).in_(report_ids)))
     return {appeal.report_id: appeal for appeal in found.scalars()}
 
 
-async def of_case(session: AsyncSession, case_id: UUID) -> Appeal:
-    """The appeal that a case of the kind `appeal` is about."""
+async def get_for_case(session: AsyncSession, case_id: UUID) -> Appeal:
+    """Return the appeal that a case of the kind `appeal` is about."""
     return (await session.execute(select(Appeal).where(col(Appeal.case_id) == case_id))).scalar_one()
 
 
 async def appeal_deciders(session: AsyncSession, appeal: Appeal) -> str:
-    """Who can hear an appeal now: "moderator", "administrator" where there is no other moderator, or "nobody"."""
+    """Return who can decide an appeal now, as `decisions.remaining_deciders` does."""
     decision = await session.get_one(Decision, appeal.decision_id)
     return await decisions.remaining_deciders(session, appeal.case_id, {decision.decided_by, appeal.appellant_id})
 
 
-# Verbs
+async def state_of_appeal(session: AsyncSession, appeal: Appeal) -> AppealState:
+    """Return an appeal as whoever appealed sees it."""
+    return AppealState(appeal, None if appeal.outcome else await appeal_deciders(session, appeal))
 
 
-async def submit(session: AsyncSession, author: Viewer, statement_id: UUID, words: str, now: datetime) -> Appeal:
+async def own_interest(
+    session: AsyncSession, decider: Viewer, appeal: Appeal, post: Post, measures: Sequence[MeasureInput] = ()
+) -> Refusal | None:
+    """Return why somebody may not decide an appeal: it is their own, or they are too close to the post; or None."""
+    original = await session.get_one(Decision, appeal.decision_id)
+    if decider.id in {original.decided_by, appeal.appellant_id}:
+        detail = "This is about your own decision or appeal: somebody else decides."
+        return Refusal("own_decision_or_appeal", detail)
+    return await decisions.own_interest(session, decider, post, measures)
+
+
+# Actions
+
+
+async def submit(work: Work, author: Viewer, statement_id: UUID, words: str) -> AppealState:
     """Appeal against a decision about one's own words or standing.
 
     Raises NotFound for a statement to somebody else, Conflict when it was appealed already or the time is over.
     """
-    # Held until the commit: of two appeals at once, the second sees the first.
-    statement = await session.get(Statement, statement_id, with_for_update={"key_share": True})
+    # Locked until the commit: of two appeals at once, the second sees the first.
+    statement = await work.session.get(Statement, statement_id, with_for_update={"key_share": True})
     if statement is None or statement.member_id != author.id:
-        raise NotFound("There is no such statement.")
-    if now > statement.appeal_until:
-        raise Conflict(f"The time to appeal ended on {statement.appeal_until:%d %B %Y}.")
-    if await of_statement(session, statement_id):
-        raise Conflict("You have appealed against this already. There is one appeal to each statement.")
-    return await _open(session, author, statement.decision_id, words, now, statement_id=statement_id)
+        raise NotFound("There is no such statement.", code="statement_not_found")
+    if work.now > statement.appeal_until:
+        detail = f"The time to appeal ended on {statement.appeal_until:%d %B %Y}."
+        raise Conflict(detail, code="appeal_time_over")
+    if await get_for_statement(work.session, statement_id):
+        detail = "You have appealed against this already. There is one appeal to each statement."
+        raise Conflict(detail, code="already_appealed")
+    return await _open(work, author, AppealSubject(statement.decision_id, statement_id=statement_id), words)
 
 
-async def submit_for_report(
-    session: AsyncSession, reporter: Viewer, report_id: UUID, words: str, now: datetime
-) -> Appeal:
-    """Appeal against the dismissal of one's own report; NotFound for another's, Conflict unless it was dismissed."""
-    report = await session.get(Report, report_id, with_for_update={"key_share": True})
+async def submit_for_report(work: Work, reporter: Viewer, report_id: UUID, words: str) -> AppealState:
+    """Appeal against the dismissal of one's own report.
+
+    Raises NotFound for another's report, Conflict unless it was dismissed and not appealed yet.
+    """
+    report = await work.session.get(Report, report_id, with_for_update={"key_share": True})
     if report is None or report.reporter_id != reporter.id:
-        raise NotFound("There is no such report.")
-    if report.outcome != reports.Outcome.DISMISSED:
-        raise Conflict("Only the dismissal of a report can be appealed.")
-    if (await session.execute(select(exists().where(col(Appeal.report_id) == report_id)))).scalar_one():
-        raise Conflict("You have appealed against this already.")
-    # The one that settled it, or the hearing that undid that one: the case may have been decided again since.
-    hearings = select(col(AppliedMeasure.undone_by)).where(col(AppliedMeasure.post_id) == report.post_id)
-    about = or_(col(Decision.case_id) == report.case_id, col(Decision.id).in_(hearings))
+        raise NotFound("There is no such report.", code="report_not_found")
+    if report.outcome != ReportOutcome.DISMISSED:
+        raise Conflict("You can appeal only when your report was dismissed.", code="report_not_dismissed")
+    if (await work.session.execute(select(exists().where(col(Appeal.report_id) == report_id)))).scalar_one():
+        raise Conflict("You have appealed against this already.", code="already_appealed")
+    decision_id = await _dismissal_of(work.session, report)
+    return await _open(work, reporter, AppealSubject(decision_id, report_id=report_id), words)
+
+
+async def decide_appeal(work: Work, decider: Viewer, case_id: UUID, wanted: DecisionInput) -> Decided:
+    """Decide an appeal that the decider may work on: uphold the decision, overturn it and undo all that it did, or
+    change it for `wanted.measures`.
+
+    Raises as `decisions.decide` does, and Forbidden for whoever took the decision or appealed.
+    """
+    outcome = _single_outcome(wanted)
+    session, locked = work.session, await decisions.lock_case_and_post(work.session, case_id)
+    appeal = await get_for_case(session, case_id)
+    original = await session.get_one(Decision, appeal.decision_id)
+    refuse(await own_interest(session, decider, appeal, locked.post, wanted.measures))
+    await cases.refuse_unless_free(work, decider, locked.case)
+    await decisions.refuse_stale(session, locked, wanted)
+    _refuse_wrong_measures(work, wanted, outcome)
+    rules = await get_cited_rules(session, wanted.rules)
+
+    ruling = await decisions.save_decision(work, decider, locked, wanted, rules, hears=original)
+    statement = await _carry_out(work, decider, appeal, outcome, ruling)
+
+    appeal.outcome, appeal.message, appeal.heard_at = outcome, wanted.reason, work.now
+    await cases.close(work, decider, locked.case, locked.post.revision)
+    heard = inbox.Kind.APPEAL_HEARD
+    inbox.notify(session, appeal.appellant_id, heard, work.now, post_id=locked.post.id, subject_id=appeal.id)
+    await audit.record(
+        session,
+        actor_id=decider.id,
+        act="appeal.heard",
+        subject=("case", case_id),
+        now=work.now,
+        details={"decision": str(ruling.decision.id), "hears": str(original.id), "outcome": outcome},
+    )
+    work.forget_sessions_of(locked.post.author_id)
+    return Decided(ruling.decision, statement)
+
+
+async def _dismissal_of(session: AsyncSession, report: Report) -> UUID:
+    """Return the decision that dismissed a report.
+
+    It is the one that settled the report, or the decision of an appeal that undid that one: the case may have been
+    decided again since.
+    """
+    appeal_decisions = select(col(AppliedMeasure.undone_by)).where(col(AppliedMeasure.post_id) == report.post_id)
+    about = or_(col(Decision.case_id) == report.case_id, col(Decision.id).in_(appeal_decisions))
     latest = (
         select(col(Decision.id))
         .where(about, col(Decision.decided_at) <= report.settled_at)
         .order_by(col(Decision.decided_at).desc())
         .limit(1)
     )
-    decision_id = (await session.execute(latest)).scalar_one()
-    return await _open(session, reporter, decision_id, words, now, report_id=report_id)
+    return (await session.execute(latest)).scalar_one()
 
 
-async def refuse_own_interest(
-    session: AsyncSession, hearer: Viewer, appeal: Appeal, post: Post, measures: tuple[MeasureInput, ...]
-) -> None:
-    """Raise Forbidden for one's own decision or appeal, and where one could not decide about the post."""
-    original = await session.get_one(Decision, appeal.decision_id)
-    if hearer.id in {original.decided_by, appeal.appellant_id}:
-        raise Forbidden("This is about your own decision or appeal: somebody else hears it.")
-    await decisions.refuse_own_interest(session, hearer, post, measures)
-
-
-async def decide_appeal(
-    session: AsyncSession,
-    hearer: Viewer,
-    case_id: UUID,
-    verdict: DecisionInput,
-    outcome: Outcome,
-    policy: DecisionPolicy,
-    now: datetime,
-) -> Decided:
-    """Decide an appeal: uphold the decision, overturn it and undo all that it did, or change it for `verdict.measures`.
-
-    Raises as `decisions.decide` does, and Forbidden for the one whose decision it is about.
-    """
-    post, case = await decisions.lock_case_and_post(session, case_id)
-    appeal = await of_case(session, case_id)
-    original = await session.get_one(Decision, appeal.decision_id)
-    await refuse_own_interest(session, hearer, appeal, post, verdict.measures)
-    await cases.refuse_unless_free(session, hearer, case, now)
-    await decisions.refuse_stale(session, case, post, verdict)
-    if bool(verdict.measures) != (outcome == Outcome.CHANGE):
-        raise Invalid("Only `change` takes other measures, and at least one.", "#/measures")
-    if verdict.measures:
-        refuse_impossible_measures(verdict.measures, now, grounded=verdict.is_grounded)
-    cited = await rules.cited(session, verdict.rules)
-
-    decision = await decisions.save_decision(session, hearer, case, post, verdict, cited, now, hears=original)
-    if outcome != Outcome.UPHOLD:
-        await _undo(session, hearer, post, original, decision, policy, now)
-        await _settle_anew(session, appeal, outcome, post, original, now)
-    statement = None
-    if outcome == Outcome.CHANGE:
-        about = await cases.get_case_of_post(session, post.id) or case
-        statement = await decisions.enforce(session, hearer, about, post, decision, verdict, cited, policy, now)
-
-    appeal.outcome, appeal.message, appeal.heard_at = outcome, verdict.reason, now
-    await cases.close(session, hearer, case, post.revision, now)
-    inbox.notify(session, appeal.appellant_id, inbox.Kind.APPEAL_HEARD, now, post_id=post.id, subject_id=appeal.id)
-    await audit.record(
-        session,
-        actor_id=hearer.id,
-        act="appeal.heard",
-        subject=("case", case.id),
-        now=now,
-        details={"decision": str(decision.id), "hears": str(original.id), "outcome": outcome},
-    )
-    return Decided(decision, statement, post.author_id)
-
-
-async def _open(
-    session: AsyncSession,
-    appellant: Viewer,
-    decision_id: UUID,
-    words: str,
-    now: datetime,
-    *,
-    statement_id: UUID | None = None,
-    report_id: UUID | None = None,
-) -> Appeal:
-    decided = await session.get_one(Decision, decision_id)
-    about = await session.get_one(Case, decided.case_id)
+async def _open(work: Work, appellant: Viewer, subject: AppealSubject, words: str) -> AppealState:
+    """Save an appeal with a case of its own, which somebody else decides."""
+    session, now = work.session, work.now
+    decision = await session.get_one(Decision, subject.decision_id)
+    about = await session.get_one(Case, decision.case_id)
     case = Case(
-        kind=cases.Kind.APPEAL,
+        kind=CaseKind.APPEAL,
         post_id=about.post_id,
         category=Category.APPEAL,
         priority=cases.priority(Category.APPEAL, 0),
@@ -219,54 +220,73 @@ async def _open(
     session.add(case)
     await session.flush()
     appeal = Appeal(
+        statement_id=subject.statement_id,
+        report_id=subject.report_id,
+        decision_id=subject.decision_id,
         case_id=case.id,
-        decision_id=decision_id,
         appellant_id=appellant.member_id,
         text=words,
         lodged_at=now,
-        statement_id=statement_id,
-        report_id=report_id,
     )
     session.add(appeal)
     await session.flush()
     await audit.record(session, actor_id=appellant.id, act="appeal.lodged", subject=("case", case.id), now=now)
-    return appeal
+    return await state_of_appeal(session, appeal)
 
 
-async def _undo(
-    session: AsyncSession,
-    hearer: Viewer,
-    post: Post,
-    original: Decision,
-    decision: Decision,
-    policy: DecisionPolicy,
-    now: datetime,
-) -> None:
-    """Undo every measure of the original decision that still stands, the last one first."""
-    standing = (
+def _single_outcome(wanted: DecisionInput) -> AppealOutcome:
+    if len(wanted.outcomes) != 1:
+        detail = "An appeal is decided with one of `uphold`, `change` and `overturn`."
+        raise Invalid(detail, "#/measures", code="appeal_outcome_missing")
+    return wanted.outcomes[0]
+
+
+def _refuse_wrong_measures(work: Work, wanted: DecisionInput, outcome: AppealOutcome) -> None:
+    if bool(wanted.measures) != (outcome == AppealOutcome.CHANGE):
+        detail = "`change` needs at least one other measure; `uphold` and `overturn` take none."
+        raise Invalid(detail, "#/measures", code="appeal_measures_wrong")
+    if wanted.measures:
+        refuse_impossible_measures(wanted.measures, work.now, grounded=wanted.is_grounded)
+
+
+async def _carry_out(
+    work: Work, decider: Viewer, appeal: Appeal, outcome: AppealOutcome, ruling: Ruling
+) -> Statement | None:
+    if outcome == AppealOutcome.UPHOLD:
+        return None
+    await _undo_all(work, decider, appeal, ruling)
+    await _settle_again(work, appeal, outcome, ruling.post)
+    if outcome == AppealOutcome.OVERTURN:
+        return None
+    case = await cases.get_case_of_post(work.session, ruling.post.id) or ruling.case
+    return await decisions.enforce(work, decider, replace(ruling, case=case))
+
+
+async def _undo_all(work: Work, decider: Viewer, appeal: Appeal, ruling: Ruling) -> None:
+    """Undo every measure of the original decision that is in force, the last one first."""
+    in_force = (
         select(AppliedMeasure)
-        .where(col(AppliedMeasure.decision_id) == original.id, col(AppliedMeasure.undone_at).is_(None))
+        .where(col(AppliedMeasure.decision_id) == appeal.decision_id, col(AppliedMeasure.undone_at).is_(None))
         .order_by(col(AppliedMeasure.id).desc())
     )
-    context = decisions.measure_context(hearer, post, (), policy, now)
-    for applied in (await session.execute(standing)).scalars().all():
-        await undo_measure(session, decision.id, context, applied)
+    context = MeasureContext(work, decider, ruling.post, ruling.decision.id)
+    for applied in (await work.session.execute(in_force)).scalars().all():
+        await undo_measure(context, applied)
 
 
-async def _settle_anew(
-    session: AsyncSession, appeal: Appeal, outcome: Outcome, post: Post, original: Decision, now: datetime
-) -> None:
-    """A report that should not have been dismissed is upheld by other measures, or opens its case again.
+async def _settle_again(work: Work, appeal: Appeal, outcome: AppealOutcome, post: Post) -> None:
+    """Uphold a report that should not have been dismissed, or open its case again.
 
-    Whoever dismissed it does not decide it a second time: their mind is known.
+    Whoever dismissed it does not decide it a second time: they have made up their mind.
     """
     if appeal.report_id is None:
         return
-    report = await session.get_one(Report, appeal.report_id)
-    if outcome == Outcome.CHANGE:
-        report.outcome, report.settled_at = reports.Outcome.UPHELD, now
+    report = await work.session.get_one(Report, appeal.report_id)
+    if outcome == AppealOutcome.CHANGE:
+        report.outcome, report.settled_at = ReportOutcome.UPHELD, work.now
         return
     report.outcome, report.settled_at = None, None
-    reopened = await cases.open_on_post(session, post.id, Category(report.category), now, reports=1)
+    original = await work.session.get_one(Decision, appeal.decision_id)
+    reopened = await cases.open_on_post(work.session, post.id, Category(report.category), work.now, reports=1)
     reopened.barred_id = original.decided_by
-    await session.flush()
+    await work.session.flush()

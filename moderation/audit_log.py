@@ -1,5 +1,6 @@
-"""The log of what staff did, for those who may read it: the audit record, each board's to its moderators."""
+"""The log of what staff did. Moderators of a board read what happened there, others read all of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,17 +14,19 @@ from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
 from forum.core import pagination
 from forum.core.audit import AuditEntry
-from forum.core.database import Query, columns, query
+from forum.core.database import Prepared, Query, Reader, columns, query
+from forum.core.errors import Invalid
 from forum.members import names
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer
 from moderation.cases import Case
+from moderation.permissions import ModerationAct, allow
 
 BY_NUMBER = TypeAdapter(tuple[pagination.Identity])
 
 
 def visible_to(viewer: Viewer) -> ColumnElement[bool]:
-    """The condition that an entry is the viewer's to read: all, or what happened on the boards they moderate."""
+    """Return the condition that the viewer may read an entry. Moderators of a board read what happened there."""
     if viewer.roles & {Role.MODERATOR, Role.ADMINISTRATOR}:
         return true()
     here = boards.moderated_by(viewer)
@@ -47,7 +50,7 @@ def visible_to(viewer: Viewer) -> ColumnElement[bool]:
 
 
 @dataclass(frozen=True)
-class Sought:
+class LogSearch:
     """What somebody looks for in the log: what is None may be anything."""
 
     act: str | None = None
@@ -57,7 +60,7 @@ class Sought:
 
     @property
     def conditions(self) -> list[ColumnElement[bool]]:
-        """The same, on AuditEntry joined with its actor."""
+        """The same as conditions on AuditEntry joined with its actor."""
         wanted = {
             AuditEntry.act: self.act,
             Member.handle: self.actor and names.folded(self.actor),
@@ -67,8 +70,22 @@ class Sought:
         return [col(column) == value for column, value in wanted.items() if value is not None]
 
 
-def entries(viewer: Viewer, before: tuple[int] | None, limit: int, sought: Sought) -> Query:
-    """A page of what was sought in the log, newest first."""
+async def list_entries(
+    reader: Reader, viewer: Viewer, search: LogSearch, after: str | None, limit: int
+) -> Sequence[Any]:
+    """Return what was searched for in the log, newest first, from the cursor `after` on.
+
+    Raises Forbidden, and Invalid for a cursor that is not one of this list or half of a subject.
+    """
+    allow(ModerationAct.READ_LOG, viewer)
+    before = pagination.decode(after, BY_NUMBER) if after is not None else None
+    if (search.subject_kind is None) != (search.subject_id is None):
+        detail = "Send both `subject_kind` and `subject_id`, or neither."
+        raise Invalid(detail, "query/subject_id", code="subject_incomplete")
+    return await reader.rows(Prepared(_select_entries(viewer, before, limit, search)))
+
+
+def _select_entries(viewer: Viewer, before: tuple[int] | None, limit: int, search: LogSearch) -> Query:
     page = (
         query(
             *columns(AuditEntry),
@@ -77,7 +94,7 @@ def entries(viewer: Viewer, before: tuple[int] | None, limit: int, sought: Sough
             col(Member.title).label("actor_title"),
         )
         .outerjoin(Member, col(Member.id) == col(AuditEntry.actor_id))
-        .where(visible_to(viewer), *sought.conditions)
+        .where(visible_to(viewer), *search.conditions)
     )
     if before:
         page = page.where(col(AuditEntry.number) < before[0])

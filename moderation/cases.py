@@ -1,6 +1,6 @@
-"""Cases: what waits for a moderator, worst first, and who is at it."""
+"""Cases: what waits for a moderator, worst first, and who is working on it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -20,7 +20,6 @@ from sqlalchemy import (
     select,
     text,
     tuple_,
-    update,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -31,24 +30,24 @@ from forum.content import boards
 from forum.content.boards import Board
 from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
-from forum.core import audit, pagination
-from forum.core.database import Moment, Query, columns, new_id, query
-from forum.core.errors import Conflict
+from forum.core import pagination
+from forum.core.database import Moment, Query, Record, columns, new_id, query
+from forum.core.errors import Conflict, NotFound
+from forum.core.work import Work
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer
+from moderation.permissions import ModerationAct, allow
 
-LEASE = timedelta(minutes=10)
 
-
-class Kind(StrEnum):
+class CaseKind(StrEnum):
     """What a case is about."""
 
     POST = "post"
     APPEAL = "appeal"
 
 
-class State(StrEnum):
-    """Whether a case still waits."""
+class CaseState(StrEnum):
+    """Whether a case still waits to be decided."""
 
     OPEN = "open"
     DECIDED = "decided"
@@ -83,7 +82,7 @@ GRAVITY: Mapping[Category, tuple[int, timedelta]] = {
 
 
 class Case(SQLModel, table=True):
-    """One thing to decide: a post, or an appeal against what was decided on one."""
+    """Something to decide: a post, or an appeal against a decision about one."""
 
     __tablename__ = "moderation_case"
     __table_args__ = (
@@ -98,7 +97,7 @@ class Case(SQLModel, table=True):
     id: UUID = Field(default_factory=new_id, primary_key=True)
     kind: str
     post_id: int = Field(sa_type=BigInteger, foreign_key="post.id", index=True)
-    state: str = State.OPEN
+    state: str = CaseState.OPEN
     category: str
     reports: int = 0
     findings: int = Field(
@@ -113,12 +112,12 @@ class Case(SQLModel, table=True):
     changed_at: datetime = Field(sa_type=Moment)
     changed_by: UUID | None = Field(default=None, foreign_key="member.id")
     barred_id: UUID | None = Field(
-        default=None, foreign_key="member.id", description="Whose dismissal was overturned: somebody else decides"
+        default=None, foreign_key="member.id", description="Who dismissed it, and was overturned: another decides"
     )
 
 
-class Claim(SQLModel, table=True):
-    """Who is at a case, and until when: its key says that nobody else is."""
+class CaseClaim(SQLModel, table=True):
+    """Who is working on a case, and until when. The primary key allows one at a time."""
 
     __tablename__ = "case_claim"
 
@@ -128,8 +127,8 @@ class Claim(SQLModel, table=True):
     until: datetime = Field(sa_type=Moment, index=True)
 
 
-class Recusal(SQLModel, table=True):
-    """Who stepped back from a case, for good."""
+class CaseRecusal(SQLModel, table=True):
+    """A moderator who stepped back from a case, for good."""
 
     __tablename__ = "case_recusal"
 
@@ -138,8 +137,8 @@ class Recusal(SQLModel, table=True):
     at: datetime = Field(sa_type=Moment)
 
 
-class Note(SQLModel, table=True):
-    """What one moderator tells the others about a case."""
+class CaseNote(SQLModel, table=True):
+    """What a moderator tells the other moderators about a case."""
 
     __tablename__ = "case_note"
 
@@ -150,31 +149,31 @@ class Note(SQLModel, table=True):
     at: datetime = Field(sa_type=Moment)
 
 
-# Where the queue goes on: the sort key of its last row.
+# What a cursor into the queue holds: the sort key of the last row of the page before.
 BY_PRIORITY = TypeAdapter(tuple[int, pagination.Instant, UUID])
 
 
-def priority(category: Category, reports: int, standing_of_reporters: int = 0, findings: int = 0) -> int:
-    """How urgent a case is; lower is worse.
+def priority(category: Category, reports: int, reporter_score: int = 0, findings: int = 0) -> int:
+    """Return how urgent a case is; lower is more urgent.
 
-    The category's gravity leads; each further report (at most nine count), what screening found (at most four
-    findings count) and the reporters' record (upheld minus dismissed reports, from -5 to 5) move it within its
-    band, and so never past a graver one.
+    The category counts most. Reports (at most nine count), findings of screening (at most four count) and the
+    reporter's score (upheld minus dismissed reports, from -5 to 5) only order the cases of one category: together
+    they never outweigh a graver category.
     """
     gravity, _ = GRAVITY[category]
-    return -(gravity * 12 + min(reports, 9) * 5 + min(findings, 4) + max(-5, min(5, standing_of_reporters)))
+    return -(gravity * 12 + min(reports, 9) * 5 + min(findings, 4) + max(-5, min(5, reporter_score)))
 
 
-def graver(one: Category, other: Category) -> Category:
-    """The graver of two categories."""
-    return max(one, other, key=lambda category: GRAVITY[category][0])
+def graver(first: Category, second: Category) -> Category:
+    """Return the graver of two categories."""
+    return max(first, second, key=lambda category: GRAVITY[category][0])
 
 
 # Queries
 
-_Author, _Holder = aliased(Member, name="author"), aliased(Member, name="holder")
+_Author, _Claimant = aliased(Member, name="author"), aliased(Member, name="claimant")
 
-_SEEN = (
+_VIEW = (
     query(
         *columns(Case),
         col(Thread.id).label("thread_id"),
@@ -188,10 +187,10 @@ _SEEN = (
         col(_Author.handle).label("author_handle"),
         col(_Author.name).label("author_name"),
         col(_Author.title).label("author_title"),
-        col(_Holder.handle).label("holder_handle"),
-        col(_Holder.name).label("holder_name"),
-        col(_Holder.title).label("holder_title"),
-        col(Claim.until).label("claimed_until"),
+        col(_Claimant.handle).label("claimant_handle"),
+        col(_Claimant.name).label("claimant_name"),
+        col(_Claimant.title).label("claimant_title"),
+        col(CaseClaim.until).label("claimed_until"),
     )
     .join(Post, col(Post.id) == col(Case.post_id))
     .join(Thread, col(Thread.id) == col(Post.thread_id))
@@ -201,74 +200,93 @@ _SEEN = (
 
 
 def visible_to(viewer: Viewer) -> Any:
-    """The condition, on Case joined with its board, that the case exists for the viewer.
+    """Return the condition, on Case joined with its board, that the case exists for the viewer.
 
-    Moderators see their boards' cases; administrators see appeals and what was reopened by one, for they decide
-    those that nobody else may.
+    Moderators see the cases of their boards. Administrators also see appeals, and cases that an appeal opened
+    again: they decide those that nobody else may.
     """
-    seen = boards.moderated_by(viewer)
+    moderated = boards.moderated_by(viewer)
     if Role.ADMINISTRATOR in viewer.roles:
-        return or_(seen, col(Case.kind) == Kind.APPEAL, col(Case.barred_id).is_not(None))
-    return seen
+        return or_(moderated, col(Case.kind) == CaseKind.APPEAL, col(Case.barred_id).is_not(None))
+    return moderated
 
 
 def select_visible(viewer: Viewer, now: datetime) -> Query:
-    """One row a case that exists for the viewer, with its post's place and whoever is at it."""
-    live = and_(col(Claim.case_id) == col(Case.id), col(Claim.until) > now)
+    """Return a select of the cases that exist for the viewer, with the post's place and who is working on each."""
+    current = and_(col(CaseClaim.case_id) == col(Case.id), col(CaseClaim.until) > now)
     return (
-        _SEEN.outerjoin(Claim, live)
-        .outerjoin(_Holder, col(_Holder.id) == col(Claim.moderator_id))
+        _VIEW.outerjoin(CaseClaim, current)
+        .outerjoin(_Claimant, col(_Claimant.id) == col(CaseClaim.moderator_id))
         .where(visible_to(viewer))
     )
 
 
 def select_queue(viewer: Viewer, now: datetime, after: tuple[int, datetime, UUID] | None, limit: int) -> Query:
-    """Open cases, worst first, then by when they are due."""
+    """Return a select of open cases, worst first, then by when they are due."""
     key = (col(Case.priority), col(Case.due_at), col(Case.id))
     # As literals: with parameters in their place, PostgreSQL plans anew for each request, because a plan for
     # any state cannot use the queue's index, nor one for any limit know how soon it may stop.
-    page = select_visible(viewer, now).where(col(Case.state) == literal(State.OPEN.value, literal_execute=True))
+    page = select_visible(viewer, now).where(col(Case.state) == literal(CaseState.OPEN.value, literal_execute=True))
     if after:
         page = page.where(tuple_(*key) > tuple_(*after))
     return page.order_by(*key).limit(literal(limit, literal_execute=True))
 
 
+async def list_queue(work: Work, moderator: Viewer, after: str | None, limit: int) -> Sequence[Record]:
+    """Return the open cases of the moderator's boards, worst first, from the cursor `after` on.
+
+    Raises Forbidden for whoever moderates nothing, Invalid for a cursor that is not one of this list.
+    """
+    allow(ModerationAct.SEE_QUEUE, moderator)
+    key = pagination.decode(after, BY_PRIORITY) if after is not None else None
+    return (await work.session.execute(select_queue(moderator, work.now, key, limit))).all()
+
+
+async def get_visible_case(work: Work, viewer: Viewer, case_id: UUID) -> Record:
+    """Return a case with its post's place. Raises NotFound when it does not exist for the viewer."""
+    found = await work.session.execute(select_visible(viewer, work.now).where(col(Case.id) == case_id))
+    row = found.one_or_none()
+    if row is None:
+        raise NotFound("There is no such case.", code="case_not_found")
+    return row
+
+
 def select_notes(case_id: UUID) -> Query:
-    """What moderators wrote about a case, oldest first."""
+    """Return a select of what moderators wrote about a case, oldest first."""
     return (
         query(
-            col(Note.id),
-            col(Note.text),
-            col(Note.at),
+            col(CaseNote.id),
+            col(CaseNote.text),
+            col(CaseNote.at),
             col(Member.handle).label("author_handle"),
             col(Member.name).label("author_name"),
             col(Member.title).label("author_title"),
         )
-        .join(Member, col(Member.id) == col(Note.author_id))
-        .where(col(Note.case_id) == case_id)
-        .order_by(col(Note.at), col(Note.id))
+        .join(Member, col(Member.id) == col(CaseNote.author_id))
+        .where(col(CaseNote.case_id) == case_id)
+        .order_by(col(CaseNote.at), col(CaseNote.id))
     )
 
 
 async def get_case_of_post(session: AsyncSession, post_id: int) -> Case | None:
-    """The case about a post itself, if there ever was one."""
-    found = await session.execute(select(Case).where(col(Case.post_id) == post_id, col(Case.kind) == Kind.POST))
+    """Return the case about a post itself, if there ever was one."""
+    found = await session.execute(select(Case).where(col(Case.post_id) == post_id, col(Case.kind) == CaseKind.POST))
     return found.scalar_one_or_none()
 
 
 async def lock_case_row(session: AsyncSession, case_id: UUID) -> Case:
-    """The case as it is now, its row ours until the commit."""
+    """Return the case, locked until the transaction ends."""
     found = select(Case).where(col(Case.id) == case_id).with_for_update(key_share=True)
     return (await session.execute(found, execution_options={"populate_existing": True})).scalar_one()
 
 
 def has_recused(post_id: int, moderator_id: Any) -> ColumnElement[bool]:
-    """The condition that a moderator stepped back from a case about this post: its own, or an appeal's."""
+    """Return the condition that a moderator stepped back from a case about this post: its own, or an appeal's."""
     about = select(col(Case.id)).where(col(Case.post_id) == post_id)
-    return exists().where(col(Recusal.moderator_id) == moderator_id, col(Recusal.case_id).in_(about))
+    return exists().where(col(CaseRecusal.moderator_id) == moderator_id, col(CaseRecusal.case_id).in_(about))
 
 
-# Verbs
+# Actions
 
 
 async def open_on_post(
@@ -278,154 +296,111 @@ async def open_on_post(
     now: datetime,
     *,
     reports: int = 0,
-    record: int = 0,
+    reporter_score: int = 0,
     findings: int = 0,
 ) -> Case:
-    """The case of this post: a new one, or the one there is, reopened if it was decided.
+    """Open the case of this post, or open it again if it was decided. Return it, locked.
 
-    One post has one case; the graver category and the earlier due time stay.
+    A post has one case. If it is open already, the graver category and the earlier due time stay.
     """
-    gravity_due = now + GRAVITY[category][1]
-    fresh = insert(Case).values(
-        id=new_id(),
-        kind=Kind.POST,
-        post_id=post_id,
-        category=category,
-        reports=reports,
-        findings=findings,
-        state=State.OPEN,
-        version=0,
-        priority=0,
-        opened_at=now,
-        due_at=gravity_due,
-        changed_at=now,
-    )
-    await session.execute(
-        fresh.on_conflict_do_nothing(index_elements=[col(Case.post_id)], index_where=text("kind = 'post'"))
-    )
+    due_at = now + GRAVITY[category][1]
+    await _insert_unless_there(session, post_id, category, now)
     found = (
-        select(Case).where(col(Case.post_id) == post_id, col(Case.kind) == Kind.POST).with_for_update(key_share=True)
+        select(Case)
+        .where(col(Case.post_id) == post_id, col(Case.kind) == CaseKind.POST)
+        .with_for_update(key_share=True)
     )
     case = (await session.execute(found, execution_options={"populate_existing": True})).scalar_one()
-    if case.state == State.DECIDED:
-        case.state, case.decided_at, case.category = State.OPEN, None, category
+    if case.version == 0 or case.state == CaseState.DECIDED:  # new, or to be decided again
+        case.state, case.decided_at, case.category = CaseState.OPEN, None, category
         case.reports, case.findings = reports, findings
-        case.opened_at, case.due_at = now, gravity_due
-    elif case.version > 0:
+        case.opened_at, case.due_at = now, due_at
+    else:
         case.category = graver(Category(case.category), category)
-        # Screening looks at all of the words each time; what it found before is found again, or gone.
+        # Screening reads all of the words each time: what it found before, it finds again, or it is gone.
         case.reports, case.findings = case.reports + reports, max(case.findings, findings)
-        case.due_at = min(case.due_at, gravity_due)
-    case.priority = priority(Category(case.category), case.reports, record, case.findings)
+        case.due_at = min(case.due_at, due_at)
+    case.priority = priority(Category(case.category), case.reports, reporter_score, case.findings)
     raise_version(case, None, now)
     await session.flush()
     return case
 
 
-async def claim(
-    session: AsyncSession, moderator: Viewer, case_id: UUID, now: datetime, *, takeover_because: str | None = None
-) -> Claim:
-    """Take a case for ten minutes, or renew one's own claim.
-
-    An expired claim of another is released in the statement that takes it. Raises Conflict, with who
-    holds it and until when, unless `takeover_because` gives a reason to take it over; Conflict too for
-    a decided case.
-    """
-    case = await lock_case_row(session, case_id)
-    if case.state != State.OPEN:
-        raise await already_decided(session, case)
-    mine: dict[str, Any] = {"moderator_id": moderator.member_id, "claimed_at": now, "until": now + LEASE}
-    taking = insert(Claim).values(case_id=case_id, **mine)
-    free = or_(col(Claim.until) <= now, col(Claim.moderator_id) == moderator.member_id)
-    taken = taking.on_conflict_do_update(
-        index_elements=[col(Claim.case_id)], set_=mine, where=None if takeover_because else free
-    ).returning(col(Claim.case_id))
-    if (await session.execute(taken)).first() is None:
-        raise await _held_by_another(session, case_id)
-    act = "case.taken_over" if takeover_because else "case.claimed"
-    if takeover_because:
-        await add_note(session, moderator, case_id, takeover_because, now)
-    await audit.record(session, actor_id=moderator.id, act=act, subject=("case", case_id), now=now)
-    return Claim(case_id=case_id, **mine)
+async def _insert_unless_there(session: AsyncSession, post_id: int, category: Category, now: datetime) -> None:
+    """Insert a case of version 0. Of two who report at once, the second waits here for the first one's case."""
+    row = insert(Case).values(
+        id=new_id(),
+        kind=CaseKind.POST,
+        post_id=post_id,
+        category=category,
+        reports=0,
+        findings=0,
+        state=CaseState.OPEN,
+        version=0,
+        priority=0,
+        opened_at=now,
+        due_at=now + GRAVITY[category][1],
+        changed_at=now,
+    )
+    await session.execute(
+        row.on_conflict_do_nothing(index_elements=[col(Case.post_id)], index_where=text("kind = 'post'"))
+    )
 
 
-async def release(session: AsyncSession, moderator: Viewer, case_id: UUID, now: datetime) -> None:
-    """Let go of one's own claim; done twice, it is as done once."""
-    await lock_case_row(session, case_id)  # before the claim's row: whoever decides takes them in this order
-    mine = delete(Claim).where(col(Claim.case_id) == case_id, col(Claim.moderator_id) == moderator.member_id)
-    if (await session.execute(mine.returning(col(Claim.case_id)))).first():
-        await audit.record(session, actor_id=moderator.id, act="case.released", subject=("case", case_id), now=now)
-
-
-async def recuse(session: AsyncSession, moderator: Viewer, case_id: UUID, now: datetime) -> None:
-    """Step back from a case for good; done twice, it is as done once."""
-    row = insert(Recusal).values(case_id=case_id, moderator_id=moderator.member_id, at=now)
-    added = row.on_conflict_do_nothing().returning(col(Recusal.case_id))
-    if (await session.execute(added)).first():
-        await release(session, moderator, case_id, now)
-        await audit.record(session, actor_id=moderator.id, act="case.recused", subject=("case", case_id), now=now)
-
-
-async def add_note(session: AsyncSession, moderator: Viewer, case_id: UUID, words: str, now: datetime) -> Note:
-    """Tell the other moderators something; whoever is at the case stays at it for ten minutes more."""
-    written = Note(case_id=case_id, author_id=moderator.member_id, text=words, at=now)
-    session.add(written)
-    mine = and_(col(Claim.case_id) == case_id, col(Claim.moderator_id) == moderator.member_id, col(Claim.until) > now)
-    await session.execute(update(Claim).where(mine).values(until=now + LEASE))
-    await session.flush()
-    return written
-
-
-async def refuse_unless_free(session: AsyncSession, moderator: Viewer, case: Case, now: datetime) -> None:
-    """Return when the moderator may act on this case, whose row the caller holds.
-
-    Raises Conflict when it is decided already, or somebody else is at it.
-    """
-    if case.state != State.OPEN:
-        raise await already_decided(session, case)
-    holder = await session.get(Claim, case.id, populate_existing=True)
-    if holder and holder.until > now and holder.moderator_id != moderator.id:
-        raise await _held_by_another(session, case.id)
-
-
-async def close(session: AsyncSession, moderator: Viewer, case: Case, revision: int, now: datetime) -> None:
-    """The case is decided, on the words that `revision` of the post has, and nobody is at it any more."""
-    case.state, case.decided_at, case.decided_revision, case.barred_id = State.DECIDED, now, revision, None
-    raise_version(case, moderator, now)
-    await session.execute(delete(Claim).where(col(Claim.case_id) == case.id))
-    await session.flush()
-
-
-async def tidy(session: AsyncSession, now: datetime) -> None:
-    """Delete claims that ran out."""
-    await session.execute(delete(Claim).where(col(Claim.until) <= now))
-
-
-def raise_version(case: Case, by: Viewer | None, now: datetime) -> None:
-    """The case is not what it was: whoever looks at an older version is told."""
-    case.version += 1
-    case.changed_at, case.changed_by = now, by.id if by else None
-
-
-async def already_decided(session: AsyncSession, case: Case) -> Conflict:
-    """What the second of two moderators is told: who decided, and when."""
-    winner = await session.get(Member, case.changed_by) if case.changed_by else None
-    return Conflict(
+async def refuse_decided(session: AsyncSession, case: Case) -> None:
+    """Return when the case is open. Raises Conflict, with who decided it and when, otherwise."""
+    if case.state == CaseState.OPEN:
+        return
+    decider = await session.get(Member, case.changed_by) if case.changed_by else None
+    raise Conflict(
         "This case is decided already.",
-        changed_by=winner.name if winner else None,
+        code="case_decided",
+        changed_by=decider.name if decider else None,
         changed_at=case.decided_at,
         current=case.version,
     )
 
 
-async def _held_by_another(session: AsyncSession, case_id: UUID) -> Conflict:
-    held = select(col(Member.name), col(Claim.claimed_at), col(Claim.until)).join(
-        Claim, col(Claim.moderator_id) == col(Member.id)
+async def refuse_unless_free(work: Work, moderator: Viewer, case: Case) -> None:
+    """Return when the moderator may act on this case, whose row the caller has locked.
+
+    Raises Conflict when it is decided already, or when somebody else is working on it.
+    """
+    await refuse_decided(work.session, case)
+    claim = await work.session.get(CaseClaim, case.id, populate_existing=True)
+    if claim and claim.until > work.now and claim.moderator_id != moderator.id:
+        raise await claimed_by_another(work.session, case.id)
+
+
+async def claimed_by_another(session: AsyncSession, case_id: UUID) -> Conflict:
+    """Return the error that says who is working on a case, and until when."""
+    claim = query(col(Member.name), col(CaseClaim.claimed_at), col(CaseClaim.until)).join(
+        CaseClaim, col(CaseClaim.moderator_id) == col(Member.id)
     )
-    row = (await session.execute(held.where(col(Claim.case_id) == case_id))).one()
+    row = (await session.execute(claim.where(col(CaseClaim.case_id) == case_id))).one()
     return Conflict(
-        f"{row.name} is at this case. You can take it over, with a reason.",
+        f"{row.name} is working on this case. You can take it over if you give a reason.",
+        code="case_claimed",
         changed_by=row.name,
         changed_at=row.claimed_at,
         until=row.until,
     )
+
+
+async def close(work: Work, moderator: Viewer, case: Case, revision: int) -> None:
+    """Mark the case decided, on the words that `revision` of the post has, and end whatever claim there is."""
+    case.state, case.decided_at, case.decided_revision, case.barred_id = CaseState.DECIDED, work.now, revision, None
+    raise_version(case, moderator, work.now)
+    await work.session.execute(delete(CaseClaim).where(col(CaseClaim.case_id) == case.id))
+    await work.session.flush()
+
+
+async def tidy(session: AsyncSession, now: datetime) -> None:
+    """Delete claims that ran out."""
+    await session.execute(delete(CaseClaim).where(col(CaseClaim.until) <= now))
+
+
+def raise_version(case: Case, by: Viewer | None, now: datetime) -> None:
+    """Give the case a new version, so that a decision on what somebody saw before is refused."""
+    case.version += 1
+    case.changed_at, case.changed_by = now, by.id if by else None

@@ -1,9 +1,10 @@
-"""Decisions: a moderator decides a case, and all that follows from it happens together."""
+"""Decisions: a moderator decides a case, and all that follows from it happens in one transaction."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from enum import StrEnum
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint, func, or_, select
@@ -16,26 +17,37 @@ from forum.content.threads.changes import lock_posts_of_thread
 from forum.content.threads.tables import Thread
 from forum.core import audit, jobs
 from forum.core.database import Moment, new_id
-from forum.core.errors import Forbidden, Invalid, Stale
+from forum.core.errors import Invalid, Stale
+from forum.core.work import Work
 from forum.members.roles import is_staff
 from forum.members.standing import standing_at
 from forum.members.tables import Member, Role, RoleGrant, Standing
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
-from moderation import cases, redaction, reports, rules, statements
-from moderation.cases import Case
+from forum.permissions import Refusal
+from moderation import cases, redaction, reports, statements
+from moderation.cases import Case, Category
 from moderation.measures.catalogue import MEASURES, NO_ACTION, apply_measure, refuse_impossible_measures
-from moderation.measures.tables import TEXT_MEASURES, UNNAMED_MODERATOR, Kind, MeasureContext, MeasureInput, Target
-from moderation.reports import Outcome
-from moderation.rules import Rule
+from moderation.measures.tables import TEXT_MEASURES, MeasureContext, MeasureInput, MeasureKind, MeasureTarget
+from moderation.permissions import refuse
+from moderation.reports import ReportOutcome
+from moderation.rules import Rule, get_cited_rules
 from moderation.sanction_expiry import STANDING_ENDED
 from moderation.statements import Statement
 
-NOBODY = "nobody"  # is left to decide
+NOBODY = "nobody"  # of `remaining_deciders`: nobody is left to decide
+
+
+class AppealOutcome(StrEnum):
+    """What can come of an appeal."""
+
+    UPHOLD = "uphold"
+    CHANGE = "change"
+    OVERTURN = "overturn"
 
 
 class Decision(SQLModel, table=True):
-    """What somebody decided, on what they saw. One that hears an appeal names the decision it is about."""
+    """What somebody decided, and on what they saw. The decision of an appeal names the one that it is about."""
 
     __table_args__ = (
         UniqueConstraint("id", "decided_by"),
@@ -57,7 +69,7 @@ class Decision(SQLModel, table=True):
 
 
 class DecisionRule(SQLModel, table=True):
-    """A rule, in the version that stood, that a decision cites."""
+    """A rule that a decision cites, in the version of that time."""
 
     __tablename__ = "decision_rule"
     __table_args__ = (ForeignKeyConstraint(["number", "version"], ["rule.number", "rule.version"]),)
@@ -68,24 +80,17 @@ class DecisionRule(SQLModel, table=True):
 
 
 @dataclass(frozen=True)
-class DecisionPolicy:
-    """How this house decides: whether readers see moderators' names, and how long one may appeal."""
-
-    names_moderators: bool
-    appeal_for: timedelta
-
-
-@dataclass(frozen=True)
 class DecisionInput:
     """What a moderator decides, and the case's version and the post's revision that were on the screen."""
 
-    version: int
-    revision: int
+    version: int | None
+    revision: int | None
     measures: tuple[MeasureInput, ...]
     reason: str
     rules: tuple[int, ...] = ()
     note: str | None = None
     law: str | None = None
+    outcomes: tuple[AppealOutcome, ...] = ()  # of an appeal: exactly one
 
     @property
     def is_grounded(self) -> bool:
@@ -93,27 +98,52 @@ class DecisionInput:
         return bool(self.rules or self.law)
 
 
+class LockedCase(NamedTuple):
+    """A case and its post, both rows locked until the transaction ends."""
+
+    case: Case
+    post: Post
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """A decision that was saved, and what is needed to carry it out."""
+
+    case: Case
+    post: Post
+    decision: Decision
+    input: DecisionInput
+    rules: Sequence[Rule]
+
+
 @dataclass(frozen=True)
 class Decided:
-    """A decision, what the post's author is told of it, if anything, and who that is."""
+    """A decision, and what the post's author is told of it, if anything."""
 
     decision: Decision
     statement: Statement | None
-    author_id: UUID
+
+
+@dataclass(frozen=True)
+class CaseDeciders:
+    """What the permission to decide a case after an appeal is asked about: its board, and who is left to decide."""
+
+    board_id: int
+    deciders: str
 
 
 # Queries
 
 
 async def deciders_of_reopened_case(session: AsyncSession, case: Any) -> str | None:
-    """Who else can decide, as `free_to_decide` has it, a case that an appeal opened again; None for other cases."""
+    """Return who else can decide a case that an appeal opened again, as `remaining_deciders` does; else None."""
     return await remaining_deciders(session, case.id, {case.barred_id}) if case.barred_id else None
 
 
 async def remaining_deciders(session: AsyncSession, case_id: UUID, but_not: Collection[UUID]) -> str:
-    """Who is left: "moderator", "administrator" where there is no moderator, or "nobody".
+    """Return who is left to decide: "moderator", "administrator" where there is no moderator, or "nobody".
 
-    Free is who is in good standing, did not write or report the post, and did not step back from it.
+    Only those count who are in good standing, did not write or report the post, and did not step back from it.
     """
     post = (
         select(col(Post.id), col(Post.author_id), col(Thread.board_id))
@@ -121,228 +151,219 @@ async def remaining_deciders(session: AsyncSession, case_id: UUID, but_not: Coll
         .join(Case, col(Case.post_id) == col(Post.id))
         .where(col(Case.id) == case_id)
     )
-    place = (await session.execute(post)).one()
+    subject = (await session.execute(post)).one()
     free = (
         select(col(RoleGrant.role))
         .join(Member, col(Member.id) == col(RoleGrant.member_id))
         .where(
-            col(Member.id).not_in([*but_not, place.author_id]),
+            col(Member.id).not_in([*but_not, subject.author_id]),
             standing_at(func.now()) == Standing.ACTIVE,
-            ~reports.reported_by(place.id, col(Member.id)),
-            ~cases.has_recused(place.id, col(Member.id)),
-            or_(col(RoleGrant.board_id).is_(None), col(RoleGrant.board_id) == place.board_id),
+            ~reports.reported_by(subject.id, col(Member.id)),
+            ~cases.has_recused(subject.id, col(Member.id)),
+            or_(col(RoleGrant.board_id).is_(None), col(RoleGrant.board_id) == subject.board_id),
         )
     )
     roles = set((await session.execute(free)).scalars().all())
     return next((role for role in (Role.MODERATOR, Role.ADMINISTRATOR) if role in roles), NOBODY)
 
 
-# Verbs
+async def own_interest(
+    session: AsyncSession, moderator: Viewer, post: Post, measures: Sequence[MeasureInput] = ()
+) -> Refusal | None:
+    """Return why the moderator is too close to a post to decide about it, or None."""
+    if post.author_id == moderator.id:
+        return Refusal("own_post", "You wrote this post: somebody else decides.")
+    if (await session.execute(select(reports.reported_by(post.id, moderator.id)))).scalar_one():
+        return Refusal("own_report", "You reported this post: somebody else decides.")
+    if (await session.execute(select(cases.has_recused(post.id, moderator.id)))).scalar_one():
+        return Refusal("stepped_back", "You stepped back from this case: somebody else decides.")
+    on_author = any(MEASURES[measure.kind].acts_on == MeasureTarget.AUTHOR for measure in measures)
+    if on_author and Role.ADMINISTRATOR not in moderator.roles and await is_staff(session, post.author_id):
+        return Refusal(
+            "author_is_staff", "The author works here: only an administrator can warn, silence, suspend or ban them."
+        )
+    return None
 
 
-async def decide(
-    session: AsyncSession,
-    moderator: Viewer,
-    case_id: UUID,
-    verdict: DecisionInput,
-    policy: DecisionPolicy,
-    now: datetime,
-) -> Decided:
-    """Decide a case about a post.
+async def repeat_decision(session: AsyncSession, moderator: Viewer, case: Any) -> Refusal | None:
+    """Return why whoever dismissed a case that an appeal opened again may not decide it; None if nobody else can."""
+    if case.barred_id == moderator.id and await deciders_of_reopened_case(session, case) != NOBODY:
+        return Refusal("own_dismissal", "Your dismissal of this was overturned: somebody else decides.")
+    return None
 
-    Raises Conflict when it is decided or somebody else is at it, Stale when the case or the post moved
-    on, Forbidden in one's own interest, and Invalid for measures that make no sense.
+
+# Actions
+
+
+async def decide(work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionInput) -> Decided:
+    """Decide a case about a post, which the moderator may work on (`case_actions.decide` asks that first).
+
+    Raises Conflict when it is decided or somebody else is working on it, Stale when the case or the post changed,
+    Forbidden in one's own interest, and Invalid for measures that make no sense.
     """
-    post, case = await lock_case_and_post(session, case_id)
-    await cases.refuse_unless_free(session, moderator, case, now)
-    await refuse_stale(session, case, post, verdict)
-    await refuse_own_interest(session, moderator, post, verdict.measures)
-    await refuse_repeat_decision(session, moderator, case)
-    refuse_impossible_measures(verdict.measures, now, grounded=verdict.is_grounded)
-    _refuse_to_leave_waiting(post, verdict)
-    cited = await rules.cited(session, verdict.rules)
+    _refuse_incomplete(wanted)
+    locked = await lock_case_and_post(work.session, case_id)
+    await cases.refuse_unless_free(work, moderator, locked.case)
+    await refuse_stale(work.session, locked, wanted)
+    refuse(await own_interest(work.session, moderator, locked.post, wanted.measures))
+    refuse(await repeat_decision(work.session, moderator, locked.case))
+    refuse_impossible_measures(wanted.measures, work.now, grounded=wanted.is_grounded)
+    _refuse_to_leave_held(locked.post, wanted)
+    rules = await get_cited_rules(work.session, wanted.rules)
 
-    decision = await save_decision(session, moderator, case, post, verdict, cited, now)
-    statement = await enforce(session, moderator, case, post, decision, verdict, cited, policy, now)
+    ruling = await save_decision(work, moderator, locked, wanted, rules)
+    statement = await enforce(work, moderator, ruling)
 
-    _tell_author(session, post, verdict, statement, now)
-    await reports.settle(session, case, _outcome(verdict), now)
-    await cases.close(session, moderator, case, post.revision, now)
+    _tell_author(work, ruling, statement)
+    await reports.settle(work, ruling.case, _report_outcome(wanted))
+    await cases.close(work, moderator, ruling.case, ruling.post.revision)
     await audit.record(
-        session,
+        work.session,
         actor_id=moderator.id,
         act="case.decided",
-        subject=("case", case.id),
-        now=now,
-        details={"decision": str(decision.id), "measures": [str(measure.kind) for measure in verdict.measures]},
+        subject=("case", case_id),
+        now=work.now,
+        details={"decision": str(ruling.decision.id), "measures": [str(m.kind) for m in wanted.measures]},
     )
-    return Decided(decision, statement, post.author_id)
+    work.forget_sessions_of(ruling.post.author_id)
+    return Decided(ruling.decision, statement)
 
 
-async def lock_case_and_post(session: AsyncSession, case_id: UUID) -> tuple[Post, Case]:
-    """A case and its post, both rows ours until the commit, and no other post of the thread changes meanwhile.
+async def lock_case_and_post(session: AsyncSession, case_id: UUID) -> LockedCase:
+    """Lock a case and its post, and keep every other post of the thread from changing meanwhile.
 
-    The order is the same everywhere, so that nobody waits in a circle: a thread's posts, post, case,
-    thread, and the record last.
+    Everybody locks in the same order, so that no two wait for each other: a thread's posts, post, case, thread, and
+    the audit record last.
     """
     about = select(col(Post.id), col(Post.thread_id)).join(Case, col(Case.post_id) == col(Post.id))
     found = (await session.execute(about.where(col(Case.id) == case_id))).one()
     await lock_posts_of_thread(session, found.thread_id, alone=True)
     post = await lock_post_row(session, found.id)
-    return post, await cases.lock_case_row(session, case_id)
+    return LockedCase(await cases.lock_case_row(session, case_id), post)
 
 
-async def refuse_stale(session: AsyncSession, case: Case, post: Post, verdict: DecisionInput) -> None:
-    """Raise Stale, with what changed, by whom and when, unless both are as they were on the screen."""
-    if post.revision != verdict.revision:
-        await refuse_stale_post(session, post, verdict.revision)
-    if case.version != verdict.version:
+async def refuse_stale(session: AsyncSession, locked: LockedCase, wanted: DecisionInput) -> None:
+    """Return when case and post are as they were on the screen. Raises Stale, with what changed, otherwise."""
+    case, post = locked
+    if wanted.revision is not None and post.revision != wanted.revision:
+        await refuse_stale_post(session, post, wanted.revision)
+    if case.version != wanted.version:
         raise Stale(
             "This case changed while you were looking at it: there are new reports, or it was opened again.",
+            code="case_changed",
             current=case.version,
             changed_by=None,
             changed_at=case.changed_at,
         )
 
 
-async def refuse_own_interest(
-    session: AsyncSession, moderator: Viewer, post: Post, measures: tuple[MeasureInput, ...]
-) -> None:
-    """Raise Forbidden for one's own post, one that one reported oneself, or one whose case one stepped back from."""
-    if post.author_id == moderator.id:
-        raise Forbidden("You wrote this post: somebody else decides.")
-    if (await session.execute(select(reports.reported_by(post.id, moderator.id)))).scalar_one():
-        raise Forbidden("You reported this post: somebody else decides.")
-    if (await session.execute(select(cases.has_recused(post.id, moderator.id)))).scalar_one():
-        raise Forbidden("You stepped back from this case: somebody else decides.")
-    on_author = any(MEASURES[measure.kind].acts_on == Target.AUTHOR for measure in measures)
-    if on_author and Role.ADMINISTRATOR not in moderator.roles and await is_staff(session, post.author_id):
-        raise Forbidden("The author works here: only an administrator decides about their standing.")
+def _refuse_incomplete(wanted: DecisionInput) -> None:
+    if wanted.version is None:
+        raise Invalid("Send the version of the case that was on your screen.", "#/version", code="version_missing")
+    if wanted.revision is None:
+        raise Invalid("Send the revision of the post that was on your screen.", "#/revision", code="revision_missing")
+    if wanted.outcomes:
+        raise Invalid("Only an appeal is upheld, changed or overturned.", "#/measures", code="not_an_appeal")
 
 
-async def refuse_repeat_decision(session: AsyncSession, moderator: Viewer, case: Any) -> None:
-    """Raise Forbidden for whoever dismissed what an appeal opened again, as long as somebody else can decide it."""
-    if case.barred_id == moderator.id and await deciders_of_reopened_case(session, case) != NOBODY:
-        raise Forbidden("Your dismissal of this was overturned: somebody else decides.")
-
-
-def _refuse_to_leave_waiting(post: Post, verdict: DecisionInput) -> None:
-    """Raise Invalid unless a held post comes out or goes: decided and still held, nobody would look at it again."""
-    if post.visibility == Visibility.HELD and not {measure.kind for measure in verdict.measures} & {
-        Kind.PUBLISH,
-        Kind.REMOVE,
-    }:
-        raise Invalid("This post waits for you: publish or remove it.", "#/measures")
+def _refuse_to_leave_held(post: Post, wanted: DecisionInput) -> None:
+    """Raise Invalid unless a held post is published or removed: once decided, nobody would look at it again."""
+    kinds = {measure.kind for measure in wanted.measures}
+    if post.visibility == Visibility.HELD and not kinds & {MeasureKind.PUBLISH, MeasureKind.REMOVE}:
+        raise Invalid("This post is held: publish or remove it.", "#/measures", code="post_left_held")
 
 
 async def save_decision(
-    session: AsyncSession,
+    work: Work,
     moderator: Viewer,
-    case: Case,
-    post: Post,
-    verdict: DecisionInput,
-    cited: list[Rule],
-    now: datetime,
+    locked: LockedCase,
+    wanted: DecisionInput,
+    rules: Sequence[Rule],
+    *,
     hears: Decision | None = None,
-) -> Decision:
-    """Put a decision down, with the rules that it cites."""
+) -> Ruling:
+    """Save a decision with the rules that it cites; `hears` is the one that an appeal is about."""
     decision = Decision(
-        case_id=case.id,
+        case_id=locked.case.id,
         decided_by=moderator.member_id,
-        decided_at=now,
-        case_version=case.version,
-        revision=post.revision,
-        reason=verdict.reason,
-        note=verdict.note,
+        decided_at=work.now,
+        case_version=locked.case.version,
+        revision=locked.post.revision,
+        reason=wanted.reason,
+        note=wanted.note,
         hears=hears.id if hears else None,
         hears_decided_by=hears.decided_by if hears else None,
     )
-    session.add(decision)
-    await session.flush()
-    session.add_all(DecisionRule(decision_id=decision.id, number=rule.number, version=rule.version) for rule in cited)
-    await session.flush()
-    return decision
+    work.session.add(decision)
+    await work.session.flush()
+    cited = [DecisionRule(decision_id=decision.id, number=rule.number, version=rule.version) for rule in rules]
+    work.session.add_all(cited)
+    await work.session.flush()
+    return Ruling(locked.case, locked.post, decision, wanted, rules)
 
 
-async def enforce(
-    session: AsyncSession,
-    moderator: Viewer,
-    case: Case,
-    post: Post,
-    decision: Decision,
-    verdict: DecisionInput,
-    cited: list[Rule],
-    policy: DecisionPolicy,
-    now: datetime,
-) -> Statement | None:
-    """Take each measure, and tell the author if one of them is against them."""
-    words = _words(post, verdict)
-    context = measure_context(moderator, post, verdict.rules, policy, now)
-    for measure in verdict.measures:
-        applied = await apply_measure(session, decision.id, context, measure)
+async def enforce(work: Work, moderator: Viewer, ruling: Ruling) -> Statement | None:
+    """Take each measure of a ruling. Return the statement to the author, if one of them is against them."""
+    post, wanted = ruling.post, ruling.input
+    excerpts = _excerpts(post, wanted)  # before the measures change the words
+    cited = tuple(sorted(set(wanted.rules)))
+    context = MeasureContext(work, moderator, post, ruling.decision.id, cited)
+    for measure in wanted.measures:
+        applied = await apply_measure(context, measure)
         if applied.until:
-            await jobs.enqueue(session, STANDING_ENDED, {"measure": str(applied.id)}, at=applied.until)
-    if not any(MEASURES[measure.kind].tells for measure in verdict.measures):
+            await jobs.enqueue(work.session, STANDING_ENDED, {"measure": str(applied.id)}, at=applied.until)
+    if not any(MEASURES[measure.kind].tells_author for measure in wanted.measures):
         return None
-    return await statements.issue(
-        session,
-        Statement(
-            decision_id=decision.id,
-            member_id=post.author_id,
-            post_id=post.id,
-            measures=[measure_json(measure) for measure in verdict.measures],
-            excerpts=words,
-            reason=verdict.reason,
-            rules=[rule.model_dump(include={"number", "version", "title", "text"}) for rule in cited],
-            law=verdict.law,
-            initiative="report" if case.reports else "hold" if case.category == cases.Category.HELD else "moderator",
-            automated_detection=case.findings > 0,
-            automated_decision=False,
-            issued_at=now,
-            appeal_until=now + policy.appeal_for,
-        ),
+    return await statements.issue(work.session, _statement(work, ruling, excerpts))
+
+
+def _statement(work: Work, ruling: Ruling, excerpts: list[str]) -> Statement:
+    case, wanted = ruling.case, ruling.input
+    return Statement(
+        decision_id=ruling.decision.id,
+        member_id=ruling.post.author_id,
+        post_id=ruling.post.id,
+        measures=[_measure_json(measure) for measure in wanted.measures],
+        excerpts=excerpts,
+        reason=wanted.reason,
+        rules=[rule.model_dump(include={"number", "version", "title", "text"}) for rule in ruling.rules],
+        law=wanted.law,
+        initiative="report" if case.reports else "hold" if case.category == Category.HELD else "moderator",
+        automated_detection=case.findings > 0,
+        automated_decision=False,
+        issued_at=work.now,
+        appeal_until=work.now + timedelta(days=work.settings.appeal_days),
     )
 
 
-def measure_context(
-    moderator: Viewer, post: Post, cited: tuple[int, ...], policy: DecisionPolicy, now: datetime
-) -> MeasureContext:
-    """Where measures act, and the name under which readers see them."""
-    shown_name = (moderator.name if policy.names_moderators else None) or UNNAMED_MODERATOR
-    return MeasureContext(moderator, shown_name, post, tuple(sorted(set(cited))), now)
-
-
-def _tell_author(
-    session: AsyncSession, post: Post, verdict: DecisionInput, statement: Statement | None, now: datetime
-) -> None:
-    if any(measure.kind == Kind.PUBLISH for measure in verdict.measures):
-        inbox.notify(session, post.author_id, inbox.Kind.POST_PUBLISHED, now, post_id=post.id)
+def _tell_author(work: Work, ruling: Ruling, statement: Statement | None) -> None:
+    session, post, kinds = work.session, ruling.post, {measure.kind for measure in ruling.input.measures}
+    if MeasureKind.PUBLISH in kinds:
+        inbox.notify(session, post.author_id, inbox.Kind.POST_PUBLISHED, work.now, post_id=post.id)
     if statement:
-        issued = _news(verdict)
-        inbox.notify(session, post.author_id, issued, now, post_id=post.id, subject_id=statement.id)
+        news = _notification_kind(kinds)
+        inbox.notify(session, post.author_id, news, work.now, post_id=post.id, subject_id=statement.id)
 
 
-def _news(verdict: DecisionInput) -> inbox.Kind:
-    """What the author is told first; the statement that comes with it says the rest."""
-    kinds = {measure.kind for measure in verdict.measures}
-    if Kind.REMOVE in kinds:
+def _notification_kind(kinds: Collection[MeasureKind]) -> inbox.Kind:
+    """Return what the author is told first; the statement says the rest."""
+    if MeasureKind.REMOVE in kinds:
         return inbox.Kind.POST_REMOVED
-    return inbox.Kind.POST_EDITED if kinds & set(TEXT_MEASURES) else inbox.Kind.STATEMENT_ISSUED
+    return inbox.Kind.POST_EDITED if {*kinds} & {*TEXT_MEASURES} else inbox.Kind.STATEMENT_ISSUED
 
 
-def _words(post: Post, verdict: DecisionInput) -> list[str]:
-    """The words that a decision is about: what is redacted, or else the whole post."""
-    for measure in verdict.measures:
-        if measure.kind == Kind.REDACT:
+def _excerpts(post: Post, wanted: DecisionInput) -> list[str]:
+    """Return the words that a decision is about: what is redacted, or else the whole post."""
+    for measure in wanted.measures:
+        if measure.kind == MeasureKind.REDACT:
             return redaction.excerpts(post.body_markdown, measure.spans)
     return [post.body_markdown]
 
 
-def measure_json(measure: MeasureInput) -> dict[str, str | None]:
-    """Return what a statement of reasons keeps of a measure."""
+def _measure_json(measure: MeasureInput) -> dict[str, str | None]:
     return {"kind": measure.kind, "until": measure.until.isoformat() if measure.until else None}
 
 
-def _outcome(verdict: DecisionInput) -> Outcome:
-    is_idle = all(measure.kind in NO_ACTION for measure in verdict.measures)
-    return Outcome.DISMISSED if is_idle else Outcome.UPHELD
+def _report_outcome(wanted: DecisionInput) -> ReportOutcome:
+    is_dismissal = all(measure.kind in NO_ACTION for measure in wanted.measures)
+    return ReportOutcome.DISMISSED if is_dismissal else ReportOutcome.UPHELD

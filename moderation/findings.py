@@ -1,4 +1,4 @@
-"""Findings: what screening found in a post, as spans of one of its revisions; never the words."""
+"""What screening found in a post, as spans of one of its revisions; the words are not kept here."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum.core.database import Query, columns, query
-from moderation import screening
 from moderation.cases import Category
-from moderation.screening.finding import Kind
+from moderation.screening import screen
+from moderation.screening.finding import Finding, FindingKind
 
 
-class Part(StrEnum):
+class TextPart(StrEnum):
     """Which of a post's texts a span counts in."""
 
     TITLE = "title"
@@ -23,19 +23,20 @@ class Part(StrEnum):
     WARNING = "warning"
 
 
-# Why somebody should look, when a finding of this kind is all there is.
-CATEGORIES: Mapping[Kind, Category] = {
-    Kind.CRISIS: Category.RISK,
-    Kind.PERSONAL_INFORMATION: Category.PERSONAL_INFORMATION,
+# The category of a case that was opened for a finding of this kind alone.
+CATEGORIES: Mapping[FindingKind, Category] = {
+    FindingKind.CRISIS: Category.RISK,
+    FindingKind.PERSONAL_INFORMATION: Category.PERSONAL_INFORMATION,
 }
 
 
-class Finding(SQLModel, table=True):
-    """One thing that was found in one revision of a case's post."""
+class RecordedFinding(SQLModel, table=True):
+    """Something that screening found in one revision of a case's post."""
 
+    __tablename__ = "finding"
     __table_args__ = (
-        CheckConstraint(f"kind IN ({', '.join(repr(str(k)) for k in Kind)})", name="kind"),
-        CheckConstraint(f"part IN ({', '.join(repr(str(p)) for p in Part)})", name="part"),
+        CheckConstraint(f"kind IN ({', '.join(repr(str(k)) for k in FindingKind)})", name="kind"),
+        CheckConstraint(f"part IN ({', '.join(repr(str(p)) for p in TextPart)})", name="part"),
         CheckConstraint("0 <= starts AND starts < ends", name="span"),
     )
 
@@ -50,42 +51,37 @@ class Finding(SQLModel, table=True):
 
 
 @dataclass(frozen=True)
-class Found:
+class LocatedFinding:
     """A finding, and in which text of a submission it is."""
 
-    part: Part
-    finding: screening.Finding
+    part: TextPart
+    finding: Finding
 
 
-# Queries
+def select_for_case(case_id: UUID, revision: int) -> Query:
+    """Return a select of what was found in this revision of a case's post, in the order of its words."""
+    same = (col(RecordedFinding.case_id) == case_id, col(RecordedFinding.revision) == revision)
+    order = (col(RecordedFinding.part), col(RecordedFinding.starts), col(RecordedFinding.id))
+    return query(*columns(RecordedFinding)).where(*same).order_by(*order)
 
 
-def of_case(case_id: UUID, revision: int) -> Query:
-    """What was found in this revision of a case's post, in the order of its words."""
-    same = (col(Finding.case_id) == case_id, col(Finding.revision) == revision)
-    return query(*columns(Finding)).where(*same).order_by(col(Finding.part), col(Finding.starts), col(Finding.id))
+def screen_texts(texts: Iterable[tuple[TextPart, str]], region: str) -> tuple[LocatedFinding, ...]:
+    """Return what screening finds in these texts; `region` is where a telephone number is dialled from."""
+    return tuple(LocatedFinding(part, finding) for part, text in texts for finding in screen(text, region))
 
 
-# Verbs
-
-
-def look(texts: Iterable[tuple[Part, str]], region: str) -> tuple[Found, ...]:
-    """Screen these texts."""
-    return tuple(Found(part, finding) for part, text in texts for finding in screening.screen(text, region))
-
-
-async def keep(session: AsyncSession, case_id: UUID, revision: int, found: Sequence[Found]) -> None:
-    """Keep what was found, for whoever decides the case."""
+async def save_findings(session: AsyncSession, case_id: UUID, revision: int, found: Sequence[LocatedFinding]) -> None:
+    """Save what was found, for whoever decides the case."""
     session.add_all(
-        Finding(
+        RecordedFinding(
             case_id=case_id,
             revision=revision,
-            kind=one.finding.kind,
-            recogniser=one.finding.recogniser,
-            part=one.part,
-            starts=one.finding.start,
-            ends=one.finding.end,
+            kind=located.finding.kind,
+            recogniser=located.finding.recogniser,
+            part=located.part,
+            starts=located.finding.start,
+            ends=located.finding.end,
         )
-        for one in found
+        for located in found
     )
     await session.flush()

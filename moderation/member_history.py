@@ -1,5 +1,6 @@
-"""Records: what moderators know of a member, each of what concerns their own boards."""
+"""What moderators know of a member: each moderator sees what concerns their own boards."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -7,14 +8,15 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content.boards import Board
 from forum.content.posts.queries import WRITTEN
 from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
-from forum.core.database import Query, query
+from forum.core.database import Query, Record, query
+from forum.core.work import Work
+from forum.members.queries import get_member
 from forum.members.standing import GRAVITY, is_in_force_at
 from forum.members.tables import Member, Sanction, Standing
 from forum.members.viewer import Viewer
@@ -23,15 +25,16 @@ from moderation.cases import Case
 from moderation.decisions import Decision, DecisionRule
 from moderation.measures.catalogue import MEASURES
 from moderation.measures.tables import AppliedMeasure
-from moderation.reports import Outcome, Report
+from moderation.permissions import ModerationAct, allow
+from moderation.reports import Report, ReportOutcome
 from moderation.statements import Statement
 
-MOST = 100  # of each kind on one screen: the newest measures, the worst cases
-AGAINST = [kind for kind, measure in MEASURES.items() if measure.tells]
+SHOWN_MAX = 100  # on one screen: the newest measures, the worst cases
+AGAINST_AUTHOR = [kind for kind, measure in MEASURES.items() if measure.tells_author]
 
 
 @dataclass(frozen=True)
-class MemberRecord:
+class MemberSummary:
     """What is known of a member, in short."""
 
     joined_at: datetime
@@ -41,11 +44,20 @@ class MemberRecord:
     measures: dict[str, int]
 
 
-# Queries
+@dataclass(frozen=True)
+class MemberHistory:
+    """All that a moderator may know of a member."""
+
+    member: Member
+    summary: MemberSummary
+    sanctions: Sequence[Record]
+    measures: Sequence[Record]
+    open_cases: Sequence[Record]
+    reports: Record
 
 
 def _on_its_board(of_cases: Query) -> Query:
-    """The same, joined with the board on which each case's post stands."""
+    """Return the same select, joined with the board of each case's post."""
     return (
         of_cases.join(Post, col(Post.id) == col(Case.post_id))
         .join(Thread, col(Thread.id) == col(Post.thread_id))
@@ -89,7 +101,7 @@ _COUNTS = _on_its_board(
 )
 _REPORTS = _on_its_board(
     query(
-        *(func.count().filter(col(Report.outcome) == outcome).label(outcome) for outcome in Outcome),
+        *(func.count().filter(col(Report.outcome) == outcome).label(outcome) for outcome in ReportOutcome),
         func.count().filter(col(Report.outcome).is_(None)).label("waiting"),
     )
     .select_from(Report)
@@ -97,46 +109,61 @@ _REPORTS = _on_its_board(
 )
 
 
-def measures(viewer: Viewer, member_id: UUID) -> Query:
-    """What was decided against a member on the viewer's boards, newest first, undone or not."""
-    return _MEASURES.where(*_against(member_id), cases.visible_to(viewer)).limit(MOST)
-
-
-def open_cases(viewer: Viewer, member_id: UUID, now: datetime) -> Query:
-    """The open cases about a member's posts that exist for the viewer, worst first."""
-    return cases.select_queue(viewer, now, None, MOST).where(col(Post.author_id) == member_id)
-
-
-def reports(viewer: Viewer, member_id: UUID) -> Query:
-    """How many of a member's reports were upheld, were dismissed, or wait.
-
-    Those about the viewer's own posts are left out: nobody learns who reported themselves.
-    """
-    others = col(Post.author_id) != viewer.id
-    return _REPORTS.where(col(Report.reporter_id) == member_id, others, cases.visible_to(viewer))
-
-
-def sanctions(member_id: UUID, now: datetime) -> Query:
-    """What holds a member's standing down now, gravest first: it holds on every board, so every moderator knows."""
-    return (
-        query(col(Sanction.standing), col(Sanction.since), col(Sanction.until))
-        .where(col(Sanction.member_id) == member_id, is_in_force_at(now))
-        .order_by(GRAVITY.desc(), col(Sanction.until).desc().nulls_first())
+async def get_member_history(work: Work, moderator: Viewer, handle: str) -> MemberHistory:
+    """Return all that a moderator may know of a member. Raises Forbidden, and NotFound when there is no such member."""
+    allow(ModerationAct.SEE_RECORD, moderator)
+    session = work.session
+    member = await get_member(session, handle)
+    return MemberHistory(
+        member,
+        await summarise(work, moderator, member),
+        (await session.execute(_select_sanctions(member.id, work.now))).all(),
+        (await session.execute(_select_measures(moderator, member.id))).all(),
+        (await session.execute(_select_open_cases(work, moderator, member.id))).all(),
+        (await session.execute(_select_reports(moderator, member.id))).one(),
     )
 
 
-async def of_member(session: AsyncSession, viewer: Viewer, member: Member, now: datetime) -> MemberRecord:
-    """What the viewer may know of a member, in short."""
-    values = {**viewer.sight, "member_ids": [member.id]}
-    written = (await session.execute(WRITTEN.query, values)).one_or_none()
-    gravest = (await session.execute(sanctions(member.id, now).limit(1))).one_or_none()
+async def summarise(work: Work, viewer: Viewer, member: Member) -> MemberSummary:
+    """Return what the viewer may know of a member, in short."""
+    session = work.session
+    written = (await session.execute(WRITTEN.query, {**viewer.sight, "member_ids": [member.id]})).one_or_none()
+    gravest = (await session.execute(_select_sanctions(member.id, work.now).limit(1))).one_or_none()
     counts = await session.execute(_COUNTS.where(*_against(member.id), cases.visible_to(viewer)))
-    return MemberRecord(
+    return MemberSummary(
         joined_at=member.joined_at,
         posts=written.posts if written else 0,
         standing=_standing(member, gravest),
         standing_until=gravest.until if gravest else None,
         measures={row.kind: row.times for row in counts.all()},
+    )
+
+
+def _select_measures(viewer: Viewer, member_id: UUID) -> Query:
+    """Return a select of what was decided against a member on the viewer's boards, newest first, undone or not."""
+    return _MEASURES.where(*_against(member_id), cases.visible_to(viewer)).limit(SHOWN_MAX)
+
+
+def _select_open_cases(work: Work, viewer: Viewer, member_id: UUID) -> Query:
+    """Return a select of the open cases about a member's posts that exist for the viewer, worst first."""
+    return cases.select_queue(viewer, work.now, None, SHOWN_MAX).where(col(Post.author_id) == member_id)
+
+
+def _select_reports(viewer: Viewer, member_id: UUID) -> Query:
+    """Return a select of how many of a member's reports were upheld, were dismissed, or wait.
+
+    Those about the viewer's own posts are left out: nobody learns who reported them.
+    """
+    others = col(Post.author_id) != viewer.id
+    return _REPORTS.where(col(Report.reporter_id) == member_id, others, cases.visible_to(viewer))
+
+
+def _select_sanctions(member_id: UUID, now: datetime) -> Query:
+    """Return a select of the sanctions in force, gravest first. They hold on every board: all moderators see them."""
+    return (
+        query(col(Sanction.standing), col(Sanction.since), col(Sanction.until))
+        .where(col(Sanction.member_id) == member_id, is_in_force_at(now))
+        .order_by(GRAVITY.desc(), col(Sanction.until).desc().nulls_first())
     )
 
 
@@ -147,4 +174,4 @@ def _standing(member: Member, gravest: Any) -> Standing:
 
 
 def _against(member_id: UUID) -> tuple[ColumnElement[bool], ...]:
-    return col(AppliedMeasure.member_id) == member_id, col(AppliedMeasure.kind).in_(AGAINST)
+    return col(AppliedMeasure.member_id) == member_id, col(AppliedMeasure.kind).in_(AGAINST_AUTHOR)

@@ -1,16 +1,17 @@
-"""Who may do what in moderation, on one page; as `forum/permissions.py`, whose conditions it combines."""
+"""Who may do what in moderation, on one page. Actions ask `allow`; conditions are as in `forum/permissions.py`."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
+from forum.core.errors import Forbidden
 from forum.members.tables import Role, Standing
 from forum.members.viewer import Viewer
 from forum.permissions import AtPost, Condition, HasStanding, Refusal, administers, ask, is_active, is_in_good_standing
 
 
-class Act(StrEnum):
-    """Everything that somebody may or may not do about others' words."""
+class ModerationAct(StrEnum):
+    """Everything that somebody may or may not do in moderation."""
 
     REPORT_POST = "report this post"
     REPORT_RISK = "report that somebody is in danger"
@@ -34,14 +35,14 @@ class OnModeratedBoard(Protocol):
 
 
 class WithDeciders(OnModeratedBoard, Protocol):
-    """A case that somebody other than its first decider decides: who is left."""
+    """An appeal, or a case that an appeal opened again, with who is left to decide it."""
 
     @property
-    def hearers(self) -> str: ...  # noqa: D102
+    def deciders(self) -> str: ...  # noqa: D102
 
 
 def is_not_silenced(viewer: Viewer, subject: HasStanding) -> Refusal | None:
-    """In good standing; who is silenced is told what they can report still."""
+    """The viewer is in good standing. A silenced member is told what they can still report."""
     if subject.standing == Standing.SILENCED:
         return Refusal(
             "account_silenced",
@@ -51,7 +52,7 @@ def is_not_silenced(viewer: Viewer, subject: HasStanding) -> Refusal | None:
 
 
 def may_report_risk(viewer: Viewer, subject: HasStanding) -> Refusal | None:
-    """Nobody is too silent to say that somebody is in danger."""
+    """The viewer is in good standing or silenced: a silenced member may still say that somebody is in danger."""
     return None if subject.standing == Standing.SILENCED else is_active(viewer, subject)
 
 
@@ -63,9 +64,9 @@ def is_not_its_author(viewer: Viewer, subject: AtPost) -> Refusal | None:
 
 
 def moderates_somewhere(viewer: Viewer, _subject: object) -> Refusal | None:
-    """The viewer moderates the forum or a board of it, or hears appeals as an administrator."""
-    works = viewer.moderated_boards or viewer.roles & {Role.MODERATOR, Role.ADMINISTRATOR}
-    return None if works else Refusal("not_a_moderator", "Only moderators may do this.")
+    """The viewer moderates the forum or one board, or is an administrator, who may have to decide appeals."""
+    is_moderator = viewer.moderated_boards or viewer.roles & {Role.MODERATOR, Role.ADMINISTRATOR}
+    return None if is_moderator else Refusal("not_a_moderator", "Only moderators may do this.")
 
 
 def moderates_its_board(viewer: Viewer, case: OnModeratedBoard) -> Refusal | None:
@@ -77,39 +78,45 @@ def moderates_its_board(viewer: Viewer, case: OnModeratedBoard) -> Refusal | Non
 
 def administers_where_no_moderator_can(viewer: Viewer, case: WithDeciders) -> Refusal | None:
     """The viewer is an administrator, and no other moderator is left to decide."""
-    if case.hearers == "moderator":
+    if case.deciders == "moderator":
         return Refusal("another_moderator_decides", "Another moderator of this board decides this.")
     return administers(viewer, case)
 
 
 def may_redecide(viewer: Viewer, case: WithDeciders) -> Refusal | None:
-    """A moderator of the board; an administrator where no other moderator can."""
+    """The viewer moderates the board, or is an administrator and no moderator is left to decide."""
     if moderates_its_board(viewer, case) is None:
         return None
     return administers_where_no_moderator_can(viewer, case)
 
 
-PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
-    Act.REPORT_POST: [is_not_silenced, is_not_its_author],
-    Act.REPORT_RISK: [may_report_risk, is_not_its_author],
-    Act.SEE_QUEUE: [is_in_good_standing, moderates_somewhere],
-    Act.SEE_RECORD: [is_in_good_standing, moderates_somewhere],
-    Act.WORK_ON_CASE: [is_in_good_standing, moderates_its_board],
-    Act.DECIDE_CASE: [is_in_good_standing, moderates_its_board],
-    Act.DECIDE_AGAIN: [is_in_good_standing, may_redecide],
-    Act.HEAR_APPEAL: [is_in_good_standing, may_redecide],
-    Act.READ_LOG: [is_in_good_standing, moderates_somewhere],
-    Act.WRITE_RULES: [is_in_good_standing, administers],
-    Act.WRITE_TEMPLATES: [is_in_good_standing, administers],
-    Act.NAME_TEAM: [is_in_good_standing, administers],
+PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
+    ModerationAct.REPORT_POST: [is_not_silenced, is_not_its_author],
+    ModerationAct.REPORT_RISK: [may_report_risk, is_not_its_author],
+    ModerationAct.SEE_QUEUE: [is_in_good_standing, moderates_somewhere],
+    ModerationAct.SEE_RECORD: [is_in_good_standing, moderates_somewhere],
+    ModerationAct.WORK_ON_CASE: [is_in_good_standing, moderates_its_board],
+    ModerationAct.DECIDE_CASE: [is_in_good_standing, moderates_its_board],
+    ModerationAct.DECIDE_AGAIN: [is_in_good_standing, may_redecide],
+    ModerationAct.HEAR_APPEAL: [is_in_good_standing, may_redecide],
+    ModerationAct.READ_LOG: [is_in_good_standing, moderates_somewhere],
+    ModerationAct.WRITE_RULES: [is_in_good_standing, administers],
+    ModerationAct.WRITE_TEMPLATES: [is_in_good_standing, administers],
+    ModerationAct.NAME_TEAM: [is_in_good_standing, administers],
 }
 
 
-def allow(act: Act, viewer: Viewer, subject: object = None) -> None:
+def allow(act: ModerationAct, viewer: Viewer, subject: object = None) -> None:
     """Return when the viewer may do this; raise NotSignedIn for a guest, Forbidden with the reason otherwise."""
     ask(PERMISSIONS[act], act, viewer, subject)
 
 
-def refusal(act: Act, viewer: Viewer, subject: object = None) -> Refusal | None:
-    """Why the viewer may not do this, or None when they may: for screens that say it beforehand."""
+def refusal(act: ModerationAct, viewer: Viewer, subject: object = None) -> Refusal | None:
+    """Return why the viewer may not do this, or None when they may: for screens that say so beforehand."""
     return next((reason for condition in PERMISSIONS[act] if (reason := condition(viewer, subject))), None)
+
+
+def refuse(reason: Refusal | None) -> None:
+    """Raise Forbidden for this reason; return when there is none."""
+    if reason:
+        raise Forbidden(reason.detail, code=reason.code)

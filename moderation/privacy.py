@@ -1,8 +1,8 @@
-"""What moderation keeps of members who ask for a copy, or who leave: it outlives them without their name."""
+"""What moderation adds to a member's copy of their data, and what goes when they leave or are erased."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, exists, or_, select, update
@@ -19,24 +19,38 @@ from forum.members.viewer import Viewer
 from forum.privacy.personal_data_source import ExportSection
 from moderation import redaction, reports, statements
 from moderation.appeals import Appeal
-from moderation.cases import Case, Note, State
+from moderation.cases import Case, CaseNote, CaseState
 from moderation.decisions import Decision
-from moderation.findings import Finding
+from moderation.findings import RecordedFinding
 from moderation.measures.notices import remove_moderator_name
-from moderation.measures.tables import AppliedMeasure, Kind
+from moderation.measures.tables import AppliedMeasure, MeasureKind
 from moderation.redaction import MaskedText
 from moderation.reports import Report
 from moderation.statements import Statement
 
-ALL = 100_000  # reports of one member: at 20 a day, those of thirteen years
-# Where staff and members write to each other, and may name somebody.
+REPORTS_MAX = 100_000  # in one member's copy: at 20 a day, thirteen years
+# Texts of staff and members to each other, in which a member may be named.
 WRITTEN: Mapping[type[SQLModel], tuple[str, ...]] = {
-    Note: ("text",),
+    CaseNote: ("text",),
     Decision: ("reason", "note"),
     Statement: ("reason",),
     Report: ("note",),
     Appeal: ("text", "message"),
 }
+
+
+class ErasableField(NamedTuple):
+    """Words in a row of a member's, which column says whose it is, and the value of an empty one."""
+
+    table: type[SQLModel]
+    name: str
+    owner: Any
+    empty: Any
+
+
+REPORT_NOTES = ErasableField(Report, "note", Report.reporter_id, "")
+APPEAL_TEXTS = ErasableField(Appeal, "text", Appeal.appellant_id, "")
+EXCERPTS = ErasableField(Statement, "excerpts", Statement.member_id, [])
 
 
 class ModerationPersonalData:
@@ -46,8 +60,8 @@ class ModerationPersonalData:
 
     async def chapters(self, session: AsyncSession, viewer: Viewer) -> Sequence[ExportSection]:
         """The viewer's own reports, the statements that they received, and their appeals."""
-        told = (await session.execute(statements.of_member(viewer))).all()
-        filed = (await session.execute(reports.mine(viewer, None, ALL))).all()
+        told = (await session.execute(statements.select_received(viewer))).all()
+        filed = (await session.execute(reports.select_by_reporter(viewer, None, REPORTS_MAX))).all()
         appealed = select(Appeal).where(col(Appeal.appellant_id) == viewer.id).order_by(col(Appeal.lodged_at))
         appeals = (await session.execute(appealed)).scalars().all()
         return (
@@ -70,7 +84,7 @@ class ModerationPersonalData:
     async def needed(self, session: AsyncSession, member_id: UUID) -> Collection[int]:
         """The member's posts about which a case is open, or an appeal."""
         waiting = select(col(Case.post_id)).join(Post, col(Post.id) == col(Case.post_id))
-        found = waiting.where(col(Post.author_id) == member_id, col(Case.state) == State.OPEN)
+        found = waiting.where(col(Post.author_id) == member_id, col(Case.state) == CaseState.OPEN)
         return set((await session.execute(found)).scalars())
 
     async def erase(self, session: AsyncSession, member_id: UUID, now: datetime) -> bool:
@@ -79,21 +93,14 @@ class ModerationPersonalData:
         """
         await self._forget_titles(session, member_id)
         theirs = select(col(Case.id)).join(Post, col(Post.id) == col(Case.post_id))
-        closed = theirs.where(col(Post.author_id) == member_id, col(Case.state) == State.DECIDED)
-        await session.execute(delete(Finding).where(col(Finding.case_id).in_(closed)))
+        closed = theirs.where(col(Post.author_id) == member_id, col(Case.state) == CaseState.DECIDED)
+        await session.execute(delete(RecordedFinding).where(col(RecordedFinding.case_id).in_(closed)))
         waits = exists().where(col(Appeal.decision_id) == col(Statement.decision_id), col(Appeal.outcome).is_(None))
+        appeal_possible = or_(col(Statement.appeal_until) > now, waits)
         gone = [
-            await _emptied(session, Report, "note", "", Report.reporter_id, member_id, col(Report.outcome).is_(None)),
-            await _emptied(session, Appeal, "text", "", Appeal.appellant_id, member_id, col(Appeal.outcome).is_(None)),
-            await _emptied(
-                session,
-                Statement,
-                "excerpts",
-                [],
-                Statement.member_id,
-                member_id,
-                or_(col(Statement.appeal_until) > now, waits),
-            ),
+            await _erase_field(session, REPORT_NOTES, member_id, col(Report.outcome).is_(None)),
+            await _erase_field(session, APPEAL_TEXTS, member_id, col(Appeal.outcome).is_(None)),
+            await _erase_field(session, EXCERPTS, member_id, appeal_possible),
         ]
         return all(gone)
 
@@ -103,7 +110,7 @@ class ModerationPersonalData:
         runs = redaction.runs_of(whole, redaction.own_lines(whole))
 
         def unquoted(text: str) -> str:
-            for start, end in redaction.without_quotes(MaskedText.of(text), runs, GONE).gone:
+            for start, end in redaction.without_quotes(MaskedText.unmasked(text), runs, GONE).gone:
                 text = text[:start] + GONE * (end - start) + text[end:]
             return text
 
@@ -124,7 +131,7 @@ class ModerationPersonalData:
         retitled = (
             select(AppliedMeasure)
             .join(Thread, col(Thread.id) == col(AppliedMeasure.thread_id))
-            .where(col(Thread.author_id) == member_id, col(AppliedMeasure.kind) == Kind.RETITLE)
+            .where(col(Thread.author_id) == member_id, col(AppliedMeasure.kind) == MeasureKind.RETITLE)
         )
         for applied in (await session.execute(retitled.with_for_update(of=AppliedMeasure))).scalars().all():
             applied.memory = {**applied.memory, "was": ERASED_TITLE, "became": ERASED_TITLE}
@@ -143,17 +150,11 @@ async def _forget_mentions(session: AsyncSession, table: type[SQLModel], field: 
     await session.flush()
 
 
-async def _emptied(
-    session: AsyncSession,
-    table: type[SQLModel],
-    field: str,
-    nothing: Any,
-    whose: Any,
-    member_id: UUID,
-    waits: ColumnElement[bool],
+async def _erase_field(
+    session: AsyncSession, field: ErasableField, member_id: UUID, still_needed: ColumnElement[bool]
 ) -> bool:
-    """Empty a member's rows but those of which something is waited for; whether all are empty."""
-    column = col(getattr(table, field))
-    full = (col(whose) == member_id, column != nothing)
-    await session.execute(update(table).where(*full, ~waits).values({field: nothing}))
+    """Empty a field in a member's rows, but those that are still needed. Return whether it is empty in all."""
+    column = col(getattr(field.table, field.name))
+    full = (col(field.owner) == member_id, column != field.empty)
+    await session.execute(update(field.table).where(*full, ~still_needed).values({field.name: field.empty}))
     return not (await session.execute(select(exists().where(*full)))).scalar_one()

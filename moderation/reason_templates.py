@@ -1,21 +1,23 @@
-"""Templates: reasons that moderators need often, written once and well."""
+"""Templates for reasons: texts that moderators need often."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, delete
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum.core import audit
-from forum.core.database import Moment, Query, columns, query
+from forum.core.database import Moment, Record, columns, query
 from forum.core.errors import NotFound
+from forum.core.work import Work
 from forum.members.viewer import Viewer
+from moderation.permissions import ModerationAct, allow
 
 
-class Template(SQLModel, table=True):
-    """A reason to begin from; what is sent is what the moderator makes of it."""
+class ReasonTemplate(SQLModel, table=True):
+    """A reason to begin from: the moderator changes it to fit and sends the result."""
 
     __tablename__ = "reason_template"
     __table_args__ = (CheckConstraint("slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' AND length(slug) <= 50", name="slug"),)
@@ -27,27 +29,32 @@ class Template(SQLModel, table=True):
     changed_by: UUID = Field(foreign_key="member.id")
 
 
-def listed() -> Query:
-    """Every template, by title."""
-    return query(*columns(Template)).order_by(col(Template.title), col(Template.slug))
+async def list_templates(work: Work, moderator: Viewer) -> Sequence[Record]:
+    """Return every template, by title. Raises Forbidden for whoever moderates nothing."""
+    allow(ModerationAct.SEE_QUEUE, moderator)
+    listed = query(*columns(ReasonTemplate)).order_by(col(ReasonTemplate.title), col(ReasonTemplate.slug))
+    return (await work.session.execute(listed)).all()
 
 
-async def write(
-    session: AsyncSession, administrator: Viewer, slug: str, title: str, words: str, now: datetime
-) -> Template:
-    """Write a template, or write it anew."""
-    said = {"title": title, "text": words, "changed_at": now, "changed_by": administrator.member_id}
-    row = insert(Template).values(slug=slug, **said)
-    await session.execute(row.on_conflict_do_update(index_elements=[col(Template.slug)], set_=said))
-    await audit.record(session, actor_id=administrator.id, act="template.written", subject=("template", slug), now=now)
-    return await session.get_one(Template, slug, populate_existing=True)
+async def write_template(work: Work, administrator: Viewer, slug: str, title: str, words: str) -> ReasonTemplate:
+    """Write a template, or replace the one with this slug. Raises Forbidden."""
+    allow(ModerationAct.WRITE_TEMPLATES, administrator)
+    values = {"title": title, "text": words, "changed_at": work.now, "changed_by": administrator.member_id}
+    row = insert(ReasonTemplate).values(slug=slug, **values)
+    await work.session.execute(row.on_conflict_do_update(index_elements=[col(ReasonTemplate.slug)], set_=values))
+    await _record(work, administrator, "template.written", slug)
+    return await work.session.get_one(ReasonTemplate, slug, populate_existing=True)
 
 
-async def discard(session: AsyncSession, administrator: Viewer, slug: str, now: datetime) -> None:
-    """Take a template out of use; NotFound when there is none such."""
-    gone = await session.execute(delete(Template).where(col(Template.slug) == slug).returning(col(Template.slug)))
-    if gone.first() is None:
-        raise NotFound("There is no such template.")
-    await audit.record(
-        session, actor_id=administrator.id, act="template.discarded", subject=("template", slug), now=now
-    )
+async def delete_template(work: Work, administrator: Viewer, slug: str) -> None:
+    """Delete a template. Raises Forbidden, and NotFound when there is none with this slug."""
+    allow(ModerationAct.WRITE_TEMPLATES, administrator)
+    this = delete(ReasonTemplate).where(col(ReasonTemplate.slug) == slug).returning(col(ReasonTemplate.slug))
+    if (await work.session.execute(this)).first() is None:
+        raise NotFound("There is no such template.", code="template_not_found")
+    await _record(work, administrator, "template.discarded", slug)
+
+
+async def _record(work: Work, administrator: Viewer, act: str, slug: str) -> None:
+    subject = ("template", slug)
+    await audit.record(work.session, actor_id=administrator.id, act=act, subject=subject, now=work.now)

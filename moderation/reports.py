@@ -14,26 +14,30 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     UniqueConstraint,
-    case,
     exists,
     func,
     select,
 )
+from sqlalchemy import case as case_when
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from forum.content.posts.context import context_of_post
+from forum.content.posts.draft import NO_WORDS
 from forum.content.posts.revisions import lock_post_row
 from forum.content.posts.tables import SHOWN, Post, PostRevision
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.core.database import Moment, Query, new_id, query
 from forum.core.errors import Conflict, Invalid
+from forum.core.work import Work
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
 from moderation import cases, rules
-from moderation.cases import Case, Category
+from moderation.cases import Case, CaseState, Category
 from moderation.measures.catalogue import has_measure_in_force
+from moderation.permissions import ModerationAct, allow
 
 REPORTABLE = (
     Category.RULE,
@@ -44,20 +48,20 @@ REPORTABLE = (
     Category.SPAM,
     Category.OTHER,
 )
-# What must be looked at even where the same words were decided on as something milder.
+# What is looked at again even where the same words were decided on as something milder.
 GRAVE = (Category.RISK, Category.INTIMATE_IMAGE, Category.ILLEGAL, Category.PERSONAL_INFORMATION)
 NOTE_MAX = 2000
 
 
-class Outcome(StrEnum):
-    """What a reporter is told in the end: whether something was done, never what or to whom."""
+class ReportOutcome(StrEnum):
+    """What a reporter is told in the end: whether something was done, but not what, nor to whom."""
 
     UPHELD = "upheld"
     DISMISSED = "dismissed"
 
 
 class Report(SQLModel, table=True):
-    """What one member said of one revision of a post."""
+    """What one member reported about one revision of a post."""
 
     __table_args__ = (
         UniqueConstraint("post_id", "revision", "reporter_id"),
@@ -82,7 +86,7 @@ class Report(SQLModel, table=True):
 
 @dataclass(frozen=True)
 class Complaint:
-    """What a reporter says."""
+    """What somebody reports: why, about which revision, under which rules."""
 
     category: Category
     revision: int
@@ -90,21 +94,19 @@ class Complaint:
     note: str = ""
 
 
-# Predicates
+# Queries
 
 
 def reported_by(post_id: int, reporter_id: Any) -> ColumnElement[bool]:
-    """The condition that somebody reported this post."""
+    """Return the condition that somebody reported this post."""
     return exists().where(col(Report.post_id) == post_id, col(Report.reporter_id) == reporter_id)
 
 
-# Queries
-
-# Where a member's own reports go on: the id of the last one.
+# What a cursor into a member's own reports holds: the id of the last report of the page before.
 BY_ID = TypeAdapter(tuple[UUID])
 
 # Built once: building a select costs more than sending it.
-_MINE = (
+_OWN = (
     query(
         col(Report.id),
         col(Report.post_id),
@@ -124,8 +126,8 @@ _MINE = (
 )
 
 
-def of_post(post_id: int) -> Query:
-    """The reports of a post, oldest first, with who made them: for moderators only."""
+def select_for_post(post_id: int) -> Query:
+    """Return a select of the reports of a post, oldest first, with who made them: for moderators only."""
     return (
         query(
             col(Report.id),
@@ -145,98 +147,117 @@ def of_post(post_id: int) -> Query:
     )
 
 
-def mine(viewer: Viewer, before: tuple[UUID] | None, limit: int) -> Query:
-    """A page of the viewer's own reports, newest first; it never says who else reported."""
-    page = _MINE.where(col(Report.reporter_id) == viewer.id)
+def select_by_reporter(viewer: Viewer, before: tuple[UUID] | None, limit: int) -> Query:
+    """Return a select of the viewer's own reports, newest first. It never says who else reported."""
+    page = _OWN.where(col(Report.reporter_id) == viewer.id)
     if before:
         page = page.where(col(Report.id) < before[0])
     return page.limit(limit)
 
 
-# Verbs
+# Actions
 
 
-async def file(session: AsyncSession, reporter: Viewer, post: Post, complaint: Complaint, now: datetime) -> Report:
-    """Report a post as the reporter saw it, and open its case or join it.
+async def report_post(work: Work, reporter: Viewer, post_id: int, complaint: Complaint) -> Report:
+    """Report a post as the reporter saw it, and open its case or join it. A repeat returns the first report.
 
-    A second report on the same revision is answered with the first. Raises Invalid for a rule or a revision that
-    there never was, or a rule breach without a rule, and Conflict for a post that was taken away meanwhile.
+    Raises Throttled, NotFound, Forbidden, Invalid for a rule or a revision that does not exist or a rule breach
+    without a rule, and Conflict for a post that was removed or withdrawn meanwhile.
     """
+    await work.count_try("report", "reports", reporter.id)
+    context = await context_of_post(work, reporter, post_id, NO_WORDS)
+    is_risk = complaint.category == Category.RISK
+    allow(ModerationAct.REPORT_RISK if is_risk else ModerationAct.REPORT_POST, reporter, context)
+    return await save_report(work, reporter, context.post, complaint)
+
+
+async def save_report(work: Work, reporter: Viewer, post: Post, complaint: Complaint) -> Report:
+    """Record what a member, who may, reports about a post. Raises Invalid and Conflict as `report_post` does."""
     # One report of a post at a time, and none while it is decided: the second of two sees what the first did.
-    await lock_posts_of_thread(session, post.thread_id)
-    post = await lock_post_row(session, post.id)
-    if earlier := await _earlier(session, reporter, post, complaint.revision):
+    await lock_posts_of_thread(work.session, post.thread_id)
+    post = await lock_post_row(work.session, post.id)
+    if earlier := await _earlier_report(work.session, reporter, post, complaint.revision):
         return earlier
-    if complaint.category == Category.RULE and not complaint.rules:
-        raise Invalid("Say which rule it breaches.", "#/rules")
-    if complaint.revision > post.revision:
-        raise Invalid(f"This post has only {post.revision} revisions.", "#/revision")
-    if post.visibility not in SHOWN:
-        raise Conflict("This post was taken away already.")
-    await rules.cited(session, complaint.rules)
-    case_now = await _case(session, reporter, post, complaint, now)
+    await _refuse_wrong_complaint(work.session, post, complaint)
+    case = await _open_or_join_case(work, reporter, post, complaint)
     report = Report(
-        case_id=case_now.id,
+        case_id=case.id,
         post_id=post.id,
         revision=complaint.revision,
         reporter_id=reporter.member_id,
         category=complaint.category,
         rules=sorted(set(complaint.rules)),
         note=complaint.note,
-        filed_at=now,
+        filed_at=work.now,
     )
-    if case_now.state == cases.State.DECIDED:
-        report.outcome, report.settled_at = await _outcome_that_stands(session, post, complaint.revision), now
-    session.add(report)
-    await session.flush()
+    if case.state == CaseState.DECIDED:
+        report.outcome, report.settled_at = await _standing_outcome(work.session, post, complaint.revision), work.now
+    work.session.add(report)
+    await work.session.flush()
     received = inbox.Kind.REPORT_RECEIVED
-    inbox.notify(session, reporter.member_id, received, now, post_id=post.id, subject_id=report.id)
+    inbox.notify(work.session, reporter.member_id, received, work.now, post_id=post.id, subject_id=report.id)
     return report
 
 
-async def settle(session: AsyncSession, settled: Case, outcome: Outcome, now: datetime) -> None:
-    """Every report of the case that still waits has its outcome now, and its reporter is told that it has one."""
-    waiting = select(Report).where(col(Report.case_id) == settled.id, col(Report.outcome).is_(None))
-    for report in (await session.execute(waiting)).scalars().all():
-        report.outcome, report.settled_at = outcome, now
-        done = inbox.Kind.REPORT_SETTLED
-        inbox.notify(session, report.reporter_id, done, now, post_id=report.post_id, subject_id=report.id)
-    await session.flush()
+async def settle(work: Work, case: Case, outcome: ReportOutcome) -> None:
+    """Give every report of the case that still waits its outcome, and tell each reporter that there is one."""
+    waiting = select(Report).where(col(Report.case_id) == case.id, col(Report.outcome).is_(None))
+    for report in (await work.session.execute(waiting)).scalars().all():
+        report.outcome, report.settled_at = outcome, work.now
+        settled = inbox.Kind.REPORT_SETTLED
+        inbox.notify(work.session, report.reporter_id, settled, work.now, post_id=report.post_id, subject_id=report.id)
+    await work.session.flush()
 
 
-async def _earlier(session: AsyncSession, reporter: Viewer, post: Post, revision: int) -> Report | None:
+async def _earlier_report(session: AsyncSession, reporter: Viewer, post: Post, revision: int) -> Report | None:
     same = (col(Report.post_id) == post.id, col(Report.revision) == revision, col(Report.reporter_id) == reporter.id)
     return (await session.execute(select(Report).where(*same))).scalar_one_or_none()
 
 
-async def _case(session: AsyncSession, reporter: Viewer, post: Post, complaint: Complaint, now: datetime) -> Case:
-    """The case that this report belongs to: a decided one stays decided unless the post changed since, or this is
-    worse than what it was decided as.
+async def _refuse_wrong_complaint(session: AsyncSession, post: Post, complaint: Complaint) -> None:
+    if complaint.category == Category.RULE and not complaint.rules:
+        raise Invalid("Say which rule it breaches.", "#/rules", code="rule_missing")
+    if complaint.revision > post.revision:
+        detail = f"This post has only {post.revision} revisions."
+        raise Invalid(detail, "#/revision", code="revision_not_found")
+    if post.visibility not in SHOWN:
+        raise Conflict("This post is no longer there: it was removed or withdrawn.", code=f"post_{post.visibility}")
+    await rules.get_cited_rules(session, complaint.rules)
+
+
+async def _open_or_join_case(work: Work, reporter: Viewer, post: Post, complaint: Complaint) -> Case:
+    """Return the case that this report belongs to.
+
+    A decided one stays decided, unless the post changed since or this is graver than what it was decided as.
     """
-    known = await cases.get_case_of_post(session, post.id)
-    if known and known.state == cases.State.DECIDED and not _is_news(complaint, known):
-        return known
-    record = await _record(session, reporter)
-    return await cases.open_on_post(session, post.id, complaint.category, now, reports=1, record=record)
+    case = await cases.get_case_of_post(work.session, post.id)
+    if case and case.state == CaseState.DECIDED and not _needs_a_decision(complaint, case):
+        return case
+    score = await _reporter_score(work.session, reporter)
+    return await cases.open_on_post(
+        work.session, post.id, complaint.category, work.now, reports=1, reporter_score=score
+    )
 
 
-def _is_news(complaint: Complaint, known: Case) -> bool:
-    """Whether nobody has decided on these words, or not on anything as grave as this."""
-    gravity, decided_as = cases.GRAVITY[complaint.category], cases.GRAVITY[Category(known.category)]
-    is_graver = complaint.category in GRAVE and gravity > decided_as
-    return is_graver or complaint.revision > (known.decided_revision or 0)
+def _needs_a_decision(complaint: Complaint, decided: Case) -> bool:
+    """Whether nobody has decided on these words yet, or not on anything as grave as this."""
+    gravity, decided_gravity = cases.GRAVITY[complaint.category], cases.GRAVITY[Category(decided.category)]
+    is_graver = complaint.category in GRAVE and gravity > decided_gravity
+    return is_graver or complaint.revision > (decided.decided_revision or 0)
 
 
-async def _record(session: AsyncSession, reporter: Viewer) -> int:
-    """How often this member's reports were upheld, minus how often they were dismissed."""
-    worth = case((col(Report.outcome) == Outcome.UPHELD, 1), (col(Report.outcome) == Outcome.DISMISSED, -1), else_=0)
-    total = select(func.coalesce(func.sum(worth), 0)).where(col(Report.reporter_id) == reporter.id)
+async def _reporter_score(session: AsyncSession, reporter: Viewer) -> int:
+    """Return how often this member's reports were upheld, minus how often they were dismissed."""
+    points = case_when(
+        (col(Report.outcome) == ReportOutcome.UPHELD, 1), (col(Report.outcome) == ReportOutcome.DISMISSED, -1), else_=0
+    )
+    total = select(func.coalesce(func.sum(points), 0)).where(col(Report.reporter_id) == reporter.id)
     return int((await session.execute(total)).scalar_one())
 
 
-async def _outcome_that_stands(session: AsyncSession, post: Post, revision: int) -> Outcome:
-    """Whether anything that was done since these words were written still stands; what an appeal undid does not."""
+async def _standing_outcome(session: AsyncSession, post: Post, revision: int) -> ReportOutcome:
+    """Return whether any measure since these words were written is in force; what an appeal undid is not."""
     this = (col(PostRevision.post_id) == post.id, col(PostRevision.number) == revision)
-    written = (await session.execute(select(col(PostRevision.written_at)).where(*this))).scalar()
-    stands = await has_measure_in_force(session, post.id, written or post.edited_at or post.created_at)
-    return Outcome.UPHELD if stands else Outcome.DISMISSED
+    written_at = (await session.execute(select(col(PostRevision.written_at)).where(*this))).scalar()
+    in_force = await has_measure_in_force(session, post.id, written_at or post.edited_at or post.created_at)
+    return ReportOutcome.UPHELD if in_force else ReportOutcome.DISMISSED

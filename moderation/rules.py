@@ -1,9 +1,11 @@
-"""The house rules: numbered, versioned, and never forgotten."""
+"""The house rules: numbered, with every version that there was."""
 
 import tomllib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
+from typing import Any
 
 from sqlalchemy import CheckConstraint, Integer, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import distinct_on
@@ -11,12 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum.core import audit
-from forum.core.database import Prepared, columns, query
-from forum.core.errors import Invalid, Stale
+from forum.core.database import Prepared, Reader, columns, query
+from forum.core.errors import Invalid, NotFound, Stale
+from forum.core.work import Work
 from forum.members.tables import RulesEdition
 from forum.members.viewer import Viewer
+from moderation.permissions import ModerationAct, allow
 
-# Held until the commit by whoever brings an edition: two at once would give themselves the same number.
+# Held until the commit by whoever adds an edition: two at once would give themselves the same number.
 _ONE_EDITION_AT_A_TIME = text("LOCK TABLE rules_edition IN SHARE ROW EXCLUSIVE MODE")
 
 
@@ -51,50 +55,87 @@ VERSIONS = Prepared(
 EDITION = Prepared(query(func.coalesce(func.max(RulesEdition.version), 0).label("version")))
 
 
-async def cited(session: AsyncSession, numbers: Sequence[int]) -> list[Rule]:
-    """These rules in their present version; Invalid for a number that no rule has."""
+@dataclass(frozen=True)
+class RuleDraft:
+    """What a rule shall say, and the version of it that was on the screen; 0 for a new rule."""
+
+    version: int
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """Every rule as it stands, and the number of the edition."""
+
+    version: int
+    rules: Sequence[Any]
+
+
+async def get_rulebook(reader: Reader) -> Rulebook:
+    """Return the rules as they stand."""
+    edition = await reader.row(EDITION)
+    return Rulebook(edition.version if edition else 0, await reader.rows(CURRENT))
+
+
+async def list_versions(reader: Reader, number: int) -> Sequence[Any]:
+    """Return every version of a rule, oldest first. Raises NotFound when there is no rule of this number."""
+    rows = await reader.rows(VERSIONS, number=number)
+    if not rows:
+        raise NotFound("There is no such rule.", code="rule_not_found")
+    return rows
+
+
+async def get_cited_rules(session: AsyncSession, numbers: Sequence[int]) -> list[Rule]:
+    """Return these rules in their present version. Raises Invalid for a number that no rule has."""
     newest = select(Rule).ext(distinct_on(col(Rule.number))).order_by(col(Rule.number), col(Rule.version).desc())
     found = (await session.execute(newest.where(col(Rule.number).in_(numbers)))).scalars().all()
     missing = sorted(set(numbers) - {rule.number for rule in found})
     if missing:
-        raise Invalid(f"There is no rule {missing[0]}.", "#/rules")
+        raise Invalid(f"There is no rule {missing[0]}.", "#/rules", code="rule_not_found")
     return list(found)
 
 
-async def write(
-    session: AsyncSession, administrator: Viewer, number: int, version: int, title: str, words: str, now: datetime
-) -> Rule:
-    """Give a rule new words, as a new version in a new edition; `version` 0 makes a rule that was not there.
+async def write_rule(work: Work, administrator: Viewer, number: int, draft: RuleDraft) -> Rule:
+    """Give a rule new words, as a new version in a new edition of the rules.
 
-    Raises Stale when the rule is no longer at the `version` that was on the screen.
+    Raises Forbidden, and Stale when the rule is no longer at the version that was on the screen.
     """
+    allow(ModerationAct.WRITE_RULES, administrator)
+    session = work.session
     await session.execute(_ONE_EDITION_AT_A_TIME)
-    newest = select(Rule).where(col(Rule.number) == number).order_by(col(Rule.version).desc()).limit(1)
     last = select(RulesEdition).order_by(col(RulesEdition.version).desc()).limit(1)
-    edition_now = (await session.execute(last)).scalar_one_or_none()
+    edition = (await session.execute(last)).scalar_one_or_none()
+    newest = select(Rule).where(col(Rule.number) == number).order_by(col(Rule.version).desc()).limit(1)
     rule = (await session.execute(newest)).scalar_one_or_none()
-    if (rule.version if rule else 0) != version:
+    if (rule.version if rule else 0) != draft.version:
         raise Stale(
             "This rule was changed while you were looking at it. Read it again.",
+            code="rule_changed",
             current=rule.version if rule else 0,
             changed_by=None,
-            changed_at=edition_now.since if edition_now else now,
+            changed_at=edition.since if edition else work.now,
         )
-    fresh = RulesEdition(version=(edition_now.version if edition_now else 0) + 1, since=now)
-    session.add(fresh)
+    new_edition = RulesEdition(version=(edition.version if edition else 0) + 1, since=work.now)
+    session.add(new_edition)
     await session.flush()
-    written = Rule(number=number, version=version + 1, edition=fresh.version, title=title, text=words)
+    version = draft.version + 1
+    written = Rule(number=number, version=version, edition=new_edition.version, title=draft.title, text=draft.text)
     session.add(written)
     await session.flush()
-    details: audit.Details = {"version": written.version}
     await audit.record(
-        session, actor_id=administrator.id, act="rule.written", subject=("rule", number), now=now, details=details
+        session,
+        actor_id=administrator.id,
+        act="rule.written",
+        subject=("rule", number),
+        now=work.now,
+        details={"version": version},
     )
     return written
 
 
 async def adopt_house_rules(session: AsyncSession, now: datetime) -> bool:
-    """Give a forum without rules the ten that come with it; whether it had none."""
+    """Give a forum without rules the ten that come with the program. Return whether it had none."""
     await session.execute(_ONE_EDITION_AT_A_TIME)
     if (await session.execute(EDITION.query)).scalar_one() > 0:
         return False

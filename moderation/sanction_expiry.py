@@ -14,27 +14,27 @@ from forum.notifications import inbox
 from moderation import statements
 from moderation.measures.tables import AppliedMeasure
 
-# What is to be done when a measure that ran until some time has run out.
+# Runs when a measure that holds until some time has run out.
 STANDING_ENDED = Job("standing_ended")
 
 
 async def tell_that_sanction_ended(session: AsyncSession, payload: jobs.Payload, now: datetime) -> None:
-    """Tell a member that they are in good standing again, if they are; not when the measure was undone."""
+    """Job handler: tell a member that they are in good standing again, if they are and the measure was not undone."""
     applied = await session.get(AppliedMeasure, int(payload["measure"]), with_for_update=True)
     if applied is None or applied.undone_at or applied.until is None:
         return
-    then = max(now, applied.until)  # the database's clock, which let the job go, may be ahead of ours
+    then = max(now, applied.until)  # the database's clock, which started the job, may be ahead of ours
     if await standing_of(session, applied.member_id, then) != Standing.ACTIVE:
         return
-    if await _is_covered_by_a_longer_one(session, applied, then):
+    if await _has_longer_measure(session, applied, then):
         return
-    statement = await statements.of_decision(session, applied.decision_id)
+    statement = await statements.get_for_decision(session, applied.decision_id)
     ended = inbox.Kind.STANDING_ENDED
     await inbox.notify_once(session, applied.member_id, ended, then, post_id=applied.post_id, subject_id=statement.id)
 
 
-async def _is_covered_by_a_longer_one(session: AsyncSession, applied: AppliedMeasure, now: datetime) -> bool:
-    """Whether another measure that stands against the member ran longer than this one, and is over too."""
+async def _has_longer_measure(session: AsyncSession, applied: AppliedMeasure, now: datetime) -> bool:
+    """Whether another measure against the member ran longer and is over too: its own job tells them."""
     longer = exists().where(
         col(AppliedMeasure.member_id) == applied.member_id,
         col(AppliedMeasure.undone_at).is_(None),

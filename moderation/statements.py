@@ -1,4 +1,4 @@
-"""Statements of reasons: what an author is told of a decision, once and for good.
+"""Statements of reasons: what an author is told of a decision. They never change.
 
 The fields are those that article 17(3) of the EU Digital Services Act (Regulation 2022/2065) asks for: the
 measure, where it holds and how long; the facts, and whether somebody's notice led to them; whether
@@ -22,7 +22,7 @@ SHORTEST_APPEAL = timedelta(days=183)
 
 
 class Statement(SQLModel, table=True):
-    """One decision, told to one author. Triggers refuse to change or delete it."""
+    """What one author is told of one decision. Database triggers refuse to change or delete it."""
 
     __tablename__ = "statement"
     __table_args__ = (
@@ -46,18 +46,18 @@ class Statement(SQLModel, table=True):
     appeal_until: datetime = Field(sa_type=Moment)
 
 
-def of_member(viewer: Viewer) -> Query:
-    """The statements that the viewer received, newest first."""
+def select_received(viewer: Viewer) -> Query:
+    """Return a select of the statements that the viewer received, newest first."""
     return query(*columns(Statement)).where(col(Statement.member_id) == viewer.id).order_by(col(Statement.id).desc())
 
 
-async def of_decision(session: AsyncSession, decision_id: UUID) -> Statement:
-    """What the author was told of this decision."""
+async def get_for_decision(session: AsyncSession, decision_id: UUID) -> Statement:
+    """Return what the author was told of this decision."""
     return (await session.execute(select(Statement).where(col(Statement.decision_id) == decision_id))).scalar_one()
 
 
 async def issue(session: AsyncSession, statement: Statement) -> Statement:
-    """Tell it: from here on it never changes."""
+    """Save a statement: from here on it never changes."""
     session.add(statement)
     await session.flush()
     return statement

@@ -2,9 +2,10 @@
 
 import tomllib
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from importlib import resources
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,74 +19,76 @@ from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
 from forum.core.work import Work
 from forum.members.viewer import Viewer, viewer_of, viewers
-from moderation import appeals, cases, decisions, reports
+from moderation import appeals, case_actions, cases, reports
 from moderation.cases import Category
-from moderation.decisions import DecisionInput, DecisionPolicy
+from moderation.decisions import DecisionInput
 from moderation.gate import BoardGate
-from moderation.measures.tables import Kind, MeasureInput
+from moderation.measures.tables import MeasureInput, MeasureKind
 from moderation.reports import Complaint
 
 Cast = dict[str, Viewer]
 
-HABITS = DecisionPolicy(names_moderators=True, appeal_for=timedelta(days=183))
-
 
 async def moderate(work: Work, cast: Cast) -> None:
     """Report, claim, decide and appeal, and hold one post, as `moderation.toml` says."""
-    said = tomllib.loads(resources.files("forum.demo").joinpath("moderation.toml").read_text(encoding="utf-8"))
-    for case in sorted(said["case"], key=lambda case: -float(case["hours_ago"])):
-        await _case(work.session, cast, case, work.now - timedelta(hours=case["hours_ago"]))
-    await _hold(work.at(work.now - timedelta(hours=said["held"]["hours_ago"])), cast, said["held"])
+    story = tomllib.loads(resources.files("forum.demo").joinpath("moderation.toml").read_text(encoding="utf-8"))
+    for case in sorted(story["case"], key=lambda case: -float(case["hours_ago"])):
+        await _play_case(_earlier(work, case), cast, case)
+    await _hold(_earlier(work, story["held"]), cast, story["held"])
 
 
 async def everybody(session: AsyncSession) -> Cast:
-    """The community, by handle, as the verbs know its members."""
+    """Return the community, by handle, as actions know its members."""
     return {row.handle: viewer_of(row) for row in (await session.execute(viewers())).all()}
 
 
-async def _case(session: AsyncSession, cast: Cast, said: dict[str, Any], at: datetime) -> None:
-    named = select(Post).join(Thread, col(Thread.id) == col(Post.thread_id))
-    about = named.where(col(Thread.title) == said["thread"], col(Post.number) == said["number"])
-    post = (await session.execute(about)).scalar_one()
-    for report in said["report"]:
+def _earlier(work: Work, story: dict[str, Any]) -> Work:
+    """Return what an action is given at the time of a story."""
+    return work.at(work.now - timedelta(hours=story["hours_ago"]))
+
+
+async def _play_case(work: Work, cast: Cast, story: dict[str, Any]) -> None:
+    posts = select(Post).join(Thread, col(Thread.id) == col(Post.thread_id))
+    about = posts.where(col(Thread.title) == story["thread"], col(Post.number) == story["number"])
+    post = (await work.session.execute(about)).scalar_one()
+    for report in story["report"]:
         complaint = Complaint(Category(report["category"]), post.revision, tuple(report["rules"]), report["note"])
-        case_id = (await reports.file(session, cast[report["by"]], post, complaint, at)).case_id
-    if "claimed_by" not in said:
+        case_id = (await reports.save_report(work, cast[report["by"]], post, complaint)).case_id
+    if "claimed_by" not in story:
         return
-    moderator = cast[said["claimed_by"]]
-    await cases.claim(session, moderator, case_id, at)
-    if "decision" in said:
-        await _decide(session, cast, moderator, post, case_id, said, at + timedelta(minutes=5))
+    await case_actions.claim(work, cast[story["claimed_by"]], case_id)
+    if "decision" in story:
+        later = work.at(work.now + timedelta(minutes=5))
+        await _decide(later, cast, post, case_id, story)
 
 
-async def _decide(
-    session: AsyncSession, cast: Cast, moderator: Viewer, post: Post, case_id: Any, said: dict[str, Any], at: datetime
-) -> None:
-    decision = said["decision"]
+async def _decide(work: Work, cast: Cast, post: Post, case_id: UUID, story: dict[str, Any]) -> None:
+    decision, moderator = story["decision"], cast[story["claimed_by"]]
     spans = tuple(_span(post.body_markdown, words) for words in decision.get("redact", ()))
-    wanted = MeasureInput(Kind.REDACT, spans=spans) if spans else MeasureInput(Kind.DISMISS)
-    case = await cases.lock_case_row(session, case_id)
-    verdict = DecisionInput(
-        case.version,
-        post.revision,
-        (wanted,),
-        decision["reason"].strip(),
-        tuple(decision["rules"]),
-        decision.get("note"),
+    measure = MeasureInput(MeasureKind.REDACT, spans=spans) if spans else MeasureInput(MeasureKind.DISMISS)
+    case = await cases.lock_case_row(work.session, case_id)
+    wanted = DecisionInput(
+        version=case.version,
+        revision=post.revision,
+        measures=(measure,),
+        reason=decision["reason"].strip(),
+        rules=tuple(decision["rules"]),
+        note=decision.get("note"),
     )
-    decided = await decisions.decide(session, moderator, case_id, verdict, HABITS, at)
-    if "appeal" in said and decided.statement:
+    decided = await case_actions.decide(work, moderator, case_id, wanted)
+    if "appeal" in story and decided.statement:
         author = next(viewer for viewer in cast.values() if viewer.id == post.author_id)
-        await appeals.submit(session, author, decided.statement.id, said["appeal"]["text"], at + timedelta(hours=2))
+        later = work.at(work.now + timedelta(hours=2))
+        await appeals.submit(later, author, decided.statement.id, story["appeal"]["text"])
 
 
-async def _hold(work: Work, cast: Cast, said: dict[str, Any]) -> None:
+async def _hold(work: Work, cast: Cast, story: dict[str, Any]) -> None:
     work = replace(work, gate=BoardGate(first_posts=3, region="GB"))
     policy = {"publication": boards.Publication.HOLD_NEWCOMERS}
-    await boards.change_board(work.session, said["board"], policy, work.now)
-    author, draft = cast[said["by"]], Draft(said["body"].strip())
-    context = await context_on_board(work, author, said["board"], draft)
-    await add_thread(work, author, context, said["title"], draft)
+    await boards.change_board(work.session, story["board"], policy, work.now)
+    author, draft = cast[story["by"]], Draft(story["body"].strip())
+    context = await context_on_board(work, author, story["board"], draft)
+    await add_thread(work, author, context, story["title"], draft)
 
 
 def _span(text: str, words: str) -> tuple[int, int]:

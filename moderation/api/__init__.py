@@ -1,1 +1,1 @@
-"""What clients of moderation talk to: one module per feature."""
+"""The HTTP API of moderation: one module a feature."""

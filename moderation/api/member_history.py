@@ -1,4 +1,4 @@
-"""Members' records over HTTP: what there is to know of somebody before one decides about them."""
+"""Members' records over HTTP: what a moderator may know of somebody before they decide about them."""
 
 from typing import Literal
 
@@ -10,11 +10,9 @@ from forum.core.database import Record
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember
 from forum.http.problems import documented
-from forum.http.services import Now, Route, WorkSession
-from forum.members.queries import get_member
+from forum.http.services import CurrentWork, Route
 from moderation import member_history
-from moderation.api.cases import AuthorRecord, Case, facts
-from moderation.permissions import Act, allow
+from moderation.api.cases import AuthorRecord, Case, case_fields
 
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 
@@ -23,10 +21,10 @@ class DecidedMeasure(ResponseBody):
     """A measure that was decided against a member."""
 
     kind: str = Field(examples=["silence"])
-    rules: list[int] = Field(description="The rules that it rests on", examples=[[10]])
+    rules: list[int] = Field(description="The rules that the decision cites", examples=[[10]])
     at: Moment
     by: Author
-    until: Moment | None = Field(description="Null: for good, unless it is overturned")
+    until: Moment | None = Field(description="Null: it has no end, unless an appeal overturns it")
     undone_at: Moment | None = Field(description="Null: it was not undone")
     post_id: Identity = Field(examples=[4711])
     case_id: Uuid
@@ -35,15 +33,15 @@ class DecidedMeasure(ResponseBody):
 
 
 class HeldStanding(ResponseBody):
-    """What holds a member's standing down now, on every board."""
+    """A silence, suspension or ban that holds now, on every board."""
 
     standing: Literal["silenced", "suspended", "banned"]
     since: Moment
-    until: Moment | None = Field(description="Null: for good, unless it is overturned")
+    until: Moment | None = Field(description="Null: it has no end, unless an appeal overturns it")
 
 
 class ReportsMade(ResponseBody):
-    """How a member's own reports fared on your boards; those about your posts are left out."""
+    """What came of a member's own reports on your boards; those about your posts are left out."""
 
     upheld: int = Field(examples=[3])
     dismissed: int = Field(examples=[1])
@@ -51,32 +49,26 @@ class ReportsMade(ResponseBody):
 
 
 class MemberRecord(AuthorRecord):
-    """What there is to know of a member; of measures, cases and reports, what concerns your boards."""
+    """What is known of a member. Of measures, cases and reports, you see those of your boards."""
 
     member: Author
-    sanctions: list[HeldStanding] = Field(description="Gravest first")
-    decided: list[DecidedMeasure] = Field(description="The newest hundred, undone ones too")
+    sanctions: list[HeldStanding] = Field(description="The gravest first")
+    decided: list[DecidedMeasure] = Field(description="The newest hundred, with those that were undone")
     open_cases: list[Case] = Field(description="About their posts, worst first, at most a hundred")
     reports: ReportsMade
 
 
 @router.get("/members/{handle}", response_model=MemberRecord, responses=documented(401, 403, 404, 422))
-async def get_record(request: Request, handle: Handle, viewer: CurrentMember, work: WorkSession, now: Now) -> Response:
-    """Read a member's record: for moderators, of what concerns their boards."""
-    allow(Act.SEE_RECORD, viewer)
-    member = await get_member(work, handle)
-    short = await member_history.of_member(work, viewer, member, now)
+async def get_record(request: Request, handle: Handle, viewer: CurrentMember, work: CurrentWork) -> Response:
+    """Read a member's record: for moderators, what concerns their boards."""
+    known = await member_history.get_member_history(work, viewer, handle)
     record = MemberRecord(
-        **AuthorRecord.model_validate(short).model_dump(),
-        member=Author.model_validate(member),
-        sanctions=[
-            HeldStanding.model_validate(s) for s in (await work.execute(member_history.sanctions(member.id, now))).all()
-        ],
-        decided=[_measure(m) for m in (await work.execute(member_history.measures(viewer, member.id))).all()],
-        open_cases=[
-            Case(**facts(c)) for c in (await work.execute(member_history.open_cases(viewer, member.id, now))).all()
-        ],
-        reports=ReportsMade.model_validate((await work.execute(member_history.reports(viewer, member.id))).one()),
+        **AuthorRecord.model_validate(known.summary).model_dump(),
+        member=Author.model_validate(known.member),
+        sanctions=[HeldStanding.model_validate(row) for row in known.sanctions],
+        decided=[_measure(row) for row in known.measures],
+        open_cases=[Case(**case_fields(row)) for row in known.open_cases],
+        reports=ReportsMade.model_validate(known.reports),
     )
     return cacheable_response(request, record, shared=False)
 

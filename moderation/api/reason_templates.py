@@ -8,15 +8,14 @@ from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember
 from forum.http.problems import documented
 from forum.http.responses import json_response
-from forum.http.services import Now, Route, WorkSession
+from forum.http.services import CurrentWork, Route
 from moderation import reason_templates
-from moderation.permissions import Act, allow
 
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 
 
 class Template(ResponseBody):
-    """A reason to begin from."""
+    """A reason to begin from; change it to fit before you send it."""
 
     slug: str = Field(examples=["name-calling"])
     title: str = Field(examples=["Name-calling"])
@@ -28,7 +27,7 @@ class TemplateList(ResponseBody):
     """Every template, by title."""
 
     items: list[Template]
-    next: None = Field(description="Always null: templates are few")
+    next: None = Field(description="Always null: the list is whole")
 
 
 class TemplateChange(RequestBody):
@@ -39,27 +38,22 @@ class TemplateChange(RequestBody):
 
 
 @router.get("/templates", response_model=TemplateList, responses=documented(401, 403, 422))
-async def list_templates(request: Request, viewer: CurrentMember, work: WorkSession) -> Response:
+async def list_templates(request: Request, viewer: CurrentMember, work: CurrentWork) -> Response:
     """List the templates for reasons: for moderators."""
-    allow(Act.SEE_QUEUE, viewer)
-    rows = (await work.execute(reason_templates.listed())).all()
+    rows = await reason_templates.list_templates(work, viewer)
     page = TemplateList(items=[Template.model_validate(row) for row in rows], next=None)
     return cacheable_response(request, page, shared=False)
 
 
 @router.put("/templates/{slug}", response_model=Template, responses=documented(401, 403, 413, 422))
-async def write_template(
-    slug: Slug, change: TemplateChange, viewer: CurrentMember, work: WorkSession, now: Now
-) -> Response:
-    """Write a template, or write it anew: for administrators. Done twice, it is as done once."""
-    allow(Act.WRITE_TEMPLATES, viewer)
-    written = await reason_templates.write(work, viewer, slug, change.title, change.text, now)
+async def write_template(slug: Slug, change: TemplateChange, viewer: CurrentMember, work: CurrentWork) -> Response:
+    """Write a template, or replace it: for administrators. Idempotent."""
+    written = await reason_templates.write_template(work, viewer, slug, change.title, change.text)
     return json_response(Template.model_validate(written))
 
 
 @router.delete("/templates/{slug}", status_code=204, responses=documented(401, 403, 404, 422))
-async def discard_template(slug: Slug, viewer: CurrentMember, work: WorkSession, now: Now) -> Response:
-    """Take a template out of use: for administrators."""
-    allow(Act.WRITE_TEMPLATES, viewer)
-    await reason_templates.discard(work, viewer, slug, now)
+async def discard_template(slug: Slug, viewer: CurrentMember, work: CurrentWork) -> Response:
+    """Delete a template: for administrators."""
+    await reason_templates.delete_template(work, viewer, slug)
     return Response(status_code=204)

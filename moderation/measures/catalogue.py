@@ -1,4 +1,4 @@
-"""Every kind of measure in one table: what it does to a post, a thread or a member, and how it is undone."""
+"""Every kind of measure in one table, MEASURES: what it does to a post, a thread or a member, and its undo."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,60 +22,66 @@ from forum.members.standing import add_sanction, lift_sanction
 from forum.members.tables import Standing
 from moderation.measures import text_changes
 from moderation.measures.notices import has_another_removal, notice_of, refresh_notice
-from moderation.measures.tables import AppliedMeasure, Kind, MeasureContext, MeasureInput, Target, UndoData
+from moderation.measures.tables import (
+    AppliedMeasure,
+    MeasureContext,
+    MeasureInput,
+    MeasureKind,
+    MeasureTarget,
+    UndoData,
+)
+
+Apply = Callable[[MeasureContext, MeasureInput], Awaitable[UndoData]]
+Undo = Callable[[MeasureContext, AppliedMeasure], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class Measure:
-    """What there is to know of a kind of measure."""
+    """What a kind of measure does, how it is undone, and what it asks for."""
 
-    acts_on: Target
-    carries: frozenset[str]
-    needs_rule: bool
-    tells: bool  # its author, with a statement of reasons
-    apply: Callable[[AsyncSession, MeasureContext, MeasureInput], Awaitable[UndoData]]
-    undo: Callable[[AsyncSession, MeasureContext, AppliedMeasure], Awaitable[None]]
+    acts_on: MeasureTarget
+    apply: Apply
+    undo: Undo
+    fields: frozenset[str] = frozenset()  # of MeasureInput that it needs, and takes
+    needs_rule: bool = False  # or a law
+    tells_author: bool = False  # with a statement of reasons
     notice: str | None = None  # how its notice to readers begins
 
 
-NO_ACTION = (Kind.DISMISS, Kind.PUBLISH)  # with nothing else, no report was right
+NO_ACTION = (MeasureKind.DISMISS, MeasureKind.PUBLISH)  # a decision with no other measure dismisses the reports
 
 
-async def apply_measure(
-    session: AsyncSession, decision_id: UUID, context: MeasureContext, wanted: MeasureInput
-) -> AppliedMeasure:
-    """Take a measure and remember how to undo it. Raises Invalid or Conflict where it makes no sense."""
+async def apply_measure(context: MeasureContext, wanted: MeasureInput) -> AppliedMeasure:
+    """Take a measure and save how to undo it. Raises Invalid or Conflict where it makes no sense."""
     measure = MEASURES[wanted.kind]
-    memory = await measure.apply(session, context, wanted)
+    undo_data = await measure.apply(context, wanted)
     applied = AppliedMeasure(
-        decision_id=decision_id,
+        decision_id=context.decision_id,
         kind=wanted.kind,
         post_id=context.post.id,
         thread_id=context.post.thread_id,
         member_id=context.post.author_id,
         until=wanted.until,
-        memory=memory,
+        memory=undo_data,
         notice=notice_of(measure.notice, context) if measure.notice else None,
         applied_at=context.now,
     )
-    session.add(applied)
-    await session.flush()
-    await refresh_notice(session, context.post)
+    context.session.add(applied)
+    await context.session.flush()
+    await refresh_notice(context.session, context.post)
     return applied
 
 
-async def undo_measure(
-    session: AsyncSession, decision_id: UUID, context: MeasureContext, applied: AppliedMeasure
-) -> None:
-    """Undo a measure that stands, by the decision that overturns it; those that were taken later stand as they did."""
-    applied.undone_at, applied.undone_by = context.now, decision_id
-    await session.flush()
-    await MEASURES[Kind(applied.kind)].undo(session, context, applied)
-    await refresh_notice(session, context.post)
+async def undo_measure(context: MeasureContext, applied: AppliedMeasure) -> None:
+    """Undo a measure that is in force, by the decision that overturns it; later measures stay in force."""
+    applied.undone_at, applied.undone_by = context.now, context.decision_id
+    await context.session.flush()
+    await MEASURES[MeasureKind(applied.kind)].undo(context, applied)
+    await refresh_notice(context.session, context.post)
 
 
 async def has_measure_in_force(session: AsyncSession, post_id: int, since: datetime) -> bool:
-    """Whether anything was done about a post since then, other than to let it be, that was not undone."""
+    """Whether a measure against a post was taken since then and not undone."""
     done = exists().where(
         col(AppliedMeasure.post_id) == post_id,
         col(AppliedMeasure.kind).not_in(NO_ACTION),
@@ -86,170 +92,216 @@ async def has_measure_in_force(session: AsyncSession, post_id: int, since: datet
 
 
 def refuse_impossible_measures(wanted: Sequence[MeasureInput], now: datetime, *, grounded: bool) -> None:
-    """Raise Invalid unless these measures make sense together, carry what they need and have a rule or law to them."""
-    kinds = [measure.kind for measure in wanted]
-    if not kinds or len(set(kinds)) < len(kinds):
-        raise Invalid("A decision has at least one measure, and each kind once.", "#/measures")
-    if Kind.DISMISS in kinds and len(kinds) > 1:
-        raise Invalid("To dismiss is to do nothing else.", "#/measures")
-    if Kind.PUBLISH in kinds and Kind.REMOVE in kinds:
-        raise Invalid("A post cannot be published and removed at once.", "#/measures")
-    if {Kind.EDIT, Kind.REDACT} <= set(kinds):
-        raise Invalid("Edit the words or redact them: spans count what was on the screen.", "#/measures")
+    """Return when these measures go together and have what they need. Raises Invalid otherwise.
+
+    `grounded` says whether the decision names a rule or a law that was broken.
+    """
+    _refuse_impossible_combination([measure.kind for measure in wanted])
     for index, measure in enumerate(wanted):
         pointer = f"#/measures/{index}"
         if MEASURES[measure.kind].needs_rule and not grounded:
-            raise Invalid(f"To {measure.kind} somebody's words or standing, name the rule that was broken.", "#/rules")
-        _refuse_wrong_load(measure, pointer)
+            detail = f"To {measure.kind}, name the rule or the law that was broken."
+            raise Invalid(detail, "#/rules", code="rule_or_law_missing")
+        _refuse_wrong_fields(measure, pointer)
         if measure.until is not None and measure.until <= now:
-            raise Invalid("`until` must lie ahead.", f"{pointer}/until")
+            raise Invalid("`until` must be in the future.", f"{pointer}/until", code="time_not_in_future")
 
 
-def _refuse_wrong_load(measure: MeasureInput, pointer: str) -> None:
-    carried = {name for name in ("spans", "body_markdown", "title", "board", "until") if getattr(measure, name)}
-    carries = MEASURES[measure.kind].carries
-    for name in sorted(carried - carries):
-        raise Invalid(f"To {measure.kind} takes no `{name}`.", f"{pointer}/{name}")
-    for name in sorted(carries - carried):
-        raise Invalid(f"To {measure.kind} needs `{name}`.", f"{pointer}/{name}")
+def _refuse_impossible_combination(kinds: Sequence[MeasureKind]) -> None:
+    pointer = "#/measures"
+    if not kinds:
+        raise Invalid("A decision needs at least one measure.", pointer, code="measure_missing")
+    if len(set(kinds)) < len(kinds):
+        raise Invalid("A decision takes each kind of measure once.", pointer, code="measure_repeated")
+    if MeasureKind.DISMISS in kinds and len(kinds) > 1:
+        raise Invalid("Dismiss cannot be combined with other measures.", pointer, code="dismiss_and_other_measures")
+    if MeasureKind.PUBLISH in kinds and MeasureKind.REMOVE in kinds:
+        raise Invalid("A post cannot be published and removed at once.", pointer, code="publish_and_remove")
+    if {MeasureKind.EDIT, MeasureKind.REDACT} <= set(kinds):
+        detail = "Edit the post or redact words of it, not both: the spans count the words as you saw them."
+        raise Invalid(detail, pointer, code="edit_and_redact")
+
+
+def _refuse_wrong_fields(measure: MeasureInput, pointer: str) -> None:
+    given = {name for name in ("spans", "body_markdown", "title", "board", "until") if getattr(measure, name)}
+    fields = MEASURES[measure.kind].fields
+    for name in sorted(given - fields):
+        detail = f"The measure `{measure.kind}` does not take `{name}`."
+        raise Invalid(detail, f"{pointer}/{name}", code="measure_field_not_taken")
+    for name in sorted(fields - given):
+        detail = f"The measure `{measure.kind}` needs `{name}`."
+        raise Invalid(detail, f"{pointer}/{name}", code="measure_field_missing")
 
 
 # Posts
 
 
-async def _publish(session: AsyncSession, context: MeasureContext, _wanted: MeasureInput) -> UndoData:
+async def _publish(context: MeasureContext, _wanted: MeasureInput) -> UndoData:
     if context.post.visibility != Visibility.HELD:
-        raise Conflict("This post is not held.")
-    memory = {"held_because": context.post.held_because}
-    await set_visibility(session, context.post, Visibility.VISIBLE)
-    return memory
+        raise Conflict("This post is not held.", code="post_not_held")
+    undo_data = {"held_because": context.post.held_because}
+    await set_visibility(context.session, context.post, Visibility.VISIBLE)
+    return undo_data
 
 
-async def _hold_again(session: AsyncSession, context: MeasureContext, applied: AppliedMeasure) -> None:
+async def _undo_publish(context: MeasureContext, applied: AppliedMeasure) -> None:
     if context.post.visibility == Visibility.VISIBLE:
-        await set_visibility(session, context.post, Visibility.HELD, held_because=applied.memory["held_because"])
+        reason = applied.memory["held_because"]
+        await set_visibility(context.session, context.post, Visibility.HELD, held_because=reason)
 
 
-async def _remove(session: AsyncSession, context: MeasureContext, _wanted: MeasureInput) -> UndoData:
+async def _remove(context: MeasureContext, _wanted: MeasureInput) -> UndoData:
     if context.post.visibility != Visibility.REMOVED:
-        await set_visibility(session, context.post, Visibility.REMOVED)
-    return await text_changes.redact_repeats(session, context)
+        await set_visibility(context.session, context.post, Visibility.REMOVED)
+    return await text_changes.redact_repeats(context)
 
 
-async def _show_again(session: AsyncSession, context: MeasureContext, applied: AppliedMeasure) -> None:
-    if context.post.visibility == Visibility.REMOVED and not await has_another_removal(session, applied):
-        await set_visibility(session, context.post, Visibility.VISIBLE)
-    await text_changes.restore(session, context, applied)
+async def _undo_remove(context: MeasureContext, applied: AppliedMeasure) -> None:
+    is_removed = context.post.visibility == Visibility.REMOVED
+    if is_removed and not await has_another_removal(context.session, applied):
+        await set_visibility(context.session, context.post, Visibility.VISIBLE)
+    await text_changes.restore(context, applied)
 
 
 # Threads
 
 
-async def _retitle(session: AsyncSession, context: MeasureContext, wanted: MeasureInput) -> UndoData:
-    thread = await lock_thread_row(session, context.post.thread_id)
-    memory = {"was": thread.title, "became": wanted.title}
-    await rename(session, context.moderator, thread, wanted.title or "", context.now)
-    return memory
+async def _retitle(context: MeasureContext, wanted: MeasureInput) -> UndoData:
+    thread = await lock_thread_row(context.session, context.post.thread_id)
+    undo_data = {"was": thread.title, "became": wanted.title}
+    await rename(context.session, context.moderator, thread, wanted.title or "", context.now)
+    return undo_data
 
 
-async def _title_again(session: AsyncSession, context: MeasureContext, applied: AppliedMeasure) -> None:
-    thread = await lock_thread_row(session, applied.thread_id)
-    if not await _hand_on(session, applied) and thread.title == applied.memory["became"]:
-        await rename(session, context.moderator, thread, applied.memory["was"], context.now)
+async def _undo_retitle(context: MeasureContext, applied: AppliedMeasure) -> None:
+    thread = await lock_thread_row(context.session, applied.thread_id)
+    if not await _hand_on(context.session, applied) and thread.title == applied.memory["became"]:
+        await rename(context.session, context.moderator, thread, applied.memory["was"], context.now)
 
 
-async def _lock(session: AsyncSession, context: MeasureContext, _wanted: MeasureInput) -> UndoData:
-    thread = await lock_thread_row(session, context.post.thread_id)
-    memory = {"was": thread.state, "became": ThreadState.LOCKED}
-    await set_state(session, context.moderator, thread.id, ThreadState.LOCKED, context.now)
-    return memory
+async def _lock(context: MeasureContext, _wanted: MeasureInput) -> UndoData:
+    thread = await lock_thread_row(context.session, context.post.thread_id)
+    undo_data = {"was": thread.state, "became": ThreadState.LOCKED}
+    await set_state(context.session, context.moderator, thread.id, ThreadState.LOCKED, context.now)
+    return undo_data
 
 
-async def _unlock(session: AsyncSession, context: MeasureContext, applied: AppliedMeasure) -> None:
-    if not await _hand_on(session, applied) and applied.memory["was"] == ThreadState.OPEN:
-        await set_state(session, context.moderator, applied.thread_id, ThreadState.OPEN, context.now)
+async def _undo_lock(context: MeasureContext, applied: AppliedMeasure) -> None:
+    if not await _hand_on(context.session, applied) and applied.memory["was"] == ThreadState.OPEN:
+        await set_state(context.session, context.moderator, applied.thread_id, ThreadState.OPEN, context.now)
 
 
-async def _move(session: AsyncSession, context: MeasureContext, wanted: MeasureInput) -> UndoData:
-    board = await boards.find_board(session, wanted.board or "")
+async def _move(context: MeasureContext, wanted: MeasureInput) -> UndoData:
+    board = await boards.find_board(context.session, wanted.board or "")
     if board is None or not context.moderator.moderates(board.id):
-        raise Invalid("You moderate no such board.", "#/measures")
-    thread = await lock_thread_row(session, context.post.thread_id)
-    memory = {"was": thread.board_id, "became": board.id}
-    await move(session, context.moderator, thread.id, thread.version, board, context.now)
-    return memory
+        raise Invalid("You do not moderate a board of this name.", "#/measures", code="board_not_found")
+    thread = await lock_thread_row(context.session, context.post.thread_id)
+    undo_data = {"was": thread.board_id, "became": board.id}
+    await move(context.session, context.moderator, thread.id, board, version=thread.version, now=context.now)
+    return undo_data
 
 
-async def _move_back(session: AsyncSession, context: MeasureContext, applied: AppliedMeasure) -> None:
-    thread = await lock_thread_row(session, applied.thread_id)
-    board = await session.get_one(Board, applied.memory["was"])
-    if not await _hand_on(session, applied) and thread.board_id == applied.memory["became"]:
-        await move(session, context.moderator, thread.id, thread.version, board, context.now)
+async def _undo_move(context: MeasureContext, applied: AppliedMeasure) -> None:
+    thread = await lock_thread_row(context.session, applied.thread_id)
+    board = await context.session.get_one(Board, applied.memory["was"])
+    if not await _hand_on(context.session, applied) and thread.board_id == applied.memory["became"]:
+        await move(context.session, context.moderator, thread.id, board, version=thread.version, now=context.now)
 
 
-async def _hand_on(session: AsyncSession, applied: AppliedMeasure) -> bool:
-    """Whether a later measure of this kind stands on what this one left; its undo leads back to before this one."""
+async def _hand_on(session: AsyncSession, undone: AppliedMeasure) -> bool:
+    """Whether a later measure of this kind rests on what the undone one left.
+
+    If so, that one's undo shall restore what was there before both, and there is nothing more to do now.
+    """
     later = select(AppliedMeasure).where(
-        col(AppliedMeasure.thread_id) == applied.thread_id,
-        col(AppliedMeasure.kind) == applied.kind,
+        col(AppliedMeasure.thread_id) == undone.thread_id,
+        col(AppliedMeasure.kind) == undone.kind,
         col(AppliedMeasure.undone_at).is_(None),
-        col(AppliedMeasure.id) > applied.id,
+        col(AppliedMeasure.id) > undone.id,
     )
     found = (await session.execute(later.order_by(col(AppliedMeasure.id)).limit(1))).scalar_one_or_none()
-    if found is None or found.memory["was"] != applied.memory["became"]:
+    if found is None or found.memory["was"] != undone.memory["became"]:
         return False
-    found.memory = {**found.memory, "was": applied.memory["was"]}
+    found.memory = {**found.memory, "was": undone.memory["was"]}
     return True
 
 
 # Authors
 
 
-def _sanction(standing: Standing) -> Callable[[AsyncSession, MeasureContext, MeasureInput], Awaitable[UndoData]]:
-    async def give(session: AsyncSession, context: MeasureContext, wanted: MeasureInput) -> UndoData:
-        await roles.refuse_last_administrator(session, context.post.author_id)
-        given = await add_sanction(session, context.post.author_id, standing, context.now, wanted.until)
+def _sanction(standing: Standing) -> Apply:
+    async def give(context: MeasureContext, wanted: MeasureInput) -> UndoData:
+        author_id = context.post.author_id
+        await roles.refuse_last_administrator(context.session, author_id)
+        sanction = await add_sanction(context.session, author_id, standing, context.now, wanted.until)
         if standing == Standing.BANNED:
-            await sessions.end_all(session, context.post.author_id)
-        return {"sanction": str(given.id)}
+            await sessions.end_all(context.session, author_id)
+        return {"sanction": str(sanction.id)}
 
     return give
 
 
-async def _lift(session: AsyncSession, _scene: MeasureContext, applied: AppliedMeasure) -> None:
-    await lift_sanction(session, UUID(applied.memory["sanction"]))
+async def _undo_sanction(context: MeasureContext, applied: AppliedMeasure) -> None:
+    await lift_sanction(context.session, UUID(applied.memory["sanction"]))
 
 
-async def _no_effect(_session: AsyncSession, _scene: MeasureContext, _wanted: MeasureInput) -> UndoData:
-    """A warning is its statement; a dismissal is its case's end."""
+async def _no_effect(_context: MeasureContext, _wanted: MeasureInput) -> UndoData:
+    """Change nothing: a warning is only told in its statement, a dismissal only closes its case."""
     return {}
 
 
-async def _nothing_to_undo(_session: AsyncSession, _scene: MeasureContext, _applied: AppliedMeasure) -> None:
-    """That the measure no longer stands is all there is to undo."""
+async def _nothing_to_undo(_context: MeasureContext, _applied: AppliedMeasure) -> None:
+    """Change nothing: that the measure is no longer in force is all there is to undo."""
 
 
-NOTHING: frozenset[str] = frozenset()
+_UNTIL = frozenset({"until"})
 
-
-UNTIL = frozenset({"until"})
-
-
-MEASURES: Mapping[Kind, Measure] = {
-    Kind.PUBLISH: Measure(Target.POST, NOTHING, False, False, _publish, _hold_again),
-    Kind.EDIT: Measure(
-        Target.POST, frozenset({"body_markdown"}), False, True, text_changes.edit, text_changes.restore, "Edited"
+MEASURES: Mapping[MeasureKind, Measure] = {
+    MeasureKind.PUBLISH: Measure(MeasureTarget.POST, _publish, _undo_publish),
+    MeasureKind.EDIT: Measure(
+        MeasureTarget.POST,
+        text_changes.edit,
+        text_changes.restore,
+        fields=frozenset({"body_markdown"}),
+        tells_author=True,
+        notice="Edited",
     ),
-    Kind.REDACT: Measure(
-        Target.POST, frozenset({"spans"}), True, True, text_changes.redact, text_changes.restore, "Edited"
+    MeasureKind.REDACT: Measure(
+        MeasureTarget.POST,
+        text_changes.redact,
+        text_changes.restore,
+        fields=frozenset({"spans"}),
+        needs_rule=True,
+        tells_author=True,
+        notice="Edited",
     ),
-    Kind.REMOVE: Measure(Target.POST, NOTHING, True, True, _remove, _show_again, "Removed"),
-    Kind.RETITLE: Measure(Target.THREAD, frozenset({"title"}), False, True, _retitle, _title_again),
-    Kind.LOCK: Measure(Target.THREAD, NOTHING, False, True, _lock, _unlock),
-    Kind.MOVE: Measure(Target.THREAD, frozenset({"board"}), False, False, _move, _move_back),
-    Kind.WARN: Measure(Target.AUTHOR, NOTHING, True, True, _no_effect, _nothing_to_undo),
-    Kind.SILENCE: Measure(Target.AUTHOR, UNTIL, True, True, _sanction(Standing.SILENCED), _lift),
-    Kind.SUSPEND: Measure(Target.AUTHOR, UNTIL, True, True, _sanction(Standing.SUSPENDED), _lift),
-    Kind.BAN: Measure(Target.AUTHOR, NOTHING, True, True, _sanction(Standing.BANNED), _lift),
-    Kind.DISMISS: Measure(Target.CASE, NOTHING, False, False, _no_effect, _nothing_to_undo),
+    MeasureKind.REMOVE: Measure(
+        MeasureTarget.POST, _remove, _undo_remove, needs_rule=True, tells_author=True, notice="Removed"
+    ),
+    MeasureKind.RETITLE: Measure(
+        MeasureTarget.THREAD, _retitle, _undo_retitle, fields=frozenset({"title"}), tells_author=True
+    ),
+    MeasureKind.LOCK: Measure(MeasureTarget.THREAD, _lock, _undo_lock, tells_author=True),
+    MeasureKind.MOVE: Measure(MeasureTarget.THREAD, _move, _undo_move, fields=frozenset({"board"})),
+    MeasureKind.WARN: Measure(MeasureTarget.AUTHOR, _no_effect, _nothing_to_undo, needs_rule=True, tells_author=True),
+    MeasureKind.SILENCE: Measure(
+        MeasureTarget.AUTHOR,
+        _sanction(Standing.SILENCED),
+        _undo_sanction,
+        fields=_UNTIL,
+        needs_rule=True,
+        tells_author=True,
+    ),
+    MeasureKind.SUSPEND: Measure(
+        MeasureTarget.AUTHOR,
+        _sanction(Standing.SUSPENDED),
+        _undo_sanction,
+        fields=_UNTIL,
+        needs_rule=True,
+        tells_author=True,
+    ),
+    MeasureKind.BAN: Measure(
+        MeasureTarget.AUTHOR, _sanction(Standing.BANNED), _undo_sanction, needs_rule=True, tells_author=True
+    ),
+    MeasureKind.DISMISS: Measure(MeasureTarget.CASE, _no_effect, _nothing_to_undo),
 }

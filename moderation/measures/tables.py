@@ -1,4 +1,4 @@
-"""What is kept of a measure, and the words in which one is asked for."""
+"""Tables: the measures that were taken. And what a moderator asks for."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,18 +8,20 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
 from forum.content.posts.tables import Post
 from forum.core.database import Moment
+from forum.core.work import Work
 from forum.members.viewer import Viewer
 from moderation import redaction
 
-# What the undo of a measure must know of how things were.
+# What the undo of a measure needs to know of how things were before; JSON.
 UndoData = dict[str, Any]
 
 
-class Kind(StrEnum):
+class MeasureKind(StrEnum):
     """What can be done about a post, its thread and its author."""
 
     PUBLISH = "publish"
@@ -36,11 +38,11 @@ class Kind(StrEnum):
     DISMISS = "dismiss"
 
 
-UNNAMED_MODERATOR = "a moderator"  # where readers are not to know which one
-TEXT_MEASURES = (Kind.EDIT, Kind.REDACT)
+UNNAMED_MODERATOR = "a moderator"  # where readers are not told which one
+TEXT_MEASURES = (MeasureKind.EDIT, MeasureKind.REDACT)
 
 
-class Target(StrEnum):
+class MeasureTarget(StrEnum):
     """What a measure acts on."""
 
     POST = "post"
@@ -50,11 +52,11 @@ class Target(StrEnum):
 
 
 class AppliedMeasure(SQLModel, table=True):
-    """A measure that was taken, with what its undo needs; it stands until `undone_at`."""
+    """A measure that was taken, with what its undo needs; it is in force until `undone_at`."""
 
     __tablename__ = "measure"
     __table_args__ = (
-        CheckConstraint(f"kind IN ({', '.join(repr(str(k)) for k in Kind)})", name="kind"),
+        CheckConstraint(f"kind IN ({', '.join(repr(str(k)) for k in MeasureKind)})", name="kind"),
         CheckConstraint("(undone_at IS NULL) = (undone_by IS NULL)", name="undone"),
         Index("ix_measure_standing", "post_id", "id", postgresql_where=text("undone_at IS NULL")),
     )
@@ -67,7 +69,7 @@ class AppliedMeasure(SQLModel, table=True):
     member_id: UUID = Field(foreign_key="member.id", index=True)
     until: datetime | None = Field(default=None, sa_type=Moment)
     memory: dict[str, Any] = Field(sa_type=JSONB)
-    notice: dict[str, Any] | None = Field(sa_type=JSONB, description="What readers are told while it stands")
+    notice: dict[str, Any] | None = Field(sa_type=JSONB, description="What readers are told while it is in force")
     applied_at: datetime = Field(sa_type=Moment)
     undone_at: datetime | None = Field(default=None, sa_type=Moment)
     undone_by: UUID | None = Field(default=None, foreign_key="decision.id")
@@ -77,7 +79,7 @@ class AppliedMeasure(SQLModel, table=True):
 class MeasureInput:
     """A measure as a moderator asks for it."""
 
-    kind: Kind
+    kind: MeasureKind
     spans: tuple[redaction.Span, ...] = ()
     body_markdown: str | None = None
     title: str | None = None
@@ -87,10 +89,25 @@ class MeasureInput:
 
 @dataclass(frozen=True)
 class MeasureContext:
-    """Where measures act: the post, whose row is held, and who acts, under which rules, by which name."""
+    """What every measure of a decision is given: the post, whose row is locked, who decides, and under which rules."""
 
+    work: Work
     moderator: Viewer
-    shown_name: str
     post: Post
-    rules: tuple[int, ...]
-    now: datetime
+    decision_id: UUID
+    rules: tuple[int, ...] = ()
+
+    @property
+    def session(self) -> AsyncSession:
+        """The transaction."""
+        return self.work.session
+
+    @property
+    def now(self) -> datetime:
+        """When the measures are taken or undone."""
+        return self.work.now
+
+    @property
+    def shown_name(self) -> str:
+        """The name under which readers see who did it."""
+        return (self.moderator.name if self.work.settings.names_moderators else None) or UNNAMED_MODERATOR

@@ -1,8 +1,9 @@
 """Measures that change words: what they take out of the posts of a thread, and how it comes back, in any order.
 
-A post says what its author wrote last, without what the measures that stand took out of it since, one after the
-other. So each of them remembers of each post from which revision on it counts and in which one the post says what
-it made of it; and of what it took, positions only: words may have to be erased one day.
+The text of a post is always computed: what its author wrote last, without what each measure in force took out, one
+after the other. So a measure records, for each post that it changed, the revision that it started from and the
+revision that it led to. Of the words that it took out it records positions only, because words may have to be erased
+one day.
 """
 
 from collections.abc import Collection, Sequence
@@ -24,119 +25,127 @@ from forum.content.posts.revisions import (
 from forum.content.posts.tables import WARNING_MAX, Post
 from forum.core.errors import Conflict
 from moderation import redaction
-from moderation.measures.tables import TEXT_MEASURES, AppliedMeasure, Kind, MeasureContext, MeasureInput, UndoData
+from moderation.measures.tables import (
+    TEXT_MEASURES,
+    AppliedMeasure,
+    MeasureContext,
+    MeasureInput,
+    MeasureKind,
+    UndoData,
+)
 from moderation.redaction import MaskedText, Removal, Span
 
-SHORTEST_LINE = 12  # characters that tell a repetition of what was removed from chance
-BODY, WARNING = PARTS = ("body", "warning")  # an author may write one of them anew and leave the other
+SHORTEST_LINE = 12  # characters: a shorter line of a removed post may be repeated by chance
+BODY, WARNING = PARTS = ("body", "warning")  # separate, for an author may rewrite one and leave the other
 
-Words = tuple[str, str | None]
-Touch = tuple[AppliedMeasure, UndoData]  # a measure, and what it changed in one post
+Words = tuple[str, str | None]  # a body and a content warning
+PostChange = tuple[AppliedMeasure, UndoData]  # a measure, and what it recorded about one post
 
 
 @dataclass(frozen=True)
 class BaseText:
-    """What a post says, and whose words these are: the revisions that have them whole."""
+    """From which revisions the present text of a post is computed."""
 
-    own: Sequence[int]  # the author's, of the body and of the warning
-    whole: int  # of the body: the author's, or a moderator's if they were edited since
-    masked: MaskedText
-
-
-# Verbs
+    author_revisions: Sequence[int]  # the author's last, of the body and of the warning
+    whole_revision: int  # of the body: the author's, or a moderator's if one edited it since
+    masked: MaskedText  # that body, without what measures took out
 
 
-async def edit(session: AsyncSession, context: MeasureContext, wanted: MeasureInput) -> UndoData:
-    """Let a post say what a moderator wrote; under a rule, what is gone from it goes wherever others repeat it."""
-    says = wanted.body_markdown or ""
-    standing = await _standing(session, context.post.thread_id)
-    base = await _base_text(session, context.post, standing)
-    spans = redaction.replaced(context.post.body_markdown, says) if context.rules else []
-    memory = _undo_data(context, base, spans) | {"wrote": context.post.revision + 1}
-    if not context.rules:  # a correction, not a breach
-        words = (says, context.post.content_warning)
-        await replace_body_by_moderator(session, context.moderator, context.post, *words, context.now, sealed=False)
-        return memory | {"changes": [_change(context.post, base, [])]}
-    removal = await _taken(session, context.post.id, Kind.EDIT, memory)
-    return memory | {"changes": await _rewrite_post(session, context, base, says, removal, standing)}
+# Measures
 
 
-async def redact(session: AsyncSession, context: MeasureContext, wanted: MeasureInput) -> UndoData:
-    """Mark spans of a post, and the same words wherever others repeat them."""
-    standing = await _standing(session, context.post.thread_id)
-    base = await _base_text(session, context.post, standing)
-    memory = _undo_data(context, base, wanted.spans)
-    removal = await _taken(session, context.post.id, Kind.REDACT, memory)
-    says = base.masked.without(base.masked.from_original(memory["spans"][-1][1]), removal.mark).text
-    return memory | {"changes": await _rewrite_post(session, context, base, says, removal, standing)}
+async def edit(context: MeasureContext, wanted: MeasureInput) -> UndoData:
+    """Replace the body of a post. Under a rule, the words that are gone are redacted wherever others repeat them."""
+    body = wanted.body_markdown or ""
+    in_force = await _measures_in_force(context.session, context.post.thread_id)
+    base = await _base_text(context.session, context.post, in_force)
+    spans = redaction.replaced(context.post.body_markdown, body) if context.rules else []
+    undo_data = _undo_data(context, base, spans) | {"wrote": context.post.revision + 1}
+    if not context.rules:  # a correction, not a breach: readers may see the earlier revisions
+        await _replace(context, context.post, (body, context.post.content_warning), sealed=False)
+        return undo_data | {"changes": [_recorded_change(context.post, base, [])]}
+    removal = await _removal(context.session, context.post.id, MeasureKind.EDIT, undo_data)
+    return undo_data | {"changes": await _rewrite(context, base, body, removal, in_force)}
 
 
-async def redact_repeats(session: AsyncSession, context: MeasureContext) -> UndoData:
-    """Mark the words of a removed post wherever others repeat them."""
-    standing = await _standing(session, context.post.thread_id)
-    base = await _base_text(session, context.post, standing)
-    memory = _undo_data(context, base, redaction.own_lines(context.post.body_markdown))
-    removal = await _taken(session, context.post.id, Kind.REMOVE, memory)
-    return memory | {"changes": await _redact_in_other_posts(session, context, removal, standing)}
+async def redact(context: MeasureContext, wanted: MeasureInput) -> UndoData:
+    """Redact spans of a post, and the same words wherever others repeat them."""
+    in_force = await _measures_in_force(context.session, context.post.thread_id)
+    base = await _base_text(context.session, context.post, in_force)
+    undo_data = _undo_data(context, base, wanted.spans)
+    removal = await _removal(context.session, context.post.id, MeasureKind.REDACT, undo_data)
+    body = base.masked.without(base.masked.from_original(undo_data["spans"][-1][1]), removal.mark).text
+    return undo_data | {"changes": await _rewrite(context, base, body, removal, in_force)}
 
 
-async def restore(session: AsyncSession, context: MeasureContext, applied: AppliedMeasure) -> None:
-    """Let every post say what it would without this measure; what no other one hides is open again.
+async def redact_repeats(context: MeasureContext) -> UndoData:
+    """Redact the words of a removed post wherever others repeat them."""
+    in_force = await _measures_in_force(context.session, context.post.thread_id)
+    base = await _base_text(context.session, context.post, in_force)
+    undo_data = _undo_data(context, base, redaction.own_lines(context.post.body_markdown))
+    removal = await _removal(context.session, context.post.id, MeasureKind.REMOVE, undo_data)
+    return undo_data | {"changes": await _redact_in_other_posts(context, removal, in_force)}
 
-    Words that their author wrote since stay. Raises Conflict where a later measure rests on one that did not keep
-    what it took.
+
+async def restore(context: MeasureContext, undone: AppliedMeasure) -> None:
+    """Give every post the text that it has without this measure, and unseal revisions that no other measure seals.
+
+    A part that its author rewrote since stays as it is. Raises Conflict where a later measure in force started from
+    the words of this one.
     """
-    standing = await _standing(session, applied.thread_id)
-    for change in applied.memory["changes"]:
+    session = context.session
+    in_force = await _measures_in_force(session, undone.thread_id)
+    for change in undone.memory["changes"]:
         post = await lock_post_row(session, change["post_id"])
-        others = _on(post, standing)
-        retold: dict[str, Any] = {}
+        others = _changes_of(post, in_force)
+        restored: dict[str, Any] = {}
         for part in PARTS:
-            if own := await _still_told(session, post, part, change, others):
-                retold[part] = await _retold(session, post, part, own, others)
-        words = (retold.get(BODY, post.body_markdown), retold.get(WARNING, post.content_warning))
-        if words != _says(post):
-            await replace_body_by_moderator(session, context.moderator, post, *words, context.now, sealed=False)
-        _update_references(others, [part for part in retold if part in change], change, post.revision)
-        hidden = {number for _, other in others for number in other["sealed"]}
-        await unseal_revisions(session, post, sorted(set(change["sealed"]) - hidden))
+            if own := await _start_if_unchanged(session, post, part, change, others):
+                restored[part] = await _computed_part(session, post, part, own, others)
+        words = (restored.get(BODY, post.body_markdown), restored.get(WARNING, post.content_warning))
+        if words != _words_of(post):
+            await _replace(context, post, words, sealed=False)
+        _update_references(others, [part for part in restored if part in change], change, post.revision)
+        still_sealed = {number for _, other in others for number in other["sealed"]}
+        await unseal_revisions(session, post, sorted(set(change["sealed"]) - still_sealed))
 
 
-# What is kept
+# What is recorded
 
 
 def _undo_data(context: MeasureContext, base: BaseText, spans: Sequence[Span]) -> UndoData:
-    """What a measure took: spans of the words it was decided on and, last, of the whole ones."""
-    seen, whole = context.post.revision, base.whole
+    """Return what a measure takes out: spans of the revision that was decided on and, last, of the whole one."""
+    present, whole = context.post.revision, base.whole_revision
     spans = redaction.checked(base.masked.text, spans)
-    kept = [[seen, spans]] if seen != whole else []
-    return {"mark": redaction.marker(context.rules), "spans": [*kept, [whole, base.masked.to_original(spans)]]}
+    of_present = [[present, spans]] if present != whole else []
+    mark = redaction.marker(context.rules)
+    return {"mark": mark, "spans": [*of_present, [whole, base.masked.to_original(spans)]]}
 
 
-async def _taken(session: AsyncSession, post_id: int, kind: str, memory: UndoData) -> Removal:
-    """What a measure took, in words again."""
+async def _removal(session: AsyncSession, post_id: int, kind: str, undo_data: UndoData) -> Removal:
+    """Return what a measure took out, as words again."""
     post = await session.get_one(Post, post_id)
-    wordings = []
-    for revision, spans in memory["spans"]:
-        said, _ = await get_words(session, post, revision)
-        wordings.append((said, [(start, end) for start, end in spans]))
-    least = redaction.SHORTEST_ECHO if kind == Kind.REDACT else SHORTEST_LINE
-    phrases = [phrase.strip() for wording in wordings for phrase in redaction.excerpts(*wording)]
-    return Removal(wordings, memory["mark"], [phrase for phrase in phrases if len(phrase) >= least])
+    versions = []
+    for revision, spans in undo_data["spans"]:
+        body, _ = await get_words(session, post, revision)
+        versions.append((body, [(start, end) for start, end in spans]))
+    shortest = redaction.SHORTEST_REPEAT if kind == MeasureKind.REDACT else SHORTEST_LINE
+    phrases = [phrase.strip() for version in versions for phrase in redaction.excerpts(*version)]
+    return Removal(versions, undo_data["mark"], [phrase for phrase in phrases if len(phrase) >= shortest])
 
 
-async def _standing(session: AsyncSession, thread_id: int) -> Sequence[AppliedMeasure]:
-    """The measures that stand and hide something in a thread, in order."""
+async def _measures_in_force(session: AsyncSession, thread_id: int) -> Sequence[AppliedMeasure]:
+    """Return the measures in force that take words out of a thread, in the order in which they were taken."""
     found = select(AppliedMeasure).where(
         col(AppliedMeasure.thread_id) == thread_id,
         col(AppliedMeasure.undone_at).is_(None),
-        col(AppliedMeasure.kind).in_([*TEXT_MEASURES, Kind.REMOVE]),
+        col(AppliedMeasure.kind).in_([*TEXT_MEASURES, MeasureKind.REMOVE]),
     )
     return (await session.execute(found.order_by(col(AppliedMeasure.id)))).scalars().all()
 
 
-def _on(post: Post, measures: Sequence[AppliedMeasure]) -> list[Touch]:
-    """What they made of a post, those that touched it."""
+def _changes_of(post: Post, measures: Sequence[AppliedMeasure]) -> list[PostChange]:
+    """Return what these measures changed in a post."""
     return [
         (measure, change)
         for measure in measures
@@ -146,95 +155,105 @@ def _on(post: Post, measures: Sequence[AppliedMeasure]) -> list[Touch]:
 
 
 def _recorded_revisions(change: UndoData, part: str) -> tuple[int, int] | None:
-    """From which revision on a change counts, and in which one the post says what came of it; None without either.
+    """Return the revisions from which a change started and to which it led; None where it left the part alone.
 
-    A measure that was stored before there were parts counts from what it found.
+    Measures that were stored before warnings were recorded separately have one pair for both.
     """
     own, after = change[part] if part in change else (change["before"], change["after"])
     return (own, after) if own else None
 
 
-def _same_base(part: str, own: int, touches: Sequence[Touch]) -> list[Touch]:
-    """Those that count from the same revision."""
-    return [(measure, change) for measure, change in touches if part in change and change[part][0] == own]
+def _with_same_start(part: str, own: int, changes: Sequence[PostChange]) -> list[PostChange]:
+    """Return those changes that started from this revision."""
+    return [(measure, change) for measure, change in changes if part in change and change[part][0] == own]
 
 
-def _update_references(touches: Sequence[Touch], parts: Collection[str], undone: UndoData, revision: int) -> None:
-    """These parts now are, in this revision, what the measures made of them that count from where the undone did."""
-    for measure, change in touches:
-        masked = {part: [change[part][0], revision] for part in parts if change.get(part, [])[:1] == undone[part][:1]}
-        changes = [{**one, **masked} if one is change else one for one in measure.memory["changes"]]
-        measure.memory = {**measure.memory, "changes": changes}
+def _update_references(changes: Sequence[PostChange], parts: Collection[str], undone: UndoData, revision: int) -> None:
+    """Record that the changes which started where the undone one did now lead to this revision."""
+    for measure, change in changes:
+        moved = {part: [change[part][0], revision] for part in parts if change.get(part, [])[:1] == undone[part][:1]}
+        recorded = [{**other, **moved} if other is change else other for other in measure.memory["changes"]]
+        measure.memory = {**measure.memory, "changes": recorded}
 
 
-# What a post says, and why
+def _recorded_change(post: Post, base: BaseText, sealed: Sequence[int]) -> UndoData:
+    parts = {part: [own, post.revision] for part, own in zip(PARTS, base.author_revisions, strict=True)}
+    return {"post_id": post.id, **parts, "sealed": list(sealed)}
 
 
-def _says(post: Post) -> Words:
+# How the text of a post is computed
+
+
+def _words_of(post: Post) -> Words:
     return post.body_markdown, post.content_warning
 
 
-async def _says_still(session: AsyncSession, post: Post, part: str, revision: int) -> bool:
+async def _is_as_in(session: AsyncSession, post: Post, part: str, revision: int) -> bool:
     """Whether a part of a post is as it was in a revision."""
     index = PARTS.index(part)
-    return (await get_words(session, post, revision))[index] == _says(post)[index]
+    return (await get_words(session, post, revision))[index] == _words_of(post)[index]
 
 
-async def _base_text(session: AsyncSession, post: Post, standing: Sequence[AppliedMeasure]) -> BaseText:
-    own, touches = [], _on(post, standing)
+async def _base_text(session: AsyncSession, post: Post, in_force: Sequence[AppliedMeasure]) -> BaseText:
+    author_revisions, changes = [], _changes_of(post, in_force)
     for part in PARTS:
-        last = max((change[part][::-1] for _, change in touches if part in change), default=None)
-        is_told = last is not None and await _says_still(session, post, part, last[0])
-        own.append(last[1] if last and is_told else post.revision)
-    whole, masked = await _body(session, post, own[0], touches)
-    if masked.text != post.body_markdown:  # marked by rules of another time: what it says now is a beginning
-        return BaseText((post.revision, own[1]), post.revision, MaskedText.of(post.body_markdown))
-    return BaseText(own, whole, masked)
+        last = max((change[part][::-1] for _, change in changes if part in change), default=None)
+        is_computed = last is not None and await _is_as_in(session, post, part, last[0])
+        author_revisions.append(last[1] if last and is_computed else post.revision)
+    whole, masked = await _computed_body(session, post, author_revisions[0], changes)
+    if masked.text != post.body_markdown:  # redacted by an older version of this program: begin with what it is now
+        return BaseText((post.revision, author_revisions[1]), post.revision, MaskedText.unmasked(post.body_markdown))
+    return BaseText(author_revisions, whole, masked)
 
 
-async def _still_told(
-    session: AsyncSession, post: Post, part: str, change: UndoData, others: Sequence[Touch]
+async def _start_if_unchanged(
+    session: AsyncSession, post: Post, part: str, change: UndoData, others: Sequence[PostChange]
 ) -> int | None:
-    """From which revision the measures count that made a part what it is; None where its author wrote since."""
-    reach = _recorded_revisions(change, part)
-    if reach is None:
+    """Return the revision from which a part was computed; None where its author rewrote it since."""
+    recorded = _recorded_revisions(change, part)
+    if recorded is None:
         return None
-    own, after = reach
-    last = max([after, *(other[part][1] for _, other in _same_base(part, own, others))])
-    resting = [_recorded_revisions(other, part) for _, other in others]
-    if part == BODY and any(found and found[0] == last != own for found in resting):
-        raise Conflict("A later decision changed these words again. That one has to be overturned first.")
-    return own if await _says_still(session, post, part, last) else None
+    own, after = recorded
+    last = max([after, *(other[part][1] for _, other in _with_same_start(part, own, others))])
+    later = [_recorded_revisions(other, part) for _, other in others]
+    if part == BODY and any(found and found[0] == last != own for found in later):
+        detail = "A later decision changed these words again. That one has to be overturned first."
+        raise Conflict(detail, code="later_decision_in_force")
+    return own if await _is_as_in(session, post, part, last) else None
 
 
-async def _retold(session: AsyncSession, post: Post, part: str, own: int, others: Sequence[Touch]) -> str | None:
-    """A part of a post as the measures that stand leave it."""
+async def _computed_part(
+    session: AsyncSession, post: Post, part: str, own: int, changes: Sequence[PostChange]
+) -> str | None:
+    """Return a part of a post as the measures in force leave it."""
     if part == WARNING:
-        return await _warning(session, post, own, others)
-    return (await _body(session, post, own, others))[1].text
+        return await _computed_warning(session, post, own, changes)
+    return (await _computed_body(session, post, own, changes))[1].text
 
 
-async def _body(session: AsyncSession, post: Post, own: int, touches: Sequence[Touch]) -> tuple[int, MaskedText]:
-    """The revision that has a body whole, a moderator's if they edited it, and what measures leave of it."""
-    whole, masked = own, MaskedText.of((await get_words(session, post, own))[0])
-    for measure, _ in _same_base(BODY, own, touches):
-        is_own, memory = measure.post_id == post.id, measure.memory
-        if is_own and "wrote" in memory:
-            whole = memory["wrote"]
-            masked = MaskedText.of((await get_words(session, post, whole))[0])
-        elif is_own and memory["spans"][-1][0] == whole:
-            masked = masked.without(masked.from_original(memory["spans"][-1][1]), memory["mark"])
+async def _computed_body(
+    session: AsyncSession, post: Post, own: int, changes: Sequence[PostChange]
+) -> tuple[int, MaskedText]:
+    """Return the revision that has the body whole, a moderator's if one edited it, and what measures leave of it."""
+    whole, masked = own, MaskedText.unmasked((await get_words(session, post, own))[0])
+    for measure, _ in _with_same_start(BODY, own, changes):
+        is_own, undo_data = measure.post_id == post.id, measure.memory
+        if is_own and "wrote" in undo_data:
+            whole = undo_data["wrote"]
+            masked = MaskedText.unmasked((await get_words(session, post, whole))[0])
+        elif is_own and undo_data["spans"][-1][0] == whole:
+            masked = masked.without(masked.from_original(undo_data["spans"][-1][1]), undo_data["mark"])
         else:
-            removal = await _taken(session, measure.post_id, measure.kind, memory)
+            removal = await _removal(session, measure.post_id, measure.kind, undo_data)
             masked = removal.apply(masked, quotes_only=not is_own)
     return whole, masked
 
 
-async def _warning(session: AsyncSession, post: Post, own: int, touches: Sequence[Touch]) -> str | None:
-    """What measures leave of a content warning."""
-    masked = MaskedText.of((await get_words(session, post, own))[1] or "")
-    for measure, _ in _same_base(WARNING, own, touches):
-        removal = await _taken(session, measure.post_id, measure.kind, measure.memory)
+async def _computed_warning(session: AsyncSession, post: Post, own: int, changes: Sequence[PostChange]) -> str | None:
+    """Return what measures leave of a content warning."""
+    masked = MaskedText.unmasked((await get_words(session, post, own))[1] or "")
+    for measure, _ in _with_same_start(WARNING, own, changes):
+        removal = await _removal(session, measure.post_id, measure.kind, measure.memory)
         masked = removal.apply(masked, quotes_only=measure.post_id != post.id)
     return _fitting(masked.text)
 
@@ -246,43 +265,39 @@ def _fitting(warning: str) -> str | None:
 # Taking words out
 
 
-async def _rewrite_post(
-    session: AsyncSession,
-    context: MeasureContext,
-    base: BaseText,
-    says: str,
-    removal: Removal,
-    standing: Sequence[AppliedMeasure],
+async def _rewrite(
+    context: MeasureContext, base: BaseText, body: str, removal: Removal, in_force: Sequence[AppliedMeasure]
 ) -> list[UndoData]:
-    """Let the post say something else, its warning nothing of what was taken out, and no other post either."""
+    """Give the post another body, and take the removed words out of its warning and of every other post."""
     post = context.post
-    words = (says, _fitting(removal.apply_to_text(post.content_warning or "", quotes_only=False)))
-    await replace_body_by_moderator(session, context.moderator, post, *words, context.now, sealed=True)
-    sealed = await seal_revisions(session, post, removal.occurs_in, since=base.whole)
-    return [_change(post, base, sealed), *await _redact_in_other_posts(session, context, removal, standing)]
+    warning = _fitting(removal.apply_to_text(post.content_warning or "", quotes_only=False))
+    await _replace(context, post, (body, warning), sealed=True)
+    sealed = await seal_revisions(context.session, post, removal.occurs_in, since=base.whole_revision)
+    others = await _redact_in_other_posts(context, removal, in_force)
+    return [_recorded_change(post, base, sealed), *others]
 
 
 async def _redact_in_other_posts(
-    session: AsyncSession, context: MeasureContext, removal: Removal, standing: Sequence[AppliedMeasure]
+    context: MeasureContext, removal: Removal, in_force: Sequence[AppliedMeasure]
 ) -> list[UndoData]:
-    """Mark the words wherever others of this thread repeat them, as a quote does, and seal where they once did.
+    """Redact the words wherever other posts of the thread repeat them, as quotes do, and seal revisions that did.
 
-    A post in which another measure hid them already is touched too: they stay hidden when that one is undone.
+    A post from which another measure took them already is recorded too: they stay hidden when that one is undone.
     """
-    changes = []
+    session, changes = context.session, []
     for post_id in await list_other_posts_with(session, context.post, removal.phrases):
         post = await lock_post_row(session, post_id)
-        base = await _base_text(session, post, standing)
-        words = (removal.apply(base.masked).text, _fitting(removal.apply_to_text(post.content_warning or "")))
+        base = await _base_text(session, post, in_force)
+        warning = _fitting(removal.apply_to_text(post.content_warning or ""))
+        words = (removal.apply(base.masked).text, warning)
         since = None
-        if words != _says(post):
-            since = min(base.own)  # what came of these words may have them still, between others' marks
-            await replace_body_by_moderator(session, context.moderator, post, *words, context.now, sealed=True)
+        if words != _words_of(post):
+            since = min(base.author_revisions)  # revisions since then may have the words between others' marks
+            await _replace(context, post, words, sealed=True)
         if sealed := await seal_revisions(session, post, lambda text: removal.apply_to_text(text) != text, since=since):
-            changes.append(_change(post, base, sealed))
+            changes.append(_recorded_change(post, base, sealed))
     return changes
 
 
-def _change(post: Post, base: BaseText, sealed: Sequence[int]) -> UndoData:
-    parts = {part: [own, post.revision] for part, own in zip(PARTS, base.own, strict=True)}
-    return {"post_id": post.id, **parts, "sealed": list(sealed)}
+async def _replace(context: MeasureContext, post: Post, words: Words, *, sealed: bool) -> None:
+    await replace_body_by_moderator(context.session, context.moderator, post, words, now=context.now, sealed=sealed)

@@ -1,8 +1,8 @@
 """Words of acute danger, to oneself or to a child, in English.
 
-The list is short on purpose: what it finds jumps the queue, and a moderator who was called for nothing too often
-no longer runs. So it holds whole phrases that people write in the hour of danger; what is past, what is a figure of
-speech, and what members of such a forum are merely accused of, it leaves alone.
+The list is short on purpose. What it finds goes to the top of the queue, and moderators who are alarmed for nothing
+too often stop reacting. So it has whole phrases that people write when danger is near. It leaves out what is past,
+figures of speech, and what members of such a forum are only accused of.
 """
 
 import re
@@ -10,9 +10,9 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from itertools import accumulate, pairwise
 
-from moderation.screening.finding import Finding, Kind
+from moderation.screening.finding import Finding, FindingKind
 
-# Phrases as they read once folded: small letters, no accents, apostrophes or emphasis, one kind of space.
+# Written as a folded text reads: small letters, no accents, apostrophes or emphasis, one kind of space.
 _ANY_MORE = "any ?more"
 _CHILD = "(?:sons?|daughters?|child|children|baby|babies|toddler|kids?|boys?|girls?|twins|little (?:boy|girl|one)s?)"
 _A_CHILD = rf"(?:my|our|the|his|her|their) (?:[a-z]{{1,12}} )?{_CHILD}"
@@ -89,7 +89,7 @@ _PATTERN = re.compile(
 
 
 class _Folds(dict[int, str]):
-    """What each code point reads as, worked out when it is first met."""
+    """Maps each code point to how it reads, worked out when it is first met."""
 
     def __missing__(self, code: int) -> str:
         plain = unicodedata.normalize("NFKD", chr(code)).casefold()
@@ -100,7 +100,7 @@ class _Folds(dict[int, str]):
     def _read(char: str) -> str:
         if char.isspace() or char in "-‐‑‒–—":
             return " "
-        # Marks on letters, invisible characters, apostrophes and Markdown's emphasis part no word in two.
+        # Accents, invisible characters, apostrophes and Markdown's emphasis do not split a word.
         is_nothing = char in "'’‘ʼ`´*_~" or unicodedata.category(char) in {"Mn", "Cf"}
         return "" if is_nothing else char
 
@@ -109,20 +109,22 @@ _FOLDS = _Folds()
 
 
 def find(text: str) -> list[Finding]:
-    """Words of acute danger in a text."""
+    """Return the words of acute danger in a text."""
     folded = text.translate(_FOLDS)
     matches = list(_PATTERN.finditer(folded))
     if not matches:
         return []
-    return list(_placed(text, matches))
+    return list(_as_findings(text, matches))
 
 
-def _placed(text: str, matches: list[re.Match[str]]) -> Iterator[Finding]:
-    """The same as spans of the text as it was written."""
+def _as_findings(text: str, matches: list[re.Match[str]]) -> Iterator[Finding]:
+    """Yield the matches as spans of the text as it was written."""
     lengths = [len(_FOLDS[ord(char)]) for char in text]
-    # Of each character of the folded text: which one of the written text it comes from.
+    # For each character of the folded text, the position in the written text that it comes from.
     origins = [
-        place for place, (begin, end) in enumerate(pairwise(accumulate(lengths, initial=0))) for _ in range(end - begin)
+        position
+        for position, (begin, end) in enumerate(pairwise(accumulate(lengths, initial=0)))
+        for _ in range(end - begin)
     ]
     for match in matches:
-        yield Finding(Kind.CRISIS, origins[match.start()], origins[match.end() - 1] + 1, match.lastgroup or "")
+        yield Finding(FindingKind.CRISIS, origins[match.start()], origins[match.end() - 1] + 1, match.lastgroup or "")

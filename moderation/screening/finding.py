@@ -1,11 +1,11 @@
-"""What screening finds: of which kind, where, and what recognised it. Never the words themselves."""
+"""What screening finds: of which kind, where, and what recognised it; not the words themselves."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Kind(StrEnum):
-    """What somebody should look at, worst first."""
+class FindingKind(StrEnum):
+    """What screening looks for, worst first."""
 
     CRISIS = "crisis"
     PERSONAL_INFORMATION = "personal_information"
@@ -15,7 +15,7 @@ class Kind(StrEnum):
 class Finding:
     """A span of a text, in code points: the first, and the one after the last."""
 
-    kind: Kind
+    kind: FindingKind
     start: int
     end: int
     recogniser: str

@@ -1,4 +1,4 @@
-"""What gives away who somebody is, or where: telephone numbers, e-mail addresses, UK postcodes."""
+"""What may show who somebody is, or where: telephone numbers, e-mail addresses, UK postcodes."""
 
 import re
 from collections.abc import Iterator
@@ -6,20 +6,20 @@ from collections.abc import Iterator
 import phonenumbers
 from phonenumbers import PhoneNumberType
 
-from moderation.screening.finding import Finding, Kind
+from moderation.screening.finding import Finding, FindingKind
 
-# Helplines and offices, which everybody may pass on.
-PUBLIC = {
+# Numbers of helplines and offices, which everybody may pass on.
+PUBLIC_NUMBER_TYPES = {
     PhoneNumberType.TOLL_FREE,
     PhoneNumberType.SHARED_COST,
     PhoneNumberType.PREMIUM_RATE,
     PhoneNumberType.UAN,
 }
-# Most posts have neither seven digits with hardly anything between them, nor a postcode's end: a glance tells, where
-# a look takes long.
+# Most posts have neither seven digits close together nor the end of a postcode. These two patterns tell fast, so
+# that the slow search is only begun where it may find something.
 _DIGITS = re.compile(r"\d(?:[^\w\n]{0,4}\d){6}")
 _ENDING = re.compile(r"[0-9][a-z]{2}(?!\w)", re.IGNORECASE | re.ASCII)
-# Every repetition has an end, so that no text takes long.
+# Every repetition has an upper bound, so that no text takes long.
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])")
 _AREAS = (
     "AB|AL|BA|BB|BD|BF|BH|BL|BN|BR|BS|BT|CA|CB|CF|CH|CM|CO|CR|CT|CV|CW|DA|DD|DE|DG|DH|DL|DN|DT|DY|EC|EH|EN|EX|FK|FY|"
@@ -34,19 +34,19 @@ ORDINALS = {"st", "nd", "rd", "th"}  # "E3 2nd floor"
 
 
 def find(text: str, region: str) -> list[Finding]:
-    """Telephone numbers as they are dialled from `region` or from abroad, e-mail addresses and UK postcodes."""
+    """Return telephone numbers as they are dialled from `region` or from abroad, e-mail addresses and UK postcodes."""
     spans = [("telephone", span) for span in _telephones(text, region)]
     if "@" in text:
         spans += [("email", match.span()) for match in _EMAIL.finditer(text)]
     if region == "GB" and _ENDING.search(text):
         spans += [("postcode", match.span()) for match in _POSTCODE.finditer(text) if match[1] not in ORDINALS]
     spans.sort(key=lambda found: found[1])
-    return [Finding(Kind.PERSONAL_INFORMATION, start, end, recogniser) for recogniser, (start, end) in spans]
+    return [Finding(FindingKind.PERSONAL_INFORMATION, start, end, recogniser) for recogniser, (start, end) in spans]
 
 
 def _telephones(text: str, region: str) -> Iterator[tuple[int, int]]:
     if not _DIGITS.search(text):
         return
     for match in phonenumbers.PhoneNumberMatcher(text, region):
-        if phonenumbers.number_type(match.number) not in PUBLIC:
+        if phonenumbers.number_type(match.number) not in PUBLIC_NUMBER_TYPES:
             yield match.start, match.end

@@ -39,8 +39,8 @@ from forum.mail import tokens
 from forum.mail.tables import Kind as tables_Kind
 from forum.members.tables import Role
 from moderation import rules
-from moderation.appeals import Outcome
-from moderation.measures.tables import Kind
+from moderation.decisions import AppealOutcome
+from moderation.measures.tables import MeasureKind
 from tests.architecture.schemathesis_hooks import EXPECTED, NOT_FOR_MEMBERS
 from tests.conftest import AS_IT_WAS_MIGRATED, database_called
 from tests.support import make
@@ -261,7 +261,7 @@ def test_every_expected_refusal_names_what_there_is() -> None:
 
 def test_a_decision_can_take_every_measure_there_is() -> None:
     asked = resolved({"$ref": "#/components/schemas/WantedMeasure"})["discriminator"]["mapping"]
-    assert asked.keys() == {*Kind, *Outcome}
+    assert asked.keys() == {*MeasureKind, *AppealOutcome}
 
 
 TEXT_KINDS = {

@@ -111,7 +111,7 @@ async def test_the_screen_says_why_something_is_not_permitted(app: FastAPI, serv
         ):
             await suzie.put(f"{API}/moderation/cases/{own['id']}/claim")
             theirs = await scenes.a_case(orla, post.id)
-            assert {one["because"] for one in theirs["permitted"]} == {"Suzie is at this case."}
+            assert {one["because"] for one in theirs["permitted"]} == {"Suzie is working on this case."}
             assert theirs["claim"]["by"]["handle"] == "suzie"
             await scenes.decide(suzie, theirs, scenes.DISMISS)
             done = (await suzie.get(f"{API}/moderation/cases/{own['id']}")).json()
@@ -153,7 +153,7 @@ async def test_a_moderator_of_one_board_sees_nothing_of_anothers(app: FastAPI, s
                 await scenes.decide(other, hearing | {"id": case}, scenes.DISMISS),
             ]
             assert [one.status_code for one in asked] == [404] * 6
-            many = {"decisions": [{"case_id": case, **scenes.verdict(hearing, scenes.DISMISS)}]}
+            many = {"decisions": [{"case_id": case, **scenes.decision(hearing, scenes.DISMISS)}]}
             bulk = (await other.post(f"{API}/moderation/decisions", json=many)).json()["items"]
             assert [one["status"] for one in bulk] == [404]
 

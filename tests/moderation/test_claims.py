@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -13,7 +14,7 @@ from forum.core import clock
 from forum.core.errors import Conflict
 from forum.http.services import Services
 from forum.members.tables import Role
-from moderation import cases
+from moderation import case_actions
 from tests.support import make, scenes
 from tests.support.scenes import API
 
@@ -182,7 +183,7 @@ async def test_stepping_back_is_for_good_and_frees_the_case(app: FastAPI, servic
         assert (await scenes.decide(orla, case, scenes.DISMISS)).status_code == 201
 
 
-async def test_the_verb_tells_who_holds_a_case_and_until_when(app: FastAPI, services: Services) -> None:
+async def test_the_action_tells_who_is_working_on_a_case_and_until_when(app: FastAPI, services: Services) -> None:
     async with (
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "orla", Role.MODERATOR),
@@ -191,9 +192,9 @@ async def test_the_verb_tells_who_holds_a_case_and_until_when(app: FastAPI, serv
         await suzie.put(claim_of(case))
     orla = await make.viewer(services, "orla")
     later = clock.now() + timedelta(minutes=10, seconds=1)
-    with pytest.raises(Conflict, match="Suzie is at this case") as refused:
-        async with services.database.work() as session:
-            await cases.claim(session, orla, case["id"], clock.now())
+    with pytest.raises(Conflict, match="Suzie is working on this case") as refused:
+        async with services.transactions(clock.now()).begin() as work:
+            await case_actions.claim(work, orla, UUID(case["id"]))
     assert refused.value.facts["until"] < later
-    async with services.database.work() as session:
-        await cases.claim(session, orla, case["id"], later)
+    async with services.transactions(later).begin() as work:
+        assert await case_actions.claim(work, orla, UUID(case["id"])) == later + case_actions.CLAIM_LASTS

@@ -267,7 +267,7 @@ async def bulk(client: httpx.AsyncClient, *each: dict[str, Any]) -> httpx.Respon
 
 
 def one(case: dict[str, Any], *measures: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"case_id": case["id"], **scenes.verdict(case, *measures, **more)}
+    return {"case_id": case["id"], **scenes.decision(case, *measures, **more)}
 
 
 async def test_of_many_decisions_each_has_its_own_answer_and_stands_or_falls_alone(

@@ -18,9 +18,9 @@ from forum.members.standing import standing_of
 from forum.members.tables import Role, Standing
 from moderation import cases, decisions
 from moderation.cases import Category
-from moderation.decisions import DecisionInput, DecisionPolicy
+from moderation.decisions import DecisionInput
 from moderation.measures.catalogue import MEASURES, undo_measure
-from moderation.measures.tables import AppliedMeasure, Kind, MeasureContext, MeasureInput
+from moderation.measures.tables import AppliedMeasure, MeasureContext, MeasureInput, MeasureKind
 from tests.support import make, scenes
 from tests.support.scenes import API
 
@@ -28,22 +28,22 @@ STANDING = "SELECT kind, count(*) FROM measure WHERE undone_at IS NULL GROUP BY 
 LATER = "2999-01-01T00:00:00Z"
 
 # Of each kind: what a moderator sends with it, and one thing that it changes in `the_state_of` the scene.
-ASKED: dict[Kind, tuple[dict[str, Any], dict[str, Any]]] = {
-    Kind.PUBLISH: ({}, {"visibility": "visible"}),
-    Kind.EDIT: ({"body_markdown": "She did not listen."}, {"body": "She did not listen."}),
-    Kind.REDACT: (
+ASKED: dict[MeasureKind, tuple[dict[str, Any], dict[str, Any]]] = {
+    MeasureKind.PUBLISH: ({}, {"visibility": "visible"}),
+    MeasureKind.EDIT: ({"body_markdown": "She did not listen."}, {"body": "She did not listen."}),
+    MeasureKind.REDACT: (
         {"spans": [list(scenes.INSULT)]},
         {"body": "The social worker is [removed: rule 10]and I hope her car breaks down."},
     ),
-    Kind.REMOVE: ({}, {"visibility": "removed", "notice": "Removed by Suzie as breaches rule 10"}),
-    Kind.RETITLE: ({"title": "About a meeting"}, {"title": "About a meeting"}),
-    Kind.LOCK: ({}, {"state": "locked"}),
-    Kind.MOVE: ({"board": "court"}, {"board": "court"}),
-    Kind.WARN: ({}, {"standing": {"warn": 1}}),
-    Kind.SILENCE: ({"until": LATER}, {"member": "silenced"}),
-    Kind.SUSPEND: ({"until": LATER}, {"member": "suspended"}),
-    Kind.BAN: ({}, {"member": "banned"}),
-    Kind.DISMISS: ({}, {"standing": {"dismiss": 1}}),
+    MeasureKind.REMOVE: ({}, {"visibility": "removed", "notice": "Removed by Suzie as breaches rule 10"}),
+    MeasureKind.RETITLE: ({"title": "About a meeting"}, {"title": "About a meeting"}),
+    MeasureKind.LOCK: ({}, {"state": "locked"}),
+    MeasureKind.MOVE: ({"board": "court"}, {"board": "court"}),
+    MeasureKind.WARN: ({}, {"standing": {"warn": 1}}),
+    MeasureKind.SILENCE: ({"until": LATER}, {"member": "silenced"}),
+    MeasureKind.SUSPEND: ({"until": LATER}, {"member": "suspended"}),
+    MeasureKind.BAN: ({}, {"member": "banned"}),
+    MeasureKind.DISMISS: ({}, {"standing": {"dismiss": 1}}),
 }
 
 
@@ -56,7 +56,7 @@ class Scene:
 
 
 def test_every_kind_of_measure_has_a_row_and_its_undo_is_tried_here() -> None:
-    assert set(MEASURES) == set(Kind) == set(ASKED)
+    assert set(MEASURES) == set(MeasureKind) == set(ASKED)
 
 
 async def the_state_of(services: Services, scene: Scene) -> dict[str, Any]:
@@ -86,10 +86,10 @@ async def the_state_of(services: Services, scene: Scene) -> dict[str, Any]:
         }
 
 
-async def a_scene(app: FastAPI, services: Services, kind: Kind) -> Scene:
+async def a_scene(app: FastAPI, services: Services, kind: MeasureKind) -> Scene:
     """A rude reply that others quoted; for `publish`, an opening post that waits."""
     await make.board(services, "court")
-    if kind != Kind.PUBLISH:
+    if kind != MeasureKind.PUBLISH:
         post = await scenes.a_post(services)
         await make.post(services, "heron", post.thread_id, f"> {scenes.RUDE}\n\nI would not say so.")
         async with make.signed_in(app, "magpie") as magpie:
@@ -103,9 +103,9 @@ async def a_scene(app: FastAPI, services: Services, kind: Kind) -> Scene:
     return Scene(thread["first_post"]["id"], thread["id"])
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", list(MeasureKind))
 async def test_a_measure_changes_what_it_says_and_its_undo_leaves_everything_as_it_was(
-    app: FastAPI, services: Services, kind: Kind
+    app: FastAPI, services: Services, kind: MeasureKind
 ) -> None:
     carries, effect = ASKED[kind]
     scene = await a_scene(app, services, kind)
@@ -117,7 +117,7 @@ async def test_a_measure_changes_what_it_says_and_its_undo_leaves_everything_as_
     during = await the_state_of(services, scene)
     assert during != before
     assert {name: during[name] for name in effect} == effect
-    assert bool(made.json()["statement_id"]) == MEASURES[kind].tells
+    assert bool(made.json()["statement_id"]) == MEASURES[kind].tells_author
 
     await undo_all(services, scene)
     assert await the_state_of(services, scene) == before
@@ -132,16 +132,15 @@ async def undo_all(services: Services, scene: Scene) -> None:
 async def undo(services: Services, scene: Scene, number: int) -> None:
     """What an appeal that overturns does with each measure."""
     suzie = await make.viewer(services, "suzie")
-    async with services.database.work() as session:
-        post = await lock_post_row(session, scene.post_id)
-        on = MeasureContext(suzie, "Suzie", post, (), clock.now())
-        applied = await session.get_one(AppliedMeasure, number)
-        await undo_measure(session, applied.decision_id, on, applied)
+    async with services.transactions(clock.now()).begin() as work:
+        post = await lock_post_row(work.session, scene.post_id)
+        applied = await work.session.get_one(AppliedMeasure, number)
+        await undo_measure(MeasureContext(work, suzie, post, applied.decision_id), applied)
 
 
-@pytest.mark.parametrize("kind", [Kind.REMOVE, Kind.REDACT])
+@pytest.mark.parametrize("kind", [MeasureKind.REMOVE, MeasureKind.REDACT])
 async def test_words_that_go_leave_the_quotes_too_and_come_back_with_them(
-    app: FastAPI, services: Services, guest: httpx.AsyncClient, kind: Kind
+    app: FastAPI, services: Services, guest: httpx.AsyncClient, kind: MeasureKind
 ) -> None:
     scene = await a_scene(app, services, kind)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
@@ -168,31 +167,31 @@ POSTS = {"first": FIRST, "second": SECOND, "third": THIRD}
 class Did:
     """A measure: the words that it takes out of a post, and what a moderator wrote in their place."""
 
-    kind: Kind
+    kind: MeasureKind
     post: str
     words: str
     instead: str | None = None
 
     def on(self, text: str) -> MeasureInput:
-        if self.kind == Kind.EDIT:
-            return MeasureInput(Kind.EDIT, body_markdown=text.replace(self.words, self.instead or ""))
+        if self.kind == MeasureKind.EDIT:
+            return MeasureInput(MeasureKind.EDIT, body_markdown=text.replace(self.words, self.instead or ""))
         start = text.find(self.words)
-        return MeasureInput(self.kind, ((start, start + len(self.words)),) if self.kind == Kind.REDACT else ())
+        return MeasureInput(self.kind, ((start, start + len(self.words)),) if self.kind == MeasureKind.REDACT else ())
 
     def hides(self, post: str, text: str) -> bool:
         return self.words in text and self.reaches(post)
 
     def reaches(self, post: str) -> bool:
         """What is redacted goes wherever it stands, what is edited or removed from quotes only."""
-        return post in {self.post, "third"} or self.kind == Kind.REDACT
+        return post in {self.post, "third"} or self.kind == MeasureKind.REDACT
 
 
 def redacts(words: str, post: str = "first") -> Did:
-    return Did(Kind.REDACT, post, words)
+    return Did(MeasureKind.REDACT, post, words)
 
 
 def edits(words: str, instead: str, post: str = "first") -> Did:
-    return Did(Kind.EDIT, post, words, instead)
+    return Did(MeasureKind.EDIT, post, words, instead)
 
 
 STACKS: dict[str, tuple[Did, ...]] = {
@@ -206,8 +205,8 @@ STACKS: dict[str, tuple[Did, ...]] = {
     "a redact between edits": (edits(AMBER, "maple garden"), redacts(BIRCH), edits(CEDAR, "poplar meadow")),
     "a post that quotes two": (redacts(AMBER), redacts(DOGWOOD, "second")),
     "a post that quotes two, twice": (redacts(AMBER), redacts(DOGWOOD, "second"), edits(BIRCH, "maple garden")),
-    "removed and redacted": (Did(Kind.REMOVE, "first", CEDAR), redacts(AMBER), redacts(DOGWOOD, "second")),
-    "redacted and removed": (redacts(AMBER), redacts(BIRCH), Did(Kind.REMOVE, "first", CEDAR)),
+    "removed and redacted": (Did(MeasureKind.REMOVE, "first", CEDAR), redacts(AMBER), redacts(DOGWOOD, "second")),
+    "redacted and removed": (redacts(AMBER), redacts(BIRCH), Did(MeasureKind.REMOVE, "first", CEDAR)),
     "a quote that is redacted too": (redacts(AMBER), redacts("I agree", "third"), redacts(BIRCH, "third")),
 }
 
@@ -231,15 +230,12 @@ async def place(services: Services) -> dict[str, Scene]:
 
 async def take(services: Services, scene: Scene, wanted: MeasureInput) -> int:
     """A decision, on what the post says now; the number of its measure."""
-    suzie, habits = (
-        await make.viewer(services, "suzie"),
-        DecisionPolicy(names_moderators=True, appeal_for=timedelta(days=183)),
-    )
-    async with services.database.work() as session:
-        post = await lock_post_row(session, scene.post_id)
-        case = await cases.open_on_post(session, post.id, Category.RULE, clock.now(), reports=1)
-        verdict = DecisionInput(case.version, post.revision, (wanted,), "A reason", (10,))
-        await decisions.decide(session, suzie, case.id, verdict, habits, clock.now())
+    suzie = await make.viewer(services, "suzie")
+    async with services.transactions(clock.now()).begin() as work:
+        post = await lock_post_row(work.session, scene.post_id)
+        case = await cases.open_on_post(work.session, post.id, Category.RULE, work.now, reports=1)
+        decision = DecisionInput(case.version, post.revision, (wanted,), "A reason", (10,))
+        await decisions.decide(work, suzie, case.id, decision)
     [[number]] = await scenes.sql(services, "SELECT max(id) FROM measure")
     return int(number)
 
@@ -269,7 +265,7 @@ def expected(post: str, stack: tuple[Did, ...], wrote: dict[Did, str], standing:
     for did in stack:
         if did not in standing:
             continue
-        if did.kind == Kind.REMOVE:
+        if did.kind == MeasureKind.REMOVE:
             text = "\n".join([f"> {MARK}", *text.split("\n")[1:]]) if post == "third" else text
         elif did.post == post:
             text = wrote.get(did) or text.replace(did.words, MARK)
@@ -293,7 +289,7 @@ async def test_whatever_is_undone_first_the_words_are_what_the_rest_leaves(
             standing = set(order[done:])
             for post, scene in place.items():
                 assert await body_of(services, scene) == expected(post, stack, wrote, standing), (order, done)
-                hiding = [did for did in standing if did.kind != Kind.REMOVE or post == "third"]
+                hiding = [did for did in standing if did.kind != MeasureKind.REMOVE or post == "third"]
                 for text, is_sealed in await revisions_of(services, scene):
                     assert is_sealed == any(did.hides(post, text) for did in hiding), (post, text, order, done)
             if done < len(order):
@@ -369,8 +365,8 @@ async def test_a_later_redaction_keeps_its_place_when_an_earlier_one_is_undone(
 ) -> None:
     post = await make.post(services, "stepdad", place["first"].thread_id, said)
     scene = Scene(post.id, post.thread_id)
-    first = await take(services, scene, MeasureInput(Kind.REDACT, (one,)))
-    second = await take(services, scene, MeasureInput(Kind.REDACT, (other,)))
+    first = await take(services, scene, MeasureInput(MeasureKind.REDACT, (one,)))
+    second = await take(services, scene, MeasureInput(MeasureKind.REDACT, (other,)))
     await undo(services, scene, first)
     assert await body_of(services, scene) == left
     seals = [is_sealed for _, is_sealed in await revisions_of(services, scene)]
@@ -441,7 +437,7 @@ async def test_a_standing_ends_by_itself(services: Services) -> None:
 
 
 async def test_lifting_one_of_two_standings_leaves_the_other(app: FastAPI, services: Services) -> None:
-    scene = await a_scene(app, services, Kind.BAN)
+    scene = await a_scene(app, services, MeasureKind.BAN)
     await make.sanction(services, "stepdad", Standing.SILENCED)
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         await scenes.decide(suzie, await scenes.a_case(suzie, scene.post_id), {"kind": "ban"})

@@ -10,9 +10,10 @@ import pytest
 from forum.core.errors import Forbidden, NotSignedIn
 from forum.members.tables import Role, Standing
 from forum.members.viewer import GUEST, Viewer
-from moderation.appeals import Hearing
-from moderation.permissions import PERMISSIONS, Act, allow, refusal
+from moderation.decisions import CaseDeciders
+from moderation.permissions import PERMISSIONS, ModerationAct, allow, refusal
 
+Act = ModerationAct
 ME, SOMEBODY = UUID(int=1), uuid4()
 HERE, ELSEWHERE = 1, 2
 GOOD = Standing.ACTIVE
@@ -65,7 +66,14 @@ TABLE = (
     # A silenced moderator is silenced: they read.
     row(Act.REPORT_POST, "another's", STANDS["another's"], *EVERY_MEMBER),
     row(Act.REPORT_POST, "own", STANDS["own"]),
-    row(Act.REPORT_RISK, "another's", STANDS["another's"], *EVERY_MEMBER, "silenced member", "silenced moderator"),
+    row(
+        ModerationAct.REPORT_RISK,
+        "another's",
+        STANDS["another's"],
+        *EVERY_MEMBER,
+        "silenced member",
+        "silenced moderator",
+    ),
     row(Act.REPORT_RISK, "own", STANDS["own"]),
     row(Act.SEE_QUEUE, "anywhere", None, *STAFF),
     row(Act.SEE_RECORD, "anybody's", None, *STAFF),
@@ -73,13 +81,19 @@ TABLE = (
     row(Act.WORK_ON_CASE, "other board", at(ELSEWHERE), "moderator"),
     row(Act.DECIDE_CASE, "here", at(HERE), *MODERATORS),
     row(Act.DECIDE_CASE, "other board", at(ELSEWHERE), "moderator"),
-    row(Act.DECIDE_AGAIN, "here, others can", Hearing(HERE, "moderator"), *MODERATORS),
-    row(Act.DECIDE_AGAIN, "here, no moderator can", Hearing(HERE, "administrator"), *STAFF),
-    row(Act.DECIDE_AGAIN, "other board, others can", Hearing(ELSEWHERE, "moderator"), "moderator"),
-    row(Act.HEAR_APPEAL, "here, others can", Hearing(HERE, "moderator"), *MODERATORS),
-    row(Act.HEAR_APPEAL, "here, no moderator can", Hearing(HERE, "administrator"), *STAFF),
-    row(Act.HEAR_APPEAL, "other board, others can", Hearing(ELSEWHERE, "moderator"), "moderator"),
-    row(Act.HEAR_APPEAL, "other board, none can", Hearing(ELSEWHERE, "administrator"), "moderator", "administrator"),
+    row(Act.DECIDE_AGAIN, "here, others can", CaseDeciders(HERE, "moderator"), *MODERATORS),
+    row(Act.DECIDE_AGAIN, "here, no moderator can", CaseDeciders(HERE, "administrator"), *STAFF),
+    row(Act.DECIDE_AGAIN, "other board, others can", CaseDeciders(ELSEWHERE, "moderator"), "moderator"),
+    row(Act.HEAR_APPEAL, "here, others can", CaseDeciders(HERE, "moderator"), *MODERATORS),
+    row(Act.HEAR_APPEAL, "here, no moderator can", CaseDeciders(HERE, "administrator"), *STAFF),
+    row(Act.HEAR_APPEAL, "other board, others can", CaseDeciders(ELSEWHERE, "moderator"), "moderator"),
+    row(
+        ModerationAct.HEAR_APPEAL,
+        "other board, none can",
+        CaseDeciders(ELSEWHERE, "administrator"),
+        "moderator",
+        "administrator",
+    ),
     row(Act.READ_LOG, "anywhere", None, *STAFF),
     row(Act.WRITE_RULES, "anywhere", None, "administrator"),
     row(Act.WRITE_TEMPLATES, "anywhere", None, "administrator"),

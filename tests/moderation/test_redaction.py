@@ -70,12 +70,12 @@ def test_what_is_not_redacted_stays_as_it_was(text: str, data: st.DataObject) ->
     ],
 )
 def test_a_quote_of_the_words_is_marked_too(text: str, left: str) -> None:
-    assert redaction.without_echoes(MaskedText.of(text), ["a lying toad"], MARK).text == left
+    assert redaction.without_repeats(MaskedText.unmasked(text), ["a lying toad"], MARK).text == left
 
 
 def test_what_was_taken_is_looked_for_in_the_whole_whatever_others_took_of_it() -> None:
     said = "One amber two birch three cedar four."
-    quote = MaskedText.of(f"> {said}\n\nNo.")
+    quote = MaskedText.unmasked(f"> {said}\n\nNo.")
     marked = quote.without([(6, 11)], "[removed: rule 3]")
     removal = Removal([(said, [(0, len(said))])], MARK, [said])
     assert removal.apply(marked).text == f"> {MARK}\n\nNo."

@@ -12,7 +12,7 @@ from forum.core.errors import Stale
 from forum.http.services import Services
 from forum.members.tables import Role, RulesEdition
 from moderation import rules
-from moderation.rules import Rule
+from moderation.rules import Rule, RuleDraft
 from tests.support import make
 
 API = "/api/v1"
@@ -25,8 +25,8 @@ async def _adopt(services: Services) -> bool:
 
 async def _write(services: Services, handle: str, number: int, version: int, title: str) -> None:
     administrator = await make.viewer(services, handle)
-    async with services.database.work() as session:
-        await rules.write(session, administrator, number, version, title, "In other words.", clock.now())
+    async with services.transactions(clock.now()).begin() as work:
+        await rules.write_rule(work, administrator, number, RuleDraft(version, title, "In other words."))
 
 
 async def test_a_new_forum_has_ten_rules_and_the_tenth_is_about_respect(

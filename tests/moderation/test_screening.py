@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderation.screening import MOST, screen
-from moderation.screening.finding import Kind
+from moderation.screening import FINDINGS_MAX, screen
+from moderation.screening.finding import FindingKind
 
 
 def found(text: str, region: str = "GB") -> list[tuple[str, str]]:
@@ -130,7 +130,7 @@ def test_postcodes_are_british() -> None:
 def test_findings_come_in_the_order_of_the_words_and_not_without_end() -> None:
     text = "a@b.example.org wants to end my life at SW1A 1AA"
     assert [one for one, _ in found(text)] == ["email", "suicide", "postcode"]
-    assert len(screen("a@b.example.org " * 1000, "GB")) == MOST
+    assert len(screen("a@b.example.org " * 1000, "GB")) == FINDINGS_MAX
 
 
 # No text takes long
@@ -179,7 +179,7 @@ def test_twice_the_text_takes_about_twice_the_time(piece: str) -> None:
 def test_every_span_lies_in_the_text(text: str) -> None:
     for one in screen(f"{text} kill myself {text}", "GB"):
         assert 0 <= one.start < one.end <= 2 * len(text) + 13
-        assert one.kind in set(Kind)
+        assert one.kind in set(FindingKind)
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=30))

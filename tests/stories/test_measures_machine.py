@@ -5,6 +5,7 @@ import itertools
 import logging
 import re
 from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -40,54 +41,58 @@ from forum.core.errors import Conflict
 from forum.core.gate import PublishAtOnce
 from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
-from forum.core.work import Work
+from forum.core.work import Transactions, Work
 from forum.members.standing import standing_of
 from forum.members.tables import Member, Role, Standing
 from forum.members.viewer import Viewer, viewer_of, viewers
 from moderation import appeals, cases, decisions, reports, rules
-from moderation.appeals import Appeal, Outcome
+from moderation.appeals import Appeal
 from moderation.cases import Case, Category
-from moderation.decisions import Decided, DecisionInput, DecisionPolicy
-from moderation.measures.tables import Kind, MeasureInput
+from moderation.decisions import AppealOutcome, Decided, DecisionInput
+from moderation.measures.tables import MeasureInput, MeasureKind
 from moderation.reports import Complaint
 
 log = logging.getLogger(__name__)
 
-HABITS = DecisionPolicy(names_moderators=True, appeal_for=timedelta(days=183))
+SETTINGS = Settings.model_construct()  # the defaults: readers see moderators' names
 BEGAN = datetime(2026, 1, 5, 9, tzinfo=UTC)
 BOARDS = ("new-here", "kinship")
 KEEPERS = ("orla", "suzie", "femi")
 MARK = "[removed: rule 10]"
 WORD = re.compile(r"[a-z]+[0-9]{6}")  # that somebody said, not of a mark
-TEXTUAL = {Kind.EDIT, Kind.REDACT}
-STANDINGS = {Kind.SILENCE: Standing.SILENCED, Kind.SUSPEND: Standing.SUSPENDED, Kind.BAN: Standing.BANNED}
+TEXTUAL = {MeasureKind.EDIT, MeasureKind.REDACT}
+STANDINGS = {
+    MeasureKind.SILENCE: Standing.SILENCED,
+    MeasureKind.SUSPEND: Standing.SUSPENDED,
+    MeasureKind.BAN: Standing.BANNED,
+}
 # What a decision may do at once; a removal goes with anything.
 WAYS = (
-    (Kind.EDIT,),
-    (Kind.REDACT,),
-    (Kind.REMOVE,),
-    (Kind.RETITLE,),
-    (Kind.LOCK,),
-    (Kind.LOCK, Kind.RETITLE),
-    (Kind.MOVE, Kind.WARN),
-    (Kind.WARN,),
-    (Kind.SILENCE,),
-    (Kind.SUSPEND,),
-    (Kind.BAN,),
-    (Kind.REDACT, Kind.SILENCE),
-    (Kind.REDACT, Kind.REMOVE),
-    (Kind.EDIT, Kind.LOCK),
-    (Kind.DISMISS,),
+    (MeasureKind.EDIT,),
+    (MeasureKind.REDACT,),
+    (MeasureKind.REMOVE,),
+    (MeasureKind.RETITLE,),
+    (MeasureKind.LOCK,),
+    (MeasureKind.LOCK, MeasureKind.RETITLE),
+    (MeasureKind.MOVE, MeasureKind.WARN),
+    (MeasureKind.WARN,),
+    (MeasureKind.SILENCE,),
+    (MeasureKind.SUSPEND,),
+    (MeasureKind.BAN,),
+    (MeasureKind.REDACT, MeasureKind.SILENCE),
+    (MeasureKind.REDACT, MeasureKind.REMOVE),
+    (MeasureKind.EDIT, MeasureKind.LOCK),
+    (MeasureKind.DISMISS,),
 )
 # Measures that rest one on the other.
-WORDY = ((Kind.EDIT,), (Kind.REDACT,), (Kind.REDACT,), (Kind.REDACT, Kind.SILENCE))
+WORDY = ((MeasureKind.EDIT,), (MeasureKind.REDACT,), (MeasureKind.REDACT,), (MeasureKind.REDACT, MeasureKind.SILENCE))
 
 
 @dataclass
 class Taken:
     """A measure as the model remembers it: what it made, and whether it stands."""
 
-    kind: Kind
+    kind: MeasureKind
     post: int
     by: str
     made: Any = None
@@ -116,22 +121,22 @@ class Model:
     taken: list[Taken] = field(default_factory=list)
     withdrawn: set[int] = field(default_factory=set)
 
-    def standing(self, *kinds: Kind, post: int | None = None) -> list[Taken]:
+    def standing(self, *kinds: MeasureKind, post: int | None = None) -> list[Taken]:
         return [m for m in self.taken if m.stands and m.kind in kinds and post in {None, m.post}]
 
-    def last(self, kind: Kind, otherwise: Any) -> Any:
+    def last(self, kind: MeasureKind, otherwise: Any) -> Any:
         return [otherwise, *(m.made for m in self.standing(kind))][-1]
 
     def visibility(self, post: int) -> str:
         if post in self.withdrawn:
             return Visibility.WITHDRAWN
-        return Visibility.REMOVED if self.standing(Kind.REMOVE, post=post) else Visibility.VISIBLE
+        return Visibility.REMOVED if self.standing(MeasureKind.REMOVE, post=post) else Visibility.VISIBLE
 
     def body(self, post: int) -> str:
         """The author's last words, or a moderator's, without what the measures that stand took out since."""
         text = ""
         for one in filter(is_valid, self.said[post]):
-            if isinstance(one, Taken) and one.kind == Kind.REDACT:
+            if isinstance(one, Taken) and one.kind == MeasureKind.REDACT:
                 text = text.replace(one.made, MARK)
             else:
                 text = one if isinstance(one, str) else one.made
@@ -148,7 +153,7 @@ class Model:
         for one in filter(is_valid, self.quoted):
             if isinstance(one, str):
                 base = text = one
-            elif one.kind == Kind.REDACT:
+            elif one.kind == MeasureKind.REDACT:
                 text = text.replace(one.made, MARK)
             else:
                 lines = zip(base.split("\n"), text.split("\n"), strict=True)
@@ -157,7 +162,7 @@ class Model:
 
     def notice(self, post: int) -> str | None:
         removed = self.visibility(post) == Visibility.REMOVED
-        kinds = (Kind.REMOVE,) if removed else tuple(TEXTUAL)
+        kinds = (MeasureKind.REMOVE,) if removed else tuple(TEXTUAL)
         by = [measure.by.title() for measure in self.standing(*kinds, post=post)]
         return f"{'Removed' if removed else 'Edited'} by {by[-1]} as breaches rule 10" if by else None
 
@@ -182,7 +187,7 @@ def is_valid(said: Taken | str) -> bool:
 
 
 def is_whole(said: Taken | str) -> bool:
-    return isinstance(said, str) or (said.stands and said.kind == Kind.EDIT)
+    return isinstance(said, str) or (said.stands and said.kind == MeasureKind.EDIT)
 
 
 class Measures(RuleBasedStateMachine):
@@ -229,6 +234,11 @@ class Measures(RuleBasedStateMachine):
         """Words that nobody said before."""
         number = f"{next(self.numbers):06}"
         return f"first{number} second{number} third{number} fourth{number}"
+
+    def transaction(self) -> AbstractAsyncContextManager[Work]:
+        """A transaction at the time that it is in the model."""
+        limits, gate = RateLimits(self.database.reader), PublishAtOnce()
+        return Transactions(self.database, self.now, SETTINGS, limits, gate, lambda _member: None).begin()
 
     def do(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self.steps[0] += 1
@@ -282,37 +292,37 @@ class Measures(RuleBasedStateMachine):
             self.model.withdrawn.add(post_id)
 
     @rule(which=st.integers(0, 1), way=st.sampled_from(WAYS), by=st.sampled_from(KEEPERS), anew=st.booleans())
-    def somebody_decides(self, which: int, way: tuple[Kind, ...], by: str, anew: bool) -> None:
+    def somebody_decides(self, which: int, way: tuple[MeasureKind, ...], by: str, anew: bool) -> None:
         """On newer words, or on what is left of those that were decided on before."""
         post_id = self.posts[which]
-        is_left = anew or WORD.search(self.model.body(post_id)) or Kind.REDACT not in way
+        is_left = anew or WORD.search(self.model.body(post_id)) or MeasureKind.REDACT not in way
         if self.model.visibility(post_id) == Visibility.VISIBLE and is_left:
             self.do(self._decide(post_id, way, by, anew))
 
     @rule(which=st.integers(0, 1), ways=st.lists(st.sampled_from(WORDY), min_size=2, max_size=3))
-    def one_rests_on_the_other(self, which: int, ways: list[tuple[Kind, ...]]) -> None:
+    def one_rests_on_the_other(self, which: int, ways: list[tuple[MeasureKind, ...]]) -> None:
         for way, by in zip(ways, KEEPERS, strict=False):
             self.somebody_decides(which, way, by, anew=False)
             self.what_is_so_is_what_stands()
 
-    async def _decide(self, post_id: int, way: tuple[Kind, ...], by: str, anew: bool) -> None:
+    async def _decide(self, post_id: int, way: tuple[MeasureKind, ...], by: str, anew: bool) -> None:
         self.now += timedelta(minutes=1)
         case_id = await (self._report(post_id) if anew else self._look_again(post_id))
-        async with self.database.work() as session:
-            post = await session.get_one(Post, post_id)
-            case = await session.get_one(Case, case_id)
+        async with self.transaction() as work:
+            post = await work.session.get_one(Post, post_id)
+            case = await work.session.get_one(Case, case_id)
             wanted, taken = self._measures(way, post_id, post.body_markdown, by)
-            verdict = DecisionInput(case.version, post.revision, wanted, "A reason", (10,))
-            decided = await decisions.decide(session, self.keepers[by], case.id, verdict, HABITS, self.now)
+            decision = DecisionInput(case.version, post.revision, wanted, "A reason", (10,))
+            decided = await decisions.decide(work, self.keepers[by], case.id, decision)
         self._note(decided, by, taken)
 
     async def _report(self, post_id: int) -> Any:
         """A decided case is opened again by a report of newer words."""
         await self._edit(post_id)
-        async with self.database.work() as session:
-            post = await session.get_one(Post, post_id)
+        async with self.transaction() as work:
+            post = await work.session.get_one(Post, post_id)
             complaint = Complaint(Category.RULE, post.revision, (10,))
-            return (await reports.file(session, self.reporter, post, complaint, self.now)).case_id
+            return (await reports.save_report(work, self.reporter, post, complaint)).case_id
 
     async def _look_again(self, post_id: int) -> Any:
         async with self.database.work() as session:
@@ -321,66 +331,64 @@ class Measures(RuleBasedStateMachine):
     @precondition(lambda self: any(not ruling.heard for ruling in self.rulings))
     @rule(which=st.integers(0, 5), other=st.integers(0, 1))
     def somebody_overturns(self, which: int, other: int) -> None:
-        self._appeal(which, other, Outcome.OVERTURN)
+        self._appeal(which, other, AppealOutcome.OVERTURN)
 
     @precondition(lambda self: any(not ruling.heard for ruling in self.rulings))
     @rule(which=st.integers(0, 3), other=st.integers(0, 1), way=st.sampled_from(WAYS[:-1]))
-    def somebody_changes(self, which: int, other: int, way: tuple[Kind, ...]) -> None:
-        self._appeal(which, other, Outcome.CHANGE, way)
+    def somebody_changes(self, which: int, other: int, way: tuple[MeasureKind, ...]) -> None:
+        self._appeal(which, other, AppealOutcome.CHANGE, way)
 
     @precondition(lambda self: any(not ruling.heard for ruling in self.rulings))
     @rule(which=st.integers(0, 3), other=st.integers(0, 1), sure=st.integers(0, 2))
     def somebody_upholds(self, which: int, other: int, sure: int) -> None:
         if sure == 2:
-            self._appeal(which, other, Outcome.UPHOLD)
+            self._appeal(which, other, AppealOutcome.UPHOLD)
 
-    def _appeal(self, which: int, other: int, outcome: Outcome, way: tuple[Kind, ...] = ()) -> None:
+    def _appeal(self, which: int, other: int, outcome: AppealOutcome, way: tuple[MeasureKind, ...] = ()) -> None:
         """Against one of the last decisions; whoever did not take it hears."""
         waiting = [ruling for ruling in self.rulings if not ruling.heard]
         ruling = waiting[-1 - which % len(waiting)]
         self.do(self._hear(ruling, [name for name in KEEPERS if name != ruling.by][other], outcome, way))
 
-    async def _hear(self, ruling: Ruling, by: str, outcome: Outcome, way: tuple[Kind, ...]) -> None:
+    async def _hear(self, ruling: Ruling, by: str, outcome: AppealOutcome, way: tuple[MeasureKind, ...]) -> None:
         self.now += timedelta(minutes=1)
         post_id = ruling.measures[0].post
         if ruling.case is None:
-            async with self.database.work() as session:
-                lodged = await appeals.submit(session, self.author, ruling.statement, "No!", self.now)
-                ruling.case = lodged.case_id
-        self.below[0] += outcome != Outcome.UPHOLD and self.model.is_below(ruling.measures)
+            async with self.transaction() as work:
+                state = await appeals.submit(work, self.author, ruling.statement, "No!")
+                ruling.case = state.appeal.case_id
+        self.below[0] += outcome != AppealOutcome.UPHOLD and self.model.is_below(ruling.measures)
         wanted: tuple[MeasureInput, ...] = ()
         taken: list[Taken] = []
-        if outcome == Outcome.CHANGE:
+        if outcome == AppealOutcome.CHANGE:
             # Nobody edits or redacts what the undo is about to give back: spans would count other words.
-            way = tuple(kind for kind in way if kind not in TEXTUAL | {Kind.REMOVE}) or (Kind.WARN,)
+            way = tuple(kind for kind in way if kind not in TEXTUAL | {MeasureKind.REMOVE}) or (MeasureKind.WARN,)
             wanted, taken = self._measures(way, post_id, "", by)
-        async with self.database.work() as session:
-            case = await session.get_one(Case, ruling.case)
-            post = await session.get_one(Post, post_id)
-            verdict = DecisionInput(case.version, post.revision, wanted, "A reason", (10,))
-            decided = await appeals.decide_appeal(
-                session, self.keepers[by], case.id, verdict, outcome, HABITS, self.now
-            )
+        async with self.transaction() as work:
+            case = await work.session.get_one(Case, ruling.case)
+            post = await work.session.get_one(Post, post_id)
+            decision = DecisionInput(case.version, post.revision, wanted, "A reason", (10,), outcomes=(outcome,))
+            decided = await appeals.decide_appeal(work, self.keepers[by], case.id, decision)
         ruling.heard = True
-        for measure in ruling.measures if outcome != Outcome.UPHOLD else ():
+        for measure in ruling.measures if outcome != AppealOutcome.UPHOLD else ():
             measure.stands = False
         self._note(decided, by, taken)
 
     def _measures(
-        self, way: tuple[Kind, ...], post_id: int, body: str, by: str
+        self, way: tuple[MeasureKind, ...], post_id: int, body: str, by: str
     ) -> tuple[tuple[MeasureInput, ...], list[Taken]]:
         """The measures as a moderator asks for them, and as the model remembers them."""
         word = WORD.search(body)
         number, until = next(self.numbers), self.now + timedelta(days=2)
         milder = " ".join(f"{one}{number:06}" for one in ("milder", "words", "for", "all"))
         told = {
-            Kind.EDIT: ({"body_markdown": milder}, milder),
-            Kind.REDACT: ({"spans": (word.span(),)}, word[0]) if word else ({}, None),
-            Kind.RETITLE: ({"title": f"Title {number}"}, f"Title {number}"),
-            Kind.MOVE: ({"board": BOARDS[number % 2]}, BOARDS[number % 2]),
-            Kind.LOCK: ({}, "locked"),
-            Kind.SILENCE: ({"until": until}, None),
-            Kind.SUSPEND: ({"until": until}, None),
+            MeasureKind.EDIT: ({"body_markdown": milder}, milder),
+            MeasureKind.REDACT: ({"spans": (word.span(),)}, word[0]) if word else ({}, None),
+            MeasureKind.RETITLE: ({"title": f"Title {number}"}, f"Title {number}"),
+            MeasureKind.MOVE: ({"board": BOARDS[number % 2]}, BOARDS[number % 2]),
+            MeasureKind.LOCK: ({}, "locked"),
+            MeasureKind.SILENCE: ({"until": until}, None),
+            MeasureKind.SUSPEND: ({"until": until}, None),
         }
         wanted, taken = [], []
         for kind in way:
@@ -394,7 +402,7 @@ class Measures(RuleBasedStateMachine):
         for measure in taken:
             if measure.kind in TEXTUAL:
                 self.model.said[measure.post].append(measure)
-            if measure.kind in TEXTUAL | {Kind.REMOVE}:
+            if measure.kind in TEXTUAL | {MeasureKind.REMOVE}:
                 self.model.quoted.append(measure)
         if decided.statement:
             self.rulings.append(Ruling(decided.statement.id, by, taken))
@@ -424,9 +432,9 @@ class Measures(RuleBasedStateMachine):
             thread = await session.get_one(Thread, self.thread)
             board = await session.get_one(boards.Board, thread.board_id)
             assert (thread.title, thread.state, board.slug) == (
-                model.last(Kind.RETITLE, "A title"),
-                model.last(Kind.LOCK, "open"),
-                model.last(Kind.MOVE, BOARDS[0]),
+                model.last(MeasureKind.RETITLE, "A title"),
+                model.last(MeasureKind.LOCK, "open"),
+                model.last(MeasureKind.MOVE, BOARDS[0]),
             )
             assert (thread.posts, thread.participants, thread.last_post_number) == (
                 len(shown),
@@ -438,8 +446,8 @@ class Measures(RuleBasedStateMachine):
 
     async def _compare_seals(self, session: AsyncSession) -> None:
         """A redacted word is in no open revision, and none is sealed for a measure that does not stand."""
-        redacted = [measure.made for measure in self.model.standing(Kind.REDACT)]
-        hiding = self.model.standing(*TEXTUAL, Kind.REMOVE)
+        redacted = [measure.made for measure in self.model.standing(MeasureKind.REDACT)]
+        hiding = self.model.standing(*TEXTUAL, MeasureKind.REMOVE)
         for revision in (await session.execute(select(PostRevision).where(self._is_ours()))).scalars().all():
             assert revision.sealed or not any(word in revision.body_markdown for word in redacted)
             assert not revision.sealed or any(revision.post_id in {m.post, self.third} for m in hiding)
@@ -481,7 +489,7 @@ async def _prepare(database: Database) -> None:
         await _member(session, "nell")
 
 
-def _older_first(ways: tuple[tuple[Kind, ...], ...], anew: bool) -> None:
+def _older_first(ways: tuple[tuple[MeasureKind, ...], ...], anew: bool) -> None:
     """One thing is done and then another, and the first is overturned first: chance plays this too seldom."""
     game = Measures()
     game.begin()
@@ -501,9 +509,15 @@ def _run(url: str) -> dict[str, int]:
         Measures.numbers, Measures.steps = itertools.count(1), [0]
         Measures.below, Measures.quotes = [0], [0]
         runner.run(_prepare(Measures.database))
-        for way in ((Kind.EDIT,), (Kind.REDACT,), (Kind.RETITLE,), (Kind.LOCK,), (Kind.MOVE, Kind.WARN)):
+        for way in (
+            (MeasureKind.EDIT,),
+            (MeasureKind.REDACT,),
+            (MeasureKind.RETITLE,),
+            (MeasureKind.LOCK,),
+            (MeasureKind.MOVE, MeasureKind.WARN),
+        ):
             _older_first((way, way), anew=True)
-        for ways in itertools.product([(Kind.EDIT,), (Kind.REDACT,)], repeat=3):
+        for ways in itertools.product([(MeasureKind.EDIT,), (MeasureKind.REDACT,)], repeat=3):
             _older_first(ways, anew=False)
         games = settings(
             max_examples=40,

@@ -28,7 +28,7 @@ from forum.members.tables import Role, Sanction
 from forum.notifications import inbox
 from forum.notifications.inbox import Notification
 from moderation import reports, rules
-from moderation.cases import Case, Category, Claim
+from moderation.cases import Case, CaseClaim, Category
 from moderation.decisions import Decision
 from moderation.measures.tables import AppliedMeasure
 from moderation.reports import Complaint, Report
@@ -248,7 +248,7 @@ async def _look_into_the_database(services: Services, race: Race) -> None:
         assert Counter(dict(row for row in (await session.execute(applied)).all())) == kinds
         assert await session.scalar(select(func.count()).select_from(Sanction)) == kinds["silence"]
         assert await session.scalar(select(func.count()).select_from(Statement)) == told
-        assert await session.scalar(select(func.count()).select_from(Claim)) == 0
+        assert await session.scalar(select(func.count()).select_from(CaseClaim)) == 0
         assert await session.scalar(select(func.count()).where(col(Report.outcome).is_(None))) == 0
         per_report = select(col(Notification.subject_id), func.count()).where(settled)
         counted = (await session.execute(per_report.group_by(col(Notification.subject_id)))).all()
@@ -280,10 +280,9 @@ async def _conversations(services: Services) -> tuple[list[int], list[int]]:
 
 async def _reported(services: Services, posts: list[int]) -> list[UUID]:
     """Report each post; the ids of the cases."""
-    reporter, now = await make.viewer(services, "magpie"), clock.now()
-    async with services.database.work() as session:
-        complaint = Complaint(Category.RULE, 1, (10,))
+    reporter, complaint = await make.viewer(services, "magpie"), Complaint(Category.RULE, 1, (10,))
+    async with services.transactions(clock.now()).begin() as work:
         return [
-            (await reports.file(session, reporter, await session.get_one(Post, post), complaint, now)).case_id
+            (await reports.save_report(work, reporter, await work.session.get_one(Post, post), complaint)).case_id
             for post in posts
         ]

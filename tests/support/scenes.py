@@ -62,7 +62,7 @@ async def a_case(client: httpx.AsyncClient, post_id: int, kind: str = "post") ->
     return screen
 
 
-def verdict(case: dict[str, Any], *measures: dict[str, Any], **more: Any) -> dict[str, Any]:
+def decision(case: dict[str, Any], *measures: dict[str, Any], **more: Any) -> dict[str, Any]:
     """What a moderator sends: these measures, under rule 10 unless said otherwise."""
     return {
         "version": case["version"],
@@ -78,7 +78,7 @@ async def decide(
     client: httpx.AsyncClient, case: dict[str, Any], *measures: dict[str, Any], **more: Any
 ) -> httpx.Response:
     """A decision on what was on the screen."""
-    return await client.post(f"{API}/moderation/cases/{case['id']}/decisions", json=verdict(case, *measures, **more))
+    return await client.post(f"{API}/moderation/cases/{case['id']}/decisions", json=decision(case, *measures, **more))
 
 
 async def decided(

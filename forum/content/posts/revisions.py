@@ -40,16 +40,16 @@ async def replace_body_by_moderator(
     session: AsyncSession,
     moderator: Viewer,
     post: Post,
-    body: str,
-    content_warning: str | None,
-    now: datetime,
+    words: tuple[str, str | None],
     *,
+    now: datetime,
     sealed: bool,
 ) -> None:
     """Replace the body and the content warning of a post, whose row the caller has locked.
 
     Raises Invalid when the new body would be empty or too long.
     """
+    body, content_warning = words
     if not 1 <= len(body) <= BODY_MAX:
         raise Invalid(f"A post has 1 to {BODY_MAX} characters.", "#/measures", code="body_length")
     draft = Draft(body)

@@ -1,0 +1,136 @@
+"""What a moderator does with a case: claim it, release it, step back, add a note, decide."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import and_, delete, or_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import col
+
+from forum.core import audit, logs
+from forum.core.errors import ForumError, Overloaded
+from forum.core.work import Transactions, Work
+from forum.members.viewer import Viewer
+from moderation import appeals, cases, decisions
+from moderation.case_access import get_workable_case, own_interest
+from moderation.cases import CaseClaim, CaseKind, CaseNote, CaseRecusal, lock_case_row
+from moderation.decisions import Decided, DecisionInput
+from moderation.permissions import ModerationAct, allow, refuse
+
+log = structlog.get_logger()
+
+CLAIM_LASTS = timedelta(minutes=10)
+
+
+async def claim(work: Work, moderator: Viewer, case_id: UUID, *, takeover_reason: str | None = None) -> datetime:
+    """Claim a case for ten minutes, or renew one's own claim. Return when it ends.
+
+    Raises NotFound, Forbidden, and Conflict for a decided case or one that somebody else is working on, unless
+    `takeover_reason` says why to take it over.
+    """
+    case = await get_workable_case(work, moderator, case_id)
+    refuse(await own_interest(work, moderator, case))
+    await cases.refuse_decided(work.session, await lock_case_row(work.session, case_id))
+    until = work.now + CLAIM_LASTS
+    values: dict[str, Any] = {"moderator_id": moderator.member_id, "claimed_at": work.now, "until": until}
+    # One statement takes the place of a claim that ran out: of two moderators at once, one gets the case.
+    is_free = or_(col(CaseClaim.until) <= work.now, col(CaseClaim.moderator_id) == moderator.member_id)
+    taken = (
+        insert(CaseClaim)
+        .values(case_id=case_id, **values)
+        .on_conflict_do_update(
+            index_elements=[col(CaseClaim.case_id)], set_=values, where=None if takeover_reason else is_free
+        )
+        .returning(col(CaseClaim.case_id))
+    )
+    if (await work.session.execute(taken)).first() is None:
+        raise await cases.claimed_by_another(work.session, case_id)
+    if takeover_reason:
+        await _save_note(work, moderator, case_id, takeover_reason)
+    await _record(work, moderator, "case.taken_over" if takeover_reason else "case.claimed", case_id)
+    return until
+
+
+async def release(work: Work, moderator: Viewer, case_id: UUID) -> None:
+    """Release one's own claim. Idempotent. Raises NotFound and Forbidden."""
+    await get_workable_case(work, moderator, case_id)
+    await _release(work, moderator, case_id)
+
+
+async def recuse(work: Work, moderator: Viewer, case_id: UUID) -> None:
+    """Step back from a case for good. Idempotent. Raises NotFound and Forbidden."""
+    await get_workable_case(work, moderator, case_id)
+    row = insert(CaseRecusal).values(case_id=case_id, moderator_id=moderator.member_id, at=work.now)
+    added = row.on_conflict_do_nothing().returning(col(CaseRecusal.case_id))
+    if (await work.session.execute(added)).first():
+        await _release(work, moderator, case_id)
+        await _record(work, moderator, "case.recused", case_id)
+
+
+async def add_note(work: Work, moderator: Viewer, case_id: UUID, words: str) -> CaseNote:
+    """Write a note for the other moderators, and renew one's own claim. Raises NotFound and Forbidden."""
+    await get_workable_case(work, moderator, case_id)
+    return await _save_note(work, moderator, case_id, words)
+
+
+async def decide(work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionInput) -> Decided:
+    """Decide a case: about a post by measures, about an appeal by its outcome.
+
+    Raises NotFound, Forbidden, and as `decisions.decide` and `appeals.decide_appeal` do.
+    """
+    case = await get_workable_case(work, moderator, case_id)
+    if case.kind == CaseKind.POST:
+        return await decisions.decide(work, moderator, case_id, wanted)
+    # An appeal gets no reports meanwhile, so whoever decides it need not send what was on the screen.
+    version, revision = wanted.version or case.version, wanted.revision or case.post_revision
+    return await appeals.decide_appeal(work, moderator, case_id, replace(wanted, version=version, revision=revision))
+
+
+async def decide_each(
+    transactions: Transactions, moderator: Viewer, wanted: Iterable[tuple[UUID, DecisionInput]]
+) -> Sequence[Decided | ForumError]:
+    """Decide several cases, each in a transaction of its own. Return, for each, the decision or why there is none."""
+    allow(ModerationAct.SEE_QUEUE, moderator)
+    return [await _decide_alone(transactions, moderator, case_id, decision) for case_id, decision in wanted]
+
+
+async def _decide_alone(
+    transactions: Transactions, moderator: Viewer, case_id: UUID, wanted: DecisionInput
+) -> Decided | ForumError:
+    try:
+        async with transactions.begin() as work:
+            return await decide(work, moderator, case_id, wanted)
+    except ForumError as error:
+        return error
+    except SQLAlchemyError as error:
+        log.warning("bulk_decision_failed", kind=type(error).__name__, frames=logs.frames(error))
+        return Overloaded("The forum is busy at this moment. Nothing was changed; please send it again.", code="busy")
+
+
+async def _release(work: Work, moderator: Viewer, case_id: UUID) -> None:
+    await lock_case_row(work.session, case_id)  # before the claim's row, as whoever decides locks them
+    own = delete(CaseClaim).where(col(CaseClaim.case_id) == case_id, col(CaseClaim.moderator_id) == moderator.member_id)
+    if (await work.session.execute(own.returning(col(CaseClaim.case_id)))).first():
+        await _record(work, moderator, "case.released", case_id)
+
+
+async def _save_note(work: Work, moderator: Viewer, case_id: UUID, words: str) -> CaseNote:
+    note = CaseNote(case_id=case_id, author_id=moderator.member_id, text=words, at=work.now)
+    work.session.add(note)
+    own = and_(
+        col(CaseClaim.case_id) == case_id,
+        col(CaseClaim.moderator_id) == moderator.member_id,
+        col(CaseClaim.until) > work.now,
+    )
+    await work.session.execute(update(CaseClaim).where(own).values(until=work.now + CLAIM_LASTS))
+    await work.session.flush()
+    return note
+
+
+async def _record(work: Work, moderator: Viewer, act: str, case_id: UUID) -> None:
+    await audit.record(work.session, actor_id=moderator.id, act=act, subject=("case", case_id), now=work.now)

@@ -1,0 +1,45 @@
+"""The reporter's side: to report a post, and to see what came of one's own reports and appeals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from forum.core import pagination
+from forum.core.work import Work
+from forum.members.viewer import Viewer
+from moderation import appeals, reports
+from moderation.appeals import AppealState
+from moderation.reports import Complaint
+
+
+@dataclass(frozen=True)
+class OwnReport:
+    """A report as its reporter sees it, with their appeal against its dismissal."""
+
+    report: Any  # a Report, or a row of `reports.select_by_reporter`
+    case_id: UUID | None  # for staff only
+    appeal: AppealState | None
+
+
+async def report_post(work: Work, reporter: Viewer, post_id: int, complaint: Complaint) -> OwnReport:
+    """Report a post, and return the report as the reporter sees it. Raises as `reports.report_post` does."""
+    report = await reports.report_post(work, reporter, post_id, complaint)
+    [own] = await _with_appeals(work, reporter, [report])
+    return own
+
+
+async def list_own_reports(work: Work, viewer: Viewer, after: str | None, limit: int) -> Sequence[OwnReport]:
+    """Return the viewer's own reports, newest first, from the cursor `after` on.
+
+    Raises Invalid for a cursor that is not one of this list.
+    """
+    before = pagination.decode(after, reports.BY_ID) if after is not None else None
+    rows = (await work.session.execute(reports.select_by_reporter(viewer, before, limit))).all()
+    return await _with_appeals(work, viewer, rows)
+
+
+async def _with_appeals(work: Work, viewer: Viewer, rows: Sequence[Any]) -> list[OwnReport]:
+    found = await appeals.get_for_reports(work.session, [row.id for row in rows])
+    states = {report_id: await appeals.state_of_appeal(work.session, appeal) for report_id, appeal in found.items()}
+    return [OwnReport(row, row.case_id if viewer.is_staff else None, states.get(row.id)) for row in rows]

@@ -1,0 +1,45 @@
+"""The author's side: the statements of reasons that a member received, with their appeals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlmodel import col
+
+from forum.core.database import Record
+from forum.core.errors import NotFound
+from forum.core.work import Work
+from forum.members.viewer import Viewer
+from moderation import appeals, statements
+from moderation.appeals import AppealState
+from moderation.statements import Statement
+
+SHOWN_MAX = 100
+
+
+@dataclass(frozen=True)
+class OwnStatement:
+    """A statement as its author sees it, with their appeal against it."""
+
+    statement: Record
+    appeal: AppealState | None
+
+
+async def list_own_statements(work: Work, viewer: Viewer) -> Sequence[OwnStatement]:
+    """Return the newest statements that the viewer received."""
+    rows = (await work.session.execute(statements.select_received(viewer).limit(SHOWN_MAX))).all()
+    return [await _with_appeal(work, row) for row in rows]
+
+
+async def get_own_statement(work: Work, viewer: Viewer, statement_id: UUID) -> OwnStatement:
+    """Return a statement that the viewer received. Raises NotFound for any other."""
+    this = statements.select_received(viewer).where(col(Statement.id) == statement_id)
+    row = (await work.session.execute(this)).one_or_none()
+    if row is None:
+        raise NotFound("There is no such statement.", code="statement_not_found")
+    return await _with_appeal(work, row)
+
+
+async def _with_appeal(work: Work, row: Record) -> OwnStatement:
+    appeal = await appeals.get_for_statement(work.session, row.id)
+    return OwnStatement(row, await appeals.state_of_appeal(work.session, appeal) if appeal else None)
