@@ -74,7 +74,7 @@ class PostView(NamedTuple):
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return the post as the API's JSON. Pages are made of these: a model for each post would take most of the time."""
+        """Return the post as the API gives it. Pages use it: a model for each post costs most of the time."""
         if self.visibility not in SHOWN:
             return {
                 "id": self.id,
