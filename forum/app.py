@@ -12,10 +12,11 @@ from fastapi.routing import APIRoute
 from forum.api import health, openapi
 from forum.api.administration import accounts, invitations, unsent_mail
 from forum.api.advising import waiting_list
-from forum.api.authentication import email_addresses, passkeys, password_resets, profiles, registration, second_factor
+from forum.api.authentication import email_addresses, password_resets, profiles, registration
 from forum.api.authentication import sessions as sessions_api
+from forum.api.authentication.second_factor import enrolment, passkeys
 from forum.api.content import boards, posts, threads
-from forum.api.members import advisers, members
+from forum.api.members import advisers, cards
 from forum.api.notifications import inbox
 from forum.api.privacy import account_deletion, exports, legal_holds
 from forum.authentication.sessions import SessionCache
@@ -49,10 +50,10 @@ FEATURES: tuple[APIRouter, ...] = (
     boards.router,
     threads.router,
     registration.router,
-    members.router,
+    cards.router,
     profiles.router,
     sessions_api.router,
-    second_factor.router,
+    enrolment.router,
     passkeys.router,
     email_addresses.router,
     password_resets.router,

@@ -1,22 +1,19 @@
-"""Who sends a request, and whether they may be here at all."""
+"""Who sends a request, and whether a route is open to them."""
 
-from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from forum.authentication.sessions import Transport
 from forum.core import clock
-from forum.core.errors import Forbidden, NotSignedIn, SignInAgain
+from forum.core.errors import Forbidden, NotSignedIn
 from forum.http.csrf import SAFE_METHODS, refuse_forgery
 from forum.http.services import AppServices, Now, services_of
 from forum.members.tables import Standing
 from forum.members.viewer import GUEST, Viewer
+from forum.permissions import require_recent_sign_in
 
 COOKIE = "__Host-forum-session"  # RFC 6265bis §4.1.3.2: this host only, over TLS only
-
-
-FRESH_FOR = timedelta(minutes=15)
 
 
 async def _viewer(request: Request) -> Viewer:
@@ -32,7 +29,7 @@ async def _viewer(request: Request) -> Viewer:
     return viewer
 
 
-# Whoever it is, with the session that they show, if it is one.
+# A guest, or a member with the session that the request carries, whatever their standing.
 Anybody = Annotated[Viewer, Depends(_viewer)]
 
 
@@ -44,7 +41,7 @@ async def _reading_viewer(request: Request) -> Viewer:
     return GUEST if viewer.standing in SHUT_OUT else viewer
 
 
-# Whoever reads; who is suspended or banned reads as a guest does.
+# Somebody who reads; members who are suspended or banned read as guests do.
 CurrentViewer = Annotated[Viewer, Depends(_reading_viewer)]
 
 
@@ -59,11 +56,7 @@ AnyMember = Annotated[Viewer, Depends(_any_member)]
 
 
 async def _fresh_member(viewer: AnyMember, now: Now) -> Viewer:
-    if viewer.signed_in_at is None or now - viewer.signed_in_at > FRESH_FOR:
-        raise SignInAgain(
-            "This needs a sign-in within the last 15 minutes. Sign in again with POST /api/v1/sessions, showing this "
-            "session: the new one takes its place."
-        )
+    require_recent_sign_in(viewer, now)
     return viewer
 
 
@@ -74,12 +67,18 @@ FreshMember = Annotated[Viewer, Depends(_fresh_member)]
 async def _member(viewer: AnyMember) -> Viewer:
     if viewer.standing in SHUT_OUT:
         raise Forbidden(
-            f"Your account is {viewer.standing}. You can read why at /api/v1/me/statements, and appeal there."
+            f"Your account is {viewer.standing}. Your statements of reasons say why, and you can appeal there.",
+            code=f"account_{viewer.standing}",
         )
     return viewer
 
 
 CurrentMember = Annotated[Viewer, Depends(_member)]
+
+
+def address_of(request: Request) -> str:
+    """Return the internet address from which a request comes; an empty text when it is not known."""
+    return request.client.host if request.client else ""
 
 
 def _token(request: Request) -> tuple[str | None, Transport]:
