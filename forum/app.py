@@ -12,10 +12,11 @@ from fastapi.routing import APIRoute
 from forum.api import health, openapi
 from forum.api.administration import accounts, invitations, unsent_mail
 from forum.api.advising import waiting_list
-from forum.api.authentication import email_addresses, passkeys, password_resets, profiles, registration, second_factor
+from forum.api.authentication import email_addresses, password_resets, profiles, registration
 from forum.api.authentication import sessions as sessions_api
+from forum.api.authentication.second_factor import enrolment, passkeys
 from forum.api.content import boards, posts, threads
-from forum.api.members import advisers, members
+from forum.api.members import advisers, cards
 from forum.api.notifications import inbox
 from forum.api.openapi import Resource
 from forum.api.privacy import account_deletion, exports, legal_holds
@@ -61,7 +62,7 @@ RESOURCES: tuple[Resource, ...] = (
         "members",
         "Members with the names that they chose, and your own profile.",
         registration.router,
-        members.router,
+        cards.router,
         profiles.router,
         email_addresses.router,
     ),
@@ -69,7 +70,7 @@ RESOURCES: tuple[Resource, ...] = (
         "sessions",
         "Sign in with a password and, if you have set it up, a second factor, or with a passkey alone; and sign out.",
         sessions_api.router,
-        second_factor.router,
+        enrolment.router,
         passkeys.router,
         password_resets.router,
     ),

@@ -61,15 +61,15 @@ CALENDAR: Mapping[Job, str] = {TIDY: "17 * * * *", RUN_DUE_DELETIONS: "37 * * * 
 
 def handlers(settings: Settings) -> Mapping[Job, Handler]:
     """Return the handler of each job."""
-    keeper = ModerationPersonalData()
+    source = ModerationPersonalData()
     return {
         TIDY: tidy,
-        MAKE: exports.making(keeper),
-        DEPART: account_deletion.departing(keeper),
+        MAKE: exports.make_exporter(source),
+        DEPART: account_deletion.make_departer(source),
         RUN_DUE_DELETIONS: account_deletion.run_due_deletions,
-        ERASE: erasure_jobs.erasing(keeper),
-        ERASE_IN_THREAD: erasure_jobs.erasing_in_thread(keeper),
-        SEND: outbox.sender(settings),
+        ERASE: erasure_jobs.make_eraser(source),
+        ERASE_IN_THREAD: erasure_jobs.make_thread_eraser(source),
+        SEND: outbox.make_sender(settings),
         STANDING_ENDED: tell_that_sanction_ended,
     }
 

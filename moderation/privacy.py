@@ -58,7 +58,7 @@ class ModerationPersonalData:
     who erased their words without these too, once nothing that waits to be decided needs them.
     """
 
-    async def chapters(self, session: AsyncSession, viewer: Viewer) -> Sequence[ExportSection]:
+    async def export_sections(self, session: AsyncSession, viewer: Viewer) -> Sequence[ExportSection]:
         """The viewer's own reports, the statements that they received, and their appeals."""
         told = (await session.execute(statements.select_received(viewer))).all()
         filed = (await session.execute(reports.select_by_reporter(viewer, None, REPORTS_MAX))).all()
@@ -74,20 +74,20 @@ class ModerationPersonalData:
             ),
         )
 
-    async def forget_name(self, session: AsyncSession, member: Member) -> None:
+    async def remove_name(self, session: AsyncSession, member: Member) -> None:
         """Let notices name nobody that the member signed, and notes, reasons and the like not mention them."""
         await self._forget_byline(session, member.id)
         for table, fields in WRITTEN.items():
             for field in fields:
                 await _forget_mentions(session, table, field, member.handle)
 
-    async def needed(self, session: AsyncSession, member_id: UUID) -> Collection[int]:
+    async def list_needed_posts(self, session: AsyncSession, member_id: UUID) -> Collection[int]:
         """The member's posts about which a case is open, or an appeal."""
         waiting = select(col(Case.post_id)).join(Post, col(Post.id) == col(Case.post_id))
         found = waiting.where(col(Post.author_id) == member_id, col(Case.state) == CaseState.OPEN)
         return set((await session.execute(found)).scalars())
 
-    async def erase(self, session: AsyncSession, member_id: UUID, now: datetime) -> bool:
+    async def erase_texts(self, session: AsyncSession, member_id: UUID, now: datetime) -> bool:
         """Erase the words of reports that were settled and of appeals that were heard; excerpts, once nobody can
         appeal any more; what titles were; and where in the posts something was found. Whether nothing is left.
         """
@@ -104,9 +104,9 @@ class ModerationPersonalData:
         ]
         return all(gone)
 
-    def unquoting(self, said: Collection[str]) -> Callable[[str], str]:
+    def make_quote_eraser(self, texts: Collection[str]) -> Callable[[str], str]:
         """What puts marks in the place of each character of a text's quotes of what somebody said themselves."""
-        whole = "\n\n".join(sorted(said))
+        whole = "\n\n".join(sorted(texts))
         runs = redaction.runs_of(whole, redaction.own_lines(whole))
 
         def unquoted(text: str) -> str:

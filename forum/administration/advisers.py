@@ -1,4 +1,4 @@
-"""Appoint advisers, and take the role away."""
+"""Appoint advisers, and dismiss them."""
 
 from datetime import datetime
 from uuid import UUID
@@ -26,7 +26,7 @@ async def appoint(
 ) -> None:
     """Make a member an adviser, or give an adviser another title or organisation.
 
-    Raises Forbidden when the member's password is shorter than staff's must be.
+    Raises Forbidden when the member's password is too short for staff.
     """
     profile = {"title": title, "organisation": organisation}
     row = insert(Adviser).values(member_id=member.id, since=now, **profile)
@@ -39,6 +39,6 @@ async def appoint(
 
 
 async def dismiss(session: AsyncSession, member: Member, now: datetime, *, by: UUID | None = None) -> None:
-    """Take the role and the profile away; posts keep what they carried. NotFound for one who is no adviser."""
+    """Take the role and the profile away; posts keep their badges. Raises NotFound for a member who is no adviser."""
     await roles.revoke(session, member, Role.ADVISER, now, by=by)
     await session.execute(delete(Adviser).where(col(Adviser.member_id) == member.id))

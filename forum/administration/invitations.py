@@ -1,4 +1,4 @@
-"""Invitations to work here: sent to an address, and taken by the account that has verified it."""
+"""Invitations to become staff: sent to an address, accepted by the account that has verified it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,21 +10,27 @@ from sqlalchemy import CheckConstraint, Index, Uuid, and_, bindparam, delete, fu
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from forum.administration import accounts
+from forum.administration.accounts import AccountView
+from forum.administration.roles import Offer
+from forum.content import boards
 from forum.content.boards import Board
 from forum.core import audit
-from forum.core.database import Moment, Prepared, new_id, query
-from forum.core.errors import Conflict, NotFound
+from forum.core.database import Moment, Prepared, Reader, new_id, query
+from forum.core.errors import Conflict, Invalid, NotFound
+from forum.core.work import Work
 from forum.mail import outbox, tokens
-from forum.mail.tables import Kind
+from forum.mail.tables import MailKind
 from forum.members.roles import has_role
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer
+from forum.permissions import Act, allow, require_recent_sign_in
 
-LASTS = timedelta(days=7)
+LIFETIME = timedelta(days=7)
 
 
 class Invitation(SQLModel, table=True):
-    """A role that somebody may take, whoever they are here, if the address is theirs. It goes when it is taken."""
+    """A role that the owner of an address may accept, with any account. It is deleted when it is accepted."""
 
     __table_args__ = (
         CheckConstraint(f"role IN ({', '.join(repr(str(role)) for role in Role)})", name="role"),
@@ -47,12 +53,13 @@ class Invitation(SQLModel, table=True):
     expires_at: datetime = Field(sa_type=Moment, index=True)
 
 
-@dataclass(frozen=True)
-class Offer:
-    """What somebody is invited to be: for moderators perhaps of one board, for advisers with whom they speak for."""
+@dataclass(frozen=True, kw_only=True)
+class InvitationWish:
+    """Whom an administrator invites, and to which role; `board` is the slug of a moderator's only board."""
 
+    email: str
     role: Role
-    board_id: int | None = None
+    board: str | None = None
     title: str | None = None
     organisation: str | None = None
 
@@ -72,105 +79,151 @@ _SHOWN = (
     .where(col(Invitation.expires_at) > bindparam("now", type_=Moment()))
     .order_by(col(Invitation.id).desc())
 )
-# Every invitation that can be taken, with who sent it.
-OPEN = Prepared(
+# Every invitation that can still be accepted, with who sent it.
+_OPEN = Prepared(
     _SHOWN.join(Member, col(Member.id) == col(Invitation.invited_by)).add_columns(
         col(Member.handle).label("by_handle"), col(Member.name).label("by_name"), col(Member.title).label("by_title")
     )
 )
-_FOR_ME = and_(
+_IS_FOR_MEMBER = and_(
     func.lower(col(Invitation.email)) == func.lower(col(Member.email)), col(Member.email_verified_at).is_not(None)
 )
-# Whoever sent it administers still.
-_STANDS = has_role(col(Invitation.invited_by), Role.ADMINISTRATOR)
-# Those that a member can take: sent to the address that they have verified.
-MINE = Prepared(
-    _SHOWN.where(_STANDS).join(Member, _FOR_ME).where(col(Member.id) == bindparam("viewer_id", type_=Uuid()))
+# The sender is still an administrator.
+_SENDER_ADMINISTERS = has_role(col(Invitation.invited_by), Role.ADMINISTRATOR)
+# Those that a member can accept: sent to the address that they have verified.
+_OWN = Prepared(
+    _SHOWN.where(_SENDER_ADMINISTERS)
+    .join(Member, _IS_FOR_MEMBER)
+    .where(col(Member.id) == bindparam("viewer_id", type_=Uuid()))
 )
 
 
-async def invite(session: AsyncSession, administrator: Viewer, email: str, offer: Offer, now: datetime) -> UUID:
-    """Invite whoever can read mails at this address; which invitation it is. One before it to the same address goes.
+async def list_open(reader: Reader, viewer: Viewer, now: datetime) -> Sequence[Any]:
+    """Return every invitation that can still be accepted, newest first, with who sent it. Raises Forbidden."""
+    allow(Act.ADMINISTER, viewer)
+    return await reader.rows(_OPEN, now=now)
 
-    Whether the address has an account here is told to nobody.
+
+async def list_own(reader: Reader, viewer: Viewer, now: datetime) -> Sequence[Any]:
+    """Return the invitations to the address that the viewer has verified, newest first."""
+    return await reader.rows(_OWN, viewer_id=viewer.id, now=now)
+
+
+async def invite(work: Work, viewer: Viewer, wish: InvitationWish) -> Any:
+    """Invite whoever can read mails at this address, and return the invitation. An earlier one to the address goes.
+
+    Nobody learns whether the address has an account here. Raises SignInAgain, Forbidden, and Invalid for a title,
+    organisation or board that does not belong to the role.
     """
-    await _take_back(session, func.lower(col(Invitation.email)) == email.lower())
+    require_recent_sign_in(viewer, work.now)
+    allow(Act.ADMINISTER, viewer)
+    offer = await _check_offer(work, wish)
+    await _delete(work.session, func.lower(col(Invitation.email)) == wish.email.lower())
     invitation = Invitation(
-        email=email,
+        email=wish.email,
         role=offer.role,
         board_id=offer.board_id,
         title=offer.title,
         organisation=offer.organisation,
-        invited_by=administrator.member_id,
-        invited_at=now,
-        expires_at=now + LASTS,
+        invited_by=viewer.member_id,
+        invited_at=work.now,
+        expires_at=work.now + LIFETIME,
     )
-    session.add(invitation)
-    await outbox.enqueue(session, Kind.INVITATION, now, member_id=administrator.member_id, email=email)
-    await _record(session, "invitation.sent", administrator, invitation, now)
-    return invitation.id
+    work.session.add(invitation)
+    await outbox.enqueue(work.session, MailKind.INVITATION, work.now, member_id=viewer.member_id, email=wish.email)
+    await _record(work, "invitation.sent", viewer, invitation)
+    rows = (await work.session.execute(_OPEN.query, {"now": work.now})).all()
+    return next(row for row in rows if row.id == invitation.id)
 
 
-async def withdraw(session: AsyncSession, administrator: Viewer, invitation_id: UUID, now: datetime) -> None:
-    """Take an invitation back, and its mail if that was not sent; NotFound where there is none."""
-    taken = await _take_back(session, col(Invitation.id) == invitation_id)
-    if not taken:
-        raise NotFound("There is no such invitation.")
-    await _record(session, "invitation.withdrawn", administrator, taken[0], now)
+async def withdraw(work: Work, viewer: Viewer, invitation_id: UUID) -> None:
+    """Withdraw an invitation, and its mail if that was not sent yet.
 
-
-async def invalidate(session: AsyncSession, member: Member) -> None:
-    """Take back what a member was invited to who leaves, if the address is really theirs."""
-    if member.email_verified_at:
-        await _take_back(session, func.lower(col(Invitation.email)) == member.email.lower())
-
-
-async def accept(
-    session: AsyncSession, viewer: Viewer, invitation_id: UUID, token: str, now: datetime
-) -> tuple[Offer, UUID]:
-    """Take an invitation up: what it offers, and who sent it; whoever calls gives the role. NotFound where it is not
-    the viewer's, or the link is not the one that was mailed with it, Conflict when it ran out.
-
-    That the address is verified is not enough: somebody else may have joined with it, and its owner, who waits for an
-    invitation, may have followed the link that this brought. Only who opened the invitation itself has its link.
+    Raises SignInAgain, Forbidden, and NotFound when there is none.
     """
-    opened = await tokens.opened(session, token, Kind.INVITATION, now)
-    mailed_there = func.lower(col(Invitation.email)) == opened.email.lower()
-    found = await session.execute(
+    require_recent_sign_in(viewer, work.now)
+    allow(Act.ADMINISTER, viewer)
+    deleted = await _delete(work.session, col(Invitation.id) == invitation_id)
+    if not deleted:
+        raise NotFound("There is no such invitation.", code="invitation_not_found")
+    await _record(work, "invitation.withdrawn", viewer, deleted[0])
+
+
+async def accept(work: Work, viewer: Viewer, invitation_id: UUID, token: str) -> AccountView:
+    """Accept an invitation with the link that was mailed with it, and return the viewer's account.
+
+    A verified address is not enough: somebody else may have joined with it, and its owner, who waits for an
+    invitation, may have followed the link that this joining mailed. Only the reader of the invitation has its link.
+
+    Raises SignInAgain, NotFound when the invitation is not the viewer's or the link is another's, Conflict when it has
+    expired, and what `accounts.appoint` raises.
+    """
+    require_recent_sign_in(viewer, work.now)
+    link = await tokens.use_link(work.session, token, MailKind.INVITATION, work.now)
+    mailed_there = func.lower(col(Invitation.email)) == link.email.lower()
+    found = await work.session.execute(
         select(Invitation)
-        .join(Member, _FOR_ME)
-        .where(col(Invitation.id) == invitation_id, col(Member.id) == viewer.id, mailed_there, _STANDS)
+        .join(Member, _IS_FOR_MEMBER)
+        .where(col(Invitation.id) == invitation_id, col(Member.id) == viewer.id, mailed_there, _SENDER_ADMINISTERS)
         .with_for_update(of=Invitation)
     )
     invitation = found.scalar_one_or_none()
     if invitation is None:
-        raise NotFound("There is no such invitation to an address that you have verified.")
-    if invitation.expires_at <= now:
-        raise Conflict("This invitation has run out. Ask for another.")
-    await session.delete(invitation)
-    await _record(session, "invitation.accepted", viewer, invitation, now)
+        raise NotFound("There is no such invitation to an address that you have verified.", code="invitation_not_found")
+    if invitation.expires_at <= work.now:
+        raise Conflict("This invitation has expired. Ask for another.", code="invitation_expired")
+    await work.session.delete(invitation)
+    await _record(work, "invitation.accepted", viewer, invitation)
     offer = Offer(Role(invitation.role), invitation.board_id, invitation.title, invitation.organisation)
-    return offer, invitation.invited_by
+    member = await work.session.get_one(Member, viewer.member_id)
+    await accounts.appoint(work, invitation.invited_by, member, offer)
+    return await accounts.read_account(work, member.id)
+
+
+async def withdraw_all_to(session: AsyncSession, member: Member) -> None:
+    """Withdraw the invitations to a member who leaves, if the address is really theirs."""
+    if member.email_verified_at:
+        await _delete(session, func.lower(col(Invitation.email)) == member.email.lower())
 
 
 async def tidy(session: AsyncSession, now: datetime) -> None:
-    """Delete the invitations that ran out."""
+    """Delete expired invitations."""
     await session.execute(delete(Invitation).where(col(Invitation.expires_at) <= now))
 
 
-async def _take_back(session: AsyncSession, condition: Any) -> Sequence[Invitation]:
-    taken = (await session.execute(delete(Invitation).where(condition).returning(Invitation))).scalars().all()
-    for invitation in taken:
-        await outbox.cancel(session, invitation.invited_by, Kind.INVITATION, email=invitation.email)
-    return taken
+async def _check_offer(work: Work, wish: InvitationWish) -> Offer:
+    badge = (wish.title, wish.organisation)
+    if not (all(badge) if wish.role == Role.ADVISER else badge == (None, None)):
+        raise Invalid(
+            "An adviser needs a title and an organisation. No other role has them.",
+            "#/title",
+            code="adviser_needs_title" if wish.role == Role.ADVISER else "title_only_for_advisers",
+        )
+    if wish.board is None:
+        return Offer(wish.role, None, wish.title, wish.organisation)
+    board = await boards.find_board(work.session, wish.board)
+    if board is None or wish.role != Role.MODERATOR:
+        raise Invalid(
+            "Only a moderator can be for one board, and the board must exist.",
+            "#/board",
+            code="board_not_found" if board is None else "role_not_for_one_board",
+        )
+    return Offer(wish.role, board.id)
 
 
-async def _record(session: AsyncSession, act: str, actor: Viewer, invitation: Invitation, now: datetime) -> None:
+async def _delete(session: AsyncSession, condition: Any) -> Sequence[Invitation]:
+    deleted = (await session.execute(delete(Invitation).where(condition).returning(Invitation))).scalars().all()
+    for invitation in deleted:
+        await outbox.cancel(session, invitation.invited_by, MailKind.INVITATION, email=invitation.email)
+    return deleted
+
+
+async def _record(work: Work, act: str, actor: Viewer, invitation: Invitation) -> None:
     await audit.record(
-        session,
+        work.session,
         actor_id=actor.id,
         act=act,
         subject=("invitation", invitation.id),
-        now=now,
+        now=work.now,
         details={"role": invitation.role, "board": invitation.board_id},
     )

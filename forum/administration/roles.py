@@ -1,5 +1,6 @@
-"""Giving and taking roles. Whoever's power changes signs in anew: a session lasts as long as its power allows."""
+"""Give and take roles. The member's sessions end each time, because staff's sessions are shorter."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -13,16 +14,36 @@ from forum.core import audit
 from forum.core.errors import Conflict, Forbidden, Invalid, NotFound
 from forum.members.standing import standing_at
 from forum.members.tables import Member, Role, RoleGrant, Standing
-from forum.passwords import hashing
+from forum.passwords.policy import STAFF_MIN
 
-# One number for the whole database: of two administrators who go at once, the second sees that the first is gone.
+# One number for the whole database: of two administrators who leave at once, the second sees that the first is gone.
 _ADMINISTRATORS_LOCK = 0x61646D73
 
 
-async def refuse_last_administrator(session: AsyncSession, member_id: UUID) -> None:
-    """Raise Conflict for an administrator without whom there would be none in good standing.
+@dataclass(frozen=True)
+class Offer:
+    """A role that somebody gets or is invited to: for one board only, or as an adviser of an organisation."""
 
-    Until the commit, no other administrator is asked about: call it in the transaction in which they go.
+    role: Role
+    board_id: int | None = None
+    title: str | None = None
+    organisation: str | None = None
+
+
+@dataclass(frozen=True)
+class RoleChange:
+    """A role that was given or taken: for which board, by whom, and when."""
+
+    role: Role
+    board_id: int | None
+    by: UUID | None
+    at: datetime
+
+
+async def refuse_last_administrator(session: AsyncSession, member_id: UUID) -> None:
+    """Return when the forum would still have an active administrator without this member. Raises Conflict otherwise.
+
+    Call it in the transaction in which they leave: it lets only one such transaction run at a time.
     """
     administrators = (
         select(col(Member.id))
@@ -35,7 +56,7 @@ async def refuse_last_administrator(session: AsyncSession, member_id: UUID) -> N
         return
     await session.execute(select(func.pg_advisory_xact_lock(_ADMINISTRATORS_LOCK)))
     if not (await session.execute(select(others.exists()))).scalar_one():
-        raise Conflict("There would be no administrator left. Name another one first.")
+        raise Conflict("There would be no administrator left. Appoint another one first.", code="last_administrator")
 
 
 async def grant(
@@ -47,26 +68,27 @@ async def grant(
     board_id: int | None = None,
     by: UUID | None = None,
 ) -> None:
-    """Give a role, of the whole forum or (a moderator's) of one board, and end the member's sessions.
+    """Give a role, of the whole forum or (to a moderator) of one board, and end the member's sessions.
 
-    Raises Conflict when the member has it, Forbidden when the password is shorter than staff's must be, and
-    Invalid for a board with another role than moderator.
+    Raises Conflict when the member has it already, Forbidden when their password is too short for staff, and Invalid
+    for a board with another role than moderator.
     """
     if board_id is not None and role != Role.MODERATOR:
-        raise Invalid("Only a moderator's role can be for one board.", "#/board")
-    # Held until the commit: meanwhile nobody takes a shorter password.
+        raise Invalid("Only a moderator's role can be for one board.", "#/board", code="role_not_for_one_board")
+    # Locked until the commit: meanwhile the member cannot take a shorter password.
     await session.refresh(member, ["staff_password"], with_for_update={"read": True})
     if not member.staff_password:
         raise Forbidden(
-            f"{member.handle} needs a password of at least {hashing.STAFF_MIN} characters before they can be {role}."
+            f"{member.handle} needs a password of at least {STAFF_MIN} characters to become {role_text(role)}.",
+            code="password_too_short_for_staff",
         )
     handle = member.handle  # a failed flush forgets it
     session.add(RoleGrant(member_id=member.id, role=role, board_id=board_id, given_by=by, given_at=now))
     try:
         await session.flush()
     except IntegrityError as error:
-        raise Conflict(f"{handle} is {role} already.") from error
-    await _change(session, "role.granted", member, role, now, board_id, by)
+        raise Conflict(f"{handle} is {role_text(role)} already.", code="already_has_role") from error
+    await _end_sessions_and_record(session, "role.granted", member, RoleChange(role, board_id, by, now))
 
 
 async def revoke(
@@ -91,19 +113,22 @@ async def revoke(
         .returning(col(RoleGrant.id))
     )
     if gone.first() is None:
-        raise NotFound(f"{member.handle} is not {role}.")
-    await _change(session, "role.revoked", member, role, now, board_id, by)
+        raise NotFound(f"{member.handle} is not {role_text(role)}.", code="role_not_held")
+    await _end_sessions_and_record(session, "role.revoked", member, RoleChange(role, board_id, by, now))
 
 
-async def _change(
-    session: AsyncSession, act: str, member: Member, role: Role, now: datetime, board_id: int | None, by: UUID | None
-) -> None:
+async def _end_sessions_and_record(session: AsyncSession, act: str, member: Member, change: RoleChange) -> None:
     await sessions.end_all(session, member.id)
     await audit.record(
         session,
-        actor_id=by,
+        actor_id=change.by,
         act=act,
         subject=("member", member.id),
-        now=now,
-        details={"role": role, "board": board_id},
+        now=change.at,
+        details={"role": change.role, "board": change.board_id},
     )
+
+
+def role_text(role: Role) -> str:
+    """Return a role as people write it."""
+    return role.replace("_", " ")

@@ -22,7 +22,7 @@ from forum.content.boards import SLUG
 from forum.content.posts.tables import BODY_MAX, WARNING_MAX
 from forum.content.threads.tables import TITLE_MAX, TITLE_MIN
 from forum.core.text import ANY, INLINE, SEEN, one_line, storable, visible
-from forum.passwords.hashing import LONGEST, MEMBER_MIN
+from forum.passwords.policy import LONGEST, MEMBER_MIN
 
 
 def numeric(value: object) -> object:

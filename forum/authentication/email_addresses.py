@@ -1,91 +1,106 @@
-"""Whose an e-mail address is: a link that was mailed there proves it, and the address before it has a say."""
+"""E-mail addresses: a mailed link proves that an address is yours, and your present address can refuse a change."""
 
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.authentication import sessions, sign_in
-from forum.core.database import Database, broken_constraint
-from forum.core.errors import Conflict, NotFound
+from forum.core.database import broken_constraint
+from forum.core.errors import Conflict
+from forum.core.work import Transactions, Work
 from forum.mail import outbox, tokens
-from forum.mail.tables import Kind
-from forum.mail.tokens import DEAD
+from forum.mail.tables import MailKind
+from forum.mail.tokens import UsedLink, link_expired
 from forum.members.queries import lock_member_row
 from forum.members.tables import NO_PASSWORD, Member
 from forum.members.viewer import Viewer
+from forum.permissions import require_recent_sign_in
 
 
-async def ask(session: AsyncSession, member: Member, now: datetime) -> None:
-    """Have a link mailed to the address that the member has yet to verify, if there is one.
+async def request_verification(work: Work, viewer: Viewer) -> None:
+    """Mail a new link to the address that the viewer has yet to verify, if there is one. Raises Throttled."""
+    await work.count_try("verification", "verification", viewer.id)
+    await enqueue_verification(work.session, await lock_member_row(work.session, viewer.member_id), work.now)
 
-    Whose the address is already is found out when the mail is written: here, that would show in the time it takes.
+
+async def change_address(transactions: Transactions, viewer: Viewer, email: str, current: str) -> None:
+    """Ask for another address. It counts once a link that is mailed there was followed.
+
+    The present address, if it was verified, gets a mail and can refuse. Asking for the present address takes an
+    earlier wish back. Raises SignInAgain, Throttled, and Invalid when `current` is not the password.
     """
-    if address := member.wanted_email or (None if member.email_verified_at else member.email):
-        await outbox.enqueue(session, Kind.VERIFY_ADDRESS, now, member_id=member.id, email=address)
-
-
-async def change(forum: Database, viewer: Viewer, email: str, current: str, now: datetime) -> None:
-    """Ask for another address; it takes the database as `signing_in.sign_in` does, and Invalid is as there.
-
-    It counts once a link that is mailed there has been followed. The present address, if it was verified, is told
-    and can refuse. To ask for the present one is to change one's mind.
-    """
-    kept = await sign_in.proven(forum, viewer, current)
-    async with forum.work() as session:
+    require_recent_sign_in(viewer, transactions.now)
+    await transactions.count_try("sign_in", "password", viewer.id)
+    proven = await sign_in.prove_password(transactions, viewer, current)
+    async with transactions.begin() as work:
+        session, now = work.session, work.now
         member = await lock_member_row(session, viewer.member_id)
-        sign_in.refuse_stale(member, kept)
-        await tokens.invalidate(session, member.id, Kind.VERIFY_ADDRESS)
+        sign_in.refuse_changed_password(member, proven)
+        await tokens.invalidate_links(session, member.id, MailKind.VERIFY_ADDRESS)
         member.wanted_email = None if email.lower() == member.email.lower() else email
         if member.wanted_email and member.email_verified_at:
-            await outbox.enqueue(session, Kind.ADDRESS_CHANGE, now, member_id=member.id, email=member.email)
-        await ask(session, member, now)
+            await outbox.enqueue(session, MailKind.ADDRESS_CHANGE, now, member_id=member.id, email=member.email)
+        await enqueue_verification(session, member, now)
 
 
-async def confirm(session: AsyncSession, token: str, now: datetime) -> UUID:
-    """Take the address that this link was mailed to as its member's; who that is.
+async def confirm_address(work: Work, token: str) -> None:
+    """Verify the address to which this link was mailed; it becomes its member's.
 
-    Raises NotFound when the link no longer works, also because somebody else has verified the address meanwhile.
+    Raises NotFound when the link no longer works, or another member has verified the address meanwhile.
     """
-    opened = await tokens.opened(session, token, Kind.VERIFY_ADDRESS, now)
-    member = opened.member
-    await tokens.invalidate(session, member.id, Kind.VERIFY_ADDRESS)
-    if opened.email != member.email:
-        await outbox.end_resets(session, member.id)  # they would lie in the mailbox that is left
-    member.email, member.wanted_email = opened.email, None
-    try:
-        await vouch(session, member, now)
-    except Conflict as error:
-        raise NotFound(DEAD) from error
-    return member.id
+    link = await tokens.use_link(work.session, token, MailKind.VERIFY_ADDRESS, work.now)
+    member = link.member
+    await tokens.invalidate_links(work.session, member.id, MailKind.VERIFY_ADDRESS)
+    if link.email != member.email:
+        # They may lie in the mailbox of the address that is given up.
+        await outbox.cancel_password_resets(work.session, member.id)
+    await _set_verified_address(work, link)
+    work.forget_sessions_of(member.id)
 
 
-async def refuse(session: AsyncSession, token: str, now: datetime) -> UUID:
-    """Keep the address that this link was mailed to, or take it back; whose it is. NotFound as `confirm`.
+async def refuse_change(work: Work, token: str) -> Member:
+    """Keep the address to which this link was mailed, or take it back, and return its member.
 
-    Whoever asked for the change knew the password, so it opens nothing any more, and what it opened is closed.
+    Whoever asked for the change knew the password, so it no longer works, and every session ends. Raises NotFound as
+    `confirm_address` does.
     """
-    opened = await tokens.opened(session, token, Kind.ADDRESS_CHANGE, now)
-    member = opened.member
-    await outbox.end_changes(session, member.id, since=opened.asked_at)
-    await outbox.end_resets(session, member.id)
-    member.email, member.wanted_email = opened.email, None
+    link = await tokens.use_link(work.session, token, MailKind.ADDRESS_CHANGE, work.now)
+    member = link.member
+    await outbox.cancel_address_changes(work.session, member.id, since=link.asked_at)
+    await outbox.cancel_password_resets(work.session, member.id)
     member.password_hash = NO_PASSWORD
-    await sessions.end_all(session, member.id)
-    try:
-        await vouch(session, member, now)
-    except Conflict as error:
-        raise NotFound(DEAD) from error
-    return member.id
+    await sessions.end_all(work.session, member.id)
+    await _set_verified_address(work, link)
+    work.forget_sessions_of(member.id)
+    return member
 
 
-async def vouch(session: AsyncSession, member: Member, now: datetime) -> None:
-    """Take the member's address as verified; Conflict when another member has verified it."""
+async def enqueue_verification(session: AsyncSession, member: Member, now: datetime) -> None:
+    """Queue a mail to the address that the member has yet to verify, if there is one.
+
+    Whether somebody else has the address is asked when the mail is written: asked here, the time would tell it.
+    """
+    if address := member.wanted_email or (None if member.email_verified_at else member.email):
+        await outbox.enqueue(session, MailKind.VERIFY_ADDRESS, now, member_id=member.id, email=address)
+
+
+async def mark_verified(session: AsyncSession, member: Member, now: datetime) -> None:
+    """Mark the member's address as verified. Raises Conflict when another member has verified it."""
     member.email_verified_at = now
     try:
         await session.flush()
     except IntegrityError as error:
         if broken_constraint(error) != "uq_member_verified_email":
             raise
-        raise Conflict("Another member has verified this e-mail address.", pointer="#/email") from error
+        raise Conflict(
+            "Another member has verified this e-mail address.", code="address_taken", pointer="#/email"
+        ) from error
+
+
+async def _set_verified_address(work: Work, link: UsedLink) -> None:
+    link.member.email, link.member.wanted_email = link.email, None
+    try:
+        await mark_verified(work.session, link.member, work.now)
+    except Conflict as error:
+        raise link_expired() from error

@@ -1,61 +1,49 @@
-"""A new password for who lost the old one: a link that is mailed, and nothing that tells whether there was anybody."""
+"""Reset a lost password with a mailed link. Nothing tells a stranger whether there is such an account."""
 
-from datetime import datetime
-from uuid import UUID
-
-from limits import RateLimitItem
-
-from forum.authentication import sessions, sign_in
+from forum.authentication import profiles, sessions, sign_in
 from forum.core import rate_limits
-from forum.core.database import Database
+from forum.core.work import Transactions
 from forum.mail import outbox, tokens
-from forum.mail.tables import Kind
-from forum.members.roles import is_staff
+from forum.mail.tables import MailKind
 from forum.passwords import hashing
 from forum.passwords.breached_passwords import BreachedPasswords
 
 
-async def ask(forum: Database, login: str, guard: rate_limits.RateLimits, limit: RateLimitItem, now: datetime) -> None:
-    """Have a link mailed to the member behind a handle or an address, if there is one.
+async def request_reset(transactions: Transactions, login: str, address: str) -> None:
+    """Mail a link to the member with this handle or address, if there is one.
 
-    It is as much work for nobody: a mail is put down, and the worker finds that it is to no one. Throttled by the
-    login as it was typed, like signing in, so that a handle and an address do not tell that they are one account's.
+    For nobody it is as much work: a mail is queued, and the worker finds that it is to no one. Raises Throttled by the
+    internet address and by the login as it was typed, like signing in, so that nobody learns that a handle and an
+    address are one account's.
     """
-    await guard.hit(limit, "password-reset", "login", sign_in.normal(login))
-    who = await sign_in.claimant(forum.reader, login)
-    somebody = {"member_id": who.id, "email": who.email} if who else {"member_id": None, "email": None}
-    async with forum.work() as session:
-        await outbox.enqueue(session, Kind.PASSWORD_RESET, now, **somebody)
+    await transactions.count_try("reset_network", "password-reset", "address", rate_limits.network(address))
+    await transactions.count_try("reset", "password-reset", "login", sign_in.normalise_login(login))
+    claimant = await sign_in.find_claimant(transactions.reader, login)
+    member_id, email = (claimant.id, claimant.email) if claimant else (None, None)
+    async with transactions.begin() as work:
+        await outbox.enqueue(work.session, MailKind.PASSWORD_RESET, work.now, member_id=member_id, email=email)
 
 
-async def reset(
-    forum: Database,
-    token: str,
-    new: str,
-    guard: rate_limits.RateLimits,
-    limit: RateLimitItem,
-    now: datetime,
-    breaches: BreachedPasswords | None = None,
-) -> UUID:
-    """Take a new password with a link, and end every session; whose it is. It takes the database as `sign_in` does,
-    and passes by no second factor: with the new password, that is asked for as before.
+async def complete_reset(
+    transactions: Transactions, token: str, new: str, *, breaches: BreachedPasswords | None = None
+) -> None:
+    """Set a new password with a mailed link, end every session, and cancel a change of address that is under way.
 
-    Raises NotFound when the link no longer works, and Invalid when `new` is too short, too easily guessed or stolen;
-    then the link works still. A change of address that was asked for with the old password is asked for no longer.
-    Raises Throttled over the limit per member: each try keeps the one thread that hashes busy.
+    A second factor stays: it is needed with the new password as before. Raises NotFound when the link no longer works,
+    Throttled per member, as each try keeps the one thread that hashes busy, and Invalid when `new` is too short, too
+    long, easily guessed or stolen; then the link still works.
     """
-    who = await tokens.owner(forum.reader, token, Kind.PASSWORD_RESET, now)
-    await guard.hit(limit, "password", who.id)
-    about = (who.handle, who.name, who.email)
-    hashed = await hashing.hash_new(new, about=about, breaches=breaches, pointer="#/new")
-    async with forum.work() as session:
-        member = (await tokens.opened(session, token, Kind.PASSWORD_RESET, now)).member
-        hashing.measure(new, staff=await is_staff(session, member.id), pointer="#/new")
-        member.password_hash, member.staff_password = hashed, len(new) >= hashing.STAFF_MIN
+    owner = await tokens.get_link_owner(transactions.reader, token, MailKind.PASSWORD_RESET, transactions.now)
+    await transactions.count_try("sign_in", "password", owner.id)
+    about = (owner.handle, owner.name, owner.email)
+    hashed = await hashing.hash_new_password(new, about=about, breaches=breaches, pointer="#/new")
+    async with transactions.begin() as work:
+        session = work.session
+        member = (await tokens.use_link(session, token, MailKind.PASSWORD_RESET, work.now)).member
+        await profiles.set_password(session, member, new, hashed)
         if member.wanted_email:
-            await tokens.invalidate(session, member.id, Kind.VERIFY_ADDRESS)
+            await tokens.invalidate_links(session, member.id, MailKind.VERIFY_ADDRESS)
             member.wanted_email = None
-        await outbox.end_resets(session, member.id)
-        await outbox.enqueue_sign_in_changed(session, member, now)
+        await outbox.enqueue_sign_in_changed(session, member, work.now)
         await sessions.end_all(session, member.id)
-        return member.id
+        work.forget_sessions_of(member.id)

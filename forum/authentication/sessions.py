@@ -1,9 +1,10 @@
-"""Who is signed in where: opaque tokens, kept as digests, revocable at once."""
+"""Sessions: opaque tokens, stored as digests, which can be ended at once."""
 
 import hashlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -16,22 +17,23 @@ from sqlmodel import Field, SQLModel, col
 from forum.core import audit
 from forum.core.database import Moment, Prepared, Query, Reader, new_id, query
 from forum.core.errors import NotFound
+from forum.core.work import Work
 from forum.members.roles import is_staff
 from forum.members.tables import Member
-from forum.members.viewer import GUEST, Via, Viewer, viewer_of, viewers
+from forum.members.viewer import GUEST, Viewer, ViewerSession, viewer_of, viewers
 
-# OWASP ASVS 5.0, 7.3: a session ends when it is not used, and some day in any case. Who has power over others' words
-# signs in every day.
+# OWASP ASVS 5.0, 7.3: a session ends when it is not used, and after a fixed time in any case. Staff, who have power
+# over other people's posts, sign in every day.
 IDLE_TIMEOUT = timedelta(days=30)
 MEMBERS_LAST, STAFF_LAST = timedelta(days=90), timedelta(hours=12)
 DEVICE_LASTS = timedelta(days=180)
-NOTED_EVERY = timedelta(minutes=10)  # how exactly the last use of a session is known
-CACHED_FOR = 5.0  # seconds a revoked session may live on in another process (DESIGN §4)
+USE_RECORDED_EVERY = timedelta(minutes=10)  # how exactly the last use of a session is known
+CACHED_FOR = 5.0  # seconds for which an ended session may still work in another process (DESIGN §4)
 CACHED_AT_MOST = 10_000
 
 
 class Transport(StrEnum):
-    """How the token travels."""
+    """How a client sends the token."""
 
     BEARER = "bearer"
     COOKIE = "cookie"
@@ -53,7 +55,7 @@ class MemberSession(SQLModel, table=True):
     client: str | None = Field(default=None, description="A kind of program and of device, for its owner to recognise")
     second_factor: bool = Field(
         default=False,
-        description="Whether one was shown: roles count only then",
+        description="Whether one was shown: otherwise roles do not count",
         sa_column_kwargs={"server_default": "false"},
     )
     created_at: datetime = Field(sa_type=Moment)
@@ -64,15 +66,15 @@ class MemberSession(SQLModel, table=True):
 
 
 class Device(SQLModel, table=True):
-    """A device from which this member signed in before: nobody else's failures lock it out."""
+    """A device on which this member signed in before: failures of other devices do not lock it out."""
 
     token_digest: bytes = Field(primary_key=True)
     member_id: UUID = Field(foreign_key="member.id", ondelete="CASCADE", index=True)
     expires_at: datetime = Field(sa_type=Moment, index=True)
 
 
-def mine(viewer: Viewer, now: datetime) -> Query:
-    """The viewer's own live sessions, newest first."""
+def select_sessions(viewer: Viewer, now: datetime) -> Query:
+    """Return a select of the viewer's own sessions that have not ended, newest first."""
     return (
         query(
             MemberSession.id,
@@ -93,13 +95,13 @@ def mine(viewer: Viewer, now: datetime) -> Query:
 
 _NOW = bindparam("now", type_=Moment())
 _TOKEN = col(MemberSession.token_digest) == bindparam("token_digest", type_=LargeBinary())
-# The device `device_digest`, if its owner signed in from it before.
-_THEIRS = query(Device.token_digest).where(
+# The device `device_digest`, if its owner signed in on it before.
+_OWN_DEVICE = query(Device.token_digest).where(
     col(Device.token_digest) == bindparam("device_digest", type_=LargeBinary()),
     col(Device.member_id) == bindparam("owner", type_=Uuid()),
     col(Device.expires_at) > _NOW,
 )
-_REMEMBERED = Prepared(_THEIRS)
+_KNOWN_DEVICE = Prepared(_OWN_DEVICE)
 _SIGNED_IN = Prepared(
     viewers()
     .add_columns(
@@ -118,10 +120,10 @@ _SIGNED_IN = Prepared(
 _USED = Prepared(update(MemberSession).where(_TOKEN).values(used_at=_NOW).returning(col(MemberSession.id)))
 
 
-async def is_known(reader: Reader, device: str, member_id: UUID | None, now: datetime) -> bool:
-    """Whether this member signed in from this device before; it takes as long for nobody."""
+async def is_known_device(reader: Reader, device: str, member_id: UUID | None, now: datetime) -> bool:
+    """Return whether this member signed in on this device before. For nobody (None) it takes as long."""
     owner = member_id or UUID(int=0)
-    return await reader.row(_REMEMBERED, device_digest=_digest(device), owner=owner, now=now) is not None
+    return await reader.row(_KNOWN_DEVICE, device_digest=_digest(device), owner=owner, now=now) is not None
 
 
 async def open_session(
@@ -133,7 +135,7 @@ async def open_session(
     client: str | None = None,
     second_factor: bool = False,
 ) -> tuple[MemberSession, str]:
-    """A new session and its token, which is told once and never kept."""
+    """Open a session, and return it with its token, which is not stored."""
     token = secrets.token_urlsafe(32)
     lasts = STAFF_LAST if await is_staff(session, member.id) else MEMBERS_LAST
     opened = MemberSession(
@@ -151,13 +153,13 @@ async def open_session(
     return opened, token
 
 
-async def remember(session: AsyncSession, member: Member, device: str | None, now: datetime) -> str:
-    """Know this member's device the next time: the one they showed, if it is theirs, else a new one."""
+async def remember_device(session: AsyncSession, member: Member, device: str | None, now: datetime) -> str:
+    """Store this member's device, and return its token: the token they sent, if it is theirs, else a new one."""
     until = now + DEVICE_LASTS
     if device:
-        theirs = {"device_digest": _digest(device), "owner": member.id, "now": now}
-        seen = update(Device).values(expires_at=until).where(col(Device.token_digest).in_(_THEIRS))
-        if (await session.execute(seen.returning(col(Device.token_digest)), theirs)).first():
+        values = {"device_digest": _digest(device), "owner": member.id, "now": now}
+        renewed = update(Device).values(expires_at=until).where(col(Device.token_digest).in_(_OWN_DEVICE))
+        if (await session.execute(renewed.returning(col(Device.token_digest)), values)).first():
             return device
     device = secrets.token_urlsafe(32)
     session.add(Device(token_digest=_digest(device), member_id=member.id, expires_at=until))
@@ -165,31 +167,31 @@ async def remember(session: AsyncSession, member: Member, device: str | None, no
     return device
 
 
-async def mark(session: AsyncSession, viewer: Viewer, *, second_factor: bool) -> None:
-    """Note whether this session's second factor counts, from now on."""
+async def set_second_factor(session: AsyncSession, viewer: Viewer, *, second_factor: bool) -> None:
+    """Store whether the viewer's session has shown a second factor."""
     this = update(MemberSession).where(col(MemberSession.id) == viewer.session_id)
     await session.execute(this.values(second_factor=second_factor))
 
 
-async def end(session: AsyncSession, viewer: Viewer, session_id: UUID) -> None:
-    """End one of the viewer's own sessions; NotFound when there is none such."""
+async def delete_session(session: AsyncSession, viewer: Viewer, session_id: UUID) -> None:
+    """Delete one of the viewer's own sessions. Raises NotFound when there is none such."""
     gone = await session.execute(
         delete(MemberSession)
         .where(col(MemberSession.id) == session_id, col(MemberSession.member_id) == viewer.id)
         .returning(col(MemberSession.id))
     )
     if gone.first() is None:
-        raise NotFound("You have no such session.")
+        raise NotFound("You have no such session.", code="session_not_found")
 
 
 async def end_all(session: AsyncSession, member_id: UUID) -> None:
-    """End every session of a member, and know none of their devices."""
+    """Delete every session and device of a member."""
     await session.execute(delete(MemberSession).where(col(MemberSession.member_id) == member_id))
     await session.execute(delete(Device).where(col(Device.member_id) == member_id))
 
 
 async def end_by_order(session: AsyncSession, member_id: UUID | None, now: datetime) -> None:
-    """End every session of a member, or everybody's, at the operator's word; it is written into the record."""
+    """Delete all sessions and devices of a member, or of everybody, for the operator, and record it in the audit."""
     if member_id:
         await end_all(session, member_id)
     else:
@@ -199,14 +201,43 @@ async def end_by_order(session: AsyncSession, member_id: UUID | None, now: datet
 
 
 async def end_others(session: AsyncSession, viewer: Viewer) -> None:
-    """End every session of the viewer but this one, and forget their devices."""
+    """Delete every session of the viewer but this one, and all their devices."""
     others = col(MemberSession.id) != viewer.session_id
     await session.execute(delete(MemberSession).where(col(MemberSession.member_id) == viewer.id, others))
     await session.execute(delete(Device).where(col(Device.member_id) == viewer.id))
 
 
+# What a route does with sessions
+
+
+async def list_sessions(work: Work, viewer: Viewer) -> Sequence[Any]:
+    """Return the viewer's own sessions that have not ended, newest first."""
+    return (await work.session.execute(select_sessions(viewer, work.now))).all()
+
+
+async def sign_out(work: Work, viewer: Viewer) -> None:
+    """End the session in which this is asked. Idempotent."""
+    if viewer.session_id is None:
+        return
+    with suppress(NotFound):  # it ended elsewhere a moment ago
+        await delete_session(work.session, viewer, viewer.session_id)
+    work.forget_sessions_of(viewer.member_id)
+
+
+async def end_session(work: Work, viewer: Viewer, session_id: UUID) -> None:
+    """End one of the viewer's own sessions. Raises NotFound when there is none such."""
+    await delete_session(work.session, viewer, session_id)
+    work.forget_sessions_of(viewer.member_id)
+
+
+async def end_all_sessions(work: Work, viewer: Viewer) -> None:
+    """End every session of the viewer, this one too, and forget all their devices."""
+    await end_all(work.session, viewer.member_id)
+    work.forget_sessions_of(viewer.member_id)
+
+
 class SessionCache:
-    """Knows, for a few seconds, whom a token belongs to; `clock` counts seconds."""
+    """Remembers for a few seconds whose session a token is; `clock` counts seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -214,20 +245,20 @@ class SessionCache:
         self._changed: dict[UUID | None, float] = {}
 
     def get(self, token: str) -> Viewer | None:
-        """The viewer behind the token, if asked within the last five seconds."""
+        """Return the viewer of this token, if it was looked up within the last five seconds."""
         read_at, viewer = self._seen.get(_digest(token), (0.0, GUEST))
         return viewer if viewer.id and self._is_recent(read_at) else None
 
     async def load(self, reader: Reader, token: str, now: datetime) -> Viewer:
-        """The viewer behind the token: a guest when it is not, or no longer, a session's."""
+        """Look up the viewer of this token: a guest when there is no such session, or no longer."""
         read_at, digest = self._clock(), _digest(token)
         row = await reader.row(_SIGNED_IN, token_digest=digest, now=now, idle_since=now - IDLE_TIMEOUT)
         if row is None:
             self._seen.pop(_digest(token), None)
             return GUEST
-        if now - row.used_at >= NOTED_EVERY:
+        if now - row.used_at >= USE_RECORDED_EVERY:
             await reader.rows(_USED, token_digest=digest, now=now)
-        viewer = viewer_of(row, _via(row))
+        viewer = viewer_of(row, ViewerSession(row.session_id, row.signed_in_at, row.second_factor))
         if viewer.id not in self._changed or not self._is_recent(self._changed[viewer.id]):
             if len(self._seen) >= CACHED_AT_MOST:
                 self._seen.clear()
@@ -235,14 +266,14 @@ class SessionCache:
         return viewer
 
     def owner(self, token: str) -> UUID | None:
-        """Whose the token was when it was last looked up here, however long ago: to count by, never to let in by."""
+        """Return whose token it was at the last look-up here, however long ago: to count requests, never to sign in."""
         seen = self._seen.get(_digest(token))
         return seen[1].id if seen else None
 
     def invalidate(self, member_id: UUID | None) -> None:
-        """Read this member anew every time for a while: something about them or their sessions changes.
+        """Look this member up anew every time for a while: something about them or their sessions has changed.
 
-        What was read before the change is committed, here or in a request that is under way, must not stay.
+        What another request read before the commit must not be cached.
         """
         self._seen = {digest: seen for digest, seen in self._seen.items() if seen[1].id != member_id}
         self._changed = {id_: at for id_, at in self._changed.items() if self._is_recent(at)}
@@ -253,14 +284,10 @@ class SessionCache:
 
 
 async def tidy(session: AsyncSession, now: datetime) -> None:
-    """Delete sessions and devices that ran out."""
+    """Delete expired sessions and devices."""
     over = or_(col(MemberSession.expires_at) <= now, col(MemberSession.used_at) <= now - IDLE_TIMEOUT)
     await session.execute(delete(MemberSession).where(over))
     await session.execute(delete(Device).where(col(Device.expires_at) <= now))
-
-
-def _via(row: Any) -> Via:
-    return Via(row.session_id, row.signed_in_at, row.second_factor)
 
 
 def _digest(token: str) -> bytes:

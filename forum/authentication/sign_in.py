@@ -1,45 +1,37 @@
-"""Signing in: a login, its password, and what else is asked for, or a passkey alone; proving the password again, and
-changing it.
-"""
+"""Sign in: with a login, its password and a second factor, or with a passkey alone; and prove the password again."""
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import structlog
 from sqlalchemy import Text, bindparam, func
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.authentication import failed_sign_ins, sessions
-from forum.authentication.failed_sign_ins import Reason
+from forum.authentication.failed_sign_ins import RefusalReason
 from forum.authentication.second_factor import passkeys, verification
 from forum.authentication.second_factor.tables import Purpose
-from forum.authentication.second_factor.webauthn import Credential, Party
+from forum.authentication.second_factor.verification import Proof
+from forum.authentication.second_factor.webauthn import Credential
 from forum.authentication.sessions import MemberSession, Transport
 from forum.core import rate_limits
-from forum.core.database import Database, Prepared, Reader, query
+from forum.core.database import Prepared, Reader, query
 from forum.core.errors import Invalid, NotFound, NotSignedIn, SecondFactorNeeded, Throttled
-from forum.core.settings import Settings
+from forum.core.work import Transactions, Work
 from forum.mail import outbox
 from forum.members import names
 from forum.members.queries import lock_member_row
-from forum.members.roles import is_staff
 from forum.members.tables import Member
 from forum.members.viewer import GUEST, Viewer
 from forum.passwords import hashing
-from forum.passwords.breached_passwords import BreachedPasswords
 
 log = structlog.get_logger()
-
-NOT_YOURS = "This is not your present password."
 
 
 @dataclass(frozen=True, kw_only=True)
 class SignInContext:
-    """Where somebody signs in, and who they were in the session that this one takes the place of."""
+    """Where somebody signs in, and who they were in the session that the new one replaces."""
 
     address: str
     device: str | None = None
@@ -49,25 +41,30 @@ class SignInContext:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SignIn(SignInContext):
-    """What somebody shows to sign in: a password, and what their account asks for beside it."""
+class PasswordSignIn(SignInContext):
+    """What somebody sends to sign in: a password, and the second factor if their account has one."""
 
     login: str
     password: str
     code: str | None = None
     passkey: Credential | None = None
 
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether a code or a passkey was sent."""
+        return self.code is not None or self.passkey is not None
+
 
 @dataclass(frozen=True, kw_only=True)
 class PasskeySignIn(SignInContext):
-    """What somebody shows to sign in without a password."""
+    """What somebody sends to sign in without a password."""
 
     passkey: Credential
 
 
 @dataclass(frozen=True)
 class SignedIn:
-    """A new session: its token and its device's are told once and never kept."""
+    """A new session, with its token and its device's, which are not stored."""
 
     token: str
     device: str
@@ -76,208 +73,182 @@ class SignedIn:
 
 
 _LOGIN = bindparam("login", type_=Text())
-_CLAIMED = query(Member.id, Member.email, Member.password_hash).limit(1)
+_CLAIMANT = query(Member.id, Member.email, Member.password_hash).limit(1)
 
-# The member behind a handle or an e-mail address in its normal form: of several who claim an address, the one who
-# verified it, else the first.
-_BY_HANDLE = Prepared(_CLAIMED.where(col(Member.handle) == _LOGIN))
+# The member with a handle or an e-mail address in its normal form: of several with one address, the one who verified
+# it, else the first.
+_BY_HANDLE = Prepared(_CLAIMANT.where(col(Member.handle) == _LOGIN))
 _BY_ADDRESS = Prepared(
-    _CLAIMED.where(func.lower(col(Member.email)) == _LOGIN).order_by(
+    _CLAIMANT.where(func.lower(col(Member.email)) == _LOGIN).order_by(
         col(Member.email_verified_at).nulls_last(), col(Member.joined_at)
     )
 )
 
 
-def normal(login: str) -> str:
-    """A handle or an address as it is sought: however it was typed, it is one login."""
+def normalise_login(login: str) -> str:
+    """Return the normal form of a handle or an address: however it is typed, it is one login."""
     return login.strip().lower() if "@" in login else names.folded(login.strip())
 
 
-async def claimant(reader: Reader, login: str) -> Any:
-    """Id, address and hash of the member behind a login, or None."""
-    login = normal(login)
+async def find_claimant(reader: Reader, login: str) -> Any:
+    """Return id, address and password hash of the member with this login, or None."""
+    login = normalise_login(login)
     return await reader.row(_BY_ADDRESS if "@" in login else _BY_HANDLE, login=login)
 
 
-async def sign_in(
-    forum: Database, shown: SignIn, guard: rate_limits.RateLimits, settings: Settings, now: datetime
-) -> SignedIn:
-    """Open a session, in the place of the one that was shown with it. It takes the database and no session of it:
-    while the one thread that hashes has others to serve, nobody here holds a connection that a reader waits for.
+async def sign_in(transactions: Transactions, attempt: PasswordSignIn) -> SignedIn:
+    """Open a session with a password; it replaces the session that was sent with it.
 
-    Raises NotSignedIn in the same words and time whether the login or the password is wrong,
-    SecondFactorNeeded where both are right and a second factor is missing or wrong, and Throttled over the limit per
-    login and per network, the right password included. A device that signed in before is counted by
+    It hashes outside of transactions: many who wait for the one thread that hashes must not hold the connections
+    that readers need.
+
+    Raises NotSignedIn with the same words after the same time whether the login or the password is wrong,
+    SecondFactorNeeded when both are right and the second factor is missing or wrong, and Throttled over the limit per
+    login and per network, even for the right password. A device that its owner signed in on before is counted by
     itself, so that nobody can lock a member out of their own phone.
     """
-    who = await claimant(forum.reader, shown.login)
+    claimant = await find_claimant(transactions.reader, attempt.login)
     try:
-        opened = await _signed_in(forum, shown, who, guard, settings, now)
+        opened = await _sign_in(transactions, attempt, claimant)
     except (NotSignedIn, Throttled) as error:
-        if reason := _reason(error, shown):
-            await failed_sign_ins.note(forum.reader, who.id if who else None, reason, now)
+        if reason := _refusal_reason(error, attempt):
+            member_id = claimant.id if claimant else None
+            await failed_sign_ins.count_refusal(transactions.reader, member_id, reason, transactions.now)
         raise
-    _log_opened(opened, by="password")
+    _log_sign_in(opened, by="password")
     return opened
 
 
-async def sign_in_by_passkey(
-    forum: Database, shown: PasskeySignIn, guard: rate_limits.RateLimits, settings: Settings, now: datetime
-) -> SignedIn:
-    """Open a session for whoever shows a passkey of theirs, and a fingerprint, a face or a PIN to their device: that is
-    both factors. It takes the database as `sign_in` does.
+async def sign_in_by_passkey(transactions: Transactions, attempt: PasskeySignIn) -> SignedIn:
+    """Open a session with a passkey whose device asked for a fingerprint, a face or a PIN: both factors in one.
 
-    Raises NotSignedIn in the same words whatever is wrong, and in others where the passkey is right and counts
-    backwards, and Throttled over the limit per network, or per device where its owner signed in from it before.
+    Raises NotSignedIn with the same words whatever is wrong, with other words when a right passkey counts backwards,
+    and Throttled over the limit per network, or per device when its owner signed in on it before.
     """
-    kept = await passkeys.claimed(forum.reader, shown.passkey)
+    passkey = await passkeys.find_passkey(transactions.reader, attempt.passkey)
     try:
-        opened = await _signed_in_by_passkey(forum, shown, kept, guard, settings, now)
+        opened = await _sign_in_by_passkey(transactions, attempt, passkey)
     except (NotSignedIn, Throttled) as error:
-        reason = Reason.THROTTLED if isinstance(error, Throttled) else Reason.PASSKEY
-        await failed_sign_ins.note(forum.reader, kept.member_id if kept else None, reason, now)
+        reason = RefusalReason.THROTTLED if isinstance(error, Throttled) else RefusalReason.PASSKEY
+        member_id = passkey.member_id if passkey else None
+        await failed_sign_ins.count_refusal(transactions.reader, member_id, reason, transactions.now)
         raise
-    _log_opened(opened, by="passkey")
+    _log_sign_in(opened, by="passkey")
     return opened
 
 
-async def proven(forum: Database, viewer: Viewer, current: str) -> str:
-    """The hash that is kept of `current`, the viewer's password; Invalid when it is not. It takes the database as
-    `sign_in` does: look again with `refuse_stale` when the account is held.
+async def prove_password(transactions: Transactions, viewer: Viewer, current: str) -> str:
+    """Return the stored hash of `current`, the viewer's password. Raises Invalid when it is not.
+
+    Call it outside of transactions, and `refuse_changed_password` once the account is locked.
     """
-    async with forum.work() as session:
-        kept = (await session.get_one(Member, viewer.member_id)).password_hash
-    right, _ = await hashing.check(current, kept)
-    if not right:
-        raise Invalid(NOT_YOURS, "#/current")
-    return kept
+    async with transactions.begin() as work:
+        stored = (await work.session.get_one(Member, viewer.member_id)).password_hash
+    is_right, _ = await hashing.verify(current, stored)
+    if not is_right:
+        raise wrong_password()
+    return stored
 
 
-def refuse_stale(member: Member, kept: str) -> None:
-    """Raise Invalid when the password was changed since it was proven."""
-    if member.password_hash != kept:
-        raise Invalid(NOT_YOURS, "#/current")
+def refuse_changed_password(member: Member, proven: str) -> None:
+    """Return when the password is still the proven one. Raises Invalid when it was changed meanwhile."""
+    if member.password_hash != proven:
+        raise wrong_password()
 
 
-async def change_password(
-    forum: Database, viewer: Viewer, current: str, new: str, now: datetime, breaches: BreachedPasswords | None = None
-) -> None:
-    """Take a new password, end every other session of this member and tell them; it takes the database as `sign_in`.
+def wrong_password() -> Invalid:
+    """Return the error for a wrong present password."""
+    return Invalid("This is not your present password.", "#/current", code="wrong_password")
 
-    Raises Invalid when `current` is not the password, or `new` is too short, too easily guessed or stolen.
-    """
-    async with forum.work() as session:
-        member = await session.get_one(Member, viewer.member_id)
+
+async def _sign_in(transactions: Transactions, attempt: PasswordSignIn, claimant: Any) -> SignedIn:
+    device = await _count_try(transactions, attempt, claimant.id if claimant else None, login=attempt.login)
+    stored = claimant.password_hash if claimant else None
+    proof = None
     while True:
-        kept = member.password_hash
-        right, _ = await hashing.check(current, kept)
-        if not right:
-            raise Invalid(NOT_YOURS, "#/current")
-        about = (member.handle, member.name, member.email)
-        hashed = await hashing.hash_new(new, about=about, breaches=breaches, pointer="#/new")
-        async with forum.work() as session:
-            member = await lock_member_row(session, viewer.member_id)
-            if member.password_hash == kept:
-                # Asked now: a role that was given a second ago counts.
-                hashing.measure(new, staff=await is_staff(session, member.id), pointer="#/new")
-                member.password_hash, member.staff_password = hashed, len(new) >= hashing.STAFF_MIN
-                await outbox.end_resets(session, member.id)
-                await outbox.enqueue_sign_in_changed(session, member, now)
-                await sessions.end_others(session, viewer)
-                return
+        is_right, new_hash = await hashing.verify(attempt.password, stored)
+        if claimant is None or not is_right:
+            raise NotSignedIn("The login or the password is wrong.", code="wrong_login_or_password")
+        if proof is None:
+            proof = await _verify_second_factor(transactions, attempt, claimant, device)
+        async with transactions.begin() as work:
+            # Lock the member: a new password ends all sessions of the old one, so the old one must open none after it.
+            member = await lock_member_row(work.session, claimant.id)
+            if member.password_hash == stored:
+                second_factor = await verification.consume(work.session, member, proof, work.now)
+                member.password_hash = new_hash or stored
+                await outbox.cancel_password_resets(work.session, member.id)  # the password is not lost
+                return await _open_session(work, member, attempt, second_factor=second_factor)
+        stored = member.password_hash  # it was changed meanwhile: check the new one
 
 
-async def _signed_in(
-    forum: Database, shown: SignIn, who: Any, guard: rate_limits.RateLimits, settings: Settings, now: datetime
-) -> SignedIn:
-    counted = await _counted_by(forum.reader, shown, who.id if who else None, guard, settings, now, login=shown.login)
-    kept = who.password_hash if who else None
-    beside = None
-    while True:
-        right, renewed = await hashing.check(shown.password, kept)
-        if who is None or not right:
-            raise NotSignedIn("The login or the password is wrong.")
-        if beside is None:
-            if shown.code is not None or shown.passkey is not None:
-                await guard.hit(settings.limit("second_factor"), "second-factor", counted or who.id)
-                # Of a million codes three open: who goes on for weeks guesses one. A new password lets its owner in.
-                await guard.hit(settings.limit("second_factor_day"), "second-factor-day", counted or who.id, kept)
-            party = Party.of(settings)
-            beside = await verification.verify(forum, who.id, shown.code, shown.passkey, party, now)
-        async with forum.work() as session:
-            # From here on nobody else changes it: a new password ends what the old one opened, so the old must
-            # open nothing.
-            member = await lock_member_row(session, who.id)
-            if member.password_hash == kept:
-                strong = await verification.consume(session, member, beside, now)
-                member.password_hash = renewed or kept
-                await outbox.end_resets(session, member.id)  # it is not lost
-                return await _open(session, member, shown, now, second_factor=strong)
-        kept = member.password_hash  # it was changed meanwhile, and counts
+async def _verify_second_factor(
+    transactions: Transactions, attempt: PasswordSignIn, claimant: Any, device: str | None
+) -> Proof:
+    if attempt.has_second_factor:
+        who = device or claimant.id
+        await transactions.count_try("second_factor", "second-factor", who)
+        # Three of a million codes are right at any time: an attacker who goes on for weeks guesses one. The count
+        # begins anew with a new password, so that the owner is not locked out.
+        await transactions.count_try("second_factor_day", "second-factor-day", who, claimant.password_hash)
+    return await verification.verify(transactions, claimant.id, attempt.code, attempt.passkey)
 
 
-def _log_opened(opened: SignedIn, *, by: str) -> None:
-    strong = opened.session.second_factor
-    log.info("signed_in", by=by, second_factor=strong, transport=str(opened.session.transport))
+async def _sign_in_by_passkey(transactions: Transactions, attempt: PasskeySignIn, passkey: Any) -> SignedIn:
+    await _count_try(transactions, attempt, passkey.member_id if passkey else None)
+    signature = await passkeys.verify_signature(transactions, passkey, attempt.passkey, Purpose.SIGN_IN)
+    if signature is None:
+        raise NotSignedIn(passkeys.WRONG, code="wrong_passkey")
+    if signature.sign_count_regressed:
+        raise NotSignedIn(passkeys.COPIED, code="passkey_copied")
+    async with transactions.begin() as work:
+        member = await lock_member_row(work.session, signature.member_id)
+        if not await passkeys.record_use(work.session, signature, work.now):
+            raise NotSignedIn(passkeys.WRONG, code="wrong_passkey")
+        await outbox.cancel_password_resets(work.session, member.id)
+        return await _open_session(work, member, attempt, second_factor=True)
 
 
-async def _signed_in_by_passkey(
-    forum: Database, shown: PasskeySignIn, kept: Any, guard: rate_limits.RateLimits, settings: Settings, now: datetime
-) -> SignedIn:
-    await _counted_by(forum.reader, shown, kept.member_id if kept else None, guard, settings, now)
-    signed = await passkeys.signed(forum, kept, shown.passkey, Purpose.SIGN_IN, Party.of(settings), now)
-    if signed is None:
-        raise NotSignedIn(passkeys.WRONG)
-    if signed.went_back:
-        raise NotSignedIn(passkeys.COPIED)
-    async with forum.work() as session:
-        member = await lock_member_row(session, signed.member_id)
-        if not await passkeys.spend(session, signed, now):
-            raise NotSignedIn(passkeys.WRONG)
-        await outbox.end_resets(session, member.id)
-        return await _open(session, member, shown, now, second_factor=True)
-
-
-def _reason(error: Exception, shown: SignIn) -> Reason | None:
-    """What administrators are told of a refused sign-in; None where a client only asks whether a code is needed."""
+def _refusal_reason(error: Exception, attempt: PasswordSignIn) -> RefusalReason | None:
+    """Return what administrators see of a refusal; None when a client only asks whether a code is needed."""
     match error:
         case Throttled():
-            return Reason.THROTTLED
+            return RefusalReason.THROTTLED
         case SecondFactorNeeded():
-            return Reason.SECOND_FACTOR if shown.code or shown.passkey else None
+            return RefusalReason.SECOND_FACTOR if attempt.code or attempt.passkey else None
         case _:
-            return Reason.PASSWORD
+            return RefusalReason.PASSWORD
 
 
-async def _counted_by(
-    reader: Reader,
-    shown: SignInContext,
-    member_id: UUID | None,
-    guard: rate_limits.RateLimits,
-    settings: Settings,
-    now: datetime,
-    *,
-    login: str | None = None,
+async def _count_try(
+    transactions: Transactions, attempt: SignInContext, member_id: Any, *, login: str | None = None
 ) -> str | None:
-    """Count this try: by the device, which is given, if its owner signed in from it before, else by all the rest."""
-    limit = settings.limit("sign_in")
-    if shown.device and await sessions.is_known(reader, shown.device, member_id, now):
-        await guard.hit(limit, "sign-in", "device", shown.device)
-        return shown.device
-    await guard.hit(limit, "sign-in", "address", rate_limits.network(shown.address))
-    if login is not None:  # not by the account: tries with a handle that used up those with an address would tell whose
-        await guard.hit(limit, "sign-in", "login", normal(login))
+    """Count this try: by the device, which is returned, if its owner signed in on it before, else by all the rest."""
+    device = attempt.device
+    if device and await sessions.is_known_device(transactions.reader, device, member_id, transactions.now):
+        await transactions.count_try("sign_in", "sign-in", "device", device)
+        return device
+    await transactions.count_try("sign_in", "sign-in", "address", rate_limits.network(attempt.address))
+    if login is not None:
+        # By the login and not by the account: else tries with a handle would use up those with an address, and tell
+        # that both are one account's.
+        await transactions.count_try("sign_in", "sign-in", "login", normalise_login(login))
     return None
 
 
-async def _open(
-    session: AsyncSession, member: Member, shown: SignInContext, now: datetime, *, second_factor: bool
-) -> SignedIn:
-    if shown.before.id == member.id and shown.before.session_id:
-        with suppress(NotFound):  # it ran out a moment ago
-            await sessions.end(session, shown.before, shown.before.session_id)
+async def _open_session(work: Work, member: Member, attempt: SignInContext, *, second_factor: bool) -> SignedIn:
+    session, before = work.session, attempt.before
+    if before.id == member.id and before.session_id:
+        with suppress(NotFound):  # it ended a moment ago
+            await sessions.delete_session(session, before, before.session_id)
     opened, token = await sessions.open_session(
-        session, member, shown.transport, now, client=shown.client, second_factor=second_factor
+        session, member, attempt.transport, work.now, client=attempt.client, second_factor=second_factor
     )
-    device = await sessions.remember(session, member, shown.device, now)
+    device = await sessions.remember_device(session, member, attempt.device, work.now)
+    work.forget_sessions_of(member.id)
     return SignedIn(token=token, device=device, session=opened, member=member)
+
+
+def _log_sign_in(opened: SignedIn, *, by: str) -> None:
+    second_factor = opened.session.second_factor
+    log.info("signed_in", by=by, second_factor=second_factor, transport=str(opened.session.transport))

@@ -1,6 +1,5 @@
-"""`forum admin`: administrators, advisers, moderators, and the boards they look after."""
+"""`forum admin`: administrators, advisers and moderators, and boards."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,16 +7,18 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.administration import advisers, roles
+from forum.administration.roles import role_text
 from forum.authentication import email_addresses, registration, sessions
+from forum.authentication.registration import Newcomer
 from forum.authentication.second_factor import enrolment
-from forum.cli.runtime import checked, fail, on_forum, out, typed_password
+from forum.cli.runtime import fail, on_forum, out, parse_address, read_password
 from forum.content import boards
-from forum.core.settings import Settings
+from forum.core.work import Work
 from forum.members.queries import get_member
 from forum.members.tables import Role
 from forum.passwords.breached_passwords import breached_passwords_of
 
-cli = typer.Typer(no_args_is_help=True, help="Name administrators, advisers and moderators; make boards.")
+cli = typer.Typer(no_args_is_help=True, help="Appoint administrators, advisers and moderators; make boards.")
 
 
 @cli.command()
@@ -27,13 +28,15 @@ def create(
     email: Annotated[str, typer.Option(prompt=True, help="Their e-mail address")],
 ) -> None:
     """Make an account and give it the role of administrator. The password is asked for, or read from a pipe."""
-    email = checked(email)
-    password, breaches = typed_password(), breached_passwords_of(Settings())
+    email = parse_address(email)
+    newcomer = Newcomer(handle=handle, name=name, email=email, password=read_password())
 
-    async def act(session: AsyncSession, now: datetime) -> None:
-        newcomer = await registration.prepare_newcomer(handle, name, email, password, staff=True, breaches=breaches)
-        member = await registration.register(session, newcomer, now)
-        await email_addresses.vouch(session, member, now)  # whoever runs this knows them
+    async def act(work: Work) -> None:
+        session, now = work.session, work.now
+        breaches = breached_passwords_of(work.settings)
+        account = await registration.prepare_account(newcomer, staff=True, breaches=breaches)
+        member = await registration.add_member(session, account, now)
+        await email_addresses.mark_verified(session, member, now)  # the operator knows them
         await roles.grant(session, member, Role.ADMINISTRATOR, now)
 
     on_forum(act)
@@ -55,7 +58,8 @@ def grant(
     if role != Role.ADVISER and (title or organisation):
         fail("Only an adviser has a --title and an --organisation.")
 
-    async def act(session: AsyncSession, now: datetime) -> None:
+    async def act(work: Work) -> None:
+        session, now = work.session, work.now
         member = await get_member(session, handle)
         if role == Role.ADVISER and title and organisation:
             await advisers.appoint(session, member, title.strip(), organisation.strip(), now)
@@ -63,7 +67,7 @@ def grant(
             await roles.grant(session, member, role, now, board_id=await _board_id(session, board))
 
     on_forum(act)
-    out.print(f"{handle} is {role} now.")
+    out.print(f"{handle} is {role_text(role)} now.")
 
 
 @cli.command()
@@ -75,7 +79,8 @@ def revoke(
     """Take a role away. It is written into the record; within five seconds it holds everywhere."""
     _refuse_board(role, board)
 
-    async def act(session: AsyncSession, now: datetime) -> None:
+    async def act(work: Work) -> None:
+        session, now = work.session, work.now
         member = await get_member(session, handle)
         if role == Role.ADVISER:
             await advisers.dismiss(session, member, now)
@@ -83,7 +88,7 @@ def revoke(
             await roles.revoke(session, member, role, now, board_id=await _board_id(session, board))
 
     on_forum(act)
-    out.print(f"{handle} is no longer {role}.")
+    out.print(f"{handle} is no longer {role_text(role)}.")
 
 
 @cli.command(name="reset-second-factor")
@@ -92,8 +97,9 @@ def reset_second_factor(handle: Annotated[str, typer.Argument(help="Whose")]) ->
     password, whoever has it can then sign in. It is written into the record, and the member is told by mail.
     """
 
-    async def act(session: AsyncSession, now: datetime) -> None:
-        await enrolment.reset(session, await get_member(session, handle), now)
+    async def act(work: Work) -> None:
+        session, now = work.session, work.now
+        await enrolment.reset_second_factor(session, await get_member(session, handle), now)
 
     on_forum(act)
     out.print(f"{handle} signs in with the password alone now, until a second factor is set up again.")
@@ -112,7 +118,8 @@ def sign_out(
     if (handle is None) is not everybody:
         fail("Name one member, or say --everybody.")
 
-    async def act(session: AsyncSession, now: datetime) -> None:
+    async def act(work: Work) -> None:
+        session, now = work.session, work.now
         await sessions.end_by_order(session, (await get_member(session, handle)).id if handle else None, now)
 
     on_forum(act)
@@ -148,7 +155,8 @@ def make_board(
     }
     changes = {key: value for key, value in said.items() if value is not None}
 
-    async def act(session: AsyncSession, now: datetime) -> None:
+    async def act(work: Work) -> None:
+        session, now = work.session, work.now
         if await boards.find_board(session, slug):
             await boards.change_board(session, slug, changes, now)
         else:

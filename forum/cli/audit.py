@@ -1,13 +1,12 @@
 """`forum audit`: the append-only record of what staff did."""
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.cli.runtime import fail, on_forum, out
 from forum.core import audit
+from forum.core.work import Work
 
 cli = typer.Typer(no_args_is_help=True, help="The append-only record of what staff did.")
 
@@ -23,8 +22,8 @@ def verify(
     except ValueError:
         fail("--head takes what an earlier `forum audit verify` printed: NUMBER:DIGEST.")
 
-    async def act(session: AsyncSession, _now: datetime) -> audit.Head:
-        return await audit.verify(session, noted)
+    async def act(work: Work) -> audit.Head:
+        return await audit.verify(work.session, noted)
 
     found = on_forum(act)
     out.print(f"The record is whole: {found.number} entries.\nhead {found}", soft_wrap=True)

@@ -1,16 +1,15 @@
 """`forum backup` and `forum restore`: all of a forum in one file, and the way back."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum.cli.runtime import database_of, first_steps, out, reaching, with_session
+from forum.cli.runtime import database_of, first_steps, out, reaching, with_work
 from forum.core import audit, signals
 from forum.core import backup as backups
 from forum.core.settings import Settings
+from forum.core.work import Work
 
 cli = typer.Typer()
 
@@ -41,12 +40,12 @@ def restore(
     What fails or is killed midway changes nothing. Everybody has to sign in anew, and mails that waited are not sent.
     """
 
-    async def act(session: AsyncSession, _now: datetime) -> audit.Head:
-        return await audit.verify(session)
+    async def act(work: Work) -> audit.Head:
+        return await audit.verify(work.session)
 
     with database_of(Settings()) as url:
         with reaching():
             signals.run(backups.restore(url, file, replace=replace))
         first_steps(url)
-        found = with_session(url, act)
+        found = with_work(url, act)
     out.print(f"{file} is restored. The record is whole: {found.number} entries.\nhead {found}", soft_wrap=True)

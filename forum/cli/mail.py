@@ -1,27 +1,27 @@
-"""`forum mail`: whether mails leave, and which did not."""
+"""`forum mail`: test whether mails are sent, and list those that were not."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum.cli.runtime import checked, fail, on_forum, out
+from forum.cli.runtime import fail, on_forum, out, parse_address
 from forum.core import clock, signals
 from forum.core.settings import Settings
+from forum.core.work import Work
 from forum.mail import outbox, smtp, templates
 from forum.mail.smtp import TRANSPORT_ERRORS
 from forum.mail.templates import TEST
 
-cli = typer.Typer(no_args_is_help=True, help="Mails: whether they leave, and which did not.")
+cli = typer.Typer(no_args_is_help=True, help="Mails: whether they are sent, and which were not.")
 
 
 @cli.command(name="test")
 def send_test(address: Annotated[str, typer.Argument(help="Where to")]) -> None:
     """Send a mail, to see whether it arrives. What the mail server says is shown."""
-    settings, to = Settings(), checked(address)
-    transport = smtp.transport_of(settings)
+    settings, to = Settings(), parse_address(address)
+    transport = smtp.choose_transport(settings)
     try:
         signals.run(transport.deliver(templates.compose(TEST, settings.mail_from, to, clock.now())))
     except TRANSPORT_ERRORS as error:
@@ -33,8 +33,8 @@ def send_test(address: Annotated[str, typer.Argument(help="Where to")]) -> None:
 def list_unsent() -> None:
     """List the mails that are not sent yet, oldest first. Each is tried for three days, and kept here for a month."""
 
-    async def act(session: AsyncSession, _now: datetime) -> Sequence[Any]:
-        return (await session.execute(outbox.select_unsent())).all()
+    async def act(work: Work) -> Sequence[Any]:
+        return (await work.session.execute(outbox.select_unsent())).all()
 
     rows = on_forum(act)
     for row in rows:

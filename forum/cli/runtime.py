@@ -1,9 +1,8 @@
-"""What every command stands on: the settings, the database, and one sentence for what went wrong."""
+"""What every command needs: the settings, the database, and one sentence for what went wrong."""
 
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import NoReturn, TypeVar
 
 import typer
@@ -11,7 +10,7 @@ from email_validator import EmailNotValidError, validate_email
 from rich.console import Console
 from sqlalchemy import NullPool, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from forum.core import clock, database, embedded_postgres, logs, signals
 from forum.core.database import Database
@@ -23,14 +22,14 @@ from moderation import rules
 
 UNREACHED = "The database that FORUM_DATABASE_URL names cannot be reached"
 
-out = Console(markup=False, emoji=False)  # what people typed is no markup
+out = Console(markup=False, emoji=False)  # what people typed must not be read as markup
 
 Result = TypeVar("Result")
 
 
 @contextmanager
 def database_of(settings: Settings) -> Iterator[str]:
-    """The database's address for SQLAlchemy, for as long as the block lasts."""
+    """Give the database's address for SQLAlchemy, for as long as the block lasts."""
     logs.configure(settings.log_level)
     if settings.database_url:
         yield settings.sqlalchemy_url
@@ -40,16 +39,16 @@ def database_of(settings: Settings) -> Iterator[str]:
 
 
 def first_steps(url: str) -> None:
-    """Migrate, and give a forum without rules those of the house."""
+    """Migrate the database, and adopt the house rules in a forum without rules."""
     with reaching():
         _refuse_old_server(url)
         database.migrate(url)
-    with_session(url, rules.adopt_house_rules)
+    with_work(url, lambda work: rules.adopt_house_rules(work.session, work.now))
 
 
 @contextmanager
 def reaching() -> Iterator[None]:
-    """The command ends with one sentence when the block cannot reach the database."""
+    """End the command with one sentence when the block cannot reach the database."""
     try:
         yield
     except OSError as error:
@@ -70,43 +69,37 @@ def _refuse_old_server(url: str) -> None:
         fail(f"The forum needs PostgreSQL {oldest} or newer, and FORUM_DATABASE_URL names a {major}.")
 
 
-def on_forum(act: Callable[[AsyncSession, datetime], Awaitable[Result]]) -> Result:
-    """What `act` gives, done in one transaction on the forum that the environment names."""
+def on_forum(act: Callable[[Work], Awaitable[Result]]) -> Result:
+    """Return the result of `act`, in one transaction on the forum that the environment names."""
     with database_of(Settings()) as url:
         first_steps(url)
-        return with_session(url, act)
-
-
-def with_session(url: str, act: Callable[[AsyncSession, datetime], Awaitable[Result]]) -> Result:
-    """What `act` gives, done in one transaction on the database at `url`."""
-    return with_work(url, lambda work: act(work.session, work.now))
+        return with_work(url, act)
 
 
 def with_work(url: str, act: Callable[[Work], Awaitable[Result]]) -> Result:
-    """Return what an action gives, done in one transaction on the database at `url`; no gate holds its words."""
+    """Return the result of `act`, in one transaction on the database at `url`."""
 
     async def run() -> Result:
         forum = Database(url, pool_size=1)
         try:
             async with forum.work() as session:
-                limits = RateLimits(forum.reader)
-                return await act(Work(session, clock.now(), Settings(), limits, PublishAtOnce()))
+                return await act(Work(session, clock.now(), Settings(), RateLimits(forum.reader), PublishAtOnce()))
         finally:
             await forum.close()
 
     return signals.run(run())
 
 
-def checked(email: str) -> str:
-    """The address in its normal form; the command ends when it is none."""
+def parse_address(email: str) -> str:
+    """Return an e-mail address in its normal form; end the command when it is none."""
     try:
         return validate_email(email, check_deliverability=False).normalized
     except EmailNotValidError as error:
         fail(f"{email} is no e-mail address: {error}")
 
 
-def typed_password() -> str:
-    """A password: asked for twice where somebody types, else the first line of a pipe."""
+def read_password() -> str:
+    """Return a password: asked for twice at a terminal, else the first line of a pipe."""
     if sys.stdin.isatty():
         return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
     return sys.stdin.readline().rstrip("\n")

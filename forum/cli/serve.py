@@ -1,9 +1,10 @@
-"""Starting the forum: `serve`, `demo`, `worker`, and what goes before it."""
+"""Start the forum: `serve`, `demo`, `worker`, and what must be done before."""
 
 import json
 import os
 import sys
 from contextlib import nullcontext, suppress
+from dataclasses import dataclass
 from typing import Annotated
 
 import structlog
@@ -53,11 +54,12 @@ def serve(
     `forum admin create` makes the administrator's.
     """
     settings = Settings()
-    told = () if settings.smtp_url else (f"Without FORUM_SMTP_URL, mails go to {smtp.transport_of(settings)}",)
+    lines = () if settings.smtp_url else (f"Without FORUM_SMTP_URL, mails go to {smtp.choose_transport(settings)}",)
     with database_of(settings) as url:
         first_steps(url)
         port = settings.port if port is None else port
-        _answer(settings, url, host or settings.host, port, workers, with_worker, told)
+        listening = Listening(host=host or settings.host, port=port, processes=workers, with_worker=with_worker)
+        _serve(settings, url, listening, lines)
 
 
 @cli.command(name="demo")
@@ -67,7 +69,7 @@ def run_demo(
     with_worker: WithWorker = True,
     only_codes: Annotated[bool, typer.Option("--codes", help="Only print the sign-ins, with codes of now")] = False,
 ) -> None:
-    """Start the forum with a small made-up community to look at. A second start keeps what you did there."""
+    """Start the forum with a small made-up community to look at. The next start keeps what you did there."""
     if only_codes:
         out.print(*_sign_ins(), sep="\n", highlight=False, soft_wrap=True)
         return
@@ -76,16 +78,18 @@ def run_demo(
     with database_of(settings) as url:
         first_steps(url)
         with_work(url, _fill_demo)
-        mails = f"Mails go to {smtp.transport_of(settings)}"
-        told = (mails, "", f"Sign in as one of these, with the password “{demo.PASSWORD}”.", *CODES, *_sign_ins(), "")
-        _answer(settings, url, host or settings.host, settings.port if port is None else port, 1, with_worker, told)
+        mails = f"Mails go to {smtp.choose_transport(settings)}"
+        lines = (mails, "", f"Sign in as one of these, with the password “{demo.PASSWORD}”.", *CODES, *_sign_ins(), "")
+        port = settings.port if port is None else port
+        listening = Listening(host=host or settings.host, port=port, processes=1, with_worker=with_worker)
+        _serve(settings, url, listening, lines)
 
 
 @cli.command(name="worker")
 def run_worker(
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
-    """Do what the forum put down to be done later: tell members that a measure has ended, tidy up.
+    """Do the forum's queued jobs: send mail, tell members that a measure has ended, delete what has expired.
 
     `forum serve` starts a worker beside itself, so most forums never need this. A larger one runs
     `forum serve --no-worker` on the machines that answer and this command, under a supervisor that
@@ -115,7 +119,7 @@ def openapi() -> None:
 
 
 def _sign_ins() -> list[str]:
-    """A line for each kind of person: who they are, and for staff the secret and the code of now."""
+    """Return a line for each kind of person: who they are, and for staff the secret and the present code."""
     return [
         f"{who.role:<40} {who.handle:<12} {who.secret} {demo.code_of(who.handle, clock.now())}"
         if who.secret
@@ -132,13 +136,22 @@ async def _fill_demo(work: Work) -> None:
         await demo.fill(work, written=lambda: progress.advance(task))
 
 
-def _answer(
-    settings: Settings, url: str, host: str, port: int, workers: int, with_worker: bool, told: tuple[str, ...]
-) -> None:
-    """Answer requests until told to stop; then finish those that are under way."""
+@dataclass(frozen=True, kw_only=True)
+class Listening:
+    """How the server listens: the address and port, how many processes, whether a worker runs beside them."""
+
+    host: str
+    port: int
+    processes: int
+    with_worker: bool
+
+
+def _serve(settings: Settings, url: str, listening: Listening, lines: tuple[str, ...]) -> None:
+    """Print where the forum is, and answer requests until told to stop; then finish those that are under way."""
+    host, port, workers = listening.host, listening.port, listening.processes
     os.environ["FORUM_DATABASE_URL"] = url  # for this process's application, and for its workers'
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    for line in (f"The forum is at {address}", f"Its API is explained at {address}/api/v1/docs", *told, STOP):
+    for line in (f"The forum is at {address}", f"Its API is explained at {address}/api/v1/docs", *lines, STOP):
         out.print(line, highlight=False, soft_wrap=True)
     config = uvicorn.Config(
         "forum.app:process_app",
@@ -154,7 +167,7 @@ def _answer(
         timeout_graceful_shutdown=DRAIN_SECONDS,
         lifespan="on",
     )
-    with worker.beside() if with_worker else nullcontext():
+    with worker.beside() if listening.with_worker else nullcontext():
         signals.raise_if_signalled()
         if workers == 1:
             with suppress(KeyboardInterrupt):
@@ -167,7 +180,7 @@ def _answer(
 
 
 class Workers(Multiprocess):
-    """The processes that answer requests, where there are several, and this one, which looks after them.
+    """Several processes that answer requests, and this one, which replaces those that die.
 
     Uvicorn's own loop also kills those that do not answer to it within five seconds: on a slow machine,
     all that are still starting, again and again; and it would not hear Ctrl-C meanwhile.
@@ -192,7 +205,7 @@ class Workers(Multiprocess):
             self.processes[place].start()
 
     def terminate_all(self) -> None:
-        """Let them finish what they began; whoever comes new is refused at once and does not wait in vain."""
+        """Let them finish what they began; new connections are refused at once, so that nobody waits in vain."""
         for listener in self.sockets:
             listener.close()
         super().terminate_all()

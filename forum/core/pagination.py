@@ -2,8 +2,9 @@
 
 import base64
 import json
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter, ValidationError
 
@@ -27,6 +28,19 @@ def encode(*sort_key: object) -> str:
     """Return the opaque cursor of the row with this sort key."""
     plain = [value.isoformat() if isinstance(value, datetime) else value for value in sort_key]
     return base64.urlsafe_b64encode(json.dumps(plain).encode()).rstrip(b"=").decode()
+
+
+class Page(NamedTuple):
+    """Some rows of a list, and the cursor of the last one when there are more."""
+
+    rows: Sequence[Any]
+    next: str | None
+
+
+def page_of(rows: Sequence[Any], limit: int, key: Callable[[Any], tuple[object, ...]]) -> Page:
+    """Return the first `limit` rows as a page; `rows` has one more where there is a next page."""
+    shown = rows[:limit]
+    return Page(shown, encode(*key(shown[-1])) if len(rows) > limit else None)
 
 
 def decode(text: str, shape: TypeAdapter[SortKey]) -> SortKey:

@@ -16,6 +16,7 @@ from sqlmodel import col
 
 from forum.administration import advisers, roles
 from forum.authentication import registration
+from forum.authentication.registration import Newcomer
 from forum.authentication.second_factor import totp
 from forum.authentication.second_factor.tables import Totp
 from forum.content import boards
@@ -117,8 +118,8 @@ async def _make_boards(session: AsyncSession, now: datetime) -> None:
 async def _add_member(session: AsyncSession, person: dict[str, Any], now: datetime) -> None:
     joined_at = now - timedelta(days=person["joined_days_ago"])
     email = f"{person['handle'].encode('ascii', 'ignore').decode()}@example.org"
-    newcomer = await registration.prepare_newcomer(person["handle"], person["name"], email, PASSWORD)
-    member = await registration.register(session, newcomer, joined_at)
+    newcomer = Newcomer(handle=person["handle"], name=person["name"], email=email, password=PASSWORD)
+    member = await registration.add_member(session, await registration.prepare_account(newcomer), joined_at)
     member.email_verified_at = joined_at
     member.title = person.get("title")
     if secret := _secret(person):

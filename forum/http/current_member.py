@@ -1,22 +1,18 @@
 """The member who sends a request, and whether they may use the forum."""
 
-from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from forum.authentication.sessions import Transport
 from forum.core import clock
-from forum.core.errors import Forbidden, NotSignedIn, SignInAgain
+from forum.core.errors import Forbidden, NotSignedIn
 from forum.http.csrf import SAFE_METHODS, refuse_forgery
 from forum.http.services import AppServices, Now, services_of
 from forum.members.tables import Standing
 from forum.members.viewer import GUEST, Viewer
 
 COOKIE = "__Host-forum-session"  # RFC 6265bis §4.1.3.2: this host only, over TLS only
-
-
-FRESH_FOR = timedelta(minutes=15)
 
 
 async def _viewer(request: Request) -> Viewer:
@@ -58,16 +54,6 @@ async def _any_member(viewer: Anybody) -> Viewer:
 AnyMember = Annotated[Viewer, Depends(_any_member)]
 
 
-async def _fresh_member(viewer: AnyMember, now: Now) -> Viewer:
-    if viewer.signed_in_at is None or now - viewer.signed_in_at > FRESH_FOR:
-        raise SignInAgain("For this, you must have signed in within the last 15 minutes. Please sign in again.")
-    return viewer
-
-
-# A member who signed in recently: for actions that another person must not do on a phone that was left unlocked.
-FreshMember = Annotated[Viewer, Depends(_fresh_member)]
-
-
 async def _member(viewer: AnyMember) -> Viewer:
     if viewer.standing in SHUT_OUT:
         sentence = f"Your account is {viewer.standing}. Your statements of reasons say why, and you can appeal there."
@@ -76,6 +62,11 @@ async def _member(viewer: AnyMember) -> Viewer:
 
 
 CurrentMember = Annotated[Viewer, Depends(_member)]
+
+
+def address_of(request: Request) -> str:
+    """Return the internet address from which a request comes; an empty text when it is not known."""
+    return request.client.host if request.client else ""
 
 
 def _token(request: Request) -> tuple[str | None, Transport]:

@@ -1,1 +1,1 @@
-"""Mail: put down in the transaction that wants it, written when it is sent, and never with a word of a post."""
+"""Mail: queued in the transaction that needs it, written when it is sent, and never with a word of a post."""

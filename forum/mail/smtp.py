@@ -1,4 +1,4 @@
-"""How a mail leaves the house: to an SMTP server, or into a folder where there is none."""
+"""Deliver mail: to an SMTP server, or into a folder where none is configured."""
 
 import asyncio
 import os
@@ -21,8 +21,8 @@ PATIENCE = 30  # seconds for each answer of the server
 TRANSPORT_ERRORS = (aiosmtplib.SMTPException, OSError)
 
 
-class Transport(Protocol):
-    """Takes a mail, or raises one of TRANSPORT_ERRORS."""
+class MailTransport(Protocol):
+    """Delivers a mail, or raises one of TRANSPORT_ERRORS."""
 
     async def deliver(self, message: EmailMessage) -> None:
         """Send it."""
@@ -31,35 +31,35 @@ class Transport(Protocol):
         """Where it goes."""
 
 
-def transport_of(settings: Settings) -> Transport:
-    """What the settings name: without an SMTP server, the folder `mailbox` below FORUM_DATA."""
+def choose_transport(settings: Settings) -> MailTransport:
+    """Return the transport that the settings name: without an SMTP server, the folder `mailbox` below FORUM_DATA."""
     if settings.smtp_url:
         return Smtp(settings.smtp_url, settings.mail_from)
     return LocalMailbox(settings.data / "mailbox")
 
 
 class Smtp:
-    """An SMTP server: `smtps://` speaks TLS from the first byte, `smtp://` demands STARTTLS unless told `?tls=off`."""
+    """An SMTP server: `smtps://` is TLS from the first byte; `smtp://` requires STARTTLS, unless `?tls=off` is set."""
 
     def __init__(self, url: str, sender: str) -> None:
         parts = urlsplit(url)
-        self._how: dict[str, Any] = {
+        self._options: dict[str, Any] = {
             "hostname": parts.hostname,
             "port": parts.port,
             "username": unquote(parts.username) if parts.username else None,
             "password": unquote(parts.password) if parts.password else None,
             "use_tls": parts.scheme == "smtps",
             "start_tls": parts.scheme == "smtp" and "off" not in parse_qs(parts.query).get("tls", ()),
-            "local_hostname": sender.partition("@")[2],  # or it would look for this machine's own
+            "local_hostname": sender.partition("@")[2],  # or the library would reveal this machine's name
             "timeout": PATIENCE,
         }
 
     def __str__(self) -> str:
-        return f"the mail server {self._how['hostname']}"
+        return f"the mail server {self._options['hostname']}"
 
     async def deliver(self, message: EmailMessage) -> None:
         """Send it."""
-        await aiosmtplib.send(message, **self._how)
+        await aiosmtplib.send(message, **self._options)
 
 
 class LocalMailbox:
@@ -72,13 +72,13 @@ class LocalMailbox:
         return f"the folder {self._folder}"
 
     async def deliver(self, message: EmailMessage) -> None:
-        """Write it there, for nobody but ourselves to read."""
+        """Write it to the folder, readable by this user only."""
         await asyncio.to_thread(self._write, message, clock.now())
 
     def _write(self, message: EmailMessage, now: datetime) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         whole = self._folder / f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}.eml"
-        half = whole.with_suffix(".part")  # whoever waits for a mail finds all of it
+        half = whole.with_suffix(".part")  # renamed when complete: nobody reads half a mail
         with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(message.as_bytes(policy=IN_ANY_SCRIPT))
         half.rename(whole)

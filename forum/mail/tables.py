@@ -1,4 +1,4 @@
-"""What is kept of mails: those that are not sent yet, and of the links that they carried, what knows them again."""
+"""Tables: queued mail, and digests of link tokens."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -10,8 +10,8 @@ from sqlmodel import Field, SQLModel
 from forum.core.database import Moment, new_id
 
 
-class Kind(StrEnum):
-    """What a mail is for, and what its link opens."""
+class MailKind(StrEnum):
+    """What a mail is for, and what its link does."""
 
     VERIFY_ADDRESS = "verify_address"
     ADDRESS_CHANGE = "address_change"
@@ -23,13 +23,13 @@ class Kind(StrEnum):
     EXPORT_READY = "export_ready"
 
 
-_KINDS = f"kind IN ({', '.join(repr(str(kind)) for kind in Kind)})"
+_KINDS = f"kind IN ({', '.join(repr(str(kind)) for kind in MailKind)})"
 
 
 class Mail(SQLModel, table=True):
-    """A mail that is not sent yet. It goes when its member goes; its words are written when it is sent.
+    """A mail that is not sent yet. It is deleted with its member; its text is written when it is sent.
 
-    One to nobody is put down like any other, so that asking takes as long for an address that is not known here.
+    A mail to nobody is queued too, so that a request takes as long for an address that is not known here.
     """
 
     __table_args__ = (
@@ -40,15 +40,17 @@ class Mail(SQLModel, table=True):
     id: UUID = Field(default_factory=new_id, primary_key=True)
     kind: str
     member_id: UUID | None = Field(default=None, foreign_key="member.id", ondelete="CASCADE", index=True)
-    email: str | None = Field(default=None, description="Where it goes, as it was when it was asked for")
+    email: str | None = Field(default=None, description="Where it goes: the address at the time of the request")
     put_down_at: datetime = Field(sa_type=Moment)
     failures: int = 0
-    failure: str | None = Field(default=None, description="The last one, by its kind: servers' words name addresses")
+    failure: str | None = Field(
+        default=None, description="The kind of the last one: a server's own words contain addresses"
+    )
     given_up_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
-class Link(SQLModel, table=True):
-    """A link that was mailed: whoever follows it in time can read what is sent to that address."""
+class MailedLink(SQLModel, table=True):
+    """A link that was mailed: somebody who follows it in time can read mail to that address."""
 
     __tablename__ = "mailed_link"
     __table_args__ = (CheckConstraint(_KINDS, name="kind"),)
@@ -57,5 +59,5 @@ class Link(SQLModel, table=True):
     kind: str
     member_id: UUID = Field(foreign_key="member.id", ondelete="CASCADE", index=True)
     email: str
-    asked_at: datetime = Field(sa_type=Moment, description="When its mail was put down")
+    asked_at: datetime = Field(sa_type=Moment, description="When its mail was queued")
     expires_at: datetime = Field(sa_type=Moment, index=True)

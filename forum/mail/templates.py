@@ -1,5 +1,7 @@
-"""The words of each mail. Somebody else may read over a shoulder, or the whole mailbox: no pseudonym, no name of the
-forum, nothing that was written here, and nothing to load.
+"""The text of each mail.
+
+Other people may read it over a shoulder, or read the whole mailbox: a mail contains no pseudonym, not the name of the
+forum, nothing that was written here, and nothing that a mail program would load.
 """
 
 import html
@@ -11,7 +13,7 @@ from email import policy
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 
-# A link stays in one piece, without the equals signs of quoted-printable: people copy it.
+# Long lines keep a link in one piece, without the equals signs of quoted-printable: people copy it.
 LINE_MAX = 900
 _POLICY = policy.SMTP.clone(max_line_length=LINE_MAX)
 
@@ -45,39 +47,39 @@ TAKEN = Template(
 CHANGE = Template(
     "About your account",
     (
-        "Somebody, probably you, asked that another e-mail address takes the place of this one. If it was you, you "
-        "need do nothing here: the other address has to confirm it.",
+        "Somebody, probably you, asked to change the e-mail address of this account. If it was you, you need do "
+        "nothing here: the new address has to be confirmed.",
         "If it was not you, somebody knows your password. Follow this link within 7 days: this address stays, or "
-        "comes back, everybody is signed out, and the password opens nothing any more. Then ask for a new one.",
+        "comes back, everybody is signed out, and the password no longer works. Then ask for a new one.",
     ),
     path="email-verifications/refuse",
 )
 RESET = Template(
     "The link that you asked for",
     ("Somebody, probably you, asked for a new password. Follow this link to choose one:",),
-    ("It works once, for 6 hours, and no longer once you have signed in.", NOT_YOU),
+    ("It works once, for 6 hours, and no longer after you have signed in.", NOT_YOU),
     "password-resets",
 )
 SIGN_IN = Template(
     "About your account",
     (
-        "How you sign in was changed a moment ago: the password, or what is asked for beside it. If it was you, you "
+        "How you sign in was changed a moment ago: the password or the second factor. If it was you, you "
         "need do nothing.",
-        "If it was not you, ask for a new password at once. Where that does not help, write to the people who run the "
+        "If it was not you, ask for a new password at once. If that does not help, write to the people who run the "
         "place where you have this account.",
     ),
 )
 INVITATION = Template(
     "An invitation",
-    ("Somebody invites you to work with them. To see as what, follow this link, and sign in with this address:",),
-    ("It stands for 7 days. If you do not know who this may be, you need do nothing.",),
+    ("Somebody invites you to work with them. To see in which role, follow this link, and sign in with this address:",),
+    ("It is valid for 7 days. If you do not know who this may be, you need do nothing.",),
     "invitations",
 )
 DEPARTURE = Template(
     "About your account",
     (
         "Somebody, probably you, asked to close the account with this e-mail address. If it was you, you need do "
-        "nothing: it happens in 14 days. To keep the account after all, sign in before then and say so.",
+        "nothing: it will be closed in 14 days. To keep the account, sign in before then and cancel.",
         "If it was not you, somebody is signed in as you. Follow this link within 14 days: the account stays, and "
         "everybody is signed out. Then ask for a new password.",
     ),
@@ -102,28 +104,28 @@ EXPORT_READY = Template(
 TEST = Template("A test", ("If you can read this, mails arrive.",))
 
 
-def compose(letter: Template, sender: str, to: str, now: datetime, link: str | None = None) -> EmailMessage:
-    """The whole mail, as text and as HTML."""
+def compose(template: Template, sender: str, to: str, now: datetime, link: str | None = None) -> EmailMessage:
+    """Return the whole mail, as plain text and as HTML."""
     message = EmailMessage(_POLICY)
-    message["From"], message["To"], message["Subject"] = sender, to, letter.subject
+    message["From"], message["To"], message["Subject"] = sender, to, template.subject
     message["Date"] = format_datetime(now)
     message["Message-ID"] = make_msgid(domain=sender.partition("@")[2])  # or it would name this machine
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notice comes back
-    message.set_content("\n\n".join(_paragraphs(letter, link)) + "\n")
-    message.add_alternative(_html(letter, link), subtype="html")
+    message.set_content("\n\n".join(_paragraphs(template, link)) + "\n")
+    message.add_alternative(_html(template, link), subtype="html")
     return message
 
 
-def _paragraphs(letter: Template, link: str | None) -> Iterator[str]:
-    yield from (textwrap.fill(text, 72) for text in letter.before)
+def _paragraphs(template: Template, link: str | None) -> Iterator[str]:
+    yield from (textwrap.fill(text, 72) for text in template.before)
     if link:
         yield link
-    yield from (textwrap.fill(text, 72) for text in letter.after)
+    yield from (textwrap.fill(text, 72) for text in template.after)
 
 
-def _html(letter: Template, link: str | None) -> str:
+def _html(template: Template, link: str | None) -> str:
     href = html.escape(link) if link else ""
     anchor = [f'<a href="{href}">{href}</a>'] if link else []
-    shown = [*map(html.escape, letter.before), *anchor, *map(html.escape, letter.after)]
+    shown = [*map(html.escape, template.before), *anchor, *map(html.escape, template.after)]
     body = "\n".join(f"<p>{paragraph}</p>" for paragraph in shown)
     return f'<!doctype html>\n<html lang="en">\n<body>\n{body}\n</body>\n</html>\n'

@@ -1,4 +1,4 @@
-"""Links that travel by mail: each opens one thing, once, for a while. Only a digest of its token is kept."""
+"""Links that travel by mail: each does one thing, once, for a limited time. Only a digest of its token is stored."""
 
 import hashlib
 import secrets
@@ -14,81 +14,84 @@ from sqlmodel import col
 
 from forum.core.database import Moment, Prepared, Reader, query
 from forum.core.errors import NotFound
-from forum.mail.tables import Kind, Link
+from forum.mail.tables import MailedLink, MailKind
 from forum.members.queries import lock_member_row
 from forum.members.tables import Member
 
-LASTS: Mapping[Kind, timedelta] = {
-    Kind.VERIFY_ADDRESS: timedelta(hours=24),
-    Kind.ADDRESS_CHANGE: timedelta(days=7),
-    Kind.PASSWORD_RESET: timedelta(hours=6),
-    Kind.DEPARTURE: timedelta(days=14),
-    Kind.INVITATION: timedelta(days=7),  # its member is who sent it
+LIFETIMES: Mapping[MailKind, timedelta] = {
+    MailKind.VERIFY_ADDRESS: timedelta(hours=24),
+    MailKind.ADDRESS_CHANGE: timedelta(days=7),
+    MailKind.PASSWORD_RESET: timedelta(hours=6),
+    MailKind.DEPARTURE: timedelta(days=14),
+    MailKind.INVITATION: timedelta(days=7),  # its member is the administrator who sent it
 }
-DEAD = "This link no longer works. Ask for a new one."
 
 _OWNER = Prepared(
     query(col(Member.id), col(Member.handle), col(Member.name), col(Member.email))
-    .join(Link, col(Link.member_id) == col(Member.id))
+    .join(MailedLink, col(MailedLink.member_id) == col(Member.id))
     .where(
-        col(Link.token_digest) == bindparam("token_digest", type_=LargeBinary()),
-        col(Link.kind) == bindparam("kind", type_=Text()),
-        col(Link.expires_at) > bindparam("now", type_=Moment()),
+        col(MailedLink.token_digest) == bindparam("token_digest", type_=LargeBinary()),
+        col(MailedLink.kind) == bindparam("kind", type_=Text()),
+        col(MailedLink.expires_at) > bindparam("now", type_=Moment()),
     )
 )
 
 
 @dataclass(frozen=True)
-class Opened:
-    """What a link opened: its member's own row, held until the commit, the address that it was sent to, and when it
-    was asked for."""
+class UsedLink:
+    """A link that was just used up: its member's row, locked, the address it was sent to, and when it was requested."""
 
     member: Member
     email: str
     asked_at: datetime
 
 
-async def make(
-    session: AsyncSession, kind: Kind, member_id: UUID, email: str, asked_at: datetime, now: datetime
+def link_expired() -> NotFound:
+    """Return the error for a link that is wrong, expired or used."""
+    return NotFound("This link no longer works. Ask for a new one.", code="link_expired")
+
+
+async def create_link(
+    session: AsyncSession, kind: MailKind, now: datetime, *, member_id: UUID, email: str, asked_at: datetime
 ) -> str:
-    """The token of a new link, to be told once."""
+    """Store a new link and return its token, which is not stored."""
     token = secrets.token_urlsafe(32)
     about: dict[str, Any] = {"kind": kind, "member_id": member_id, "email": email, "asked_at": asked_at}
-    session.add(Link(**about, token_digest=digest(token), expires_at=now + LASTS[kind]))
+    session.add(MailedLink(**about, token_digest=digest(token), expires_at=now + LIFETIMES[kind]))
     await session.flush()
     return token
 
 
-async def owner(reader: Reader, token: str, kind: Kind, now: datetime) -> Any:
-    """Id, handle, name and address of the member whose link this is; NotFound when it is none, or no longer one."""
+async def get_link_owner(reader: Reader, token: str, kind: MailKind, now: datetime) -> Any:
+    """Return id, handle, name and address of the link's member. Raises NotFound when the link no longer works."""
     row = await reader.row(_OWNER, token_digest=digest(token), kind=kind, now=now)
     if row is None:
-        raise NotFound(DEAD)
+        raise link_expired()
     return row
 
 
-async def opened(session: AsyncSession, token: str, kind: Kind, now: datetime) -> Opened:
-    """Use a link up; NotFound when it is none, or no longer one."""
-    asked = {"token_digest": digest(token), "kind": kind, "now": now}
-    found = (await session.execute(_OWNER.query, asked)).first()
+async def use_link(session: AsyncSession, token: str, kind: MailKind, now: datetime) -> UsedLink:
+    """Use a link up and lock its member's row. Raises NotFound when the link no longer works."""
+    values = {"token_digest": digest(token), "kind": kind, "now": now}
+    found = (await session.execute(_OWNER.query, values)).first()
     if found is None:
-        raise NotFound(DEAD)
-    # The member first, as everybody does: two links of one member may be followed at once.
+        raise link_expired()
+    # Lock the member first, as every other action does: two links of one member may be followed at once.
     member = await lock_member_row(session, found.id)
-    mine = delete(Link).where(col(Link.token_digest) == digest(token))
-    used = (await session.execute(mine.returning(col(Link.email), col(Link.asked_at)))).one_or_none()
+    this = delete(MailedLink).where(col(MailedLink.token_digest) == digest(token))
+    used = (await session.execute(this.returning(col(MailedLink.email), col(MailedLink.asked_at)))).one_or_none()
     if used is None:
-        raise NotFound(DEAD)
-    return Opened(member, used.email, used.asked_at)
+        raise link_expired()
+    return UsedLink(member, used.email, used.asked_at)
 
 
-async def invalidate(session: AsyncSession, member_id: UUID, *kinds: Kind, email: str | None = None) -> None:
-    """Let the member's links of these kinds open nothing any more, those to this address or all."""
-    theirs = [col(Link.member_id) == member_id, col(Link.kind).in_(kinds)]
-    theirs += [col(Link.email) == email] if email else []
-    await session.execute(delete(Link).where(*theirs))
+async def invalidate_links(session: AsyncSession, member_id: UUID, *kinds: MailKind, email: str | None = None) -> None:
+    """Delete the member's links of these kinds: those to this address, or all."""
+    theirs = [col(MailedLink.member_id) == member_id, col(MailedLink.kind).in_(kinds)]
+    theirs += [col(MailedLink.email) == email] if email else []
+    await session.execute(delete(MailedLink).where(*theirs))
 
 
 def digest(token: str) -> bytes:
-    """What is kept of a token."""
+    """Return what is stored of a token."""
     return hashlib.sha256(token.encode()).digest()

@@ -1,4 +1,4 @@
-"""Leaving: what is a member's own goes, and their row stays without them."""
+"""Remove a member's personal data when they leave; their row stays, without name and address."""
 
 import hashlib
 from collections.abc import Iterator
@@ -16,15 +16,15 @@ from forum.members.tables import FORMER, NO_PASSWORD, Member, SpentHandle
 
 
 async def is_handle_spent(session: AsyncSession, skeleton: str) -> bool:
-    """Whether a handle that looks like this was somebody's who left."""
+    """Return whether a member who left had a handle that looks like this."""
     found = exists().where(col(SpentHandle.digest) == _digest(skeleton))
     return bool((await session.execute(select(found))).scalar_one())
 
 
 async def anonymise_member(session: AsyncSession, member: Member, now: datetime) -> None:
-    """Take out of a member's row, which the caller holds, who they are, and delete all that is theirs alone.
+    """Remove name, handle and address from a member's row, which the caller has locked, and delete their belongings.
 
-    What they wrote and what was decided about them stays with the row. Nobody else gets the handle.
+    Their posts and the decisions about them still point to the row. Nobody else can take the handle.
     """
     spent = insert(SpentHandle).values(digest=_digest(member.skeleton))
     await session.execute(spent.on_conflict_do_nothing())
@@ -36,7 +36,7 @@ async def anonymise_member(session: AsyncSession, member: Member, now: datetime)
         "name_skeleton": "",
         "password_hash": NO_PASSWORD,
         "staff_password": False,
-        # To the month: the moment itself would tell them from everybody else.
+        # To the month: the exact time would identify them.
         "joined_at": member.joined_at.replace(day=1, hour=0, minute=0, second=0, microsecond=0),
         "left_at": now,
     }
@@ -45,20 +45,20 @@ async def anonymise_member(session: AsyncSession, member: Member, now: datetime)
 
 
 async def delete_belongings(session: AsyncSession, member_id: UUID) -> None:
-    """Delete every row that would go with the member's own: sessions, devices, links, mails, roles and the like."""
+    """Delete every row that belongs to the member alone: sessions, devices, links, mails, roles and the like."""
     for table, owner in belongings():
         await session.execute(delete(table).where(owner == member_id))
 
 
 async def delete_leftovers(session: AsyncSession) -> None:
-    """Delete what others put down for members after they left, as the notification that an appeal was heard."""
+    """Delete what was written for members after they left, such as the notification that an appeal was decided."""
     left = select(col(Member.id)).where(col(Member.left_at).is_not(None))
     for table, owner in belongings():
         await session.execute(delete(table).where(owner.in_(left)))
 
 
 def belongings() -> Iterator[tuple[Table, Column[Any]]]:
-    """The tables whose rows go with a member (ON DELETE CASCADE), each with the column that says whose they are."""
+    """Give the tables whose rows are deleted with a member (ON DELETE CASCADE), each with the column of its owner."""
     for table in SQLModel.metadata.sorted_tables:
         for reference in table.foreign_keys:
             if reference.column is rows_of(Member).c.id and reference.ondelete == "CASCADE":

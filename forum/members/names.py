@@ -1,4 +1,4 @@
-"""Handles and display names: their one normal form, and who looks like whom."""
+"""Handles and display names: their normal form, and which of them look alike."""
 
 import re
 import unicodedata
@@ -12,7 +12,7 @@ HANDLE_MIN, HANDLE_MAX = 3, 30
 NAME_MIN, NAME_MAX = 1, 60
 HANDLE_JOINTS = "_-."
 _INVISIBLE = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
-# Drawn as nothing, though some count as letters, marks or symbols: Unicode's Default_Ignorable_Code_Point, which
+# Invisible, though some count as letters, marks or symbols: Unicode's Default_Ignorable_Code_Point, which
 # `unicodedata` does not tell, and the Braille pattern without dots.
 _BLANK = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
@@ -24,7 +24,7 @@ _SHAPING = {"\u200c", "\u200d", "\ufe0e", "\ufe0f"}
 # Marks that any letter can carry; those of one script are as good as its letters.
 _ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
 
-# Words that would make a member look like the house itself.
+# Words that would make a member look like the people who run the forum.
 _RESERVED = [
     "a former member",
     "admin",
@@ -56,13 +56,12 @@ _RESERVED = [
 
 
 def folded(text: str) -> str:
-    """The one spelling under which a handle is stored and compared: NFKC, without case and without what is not drawn
-    (Unicode's NFKC_Casefold)."""
+    """Return the spelling under which a handle is stored and compared: Unicode's NFKC_Casefold."""
     return unicodedata.normalize("NFKC", _BLANK.sub("", unicodedata.normalize("NFKC", text).casefold()))
 
 
 def is_handle(text: str) -> bool:
-    """Whether a folded text has a handle's shape: 3 to 30 letters, digits and marks, joined by `_`, `-`, `.` inside."""
+    """Return whether a folded text is a handle: 3 to 30 letters, digits and marks, with `_`, `-`, `.` inside."""
     return (
         HANDLE_MIN <= len(text) <= HANDLE_MAX
         and all(map(in_handle, text))
@@ -72,40 +71,41 @@ def is_handle(text: str) -> bool:
 
 
 def in_handle(character: str) -> bool:
-    """Whether a handle may have this character inside."""
+    """Return whether a handle may contain this character."""
     return character in HANDLE_JOINTS or in_word(character)
 
 
 def in_word(character: str) -> bool:
-    r"""Whether a character belongs to a word: marks too, for `\w` leaves out the vowel signs of Hindi or Tamil."""
+    r"""Return whether a character belongs to a word: marks too, as `\w` lacks the vowel signs of Hindi or Tamil."""
     return (unicodedata.category(character)[0] in "LM" or character.isdecimal()) and not _BLANK.match(character)
 
 
-def handle(text: str) -> str:
-    """The normal form of a handle; raises Invalid when it does not have a handle's shape."""
+def normalise_handle(text: str) -> str:
+    """Return the normal form of a handle. Raises Invalid when the text is no handle."""
     normal = folded(text.strip())
     if not is_handle(normal):
         raise Invalid(
             f"A handle has {HANDLE_MIN} to {HANDLE_MAX} letters and digits; '_', '-' and '.' may stand between them.",
             "#/handle",
+            code="invalid_handle",
         )
     return normal
 
 
-def display_name(text: str) -> str:
-    """The normal form of a display name: NFC, single spaces, nothing invisible.
+def normalise_name(text: str) -> str:
+    """Return the normal form of a display name: NFC, single spaces, nothing invisible.
 
-    Raises Invalid when nothing that can be seen is left, or more than 60 characters are.
+    Raises Invalid when no visible character is left, or more than 60 are.
     """
     seen = "".join(char for char in unicodedata.normalize("NFC", text) if char in _SHAPING or not _is_invisible(char))
     normal = " ".join(seen.split())
     if not NAME_MIN <= len(normal) <= NAME_MAX or not any(unicodedata.category(c)[0] in "LNPS" for c in normal):
-        raise Invalid(f"A name has {NAME_MIN} to {NAME_MAX} characters that can be seen.", "#/name")
+        raise Invalid(f"A name has {NAME_MIN} to {NAME_MAX} visible characters.", "#/name", code="invalid_name")
     return normal
 
 
 def skeleton(text: str) -> str:
-    """What the eye is left with: names with equal skeletons can be taken for each other.
+    """Return what a name looks like: names with equal skeletons can be mistaken for each other.
 
     Unicode TR39 prototypes, and beyond them without case, accents, separators and spaces: "Su_zïe",
     "ѕuzіe" (Cyrillic) and "suzie" share one.
@@ -116,16 +116,18 @@ def skeleton(text: str) -> str:
     return "".join(char for char in plain if char.isalnum() or unicodedata.category(char)[0] in "MS")
 
 
-def looks(name: str) -> frozenset[str]:
-    """The skeletons of a display name, as it reads and as its capitals are drawn: "МАRТА" (Cyrillic М, А and Т, of
-    which only the capitals look Latin) is taken for "Marta"."""
+def name_skeletons(name: str) -> frozenset[str]:
+    """Return the skeletons of a display name: as it reads, and as its capitals look.
+
+    "МАRТА" (with Cyrillic М, А and Т, of which only the capitals look Latin) can be mistaken for "Marta".
+    """
     drawn = "".join(map(_prototype, unicodedata.normalize("NFKC", name)))
     return frozenset({skeleton(name), skeleton(drawn)})
 
 
 @cache
-def reserved() -> frozenset[str]:
-    """The skeletons of words that no member may carry as handle or name."""
+def reserved_skeletons() -> frozenset[str]:
+    """Return the skeletons of words that no member may have as handle or name."""
     return frozenset(skeleton(word) for word in _RESERVED)
 
 
@@ -135,9 +137,9 @@ def _is_invisible(char: str) -> bool:
 
 @cache
 def _prototype(char: str) -> str:
-    """The one character or short string that `char` is drawn like.
+    """Return the one character or short string that stands for all that look like `char`.
 
-    The library's table links look-alikes both ways: a prototype to all, each of the others to its prototype.
+    The library's table links look-alikes both ways: a prototype to all others, each other one to its prototype.
     """
     alike = confusables_data.get(char, [])
     if len(alike) != 1:

@@ -1,67 +1,52 @@
-"""Members as others find them, and as they find themselves."""
+"""Find a member, and lock their row before changing it."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, any_, bindparam, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.core.database import Query, query
-from forum.core.errors import NotFound
+from forum.core.errors import NotFound, NotSignedIn
 from forum.members import names
 from forum.members.standing import standing_of
 from forum.members.tables import Member, Standing
-from forum.members.viewer import viewers
+from forum.members.viewer import Viewer
 
 
 @dataclass(frozen=True)
-class Account:
-    """A member's own row, held until the commit, and where they stand while it changes."""
+class LockedAccount:
+    """A member's row, locked until the transaction ends, and their standing."""
 
     member: Member
     standing: Standing
 
 
-def public_cards() -> Query:
-    """What everybody may know of the members `handles` (in their normal form): those who exist and have not left."""
-    return (
-        query(
-            col(Member.id),
-            col(Member.handle),
-            col(Member.name),
-            col(Member.title),
-            col(Member.joined_at),
-        )
-        .where(col(Member.handle) == any_(bindparam("handles", type_=ARRAY(Text()))))
-        .order_by(col(Member.handle))
-    )
-
-
-def profiles() -> Query:
-    """One row a member with what only they may read of themselves; add a condition on Member."""
-    return viewers().add_columns(
-        col(Member.email), col(Member.email_verified_at), col(Member.wanted_email), col(Member.rules_version)
-    )
-
-
 async def get_member(session: AsyncSession, handle: str) -> Member:
-    """The member with this handle; NotFound when there is none."""
+    """Return the member with this handle. Raises NotFound when there is none."""
     found = await session.execute(select(Member).where(col(Member.handle) == names.folded(handle)))
     member = found.scalar_one_or_none()
     if member is None:
-        raise NotFound(f"There is no member called {handle}.")
+        raise NotFound(f"There is no member called {handle}.", code="member_not_found")
     return member
 
 
-async def lock_account_row(session: AsyncSession, member_id: UUID, now: datetime) -> Account:
-    """The account of a member who is about to change it."""
-    return Account(await lock_member_row(session, member_id), await standing_of(session, member_id, now))
+async def lock_account_row(session: AsyncSession, member_id: UUID, now: datetime) -> LockedAccount:
+    """Lock the row of a member who is about to change it, and return it with their standing."""
+    return LockedAccount(await lock_member_row(session, member_id), await standing_of(session, member_id, now))
 
 
 async def lock_member_row(session: AsyncSession, member_id: UUID) -> Member:
-    """A member's own row, held until the commit."""
+    """Lock a member's row until the transaction ends, and return it."""
     # Only against other changes of it: what they write meanwhile points to the row, and must not wait.
     found = select(Member).where(col(Member.id) == member_id).with_for_update(key_share=True)
     return (await session.execute(found.execution_options(populate_existing=True))).scalar_one()
+
+
+async def lock_own_row(session: AsyncSession, viewer: Viewer) -> Member:
+    """Lock the viewer's own row until the transaction ends, and return it. Raises NotSignedIn when they have left."""
+    member = await lock_member_row(session, viewer.member_id)
+    if member.left_at:  # a moment ago: this process has not read it yet
+        raise NotSignedIn("Sign in first.")
+    return member

@@ -1,4 +1,4 @@
-"""Where a member stands: the gravest measure that holds at a moment."""
+"""A member's standing: the gravest sanction in force at a time."""
 
 from datetime import datetime
 from typing import Any
@@ -10,17 +10,17 @@ from sqlmodel import col
 
 from forum.members.tables import Member, Sanction, Standing
 
-# How grave a sanction is: the greater, the graver.
+# The greater, the graver.
 GRAVITY = case({standing: place for place, standing in enumerate(Standing)}, value=col(Sanction.standing))
 
 
 def is_in_force_at(moment: Any) -> ColumnElement[bool]:
-    """The condition that a sanction holds at a moment. Expiry is this comparison and nothing else."""
+    """Return the condition that a sanction is in force at a time. Expiry is this comparison and nothing else."""
     return or_(col(Sanction.until).is_(None), col(Sanction.until) > moment)
 
 
 def standing_at(moment: Any) -> ColumnElement[str]:
-    """The standing of Member at a moment: the gravest that holds then, unless they have left."""
+    """Return the standing of Member at a time: the gravest in force then, unless they have left."""
     gravest = (
         select(col(Sanction.standing))
         .where(col(Sanction.member_id) == col(Member.id), is_in_force_at(moment))
@@ -32,7 +32,7 @@ def standing_at(moment: Any) -> ColumnElement[str]:
 
 
 async def standing_of(session: AsyncSession, member_id: UUID, now: datetime) -> Standing:
-    """Where a member stands at `now`."""
+    """Return a member's standing at `now`."""
     found = await session.execute(select(standing_at(now)).where(col(Member.id) == member_id))
     return Standing(found.scalar_one())
 
@@ -40,7 +40,7 @@ async def standing_of(session: AsyncSession, member_id: UUID, now: datetime) -> 
 async def add_sanction(
     session: AsyncSession, member_id: UUID, standing: Standing, now: datetime, until: datetime | None
 ) -> Sanction:
-    """Give a member a standing until it runs out, or for good; moderation decides, and keeps the reasons."""
+    """Give a member a standing, until a time or for good. Moderation decides, and stores the reasons."""
     given = Sanction(member_id=member_id, standing=standing, since=now, until=until)
     session.add(given)
     await session.flush()
@@ -48,5 +48,5 @@ async def add_sanction(
 
 
 async def lift_sanction(session: AsyncSession, sanction_id: UUID) -> None:
-    """Take a standing back, as if it had never been given."""
+    """Delete a sanction, as if it had never been given."""
     await session.execute(delete(Sanction).where(col(Sanction.id) == sanction_id))

@@ -1,4 +1,4 @@
-"""What is kept of members: themselves, the roles they were given, and what moderation laid on them."""
+"""Tables: members, their roles and their sanctions."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,7 @@ from forum.core.database import Moment, new_id
 
 
 class Role(StrEnum):
-    """What somebody may be beyond a member."""
+    """The roles that a member can have."""
 
     ADVISER = "adviser"
     MODERATOR = "moderator"
@@ -20,7 +20,7 @@ class Role(StrEnum):
 
 
 class Standing(StrEnum):
-    """Where a member stands with the house."""
+    """What a member may do at present, from everything to nothing; the order is the gravity."""
 
     ACTIVE = "active"
     SILENCED = "silenced"
@@ -29,7 +29,7 @@ class Standing(StrEnum):
     LEFT = "left"
 
 
-# What stands in the place of a name once its member has left.
+# What is shown instead of a name once its member has left.
 FORMER = "A former member"
 NO_PASSWORD = ""  # a hash that is none: every password is wrong
 _LEFT = (
@@ -39,7 +39,7 @@ _LEFT = (
 
 
 class RulesEdition(SQLModel, table=True):
-    """A version of the house rules that a member can accept; what they say is moderation's to know."""
+    """A version of the house rules that a member can accept. Moderation stores their text."""
 
     __tablename__ = "rules_edition"
 
@@ -50,8 +50,7 @@ class RulesEdition(SQLModel, table=True):
 class Member(SQLModel, table=True):
     """A person behind a pseudonym.
 
-    Of one who has left, a row stays for what they wrote and what was decided to point to, without handle, name or
-    address; no verb gets to hold such a row as somebody's.
+    When a member has left, the row stays, because posts and decisions point to it, without handle, name or address.
     """
 
     __table_args__ = (
@@ -75,7 +74,7 @@ class Member(SQLModel, table=True):
     title: str | None = None
     email: str = Field(nullable=True)
     email_verified_at: datetime | None = Field(default=None, sa_type=Moment)
-    wanted_email: str | None = Field(default=None, description="Takes the address's place once it is confirmed")
+    wanted_email: str | None = Field(default=None, description="Replaces the address once it is confirmed")
     password_hash: str
     staff_password: bool = Field(default=False, description="Whether the password is as long as staff's must be")
     rules_version: int | None = Field(default=None, foreign_key="rules_edition.version")
@@ -84,9 +83,9 @@ class Member(SQLModel, table=True):
 
 
 class SpentHandle(SQLModel, table=True):
-    """What the handle of somebody who left looked like: nobody gets it again, for others' words still name them.
+    """What the handle of somebody who left looked like: nobody can take it again, because posts still mention it.
 
-    A digest, and of nobody: it does not say who had it.
+    Only a digest, and without a member: it does not say who had it.
     """
 
     __tablename__ = "spent_handle"
@@ -95,7 +94,7 @@ class SpentHandle(SQLModel, table=True):
 
 
 class Sanction(SQLModel, table=True):
-    """A standing that moderation gave a member, until it runs out or is lifted; the gravest one counts."""
+    """A standing that moderation gave a member, until it expires or is lifted; the gravest one counts."""
 
     __table_args__ = (
         CheckConstraint("standing IN ('silenced', 'suspended', 'banned')", name="standing"),

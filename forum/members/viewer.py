@@ -1,4 +1,4 @@
-"""Whoever asks, with the roles and the standing that were read for this request."""
+"""Who sends a request, with the roles and the standing that were read for it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,8 +15,8 @@ from forum.members.tables import Member, Role, RoleGrant, Standing
 
 
 @dataclass(frozen=True, slots=True)
-class Via:
-    """The session through which a member asks."""
+class ViewerSession:
+    """The session in which a member sends a request."""
 
     session_id: UUID
     signed_in_at: datetime
@@ -25,7 +25,7 @@ class Via:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Whoever asks: a guest, or a member with the roles and the standing that were read for this request."""
+    """Who sends a request: a guest, or a member with the roles and the standing that were read for it."""
 
     id: UUID | None = None
     handle: str | None = None
@@ -37,13 +37,13 @@ class Viewer:
     joined_at: datetime | None = None
     session_id: UUID | None = None
     signed_in_at: datetime | None = None
-    withheld: bool = False  # has roles, which count once a second factor is shown
+    withheld: bool = False  # has roles, which count only in a session with a second factor
     audiences: tuple[str, ...] = field(init=False)
     sight: Mapping[str, Any] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         member = ("member",) if self.id else ()
-        # Who moderates one board is let in wherever moderators are, a staff room for instance.
+        # Who moderates one board may read wherever moderators may, for instance in a staff room.
         roles = self.roles | ({Role.MODERATOR} if self.moderated_boards else set())
         object.__setattr__(self, "audiences", ("everyone", *member, *sorted(roles)))
         sight = {
@@ -56,28 +56,28 @@ class Viewer:
 
     @property
     def member_id(self) -> UUID:
-        """The member's id; RuntimeError for a guest, who can be no author."""
+        """Return the member's id. Raises RuntimeError for a guest."""
         if self.id is None:
-            raise RuntimeError("A guest was let through to where only members write.")
+            raise RuntimeError("A guest reached an action for members.")
         return self.id
 
     @property
     def is_staff(self) -> bool:
-        """Whether this member has any role at all, be it for one board."""
+        """Return whether this member has any role, even for one board only."""
         return bool(self.roles or self.moderated_boards)
 
     def moderates(self, board_id: int) -> bool:
-        """Whether this member moderates that board."""
+        """Return whether this member moderates that board."""
         return Role.MODERATOR in self.roles or board_id in self.moderated_boards
 
     def is_newcomer(self, days: int, now: datetime) -> bool:
-        """Whether this member joined less than `days` ago and has no role."""
+        """Return whether this member joined less than `days` ago and has no role."""
         return self.joined_at is not None and not self.is_staff and now - self.joined_at < timedelta(days=days)
 
 
 GUEST = Viewer()
 
-# What a statement that is built once for everybody asks about whoever reads. `Viewer.sight` has the answers.
+# Parameters about the viewer, for statements that are built once for everybody. `Viewer.sight` has their values.
 VIEWER_ID = bindparam("viewer_id", type_=Uuid())
 AUDIENCES = bindparam("audiences", type_=ARRAY(Text()))
 MODERATED_BOARDS = bindparam("moderated_boards", type_=ARRAY(Integer()))
@@ -109,18 +109,18 @@ _VIEWERS = (
 
 
 def viewers() -> Query:
-    """One row a member with everything a Viewer is made of; add a condition on Member."""
+    """Return a select with one row per member, of everything that a Viewer is made of; add a condition on Member."""
     return _VIEWERS
 
 
-def viewer_of(row: Any, via: Via | None = None) -> Viewer:
-    """The Viewer that a row of `viewers()` describes.
+def viewer_of(row: Any, session: ViewerSession | None = None) -> Viewer:
+    """Return the Viewer that a row of `viewers()` describes.
 
-    Roles count in a session that has shown a second factor: to any other, whoever holds them is a member like
-    others. Without a session, as the verbs know each other, they count.
+    Roles count only in a session that has shown a second factor; in any other, staff are members like others.
+    Without a session, as in jobs and commands, they count.
     """
     roles, boards = frozenset(map(Role, row.roles or ())), frozenset(row.boards or ())
-    withheld = via is not None and not via.second_factor and bool(roles or boards)
+    withheld = session is not None and not session.second_factor and bool(roles or boards)
     return Viewer(
         id=row.id,
         handle=row.handle,
@@ -130,7 +130,7 @@ def viewer_of(row: Any, via: Via | None = None) -> Viewer:
         moderated_boards=frozenset() if withheld else boards,
         standing=Standing(row.standing),
         joined_at=row.joined_at,
-        session_id=via.session_id if via else None,
-        signed_in_at=via.signed_in_at if via else None,
+        session_id=session.session_id if session else None,
+        signed_in_at=session.signed_in_at if session else None,
         withheld=withheld,
     )

@@ -1,7 +1,9 @@
-"""Notifications: each tells one member one thing, and never repeats anybody's words."""
+"""Notifications: each tells one member one thing, and never quotes anybody."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -11,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum.content.posts.tables import Post
+from forum.core import pagination
 from forum.core.database import Moment, Query, new_id, query
+from forum.core.work import Work
 from forum.members.viewer import Viewer
 
 
@@ -31,12 +35,12 @@ class Kind(StrEnum):
     EXPORT_READY = "export_ready"
 
 
-# Of these, one about each subject.
+# Of these kinds, at most one about each subject.
 ONCE = "kind = 'standing_ended'"
 
 
 class Notification(SQLModel, table=True):
-    """Something that a member should know: which thing it is about, and no word of it."""
+    """Something that a member should know: what it is about, and no text of it."""
 
     __table_args__ = (
         CheckConstraint(f"kind IN ({', '.join(repr(str(kind)) for kind in Kind)})", name="kind"),
@@ -57,8 +61,16 @@ class Notification(SQLModel, table=True):
 BY_ID = TypeAdapter(tuple[UUID])
 
 
-def select_for(viewer: Viewer, after: tuple[UUID] | None, limit: int) -> Query:
-    """A page of the viewer's notifications, newest first, with the place of the post each is about."""
+class NotificationPage(NamedTuple):
+    """Some notifications, the cursor of the next page, and how many are unread in all."""
+
+    rows: Sequence[Any]
+    next: str | None
+    unread: int
+
+
+def select_notifications(viewer: Viewer, after: tuple[UUID] | None, limit: int) -> Query:
+    """Return a select of the viewer's notifications, newest first, with the thread and number of each one's post."""
     page = (
         query(
             col(Notification.id),
@@ -78,11 +90,13 @@ def select_for(viewer: Viewer, after: tuple[UUID] | None, limit: int) -> Query:
     return page.order_by(col(Notification.id).desc()).limit(limit)
 
 
-def count_unread(viewer: Viewer) -> Query:
-    """How many notifications the viewer has not read."""
-    return query(func.count().label("unread")).where(
-        col(Notification.member_id) == viewer.id, col(Notification.read_at).is_(None)
-    )
+async def list_notifications(work: Work, viewer: Viewer, after: str | None, limit: int) -> NotificationPage:
+    """Return a page of the viewer's notifications, newest first. Raises Invalid for a cursor of another list."""
+    place = pagination.decode(after, BY_ID) if after is not None else None
+    rows = (await work.session.execute(select_notifications(viewer, place, limit + 1))).all()
+    page = pagination.page_of(rows, limit, lambda row: (str(row.id),))
+    unread = query(func.count()).where(col(Notification.member_id) == viewer.id, col(Notification.read_at).is_(None))
+    return NotificationPage(*page, unread=(await work.session.execute(unread)).scalar_one())
 
 
 def notify(
@@ -94,25 +108,25 @@ def notify(
     post_id: int | None = None,
     subject_id: UUID | None = None,
 ) -> None:
-    """Let a member know, in the transaction in which it happens."""
+    """Notify a member, in the transaction in which it happens."""
     session.add(Notification(member_id=member_id, kind=kind, post_id=post_id, subject_id=subject_id, at=now))
 
 
 async def notify_once(
     session: AsyncSession, member_id: UUID, kind: Kind, now: datetime, *, post_id: int, subject_id: UUID
 ) -> None:
-    """Let a member know, unless this was told about the same subject already; for the kinds of `ONCE`."""
-    told = {"id": new_id(), "member_id": member_id, "kind": kind, "post_id": post_id, "subject_id": subject_id}
-    first = (
+    """Notify a member, unless there is such a notification about the same subject already; for the kinds of `ONCE`."""
+    values = {"id": new_id(), "member_id": member_id, "kind": kind, "post_id": post_id, "subject_id": subject_id}
+    added = (
         insert(Notification)
-        .values(**told, at=now)
+        .values(**values, at=now)
         .on_conflict_do_nothing(index_elements=[col(Notification.subject_id)], index_where=text(ONCE))
     )
-    await session.execute(first)
+    await session.execute(added)
 
 
-async def mark_read(session: AsyncSession, viewer: Viewer, up_to: UUID, now: datetime) -> None:
-    """Mark a notification and all before it read; done twice, it is as done once."""
-    seen = (col(Notification.member_id) == viewer.id, col(Notification.id) <= up_to)
-    fresh = col(Notification.read_at).is_(None)
-    await session.execute(update(Notification).where(*seen, fresh).values(read_at=now))
+async def mark_read(work: Work, viewer: Viewer, up_to: UUID) -> None:
+    """Mark a notification and all before it as read. Idempotent."""
+    own = (col(Notification.member_id) == viewer.id, col(Notification.id) <= up_to)
+    unread = col(Notification.read_at).is_(None)
+    await work.session.execute(update(Notification).where(*own, unread).values(read_at=work.now))

@@ -1,7 +1,6 @@
-"""Leaving: asked for, taken back, and done after fourteen days, once, by whichever worker comes first."""
+"""Leave the forum: asked for, cancelled, or done after fourteen days by a job."""
 
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, select
@@ -9,117 +8,137 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.administration import invitations, roles
-from forum.authentication import sessions
+from forum.authentication import email_addresses, sessions
 from forum.content.posts.erasure import remove_badges, replace_handle_in_posts
 from forum.content.threads.changes import replace_handle_in_titles
 from forum.core import audit, jobs
 from forum.core.errors import Conflict
 from forum.core.jobs import Handler, Job, Payload
+from forum.core.work import Work
 from forum.mail import outbox, tokens
-from forum.mail.tables import Kind as tables_Kind
+from forum.mail.tables import MailKind
 from forum.members.departure import anonymise_member
-from forum.members.queries import lock_member_row
+from forum.members.queries import lock_member_row, lock_own_row
 from forum.members.tables import Member
+from forum.members.viewer import Viewer
 from forum.notifications import inbox
-from forum.privacy import erasure_jobs, legal_holds
+from forum.permissions import require_recent_sign_in
+from forum.privacy import erasure_jobs
 from forum.privacy.personal_data_source import PersonalDataSource
-from forum.privacy.tables import Departure, Kind
+from forum.privacy.tables import Departure, DepartureKind, LegalHold
 
 GRACE_PERIOD = timedelta(days=14)
-CLOCKS_DIFFER = timedelta(minutes=1)  # the database's clock, which lets jobs go, may be ahead of ours
+CLOCKS_DIFFER = timedelta(minutes=1)  # the database's clock, which starts jobs, may be ahead of ours
 DEPART = Job("depart")
 RUN_DUE_DELETIONS = Job("look_after_departures")
 
 
-async def get_for_member(session: AsyncSession, member_id: UUID) -> Departure | None:
-    """What a member asked for, if they did."""
-    return await session.get(Departure, member_id, populate_existing=True)
+async def get_departure(work: Work, viewer: Viewer) -> Departure | None:
+    """Return the viewer's departure, if they asked for one."""
+    return await _get_departure(work.session, viewer.member_id)
 
 
-async def request(session: AsyncSession, member: Member, kind: Kind, now: datetime) -> Departure:
-    """Have a member, whose row the caller holds, leave in fourteen days; asked again, it is as asked once.
+async def request_departure(work: Work, viewer: Viewer, kind: DepartureKind) -> Departure:
+    """Leave in fourteen days. Idempotent; asking for the other kind begins anew.
 
-    To ask for the other kind begins anew. The member is told by mail, with a link that stops it: a session may be
-    stolen. Raises Conflict for the last administrator.
+    The viewer gets a mail with a link that stops it: their session may be stolen. Raises SignInAgain, and Conflict for
+    the last administrator.
     """
-    await roles.refuse_last_administrator(session, member.id)
-    known = await get_for_member(session, member.id)
+    require_recent_sign_in(viewer, work.now)
+    member = await lock_own_row(work.session, viewer)
+    await roles.refuse_last_administrator(work.session, member.id)
+    known = await _get_departure(work.session, member.id)
     if known and known.kind == kind:
         return known
-    departure = known or Departure(member_id=member.id, kind=kind, asked_at=now, due_at=now)
-    departure.kind, departure.asked_at, departure.due_at = kind, now, now + GRACE_PERIOD
+    departure = known or Departure(member_id=member.id, kind=kind, asked_at=work.now, due_at=work.now)
+    departure.kind, departure.asked_at, departure.due_at = kind, work.now, work.now + GRACE_PERIOD
     departure.waits_since = None
-    session.add(departure)
-    await session.flush()
-    await outbox.cancel(session, member.id, tables_Kind.DEPARTURE)
-    await outbox.enqueue(session, tables_Kind.DEPARTURE, now, member_id=member.id, email=member.email)
-    await _put_down(session, departure, departure.due_at)
+    work.session.add(departure)
+    await work.session.flush()
+    await outbox.cancel(work.session, member.id, MailKind.DEPARTURE)
+    await outbox.enqueue(work.session, MailKind.DEPARTURE, work.now, member_id=member.id, email=member.email)
+    await _enqueue(work.session, departure)
     return departure
 
 
-async def cancel(session: AsyncSession, member_id: UUID) -> None:
-    """Let a member, whose row the caller holds, stay after all; done twice, it is as done once."""
-    mine = (col(Departure.member_id) == member_id, col(Departure.done_at).is_(None))
-    await session.execute(delete(Departure).where(*mine))
-    await outbox.cancel(session, member_id, tables_Kind.DEPARTURE)
-    await outbox.cancel(session, member_id, tables_Kind.DEPARTURE_WAITS)
+async def cancel_departure(work: Work, viewer: Viewer) -> None:
+    """Stay after all. Idempotent."""
+    member = await lock_own_row(work.session, viewer)
+    await _delete_departure(work.session, member.id)
 
 
-async def refuse_by_link(session: AsyncSession, token: str, now: datetime) -> UUID:
-    """Let the member stay whom this link was mailed to, and end every session; who that is.
+async def refuse_departure(work: Work, token: str) -> None:
+    """Cancel the departure with the link that was mailed, and end every session: somebody else asked for it.
 
     Raises NotFound when the link no longer works.
     """
-    member = (await tokens.opened(session, token, tables_Kind.DEPARTURE, now)).member
-    await cancel(session, member.id)
-    await sessions.end_all(session, member.id)
-    return member.id
+    member = (await tokens.use_link(work.session, token, MailKind.DEPARTURE, work.now)).member
+    await _delete_departure(work.session, member.id)
+    await sessions.end_all(work.session, member.id)
+    work.forget_sessions_of(member.id)
 
 
-def departing(keeper: PersonalDataSource) -> Handler:
-    """What lets a member go whose time has come."""
+async def refuse_address_change(work: Work, token: str) -> None:
+    """Refuse a change of address with the link that was mailed to the old one, and cancel a departure.
+
+    Whoever asked for the change may have asked for both. Raises NotFound when the link no longer works.
+    """
+    member = await email_addresses.refuse_change(work, token)
+    await _delete_departure(work.session, member.id)
+
+
+async def resume(session: AsyncSession, member_id: UUID) -> None:
+    """Enqueue a departure again that was blocked; nothing happens for a member who did not ask, or before it is due."""
+    departure = await _get_departure(session, member_id)
+    if departure and not departure.done_at:
+        await _enqueue(session, departure)
+
+
+def make_departer(source: PersonalDataSource) -> Handler:
+    """Return the job handler that deletes the account of a member whose departure is due."""
 
     async def depart(session: AsyncSession, payload: Payload, now: datetime) -> None:
         member = await lock_member_row(session, UUID(payload["member"]))
-        departure = await get_for_member(session, member.id)
+        departure = await _get_departure(session, member.id)
         if departure is None or departure.done_at or departure.due_at > now + CLOCKS_DIFFER:
             return
-        if await _must_wait(session, departure, member, now):
+        if await _is_blocked(session, departure, member, now):
             return
-        await _let_go(session, keeper, departure, member, max(now, departure.due_at))
+        await _delete_account(session, source, departure, member, max(now, departure.due_at))
 
     return depart
 
 
 async def run_due_deletions(session: AsyncSession, _payload: Payload, now: datetime) -> None:
-    """Have done what is due and is not done: it waited, or came back from a backup, or its job was given up."""
-    left = select(Departure).where(col(Departure.due_at) <= now, col(Departure.cleared_at).is_(None))
-    for departure in (await session.execute(left.order_by(col(Departure.due_at)))).scalars().all():
+    """Enqueue departures that are due and not done: blocked ones, restored ones, and those whose job was given up."""
+    due = select(Departure).where(col(Departure.due_at) <= now, col(Departure.cleared_at).is_(None))
+    for departure in (await session.execute(due.order_by(col(Departure.due_at)))).scalars().all():
         job = erasure_jobs.ERASE if departure.done_at else DEPART
         await jobs.enqueue(session, job, {"member": str(departure.member_id)})
 
 
-async def resume(session: AsyncSession, member_id: UUID) -> None:
-    """Have a departure done that waited; nothing for a member who did not ask, or whose time has not come."""
-    departure = await get_for_member(session, member_id)
-    if departure and not departure.done_at:
-        await _put_down(session, departure, departure.due_at)
+async def _get_departure(session: AsyncSession, member_id: UUID) -> Departure | None:
+    return await session.get(Departure, member_id, populate_existing=True)
 
 
-async def _put_down(session: AsyncSession, departure: Departure, at: datetime) -> None:
-    await jobs.enqueue(session, DEPART, {"member": str(departure.member_id)}, at=at)
+async def _enqueue(session: AsyncSession, departure: Departure) -> None:
+    await jobs.enqueue(session, DEPART, {"member": str(departure.member_id)}, at=departure.due_at)
 
 
-async def _must_wait(session: AsyncSession, departure: Departure, member: Member, now: datetime) -> bool:
-    """Whether something is in the way: a legal hold, of which the member is told once, or that nobody else is left
-    to run the forum."""
-    if await legal_holds.get_hold(session, member.id):
+async def _delete_departure(session: AsyncSession, member_id: UUID) -> None:
+    own = (col(Departure.member_id) == member_id, col(Departure.done_at).is_(None))
+    await session.execute(delete(Departure).where(*own))
+    await outbox.cancel(session, member_id, MailKind.DEPARTURE)
+    await outbox.cancel(session, member_id, MailKind.DEPARTURE_WAITS)
+
+
+async def _is_blocked(session: AsyncSession, departure: Departure, member: Member, now: datetime) -> bool:
+    """Return whether a legal hold blocks it, of which the member is told once, or that nobody else administers."""
+    if await session.get(LegalHold, member.id, populate_existing=True):
         if departure.waits_since is None:
             departure.waits_since = now
-            waits = inbox.Kind.DEPARTURE_WAITS
-            inbox.notify(session, member.id, waits, now)
-            told: dict[str, Any] = {"member_id": member.id, "email": member.email}
-            await outbox.enqueue(session, tables_Kind.DEPARTURE_WAITS, now, **told)
+            inbox.notify(session, member.id, inbox.Kind.DEPARTURE_WAITS, now)
+            await outbox.enqueue(session, MailKind.DEPARTURE_WAITS, now, member_id=member.id, email=member.email)
         return True
     try:
         await roles.refuse_last_administrator(session, member.id)
@@ -129,18 +148,18 @@ async def _must_wait(session: AsyncSession, departure: Departure, member: Member
     return False
 
 
-async def _let_go(
-    session: AsyncSession, keeper: PersonalDataSource, departure: Departure, member: Member, now: datetime
+async def _delete_account(
+    session: AsyncSession, source: PersonalDataSource, departure: Departure, member: Member, now: datetime
 ) -> None:
-    """The name goes everywhere at once; words that are to be erased follow, thread by thread."""
+    """Remove the name everywhere at once; texts that must be erased follow, one job per thread."""
     await replace_handle_in_posts(session, member.handle)
     await replace_handle_in_titles(session, member.handle)
     await remove_badges(session, member.id)
-    await keeper.forget_name(session, member)
-    await invitations.invalidate(session, member)
+    await source.remove_name(session, member)
+    await invitations.withdraw_all_to(session, member)
     await anonymise_member(session, member, now)
     departure.done_at = now
-    if departure.kind == Kind.ERASE:
+    if departure.kind == DepartureKind.ERASE:
         await jobs.enqueue(session, erasure_jobs.ERASE, {"member": str(departure.member_id)})
     else:
         departure.cleared_at = now

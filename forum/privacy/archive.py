@@ -1,4 +1,4 @@
-"""A copy as a ZIP: each chapter as JSON for machines, all of them as one page to read, which loads nothing."""
+"""A copy of personal data as a ZIP: each section as JSON for programs, and all as one page to read."""
 
 import html
 import io
@@ -36,35 +36,35 @@ you”. The folder “data” has the same for programs.</p>
 """
 
 
-def packed(chapters: Sequence[ExportSection], now: datetime) -> bytes:
-    """The ZIP."""
+def build_zip(sections: Sequence[ExportSection], now: datetime) -> bytes:
+    """Return the ZIP. Its page loads nothing from elsewhere."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, words in _files(chapters, now):
-            archive.writestr(zipfile.ZipInfo(name, now.timetuple()[:6]), words, zipfile.ZIP_DEFLATED)
+        for name, text in _files(sections, now):
+            archive.writestr(zipfile.ZipInfo(name, now.timetuple()[:6]), text, zipfile.ZIP_DEFLATED)
     return file.getvalue()
 
 
-def _files(chapters: Sequence[ExportSection], now: datetime) -> Iterator[tuple[str, str]]:
-    parts = "\n".join(map(_section, chapters))
+def _files(sections: Sequence[ExportSection], now: datetime) -> Iterator[tuple[str, str]]:
+    parts = "\n".join(map(_section, sections))
     yield "index.html", PAGE.format(made=f"{now:%d %B %Y}", parts=parts)
-    for chapter in chapters:
-        yield f"data/{chapter.name}.json", json.dumps(chapter.items, ensure_ascii=False, indent=2, default=_plain)
+    for section in sections:
+        yield f"data/{section.name}.json", json.dumps(section.items, ensure_ascii=False, indent=2, default=_plain)
 
 
-def _section(chapter: ExportSection) -> str:
-    items = "\n".join(map(_item, chapter.items)) or "<p>Nothing.</p>"
-    return f"<h2>{html.escape(chapter.title)}</h2>\n{items}"
+def _section(section: ExportSection) -> str:
+    items = "\n".join(map(_item, section.items)) or "<p>Nothing.</p>"
+    return f"<h2>{html.escape(section.title)}</h2>\n{items}"
 
 
 def _item(item: Mapping[str, Any]) -> str:
-    """One thing, without what it lacks."""
-    told = (
+    """Return one thing as HTML, without its empty fields."""
+    fields = (
         f"<dt>{html.escape(name.replace('_', ' '))}</dt>\n<dd>{_value(value)}</dd>"
         for name, value in item.items()
         if value not in (None, "", [])
     )
-    return "<dl>\n" + "\n".join(told) + "\n</dl>"
+    return "<dl>\n" + "\n".join(fields) + "\n</dl>"
 
 
 def _value(value: object) -> str:

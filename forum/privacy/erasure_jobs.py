@@ -1,4 +1,4 @@
-"""Erasing: the words of somebody who left, thread by thread, until nothing is left that need not be kept."""
+"""Job handlers: erase a departed member's texts, one job per thread, until none remain."""
 
 from datetime import datetime
 from uuid import UUID
@@ -17,34 +17,34 @@ ERASE = Job("erase_words")
 ERASE_IN_THREAD = Job("erase_words_in_thread")
 
 
-def erasing(keeper: PersonalDataSource) -> Handler:
-    """What has the words of a member erased who has left, and sees whether any are left.
+def make_eraser(source: PersonalDataSource) -> Handler:
+    """Return the job handler that enqueues the erasure of a departed member's texts, until none remain.
 
-    Words that something needs which is not decided yet stay until it is: the hourly look comes back to them.
+    Texts that are needed for something that is not decided yet stay until then: an hourly job tries again.
     """
 
     async def erase(session: AsyncSession, payload: Payload, now: datetime) -> None:
         departure = await session.get(Departure, UUID(payload["member"]), with_for_update=True)
         if departure is None or departure.done_at is None or departure.cleared_at:
             return
-        kept = await keeper.needed(session, departure.member_id)
-        left = {*await threads_with_words(session, departure.member_id, kept)}
+        needed = await source.list_needed_posts(session, departure.member_id)
+        left = {*await threads_with_words(session, departure.member_id, needed)}
         left |= {*(await session.execute(select_titled_by(departure.member_id))).scalars()}
         for thread_id in sorted(left):
             await jobs.enqueue(session, ERASE_IN_THREAD, {**payload, "thread": str(thread_id)})
-        if await keeper.erase(session, departure.member_id, now) and not left and not kept:
+        if await source.erase_texts(session, departure.member_id, now) and not left and not needed:
             departure.cleared_at = max(now, departure.done_at)
 
     return erase
 
 
-def erasing_in_thread(keeper: PersonalDataSource) -> Handler:
-    """What erases the words of a member in one thread; done twice, it is as done once."""
+def make_thread_eraser(source: PersonalDataSource) -> Handler:
+    """Return the job handler that erases a member's texts in one thread. Idempotent."""
 
     async def erase(session: AsyncSession, payload: Payload, now: datetime) -> None:
         member_id, thread_id = UUID(payload["member"]), int(payload["thread"])
-        kept = await keeper.needed(session, member_id)
-        await erase_posts(session, member_id, thread_id, kept, keeper.unquoting)
+        needed = await source.list_needed_posts(session, member_id)
+        await erase_posts(session, member_id, thread_id, needed, source.make_quote_eraser)
         thread = await lock_thread_row(session, thread_id)
         if thread.author_id == member_id:
             await erase_title(session, thread, now)

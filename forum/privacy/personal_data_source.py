@@ -1,4 +1,4 @@
-"""Whoever else keeps something of members. The forum asks; whoever composes it answers (`app.py`, `worker.py`)."""
+"""What else stores personal data. The forum asks; who composes it answers (`app.py`, `worker.py`)."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class SafeHtml(str):
 
 @dataclass(frozen=True)
 class ExportSection:
-    """One part of a copy of what is kept: of the same kind, in order."""
+    """One part of a copy of personal data: things of one kind, in order."""
 
     name: str
     title: str
@@ -28,42 +28,42 @@ class ExportSection:
 
 
 class PersonalDataSource(Protocol):
-    """Gives a member a copy of what it keeps of them, and lets go of what need not be kept."""
+    """Exports the personal data that it stores, and erases what need not be kept."""
 
-    async def chapters(self, session: AsyncSession, viewer: Viewer) -> Sequence[ExportSection]:
-        """What is kept of the viewer, as they may read it."""
+    async def export_sections(self, session: AsyncSession, viewer: Viewer) -> Sequence[ExportSection]:
+        """Return what is stored about the viewer, as they may read it."""
 
-    async def forget_name(self, session: AsyncSession, member: Member) -> None:
-        """Take a member's name and handle out of what is kept; their row has both still."""
+    async def remove_name(self, session: AsyncSession, member: Member) -> None:
+        """Remove a member's name and handle from what is stored. Their row still has both."""
 
-    async def needed(self, session: AsyncSession, member_id: UUID) -> Collection[int]:
-        """The posts of a member whose words are needed still, for what is not decided yet."""
+    async def list_needed_posts(self, session: AsyncSession, member_id: UUID) -> Collection[int]:
+        """Return the member's posts whose text is still needed, for something that is not decided yet."""
 
-    async def erase(self, session: AsyncSession, member_id: UUID, now: datetime) -> bool:
-        """Take out of what is kept the words of a member that are not needed any more; whether none is left."""
+    async def erase_texts(self, session: AsyncSession, member_id: UUID, now: datetime) -> bool:
+        """Erase the member's texts that are no longer needed, and return whether none is left."""
 
-    def unquoting(self, said: Collection[str]) -> Callable[[str], str]:
-        """What puts marks in the place of each character of a text's quotes of what somebody said themselves."""
+    def make_quote_eraser(self, texts: Collection[str]) -> Callable[[str], str]:
+        """Return a function that replaces each character of quotes of these texts in another text."""
 
 
 class NoPersonalData:
-    """The keeper of a forum without moderation."""
+    """The source of a forum without moderation."""
 
-    async def chapters(self, session: AsyncSession, viewer: Viewer) -> Sequence[ExportSection]:
-        """There is nothing."""
+    async def export_sections(self, session: AsyncSession, viewer: Viewer) -> Sequence[ExportSection]:
+        """Return nothing."""
         return ()
 
-    async def forget_name(self, session: AsyncSession, member: Member) -> None:
-        """There is nothing."""
+    async def remove_name(self, session: AsyncSession, member: Member) -> None:
+        """Do nothing."""
 
-    async def needed(self, session: AsyncSession, member_id: UUID) -> Collection[int]:
-        """Nothing is decided here."""
+    async def list_needed_posts(self, session: AsyncSession, member_id: UUID) -> Collection[int]:
+        """Return nothing."""
         return ()
 
-    async def erase(self, session: AsyncSession, member_id: UUID, now: datetime) -> bool:
-        """There is nothing."""
+    async def erase_texts(self, session: AsyncSession, member_id: UUID, now: datetime) -> bool:
+        """Return True: there is nothing to erase."""
         return True
 
-    def unquoting(self, said: Collection[str]) -> Callable[[str], str]:
-        """Quotes stay."""
+    def make_quote_eraser(self, texts: Collection[str]) -> Callable[[str], str]:
+        """Return a function that changes nothing."""
         return str

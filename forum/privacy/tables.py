@@ -1,4 +1,4 @@
-"""What is kept of leaving: who asked for it, what holds it up, and the copies that members take with them."""
+"""Tables: departures, legal holds, and copies of personal data."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -10,15 +10,15 @@ from sqlmodel import Field, SQLModel
 from forum.core.database import Moment, new_id
 
 
-class Kind(StrEnum):
-    """What becomes of a member's posts: they stay without the name, or their words go too."""
+class DepartureKind(StrEnum):
+    """What happens to the posts of a member who leaves: they stay without the name, or their text is erased too."""
 
     LEAVE = "leave"
     ERASE = "erase"
 
 
-class Reason(StrEnum):
-    """Why the law wants something kept."""
+class HoldReason(StrEnum):
+    """Why the law requires that data is kept."""
 
     COURT = "court"
     POLICE = "police"
@@ -28,10 +28,10 @@ class Reason(StrEnum):
 
 
 class Departure(SQLModel, table=True):
-    """That a member asked to go. It outlives them: after a restore, what was deleted is deleted again."""
+    """A member's wish to leave. The row stays when they have left: after a restore, the deletion is done again."""
 
     __table_args__ = (
-        CheckConstraint(f"kind IN ({', '.join(repr(str(kind)) for kind in Kind)})", name="kind"),
+        CheckConstraint(f"kind IN ({', '.join(repr(str(kind)) for kind in DepartureKind)})", name="kind"),
         CheckConstraint("asked_at < due_at AND due_at <= done_at", name="order"),
         CheckConstraint("cleared_at IS NULL OR done_at <= cleared_at", name="cleared"),
         Index("ix_departure_due", "due_at", postgresql_where=text("cleared_at IS NULL")),
@@ -41,17 +41,17 @@ class Departure(SQLModel, table=True):
     kind: str
     asked_at: datetime = Field(sa_type=Moment)
     due_at: datetime = Field(sa_type=Moment)
-    waits_since: datetime | None = Field(default=None, sa_type=Moment, description="Due, but something is in its way")
-    done_at: datetime | None = Field(default=None, sa_type=Moment, description="The account is gone")
-    cleared_at: datetime | None = Field(default=None, sa_type=Moment, description="Nothing is left to delete")
+    waits_since: datetime | None = Field(default=None, sa_type=Moment, description="It is due, but something blocks it")
+    done_at: datetime | None = Field(default=None, sa_type=Moment, description="When the account was deleted")
+    cleared_at: datetime | None = Field(default=None, sa_type=Moment, description="When the last text was erased")
 
 
 class LegalHold(SQLModel, table=True):
-    """That nothing of a member may be deleted for now."""
+    """A legal hold: nothing of this member may be deleted for now."""
 
     __tablename__ = "legal_hold"
     __table_args__ = (
-        CheckConstraint(f"reason IN ({', '.join(repr(str(reason)) for reason in Reason)})", name="reason"),
+        CheckConstraint(f"reason IN ({', '.join(repr(str(reason)) for reason in HoldReason)})", name="reason"),
     )
 
     member_id: UUID = Field(primary_key=True, foreign_key="member.id")
@@ -61,7 +61,7 @@ class LegalHold(SQLModel, table=True):
 
 
 class Export(SQLModel, table=True):
-    """A copy of everything of a member's own: one that can be fetched, and one that is being made."""
+    """A copy of a member's personal data; one that can be fetched, and one that is being made."""
 
     __table_args__ = (
         Index("uq_export_being_made", "member_id", unique=True, postgresql_where=text("made_at IS NULL")),
@@ -77,7 +77,7 @@ class Export(SQLModel, table=True):
 
 
 class ExportPart(SQLModel, table=True):
-    """A piece of a copy's ZIP: in the database, so that every machine can hand it out and a backup can leave it out."""
+    """A part of a copy's ZIP. It is in the database, so that every machine can send it and a backup can omit it."""
 
     __tablename__ = "export_part"
 

@@ -36,7 +36,7 @@ from forum.http.middleware import LARGEST_BODY
 from forum.http.problems import Problem
 from forum.http.services import Services
 from forum.mail import tokens
-from forum.mail.tables import Kind as tables_Kind
+from forum.mail.tables import MailKind
 from forum.members.tables import Role
 from moderation import rules
 from moderation.decisions import AppealOutcome
@@ -50,10 +50,10 @@ ROOT = Path(__file__).parents[2]
 API = "/api/v1"
 # What a mailed link is needed for, and of which kind.
 OPENED_BY = {
-    "verify_address": tables_Kind.VERIFY_ADDRESS,
-    "refuse_address": tables_Kind.ADDRESS_CHANGE,
-    "refuse_departure": tables_Kind.DEPARTURE,
-    "reset_password": tables_Kind.PASSWORD_RESET,
+    "verify_address": MailKind.VERIFY_ADDRESS,
+    "refuse_address": MailKind.ADDRESS_CHANGE,
+    "refuse_departure": MailKind.DEPARTURE,
+    "reset_password": MailKind.PASSWORD_RESET,
 }
 INVITED = {"email": "ada@example.org", "role": "moderator"}
 MEMBER, ADVISER, STAFF = "heron", "suzie", "orla"
@@ -381,11 +381,12 @@ async def fill(app: FastAPI) -> Community:
     return Community(app, ids)
 
 
-async def link(services: Services, operation: str, kind: tables_Kind) -> str:
+async def link(services: Services, operation: str, kind: MailKind) -> str:
     """The token of a link that was mailed to somebody who has nothing else to lose."""
     somebody = await make.member(services, operation, verified=False)
+    now = clock.now()
     async with services.database.work() as session:
-        return await tokens.make(session, kind, somebody.id, somebody.email, clock.now(), clock.now())
+        return await tokens.create_link(session, kind, now, member_id=somebody.id, email=somebody.email, asked_at=now)
 
 
 async def listed(client: httpx.AsyncClient, path: str) -> list[str]:

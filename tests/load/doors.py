@@ -137,11 +137,11 @@ def table(doors: Sequence[Door]) -> Table:
 
 async def time_hostile_hashes() -> str:
     """How long it takes to refuse a hash that asks for more work than any board did; in this process."""
-    await hashing.check("wrong", None)  # the first time, it makes the hash that it compares with
+    await hashing.verify("wrong", None)  # the first time, it makes the hash that it compares with
     took = []
     for kept in HOSTILE * 10:
         begun = time.perf_counter()
-        await hashing.check(PASSWORD, kept)
+        await hashing.verify(PASSWORD, kept)
         took.append(time.perf_counter() - begun)
     return f"A hostile hash is refused after {1000 * statistics.median(took):.1f} ms, at most {1000 * max(took):.1f}."
 

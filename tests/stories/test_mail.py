@@ -16,7 +16,7 @@ from sqlmodel import col
 from forum.core import clock
 from forum.http.services import Services
 from forum.mail import outbox
-from forum.mail.tables import Kind, Mail
+from forum.mail.tables import Mail, MailKind
 from forum.members import names
 from forum.members.tables import Member
 from tests.forum.mail.test_outbox import SENDER, PostOffice, smtp_server
@@ -87,7 +87,7 @@ async def _put_down(services: Services, mails: int) -> None:
             member = Member(**known, name=handle, name_skeleton=names.skeleton(handle), password_hash="", joined_at=now)
             session.add(member)
             await session.flush()
-            await outbox.enqueue(session, Kind.VERIFY_ADDRESS, now, member_id=member.id, email=member.email)
+            await outbox.enqueue(session, MailKind.VERIFY_ADDRESS, now, member_id=member.id, email=member.email)
 
 
 async def _taken(services: Services) -> set[tuple[object, ...]]:

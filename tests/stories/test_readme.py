@@ -12,7 +12,7 @@ from sqlmodel import SQLModel
 import forum.app
 from forum.authentication import sessions
 from forum.core.settings import Settings
-from forum.http.current_member import FRESH_FOR
+from forum.permissions import RECENT
 from tests.architecture.test_openapi import API, operations
 from tests.support import running
 
@@ -87,7 +87,7 @@ def test_the_security_page_says_how_long_a_session_lasts() -> None:
     )
     hours = f"The session of somebody with a role ends after {sessions.STAFF_LAST // timedelta(hours=1)} hours"
     assert f"A member's {days}. {hours}." in said
-    assert f"sign-in within the last {FRESH_FOR // timedelta(minutes=1)} minutes" in said
+    assert f"sign-in within the last {RECENT // timedelta(minutes=1)} minutes" in said
 
 
 def test_the_security_page_names_every_line_that_is_logged() -> None:

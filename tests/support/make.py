@@ -149,7 +149,7 @@ async def member(
     now = clock.now()
     async with services.database.work() as session:
         made = Member(
-            handle=names.handle(handle),
+            handle=names.normalise_handle(handle),
             skeleton=names.skeleton(handle),
             name=handle.title(),
             name_skeleton=names.skeleton(handle),

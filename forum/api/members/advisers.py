@@ -1,4 +1,4 @@
-"""Advisers over HTTP: who they are."""
+"""Advisers over HTTP."""
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
@@ -8,7 +8,7 @@ from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentViewer
 from forum.http.problems import documented
 from forum.http.services import Reading, Route
-from forum.members.advisers import CURRENT
+from forum.members import advisers
 
 router = APIRouter(tags=["advisers"], route_class=Route)
 
@@ -33,5 +33,5 @@ class AdviserList(ResponseBody):
 @router.get("/advisers", response_model=AdviserList, responses=documented(422))
 async def list_advisers(request: Request, _viewer: CurrentViewer, reading: Reading) -> Response:
     """List the advisers."""
-    rows = await reading.rows(CURRENT)
+    rows = await advisers.list_advisers(reading)
     return cacheable_response(request, AdviserList(items=[Adviser.model_validate(row) for row in rows], next=None))

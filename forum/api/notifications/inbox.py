@@ -6,11 +6,10 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from forum.api.schemas import After, Identity, Limit, Moment, Next, RequestBody, ResponseBody, Uuid
-from forum.core import pagination
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import AnyMember
 from forum.http.problems import documented
-from forum.http.services import Now, Route, WorkSession
+from forum.http.services import CurrentWork, Route
 from forum.notifications import inbox
 
 router = APIRouter(tags=["notifications"], route_class=Route)
@@ -38,7 +37,7 @@ class Notification(ResponseBody):
     number: int | None = Field(description="Of the post in its thread", examples=[7])
     subject_id: Uuid | None = Field(description="Of the statement, report, appeal or export")
     at: Moment
-    read_at: Moment | None = Field(description="Null until you have")
+    read_at: Moment | None = Field(description="Null when you have not read it")
 
 
 class NotificationList(ResponseBody):
@@ -57,20 +56,17 @@ class ReadMark(RequestBody):
 
 @router.get("/me/notifications", response_model=NotificationList, responses=documented(401, 422))
 async def list_notifications(
-    request: Request, viewer: AnyMember, work: WorkSession, limit: Limit = 20, after: After = None
+    request: Request, viewer: AnyMember, work: CurrentWork, limit: Limit = 20, after: After = None
 ) -> Response:
     """List what happened that concerns you."""
-    place = pagination.decode(after, inbox.BY_ID) if after is not None else None
-    rows = (await work.execute(inbox.select_for(viewer, place, limit + 1))).all()
-    unread = (await work.execute(inbox.count_unread(viewer))).scalar_one()
-    going_on = pagination.encode(str(rows[limit - 1].id)) if len(rows) > limit else None
-    items = [Notification.model_validate(row) for row in rows[:limit]]
-    page = NotificationList(unread=unread, items=items, next=going_on)
-    return cacheable_response(request, page, shared=False, headers=next_link(request, going_on))
+    page = await inbox.list_notifications(work, viewer, after, limit)
+    items = [Notification.model_validate(row) for row in page.rows]
+    body = NotificationList(unread=page.unread, items=items, next=page.next)
+    return cacheable_response(request, body, shared=False, headers=next_link(request, page.next))
 
 
 @router.put("/me/notifications/read", status_code=204, responses=documented(401, 403, 413, 422))
-async def mark_notifications_read(mark: ReadMark, viewer: AnyMember, work: WorkSession, now: Now) -> Response:
-    """Mark a notification and all before it read. Done twice, it is as done once."""
-    await inbox.mark_read(work, viewer, mark.up_to, now)
+async def mark_notifications_read(mark: ReadMark, viewer: AnyMember, work: CurrentWork) -> Response:
+    """Mark a notification and all before it as read. Idempotent."""
+    await inbox.mark_read(work, viewer, mark.up_to)
     return Response(status_code=204)

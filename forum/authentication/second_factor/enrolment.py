@@ -1,8 +1,9 @@
-"""Setting up a second factor, taking another, doing without; each time, every other session ends and a mail says so."""
+"""Set up a second factor, replace it, or turn it off. Each time, every other session ends and a mail says so."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete
@@ -11,175 +12,231 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.authentication import sessions
-from forum.authentication.second_factor import passkeys, webauthn
-from forum.authentication.second_factor import recovery_codes as second_factor_recovery_codes
-from forum.authentication.second_factor import totp as second_factor_totp
-from forum.authentication.second_factor.tables import Passkey, Purpose, RecoveryCode, Totp, get_state, is_set_up
-from forum.authentication.second_factor.webauthn import Credential, Party
+from forum.authentication.second_factor import passkeys, recovery_codes, totp, webauthn
+from forum.authentication.second_factor.tables import (
+    Passkey,
+    Purpose,
+    RecoveryCode,
+    SecondFactorState,
+    Totp,
+    get_state,
+    is_set_up,
+)
+from forum.authentication.second_factor.webauthn import CreatedCredential, Credential, Party
 from forum.core import audit
-from forum.core.database import Database, broken_constraint
+from forum.core.database import broken_constraint
 from forum.core.errors import Conflict, Invalid, NotFound
+from forum.core.work import Transactions, Work
 from forum.mail import outbox
 from forum.members.queries import lock_member_row
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.passwords import hashing
-
-NONE = "You have no second factor set up."
-NOT_ASKED_FOR = "This passkey is not what was asked for, or it took too long. Please begin again."
+from forum.permissions import require_recent_sign_in
 
 
 @dataclass(frozen=True)
 class Enrolment:
-    """What an authenticator app needs: the secret, and the same as an address that it reads."""
+    """What an authenticator app needs: the secret, and the same as an address that the app opens."""
 
     secret: str
     uri: str
 
 
 @dataclass(frozen=True)
-class Added:
-    """A new passkey, and the recovery codes, told once, where it is the first second factor."""
+class AddedPasskey:
+    """A new passkey, and the recovery codes when it is the first second factor: they are shown once."""
 
     passkey: Passkey
     recovery_codes: Sequence[str] | None
 
 
-async def begin(session: AsyncSession, viewer: Viewer, name: str) -> Enrolment:
-    """A new secret, which counts once a code of it was shown; until then, the one before it does.
+@dataclass(frozen=True)
+class _NewRecoveryCodes:
+    """New recovery codes as they are written down, and the hashes that are stored, in the same order."""
 
-    `name` is what the app shows beside its codes. Somebody else may look at the phone, so it is neither the forum's
-    nor the member's.
+    codes: Sequence[str]
+    hashes: Sequence[str]
+
+
+async def get_second_factor(work: Work, viewer: Viewer) -> SecondFactorState:
+    """Return which second factors the viewer has, and how many recovery codes are left."""
+    return await get_state(work.session, viewer.member_id)
+
+
+async def begin_enrolment(work: Work, viewer: Viewer) -> Enrolment:
+    """Return a new secret for an authenticator app. It counts once a code of it was sent; until then the old one does.
+
+    Beside its codes, the app shows the domain of the forum's mails: somebody else may look at the phone, so it shows
+    neither the forum's name nor the member's. Raises SignInAgain.
     """
-    await lock_member_row(session, viewer.member_id)
-    totp = await session.get(Totp, viewer.member_id) or Totp(member_id=viewer.member_id)
-    totp.next_secret = second_factor_totp.new_secret()
-    session.add(totp)
-    return Enrolment(totp.next_secret, second_factor_totp.uri(totp.next_secret, name))
+    require_recent_sign_in(viewer, work.now)
+    await lock_member_row(work.session, viewer.member_id)
+    app = await work.session.get(Totp, viewer.member_id) or Totp(member_id=viewer.member_id)
+    app.next_secret = totp.new_secret()
+    work.session.add(app)
+    return Enrolment(app.next_secret, totp.uri(app.next_secret, work.settings.mail_from.partition("@")[2]))
 
 
-async def confirm(forum: Database, viewer: Viewer, code: str, now: datetime) -> Sequence[str]:
-    """Take the new secret, of which `code` is; the recovery codes, told once. It takes the database as
-    `signing_in.sign_in` does.
+async def confirm_enrolment(transactions: Transactions, viewer: Viewer, code: str) -> Sequence[str]:
+    """Take the new secret, with a code of it, and return the recovery codes, which are shown once.
 
-    From now on this session has shown a second factor. Raises Conflict where no secret was asked for, and Invalid for
-    a wrong code.
+    From now on this session has shown a second factor. Raises SignInAgain, Throttled, Conflict when no secret was
+    asked for, and Invalid for a wrong code.
     """
-    paper, hashes = await _new_on_paper()
-    async with forum.work() as session:
-        member = await lock_member_row(session, viewer.member_id)
-        totp = await session.get(Totp, member.id)
-        if totp is None or totp.next_secret is None:
-            raise Conflict("Ask for a secret first, with POST /api/v1/me/second-factor.")
-        step = second_factor_totp.step_of(totp.next_secret, code, now)
+    require_recent_sign_in(viewer, transactions.now)
+    await transactions.count_try("second_factor", "second-factor", viewer.id)
+    new = await _new_recovery_codes()
+    async with transactions.begin() as work:
+        member = await lock_member_row(work.session, viewer.member_id)
+        app = await work.session.get(Totp, member.id)
+        if app is None or app.next_secret is None:
+            raise Conflict("Begin to set up an authenticator app first.", code="enrolment_not_begun")
+        step = totp.step_of(app.next_secret, code, work.now)
         if step is None:
-            raise Invalid("This code is not the one that the app shows now. Is the phone's clock right?", "#/code")
-        totp.secret, totp.since, totp.last_step, totp.next_secret = totp.next_secret, now, step, None
-        await _keep(session, member.id, hashes)
-        await sessions.mark(session, viewer, second_factor=True)
-        await _changed(session, viewer, member, now)
-    return paper
+            raise Invalid(
+                "This code is not the one that the app shows now. Is the phone's clock right?",
+                "#/code",
+                code="wrong_code",
+            )
+        app.secret, app.since, app.last_step, app.next_secret = app.next_secret, work.now, step, None
+        await _store_recovery_codes(work.session, member.id, new)
+        await sessions.set_second_factor(work.session, viewer, second_factor=True)
+        await _end_others_and_notify(work, viewer, member)
+    return new.codes
 
 
-async def renew(forum: Database, viewer: Viewer, now: datetime) -> Sequence[str]:
-    """Other recovery codes, told once; the earlier ones open nothing. NotFound where no second factor is set up. It
-    takes the database as `signing_in.sign_in` does.
+async def renew_recovery_codes(transactions: Transactions, viewer: Viewer) -> Sequence[str]:
+    """Return new recovery codes, which are shown once; the earlier ones no longer work.
+
+    Raises SignInAgain, Throttled, and NotFound when no second factor is set up.
     """
-    paper, hashes = await _new_on_paper()
-    async with forum.work() as session:
-        member = await lock_member_row(session, viewer.member_id)
-        if not await is_set_up(session, member.id):
-            raise NotFound(NONE)
-        await _keep(session, member.id, hashes)
-        await outbox.enqueue_sign_in_changed(session, member, now)
-    return paper
+    require_recent_sign_in(viewer, transactions.now)
+    await transactions.count_try("second_factor", "second-factor", viewer.id)
+    new = await _new_recovery_codes()
+    async with transactions.begin() as work:
+        member = await lock_member_row(work.session, viewer.member_id)
+        if not await is_set_up(work.session, member.id):
+            raise _not_set_up()
+        await _store_recovery_codes(work.session, member.id, new)
+        await outbox.enqueue_sign_in_changed(work.session, member, work.now)
+    return new.codes
 
 
-async def add_passkey(
-    forum: Database, viewer: Viewer, name: str, credential: Credential, party: Party, now: datetime
-) -> Added:
-    """Take the passkey that a device of the viewer's has made. It takes the database as `signing_in.sign_in` does.
+async def add_passkey(transactions: Transactions, viewer: Viewer, name: str, credential: Credential) -> AddedPasskey:
+    """Store the passkey that a device of the viewer's has made.
 
-    From now on this session has shown a second factor. Raises Invalid when anything about it is not as it was asked
-    for, and Conflict when it is known here, or the rest of the second factor was removed at the same moment.
+    From now on this session has shown a second factor. Raises SignInAgain, Invalid when anything about the passkey is
+    not as it was asked for, and Conflict when it is known here already, or when the viewer's other second factors were
+    removed at the same moment.
     """
-    challenge = await passkeys.opened(forum, credential, Purpose.REGISTRATION, now)
-    asked = webauthn.challenge_of(credential) or b""
-    made = webauthn.made(credential, asked, party) if challenge and challenge.member_id == viewer.id else None
-    if challenge is None or made is None:
-        raise Invalid(NOT_ASKED_FOR, "#/credential")
-    async with forum.work() as session:
-        first = not await is_set_up(session, viewer.member_id)
-    paper, hashes = await _new_on_paper() if first else ([], [])
-    async with forum.work() as session:
-        member = await lock_member_row(session, viewer.member_id)
-        is_first = not await is_set_up(session, member.id)
-        if is_first and not first:
-            raise Conflict("Your second factor was removed a moment ago. Please begin again.")
+    require_recent_sign_in(viewer, transactions.now)
+    challenge = await passkeys.use_challenge(transactions, credential, Purpose.REGISTRATION)
+    created = _verify_creation(transactions, viewer, credential, challenge)
+    async with transactions.begin() as work:
+        has_none = not await is_set_up(work.session, viewer.member_id)
+    new = await _new_recovery_codes() if has_none else None
+    async with transactions.begin() as work:
+        member = await lock_member_row(work.session, viewer.member_id)
+        is_first = not await is_set_up(work.session, member.id)
+        if is_first and new is None:
+            raise Conflict(
+                "Your second factor was removed a moment ago. Please begin again.", code="second_factor_removed"
+            )
         passkey = Passkey(
-            member_id=member.id, user_handle=challenge.user_handle, name=name, created_at=now, **asdict(made)
+            member_id=member.id,
+            user_handle=challenge.user_handle,
+            name=name,
+            created_at=work.now,
+            **asdict(created),
         )
-        await _insert(session, passkey)
-        if is_first:
-            await _keep(session, member.id, hashes)
-        await sessions.mark(session, viewer, second_factor=True)
-        await _changed(session, viewer, member, now)
-    return Added(passkey, paper if is_first else None)
+        await _insert(work.session, passkey)
+        if is_first and new:
+            await _store_recovery_codes(work.session, member.id, new)
+        await sessions.set_second_factor(work.session, viewer, second_factor=True)
+        await _end_others_and_notify(work, viewer, member)
+    return AddedPasskey(passkey, new.codes if is_first and new else None)
 
 
-async def remove_passkey(session: AsyncSession, viewer: Viewer, passkey_id: UUID, now: datetime) -> None:
-    """Do without one passkey; the recovery codes go with the last second factor. NotFound when there is none such."""
-    member = await lock_member_row(session, viewer.member_id)
+async def remove_passkey(work: Work, viewer: Viewer, passkey_id: UUID) -> None:
+    """Remove one passkey; with the last second factor, the recovery codes go too.
+
+    Raises SignInAgain, and NotFound when there is none such.
+    """
+    require_recent_sign_in(viewer, work.now)
+    member = await lock_member_row(work.session, viewer.member_id)
     this = delete(Passkey).where(col(Passkey.id) == passkey_id, col(Passkey.member_id) == member.id)
-    if (await session.execute(this.returning(col(Passkey.id)))).first() is None:
-        raise NotFound("You have no such passkey.")
-    await _one_less(session, viewer, member, now)
+    if (await work.session.execute(this.returning(col(Passkey.id)))).first() is None:
+        raise NotFound("You have no such passkey.", code="passkey_not_found")
+    await _after_removal(work, viewer, member)
 
 
-async def remove_app(session: AsyncSession, viewer: Viewer, now: datetime) -> None:
-    """Do without the authenticator app; the recovery codes go with the last second factor. NotFound where there is
-    none.
+async def remove_authenticator_app(work: Work, viewer: Viewer) -> None:
+    """Remove the authenticator app; with the last second factor, the recovery codes go too.
+
+    Raises SignInAgain, and NotFound when there is none.
     """
-    member = await lock_member_row(session, viewer.member_id)
-    if (await get_state(session, member.id)).app_since is None:
-        raise NotFound("You have no authenticator app set up.")
-    await session.execute(delete(Totp).where(col(Totp.member_id) == member.id))
-    await _one_less(session, viewer, member, now)
+    require_recent_sign_in(viewer, work.now)
+    member = await lock_member_row(work.session, viewer.member_id)
+    if (await get_state(work.session, member.id)).app_since is None:
+        raise NotFound("You have no authenticator app set up.", code="authenticator_app_not_found")
+    await work.session.execute(delete(Totp).where(col(Totp.member_id) == member.id))
+    await _after_removal(work, viewer, member)
 
 
-async def remove(session: AsyncSession, viewer: Viewer, now: datetime) -> None:
-    """Do without any second factor; roles are withheld from then on. NotFound where none is set up."""
-    member = await lock_member_row(session, viewer.member_id)
-    if not await is_set_up(session, member.id):
-        raise NotFound(NONE)
-    await _forget(session, member.id)
-    await sessions.mark(session, viewer, second_factor=False)
-    await _changed(session, viewer, member, now)
+async def turn_off_second_factor(work: Work, viewer: Viewer) -> None:
+    """Remove every second factor; roles do not count from then on. Raises SignInAgain, and NotFound without one."""
+    require_recent_sign_in(viewer, work.now)
+    member = await lock_member_row(work.session, viewer.member_id)
+    if not await is_set_up(work.session, member.id):
+        raise _not_set_up()
+    await _delete_all(work.session, member.id)
+    await sessions.set_second_factor(work.session, viewer, second_factor=False)
+    await _end_others_and_notify(work, viewer, member)
 
 
-async def reset(session: AsyncSession, member: Member, now: datetime, *, by: UUID | None = None) -> None:
-    """Take the second factor of a member away who lost it, and end their sessions; they are told, and it is written
-    into the record. NotFound where none is set up.
+async def reset_second_factor(session: AsyncSession, member: Member, now: datetime, *, by: UUID | None = None) -> None:
+    """Remove the second factor of a member who lost it, and end their sessions.
+
+    They are told by mail, and it is written to the audit record. Raises NotFound when none is set up.
     """
     if not await is_set_up(session, member.id):
-        raise NotFound(f"{member.handle} has no second factor set up.")
-    await _forget(session, member.id)
+        raise NotFound(f"{member.handle} has no second factor set up.", code="second_factor_not_found")
+    await _delete_all(session, member.id)
     await sessions.end_all(session, member.id)
     await outbox.enqueue_sign_in_changed(session, member, now)
     await audit.record(session, actor_id=by, act="second_factor.reset", subject=("member", member.id), now=now)
 
 
-async def _new_on_paper() -> tuple[Sequence[str], Sequence[str]]:
-    """New recovery codes as they are written down, and what is kept of them, in their order."""
-    paper = second_factor_recovery_codes.new_recovery_codes()
-    hashes = [await hashing.hash_made(code.secret) for code in paper]
-    return [str(code) for code in paper], hashes
+def _not_set_up() -> NotFound:
+    return NotFound("You have no second factor set up.", code="second_factor_not_found")
 
 
-async def _keep(session: AsyncSession, member_id: UUID, hashes: Sequence[str]) -> None:
+def _verify_creation(
+    transactions: Transactions, viewer: Viewer, credential: Credential, challenge: Any
+) -> CreatedCredential:
+    asked, party = webauthn.challenge_of(credential) or b"", Party.of(transactions.settings)
+    is_own = challenge is not None and challenge.member_id == viewer.id
+    created = webauthn.verify_creation(credential, asked, party) if is_own else None
+    if created is None:
+        raise Invalid(
+            "This passkey is not what was asked for, or it took too long. Please begin again.",
+            "#/credential",
+            code="wrong_passkey",
+        )
+    return created
+
+
+async def _new_recovery_codes() -> _NewRecoveryCodes:
+    drawn = recovery_codes.new_recovery_codes()
+    hashes = [await hashing.hash_secret(code.secret) for code in drawn]
+    return _NewRecoveryCodes([str(code) for code in drawn], hashes)
+
+
+async def _store_recovery_codes(session: AsyncSession, member_id: UUID, new: _NewRecoveryCodes) -> None:
     await session.execute(delete(RecoveryCode).where(col(RecoveryCode.member_id) == member_id))
-    numbered = enumerate(hashes, start=1)
-    session.add_all(RecoveryCode(member_id=member_id, number=number, code_hash=kept) for number, kept in numbered)
+    numbered = enumerate(new.hashes, start=1)
+    session.add_all(RecoveryCode(member_id=member_id, number=number, code_hash=hashed) for number, hashed in numbered)
 
 
 async def _insert(session: AsyncSession, passkey: Passkey) -> None:
@@ -189,21 +246,22 @@ async def _insert(session: AsyncSession, passkey: Passkey) -> None:
     except IntegrityError as error:
         if broken_constraint(error) != "uq_passkey_credential_id":
             raise
-        raise Conflict("This passkey is known here already.") from error
+        raise Conflict("This passkey is known here already.", code="passkey_exists") from error
 
 
-async def _one_less(session: AsyncSession, viewer: Viewer, member: Member, now: datetime) -> None:
-    if not await is_set_up(session, member.id):
-        await _forget(session, member.id)
-        await sessions.mark(session, viewer, second_factor=False)
-    await _changed(session, viewer, member, now)
+async def _after_removal(work: Work, viewer: Viewer, member: Member) -> None:
+    if not await is_set_up(work.session, member.id):
+        await _delete_all(work.session, member.id)
+        await sessions.set_second_factor(work.session, viewer, second_factor=False)
+    await _end_others_and_notify(work, viewer, member)
 
 
-async def _forget(session: AsyncSession, member_id: UUID) -> None:
+async def _delete_all(session: AsyncSession, member_id: UUID) -> None:
     for table in (Totp, Passkey, RecoveryCode):
         await session.execute(delete(table).where(col(table.member_id) == member_id))
 
 
-async def _changed(session: AsyncSession, viewer: Viewer, member: Member, now: datetime) -> None:
-    await sessions.end_others(session, viewer)
-    await outbox.enqueue_sign_in_changed(session, member, now)
+async def _end_others_and_notify(work: Work, viewer: Viewer, member: Member) -> None:
+    await sessions.end_others(work.session, viewer)
+    await outbox.enqueue_sign_in_changed(work.session, member, work.now)
+    work.forget_sessions_of(member.id)

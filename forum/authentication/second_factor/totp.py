@@ -8,24 +8,21 @@ import segno
 from passlib.exc import TokenError
 from passlib.totp import TOTP
 
-PERIOD = 30  # seconds that a code is shown
-
-
 SKEW = 30  # seconds that a phone's clock may be wrong: RFC 6238 §5.2 allows one step
 
 
 def new_secret() -> str:
-    """160 random bits in base32 (RFC 4226 §4, R6)."""
+    """Return 160 random bits in base32 (RFC 4226 §4, R6)."""
     return str(TOTP.new().base32_key)
 
 
 def uri(secret: str, name: str) -> str:
-    """What an authenticator app reads; `name` is what it shows beside the code."""
+    """Return the address that an authenticator app opens; `name` is what it shows beside the code."""
     return str(TOTP(key=secret).to_uri(label="Account", issuer=name))
 
 
 def qr_code(uri: str) -> str:
-    """The same as a picture to scan: an SVG that loads nothing."""
+    """Return the same as a picture to scan: an SVG that loads nothing."""
     picture = io.BytesIO()
     segno.make(uri, error="m", micro=False).save(
         picture, kind="svg", xmldecl=False, omitsize=True, title="Scan this with your authenticator app"
@@ -34,7 +31,7 @@ def qr_code(uri: str) -> str:
 
 
 def step_of(secret: str, code: str, now: datetime, *, after: int = 0) -> int | None:
-    """The step of the clock to which this code belongs; None when it is wrong, or of no later step than `after`."""
+    """Return the time step of this code; None when it is wrong, or not of a later step than `after`."""
     if not re.fullmatch(r"\d{6}", plain := re.sub(r"[\s-]", "", code), re.ASCII):
         return None
     try:
@@ -44,5 +41,5 @@ def step_of(secret: str, code: str, now: datetime, *, after: int = 0) -> int | N
 
 
 def current_code(secret: str, now: datetime) -> str:
-    """The code that an authenticator app shows now."""
+    """Return the code that an authenticator app shows now."""
     return str(TOTP(key=secret).generate(now).token)

@@ -1,4 +1,4 @@
-"""Showing a second factor when signing in."""
+"""Verify the second factor of somebody who signs in."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,37 +9,38 @@ from sqlalchemy import Integer, Uuid, bindparam, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.authentication.second_factor import passkeys, recovery_codes
-from forum.authentication.second_factor import totp as second_factor_totp
-from forum.authentication.second_factor.passkeys import Signed
+from forum.authentication.second_factor import passkeys, totp
+from forum.authentication.second_factor.passkeys import PasskeySignature
+from forum.authentication.second_factor.recovery_codes import parse_recovery_code
 from forum.authentication.second_factor.tables import Purpose, RecoveryCode, Totp, get_state, is_set_up
-from forum.authentication.second_factor.webauthn import Credential, Party
-from forum.core.database import Database, Prepared, Reader, query
+from forum.authentication.second_factor.webauthn import Credential
+from forum.core.database import Prepared, Reader, query
 from forum.core.errors import SecondFactorNeeded
+from forum.core.work import Transactions
 from forum.mail import outbox
 from forum.members.tables import Member
 from forum.passwords import hashing
 
-WRONG = "This code is wrong, or was used already."
+WRONG = "This code is wrong, or it was used already."
 
 
 class Factor(StrEnum):
-    """What can be shown beside a password; clients are told which a member has."""
+    """What can be sent beside a password; clients learn which ones a member has."""
 
     PASSKEY = "passkey"
     TOTP = "totp"
     RECOVERY_CODE = "recovery_code"
 
 
-ASKED = {
-    Factor.PASSKEY: "your `passkey`",
-    Factor.TOTP: "the `code` that your authenticator app shows",
-    Factor.RECOVERY_CODE: "one of your recovery codes, as the `code`",
+FACTOR_TEXTS = {
+    Factor.PASSKEY: "a passkey",
+    Factor.TOTP: "the code that your authenticator app shows",
+    Factor.RECOVERY_CODE: "one of your recovery codes",
 }
 
 
 @dataclass(frozen=True)
-class Recovery:
+class MatchedRecoveryCode:
     """A recovery code that was right when it was read."""
 
     number: int
@@ -48,15 +49,15 @@ class Recovery:
 
 @dataclass(frozen=True)
 class Proof:
-    """What was shown beside a password: a code, which may be a recovery code, or a passkey's answer, if it is right."""
+    """What was sent beside a password: a code, which may be a recovery code, or a passkey's answer, if it is right."""
 
     code: str | None = None
-    recovery: Recovery | None = None
+    recovery_code: MatchedRecoveryCode | None = None
     credential: Credential | None = None
-    signed: Signed | None = None
+    signature: PasskeySignature | None = None
 
 
-_KEPT = Prepared(
+_CODE_HASH = Prepared(
     query(RecoveryCode.code_hash).where(
         col(RecoveryCode.member_id) == bindparam("member_id", type_=Uuid()),
         col(RecoveryCode.number) == bindparam("number", type_=Integer()),
@@ -64,84 +65,84 @@ _KEPT = Prepared(
 )
 
 
-async def recovery(reader: Reader, member_id: UUID, code: str | None) -> Recovery | None:
-    """The recovery code that this is, or None; it waits for its turn to hash, so call it outside of transactions."""
-    typed = recovery_codes.parse_recovery_code(code) if code else None
-    kept = typed and await reader.row(_KEPT, member_id=member_id, number=typed.number)
-    if not typed or not kept:
+async def find_recovery_code(reader: Reader, member_id: UUID, code: str | None) -> MatchedRecoveryCode | None:
+    """Return the member's recovery code that this is, if it is one. It waits to be hashed: not inside a transaction."""
+    typed = parse_recovery_code(code or "")
+    if typed is None:
         return None
-    right, _ = await hashing.check(typed.secret, kept.code_hash)
-    return Recovery(typed.number, kept.code_hash) if right else None
+    stored = await reader.row(_CODE_HASH, member_id=member_id, number=typed.number)
+    if stored is None:
+        return None
+    is_right, _ = await hashing.verify(typed.secret, stored.code_hash)
+    return MatchedRecoveryCode(typed.number, stored.code_hash) if is_right else None
 
 
-async def verify(
-    forum: Database, member_id: UUID, code: str | None, credential: Credential | None, party: Party, now: datetime
-) -> Proof:
-    """What was shown, looked through. It takes the database as `signing_in.sign_in` does, and uses a challenge up."""
-    found, signed = await recovery(forum.reader, member_id, code), None
+async def verify(transactions: Transactions, member_id: UUID, code: str | None, credential: Credential | None) -> Proof:
+    """Check what was sent. Nothing is used up yet but the challenge of a passkey. Call it outside of transactions."""
+    recovery_code, signature = await find_recovery_code(transactions.reader, member_id, code), None
     if credential is not None:
-        kept = await passkeys.claimed(forum.reader, credential)
-        theirs = kept if kept and kept.member_id == member_id else None
-        signed = await passkeys.signed(forum, theirs, credential, Purpose.SECOND_FACTOR, party, now)
-    return Proof(code, found, credential, signed)
+        passkey = await passkeys.find_passkey(transactions.reader, credential)
+        own = passkey if passkey and passkey.member_id == member_id else None
+        signature = await passkeys.verify_signature(transactions, own, credential, Purpose.SECOND_FACTOR)
+    return Proof(code, recovery_code, credential, signature)
 
 
-async def consume(session: AsyncSession, member: Member, beside: Proof, now: datetime) -> bool:
-    """Take what was shown: whether a second factor was. The member's row is held, so each code opens once.
+async def consume(session: AsyncSession, member: Member, proof: Proof, now: datetime) -> bool:
+    """Use a proof up, and return whether the member has a second factor. Their row is locked: each code works once.
 
-    A member who has none set up needs none. Raises SecondFactorNeeded where one is set up, and what was shown is
-    missing, wrong or was used; its `factors` are those that the member has.
+    A member without one needs none. Raises SecondFactorNeeded when one is set up and the proof is missing, wrong or
+    was used; its `factors` are those that the member has.
     """
     if not await is_set_up(session, member.id):
         return False
-    if beside.credential is not None:
-        await _take_passkey(session, member, beside.signed, now)
+    if proof.credential is not None:
+        await _use_passkey(session, member, proof.signature, now)
         return True
-    if beside.code is None:
-        raise await _needed(session, member)
-    if beside.recovery and await _spend(session, member, beside.recovery, now):
+    if proof.code is None:
+        raise await _second_factor_needed(session, member)
+    if proof.recovery_code and await _use_recovery_code(session, member, proof.recovery_code, now):
         return True
-    totp = await session.get(Totp, member.id)
-    step = (
-        second_factor_totp.step_of(totp.secret, beside.code, now, after=totp.last_step)
-        if totp and totp.secret
-        else None
-    )
-    if totp is None or step is None:
-        raise await _needed(session, member, WRONG, "#/code")
-    totp.last_step = step
+    app = await session.get(Totp, member.id)
+    step = totp.step_of(app.secret, proof.code, now, after=app.last_step) if app and app.secret else None
+    if app is None or step is None:
+        raise await _second_factor_needed(session, member, WRONG, "#/code")
+    app.last_step = step
     return True
 
 
-async def _take_passkey(session: AsyncSession, member: Member, signed: Signed | None, now: datetime) -> None:
-    if signed and signed.went_back:
-        raise await _needed(session, member, passkeys.COPIED, "#/passkey")
-    if signed is None or not await passkeys.spend(session, signed, now):
-        raise await _needed(session, member, passkeys.WRONG, "#/passkey")
+async def _use_passkey(
+    session: AsyncSession, member: Member, signature: PasskeySignature | None, now: datetime
+) -> None:
+    if signature and signature.sign_count_regressed:
+        raise await _second_factor_needed(session, member, passkeys.COPIED, "#/passkey")
+    if signature is None or not await passkeys.record_use(session, signature, now):
+        raise await _second_factor_needed(session, member, passkeys.WRONG, "#/passkey")
 
 
-async def _needed(
+async def _second_factor_needed(
     session: AsyncSession, member: Member, wrong: str | None = None, pointer: str | None = None
 ) -> SecondFactorNeeded:
-    """What is said to somebody whose password is right and not enough, and nobody else."""
-    has = await get_state(session, member.id)
-    there = {
-        Factor.PASSKEY: has.passkeys > 0,
-        Factor.TOTP: has.app_since is not None,
-        Factor.RECOVERY_CODE: has.recovery_codes > 0,
+    """Return the error for a right password without a right second factor; only to its owner it says what there is."""
+    state = await get_state(session, member.id)
+    has = {
+        Factor.PASSKEY: state.passkeys > 0,
+        Factor.TOTP: state.app_since is not None,
+        Factor.RECOVERY_CODE: state.recovery_codes > 0,
     }
-    factors = [factor for factor, is_there in there.items() if is_there]
-    asked = f"Your password is right. Show too {', or '.join(ASKED[factor] for factor in factors)}."
+    factors = [factor for factor, is_there in has.items() if is_there]
+    needed = f"Your password is right. Now also show {', or '.join(FACTOR_TEXTS[factor] for factor in factors)}."
     where = {"pointer": pointer} if pointer else {}
-    return SecondFactorNeeded(wrong or asked, factors=factors, **where)
+    return SecondFactorNeeded(wrong or needed, factors=factors, **where)
 
 
-async def _spend(session: AsyncSession, member: Member, recovery: Recovery, now: datetime) -> bool:
-    """Strike the code out, and tell its owner; whether it was there."""
+async def _use_recovery_code(
+    session: AsyncSession, member: Member, recovery_code: MatchedRecoveryCode, now: datetime
+) -> bool:
+    """Delete the code, and tell its owner by mail; return whether it was still there."""
     this = delete(RecoveryCode).where(
         col(RecoveryCode.member_id) == member.id,
-        col(RecoveryCode.number) == recovery.number,
-        col(RecoveryCode.code_hash) == recovery.code_hash,
+        col(RecoveryCode.number) == recovery_code.number,
+        col(RecoveryCode.code_hash) == recovery_code.code_hash,
     )
     if (await session.execute(this.returning(col(RecoveryCode.number)))).first() is None:
         return False

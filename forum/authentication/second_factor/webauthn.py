@@ -1,8 +1,8 @@
-"""WebAuthn's two ceremonies (level 3, §7): what a browser is asked to do, and whether what it sends back is right.
+"""WebAuthn (level 3, §7): what a browser is asked to do to make or to show a passkey, and whether its answer is right.
 
-Somebody else may look at the phone. Beside the host, which a device always shows, it is told neither a pseudonym nor
-the forum's name: the account is called "Account" at the domain of the forum's mails, as in an authenticator app, and
-known by 64 random bytes that stand nowhere else.
+Somebody else may look at the phone. A device always shows the host; it learns neither the pseudonym nor the forum's
+name. The account is called "Account", at the domain of the forum's mails, as in an authenticator app. Its user handle
+is 64 random bytes that are used nowhere else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ from webauthn.helpers.structs import (
 from forum.authentication.second_factor import webauthn_parsing
 from forum.core.settings import Settings
 
-LASTS = timedelta(minutes=5)
+LIFETIME = timedelta(minutes=5)
 LABEL = "Account"
 # What WebAuthn level 3, §5.4, asks a site to take: EdDSA, ES256 and RS256.
 ALGORITHMS = [Algorithm.EDDSA, Algorithm.ECDSA_SHA_256, Algorithm.RSASSA_PKCS1_v1_5_SHA_256]
@@ -50,7 +50,7 @@ Credential = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Party:
-    """Who asks, to a device: the host that passkeys are bound to, a name, and from where they may be shown."""
+    """The relying party: the host that passkeys are bound to, a name, and the origins that may ask for them."""
 
     host: str
     name: str
@@ -58,7 +58,7 @@ class Party:
 
     @classmethod
     def of(cls, settings: Settings) -> "Party":
-        """The forum: pages at its public address, on allowed origins below the same host, and apps that are named."""
+        """Return this forum: its public address, allowed origins below the same host, and the configured apps."""
         site = urlsplit(settings.public_url)
         host = site.hostname or ""
         port = "" if site.port in {None, {"http": 80, "https": 443}[site.scheme]} else f":{site.port}"
@@ -68,7 +68,7 @@ class Party:
 
 
 @dataclass(frozen=True)
-class Made:
+class CreatedCredential:
     """The public half of a passkey that a device has just made."""
 
     credential_id: bytes
@@ -78,16 +78,17 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a device says of itself while it signs."""
+class AssertionResult:
+    """What a device says of itself when it signs."""
 
     sign_count: int
     backed_up: bool
 
 
 def creation_options(party: Party, challenge: bytes, user_handle: bytes, known: Sequence[bytes]) -> dict[str, Any]:
-    """What `PublicKeyCredential.parseCreationOptionsFromJSON` takes. Devices that have one of the `known` passkeys make
-    no other.
+    """Return what `PublicKeyCredential.parseCreationOptionsFromJSON` takes.
+
+    Devices that have one of the `known` passkeys make no other.
     """
     asked = webauthn.generate_registration_options(
         rp_id=party.host,
@@ -107,78 +108,84 @@ def creation_options(party: Party, challenge: bytes, user_handle: bytes, known: 
 
 
 def request_options(party: Party, challenge: bytes, *, alone: bool) -> dict[str, Any]:
-    """What `PublicKeyCredential.parseRequestOptionsFromJSON` takes. A passkey that stands alone, without a password,
-    asks for a fingerprint, a face or a PIN too. No passkey is named: that would tell who has an account.
+    """Return what `PublicKeyCredential.parseRequestOptionsFromJSON` takes.
+
+    A passkey that is used `alone`, without a password, needs a fingerprint, a face or a PIN too. No passkey is named:
+    that would tell who has an account.
     """
-    wish = UserVerificationRequirement.REQUIRED if alone else UserVerificationRequirement.DISCOURAGED
+    verification = UserVerificationRequirement.REQUIRED if alone else UserVerificationRequirement.DISCOURAGED
     asked = webauthn.generate_authentication_options(
-        rp_id=party.host, challenge=challenge, timeout=_milliseconds(), user_verification=wish
+        rp_id=party.host, challenge=challenge, timeout=_milliseconds(), user_verification=verification
     )
     return options_to_json_dict(asked)
 
 
 def credential_id(credential: Credential) -> bytes | None:
-    """What the device knows the key by; None when it is unreadable."""
+    """Return the credential id that the device sends; None when it is unreadable."""
     return _bytes(credential, "rawId")
 
 
 def challenge_of(credential: Credential) -> bytes | None:
-    """The challenge that this answers; None when it is unreadable."""
+    """Return the challenge that this answers; None when it is unreadable."""
     try:
         return parse_client_data_json(base64url_to_bytes(credential["response"]["clientDataJSON"])).challenge
-    except Exception:  # noqa: BLE001 - strangers write it, and a parser gives up in many ways
+    except Exception:  # noqa: BLE001 - strangers write it, and a parser fails in many ways
         return None
 
 
-def made(credential: Credential, challenge: bytes, party: Party) -> Made | None:
-    """The passkey that was made for this challenge; None when anything about it is not as it must be."""
+def verify_creation(credential: Credential, challenge: bytes, party: Party) -> CreatedCredential | None:
+    """Return the passkey that was made for this challenge; None when anything about it is wrong."""
     try:
-        return _made(credential, challenge, party)
+        return _verify_creation(credential, challenge, party)
     except Exception:  # noqa: BLE001 - as above
         return None
 
 
-def answered(
+def verify_assertion(
     credential: Credential, challenge: bytes, public_key: bytes, party: Party, *, alone: bool
-) -> Answer | None:
-    """What the device says that answers this challenge with this key; None when anything is not as it must be."""
+) -> AssertionResult | None:
+    """Return what the device says that answers this challenge with this key; None when anything is wrong."""
     try:
-        return _answered(credential, challenge, public_key, party, alone=alone)
+        return _verify_assertion(credential, challenge, public_key, party, alone=alone)
     except Exception:  # noqa: BLE001 - as above
         return None
 
 
 def user_handle(credential: Credential) -> bytes | None:
-    """What the device knows the account by; None when it does not say so, or is unreadable."""
+    """Return the user handle that the device sends; None when there is none, or it is unreadable."""
     return _bytes(credential["response"], "userHandle")
 
 
-def _made(credential: Credential, challenge: bytes, party: Party) -> Made:
-    written = base64url_to_bytes(credential["response"]["attestationObject"])
-    webauthn_parsing.check_object(written)
-    attestation = parse_cbor(written)
+def _verify_creation(credential: Credential, challenge: bytes, party: Party) -> CreatedCredential:
+    attestation_object = base64url_to_bytes(credential["response"]["attestationObject"])
+    webauthn_parsing.check_object(attestation_object)
+    attestation = parse_cbor(attestation_object)
     webauthn_parsing.check_authenticator_data(attestation["authData"])
     # Asked for no attestation, a browser sends none, or lets a device sign with the very key that it made (§5.4.7).
     if attestation["fmt"] not in {"none", "packed"} or "x5c" in attestation["attStmt"]:
         raise ValueError("an attestation that nobody asked for")
     _refuse_frames(credential)
-    seen = webauthn.verify_registration_response(
+    verified = webauthn.verify_registration_response(
         credential=dict(credential),
         expected_challenge=challenge,
         expected_rp_id=party.host,
         expected_origin=sorted(party.origins),
         supported_pub_key_algs=ALGORITHMS,
     )
-    _refuse_odd_key(seen.credential_public_key)
-    if len(seen.credential_id) > CREDENTIAL_ID_MAX or seen.credential_id != credential_id(credential):
+    _refuse_odd_key(verified.credential_public_key)
+    if len(verified.credential_id) > CREDENTIAL_ID_MAX or verified.credential_id != credential_id(credential):
         raise ValueError("a credential id that is too long, or another one")
-    return Made(seen.credential_id, seen.credential_public_key, seen.sign_count, seen.credential_backed_up)
+    return CreatedCredential(
+        verified.credential_id, verified.credential_public_key, verified.sign_count, verified.credential_backed_up
+    )
 
 
-def _answered(credential: Credential, challenge: bytes, public_key: bytes, party: Party, *, alone: bool) -> Answer:
+def _verify_assertion(
+    credential: Credential, challenge: bytes, public_key: bytes, party: Party, *, alone: bool
+) -> AssertionResult:
     webauthn_parsing.check_authenticator_data(base64url_to_bytes(credential["response"]["authenticatorData"]))
     _refuse_frames(credential)
-    seen = webauthn.verify_authentication_response(
+    verified = webauthn.verify_authentication_response(
         credential=dict(credential),
         expected_challenge=challenge,
         expected_rp_id=party.host,
@@ -187,17 +194,17 @@ def _answered(credential: Credential, challenge: bytes, public_key: bytes, party
         credential_current_sign_count=0,  # ours to judge, once the signature is known to be right
         require_user_verification=alone,
     )
-    return Answer(seen.new_sign_count, seen.credential_backed_up)
+    return AssertionResult(verified.new_sign_count, verified.credential_backed_up)
 
 
 def _refuse_frames(credential: Credential) -> None:
-    """Raise ValueError when it was shown inside of another site's page (§5.8.1, crossOrigin)."""
+    """Raise ValueError when it was made inside another site's page (§5.8.1, crossOrigin)."""
     if parse_client_data_json(base64url_to_bytes(credential["response"]["clientDataJSON"])).cross_origin:
         raise ValueError("shown in a frame")
 
 
 def _refuse_odd_key(public_key: bytes) -> None:
-    """Raise unless this is a key that can be used, of a kind that its algorithm goes with (§5.8.5)."""
+    """Raise ValueError unless this is a usable key of the type that its algorithm needs (§5.8.5)."""
     key = decode_credential_public_key(public_key)
     decoded_public_key_to_cryptography(key)
     match key:
@@ -207,13 +214,13 @@ def _refuse_odd_key(public_key: bytes) -> None:
             return
         case DecodedRSAPublicKey(alg=Algorithm.RSASSA_PKCS1_v1_5_SHA_256, n=modulus) if len(modulus) in RSA_BYTES:
             return
-    raise ValueError("a key that its algorithm does not go with")
+    raise ValueError("a key of the wrong type for its algorithm")
 
 
 def _bytes(members: Mapping[str, Any], name: str) -> bytes | None:
-    written = members.get(name)
+    encoded = members.get(name)
     try:
-        return base64url_to_bytes(written) if written else None
+        return base64url_to_bytes(encoded) if encoded else None
     except ValueError:
         return None
 
@@ -223,4 +230,4 @@ def _is_at(host: str, party: str) -> bool:
 
 
 def _milliseconds() -> int:
-    return int(LASTS.total_seconds() * 1000)
+    return int(LIFETIME.total_seconds() * 1000)

@@ -1,6 +1,7 @@
-"""How we let authenticators write: a library reads their CBOR, and other CBOR can grow without end while it is read.
+"""Check CBOR before a library parses it: only the simple form that authenticators write is let through.
 
-A hundred bytes with a few tags (28 and 29, "the same as that one") would become gigabytes.
+Other CBOR can grow without limit while it is parsed: a hundred bytes with a few tags (28 and 29, "the same as that
+one") would become gigabytes.
 """
 
 DEEPEST = 4  # levels (CTAP 2.2, §8: message encoding)
@@ -9,17 +10,19 @@ _ATTESTED, _EXTENDED = 0x40, 0x80  # flags of authenticator data (WebAuthn level
 
 
 def end_of(data: bytes, start: int, level: int = 1) -> int:
-    """Where the CBOR item that starts there ends. Raises ValueError unless it is in the form that authenticators write
-    (CTAP 2.2, §8): no tags, each length told beforehand, four levels.
+    """Return where the CBOR item that starts there ends.
+
+    Raises ValueError unless it is in the form that authenticators write (CTAP 2.2, §8): no tags, each length stated
+    first, at most four levels.
     """
     if start >= len(data):
         raise ValueError("it ends too early")
-    major, told = data[start] >> 5, data[start] & 31
-    if major == _TAG or told > 27:
-        raise ValueError("an authenticator writes no such thing")
-    width = 1 << told - 24 if told > 23 else 0
+    major, length = data[start] >> 5, data[start] & 31
+    if major == _TAG or length > 27:
+        raise ValueError("no authenticator writes this")
+    width = 1 << length - 24 if length > 23 else 0
     end = start + 1 + width
-    size = int.from_bytes(data[start + 1 : end], "big") if width else told
+    size = int.from_bytes(data[start + 1 : end], "big") if width else length
     if major in _TEXTS:
         end += size
     if major in _LISTS:

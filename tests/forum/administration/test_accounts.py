@@ -19,7 +19,7 @@ from forum.core.audit import AuditEntry
 from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.mail import outbox
-from forum.mail.tables import Kind
+from forum.mail.tables import MailKind
 from forum.members.queries import get_member
 from forum.members.tables import Role, Standing
 from tests.support import mailbox, make
@@ -61,7 +61,7 @@ async def test_accounts_are_found_by_their_state(app: FastAPI, services: Service
     for handle, standing in (("rook", Standing.SILENCED), ("crow", Standing.SUSPENDED), ("jay", Standing.BANNED)):
         await make.member(services, handle)
         await make.sanction(services, handle, standing)
-    assert {state: sorted(await handles(joan, state)) for state in accounts.State} == {
+    assert {state: sorted(await handles(joan, state)) for state in accounts.AccountFilter} == {
         "active": ["heron", "joan", "suzie", "swift", "wren"],
         "silenced": ["rook"],
         "suspended": ["crow"],
@@ -296,7 +296,7 @@ async def test_mails_that_are_not_sent_are_seen_and_not_where_to(services: Servi
         heron = await make.member(services, f"heron{number}")
         about: dict[str, Any] = {"member_id": heron.id, "email": "jane@example.net"}
         async with services.database.work() as session:
-            await outbox.enqueue(session, Kind.SIGN_IN_CHANGED, clock.now(), **about)
+            await outbox.enqueue(session, MailKind.SIGN_IN_CHANGED, clock.now(), **about)
     found, after = [], None
     while True:
         query = {"limit": 2, **({"after": after} if after else {})}

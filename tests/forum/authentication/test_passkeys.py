@@ -539,13 +539,14 @@ async def test_two_answers_of_one_count_open_once(
     read_first = []
     for _ in range(2):
         credential = device.get(await ask(guest), count=1)
-        kept = await passkeys.claimed(services.database.reader, credential)
-        party = Party.of(services.settings)
-        read_first.append(
-            await passkeys.signed(services.database, kept, credential, Purpose.SIGN_IN, party, clock.now())
-        )
+        kept = await passkeys.find_passkey(services.database.reader, credential)
+        transactions = services.transactions(clock.now())
+        read_first.append(await passkeys.verify_signature(transactions, kept, credential, Purpose.SIGN_IN))
     async with services.database.work() as session:
-        assert [await passkeys.spend(session, signed, clock.now()) for signed in read_first if signed] == [True, False]
+        assert [await passkeys.record_use(session, signed, clock.now()) for signed in read_first if signed] == [
+            True,
+            False,
+        ]
 
 
 async def test_the_session_is_as_any_other(app: FastAPI, heron: httpx.AsyncClient, guest: httpx.AsyncClient) -> None:
@@ -630,7 +631,7 @@ async def test_a_passkey_is_a_second_factor(heron: httpx.AsyncClient, guest: htt
     await made(heron, device)
     alone = await guest.post(f"{API}/sessions", json=make.signing_in("heron"))
     assert needed(alone) == ["passkey", "recovery_code"]
-    assert "`passkey`" in alone.json()["detail"]
+    assert "a passkey" in alone.json()["detail"]
     assert "app" not in alone.json()["detail"]
     options = await ask(guest, "second_factor")
     assert (options["allowCredentials"], options["userVerification"]) == ([], "discouraged")
@@ -668,7 +669,8 @@ async def test_another_members_passkey_is_none(
         await made(magpie, theirs)
     wrong = await beside(guest, theirs.get(await ask(guest, "second_factor")))
     assert needed(wrong) == ["passkey", "recovery_code"]
-    assert wrong.json()["errors"] == [{"pointer": "#/passkey", "detail": passkeys.WRONG}]
+    code = "second_factor_needed"
+    assert wrong.json()["errors"] == [{"pointer": "#/passkey", "code": code, "detail": passkeys.WRONG}]
 
 
 async def test_a_wrong_password_says_nothing_of_the_passkey_and_does_not_use_it_up(
@@ -814,7 +816,7 @@ async def test_an_administrator_takes_lost_ones_away(
     await made(heron, device)
     async with services.database.work() as session:
         member = await get_member(session, "heron")
-        await enrolment.reset(session, member, clock.now())
+        await enrolment.reset_second_factor(session, member, clock.now())
     unknown(await show(guest, device.get(await ask(guest))))
     assert (await guest.post(f"{API}/sessions", json=make.signing_in("heron"))).status_code == 201
 
@@ -961,11 +963,11 @@ def test_nothing_that_a_device_says_is_our_mistake(said: bytes, after: bytes, fl
     device, challenge = Device(), bytes(32)
     options = webauthn.creation_options(host, challenge, bytes(64), [])
     for odd in ({"attestation": said}, {"client_data": said}, {"public_key": said}, {"after": after}):
-        assert webauthn.made(device.create(options, **odd), challenge, host) is None or odd == {"after": b""}
+        assert webauthn.verify_creation(device.create(options, **odd), challenge, host) is None or odd == {"after": b""}
     asked = webauthn.request_options(host, challenge, alone=True)
     key = cbor2.dumps(public_half(device.passkeys[-1].key))
     credential = device.get(asked, flags=flags, after=after)
-    seen = webauthn.answered(credential, challenge, key, host, alone=True)
+    seen = webauthn.verify_assertion(credential, challenge, key, host, alone=True)
     assert seen is None or (flags & (PRESENT | VERIFIED) == PRESENT | VERIFIED)
 
 

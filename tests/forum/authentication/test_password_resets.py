@@ -12,7 +12,7 @@ from sqlmodel import col
 from forum.core import clock
 from forum.core.settings import Settings
 from forum.http.services import Services
-from forum.mail.tables import Link, Mail
+from forum.mail.tables import Mail, MailedLink
 from forum.members.tables import Role
 from tests.architecture.test_openapi import told
 from tests.support import mailbox, make
@@ -138,9 +138,9 @@ async def test_a_link_works_for_six_hours(
 ) -> None:
     link = await token(services, guest)
     async with services.database.work() as session:
-        expires_at = (await session.execute(select(col(Link.expires_at)))).scalar_one()
+        expires_at = (await session.execute(select(col(MailedLink.expires_at)))).scalar_one()
         assert timedelta(hours=5.9) < expires_at - clock.now() <= timedelta(hours=6)
-        await session.execute(update(Link).values(expires_at=clock.now()))
+        await session.execute(update(MailedLink).values(expires_at=clock.now()))
     assert (await reset(guest, link)).status_code == 404
 
 
@@ -208,7 +208,7 @@ async def test_only_a_digest_of_a_link_is_kept(
 ) -> None:
     link = await token(services, guest)
     async with services.database.work() as session:
-        kept = (await session.execute(select(Link))).scalar_one()
+        kept = (await session.execute(select(MailedLink))).scalar_one()
     assert link not in repr(kept)
     assert len(kept.token_digest) == 32
     assert (await reset(guest, kept.token_digest.hex())).status_code == 404

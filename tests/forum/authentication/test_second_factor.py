@@ -385,7 +385,7 @@ async def test_an_administrator_takes_a_lost_one_away_and_it_is_told_and_recorde
     await mailbox.come(services)
     async with services.database.work() as session:
         member = await get_member(session, "heron")
-        await enrolment.reset(session, member, clock.now())
+        await enrolment.reset_second_factor(session, member, clock.now())
     services.session_cache.invalidate(member.id)
     assert (await heron.get(f"{API}/me")).status_code == 401
     assert (await sign_in(guest)).status_code == 201

@@ -18,7 +18,7 @@ from sqlalchemy import func, select, update
 from sqlmodel import col
 
 from forum.administration import roles
-from forum.authentication import sessions, sign_in
+from forum.authentication import profiles, sessions, sign_in
 from forum.authentication.sessions import Device, MemberSession, SessionCache
 from forum.core import clock
 from forum.core.errors import NotSignedIn
@@ -121,6 +121,7 @@ async def test_a_wrong_login_and_a_wrong_password_are_answered_alike(
             "type": "/problems/not-signed-in",
             "title": "Not signed in",
             "status": 401,
+            "code": "wrong_login_or_password",
             "detail": "The login or the password is wrong.",
         }
     assert await _count(services, MemberSession) == await _count(services, Device) == 0
@@ -580,8 +581,8 @@ async def test_a_doorkeeper_that_reads_while_a_session_ends_does_not_remember_it
     viewer, wound = await make.viewer(services, "heron"), HandWound()
     session_cache = SessionCache(wound)
     async with services.database.work() as session:
-        listed = (await session.execute(sessions.mine(viewer, clock.now()))).one()
-        await sessions.end(session, viewer, listed.id)
+        listed = (await session.execute(sessions.select_sessions(viewer, clock.now()))).one()
+        await sessions.delete_session(session, viewer, listed.id)
         session_cache.invalidate(heron.id)
         reader = services.database.reader  # before the end is committed
         assert (await session_cache.load(reader, token, clock.now())).id == heron.id
@@ -630,7 +631,7 @@ async def test_a_sign_in_with_the_old_password_that_is_overtaken_by_the_new_open
     viewer = await make.viewer(services, "heron")
 
     async def overtake() -> None:
-        await sign_in.change_password(services.database, viewer, make.PASSWORD, ANOTHER, clock.now())
+        await profiles.change_password(services.transactions(clock.now()), viewer, make.PASSWORD, ANOTHER)
 
     _while_checking(monkeypatch, overtake)
     assert (await _sign_in(guest, "heron")).status_code == 401
@@ -664,7 +665,7 @@ async def test_an_old_boards_hash_does_not_undo_a_new_password(
     viewer = await make.viewer(services, "heron")
 
     async def overtake() -> None:
-        await sign_in.change_password(services.database, viewer, make.PASSWORD, ANOTHER, clock.now())
+        await profiles.change_password(services.transactions(clock.now()), viewer, make.PASSWORD, ANOTHER)
 
     _while_checking(monkeypatch, overtake)
     assert (await _sign_in(guest, "heron")).status_code == 401
@@ -748,9 +749,9 @@ async def test_who_comes_when_too_many_wait_to_sign_in_is_told_at_once(
 
 
 async def test_the_verb_says_why_in_the_houses_words(services: Services) -> None:
-    shown = sign_in.SignIn(login="nobody", password="x", address="192.0.2.1")
+    shown = sign_in.PasswordSignIn(login="nobody", password="x", address="192.0.2.1")
     with pytest.raises(NotSignedIn, match="The login or the password is wrong"):
-        await sign_in.sign_in(services.database, shown, services.rate_limits, services.settings, clock.now())
+        await sign_in.sign_in(services.transactions(clock.now()), shown)
 
 
 class _SlowReader:
@@ -767,12 +768,12 @@ class _SlowReader:
 
 def _while_checking(monkeypatch: pytest.MonkeyPatch, overtake: Callable[[], Awaitable[None]]) -> None:
     """Let something happen while the first password is being checked, after it was read."""
-    real = hashing.check
+    real = hashing.verify
 
     async def check(password: str, kept: str | None) -> tuple[bool, str | None]:
-        monkeypatch.setattr(hashing, "check", real)
+        monkeypatch.setattr(hashing, "verify", real)
         found = await real(password, kept)
         await overtake()
         return found
 
-    monkeypatch.setattr(hashing, "check", check)
+    monkeypatch.setattr(hashing, "verify", check)

@@ -24,7 +24,7 @@ from forum.content import boards
 from forum.core import audit, clock, database, embedded_postgres, logs
 from forum.core.database import Database
 from forum.core.settings import Settings
-from forum.mail.tables import Kind, Mail
+from forum.mail.tables import Mail, MailKind
 from forum.members.advisers import Adviser
 from forum.members.queries import get_member
 from forum.members.tables import Member, Role
@@ -81,6 +81,10 @@ def inside(database_url: str) -> Callable[[Callable[[Any], Coroutine[Any, Any, A
     return run
 
 
+def spoken(role: list[str]) -> str:
+    return role[0].replace("_", " ")
+
+
 def _refused(said: Said, sentence: str) -> None:
     """One sentence on standard error, nothing else, and exit code 1."""
     out, complaint, code = said
@@ -130,7 +134,7 @@ def test_an_administrator_that_cannot_be_is_refused_in_a_sentence(forum: Forum, 
     wishes = [
         ("su", STAFF, make.PASSWORD, "A handle has 3 to 30 letters and digits"),
         ("admin", STAFF, make.PASSWORD, "kept for the people who run the forum"),
-        ("suzie", ["--name", "\u3164", *STAFF[2:]], make.PASSWORD, "A name has 1 to 60 characters"),
+        ("suzie", ["--name", "\u3164", *STAFF[2:]], make.PASSWORD, "A name has 1 to 60 visible characters"),
         ("suzie", [*STAFF[:3], "nonsense"], make.PASSWORD, "nonsense is no e-mail address"),
         ("suzie", STAFF, "", "A password has 15 to 256 characters"),
         ("suzie", STAFF, "tea+9kt!vq7wuz", "A password has 15 to 256 characters"),
@@ -152,17 +156,17 @@ def test_roles_are_given_and_taken_and_each_act_is_recorded(forum: Forum, inside
     ]
     for role, _ in roles:
         badge = BADGE if role == ["adviser"] else []
-        _done(forum("admin", "grant", "SUZIE", *role, *badge), f"SUZIE is {role[0]} now.")
+        _done(forum("admin", "grant", "SUZIE", *role, *badge), f"SUZIE is {spoken(role)} now.")
     viewer = inside(_suzie)
     assert viewer.roles == set(Role)
     assert viewer.moderated_boards == {1}
     for role, _ in roles:
         badge = BADGE if role == ["adviser"] else []
         if role != ["adviser"]:  # given again, an adviser has another badge
-            _refused(forum("admin", "grant", "suzie", *role, *badge), f"suzie is {role[0]} already.")
+            _refused(forum("admin", "grant", "suzie", *role, *badge), f"suzie is {spoken(role)} already.")
     for role, _ in roles:
-        _done(forum("admin", "revoke", "suzie", *role), f"suzie is no longer {role[0]}.")
-        _refused(forum("admin", "revoke", "suzie", *role), f"suzie is not {role[0]}.")
+        _done(forum("admin", "revoke", "suzie", *role), f"suzie is no longer {spoken(role)}.")
+        _refused(forum("admin", "revoke", "suzie", *role), f"suzie is not {spoken(role)}.")
     assert inside(_suzie).roles == {Role.ADMINISTRATOR}
     told = [(actor, act, details) for actor, act, details in inside(_acts) if act.startswith("role.")]
     assert told[1:] == [(None, act, details) for act in ("role.granted", "role.revoked") for _, details in roles]
@@ -186,7 +190,7 @@ def test_a_member_or_everybody_is_signed_out_and_it_is_recorded(forum: Forum, in
         for handle in ("suzie", "marcus"):
             member = await get_member(session, handle)
             await sessions.open_session(session, member, sessions.Transport.BEARER, clock.now())
-            await sessions.remember(session, member, None, clock.now())
+            await sessions.remember_device(session, member, None, clock.now())
 
     async def left(session: Any) -> tuple[set[str], int]:
         theirs = select(Member.handle).join(sessions.MemberSession)
@@ -357,7 +361,7 @@ def test_mails_that_are_not_sent_are_listed(forum: Forum, inside: Any) -> None:
 
     async def put_down(session: Any) -> None:
         suzie = await get_member(session, "suzie")
-        about = {"kind": Kind.PASSWORD_RESET, "member_id": suzie.id, "email": suzie.email}
+        about = {"kind": MailKind.PASSWORD_RESET, "member_id": suzie.id, "email": suzie.email}
         now = datetime(2026, 7, 27, 9, tzinfo=UTC)
         session.add(Mail(**about, put_down_at=now))
         failed = {"failures": 16, "failure": "SMTPConnectError", "given_up_at": now + timedelta(days=3)}

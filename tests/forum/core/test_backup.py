@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,6 @@ from sqlmodel import SQLModel
 from forum import demo
 from forum.authentication.second_factor import passkeys
 from forum.authentication.second_factor.tables import Purpose
-from forum.authentication.second_factor.webauthn import Party
 from forum.authentication.sessions import Device
 from forum.core import audit, backup, clock, database, embedded_postgres
 from forum.core.backup import BackupError
@@ -32,7 +32,7 @@ from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.mail import outbox, tokens
 from forum.mail.outbox import SEND
-from forum.mail.tables import Kind
+from forum.mail.tables import MailKind
 from forum.members.tables import Role
 from forum.privacy import exports
 from forum.privacy.tables import ExportPart
@@ -78,12 +78,16 @@ async def filled(services: Services) -> None:
         await demo.fill(work, written=lambda: None)
     heron = await make.member(services, "night-heron")
     async with services.database.work() as session:
-        await outbox.enqueue(session, Kind.PASSWORD_RESET, now, member_id=heron.id, email=heron.email)
-        await tokens.make(session, Kind.PASSWORD_RESET, heron.id, heron.email, now, now)
-        copy = await exports.request_export(session, heron, now)
-        session.add(ExportPart(export_id=copy.id, number=0, content=b"PK"))
-        passkeys.ask(session, Purpose.SIGN_IN, Party.of(services.settings), now)
+        await outbox.enqueue(session, MailKind.PASSWORD_RESET, now, member_id=heron.id, email=heron.email)
+        await tokens.create_link(
+            session, MailKind.PASSWORD_RESET, now, member_id=heron.id, email=heron.email, asked_at=now
+        )
         session.add(Device(token_digest=b"known", member_id=heron.id, expires_at=now + timedelta(days=9)))
+    viewer = replace(await make.viewer(services, "night-heron"), signed_in_at=now)
+    async with services.transactions(now).begin() as work:
+        copy = await exports.request_export(work, viewer)
+        work.session.add(ExportPart(export_id=copy.id, number=0, content=b"PK"))
+        await passkeys.begin_authentication(work, Purpose.SIGN_IN, "192.0.2.1")
     await services.rate_limits.hit(services.settings.limit("sign_in"), "sign-in", "login", "night-heron")
 
 
@@ -185,7 +189,7 @@ async def test_jobs_for_mails_that_are_left_out_do_nothing(
     restored = Database(other)
     async with restored.work() as session:
         for (payload,) in payloads:
-            await outbox.sender(settings)(session, json.loads(payload), clock.now())
+            await outbox.make_sender(settings)(session, json.loads(payload), clock.now())
     await restored.close()
     assert payloads
     assert not (settings.data / "mailbox").exists()

@@ -23,7 +23,7 @@ from forum.http.services import Services
 from forum.mail import outbox, smtp, templates, tokens
 from forum.mail.outbox import SEND
 from forum.mail.smtp import TRANSPORT_ERRORS
-from forum.mail.tables import Kind, Link, Mail
+from forum.mail.tables import Mail, MailedLink, MailKind
 from forum.members.tables import Member
 from tests.forum.core.test_jobs import QUICK
 from tests.support import mailbox, make
@@ -90,7 +90,7 @@ def with_mail(settings: Settings, url: str) -> Settings:
     return Settings(**{**known, "mail_from": SENDER, "smtp_url": url, "public_url": "https://forum.example/"})
 
 
-async def ask(services: Services, kind: Kind = Kind.PASSWORD_RESET, handle: str = "heron") -> UUID:
+async def ask(services: Services, kind: MailKind = MailKind.PASSWORD_RESET, handle: str = "heron") -> UUID:
     """Put a mail down; which one."""
     async with services.database.work() as session:
         member = (await session.execute(select(Member).where(col(Member.handle) == handle))).scalar_one()
@@ -102,7 +102,7 @@ async def ask(services: Services, kind: Kind = Kind.PASSWORD_RESET, handle: str 
 async def send(services: Services, settings: Settings, mail: UUID, at: datetime | None = None) -> None:
     """Do the job of a mail."""
     async with services.database.work() as session:
-        await outbox.sender(settings)(session, {"mail": str(mail)}, at or clock.now())
+        await outbox.make_sender(settings)(session, {"mail": str(mail)}, at or clock.now())
 
 
 async def kept(services: Services, table: Any) -> list[Any]:
@@ -125,7 +125,7 @@ async def test_a_mail_is_sent_by_a_worker_and_then_gone(
     await make.member(services, "heron")
     await ask(services)
     stop = asyncio.Event()
-    handlers = {SEND: outbox.sender(posted)}
+    handlers = {SEND: outbox.make_sender(posted)}
     working = asyncio.create_task(
         jobs.work(services.database.autocommit, services.database.work, handlers, stop, pace=QUICK)
     )
@@ -147,7 +147,7 @@ async def test_a_mail_goes_when_its_transaction_is_rolled_back(services: Service
 
     async def change_ones_mind() -> None:
         async with services.database.work() as session:
-            await outbox.enqueue(session, Kind.PASSWORD_RESET, clock.now(), member_id=made.id, email=made.email)
+            await outbox.enqueue(session, MailKind.PASSWORD_RESET, clock.now(), member_id=made.id, email=made.email)
             raise ConnectionError
 
     with pytest.raises(ConnectionError):
@@ -160,7 +160,7 @@ async def test_its_link_is_told_once_and_kept_as_a_digest(
 ) -> None:
     await make.member(services, "heron")
     await send(services, posted, await ask(services))
-    [letter], [link] = office.letters(), await kept(services, Link)
+    [letter], [link] = office.letters(), await kept(services, MailedLink)
     base = "https://forum.example/password-resets#"
     token = mailbox.words(letter).partition(base)[2].split()[0]
     assert len(token) == 43
@@ -201,7 +201,7 @@ async def test_an_address_in_any_script_gets_its_mail(
     await send(services, posted, await ask(services))
     assert office.came[0].rcpt_tos == ["jörg@bücher.example"]
     letter = templates.compose(templates.TEST, SENDER, "jörg@bücher.example", clock.now())
-    await smtp.transport_of(Settings(data=tmp_path)).deliver(letter)
+    await smtp.choose_transport(Settings(data=tmp_path)).deliver(letter)
     [file] = (tmp_path / "mailbox").glob("*.eml")
     assert mailbox.read(file.read_bytes())["To"] == "jörg@bücher.example"
 
@@ -219,12 +219,12 @@ async def test_a_mail_that_nobody_needs_is_not_sent(
         if how == "it was asked for by nobody":
             await session.execute(update(Mail).values(member_id=None, email=None))
     await send(services, posted, mail, late)
-    assert (office.came, await kept(services, Mail), await kept(services, Link)) == ([], [], [])
+    assert (office.came, await kept(services, Mail), await kept(services, MailedLink)) == ([], [], [])
 
 
 async def test_a_mail_to_nobody_is_put_down_like_any_other(services: Services) -> None:
     async with services.database.work() as session:
-        await outbox.enqueue(session, Kind.PASSWORD_RESET, clock.now(), member_id=None, email=None)
+        await outbox.enqueue(session, MailKind.PASSWORD_RESET, clock.now(), member_id=None, email=None)
     assert len(await kept(services, Mail)) == len(await again(services)) == 1
 
 
@@ -235,7 +235,7 @@ async def test_a_mail_that_cannot_be_sent_is_tried_again_with_growing_pauses_for
     services: Services, posted: Settings, office: PostOffice, caplog: pytest.LogCaptureFixture
 ) -> None:
     await make.member(services, "heron")
-    mail, at, pauses = await ask(services, Kind.ADDRESS_CHANGE), clock.now(), []
+    mail, at, pauses = await ask(services, MailKind.ADDRESS_CHANGE), clock.now(), []
     begun = at
     with caplog.at_level(logging.DEBUG):
         while not (await kept(services, Mail))[0].given_up_at:
@@ -243,14 +243,14 @@ async def test_a_mail_that_cannot_be_sent_is_tried_again_with_growing_pauses_for
             before = len(await again(services))
             await send(services, posted, mail, at)
             if len(await again(services)) > before:
-                pauses.append(outbox.pause(len(pauses) + 1))
+                pauses.append(outbox.pause_after(len(pauses) + 1))
                 at += pauses[-1]
     assert pauses[:4] == [timedelta(minutes=minutes) for minutes in (1, 2, 4, 8)]
     assert all(short <= long for short, long in pairwise(pauses))
     assert timedelta(days=2.7) < at - begun < timedelta(days=3)
     [left] = await kept(services, Mail)
     assert (left.failures, left.failure) == (len(pauses) + 1, "SMTPRecipientsRefused 451")
-    assert await kept(services, Link) == []
+    assert await kept(services, MailedLink) == []
     ours = [record.getMessage() for record in caplog.records if record.name != "mail.log"]  # the server's
     assert not [line for line in ours if "heron" in line]
     async with services.database.work() as session:
@@ -293,13 +293,15 @@ async def test_what_was_given_up_is_kept_for_a_month_and_links_until_they_run_ou
     async with services.database.work() as session:
         for days in (31, 29):
             put_down, ago = now - timedelta(days=40), now - timedelta(days=days)
-            about = {"kind": Kind.PASSWORD_RESET, "member_id": made.id, "email": made.email}
+            about = {"kind": MailKind.PASSWORD_RESET, "member_id": made.id, "email": made.email}
             session.add(Mail(**about, put_down_at=put_down, given_up_at=ago, failures=days))
-            session.add(Link(**about, token_digest=new_id().bytes, asked_at=ago, expires_at=ago + timedelta(days=30)))
+            session.add(
+                MailedLink(**about, token_digest=new_id().bytes, asked_at=ago, expires_at=ago + timedelta(days=30))
+            )
         await session.flush()
         await outbox.tidy(session, now)
     assert [mail.failures for mail in await kept(services, Mail)] == [29]
-    assert [link.expires_at > now for link in await kept(services, Link)] == [True]
+    assert [link.expires_at > now for link in await kept(services, MailedLink)] == [True]
 
 
 # Ways out
@@ -311,10 +313,10 @@ async def test_a_password_and_a_mail_travel_over_tls_only(settings: Settings, of
     options = {"authenticator": office.authenticate, "auth_require_tls": False}
     async with smtp_server(office, **options) as port:
         with pytest.raises(TRANSPORT_ERRORS):
-            await smtp.transport_of(with_mail(settings, f"smtp://forum:p%40ss@127.0.0.1:{port}")).deliver(letter)
+            await smtp.choose_transport(with_mail(settings, f"smtp://forum:p%40ss@127.0.0.1:{port}")).deliver(letter)
         assert (office.passwords, office.came) == ([], [])
         allowed = with_mail(settings, f"smtp://forum:p%40ss@127.0.0.1:{port}?tls=off")
-        await smtp.transport_of(allowed).deliver(letter)
+        await smtp.choose_transport(allowed).deliver(letter)
     assert office.passwords == [(b"forum", b"p@ss")]
     assert len(office.came) == 1
 

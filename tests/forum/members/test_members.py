@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlmodel import col
 
 from forum.administration import roles
-from forum.authentication import registration
+from forum.authentication import profiles
 from forum.content import boards
 from forum.core import audit, clock
 from forum.core.errors import Conflict, Forbidden, Invalid, NotFound
@@ -21,7 +21,7 @@ from forum.members.queries import get_member, lock_account_row
 from forum.members.standing import add_sanction, lift_sanction, standing_of
 from forum.members.tables import Member, Role, RoleGrant, RulesEdition, Standing
 from forum.members.viewer import GUEST, Viewer
-from forum.passwords import hashing
+from forum.passwords import policy
 from tests.support import make
 
 API = "/api/v1"
@@ -134,7 +134,7 @@ async def test_nobody_looks_like_somebody_who_works_here(services: Services, gue
     await make.member(services, "heide", Role.MODERATOR)
     suzie = await make.member(services, "suzie", Role.ADVISER)
     async with services.database.work() as session:
-        await registration.rename_member(session, await session.merge(suzie), "Susanne")
+        await profiles.rename_member(session, await session.merge(suzie), "Susanne")
     refused: list[tuple[dict[str, str], int, str]] = [
         ({"handle": "suzie"}, 409, "#/handle"),
         ({"handle": "suz1e"}, 422, "#/handle"),
@@ -250,7 +250,7 @@ async def test_a_reply_does_not_wait_for_the_change_of_its_authors_name(app: Fas
     async with make.signed_in(app, "heron") as heron, services.database.work() as session:
         thread, viewer = await make.thread(services, "heron"), await make.viewer(services, "heron")
         account = await lock_account_row(session, viewer.member_id, clock.now())
-        await registration.rename_member(session, account.member, "Grey Heron")
+        await profiles.rename_member(session, account.member, "Grey Heron")
         async with asyncio.timeout(10):
             reply = await heron.post(f"{API}/threads/{thread}/posts", json={"body_markdown": "I see"})
     assert reply.status_code == 201
@@ -456,7 +456,7 @@ async def test_only_a_moderators_role_is_for_one_board(services: Services) -> No
 
 async def test_nobody_with_a_short_password_is_given_a_role(services: Services, guest: httpx.AsyncClient) -> None:
     short = "heron!tea+9kt"
-    assert hashing.MEMBER_MIN <= len(short) < hashing.STAFF_MIN
+    assert policy.MEMBER_MIN <= len(short) < policy.STAFF_MIN
     assert (await guest.post(f"{API}/members", json=make.joining("curlew", password=short))).status_code == 201
     for role in Role:
         with pytest.raises(Forbidden, match="at least 15 characters"):

@@ -62,14 +62,14 @@ async def service() -> AsyncIterator[Site]:
 @pytest.fixture
 async def guest(app: FastAPI, services: Services, service: Site) -> httpx.AsyncClient:
     """Somebody at the door of a forum that asks the service."""
-    app.state.services = replace(services, breaches=asking(service))
+    app.state.services = replace(services, breached_passwords=asking(service))
     return make.client(app)
 
 
 async def test_the_service_is_told_five_digits_and_nothing_else(service: Site) -> None:
     knowing = asking(service)
-    assert await knowing.know(STOLEN)
-    assert not await knowing.know(SAFE)  # it is listed nought times: made up
+    assert await knowing.contain(STOLEN)
+    assert not await knowing.contain(SAFE)  # it is listed nought times: made up
     request = service.heard[0].decode()
     assert request.startswith(f"GET /{digest(STOLEN)[:5]} HTTP/1.1\r\n")
     assert "add-padding: true\r\n" in request.lower()
@@ -80,7 +80,7 @@ async def test_the_service_is_told_five_digits_and_nothing_else(service: Site) -
 async def test_small_letters_and_lone_line_ends_are_understood() -> None:
     answer = said(f"{digest(STOLEN)[5:].lower()}:2\n{'0' * 35}:1\n".encode())
     async with opened(Site(**{digest(STOLEN)[:5]: answer})) as site:
-        assert await asking(site).know(STOLEN)
+        assert await asking(site).contain(STOLEN)
 
 
 async def hang(*_request: object) -> None:
@@ -110,8 +110,8 @@ async def test_a_service_that_cannot_be_asked_refuses_nobody_and_each_time_is_co
     async with opened(Site(**{digest(STOLEN)[:5]: answer})) as site:
         knowing = asking(site)
         with capture_logs() as logged:
-            assert not await knowing.know(STOLEN)
-            assert not await knowing.know(STOLEN)
+            assert not await knowing.contain(STOLEN)
+            assert not await knowing.contain(STOLEN)
     assert knowing.failures == 2
     assert [(entry["event"], entry["failures"]) for entry in logged] == [
         ("breach_check_failed", 1),
@@ -122,7 +122,7 @@ async def test_a_service_that_cannot_be_asked_refuses_nobody_and_each_time_is_co
 
 async def test_a_weak_password_is_refused_before_anybody_is_asked(service: Site) -> None:
     with pytest.raises(Invalid, match="too easily guessed"):
-        await hashing.hash_new("passwordpassword", about=(), breaches=asking(service), pointer="#/password")
+        await hashing.hash_new_password("passwordpassword", about=(), breaches=asking(service), pointer="#/password")
     assert service.heard == []
 
 
@@ -181,7 +181,7 @@ async def test_while_the_service_is_asked_no_connection_is_held(
         await listing()(_request, writer)
 
     async with opened(Site(**{digest(SAFE)[:5]: look})) as site:
-        app.state.services = replace(services, breaches=asking(site))
+        app.state.services = replace(services, breached_passwords=asking(site))
         async with make.client(app) as guest, make.signed_in(app, "tern") as tern:
             await guest.post(f"{API}/members", json=make.joining("heron", password=SAFE))
             await tern.put(f"{API}/me/password", json={"current": make.PASSWORD, "new": SAFE})

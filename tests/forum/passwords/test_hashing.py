@@ -19,14 +19,14 @@ from sqlmodel import col
 from zxcvbn import zxcvbn
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from forum import members
 from forum.administration import roles
+from forum.authentication import profiles
 from forum.core.errors import Invalid
 from forum.http.services import Services
 from forum.members.queries import get_member
 from forum.members.roles import is_staff
 from forum.members.tables import Member, Role
-from forum.passwords import hashing
+from forum.passwords import hashing, legacy_hashes, policy
 from forum.passwords.common_passwords import is_common
 from tests.support import make
 
@@ -61,12 +61,12 @@ async def test_a_password_has_10_to_256_characters_of_any_kind_and_staffs_has_15
     password: str, staff: bool, is_taken: bool
 ) -> None:
     if is_taken:
-        kept = await hashing.hash_new(password, about=(), staff=staff, pointer="#/password")
+        kept = await hashing.hash_new_password(password, about=(), staff=staff, pointer="#/password")
         assert kept.startswith(OURS)
-        assert await hashing.check(password, kept) == (True, None)
+        assert await hashing.verify(password, kept) == (True, None)
     else:
         with pytest.raises(Invalid) as refused:
-            await hashing.hash_new(password, about=(), staff=staff, pointer="#/new")
+            await hashing.hash_new_password(password, about=(), staff=staff, pointer="#/new")
         assert refused.value.pointer == "#/new"
 
 
@@ -89,7 +89,7 @@ async def test_a_password_has_10_to_256_characters_of_any_kind_and_staffs_has_15
 )
 async def test_a_password_that_is_easily_guessed_is_refused_in_words(password: str) -> None:
     with pytest.raises(Invalid, match="too easily guessed") as refused:
-        await hashing.hash_new(password, about=ABOUT, pointer="#/password")
+        await hashing.hash_new_password(password, about=ABOUT, pointer="#/password")
     assert refused.value.pointer == "#/password"
     assert password not in refused.value.detail
 
@@ -115,14 +115,14 @@ async def test_a_password_that_is_easily_guessed_is_refused_in_words(password: s
 async def test_a_password_that_is_tried_first_is_refused_however_strong_it_is_reckoned(
     password: str, staff: bool
 ) -> None:
-    with pytest.raises(Invalid, match="one of those that are tried first"):
-        await hashing.hash_new(password, about=(), staff=staff, pointer="#/password")
+    with pytest.raises(Invalid, match="one of those that attackers try first"):
+        await hashing.hash_new_password(password, about=(), staff=staff, pointer="#/password")
 
 
 def longer(word: str) -> set[str]:
     """The ways in which a short password is made long enough."""
     ways = (word, word * 2, word.capitalize() + "1234!", word.upper() + "2024", "123" + word, word + "!!")
-    return {way for way in ways if len(way) >= hashing.MEMBER_MIN}
+    return {way for way in ways if len(way) >= policy.MEMBER_MIN}
 
 
 def test_the_3000_most_common_passwords_are_refused_in_each_way_that_makes_them_long_enough() -> None:
@@ -131,7 +131,7 @@ def test_the_3000_most_common_passwords_are_refused_in_each_way_that_makes_them_
     assert len(found) > 9000
     left = {way for way in found if not is_common(way)}
     assert len(left) < 50
-    assert all(zxcvbn(way)["score"] < hashing.STRONG_ENOUGH for way in left)
+    assert all(zxcvbn(way)["score"] < policy.STRONG_ENOUGH for way in left)
 
 
 @pytest.mark.parametrize(
@@ -143,29 +143,29 @@ def test_what_people_make_up_is_not_common(password: str) -> None:
 
 
 async def test_every_character_of_a_long_password_counts() -> None:
-    kept = await hashing.hash_new(LONG + "1", about=(), pointer="#/password")
-    assert await hashing.check(LONG + "1", kept) == (True, None)
-    assert await hashing.check(LONG + "2", kept) == (False, None)
-    assert await hashing.check(LONG, kept) == (False, None)
+    kept = await hashing.hash_new_password(LONG + "1", about=(), pointer="#/password")
+    assert await hashing.verify(LONG + "1", kept) == (True, None)
+    assert await hashing.verify(LONG + "2", kept) == (False, None)
+    assert await hashing.verify(LONG, kept) == (False, None)
 
 
 async def test_two_members_with_one_password_have_different_hashes() -> None:
-    hashes = {await hashing.hash_new(SENTENCE, about=(), pointer="#/password") for _ in range(2)}
+    hashes = {await hashing.hash_new_password(SENTENCE, about=(), pointer="#/password") for _ in range(2)}
     assert len(hashes) == 2
 
 
 async def test_a_password_that_is_slow_to_judge_is_judged_by_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[str] = []
-    real = hashing.zxcvbn
+    real = policy.zxcvbn
 
     def watched(password: str, **options: Any) -> dict[str, Any]:
         judged.append(password)
         verdict: dict[str, Any] = real(password, **options)
         return verdict
 
-    monkeypatch.setattr(hashing, "zxcvbn", watched)
+    monkeypatch.setattr(policy, "zxcvbn", watched)
     many_words_at_once = "4@8({[<369!1|70$5+%2" * 12
-    await hashing.hash_new(many_words_at_once, about=(), pointer="#/password")
+    await hashing.hash_new_password(many_words_at_once, about=(), pointer="#/password")
     assert judged == [many_words_at_once[:32]]
 
 
@@ -268,11 +268,11 @@ async def test_who_comes_from_an_old_board_signs_in_and_is_kept_in_our_way(
     ],
 )
 async def test_an_old_hash_is_read_as_the_old_board_read_it(kept: str, password: str, is_right: bool) -> None:
-    right, renewed = await hashing.check(password, kept)
+    right, renewed = await hashing.verify(password, kept)
     assert right is is_right
     assert (renewed is not None) is is_right
     if renewed:
-        assert await hashing.check(password, renewed) == (True, None)
+        assert await hashing.verify(password, renewed) == (True, None)
 
 
 BROKEN = [
@@ -306,10 +306,10 @@ HOSTILE = [
 async def test_a_hash_that_asks_for_too_much_work_is_refused_before_it_is_done(
     kept: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(hashing._Kind, "opens")
+    monkeypatch.delattr(legacy_hashes.HashFormat, "verify")
     monkeypatch.setattr(hashing, "FAILED_AFTER", 60)  # nothing is hidden, so nobody waits
     async with asyncio.timeout(30):
-        assert await hashing.check(SENTENCE, kept) == (False, None)
+        assert await hashing.verify(SENTENCE, kept) == (False, None)
 
 
 async def test_an_account_without_a_password_is_opened_by_none(services: Services, guest: httpx.AsyncClient) -> None:
@@ -332,19 +332,19 @@ async def test_a_wrong_password_is_told_after_the_same_time_wherever_the_account
     monkeypatch: pytest.MonkeyPatch, kept: str | None
 ) -> None:
     monkeypatch.setattr(hashing, "FAILED_AFTER", 0.3)
-    await hashing.check(SENTENCE, _argon2(SENTENCE))  # warm
+    await hashing.verify(SENTENCE, _argon2(SENTENCE))  # warm
     began = time.monotonic()
-    assert await hashing.check("wrong", kept) == (False, None)
+    assert await hashing.verify("wrong", kept) == (False, None)
     assert 0.3 <= time.monotonic() - began < 0.5
 
 
 async def test_who_waits_to_be_told_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    ours = await hashing.hash_new(SENTENCE, about=(), pointer="#/password")
+    ours = await hashing.hash_new_password(SENTENCE, about=(), pointer="#/password")
     monkeypatch.setattr(hashing, "FAILED_AFTER", 60)
     async with asyncio.timeout(30):
-        told = asyncio.create_task(hashing.check("wrong", ours))
+        told = asyncio.create_task(hashing.verify("wrong", ours))
         await asyncio.sleep(0)
-        assert await hashing.check(SENTENCE, ours) == (True, None)
+        assert await hashing.verify(SENTENCE, ours) == (True, None)
         assert not told.done()
         told.cancel()
 
@@ -356,8 +356,8 @@ QUICK = ("phpBB 3.0", "WordPress before 6.8", "WordPress, written by hand")
 async def test_a_wrong_password_costs_as_much_work_where_there_is_no_account(
     monkeypatch: pytest.MonkeyPatch, kept: str | None
 ) -> None:
-    ours = await hashing.hash_new(SENTENCE, about=(), pointer="#/password")
-    await hashing.check("wrong", None)  # the first time, it makes the hash that it compares with
+    ours = await hashing.hash_new_password(SENTENCE, about=(), pointer="#/password")
+    await hashing.verify("wrong", None)  # the first time, it makes the hash that it compares with
     costs: list[bytes] = []
     real = argon2.low_level.verify_secret
 
@@ -366,8 +366,8 @@ async def test_a_wrong_password_costs_as_much_work_where_there_is_no_account(
         return real(hashed, *others)
 
     monkeypatch.setattr(argon2.low_level, "verify_secret", counted)
-    assert await hashing.check("wrong", ours) == (False, None)
-    assert await hashing.check("wrong", kept) == (False, None)
+    assert await hashing.verify("wrong", ours) == (False, None)
+    assert await hashing.verify("wrong", kept) == (False, None)
     assert costs == [OURS.encode()] * 2
 
 
@@ -413,7 +413,7 @@ async def test_a_reply_does_not_wait_for_the_change_of_its_authors_password(
     await make.board(services)
     async with make.signed_in(app, "heron") as heron:
         thread = await make.thread(services, "heron")
-        monkeypatch.setattr(members, "is_staff", meanwhile)
+        monkeypatch.setattr(profiles, "is_staff", meanwhile)
         changed = await heron.put(f"{API}/me/password", json={"current": make.PASSWORD, "new": ANOTHER})
     assert (replies, changed.status_code) == ([201], 204)
 

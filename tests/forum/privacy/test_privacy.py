@@ -117,7 +117,7 @@ async def test_the_last_administrator_names_another_one_first(app: FastAPI, serv
     async with make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan:
         refused = await ask(joan)
         assert refused.status_code == 409
-        assert "Name another" in refused.json()["detail"]
+        assert "Appoint another" in refused.json()["detail"]
         await make.member(services, "orla", Role.ADMINISTRATOR)
         assert (await ask(joan)).status_code == 200
         # Since then, the other one is gone.

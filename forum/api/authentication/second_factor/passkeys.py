@@ -1,4 +1,4 @@
-"""Passkeys: as a second factor, or instead of a password. The names are those of WebAuthn (level 3)."""
+"""Passkeys over HTTP: as a second factor, or instead of a password. The names are those of WebAuthn (level 3)."""
 
 from typing import Any, Literal
 
@@ -10,13 +10,11 @@ from forum.api.schemas import Base64Url, Line, Moment, RequestBody, ResponseBody
 from forum.authentication.second_factor import enrolment, passkeys
 from forum.authentication.second_factor.passkeys import AT_MOST
 from forum.authentication.second_factor.tables import Purpose
-from forum.authentication.second_factor.webauthn import Party
-from forum.core import rate_limits
 from forum.http.caching import cacheable_response
-from forum.http.current_member import AnyMember, FreshMember
+from forum.http.current_member import AnyMember, address_of
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response
-from forum.http.services import AppServices, Now, Route, WorkSession
+from forum.http.services import CurrentTransactions, CurrentWork, Route
 
 router = APIRouter(tags=["sessions"], route_class=Route)
 
@@ -26,7 +24,7 @@ AUTHENTICATOR_DATA = "SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ"
 
 
 class Credential(BaseModel):
-    """What a device gave. It has more members, and will have others: those that count are here."""
+    """What a device sent. It may have more members than these, which are ignored."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -66,7 +64,7 @@ class Assertion(Credential):
 class NewPasskey(RequestBody):
     """What your device has made."""
 
-    name: Line = Field(min_length=1, max_length=60, description="Your word for it", examples=["My phone"])
+    name: Line = Field(min_length=1, max_length=60, description="Your name for it", examples=["My phone"])
     credential: Registration = Field(
         examples=[{**CREDENTIAL, "response": {"clientDataJSON": CLIENT_DATA, "attestationObject": "o2NmbXRkbm9uZQ"}}]
     )
@@ -77,16 +75,16 @@ class Passkey(ResponseBody):
 
     id: Uuid
     name: str = Field(examples=["My phone"])
-    backed_up: bool = Field(description="Whether it outlives the loss of the device")
+    backed_up: bool = Field(description="Whether it survives the loss of the device")
     created_at: Moment
-    used_at: Moment | None = Field(description="Null until it was used")
+    used_at: Moment | None = Field(description="Null when it was never used")
 
 
 class AddedPasskey(Passkey):
-    """Your new passkey. Write the recovery codes down, or print them: they are told once."""
+    """Your new passkey. Write the recovery codes down, or print them: they are shown once."""
 
     recovery_codes: list[str] | None = Field(
-        description="Null where you had a second factor already, and have its codes",
+        description="Null when you had a second factor already, and have its codes",
         examples=[["1-k7wq2-9mzrt", "2-0d3fh-x8v2c"]],
     )
 
@@ -95,24 +93,24 @@ class PasskeyList(ResponseBody):
     """Your passkeys, newest first."""
 
     items: list[Passkey]
-    next: None = Field(description=f"Always null: you have {AT_MOST} at most")
+    next: None = Field(description=f"Always null: you have at most {AT_MOST}")
 
 
 class Options(BaseModel):
-    """In the words of WebAuthn, whose names are no others'."""
+    """Options with the names of WebAuthn."""
 
     model_config = ConfigDict(alias_generator=to_camel, serialize_by_alias=True)
 
 
 class RelyingParty(Options):
-    """Who asks."""
+    """Who asks for a passkey."""
 
     id: str = Field(description="The host that the passkey is bound to", examples=["forum.test"])
     name: str = Field(description="The domain of the forum's mails", examples=["forum.test"])
 
 
 class User(Options):
-    """Who is asked: nothing that tells who you are here."""
+    """The account, without anything that reveals who you are here."""
 
     id: str = Field(description="Random", examples=["rTsPlCW1bXNwz2N0"])
     name: str = Field(examples=["Account"])
@@ -120,21 +118,21 @@ class User(Options):
 
 
 class KeyKind(Options):
-    """A kind of key that is taken."""
+    """A kind of key that is accepted."""
 
     type: Literal["public-key"]
-    alg: int = Field(description="As COSE numbers them", examples=[-7])
+    alg: int = Field(description="The number of the algorithm in COSE", examples=[-7])
 
 
 class KnownKey(Options):
-    """A passkey that you have."""
+    """A passkey that you have already."""
 
     type: Literal["public-key"]
     id: str = Field(examples=["AhKxlE3cfDnS4qDKyqyeRA"])
 
 
 class Selection(Options):
-    """Which devices are asked."""
+    """Which devices are suitable."""
 
     resident_key: str = Field(examples=["required"])
     require_resident_key: bool
@@ -146,7 +144,7 @@ class CreationOptions(Options):
 
     rp: RelyingParty
     user: User
-    challenge: str = Field(description="Answered once, within five minutes", examples=["Rz5tYw0aBqVqg2JH1Xv6Ow"])
+    challenge: str = Field(description="Can be answered once, within five minutes", examples=["Rz5tYw0aBqVqg2JH1Xv6Ow"])
     pub_key_cred_params: list[KeyKind]
     timeout: int = Field(description="Milliseconds", examples=[300000])
     exclude_credentials: list[KnownKey]
@@ -157,15 +155,15 @@ class CreationOptions(Options):
 class RequestOptions(Options):
     """What `PublicKeyCredential.parseRequestOptionsFromJSON` takes."""
 
-    challenge: str = Field(description="Answered once, within five minutes", examples=["Rz5tYw0aBqVqg2JH1Xv6Ow"])
+    challenge: str = Field(description="Can be answered once, within five minutes", examples=["Rz5tYw0aBqVqg2JH1Xv6Ow"])
     timeout: int = Field(description="Milliseconds", examples=[300000])
     rp_id: str = Field(examples=["forum.test"])
-    allow_credentials: list[KnownKey] = Field(description="Always empty: it would tell who has an account")
+    allow_credentials: list[KnownKey] = Field(description="Always empty: otherwise it would reveal who has an account")
     user_verification: str = Field(examples=["required"])
 
 
-class Asking(RequestBody):
-    """What the passkey is to be shown for."""
+class ChallengeRequest(RequestBody):
+    """What the passkey is for."""
 
     purpose: Literal[Purpose.SIGN_IN, Purpose.SECOND_FACTOR] = Field(
         description="`sign_in` without a password, or `second_factor` beside one"
@@ -173,9 +171,9 @@ class Asking(RequestBody):
 
 
 @router.get("/me/passkeys", response_model=PasskeyList, responses=documented(401, 422))
-async def list_passkeys(request: Request, viewer: AnyMember, work: WorkSession) -> Response:
+async def list_passkeys(request: Request, viewer: AnyMember, work: CurrentWork) -> Response:
     """List your passkeys."""
-    items = [Passkey.model_validate(row) for row in (await work.execute(passkeys.mine(viewer))).all()]
+    items = [Passkey.model_validate(row) for row in await passkeys.list_passkeys(work, viewer)]
     return cacheable_response(request, PasskeyList(items=items, next=None), shared=False)
 
 
@@ -185,13 +183,13 @@ async def list_passkeys(request: Request, viewer: AnyMember, work: WorkSession) 
     response_model=CreationOptions,
     responses=documented(401, 403, 409, 422, 429),
 )
-async def begin_passkey(viewer: FreshMember, work: WorkSession, services: AppServices, now: Now) -> Response:
-    """Begin to make a passkey: what to ask the device for, with `navigator.credentials.create()`.
+async def begin_passkey(viewer: AnyMember, work: CurrentWork) -> Response:
+    """Begin to make a passkey: what to give to `navigator.credentials.create()`.
 
-    Send what it gives with `POST /me/passkeys`, within five minutes. Of several that you began, the last one counts.
+    Send its result within five minutes. Of several that you began, only the last counts. You must have signed in
+    within 15 minutes.
     """
-    await services.rate_limits.hit(services.settings.limit("passkey"), "passkey", viewer.id)
-    options = await passkeys.begin(work, viewer, Party.of(services.settings), now)
+    options = await passkeys.begin_registration(work, viewer)
     return json_response(CreationOptions.model_validate(options), 201)
 
 
@@ -201,45 +199,38 @@ async def begin_passkey(viewer: FreshMember, work: WorkSession, services: AppSer
     response_model=AddedPasskey,
     responses=CREATED_WITH_LOCATION | documented(401, 403, 409, 413, 422),
 )
-async def add_passkey(wanted: NewPasskey, viewer: FreshMember, services: AppServices, now: Now) -> Response:
-    """Take the passkey that your device has made. Every other session of yours ends, and you are told by mail.
+async def add_passkey(wanted: NewPasskey, viewer: AnyMember, transactions: CurrentTransactions) -> Response:
+    """Add the passkey that your device has made. Every other session of yours ends, and you are told by mail.
 
-    From now on it is asked for beside your password, and opens a session alone with `POST /sessions/passkey`.
+    From now on it is needed beside your password, and you can sign in with it alone. You must have signed in within 15
+    minutes.
     """
-    services.session_cache.invalidate(viewer.id)
-    added = await enrolment.add_passkey(
-        services.database, viewer, wanted.name, as_json(wanted.credential), Party.of(services.settings), now
-    )
-    services.session_cache.invalidate(viewer.id)
+    added = await enrolment.add_passkey(transactions, viewer, wanted.name, as_json(wanted.credential))
     body = AddedPasskey(**added.passkey.model_dump(), recovery_codes=added.recovery_codes)
     return json_response(body, 201, {"Location": f"/api/v1/me/passkeys/{added.passkey.id}"})
 
 
 @router.delete("/me/passkeys/{id}", status_code=204, responses=documented(401, 403, 404, 422))
-async def remove_passkey(id: Uuid, viewer: FreshMember, work: WorkSession, services: AppServices, now: Now) -> Response:
-    """Do without one of your passkeys. Every other session of yours ends.
+async def remove_passkey(id: Uuid, viewer: AnyMember, work: CurrentWork) -> Response:
+    """Remove one of your passkeys. Every other session of yours ends.
 
-    Where it was the last second factor, the recovery codes go too, and roles count no longer.
+    If it was the last second factor, the recovery codes go too, and roles no longer count. You must have signed in
+    within 15 minutes.
     """
-    await enrolment.remove_passkey(work, viewer, id, now)
-    services.session_cache.invalidate(viewer.id)
+    await enrolment.remove_passkey(work, viewer, id)
     return Response(status_code=204)
 
 
 @router.post("/passkey-challenges", status_code=201, response_model=RequestOptions, responses=documented(413, 422, 429))
-async def ask_for_passkey(
-    request: Request, asking: Asking, work: WorkSession, services: AppServices, now: Now
-) -> Response:
-    """Begin to show a passkey: what to ask the device for, with `navigator.credentials.get()`.
+async def ask_for_passkey(request: Request, asking: ChallengeRequest, work: CurrentWork) -> Response:
+    """Begin to sign in with a passkey: what to give to `navigator.credentials.get()`.
 
-    Send what it gives with `POST /sessions/passkey`, or beside a password as the `passkey` of `POST /sessions`.
+    Send its result within five minutes, alone or as the `passkey` beside a password.
     """
-    address = rate_limits.network(request.client.host if request.client else "")
-    await services.rate_limits.hit(services.settings.limit("passkey"), "passkey", address)
-    options = passkeys.ask(work, Purpose(asking.purpose), Party.of(services.settings), now)
+    options = await passkeys.begin_authentication(work, Purpose(asking.purpose), address_of(request))
     return json_response(RequestOptions.model_validate(options), 201)
 
 
 def as_json(credential: Credential) -> dict[str, Any]:
-    """The credential in the names that WebAuthn gives its members."""
+    """Return the credential with the names that WebAuthn gives its members."""
     return credential.model_dump(by_alias=True)

@@ -1,23 +1,17 @@
 """Public cards of members over HTTP."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from forum.api.schemas import Handle, Moment, ResponseBody, SoughtHandle
 from forum.content.posts.queries import WRITTEN
-from forum.core.database import Reader
-from forum.core.errors import NotFound
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentViewer
 from forum.http.problems import documented
 from forum.http.services import Reading, Route
-from forum.members import names
-from forum.members.advisers import CARDS
-from forum.members.viewer import Viewer
+from forum.members import cards
 
 router = APIRouter(tags=["members"], route_class=Route)
 
@@ -37,7 +31,7 @@ class Member(ResponseBody):
     title: str | None = Field(examples=["Online adviser"])
     joined_at: Moment
     posts: int = Field(description="Posts that you may read", examples=[12])
-    adviser: Organisation | None = Field(description="Null unless this is an adviser")
+    adviser: Organisation | None = Field(description="Null for a member who is no adviser")
 
 
 class MemberList(ResponseBody):
@@ -57,35 +51,13 @@ async def list_members(
         Query(min_length=1, max_length=100, description="Whom: `?handle=suzie&handle=marcus`", examples=[["suzie"]]),
     ],
 ) -> Response:
-    """Read several members' cards; those who do not exist are left out."""
-    return cacheable_response(request, MemberList(items=await _cards(reading, viewer, handle), next=None))
+    """Read the cards of several members; handles that nobody has are left out."""
+    items = [Member.model_validate(card) for card in await cards.list_cards(reading, viewer, handle, WRITTEN)]
+    return cacheable_response(request, MemberList(items=items, next=None))
 
 
 @router.get("/members/{handle}", response_model=Member, responses=documented(404, 422))
 async def get_member(request: Request, handle: Handle, viewer: CurrentViewer, reading: Reading) -> Response:
     """Read a member's card."""
-    cards = await _cards(reading, viewer, [handle])
-    if not cards:
-        raise NotFound("There is no such member.")
-    return cacheable_response(request, cards[0])
-
-
-async def _cards(reading: Reader, viewer: Viewer, handles: Sequence[str]) -> list[Member]:
-    rows = await reading.rows(CARDS, handles=[names.folded(handle) for handle in handles])
-    if not rows:
-        return []
-    counts = await reading.rows(WRITTEN, **viewer.sight, member_ids=[row.id for row in rows])
-    written: dict[UUID, int] = {row.author_id: row.posts for row in counts}
-    return [_card(row, written.get(row.id, 0)) for row in rows]
-
-
-def _card(row: Any, written: int) -> Member:
-    badge = row.adviser_title and Organisation(title=row.adviser_title, organisation=row.adviser_organisation)
-    return Member(
-        handle=row.handle,
-        name=row.name,
-        title=row.title,
-        joined_at=row.joined_at,
-        posts=written,
-        adviser=badge or None,
-    )
+    card = await cards.get_card(reading, viewer, handle, WRITTEN)
+    return cacheable_response(request, Member.model_validate(card))

@@ -1,0 +1,190 @@
+"""A member's own profile: read it, take another display name, change the password."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Integer, Text, column, or_, select, table
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum.authentication import sessions, sign_in
+from forum.core.database import Query
+from forum.core.errors import Conflict, Invalid, NotSignedIn
+from forum.core.gate import Submission
+from forum.core.work import Transactions, Work
+from forum.mail import outbox
+from forum.members import names
+from forum.members.queries import lock_account_row, lock_member_row
+from forum.members.roles import has_role, is_staff
+from forum.members.tables import Member, Role, Standing
+from forum.members.viewer import Viewer, viewers
+from forum.passwords import hashing, policy
+from forum.passwords.breached_passwords import BreachedPasswords
+from forum.permissions import Act, allow
+
+# Only their slugs: content and authentication do not import each other.
+_BOARDS = table("board", column("id", Integer), column("slug", Text))
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What only a member sees of themselves."""
+
+    id: UUID
+    handle: str
+    name: str
+    title: str | None
+    email: str
+    email_verified: bool
+    wanted_email: str | None
+    roles: Sequence[Role]
+    moderated_boards: Sequence[str]
+    roles_withheld: bool
+    standing: Standing
+    rules_version: int | None
+    joined_at: datetime
+
+
+def select_profiles() -> Query:
+    """Return a select with one row per member, of what only they may read of themselves; add a condition on Member."""
+    return viewers().add_columns(
+        col(Member.email), col(Member.email_verified_at), col(Member.wanted_email), col(Member.rules_version)
+    )
+
+
+async def get_profile(work: Work, viewer: Viewer) -> Profile:
+    """Return the viewer's own profile. Raises NotSignedIn when they have left."""
+    return await read_profile(work.session, viewer.member_id, withheld=viewer.withheld)
+
+
+async def rename(work: Work, viewer: Viewer, name: str) -> Profile:
+    """Take another display name, and return the profile.
+
+    Raises Throttled, Forbidden, and Invalid for a name that cannot be read, that the gate would hold, or that looks
+    like the name of staff.
+    """
+    await work.count_try("editing", "editing", viewer.id)
+    account = await lock_account_row(work.session, viewer.member_id, work.now)
+    allow(Act.RENAME, viewer, account)
+    await refuse_held_name(work, name)
+    await rename_member(work.session, account.member, name)
+    work.forget_sessions_of(viewer.member_id)
+    return await get_profile(work, viewer)
+
+
+async def change_password(
+    transactions: Transactions, viewer: Viewer, current: str, new: str, *, breaches: BreachedPasswords | None = None
+) -> None:
+    """Take a new password, end every other session of the viewer, and tell them by mail.
+
+    Raises Throttled, and Invalid when `current` is not the password, or `new` is too short, too long, easily guessed
+    or stolen.
+    """
+    await transactions.count_try("sign_in", "password", viewer.id)
+    async with transactions.begin() as work:
+        member = await work.session.get_one(Member, viewer.member_id)
+    while True:
+        stored = member.password_hash
+        is_right, _ = await hashing.verify(current, stored)
+        if not is_right:
+            raise sign_in.wrong_password()
+        about = (member.handle, member.name, member.email)
+        hashed = await hashing.hash_new_password(new, about=about, breaches=breaches, pointer="#/new")
+        async with transactions.begin() as work:
+            member = await lock_member_row(work.session, viewer.member_id)
+            if member.password_hash == stored:  # else it was changed meanwhile: check the new one
+                await set_password(work.session, member, new, hashed)
+                await outbox.enqueue_sign_in_changed(work.session, member, work.now)
+                await sessions.end_others(work.session, viewer)
+                work.forget_sessions_of(member.id)
+                return
+
+
+async def set_password(session: AsyncSession, member: Member, new: str, hashed: str) -> None:
+    """Store the hash of a new password for a member, whose row is locked. Raises Invalid when staff need a longer one.
+
+    Links to a new password stop working.
+    """
+    # Read now, with the row locked: a role that was given a moment ago counts.
+    policy.check_length(new, staff=await is_staff(session, member.id), pointer="#/new")
+    member.password_hash, member.staff_password = hashed, len(new) >= policy.STAFF_MIN
+    await outbox.cancel_password_resets(session, member.id)
+
+
+async def rename_member(session: AsyncSession, member: Member, name: str) -> None:
+    """Give a member another display name. Raises Invalid when it cannot be read, or looks like the name of staff."""
+    member.name = names.normalise_name(name)
+    member.name_skeleton = names.skeleton(member.name)
+    await refuse_look_alikes(session, member, pointers=("#/name",))
+    await session.flush()
+
+
+async def refuse_held_name(work: Work, name: str) -> None:
+    """Return when the gate would publish this name at once. Raises Invalid otherwise."""
+    result = await work.gate.judge(work.session, Submission(None, (name,)))
+    if result.held_because:  # a name cannot be half visible
+        raise Invalid(result.held_because, "#/name", code="name_held")
+
+
+async def refuse_look_alikes(
+    session: AsyncSession, member: Member, pointers: Sequence[str] = ("#/handle", "#/name")
+) -> None:
+    """Return when neither handle nor name looks like staff or like the forum itself.
+
+    Raises Invalid, and Conflict when a member of the staff has this very handle.
+    """
+    skeletons = {"#/handle": frozenset({member.skeleton}), "#/name": names.name_skeletons(member.name)}
+    for pointer in pointers:
+        if skeletons[pointer] & names.reserved_skeletons():
+            raise Invalid(
+                "This name is kept for the people who run the forum. Please choose another.",
+                pointer,
+                code="name_reserved",
+            )
+    alike = skeletons["#/handle"] | skeletons["#/name"]
+    staff = select(col(Member.skeleton), col(Member.name_skeleton), col(Member.handle)).where(
+        has_role(),
+        col(Member.id) != member.id,
+        or_(col(Member.skeleton).in_(alike), col(Member.name_skeleton).in_(alike)),
+    )
+    for *taken, handle in (await session.execute(staff)).all():
+        if handle == member.handle:
+            raise handle_taken(handle)
+        for pointer in pointers:
+            if skeletons[pointer].intersection(taken):
+                raise Invalid(
+                    "This looks like the name of somebody who works here. Please choose another.",
+                    pointer,
+                    code="name_looks_like_staff",
+                )
+
+
+def handle_taken(handle: str) -> Conflict:
+    """Return the error for a handle that somebody has."""
+    return Conflict(f"The handle {handle} is taken. Please choose another.", code="handle_taken", pointer="#/handle")
+
+
+async def read_profile(session: AsyncSession, member_id: UUID, *, withheld: bool = False) -> Profile:
+    """Return a member's own profile. Raises NotSignedIn when they have left."""
+    row = (await session.execute(select_profiles().where(col(Member.id) == member_id))).one()
+    if row.standing == Standing.LEFT:  # a moment ago: this process has not read it yet
+        raise NotSignedIn("Sign in first.")
+    slugs = select(_BOARDS.c.slug).where(_BOARDS.c.id.in_(row.boards or ())).order_by(_BOARDS.c.slug)
+    boards: Sequence[str] = (await session.execute(slugs)).scalars().all() if row.boards else ()
+    return Profile(
+        id=row.id,
+        handle=row.handle,
+        name=row.name,
+        title=row.title,
+        email=row.email,
+        email_verified=row.email_verified_at is not None,
+        wanted_email=row.wanted_email,
+        roles=sorted({*(row.roles or ()), *([Role.MODERATOR] if boards else ())}),
+        moderated_boards=list(boards),
+        roles_withheld=withheld,
+        standing=row.standing,
+        rules_version=row.rules_version,
+        joined_at=row.joined_at,
+    )
