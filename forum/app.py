@@ -95,7 +95,9 @@ RESOURCES: tuple[Resource, ...] = (
         legal_holds.router,
     ),
     Resource("rules", "The rules of this forum, in every version.", rules.router),
-    Resource("reports", "Reports that a post may break a rule, or that somebody is in danger.", reports.router),
+    Resource(
+        "reports", "Report a post that may break a rule or the law, or that shows somebody in danger.", reports.router
+    ),
     Resource("statements", "What moderators decided about your posts or your account, and why.", statements.router),
     Resource("appeals", "Ask for somebody else to look at a decision again.", appeals.router),
     Resource(

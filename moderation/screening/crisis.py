@@ -1,8 +1,8 @@
-"""Words of acute danger, to oneself or to a child, in English.
+"""English phrases of acute danger, to the writer, to another person or to a child.
 
-The list is short on purpose: what it finds jumps the queue, and a moderator who was called for nothing too often
-no longer runs. So it holds whole phrases that people write in the hour of danger; what is past, what is a figure of
-speech, and what members of such a forum are merely accused of, it leaves alone.
+The list is short on purpose: a finding puts the case first in the queue, and moderators stop to react when most calls
+are false. So it has whole phrases that people write in acute danger. It leaves out the past, figures of speech, and
+what members of such a forum are accused of.
 """
 
 import re
@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise
 
 from moderation.screening.finding import Finding, Kind
 
-# Phrases as they read once folded: small letters, no accents, apostrophes or emphasis, one kind of space.
+# Phrases in folded form: small letters, no accents, apostrophes or emphasis, one kind of space.
 _ANY_MORE = "any ?more"
 _CHILD = "(?:sons?|daughters?|child|children|baby|babies|toddler|kids?|boys?|girls?|twins|little (?:boy|girl|one)s?)"
 _A_CHILD = rf"(?:my|our|the|his|her|their) (?:[a-z]{{1,12}} )?{_CHILD}"
@@ -89,40 +89,40 @@ _PATTERN = re.compile(
 
 
 class _Folds(dict[int, str]):
-    """What each code point reads as, worked out when it is first met."""
+    """The folded form of each code point, computed at its first use."""
 
     def __missing__(self, code: int) -> str:
         plain = unicodedata.normalize("NFKD", chr(code)).casefold()
-        self[code] = "".join(map(self._read, plain))
+        self[code] = "".join(map(self._fold, plain))
         return self[code]
 
     @staticmethod
-    def _read(char: str) -> str:
+    def _fold(char: str) -> str:
         if char.isspace() or char in "-‐‑‒–—":
             return " "
-        # Marks on letters, invisible characters, apostrophes and Markdown's emphasis part no word in two.
-        is_nothing = char in "'’‘ʼ`´*_~" or unicodedata.category(char) in {"Mn", "Cf"}
-        return "" if is_nothing else char
+        # Accents, invisible characters, apostrophes and Markdown's emphasis do not separate words.
+        is_dropped = char in "'’‘ʼ`´*_~" or unicodedata.category(char) in {"Mn", "Cf"}
+        return "" if is_dropped else char
 
 
 _FOLDS = _Folds()
 
 
 def find(text: str) -> list[Finding]:
-    """Words of acute danger in a text."""
+    """Return the phrases of acute danger in a text."""
     folded = text.translate(_FOLDS)
     matches = list(_PATTERN.finditer(folded))
     if not matches:
         return []
-    return list(_placed(text, matches))
+    return list(_findings(text, matches))
 
 
-def _placed(text: str, matches: list[re.Match[str]]) -> Iterator[Finding]:
-    """The same as spans of the text as it was written."""
+def _findings(text: str, matches: list[re.Match[str]]) -> Iterator[Finding]:
+    """Yield the matches as spans of the original text."""
     lengths = [len(_FOLDS[ord(char)]) for char in text]
-    # Of each character of the folded text: which one of the written text it comes from.
+    # For each character of the folded text, the position of its original.
     origins = [
-        place for place, (begin, end) in enumerate(pairwise(accumulate(lengths, initial=0))) for _ in range(end - begin)
+        index for index, (begin, end) in enumerate(pairwise(accumulate(lengths, initial=0))) for _ in range(end - begin)
     ]
     for match in matches:
         yield Finding(Kind.CRISIS, origins[match.start()], origins[match.end() - 1] + 1, match.lastgroup or "")

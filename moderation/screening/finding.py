@@ -1,11 +1,11 @@
-"""What screening finds: of which kind, where, and what recognised it. Never the words themselves."""
+"""A finding of screening: its kind, its position and the recogniser, never the words themselves."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What somebody should look at, worst first."""
+    """The kind of a finding, the worst first."""
 
     CRISIS = "crisis"
     PERSONAL_INFORMATION = "personal_information"
@@ -13,7 +13,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """A span of a text, in code points: the first, and the one after the last."""
+    """A span of a text: the positions, in code points, of its first character and after its last."""
 
     kind: Kind
     start: int

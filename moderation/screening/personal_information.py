@@ -1,4 +1,4 @@
-"""What gives away who somebody is, or where: telephone numbers, e-mail addresses, UK postcodes."""
+"""Personal information: telephone numbers, e-mail addresses, UK postcodes."""
 
 import re
 from collections.abc import Iterator
@@ -8,18 +8,18 @@ from phonenumbers import PhoneNumberType
 
 from moderation.screening.finding import Finding, Kind
 
-# Helplines and offices, which everybody may pass on.
+# Numbers of helplines and offices, which are no personal information.
 PUBLIC = {
     PhoneNumberType.TOLL_FREE,
     PhoneNumberType.SHARED_COST,
     PhoneNumberType.PREMIUM_RATE,
     PhoneNumberType.UAN,
 }
-# Most posts have neither seven digits with hardly anything between them, nor a postcode's end: a glance tells, where
-# a look takes long.
+# Checked first, because the full search takes long: most posts have neither seven digits close together nor the end of
+# a postcode.
 _DIGITS = re.compile(r"\d(?:[^\w\n]{0,4}\d){6}")
 _ENDING = re.compile(r"[0-9][a-z]{2}(?!\w)", re.IGNORECASE | re.ASCII)
-# Every repetition has an end, so that no text takes long.
+# Every repetition is bounded, so that no text takes long.
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])")
 _AREAS = (
     "AB|AL|BA|BB|BD|BF|BH|BL|BN|BR|BS|BT|CA|CB|CF|CH|CM|CO|CR|CT|CV|CW|DA|DD|DE|DG|DH|DL|DN|DT|DY|EC|EH|EN|EX|FK|FY|"
@@ -34,7 +34,7 @@ ORDINALS = {"st", "nd", "rd", "th"}  # "E3 2nd floor"
 
 
 def find(text: str, region: str) -> list[Finding]:
-    """Telephone numbers as they are dialled from `region` or from abroad, e-mail addresses and UK postcodes."""
+    """Return telephone numbers as dialled from `region` or from abroad, e-mail addresses and UK postcodes."""
     spans = [("telephone", span) for span in _telephones(text, region)]
     if "@" in text:
         spans += [("email", match.span()) for match in _EMAIL.finditer(text)]

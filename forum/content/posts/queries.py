@@ -74,7 +74,7 @@ class PostView(NamedTuple):
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return the post as the API's JSON: a page is made of these, for a model for each post takes most of its time."""
+        """Return the post as the API's JSON. Pages are made of these: a model for each post takes most of the time."""
         if self.visibility not in SHOWN:
             return {
                 "id": self.id,
