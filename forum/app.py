@@ -148,6 +148,13 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
     app.include_router(openapi.router)
     problems.register(app)
     openapi.describe(app, settings.name, [*RESOURCES, OPERATIONS])
+    _add_middleware(app, services)
+    return app
+
+
+def _add_middleware(app: FastAPI, services: Services) -> None:
+    """Add the layers that every request passes, the innermost first."""
+    settings = services.settings
     app.add_middleware(middleware.SizeLimit)
     app.add_middleware(middleware.UnexpectedErrors)
     app.add_middleware(quota_middleware.ApiLimit, traffic=services.api_quota, session_cache=services.session_cache)
@@ -163,7 +170,6 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
         )
     app.add_middleware(middleware.SafeHeaders)
     app.add_middleware(middleware.AccessLog)
-    return app
 
 
 def process_app() -> FastAPI:

@@ -141,8 +141,8 @@ ERROR_ANSWERS = {
     ),
     "409": ErrorAnswer(
         "Conflict",
-        "It was changed meanwhile, its state does not allow this, it exists already, or the same request is still being "
-        "processed",
+        "It was changed meanwhile, is in a state that does not allow this, or exists already; or the same request is "
+        "still being processed",
         (
             content(
                 KINDS[errors.Stale],

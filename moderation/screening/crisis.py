@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from itertools import accumulate, pairwise
 
-from moderation.screening.finding import Finding, Kind
+from moderation.screening.finding import FindingKind, TextFinding
 
 # Phrases in folded form: small letters, no accents, apostrophes or emphasis, one kind of space.
 _ANY_MORE = "any ?more"
@@ -108,7 +108,7 @@ class _Folds(dict[int, str]):
 _FOLDS = _Folds()
 
 
-def find(text: str) -> list[Finding]:
+def find(text: str) -> list[TextFinding]:
     """Return the phrases of acute danger in a text."""
     folded = text.translate(_FOLDS)
     matches = list(_PATTERN.finditer(folded))
@@ -117,7 +117,7 @@ def find(text: str) -> list[Finding]:
     return list(_findings(text, matches))
 
 
-def _findings(text: str, matches: list[re.Match[str]]) -> Iterator[Finding]:
+def _findings(text: str, matches: list[re.Match[str]]) -> Iterator[TextFinding]:
     """Yield the matches as spans of the original text."""
     lengths = [len(_FOLDS[ord(char)]) for char in text]
     # For each character of the folded text, the position of its original.
@@ -125,4 +125,6 @@ def _findings(text: str, matches: list[re.Match[str]]) -> Iterator[Finding]:
         index for index, (begin, end) in enumerate(pairwise(accumulate(lengths, initial=0))) for _ in range(end - begin)
     ]
     for match in matches:
-        yield Finding(Kind.CRISIS, origins[match.start()], origins[match.end() - 1] + 1, match.lastgroup or "")
+        yield TextFinding(
+            FindingKind.CRISIS, origins[match.start()], origins[match.end() - 1] + 1, match.lastgroup or ""
+        )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     """The kind of a finding, the worst first."""
 
     CRISIS = "crisis"
@@ -12,10 +12,15 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class TextFinding:
     """A span of a text: the positions, in code points, of its first character and after its last."""
 
-    kind: Kind
+    kind: FindingKind
     start: int
     end: int
     recogniser: str
+
+
+# The earlier names, until every module that imports them has the new ones.
+Finding = TextFinding
+Kind = FindingKind

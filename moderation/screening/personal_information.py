@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import phonenumbers
 from phonenumbers import PhoneNumberType
 
-from moderation.screening.finding import Finding, Kind
+from moderation.screening.finding import FindingKind, TextFinding
 
 # Numbers of helplines and offices, which are no personal information.
 PUBLIC = {
@@ -33,7 +33,7 @@ _POSTCODE = re.compile(
 ORDINALS = {"st", "nd", "rd", "th"}  # "E3 2nd floor"
 
 
-def find(text: str, region: str) -> list[Finding]:
+def find(text: str, region: str) -> list[TextFinding]:
     """Return telephone numbers as dialled from `region` or from abroad, e-mail addresses and UK postcodes."""
     spans = [("telephone", span) for span in _telephones(text, region)]
     if "@" in text:
@@ -41,7 +41,7 @@ def find(text: str, region: str) -> list[Finding]:
     if region == "GB" and _ENDING.search(text):
         spans += [("postcode", match.span()) for match in _POSTCODE.finditer(text) if match[1] not in ORDINALS]
     spans.sort(key=lambda found: found[1])
-    return [Finding(Kind.PERSONAL_INFORMATION, start, end, recogniser) for recogniser, (start, end) in spans]
+    return [TextFinding(FindingKind.PERSONAL_INFORMATION, start, end, recogniser) for recogniser, (start, end) in spans]
 
 
 def _telephones(text: str, region: str) -> Iterator[tuple[int, int]]:

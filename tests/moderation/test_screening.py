@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moderation.screening import MOST, screen
-from moderation.screening.finding import Kind
+from moderation.screening.finding import FindingKind
 
 
 def found(text: str, region: str = "GB") -> list[tuple[str, str]]:
@@ -179,7 +179,7 @@ def test_twice_the_text_takes_about_twice_the_time(piece: str) -> None:
 def test_every_span_lies_in_the_text(text: str) -> None:
     for one in screen(f"{text} kill myself {text}", "GB"):
         assert 0 <= one.start < one.end <= 2 * len(text) + 13
-        assert one.kind in set(Kind)
+        assert one.kind in set(FindingKind)
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=30))

@@ -33,7 +33,10 @@ class WaitingThreadList(ResponseBody):
 async def list_waiting_threads(
     request: Request, viewer: CurrentMember, reading: Reading, now: Now, *, limit: Limit = 20, after: After = None
 ) -> Response:
-    """List the open threads that wait for an adviser, longest wait first. For advisers and staff."""
+    """List the open threads that wait for an adviser, longest wait first.
+
+    For advisers, moderators of the whole forum, and administrators.
+    """
     page = await waiting_list.list_waiting(reading, viewer, after, limit)
     items = [
         WaitingThread(

@@ -49,7 +49,7 @@ class Notice(ResponseBody):
 
     kind: Literal["withdrawn", "removed", "edited"]
     by: str | None = Field(
-        description="The moderator who did it. Null when the author did it, or when moderators are not named",
+        description="The moderator who did it: `a moderator` where the forum gives no names. Null for other notices",
         examples=["Suzie"],
     )
     rules: list[int] = Field(description="The numbers of the rules that the post breached", examples=[[10]])

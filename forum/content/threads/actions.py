@@ -84,12 +84,12 @@ async def unlock_thread(work: Work, moderator: Viewer, thread_id: int) -> Any:
 
 
 async def pin_thread(work: Work, moderator: Viewer, thread_id: int) -> Any:
-    """Keep a thread at the top of its board. Idempotent. Raises NotFound and Forbidden."""
+    """Pin a thread to the top of its board. Idempotent. Raises NotFound and Forbidden."""
     return await _set_pinned(work, moderator, thread_id, pinned=True)
 
 
 async def unpin_thread(work: Work, moderator: Viewer, thread_id: int) -> Any:
-    """Stop keeping a thread at the top of its board. Idempotent. Raises NotFound and Forbidden."""
+    """Unpin a thread. Idempotent. Raises NotFound and Forbidden."""
     return await _set_pinned(work, moderator, thread_id, pinned=False)
 
 
@@ -101,7 +101,7 @@ async def move_thread(work: Work, moderator: Viewer, thread_id: int, version: in
     await _allowed(work, Act.MOVE_THREAD, moderator, thread_id)
     target = await context_on_board(work, moderator, slug, NO_WORDS)
     allow(Act.MOVE_THREAD, moderator, target)
-    await changes.move(work.session, moderator, thread_id, target.board, version=version, now=work.now)
+    await changes.move(work.session, moderator, thread_id, version, target.board, work.now)
     return await get_thread_in_transaction(work.session, moderator, thread_id)
 
 

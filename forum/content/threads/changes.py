@@ -57,7 +57,7 @@ async def set_pinned(session: AsyncSession, viewer: Viewer, thread_id: int, pinn
 
 
 async def move(
-    session: AsyncSession, viewer: Viewer, thread_id: int, board: Board, *, version: int, now: datetime
+    session: AsyncSession, viewer: Viewer, thread_id: int, version: int, board: Board, now: datetime
 ) -> None:
     """Move a thread to another board. Raises Stale when the thread is no longer at `version`."""
     thread = await lock_thread_row(session, thread_id)
