@@ -228,16 +228,16 @@ EARLIER_BY = Prepared(
 
 async def get_post(reader: Reader, viewer: Viewer, post_id: int) -> PostView:
     """Return a post. Raises NotFound when it does not exist for the viewer."""
-    return _found(await reader.row(_ONE, **viewer.sight, post_id=post_id))
+    return _require_post(await reader.row(_ONE, **viewer.sight, post_id=post_id))
 
 
 async def get_post_in_transaction(session: AsyncSession, viewer: Viewer, post_id: int) -> PostView:
     """Return a post as it is in this transaction. Raises NotFound."""
     values = {**viewer.sight, "post_id": post_id}
-    return _found((await session.execute(_ONE.query, values)).one_or_none())
+    return _require_post((await session.execute(_ONE.query, values)).one_or_none())
 
 
-def _found(row: Any) -> PostView:
+def _require_post(row: Any) -> PostView:
     if row is None:
         raise NotFound("There is no such post.", code="post_not_found")
     return PostView._make(row)
