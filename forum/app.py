@@ -96,7 +96,9 @@ RESOURCES: tuple[Resource, ...] = (
         legal_holds.router,
     ),
     Resource("rules", "The rules of this forum, in every version.", rules.router),
-    Resource("reports", "Reports that a post may break a rule, or that somebody is in danger.", reports.router),
+    Resource(
+        "reports", "Report a post that may break a rule or the law, or that shows somebody in danger.", reports.router
+    ),
     Resource("statements", "What moderators decided about your posts or your account, and why.", statements.router),
     Resource("appeals", "Ask for somebody else to look at a decision again.", appeals.router),
     Resource(
@@ -147,6 +149,13 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
     app.include_router(openapi.router)
     problems.register(app)
     openapi.describe(app, settings.name, [*RESOURCES, OPERATIONS])
+    _add_middleware(app, services)
+    return app
+
+
+def _add_middleware(app: FastAPI, services: Services) -> None:
+    """Add the layers that every request passes, the innermost first."""
+    settings = services.settings
     app.add_middleware(middleware.SizeLimit)
     app.add_middleware(middleware.UnexpectedErrors)
     app.add_middleware(quota_middleware.ApiLimit, traffic=services.api_quota, session_cache=services.session_cache)
@@ -162,7 +171,6 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
         )
     app.add_middleware(middleware.SafeHeaders)
     app.add_middleware(middleware.AccessLog)
-    return app
 
 
 def process_app() -> FastAPI:

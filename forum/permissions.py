@@ -173,7 +173,7 @@ def moderates_the_board(viewer: Viewer, subject: OnBoard) -> Refusal | None:
 
 
 def advises(viewer: Viewer, _subject: object) -> Refusal | None:
-    """Require that the viewer is an adviser, a moderator or an administrator."""
+    """Require that the viewer is an adviser, a moderator of the whole forum or an administrator."""
     is_staff = viewer.roles & {Role.ADVISER, Role.MODERATOR, Role.ADMINISTRATOR}
     return None if is_staff else Refusal("not_an_adviser", "Only advisers may do this.")
 

@@ -35,7 +35,7 @@ class WaitingPage(NamedTuple):
 
 
 async def list_waiting(reader: Reader, adviser: Viewer, after: str | None, limit: int) -> WaitingPage:
-    """Return a page of the open threads that wait for an adviser: for advisers and staff.
+    """Return a page of the open threads that wait for an adviser: for advisers, moderators and administrators.
 
     Raises Forbidden, and Invalid for an unknown cursor.
     """

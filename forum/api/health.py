@@ -1,4 +1,4 @@
-"""For those who run the forum: is the process alive, and can it work?"""
+"""Health checks, for those who run the forum."""
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
@@ -11,21 +11,21 @@ router = APIRouter(tags=["operations"])
 
 
 class Health(BaseModel):
-    """All is well."""
+    """The check passed."""
 
     status: str = "ok"
 
 
 @router.get("/healthz", response_model=Health, responses=documented(422))
 async def healthz() -> Response:
-    """Answer as long as the process lives."""
+    """Check that the process runs."""
     return json_response(Health())
 
 
 @router.get("/readyz", response_model=Health, responses=documented(422, 503))
 async def readyz(services: AppServices) -> Response:
-    """Answer 200 when the database answers and is migrated."""
+    """Check that the database answers and every migration has run."""
     if await services.database.is_ready():
         return json_response(Health())
-    unready = "The database does not answer, or is not migrated."
-    return problem(UNAVAILABLE, "not_ready", unready, headers={"Retry-After": "1"})
+    sentence = "The database does not answer, or not every migration has run."
+    return problem(UNAVAILABLE, "not_ready", sentence, headers={"Retry-After": "1"})

@@ -1,4 +1,4 @@
-"""The OpenAPI document, exact, and a page to read it on that loads nothing from elsewhere."""
+"""The OpenAPI document, and a page that shows it and loads nothing from other sites."""
 
 import re
 from base64 import b64encode
@@ -42,7 +42,7 @@ PAGE = """<!doctype html>
 """
 SCRIPT = "SwaggerUIBundle({url: 'openapi.json', dom_id: '#docs', deepLinking: true, validatorUrl: null});"
 _SCRIPT_DIGEST = b64encode(sha256(SCRIPT.encode()).digest()).decode()
-# What the page may load: its own two files, its one script, and the styles that the library writes.
+# The page may load its own two files, its one script, and the styles that the library writes.
 POLICY = (
     f"default-src 'none'; script-src 'self' 'sha256-{_SCRIPT_DIGEST}'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -52,20 +52,20 @@ ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript
 DESCRIPTION = """
 A moderated peer-support forum.
 
-**Signing in**: `POST /api/v1/sessions` gives a token: send it as `Authorization: Bearer …`. Web pages ask for a cookie
-instead. Where a second factor is set up, the first answer is 401 with the code `second_factor_needed`: send the same
-again with a `code`. Staff who have not set one up can do only what members can (`roles_withheld`). Some actions need a
-sign-in within the last 15 minutes (403, `sign_in_again`): sign in again and show the session that you have.
-Where guests may read, a token that has run out is not an error: you are a guest there. Elsewhere you get 401.
-**Errors** are problem documents (RFC 9457): `type`, `title`, `status`, `code`, `detail`, and for bad input up to 20
-`errors`, each with a pointer to what to change, a `code` and a `detail`. Choose screens and words by `code`: it is
-finer than `type`, and both are stable. A field or a query parameter that the request does not have is refused.
-**Lists** have `items` and `next`: to go on, send `next` as `after`. **Edits** carry the `revision` or `version` that
-was on the screen; a stale one is answered 409, with who changed it and when.
-**Posts and threads** are created once however often you send them, with the same `Idempotency-Key` and body. **Reads**
-have an `ETag`: send it as `If-None-Match`. What you may not see is 404; what you see but may not do is 403.
+**Signing in**: `POST /api/v1/sessions` gives a token. Send it as `Authorization: Bearer …`. Web pages can ask for a
+cookie instead. Where a second factor is set up, the first answer is 401 with the code `second_factor_needed`: send the
+same request again with a `code`. Staff without a second factor can do only what members can (`roles_withheld`). Some
+actions need a sign-in within the last 15 minutes (403, `sign_in_again`): sign in again and send the session that you
+have. Where guests may read, an expired token is not an error: you read as a guest. Elsewhere the answer is 401.
+**Errors** are problem documents (RFC 9457): `type`, `title`, `status`, `code` and `detail`. Bad input has up to 20
+`errors`, each with a `pointer` to what to change, a `code` and a `detail`. Choose screens and words by `code`: it is
+more exact than `type`, and both never change. Unknown fields and unknown query parameters are refused.
+**Lists** have `items` and `next`: send `next` as `after` to get the next page. **Edits** send the `revision` or
+`version` that was on the screen. If it has changed since, the answer is 409 and says who changed it and when.
+**Posts and threads**: send an `Idempotency-Key`, and the same request sent twice creates only one. **Reads** have an
+`ETag`: send it as `If-None-Match`. What you may not see is 404. What you can see but may not do is 403.
 **Too many requests** are answered 429 with `Retry-After`. After a 503 nothing was changed: send the request again.
-**Answers** may get more fields and more values of an enumeration; none is renamed or removed within this version.
+**Answers** may get more fields and more enumerated values. Within this version, none is renamed or removed.
 """
 SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "The `token` of `POST /api/v1/sessions`"},
@@ -73,25 +73,25 @@ SECURITY_SCHEMES = {
         "type": "apiKey",
         "in": "cookie",
         "name": COOKIE,
-        "description": 'What `POST /api/v1/sessions` sets with `"transport": "cookie"`. Whatever changes something '
-        "must then come from a page of this host or of an allowed origin",
+        "description": 'The cookie that `POST /api/v1/sessions` sets with `"transport": "cookie"`. With it, requests '
+        "that change something must come from a page of this host or of an allowed origin",
     },
 }
 HEADERS = {
-    "ETag": ("Names these very bytes: send it as `If-None-Match`", '"6b1f0c7e2a9d4c58b3e0f1a2"'),
-    "Cache-Control": ("Who may keep it", "private, no-cache"),
-    "Vary": ("What else it depends on", "Authorization, Cookie"),
+    "ETag": ("The version of this answer: send it as `If-None-Match`", '"6b1f0c7e2a9d4c58b3e0f1a2"'),
+    "Cache-Control": ("Who may store the answer", "private, no-cache"),
+    "Vary": ("Headers of the request that change the answer", "Authorization, Cookie"),
     "Link": ("The next page, if there is one (RFC 8288)", '</api/v1/threads/42/posts?after=WzIwXQ>; rel="next"'),
     "WWW-Authenticate": ("How to sign in", "Bearer"),
-    "Retry-After": ("Seconds to wait", "5"),
-    "RateLimit-Policy": ("The limit: tries and seconds of its window", '"posting";q=1;w=5'),
-    "RateLimit": ("What is left of it, and seconds until it is whole again", '"posting";r=0;t=5'),
+    "Retry-After": ("How many seconds to wait", "5"),
+    "RateLimit-Policy": ("The limit: how many requests in how many seconds", '"posting";q=1;w=5'),
+    "RateLimit": ("How many requests are left, and in how many seconds the count starts again", '"posting";r=0;t=5'),
 }
 IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
     "required": False,
-    "description": "The `ETag` of what you have: answered 304 while it is still so",
+    "description": "The `ETag` of the answer that you have. If nothing has changed, the answer is 304",
     "schema": {"type": "string"},
     "examples": {"an ETag": {"value": HEADERS["ETag"][1]}},
 }
@@ -101,66 +101,71 @@ ALWAYS_BELOW_BASE = ("429", *ALWAYS)
 
 
 class Resource:
-    """What clients find under one tag: its text in the document, and the routers that answer."""
+    """A tag of the document: its name, its text and its routers."""
 
     def __init__(self, tag: str, text: str, *routers: APIRouter) -> None:
         self.tag, self.text, self.routers = tag, text, routers
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """One way to fail: what it means, an example of each of its kinds, and the headers that come with it."""
+class ErrorAnswer:
+    """An error status in the document: its meaning, an example of each type, and its headers."""
 
     name: str
     meaning: str
     examples: tuple[dict[str, Any], ...]
     headers: tuple[str, ...] = ()
-    headers_at_times: tuple[str, ...] = ()
+    optional_headers: tuple[str, ...] = ()
 
 
-REFUSALS = {
-    "401": Refusal(
+ERROR_ANSWERS = {
+    "401": ErrorAnswer(
         "NotSignedIn",
-        "Nobody is signed in",
+        "You are not signed in",
         (content(KINDS[errors.NotSignedIn], "not_signed_in", "Sign in first."),),
         headers=("WWW-Authenticate",),
     ),
-    "403": Refusal(
+    "403": ErrorAnswer(
         "NotAllowed",
-        "You may not do this, or a page of another site made your browser send it",
-        (content(KINDS[errors.Forbidden], "thread_locked", "This thread is locked: it takes no more replies."),),
+        "You may not do this, or a page of another site made your browser send the request",
+        (
+            content(
+                KINDS[errors.Forbidden], "thread_locked", "This thread is locked. You can read it, but not write in it."
+            ),
+        ),
     ),
-    "404": Refusal(
+    "404": ErrorAnswer(
         "NotFound",
         "It does not exist, or you may not see it",
         (content(KINDS[errors.NotFound], "thread_not_found", "There is no such thread."),),
     ),
-    "409": Refusal(
+    "409": ErrorAnswer(
         "Conflict",
-        "It was changed, closed or taken meanwhile, or the same request is still being worked on",
+        "It was changed meanwhile, is in a state that does not allow this, or exists already; or the same request is "
+        "still being processed",
         (
             content(
                 KINDS[errors.Stale],
                 "post_changed",
-                "This post was edited while you were looking at it. Read it again.",
+                "This post was edited while you were looking at it. Please read it again.",
                 **STALE,
             ),
             content(
                 KINDS[errors.Conflict],
-                "thread_closed_or_moved",
-                "This thread was closed or moved a moment ago. Read it again.",
+                "thread_locked_or_moved",
+                "This thread was locked or moved a moment ago. Please read it again.",
             ),
             content(
                 KINDS[errors.Busy],
                 "request_in_progress",
-                "The same request is still being worked on. Ask again in a moment.",
+                "The same request is still being processed. Try again in a moment.",
             ),
         ),
-        headers_at_times=("Retry-After",),
+        optional_headers=("Retry-After",),
     ),
-    "413": Refusal(
+    "413": ErrorAnswer(
         "TooLarge",
-        "The body is larger than any request needs",
+        "The body is too large",
         (
             content(
                 problems.REFUSALS[413][0],
@@ -170,7 +175,7 @@ REFUSALS = {
             ),
         ),
     ),
-    "422": Refusal(
+    "422": ErrorAnswer(
         "NotAcceptable",
         "Something in the request cannot be accepted: `errors` says what",
         (
@@ -182,20 +187,20 @@ REFUSALS = {
             ),
         ),
     ),
-    "429": Refusal(
+    "429": ErrorAnswer(
         "TooManyRequests",
-        "Too often: wait, then send it again",
+        "Too many requests: wait, then send it again",
         (content(KINDS[errors.Throttled], "limit_posting", "Too often. Please wait 5 seconds and try again."),),
         headers=("Retry-After", "RateLimit-Policy", "RateLimit"),
     ),
-    "500": Refusal(
+    "500": ErrorAnswer(
         "InternalError",
         "Something went wrong on our side",
         (content(problems.INTERNAL, "internal_error", problems.WENT_WRONG),),
     ),
-    "503": Refusal(
+    "503": ErrorAnswer(
         "ServiceUnavailable",
-        "Busy: nothing was changed",
+        "The forum is busy, and nothing was changed",
         (content(problems.UNAVAILABLE, "busy", problems.BUSY),),
         headers=("Retry-After",),
     ),
@@ -203,7 +208,7 @@ REFUSALS = {
 
 
 def describe(app: FastAPI, name: str, resources: Sequence[Resource]) -> None:
-    """Give `app` an OpenAPI document that says what it really does."""
+    """Give `app` an OpenAPI document with these tags."""
     tags = [{"name": resource.tag, "description": resource.text} for resource in resources]
 
     def document() -> dict[str, Any]:
@@ -216,28 +221,28 @@ def describe(app: FastAPI, name: str, resources: Sequence[Resource]) -> None:
 
 def _document(app: FastAPI, name: str, tags: list[dict[str, str]]) -> dict[str, Any]:
     routes = [route for route in iter_route_contexts(app.routes) if getattr(route, "include_in_schema", False)]
-    made = get_openapi(
+    document = get_openapi(
         title=name, version="1", openapi_version="3.1.0", description=DESCRIPTION, routes=routes, tags=tags
     )
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    components = made["components"]
+    components = document["components"]
     components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
-    components["responses"] = {refusal.name: _refused(refusal) for refusal in REFUSALS.values()}
+    components["responses"] = {answer.name: _error_response(answer) for answer in ERROR_ANSWERS.values()}
     components["securitySchemes"] = SECURITY_SCHEMES
     for route in routes:
         for method in route.methods or ():
-            operation = made["paths"][route.path_format][method.lower()]
+            operation = document["paths"][route.path_format][method.lower()]
             always = ALWAYS_BELOW_BASE if str(route.path).startswith(BASE) else ALWAYS
             _finish(operation, components["schemas"], always)
             operation["security"] = _security(route.dependant)
             if method == "GET" and str(route.path).startswith(BASE):
                 _finish_read(operation)
-    tidy: dict[str, Any] = _tidied(made)
+    tidy: dict[str, Any] = _tidied(document)
     return tidy
 
 
 def _finish(operation: dict[str, Any], schemas: dict[str, Any], always: Sequence[str]) -> None:
-    """Say in the words of this API what FastAPI says in its own."""
+    """Replace FastAPI's texts for an operation and its responses with this API's."""
     summary, *rest = re.split(r"\.\s+", operation.pop("description"), maxsplit=1)
     operation["summary"] = summary.rstrip(".")
     if rest:
@@ -246,8 +251,8 @@ def _finish(operation: dict[str, Any], schemas: dict[str, Any], always: Sequence
         _finish_parameter(parameter)
     responses = operation["responses"]
     for status in (*responses, *always):
-        if status in REFUSALS:
-            responses[status] = {"$ref": f"#/components/responses/{REFUSALS[status].name}"}
+        if status in ERROR_ANSWERS:
+            responses[status] = {"$ref": f"#/components/responses/{ERROR_ANSWERS[status].name}"}
         elif status == "204":
             responses[status]["description"] = "Done"
         else:
@@ -265,7 +270,7 @@ def _meaning(response: dict[str, Any], schemas: dict[str, Any]) -> str:
 
 def _finish_parameter(parameter: dict[str, Any]) -> None:
     schema = parameter["schema"]
-    # What is optional is left out; nothing in an address or a header can be null.
+    # FastAPI describes an optional parameter as nullable. But an address or a header has no null: one leaves it out.
     [only] = [kind for kind in schema.pop("anyOf", [{}]) if kind != {"type": "null"}]
     examples = schema.pop("examples", [])
     schema |= only
@@ -277,20 +282,20 @@ def _finish_parameter(parameter: dict[str, Any]) -> None:
 
 
 def _finish_read(operation: dict[str, Any]) -> None:
-    """Every read below the base goes through `cacheable_response`."""
+    """Describe the headers and the 304 answer of a read: every read below the base uses `cacheable_response`."""
     headers = _headers("ETag", "Cache-Control", "Vary")
     names = [parameter["name"] for parameter in operation.setdefault("parameters", [])]
     operation["responses"]["200"]["headers"] = headers | (_headers("Link", always=False) if "after" in names else {})
-    operation["responses"]["304"] = {"description": "You have it: nothing changed", "headers": headers}
+    operation["responses"]["304"] = {"description": "Nothing has changed: use what you have", "headers": headers}
     operation["responses"] = dict(sorted(operation["responses"].items()))
     operation["parameters"].append(IF_NONE_MATCH)
 
 
-def _refused(refusal: Refusal) -> dict[str, Any]:
-    examples = {example["title"]: {"value": example} for example in refusal.examples}
+def _error_response(answer: ErrorAnswer) -> dict[str, Any]:
+    examples = {example["title"]: {"value": example} for example in answer.examples}
     schema = {"$ref": "#/components/schemas/Problem"}
-    headers = _headers(*refusal.headers) | _headers(*refusal.headers_at_times, always=False)
-    described = {"description": refusal.meaning, "content": {MEDIA_TYPE: {"schema": schema, "examples": examples}}}
+    headers = _headers(*answer.headers) | _headers(*answer.optional_headers, always=False)
+    described = {"description": answer.meaning, "content": {MEDIA_TYPE: {"schema": schema, "examples": examples}}}
     return described | ({"headers": headers} if headers else {})
 
 
@@ -299,22 +304,22 @@ def _headers(*names: str, always: bool = True) -> dict[str, Any]:
 
 
 def _security(dependant: Dependant) -> list[dict[str, Any]]:
-    asked = set(_asked(dependant))
+    dependencies = set(_dependencies(dependant))
     either: list[dict[str, Any]] = [{scheme: []} for scheme in SECURITY_SCHEMES]
-    if get_args(AnyMember)[1].dependency in asked:
+    if get_args(AnyMember)[1].dependency in dependencies:
         return either
     anybody = {get_args(kind)[1].dependency for kind in (CurrentViewer, Anybody)}
-    return [{}, *either] if anybody & asked else []
+    return [{}, *either] if anybody & dependencies else []
 
 
-def _asked(dependant: Dependant) -> Iterator[Any]:
+def _dependencies(dependant: Dependant) -> Iterator[Any]:
     yield dependant.call
     for inner in dependant.dependencies:
-        yield from _asked(inner)
+        yield from _dependencies(inner)
 
 
 def _tidied(part: Any, within: str = "") -> Any:
-    """The document without the titles that FastAPI derives from names, and with whole numbers as such."""
+    """Return the document without the titles that FastAPI makes from names, and with 1.0 written as 1."""
     if isinstance(part, list):
         return [_tidied(item, within) for item in part]
     if isinstance(part, float) and part.is_integer():
@@ -331,21 +336,21 @@ def _tidied(part: Any, within: str = "") -> Any:
 
 @router.get(f"{BASE}/openapi.json")
 async def openapi(request: Request) -> dict[str, Any]:
-    """The document."""
+    """Return the OpenAPI document."""
     document: dict[str, Any] = request.app.openapi()
     return document
 
 
 @router.get(f"{BASE}/docs")
 async def docs(request: Request) -> HTMLResponse:
-    """The page."""
+    """Return the page that shows the document."""
     page = PAGE.format(name=_escaped(request.app.title), script=SCRIPT)
     return HTMLResponse(page, headers={"Content-Security-Policy": POLICY})
 
 
 @router.get(f"{BASE}/docs/{{asset}}")
 async def docs_asset(asset: str) -> Response:
-    """What the page is made of."""
+    """Return a file of the page. Raises NotFound."""
     if asset not in ASSETS:
         raise errors.NotFound("There is no such file.", code="file_not_found")
     content = (resources.files("fastapi_swagger.resources") / asset).read_bytes()

@@ -1,4 +1,4 @@
-"""The types of requests and responses: their base classes and the kinds of text."""
+"""The base classes and the text types of requests and responses."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,14 +26,14 @@ from forum.passwords.policy import LONGEST, MEMBER_MIN
 
 
 def numeric(value: object) -> object:
-    """The same value, unless Pydantic would be too kind to it: "1" and true are no numbers in JSON."""
+    """Return the value. Raises for "1" and true, which Pydantic would take for numbers."""
     if isinstance(value, str | bool):
         raise PydanticCustomError("not_a_number", "must be a number")
     return value
 
 
 def textual(value: object) -> object:
-    """The same value, unless it is a number, which Pydantic would read as seconds since 1970."""
+    """Return the value. Raises for a number, which Pydantic would take for seconds since 1970."""
     if not isinstance(value, str):
         raise PydanticCustomError("not_a_time", "must be a date and time in RFC 3339")
     return value
@@ -41,18 +41,18 @@ def textual(value: object) -> object:
 
 @dataclass(frozen=True)
 class SchemaPattern:
-    """A rule that a function holds, in JSON Schema's words: for clients to check before they send."""
+    """A rule of a validating function as a JSON Schema pattern, for clients to check before they send."""
 
     pattern: str
     shortest: int | None = None
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """The schema with this rule in it."""
+        """Return the schema with this pattern in it."""
         shortest = {} if self.shortest is None else {"minLength": self.shortest}
         return {**handler(schema), **shortest, "pattern": self.pattern}
 
 
-# Every text of a request is one of these; `tests/architecture/test_openapi.py` looks.
+# Every text of a request has one of these types: `tests/architecture/test_openapi.py` checks it.
 Text = Annotated[str, AfterValidator(storable), SchemaPattern(f"^{ANY}*$")]
 Words = Annotated[str, AfterValidator(storable), AfterValidator(visible), SchemaPattern(f"^{ANY}*{SEEN}{ANY}*$")]
 Line = Annotated[
@@ -72,14 +72,17 @@ Title = Annotated[
     StringConstraints(max_length=TITLE_MAX),  # as it was sent
     AfterValidator(storable),
     AfterValidator(one_line),
-    StringConstraints(min_length=TITLE_MIN),  # of what is left
+    StringConstraints(min_length=TITLE_MIN),  # without outer spaces
     SchemaPattern(f"^{INLINE}*{SEEN}{INLINE}{{{TITLE_MIN - 2},}}{SEEN}{INLINE}*$"),
-    Field(description="One line; outer spaces are left out", examples=["What happens at a first conference?"]),
+    Field(
+        description="One line. Spaces at the beginning and the end are removed",
+        examples=["What happens at a first conference?"],
+    ),
 ]
 Warning_ = Annotated[
     Line,
     StringConstraints(min_length=1, max_length=WARNING_MAX),
-    Field(description="What a reader should know first, in one line", examples=["about loss"]),
+    Field(description="What readers should know before they read the post, in one line", examples=["about loss"]),
 ]
 Password = Annotated[
     str,
@@ -91,19 +94,19 @@ Password = Annotated[
 NewPassword = Annotated[
     Password,
     SchemaPattern(f"^{ANY}*$", shortest=MEMBER_MIN),
-    Field(description=f"{MEMBER_MIN} to {LONGEST} of any characters, and not easily guessed"),
+    Field(description=f"{MEMBER_MIN} to {LONGEST} characters of any kind, and not easy to guess"),
 ]
 Token = Annotated[
     Text,
     StringConstraints(min_length=1, max_length=100),
     Field(
-        description="What follows the `#` in the link that was mailed",
+        description="The part after the `#` in the link in the mail",
         examples=["pS7yQ4nB1uC6vD8xE0zF2gH5jK9lM3oR7tW1aY4iUeI"],
     ),
 ]
 
 
-# Bytes, as browsers write them in JSON (RFC 4648 §5, without `=`).
+# Bytes, as browsers write them in JSON for passkeys (RFC 4648 §5, without `=`).
 Base64Url = Annotated[str, StringConstraints(min_length=2, pattern="^[A-Za-z0-9_-]+$")]
 
 
@@ -116,42 +119,44 @@ SentIdentity = Annotated[Identity, Field(ge=1, lt=2**63), BeforeValidator(numeri
 # Path and query parameters.
 Id = Annotated[Identity, Path(ge=1, lt=2**63, examples=[1])]
 BoardSlug = Annotated[
-    str, StringConstraints(pattern=SLUG.pattern, max_length=50), Field(description="Of a board", examples=["court"])
+    str,
+    StringConstraints(pattern=SLUG.pattern, max_length=50),
+    Field(description="The short name of a board, as in its address", examples=["court"]),
 ]
 Slug = Annotated[str, Path(pattern=SLUG.pattern, max_length=50, examples=["new-here"])]
 SoughtHandle = Annotated[
     Text, StringConstraints(min_length=1, max_length=60)
-]  # as it was typed: longer than its normal form at times
+]  # as it was typed, which can be longer than its normal form
 Handle = Annotated[SoughtHandle, Path(examples=["suzie"])]
-Limit = Annotated[int, Query(ge=1, le=100, description="How many at most", examples=[20])]
+Limit = Annotated[int, Query(ge=1, le=100, description="How many items a page has at most", examples=[20])]
 After = Annotated[
     Annotated[str, StringConstraints(min_length=1, max_length=400)] | None,
-    Query(description="The `next` of the page before: begin without it"),
+    Query(description="The `next` of the page before. Leave it out for the first page"),
 ]
 
 
 class RequestBody(BaseModel):
-    """A request's body: what it does not know, it refuses."""
+    """The body of a request; unknown fields are refused, so that a misspelt one is noticed."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
 
 
 class ResponseBody(BaseModel):
-    """An answer's body."""
+    """The body of a response."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
 class Author(ResponseBody):
-    """Who wrote something, under their pseudonym."""
+    """The author, with the name that they chose."""
 
-    handle: str | None = Field(description="Null: a former member, of whom nobody knows any more", examples=["suzie"])
+    handle: str | None = Field(description="Null for a former member", examples=["suzie"])
     name: str = Field(examples=["Suzie"])
     title: str | None = Field(examples=["Online adviser"])
 
     @classmethod
     def of(cls, row: Any, prefix: str) -> "Author":
-        """The author whose columns in `row` begin with `prefix`."""
+        """Return the author from the columns of `row` that begin with `prefix`."""
         return cls(
             handle=getattr(row, f"{prefix}_handle"),
             name=getattr(row, f"{prefix}_name"),
@@ -162,11 +167,11 @@ class Author(ResponseBody):
 Moment = Annotated[datetime, Field(examples=["2026-07-27T16:40:00Z"])]
 Uuid = Annotated[UUID, Field(examples=["01987d2e-5a3c-7c4e-9a61-2f6f3f0f9b1d"])]
 Next = Annotated[
-    str | None, Field(description="Send it as `after` for the next page; null on the last", examples=["WzIwXQ"])
+    str | None, Field(description="Send it as `after` to get the next page. Null on the last page", examples=["WzIwXQ"])
 ]
 
 
 class Mailed(RequestBody):
-    """What a mailed link carries. It travels in the body: addresses are written down on the way."""
+    """The token of a link in a mail. It is sent in the body, because addresses are logged on the way."""
 
     token: Token

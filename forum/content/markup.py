@@ -252,7 +252,7 @@ class _ForumMarkdown(MarkdownIt):
         return bool(ABSOLUTE.match(url)) and " href=" in SAFE.clean(f'<a href="{escapeHtml(url)}">')
 
     def normalizeLinkText(self, link: str) -> str:  # noqa: N802
-        # Readers see the URL that was typed, not a decoded form: that could hide where the link leads.
+        # Readers see the URL as it was typed, not in a decoded form.
         return link
 
 

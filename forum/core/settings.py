@@ -15,7 +15,7 @@ NOBODY = "no-reply@forum.test"  # the sender while mails are only written to a f
 FIRST_POSTS_MAX = 100  # counting stops here, so that a prolific author's post costs no more
 
 
-def _parsed(notation: str) -> str:
+def _check_limit(notation: str) -> str:
     if len(parse_many(notation)) != 1:
         raise ValueError("it must be one limit")
     return notation
@@ -84,7 +84,7 @@ def _app(text: str) -> str:
 
 
 # The notation of the `limits` library: "10/5 minutes", "1/5 seconds".
-Limit = Annotated[str, AfterValidator(_parsed)]
+Limit = Annotated[str, AfterValidator(_check_limit)]
 Origins = frozenset[Annotated[str, AfterValidator(_origin)]]
 Networks = frozenset[Annotated[str, AfterValidator(_network)]]
 AppOrigins = frozenset[Annotated[str, AfterValidator(_app)]]

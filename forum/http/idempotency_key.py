@@ -7,13 +7,8 @@ from fastapi import Depends, Header, Request
 from pydantic import BaseModel
 
 from forum.core.idempotency import Repeat
-from forum.core.text import storable
 from forum.http.current_member import CurrentMember
 from forum.members.viewer import Viewer
-
-
-def _as_key(key: str | None) -> str | None:
-    return None if key is None else storable(key)
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,14 @@ router = APIRouter(tags=["advisers"], route_class=Route)
 
 
 class WaitingThread(Thread):
-    """A thread in which members have written since an adviser last did."""
+    """A thread in which a member has written since an adviser last did."""
 
-    waiting_since: Moment = Field(description="When the first post was written that no adviser has answered")
-    waiting_working_days: int = Field(description="Working days since then, Monday to Friday", examples=[2])
+    waiting_since: Moment = Field(description="When a member wrote the first post that no adviser has answered yet")
+    waiting_working_days: int = Field(description="How many working days ago that was, Monday to Friday", examples=[2])
 
 
 class WaitingThreadList(ResponseBody):
-    """Threads that wait for an adviser, longest first."""
+    """A page of the threads that wait for an adviser, longest wait first."""
 
     items: list[WaitingThread]
     next: Next
@@ -31,9 +31,12 @@ class WaitingThreadList(ResponseBody):
 
 @router.get("/adviser/threads", response_model=WaitingThreadList, responses=documented(401, 403, 422))
 async def list_waiting_threads(
-    request: Request, viewer: CurrentMember, reading: Reading, now: Now, limit: Limit = 20, after: After = None
+    request: Request, viewer: CurrentMember, reading: Reading, now: Now, *, limit: Limit = 20, after: After = None
 ) -> Response:
-    """List the open threads that wait for an adviser, longest first."""
+    """List the open threads that wait for an adviser, longest wait first.
+
+    For advisers, moderators of the whole forum, and administrators.
+    """
     page = await waiting_list.list_waiting(reading, viewer, after, limit)
     items = [
         WaitingThread(

@@ -1,4 +1,4 @@
-"""Boards over HTTP: which there are, their threads, opening one."""
+"""Boards over HTTP: the list of boards, one board, its threads, and opening a thread."""
 
 from typing import Annotated
 
@@ -36,27 +36,29 @@ class Board(ResponseBody):
 
     slug: str = Field(examples=["new-here"])
     name: str = Field(examples=["New here? Start here"])
-    group: str = Field(description="The heading under which the board stands", examples=["Welcome"])
+    group: str = Field(description="The heading under which to list the board", examples=["Welcome"])
     description: str = Field(examples=["Say hello, and ask what you like"])
     help_html: str = Field(
-        description="Who helps now: show it to guests before anything else. Safe to show as it is",
+        description="Who can help at once. Show it to guests before anything else. It is safe to show as it is",
         examples=['<p dir="auto">In danger? Call 999.</p>\n'],
     )
-    readers: list[Audience] = Field(description="Who may read: one of these is enough", examples=[["everyone"]])
+    readers: list[Audience] = Field(
+        description="Who may read: you need to be in one of these groups", examples=[["everyone"]]
+    )
     openers: list[Audience] = Field(description="Who may open threads", examples=[["member"]])
     repliers: list[Audience] = Field(description="Who may reply", examples=[["member"]])
     indexable: bool = Field(description="Whether search engines may index it")
     advised: bool = Field(description="Whether advisers answer here")
-    threads: int = Field(description="Threads that everybody sees who sees the board", examples=[12])
-    posts: int = Field(description="Posts in them that can be read", examples=[120])
-    last_post_at: Moment | None = Field(description="Null before the first post")
+    threads: int = Field(description="How many threads all readers of the board can see", examples=[12])
+    posts: int = Field(description="How many posts in them all readers can see", examples=[120])
+    last_post_at: Moment | None = Field(description="When the last post was written. Null before the first thread")
 
 
 class BoardList(ResponseBody):
-    """Every board that you may see, in order."""
+    """All boards that you may see, in order."""
 
     items: list[Board]
-    next: None = Field(description="Always null: boards are few")
+    next: None = Field(description="Always null: all boards are on one page")
 
 
 class ThreadList(ResponseBody):
@@ -67,7 +69,7 @@ class ThreadList(ResponseBody):
 
 
 class NewThread(RequestBody):
-    """A title and the first post."""
+    """A new thread: its title and its first post."""
 
     title: Title
     body_markdown: Body
@@ -75,7 +77,7 @@ class NewThread(RequestBody):
 
 
 class OpenedThread(Thread):
-    """The new thread, with the post that opened it."""
+    """The new thread, with its first post."""
 
     first_post: PostInThread
 
@@ -89,7 +91,7 @@ async def list_boards(request: Request, viewer: CurrentViewer, reading: Reading)
 
 @router.get("/boards/{slug}", response_model=Board, responses=documented(404, 422))
 async def get_board(request: Request, slug: Slug, viewer: CurrentViewer, reading: Reading) -> Response:
-    """Read a board's card."""
+    """Read about a board: who may read and write, and who can help at once."""
     card = await board_cards.get_board_card(reading, viewer, slug)
     return cacheable_response(request, _board(card), headers=robots(card.board))
 
@@ -100,10 +102,11 @@ async def list_threads(
     slug: Slug,
     viewer: CurrentViewer,
     reading: Reading,
+    *,
     limit: Limit = 20,
     after: After = None,
 ) -> Response:
-    """List a board's threads: pinned first, then by the latest post."""
+    """List a board's threads: pinned threads first, then those with the newest posts."""
     page = await list_on_board(reading, viewer, slug, after, limit)
     body = {"items": list(map(thread_json, page.threads)), "next": page.next}
     headers = {**robots(page), **next_link(request, page.next)}
@@ -119,7 +122,7 @@ async def list_threads(
 async def open_thread(
     slug: Slug, wanted: NewThread, viewer: CurrentMember, key: IdempotencyKey, work: CurrentWork
 ) -> Response:
-    """Open a thread with its first post."""
+    """Open a thread with its first post. With an `Idempotency-Key`, you can safely send it twice."""
     draft = Draft(wanted.body_markdown, content_warning=wanted.content_warning)
     opened = await actions.open_thread(work, viewer, slug, wanted.title, draft, repeat=key.of(wanted))
     body = OpenedThread(**thread_json(opened.thread), first_post=post_response(opened.first_post))

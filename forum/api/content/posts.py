@@ -1,4 +1,4 @@
-"""Posts over HTTP: a thread's pages, replies, edits, withdrawals, revisions, previews."""
+"""Posts over HTTP: the pages of a thread, replies, edits, withdrawals, revisions, previews."""
 
 from typing import Annotated, Literal
 
@@ -37,7 +37,7 @@ router = APIRouter(tags=["posts"], route_class=Route)
 
 
 class AdviserBadge(ResponseBody):
-    """Whom an adviser spoke for, as it was when the post was written: make it stand out."""
+    """The adviser's badge, as it was when the post was written. Make the post stand out."""
 
     name: str = Field(examples=["Suzie"])
     title: str = Field(examples=["Online adviser"])
@@ -45,45 +45,56 @@ class AdviserBadge(ResponseBody):
 
 
 class Notice(ResponseBody):
-    """What readers are told about a post that was changed or taken away."""
+    """What readers see about a post that was edited by a moderator, removed or withdrawn."""
 
     kind: Literal["withdrawn", "removed", "edited"]
-    by: str | None = Field(description="Who did it; null when its author did", examples=["Suzie"])
-    rules: list[int] = Field(description="The numbers of the rules that it breached", examples=[[10]])
+    by: str | None = Field(
+        description="The moderator who did it: `a moderator` where the forum gives no names. Null for other notices",
+        examples=["Suzie"],
+    )
+    rules: list[int] = Field(description="The numbers of the rules that the post breached", examples=[[10]])
     text: str = Field(examples=["Withdrawn by its author"])
 
 
 class Post(ResponseBody):
-    """A post that can be read."""
+    """A post that you can read."""
 
     id: Identity = Field(examples=[4711])
     thread_id: Identity = Field(examples=[42])
-    number: int = Field(description="Its number in the thread, for good", examples=[7])
-    revision: int = Field(description="Send it with an edit: it says what was on your screen", examples=[1])
-    visibility: Literal["visible", "held"] = Field(description="`held`: only you and moderators see it yet")
+    number: int = Field(description="Its number in the thread, which never changes", examples=[7])
+    revision: int = Field(
+        description="Send it with an edit, so that you do not undo somebody else's change", examples=[1]
+    )
+    visibility: Literal["visible", "held"] = Field(
+        description="`held`: it waits for a moderator, and only its author and moderators can see it"
+    )
     held_because: str | None = Field(
-        description="Why it waits, when it is held", examples=["A moderator reads it first."]
+        description="Why a held post waits. Null for other posts", examples=["A moderator reads it first."]
     )
     author: Author
-    adviser: AdviserBadge | None = Field(description="Null unless an adviser wrote it")
-    reply_to: int | None = Field(description="The number of the post that this one answers", examples=[3])
-    content_warning: str | None = Field(description="What a reader should know before reading", examples=["about loss"])
+    adviser: AdviserBadge | None = Field(description="Null unless an adviser wrote the post")
+    reply_to: int | None = Field(description="The number of the post to which this one replies", examples=[3])
+    content_warning: str | None = Field(
+        description="What readers should know before they read the post", examples=["about loss"]
+    )
     body_markdown: str = Field(examples=["You are **not** alone."])
     body_html: str = Field(
-        description="Safe to show as it is", examples=['<p dir="auto">You are <strong>not</strong> alone.</p>\n']
+        description="It is safe to show as it is", examples=['<p dir="auto">You are <strong>not</strong> alone.</p>\n']
     )
     created_at: Moment
-    edited_at: Moment | None = Field(description="Null while it is as it was first written")
-    notice: Notice | None = Field(description="What readers are told, when a moderator changed it")
+    edited_at: Moment | None = Field(description="When it was last edited. Null if it never was")
+    notice: Notice | None = Field(description="What readers see about a moderator's edit. Null if there was none")
 
 
 class Tombstone(ResponseBody):
-    """Where a post stood that was withdrawn or removed, so that the talk keeps its sense."""
+    """The place of a post that was withdrawn or removed, so that readers can follow the thread."""
 
     id: Identity = Field(examples=[4711])
     thread_id: Identity = Field(examples=[42])
-    number: int = Field(description="Its number in the thread, for good", examples=[7])
-    visibility: Literal["withdrawn", "removed"] = Field(description="By its author, or by a moderator")
+    number: int = Field(description="Its number in the thread, which never changes", examples=[7])
+    visibility: Literal["withdrawn", "removed"] = Field(
+        description="`withdrawn` by its author, or `removed` by a moderator"
+    )
     notice: Notice
 
 
@@ -91,20 +102,20 @@ PostInThread = TypeAliasType(
     "PostInThread",
     Annotated[
         Post | Tombstone,
-        Field(discriminator="visibility", description="A post, or the tombstone of one: `visibility` tells"),
+        Field(discriminator="visibility", description="A post, or a tombstone in the place of one: see `visibility`"),
     ],
 )
 
 
 class PostList(ResponseBody):
-    """A page of a thread."""
+    """A page of a thread's posts."""
 
     items: list[PostInThread]
     next: Next
 
 
 class Reply(RequestBody):
-    """What to say, and to which post."""
+    """A reply in a thread, perhaps to one of its posts."""
 
     body_markdown: Body
     reply_to: Number | None = Field(None, description="The number of a post in this thread", examples=[1])
@@ -112,43 +123,47 @@ class Reply(RequestBody):
 
 
 class Edit(RequestBody):
-    """What the post shall say now."""
+    """The new text of a post."""
 
-    revision: Number = Field(description="The revision that was on the screen", examples=[1])
+    revision: Number = Field(description="The `revision` of the post that was on the screen", examples=[1])
     body_markdown: Body
-    content_warning: Warning_ | None = Field(None, description="Left out, the post has none afterwards")
+    content_warning: Warning_ | None = Field(None, description="Leave it out to remove the content warning")
 
 
 class Revision(ResponseBody):
-    """What a post said from `written_at` on."""
+    """The text of a post from `written_at` on."""
 
     number: int = Field(examples=[1])
-    sealed: bool = Field(description="Holds redacted words: moderators read it by its number, and that is recorded")
+    sealed: bool = Field(
+        description="Whether it has redacted words. Only moderators can read it, and each read is recorded"
+    )
     content_warning: str | None = Field(examples=[None])
-    body_markdown: str | None = Field(description="Null when it is sealed", examples=["Hello all"])
-    body_html: str | None = Field(description="Safe to show as it is", examples=['<p dir="auto">Hello all</p>\n'])
+    body_markdown: str | None = Field(description="Null when the revision is sealed", examples=["Hello all"])
+    body_html: str | None = Field(description="It is safe to show as it is", examples=['<p dir="auto">Hello all</p>\n'])
     written_at: Moment
 
 
 class RevisionList(ResponseBody):
-    """Every revision, the present one last."""
+    """All revisions of a post, the present one last."""
 
     items: list[Revision]
-    next: None = Field(description="Always null: a post has few revisions")
+    next: None = Field(description="Always null: all revisions are on one page")
 
 
 class PreviewWanted(RequestBody):
-    """What somebody is writing."""
+    """A text to preview."""
 
     body_markdown: Body
-    thread_id: SentIdentity | None = Field(None, description="Where, so that quotes can be recognised", examples=[1])
+    thread_id: SentIdentity | None = Field(
+        None, description="The thread of the post, so that quotes can be recognised", examples=[1]
+    )
 
 
 class Preview(ResponseBody):
-    """How it would look."""
+    """The text as HTML."""
 
     body_html: str = Field(
-        description="Safe to show as it is", examples=['<p dir="auto">You are <strong>not</strong> alone.</p>\n']
+        description="It is safe to show as it is", examples=['<p dir="auto">You are <strong>not</strong> alone.</p>\n']
     )
 
 
@@ -158,20 +173,28 @@ async def list_posts(
     id: Id,
     viewer: CurrentViewer,
     reading: Reading,
+    *,
     limit: Limit = 20,
     after: After = None,
     from_: Annotated[
         int,
-        Query(alias="from", ge=1, lt=2**31, description="Start at this number; `after` goes on from it", examples=[1]),
+        Query(
+            alias="from",
+            ge=1,
+            lt=2**31,
+            description="Start at the post with this number. `after` continues from there",
+            examples=[1],
+        ),
     ] = 1,
-    adviser: Annotated[bool, Query(description="Only what advisers wrote", examples=[True])] = False,
+    adviser: Annotated[bool, Query(description="Only posts of advisers", examples=[True])] = False,
 ) -> Response:
-    """Read a thread, page by page.
+    """Read the posts of a thread, page by page.
 
-    A page covers `limit` numbers; one with posts that you may not see is shorter and still has a `next`.
+    A page has the posts with the next `limit` numbers. It is shorter when you may not see all of them, and can still
+    have a `next`.
     """
-    asked = PageRequest(limit, after, first=from_, advisers_only=adviser)
-    page = await queries.get_page(reading, viewer, id, asked)
+    wanted = PageRequest(limit, after, first=from_, advisers_only=adviser)
+    page = await queries.get_page(reading, viewer, id, wanted)
     body = {"items": [post.as_json() for post in page.posts], "next": page.next}
     headers = {**robots(page), **next_link(request, page.next)}
     return cacheable_response(request, body, shared=page.is_shared, headers=headers)
@@ -184,7 +207,7 @@ async def list_posts(
     responses=CREATED_WITH_LOCATION | documented(401, 403, 404, 409, 413, 422, 429),
 )
 async def create_post(id: Id, reply: Reply, viewer: CurrentMember, key: IdempotencyKey, work: CurrentWork) -> Response:
-    """Reply in a thread. With an `Idempotency-Key` it is safe to send twice."""
+    """Reply in a thread. With an `Idempotency-Key`, you can safely send it twice."""
     draft = Draft(reply.body_markdown, reply.reply_to, reply.content_warning)
     post = await actions.reply(work, viewer, id, draft, repeat=key.of(reply))
     return json_response(post_response(post), 201, {"Location": f"/api/v1/posts/{post.id}"})
@@ -200,21 +223,21 @@ async def get_post(request: Request, id: Id, viewer: CurrentViewer, reading: Rea
 
 @router.patch("/posts/{id}", response_model=PostInThread, responses=documented(401, 403, 404, 409, 413, 422, 429))
 async def edit_post(id: Id, edit: Edit, viewer: CurrentMember, work: CurrentWork) -> Response:
-    """Edit your own post. What it said before is kept, for you and for moderators."""
+    """Edit your own post. You and the board's moderators can still read the earlier text."""
     draft = Draft(edit.body_markdown, content_warning=edit.content_warning)
     return json_response(post_response(await actions.edit_post(work, viewer, id, edit.revision, draft)))
 
 
 @router.delete("/posts/{id}", status_code=204, responses=documented(401, 403, 404, 409, 422))
 async def withdraw_post(id: Id, viewer: CurrentMember, work: CurrentWork) -> Response:
-    """Withdraw your own post, for good: a tombstone stays. Idempotent."""
+    """Withdraw your own post. You cannot undo this, and a tombstone stays in its place. Idempotent."""
     await actions.withdraw_post(work, viewer, id)
     return Response(status_code=204)
 
 
 @router.get("/posts/{id}/revisions", response_model=RevisionList, responses=documented(401, 403, 404, 422))
 async def list_revisions(request: Request, id: Id, viewer: CurrentMember, work: CurrentWork) -> Response:
-    """Read every revision of a post: for its author and the board's moderators."""
+    """Read all revisions of a post. For its author and the board's moderators."""
     items = [Revision.model_validate(row) for row in await actions.list_revisions(work, viewer, id)]
     return cacheable_response(request, RevisionList(items=items, next=None), shared=False)
 
@@ -227,14 +250,14 @@ async def read_sealed_revision(
     viewer: CurrentMember,
     work: CurrentWork,
 ) -> Response:
-    """Read a revision that holds redacted words: for the board's moderators. That you read it is recorded."""
+    """Read a revision with redacted words. For the board's moderators; that you read it is recorded."""
     row = await actions.read_sealed_revision(work, viewer, id, number)
     return cacheable_response(request, Revision.model_validate(row), shared=False)
 
 
 @router.post("/previews", response_model=Preview, responses=documented(401, 403, 404, 413, 422, 429))
 async def preview_post(wanted: PreviewWanted, viewer: CurrentMember, work: CurrentWork) -> Response:
-    """See how a post would look. Nothing is stored."""
+    """Preview a post as HTML. Nothing is stored."""
     html = await actions.preview(work, viewer, Draft(wanted.body_markdown), wanted.thread_id)
     return json_response(Preview(body_html=html))
 

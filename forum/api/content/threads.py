@@ -1,4 +1,4 @@
-"""Threads over HTTP: read, retitle, lock, pin, move."""
+"""Threads over HTTP: read, change the title, lock, pin, move."""
 
 from typing import Any, Literal
 
@@ -18,28 +18,28 @@ router = APIRouter(tags=["threads"], route_class=Route)
 
 
 class BoardName(ResponseBody):
-    """The board a thread is on."""
+    """The board of a thread."""
 
     slug: str = Field(examples=["new-here"])
     name: str = Field(examples=["New here? Start here"])
 
 
 class PostLink(ResponseBody):
-    """Where to find one post of a thread."""
+    """The number of a post in the thread, and the path of the page that begins with it."""
 
     number: int = Field(examples=[7])
     href: str = Field(examples=["/api/v1/threads/42/posts?from=7"])
 
 
 class LastPost(PostLink):
-    """The latest post that everybody sees."""
+    """The newest post that all readers can see."""
 
     author: Author
     created_at: Moment
 
 
 class AdviserReplies(ResponseBody):
-    """How many replies advisers wrote, the first, and the latest."""
+    """How many replies advisers wrote, with the first and the newest."""
 
     count: int = Field(examples=[2])
     first: PostLink | None
@@ -47,47 +47,51 @@ class AdviserReplies(ResponseBody):
 
 
 class Thread(ResponseBody):
-    """A talk on a board."""
+    """A thread on a board."""
 
     id: Identity = Field(examples=[42])
     board: BoardName
     title: str = Field(examples=["What happens at a first conference?"])
-    state: Literal["open", "locked"] = Field(description="`locked`: comments are closed")
+    state: Literal["open", "locked"] = Field(description="In a `locked` thread only moderators can reply")
     pinned: bool = Field(description="Whether it stays at the top of its board")
-    visibility: Literal["visible", "held", "removed"] = Field(description="`held` waits for a moderator")
-    version: int = Field(description="Send it with a change: it says what was on your screen", examples=[1])
+    visibility: Literal["visible", "held", "removed"] = Field(
+        description="`held`: it waits for a moderator. `removed`: readers cannot see it"
+    )
+    version: int = Field(
+        description="Send it with a change, so that you do not undo somebody else's change", examples=[1]
+    )
     author: Author
     created_at: Moment
-    posts: int = Field(description="How many posts can be read", examples=[7])
-    participants: int = Field(description="How many members wrote them", examples=[3])
+    posts: int = Field(description="How many posts all readers can see", examples=[7])
+    participants: int = Field(description="How many members wrote those posts", examples=[3])
     last_number: int = Field(
-        description="The highest number of a post; some numbers may not be for your eyes", examples=[7]
+        description="The highest number of a post. You may not see every post up to it", examples=[7]
     )
-    last_post: LastPost | None = Field(description="Null when none can be read")
+    last_post: LastPost | None = Field(description="Null when readers can see no post")
     adviser_replies: AdviserReplies
 
 
 class TitleChange(RequestBody):
-    """Another title for a thread."""
+    """A new title for a thread."""
 
-    version: Number = Field(description="The version that was on the screen", examples=[1])
+    version: Number = Field(description="The `version` of the thread that was on the screen", examples=[1])
     title: Title
 
 
 class Move(RequestBody):
-    """Another board for a thread."""
+    """A new board for a thread."""
 
-    version: Number = Field(description="The version that was on the screen", examples=[1])
+    version: Number = Field(description="The `version` of the thread that was on the screen", examples=[1])
     board: BoardSlug
 
 
 def thread_response(thread: Any) -> Thread:
-    """A thread as readers see it."""
+    """Return a thread as readers see it."""
     return Thread.model_validate(thread_json(thread))
 
 
 def thread_json(thread: Any) -> dict[str, Any]:
-    """The same as plain members, of which pages are made."""
+    """Return a thread as JSON members: a page is made of these, because a model for each costs most of its time."""
     last = thread.last_post_number and {
         **(_link(thread.id, thread.last_post_number) or {}),
         "author": {"handle": thread.last_handle, "name": thread.last_name, "title": thread.last_title},
@@ -116,13 +120,13 @@ def thread_json(thread: Any) -> dict[str, Any]:
 
 
 def robots(row: Any) -> dict[str, str]:
-    """What a page of this thread or board says to search engines: no, unless the board says yes."""
+    """Return the header that forbids search engines to index a page, unless the board allows it."""
     return {} if row.indexable else {"X-Robots-Tag": "noindex"}
 
 
 @router.get("/threads/{id}", response_model=Thread, responses=documented(404, 422))
 async def get_thread(request: Request, id: Id, viewer: CurrentViewer, reading: Reading) -> Response:
-    """Read a thread's card; its posts are at `/threads/{id}/posts`."""
+    """Read about a thread. Its posts are at `/threads/{id}/posts`."""
     thread = await queries.get_thread(reading, viewer, id)
     is_shared = thread.visibility == ThreadVisibility.VISIBLE
     return cacheable_response(request, thread_response(thread), shared=is_shared, headers=robots(thread))
@@ -130,37 +134,37 @@ async def get_thread(request: Request, id: Id, viewer: CurrentViewer, reading: R
 
 @router.patch("/threads/{id}", response_model=Thread, responses=documented(401, 403, 404, 409, 413, 422, 429))
 async def retitle_thread(id: Id, change: TitleChange, viewer: CurrentMember, work: CurrentWork) -> Response:
-    """Change the title: for whoever opened the thread, and the board's moderators."""
+    """Change the title. For the member who opened the thread and the board's moderators."""
     return json_response(thread_response(await actions.retitle_thread(work, viewer, id, change.version, change.title)))
 
 
 @router.put("/threads/{id}/lock", response_model=Thread, responses=documented(401, 403, 404, 422))
 async def lock_thread(id: Id, viewer: CurrentMember, work: CurrentWork) -> Response:
-    """Lock the thread: it takes no more replies. Idempotent."""
+    """Lock the thread, so that only moderators can reply. For the board's moderators. Idempotent."""
     return json_response(thread_response(await actions.lock_thread(work, viewer, id)))
 
 
 @router.delete("/threads/{id}/lock", response_model=Thread, responses=documented(401, 403, 404, 422))
 async def unlock_thread(id: Id, viewer: CurrentMember, work: CurrentWork) -> Response:
-    """Open the thread for replies again. Idempotent."""
+    """Unlock the thread, so that members can reply again. For the board's moderators. Idempotent."""
     return json_response(thread_response(await actions.unlock_thread(work, viewer, id)))
 
 
 @router.put("/threads/{id}/pin", response_model=Thread, responses=documented(401, 403, 404, 422))
 async def pin_thread(id: Id, viewer: CurrentMember, work: CurrentWork) -> Response:
-    """Keep the thread at the top of its board. Idempotent."""
+    """Pin the thread to the top of its board. For the board's moderators. Idempotent."""
     return json_response(thread_response(await actions.pin_thread(work, viewer, id)))
 
 
 @router.delete("/threads/{id}/pin", response_model=Thread, responses=documented(401, 403, 404, 422))
 async def unpin_thread(id: Id, viewer: CurrentMember, work: CurrentWork) -> Response:
-    """Stop keeping the thread at the top of its board. Idempotent."""
+    """Unpin the thread. For the board's moderators. Idempotent."""
     return json_response(thread_response(await actions.unpin_thread(work, viewer, id)))
 
 
 @router.put("/threads/{id}/board", response_model=Thread, responses=documented(401, 403, 404, 409, 413, 422))
 async def move_thread(id: Id, move: Move, viewer: CurrentMember, work: CurrentWork) -> Response:
-    """Move the thread to another board: for those who moderate both."""
+    """Move the thread to another board. For those who moderate both boards."""
     return json_response(thread_response(await actions.move_thread(work, viewer, id, move.version, move.board)))
 
 

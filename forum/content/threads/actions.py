@@ -84,12 +84,12 @@ async def unlock_thread(work: Work, moderator: Viewer, thread_id: int) -> Any:
 
 
 async def pin_thread(work: Work, moderator: Viewer, thread_id: int) -> Any:
-    """Keep a thread at the top of its board. Idempotent. Raises NotFound and Forbidden."""
+    """Pin a thread to the top of its board. Idempotent. Raises NotFound and Forbidden."""
     return await _set_pinned(work, moderator, thread_id, pinned=True)
 
 
 async def unpin_thread(work: Work, moderator: Viewer, thread_id: int) -> Any:
-    """Stop keeping a thread at the top of its board. Idempotent. Raises NotFound and Forbidden."""
+    """Unpin a thread. Idempotent. Raises NotFound and Forbidden."""
     return await _set_pinned(work, moderator, thread_id, pinned=False)
 
 

@@ -86,16 +86,16 @@ OPENED_BY = Prepared(
 
 async def get_thread(reader: Reader, viewer: Viewer, thread_id: int) -> Any:
     """Return a thread with its board's name, its author and its last author. Raises NotFound."""
-    return _found(await reader.row(_ONE, **viewer.sight, thread_id=thread_id))
+    return _require_thread(await reader.row(_ONE, **viewer.sight, thread_id=thread_id))
 
 
 async def get_thread_in_transaction(session: AsyncSession, viewer: Viewer, thread_id: int) -> Any:
     """Return a thread as it is in this transaction. Raises NotFound."""
     values = {**viewer.sight, "thread_id": thread_id}
-    return _found((await session.execute(_ONE.query, values)).one_or_none())
+    return _require_thread((await session.execute(_ONE.query, values)).one_or_none())
 
 
-def _found(row: Any) -> Any:
+def _require_thread(row: Any) -> Any:
     if row is None:
         raise NotFound("There is no such thread.", code="thread_not_found")
     return row
