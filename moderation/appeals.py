@@ -152,10 +152,10 @@ async def submit_for_report(work: Work, reporter: Viewer, report_id: UUID, words
 
 
 async def decide_appeal(work: Work, decider: Viewer, case_id: UUID, wanted: DecisionInput) -> Decided:
-    """Decide an appeal that the decider may work on: uphold the decision, overturn it and undo all that it did, or
-    change it for `wanted.measures`.
+    """Decide an appeal, which the decider may work on (`case_actions.decide` asks that first).
 
-    Raises as `decisions.decide` does, and Forbidden for whoever took the decision or appealed.
+    To uphold leaves the decision as it is, to overturn undoes all that it did, and to change does so and takes
+    `wanted.measures` instead. Raises as `decisions.decide` does, and Forbidden for whoever decided or appealed.
     """
     outcome = _single_outcome(wanted)
     session, locked = work.session, await decisions.lock_case_and_post(work.session, case_id)

@@ -28,7 +28,7 @@ class ModerationAct(StrEnum):
 
 
 class OnModeratedBoard(Protocol):
-    """A case: the board on which its post stands."""
+    """A case, with the board of its post."""
 
     @property
     def board_id(self) -> int: ...  # noqa: D102
@@ -70,7 +70,7 @@ def moderates_somewhere(viewer: Viewer, _subject: object) -> Refusal | None:
 
 
 def moderates_its_board(viewer: Viewer, case: OnModeratedBoard) -> Refusal | None:
-    """The viewer moderates the board on which the case's post stands."""
+    """The viewer moderates the board of the case's post."""
     if viewer.moderates(case.board_id):
         return None
     return Refusal("not_a_moderator", "Only moderators of this board may do this.")

@@ -43,7 +43,7 @@ _VERSIONS = query(*columns(Rule), col(RulesEdition.since)).join(
     RulesEdition, col(RulesEdition.version) == col(Rule.edition)
 )
 
-# Every rule in its newest version, by number, with the day since when it stands.
+# Every rule in its newest version, by number, with the day since when it applies.
 CURRENT = Prepared(_VERSIONS.ext(distinct_on(col(Rule.number))).order_by(col(Rule.number), col(Rule.version).desc()))
 
 # Every version of the rule `number`, oldest first.
@@ -66,14 +66,14 @@ class RuleDraft:
 
 @dataclass(frozen=True)
 class Rulebook:
-    """Every rule as it stands, and the number of the edition."""
+    """Every rule in its newest version, and the number of the edition."""
 
     version: int
     rules: Sequence[Any]
 
 
 async def get_rulebook(reader: Reader) -> Rulebook:
-    """Return the rules as they stand."""
+    """Return every rule in its newest version."""
     edition = await reader.row(EDITION)
     return Rulebook(edition.version if edition else 0, await reader.rows(CURRENT))
 
