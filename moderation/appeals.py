@@ -155,7 +155,7 @@ async def decide_appeal(work: Work, decider: Viewer, case_id: UUID, wanted: Deci
     """Decide an appeal, which the decider may work on (`case_actions.decide` asks that first).
 
     To uphold leaves the decision as it is, to overturn undoes all that it did, and to change does so and takes
-    `wanted.measures` instead. Raises as `decisions.decide` does, and Forbidden for whoever decided before or appealed.
+    `wanted.measures` instead. Raises as `decisions.decide` does, and Forbidden for whoever decided or appealed.
     """
     outcome = _single_outcome(wanted)
     session, locked = work.session, await decisions.lock_case_and_post(work.session, case_id)
