@@ -8,7 +8,7 @@ from forum.authentication.sessions import Transport
 from forum.core import clock
 from forum.core.errors import Forbidden, NotSignedIn
 from forum.http.csrf import SAFE_METHODS, refuse_forgery
-from forum.http.services import AppServices, Now, services_of
+from forum.http.services import services_of
 from forum.members.tables import Standing
 from forum.members.viewer import GUEST, Viewer
 
@@ -74,14 +74,3 @@ def _token(request: Request) -> tuple[str | None, Transport]:
     if scheme.lower() == "bearer" and token:
         return token.strip(), Transport.BEARER
     return request.cookies.get(COOKIE), Transport.COOKIE
-
-
-async def throttle_posting(services: AppServices, member: CurrentMember, now: Now) -> None:
-    """Count one post of this member; newcomers have a stricter limit. Raises Throttled over the limit."""
-    name = "newcomer_posting" if member.is_newcomer(services.settings.newcomer_days, now) else "posting"
-    await services.rate_limits.hit(services.settings.limit(name), "posting", member.id)
-
-
-async def throttle_editing(services: AppServices, member: CurrentMember) -> None:
-    """Count one edit of this member. Raises Throttled over the limit."""
-    await services.rate_limits.hit(services.settings.limit("editing"), "editing", member.id)
