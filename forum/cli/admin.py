@@ -51,7 +51,7 @@ def grant(
     title: Annotated[str | None, typer.Option(help="An adviser's title: “Online adviser”")] = None,
     organisation: Annotated[str | None, typer.Option(help="The organisation for which an adviser speaks")] = None,
 ) -> None:
-    """Give a member a role. It is written into the record."""
+    """Give a member a role. It is written to the audit record."""
     _refuse_board(role, board)
     if role == Role.ADVISER and not (title and title.strip() and organisation and organisation.strip()):
         fail("An adviser needs --title and --organisation: members see them beside every answer.")
@@ -76,7 +76,7 @@ def revoke(
     role: Annotated[Role, typer.Argument(help="What they are no longer")],
     board: Annotated[str | None, typer.Option(help="The board, if the role was for one")] = None,
 ) -> None:
-    """Take a role away. It is written into the record; within five seconds it holds everywhere."""
+    """Take a role away. It is written to the audit record, and has an effect everywhere within five seconds."""
     _refuse_board(role, board)
 
     async def act(work: Work) -> None:
@@ -93,8 +93,8 @@ def revoke(
 
 @cli.command(name="reset-second-factor")
 def reset_second_factor(handle: Annotated[str, typer.Argument(help="Whose")]) -> None:
-    """Take the second factor of a member away who lost it and the recovery codes too. Be sure who asks: with the
-    password, whoever has it can then sign in. It is written into the record, and the member is told by mail.
+    """Remove the second factor of a member who lost it and the recovery codes too. First make sure who asks: then the
+    password alone is enough to sign in. It is written to the audit record, and the member is told by mail.
     """
 
     async def act(work: Work) -> None:
@@ -108,12 +108,10 @@ def reset_second_factor(handle: Annotated[str, typer.Argument(help="Whose")]) ->
 @cli.command(name="sign-out")
 def sign_out(
     handle: Annotated[str | None, typer.Argument(help="Whom")] = None,
-    everybody: Annotated[
-        bool, typer.Option("--everybody", help="Everybody there is, when tokens may be stolen")
-    ] = False,
+    everybody: Annotated[bool, typer.Option("--everybody", help="Every member, when tokens may be stolen")] = False,
 ) -> None:
-    """End every session of a member, or everybody's. It is written into the record; within five seconds it holds
-    everywhere.
+    """End every session of a member, or of everybody. It is written to the audit record, and has an effect everywhere
+    within five seconds.
     """
     if (handle is None) is not everybody:
         fail("Name one member, or say --everybody.")
@@ -123,7 +121,7 @@ def sign_out(
         await sessions.end_by_order(session, (await get_member(session, handle)).id if handle else None, now)
 
     on_forum(act)
-    out.print(f"{handle or 'Everybody'} signs in anew now.")
+    out.print(f"{handle or 'Everybody'} has to sign in again now.")
 
 
 @cli.command(name="board")

@@ -28,8 +28,8 @@ DRAIN_SECONDS = 15  # the rest of 20 seconds is for PostgreSQL to write all out
 KEEP_ALIVE_SECONDS = 75
 STOP = "Ctrl-C stops it."
 CODES = (
-    "Staff need a code too: put the secret into an authenticator app, or take the code that stands behind it, which",
-    "changes every 30 seconds and signs in once; `forum demo --codes` prints this again.",
+    "Staff need a code too: put the secret into an authenticator app, or take the code that is printed after it, which",
+    "changes every 30 seconds and works once; `forum demo --codes` prints this again.",
     "",
 )
 

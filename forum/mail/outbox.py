@@ -18,7 +18,7 @@ from forum.core.settings import Settings
 from forum.mail import templates, tokens
 from forum.mail.smtp import TRANSPORT_ERRORS, choose_transport
 from forum.mail.tables import Mail, MailedLink, MailKind
-from forum.mail.templates import Template
+from forum.mail.templates import MailTemplate
 from forum.mail.tokens import LIFETIMES
 from forum.members.tables import Member
 
@@ -142,7 +142,7 @@ async def _write(session: AsyncSession, mail: Mail, settings: Settings, now: dat
     return templates.compose(template, settings.mail_from, mail.email, now, link)
 
 
-_TEMPLATES: Mapping[MailKind, Template] = {
+_TEMPLATES: Mapping[MailKind, MailTemplate] = {
     MailKind.ADDRESS_CHANGE: templates.CHANGE,
     MailKind.SIGN_IN_CHANGED: templates.SIGN_IN,
     MailKind.INVITATION: templates.INVITATION,
@@ -152,7 +152,7 @@ _TEMPLATES: Mapping[MailKind, Template] = {
 }
 
 
-async def _choose_template(session: AsyncSession, mail: Mail, member: Member, now: datetime) -> Template | None:
+async def _choose_template(session: AsyncSession, mail: Mail, member: Member, now: datetime) -> MailTemplate | None:
     match mail.kind:
         case MailKind.VERIFY_ADDRESS if mail.email == member.wanted_email or (
             mail.email == member.email and not member.email_verified_at

@@ -19,7 +19,7 @@ _POLICY = policy.SMTP.clone(max_line_length=LINE_MAX)
 
 
 @dataclass(frozen=True)
-class Template:
+class MailTemplate:
     """What a mail says before and after its link, and where below the forum's address the link leads."""
 
     subject: str
@@ -30,13 +30,13 @@ class Template:
 
 NOT_YOU = "If it was not you, you need do nothing."
 
-VERIFY = Template(
+VERIFY = MailTemplate(
     "Please confirm your address",
     ("Somebody, probably you, gave this e-mail address as theirs. Follow this link to confirm that it is:",),
     ("It works once, for 24 hours.", NOT_YOU),
     "email-verifications",
 )
-TAKEN = Template(
+TAKEN = MailTemplate(
     "About your account",
     (
         "Somebody, probably you, gave this e-mail address as theirs. You have an account with it already, so nothing "
@@ -44,7 +44,7 @@ TAKEN = Template(
         NOT_YOU,
     ),
 )
-CHANGE = Template(
+CHANGE = MailTemplate(
     "About your account",
     (
         "Somebody, probably you, asked to change the e-mail address of this account. If it was you, you need do "
@@ -54,13 +54,13 @@ CHANGE = Template(
     ),
     path="email-verifications/refuse",
 )
-RESET = Template(
+RESET = MailTemplate(
     "The link that you asked for",
     ("Somebody, probably you, asked for a new password. Follow this link to choose one:",),
     ("It works once, for 6 hours, and no longer after you have signed in.", NOT_YOU),
     "password-resets",
 )
-SIGN_IN = Template(
+SIGN_IN = MailTemplate(
     "About your account",
     (
         "How you sign in was changed a moment ago: the password or the second factor. If it was you, you "
@@ -69,13 +69,13 @@ SIGN_IN = Template(
         "place where you have this account.",
     ),
 )
-INVITATION = Template(
+INVITATION = MailTemplate(
     "An invitation",
     ("Somebody invites you to work with them. To see in which role, follow this link, and sign in with this address:",),
     ("It is valid for 7 days. If you do not know who this may be, you need do nothing.",),
     "invitations",
 )
-DEPARTURE = Template(
+DEPARTURE = MailTemplate(
     "About your account",
     (
         "Somebody, probably you, asked to close the account with this e-mail address. If it was you, you need do "
@@ -85,7 +85,7 @@ DEPARTURE = Template(
     ),
     path="departures/refuse",
 )
-DEPARTURE_WAITS = Template(
+DEPARTURE_WAITS = MailTemplate(
     "About your account",
     (
         "You asked to close the account with this e-mail address. It cannot be closed yet: something that is kept "
@@ -93,7 +93,7 @@ DEPARTURE_WAITS = Template(
         "soon as that has ended. Until then you can sign in as before.",
     ),
 )
-EXPORT_READY = Template(
+EXPORT_READY = MailTemplate(
     "What you asked for is ready",
     (
         "Somebody, probably you, asked for a copy of what is kept about the account with this e-mail address. Sign "
@@ -101,10 +101,10 @@ EXPORT_READY = Template(
         "If it was not you, somebody is signed in as you: ask for a new password, and everybody is signed out.",
     ),
 )
-TEST = Template("A test", ("If you can read this, mails arrive.",))
+TEST = MailTemplate("A test", ("If you can read this, mails arrive.",))
 
 
-def compose(template: Template, sender: str, to: str, now: datetime, link: str | None = None) -> EmailMessage:
+def compose(template: MailTemplate, sender: str, to: str, now: datetime, link: str | None = None) -> EmailMessage:
     """Return the whole mail, as plain text and as HTML."""
     message = EmailMessage(_POLICY)
     message["From"], message["To"], message["Subject"] = sender, to, template.subject
@@ -116,14 +116,14 @@ def compose(template: Template, sender: str, to: str, now: datetime, link: str |
     return message
 
 
-def _paragraphs(template: Template, link: str | None) -> Iterator[str]:
+def _paragraphs(template: MailTemplate, link: str | None) -> Iterator[str]:
     yield from (textwrap.fill(text, 72) for text in template.before)
     if link:
         yield link
     yield from (textwrap.fill(text, 72) for text in template.after)
 
 
-def _html(template: Template, link: str | None) -> str:
+def _html(template: MailTemplate, link: str | None) -> str:
     href = html.escape(link) if link else ""
     anchor = [f'<a href="{href}">{href}</a>'] if link else []
     shown = [*map(html.escape, template.before), *anchor, *map(html.escape, template.after)]

@@ -1,1 +1,1 @@
-"""What members are told."""
+"""Notifications to members."""

@@ -1,1 +1,1 @@
-"""Passwords: what is accepted, how it is kept, and what old boards kept."""
+"""Passwords: which are accepted, how they are hashed, and the hashes of old boards."""

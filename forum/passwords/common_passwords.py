@@ -1,9 +1,9 @@
-"""Passwords that are tried first, whatever a reckoning of their strength says.
+"""Common passwords, which attackers try first, however strong an estimate finds them.
 
-zxcvbn brings 30,000 passwords in the order in which people chose them. Only 1,090 of them have ten characters, so each
-counts in the ways in which it is made longer, too: said twice, with a year or an exclamation mark behind it, with a
-zero for an o. What that list of old breaches lacks and zxcvbn takes for strong, for it is long, stands here: sentences
-that everybody knows, and what comes off a keyboard or a calendar in its order.
+zxcvbn has a list of 30,000 passwords, the most frequent first. Only 1,090 of them have ten characters, so a password
+is refused too when it is one of them made longer: repeated, with a year or an exclamation mark added, with a zero for
+an o. That list lacks long passwords that zxcvbn's estimate finds strong; this module adds them: sentences that
+everybody knows, and sequences of a keyboard or a calendar.
 """
 
 import re
@@ -15,8 +15,8 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 DECORATION = 5
 SHORTEST_RUN = 6
 
-# Written down for this purpose: pangrams, proverbs, first lines of songs and books that are old, what examples of good
-# passwords say, and what people write where they are asked for one.
+# Written for this purpose: pangrams, proverbs, first lines of old songs and books, well-known examples of good
+# passwords, and what people type when they are asked for one.
 _SENTENCES = """
     correct horse battery staple
     the quick brown fox jumps over the lazy dog
@@ -123,7 +123,7 @@ _SENTENCES = """
     three or four unrelated words
 """
 
-# What stands in an order that everybody knows, and any part of it.
+# Sequences that everybody knows; any part of one is refused.
 _RUNS = tuple(
     order + order
     for order in (
@@ -156,26 +156,26 @@ _LIKE_LETTERS = [str.maketrans("013457@$!+", f"o{one}eastasit") for one in "il"]
 
 
 def is_common(password: str) -> bool:
-    """Whether this is one of the passwords that are tried first, however it is spaced, spelt or repeated."""
+    """Return whether this is a common password, in any spacing, spelling or repetition."""
     bare = _bare(_plain(password))
     spelt = bare | {text.translate(letters) for text in bare for letters in _LIKE_LETTERS}
     return any(text in _TRIED or _is_run(text) for text in spelt | set(map(_unit, spelt)) if text)
 
 
 def _plain(text: str) -> str:
-    """Small letters, without spaces and what joins words."""
+    """Return the text in small letters, without spaces and punctuation between words."""
     return re.sub(r"[\s._,;:'’-]+", "", unicodedata.normalize("NFKC", text).casefold())
 
 
 def _bare(text: str) -> set[str]:
-    """A text with none, some or all of the few digits and signs around it taken away."""
+    """Return the text without none, some or all of the few digits and signs around it."""
     ends = [(first, last) for first in range(DECORATION + 1) for last in range(DECORATION + 1 - first)]
     cuts = ((text[:first], text[first : len(text) - last], text[len(text) - last :]) for first, last in ends)
     return {word for before, word, behind in cuts if not any(map(str.isalpha, before + behind))}
 
 
 def _unit(text: str) -> str:
-    """What a text repeats, or the text."""
+    """Return what the text repeats, or the text itself."""
     return text[: (text + text).index(text, 1)] if text else text
 
 

@@ -1,1 +1,1 @@
-"""Privacy: a copy of everything of a member, leaving, and legal holds."""
+"""Privacy: copies of personal data, leaving, and legal holds."""

@@ -16,7 +16,7 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>What is kept of you</title>
+<title>Your personal data</title>
 <style>
 body {{ font: 1rem/1.5 sans-serif; max-width: 45rem; margin: auto; padding: 1rem }}
 dl {{ border-top: 1px solid; padding-top: 1rem }}
@@ -26,9 +26,9 @@ dd div {{ white-space: normal }}
 </style>
 </head>
 <body>
-<h1>What is kept of you</h1>
-<p>Made on {made}. It holds what you may read of your own: nothing that others wrote, and nobody who reported you. Words
-that were removed or that you withdrew are not in it; what a decision was about stands under “What was decided about
+<h1>Your personal data</h1>
+<p>Made on {made}. It contains what you may read of your own data: nothing that others wrote, and not who reported you.
+Texts that were removed or that you withdrew are not in it; what a decision was about is under “What was decided about
 you”. The folder “data” has the same for programs.</p>
 {parts}
 </body>

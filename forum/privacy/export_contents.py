@@ -31,10 +31,10 @@ async def export_sections_of_forum(session: AsyncSession, viewer: Viewer, now: d
     keys = (await session.execute(select_passkeys(viewer))).all()
     return (
         ExportSection("profile", "Your profile", _items(profile)),
-        ExportSection("posts", "What you wrote", [_with_safe_html(item) for item in _items(written)]),
-        ExportSection("revisions", "What your posts said before", [_with_safe_html(item) for item in _items(earlier)]),
+        ExportSection("posts", "What you wrote", [_safe_html(item) for item in _items(written)]),
+        ExportSection("revisions", "Earlier versions of your posts", [_safe_html(item) for item in _items(earlier)]),
         ExportSection("threads", "Threads that you opened", _items(opened)),
-        ExportSection("notifications", "What you were told", _items(notified)),
+        ExportSection("notifications", "Your notifications", _items(notified)),
         ExportSection("sessions", "Where you are signed in", _items(open_)),
         ExportSection("passkeys", "Your passkeys", _items(keys)),
     )
@@ -44,6 +44,6 @@ def _items(rows: Iterable[Any]) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in rows]
 
 
-def _with_safe_html(post: dict[str, Any]) -> dict[str, Any]:
+def _safe_html(post: dict[str, Any]) -> dict[str, Any]:
     """Return a post whose HTML is shown as it is; it was made safe when it was written."""
     return post | {"body_html": post["body_html"] and SafeHtml(post["body_html"])}

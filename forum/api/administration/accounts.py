@@ -105,8 +105,8 @@ async def give_role(
 ) -> Response:
     """Give a role of the whole forum: for administrators who signed in within 15 minutes. The member is signed out.
 
-    A new administrator needs two others, unless this forum does not require it: the first one proposes the member,
-    for a week, and another one agrees by sending the same.
+    It takes two administrators to make another one, unless this forum does not require it: the first one proposes the
+    member, for a week, and the second one agrees by sending the same.
     """
     offer = Offer(role, None, appointment.title, appointment.organisation)
     return json_response(Account.model_validate(await accounts.give_role(work, viewer, handle, offer)))

@@ -200,9 +200,9 @@ def test_a_member_or_everybody_is_signed_out_and_it_is_recorded(forum: Forum, in
     forum("admin", "create", "suzie", *STAFF)
     forum("admin", "create", "marcus", "--name", "Marcus", "--email", "marcus@example.org")
     inside(sign_in)
-    _done(forum("admin", "sign-out", "suzie"), "suzie signs in anew now.")
+    _done(forum("admin", "sign-out", "suzie"), "suzie has to sign in again now.")
     assert inside(left) == ({"marcus"}, 1)
-    _done(forum("admin", "sign-out", "--everybody"), "Everybody signs in anew now.")
+    _done(forum("admin", "sign-out", "--everybody"), "Everybody has to sign in again now.")
     assert inside(left) == (set(), 0)
     assert [act for _, act, _ in inside(_acts)][-2:] == ["sessions.ended"] * 2
     for said in ([], ["suzie", "--everybody"]):

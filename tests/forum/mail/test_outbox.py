@@ -170,7 +170,7 @@ async def test_its_link_is_told_once_and_kept_as_a_digest(
 
 
 @pytest.mark.parametrize("letter", ALL_LETTERS, ids=lambda letter: letter.subject)
-def test_no_mail_tells_where_it_is_from_or_loads_anything(letter: templates.Template) -> None:
+def test_no_mail_tells_where_it_is_from_or_loads_anything(letter: templates.MailTemplate) -> None:
     made = templates.compose(letter, SENDER, "heron@example.org", clock.now(), "https://x.example/a#b&c")
     assert not [word for word in ("forum", "post", "thread", "support", "famil") if word in mailbox.words(made).lower()]
     assert made["From"] == SENDER
