@@ -42,7 +42,7 @@ class WithDeciders(OnModeratedBoard, Protocol):
 
 
 def is_not_silenced(viewer: Viewer, subject: HasStanding) -> Refusal | None:
-    """The viewer is in good standing. A silenced member is told what they can still report."""
+    """Require that the viewer is in good standing. A silenced member is told what they can still report."""
     if subject.standing == Standing.SILENCED:
         return Refusal(
             "account_silenced",
@@ -52,39 +52,39 @@ def is_not_silenced(viewer: Viewer, subject: HasStanding) -> Refusal | None:
 
 
 def may_report_risk(viewer: Viewer, subject: HasStanding) -> Refusal | None:
-    """The viewer is in good standing or silenced: a silenced member may still say that somebody is in danger."""
+    """Require good standing, or silence: a silenced member may still say that somebody is in danger."""
     return None if subject.standing == Standing.SILENCED else is_active(viewer, subject)
 
 
 def is_not_its_author(viewer: Viewer, subject: AtPost) -> Refusal | None:
-    """The viewer did not write the post."""
+    """Require that the viewer did not write the post."""
     if subject.post.author_id != viewer.id:
         return None
     return Refusal("own_post", "This is your own post: you can edit or withdraw it.")
 
 
 def moderates_somewhere(viewer: Viewer, _subject: object) -> Refusal | None:
-    """The viewer moderates the forum or one board, or is an administrator, who may have to decide appeals."""
+    """Require a moderator, of the forum or one board, or an administrator, who may have to decide appeals."""
     is_moderator = viewer.moderated_boards or viewer.roles & {Role.MODERATOR, Role.ADMINISTRATOR}
     return None if is_moderator else Refusal("not_a_moderator", "Only moderators may do this.")
 
 
 def moderates_its_board(viewer: Viewer, case: OnModeratedBoard) -> Refusal | None:
-    """The viewer moderates the board of the case's post."""
+    """Require that the viewer moderates the board of the case's post."""
     if viewer.moderates(case.board_id):
         return None
     return Refusal("not_a_moderator", "Only moderators of this board may do this.")
 
 
 def administers_where_no_moderator_can(viewer: Viewer, case: WithDeciders) -> Refusal | None:
-    """The viewer is an administrator, and no other moderator is left to decide."""
+    """Require that the viewer is an administrator, and no other moderator is left to decide."""
     if case.deciders == "moderator":
         return Refusal("another_moderator_decides", "Another moderator of this board decides this.")
     return administers(viewer, case)
 
 
 def may_redecide(viewer: Viewer, case: WithDeciders) -> Refusal | None:
-    """The viewer moderates the board, or is an administrator and no moderator is left to decide."""
+    """Require that the viewer moderates the board, or is an administrator and no moderator is left to decide."""
     if moderates_its_board(viewer, case) is None:
         return None
     return administers_where_no_moderator_can(viewer, case)

@@ -59,7 +59,7 @@ class ModerationPersonalData:
     """
 
     async def export_sections(self, session: AsyncSession, viewer: Viewer) -> Sequence[ExportSection]:
-        """The viewer's own reports, the statements that they received, and their appeals."""
+        """Return the viewer's own reports, the statements that they received, and their appeals."""
         told = (await session.execute(statements.select_received(viewer))).all()
         filed = (await session.execute(reports.select_by_reporter(viewer, None, REPORTS_MAX))).all()
         appealed = select(Appeal).where(col(Appeal.appellant_id) == viewer.id).order_by(col(Appeal.lodged_at))
@@ -82,7 +82,7 @@ class ModerationPersonalData:
                 await _forget_mentions(session, table, field, member.handle)
 
     async def list_needed_posts(self, session: AsyncSession, member_id: UUID) -> Collection[int]:
-        """The member's posts about which a case is open, or an appeal."""
+        """Return the member's posts about which a case is open, or an appeal."""
         waiting = select(col(Case.post_id)).join(Post, col(Post.id) == col(Case.post_id))
         found = waiting.where(col(Post.author_id) == member_id, col(Case.state) == CaseState.OPEN)
         return set((await session.execute(found)).scalars())
@@ -105,7 +105,7 @@ class ModerationPersonalData:
         return all(gone)
 
     def make_quote_eraser(self, texts: Collection[str]) -> Callable[[str], str]:
-        """What puts marks in the place of each character of a text's quotes of what somebody said themselves."""
+        """Return what puts marks in the place of each character of a text's quotes of what somebody said themselves."""
         whole = "\n\n".join(sorted(texts))
         runs = redaction.runs_of(whole, redaction.own_lines(whole))
 

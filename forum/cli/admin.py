@@ -127,6 +127,7 @@ def sign_out(
 @cli.command(name="board")
 def make_board(
     slug: Annotated[str, typer.Argument(help="Its name in addresses: small letters, digits, '-'")],
+    *,
     name: Annotated[str | None, typer.Option(help="Its name for people; needed for a new board")] = None,
     group: Annotated[str | None, typer.Option(help="The heading under which it is listed")] = None,
     position: Annotated[int | None, typer.Option(help="Its place in the list")] = None,

@@ -77,6 +77,7 @@ async def list_accounts(
     request: Request,
     viewer: CurrentMember,
     work: CurrentWork,
+    *,
     state: Annotated[
         AccountFilter | None,
         Query(description="Only those; `withheld`: staff without a second factor", examples=["banned"]),
