@@ -27,7 +27,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from forum import clock, embedded, mailer
+from forum import clock, embedded, mailer, passwords
 from forum.api import wire
 from forum.api.dependencies import House
 from forum.api.documents import ASSETS, POLICY
@@ -420,7 +420,10 @@ class GuestServer(uvicorn.Server):
 @asynccontextmanager
 async def serving(app: FastAPI) -> AsyncIterator[str]:
     """Where the forum answers over a real socket."""
-    listening = socket.create_server(("127.0.0.1", 0))
+    # Of a socket that does not say TCP, asyncio lets the kernel hold back each body until it hears that its head came.
+    listening = socket.socket(proto=socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
+    listening.listen()
     server = GuestServer(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
     running = asyncio.create_task(server.serve(sockets=[listening]))
     yield f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -493,7 +496,9 @@ async def judgements(found: Found) -> dict[str, str | None]:
         async with found(f"reading_{number}") as community:
             return await judged(community, *READINGS[reading])
 
-    said = await asyncio.gather(*(judgement(number, reading) for number, reading in enumerate(READINGS)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "FAILED_AFTER", 0.0)
+        said = await asyncio.gather(*(judgement(number, reading) for number, reading in enumerate(READINGS)))
     return dict(zip(READINGS, said, strict=True))
 
 
