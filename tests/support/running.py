@@ -74,7 +74,7 @@ class Forum:
     async def gone(self) -> float:
         """Wait until no process of it is left, not even PostgreSQL's; how many seconds that took."""
         began = time.monotonic()
-        await until(lambda: not self.family(), 10)
+        await until(lambda: not self.family())
         left = {process.pid: command(process) for process in self.family()}
         assert not left, f"These processes are left: {left}\n{self.said()}"
         return time.monotonic() - began

@@ -97,7 +97,7 @@ def servers(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def until(condition: Callable[[], object], seconds: float = 10) -> bool:
+def until(condition: Callable[[], object], seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -191,7 +191,7 @@ async def test_a_second_process_attaches_and_does_not_stop_the_server(founded: P
         with passing(founded) as server:
             assert (server.url, server.started_here) == (url, False)
         assert await ask(url, "SELECT 1") == 1
-        holder.communicate(timeout=20)
+        holder.communicate(timeout=60)
     assert not servers(founded)
 
 
@@ -200,7 +200,7 @@ async def test_who_waits_for_a_starting_server_gets_it(data: Path) -> None:
         assert until((data / "postgres.lock").exists)
         with passing(data) as server:
             assert await ask(server.url, "SELECT 1") == 1
-        holder.communicate(timeout=20)
+        holder.communicate(timeout=60)
 
 
 def test_a_holder_without_a_server_is_named(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +215,7 @@ def test_a_holder_without_a_server_is_named(data: Path, monkeypatch: pytest.Monk
             passing(data),
         ):
             pass
-        holder.communicate(timeout=20)
+        holder.communicate(timeout=60)
 
 
 async def test_kill_9_leaves_no_server_and_loses_no_acknowledged_write(founded: Path) -> None:
@@ -253,7 +253,7 @@ async def test_a_number_that_another_program_has_by_now_is_left_alone(founded: P
         with passing(founded) as server:
             assert await ask(server.url, "SELECT 1") == 1
         assert bystander.poll() is None
-        bystander.communicate(timeout=20)
+        bystander.communicate(timeout=60)
 
 
 async def test_a_first_start_that_was_killed_halfway_does_no_harm(data: Path) -> None:
@@ -403,7 +403,7 @@ async def test_a_server_that_dies_takes_the_forum_with_it(founded: Path) -> None
     with holding(founded) as (holder, _):
         (server,) = [process for process in servers(founded) if process.ppid() == holder.pid]
         server.kill()
-        assert holder.wait(timeout=20) == -signal.SIGTERM
+        assert holder.wait(timeout=60) == -signal.SIGTERM
         assert holder.stderr
         assert holder.stderr.read().startswith("PostgreSQL ended by itself")
 
