@@ -1,4 +1,4 @@
-"""The worker: which handler runs which job, and the worker process beside the server."""
+"""The worker: the process beside the server that runs the jobs of every feature."""
 
 import asyncio
 import os
@@ -7,30 +7,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum.administration import accounts, invitations
-from forum.authentication import failed_sign_ins, sessions
-from forum.authentication.second_factor import passkeys
-from forum.core import idempotency, jobs, rate_limits
+from forum import features
+from forum.core import jobs
 from forum.core.database import Database
-from forum.core.jobs import Handler, Job, Payload
 from forum.core.settings import Settings
-from forum.mail import outbox
-from forum.mail.outbox import SEND
-from forum.members.departure import delete_leftovers
-from forum.privacy import account_deletion, erasure_jobs, exports
-from forum.privacy.account_deletion import DEPART, RUN_DUE_DELETIONS
-from forum.privacy.erasure_jobs import ERASE, ERASE_IN_THREAD
-from forum.privacy.exports import MAKE
-from moderation import cases
-from moderation.privacy import ModerationPersonalData
-from moderation.sanction_expiry import STANDING_ENDED, tell_that_sanction_ended
+from forum.features import handlers_of, schedule_of
+from moderation import features as moderation_features
 
 DRAIN_SECONDS = 20
 LONGEST_PAUSE = 60.0
@@ -38,40 +25,8 @@ LONGEST_PAUSE = 60.0
 log = structlog.get_logger()
 
 
-async def tidy(session: AsyncSession, _payload: Payload, now: datetime) -> None:
-    """Delete what has expired. No read needs this: each checks the time itself."""
-    await sessions.tidy(session, now)
-    await failed_sign_ins.tidy(session, now)
-    await invitations.tidy(session, now)
-    await accounts.tidy(session, now)
-    await idempotency.tidy(session, now)
-    await rate_limits.tidy(session, now)
-    await outbox.tidy(session, now)
-    await delete_leftovers(session)
-    await exports.tidy(session, now)
-    await passkeys.tidy(session, now)
-    await cases.tidy(session, now)
-    await jobs.tidy(session, now)
-
-
-TIDY = Job("tidy")
-
-CALENDAR: Mapping[Job, str] = {TIDY: "17 * * * *", RUN_DUE_DELETIONS: "37 * * * *"}
-
-
-def handlers(settings: Settings) -> Mapping[Job, Handler]:
-    """Return the handler of each job."""
-    source = ModerationPersonalData()
-    return {
-        TIDY: tidy,
-        MAKE: exports.make_exporter(source),
-        DEPART: account_deletion.make_departer(source),
-        RUN_DUE_DELETIONS: account_deletion.run_due_deletions,
-        ERASE: erasure_jobs.make_eraser(source),
-        ERASE_IN_THREAD: erasure_jobs.make_thread_eraser(source),
-        SEND: outbox.make_sender(settings),
-        STANDING_ENDED: tell_that_sanction_ended,
-    }
+# What the worker does: for every feature of both packages.
+FEATURES = (*features.FEATURES, *moderation_features.FEATURES)
 
 
 # The process
@@ -109,7 +64,9 @@ async def _run(url: str, settings: Settings, with_parent: bool) -> None:
         threading.Thread(target=wait_for_parent, name="stop-with-parent", daemon=True).start()
     database = Database(url, pool_size=settings.pool_size)
     try:
-        await jobs.work(database.autocommit, database.work, handlers(settings), stop, calendar=CALENDAR)
+        await jobs.work(
+            database.autocommit, database.work, handlers_of(FEATURES, settings), stop, calendar=schedule_of(FEATURES)
+        )
     finally:
         await database.close()
 

@@ -395,7 +395,7 @@ async def close(work: Work, moderator: Viewer, case: Case, revision: int) -> Non
     await work.session.flush()
 
 
-async def tidy(session: AsyncSession, now: datetime) -> None:
+async def delete_expired(session: AsyncSession, now: datetime) -> None:
     """Delete claims that ran out."""
     await session.execute(delete(CaseClaim).where(col(CaseClaim.until) <= now))
 

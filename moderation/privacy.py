@@ -14,9 +14,9 @@ from forum.content.posts.revisions import lock_post_row
 from forum.content.posts.tables import Post
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.content.threads.tables import ERASED_TITLE, Thread
+from forum.core.export_section import ExportSection
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
-from forum.privacy.personal_data_source import ExportSection
 from moderation import redaction, reports, statements
 from moderation.appeals import Appeal
 from moderation.cases import Case, CaseNote, CaseState
@@ -58,7 +58,7 @@ class ModerationPersonalData:
     who erased their words without these too, once nothing that waits to be decided needs them.
     """
 
-    async def export_sections(self, session: AsyncSession, viewer: Viewer) -> Sequence[ExportSection]:
+    async def export_sections(self, session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
         """Return the viewer's own reports, the statements that they received, and their appeals."""
         told = (await session.execute(statements.select_received(viewer))).all()
         filed = (await session.execute(reports.select_by_reporter(viewer, None, REPORTS_MAX))).all()

@@ -163,7 +163,7 @@ async def read_account(work: Work, member_id: UUID) -> AccountView:
     return _view(row, await _board_slugs(work.session))
 
 
-async def tidy(session: AsyncSession, now: datetime) -> None:
+async def delete_expired(session: AsyncSession, now: datetime) -> None:
     """Delete the proposals to which nobody agreed."""
     old = col(AdministratorProposal.proposed_at) <= now - PROPOSED_FOR
     await session.execute(delete(AdministratorProposal).where(old))

@@ -186,7 +186,7 @@ async def withdraw_all_to(session: AsyncSession, member: Member) -> None:
         await _delete(session, func.lower(col(Invitation.email)) == member.email.lower())
 
 
-async def tidy(session: AsyncSession, now: datetime) -> None:
+async def delete_expired(session: AsyncSession, now: datetime) -> None:
     """Delete expired invitations."""
     await session.execute(delete(Invitation).where(col(Invitation.expires_at) <= now))
 

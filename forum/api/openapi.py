@@ -237,8 +237,8 @@ def _document(app: FastAPI, name: str, tags: list[dict[str, str]]) -> dict[str, 
             operation["security"] = _security(route.dependant)
             if method == "GET" and str(route.path).startswith(BASE):
                 _finish_read(operation)
-    tidy: dict[str, Any] = _tidied(document)
-    return tidy
+    delete_expired: dict[str, Any] = _tidied(document)
+    return delete_expired
 
 
 def _finish(operation: dict[str, Any], schemas: dict[str, Any], always: Sequence[str]) -> None:

@@ -109,6 +109,6 @@ async def list_refused_sign_ins(work: Work, viewer: Viewer, after: str | None, l
     return page
 
 
-async def tidy(session: AsyncSession, now: datetime) -> None:
+async def delete_expired(session: AsyncSession, now: datetime) -> None:
     """Delete the counts of more than 30 days ago."""
     await session.execute(delete(RefusedSignIn).where(col(RefusedSignIn.hour) <= now - KEPT_FOR))

@@ -283,7 +283,7 @@ class SessionCache:
         return self._clock() - at < CACHED_FOR
 
 
-async def tidy(session: AsyncSession, now: datetime) -> None:
+async def delete_expired(session: AsyncSession, now: datetime) -> None:
     """Delete expired sessions and devices."""
     over = or_(col(MemberSession.expires_at) <= now, col(MemberSession.used_at) <= now - IDLE_TIMEOUT)
     await session.execute(delete(MemberSession).where(over))

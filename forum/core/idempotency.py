@@ -68,6 +68,6 @@ class Repeat:
         await session.execute(row.on_conflict_do_update(index_elements=["member_id", "route", "key"], set_=made))
 
 
-async def tidy(session: AsyncSession, now: datetime) -> None:
+async def delete_expired(session: AsyncSession, now: datetime) -> None:
     """Delete the keys that are older than 24 hours."""
     await session.execute(delete(SafeRepeat).where(col(SafeRepeat.made_at) <= now - KEPT_FOR))

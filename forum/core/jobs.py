@@ -219,7 +219,7 @@ async def install(connection: AsyncConnection) -> None:
         await queries.install()
 
 
-async def tidy(session: AsyncSession, now: datetime) -> None:
+async def delete_expired(session: AsyncSession, now: datetime) -> None:
     """Delete the queue's log and statistics that are older than 30 days."""
     for table in (SETTINGS.qualified.queue_table_log, SETTINGS.qualified.statistics_table):
         old = text(f"DELETE FROM {table} WHERE created <= :then")  # noqa: S608

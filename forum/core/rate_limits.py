@@ -126,7 +126,7 @@ def refusal(limit: RateLimitItem, policy: str, seconds: float) -> Throttled:
     )
 
 
-async def tidy(session: AsyncSession, now: datetime) -> None:
+async def delete_expired(session: AsyncSession, now: datetime) -> None:
     """Delete the counts of windows that are over."""
     await session.execute(delete(ThrottleCount).where(col(ThrottleCount.ends_at) <= now))
 

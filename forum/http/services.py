@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.authentication.sessions import SessionCache
 from forum.core import clock
@@ -77,13 +76,6 @@ async def _work(transactions: CurrentTransactions) -> AsyncIterator[Work]:
 
 # "function" commits before the answer is sent: what a client reads is on disk, and a failed commit is an error.
 CurrentWork = Annotated[Work, Depends(_work, scope="function")]
-
-
-async def _session(work: CurrentWork) -> AsyncSession:
-    return work.session
-
-
-WorkSession = Annotated[AsyncSession, Depends(_session, scope="function")]
 
 
 async def _reading(request: Request) -> Reader:

@@ -118,7 +118,7 @@ async def cancel_address_changes(session: AsyncSession, member_id: UUID, since: 
         await session.execute(delete(table).where(*theirs, asked_at >= since))
 
 
-async def tidy(session: AsyncSession, now: datetime) -> None:
+async def delete_expired(session: AsyncSession, now: datetime) -> None:
     """Delete expired links, and mails that were given up long ago."""
     await session.execute(delete(MailedLink).where(col(MailedLink.expires_at) <= now))
     await session.execute(delete(Mail).where(col(Mail.given_up_at) <= now - KEPT_FOR))

@@ -50,7 +50,7 @@ async def delete_belongings(session: AsyncSession, member_id: UUID) -> None:
         await session.execute(delete(table).where(owner == member_id))
 
 
-async def delete_leftovers(session: AsyncSession) -> None:
+async def delete_leftovers(session: AsyncSession, _now: datetime) -> None:
     """Delete what was written for members after they left, such as the notification that an appeal was decided."""
     left = select(col(Member.id)).where(col(Member.left_at).is_not(None))
     for table, owner in belongings():

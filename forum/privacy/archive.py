@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from forum.privacy.personal_data_source import ExportSection, SafeHtml
+from forum.core.export_section import ExportSection, SafeHtml
 
 PAGE = """<!doctype html>
 <html lang="en">

@@ -1,6 +1,6 @@
-"""What the forum itself stores about a member, as they may read it today."""
+"""What goes into a member's copy of what the forum stores about them: one function for each feature."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,36 +12,52 @@ from forum.authentication.second_factor.passkeys import select_passkeys
 from forum.authentication.sessions import select_sessions
 from forum.content.posts.queries import EARLIER_BY, WRITTEN_BY
 from forum.content.threads.queries import OPENED_BY
+from forum.core.export_section import ExportSection, SafeHtml, items_of
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
-from forum.privacy.personal_data_source import ExportSection, SafeHtml
 
 ALL = 1_000_000  # notifications of one member: more than anybody gets
 
 
-async def export_sections_of_forum(session: AsyncSession, viewer: Viewer, now: datetime) -> Sequence[ExportSection]:
-    """Return the viewer's profile, posts, threads, notifications, sessions and passkeys."""
-    profile = (await session.execute(select_profiles().where(col(Member.id) == viewer.id))).all()
-    opened = (await session.execute(OPENED_BY.query, viewer.sight)).all()
+async def export_profile(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return the viewer's profile."""
+    rows = (await session.execute(select_profiles().where(col(Member.id) == viewer.id))).all()
+    return [ExportSection("profile", "Your profile", items_of(rows))]
+
+
+async def export_posts(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return what the viewer wrote, as they may read it today, and what it said before."""
     written = (await session.execute(WRITTEN_BY.query, viewer.sight)).all()
     earlier = (await session.execute(EARLIER_BY.query, viewer.sight)).all()
-    notified = (await session.execute(inbox.select_notifications(viewer, None, ALL))).all()
-    open_ = (await session.execute(select_sessions(viewer, now))).all()
-    keys = (await session.execute(select_passkeys(viewer))).all()
-    return (
-        ExportSection("profile", "Your profile", _items(profile)),
-        ExportSection("posts", "What you wrote", [_safe_html(item) for item in _items(written)]),
-        ExportSection("revisions", "Earlier versions of your posts", [_safe_html(item) for item in _items(earlier)]),
-        ExportSection("threads", "Threads that you opened", _items(opened)),
-        ExportSection("notifications", "Your notifications", _items(notified)),
-        ExportSection("sessions", "Where you are signed in", _items(open_)),
-        ExportSection("passkeys", "Your passkeys", _items(keys)),
-    )
+    return [
+        ExportSection("posts", "What you wrote", list(map(_safe_html, items_of(written)))),
+        ExportSection("revisions", "Earlier versions of your posts", list(map(_safe_html, items_of(earlier)))),
+    ]
 
 
-def _items(rows: Iterable[Any]) -> list[dict[str, Any]]:
-    return [dict(row._mapping) for row in rows]
+async def export_threads(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return the threads that the viewer opened."""
+    rows = (await session.execute(OPENED_BY.query, viewer.sight)).all()
+    return [ExportSection("threads", "Threads that you opened", items_of(rows))]
+
+
+async def export_notifications(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return the viewer's notifications."""
+    rows = (await session.execute(inbox.select_notifications(viewer, None, ALL))).all()
+    return [ExportSection("notifications", "Your notifications", items_of(rows))]
+
+
+async def export_sessions(session: AsyncSession, viewer: Viewer, now: datetime) -> Sequence[ExportSection]:
+    """Return where the viewer is signed in."""
+    rows = (await session.execute(select_sessions(viewer, now))).all()
+    return [ExportSection("sessions", "Where you are signed in", items_of(rows))]
+
+
+async def export_passkeys(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return the viewer's passkeys."""
+    rows = (await session.execute(select_passkeys(viewer))).all()
+    return [ExportSection("passkeys", "Your passkeys", items_of(rows))]
 
 
 def _safe_html(post: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Copies of personal data: requested, made by a job, and stored for two days for their signed-in owner."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from sqlmodel import col
 from forum.core import jobs
 from forum.core.database import Moment, Prepared, Reader, query
 from forum.core.errors import NotFound
+from forum.core.export_section import ExportSection
 from forum.core.jobs import Handler, Job, Payload
 from forum.core.work import Work
 from forum.mail import outbox
@@ -22,8 +23,7 @@ from forum.members.tables import Member
 from forum.members.viewer import Viewer, viewer_of, viewers
 from forum.notifications import inbox
 from forum.permissions import require_recent_sign_in
-from forum.privacy import archive, export_contents
-from forum.privacy.personal_data_source import PersonalDataSource
+from forum.privacy import archive
 from forum.privacy.tables import Export, ExportPart
 
 KEPT_FOR = timedelta(hours=48)
@@ -88,7 +88,11 @@ async def read_archive(reader: Reader, export_id: UUID) -> AsyncIterator[bytes]:
         number += 1
 
 
-def make_exporter(source: PersonalDataSource) -> Handler:
+# What a feature stores about a member, as they may read it.
+ExportHook = Callable[[AsyncSession, Viewer, datetime], Awaitable[Sequence[ExportSection]]]
+
+
+def make_exporter(hooks: Sequence[ExportHook]) -> Handler:
     """Return the job handler that makes a copy, deletes the one before, and tells the owner."""
 
     async def export(session: AsyncSession, payload: Payload, now: datetime) -> None:
@@ -96,10 +100,7 @@ def make_exporter(source: PersonalDataSource) -> Handler:
         if asked is None or asked.made_at:
             return
         viewer = viewer_of((await session.execute(viewers().where(col(Member.id) == asked.member_id))).one())
-        sections = [
-            *await export_contents.export_sections_of_forum(session, viewer, now),
-            *await source.export_sections(session, viewer),
-        ]
+        sections = [section for hook in hooks for section in await hook(session, viewer, now)]
         content = await asyncio.to_thread(archive.build_zip, sections, now)
         for number, start in enumerate(range(0, len(content), PART)):
             session.add(ExportPart(export_id=asked.id, number=number, content=content[start : start + PART]))
@@ -113,7 +114,7 @@ def make_exporter(source: PersonalDataSource) -> Handler:
     return export
 
 
-async def tidy(session: AsyncSession, now: datetime) -> None:
+async def delete_expired(session: AsyncSession, now: datetime) -> None:
     """Delete expired copies, and those that could not be made."""
     never_made = and_(col(Export.made_at).is_(None), col(Export.asked_at) <= now - GIVEN_UP_AFTER)
     await session.execute(delete(Export).where(or_(col(Export.expires_at) <= now, never_made)))

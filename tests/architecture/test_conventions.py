@@ -589,7 +589,7 @@ async def test_a_key_is_forgotten_after_a_day(app: FastAPI, services: Services) 
         assert await _rows(services, SafeRepeat) == 2
         async with services.database.work() as session:
             await session.execute(update(SafeRepeat).where(col(SafeRepeat.key) == "old").values(made_at=yesterday))
-            await idempotency.tidy(session, clock.now())
+            await idempotency.delete_expired(session, clock.now())
         assert await _rows(services, SafeRepeat) == 1
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import importlib.util
 import pkgutil
 import re
 import subprocess
@@ -19,8 +20,10 @@ from sqlalchemy import CheckConstraint, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
+from forum import features
 from forum.app import RESOURCES
 from forum.core import database
+from moderation import features as moderation_features
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -77,7 +80,6 @@ def test_a_feature_and_its_http_share_a_name(package: str) -> None:
     """`api/content/posts.py` is the HTTP of `content/posts`: whoever knows one finds the other."""
     domain, http = ROOT / package, ROOT / package / "api"
     own = {"schemas", "openapi", "health"}  # HTTP's own matters
-    own |= {"waiting_list"}  # until their steps are actions
     orphans = [
         str(path.relative_to(http))
         for path in http.rglob("*.py")
@@ -86,6 +88,22 @@ def test_a_feature_and_its_http_share_a_name(package: str) -> None:
         and not (domain / path.relative_to(http).with_suffix("")).is_dir()
     ]
     assert orphans == []
+
+
+@pytest.mark.parametrize("package", ["forum", "moderation"])
+def test_every_feature_with_http_stands_in_the_list_of_features(package: str) -> None:
+    """The worker loads no HTTP, so there are two lists; here somebody compares them."""
+    listed = {feature.name for feature in {"forum": features, "moderation": moderation_features}[package].FEATURES}
+    http = ROOT / package / "api"
+    own = {"schemas", "openapi", "health"}
+    answering = {
+        ".".join(path.relative_to(http).with_suffix("").parts)
+        for path in http.rglob("*.py")
+        if path.stem not in own | {"__init__"} and "router" in path.read_text(encoding="utf-8")
+    }
+    assert answering - listed == set()
+    there = [name for name in listed if importlib.util.find_spec(f"{package}.{name}") is None]
+    assert there == []
 
 
 def test_only_the_unit_of_work_commits() -> None:

@@ -9,14 +9,13 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError
 
-from forum import worker
 from forum.content import markup
 from forum.core import clock
 from forum.http.services import Services
 from forum.members.tables import FORMER, Role
 from moderation.privacy import ModerationPersonalData
 from tests.support import make
-from tests.support.jobs import run_hourly_jobs
+from tests.support.jobs import clean_up, run_hourly_jobs
 from tests.support.scenes import (
     REDACT,
     REMOVE,
@@ -173,7 +172,7 @@ async def test_what_is_put_down_for_who_left_goes_within_the_hour(
     await decided(app, suzie, post.id, REDACT)
     assert await sql(services, "SELECT 1 FROM notification WHERE kind = 'post_edited'")
     async with services.database.work() as session:
-        await worker.tidy(session, {}, clock.now())
+        await clean_up(session, clock.now())
     assert await sql(services, "SELECT 1 FROM notification WHERE kind = 'post_edited'") == []
 
 
@@ -194,6 +193,6 @@ SAID = "She said no.\n> Marcus said: ring the court first thing on Monday.\nSo I
     ids=["a line", "a part", "a short line", "of somebody else", "no quote", "another quote", "gone already"],
 )
 def test_quotes_of_what_was_erased_become_marks_of_the_same_length(text: str, left: str | None) -> None:
-    unquoted = ModerationPersonalData().unquoting([SAID, "Something else"])(text)
+    unquoted = ModerationPersonalData().make_quote_eraser([SAID, "Something else"])(text)
     assert unquoted == (text if left is None else left)
     assert len(unquoted) == len(text)

@@ -5,9 +5,11 @@ from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum import worker
 from forum.core import jobs
+from forum.features import handlers_of, make_cleaner
 from forum.http.services import Services
 from forum.privacy import account_deletion
 
@@ -20,7 +22,7 @@ DONE = text(f"DELETE FROM {jobs.SETTINGS.qualified.queue_table} WHERE id = :id")
 
 async def run_due_jobs(services: Services, now: datetime, *, but: Collection[str] = ("send_mail",)) -> list[str]:
     """Do what is due, what comes of it too, each in a transaction of its own; their names. Mails are `mailbox`'s."""
-    handlers = {job.name: handler for job, handler in worker.handlers(services.settings).items()}
+    handlers = {job.name: handler for job, handler in handlers_of(worker.FEATURES, services.settings).items()}
     done = []
     while True:
         async with services.database.work() as session:
@@ -37,3 +39,8 @@ async def run_hourly_jobs(services: Services, now: datetime) -> list[str]:
     async with services.database.work() as session:
         await account_deletion.run_due_deletions(session, {}, now)
     return await run_due_jobs(services, now)
+
+
+async def clean_up(session: AsyncSession, now: datetime) -> None:
+    """Delete what has expired by then, in every feature."""
+    await make_cleaner(worker.FEATURES)(session, {}, now)

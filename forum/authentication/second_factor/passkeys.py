@@ -147,7 +147,7 @@ async def record_use(session: AsyncSession, signature: PasskeySignature, now: da
     return (await session.execute(used.returning(col(Passkey.id)))).first() is not None
 
 
-async def tidy(session: AsyncSession, now: datetime) -> None:
+async def delete_expired(session: AsyncSession, now: datetime) -> None:
     """Delete expired challenges."""
     await session.execute(delete(PasskeyChallenge).where(col(PasskeyChallenge.expires_at) <= now))
 

@@ -220,7 +220,7 @@ async def test_tidying_forgets_what_nobody_agreed_to(services: Services, joan: h
     await give(joan, "heron", "administrator")
     for later, left in ((timedelta(), 1), (accounts.PROPOSED_FOR, 0)):
         async with services.database.work() as session:
-            await accounts.tidy(session, clock.now() + later)
+            await accounts.delete_expired(session, clock.now() + later)
             assert len((await session.execute(select(AdministratorProposal))).all()) == left
 
 

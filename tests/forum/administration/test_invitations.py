@@ -197,7 +197,7 @@ async def test_after_a_week_it_is_over(app: FastAPI, services: Services, joan: h
         assert await mine(suzie) == []
         assert (await accept(suzie, invitation, await mailed(services))).status_code == 409
     async with services.database.work() as session:
-        await invitations.tidy(session, clock.now())
+        await invitations.delete_expired(session, clock.now())
         assert not (await session.execute(select(Invitation))).all()
 
 

@@ -32,7 +32,6 @@ from forum.http.current_member import COOKIE
 from forum.http.services import Services
 from forum.members.queries import get_member
 from forum.members.tables import Role, Standing
-from forum.worker import tidy
 from tests.forum.authentication.test_second_factor import code_of, set_up
 from tests.support import mailbox, make
 from tests.support.authenticator import (
@@ -50,6 +49,7 @@ from tests.support.authenticator import (
     read,
     written,
 )
+from tests.support.jobs import clean_up
 
 API = "/api/v1"
 
@@ -502,7 +502,7 @@ async def test_challenges_that_ran_out_are_tidied_away(guest: httpx.AsyncClient,
     await run_out(services)
     await ask(guest)
     async with services.database.work() as session:
-        await tidy(session, {}, clock.now())
+        await clean_up(session, clock.now())
         assert await session.scalar(select(func.count()).select_from(PasskeyChallenge)) == 1
 
 

@@ -498,13 +498,13 @@ async def test_tidying_keeps_what_has_not_run_out(services: Services, guest: htt
     for _ in range(2):
         assert (await _sign_in(guest, "heron")).status_code == 201
     async with services.database.work() as session:
-        await sessions.tidy(session, clock.now())
+        await sessions.delete_expired(session, clock.now())
     assert (await _count(services, MemberSession), await _count(services, Device)) == (2, 2)
     async with services.database.work() as session:
-        await sessions.tidy(session, clock.now() + sessions.IDLE_TIMEOUT)
+        await sessions.delete_expired(session, clock.now() + sessions.IDLE_TIMEOUT)
     assert (await _count(services, MemberSession), await _count(services, Device)) == (0, 2)
     async with services.database.work() as session:
-        await sessions.tidy(session, clock.now() + sessions.DEVICE_LASTS)
+        await sessions.delete_expired(session, clock.now() + sessions.DEVICE_LASTS)
     assert await _count(services, Device) == 0
 
 

@@ -299,7 +299,7 @@ async def test_what_was_given_up_is_kept_for_a_month_and_links_until_they_run_ou
                 MailedLink(**about, token_digest=new_id().bytes, asked_at=ago, expires_at=ago + timedelta(days=30))
             )
         await session.flush()
-        await outbox.tidy(session, now)
+        await outbox.delete_expired(session, now)
     assert [mail.failures for mail in await kept(services, Mail)] == [29]
     assert [link.expires_at > now for link in await kept(services, MailedLink)] == [True]
 

@@ -19,13 +19,14 @@ from forum.content.markup import GONE
 from forum.core import clock
 from forum.core.audit import AuditEntry
 from forum.core.settings import Settings
+from forum.features import handlers_of
 from forum.http.services import Services
 from forum.members.tables import FORMER, Role, Standing
 from forum.privacy import exports
 from forum.privacy.account_deletion import DEPART
 from forum.privacy.tables import Export, ExportPart
 from tests.support import mailbox, make
-from tests.support.jobs import run_due_jobs, run_hourly_jobs
+from tests.support.jobs import clean_up, run_due_jobs, run_hourly_jobs
 from tests.support.scenes import REDACT, RUDE, a_case, a_post, appeal, decide, report
 
 API = "/api/v1"
@@ -136,7 +137,7 @@ async def test_of_two_administrators_who_leave_at_once_one_stays(app: FastAPI, s
     ):
         await ask(joan)
         await ask(orla)
-        depart = worker.handlers(services.settings)[DEPART]
+        depart = handlers_of(worker.FEATURES, services.settings)[DEPART]
 
         async def go(client: httpx.AsyncClient) -> None:
             me = (await client.get(f"{API}/me")).json()["id"]
@@ -190,7 +191,7 @@ async def test_nobody_gets_the_handle_of_somebody_who_left(
 async def test_done_twice_it_is_as_done_once(heron: httpx.AsyncClient, services: Services) -> None:
     await ask(heron)
     me = (await heron.get(f"{API}/me")).json()["id"]
-    depart = worker.handlers(services.settings)[DEPART]
+    depart = handlers_of(worker.FEATURES, services.settings)[DEPART]
     async with services.database.work() as session:
         await depart(session, {"member": me}, clock.now())  # too soon
     assert (await heron.get(f"{API}/me")).status_code == 200
@@ -297,13 +298,13 @@ async def test_its_owner_is_told_when_a_copy_is_ready(heron: httpx.AsyncClient, 
 async def test_a_copy_is_gone_after_two_days(heron: httpx.AsyncClient, services: Services) -> None:
     address = await copy_of(heron, services)
     async with services.database.work() as session:
-        await worker.tidy(session, {}, clock.now() + timedelta(hours=47))
+        await clean_up(session, clock.now() + timedelta(hours=47))
     assert (await heron.get(address)).status_code == 200
     async with services.database.work() as session:
         await session.execute(update(Export).values(expires_at=clock.now()))
     assert (await heron.get(f"{address}/archive")).status_code == 404
     async with services.database.work() as session:
-        await worker.tidy(session, {}, clock.now())
+        await clean_up(session, clock.now())
         assert (await session.execute(select(func.count()).select_from(ExportPart))).scalar_one() == 0
 
 

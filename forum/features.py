@@ -1,0 +1,134 @@
+"""One list: what each feature adds to jobs, schedule, clean-up, copies of personal data and erasure.
+
+Moderation has a list of its own (`moderation/features.py`), which whoever composes the forum joins to this one. It has
+no HTTP, so that the worker loads none; `app.py` lists the routers.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forum.administration import accounts, invitations
+from forum.authentication import failed_sign_ins, sessions
+from forum.authentication.second_factor import passkeys
+from forum.core import idempotency, jobs, rate_limits
+from forum.core.jobs import Handler, Job, Payload
+from forum.core.settings import Settings
+from forum.mail import outbox
+from forum.members import departure
+from forum.privacy import account_deletion, erasure_jobs, export_contents, exports
+from forum.privacy.exports import ExportHook
+from forum.privacy.personal_data_source import PersonalDataSource
+
+CLEAN_UP = Job("tidy")
+
+CleanUpHook = Callable[[AsyncSession, datetime], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """What the handlers of jobs are made with."""
+
+    settings: Settings
+    exports: Sequence[ExportHook]
+    personal_data: PersonalDataSource
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """A feature, by its module below `forum` or `moderation`, and what it adds; most add nothing."""
+
+    name: str
+    clean_up: CleanUpHook | None = None  # deletes what has expired; no read may need it
+    export: ExportHook | None = None
+    personal_data: PersonalDataSource | None = None
+    jobs: Callable[[JobContext], Mapping[Job, Handler]] = field(default=lambda _context: {})
+    schedule: Mapping[Job, str] = field(default_factory=dict)  # as cron writes it, in UTC
+
+
+# In the order in which a member reads them in their copy; what has no part in it comes last.
+FEATURES: tuple[Feature, ...] = (
+    Feature(name="authentication.profiles", export=export_contents.export_profile),
+    Feature(name="content.posts", export=export_contents.export_posts),
+    Feature(name="content.threads", export=export_contents.export_threads),
+    Feature(name="notifications.inbox", export=export_contents.export_notifications),
+    Feature(name="authentication.sessions", export=export_contents.export_sessions, clean_up=sessions.delete_expired),
+    Feature(
+        name="authentication.second_factor.passkeys",
+        export=export_contents.export_passkeys,
+        clean_up=passkeys.delete_expired,
+    ),
+    Feature(name="authentication.failed_sign_ins", clean_up=failed_sign_ins.delete_expired),
+    Feature(name="authentication.registration"),
+    Feature(name="authentication.email_addresses"),
+    Feature(name="authentication.password_resets"),
+    Feature(name="authentication.second_factor.enrolment"),
+    Feature(name="administration.accounts", clean_up=accounts.delete_expired),
+    Feature(name="administration.invitations", clean_up=invitations.delete_expired),
+    Feature(name="administration.unsent_mail"),
+    Feature(name="advising.waiting_list"),
+    Feature(name="content.boards"),
+    Feature(name="core.idempotency", clean_up=idempotency.delete_expired),
+    Feature(name="core.rate_limits", clean_up=rate_limits.delete_expired),
+    Feature(name="core.jobs", clean_up=jobs.delete_expired),
+    Feature(
+        name="mail.outbox",
+        clean_up=outbox.delete_expired,
+        jobs=lambda context: {outbox.SEND: outbox.make_sender(context.settings)},
+    ),
+    Feature(name="members.advisers"),
+    Feature(name="members.cards"),
+    Feature(name="members.departure", clean_up=departure.delete_leftovers),
+    Feature(
+        name="privacy.exports",
+        clean_up=exports.delete_expired,
+        jobs=lambda context: {exports.MAKE: exports.make_exporter(context.exports)},
+    ),
+    Feature(
+        name="privacy.account_deletion",
+        jobs=lambda context: {
+            account_deletion.DEPART: account_deletion.make_departer(context.personal_data),
+            account_deletion.RUN_DUE_DELETIONS: account_deletion.run_due_deletions,
+        },
+        schedule={account_deletion.RUN_DUE_DELETIONS: "37 * * * *"},
+    ),
+    Feature(
+        name="privacy.erasure_jobs",
+        jobs=lambda context: {
+            erasure_jobs.ERASE: erasure_jobs.make_eraser(context.personal_data),
+            erasure_jobs.ERASE_IN_THREAD: erasure_jobs.make_thread_eraser(context.personal_data),
+        },
+    ),
+    Feature(name="privacy.legal_holds"),
+)
+
+
+def handlers_of(features: Sequence[Feature], settings: Settings) -> Mapping[Job, Handler]:
+    """Return the handler of each job of these features, and of the clean-up of them all."""
+    [personal_data] = [feature.personal_data for feature in features if feature.personal_data]
+    context = JobContext(settings, [feature.export for feature in features if feature.export], personal_data)
+    found: dict[Job, Handler] = {CLEAN_UP: make_cleaner(features)}
+    for feature in features:
+        found |= feature.jobs(context)
+    return found
+
+
+def schedule_of(features: Sequence[Feature]) -> Mapping[Job, str]:
+    """Return when each job runs that runs by the clock."""
+    found = {CLEAN_UP: "17 * * * *"}
+    for feature in features:
+        found |= feature.schedule
+    return found
+
+
+def make_cleaner(features: Sequence[Feature]) -> Handler:
+    """Return the job handler that has each feature delete what has expired."""
+
+    async def clean_up(session: AsyncSession, _payload: Payload, now: datetime) -> None:
+        for feature in features:
+            if feature.clean_up:
+                await feature.clean_up(session, now)
+
+    return clean_up
