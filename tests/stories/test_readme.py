@@ -7,6 +7,7 @@ import subprocess
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from sqlmodel import SQLModel
 
 import forum.app
@@ -115,3 +116,11 @@ def test_every_link_between_the_pages_leads_somewhere() -> None:
 def test_every_page_can_be_reached_from_the_readme() -> None:
     linked = {(running.ROOT / target).resolve() for target in re.findall(r"\]\(([^)#:]+)\)", README)}
     assert linked == set(PAGES) - {running.ROOT / "README.md"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    """But for the example of a feature that somebody may add, and the pages that are still to come."""
+    named = set(re.findall(r"`((?:forum|moderation|tests|migrations|docs)/[\w/.]+)`", page.read_text(encoding="utf-8")))
+    missing = {name for name in named if not (running.ROOT / name).exists()}
+    assert {name for name in missing if "reactions" not in name and not name.startswith("forum/web/")} == set()
