@@ -65,8 +65,8 @@ async def get_second_factor(request: Request, viewer: AnyMember, work: CurrentWo
 async def begin_second_factor(viewer: AnyMember, work: CurrentWork) -> Response:
     """Begin to set up an authenticator app, or to move to another one. You must have signed in within 15 minutes.
 
-    An app that you have set up already works until you confirm the new one. Beside its codes, the app shows the domain of
-    the forum's mails, which reveals neither the forum nor you.
+    An app that you have set up already works until you confirm the new one. Beside its codes, the app shows the domain
+    of the forum's mails, which reveals neither the forum nor you.
     """
     begun = await enrolment.begin_enrolment(work, viewer)
     body = Enrolment(secret=begun.secret, uri=begun.uri, qr_svg=totp.qr_code(begun.uri))
