@@ -183,7 +183,9 @@ async def decide_appeal(
 
     appeal.outcome, appeal.message, appeal.heard_at = outcome, verdict.reason, now
     await cases.close(session, hearer, case, post.revision, now)
-    inbox.notify(session, appeal.appellant_id, inbox.Kind.APPEAL_HEARD, now, post_id=post.id, subject_id=appeal.id)
+    inbox.notify(
+        session, appeal.appellant_id, inbox.NotificationKind.APPEAL_HEARD, now, post_id=post.id, subject_id=appeal.id
+    )
     await audit.record(
         session,
         actor_id=hearer.id,

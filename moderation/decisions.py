@@ -316,18 +316,18 @@ def _tell_author(
     session: AsyncSession, post: Post, verdict: DecisionInput, statement: Statement | None, now: datetime
 ) -> None:
     if any(measure.kind == Kind.PUBLISH for measure in verdict.measures):
-        inbox.notify(session, post.author_id, inbox.Kind.POST_PUBLISHED, now, post_id=post.id)
+        inbox.notify(session, post.author_id, inbox.NotificationKind.POST_PUBLISHED, now, post_id=post.id)
     if statement:
         issued = _news(verdict)
         inbox.notify(session, post.author_id, issued, now, post_id=post.id, subject_id=statement.id)
 
 
-def _news(verdict: DecisionInput) -> inbox.Kind:
+def _news(verdict: DecisionInput) -> inbox.NotificationKind:
     """What the author is told first; the statement that comes with it says the rest."""
     kinds = {measure.kind for measure in verdict.measures}
     if Kind.REMOVE in kinds:
-        return inbox.Kind.POST_REMOVED
-    return inbox.Kind.POST_EDITED if kinds & set(TEXT_MEASURES) else inbox.Kind.STATEMENT_ISSUED
+        return inbox.NotificationKind.POST_REMOVED
+    return inbox.NotificationKind.POST_EDITED if kinds & set(TEXT_MEASURES) else inbox.NotificationKind.STATEMENT_ISSUED
 
 
 def _words(post: Post, verdict: DecisionInput) -> list[str]:

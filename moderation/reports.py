@@ -189,7 +189,7 @@ async def file(session: AsyncSession, reporter: Viewer, post: Post, complaint: C
         report.outcome, report.settled_at = await _outcome_that_stands(session, post, complaint.revision), now
     session.add(report)
     await session.flush()
-    received = inbox.Kind.REPORT_RECEIVED
+    received = inbox.NotificationKind.REPORT_RECEIVED
     inbox.notify(session, reporter.member_id, received, now, post_id=post.id, subject_id=report.id)
     return report
 
@@ -199,7 +199,7 @@ async def settle(session: AsyncSession, settled: Case, outcome: Outcome, now: da
     waiting = select(Report).where(col(Report.case_id) == settled.id, col(Report.outcome).is_(None))
     for report in (await session.execute(waiting)).scalars().all():
         report.outcome, report.settled_at = outcome, now
-        done = inbox.Kind.REPORT_SETTLED
+        done = inbox.NotificationKind.REPORT_SETTLED
         inbox.notify(session, report.reporter_id, done, now, post_id=report.post_id, subject_id=report.id)
     await session.flush()
 
