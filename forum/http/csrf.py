@@ -16,4 +16,7 @@ def refuse_forgery(request: Request, settings: Settings) -> None:
     # A proxy that ends TLS may not tell us of it, so https is right in any case; http only where we hear no TLS.
     if origin in {f"{scheme}://{request.headers.get('host')}" for scheme in ("https", request.url.scheme)}:
         return
-    raise Forbidden("This came from another site's page. With a cookie, only our own pages may change things.")
+    raise Forbidden(
+        "This came from another site's page. With a cookie, only our own pages may change things.",
+        code="cross_site_request",
+    )
