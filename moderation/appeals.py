@@ -172,7 +172,7 @@ async def decide_appeal(work: Work, decider: Viewer, case_id: UUID, wanted: Deci
 
     appeal.outcome, appeal.message, appeal.heard_at = outcome, wanted.reason, work.now
     await cases.close(work, decider, locked.case, locked.post.revision)
-    heard = inbox.Kind.APPEAL_HEARD
+    heard = inbox.NotificationKind.APPEAL_HEARD
     inbox.notify(session, appeal.appellant_id, heard, work.now, post_id=locked.post.id, subject_id=appeal.id)
     await audit.record(
         session,

@@ -339,17 +339,19 @@ def _statement(work: Work, ruling: Ruling, excerpts: list[str]) -> Statement:
 def _tell_author(work: Work, ruling: Ruling, statement: Statement | None) -> None:
     session, post, kinds = work.session, ruling.post, {measure.kind for measure in ruling.input.measures}
     if MeasureKind.PUBLISH in kinds:
-        inbox.notify(session, post.author_id, inbox.Kind.POST_PUBLISHED, work.now, post_id=post.id)
+        inbox.notify(session, post.author_id, inbox.NotificationKind.POST_PUBLISHED, work.now, post_id=post.id)
     if statement:
         news = _notification_kind(kinds)
         inbox.notify(session, post.author_id, news, work.now, post_id=post.id, subject_id=statement.id)
 
 
-def _notification_kind(kinds: Collection[MeasureKind]) -> inbox.Kind:
+def _notification_kind(kinds: Collection[MeasureKind]) -> inbox.NotificationKind:
     """Return what the author is told first; the statement says the rest."""
     if MeasureKind.REMOVE in kinds:
-        return inbox.Kind.POST_REMOVED
-    return inbox.Kind.POST_EDITED if {*kinds} & {*TEXT_MEASURES} else inbox.Kind.STATEMENT_ISSUED
+        return inbox.NotificationKind.POST_REMOVED
+    return (
+        inbox.NotificationKind.POST_EDITED if {*kinds} & {*TEXT_MEASURES} else inbox.NotificationKind.STATEMENT_ISSUED
+    )
 
 
 def _excerpts(post: Post, wanted: DecisionInput) -> list[str]:

@@ -55,7 +55,7 @@ class BoardGate:
         case = await cases.open_on_post(session, post_id, category, now, findings=len(verdict.findings))
         await findings.save_findings(session, case.id, post.revision, verdict.findings)
         if verdict.held_because:
-            inbox.notify(session, post.author_id, inbox.Kind.POST_HELD, now, post_id=post_id)
+            inbox.notify(session, post.author_id, inbox.NotificationKind.POST_HELD, now, post_id=post_id)
 
     def _held_because(self, submission: Submission) -> str | None:
         policy, author = submission.publication, submission.author

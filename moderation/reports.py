@@ -194,7 +194,7 @@ async def save_report(work: Work, reporter: Viewer, post: Post, complaint: Compl
         report.outcome, report.settled_at = await _standing_outcome(work.session, post, complaint.revision), work.now
     work.session.add(report)
     await work.session.flush()
-    received = inbox.Kind.REPORT_RECEIVED
+    received = inbox.NotificationKind.REPORT_RECEIVED
     inbox.notify(work.session, reporter.member_id, received, work.now, post_id=post.id, subject_id=report.id)
     return report
 
@@ -204,7 +204,7 @@ async def settle(work: Work, case: Case, outcome: ReportOutcome) -> None:
     waiting = select(Report).where(col(Report.case_id) == case.id, col(Report.outcome).is_(None))
     for report in (await work.session.execute(waiting)).scalars().all():
         report.outcome, report.settled_at = outcome, work.now
-        settled = inbox.Kind.REPORT_SETTLED
+        settled = inbox.NotificationKind.REPORT_SETTLED
         inbox.notify(work.session, report.reporter_id, settled, work.now, post_id=report.post_id, subject_id=report.id)
     await work.session.flush()
 

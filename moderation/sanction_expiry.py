@@ -29,7 +29,7 @@ async def tell_that_sanction_ended(session: AsyncSession, payload: jobs.Payload,
     if await _has_longer_measure(session, applied, then):
         return
     statement = await statements.get_for_decision(session, applied.decision_id)
-    ended = inbox.Kind.STANDING_ENDED
+    ended = inbox.NotificationKind.STANDING_ENDED
     await inbox.notify_once(session, applied.member_id, ended, then, post_id=applied.post_id, subject_id=statement.id)
 
 

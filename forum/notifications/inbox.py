@@ -19,7 +19,7 @@ from forum.core.work import Work
 from forum.members.viewer import Viewer
 
 
-class Kind(StrEnum):
+class NotificationKind(StrEnum):
     """What happened."""
 
     POST_HELD = "post_held"
@@ -43,7 +43,7 @@ class Notification(SQLModel, table=True):
     """Something that a member should know: what it is about, and no text of it."""
 
     __table_args__ = (
-        CheckConstraint(f"kind IN ({', '.join(repr(str(kind)) for kind in Kind)})", name="kind"),
+        CheckConstraint(f"kind IN ({', '.join(repr(str(kind)) for kind in NotificationKind)})", name="kind"),
         Index("ix_notification_unread", "member_id", postgresql_where=text("read_at IS NULL")),
         Index("ix_notification_page", "member_id", "id"),
         Index("uq_notification_standing_ended", "subject_id", unique=True, postgresql_where=text(ONCE)),
@@ -102,7 +102,7 @@ async def list_notifications(work: Work, viewer: Viewer, after: str | None, limi
 def notify(
     session: AsyncSession,
     member_id: UUID,
-    kind: Kind,
+    kind: NotificationKind,
     now: datetime,
     *,
     post_id: int | None = None,
@@ -113,7 +113,7 @@ def notify(
 
 
 async def notify_once(
-    session: AsyncSession, member_id: UUID, kind: Kind, now: datetime, *, post_id: int, subject_id: UUID
+    session: AsyncSession, member_id: UUID, kind: NotificationKind, now: datetime, *, post_id: int, subject_id: UUID
 ) -> None:
     """Notify a member, unless there is such a notification about the same subject already; for the kinds of `ONCE`."""
     values = {"id": new_id(), "member_id": member_id, "kind": kind, "post_id": post_id, "subject_id": subject_id}

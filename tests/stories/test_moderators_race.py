@@ -238,7 +238,7 @@ async def test_each_case_is_decided_once_and_every_loser_learns_by_whom_and_when
 async def _look_into_the_database(services: Services, race: Race) -> None:
     kinds = Counter(kind for [won] in race.won.values() for kind in won["kinds"])
     told = sum(won["statement_id"] is not None for [won] in race.won.values())
-    settled = col(Notification.kind) == inbox.Kind.REPORT_SETTLED
+    settled = col(Notification.kind) == inbox.NotificationKind.REPORT_SETTLED
     async with services.database.work() as session:
         per_case = await session.execute(select(col(Decision.case_id), func.count()).group_by(col(Decision.case_id)))
         assert {str(case): count for case, count in per_case.all()} == dict.fromkeys(race.cases, 1)
