@@ -176,8 +176,9 @@ async def test_a_mistake_of_ours_is_logged_with_its_place_and_told_to_nobody(
     assert line["frames"]
     assert answer.json() == {
         "type": "/problems/internal-server-error",
-        "title": "Our mistake",
+        "title": "Error on our side",
         "status": 500,
+        "code": "internal_error",
         "detail": "Something went wrong on our side. Nothing was changed.",
     }
     assert "wilhelmina" not in str(logged)
@@ -191,4 +192,4 @@ async def test_only_our_own_places_are_told_and_no_words() -> None:
             await get_member(session, "wilhelmina")
     told = logs.frames(failed.value)
     assert [place.partition(":")[0] for place in told] == ["forum/members/queries.py", "forum/core/database.py"]
-    assert [place.partition(" ")[2] for place in told] == ["by_handle", "_connected"]
+    assert [place.partition(" ")[2] for place in told] == ["get_member", "_connect"]

@@ -58,7 +58,7 @@ def _refusal(response: httpx.Response, policy: str, quota: int, window: int) -> 
     assert 0 < wait <= window
     assert response.headers["ratelimit-policy"] == f'"{policy}";q={quota};w={window}'
     assert response.headers["ratelimit"] == f'"{policy}";r=0;t={wait}'
-    assert (response.json()["type"], response.json()["title"]) == ("/problems/too-many-requests", "Too often")
+    assert (response.json()["type"], response.json()["title"]) == ("/problems/too-many-requests", "Too many requests")
     return wait
 
 
@@ -140,7 +140,7 @@ async def test_who_is_over_the_limit_learns_nothing_costs_nothing_and_uses_up_no
     with monkeypatch.context() as patch:
         patch.delattr(hashing, "check")
         answers = [await _try(app, "192.0.2.1", login) for login in ["heron", "nobody", *["heron"] * 10]]
-    assert {(answer.status_code, answer.json()["title"]) for answer in answers} == {(429, "Too often")}
+    assert {(answer.status_code, answer.json()["title"]) for answer in answers} == {(429, "Too many requests")}
     assert (await _try(app, "192.0.2.2", "heron", make.PASSWORD)).status_code == 201
 
 
