@@ -138,7 +138,7 @@ async def test_who_is_over_the_limit_learns_nothing_costs_nothing_and_uses_up_no
     await make.member(services, "heron")
     await _statuses(app, *(("192.0.2.1", f"nobody{number}") for number in range(10)))
     with monkeypatch.context() as patch:
-        patch.delattr(hashing, "check")
+        patch.delattr(hashing, "verify")
         answers = [await _try(app, "192.0.2.1", login) for login in ["heron", "nobody", *["heron"] * 10]]
     assert {(answer.status_code, answer.json()["title"]) for answer in answers} == {(429, "Too many requests")}
     assert (await _try(app, "192.0.2.2", "heron", make.PASSWORD)).status_code == 201
