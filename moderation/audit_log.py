@@ -17,6 +17,7 @@ from forum.core.audit import AuditEntry
 from forum.core.database import Prepared, Query, Reader, columns, query
 from forum.core.errors import Invalid
 from forum.members import names
+from forum.members.queries import named_columns
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer
 from moderation.cases import Case
@@ -89,9 +90,7 @@ def _select_entries(viewer: Viewer, before: tuple[int] | None, limit: int, searc
     page = (
         query(
             *columns(AuditEntry),
-            col(Member.handle).label("actor_handle"),
-            col(Member.name).label("actor_name"),
-            col(Member.title).label("actor_title"),
+            *named_columns(Member, "actor"),
         )
         .outerjoin(Member, col(Member.id) == col(AuditEntry.actor_id))
         .where(visible_to(viewer), *search.conditions)

@@ -34,6 +34,7 @@ from forum.core import pagination
 from forum.core.database import Moment, Query, Record, columns, new_id, query
 from forum.core.errors import Conflict, NotFound
 from forum.core.work import Work
+from forum.members.queries import named_columns
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer
 from moderation.permissions import ModerationAct, allow
@@ -184,12 +185,8 @@ _VIEW = (
         col(Board.slug).label("board_slug"),
         col(Board.name).label("board_name"),
         col(_Author.id).label("author_id"),
-        col(_Author.handle).label("author_handle"),
-        col(_Author.name).label("author_name"),
-        col(_Author.title).label("author_title"),
-        col(_Claimant.handle).label("claimant_handle"),
-        col(_Claimant.name).label("claimant_name"),
-        col(_Claimant.title).label("claimant_title"),
+        *named_columns(_Author, "author"),
+        *named_columns(_Claimant, "claimant"),
         col(CaseClaim.until).label("claimed_until"),
     )
     .join(Post, col(Post.id) == col(Case.post_id))
@@ -258,9 +255,7 @@ def select_notes(case_id: UUID) -> Query:
             col(CaseNote.id),
             col(CaseNote.text),
             col(CaseNote.at),
-            col(Member.handle).label("author_handle"),
-            col(Member.name).label("author_name"),
-            col(Member.title).label("author_title"),
+            *named_columns(Member, "author"),
         )
         .join(Member, col(Member.id) == col(CaseNote.author_id))
         .where(col(CaseNote.case_id) == case_id)

@@ -16,7 +16,7 @@ from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
 from forum.core.database import Query, Record, query
 from forum.core.work import Work
-from forum.members.queries import get_member
+from forum.members.queries import get_member, named_columns
 from forum.members.standing import GRAVITY, is_in_force_at
 from forum.members.tables import Member, Sanction, Standing
 from forum.members.viewer import Viewer
@@ -82,9 +82,7 @@ _MEASURES = _on_its_board(
         col(Decision.case_id),
         col(Decision.id).label("decision_id"),
         col(Statement.id).label("statement_id"),
-        col(Member.handle).label("decider_handle"),
-        col(Member.name).label("decider_name"),
-        col(Member.title).label("decider_title"),
+        *named_columns(Member, "decider"),
     )
     .join(Decision, col(Decision.id) == col(AppliedMeasure.decision_id))
     .join(Member, col(Member.id) == col(Decision.decided_by))

@@ -31,6 +31,7 @@ from forum.content.threads.changes import lock_posts_of_thread
 from forum.core.database import Moment, Query, new_id, query
 from forum.core.errors import Conflict, Invalid
 from forum.core.work import Work
+from forum.members.queries import named_columns
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
@@ -137,9 +138,7 @@ def select_for_post(post_id: int) -> Query:
             col(Report.note),
             col(Report.filed_at),
             col(Report.outcome),
-            col(Member.handle).label("reporter_handle"),
-            col(Member.name).label("reporter_name"),
-            col(Member.title).label("reporter_title"),
+            *named_columns(Member, "reporter"),
         )
         .join(Member, col(Member.id) == col(Report.reporter_id))
         .where(col(Report.post_id) == post_id)

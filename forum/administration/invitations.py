@@ -21,6 +21,7 @@ from forum.core.errors import Conflict, Invalid, NotFound
 from forum.core.work import Work
 from forum.mail import outbox, tokens
 from forum.mail.tables import MailKind
+from forum.members.queries import named_columns
 from forum.members.roles import has_role
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer
@@ -81,9 +82,7 @@ _SHOWN = (
 )
 # Every invitation that can still be accepted, with who sent it.
 _OPEN = Prepared(
-    _SHOWN.join(Member, col(Member.id) == col(Invitation.invited_by)).add_columns(
-        col(Member.handle).label("by_handle"), col(Member.name).label("by_name"), col(Member.title).label("by_title")
-    )
+    _SHOWN.join(Member, col(Member.id) == col(Invitation.invited_by)).add_columns(*named_columns(Member, "by"))
 )
 _IS_FOR_MEMBER = and_(
     func.lower(col(Invitation.email)) == func.lower(col(Member.email)), col(Member.email_verified_at).is_not(None)

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -21,6 +22,11 @@ class LockedAccount:
 
     member: Member
     standing: Standing
+
+
+def named_columns(member: type[Member], prefix: str) -> list[ColumnElement[Any]]:
+    """Return the columns that name a member to readers, labelled with the prefix: "author_handle" and so on."""
+    return [col(getattr(member, name)).label(f"{prefix}_{name}") for name in ("handle", "name", "title")]
 
 
 async def get_member(session: AsyncSession, handle: str) -> Member:
