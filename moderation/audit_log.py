@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, String, and_, cast, or_, select, true
+from sqlalchemy import ColumnElement, String, and_, cast, or_, true
 from sqlmodel import col
 
 from forum.content import boards
 from forum.content.boards import Board
 from forum.content.posts.tables import Post
+from forum.content.posts.visibility import with_board_of_post
 from forum.content.threads.tables import Thread
 from forum.core import pagination
 from forum.core.audit import AuditEntry
@@ -20,7 +21,7 @@ from forum.members import names
 from forum.members.queries import named_columns
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer
-from moderation.cases import Case
+from moderation.cases import Case, with_board_of_case
 from moderation.permissions import ModerationAct, allow
 
 BY_NUMBER = TypeAdapter(tuple[pagination.Identity])
@@ -31,19 +32,16 @@ def visible_to(viewer: Viewer) -> ColumnElement[bool]:
     if viewer.roles & {Role.MODERATOR, Role.ADMINISTRATOR}:
         return true()
     here = boards.moderated_by(viewer)
-    posts = select(cast(col(Post.id), String)).join(Thread, col(Thread.id) == col(Post.thread_id))
-    cases = (
-        select(cast(col(Case.id), String))
-        .join(Post, col(Post.id) == col(Case.post_id))
-        .join(Thread, col(Thread.id) == col(Post.thread_id))
-    )
-    threads = select(cast(col(Thread.id), String))
-    on_board: dict[str, Any] = {"post": posts, "case": cases, "thread": threads}
+    on_board = {
+        "post": with_board_of_post(query(cast(col(Post.id), String))),
+        "case": with_board_of_case(query(cast(col(Case.id), String))),
+        "thread": query(cast(col(Thread.id), String)).join(Board, col(Board.id) == col(Thread.board_id)),
+    }
     return or_(
         *(
             and_(
                 col(AuditEntry.subject_kind) == kind,
-                col(AuditEntry.subject_id).in_(ids.join(Board, col(Board.id) == col(Thread.board_id)).where(here)),
+                col(AuditEntry.subject_id).in_(ids.where(here)),
             )
             for kind, ids in on_board.items()
         )

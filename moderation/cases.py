@@ -29,6 +29,7 @@ from sqlmodel import Field, SQLModel, col
 from forum.content import boards
 from forum.content.boards import Board
 from forum.content.posts.tables import Post
+from forum.content.posts.visibility import with_board_of_post
 from forum.content.threads.tables import Thread
 from forum.core import pagination
 from forum.core.database import Moment, Query, Record, columns, new_id, query
@@ -174,7 +175,13 @@ def graver(first: Category, second: Category) -> Category:
 
 _Author, _Claimant = aliased(Member, name="author"), aliased(Member, name="claimant")
 
-_VIEW = (
+
+def with_board_of_case(of_cases: Query) -> Query:
+    """Return the same select of cases, joined with the post, thread and board of each."""
+    return with_board_of_post(of_cases.join(Post, col(Post.id) == col(Case.post_id)))
+
+
+_VIEW = with_board_of_case(
     query(
         *columns(Case),
         col(Thread.id).label("thread_id"),
@@ -189,11 +196,7 @@ _VIEW = (
         *named_columns(_Claimant, "claimant"),
         col(CaseClaim.until).label("claimed_until"),
     )
-    .join(Post, col(Post.id) == col(Case.post_id))
-    .join(Thread, col(Thread.id) == col(Post.thread_id))
-    .join(Board, col(Board.id) == col(Thread.board_id))
-    .join(_Author, col(_Author.id) == col(Post.author_id))
-)
+).join(_Author, col(_Author.id) == col(Post.author_id))
 
 
 def visible_to(viewer: Viewer) -> Any:
