@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.core.errors import NotFound, NotSignedIn
+from forum.core.errors import NotFound, NotSignedIn, Stale
 from forum.members import names
 from forum.members.standing import standing_of
 from forum.members.tables import Member, Standing
@@ -36,6 +36,14 @@ async def get_member(session: AsyncSession, handle: str) -> Member:
     if member is None:
         raise NotFound(f"There is no member called {handle}.", code="member_not_found")
     return member
+
+
+async def changed_since(
+    session: AsyncSession, detail: str, *, code: str, current: int, by: UUID | None, at: datetime
+) -> Stale:
+    """Return the error for something that was changed after it was shown, with the name of whoever changed it."""
+    changer = await session.get(Member, by) if by else None
+    return Stale(detail, code=code, current=current, changed_by=changer.name if changer else None, changed_at=at)
 
 
 async def lock_account_row(session: AsyncSession, member_id: UUID, now: datetime) -> LockedAccount:
