@@ -59,12 +59,4 @@ async def list_log(
 
 
 def _entry(row: Any) -> LogEntry:
-    return LogEntry(
-        number=row.number,
-        at=row.at,
-        by=Author.of(row, "actor") if row.actor_name else None,
-        act=row.act,
-        subject_kind=row.subject_kind,
-        subject_id=row.subject_id,
-        details=row.details,
-    )
+    return LogEntry.of_row(row, by=Author.of(row, "actor") if row.actor_name else None)

@@ -73,20 +73,8 @@ class Report(ResponseBody):
     @classmethod
     def of(cls, own: OwnReport) -> "Report":
         """Render a report."""
-        row = own.report
-        return cls(
-            id=row.id,
-            post_id=row.post_id,
-            revision=row.revision,
-            category=row.category,
-            rules=row.rules,
-            note=row.note,
-            filed_at=row.filed_at,
-            outcome=row.outcome,
-            settled_at=row.settled_at,
-            case_id=own.case_id,
-            appeal=AppealState.of(own.appeal) if own.appeal else None,
-        )
+        appeal = AppealState.of(own.appeal) if own.appeal else None
+        return cls.of_row(own.report, case_id=own.case_id, appeal=appeal)
 
 
 class ReportList(ResponseBody):
