@@ -1,7 +1,7 @@
 """Appeals: somebody else looks at a decision again, and may undo all of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -220,9 +220,7 @@ async def _open(work: Work, appellant: Viewer, subject: AppealSubject, words: st
     session.add(case)
     await session.flush()
     appeal = Appeal(
-        statement_id=subject.statement_id,
-        report_id=subject.report_id,
-        decision_id=subject.decision_id,
+        **asdict(subject),
         case_id=case.id,
         appellant_id=appellant.member_id,
         text=words,

@@ -106,6 +106,15 @@ def reported_by(post_id: int, reporter_id: Any) -> ColumnElement[bool]:
 # What a cursor into a member's own reports holds: the id of the last report of the page before.
 BY_ID = TypeAdapter(tuple[UUID])
 
+_REPORTED = (
+    col(Report.revision),
+    col(Report.category),
+    col(Report.rules),
+    col(Report.note),
+    col(Report.filed_at),
+    col(Report.outcome),
+)
+
 # Built once: building a select costs more than sending it.
 _OWN = (
     query(
@@ -113,12 +122,7 @@ _OWN = (
         col(Report.post_id),
         col(Post.thread_id),
         col(Post.number),
-        col(Report.revision),
-        col(Report.category),
-        col(Report.rules),
-        col(Report.note),
-        col(Report.filed_at),
-        col(Report.outcome),
+        *_REPORTED,
         col(Report.settled_at),
         col(Report.case_id),
     )
@@ -130,16 +134,7 @@ _OWN = (
 def select_for_post(post_id: int) -> Query:
     """Return a select of the reports of a post, oldest first, with who made them: for moderators only."""
     return (
-        query(
-            col(Report.id),
-            col(Report.revision),
-            col(Report.category),
-            col(Report.rules),
-            col(Report.note),
-            col(Report.filed_at),
-            col(Report.outcome),
-            *named_columns(Member, "reporter"),
-        )
+        query(col(Report.id), *_REPORTED, *named_columns(Member, "reporter"))
         .join(Member, col(Member.id) == col(Report.reporter_id))
         .where(col(Report.post_id) == post_id)
         .order_by(col(Report.filed_at), col(Report.id))
