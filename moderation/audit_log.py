@@ -1,8 +1,6 @@
 """The log of what staff did. Moderators of a board read what happened there, others read all of it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, String, and_, cast, or_, true
@@ -17,6 +15,7 @@ from forum.core import pagination
 from forum.core.audit import AuditEntry
 from forum.core.database import Prepared, Query, Reader, columns, query
 from forum.core.errors import Invalid
+from forum.core.pagination import Page
 from forum.members import names
 from forum.members.queries import named_columns
 from forum.members.tables import Member, Role
@@ -69,10 +68,8 @@ class LogSearch:
         return [col(column) == value for column, value in wanted.items() if value is not None]
 
 
-async def list_entries(
-    reader: Reader, viewer: Viewer, search: LogSearch, after: str | None, limit: int
-) -> Sequence[Any]:
-    """Return what was searched for in the log, newest first, from the cursor `after` on.
+async def list_entries(reader: Reader, viewer: Viewer, search: LogSearch, after: str | None, limit: int) -> Page:
+    """Return a page of what was searched for in the log, newest first.
 
     Raises Forbidden, and Invalid for a cursor that is not one of this list or half of a subject.
     """
@@ -81,7 +78,8 @@ async def list_entries(
     if (search.subject_kind is None) != (search.subject_id is None):
         detail = "Send both `subject_kind` and `subject_id`, or neither."
         raise Invalid(detail, "query/subject_id", code="subject_incomplete")
-    return await reader.rows(Prepared(_select_entries(viewer, before, limit, search)))
+    rows = await reader.rows(Prepared(_select_entries(viewer, before, limit + 1, search)))
+    return pagination.page_of(rows, limit, lambda row: (row.number,))
 
 
 def _select_entries(viewer: Viewer, before: tuple[int] | None, limit: int, search: LogSearch) -> Query:

@@ -1,6 +1,6 @@
 """Cases: what waits for a moderator, worst first, and who is working on it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -34,6 +34,7 @@ from forum.content.threads.tables import Thread
 from forum.core import pagination
 from forum.core.database import Moment, Query, Record, columns, new_id, query
 from forum.core.errors import Conflict, NotFound
+from forum.core.pagination import Page
 from forum.core.work import Work
 from forum.members.queries import named_columns
 from forum.members.tables import Member, Role
@@ -232,14 +233,15 @@ def select_queue(viewer: Viewer, now: datetime, after: tuple[int, datetime, UUID
     return page.order_by(*key).limit(literal(limit, literal_execute=True))
 
 
-async def list_queue(work: Work, moderator: Viewer, after: str | None, limit: int) -> Sequence[Record]:
-    """Return the open cases of the moderator's boards, worst first, from the cursor `after` on.
+async def list_queue(work: Work, moderator: Viewer, after: str | None, limit: int) -> Page:
+    """Return a page of the open cases of the moderator's boards, worst first.
 
     Raises Forbidden for whoever moderates nothing, Invalid for a cursor that is not one of this list.
     """
     allow(ModerationAct.SEE_QUEUE, moderator)
     key = pagination.decode(after, BY_PRIORITY) if after is not None else None
-    return (await work.session.execute(select_queue(moderator, work.now, key, limit))).all()
+    rows = (await work.session.execute(select_queue(moderator, work.now, key, limit + 1))).all()
+    return pagination.page_of(rows, limit, lambda row: (row.priority, row.due_at, str(row.id)))
 
 
 async def get_visible_case(work: Work, viewer: Viewer, case_id: UUID) -> Record:

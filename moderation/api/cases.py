@@ -7,7 +7,6 @@ from pydantic import Field
 
 from forum.api.content.posts import PostInThread, Revision, post_response
 from forum.api.schemas import After, Author, Identity, Limit, Moment, Next, RequestBody, ResponseBody, Uuid, Words
-from forum.core import pagination
 from forum.core.database import Record
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember
@@ -163,11 +162,9 @@ async def list_cases(
     request: Request, viewer: CurrentMember, work: CurrentWork, limit: Limit = 20, after: After = None
 ) -> Response:
     """List the open cases of your boards, worst first."""
-    rows = await cases.list_queue(work, viewer, after, limit + 1)
-    last = rows[limit - 1] if len(rows) > limit else None
-    cursor = pagination.encode(last.priority, last.due_at, str(last.id)) if last else None
-    page = CaseList(items=[Case.of_case(row) for row in rows[:limit]], next=cursor)
-    return cacheable_response(request, page, shared=False, headers=next_link(request, cursor))
+    page = await cases.list_queue(work, viewer, after, limit)
+    body = CaseList(items=[Case.of_case(row) for row in page.rows], next=page.next)
+    return cacheable_response(request, body, shared=False, headers=next_link(request, page.next))
 
 
 @router.get("/cases/{id}", response_model=FullCase, responses=documented(401, 403, 404, 422))

@@ -119,9 +119,8 @@ async def list_on_board(reader: Reader, viewer: Viewer, slug: str, after: str | 
     sort_key = pagination.decode(after, BY_LAST_POST) if after is not None else None
     rows = await read_page(reader, _ON_BOARD, viewer, sort_key, slug=slug, limit=limit + 1)
     board = rows[0] if rows else await boards.get_board(reader, viewer, slug)
-    last = rows[limit - 1] if len(rows) > limit else None
-    cursor = pagination.encode(last.pinned, last.last_post_at, last.id) if last else None
-    return ThreadPage(rows[:limit], cursor, board.indexable)
+    page = pagination.page_of(rows, limit, lambda row: (row.pinned, row.last_post_at, row.id))
+    return ThreadPage(*page, indexable=board.indexable)
 
 
 async def read_page(
