@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel, col
 
 from forum.content.posts.tables import Post
 from forum.core import audit
-from forum.core.database import Moment, new_id
+from forum.core.database import Moment, check_one_of, new_id
 from forum.core.errors import Conflict, Invalid, NotFound
 from forum.core.work import Work
 from forum.members.viewer import Viewer
@@ -38,7 +38,7 @@ class Appeal(SQLModel, table=True):
         UniqueConstraint("report_id"),
         UniqueConstraint("case_id"),
         CheckConstraint("num_nonnulls(statement_id, report_id) = 1", name="subject"),
-        CheckConstraint("outcome IN ('uphold', 'change', 'overturn')", name="outcome"),
+        check_one_of("outcome", AppealOutcome),
         CheckConstraint("(outcome IS NULL) = (heard_at IS NULL)", name="heard"),
     )
 

@@ -32,7 +32,7 @@ from forum.content.posts.tables import Post
 from forum.content.posts.visibility import with_board_of_post
 from forum.content.threads.tables import Thread
 from forum.core import pagination
-from forum.core.database import Moment, Query, Record, columns, new_id, query
+from forum.core.database import Moment, Query, Record, check_one_of, columns, new_id, query
 from forum.core.errors import Conflict, NotFound
 from forum.core.pagination import Page
 from forum.core.work import Work
@@ -89,9 +89,9 @@ class Case(SQLModel, table=True):
 
     __tablename__ = "moderation_case"
     __table_args__ = (
-        CheckConstraint("kind IN ('post', 'appeal')", name="kind"),
-        CheckConstraint("state IN ('open', 'decided')", name="state"),
-        CheckConstraint(f"category IN ({', '.join(repr(str(c)) for c in Category)})", name="category"),
+        check_one_of("kind", CaseKind),
+        check_one_of("state", CaseState),
+        check_one_of("category", Category),
         CheckConstraint("(state = 'decided') = (decided_at IS NOT NULL)", name="decided"),
         Index("uq_moderation_case_post", "post_id", unique=True, postgresql_where=text("kind = 'post'")),
         Index("ix_moderation_case_queue", "priority", "due_at", "id", postgresql_where=text("state = 'open'")),

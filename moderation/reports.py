@@ -28,7 +28,7 @@ from forum.content.posts.draft import NO_WORDS
 from forum.content.posts.revisions import lock_post_row
 from forum.content.posts.tables import SHOWN, Post, PostRevision
 from forum.content.threads.changes import lock_posts_of_thread
-from forum.core.database import Moment, Query, new_id, query
+from forum.core.database import Moment, Query, check_one_of, new_id, query
 from forum.core.errors import Conflict, Invalid
 from forum.core.work import Work
 from forum.members.queries import named_columns
@@ -66,8 +66,8 @@ class Report(SQLModel, table=True):
 
     __table_args__ = (
         UniqueConstraint("post_id", "revision", "reporter_id"),
-        CheckConstraint(f"category IN ({', '.join(repr(str(c)) for c in REPORTABLE)})", name="category"),
-        CheckConstraint("outcome IN ('upheld', 'dismissed')", name="outcome"),
+        check_one_of("category", REPORTABLE),
+        check_one_of("outcome", ReportOutcome),
         CheckConstraint("(outcome IS NULL) = (settled_at IS NULL)", name="settled"),
         CheckConstraint("category <> 'rule' OR cardinality(rules) > 0", name="rules"),
     )

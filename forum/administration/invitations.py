@@ -16,7 +16,7 @@ from forum.administration.roles import Offer
 from forum.content import boards
 from forum.content.boards import Board
 from forum.core import audit
-from forum.core.database import Moment, Prepared, Reader, new_id, query
+from forum.core.database import Moment, Prepared, Reader, check_one_of, new_id, query
 from forum.core.errors import Conflict, Invalid, NotFound
 from forum.core.work import Work
 from forum.mail import outbox, tokens
@@ -34,7 +34,7 @@ class Invitation(SQLModel, table=True):
     """A role that the owner of an address may accept, with any account. It is deleted when it is accepted."""
 
     __table_args__ = (
-        CheckConstraint(f"role IN ({', '.join(repr(str(role)) for role in Role)})", name="role"),
+        check_one_of("role", Role),
         CheckConstraint("board_id IS NULL OR role = 'moderator'", name="board_only_for_moderators"),
         CheckConstraint(
             "num_nonnulls(title, organisation) = CASE WHEN role = 'adviser' THEN 2 ELSE 0 END",
