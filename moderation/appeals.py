@@ -1,7 +1,7 @@
 """Appeals: somebody else looks at a decision again, and may undo all of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel, col
 
 from forum.content.posts.tables import Post
 from forum.core import audit
-from forum.core.database import Moment, new_id
+from forum.core.database import Moment, check_one_of, new_id
 from forum.core.errors import Conflict, Invalid, NotFound
 from forum.core.work import Work
 from forum.members.viewer import Viewer
@@ -38,7 +38,7 @@ class Appeal(SQLModel, table=True):
         UniqueConstraint("report_id"),
         UniqueConstraint("case_id"),
         CheckConstraint("num_nonnulls(statement_id, report_id) = 1", name="subject"),
-        CheckConstraint("outcome IN ('uphold', 'change', 'overturn')", name="outcome"),
+        check_one_of("outcome", AppealOutcome),
         CheckConstraint("(outcome IS NULL) = (heard_at IS NULL)", name="heard"),
     )
 
@@ -220,9 +220,7 @@ async def _open(work: Work, appellant: Viewer, subject: AppealSubject, words: st
     session.add(case)
     await session.flush()
     appeal = Appeal(
-        statement_id=subject.statement_id,
-        report_id=subject.report_id,
-        decision_id=subject.decision_id,
+        **asdict(subject),
         case_id=case.id,
         appellant_id=appellant.member_id,
         text=words,

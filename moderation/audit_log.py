@@ -1,25 +1,26 @@
 """The log of what staff did. Moderators of a board read what happened there, others read all of it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, String, and_, cast, or_, select, true
+from sqlalchemy import ColumnElement, String, and_, cast, or_, true
 from sqlmodel import col
 
 from forum.content import boards
 from forum.content.boards import Board
 from forum.content.posts.tables import Post
+from forum.content.posts.visibility import with_board_of_post
 from forum.content.threads.tables import Thread
 from forum.core import pagination
 from forum.core.audit import AuditEntry
 from forum.core.database import Prepared, Query, Reader, columns, query
 from forum.core.errors import Invalid
+from forum.core.pagination import Page
 from forum.members import names
+from forum.members.queries import named_columns
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer
-from moderation.cases import Case
+from moderation.cases import Case, with_board_of_case
 from moderation.permissions import ModerationAct, allow
 
 BY_NUMBER = TypeAdapter(tuple[pagination.Identity])
@@ -30,19 +31,16 @@ def visible_to(viewer: Viewer) -> ColumnElement[bool]:
     if viewer.roles & {Role.MODERATOR, Role.ADMINISTRATOR}:
         return true()
     here = boards.moderated_by(viewer)
-    posts = select(cast(col(Post.id), String)).join(Thread, col(Thread.id) == col(Post.thread_id))
-    cases = (
-        select(cast(col(Case.id), String))
-        .join(Post, col(Post.id) == col(Case.post_id))
-        .join(Thread, col(Thread.id) == col(Post.thread_id))
-    )
-    threads = select(cast(col(Thread.id), String))
-    on_board: dict[str, Any] = {"post": posts, "case": cases, "thread": threads}
+    on_board = {
+        "post": with_board_of_post(query(cast(col(Post.id), String))),
+        "case": with_board_of_case(query(cast(col(Case.id), String))),
+        "thread": query(cast(col(Thread.id), String)).join(Board, col(Board.id) == col(Thread.board_id)),
+    }
     return or_(
         *(
             and_(
                 col(AuditEntry.subject_kind) == kind,
-                col(AuditEntry.subject_id).in_(ids.join(Board, col(Board.id) == col(Thread.board_id)).where(here)),
+                col(AuditEntry.subject_id).in_(ids.where(here)),
             )
             for kind, ids in on_board.items()
         )
@@ -70,10 +68,8 @@ class LogSearch:
         return [col(column) == value for column, value in wanted.items() if value is not None]
 
 
-async def list_entries(
-    reader: Reader, viewer: Viewer, search: LogSearch, after: str | None, limit: int
-) -> Sequence[Any]:
-    """Return what was searched for in the log, newest first, from the cursor `after` on.
+async def list_entries(reader: Reader, viewer: Viewer, search: LogSearch, after: str | None, limit: int) -> Page:
+    """Return a page of what was searched for in the log, newest first.
 
     Raises Forbidden, and Invalid for a cursor that is not one of this list or half of a subject.
     """
@@ -82,16 +78,15 @@ async def list_entries(
     if (search.subject_kind is None) != (search.subject_id is None):
         detail = "Send both `subject_kind` and `subject_id`, or neither."
         raise Invalid(detail, "query/subject_id", code="subject_incomplete")
-    return await reader.rows(Prepared(_select_entries(viewer, before, limit, search)))
+    rows = await reader.rows(Prepared(_select_entries(viewer, before, limit + 1, search)))
+    return pagination.page_of(rows, limit, lambda row: (row.number,))
 
 
 def _select_entries(viewer: Viewer, before: tuple[int] | None, limit: int, search: LogSearch) -> Query:
     page = (
         query(
             *columns(AuditEntry),
-            col(Member.handle).label("actor_handle"),
-            col(Member.name).label("actor_name"),
-            col(Member.title).label("actor_title"),
+            *named_columns(Member, "actor"),
         )
         .outerjoin(Member, col(Member.id) == col(AuditEntry.actor_id))
         .where(visible_to(viewer), *search.conditions)

@@ -1,6 +1,6 @@
 """Cases: what waits for a moderator, worst first, and who is working on it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -29,11 +29,14 @@ from sqlmodel import Field, SQLModel, col
 from forum.content import boards
 from forum.content.boards import Board
 from forum.content.posts.tables import Post
+from forum.content.posts.visibility import with_board_of_post
 from forum.content.threads.tables import Thread
 from forum.core import pagination
-from forum.core.database import Moment, Query, Record, columns, new_id, query
+from forum.core.database import Moment, Query, Record, check_one_of, columns, new_id, query
 from forum.core.errors import Conflict, NotFound
+from forum.core.pagination import Page
 from forum.core.work import Work
+from forum.members.queries import named_columns
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer
 from moderation.permissions import ModerationAct, allow
@@ -86,9 +89,9 @@ class Case(SQLModel, table=True):
 
     __tablename__ = "moderation_case"
     __table_args__ = (
-        CheckConstraint("kind IN ('post', 'appeal')", name="kind"),
-        CheckConstraint("state IN ('open', 'decided')", name="state"),
-        CheckConstraint(f"category IN ({', '.join(repr(str(c)) for c in Category)})", name="category"),
+        check_one_of("kind", CaseKind),
+        check_one_of("state", CaseState),
+        check_one_of("category", Category),
         CheckConstraint("(state = 'decided') = (decided_at IS NOT NULL)", name="decided"),
         Index("uq_moderation_case_post", "post_id", unique=True, postgresql_where=text("kind = 'post'")),
         Index("ix_moderation_case_queue", "priority", "due_at", "id", postgresql_where=text("state = 'open'")),
@@ -173,7 +176,13 @@ def graver(first: Category, second: Category) -> Category:
 
 _Author, _Claimant = aliased(Member, name="author"), aliased(Member, name="claimant")
 
-_VIEW = (
+
+def with_board_of_case(of_cases: Query) -> Query:
+    """Return the same select of cases, joined with the post, thread and board of each."""
+    return with_board_of_post(of_cases.join(Post, col(Post.id) == col(Case.post_id)))
+
+
+_VIEW = with_board_of_case(
     query(
         *columns(Case),
         col(Thread.id).label("thread_id"),
@@ -184,19 +193,11 @@ _VIEW = (
         col(Board.slug).label("board_slug"),
         col(Board.name).label("board_name"),
         col(_Author.id).label("author_id"),
-        col(_Author.handle).label("author_handle"),
-        col(_Author.name).label("author_name"),
-        col(_Author.title).label("author_title"),
-        col(_Claimant.handle).label("claimant_handle"),
-        col(_Claimant.name).label("claimant_name"),
-        col(_Claimant.title).label("claimant_title"),
+        *named_columns(_Author, "author"),
+        *named_columns(_Claimant, "claimant"),
         col(CaseClaim.until).label("claimed_until"),
     )
-    .join(Post, col(Post.id) == col(Case.post_id))
-    .join(Thread, col(Thread.id) == col(Post.thread_id))
-    .join(Board, col(Board.id) == col(Thread.board_id))
-    .join(_Author, col(_Author.id) == col(Post.author_id))
-)
+).join(_Author, col(_Author.id) == col(Post.author_id))
 
 
 def visible_to(viewer: Viewer) -> Any:
@@ -232,14 +233,15 @@ def select_queue(viewer: Viewer, now: datetime, after: tuple[int, datetime, UUID
     return page.order_by(*key).limit(literal(limit, literal_execute=True))
 
 
-async def list_queue(work: Work, moderator: Viewer, after: str | None, limit: int) -> Sequence[Record]:
-    """Return the open cases of the moderator's boards, worst first, from the cursor `after` on.
+async def list_queue(work: Work, moderator: Viewer, after: str | None, limit: int) -> Page:
+    """Return a page of the open cases of the moderator's boards, worst first.
 
     Raises Forbidden for whoever moderates nothing, Invalid for a cursor that is not one of this list.
     """
     allow(ModerationAct.SEE_QUEUE, moderator)
     key = pagination.decode(after, BY_PRIORITY) if after is not None else None
-    return (await work.session.execute(select_queue(moderator, work.now, key, limit))).all()
+    rows = (await work.session.execute(select_queue(moderator, work.now, key, limit + 1))).all()
+    return pagination.page_of(rows, limit, lambda row: (row.priority, row.due_at, str(row.id)))
 
 
 async def get_visible_case(work: Work, viewer: Viewer, case_id: UUID) -> Record:
@@ -258,9 +260,7 @@ def select_notes(case_id: UUID) -> Query:
             col(CaseNote.id),
             col(CaseNote.text),
             col(CaseNote.at),
-            col(Member.handle).label("author_handle"),
-            col(Member.name).label("author_name"),
-            col(Member.title).label("author_title"),
+            *named_columns(Member, "author"),
         )
         .join(Member, col(Member.id) == col(CaseNote.author_id))
         .where(col(CaseNote.case_id) == case_id)

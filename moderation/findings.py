@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Identity
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum.core.database import Query, columns, query
+from forum.core.database import Query, check_one_of, columns, query
 from moderation.cases import Category
 from moderation.screening import screen
 from moderation.screening.finding import Finding, FindingKind
@@ -35,8 +35,8 @@ class RecordedFinding(SQLModel, table=True):
 
     __tablename__ = "finding"
     __table_args__ = (
-        CheckConstraint(f"kind IN ({', '.join(repr(str(k)) for k in FindingKind)})", name="kind"),
-        CheckConstraint(f"part IN ({', '.join(repr(str(p)) for p in TextPart)})", name="part"),
+        check_one_of("kind", FindingKind),
+        check_one_of("part", TextPart),
         CheckConstraint("0 <= starts AND starts < ends", name="span"),
     )
 

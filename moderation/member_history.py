@@ -10,13 +10,11 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlmodel import col
 
-from forum.content.boards import Board
 from forum.content.posts.queries import WRITTEN
 from forum.content.posts.tables import Post
-from forum.content.threads.tables import Thread
 from forum.core.database import Query, Record, query
 from forum.core.work import Work
-from forum.members.queries import get_member
+from forum.members.queries import get_member, named_columns
 from forum.members.standing import GRAVITY, is_in_force_at
 from forum.members.tables import Member, Sanction, Standing
 from forum.members.viewer import Viewer
@@ -56,22 +54,13 @@ class MemberHistory:
     reports: Record
 
 
-def _on_its_board(of_cases: Query) -> Query:
-    """Return the same select, joined with the board of each case's post."""
-    return (
-        of_cases.join(Post, col(Post.id) == col(Case.post_id))
-        .join(Thread, col(Thread.id) == col(Post.thread_id))
-        .join(Board, col(Board.id) == col(Thread.board_id))
-    )
-
-
 # Built once: building a select costs more than sending it.
 _CITED = (
     select(func.array_agg(aggregate_order_by(col(DecisionRule.number), col(DecisionRule.number))))
     .where(col(DecisionRule.decision_id) == col(Decision.id))
     .scalar_subquery()
 )
-_MEASURES = _on_its_board(
+_MEASURES = cases.with_board_of_case(
     query(
         col(AppliedMeasure.kind),
         _CITED.label("rules"),
@@ -82,9 +71,7 @@ _MEASURES = _on_its_board(
         col(Decision.case_id),
         col(Decision.id).label("decision_id"),
         col(Statement.id).label("statement_id"),
-        col(Member.handle).label("decider_handle"),
-        col(Member.name).label("decider_name"),
-        col(Member.title).label("decider_title"),
+        *named_columns(Member, "decider"),
     )
     .join(Decision, col(Decision.id) == col(AppliedMeasure.decision_id))
     .join(Member, col(Member.id) == col(Decision.decided_by))
@@ -92,14 +79,14 @@ _MEASURES = _on_its_board(
     .join(Case, col(Case.id) == col(Decision.case_id))
     .order_by(col(AppliedMeasure.id).desc())
 )
-_COUNTS = _on_its_board(
+_COUNTS = cases.with_board_of_case(
     query(col(AppliedMeasure.kind), func.count().label("times"))
     .join(Decision, col(Decision.id) == col(AppliedMeasure.decision_id))
     .join(Case, col(Case.id) == col(Decision.case_id))
     .where(col(AppliedMeasure.undone_at).is_(None))
     .group_by(col(AppliedMeasure.kind))
 )
-_REPORTS = _on_its_board(
+_REPORTS = cases.with_board_of_case(
     query(
         *(func.count().filter(col(Report.outcome) == outcome).label(outcome) for outcome in ReportOutcome),
         func.count().filter(col(Report.outcome).is_(None)).label("waiting"),

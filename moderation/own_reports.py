@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from forum.core import pagination
+from forum.core.pagination import Page
 from forum.core.work import Work
 from forum.members.viewer import Viewer
 from moderation import appeals, reports
@@ -29,14 +30,12 @@ async def report_post(work: Work, reporter: Viewer, post_id: int, complaint: Com
     return own
 
 
-async def list_own_reports(work: Work, viewer: Viewer, after: str | None, limit: int) -> Sequence[OwnReport]:
-    """Return the viewer's own reports, newest first, from the cursor `after` on.
-
-    Raises Invalid for a cursor that is not one of this list.
-    """
+async def list_own_reports(work: Work, viewer: Viewer, after: str | None, limit: int) -> Page:
+    """Return a page of the viewer's own reports, newest first. Raises Invalid for a cursor of another list."""
     before = pagination.decode(after, reports.BY_ID) if after is not None else None
-    rows = (await work.session.execute(reports.select_by_reporter(viewer, before, limit))).all()
-    return await _with_appeals(work, viewer, rows)
+    rows = (await work.session.execute(reports.select_by_reporter(viewer, before, limit + 1))).all()
+    page = pagination.page_of(rows, limit, lambda row: (str(row.id),))
+    return Page(await _with_appeals(work, viewer, page.rows), page.next)
 
 
 async def _with_appeals(work: Work, viewer: Viewer, rows: Sequence[Any]) -> list[OwnReport]:

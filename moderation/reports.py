@@ -28,9 +28,10 @@ from forum.content.posts.draft import NO_WORDS
 from forum.content.posts.revisions import lock_post_row
 from forum.content.posts.tables import SHOWN, Post, PostRevision
 from forum.content.threads.changes import lock_posts_of_thread
-from forum.core.database import Moment, Query, new_id, query
+from forum.core.database import Moment, Query, check_one_of, new_id, query
 from forum.core.errors import Conflict, Invalid
 from forum.core.work import Work
+from forum.members.queries import named_columns
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
@@ -65,8 +66,8 @@ class Report(SQLModel, table=True):
 
     __table_args__ = (
         UniqueConstraint("post_id", "revision", "reporter_id"),
-        CheckConstraint(f"category IN ({', '.join(repr(str(c)) for c in REPORTABLE)})", name="category"),
-        CheckConstraint("outcome IN ('upheld', 'dismissed')", name="outcome"),
+        check_one_of("category", REPORTABLE),
+        check_one_of("outcome", ReportOutcome),
         CheckConstraint("(outcome IS NULL) = (settled_at IS NULL)", name="settled"),
         CheckConstraint("category <> 'rule' OR cardinality(rules) > 0", name="rules"),
     )
@@ -105,6 +106,15 @@ def reported_by(post_id: int, reporter_id: Any) -> ColumnElement[bool]:
 # What a cursor into a member's own reports holds: the id of the last report of the page before.
 BY_ID = TypeAdapter(tuple[UUID])
 
+_REPORTED = (
+    col(Report.revision),
+    col(Report.category),
+    col(Report.rules),
+    col(Report.note),
+    col(Report.filed_at),
+    col(Report.outcome),
+)
+
 # Built once: building a select costs more than sending it.
 _OWN = (
     query(
@@ -112,12 +122,7 @@ _OWN = (
         col(Report.post_id),
         col(Post.thread_id),
         col(Post.number),
-        col(Report.revision),
-        col(Report.category),
-        col(Report.rules),
-        col(Report.note),
-        col(Report.filed_at),
-        col(Report.outcome),
+        *_REPORTED,
         col(Report.settled_at),
         col(Report.case_id),
     )
@@ -129,18 +134,7 @@ _OWN = (
 def select_for_post(post_id: int) -> Query:
     """Return a select of the reports of a post, oldest first, with who made them: for moderators only."""
     return (
-        query(
-            col(Report.id),
-            col(Report.revision),
-            col(Report.category),
-            col(Report.rules),
-            col(Report.note),
-            col(Report.filed_at),
-            col(Report.outcome),
-            col(Member.handle).label("reporter_handle"),
-            col(Member.name).label("reporter_name"),
-            col(Member.title).label("reporter_title"),
-        )
+        query(col(Report.id), *_REPORTED, *named_columns(Member, "reporter"))
         .join(Member, col(Member.id) == col(Report.reporter_id))
         .where(col(Report.post_id) == post_id)
         .order_by(col(Report.filed_at), col(Report.id))

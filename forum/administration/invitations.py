@@ -16,11 +16,12 @@ from forum.administration.roles import Offer
 from forum.content import boards
 from forum.content.boards import Board
 from forum.core import audit
-from forum.core.database import Moment, Prepared, Reader, new_id, query
+from forum.core.database import Moment, Prepared, Reader, check_one_of, new_id, query
 from forum.core.errors import Conflict, Invalid, NotFound
 from forum.core.work import Work
 from forum.mail import outbox, tokens
 from forum.mail.tables import MailKind
+from forum.members.queries import named_columns
 from forum.members.roles import has_role
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer
@@ -33,7 +34,7 @@ class Invitation(SQLModel, table=True):
     """A role that the owner of an address may accept, with any account. It is deleted when it is accepted."""
 
     __table_args__ = (
-        CheckConstraint(f"role IN ({', '.join(repr(str(role)) for role in Role)})", name="role"),
+        check_one_of("role", Role),
         CheckConstraint("board_id IS NULL OR role = 'moderator'", name="board_only_for_moderators"),
         CheckConstraint(
             "num_nonnulls(title, organisation) = CASE WHEN role = 'adviser' THEN 2 ELSE 0 END",
@@ -81,9 +82,7 @@ _SHOWN = (
 )
 # Every invitation that can still be accepted, with who sent it.
 _OPEN = Prepared(
-    _SHOWN.join(Member, col(Member.id) == col(Invitation.invited_by)).add_columns(
-        col(Member.handle).label("by_handle"), col(Member.name).label("by_name"), col(Member.title).label("by_title")
-    )
+    _SHOWN.join(Member, col(Member.id) == col(Invitation.invited_by)).add_columns(*named_columns(Member, "by"))
 )
 _IS_FOR_MEMBER = and_(
     func.lower(col(Invitation.email)) == func.lower(col(Member.email)), col(Member.email_verified_at).is_not(None)

@@ -1,8 +1,5 @@
 """The waiting list: threads in which a member has written since an adviser last did, longest wait first."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
-
 from pydantic import TypeAdapter
 from sqlmodel import col
 
@@ -11,6 +8,7 @@ from forum.content.threads.queries import SELECT_VISIBLE, keyset_pages, read_pag
 from forum.content.threads.tables import Thread, ThreadState, ThreadVisibility
 from forum.core import pagination
 from forum.core.database import Reader
+from forum.core.pagination import Page
 from forum.members.viewer import Viewer
 from forum.permissions import Act, allow
 
@@ -27,14 +25,7 @@ _WAITING = keyset_pages(
 )
 
 
-class WaitingPage(NamedTuple):
-    """A page of the waiting list."""
-
-    threads: Sequence[Any]
-    next: str | None
-
-
-async def list_waiting(reader: Reader, adviser: Viewer, after: str | None, limit: int) -> WaitingPage:
+async def list_waiting(reader: Reader, adviser: Viewer, after: str | None, limit: int) -> Page:
     """Return a page of the open threads that wait for an adviser: for advisers, moderators and administrators.
 
     Raises Forbidden, and Invalid for an unknown cursor.
@@ -42,5 +33,4 @@ async def list_waiting(reader: Reader, adviser: Viewer, after: str | None, limit
     allow(Act.SEE_WAITING_THREADS, adviser)
     sort_key = pagination.decode(after, _BY_WAITING) if after is not None else None
     rows = await read_page(reader, _WAITING, adviser, sort_key, limit=limit + 1)
-    last = rows[limit - 1] if len(rows) > limit else None
-    return WaitingPage(rows[:limit], pagination.encode(last.waiting_since, last.id) if last else None)
+    return pagination.page_of(rows, limit, lambda row: (row.waiting_since, row.id))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import Path, Query
@@ -145,6 +145,11 @@ class ResponseBody(BaseModel):
     """The body of a response."""
 
     model_config = ConfigDict(from_attributes=True)
+
+    @classmethod
+    def of_row(cls, row: Any, **others: Any) -> Self:
+        """Return the body with these `others`; what is not among them is named in `row` as it is here."""
+        return cls(**{name: getattr(row, name) for name in cls.model_fields.keys() - others.keys()}, **others)
 
 
 class Author(ResponseBody):

@@ -9,13 +9,13 @@ from uuid import UUID
 
 import structlog
 from pydantic import TypeAdapter
-from sqlalchemy import CheckConstraint, Integer, Text, Uuid, bindparam, delete, func, tuple_
+from sqlalchemy import Integer, Text, Uuid, bindparam, delete, func, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum.core import audit, pagination
-from forum.core.database import Moment, Prepared, Reader, query
+from forum.core.database import Moment, Prepared, Reader, check_one_of, query
 from forum.core.pagination import Page
 from forum.core.work import Work
 from forum.members.tables import Member
@@ -41,7 +41,7 @@ class RefusedSignIn(SQLModel, table=True):
     """How often sign-ins to one account were refused for one reason in one hour."""
 
     __tablename__ = "refused_sign_in"
-    __table_args__ = (CheckConstraint(f"reason IN ({', '.join(repr(str(r)) for r in RefusalReason)})", name="reason"),)
+    __table_args__ = (check_one_of("reason", RefusalReason),)
 
     hour: datetime = Field(sa_type=Moment, primary_key=True)
     member_id: UUID = Field(primary_key=True, description="No foreign key: it may be nobody")

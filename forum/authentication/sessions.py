@@ -10,12 +10,12 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, LargeBinary, UniqueConstraint, Uuid, bindparam, delete, func, or_, update
+from sqlalchemy import LargeBinary, UniqueConstraint, Uuid, bindparam, delete, func, or_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum.core import audit
-from forum.core.database import Moment, Prepared, Query, Reader, new_id, query
+from forum.core.database import Moment, Prepared, Query, Reader, check_one_of, new_id, query
 from forum.core.errors import NotFound
 from forum.core.work import Work
 from forum.members.roles import is_staff
@@ -45,7 +45,7 @@ class MemberSession(SQLModel, table=True):
     __tablename__ = "member_session"
     __table_args__ = (
         UniqueConstraint("token_digest"),
-        CheckConstraint(f"transport IN ({', '.join(repr(str(t)) for t in Transport)})", name="transport"),
+        check_one_of("transport", Transport),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)

@@ -29,7 +29,7 @@ from sqlmodel import Field, SQLModel, col
 
 from forum.content import markup
 from forum.core import audit
-from forum.core.database import Moment, Prepared, Reader, columns
+from forum.core.database import Moment, Prepared, Reader, check_one_of, columns
 from forum.core.errors import Conflict, Invalid, NotFound
 from forum.members.tables import Role
 from forum.members.viewer import AUDIENCES as VIEWERS_AUDIENCES
@@ -54,7 +54,7 @@ class Board(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("slug"),
         CheckConstraint("slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' AND length(slug) <= 50", name="slug"),
-        CheckConstraint(f"publication IN ({', '.join(repr(str(p)) for p in Publication)})", name="publication"),
+        check_one_of("publication", Publication),
         CheckConstraint(f"readers <@ {_KNOWN} AND cardinality(readers) > 0", name="readers"),
         CheckConstraint(f"openers <@ {_KNOWN} AND NOT 'everyone' = ANY (openers)", name="openers"),
         CheckConstraint(f"repliers <@ {_KNOWN} AND NOT 'everyone' = ANY (repliers)", name="repliers"),

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import namedtuple
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import cache
@@ -16,6 +16,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import (
+    CheckConstraint,
     Column,
     DateTime,
     Executable,
@@ -91,6 +92,11 @@ def rows_of(model: type[SQLModel]) -> Table:
     """Return the table of a model, for statements that load no objects: those cost 3 to 5 times the rest of a page."""
     table: Table = model.__table__  # type: ignore[attr-defined] # SQLModel creates it without declaring it
     return table
+
+
+def check_one_of(column: str, values: Iterable[str]) -> CheckConstraint:
+    """Return the check, named after the column, that it has one of these values."""
+    return CheckConstraint(f"{column} IN ({', '.join(repr(str(value)) for value in values)})", name=column)
 
 
 def columns(model: type[SQLModel]) -> list[Column[Any]]:

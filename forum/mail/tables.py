@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint
 from sqlmodel import Field, SQLModel
 
-from forum.core.database import Moment, new_id
+from forum.core.database import Moment, check_one_of, new_id
 
 
 class MailKind(StrEnum):
@@ -23,9 +23,6 @@ class MailKind(StrEnum):
     EXPORT_READY = "export_ready"
 
 
-_KINDS = f"kind IN ({', '.join(repr(str(kind)) for kind in MailKind)})"
-
-
 class Mail(SQLModel, table=True):
     """A mail that is not sent yet. It is deleted with its member; its text is written when it is sent.
 
@@ -33,7 +30,7 @@ class Mail(SQLModel, table=True):
     """
 
     __table_args__ = (
-        CheckConstraint(_KINDS, name="kind"),
+        check_one_of("kind", MailKind),
         CheckConstraint("(member_id IS NULL) = (email IS NULL)", name="somebody"),
     )
 
@@ -53,7 +50,7 @@ class MailedLink(SQLModel, table=True):
     """A link that was mailed: somebody who follows it in time can read mail to that address."""
 
     __tablename__ = "mailed_link"
-    __table_args__ = (CheckConstraint(_KINDS, name="kind"),)
+    __table_args__ = (check_one_of("kind", MailKind),)
 
     token_digest: bytes = Field(primary_key=True)
     kind: str

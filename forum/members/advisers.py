@@ -23,7 +23,7 @@ class Adviser(SQLModel, table=True):
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """What a reader sees beside an adviser's post."""
+    """What readers see of an adviser: on the card, and beside each post."""
 
     name: str
     title: str

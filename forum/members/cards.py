@@ -12,17 +12,9 @@ from sqlmodel import col
 from forum.core.database import Prepared, Reader, query
 from forum.core.errors import NotFound
 from forum.members import names
-from forum.members.advisers import Adviser
+from forum.members.advisers import Adviser, Badge
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
-
-
-@dataclass(frozen=True)
-class AdviserTitle:
-    """Whom an adviser speaks for."""
-
-    title: str
-    organisation: str
 
 
 @dataclass(frozen=True)
@@ -34,7 +26,7 @@ class MemberCard:
     title: str | None
     joined_at: datetime
     posts: int
-    adviser: AdviserTitle | None
+    adviser: Badge | None
 
 
 # The members `handles` (in their normal form): those who exist and have not left.
@@ -79,5 +71,5 @@ async def get_card(reader: Reader, viewer: Viewer, handle: str, post_counts: Pre
 
 
 def _card(row: Any, posts: int) -> MemberCard:
-    adviser = AdviserTitle(row.adviser_title, row.adviser_organisation) if row.adviser_title else None
+    adviser = Badge(row.name, row.adviser_title, row.adviser_organisation) if row.adviser_title else None
     return MemberCard(row.handle, row.name, row.title, row.joined_at, posts, adviser)

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.core.errors import NotFound, NotSignedIn
+from forum.core.errors import NotFound, NotSignedIn, Stale
 from forum.members import names
 from forum.members.standing import standing_of
 from forum.members.tables import Member, Standing
@@ -23,6 +24,11 @@ class LockedAccount:
     standing: Standing
 
 
+def named_columns(member: type[Member], prefix: str) -> list[ColumnElement[Any]]:
+    """Return the columns that name a member to readers, labelled with the prefix: "author_handle" and so on."""
+    return [col(getattr(member, name)).label(f"{prefix}_{name}") for name in ("handle", "name", "title")]
+
+
 async def get_member(session: AsyncSession, handle: str) -> Member:
     """Return the member with this handle. Raises NotFound when there is none."""
     found = await session.execute(select(Member).where(col(Member.handle) == names.folded(handle)))
@@ -30,6 +36,14 @@ async def get_member(session: AsyncSession, handle: str) -> Member:
     if member is None:
         raise NotFound(f"There is no member called {handle}.", code="member_not_found")
     return member
+
+
+async def changed_since(
+    session: AsyncSession, detail: str, *, code: str, current: int, by: UUID | None, at: datetime
+) -> Stale:
+    """Return the error for something that was changed after it was shown, with the name of whoever changed it."""
+    changer = await session.get(Member, by) if by else None
+    return Stale(detail, code=code, current=current, changed_by=changer.name if changer else None, changed_at=at)
 
 
 async def lock_account_row(session: AsyncSession, member_id: UUID, now: datetime) -> LockedAccount:

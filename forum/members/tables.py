@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from forum.core.database import Moment, new_id
+from forum.core.database import Moment, check_one_of, new_id
 
 
 class Role(StrEnum):
@@ -114,7 +114,7 @@ class RoleGrant(SQLModel, table=True):
     __tablename__ = "role_grant"
     __table_args__ = (
         UniqueConstraint("member_id", "role", "board_id", postgresql_nulls_not_distinct=True),
-        CheckConstraint(f"role IN ({', '.join(repr(str(r)) for r in Role)})", name="role"),
+        check_one_of("role", Role),
         CheckConstraint("board_id IS NULL OR role = 'moderator'", name="board_only_for_moderators"),
     )
 

@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, CheckConstraint, Index, func, text, update
+from sqlalchemy import BigInteger, Index, func, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum.content.posts.tables import Post
 from forum.core import pagination
-from forum.core.database import Moment, Query, new_id, query
+from forum.core.database import Moment, Query, check_one_of, new_id, query
 from forum.core.work import Work
 from forum.members.viewer import Viewer
 
@@ -43,7 +43,7 @@ class Notification(SQLModel, table=True):
     """Something that a member should know: what it is about, and no text of it."""
 
     __table_args__ = (
-        CheckConstraint(f"kind IN ({', '.join(repr(str(kind)) for kind in NotificationKind)})", name="kind"),
+        check_one_of("kind", NotificationKind),
         Index("ix_notification_unread", "member_id", postgresql_where=text("read_at IS NULL")),
         Index("ix_notification_page", "member_id", "id"),
         Index("uq_notification_standing_ended", "subject_id", unique=True, postgresql_where=text(ONCE)),

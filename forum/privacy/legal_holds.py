@@ -11,7 +11,7 @@ from sqlmodel import col
 from forum.core import audit
 from forum.core.database import query
 from forum.core.work import Work
-from forum.members.queries import get_member, lock_member_row
+from forum.members.queries import get_member, lock_member_row, named_columns
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.permissions import Act, allow, require_recent_sign_in
@@ -22,8 +22,8 @@ _Administrator = aliased(Member, name="administrator")
 
 _HOLDS = (
     query(
-        *(col(getattr(Member, name)).label(f"member_{name}") for name in ("handle", "name", "title")),
-        *(col(getattr(_Administrator, name)).label(f"by_{name}") for name in ("handle", "name", "title")),
+        *named_columns(Member, "member"),
+        *named_columns(_Administrator, "by"),
         col(LegalHold.reason),
         col(LegalHold.placed_at),
         col(Departure.due_at),

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, text
 from sqlmodel import Field, SQLModel
 
-from forum.core.database import Moment, new_id
+from forum.core.database import Moment, check_one_of, new_id
 
 
 class DepartureKind(StrEnum):
@@ -31,7 +31,7 @@ class Departure(SQLModel, table=True):
     """A member's wish to leave. The row stays when they have left: after a restore, the deletion is done again."""
 
     __table_args__ = (
-        CheckConstraint(f"kind IN ({', '.join(repr(str(kind)) for kind in DepartureKind)})", name="kind"),
+        check_one_of("kind", DepartureKind),
         CheckConstraint("asked_at < due_at AND due_at <= done_at", name="order"),
         CheckConstraint("cleared_at IS NULL OR done_at <= cleared_at", name="cleared"),
         Index("ix_departure_due", "due_at", postgresql_where=text("cleared_at IS NULL")),
@@ -50,9 +50,7 @@ class LegalHold(SQLModel, table=True):
     """A legal hold: nothing of this member may be deleted for now."""
 
     __tablename__ = "legal_hold"
-    __table_args__ = (
-        CheckConstraint(f"reason IN ({', '.join(repr(str(reason)) for reason in HoldReason)})", name="reason"),
-    )
+    __table_args__ = (check_one_of("reason", HoldReason),)
 
     member_id: UUID = Field(primary_key=True, foreign_key="member.id")
     reason: str

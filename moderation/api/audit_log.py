@@ -6,7 +6,6 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, StringConstraints
 
 from forum.api.schemas import After, Author, Identity, Limit, Moment, Next, ResponseBody, SoughtHandle, Text
-from forum.core import pagination
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember
 from forum.http.problems import documented
@@ -52,19 +51,10 @@ async def list_log(
 ) -> Response:
     """Read what staff did on the boards that you moderate."""
     search = audit_log.LogSearch(act, actor, subject_kind, subject_id)
-    rows = await audit_log.list_entries(reading, viewer, search, after, limit + 1)
-    cursor = pagination.encode(rows[limit - 1].number) if len(rows) > limit else None
-    page = LogPage(items=[_entry(row) for row in rows[:limit]], next=cursor)
-    return cacheable_response(request, page, shared=False, headers=next_link(request, cursor))
+    page = await audit_log.list_entries(reading, viewer, search, after, limit)
+    body = LogPage(items=list(map(_entry, page.rows)), next=page.next)
+    return cacheable_response(request, body, shared=False, headers=next_link(request, page.next))
 
 
 def _entry(row: Any) -> LogEntry:
-    return LogEntry(
-        number=row.number,
-        at=row.at,
-        by=Author.of(row, "actor") if row.actor_name else None,
-        act=row.act,
-        subject_kind=row.subject_kind,
-        subject_id=row.subject_id,
-        details=row.details,
-    )
+    return LogEntry.of_row(row, by=Author.of(row, "actor") if row.actor_name else None)

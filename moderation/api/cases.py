@@ -1,13 +1,12 @@
 """Cases over HTTP: the queue, one case on one screen, claims, notes, stepping back."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from forum.api.content.posts import PostInThread, Revision, post_response
 from forum.api.schemas import After, Author, Identity, Limit, Moment, Next, RequestBody, ResponseBody, Uuid, Words
-from forum.core import pagination
 from forum.core.database import Record
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember
@@ -52,6 +51,12 @@ class Case(ResponseBody):
     due_at: Moment
     decided_at: Moment | None
     claim: Claim | None
+
+    @classmethod
+    def of_case(cls, row: Record, **others: Any) -> Self:
+        """Render what the queue shows of a case."""
+        claim = Claim(by=Author.of(row, "claimant"), until=row.claimed_until) if row.claimant_handle else None
+        return cls.of_row(row, board=row.board_slug, author=Author.of(row, "author"), claim=claim, **others)
 
 
 class CaseList(ResponseBody):
@@ -157,11 +162,9 @@ async def list_cases(
     request: Request, viewer: CurrentMember, work: CurrentWork, limit: Limit = 20, after: After = None
 ) -> Response:
     """List the open cases of your boards, worst first."""
-    rows = await cases.list_queue(work, viewer, after, limit + 1)
-    last = rows[limit - 1] if len(rows) > limit else None
-    cursor = pagination.encode(last.priority, last.due_at, str(last.id)) if last else None
-    page = CaseList(items=[Case(**case_fields(row)) for row in rows[:limit]], next=cursor)
-    return cacheable_response(request, page, shared=False, headers=next_link(request, cursor))
+    page = await cases.list_queue(work, viewer, after, limit)
+    body = CaseList(items=[Case.of_case(row) for row in page.rows], next=page.next)
+    return cacheable_response(request, body, shared=False, headers=next_link(request, page.next))
 
 
 @router.get("/cases/{id}", response_model=FullCase, responses=documented(401, 403, 404, 422))
@@ -199,59 +202,22 @@ async def recuse_from_case(id: Uuid, viewer: CurrentMember, work: CurrentWork) -
 async def note_case(id: Uuid, wanted: NewNote, viewer: CurrentMember, work: CurrentWork) -> Response:
     """Write a note about a case for the other moderators. It renews your claim."""
     note = await case_actions.add_note(work, viewer, id, wanted.text)
-    return json_response(CaseNote(id=note.id, by=_author(viewer), text=note.text, at=note.at), 201)
-
-
-def case_fields(row: Record) -> dict[str, Any]:
-    """Render what the queue shows of a case."""
-    claim = Claim(by=Author.of(row, "claimant"), until=row.claimed_until) if row.claimant_handle else None
-    return {
-        "id": row.id,
-        "kind": row.kind,
-        "state": row.state,
-        "category": row.category,
-        "reports": row.reports,
-        "version": row.version,
-        "board": row.board_slug,
-        "thread_id": row.thread_id,
-        "thread_title": row.thread_title,
-        "post_id": row.post_id,
-        "post_number": row.post_number,
-        "post_revision": row.post_revision,
-        "author": Author.of(row, "author"),
-        "opened_at": row.opened_at,
-        "due_at": row.due_at,
-        "decided_at": row.decided_at,
-        "claim": claim,
-    }
+    return json_response(CaseNote.of_row(note, by=_author(viewer)), 201)
 
 
 def _full_case(file: CaseFile) -> FullCase:
     because = file.not_allowed_because
-    return FullCase(
-        **case_fields(file.case),
+    return FullCase.of_case(
+        file.case,
         context=[post_response(post) for post in file.context],
         revisions=[Revision.model_validate(row) for row in file.revisions],
-        reported=[_report(row) for row in file.reports],
+        reported=[CaseReport.of_row(row, by=Author.of(row, "reporter")) for row in file.reports],
         findings=[CaseFinding.model_validate(row) for row in file.findings],
-        notes=[CaseNote(id=row.id, by=Author.of(row, "author"), text=row.text, at=row.at) for row in file.notes],
+        notes=[CaseNote.of_row(row, by=Author.of(row, "author")) for row in file.notes],
         record=AuthorRecord.model_validate(file.author),
         permitted=[Permitted(act=act, allowed=because is None, because=because) for act in file.acts],
         appeal=_appeal(file.appeal) if file.appeal else None,
         deciders=file.deciders,
-    )
-
-
-def _report(row: Record) -> CaseReport:
-    return CaseReport(
-        id=row.id,
-        by=Author.of(row, "reporter"),
-        revision=row.revision,
-        category=row.category,
-        rules=row.rules,
-        note=row.note,
-        filed_at=row.filed_at,
-        outcome=row.outcome,
     )
 
 

@@ -12,7 +12,7 @@ from forum.http.current_member import CurrentMember
 from forum.http.problems import documented
 from forum.http.services import CurrentWork, Route
 from moderation import member_history
-from moderation.api.cases import AuthorRecord, Case, case_fields
+from moderation.api.cases import AuthorRecord, Case
 
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 
@@ -62,27 +62,16 @@ class MemberRecord(AuthorRecord):
 async def get_record(request: Request, handle: Handle, viewer: CurrentMember, work: CurrentWork) -> Response:
     """Read a member's record: for moderators, what concerns their boards."""
     known = await member_history.get_member_history(work, viewer, handle)
-    record = MemberRecord(
-        **AuthorRecord.model_validate(known.summary).model_dump(),
+    record = MemberRecord.of_row(
+        known.summary,
         member=Author.model_validate(known.member),
         sanctions=[HeldStanding.model_validate(row) for row in known.sanctions],
         decided=[_measure(row) for row in known.measures],
-        open_cases=[Case(**case_fields(row)) for row in known.open_cases],
+        open_cases=[Case.of_case(row) for row in known.open_cases],
         reports=ReportsMade.model_validate(known.reports),
     )
     return cacheable_response(request, record, shared=False)
 
 
 def _measure(row: Record) -> DecidedMeasure:
-    return DecidedMeasure(
-        kind=row.kind,
-        rules=row.rules or [],
-        at=row.at,
-        by=Author.of(row, "decider"),
-        until=row.until,
-        undone_at=row.undone_at,
-        post_id=row.post_id,
-        case_id=row.case_id,
-        decision_id=row.decision_id,
-        statement_id=row.statement_id,
-    )
+    return DecidedMeasure.of_row(row, rules=row.rules or [], by=Author.of(row, "decider"))

@@ -19,7 +19,6 @@ from forum.api.schemas import (
     Uuid,
     numeric,
 )
-from forum.core import pagination
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember
 from forum.http.problems import documented
@@ -73,20 +72,8 @@ class Report(ResponseBody):
     @classmethod
     def of(cls, own: OwnReport) -> "Report":
         """Render a report."""
-        row = own.report
-        return cls(
-            id=row.id,
-            post_id=row.post_id,
-            revision=row.revision,
-            category=row.category,
-            rules=row.rules,
-            note=row.note,
-            filed_at=row.filed_at,
-            outcome=row.outcome,
-            settled_at=row.settled_at,
-            case_id=own.case_id,
-            appeal=AppealState.of(own.appeal) if own.appeal else None,
-        )
+        appeal = AppealState.of(own.appeal) if own.appeal else None
+        return cls.of_row(own.report, case_id=own.case_id, appeal=appeal)
 
 
 class ReportList(ResponseBody):
@@ -117,7 +104,6 @@ async def list_my_reports(
     request: Request, viewer: CurrentMember, work: CurrentWork, limit: Limit = 20, after: After = None
 ) -> Response:
     """List your reports. It never says who else reported, nor what was done to whom."""
-    found = await own_reports.list_own_reports(work, viewer, after, limit + 1)
-    cursor = pagination.encode(str(found[limit - 1].report.id)) if len(found) > limit else None
-    page = ReportList(items=[Report.of(own) for own in found[:limit]], next=cursor)
-    return cacheable_response(request, page, shared=False, headers=next_link(request, cursor))
+    page = await own_reports.list_own_reports(work, viewer, after, limit)
+    body = ReportList(items=list(map(Report.of, page.rows)), next=page.next)
+    return cacheable_response(request, body, shared=False, headers=next_link(request, page.next))

@@ -50,8 +50,7 @@ class AppealState(ResponseBody):
     @classmethod
     def of(cls, state: appeals.AppealState) -> "AppealState":
         """Render an appeal."""
-        fields = set(cls.model_fields) - {"hearers"}
-        return cls(**state.appeal.model_dump(include=fields), hearers=state.deciders)
+        return cls.of_row(state.appeal, hearers=state.deciders)
 
 
 class Statement(ResponseBody):

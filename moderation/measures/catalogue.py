@@ -229,7 +229,9 @@ async def _hand_on(session: AsyncSession, undone: AppliedMeasure) -> bool:
 # Authors
 
 
-def _sanction(standing: Standing) -> Apply:
+def _sanction(standing: Standing, fields: frozenset[str] = frozenset()) -> Measure:
+    """Return the measure that changes the author's standing."""
+
     async def give(context: MeasureContext, wanted: MeasureInput) -> UndoData:
         author_id = context.post.author_id
         await roles.refuse_last_administrator(context.session, author_id)
@@ -238,7 +240,7 @@ def _sanction(standing: Standing) -> Apply:
             await sessions.end_all(context.session, author_id)
         return {"sanction": str(sanction.id)}
 
-    return give
+    return Measure(MeasureTarget.AUTHOR, give, _undo_sanction, fields=fields, needs_rule=True, tells_author=True)
 
 
 async def _undo_sanction(context: MeasureContext, applied: AppliedMeasure) -> None:
@@ -284,24 +286,8 @@ MEASURES: Mapping[MeasureKind, Measure] = {
     MeasureKind.LOCK: Measure(MeasureTarget.THREAD, _lock, _undo_lock, tells_author=True),
     MeasureKind.MOVE: Measure(MeasureTarget.THREAD, _move, _undo_move, fields=frozenset({"board"})),
     MeasureKind.WARN: Measure(MeasureTarget.AUTHOR, _no_effect, _nothing_to_undo, needs_rule=True, tells_author=True),
-    MeasureKind.SILENCE: Measure(
-        MeasureTarget.AUTHOR,
-        _sanction(Standing.SILENCED),
-        _undo_sanction,
-        fields=_UNTIL,
-        needs_rule=True,
-        tells_author=True,
-    ),
-    MeasureKind.SUSPEND: Measure(
-        MeasureTarget.AUTHOR,
-        _sanction(Standing.SUSPENDED),
-        _undo_sanction,
-        fields=_UNTIL,
-        needs_rule=True,
-        tells_author=True,
-    ),
-    MeasureKind.BAN: Measure(
-        MeasureTarget.AUTHOR, _sanction(Standing.BANNED), _undo_sanction, needs_rule=True, tells_author=True
-    ),
+    MeasureKind.SILENCE: _sanction(Standing.SILENCED, _UNTIL),
+    MeasureKind.SUSPEND: _sanction(Standing.SUSPENDED, _UNTIL),
+    MeasureKind.BAN: _sanction(Standing.BANNED),
     MeasureKind.DISMISS: Measure(MeasureTarget.CASE, _no_effect, _nothing_to_undo),
 }

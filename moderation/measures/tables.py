@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
 from forum.content.posts.tables import Post
-from forum.core.database import Moment
+from forum.core.database import Moment, check_one_of
 from forum.core.work import Work
 from forum.members.viewer import Viewer
 from moderation import redaction
@@ -56,7 +56,7 @@ class AppliedMeasure(SQLModel, table=True):
 
     __tablename__ = "measure"
     __table_args__ = (
-        CheckConstraint(f"kind IN ({', '.join(repr(str(k)) for k in MeasureKind)})", name="kind"),
+        check_one_of("kind", MeasureKind),
         CheckConstraint("(undone_at IS NULL) = (undone_by IS NULL)", name="undone"),
         Index("ix_measure_standing", "post_id", "id", postgresql_where=text("undone_at IS NULL")),
     )

@@ -112,4 +112,4 @@ async def accept_invitation(id: Uuid, link: Mailed, viewer: AnyMember, work: Cur
 
 
 def _sent(row: Any) -> SentInvitation:
-    return SentInvitation(**Invitation.model_validate(row).model_dump(), by=Author.of(row, "by"))
+    return SentInvitation.of_row(row, by=Author.of(row, "by"))

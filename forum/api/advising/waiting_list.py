@@ -44,7 +44,7 @@ async def list_waiting_threads(
             waiting_since=row.waiting_since,
             waiting_working_days=clock.working_days(row.waiting_since, now),
         )
-        for row in page.threads
+        for row in page.rows
     ]
     body = WaitingThreadList(items=items, next=page.next)
     return cacheable_response(request, body, shared=False, headers=next_link(request, page.next))

@@ -145,12 +145,10 @@ async def _context(
 Context = Annotated[RequestContext, Depends(_context)]
 
 
-@router.post(
-    "/sessions",
-    status_code=201,
-    response_model=SignedIn,
-    responses={201: {"headers": LOCATION | COOKIE_SET}, **documented(401, 403, 413, 422, 429)},
-)
+_SIGNED_IN = {**documented(401, 403, 413, 422, 429), 201: {"headers": LOCATION | COOKIE_SET}}
+
+
+@router.post("/sessions", status_code=201, response_model=SignedIn, responses=_SIGNED_IN)
 async def sign_in(wanted: SigningIn, context: Context, transactions: CurrentTransactions) -> Response:
     """Sign in. The answer is the same, after the same time, whether the login or the password is wrong.
 
@@ -167,12 +165,7 @@ async def sign_in(wanted: SigningIn, context: Context, transactions: CurrentTran
     return _signed_in(await authentication_sign_in.sign_in(transactions, attempt), transactions.now)
 
 
-@router.post(
-    "/sessions/passkey",
-    status_code=201,
-    response_model=SignedIn,
-    responses={201: {"headers": LOCATION | COOKIE_SET}, **documented(401, 403, 413, 422, 429)},
-)
+@router.post("/sessions/passkey", status_code=201, response_model=SignedIn, responses=_SIGNED_IN)
 async def sign_in_by_passkey(wanted: PasskeySigningIn, context: Context, transactions: CurrentTransactions) -> Response:
     """Sign in with a passkey alone. The device must have asked for a fingerprint, a face or a PIN.
 
@@ -202,7 +195,7 @@ async def sign_out(viewer: Anybody, work: CurrentWork) -> Response:
 async def list_sessions(request: Request, viewer: AnyMember, work: CurrentWork) -> Response:
     """List where you are signed in."""
     rows = await sessions.list_sessions(work, viewer)
-    items = [Session(**row._mapping, current=row.id == viewer.session_id) for row in rows]
+    items = [Session.of_row(row, current=row.id == viewer.session_id) for row in rows]
     return cacheable_response(request, SessionList(items=items, next=None), shared=False)
 
 

@@ -7,14 +7,14 @@ from pydantic import Field
 from typing_extensions import TypeAliasType
 
 from forum.api.content.posts import PostInThread, post_response
-from forum.api.content.threads import Thread, robots, thread_json
+from forum.api.content.threads import Thread, page_response, robots, thread_json
 from forum.api.schemas import After, Body, Limit, Moment, Next, RequestBody, ResponseBody, Slug, Title, Warning_
 from forum.content import board_cards, boards
 from forum.content.board_cards import BoardCard
 from forum.content.posts.draft import Draft
 from forum.content.threads import actions
 from forum.content.threads.queries import list_on_board
-from forum.http.caching import cacheable_response, next_link
+from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember, CurrentViewer
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
@@ -108,9 +108,7 @@ async def list_threads(
 ) -> Response:
     """List a board's threads: pinned threads first, then those with the newest posts."""
     page = await list_on_board(reading, viewer, slug, after, limit)
-    body = {"items": list(map(thread_json, page.threads)), "next": page.next}
-    headers = {**robots(page), **next_link(request, page.next)}
-    return cacheable_response(request, body, shared=page.is_shared, headers=headers)
+    return page_response(request, page, list(map(thread_json, page.threads)))
 
 
 @router.post(
@@ -130,19 +128,5 @@ async def open_thread(
 
 
 def _board(card: BoardCard) -> Board:
-    row, totals = card
-    return Board(
-        slug=row.slug,
-        name=row.name,
-        group=row.section,
-        description=row.description,
-        help_html=row.help_html,
-        readers=row.readers,
-        openers=row.openers,
-        repliers=row.repliers,
-        indexable=row.indexable,
-        advised=row.advised,
-        threads=totals.threads if totals else 0,
-        posts=totals.posts if totals else 0,
-        last_post_at=totals.last_post_at if totals else None,
-    )
+    totals = card.totals._asdict() if card.totals else {"threads": 0, "posts": 0, "last_post_at": None}
+    return Board.of_row(card.board, group=card.board.section, **totals)

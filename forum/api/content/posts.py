@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypeAliasType
 
-from forum.api.content.threads import robots
+from forum.api.content.threads import page_response, robots
 from forum.api.schemas import (
     After,
     Author,
@@ -26,7 +26,7 @@ from forum.content.posts import actions, queries
 from forum.content.posts.draft import Draft
 from forum.content.posts.queries import PageRequest, PostView
 from forum.content.posts.tables import Visibility
-from forum.http.caching import cacheable_response, next_link
+from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember, CurrentViewer
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
@@ -195,9 +195,7 @@ async def list_posts(
     """
     wanted = PageRequest(limit, after, first=from_, advisers_only=adviser)
     page = await queries.get_page(reading, viewer, id, wanted)
-    body = {"items": [post.as_json() for post in page.posts], "next": page.next}
-    headers = {**robots(page), **next_link(request, page.next)}
-    return cacheable_response(request, body, shared=page.is_shared, headers=headers)
+    return page_response(request, page, [post.as_json() for post in page.posts])
 
 
 @router.post(

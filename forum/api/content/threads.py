@@ -1,5 +1,6 @@
 """Threads over HTTP: read, change the title, lock, pin, move."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
@@ -8,7 +9,7 @@ from pydantic import Field
 from forum.api.schemas import Author, BoardSlug, Id, Identity, Moment, Number, RequestBody, ResponseBody, Title
 from forum.content.threads import actions, queries
 from forum.content.threads.tables import ThreadVisibility
-from forum.http.caching import cacheable_response
+from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember, CurrentViewer
 from forum.http.problems import documented
 from forum.http.responses import json_response
@@ -122,6 +123,12 @@ def thread_json(thread: Any) -> dict[str, Any]:
 def robots(row: Any) -> dict[str, str]:
     """Return the header that forbids search engines to index a page, unless the board allows it."""
     return {} if row.indexable else {"X-Robots-Tag": "noindex"}
+
+
+def page_response(request: Request, page: Any, items: Sequence[Mapping[str, Any]]) -> Response:
+    """Return a page of threads or posts, and forbid search engines to index it unless the board allows it."""
+    headers = {**robots(page), **next_link(request, page.next)}
+    return cacheable_response(request, {"items": items, "next": page.next}, shared=page.is_shared, headers=headers)
 
 
 @router.get("/threads/{id}", response_model=Thread, responses=documented(404, 422))

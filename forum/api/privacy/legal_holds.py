@@ -41,13 +41,7 @@ class HoldWish(RequestBody):
 async def list_holds(request: Request, viewer: CurrentMember, work: CurrentWork) -> Response:
     """List the legal holds: for administrators."""
     items = [
-        Hold(
-            member=Author.of(row, "member"),
-            reason=row.reason,
-            by=Author.of(row, "by"),
-            placed_at=row.placed_at,
-            departure_due_at=row.due_at,
-        )
+        Hold.of_row(row, member=Author.of(row, "member"), by=Author.of(row, "by"), departure_due_at=row.due_at)
         for row in await legal_holds.list_holds(work, viewer)
     ]
     return cacheable_response(request, HoldList(items=items, next=None), shared=False)

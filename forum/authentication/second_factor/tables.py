@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, UniqueConstra
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum.core.database import Moment, new_id
+from forum.core.database import Moment, check_one_of, new_id
 from forum.members.tables import Member
 
 
@@ -68,7 +68,7 @@ class PasskeyChallenge(SQLModel, table=True):
 
     __tablename__ = "passkey_challenge"
     __table_args__ = (
-        CheckConstraint(f"purpose IN ({', '.join(repr(str(p)) for p in Purpose)})", name="purpose"),
+        check_one_of("purpose", Purpose),
         CheckConstraint("(purpose = 'registration') = (member_id IS NOT NULL)", name="member"),
         CheckConstraint("(member_id IS NULL) = (user_handle IS NULL)", name="user_handle"),
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Integer, Uuid, bindparam, delete
@@ -39,9 +40,8 @@ FACTOR_TEXTS = {
 }
 
 
-@dataclass(frozen=True)
-class MatchedRecoveryCode:
-    """A recovery code that was right when it was read."""
+class StoredRecoveryCode(NamedTuple):
+    """A recovery code as it was when it was read."""
 
     number: int
     code_hash: str
@@ -52,29 +52,30 @@ class Proof:
     """What was sent beside a password: a code, which may be a recovery code, or a passkey's answer, if it is right."""
 
     code: str | None = None
-    recovery_code: MatchedRecoveryCode | None = None
+    recovery_code: StoredRecoveryCode | None = None
     credential: Credential | None = None
     signature: PasskeySignature | None = None
 
 
-_CODE_HASH = Prepared(
-    query(RecoveryCode.code_hash).where(
+_NUMBERED = Prepared(
+    query(RecoveryCode.number, RecoveryCode.code_hash).where(
         col(RecoveryCode.member_id) == bindparam("member_id", type_=Uuid()),
         col(RecoveryCode.number) == bindparam("number", type_=Integer()),
-    )
+    ),
+    StoredRecoveryCode,
 )
 
 
-async def find_recovery_code(reader: Reader, member_id: UUID, code: str | None) -> MatchedRecoveryCode | None:
+async def find_recovery_code(reader: Reader, member_id: UUID, code: str | None) -> StoredRecoveryCode | None:
     """Return the member's recovery code that this is, if it is one. It waits to be hashed: not inside a transaction."""
     typed = parse_recovery_code(code or "")
     if typed is None:
         return None
-    stored = await reader.row(_CODE_HASH, member_id=member_id, number=typed.number)
+    stored: StoredRecoveryCode | None = await reader.row(_NUMBERED, member_id=member_id, number=typed.number)
     if stored is None:
         return None
     is_right, _ = await hashing.verify(typed.secret, stored.code_hash)
-    return MatchedRecoveryCode(typed.number, stored.code_hash) if is_right else None
+    return stored if is_right else None
 
 
 async def verify(transactions: Transactions, member_id: UUID, code: str | None, credential: Credential | None) -> Proof:
@@ -136,7 +137,7 @@ async def _second_factor_needed(
 
 
 async def _use_recovery_code(
-    session: AsyncSession, member: Member, recovery_code: MatchedRecoveryCode, now: datetime
+    session: AsyncSession, member: Member, recovery_code: StoredRecoveryCode, now: datetime
 ) -> bool:
     """Delete the code, and tell its owner by mail; return whether it was still there."""
     this = delete(RecoveryCode).where(

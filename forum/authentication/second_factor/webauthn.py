@@ -164,13 +164,8 @@ def _verify_creation(credential: Credential, challenge: bytes, party: Party) -> 
     # Asked for no attestation, a browser sends none, or lets a device sign with the very key that it made (§5.4.7).
     if attestation["fmt"] not in {"none", "packed"} or "x5c" in attestation["attStmt"]:
         raise ValueError("an attestation that nobody asked for")
-    _refuse_frames(credential)
     verified = webauthn.verify_registration_response(
-        credential=dict(credential),
-        expected_challenge=challenge,
-        expected_rp_id=party.host,
-        expected_origin=sorted(party.origins),
-        supported_pub_key_algs=ALGORITHMS,
+        **_expected(credential, challenge, party), supported_pub_key_algs=ALGORITHMS
     )
     _refuse_odd_key(verified.credential_public_key)
     if len(verified.credential_id) > CREDENTIAL_ID_MAX or verified.credential_id != credential_id(credential):
@@ -184,12 +179,8 @@ def _verify_assertion(
     credential: Credential, challenge: bytes, public_key: bytes, party: Party, *, alone: bool
 ) -> AssertionResult:
     webauthn_parsing.check_authenticator_data(base64url_to_bytes(credential["response"]["authenticatorData"]))
-    _refuse_frames(credential)
     verified = webauthn.verify_authentication_response(
-        credential=dict(credential),
-        expected_challenge=challenge,
-        expected_rp_id=party.host,
-        expected_origin=sorted(party.origins),
+        **_expected(credential, challenge, party),
         credential_public_key=public_key,
         credential_current_sign_count=0,  # ours to judge, once the signature is known to be right
         require_user_verification=alone,
@@ -197,10 +188,19 @@ def _verify_assertion(
     return AssertionResult(verified.new_sign_count, verified.credential_backed_up)
 
 
-def _refuse_frames(credential: Credential) -> None:
-    """Raise ValueError when it was made inside another site's page (§5.8.1, crossOrigin)."""
+def _expected(credential: Credential, challenge: bytes, party: Party) -> dict[str, Any]:
+    """Return what both verifications check: that it answers this challenge, here.
+
+    Raises ValueError when it was made inside another site's page (§5.8.1, crossOrigin).
+    """
     if parse_client_data_json(base64url_to_bytes(credential["response"]["clientDataJSON"])).cross_origin:
         raise ValueError("shown in a frame")
+    return {
+        "credential": dict(credential),
+        "expected_challenge": challenge,
+        "expected_rp_id": party.host,
+        "expected_origin": sorted(party.origins),
+    }
 
 
 def _refuse_odd_key(public_key: bytes) -> None:

@@ -27,7 +27,7 @@ from sqlmodel import col
 from forum.content import boards
 from forum.content.boards import Board
 from forum.content.posts.tables import NUMBER_MAX, SHOWN, Post, PostRevision, Visibility, Voice
-from forum.content.posts.visibility import POST_VISIBLE, exists_in_thread
+from forum.content.posts.visibility import POST_VISIBLE, exists_in_thread, with_board_of_post
 from forum.content.threads.queries import get_thread
 from forum.content.threads.tables import Thread
 from forum.content.threads.visibility import THREAD_VISIBLE
@@ -135,9 +135,7 @@ def _column(name: str) -> Any:
 _COLUMNS = [_column(name) for name in PostView._fields if name not in _OF_THREAD]
 
 _ONE = Prepared(
-    query(*_COLUMNS, col(Thread.last_number), col(Board.indexable))
-    .join(Thread, col(Thread.id) == col(Post.thread_id))
-    .join(Board, col(Board.id) == col(Thread.board_id))
+    with_board_of_post(query(*_COLUMNS, col(Thread.last_number), col(Board.indexable)))
     .join(Member, col(Member.id) == col(Post.author_id))
     .where(POST_VISIBLE, col(Post.id) == bindparam("post_id", type_=BigInteger())),
     PostView,
@@ -173,9 +171,7 @@ _BY_ADVISERS = Prepared(
 
 # The numbers of visible posts that the members `member_ids` wrote on boards that exist for the viewer.
 WRITTEN = Prepared(
-    query(col(Post.author_id), func.count().label("posts"))
-    .join(Thread, col(Thread.id) == col(Post.thread_id))
-    .join(Board, col(Board.id) == col(Thread.board_id))
+    with_board_of_post(query(col(Post.author_id), func.count().label("posts")))
     .where(
         col(Post.author_id) == any_(bindparam("member_ids", type_=ARRAY(Uuid()))),
         col(Post.visibility) == Visibility.VISIBLE,
@@ -188,39 +184,38 @@ _BY_VIEWER = (POST_VISIBLE, col(Post.author_id) == VIEWER_ID)
 
 # The viewer's own posts, oldest first, as they may read them now; and the revisions of those that can still be read.
 WRITTEN_BY = Prepared(
-    query(
-        col(Post.id),
-        col(Post.thread_id),
-        col(Thread.title).label("thread_title"),
-        col(Post.number),
-        col(Post.visibility),
-        col(Post.held_because),
-        col(Post.notice),
-        col(Post.reply_to),
-        _words(col(Post.content_warning), "content_warning"),
-        _words(col(Post.body_markdown), "body_markdown"),
-        _words(col(Post.body_html), "body_html"),
-        col(Post.created_at),
-        col(Post.edited_at),
+    with_board_of_post(
+        query(
+            col(Post.id),
+            col(Post.thread_id),
+            col(Thread.title).label("thread_title"),
+            col(Post.number),
+            col(Post.visibility),
+            col(Post.held_because),
+            col(Post.notice),
+            col(Post.reply_to),
+            _words(col(Post.content_warning), "content_warning"),
+            _words(col(Post.body_markdown), "body_markdown"),
+            _words(col(Post.body_html), "body_html"),
+            col(Post.created_at),
+            col(Post.edited_at),
+        )
     )
-    .join(Thread, col(Thread.id) == col(Post.thread_id))
-    .join(Board, col(Board.id) == col(Thread.board_id))
     .where(*_BY_VIEWER)
     .order_by(col(Post.id))
 )
 
 EARLIER_BY = Prepared(
-    query(
-        col(PostRevision.post_id),
-        col(PostRevision.number),
-        col(PostRevision.content_warning),
-        col(PostRevision.body_markdown),
-        col(PostRevision.body_html),
-        col(PostRevision.written_at),
+    with_board_of_post(
+        query(
+            col(PostRevision.post_id),
+            col(PostRevision.number),
+            col(PostRevision.content_warning),
+            col(PostRevision.body_markdown),
+            col(PostRevision.body_html),
+            col(PostRevision.written_at),
+        ).join(Post, col(Post.id) == col(PostRevision.post_id))
     )
-    .join(Post, col(Post.id) == col(PostRevision.post_id))
-    .join(Thread, col(Thread.id) == col(Post.thread_id))
-    .join(Board, col(Board.id) == col(Thread.board_id))
     .where(*_BY_VIEWER, or_(*(col(Post.visibility) == visibility for visibility in SHOWN)), ~col(PostRevision.sealed))
     .order_by(col(PostRevision.post_id), col(PostRevision.number))
 )

@@ -11,8 +11,8 @@ from sqlmodel import col
 from forum.content.posts.context import named_in_thread
 from forum.content.posts.draft import Draft
 from forum.content.posts.tables import BODY_MAX, Post, PostRevision
-from forum.core.errors import Invalid, Stale
-from forum.members.tables import Member
+from forum.core.errors import Invalid
+from forum.members.queries import changed_since
 from forum.members.viewer import Viewer
 
 
@@ -24,16 +24,10 @@ async def lock_post_row(session: AsyncSession, post_id: int) -> Post:
 
 async def refuse_stale_post(session: AsyncSession, post: Post, revision: int) -> None:
     """Raise Stale, with who edited the post and when, unless it is still at this revision."""
-    if post.revision == revision:
-        return
-    changer = await session.get(Member, post.changed_by) if post.changed_by else None
-    raise Stale(
-        "This post was edited while you were looking at it. Please read it again.",
-        code="post_changed",
-        current=post.revision,
-        changed_by=changer.name if changer else None,
-        changed_at=post.edited_at or post.created_at,
-    )
+    if post.revision != revision:
+        detail = "This post was edited while you were looking at it. Please read it again."
+        by, at = post.changed_by, post.edited_at or post.created_at
+        raise await changed_since(session, detail, code="post_changed", current=post.revision, by=by, at=at)
 
 
 async def replace_body_by_moderator(

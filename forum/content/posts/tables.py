@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Identi
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from forum.core.database import Moment
+from forum.core.database import Moment, check_one_of
 
 BODY_MAX = 20_000
 WARNING_MAX = 100
@@ -56,8 +56,8 @@ class Post(SQLModel, table=True):
         UniqueConstraint("thread_id", "number"),
         ForeignKeyConstraint(["thread_id", "reply_to"], ["post.thread_id", "post.number"]),
         CheckConstraint("number >= 1 AND reply_to < number", name="number"),
-        CheckConstraint("visibility IN ('visible', 'held', 'removed', 'withdrawn')", name="visibility"),
-        CheckConstraint("voice IN ('member', 'adviser', 'staff')", name="voice"),
+        check_one_of("visibility", Visibility),
+        check_one_of("voice", Voice),
         CheckConstraint(
             "(voice = 'adviser') = (num_nonnulls(adviser_name, adviser_title, adviser_organisation) = 3)",
             name="adviser",

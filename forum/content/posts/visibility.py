@@ -5,10 +5,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content import boards
+from forum.content.boards import Board
 from forum.content.posts.counts import refresh_thread_counts
 from forum.content.posts.tables import NEXT, Post, Visibility
 from forum.content.threads.tables import Thread, ThreadVisibility
 from forum.content.threads.visibility import THREAD_VISIBLE
+from forum.core.database import Query
 from forum.core.errors import Conflict
 from forum.members.viewer import VIEWER_ID
 
@@ -20,6 +22,12 @@ def exists_in_thread(moderated: ColumnElement[bool]) -> ColumnElement[bool]:
     exists for its author and the board's moderators only.
     """
     return or_(col(Post.visibility) != Visibility.HELD, col(Post.author_id) == VIEWER_ID, moderated)
+
+
+def with_board_of_post(of_posts: Query) -> Query:
+    """Return the same select of posts, joined with each one's thread and board."""
+    threads = of_posts.join(Thread, col(Thread.id) == col(Post.thread_id))
+    return threads.join(Board, col(Board.id) == col(Thread.board_id))
 
 
 # The post, joined with its thread and board, exists for the viewer: every read of posts has this condition.

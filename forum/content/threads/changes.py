@@ -10,8 +10,7 @@ from forum.content.boards import Board
 from forum.content.markup import without_handle
 from forum.content.threads.tables import ERASED_TITLE, Thread, ThreadState
 from forum.core import audit
-from forum.core.errors import Stale
-from forum.members.tables import Member
+from forum.members.queries import changed_since
 from forum.members.viewer import Viewer
 
 # The first number of an advisory lock; the second is the thread's id.
@@ -86,16 +85,10 @@ async def erase_title(session: AsyncSession, thread: Thread, now: datetime) -> N
 
 async def refuse_stale_thread(session: AsyncSession, thread: Thread, version: int) -> None:
     """Raise Stale, with who changed the thread and when, unless it is still at this version."""
-    if thread.version == version:
-        return
-    changer = await session.get(Member, thread.changed_by) if thread.changed_by else None
-    raise Stale(
-        "This thread was changed while you were looking at it. Please read it again.",
-        code="thread_changed",
-        current=thread.version,
-        changed_by=changer.name if changer else None,
-        changed_at=thread.changed_at,
-    )
+    if thread.version != version:
+        detail = "This thread was changed while you were looking at it. Please read it again."
+        by, at = thread.changed_by, thread.changed_at
+        raise await changed_since(session, detail, code="thread_changed", current=thread.version, by=by, at=at)
 
 
 async def record_change(

@@ -17,6 +17,7 @@ from forum.content.threads.visibility import THREAD_VISIBLE
 from forum.core import pagination
 from forum.core.database import Prepared, Query, Reader, columns, query
 from forum.core.errors import NotFound
+from forum.members.queries import named_columns
 from forum.members.tables import Member
 from forum.members.viewer import VIEWER_ID, Viewer
 
@@ -33,12 +34,8 @@ SELECT_VISIBLE = (
         col(Board.slug).label("board_slug"),
         col(Board.name).label("board_name"),
         col(Board.indexable).label("indexable"),
-        col(_Author.handle).label("author_handle"),
-        col(_Author.name).label("author_name"),
-        col(_Author.title).label("author_title"),
-        col(_LastPoster.handle).label("last_handle"),
-        col(_LastPoster.name).label("last_name"),
-        col(_LastPoster.title).label("last_title"),
+        *named_columns(_Author, "author"),
+        *named_columns(_LastPoster, "last"),
     )
     .join(Board, col(Board.id) == col(Thread.board_id))
     .join(_Author, col(_Author.id) == col(Thread.author_id))
@@ -122,9 +119,8 @@ async def list_on_board(reader: Reader, viewer: Viewer, slug: str, after: str | 
     sort_key = pagination.decode(after, BY_LAST_POST) if after is not None else None
     rows = await read_page(reader, _ON_BOARD, viewer, sort_key, slug=slug, limit=limit + 1)
     board = rows[0] if rows else await boards.get_board(reader, viewer, slug)
-    last = rows[limit - 1] if len(rows) > limit else None
-    cursor = pagination.encode(last.pinned, last.last_post_at, last.id) if last else None
-    return ThreadPage(rows[:limit], cursor, board.indexable)
+    page = pagination.page_of(rows, limit, lambda row: (row.pinned, row.last_post_at, row.id))
+    return ThreadPage(*page, indexable=board.indexable)
 
 
 async def read_page(

@@ -13,7 +13,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
-from forum.core.database import Moment
+from forum.core.database import Moment, check_one_of
 
 TITLE_MIN, TITLE_MAX = 3, 120
 
@@ -41,8 +41,8 @@ class Thread(SQLModel, table=True):
 
     __table_args__ = (
         CheckConstraint(f"char_length(title) BETWEEN {TITLE_MIN} AND {TITLE_MAX}", name="title"),
-        CheckConstraint("state IN ('open', 'locked')", name="state"),
-        CheckConstraint("visibility IN ('visible', 'held', 'removed')", name="visibility"),
+        check_one_of("state", ThreadState),
+        check_one_of("visibility", ThreadVisibility),
         CheckConstraint("posts >= 0 AND posts <= last_number AND participants <= posts", name="counts"),
         Index("ix_thread_board_page", "board_id", "pinned", "last_post_at", "id"),
         Index("ix_thread_waiting", "waiting_since", "id", postgresql_where=text("waiting_since IS NOT NULL")),

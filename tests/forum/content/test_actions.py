@@ -121,4 +121,4 @@ async def test_the_waiting_list_is_for_advisers_whoever_asks_for_it(services: Se
         await list_waiting(services.database.reader, heron, None, 20)
     assert caught.value.code == "not_an_adviser"
     page = await list_waiting(services.database.reader, suzie, None, 20)
-    assert [row.id for row in page.threads] == [post.thread_id]
+    assert [row.id for row in page.rows] == [post.thread_id]
