@@ -7,7 +7,7 @@ from forum.core.database import Record
 from forum.core.work import Work
 from forum.members.viewer import Viewer
 from forum.permissions import Refusal
-from moderation import appeals, cases, decisions
+from moderation import appeals, case_queue, decisions
 from moderation.cases import CaseKind
 from moderation.decisions import CaseDeciders
 from moderation.permissions import ModerationAct, allow, refusal, refuse
@@ -16,7 +16,7 @@ from moderation.permissions import ModerationAct, allow, refusal, refuse
 async def get_workable_case(work: Work, moderator: Viewer, case_id: UUID) -> Record:
     """Return a case that the moderator may work on. Raises NotFound when it does not exist for them, and Forbidden."""
     allow(ModerationAct.SEE_QUEUE, moderator)
-    case = await cases.get_visible_case(work, moderator, case_id)
+    case = await case_queue.get_visible_case(work, moderator, case_id)
     refuse(await missing_permission(work, moderator, case))
     return case
 

@@ -9,7 +9,7 @@ from forum.core.database import Query, Record
 from forum.core.work import Transactions, Work
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
-from moderation import appeals, cases, decisions, findings, member_history, reports
+from moderation import appeals, case_queue, cases, decisions, findings, member_history, reports
 from moderation.appeals import Appeal
 from moderation.case_access import missing_permission, own_interest
 from moderation.cases import CaseKind, CaseState
@@ -52,7 +52,7 @@ async def get_case_file(transactions: Transactions, moderator: Viewer, case_id: 
     """Return everything to decide a case. Raises Forbidden, and NotFound when it does not exist for the moderator."""
     allow(ModerationAct.SEE_QUEUE, moderator)
     async with transactions.begin() as work:
-        case = await cases.get_visible_case(work, moderator, case_id)
+        case = await case_queue.get_visible_case(work, moderator, case_id)
         first = max(1, case.post_number - CONTEXT)
         length = case.post_number + CONTEXT - first + 1
         measures = list(MEASURES) if case.kind == CaseKind.POST else list(AppealOutcome)

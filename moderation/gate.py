@@ -18,7 +18,7 @@ from forum.notifications import inbox
 from moderation import cases, findings
 from moderation.cases import CaseState, Category
 from moderation.findings import LocatedFinding, TextPart
-from moderation.screening import FindingKind
+from moderation.screening.finding import FindingKind
 
 ALL_WAIT = "On this board a moderator reads every post before it appears. You will be told."
 FIRST_WAIT = "A moderator reads everybody's first posts here before they appear. You will be told."

@@ -18,7 +18,7 @@ from forum.members.queries import get_member, named_columns
 from forum.members.standing import GRAVITY, is_in_force_at
 from forum.members.tables import Member, Sanction, Standing
 from forum.members.viewer import Viewer
-from moderation import cases
+from moderation import case_queue, cases
 from moderation.cases import Case
 from moderation.decisions import Decision, DecisionRule
 from moderation.measures.catalogue import MEASURES
@@ -116,7 +116,7 @@ async def summarise(work: Work, viewer: Viewer, member: Member) -> MemberSummary
     session = work.session
     written = (await session.execute(WRITTEN.query, {**viewer.sight, "member_ids": [member.id]})).one_or_none()
     gravest = (await session.execute(_select_sanctions(member.id, work.now).limit(1))).one_or_none()
-    counts = await session.execute(_COUNTS.where(*_against(member.id), cases.visible_to(viewer)))
+    counts = await session.execute(_COUNTS.where(*_against(member.id), case_queue.visible_to(viewer)))
     return MemberSummary(
         joined_at=member.joined_at,
         posts=written.posts if written else 0,
@@ -128,12 +128,12 @@ async def summarise(work: Work, viewer: Viewer, member: Member) -> MemberSummary
 
 def _select_measures(viewer: Viewer, member_id: UUID) -> Query:
     """Return a select of what was decided against a member on the viewer's boards, newest first, undone or not."""
-    return _MEASURES.where(*_against(member_id), cases.visible_to(viewer)).limit(SHOWN_MAX)
+    return _MEASURES.where(*_against(member_id), case_queue.visible_to(viewer)).limit(SHOWN_MAX)
 
 
 def _select_open_cases(work: Work, viewer: Viewer, member_id: UUID) -> Query:
     """Return a select of the open cases about a member's posts that exist for the viewer, worst first."""
-    return cases.select_queue(viewer, work.now, None, SHOWN_MAX).where(col(Post.author_id) == member_id)
+    return case_queue.select_queue(viewer, work.now, None, SHOWN_MAX).where(col(Post.author_id) == member_id)
 
 
 def _select_reports(viewer: Viewer, member_id: UUID) -> Query:
@@ -142,7 +142,7 @@ def _select_reports(viewer: Viewer, member_id: UUID) -> Query:
     Those about the viewer's own posts are left out: nobody learns who reported them.
     """
     others = col(Post.author_id) != viewer.id
-    return _REPORTS.where(col(Report.reporter_id) == member_id, others, cases.visible_to(viewer))
+    return _REPORTS.where(col(Report.reporter_id) == member_id, others, case_queue.visible_to(viewer))
 
 
 def _select_sanctions(member_id: UUID, now: datetime) -> Query:

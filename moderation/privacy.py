@@ -22,7 +22,7 @@ from moderation.appeals import Appeal
 from moderation.cases import Case, CaseNote, CaseState
 from moderation.decisions import Decision
 from moderation.findings import RecordedFinding
-from moderation.measures.notices import remove_moderator_name
+from moderation.measures.post_notices import remove_moderator_name
 from moderation.measures.tables import AppliedMeasure, MeasureKind
 from moderation.redaction import MaskedText
 from moderation.reports import Report

@@ -36,7 +36,7 @@ from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
 from moderation import cases, rules
-from moderation.cases import Case, CaseState, Category
+from moderation.cases import GRAVITY, Case, CaseState, Category
 from moderation.measures.catalogue import has_measure_in_force
 from moderation.permissions import ModerationAct, allow
 
@@ -235,7 +235,7 @@ async def _open_or_join_case(work: Work, reporter: Viewer, post: Post, complaint
 
 def _needs_a_decision(complaint: Complaint, decided: Case) -> bool:
     """Whether nobody has decided on these words yet, or not on anything as grave as this."""
-    gravity, decided_gravity = cases.GRAVITY[complaint.category], cases.GRAVITY[Category(decided.category)]
+    gravity, decided_gravity = GRAVITY[complaint.category], GRAVITY[Category(decided.category)]
     is_graver = complaint.category in GRAVE and gravity > decided_gravity
     return is_graver or complaint.revision > (decided.decided_revision or 0)
 

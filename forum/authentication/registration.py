@@ -7,13 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.authentication import email_addresses
-from forum.authentication.profiles import (
-    Profile,
-    handle_taken,
-    read_profile,
-    refuse_held_name,
-    refuse_look_alikes,
-)
+from forum.authentication.profiles import Profile, handle_taken, read_profile, refuse_held_name, refuse_look_alikes
 from forum.core import rate_limits
 from forum.core.database import broken_constraint
 from forum.core.errors import Conflict, Invalid

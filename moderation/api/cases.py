@@ -15,11 +15,11 @@ from forum.http.responses import json_response
 from forum.http.services import CurrentTransactions, CurrentWork, Route
 from forum.members.tables import Standing
 from forum.members.viewer import Viewer
-from moderation import case_actions, case_file, cases
+from moderation import case_actions, case_file, case_queue
 from moderation.case_file import AppealFile, CaseFile
 from moderation.cases import Category
 from moderation.findings import TextPart
-from moderation.screening import FindingKind
+from moderation.screening.finding import FindingKind
 
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 
@@ -162,7 +162,7 @@ async def list_cases(
     request: Request, viewer: CurrentMember, work: CurrentWork, limit: Limit = 20, after: After = None
 ) -> Response:
     """List the open cases of your boards, worst first."""
-    page = await cases.list_queue(work, viewer, after, limit)
+    page = await case_queue.list_queue(work, viewer, after, limit)
     body = CaseList(items=[Case.of_case(row) for row in page.rows], next=page.next)
     return cacheable_response(request, body, shared=False, headers=next_link(request, page.next))
 

@@ -21,7 +21,7 @@ from forum.core.errors import Conflict, Invalid
 from forum.members.standing import add_sanction, lift_sanction
 from forum.members.tables import Standing
 from moderation.measures import text_changes
-from moderation.measures.notices import has_another_removal, notice_of, refresh_notice
+from moderation.measures.post_notices import has_another_removal, notice_of, refresh_notice
 from moderation.measures.tables import (
     AppliedMeasure,
     MeasureContext,
