@@ -106,6 +106,7 @@ def reported_by(post_id: int, reporter_id: Any) -> ColumnElement[bool]:
 # What a cursor into a member's own reports holds: the id of the last report of the page before.
 BY_ID = TypeAdapter(tuple[UUID])
 
+# What was reported, and what came of it.
 _REPORTED = (
     col(Report.revision),
     col(Report.category),

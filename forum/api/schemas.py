@@ -148,7 +148,7 @@ class ResponseBody(BaseModel):
 
     @classmethod
     def of_row(cls, row: Any, **others: Any) -> Self:
-        """Return the body with these `others`; what is not among them is named in `row` as it is here."""
+        """Return the body: what is not among the `others` is the attribute of `row` with the name of the field."""
         return cls(**{name: getattr(row, name) for name in cls.model_fields.keys() - others.keys()}, **others)
 
 
