@@ -262,6 +262,6 @@ def require_recent_sign_in(viewer: Viewer, now: datetime) -> None:
 
 
 def _listed(viewer: Viewer, board: BoardRules, audiences: Sequence[str], act: str) -> Refusal | None:
-    if viewer.moderates(board.id) or set(viewer.audiences) & set(audiences):
+    if viewer.moderates(board.id) or set(viewer.audience_groups) & set(audiences):
         return None
     return Refusal("read_only_board", f"On this board you can read but not {act}.")

@@ -114,7 +114,9 @@ async def get_member_history(work: Work, moderator: Viewer, handle: str) -> Memb
 async def summarise(work: Work, viewer: Viewer, member: Member) -> MemberSummary:
     """Return what the viewer may know of a member, in short."""
     session = work.session
-    written = (await session.execute(WRITTEN.query, {**viewer.sight, "member_ids": [member.id]})).one_or_none()
+    written = (
+        await session.execute(WRITTEN.query, {**viewer.query_parameters, "member_ids": [member.id]})
+    ).one_or_none()
     gravest = (await session.execute(_select_sanctions(member.id, work.now).limit(1))).one_or_none()
     counts = await session.execute(_COUNTS.where(*_against(member.id), case_queue.visible_to(viewer)))
     return MemberSummary(

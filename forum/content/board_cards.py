@@ -35,7 +35,7 @@ _OF_ONE = Prepared(_TOTALS.where(col(Thread.board_id) == bindparam("board_id", t
 
 async def list_board_cards(reader: Reader, viewer: Viewer) -> Sequence[BoardCard]:
     """Return every board that exists for the viewer, in order."""
-    rows = await reader.rows(boards.ALL_VISIBLE, **viewer.sight)
+    rows = await reader.rows(boards.ALL_VISIBLE, **viewer.query_parameters)
     totals = {row.board_id: row for row in await reader.rows(_OF_ALL)}
     return [BoardCard(row, totals.get(row.id)) for row in rows]
 

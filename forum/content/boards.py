@@ -126,7 +126,7 @@ _ONE = Prepared(_VISIBLE.where(col(Board.slug) == bindparam("slug", type_=Text()
 
 async def get_board(reader: Reader, viewer: Viewer, slug: str) -> Any:
     """Return a board. Raises NotFound when it does not exist for the viewer."""
-    row = await reader.row(_ONE, **viewer.sight, slug=slug)
+    row = await reader.row(_ONE, **viewer.query_parameters, slug=slug)
     if row is None:
         raise NotFound("There is no such board.", code="board_not_found")
     return row

@@ -57,7 +57,7 @@ async def list_cards(
     rows = await reader.rows(_CARDS, handles=[names.folded(handle) for handle in handles])
     if not rows:
         return []
-    counts = await reader.rows(post_counts, **viewer.sight, member_ids=[row.id for row in rows])
+    counts = await reader.rows(post_counts, **viewer.query_parameters, member_ids=[row.id for row in rows])
     posts: dict[UUID, int] = {row.author_id: row.posts for row in counts}
     return [_card(row, posts.get(row.id, 0)) for row in rows]
 

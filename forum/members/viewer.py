@@ -38,21 +38,21 @@ class Viewer:
     session_id: UUID | None = None
     signed_in_at: datetime | None = None
     withheld: bool = False  # has roles, which count only in a session with a second factor
-    audiences: tuple[str, ...] = field(init=False)
-    sight: Mapping[str, Any] = field(init=False, compare=False, repr=False)
+    audience_groups: tuple[str, ...] = field(init=False)
+    query_parameters: Mapping[str, Any] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         member = ("member",) if self.id else ()
         # Who moderates one board may read wherever moderators may, for instance in a staff room.
         roles = self.roles | ({Role.MODERATOR} if self.moderated_boards else set())
-        object.__setattr__(self, "audiences", ("everyone", *member, *sorted(roles)))
-        sight = {
+        object.__setattr__(self, "audience_groups", ("everyone", *member, *sorted(roles)))
+        query_parameters = {
             "viewer_id": self.id,
-            "audiences": self.audiences,
+            "audiences": self.audience_groups,
             "moderated_boards": tuple(self.moderated_boards),
             "moderates_everywhere": Role.MODERATOR in self.roles,
         }
-        object.__setattr__(self, "sight", sight)
+        object.__setattr__(self, "query_parameters", query_parameters)
 
     @property
     def member_id(self) -> UUID:
@@ -77,7 +77,7 @@ class Viewer:
 
 GUEST = Viewer()
 
-# Parameters about the viewer, for statements that are built once for everybody. `Viewer.sight` has their values.
+# Parameters about the viewer, of statements built once for everybody: `Viewer.query_parameters` has their values.
 VIEWER_ID = bindparam("viewer_id", type_=Uuid())
 AUDIENCES = bindparam("audiences", type_=ARRAY(Text()))
 MODERATED_BOARDS = bindparam("moderated_boards", type_=ARRAY(Integer()))

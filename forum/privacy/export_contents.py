@@ -28,8 +28,8 @@ async def export_profile(session: AsyncSession, viewer: Viewer, _now: datetime) 
 
 async def export_posts(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
     """Return what the viewer wrote, as they may read it today, and what it said before."""
-    written = (await session.execute(WRITTEN_BY.query, viewer.sight)).all()
-    earlier = (await session.execute(EARLIER_BY.query, viewer.sight)).all()
+    written = (await session.execute(WRITTEN_BY.query, viewer.query_parameters)).all()
+    earlier = (await session.execute(EARLIER_BY.query, viewer.query_parameters)).all()
     return [
         ExportSection("posts", "What you wrote", list(map(_safe_html, items_of(written)))),
         ExportSection("revisions", "Earlier versions of your posts", list(map(_safe_html, items_of(earlier)))),
@@ -38,7 +38,7 @@ async def export_posts(session: AsyncSession, viewer: Viewer, _now: datetime) ->
 
 async def export_threads(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
     """Return the threads that the viewer opened."""
-    rows = (await session.execute(OPENED_BY.query, viewer.sight)).all()
+    rows = (await session.execute(OPENED_BY.query, viewer.query_parameters)).all()
     return [ExportSection("threads", "Threads that you opened", items_of(rows))]
 
 

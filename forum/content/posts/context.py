@@ -188,7 +188,7 @@ async def named_in_thread(session: AsyncSession, thread_id: int | None, draft: D
 
 
 def _parameters(viewer: Viewer, draft: Draft, now: datetime) -> dict[str, Any]:
-    return {**viewer.sight, **_references(draft), "reply_to": draft.reply_to, "now": now}
+    return {**viewer.query_parameters, **_references(draft), "reply_to": draft.reply_to, "now": now}
 
 
 def _references(draft: Draft) -> dict[str, Any]:

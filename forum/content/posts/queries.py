@@ -223,12 +223,12 @@ EARLIER_BY = Prepared(
 
 async def get_post(reader: Reader, viewer: Viewer, post_id: int) -> PostView:
     """Return a post. Raises NotFound when it does not exist for the viewer."""
-    return _found(await reader.row(_ONE, **viewer.sight, post_id=post_id))
+    return _found(await reader.row(_ONE, **viewer.query_parameters, post_id=post_id))
 
 
 async def get_post_in_transaction(session: AsyncSession, viewer: Viewer, post_id: int) -> PostView:
     """Return a post as it is in this transaction. Raises NotFound."""
-    values = {**viewer.sight, "post_id": post_id}
+    values = {**viewer.query_parameters, "post_id": post_id}
     return _found((await session.execute(_ONE.query, values)).one_or_none())
 
 
@@ -241,7 +241,7 @@ def _found(row: Any) -> PostView:
 async def list_by_number(reader: Reader, viewer: Viewer, thread_id: int, first: int, limit: int) -> Sequence[PostView]:
     """Return the posts of a thread numbered `first` to `first + limit - 1`: fewer where some are not visible."""
     span = {"first": min(first, NUMBER_MAX), "last": min(first + limit - 1, NUMBER_MAX)}
-    return await reader.rows(_NUMBERED, **viewer.sight, thread_id=thread_id, **span)
+    return await reader.rows(_NUMBERED, **viewer.query_parameters, thread_id=thread_id, **span)
 
 
 class PostPage(NamedTuple):
@@ -283,7 +283,7 @@ async def get_page(reader: Reader, viewer: Viewer, thread_id: int, page: PageReq
     first, limit = page.begins_at, page.limit
     if page.advisers_only:
         begin = {"first": min(first, NUMBER_MAX), "limit": limit + 1}
-        found = await reader.rows(_BY_ADVISERS, **viewer.sight, thread_id=thread_id, **begin)
+        found = await reader.rows(_BY_ADVISERS, **viewer.query_parameters, thread_id=thread_id, **begin)
         last = found[limit - 1].number if len(found) > limit else None
     else:
         found = await list_by_number(reader, viewer, thread_id, first, limit)

@@ -83,12 +83,12 @@ OPENED_BY = Prepared(
 
 async def get_thread(reader: Reader, viewer: Viewer, thread_id: int) -> Any:
     """Return a thread with its board's name, its author and its last author. Raises NotFound."""
-    return _require_thread(await reader.row(_ONE, **viewer.sight, thread_id=thread_id))
+    return _require_thread(await reader.row(_ONE, **viewer.query_parameters, thread_id=thread_id))
 
 
 async def get_thread_in_transaction(session: AsyncSession, viewer: Viewer, thread_id: int) -> Any:
     """Return a thread as it is in this transaction. Raises NotFound."""
-    values = {**viewer.sight, "thread_id": thread_id}
+    values = {**viewer.query_parameters, "thread_id": thread_id}
     return _require_thread((await session.execute(_ONE.query, values)).one_or_none())
 
 
@@ -129,9 +129,9 @@ async def read_page(
     """Return the rows of one of `keyset_pages`: of the first, or of the one after the row with the key `after`."""
     first, following = pages
     if after is None:
-        return await reader.rows(first, **viewer.sight, **values)
+        return await reader.rows(first, **viewer.query_parameters, **values)
     sort_key = {f"after_{number}": value for number, value in enumerate(after)}
-    return await reader.rows(following, **viewer.sight, **values, **sort_key)
+    return await reader.rows(following, **viewer.query_parameters, **values, **sort_key)
 
 
 def select_titled_by(author_id: UUID) -> Query:

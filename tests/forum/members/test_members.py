@@ -424,7 +424,7 @@ async def test_a_role_is_of_the_whole_forum_or_of_one_board(services: Services) 
     assert (miriam.moderates(board.id), miriam.moderates(other.id)) == (True, True)
     assert marcus.is_staff
     assert miriam.is_staff
-    assert marcus.audiences == miriam.audiences == ("everyone", "member", "moderator")
+    assert marcus.audience_groups == miriam.audience_groups == ("everyone", "member", "moderator")
 
 
 async def test_a_role_is_given_once(services: Services) -> None:
