@@ -18,7 +18,8 @@ from forum.members.viewer import Viewer
 from forum.notifications import inbox
 from forum.permissions import Refusal
 from moderation import cases, decisions
-from moderation.cases import GRAVITY, Case, CaseKind, Category
+from moderation.case_priority import GRAVITY, Category, priority
+from moderation.cases import Case, CaseKind
 from moderation.decisions import AppealOutcome, Decided, Decision, DecisionInput, Ruling
 from moderation.measures.catalogue import refuse_impossible_measures, undo_measure
 from moderation.measures.tables import AppliedMeasure, MeasureContext, MeasureInput
@@ -212,7 +213,7 @@ async def _open(work: Work, appellant: Viewer, subject: AppealSubject, words: st
         kind=CaseKind.APPEAL,
         post_id=about.post_id,
         category=Category.APPEAL,
-        priority=cases.priority(Category.APPEAL, 0),
+        priority=priority(Category.APPEAL, 0),
         opened_at=now,
         due_at=now + GRAVITY[Category.APPEAL][1],
         changed_at=now,

@@ -17,7 +17,7 @@ from forum.core.errors import ForumError, Overloaded
 from forum.core.work import Transactions, Work
 from forum.members.viewer import Viewer
 from moderation import appeals, cases, decisions
-from moderation.case_access import get_workable_case, own_interest
+from moderation.case_deciders import get_workable_case, own_interest
 from moderation.cases import CaseClaim, CaseKind, CaseNote, CaseRecusal, lock_case_row
 from moderation.decisions import Decided, DecisionInput
 from moderation.permissions import ModerationAct, allow, refuse

@@ -11,7 +11,7 @@ from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from moderation import appeals, case_queue, cases, decisions, findings, member_history, reports
 from moderation.appeals import Appeal
-from moderation.case_access import missing_permission, own_interest
+from moderation.case_deciders import missing_permission, own_interest
 from moderation.cases import CaseKind, CaseState
 from moderation.decisions import AppealOutcome, Decision
 from moderation.measures.catalogue import MEASURES

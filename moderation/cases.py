@@ -1,7 +1,6 @@
-"""Cases: what waits for a decision, why, how urgent it is, and who is working on it."""
+"""Cases: what waits for a decision, and who is working on it."""
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -28,6 +27,7 @@ from forum.core.work import Work
 from forum.members.queries import named_columns
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
+from moderation.case_priority import GRAVITY, Category, graver, priority
 
 
 class CaseKind(StrEnum):
@@ -42,34 +42,6 @@ class CaseState(StrEnum):
 
     OPEN = "open"
     DECIDED = "decided"
-
-
-class Category(StrEnum):
-    """Why somebody should look, worst first."""
-
-    RISK = "risk"
-    INTIMATE_IMAGE = "intimate_image"
-    ILLEGAL = "illegal"
-    PERSONAL_INFORMATION = "personal_information"
-    RULE = "rule"
-    APPEAL = "appeal"
-    HELD = "held"
-    OTHER = "other"
-    SPAM = "spam"
-
-
-# Of each category: how grave it is, and within what time it should be decided.
-GRAVITY: Mapping[Category, tuple[int, timedelta]] = {
-    Category.RISK: (90, timedelta(hours=1)),
-    Category.INTIMATE_IMAGE: (80, timedelta(hours=4)),
-    Category.ILLEGAL: (70, timedelta(hours=12)),
-    Category.PERSONAL_INFORMATION: (60, timedelta(hours=4)),
-    Category.RULE: (40, timedelta(days=2)),
-    Category.APPEAL: (35, timedelta(days=7)),
-    Category.HELD: (30, timedelta(hours=12)),
-    Category.OTHER: (20, timedelta(days=3)),
-    Category.SPAM: (10, timedelta(days=3)),
-}
 
 
 class Case(SQLModel, table=True):
@@ -138,22 +110,6 @@ class CaseNote(SQLModel, table=True):
     author_id: UUID = Field(foreign_key="member.id")
     text: str
     at: datetime = Field(sa_type=Moment)
-
-
-def priority(category: Category, reports: int, reporter_score: int = 0, findings: int = 0) -> int:
-    """Return how urgent a case is; lower is more urgent.
-
-    The category counts most. Reports (at most nine count), findings of screening (at most four count) and the
-    reporter's score (upheld minus dismissed reports, from -5 to 5) only order the cases of one category: together
-    they never outweigh a graver category.
-    """
-    gravity, _ = GRAVITY[category]
-    return -(gravity * 12 + min(reports, 9) * 5 + min(findings, 4) + max(-5, min(5, reporter_score)))
-
-
-def graver(first: Category, second: Category) -> Category:
-    """Return the graver of two categories."""
-    return max(first, second, key=lambda category: GRAVITY[category][0])
 
 
 def with_board_of_case(of_cases: Query) -> Query:

@@ -26,7 +26,8 @@ from forum.members.viewer import Viewer
 from forum.notifications import inbox
 from forum.permissions import Refusal
 from moderation import cases, redaction, reports, statements
-from moderation.cases import Case, Category
+from moderation.case_priority import Category
+from moderation.cases import Case
 from moderation.measures.catalogue import MEASURES, NO_ACTION, apply_measure, refuse_impossible_measures
 from moderation.measures.tables import TEXT_MEASURES, MeasureContext, MeasureInput, MeasureKind, MeasureTarget
 from moderation.permissions import refuse

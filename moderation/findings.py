@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum.core.database import Query, check_one_of, columns, query
-from moderation.cases import Category
+from moderation.case_priority import Category
 from moderation.screening import screen
 from moderation.screening.finding import Finding, FindingKind
 

@@ -16,7 +16,8 @@ from forum.content.posts.tables import Post
 from forum.core.gate import GateResult, Submission
 from forum.notifications import inbox
 from moderation import cases, findings
-from moderation.cases import CaseState, Category
+from moderation.case_priority import Category, graver
+from moderation.cases import CaseState
 from moderation.findings import LocatedFinding, TextPart
 from moderation.screening.finding import FindingKind
 
@@ -51,7 +52,7 @@ class BoardGate:
             return
         categories = [findings.CATEGORIES[found.finding.kind] for found in verdict.findings]
         categories += [Category.HELD] if verdict.held_because else []
-        category = reduce(cases.graver, categories)
+        category = reduce(graver, categories)
         case = await cases.open_on_post(session, post_id, category, now, findings=len(verdict.findings))
         await findings.save_findings(session, case.id, post.revision, verdict.findings)
         if verdict.held_because:

@@ -36,7 +36,8 @@ from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
 from moderation import cases, rules
-from moderation.cases import GRAVITY, Case, CaseState, Category
+from moderation.case_priority import GRAVITY, Category
+from moderation.cases import Case, CaseState
 from moderation.measures.catalogue import has_measure_in_force
 from moderation.permissions import ModerationAct, allow
 

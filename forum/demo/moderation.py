@@ -20,7 +20,7 @@ from forum.content.threads.tables import Thread
 from forum.core.work import Work
 from forum.members.viewer import Viewer, viewer_of, viewers
 from moderation import appeals, case_actions, cases, reports
-from moderation.cases import Category
+from moderation.case_priority import Category
 from moderation.decisions import DecisionInput
 from moderation.gate import BoardGate
 from moderation.measures.tables import MeasureInput, MeasureKind

@@ -9,7 +9,6 @@ from forum.core import clock
 from forum.core.errors import Forbidden, NotSignedIn
 from forum.http.csrf import SAFE_METHODS, refuse_forgery
 from forum.http.services import services_of
-from forum.members.tables import Standing
 from forum.members.viewer import GUEST, Viewer
 
 COOKIE = "__Host-forum-session"  # RFC 6265bis §4.1.3.2: this host only, over TLS only
@@ -30,9 +29,6 @@ async def _viewer(request: Request) -> Viewer:
 
 # A member in any standing, or a guest.
 Anybody = Annotated[Viewer, Depends(_viewer)]
-
-
-SHUT_OUT = {Standing.SUSPENDED, Standing.BANNED, Standing.LEFT}
 
 
 async def _reading_viewer(request: Request) -> Viewer:

@@ -17,7 +17,7 @@ from forum.members.tables import Standing
 from forum.members.viewer import Viewer
 from moderation import case_actions, case_file, case_queue
 from moderation.case_file import AppealFile, CaseFile
-from moderation.cases import Category
+from moderation.case_priority import Category
 from moderation.findings import TextPart
 from moderation.screening.finding import FindingKind
 

@@ -26,7 +26,7 @@ from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Route
 from moderation import own_reports, reports
 from moderation.api.statements import AppealState
-from moderation.cases import Category
+from moderation.case_priority import Category
 from moderation.own_reports import OwnReport
 from moderation.reports import Complaint
 

@@ -10,8 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.core.database import Database
-from moderation import cases as moderation_cases
-from moderation.cases import Category
+from moderation.case_priority import Category, priority
 from tests.load import seed
 from tests.load.rounds import PAGE, Kind, Target, get
 
@@ -71,7 +70,7 @@ async def _open(session: AsyncSession, size: Size) -> None:
     values = {
         "categories": [category for category, _ in kinds],
         "reports": [reports for _, reports in kinds],
-        "priorities": [moderation_cases.priority(category, reports) for category, reports in kinds],
+        "priorities": [priority(category, reports) for category, reports in kinds],
     }
     await session.execute(text(CASES), {**values, "kinds": len(kinds), "open": size.open, "cases": size.cases})
 

@@ -28,7 +28,8 @@ from moderation import (
     rules,
 )
 from moderation.audit_log import LogSearch
-from moderation.cases import Case, Category
+from moderation.case_priority import Category
+from moderation.cases import Case
 from moderation.decisions import AppealOutcome, DecisionInput
 from moderation.measures.tables import MeasureInput, MeasureKind
 from moderation.reports import Complaint

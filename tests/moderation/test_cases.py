@@ -10,8 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from forum.core import clock
 from forum.http.services import Services
 from forum.members.tables import Role
-from moderation import cases
-from moderation.cases import GRAVITY, Category
+from moderation.case_priority import GRAVITY, Category, priority
 from moderation.measures.catalogue import MEASURES
 from tests.support import make, scenes
 from tests.support.scenes import API
@@ -24,13 +23,13 @@ def test_every_category_has_its_gravity_and_its_due_time() -> None:
 
 @pytest.mark.parametrize(("worse", "milder"), list(pairwise(Category)))
 def test_no_number_of_reports_lifts_a_case_past_a_graver_one(worse: Category, milder: Category) -> None:
-    assert cases.priority(worse, 0, -5) < cases.priority(milder, 1000, 5, 1000)
+    assert priority(worse, 0, -5) < priority(milder, 1000, 5, 1000)
 
 
 def test_more_reports_and_better_reporters_come_first() -> None:
-    assert cases.priority(Category.RULE, 2) < cases.priority(Category.RULE, 1)
-    assert cases.priority(Category.RULE, 1, 3) < cases.priority(Category.RULE, 1, -3)
-    assert cases.priority(Category.RULE, 1, findings=1) < cases.priority(Category.RULE, 1)
+    assert priority(Category.RULE, 2) < priority(Category.RULE, 1)
+    assert priority(Category.RULE, 1, 3) < priority(Category.RULE, 1, -3)
+    assert priority(Category.RULE, 1, findings=1) < priority(Category.RULE, 1)
 
 
 async def test_the_queue_is_worst_first_page_by_page(app: FastAPI, services: Services) -> None:

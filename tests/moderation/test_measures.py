@@ -17,7 +17,7 @@ from forum.members.queries import get_member
 from forum.members.standing import standing_of
 from forum.members.tables import Role, Standing
 from moderation import cases, decisions
-from moderation.cases import Category
+from moderation.case_priority import Category
 from moderation.decisions import DecisionInput
 from moderation.measures.catalogue import MEASURES, undo_measure
 from moderation.measures.tables import AppliedMeasure, MeasureContext, MeasureInput, MeasureKind

@@ -47,7 +47,8 @@ from forum.members.tables import Member, Role, Standing
 from forum.members.viewer import Viewer, viewer_of, viewers
 from moderation import appeals, cases, decisions, reports, rules
 from moderation.appeals import Appeal
-from moderation.cases import Case, Category
+from moderation.case_priority import Category
+from moderation.cases import Case
 from moderation.decisions import AppealOutcome, Decided, DecisionInput
 from moderation.measures.tables import MeasureInput, MeasureKind
 from moderation.reports import Complaint

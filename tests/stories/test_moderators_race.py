@@ -28,7 +28,8 @@ from forum.members.tables import Role, Sanction
 from forum.notifications import inbox
 from forum.notifications.inbox import Notification
 from moderation import reports, rules
-from moderation.cases import Case, CaseClaim, Category
+from moderation.case_priority import Category
+from moderation.cases import Case, CaseClaim
 from moderation.decisions import Decision
 from moderation.measures.tables import AppliedMeasure
 from moderation.reports import Complaint, Report

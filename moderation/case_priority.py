@@ -1,0 +1,49 @@
+"""How urgent a case is: its category, and what moves it within its category."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+
+
+class Category(StrEnum):
+    """Why somebody should look, worst first."""
+
+    RISK = "risk"
+    INTIMATE_IMAGE = "intimate_image"
+    ILLEGAL = "illegal"
+    PERSONAL_INFORMATION = "personal_information"
+    RULE = "rule"
+    APPEAL = "appeal"
+    HELD = "held"
+    OTHER = "other"
+    SPAM = "spam"
+
+
+# Of each category: how grave it is, and within what time it should be decided.
+GRAVITY: Mapping[Category, tuple[int, timedelta]] = {
+    Category.RISK: (90, timedelta(hours=1)),
+    Category.INTIMATE_IMAGE: (80, timedelta(hours=4)),
+    Category.ILLEGAL: (70, timedelta(hours=12)),
+    Category.PERSONAL_INFORMATION: (60, timedelta(hours=4)),
+    Category.RULE: (40, timedelta(days=2)),
+    Category.APPEAL: (35, timedelta(days=7)),
+    Category.HELD: (30, timedelta(hours=12)),
+    Category.OTHER: (20, timedelta(days=3)),
+    Category.SPAM: (10, timedelta(days=3)),
+}
+
+
+def priority(category: Category, reports: int, reporter_score: int = 0, findings: int = 0) -> int:
+    """Return how urgent a case is; lower is more urgent.
+
+    The category counts most. Reports (at most nine count), findings of screening (at most four count) and the
+    reporter's score (upheld minus dismissed reports, from -5 to 5) only order the cases of one category: together
+    they never outweigh a graver category.
+    """
+    gravity, _ = GRAVITY[category]
+    return -(gravity * 12 + min(reports, 9) * 5 + min(findings, 4) + max(-5, min(5, reporter_score)))
+
+
+def graver(first: Category, second: Category) -> Category:
+    """Return the graver of two categories."""
+    return max(first, second, key=lambda category: GRAVITY[category][0])
