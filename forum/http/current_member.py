@@ -9,6 +9,7 @@ from forum.core import clock
 from forum.core.errors import Forbidden, NotSignedIn
 from forum.http.csrf import SAFE_METHODS, refuse_forgery
 from forum.http.services import services_of
+from forum.members.standing import SHUT_OUT
 from forum.members.viewer import GUEST, Viewer
 
 COOKIE = "__Host-forum-session"  # RFC 6265bis §4.1.3.2: this host only, over TLS only
