@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from forum.content.posts.queries import PostView, list_by_number, select_revisions
+from forum.content.posts.queries import PostView, select_revisions
+from forum.content.posts.thread_page import list_by_number
 from forum.core.database import Query, Record
 from forum.core.work import Transactions, Work
 from forum.members.tables import Member

@@ -10,7 +10,7 @@ from sqlmodel import col
 
 from forum.members.tables import Member, Sanction, Standing
 
-# Who can sign in, but reads as a guest does and writes nothing: only their own account, statements and appeals are open.
+# Who can sign in, but reads as a guest does and writes nothing. Their own account, statements and appeals stay open.
 SHUT_OUT = {Standing.SUSPENDED, Standing.BANNED, Standing.LEFT}
 # The greater, the graver.
 GRAVITY = case({standing: place for place, standing in enumerate(Standing)}, value=col(Sanction.standing))

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from forum.content.posts.queries import list_by_number
 from forum.content.posts.revisions import lock_post_row
 from forum.content.posts.tables import Visibility
+from forum.content.posts.thread_page import list_by_number
 from forum.content.posts.visibility import set_visibility
 from forum.content.threads.changes import set_state
 from forum.content.threads.tables import ThreadState

@@ -22,10 +22,11 @@ from forum.api.schemas import (
     SentIdentity,
     Warning_,
 )
-from forum.content.posts import actions, queries
+from forum.content.posts import actions, queries, thread_page
 from forum.content.posts.draft import Draft
-from forum.content.posts.queries import PageRequest, PostView
+from forum.content.posts.queries import PostView
 from forum.content.posts.tables import Visibility
+from forum.content.posts.thread_page import PageRequest
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember, CurrentViewer
 from forum.http.idempotency_key import IdempotencyKey
@@ -194,7 +195,7 @@ async def list_posts(
     have a `next`.
     """
     wanted = PageRequest(limit, after, first=from_, advisers_only=adviser)
-    page = await queries.get_page(reading, viewer, id, wanted)
+    page = await thread_page.get_page(reading, viewer, id, wanted)
     return page_response(request, page, [post.as_json() for post in page.posts])
 
 

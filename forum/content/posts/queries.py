@@ -1,16 +1,13 @@
-"""Reads of posts as their readers see them, and of revisions."""
+"""Reads of posts as a reader sees them, and of their revisions."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from pydantic import TypeAdapter
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
-    Integer,
     Uuid,
     any_,
     bindparam,
@@ -24,14 +21,12 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.content import boards
 from forum.content.boards import Board
-from forum.content.posts.tables import NUMBER_MAX, SHOWN, Post, PostRevision, Visibility, Voice
-from forum.content.posts.visibility import POST_VISIBLE, exists_in_thread, with_board_of_post
-from forum.content.threads.queries import get_thread
+from forum.content.posts.tables import SHOWN, Post, PostRevision, Visibility
+from forum.content.posts.visibility import POST_VISIBLE, with_board_of_post
 from forum.content.threads.tables import Thread
 from forum.content.threads.visibility import THREAD_VISIBLE
-from forum.core import audit, pagination
+from forum.core import audit
 from forum.core.database import Prepared, Query, Reader, Record, columns, query
 from forum.core.errors import NotFound
 from forum.members.tables import Member
@@ -121,7 +116,11 @@ def _words(column: Any, name: str) -> ColumnElement[Any]:
 
 # Queries: a column for each field of PostView, in its order. Each query adds those of the thread and the board.
 _OF_AUTHOR = {"author_handle": Member.handle, "author_name": Member.name, "author_title": Member.title}
+
+
 _WORDS = {"content_warning", "body_markdown", "body_html"}
+
+
 _OF_THREAD = {"last_number", "indexable"}
 
 
@@ -132,42 +131,16 @@ def _column(name: str) -> Any:
     return _words(column, name) if name in _WORDS else column
 
 
-_COLUMNS = [_column(name) for name in PostView._fields if name not in _OF_THREAD]
+VIEW_COLUMNS = [_column(name) for name in PostView._fields if name not in _OF_THREAD]
+
 
 _ONE = Prepared(
-    with_board_of_post(query(*_COLUMNS, col(Thread.last_number), col(Board.indexable)))
+    with_board_of_post(query(*VIEW_COLUMNS, col(Thread.last_number), col(Board.indexable)))
     .join(Member, col(Member.id) == col(Post.author_id))
     .where(POST_VISIBLE, col(Post.id) == bindparam("post_id", type_=BigInteger())),
     PostView,
 )
 
-# The thread of a page, read once: without MATERIALIZED, PostgreSQL reads it and its board again for each post.
-_THREAD = (
-    query(col(Thread.id), col(Thread.last_number), col(Board.indexable), boards.MODERATED.label("moderated"))
-    .join(Board, col(Board.id) == col(Thread.board_id))
-    .where(THREAD_VISIBLE, col(Thread.id) == bindparam("thread_id", type_=BigInteger()))
-    .cte("its_thread")
-    .prefix_with("MATERIALIZED")
-)
-
-_IN_THREAD = (
-    query(*_COLUMNS, _THREAD.c.last_number, _THREAD.c.indexable)
-    .select_from(_THREAD)
-    .join(Post, col(Post.thread_id) == _THREAD.c.id)
-    .join(Member, col(Member.id) == col(Post.author_id))
-    .where(exists_in_thread(_THREAD.c.moderated))
-    .order_by(col(Post.number))
-)
-
-_FIRST, _LAST = bindparam("first", type_=Integer()), bindparam("last", type_=Integer())
-
-_NUMBERED = Prepared(_IN_THREAD.where(col(Post.number).between(_FIRST, _LAST)), PostView)
-
-_LIMIT = bindparam("limit", type_=Integer())
-
-_BY_ADVISERS = Prepared(
-    _IN_THREAD.where(col(Post.number) >= _FIRST, col(Post.voice) == Voice.ADVISER).limit(_LIMIT), PostView
-)
 
 # The numbers of visible posts that the members `member_ids` wrote on boards that exist for the viewer.
 WRITTEN = Prepared(
@@ -180,7 +153,9 @@ WRITTEN = Prepared(
     .group_by(col(Post.author_id))
 )
 
+
 _BY_VIEWER = (POST_VISIBLE, col(Post.author_id) == VIEWER_ID)
+
 
 # The viewer's own posts, oldest first, as they may read them now; and the revisions of those that can still be read.
 WRITTEN_BY = Prepared(
@@ -204,6 +179,7 @@ WRITTEN_BY = Prepared(
     .where(*_BY_VIEWER)
     .order_by(col(Post.id))
 )
+
 
 EARLIER_BY = Prepared(
     with_board_of_post(
@@ -236,61 +212,6 @@ def _found(row: Any) -> PostView:
     if row is None:
         raise NotFound("There is no such post.", code="post_not_found")
     return PostView._make(row)
-
-
-async def list_by_number(reader: Reader, viewer: Viewer, thread_id: int, first: int, limit: int) -> Sequence[PostView]:
-    """Return the posts of a thread numbered `first` to `first + limit - 1`: fewer where some are not visible."""
-    span = {"first": min(first, NUMBER_MAX), "last": min(first + limit - 1, NUMBER_MAX)}
-    return await reader.rows(_NUMBERED, **viewer.query_parameters, thread_id=thread_id, **span)
-
-
-class PostPage(NamedTuple):
-    """A page of a thread."""
-
-    posts: Sequence[PostView]
-    next: str | None
-    indexable: bool
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether the page is the same for every reader who is no moderator: no post on it is held."""
-        return all(post.visibility != Visibility.HELD for post in self.posts)
-
-
-@dataclass(frozen=True)
-class PageRequest:
-    """A request for a page of a thread: from a number or after a cursor, of all posts or only of advisers'."""
-
-    limit: int
-    after: str | None = None
-    first: int = 1
-    advisers_only: bool = False
-
-    @property
-    def begins_at(self) -> int:
-        """The first number of the page. Raises Invalid for an unknown cursor."""
-        return self.first if self.after is None else pagination.decode(self.after, _BY_NUMBER)[0] + 1
-
-
-_BY_NUMBER = TypeAdapter(tuple[pagination.Identity])
-
-
-async def get_page(reader: Reader, viewer: Viewer, thread_id: int, page: PageRequest) -> PostPage:
-    """Return a page of a thread. Every page costs the same: posts are found by their numbers.
-
-    Raises NotFound when the thread does not exist for the viewer, and Invalid for an unknown cursor.
-    """
-    first, limit = page.begins_at, page.limit
-    if page.advisers_only:
-        begin = {"first": min(first, NUMBER_MAX), "limit": limit + 1}
-        found = await reader.rows(_BY_ADVISERS, **viewer.query_parameters, thread_id=thread_id, **begin)
-        last = found[limit - 1].number if len(found) > limit else None
-    else:
-        found = await list_by_number(reader, viewer, thread_id, first, limit)
-        last = first + limit - 1
-    thread = found[0] if found else await get_thread(reader, viewer, thread_id)
-    has_next = last is not None and last < thread.last_number
-    return PostPage(found[:limit], pagination.encode(last) if has_next else None, thread.indexable)
 
 
 def select_revisions(post_id: int) -> Query:

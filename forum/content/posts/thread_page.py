@@ -1,0 +1,101 @@
+"""A page of a thread: its SQL, and where the page begins and ends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pydantic import TypeAdapter
+from sqlalchemy import BigInteger, Integer, bindparam
+from sqlmodel import col
+
+from forum.content import boards
+from forum.content.boards import Board
+from forum.content.posts.queries import VIEW_COLUMNS, PostView
+from forum.content.posts.tables import NUMBER_MAX, Post, Visibility, Voice
+from forum.content.posts.visibility import exists_in_thread
+from forum.content.threads.queries import get_thread
+from forum.content.threads.tables import Thread
+from forum.content.threads.visibility import THREAD_VISIBLE
+from forum.core import pagination
+from forum.core.database import Prepared, Reader, query
+from forum.members.tables import Member
+from forum.members.viewer import Viewer
+
+# The thread of a page, read once: without MATERIALIZED, PostgreSQL reads it and its board again for each post.
+_THREAD = (
+    query(col(Thread.id), col(Thread.last_number), col(Board.indexable), boards.MODERATED.label("moderated"))
+    .join(Board, col(Board.id) == col(Thread.board_id))
+    .where(THREAD_VISIBLE, col(Thread.id) == bindparam("thread_id", type_=BigInteger()))
+    .cte("its_thread")
+    .prefix_with("MATERIALIZED")
+)
+
+_IN_THREAD = (
+    query(*VIEW_COLUMNS, _THREAD.c.last_number, _THREAD.c.indexable)
+    .select_from(_THREAD)
+    .join(Post, col(Post.thread_id) == _THREAD.c.id)
+    .join(Member, col(Member.id) == col(Post.author_id))
+    .where(exists_in_thread(_THREAD.c.moderated))
+    .order_by(col(Post.number))
+)
+_FIRST, _LAST = bindparam("first", type_=Integer()), bindparam("last", type_=Integer())
+_NUMBERED = Prepared(_IN_THREAD.where(col(Post.number).between(_FIRST, _LAST)), PostView)
+_LIMIT = bindparam("limit", type_=Integer())
+_BY_ADVISERS = Prepared(
+    _IN_THREAD.where(col(Post.number) >= _FIRST, col(Post.voice) == Voice.ADVISER).limit(_LIMIT), PostView
+)
+
+
+async def list_by_number(reader: Reader, viewer: Viewer, thread_id: int, first: int, limit: int) -> Sequence[PostView]:
+    """Return the posts of a thread numbered `first` to `first + limit - 1`: fewer where some are not visible."""
+    span = {"first": min(first, NUMBER_MAX), "last": min(first + limit - 1, NUMBER_MAX)}
+    return await reader.rows(_NUMBERED, **viewer.query_parameters, thread_id=thread_id, **span)
+
+
+class PostPage(NamedTuple):
+    """A page of a thread."""
+
+    posts: Sequence[PostView]
+    next: str | None
+    indexable: bool
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the page is the same for every reader who is no moderator: no post on it is held."""
+        return all(post.visibility != Visibility.HELD for post in self.posts)
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """A request for a page of a thread: from a number or after a cursor, of all posts or only of advisers'."""
+
+    limit: int
+    after: str | None = None
+    first: int = 1
+    advisers_only: bool = False
+
+    @property
+    def begins_at(self) -> int:
+        """The first number of the page. Raises Invalid for an unknown cursor."""
+        return self.first if self.after is None else pagination.decode(self.after, _BY_NUMBER)[0] + 1
+
+
+_BY_NUMBER = TypeAdapter(tuple[pagination.Identity])
+
+
+async def get_page(reader: Reader, viewer: Viewer, thread_id: int, page: PageRequest) -> PostPage:
+    """Return a page of a thread. Every page costs the same: posts are found by their numbers.
+
+    Raises NotFound when the thread does not exist for the viewer, and Invalid for an unknown cursor.
+    """
+    first, limit = page.begins_at, page.limit
+    if page.advisers_only:
+        begin = {"first": min(first, NUMBER_MAX), "limit": limit + 1}
+        found = await reader.rows(_BY_ADVISERS, **viewer.query_parameters, thread_id=thread_id, **begin)
+        last = found[limit - 1].number if len(found) > limit else None
+    else:
+        found = await list_by_number(reader, viewer, thread_id, first, limit)
+        last = first + limit - 1
+    thread = found[0] if found else await get_thread(reader, viewer, thread_id)
+    has_next = last is not None and last < thread.last_number
+    return PostPage(found[:limit], pagination.encode(last) if has_next else None, thread.indexable)
