@@ -13,12 +13,12 @@ from forum.content.posts.queries import PostView
 from forum.content.posts.tables import Post, Visibility, Voice
 from forum.content.threads.changes import lock_thread_row
 from forum.content.threads.tables import Thread, ThreadVisibility
-from forum.content.threads.visibility import takes_replies
 from forum.core.database import bind_names, insert_of, rows_of, update_of, values_of
 from forum.core.errors import Conflict, Invalid
 from forum.core.gate import GateResult, Submission
 from forum.core.work import Work
 from forum.members.viewer import Viewer
+from forum.permissions import thread_takes_replies
 
 # The columns of the INSERT; the others are for later changes of the post.
 _NOT_INSERTED = {"id", "notice", "edited_at", "changed_by"}
@@ -69,7 +69,8 @@ async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Dr
     judged = await work.gate.judge(work.session, Submission(context.author, draft.texts, context.board.publication))
     # As late as possible: from here until the commit, every other reply to this thread waits.
     thread = await lock_thread_row(work.session, context.thread.id)
-    if not takes_replies(thread, author) or thread.board_id != context.board.id:
+    # The lock has read it anew, for the context too: in one session a row is one object.
+    if thread_takes_replies(author, context) or thread.board_id != context.board.id:
         raise Conflict(
             "This thread was locked or moved a moment ago. Please read it again.", code="thread_locked_or_moved"
         )
