@@ -62,19 +62,22 @@ async def _now() -> datetime:
 Now = Annotated[datetime, Depends(_now)]
 
 
-async def _transactions(services: AppServices, now: Now) -> Transactions:
-    return services.transactions(now)
+# These ask the request for the services themselves, for the reason that `services_of` gives.
+
+
+async def _transactions(request: Request) -> Transactions:
+    return services_of(request).transactions(clock.now())
 
 
 CurrentTransactions = Annotated[Transactions, Depends(_transactions)]
 
 
-async def _work(transactions: CurrentTransactions) -> AsyncIterator[Work]:
-    async with transactions.begin() as work:
+async def _work(request: Request) -> AsyncIterator[Work]:
+    async with services_of(request).transactions(clock.now()).begin() as work:
         yield work
 
 
-# "function" commits before the answer is sent: what a client reads is on disk, and a failed commit is an error.
+# "function" ends before the response is sent: what a client was told is stored, and a failed commit is an error.
 CurrentWork = Annotated[Work, Depends(_work, scope="function")]
 
 

@@ -20,9 +20,9 @@ from forum.core.work import Work
 from forum.members.viewer import Viewer
 from forum.permissions import thread_takes_replies
 
-# The columns of the INSERT; the others are for later changes of the post.
-_NOT_INSERTED = {"id", "notice", "edited_at", "changed_by"}
-_INSERTED = [column.name for column in rows_of(Post).columns if column.name not in _NOT_INSERTED]
+# The columns of the INSERT: those that the table has a value for, or wants one. What is NULL by default comes later.
+_DEFAULTS = {name: field.default for name, field in Post.model_fields.items() if not field.is_required()}
+_INSERTED = [name for name in Post.model_fields if _DEFAULTS.get(name, "given") is not None]
 _COUNTS = (
     "last_number",
     "posts",
@@ -96,7 +96,6 @@ def _columns(draft: Draft, html: str, judged: GateResult) -> dict[str, Any]:
         "content_warning": draft.content_warning,
         "body_markdown": draft.body_markdown,
         "body_html": html,
-        "revision": 1,
     }
 
 
@@ -130,6 +129,7 @@ async def _insert(
     number, voice = thread.last_number + 1, voice_of(author, context)
     is_seen = columns["visibility"] == Visibility.VISIBLE
     post = {
+        **{name: default for name, default in _DEFAULTS.items() if default is not None},
         **columns,
         **badge_snapshot(voice, context),
         "thread_id": thread.id,
