@@ -104,6 +104,7 @@ def columns(model: type[SQLModel]) -> list[Column[Any]]:
     return list(rows_of(model).columns)
 
 
+@cache
 def bind_names(model: type[SQLModel]) -> dict[str, str]:
     """Return the bind name of each column in `insert_of` and `update_of`: "post_number" for `Post.number`."""
     table = rows_of(model)

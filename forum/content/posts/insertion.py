@@ -3,7 +3,6 @@
 from typing import Any
 
 from sqlalchemy import Boolean, bindparam, case, exists, select
-from sqlmodel import col
 
 from forum.content.posts.adviser_badge import badge_snapshot, voice_of
 from forum.content.posts.context import PostingContext, ReplyContext
@@ -100,7 +99,8 @@ def _columns(draft: Draft, html: str, judged: GateResult) -> dict[str, Any]:
 
 
 # One statement inserts the post and updates its thread's counts, for other replies wait while the thread's row is
-# locked. It is built once, because to build it takes longer than to send it.
+# locked. It is built once, because to build it takes longer than to send it; and of tables, not of models, for the ORM
+# looks through a statement of its own at each execution.
 _posts, _threads = rows_of(Post).c, rows_of(Thread).c
 _POST, _THREAD = bind_names(Post), bind_names(Thread)
 _THREAD_ID = bindparam(_POST["thread_id"], type_=_posts.thread_id.type)
@@ -112,7 +112,7 @@ _HAS_POSTED_BEFORE = exists().where(
 )
 _INSERT_AND_COUNT = (
     update_of(Thread, *_COUNTS)
-    .where(col(Thread.id) == _THREAD_ID)
+    .where(_threads.id == _THREAD_ID)
     .values(
         participants=_threads.participants
         + case((bindparam("is_seen", type_=Boolean()) & ~_HAS_POSTED_BEFORE, 1), else_=0)
