@@ -45,12 +45,10 @@ def codes() -> set[str]:
     """Every code that is written out in the program."""
     found = {getattr(errors, name).default_code for name in FINE_ENOUGH - {"Throttled"}}  # whose code names the limit
     found |= set(problems.FAULT_CODES.values()) | problems.OUR_FAULT_CODES
-    for _, call in raised():
-        found |= {
-            word.value.value for word in call.keywords if word.arg == "code" and isinstance(word.value, ast.Constant)
-        }
     for _, module in everything():
         for node in ast.walk(module):
+            if isinstance(node, ast.keyword) and node.arg == "code" and isinstance(node.value, ast.Constant):
+                found.add(str(node.value.value))
             if (
                 isinstance(node, ast.Call)
                 and ast.unparse(node.func) == "Refusal"
