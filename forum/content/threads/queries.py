@@ -58,9 +58,7 @@ _ONE = Prepared(SELECT_VISIBLE.where(col(Thread.id) == bindparam("thread_id", ty
 
 _BOARD_ID = select(col(Board.id)).where(col(Board.slug) == _SLUG).scalar_subquery()
 _ON_BOARD = keyset_pages(
-    SELECT_VISIBLE.where(
-        col(Thread.board_id) == select(col(Board.id)).where(col(Board.slug) == _SLUG).scalar_subquery()
-    ),
+    SELECT_VISIBLE.where(col(Thread.board_id) == _BOARD_ID),
     (col(Thread.pinned), col(Thread.last_post_at), col(Thread.id)),
     falling=True,
 )
