@@ -5,7 +5,7 @@ measure, where it holds and how long; the facts, and whether somebody's notice l
 anything was automated; the law, or the rule and why it was broken; the ways to have it looked at again.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,9 +16,6 @@ from sqlmodel import Field, SQLModel, col
 
 from forum.core.database import Moment, Query, columns, new_id, query
 from forum.members.viewer import Viewer
-
-# Article 20(1): at least six months.
-SHORTEST_APPEAL = timedelta(days=183)
 
 
 class Statement(SQLModel, table=True):
