@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from forum.core.database import Moment, check_one_of, new_id
@@ -80,6 +80,22 @@ class Member(SQLModel, table=True):
     rules_version: int | None = Field(default=None, foreign_key="rules_edition.version")
     joined_at: datetime = Field(sa_type=Moment)
     left_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class Persona(SQLModel, table=True):
+    """A name under which somebody writes: a member's own, or an alias in one thread.
+
+    Whatever is written points to a persona. A member's own has the member's id, and no name here: their names are in
+    Member. A trigger inserts it with the member's row. `aliases.py` knows whose an alias is; nothing else does.
+    """
+
+    __table_args__ = (CheckConstraint("(thread_id IS NULL) = (name IS NULL)", name="alias"),)
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    thread_id: int | None = Field(
+        default=None, sa_type=BigInteger, sa_column_args=[ForeignKey("thread.id", use_alter=True)], index=True
+    )
+    name: str | None = None
 
 
 class SpentHandle(SQLModel, table=True):

@@ -10,6 +10,7 @@ from sqlalchemy import ARRAY, Boolean, Integer, Text, Uuid, bindparam, func, sel
 from sqlmodel import col
 
 from forum.core.database import Query, query
+from forum.members.aliases import aliases_of
 from forum.members.standing import standing_at
 from forum.members.tables import Member, Role, RoleGrant, Standing
 
@@ -38,6 +39,7 @@ class Viewer:
     session_id: UUID | None = None
     signed_in_at: datetime | None = None
     withheld: bool = False  # has roles, which count only in a session with a second factor
+    aliases: tuple[UUID, ...] = ()
     audience_groups: tuple[str, ...] = field(init=False)
     query_parameters: Mapping[str, Any] = field(init=False, compare=False, repr=False)
 
@@ -48,6 +50,7 @@ class Viewer:
         object.__setattr__(self, "audience_groups", ("everyone", *member, *sorted(roles)))
         query_parameters = {
             "viewer_id": self.id,
+            "viewer_personas": self.personas,
             "audiences": self.audience_groups,
             "moderated_boards": tuple(self.moderated_boards),
             "moderates_everywhere": Role.MODERATOR in self.roles,
@@ -60,6 +63,11 @@ class Viewer:
         if self.id is None:
             raise RuntimeError("A guest reached an action for members.")
         return self.id
+
+    @property
+    def personas(self) -> tuple[UUID, ...]:
+        """Return the ids under which this member writes: their own first, then their aliases. A guest has none."""
+        return (self.id, *self.aliases) if self.id else ()
 
     @property
     def is_staff(self) -> bool:
@@ -79,6 +87,7 @@ GUEST = Viewer()
 
 # Parameters about the viewer, of statements built once for everybody: `Viewer.query_parameters` has their values.
 VIEWER_ID = bindparam("viewer_id", type_=Uuid())
+VIEWER_PERSONAS = bindparam("viewer_personas", type_=ARRAY(Uuid()))
 AUDIENCES = bindparam("audiences", type_=ARRAY(Text()))
 MODERATED_BOARDS = bindparam("moderated_boards", type_=ARRAY(Integer()))
 MODERATES_EVERYWHERE = bindparam("moderates_everywhere", type_=Boolean())
@@ -102,6 +111,7 @@ _VIEWERS = (
         Member.joined_at,
         _granted.c.roles,
         _granted.c.boards,
+        aliases_of(col(Member.id)).label("aliases"),
     )
     .select_from(Member)
     .join(_granted, true())
@@ -133,4 +143,5 @@ def viewer_of(row: Any, session: ViewerSession | None = None) -> Viewer:
         session_id=session.session_id if session else None,
         signed_in_at=session.signed_in_at if session else None,
         withheld=withheld,
+        aliases=tuple(row.aliases or ()),
     )

@@ -200,6 +200,7 @@ NOT_LIVED = {
     "public.departure": "leaving is what the tests do",
     "public.spent_handle": "the same",
     "public.legal_hold": "a hold keeps everything",
+    "public.persona_owner": "nobody can take an alias yet",
     "public.finding": "spans, and no words",
     "public.reason_template": "words of the house",
     "jobs.schedule": "when jobs are due by the clock",

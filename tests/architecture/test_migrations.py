@@ -81,6 +81,11 @@ NINTH = [
     "INSERT INTO refused_sign_in (hour, member_id, reason, times) SELECT now(), id, 'throttled', 3 FROM member",
 ]
 
+TENTH = [
+    *NINTH,
+    "INSERT INTO refused_sign_in (hour, member_id, reason, times) SELECT now(), id, 'passkey', 3 FROM member",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
@@ -93,6 +98,7 @@ DATA: dict[str, list[str]] = {
     "0007": SEVENTH,
     "0008": EIGHTH,
     "0009": NINTH,
+    "0010": TENTH,
 }
 
 
@@ -130,6 +136,7 @@ async def test_a_forum_with_data_comes_up_from_each_earlier_revision(empty: Asyn
     await migrate(empty, "head")
     after = await counts(empty)
     assert {table: after[table] for table in before} == before
+    assert after["persona"] == after["member"]
 
 
 async def test_every_migration_can_be_taken_back_and_done_again(empty: AsyncEngine) -> None:

@@ -72,7 +72,7 @@ class Post(SQLModel, table=True):
     id: int = Field(default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
     thread_id: int = Field(sa_type=BigInteger, foreign_key="thread.id")
     number: int
-    author_id: UUID = Field(foreign_key="member.id")
+    author_id: UUID = Field(foreign_key="persona.id")
     voice: str
     adviser_name: str | None
     adviser_title: str | None
@@ -89,7 +89,7 @@ class Post(SQLModel, table=True):
     )
     created_at: datetime = Field(sa_type=Moment)
     edited_at: datetime | None = Field(default=None, sa_type=Moment)
-    changed_by: UUID | None = Field(default=None, foreign_key="member.id")
+    changed_by: UUID | None = Field(default=None, foreign_key="persona.id")
 
     @property
     def is_shown(self) -> bool:

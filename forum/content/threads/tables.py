@@ -50,7 +50,7 @@ class Thread(SQLModel, table=True):
 
     id: int = Field(default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
     board_id: int = Field(foreign_key="board.id")
-    author_id: UUID = Field(foreign_key="member.id", index=True)
+    author_id: UUID = Field(foreign_key="persona.id", index=True)
     title: str
     state: str = Field(default=ThreadState.OPEN)
     pinned: bool = False
@@ -58,7 +58,7 @@ class Thread(SQLModel, table=True):
     version: int = 1
     opened_at: datetime = Field(sa_type=Moment)
     changed_at: datetime = Field(sa_type=Moment)
-    changed_by: UUID | None = Field(default=None, foreign_key="member.id")
+    changed_by: UUID | None = Field(default=None, foreign_key="persona.id")
     last_number: int = Field(default=0, description="The highest number of a post, visible or not")
     posts: int = Field(default=0, description="Visible posts")
     participants: int = Field(default=0, description="Members with a visible post")
@@ -66,7 +66,7 @@ class Thread(SQLModel, table=True):
     last_post_at: datetime = Field(
         sa_type=Moment, description="Of the last visible post; before there is one, when the thread was opened"
     )
-    last_post_by: UUID | None = Field(default=None, foreign_key="member.id")
+    last_post_by: UUID | None = Field(default=None, foreign_key="persona.id")
     adviser_replies: int = 0
     first_adviser_number: int | None = None
     latest_adviser_number: int | None = None
