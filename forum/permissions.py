@@ -146,14 +146,14 @@ def thread_takes_replies(viewer: Viewer, subject: InThread) -> Refusal | None:
 
 def is_author(viewer: Viewer, subject: AtPost) -> Refusal | None:
     """Require that the viewer wrote the post."""
-    if subject.post.author_id == viewer.id:
+    if subject.post.author_id in viewer.personas:
         return None
     return Refusal("not_the_author", "Only the author of a post may do this.")
 
 
 def opened_it(viewer: Viewer, subject: InThread) -> Refusal | None:
     """Require that the viewer opened the thread."""
-    if subject.thread.author_id == viewer.id:
+    if subject.thread.author_id in viewer.personas:
         return None
     return Refusal("not_the_author", "Only the member who opened the thread may do this.")
 

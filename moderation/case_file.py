@@ -62,7 +62,9 @@ async def get_case_file(transactions: Transactions, moderator: Viewer, case_id: 
             context=await list_by_number(transactions.reader, moderator, case.thread_id, first, length),
             revisions=await _rows(work, select_revisions(case.post_id)),
             # Nobody learns who reported their own post.
-            reports=[] if case.author_id == moderator.id else await _rows(work, reports.select_for_post(case.post_id)),
+            reports=[]
+            if case.author_id in moderator.personas
+            else await _rows(work, reports.select_for_post(case.post_id)),
             findings=await _rows(work, findings.select_for_case(case_id, case.post_revision)),
             notes=await _rows(work, cases.select_notes(case_id)),
             author=await _summary_of_author(work, moderator, case),

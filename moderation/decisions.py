@@ -172,7 +172,7 @@ async def own_interest(
     session: AsyncSession, moderator: Viewer, post: Post, measures: Sequence[MeasureInput] = ()
 ) -> Refusal | None:
     """Return why the moderator is too close to a post to decide about it, or None."""
-    if post.author_id == moderator.id:
+    if post.author_id in moderator.personas:
         return Refusal("own_post", "You wrote this post: somebody else decides.")
     if (await session.execute(select(reports.reported_by(post.id, moderator.id)))).scalar_one():
         return Refusal("own_report", "You reported this post: somebody else decides.")

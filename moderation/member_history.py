@@ -143,7 +143,7 @@ def _select_reports(viewer: Viewer, member_id: UUID) -> Query:
 
     Those about the viewer's own posts are left out: nobody learns who reported them.
     """
-    others = col(Post.author_id) != viewer.id
+    others = col(Post.author_id).not_in(viewer.personas)
     return _REPORTS.where(col(Report.reporter_id) == member_id, others, case_queue.visible_to(viewer))
 
 

@@ -58,7 +58,7 @@ def may_report_risk(viewer: Viewer, subject: HasStanding) -> Refusal | None:
 
 def is_not_its_author(viewer: Viewer, subject: AtPost) -> Refusal | None:
     """Require that the viewer did not write the post."""
-    if subject.post.author_id != viewer.id:
+    if subject.post.author_id not in viewer.personas:
         return None
     return Refusal("own_post", "This is your own post: you can edit or withdraw it.")
 

@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Subquery, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.core.errors import NotFound, NotSignedIn, Stale
 from forum.members import names
 from forum.members.standing import standing_of
-from forum.members.tables import Member, Standing
+from forum.members.tables import Member, Persona, Standing
 from forum.members.viewer import Viewer
 
 
@@ -29,6 +29,22 @@ def named_columns(member: type[Member], prefix: str) -> list[ColumnElement[Any]]
     return [col(getattr(member, name)).label(f"{prefix}_{name}") for name in ("handle", "name", "title")]
 
 
+def authors(name: str) -> Subquery:
+    """Return what names the author of a text to readers, a row per persona: join it, under this name, by its `id`."""
+    named = select(
+        col(Persona.id),
+        col(Member.handle),
+        func.coalesce(col(Persona.name), col(Member.name)).label("name"),
+        col(Member.title),
+    )
+    return named.outerjoin(Member, col(Member.id) == col(Persona.id)).subquery(name)
+
+
+def author_columns(author: Subquery, prefix: str) -> list[ColumnElement[Any]]:
+    """Return the columns of `authors` that name an author, labelled with the prefix: "author_handle" and so on."""
+    return [author.c[name].label(f"{prefix}_{name}") for name in ("handle", "name", "title")]
+
+
 async def get_member(session: AsyncSession, handle: str) -> Member:
     """Return the member with this handle. Raises NotFound when there is none."""
     found = await session.execute(select(Member).where(col(Member.handle) == names.folded(handle)))
@@ -42,8 +58,14 @@ async def changed_since(
     session: AsyncSession, detail: str, *, code: str, current: int, by: UUID | None, at: datetime
 ) -> Stale:
     """Return the error for something that was changed after it was shown, with the name of whoever changed it."""
-    changer = await session.get(Member, by) if by else None
-    return Stale(detail, code=code, current=current, changed_by=changer.name if changer else None, changed_at=at)
+    changer = await get_persona_name(session, by) if by else None
+    return Stale(detail, code=code, current=current, changed_by=changer, changed_at=at)
+
+
+async def get_persona_name(session: AsyncSession, persona_id: UUID) -> str:
+    """Return the name that readers see for this persona: an alias, or its member's own name."""
+    author = authors("author")
+    return str((await session.execute(select(author.c.name).where(author.c.id == persona_id))).scalar_one())
 
 
 async def lock_account_row(session: AsyncSession, member_id: UUID, now: datetime) -> LockedAccount:

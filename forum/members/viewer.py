@@ -69,6 +69,10 @@ class Viewer:
         """Return the ids under which this member writes: their own first, then their aliases. A guest has none."""
         return (self.id, *self.aliases) if self.id else ()
 
+    def persona_for(self, author_id: UUID) -> UUID | None:
+        """Return the id under which this member acts on what `author_id` wrote: that one if it is theirs."""
+        return author_id if author_id in self.personas else self.id
+
     @property
     def is_staff(self) -> bool:
         """Return whether this member has any role, even for one board only."""

@@ -59,6 +59,12 @@ def test_a_surface_asks_no_permission_and_no_database(path: Path) -> None:
             assert not [alias.name for alias in node.names if alias.name.startswith(FORBIDDEN)], ast.unparse(node)
 
 
+@pytest.mark.parametrize("path", sorted({*ROOT.glob("forum/**/*.py"), *ROOT.glob("moderation/**/*.py")}), ids=str)
+def test_one_module_knows_whose_an_alias_is(path: Path) -> None:
+    knows = "PersonaOwner" in path.read_text(encoding="utf-8")
+    assert knows == (path == ROOT / "forum/members/aliases.py")
+
+
 def test_every_exception_is_needed_and_has_a_reason() -> None:
     awaiting = {function.name for path in FILES for function in functions(path) if awaits(function) > 1}
     assert set(EXCEPTIONS) <= awaiting

@@ -86,7 +86,7 @@ async def withdraw_post(work: Work, author: Viewer, post_id: int) -> None:
     if post.visibility == Visibility.REMOVED:
         raise Conflict("A removed post cannot be withdrawn.", code="post_removed")
     if post.visibility != Visibility.WITHDRAWN:
-        post.changed_by, post.edited_at = author.id, work.now
+        post.changed_by, post.edited_at = post.author_id, work.now
         await set_visibility(work.session, post, Visibility.WITHDRAWN)
 
 

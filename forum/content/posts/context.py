@@ -40,7 +40,7 @@ from forum.members.advisers import Adviser, Badge
 from forum.members.roles import has_role
 from forum.members.standing import standing_at
 from forum.members.tables import Member, Standing
-from forum.members.viewer import VIEWER_ID, Viewer
+from forum.members.viewer import VIEWER_ID, VIEWER_PERSONAS, Viewer
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _named(thread_id: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     return known.label("members_known"), quoted.scalar_subquery().label("quotes_known")
 
 
-_HAS_WRITTEN = exists().where(col(_Quoted.author_id) == VIEWER_ID)
+_HAS_WRITTEN = exists().where(col(_Quoted.author_id) == any_(VIEWER_PERSONAS))
 
 
 def _contexts(thread_id: Any) -> Query:
@@ -116,7 +116,7 @@ def _contexts(thread_id: Any) -> Query:
         col(_Quoted.visibility) == Visibility.VISIBLE,
     )
     visible = select(col(_Quoted.id)).where(
-        col(_Quoted.author_id) == VIEWER_ID, col(_Quoted.visibility) == Visibility.VISIBLE
+        col(_Quoted.author_id) == any_(VIEWER_PERSONAS), col(_Quoted.visibility) == Visibility.VISIBLE
     )
     published = select(func.count()).select_from(visible.limit(FIRST_POSTS_MAX).subquery()).scalar_subquery()
     return (

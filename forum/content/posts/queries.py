@@ -29,8 +29,8 @@ from forum.content.threads.visibility import THREAD_VISIBLE
 from forum.core import audit
 from forum.core.database import Prepared, Query, Reader, Record, columns, query
 from forum.core.errors import NotFound
-from forum.members.tables import Member
-from forum.members.viewer import VIEWER_ID, Viewer
+from forum.members.queries import author_columns, authors
+from forum.members.viewer import VIEWER_PERSONAS, Viewer
 
 
 class PostView(NamedTuple):
@@ -115,7 +115,8 @@ def _words(column: Any, name: str) -> ColumnElement[Any]:
 
 
 # Queries: a column for each field of PostView, in its order. Each query adds those of the thread and the board.
-_OF_AUTHOR = {"author_handle": Member.handle, "author_name": Member.name, "author_title": Member.title}
+AUTHOR = authors("author")
+_OF_AUTHOR = {column.name: column for column in author_columns(AUTHOR, "author")}
 
 
 _WORDS = {"content_warning", "body_markdown", "body_html"}
@@ -126,7 +127,7 @@ _OF_THREAD = {"last_number", "indexable"}
 
 def _column(name: str) -> Any:
     if name in _OF_AUTHOR:
-        return col(_OF_AUTHOR[name]).label(name)
+        return _OF_AUTHOR[name]
     column = col(getattr(Post, name))
     return _words(column, name) if name in _WORDS else column
 
@@ -136,7 +137,7 @@ VIEW_COLUMNS = [_column(name) for name in PostView._fields if name not in _OF_TH
 
 _ONE = Prepared(
     with_board_of_post(query(*VIEW_COLUMNS, col(Thread.last_number), col(Board.indexable)))
-    .join(Member, col(Member.id) == col(Post.author_id))
+    .join(AUTHOR, AUTHOR.c.id == col(Post.author_id))
     .where(POST_VISIBLE, col(Post.id) == bindparam("post_id", type_=BigInteger())),
     PostView,
 )
@@ -154,7 +155,7 @@ WRITTEN = Prepared(
 )
 
 
-_BY_VIEWER = (POST_VISIBLE, col(Post.author_id) == VIEWER_ID)
+_BY_VIEWER = (POST_VISIBLE, col(Post.author_id) == any_(VIEWER_PERSONAS))
 
 
 # The viewer's own posts, oldest first, as they may read them now; and the revisions of those that can still be read.

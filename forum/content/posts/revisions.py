@@ -128,4 +128,4 @@ def replace_body(
     )
     post.body_markdown, post.body_html = body
     post.revision += 1
-    post.edited_at, post.changed_by = now, by.id
+    post.edited_at, post.changed_by = now, by.persona_for(post.author_id)

@@ -10,7 +10,7 @@ from sqlmodel import col
 
 from forum.content import boards
 from forum.content.boards import Board
-from forum.content.posts.queries import VIEW_COLUMNS, PostView
+from forum.content.posts.queries import AUTHOR, VIEW_COLUMNS, PostView
 from forum.content.posts.tables import NUMBER_MAX, Post, Visibility, Voice
 from forum.content.posts.visibility import exists_in_thread
 from forum.content.threads.queries import get_thread
@@ -18,7 +18,6 @@ from forum.content.threads.tables import Thread
 from forum.content.threads.visibility import THREAD_VISIBLE
 from forum.core import pagination
 from forum.core.database import Prepared, Reader, query
-from forum.members.tables import Member
 from forum.members.viewer import Viewer
 
 # The thread of a page, read once: without MATERIALIZED, PostgreSQL reads it and its board again for each post.
@@ -34,7 +33,7 @@ _IN_THREAD = (
     query(*VIEW_COLUMNS, _THREAD.c.last_number, _THREAD.c.indexable)
     .select_from(_THREAD)
     .join(Post, col(Post.thread_id) == _THREAD.c.id)
-    .join(Member, col(Member.id) == col(Post.author_id))
+    .join(AUTHOR, AUTHOR.c.id == col(Post.author_id))
     .where(exists_in_thread(_THREAD.c.moderated))
     .order_by(col(Post.number))
 )

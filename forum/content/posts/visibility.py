@@ -1,6 +1,6 @@
 """Who sees a post, and how its visibility changes."""
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, and_, any_, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -12,7 +12,7 @@ from forum.content.threads.tables import Thread, ThreadVisibility
 from forum.content.threads.visibility import THREAD_VISIBLE
 from forum.core.database import Query
 from forum.core.errors import Conflict
-from forum.members.viewer import VIEWER_ID
+from forum.members.viewer import VIEWER_PERSONAS
 
 
 def exists_in_thread(moderated: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -21,7 +21,7 @@ def exists_in_thread(moderated: ColumnElement[bool]) -> ColumnElement[bool]:
     `moderated` says whether they moderate the board. A removed or withdrawn post exists as a tombstone; a held one
     exists for its author and the board's moderators only.
     """
-    return or_(col(Post.visibility) != Visibility.HELD, col(Post.author_id) == VIEWER_ID, moderated)
+    return or_(col(Post.visibility) != Visibility.HELD, col(Post.author_id) == any_(VIEWER_PERSONAS), moderated)
 
 
 def with_board_of_post(of_posts: Query) -> Query:

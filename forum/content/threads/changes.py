@@ -102,9 +102,9 @@ async def record_change(
 ) -> None:
     """Raise a thread's version, and record the change, unless it is its author's change of the title."""
     thread.version += 1
-    thread.changed_at, thread.changed_by = now, viewer.id
+    thread.changed_at, thread.changed_by = now, viewer.persona_for(thread.author_id)
     await session.flush()
-    if viewer.id != thread.author_id or act != "thread.retitled":
+    if thread.author_id not in viewer.personas or act != "thread.retitled":
         await audit.record(
             session, actor_id=viewer.id, act=act, subject=("thread", thread.id), now=now, details=details
         )

@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, Integer, Text, bindparam, select, tuple_
+from sqlalchemy import BigInteger, Integer, Text, any_, bindparam, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from forum.content import boards
@@ -17,14 +16,13 @@ from forum.content.threads.visibility import THREAD_VISIBLE
 from forum.core import pagination
 from forum.core.database import Prepared, Query, Reader, columns, query
 from forum.core.errors import NotFound
-from forum.members.queries import named_columns
-from forum.members.tables import Member
-from forum.members.viewer import VIEWER_ID, Viewer
+from forum.members.queries import author_columns, authors
+from forum.members.viewer import VIEWER_PERSONAS, Viewer
 
 # A cursor of a board's list: the sort key of a page's last row.
 BY_LAST_POST = TypeAdapter(tuple[bool, pagination.Instant, pagination.Identity])
 
-_Author, _LastPoster = aliased(Member, name="author"), aliased(Member, name="last_poster")
+_AUTHOR, _LAST_POSTER = authors("author"), authors("last_poster")
 
 # Queries
 
@@ -34,12 +32,12 @@ SELECT_VISIBLE = (
         col(Board.slug).label("board_slug"),
         col(Board.name).label("board_name"),
         col(Board.indexable).label("indexable"),
-        *named_columns(_Author, "author"),
-        *named_columns(_LastPoster, "last"),
+        *author_columns(_AUTHOR, "author"),
+        *author_columns(_LAST_POSTER, "last"),
     )
     .join(Board, col(Board.id) == col(Thread.board_id))
-    .join(_Author, col(_Author.id) == col(Thread.author_id))
-    .outerjoin(_LastPoster, col(_LastPoster.id) == col(Thread.last_post_by))
+    .join(_AUTHOR, _AUTHOR.c.id == col(Thread.author_id))
+    .outerjoin(_LAST_POSTER, _LAST_POSTER.c.id == col(Thread.last_post_by))
     .where(THREAD_VISIBLE)
 )
 
@@ -74,7 +72,7 @@ OPENED_BY = Prepared(
         col(Thread.opened_at),
     )
     .join(Board, col(Board.id) == col(Thread.board_id))
-    .where(THREAD_VISIBLE, col(Thread.author_id) == VIEWER_ID)
+    .where(THREAD_VISIBLE, col(Thread.author_id) == any_(VIEWER_PERSONAS))
     .order_by(col(Thread.id))
 )
 
