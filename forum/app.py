@@ -10,7 +10,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
 from forum.api import health, openapi
-from forum.api.administration import accounts, invitations, unsent_mail
+from forum.api.administration import accounts, board_settings, invitations, unsent_mail
 from forum.api.advising import waiting_list
 from forum.api.authentication import email_addresses, password_resets, profiles, registration
 from forum.api.authentication import sessions as sessions_api
@@ -82,7 +82,8 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     Resource(
         "administration",
-        "Accounts, roles, invitations and unsent mails: for administrators.",
+        "Boards, accounts, roles, invitations and unsent mails: for administrators.",
+        board_settings.router,
         accounts.router,
         invitations.router,
         unsent_mail.router,

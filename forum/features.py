@@ -66,6 +66,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="authentication.password_resets"),
     Feature(name="authentication.second_factor.enrolment"),
     Feature(name="administration.accounts", clean_up=accounts.delete_expired),
+    Feature(name="administration.board_settings"),
     Feature(name="administration.invitations", clean_up=invitations.delete_expired),
     Feature(name="administration.unsent_mail"),
     Feature(name="advising.waiting_list"),

@@ -29,6 +29,7 @@ class BoardRules(Protocol):
     id: int
     openers: list[str]
     repliers: list[str]
+    archived_at: datetime | None
 
 
 class OnBoard(HasStanding, Protocol):
@@ -122,6 +123,13 @@ def has_required_second_factor(viewer: Viewer, _subject: object) -> Refusal | No
     return Refusal("role_withheld", WITHHELD) if viewer.withheld else None
 
 
+def board_is_open(_viewer: Viewer, subject: OnBoard) -> Refusal | None:
+    """Require that the board is not archived."""
+    if subject.board.archived_at is None:
+        return None
+    return Refusal("board_archived", "This board is archived. You can read it, but not write here.")
+
+
 def may_open_here(viewer: Viewer, subject: OnBoard) -> Refusal | None:
     """Require that the viewer may open threads on the board."""
     return _listed(viewer, subject.board, subject.board.openers, "open threads")
@@ -212,17 +220,24 @@ def both(*conditions: Condition) -> Condition:
 
 
 PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
-    Act.OPEN_THREAD: [is_active, has_required_second_factor, may_open_here],
-    Act.REPLY: [is_active, has_required_second_factor, thread_takes_replies, may_reply_here],
+    Act.OPEN_THREAD: [is_active, has_required_second_factor, board_is_open, may_open_here],
+    Act.REPLY: [is_active, has_required_second_factor, board_is_open, thread_takes_replies, may_reply_here],
     Act.WRITE_FIRST_POST: [address_is_verified],  # where the settings ask for it
-    Act.EDIT_POST: [is_active, has_required_second_factor, is_author, post_is_shown, thread_takes_replies],
+    Act.EDIT_POST: [
+        is_active,
+        has_required_second_factor,
+        is_author,
+        post_is_shown,
+        board_is_open,
+        thread_takes_replies,
+    ],
     Act.WITHDRAW_POST: [is_author],
     Act.READ_REVISIONS: [either(both(is_author, post_is_shown), moderates_the_board)],
     Act.READ_SEALED_REVISION: [is_active, moderates_the_board],
     Act.RETITLE_THREAD: [
         is_active,
         has_required_second_factor,
-        either(both(opened_it, thread_takes_replies), moderates_the_board),
+        either(both(opened_it, board_is_open, thread_takes_replies), moderates_the_board),
     ],
     Act.LOCK_THREAD: [is_active, moderates_the_board],
     Act.PIN_THREAD: [is_active, moderates_the_board],

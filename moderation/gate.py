@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.content.boards import Publication
+from forum.content.boards import HELD_BECAUSE, Publication
 from forum.content.posts.draft import LONG
 from forum.content.posts.revisions import get_words
 from forum.content.posts.tables import Post
@@ -20,9 +20,6 @@ from moderation.case_priority import Category, graver
 from moderation.cases import CaseState
 from moderation.findings import LocatedFinding, TextPart
 from moderation.screening.finding import FindingKind
-
-ALL_WAIT = "On this board a moderator reads every post before it appears. You will be told."
-FIRST_WAIT = "A moderator reads everybody's first posts here before they appear. You will be told."
 
 
 class BoardGate:
@@ -59,12 +56,12 @@ class BoardGate:
             inbox.notify(session, post.author_id, inbox.NotificationKind.POST_HELD, now, post_id=post_id)
 
     def _held_because(self, submission: Submission) -> str | None:
-        policy, author = submission.publication, submission.author
-        if author is None or author.is_staff or policy in {None, Publication.AT_ONCE}:
+        policy, author = Publication(submission.publication or Publication.AT_ONCE), submission.author
+        if author is None or author.is_staff:
             return None
-        if policy == Publication.HOLD_ALL:
-            return ALL_WAIT
-        return None if author.published >= self.first_posts else FIRST_WAIT
+        if policy == Publication.HOLD_NEWCOMERS and author.published >= self.first_posts:
+            return None
+        return HELD_BECAUSE.get(policy)
 
     async def _needs_a_decision(self, session: AsyncSession, post: Post, verdict: GateResult) -> bool:
         """Whether anything found is new since the last decision: a corrected typing error must not reopen the case."""

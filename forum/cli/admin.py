@@ -1,5 +1,6 @@
 """`forum admin`: administrators, advisers and moderators, and boards."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from forum.authentication.registration import Newcomer
 from forum.authentication.second_factor import enrolment
 from forum.cli.runtime import fail, on_forum, out, parse_address, read_password
 from forum.content import boards
+from forum.content.boards import Board, Publication
 from forum.core.work import Work
 from forum.members.queries import get_member
 from forum.members.tables import Role
@@ -132,12 +134,17 @@ def make_board(
     group: Annotated[str | None, typer.Option(help="The heading under which it is listed")] = None,
     position: Annotated[int | None, typer.Option(help="Its place in the list")] = None,
     description: Annotated[str | None, typer.Option(help="One or two sentences")] = None,
-    help_file: Annotated[Path | None, typer.Option(help="Markdown for guests, telephone numbers first")] = None,
+    help_text: Annotated[str | None, typer.Option(help="Markdown for guests, telephone numbers first")] = None,
+    help_file: Annotated[Path | None, typer.Option(help="A file with that text")] = None,
     reader: Annotated[list[str] | None, typer.Option(help="Who reads: everyone, member, or a role; repeatable")] = None,
     opener: Annotated[list[str] | None, typer.Option(help="Who opens threads; repeatable")] = None,
     replier: Annotated[list[str] | None, typer.Option(help="Who replies; repeatable")] = None,
     indexable: Annotated[bool | None, typer.Option(help="Whether search engines may list it")] = None,
     advised: Annotated[bool | None, typer.Option(help="Whether advisers answer there")] = None,
+    publication: Annotated[
+        Publication | None, typer.Option(help="When posts appear: at once, first posts after a moderator, or all after")
+    ] = None,
+    archived: Annotated[bool | None, typer.Option("--archived/--open", help="Whether nobody can write there")] = None,
 ) -> None:
     """Make a board, or change what you name of one that exists."""
     said: dict[str, Any] = {
@@ -145,24 +152,50 @@ def make_board(
         "section": group,
         "position": position,
         "description": description,
-        "help_markdown": help_file and _words_in(help_file),
+        "help_markdown": _words_in(help_file) if help_file else help_text,
         "readers": reader and tuple(reader),
         "openers": opener and tuple(opener),
         "repliers": replier and tuple(replier),
         "indexable": indexable,
         "advised": advised,
+        "publication": publication,
     }
     changes = {key: value for key, value in said.items() if value is not None}
 
     async def act(work: Work) -> None:
         session, now = work.session, work.now
         if await boards.find_board(session, slug):
-            await boards.change_board(session, slug, changes, now)
+            board = await boards.lock_board_row(session, slug)
+            if changes:
+                await boards.change_board(session, board, changes, now)
         else:
-            await boards.create_board(session, boards.BoardPlan(slug=slug, **{"name": "", **changes}), now)
+            board = await boards.create_board(session, boards.BoardPlan(slug=slug, **{"name": "", **changes}), now)
+        if archived is not None:
+            await boards.set_archived(session, board, archived, now)
 
     on_forum(act)
     out.print(f"The board {slug} is as you said.")
+
+
+@cli.command(name="order")
+def order_boards(
+    slugs: Annotated[list[str], typer.Argument(help="Every board, in the order in which they are listed")],
+) -> None:
+    """Put the boards into an order. It is written to the audit record."""
+    on_forum(lambda work: boards.set_order(work.session, slugs, work.now))
+    out.print("The boards are in this order now.")
+
+
+@cli.command(name="boards")
+def list_boards() -> None:
+    """List the boards in their order, with when posts appear there and who may read."""
+
+    async def act(work: Work) -> Sequence[Board]:
+        return (await work.session.execute(boards.EVERY)).scalars().all()
+
+    for board in on_forum(act):
+        state = "archived" if board.archived_at else board.publication.replace("_", " ")
+        out.print(f"{board.slug:<24} {state:<16} readers: {', '.join(board.readers)}", highlight=False, soft_wrap=True)
 
 
 def _refuse_board(role: Role, board: str | None) -> None:

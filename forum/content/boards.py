@@ -1,6 +1,7 @@
 """Boards: the place of threads, with who may read, open threads and reply there."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
@@ -48,6 +49,13 @@ class Publication(StrEnum):
     HOLD_ALL = "hold_all"
 
 
+# What members are told before they write, and again when a post of theirs waits.
+HELD_BECAUSE: Mapping[Publication, str] = {
+    Publication.HOLD_NEWCOMERS: "A moderator reads everybody's first posts here before they appear. You will be told.",
+    Publication.HOLD_ALL: "On this board a moderator reads every post before it appears. You will be told.",
+}
+
+
 class Board(SQLModel, table=True):
     """A place for threads on one subject."""
 
@@ -75,6 +83,10 @@ class Board(SQLModel, table=True):
     publication: str = Field(default=Publication.AT_ONCE, sa_column_kwargs={"server_default": Publication.AT_ONCE})
     advised: bool = Field(description="Whether advisers answer here, so that threads can wait for an adviser")
     made_at: datetime = Field(sa_type=Moment)
+    archived_at: datetime | None = Field(default=None, sa_type=Moment, description="Since then nobody can write here")
+    version: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    changed_at: datetime | None = Field(default=None, sa_type=Moment)
+    changed_by: UUID | None = Field(default=None, foreign_key="member.id")
 
 
 @dataclass(frozen=True)
@@ -132,6 +144,10 @@ async def get_board(reader: Reader, viewer: Viewer, slug: str) -> Any:
     return row
 
 
+# Every board in its order, whoever may see it: for administration, not for readers.
+EVERY = select(Board).order_by(col(Board.position), col(Board.id))
+
+
 async def find_board(session: AsyncSession, slug: str) -> Board | None:
     """Return a board or None, whoever may see it: for administration, not for readers."""
     return (await session.execute(select(Board).where(col(Board.slug) == slug))).scalar_one_or_none()
@@ -156,22 +172,60 @@ async def create_board(session: AsyncSession, plan: BoardPlan, now: datetime, *,
     return board
 
 
-async def change_board(
-    session: AsyncSession, slug: str, changes: dict[str, Any], now: datetime, *, by: UUID | None = None
-) -> Board:
-    """Change some settings of a board. Raises NotFound, and Invalid for a plan that is not allowed."""
-    board = await find_board(session, slug)
+async def lock_board_row(session: AsyncSession, slug: str) -> Board:
+    """Lock a board's row until the transaction ends, and return it. Raises NotFound."""
+    found = select(Board).where(col(Board.slug) == slug).with_for_update(key_share=True)
+    board = (await session.execute(found.execution_options(populate_existing=True))).scalar_one_or_none()
     if board is None:
         raise NotFound(f"There is no board {slug}.", code="board_not_found")
-    plan = {field.name: getattr(board, field.name) for field in fields(BoardPlan)} | changes
+    return board
+
+
+async def change_board(
+    session: AsyncSession, board: Board, changes: Mapping[str, Any], now: datetime, *, by: UUID | None = None
+) -> None:
+    """Change some settings of a board, whose row the caller has locked. Raises Invalid for what is not allowed."""
+    plan = {field.name: getattr(board, field.name) for field in fields(BoardPlan)} | {**changes}
     _refuse_invalid_plan(BoardPlan(**plan))
     for name, value in plan.items():
         setattr(board, name, list(value) if isinstance(value, tuple) else value)
     board.help_html = markup.parse(board.help_markdown).html()
+    await _record_change(session, board, "board.changed", now, by=by, changed=sorted(changes))
+
+
+async def set_archived(
+    session: AsyncSession, board: Board, archived: bool, now: datetime, *, by: UUID | None = None
+) -> None:
+    """Archive a board, or open it again; the caller has locked its row. Idempotent.
+
+    An archived board stays readable, and nobody can write there.
+    """
+    if archived == (board.archived_at is not None):
+        return
+    board.archived_at = now if archived else None
+    await _record_change(session, board, "board.archived" if archived else "board.opened", now, by=by)
+
+
+async def set_order(session: AsyncSession, slugs: Sequence[str], now: datetime, *, by: UUID | None = None) -> None:
+    """List the boards in this order from now on. Raises Invalid unless each board is named once. Idempotent."""
+    every = select(Board).order_by(col(Board.id)).with_for_update(key_share=True)
+    found = {board.slug: board for board in (await session.execute(every)).scalars().all()}
+    if sorted(slugs) != sorted(found):
+        raise Invalid("Name every board once, in the order that you want.", "#/slugs", code="boards_incomplete")
+    for position, slug in enumerate(slugs, start=1):
+        if found[slug].position != position:
+            found[slug].position = position
+            await _record_change(session, found[slug], "board.changed", now, by=by, changed=["position"])
+
+
+async def _record_change(
+    session: AsyncSession, board: Board, act: str, now: datetime, *, by: UUID | None, changed: Sequence[str] = ()
+) -> None:
+    board.version += 1
+    board.changed_at, board.changed_by = now, by
     await session.flush()
-    details: audit.Details = {"changed": sorted(changes)}
-    await audit.record(session, actor_id=by, act="board.changed", subject=("board", board.id), now=now, details=details)
-    return board
+    details: audit.Details = {"changed": list(changed)} if changed else {}
+    await audit.record(session, actor_id=by, act=act, subject=("board", board.id), now=now, details=details)
 
 
 def _refuse_invalid_plan(plan: BoardPlan) -> None:

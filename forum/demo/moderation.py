@@ -85,7 +85,8 @@ async def _decide(work: Work, cast: Cast, post: Post, case_id: UUID, story: dict
 async def _hold(work: Work, cast: Cast, story: dict[str, Any]) -> None:
     work = replace(work, gate=BoardGate(first_posts=3, region="GB"))
     policy = {"publication": boards.Publication.HOLD_NEWCOMERS}
-    await boards.change_board(work.session, story["board"], policy, work.now)
+    board = await boards.lock_board_row(work.session, story["board"])
+    await boards.change_board(work.session, board, policy, work.now)
     author, draft = cast[story["by"]], Draft(story["body"].strip())
     context = await context_on_board(work, author, story["board"], draft)
     await add_thread(work, author, context, story["title"], draft)

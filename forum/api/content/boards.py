@@ -49,6 +49,16 @@ class Board(ResponseBody):
     repliers: list[Audience] = Field(description="Who may reply", examples=[["member"]])
     indexable: bool = Field(description="Whether search engines may index it")
     advised: bool = Field(description="Whether advisers answer here")
+    archived: bool = Field(description="Whether nobody can write here any more")
+    publication: boards.Publication = Field(
+        description="When others see a new post: at once, or only after a moderator has read it (everybody's first "
+        "posts, or all of them)"
+    )
+    before_you_write: str | None = Field(
+        description="What to show beside the form for a new post: that posts, or first posts, wait for a moderator. "
+        "Null where posts appear at once",
+        examples=[boards.HELD_BECAUSE[boards.Publication.HOLD_NEWCOMERS]],
+    )
     threads: int = Field(description="How many threads all readers of the board can see", examples=[12])
     posts: int = Field(description="How many posts in them all readers can see", examples=[120])
     last_post_at: Moment | None = Field(description="When the last post was written. Null before the first thread")
@@ -129,4 +139,10 @@ async def open_thread(
 
 def _board(card: BoardCard) -> Board:
     totals = card.totals._asdict() if card.totals else {"threads": 0, "posts": 0, "last_post_at": None}
-    return Board.of_row(card.board, group=card.board.section, **totals)
+    return Board.of_row(
+        card.board,
+        group=card.board.section,
+        archived=card.board.archived_at is not None,
+        before_you_write=boards.HELD_BECAUSE.get(card.board.publication),
+        **totals,
+    )

@@ -414,8 +414,9 @@ async def test_a_changed_board_says_at_once_who_reads_it(services: Services, gue
     await make.board(services)
     async with services.database.work() as session:
         changes = {"readers": ("member",), "help_markdown": "**Ring 999**"}
-        changed = await boards.change_board(session, "new-here", changes, clock.now())
-        assert "<strong>" in changed.help_html
+        board = await boards.lock_board_row(session, "new-here")
+        await boards.change_board(session, board, changes, clock.now())
+        assert "<strong>" in board.help_html
     assert (await guest.get(f"{API}/boards/new-here")).status_code == 404
     async with services.database.work() as session:
         acts = (await session.execute(select(col(audit.AuditEntry.act), col(audit.AuditEntry.details)))).all()
@@ -427,9 +428,10 @@ async def test_a_changed_board_says_at_once_who_reads_it(services: Services, gue
 
 async def test_a_board_cannot_be_changed_into_nonsense(services: Services) -> None:
     await make.board(services)
-    with pytest.raises(Invalid):
-        async with services.database.work() as session:
-            await boards.change_board(session, "new-here", {"readers": ()}, clock.now())
+    async with services.database.work() as session:
+        board = await boards.lock_board_row(session, "new-here")
+        with pytest.raises(Invalid):
+            await boards.change_board(session, board, {"readers": ()}, clock.now())
     with pytest.raises(NotFound):
         async with services.database.work() as session:
-            await boards.change_board(session, "no-such-board", {"name": "Nowhere"}, clock.now())
+            await boards.lock_board_row(session, "no-such-board")

@@ -244,7 +244,7 @@ async def test_the_record_holds_ids_and_words_of_ours_and_nobodys_name_or_text(
 ) -> None:
     async with services.database.work() as session:
         board = await boards.create_board(session, boards.BoardPlan(slug="secretslug", name="Secretboard"), NOW)
-        await boards.change_board(session, "secretslug", {"name": "Secretother", "description": "Secretwords"}, NOW)
+        await boards.change_board(session, board, {"name": "Secretother", "description": "Secretwords"}, NOW)
         await boards.create_board(session, boards.BoardPlan(slug="secretelse", name="Secretelse"), NOW)
     await make.member(services, "secretheron")
     thread = await make.thread(services, "secretheron", "secretslug", "Secrettitle", "Secretbody")
