@@ -14,6 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 from fastapi.routing import iter_route_contexts
 
+from forum.api import generators
 from forum.core import errors
 from forum.http import problems
 from forum.http.current_member import COOKIE, Anybody, AnyMember, CurrentViewer
@@ -65,7 +66,8 @@ more exact than `type`, and both never change. Unknown fields and unknown query 
 **Posts and threads**: send an `Idempotency-Key`, and the same request sent twice creates only one. **Reads** have an
 `ETag`: send it as `If-None-Match`. What you may not see is 404. What you can see but may not do is 403.
 **Too many requests** are answered 429 with `Retry-After`. After a 503 nothing was changed: send the request again.
-**Answers** may get more fields and more enumerated values. Within this version, none is renamed or removed.
+**Answers** may get more fields and more enumerated values, but for a value that tells which of two schemas it is (the
+`visibility` of a post or a tombstone). Within this version, none is renamed or removed.
 """
 SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "The `token` of `POST /api/v1/sessions`"},
@@ -237,6 +239,7 @@ def _document(app: FastAPI, name: str, tags: list[dict[str, str]]) -> dict[str, 
             operation["security"] = _security(route.dependant)
             if method == "GET" and str(route.path).startswith(BASE):
                 _finish_read(operation)
+    generators.prepare(document)
     delete_expired: dict[str, Any] = _tidied(document)
     return delete_expired
 

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from forum.core import database, errors, logs
+from forum.http import faults
 
 log = structlog.get_logger()
 
@@ -121,27 +122,6 @@ REFUSALS: Mapping[int, tuple[ProblemType, str | None]] = {
     413: (ProblemType(413, "content-too-large", "Too large"), None),
 }
 MOST_FAULTS = 20  # of one request: a client can show no more, and a hostile body could have thousands
-# Pydantic's error types that a client can act on, as codes that stay the same when the library changes.
-FAULT_CODES: Mapping[str, str] = {
-    "missing": "required",
-    "extra": "unknown_parameter",
-    "extra_forbidden": "unknown_field",
-    "string_too_short": "too_short",
-    "too_short": "too_few",
-    "string_too_long": "too_long",
-    "too_long": "too_many",
-    "greater_than_equal": "too_small",
-    "less_than_equal": "too_large",
-    "less_than": "too_large",
-    "string_pattern_mismatch": "wrong_format",
-    "json_invalid": "not_json",
-    "enum": "unknown_value",
-    "literal_error": "unknown_value",
-    "union_tag_invalid": "unknown_value",
-    "union_tag_not_found": "required",
-    "timezone_aware": "time_without_zone",
-}
-OUR_FAULT_CODES = {"character_not_allowed", "blank", "several_lines", "not_a_number", "not_a_time"}
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -206,24 +186,21 @@ def _headers(error: errors.ForumError) -> dict[str, str]:
 
 async def _invalid_request(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
-    faults = error.errors()
+    found = error.errors()
     return _bad_input(
         [
-            {"pointer": _pointer(fault["loc"], error.body), "code": _fault_code(fault), "detail": _sentence(fault)}
-            for fault in faults[:MOST_FAULTS]
+            {
+                "pointer": _pointer(fault["loc"], error.body),
+                "code": faults.code_of(fault),
+                "detail": faults.sentence_of(fault),
+            }
+            for fault in found[:MOST_FAULTS]
         ]
     )
 
 
-def _bad_input(faults: list[dict[str, str]]) -> Response:
-    return problem(INVALID, "invalid", "Some of this cannot be accepted: see `errors`.", errors=faults)
-
-
-def _fault_code(fault: Mapping[str, Any]) -> str:
-    kind = str(fault["type"])
-    if kind in OUR_FAULT_CODES:
-        return kind
-    return FAULT_CODES.get(kind, "wrong_type" if kind.endswith("_type") else "invalid")
+def _bad_input(found: list[dict[str, str]]) -> Response:
+    return problem(INVALID, "invalid", "Some of this cannot be accepted: see `errors`.", errors=found)
 
 
 def _pointer(location: tuple[int | str, ...], body: Any) -> str:
@@ -242,14 +219,6 @@ def _steps(path: Sequence[int | str], body: Any) -> Iterator[str]:
             yield str(step)
             body = body[step]
     yield from map(str, path[-1:])
-
-
-def _sentence(fault: Mapping[str, Any]) -> str:
-    if fault["loc"] == ("body",) and fault["type"] in {"model_attributes_type", "missing"}:
-        return "The body must be a JSON object, sent with Content-Type: application/json"
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    reason = fault.get("ctx", {}).get("error")
-    return f"{message}: {reason}" if fault["type"] == "json_invalid" else message
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -14,7 +14,7 @@ from moderation.api.statements import AppealState
 router = APIRouter(tags=["appeals"], route_class=Route)
 
 
-class NewAppeal(RequestBody):
+class AppealRequest(RequestBody):
     """Why you think that the decision was wrong."""
 
     text: Words = Field(min_length=1, max_length=appeals.TEXT_MAX, examples=["I asked a question; I named nobody."])
@@ -26,7 +26,7 @@ class NewAppeal(RequestBody):
     response_model=AppealState,
     responses=documented(401, 403, 404, 409, 413, 422),
 )
-async def appeal_statement(id: Uuid, wanted: NewAppeal, viewer: AnyMember, work: CurrentWork) -> Response:
+async def appeal_statement(id: Uuid, wanted: AppealRequest, viewer: AnyMember, work: CurrentWork) -> Response:
     """Appeal against a decision. Suspended and banned members may too. Somebody else decides the appeal."""
     state = await appeals.submit(work, viewer, id, wanted.text)
     return json_response(AppealState.of(state), 201)
@@ -38,7 +38,7 @@ async def appeal_statement(id: Uuid, wanted: NewAppeal, viewer: AnyMember, work:
     response_model=AppealState,
     responses=documented(401, 403, 404, 409, 413, 422),
 )
-async def appeal_report(id: Uuid, wanted: NewAppeal, viewer: AnyMember, work: CurrentWork) -> Response:
+async def appeal_report(id: Uuid, wanted: AppealRequest, viewer: AnyMember, work: CurrentWork) -> Response:
     """Appeal against the dismissal of your report. Somebody else decides the appeal."""
     state = await appeals.submit_for_report(work, viewer, id, wanted.text)
     return json_response(AppealState.of(state), 201)

@@ -145,7 +145,7 @@ class FullCase(Case):
     )
 
 
-class NewNote(RequestBody):
+class NoteRequest(RequestBody):
     """What the other moderators should know."""
 
     text: Words = Field(min_length=1, max_length=5000, examples=["I wrote to her: she is safe."])
@@ -199,7 +199,7 @@ async def recuse_from_case(id: Uuid, viewer: CurrentMember, work: CurrentWork) -
 @router.post(
     "/cases/{id}/notes", status_code=201, response_model=CaseNote, responses=documented(401, 403, 404, 413, 422)
 )
-async def note_case(id: Uuid, wanted: NewNote, viewer: CurrentMember, work: CurrentWork) -> Response:
+async def note_case(id: Uuid, wanted: NoteRequest, viewer: CurrentMember, work: CurrentWork) -> Response:
     """Write a note about a case for the other moderators. It renews your claim."""
     note = await case_actions.add_note(work, viewer, id, wanted.text)
     return json_response(CaseNote.of_row(note, by=_author(viewer)), 201)

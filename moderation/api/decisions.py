@@ -94,7 +94,7 @@ WantedMeasure = TypeAliasType(
 )
 
 
-class NewDecision(RequestBody):
+class DecisionRequest(RequestBody):
     """What you decide, and what was on your screen when you did."""
 
     version: CaseVersion | None = Field(
@@ -129,7 +129,7 @@ class Decision(ResponseBody):
     )
 
 
-class BulkDecision(NewDecision):
+class BulkDecision(DecisionRequest):
     """A decision, and the case that it is about."""
 
     case_id: Uuid
@@ -179,7 +179,7 @@ class BulkAnswers(ResponseBody):
     response_model=Decision,
     responses=documented(401, 403, 404, 409, 413, 422),
 )
-async def decide_case(id: Uuid, wanted: NewDecision, viewer: CurrentMember, work: CurrentWork) -> Response:
+async def decide_case(id: Uuid, wanted: DecisionRequest, viewer: CurrentMember, work: CurrentWork) -> Response:
     """Decide a case: one or more measures, under rules, with a reason that the author reads.
 
     An appeal is decided with the one measure `uphold` or `overturn`, or with `change` and the measures that replace
@@ -198,7 +198,7 @@ async def decide_cases(wanted: BulkDecisions, viewer: CurrentMember, transaction
     return json_response(BulkAnswers(items=answers, next=None))
 
 
-def _input(wanted: NewDecision) -> DecisionInput:
+def _input(wanted: DecisionRequest) -> DecisionInput:
     outcomes = set(AppealOutcome)
     return DecisionInput(
         version=wanted.version,

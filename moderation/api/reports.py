@@ -36,7 +36,7 @@ ReportCategory = Literal["rule", "personal_information", "risk", "illegal", "int
 RuleNumber = Annotated[int, Field(ge=1, lt=1000), BeforeValidator(numeric)]
 
 
-class NewReport(RequestBody):
+class ReportRequest(RequestBody):
     """What is wrong with a post, as you saw it."""
 
     category: ReportCategory = Field(
@@ -89,7 +89,7 @@ class ReportList(ResponseBody):
     response_model=Report,
     responses=documented(401, 403, 404, 409, 413, 422, 429),
 )
-async def report_post(id: Id, wanted: NewReport, viewer: CurrentMember, work: CurrentWork) -> Response:
+async def report_post(id: Id, wanted: ReportRequest, viewer: CurrentMember, work: CurrentWork) -> Response:
     """Report a post. If you report the same revision again, you get your first report back.
 
     A silenced member can still report `risk`.

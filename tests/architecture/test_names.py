@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from forum.core import errors
-from forum.http import problems
+from forum.http import faults
 
 ROOT = Path(__file__).resolve().parents[2]
 # Errors whose class says all: every other is raised with a code of its own.
@@ -44,7 +44,7 @@ def raised() -> Iterator[tuple[str, ast.Call]]:
 def codes() -> set[str]:
     """Every code that is written out in the program."""
     found = {getattr(errors, name).default_code for name in FINE_ENOUGH - {"Throttled"}}  # whose code names the limit
-    found |= set(problems.FAULT_CODES.values()) | problems.OUR_FAULT_CODES
+    found |= set(faults.CODES.values()) | faults.OUR_CODES
     for _, module in everything():
         for node in ast.walk(module):
             if isinstance(node, ast.keyword) and node.arg == "code" and isinstance(node.value, ast.Constant):

@@ -78,7 +78,7 @@ class ThreadList(ResponseBody):
     next: Next
 
 
-class NewThread(RequestBody):
+class ThreadRequest(RequestBody):
     """A new thread: its title and its first post."""
 
     title: Title
@@ -128,7 +128,7 @@ async def list_threads(
     responses=CREATED_WITH_LOCATION | documented(401, 403, 404, 409, 413, 422, 429),
 )
 async def open_thread(
-    slug: Slug, wanted: NewThread, viewer: CurrentMember, key: IdempotencyKey, work: CurrentWork
+    slug: Slug, wanted: ThreadRequest, viewer: CurrentMember, key: IdempotencyKey, work: CurrentWork
 ) -> Response:
     """Open a thread with its first post. With an `Idempotency-Key`, you can safely send it twice."""
     draft = Draft(wanted.body_markdown, content_warning=wanted.content_warning)

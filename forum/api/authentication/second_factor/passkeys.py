@@ -61,7 +61,7 @@ class Assertion(Credential):
     response: Asserted
 
 
-class NewPasskey(RequestBody):
+class PasskeyRequest(RequestBody):
     """What your device has made."""
 
     name: Line = Field(min_length=1, max_length=60, description="Your name for it", examples=["My phone"])
@@ -199,7 +199,7 @@ async def begin_passkey(viewer: AnyMember, work: CurrentWork) -> Response:
     response_model=AddedPasskey,
     responses=CREATED_WITH_LOCATION | documented(401, 403, 409, 413, 422),
 )
-async def add_passkey(wanted: NewPasskey, viewer: AnyMember, transactions: CurrentTransactions) -> Response:
+async def add_passkey(wanted: PasskeyRequest, viewer: AnyMember, transactions: CurrentTransactions) -> Response:
     """Add the passkey that your device has made. Every other session of yours ends, and you are told by mail.
 
     From now on it is needed beside your password, and you can sign in with it alone. You must have signed in within 15
