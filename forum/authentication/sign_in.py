@@ -1,6 +1,7 @@
 """Sign in: with a login, its password and a second factor, or with a passkey alone; and prove the password again."""
 
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,15 +105,26 @@ async def sign_in(transactions: Transactions, attempt: PasswordSignIn) -> Signed
 
     Raises NotSignedIn with the same words after the same time whether the login or the password is wrong,
     SecondFactorNeeded when both are right and the second factor is missing or wrong, and Throttled over the limit per
-    login and per network, even for the right password. A device that its owner signed in on before is counted by
-    itself, so that nobody can lock a member out of their own phone.
+    login and per network, even for the right password. For the network only failures count: people who share one sign
+    in one after the other. A device that its owner signed in on before is counted by itself, so that nobody can lock a
+    member out of their own phone.
     """
     claimant = await find_claimant(transactions.reader, attempt.login)
+    member_id = claimant.id if claimant else None
+
+    def is_failure(error: Exception | None) -> bool:
+        return isinstance(error, NotSignedIn | Throttled) and _refusal_reason(error, attempt) is not None
+
     try:
-        opened = await _sign_in(transactions, attempt, claimant)
+        async with _counted_try(transactions, attempt, member_id, is_failure) as device:
+            if device is None:
+                # By the login and not by the account: else tries with a handle would use up those with an address,
+                # and tell that both are one account's.
+                login = normalise_login(attempt.login)
+                await transactions.count_try("sign_in", "sign-in", "login", login)
+            opened = await _sign_in(transactions, attempt, claimant, device)
     except (NotSignedIn, Throttled) as error:
         if reason := _refusal_reason(error, attempt):
-            member_id = claimant.id if claimant else None
             await failed_sign_ins.count_refusal(transactions.reader, member_id, reason, transactions.now)
         raise
     _log_sign_in(opened, by="password")
@@ -126,11 +138,12 @@ async def sign_in_by_passkey(transactions: Transactions, attempt: PasskeySignIn)
     and Throttled over the limit per network, or per device when its owner signed in on it before.
     """
     passkey = await passkeys.find_passkey(transactions.reader, attempt.passkey)
+    member_id = passkey.member_id if passkey else None
     try:
-        opened = await _sign_in_by_passkey(transactions, attempt, passkey)
+        async with _counted_try(transactions, attempt, member_id, lambda error: isinstance(error, NotSignedIn)):
+            opened = await _sign_in_by_passkey(transactions, attempt, passkey)
     except (NotSignedIn, Throttled) as error:
         reason = RefusalReason.THROTTLED if isinstance(error, Throttled) else RefusalReason.PASSKEY
-        member_id = passkey.member_id if passkey else None
         await failed_sign_ins.count_refusal(transactions.reader, member_id, reason, transactions.now)
         raise
     _log_sign_in(opened, by="passkey")
@@ -161,8 +174,7 @@ def wrong_password() -> Invalid:
     return Invalid("This is not your present password.", "#/current", code="wrong_password")
 
 
-async def _sign_in(transactions: Transactions, attempt: PasswordSignIn, claimant: Any) -> SignedIn:
-    device = await _count_try(transactions, attempt, claimant.id if claimant else None, login=attempt.login)
+async def _sign_in(transactions: Transactions, attempt: PasswordSignIn, claimant: Any, device: str | None) -> SignedIn:
     stored = claimant.password_hash if claimant else None
     proof = None
     while True:
@@ -195,7 +207,6 @@ async def _verify_second_factor(
 
 
 async def _sign_in_by_passkey(transactions: Transactions, attempt: PasskeySignIn, passkey: Any) -> SignedIn:
-    await _count_try(transactions, attempt, passkey.member_id if passkey else None)
     signature = await passkeys.verify_signature(transactions, passkey, attempt.passkey, Purpose.SIGN_IN)
     if signature is None:
         raise NotSignedIn(passkeys.WRONG, code="wrong_passkey")
@@ -220,20 +231,22 @@ def _refusal_reason(error: Exception, attempt: PasswordSignIn) -> RefusalReason 
             return RefusalReason.PASSWORD
 
 
-async def _count_try(
-    transactions: Transactions, attempt: SignInContext, member_id: Any, *, login: str | None = None
-) -> str | None:
-    """Count this try: by the device, which is returned, if its owner signed in on it before, else by all the rest."""
+@asynccontextmanager
+async def _counted_try(
+    transactions: Transactions, attempt: SignInContext, member_id: Any, is_failure: Callable[[Exception | None], bool]
+) -> AsyncIterator[str | None]:
+    """Count this try: by the device, which is returned, if its owner signed in on it before, else by the network.
+
+    By the network it counts only while the block runs, and afterwards if it was a failure.
+    """
     device = attempt.device
     if device and await sessions.is_known_device(transactions.reader, device, member_id, transactions.now):
         await transactions.count_try("sign_in", "sign-in", "device", device)
-        return device
-    await transactions.count_try("sign_in", "sign-in", "address", rate_limits.network(attempt.address))
-    if login is not None:
-        # By the login and not by the account: else tries with a handle would use up those with an address, and tell
-        # that both are one account's.
-        await transactions.count_try("sign_in", "sign-in", "login", normalise_login(login))
-    return None
+        yield device
+        return
+    network = rate_limits.network(attempt.address)
+    async with transactions.reserve_try("sign_in", "sign-in", "address", network, counts=is_failure):
+        yield None
 
 
 async def _open_session(work: Work, member: Member, attempt: SignInContext, *, second_factor: bool) -> SignedIn:

@@ -8,8 +8,8 @@ tried again after growing delays. Nothing that people wrote reaches the queue or
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -46,6 +46,7 @@ SETTINGS = DBSettings.model_construct(
 )
 KEPT_FOR = timedelta(days=30)
 BATCH = 5
+GRACE_SECONDS = 5  # for a cancelled worker to give its jobs back
 
 Payload = Mapping[str, str]
 Handler = Callable[[AsyncSession, Payload, datetime], Awaitable[None]]
@@ -126,21 +127,24 @@ async def work(
 ) -> None:
     """Run jobs until `stop` is set, and finish those that have begun. `calendar` enqueues jobs by cron expressions.
 
+    Cancelled, it does not wait for them: they are rolled back, and wait for another worker.
     `engine` must be in autocommit mode: a connection that listens for new jobs must not be in a transaction. Raises
     when the connection is lost; the caller must then start another worker.
     """
-    pace = pace or Pace()
+    pace, running_jobs = pace or Pace(), _RunningJobs()
     async with engine.connect() as connection:
         raw: Any = (await connection.get_raw_connection()).driver_connection
         driver = AsyncpgDriver(raw)
         queue = PgQueuer(connection=driver, channel=SETTINGS.channel, queries=_queries(driver))
         queue.shutdown = queue.qm.shutdown = queue.sm.shutdown = stop
         for job, handler in handlers.items():
-            queue.entrypoint(job.name, on_failure="hold")(_runner(job, handler, unit_of_work, pace))
+            queue.entrypoint(job.name, on_failure="hold")(
+                _runner(job, running_jobs.cancellable(handler), unit_of_work, pace)
+            )
         for job, cron in (calendar or {}).items():
             queue.schedule(job.name, cron)(_scheduler(job, unit_of_work))
-        try:
-            await queue.run(
+        running = asyncio.create_task(
+            queue.run(
                 dequeue_timeout=pace.poll,
                 batch_size=BATCH,
                 max_concurrent_tasks=2 * BATCH,
@@ -148,8 +152,61 @@ async def work(
                 shutdown_on_listener_failure=True,
                 log_aggregation_interval=timedelta(0),
             )
+        )
+        try:
+            await asyncio.shield(running)
         finally:
+            if not running.done():
+                stop.set()
+                running_jobs.cancel()
+                await _end(running)
             await connection.invalidate()  # it still listens, so it must not go back to the pool
+
+
+class _RunningJobs:
+    """The jobs that a worker runs now, to be cancelled with it.
+
+    PgQueuer waits for running jobs without an end when it is cancelled, and a job may wait for what never comes.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._cancelled = False
+
+    def cancellable(self, handler: Handler) -> Handler:
+        """Return the handler, to be cancelled by `cancel` while it runs, and not to be begun after it."""
+
+        async def run(session: AsyncSession, payload: Payload, now: datetime) -> None:
+            with self._one_more():
+                await handler(session, payload, now)
+
+        return run
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        for task in self._tasks:
+            task.cancel()
+
+    @contextmanager
+    def _one_more(self) -> Iterator[None]:
+        task = asyncio.current_task()
+        if self._cancelled or task is None:
+            raise asyncio.CancelledError
+        self._tasks.add(task)
+        try:
+            yield
+        finally:
+            self._tasks.discard(task)
+
+
+async def _end(running: asyncio.Task[None]) -> None:
+    """Wait until PgQueuer has given its jobs back and ended; where it cannot, cancel it too.
+
+    Not cancelled at once: PgQueuer passes that on to its jobs, also to one that is just being given back.
+    """
+    await asyncio.wait([running], timeout=GRACE_SECONDS)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 def _runner(

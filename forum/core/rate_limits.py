@@ -1,15 +1,18 @@
 """Limits that count across processes and outlive a rollback: the `limits` library over PostgreSQL."""
 
+import asyncio
 import hashlib
 import ipaddress
 import math
 import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 
 from limits import RateLimitItem
 from limits.aio.storage import Storage
 from limits.aio.strategies import FixedWindowRateLimiter
-from sqlalchemy import BigInteger, Integer, String, bindparam, case, delete, func, select
+from sqlalchemy import BigInteger, Integer, String, bindparam, case, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -51,6 +54,11 @@ _WINDOW = Prepared(
         col(ThrottleCount.key) == _KEY
     )
 )
+_TAKE_BACK = Prepared(
+    update(ThrottleCount)
+    .values(tries=col(ThrottleCount.tries) - 1)
+    .where(col(ThrottleCount.key) == _KEY, col(ThrottleCount.tries) > 0, ~_OVER)
+)
 _DELETE = Prepared(delete(ThrottleCount).where(col(ThrottleCount.key) == _KEY))
 _DELETE_ALL = Prepared(delete(ThrottleCount).returning(col(ThrottleCount.key)))
 
@@ -73,6 +81,10 @@ class PostgresStorage(Storage):
         """Count `amount` more tries in the window of `expiry` seconds, and return how many it has."""
         [row] = await self._reader.rows(_COUNT, key=digest(key), seconds=expiry, amount=amount)
         return int(row.tries)
+
+    async def take_back(self, key: str) -> None:
+        """Count one try less, if its window is not over."""
+        await self._reader.rows(_TAKE_BACK, key=digest(key))
 
     async def get(self, key: str) -> int:
         """Return how many tries the present window has."""
@@ -102,15 +114,60 @@ class RateLimits:
     """Counts tries, and refuses those over a limit."""
 
     def __init__(self, reader: Reader) -> None:
-        self._limiter = FixedWindowRateLimiter(PostgresStorage(reader))
+        self._storage = PostgresStorage(reader)
+        self._limiter = FixedWindowRateLimiter(self._storage)
+        self._under_way: dict[str, set[asyncio.Future[None]]] = {}
 
     async def hit(self, limit: RateLimitItem, policy: str, *who: object) -> None:
         """Count one try of `policy` by `who`. Raises Throttled when it is over the limit."""
         names = (policy, *map(str, who))
-        if await self._limiter.hit(limit, *names):
-            return
-        window = await self._limiter.get_window_stats(limit, *names)
-        raise refusal(limit, policy, window.reset_time - time.time())
+        if not await self._limiter.hit(limit, *names):
+            raise await self._refusal(limit, *names)
+
+    @asynccontextmanager
+    async def reserve(
+        self, limit: RateLimitItem, policy: str, *who: object, counts: Callable[[Exception | None], bool]
+    ) -> AsyncIterator[None]:
+        """Count one try while the block runs, and afterwards only if `counts` of how it ended: an error or None.
+
+        It counts from the beginning, so that a thousand tries at once are no more than the limit. Where the limit is
+        reached only because of tries that are under way in this process, it waits for them to end: people who sign in
+        at the same moment must not refuse each other. Raises Throttled when it is over the limit.
+        """
+        names = (policy, *map(str, who))
+        key = limit.key_for(*names)
+        while not await self._limiter.hit(limit, *names):
+            await self._storage.take_back(key)
+            if key not in self._under_way:
+                raise await self._refusal(limit, *names)
+            await asyncio.wait(self._under_way[key], return_when=asyncio.FIRST_COMPLETED)
+        with self._one_under_way(key):
+            is_counted = True  # also where the block is cancelled
+            try:
+                yield
+                is_counted = counts(None)
+            except Exception as error:
+                is_counted = counts(error)
+                raise
+            finally:
+                if not is_counted:
+                    await self._storage.take_back(key)
+
+    @contextmanager
+    def _one_under_way(self, key: str) -> Iterator[None]:
+        ended = asyncio.get_running_loop().create_future()
+        self._under_way.setdefault(key, set()).add(ended)
+        try:
+            yield
+        finally:
+            ended.set_result(None)
+            self._under_way[key].discard(ended)
+            if not self._under_way[key]:
+                del self._under_way[key]
+
+    async def _refusal(self, limit: RateLimitItem, policy: str, *who: str) -> Throttled:
+        window = await self._limiter.get_window_stats(limit, policy, *who)
+        return refusal(limit, policy, window.reset_time - time.time())
 
 
 def refusal(limit: RateLimitItem, policy: str, seconds: float) -> Throttled:

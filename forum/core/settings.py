@@ -143,11 +143,14 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     api_limit: Limit = Field("600/1 minute", description="Requests of one member, and of all guests at one address")
-    sign_in_limit: Limit = Field("10/5 minutes", description="Tries to sign in, per account and per address")
+    sign_in_limit: Limit = Field(
+        "10/5 minutes", description="Tries to sign in, per login; and of those that failed, per address"
+    )
     second_factor_limit: Limit = Field("10/5 minutes", description="Codes of a second factor, per account")
     second_factor_day_limit: Limit = Field("50/1 day", description="The same in a day, until the password is changed")
     passkey_limit: Limit = Field("30/5 minutes", description="Challenges for passkeys, per address or member")
-    join_limit: Limit = Field("10/1 hour", description="New accounts per address")
+    join_limit: Limit = Field("20/1 hour", description="New accounts per address")
+    join_try_limit: Limit = Field("100/1 hour", description="Tries to join per address, with those that failed")
     reset_limit: Limit = Field("5/1 day", description="Password-reset mails for one login")
     reset_network_limit: Limit = Field("10/1 hour", description="Requests for password-reset mails, per address")
     verification_limit: Limit = Field("5/1 hour", description="Mails to verify an e-mail address, per member")

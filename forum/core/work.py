@@ -1,7 +1,7 @@
 """What an action needs: a transaction, the time, the settings, the limits and the gate."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
@@ -57,6 +57,12 @@ class Transactions:
     async def count_try(self, limit: str, policy: str, *who: object) -> None:
         """Count one try against the setting `FORUM_<LIMIT>_LIMIT`. Raises Throttled over the limit."""
         await self.rate_limits.hit(self.settings.limit(limit), policy, *who)
+
+    def reserve_try(
+        self, limit: str, policy: str, *who: object, counts: Callable[[Exception | None], bool]
+    ) -> AbstractAsyncContextManager[None]:
+        """Count one try while a block runs, and afterwards as `counts` says; see `RateLimits.reserve`."""
+        return self.rate_limits.reserve(self.settings.limit(limit), policy, *who, counts=counts)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Work]:

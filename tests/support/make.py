@@ -52,6 +52,7 @@ UNTHROTTLED: dict[str, Any] = {
         "passkey",
         "second_factor_day",
         "join",
+        "join_try",
         "reset",
         "reset_network",
         "verification",

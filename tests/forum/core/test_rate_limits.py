@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from limits import parse
 from sqlalchemy import select, text
 
+from forum.authentication.second_factor import totp
 from forum.core import clock, rate_limits
 from forum.core.database import Database
 from forum.core.errors import Forbidden, Throttled
@@ -100,6 +101,61 @@ async def test_ten_tries_from_one_household_are_enough_for_five_minutes(
         assert eleventh.status_code == 401
 
 
+async def test_who_signs_in_counts_nothing_for_their_network_and_who_fails_does(
+    app: FastAPI, services: Services
+) -> None:
+    for handle in ("heron", "bittern", "egret"):
+        await make.member(services, handle)
+    assert await _statuses(app, *(("192.0.2.1", f"nobody{number}") for number in range(9))) == [401] * 9
+    for handle in ("heron", "bittern", "egret"):
+        assert (await _try(app, "192.0.2.1", handle, make.PASSWORD)).status_code == 201
+    assert await _statuses(app, ("192.0.2.1", "nobody9")) == [401]
+    _refusal(await _try(app, "192.0.2.1", "heron", make.PASSWORD), "sign-in", 10, 300)
+
+
+async def test_a_client_that_asks_whether_a_code_is_needed_counts_nothing_for_its_network_and_a_wrong_code_does(
+    database_url: str, tmp_path: Path
+) -> None:
+    strict = Settings(database_url=database_url, data=tmp_path, pool_size=5, sign_in_limit="2/5 minutes")
+    async with make.application(strict) as app:
+        async with make.signed_in(app, "suzie") as suzie:
+            secret = (await suzie.post(f"{API}/me/second-factor")).json()["secret"]
+            code = totp.current_code(secret, clock.now())
+            assert (await suzie.put(f"{API}/me/second-factor", json={"code": code})).status_code == 200
+        assert (await _try(app, "192.0.2.1", "suzie", make.PASSWORD)).json()["code"] == "second_factor_needed"
+        assert await _statuses(app, ("192.0.2.1", "nobody")) == [401]
+        assert (await _try(app, "192.0.2.1", "suzie@example.org", make.PASSWORD, code="000000")).status_code == 401
+        _refusal(await _try(app, "192.0.2.1", "somebody"), "sign-in", 2, 300)
+
+
+async def test_fifteen_who_sign_in_at_the_same_moment_do_not_refuse_each_other_and_of_fifteen_guesses_ten_are_tried(
+    app: FastAPI, services: Services
+) -> None:
+    handles = [f"heron-{letter}" for letter in "abcdefghijkmnpq"]
+    for handle in handles:
+        await make.member(services, handle)
+    signed_in = await asyncio.gather(*(_try(app, "192.0.2.1", handle, make.PASSWORD) for handle in handles))
+    assert [answer.status_code for answer in signed_in] == [201] * 15
+    guesses = await asyncio.gather(*(_try(app, "192.0.2.1", handle) for handle in handles))
+    assert sorted(answer.status_code for answer in guesses) == [401] * 10 + [429] * 5
+
+
+async def test_a_try_that_is_cancelled_stays_counted(services: Services) -> None:
+    limits = RateLimits(services.database.reader)
+    begun = asyncio.Event()
+
+    async def wait_for_ever() -> None:
+        async with limits.reserve(LIMIT, "sign-in", "heron", counts=lambda _: False):
+            begun.set()
+            await asyncio.Event().wait()
+
+    running = asyncio.create_task(wait_for_ever())
+    await begun.wait()
+    running.cancel()
+    await asyncio.wait([running])
+    assert await PostgresStorage(services.database.reader).get(LIMIT.key_for("sign-in", "heron")) == 1
+
+
 async def test_a_device_that_signed_in_before_is_not_locked_out_by_others(app: FastAPI, services: Services) -> None:
     await make.member(services, "heron")
     await make.member(services, "bittern")
@@ -147,13 +203,39 @@ async def test_who_is_over_the_limit_learns_nothing_costs_nothing_and_uses_up_no
 # Everything else.
 
 
-async def test_ten_accounts_an_hour_from_one_household(app: FastAPI) -> None:
-    async with make.client_at(app, "2001:db8::1") as one, make.client_at(app, "2001:db8:0:1::1") as other:
-        for number in range(10):
-            refused = await one.post(f"{API}/members", json=make.joining(f"heron{number}", password="easily guessed"))
-            assert refused.status_code in {201, 422}
-        _refusal(await one.post(f"{API}/members", json=make.joining("bittern")), "join", 10, 3600)
-        assert (await other.post(f"{API}/members", json=make.joining("bittern"))).status_code == 201
+async def _join(client: httpx.AsyncClient, handle: str, **changes: Any) -> httpx.Response:
+    return await client.post(f"{API}/members", json=make.joining(handle, **changes))
+
+
+async def test_so_many_accounts_an_hour_from_one_household_and_who_was_refused_may_try_again(
+    database_url: str, tmp_path: Path
+) -> None:
+    few = Settings(database_url=database_url, data=tmp_path, pool_size=5, join_limit="2/1 hour")
+    async with (
+        make.application(few) as app,
+        make.client_at(app, "2001:db8::1") as one,
+        make.client_at(app, "2001:db8:0:1::1") as other,
+    ):
+        assert (await _join(one, "heron")).status_code == 201
+        for _ in range(3):
+            assert (await _join(one, "heron")).status_code == 409
+            assert (await _join(one, "bittern", password="short")).status_code == 422
+        assert (await _join(one, "bittern")).status_code == 201
+        _refusal(await _join(one, "egret"), "join", 2, 3600)
+        assert (await _join(other, "egret")).status_code == 201
+
+
+async def test_tries_to_join_have_a_limit_of_their_own(database_url: str, tmp_path: Path) -> None:
+    """Each keeps the one thread that hashes passwords busy."""
+    few = Settings(database_url=database_url, data=tmp_path, pool_size=5, join_try_limit="2/1 hour")
+    async with make.application(few) as app, make.client_at(app, "192.0.2.1") as one:
+        for _ in range(2):
+            assert (await _join(one, "heron", password="short")).status_code == 422
+        _refusal(await _join(one, "heron"), "join", 2, 3600)
+
+
+def test_a_support_group_may_join_from_one_network() -> None:
+    assert (Settings().join_limit, Settings().join_try_limit) == ("20/1 hour", "100/1 hour")
 
 
 @pytest.mark.parametrize(("joined", "window"), [(timedelta(days=400), 5), (timedelta(hours=1), 10)])

@@ -71,7 +71,7 @@ def test_a_signal_while_the_driver_reads_an_answer_ends_the_work_in_order(
 
 @DEMANDS
 def test_a_signal_just_as_the_event_loop_ends_is_not_lost(number: signal.Signals, demand: type[BaseException]) -> None:
-    async def last_step() -> None:
+    async def last_step(*_: object) -> None:  # since Python 3.12 with a timeout
         # Such a callback comes after the one that ends the loop.
         asyncio.current_task().add_done_callback(lambda _: signal.raise_signal(number))
 
