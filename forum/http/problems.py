@@ -121,6 +121,8 @@ REFUSALS: Mapping[int, tuple[ProblemType, str | None]] = {
     413: (ProblemType(413, "content-too-large", "Too large"), None),
 }
 MOST_FAULTS = 20  # of one request: a client can show no more, and a hostile body could have thousands
+LONGEST_STEP = 100  # characters of a name in a pointer: what was sent is not sent back at length
+LONGEST_SENTENCE = 500
 # Pydantic's error types that a client can act on, as codes that stay the same when the library changes.
 FAULT_CODES: Mapping[str, str] = {
     "missing": "required",
@@ -229,10 +231,10 @@ def _fault_code(fault: Mapping[str, Any]) -> str:
 def _pointer(location: tuple[int | str, ...], body: Any) -> str:
     where, *path = location
     if where != "body":
-        return "/".join(map(str, location))
+        return "/".join(str(step)[:LONGEST_STEP] for step in location)
     if path and isinstance(path[0], int):  # an undecodable body: its offset points nowhere in the document
         return "#"
-    return "#" + "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in _steps(path, body))
+    return "#" + "".join("/" + step[:LONGEST_STEP].replace("~", "~0").replace("/", "~1") for step in _steps(path, body))
 
 
 def _steps(path: Sequence[int | str], body: Any) -> Iterator[str]:
@@ -247,7 +249,7 @@ def _steps(path: Sequence[int | str], body: Any) -> Iterator[str]:
 def _sentence(fault: Mapping[str, Any]) -> str:
     if fault["loc"] == ("body",) and fault["type"] in {"model_attributes_type", "missing"}:
         return "The body must be a JSON object, sent with Content-Type: application/json"
-    message = str(fault["msg"]).removeprefix("Value error, ")
+    message = str(fault["msg"]).removeprefix("Value error, ")[:LONGEST_SENTENCE]
     reason = fault.get("ctx", {}).get("error")
     return f"{message}: {reason}" if fault["type"] == "json_invalid" else message
 
