@@ -157,7 +157,6 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
 def _add_middleware(app: FastAPI, services: Services) -> None:
     """Add the layers that every request passes, the innermost first."""
     settings = services.settings
-    app.add_middleware(middleware.SizeLimit)
     app.add_middleware(middleware.UnexpectedErrors)
     app.add_middleware(quota_middleware.ApiLimit, traffic=services.api_quota, session_cache=services.session_cache)
     if settings.allowed_origins:

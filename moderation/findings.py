@@ -1,6 +1,6 @@
 """What screening found in a post, as spans of one of its revisions; the words are not kept here."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -11,7 +11,6 @@ from sqlmodel import Field, SQLModel, col
 
 from forum.core.database import Query, check_one_of, columns, query
 from moderation.case_priority import Category
-from moderation.screening import screen
 from moderation.screening.finding import Finding, FindingKind
 
 
@@ -63,11 +62,6 @@ def select_for_case(case_id: UUID, revision: int) -> Query:
     same = (col(RecordedFinding.case_id) == case_id, col(RecordedFinding.revision) == revision)
     order = (col(RecordedFinding.part), col(RecordedFinding.starts), col(RecordedFinding.id))
     return query(*columns(RecordedFinding)).where(*same).order_by(*order)
-
-
-def screen_texts(texts: Iterable[tuple[TextPart, str]], region: str) -> tuple[LocatedFinding, ...]:
-    """Return what screening finds in these texts; `region` is where a telephone number is dialled from."""
-    return tuple(LocatedFinding(part, finding) for part, text in texts for finding in screen(text, region))
 
 
 async def save_findings(session: AsyncSession, case_id: UUID, revision: int, found: Sequence[LocatedFinding]) -> None:

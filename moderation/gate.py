@@ -1,6 +1,5 @@
 """The gate: which posts are published at once and which wait for a moderator, by each board's own policy."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from functools import reduce
@@ -10,16 +9,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content.boards import HELD_BECAUSE, Publication
-from forum.content.posts.draft import LONG
 from forum.content.posts.revisions import get_words
 from forum.content.posts.tables import Post
+from forum.core import side_process
 from forum.core.gate import GateResult, Submission
+from forum.core.text import is_light
 from forum.notifications import inbox
 from moderation import cases, findings
 from moderation.case_priority import Category, graver
 from moderation.cases import CaseState
 from moderation.findings import LocatedFinding, TextPart
-from moderation.screening.finding import FindingKind
+from moderation.screening import screen
+from moderation.screening.finding import Finding, FindingKind
 
 
 class BoardGate:
@@ -84,11 +85,14 @@ class BoardGate:
         return found
 
     async def _screen(self, texts: Sequence[str]) -> tuple[LocatedFinding, ...]:
-        """Screen a post's texts; long ones in a thread, so that other requests need not wait."""
-        parts = _parts(texts)
-        if sum(map(len, texts)) > LONG:
-            return await asyncio.to_thread(findings.screen_texts, parts, self.region)
-        return findings.screen_texts(parts, self.region)
+        """Screen a post's texts; those that may take long in another process, so that other requests need not wait."""
+        found = [LocatedFinding(part, finding) for part, text in _parts(texts) for finding in await self._find(text)]
+        return tuple(found)
+
+    async def _find(self, text: str) -> Sequence[Finding]:
+        if is_light(text):
+            return screen(text, self.region)
+        return await side_process.run(screen, text, self.region)
 
 
 def _words_of(found: LocatedFinding, texts: tuple[str, str | None]) -> tuple[FindingKind, str]:

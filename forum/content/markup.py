@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain, takewhile
 from typing import Any
 
@@ -102,6 +103,21 @@ def parse(body_markdown: str) -> Parsed:
         token.children = list(_without_links_in_links(token.children or []))
     quotes = _name_quotes(tokens)
     return Parsed(References(_name_mentions(tokens), quotes), tokens)
+
+
+@lru_cache(maxsize=8)  # as many as may wait in the side process: first for references, then for HTML
+def _parse_once(body_markdown: str) -> Parsed:
+    return parse(body_markdown)
+
+
+def find_references(body_markdown: str) -> References:
+    """Return the members and posts that a body names. For the side process, which keeps what it parsed for `render`."""
+    return _parse_once(body_markdown).references
+
+
+def render(body_markdown: str, known: Known) -> str:
+    """Return safe HTML in which the `known` references are marked. For the side process."""
+    return _parse_once(body_markdown).html(known)
 
 
 def without_handle(text: str, handle: str) -> str:

@@ -1,4 +1,4 @@
-"""What every request passes: a size limit, safe headers, one line of log.
+"""What every request passes: safe headers, one line of log.
 
 Plain ASGI: each BaseHTTPMiddleware of Starlette costs 200 µs a request.
 """
@@ -7,15 +7,11 @@ import secrets
 import time
 
 import structlog
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from forum.http import problems
 
 log = structlog.get_logger()
-
-# 20,000 characters are at most 240,000 bytes of JSON, each written as two \uXXXX escapes.
-LARGEST_BODY = 512 * 1024
 
 # The headers of every answer, unless its route sets others (OWASP ASVS 5.0, 3.4 and 3.5). A read that is the same for
 # every reader sets its own Cache-Control; nothing else may be stored, for others may use the same device later.
@@ -30,34 +26,6 @@ SAFETY = {
 }
 # Two years. Never over plain HTTP, where browsers must ignore it (RFC 6797 §7.2).
 TLS_ONLY = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
-
-
-class SizeLimit:
-    """Refuses a body that is larger than any request needs, without reading all of it.
-
-    FastAPI's own limit answers in plain text when Content-Length is too large; this one gives a problem document.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and count its body as it is read."""
-        await self.app(scope, _counting(receive) if scope["type"] == "http" else receive, send)
-
-
-def _counting(receive: Receive) -> Receive:
-    size = 0
-
-    async def receive_and_count() -> Message:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
-        if size > LARGEST_BODY:
-            raise HTTPException(413, f"A request may have at most {LARGEST_BODY} bytes.")
-        return message
-
-    return receive_and_count
 
 
 class UnexpectedErrors:

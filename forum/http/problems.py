@@ -122,6 +122,7 @@ REFUSALS: Mapping[int, tuple[ProblemType, str | None]] = {
     413: (ProblemType(413, "content-too-large", "Too large"), None),
 }
 MOST_FAULTS = 20  # of one request: a client can show no more, and a hostile body could have thousands
+LONGEST_STEP = 100  # characters of a name in a pointer: what was sent is not sent back at length
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -206,10 +207,10 @@ def _bad_input(found: list[dict[str, str]]) -> Response:
 def _pointer(location: tuple[int | str, ...], body: Any) -> str:
     where, *path = location
     if where != "body":
-        return "/".join(map(str, location))
+        return "/".join(str(step)[:LONGEST_STEP] for step in location)
     if path and isinstance(path[0], int):  # an undecodable body: its offset points nowhere in the document
         return "#"
-    return "#" + "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in _steps(path, body))
+    return "#" + "".join("/" + step[:LONGEST_STEP].replace("~", "~0").replace("/", "~1") for step in _steps(path, body))
 
 
 def _steps(path: Sequence[int | str], body: Any) -> Iterator[str]:

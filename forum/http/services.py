@@ -13,12 +13,17 @@ from forum.authentication.sessions import SessionCache
 from forum.core import clock
 from forum.core.api_quota import ApiQuota
 from forum.core.database import Database, Reader, is_passing
+from forum.core.errors import Invalid
 from forum.core.gate import Gate
 from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
 from forum.core.work import Transactions, Work
+from forum.http.body_size import ORDINARY, bounded, largest_body
 from forum.http.csrf import SAFE_METHODS
 from forum.passwords.breached_passwords import BreachedPasswords
+
+# What clients send where they have nothing to say.
+NO_BODY = (b"{}", b"null")
 
 
 @dataclass(frozen=True)
@@ -89,17 +94,23 @@ Reading = Annotated[Reader, Depends(_reading)]
 
 
 class Route(APIRoute):
-    """A route that runs a read once more when the database could not answer for a passing reason.
+    """A route that reads no more of a body than it needs, and none where it takes none.
 
-    A migration in another process makes every prepared statement fail exactly once. A write is not run again: the
-    answer is 503, and the client decides.
+    It runs a read once more when the database could not answer for a passing reason: a migration in another process
+    makes every prepared statement fail exactly once. A write is not run again: the answer is 503, and the client
+    decides.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the function that answers a request."""
         answer = super().get_route_handler()
+        model: Any = self.body_field and self.body_field.field_info.annotation
+        limit = largest_body(model) if model else ORDINARY
 
         async def answer_reads_again(request: Request) -> Response:
+            request = Request(request.scope, bounded(request.receive, limit))
+            if not model and request.method not in SAFE_METHODS:
+                await _refuse_body(request)
             try:
                 return await answer(request)
             except DBAPIError as error:
@@ -108,3 +119,12 @@ class Route(APIRoute):
             return await answer(request)
 
         return answer_reads_again
+
+
+async def _refuse_body(request: Request) -> None:
+    """Raise Invalid for a body where none is taken: whoever sent it believes that it means something."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if not any(nothing.startswith(body) for nothing in NO_BODY):
+            raise Invalid("This request takes no body.", "#", code="body_not_taken")

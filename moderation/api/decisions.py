@@ -59,7 +59,7 @@ class RedactMeasure(RequestBody):
     """Takes some words out of the post."""
 
     kind: Literal["redact"]
-    spans: tuple[tuple[Offset, Offset], ...] = Field(
+    spans: list[tuple[Offset, Offset]] = Field(
         min_length=1,
         max_length=100,
         description="Parts of `body_markdown`, in code points: each is the first character and the one after the last",

@@ -21,6 +21,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from fastapi.openapi.models import OpenAPI
+from fastapi.routing import iter_route_contexts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
@@ -32,8 +33,8 @@ from forum.api.schemas import Body, Line, Password, Text, Title, Warning_, Words
 from forum.app import create_app
 from forum.core import clock, embedded_postgres
 from forum.core.settings import Settings
-from forum.http.middleware import LARGEST_BODY
-from forum.http.problems import Problem
+from forum.http.body_size import ORDINARY, largest_body
+from forum.http.problems import MOST_FAULTS, Problem
 from forum.http.services import Services
 from forum.mail import tokens
 from forum.mail.tables import MailKind
@@ -49,6 +50,7 @@ from tests.support.jobs import run_due_jobs
 
 ROOT = Path(__file__).parents[2]
 API = "/api/v1"
+JSON = {"Content-Type": "application/json"}
 # What a mailed link is needed for, and of which kind.
 OPENED_BY = {
     "verify_address": MailKind.VERIFY_ADDRESS,
@@ -60,10 +62,13 @@ INVITED = {"email": "ada@example.org", "role": "moderator"}
 MEMBER, ADVISER, STAFF = "heron", "suzie", "orla"
 
 
+NOTHING = Settings(database_url="postgresql://nobody@localhost/nothing")
+
+
 @cache
 def document() -> dict[str, Any]:
     """The OpenAPI document; nothing is asked of a database for it."""
-    return create_app(Settings(database_url="postgresql://nobody@localhost/nothing")).openapi()
+    return create_app(NOTHING).openapi()
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -711,13 +716,52 @@ async def test_a_body_that_no_request_needs_is_not_read_to_its_end(community: Co
         for announced in (True, False):
             sent = b"x" * 10_000_000
             content = sent if announced else in_parts(sent)
-            answer = await guest.post("/api/v1/sessions", content=content, headers={"Content-Type": "application/json"})
+            answer = await guest.post(f"{API}/password-resets", content=content, headers=JSON)
             problem = Problem.model_validate(answer.json())
             assert (answer.status_code, problem.status, problem.type) == (413, 413, "/problems/content-too-large")
             assert problem.errors
             assert problem.errors[0].pointer == "#"
-            assert str(LARGEST_BODY) in problem.detail
+            assert str(ORDINARY) in problem.detail
         assert (await guest.get("/healthz")).status_code == 200
+
+
+@each_operation
+async def test_thousands_of_faults_make_a_short_answer(
+    staff: httpx.AsyncClient, method: str, path: str, operation: dict[str, Any]
+) -> None:
+    """Each fault cost 60 bytes and 7 µs of the event loop: 55,000 unknown members held it for 0.4 s."""
+    if "requestBody" not in operation:
+        return
+    body, schema = body_of(operation), whole_body(operation)
+    lists = [name for name, kind in schema.get("properties", {}).items() if resolved(kind).get("type") == "array"]
+    for hostile in (
+        body | {f"unknown{number}": 1 for number in range(1_500)},
+        body | {"x" * 20_000: 1},
+        *(body | {name: [{"kind": "x"}] * 1_500} for name in lists),
+    ):
+        answer = await staff.request(method, filled(path, operation), json=hostile)
+        assert 1 <= len(told(answer)) <= MOST_FAULTS
+        assert len(answer.content) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("operation_id", "size"),
+    [("open_thread", 240_000), ("decide_case", 480_000), ("note_case", 60_000), ("sign_in", 0), ("join", 0)],
+)
+def test_a_body_may_be_as_large_as_its_texts_can_be(operation_id: str, size: int) -> None:
+    routes = iter_route_contexts(create_app(NOTHING).routes)
+    [model] = [route.body_field for route in routes if route.name == operation_id]
+    limit = largest_body(model.field_info.annotation)
+    assert max(size, ORDINARY) <= limit < size + ORDINARY + 20_000
+
+
+@each_operation
+async def test_a_body_is_refused_where_none_is_taken(
+    staff: httpx.AsyncClient, method: str, path: str, operation: dict[str, Any]
+) -> None:
+    if "requestBody" not in operation and method != "GET":
+        answer = await staff.request(method, filled(path, operation), json={"reason": "It is late."})
+        assert (told(answer), answer.json()["code"]) == (["#"], "body_not_taken")
 
 
 async def in_parts(sent: bytes) -> AsyncIterator[bytes]:

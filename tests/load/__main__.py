@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Annotated
 
@@ -25,12 +26,14 @@ from rich.table import Table
 
 from forum.core import database, embedded_postgres
 from forum.core.settings import Settings
-from tests.load import ceilings, doors, queue, seed
+from tests.load import bodies, ceilings, doors, queue, seed
 from tests.load.ceilings import Answer, Ceiling
 from tests.load.rounds import CONNECTIONS, FORUM, Kind, Server, Target, measure, of_ceiling, of_forum, rounds_in
 from tests.support import make
 
 QUEUES = 0.25  # of the time for pages
+BODY_ROUNDS = 6  # of the time, each kind of body gets one part
+SOME_POSTS = 2_000  # where reading many is not the question
 SOME_TRIES = 20  # at each door, where there is little time
 STARTING = 30.0  # seconds that a server may take until it answers
 
@@ -41,6 +44,7 @@ class Part(StrEnum):
     PAGES = "pages"
     QUEUE = "queue"
     DOORS = "doors"
+    BODIES = "bodies"
 
 
 cli = typer.Typer(pretty_exceptions_enable=False)
@@ -55,11 +59,12 @@ def main(
         str | None, typer.Option("--database", help="postgresql://… of an empty database; without it, one of our own")
     ] = None,
     only: Annotated[
-        list[Part] | None, typer.Option(help="One part and not all: pages, the moderators' queue, or the doors")
+        list[Part] | None,
+        typer.Option(help="One part and not all: pages, the moderators' queue, the doors, or hostile bodies"),
     ] = None,
 ) -> None:
     """Compare what the forum answers with the same bytes as constants, from FastAPI and from bare ASGI; the
-    moderators' queue among few cases and among many; how long strangers wait at the doors, and others meanwhile.
+    moderators' queue among few cases and among many; how long strangers wait at the doors, and others meanwhile; how late the event loop is under hostile bodies.
     """
     parts = only or list(Part)
     if Part.PAGES in parts:
@@ -68,6 +73,8 @@ def main(
         out.print(_queues(seconds * QUEUES))
     if Part.DOORS in parts:
         _doors(max(SOME_TRIES, int(doors.TRIES * min(1, seconds / 180))))
+    if Part.BODIES in parts:
+        _bodies(seconds / BODY_ROUNDS)
 
 
 def _pages(seconds: float, posts: int, database_url: str | None) -> None:
@@ -209,16 +216,31 @@ def _doors(tries: int) -> None:
         out.print(doors.table(tried))
         for measured in (doors.time_hostile_hashes, doors.time_counting):
             out.print(asyncio.run(measured()))
-        ours, theirs = multiprocessing.Pipe()
-        port = _free_port()
-        process = multiprocessing.get_context("spawn").Process(target=doors.serve_and_tick, args=(port, url, theirs))
-        process.start()
-        try:
-            _answering(port, process.pid)
-            out.print(asyncio.run(doors.measure_lag(port, url, ours)))
-        finally:
-            process.terminate()
-            process.join()
+        server, notes = running.enter_context(_ticking(url))
+        out.print(asyncio.run(doors.measure_lag(server.port, url, notes)))
+
+
+def _bodies(seconds: float) -> None:
+    """Send the worst bodies to a forum, and see what its loop does and how long its readers wait meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="forum-load-") as name, ExitStack() as running:
+        url = running.enter_context(_database(Path(name), None))
+        seeded = _filled(url, SOME_POSTS)
+        server, notes = running.enter_context(_ticking(url))
+        out.print(asyncio.run(bodies.measure(server, seeded, notes, seconds)))
+
+
+@contextmanager
+def _ticking(url: str) -> Iterator[tuple[Server, Connection]]:
+    """A process of the forum that notes how late its event loop is, and the connection that asks for the notes."""
+    ours, theirs = multiprocessing.Pipe()
+    port = _free_port()
+    process = multiprocessing.get_context("spawn").Process(target=doors.serve_and_tick, args=(port, url, theirs))
+    process.start()
+    try:
+        yield _answering(port, process.pid), ours
+    finally:
+        process.terminate()
+        process.join()
 
 
 def _table(targets: Sequence[Target], answers: Mapping[str, Answer]) -> Table:

@@ -226,7 +226,7 @@ async def measure_lag(port: int, url: str, notes: Connection) -> Table:
 
 
 async def _lag_while(act: Callable[[int, int], Awaitable[None]], notes: Connection) -> list[str]:
-    await _noted(notes)
+    await noted(notes)
     took: list[float] = []
 
     async def timed(number: int, burst: int) -> None:
@@ -236,12 +236,12 @@ async def _lag_while(act: Callable[[int, int], Awaitable[None]], notes: Connecti
 
     for burst in range(BURSTS):
         await asyncio.gather(*(timed(number, burst) for number in range(AT_ONCE)))
-    late = await _noted(notes)
+    late = await noted(notes)
     figures = (statistics.median(late), statistics.quantiles(late, n=100)[98], max(late), statistics.median(took))
     return [f"{1000 * seconds:.2f}" for seconds in figures]
 
 
-async def _noted(notes: Connection) -> list[float]:
+async def noted(notes: Connection) -> list[float]:
     """What was noted since it was last asked for."""
     notes.send(None)
     late: list[float] = await asyncio.to_thread(notes.recv)

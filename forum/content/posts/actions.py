@@ -58,7 +58,7 @@ async def edit_post(work: Work, author: Viewer, post_id: int, revision: int, dra
 
 async def change_words(work: Work, author: Viewer, context: EditContext, revision: int, draft: Draft) -> None:
     """Replace the text of `context.post`; the gate may hold the post. Raises as `edit_post` does."""
-    html = rendered(work, author, context, draft)
+    html = await rendered(work, author, context, draft)
     judged = await work.gate.judge(work.session, Submission(context.author, draft.texts, context.board.publication))
     # The post was read without a lock: check again what a moderator or another device may have changed since.
     await lock_posts_of_thread(work.session, context.thread.id)
@@ -115,4 +115,4 @@ async def preview(work: Work, author: Viewer, draft: Draft, thread_id: int | Non
     """
     await work.count_try("preview", "preview", author.id)
     await draft.parse()
-    return draft.parsed.html(await known_names(work, author, thread_id, draft))
+    return await draft.html(await known_names(work, author, thread_id, draft))

@@ -151,21 +151,23 @@ _NAMED = query(*_named(_THREAD_ID))
 
 async def context_on_board(work: Work, viewer: Viewer, slug: str, draft: Draft) -> PostingContext:
     """Return the context of a new thread. Raises NotFound when the board does not exist for the viewer."""
-    row = await _get_row(work.session, _ON_BOARD, _parameters(viewer, draft, work.now) | {"slug": slug}, "board")
+    row = await _get_row(work.session, _ON_BOARD, await _parameters(viewer, draft, work.now) | {"slug": slug}, "board")
     return PostingContext(**_facts(viewer, row))
 
 
 async def context_in_thread(work: Work, viewer: Viewer, thread_id: int, draft: Draft) -> ReplyContext:
     """Return the context of a reply. Raises NotFound when the thread does not exist for the viewer."""
     row = await _get_row(
-        work.session, _IN_THREAD, _parameters(viewer, draft, work.now) | {"thread_id": thread_id}, "thread"
+        work.session, _IN_THREAD, await _parameters(viewer, draft, work.now) | {"thread_id": thread_id}, "thread"
     )
     return ReplyContext(**_facts(viewer, row), thread=row.Thread)
 
 
 async def context_of_post(work: Work, viewer: Viewer, post_id: int, draft: Draft) -> EditContext:
     """Return the context of a change to a post. Raises NotFound when the post does not exist for the viewer."""
-    row = await _get_row(work.session, _OF_POST, _parameters(viewer, draft, work.now) | {"post_id": post_id}, "post")
+    row = await _get_row(
+        work.session, _OF_POST, await _parameters(viewer, draft, work.now) | {"post_id": post_id}, "post"
+    )
     return EditContext(**_facts(viewer, row), thread=row.Thread, post=row.Post)
 
 
@@ -184,15 +186,15 @@ async def named_in_thread(session: AsyncSession, thread_id: int | None, draft: D
 
     Without a thread, only members are found.
     """
-    return _known((await session.execute(_NAMED, _references(draft) | {"thread_id": thread_id})).one())
+    return _known((await session.execute(_NAMED, await _references(draft) | {"thread_id": thread_id})).one())
 
 
-def _parameters(viewer: Viewer, draft: Draft, now: datetime) -> dict[str, Any]:
-    return {**viewer.query_parameters, **_references(draft), "reply_to": draft.reply_to, "now": now}
+async def _parameters(viewer: Viewer, draft: Draft, now: datetime) -> dict[str, Any]:
+    return {**viewer.query_parameters, **await _references(draft), "reply_to": draft.reply_to, "now": now}
 
 
-def _references(draft: Draft) -> dict[str, Any]:
-    found = draft.parsed.references
+async def _references(draft: Draft) -> dict[str, Any]:
+    found = await draft.parse()
     quotes = [quote for quote in found.quotes if quote.number <= NUMBER_MAX]
     return {
         "mentions": list(found.mentions),

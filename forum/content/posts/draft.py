@@ -1,36 +1,50 @@
 """A draft of a post, parsed once."""
 
-import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from forum.content import markup
-
-LONG = 4_000  # characters: shorter texts mostly take less than 10 ms, for which other requests can wait
+from forum.core import side_process
+from forum.core.text import is_light
 
 
 @dataclass(frozen=True)
 class Draft:
-    """The text that a member wants to post."""
+    """The text that a member wants to post. A body that may take long is parsed and rendered in another process."""
 
     body_markdown: str
     reply_to: int | None = None
     content_warning: str | None = None
-
-    @cached_property
-    def parsed(self) -> markup.Parsed:
-        """The body, parsed once."""
-        return markup.parse(self.body_markdown)
+    _references: list[markup.References] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def texts(self) -> tuple[str, ...]:
         """The texts that readers would see."""
         return (self.body_markdown, self.content_warning or "")
 
-    async def parse(self) -> None:
-        """Parse the body: a long one in another thread, because a hostile one takes half a second."""
-        if len(self.body_markdown) > LONG:
-            await asyncio.to_thread(lambda: self.parsed)
+    async def parse(self) -> markup.References:
+        """Return the members and posts that the body names.
+
+        Call it before a transaction holds a connection: a hostile body takes half a second, once.
+        """
+        if not self._references:
+            self._references.append(await self._find_references())
+        return self._references[0]
+
+    async def html(self, known: markup.Known) -> str:
+        """Return safe HTML in which the `known` references are marked."""
+        if is_light(self.body_markdown):
+            return self._parsed.html(known)
+        return await side_process.run(markup.render, self.body_markdown, known)
+
+    async def _find_references(self) -> markup.References:
+        if is_light(self.body_markdown):
+            return self._parsed.references
+        return await side_process.run(markup.find_references, self.body_markdown)
+
+    @cached_property
+    def _parsed(self) -> markup.Parsed:
+        return markup.parse(self.body_markdown)
 
 
 NO_WORDS = Draft("")  # for actions that write no text

@@ -125,7 +125,7 @@ async def _rewrite(session: AsyncSession, post: Post, change: Change) -> None:
             draft = Draft(body)
             await draft.parse()
             revision.body_markdown = body
-            revision.body_html = draft.parsed.html(await named_in_thread(session, post.thread_id, draft))
+            revision.body_html = await draft.html(await named_in_thread(session, post.thread_id, draft))
         if revision.content_warning:
             revision.content_warning = change(revision.content_warning)
     await session.flush()

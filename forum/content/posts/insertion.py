@@ -41,7 +41,7 @@ async def add_thread(work: Work, author: Viewer, context: PostingContext, title:
 
     Raises Invalid when the draft has a `reply_to`, or when a newcomer's post has too many links.
     """
-    html = rendered(work, author, context, draft)
+    html = await rendered(work, author, context, draft)
     texts = (title, *draft.texts)
     judged = await work.gate.judge(work.session, Submission(context.author, texts, context.board.publication))
     thread = Thread(
@@ -64,7 +64,7 @@ async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Dr
     Raises Invalid when `reply_to` names no visible post or a newcomer's post has too many links, and Conflict when the
     thread was locked or moved a moment ago.
     """
-    html = rendered(work, author, context, draft)
+    html = await rendered(work, author, context, draft)
     judged = await work.gate.judge(work.session, Submission(context.author, draft.texts, context.board.publication))
     # As late as possible: from here until the commit, every other reply to this thread waits.
     thread = await lock_thread_row(work.session, context.thread.id)
@@ -76,12 +76,12 @@ async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Dr
     return await _insert(work, author, context, thread, _columns(draft, html, judged), judged=judged)
 
 
-def rendered(work: Work, author: Viewer, context: PostingContext, draft: Draft) -> str:
+async def rendered(work: Work, author: Viewer, context: PostingContext, draft: Draft) -> str:
     """Return the HTML of a draft. Raises Invalid as `add_reply` does."""
     if not context.sees_reply_to:
         sentence = f"There is no post {draft.reply_to} in this thread to reply to."
         raise Invalid(sentence, "#/reply_to", code="no_such_post_in_thread")
-    html = draft.parsed.html(context.known)
+    html = await draft.html(context.known)
     refuse_too_many_links(work, author, html)
     return html
 

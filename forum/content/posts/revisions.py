@@ -54,7 +54,7 @@ async def replace_body_by_moderator(
         raise Invalid(f"A post has 1 to {BODY_MAX} characters.", "#/measures", code="body_length")
     draft = Draft(body)
     known = await named_in_thread(session, post.thread_id, draft)
-    replace_body(session, post, (body, draft.parsed.html(known)), moderator, now, sealed=sealed)
+    replace_body(session, post, (body, await draft.html(known)), moderator, now, sealed=sealed)
     post.content_warning = content_warning
     await session.flush()
 

@@ -1,0 +1,137 @@
+"""A process beside this one, for work that would hold the event loop too long.
+
+A thread is not enough: Markdown, regular expressions and telephone numbers keep the interpreter's lock, so that the
+loop waits up to half a second for it (measured with the bodies of `python -m tests.load --only bodies`). The process is
+started when it is first needed. It ends when its connection does, which the kernel closes when this process ends, even
+if it is killed.
+"""
+
+import asyncio
+import atexit
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any, ParamSpec, TypeVar
+
+from forum.core import logs
+from forum.core.errors import Overloaded
+
+# Of a process's 10 database connections (`FORUM_POOL_SIZE`), some always stay free for those who need no such work.
+WAITING_AT_MOST = 8
+# Seconds; the costliest body takes less than one.
+LONGEST = 10.0
+# What others wait for goes first, where processors are few.
+NICENESS = 10
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+BUSY = "Too many long texts are being read at this moment. Nothing was changed. Please try again."
+
+
+async def run(
+    function: Callable[Parameters, Result], *arguments: Parameters.args, **named: Parameters.kwargs
+) -> Result:
+    """Return what a function of a module returns in the other process. Arguments and result travel pickled.
+
+    Raises Overloaded when too many wait already or the process dies twice, and RuntimeError when the function raises.
+    """
+    return await _queue.run(function, *arguments, **named)
+
+
+class _Queue:
+    """Everybody who waits for the other process; a thread of this one waits with them."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="side-process")
+        self._process: _Process | None = None
+
+    async def run(self, function: Callable[..., Result], *arguments: Any, **named: Any) -> Result:
+        if self.waiting >= WAITING_AT_MOST:
+            raise Overloaded(BUSY)
+        self.waiting += 1
+        try:
+            call = (function, arguments, named)
+            answer: Result = await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, call)
+            return answer
+        finally:
+            self.waiting -= 1
+
+    def _ask(self, call: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]) -> Any:
+        for _ in range(2):  # it may have been killed since the last time
+            self._process = self._process or _Process()
+            try:
+                return self._process.ask(call)
+            except TimeoutError:
+                self.end()
+                break
+            except (EOFError, OSError):
+                self.end()
+        raise Overloaded(BUSY)
+
+    def end(self) -> None:
+        """End the other process; the next call starts a new one."""
+        if self._process:
+            self._process.end()
+            self._process = None
+
+
+class _Process:
+    """The other process, and the connection to it."""
+
+    def __init__(self) -> None:
+        self._connection, theirs = multiprocessing.Pipe()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - this program, with a number
+                [sys.executable, "-m", __name__, str(theirs.fileno())],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C in a terminal must not end it while requests are finished
+            )
+
+    def ask(self, call: object) -> Any:
+        """Return the result of a call. Raises EOFError or OSError when the process is dead or hangs (TimeoutError)."""
+        self._connection.send(call)
+        if not self._connection.poll(LONGEST):
+            raise TimeoutError
+        result, failure = self._connection.recv()
+        if failure:
+            raise RuntimeError(failure)
+        return result
+
+    def end(self) -> None:
+        self._connection.close()
+        self._process.kill()
+        self._process.wait()
+
+
+_queue = _Queue()
+atexit.register(_queue.end)
+
+
+def _answer(connection: "Connection[Any, Any]") -> None:
+    """Call what the parent process asks for, until it ends."""
+    with suppress(EOFError, ConnectionError):
+        while True:
+            function, arguments, named = connection.recv()
+            answer: tuple[Any, str | None]
+            try:
+                answer = (function(*arguments, **named), None)
+            except Exception as error:  # noqa: BLE001 - the parent raises it, without words of people
+                answer = (None, f"{type(error).__name__} at {logs.frames(error)}")
+            connection.send(answer)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(NICENESS)
+    _answer(Connection(int(sys.argv[1])))
