@@ -9,10 +9,10 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.core.errors import NotFound, NotSignedIn, Stale
+from forum.core.errors import Changer, NotFound, NotSignedIn, Stale
 from forum.members import names
 from forum.members.standing import standing_of
-from forum.members.tables import Member, Standing
+from forum.members.tables import Member, Persona, Standing
 from forum.members.viewer import Viewer
 
 
@@ -41,9 +41,22 @@ async def get_member(session: AsyncSession, handle: str) -> Member:
 async def changed_since(
     session: AsyncSession, detail: str, *, code: str, current: int, by: UUID | None, at: datetime
 ) -> Stale:
-    """Return the error for something that was changed after it was shown, with the name of whoever changed it."""
-    changer = await session.get(Member, by) if by else None
-    return Stale(detail, code=code, current=current, changed_by=changer.name if changer else None, changed_at=at)
+    """Return the error for something that was changed after it was shown, with whoever changed it."""
+    return Stale(detail, code=code, current=current, changed_by=await get_changer(session, by), changed_at=at)
+
+
+async def get_changer(session: AsyncSession, persona_id: UUID | None) -> Changer | None:
+    """Return who changed something, as an error names them: one recognises oneself by the handle."""
+    member = await session.get(Member, persona_id) if persona_id else None
+    if member:
+        return changer_of(member)
+    alias = await session.get(Persona, persona_id) if persona_id else None
+    return {"handle": None, "name": alias.name, "title": None} if alias else None
+
+
+def changer_of(member: Any) -> Changer:
+    """Return a member, or a row with their handle, name and title, as an error names them."""
+    return {"handle": member.handle, "name": member.name, "title": member.title}
 
 
 async def lock_account_row(session: AsyncSession, member_id: UUID, now: datetime) -> LockedAccount:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from forum.content import markup
+from forum.content.posts.tables import Post
 
 LONG = 4_000  # characters: shorter texts mostly take less than 10 ms, for which other requests can wait
 
@@ -21,6 +22,10 @@ class Draft:
     def parsed(self) -> markup.Parsed:
         """The body, parsed once."""
         return markup.parse(self.body_markdown)
+
+    def has_words_of(self, post: Post) -> bool:
+        """Return whether the post has this text already."""
+        return (post.body_markdown, post.content_warning) == (self.body_markdown, self.content_warning)
 
     @property
     def texts(self) -> tuple[str, ...]:
