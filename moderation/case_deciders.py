@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from forum.content.posts.tables import Post
 from forum.core.database import Record
 from forum.core.work import Work
 from forum.members.viewer import Viewer
@@ -35,9 +34,8 @@ async def missing_permission(work: Work, moderator: Viewer, case: Record) -> Ref
 
 async def own_interest(work: Work, moderator: Viewer, case: Record) -> Refusal | None:
     """Return why the moderator is too close to this case to work on it, or None."""
-    post = await work.session.get_one(Post, case.post_id)
     if case.kind == CaseKind.APPEAL:
         appeal = await appeals.get_for_case(work.session, case.id)
-        return await appeals.own_interest(work.session, moderator, appeal, post)
-    reason = await decisions.own_interest(work.session, moderator, post)
+        return await appeals.own_interest(work.session, moderator, appeal, case)
+    reason = await decisions.own_interest(work.session, moderator, case)
     return reason or await decisions.repeat_decision(work.session, moderator, case)

@@ -86,6 +86,13 @@ TENTH = [
     "INSERT INTO refused_sign_in (hour, member_id, reason, times) SELECT now(), id, 'passkey', 3 FROM member",
 ]
 
+ELEVENTH = [
+    *TENTH,
+    "INSERT INTO moderation_case (id, kind, post_id, state, category, reports, priority, version, opened_at, "
+    "due_at, changed_at) SELECT gen_random_uuid(), 'appeal', id, 'open', 'appeal', 0, -420, 1, now(), now(), now() "
+    "FROM post",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
@@ -99,6 +106,7 @@ DATA: dict[str, list[str]] = {
     "0008": EIGHTH,
     "0009": NINTH,
     "0010": TENTH,
+    "0011": ELEVENTH,
 }
 
 
@@ -137,6 +145,7 @@ async def test_a_forum_with_data_comes_up_from_each_earlier_revision(empty: Asyn
     after = await counts(empty)
     assert {table: after[table] for table in before} == before
     assert after["persona"] == after["member"]
+    assert after["case_post"] == after["moderation_case"]
 
 
 async def test_every_migration_can_be_taken_back_and_done_again(empty: AsyncEngine) -> None:
