@@ -48,6 +48,9 @@ class ThreadLike(Protocol):
     author_id: UUID
     state: str
 
+    @property
+    def is_gone(self) -> bool: ...  # noqa: D102
+
 
 class InThread(OnBoard, Protocol):
     """A subject in a thread."""
@@ -146,8 +149,12 @@ def address_is_verified(_viewer: Viewer, subject: OnBoard) -> Refusal | None:
 
 
 def thread_takes_replies(viewer: Viewer, subject: InThread) -> Refusal | None:
-    """Require that the thread is open, or that the viewer moderates its board."""
-    if subject.thread.state == "open" or viewer.moderates(subject.thread.board_id):
+    """Require that the thread is open and has posts that readers see, or that the viewer moderates its board."""
+    if viewer.moderates(subject.thread.board_id):
+        return None
+    if subject.thread.is_gone:
+        return Refusal("thread_gone", "Nothing in this thread can be read any more. Please open a new one.")
+    if subject.thread.state == "open":
         return None
     return Refusal("thread_locked", "This thread is locked. You can read it, but not write in it.")
 

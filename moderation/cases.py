@@ -31,7 +31,7 @@ from forum.content.threads.tables import Thread
 from forum.core.database import Moment, Query, check_one_of, new_id, query, rows_of
 from forum.core.errors import Conflict
 from forum.core.work import Work
-from forum.members.queries import named_columns
+from forum.members.queries import changer_of, get_changer, named_columns
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from moderation.case_priority import GRAVITY, Category, graver, priority
@@ -283,11 +283,10 @@ async def refuse_decided(session: AsyncSession, case: Case) -> None:
     """Return when the case is open. Raises Conflict, with who decided it and when, otherwise."""
     if case.state == CaseState.OPEN:
         return
-    decider = await session.get(Member, case.changed_by) if case.changed_by else None
     raise Conflict(
         "This case is decided already.",
         code="case_decided",
-        changed_by=decider.name if decider else None,
+        changed_by=await get_changer(session, case.changed_by),
         changed_at=case.decided_at,
         current=case.version,
     )
@@ -306,14 +305,14 @@ async def refuse_unless_free(work: Work, moderator: Viewer, case: Case) -> None:
 
 async def claimed_by_another(session: AsyncSession, case_id: UUID) -> Conflict:
     """Return the error that says who is working on a case, and until when."""
-    claim = query(col(Member.name), col(CaseClaim.claimed_at), col(CaseClaim.until)).join(
-        CaseClaim, col(CaseClaim.moderator_id) == col(Member.id)
-    )
+    claim = query(
+        *(col(Member.handle), col(Member.name), col(Member.title)), col(CaseClaim.claimed_at), col(CaseClaim.until)
+    ).join(CaseClaim, col(CaseClaim.moderator_id) == col(Member.id))
     row = (await session.execute(claim.where(col(CaseClaim.case_id) == case_id))).one()
     return Conflict(
         f"{row.name} is working on this case. You can take it over if you give a reason.",
         code="case_claimed",
-        changed_by=row.name,
+        changed_by=changer_of(row),
         changed_at=row.claimed_at,
         until=row.until,
     )

@@ -5,7 +5,8 @@ from sqlmodel import col
 
 from forum.content.boards import Board
 from forum.content.threads.queries import SELECT_VISIBLE, keyset_pages, read_page
-from forum.content.threads.tables import Thread, ThreadState, ThreadVisibility
+from forum.content.threads.tables import Thread, ThreadState
+from forum.content.threads.visibility import THREAD_SHOWN
 from forum.core import pagination
 from forum.core.database import Reader
 from forum.core.pagination import Page
@@ -17,7 +18,7 @@ _WAITING = keyset_pages(
     SELECT_VISIBLE.where(
         col(Thread.waiting_since).is_not(None),
         col(Thread.state) == ThreadState.OPEN,
-        col(Thread.visibility) == ThreadVisibility.VISIBLE,
+        THREAD_SHOWN,
         col(Board.advised),
     ),
     (col(Thread.waiting_since), col(Thread.id)),

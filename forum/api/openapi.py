@@ -97,7 +97,11 @@ IF_NONE_MATCH = {
     "schema": {"type": "string"},
     "examples": {"an ETag": {"value": HEADERS["ETag"][1]}},
 }
-STALE = {"current": 3, "changed_by": "Suzie", "changed_at": "2026-07-27T16:40:00Z"}
+STALE = {
+    "current": 3,
+    "changed_by": {"handle": "suzie", "name": "Suzie", "title": "Online adviser"},
+    "changed_at": "2026-07-27T16:40:00Z",
+}
 ALWAYS = ("500", "503")
 ALWAYS_BELOW_BASE = ("429", *ALWAYS)
 

@@ -7,7 +7,8 @@ from sqlalchemy import Integer, bindparam, func
 from sqlmodel import col
 
 from forum.content import boards
-from forum.content.threads.tables import Thread, ThreadVisibility
+from forum.content.threads.tables import Thread
+from forum.content.threads.visibility import THREAD_SHOWN
 from forum.core.database import Prepared, Reader, query
 from forum.members.viewer import Viewer
 
@@ -26,7 +27,7 @@ _TOTALS = (
         func.sum(Thread.posts).label("posts"),
         func.max(Thread.last_post_at).label("last_post_at"),
     )
-    .where(col(Thread.visibility) == ThreadVisibility.VISIBLE)
+    .where(THREAD_SHOWN)
     .group_by(col(Thread.board_id))
 )
 _OF_ALL = Prepared(_TOTALS)

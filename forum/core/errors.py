@@ -3,8 +3,12 @@
 Every error carries a `code`, finer than its class and stable: clients choose screens and words by it.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
+
+# Who made a change: handle, name and title, as of the author of a post.
+Changer = Mapping[str, str | None]
 
 
 class ForumError(Exception):
@@ -77,7 +81,7 @@ class Stale(Conflict):
     default_code = "stale"
 
     def __init__(
-        self, detail: str, *, code: str | None = None, current: int, changed_by: str | None, changed_at: datetime
+        self, detail: str, *, code: str | None = None, current: int, changed_by: Changer | None, changed_at: datetime
     ) -> None:
         super().__init__(detail, code=code, current=current, changed_by=changed_by, changed_at=changed_at)
 

@@ -39,6 +39,14 @@ class Fault(BaseModel):
     detail: str = Field(description="What is wrong, for people", examples=["must not be blank"])
 
 
+class Changer(BaseModel):
+    """Who made a change."""
+
+    handle: str | None = Field(description="Null for a former member", examples=["suzie"])
+    name: str = Field(examples=["Suzie"])
+    title: str | None = Field(examples=["Online adviser"])
+
+
 def _without_default(schema: dict[str, Any]) -> None:
     del schema["default"]  # a member that a problem does not have is left out, not null
 
@@ -67,10 +75,9 @@ class Problem(BaseModel):
         examples=[3],
         json_schema_extra=_without_default,
     )
-    changed_by: str | None = Field(
+    changed_by: Changer | None = Field(
         None,
-        description="After somebody else's change: the name of the member who made it, if it is known",
-        examples=["Suzie"],
+        description="After a change: who made it, if that is known. It can be you, on another device",
         json_schema_extra=_without_default,
     )
     changed_at: datetime | SkipJsonSchema[None] = Field(

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Subquery, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.core.errors import NotFound, NotSignedIn, Stale
+from forum.core.errors import Changer, NotFound, NotSignedIn, Stale
 from forum.members import names
 from forum.members.standing import standing_of
 from forum.members.tables import Member, Persona, Standing
@@ -57,15 +57,23 @@ async def get_member(session: AsyncSession, handle: str) -> Member:
 async def changed_since(
     session: AsyncSession, detail: str, *, code: str, current: int, by: UUID | None, at: datetime
 ) -> Stale:
-    """Return the error for something that was changed after it was shown, with the name of whoever changed it."""
-    changer = await get_persona_name(session, by) if by else None
-    return Stale(detail, code=code, current=current, changed_by=changer, changed_at=at)
+    """Return the error for something that was changed after it was shown, with whoever changed it."""
+    return Stale(detail, code=code, current=current, changed_by=await get_changer(session, by), changed_at=at)
 
 
-async def get_persona_name(session: AsyncSession, persona_id: UUID) -> str:
-    """Return the name that readers see for this persona: an alias, or its member's own name."""
+async def get_changer(session: AsyncSession, persona_id: UUID | None) -> Changer | None:
+    """Return who changed something, as an error names them: one recognises oneself by the handle."""
     author = authors("author")
-    return str((await session.execute(select(author.c.name).where(author.c.id == persona_id))).scalar_one())
+    found = await session.execute(
+        select(author.c.handle, author.c.name, author.c.title).where(author.c.id == persona_id)
+    )
+    row = found.one_or_none()
+    return changer_of(row) if row else None
+
+
+def changer_of(member: Any) -> Changer:
+    """Return a member, or a row with their handle, name and title, as an error names them."""
+    return {"handle": member.handle, "name": member.name, "title": member.title}
 
 
 async def lock_account_row(session: AsyncSession, member_id: UUID, now: datetime) -> LockedAccount:

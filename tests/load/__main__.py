@@ -64,7 +64,8 @@ def main(
     ] = None,
 ) -> None:
     """Compare what the forum answers with the same bytes as constants, from FastAPI and from bare ASGI; the
-    moderators' queue among few cases and among many; how long strangers wait at the doors, and others meanwhile; how late the event loop is under hostile bodies.
+    moderators' queue among few cases and among many; how long strangers wait at the doors, and others meanwhile;
+    how late the event loop is under hostile bodies.
     """
     parts = only or list(Part)
     if Part.PAGES in parts:

@@ -210,7 +210,7 @@ async def test_upheld_changes_nothing_and_tells_the_author(app: FastAPI, service
         assert (await stepdad.get(f"{API}/posts/{post.id}")).json() == before
         assert (await stepdad.get(f"{API}/me/notifications")).json()["items"][0]["kind"] == "appeal_heard"
         again = await scenes.hear(orla, case_id, "overturn")
-        assert (again.status_code, again.json()["changed_by"]) == (409, "Orla")
+        assert (again.status_code, again.json()["changed_by"]["name"]) == (409, "Orla")
 
 
 async def test_overturned_undoes_every_measure(app: FastAPI, services: Services, guest: httpx.AsyncClient) -> None:

@@ -47,7 +47,7 @@ async def test_of_many_who_claim_at_once_one_has_the_case(app: FastAPI, services
     winners = [one.json()["by"]["name"] for one in answers if one.status_code == 200]
     assert sorted(one.status_code for one in answers) == [200, 409, 409, 409]
     for loser in (one.json() for one in answers if one.status_code == 409):
-        assert loser["changed_by"] == winners[0]
+        assert loser["changed_by"]["name"] == winners[0]
         assert loser["changed_at"] < loser["until"]
 
 
@@ -69,7 +69,7 @@ async def test_an_expired_claim_is_free_to_take(app: FastAPI, services: Services
         await run_out(services)
         assert (await orla.get(f"{API}/moderation/cases/{case['id']}")).json()["claim"] is None
         assert (await orla.put(claim_of(case))).status_code == 200
-        assert (await suzie.put(claim_of(case))).json()["changed_by"] == "Orla"
+        assert (await suzie.put(claim_of(case))).json()["changed_by"]["name"] == "Orla"
         assert await scenes.sql(services, "SELECT count(*) FROM case_claim") == [(1,)]
 
 
@@ -139,7 +139,7 @@ async def test_a_decision_releases_the_claim_and_a_decided_case_cannot_be_claime
         assert (await scenes.decide(suzie, case, scenes.DISMISS)).status_code == 201
         assert await scenes.sql(services, "SELECT count(*) FROM case_claim") == [(0,)]
         late = await orla.put(claim_of(case), json={"reason": "Let me"})
-        assert (late.status_code, late.json()["changed_by"]) == (409, "Suzie")
+        assert (late.status_code, late.json()["changed_by"]["name"]) == (409, "Suzie")
 
 
 async def test_deciding_without_a_claim_is_allowed_only_when_nobody_holds_one(app: FastAPI, services: Services) -> None:
@@ -150,7 +150,7 @@ async def test_deciding_without_a_claim_is_allowed_only_when_nobody_holds_one(ap
         case = await a_case(app, services, suzie)
         await suzie.put(claim_of(case))
         refused = await scenes.decide(orla, case, scenes.DISMISS)
-        assert (refused.status_code, refused.json()["changed_by"]) == (409, "Suzie")
+        assert (refused.status_code, refused.json()["changed_by"]["name"]) == (409, "Suzie")
         await run_out(services)
         assert (await scenes.decide(orla, case, scenes.DISMISS)).status_code == 201
 

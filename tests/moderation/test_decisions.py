@@ -143,7 +143,7 @@ async def test_a_decision_on_an_older_revision_is_refused_with_who_edited_and_wh
         stale = await scenes.decide(suzie, case, REDACT)
         assert stale.status_code == 409
         told = stale.json()
-        assert (told["changed_by"], told["current"]) == ("Stepdad", 2)
+        assert (told["changed_by"]["name"], told["current"]) == ("Stepdad", 2)
         assert told["changed_at"] == edited.json()["edited_at"]
         assert "edited" in told["detail"]
         assert (await scenes.decide(suzie, await scenes.a_case(suzie, post.id), DISMISS)).status_code == 201
@@ -171,7 +171,7 @@ async def test_of_two_decisions_at_once_one_stands_and_the_other_is_told_whose(
         case = await opened(app, suzie, post.id)
         answers = await asyncio.gather(*(scenes.decide(one, case, WARN) for one in (suzie, orla)))
         [won], [lost] = [[one.json() for one in answers if one.status_code == status] for status in (201, 409)]
-        assert (lost["changed_by"], lost["changed_at"]) == (won["decided_by"], won["decided_at"])
+        assert (lost["changed_by"]["name"], lost["changed_at"]) == (won["decided_by"], won["decided_at"])
         assert await scenes.sql(services, "SELECT count(*) FROM decision") == [(1,)]
 
 

@@ -46,7 +46,7 @@ async def test_a_rude_reply_is_redacted_appealed_and_restored(
         assert (await suzie.put(f"{API}/moderation/cases/{case}/claim")).status_code == 200
         refused = await orla.put(f"{API}/moderation/cases/{case}/claim")
         assert refused.status_code == 409
-        assert refused.json()["changed_by"] == "Suzie"
+        assert refused.json()["changed_by"]["name"] == "Suzie"
 
         screen = (await suzie.get(f"{API}/moderation/cases/{case}")).json()
         assert [seen["number"] for seen in screen["context"]] == [1, 2, 3]
@@ -64,7 +64,7 @@ async def test_a_rude_reply_is_redacted_appealed_and_restored(
         assert decided.status_code == 201, decided.text
         too_late = await orla.post(f"{API}/moderation/cases/{case}/decisions", json=verdict)
         assert too_late.status_code == 409
-        assert too_late.json()["changed_by"] == "Suzie"
+        assert too_late.json()["changed_by"]["name"] == "Suzie"
 
         page = (await guest.get(f"{API}/threads/{thread}/posts")).json()["items"]
         assert page[1]["body_markdown"] == "The social worker is [removed: rule 10]and I hope her car breaks down."

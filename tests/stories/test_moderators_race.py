@@ -226,12 +226,12 @@ async def test_each_case_is_decided_once_and_every_loser_learns_by_whom_and_when
     names = {f"Keeper{number}" for number in range(MODERATORS)} | {f"Heron{number}" for number in range(AUTHORS)}
     decided_already = 0
     for case, problem in race.lost:
-        assert problem["changed_by"] in names, problem
+        assert problem["changed_by"]["name"] in names, problem
         assert problem["changed_at"], problem
         if problem["detail"] == "This case is decided already.":
             decided_already += 1
             [winner] = race.won[case]
-            assert (problem["changed_by"], problem["changed_at"]) == (winner["by"], winner["decided_at"])
+            assert (problem["changed_by"]["name"], problem["changed_at"]) == (winner["by"], winner["decided_at"])
     assert decided_already
     await _look_into_the_database(services, race)
 

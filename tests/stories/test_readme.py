@@ -52,7 +52,7 @@ async def test_the_tour_works_when_it_is_pasted(tmp_path: Path) -> None:
     assert "What happens on Monday?" in done.stdout
     assert "{'name': 'Suzie', 'title': 'Online adviser', 'organisation': 'Example Family Charity'}" in done.stdout
     assert '"status":409,"code":"post_changed"' in done.stdout
-    assert '"changed_by":"Suzie"' in done.stdout
+    assert '"changed_by":{"handle":"suzie","name":"Suzie"' in done.stdout
 
 
 def test_the_settings_page_names_every_setting() -> None:

@@ -45,8 +45,9 @@ async def reply(work: Work, author: Viewer, thread_id: int, draft: Draft, *, rep
 async def edit_post(work: Work, author: Viewer, post_id: int, revision: int, draft: Draft) -> PostView:
     """Replace the text of the author's own post, and keep the earlier text as a revision.
 
-    Raises Stale when the post is no longer at `revision`, Conflict when it was removed or withdrawn a moment ago,
-    Invalid for too many links, NotFound, Forbidden and Throttled.
+    Idempotent: where the post has this text already, nothing changes, whatever the `revision`. Raises Stale when the
+    post is no longer at `revision`, Conflict when it was removed or withdrawn a moment ago, Invalid for too many links,
+    NotFound, Forbidden and Throttled.
     """
     await count_edit(work, author)
     await draft.parse()
@@ -63,9 +64,11 @@ async def change_words(work: Work, author: Viewer, context: EditContext, revisio
     # The post was read without a lock: check again what a moderator or another device may have changed since.
     await lock_posts_of_thread(work.session, context.thread.id)
     post = await lock_post_row(work.session, context.post.id)
-    await refuse_stale_post(work.session, post, revision)
     if not post.is_shown:
         raise Conflict("This post was removed or withdrawn and cannot be edited.", code=f"post_{post.visibility}")
+    if draft.has_words_of(post):
+        return
+    await refuse_stale_post(work.session, post, revision)
     replace_body(work.session, post, (draft.body_markdown, html), author, work.now)
     post.content_warning = draft.content_warning
     if judged.held_because:

@@ -113,7 +113,8 @@ def _contexts(thread_id: Any) -> Query:
     answered = exists().where(
         col(_Quoted.thread_id) == thread_id,
         col(_Quoted.number) == _REPLY_TO,
-        col(_Quoted.visibility) == Visibility.VISIBLE,
+        # A post that was withdrawn or removed while somebody answered it still has its place in the thread.
+        col(_Quoted.visibility) != Visibility.HELD,
     )
     visible = select(col(_Quoted.id)).where(
         col(_Quoted.author_id) == any_(VIEWER_PERSONAS), col(_Quoted.visibility) == Visibility.VISIBLE

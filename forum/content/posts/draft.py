@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from forum.content import markup
+from forum.content.posts.tables import Post
 from forum.core import side_process
 from forum.core.text import is_light
 
@@ -16,6 +17,10 @@ class Draft:
     reply_to: int | None = None
     content_warning: str | None = None
     _references: list[markup.References] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def has_words_of(self, post: Post) -> bool:
+        """Return whether the post has this text already."""
+        return (post.body_markdown, post.content_warning) == (self.body_markdown, self.content_warning)
 
     @property
     def texts(self) -> tuple[str, ...]:

@@ -5,14 +5,14 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, Integer, Text, any_, bindparam, select, tuple_
+from sqlalchemy import BigInteger, Integer, Text, and_, any_, bindparam, case, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content import boards
 from forum.content.boards import Board
 from forum.content.threads.tables import ERASED_TITLE, Thread, ThreadVisibility
-from forum.content.threads.visibility import THREAD_VISIBLE
+from forum.content.threads.visibility import THREAD_LISTED, THREAD_SHOWN, THREAD_VISIBLE
 from forum.core import pagination
 from forum.core.database import Prepared, Query, Reader, columns, query
 from forum.core.errors import NotFound
@@ -26,9 +26,16 @@ _AUTHOR, _LAST_POSTER = authors("author"), authors("last_poster")
 
 # Queries
 
+# A thread without a post that readers see is as one that was removed.
+_VISIBILITY = case(
+    (and_(col(Thread.visibility) == ThreadVisibility.VISIBLE, ~THREAD_SHOWN), ThreadVisibility.REMOVED),
+    else_=col(Thread.visibility),
+)
+
 SELECT_VISIBLE = (
     query(
-        *columns(Thread),
+        *(column for column in columns(Thread) if column.name != "visibility"),
+        _VISIBILITY.label("visibility"),
         col(Board.slug).label("board_slug"),
         col(Board.name).label("board_name"),
         col(Board.indexable).label("indexable"),
@@ -56,7 +63,7 @@ _ONE = Prepared(SELECT_VISIBLE.where(col(Thread.id) == bindparam("thread_id", ty
 
 _BOARD_ID = select(col(Board.id)).where(col(Board.slug) == _SLUG).scalar_subquery()
 _ON_BOARD = keyset_pages(
-    SELECT_VISIBLE.where(col(Thread.board_id) == _BOARD_ID),
+    SELECT_VISIBLE.where(col(Thread.board_id) == _BOARD_ID, THREAD_LISTED),
     (col(Thread.pinned), col(Thread.last_post_at), col(Thread.id)),
     falling=True,
 )

@@ -75,3 +75,9 @@ class Thread(SQLModel, table=True):
         sa_type=Moment,
         description="Of the first member's post that no adviser has answered yet",
     )
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nobody but its author and moderators can find it any more, whatever is written in it."""
+        is_empty = self.visibility == ThreadVisibility.VISIBLE and self.posts == 0
+        return is_empty or self.visibility == ThreadVisibility.REMOVED

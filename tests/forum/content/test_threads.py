@@ -339,7 +339,7 @@ async def test_a_change_to_what_was_not_on_the_screen_is_refused_with_who_change
         stale = await orla.request(method, f"{API}/threads/{thread}{path}", json={"version": 1, **change})
         assert stale.status_code == 409
         problem = stale.json()
-        assert (problem["type"], problem["current"], problem["changed_by"]) == ("/problems/stale", 2, "Femi")
+        assert (problem["type"], problem["current"], problem["changed_by"]["name"]) == ("/problems/stale", 2, "Femi")
         assert before <= datetime.fromisoformat(problem["changed_at"]) <= clock.now()
         from_the_future = await orla.request(method, f"{API}/threads/{thread}{path}", json={"version": 3, **change})
         assert from_the_future.status_code == 409
@@ -364,11 +364,11 @@ async def test_of_two_who_retitle_at_once_one_is_told_of_the_other(app: FastAPI,
         )
         assert sorted(answer.status_code for answer in answers) == [200, 409]
         won, lost = sorted(answers, key=lambda answer: answer.status_code)
-        assert lost.json()["changed_by"] == won.json()["title"].removeprefix("By ")
+        assert lost.json()["changed_by"]["name"] == won.json()["title"].removeprefix("By ")
         assert (await orla.get(f"{API}/threads/{thread}")).json()["title"] == won.json()["title"]
 
 
-async def test_a_thread_removed_from_sight_is_listed_for_its_author_and_moderators(
+async def test_a_thread_removed_from_sight_is_listed_for_moderators_only(
     app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
     await make.board(services)
@@ -380,24 +380,52 @@ async def test_a_thread_removed_from_sight_is_listed_for_its_author_and_moderato
             for reader in (guest, magpie):
                 assert await _listed(reader) == [seen]
                 assert (await reader.get(f"{API}/threads/{hidden}/posts")).status_code == 404
+        assert (await _listed(heron), await _listed(orla)) == ([seen], [hidden, seen])
         for reader in (heron, orla):
-            assert await _listed(reader) == [hidden, seen]
             assert (await reader.get(f"{API}/threads/{hidden}")).headers["cache-control"] == "private, no-store"
         assert (await guest.get(f"{API}/boards/new-here")).json()["posts"] == 1
         assert (await guest.get(f"{API}/members/heron")).json()["posts"] == 1
 
 
-async def test_a_thread_whose_posts_are_all_withdrawn_keeps_its_place(
+async def test_a_thread_goes_with_the_last_post_that_readers_see_and_comes_back_with_one(
     app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
     await make.board(services)
     moment = clock.now() - timedelta(days=1)
-    async with make.signed_in(app, "heron") as heron:
+    async with (
+        make.signed_in(app, "heron") as heron,
+        make.signed_in(app, "magpie") as magpie,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+    ):
         thread = await make.thread(services, "heron", at=moment)
-        post = (await heron.get(f"{API}/threads/{thread}/posts")).json()["items"][0]["id"]
-        assert (await heron.delete(f"{API}/posts/{post}")).status_code == 204
-    card = (await guest.get(f"{API}/threads/{thread}")).json()
-    assert (card["posts"], card["participants"], card["last_number"], card["last_post"]) == (0, 0, 1, None)
-    assert await _listed(guest) == [thread]
-    async with services.database.work() as session:
-        assert (await session.get_one(Thread, thread)).last_post_at == moment
+        reply = await magpie.post(f"{API}/threads/{thread}/posts", json={"body_markdown": "I see"})
+        opening = (await heron.get(f"{API}/threads/{thread}/posts")).json()["items"][0]["id"]
+        assert (await heron.delete(f"{API}/posts/{opening}")).status_code == 204
+        assert await _listed(guest) == [thread]  # the reply is still read
+        assert (await magpie.delete(reply.headers["location"])).status_code == 204
+
+        for reader in (guest, magpie, heron):
+            listed = await reader.get(f"{API}/boards/new-here/threads")
+            assert (listed.json()["items"], listed.headers["cache-control"]) == ([], "private, no-cache")
+        for reader in (guest, magpie):
+            for path in (f"/threads/{thread}", f"/threads/{thread}/posts", f"/posts/{opening}"):
+                assert (await reader.get(API + path)).status_code == 404
+        board = (await guest.get(f"{API}/boards/new-here")).json()
+        assert (board["threads"], board["posts"], board["last_post_at"]) == (0, 0, None)
+
+        # Its author cannot bring the title back; a moderator can.
+        for method, path, body in (
+            ("POST", "/posts", {"body_markdown": "Again"}),
+            ("PATCH", "", {"version": 1, "title": "Another title"}),
+        ):
+            refused = await heron.request(method, f"{API}/threads/{thread}{path}", json=body)
+            assert (refused.status_code, refused.json()["code"]) == (403, "thread_gone")
+        card = (await orla.get(f"{API}/threads/{thread}")).json()
+        assert (card["visibility"], card["posts"], card["last_number"], card["last_post"]) == ("removed", 0, 2, None)
+        async with services.database.work() as session:
+            assert (await session.get_one(Thread, thread)).last_post_at == moment
+        assert await _listed(orla) == [thread]
+        answered = await orla.post(f"{API}/threads/{thread}/posts", json={"body_markdown": "Both left us."})
+        assert answered.status_code == 201
+        assert await _listed(guest) == [thread]
+        assert (await guest.get(f"{API}/threads/{thread}")).json()["visibility"] == "visible"
