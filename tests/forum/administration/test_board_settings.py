@@ -58,7 +58,7 @@ async def test_an_administrator_makes_a_board_and_changes_everything(app: FastAP
         assert {name: changed.json()[name] for name in SETTINGS} == SETTINGS
         stale = await joan.patch(f"{BOARDS}/court", json={"version": 1, "name": "Another"})
         assert (stale.status_code, stale.json()["code"]) == (409, "board_changed")
-        assert stale.json()["changed_by"] == "Joan"
+        assert stale.json()["changed_by"]["handle"] == "joan"
         assert (await joan.get(f"{BOARDS}/court")).json() == changed.json()
         listed = (await joan.get(BOARDS)).json()
         assert [board["slug"] for board in listed["items"]] == ["court"]

@@ -56,7 +56,7 @@ async def test_what_was_written_under_an_alias_is_its_members(app: FastAPI, serv
         assert (await client.patch(f"{API}/threads/{thread}", json=change)).status_code == 200
         stale = await client.patch(f"{API}/threads/{thread}", json=change)
     assert stale.status_code == 409
-    assert stale.json()["changed_by"] == "A walker"
+    assert stale.json()["changed_by"] == {"handle": None, "name": "A walker", "title": None}
     assert await sql(services, "SELECT changed_by FROM thread") == [(alias,)]
 
 
