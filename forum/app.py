@@ -10,7 +10,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
 from forum.api import health, openapi
-from forum.api.administration import accounts, board_settings, invitations, unsent_mail
+from forum.api.administration import accounts, board_settings, invitations, setup, unsent_mail
 from forum.api.advising import waiting_list
 from forum.api.authentication import email_addresses, password_resets, profiles, registration
 from forum.api.authentication import sessions as sessions_api
@@ -83,6 +83,7 @@ RESOURCES: tuple[Resource, ...] = (
     Resource(
         "administration",
         "Boards, accounts, roles, invitations and unsent mails: for administrators.",
+        setup.router,
         board_settings.router,
         accounts.router,
         invitations.router,

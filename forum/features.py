@@ -67,6 +67,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="authentication.second_factor.enrolment"),
     Feature(name="administration.accounts", clean_up=accounts.delete_expired),
     Feature(name="administration.board_settings"),
+    Feature(name="administration.setup"),
     Feature(name="administration.invitations", clean_up=invitations.delete_expired),
     Feature(name="administration.unsent_mail"),
     Feature(name="advising.waiting_list"),

@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy import text
 
 from forum.cli.runtime import database_of, first_steps, out, reaching, with_work
-from forum.core import audit, signals
+from forum.core import audit, milestones, signals
 from forum.core import backup as backups
+from forum.core.milestones import MilestoneKind
 from forum.core.settings import Settings
 from forum.core.work import Work
 
@@ -23,8 +25,15 @@ def backup(
 
     Whoever has the file can read everything, so keep it locked up. Note the printed head of the record beside it.
     """
+
+    async def note(work: Work) -> None:
+        # A backup before an update is of a forum that has no such table yet.
+        if (await work.session.execute(text("SELECT to_regclass('public.milestone')"))).scalar_one():
+            await milestones.reach(work.session, MilestoneKind.BACKUP_MADE, work.now)
+
     with database_of(Settings()) as url, reaching():
         made = signals.run(backups.make(url, file, force=force))
+        with_work(url, note)
     out.print(f"{file} is whole: {made.size} bytes.\nhead {made.head}", soft_wrap=True, highlight=False)
 
 

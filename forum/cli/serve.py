@@ -5,6 +5,8 @@ import os
 import sys
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated
 
 import structlog
@@ -16,10 +18,11 @@ from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from forum import demo, worker
 from forum.app import create_app
-from forum.cli.runtime import database_of, first_steps, out, with_work
+from forum.cli.runtime import database_of, fail, first_steps, out, with_work
 from forum.core import clock, signals
 from forum.core.settings import Settings
 from forum.core.work import Work
+from forum.demo.keys import DemoKeys, find_keys, keep_keys, make_keys
 from forum.mail import smtp
 
 DRAIN_SECONDS = 15  # the rest of 20 seconds is for PostgreSQL to write all out
@@ -31,6 +34,11 @@ CODES = (
     "Staff need a code too: put the secret into an authenticator app, or take the code that is printed after it, which",
     "changes every 30 seconds and works once; `forum demo --codes` prints this again.",
     "",
+)
+
+EVERYBODY = (
+    "Others could reach this demonstration from their machines: sign in as its administrator, write anything, and "
+    "have it sent to anybody who reads there. If that is what you want, say --for-everybody."
 )
 
 cli = typer.Typer()
@@ -68,20 +76,27 @@ def run_demo(
     port: Annotated[int | None, typer.Option(help="Port to listen on; FORUM_PORT")] = None,
     with_worker: WithWorker = True,
     only_codes: Annotated[bool, typer.Option("--codes", help="Only print the sign-ins, with codes of now")] = False,
+    for_everybody: Annotated[
+        bool, typer.Option("--for-everybody", help="Whether other machines may reach it, if the address allows it")
+    ] = False,
 ) -> None:
     """Start the forum with a small made-up community to look at. The next start keeps what you did there."""
-    if only_codes:
-        out.print(*_sign_ins(), sep="\n", highlight=False, soft_wrap=True)
-        return
     os.environ["FORUM_SMTP_URL"] = ""  # nobody whom the demonstration makes up shall get a mail
     settings = Settings()
+    if only_codes:
+        keys = find_keys(settings.data) or fail(f"There is no demonstration in {settings.data}.")
+        out.print(*_sign_ins(keys), sep="\n", highlight=False, soft_wrap=True)
+        return
+    host = host or settings.host
+    if not for_everybody and not _is_this_machine(host):
+        fail(EVERYBODY)
     with database_of(settings) as url:
         first_steps(url)
-        with_work(url, _fill_demo)
+        keys = with_work(url, lambda work: _fill_demo(work, settings.data))
         mails = f"Mails go to {smtp.choose_transport(settings)}"
-        lines = (mails, "", f"Sign in as one of these, with the password “{demo.PASSWORD}”.", *CODES, *_sign_ins(), "")
+        lines = (mails, "", "Sign in as one of these.", *CODES, *_sign_ins(keys), "")
         port = settings.port if port is None else port
-        listening = Listening(host=host or settings.host, port=port, processes=1, with_worker=with_worker)
+        listening = Listening(host=host, port=port, processes=1, with_worker=with_worker)
         _serve(settings, url, listening, lines)
 
 
@@ -118,22 +133,36 @@ def openapi() -> None:
     sys.stdout.write(json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n")
 
 
-def _sign_ins() -> list[str]:
-    """Return a line for each kind of person: who they are, and for staff the secret and the present code."""
-    return [
-        f"{who.role:<40} {who.handle:<12} {who.secret} {demo.code_of(who.handle, clock.now())}"
-        if who.secret
+def _sign_ins(keys: DemoKeys) -> list[str]:
+    """Return the password, and a line for each kind of person: who they are, for staff the secret and present code."""
+    people = [
+        f"{who.role:<40} {who.handle:<12} {keys.secret_of(who.handle)} {keys.code_of(who.handle, clock.now())}"
+        if who.is_staff
         else f"{who.role:<40} {who.handle}"
         for who in demo.sign_ins()
     ]
+    return [f"Everybody's password: {keys.password}", *people]
 
 
-async def _fill_demo(work: Work) -> None:
+async def _fill_demo(work: Work, folder: Path) -> DemoKeys:
+    """Write the community into a forum without members. Return its keys, made anew, or those of the first start."""
+    known = find_keys(folder)
     if not await demo.is_empty(work.session):
-        return
+        return known or fail(f"The forum in {folder} has members and is no demonstration: set FORUM_DATA to another.")
+    keys = make_keys()
     with Progress(console=out, transient=True) as progress:
         task = progress.add_task("Writing the community", total=demo.size())
-        await demo.fill(work, written=lambda: progress.advance(task))
+        await demo.fill(work, keys, written=lambda: progress.advance(task))
+    # Before the commit: a community whose password nobody knows would be of no use.
+    keep_keys(folder, keys)
+    return keys
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @dataclass(frozen=True, kw_only=True)

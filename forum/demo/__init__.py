@@ -1,7 +1,5 @@
 """The demonstration: a small made-up community."""
 
-import base64
-import hashlib
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +15,6 @@ from sqlmodel import col
 from forum.administration import advisers, roles
 from forum.authentication import registration
 from forum.authentication.registration import Newcomer
-from forum.authentication.second_factor import totp
 from forum.authentication.second_factor.tables import Totp
 from forum.content import boards
 from forum.content.posts.actions import change_words, withdraw_post
@@ -26,11 +23,10 @@ from forum.content.posts.draft import Draft
 from forum.content.posts.insertion import add_reply, add_thread
 from forum.content.threads.actions import lock_thread, pin_thread
 from forum.core.work import Work
+from forum.demo.keys import DemoKeys
 from forum.demo.moderation import Cast, everybody, moderate
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer
-
-PASSWORD = "seven kettles sing at dawn"  # noqa: S105 - not a secret: the demonstration prints it
 
 CONTENT = resources.files("forum.demo")
 
@@ -41,22 +37,17 @@ class DemoSignIn:
 
     role: str
     handle: str
-    secret: str | None  # for an authenticator app; None for members without a role
+    is_staff: bool  # signs in with a code, too
 
 
 def sign_ins() -> list[DemoSignIn]:
-    """Return one sign-in for each role; every password is PASSWORD."""
+    """Return one sign-in for each role."""
     chosen: dict[str, dict[str, Any]] = {}
     for person in _people():
         for role in person.get("roles") or ["member"]:
             label = f"{role} of {', '.join(person['boards'])}" if "boards" in person else role
             chosen.setdefault(label.replace("_", " "), person)
-    return [DemoSignIn(role, who["handle"], _secret(who)) for role, who in chosen.items()]
-
-
-def code_of(handle: str, now: datetime) -> str:
-    """Return the code that the authenticator app of this member of staff shows now."""
-    return totp.current_code(_secret_of(handle), now)
+    return [DemoSignIn(role, who["handle"], "roles" in who) for role, who in chosen.items()]
 
 
 def size() -> int:
@@ -69,11 +60,11 @@ async def is_empty(session: AsyncSession) -> bool:
     return not (await session.execute(select(exists().where(col(Member.id).is_not(None))))).scalar_one()
 
 
-async def fill(work: Work, *, written: Callable[[], object]) -> None:
+async def fill(work: Work, keys: DemoKeys, *, written: Callable[[], object]) -> None:
     """Write the whole community with dates up to now, and call `written` after each post."""
     await _make_boards(work.session, work.now - timedelta(days=800))
     for person in _people():
-        await _add_member(work.session, person, work.now)
+        await _add_member(work.session, person, keys, work.now)
     cast = await everybody(work.session)
     for slug, thread in _threads():
         await _write_thread(work.at(work.now - timedelta(days=thread["days_ago"])), cast, slug, thread, written)
@@ -82,15 +73,6 @@ async def fill(work: Work, *, written: Callable[[], object]) -> None:
 
 def _people() -> list[dict[str, Any]]:
     return list(_read("people.toml")["person"])
-
-
-def _secret(person: dict[str, Any]) -> str | None:
-    return _secret_of(person["handle"]) if "roles" in person else None
-
-
-def _secret_of(handle: str) -> str:
-    """Return a secret computed from the handle: so it is the same after every start. It needs no protection."""
-    return base64.b32encode(hashlib.sha1(handle.encode(), usedforsecurity=False).digest()).decode()
 
 
 def _threads() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -115,15 +97,15 @@ async def _make_boards(session: AsyncSession, now: datetime) -> None:
         await boards.create_board(session, boards.BoardPlan(**plan), now)
 
 
-async def _add_member(session: AsyncSession, person: dict[str, Any], now: datetime) -> None:
+async def _add_member(session: AsyncSession, person: dict[str, Any], keys: DemoKeys, now: datetime) -> None:
     joined_at = now - timedelta(days=person["joined_days_ago"])
     email = f"{person['handle'].encode('ascii', 'ignore').decode()}@example.org"
-    newcomer = Newcomer(handle=person["handle"], name=person["name"], email=email, password=PASSWORD)
+    newcomer = Newcomer(handle=person["handle"], name=person["name"], email=email, password=keys.password)
     member = await registration.add_member(session, await registration.prepare_account(newcomer), joined_at)
     member.email_verified_at = joined_at
     member.title = person.get("title")
-    if secret := _secret(person):
-        session.add(Totp(member_id=member.id, secret=secret, since=joined_at))
+    if "roles" in person:
+        session.add(Totp(member_id=member.id, secret=keys.secret_of(person["handle"]), since=joined_at))
     for role in person.get("roles", []):
         if role == Role.ADVISER:
             await advisers.appoint(session, member, **person["adviser"], now=joined_at)

@@ -11,9 +11,10 @@ from sqlalchemy import delete, exists, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.core import jobs, pagination
+from forum.core import jobs, milestones, pagination
 from forum.core.database import Query, query
 from forum.core.jobs import Handler, Job, Payload
+from forum.core.milestones import MilestoneKind
 from forum.core.settings import Settings
 from forum.mail import templates, tokens
 from forum.mail.smtp import TRANSPORT_ERRORS, choose_transport
@@ -85,6 +86,7 @@ def make_sender(settings: Settings) -> Handler:
             async with session.begin_nested():  # a link that was not sent is not kept
                 if message := await _write(session, mail, settings, now):
                     await transport.deliver(message)
+                    await milestones.reach_first(session, MilestoneKind.MAIL_SENT, now)
         except TRANSPORT_ERRORS as error:
             await _postpone(session, mail, error, now)
         else:

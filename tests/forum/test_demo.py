@@ -1,9 +1,13 @@
 """The demonstration: a community in which everything that this forum promises can be seen at work."""
 
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -25,6 +29,7 @@ from forum.core.gate import PublishAtOnce
 from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
 from forum.core.work import Work
+from forum.demo.keys import find_keys, keep_keys, make_keys
 from forum.http.services import Services
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer, viewer_of, viewers
@@ -33,6 +38,7 @@ from tests.conftest import AS_IT_WAS_MIGRATED, database_called
 from tests.support import make
 
 API = "/api/v1"
+KEYS = make_keys()
 # Numbers that Ofcom keeps for drama, and the emergency services.
 INVENTED = re.compile(r"0808 157 0\d{3}|08081570\d{3}|07700 ?900\d{3}|01632 ?960\d{3}")
 
@@ -52,7 +58,7 @@ async def community(server: embedded_postgres.Server, operator: AsyncConnection)
         await rules.adopt_house_rules(session, clock.now())
         assert await demo.is_empty(session)
         work = Work(session, clock.now(), Settings(database_url=url), RateLimits(database.reader), PublishAtOnce())
-        await demo.fill(work, written=count)
+        await demo.fill(work, KEYS, written=count)
         assert not await demo.is_empty(session)
     assert written == demo.size()
     await database.close()
@@ -73,8 +79,8 @@ async def readers(app: FastAPI) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
     """A guest, and somebody of each kind, signed in with the password that the demonstration prints."""
     clients = {"guest": make.client(app)}
     for kind, handle in {"member": "magpie", "adviser": "suzie", "moderator": "orla", "lead": "priya"}.items():
-        code = None if kind == "member" else demo.code_of(handle, clock.now())
-        wanted = make.signing_in(handle, demo.PASSWORD, code=code)
+        code = None if kind == "member" else KEYS.code_of(handle, clock.now())
+        wanted = make.signing_in(handle, KEYS.password, code=code)
         token = (await clients["guest"].post(f"{API}/sessions", json=wanted)).json()["token"]
         clients[kind] = make.client(app, Authorization=f"Bearer {token}")
     yield clients
@@ -145,8 +151,8 @@ async def test_one_can_sign_in_as_somebody_of_each_role(guest: httpx.AsyncClient
     assert set(shown) == spoken
     for role, person in shown.items():
         # Of the next 30 seconds: the code of these may have been used.
-        code = person.secret and demo.code_of(person.handle, clock.now() + timedelta(seconds=30))
-        opened = await guest.post(f"{API}/sessions", json=make.signing_in(person.handle, demo.PASSWORD, code=code))
+        code = KEYS.code_of(person.handle, clock.now() + timedelta(seconds=30)) if person.is_staff else None
+        opened = await guest.post(f"{API}/sessions", json=make.signing_in(person.handle, KEYS.password, code=code))
         assert opened.status_code == 201, role
         me = await guest.get(f"{API}/me", headers={"Authorization": f"Bearer {opened.json()['token']}"})
         assert [r.replace("_", " ") for r in me.json()["roles"]] == (
@@ -350,3 +356,27 @@ async def test_what_staff_did_in_it_is_on_record(services: Services) -> None:
         acts = set((await session.execute(select(col(audit.AuditEntry.act)).distinct())).scalars())
     assert head.number > 20
     assert {"board.made", "role.granted", "thread.locked", "thread.pinned"} <= acts
+
+
+def test_each_demonstration_has_keys_of_its_own_which_only_its_owner_reads(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    assert find_keys(one) is None
+    for folder in (one, other):
+        keep_keys(folder, make_keys())
+    keys, others = find_keys(one), find_keys(other)
+    assert keys
+    assert others
+    assert keys.password != others.password
+    assert keys.secret_of("suzie") != others.secret_of("suzie")
+    assert keys.secret_of("suzie") != keys.secret_of("orla")
+    assert (one / "demo.json").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "forum.example.org"])
+def test_a_demonstration_is_for_this_machine_unless_one_says_otherwise(host: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "FORUM_DATA": str(tmp_path)}
+    command = (sys.executable, "-m", "forum", "demo", "--host", host)
+    refused = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "--for-everybody" in refused.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from forum import demo
 from forum.core import embedded_postgres
+from forum.demo.keys import find_keys
 from tests.support import make
 from tests.support.running import Company, Forum, Talk, beside, company, read_whole, started, until
 
@@ -264,7 +265,10 @@ async def _say_something(forum: Forum) -> str:
     """The address of a new reply, by somebody of the demonstration."""
     (handle,) = [person.handle for person in demo.sign_ins() if person.role == "member"]
     assert handle in forum.said()
-    signed_in = await forum.http.post("/api/v1/sessions", json={"login": handle, "password": demo.PASSWORD})
+    keys = find_keys(forum.data)
+    assert keys
+    assert keys.password in forum.said()
+    signed_in = await forum.http.post("/api/v1/sessions", json={"login": handle, "password": keys.password})
     headers = {"Authorization": f"Bearer {signed_in.json()['token']}"}
     threads = (await forum.http.get("/api/v1/boards/new-here/threads", params={"limit": 100})).json()["items"]
     thread = next(thread["id"] for thread in threads if thread["state"] == "open")

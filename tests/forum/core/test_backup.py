@@ -29,6 +29,7 @@ from forum.core import audit, backup, clock, database, embedded_postgres
 from forum.core.backup import BackupError
 from forum.core.database import Database
 from forum.core.settings import Settings
+from forum.demo.keys import make_keys
 from forum.http.services import Services
 from forum.mail import outbox, tokens
 from forum.mail.outbox import SEND
@@ -75,7 +76,7 @@ async def filled(services: Services) -> None:
     now = clock.now()
     async with make.work(services, now) as work:
         await rules.adopt_house_rules(work.session, now)
-        await demo.fill(work, written=lambda: None)
+        await demo.fill(work, make_keys(), written=lambda: None)
     heron = await make.member(services, "night-heron")
     async with services.database.work() as session:
         await outbox.enqueue(session, MailKind.PASSWORD_RESET, now, member_id=heron.id, email=heron.email)

@@ -1,0 +1,129 @@
+"""What a forum still lacks before it can look after people; `forum check` prints the same."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum.authentication.second_factor.tables import has_second_factor
+from forum.content import boards
+from forum.content.boards import Board
+from forum.core.milestones import Milestone, MilestoneKind
+from forum.core.settings import Settings
+from forum.core.work import Work
+from forum.members.roles import has_role
+from forum.members.standing import standing_at
+from forum.members.tables import Member, Role, RoleGrant, Standing
+from forum.members.viewer import Viewer
+from forum.permissions import Act, allow
+
+BACKUP_AGE = timedelta(days=7)
+
+
+class Gap(NamedTuple):
+    """Something that is missing: what, in words for people, and on which board, if it is one board's."""
+
+    code: str
+    detail: str
+    board: str | None = None
+
+
+async def list_gaps(work: Work, administrator: Viewer) -> Sequence[Gap]:
+    """Return what the forum still lacks, the gravest first. Raises Forbidden."""
+    allow(Act.ADMINISTER, administrator)
+    return await find_gaps(work)
+
+
+async def find_gaps(work: Work) -> Sequence[Gap]:
+    """Return what the forum still lacks, the gravest first: for the command line, which asks nobody's permission.
+
+    It reads settings, roles and boards only: no number of it depends on a report or a case.
+    """
+    every = (await work.session.execute(boards.EVERY)).scalars().all()
+    open_boards = [board for board in every if board.archived_at is None]
+    return [
+        *await _missing_people(work.session, open_boards),
+        *(gap for board in open_boards for gap in _missing_on_board(board)),
+        *await _missing_operation(work),
+    ]
+
+
+async def _missing_people(session: AsyncSession, open_boards: Sequence[Board]) -> Sequence[Gap]:
+    moderated = await _boards_of_moderators(session)
+    gaps = [
+        Gap(
+            "no_moderator",
+            f"Nobody moderates “{board.name}”: administrators have to decide what is reported there.",
+            board.slug,
+        )
+        for board in open_boards
+        if not moderated & {None, board.id}
+    ]
+    if await _count_acting(session, Role.ADMINISTRATOR) < 2:
+        gaps.append(
+            Gap(
+                "no_second_administrator",
+                "There is no second administrator with a second factor: nobody can hear an appeal against the only "
+                "one, or help them when they lose their password.",
+            )
+        )
+    if any(board.advised for board in open_boards) and not await _count_acting(session, Role.ADVISER):
+        names = ", ".join(f"“{board.name}”" for board in open_boards if board.advised)
+        gaps.append(Gap("no_adviser", f"Nobody is adviser, but threads wait for an adviser on {names}."))
+    return gaps
+
+
+def _missing_on_board(board: Board) -> Sequence[Gap]:
+    is_for_members = bool({"everyone", "member"} & set(board.readers))
+    if board.help_markdown.strip() or not is_for_members:
+        return []
+    return [
+        Gap(
+            "board_without_help",
+            f"“{board.name}” does not say who can help at once: add telephone numbers.",
+            board.slug,
+        )
+    ]
+
+
+async def _missing_operation(work: Work) -> Sequence[Gap]:
+    rows = (await work.session.execute(select(Milestone))).scalars().all()
+    reached = {row.kind: row.last_at for row in rows}
+    gaps = [Gap(code, detail) for code, (is_missing, detail) in OF_SETTINGS.items() if is_missing(work.settings)]
+    if MilestoneKind.MAIL_SENT not in reached:
+        gaps.append(
+            Gap("no_mail_sent", "No mail has been sent yet: ask for a new password, and see whether it arrives.")
+        )
+    made_at = reached.get(MilestoneKind.BACKUP_MADE)
+    if made_at is None:
+        gaps.append(Gap("no_backup", "There is no backup yet: forum backup FILE makes one."))
+    elif made_at < work.now - BACKUP_AGE:
+        gaps.append(Gap("backup_old", f"The last backup is of {made_at:%Y-%m-%d}: forum backup FILE makes another."))
+    return gaps
+
+
+# What settings leave out, and how to say so.
+OF_SETTINGS: Mapping[str, tuple[Callable[[Settings], bool], str]] = {
+    "mail_to_folder": (
+        lambda settings: not settings.smtp_url,
+        "Mails are written to a folder and reach nobody: set FORUM_SMTP_URL and FORUM_MAIL_FROM.",
+    ),
+}
+
+
+async def _boards_of_moderators(session: AsyncSession) -> set[int | None]:
+    """Return the boards that somebody moderates who can act now; None stands for the whole forum."""
+    granted = select(col(RoleGrant.board_id)).join(Member, col(Member.id) == col(RoleGrant.member_id))
+    acting = granted.where(
+        col(RoleGrant.role) == Role.MODERATOR, has_second_factor(), standing_at(func.now()) == Standing.ACTIVE
+    )
+    return set((await session.execute(acting)).scalars())
+
+
+async def _count_acting(session: AsyncSession, role: Role) -> int:
+    """Return how many have this role and can act: in good standing, with a second factor."""
+    acting = has_role(None, role), has_second_factor(), standing_at(func.now()) == Standing.ACTIVE
+    return (await session.execute(select(func.count()).select_from(Member).where(*acting))).scalar_one()
