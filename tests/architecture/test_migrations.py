@@ -113,6 +113,7 @@ DATA: dict[str, list[str]] = {
     "0009": NINTH,
     "0010": TENTH,
     "0011": ELEVENTH,
+    "0012": ELEVENTH,
 }
 
 
@@ -151,6 +152,7 @@ async def test_a_forum_with_data_comes_up_from_each_earlier_revision(empty: Asyn
     after = await counts(empty)
     assert {table: after[table] for table in before} == before
     assert after["persona"] == after["member"]
+    assert after["case_post"] == after["moderation_case"]
 
 
 async def test_an_open_appeal_bars_whoever_took_the_decision(empty: AsyncEngine) -> None:
