@@ -103,7 +103,7 @@ class Complaint:
 def reported_by(case_id: Any, reporter_id: Any) -> ColumnElement[bool]:
     """Return the condition that somebody reported a post of this case, or whatever else it is about."""
     about = or_(col(Report.case_id) == case_id, col(Report.post_id).in_(cases.posts_of(case_id)))
-    return exists().where(about, col(Report.reporter_id) == reporter_id)
+    return exists().where(about, col(Report.reporter_id) == reporter_id).correlate_except(Report)
 
 
 # What a cursor into a member's own reports holds: the id of the last report of the page before.
