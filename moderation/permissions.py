@@ -7,7 +7,17 @@ from typing import Protocol
 from forum.core.errors import Forbidden
 from forum.members.tables import Role, Standing
 from forum.members.viewer import Viewer
-from forum.permissions import AtPost, Condition, HasStanding, Refusal, administers, ask, is_active, is_in_good_standing
+from forum.permissions import (
+    AtPost,
+    Condition,
+    HasStanding,
+    Refusal,
+    administers,
+    ask,
+    either,
+    is_active,
+    is_in_good_standing,
+)
 
 
 class ModerationAct(StrEnum):
@@ -69,6 +79,13 @@ def moderates_somewhere(viewer: Viewer, _subject: object) -> Refusal | None:
     return None if is_moderator else Refusal("not_a_moderator", "Only moderators may do this.")
 
 
+def moderates_the_whole_forum(viewer: Viewer, _subject: object) -> Refusal | None:
+    """Require a moderator of the whole forum: what they write is used on every board."""
+    if Role.MODERATOR in viewer.roles:
+        return None
+    return Refusal("not_a_moderator", "Only moderators of the whole forum may do this.")
+
+
 def moderates_its_board(viewer: Viewer, case: OnModeratedBoard) -> Refusal | None:
     """Require that the viewer moderates the board of the case's post."""
     if viewer.moderates(case.board_id):
@@ -101,7 +118,7 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.HEAR_APPEAL: [is_in_good_standing, may_redecide],
     ModerationAct.READ_LOG: [is_in_good_standing, moderates_somewhere],
     ModerationAct.WRITE_RULES: [is_in_good_standing, administers],
-    ModerationAct.WRITE_TEMPLATES: [is_in_good_standing, administers],
+    ModerationAct.WRITE_TEMPLATES: [is_in_good_standing, either(moderates_the_whole_forum, administers)],
     ModerationAct.NAME_TEAM: [is_in_good_standing, administers],
 }
 

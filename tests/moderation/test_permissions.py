@@ -96,7 +96,7 @@ TABLE = (
     ),
     row(Act.READ_LOG, "anywhere", None, *STAFF),
     row(Act.WRITE_RULES, "anywhere", None, "administrator"),
-    row(Act.WRITE_TEMPLATES, "anywhere", None, "administrator"),
+    row(Act.WRITE_TEMPLATES, "anywhere", None, "moderator", "administrator"),
     row(Act.NAME_TEAM, "anywhere", None, "administrator"),
 )
 
