@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
+from uuid import UUID
 
 from forum.core.errors import Forbidden
 from forum.members.tables import Role, Standing
@@ -27,6 +28,7 @@ class ModerationAct(StrEnum):
     REPORT_RISK = "report that somebody is in danger"
     SEE_QUEUE = "see the queue"
     SEE_RECORD = "see a member's record"
+    KEEP_NOTES = "read or write notes on this member"
     WORK_ON_CASE = "work on this case"
     DECIDE_CASE = "decide this case"
     DECIDE_AGAIN = "decide this case, which an appeal opened again"
@@ -42,6 +44,13 @@ class OnModeratedBoard(Protocol):
 
     @property
     def board_id(self) -> int: ...  # noqa: D102
+
+
+class HasId(Protocol):
+    """A member."""
+
+    @property
+    def id(self) -> UUID: ...  # noqa: D102
 
 
 class WithDeciders(OnModeratedBoard, Protocol):
@@ -71,6 +80,11 @@ def is_not_its_author(viewer: Viewer, subject: AtPost) -> Refusal | None:
     if subject.post.author_id != viewer.id:
         return None
     return Refusal("own_post", "This is your own post: you can edit or withdraw it.")
+
+
+def is_somebody_else(viewer: Viewer, member: HasId) -> Refusal | None:
+    """Require that it is not about the viewer themselves: whatever their role, they learn nothing of it."""
+    return None if member.id != viewer.id else Refusal("own_record", "This is about yourself: it is for others only.")
 
 
 def moderates_somewhere(viewer: Viewer, _subject: object) -> Refusal | None:
@@ -112,6 +126,7 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.REPORT_RISK: [may_report_risk, is_not_its_author],
     ModerationAct.SEE_QUEUE: [is_in_good_standing, moderates_somewhere],
     ModerationAct.SEE_RECORD: [is_in_good_standing, moderates_somewhere],
+    ModerationAct.KEEP_NOTES: [is_in_good_standing, moderates_somewhere, is_somebody_else],
     ModerationAct.WORK_ON_CASE: [is_in_good_standing, moderates_its_board],
     ModerationAct.DECIDE_CASE: [is_in_good_standing, moderates_its_board],
     ModerationAct.DECIDE_AGAIN: [is_in_good_standing, may_redecide],

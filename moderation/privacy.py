@@ -24,6 +24,7 @@ from moderation.decisions import Decision
 from moderation.findings import RecordedFinding
 from moderation.measures.post_notices import remove_moderator_name
 from moderation.measures.tables import AppliedMeasure, MeasureKind
+from moderation.member_notes import MemberNote
 from moderation.redaction import MaskedText
 from moderation.reports import Report
 from moderation.statements import Statement
@@ -32,6 +33,7 @@ REPORTS_MAX = 100_000  # in one member's copy: at 20 a day, thirteen years
 # Texts of staff and members to each other, in which a member may be named.
 WRITTEN: Mapping[type[SQLModel], tuple[str, ...]] = {
     CaseNote: ("text",),
+    MemberNote: ("text",),
     Decision: ("reason", "note"),
     Statement: ("reason",),
     Report: ("note",),

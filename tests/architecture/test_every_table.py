@@ -145,6 +145,7 @@ async def live(life: Life, app: FastAPI, services: Services, suzie: httpx.AsyncC
             measure = {"kind": "remove"} if name == "removed" else spans
             done = await decide(suzie, case, measure, reason=f"Not so, @{HANDLE}: say what she did instead, 100 %.")
             assert done.status_code == 201, done.text
+        await suzie.post(f"{API}/moderation/members/{HANDLE}/notes", json={"text": f"@{HANDLE} calls in the evening."})
         retitle = {"kind": "retitle", "title": "About a visit"}
         assert (await report(magpie, first, revision=3)).status_code == 201
         assert (await decide(suzie, await a_case(suzie, first), retitle)).status_code == 201

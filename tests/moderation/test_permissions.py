@@ -77,6 +77,8 @@ TABLE = (
     row(Act.REPORT_RISK, "own", STANDS["own"]),
     row(Act.SEE_QUEUE, "anywhere", None, *STAFF),
     row(Act.SEE_RECORD, "anybody's", None, *STAFF),
+    row(Act.KEEP_NOTES, "on another", SimpleNamespace(id=SOMEBODY), *STAFF),
+    row(Act.KEEP_NOTES, "on themselves", SimpleNamespace(id=ME)),
     row(Act.WORK_ON_CASE, "here", at(HERE), *MODERATORS),
     row(Act.WORK_ON_CASE, "other board", at(ELSEWHERE), "moderator"),
     row(Act.DECIDE_CASE, "here", at(HERE), *MODERATORS),
