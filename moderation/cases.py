@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 from sqlmodel import Field, SQLModel, col
 
 from forum.content.posts.tables import Post
@@ -75,7 +76,9 @@ class Case(SQLModel, table=True):
     changed_at: datetime = Field(sa_type=Moment)
     changed_by: UUID | None = Field(default=None, foreign_key="member.id")
     barred_id: UUID | None = Field(
-        default=None, foreign_key="member.id", description="Who dismissed it, and was overturned: another decides"
+        default=None,
+        foreign_key="member.id",
+        description="Took the decision that an appeal is against or undid: another decides",
     )
 
 
@@ -144,10 +147,12 @@ async def lock_case_row(session: AsyncSession, case_id: UUID) -> Case:
     return (await session.execute(found, execution_options={"populate_existing": True})).scalar_one()
 
 
-def has_recused(post_id: int, moderator_id: Any) -> ColumnElement[bool]:
+def has_recused(post_id: Any, moderator_id: Any) -> ColumnElement[bool]:
     """Return the condition that a moderator stepped back from a case about this post: its own, or an appeal's."""
-    about = select(col(Case.id)).where(col(Case.post_id) == post_id)
-    return exists().where(col(CaseRecusal.moderator_id) == moderator_id, col(CaseRecusal.case_id).in_(about))
+    other = aliased(Case, name="case_about_it")
+    about = select(col(other.id)).where(col(other.post_id) == post_id).correlate_except(other)
+    own = (col(CaseRecusal.moderator_id) == moderator_id, col(CaseRecusal.case_id).in_(about))
+    return exists().where(*own).correlate_except(CaseRecusal)
 
 
 # Actions

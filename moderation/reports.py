@@ -99,9 +99,10 @@ class Complaint:
 # Queries
 
 
-def reported_by(post_id: int, reporter_id: Any) -> ColumnElement[bool]:
+def reported_by(post_id: Any, reporter_id: Any) -> ColumnElement[bool]:
     """Return the condition that somebody reported this post."""
-    return exists().where(col(Report.post_id) == post_id, col(Report.reporter_id) == reporter_id)
+    own = (col(Report.post_id) == post_id, col(Report.reporter_id) == reporter_id)
+    return exists().where(*own).correlate_except(Report)
 
 
 # What a cursor into a member's own reports holds: the id of the last report of the page before.

@@ -102,17 +102,27 @@ def _moderated(everywhere: ColumnElement[bool], these: ColumnElement[Any]) -> Co
     return or_(everywhere, col(Board.id) == any_(these))
 
 
+def _readable(audiences: ColumnElement[Any], moderated: ColumnElement[Any]) -> ColumnElement[bool]:
+    return or_(col(Board.readers).op("&&")(audiences), col(Board.id) == any_(moderated))
+
+
 # The viewer moderates the board.
 MODERATED = _moderated(MODERATES_EVERYWHERE, MODERATED_BOARDS)
 
 # The board exists for the viewer.
-READABLE = or_(col(Board.readers).op("&&")(VIEWERS_AUDIENCES), col(Board.id) == any_(MODERATED_BOARDS))
+READABLE = _readable(VIEWERS_AUDIENCES, MODERATED_BOARDS)
 
 
 def moderated_by(viewer: Viewer) -> ColumnElement[bool]:
     """Return `MODERATED` for a statement that is built for this viewer only."""
     everywhere = true() if Role.MODERATOR in viewer.roles else false()
     return _moderated(everywhere, literal(sorted(viewer.moderated_boards), ARRAY(Integer)))
+
+
+def readable_by(viewer: Viewer) -> ColumnElement[bool]:
+    """Return `READABLE` for a statement that is built for this viewer only."""
+    audiences = literal(list(viewer.audience_groups), ARRAY(Text))
+    return _readable(audiences, literal(sorted(viewer.moderated_boards), ARRAY(Integer)))
 
 
 # Queries

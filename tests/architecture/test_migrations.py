@@ -100,6 +100,13 @@ DATA: dict[str, list[str]] = {
     "0009": NINTH,
     "0010": TENTH,
     "0011": TENTH,
+    "0013": [
+        *TENTH,
+        "INSERT INTO member_note (id, member_id, author_id, text, at) SELECT gen_random_uuid(), id, id, '', now() "
+        "FROM member",
+        "INSERT INTO notification (id, member_id, kind, at) "
+        "SELECT gen_random_uuid(), id, 'thread_locked', now() FROM member",
+    ],
 }
 
 
