@@ -22,13 +22,19 @@ from sqlmodel import Field, SQLModel, col
 
 from forum.content.posts.tables import Post
 from forum.content.posts.visibility import with_board_of_post
+from forum.core import jobs
 from forum.core.database import Moment, Query, check_one_of, new_id, query
 from forum.core.errors import Conflict
+from forum.core.jobs import Job
 from forum.core.work import Work
 from forum.members.queries import named_columns
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
+from forum.notifications import inbox
 from moderation.case_priority import GRAVITY, Category, graver, priority
+
+# Tells those who may decide a case that it waits; with `by`, that somebody handed it over.
+ALERT = Job("alert_case")
 
 
 class CaseKind(StrEnum):
@@ -172,7 +178,7 @@ async def open_on_post(
 
     A post has one case. If it is open already, the graver category and the earlier due time stay.
     """
-    due_at = now + GRAVITY[category][1]
+    due_at, before = now + GRAVITY[category][1], None
     await _insert_unless_there(session, post_id, category, now)
     found = (
         select(Case)
@@ -185,6 +191,7 @@ async def open_on_post(
         case.reports, case.findings = reports, findings
         case.opened_at, case.due_at = now, due_at
     else:
+        before = case.category
         case.category = graver(Category(case.category), category)
         # Screening reads all of the words each time: what it found before, it finds again, or it is gone.
         case.reports, case.findings = case.reports + reports, max(case.findings, findings)
@@ -192,7 +199,14 @@ async def open_on_post(
     case.priority = priority(Category(case.category), case.reports, reporter_score, case.findings)
     raise_version(case, None, now)
     await session.flush()
+    if case.category != before:
+        await enqueue_alert(session, case.id)
     return case
+
+
+async def enqueue_alert(session: AsyncSession, case_id: UUID, *, by: UUID | None = None) -> None:
+    """Have those who may decide a case be told that it waits, or that somebody handed it over."""
+    await jobs.enqueue(session, ALERT, {"case": str(case_id)} | ({"by": str(by)} if by else {}))
 
 
 async def _insert_unless_there(session: AsyncSession, post_id: int, category: Category, now: datetime) -> None:
@@ -262,6 +276,7 @@ async def close(work: Work, moderator: Viewer, case: Case, revision: int) -> Non
     raise_version(case, moderator, work.now)
     await work.session.execute(delete(CaseClaim).where(col(CaseClaim.case_id) == case.id))
     await work.session.flush()
+    await inbox.withdraw(work.session, inbox.OF_CASES, case.id)
 
 
 async def delete_expired(session: AsyncSession, now: datetime) -> None:

@@ -106,7 +106,7 @@ CASE_URGENT = MailTemplate(
     (
         "Something that cannot wait was given to you and those who work with you. Please sign in now and begin with "
         "what stands first.",
-        "This mail says nothing of it, in case somebody else reads it.",
+        "This mail does not say what it is, because other people may read it.",
     ),
 )
 TEST = MailTemplate("A test", ("If you can read this, mails arrive.",))

@@ -44,6 +44,7 @@ class NotificationKind(StrEnum):
     CASE_HANDED_OVER = "case_handed_over"
     CASE_TAKEN_OVER = "case_taken_over"
     CASE_OVERDUE = "case_overdue"
+    CASE_WITHOUT_DECIDER = "case_without_decider"
     STANDING_ENDED = "standing_ended"
     DEPARTURE_WAITS = "departure_waits"
     EXPORT_READY = "export_ready"
@@ -57,6 +58,7 @@ OF_CASES = (
     NotificationKind.CASE_URGENT,
     NotificationKind.CASE_HANDED_OVER,
     NotificationKind.CASE_OVERDUE,
+    NotificationKind.CASE_WITHOUT_DECIDER,
 )
 # Of these, at most one for each member and talk that they have not read yet.
 OF_TALKS = (NotificationKind.TALK_MESSAGE, NotificationKind.TALK_ANSWERED)

@@ -11,7 +11,7 @@ down_revision: str | None = "0011"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-OF_CASES = ("case_waiting", "case_urgent", "case_handed_over", "case_overdue")
+OF_CASES = ("case_waiting", "case_urgent", "case_handed_over", "case_overdue", "case_without_decider")
 OF_TALKS = ("talk_message", "talk_answered")
 NOTICES = (
     "thread_locked",
@@ -38,6 +38,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_member_note")),
     )
     op.create_index("ix_member_note_page", "member_note", ["member_id", "id"])
+    op.create_table(
+        "case_alarm",
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("claim_until", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["case_id"], ["moderation_case.id"], name=op.f("fk_case_alarm_case_id")),
+        sa.PrimaryKeyConstraint("case_id", name=op.f("pk_case_alarm")),
+    )
     for table, kinds in (("notification", NOTICES), ("mail", MAILS), ("mailed_link", MAILS)):
         _check_kinds(table, [*_kinds(table), *kinds])
     told_once = (
@@ -57,7 +65,8 @@ def downgrade() -> None:
     for table, kinds in (("mailed_link", MAILS), ("mail", MAILS), ("notification", NOTICES)):
         op.execute(f"DELETE FROM {table} WHERE kind IN ({_listed(kinds)})")  # noqa: S608
         _check_kinds(table, [kind for kind in _kinds(table) if kind not in kinds])
-    op.drop_table("member_note")
+    for table in ("case_alarm", "member_note"):
+        op.drop_table(table)
 
 
 def _kinds(table: str) -> list[str]:

@@ -106,6 +106,7 @@ DATA: dict[str, list[str]] = {
         "FROM member",
         "INSERT INTO notification (id, member_id, kind, at) "
         "SELECT gen_random_uuid(), id, 'thread_locked', now() FROM member",
+        "INSERT INTO case_alarm (case_id, due_at) SELECT id, due_at FROM moderation_case",
     ],
 }
 

@@ -39,6 +39,7 @@ class Notification(ResponseBody):
         "case_handed_over",
         "case_taken_over",
         "case_overdue",
+        "case_without_decider",
         "standing_ended",
         "departure_waits",
         "export_ready",
