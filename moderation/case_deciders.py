@@ -1,14 +1,16 @@
 """Who sees a case and who decides it: one rule, for the queue, the screen, decisions, the log, records and notices.
 
-For whoever a case is about, under any of their personas, nothing of it exists, whatever their role.
+For whoever a case is about, under any of their personas, nothing of it exists, whatever their role: not in the queue,
+on the screen, in notes, the log, counts, or as an id.
 
 Those who decide stand in a line; whoever is in it sees the case:
 
-1. the moderators of the board;
+1. the moderators of the board; of a case with posts on several boards, those who moderate all of them; of a case
+   about a member without a post, those of the whole forum;
 2. the administrators: where no moderator is free, or each one that is free is away; once the case is overdue; and
    where it is about somebody who works here, whom only an administrator may warn or sanction.
 
-Both only if they may read the board. Of these, whoever is free decides: in good standing, and neither reported it, nor
+Both only if they may read the boards. Of these, whoever is free decides: in good standing, and neither reported it, nor
 stepped back, nor took the decision that is looked at again. Away is who let their claim run out. Where nobody is free,
 whoever dismissed a case that an appeal opened again decides it after all; any other case waits, and says so.
 
@@ -16,13 +18,14 @@ Whoever took a decision is not whom the appeal against it is about. As a moderat
 case there, and cannot decide it; as an administrator they are not next in line for it only because they decided before.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, and_, any_, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Text, and_, any_, exists, func, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -31,6 +34,7 @@ from sqlmodel import col
 from forum.content import boards
 from forum.content.boards import Board
 from forum.content.posts.tables import Post
+from forum.content.threads.tables import Thread
 from forum.core.database import query
 from forum.core.errors import NotFound
 from forum.core.work import Work
@@ -40,14 +44,16 @@ from forum.members.tables import Member, Role, RoleGrant, Standing
 from forum.members.viewer import Viewer
 from forum.permissions import Refusal
 from moderation import cases, reports
-from moderation.cases import Case, CaseClaim, CaseKind, CaseState, with_board_of_case
+from moderation.cases import Case, CaseClaim, CaseKind, CasePost, CaseState, with_board_of_case
 from moderation.permissions import ModerationAct, refusal
 
 NOBODY = "nobody"  # of `who_decides`: nobody is free to decide
 EVERY_MEMBER = ("everyone", "member")  # the audiences that every member belongs to
 
-# A case's post: under a name of its own, because the statements around may join posts too.
-_Written = aliased(Post, name="written")
+BoardCondition = Callable[[Any], ColumnElement[bool]]
+
+# Under names of their own, because the statements around may join these, too.
+_Other, _OtherThread = aliased(Post, name="another_post"), aliased(Thread, name="thread_of_another_post")
 _Grant = aliased(RoleGrant, name="staff_grant")
 
 
@@ -60,74 +66,104 @@ class Decider(NamedTuple):
     after_all: bool  # took the decision that an appeal opened again, and nobody else is free
 
 
-# Conditions on Case, joined with its board
+# Conditions on Case, joined with the board of its first post
 
 
 def is_about(viewer: Viewer) -> ColumnElement[bool]:
-    """Return the condition that a case is about the viewer: they wrote its post, under any of their personas."""
-    return _has_author(col(_Written.author_id).in_(viewer.personas))
+    """Return the condition that a case is about the viewer, under any of their personas."""
+    return col(Case.subject_persona_id).in_(viewer.personas)
 
 
 def visible_to(viewer: Viewer, now: Any) -> ColumnElement[bool]:
     """Return the condition that the case exists for the viewer: they are in the line, and it is not about them."""
-    in_line = boards.moderated_by(viewer)
+    in_line = _moderated_by(viewer)
     if Role.ADMINISTRATOR in viewer.roles:
         in_line = or_(in_line, _administrator_is_next(viewer.member_id, now))
-    return and_(in_line, boards.readable_by(viewer), ~is_about(viewer))
+    return and_(in_line, _on_every_board(partial(boards.readable_by, viewer)), ~is_about(viewer))
 
 
-def _has_author(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(col(_Written.id) == col(Case.post_id), condition).correlate_except(_Written)
-
-
-def _is_about_staff() -> ColumnElement[bool]:
-    works_here = exists().where(col(_Grant.member_id) == owner_of(col(_Written.author_id)))
-    return _has_author(works_here.correlate_except(_Grant))
-
-
-def _is_impartial(member_id: Any) -> ColumnElement[bool]:
-    """Return the condition that a member has no part in the case: is not its author, no reporter, did not step back."""
-    wrote_it = _has_author(owner_of(col(_Written.author_id)) == member_id)
-    return and_(
-        ~wrote_it,
-        ~reports.reported_by(col(Case.post_id), member_id),
-        ~cases.has_recused(col(Case.post_id), member_id),
+def _on_every_board(condition: BoardCondition) -> ColumnElement[bool]:
+    """Return a condition for the boards of all posts that a case holds; it is true of a case that holds none."""
+    board = aliased(Board, name="board_of_another_post")
+    others = exists().where(
+        col(CasePost.case_id) == col(Case.id),
+        col(_Other.id) == col(CasePost.post_id),
+        col(_OtherThread.id) == col(_Other.thread_id),
+        col(board.id) == col(_OtherThread.board_id),
+        ~condition(board),
     )
+    # Of the many cases about one post, the board is joined already.
+    has_one_post = col(Case.kind) == CaseKind.POST
+    all_others = or_(has_one_post, ~others.correlate_except(CasePost, _Other, _OtherThread, board))
+    return or_(col(Case.post_id).is_(None), and_(condition(Board), all_others))
+
+
+def _moderated_by(viewer: Viewer) -> ColumnElement[bool]:
+    if Role.MODERATOR in viewer.roles:
+        return true()
+    return and_(col(Case.post_id).is_not(None), _on_every_board(partial(boards.moderated_by, viewer)))
+
+
+def _is_moderator(member_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a member moderates the boards of a case; without a post, the whole forum."""
+
+    def moderates(board: Any) -> ColumnElement[bool]:
+        return _has_grant(member_id, col(_Grant.role) == Role.MODERATOR, col(_Grant.board_id) == board.id)
+
+    everywhere = _has_grant(member_id, col(_Grant.role) == Role.MODERATOR, col(_Grant.board_id).is_(None))
+    return or_(everywhere, and_(col(Case.post_id).is_not(None), _on_every_board(moderates)))
 
 
 def _is_able(member_id: Any, now: Any) -> ColumnElement[bool]:
-    """Return the condition that a member is in good standing and may read the case's board."""
-    is_listed = or_(col(_Grant.role) == any_(col(Board.readers)), col(_Grant.board_id) == col(Board.id))
-    reads_as_staff = exists().where(col(_Grant.member_id) == member_id, is_listed)
-    every_member_reads = col(Board.readers).op("&&")(literal(list(EVERY_MEMBER), ARRAY(Text)))
+    """Return the condition that a member who works here is in good standing and may read the boards of a case."""
+
+    def reads(board: Any) -> ColumnElement[bool]:
+        is_listed = or_(col(_Grant.role) == any_(board.readers), col(_Grant.board_id) == board.id)
+        every_member_reads = board.readers.op("&&")(literal(list(EVERY_MEMBER), ARRAY(Text)))
+        return or_(every_member_reads, _has_grant(member_id, is_listed))
+
     stands = exists().where(col(Member.id) == member_id, standing_at(now) == Standing.ACTIVE)
+    return and_(_on_every_board(reads), stands.correlate_except(Member))
+
+
+def _is_impartial(member_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a case is not about a member, who neither reported it nor stepped back from it."""
     return and_(
-        or_(every_member_reads, reads_as_staff.correlate_except(_Grant)),
-        stands.correlate_except(Member),
+        owner_of(col(Case.subject_persona_id)) != member_id,
+        ~reports.reported_by(col(Case.id), member_id),
+        ~cases.has_recused(col(Case.id), member_id),
     )
 
 
-def _holds_claim(member_id: Any, is_current: ColumnElement[bool]) -> ColumnElement[bool]:
+def _is_about_staff() -> ColumnElement[bool]:
+    return _has_grant(owner_of(col(Case.subject_persona_id)))
+
+
+def _has_grant(member_id: Any, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(col(_Grant.member_id) == member_id, *conditions).correlate_except(_Grant)
+
+
+def _has_claim(member_id: Any, is_so: ColumnElement[bool]) -> ColumnElement[bool]:
     own = (col(CaseClaim.case_id) == col(Case.id), col(CaseClaim.moderator_id) == member_id)
-    return exists().where(*own, is_current).correlate_except(CaseClaim)
+    return exists().where(*own, is_so).correlate_except(CaseClaim)
 
 
 def _administrator_is_next(administrator_id: Any, now: Any) -> ColumnElement[bool]:
     """Return the condition that administrators are next in line, or that this one is at work on the case already."""
-    moderator = aliased(RoleGrant, name="moderator_grant")
-    is_away = _holds_claim(col(moderator.member_id), col(CaseClaim.until) <= now)
-    is_present = exists().where(
-        col(moderator.role) == Role.MODERATOR,
-        or_(col(moderator.board_id).is_(None), col(moderator.board_id) == col(Board.id)),
-        col(Case.barred_id).is_distinct_from(col(moderator.member_id)),
-        _is_able(col(moderator.member_id), now),
-        _is_impartial(col(moderator.member_id)),
-        ~is_away,
+    grant = aliased(RoleGrant, name="moderator_grant")
+    moderator_id = col(grant.member_id)
+    is_free_moderator = exists().where(
+        col(grant.role) == Role.MODERATOR,
+        col(Case.barred_id).is_distinct_from(moderator_id),
+        _is_moderator(moderator_id),
+        _is_able(moderator_id, now),
+        _is_impartial(moderator_id),
+        ~_has_claim(moderator_id, col(CaseClaim.until) <= now),  # let it run out: they are away
     )
-    nobody_is_there = ~is_present.correlate_except(moderator)
+    nobody_is_there = ~is_free_moderator.correlate_except(grant)
     is_overdue = and_(col(Case.state) == CaseState.OPEN, col(Case.due_at) <= now)
     decided_it = and_(col(Case.state) == CaseState.DECIDED, col(Case.changed_by) == administrator_id)
-    works_on_it = or_(decided_it, _holds_claim(administrator_id, col(CaseClaim.until) > now))
+    works_on_it = or_(decided_it, _has_claim(administrator_id, col(CaseClaim.until) > now))
     return or_(nobody_is_there, is_overdue, _is_about_staff(), works_on_it)
 
 
@@ -140,9 +176,7 @@ async def list_deciders_of(
     """Return who may decide each of these cases now, in the order of the line."""
     grant = aliased(RoleGrant, name="decider_grant")
     member_id = col(grant.member_id)
-    moderates = and_(
-        col(grant.role) == Role.MODERATOR, or_(col(grant.board_id).is_(None), col(grant.board_id) == col(Board.id))
-    )
+    moderates = and_(col(grant.role) == Role.MODERATOR, _is_moderator(member_id))
     administers = and_(col(grant.role) == Role.ADMINISTRATOR, _administrator_is_next(member_id, now))
     is_barred = func.coalesce(col(Case.barred_id) == member_id, False)
     is_moderator = func.bool_or(col(grant.role) == Role.MODERATOR)
@@ -191,7 +225,7 @@ async def list_told_that_nobody_decides(session: AsyncSession, case_id: UUID, no
         .where(
             col(grant.role) == Role.ADMINISTRATOR,
             standing_at(now) == Standing.ACTIVE,
-            ~_has_author(owner_of(col(_Written.author_id)) == col(grant.member_id)),
+            owner_of(col(Case.subject_persona_id)) != col(grant.member_id),
         )
     )
     return (await session.execute(told.order_by(col(grant.member_id)))).scalars().all()
@@ -233,8 +267,8 @@ async def _get_ties(work: Work, viewer: Viewer, case_id: UUID) -> _Ties:
     found = query(
         is_about(viewer).label("is_about"),
         _is_about_staff().label("is_about_staff"),
-        reports.reported_by(col(Case.post_id), viewer.id).label("reported"),
-        cases.has_recused(col(Case.post_id), viewer.id).label("recused"),
+        reports.reported_by(col(Case.id), viewer.id).label("reported"),
+        cases.has_recused(col(Case.id), viewer.id).label("recused"),
         func.coalesce(col(Case.barred_id) == viewer.id, False).label("barred"),
         col(Case.kind),
     ).where(col(Case.id) == case_id)
@@ -246,7 +280,7 @@ async def _get_ties(work: Work, viewer: Viewer, case_id: UUID) -> _Ties:
 def _own_part(row: Any) -> Refusal | None:
     """Return what part somebody had in a case, which keeps them from deciding it."""
     if row.reported:
-        return Refusal("own_report", "You reported this post: somebody else decides.")
+        return Refusal("own_report", "You reported this: somebody else decides.")
     if row.recused:
         return Refusal("stepped_back", "You stepped back from this case: somebody else decides.")
     if row.barred and row.kind == CaseKind.APPEAL:

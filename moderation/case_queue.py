@@ -43,7 +43,7 @@ _VIEW = with_board_of_case(
         *named_columns(_Claimant, "claimant"),
         col(CaseClaim.until).label("claimed_until"),
     )
-).join(_Author, col(_Author.id) == col(Post.author_id))
+).join(_Author, col(_Author.id) == col(Case.subject_persona_id))
 
 
 def select_visible(viewer: Viewer, now: datetime) -> Query:

@@ -11,7 +11,6 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlmodel import col
 
 from forum.content.posts.queries import WRITTEN
-from forum.content.posts.tables import Post
 from forum.core.database import Query, Record, query
 from forum.core.work import Work
 from forum.members.queries import get_member, named_columns
@@ -134,8 +133,8 @@ def _select_measures(visible: ColumnElement[bool], member_id: UUID) -> Query:
 
 
 def _select_open_cases(work: Work, viewer: Viewer, member_id: UUID) -> Query:
-    """Return a select of the open cases about a member's posts that exist for the viewer, worst first."""
-    return case_queue.select_queue(viewer, work.now, None, SHOWN_MAX).where(col(Post.author_id) == member_id)
+    """Return a select of the open cases about a member that exist for the viewer, worst first."""
+    return case_queue.select_queue(viewer, work.now, None, SHOWN_MAX).where(col(Case.subject_persona_id) == member_id)
 
 
 def _select_reports(visible: ColumnElement[bool], member_id: UUID) -> Query:

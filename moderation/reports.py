@@ -16,6 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
     exists,
     func,
+    or_,
     select,
 )
 from sqlalchemy import case as case_when
@@ -99,10 +100,10 @@ class Complaint:
 # Queries
 
 
-def reported_by(post_id: Any, reporter_id: Any) -> ColumnElement[bool]:
-    """Return the condition that somebody reported this post."""
-    own = (col(Report.post_id) == post_id, col(Report.reporter_id) == reporter_id)
-    return exists().where(*own).correlate_except(Report)
+def reported_by(case_id: Any, reporter_id: Any) -> ColumnElement[bool]:
+    """Return the condition that somebody reported a post of this case, or whatever else it is about."""
+    about = or_(col(Report.case_id) == case_id, col(Report.post_id).in_(cases.posts_of(case_id)))
+    return exists().where(about, col(Report.reporter_id) == reporter_id).correlate_except(Report)
 
 
 # What a cursor into a member's own reports holds: the id of the last report of the page before.
@@ -228,19 +229,21 @@ async def _open_or_join_case(work: Work, reporter: Viewer, post: Post, complaint
     A decided one stays decided, unless the post changed since or this is graver than what it was decided as.
     """
     case = await cases.get_case_of_post(work.session, post.id)
-    if case and case.state == CaseState.DECIDED and not _needs_a_decision(complaint, case):
-        return case
+    if case and case.state == CaseState.DECIDED:
+        revision = await cases.get_decided_revision(work.session, case.id, post.id)
+        if not _needs_a_decision(complaint, case, revision or 0):
+            return case
     score = await _reporter_score(work.session, reporter)
     return await cases.open_on_post(
         work.session, post.id, complaint.category, work.now, reports=1, reporter_score=score
     )
 
 
-def _needs_a_decision(complaint: Complaint, decided: Case) -> bool:
-    """Whether nobody has decided on these words yet, or not on anything as grave as this."""
+def _needs_a_decision(complaint: Complaint, decided: Case, revision: int) -> bool:
+    """Whether nobody has decided on these words yet, but on `revision`, or not on anything as grave as this."""
     gravity, decided_gravity = GRAVITY[complaint.category], GRAVITY[Category(decided.category)]
     is_graver = complaint.category in GRAVE and gravity > decided_gravity
-    return is_graver or complaint.revision > (decided.decided_revision or 0)
+    return is_graver or complaint.revision > revision
 
 
 async def _reporter_score(session: AsyncSession, reporter: Viewer) -> int:

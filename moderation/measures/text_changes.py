@@ -94,7 +94,7 @@ async def restore(context: MeasureContext, undone: AppliedMeasure) -> None:
     the words of this one.
     """
     session = context.session
-    in_force = await _measures_in_force(session, undone.thread_id)
+    in_force = await _measures_in_force(session, undone.in_thread)
     for change in undone.memory["changes"]:
         post = await lock_post_row(session, change["post_id"])
         others = _changes_of(post, in_force)
@@ -244,7 +244,7 @@ async def _computed_body(
         elif is_own and undo_data["spans"][-1][0] == whole:
             masked = masked.without(masked.from_original(undo_data["spans"][-1][1]), undo_data["mark"])
         else:
-            removal = await _removal(session, measure.post_id, measure.kind, undo_data)
+            removal = await _removal(session, measure.on_post, measure.kind, undo_data)
             masked = removal.apply(masked, quotes_only=not is_own)
     return whole, masked
 
@@ -253,7 +253,7 @@ async def _computed_warning(session: AsyncSession, post: Post, own: int, changes
     """Return what measures leave of a content warning."""
     masked = MaskedText.unmasked((await get_words(session, post, own))[1] or "")
     for measure, _ in _with_same_start(WARNING, own, changes):
-        removal = await _removal(session, measure.post_id, measure.kind, measure.memory)
+        removal = await _removal(session, measure.on_post, measure.kind, measure.memory)
         masked = removal.apply(masked, quotes_only=measure.post_id != post.id)
     return _fitting(masked.text)
 
