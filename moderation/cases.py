@@ -267,6 +267,17 @@ async def open_on_post(
     return case
 
 
+async def make_graver(session: AsyncSession, case: Case, category: Category, now: datetime) -> None:
+    """Make an open case, whose row the caller has locked, at least this grave."""
+    before, case.category = case.category, graver(Category(case.category), category)
+    case.due_at = min(case.due_at, now + GRAVITY[category][1])
+    case.priority = priority(Category(case.category), case.reports, findings=case.findings)
+    raise_version(case, None, now)
+    await session.flush()
+    if case.category != before:
+        await enqueue_alert(session, case.id)
+
+
 async def enqueue_alert(session: AsyncSession, case_id: UUID, *, by: UUID | None = None) -> None:
     """Have those who may decide a case be told that it waits, or that somebody handed it over."""
     await jobs.enqueue(session, ALERT, {"case": str(case_id)} | ({"by": str(by)} if by else {}))

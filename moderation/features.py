@@ -26,4 +26,5 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="reports"),
     Feature(name="rules"),
     Feature(name="statements"),
+    Feature(name="talks"),
 )

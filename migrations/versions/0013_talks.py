@@ -27,6 +27,39 @@ MAILS = ("case_urgent",)
 
 def upgrade() -> None:
     op.create_table(
+        "talk",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("persona_id", sa.Uuid(), nullable=False),
+        sa.Column("side", sa.String(), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("side IN ('author', 'reporter')", name=op.f("ck_talk_side")),
+        sa.ForeignKeyConstraint(["case_id"], ["moderation_case.id"], name=op.f("fk_talk_case_id")),
+        sa.ForeignKeyConstraint(["persona_id"], ["persona.id"], name=op.f("fk_talk_persona_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_talk")),
+        sa.UniqueConstraint("case_id", "persona_id", name=op.f("uq_talk_case_id_persona_id")),
+    )
+    op.create_index(op.f("ix_talk_persona_id"), "talk", ["persona_id"])
+    op.create_table(
+        "talk_message",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("talk_id", sa.Uuid(), nullable=False),
+        sa.Column("persona_id", sa.Uuid(), nullable=True),
+        sa.Column("moderator_id", sa.Uuid(), nullable=True),
+        sa.Column("signed", sa.Boolean(), nullable=False),
+        sa.Column("crisis", sa.Boolean(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("num_nonnulls(persona_id, moderator_id) = 1", name=op.f("ck_talk_message_writer")),
+        sa.ForeignKeyConstraint(["talk_id"], ["talk.id"], name=op.f("fk_talk_message_talk_id")),
+        sa.ForeignKeyConstraint(["persona_id"], ["persona.id"], name=op.f("fk_talk_message_persona_id")),
+        sa.ForeignKeyConstraint(["moderator_id"], ["member.id"], name=op.f("fk_talk_message_moderator_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_talk_message")),
+    )
+    op.create_index("ix_talk_message_page", "talk_message", ["talk_id", "id"])
+    op.create_index(op.f("ix_talk_message_persona_id"), "talk_message", ["persona_id"])
+    op.create_table(
         "member_note",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("member_id", sa.Uuid(), nullable=False),
@@ -65,7 +98,7 @@ def downgrade() -> None:
     for table, kinds in (("mailed_link", MAILS), ("mail", MAILS), ("notification", NOTICES)):
         op.execute(f"DELETE FROM {table} WHERE kind IN ({_listed(kinds)})")  # noqa: S608
         _check_kinds(table, [kind for kind in _kinds(table) if kind not in kinds])
-    for table in ("case_alarm", "member_note"):
+    for table in ("case_alarm", "member_note", "talk_message", "talk"):
         op.drop_table(table)
 
 

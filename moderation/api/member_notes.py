@@ -31,7 +31,7 @@ class MemberNoteList(ResponseBody):
     next: Next
 
 
-class NewMemberNote(RequestBody):
+class MemberNoteRequest(RequestBody):
     """What the other moderators should know of the member."""
 
     text: Words = Field(
@@ -64,7 +64,7 @@ async def list_member_notes(
     response_model=MemberNote,
     responses=documented(401, 403, 404, 413, 422),
 )
-async def note_member(handle: Handle, wanted: NewMemberNote, viewer: CurrentMember, work: CurrentWork) -> Response:
+async def note_member(handle: Handle, wanted: MemberNoteRequest, viewer: CurrentMember, work: CurrentWork) -> Response:
     """Write a note on a member for the other moderators. It cannot be changed or deleted."""
     note = await member_notes.add_note(work, viewer, handle, wanted.text)
     return json_response(MemberNote.of_row(note, by=_author(viewer)), 201)

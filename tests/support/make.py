@@ -60,6 +60,7 @@ UNTHROTTLED: dict[str, Any] = {
         "editing",
         "preview",
         "report",
+        "talk",
         "export",
     )
 }
