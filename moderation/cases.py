@@ -124,7 +124,10 @@ class CasePost(SQLModel, table=True):
 
 
 class CaseClaim(SQLModel, table=True):
-    """Who is working on a case, and until when. The primary key allows one at a time."""
+    """Who is working on a case, and until when. The primary key allows one at a time.
+
+    One that ran out stays until the case is claimed again or decided: whoever let it run out is away.
+    """
 
     __tablename__ = "case_claim"
 
@@ -364,11 +367,6 @@ async def close(work: Work, moderator: Viewer, case: Case, revision: int | None)
     await work.session.execute(delete(CaseClaim).where(col(CaseClaim.case_id) == case.id))
     await work.session.flush()
     await inbox.withdraw(work.session, inbox.OF_CASES, case.id)
-
-
-async def delete_expired(session: AsyncSession, now: datetime) -> None:
-    """Delete claims that ran out."""
-    await session.execute(delete(CaseClaim).where(col(CaseClaim.until) <= now))
 
 
 def raise_version(case: Case, by: Viewer | None, now: datetime) -> None:

@@ -9,7 +9,7 @@ _PERSONAL_DATA = ModerationPersonalData()
 
 FEATURES: tuple[Feature, ...] = (
     Feature(name="privacy", export=_PERSONAL_DATA.export_sections, personal_data=_PERSONAL_DATA),
-    Feature(name="cases", clean_up=cases.delete_expired),
+    Feature(name="cases"),
     Feature(
         name="case_alerts",
         jobs=lambda _context: {cases.ALERT: case_alerts.alert, case_alerts.WATCH: case_alerts.watch},
