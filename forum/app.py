@@ -38,10 +38,12 @@ from moderation.api import (
     cases,
     decisions,
     member_history,
+    member_notes,
     reason_templates,
     reports,
     rules,
     statements,
+    talks,
 )
 from moderation.gate import BoardGate
 
@@ -102,13 +104,21 @@ RESOURCES: tuple[Resource, ...] = (
         "reports", "Report a post that may break a rule or the law, or that shows somebody in danger.", reports.router
     ),
     Resource("statements", "What moderators decided about your posts or your account, and why.", statements.router),
+    Resource(
+        "talks",
+        "What moderators and you write to each other about a post or a report of yours. Members have no private "
+        "messages with each other.",
+        talks.own_router,
+    ),
     Resource("appeals", "Ask for somebody else to look at a decision again.", appeals.router),
     Resource(
         "moderation",
         "The queue of cases, decisions, board moderators and the audit log: for moderators and administrators.",
         cases.router,
         decisions.router,
+        talks.router,
         member_history.router,
+        member_notes.router,
         board_moderators.router,
         reason_templates.router,
         audit_log.router,

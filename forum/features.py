@@ -18,6 +18,7 @@ from forum.core.jobs import Handler, Job, Payload
 from forum.core.settings import Settings
 from forum.mail import outbox
 from forum.members import departure
+from forum.notifications import thread_changes
 from forum.privacy import account_deletion, erasure_jobs, export_contents, exports
 from forum.privacy.exports import ExportHook
 from forum.privacy.personal_data_source import PersonalDataSource
@@ -103,6 +104,7 @@ FEATURES: tuple[Feature, ...] = (
             erasure_jobs.ERASE_IN_THREAD: erasure_jobs.make_thread_eraser(context.personal_data),
         },
     ),
+    Feature(name="notifications.thread_changes", jobs=lambda _context: thread_changes.make_tellers()),
     Feature(name="privacy.legal_holds"),
 )
 

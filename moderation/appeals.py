@@ -214,6 +214,7 @@ async def _open(work: Work, appellant: Viewer, subject: AppealSubject, words: st
     )
     session.add(appeal)
     await session.flush()
+    await cases.enqueue_alert(session, case.id)
     await audit.record(session, actor_id=appellant.id, act="appeal.lodged", subject=("case", case.id), now=now)
     return await state_of_appeal(work, appeal)
 

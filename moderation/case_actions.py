@@ -13,9 +13,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col
 
 from forum.core import audit, logs
+from forum.core.database import Record, query
 from forum.core.errors import ForumError, Overloaded
 from forum.core.work import Transactions, Work
 from forum.members.viewer import Viewer
+from forum.notifications import inbox
 from moderation import appeals, case_deciders, cases, decisions
 from moderation.case_queue import get_workable_case
 from moderation.cases import CaseClaim, CaseKind, CaseNote, CaseRecusal, lock_case_row
@@ -36,6 +38,7 @@ async def claim(work: Work, moderator: Viewer, case_id: UUID, *, takeover_reason
     await get_workable_case(work, moderator, case_id)
     refuse(await case_deciders.why_not_decide(work, moderator, case_id))
     await cases.refuse_decided(work.session, await lock_case_row(work.session, case_id))
+    before = await _get_current_claim(work, case_id)
     until = work.now + CLAIM_LASTS
     values: dict[str, Any] = {"moderator_id": moderator.member_id, "claimed_at": work.now, "until": until}
     # One statement takes the place of a claim that ran out: of two moderators at once, one gets the case.
@@ -52,6 +55,7 @@ async def claim(work: Work, moderator: Viewer, case_id: UUID, *, takeover_reason
         raise await cases.claimed_by_another(work.session, case_id)
     if takeover_reason:
         await _save_note(work, moderator, case_id, takeover_reason)
+        _tell_of_takeover(work, moderator, before)
     await _record(work, moderator, "case.taken_over" if takeover_reason else "case.claimed", case_id)
     return until
 
@@ -68,7 +72,8 @@ async def recuse(work: Work, moderator: Viewer, case_id: UUID) -> None:
     row = insert(CaseRecusal).values(case_id=case_id, moderator_id=moderator.member_id, at=work.now)
     added = row.on_conflict_do_nothing().returning(col(CaseRecusal.case_id))
     if (await work.session.execute(added)).first():
-        await _release(work, moderator, case_id)
+        if not await _release(work, moderator, case_id):
+            await cases.enqueue_alert(work.session, case_id, by=moderator.id)
         await _record(work, moderator, "case.recused", case_id)
 
 
@@ -112,11 +117,27 @@ async def _decide_alone(
         return Overloaded("The forum is busy at this moment. Nothing was changed; please send it again.", code="busy")
 
 
-async def _release(work: Work, moderator: Viewer, case_id: UUID) -> None:
+async def _release(work: Work, moderator: Viewer, case_id: UUID) -> bool:
+    """Release one's own claim, and return whether there was one."""
     await lock_case_row(work.session, case_id)  # before the claim's row, as whoever decides locks them
     own = delete(CaseClaim).where(col(CaseClaim.case_id) == case_id, col(CaseClaim.moderator_id) == moderator.member_id)
-    if (await work.session.execute(own.returning(col(CaseClaim.case_id)))).first():
-        await _record(work, moderator, "case.released", case_id)
+    if (await work.session.execute(own.returning(col(CaseClaim.case_id)))).first() is None:
+        return False
+    await cases.enqueue_alert(work.session, case_id, by=moderator.id)
+    await _record(work, moderator, "case.released", case_id)
+    return True
+
+
+async def _get_current_claim(work: Work, case_id: UUID) -> Record | None:
+    claim = query(col(CaseClaim.case_id), col(CaseClaim.moderator_id))
+    found = await work.session.execute(claim.where(col(CaseClaim.case_id) == case_id, col(CaseClaim.until) > work.now))
+    return found.one_or_none()
+
+
+def _tell_of_takeover(work: Work, moderator: Viewer, before: Record | None) -> None:
+    if before and before.moderator_id != moderator.id:
+        taken_over = inbox.NotificationKind.CASE_TAKEN_OVER
+        inbox.notify(work.session, before.moderator_id, taken_over, work.now, subject_id=before.case_id)
 
 
 async def _save_note(work: Work, moderator: Viewer, case_id: UUID, words: str) -> CaseNote:

@@ -28,13 +28,19 @@ from sqlmodel import Field, SQLModel, col
 from forum.content.boards import Board
 from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
+from forum.core import jobs
 from forum.core.database import Moment, Query, check_one_of, new_id, query, rows_of
 from forum.core.errors import Conflict
+from forum.core.jobs import Job
 from forum.core.work import Work
 from forum.members.queries import changer_of, get_changer, named_columns
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
+from forum.notifications import inbox
 from moderation.case_priority import GRAVITY, Category, graver, priority
+
+# Tells those who may decide a case that it waits; with `by`, that somebody handed it over.
+ALERT = Job("alert_case")
 
 
 class CaseKind(StrEnum):
@@ -238,7 +244,7 @@ async def open_on_post(
 
     A post has one case of its own. If it is open already, the graver category and the earlier due time stay.
     """
-    due_at = now + GRAVITY[category][1]
+    due_at, before = now + GRAVITY[category][1], None
     await _insert_unless_there(session, post_id, category, now)
     found = (
         select(Case)
@@ -251,6 +257,7 @@ async def open_on_post(
         case.reports, case.findings = reports, findings
         case.opened_at, case.due_at = now, due_at
     else:
+        before = case.category
         case.category = graver(Category(case.category), category)
         # Screening reads all of the words each time: what it found before, it finds again, or it is gone.
         case.reports, case.findings = case.reports + reports, max(case.findings, findings)
@@ -258,7 +265,25 @@ async def open_on_post(
     case.priority = priority(Category(case.category), case.reports, reporter_score, case.findings)
     raise_version(case, None, now)
     await session.flush()
+    if case.category != before:
+        await enqueue_alert(session, case.id)
     return case
+
+
+async def make_graver(session: AsyncSession, case: Case, category: Category, now: datetime) -> None:
+    """Make an open case, whose row the caller has locked, at least this grave."""
+    before, case.category = case.category, graver(Category(case.category), category)
+    case.due_at = min(case.due_at, now + GRAVITY[category][1])
+    case.priority = priority(Category(case.category), case.reports, findings=case.findings)
+    raise_version(case, None, now)
+    await session.flush()
+    if case.category != before:
+        await enqueue_alert(session, case.id)
+
+
+async def enqueue_alert(session: AsyncSession, case_id: UUID, *, by: UUID | None = None) -> None:
+    """Have those who may decide a case be told that it waits, or that somebody handed it over."""
+    await jobs.enqueue(session, ALERT, {"case": str(case_id)} | ({"by": str(by)} if by else {}))
 
 
 async def _insert_unless_there(session: AsyncSession, post_id: int, category: Category, now: datetime) -> None:
@@ -340,6 +365,7 @@ async def close(work: Work, moderator: Viewer, case: Case, revision: int | None)
     await work.session.execute(decided.values(revision=col(Post.revision)))
     await work.session.execute(delete(CaseClaim).where(col(CaseClaim.case_id) == case.id))
     await work.session.flush()
+    await inbox.withdraw(work.session, inbox.OF_CASES, case.id)
 
 
 def raise_version(case: Case, by: Viewer | None, now: datetime) -> None:

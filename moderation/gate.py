@@ -102,5 +102,7 @@ def _words_of(found: LocatedFinding, texts: tuple[str, str | None]) -> tuple[Fin
 
 
 def _parts(texts: Sequence[str]) -> list[tuple[TextPart, str]]:
-    """Say which text of a post is which: a title comes first if there is one. A title or a name alone is no post."""
-    return list(zip(list(TextPart)[-len(texts) :], texts, strict=True)) if len(texts) > 1 else []
+    """Say which text of a post is which: a title comes first if there is one. One text alone counts as a body."""
+    if len(texts) == 1:
+        return [(TextPart.BODY, texts[0])]
+    return list(zip(list(TextPart)[-len(texts) :], texts, strict=True))

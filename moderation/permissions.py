@@ -8,7 +8,17 @@ from uuid import UUID
 from forum.core.errors import Forbidden
 from forum.members.tables import Role, Standing
 from forum.members.viewer import Viewer
-from forum.permissions import AtPost, Condition, HasStanding, Refusal, administers, ask, is_active, is_in_good_standing
+from forum.permissions import (
+    AtPost,
+    Condition,
+    HasStanding,
+    Refusal,
+    administers,
+    ask,
+    either,
+    is_active,
+    is_in_good_standing,
+)
 
 
 class ModerationAct(StrEnum):
@@ -18,6 +28,7 @@ class ModerationAct(StrEnum):
     REPORT_RISK = "report that somebody is in danger"
     SEE_QUEUE = "see the queue"
     SEE_RECORD = "see a member's record"
+    KEEP_NOTES = "read or write notes on this member"
     WORK_ON_CASE = "work on this case"
     DECIDE_CASE = "decide this case"
     READ_LOG = "read the log"
@@ -33,6 +44,13 @@ class WithDeciders(Protocol):
     def decider_ids(self) -> Collection[UUID]: ...  # noqa: D102
     @property
     def own_part(self) -> Refusal | None: ...  # noqa: D102
+
+
+class HasId(Protocol):
+    """A member."""
+
+    @property
+    def id(self) -> UUID: ...  # noqa: D102
 
 
 def is_not_silenced(viewer: Viewer, subject: HasStanding) -> Refusal | None:
@@ -57,10 +75,22 @@ def is_not_its_author(viewer: Viewer, subject: AtPost) -> Refusal | None:
     return Refusal("own_post", "This is your own post: you can edit or withdraw it.")
 
 
+def is_somebody_else(viewer: Viewer, member: HasId) -> Refusal | None:
+    """Require that it is not about the viewer themselves: whatever their role, they learn nothing of it."""
+    return None if member.id != viewer.id else Refusal("own_record", "This is about yourself: it is for others only.")
+
+
 def moderates_somewhere(viewer: Viewer, _subject: object) -> Refusal | None:
     """Require a moderator, of the forum or one board, or an administrator, who decides what no moderator can."""
     is_moderator = viewer.moderated_boards or viewer.roles & {Role.MODERATOR, Role.ADMINISTRATOR}
     return None if is_moderator else Refusal("not_a_moderator", "Only moderators may do this.")
+
+
+def moderates_the_whole_forum(viewer: Viewer, _subject: object) -> Refusal | None:
+    """Require a moderator of the whole forum: what they write is used on every board."""
+    if Role.MODERATOR in viewer.roles:
+        return None
+    return Refusal("not_a_moderator", "Only moderators of the whole forum may do this.")
 
 
 def is_free_to_decide(viewer: Viewer, case: WithDeciders) -> Refusal | None:
@@ -75,11 +105,12 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.REPORT_RISK: [may_report_risk, is_not_its_author],
     ModerationAct.SEE_QUEUE: [is_in_good_standing, moderates_somewhere],
     ModerationAct.SEE_RECORD: [is_in_good_standing, moderates_somewhere],
+    ModerationAct.KEEP_NOTES: [is_in_good_standing, moderates_somewhere, is_somebody_else],
     ModerationAct.WORK_ON_CASE: [is_in_good_standing, moderates_somewhere],
     ModerationAct.DECIDE_CASE: [is_in_good_standing, is_free_to_decide],
     ModerationAct.READ_LOG: [is_in_good_standing, moderates_somewhere],
     ModerationAct.WRITE_RULES: [is_in_good_standing, administers],
-    ModerationAct.WRITE_TEMPLATES: [is_in_good_standing, administers],
+    ModerationAct.WRITE_TEMPLATES: [is_in_good_standing, either(moderates_the_whole_forum, administers)],
     ModerationAct.NAME_TEAM: [is_in_good_standing, administers],
 }
 

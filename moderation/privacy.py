@@ -14,7 +14,7 @@ from forum.content.posts.revisions import lock_post_row
 from forum.content.posts.tables import Post
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.content.threads.tables import ERASED_TITLE, Thread
-from forum.core.export_section import ExportSection
+from forum.core.export_section import ExportSection, items_of
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from moderation import redaction, reports, statements
@@ -24,14 +24,19 @@ from moderation.decisions import Decision
 from moderation.findings import RecordedFinding
 from moderation.measures.post_notices import remove_moderator_name
 from moderation.measures.tables import AppliedMeasure, MeasureKind
+from moderation.member_notes import MemberNote
 from moderation.redaction import MaskedText
 from moderation.reports import Report
 from moderation.statements import Statement
+from moderation.talks import queries as talk_queries
+from moderation.talks.tables import Talk, TalkMessage
 
 REPORTS_MAX = 100_000  # in one member's copy: at 20 a day, thirteen years
 # Texts of staff and members to each other, in which a member may be named.
 WRITTEN: Mapping[type[SQLModel], tuple[str, ...]] = {
     CaseNote: ("text",),
+    MemberNote: ("text",),
+    TalkMessage: ("text",),
     Decision: ("reason", "note"),
     Statement: ("reason",),
     Report: ("note",),
@@ -50,6 +55,7 @@ class ErasableField(NamedTuple):
 
 REPORT_NOTES = ErasableField(Report, "note", Report.reporter_id, "")
 APPEAL_TEXTS = ErasableField(Appeal, "text", Appeal.appellant_id, "")
+ANSWERS = ErasableField(TalkMessage, "text", TalkMessage.persona_id, "")
 EXCERPTS = ErasableField(Statement, "excerpts", Statement.member_id, [])
 
 
@@ -59,11 +65,12 @@ class ModerationPersonalData:
     """
 
     async def export_sections(self, session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
-        """Return the viewer's own reports, the statements that they received, and their appeals."""
+        """Return the viewer's own reports, the statements that they received, their appeals and talks."""
         told = (await session.execute(statements.select_received(viewer))).all()
         filed = (await session.execute(reports.select_by_reporter(viewer, None, REPORTS_MAX))).all()
         appealed = select(Appeal).where(col(Appeal.appellant_id) == viewer.id).order_by(col(Appeal.lodged_at))
         appeals = (await session.execute(appealed)).scalars().all()
+        talks = (await session.execute(talk_queries.select_all_messages_to(viewer))).all()
         return (
             ExportSection(
                 "statements", "What was decided about you", [_without(row._asdict(), "member_id") for row in told]
@@ -72,6 +79,7 @@ class ModerationPersonalData:
             ExportSection(
                 "appeals", "Your appeals", [_without(appeal.model_dump(), "appellant_id") for appeal in appeals]
             ),
+            ExportSection("talks", "What moderators and you wrote to each other", items_of(talks)),
         )
 
     async def remove_name(self, session: AsyncSession, member: Member) -> None:
@@ -88,8 +96,9 @@ class ModerationPersonalData:
         return set((await session.execute(theirs.where(col(Case.state) == CaseState.OPEN))).scalars())
 
     async def erase_texts(self, session: AsyncSession, member_id: UUID, now: datetime) -> bool:
-        """Erase the words of reports that were settled and of appeals that were heard; excerpts, once nobody can
-        appeal any more; what titles were; and where in the posts something was found. Whether nothing is left.
+        """Erase the words of reports that were settled, of appeals that were heard and of talks about cases that were
+        decided; excerpts, once nobody can appeal any more; what titles were; and where in the posts something was
+        found. Whether nothing is left.
         """
         await self._forget_titles(session, member_id)
         about = col(Case.subject_persona_id) == member_id
@@ -97,9 +106,15 @@ class ModerationPersonalData:
         await session.execute(delete(RecordedFinding).where(col(RecordedFinding.case_id).in_(closed)))
         waits = exists().where(col(Appeal.decision_id) == col(Statement.decision_id), col(Appeal.outcome).is_(None))
         appeal_possible = or_(col(Statement.appeal_until) > now, waits)
+        is_open = exists().where(
+            col(Talk.id) == col(TalkMessage.talk_id),
+            col(Case.id) == col(Talk.case_id),
+            col(Case.state) == CaseState.OPEN,
+        )
         gone = [
             await _erase_field(session, REPORT_NOTES, member_id, col(Report.outcome).is_(None)),
             await _erase_field(session, APPEAL_TEXTS, member_id, col(Appeal.outcome).is_(None)),
+            await _erase_field(session, ANSWERS, member_id, is_open),
             await _erase_field(session, EXCERPTS, member_id, appeal_possible),
         ]
         return all(gone)

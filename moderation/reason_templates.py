@@ -1,4 +1,4 @@
-"""Templates for reasons: texts that moderators need often."""
+"""Templates for reasons: texts that moderators need often. Moderators of the whole forum write them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -36,25 +36,25 @@ async def list_templates(work: Work, moderator: Viewer) -> Sequence[Record]:
     return (await work.session.execute(listed)).all()
 
 
-async def write_template(work: Work, administrator: Viewer, slug: str, title: str, words: str) -> ReasonTemplate:
+async def write_template(work: Work, author: Viewer, slug: str, title: str, words: str) -> ReasonTemplate:
     """Write a template, or replace the one with this slug. Raises Forbidden."""
-    allow(ModerationAct.WRITE_TEMPLATES, administrator)
-    values = {"title": title, "text": words, "changed_at": work.now, "changed_by": administrator.member_id}
+    allow(ModerationAct.WRITE_TEMPLATES, author)
+    values = {"title": title, "text": words, "changed_at": work.now, "changed_by": author.member_id}
     row = insert(ReasonTemplate).values(slug=slug, **values)
     await work.session.execute(row.on_conflict_do_update(index_elements=[col(ReasonTemplate.slug)], set_=values))
-    await _record(work, administrator, "template.written", slug)
+    await _record(work, author, "template.written", slug)
     return await work.session.get_one(ReasonTemplate, slug, populate_existing=True)
 
 
-async def delete_template(work: Work, administrator: Viewer, slug: str) -> None:
+async def delete_template(work: Work, author: Viewer, slug: str) -> None:
     """Delete a template. Raises Forbidden, and NotFound when there is none with this slug."""
-    allow(ModerationAct.WRITE_TEMPLATES, administrator)
+    allow(ModerationAct.WRITE_TEMPLATES, author)
     this = delete(ReasonTemplate).where(col(ReasonTemplate.slug) == slug).returning(col(ReasonTemplate.slug))
     if (await work.session.execute(this)).first() is None:
         raise NotFound("There is no such template.", code="template_not_found")
-    await _record(work, administrator, "template.discarded", slug)
+    await _record(work, author, "template.discarded", slug)
 
 
-async def _record(work: Work, administrator: Viewer, act: str, slug: str) -> None:
+async def _record(work: Work, author: Viewer, act: str, slug: str) -> None:
     subject = ("template", slug)
-    await audit.record(work.session, actor_id=administrator.id, act=act, subject=subject, now=work.now)
+    await audit.record(work.session, actor_id=author.id, act=act, subject=subject, now=work.now)

@@ -20,7 +20,7 @@ class PostAuthor:
 
 @dataclass(frozen=True)
 class Submission:
-    """A text to be judged: a post with its title, a title, or a display name."""
+    """A text to be judged: a post with its title, a title, a message to moderators, or a display name."""
 
     author: PostAuthor | None  # None for a display name
     texts: tuple[str, ...]

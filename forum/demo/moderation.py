@@ -25,6 +25,8 @@ from moderation.decisions import DecisionInput
 from moderation.gate import BoardGate
 from moderation.measures.tables import MeasureInput, MeasureKind
 from moderation.reports import Complaint
+from moderation.talks import actions as talks
+from moderation.talks.actions import MessageToMember
 
 Cast = dict[str, Viewer]
 
@@ -57,9 +59,22 @@ async def _play_case(work: Work, cast: Cast, story: dict[str, Any]) -> None:
     if "claimed_by" not in story:
         return
     await case_actions.claim(work, cast[story["claimed_by"]], case_id)
+    if "talk" in story:
+        await _talk(work, cast, post, case_id, story)
     if "decision" in story:
         later = work.at(work.now + timedelta(minutes=5))
         await _decide(later, cast, post, case_id, story)
+
+
+async def _talk(work: Work, cast: Cast, post: Post, case_id: UUID, story: dict[str, Any]) -> None:
+    message = MessageToMember(story["talk"]["text"].strip(), signed=True)
+    written = await talks.write_to_member(work, cast[story["claimed_by"]], case_id, message)
+    later = work.at(work.now + timedelta(minutes=2))
+    await talks.answer(later, _author_of(post, cast), written.talk_id, story["talk"]["answer"])
+
+
+def _author_of(post: Post, cast: Cast) -> Viewer:
+    return next(viewer for viewer in cast.values() if viewer.id == post.author_id)
 
 
 async def _decide(work: Work, cast: Cast, post: Post, case_id: UUID, story: dict[str, Any]) -> None:
@@ -77,9 +92,8 @@ async def _decide(work: Work, cast: Cast, post: Post, case_id: UUID, story: dict
     )
     decided = await case_actions.decide(work, moderator, case_id, wanted)
     if "appeal" in story and decided.statement:
-        author = next(viewer for viewer in cast.values() if viewer.id == post.author_id)
         later = work.at(work.now + timedelta(hours=2))
-        await appeals.submit(later, author, decided.statement.id, story["appeal"]["text"])
+        await appeals.submit(later, _author_of(post, cast), decided.statement.id, story["appeal"]["text"])
 
 
 async def _hold(work: Work, cast: Cast, story: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from fastapi import Depends, Header, Request
 from pydantic import BaseModel
 
 from forum.core.idempotency import Repeat
-from forum.http.current_member import CurrentMember
+from forum.http.current_member import AnyMember
 from forum.members.viewer import Viewer
 
 
@@ -28,7 +28,7 @@ class RepeatKey:
 
 async def _repeat_key(
     request: Request,
-    member: CurrentMember,
+    member: AnyMember,
     idempotency_key: Annotated[
         str | None,
         Header(

@@ -151,6 +151,7 @@ _TEMPLATES: Mapping[MailKind, MailTemplate] = {
     MailKind.DEPARTURE: templates.DEPARTURE,
     MailKind.DEPARTURE_WAITS: templates.DEPARTURE_WAITS,
     MailKind.EXPORT_READY: templates.EXPORT_READY,
+    MailKind.CASE_URGENT: templates.CASE_URGENT,
 }
 
 

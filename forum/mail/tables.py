@@ -21,6 +21,7 @@ class MailKind(StrEnum):
     DEPARTURE = "departure"
     DEPARTURE_WAITS = "departure_waits"
     EXPORT_READY = "export_ready"
+    CASE_URGENT = "case_urgent"
 
 
 class Mail(SQLModel, table=True):

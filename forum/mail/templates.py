@@ -101,6 +101,14 @@ EXPORT_READY = MailTemplate(
         "If it was not you, somebody is signed in as you: ask for a new password, and everybody is signed out.",
     ),
 )
+CASE_URGENT = MailTemplate(
+    "Please look at once",
+    (
+        "Something that cannot wait was given to you and those who work with you. Please sign in now and begin with "
+        "what stands first.",
+        "This mail does not say what it is, because other people may read it.",
+    ),
+)
 TEST = MailTemplate("A test", ("If you can read this, mails arrive.",))
 
 

@@ -1,22 +1,25 @@
 """Notifications: each tells one member one thing, and never quotes anybody."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, Index, func, text, update
+from sqlalchemy import BigInteger, Index, any_, case, delete, func, or_, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from forum.content.boards import Board
 from forum.content.posts.tables import Post
+from forum.content.posts.visibility import POST_VISIBLE
+from forum.content.threads.tables import Thread
 from forum.core import pagination
 from forum.core.database import Moment, Query, check_one_of, new_id, query
 from forum.core.work import Work
-from forum.members.viewer import Viewer
+from forum.members.viewer import VIEWER_PERSONAS, Viewer
 
 
 class NotificationKind(StrEnum):
@@ -26,10 +29,22 @@ class NotificationKind(StrEnum):
     POST_PUBLISHED = "post_published"
     POST_EDITED = "post_edited"
     POST_REMOVED = "post_removed"
+    THREAD_LOCKED = "thread_locked"
+    THREAD_UNLOCKED = "thread_unlocked"
+    THREAD_MOVED = "thread_moved"
+    THREAD_RETITLED = "thread_retitled"
     STATEMENT_ISSUED = "statement_issued"
     APPEAL_HEARD = "appeal_heard"
     REPORT_RECEIVED = "report_received"
     REPORT_SETTLED = "report_settled"
+    TALK_MESSAGE = "talk_message"
+    TALK_ANSWERED = "talk_answered"
+    CASE_WAITING = "case_waiting"
+    CASE_URGENT = "case_urgent"
+    CASE_HANDED_OVER = "case_handed_over"
+    CASE_TAKEN_OVER = "case_taken_over"
+    CASE_OVERDUE = "case_overdue"
+    CASE_WITHOUT_DECIDER = "case_without_decider"
     STANDING_ENDED = "standing_ended"
     DEPARTURE_WAITS = "departure_waits"
     EXPORT_READY = "export_ready"
@@ -37,6 +52,22 @@ class NotificationKind(StrEnum):
 
 # Of these kinds, at most one about each subject.
 ONCE = "kind = 'standing_ended'"
+# Of these, at most one for each member and case.
+OF_CASES = (
+    NotificationKind.CASE_WAITING,
+    NotificationKind.CASE_URGENT,
+    NotificationKind.CASE_HANDED_OVER,
+    NotificationKind.CASE_OVERDUE,
+    NotificationKind.CASE_WITHOUT_DECIDER,
+)
+# Of these, at most one for each member and talk that they have not read yet.
+OF_TALKS = (NotificationKind.TALK_MESSAGE, NotificationKind.TALK_ANSWERED)
+# What staff are told of their work: a member who has no role any more does not see it.
+FOR_STAFF = (*OF_CASES, NotificationKind.CASE_TAKEN_OVER, NotificationKind.TALK_ANSWERED)
+
+
+def _listed(kinds: Iterable[NotificationKind]) -> str:
+    return ", ".join(repr(str(kind)) for kind in kinds)
 
 
 class Notification(SQLModel, table=True):
@@ -47,18 +78,35 @@ class Notification(SQLModel, table=True):
         Index("ix_notification_unread", "member_id", postgresql_where=text("read_at IS NULL")),
         Index("ix_notification_page", "member_id", "id"),
         Index("uq_notification_standing_ended", "subject_id", unique=True, postgresql_where=text(ONCE)),
+        Index(
+            "uq_notification_case",
+            "subject_id",
+            "member_id",
+            "kind",
+            unique=True,
+            postgresql_where=text(f"kind IN ({_listed(OF_CASES)})"),
+        ),
+        Index(
+            "uq_notification_talk",
+            "subject_id",
+            "member_id",
+            "kind",
+            unique=True,
+            postgresql_where=text(f"kind IN ({_listed(OF_TALKS)}) AND read_at IS NULL"),
+        ),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     member_id: UUID = Field(foreign_key="member.id", ondelete="CASCADE")
     kind: str
     post_id: int | None = Field(default=None, sa_type=BigInteger, foreign_key="post.id")
-    subject_id: UUID | None = Field(default=None, description="Of the statement, report, appeal or export")
+    subject_id: UUID | None = Field(default=None, description="Of the statement, report, appeal, export, case or talk")
     at: datetime = Field(sa_type=Moment)
     read_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
 BY_ID = TypeAdapter(tuple[UUID])
+_PLACE = {"post_id": col(Post.id), "thread_id": col(Post.thread_id), "number": col(Post.number)}
 
 
 class NotificationPage(NamedTuple):
@@ -69,21 +117,44 @@ class NotificationPage(NamedTuple):
     unread: int
 
 
-def select_notifications(viewer: Viewer, after: tuple[UUID] | None, limit: int) -> Query:
-    """Return a select of the viewer's notifications, newest first, with the thread and number of each one's post."""
-    page = (
-        query(
-            col(Notification.id),
-            col(Notification.kind),
-            col(Notification.post_id),
-            col(Post.thread_id),
-            col(Post.number),
-            col(Notification.subject_id),
-            col(Notification.at),
-            col(Notification.read_at),
-        )
+# The viewer may see the post: it is their own, or it exists for them where it is now.
+_POST_SEEN = or_(col(Post.author_id) == any_(VIEWER_PERSONAS), POST_VISIBLE)
+
+
+def _own(viewer: Viewer, *wanted: Any) -> Query:
+    """Return a select of these columns of the viewer's notifications, joined with each one's post.
+
+    What is only about a post that the viewer may no longer see has disappeared.
+    """
+    found = (
+        query(*wanted)
+        .select_from(Notification)
         .outerjoin(Post, col(Post.id) == col(Notification.post_id))
-        .where(col(Notification.member_id) == viewer.id)
+        .outerjoin(Thread, col(Thread.id) == col(Post.thread_id))
+        .outerjoin(Board, col(Board.id) == col(Thread.board_id))
+        .where(
+            col(Notification.member_id) == viewer.id,
+            or_(col(Notification.post_id).is_(None), col(Notification.subject_id).is_not(None), _POST_SEEN),
+        )
+    )
+    return found if viewer.is_staff else found.where(col(Notification.kind).not_in(FOR_STAFF))
+
+
+def select_notifications(viewer: Viewer, after: tuple[UUID] | None, limit: int) -> Query:
+    """Return a select of the viewer's notifications, newest first, with the thread and number of each one's post.
+
+    It is executed with the viewer's parameters.
+
+    A report of a post that its reporter may no longer see is told of without the post.
+    """
+    page = _own(
+        viewer,
+        col(Notification.id),
+        col(Notification.kind),
+        *(case((_POST_SEEN, place)).label(name) for name, place in _PLACE.items()),
+        col(Notification.subject_id),
+        col(Notification.at),
+        col(Notification.read_at),
     )
     if after:
         page = page.where(col(Notification.id) < after[0])
@@ -93,10 +164,10 @@ def select_notifications(viewer: Viewer, after: tuple[UUID] | None, limit: int) 
 async def list_notifications(work: Work, viewer: Viewer, after: str | None, limit: int) -> NotificationPage:
     """Return a page of the viewer's notifications, newest first. Raises Invalid for a cursor of another list."""
     place = pagination.decode(after, BY_ID) if after is not None else None
-    rows = (await work.session.execute(select_notifications(viewer, place, limit + 1))).all()
+    rows = (await work.session.execute(select_notifications(viewer, place, limit + 1), viewer.query_parameters)).all()
     page = pagination.page_of(rows, limit, lambda row: (str(row.id),))
-    unread = query(func.count()).where(col(Notification.member_id) == viewer.id, col(Notification.read_at).is_(None))
-    return NotificationPage(*page, unread=(await work.session.execute(unread)).scalar_one())
+    unread = _own(viewer, func.count()).where(col(Notification.read_at).is_(None))
+    return NotificationPage(*page, unread=(await work.session.execute(unread, viewer.query_parameters)).scalar_one())
 
 
 def notify(
@@ -129,6 +200,35 @@ async def notify_once(
         .on_conflict_do_nothing(index_elements=[col(Notification.subject_id)], index_where=text(ONCE))
     )
     await session.execute(added)
+
+
+async def notify_each(
+    session: AsyncSession, members: Collection[UUID], kind: NotificationKind, now: datetime, *, subject_id: UUID
+) -> Sequence[UUID]:
+    """Notify each of these members, but those who are told already; for the kinds of `OF_CASES` and `OF_TALKS`.
+
+    Return who was not told before.
+    """
+    if not members:
+        return []
+    rows = [
+        {"id": new_id(), "member_id": member_id, "kind": kind, "subject_id": subject_id, "at": now}
+        for member_id in members
+    ]
+    added = insert(Notification).values(rows).on_conflict_do_nothing().returning(col(Notification.member_id))
+    return (await session.execute(added)).scalars().all()
+
+
+async def withdraw(
+    session: AsyncSession,
+    kinds: Collection[NotificationKind],
+    subject_id: UUID,
+    *,
+    but_of: Collection[UUID] = (),
+) -> None:
+    """Delete the notifications of these kinds about a subject, but those of some members: it needs nobody else now."""
+    told = (col(Notification.subject_id) == subject_id, col(Notification.kind).in_(kinds))
+    await session.execute(delete(Notification).where(*told, col(Notification.member_id).not_in(but_of)))
 
 
 async def mark_read(work: Work, viewer: Viewer, up_to: UUID) -> None:

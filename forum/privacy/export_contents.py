@@ -44,7 +44,7 @@ async def export_threads(session: AsyncSession, viewer: Viewer, _now: datetime) 
 
 async def export_notifications(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
     """Return the viewer's notifications."""
-    rows = (await session.execute(inbox.select_notifications(viewer, None, ALL))).all()
+    rows = (await session.execute(inbox.select_notifications(viewer, None, ALL), viewer.query_parameters)).all()
     return [ExportSection("notifications", "Your notifications", items_of(rows))]
 
 

@@ -47,13 +47,13 @@ async def list_templates(request: Request, viewer: CurrentMember, work: CurrentW
 
 @router.put("/templates/{slug}", response_model=Template, responses=documented(401, 403, 413, 422))
 async def write_template(slug: Slug, change: TemplateChange, viewer: CurrentMember, work: CurrentWork) -> Response:
-    """Write a template, or replace it: for administrators. Idempotent."""
+    """Write a template, or replace it: for moderators of the whole forum and administrators. Idempotent."""
     written = await reason_templates.write_template(work, viewer, slug, change.title, change.text)
     return json_response(Template.model_validate(written))
 
 
 @router.delete("/templates/{slug}", status_code=204, responses=documented(401, 403, 404, 422))
 async def discard_template(slug: Slug, viewer: CurrentMember, work: CurrentWork) -> Response:
-    """Delete a template: for administrators."""
+    """Delete a template: for moderators of the whole forum and administrators."""
     await reason_templates.delete_template(work, viewer, slug)
     return Response(status_code=204)

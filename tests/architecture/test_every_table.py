@@ -44,6 +44,7 @@ WORDS = {
     "report": "ephemeral",
     "waiting report": "serendip",
     "appeal": "eunoia",
+    "answer in a talk": "quiescent",
     "post in a busy thread": "phosphene",
 }
 TELLING = MARKS | WORDS
@@ -145,10 +146,16 @@ async def live(life: Life, app: FastAPI, services: Services, suzie: httpx.AsyncC
             measure = {"kind": "remove"} if name == "removed" else spans
             done = await decide(suzie, case, measure, reason=f"Not so, @{HANDLE}: say what she did instead, 100 %.")
             assert done.status_code == 201, done.text
+        await suzie.post(f"{API}/moderation/members/{HANDLE}/notes", json={"text": f"@{HANDLE} calls in the evening."})
         retitle = {"kind": "retitle", "title": "About a visit"}
         assert (await report(magpie, first, revision=3)).status_code == 201
         assert (await decide(suzie, await a_case(suzie, first), retitle)).status_code == 201
         assert (await report(magpie, life.posts["open"])).status_code == 201
+        talks = f"{API}/moderation/cases/{(await a_case(suzie, life.posts['open']))['id']}/talks"
+        begun = await suzie.post(talks, json={"text": f"Are you well, @{HANDLE}?"})
+        assert begun.status_code == 201, begun.text
+        answer = {"text": "I feel quiescent, thank you."}
+        assert (await wren.post(f"{API}/talks/{begun.json()['talk_id']}/messages", json=answer)).status_code == 201
     assert (await report(wren, rude, note="An ephemeral insult")).status_code == 201
     assert (await decide(orla, await a_case(orla, rude), {"kind": "dismiss"})).status_code == 201
     busy = life.threads["busy"] = await make.thread(services, "magpie", title=f"Thank you, @{HANDLE}!")
@@ -202,6 +209,7 @@ NOT_LIVED = {
     "public.legal_hold": "a hold keeps everything",
     "public.persona_owner": "nobody can take an alias yet",
     "public.finding": "spans, and no words",
+    "public.case_alarm": "times, and no words",
     "public.reason_template": "words of the house",
     "jobs.schedule": "when jobs are due by the clock",
     "jobs.statistics": "how many jobs there were",
@@ -215,6 +223,7 @@ LEAVES = {
     "public.statement": "what was decided is kept, with the words that it is about (DESIGN §6, Kept)",
     "public.report": "so is what was reported",
     "public.appeal": "and appealed",
+    "public.talk_message": "and what they wrote to moderators about it",
 }
 
 
@@ -248,6 +257,7 @@ async def test_who_erases_is_in_no_table_once_nothing_waits_for_their_words(
         ("public.post", "post under an open case"),
         ("public.report", "waiting report"),
         ("public.appeal", "appeal"),
+        ("public.talk_message", "answer in a talk"),
         ("public.post", "removed post"),
         ("public.statement", "redacted words"),
         ("public.statement", "removed post"),

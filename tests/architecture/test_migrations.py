@@ -114,6 +114,18 @@ DATA: dict[str, list[str]] = {
     "0010": TENTH,
     "0011": ELEVENTH,
     "0012": ELEVENTH,
+    "0013": [
+        *ELEVENTH,
+        "INSERT INTO member_note (id, member_id, author_id, text, at) SELECT gen_random_uuid(), id, id, '', now() "
+        "FROM member",
+        "INSERT INTO notification (id, member_id, kind, at) "
+        "SELECT gen_random_uuid(), id, 'thread_locked', now() FROM member",
+        "INSERT INTO case_alarm (case_id, due_at) SELECT id, due_at FROM moderation_case",
+        "INSERT INTO talk (id, case_id, persona_id, side, opened_at) "
+        "SELECT gen_random_uuid(), id, subject_persona_id, 'author', now() FROM moderation_case",
+        "INSERT INTO talk_message (id, talk_id, persona_id, signed, crisis, text, at) "
+        "SELECT gen_random_uuid(), id, persona_id, false, false, 'Yes.', now() FROM talk",
+    ],
 }
 
 

@@ -116,8 +116,6 @@ async def test_what_administrators_change_is_refused_to_moderators(services: Ser
     suzie = replace(await make.viewer(services, "suzie"), signed_in_at=clock.now())
     changes: tuple[Callable[[Work], Awaitable[object]], ...] = (
         lambda work: rules.write_rule(work, suzie, 11, RuleDraft(0, "Another", "Be kind.")),
-        lambda work: reason_templates.write_template(work, suzie, "name-calling", "Name-calling", "Do not."),
-        lambda work: reason_templates.delete_template(work, suzie, "name-calling"),
         lambda work: board_moderators.appoint(work, suzie, "new-here", "heron"),
         lambda work: board_moderators.dismiss(work, suzie, "new-here", "heron"),
     )

@@ -4,8 +4,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from forum.core import clock
 from forum.http.services import Services
 from forum.members.tables import Role
+from forum.notifications import inbox
 from tests.support import make, scenes
 from tests.support.scenes import API, WARN
 
@@ -61,6 +63,34 @@ async def test_they_never_repeat_words(app: FastAPI, told: list[int]) -> None:
     async with make.signed_in(app, "stepdad") as stepdad, make.signed_in(app, "magpie") as magpie:
         for text in ((await stepdad.get(MINE)).text, (await magpie.get(MINE)).text):
             assert not [word for word in ("oad", "what she did", "Name-calling", "Suzie", "uestion") if word in text]
+
+
+async def test_who_reported_hears_the_end_but_not_where_it_was_once_they_may_no_longer_read_it(
+    app: FastAPI, services: Services
+) -> None:
+    post = await scenes.a_post(services)
+    await make.board(services, "staff-room", readers=("moderator",))
+    async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "magpie") as magpie:
+        await scenes.decided(app, suzie, post.id, WARN)
+        assert {item["post_id"] for item in (await magpie.get(MINE)).json()["items"]} == {post.id}
+        moved = await suzie.put(f"{API}/threads/{post.thread_id}/board", json={"version": 1, "board": "staff-room"})
+        assert moved.status_code == 200
+        after = (await magpie.get(MINE)).json()
+        assert [item["kind"] for item in after["items"]] == ["report_settled", "report_received"]
+        assert {(item["post_id"], item["thread_id"], item["number"]) for item in after["items"]} == {(None,) * 3}
+        assert after["unread"] == 2
+
+
+async def test_what_is_only_about_a_post_disappears_with_it(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
+    async with make.signed_in(app, "magpie") as magpie, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        magpies = (await make.viewer(services, "magpie")).member_id
+        async with services.database.work() as session:
+            inbox.notify(session, magpies, inbox.NotificationKind.POST_EDITED, clock.now(), post_id=post.id)
+        assert (await magpie.get(MINE)).json()["unread"] == 1
+        await make.board(services, "staff-room", readers=("moderator",))
+        await suzie.put(f"{API}/threads/{post.thread_id}/board", json={"version": 1, "board": "staff-room"})
+        assert (await magpie.get(MINE)).json() == {"unread": 0, "items": [], "next": None}
 
 
 async def test_a_guest_has_none(guest: httpx.AsyncClient) -> None:

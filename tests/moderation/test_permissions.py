@@ -80,13 +80,15 @@ TABLE = (
     row(Act.REPORT_RISK, "own", STANDS["own"]),
     row(Act.SEE_QUEUE, "anywhere", None, *STAFF),
     row(Act.SEE_RECORD, "anybody's", None, *STAFF),
+    row(Act.KEEP_NOTES, "on another", SimpleNamespace(id=SOMEBODY), *STAFF),
+    row(Act.KEEP_NOTES, "on themselves", SimpleNamespace(id=ME)),
     row(Act.WORK_ON_CASE, "in the line", None, *STAFF),
     row(Act.DECIDE_CASE, "free", Ties({ME}), *EVERY_MEMBER),
     row(Act.DECIDE_CASE, "somebody else is free", Ties({SOMEBODY})),
     row(Act.DECIDE_CASE, "nobody is free", Ties(set())),
     row(Act.READ_LOG, "anywhere", None, *STAFF),
     row(Act.WRITE_RULES, "anywhere", None, "administrator"),
-    row(Act.WRITE_TEMPLATES, "anywhere", None, "administrator"),
+    row(Act.WRITE_TEMPLATES, "anywhere", None, "moderator", "administrator"),
     row(Act.NAME_TEAM, "anywhere", None, "administrator"),
 )
 

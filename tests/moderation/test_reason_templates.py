@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from forum.http.services import Services
 from forum.members.tables import Role
 from tests.support import make
 
@@ -33,8 +34,24 @@ async def test_a_discarded_template_is_gone(app: FastAPI) -> None:
         assert (await boss.get(TEMPLATES)).json()["items"] == []
 
 
-async def test_moderators_do_not_write_templates_and_members_do_not_read_them(app: FastAPI) -> None:
-    async with make.signed_in(app, "orla", Role.MODERATOR) as orla, make.signed_in(app, "heron") as heron:
-        assert (await orla.put(f"{TEMPLATES}/name-calling", json=NAMES)).status_code == 403
-        assert (await orla.delete(f"{TEMPLATES}/name-calling")).status_code == 403
-        assert (await heron.get(TEMPLATES)).status_code == 403
+async def test_a_moderator_of_the_whole_forum_writes_templates(app: FastAPI) -> None:
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+        assert (await orla.put(f"{TEMPLATES}/name-calling", json=NAMES)).status_code == 200
+        assert (await orla.delete(f"{TEMPLATES}/name-calling")).status_code == 204
+
+
+async def test_moderators_of_one_board_do_not_write_templates_and_members_do_not_read_them(
+    app: FastAPI, services: Services
+) -> None:
+    await make.board(services)
+    async with (
+        make.signed_in(app, "bobby", boards=("new-here",)) as bobby,
+        make.signed_in(app, "heron") as heron,
+    ):
+        assert (await bobby.get(TEMPLATES)).status_code == 200
+        for refused in (
+            await bobby.put(f"{TEMPLATES}/name-calling", json=NAMES),
+            await bobby.delete(f"{TEMPLATES}/name-calling"),
+            await heron.get(TEMPLATES),
+        ):
+            assert (refused.status_code, refused.json()["code"]) == (403, "not_a_moderator")

@@ -61,6 +61,7 @@ UNTHROTTLED: dict[str, Any] = {
         "editing",
         "preview",
         "report",
+        "talk",
         "export",
     )
 }

@@ -24,18 +24,34 @@ class Notification(ResponseBody):
         "post_published",
         "post_edited",
         "post_removed",
+        "thread_locked",
+        "thread_unlocked",
+        "thread_moved",
+        "thread_retitled",
         "statement_issued",
         "appeal_heard",
         "report_received",
         "report_settled",
+        "talk_message",
+        "talk_answered",
+        "case_waiting",
+        "case_urgent",
+        "case_handed_over",
+        "case_taken_over",
+        "case_overdue",
+        "case_without_decider",
         "standing_ended",
         "departure_waits",
         "export_ready",
     ]
-    post_id: Identity | None = Field(examples=[4711])
+    post_id: Identity | None = Field(
+        description="Null when it is about no post, or about one that you may no longer see", examples=[4711]
+    )
     thread_id: Identity | None = Field(examples=[42])
     number: int | None = Field(description="Of the post in its thread", examples=[7])
-    subject_id: Uuid | None = Field(description="Of the statement, report, appeal or export")
+    subject_id: Uuid | None = Field(
+        description="Of the statement, report, appeal, export or talk; for staff also of the case"
+    )
     at: Moment
     read_at: Moment | None = Field(description="Null when you have not read it")
 

@@ -9,12 +9,22 @@ from sqlmodel import col
 from forum.content.boards import Board
 from forum.content.markup import without_handle
 from forum.content.threads.tables import ERASED_TITLE, Thread, ThreadState
-from forum.core import audit
+from forum.core import audit, jobs
+from forum.core.jobs import Job
 from forum.members.queries import changed_since
 from forum.members.viewer import Viewer
 
 # The first number of an advisory lock; the second is the thread's id.
 _POSTS_LOCK = 0x706F7374
+
+# Of each change that whoever opened the thread is told of: the job that tells them, if somebody else made it.
+THREAD_CHANGED = {
+    "thread.locked": Job("tell_thread_locked"),
+    "thread.open": Job("tell_thread_unlocked"),
+    "thread.moved": Job("tell_thread_moved"),
+    "thread.retitled": Job("tell_thread_retitled"),
+    "thread.renamed": Job("tell_thread_renamed"),
+}
 
 
 async def lock_thread_row(session: AsyncSession, thread_id: int) -> Thread:
@@ -100,11 +110,14 @@ async def record_change(
     *,
     details: audit.Details | None = None,
 ) -> None:
-    """Raise a thread's version, and record the change, unless it is its author's change of the title."""
+    """Raise a thread's version, record the change, unless it is its author's change of the title, and tell of it."""
     thread.version += 1
     thread.changed_at, thread.changed_by = now, viewer.persona_for(thread.author_id)
     await session.flush()
-    if thread.author_id not in viewer.personas or act != "thread.retitled":
+    is_own = thread.author_id in viewer.personas
+    if act in THREAD_CHANGED and not is_own:
+        await jobs.enqueue(session, THREAD_CHANGED[act], {"thread": str(thread.id), "by": str(viewer.id)})
+    if not is_own or act != "thread.retitled":
         await audit.record(
             session, actor_id=viewer.id, act=act, subject=("thread", thread.id), now=now, details=details
         )

@@ -1,0 +1,129 @@
+"""Who is told that a case waits: those who may decide it, each once, and again when its time is over."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel, col
+
+from forum.core import jobs
+from forum.core.database import Moment, query
+from forum.core.jobs import Job, Payload
+from forum.mail import outbox
+from forum.mail.tables import MailKind
+from forum.members.tables import Member
+from forum.notifications import inbox
+from forum.notifications.inbox import NotificationKind
+from moderation.case_deciders import list_deciders, list_told_that_nobody_decides
+from moderation.case_priority import Category
+from moderation.cases import ALERT, Case, CaseClaim, CaseState, lock_case_row
+
+# What cannot wait until somebody looks: they get a mail, too, without a word of what it is.
+MAILED = (Category.RISK, Category.ILLEGAL, Category.INTIMATE_IMAGE)
+WATCH = Job("watch_cases")
+BATCH = 200  # cases in one look; the rest a minute later
+
+
+class CaseAlarm(SQLModel, table=True):
+    """What was told of a case: the due time that passed, and the claim that ran out."""
+
+    __tablename__ = "case_alarm"
+
+    case_id: UUID = Field(primary_key=True, foreign_key="moderation_case.id")
+    due_at: datetime | None = Field(default=None, sa_type=Moment)
+    claim_until: datetime | None = Field(default=None, sa_type=Moment)
+
+
+async def alert(session: AsyncSession, payload: Payload, now: datetime) -> None:
+    """Job handler: tell those who may decide a case that it waits, or that somebody handed it over (`by`)."""
+    case = await lock_case_row(session, UUID(payload["case"]))  # a decision withdraws what was told
+    if case.state != CaseState.OPEN:
+        return
+    by = UUID(payload["by"]) if "by" in payload else None
+    claim = await session.get(CaseClaim, case.id, populate_existing=True)
+    at_work = claim.moderator_id if claim and claim.until > now else None
+    is_grave = Category(case.category) in MAILED
+    if at_work and not is_grave:
+        return  # somebody reads it at this moment
+    kind = NotificationKind.CASE_URGENT if is_grave else NotificationKind.CASE_WAITING
+    if by:
+        kind = NotificationKind.CASE_HANDED_OVER
+        await inbox.withdraw(session, [kind], case.id)  # each time is news
+    await _tell(session, case, kind, now, but_not={by, at_work})
+
+
+async def watch(session: AsyncSession, _payload: Payload, now: datetime) -> None:
+    """Job handler, each minute: tell of claims that ran out, and of open cases whose due time has passed."""
+    for claim in await _list_lapsed_claims(session, now):
+        await _note(session, claim.case_id, claim_until=claim.until)
+        await jobs.enqueue(session, ALERT, {"case": str(claim.case_id), "by": str(claim.moderator_id)})
+    for case in await _list_overdue(session, now):
+        await _note(session, case.id, due_at=case.due_at)
+        await inbox.withdraw(session, [NotificationKind.CASE_OVERDUE], case.id)
+        await _tell(session, case, NotificationKind.CASE_OVERDUE, now)
+
+
+async def _tell(
+    session: AsyncSession, case: Case, kind: NotificationKind, now: datetime, *, but_not: Collection[UUID | None] = ()
+) -> None:
+    """Tell whoever may decide the case now; where nobody may, the administrators whom it is not about."""
+    deciders = await list_deciders(session, case.id, now)
+    told = [member_id for member_id in deciders if member_id not in but_not]
+    if not deciders:
+        kind, told = (
+            NotificationKind.CASE_WITHOUT_DECIDER,
+            [*await list_told_that_nobody_decides(session, case.id, now)],
+        )
+    # Whoever reported it, stepped back or lost their role meanwhile need not look at it any more.
+    await inbox.withdraw(session, inbox.OF_CASES, case.id, but_of=[*deciders, *told])
+    news = await inbox.notify_each(session, told, kind, now, subject_id=case.id)
+    if Category(case.category) in MAILED:
+        await _mail(session, news, now)
+
+
+async def _mail(session: AsyncSession, members: Sequence[UUID], now: datetime) -> None:
+    addresses = query(col(Member.id), col(Member.email)).where(
+        col(Member.id).in_(members), col(Member.email_verified_at).is_not(None)
+    )
+    for row in (await session.execute(addresses)).all():
+        await outbox.enqueue(session, MailKind.CASE_URGENT, now, member_id=row.id, email=row.email)
+
+
+async def _list_lapsed_claims(session: AsyncSession, now: datetime) -> Sequence[CaseClaim]:
+    lapsed = (
+        select(CaseClaim)
+        .join(Case, col(Case.id) == col(CaseClaim.case_id))
+        .outerjoin(CaseAlarm, col(CaseAlarm.case_id) == col(CaseClaim.case_id))
+        .where(
+            col(CaseClaim.until) <= now,
+            col(Case.state) == CaseState.OPEN,
+            col(CaseAlarm.claim_until).is_distinct_from(col(CaseClaim.until)),
+        )
+        .limit(BATCH)
+    )
+    return (await session.execute(lapsed)).scalars().all()
+
+
+async def _list_overdue(session: AsyncSession, now: datetime) -> Sequence[Case]:
+    """Return open cases whose due time has passed untold, locked; what somebody decides at this moment is left out."""
+    overdue = (
+        select(Case)
+        .outerjoin(CaseAlarm, col(CaseAlarm.case_id) == col(Case.id))
+        .where(
+            col(Case.state) == CaseState.OPEN,
+            col(Case.due_at) <= now,
+            col(CaseAlarm.due_at).is_distinct_from(col(Case.due_at)),
+        )
+        .order_by(col(Case.priority), col(Case.due_at), col(Case.id))
+        .limit(BATCH)
+        .with_for_update(of=Case, key_share=True, skip_locked=True)
+    )
+    return (await session.execute(overdue)).scalars().all()
+
+
+async def _note(session: AsyncSession, case_id: UUID, **told: datetime) -> None:
+    row = insert(CaseAlarm).values(case_id=case_id, **told)
+    await session.execute(row.on_conflict_do_update(index_elements=[col(CaseAlarm.case_id)], set_=told))
