@@ -60,11 +60,12 @@ def main(
     ] = None,
     only: Annotated[
         list[Part] | None,
-        typer.Option(help="One part and not all: pages, the moderators' queue, the doors, or hostile bodies"),
+        typer.Option(help="Some parts and not all"),
     ] = None,
 ) -> None:
     """Compare what the forum answers with the same bytes as constants, from FastAPI and from bare ASGI; the
-    moderators' queue among few cases and among many; how long strangers wait at the doors, and others meanwhile; how late the event loop is under hostile bodies.
+    moderators' queue among few cases and among many; how long strangers wait at the doors, and others meanwhile; how
+    late the event loop is under hostile bodies.
     """
     parts = only or list(Part)
     if Part.PAGES in parts:
