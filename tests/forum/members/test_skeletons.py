@@ -35,7 +35,7 @@ async def test_those_who_left_have_none(services: Services) -> None:
     async with services.database.work() as session:
         await session.execute(
             text(
-                "UPDATE member SET handle = NULL, skeleton = NULL, email = NULL, email_verified_at = NULL, title = NULL, "
+                "UPDATE member SET handle = NULL, skeleton = NULL, email = NULL, email_verified_at = NULL, "
                 "name = '', name_skeleton = '', password_hash = '', left_at = now()"
             )
         )
