@@ -17,7 +17,7 @@ from forum.core import idempotency, jobs, rate_limits
 from forum.core.jobs import Handler, Job, Payload
 from forum.core.settings import Settings
 from forum.mail import outbox
-from forum.members import departure
+from forum.members import departure, skeletons
 from forum.notifications import thread_changes
 from forum.privacy import account_deletion, erasure_jobs, export_contents, exports
 from forum.privacy.exports import ExportHook
@@ -83,6 +83,11 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(name="members.advisers"),
     Feature(name="members.cards"),
+    Feature(
+        name="members.skeletons",
+        jobs=lambda _context: {skeletons.RENEW: skeletons.renew_skeletons},
+        schedule={skeletons.RENEW: "7 3 * * *"},
+    ),
     Feature(name="members.departure", clean_up=departure.delete_leftovers),
     Feature(
         name="privacy.exports",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Integer, Text, column, or_, select, table
+from sqlalchemy import ARRAY, Integer, Text, and_, any_, column, literal, or_, select, table
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -16,6 +16,7 @@ from forum.core.gate import Submission
 from forum.core.work import Transactions, Work
 from forum.mail import outbox
 from forum.members import names
+from forum.members.advisers import Adviser
 from forum.members.queries import lock_account_row, lock_member_row
 from forum.members.roles import has_role, is_staff
 from forum.members.tables import Member, Role, Standing
@@ -69,7 +70,7 @@ async def rename(work: Work, viewer: Viewer, name: str) -> Profile:
     account = await lock_account_row(work.session, viewer.member_id, work.now)
     allow(Act.RENAME, viewer, account)
     await refuse_held_name(work, name)
-    await rename_member(work.session, account.member, name)
+    await rename_member(work.session, account.member, name, forum_name=work.settings.name)
     work.forget_sessions_of(viewer.member_id)
     return await get_profile(work, viewer)
 
@@ -113,11 +114,11 @@ async def set_password(session: AsyncSession, member: Member, new: str, hashed: 
     await outbox.cancel_password_resets(session, member.id)
 
 
-async def rename_member(session: AsyncSession, member: Member, name: str) -> None:
+async def rename_member(session: AsyncSession, member: Member, name: str, *, forum_name: str = "") -> None:
     """Give a member another display name. Raises Invalid when it cannot be read, or looks like the name of staff."""
     member.name = names.normalise_name(name)
     member.name_skeleton = names.skeleton(member.name)
-    await refuse_look_alikes(session, member, pointers=("#/name",))
+    await refuse_look_alikes(session, member, pointers=("#/name",), forum_name=forum_name)
     await session.flush()
 
 
@@ -129,36 +130,64 @@ async def refuse_held_name(work: Work, name: str) -> None:
 
 
 async def refuse_look_alikes(
-    session: AsyncSession, member: Member, pointers: Sequence[str] = ("#/handle", "#/name")
+    session: AsyncSession,
+    member: Member,
+    pointers: Sequence[str] = ("#/handle", "#/name"),
+    *,
+    forum_name: str = "",
 ) -> None:
-    """Return when neither handle nor name looks like staff or like the forum itself.
+    """Return when neither handle nor name looks like staff or like the forum itself, in any of their words.
 
     Raises Invalid, and Conflict when a member of the staff has this very handle.
     """
-    skeletons = {"#/handle": frozenset({member.skeleton}), "#/name": names.name_skeletons(member.name)}
+    chosen = {"#/handle": member.handle, "#/name": member.name}
+    forum = names.skeleton(forum_name)
     for pointer in pointers:
-        if skeletons[pointer] & names.reserved_skeletons():
-            raise Invalid(
-                "This name is kept for the people who run the forum. Please choose another.",
-                pointer,
-                code="name_reserved",
-            )
-    alike = skeletons["#/handle"] | skeletons["#/name"]
-    staff = select(col(Member.skeleton), col(Member.name_skeleton), col(Member.handle)).where(
-        has_role(),
-        col(Member.id) != member.id,
-        or_(col(Member.skeleton).in_(alike), col(Member.name_skeleton).in_(alike)),
-    )
-    for *taken, handle in (await session.execute(staff)).all():
+        if names.is_reserved(chosen[pointer]) or forum in names.readings(chosen[pointer]):
+            raise _name_reserved(pointer)
+    if "#/handle" in pointers and names.is_clients_word(member.handle):
+        raise _name_reserved("#/handle")
+    read = {pointer: names.readings(chosen[pointer]) for pointer in pointers}
+    for handle, taken in await _staff_names(session, member, frozenset().union(*read.values())):
         if handle == member.handle:
             raise handle_taken(handle)
         for pointer in pointers:
-            if skeletons[pointer].intersection(taken):
+            if read[pointer] & taken:
                 raise Invalid(
                     "This looks like the name of somebody who works here. Please choose another.",
                     pointer,
                     code="name_looks_like_staff",
                 )
+
+
+def _name_reserved(pointer: str) -> Invalid:
+    return Invalid(
+        "This name is kept for the people who run the forum. Please choose another.", pointer, code="name_reserved"
+    )
+
+
+async def _staff_names(session: AsyncSession, member: Member, read: frozenset[str]) -> list[tuple[str, set[str]]]:
+    """Return the handles of others who work here, with what their handles, names, titles and organisations look like.
+
+    Of the staff, only those whose handle or name is among what was `read`; their titles are few.
+    """
+    these = any_(literal(sorted(read), ARRAY(Text)))
+    alike = or_(col(Member.skeleton) == these, col(Member.name_skeleton) == these)
+    others = (
+        select(col(Member.handle), col(Member.skeleton), col(Member.name_skeleton), col(Member.title))
+        .add_columns(col(Adviser.title).label("adviser_title"), col(Adviser.organisation))
+        .outerjoin(Adviser, col(Adviser.member_id) == col(Member.id))
+        .where(
+            col(Member.id) != member.id,
+            or_(and_(has_role(), alike), col(Member.title).is_not(None), col(Adviser.title).is_not(None)),
+        )
+    )
+    rows = (await session.execute(others)).all()
+    titles = [{names.skeleton(text) for text in row[3:] if text} for row in rows]
+    return [
+        (row.handle, ({row.skeleton, row.name_skeleton} | called) - {"", None})
+        for row, called in zip(rows, titles, strict=True)
+    ]
 
 
 def handle_taken(handle: str) -> Conflict:

@@ -57,7 +57,7 @@ async def register(
         account = await prepare_account(newcomer, breaches=breaches)
         async with transactions.begin() as work:
             await refuse_held_name(work, newcomer.name)
-            member = await add_member(work.session, account, work.now)
+            member = await add_member(work.session, account, work.now, forum_name=work.settings.name)
             await email_addresses.enqueue_verification(work.session, member, work.now)
             return await read_profile(work.session, member.id)
 
@@ -81,12 +81,12 @@ async def prepare_account(
     )
 
 
-async def add_member(session: AsyncSession, account: NewAccount, now: datetime) -> Member:
+async def add_member(session: AsyncSession, account: NewAccount, now: datetime, *, forum_name: str = "") -> Member:
     """Store a new member.
 
-    Raises Invalid (handle, name, rules_version), and Conflict for a handle that is taken or looks like another. An
-    e-mail address that has an account already makes no difference: nobody must learn whether it has one, and only
-    the member who verifies it will sign in with it.
+    Raises Invalid (handle, name, rules_version), also for the name of the forum itself, and Conflict for a handle that
+    is taken or looks like another. An e-mail address that has an account already makes no difference: nobody must learn
+    whether it has one, and only the member who verifies it will sign in with it.
     """
     member = Member(
         handle=account.handle,
@@ -99,13 +99,14 @@ async def add_member(session: AsyncSession, account: NewAccount, now: datetime) 
         rules_version=account.rules_version,
         joined_at=now,
     )
-    await refuse_look_alikes(session, member)
+    await refuse_look_alikes(session, member, forum_name=forum_name)
     session.add(member)
     try:
         await session.flush()
     except IntegrityError as error:
         raise _refusal(error, member) from error
-    if await is_handle_spent(session, member.skeleton):  # read last: its member may have left a moment ago
+    # Read last: its member may have left a moment ago. Those who left before November 2026 had plain skeletons.
+    if await is_handle_spent(session, member.skeleton, names.plain_skeleton(member.handle)):
         raise handle_taken(member.handle)
     return member
 

@@ -42,10 +42,10 @@ async def run(
 
     Raises Overloaded when too many wait already or the process dies twice, and RuntimeError when the function raises.
     """
-    return await _queue.run(function, *arguments, **named)
+    return await _callers.run(function, *arguments, **named)
 
 
-class _Queue:
+class _Callers:
     """Everybody who waits for the other process; a thread of this one waits with them."""
 
     def __init__(self) -> None:
@@ -114,8 +114,8 @@ class _Process:
         self._process.wait()
 
 
-_queue = _Queue()
-atexit.register(_queue.end)
+_callers = _Callers()
+atexit.register(_callers.end)
 
 
 def _answer(connection: "Connection[Any, Any]") -> None:

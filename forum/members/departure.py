@@ -15,9 +15,9 @@ from forum.core.database import rows_of
 from forum.members.tables import FORMER, NO_PASSWORD, Member, SpentHandle
 
 
-async def is_handle_spent(session: AsyncSession, skeleton: str) -> bool:
-    """Return whether a member who left had a handle that looks like this."""
-    found = exists().where(col(SpentHandle.digest) == _digest(skeleton))
+async def is_handle_spent(session: AsyncSession, *skeletons: str) -> bool:
+    """Return whether a member who left had a handle that looks like one of these."""
+    found = exists().where(col(SpentHandle.digest).in_([_digest(skeleton) for skeleton in skeletons]))
     return bool((await session.execute(select(found))).scalar_one())
 
 

@@ -23,6 +23,7 @@ from forum.content.posts.revisions import (
     unseal_revisions,
 )
 from forum.content.posts.tables import WARNING_MAX, Post
+from forum.core import side_process
 from forum.core.errors import Conflict
 from moderation import redaction
 from moderation.measures.tables import (
@@ -59,7 +60,8 @@ async def edit(context: MeasureContext, wanted: MeasureInput) -> UndoData:
     body = wanted.body_markdown or ""
     in_force = await _measures_in_force(context.session, context.post.thread_id)
     base = await _base_text(context.session, context.post, in_force)
-    spans = redaction.replaced(context.post.body_markdown, body) if context.rules else []
+    before = context.post.body_markdown
+    spans = await side_process.run(redaction.replaced, before, body) if context.rules else []
     undo_data = _undo_data(context, base, spans) | {"wrote": context.post.revision + 1}
     if not context.rules:  # a correction, not a breach: readers may see the earlier revisions
         await _replace(context, context.post, (body, context.post.content_warning), sealed=False)

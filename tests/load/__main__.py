@@ -60,7 +60,7 @@ def main(
     ] = None,
     only: Annotated[
         list[Part] | None,
-        typer.Option(help="One part and not all: pages, the moderators' queue, the doors, or hostile bodies"),
+        typer.Option(help="Some parts and not all"),
     ] = None,
 ) -> None:
     """Compare what the forum answers with the same bytes as constants, from FastAPI and from bare ASGI; the

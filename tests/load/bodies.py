@@ -22,7 +22,7 @@ CLIENTS = 2
 WARM_UP = 3.0  # seconds, in which the side process starts
 # What takes longest to parse, to render or to screen, of many that were tried.
 UNITS = ("![", "- a\n", "a\n\n", "http", "[a](", "1. ", "+4", "07700 900123 ", "# a\n", "a@b.cc ", *hostile.HEAVY_UNITS)
-UNKNOWN_KEYS = json.dumps({"body_markdown": "Hello", **{f"k{number}": 1 for number in range(15_000)}}).encode()
+UNKNOWN_KEYS = json.dumps({"body_markdown": "Hello", **{f"k{number}": 1 for number in range(20_000)}}).encode()
 JSON = {"Content-Type": "application/json"}
 
 Send = Callable[[httpx.AsyncClient], Awaitable[None]]

@@ -198,3 +198,9 @@ async def test_a_redaction_over_http_counts_code_points_behind_an_emoji(app: Fas
         assert (await suzie.get(f"{scenes.API}/posts/{post.id}")).json()[
             "body_markdown"
         ] == f"😟😟 what a {MARK} 👨‍👩‍👧"
+
+
+def test_of_one_sentence_that_comes_again_and_again_all_is_replaced_rather_than_compared_for_seconds() -> None:
+    before, after = "I am so tired of it. " * 900, "We are so tired of it. " * 900
+    assert redaction.replaced(before, after) == [(0, len(before) - 2)]
+    assert redaction.replaced("I am so tired of it.", "We are so tired of it.") == [(0, 4)]

@@ -142,11 +142,18 @@ async def test_nobody_looks_like_somebody_who_works_here(services: Services, gue
         ({"name": "Suz\u0456e"}, 422, "#/name"),
         ({"name": "НЕIDЕ"}, 422, "#/name"),  # Cyrillic, and only its capitals look Latin
         ({"name": "S U S A N N E"}, 422, "#/name"),
+        ({"name": "Dear Susanne and all"}, 422, "#/name"),
+        ({"handle": "ask-heide-here"}, 422, "#/handle"),
+        ({"name": "Your 0nline Adv1ser"}, 422, "#/name"),
+        ({"name": "Ann, Example Family Charity"}, 422, "#/name"),
+        ({"name": "From Peer Support F0rum"}, 422, "#/name"),
+        ({"handle": "new"}, 422, "#/handle"),
+        ({"name": "Heron ✓"}, 422, "#/name"),
     ]
     for changes, status, pointer in refused:
         answer = await guest.post(f"{API}/members", json=make.joining("heron") | changes)
         assert (answer.status_code, _pointers(answer)) == (status, [pointer]), changes
-    for number, name in enumerate(["Suzanna", "Bittern"]):  # ordinary members share display names
+    for number, name in enumerate(["Suzanna", "Bittern", "Family first"]):  # ordinary members share display names
         answer = await guest.post(f"{API}/members", json=make.joining(f"heron{number}", name=name))
         assert answer.status_code == 201, answer.text
 
