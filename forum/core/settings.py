@@ -153,6 +153,9 @@ class Settings(BaseSettings):
     join_try_limit: Limit = Field("100/1 hour", description="Tries to join per address, with those that failed")
     reset_limit: Limit = Field("5/1 day", description="Password-reset mails for one login")
     reset_network_limit: Limit = Field("10/1 hour", description="Requests for password-reset mails, per address")
+    mail_limit: Limit = Field(
+        "5/1 day", description="Mails to one address that strangers can cause, whoever asks for them and where"
+    )
     verification_limit: Limit = Field("5/1 hour", description="Mails to verify an e-mail address, per member")
     posting_limit: Limit = Field("1/5 seconds", description="Posts of one member, in new threads and as replies")
     newcomer_posting_limit: Limit = Field("1/10 seconds", description="The same for a newcomer")

@@ -55,6 +55,7 @@ UNTHROTTLED: dict[str, Any] = {
         "join_try",
         "reset",
         "reset_network",
+        "mail",
         "verification",
         "posting",
         "newcomer_posting",
