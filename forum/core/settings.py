@@ -114,6 +114,9 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on")
+    connection_limit: int = Field(
+        1000, ge=10, le=100_000, description="Open connections of each process; over it, one that waits is closed"
+    )
     trusted_proxies: Annotated[Networks, NoDecode, BeforeValidator(_split_at_commas)] = Field(
         frozenset({"127.0.0.1/32"}),
         description="Addresses and networks whose X-Forwarded-For is believed, separated by commas",
