@@ -158,7 +158,12 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
     settings = services.settings
     app.add_middleware(middleware.SizeLimit)
     app.add_middleware(middleware.UnexpectedErrors)
-    app.add_middleware(quota_middleware.ApiLimit, traffic=services.api_quota, session_cache=services.session_cache)
+    app.add_middleware(
+        quota_middleware.ApiLimit,
+        traffic=services.api_quota,
+        session_cache=services.session_cache,
+        at_once=settings.requests_at_once,
+    )
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -145,6 +145,9 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
+    requests_at_once: int = Field(
+        50, ge=1, le=10_000, description="Requests of one address that each process answers at the same time"
+    )
     api_limit: Limit = Field("600/1 minute", description="Requests of one member, and of all guests at one address")
     sign_in_limit: Limit = Field(
         "10/5 minutes", description="Tries to sign in, per login; and of those that failed, per address"
