@@ -169,7 +169,12 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
     """Add the layers that every request passes, the innermost first."""
     settings = services.settings
     app.add_middleware(middleware.UnexpectedErrors)
-    app.add_middleware(quota_middleware.ApiLimit, traffic=services.api_quota, session_cache=services.session_cache)
+    app.add_middleware(
+        quota_middleware.ApiLimit,
+        traffic=services.api_quota,
+        session_cache=services.session_cache,
+        at_once=settings.requests_at_once,
+    )
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -33,6 +33,8 @@ async def change_address(transactions: Transactions, viewer: Viewer, email: str,
     require_recent_sign_in(viewer, transactions.now)
     await transactions.count_try("sign_in", "password", viewer.id)
     proven = await sign_in.prove_password(transactions, viewer, current)
+    # Each wish is a mail to an address of the member's choice, and another one to the present address.
+    await transactions.count_try("mail", "address-change", viewer.id)
     async with transactions.begin() as work:
         session, now = work.session, work.now
         member = await lock_member_row(session, viewer.member_id)

@@ -59,8 +59,8 @@ class ApiQuota:
         self._to_share: dict[Hashable, _Count] = {}
         self._is_disconnected = False
 
-    def count(self, who: Hashable) -> None:
-        """Count one request. Raises Throttled when it is over the limit, as far as this process knows."""
+    def count(self, who: Hashable, weight: int = 1) -> None:
+        """Count one request as `weight`. Raises Throttled when it is over the limit, as far as this process knows."""
         now = self._clock()
         count = self._counts.get(who)
         if count is None or count.ends_at <= now:
@@ -68,7 +68,7 @@ class ApiQuota:
         total = count.shared + count.unshared
         if total >= self._most:
             raise rate_limits.refusal(self._limit, POLICY, count.ends_at - now)
-        count.unshared += 1
+        count.unshared += weight
         if total >= self._shared_from:
             self._to_share[who] = count
 

@@ -183,6 +183,15 @@ def refusal(limit: RateLimitItem, policy: str, seconds: float) -> Throttled:
     )
 
 
+async def count_in(session: AsyncSession, limit: RateLimitItem, policy: str, *who: object) -> None:
+    """Count one try in this transaction: a rollback takes it back. Raises Throttled when it is over the limit."""
+    key = limit.key_for(policy, *map(str, who))
+    values = {"key": digest(key), "seconds": limit.get_expiry(), "amount": 1}
+    if (await session.execute(_COUNT.query, values)).scalar_one() > limit.amount:
+        window = (await session.execute(_WINDOW.query, {"key": digest(key)})).one()
+        raise refusal(limit, policy, window.ends_at.timestamp() - time.time())
+
+
 async def delete_expired(session: AsyncSession, now: datetime) -> None:
     """Delete the counts of windows that are over."""
     await session.execute(delete(ThrottleCount).where(col(ThrottleCount.ends_at) <= now))

@@ -114,6 +114,9 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on")
+    connection_limit: int = Field(
+        1000, ge=10, le=100_000, description="Open connections of each process; over it, one that waits is closed"
+    )
     trusted_proxies: Annotated[Networks, NoDecode, BeforeValidator(_split_at_commas)] = Field(
         frozenset({"127.0.0.1/32"}),
         description="Addresses and networks whose X-Forwarded-For is believed, separated by commas",
@@ -142,6 +145,9 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
+    requests_at_once: int = Field(
+        50, ge=1, le=10_000, description="Requests of one address that each process answers at the same time"
+    )
     api_limit: Limit = Field("600/1 minute", description="Requests of one member, and of all guests at one address")
     sign_in_limit: Limit = Field(
         "10/5 minutes", description="Tries to sign in, per login; and of those that failed, per address"
@@ -153,6 +159,9 @@ class Settings(BaseSettings):
     join_try_limit: Limit = Field("100/1 hour", description="Tries to join per address, with those that failed")
     reset_limit: Limit = Field("5/1 day", description="Password-reset mails for one login")
     reset_network_limit: Limit = Field("10/1 hour", description="Requests for password-reset mails, per address")
+    mail_limit: Limit = Field(
+        "5/1 day", description="Mails to one address that strangers can cause, whoever asks for them and where"
+    )
     verification_limit: Limit = Field("5/1 hour", description="Mails to verify an e-mail address, per member")
     posting_limit: Limit = Field("1/5 seconds", description="Posts of one member, in new threads and as replies")
     newcomer_posting_limit: Limit = Field("1/10 seconds", description="The same for a newcomer")

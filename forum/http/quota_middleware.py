@@ -1,6 +1,8 @@
-"""The limit on requests to the whole API: plain ASGI, without a query, some microseconds a request."""
+"""The limits on requests to the whole API: plain ASGI, without a query, some microseconds a request."""
 
-from collections.abc import Hashable, Iterable
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,6 +16,7 @@ from forum.http.current_member import COOKIE
 
 UNCOUNTED = {"/healthz", "/readyz"}  # monitoring asks again and again
 _COOKIE = f"{COOKIE}=".encode()
+VALUES_PER_REQUEST = 10  # a hundred handles in one query weigh as much as eleven requests
 _network = lru_cache(maxsize=4096)(rate_limits.network)
 
 
@@ -22,29 +25,58 @@ class ApiLimit:
 
     Requests with a token whose member is not known yet count by network too, apart from those of guests. So made-up
     tokens give nobody a larger limit, and guests cannot use up the limit of a member in the same network.
+
+    It also refuses a network that has too many requests under way in this process: whoever asks for what takes long,
+    a hundred times at once, must not keep others waiting.
     """
 
-    def __init__(self, app: ASGIApp, traffic: ApiQuota, session_cache: SessionCache) -> None:
+    def __init__(self, app: ASGIApp, traffic: ApiQuota, session_cache: SessionCache, at_once: int) -> None:
         self.app = app
-        self._quota, self._session_cache = traffic, session_cache
+        self._quota, self._session_cache, self._at_once = traffic, session_cache, at_once
+        self._under_way: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 429 over the limit."""
-        if scope["type"] == "http" and scope["path"] not in UNCOUNTED:
-            try:
-                self._quota.count(self._who(scope))
-            except Throttled as refused:
-                await problems.answer_to(refused, scope)(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
-
-    def _who(self, scope: Scope) -> Hashable:
+        if scope["type"] != "http" or scope["path"] in UNCOUNTED:
+            await self.app(scope, receive, send)
+            return
         client = scope["client"]
         network = _network(client[0] if client else "")
+        try:
+            self._quota.count(self._who(scope, network), _weight(scope))
+            with self._one_under_way(network):
+                await self.app(scope, receive, send)
+        except Throttled as refused:
+            await problems.answer_to(refused, scope)(scope, receive, send)
+
+    @contextmanager
+    def _one_under_way(self, network: str) -> Iterator[None]:
+        if self._under_way[network] >= self._at_once:
+            raise Throttled(
+                "Too many requests at once. Please wait for some of the answers.",
+                policy="at-once",
+                quota=self._at_once,
+                window=1,
+                retry_after=1,
+            )
+        self._under_way[network] += 1
+        try:
+            yield
+        finally:
+            self._under_way[network] -= 1
+            if not self._under_way[network]:
+                del self._under_way[network]
+
+    def _who(self, scope: Scope, network: str) -> Hashable:
         token = _token(scope["headers"])
         if token is None:
             return network
         return self._session_cache.owner(token) or ("token", network)
+
+
+def _weight(scope: Scope) -> int:
+    """Return as how many requests this one counts: one that names many things in its query is as much work."""
+    return 1 + int(scope["query_string"].count(b"&")) // VALUES_PER_REQUEST
 
 
 def _token(headers: Iterable[tuple[bytes, bytes]]) -> str | None:

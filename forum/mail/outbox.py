@@ -11,14 +11,15 @@ from sqlalchemy import delete, exists, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.core import jobs, milestones, pagination
+from forum.core import jobs, milestones, pagination, rate_limits
 from forum.core.database import Query, query
+from forum.core.errors import Throttled
 from forum.core.jobs import Handler, Job, Payload
 from forum.core.milestones import MilestoneKind
 from forum.core.settings import Settings
 from forum.mail import templates, tokens
 from forum.mail.smtp import TRANSPORT_ERRORS, choose_transport
-from forum.mail.tables import Mail, MailedLink, MailKind
+from forum.mail.tables import CAUSED_BY_ANYBODY, Mail, MailedLink, MailKind
 from forum.mail.templates import MailTemplate
 from forum.mail.tokens import LIFETIMES
 from forum.members.tables import Member
@@ -83,12 +84,15 @@ def make_sender(settings: Settings) -> Handler:
         if mail is None:  # its member has left, or no longer needs it
             return
         try:
-            async with session.begin_nested():  # a link that was not sent is not kept
+            async with session.begin_nested():  # a link that was not sent is not kept, nor counted
                 if message := await _write(session, mail, settings, now):
+                    await _count(session, mail, settings)
                     await transport.deliver(message)
                     await milestones.reach_first(session, MilestoneKind.MAIL_SENT, now)
         except TRANSPORT_ERRORS as error:
             await _postpone(session, mail, error, now)
+        except Throttled as over:
+            await _wait(session, mail, now + timedelta(seconds=over.retry_after))
         else:
             await session.execute(delete(Mail).where(col(Mail.id) == mail.id))
 
@@ -177,6 +181,30 @@ async def _is_taken(session: AsyncSession, member: Member, email: str | None) ->
         col(Member.id) != member.id,
     )
     return bool((await session.execute(select(verified))).scalar_one())
+
+
+async def _count(session: AsyncSession, mail: Mail, settings: Settings) -> None:
+    """Count a mail that strangers can cause, by its mailbox. Raises Throttled over the limit.
+
+    It is counted here and not where it is asked for: there, the answer or its time would tell whose address it is.
+    """
+    member = await session.get_one(Member, mail.member_id)
+    if mail.kind in CAUSED_BY_ANYBODY or member.email_verified_at is None:
+        await rate_limits.count_in(session, settings.limit("mail"), "mail", _mailbox(str(mail.email)))
+
+
+def _mailbox(email: str) -> str:
+    """Return one name for the addresses that many servers deliver into one mailbox: `heron+1@` and `Heron@`."""
+    local, _, domain = email.lower().rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}"
+
+
+async def _wait(session: AsyncSession, mail: Mail, until: datetime) -> None:
+    """Send it when another day begins for its address. After three days nobody waits for it any more."""
+    if until > mail.put_down_at + TRIED_FOR:
+        await session.execute(delete(Mail).where(col(Mail.id) == mail.id))
+    else:
+        await jobs.enqueue(session, SEND, {"mail": str(mail.id)}, at=until)
 
 
 async def _postpone(session: AsyncSession, mail: Mail, error: Exception, now: datetime) -> None:

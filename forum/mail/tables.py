@@ -24,6 +24,12 @@ class MailKind(StrEnum):
     CASE_URGENT = "case_urgent"
 
 
+# Mails that anybody can cause to any address: `FORUM_MAIL_LIMIT` says how many of them go to one address. So it does
+# of every mail to an address that its member never verified. The others tell a member what was done with their account:
+# they are not counted, so that a thief cannot use the limit up and then change something unheard.
+CAUSED_BY_ANYBODY = frozenset({MailKind.VERIFY_ADDRESS, MailKind.PASSWORD_RESET, MailKind.INVITATION})
+
+
 class Mail(SQLModel, table=True):
     """A mail that is not sent yet. It is deleted with its member; its text is written when it is sent.
 

@@ -41,8 +41,8 @@ async def get_departure(work: Work, viewer: Viewer) -> Departure | None:
 async def request_departure(work: Work, viewer: Viewer, kind: DepartureKind) -> Departure:
     """Leave in fourteen days. Idempotent; asking for the other kind begins anew.
 
-    The viewer gets a mail with a link that stops it: their session may be stolen. Raises SignInAgain, and Conflict for
-    the last administrator.
+    The viewer gets a mail with a link that stops it: their session may be stolen. Raises SignInAgain, Throttled, and
+    Conflict for the last administrator.
     """
     require_recent_sign_in(viewer, work.now)
     member = await lock_own_row(work.session, viewer)
@@ -50,6 +50,7 @@ async def request_departure(work: Work, viewer: Viewer, kind: DepartureKind) -> 
     known = await _get_departure(work.session, member.id)
     if known and known.kind == kind:
         return known
+    await work.count_try("mail", "departure", member.id)  # asked for and cancelled again, each time is a mail
     departure = known or Departure(member_id=member.id, kind=kind, asked_at=work.now, due_at=work.now)
     departure.kind, departure.asked_at, departure.due_at = kind, work.now, work.now + GRACE_PERIOD
     departure.waits_since = None

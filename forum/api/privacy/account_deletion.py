@@ -50,7 +50,7 @@ async def get_departure(request: Request, viewer: AnyMember, work: CurrentWork) 
     return cacheable_response(request, shown, shared=False)
 
 
-@router.put("/me/departure", response_model=Departure, responses=documented(401, 403, 409, 413, 422))
+@router.put("/me/departure", response_model=Departure, responses=documented(401, 403, 409, 413, 422, 429))
 async def leave(wish: DepartureWish, viewer: AnyMember, work: CurrentWork) -> Response:
     """Leave, in 14 days. Until then everything is as before, and you can cancel.
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -9,7 +10,9 @@ import structlog
 from fastapi import FastAPI
 from limits import parse
 from sqlalchemy import select
+from starlette.types import Receive, Scope, Send
 
+from forum.authentication.sessions import SessionCache
 from forum.core import api_quota
 from forum.core.api_quota import ApiQuota
 from forum.core.database import Database
@@ -17,6 +20,7 @@ from forum.core.errors import Throttled
 from forum.core.rate_limits import ThrottleCount
 from forum.core.settings import Settings
 from forum.http.current_member import COOKIE
+from forum.http.quota_middleware import ApiLimit
 from forum.http.services import Services
 from tests.forum.authentication.test_sessions import HandWound
 from tests.forum.core.test_rate_limits import _refusal as refusal
@@ -120,6 +124,45 @@ async def test_guests_who_ask_too_often_lock_no_member_of_their_household_out(ap
     async with make.client(app) as guest, make.signed_in(app, "heron") as heron:
         assert (await _statuses(guest, 11))[-1] == 429
         assert await _statuses(heron, 10) == [200] * 10
+
+
+async def test_who_asks_for_much_at_once_is_counted_for_as_much(app: FastAPI) -> None:
+    """A hundred cards in one answer are no cheaper for being one request."""
+    async with make.client(app) as guest:
+        query = "&".join(f"handle=heron{number}" for number in range(100))
+        assert await _statuses(guest, 2, f"{API}/members?{query}") == [200, 429]
+
+
+async def test_a_network_has_only_so_many_requests_under_way(app: FastAPI) -> None:
+    begun, may_go_on = asyncio.Queue[None](), asyncio.Event()
+
+    async def slow(scope: Scope, _receive: Receive, _send: Send) -> None:
+        if scope["path"] == "/slow":
+            begun.put_nowait(None)
+            await may_go_on.wait()
+
+    services: Services = app.state.services
+    limited = ApiLimit(slow, ApiQuota(services.database.reader, LIMIT), SessionCache(), at_once=2)
+
+    async def ask(path: str, address: str) -> list[int]:
+        said: list[Any] = []
+
+        async def send(message: Any) -> None:
+            said.append(message)
+
+        scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+        await limited({**scope, "client": (address, 1)}, None, send)  # type: ignore[arg-type]
+        return [message["status"] for message in said if message["type"] == "http.response.start"]
+
+    waiting = [asyncio.create_task(ask("/slow", "2001:db8::1")) for _ in range(2)]
+    for _ in waiting:
+        await begun.get()
+    assert await ask("/quick", "2001:db8::2") == [429]
+    assert await ask("/readyz", "2001:db8::2") == []
+    assert await ask("/quick", "2001:db8:0:1::1") == []
+    may_go_on.set()
+    await asyncio.gather(*waiting)
+    assert await ask("/quick", "2001:db8::2") == []
 
 
 async def test_a_session_that_has_ended_counts_for_nobody(app: FastAPI) -> None:

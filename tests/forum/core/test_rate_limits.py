@@ -238,6 +238,19 @@ def test_a_support_group_may_join_from_one_network() -> None:
     assert (Settings().join_limit, Settings().join_try_limit) == ("20/1 hour", "100/1 hour")
 
 
+async def test_a_member_can_cause_five_mails_a_day_by_other_addresses_and_five_by_leaving_again_and_again(
+    app: FastAPI,
+) -> None:
+    async with make.signed_in(app, "heron") as heron:
+        for number in range(5):
+            wish = {"email": f"other{number}@example.org", "current": make.PASSWORD}
+            assert (await heron.put(f"{API}/me/email", json=wish)).status_code == 204
+            assert (await heron.put(f"{API}/me/departure", json={"kind": "leave"})).status_code == 200
+            assert (await heron.delete(f"{API}/me/departure")).status_code == 204
+        _refusal(await heron.put(f"{API}/me/email", json=wish), "address-change", 5, 86_400)
+        _refusal(await heron.put(f"{API}/me/departure", json={"kind": "leave"}), "departure", 5, 86_400)
+
+
 @pytest.mark.parametrize(("joined", "window"), [(timedelta(days=400), 5), (timedelta(hours=1), 10)])
 async def test_a_member_posts_once_in_five_seconds_and_a_newcomer_in_ten(
     app: FastAPI, services: Services, joined: timedelta, window: int

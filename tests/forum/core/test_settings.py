@@ -35,6 +35,7 @@ def test_a_forum_that_is_told_nothing_keeps_to_itself() -> None:
         ("join_try", 100, 3600),
         ("reset", 5, 86_400),
         ("reset_network", 10, 3600),
+        ("mail", 5, 86_400),
         ("verification", 5, 3600),
         ("report", 20, 86_400),
         ("posting", 1, 5),

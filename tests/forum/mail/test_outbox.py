@@ -116,6 +116,14 @@ async def again(services: Services) -> list[datetime]:
     return [row.execute_after for row in rows]
 
 
+async def subjects(services: Services, settings: Settings, office: PostOffice, at: datetime) -> list[str]:
+    """Send everything that waits at this time; what came."""
+    office.came.clear()
+    for mail in await kept(services, Mail):
+        await send(services, settings, mail.id, at)
+    return sorted(letter["Subject"] for letter in office.letters())
+
+
 # Sent
 
 
@@ -328,3 +336,74 @@ async def test_without_a_server_mails_are_files_for_nobody_else_to_read(services
     assert file.suffix == ".eml"
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     assert "http://127.0.0.1:8000/password-resets#" in mailbox.words(mailbox.read(file.read_bytes()))
+
+
+# So many to one address
+
+
+@pytest.fixture
+def five(posted: Settings) -> Settings:
+    return posted.model_copy(update={"mail_limit": Settings().mail_limit})
+
+
+async def test_five_a_day_go_to_one_mailbox_whoever_asks_and_the_rest_waits_for_the_next_day(
+    services: Services, five: Settings, office: PostOffice
+) -> None:
+    for handle, email in (
+        ("heron", "heron@example.org"),
+        ("bittern", "Heron@Example.org"),
+        ("egret", "heron+a@example.org"),
+    ):
+        await make.member(services, handle, verified=False)
+        async with services.database.work() as session:
+            await session.execute(update(Member).where(col(Member.handle) == handle).values(email=email))
+        for kind in (MailKind.VERIFY_ADDRESS, MailKind.PASSWORD_RESET):
+            await ask(services, kind, handle)
+    await ask(services, MailKind.DEPARTURE, "heron")  # to an address that its member has not verified
+    now = clock.now()
+    assert len(await subjects(services, five, office, now)) == 5
+    assert await subjects(services, five, office, now) == []
+    assert len(await kept(services, MailedLink)) == 5
+    assert max(await again(services)) > now + timedelta(hours=23)
+    await make.member(services, "curlew")
+    await ask(services, MailKind.PASSWORD_RESET, "curlew")
+    assert len(await subjects(services, five, office, now)) == 1  # another mailbox has its own five
+    async with services.database.work() as session:
+        await session.execute(text("UPDATE throttle_count SET ends_at = now()"))
+    assert await subjects(services, five, office, now + timedelta(days=1)) == ["About your account"]
+    assert await kept(services, Mail) == []  # the link to a new password is of no use any more
+
+
+async def test_what_tells_of_a_change_comes_though_a_stranger_used_the_five_up(
+    services: Services, five: Settings, office: PostOffice
+) -> None:
+    await make.member(services, "heron")
+    for _ in range(7):
+        await ask(services, MailKind.PASSWORD_RESET)
+    for kind in (MailKind.ADDRESS_CHANGE, MailKind.SIGN_IN_CHANGED, MailKind.DEPARTURE):
+        await ask(services, kind)
+    came = await subjects(services, five, office, clock.now())
+    assert came == ["About your account"] * 3 + ["The link that you asked for"] * 5
+
+
+async def test_a_mail_that_could_not_be_sent_is_not_counted(
+    services: Services, five: Settings, office: PostOffice
+) -> None:
+    await make.member(services, "heron")
+    for _ in range(5):
+        await ask(services)
+    office.answers = ["451 Later"] * 5
+    now = clock.now()
+    assert await subjects(services, five, office, now) == []
+    assert len(await subjects(services, five, office, now)) == 5
+
+
+async def test_a_mail_that_waited_three_days_for_its_turn_is_dropped(
+    services: Services, five: Settings, office: PostOffice
+) -> None:
+    await make.member(services, "heron", verified=False)
+    for _ in range(6):
+        await ask(services, MailKind.VERIFY_ADDRESS)
+    later = clock.now() + timedelta(days=2, hours=12)
+    assert len(await subjects(services, five, office, later)) == 5
+    assert await kept(services, Mail) == []
