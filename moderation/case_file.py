@@ -15,9 +15,8 @@ from forum.core.database import Query, Record, query
 from forum.core.work import Transactions, Work
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
-from moderation import appeals, case_queue, cases, decisions, findings, member_history, reports
+from moderation import appeals, case_deciders, case_queue, cases, findings, member_history, reports
 from moderation.appeals import Appeal
-from moderation.case_deciders import missing_permission, own_interest
 from moderation.cases import CaseKind, CasePost, CaseState
 from moderation.decisions import AppealOutcome, Decision
 from moderation.measures.catalogue import MEASURES, WITHOUT_POST
@@ -52,7 +51,7 @@ class CaseFile:
     acts: Sequence[str]  # what can be done with a case of this kind
     not_allowed_because: str | None  # to this moderator now; None: they may
     appeal: AppealFile | None
-    deciders: str | None  # of a case that an appeal opened again
+    deciders: str | None  # who can decide it now; None: it is decided
 
 
 async def get_case_file(transactions: Transactions, moderator: Viewer, case_id: UUID) -> CaseFile:
@@ -65,15 +64,14 @@ async def get_case_file(transactions: Transactions, moderator: Viewer, case_id: 
             posts=await _rows(work, select_held_posts(case_id)),
             context=await _context(transactions, moderator, case),
             revisions=await _rows(work, select_revisions(case.post_id)),
-            # Nobody learns who reported their own post.
-            reports=[] if case.author_id == moderator.id else await _rows(work, reports.select_for_case(case_id)),
+            reports=await _rows(work, reports.select_for_case(case_id)),
             findings=await _rows(work, findings.select_for_case(case_id, case.post_revision)),
             notes=await _rows(work, cases.select_notes(case_id)),
             author=await _summary_of_author(work, moderator, case),
             acts=["claim", *_measures(case)],
             not_allowed_because=await _why_not(work, moderator, case),
             appeal=await _appeal(work, case),
-            deciders=await decisions.deciders_of_reopened_case(work.session, case),
+            deciders=await case_deciders.who_decides(work, case_id) if case.state == CaseState.OPEN else None,
         )
 
 
@@ -129,13 +127,11 @@ async def _summary_of_author(work: Work, moderator: Viewer, case: Record) -> Mem
 
 async def _why_not(work: Work, moderator: Viewer, case: Record) -> str | None:
     """Return why the moderator may not do anything here: by the same conditions as the actions refuse."""
-    if reason := await missing_permission(work, moderator, case):
-        return reason.detail
     if case.state != CaseState.OPEN:
         return "This case is decided."
     if case.claimant_handle not in {None, moderator.handle}:
         return f"{case.claimant_name} is working on this case."
-    reason = await own_interest(work, moderator, case)
+    reason = await case_deciders.why_not_decide(work, moderator, case.id)
     return reason.detail if reason else None
 
 
@@ -145,5 +141,4 @@ async def _appeal(work: Work, case: Record) -> AppealFile | None:
     appeal = await appeals.get_for_case(work.session, case.id)
     decision = await work.session.get_one(Decision, appeal.decision_id)
     decider = await work.session.get_one(Member, decision.decided_by)
-    deciders = await appeals.appeal_deciders(work.session, appeal)
-    return AppealFile(appeal, decision, decider.name, deciders)
+    return AppealFile(appeal, decision, decider.name, await case_deciders.who_decides(work, case.id))

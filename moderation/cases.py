@@ -98,7 +98,9 @@ class Case(SQLModel, table=True):
     changed_at: datetime = Field(sa_type=Moment)
     changed_by: UUID | None = Field(default=None, foreign_key="member.id")
     barred_id: UUID | None = Field(
-        default=None, foreign_key="member.id", description="Who dismissed it, and was overturned: another decides"
+        default=None,
+        foreign_key="member.id",
+        description="Took the decision that an appeal is against or undid: another decides",
     )
 
 
@@ -157,7 +159,7 @@ def with_board_of_case(of_cases: Query) -> Query:
 
 def posts_of(case_id: Any) -> Select[int]:
     """Return a select of the ids of the posts that a case holds."""
-    return select(col(CasePost.post_id)).where(col(CasePost.case_id) == case_id)
+    return select(col(CasePost.post_id)).where(col(CasePost.case_id) == case_id).correlate_except(CasePost)
 
 
 def select_notes(case_id: UUID) -> Query:
@@ -212,15 +214,14 @@ def has_recused(case_id: Any, moderator_id: Any) -> ColumnElement[bool]:
     """
     held, here = aliased(CasePost), aliased(CasePost)
     on_post = select(col(held.case_id)).join(here, col(here.post_id) == col(held.post_id))
+    on_post = on_post.where(col(here.case_id) == case_id).correlate_except(held, here)
     other, this = aliased(Case), aliased(Case)
     on_member = select(col(other.id)).join(this, col(this.subject_persona_id) == col(other.subject_persona_id))
-    same = or_(
-        col(CaseRecusal.case_id).in_(on_post.where(col(here.case_id) == case_id)),
-        col(CaseRecusal.case_id).in_(
-            on_member.where(col(this.id) == case_id, col(this.post_id).is_(None), col(other.post_id).is_(None))
-        ),
-    )
-    return exists().where(col(CaseRecusal.moderator_id) == moderator_id, same)
+    on_member = on_member.where(
+        col(this.id) == case_id, col(this.post_id).is_(None), col(other.post_id).is_(None)
+    ).correlate_except(other, this)
+    same = or_(col(CaseRecusal.case_id).in_(on_post), col(CaseRecusal.case_id).in_(on_member))
+    return exists().where(col(CaseRecusal.moderator_id) == moderator_id, same).correlate_except(CaseRecusal)
 
 
 # Actions

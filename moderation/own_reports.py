@@ -45,5 +45,5 @@ async def list_own_reports(work: Work, viewer: Viewer, after: str | None, limit:
 
 async def _with_appeals(work: Work, viewer: Viewer, rows: Sequence[Any]) -> list[OwnReport]:
     found = await appeals.get_for_reports(work.session, [row.id for row in rows])
-    states = {report_id: await appeals.state_of_appeal(work.session, appeal) for report_id, appeal in found.items()}
+    states = {report_id: await appeals.state_of_appeal(work, appeal) for report_id, appeal in found.items()}
     return [OwnReport(row, row.case_id if viewer.is_staff else None, states.get(row.id)) for row in rows]

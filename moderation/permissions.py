@@ -1,6 +1,6 @@
 """Who may do what in moderation, on one page. Actions ask `allow`; conditions are as in `forum/permissions.py`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
@@ -32,8 +32,6 @@ class ModerationAct(StrEnum):
     OPEN_MEMBER_CASE = "open a case about this member"
     WORK_ON_CASE = "work on this case"
     DECIDE_CASE = "decide this case"
-    DECIDE_AGAIN = "decide this case, which an appeal opened again"
-    HEAR_APPEAL = "hear this appeal"
     READ_LOG = "read the log"
     WRITE_RULES = "write the rules"
     WRITE_TEMPLATES = "write the templates"
@@ -46,18 +44,13 @@ class HasId(Protocol):
     id: UUID
 
 
-class OnModeratedBoard(Protocol):
-    """A case, with the board of its post."""
+class WithDeciders(Protocol):
+    """A case, with who may decide it and what keeps the viewer from it."""
 
     @property
-    def board_id(self) -> int: ...  # noqa: D102
-
-
-class WithDeciders(OnModeratedBoard, Protocol):
-    """An appeal, or a case that an appeal opened again, with who is left to decide it."""
-
+    def decider_ids(self) -> Collection[UUID]: ...  # noqa: D102
     @property
-    def deciders(self) -> str: ...  # noqa: D102
+    def own_part(self) -> Refusal | None: ...  # noqa: D102
 
 
 def is_not_silenced(viewer: Viewer, subject: HasStanding) -> Refusal | None:
@@ -107,30 +100,16 @@ def moderates_its_board_or_administers(viewer: Viewer, subject: AtPost) -> Refus
 
 
 def moderates_somewhere(viewer: Viewer, _subject: object) -> Refusal | None:
-    """Require a moderator, of the forum or one board, or an administrator, who may have to decide appeals."""
+    """Require a moderator, of the forum or one board, or an administrator, who decides what no moderator can."""
     is_moderator = viewer.moderated_boards or viewer.roles & {Role.MODERATOR, Role.ADMINISTRATOR}
     return None if is_moderator else Refusal("not_a_moderator", "Only moderators may do this.")
 
 
-def moderates_its_board(viewer: Viewer, case: OnModeratedBoard) -> Refusal | None:
-    """Require that the viewer moderates the board of the case's post."""
-    if viewer.moderates(case.board_id):
+def is_free_to_decide(viewer: Viewer, case: WithDeciders) -> Refusal | None:
+    """Require that the viewer is among those who may decide the case; `case_deciders` says who that is."""
+    if viewer.id in case.decider_ids:
         return None
-    return Refusal("not_a_moderator", "Only moderators of this board may do this.")
-
-
-def administers_where_no_moderator_can(viewer: Viewer, case: WithDeciders) -> Refusal | None:
-    """Require that the viewer is an administrator, and no other moderator is left to decide."""
-    if case.deciders == "moderator":
-        return Refusal("another_moderator_decides", "Another moderator of this board decides this.")
-    return administers(viewer, case)
-
-
-def may_redecide(viewer: Viewer, case: WithDeciders) -> Refusal | None:
-    """Require that the viewer moderates the board, or is an administrator and no moderator is left to decide."""
-    if moderates_its_board(viewer, case) is None:
-        return None
-    return administers_where_no_moderator_can(viewer, case)
+    return case.own_part or Refusal("another_moderator_decides", "Somebody else decides this case.")
 
 
 PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
@@ -140,10 +119,8 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.SEE_RECORD: [is_in_good_standing, moderates_somewhere],
     ModerationAct.OPEN_CASE: [is_in_good_standing, moderates_its_board_or_administers, is_not_its_author],
     ModerationAct.OPEN_MEMBER_CASE: [is_in_good_standing, moderates_everywhere, is_somebody_else],
-    ModerationAct.WORK_ON_CASE: [is_in_good_standing, moderates_its_board],
-    ModerationAct.DECIDE_CASE: [is_in_good_standing, moderates_its_board],
-    ModerationAct.DECIDE_AGAIN: [is_in_good_standing, may_redecide],
-    ModerationAct.HEAR_APPEAL: [is_in_good_standing, may_redecide],
+    ModerationAct.WORK_ON_CASE: [is_in_good_standing, moderates_somewhere],
+    ModerationAct.DECIDE_CASE: [is_in_good_standing, is_free_to_decide],
     ModerationAct.READ_LOG: [is_in_good_standing, moderates_somewhere],
     ModerationAct.WRITE_RULES: [is_in_good_standing, administers],
     ModerationAct.WRITE_TEMPLATES: [is_in_good_standing, administers],

@@ -113,7 +113,7 @@ def reported_by(case_id: Any, reporter_id: Any) -> ColumnElement[bool]:
     """
     about = or_(col(Report.case_id) == case_id, col(Report.post_id).in_(cases.posts_of(case_id)))
     counts = or_(~col(Report.on_sight), cases.is_appeal(case_id))
-    return exists().where(col(Report.reporter_id) == reporter_id, about, counts)
+    return exists().where(col(Report.reporter_id) == reporter_id, about, counts).correlate_except(Report)
 
 
 # What a cursor into a member's own reports holds: the id of the last report of the page before.

@@ -161,8 +161,8 @@ class FullCase(Case):
     permitted: list[Permitted]
     appeal: HeardAppeal | None
     deciders: Literal["moderator", "administrator", "nobody"] | None = Field(
-        description="Of a case that an appeal opened again: who can decide it now, apart from whoever dismissed it. "
-        "`nobody`: whoever dismissed it may decide it after all. Null for other cases"
+        description="Who can decide it now. `nobody`: it waits until the charity names somebody; but whoever dismissed "
+        "a case that an appeal opened again may decide it after all. Null: it is decided"
     )
 
 
@@ -182,7 +182,7 @@ class TakeOver(RequestBody):
 async def list_cases(
     request: Request, viewer: CurrentMember, work: CurrentWork, limit: Limit = 20, after: After = None
 ) -> Response:
-    """List the open cases of your boards, worst first."""
+    """List the open cases of your boards, worst first; administrators also see those that no moderator can decide."""
     page = await case_queue.list_queue(work, viewer, after, limit)
     body = CaseList(items=[Case.of_case(row) for row in page.rows], next=page.next)
     return cacheable_response(request, body, shared=False, headers=next_link(request, page.next))

@@ -192,7 +192,7 @@ async def test_nobody_decides_in_their_own_interest(app: FastAPI, services: Serv
         if close == "recused":
             await ada.put(f"{API}/moderation/cases/{case['id']}/recusal")
         case = await scenes.a_case(suzie, post.id)
-        assert (await scenes.decide(ada, case, DISMISS)).status_code == 403
+        assert (await scenes.decide(ada, case, DISMISS)).status_code == (404 if close == "author" else 403)
         assert (await scenes.decide(suzie, case, DISMISS)).status_code == 201
 
 
