@@ -18,6 +18,7 @@ from forum.permissions import (
     either,
     is_active,
     is_in_good_standing,
+    moderates_the_board,
 )
 
 
@@ -29,6 +30,8 @@ class ModerationAct(StrEnum):
     SEE_QUEUE = "see the queue"
     SEE_RECORD = "see a member's record"
     KEEP_NOTES = "read or write notes on this member"
+    OPEN_CASE = "open a case about this post"
+    OPEN_MEMBER_CASE = "open a case about this member"
     WORK_ON_CASE = "work on this case"
     DECIDE_CASE = "decide this case"
     READ_LOG = "read the log"
@@ -47,7 +50,7 @@ class WithDeciders(Protocol):
 
 
 class HasId(Protocol):
-    """A member."""
+    """A member whom somebody acts on."""
 
     @property
     def id(self) -> UUID: ...  # noqa: D102
@@ -77,7 +80,28 @@ def is_not_its_author(viewer: Viewer, subject: AtPost) -> Refusal | None:
 
 def is_somebody_else(viewer: Viewer, member: HasId) -> Refusal | None:
     """Require that it is not about the viewer themselves: whatever their role, they learn nothing of it."""
-    return None if member.id != viewer.id else Refusal("own_record", "This is about yourself: it is for others only.")
+    return (
+        None
+        if member.id != viewer.id
+        else Refusal("own_record", "This is about yourself: others decide, and keep notes.")
+    )
+
+
+def moderates_everywhere(viewer: Viewer, _subject: object) -> Refusal | None:
+    """Require a moderator of the whole forum, or an administrator: what is about no post is on no board."""
+    if viewer.roles & {Role.MODERATOR, Role.ADMINISTRATOR}:
+        return None
+    return Refusal(
+        "not_a_moderator_of_all",
+        "Only moderators of the whole forum may do this. Open a case about one of the member's posts instead.",
+    )
+
+
+def moderates_its_board_or_administers(viewer: Viewer, subject: AtPost) -> Refusal | None:
+    """Require a moderator of the post's board, or an administrator, who decides where no moderator can."""
+    if Role.ADMINISTRATOR in viewer.roles:
+        return None
+    return moderates_the_board(viewer, subject)
 
 
 def moderates_somewhere(viewer: Viewer, _subject: object) -> Refusal | None:
@@ -106,6 +130,8 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.SEE_QUEUE: [is_in_good_standing, moderates_somewhere],
     ModerationAct.SEE_RECORD: [is_in_good_standing, moderates_somewhere],
     ModerationAct.KEEP_NOTES: [is_in_good_standing, moderates_somewhere, is_somebody_else],
+    ModerationAct.OPEN_CASE: [is_in_good_standing, moderates_its_board_or_administers, is_not_its_author],
+    ModerationAct.OPEN_MEMBER_CASE: [is_in_good_standing, moderates_everywhere, is_somebody_else],
     ModerationAct.WORK_ON_CASE: [is_in_good_standing, moderates_somewhere],
     ModerationAct.DECIDE_CASE: [is_in_good_standing, is_free_to_decide],
     ModerationAct.READ_LOG: [is_in_good_standing, moderates_somewhere],
