@@ -11,9 +11,9 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint, 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from forum.content.posts.quotes import lock_posts_and_copies
 from forum.content.posts.revisions import lock_post_row, refuse_stale_post
 from forum.content.posts.tables import Post, Visibility
-from forum.content.threads.changes import lock_posts_of_thread
 from forum.content.threads.tables import Thread
 from forum.core import audit, jobs
 from forum.core.database import Moment, new_id
@@ -231,14 +231,14 @@ async def decide(work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionI
 
 
 async def lock_case_and_post(session: AsyncSession, case_id: UUID) -> LockedCase:
-    """Lock a case and its post, and keep every other post of the thread from changing meanwhile.
+    """Lock a case and its post, and keep the other posts of the thread and copies elsewhere from changing meanwhile.
 
     Everybody locks in the same order, so that no two wait for each other: a thread's posts, post, case, thread, and
     the audit record last.
     """
     about = select(col(Post.id), col(Post.thread_id)).join(Case, col(Case.post_id) == col(Post.id))
     found = (await session.execute(about.where(col(Case.id) == case_id))).one()
-    await lock_posts_of_thread(session, found.thread_id, alone=True)
+    await lock_posts_and_copies(session, [found.id])
     post = await lock_post_row(session, found.id)
     return LockedCase(await cases.lock_case_row(session, case_id), post)
 

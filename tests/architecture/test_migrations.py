@@ -86,6 +86,12 @@ TENTH = [
     "INSERT INTO refused_sign_in (hour, member_id, reason, times) SELECT now(), id, 'passkey', 3 FROM member",
 ]
 
+FIFTEENTH = [
+    *TENTH,
+    "INSERT INTO post_quote (post_id, revision, quoted_post_id, quoted_revision) SELECT id, 2, id, 1 FROM post",
+    "INSERT INTO quoted_words (post_id, revision, runs) SELECT id, 2, '{1, 2}' FROM post",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
@@ -99,6 +105,8 @@ DATA: dict[str, list[str]] = {
     "0008": EIGHTH,
     "0009": NINTH,
     "0010": TENTH,
+    "0011": TENTH,
+    "0015": FIFTEENTH,
 }
 
 
