@@ -9,20 +9,18 @@ from sqlalchemy import CheckConstraint, UniqueConstraint, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum.content.posts.tables import Post
 from forum.core import audit
 from forum.core.database import Moment, check_one_of, new_id
 from forum.core.errors import Conflict, Invalid, NotFound
 from forum.core.work import Work
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
-from forum.permissions import Refusal
-from moderation import cases, decisions
+from moderation import case_deciders, cases, decisions
 from moderation.case_priority import GRAVITY, Category, priority
 from moderation.cases import Case, CaseKind
 from moderation.decisions import AppealOutcome, Decided, Decision, DecisionInput, Ruling
-from moderation.measures.catalogue import refuse_impossible_measures, undo_measure
-from moderation.measures.tables import AppliedMeasure, MeasureContext, MeasureInput
+from moderation.measures.catalogue import refuse_impossible_measures, refuse_misplaced_measures, undo_measure
+from moderation.measures.tables import AppliedMeasure, MeasureContext
 from moderation.permissions import refuse
 from moderation.reports import Report, ReportOutcome
 from moderation.rules import get_cited_rules
@@ -67,7 +65,7 @@ class AppealSubject:
 
 @dataclass(frozen=True)
 class AppealState:
-    """An appeal, and who can decide it now, as `decisions.remaining_deciders` says; None once it is decided."""
+    """An appeal, and who can decide it now, as `case_deciders.who_decides` says; None once it is decided."""
 
     appeal: Appeal
     deciders: str | None
@@ -93,26 +91,10 @@ async def get_for_case(session: AsyncSession, case_id: UUID) -> Appeal:
     return (await session.execute(select(Appeal).where(col(Appeal.case_id) == case_id))).scalar_one()
 
 
-async def appeal_deciders(session: AsyncSession, appeal: Appeal) -> str:
-    """Return who can decide an appeal now, as `decisions.remaining_deciders` does."""
-    decision = await session.get_one(Decision, appeal.decision_id)
-    return await decisions.remaining_deciders(session, appeal.case_id, {decision.decided_by, appeal.appellant_id})
-
-
-async def state_of_appeal(session: AsyncSession, appeal: Appeal) -> AppealState:
+async def state_of_appeal(work: Work, appeal: Appeal) -> AppealState:
     """Return an appeal as whoever appealed sees it."""
-    return AppealState(appeal, None if appeal.outcome else await appeal_deciders(session, appeal))
-
-
-async def own_interest(
-    session: AsyncSession, decider: Viewer, appeal: Appeal, post: Post, measures: Sequence[MeasureInput] = ()
-) -> Refusal | None:
-    """Return why somebody may not decide an appeal: it is their own, or they are too close to the post; or None."""
-    original = await session.get_one(Decision, appeal.decision_id)
-    if decider.id in {original.decided_by, appeal.appellant_id}:
-        detail = "This is about your own decision or appeal: somebody else decides."
-        return Refusal("own_decision_or_appeal", detail)
-    return await decisions.own_interest(session, decider, post, measures)
+    waits = appeal.outcome is None
+    return AppealState(appeal, await case_deciders.who_decides(work, appeal.case_id) if waits else None)
 
 
 # Actions
@@ -159,22 +141,22 @@ async def decide_appeal(work: Work, decider: Viewer, case_id: UUID, wanted: Deci
     `wanted.measures` instead. Raises as `decisions.decide` does, and Forbidden for whoever decided or appealed.
     """
     outcome = _single_outcome(wanted)
-    session, locked = work.session, await decisions.lock_case_and_post(work.session, case_id)
+    session, locked = work.session, await decisions.lock_case_and_posts(work.session, case_id)
     appeal = await get_for_case(session, case_id)
     original = await session.get_one(Decision, appeal.decision_id)
-    refuse(await own_interest(session, decider, appeal, locked.post, wanted.measures))
+    refuse(await case_deciders.why_not_decide(work, decider, case_id, sanctions=wanted.acts_on_author))
     await cases.refuse_unless_free(work, decider, locked.case)
     await decisions.refuse_stale(session, locked, wanted)
-    _refuse_wrong_measures(work, wanted, outcome)
+    _refuse_wrong_measures(work, wanted, outcome, len(locked.posts))
     rules = await get_cited_rules(session, wanted.rules)
 
     ruling = await decisions.save_decision(work, decider, locked, wanted, rules, hears=original)
     statement = await _carry_out(work, decider, appeal, outcome, ruling)
 
     appeal.outcome, appeal.message, appeal.heard_at = outcome, wanted.reason, work.now
-    await cases.close(work, decider, locked.case, locked.post.revision)
+    await cases.close(work, decider, locked.case, ruling.decision.revision)
     heard = inbox.NotificationKind.APPEAL_HEARD
-    inbox.notify(session, appeal.appellant_id, heard, work.now, post_id=locked.post.id, subject_id=appeal.id)
+    inbox.notify(session, appeal.appellant_id, heard, work.now, post_id=locked.case.post_id, subject_id=appeal.id)
     await audit.record(
         session,
         actor_id=decider.id,
@@ -183,7 +165,7 @@ async def decide_appeal(work: Work, decider: Viewer, case_id: UUID, wanted: Deci
         now=work.now,
         details={"decision": str(ruling.decision.id), "hears": str(original.id), "outcome": outcome},
     )
-    work.forget_sessions_of(locked.post.author_id)
+    work.forget_sessions_of(locked.member_id)
     return Decided(ruling.decision, statement)
 
 
@@ -212,14 +194,17 @@ async def _open(work: Work, appellant: Viewer, subject: AppealSubject, words: st
     case = Case(
         kind=CaseKind.APPEAL,
         post_id=about.post_id,
+        subject_persona_id=about.subject_persona_id,
         category=Category.APPEAL,
         priority=priority(Category.APPEAL, 0),
         opened_at=now,
         due_at=now + GRAVITY[Category.APPEAL][1],
         changed_at=now,
+        barred_id=decision.decided_by,
     )
     session.add(case)
     await session.flush()
+    await cases.hold_posts(session, case, cases.posts_of(about.id))
     appeal = Appeal(
         **asdict(subject),
         case_id=case.id,
@@ -230,7 +215,7 @@ async def _open(work: Work, appellant: Viewer, subject: AppealSubject, words: st
     session.add(appeal)
     await session.flush()
     await audit.record(session, actor_id=appellant.id, act="appeal.lodged", subject=("case", case.id), now=now)
-    return await state_of_appeal(session, appeal)
+    return await state_of_appeal(work, appeal)
 
 
 def _single_outcome(wanted: DecisionInput) -> AppealOutcome:
@@ -240,12 +225,13 @@ def _single_outcome(wanted: DecisionInput) -> AppealOutcome:
     return wanted.outcomes[0]
 
 
-def _refuse_wrong_measures(work: Work, wanted: DecisionInput, outcome: AppealOutcome) -> None:
+def _refuse_wrong_measures(work: Work, wanted: DecisionInput, outcome: AppealOutcome, posts: int) -> None:
     if bool(wanted.measures) != (outcome == AppealOutcome.CHANGE):
         detail = "`change` needs at least one other measure; `uphold` and `overturn` take none."
         raise Invalid(detail, "#/measures", code="appeal_measures_wrong")
     if wanted.measures:
         refuse_impossible_measures(wanted.measures, work.now, grounded=wanted.is_grounded)
+        refuse_misplaced_measures(wanted.measures, posts)
 
 
 async def _carry_out(
@@ -254,11 +240,20 @@ async def _carry_out(
     if outcome == AppealOutcome.UPHOLD:
         return None
     await _undo_all(work, decider, appeal, ruling)
-    await _settle_again(work, appeal, outcome, ruling.post)
+    await _settle_again(work, appeal, outcome)
     if outcome == AppealOutcome.OVERTURN:
         return None
-    case = await cases.get_case_of_post(work.session, ruling.post.id) or ruling.case
-    return await decisions.enforce(work, decider, replace(ruling, case=case))
+    case = await _case_of_appealed(work.session, appeal)
+    return await decisions.enforce(work, decider, replace(ruling, locked=ruling.locked._replace(case=case)))
+
+
+async def _case_of_appealed(session: AsyncSession, appeal: Appeal) -> Case:
+    """Return the case that an appeal comes from: where its decision was taken on an appeal too, that one's."""
+    decision = await session.get_one(Decision, appeal.decision_id)
+    case = await session.get_one(Case, decision.case_id)
+    if case.kind != CaseKind.APPEAL:
+        return case
+    return await _case_of_appealed(session, await get_for_case(session, case.id))
 
 
 async def _undo_all(work: Work, decider: Viewer, appeal: Appeal, ruling: Ruling) -> None:
@@ -268,12 +263,14 @@ async def _undo_all(work: Work, decider: Viewer, appeal: Appeal, ruling: Ruling)
         .where(col(AppliedMeasure.decision_id) == appeal.decision_id, col(AppliedMeasure.undone_at).is_(None))
         .order_by(col(AppliedMeasure.id).desc())
     )
-    context = MeasureContext(work, decider, ruling.post, ruling.decision.id)
+    posts = {post.id: post for post in ruling.locked.posts}
     for applied in (await work.session.execute(in_force)).scalars().all():
+        post = posts[applied.on_post] if applied.post_id else None
+        context = MeasureContext(work, decider, post, ruling.decision.id, applied.member_id)
         await undo_measure(context, applied)
 
 
-async def _settle_again(work: Work, appeal: Appeal, outcome: AppealOutcome, post: Post) -> None:
+async def _settle_again(work: Work, appeal: Appeal, outcome: AppealOutcome) -> None:
     """Uphold a report that should not have been dismissed, or open its case again.
 
     Whoever dismissed it does not decide it a second time: they have made up their mind.
@@ -286,6 +283,6 @@ async def _settle_again(work: Work, appeal: Appeal, outcome: AppealOutcome, post
         return
     report.outcome, report.settled_at = None, None
     original = await work.session.get_one(Decision, appeal.decision_id)
-    reopened = await cases.open_on_post(work.session, post.id, Category(report.category), work.now, reports=1)
+    reopened = await cases.open_on_post(work.session, report.post_id, Category(report.category), work.now, reports=1)
     reopened.barred_id = original.decided_by
     await work.session.flush()

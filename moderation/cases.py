@@ -10,30 +10,39 @@ from sqlalchemy import (
     CheckConstraint,
     ColumnElement,
     Index,
+    Select,
+    Uuid,
     delete,
     exists,
+    literal,
+    or_,
     select,
     text,
+    update,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 from sqlmodel import Field, SQLModel, col
 
+from forum.content.boards import Board
 from forum.content.posts.tables import Post
-from forum.content.posts.visibility import with_board_of_post
-from forum.core.database import Moment, Query, check_one_of, new_id, query
+from forum.content.threads.tables import Thread
+from forum.core.database import Moment, Query, check_one_of, new_id, query, rows_of
 from forum.core.errors import Conflict
 from forum.core.work import Work
 from forum.members.queries import named_columns
-from forum.members.tables import Member
+from forum.members.tables import Member, Persona
 from forum.members.viewer import Viewer
 from moderation.case_priority import GRAVITY, Category, graver, priority
 
 
 class CaseKind(StrEnum):
-    """What a case is about."""
+    """What a case is about. A post has one case of its own, which is opened again when there is something new."""
 
     POST = "post"
+    POSTS = "posts"  # several of one author, decided together, once
+    MEMBER = "member"
     APPEAL = "appeal"
 
 
@@ -45,7 +54,11 @@ class CaseState(StrEnum):
 
 
 class Case(SQLModel, table=True):
-    """Something to decide: a post, or an appeal against a decision about one."""
+    """Something to decide: a post, several, a member without a post, or an appeal against a decision about these.
+
+    A database trigger holds its post in `case_post`; for a post, it also fills in the author as its subject, because
+    the release before this one does not.
+    """
 
     __tablename__ = "moderation_case"
     __table_args__ = (
@@ -53,13 +66,23 @@ class Case(SQLModel, table=True):
         check_one_of("state", CaseState),
         check_one_of("category", Category),
         CheckConstraint("(state = 'decided') = (decided_at IS NOT NULL)", name="decided"),
+        CheckConstraint("kind = 'appeal' OR (kind = 'member') = (post_id IS NULL)", name="post"),
         Index("uq_moderation_case_post", "post_id", unique=True, postgresql_where=text("kind = 'post'")),
+        Index(
+            "uq_moderation_case_member",
+            "subject_persona_id",
+            unique=True,
+            postgresql_where=text("kind = 'member' AND state = 'open'"),
+        ),
         Index("ix_moderation_case_queue", "priority", "due_at", "id", postgresql_where=text("state = 'open'")),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     kind: str
-    post_id: int = Field(sa_type=BigInteger, foreign_key="post.id", index=True)
+    subject_persona_id: UUID = Field(foreign_key="persona.id", index=True, description="Whom it is about")
+    post_id: int | None = Field(
+        default=None, sa_type=BigInteger, foreign_key="post.id", index=True, description="The first that it holds"
+    )
     state: str = CaseState.OPEN
     category: str
     reports: int = 0
@@ -71,12 +94,27 @@ class Case(SQLModel, table=True):
     opened_at: datetime = Field(sa_type=Moment)
     due_at: datetime = Field(sa_type=Moment)
     decided_at: datetime | None = Field(default=None, sa_type=Moment)
-    decided_revision: int | None = Field(default=None, description="The post's revision that was decided on")
+    decided_revision: int | None = Field(default=None, description="The first post's revision that was decided on")
     changed_at: datetime = Field(sa_type=Moment)
     changed_by: UUID | None = Field(default=None, foreign_key="member.id")
     barred_id: UUID | None = Field(
-        default=None, foreign_key="member.id", description="Who dismissed it, and was overturned: another decides"
+        default=None,
+        foreign_key="member.id",
+        description="Took the decision that an appeal is against or undid: another decides",
     )
+
+
+class CasePost(SQLModel, table=True):
+    """A post that a case holds. It is in one open case at most, besides appeals."""
+
+    __tablename__ = "case_post"
+    __table_args__ = (Index("uq_case_post_open", "post_id", unique=True, postgresql_where=text("is_open")),)
+
+    case_id: UUID = Field(primary_key=True, foreign_key="moderation_case.id", ondelete="CASCADE")
+    post_id: int = Field(sa_type=BigInteger, primary_key=True, foreign_key="post.id", index=True)
+    revision: int | None = Field(default=None, description="That was decided on")
+    title_revision: int | None = Field(default=None, description="Of its thread's title: that was decided on")
+    is_open: bool = Field(description="As its case is, unless that is an appeal's; a trigger on cases keeps it so")
 
 
 class CaseClaim(SQLModel, table=True):
@@ -113,8 +151,15 @@ class CaseNote(SQLModel, table=True):
 
 
 def with_board_of_case(of_cases: Query) -> Query:
-    """Return the same select of cases, joined with the post, thread and board of each."""
-    return with_board_of_post(of_cases.join(Post, col(Post.id) == col(Case.post_id)))
+    """Return the same select of cases, joined with the first post, thread and board of each that holds a post."""
+    posts = of_cases.outerjoin(Post, col(Post.id) == col(Case.post_id))
+    threads = posts.outerjoin(Thread, col(Thread.id) == col(Post.thread_id))
+    return threads.outerjoin(Board, col(Board.id) == col(Thread.board_id))
+
+
+def posts_of(case_id: Any) -> Select[int]:
+    """Return a select of the ids of the posts that a case holds."""
+    return select(col(CasePost.post_id)).where(col(CasePost.case_id) == case_id).correlate_except(CasePost)
 
 
 def select_notes(case_id: UUID) -> Query:
@@ -133,9 +178,21 @@ def select_notes(case_id: UUID) -> Query:
 
 
 async def get_case_of_post(session: AsyncSession, post_id: int) -> Case | None:
-    """Return the case about a post itself, if there ever was one."""
-    found = await session.execute(select(Case).where(col(Case.post_id) == post_id, col(Case.kind) == CaseKind.POST))
-    return found.scalar_one_or_none()
+    """Return the case that a post is in: the open one, else the one that was decided last, if there ever was one."""
+    holding = select(col(CasePost.case_id)).where(col(CasePost.post_id) == post_id)
+    found = (
+        select(Case)
+        .where(col(Case.id).in_(holding), col(Case.kind) != CaseKind.APPEAL)
+        .order_by(col(Case.state) == CaseState.DECIDED, col(Case.decided_at).desc())
+        .limit(1)
+    )
+    return (await session.execute(found)).scalar_one_or_none()
+
+
+async def get_decided_revision(session: AsyncSession, case_id: UUID, post_id: int) -> int | None:
+    """Return the revision of a post on which its case was decided last, if it was."""
+    this = (col(CasePost.case_id) == case_id, col(CasePost.post_id) == post_id)
+    return (await session.execute(select(col(CasePost.revision)).where(*this))).scalar_one()
 
 
 async def lock_case_row(session: AsyncSession, case_id: UUID) -> Case:
@@ -144,10 +201,27 @@ async def lock_case_row(session: AsyncSession, case_id: UUID) -> Case:
     return (await session.execute(found, execution_options={"populate_existing": True})).scalar_one()
 
 
-def has_recused(post_id: int, moderator_id: Any) -> ColumnElement[bool]:
-    """Return the condition that a moderator stepped back from a case about this post: its own, or an appeal's."""
-    about = select(col(Case.id)).where(col(Case.post_id) == post_id)
-    return exists().where(col(CaseRecusal.moderator_id) == moderator_id, col(CaseRecusal.case_id).in_(about))
+def is_appeal(case_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a case is an appeal."""
+    this = aliased(Case)
+    return exists().where(col(this.id) == case_id, col(this.kind) == CaseKind.APPEAL)
+
+
+def has_recused(case_id: Any, moderator_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a moderator stepped back from this case, or from another about the same.
+
+    That is one about the same post, or about the same member without a post; an appeal's, too.
+    """
+    held, here = aliased(CasePost), aliased(CasePost)
+    on_post = select(col(held.case_id)).join(here, col(here.post_id) == col(held.post_id))
+    on_post = on_post.where(col(here.case_id) == case_id).correlate_except(held, here)
+    other, this = aliased(Case), aliased(Case)
+    on_member = select(col(other.id)).join(this, col(this.subject_persona_id) == col(other.subject_persona_id))
+    on_member = on_member.where(
+        col(this.id) == case_id, col(this.post_id).is_(None), col(other.post_id).is_(None)
+    ).correlate_except(other, this)
+    same = or_(col(CaseRecusal.case_id).in_(on_post), col(CaseRecusal.case_id).in_(on_member))
+    return exists().where(col(CaseRecusal.moderator_id) == moderator_id, same).correlate_except(CaseRecusal)
 
 
 # Actions
@@ -165,7 +239,7 @@ async def open_on_post(
 ) -> Case:
     """Open the case of this post, or open it again if it was decided. Return it, locked.
 
-    A post has one case. If it is open already, the graver category and the earlier due time stay.
+    A post has one case of its own. If it is open already, the graver category and the earlier due time stay.
     """
     due_at = now + GRAVITY[category][1]
     await _insert_unless_there(session, post_id, category, now)
@@ -190,12 +264,50 @@ async def open_on_post(
     return case
 
 
+async def open_on_member(
+    session: AsyncSession, persona_id: UUID, category: Category | None, now: datetime
+) -> tuple[Case, bool]:
+    """Open a case about a member without a post, or find the open one. Return it, locked, and whether it is new.
+
+    One that is open already gets a graver category.
+    """
+    # Of two who open one at once, the second waits here for the first one's case.
+    await session.execute(select(col(Persona.id)).where(col(Persona.id) == persona_id).with_for_update(key_share=True))
+    this = (col(Case.subject_persona_id) == persona_id, col(Case.kind) == CaseKind.MEMBER)
+    found = select(Case).where(*this, col(Case.state) == CaseState.OPEN).with_for_update(key_share=True)
+    case = (await session.execute(found, execution_options={"populate_existing": True})).scalar_one_or_none()
+    is_new = case is None
+    if case is None:
+        case = _new_case(CaseKind.MEMBER, persona_id, category or Category.OTHER, now)
+        session.add(case)
+    elif category:
+        case.category = graver(Category(case.category), category)
+        case.due_at = min(case.due_at, now + GRAVITY[category][1])
+        case.priority = priority(Category(case.category), case.reports)
+        raise_version(case, None, now)
+    await session.flush()
+    return case, is_new
+
+
+def _new_case(kind: CaseKind, persona_id: UUID, category: Category, now: datetime) -> Case:
+    return Case(
+        kind=kind,
+        subject_persona_id=persona_id,
+        category=category,
+        priority=priority(category, 0),
+        opened_at=now,
+        due_at=now + GRAVITY[category][1],
+        changed_at=now,
+    )
+
+
 async def _insert_unless_there(session: AsyncSession, post_id: int, category: Category, now: datetime) -> None:
     """Insert a case of version 0. Of two who report at once, the second waits here for the first one's case."""
     row = insert(Case).values(
         id=new_id(),
         kind=CaseKind.POST,
         post_id=post_id,
+        subject_persona_id=select(col(Post.author_id)).where(col(Post.id) == post_id).scalar_subquery(),
         category=category,
         reports=0,
         findings=0,
@@ -251,10 +363,28 @@ async def claimed_by_another(session: AsyncSession, case_id: UUID) -> Conflict:
     )
 
 
-async def close(work: Work, moderator: Viewer, case: Case, revision: int) -> None:
-    """Mark the case decided, on the words that `revision` of the post has, and end whatever claim there is."""
+def discount_report(case: Case) -> None:
+    """Count one report less: it was made by somebody who may decide, on sight."""
+    case.reports -= 1
+    case.priority = priority(Category(case.category), case.reports, findings=case.findings)
+
+
+async def hold_posts(session: AsyncSession, case: Case, posts: Select[int]) -> None:
+    """Have a case hold these posts too; it holds its first by itself."""
+    is_open = case.kind != CaseKind.APPEAL and case.state == CaseState.OPEN
+    wanted = posts.subquery()
+    rows = select(literal(case.id, Uuid()), wanted.c[0], literal(is_open))
+    added = insert(CasePost).from_select(["case_id", "post_id", "is_open"], rows)
+    await session.execute(added.on_conflict_do_nothing(index_elements=[col(CasePost.case_id), col(CasePost.post_id)]))
+
+
+async def close(work: Work, moderator: Viewer, case: Case, revision: int | None) -> None:
+    """Mark the case decided, on its posts as they are; the first, if there is one, is at `revision`. End its claim."""
     case.state, case.decided_at, case.decided_revision, case.barred_id = CaseState.DECIDED, work.now, revision, None
     raise_version(case, moderator, work.now)
+    held = rows_of(CasePost)
+    decided = update(held).where(held.c.case_id == case.id, held.c.post_id == col(Post.id))
+    await work.session.execute(decided.values(revision=col(Post.revision)))
     await work.session.execute(delete(CaseClaim).where(col(CaseClaim.case_id) == case.id))
     await work.session.flush()
 

@@ -4,39 +4,39 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint, func, or_, select
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Select, UniqueConstraint
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import Field, SQLModel, col
+from sqlmodel import Field, SQLModel
 
 from forum.content.posts.quotes import lock_posts_and_copies
-from forum.content.posts.revisions import lock_post_row, refuse_stale_post
+from forum.content.posts.revisions import lock_post_rows, refuse_stale_post
 from forum.content.posts.tables import Post, Visibility
-from forum.content.threads.tables import Thread
 from forum.core import audit, jobs
 from forum.core.database import Moment, new_id
 from forum.core.errors import Invalid, Stale
 from forum.core.work import Work
-from forum.members.roles import is_staff
-from forum.members.standing import standing_at
-from forum.members.tables import Member, Role, RoleGrant, Standing
+from forum.members.aliases import get_owner
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
-from forum.permissions import Refusal
-from moderation import cases, redaction, reports, statements
+from moderation import case_deciders, cases, redaction, reports, statements
 from moderation.case_priority import Category
-from moderation.cases import Case
-from moderation.measures.catalogue import MEASURES, NO_ACTION, apply_measure, refuse_impossible_measures
+from moderation.cases import Case, CaseKind
+from moderation.measures.catalogue import (
+    MEASURES,
+    NO_ACTION,
+    apply_measure,
+    refuse_impossible_measures,
+    refuse_misplaced_measures,
+)
 from moderation.measures.tables import TEXT_MEASURES, MeasureContext, MeasureInput, MeasureKind, MeasureTarget
 from moderation.permissions import refuse
 from moderation.reports import ReportOutcome
 from moderation.rules import Rule, get_cited_rules
 from moderation.sanction_expiry import STANDING_ENDED
 from moderation.statements import Statement
-
-NOBODY = "nobody"  # of `remaining_deciders`: nobody is left to decide
 
 
 class AppealOutcome(StrEnum):
@@ -62,7 +62,7 @@ class Decision(SQLModel, table=True):
     decided_by: UUID = Field(foreign_key="member.id", index=True)
     decided_at: datetime = Field(sa_type=Moment)
     case_version: int
-    revision: int
+    revision: int | None = Field(description="Of the first post, if it is about any")
     reason: str = Field(description="Told to the author")
     note: str | None = Field(description="For moderators only")
     hears: UUID | None = None
@@ -98,20 +98,30 @@ class DecisionInput:
         """Whether it names a rule or a law that was broken."""
         return bool(self.rules or self.law)
 
+    @property
+    def acts_on_author(self) -> bool:
+        """Whether a measure is against the author themselves, not only against their words."""
+        return any(MEASURES[measure.kind].acts_on == MeasureTarget.AUTHOR for measure in self.measures)
+
 
 class LockedCase(NamedTuple):
-    """A case and its post, both rows locked until the transaction ends."""
+    """A case and the posts that it holds, all rows locked until the transaction ends, and whom it is about."""
 
     case: Case
-    post: Post
+    posts: Sequence[Post]
+    member_id: UUID
+
+    @property
+    def first_post(self) -> Post | None:
+        """Return the post that the case began with, if it is about any."""
+        return next((post for post in self.posts if post.id == self.case.post_id), None)
 
 
 @dataclass(frozen=True)
 class Ruling:
     """A decision that was saved, and what is needed to carry it out."""
 
-    case: Case
-    post: Post
+    locked: LockedCase
     decision: Decision
     input: DecisionInput
     rules: Sequence[Rule]
@@ -125,99 +135,31 @@ class Decided:
     statement: Statement | None
 
 
-@dataclass(frozen=True)
-class CaseDeciders:
-    """What the permission to decide a case after an appeal is asked about: its board, and who is left to decide."""
-
-    board_id: int
-    deciders: str
-
-
-# Queries
-
-
-async def deciders_of_reopened_case(session: AsyncSession, case: Any) -> str | None:
-    """Return who else can decide a case that an appeal opened again, as `remaining_deciders` does; else None."""
-    return await remaining_deciders(session, case.id, {case.barred_id}) if case.barred_id else None
-
-
-async def remaining_deciders(session: AsyncSession, case_id: UUID, but_not: Collection[UUID]) -> str:
-    """Return who is left to decide: "moderator", "administrator" where there is no moderator, or "nobody".
-
-    Only those count who are in good standing, did not write or report the post, and did not step back from it.
-    """
-    post = (
-        select(col(Post.id), col(Post.author_id), col(Thread.board_id))
-        .join(Thread, col(Thread.id) == col(Post.thread_id))
-        .join(Case, col(Case.post_id) == col(Post.id))
-        .where(col(Case.id) == case_id)
-    )
-    subject = (await session.execute(post)).one()
-    free = (
-        select(col(RoleGrant.role))
-        .join(Member, col(Member.id) == col(RoleGrant.member_id))
-        .where(
-            col(Member.id).not_in([*but_not, subject.author_id]),
-            standing_at(func.now()) == Standing.ACTIVE,
-            ~reports.reported_by(subject.id, col(Member.id)),
-            ~cases.has_recused(subject.id, col(Member.id)),
-            or_(col(RoleGrant.board_id).is_(None), col(RoleGrant.board_id) == subject.board_id),
-        )
-    )
-    roles = set((await session.execute(free)).scalars().all())
-    return next((role for role in (Role.MODERATOR, Role.ADMINISTRATOR) if role in roles), NOBODY)
-
-
-async def own_interest(
-    session: AsyncSession, moderator: Viewer, post: Post, measures: Sequence[MeasureInput] = ()
-) -> Refusal | None:
-    """Return why the moderator is too close to a post to decide about it, or None."""
-    if post.author_id == moderator.id:
-        return Refusal("own_post", "You wrote this post: somebody else decides.")
-    if (await session.execute(select(reports.reported_by(post.id, moderator.id)))).scalar_one():
-        return Refusal("own_report", "You reported this post: somebody else decides.")
-    if (await session.execute(select(cases.has_recused(post.id, moderator.id)))).scalar_one():
-        return Refusal("stepped_back", "You stepped back from this case: somebody else decides.")
-    on_author = any(MEASURES[measure.kind].acts_on == MeasureTarget.AUTHOR for measure in measures)
-    if on_author and Role.ADMINISTRATOR not in moderator.roles and await is_staff(session, post.author_id):
-        return Refusal(
-            "author_is_staff", "The author works here: only an administrator can warn, silence, suspend or ban them."
-        )
-    return None
-
-
-async def repeat_decision(session: AsyncSession, moderator: Viewer, case: Any) -> Refusal | None:
-    """Return why whoever dismissed a case that an appeal opened again may not decide it; None if nobody else can."""
-    if case.barred_id == moderator.id and await deciders_of_reopened_case(session, case) != NOBODY:
-        return Refusal("own_dismissal", "Your dismissal of this was overturned: somebody else decides.")
-    return None
-
-
 # Actions
 
 
 async def decide(work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionInput) -> Decided:
-    """Decide a case about a post, which the moderator may work on (`case_actions.decide` asks that first).
+    """Decide a case about posts or a member, which the moderator may work on (`case_actions.decide` asks that first).
 
-    Raises Conflict when it is decided or somebody else is working on it, Stale when the case or the post changed,
-    Forbidden in one's own interest, and Invalid for measures that make no sense.
+    Raises Conflict when it is decided or somebody else is working on it, Stale when the case or a post changed,
+    Forbidden for whoever is not free to decide it, and Invalid for measures that make no sense.
     """
-    _refuse_incomplete(wanted)
-    locked = await lock_case_and_post(work.session, case_id)
+    locked = await lock_case_and_posts(work.session, case_id)
+    _refuse_incomplete(locked.case, wanted)
     await cases.refuse_unless_free(work, moderator, locked.case)
     await refuse_stale(work.session, locked, wanted)
-    refuse(await own_interest(work.session, moderator, locked.post, wanted.measures))
-    refuse(await repeat_decision(work.session, moderator, locked.case))
+    refuse(await case_deciders.why_not_decide(work, moderator, case_id, sanctions=wanted.acts_on_author))
     refuse_impossible_measures(wanted.measures, work.now, grounded=wanted.is_grounded)
-    _refuse_to_leave_held(locked.post, wanted)
+    refuse_misplaced_measures(wanted.measures, len(locked.posts))
+    _refuse_to_leave_held(locked.posts, wanted)
     rules = await get_cited_rules(work.session, wanted.rules)
 
     ruling = await save_decision(work, moderator, locked, wanted, rules)
     statement = await enforce(work, moderator, ruling)
 
     _tell_author(work, ruling, statement)
-    await reports.settle(work, ruling.case, _report_outcome(wanted))
-    await cases.close(work, moderator, ruling.case, ruling.post.revision)
+    await reports.settle(work, locked.case, _report_outcome(wanted))
+    await cases.close(work, moderator, locked.case, ruling.decision.revision)
     await audit.record(
         work.session,
         actor_id=moderator.id,
@@ -226,27 +168,32 @@ async def decide(work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionI
         now=work.now,
         details={"decision": str(ruling.decision.id), "measures": [str(m.kind) for m in wanted.measures]},
     )
-    work.forget_sessions_of(ruling.post.author_id)
+    work.forget_sessions_of(locked.member_id)
     return Decided(ruling.decision, statement)
 
 
-async def lock_case_and_post(session: AsyncSession, case_id: UUID) -> LockedCase:
-    """Lock a case and its post, and keep the other posts of the thread and copies elsewhere from changing meanwhile.
+async def lock_case_and_posts(session: AsyncSession, case_id: UUID) -> LockedCase:
+    """Lock a case and the posts that it holds, and keep the other posts of their threads and copies elsewhere
+    from changing meanwhile.
 
-    Everybody locks in the same order, so that no two wait for each other: a thread's posts, post, case, thread, and
-    the audit record last.
+    Everybody locks in the same order, so that no two wait for each other: the threads' posts, posts, case, thread, and
+    the audit record last; of each, the lower id first.
     """
-    about = select(col(Post.id), col(Post.thread_id)).join(Case, col(Case.post_id) == col(Post.id))
-    found = (await session.execute(about.where(col(Case.id) == case_id))).one()
-    await lock_posts_and_copies(session, [found.id])
-    post = await lock_post_row(session, found.id)
-    return LockedCase(await cases.lock_case_row(session, case_id), post)
+    posts = await lock_posts(session, cases.posts_of(case_id))
+    case = await cases.lock_case_row(session, case_id)
+    return LockedCase(case, posts, await get_owner(session, case.subject_persona_id))
+
+
+async def lock_posts(session: AsyncSession, post_ids: Select[int]) -> Sequence[Post]:
+    """Lock these posts, as `lock_case_and_posts` does, and return them by id."""
+    await lock_posts_and_copies(session, (await session.execute(post_ids)).scalars().all())
+    return await lock_post_rows(session, post_ids)
 
 
 async def refuse_stale(session: AsyncSession, locked: LockedCase, wanted: DecisionInput) -> None:
     """Return when case and post are as they were on the screen. Raises Stale, with what changed, otherwise."""
-    case, post = locked
-    if wanted.revision is not None and post.revision != wanted.revision:
+    case, post = locked.case, locked.first_post
+    if wanted.revision is not None and post:
         await refuse_stale_post(session, post, wanted.revision)
     if case.version != wanted.version:
         raise Stale(
@@ -258,19 +205,20 @@ async def refuse_stale(session: AsyncSession, locked: LockedCase, wanted: Decisi
         )
 
 
-def _refuse_incomplete(wanted: DecisionInput) -> None:
+def _refuse_incomplete(case: Case, wanted: DecisionInput) -> None:
     if wanted.version is None:
         raise Invalid("Send the version of the case that was on your screen.", "#/version", code="version_missing")
-    if wanted.revision is None:
+    if wanted.revision is None and case.kind == CaseKind.POST:
         raise Invalid("Send the revision of the post that was on your screen.", "#/revision", code="revision_missing")
     if wanted.outcomes:
         raise Invalid("Only an appeal is upheld, changed or overturned.", "#/measures", code="not_an_appeal")
 
 
-def _refuse_to_leave_held(post: Post, wanted: DecisionInput) -> None:
+def _refuse_to_leave_held(posts: Sequence[Post], wanted: DecisionInput) -> None:
     """Raise Invalid unless a held post is published or removed: once decided, nobody would look at it again."""
     kinds = {measure.kind for measure in wanted.measures}
-    if post.visibility == Visibility.HELD and not kinds & {MeasureKind.PUBLISH, MeasureKind.REMOVE}:
+    is_held = any(post.visibility == Visibility.HELD for post in posts)
+    if is_held and not kinds & {MeasureKind.PUBLISH, MeasureKind.REMOVE}:
         raise Invalid("This post is held: publish or remove it.", "#/measures", code="post_left_held")
 
 
@@ -289,7 +237,7 @@ async def save_decision(
         decided_by=moderator.member_id,
         decided_at=work.now,
         case_version=locked.case.version,
-        revision=locked.post.revision,
+        revision=locked.first_post.revision if locked.first_post else None,
         reason=wanted.reason,
         note=wanted.note,
         hears=hears.id if hears else None,
@@ -300,30 +248,41 @@ async def save_decision(
     cited = [DecisionRule(decision_id=decision.id, number=rule.number, version=rule.version) for rule in rules]
     work.session.add_all(cited)
     await work.session.flush()
-    return Ruling(locked.case, locked.post, decision, wanted, rules)
+    return Ruling(locked, decision, wanted, rules)
 
 
 async def enforce(work: Work, moderator: Viewer, ruling: Ruling) -> Statement | None:
     """Take each measure of a ruling. Return the statement to the author, if one of them is against them."""
-    post, wanted = ruling.post, ruling.input
-    excerpts = _excerpts(post, wanted)  # before the measures change the words
-    cited = tuple(sorted(set(wanted.rules)))
-    context = MeasureContext(work, moderator, post, ruling.decision.id, cited)
+    wanted = ruling.input
+    excerpts = _excerpts(ruling.locked.posts, wanted)  # before the measures change the words
     for measure in wanted.measures:
-        applied = await apply_measure(context, measure)
-        if applied.until:
-            await jobs.enqueue(work.session, STANDING_ENDED, {"measure": str(applied.id)}, at=applied.until)
+        for context in _contexts(work, moderator, ruling, MEASURES[measure.kind].acts_on):
+            applied = await apply_measure(context, measure)
+            if applied.until:
+                await jobs.enqueue(work.session, STANDING_ENDED, {"measure": str(applied.id)}, at=applied.until)
     if not any(MEASURES[measure.kind].tells_author for measure in wanted.measures):
         return None
     return await statements.issue(work.session, _statement(work, ruling, excerpts))
 
 
+def _contexts(work: Work, moderator: Viewer, ruling: Ruling, acts_on: MeasureTarget) -> list[MeasureContext]:
+    """Return in what a measure is taken: each post, each thread by its first post, or once for the whole case."""
+    locked = ruling.locked
+    places: Sequence[Post | None] = [locked.first_post]
+    if acts_on == MeasureTarget.POST:
+        places = locked.posts
+    elif acts_on == MeasureTarget.THREAD:
+        places = list({post.thread_id: post for post in reversed(locked.posts)}.values())[::-1]
+    cited = tuple(sorted(set(ruling.input.rules)))
+    return [MeasureContext(work, moderator, post, ruling.decision.id, locked.member_id, cited) for post in places]
+
+
 def _statement(work: Work, ruling: Ruling, excerpts: list[str]) -> Statement:
-    case, wanted = ruling.case, ruling.input
+    case, wanted = ruling.locked.case, ruling.input
     return Statement(
         decision_id=ruling.decision.id,
-        member_id=ruling.post.author_id,
-        post_id=ruling.post.id,
+        member_id=ruling.locked.member_id,
+        post_id=case.post_id,
         measures=[_measure_json(measure) for measure in wanted.measures],
         excerpts=excerpts,
         reason=wanted.reason,
@@ -338,12 +297,14 @@ def _statement(work: Work, ruling: Ruling, excerpts: list[str]) -> Statement:
 
 
 def _tell_author(work: Work, ruling: Ruling, statement: Statement | None) -> None:
-    session, post, kinds = work.session, ruling.post, {measure.kind for measure in ruling.input.measures}
+    member_id, kinds = ruling.locked.member_id, {measure.kind for measure in ruling.input.measures}
     if MeasureKind.PUBLISH in kinds:
-        inbox.notify(session, post.author_id, inbox.NotificationKind.POST_PUBLISHED, work.now, post_id=post.id)
+        for post in ruling.locked.posts:
+            inbox.notify(work.session, member_id, inbox.NotificationKind.POST_PUBLISHED, work.now, post_id=post.id)
     if statement:
         news = _notification_kind(kinds)
-        inbox.notify(session, post.author_id, news, work.now, post_id=post.id, subject_id=statement.id)
+        post_id = statement.post_id
+        inbox.notify(work.session, member_id, news, work.now, post_id=post_id, subject_id=statement.id)
 
 
 def _notification_kind(kinds: Collection[MeasureKind]) -> inbox.NotificationKind:
@@ -355,12 +316,12 @@ def _notification_kind(kinds: Collection[MeasureKind]) -> inbox.NotificationKind
     )
 
 
-def _excerpts(post: Post, wanted: DecisionInput) -> list[str]:
-    """Return the words that a decision is about: what is redacted, or else the whole post."""
-    for measure in wanted.measures:
-        if measure.kind == MeasureKind.REDACT:
-            return redaction.excerpts(post.body_markdown, measure.spans)
-    return [post.body_markdown]
+def _excerpts(posts: Sequence[Post], wanted: DecisionInput) -> list[str]:
+    """Return the words that a decision is about: what is redacted, or else the whole posts."""
+    spans = [span for measure in wanted.measures if measure.kind == MeasureKind.REDACT for span in measure.spans]
+    if spans:
+        return [words for post in posts for words in redaction.excerpts(post.body_markdown, spans)]
+    return [post.body_markdown for post in posts]
 
 
 def _measure_json(measure: MeasureInput) -> dict[str, str | None]:

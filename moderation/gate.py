@@ -69,9 +69,12 @@ class BoardGate:
     async def _needs_a_decision(self, session: AsyncSession, post: Post, verdict: GateResult) -> bool:
         """Whether anything found is new since the last decision: a corrected typing error must not reopen the case."""
         case = await cases.get_case_of_post(session, post.id)
-        if case is None or case.decided_revision is None or case.state == CaseState.OPEN:
+        if case is None or case.state == CaseState.OPEN:
             return True
-        decided = await get_words(session, post, case.decided_revision)
+        revision = await cases.get_decided_revision(session, case.id, post.id)
+        if revision is None:
+            return True
+        decided = await get_words(session, post, revision)
         before = {_words_of(found, decided) for found in await self._screen([text or "" for text in decided])}
         present = (post.body_markdown, post.content_warning)
         return any(_words_of(found, present) not in before for found in verdict.findings)

@@ -9,7 +9,7 @@ from forum.core import pagination
 from forum.core.pagination import Page
 from forum.core.work import Work
 from forum.members.viewer import Viewer
-from moderation import appeals, reports
+from moderation import appeals, on_sight, reports
 from moderation.appeals import AppealState
 from moderation.reports import Complaint
 
@@ -24,8 +24,13 @@ class OwnReport:
 
 
 async def report_post(work: Work, reporter: Viewer, post_id: int, complaint: Complaint) -> OwnReport:
-    """Report a post, and return the report as the reporter sees it. Raises as `reports.report_post` does."""
+    """Report a post, and return the report as the reporter sees it. Raises as `reports.report_post` does.
+
+    Whoever may decide about the post themselves need not report it to somebody else: it is a case on sight.
+    """
     report = await reports.report_post(work, reporter, post_id, complaint)
+    if reporter.is_staff:
+        await on_sight.take_up(work, reporter, report)
     [own] = await _with_appeals(work, reporter, [report])
     return own
 
@@ -40,5 +45,5 @@ async def list_own_reports(work: Work, viewer: Viewer, after: str | None, limit:
 
 async def _with_appeals(work: Work, viewer: Viewer, rows: Sequence[Any]) -> list[OwnReport]:
     found = await appeals.get_for_reports(work.session, [row.id for row in rows])
-    states = {report_id: await appeals.state_of_appeal(work.session, appeal) for report_id, appeal in found.items()}
+    states = {report_id: await appeals.state_of_appeal(work, appeal) for report_id, appeal in found.items()}
     return [OwnReport(row, row.case_id if viewer.is_staff else None, states.get(row.id)) for row in rows]

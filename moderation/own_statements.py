@@ -42,4 +42,4 @@ async def get_own_statement(work: Work, viewer: Viewer, statement_id: UUID) -> O
 
 async def _with_appeal(work: Work, row: Record) -> OwnStatement:
     appeal = await appeals.get_for_statement(work.session, row.id)
-    return OwnStatement(row, await appeals.state_of_appeal(work.session, appeal) if appeal else None)
+    return OwnStatement(row, await appeals.state_of_appeal(work, appeal) if appeal else None)

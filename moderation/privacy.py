@@ -19,7 +19,7 @@ from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from moderation import reports, statements
 from moderation.appeals import Appeal
-from moderation.cases import Case, CaseNote, CaseState
+from moderation.cases import Case, CaseNote, CasePost, CaseState
 from moderation.decisions import Decision
 from moderation.findings import RecordedFinding
 from moderation.measures.post_notices import remove_moderator_name
@@ -82,17 +82,17 @@ class ModerationPersonalData:
 
     async def list_needed_posts(self, session: AsyncSession, member_id: UUID) -> Collection[int]:
         """Return the member's posts about which a case is open, or an appeal."""
-        waiting = select(col(Case.post_id)).join(Post, col(Post.id) == col(Case.post_id))
-        found = waiting.where(col(Post.author_id) == member_id, col(Case.state) == CaseState.OPEN)
-        return set((await session.execute(found)).scalars())
+        waiting = select(col(CasePost.post_id)).join(Case, col(Case.id) == col(CasePost.case_id))
+        theirs = waiting.join(Post, col(Post.id) == col(CasePost.post_id)).where(col(Post.author_id) == member_id)
+        return set((await session.execute(theirs.where(col(Case.state) == CaseState.OPEN))).scalars())
 
     async def erase_texts(self, session: AsyncSession, member_id: UUID, now: datetime) -> bool:
         """Erase the words of reports that were settled and of appeals that were heard; excerpts, once nobody can
         appeal any more; what titles were; and where in the posts something was found. Whether nothing is left.
         """
         await self._forget_titles(session, member_id)
-        theirs = select(col(Case.id)).join(Post, col(Post.id) == col(Case.post_id))
-        closed = theirs.where(col(Post.author_id) == member_id, col(Case.state) == CaseState.DECIDED)
+        about = col(Case.subject_persona_id) == member_id
+        closed = select(col(Case.id)).where(about, col(Case.state) == CaseState.DECIDED)
         await session.execute(delete(RecordedFinding).where(col(RecordedFinding.case_id).in_(closed)))
         waits = exists().where(col(Appeal.decision_id) == col(Statement.decision_id), col(Appeal.outcome).is_(None))
         appeal_possible = or_(col(Statement.appeal_until) > now, waits)
@@ -111,8 +111,8 @@ class ModerationPersonalData:
             .order_by(col(AppliedMeasure.thread_id), col(AppliedMeasure.post_id))
         )
         for applied in (await session.execute(signed)).scalars().all():
-            await lock_posts_of_thread(session, applied.thread_id, alone=True)
-            await remove_moderator_name(session, applied, await lock_post_row(session, applied.post_id))
+            await lock_posts_of_thread(session, applied.in_thread, alone=True)
+            await remove_moderator_name(session, applied, await lock_post_row(session, applied.on_post))
 
     async def _forget_titles(self, session: AsyncSession, member_id: UUID) -> None:
         retitled = (

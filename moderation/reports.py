@@ -15,7 +15,9 @@ from sqlalchemy import (
     Integer,
     UniqueConstraint,
     exists,
+    false,
     func,
+    or_,
     select,
 )
 from sqlalchemy import case as case_when
@@ -84,6 +86,11 @@ class Report(SQLModel, table=True):
     filed_at: datetime = Field(sa_type=Moment)
     outcome: str | None = None
     settled_at: datetime | None = Field(default=None, sa_type=Moment)
+    on_sight: bool = Field(
+        default=False,
+        sa_column_kwargs={"server_default": false()},
+        description="By somebody who may decide: no report that keeps them from it",
+    )
 
 
 @dataclass(frozen=True)
@@ -99,9 +106,14 @@ class Complaint:
 # Queries
 
 
-def reported_by(post_id: int, reporter_id: Any) -> ColumnElement[bool]:
-    """Return the condition that somebody reported this post."""
-    return exists().where(col(Report.post_id) == post_id, col(Report.reporter_id) == reporter_id)
+def reported_by(case_id: Any, reporter_id: Any) -> ColumnElement[bool]:
+    """Return the condition that somebody reported a post of this case, or whatever else it is about.
+
+    What moderators reported on sight keeps them from hearing an appeal only.
+    """
+    about = or_(col(Report.case_id) == case_id, col(Report.post_id).in_(cases.posts_of(case_id)))
+    counts = or_(~col(Report.on_sight), cases.is_appeal(case_id))
+    return exists().where(col(Report.reporter_id) == reporter_id, about, counts).correlate_except(Report)
 
 
 # What a cursor into a member's own reports holds: the id of the last report of the page before.
@@ -133,12 +145,16 @@ _OWN = (
 )
 
 
-def select_for_post(post_id: int) -> Query:
-    """Return a select of the reports of a post, oldest first, with who made them: for moderators only."""
+def select_for_case(case_id: UUID) -> Query:
+    """Return a select of the reports of what a case is about, oldest first, with who made them: for moderators only.
+
+    Those of its posts are among them that belong to an earlier case.
+    """
+    about = or_(col(Report.case_id) == case_id, col(Report.post_id).in_(cases.posts_of(case_id)))
     return (
-        query(col(Report.id), *_REPORTED, *named_columns(Member, "reporter"))
+        query(col(Report.id), col(Report.post_id), *_REPORTED, *named_columns(Member, "reporter"))
         .join(Member, col(Member.id) == col(Report.reporter_id))
-        .where(col(Report.post_id) == post_id)
+        .where(about)
         .order_by(col(Report.filed_at), col(Report.id))
     )
 
@@ -227,19 +243,21 @@ async def _open_or_join_case(work: Work, reporter: Viewer, post: Post, complaint
     A decided one stays decided, unless the post changed since or this is graver than what it was decided as.
     """
     case = await cases.get_case_of_post(work.session, post.id)
-    if case and case.state == CaseState.DECIDED and not _needs_a_decision(complaint, case):
-        return case
+    if case and case.state == CaseState.DECIDED:
+        revision = await cases.get_decided_revision(work.session, case.id, post.id)
+        if not _needs_a_decision(complaint, case, revision or 0):
+            return case
     score = await _reporter_score(work.session, reporter)
     return await cases.open_on_post(
         work.session, post.id, complaint.category, work.now, reports=1, reporter_score=score
     )
 
 
-def _needs_a_decision(complaint: Complaint, decided: Case) -> bool:
-    """Whether nobody has decided on these words yet, or not on anything as grave as this."""
+def _needs_a_decision(complaint: Complaint, decided: Case, revision: int) -> bool:
+    """Whether nobody has decided on these words yet, but on `revision`, or not on anything as grave as this."""
     gravity, decided_gravity = GRAVITY[complaint.category], GRAVITY[Category(decided.category)]
     is_graver = complaint.category in GRAVE and gravity > decided_gravity
-    return is_graver or complaint.revision > (decided.decided_revision or 0)
+    return is_graver or complaint.revision > revision
 
 
 async def _reporter_score(session: AsyncSession, reporter: Viewer) -> int:

@@ -30,7 +30,9 @@ class Statement(SQLModel, table=True):
     id: UUID = Field(default_factory=new_id, primary_key=True)
     decision_id: UUID = Field(foreign_key="decision.id")
     member_id: UUID = Field(foreign_key="member.id", index=True)
-    post_id: int = Field(sa_type=BigInteger, foreign_key="post.id")
+    post_id: int | None = Field(
+        default=None, sa_type=BigInteger, foreign_key="post.id", description="The first that it is about, if any"
+    )
     measures: list[dict[str, Any]] = Field(sa_type=JSONB, description="Each with its kind and until when it holds")
     excerpts: list[str] = Field(sa_type=JSONB, description="The words that it is about")
     reason: str = Field(description="The facts, and why the rule or law was broken, in the moderator's words")

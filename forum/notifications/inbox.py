@@ -113,7 +113,13 @@ def notify(
 
 
 async def notify_once(
-    session: AsyncSession, member_id: UUID, kind: NotificationKind, now: datetime, *, post_id: int, subject_id: UUID
+    session: AsyncSession,
+    member_id: UUID,
+    kind: NotificationKind,
+    now: datetime,
+    *,
+    post_id: int | None,
+    subject_id: UUID,
 ) -> None:
     """Notify a member, unless there is such a notification about the same subject already; for the kinds of `ONCE`."""
     values = {"id": new_id(), "member_id": member_id, "kind": kind, "post_id": post_id, "subject_id": subject_id}

@@ -48,6 +48,7 @@ class Measure:
     notice: str | None = None  # how its notice to readers begins
 
 
+WITHOUT_POST = (MeasureTarget.AUTHOR, MeasureTarget.CASE)  # what a measure about a member without a post acts on
 NO_ACTION = (MeasureKind.DISMISS, MeasureKind.PUBLISH)  # a decision with no other measure dismisses the reports
 
 
@@ -58,9 +59,9 @@ async def apply_measure(context: MeasureContext, wanted: MeasureInput) -> Applie
     applied = AppliedMeasure(
         decision_id=context.decision_id,
         kind=wanted.kind,
-        post_id=context.post.id,
-        thread_id=context.post.thread_id,
-        member_id=context.post.author_id,
+        post_id=context.held_post.id if context.held_post else None,
+        thread_id=context.held_post.thread_id if context.held_post else None,
+        member_id=context.member_id,
         until=wanted.until,
         memory=undo_data,
         notice=notice_of(measure.notice, context) if measure.notice else None,
@@ -68,7 +69,8 @@ async def apply_measure(context: MeasureContext, wanted: MeasureInput) -> Applie
     )
     context.session.add(applied)
     await context.session.flush()
-    await refresh_notice(context.session, context.post)
+    if context.held_post:
+        await refresh_notice(context.session, context.held_post)
     return applied
 
 
@@ -77,7 +79,8 @@ async def undo_measure(context: MeasureContext, applied: AppliedMeasure) -> None
     applied.undone_at, applied.undone_by = context.now, context.decision_id
     await context.session.flush()
     await MEASURES[MeasureKind(applied.kind)].undo(context, applied)
-    await refresh_notice(context.session, context.post)
+    if context.held_post:
+        await refresh_notice(context.session, context.held_post)
 
 
 async def has_measure_in_force(session: AsyncSession, post_id: int, since: datetime) -> bool:
@@ -105,6 +108,18 @@ def refuse_impossible_measures(wanted: Sequence[MeasureInput], now: datetime, *,
         _refuse_wrong_fields(measure, pointer)
         if measure.until is not None and measure.until <= now:
             raise Invalid("`until` must be in the future.", f"{pointer}/until", code="time_not_in_future")
+
+
+def refuse_misplaced_measures(wanted: Sequence[MeasureInput], posts: int) -> None:
+    """Return when these measures can be taken about so many posts, or without any. Raises Invalid otherwise."""
+    for index, measure in enumerate(wanted):
+        pointer, about = f"#/measures/{index}", MEASURES[measure.kind]
+        if posts == 0 and about.acts_on not in WITHOUT_POST:
+            detail = f"This case is about a member, not a post: there is nothing to {measure.kind}."
+            raise Invalid(detail, pointer, code="measure_needs_post")
+        if posts > 1 and about.acts_on != MeasureTarget.AUTHOR and about.fields:
+            detail = f"To {measure.kind}, decide about one post alone."
+            raise Invalid(detail, pointer, code="measure_needs_one_post")
 
 
 def _refuse_impossible_combination(kinds: Sequence[MeasureKind]) -> None:
@@ -174,7 +189,7 @@ async def _retitle(context: MeasureContext, wanted: MeasureInput) -> UndoData:
 
 
 async def _undo_retitle(context: MeasureContext, applied: AppliedMeasure) -> None:
-    thread = await lock_thread_row(context.session, applied.thread_id)
+    thread = await lock_thread_row(context.session, applied.in_thread)
     if not await _hand_on(context.session, applied) and thread.title == applied.memory["became"]:
         await rename(context.session, context.moderator, thread, applied.memory["was"], context.now)
 
@@ -188,7 +203,7 @@ async def _lock(context: MeasureContext, _wanted: MeasureInput) -> UndoData:
 
 async def _undo_lock(context: MeasureContext, applied: AppliedMeasure) -> None:
     if not await _hand_on(context.session, applied) and applied.memory["was"] == ThreadState.OPEN:
-        await set_state(context.session, context.moderator, applied.thread_id, ThreadState.OPEN, context.now)
+        await set_state(context.session, context.moderator, applied.in_thread, ThreadState.OPEN, context.now)
 
 
 async def _move(context: MeasureContext, wanted: MeasureInput) -> UndoData:
@@ -202,7 +217,7 @@ async def _move(context: MeasureContext, wanted: MeasureInput) -> UndoData:
 
 
 async def _undo_move(context: MeasureContext, applied: AppliedMeasure) -> None:
-    thread = await lock_thread_row(context.session, applied.thread_id)
+    thread = await lock_thread_row(context.session, applied.in_thread)
     board = await context.session.get_one(Board, applied.memory["was"])
     if not await _hand_on(context.session, applied) and thread.board_id == applied.memory["became"]:
         await move(context.session, context.moderator, thread.id, board, version=thread.version, now=context.now)
@@ -233,11 +248,10 @@ def _sanction(standing: Standing, fields: frozenset[str] = frozenset()) -> Measu
     """Return the measure that changes the author's standing."""
 
     async def give(context: MeasureContext, wanted: MeasureInput) -> UndoData:
-        author_id = context.post.author_id
-        await roles.refuse_last_administrator(context.session, author_id)
-        sanction = await add_sanction(context.session, author_id, standing, context.now, wanted.until)
+        await roles.refuse_last_administrator(context.session, context.member_id)
+        sanction = await add_sanction(context.session, context.member_id, standing, context.now, wanted.until)
         if standing == Standing.BANNED:
-            await sessions.end_all(context.session, author_id)
+            await sessions.end_all(context.session, context.member_id)
         return {"sanction": str(sanction.id)}
 
     return Measure(MeasureTarget.AUTHOR, give, _undo_sanction, fields=fields, needs_rule=True, tells_author=True)

@@ -39,6 +39,7 @@ class MeasureKind(StrEnum):
 
 
 UNNAMED_MODERATOR = "a moderator"  # where readers are not told which one
+WITHOUT_POST = "A measure about a post was taken where there is none."
 TEXT_MEASURES = (MeasureKind.EDIT, MeasureKind.REDACT)
 
 
@@ -72,8 +73,8 @@ class AppliedMeasure(SQLModel, table=True):
     id: int = Field(default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
     decision_id: UUID = Field(foreign_key="decision.id", index=True)
     kind: str
-    post_id: int = Field(sa_type=BigInteger, foreign_key="post.id")
-    thread_id: int = Field(sa_type=BigInteger, foreign_key="thread.id", index=True)
+    post_id: int | None = Field(sa_type=BigInteger, foreign_key="post.id")
+    thread_id: int | None = Field(sa_type=BigInteger, foreign_key="thread.id", index=True)
     member_id: UUID = Field(foreign_key="member.id", index=True)
     until: datetime | None = Field(default=None, sa_type=Moment)
     memory: dict[str, Any] = Field(sa_type=JSONB)
@@ -81,6 +82,20 @@ class AppliedMeasure(SQLModel, table=True):
     applied_at: datetime = Field(sa_type=Moment)
     undone_at: datetime | None = Field(default=None, sa_type=Moment)
     undone_by: UUID | None = Field(default=None, foreign_key="decision.id")
+
+    @property
+    def on_post(self) -> int:
+        """Return the id of the post that it is about. Raises RuntimeError for a measure without a post."""
+        if self.post_id is None:
+            raise RuntimeError(WITHOUT_POST)
+        return self.post_id
+
+    @property
+    def in_thread(self) -> int:
+        """Return the id of the thread of its post. Raises RuntimeError for a measure without a post."""
+        if self.thread_id is None:
+            raise RuntimeError(WITHOUT_POST)
+        return self.thread_id
 
 
 @dataclass(frozen=True)
@@ -97,13 +112,23 @@ class MeasureInput:
 
 @dataclass(frozen=True)
 class MeasureContext:
-    """What every measure of a decision is given: the post, whose row is locked, who decides, and under which rules."""
+    """What a measure of a decision is given: about which post, whose row is locked, if any; about which member; who
+    decides, and under which rules.
+    """
 
     work: Work
     moderator: Viewer
-    post: Post
+    held_post: Post | None
     decision_id: UUID
+    member_id: UUID
     rules: tuple[int, ...] = ()
+
+    @property
+    def post(self) -> Post:
+        """Return the post. Raises RuntimeError where a member is decided about without one."""
+        if self.held_post is None:
+            raise RuntimeError(WITHOUT_POST)
+        return self.held_post
 
     @property
     def session(self) -> AsyncSession:

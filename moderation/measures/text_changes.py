@@ -106,7 +106,7 @@ async def restore(context: MeasureContext, undone: AppliedMeasure) -> None:
         _update_references(others, [part for part in restored if part in change], change, post.revision)
         still_sealed = {number for _, other in others for number in other["sealed"]}
         await unseal_revisions(session, post, sorted(set(change["sealed"]) - still_sealed))
-    for post_id in await list_naming(session, undone.post_id):
+    for post_id in await list_naming(session, undone.on_post):
         await refresh_html(session, await lock_post_row(session, post_id))
 
 
@@ -240,7 +240,7 @@ async def _computed_body(
         elif is_own and undo_data["spans"][-1][0] == whole:
             masked = masked.without(masked.from_original(undo_data["spans"][-1][1]), undo_data["mark"])
         else:
-            removal = await _removal(session, measure.post_id, measure.kind, undo_data)
+            removal = await _removal(session, measure.on_post, measure.kind, undo_data)
             masked = removal.apply(masked, quotes_only=not is_own)
     return whole, masked
 
@@ -249,7 +249,7 @@ async def _computed_warning(session: AsyncSession, post: Post, own: int, changes
     """Return what measures leave of a content warning."""
     masked = MaskedText.unmasked((await get_words(session, post, own))[1] or "")
     for measure, _ in _with_same_start(WARNING, own, changes):
-        removal = await _removal(session, measure.post_id, measure.kind, measure.memory)
+        removal = await _removal(session, measure.on_post, measure.kind, measure.memory)
         masked = removal.apply(masked, quotes_only=measure.post_id != post.id)
     return _fitting(masked.text)
 

@@ -135,7 +135,7 @@ async def undo(services: Services, scene: Scene, number: int) -> None:
     async with services.transactions(clock.now()).begin() as work:
         post = await lock_post_row(work.session, scene.post_id)
         applied = await work.session.get_one(AppliedMeasure, number)
-        await undo_measure(MeasureContext(work, suzie, post, applied.decision_id), applied)
+        await undo_measure(MeasureContext(work, suzie, post, applied.decision_id, applied.member_id), applied)
 
 
 @pytest.mark.parametrize("kind", [MeasureKind.REMOVE, MeasureKind.REDACT])

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -20,6 +20,12 @@ async def lock_post_row(session: AsyncSession, post_id: int) -> Post:
     """Lock a post's row until the transaction ends, and return the post. Replies to it need not wait."""
     found = select(Post).where(col(Post.id) == post_id).with_for_update(key_share=True)
     return (await session.execute(found, execution_options={"populate_existing": True})).scalar_one()
+
+
+async def lock_post_rows(session: AsyncSession, post_ids: Select[int]) -> Sequence[Post]:
+    """Lock the rows of these posts until the transaction ends, the lower id first, and return the posts."""
+    found = select(Post).where(col(Post.id).in_(post_ids)).order_by(col(Post.id)).with_for_update(key_share=True)
+    return (await session.execute(found, execution_options={"populate_existing": True})).scalars().all()
 
 
 async def refuse_stale_post(session: AsyncSession, post: Post, revision: int) -> None:
