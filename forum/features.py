@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forum.administration import accounts, invitations
 from forum.authentication import failed_sign_ins, sessions
 from forum.authentication.second_factor import passkeys
+from forum.content.posts import quotes
 from forum.core import idempotency, jobs, rate_limits
 from forum.core.jobs import Handler, Job, Payload
 from forum.core.settings import Settings
@@ -53,6 +54,11 @@ class Feature:
 FEATURES: tuple[Feature, ...] = (
     Feature(name="authentication.profiles", export=export_contents.export_profile),
     Feature(name="content.posts", export=export_contents.export_posts),
+    Feature(
+        name="content.posts.quotes",
+        jobs=lambda _context: {quotes.RECORD_QUOTES: quotes.record_older_quotes},
+        schedule={quotes.RECORD_QUOTES: "*/10 * * * *"},
+    ),
     Feature(name="content.threads", export=export_contents.export_threads),
     Feature(name="notifications.inbox", export=export_contents.export_notifications),
     Feature(name="authentication.sessions", export=export_contents.export_sessions, clean_up=sessions.delete_expired),

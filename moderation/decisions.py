@@ -7,13 +7,13 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Select, UniqueConstraint, select
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Select, UniqueConstraint
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import Field, SQLModel, col
+from sqlmodel import Field, SQLModel
 
+from forum.content.posts.quotes import lock_posts_and_copies
 from forum.content.posts.revisions import lock_post_rows, refuse_stale_post
 from forum.content.posts.tables import Post, Visibility
-from forum.content.threads.changes import lock_posts_of_thread
 from forum.core import audit, jobs
 from forum.core.database import Moment, new_id
 from forum.core.errors import Invalid, Stale
@@ -173,7 +173,8 @@ async def decide(work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionI
 
 
 async def lock_case_and_posts(session: AsyncSession, case_id: UUID) -> LockedCase:
-    """Lock a case and the posts that it holds, and keep every other post of their threads from changing meanwhile.
+    """Lock a case and the posts that it holds, and keep the other posts of their threads and copies elsewhere
+    from changing meanwhile.
 
     Everybody locks in the same order, so that no two wait for each other: the threads' posts, posts, case, thread, and
     the audit record last; of each, the lower id first.
@@ -185,9 +186,7 @@ async def lock_case_and_posts(session: AsyncSession, case_id: UUID) -> LockedCas
 
 async def lock_posts(session: AsyncSession, post_ids: Select[int]) -> Sequence[Post]:
     """Lock these posts, as `lock_case_and_posts` does, and return them by id."""
-    threads = select(col(Post.thread_id)).where(col(Post.id).in_(post_ids)).distinct().order_by(col(Post.thread_id))
-    for thread_id in (await session.execute(threads)).scalars().all():
-        await lock_posts_of_thread(session, thread_id, alone=True)
+    await lock_posts_and_copies(session, (await session.execute(post_ids)).scalars().all())
     return await lock_post_rows(session, post_ids)
 
 

@@ -1,6 +1,6 @@
 """What moderation adds to a member's copy of their data, and what goes when they leave or are erased."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col
 
-from forum.content.markup import GONE, without_handle
+from forum.content.markup import without_handle
 from forum.content.posts.revisions import lock_post_row
 from forum.content.posts.tables import Post
 from forum.content.threads.changes import lock_posts_of_thread
@@ -17,7 +17,7 @@ from forum.content.threads.tables import ERASED_TITLE, Thread
 from forum.core.export_section import ExportSection, items_of
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
-from moderation import redaction, reports, statements
+from moderation import reports, statements
 from moderation.appeals import Appeal
 from moderation.cases import Case, CaseNote, CasePost, CaseState
 from moderation.decisions import Decision
@@ -25,7 +25,6 @@ from moderation.findings import RecordedFinding
 from moderation.measures.post_notices import remove_moderator_name
 from moderation.measures.tables import AppliedMeasure, MeasureKind
 from moderation.member_notes import MemberNote
-from moderation.redaction import MaskedText
 from moderation.reports import Report
 from moderation.statements import Statement
 from moderation.talks import queries as talk_queries
@@ -118,18 +117,6 @@ class ModerationPersonalData:
             await _erase_field(session, EXCERPTS, member_id, appeal_possible),
         ]
         return all(gone)
-
-    def make_quote_eraser(self, texts: Collection[str]) -> Callable[[str], str]:
-        """Return what puts marks in the place of each character of a text's quotes of what somebody said themselves."""
-        whole = "\n\n".join(sorted(texts))
-        runs = redaction.runs_of(whole, redaction.own_lines(whole))
-
-        def unquoted(text: str) -> str:
-            for start, end in redaction.without_quotes(MaskedText.unmasked(text), runs, GONE).gone:
-                text = text[:start] + GONE * (end - start) + text[end:]
-            return text
-
-        return unquoted
 
     async def _forget_byline(self, session: AsyncSession, moderator_id: UUID) -> None:
         signed = (

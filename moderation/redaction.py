@@ -4,22 +4,15 @@ import difflib
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from forum.content.markup import quote_spans
+from forum.content.words import SHORTEST_REPEAT, UNSEEN, WORD, Runs, Span, repeated, runs_of
 from forum.core.errors import Invalid
 
-Span = tuple[int, int]
-Runs = Mapping[tuple[str, ...], tuple[bool, ...]]
-
-SHORTEST_REPEAT = 4  # characters: fewer may be repeated by chance
 MOST_PAIRS = 100_000  # of equal words; an ordinary post of 10,000 characters has about 30,000
-RUN = 4  # words in a row that a quote does not repeat by chance
-WORD = re.compile(r"[^\W_]+")
-LINE = re.compile(r"^.*$", re.MULTILINE)
-QUOTE = re.compile(r"(?:^[ \t]*(?:(?:[-*+]|[0-9]{1,9}[.)])[ \t]+)*>.*(?:\n|\Z))+", re.MULTILINE)
 MARKS = re.compile(r"\[removed(?:: rules? [0-9]+(?:, [0-9]+)*(?: and [0-9]+)?)?\]")
-WHOLE = re.compile(r".*", re.DOTALL)
 
 
 def marker(rules: Sequence[int]) -> str:
@@ -62,11 +55,6 @@ def redacted(text: str, spans: Iterable[Span], mark: str) -> str:
 def excerpts(text: str, spans: Iterable[Span]) -> list[str]:
     """Return the words that the spans take out."""
     return [text[start:end] for start, end in checked(text, spans)]
-
-
-def own_lines(text: str) -> list[Span]:
-    """Return the lines of a text that are neither empty nor a quote."""
-    return [line.span() for line in LINE.finditer(text) if line[0].strip() and not line[0].lstrip().startswith(">")]
 
 
 @dataclass(frozen=True)
@@ -159,66 +147,23 @@ def without_repeats(masked: MaskedText, phrases: Iterable[str], mark: str) -> Ma
     """Return the text with every repeat of these phrases marked.
 
     Words are found though a quote puts "> " before each line, a phone changes case and spaces, or somebody adds
-    emphasis.
+    emphasis, or characters that nobody sees.
     """
     for phrase in sorted(phrases, key=len, reverse=True):
         if len(phrase.strip()) >= SHORTEST_REPEAT:
-            words = map(re.escape, phrase.split())
-            repeats = re.finditer(r"[\s>*_~]+".join(words), masked.text, flags=re.IGNORECASE)
-            masked = masked.without([repeat.span() for repeat in repeats], mark)
+            places = [at for at, char in enumerate(masked.text) if not UNSEEN.match(char)]
+            seen = "".join(masked.text[at] for at in places)
+            words = map(re.escape, UNSEEN.sub("", phrase).split())
+            repeats = re.finditer(r"[\s>*_~]+".join(words), seen, flags=re.IGNORECASE)
+            spans = [(places[repeat.start()], places[repeat.end() - 1] + 1) for repeat in repeats if repeat[0]]
+            masked = masked.without(spans, mark)
     return masked
 
 
 def without_quotes(masked: MaskedText, runs: Runs, mark: str, *, quotes_only: bool = True) -> MaskedText:
-    """Return the text with quotes marked where they repeat words of these runs that are taken out.
-
-    A quote is known by `RUN` of its words in a row, or by a whole line of it, however short.
-    """
-    text, repeated = masked.text, list[Span]()
-    for passage in (QUOTE if quotes_only else WHOLE).finditer(text):
-        lines = [_words(text, *line.span()) for line in LINE.finditer(text, *passage.span())]
-        for words in ([word for line in lines for word in line], *(line for line in lines if len(line) < RUN)):
-            size = min(RUN, len(words))
-            if sum(len(word[0]) for word in words) < SHORTEST_REPEAT:
-                continue
-            for first in range(len(words) - size + 1):
-                run = words[first : first + size]
-                removal = runs.get(tuple(word[0].casefold() for word in run), ())
-                repeated += [word.span() for word, is_taken in zip(run, removal, strict=False) if is_taken]
-    return masked.without(_joined(text, repeated), mark)
-
-
-def runs_of(body: str, spans: Sequence[Span]) -> Runs:
-    """Return every run of up to `RUN` words of a text, and which of its words the spans take out."""
-    words = [
-        (word[0].casefold(), any(start < word.end() and word.start() < end for start, end in spans))
-        for word in _words(body, 0, len(body))
-    ]
-    runs: dict[tuple[str, ...], tuple[bool, ...]] = {}
-    for size in range(1, RUN + 1):
-        for first in range(len(words) - size + 1):
-            run, removal = zip(*words[first : first + size], strict=True)
-            known = runs.get(run, (False,) * size)
-            runs[run] = tuple(before or now for before, now in zip(known, removal, strict=True))
-    return runs
-
-
-def _words(text: str, start: int, end: int) -> list[re.Match[str]]:
-    """Return the words of a part of a text, without those of marks, which nobody wrote."""
-    marks = [mark.span() for mark in MARKS.finditer(text, start, end)]
-    words = WORD.finditer(text, start, end)
-    return [word for word in words if not any(first < word.start() < last for first, last in marks)]
-
-
-def _joined(text: str, spans: Iterable[Span]) -> list[Span]:
-    """Return the spans in order, joined where no word is between them."""
-    joined: list[Span] = []
-    for start, end in sorted(set(spans)):
-        if joined and (start < joined[-1][1] or not WORD.search(text, joined[-1][1], start)):
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-        else:
-            joined.append((start, end))
-    return joined
+    """Return the text with quotes marked where they repeat words of these runs that are taken out."""
+    passages = quote_spans(masked.text) if quotes_only else [(0, len(masked.text))]
+    return masked.without(repeated(masked.text, passages, runs), mark)
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:

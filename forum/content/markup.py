@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import chain, takewhile
 from typing import Any
 
@@ -17,6 +17,7 @@ from markdown_it.rules_inline import StateInline, link, linkify
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
+from forum.content.words import Span, said_in, said_in_quote, stands_in
 from forum.members import names
 
 MOST_NAMED = 20  # of each kind in one body: each costs a lookup, and a post that names hundreds of members is abuse
@@ -31,6 +32,8 @@ HOST = (
     r"^(?:[\w-]{1,63}\.){1,4}[^\W_]{2,63}(?!\.?[\w-])"  # bounded: linkify-it's own pattern takes 10 s for www.www.www…
 )
 ABSOLUTE = re.compile(r"(?:https?://[^/?#]|mailto:.|tel:.)", re.IGNORECASE)
+
+LINE_END = re.compile(r"\r\n?|\n")  # as the parser has it
 
 TEXT_BLOCKS = ("p", "li", "blockquote", "h3", "h4", "h5", "h6")
 SAFE = nh3.Cleaner(
@@ -69,18 +72,42 @@ class References:
 
 
 @dataclass(frozen=True)
+class QuotedPost:
+    """A post that a quote may be from: a revision of it, as HTML, and the display name of its author."""
+
+    post_id: int
+    revision: int
+    name: str
+    body_html: str = field(repr=False)
+
+    @cached_property
+    def said(self) -> str:
+        """What it says, in the form that is compared."""
+        return said_in(self.body_html)
+
+
+@dataclass(frozen=True)
 class Known:
     """The references that exist; all others stay text, so that nobody can invent a quote.
 
-    `members` maps a canonical handle to its display name. `quotes` maps a quote to its author's display name; only
-    posts of this thread that its readers see and that this author wrote are in it.
+    `members` maps a canonical handle to its display name. `quotes` maps a source to the revisions of its post that may
+    be quoted; only posts of this thread that its readers see and that this author wrote are in it.
     """
 
     members: Mapping[str, str]
-    quotes: Mapping[QuoteRef, str]
+    quotes: Mapping[QuoteRef, Sequence[QuotedPost]]
 
 
 NOTHING_KNOWN = Known({}, {})
+
+
+@dataclass(frozen=True)
+class Quotations:
+    """What a body quotes: where, which posts, and what else it says of which sources."""
+
+    spans: Sequence[Span]
+    quoted: Sequence[QuotedPost]  # each with the revision in which the words stand
+    unfound: Sequence[tuple[QuoteRef, str]]
 
 
 @dataclass(frozen=True)
@@ -92,7 +119,41 @@ class Parsed:
 
     def html(self, known: Known = NOTHING_KNOWN) -> str:
         """Return safe HTML in which the `known` references are marked. It can be called several times."""
-        return SAFE.clean(MARKDOWN.renderer.render(self._tokens, MARKDOWN.options, {"known": known}))
+        return self._render(self._tokens, known, self._find_sources(known))
+
+    def quoted(self, known: Known) -> Sequence[QuotedPost]:
+        """Return the posts that are quoted here, each with the revision in which the words stand."""
+        return [*dict.fromkeys(post for _, post in self._find_sources(known).values())]
+
+    def unfound(self, known: Known) -> Sequence[tuple[QuoteRef, str]]:
+        """Return the source that each other quote names, and what the quote says."""
+        found = self._find_sources(known)
+        return [quote for start, quote in self._sourced.items() if start not in found]
+
+    @cached_property
+    def _sourced(self) -> Mapping[int, tuple[QuoteRef, str]]:
+        """What each quote that names a source says, by the place of its first token."""
+        found = dict[int, tuple[QuoteRef, str]]()
+        for start, token in enumerate(self._tokens):
+            if token.type == "blockquote_open" and "source" in token.meta:
+                end = next(at for at in range(start, len(self._tokens)) if _closes(self._tokens[at], token))
+                said = said_in_quote(self._render(self._tokens[start : end + 1], NOTHING_KNOWN, {}))
+                found[start] = token.meta["source"], said
+        return found
+
+    def _find_sources(self, known: Known) -> dict[int, tuple[QuoteRef, QuotedPost]]:
+        """Return of each quote that says what was said the post that it is from, by the place of its first token."""
+        found = dict[int, tuple[QuoteRef, QuotedPost]]()
+        for start, (source, said) in self._sourced.items() if known.quotes else ():
+            if post := next((post for post in known.quotes.get(source, ()) if stands_in(said, post.said)), None):
+                found[start] = source, post
+        return found
+
+    def _render(self, tokens: Sequence[Token], known: Known, sources: Mapping[int, tuple[QuoteRef, QuotedPost]]) -> str:
+        names_by_quote = {id(self._tokens[start].meta): post.name for start, (_, post) in sources.items()}
+        return SAFE.clean(
+            MARKDOWN.renderer.render(tokens, MARKDOWN.options, {"known": known, "sources": names_by_quote})
+        )
 
 
 def parse(body_markdown: str) -> Parsed:
@@ -120,6 +181,16 @@ def render(body_markdown: str, known: Known) -> str:
     return _parse_once(body_markdown).html(known)
 
 
+def quotations_of(parsed: Parsed, body_markdown: str, known: Known) -> Quotations:
+    """Return what a parsed body quotes, with the `known` references."""
+    return Quotations(quote_spans(body_markdown), parsed.quoted(known), parsed.unfound(known))
+
+
+def find_quotations(body_markdown: str, known: Known) -> Quotations:
+    """Return what a body quotes, with the `known` references. For the side process."""
+    return quotations_of(_parse_once(body_markdown), body_markdown, known)
+
+
 def without_handle(text: str, handle: str) -> str:
     """Return the text with a handle replaced by marks, where it is mentioned or quoted.
 
@@ -135,7 +206,29 @@ def without_handle(text: str, handle: str) -> str:
     return "".join([*parts, text[done:]])
 
 
+def quote_spans(text: str) -> list[Span]:
+    """Return where a text quotes: from the first to the last line of each outermost quote.
+
+    A line without `>` that goes on with a quote's paragraph belongs to the quote.
+    """
+    if ">" not in text:
+        return []
+    starts = [0, *(end.end() for end in LINE_END.finditer(text))]
+    starts += [len(text)] * 2  # the parser counts an empty last line, or does not
+    spans = list[Span]()
+    for token in BLOCKS.parse(text):
+        if token.type == "blockquote_open" and token.map:
+            start, end = starts[token.map[0]], starts[token.map[1]]
+            if not spans or start >= spans[-1][1]:
+                spans.append((start, end))
+    return spans
+
+
 # After parsing: the references of the whole body.
+
+
+def _closes(token: Token, opening: Token) -> bool:
+    return token.type == "blockquote_close" and token.level == opening.level
 
 
 def _lower_heading(token: Token) -> None:
@@ -154,14 +247,14 @@ def _without_links_in_links(children: Sequence[Token]) -> Iterator[Token]:
 
 
 def _name_quotes(tokens: Sequence[Token]) -> frozenset[QuoteRef]:
-    named: set[QuoteRef] = set()
+    named: list[QuoteRef] = []
     for quote, paragraph, words in zip(tokens, tokens[1:], tokens[2:], strict=False):
         if (quote.type, paragraph.type) != ("blockquote_open", "paragraph_open"):
             continue
         children = words.children or []
         source = _parse_quote_source(children)
-        if source and _has_room(named, source):
-            named.add(source)
+        if source and len(named) < MOST_NAMED:
+            named.append(source)
             written = children[0].content + children[1].content
             quote.meta = {"source": source}
             words.children = [Token("quote_source", "", 0, content=written, meta=quote.meta), *children[3:]]
@@ -280,19 +373,19 @@ class _ForumHTML(RendererHTML):
         return f'<span class="mention" data-handle="{escapeHtml(handle)}">{written}</span>'
 
     def blockquote_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
-        source = tokens[idx].meta.get("source")
-        if source is None or source not in env["known"].quotes:
+        if id(tokens[idx].meta) not in env["sources"]:
             return self.renderToken(tokens, idx, options, env)
+        source = tokens[idx].meta["source"]
         return f'<blockquote data-post="{source.number}" data-author="{escapeHtml(source.handle)}">\n'
 
     def paragraph_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
-        if tokens[idx - 1].meta.get("source") in env["known"].quotes:
+        if idx and id(tokens[idx - 1].meta) in env["sources"]:
             return '<p class="quote-source">'
         return self.renderToken(tokens, idx, options, env)
 
     def quote_source(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         source, alone = tokens[idx].meta["source"], len(tokens) == 1
-        name = env["known"].quotes.get(source)
+        name = env["sources"].get(id(tokens[idx].meta))
         if name is None:
             return escapeHtml(tokens[idx].content) + ("" if alone else "<br>\n")
         return f"{escapeHtml(name)}, #{source.number}" + ("" if alone else "</p>\n<p>")
@@ -328,3 +421,5 @@ def _set_up_linkify(linkify: Any) -> None:
 
 
 MARKDOWN = _markdown()
+BLOCKS = _markdown()
+BLOCKS.core.ruler.enableOnly(["normalize", "block"])

@@ -44,7 +44,7 @@ def make_thread_eraser(source: PersonalDataSource) -> Handler:
     async def erase(session: AsyncSession, payload: Payload, now: datetime) -> None:
         member_id, thread_id = UUID(payload["member"]), int(payload["thread"])
         needed = await source.list_needed_posts(session, member_id)
-        await erase_posts(session, member_id, thread_id, needed, source.make_quote_eraser)
+        await erase_posts(session, member_id, thread_id, needed)
         thread = await lock_thread_row(session, thread_id)
         if thread.author_id == member_id:
             await erase_title(session, thread, now)

@@ -1,6 +1,6 @@
 """What stores personal data beside the forum's own tables. Moderation implements it; `features.py` hands it over."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -21,6 +21,3 @@ class PersonalDataSource(Protocol):
 
     async def erase_texts(self, session: AsyncSession, member_id: UUID, now: datetime) -> bool:
         """Erase the member's texts that are no longer needed, and return whether none is left."""
-
-    def make_quote_eraser(self, texts: Collection[str]) -> Callable[[str], str]:
-        """Return a function that replaces each character of quotes of these texts in another text."""

@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
 from forum.content.posts.tables import Post
+from forum.content.words import Span
 from forum.core.database import Moment, check_one_of
 from forum.core.work import Work
 from forum.members.viewer import Viewer
-from moderation import redaction
 
 # What the undo of a measure needs to know of how things were before; JSON.
 UndoData = dict[str, Any]
@@ -60,6 +60,14 @@ class AppliedMeasure(SQLModel, table=True):
         check_one_of("kind", MeasureKind),
         CheckConstraint("(undone_at IS NULL) = (undone_by IS NULL)", name="undone"),
         Index("ix_measure_standing", "post_id", "id", postgresql_where=text("undone_at IS NULL")),
+        # Which measures changed a post: a quote may be in another thread than the post that was decided about.
+        Index(
+            "ix_measure_memory",
+            "memory",
+            postgresql_using="gin",
+            postgresql_ops={"memory": "jsonb_path_ops"},
+            postgresql_where=text("undone_at IS NULL"),
+        ),
     )
 
     id: int = Field(default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
@@ -95,7 +103,7 @@ class MeasureInput:
     """A measure as a moderator asks for it."""
 
     kind: MeasureKind
-    spans: tuple[redaction.Span, ...] = ()
+    spans: tuple[Span, ...] = ()
     body_markdown: str | None = None
     title: str | None = None
     board: str | None = None

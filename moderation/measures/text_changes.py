@@ -14,15 +14,17 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from forum.content.posts.quotes import list_copies, list_naming
 from forum.content.posts.revisions import (
     get_words,
-    list_other_posts_with,
     lock_post_row,
+    refresh_html,
     replace_body_by_moderator,
     seal_revisions,
     unseal_revisions,
 )
 from forum.content.posts.tables import WARNING_MAX, Post
+from forum.content.words import SHORTEST_REPEAT, Span, own_lines
 from forum.core import side_process
 from forum.core.errors import Conflict
 from moderation import redaction
@@ -34,7 +36,7 @@ from moderation.measures.tables import (
     MeasureKind,
     UndoData,
 )
-from moderation.redaction import MaskedText, Removal, Span
+from moderation.redaction import MaskedText, Removal
 
 SHORTEST_LINE = 12  # characters: a shorter line of a removed post may be repeated by chance
 BODY, WARNING = PARTS = ("body", "warning")  # separate, for an author may rewrite one and leave the other
@@ -58,8 +60,7 @@ class BaseText:
 async def edit(context: MeasureContext, wanted: MeasureInput) -> UndoData:
     """Replace the body of a post. Under a rule, the words that are gone are redacted wherever others repeat them."""
     body = wanted.body_markdown or ""
-    in_force = await _measures_in_force(context.session, context.post.thread_id)
-    base = await _base_text(context.session, context.post, in_force)
+    base = await _base_text(context.session, context.post)
     before = context.post.body_markdown
     spans = await side_process.run(redaction.replaced, before, body) if context.rules else []
     undo_data = _undo_data(context, base, spans) | {"wrote": context.post.revision + 1}
@@ -67,26 +68,24 @@ async def edit(context: MeasureContext, wanted: MeasureInput) -> UndoData:
         await _replace(context, context.post, (body, context.post.content_warning), sealed=False)
         return undo_data | {"changes": [_recorded_change(context.post, base, [])]}
     removal = await _removal(context.session, context.post.id, MeasureKind.EDIT, undo_data)
-    return undo_data | {"changes": await _rewrite(context, base, body, removal, in_force)}
+    return undo_data | {"changes": await _rewrite(context, base, body, removal)}
 
 
 async def redact(context: MeasureContext, wanted: MeasureInput) -> UndoData:
     """Redact spans of a post, and the same words wherever others repeat them."""
-    in_force = await _measures_in_force(context.session, context.post.thread_id)
-    base = await _base_text(context.session, context.post, in_force)
+    base = await _base_text(context.session, context.post)
     undo_data = _undo_data(context, base, wanted.spans)
     removal = await _removal(context.session, context.post.id, MeasureKind.REDACT, undo_data)
     body = base.masked.without(base.masked.from_original(undo_data["spans"][-1][1]), removal.mark).text
-    return undo_data | {"changes": await _rewrite(context, base, body, removal, in_force)}
+    return undo_data | {"changes": await _rewrite(context, base, body, removal)}
 
 
 async def redact_repeats(context: MeasureContext) -> UndoData:
     """Redact the words of a removed post wherever others repeat them."""
-    in_force = await _measures_in_force(context.session, context.post.thread_id)
-    base = await _base_text(context.session, context.post, in_force)
-    undo_data = _undo_data(context, base, redaction.own_lines(context.post.body_markdown))
+    base = await _base_text(context.session, context.post)
+    undo_data = _undo_data(context, base, own_lines(context.post.body_markdown))
     removal = await _removal(context.session, context.post.id, MeasureKind.REMOVE, undo_data)
-    return undo_data | {"changes": await _redact_in_other_posts(context, removal, in_force)}
+    return undo_data | {"changes": await _redact_in_other_posts(context, removal)}
 
 
 async def restore(context: MeasureContext, undone: AppliedMeasure) -> None:
@@ -96,10 +95,9 @@ async def restore(context: MeasureContext, undone: AppliedMeasure) -> None:
     the words of this one.
     """
     session = context.session
-    in_force = await _measures_in_force(session, undone.in_thread)
     for change in undone.memory["changes"]:
         post = await lock_post_row(session, change["post_id"])
-        others = _changes_of(post, in_force)
+        others = await _changes_of(session, post)
         restored: dict[str, Any] = {}
         for part in PARTS:
             if own := await _start_if_unchanged(session, post, part, change, others):
@@ -110,6 +108,8 @@ async def restore(context: MeasureContext, undone: AppliedMeasure) -> None:
         _update_references(others, [part for part in restored if part in change], change, post.revision)
         still_sealed = {number for _, other in others for number in other["sealed"]}
         await unseal_revisions(session, post, sorted(set(change["sealed"]) - still_sealed))
+    for post_id in await list_naming(session, undone.on_post):
+        await refresh_html(session, await lock_post_row(session, post_id))
 
 
 # What is recorded
@@ -131,23 +131,19 @@ async def _removal(session: AsyncSession, post_id: int, kind: str, undo_data: Un
     for revision, spans in undo_data["spans"]:
         body, _ = await get_words(session, post, revision)
         versions.append((body, [(start, end) for start, end in spans]))
-    shortest = redaction.SHORTEST_REPEAT if kind == MeasureKind.REDACT else SHORTEST_LINE
+    shortest = SHORTEST_REPEAT if kind == MeasureKind.REDACT else SHORTEST_LINE
     phrases = [phrase.strip() for version in versions for phrase in redaction.excerpts(*version)]
     return Removal(versions, undo_data["mark"], [phrase for phrase in phrases if len(phrase) >= shortest])
 
 
-async def _measures_in_force(session: AsyncSession, thread_id: int) -> Sequence[AppliedMeasure]:
-    """Return the measures in force that take words out of a thread, in the order in which they were taken."""
+async def _changes_of(session: AsyncSession, post: Post) -> list[PostChange]:
+    """Return what the measures in force changed in a post, wherever they were taken, in the order of that."""
     found = select(AppliedMeasure).where(
-        col(AppliedMeasure.thread_id) == thread_id,
+        col(AppliedMeasure.memory).contains({"changes": [{"post_id": post.id}]}),
         col(AppliedMeasure.undone_at).is_(None),
         col(AppliedMeasure.kind).in_([*TEXT_MEASURES, MeasureKind.REMOVE]),
     )
-    return (await session.execute(found.order_by(col(AppliedMeasure.id)))).scalars().all()
-
-
-def _changes_of(post: Post, measures: Sequence[AppliedMeasure]) -> list[PostChange]:
-    """Return what these measures changed in a post."""
+    measures = (await session.execute(found.order_by(col(AppliedMeasure.id)))).scalars().all()
     return [
         (measure, change)
         for measure in measures
@@ -196,8 +192,8 @@ async def _is_as_in(session: AsyncSession, post: Post, part: str, revision: int)
     return (await get_words(session, post, revision))[index] == _words_of(post)[index]
 
 
-async def _base_text(session: AsyncSession, post: Post, in_force: Sequence[AppliedMeasure]) -> BaseText:
-    author_revisions, changes = [], _changes_of(post, in_force)
+async def _base_text(session: AsyncSession, post: Post) -> BaseText:
+    author_revisions, changes = [], await _changes_of(session, post)
     for part in PARTS:
         last = max((change[part][::-1] for _, change in changes if part in change), default=None)
         is_computed = last is not None and await _is_as_in(session, post, part, last[0])
@@ -267,35 +263,33 @@ def _fitting(warning: str) -> str | None:
 # Taking words out
 
 
-async def _rewrite(
-    context: MeasureContext, base: BaseText, body: str, removal: Removal, in_force: Sequence[AppliedMeasure]
-) -> list[UndoData]:
+async def _rewrite(context: MeasureContext, base: BaseText, body: str, removal: Removal) -> list[UndoData]:
     """Give the post another body, and take the removed words out of its warning and of every other post."""
     post = context.post
     warning = _fitting(removal.apply_to_text(post.content_warning or "", quotes_only=False))
     await _replace(context, post, (body, warning), sealed=True)
     sealed = await seal_revisions(context.session, post, removal.occurs_in, since=base.whole_revision)
-    others = await _redact_in_other_posts(context, removal, in_force)
+    others = await _redact_in_other_posts(context, removal)
     return [_recorded_change(post, base, sealed), *others]
 
 
-async def _redact_in_other_posts(
-    context: MeasureContext, removal: Removal, in_force: Sequence[AppliedMeasure]
-) -> list[UndoData]:
-    """Redact the words wherever other posts of the thread repeat them, as quotes do, and seal revisions that did.
+async def _redact_in_other_posts(context: MeasureContext, removal: Removal) -> list[UndoData]:
+    """Redact the words wherever other posts repeat them, as quotes do in any thread, and seal revisions that did.
 
     A post from which another measure took them already is recorded too: they stay hidden when that one is undone.
     """
     session, changes = context.session, []
-    for post_id in await list_other_posts_with(session, context.post, removal.phrases):
+    for post_id in await list_copies(session, context.post, removal.versions, removal.phrases):
         post = await lock_post_row(session, post_id)
-        base = await _base_text(session, post, in_force)
+        base = await _base_text(session, post)
         warning = _fitting(removal.apply_to_text(post.content_warning or ""))
         words = (removal.apply(base.masked).text, warning)
         since = None
         if words != _words_of(post):
             since = min(base.author_revisions)  # revisions since then may have the words between others' marks
             await _replace(context, post, words, sealed=True)
+        else:
+            await refresh_html(session, post)
         if sealed := await seal_revisions(session, post, lambda text: removal.apply_to_text(text) != text, since=since):
             changes.append(_recorded_change(post, base, sealed))
     return changes

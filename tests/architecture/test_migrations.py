@@ -98,6 +98,23 @@ ELEVENTH = [
     "gen_random_uuid(), id, '018f0000-0000-7000-8000-000000000003', '018f0000-0000-7000-8000-000000000004', "
     "reporter_id, 'Yes.', now() FROM report",
 ]
+THIRTEENTH = [
+    *ELEVENTH,
+    "INSERT INTO member_note (id, member_id, author_id, text, at) SELECT gen_random_uuid(), id, id, '', now() "
+    "FROM member",
+    "INSERT INTO notification (id, member_id, kind, at) "
+    "SELECT gen_random_uuid(), id, 'thread_locked', now() FROM member",
+    "INSERT INTO case_alarm (case_id, due_at) SELECT id, due_at FROM moderation_case",
+    "INSERT INTO talk (id, case_id, persona_id, side, opened_at) "
+    "SELECT gen_random_uuid(), id, subject_persona_id, 'author', now() FROM moderation_case",
+    "INSERT INTO talk_message (id, talk_id, persona_id, signed, crisis, text, at) "
+    "SELECT gen_random_uuid(), id, persona_id, false, false, 'Yes.', now() FROM talk",
+]
+FIFTEENTH = [
+    *THIRTEENTH,
+    "INSERT INTO post_quote (post_id, revision, quoted_post_id, quoted_revision) SELECT id, 2, id, 1 FROM post",
+    "INSERT INTO quoted_words (post_id, revision, runs) SELECT id, 2, '{1, 2}' FROM post",
+]
 
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
@@ -114,18 +131,9 @@ DATA: dict[str, list[str]] = {
     "0010": TENTH,
     "0011": ELEVENTH,
     "0012": ELEVENTH,
-    "0013": [
-        *ELEVENTH,
-        "INSERT INTO member_note (id, member_id, author_id, text, at) SELECT gen_random_uuid(), id, id, '', now() "
-        "FROM member",
-        "INSERT INTO notification (id, member_id, kind, at) "
-        "SELECT gen_random_uuid(), id, 'thread_locked', now() FROM member",
-        "INSERT INTO case_alarm (case_id, due_at) SELECT id, due_at FROM moderation_case",
-        "INSERT INTO talk (id, case_id, persona_id, side, opened_at) "
-        "SELECT gen_random_uuid(), id, subject_persona_id, 'author', now() FROM moderation_case",
-        "INSERT INTO talk_message (id, talk_id, persona_id, signed, crisis, text, at) "
-        "SELECT gen_random_uuid(), id, persona_id, false, false, 'Yes.', now() FROM talk",
-    ],
+    "0013": THIRTEENTH,
+    "0015": FIFTEENTH,
+    "0016": FIFTEENTH,
 }
 
 

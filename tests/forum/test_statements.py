@@ -83,7 +83,8 @@ async def test_a_thread_page_costs_one_statement(
         assert len(sent) == 1, sent
 
 
-async def test_a_reply_with_everything_on_costs_eight_statements(thread: int, app: FastAPI, services: Services) -> None:
+async def test_a_reply_with_everything_on_costs_ten_statements(thread: int, app: FastAPI, services: Services) -> None:
+    """Two of them for its quote: what it quotes must not change meanwhile, and is recorded."""
     body = "> @magpie #3 wrote:\n> I see\n\nThank you @magpie, and @heron too. https://example.org"
     words = {"body_markdown": body, "reply_to": 2, "content_warning": "about loss"}
     async with make.signed_in(app, "heron") as heron:
@@ -94,7 +95,7 @@ async def test_a_reply_with_everything_on_costs_eight_statements(thread: int, ap
         assert answer.status_code == 201
         html = answer.json()["body_html"]
         assert ('data-post="3"' in html, 'data-handle="magpie"' in html) == (True, True)
-        assert len(sent) <= 8, sent
+        assert len(sent) <= 10, sent
         # Who was just seen is known, and a repeat writes nothing.
         with make.note_of_statements(services) as sent:
             repeated = await heron.post(
@@ -127,7 +128,7 @@ async def test_an_advisers_reply_costs_no_more(thread: int, app: FastAPI, servic
                 headers={"Idempotency-Key": "advice"},
             )
         assert answer.json()["adviser"]["organisation"] == "Example Family Charity"
-        assert len(sent) <= 8, sent
+        assert len(sent) <= 10, sent
 
 
 @pytest.mark.parametrize("path", ["/boards/new-here/threads?limit=100", "/boards", "/members/heron"])

@@ -13,7 +13,6 @@ from forum.content import markup
 from forum.core import clock
 from forum.http.services import Services
 from forum.members.tables import FORMER, Role
-from moderation.privacy import ModerationPersonalData
 from tests.support import make
 from tests.support.jobs import clean_up, run_hourly_jobs
 from tests.support.scenes import (
@@ -174,25 +173,3 @@ async def test_what_is_put_down_for_who_left_goes_within_the_hour(
     async with services.database.work() as session:
         await clean_up(session, clock.now())
     assert await sql(services, "SELECT 1 FROM notification WHERE kind = 'post_edited'") == []
-
-
-SAID = "She said no.\n> Marcus said: ring the court first thing on Monday.\nSo I rang them, and they were kind to me."
-
-
-@pytest.mark.parametrize(
-    ("text", "left"),
-    [
-        ("> So I rang them, and they were kind to me.\n\nGood.", f"> {GONE * 40}.\n\nGood."),
-        ("> they were KIND to me\n\nGood.", f"> {GONE * 20}\n\nGood."),
-        ("> She said no.\n\nGood.", f"> {GONE * 11}.\n\nGood."),
-        ("> Marcus said: ring the court first thing on Monday.\n\nGood.", None),
-        ("So I rang them, and they were kind to me.", None),
-        ("> Nothing of it", None),
-        (GONE * 9, None),
-    ],
-    ids=["a line", "a part", "a short line", "of somebody else", "no quote", "another quote", "gone already"],
-)
-def test_quotes_of_what_was_erased_become_marks_of_the_same_length(text: str, left: str | None) -> None:
-    unquoted = ModerationPersonalData().make_quote_eraser([SAID, "Something else"])(text)
-    assert unquoted == (text if left is None else left)
-    assert len(unquoted) == len(text)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forum.content import markup
+from forum.content.words import Span
 from forum.core.errors import Invalid
 from forum.http.services import Services
 from forum.members.tables import Role
@@ -42,12 +43,12 @@ def test_the_marker_names_the_rules(rules: tuple[int, ...], marker: str) -> None
         ("שלום toad", [(5, 9)], f"שלום {MARK}"),
     ],
 )
-def test_spans_count_code_points(text: str, spans: list[redaction.Span], left: str) -> None:
+def test_spans_count_code_points(text: str, spans: list[Span], left: str) -> None:
     assert redaction.redacted(text, spans, MARK) == left
 
 
 @pytest.mark.parametrize("spans", [[(0, 0)], [(3, 2)], [(0, 5)], [(4, 5)], [(0, 2), (1, 3)], [(1, 2), (1, 2)]])
-def test_a_span_that_is_empty_outside_or_overlaps_is_refused(spans: list[redaction.Span]) -> None:
+def test_a_span_that_is_empty_outside_or_overlaps_is_refused(spans: list[Span]) -> None:
     with pytest.raises(Invalid):
         redaction.redacted("toad", spans, MARK)
 

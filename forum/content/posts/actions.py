@@ -4,13 +4,16 @@ Each action is the whole step: it checks permission, limit and gate. Every text 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from forum.content.posts import queries
-from forum.content.posts.context import EditContext, context_in_thread, context_of_post, known_names
+from forum.content.posts.context import EditContext, context_in_thread, context_of_post, known_names, named_in_thread
 from forum.content.posts.draft import NO_WORDS, Draft
+from forum.content.posts.erasure import erase_quotes
 from forum.content.posts.insertion import add_reply, rendered
 from forum.content.posts.limits import allow_writing, count_edit, count_post
 from forum.content.posts.queries import PostView, get_post_in_transaction
+from forum.content.posts.quotes import lock_posts_and_copies, record_quotes
 from forum.content.posts.revisions import lock_post_row, refuse_stale_post, replace_body
 from forum.content.posts.tables import Visibility
 from forum.content.posts.visibility import set_visibility
@@ -33,7 +36,9 @@ async def reply(work: Work, author: Viewer, thread_id: int, draft: Draft, *, rep
     if earlier:
         return await get_post_in_transaction(work.session, author, int(earlier))
     await count_post(work, author)
-    await draft.parse()
+    if (await draft.parse()).quotes:
+        # Until the commit, no moderator takes words out of the posts that it quotes, and no author theirs.
+        await lock_posts_of_thread(work.session, thread_id)
     context = await context_in_thread(work, author, thread_id, draft)
     allow_writing(work, Act.REPLY, author, context)
     post = await add_reply(work, author, context, draft)
@@ -50,9 +55,13 @@ async def edit_post(work: Work, author: Viewer, post_id: int, revision: int, dra
     NotFound, Forbidden and Throttled.
     """
     await count_edit(work, author)
-    await draft.parse()
+    references = await draft.parse()
     context = await context_of_post(work, author, post_id, draft)
     allow(Act.EDIT_POST, author, context)
+    if references.quotes:
+        await lock_posts_of_thread(work.session, context.thread.id)
+        known = await named_in_thread(work.session, context.thread.id, draft, post_id=post_id)
+        context = replace(context, known=known)
     await change_words(work, author, context, revision, draft)
     return await get_post_in_transaction(work.session, author, post_id)
 
@@ -71,6 +80,7 @@ async def change_words(work: Work, author: Viewer, context: EditContext, revisio
     await refuse_stale_post(work.session, post, revision)
     replace_body(work.session, post, (draft.body_markdown, html), author, work.now)
     post.content_warning = draft.content_warning
+    await record_quotes(work.session, post.id, post.revision, draft, context.known)
     if judged.held_because:
         await set_visibility(work.session, post, Visibility.HELD, held_because=judged.held_because)
     await work.session.flush()
@@ -78,19 +88,20 @@ async def change_words(work: Work, author: Viewer, context: EditContext, revisio
 
 
 async def withdraw_post(work: Work, author: Viewer, post_id: int) -> None:
-    """Withdraw the author's own post for good, and leave a tombstone. Idempotent.
+    """Withdraw the author's own post for good, and leave a tombstone. Its words leave the quotes of it too. Idempotent.
 
     Raises Conflict for a removed post, NotFound and Forbidden.
     """
     context = await context_of_post(work, author, post_id, NO_WORDS)
     allow(Act.WITHDRAW_POST, author, context)
-    await lock_posts_of_thread(work.session, context.thread.id)
+    await lock_posts_and_copies(work.session, [post_id])
     post = await lock_post_row(work.session, post_id)
     if post.visibility == Visibility.REMOVED:
         raise Conflict("A removed post cannot be withdrawn.", code="post_removed")
     if post.visibility != Visibility.WITHDRAWN:
         post.changed_by, post.edited_at = post.author_id, work.now
         await set_visibility(work.session, post, Visibility.WITHDRAWN)
+        await erase_quotes(work.session, post)
 
 
 async def list_revisions(work: Work, viewer: Viewer, post_id: int) -> Sequence[Record]:

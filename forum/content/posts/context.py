@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     ColumnElement,
     Integer,
     Text,
@@ -27,7 +28,7 @@ from sqlmodel import col
 from forum.content import boards, markup
 from forum.content.boards import Board, Publication
 from forum.content.posts.draft import Draft
-from forum.content.posts.tables import NUMBER_MAX, Post, Visibility
+from forum.content.posts.tables import NUMBER_MAX, Post, PostQuote, PostRevision, Visibility
 from forum.content.posts.visibility import POST_VISIBLE
 from forum.content.threads.tables import Thread
 from forum.content.threads.visibility import THREAD_VISIBLE
@@ -84,15 +85,30 @@ _QUOTES = (
 )
 
 
-def _named(thread_id: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    """Return two columns for `_known`: the members and the posts among those that a draft names."""
+def _named(thread_id: Any, post_id: Any = None) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """Return two columns for `_known`: the members and the posts among those that a draft names.
+
+    What the post `post_id` quoted before stays a quote when its author was edited since: it was said.
+    """
     known = (
         select(func.json_object_agg(_Mentioned.handle, _Mentioned.name))
         .where(col(_Mentioned.handle) == any_(bindparam("mentions", type_=ARRAY(Text()))))
         .scalar_subquery()
     )
     quoted = (
-        select(func.json_agg(func.json_build_array(_QuotedAuthor.handle, _Quoted.number, _QuotedAuthor.name)))
+        select(
+            func.json_agg(
+                func.json_build_array(
+                    _QuotedAuthor.handle,
+                    _Quoted.number,
+                    _QuotedAuthor.name,
+                    _Quoted.id,
+                    _Quoted.revision,
+                    _Quoted.body_html,
+                    null() if post_id is None else _quoted_before(post_id),
+                )
+            )
+        )
         .select_from(_QUOTES)
         .join(_Quoted, col(_Quoted.number) == _QUOTES.c.number)
         .join(_QuotedAuthor, col(_QuotedAuthor.id) == col(_Quoted.author_id))
@@ -105,10 +121,28 @@ def _named(thread_id: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     return known.label("members_known"), quoted.scalar_subquery().label("quotes_known")
 
 
+def _quoted_before(post_id: Any) -> ColumnElement[Any]:
+    """Return a column: the earlier revisions of a post that another quotes, but for those that were sealed since.
+
+    With `any_revision`, each of them counts: of a post whose quotes are not recorded yet, nobody knows which it was.
+    """
+    recorded = exists().where(
+        col(PostQuote.post_id) == post_id,
+        col(PostQuote.quoted_post_id) == col(PostRevision.post_id),
+        col(PostQuote.quoted_revision) == col(PostRevision.number),
+    )
+    earlier = select(func.json_agg(func.json_build_array(PostRevision.number, PostRevision.body_html))).where(
+        col(PostRevision.post_id) == col(_Quoted.id),
+        ~col(PostRevision.sealed),
+        or_(bindparam("any_revision", False, type_=Boolean()), recorded),
+    )
+    return earlier.scalar_subquery()
+
+
 _HAS_WRITTEN = exists().where(col(_Quoted.author_id) == any_(VIEWER_PERSONAS))
 
 
-def _contexts(thread_id: Any) -> Query:
+def _contexts(thread_id: Any, post_id: Any = None) -> Query:
     """Return a query of the board, the author, and which of the names in the draft exist."""
     answered = exists().where(
         col(_Quoted.thread_id) == thread_id,
@@ -131,7 +165,7 @@ def _contexts(thread_id: Any) -> Query:
             col(Adviser.title).label("adviser_title"),
             col(Adviser.organisation).label("adviser_organisation"),
             or_(_REPLY_TO.is_(None), answered).label("sees_reply_to"),
-            *_named(thread_id),
+            *_named(thread_id, post_id),
         )
         .select_from(Board)
         .join(Member, col(Member.id) == VIEWER_ID)
@@ -140,14 +174,17 @@ def _contexts(thread_id: Any) -> Query:
 
 
 _IN_THREADS = _contexts(col(Thread.id)).add_columns(Thread).join(Thread, col(Thread.board_id) == col(Board.id))
+_AROUND_POST = (
+    _contexts(col(Thread.id), _POST_ID).add_columns(Thread).join(Thread, col(Thread.board_id) == col(Board.id))
+)
 _ON_BOARD = _contexts(null()).where(col(Board.slug) == _SLUG, boards.READABLE)
 _IN_THREAD = _IN_THREADS.where(col(Thread.id) == _THREAD_ID, THREAD_VISIBLE)
 _OF_POST = (
-    _IN_THREADS.add_columns(Post)
+    _AROUND_POST.add_columns(Post)
     .join(Post, col(Post.thread_id) == col(Thread.id))
     .where(col(Post.id) == _POST_ID, POST_VISIBLE)
 )
-_NAMED = query(*_named(_THREAD_ID))
+_NAMED = query(*_named(_THREAD_ID, _POST_ID))
 
 
 async def context_on_board(work: Work, viewer: Viewer, slug: str, draft: Draft) -> PostingContext:
@@ -182,12 +219,21 @@ async def known_names(work: Work, viewer: Viewer, thread_id: int | None, draft: 
     return await named_in_thread(work.session, None, draft)
 
 
-async def named_in_thread(session: AsyncSession, thread_id: int | None, draft: Draft) -> markup.Known:
+async def named_in_thread(
+    session: AsyncSession,
+    thread_id: int | None,
+    draft: Draft,
+    *,
+    post_id: int | None = None,
+    any_revision: bool = False,
+) -> markup.Known:
     """Return which of the members and posts that a draft names exist, whoever may see the thread.
 
-    Without a thread, only members are found.
+    Without a thread, only members are found. `post_id` is the post that has the text already, if there is one; with
+    `any_revision`, whatever its quotes' posts said at any time counts.
     """
-    return _known((await session.execute(_NAMED, await _references(draft) | {"thread_id": thread_id})).one())
+    place = {"thread_id": thread_id, "post_id": post_id, "any_revision": any_revision}
+    return _known((await session.execute(_NAMED, await _references(draft) | place)).one())
 
 
 async def _parameters(viewer: Viewer, draft: Draft, now: datetime) -> dict[str, Any]:
@@ -205,8 +251,14 @@ async def _references(draft: Draft) -> dict[str, Any]:
 
 
 def _known(row: Record) -> markup.Known:
-    quotes = {markup.QuoteRef(handle, number): name for handle, number, name in row.quotes_known or ()}
+    quotes = dict(map(_quoted, row.quotes_known or ()))
     return markup.Known(row.members_known or {}, quotes)
+
+
+def _quoted(found: Any) -> tuple[markup.QuoteRef, list[markup.QuotedPost]]:
+    handle, number, name, post_id, revision, body_html, earlier = found
+    revisions = [(revision, body_html), *(earlier or ())]
+    return markup.QuoteRef(handle, number), [markup.QuotedPost(post_id, at, name, html) for at, html in revisions]
 
 
 async def _get_row(session: AsyncSession, contexts: Query, values: dict[str, Any], what: str) -> Record:

@@ -42,6 +42,12 @@ class Draft:
             return self._parsed.html(known)
         return await side_process.run(markup.render, self.body_markdown, known)
 
+    async def quotations(self, known: markup.Known) -> markup.Quotations:
+        """Return what the body quotes, with the `known` references."""
+        if is_light(self.body_markdown):
+            return markup.quotations_of(self._parsed, self.body_markdown, known)
+        return await side_process.run(markup.find_quotations, self.body_markdown, known)
+
     async def _find_references(self) -> markup.References:
         if is_light(self.body_markdown):
             return self._parsed.references

@@ -12,12 +12,15 @@ from sqlalchemy import ColumnElement, func, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.content.markup import GONE, without_handle
+from forum.content.markup import GONE, quote_spans, without_handle
 from forum.content.posts.context import named_in_thread
 from forum.content.posts.draft import Draft
+from forum.content.posts.quotes import forget_quotes, list_copies, list_texts, lock_posts_and_copies, record_quotes
+from forum.content.posts.revisions import refresh_html
 from forum.content.posts.tables import Post, PostRevision, Visibility
 from forum.content.posts.visibility import set_visibility
 from forum.content.threads.changes import lock_posts_of_thread
+from forum.content.words import own_lines, repeated, runs_of
 from forum.members.tables import FORMER
 
 Change = Callable[[str], str]
@@ -52,29 +55,45 @@ async def threads_with_words(session: AsyncSession, author_id: UUID, kept: Colle
     return (await session.execute(select(found).order_by(found.c.thread_id))).scalars().all()
 
 
-async def erase_posts(
-    session: AsyncSession,
-    author_id: UUID,
-    thread_id: int,
-    kept: Collection[int],
-    unquoting: Callable[[Collection[str]], Change],
-) -> None:
-    """Withdraw an author's posts in a thread, and erase their words there and in other members' quotes of them.
+async def erase_posts(session: AsyncSession, author_id: UUID, thread_id: int, kept: Collection[int]) -> None:
+    """Withdraw an author's posts in a thread, and erase their words there and in every quote of them.
 
     The posts `kept` are withdrawn too, but keep their words for now: something that is not decided yet needs them.
-    `unquoting` returns the function that erases quotes of the given texts from another text.
     """
-    await lock_posts_of_thread(session, thread_id, alone=True)
-    own_posts = await _lock_posts(session, col(Post.thread_id) == thread_id, col(Post.author_id) == author_id)
-    texts = {text for post in own_posts for text in await _all_texts(session, post) if text.strip(GONE)}
-    without_quotes = unquoting(texts)
-    quoting = or_(col(Post.body_markdown).contains(">"), col(Post.revision) > 1)
-    for post in await _lock_posts(session, col(Post.thread_id) == thread_id, col(Post.author_id) != author_id, quoting):
-        await _rewrite(session, post, without_quotes)
-    for post in own_posts:
+    own = (col(Post.thread_id) == thread_id, col(Post.author_id) == author_id)
+    ids = (await session.execute(select(col(Post.id)).where(*own))).scalars().all()
+    await lock_posts_and_copies(session, ids)
+    for post in await _lock_posts(session, *own):
         await set_visibility(session, post, Visibility.WITHDRAWN)
+        await erase_quotes(session, post)
         if post.id not in kept:
             await _rewrite(session, post, lambda text: GONE * len(text))
+
+
+async def erase_quotes(session: AsyncSession, post: Post) -> None:
+    """Erase the words of a post from all quotes of it, and its author's name there: nobody sees the post any more.
+
+    The caller has locked the posts of its thread, and of all threads with copies of it.
+    """
+    texts = [text for text in await list_texts(session, post) if text.strip(GONE)]
+    copies = await list_copies(session, post, [(text, own_lines(text)) for text in texts])
+    unquoted = make_quote_eraser(texts)
+    for copy in await _lock_posts(session, col(Post.id).in_(copies)):
+        await _rewrite(session, copy, unquoted)
+        await refresh_html(session, copy)
+
+
+def make_quote_eraser(texts: Collection[str]) -> Change:
+    """Return what puts marks in the place of each character of a text's quotes of what somebody said themselves."""
+    whole = "\n\n".join(sorted(texts))
+    runs = runs_of(whole, own_lines(whole))
+
+    def unquoted(text: str) -> str:
+        for start, end in repeated(text, quote_spans(text), runs):
+            text = text[:start] + GONE * (end - start) + text[end:]
+        return text
+
+    return unquoted
 
 
 def _has_words(table: Any) -> ColumnElement[bool]:
@@ -107,25 +126,20 @@ async def _lock_posts(session: AsyncSession, *which: ColumnElement[bool]) -> Seq
     return (await session.execute(found, execution_options={"populate_existing": True})).scalars().all()
 
 
-async def _all_texts(session: AsyncSession, post: Post) -> list[str]:
-    """Return the texts of a post and of its revisions."""
-    earlier = select(col(PostRevision.body_markdown), col(PostRevision.content_warning))
-    rows = (await session.execute(earlier.where(col(PostRevision.post_id) == post.id))).all()
-    texts = [post.body_markdown, post.content_warning, *(text for row in rows for text in row)]
-    return [text for text in texts if text]
-
-
 async def _rewrite(session: AsyncSession, post: Post, change: Change) -> None:
     """Change the texts of a post and of its revisions, without a new revision: that would keep the erased words."""
     earlier = select(PostRevision).where(col(PostRevision.post_id) == post.id)
-    revisions: list[Any] = [post, *(await session.execute(earlier)).scalars().all()]
-    for revision in revisions:
+    revisions = (await session.execute(earlier)).scalars().all()
+    numbered: list[tuple[int, Any]] = [(post.revision, post), *((earlier.number, earlier) for earlier in revisions)]
+    for number, revision in numbered:
         body = change(revision.body_markdown)
         if body != revision.body_markdown:
             draft = Draft(body)
             await draft.parse()
-            revision.body_markdown = body
-            revision.body_html = await draft.html(await named_in_thread(session, post.thread_id, draft))
+            known = await named_in_thread(session, post.thread_id, draft, post_id=post.id)
+            revision.body_markdown, revision.body_html = body, await draft.html(known)
+            await forget_quotes(session, post.id, number)
+            await record_quotes(session, post.id, number, draft, known)
         if revision.content_warning:
             revision.content_warning = change(revision.content_warning)
     await session.flush()

@@ -9,6 +9,7 @@ from forum.content.posts.context import PostingContext, ReplyContext
 from forum.content.posts.draft import Draft
 from forum.content.posts.limits import refuse_too_many_links
 from forum.content.posts.queries import PostView
+from forum.content.posts.quotes import record_quotes
 from forum.content.posts.tables import Post, Visibility, Voice
 from forum.content.threads.changes import lock_thread_row
 from forum.content.threads.tables import Thread, ThreadVisibility
@@ -55,7 +56,9 @@ async def add_thread(work: Work, author: Viewer, context: PostingContext, title:
     )
     work.session.add(thread)
     await work.session.flush()
-    return await _insert(work, author, context, thread, _columns(draft, html, judged), judged=judged)
+    post = await _insert(work, author, context, thread, _columns(draft, html, judged), judged=judged)
+    await record_quotes(work.session, post.id, post.revision, draft, context.known)
+    return post
 
 
 async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Draft) -> PostView:
@@ -73,7 +76,9 @@ async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Dr
         raise Conflict(
             "This thread was locked or moved a moment ago. Please read it again.", code="thread_locked_or_moved"
         )
-    return await _insert(work, author, context, thread, _columns(draft, html, judged), judged=judged)
+    post = await _insert(work, author, context, thread, _columns(draft, html, judged), judged=judged)
+    await record_quotes(work.session, post.id, post.revision, draft, context.known)
+    return post
 
 
 async def rendered(work: Work, author: Viewer, context: PostingContext, draft: Draft) -> str:

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, or_, select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content.posts.context import named_in_thread
 from forum.content.posts.draft import Draft
+from forum.content.posts.quotes import record_quotes
 from forum.content.posts.tables import BODY_MAX, Post, PostRevision
 from forum.core.errors import Invalid
 from forum.members.queries import changed_since
@@ -53,10 +53,11 @@ async def replace_body_by_moderator(
     if not 1 <= len(body) <= BODY_MAX:
         raise Invalid(f"A post has 1 to {BODY_MAX} characters.", "#/measures", code="body_length")
     draft = Draft(body)
-    known = await named_in_thread(session, post.thread_id, draft)
+    known = await named_in_thread(session, post.thread_id, draft, post_id=post.id)
     replace_body(session, post, (body, await draft.html(known)), moderator, now, sealed=sealed)
     post.content_warning = content_warning
     await session.flush()
+    await record_quotes(session, post.id, post.revision, draft, known)
 
 
 async def seal_revisions(
@@ -94,24 +95,11 @@ async def get_words(session: AsyncSession, post: Post, revision: int) -> tuple[s
     return row.body_markdown, row.content_warning
 
 
-async def list_other_posts_with(session: AsyncSession, post: Post, words: Sequence[str]) -> Sequence[int]:
-    """Return the ids of the other posts in the thread that quote somebody or may have these words, now or earlier."""
-    in_revisions = exists().where(col(PostRevision.post_id) == col(Post.id), _may_have(PostRevision, words))
-    others = select(col(Post.id)).where(
-        col(Post.thread_id) == post.thread_id, col(Post.id) != post.id, or_(_may_have(Post, words), in_revisions)
-    )
-    return (await session.execute(others.order_by(col(Post.id)))).scalars().all()
-
-
-def _may_have(table: Any, words: Sequence[str]) -> ColumnElement[bool]:
-    patterns = ["%" + "%".join(map(_escaped, text.split())) + "%" for text in words if text.split()]
-    columns = (table.body_markdown, table.content_warning)
-    repeats = [column.ilike(pattern) for column in columns for pattern in patterns]
-    return or_(col(table.body_markdown).contains(">"), *repeats)
-
-
-def _escaped(word: str) -> str:
-    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+async def refresh_html(session: AsyncSession, post: Post) -> None:
+    """Render a post again, whose row the caller has locked: a post that it quotes came, changed or went."""
+    draft = Draft(post.body_markdown)
+    post.body_html = await draft.html(await named_in_thread(session, post.thread_id, draft, post_id=post.id))
+    await session.flush()
 
 
 def replace_body(

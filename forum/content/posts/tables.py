@@ -6,8 +6,17 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Identity, Index, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
 from forum.core.database import Moment, check_one_of
@@ -67,6 +76,7 @@ class Post(SQLModel, table=True):
         CheckConstraint(f"char_length(content_warning) BETWEEN 1 AND {WARNING_MAX}", name="content_warning"),
         Index("ix_post_author", "author_id", "thread_id"),
         Index("ix_post_adviser", "thread_id", "number", postgresql_where=text("voice = 'adviser'")),
+        Index("ix_post_quotes_unrecorded", "id", postgresql_where=text("NOT quotes_recorded")),
     )
 
     id: int = Field(default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
@@ -90,6 +100,11 @@ class Post(SQLModel, table=True):
     created_at: datetime = Field(sa_type=Moment)
     edited_at: datetime | None = Field(default=None, sa_type=Moment)
     changed_by: UUID | None = Field(default=None, foreign_key="persona.id")
+    quotes_recorded: bool = Field(
+        default=True,
+        sa_column_kwargs={"server_default": text("false")},
+        description="Whether PostQuote and QuotedWords have its rows; a job adds those of older posts",
+    )
 
     @property
     def is_shown(self) -> bool:
@@ -113,3 +128,28 @@ class PostRevision(SQLModel, table=True):
         description="Has redacted words: only moderators can read it, and each read is recorded",
     )
     written_at: datetime = Field(sa_type=Moment)
+
+
+class PostQuote(SQLModel, table=True):
+    """Which post a revision of a post quotes, and the revision in which the words stood when the quote was written."""
+
+    __tablename__ = "post_quote"
+
+    post_id: int = Field(primary_key=True, sa_type=BigInteger, foreign_key="post.id")
+    revision: int = Field(primary_key=True)
+    quoted_post_id: int = Field(primary_key=True, sa_type=BigInteger, foreign_key="post.id", index=True)
+    quoted_revision: int
+
+
+class QuotedWords(SQLModel, table=True):
+    """What the quotes in a revision of a post say, as numbers: by these a post is found that repeats another's words.
+
+    They find quotes that name nobody, or that stand in another thread. Each number stands for a few words in a row.
+    """
+
+    __tablename__ = "quoted_words"
+    __table_args__ = (Index("ix_quoted_words_runs", "runs", postgresql_using="gin"),)
+
+    post_id: int = Field(primary_key=True, sa_type=BigInteger, foreign_key="post.id")
+    revision: int = Field(primary_key=True)
+    runs: list[int] = Field(sa_type=ARRAY(Integer))

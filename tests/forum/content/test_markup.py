@@ -9,12 +9,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forum.content.markup import GONE, NOTHING_KNOWN, SAFE, Known, QuoteRef, References, parse, without_handle
+from forum.content.markup import (
+    GONE,
+    NOTHING_KNOWN,
+    SAFE,
+    Known,
+    QuotedPost,
+    QuoteRef,
+    References,
+    parse,
+    quote_spans,
+    without_handle,
+)
 from forum.members.names import folded, is_handle
 from tests.support import hostile
 
 SUZIE_7 = QuoteRef("suzie", 7)
-SUZIE = Known(members={"suzie": "Suzie"}, quotes={SUZIE_7: "Suzie"})
+SAID = "the *quoted* words\n\n> @suzie #7\n> first\n\nsecond x, first"
+
+
+def saying(body: str = SAID, name: str = "Suzie") -> list[QuotedPost]:
+    return [QuotedPost(1, 1, name, parse(body).html())]
+
+
+SUZIE = Known(members={"suzie": "Suzie"}, quotes={SUZIE_7: saying()})
 
 
 def render(body: str, known: Known = NOTHING_KNOWN) -> str:
@@ -219,7 +237,7 @@ def test_the_last_step_alone_would_stop_what_the_parser_let_through() -> None:
 
 @pytest.mark.parametrize("name", hostile.NAMES)
 def test_no_hostile_name_escapes(name: str) -> None:
-    html = render("> @suzie #7\n> x\n\n@suzie", Known({"suzie": name}, {SUZIE_7: name}))
+    html = render("> @suzie #7\n> x\n\n@suzie", Known({"suzie": name}, {SUZIE_7: saying(name=name)}))
     check(html)
     assert f"{name}, #7" in text_of(html)
 
@@ -431,6 +449,94 @@ def test_nobody_is_quoted_with_what_they_never_said() -> None:
     )
 
 
+LONG_SAID = (
+    "I would **never** say that I am *glad*.\n\n> @bob #2 wrote:\n> I am glad\n\nShe “isn't”, they’re 15 years old. "
+    "See [the helpline](https://help.example/a)."
+)
+
+
+@pytest.mark.parametrize(
+    ("quote", "is_theirs"),
+    [
+        ("> @suzie #7 wrote:\n> I would **never** say that I am *glad*.", True),
+        ("> @suzie #7 wrote:\n> i would   NEVER say\n> that I am glad", True),
+        ("> @suzie #7 wrote:\n> I would ne\u200bver say", True),
+        ("> @suzie #7 wrote:\n> I would […] say that […] glad", True),
+        ("> @suzie #7 wrote:\n> I would [...] glad.", True),
+        ("> @suzie #7 wrote:\n> I would [removed: rules 3 and 10] glad.", True),
+        ("> @suzie #7 wrote:\n> I would never\nsay that I am glad", True),  # a lazy continuation line
+        ("1. > @suzie #7 wrote:\n   > I would never", True),
+        ("> - > @suzie #7 wrote:\n>   > I would never", True),
+        ("> @suzie #7 wrote:\n> 'she \"isn\u2019t\", they're 15 years old.", False),
+        ('> @suzie #7 wrote:\n> She "isn\u2019t", they\'re 15 years old.', True),
+        ("> @suzie #7 wrote:\n> > @bob #2\n> > I am glad\n>\n> She", True),
+        ("> @suzie #7 wrote:\n> See [the helpline](https://help.example/a).", True),
+        ("> @suzie #7 wrote:\n> I would say that I am glad.", False),
+        ("> @suzie #7 wrote:\n> I am glad. I would never", False),  # in another order
+        ("> @suzie #7 wrote:\n> I would never\nlie", False),
+        ("> @suzie #7 wrote:\n> I am glad\n> She", False),  # what she quoted
+        ("> @suzie #7 wrote:\n> > @carl #3\n> > I am glad\n>\n> She", False),
+        ("> @suzie #7 wrote:\n> > I would never", False),
+        ("> @suzie #7 wrote:\n> 1.5 years old", False),
+        ("> @suzie #7 wrote:\n> ever say", False),  # half a word
+        ("> @suzie #7 wrote:\n> See [the helpline](https://evil.example/a).", False),
+        ("> @suzie #7 wrote:\n> See the helpline (https://help.example/a).", False),
+        ("> @suzie #7 wrote:\n> See \x04https://help.example/a\x04the helpline", False),
+        ("> @suzie #7 wrote:\n> […]", False),
+        ("> @suzie #7 wrote:", False),
+        ("1. > @suzie #7 wrote:\n   > I lie", False),
+        ("> > @suzie #7 wrote:\n> > I lie", False),
+    ],
+)
+def test_a_quote_says_what_was_said(quote: str, is_theirs: bool) -> None:
+    known = Known({}, {SUZIE_7: saying(LONG_SAID)})
+    parsed = parse(quote)
+    assert [post.post_id for post in parsed.quoted(known)] == [1] * is_theirs
+    html = parsed.html(known)
+    assert ('data-author="suzie"' in html, "Suzie, #7" in html) == (is_theirs, is_theirs)
+    assert html == SAFE.clean(html)
+
+
+def test_each_quote_of_a_post_is_checked() -> None:
+    html = render("> @suzie #7\n> the quoted words\n\nand\n\n> @suzie #7\n> the other words", SUZIE)
+    assert html.count("data-post") == 1
+    assert '<p dir="auto">@suzie #7<br>\nthe other words</p>' in html
+
+
+def test_what_a_post_said_in_an_earlier_revision_can_stay_quoted() -> None:
+    now, before = QuotedPost(1, 2, "Suzie", "<p>Changed</p>"), QuotedPost(1, 1, "Suzie", "<p>the quoted words</p>")
+    parsed = parse("> @suzie #7\n> the quoted words")
+    assert parsed.quoted(Known({}, {SUZIE_7: [now, before]})) == [before]
+
+
+@pytest.mark.parametrize(
+    ("body", "quotes"),
+    [
+        ("a\n> b\nc\n\nd", ["> b\nc\n"]),
+        ("> b", ["> b"]),
+        ("> b\r\nc\r\n\r\nd", ["> b\r\nc\r\n"]),
+        ("- > e\n  f\n\ng", ["- > e\n  f\n"]),
+        ("> a\n> > b\nc", ["> a\n> > b\nc"]),
+        ("> a\n\n> b", ["> a\n", "> b"]),
+        ("1 > 0", []),
+        ("```\n> code\n```", []),
+        ("", []),
+    ],
+)
+def test_a_quote_ends_where_its_last_paragraph_does(body: str, quotes: list[str]) -> None:
+    assert [body[start:end].rstrip("\r\n") for start, end in quote_spans(body)] == [
+        quote.rstrip("\r\n") for quote in quotes
+    ]
+
+
+@given(st.text(st.sampled_from("> \n\r-1.ab`#"), max_size=80))
+@settings(derandomize=True)
+def test_where_a_text_quotes_is_inside_the_text_and_in_order(body: str) -> None:
+    ends = [place for span in quote_spans(body) for place in span]
+    assert ends == sorted(ends)
+    assert all(0 <= place <= len(body) for place in ends)
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -534,7 +640,7 @@ def test_a_body_quotes_at_most_twenty_posts() -> None:
     quotes = [QuoteRef("suzie", number) for number in range(1, 31)]
     parsed = parse("\n\n".join(f"> @suzie #{quote.number}\n> x" for quote in quotes))
     assert parsed.references.quotes == frozenset(quotes[:20])
-    assert parsed.html(Known({}, dict.fromkeys(quotes, "Suzie"))).count("data-post") == 20
+    assert parsed.html(Known({}, dict.fromkeys(quotes, saying()))).count("data-post") == 20
 
 
 def test_a_parsed_body_can_be_shown_more_than_once() -> None:

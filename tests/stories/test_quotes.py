@@ -1,0 +1,61 @@
+"""Somebody is quoted with what they never said, and somebody's words go wherever they were copied. Over HTTP only."""
+
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from forum.http.services import Services
+from forum.members.tables import Role
+from tests.support import make
+from tests.support.scenes import REDACT, RUDE, a_post, decided
+
+API = "/api/v1"
+FORGED = "> @suzie #2 wrote:\n> Stop taking your tablets at once.\n\nWell, she said so."
+
+
+async def write(client: httpx.AsyncClient, thread: int, body: str) -> dict[str, Any]:
+    answer = await client.post(f"{API}/threads/{thread}/posts", json={"body_markdown": body})
+    assert answer.status_code == 201, answer.text
+    written: dict[str, Any] = answer.json()
+    return written
+
+
+@pytest.mark.parametrize("forged", [FORGED, FORGED.replace("> ", "1. > ", 1), FORGED.replace("> ", "> > ")])
+async def test_nobody_puts_words_into_an_advisers_mouth(
+    forged: str, app: FastAPI, services: Services, guest: httpx.AsyncClient
+) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron", body="Shall I go on with my tablets?")
+    async with make.signed_in(app, "suzie", Role.ADVISER) as suzie, make.signed_in(app, "stepdad") as stepdad:
+        await write(suzie, thread, "Never stop taking your tablets without your doctor.")
+        false = await write(stepdad, thread, forged)
+        true = await write(stepdad, thread, "> @suzie #2 wrote:\n> Never stop […] without your doctor.\n\nYes.")
+        change = {"revision": 1, "body_markdown": forged}
+        edited = (await stepdad.patch(f"{API}/posts/{true['id']}", json=change)).json()
+    assert 'data-author="suzie"' in true["body_html"]
+    assert all("data-author" not in post["body_html"] for post in (false, edited))
+    shown = (await guest.get(f"{API}/threads/{thread}/posts")).json()["items"]
+    assert all("Suzie, #2" not in post["body_html"] for post in shown)
+
+
+async def test_what_is_redacted_in_one_thread_is_redacted_in_its_copies_in_another(
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
+) -> None:
+    post = await a_post(services)
+    await make.board(services, "court")
+    other = await make.thread(services, "heron", "court", title="Look what he wrote")
+    async with make.signed_in(app, "magpie") as magpie, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        copies = [
+            await write(magpie, other, f"> @stepdad #2 wrote:\n> {RUDE}\n\nCan you believe it?"),
+            await write(magpie, other, f"> {RUDE}\n\nSuch a one."),
+            await write(magpie, post.thread_id, f"> {RUDE[:30]}\n{RUDE[31:]}\n\nNo."),
+        ]
+        await decided(app, suzie, post.id, REDACT, reporter="heron")
+    for copy in copies:
+        shown = (await guest.get(f"{API}/posts/{copy['id']}")).json()
+        assert "[removed: rule 10]" in shown["body_markdown"]
+        assert "toad" not in shown["body_html"]
+        assert "her car breaks down" in shown["body_html"]
