@@ -19,7 +19,7 @@ from forum.api.content import boards, posts, threads
 from forum.api.members import advisers, cards
 from forum.api.notifications import inbox
 from forum.api.openapi import Resource
-from forum.api.privacy import account_deletion, exports, legal_holds
+from forum.api.privacy import account_deletion, exports, legal_holds, lost_mailboxes
 from forum.authentication.sessions import SessionCache
 from forum.core import embedded_postgres, logs
 from forum.core.api_quota import ApiQuota
@@ -99,6 +99,7 @@ RESOURCES: tuple[Resource, ...] = (
         exports.router,
         account_deletion.router,
         legal_holds.router,
+        lost_mailboxes.router,
     ),
     Resource("rules", "The rules of this forum, in every version.", rules.router),
     Resource(

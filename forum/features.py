@@ -20,7 +20,7 @@ from forum.core.settings import Settings
 from forum.mail import outbox
 from forum.members import departure, skeletons
 from forum.notifications import thread_changes
-from forum.privacy import account_deletion, erasure_jobs, export_contents, exports
+from forum.privacy import account_deletion, erasure_jobs, export_contents, exports, lost_mailboxes
 from forum.privacy.exports import ExportHook
 from forum.privacy.personal_data_source import PersonalDataSource
 
@@ -116,6 +116,12 @@ FEATURES: tuple[Feature, ...] = (
         },
     ),
     Feature(name="notifications.thread_changes", jobs=lambda _context: thread_changes.make_tellers()),
+    Feature(
+        name="privacy.lost_mailboxes",
+        clean_up=lost_mailboxes.delete_expired,
+        jobs=lambda _context: {lost_mailboxes.REPLACE_DUE: lost_mailboxes.replace_due},
+        schedule={lost_mailboxes.REPLACE_DUE: "*/10 * * * *"},
+    ),
     Feature(name="privacy.legal_holds"),
 )
 

@@ -19,6 +19,7 @@ from forum.core.work import Work
 from forum.members.queries import get_member
 from forum.members.tables import Role
 from forum.passwords.breached_passwords import breached_passwords_of
+from forum.privacy import lost_mailboxes
 
 cli = typer.Typer(no_args_is_help=True, help="Appoint administrators, advisers and moderators; make boards.")
 
@@ -105,6 +106,19 @@ def reset_second_factor(handle: Annotated[str, typer.Argument(help="Whose")]) ->
 
     on_forum(act)
     out.print(f"{handle} signs in with the password alone now, until a second factor is set up again.")
+
+
+@cli.command(name="replace-mailbox")
+def replace_mailbox(
+    handle: Annotated[str, typer.Argument(help="Who lost their mailbox")],
+    email: Annotated[str, typer.Argument(help="The address that is theirs now")],
+) -> None:
+    """Give a member who lost their mailbox another address, in three days. First make sure who asks. The old address
+    and the member are told, and can stop it; it is written to the audit record.
+    """
+    email = parse_address(email)
+    begun = on_forum(lambda work: lost_mailboxes.replace_by_command(work, handle, email))
+    out.print(f"From {begun.due_at:%Y-%m-%d %H:%M} UTC on, {handle} gets mail there.", highlight=False)
 
 
 @cli.command(name="sign-out")

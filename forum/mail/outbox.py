@@ -152,6 +152,7 @@ _TEMPLATES: Mapping[MailKind, MailTemplate] = {
     MailKind.ADDRESS_CHANGE: templates.CHANGE,
     MailKind.SIGN_IN_CHANGED: templates.SIGN_IN,
     MailKind.INVITATION: templates.INVITATION,
+    MailKind.LOST_MAILBOX: templates.LOST_MAILBOX,
     MailKind.DEPARTURE: templates.DEPARTURE,
     MailKind.DEPARTURE_WAITS: templates.DEPARTURE_WAITS,
     MailKind.EXPORT_READY: templates.EXPORT_READY,

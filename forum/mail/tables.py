@@ -18,6 +18,7 @@ class MailKind(StrEnum):
     SIGN_IN_CHANGED = "sign_in_changed"
     INVITATION = "invitation"
     PASSWORD_RESET = "password_reset"  # noqa: S105 (no password)
+    LOST_MAILBOX = "lost_mailbox"
     DEPARTURE = "departure"
     DEPARTURE_WAITS = "departure_waits"
     EXPORT_READY = "export_ready"

@@ -54,6 +54,16 @@ CHANGE = MailTemplate(
     ),
     path="email-verifications/refuse",
 )
+LOST_MAILBOX = MailTemplate(
+    "About your account",
+    (
+        "The people who run the place where you have an account were told that you no longer have this mailbox. In "
+        "three days another e-mail address takes its place.",
+        "If you still read mail here, somebody wants to take your account. Follow this link within three days, and "
+        "this address stays:",
+    ),
+    path="lost-mailboxes/refuse",
+)
 RESET = MailTemplate(
     "The link that you asked for",
     ("Somebody, probably you, asked for a new password. Follow this link to choose one:",),

@@ -22,6 +22,7 @@ LIFETIMES: Mapping[MailKind, timedelta] = {
     MailKind.VERIFY_ADDRESS: timedelta(hours=24),
     MailKind.ADDRESS_CHANGE: timedelta(days=7),
     MailKind.PASSWORD_RESET: timedelta(hours=6),
+    MailKind.LOST_MAILBOX: timedelta(hours=72),  # as long as there is something to refuse
     MailKind.DEPARTURE: timedelta(days=14),
     MailKind.INVITATION: timedelta(days=7),  # its member is the administrator who sent it
 }

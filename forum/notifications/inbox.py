@@ -46,6 +46,7 @@ class NotificationKind(StrEnum):
     CASE_OVERDUE = "case_overdue"
     CASE_WITHOUT_DECIDER = "case_without_decider"
     STANDING_ENDED = "standing_ended"
+    LOST_MAILBOX = "lost_mailbox"
     DEPARTURE_WAITS = "departure_waits"
     EXPORT_READY = "export_ready"
 

@@ -11,7 +11,7 @@ from forum import worker
 from forum.core import jobs
 from forum.features import handlers_of, make_cleaner
 from forum.http.services import Services
-from forum.privacy import account_deletion
+from forum.privacy import account_deletion, lost_mailboxes
 
 DUE = text(
     f"SELECT id, entrypoint, payload FROM {jobs.SETTINGS.qualified.queue_table} "
@@ -38,6 +38,7 @@ async def run_hourly_jobs(services: Services, now: datetime) -> list[str]:
     """What the clock has done every hour, and what comes of it."""
     async with services.database.work() as session:
         await account_deletion.run_due_deletions(session, {}, now)
+        await lost_mailboxes.replace_due(session, {}, now)
     return await run_due_jobs(services, now)
 
 

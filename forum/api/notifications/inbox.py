@@ -1,7 +1,5 @@
 """Notifications over HTTP."""
 
-from typing import Literal
-
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
@@ -19,31 +17,7 @@ class Notification(ResponseBody):
     """Something that you should know."""
 
     id: Uuid
-    kind: Literal[
-        "post_held",
-        "post_published",
-        "post_edited",
-        "post_removed",
-        "thread_locked",
-        "thread_unlocked",
-        "thread_moved",
-        "thread_retitled",
-        "statement_issued",
-        "appeal_heard",
-        "report_received",
-        "report_settled",
-        "talk_message",
-        "talk_answered",
-        "case_waiting",
-        "case_urgent",
-        "case_handed_over",
-        "case_taken_over",
-        "case_overdue",
-        "case_without_decider",
-        "standing_ended",
-        "departure_waits",
-        "export_ready",
-    ]
+    kind: inbox.NotificationKind
     post_id: Identity | None = Field(
         description="Null when it is about no post, or about one that you may no longer see", examples=[4711]
     )
