@@ -8,7 +8,17 @@ from uuid import UUID
 from forum.core.errors import Forbidden
 from forum.members.tables import Role, Standing
 from forum.members.viewer import Viewer
-from forum.permissions import AtPost, Condition, HasStanding, Refusal, administers, ask, is_active, is_in_good_standing
+from forum.permissions import (
+    AtPost,
+    Condition,
+    HasStanding,
+    Refusal,
+    administers,
+    ask,
+    is_active,
+    is_in_good_standing,
+    moderates_the_board,
+)
 
 
 class ModerationAct(StrEnum):
@@ -18,12 +28,20 @@ class ModerationAct(StrEnum):
     REPORT_RISK = "report that somebody is in danger"
     SEE_QUEUE = "see the queue"
     SEE_RECORD = "see a member's record"
+    OPEN_CASE = "open a case about this post"
+    OPEN_MEMBER_CASE = "open a case about this member"
     WORK_ON_CASE = "work on this case"
     DECIDE_CASE = "decide this case"
     READ_LOG = "read the log"
     WRITE_RULES = "write the rules"
     WRITE_TEMPLATES = "write the templates"
     NAME_TEAM = "name a board's moderators"
+
+
+class HasId(Protocol):
+    """A member whom somebody acts on."""
+
+    id: UUID
 
 
 class WithDeciders(Protocol):
@@ -57,6 +75,30 @@ def is_not_its_author(viewer: Viewer, subject: AtPost) -> Refusal | None:
     return Refusal("own_post", "This is your own post: you can edit or withdraw it.")
 
 
+def is_somebody_else(viewer: Viewer, subject: HasId) -> Refusal | None:
+    """Require that the member is not the viewer."""
+    if subject.id != viewer.id:
+        return None
+    return Refusal("own_case", "This would be a case about yourself: somebody else decides about you.")
+
+
+def moderates_everywhere(viewer: Viewer, _subject: object) -> Refusal | None:
+    """Require a moderator of the whole forum, or an administrator: what is about no post is on no board."""
+    if viewer.roles & {Role.MODERATOR, Role.ADMINISTRATOR}:
+        return None
+    return Refusal(
+        "not_a_moderator_of_all",
+        "Only moderators of the whole forum may do this. Open a case about one of the member's posts instead.",
+    )
+
+
+def moderates_its_board_or_administers(viewer: Viewer, subject: AtPost) -> Refusal | None:
+    """Require a moderator of the post's board, or an administrator, who decides where no moderator can."""
+    if Role.ADMINISTRATOR in viewer.roles:
+        return None
+    return moderates_the_board(viewer, subject)
+
+
 def moderates_somewhere(viewer: Viewer, _subject: object) -> Refusal | None:
     """Require a moderator, of the forum or one board, or an administrator, who decides what no moderator can."""
     is_moderator = viewer.moderated_boards or viewer.roles & {Role.MODERATOR, Role.ADMINISTRATOR}
@@ -75,6 +117,8 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.REPORT_RISK: [may_report_risk, is_not_its_author],
     ModerationAct.SEE_QUEUE: [is_in_good_standing, moderates_somewhere],
     ModerationAct.SEE_RECORD: [is_in_good_standing, moderates_somewhere],
+    ModerationAct.OPEN_CASE: [is_in_good_standing, moderates_its_board_or_administers, is_not_its_author],
+    ModerationAct.OPEN_MEMBER_CASE: [is_in_good_standing, moderates_everywhere, is_somebody_else],
     ModerationAct.WORK_ON_CASE: [is_in_good_standing, moderates_somewhere],
     ModerationAct.DECIDE_CASE: [is_in_good_standing, is_free_to_decide],
     ModerationAct.READ_LOG: [is_in_good_standing, moderates_somewhere],
