@@ -183,7 +183,7 @@ async def get_case_of_post(session: AsyncSession, post_id: int) -> Case | None:
     found = (
         select(Case)
         .where(col(Case.id).in_(holding), col(Case.kind) != CaseKind.APPEAL)
-        .order_by(col(Case.state) == CaseState.DECIDED, col(Case.decided_at).desc())
+        .order_by(col(Case.state) == CaseState.DECIDED, col(Case.decided_at).desc(), col(Case.id).desc())
         .limit(1)
     )
     return (await session.execute(found)).scalar_one_or_none()
