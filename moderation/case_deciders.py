@@ -25,7 +25,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, and_, any_, exists, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, Text, Uuid, and_, any_, exists, func, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -71,7 +71,13 @@ class Decider(NamedTuple):
 
 def is_about(viewer: Viewer) -> ColumnElement[bool]:
     """Return the condition that a case is about the viewer, under any of their personas."""
-    return col(Case.subject_persona_id).in_(viewer.personas)
+    return belongs_to(viewer, col(Case.subject_persona_id))
+
+
+def belongs_to(viewer: Viewer, persona_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a persona is the viewer's."""
+    own: ColumnElement[bool] = persona_id == any_(literal(list(viewer.personas), ARRAY(Uuid)))
+    return own
 
 
 def visible_to(viewer: Viewer, now: Any) -> ColumnElement[bool]:
@@ -196,7 +202,7 @@ async def list_deciders_of(
         .group_by(col(Case.id), member_id)
         .order_by(is_moderator.desc(), member_id)
     )
-    rows = (await session.execute(found)).all()
+    rows = (await session.execute(found)).all() if case_ids else []
     return {case_id: _free([row for row in rows if row.id == case_id]) for case_id in case_ids}
 
 

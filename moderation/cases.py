@@ -118,7 +118,10 @@ class CasePost(SQLModel, table=True):
 
 
 class CaseClaim(SQLModel, table=True):
-    """Who is working on a case, and until when. The primary key allows one at a time."""
+    """Who is working on a case, and until when. The primary key allows one at a time.
+
+    One that ran out stays until the case is claimed again or decided: whoever let it run out is away.
+    """
 
     __tablename__ = "case_claim"
 
@@ -204,7 +207,7 @@ async def lock_case_row(session: AsyncSession, case_id: UUID) -> Case:
 def is_appeal(case_id: Any) -> ColumnElement[bool]:
     """Return the condition that a case is an appeal."""
     this = aliased(Case)
-    return exists().where(col(this.id) == case_id, col(this.kind) == CaseKind.APPEAL)
+    return exists().where(col(this.id) == case_id, col(this.kind) == CaseKind.APPEAL).correlate_except(this)
 
 
 def has_recused(case_id: Any, moderator_id: Any) -> ColumnElement[bool]:
@@ -387,11 +390,6 @@ async def close(work: Work, moderator: Viewer, case: Case, revision: int | None)
     await work.session.execute(decided.values(revision=col(Post.revision)))
     await work.session.execute(delete(CaseClaim).where(col(CaseClaim.case_id) == case.id))
     await work.session.flush()
-
-
-async def delete_expired(session: AsyncSession, now: datetime) -> None:
-    """Delete claims that ran out."""
-    await session.execute(delete(CaseClaim).where(col(CaseClaim.until) <= now))
 
 
 def raise_version(case: Case, by: Viewer | None, now: datetime) -> None:

@@ -1,4 +1,6 @@
-"""Who took the decision that an open appeal is against stands on the appeal's case: another decides it."""
+"""Who took the decision that an open appeal is against stands on the appeal's case: another decides it. The log is
+read by time.
+"""
 
 from collections.abc import Sequence
 
@@ -20,7 +22,9 @@ WHERE appeal.case_id = moderation_case.id AND moderation_case.state = 'open'
 
 def upgrade() -> None:
     op.execute(BAR)
+    op.create_index("ix_audit_entry_at", "audit_entry", ["at", "number"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_audit_entry_at", "audit_entry")
     op.execute("UPDATE moderation_case SET barred_id = NULL WHERE kind = 'appeal'")
