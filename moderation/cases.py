@@ -74,6 +74,7 @@ class Case(SQLModel, table=True):
             unique=True,
             postgresql_where=text("kind = 'member' AND state = 'open'"),
         ),
+        Index("ix_moderation_case_decided", "decided_at", "id", postgresql_where=text("state = 'decided'")),
         Index("ix_moderation_case_queue", "priority", "due_at", "id", postgresql_where=text("state = 'open'")),
     )
 
