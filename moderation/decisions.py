@@ -288,7 +288,10 @@ def _contexts(work: Work, moderator: Viewer, ruling: Ruling, acts_on: MeasureTar
     elif acts_on == MeasureTarget.THREAD:
         places = list({post.thread_id: post for post in reversed(locked.posts)}.values())[::-1]
     cited = tuple(sorted(set(ruling.input.rules)))
-    return [MeasureContext(work, moderator, post, ruling.decision.id, locked.member_id, cited) for post in places]
+    together = frozenset(post.id for post in locked.posts)
+    return [
+        MeasureContext(work, moderator, post, ruling.decision.id, locked.member_id, cited, together) for post in places
+    ]
 
 
 def _statement(work: Work, ruling: Ruling, excerpts: list[str]) -> Statement:
