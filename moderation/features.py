@@ -15,6 +15,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="board_moderators"),
     Feature(name="decisions"),
     Feature(name="member_history"),
+    Feature(name="member_posts"),
     Feature(name="on_sight"),
     Feature(name="reason_templates"),
     Feature(name="reports"),
