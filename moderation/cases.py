@@ -80,6 +80,7 @@ class Case(SQLModel, table=True):
             unique=True,
             postgresql_where=text("kind = 'member' AND state = 'open'"),
         ),
+        Index("ix_moderation_case_decided", "decided_at", "id", postgresql_where=text("state = 'decided'")),
         Index("ix_moderation_case_queue", "priority", "due_at", "id", postgresql_where=text("state = 'open'")),
     )
 
@@ -192,7 +193,7 @@ async def get_case_of_post(session: AsyncSession, post_id: int) -> Case | None:
     found = (
         select(Case)
         .where(col(Case.id).in_(holding), col(Case.kind) != CaseKind.APPEAL)
-        .order_by(col(Case.state) == CaseState.DECIDED, col(Case.decided_at).desc())
+        .order_by(col(Case.state) == CaseState.DECIDED, col(Case.decided_at).desc(), col(Case.id).desc())
         .limit(1)
     )
     return (await session.execute(found)).scalar_one_or_none()
@@ -213,7 +214,7 @@ async def lock_case_row(session: AsyncSession, case_id: UUID) -> Case:
 def is_appeal(case_id: Any) -> ColumnElement[bool]:
     """Return the condition that a case is an appeal."""
     this = aliased(Case)
-    return exists().where(col(this.id) == case_id, col(this.kind) == CaseKind.APPEAL)
+    return exists().where(col(this.id) == case_id, col(this.kind) == CaseKind.APPEAL).correlate_except(this)
 
 
 def has_recused(case_id: Any, moderator_id: Any) -> ColumnElement[bool]:

@@ -1,21 +1,22 @@
 """Decisions: a moderator decides a case, and all that follows from it happens in one transaction."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Select, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Select, UniqueConstraint, func
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, SQLModel, col
 
 from forum.content.posts.quotes import lock_posts_and_copies
 from forum.content.posts.revisions import lock_post_rows, refuse_stale_post
 from forum.content.posts.tables import Post, Visibility
 from forum.core import audit, jobs
-from forum.core.database import Moment, new_id
+from forum.core.database import Moment, new_id, query
 from forum.core.errors import Invalid, Stale
 from forum.core.work import Work
 from forum.members.aliases import get_owner
@@ -23,7 +24,7 @@ from forum.members.viewer import Viewer
 from forum.notifications import inbox
 from moderation import case_deciders, cases, redaction, reports, statements
 from moderation.case_priority import Category
-from moderation.cases import Case, CaseKind
+from moderation.cases import Case, CaseKind, CasePost
 from moderation.measures.catalogue import (
     MEASURES,
     NO_ACTION,
@@ -133,6 +134,18 @@ class Decided:
 
     decision: Decision
     statement: Statement | None
+
+
+# Queries
+
+
+async def list_posts_of(session: AsyncSession, decision_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[int]]:
+    """Return the ids of the posts that each of these decisions is about."""
+    post_ids = func.array_agg(aggregate_order_by(col(CasePost.post_id), col(CasePost.post_id)))
+    found = query(col(Decision.id), post_ids.label("post_ids"))
+    held = found.join(CasePost, col(CasePost.case_id) == col(Decision.case_id)).group_by(col(Decision.id))
+    rows = (await session.execute(held.where(col(Decision.id).in_(decision_ids)))).all()
+    return {row.id: row.post_ids for row in rows}
 
 
 # Actions
@@ -274,7 +287,10 @@ def _contexts(work: Work, moderator: Viewer, ruling: Ruling, acts_on: MeasureTar
     elif acts_on == MeasureTarget.THREAD:
         places = list({post.thread_id: post for post in reversed(locked.posts)}.values())[::-1]
     cited = tuple(sorted(set(ruling.input.rules)))
-    return [MeasureContext(work, moderator, post, ruling.decision.id, locked.member_id, cited) for post in places]
+    together = frozenset(post.id for post in locked.posts)
+    return [
+        MeasureContext(work, moderator, post, ruling.decision.id, locked.member_id, cited, together) for post in places
+    ]
 
 
 def _statement(work: Work, ruling: Ruling, excerpts: list[str]) -> Statement:

@@ -32,6 +32,7 @@ class ModerationAct(StrEnum):
     KEEP_NOTES = "read or write notes on this member"
     OPEN_CASE = "open a case about this post"
     OPEN_MEMBER_CASE = "open a case about this member"
+    DECIDE_TOGETHER = "decide about many posts of this member"
     WORK_ON_CASE = "work on this case"
     DECIDE_CASE = "decide this case"
     READ_LOG = "read the log"
@@ -132,6 +133,7 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.KEEP_NOTES: [is_in_good_standing, moderates_somewhere, is_somebody_else],
     ModerationAct.OPEN_CASE: [is_in_good_standing, moderates_its_board_or_administers, is_not_its_author],
     ModerationAct.OPEN_MEMBER_CASE: [is_in_good_standing, moderates_everywhere, is_somebody_else],
+    ModerationAct.DECIDE_TOGETHER: [is_in_good_standing, moderates_somewhere, is_somebody_else],
     ModerationAct.WORK_ON_CASE: [is_in_good_standing, moderates_somewhere],
     ModerationAct.DECIDE_CASE: [is_in_good_standing, is_free_to_decide],
     ModerationAct.READ_LOG: [is_in_good_standing, moderates_somewhere],

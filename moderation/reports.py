@@ -203,7 +203,10 @@ async def save_report(work: Work, reporter: Viewer, post: Post, complaint: Compl
         filed_at=work.now,
     )
     if case.state == CaseState.DECIDED:
-        report.outcome, report.settled_at = await _standing_outcome(work.session, post, complaint.revision), work.now
+        report.outcome, report.settled_at = (
+            await _standing_outcome(work.session, case, post, complaint.revision),
+            work.now,
+        )
     work.session.add(report)
     await work.session.flush()
     received = inbox.NotificationKind.REPORT_RECEIVED
@@ -269,9 +272,10 @@ async def _reporter_score(session: AsyncSession, reporter: Viewer) -> int:
     return int((await session.execute(total)).scalar_one())
 
 
-async def _standing_outcome(session: AsyncSession, post: Post, revision: int) -> ReportOutcome:
+async def _standing_outcome(session: AsyncSession, case: Case, post: Post, revision: int) -> ReportOutcome:
     """Return whether any measure since these words were written is in force; what an appeal undid is not."""
     this = (col(PostRevision.post_id) == post.id, col(PostRevision.number) == revision)
     written_at = (await session.execute(select(col(PostRevision.written_at)).where(*this))).scalar()
-    in_force = await has_measure_in_force(session, post.id, written_at or post.edited_at or post.created_at)
+    since = written_at or post.edited_at or post.created_at
+    in_force = await has_measure_in_force(session, case.id, post.id, since)
     return ReportOutcome.UPHELD if in_force else ReportOutcome.DISMISSED

@@ -19,11 +19,12 @@ from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
 from forum.core.work import Work
 from forum.members.viewer import Viewer, viewer_of, viewers
-from moderation import appeals, case_actions, cases, reports
+from moderation import appeals, case_actions, cases, on_sight, reports
 from moderation.case_priority import Category
 from moderation.decisions import DecisionInput
 from moderation.gate import BoardGate
 from moderation.measures.tables import MeasureInput, MeasureKind
+from moderation.on_sight import Sighting
 from moderation.reports import Complaint
 from moderation.talks import actions as talks
 from moderation.talks.actions import MessageToMember
@@ -32,7 +33,7 @@ Cast = dict[str, Viewer]
 
 
 async def moderate(work: Work, cast: Cast) -> None:
-    """Report, claim, decide and appeal, and hold one post, as `moderation.toml` says."""
+    """Report, act on sight, claim, decide and appeal, and hold one post, as `moderation.toml` says."""
     story = tomllib.loads(resources.files("forum.demo").joinpath("moderation.toml").read_text(encoding="utf-8"))
     for case in sorted(story["case"], key=lambda case: -float(case["hours_ago"])):
         await _play_case(_earlier(work, case), cast, case)
@@ -53,6 +54,10 @@ async def _play_case(work: Work, cast: Cast, story: dict[str, Any]) -> None:
     posts = select(Post).join(Thread, col(Thread.id) == col(Post.thread_id))
     about = posts.where(col(Thread.title) == story["thread"], col(Post.number) == story["number"])
     post = (await work.session.execute(about)).scalar_one()
+    if "sighting" in story:
+        sighting = Sighting(story["sighting"]["note"], Category(story["sighting"]["category"]), post.revision)
+        await on_sight.open_on_post(work, cast[story["claimed_by"]], post.id, sighting)
+        return
     for report in story["report"]:
         complaint = Complaint(Category(report["category"]), post.revision, tuple(report["rules"]), report["note"])
         case_id = (await reports.save_report(work, cast[report["by"]], post, complaint)).case_id

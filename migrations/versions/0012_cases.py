@@ -85,6 +85,12 @@ def upgrade() -> None:
     for statement in (SUBJECTS, POSTS, NAME_SUBJECT, HOLD_POSTS, *TRIGGERS):
         op.execute(statement)
     op.alter_column("moderation_case", "subject_persona_id", nullable=False)
+    op.create_index(
+        "ix_moderation_case_decided",
+        "moderation_case",
+        ["decided_at", "id"],
+        postgresql_where=sa.text("state = 'decided'"),
+    )
     op.create_index(op.f("ix_moderation_case_subject_persona_id"), "moderation_case", ["subject_persona_id"])
     op.create_index(
         "uq_moderation_case_member",
@@ -118,5 +124,6 @@ def downgrade() -> None:
     for function in ("name_case_subject", "hold_case_posts"):
         op.execute(f"DROP FUNCTION {function}()")
     op.drop_table("case_post")
+    op.drop_index("ix_moderation_case_decided", "moderation_case")
     op.drop_index("uq_moderation_case_member", "moderation_case")
     op.drop_column("moderation_case", "subject_persona_id")

@@ -1,12 +1,24 @@
 """Cases over HTTP: the queue, one case on one screen, claims, notes, stepping back."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from forum.api.content.posts import PostInThread, Revision, post_response
-from forum.api.schemas import After, Author, Identity, Limit, Moment, Next, RequestBody, ResponseBody, Uuid, Words
+from forum.api.schemas import (
+    After,
+    Author,
+    BoardSlug,
+    Identity,
+    Limit,
+    Moment,
+    Next,
+    RequestBody,
+    ResponseBody,
+    Uuid,
+    Words,
+)
 from forum.content.posts.tables import Visibility
 from forum.core.database import Record
 from forum.http.caching import cacheable_response, next_link
@@ -19,6 +31,8 @@ from forum.members.viewer import Viewer
 from moderation import case_actions, case_file, case_queue
 from moderation.case_file import AppealFile, CaseFile
 from moderation.case_priority import Category
+from moderation.case_queue import ClaimedBy, QueueSearch
+from moderation.cases import CaseKind, CaseState
 from moderation.findings import TextPart
 from moderation.screening.finding import FindingKind
 
@@ -49,6 +63,10 @@ class Case(ResponseBody):
     post_id: Identity | None = Field(description="The post, or the first of several", examples=[4711])
     post_number: int | None = Field(examples=[7])
     post_revision: int | None = Field(description="Send it with the decision too", examples=[1])
+    excerpt: str | None = Field(
+        description="How the post begins, in Markdown; null without a post, or when its author withdrew it",
+        examples=["Cheap loans for everybody!"],
+    )
     author: Author = Field(description="Of the posts, or the member whom it is about")
     opened_at: Moment
     due_at: Moment
@@ -63,10 +81,25 @@ class Case(ResponseBody):
 
 
 class CaseList(ResponseBody):
-    """Open cases, worst first."""
+    """Cases: open ones worst first, decided ones with the newest decision first."""
 
     items: list[Case]
     next: Next
+
+
+class CategoryCount(ResponseBody):
+    """How many cases of a category there are."""
+
+    category: Category
+    cases: int = Field(examples=[3])
+    late: int = Field(description="Of these, how many are open and should have been decided", examples=[1])
+
+
+class CategoryCounts(ResponseBody):
+    """The categories of which there are cases, the gravest first."""
+
+    items: list[CategoryCount]
+    next: None = Field(description="Always null: the list is whole")
 
 
 class HeldPost(ResponseBody):
@@ -178,14 +211,44 @@ class TakeOver(RequestBody):
     reason: Words | None = Field(None, min_length=1, max_length=500, examples=["Orla fell ill."])
 
 
+def _search(
+    state: Annotated[CaseState, Query(description="Open ones come worst first, decided ones newest first")] = (
+        CaseState.OPEN
+    ),
+    category: Annotated[Category | None, Query(description="Of this category only", examples=["spam"])] = None,
+    board: Annotated[BoardSlug | None, Query(description="Of this board only")] = None,
+    claimed: Annotated[ClaimedBy | None, Query(description="That you, or that nobody, is working on")] = None,
+    kind: Annotated[CaseKind | None, Query(description="Of this kind only", examples=["appeal"])] = None,
+) -> QueueSearch:
+    """Return which cases somebody looks for."""
+    return QueueSearch(state, category, board, claimed, kind)
+
+
+Search = Annotated[QueueSearch, Depends(_search)]
+
+
 @router.get("/cases", response_model=CaseList, responses=documented(401, 403, 422))
 async def list_cases(
-    request: Request, viewer: CurrentMember, work: CurrentWork, limit: Limit = 20, after: After = None
+    request: Request,
+    viewer: CurrentMember,
+    work: CurrentWork,
+    search: Search,
+    *,
+    limit: Limit = 20,
+    after: After = None,
 ) -> Response:
     """List the open cases of your boards, worst first; administrators also see those that no moderator can decide."""
-    page = await case_queue.list_queue(work, viewer, after, limit)
+    page = await case_queue.list_cases(work, viewer, search, after, limit)
     body = CaseList(items=[Case.of_case(row) for row in page.rows], next=page.next)
     return cacheable_response(request, body, shared=False, headers=next_link(request, page.next))
+
+
+@router.get("/cases/counts", response_model=CategoryCounts, responses=documented(401, 403, 422))
+async def count_cases(request: Request, viewer: CurrentMember, work: CurrentWork, search: Search) -> Response:
+    """Count the cases that the same list would have, by category, and those that are late."""
+    rows = await case_queue.count_cases(work, viewer, search)
+    counts = CategoryCounts(items=[CategoryCount.model_validate(row) for row in rows], next=None)
+    return cacheable_response(request, counts, shared=False)
 
 
 @router.get("/cases/{id}", response_model=FullCase, responses=documented(401, 403, 404, 422))

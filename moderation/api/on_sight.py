@@ -22,7 +22,7 @@ router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 FOUND: dict[int | str, dict[str, Any]] = {200: {"model": Case, "description": "The case that is open already"}}
 
 
-class NewCase(RequestBody):
+class CaseRequest(RequestBody):
     """What you saw."""
 
     note: Words = Field(
@@ -36,7 +36,7 @@ class NewCase(RequestBody):
     )
 
 
-class NewPostCase(NewCase):
+class PostCaseRequest(CaseRequest):
     """What you saw in a post."""
 
     revision: Number = Field(description="The revision of the post that you saw", examples=[1])
@@ -49,7 +49,7 @@ class NewPostCase(NewCase):
     responses=FOUND | documented(401, 403, 404, 409, 413, 422),
 )
 async def open_post_case(
-    id: Id, wanted: NewPostCase, viewer: CurrentMember, key: IdempotencyKey, work: CurrentWork
+    id: Id, wanted: PostCaseRequest, viewer: CurrentMember, key: IdempotencyKey, work: CurrentWork
 ) -> Response:
     """Open a case about a post that you see, without a report, and claim it. You may decide it yourself.
 
@@ -68,7 +68,7 @@ async def open_post_case(
     responses=FOUND | documented(401, 403, 404, 409, 413, 422),
 )
 async def open_member_case(
-    handle: Handle, wanted: NewCase, viewer: CurrentMember, key: IdempotencyKey, work: CurrentWork
+    handle: Handle, wanted: CaseRequest, viewer: CurrentMember, key: IdempotencyKey, work: CurrentWork
 ) -> Response:
     """Open a case about a member, without a post, and claim it: to warn or to sanction them. You may decide it.
 
@@ -80,7 +80,7 @@ async def open_member_case(
     return _response(seen)
 
 
-def _category(wanted: NewCase) -> Category | None:
+def _category(wanted: CaseRequest) -> Category | None:
     return Category(wanted.category) if wanted.category else None
 
 

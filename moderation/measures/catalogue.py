@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -20,6 +20,7 @@ from forum.content.threads.tables import ThreadState
 from forum.core.errors import Conflict, Invalid
 from forum.members.standing import add_sanction, lift_sanction
 from forum.members.tables import Standing
+from moderation import cases
 from moderation.measures import text_changes
 from moderation.measures.post_notices import has_another_removal, notice_of, refresh_notice
 from moderation.measures.tables import (
@@ -83,10 +84,17 @@ async def undo_measure(context: MeasureContext, applied: AppliedMeasure) -> None
         await refresh_notice(context.session, context.held_post)
 
 
-async def has_measure_in_force(session: AsyncSession, post_id: int, since: datetime) -> bool:
-    """Whether a measure against a post was taken since then and not undone."""
+async def has_measure_in_force(session: AsyncSession, case_id: UUID, post_id: int, since: datetime) -> bool:
+    """Whether a measure against a post of this case, or against its author because of the case, is in force.
+
+    Only those count that were taken since then. What was decided about many posts has one measure against the author.
+    """
+    on_author = [kind for kind, measure in MEASURES.items() if measure.acts_on == MeasureTarget.AUTHOR]
+    against_author = and_(
+        col(AppliedMeasure.post_id).in_(cases.posts_of(case_id)), col(AppliedMeasure.kind).in_(on_author)
+    )
     done = exists().where(
-        col(AppliedMeasure.post_id) == post_id,
+        or_(col(AppliedMeasure.post_id) == post_id, against_author),
         col(AppliedMeasure.kind).not_in(NO_ACTION),
         col(AppliedMeasure.undone_at).is_(None),
         col(AppliedMeasure.applied_at) >= since,

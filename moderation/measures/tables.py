@@ -122,6 +122,7 @@ class MeasureContext:
     decision_id: UUID
     member_id: UUID
     rules: tuple[int, ...] = ()
+    together: frozenset[int] = frozenset()  # the ids of all posts that are decided about at once
 
     @property
     def post(self) -> Post:

@@ -276,10 +276,13 @@ async def _rewrite(context: MeasureContext, base: BaseText, body: str, removal: 
 async def _redact_in_other_posts(context: MeasureContext, removal: Removal) -> list[UndoData]:
     """Redact the words wherever other posts repeat them, as quotes do in any thread, and seal revisions that did.
 
-    A post from which another measure took them already is recorded too: they stay hidden when that one is undone.
+    A post from which another measure took them already is recorded too: they stay hidden when that one is undone. Posts
+    that are removed together need no mark from each other: for a hundred adverts, that would be ten thousand looks.
     """
     session, changes = context.session, []
     for post_id in await list_copies(session, context.post, removal.versions, removal.phrases):
+        if post_id in context.together:
+            continue
         post = await lock_post_row(session, post_id)
         base = await _base_text(session, post)
         warning = _fitting(removal.apply_to_text(post.content_warning or ""))

@@ -29,6 +29,7 @@ from moderation import (
 )
 from moderation.audit_log import LogSearch
 from moderation.case_priority import Category
+from moderation.case_queue import QueueSearch
 from moderation.cases import Case
 from moderation.decisions import AppealOutcome, DecisionInput
 from moderation.measures.tables import MeasureInput, MeasureKind
@@ -99,7 +100,7 @@ async def test_what_moderators_read_is_refused_to_members(services: Services) ->
     case_id = await opened(services)
     heron, transactions = await make.viewer(services, "heron"), services.transactions(clock.now())
     reads: tuple[Callable[[Work], Awaitable[object]], ...] = (
-        lambda work: case_queue.list_queue(work, heron, None, 20),
+        lambda work: case_queue.list_cases(work, heron, QueueSearch(), None, 20),
         lambda _work: case_file.get_case_file(transactions, heron, case_id),
         lambda _work: case_actions.decide_each(transactions, heron, [(case_id, WARNING)]),
         lambda work: member_history.get_member_history(work, heron, "stepdad"),
@@ -198,11 +199,11 @@ async def test_a_guest_is_told_to_sign_in_and_not_more(services: Services) -> No
     await scenes.a_post(services)
     with pytest.raises(NotSignedIn):
         async with began(services) as work:
-            await case_queue.list_queue(work, GUEST, "not a cursor", 20)
+            await case_queue.list_cases(work, GUEST, QueueSearch(), "not a cursor", 20)
     await make.member(services, "suzie", Role.MODERATOR)
     with pytest.raises(Invalid):
         async with began(services) as work:
-            await case_queue.list_queue(work, await make.viewer(services, "suzie"), "not a cursor", 20)
+            await case_queue.list_cases(work, await make.viewer(services, "suzie"), QueueSearch(), "not a cursor", 20)
     with pytest.raises(Forbidden):
         async with began(services) as work:
-            await case_queue.list_queue(work, await make.viewer(services, "heron"), "not a cursor", 20)
+            await case_queue.list_cases(work, await make.viewer(services, "heron"), QueueSearch(), "not a cursor", 20)

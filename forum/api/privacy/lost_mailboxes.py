@@ -15,7 +15,7 @@ from forum.privacy.lost_mailboxes import LostMailbox
 router = APIRouter(tags=["administration"], route_class=Route)
 
 
-class NewMailbox(RequestBody):
+class MailboxRequest(RequestBody):
     """The address that is the member's now."""
 
     email: EmailStr = Field(max_length=254, examples=["heron@example.org"])
@@ -34,7 +34,9 @@ class MailboxReplacement(ResponseBody):
     response_model=MailboxReplacement,
     responses=documented(401, 403, 404, 413, 422),
 )
-async def replace_lost_mailbox(handle: Handle, wanted: NewMailbox, viewer: AnyMember, work: CurrentWork) -> Response:
+async def replace_lost_mailbox(
+    handle: Handle, wanted: MailboxRequest, viewer: AnyMember, work: CurrentWork
+) -> Response:
     """Say that a member lost their mailbox, and which address is theirs now.
 
     For administrators who signed in within 15 minutes. A second administrator agrees by sending the same. Then the old
