@@ -193,6 +193,13 @@ async def repeat_decision(session: AsyncSession, moderator: Viewer, case: Any) -
     return None
 
 
+async def get_decided(session: AsyncSession, decision_id: UUID) -> Decided:
+    """Return a decision, and the statement to the author, if there is one."""
+    decision = await session.get_one(Decision, decision_id)
+    statement = await session.execute(select(Statement).where(col(Statement.decision_id) == decision_id))
+    return Decided(decision, statement.scalar_one_or_none())
+
+
 # Actions
 
 

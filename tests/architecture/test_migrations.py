@@ -86,6 +86,17 @@ TENTH = [
     "INSERT INTO refused_sign_in (hour, member_id, reason, times) SELECT now(), id, 'passkey', 3 FROM member",
 ]
 
+ELEVENTH = TENTH
+REPEATED = [
+    *ELEVENTH,
+    "INSERT INTO guest_repeat (key_digest, body_digest, member_id, made_at) SELECT 'x', 'y', id, now() FROM member",
+]
+LINKS_USED = [
+    *REPEATED,
+    "INSERT INTO mailed_link (token_digest, kind, member_id, email, asked_at, expires_at, used_at) "
+    "SELECT 'z', 'verify_address', id, email, now(), now(), now() FROM member",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
@@ -99,6 +110,9 @@ DATA: dict[str, list[str]] = {
     "0008": EIGHTH,
     "0009": NINTH,
     "0010": TENTH,
+    "0011": ELEVENTH,
+    "0018": REPEATED,
+    "0018b": LINKS_USED,
 }
 
 
