@@ -21,7 +21,7 @@ from forum.api.notifications import inbox
 from forum.api.openapi import Resource
 from forum.api.privacy import account_deletion, exports, legal_holds, lost_mailboxes
 from forum.authentication.sessions import SessionCache
-from forum.core import embedded_postgres, logs
+from forum.core import embedded_postgres, logs, secret_key
 from forum.core.api_quota import ApiQuota
 from forum.core.database import Database
 from forum.core.gate import Gate
@@ -199,6 +199,7 @@ def process_app() -> FastAPI:
     settings = Settings()
     logs.configure(settings.log_level)
     embedded_postgres.stop_with_parent()
+    secret_key.secret_key(settings)  # ends here and not at a request when it can neither be read nor made
     app = create_app(settings)
     ua_parser.parse_user_agent("")  # builds its tables now, and not while the first member signs in
     # Objects that exist by now stay: to search all of them for garbage again and again would delay requests.

@@ -15,6 +15,7 @@ from forum.authentication import failed_sign_ins, sessions
 from forum.authentication.second_factor import passkeys
 from forum.content.posts import quotes
 from forum.core import idempotency, jobs, rate_limits
+from forum.core.database import Reader
 from forum.core.jobs import Handler, Job, Payload
 from forum.core.settings import Settings
 from forum.mail import outbox
@@ -34,6 +35,7 @@ class JobContext:
     """What the handlers of jobs are made with."""
 
     settings: Settings
+    reader: Reader
     exports: Sequence[ExportHook]
     personal_data: PersonalDataSource
 
@@ -85,7 +87,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         name="mail.outbox",
         clean_up=outbox.delete_expired,
-        jobs=lambda context: {outbox.SEND: outbox.make_sender(context.settings)},
+        jobs=lambda context: {outbox.SEND: outbox.make_sender(context.settings, context.reader)},
     ),
     Feature(name="members.advisers"),
     Feature(name="members.cards"),
@@ -126,10 +128,11 @@ FEATURES: tuple[Feature, ...] = (
 )
 
 
-def handlers_of(features: Sequence[Feature], settings: Settings) -> Mapping[Job, Handler]:
+def handlers_of(features: Sequence[Feature], settings: Settings, reader: Reader) -> Mapping[Job, Handler]:
     """Return the handler of each job of these features, and of the clean-up of them all."""
     [personal_data] = [feature.personal_data for feature in features if feature.personal_data]
-    context = JobContext(settings, [feature.export for feature in features if feature.export], personal_data)
+    export_hooks = [feature.export for feature in features if feature.export]
+    context = JobContext(settings, reader, export_hooks, personal_data)
     found: dict[Job, Handler] = {CLEAN_UP: make_cleaner(features)}
     for feature in features:
         found |= feature.jobs(context)

@@ -12,6 +12,7 @@ from sqlmodel import Field, SQLModel, col
 from forum.core import audit
 from forum.core.database import Moment, check_one_of, new_id
 from forum.core.errors import Conflict, Invalid, NotFound
+from forum.core.idempotency import Repeat
 from forum.core.work import Work
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
@@ -100,11 +101,16 @@ async def state_of_appeal(work: Work, appeal: Appeal) -> AppealState:
 # Actions
 
 
-async def submit(work: Work, author: Viewer, statement_id: UUID, words: str) -> AppealState:
-    """Appeal against a decision about one's own words or standing.
+async def submit(
+    work: Work, author: Viewer, statement_id: UUID, words: str, *, repeat: Repeat | None = None
+) -> AppealState:
+    """Appeal against a decision about one's own words or standing. A `repeat` returns the appeal that it made.
 
-    Raises NotFound for a statement to somebody else, Conflict when it was appealed already or the time is over.
+    Raises NotFound for a statement to somebody else, Conflict when it was appealed already or the time is over, and
+    what `Repeat.earlier` raises.
     """
+    if repeat and (earlier := await repeat.earlier(work)):
+        return await _get_state(work.session, earlier)
     # Locked until the commit: of two appeals at once, the second sees the first.
     statement = await work.session.get(Statement, statement_id, with_for_update={"key_share": True})
     if statement is None or statement.member_id != author.id:
@@ -115,14 +121,20 @@ async def submit(work: Work, author: Viewer, statement_id: UUID, words: str) -> 
     if await get_for_statement(work.session, statement_id):
         detail = "You have appealed against this already. There is one appeal to each statement."
         raise Conflict(detail, code="already_appealed")
-    return await _open(work, author, AppealSubject(statement.decision_id, statement_id=statement_id), words)
+    subject = AppealSubject(statement.decision_id, statement_id=statement_id)
+    return await _open(work, author, subject, words, repeat)
 
 
-async def submit_for_report(work: Work, reporter: Viewer, report_id: UUID, words: str) -> AppealState:
-    """Appeal against the dismissal of one's own report.
+async def submit_for_report(
+    work: Work, reporter: Viewer, report_id: UUID, words: str, *, repeat: Repeat | None = None
+) -> AppealState:
+    """Appeal against the dismissal of one's own report. A `repeat` returns the appeal that it made.
 
-    Raises NotFound for another's report, Conflict unless it was dismissed and not appealed yet.
+    Raises NotFound for another's report, Conflict unless it was dismissed and not appealed yet, and what
+    `Repeat.earlier` raises.
     """
+    if repeat and (earlier := await repeat.earlier(work)):
+        return await _get_state(work.session, earlier)
     report = await work.session.get(Report, report_id, with_for_update={"key_share": True})
     if report is None or report.reporter_id != reporter.id:
         raise NotFound("There is no such report.", code="report_not_found")
@@ -131,7 +143,7 @@ async def submit_for_report(work: Work, reporter: Viewer, report_id: UUID, words
     if (await work.session.execute(select(exists().where(col(Appeal.report_id) == report_id)))).scalar_one():
         raise Conflict("You have appealed against this already.", code="already_appealed")
     decision_id = await _dismissal_of(work.session, report)
-    return await _open(work, reporter, AppealSubject(decision_id, report_id=report_id), words)
+    return await _open(work, reporter, AppealSubject(decision_id, report_id=report_id), words, repeat)
 
 
 async def decide_appeal(work: Work, decider: Viewer, case_id: UUID, wanted: DecisionInput) -> Decided:
@@ -186,7 +198,13 @@ async def _dismissal_of(session: AsyncSession, report: Report) -> UUID:
     return (await session.execute(latest)).scalar_one()
 
 
-async def _open(work: Work, appellant: Viewer, subject: AppealSubject, words: str) -> AppealState:
+async def _get_state(session: AsyncSession, appeal_id: str) -> AppealState:
+    return await state_of_appeal(session, await session.get_one(Appeal, UUID(appeal_id)))
+
+
+async def _open(
+    work: Work, appellant: Viewer, subject: AppealSubject, words: str, repeat: Repeat | None
+) -> AppealState:
     """Save an appeal with a case of its own, which somebody else decides."""
     session, now = work.session, work.now
     decision = await session.get_one(Decision, subject.decision_id)
@@ -215,6 +233,8 @@ async def _open(work: Work, appellant: Viewer, subject: AppealSubject, words: st
     session.add(appeal)
     await session.flush()
     await cases.enqueue_alert(session, case.id)
+    if repeat:
+        await repeat.keep(work, appeal.id)
     await audit.record(session, actor_id=appellant.id, act="appeal.lodged", subject=("case", case.id), now=now)
     return await state_of_appeal(work, appeal)
 

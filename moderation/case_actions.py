@@ -1,7 +1,7 @@
 """What a moderator does with a case: claim it, release it, step back, add a note, decide."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from sqlmodel import col
 from forum.core import audit, logs
 from forum.core.database import Record, query
 from forum.core.errors import ForumError, Overloaded
+from forum.core.idempotency import Repeat
 from forum.core.work import Transactions, Work
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
@@ -25,6 +26,16 @@ from moderation.decisions import Decided, DecisionInput
 from moderation.permissions import ModerationAct, allow, refuse
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class CaseInput:
+    """One of several cases, and what is decided about it."""
+
+    case_id: UUID
+    decision: DecisionInput
+    repeat: Repeat | None = None
+
 
 CLAIM_LASTS = timedelta(minutes=10)
 
@@ -77,18 +88,41 @@ async def recuse(work: Work, moderator: Viewer, case_id: UUID) -> None:
         await _record(work, moderator, "case.recused", case_id)
 
 
-async def add_note(work: Work, moderator: Viewer, case_id: UUID, words: str) -> CaseNote:
-    """Write a note for the other moderators, and renew one's own claim. Raises NotFound and Forbidden."""
+async def add_note(
+    work: Work, moderator: Viewer, case_id: UUID, words: str, *, repeat: Repeat | None = None
+) -> CaseNote:
+    """Write a note for the other moderators, and renew one's own claim. A `repeat` returns the note that it made.
+
+    Raises NotFound, Forbidden, and what `Repeat.earlier` raises.
+    """
     await get_workable_case(work, moderator, case_id)
-    return await _save_note(work, moderator, case_id, words)
+    if repeat and (earlier := await repeat.earlier(work)):
+        return await work.session.get_one(CaseNote, UUID(earlier))
+    note = await _save_note(work, moderator, case_id, words)
+    if repeat:
+        await repeat.keep(work, note.id)
+    return note
 
 
-async def decide(work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionInput) -> Decided:
-    """Decide a case: about posts or a member by measures, about an appeal by its outcome.
+async def decide(
+    work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionInput, *, repeat: Repeat | None = None
+) -> Decided:
+    """Decide a case: about posts or a member by measures, about an appeal by its outcome. A `repeat` returns its
+    decision.
 
-    Raises NotFound, Forbidden, and as `decisions.decide` and `appeals.decide_appeal` do.
+    Raises NotFound, Forbidden, as `decisions.decide` and `appeals.decide_appeal` do, and what `Repeat.earlier` raises.
     """
     case = await get_workable_case(work, moderator, case_id)
+    if repeat and (earlier := await repeat.earlier(work)):
+        return await decisions.get_decided(work.session, UUID(earlier))
+    decided = await _decide(work, moderator, case, wanted)
+    if repeat:
+        await repeat.keep(work, decided.decision.id)
+    return decided
+
+
+async def _decide(work: Work, moderator: Viewer, case: Any, wanted: DecisionInput) -> Decided:
+    case_id = case.id
     if case.kind != CaseKind.APPEAL:
         return await decisions.decide(work, moderator, case_id, wanted)
     # An appeal gets no reports meanwhile, so whoever decides it need not send what was on the screen.
@@ -97,19 +131,21 @@ async def decide(work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionI
 
 
 async def decide_each(
-    transactions: Transactions, moderator: Viewer, wanted: Iterable[tuple[UUID, DecisionInput]]
+    transactions: Transactions, moderator: Viewer, wanted: Iterable[CaseInput]
 ) -> Sequence[Decided | ForumError]:
-    """Decide several cases, each in a transaction of its own. Return, for each, the decision or why there is none."""
+    """Decide several cases, each in a transaction of its own. Return, for each, the decision or why there is none.
+
+    What a request with the same key decided before is returned again, and the rest is decided: the first request may
+    have ended in the middle.
+    """
     allow(ModerationAct.SEE_QUEUE, moderator)
-    return [await _decide_alone(transactions, moderator, case_id, decision) for case_id, decision in wanted]
+    return [await _decide_alone(transactions, moderator, one) for one in wanted]
 
 
-async def _decide_alone(
-    transactions: Transactions, moderator: Viewer, case_id: UUID, wanted: DecisionInput
-) -> Decided | ForumError:
+async def _decide_alone(transactions: Transactions, moderator: Viewer, wanted: CaseInput) -> Decided | ForumError:
     try:
         async with transactions.begin() as work:
-            return await decide(work, moderator, case_id, wanted)
+            return await decide(work, moderator, wanted.case_id, wanted.decision, repeat=wanted.repeat)
     except ForumError as error:
         return error
     except SQLAlchemyError as error:

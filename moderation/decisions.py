@@ -148,6 +148,13 @@ async def list_posts_of(session: AsyncSession, decision_ids: Sequence[UUID]) -> 
     return {row.id: row.post_ids for row in rows}
 
 
+async def get_decided(session: AsyncSession, decision_id: UUID) -> Decided:
+    """Return a decision, and the statement to the author, if there is one."""
+    decision = await session.get_one(Decision, decision_id)
+    statement = await session.execute(select(Statement).where(col(Statement.decision_id) == decision_id))
+    return Decided(decision, statement.scalar_one_or_none())
+
+
 # Actions
 
 

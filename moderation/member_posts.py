@@ -122,7 +122,7 @@ async def decide_together(
     member's or not for the moderator to decide, Stale and Conflict when a post changed or somebody else is working on
     its case, and as `decisions.decide` does. A `repeat` returns what was decided.
     """
-    earlier = await repeat.earlier(work.session, work.now) if repeat else None
+    earlier = await repeat.earlier(work) if repeat else None
     if earlier:
         return await _decided(work, UUID(earlier))
     allow(ModerationAct.SEE_RECORD, moderator)
@@ -133,7 +133,7 @@ async def decide_together(
     input_ = replace(wanted, version=whole.version, revision=posts[0].revision)
     decided = await decisions.decide(work, moderator, whole.id, input_)
     if repeat:
-        await repeat.keep(work.session, decided.decision.id, work.now)
+        await repeat.keep(work, decided.decision.id)
     return decided
 
 

@@ -106,7 +106,7 @@ async def take_up(work: Work, reporter: Viewer, report: Report) -> None:
 
 
 async def _earlier(work: Work, moderator: Viewer, repeat: Repeat | None) -> SeenCase | None:
-    case_id = await repeat.earlier(work.session, work.now) if repeat else None
+    case_id = await repeat.earlier(work) if repeat else None
     if case_id is None:
         return None
     return SeenCase(await case_queue.get_visible_case(work, moderator, UUID(case_id)), is_new=True)
@@ -118,7 +118,7 @@ async def _take(work: Work, moderator: Viewer, seen: SeenCase, sighting: Sightin
     await case_actions.claim(work, moderator, case_id)
     await _record(work, moderator, case_id)
     if repeat:
-        await repeat.keep(work.session, case_id, work.now)
+        await repeat.keep(work, case_id)
     return SeenCase(await case_queue.get_visible_case(work, moderator, case_id), seen.is_new)
 
 

@@ -6,12 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from forum.core import pagination
+from forum.core.idempotency import Repeat
 from forum.core.pagination import Page
 from forum.core.work import Work
 from forum.members.viewer import Viewer
 from moderation import appeals, case_deciders, on_sight, reports
 from moderation.appeals import AppealState
-from moderation.reports import Complaint
+from moderation.reports import Complaint, Report
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,21 @@ class OwnReport:
     outside_contact: str | None
 
 
-async def report_post(work: Work, reporter: Viewer, post_id: int, complaint: Complaint) -> OwnReport:
-    """Report a post, and return the report as the reporter sees it. Raises as `reports.report_post` does.
+async def report_post(
+    work: Work, reporter: Viewer, post_id: int, complaint: Complaint, *, repeat: Repeat | None = None
+) -> OwnReport:
+    """Report a post, and return the report as the reporter sees it. A `repeat` returns the report that it made.
 
-    Whoever may decide about the post themselves need not report it to somebody else: it is a case on sight.
+    Whoever may decide about the post themselves need not report it to somebody else: it is a case on sight. Raises as `reports.report_post` and `Repeat.earlier` do.
     """
-    report = await reports.report_post(work, reporter, post_id, complaint)
-    if reporter.is_staff:
-        await on_sight.take_up(work, reporter, report)
+    if repeat and (earlier := await repeat.earlier(work)):
+        report = await work.session.get_one(Report, UUID(earlier))
+    else:
+        report = await reports.report_post(work, reporter, post_id, complaint)
+        if reporter.is_staff:
+            await on_sight.take_up(work, reporter, report)
+        if repeat:
+            await repeat.keep(work, report.id)
     [own] = await _with_appeals(work, reporter, [report])
     return own
 

@@ -35,11 +35,11 @@ async def make_board(work: Work, administrator: Viewer, plan: BoardPlan, *, repe
     what `Repeat.earlier` raises.
     """
     _allow(work, administrator)
-    if repeat and (slug := await repeat.earlier(work.session, work.now)):
+    if repeat and (slug := await repeat.earlier(work)):
         return await get_board(work, administrator, slug)
     board = await boards.create_board(work.session, plan, work.now, by=administrator.id)
     if repeat:
-        await repeat.keep(work.session, board.slug, work.now)
+        await repeat.keep(work, board.slug)
     return board
 
 

@@ -18,6 +18,7 @@ from forum.content.boards import Board
 from forum.core import audit
 from forum.core.database import Moment, Prepared, Reader, check_one_of, new_id, query
 from forum.core.errors import Conflict, Invalid, NotFound
+from forum.core.idempotency import Repeat
 from forum.core.work import Work
 from forum.mail import outbox, tokens
 from forum.mail.tables import MailKind
@@ -108,14 +109,17 @@ async def list_own(reader: Reader, viewer: Viewer, now: datetime) -> Sequence[An
     return await reader.rows(_OWN, viewer_id=viewer.id, now=now)
 
 
-async def invite(work: Work, viewer: Viewer, wish: InvitationWish) -> Any:
+async def invite(work: Work, viewer: Viewer, wish: InvitationWish, *, repeat: Repeat | None = None) -> Any:
     """Invite whoever can read mails at this address, and return the invitation. An earlier one to the address goes.
 
-    Nobody learns whether the address has an account here. Raises SignInAgain, Forbidden, and Invalid for a title,
-    organisation or board that does not belong to the role.
+    Nobody learns whether the address has an account here. A `repeat` returns the invitation that it made. Raises
+    SignInAgain, Forbidden, Invalid for a title, organisation or board that does not belong to the role, NotFound for a
+    repeat whose invitation is gone, and what `Repeat.earlier` raises.
     """
     require_recent_sign_in(viewer, work.now)
     allow(Act.ADMINISTER, viewer)
+    if repeat and (earlier := await repeat.earlier(work)):
+        return await _get_open(work, UUID(earlier))
     offer = await _check_offer(work, wish)
     await _delete(work.session, func.lower(col(Invitation.email)) == wish.email.lower())
     invitation = Invitation(
@@ -131,8 +135,9 @@ async def invite(work: Work, viewer: Viewer, wish: InvitationWish) -> Any:
     work.session.add(invitation)
     await outbox.enqueue(work.session, MailKind.INVITATION, work.now, member_id=viewer.member_id, email=wish.email)
     await _record(work, "invitation.sent", viewer, invitation)
-    rows = (await work.session.execute(_OPEN.query, {"now": work.now})).all()
-    return next(row for row in rows if row.id == invitation.id)
+    if repeat:
+        await repeat.keep(work, invitation.id)
+    return await _get_open(work, invitation.id)
 
 
 async def withdraw(work: Work, viewer: Viewer, invitation_id: UUID) -> None:
@@ -144,8 +149,20 @@ async def withdraw(work: Work, viewer: Viewer, invitation_id: UUID) -> None:
     allow(Act.ADMINISTER, viewer)
     deleted = await _delete(work.session, col(Invitation.id) == invitation_id)
     if not deleted:
-        raise NotFound("There is no such invitation.", code="invitation_not_found")
+        raise _not_found()
     await _record(work, "invitation.withdrawn", viewer, deleted[0])
+
+
+async def _get_open(work: Work, invitation_id: UUID) -> Any:
+    rows = (await work.session.execute(_OPEN.query, {"now": work.now})).all()
+    found = next((row for row in rows if row.id == invitation_id), None)
+    if found is None:
+        raise _not_found()
+    return found
+
+
+def _not_found() -> NotFound:
+    return NotFound("There is no such invitation.", code="invitation_not_found")
 
 
 async def accept(work: Work, viewer: Viewer, invitation_id: UUID, token: str) -> AccountView:

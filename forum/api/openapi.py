@@ -63,7 +63,7 @@ have. Where guests may read, an expired token is not an error: you read as a gue
 more exact than `type`, and both never change. Unknown fields and unknown query parameters are refused.
 **Lists** have `items` and `next`: send `next` as `after` to get the next page. **Edits** send the `revision` or
 `version` that was on the screen. If it has changed since, the answer is 409 and says who changed it and when.
-**Posts and threads**: send an `Idempotency-Key`, and the same request sent twice creates only one. **Reads** have an
+**Creating**: send an `Idempotency-Key`, and the same request sent twice creates only one. **Reads** have an
 `ETag`: send it as `If-None-Match`. What you may not see is 404. What you can see but may not do is 403.
 **Too many requests** are answered 429 with `Retry-After`. After a 503 nothing was changed: send the request again.
 **Answers** may get more fields and more enumerated values, but for a value that tells which of two schemas it is (the

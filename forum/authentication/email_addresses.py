@@ -47,12 +47,16 @@ async def change_address(transactions: Transactions, viewer: Viewer, email: str,
 
 
 async def confirm_address(work: Work, token: str) -> None:
-    """Verify the address to which this link was mailed; it becomes its member's.
+    """Verify the address to which this link was mailed; it becomes its member's. Idempotent while the link lives.
 
     Raises NotFound when the link no longer works, or another member has verified the address meanwhile.
     """
     link = await tokens.use_link(work.session, token, MailKind.VERIFY_ADDRESS, work.now)
     member = link.member
+    if link.is_repeat:
+        if member.email != link.email or not member.email_verified_at:  # replaced meanwhile
+            raise link_expired()
+        return
     await tokens.invalidate_links(work.session, member.id, MailKind.VERIFY_ADDRESS)
     if link.email != member.email:
         # They may lie in the mailbox of the address that is given up.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Integer, Text, and_, any_, column, literal, or_, select, table
+from sqlalchemy import ARRAY, Integer, Text, and_, any_, column, func, literal, or_, select, table
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -19,7 +19,7 @@ from forum.members import names
 from forum.members.advisers import Adviser
 from forum.members.queries import lock_account_row, lock_member_row
 from forum.members.roles import has_role, is_staff
-from forum.members.tables import Member, Role, Standing
+from forum.members.tables import Member, Role, RulesEdition, Standing
 from forum.members.viewer import Viewer, viewers
 from forum.passwords import hashing, policy
 from forum.passwords.breached_passwords import BreachedPasswords
@@ -27,6 +27,8 @@ from forum.permissions import Act, allow
 
 # Only their slugs: content and authentication do not import each other.
 _BOARDS = table("board", column("id", Integer), column("slug", Text))
+# The newest edition of the house rules; 0 before there are any.
+_PRESENT_RULES = select(func.coalesce(func.max(RulesEdition.version), 0)).scalar_subquery()
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,18 @@ class Profile:
     roles_withheld: bool
     standing: Standing
     rules_version: int | None
+    rules_accepted: bool
     joined_at: datetime
 
 
 def select_profiles() -> Query:
     """Return a select with one row per member, of what only they may read of themselves; add a condition on Member."""
     return viewers().add_columns(
-        col(Member.email), col(Member.email_verified_at), col(Member.wanted_email), col(Member.rules_version)
+        col(Member.email),
+        col(Member.email_verified_at),
+        col(Member.wanted_email),
+        col(Member.rules_version),
+        (func.coalesce(col(Member.rules_version), 0) == _PRESENT_RULES).label("rules_accepted"),
     )
 
 
@@ -215,5 +222,6 @@ async def read_profile(session: AsyncSession, member_id: UUID, *, withheld: bool
         roles_withheld=withheld,
         standing=row.standing,
         rules_version=row.rules_version,
+        rules_accepted=row.rules_accepted,
         joined_at=row.joined_at,
     )

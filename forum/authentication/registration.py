@@ -2,16 +2,19 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.authentication import email_addresses
 from forum.authentication.profiles import Profile, handle_taken, read_profile, refuse_held_name, refuse_look_alikes
+from forum.authentication.rules_acceptance import record_acceptance, rules_version_not_found
 from forum.core import rate_limits
 from forum.core.database import broken_constraint
-from forum.core.errors import Conflict, Invalid
-from forum.core.work import Transactions
+from forum.core.errors import Conflict
+from forum.core.idempotency import Repeat
+from forum.core.work import Transactions, Work
 from forum.members import names
 from forum.members.departure import is_handle_spent
 from forum.members.tables import Member
@@ -43,23 +46,42 @@ class NewAccount:
 
 
 async def register(
-    transactions: Transactions, newcomer: Newcomer, address: str, *, breaches: BreachedPasswords | None = None
+    transactions: Transactions,
+    newcomer: Newcomer,
+    address: str,
+    *,
+    repeat: Repeat | None = None,
+    breaches: BreachedPasswords | None = None,
 ) -> Profile:
     """Make an account, mail a link to verify its e-mail address, and return its profile.
 
-    Raises Throttled by the internet address, Invalid, and Conflict for a handle that is taken or looks like another.
-    Who does not get in counts less: a support group in one room tries some handles before all have joined.
+    A `repeat` of an earlier request returns the profile of that account, as it is now, and mails nothing. Raises
+    Throttled by the internet address, Invalid, Conflict for a handle that is taken or looks like another, and what
+    `Repeat.earlier` raises. Who does not get in counts less: a support group in one room tries some handles before all
+    have joined.
     """
+    async with transactions.begin() as work:
+        if earlier := await _joined_earlier(work, repeat):
+            return earlier
     network = rate_limits.network(address)
     await transactions.count_try("join_try", "join", "tries", network)
     async with transactions.reserve_try("join", "join", network, counts=lambda error: error is None):
         # Before the transaction: nobody holds a connection while a password waits to be hashed.
         account = await prepare_account(newcomer, breaches=breaches)
         async with transactions.begin() as work:
+            if earlier := await _joined_earlier(work, repeat):  # by the same request, while this one hashed
+                return earlier
             await refuse_held_name(work, newcomer.name)
             member = await add_member(work.session, account, work.now, forum_name=work.settings.name)
             await email_addresses.enqueue_verification(work.session, member, work.now)
+            if repeat:
+                await repeat.keep(work, member.id)
             return await read_profile(work.session, member.id)
+
+
+async def _joined_earlier(work: Work, repeat: Repeat | None) -> Profile | None:
+    earlier = await repeat.earlier(work) if repeat else None
+    return await read_profile(work.session, UUID(earlier)) if earlier else None
 
 
 async def prepare_account(
@@ -105,6 +127,8 @@ async def add_member(session: AsyncSession, account: NewAccount, now: datetime, 
         await session.flush()
     except IntegrityError as error:
         raise _refusal(error, member) from error
+    if member.rules_version:
+        await record_acceptance(session, member.id, member.rules_version, now)
     # Read last: its member may have left a moment ago. Those who left before November 2026 had plain skeletons.
     if await is_handle_spent(session, member.skeleton, names.plain_skeleton(member.handle)):
         raise handle_taken(member.handle)
@@ -122,10 +146,6 @@ def _refusal(error: IntegrityError, member: Member) -> Exception:
                 pointer="#/handle",
             )
         case "fk_member_rules_version":
-            return Invalid(
-                "There is no such version of the rules. Please read the rules again.",
-                "#/rules_version",
-                code="rules_version_not_found",
-            )
+            return rules_version_not_found("#/rules_version")
         case _:
             return error

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from email_validator import EmailNotValidError, validate_email
 from limits import RateLimitItem, parse, parse_many
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 NOBODY = "no-reply@forum.test"  # the sender while mails are only written to a folder
@@ -111,6 +111,12 @@ class Settings(BaseSettings):
     )
     pool_size: int = Field(
         10, ge=1, le=200, description="Database connections of each process: so many for reads, and as many for writes"
+    )
+    secret_key: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="A secret of at least 32 characters, the same on every machine of one forum; without it, one is "
+        "made in FORUM_DATA",
     )
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on")

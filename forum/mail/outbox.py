@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.core import jobs, milestones, pagination, rate_limits
-from forum.core.database import Query, query
+from forum.core.database import Query, Reader, query
 from forum.core.errors import Throttled
 from forum.core.jobs import Handler, Job, Payload
 from forum.core.milestones import MilestoneKind
@@ -71,11 +71,11 @@ def pause_after(failures: int) -> timedelta:
     return min(FIRST_PAUSE * float(2 ** min(failures - 1, 20)), LONGEST_PAUSE)
 
 
-def make_sender(settings: Settings) -> Handler:
+def make_sender(settings: Settings, reader: Reader) -> Handler:
     """Return the job handler that sends mails as these settings say.
 
     A mail is sent inside the transaction that ends its job: a worker that stops between the two sends it twice, never
-    not at all.
+    not at all. Its link is committed before it leaves, or whoever follows it at once would find nothing.
     """
     transport = choose_transport(settings)
 
@@ -83,15 +83,21 @@ def make_sender(settings: Settings) -> Handler:
         mail = await session.get(Mail, UUID(payload["mail"]))
         if mail is None:  # its member has left, or no longer needs it
             return
+        template = await _choose_template(session, mail, now)
+        token = await _create_link(reader, mail, now) if template and template.path else None
         try:
-            async with session.begin_nested():  # a link that was not sent is not kept, nor counted
-                if message := await _write(session, mail, settings, now):
+            if template and mail.email:
+                async with session.begin_nested():  # what was not sent is not counted
                     await _count(session, mail, settings)
-                    await transport.deliver(message)
+                    await transport.deliver(_compose(template, mail.email, settings, now, token))
                     await milestones.reach_first(session, MilestoneKind.MAIL_SENT, now)
         except TRANSPORT_ERRORS as error:
+            if token:
+                await tokens.discard_link(session, token)
             await _postpone(session, mail, error, now)
         except Throttled as over:
+            if token:
+                await tokens.discard_link(session, token)
             await _wait(session, mail, now + timedelta(seconds=over.retry_after))
         else:
             await session.execute(delete(Mail).where(col(Mail.id) == mail.id))
@@ -130,22 +136,19 @@ async def delete_expired(session: AsyncSession, now: datetime) -> None:
     await session.execute(delete(Mail).where(col(Mail.given_up_at) <= now - KEPT_FOR))
 
 
-async def _write(session: AsyncSession, mail: Mail, settings: Settings, now: datetime) -> EmailMessage | None:
-    """Return the mail with its text and its link; None when it is no longer needed."""
+async def _create_link(reader: Reader, mail: Mail, now: datetime) -> str | None:
     if mail.member_id is None or mail.email is None:
         return None
-    template = await _choose_template(session, mail, await session.get_one(Member, mail.member_id), now)
-    if template is None:
-        return None
-    link = None
-    if template.path:
-        kind, asked_at = MailKind(mail.kind), mail.put_down_at
-        token = await tokens.create_link(
-            session, kind, now, member_id=mail.member_id, email=mail.email, asked_at=asked_at
-        )
-        # After the `#`: browsers do not send it, so no server logs it.
-        link = f"{settings.public_url}/{template.path}#{token}"
-    return templates.compose(template, settings.mail_from, mail.email, now, link)
+    kind, asked_at = MailKind(mail.kind), mail.put_down_at
+    return await tokens.create_link(reader, kind, now, member_id=mail.member_id, email=mail.email, asked_at=asked_at)
+
+
+def _compose(
+    template: MailTemplate, recipient: str, settings: Settings, now: datetime, token: str | None
+) -> EmailMessage:
+    # After the `#`: browsers do not send it, so no server logs it.
+    link = f"{settings.public_url}/{template.path}#{token}" if token else None
+    return templates.compose(template, settings.mail_from, recipient, now, link)
 
 
 _TEMPLATES: Mapping[MailKind, MailTemplate] = {
@@ -160,7 +163,11 @@ _TEMPLATES: Mapping[MailKind, MailTemplate] = {
 }
 
 
-async def _choose_template(session: AsyncSession, mail: Mail, member: Member, now: datetime) -> MailTemplate | None:
+async def _choose_template(session: AsyncSession, mail: Mail, now: datetime) -> MailTemplate | None:
+    """Return what the mail says; None when it is to nobody, or no longer needed."""
+    if mail.member_id is None:
+        return None
+    member = await session.get_one(Member, mail.member_id)
     match mail.kind:
         case MailKind.VERIFY_ADDRESS if mail.email == member.wanted_email or (
             mail.email == member.email and not member.email_verified_at

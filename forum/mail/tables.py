@@ -66,3 +66,6 @@ class MailedLink(SQLModel, table=True):
     email: str
     asked_at: datetime = Field(sa_type=Moment, description="When its mail was queued")
     expires_at: datetime = Field(sa_type=Moment, index=True)
+    used_at: datetime | None = Field(
+        default=None, sa_type=Moment, description="Only of a link that answers a repeat; the others are deleted by use"
+    )

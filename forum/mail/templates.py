@@ -33,7 +33,7 @@ NOT_YOU = "If it was not you, you need do nothing."
 VERIFY = MailTemplate(
     "Please confirm your address",
     ("Somebody, probably you, gave this e-mail address as theirs. Follow this link to confirm that it is:",),
-    ("It works once, for 24 hours.", NOT_YOU),
+    ("It works for 24 hours.", NOT_YOU),
     "email-verifications",
 )
 TAKEN = MailTemplate(

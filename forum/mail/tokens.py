@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, Text, bindparam, delete
+from sqlalchemy import LargeBinary, Text, Uuid, bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -26,6 +26,8 @@ LIFETIMES: Mapping[MailKind, timedelta] = {
     MailKind.DEPARTURE: timedelta(days=14),
     MailKind.INVITATION: timedelta(days=7),  # its member is the administrator who sent it
 }
+# A password reset is no such link: whoever finds it in the mailbox later must not learn that it worked.
+REPEATABLE = frozenset({MailKind.VERIFY_ADDRESS})
 
 _OWNER = Prepared(
     query(col(Member.id), col(Member.handle), col(Member.name), col(Member.email))
@@ -36,15 +38,26 @@ _OWNER = Prepared(
         col(MailedLink.expires_at) > bindparam("now", type_=Moment()),
     )
 )
+_CREATE = Prepared(
+    insert(MailedLink).values(
+        token_digest=bindparam("token_digest", type_=LargeBinary()),
+        kind=bindparam("kind", type_=Text()),
+        member_id=bindparam("member_id", type_=Uuid()),
+        email=bindparam("email", type_=Text()),
+        asked_at=bindparam("asked_at", type_=Moment()),
+        expires_at=bindparam("expires_at", type_=Moment()),
+    )
+)
 
 
 @dataclass(frozen=True)
 class UsedLink:
-    """A link that was just used up: its member's row, locked, the address it was sent to, and when it was requested."""
+    """A link that was just used: its member's row, locked, the address it was sent to, and when it was requested."""
 
     member: Member
     email: str
     asked_at: datetime
+    is_repeat: bool = False
 
 
 def link_expired() -> NotFound:
@@ -53,14 +66,21 @@ def link_expired() -> NotFound:
 
 
 async def create_link(
-    session: AsyncSession, kind: MailKind, now: datetime, *, member_id: UUID, email: str, asked_at: datetime
+    reader: Reader, kind: MailKind, now: datetime, *, member_id: UUID, email: str, asked_at: datetime
 ) -> str:
-    """Store a new link and return its token, which is not stored."""
+    """Store a new link and return its token, which is not stored.
+
+    It is committed when this returns: whoever has the token can use it, also while the mail's own transaction goes on.
+    """
     token = secrets.token_urlsafe(32)
     about: dict[str, Any] = {"kind": kind, "member_id": member_id, "email": email, "asked_at": asked_at}
-    session.add(MailedLink(**about, token_digest=digest(token), expires_at=now + LIFETIMES[kind]))
-    await session.flush()
+    await reader.rows(_CREATE, **about, token_digest=digest(token), expires_at=now + LIFETIMES[kind])
     return token
+
+
+async def discard_link(session: AsyncSession, token: str) -> None:
+    """Delete a link whose mail was not sent."""
+    await session.execute(delete(MailedLink).where(col(MailedLink.token_digest) == digest(token)))
 
 
 async def get_link_owner(reader: Reader, token: str, kind: MailKind, now: datetime) -> Any:
@@ -72,23 +92,36 @@ async def get_link_owner(reader: Reader, token: str, kind: MailKind, now: dateti
 
 
 async def use_link(session: AsyncSession, token: str, kind: MailKind, now: datetime) -> UsedLink:
-    """Use a link up and lock its member's row. Raises NotFound when the link no longer works."""
+    """Use a link up and lock its member's row. Raises NotFound when the link no longer works.
+
+    A link to verify an address can be used again within its life: a phone may lose the answer to the first time.
+    """
     values = {"token_digest": digest(token), "kind": kind, "now": now}
     found = (await session.execute(_OWNER.query, values)).first()
     if found is None:
         raise link_expired()
     # Lock the member first, as every other action does: two links of one member may be followed at once.
     member = await lock_member_row(session, found.id)
-    this = delete(MailedLink).where(col(MailedLink.token_digest) == digest(token))
-    used = (await session.execute(this.returning(col(MailedLink.email), col(MailedLink.asked_at)))).one_or_none()
-    if used is None:
+    this = col(MailedLink.token_digest) == digest(token)
+    link = (await session.execute(select(MailedLink).where(this).with_for_update())).scalar_one_or_none()
+    if link is None:
         raise link_expired()
-    return UsedLink(member, used.email, used.asked_at)
+    used = UsedLink(member, link.email, link.asked_at, is_repeat=link.used_at is not None)
+    if kind in REPEATABLE:
+        link.used_at = link.used_at or now
+    else:
+        await session.delete(link)
+    await session.flush()
+    return used
 
 
 async def invalidate_links(session: AsyncSession, member_id: UUID, *kinds: MailKind, email: str | None = None) -> None:
-    """Delete the member's links of these kinds: those to this address, or all."""
-    theirs = [col(MailedLink.member_id) == member_id, col(MailedLink.kind).in_(kinds)]
+    """Delete the member's unused links of these kinds: those to this address, or all."""
+    theirs = [
+        col(MailedLink.member_id) == member_id,
+        col(MailedLink.kind).in_(kinds),
+        col(MailedLink.used_at).is_(None),
+    ]
     theirs += [col(MailedLink.email) == email] if email else []
     await session.execute(delete(MailedLink).where(*theirs))
 

@@ -98,6 +98,16 @@ class Persona(SQLModel, table=True):
     name: str | None = None
 
 
+class RulesAcceptance(SQLModel, table=True):
+    """That a member accepted an edition of the house rules, and when. Their row has the last one that they accepted."""
+
+    __tablename__ = "rules_acceptance"
+
+    member_id: UUID = Field(primary_key=True, foreign_key="member.id", ondelete="CASCADE")
+    edition: int = Field(primary_key=True, foreign_key="rules_edition.version")
+    accepted_at: datetime = Field(sa_type=Moment)
+
+
 class SpentHandle(SQLModel, table=True):
     """What the handle of somebody who left looked like: nobody can take it again, because posts still mention it.
 

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.authentication.profiles import select_profiles
+from forum.authentication.rules_acceptance import select_acceptances
 from forum.authentication.second_factor.passkeys import select_passkeys
 from forum.authentication.sessions import select_sessions
 from forum.content.posts.queries import EARLIER_BY, WRITTEN_BY
@@ -21,9 +22,13 @@ ALL = 1_000_000  # notifications of one member: more than anybody gets
 
 
 async def export_profile(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
-    """Return the viewer's profile."""
+    """Return the viewer's profile, and when they accepted which edition of the rules."""
     rows = (await session.execute(select_profiles().where(col(Member.id) == viewer.id))).all()
-    return [ExportSection("profile", "Your profile", items_of(rows))]
+    accepted = (await session.execute(select_acceptances(viewer))).all()
+    return [
+        ExportSection("profile", "Your profile", items_of(rows)),
+        ExportSection("rules", "Editions of the rules that you accepted", items_of(accepted)),
+    ]
 
 
 async def export_posts(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:

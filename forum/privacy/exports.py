@@ -14,6 +14,7 @@ from forum.core import jobs
 from forum.core.database import Moment, Prepared, Reader, query
 from forum.core.errors import NotFound
 from forum.core.export_section import ExportSection
+from forum.core.idempotency import Repeat
 from forum.core.jobs import Handler, Job, Payload
 from forum.core.work import Work
 from forum.mail import outbox
@@ -46,12 +47,25 @@ _PART = Prepared(
 )
 
 
-async def request_export(work: Work, viewer: Viewer) -> Export:
+async def request_export(work: Work, viewer: Viewer, *, repeat: Repeat | None = None) -> Export:
     """Have a copy made of the viewer's personal data, and return it. While one is being made, return that one.
 
-    Raises SignInAgain, and Throttled.
+    A `repeat` returns the copy that it asked for. Raises SignInAgain, Throttled, NotFound for a repeat whose copy has
+    expired, and what `Repeat.earlier` raises.
     """
     require_recent_sign_in(viewer, work.now)
+    if repeat and (earlier := await repeat.earlier(work)):
+        kept = await work.session.get(Export, UUID(earlier))
+        if kept is None:
+            raise _not_found()
+        return kept
+    export = await _request_export(work, viewer)
+    if repeat:
+        await repeat.keep(work, export.id)
+    return export
+
+
+async def _request_export(work: Work, viewer: Viewer) -> Export:
     member = await lock_own_row(work.session, viewer)
     unmade = select(Export).where(col(Export.member_id) == member.id, col(Export.made_at).is_(None))
     if pending := (await work.session.execute(unmade)).scalar_one_or_none():
@@ -68,8 +82,12 @@ async def get_export(reader: Reader, viewer: Viewer, export_id: UUID, now: datet
     """Return one of the viewer's own copies. Raises NotFound for another member's, and when it has expired."""
     row = await reader.row(_OWN, export_id=export_id, owner=viewer.member_id, now=now)
     if row is None:
-        raise NotFound("There is no such copy. Ask for a new one.", code="export_not_found")
+        raise _not_found()
     return row
+
+
+def _not_found() -> NotFound:
+    return NotFound("There is no such copy. Ask for a new one.", code="export_not_found")
 
 
 async def get_ready_export(reader: Reader, viewer: Viewer, export_id: UUID, now: datetime) -> Any:

@@ -5,6 +5,7 @@ from pydantic import Field
 
 from forum.api.schemas import RequestBody, Uuid, Words
 from forum.http.current_member import AnyMember
+from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Route
@@ -26,9 +27,11 @@ class AppealRequest(RequestBody):
     response_model=AppealState,
     responses=documented(401, 403, 404, 409, 413, 422),
 )
-async def appeal_statement(id: Uuid, wanted: AppealRequest, viewer: AnyMember, work: CurrentWork) -> Response:
+async def appeal_statement(
+    id: Uuid, wanted: AppealRequest, viewer: AnyMember, key: IdempotencyKey, work: CurrentWork
+) -> Response:
     """Appeal against a decision. Suspended and banned members may too. Somebody else decides the appeal."""
-    state = await appeals.submit(work, viewer, id, wanted.text)
+    state = await appeals.submit(work, viewer, id, wanted.text, repeat=key.of(wanted))
     return json_response(AppealState.of(state), 201)
 
 
@@ -38,7 +41,9 @@ async def appeal_statement(id: Uuid, wanted: AppealRequest, viewer: AnyMember, w
     response_model=AppealState,
     responses=documented(401, 403, 404, 409, 413, 422),
 )
-async def appeal_report(id: Uuid, wanted: AppealRequest, viewer: AnyMember, work: CurrentWork) -> Response:
+async def appeal_report(
+    id: Uuid, wanted: AppealRequest, viewer: AnyMember, key: IdempotencyKey, work: CurrentWork
+) -> Response:
     """Appeal against the dismissal of your report. Somebody else decides the appeal."""
-    state = await appeals.submit_for_report(work, viewer, id, wanted.text)
+    state = await appeals.submit_for_report(work, viewer, id, wanted.text, repeat=key.of(wanted))
     return json_response(AppealState.of(state), 201)

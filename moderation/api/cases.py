@@ -23,6 +23,7 @@ from forum.content.posts.tables import Visibility
 from forum.core.database import Record
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember
+from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentTransactions, CurrentWork, Route
@@ -281,11 +282,13 @@ async def recuse_from_case(id: Uuid, viewer: CurrentMember, work: CurrentWork) -
 
 
 @router.post(
-    "/cases/{id}/notes", status_code=201, response_model=CaseNote, responses=documented(401, 403, 404, 413, 422)
+    "/cases/{id}/notes", status_code=201, response_model=CaseNote, responses=documented(401, 403, 404, 409, 413, 422)
 )
-async def note_case(id: Uuid, wanted: NoteRequest, viewer: CurrentMember, work: CurrentWork) -> Response:
+async def note_case(
+    id: Uuid, wanted: NoteRequest, viewer: CurrentMember, key: IdempotencyKey, work: CurrentWork
+) -> Response:
     """Write a note about a case for the other moderators. It renews your claim."""
-    note = await case_actions.add_note(work, viewer, id, wanted.text)
+    note = await case_actions.add_note(work, viewer, id, wanted.text, repeat=key.of(wanted))
     return json_response(CaseNote.of_row(note, by=_author(viewer)), 201)
 
 

@@ -25,11 +25,13 @@ from forum.api.schemas import (
 from forum.content.posts.tables import BODY_MAX
 from forum.core.errors import ForumError
 from forum.http.current_member import CurrentMember
+from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import KINDS, documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentTransactions, CurrentWork, Route
 from forum.members.viewer import Viewer
 from moderation import case_actions
+from moderation.case_actions import CaseInput
 from moderation.decisions import AppealOutcome, Decided, DecisionInput
 from moderation.measures.tables import MeasureInput, MeasureKind
 
@@ -187,22 +189,26 @@ class BulkAnswers(ResponseBody):
     response_model=Decision,
     responses=documented(401, 403, 404, 409, 413, 422),
 )
-async def decide_case(id: Uuid, wanted: DecisionRequest, viewer: CurrentMember, work: CurrentWork) -> Response:
+async def decide_case(
+    id: Uuid, wanted: DecisionRequest, viewer: CurrentMember, key: IdempotencyKey, work: CurrentWork
+) -> Response:
     """Decide a case: one or more measures, under rules, with a reason that the author reads.
 
     An appeal is decided with the one measure `uphold` or `overturn`, or with `change` and the measures that replace
     the old ones.
     """
-    decided = await case_actions.decide(work, viewer, id, _on_screen(wanted))
+    decided = await case_actions.decide(work, viewer, id, _on_screen(wanted), repeat=key.of(wanted))
     return json_response(decision_response(decided, viewer), 201)
 
 
-@router.post("/decisions", response_model=BulkAnswers, responses=documented(401, 403, 413, 422))
-async def decide_cases(wanted: BulkDecisions, viewer: CurrentMember, transactions: CurrentTransactions) -> Response:
-    """Decide up to a hundred cases. Each decision is taken or refused by itself."""
-    inputs = [(decision.case_id, _on_screen(decision)) for decision in wanted.decisions]
+@router.post("/decisions", response_model=BulkAnswers, responses=documented(401, 403, 409, 413, 422))
+async def decide_cases(
+    wanted: BulkDecisions, viewer: CurrentMember, key: IdempotencyKey, transactions: CurrentTransactions
+) -> Response:
+    """Decide up to a hundred cases. Each decision is taken or refused by itself, and kept by itself for a repeat."""
+    inputs = [CaseInput(one.case_id, _on_screen(one), key.part(one.case_id, one)) for one in wanted.decisions]
     results = await case_actions.decide_each(transactions, viewer, inputs)
-    answers = [_answer(case_id, result, viewer) for (case_id, _), result in zip(inputs, results, strict=True)]
+    answers = [_answer(one.case_id, result, viewer) for one, result in zip(inputs, results, strict=True)]
     return json_response(BulkAnswers(items=answers, next=None))
 
 

@@ -21,6 +21,7 @@ from forum.api.schemas import (
 )
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember
+from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Route
@@ -103,13 +104,15 @@ class ReportList(ResponseBody):
     response_model=Report,
     responses=documented(401, 403, 404, 409, 413, 422, 429),
 )
-async def report_post(id: Id, wanted: ReportRequest, viewer: CurrentMember, work: CurrentWork) -> Response:
+async def report_post(
+    id: Id, wanted: ReportRequest, viewer: CurrentMember, key: IdempotencyKey, work: CurrentWork
+) -> Response:
     """Report a post. If you report the same revision again, you get your first report back.
 
     A silenced member can still report `risk`.
     """
     complaint = Complaint(Category(wanted.category), wanted.revision, tuple(wanted.rules), wanted.note)
-    own = await own_reports.report_post(work, viewer, id, complaint)
+    own = await own_reports.report_post(work, viewer, id, complaint, repeat=key.of(wanted))
     return json_response(Report.of(own), 201)
 
 

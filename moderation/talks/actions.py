@@ -51,7 +51,7 @@ async def write_to_member(
     Raises Throttled, NotFound, Forbidden, Conflict for a talk that is closed or a member who has left, and what
     `Repeat.earlier` raises.
     """
-    message_id = await repeat.earlier(work.session, work.now) if repeat else None
+    message_id = await repeat.earlier(work) if repeat else None
     if message_id is None:
         await work.count_try("talk", "talks", moderator.id)
         case = await _get_own_case(work, moderator, case_id)
@@ -106,7 +106,7 @@ async def answer(work: Work, member: Viewer, talk_id: UUID, words: str, *, repea
     Raises Throttled, NotFound for a talk with somebody else, Conflict when it is closed, and what `Repeat.earlier`
     raises.
     """
-    message_id = await repeat.earlier(work.session, work.now) if repeat else None
+    message_id = await repeat.earlier(work) if repeat else None
     if message_id is None:
         await work.count_try("talk", "talks", member.id)
         talk = await _lock_talk(work, talk_id)
@@ -225,7 +225,7 @@ async def _save(work: Work, message: TalkMessage, repeat: Repeat | None) -> UUID
     work.session.add(message)
     await work.session.flush()
     if repeat:
-        await repeat.keep(work.session, message.id, work.now)
+        await repeat.keep(work, message.id)
     return message.id
 
 

@@ -103,7 +103,8 @@ async def staff(app: FastAPI, services: Services) -> AsyncIterator[tuple[httpx.A
 async def life(app: FastAPI, services: Services, guest: httpx.AsyncClient) -> AsyncIterator[Life]:
     """Somebody who joined as people do."""
     joining = make.joining(HANDLE, name=NAME, email=ADDRESS)
-    assert (await guest.post(f"{API}/members", json=joining)).status_code == 201
+    headers = {"Idempotency-Key": "0f8b7d5a3c1e4f6092a4b6c8d0e2f415"}
+    assert (await guest.post(f"{API}/members", json=joining, headers=headers)).status_code == 201
     [letter] = await mailbox.come(services)
     assert (
         await guest.post(f"{API}/email-verifications/confirmation", json={"token": letter.token})

@@ -115,6 +115,15 @@ FIFTEENTH = [
     "INSERT INTO post_quote (post_id, revision, quoted_post_id, quoted_revision) SELECT id, 2, id, 1 FROM post",
     "INSERT INTO quoted_words (post_id, revision, runs) SELECT id, 2, '{1, 2}' FROM post",
 ]
+EIGHTEENTH = [
+    *FIFTEENTH,
+    "INSERT INTO guest_repeat (key_digest, body_digest, member_id, made_at) SELECT 'x', 'y', id, now() FROM member",
+]
+LINKS_USED = [
+    *EIGHTEENTH,
+    "INSERT INTO mailed_link (token_digest, kind, member_id, email, asked_at, expires_at, used_at) "
+    "SELECT 'z', 'verify_address', id, email, now(), now(), now() FROM member",
+]
 
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
@@ -134,6 +143,9 @@ DATA: dict[str, list[str]] = {
     "0013": THIRTEENTH,
     "0015": FIFTEENTH,
     "0016": FIFTEENTH,
+    "0018": EIGHTEENTH,
+    "0018b": LINKS_USED,
+    "0018c": LINKS_USED,
 }
 
 

@@ -22,7 +22,8 @@ DONE = text(f"DELETE FROM {jobs.SETTINGS.qualified.queue_table} WHERE id = :id")
 
 async def run_due_jobs(services: Services, now: datetime, *, but: Collection[str] = ("send_mail",)) -> list[str]:
     """Do what is due, what comes of it too, each in a transaction of its own; their names. Mails are `mailbox`'s."""
-    handlers = {job.name: handler for job, handler in handlers_of(worker.FEATURES, services.settings).items()}
+    known = handlers_of(worker.FEATURES, services.settings, services.database.reader)
+    handlers = {job.name: handler for job, handler in known.items()}
     done = []
     while True:
         async with services.database.work() as session:

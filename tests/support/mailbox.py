@@ -43,7 +43,7 @@ def words(message: EmailMessage) -> str:
 
 async def come(services: Services) -> list[Letter]:
     """Send what waits to be sent, and take it out of the mailbox."""
-    send = outbox.make_sender(services.settings)
+    send = outbox.make_sender(services.settings, services.database.reader)
     async with services.database.work() as session:
         for mail in (await session.execute(select(col(Mail.id)).order_by(col(Mail.id)))).scalars():
             await send(session, {"mail": str(mail)}, clock.now())

@@ -10,6 +10,7 @@ from forum.api.administration.accounts import Account, AdviserText
 from forum.api.schemas import Author, BoardSlug, Mailed, Moment, RequestBody, ResponseBody, Uuid
 from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember, CurrentMember
+from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response
 from forum.http.services import CurrentWork, Now, Reading, Route
@@ -65,15 +66,16 @@ class InvitationWish(RequestBody):
     "/invitations",
     status_code=201,
     response_model=SentInvitation,
-    responses=CREATED_WITH_LOCATION | documented(401, 403, 413, 422),
+    responses=CREATED_WITH_LOCATION | documented(401, 403, 404, 409, 413, 422),
 )
-async def invite(wish: InvitationWish, viewer: AnyMember, work: CurrentWork) -> Response:
+async def invite(wish: InvitationWish, viewer: AnyMember, key: IdempotencyKey, work: CurrentWork) -> Response:
     """Invite somebody to work here: for administrators who signed in within 15 minutes.
 
     They get a mail that names neither the forum nor the role. They join, or sign in with an account that has verified
     this address, and accept. The answer does not tell whether there is one.
     """
-    row = await invitations.invite(work, viewer, invitations.InvitationWish(**wish.model_dump()))
+    wanted = invitations.InvitationWish(**wish.model_dump())
+    row = await invitations.invite(work, viewer, wanted, repeat=key.of(wish))
     return json_response(_sent(row), 201, {"Location": f"/api/v1/invitations/{row.id}"})
 
 

@@ -29,7 +29,7 @@ async def ask_for_verification(viewer: AnyMember, work: CurrentWork) -> Response
 
 @router.post("/email-verifications/confirmation", status_code=204, responses=documented(404, 413, 422))
 async def verify_address(link: Mailed, work: CurrentWork) -> Response:
-    """Verify your e-mail address with the link that was mailed there. The link works once, for 24 hours."""
+    """Verify your e-mail address with the link that was mailed there. The link works for 24 hours. Idempotent."""
     await email_addresses.confirm_address(work, link.token)
     return Response(status_code=204)
 

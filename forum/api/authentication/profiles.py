@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum.api.schemas import Moment, NewPassword, Password, RequestBody, ResponseBody, Text, Uuid
-from forum.authentication import profiles
+from forum.api.schemas import Moment, NewPassword, Number, Password, RequestBody, ResponseBody, Text, Uuid
+from forum.authentication import profiles, rules_acceptance
 from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember, CurrentMember
 from forum.http.problems import documented
@@ -50,6 +50,9 @@ class Me(ResponseBody):
     )
     standing: Standing = Field(description="Only `active` members can write")
     rules_version: int | None = Field(description="The version of the rules that you accepted", examples=[1])
+    rules_accepted: bool = Field(
+        description="Whether that is the present edition. If not, show the rules and accept them again"
+    )
     joined_at: Moment
 
 
@@ -57,6 +60,12 @@ class ProfileChange(RequestBody):
     """Another display name."""
 
     name: DisplayName
+
+
+class RulesAcceptance(RequestBody):
+    """The edition of the rules that you have read."""
+
+    edition: Number = Field(description="The `version` of `GET /rules`", examples=[1])
 
 
 class PasswordChange(RequestBody):
@@ -77,6 +86,12 @@ async def get_me(request: Request, viewer: AnyMember, work: CurrentWork) -> Resp
 async def change_me(change: ProfileChange, viewer: CurrentMember, work: CurrentWork) -> Response:
     """Take another display name."""
     return json_response(Me.model_validate(await profiles.rename(work, viewer, change.name)))
+
+
+@router.put("/me/rules-acceptance", response_model=Me, responses=documented(401, 403, 409, 413, 422, 429))
+async def accept_rules(wanted: RulesAcceptance, viewer: AnyMember, work: CurrentWork) -> Response:
+    """Accept the present edition of the house rules. Idempotent. An earlier edition is answered 409."""
+    return json_response(Me.model_validate(await rules_acceptance.accept_rules(work, viewer, wanted.edition)))
 
 
 @router.put("/me/password", status_code=204, responses=documented(401, 403, 413, 422, 429))

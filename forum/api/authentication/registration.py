@@ -9,6 +9,7 @@ from forum.api.authentication.profiles import DisplayName, Me
 from forum.api.schemas import NewPassword, Number, RequestBody, Text
 from forum.authentication import registration
 from forum.http.current_member import address_of
+from forum.http.idempotency_key import GuestIdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response
 from forum.http.services import AppServices, CurrentTransactions, Route
@@ -37,10 +38,18 @@ class Newcomer(RequestBody):
     "/members", status_code=201, response_model=Me, responses=CREATED_WITH_LOCATION | documented(409, 413, 422, 429)
 )
 async def join(
-    request: Request, newcomer: Newcomer, transactions: CurrentTransactions, services: AppServices
+    request: Request,
+    newcomer: Newcomer,
+    key: GuestIdempotencyKey,
+    transactions: CurrentTransactions,
+    services: AppServices,
 ) -> Response:
-    """Join. A link to verify your e-mail address is mailed there; the answer is the same if it is known here."""
+    """Join. A link to verify your e-mail address is mailed there; the answer is the same if it is known here.
+
+    With an `Idempotency-Key`, you can safely send it twice; without one, the second is told that the handle is taken.
+    """
     wish, breaches = registration.Newcomer(**newcomer.model_dump()), services.breached_passwords
-    profile = await registration.register(transactions, wish, address_of(request), breaches=breaches)
+    sender = address_of(request)
+    profile = await registration.register(transactions, wish, sender, repeat=key.of(newcomer), breaches=breaches)
     location = f"/api/v1/members/{quote(profile.handle)}"
     return json_response(Me.model_validate(profile), 201, {"Location": location})

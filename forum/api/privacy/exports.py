@@ -9,6 +9,7 @@ from pydantic import Field
 from forum.api.schemas import Moment, ResponseBody, Uuid
 from forum.http.caching import cacheable_response, etag_headers
 from forum.http.current_member import AnyMember
+from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response
 from forum.http.services import CurrentWork, Now, Reading, Route
@@ -40,14 +41,14 @@ ARCHIVE: dict[int | str, dict[str, Any]] = {
     "/me/exports",
     status_code=201,
     response_model=Export,
-    responses=CREATED_WITH_LOCATION | documented(401, 403, 422, 429),
+    responses=CREATED_WITH_LOCATION | documented(401, 403, 404, 409, 422, 429),
 )
-async def export(viewer: AnyMember, work: CurrentWork) -> Response:
+async def export(viewer: AnyMember, key: IdempotencyKey, work: CurrentWork) -> Response:
     """Have a copy made of your personal data. A notification says when it is ready; it replaces the one before.
 
     While one is being made, the answer is that one. You must have signed in within the last 15 minutes.
     """
-    requested = await exports.request_export(work, viewer)
+    requested = await exports.request_export(work, viewer, repeat=key.of())
     return json_response(_export(requested), 201, {"Location": f"/api/v1/me/exports/{requested.id}"})
 
 

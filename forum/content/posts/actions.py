@@ -32,7 +32,7 @@ async def reply(work: Work, author: Viewer, thread_id: int, draft: Draft, *, rep
 
     Raises NotFound, Forbidden, Throttled, Conflict and Invalid as `add_reply` does, and what `Repeat.earlier` raises.
     """
-    earlier = await repeat.earlier(work.session, work.now) if repeat else None
+    earlier = await repeat.earlier(work) if repeat else None
     if earlier:
         return await get_post_in_transaction(work.session, author, int(earlier))
     await count_post(work, author)
@@ -43,7 +43,7 @@ async def reply(work: Work, author: Viewer, thread_id: int, draft: Draft, *, rep
     allow_writing(work, Act.REPLY, author, context)
     post = await add_reply(work, author, context, draft)
     if repeat:
-        await repeat.keep(work.session, post.id, work.now)
+        await repeat.keep(work, post.id)
     return post
 
 

@@ -38,7 +38,7 @@ async def open_thread(
 
     Raises NotFound, Forbidden, Throttled, Invalid for too many links, and what `Repeat.earlier` raises.
     """
-    post_id = await repeat.earlier(work.session, work.now) if repeat else None
+    post_id = await repeat.earlier(work) if repeat else None
     if post_id is None:
         await count_post(work, author)
         await draft.parse()
@@ -46,7 +46,7 @@ async def open_thread(
         allow_writing(work, Act.OPEN_THREAD, author, context)
         post_id = str((await add_thread(work, author, context, title, draft)).id)
         if repeat:
-            await repeat.keep(work.session, post_id, work.now)
+            await repeat.keep(work, post_id)
     first_post = await get_post_in_transaction(work.session, author, int(post_id))
     return OpenedThread(await get_thread_in_transaction(work.session, author, first_post.thread_id), first_post)
 

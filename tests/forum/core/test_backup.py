@@ -81,7 +81,12 @@ async def filled(services: Services) -> None:
     async with services.database.work() as session:
         await outbox.enqueue(session, MailKind.PASSWORD_RESET, now, member_id=heron.id, email=heron.email)
         await tokens.create_link(
-            session, MailKind.PASSWORD_RESET, now, member_id=heron.id, email=heron.email, asked_at=now
+            services.database.reader,
+            MailKind.PASSWORD_RESET,
+            now,
+            member_id=heron.id,
+            email=heron.email,
+            asked_at=now,
         )
         session.add(Device(token_digest=b"known", member_id=heron.id, expires_at=now + timedelta(days=9)))
     viewer = replace(await make.viewer(services, "night-heron"), signed_in_at=now)
@@ -190,7 +195,7 @@ async def test_jobs_for_mails_that_are_left_out_do_nothing(
     restored = Database(other)
     async with restored.work() as session:
         for (payload,) in payloads:
-            await outbox.make_sender(settings)(session, json.loads(payload), clock.now())
+            await outbox.make_sender(settings, restored.reader)(session, json.loads(payload), clock.now())
     await restored.close()
     assert payloads
     assert not (settings.data / "mailbox").exists()

@@ -21,7 +21,6 @@ from forum import worker
 from forum.core import clock, jobs
 from forum.core.database import Database, Prepared
 from forum.core.jobs import Handler, Job, Pace, Payload
-from forum.core.settings import Settings
 from forum.features import CLEAN_UP, handlers_of
 from forum.http.services import Services
 from moderation.sanction_expiry import STANDING_ENDED
@@ -339,17 +338,16 @@ async def test_what_has_run_out_is_deleted_by_the_clock(services: Services) -> N
                     f"VALUES (now() - interval '{age}', 0, 'successful', 0, '{age}')"
                 )
             )
-    async with at_work(
-        services.database, handlers_of(worker.FEATURES, services.settings), calendar={CLEAN_UP: "* * * * * *"}
-    ):
+    handlers = handlers_of(worker.FEATURES, services.settings, services.database.reader)
+    async with at_work(services.database, handlers, calendar={CLEAN_UP: "* * * * * *"}):
         await come(services, "SELECT 1 FROM throttle_count", [])
     assert await rows(services, "SELECT entrypoint FROM jobs.log WHERE job_id = 0") == [("29 days",)]
 
 
-def test_every_job_has_somebody_who_does_it() -> None:
+def test_every_job_has_somebody_who_does_it(services: Services) -> None:
     modules = [module for name, module in sys.modules.items() if name.split(".")[0] in {"forum", "moderation"}]
     known = {value for module in modules for value in vars(module).values() if isinstance(value, Job)}
-    assert known == set(handlers_of(worker.FEATURES, Settings()))
+    assert known == set(handlers_of(worker.FEATURES, services.settings, services.database.reader))
     assert STANDING_ENDED in known
 
 

@@ -16,6 +16,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
 from sqlalchemy import delete, select, text, update
 from sqlmodel import col
 
+from forum.authentication import email_addresses
 from forum.core import clock, jobs
 from forum.core.database import Prepared, new_id
 from forum.core.settings import Settings
@@ -102,7 +103,7 @@ async def ask(services: Services, kind: MailKind = MailKind.PASSWORD_RESET, hand
 async def send(services: Services, settings: Settings, mail: UUID, at: datetime | None = None) -> None:
     """Do the job of a mail."""
     async with services.database.work() as session:
-        await outbox.make_sender(settings)(session, {"mail": str(mail)}, at or clock.now())
+        await outbox.make_sender(settings, services.database.reader)(session, {"mail": str(mail)}, at or clock.now())
 
 
 async def kept(services: Services, table: Any) -> list[Any]:
@@ -133,7 +134,7 @@ async def test_a_mail_is_sent_by_a_worker_and_then_gone(
     await make.member(services, "heron")
     await ask(services)
     stop = asyncio.Event()
-    handlers = {SEND: outbox.make_sender(posted)}
+    handlers = {SEND: outbox.make_sender(posted, services.database.reader)}
     working = asyncio.create_task(
         jobs.work(services.database.autocommit, services.database.work, handlers, stop, pace=QUICK)
     )
@@ -175,6 +176,35 @@ async def test_its_link_is_told_once_and_kept_as_a_digest(
     assert mailbox.words(letter).count(base + token) == 3  # as text, as an anchor, and what it says
     assert link.token_digest == tokens.digest(token)
     assert (base + token).encode() in (office.came[0].content or b"")  # in one piece, to be copied
+
+
+class ImpatientMember(PostOffice):
+    """Somebody who follows a link the moment that its mail is there."""
+
+    def __init__(self, services: Services) -> None:
+        super().__init__()
+        self._services = services
+        self.found = 0
+
+    async def handle_DATA(self, server: SMTP, session: Any, envelope: Envelope) -> str:  # noqa: N802
+        said = await super().handle_DATA(server, session, envelope)
+        token = mailbox.words(self.letters()[-1]).partition("#")[2].split()[0]
+        async with make.work(self._services) as work:
+            await email_addresses.confirm_address(work, token)
+        self.found += 1
+        return said
+
+
+async def test_a_link_works_when_it_arrives(services: Services, settings: Settings) -> None:
+    await make.member(services, "heron", verified=False)
+    member = ImpatientMember(services)
+    async with smtp_server(member) as port:
+        await send(
+            services,
+            with_mail(settings, f"smtp://127.0.0.1:{port}?tls=off"),
+            await ask(services, MailKind.VERIFY_ADDRESS),
+        )
+    assert (member.found, await kept(services, Mail)) == (1, [])
 
 
 @pytest.mark.parametrize("letter", ALL_LETTERS, ids=lambda letter: letter.subject)

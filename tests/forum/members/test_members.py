@@ -65,6 +65,7 @@ async def test_who_joins_is_told_their_own_profile(services: Services, guest: ht
         "roles_withheld": False,
         "standing": "active",
         "rules_version": None,
+        "rules_accepted": True,
     }
     async with services.database.work() as session:
         kept = await get_member(session, "quiet-heron")
