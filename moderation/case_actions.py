@@ -84,12 +84,12 @@ async def add_note(work: Work, moderator: Viewer, case_id: UUID, words: str) -> 
 
 
 async def decide(work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionInput) -> Decided:
-    """Decide a case: about a post by measures, about an appeal by its outcome.
+    """Decide a case: about posts or a member by measures, about an appeal by its outcome.
 
     Raises NotFound, Forbidden, and as `decisions.decide` and `appeals.decide_appeal` do.
     """
     case = await get_workable_case(work, moderator, case_id)
-    if case.kind == CaseKind.POST:
+    if case.kind != CaseKind.APPEAL:
         return await decisions.decide(work, moderator, case_id, wanted)
     # An appeal gets no reports meanwhile, so whoever decides it need not send what was on the screen.
     version, revision = wanted.version or case.version, wanted.revision or case.post_revision

@@ -34,7 +34,7 @@ from forum.core.errors import Conflict
 from forum.core.jobs import Job
 from forum.core.work import Work
 from forum.members.queries import named_columns
-from forum.members.tables import Member
+from forum.members.tables import Member, Persona
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
 from moderation.case_priority import GRAVITY, Category, graver, priority
@@ -210,6 +210,12 @@ async def lock_case_row(session: AsyncSession, case_id: UUID) -> Case:
     return (await session.execute(found, execution_options={"populate_existing": True})).scalar_one()
 
 
+def is_appeal(case_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a case is an appeal."""
+    this = aliased(Case)
+    return exists().where(col(this.id) == case_id, col(this.kind) == CaseKind.APPEAL)
+
+
 def has_recused(case_id: Any, moderator_id: Any) -> ColumnElement[bool]:
     """Return the condition that a moderator stepped back from this case, or from another about the same.
 
@@ -270,6 +276,29 @@ async def open_on_post(
     return case
 
 
+async def open_on_member(
+    session: AsyncSession, persona_id: UUID, category: Category | None, now: datetime
+) -> tuple[Case, bool]:
+    """Open a case about a member without a post, or find the open one. Return it, locked, and whether it is new.
+
+    One that is open already gets a graver category.
+    """
+    # Of two who open one at once, the second waits here for the first one's case.
+    await session.execute(select(col(Persona.id)).where(col(Persona.id) == persona_id).with_for_update(key_share=True))
+    this = (col(Case.subject_persona_id) == persona_id, col(Case.kind) == CaseKind.MEMBER)
+    found = select(Case).where(*this, col(Case.state) == CaseState.OPEN).with_for_update(key_share=True)
+    case = (await session.execute(found, execution_options={"populate_existing": True})).scalar_one_or_none()
+    is_new = case is None
+    if case is None:
+        case = _new_case(CaseKind.MEMBER, persona_id, category or Category.OTHER, now)
+        session.add(case)
+        await session.flush()
+        await enqueue_alert(session, case.id)
+    elif category:
+        await make_graver(session, case, category, now)
+    return case, is_new
+
+
 async def make_graver(session: AsyncSession, case: Case, category: Category, now: datetime) -> None:
     """Make an open case, whose row the caller has locked, at least this grave."""
     before, case.category = case.category, graver(Category(case.category), category)
@@ -284,6 +313,18 @@ async def make_graver(session: AsyncSession, case: Case, category: Category, now
 async def enqueue_alert(session: AsyncSession, case_id: UUID, *, by: UUID | None = None) -> None:
     """Have those who may decide a case be told that it waits, or that somebody handed it over."""
     await jobs.enqueue(session, ALERT, {"case": str(case_id)} | ({"by": str(by)} if by else {}))
+
+
+def _new_case(kind: CaseKind, persona_id: UUID, category: Category, now: datetime) -> Case:
+    return Case(
+        kind=kind,
+        subject_persona_id=persona_id,
+        category=category,
+        priority=priority(category, 0),
+        opened_at=now,
+        due_at=now + GRAVITY[category][1],
+        changed_at=now,
+    )
 
 
 async def _insert_unless_there(session: AsyncSession, post_id: int, category: Category, now: datetime) -> None:
@@ -346,6 +387,12 @@ async def claimed_by_another(session: AsyncSession, case_id: UUID) -> Conflict:
         changed_at=row.claimed_at,
         until=row.until,
     )
+
+
+def discount_report(case: Case) -> None:
+    """Count one report less: it was made by somebody who may decide, on sight."""
+    case.reports -= 1
+    case.priority = priority(Category(case.category), case.reports, findings=case.findings)
 
 
 async def hold_posts(session: AsyncSession, case: Case, posts: Select[int]) -> None:

@@ -22,6 +22,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="decisions"),
     Feature(name="member_history"),
     Feature(name="member_notes"),
+    Feature(name="on_sight"),
     Feature(name="reason_templates"),
     Feature(name="reports"),
     Feature(name="rules"),

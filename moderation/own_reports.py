@@ -9,7 +9,7 @@ from forum.core import pagination
 from forum.core.pagination import Page
 from forum.core.work import Work
 from forum.members.viewer import Viewer
-from moderation import appeals, case_deciders, reports
+from moderation import appeals, case_deciders, on_sight, reports
 from moderation.appeals import AppealState
 from moderation.reports import Complaint
 
@@ -26,8 +26,13 @@ class OwnReport:
 
 
 async def report_post(work: Work, reporter: Viewer, post_id: int, complaint: Complaint) -> OwnReport:
-    """Report a post, and return the report as the reporter sees it. Raises as `reports.report_post` does."""
+    """Report a post, and return the report as the reporter sees it. Raises as `reports.report_post` does.
+
+    Whoever may decide about the post themselves need not report it to somebody else: it is a case on sight.
+    """
     report = await reports.report_post(work, reporter, post_id, complaint)
+    if reporter.is_staff:
+        await on_sight.take_up(work, reporter, report)
     [own] = await _with_appeals(work, reporter, [report])
     return own
 

@@ -15,9 +15,9 @@ from forum.permissions import (
     Refusal,
     administers,
     ask,
-    either,
     is_active,
     is_in_good_standing,
+    moderates_the_board,
 )
 
 
@@ -29,12 +29,20 @@ class ModerationAct(StrEnum):
     SEE_QUEUE = "see the queue"
     SEE_RECORD = "see a member's record"
     KEEP_NOTES = "read or write notes on this member"
+    OPEN_CASE = "open a case about this post"
+    OPEN_MEMBER_CASE = "open a case about this member"
     WORK_ON_CASE = "work on this case"
     DECIDE_CASE = "decide this case"
     READ_LOG = "read the log"
     WRITE_RULES = "write the rules"
     WRITE_TEMPLATES = "write the templates"
     NAME_TEAM = "name a board's moderators"
+
+
+class HasId(Protocol):
+    """A member whom somebody acts on."""
+
+    id: UUID
 
 
 class WithDeciders(Protocol):
@@ -44,13 +52,6 @@ class WithDeciders(Protocol):
     def decider_ids(self) -> Collection[UUID]: ...  # noqa: D102
     @property
     def own_part(self) -> Refusal | None: ...  # noqa: D102
-
-
-class HasId(Protocol):
-    """A member."""
-
-    @property
-    def id(self) -> UUID: ...  # noqa: D102
 
 
 def is_not_silenced(viewer: Viewer, subject: HasStanding) -> Refusal | None:
@@ -75,22 +76,36 @@ def is_not_its_author(viewer: Viewer, subject: AtPost) -> Refusal | None:
     return Refusal("own_post", "This is your own post: you can edit or withdraw it.")
 
 
-def is_somebody_else(viewer: Viewer, member: HasId) -> Refusal | None:
+def is_about_somebody_else(viewer: Viewer, member: HasId) -> Refusal | None:
     """Require that it is not about the viewer themselves: whatever their role, they learn nothing of it."""
     return None if member.id != viewer.id else Refusal("own_record", "This is about yourself: it is for others only.")
+
+
+def is_somebody_else(viewer: Viewer, subject: HasId) -> Refusal | None:
+    """Require that the member is not the viewer."""
+    if subject.id != viewer.id:
+        return None
+    return Refusal("own_case", "This would be a case about yourself: somebody else decides about you.")
+
+
+def moderates_everywhere(viewer: Viewer, _subject: object) -> Refusal | None:
+    """Require a moderator of the whole forum, or an administrator: what is about no post is on no board."""
+    if viewer.roles & {Role.MODERATOR, Role.ADMINISTRATOR}:
+        return None
+    return Refusal("not_a_moderator_of_all", "Only moderators of the whole forum and administrators may do this.")
+
+
+def moderates_its_board_or_administers(viewer: Viewer, subject: AtPost) -> Refusal | None:
+    """Require a moderator of the post's board, or an administrator, who decides where no moderator can."""
+    if Role.ADMINISTRATOR in viewer.roles:
+        return None
+    return moderates_the_board(viewer, subject)
 
 
 def moderates_somewhere(viewer: Viewer, _subject: object) -> Refusal | None:
     """Require a moderator, of the forum or one board, or an administrator, who decides what no moderator can."""
     is_moderator = viewer.moderated_boards or viewer.roles & {Role.MODERATOR, Role.ADMINISTRATOR}
     return None if is_moderator else Refusal("not_a_moderator", "Only moderators may do this.")
-
-
-def moderates_the_whole_forum(viewer: Viewer, _subject: object) -> Refusal | None:
-    """Require a moderator of the whole forum: what they write is used on every board."""
-    if Role.MODERATOR in viewer.roles:
-        return None
-    return Refusal("not_a_moderator", "Only moderators of the whole forum may do this.")
 
 
 def is_free_to_decide(viewer: Viewer, case: WithDeciders) -> Refusal | None:
@@ -105,12 +120,14 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.REPORT_RISK: [may_report_risk, is_not_its_author],
     ModerationAct.SEE_QUEUE: [is_in_good_standing, moderates_somewhere],
     ModerationAct.SEE_RECORD: [is_in_good_standing, moderates_somewhere],
-    ModerationAct.KEEP_NOTES: [is_in_good_standing, moderates_somewhere, is_somebody_else],
+    ModerationAct.KEEP_NOTES: [is_in_good_standing, moderates_somewhere, is_about_somebody_else],
+    ModerationAct.OPEN_CASE: [is_in_good_standing, moderates_its_board_or_administers, is_not_its_author],
+    ModerationAct.OPEN_MEMBER_CASE: [is_in_good_standing, moderates_everywhere, is_somebody_else],
     ModerationAct.WORK_ON_CASE: [is_in_good_standing, moderates_somewhere],
     ModerationAct.DECIDE_CASE: [is_in_good_standing, is_free_to_decide],
     ModerationAct.READ_LOG: [is_in_good_standing, moderates_somewhere],
     ModerationAct.WRITE_RULES: [is_in_good_standing, administers],
-    ModerationAct.WRITE_TEMPLATES: [is_in_good_standing, either(moderates_the_whole_forum, administers)],
+    ModerationAct.WRITE_TEMPLATES: [is_in_good_standing, moderates_everywhere],
     ModerationAct.NAME_TEAM: [is_in_good_standing, administers],
 }
 

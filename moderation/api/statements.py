@@ -57,7 +57,9 @@ class Statement(ResponseBody):
     """What was decided about your words or your standing, and why: article 17 of the Digital Services Act."""
 
     id: Uuid
-    post_id: Identity = Field(examples=[4711])
+    post_id: Identity | None = Field(
+        description="The post, or the first of several; null when it is about no post", examples=[4711]
+    )
     measures: list[MeasureTaken]
     territory: Literal["the whole forum"] = "the whole forum"
     excerpts: list[str] = Field(description="The words of yours that it is about", examples=[["Ms Example is a witch"]])

@@ -48,6 +48,7 @@ class Measure:
     notice: str | None = None  # how its notice to readers begins
 
 
+WITHOUT_POST = (MeasureTarget.AUTHOR, MeasureTarget.CASE)  # what a measure about a member without a post acts on
 NO_ACTION = (MeasureKind.DISMISS, MeasureKind.PUBLISH)  # a decision with no other measure dismisses the reports
 
 
@@ -113,7 +114,7 @@ def refuse_misplaced_measures(wanted: Sequence[MeasureInput], posts: int) -> Non
     """Return when these measures can be taken about so many posts, or without any. Raises Invalid otherwise."""
     for index, measure in enumerate(wanted):
         pointer, about = f"#/measures/{index}", MEASURES[measure.kind]
-        if posts == 0 and about.acts_on in {MeasureTarget.POST, MeasureTarget.THREAD}:
+        if posts == 0 and about.acts_on not in WITHOUT_POST:
             detail = f"This case is about a member, not a post: there is nothing to {measure.kind}."
             raise Invalid(detail, pointer, code="measure_needs_post")
         if posts > 1 and about.acts_on != MeasureTarget.AUTHOR and about.fields:
