@@ -110,7 +110,7 @@ async def submit(
     what `Repeat.earlier` raises.
     """
     if repeat and (earlier := await repeat.earlier(work)):
-        return await _get_state(work.session, earlier)
+        return await _get_state(work, earlier)
     # Locked until the commit: of two appeals at once, the second sees the first.
     statement = await work.session.get(Statement, statement_id, with_for_update={"key_share": True})
     if statement is None or statement.member_id != author.id:
@@ -134,7 +134,7 @@ async def submit_for_report(
     `Repeat.earlier` raises.
     """
     if repeat and (earlier := await repeat.earlier(work)):
-        return await _get_state(work.session, earlier)
+        return await _get_state(work, earlier)
     report = await work.session.get(Report, report_id, with_for_update={"key_share": True})
     if report is None or report.reporter_id != reporter.id:
         raise NotFound("There is no such report.", code="report_not_found")
@@ -198,8 +198,8 @@ async def _dismissal_of(session: AsyncSession, report: Report) -> UUID:
     return (await session.execute(latest)).scalar_one()
 
 
-async def _get_state(session: AsyncSession, appeal_id: str) -> AppealState:
-    return await state_of_appeal(session, await session.get_one(Appeal, UUID(appeal_id)))
+async def _get_state(work: Work, appeal_id: str) -> AppealState:
+    return await state_of_appeal(work, await work.session.get_one(Appeal, UUID(appeal_id)))
 
 
 async def _open(

@@ -309,12 +309,10 @@ async def open_on_member(
     if case is None:
         case = _new_case(CaseKind.MEMBER, persona_id, category or Category.OTHER, now)
         session.add(case)
+        await session.flush()
+        await enqueue_alert(session, case.id)
     elif category:
-        case.category = graver(Category(case.category), category)
-        case.due_at = min(case.due_at, now + GRAVITY[category][1])
-        case.priority = priority(Category(case.category), case.reports)
-        raise_version(case, None, now)
-    await session.flush()
+        await make_graver(session, case, category, now)
     return case, is_new
 
 

@@ -31,7 +31,8 @@ async def report_post(
 ) -> OwnReport:
     """Report a post, and return the report as the reporter sees it. A `repeat` returns the report that it made.
 
-    Whoever may decide about the post themselves need not report it to somebody else: it is a case on sight. Raises as `reports.report_post` and `Repeat.earlier` do.
+    Whoever may decide about the post themselves need not report it to somebody else: it is a case on sight. Raises as
+    `reports.report_post` and `Repeat.earlier` do.
     """
     if repeat and (earlier := await repeat.earlier(work)):
         report = await work.session.get_one(Report, UUID(earlier))

@@ -15,7 +15,6 @@ from forum.permissions import (
     Refusal,
     administers,
     ask,
-    either,
     is_active,
     is_in_good_standing,
     moderates_the_board,
@@ -81,21 +80,16 @@ def is_not_its_author(viewer: Viewer, subject: AtPost) -> Refusal | None:
 
 def is_somebody_else(viewer: Viewer, member: HasId) -> Refusal | None:
     """Require that it is not about the viewer themselves: whatever their role, they learn nothing of it."""
-    return (
-        None
-        if member.id != viewer.id
-        else Refusal("own_record", "This is about yourself: others decide, and keep notes.")
-    )
+    if member.id != viewer.id:
+        return None
+    return Refusal("own_record", "This is about yourself: others decide, and keep notes.")
 
 
 def moderates_everywhere(viewer: Viewer, _subject: object) -> Refusal | None:
     """Require a moderator of the whole forum, or an administrator: what is about no post is on no board."""
     if viewer.roles & {Role.MODERATOR, Role.ADMINISTRATOR}:
         return None
-    return Refusal(
-        "not_a_moderator_of_all",
-        "Only moderators of the whole forum may do this. Open a case about one of the member's posts instead.",
-    )
+    return Refusal("not_a_moderator_of_all", "Only moderators of the whole forum and administrators may do this.")
 
 
 def moderates_its_board_or_administers(viewer: Viewer, subject: AtPost) -> Refusal | None:
@@ -109,13 +103,6 @@ def moderates_somewhere(viewer: Viewer, _subject: object) -> Refusal | None:
     """Require a moderator, of the forum or one board, or an administrator, who decides what no moderator can."""
     is_moderator = viewer.moderated_boards or viewer.roles & {Role.MODERATOR, Role.ADMINISTRATOR}
     return None if is_moderator else Refusal("not_a_moderator", "Only moderators may do this.")
-
-
-def moderates_the_whole_forum(viewer: Viewer, _subject: object) -> Refusal | None:
-    """Require a moderator of the whole forum: what they write is used on every board."""
-    if Role.MODERATOR in viewer.roles:
-        return None
-    return Refusal("not_a_moderator", "Only moderators of the whole forum may do this.")
 
 
 def is_free_to_decide(viewer: Viewer, case: WithDeciders) -> Refusal | None:
@@ -138,7 +125,7 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.DECIDE_CASE: [is_in_good_standing, is_free_to_decide],
     ModerationAct.READ_LOG: [is_in_good_standing, moderates_somewhere],
     ModerationAct.WRITE_RULES: [is_in_good_standing, administers],
-    ModerationAct.WRITE_TEMPLATES: [is_in_good_standing, either(moderates_the_whole_forum, administers)],
+    ModerationAct.WRITE_TEMPLATES: [is_in_good_standing, moderates_everywhere],
     ModerationAct.NAME_TEAM: [is_in_good_standing, administers],
 }
 

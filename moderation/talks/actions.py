@@ -24,6 +24,7 @@ from moderation import case_deciders, cases
 from moderation.appeals import Appeal
 from moderation.case_priority import Category
 from moderation.case_queue import get_workable_case
+from moderation.cases import CaseKind, CaseState
 from moderation.permissions import refuse
 from moderation.reports import Report
 from moderation.screening.finding import FindingKind
@@ -67,15 +68,15 @@ async def write_to_member(
 
 async def list_talks(work: Work, moderator: Viewer, case_id: UUID, after: str | None, limit: int) -> Page:
     """Return a page of the talks of a case. Raises NotFound, Forbidden, and Invalid for a cursor of another list."""
-    await _get_own_case(work, moderator, case_id)
     found = queries.select_of_case(case_id, _place(after), limit + 1)
+    await _get_own_case(work, moderator, case_id)
     return _page((await work.session.execute(found)).all(), limit)
 
 
 async def list_messages(work: Work, moderator: Viewer, talk_id: UUID, after: str | None, limit: int) -> Page:
     """Return a page of a talk's messages, oldest first. Raises as `list_talks` does."""
-    await _get_own_case(work, moderator, (await _get_talk(work, talk_id)).case_id)
     found = queries.select_messages(talk_id, _place(after), limit + 1)
+    await _get_own_case(work, moderator, (await _get_talk(work, talk_id)).case_id)
     return _page((await work.session.execute(found)).all(), limit)
 
 
@@ -134,9 +135,9 @@ async def list_own_messages(work: Work, member: Viewer, talk_id: UUID, after: st
 
     Raises NotFound for a talk with somebody else, and Invalid for a cursor of another list.
     """
+    found = queries.select_messages_to(member, talk_id, _place(after), limit + 1)
     if (await _get_talk(work, talk_id)).persona_id not in member.personas:
         raise _no_talk()
-    found = queries.select_messages_to(member, talk_id, _place(after), limit + 1)
     return _page((await work.session.execute(found)).all(), limit)
 
 
@@ -216,9 +217,12 @@ async def _tells_of_danger(work: Work, member: Viewer, words: str) -> bool:
 
 
 async def _raise_case(work: Work, talk: Talk) -> None:
-    """Make the case urgent, and so tell whoever may decide it."""
+    """Make the case urgent; where it is decided already, open one about the member. Whoever may decide it is told."""
     case = await cases.lock_case_row(work.session, talk.case_id)
-    await cases.make_graver(work.session, case, Category.RISK, work.now)
+    if case.state == CaseState.OPEN and case.kind != CaseKind.APPEAL:
+        await cases.make_graver(work.session, case, Category.RISK, work.now)
+    else:
+        await cases.open_on_member(work.session, talk.persona_id, Category.RISK, work.now)
 
 
 async def _save(work: Work, message: TalkMessage, repeat: Repeat | None) -> UUID:

@@ -370,6 +370,8 @@ async def fill(app: FastAPI) -> Community:
         for post in mine:
             await report(adviser, post.id)
         free, taken, left = await listed(staff, "/moderation/cases")
+        begun = await staff.post(f"{API}/moderation/cases/{free}/talks", json={"text": "Are you well?"})
+        talk = begun.json()["talk_id"]
         invited = (await staff.post(f"{API}/invitations", json=INVITED)).json()["id"]
         copy = (await member.post(f"{API}/me/exports")).json()["id"]
         await run_due_jobs(services, clock.now() + timedelta(minutes=1))
@@ -378,6 +380,8 @@ async def fill(app: FastAPI) -> Community:
         f"{API}/moderation/cases": free,
         f"{API}/moderation/cases/{{id}}/claim": taken,  # a decided case cannot be claimed
         f"{API}/moderation/cases/{{id}}/recusal": left,  # who stepped back from a case sees it no more
+        f"{API}/moderation/talks": talk,
+        f"{API}/talks": talk,
         f"{API}/statements": statement,
         f"{API}/reports": dismissal,
         f"{API}/invitations/{{id}}": invited,

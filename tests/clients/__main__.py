@@ -47,9 +47,8 @@ def generate_typescript(folder: Path, document: Path) -> list[str]:
 
 def run(*command: object, folder: Path = ROOT) -> str:
     """Run a command and return what it says; end with all that it says when it fails."""
-    done = subprocess.run(
-        [str(part) for part in command], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    words = [str(part) for part in command]
+    done = subprocess.run(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(map(str, command))}\n{done.stdout}")
     return done.stdout

@@ -71,10 +71,11 @@ async def test_moderators_hear_of_a_report_once_however_many_come(
 async def test_neither_the_accused_nor_who_reported_hears_of_it_but_who_is_left(
     app: FastAPI, services: Services, post_id: int
 ) -> None:
-    thread = (await make.post(services, "orla", await make.thread(services, "heron"), "You toad.")).id
-    await reported(app, thread, "suzie")
-    assert await told(app, "joan") == ["case_waiting"]
-    assert await told(app, "orla") == await told(app, "suzie") == []
+    thread = await make.thread(services, "heron")
+    await reported(app, (await make.post(services, "orla", thread, "You toad.")).id)
+    # Joan too: only administrators may warn or sanction somebody who works here.
+    assert await told(app, "suzie") == await told(app, "joan") == ["case_waiting"]
+    assert await told(app, "orla") == await told(app, "magpie") == []
 
 
 async def test_moderators_of_another_board_and_silenced_ones_hear_nothing(
@@ -224,12 +225,18 @@ async def test_a_due_time_that_passes_is_told_once_also_to_administrators(
     assert await mailbox.come(services) == []
 
 
-async def test_where_nobody_can_decide_administrators_hear_that(app: FastAPI, services: Services) -> None:
+async def test_where_nobody_can_decide_administrators_hear_that_but_not_the_accused(
+    app: FastAPI, services: Services
+) -> None:
     await make.member(services, "joan", Role.ADMINISTRATOR)
     await make.member(services, "ada", Role.ADMINISTRATOR)
     post = await scenes.a_post(services, author="ada")
-    await reported(app, post.id, "joan")
-    assert await told(app, "joan") == ["case_without_decider"]
+    await reported(app, post.id)
+    assert await told(app, "joan") == ["case_waiting"]
+    async with make.signed_in(app, "joan") as joan:
+        case = await case_of(joan, post.id)
+        await joan.put(f"{API}/moderation/cases/{case['id']}/recusal")
+    assert await told(app, "joan") == ["case_without_decider", "case_waiting"]
     assert await told(app, "ada") == []
 
 

@@ -222,6 +222,20 @@ async def test_words_of_danger_in_an_answer_make_the_case_urgent(services: Servi
     assert newest["crisis"] is False
 
 
+async def test_words_of_danger_after_the_decision_open_a_case_about_the_member(
+    services: Services, scene: Scene
+) -> None:
+    talk = (await scene.write(report_id=scene.reports["magpie"]))["talk_id"]
+    case = await scenes.a_case(scene.suzie, scene.case["post_id"])
+    assert (await scenes.decide(scene.suzie, case, DISMISS)).status_code == 201
+    assert (await scene.magpie.post(own(talk), json={"text": CRISIS})).status_code == 201
+    [opened] = (await scene.orla.get(f"{API}/moderation/cases")).json()["items"]
+    assert (opened["kind"], opened["category"], opened["author"]["handle"]) == ("member", "risk", "magpie")
+    await run_due_jobs(services, clock.now())
+    items = (await scene.orla.get(f"{API}/me/notifications")).json()["items"]
+    assert ("case_urgent", opened["id"]) in {(item["kind"], item["subject_id"]) for item in items}
+
+
 async def test_several_messages_are_one_unread_notification(services: Services, scene: Scene) -> None:
     talk = (await scene.write())["talk_id"]
     await scene.write("Hello?")
