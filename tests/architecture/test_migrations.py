@@ -99,6 +99,7 @@ DATA: dict[str, list[str]] = {
     "0008": EIGHTH,
     "0009": NINTH,
     "0010": TENTH,
+    "0011": TENTH,
 }
 
 
@@ -137,6 +138,9 @@ async def test_a_forum_with_data_comes_up_from_each_earlier_revision(empty: Asyn
     after = await counts(empty)
     assert {table: after[table] for table in before} == before
     assert after["persona"] == after["member"]
+    async with empty.connect() as connection:
+        tallied = await connection.execute(text("SELECT persona_id = (SELECT id FROM member), posts FROM post_tally"))
+        assert tallied.all() == [(True, 1)]
 
 
 async def test_every_migration_can_be_taken_back_and_done_again(empty: AsyncEngine) -> None:
