@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forum.administration import accounts, invitations
 from forum.authentication import failed_sign_ins, sessions
 from forum.authentication.second_factor import passkeys
-from forum.content.posts import quotes
+from forum.content.posts import quotes, tallies
 from forum.core import idempotency, jobs, rate_limits
 from forum.core.database import Reader
 from forum.core.jobs import Handler, Job, Payload
@@ -55,7 +55,7 @@ class Feature:
 # In the order in which a member reads them in their copy; what has no part in it comes last.
 FEATURES: tuple[Feature, ...] = (
     Feature(name="authentication.profiles", export=export_contents.export_profile),
-    Feature(name="content.posts", export=export_contents.export_posts),
+    Feature(name="content.posts", export=export_contents.export_posts, clean_up=tallies.add_up),
     Feature(
         name="content.posts.quotes",
         jobs=lambda _context: {quotes.RECORD_QUOTES: quotes.record_older_quotes},

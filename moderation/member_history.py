@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlmodel import col
 
-from forum.content.posts.queries import WRITTEN
+from forum.content.posts.tallies import WRITTEN
 from forum.core.database import Query, Record, query
 from forum.core.work import Work
 from forum.members.queries import get_member, named_columns

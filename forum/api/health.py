@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from forum.http.problems import UNAVAILABLE, documented, problem
+from forum.http.problems import UNAVAILABLE, documented, problem, storage_full
 from forum.http.responses import json_response
 from forum.http.services import AppServices
 
@@ -24,8 +24,10 @@ async def healthz() -> Response:
 
 @router.get("/readyz", response_model=Health, responses=documented(422, 503))
 async def readyz(services: AppServices) -> Response:
-    """Check that the database answers and every migration has run."""
+    """Check that the database takes a write within two seconds, is migrated, and has room on its disk."""
     if await services.database.is_ready():
         return json_response(Health())
-    sentence = "The database does not answer, or not every migration has run."
+    if services.database.is_full:
+        return storage_full()
+    sentence = "The database does not answer or takes no writes, or not every migration has run."
     return problem(UNAVAILABLE, "not_ready", sentence, headers={"Retry-After": "1"})

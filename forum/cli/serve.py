@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -19,7 +19,7 @@ from uvicorn.supervisors.multiprocess import Multiprocess, Process
 from forum import demo, worker
 from forum.app import create_app
 from forum.cli.runtime import database_of, fail, first_steps, out, with_work
-from forum.core import clock, signals
+from forum.core import clock, embedded_postgres, signals
 from forum.core.settings import Settings
 from forum.core.work import Work
 from forum.demo.keys import DemoKeys, find_keys, keep_keys, make_keys
@@ -63,7 +63,7 @@ def serve(
     """
     settings = Settings()
     lines = () if settings.smtp_url else (f"Without FORUM_SMTP_URL, mails go to {smtp.choose_transport(settings)}",)
-    with database_of(settings) as url:
+    with _alone(settings), database_of(settings) as url:
         first_steps(url)
         port = settings.port if port is None else port
         listening = Listening(host=host or settings.host, port=port, processes=workers, with_worker=with_worker)
@@ -90,7 +90,7 @@ def run_demo(
     host = host or settings.host
     if not for_everybody and not _is_this_machine(host):
         fail(EVERYBODY)
-    with database_of(settings) as url:
+    with _alone(settings), database_of(settings) as url:
         first_steps(url)
         keys = with_work(url, lambda work: _fill_demo(work, settings.data))
         mails = f"Mails go to {smtp.choose_transport(settings)}"
@@ -131,6 +131,11 @@ def openapi() -> None:
     """Print the OpenAPI document, for those who write clients."""
     app = create_app(Settings(database_url="postgresql://unused"))
     sys.stdout.write(json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n")
+
+
+def _alone(settings: Settings) -> AbstractContextManager[None]:
+    """Return a block in which nobody else serves a forum from the same folder, if PostgreSQL runs there."""
+    return nullcontext() if settings.database_url else embedded_postgres.serving(settings.data)
 
 
 def _sign_ins(keys: DemoKeys) -> list[str]:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import shutil
+import time
 from collections import namedtuple
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -26,6 +28,7 @@ from sqlalchemy import (
     Table,
     Update,
     bindparam,
+    event,
     insert,
     select,
     text,
@@ -33,6 +36,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi as driver
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -56,7 +60,12 @@ MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 # timeout, a server that is starting, stopping or full (PostgreSQL, appendix A).
 PASSING = {"40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "53300"}
 
+DISK_FULL = "53100"
+
 PATIENCE = 10  # seconds to wait for a connection
+READY_SECONDS = 2.0  # in which a database that is ready answers; monitoring does not wait much longer
+FULL_SECONDS = 60.0  # after a write that found no room, for which the forum says that its disk is full
+LEAST_ROOM = 64 * 2**20  # bytes: four of the files in which PostgreSQL notes each change before it makes it
 
 # What asyncpg raises when the connection is lost; InternalClientError when that happens while it reads.
 _CONNECTION_LOST = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -147,6 +156,11 @@ def is_passing(error: DBAPIError) -> bool:
     if isinstance(getattr(error.orig, "__cause__", None), OSError):
         return True
     return getattr(error.orig, "sqlstate", None) in PASSING
+
+
+def is_full(error: BaseException) -> bool:
+    """Return whether the statement failed because the database found no room on its disk."""
+    return getattr(getattr(error, "orig", error), "sqlstate", None) == DISK_FULL
 
 
 def broken_constraint(error: IntegrityError) -> str | None:
@@ -288,11 +302,16 @@ async def _connect(*args: Any, **options: Any) -> asyncpg.Connection:
 class Database:
     """The connections of one process to the database at `url` (postgresql+asyncpg://…)."""
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._full_until = 0.0
+        self._probe: asyncio.Task[bool] | None = None
         self.transactions = self._engine(url, pool_size)
         self.reader = Reader(self.transactions, pool_size)
         # For the worker: a connection that listens must not be in a transaction.
         self.autocommit = self._engine(url, pool_size, isolation_level="AUTOCOMMIT")
+        for engine in (self.transactions, self.autocommit):
+            event.listen(engine.sync_engine, "handle_error", self._note_error)
 
     @staticmethod
     def _engine(url: str, pool_size: int, **options: Any) -> AsyncEngine:
@@ -312,19 +331,57 @@ class Database:
         async with AsyncSession(self.transactions, expire_on_commit=False) as session, session.begin():
             yield session
 
+    @property
+    def is_full(self) -> bool:
+        """Whether a write found no room a moment ago, or the disk of the forum's folder has hardly any left."""
+        return time.monotonic() < self._full_until or _has_no_room(self._folder)
+
     async def is_ready(self) -> bool:
-        """Return whether the server answers and every migration of this program has run."""
+        """Return whether the server takes a write within two seconds and every migration of this program has run.
+
+        A server that hangs is asked once, however often this is called: else the questions would take all connections.
+        """
+        if self._probe is None or self._probe.done():
+            self._probe = asyncio.create_task(self._ask())
+        await asyncio.wait([self._probe], timeout=READY_SECONDS)
+        return self._probe.done() and self._probe.result() and not self.is_full
+
+    async def _ask(self) -> bool:
         try:
-            [row] = await self.reader.rows(_MIGRATED)
-        except (DBAPIError, PoolTimeoutError):
+            [row] = await self.reader.rows(_PROBE)
+        except (DBAPIError, PoolTimeoutError) as error:
+            self._note(error)
             return False
         return bool(row.version_num == newest_migration())
 
+    def _note_error(self, context: ExceptionContext) -> None:
+        self._note(context.sqlalchemy_exception or context.original_exception)
+
+    def _note(self, error: BaseException) -> None:
+        if is_full(error):
+            self._full_until = time.monotonic() + FULL_SECONDS
+
     async def close(self) -> None:
         """Close every connection."""
+        if self._probe:
+            self._probe.cancel()
+            await asyncio.wait([self._probe])
         await self.reader.close()
         await self.transactions.dispose()
         await self.autocommit.dispose()
 
 
-_MIGRATED = Prepared(text("SELECT version_num FROM alembic_version"))
+def _has_no_room(folder: Path | None) -> bool:
+    try:
+        return folder is not None and shutil.disk_usage(folder).free < LEAST_ROOM
+    except OSError:  # nothing was written there yet
+        return False
+
+
+# It writes: a server may answer every read while its disk is full, or while it only follows another server.
+_PROBE = Prepared(
+    text(
+        "INSERT INTO throttle_count (key, tries, ends_at) VALUES ('ready', 0, now()) "
+        "ON CONFLICT (key) DO UPDATE SET ends_at = now() RETURNING (SELECT version_num FROM alembic_version)"
+    )
+)

@@ -85,12 +85,27 @@ def running(data: Path, *, durable: bool = True) -> Iterator[Server]:
     Raises EmbeddedError, also at the end of the block when the server has failed.
     """
     data = data.resolve()
-    with _lock_file(data) as lock:
+    with _lock_file(data, "postgres.lock") as lock:
         if folder := _find_running(data, lock):
             yield Server(_url(folder), started_here=False, data=data)
         else:
             with _start(data, durable) as folder:
                 yield Server(_url(folder), started_here=True, data=data)
+
+
+@contextmanager
+def serving(data: Path) -> Iterator[None]:
+    """Hold the folder `data` for the one forum that is served from it, until the end of the block.
+
+    A second one would use the first one's PostgreSQL, and lose it when the first one stops. Raises EmbeddedError.
+    """
+    with _lock_file(data.resolve(), "serving.lock") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            sentence = "Stop it first, or choose another FORUM_DATA for this one."
+            raise EmbeddedError(f"A forum is served from {data.resolve()} already. {sentence}") from error
+        yield
 
 
 def stop_with_parent() -> None:
@@ -116,10 +131,10 @@ def _url(folder: Path) -> str:
 # Finding a server that runs already
 
 
-def _lock_file(data: Path) -> IO[str]:
+def _lock_file(data: Path, name: str) -> IO[str]:
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return (data / "postgres.lock").open("a")
+        return (data / name).open("a")
     except OSError as error:
         raise EmbeddedError(f"Choose another data folder: {data} cannot be used ({error.strerror}).") from error
 

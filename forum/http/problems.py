@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 WENT_WRONG = "Something went wrong on our side. Nothing was changed."
+FULL = "The forum has no room left to store this. Nothing was changed. Reading goes on; please try again later."
 BUSY = "The forum is busy at this moment. Nothing was changed. Please try again."
 
 
@@ -118,6 +119,7 @@ KINDS: Mapping[type[errors.ForumError], ProblemType] = {
     errors.Overloaded: ProblemType(503, "service-unavailable", "Busy"),
 }
 INVALID, UNAVAILABLE = KINDS[errors.Invalid], KINDS[errors.Overloaded]
+STORAGE_FULL = ProblemType(503, "storage-full", "No room left")
 INTERNAL = ProblemType(500, "internal-server-error", "Error on our side")
 # What the router and the middleware refuse, with a sentence where theirs does not help people.
 REFUSALS: Mapping[int, tuple[ProblemType, str | None]] = {
@@ -254,9 +256,17 @@ def _methods_here(request: Request) -> set[str]:
 
 async def _database_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DBAPIError)  # noqa: S101 - registered for it alone
+    if database.is_full(error):
+        return storage_full()
     if database.is_passing(error):
         return await _busy(request, error)
     return internal_error(request.scope, error)
+
+
+def storage_full() -> Response:
+    """Log that the disk is full, and return the response to whoever wants to write."""
+    log.error("storage_full")
+    return problem(STORAGE_FULL, "storage_full", FULL, headers={"Retry-After": "60"})
 
 
 async def _busy(_request: Request, error: Exception) -> Response:

@@ -143,6 +143,7 @@ DATA: dict[str, list[str]] = {
     "0013": THIRTEENTH,
     "0015": FIFTEENTH,
     "0016": FIFTEENTH,
+    "0017": FIFTEENTH,
     "0018": EIGHTEENTH,
     "0018b": LINKS_USED,
     "0018c": LINKS_USED,
@@ -185,6 +186,9 @@ async def test_a_forum_with_data_comes_up_from_each_earlier_revision(empty: Asyn
     assert {table: after[table] for table in before} == before
     assert after["persona"] == after["member"]
     assert after["case_post"] == after["moderation_case"]
+    async with empty.connect() as connection:
+        tallied = await connection.execute(text("SELECT persona_id = (SELECT id FROM member), posts FROM post_tally"))
+        assert tallied.all() == [(True, 1)]
 
 
 async def test_an_open_appeal_bars_whoever_took_the_decision(empty: AsyncEngine) -> None:

@@ -308,7 +308,7 @@ DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()
 """
 
 
-@pytest.mark.parametrize(("sqlstate", "status"), [("23514", 500), ("40001", 503), ("53100", 500)])
+@pytest.mark.parametrize(("sqlstate", "status"), [("23514", 500), ("40001", 503), ("53100", 503), ("58030", 500)])
 async def test_a_commit_that_failed_is_never_answered_as_done(
     sqlstate: str, status: int, app: FastAPI, services: Services, elsewhere: AsyncConnection
 ) -> None:

@@ -26,7 +26,7 @@ from rich.table import Table
 
 from forum.core import database, embedded_postgres
 from forum.core.settings import Settings
-from tests.load import bodies, ceilings, doors, queue, seed
+from tests.load import bodies, ceilings, crowd, doors, queue, seed
 from tests.load.ceilings import Answer, Ceiling
 from tests.load.rounds import CONNECTIONS, FORUM, Kind, Server, Target, measure, of_ceiling, of_forum, rounds_in
 from tests.support import make
@@ -43,6 +43,7 @@ class Part(StrEnum):
 
     PAGES = "pages"
     QUEUE = "queue"
+    CROWD = "crowd"
     DOORS = "doors"
     BODIES = "bodies"
 
@@ -58,20 +59,19 @@ def main(
     database_url: Annotated[
         str | None, typer.Option("--database", help="postgresql://… of an empty database; without it, one of our own")
     ] = None,
-    only: Annotated[
-        list[Part] | None,
-        typer.Option(help="Some parts and not all"),
-    ] = None,
+    only: Annotated[list[Part] | None, typer.Option(help="Some parts and not all")] = None,
 ) -> None:
     """Compare what the forum answers with the same bytes as constants, from FastAPI and from bare ASGI; the
-    moderators' queue among few cases and among many; how long strangers wait at the doors, and others meanwhile;
-    how late the event loop is under hostile bodies.
+    moderators' queue among few cases and among many; what readers notice of greedy clients; how long strangers wait
+    at the doors, and others meanwhile; how late the event loop is under hostile bodies.
     """
     parts = only or list(Part)
     if Part.PAGES in parts:
         _pages(seconds, posts, database_url)
     if Part.QUEUE in parts:
         out.print(_queues(seconds * QUEUES))
+    if Part.CROWD in parts:
+        out.print(_crowd(posts))
     if Part.DOORS in parts:
         _doors(max(SOME_TRIES, int(doors.TRIES * min(1, seconds / 180))))
     if Part.BODIES in parts:
@@ -202,6 +202,15 @@ def _queues(seconds: float) -> Table:
         targets.sort(key=lambda target: target.what)
         _measured(targets, servers, seconds)
         return queue.table(targets)
+
+
+def _crowd(posts: int) -> Table:
+    """Have greedy clients at a forum of so many posts, and read there as others do."""
+    with tempfile.TemporaryDirectory(prefix="forum-load-") as name, ExitStack() as running:
+        folder = Path(name)
+        url = running.enter_context(_database(folder, None))
+        _filled(url, posts)
+        return asyncio.run(crowd.watch(running.enter_context(_forum(url, folder))))
 
 
 def _doors(tries: int) -> None:

@@ -11,6 +11,7 @@ from forum.administration import advisers
 from forum.authentication.sessions import Transport, open_session
 from forum.content import boards, markup
 from forum.content.boards import BoardPlan
+from forum.content.posts import tallies
 from forum.core import clock
 from forum.core.database import Database
 from forum.members import names
@@ -226,5 +227,6 @@ async def _talk(session: AsyncSession, posts: int, slugs: list[str], tokens: lis
     long_thread, *short_threads = sorted(opened)
     await session.execute(text(POSTS), {"long_thread": long_thread, "long": long, "pace": pace})
     await session.execute(text(COUNTS))
+    await tallies.add_up(session, clock.now())
     total = long + len(short_threads) * POSTS_A_THREAD
     return Seeded(total, long_thread, long, short_threads, slugs, tokens)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from forum.api.schemas import Handle, Moment, ResponseBody, SoughtHandle
-from forum.content.posts.queries import WRITTEN
+from forum.content.posts.tallies import WRITTEN
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentViewer
 from forum.http.problems import documented

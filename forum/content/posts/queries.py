@@ -5,10 +5,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     ColumnElement,
-    Uuid,
     any_,
     bindparam,
     case,
@@ -25,7 +23,6 @@ from forum.content.boards import Board
 from forum.content.posts.tables import SHOWN, Post, PostRevision, Visibility
 from forum.content.posts.visibility import POST_VISIBLE, with_board_of_post
 from forum.content.threads.tables import Thread
-from forum.content.threads.visibility import THREAD_VISIBLE
 from forum.core import audit
 from forum.core.database import Prepared, Query, Reader, Record, columns, query
 from forum.core.errors import NotFound
@@ -140,18 +137,6 @@ _ONE = Prepared(
     .join(AUTHOR, AUTHOR.c.id == col(Post.author_id))
     .where(POST_VISIBLE, col(Post.id) == bindparam("post_id", type_=BigInteger())),
     PostView,
-)
-
-
-# The numbers of visible posts that the members `member_ids` wrote on boards that exist for the viewer.
-WRITTEN = Prepared(
-    with_board_of_post(query(col(Post.author_id), func.count().label("posts")))
-    .where(
-        col(Post.author_id) == any_(bindparam("member_ids", type_=ARRAY(Uuid()))),
-        col(Post.visibility) == Visibility.VISIBLE,
-        THREAD_VISIBLE,
-    )
-    .group_by(col(Post.author_id))
 )
 
 

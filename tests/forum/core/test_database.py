@@ -1,15 +1,24 @@
-"""Reads: another site's page can make a browser read; nothing changes by that but the record of who looked."""
+"""Reads: another site's page can make a browser read; nothing changes by that but the record of who looked.
 
+And what is said when the database cannot take a write.
+"""
+
+import asyncio
+
+import httpx
+import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 from sqlmodel import SQLModel
 
+from forum.core import database
+from forum.core.database import Database
 from forum.http.services import Services
 from tests.architecture.test_openapi import STAFF, fill, operations
 from tests.support import make
 
-# What staff looked at is written down.
-RECORD = {"audit_entry"}
+# What staff looked at is written down; and `/readyz` tries whether the database takes a write.
+RECORD = {"audit_entry", "throttle_count"}
 
 
 async def digests(services: Services) -> dict[str, str]:
@@ -33,3 +42,83 @@ async def test_to_read_changes_nothing_but_the_record_of_who_looked(app: FastAPI
         after = await digests(services)
     assert {table for table, digest in after.items() if digest != before[table]} == RECORD
     assert answered.count(200) > len(answered) / 2
+
+
+# A database that takes no writes
+
+
+async def fill_the_disk(services: Services, table: str) -> None:
+    """Have every write to the table fail as it does on a full disk."""
+    async with services.database.work() as session:
+        await session.execute(
+            text(
+                "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$"
+            )
+        )
+        await session.execute(
+            text(f"CREATE TRIGGER no_room BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION no_room()")
+        )
+
+
+async def test_who_writes_on_a_full_disk_is_told_and_so_is_monitoring(
+    app: FastAPI, guest: httpx.AsyncClient, services: Services
+) -> None:
+    await make.board(services)
+    await fill_the_disk(services, "post")
+    async with make.signed_in(app, "heron") as heron:
+        opening = {"title": "What now?", "body_markdown": "They come on Monday"}
+        refused = await heron.post("/api/v1/boards/new-here/threads", json=opening)
+        problem = refused.json()
+        assert (refused.status_code, problem["type"], problem["code"]) == (
+            503,
+            "/problems/storage-full",
+            "storage_full",
+        )
+        assert refused.headers["retry-after"] == "60"
+        assert (await heron.get("/api/v1/boards/new-here/threads")).json()["items"] == []
+    said = await guest.get("/readyz")
+    assert (said.status_code, said.json()["code"]) == (503, "storage_full")
+
+
+async def test_monitoring_is_told_when_its_own_write_finds_no_room(
+    guest: httpx.AsyncClient, services: Services
+) -> None:
+    assert (await guest.get("/readyz")).status_code == 200
+    await fill_the_disk(services, "throttle_count")
+    said = await guest.get("/readyz")
+    assert (said.status_code, said.json()["code"]) == (503, "storage_full")
+
+
+async def test_monitoring_is_told_before_the_disk_is_full(
+    guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "LEAST_ROOM", 2**80)
+    said = await guest.get("/readyz")
+    assert (said.status_code, said.json()["code"]) == (503, "storage_full")
+
+
+async def test_a_forum_over_a_database_that_only_reads_is_not_ready(database_url: str, services: Services) -> None:
+    async with services.database.work() as session:
+        name = (await session.execute(text("SELECT current_database()"))).scalar_one()
+        await session.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+    afterwards = Database(database_url, pool_size=1)  # whose connections are told so
+    assert not await afterwards.is_ready()
+    assert not afterwards.is_full
+    await afterwards.close()
+
+
+async def test_a_database_that_hangs_is_asked_once_and_the_answer_comes_all_the_same(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "READY_SECONDS", 0.2)
+    ours, theirs = Database(database_url, pool_size=2), Database(database_url, pool_size=1)
+    async with theirs.work() as session:
+        await session.execute(text("LOCK TABLE throttle_count IN ACCESS EXCLUSIVE MODE"))
+        for _ in range(5):
+            assert not await ours.is_ready()
+        waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%ready%'")
+        assert (await session.execute(waiting)).scalar_one() == 1
+    monkeypatch.setattr(database, "READY_SECONDS", 30.0)
+    assert await ours.is_ready()
+    await asyncio.gather(ours.close(), theirs.close())
