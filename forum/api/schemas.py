@@ -75,6 +75,7 @@ Title = Annotated[
     StringConstraints(max_length=TITLE_MAX),  # as it was sent
     AfterValidator(storable),
     AfterValidator(one_line),
+    AfterValidator(visible),
     StringConstraints(min_length=TITLE_MIN),  # without outer spaces
     SchemaPattern(f"^{INLINE}*{SEEN}{INLINE}{{{TITLE_MIN - 2},}}{SEEN}{INLINE}*$"),
     Field(

@@ -128,7 +128,8 @@ def test_a_marker_inside_a_links_text_is_literal_and_makes_nothing_clickable(aro
     start = said.index("toad")
     html = markup.parse(redaction.redacted(said, [(start, start + 4)], MARK)).html()
     # The author's own link stays, with the marker in its words: nothing else is a link, or is missing.
-    assert html == markup.parse(said).html().replace("toad", MARK)
+    plain = html.replace('<span class="removed">', "").replace("</span>", "")
+    assert plain == markup.parse(said).html().replace("toad", MARK)
 
 
 async def test_the_sealed_original_is_for_moderators_of_that_board_and_each_reading_is_recorded(

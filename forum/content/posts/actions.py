@@ -33,6 +33,7 @@ async def reply(work: Work, author: Viewer, thread_id: int, draft: Draft, *, rep
     if earlier:
         return await get_post_in_transaction(work.session, author, int(earlier))
     await count_post(work, author)
+    draft = draft.with_marks_escaped()
     await draft.parse()
     context = await context_in_thread(work, author, thread_id, draft)
     allow_writing(work, Act.REPLY, author, context)
@@ -52,6 +53,7 @@ async def edit_post(work: Work, author: Viewer, post_id: int, revision: int, dra
     await draft.parse()
     context = await context_of_post(work, author, post_id, draft)
     allow(Act.EDIT_POST, author, context)
+    draft = draft.with_marks_escaped(ours=context.post.body_markdown)
     await change_words(work, author, context, revision, draft)
     return await get_post_in_transaction(work.session, author, post_id)
 
@@ -114,5 +116,6 @@ async def preview(work: Work, author: Viewer, draft: Draft, thread_id: int | Non
     Raises Throttled, and NotFound when the thread does not exist for the author.
     """
     await work.count_try("preview", "preview", author.id)
+    draft = draft.with_marks_escaped()
     await draft.parse()
     return await draft.html(await known_names(work, author, thread_id, draft))

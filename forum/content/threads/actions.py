@@ -41,6 +41,7 @@ async def open_thread(
     post_id = await repeat.earlier(work.session, work.now) if repeat else None
     if post_id is None:
         await count_post(work, author)
+        draft = draft.with_marks_escaped()
         await draft.parse()
         context = await context_on_board(work, author, slug, draft)
         allow_writing(work, Act.OPEN_THREAD, author, context)
