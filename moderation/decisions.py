@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -364,7 +364,7 @@ def _excerpts(post: Post, wanted: DecisionInput) -> list[str]:
 
 
 def _measure_json(measure: MeasureInput) -> dict[str, str | None]:
-    return {"kind": measure.kind, "until": measure.until.isoformat() if measure.until else None}
+    return {"kind": measure.kind, "until": measure.until.astimezone(UTC).isoformat() if measure.until else None}
 
 
 def _report_outcome(wanted: DecisionInput) -> ReportOutcome:
