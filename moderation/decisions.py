@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
@@ -348,7 +348,7 @@ def _excerpts(posts: Sequence[Post], wanted: DecisionInput) -> list[str]:
 
 
 def _measure_json(measure: MeasureInput) -> dict[str, str | None]:
-    return {"kind": measure.kind, "until": measure.until.isoformat() if measure.until else None}
+    return {"kind": measure.kind, "until": measure.until.astimezone(UTC).isoformat() if measure.until else None}
 
 
 def _report_outcome(wanted: DecisionInput) -> ReportOutcome:

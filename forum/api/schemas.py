@@ -1,13 +1,14 @@
 """The base classes and the text types of requests and responses."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import Path, Query
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -75,6 +76,7 @@ Title = Annotated[
     StringConstraints(max_length=TITLE_MAX),  # as it was sent
     AfterValidator(storable),
     AfterValidator(one_line),
+    AfterValidator(visible),
     StringConstraints(min_length=TITLE_MIN),  # without outer spaces
     SchemaPattern(f"^{INLINE}*{SEEN}{INLINE}{{{TITLE_MIN - 2},}}{SEEN}{INLINE}*$"),
     Field(
@@ -182,7 +184,13 @@ class Author(ResponseBody):
         )
 
 
-Moment = Annotated[datetime, Field(examples=["2026-07-27T16:40:00Z"])]
+def in_utc(moment: datetime) -> datetime:
+    """Return the same moment in UTC: every answer is, also where somebody sent it with another offset."""
+    return moment.astimezone(UTC)
+
+
+Moment = Annotated[datetime, AfterValidator(in_utc), Field(examples=["2026-07-27T16:40:00Z"])]
+SentMoment = Annotated[AwareDatetime, BeforeValidator(textual), AfterValidator(in_utc)]
 Uuid = Annotated[UUID, Field(examples=["01987d2e-5a3c-7c4e-9a61-2f6f3f0f9b1d"])]
 Next = Annotated[
     str | None, Field(description="Send it as `after` to get the next page. Null on the last page", examples=["WzIwXQ"])

@@ -117,7 +117,7 @@ async def set_password(session: AsyncSession, member: Member, new: str, hashed: 
     """
     # Read now, with the row locked: a role that was given a moment ago counts.
     policy.check_length(new, staff=await is_staff(session, member.id), pointer="#/new")
-    member.password_hash, member.staff_password = hashed, len(new) >= policy.STAFF_MIN
+    member.password_hash, member.staff_password = hashed, policy.is_long_enough_for_staff(new)
     await outbox.cancel_password_resets(session, member.id)
 
 

@@ -98,7 +98,7 @@ async def prepare_account(
         name=name,
         email=newcomer.email,
         password_hash=hashed,
-        staff_password=len(newcomer.password) >= policy.STAFF_MIN,
+        staff_password=policy.is_long_enough_for_staff(newcomer.password),
         rules_version=newcomer.rules_version,
     )
 

@@ -88,7 +88,10 @@ _BY_ADDRESS = Prepared(
 
 def normalise_login(login: str) -> str:
     """Return the normal form of a handle or an address: however it is typed, it is one login."""
-    return login.strip().lower() if "@" in login else names.folded(login.strip())
+    login = login.strip()
+    if login.startswith("@") and login.count("@") == 1:  # "@suzie", as mentions have it
+        login = login[1:]
+    return login.lower() if "@" in login else names.folded(login)
 
 
 async def find_claimant(reader: Reader, login: str) -> Any:

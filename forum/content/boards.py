@@ -32,6 +32,7 @@ from forum.content import markup
 from forum.core import audit
 from forum.core.database import Moment, Prepared, Reader, check_one_of, columns
 from forum.core.errors import Conflict, Invalid, NotFound
+from forum.core.text import has_seen
 from forum.members.tables import Role
 from forum.members.viewer import AUDIENCES as VIEWERS_AUDIENCES
 from forum.members.viewer import MODERATED_BOARDS, MODERATES_EVERYWHERE, Viewer
@@ -245,7 +246,7 @@ def _refuse_invalid_plan(plan: BoardPlan) -> None:
             "#/slug",
             code="wrong_format",
         )
-    if not plan.name.strip():
+    if not has_seen(plan.name):
         raise Invalid("A board needs a name.", "#/name", code="blank")
     for field in ("readers", "openers", "repliers"):
         audiences = set(getattr(plan, field))

@@ -1,14 +1,17 @@
 """Markdown to safe HTML, with quotes that name a post and mentions that name a member."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import chain, takewhile
 from typing import Any
+from urllib.parse import unquote
 
 import nh3
+from confusable_homoglyphs.confusables import is_mixed_script
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 from markdown_it.renderer import RendererHTML
@@ -18,6 +21,7 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
 from forum.content.words import Span, said_in, said_in_quote, stands_in
+from forum.core.text import BIDIRECTIONAL, has_seen
 from forum.members import names
 
 MOST_NAMED = 20  # of each kind in one body: each costs a lookup, and a post that names hundreds of members is abuse
@@ -28,16 +32,24 @@ GONE = "·"  # the mark in the place of each erased character
 
 QUOTE_SOURCE = re.compile(r" #([1-9][0-9]{0,8})(?: wrote)?:?\s*")
 REMOVED = re.compile(r"\[removed(?:: rules? [0-9][0-9, and]*)?\]")
+# One that is not escaped: after an even number of backslashes.
+MARK = re.compile(rf"(?<!\\)((?:\\\\)*)({REMOVED.pattern})")
 HOST = (
     r"^(?:[\w-]{1,63}\.){1,4}[^\W_]{2,63}(?!\.?[\w-])"  # bounded: linkify-it's own pattern takes 10 s for www.www.www…
 )
-ABSOLUTE = re.compile(r"(?:https?://[^/?#]|mailto:.|tel:.)", re.IGNORECASE)
+# In "https://bank.example@evil.example", what looks like the host is a user's name.
+ABSOLUTE = re.compile(r"https?://(?![^/?#]*@)[^/?#]|tel:.", re.IGNORECASE)
+# One address and no more: a subject, a text or copies would be sent in the name of whoever follows the link.
+MAILTO = re.compile(r"mailto:(?:%[89A-F][0-9A-F]|[^\s@,;%])+@(?:%[89A-F][0-9A-F]|[^\s@,;%])+", re.IGNORECASE)
+TELEPHONE = "tel:"
+NOT_DIALLED, SEPARATORS = re.compile(r"[^0-9+*#]"), re.compile(r"[\s().-]")
+ADDRESS = re.compile(r"(?P<scheme>https?://)?(?P<host>[^/?#:]+)", re.IGNORECASE)
 
 LINE_END = re.compile(r"\r\n?|\n")  # as the parser has it
 
 TEXT_BLOCKS = ("p", "li", "blockquote", "h3", "h4", "h5", "h6")
 SAFE = nh3.Cleaner(
-    tags={*TEXT_BLOCKS, "ol", "ul", "pre", "code", "hr", "br", "em", "strong", "s", "a", "span"},
+    tags={*TEXT_BLOCKS, "ol", "ul", "pre", "code", "hr", "br", "em", "strong", "s", "a", "span", "bdi"},
     attributes={
         "*": set(),  # without this, nh3 lets `title` and `lang` through on every tag
         "a": {"href"},
@@ -45,7 +57,7 @@ SAFE = nh3.Cleaner(
         "ol": {"start"},
         "span": {"data-handle"},
     },
-    tag_attribute_values={"p": {"class": {"quote-source"}}, "span": {"class": {"mention"}}},
+    tag_attribute_values={"p": {"class": {"quote-source"}}, "span": {"class": {"mention", "removed"}}},
     # A post may mix languages: each block takes its direction, left or right, from its own first letter.
     set_tag_attribute_values={tag: {"dir": "auto"} for tag in TEXT_BLOCKS},
     url_schemes={"http", "https", "mailto", "tel"},
@@ -69,6 +81,7 @@ class References:
 
     mentions: frozenset[str]
     quotes: frozenset[QuoteRef]
+    is_blank: bool = False  # nothing of the body can be seen
 
 
 @dataclass(frozen=True)
@@ -161,9 +174,9 @@ def parse(body_markdown: str) -> Parsed:
     tokens = MARKDOWN.parse(body_markdown)
     for token in tokens:
         _lower_heading(token)
-        token.children = list(_without_links_in_links(token.children or []))
-    quotes = _name_quotes(tokens)
-    return Parsed(References(_name_mentions(tokens), quotes), tokens)
+        token.children = list(_with_numbers(_without_links_in_links(token.children or [])))
+    quotes, is_blank = _name_quotes(tokens), not any(map(_is_seen, tokens))
+    return Parsed(References(_name_mentions(tokens), quotes, is_blank), tokens)
 
 
 @lru_cache(maxsize=8)  # as many as may wait in the side process: first for references, then for HTML
@@ -189,6 +202,20 @@ def quotations_of(parsed: Parsed, body_markdown: str, known: Known) -> Quotation
 def find_quotations(body_markdown: str, known: Known) -> Quotations:
     """Return what a body quotes, with the `known` references. For the side process."""
     return quotations_of(_parse_once(body_markdown), body_markdown, known)
+
+
+def escape_typed_marks(body_markdown: str, ours: str = "") -> str:
+    """Return the body with every mark of a redaction escaped that its author typed: shown as text, and not as ours.
+
+    `ours` is the text before an edit: of each mark in it, as many stay as it has.
+    """
+    left = Counter(mark[2] for mark in MARK.finditer(ours))
+
+    def escape(mark: re.Match[str]) -> str:
+        left[mark[2]] -= 1
+        return mark[0] if left[mark[2]] >= 0 else f"{mark[1]}\\{mark[2]}"
+
+    return MARK.sub(escape, body_markdown)
 
 
 def without_handle(text: str, handle: str) -> str:
@@ -244,6 +271,28 @@ def _without_links_in_links(children: Sequence[Token]) -> Iterator[Token]:
         if depth == 0 or token.type not in {"link_open", "link_close"}:
             yield token
         depth += token.type == "link_open"
+
+
+def _with_numbers(children: Iterable[Token]) -> Iterator[Token]:
+    """Yield the tokens, and with them the address of a link without words, and the number of one that says another."""
+    address, said = "", ""
+    for token in children:
+        if token.type == "link_open":
+            address, said = unquote(str(token.attrs["href"])), ""
+        elif token.type == "link_close":
+            shown, number = has_seen(said), address[len(TELEPHONE) :]
+            if not shown:
+                yield Token("text", "", 0, content=address)
+            elif address.lower().startswith(TELEPHONE) and NOT_DIALLED.sub("", said) != SEPARATORS.sub("", number):
+                yield Token("text", "", 0, content=f" ({number})")
+        said += token.content
+        yield token
+
+
+def _is_seen(block: Token) -> bool:
+    """Return whether something of a block can be seen: its words or its code."""
+    parts = [block] if block.type != "inline" else block.children or []
+    return any(has_seen(part.content) for part in parts)
 
 
 def _name_quotes(tokens: Sequence[Token]) -> frozenset[QuoteRef]:
@@ -314,6 +363,16 @@ def _is_inside_word(source: str, at: int) -> bool:
     return at > 0 and (source[at - 1] == "/" or names.in_word(source[at - 1]))
 
 
+def _removed(state: StateInline, silent: bool) -> bool:
+    # In the words of a link it is text. While those are sought (silent), it is no token: a link within would end them.
+    mark = REMOVED.match(state.src, state.pos)
+    if silent or mark is None or state.linkLevel:
+        return False
+    state.push("removed", "span", 0).content = mark[0]
+    state.pos = mark.end()
+    return True
+
+
 def _link(state: StateInline, silent: bool) -> bool:
     # A moderator's "[removed]" is never a link, even where the author's text goes on with "(http://…)".
     return not REMOVED.match(state.src, state.pos) and link(state, silent)
@@ -358,14 +417,34 @@ class _ForumMarkdown(MarkdownIt):
     def validateLink(self, url: str) -> bool:  # noqa: N802
         # Clients show a post at URLs of their own, where a relative link is wrong. The sanitizer must agree: from an
         # invalid link such as "https://a:99999" it removes the URL but not the tag.
-        return bool(ABSOLUTE.match(url)) and " href=" in SAFE.clean(f'<a href="{escapeHtml(url)}">')
+        is_plain = ABSOLUTE.match(url) or MAILTO.fullmatch(url)
+        return is_plain is not None and " href=" in SAFE.clean(f'<a href="{escapeHtml(url)}">')
+
+    def normalizeLink(self, url: str) -> str:  # noqa: N802
+        address = super().normalizeLink(url)
+        return address.partition("?")[0] if address.lower().startswith("mailto:") else address
 
     def normalizeLinkText(self, link: str) -> str:  # noqa: N802
-        # Readers see the URL as it was typed, not in a decoded form.
-        return link
+        # Readers see the URL as it was typed, not in a decoded form; but a host with letters of several scripts, which
+        # can look like another one, as it is written for machines: "xn--…".
+        address = ADDRESS.match(link)
+        if address is None or not is_mixed_script(address["host"], ["COMMON", "INHERITED"]):
+            return link
+        if address["scheme"]:
+            return self.normalizeLink(link)
+        return self.normalizeLink(f"https://{link}").removeprefix("https://")
 
 
 class _ForumHTML(RendererHTML):
+    def text(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        return _isolated(tokens[idx].content)
+
+    def code_inline(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        return f"<code>{_isolated(tokens[idx].content)}</code>"
+
+    def removed(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        return f'<span class="removed">{escapeHtml(tokens[idx].content)}</span>'
+
     def mention(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         handle, written = tokens[idx].meta["handle"], escapeHtml(tokens[idx].content)
         if handle not in env["known"].members:
@@ -390,10 +469,11 @@ class _ForumHTML(RendererHTML):
             return escapeHtml(tokens[idx].content) + ("" if alone else "<br>\n")
         return f"{escapeHtml(name)}, #{source.number}" + ("" if alone else "</p>\n<p>")
 
-    def link_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
-        has_no_text = tokens[idx + 1].type == "link_close"
-        address = escapeHtml(str(tokens[idx].attrs["href"])) if has_no_text else ""
-        return self.renderToken(tokens, idx, options, env) + address
+
+def _isolated(text: str) -> str:
+    """Return HTML of a text: what turns its direction ends with it, and turns nothing around it."""
+    html = escapeHtml(text)
+    return f"<bdi>{html}</bdi>" if BIDIRECTIONAL.search(text) else html
 
 
 def _markdown() -> MarkdownIt:
@@ -408,6 +488,7 @@ def _markdown() -> MarkdownIt:
     markdown.inline.ruler.at("link", _link)
     markdown.inline.ruler.at("image", _image_as_link)
     markdown.inline.ruler.before("link", "mention", _mention)
+    markdown.inline.ruler.before("link", "removed", _removed)
     markdown.block.ruler.at("blockquote", _blockquote, {"alt": ["paragraph", "blockquote", "list"]})
     markdown.block.ruler.at("list", _list, {"alt": ["paragraph", "blockquote"]})
     _set_up_linkify(markdown.linkify)

@@ -4,6 +4,7 @@ Each raises a PydanticCustomError, whose type is the `code` of the fault in the 
 """
 
 import re
+import unicodedata
 
 from pydantic_core import PydanticCustomError
 
@@ -12,8 +13,15 @@ from pydantic_core import PydanticCustomError
 SPACE = r"\s\x1c-\x1f\x85\ufeff"
 BREAK = r"\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
 ANY, INLINE, SEEN = r"[^\x00]", rf"[^\x00{BREAK}]", rf"[^\x00{SPACE}]"
+# Invisible, though some count as letters, marks or symbols: Unicode's Default_Ignorable_Code_Point, which
+# `unicodedata` does not tell, and the Braille pattern without dots.
+BLANK = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+# Marks, embeddings, overrides and isolates: with them, a text can be shown in another order than it is read in.
+BIDIRECTIONAL = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _EDGES = re.compile(rf"^[{SPACE}]+|[{SPACE}]+$")
-_VISIBLE = re.compile(rf"[^{SPACE}]")
 _BREAKS = re.compile(rf"[{BREAK}]")
 
 # What a text costs, in half microseconds: a letter one, most other characters up to eight, `[` and `@` thirty. Ordinary
@@ -42,15 +50,24 @@ def storable(text: str) -> str:
     return text
 
 
+def has_seen(text: str) -> bool:
+    """Return whether something of a text can be seen: a letter, digit, punctuation mark or symbol that is drawn.
+
+    Spaces, controls, unassigned characters and marks without a letter are not. This is the one definition, for names,
+    titles, posts, warnings, reasons and notes.
+    """
+    return any(unicodedata.category(char)[0] in "LNPS" and not BLANK.match(char) for char in text)
+
+
 def visible(text: str) -> str:
     """Return the text. Raises when it is blank."""
-    if not _VISIBLE.search(text):
+    if not has_seen(text):
         raise PydanticCustomError("blank", "must not be blank")
     return text
 
 
 def one_line(text: str) -> str:
-    """Return the text without outer spaces. Raises when it has several lines."""
+    """Return the text without outer spaces and without bidirectional controls. Raises when it has several lines."""
     if _BREAKS.search(text):
         raise PydanticCustomError("several_lines", "must be one line")
-    return _EDGES.sub("", text)
+    return _EDGES.sub("", BIDIRECTIONAL.sub("", text))

@@ -8,17 +8,12 @@ from functools import cache
 from confusable_homoglyphs.confusables import confusables_data
 
 from forum.core.errors import Invalid
+from forum.core.text import BLANK, has_seen
 
 HANDLE_MIN, HANDLE_MAX = 3, 30
 NAME_MIN, NAME_MAX = 1, 60
 HANDLE_JOINTS = "_-."
 _INVISIBLE = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
-# Invisible, though some count as letters, marks or symbols: Unicode's Default_Ignorable_Code_Point, which
-# `unicodedata` does not tell, and the Braille pattern without dots.
-_BLANK = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
-    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
-)
 # Zero-width joiner and non-joiner shape emoji and several scripts, and these two choose how an emoji is drawn:
 # they are what names need of the blank ones.
 _SHAPING = {"\u200c", "\u200d", "\ufe0e", "\ufe0f"}
@@ -57,7 +52,7 @@ _LATIN = re.compile(r"LATIN (?:(?:SMALL|CAPITAL) LETTER|LETTER SMALL CAPITAL) ([
 
 def folded(text: str) -> str:
     """Return the spelling under which a handle is stored and compared: Unicode's NFKC_Casefold."""
-    return unicodedata.normalize("NFKC", _BLANK.sub("", unicodedata.normalize("NFKC", text).casefold()))
+    return unicodedata.normalize("NFKC", BLANK.sub("", unicodedata.normalize("NFKC", text).casefold()))
 
 
 def is_handle(text: str) -> bool:
@@ -77,7 +72,7 @@ def in_handle(character: str) -> bool:
 
 def in_word(character: str) -> bool:
     r"""Return whether a character belongs to a word: marks too, as `\w` lacks the vowel signs of Hindi or Tamil."""
-    return (unicodedata.category(character)[0] in "LM" or character.isdecimal()) and not _BLANK.match(character)
+    return (unicodedata.category(character)[0] in "LM" or character.isdecimal()) and not BLANK.match(character)
 
 
 def normalise_handle(text: str) -> str:
@@ -99,7 +94,7 @@ def normalise_name(text: str) -> str:
     """
     seen = "".join(char for char in unicodedata.normalize("NFC", text) if char in _SHAPING or not _is_invisible(char))
     normal = " ".join(seen.split())
-    if not NAME_MIN <= len(normal) <= NAME_MAX or not any(unicodedata.category(c)[0] in "LNPS" for c in normal):
+    if not NAME_MIN <= len(normal) <= NAME_MAX or not has_seen(normal):
         raise Invalid(f"A name has {NAME_MIN} to {NAME_MAX} visible characters.", "#/name", code="invalid_name")
     if _has_tower(normal):
         raise Invalid(f"A letter has at most {MOST_MARKS} accents.", "#/name", code="invalid_name")
@@ -209,7 +204,7 @@ def _has_tower(text: str) -> bool:
 
 
 def _is_invisible(char: str) -> bool:
-    return (unicodedata.category(char) in _INVISIBLE or bool(_BLANK.match(char))) and not char.isspace()
+    return (unicodedata.category(char) in _INVISIBLE or bool(BLANK.match(char))) and not char.isspace()
 
 
 @cache

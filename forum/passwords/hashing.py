@@ -80,6 +80,7 @@ async def hash_new_password(
     `about` are texts that a guesser would try first (handle, name, e-mail), `breaches` knows stolen passwords.
     Raises Invalid at `pointer` when the password is too short, too long, easily guessed or stolen, and Overloaded.
     """
+    password = policy.normalise(password)
     policy.check_length(password, staff=staff, pointer=pointer)
     hashed = await _queue.run(_check_and_hash, password, about, pointer)
     await policy.check_not_stolen(password, breaches, pointer)
@@ -92,8 +93,9 @@ async def hash_secret(secret: str) -> str:
 
 
 async def verify(password: str, stored: str | None) -> tuple[bool, str | None]:
-    """Return whether the hash is this password's, and a new hash to store when it is of an old board.
+    """Return whether the hash is this password's, and a new hash to store when it is of an old board or of a spelling.
 
+    Hashes are of passwords in NFC; those made before November 2026 are of what was typed, which is tried too.
     Where there is no account (None), or an account without a password, it takes as long as for any wrong password.
     Raises Overloaded.
     """
@@ -119,14 +121,17 @@ def _check_and_hash(password: str, about: tuple[str, ...], pointer: str) -> str:
 def _verify(password: str, stored: str) -> _Checked:
     began = time.monotonic()
     format_ = find_format(stored, _FORMATS)
+    spellings = list(dict.fromkeys([policy.normalise(password), password]))
     try:
-        is_right = format_ is not None and format_.verify(password, stored)
+        right = format_ and next((text for text in spellings if format_.verify(text, stored)), None)
     except (TypeError, ValueError):  # it only looked like a hash
-        is_right, format_ = False, None
-    if is_right:
-        return _Checked(True, None if format_ is _OURS else str(_context.hash(password)), began)
+        right, format_ = None, None
+    if right is not None and format_ is not None:
+        is_current = format_ is _OURS and right == spellings[0]
+        return _Checked(True, None if is_current else str(_context.hash(spellings[0])), began)
     if format_ is None or format_.is_quick:
         # Do the usual amount of work: an attacker can also time how long the next one in the queue waits.
-        _context.dummy_verify()
+        for _ in spellings:
+            _context.dummy_verify()
     # Something that is no hash, or asks for too much work, lets nobody in: there is nothing to hide.
     return _Checked(False, None, began if format_ is None and stored.startswith("$") else began + FAILED_AFTER)

@@ -1,6 +1,7 @@
 """Which passwords are refused: too short, too long, easily guessed, or stolen elsewhere."""
 
 import re
+import unicodedata
 
 from zxcvbn import zxcvbn
 
@@ -16,14 +17,27 @@ STRONG_ENOUGH = 3  # of zxcvbn's 0 to 4: "safely unguessable"
 SCORED = 32
 
 
+def normalise(password: str) -> str:
+    """Return a password as it is judged and hashed: in NFC (RFC 8265 §4.2.2).
+
+    One device sends "é" as one character, another as two. White space and case stay as they are.
+    """
+    return unicodedata.normalize("NFC", password)
+
+
+def is_long_enough_for_staff(password: str) -> bool:
+    """Return whether a password is as long as staff's must be."""
+    return len(normalise(password)) >= STAFF_MIN
+
+
 def check_length(password: str, *, staff: bool, pointer: str) -> None:
     """Return when the length is right: 10 to 256 characters, for staff at least 15. Raises Invalid at `pointer`."""
-    shortest = STAFF_MIN if staff else MEMBER_MIN
-    if not shortest <= len(password) <= LONGEST:
+    shortest, length = STAFF_MIN if staff else MEMBER_MIN, len(normalise(password))
+    if not shortest <= length <= LONGEST:
         raise Invalid(
             f"A password has {shortest} to {LONGEST} characters. A short sentence is a good one.",
             pointer,
-            code="password_too_short" if len(password) < shortest else "password_too_long",
+            code="password_too_short" if length < shortest else "password_too_long",
         )
 
 

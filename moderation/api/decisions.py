@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 from typing_extensions import TypeAliasType
 
 from forum.api.schemas import (
@@ -15,12 +15,12 @@ from forum.api.schemas import (
     Number,
     RequestBody,
     ResponseBody,
+    SentMoment,
     Text,
     Title,
     Uuid,
     Words,
     numeric,
-    textual,
 )
 from forum.content.posts.tables import BODY_MAX
 from forum.core.errors import ForumError
@@ -88,7 +88,7 @@ class PauseMeasure(RequestBody):
     """Until then, the author cannot post (`silence`), or can neither post nor read what is for members (`suspend`)."""
 
     kind: Literal["silence", "suspend"]
-    until: Annotated[AwareDatetime, BeforeValidator(textual)] = Field(examples=["2026-08-27T16:40:00Z"])
+    until: SentMoment = Field(examples=["2026-08-27T16:40:00Z"])
 
 
 Measure = PlainMeasure | EditMeasure | RedactMeasure | RetitleMeasure | MoveMeasure | PauseMeasure

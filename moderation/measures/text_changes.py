@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from forum.content.posts.draft import Draft
 from forum.content.posts.quotes import list_copies, list_naming
 from forum.content.posts.revisions import (
     get_words,
@@ -26,7 +27,7 @@ from forum.content.posts.revisions import (
 from forum.content.posts.tables import WARNING_MAX, Post
 from forum.content.words import SHORTEST_REPEAT, Span, own_lines
 from forum.core import side_process
-from forum.core.errors import Conflict
+from forum.core.errors import Conflict, Invalid
 from moderation import redaction
 from moderation.measures.tables import (
     TEXT_MEASURES,
@@ -60,6 +61,8 @@ class BaseText:
 async def edit(context: MeasureContext, wanted: MeasureInput) -> UndoData:
     """Replace the body of a post. Under a rule, the words that are gone are redacted wherever others repeat them."""
     body = wanted.body_markdown or ""
+    if (await Draft(body).parse()).is_blank:
+        raise Invalid("A post whose words are all gone is removed, not edited.", "#/measures", code="blank")
     base = await _base_text(context.session, context.post)
     before = context.post.body_markdown
     spans = await side_process.run(redaction.replaced, before, body) if context.rules else []

@@ -147,6 +147,7 @@ DATA: dict[str, list[str]] = {
     "0018": EIGHTEENTH,
     "0018b": LINKS_USED,
     "0018c": LINKS_USED,
+    "0019": LINKS_USED,
 }
 
 

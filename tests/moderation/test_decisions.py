@@ -211,6 +211,14 @@ async def test_only_an_administrator_decides_about_the_standing_of_staff(
         assert (await scenes.decide(boss, case, measure)).status_code == 201
 
 
+async def test_until_when_a_measure_holds_is_told_in_utc(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
+    async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "stepdad") as stepdad:
+        await scenes.decided(app, suzie, post.id, {"kind": "silence", "until": "2999-01-01T02:00:00+02:00"})
+        [statement] = (await stepdad.get(f"{API}/me/statements")).json()["items"]
+        assert statement["measures"][0]["until"] == SOON
+
+
 async def test_of_two_administrators_who_ban_each_other_at_once_one_is_left(app: FastAPI, services: Services) -> None:
     handles = ("ada", "boss")
     posts = [(await scenes.a_post(services, author=handle)).id for handle in handles]

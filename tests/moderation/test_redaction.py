@@ -129,7 +129,8 @@ def test_a_marker_inside_a_links_text_is_literal_and_makes_nothing_clickable(aro
     start = said.index("toad")
     html = markup.parse(redaction.redacted(said, [(start, start + 4)], MARK)).html()
     # The author's own link stays, with the marker in its words: nothing else is a link, or is missing.
-    assert html == markup.parse(said).html().replace("toad", MARK)
+    plain = html.replace('<span class="removed">', "").replace("</span>", "")
+    assert plain == markup.parse(said).html().replace("toad", MARK)
 
 
 async def test_the_sealed_original_is_for_moderators_of_that_board_and_each_reading_is_recorded(
@@ -190,6 +191,44 @@ async def test_what_the_author_wrote_since_is_kept_when_a_redaction_is_overturne
         assert (now["body_markdown"], now["notice"]) == ("She did not listen.", None)
         revisions = (await stepdad.get(f"{scenes.API}/posts/{post.id}/revisions")).json()["items"]
         assert revisions[0]["body_markdown"] == scenes.RUDE
+
+
+async def test_our_mark_stays_through_the_authors_edit_and_a_typed_one_is_text(
+    app: FastAPI, services: Services
+) -> None:
+    post = await scenes.a_post(services)
+    ours, typed = f'<span class="removed">{MARK}</span>', f"\\{MARK}"
+    async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "stepdad") as stepdad:
+        await scenes.decided(app, suzie, post.id, scenes.REDACT)
+        redacted = (await stepdad.get(f"{scenes.API}/posts/{post.id}")).json()
+        assert redacted["body_html"].count(ours) == 1
+        body = f"{redacted['body_markdown']} {MARK} And she {MARK}."
+        edit = {"revision": redacted["revision"], "body_markdown": body}
+        edited = (await stepdad.patch(f"{scenes.API}/posts/{post.id}", json=edit)).json()
+        assert edited["body_html"].count(ours) == 1
+        assert edited["body_html"].count(MARK) == 3
+        assert edited["body_markdown"] == f"{redacted['body_markdown']} {typed} And she {typed}."
+        again = edit | {"revision": edited["revision"], "body_markdown": edited["body_markdown"]}
+        same = (await stepdad.patch(f"{scenes.API}/posts/{post.id}", json=again)).json()
+        assert same["body_html"] == edited["body_html"]
+        for path, sent in (
+            (f"threads/{post.thread_id}/posts", {"body_markdown": MARK}),
+            ("previews", {"body_markdown": MARK}),
+        ):
+            answer = await stepdad.post(f"{scenes.API}/{path}", json=sent)
+            assert answer.json()["body_html"] == f'<p dir="auto">{MARK}</p>\n'
+        longest = MARK + "x" * (20_000 - len(MARK))
+        answer = await stepdad.post(f"{scenes.API}/threads/{post.thread_id}/posts", json={"body_markdown": longest})
+        assert (answer.status_code, answer.json()["code"]) == (422, "too_long")
+
+
+async def test_an_edit_by_a_moderator_leaves_something_that_can_be_seen(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
+    async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "magpie") as magpie:
+        await scenes.report(magpie, post.id)
+        case = await scenes.a_case(suzie, post.id)
+        answer = await scenes.decide(suzie, case, {"kind": "edit", "body_markdown": "&#8203;"})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/measures")
 
 
 async def test_a_redaction_over_http_counts_code_points_behind_an_emoji(app: FastAPI, services: Services) -> None:

@@ -6,9 +6,9 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum.api.schemas import Author, BoardSlug, Id, Identity, Moment, Number, RequestBody, ResponseBody, Title
+from forum.api.schemas import Author, BoardSlug, Id, Identity, Line, Moment, Number, RequestBody, ResponseBody, Title
 from forum.content.threads import actions, queries
-from forum.content.threads.tables import ThreadVisibility
+from forum.content.threads.tables import LOCK_REASON_MAX, ThreadState, ThreadVisibility
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember, CurrentViewer
 from forum.http.problems import documented
@@ -54,6 +54,10 @@ class Thread(ResponseBody):
     board: BoardName
     title: str = Field(examples=["What happens at a first conference?"])
     state: Literal["open", "locked"] = Field(description="In a `locked` thread only moderators can reply")
+    lock_reason: str | None = Field(
+        description="Why it is locked, in a moderator's words: show it where people would reply. Null without one",
+        examples=["We are reading what was reported here, and open it again tomorrow."],
+    )
     pinned: bool = Field(description="Whether it stays at the top of its board")
     visibility: Literal["visible", "held", "removed"] = Field(
         description="`held`: it waits for a moderator. `removed`: readers cannot see it"
@@ -86,6 +90,18 @@ class Move(RequestBody):
     board: BoardSlug
 
 
+class Lock(RequestBody):
+    """Why a thread is locked."""
+
+    reason: Line | None = Field(
+        None,
+        min_length=1,
+        max_length=LOCK_REASON_MAX,
+        description="What everybody who reads the thread is told. Without it, the reason that there is stays",
+        examples=["We are reading what was reported here, and open it again tomorrow."],
+    )
+
+
 def thread_response(thread: Any) -> Thread:
     """Return a thread as readers see it."""
     return Thread.model_validate(thread_json(thread))
@@ -103,6 +119,7 @@ def thread_json(thread: Any) -> dict[str, Any]:
         "board": {"slug": thread.board_slug, "name": thread.board_name},
         "title": thread.title,
         "state": thread.state,
+        "lock_reason": thread.lock_reason if thread.state == ThreadState.LOCKED else None,
         "pinned": thread.pinned,
         "visibility": thread.visibility,
         "version": thread.version,
@@ -145,10 +162,11 @@ async def retitle_thread(id: Id, change: TitleChange, viewer: CurrentMember, wor
     return json_response(thread_response(await actions.retitle_thread(work, viewer, id, change.version, change.title)))
 
 
-@router.put("/threads/{id}/lock", response_model=Thread, responses=documented(401, 403, 404, 422))
-async def lock_thread(id: Id, viewer: CurrentMember, work: CurrentWork) -> Response:
+@router.put("/threads/{id}/lock", response_model=Thread, responses=documented(401, 403, 404, 413, 422, 429))
+async def lock_thread(id: Id, viewer: CurrentMember, work: CurrentWork, lock: Lock | None = None) -> Response:
     """Lock the thread, so that only moderators can reply. For the board's moderators. Idempotent."""
-    return json_response(thread_response(await actions.lock_thread(work, viewer, id)))
+    reason = lock.reason if lock else None
+    return json_response(thread_response(await actions.lock_thread(work, viewer, id, reason)))
 
 
 @router.delete("/threads/{id}/lock", response_model=Thread, responses=documented(401, 403, 404, 422))

@@ -36,6 +36,7 @@ async def reply(work: Work, author: Viewer, thread_id: int, draft: Draft, *, rep
     if earlier:
         return await get_post_in_transaction(work.session, author, int(earlier))
     await count_post(work, author)
+    draft = draft.with_marks_escaped()
     if (await draft.parse()).quotes:
         # Until the commit, no moderator takes words out of the posts that it quotes, and no author theirs.
         await lock_posts_of_thread(work.session, thread_id)
@@ -55,10 +56,11 @@ async def edit_post(work: Work, author: Viewer, post_id: int, revision: int, dra
     NotFound, Forbidden and Throttled.
     """
     await count_edit(work, author)
-    references = await draft.parse()
+    await draft.parse()
     context = await context_of_post(work, author, post_id, draft)
     allow(Act.EDIT_POST, author, context)
-    if references.quotes:
+    draft = draft.with_marks_escaped(ours=context.post.body_markdown)
+    if (await draft.parse()).quotes:
         await lock_posts_of_thread(work.session, context.thread.id)
         known = await named_in_thread(work.session, context.thread.id, draft, post_id=post_id)
         context = replace(context, known=known)
@@ -128,5 +130,6 @@ async def preview(work: Work, author: Viewer, draft: Draft, thread_id: int | Non
     Raises Throttled, and NotFound when the thread does not exist for the author.
     """
     await work.count_try("preview", "preview", author.id)
+    draft = draft.with_marks_escaped()
     await draft.parse()
     return await draft.html(await known_names(work, author, thread_id, draft))

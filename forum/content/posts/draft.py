@@ -1,11 +1,12 @@
 """A draft of a post, parsed once."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from forum.content import markup
-from forum.content.posts.tables import Post
+from forum.content.posts.tables import BODY_MAX, Post
 from forum.core import side_process
+from forum.core.errors import Invalid
 from forum.core.text import is_light
 
 
@@ -35,6 +36,23 @@ class Draft:
         if not self._references:
             self._references.append(await self._find_references())
         return self._references[0]
+
+    def with_marks_escaped(self, ours: str = "") -> "Draft":
+        """Return the draft in which a "[removed: rule 3]" that its author typed is plain text.
+
+        Those in `ours`, the text before an edit, stay. Raises Invalid when the body is too long by it.
+        """
+        body = markup.escape_typed_marks(self.body_markdown, ours)
+        if body == self.body_markdown:
+            return self
+        if len(body) > BODY_MAX:
+            raise Invalid(f"A post has at most {BODY_MAX} characters.", "#/body_markdown", code="too_long")
+        return replace(self, body_markdown=body)
+
+    async def refuse_blank(self) -> None:
+        """Raise Invalid unless something of the body can be seen once it is rendered."""
+        if (await self.parse()).is_blank:
+            raise Invalid("must not be blank", "#/body_markdown", code="blank")
 
     async def html(self, known: markup.Known) -> str:
         """Return safe HTML in which the `known` references are marked."""

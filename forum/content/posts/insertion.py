@@ -86,6 +86,7 @@ async def rendered(work: Work, author: Viewer, context: PostingContext, draft: D
     if not context.sees_reply_to:
         sentence = f"There is no post {draft.reply_to} in this thread to reply to."
         raise Invalid(sentence, "#/reply_to", code="no_such_post_in_thread")
+    await draft.refuse_blank()
     html = await draft.html(context.known)
     refuse_too_many_links(work, author, html)
     return html

@@ -41,6 +41,7 @@ async def open_thread(
     post_id = await repeat.earlier(work) if repeat else None
     if post_id is None:
         await count_post(work, author)
+        draft = draft.with_marks_escaped()
         await draft.parse()
         context = await context_on_board(work, author, slug, draft)
         allow_writing(work, Act.OPEN_THREAD, author, context)
@@ -73,14 +74,27 @@ async def retitle_thread(work: Work, viewer: Viewer, thread_id: int, version: in
     return await get_thread_in_transaction(work.session, viewer, thread_id)
 
 
-async def lock_thread(work: Work, moderator: Viewer, thread_id: int) -> Any:
-    """Lock a thread, so that only moderators can reply. Idempotent. Raises NotFound and Forbidden."""
-    return await _set_state(work, moderator, thread_id, ThreadState.LOCKED)
+async def lock_thread(work: Work, moderator: Viewer, thread_id: int, reason: str | None = None) -> Any:
+    """Lock a thread, so that only moderators can reply; readers see the reason. Idempotent.
+
+    Raises Invalid for a reason that the gate would hold, NotFound, Forbidden and Throttled.
+    """
+    await count_edit(work, moderator)
+    context = await _allowed(work, Act.LOCK_THREAD, moderator, thread_id)
+    if reason is not None:
+        judged = await work.gate.judge(work.session, Submission(context.author, (reason,), context.board.publication))
+        if judged.held_because:
+            raise Invalid(judged.held_because, "#/reason", code="reason_would_be_held")
+        await work.gate.record(work.session, ("thread", thread_id), judged, work.now)
+    await changes.set_state(work.session, moderator, thread_id, ThreadState.LOCKED, work.now, reason=reason)
+    return await get_thread_in_transaction(work.session, moderator, thread_id)
 
 
 async def unlock_thread(work: Work, moderator: Viewer, thread_id: int) -> Any:
     """Unlock a thread. Idempotent. Raises NotFound and Forbidden."""
-    return await _set_state(work, moderator, thread_id, ThreadState.OPEN)
+    await _allowed(work, Act.LOCK_THREAD, moderator, thread_id)
+    await changes.set_state(work.session, moderator, thread_id, ThreadState.OPEN, work.now)
+    return await get_thread_in_transaction(work.session, moderator, thread_id)
 
 
 async def pin_thread(work: Work, moderator: Viewer, thread_id: int) -> Any:
@@ -102,12 +116,6 @@ async def move_thread(work: Work, moderator: Viewer, thread_id: int, version: in
     target = await context_on_board(work, moderator, slug, NO_WORDS)
     allow(Act.MOVE_THREAD, moderator, target)
     await changes.move(work.session, moderator, thread_id, target.board, version=version, now=work.now)
-    return await get_thread_in_transaction(work.session, moderator, thread_id)
-
-
-async def _set_state(work: Work, moderator: Viewer, thread_id: int, state: ThreadState) -> Any:
-    await _allowed(work, Act.LOCK_THREAD, moderator, thread_id)
-    await changes.set_state(work.session, moderator, thread_id, state, work.now)
     return await get_thread_in_transaction(work.session, moderator, thread_id)
 
 

@@ -49,11 +49,20 @@ async def rename(session: AsyncSession, moderator: Viewer, thread: Thread, title
     await record_change(session, moderator, thread, "thread.renamed", now)
 
 
-async def set_state(session: AsyncSession, viewer: Viewer, thread_id: int, state: ThreadState, now: datetime) -> None:
-    """Lock or unlock a thread. Idempotent."""
+async def set_state(
+    session: AsyncSession,
+    viewer: Viewer,
+    thread_id: int,
+    state: ThreadState,
+    now: datetime,
+    *,
+    reason: str | None = None,
+) -> None:
+    """Lock or unlock a thread. Idempotent. A lock without a `reason` keeps the one that there is."""
     thread = await lock_thread_row(session, thread_id)
-    if thread.state != state:
-        thread.state = state
+    wanted = (state, None if state == ThreadState.OPEN else reason or thread.lock_reason)
+    if (thread.state, thread.lock_reason) != wanted:
+        thread.state, thread.lock_reason = wanted
         await record_change(session, viewer, thread, f"thread.{state}", now)
 
 

@@ -16,6 +16,7 @@ from sqlmodel import Field, SQLModel
 from forum.core.database import Moment, check_one_of
 
 TITLE_MIN, TITLE_MAX = 3, 120
+LOCK_REASON_MAX = 500
 
 
 ERASED_TITLE = "Opened by a former member"
@@ -42,6 +43,7 @@ class Thread(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint(f"char_length(title) BETWEEN {TITLE_MIN} AND {TITLE_MAX}", name="title"),
         check_one_of("state", ThreadState),
+        CheckConstraint(f"char_length(lock_reason) BETWEEN 1 AND {LOCK_REASON_MAX}", name="lock_reason"),
         check_one_of("visibility", ThreadVisibility),
         CheckConstraint("posts >= 0 AND posts <= last_number AND participants <= posts", name="counts"),
         Index("ix_thread_board_page", "board_id", "pinned", "last_post_at", "id"),
@@ -53,6 +55,7 @@ class Thread(SQLModel, table=True):
     author_id: UUID = Field(foreign_key="persona.id", index=True)
     title: str
     state: str = Field(default=ThreadState.OPEN)
+    lock_reason: str | None = Field(default=None, description="What a moderator says to readers of a locked thread")
     pinned: bool = False
     visibility: str = Field(default=ThreadVisibility.VISIBLE)
     version: int = 1

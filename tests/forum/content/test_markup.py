@@ -17,6 +17,7 @@ from forum.content.markup import (
     QuotedPost,
     QuoteRef,
     References,
+    escape_typed_marks,
     parse,
     quote_spans,
     without_handle,
@@ -63,15 +64,15 @@ class Checker(HTMLParser):
         "h5": DIRECTION,
         "h6": DIRECTION,
         "blockquote": {"dir": r"auto", "data-post": r"[1-9][0-9]{0,8}", "data-author": r"[^\s<>\"'&]{3,30}"},
-        "span": {"class": r"mention", "data-handle": r"[^\s<>\"'&]{3,30}"},
+        "span": {"class": r"mention|removed", "data-handle": r"[^\s<>\"'&]{3,30}"},
         "a": {
             "href": r"(?i)(https?://[^/?#\s]|mailto:[^\s]|tel:[^\s])[^\s<>\"\\\x00-\x1f]*",
             "rel": r"ugc nofollow noopener",
         },
         "ol": {"start": r"[0-9]{1,9}"},
-        **{bare: {} for bare in ("ul", "pre", "code", "hr", "br", "em", "strong", "s")},
+        **{bare: {} for bare in ("ul", "pre", "code", "hr", "br", "em", "strong", "s", "bdi")},
     }
-    REQUIRED: ClassVar[dict[str, set[str]]] = {"a": {"href", "rel"}, "span": {"class", "data-handle"}}
+    REQUIRED: ClassVar[dict[str, set[str]]] = {"a": {"href", "rel"}, "span": {"class"}}
     VOID: ClassVar = {"hr", "br"}
 
     def __init__(self) -> None:
@@ -83,6 +84,8 @@ class Checker(HTMLParser):
             raise Violation(f"tag {tag}")
         names = [name for name, _ in attrs]
         if len(set(names)) < len(names) or not self.REQUIRED.get(tag, set()) <= set(names):
+            raise Violation(f"attributes of {tag}: {names}")
+        if tag == "span" and (("class", "mention") in attrs) != ("data-handle" in names):
             raise Violation(f"attributes of {tag}: {names}")
         for name, value in attrs:
             self.check_attribute(tag, name, value)
@@ -352,8 +355,19 @@ def test_words_below_the_deepest_level_are_still_shown(marker: str) -> None:
     ("body", "address", "words"),
     [
         ("[help](https://help.example/a?b=1)", "https://help.example/a?b=1", "help"),
-        ("[call](tel:08081234567)", "tel:08081234567", "call"),
+        ("[call](tel:08081234567)", "tel:08081234567", "call (08081234567)"),
+        ("[call 0808 123](tel:0808123)", "tel:0808123", "call 0808 123"),
+        ("[(0808) 123-4](tel:0808-1234)", "tel:0808-1234", "(0808) 123-4"),
+        ("[116 123](tel:0900999)", "tel:0900999", "116 123 (0900999)"),
+        ("[116 123](tel:116123%3B0900)", "tel:116123%3B0900", "116 123 (116123;0900)"),
+        ("[&#8203;](tel:116123)", "tel:116123", "\u200btel:116123"),
+        ("<tel:116123>", "tel:116123", "tel:116123"),
         ("[write](mailto:a@help.example)", "mailto:a@help.example", "write"),
+        ("[write](mailto:a@help.example?bcc=b@evil.example&body=x)", "mailto:a@help.example", "write"),
+        ("https://раypal.example/a", "https://xn--ypal-43d9g.example/a", "https://xn--ypal-43d9g.example/a"),
+        ("www.раypal.example", "https://www.xn--ypal-43d9g.example", "www.xn--ypal-43d9g.example"),
+        ("<https://раypal.example>", "https://xn--ypal-43d9g.example", "https://xn--ypal-43d9g.example"),
+        ("https://пример.испытание", "https://xn--e1afmkfd.xn--80akhbyknj4f", "https://пример.испытание"),
         ("https://help.example/_a_*b*c", "https://help.example/_a_*b*c", "https://help.example/_a_*b*c"),
         ("www.help.example/a", "https://www.help.example/a", "www.help.example/a"),
         ("jane@help.org", "mailto:jane@help.org", "jane@help.org"),
@@ -387,6 +401,11 @@ def test_a_link_leads_where_it_says(body: str, address: str, words: str) -> None
         "[x](data:text/html,x)",
         "![x](data:image/png;base64,x)",
         "[x](https:evil)",
+        "[bank](https://bank.example@evil.example)",
+        "https://bank.example@evil.example/x",
+        "https://user:word@evil.example",
+        "[x](mailto:a,b)",
+        "[x](mailto:%0d%0abcc:a)",
         "[x](https://ok.example:99999)",
     ],
 )
@@ -410,12 +429,96 @@ def test_a_picture_is_a_link_and_nothing_is_fetched(body: str, words: str) -> No
     assert inside_paragraph(body) == linked("https://pictures.example/1.jpg", words)
 
 
+# Ours, and what looks like it
+
+
+MARKS = ["[removed]", "[removed: rule 10]", "[removed: rules 3 and 10]"]
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_our_mark_is_an_element_of_its_own_and_a_typed_one_is_text(mark: str) -> None:
+    assert inside_paragraph(f"a {mark} b") == f'a <span class="removed">{mark}</span> b'
+    for typed in (
+        f"a {mark} b",
+        f"a \\\\{mark} b",
+        f"a \\{mark} b",
+        f"{mark}{mark}",
+        f"[{mark}](tel:1)",
+        f"&#91;{mark[1:]}",
+    ):
+        assert "<span" not in inside_paragraph(escape_typed_marks(typed)), typed
+        assert mark in text_of(render(escape_typed_marks(typed)))
+
+
+def test_marks_that_were_there_stay_and_no_more() -> None:
+    before = "a [removed: rule 3] b [removed]"
+    assert escape_typed_marks(before, before) == before
+    after = "[removed] a [removed: rule 3] b [removed: rule 3] [removed]"
+    assert escape_typed_marks(after, before) == "[removed] a [removed: rule 3] b \\[removed: rule 3] \\[removed]"
+    assert escape_typed_marks(escape_typed_marks(after)) == escape_typed_marks(after)
+
+
+# Seen
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(
+            "",
+            " ",
+            "\u200b",
+            "\u3164",
+            "\u2800",
+            "\u00ad",
+            "\U000e0041",
+            "\u0301",
+            "&#8203;",
+            "&nbsp;",
+            "&#x202e;",
+            "\x07",
+        ),
+        *(
+            "> ",
+            "> > ",
+            "#",
+            "###",
+            "- ",
+            "1. ",
+            "```\n```",
+            "~~~\n \n~~~",
+            "---",
+            "`\u200b`",
+            "> \u2800\n\n- &#8203;",
+            "\u200b\n",
+        ),
+    ],
+)
+def test_what_nobody_can_see_is_blank(body: str) -> None:
+    assert parse(body).references.is_blank
+
+
+@pytest.mark.parametrize(
+    "body", ["a", ".", "😟", "> a", "- -a", "```\n.\n```", "`.`", "[](tel:1)", "![](https://a.b)", "\\", "**", "𝄞"]
+)
+def test_what_somebody_can_see_is_not_blank(body: str) -> None:
+    assert not parse(body).references.is_blank
+
+
+@pytest.mark.parametrize("control", "\u061c\u200e\u200f\u202a\u202b\u202d\u202e\u2066\u2067\u2068")
+def test_what_turns_a_text_turns_nothing_around_it(control: str) -> None:
+    assert inside_paragraph(f"a **b{control}c** d") == f"a <strong><bdi>b{control}c</bdi></strong> d"
+    assert inside_paragraph(f"`b{control}c` d") == f"<code><bdi>b{control}c</bdi></code> d"
+    assert inside_paragraph(f"[b&#{ord(control)};c](tel:1)") == linked("tel:1", f"<bdi>b{control}c</bdi> (1)")
+
+
 @pytest.mark.parametrize("marker", ["[removed]", "[removed: rule 10]", "[removed: rules 3 and 10]"])
 def test_what_was_removed_never_becomes_a_link(marker: str) -> None:
-    assert inside_paragraph(f"a {marker} b\n\n{marker}: x").startswith(f"a {marker} b</p>")
-    assert inside_paragraph(f"{marker}(tel:1) !{marker}(tel:1) {marker}[x]") == (
-        f"{marker}(tel:1) !{marker}(tel:1) {marker}[x]"
-    )
+    assert text_of(inside_paragraph(f"a {marker} b\n\n{marker}: x")).startswith(f"a {marker} b\n{marker}: x")
+    assert "<a" not in inside_paragraph(f"a {marker} b\n\n{marker}: x")
+    followed = f"{marker}(tel:1) !{marker}(tel:1) {marker}[x]"
+    assert "<a" not in inside_paragraph(followed)
+    assert text_of(inside_paragraph(followed)) == followed
 
 
 def test_a_link_cannot_be_defined_apart_from_its_words() -> None:

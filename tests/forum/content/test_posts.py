@@ -27,6 +27,7 @@ from forum.content.threads.tables import Thread
 from forum.core import clock
 from forum.core.errors import Conflict, Invalid, NotFound
 from forum.core.settings import Settings
+from forum.core.text import is_light
 from forum.http.services import Services
 from forum.members.tables import Role
 from forum.members.viewer import Viewer
@@ -84,6 +85,64 @@ async def test_what_was_written_is_what_is_read_to_the_last_character(
         headers = {"Content-Type": "application/json"}
         again = await heron.post(f"{API}/threads/{thread}/posts", content=escaped, headers=headers)
         assert again.json()["body_markdown"].encode() == body.encode()
+
+
+@pytest.mark.parametrize(
+    "blank",
+    [
+        "\u200b",
+        "\u3164 \u2800",
+        "\u00ad",
+        "\U000e0041\U000e0042",
+        "\u0301",
+        "&#8203;",
+        "> ",
+        "#",
+        "```\n```",
+        "- \n- &nbsp;",
+    ],
+)
+async def test_a_post_has_something_that_can_be_seen(blank: str, app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    async with make.signed_in(app, "heron") as heron:
+        thread = await make.thread(services, "heron")
+        post = (await _posts(heron, thread))[0]["id"]
+        words = {"title": "A question", "body_markdown": "Hello all"}
+        is_markdown = any(mark in blank for mark in "&>#`-")
+        ways: list[tuple[str, str, dict[str, Any], list[str]]] = [
+            ("POST", f"/threads/{thread}/posts", {"body_markdown": blank}, ["#/body_markdown"]),
+            ("PATCH", f"/posts/{post}", {"revision": 1, "body_markdown": blank}, ["#/body_markdown"]),
+            ("POST", "/boards/new-here/threads", words | {"body_markdown": blank}, ["#/body_markdown"]),
+        ]
+        if not is_markdown:
+            ways += [
+                ("POST", "/boards/new-here/threads", words | {"title": blank * 3}, ["#/title"]),
+                ("PATCH", f"/threads/{thread}", {"version": 1, "title": blank * 3}, ["#/title"]),
+                ("POST", "/boards/new-here/threads", words | {"content_warning": blank}, ["#/content_warning"]),
+            ]
+        for method, path, sent, pointers in ways:
+            answer = await heron.request(method, API + path, json=sent)
+            assert answer.status_code == 422, (path, answer.text)
+            assert [fault["pointer"] for fault in answer.json()["errors"]] == pointers
+        opened = await heron.post(
+            f"{API}/boards/new-here/threads", json=words | {"title": " A \u202eques\u2066tion \u200f"}
+        )
+        assert opened.json()["title"] == "A question"
+
+
+async def test_a_body_that_costs_much_is_rendered_and_screened_like_any_other(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    quote = "> @suzie and [more](https://help.example)\n\n"
+    heavy = quote * 400
+    async with make.signed_in(app, "heron") as heron:
+        await make.member(services, "suzie")
+        thread = await make.thread(services, "heron")
+        sent = await heron.post(f"{API}/threads/{thread}/posts", json={"body_markdown": heavy})
+        light = await heron.post(f"{API}/threads/{thread}/posts", json={"body_markdown": quote})
+    assert not is_light(heavy)
+    assert is_light(quote)
+    assert sent.json()["body_html"].startswith(light.json()["body_html"].strip())
+    assert sent.json()["body_html"].count("data-handle") == heavy.count("@suzie")
 
 
 @pytest.mark.parametrize(

@@ -233,6 +233,38 @@ async def test_a_locked_thread_takes_words_from_moderators_only(app: FastAPI, se
         assert (await heron.post(f"{API}/threads/{thread}/posts", json=words)).status_code == 201
 
 
+async def test_the_reason_of_a_lock_is_told_to_everybody_who_reads_the_thread(
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
+) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = f"{API}/threads/{await make.thread(services, 'heron')}"
+
+    async def told() -> tuple[str, str | None]:
+        read = (await guest.get(thread)).json()
+        listed = (await guest.get(f"{API}/boards/new-here/threads")).json()["items"][0]
+        assert (read["state"], read["lock_reason"]) == (listed["state"], listed["lock_reason"])
+        return read["state"], read["lock_reason"]
+
+    async with make.signed_in(app, "orla", boards=("new-here",)) as orla:
+        for reason, status in (("x" * 501, 422), ("\u200b", 422), ("two\nlines", 422), (7, 422)):
+            answer = await orla.put(f"{thread}/lock", json={"reason": reason})
+            assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (status, "#/reason"), reason
+        assert (await orla.put(f"{thread}/lock", json={"because": "x"})).status_code == 422
+        assert await told() == ("open", None)
+        locked = await orla.put(f"{thread}/lock", json={"reason": "We read \u202ewhat was reported."})
+        assert (locked.json()["lock_reason"], locked.json()["version"]) == ("We read what was reported.", 2)
+        assert await told() == ("locked", "We read what was reported.")
+        for again in ({}, {"json": {"reason": "We read what was reported."}}):  # idempotent
+            assert (await orla.put(f"{thread}/lock", **again)).json()["version"] == 2
+        assert (await orla.put(f"{thread}/lock", json={"reason": "Open on Monday."})).json()["version"] == 3
+        assert await told() == ("locked", "Open on Monday.")
+        await orla.delete(f"{thread}/lock")
+        assert await told() == ("open", None)
+        await orla.put(f"{thread}/lock")
+        assert await told() == ("locked", None)
+
+
 @pytest.mark.parametrize(
     ("what", "member", "done", "undone", "acts"),
     [

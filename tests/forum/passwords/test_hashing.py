@@ -312,6 +312,22 @@ async def test_a_hash_that_asks_for_too_much_work_is_refused_before_it_is_done(
         assert await hashing.verify(SENTENCE, kept) == (False, None)
 
 
+async def test_a_password_is_one_however_a_device_spells_its_letters() -> None:
+    composed, decomposed = "caf\u00e9 vier reiher tanzen", "cafe\u0301 vier reiher tanzen"
+    hashed = await hashing.hash_new_password(decomposed, about=ABOUT, pointer="#/password")
+    for typed in (composed, decomposed):
+        assert await hashing.verify(typed, hashed) == (True, None)
+    as_typed = argon2_hash.using(type="ID", memory_cost=19456, rounds=2, parallelism=1).hash(decomposed)
+    is_right, renewed = await hashing.verify(decomposed, as_typed)
+    assert is_right
+    assert renewed
+    assert await hashing.verify(composed, renewed) == (True, None)
+    assert (await hashing.verify(composed, as_typed))[0] is False  # until they sign in once as they did before
+    policy.check_length("e\u0301" * 256, staff=False, pointer="#/password")
+    with pytest.raises(Invalid):
+        policy.check_length("e\u0301" * 9, staff=False, pointer="#/password")
+
+
 async def test_an_account_without_a_password_is_opened_by_none(services: Services, guest: httpx.AsyncClient) -> None:
     await make.member(services, "heron")
     for kept in ("", "*", "!", "d41d8cd98f00b204e9800998ecf8427e", *BROKEN, *HOSTILE):
