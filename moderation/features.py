@@ -4,6 +4,7 @@ from forum.features import Feature
 from moderation import cases
 from moderation.privacy import ModerationPersonalData
 from moderation.sanction_expiry import STANDING_ENDED, tell_that_sanction_ended
+from moderation.withdrawn_posts import ERASE_WITHDRAWN, erase_withdrawn_posts
 
 _PERSONAL_DATA = ModerationPersonalData()
 
@@ -11,6 +12,11 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="privacy", export=_PERSONAL_DATA.export_sections, personal_data=_PERSONAL_DATA),
     Feature(name="cases", clean_up=cases.delete_expired),
     Feature(name="sanction_expiry", jobs=lambda _context: {STANDING_ENDED: tell_that_sanction_ended}),
+    Feature(
+        name="withdrawn_posts",
+        jobs=lambda _context: {ERASE_WITHDRAWN: erase_withdrawn_posts},
+        schedule={ERASE_WITHDRAWN: "27 * * * *"},
+    ),
     Feature(name="appeals"),
     Feature(name="audit_log"),
     Feature(name="board_moderators"),

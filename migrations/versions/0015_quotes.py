@@ -1,4 +1,4 @@
-"""Quotes: which post quotes which, and what quotes say, so that they are found in every thread.
+"""Quotes: which post quotes which, and what quotes say, so that they are found in every thread. Withdrawn: until when its words are kept.
 
 A job records the quotes of the posts that are there already: `post.quotes_recorded` says which wait for it.
 """
@@ -43,6 +43,17 @@ def upgrade() -> None:
         postgresql_ops={"memory": "jsonb_path_ops"},
         postgresql_where=sa.text("undone_at IS NULL"),
     )
+    op.add_column("post", sa.Column("words_kept_until", sa.DateTime(timezone=True), nullable=True))
+    op.execute(
+        "ALTER TABLE post ADD CONSTRAINT ck_post_words_kept "
+        "CHECK (words_kept_until IS NULL OR visibility = 'withdrawn') NOT VALID"
+    )
+    op.execute("ALTER TABLE post VALIDATE CONSTRAINT ck_post_words_kept")
+    # Nothing says whether whoever withdrew these had their words erased: those that are left go after as long again.
+    op.execute("UPDATE post SET words_kept_until = now() + interval '30 days' WHERE visibility = 'withdrawn'")
+    op.create_index(
+        "ix_post_words_kept", "post", ["words_kept_until"], postgresql_where=sa.text("words_kept_until IS NOT NULL")
+    )
     # With a constant, no row is rewritten. What the previous release writes meanwhile waits for the job too.
     op.add_column("post", sa.Column("quotes_recorded", sa.Boolean(), server_default=sa.text("false"), nullable=False))
     # Writers wait while it is built, a second for a million posts. CONCURRENTLY would wait for another process that
@@ -52,6 +63,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("ix_post_quotes_unrecorded", table_name="post")
+    op.drop_column("post", "words_kept_until")
     op.drop_column("post", "quotes_recorded")
     op.drop_index("ix_measure_memory", table_name="measure")
     op.drop_table("quoted_words")

@@ -15,7 +15,7 @@ from forum.content.posts.limits import allow_writing, count_edit, count_post
 from forum.content.posts.queries import PostView, get_post_in_transaction
 from forum.content.posts.quotes import lock_posts_and_copies, record_quotes
 from forum.content.posts.revisions import lock_post_row, refuse_stale_post, replace_body
-from forum.content.posts.tables import Visibility
+from forum.content.posts.tables import WORDS_KEPT, Visibility
 from forum.content.posts.visibility import set_visibility
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.core.database import Record
@@ -88,6 +88,8 @@ async def change_words(work: Work, author: Viewer, context: EditContext, revisio
 async def withdraw_post(work: Work, author: Viewer, post_id: int) -> None:
     """Withdraw the author's own post for good, and leave a tombstone. Its words leave the quotes of it too. Idempotent.
 
+    For `WORDS_KEPT`, and while a case about it is open, moderators can still read it on the screen of its case.
+
     Raises Conflict for a removed post, NotFound and Forbidden.
     """
     context = await context_of_post(work, author, post_id, NO_WORDS)
@@ -98,6 +100,7 @@ async def withdraw_post(work: Work, author: Viewer, post_id: int) -> None:
         raise Conflict("A removed post cannot be withdrawn.", code="post_removed")
     if post.visibility != Visibility.WITHDRAWN:
         post.changed_by, post.edited_at = author.id, work.now
+        post.words_kept_until = work.now + WORDS_KEPT
         await set_visibility(work.session, post, Visibility.WITHDRAWN)
         await erase_quotes(work.session, post)
 

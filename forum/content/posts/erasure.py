@@ -66,8 +66,15 @@ async def erase_posts(session: AsyncSession, author_id: UUID, thread_id: int, ke
     for post in await _lock_posts(session, *own):
         await set_visibility(session, post, Visibility.WITHDRAWN)
         await erase_quotes(session, post)
+        post.words_kept_until = None
         if post.id not in kept:
-            await _rewrite(session, post, lambda text: GONE * len(text))
+            await erase_words(session, post)
+
+
+async def erase_words(session: AsyncSession, post: Post) -> None:
+    """Erase the words of a post and of its revisions, whose row the caller has locked."""
+    post.words_kept_until = None
+    await _rewrite(session, post, lambda text: GONE * len(text))
 
 
 async def erase_quotes(session: AsyncSession, post: Post) -> None:
