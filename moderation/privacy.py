@@ -76,9 +76,23 @@ class ModerationPersonalData:
     async def remove_name(self, session: AsyncSession, member: Member) -> None:
         """Let notices name nobody that the member signed, and notes, reasons and the like not mention them."""
         await self._forget_byline(session, member.id)
+        await self.remove_handle(session, member.handle)
+
+    async def remove_handle(self, session: AsyncSession, handle: str) -> None:
+        """Put marks in the place of a handle in notes, reasons and the like."""
         for table, fields in WRITTEN.items():
             for field in fields:
-                await _forget_mentions(session, table, field, member.handle)
+                await _forget_mentions(session, table, field, handle)
+
+    async def has_positions(self, session: AsyncSession, post_id: int) -> bool:
+        """Return whether something was found in a post, or a measure in force changed its words."""
+        found = exists().where(col(CasePost.post_id) == post_id, col(RecordedFinding.case_id) == col(CasePost.case_id))
+        changed = or_(
+            col(AppliedMeasure.post_id) == post_id,
+            col(AppliedMeasure.memory).contains({"changes": [{"post_id": post_id}]}),
+        )
+        measured = exists().where(changed, col(AppliedMeasure.undone_at).is_(None))
+        return bool((await session.execute(select(or_(found, measured)))).scalar_one())
 
     async def list_needed_posts(self, session: AsyncSession, member_id: UUID) -> Collection[int]:
         """Return the member's posts about which a case is open, or an appeal."""

@@ -7,10 +7,15 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.authentication import email_addresses
-from forum.authentication.profiles import Profile, handle_taken, read_profile, refuse_held_name, refuse_look_alikes
+from forum.authentication.profiles import (
+    Profile,
+    handle_taken,
+    read_profile,
+    refusal_of,
+    refuse_held_name,
+    refuse_look_alikes,
+)
 from forum.core import rate_limits
-from forum.core.database import broken_constraint
-from forum.core.errors import Conflict, Invalid
 from forum.core.work import Transactions
 from forum.members import names
 from forum.members.departure import is_handle_spent
@@ -101,27 +106,7 @@ async def add_member(session: AsyncSession, account: NewAccount, now: datetime) 
     try:
         await session.flush()
     except IntegrityError as error:
-        raise _refusal(error, member) from error
+        raise refusal_of(error, account.handle) from error
     if await is_handle_spent(session, member.skeleton):  # read last: its member may have left a moment ago
         raise handle_taken(member.handle)
     return member
-
-
-def _refusal(error: IntegrityError, member: Member) -> Exception:
-    match broken_constraint(error):
-        case "uq_member_handle":
-            return handle_taken(member.handle)
-        case "uq_member_skeleton":
-            return Conflict(
-                f"The handle {member.handle} looks like another member's. Please choose another.",
-                code="handle_looks_like_another",
-                pointer="#/handle",
-            )
-        case "fk_member_rules_version":
-            return Invalid(
-                "There is no such version of the rules. Please read the rules again.",
-                "#/rules_version",
-                code="rules_version_not_found",
-            )
-        case _:
-            return error

@@ -34,6 +34,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["post_id"], ["post.id"], name=op.f("fk_quoted_words_post_id")),
         sa.PrimaryKeyConstraint("post_id", "revision", name=op.f("pk_quoted_words")),
     )
+    op.create_table(
+        "handle_change",
+        sa.Column("member_id", sa.Uuid(), nullable=False),
+        sa.Column("old_handle", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["member_id"], ["member.id"], name=op.f("fk_handle_change_member_id")),
+        sa.PrimaryKeyConstraint("member_id", name=op.f("pk_handle_change")),
+    )
+    op.add_column("member", sa.Column("handle_changed_at", sa.DateTime(timezone=True), nullable=True))
     op.create_index("ix_quoted_words_runs", "quoted_words", ["runs"], postgresql_using="gin")
     op.create_index(
         "ix_measure_memory",
@@ -66,5 +74,7 @@ def downgrade() -> None:
     op.drop_column("post", "words_kept_until")
     op.drop_column("post", "quotes_recorded")
     op.drop_index("ix_measure_memory", table_name="measure")
+    op.drop_column("member", "handle_changed_at")
+    op.drop_table("handle_change")
     op.drop_table("quoted_words")
     op.drop_table("post_quote")

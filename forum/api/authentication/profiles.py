@@ -29,6 +29,18 @@ DisplayName = Annotated[
 ]
 
 
+NewHandle = Annotated[
+    Text,
+    Field(
+        min_length=names.HANDLE_MIN,
+        max_length=60,
+        description="3 to 30 letters and digits of any script, with `_`, `-`, `.` between them. "
+        "It is stored in small letters, and no two look alike",
+        examples=["quiet-heron"],
+    ),
+]
+
+
 class Me(ResponseBody):
     """Your own profile: only you see it."""
 
@@ -59,6 +71,12 @@ class ProfileChange(RequestBody):
     name: DisplayName
 
 
+class HandleChoice(RequestBody):
+    """Another handle."""
+
+    handle: NewHandle
+
+
 class PasswordChange(RequestBody):
     """Your present password and the new one."""
 
@@ -77,6 +95,16 @@ async def get_me(request: Request, viewer: AnyMember, work: CurrentWork) -> Resp
 async def change_me(change: ProfileChange, viewer: CurrentMember, work: CurrentWork) -> Response:
     """Take another display name."""
     return json_response(Me.model_validate(await profiles.rename(work, viewer, change.name)))
+
+
+@router.put("/me/handle", response_model=Me, responses=documented(401, 403, 409, 413, 422, 429))
+async def change_handle(wanted: HandleChoice, viewer: CurrentMember, work: CurrentWork) -> Response:
+    """Take another handle, when the old one gives you away. You need to have signed in within the last 15 minutes.
+
+    Mentions and quotes of you follow within a minute. Nobody can look the old handle up or ever take it, you neither.
+    Once in 90 days. You are told by mail.
+    """
+    return json_response(Me.model_validate(await profiles.change_handle(work, viewer, wanted.handle)))
 
 
 @router.put("/me/password", status_code=204, responses=documented(401, 403, 413, 422, 429))

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, Integer, Text, bindparam, select, tuple_
+from sqlalchemy import BigInteger, Integer, Text, any_, bindparam, case, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
@@ -19,7 +19,7 @@ from forum.core.database import Prepared, Query, Reader, columns, query
 from forum.core.errors import NotFound
 from forum.members.queries import named_columns
 from forum.members.tables import Member
-from forum.members.viewer import VIEWER_ID, Viewer
+from forum.members.viewer import VIEWER_PERSONAS, Viewer
 
 # A cursor of a board's list: the sort key of a page's last row.
 BY_LAST_POST = TypeAdapter(tuple[bool, pagination.Instant, pagination.Identity])
@@ -67,14 +67,14 @@ _ON_BOARD = keyset_pages(
 OPENED_BY = Prepared(
     query(
         col(Thread.id),
-        col(Board.slug).label("board"),
+        case((boards.READABLE, col(Board.slug))).label("board"),
         col(Thread.title),
         col(Thread.state),
         col(Thread.visibility),
         col(Thread.opened_at),
     )
     .join(Board, col(Board.id) == col(Thread.board_id))
-    .where(THREAD_VISIBLE, col(Thread.author_id) == VIEWER_ID)
+    .where(col(Thread.author_id) == any_(VIEWER_PERSONAS))
     .order_by(col(Thread.id))
 )
 
