@@ -14,7 +14,7 @@ from forum.authentication import sessions, sign_in
 from forum.core import jobs
 from forum.core.database import Query, broken_constraint
 from forum.core.errors import Conflict, Invalid, NotSignedIn
-from forum.core.gate import Submission
+from forum.core.gate import GateResult, Submission
 from forum.core.jobs import Job
 from forum.core.work import Transactions, Work
 from forum.mail import outbox
@@ -75,8 +75,9 @@ async def rename(work: Work, viewer: Viewer, name: str) -> Profile:
     await work.count_try("editing", "editing", viewer.id)
     account = await lock_account_row(work.session, viewer.member_id, work.now)
     allow(Act.RENAME, viewer, account)
-    await refuse_held_name(work, name)
+    judged = await judge_name(work, name, member_id=viewer.id)
     await rename_member(work.session, account.member, name)
+    await work.gate.record(work.session, ("member", account.member.id), judged, work.now)
     work.forget_sessions_of(viewer.member_id)
     return await get_profile(work, viewer)
 
@@ -110,7 +111,7 @@ def _refuse_early_change(member: Member, now: datetime) -> None:
 async def _take_handle(work: Work, member: Member, handle: str) -> None:
     session, old = work.session, member.handle
     await spend_handle(session, member.skeleton)
-    await refuse_held_name(work, handle, "#/handle")
+    judged = await judge_name(work, handle, member_id=member.id, pointer="#/handle")
     member.handle, member.skeleton, member.handle_changed_at = handle, names.skeleton(handle), work.now
     with session.no_autoflush:
         await refuse_look_alikes(session, member, pointers=("#/handle",))
@@ -120,6 +121,7 @@ async def _take_handle(work: Work, member: Member, handle: str) -> None:
         raise refusal_of(error, handle) from error
     if await is_handle_spent(session, member.skeleton):
         raise handle_taken(handle)
+    await work.gate.record(session, ("member", member.id), judged, work.now)
     session.add(HandleChange(member_id=member.id, old_handle=old))
     await session.flush()
     await jobs.enqueue(session, REPLACE_HANDLE, {"member": str(member.id)})
@@ -172,11 +174,12 @@ async def rename_member(session: AsyncSession, member: Member, name: str) -> Non
     await session.flush()
 
 
-async def refuse_held_name(work: Work, name: str, pointer: str = "#/name") -> None:
-    """Return when the gate would publish this name or handle at once. Raises Invalid otherwise."""
-    result = await work.gate.judge(work.session, Submission(None, (name,)))
+async def judge_name(work: Work, name: str, *, member_id: UUID | None = None, pointer: str = "#/name") -> GateResult:
+    """Return what the gate found in a name or handle, to be recorded. Raises Invalid when it would not publish it."""
+    result = await work.gate.judge(work.session, Submission(None, (name,), named=member_id))
     if result.held_because:  # a name cannot be half visible
         raise Invalid(result.held_because, pointer, code="name_held")
+    return result
 
 
 async def refuse_look_alikes(

@@ -10,9 +10,9 @@ from forum.authentication import email_addresses
 from forum.authentication.profiles import (
     Profile,
     handle_taken,
+    judge_name,
     read_profile,
     refusal_of,
-    refuse_held_name,
     refuse_look_alikes,
 )
 from forum.core import rate_limits
@@ -58,8 +58,13 @@ async def register(
     # Before the transaction: nobody holds a connection while a password waits to be hashed.
     account = await prepare_account(newcomer, breaches=breaches)
     async with transactions.begin() as work:
-        await refuse_held_name(work, newcomer.name)
+        judged = [
+            await judge_name(work, account.name),
+            await judge_name(work, account.handle, pointer="#/handle"),
+        ]
         member = await add_member(work.session, account, work.now)
+        for result in judged:
+            await work.gate.record(work.session, ("member", member.id), result, work.now)
         await email_addresses.enqueue_verification(work.session, member, work.now)
         return await read_profile(work.session, member.id)
 

@@ -14,7 +14,31 @@ branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 
+MEASURES = (
+    "publish",
+    "edit",
+    "redact",
+    "remove",
+    "retitle",
+    "lock",
+    "move",
+    "warn",
+    "silence",
+    "suspend",
+    "ban",
+    "dismiss",
+)
+
+
+def allow_measures(*kinds: str) -> None:
+    op.execute("ALTER TABLE measure DROP CONSTRAINT ck_measure_kind")
+    allowed = ", ".join(f"'{kind}'" for kind in kinds)
+    op.execute(f"ALTER TABLE measure ADD CONSTRAINT ck_measure_kind CHECK (kind IN ({allowed})) NOT VALID")
+    op.execute("ALTER TABLE measure VALIDATE CONSTRAINT ck_measure_kind")
+
+
 def upgrade() -> None:
+    allow_measures(*MEASURES[:7], "rename", *MEASURES[7:])
     op.create_table(
         "post_quote",
         sa.Column("post_id", sa.BigInteger(), nullable=False),
@@ -70,6 +94,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DELETE FROM measure WHERE kind = 'rename'")
+    allow_measures(*MEASURES)
     op.drop_index("ix_post_quotes_unrecorded", table_name="post")
     op.drop_column("post", "words_kept_until")
     op.drop_column("post", "quotes_recorded")
