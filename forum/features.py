@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.administration import accounts, invitations
-from forum.authentication import failed_sign_ins, sessions
+from forum.authentication import failed_sign_ins, profiles, sessions
 from forum.authentication.second_factor import passkeys
 from forum.content.posts import quotes, tallies
 from forum.core import idempotency, jobs, rate_limits
@@ -21,7 +21,7 @@ from forum.core.settings import Settings
 from forum.mail import outbox
 from forum.members import departure, skeletons
 from forum.notifications import thread_changes
-from forum.privacy import account_deletion, erasure_jobs, export_contents, exports, lost_mailboxes
+from forum.privacy import account_deletion, erasure_jobs, export_contents, exports, handle_changes, lost_mailboxes
 from forum.privacy.exports import ExportHook
 from forum.privacy.personal_data_source import PersonalDataSource
 
@@ -109,6 +109,10 @@ FEATURES: tuple[Feature, ...] = (
             account_deletion.RUN_DUE_DELETIONS: account_deletion.run_due_deletions,
         },
         schedule={account_deletion.RUN_DUE_DELETIONS: "37 * * * *"},
+    ),
+    Feature(
+        name="privacy.handle_changes",
+        jobs=lambda context: {profiles.REPLACE_HANDLE: handle_changes.make_handle_replacer(context.personal_data)},
     ),
     Feature(
         name="privacy.erasure_jobs",

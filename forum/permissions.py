@@ -180,6 +180,13 @@ def post_is_shown(_viewer: Viewer, subject: AtPost) -> Refusal | None:
     return Refusal(f"post_{subject.post.visibility}", f"This post was {subject.post.visibility}.")
 
 
+def post_is_not_withdrawn(_viewer: Viewer, subject: AtPost) -> Refusal | None:
+    """Require that the post was not withdrawn: then moderators read it on the screen of its case only."""
+    if subject.post.visibility != "withdrawn":
+        return None
+    return Refusal("post_withdrawn", "This post was withdrawn.")
+
+
 def moderates_the_board(viewer: Viewer, subject: OnBoard) -> Refusal | None:
     """Require that the viewer moderates the board."""
     if viewer.moderates(subject.board.id):
@@ -239,8 +246,8 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
         thread_takes_replies,
     ],
     Act.WITHDRAW_POST: [is_author],
-    Act.READ_REVISIONS: [either(both(is_author, post_is_shown), moderates_the_board)],
-    Act.READ_SEALED_REVISION: [is_active, moderates_the_board],
+    Act.READ_REVISIONS: [either(both(is_author, post_is_shown), moderates_the_board), post_is_not_withdrawn],
+    Act.READ_SEALED_REVISION: [is_active, moderates_the_board, post_is_not_withdrawn],
     Act.RETITLE_THREAD: [
         is_active,
         has_required_second_factor,

@@ -8,9 +8,10 @@ from sqlmodel import col
 
 from forum.content.boards import Board
 from forum.content.posts.queries import PostView, select_revisions
-from forum.content.posts.tables import Post
+from forum.content.posts.tables import Post, Visibility
 from forum.content.posts.thread_page import list_by_number
 from forum.content.threads.tables import Thread
+from forum.core import audit
 from forum.core.database import Query, Record, query
 from forum.core.work import Transactions, Work
 from forum.members.tables import Member
@@ -59,9 +60,10 @@ async def get_case_file(transactions: Transactions, moderator: Viewer, case_id: 
     allow(ModerationAct.SEE_QUEUE, moderator)
     async with transactions.begin() as work:
         case = await case_queue.get_visible_case(work, moderator, case_id)
-        return CaseFile(
+        posts = await _rows(work, select_held_posts(case_id))
+        file = CaseFile(
             case=case,
-            posts=await _rows(work, select_held_posts(case_id)),
+            posts=posts,
             context=await _context(transactions, moderator, case),
             revisions=await _rows(work, select_revisions(case.post_id)),
             reports=await _rows(work, reports.select_for_case(case_id)),
@@ -73,6 +75,18 @@ async def get_case_file(transactions: Transactions, moderator: Viewer, case_id: 
             appeal=await _appeal(work, case),
             deciders=await case_deciders.who_decides(work, case_id) if case.state == CaseState.OPEN else None,
         )
+        await _record_reading(work, moderator, posts)
+        return file
+
+
+async def _record_reading(work: Work, moderator: Viewer, posts: Sequence[Record]) -> None:
+    """Record that somebody read posts that were withdrawn: nowhere else can their words be read."""
+    for post in posts:
+        if post.visibility == Visibility.WITHDRAWN:
+            about = ("post", post.id)
+            await audit.record(
+                work.session, actor_id=moderator.id, act="withdrawn_post.read", subject=about, now=work.now
+            )
 
 
 def select_held_posts(case_id: UUID) -> Query:

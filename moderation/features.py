@@ -4,6 +4,7 @@ from forum.features import Feature
 from moderation import case_alerts, cases
 from moderation.privacy import ModerationPersonalData
 from moderation.sanction_expiry import STANDING_ENDED, tell_that_sanction_ended
+from moderation.withdrawn_posts import ERASE_WITHDRAWN, erase_withdrawn_posts
 
 _PERSONAL_DATA = ModerationPersonalData()
 
@@ -16,6 +17,11 @@ FEATURES: tuple[Feature, ...] = (
         schedule={case_alerts.WATCH: "* * * * *"},
     ),
     Feature(name="sanction_expiry", jobs=lambda _context: {STANDING_ENDED: tell_that_sanction_ended}),
+    Feature(
+        name="withdrawn_posts",
+        jobs=lambda _context: {ERASE_WITHDRAWN: erase_withdrawn_posts},
+        schedule={ERASE_WITHDRAWN: "27 * * * *"},
+    ),
     Feature(name="appeals"),
     Feature(name="audit_log"),
     Feature(name="board_moderators"),

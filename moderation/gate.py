@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from functools import reduce
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,13 +15,17 @@ from forum.content.posts.tables import Post
 from forum.core import side_process
 from forum.core.gate import GateResult, Submission
 from forum.core.text import is_light
+from forum.members import names
 from forum.notifications import inbox
 from moderation import cases, findings
 from moderation.case_priority import Category, graver
 from moderation.cases import CaseState
 from moderation.findings import LocatedFinding, TextPart
+from moderation.measures.tables import AppliedMeasure, MeasureKind
 from moderation.screening import screen
 from moderation.screening.finding import Finding, FindingKind
+
+NAME_TAKEN = "A moderator took this name from you. Please choose another."
 
 
 class BoardGate:
@@ -34,15 +39,23 @@ class BoardGate:
         self.first_posts = first_posts
         self.region = region
 
-    async def judge(self, _session: AsyncSession, submission: Submission) -> GateResult:
-        """Publish or hold. What staff write is never held, nor are names, which belong to no board."""
+    async def judge(self, session: AsyncSession, submission: Submission) -> GateResult:
+        """Publish or hold. What staff write is never held; a name is, that moderators took from this member."""
+        if submission.named and await _was_taken(session, submission.named, submission.texts[0]):
+            return GateResult(NAME_TAKEN)
         return GateResult(self._held_because(submission), await self._findings(submission))
 
     async def record(
         self, session: AsyncSession, subject: tuple[str, object], verdict: GateResult, now: datetime
     ) -> None:
-        """Open a case for a post that is held or in which something was found, and tell its author if it is held."""
+        """Open a case for a post that is held or in which something was found, and tell its author if it is held.
+
+        What was found in a name opens a case about its member.
+        """
         kind, post_id = subject
+        if kind == "member" and isinstance(post_id, UUID) and verdict.findings:
+            categories = [findings.CATEGORIES[found.finding.kind] for found in verdict.findings]
+            await cases.open_on_member(session, post_id, reduce(graver, categories), now)
         if kind != "post" or not isinstance(post_id, int) or not (verdict.held_because or verdict.findings):
             return
         post = (await session.execute(select(Post).where(col(Post.id) == post_id))).scalar_one()
@@ -95,6 +108,18 @@ class BoardGate:
         return await side_process.run(screen, text, self.region)
 
 
+async def _was_taken(session: AsyncSession, member_id: UUID, name: str) -> bool:
+    """Return whether moderators took a name that looks like this from a member."""
+    taken = select(AppliedMeasure).where(
+        col(AppliedMeasure.member_id) == member_id,
+        col(AppliedMeasure.kind) == MeasureKind.RENAME,
+        col(AppliedMeasure.undone_at).is_(None),
+    )
+    looks = names.skeleton(name)
+    rows = (await session.execute(taken)).scalars().all()
+    return any(names.skeleton(applied.memory["was"]) == looks for applied in rows)
+
+
 def _words_of(found: LocatedFinding, texts: tuple[str, str | None]) -> tuple[FindingKind, str]:
     """Return the words that were found: only to compare them, they are not kept."""
     text = texts[found.part == TextPart.WARNING] or ""
@@ -102,7 +127,5 @@ def _words_of(found: LocatedFinding, texts: tuple[str, str | None]) -> tuple[Fin
 
 
 def _parts(texts: Sequence[str]) -> list[tuple[TextPart, str]]:
-    """Say which text of a post is which: a title comes first if there is one. One text alone counts as a body."""
-    if len(texts) == 1:
-        return [(TextPart.BODY, texts[0])]
-    return list(zip(list(TextPart)[-len(texts) :], texts, strict=True))
+    """Say which text of a post is which: a title comes first if there is one. A text alone is a title or a name."""
+    return list(zip(list(TextPart)[-len(texts) :] if len(texts) > 1 else [TextPart.TITLE], texts, strict=True))

@@ -15,7 +15,7 @@ from forum.content.posts.tables import Post
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.content.threads.tables import ERASED_TITLE, Thread
 from forum.core.export_section import ExportSection, items_of
-from forum.members.tables import Member
+from forum.members.tables import FORMER, Member
 from forum.members.viewer import Viewer
 from moderation import reports, statements
 from moderation.appeals import Appeal
@@ -84,9 +84,24 @@ class ModerationPersonalData:
     async def remove_name(self, session: AsyncSession, member: Member) -> None:
         """Let notices name nobody that the member signed, and notes, reasons and the like not mention them."""
         await self._forget_byline(session, member.id)
+        await self.remove_handle(session, member.handle)
+        await self._forget_names(session, member.id)
+
+    async def remove_handle(self, session: AsyncSession, handle: str) -> None:
+        """Put marks in the place of a handle in notes, reasons and the like."""
         for table, fields in WRITTEN.items():
             for field in fields:
-                await _forget_mentions(session, table, field, member.handle)
+                await _forget_mentions(session, table, field, handle)
+
+    async def has_positions(self, session: AsyncSession, post_id: int) -> bool:
+        """Return whether something was found in a post, or a measure in force changed its words."""
+        found = exists().where(col(CasePost.post_id) == post_id, col(RecordedFinding.case_id) == col(CasePost.case_id))
+        changed = or_(
+            col(AppliedMeasure.post_id) == post_id,
+            col(AppliedMeasure.memory).contains({"changes": [{"post_id": post_id}]}),
+        )
+        measured = exists().where(changed, col(AppliedMeasure.undone_at).is_(None))
+        return bool((await session.execute(select(or_(found, measured)))).scalar_one())
 
     async def list_needed_posts(self, session: AsyncSession, member_id: UUID) -> Collection[int]:
         """Return the member's posts about which a case is open, or an appeal."""
@@ -128,6 +143,12 @@ class ModerationPersonalData:
         for applied in (await session.execute(signed)).scalars().all():
             await lock_posts_of_thread(session, applied.in_thread, alone=True)
             await remove_moderator_name(session, applied, await lock_post_row(session, applied.on_post))
+
+    async def _forget_names(self, session: AsyncSession, member_id: UUID) -> None:
+        """Forget the display names that moderators took from a member, and gave them."""
+        renamed = (col(AppliedMeasure.member_id) == member_id, col(AppliedMeasure.kind) == MeasureKind.RENAME)
+        forgotten = {"was": FORMER, "became": FORMER}
+        await session.execute(update(AppliedMeasure).where(*renamed).values(memory=forgotten))
 
     async def _forget_titles(self, session: AsyncSession, member_id: UUID) -> None:
         retitled = (

@@ -28,7 +28,7 @@ from sqlmodel import Field, SQLModel, col
 from forum.content.posts.context import context_of_post
 from forum.content.posts.draft import NO_WORDS
 from forum.content.posts.revisions import lock_post_row
-from forum.content.posts.tables import SHOWN, Post, PostRevision
+from forum.content.posts.tables import Post, PostRevision
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.core.database import Moment, Query, check_one_of, new_id, query
 from forum.core.errors import Conflict, Invalid
@@ -174,7 +174,7 @@ async def report_post(work: Work, reporter: Viewer, post_id: int, complaint: Com
     """Report a post as the reporter saw it, and open its case or join it. A repeat returns the first report.
 
     Raises Throttled, NotFound, Forbidden, Invalid for a rule or a revision that does not exist or a rule breach
-    without a rule, and Conflict for a post that was removed or withdrawn meanwhile.
+    without a rule, and Conflict for a post that was removed meanwhile, or withdrawn more than 30 days ago.
     """
     await work.count_try("report", "reports", reporter.id)
     context = await context_of_post(work, reporter, post_id, NO_WORDS)
@@ -190,7 +190,7 @@ async def save_report(work: Work, reporter: Viewer, post: Post, complaint: Compl
     post = await lock_post_row(work.session, post.id)
     if earlier := await _earlier_report(work.session, reporter, post, complaint.revision):
         return earlier
-    await _refuse_wrong_complaint(work.session, post, complaint)
+    await _refuse_wrong_complaint(work.session, post, complaint, work.now)
     case = await _open_or_join_case(work, reporter, post, complaint)
     report = Report(
         case_id=case.id,
@@ -229,13 +229,13 @@ async def _earlier_report(session: AsyncSession, reporter: Viewer, post: Post, r
     return (await session.execute(select(Report).where(*same))).scalar_one_or_none()
 
 
-async def _refuse_wrong_complaint(session: AsyncSession, post: Post, complaint: Complaint) -> None:
+async def _refuse_wrong_complaint(session: AsyncSession, post: Post, complaint: Complaint, now: datetime) -> None:
     if complaint.category == Category.RULE and not complaint.rules:
         raise Invalid("Say which rule it breaches.", "#/rules", code="rule_missing")
     if complaint.revision > post.revision:
         detail = f"This post has only {post.revision} revisions."
         raise Invalid(detail, "#/revision", code="revision_not_found")
-    if post.visibility not in SHOWN:
+    if not post.can_be_reported(now):
         raise Conflict("This post is no longer there: it was removed or withdrawn.", code=f"post_{post.visibility}")
     await rules.get_cited_rules(session, complaint.rules)
 

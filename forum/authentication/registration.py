@@ -8,11 +8,16 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.authentication import email_addresses
-from forum.authentication.profiles import Profile, handle_taken, read_profile, refuse_held_name, refuse_look_alikes
-from forum.authentication.rules_acceptance import record_acceptance, rules_version_not_found
+from forum.authentication.profiles import (
+    Profile,
+    handle_taken,
+    judge_name,
+    read_profile,
+    refusal_of,
+    refuse_look_alikes,
+)
+from forum.authentication.rules_acceptance import record_acceptance
 from forum.core import rate_limits
-from forum.core.database import broken_constraint
-from forum.core.errors import Conflict
 from forum.core.idempotency import Repeat
 from forum.core.work import Transactions, Work
 from forum.members import names
@@ -71,8 +76,13 @@ async def register(
         async with transactions.begin() as work:
             if earlier := await _joined_earlier(work, repeat):  # by the same request, while this one hashed
                 return earlier
-            await refuse_held_name(work, newcomer.name)
+            judged = [
+                await judge_name(work, account.name),
+                await judge_name(work, account.handle, pointer="#/handle"),
+            ]
             member = await add_member(work.session, account, work.now, forum_name=work.settings.name)
+            for result in judged:
+                await work.gate.record(work.session, ("member", member.id), result, work.now)
             await email_addresses.enqueue_verification(work.session, member, work.now)
             if repeat:
                 await repeat.keep(work, member.id)
@@ -126,26 +136,10 @@ async def add_member(session: AsyncSession, account: NewAccount, now: datetime, 
     try:
         await session.flush()
     except IntegrityError as error:
-        raise _refusal(error, member) from error
+        raise refusal_of(error, account.handle) from error
     if member.rules_version:
         await record_acceptance(session, member.id, member.rules_version, now)
     # Read last: its member may have left a moment ago. Those who left before November 2026 had plain skeletons.
     if await is_handle_spent(session, member.skeleton, names.plain_skeleton(member.handle)):
         raise handle_taken(member.handle)
     return member
-
-
-def _refusal(error: IntegrityError, member: Member) -> Exception:
-    match broken_constraint(error):
-        case "uq_member_handle":
-            return handle_taken(member.handle)
-        case "uq_member_skeleton":
-            return Conflict(
-                f"The handle {member.handle} looks like another member's. Please choose another.",
-                code="handle_looks_like_another",
-                pointer="#/handle",
-            )
-        case "fk_member_rules_version":
-            return rules_version_not_found("#/rules_version")
-        case _:
-            return error

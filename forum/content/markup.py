@@ -218,8 +218,8 @@ def escape_typed_marks(body_markdown: str, ours: str = "") -> str:
     return MARK.sub(escape, body_markdown)
 
 
-def without_handle(text: str, handle: str) -> str:
-    """Return the text with a handle replaced by marks, where it is mentioned or quoted.
+def without_handle(text: str, handle: str, new: str | None = None) -> str:
+    """Return the text with a handle replaced by another, or by marks, where it is mentioned or quoted.
 
     There are as many marks as the handle has characters: positions in the text stay right.
     """
@@ -228,7 +228,7 @@ def without_handle(text: str, handle: str) -> str:
         typed, folded = _handle_at(text, at + 1, len(text))
         is_theirs = folded == handle and not _is_inside_word(text, at)
         end = at + 1 + len(typed)
-        parts += [text[done : at + 1], GONE * len(typed) if is_theirs else typed]
+        parts += [text[done : at + 1], (new or GONE * len(typed)) if is_theirs else typed]
         done = end
     return "".join([*parts, text[done:]])
 

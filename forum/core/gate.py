@@ -25,6 +25,7 @@ class Submission:
     author: PostAuthor | None  # None for a display name
     texts: tuple[str, ...]
     publication: str | None = None  # the policy of the board on which it would appear, if any
+    named: UUID | None = None  # the member whose name or handle it would be, if they have joined
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,15 @@ from forum.members.tables import FORMER, NO_PASSWORD, Member, SpentHandle
 
 
 async def is_handle_spent(session: AsyncSession, *skeletons: str) -> bool:
-    """Return whether a member who left had a handle that looks like one of these."""
+    """Return whether somebody had a handle that looks like one of these, and left or took another."""
     found = exists().where(col(SpentHandle.digest).in_([_digest(skeleton) for skeleton in skeletons]))
     return bool((await session.execute(select(found))).scalar_one())
+
+
+async def spend_handle(session: AsyncSession, skeleton: str) -> None:
+    """Let nobody take a handle again that looks like this. Idempotent."""
+    spent = insert(SpentHandle).values(digest=_digest(skeleton))
+    await session.execute(spent.on_conflict_do_nothing())
 
 
 async def anonymise_member(session: AsyncSession, member: Member, now: datetime) -> None:
@@ -26,12 +32,12 @@ async def anonymise_member(session: AsyncSession, member: Member, now: datetime)
 
     Their posts and the decisions about them still point to the row. Nobody else can take the handle.
     """
-    spent = insert(SpentHandle).values(digest=_digest(member.skeleton))
-    await session.execute(spent.on_conflict_do_nothing())
+    await spend_handle(session, member.skeleton)
     await delete_belongings(session, member.id)
-    gone = ("handle", "skeleton", "title", "email", "email_verified_at", "wanted_email", "rules_version")
+    names = ("handle", "skeleton", "title", "handle_changed_at")
+    addresses = ("email", "email_verified_at", "wanted_email", "rules_version")
     left: dict[str, Any] = {
-        **dict.fromkeys(gone),
+        **dict.fromkeys(names + addresses),
         "name": FORMER,
         "name_skeleton": "",
         "password_hash": NO_PASSWORD,

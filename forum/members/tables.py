@@ -79,6 +79,7 @@ class Member(SQLModel, table=True):
     staff_password: bool = Field(default=False, description="Whether the password is as long as staff's must be")
     rules_version: int | None = Field(default=None, foreign_key="rules_edition.version")
     joined_at: datetime = Field(sa_type=Moment)
+    handle_changed_at: datetime | None = Field(default=None, sa_type=Moment)
     left_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
@@ -108,8 +109,20 @@ class RulesAcceptance(SQLModel, table=True):
     accepted_at: datetime = Field(sa_type=Moment)
 
 
+class HandleChange(SQLModel, table=True):
+    """The old handle of a member who took another, until a job has replaced it wherever they are mentioned or quoted.
+
+    Not ON DELETE CASCADE: when they leave meanwhile, the job still has to find it.
+    """
+
+    __tablename__ = "handle_change"
+
+    member_id: UUID = Field(primary_key=True, foreign_key="member.id")
+    old_handle: str
+
+
 class SpentHandle(SQLModel, table=True):
-    """What the handle of somebody who left looked like: nobody can take it again, because posts still mention it.
+    """What the handle of somebody who left or took another looked like: nobody can take it again.
 
     Only a digest, and without a member: it does not say who had it.
     """

@@ -16,6 +16,12 @@ class PersonalDataSource(Protocol):
     async def remove_name(self, session: AsyncSession, member: Member) -> None:
         """Remove a member's name and handle from what is stored. Their row still has both."""
 
+    async def remove_handle(self, session: AsyncSession, handle: str) -> None:
+        """Put marks in the place of a handle that its member gave up, in what is stored."""
+
+    async def has_positions(self, session: AsyncSession, post_id: int) -> bool:
+        """Return whether something stored refers to positions in the texts of a post."""
+
     async def list_needed_posts(self, session: AsyncSession, member_id: UUID) -> Collection[int]:
         """Return the member's posts whose text is still needed, for something that is not decided yet."""
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 from pydantic import BeforeValidator, Field
 from typing_extensions import TypeAliasType
 
+from forum.api.authentication.profiles import DisplayName
 from forum.api.schemas import (
     BoardSlug,
     Body,
@@ -84,6 +85,13 @@ class MoveMeasure(RequestBody):
     board: BoardSlug
 
 
+class RenameMeasure(RequestBody):
+    """Gives the author another display name. They cannot take the old one again."""
+
+    kind: Literal["rename"]
+    name: DisplayName
+
+
 class PauseMeasure(RequestBody):
     """Until then, the author cannot post (`silence`), or can neither post nor read what is for members (`suspend`)."""
 
@@ -91,7 +99,7 @@ class PauseMeasure(RequestBody):
     until: SentMoment = Field(examples=["2026-08-27T16:40:00Z"])
 
 
-Measure = PlainMeasure | EditMeasure | RedactMeasure | RetitleMeasure | MoveMeasure | PauseMeasure
+Measure = PlainMeasure | EditMeasure | RedactMeasure | RetitleMeasure | MoveMeasure | RenameMeasure | PauseMeasure
 WantedMeasure = TypeAliasType(
     "WantedMeasure", Annotated[Measure, Field(discriminator="kind", description="One thing to do")]
 )

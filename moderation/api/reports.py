@@ -20,7 +20,7 @@ from forum.api.schemas import (
     numeric,
 )
 from forum.http.caching import cacheable_response, next_link
-from forum.http.current_member import CurrentMember
+from forum.http.current_member import AnyMember, CurrentMember
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import json_response
@@ -118,7 +118,7 @@ async def report_post(
 
 @router.get("/me/reports", response_model=ReportList, responses=documented(401, 422))
 async def list_my_reports(
-    request: Request, viewer: CurrentMember, work: CurrentWork, limit: Limit = 20, after: After = None
+    request: Request, viewer: AnyMember, work: CurrentWork, limit: Limit = 20, after: After = None
 ) -> Response:
     """List your reports. It never says who else reported, nor what was done to whom."""
     page = await own_reports.list_own_reports(work, viewer, after, limit)

@@ -11,6 +11,7 @@ from sqlmodel import col
 
 from forum.administration import roles
 from forum.authentication import sessions
+from forum.authentication.profiles import rename_member
 from forum.content import boards
 from forum.content.boards import Board
 from forum.content.posts.tables import Visibility
@@ -18,6 +19,8 @@ from forum.content.posts.visibility import set_visibility
 from forum.content.threads.changes import lock_thread_row, move, rename, set_state
 from forum.content.threads.tables import ThreadState
 from forum.core.errors import Conflict, Invalid
+from forum.members import names
+from forum.members.queries import lock_member_row
 from forum.members.standing import add_sanction, lift_sanction
 from forum.members.tables import Standing
 from moderation import cases
@@ -146,7 +149,7 @@ def _refuse_impossible_combination(kinds: Sequence[MeasureKind]) -> None:
 
 
 def _refuse_wrong_fields(measure: MeasureInput, pointer: str) -> None:
-    given = {name for name in ("spans", "body_markdown", "title", "board", "until") if getattr(measure, name)}
+    given = {name for name in ("spans", "body_markdown", "title", "board", "name", "until") if getattr(measure, name)}
     fields = MEASURES[measure.kind].fields
     for name in sorted(given - fields):
         detail = f"The measure `{measure.kind}` does not take `{name}`."
@@ -269,6 +272,30 @@ async def _undo_sanction(context: MeasureContext, applied: AppliedMeasure) -> No
     await lift_sanction(context.session, UUID(applied.memory["sanction"]))
 
 
+async def _rename(context: MeasureContext, wanted: MeasureInput) -> UndoData:
+    """Give the author another display name. The gate keeps the old one from coming back by their own hand."""
+    member = await lock_member_row(context.session, context.member_id)
+    undo_data = {"was": member.name}
+    await rename_member(context.session, member, wanted.name or "")
+    return undo_data | {"became": member.name}
+
+
+async def _undo_rename(context: MeasureContext, applied: AppliedMeasure) -> None:
+    member = await lock_member_row(context.session, applied.member_id)
+    later = select(AppliedMeasure).where(
+        col(AppliedMeasure.member_id) == applied.member_id,
+        col(AppliedMeasure.kind) == MeasureKind.RENAME,
+        col(AppliedMeasure.undone_at).is_(None),
+        col(AppliedMeasure.id) > applied.id,
+    )
+    found = (await context.session.execute(later.order_by(col(AppliedMeasure.id)).limit(1))).scalar_one_or_none()
+    if found and found.memory["was"] == applied.memory["became"]:
+        found.memory = {**found.memory, "was": applied.memory["was"]}
+    elif member.left_at is None and member.name == applied.memory["became"]:
+        member.name, member.name_skeleton = applied.memory["was"], names.skeleton(applied.memory["was"])
+    await context.session.flush()
+
+
 async def _no_effect(_context: MeasureContext, _wanted: MeasureInput) -> UndoData:
     """Change nothing: a warning is only told in its statement, a dismissal only closes its case."""
     return {}
@@ -307,6 +334,14 @@ MEASURES: Mapping[MeasureKind, Measure] = {
     ),
     MeasureKind.LOCK: Measure(MeasureTarget.THREAD, _lock, _undo_lock, tells_author=True),
     MeasureKind.MOVE: Measure(MeasureTarget.THREAD, _move, _undo_move, fields=frozenset({"board"})),
+    MeasureKind.RENAME: Measure(
+        MeasureTarget.AUTHOR,
+        _rename,
+        _undo_rename,
+        fields=frozenset({"name"}),
+        needs_rule=True,
+        tells_author=True,
+    ),
     MeasureKind.WARN: Measure(MeasureTarget.AUTHOR, _no_effect, _nothing_to_undo, needs_rule=True, tells_author=True),
     MeasureKind.SILENCE: _sanction(Standing.SILENCED, _UNTIL),
     MeasureKind.SUSPEND: _sanction(Standing.SUSPENDED, _UNTIL),

@@ -31,6 +31,7 @@ class MeasureKind(StrEnum):
     RETITLE = "retitle"
     LOCK = "lock"
     MOVE = "move"
+    RENAME = "rename"
     WARN = "warn"
     SILENCE = "silence"
     SUSPEND = "suspend"
@@ -107,6 +108,7 @@ class MeasureInput:
     body_markdown: str | None = None
     title: str | None = None
     board: str | None = None
+    name: str | None = None
     until: datetime | None = None
 
 

@@ -39,6 +39,7 @@ ASKED: dict[MeasureKind, tuple[dict[str, Any], dict[str, Any]]] = {
     MeasureKind.RETITLE: ({"title": "About a meeting"}, {"title": "About a meeting"}),
     MeasureKind.LOCK: ({}, {"state": "locked"}),
     MeasureKind.MOVE: ({"board": "court"}, {"board": "court"}),
+    MeasureKind.RENAME: ({"name": "A swift"}, {"name": "A swift"}),
     MeasureKind.WARN: ({}, {"standing": {"warn": 1}}),
     MeasureKind.SILENCE: ({"until": LATER}, {"member": "silenced"}),
     MeasureKind.SUSPEND: ({"until": LATER}, {"member": "suspended"}),
@@ -64,6 +65,7 @@ async def the_state_of(services: Services, scene: Scene) -> dict[str, Any]:
     [row] = await scenes.sql(
         services,
         "SELECT p.visibility, p.held_because, p.body_markdown, p.body_html, p.notice, p.author_id, t.title, t.state,"
+        " (SELECT name FROM member WHERE id = p.author_id) AS name,"
         " t.visibility AS thread, t.posts, t.participants, t.last_post_number, b.slug, (SELECT array_agg(body_markdown"
         " ORDER BY number) FROM post WHERE thread_id = t.id) AS words"
         " FROM post p JOIN thread t ON t.id = p.thread_id JOIN board b ON b.id = t.board_id WHERE p.id = :id",
@@ -81,6 +83,7 @@ async def the_state_of(services: Services, scene: Scene) -> dict[str, Any]:
             "thread": (row.thread, row.posts, row.participants, row.last_post_number),
             "board": row.slug,
             "words": row.words,
+            "name": row.name,
             "member": await standing_of(session, row.author_id, clock.now()),
             "standing": dict(await scenes.sql(services, STANDING)),
         }

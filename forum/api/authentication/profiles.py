@@ -29,6 +29,18 @@ DisplayName = Annotated[
 ]
 
 
+NewHandle = Annotated[
+    Text,
+    Field(
+        min_length=names.HANDLE_MIN,
+        max_length=60,
+        description="3 to 30 letters and digits of any script, with `_`, `-`, `.` between them. "
+        "It is stored in small letters, and no two look alike",
+        examples=["quiet-heron"],
+    ),
+]
+
+
 class Me(ResponseBody):
     """Your own profile: only you see it."""
 
@@ -68,6 +80,12 @@ class RulesAcceptance(RequestBody):
     edition: Number = Field(description="The `version` of `GET /rules`", examples=[1])
 
 
+class HandleChoice(RequestBody):
+    """Another handle."""
+
+    handle: NewHandle
+
+
 class PasswordChange(RequestBody):
     """Your present password and the new one."""
 
@@ -92,6 +110,16 @@ async def change_me(change: ProfileChange, viewer: CurrentMember, work: CurrentW
 async def accept_rules(wanted: RulesAcceptance, viewer: AnyMember, work: CurrentWork) -> Response:
     """Accept the present edition of the house rules. Idempotent. An earlier edition is answered 409."""
     return json_response(Me.model_validate(await rules_acceptance.accept_rules(work, viewer, wanted.edition)))
+
+
+@router.put("/me/handle", response_model=Me, responses=documented(401, 403, 409, 413, 422, 429))
+async def change_handle(wanted: HandleChoice, viewer: CurrentMember, work: CurrentWork) -> Response:
+    """Take another handle, when the old one gives you away. You need to have signed in within the last 15 minutes.
+
+    Mentions and quotes of you follow within a minute. Nobody can look the old handle up or ever take it, you neither.
+    Once in 90 days. You are told by mail.
+    """
+    return json_response(Me.model_validate(await profiles.change_handle(work, viewer, wanted.handle)))
 
 
 @router.put("/me/password", status_code=204, responses=documented(401, 403, 413, 422, 429))

@@ -5,15 +5,14 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from pydantic import EmailStr, Field
 
-from forum.api.authentication.profiles import DisplayName, Me
-from forum.api.schemas import NewPassword, Number, RequestBody, Text
+from forum.api.authentication.profiles import DisplayName, Me, NewHandle
+from forum.api.schemas import NewPassword, Number, RequestBody
 from forum.authentication import registration
 from forum.http.current_member import address_of
 from forum.http.idempotency_key import GuestIdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response
 from forum.http.services import AppServices, CurrentTransactions, Route
-from forum.members import names
 
 router = APIRouter(tags=["members"], route_class=Route)
 
@@ -21,13 +20,7 @@ router = APIRouter(tags=["members"], route_class=Route)
 class Newcomer(RequestBody):
     """Who you want to be here. Choose a name that does not reveal who you are."""
 
-    handle: Text = Field(
-        min_length=names.HANDLE_MIN,
-        max_length=60,
-        description="3 to 30 letters and digits of any script, with `_`, `-`, `.` between them. "
-        "It is stored in small letters, and no two look alike",
-        examples=["quiet-heron"],
-    )
+    handle: NewHandle
     name: DisplayName
     email: EmailStr = Field(max_length=254, examples=["heron@example.org"])
     password: NewPassword

@@ -229,7 +229,11 @@ async def edit_post(id: Id, edit: Edit, viewer: CurrentMember, work: CurrentWork
 
 @router.delete("/posts/{id}", status_code=204, responses=documented(401, 403, 404, 409, 422))
 async def withdraw_post(id: Id, viewer: CurrentMember, work: CurrentWork) -> Response:
-    """Withdraw your own post. You cannot undo this, and a tombstone stays in its place. Idempotent."""
+    """Withdraw your own post. You cannot undo this, and a tombstone stays in its place. Idempotent.
+
+    Its words leave the quotes of it, too. Say so before: for 30 days, whoever may read the thread can still report the
+    post, and while a report of it is being decided, moderators can read it. Then its words are deleted.
+    """
     await actions.withdraw_post(work, viewer, id)
     return Response(status_code=204)
 

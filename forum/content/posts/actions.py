@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from forum.content.posts import queries
-from forum.content.posts.context import EditContext, context_in_thread, context_of_post, known_names, named_in_thread
+from forum.content.posts.context import (
+    EditContext,
+    context_in_thread,
+    context_of_own_post,
+    context_of_post,
+    known_names,
+    named_in_thread,
+)
 from forum.content.posts.draft import NO_WORDS, Draft
 from forum.content.posts.erasure import erase_quotes
 from forum.content.posts.insertion import add_reply, rendered
@@ -15,7 +22,7 @@ from forum.content.posts.limits import allow_writing, count_edit, count_post
 from forum.content.posts.queries import PostView, get_post_in_transaction
 from forum.content.posts.quotes import lock_posts_and_copies, record_quotes
 from forum.content.posts.revisions import lock_post_row, refuse_stale_post, replace_body
-from forum.content.posts.tables import Visibility
+from forum.content.posts.tables import WORDS_KEPT, Visibility
 from forum.content.posts.visibility import set_visibility
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.core.database import Record
@@ -92,9 +99,13 @@ async def change_words(work: Work, author: Viewer, context: EditContext, revisio
 async def withdraw_post(work: Work, author: Viewer, post_id: int) -> None:
     """Withdraw the author's own post for good, and leave a tombstone. Its words leave the quotes of it too. Idempotent.
 
+    It may stand on a board that they can no longer read: it is theirs.
+
+    For `WORDS_KEPT`, and while a case about it is open, moderators can still read it on the screen of its case.
+
     Raises Conflict for a removed post, NotFound and Forbidden.
     """
-    context = await context_of_post(work, author, post_id, NO_WORDS)
+    context = await context_of_own_post(work, author, post_id)
     allow(Act.WITHDRAW_POST, author, context)
     await lock_posts_and_copies(work.session, [post_id])
     post = await lock_post_row(work.session, post_id)
@@ -102,6 +113,7 @@ async def withdraw_post(work: Work, author: Viewer, post_id: int) -> None:
         raise Conflict("A removed post cannot be withdrawn.", code="post_removed")
     if post.visibility != Visibility.WITHDRAWN:
         post.changed_by, post.edited_at = post.author_id, work.now
+        post.words_kept_until = work.now + WORDS_KEPT
         await set_visibility(work.session, post, Visibility.WITHDRAWN)
         await erase_quotes(work.session, post)
 

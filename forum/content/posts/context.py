@@ -27,7 +27,7 @@ from sqlmodel import col
 
 from forum.content import boards, markup
 from forum.content.boards import Board, Publication
-from forum.content.posts.draft import Draft
+from forum.content.posts.draft import NO_WORDS, Draft
 from forum.content.posts.tables import NUMBER_MAX, Post, PostQuote, PostRevision, Visibility
 from forum.content.posts.visibility import POST_VISIBLE
 from forum.content.threads.tables import Thread
@@ -184,6 +184,10 @@ _OF_POST = (
     .join(Post, col(Post.thread_id) == col(Thread.id))
     .where(col(Post.id) == _POST_ID, POST_VISIBLE)
 )
+_OF_OWN_POST = _AROUND_POST.add_columns(Post).join(Post, col(Post.thread_id) == col(Thread.id))
+_OF_OWN_POST = _OF_OWN_POST.where(
+    col(Post.id) == _POST_ID, or_(POST_VISIBLE, col(Post.author_id) == any_(VIEWER_PERSONAS))
+)
 _NAMED = query(*_named(_THREAD_ID, _POST_ID))
 
 
@@ -206,6 +210,16 @@ async def context_of_post(work: Work, viewer: Viewer, post_id: int, draft: Draft
     row = await _get_row(
         work.session, _OF_POST, await _parameters(viewer, draft, work.now) | {"post_id": post_id}, "post"
     )
+    return EditContext(**_facts(viewer, row), thread=row.Thread, post=row.Post)
+
+
+async def context_of_own_post(work: Work, viewer: Viewer, post_id: int) -> EditContext:
+    """Return the context of a post that the viewer sees, or that is theirs on a board that they can no longer read.
+
+    Raises NotFound for any other.
+    """
+    values = await _parameters(viewer, NO_WORDS, work.now) | {"post_id": post_id}
+    row = await _get_row(work.session, _OF_OWN_POST, values, "post")
     return EditContext(**_facts(viewer, row), thread=row.Thread, post=row.Post)
 
 

@@ -4,7 +4,8 @@ Each erased character is replaced with a mark: measures and findings refer to po
 right. Revisions are rewritten too, so that nothing brings the words back.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,21 +18,28 @@ from forum.content.posts.context import named_in_thread
 from forum.content.posts.draft import Draft
 from forum.content.posts.quotes import forget_quotes, list_copies, list_texts, lock_posts_and_copies, record_quotes
 from forum.content.posts.revisions import refresh_html
-from forum.content.posts.tables import Post, PostRevision, Visibility
+from forum.content.posts.tables import BODY_MAX, WARNING_MAX, Post, PostRevision, Visibility
 from forum.content.posts.visibility import set_visibility
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.content.words import own_lines, repeated, runs_of
 from forum.members.tables import FORMER
 
 Change = Callable[[str], str]
+Fixed = Callable[[AsyncSession, int], Awaitable[bool]]
 
 
-async def replace_handle_in_posts(session: AsyncSession, handle: str) -> None:
-    """Erase a handle from all posts: where it is mentioned, and where a quote names it."""
+async def replace_handle_in_posts(
+    session: AsyncSession, handle: str, new: str | None = None, *, fixed: Fixed | None = None
+) -> None:
+    """Replace a handle in all posts, by marks or by a new one: where it is mentioned, and where a quote names it.
+
+    A post for which `fixed` is true gets marks, as many as the handle had characters: positions in it are recorded.
+    """
     for thread_id, post_ids in (await _find_posts_naming(session, handle)).items():
         await lock_posts_of_thread(session, thread_id, alone=True)
         for post in await _lock_posts(session, col(Post.id).in_(post_ids)):
-            await _rewrite(session, post, lambda text: without_handle(text, handle))
+            is_fixed = fixed is not None and await fixed(session, post.id)
+            await _rewrite(session, post, partial(_renamed, handle=handle, new=None if is_fixed else new))
 
 
 async def remove_badges(session: AsyncSession, author_id: UUID) -> None:
@@ -66,8 +74,15 @@ async def erase_posts(session: AsyncSession, author_id: UUID, thread_id: int, ke
     for post in await _lock_posts(session, *own):
         await set_visibility(session, post, Visibility.WITHDRAWN)
         await erase_quotes(session, post)
+        post.words_kept_until = None
         if post.id not in kept:
-            await _rewrite(session, post, lambda text: GONE * len(text))
+            await erase_words(session, post)
+
+
+async def erase_words(session: AsyncSession, post: Post) -> None:
+    """Erase the words of a post and of its revisions, whose row the caller has locked."""
+    post.words_kept_until = None
+    await _rewrite(session, post, lambda text: GONE * len(text))
 
 
 async def erase_quotes(session: AsyncSession, post: Post) -> None:
@@ -94,6 +109,13 @@ def make_quote_eraser(texts: Collection[str]) -> Change:
         return text
 
     return unquoted
+
+
+def _renamed(text: str, *, handle: str, new: str | None) -> str:
+    renamed = without_handle(text, handle, new)
+    # A longer handle may be too long for a full text.
+    is_too_long = any(len(text) <= most < len(renamed) for most in (WARNING_MAX, BODY_MAX))
+    return without_handle(text, handle) if is_too_long else renamed
 
 
 def _has_words(table: Any) -> ColumnElement[bool]:

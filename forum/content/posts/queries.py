@@ -23,6 +23,7 @@ from forum.content.boards import Board
 from forum.content.posts.tables import SHOWN, Post, PostRevision, Visibility
 from forum.content.posts.visibility import POST_VISIBLE, with_board_of_post
 from forum.content.threads.tables import Thread
+from forum.content.threads.visibility import THREAD_VISIBLE
 from forum.core import audit
 from forum.core.database import Prepared, Query, Reader, Record, columns, query
 from forum.core.errors import NotFound
@@ -140,16 +141,17 @@ _ONE = Prepared(
 )
 
 
-_BY_VIEWER = (POST_VISIBLE, col(Post.author_id) == any_(VIEWER_PERSONAS))
+_BY_VIEWER = (col(Post.author_id) == any_(VIEWER_PERSONAS),)  # also where they can no longer read: it is theirs
 
 
-# The viewer's own posts, oldest first, as they may read them now; and the revisions of those that can still be read.
+# The viewer's own posts, oldest first, without the words of those that were removed or withdrawn; and the revisions
+# of the others.
 WRITTEN_BY = Prepared(
     with_board_of_post(
         query(
             col(Post.id),
             col(Post.thread_id),
-            col(Thread.title).label("thread_title"),
+            case((THREAD_VISIBLE, col(Thread.title))).label("thread_title"),
             col(Post.number),
             col(Post.visibility),
             col(Post.held_because),

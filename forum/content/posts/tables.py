@@ -1,7 +1,7 @@
 """The tables of posts and of their earlier revisions."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -23,6 +23,7 @@ from forum.core.database import Moment, check_one_of
 
 BODY_MAX = 20_000
 WARNING_MAX = 100
+WORDS_KEPT = timedelta(days=30)  # of a withdrawn post, in which it can be reported
 NUMBER_MAX = 2**31 - 1  # the largest integer of the column: a larger one in a query would be a database error
 
 
@@ -76,6 +77,8 @@ class Post(SQLModel, table=True):
         CheckConstraint(f"char_length(content_warning) BETWEEN 1 AND {WARNING_MAX}", name="content_warning"),
         Index("ix_post_author", "author_id", "thread_id"),
         Index("ix_post_adviser", "thread_id", "number", postgresql_where=text("voice = 'adviser'")),
+        Index("ix_post_words_kept", "words_kept_until", postgresql_where=text("words_kept_until IS NOT NULL")),
+        CheckConstraint("words_kept_until IS NULL OR visibility = 'withdrawn'", name="words_kept"),
         Index("ix_post_quotes_unrecorded", "id", postgresql_where=text("NOT quotes_recorded")),
     )
 
@@ -100,6 +103,9 @@ class Post(SQLModel, table=True):
     created_at: datetime = Field(sa_type=Moment)
     edited_at: datetime | None = Field(default=None, sa_type=Moment)
     changed_by: UUID | None = Field(default=None, foreign_key="persona.id")
+    words_kept_until: datetime | None = Field(
+        default=None, sa_type=Moment, description="Of a withdrawn post: until then it can be reported"
+    )
     quotes_recorded: bool = Field(
         default=True,
         sa_column_kwargs={"server_default": text("false")},
@@ -110,6 +116,10 @@ class Post(SQLModel, table=True):
     def is_shown(self) -> bool:
         """Whether its text can be read: it was neither removed nor withdrawn."""
         return self.visibility in SHOWN
+
+    def can_be_reported(self, now: datetime) -> bool:
+        """Whether its readers can report it: they see it, or it was withdrawn a short time ago."""
+        return self.is_shown or (self.words_kept_until is not None and self.words_kept_until > now)
 
 
 class PostRevision(SQLModel, table=True):

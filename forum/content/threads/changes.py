@@ -8,7 +8,7 @@ from sqlmodel import col
 
 from forum.content.boards import Board
 from forum.content.markup import without_handle
-from forum.content.threads.tables import ERASED_TITLE, Thread, ThreadState
+from forum.content.threads.tables import ERASED_TITLE, TITLE_MAX, Thread, ThreadState
 from forum.core import audit, jobs
 from forum.core.jobs import Job
 from forum.members.queries import changed_since
@@ -86,11 +86,12 @@ async def move(
         await record_change(session, viewer, thread, "thread.moved", now, details=details)
 
 
-async def replace_handle_in_titles(session: AsyncSession, handle: str) -> None:
-    """Replace the handle of a former member in every title that mentions it."""
+async def replace_handle_in_titles(session: AsyncSession, handle: str, new: str | None = None) -> None:
+    """Replace a handle in every title that mentions it, by a new one or by marks."""
     naming = select(Thread).where(col(Thread.title).icontains(f"@{handle}", autoescape=True)).order_by(col(Thread.id))
     for thread in (await session.execute(naming.with_for_update(key_share=True))).scalars().all():
-        thread.title = without_handle(thread.title, handle)
+        renamed = without_handle(thread.title, handle, new)
+        thread.title = renamed if len(renamed) <= TITLE_MAX else without_handle(thread.title, handle)
     await session.flush()
 
 

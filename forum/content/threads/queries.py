@@ -72,14 +72,14 @@ _ON_BOARD = keyset_pages(
 OPENED_BY = Prepared(
     query(
         col(Thread.id),
-        col(Board.slug).label("board"),
+        case((boards.READABLE, col(Board.slug))).label("board"),
         col(Thread.title),
         col(Thread.state),
         col(Thread.visibility),
         col(Thread.opened_at),
     )
     .join(Board, col(Board.id) == col(Thread.board_id))
-    .where(THREAD_VISIBLE, col(Thread.author_id) == any_(VIEWER_PERSONAS))
+    .where(col(Thread.author_id) == any_(VIEWER_PERSONAS))
     .order_by(col(Thread.id))
 )
 
