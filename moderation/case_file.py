@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from forum.content.posts.held_edits import list_all
 from forum.content.posts.queries import PostView, select_revisions
+from forum.content.posts.tables import HeldEdit, HeldState
 from forum.content.posts.thread_page import list_by_number
+from forum.content.threads.titles import select_titles
 from forum.core.database import Query, Record
 from forum.core.work import Transactions, Work
 from forum.members.tables import Member
@@ -15,6 +18,7 @@ from moderation.appeals import Appeal
 from moderation.case_deciders import missing_permission, own_interest
 from moderation.cases import CaseKind, CaseState
 from moderation.decisions import AppealOutcome, Decision
+from moderation.findings import Place
 from moderation.measures.catalogue import MEASURES
 from moderation.member_history import MemberSummary
 from moderation.permissions import ModerationAct, allow
@@ -39,6 +43,8 @@ class CaseFile:
     case: Record
     context: Sequence[PostView]
     revisions: Sequence[Record]
+    titles: Sequence[Record]  # of an opening post
+    held_edits: Sequence[HeldEdit]
     reports: Sequence[Record]
     findings: Sequence[Record]
     notes: Sequence[Record]
@@ -57,13 +63,18 @@ async def get_case_file(transactions: Transactions, moderator: Viewer, case_id: 
         first = max(1, case.post_number - CONTEXT)
         length = case.post_number + CONTEXT - first + 1
         measures = list(MEASURES) if case.kind == CaseKind.POST else list(AppealOutcome)
+        edits = await list_all(work.session, case.post_id)
+        waiting = [edit.id for edit in edits if edit.state == HeldState.WAITING]
+        present = Place(case.post_revision, case.title_revision)
         return CaseFile(
             case=case,
             context=await list_by_number(transactions.reader, moderator, case.thread_id, first, length),
             revisions=await _rows(work, select_revisions(case.post_id)),
+            titles=await _rows(work, select_titles(case.thread_id)) if case.post_number == 1 else [],
+            held_edits=edits,
             # Nobody learns who reported their own post.
             reports=[] if case.author_id == moderator.id else await _rows(work, reports.select_for_post(case.post_id)),
-            findings=await _rows(work, findings.select_for_case(case_id, case.post_revision)),
+            findings=await _rows(work, findings.select_for_case(case_id, present, waiting)),
             notes=await _rows(work, cases.select_notes(case_id)),
             author=await _summary_of_author(work, moderator, case),
             acts=["claim", *measures],

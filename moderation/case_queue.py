@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 from sqlalchemy import and_, literal, or_, tuple_
+from sqlalchemy import case as case_when
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
@@ -34,6 +35,7 @@ _VIEW = with_board_of_case(
         *columns(Case),
         col(Thread.id).label("thread_id"),
         col(Thread.title).label("thread_title"),
+        case_when((col(Post.number) == 1, col(Thread.title_revision))).label("title_revision"),
         col(Post.number).label("post_number"),
         col(Post.revision).label("post_revision"),
         col(Board.id).label("board_id"),

@@ -45,7 +45,7 @@ Reason = Annotated[
 class PlainMeasure(RequestBody):
     """A measure that needs nothing more, or the outcome of an appeal: `uphold`, `change` or `overturn`."""
 
-    kind: Literal["publish", "remove", "lock", "warn", "ban", "dismiss", "uphold", "change", "overturn"]
+    kind: Literal["publish", "refuse", "remove", "lock", "warn", "ban", "dismiss", "uphold", "change", "overturn"]
 
 
 class EditMeasure(RequestBody):
@@ -102,6 +102,9 @@ class NewDecision(RequestBody):
     )
     revision: Number | None = Field(
         None, description="Of the post; you may leave it out only for an appeal", examples=[1]
+    )
+    title_revision: Number | None = Field(
+        None, description="Of the title, where the post opens its thread: as it was on your screen", examples=[1]
     )
     measures: list[WantedMeasure] = Field(
         min_length=1, max_length=12, examples=[[{"kind": "redact", "spans": [[0, 4]]}]]
@@ -203,6 +206,7 @@ def _input(wanted: NewDecision) -> DecisionInput:
     return DecisionInput(
         version=wanted.version,
         revision=wanted.revision,
+        title_revision=wanted.title_revision,
         measures=tuple(_measure(measure) for measure in wanted.measures if measure.kind not in outcomes),
         reason=wanted.reason,
         rules=tuple(wanted.rules),

@@ -107,6 +107,7 @@ DATA: dict[str, list[str]] = {
     "0009": NINTH,
     "0010": TENTH,
     "0011": ELEVENTH,
+    "0012": ELEVENTH,
 }
 
 

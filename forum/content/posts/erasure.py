@@ -8,14 +8,15 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select, union, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content.markup import GONE, without_handle
 from forum.content.posts.context import named_in_thread
 from forum.content.posts.draft import Draft
-from forum.content.posts.tables import Post, PostRevision, Visibility
+from forum.content.posts.held_edits import drop_all
+from forum.content.posts.tables import HeldEdit, Post, PostRevision, Visibility
 from forum.content.posts.visibility import set_visibility
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.members.tables import FORMER
@@ -40,6 +41,8 @@ async def remove_badges(session: AsyncSession, author_id: UUID) -> None:
 async def threads_with_words(session: AsyncSession, author_id: UUID, kept: Collection[int]) -> Sequence[int]:
     """Return the threads that still need `erase_posts`: with a post that is not withdrawn, or with words left.
 
+    Words of edits that were held count too.
+
     Words in the posts `kept` do not count.
     """
     threads = select(col(Post.thread_id)).where(col(Post.author_id) == author_id)
@@ -47,8 +50,13 @@ async def threads_with_words(session: AsyncSession, author_id: UUID, kept: Colle
     in_revisions = to_erase.join(PostRevision, col(PostRevision.post_id) == col(Post.id)).where(
         _has_words(PostRevision)
     )
+    held = (
+        select(col(HeldEdit.thread_id))
+        .join(Post, col(Post.id) == col(HeldEdit.post_id))
+        .where(col(Post.author_id) == author_id, col(Post.id).not_in(kept))
+    )
     readable = threads.where(col(Post.visibility) != Visibility.WITHDRAWN)
-    found = union(readable, to_erase.where(_has_words(Post)), in_revisions).subquery()
+    found = union(readable, to_erase.where(_has_words(Post)), in_revisions, held).subquery()
     return (await session.execute(select(found).order_by(found.c.thread_id))).scalars().all()
 
 
@@ -73,8 +81,17 @@ async def erase_posts(
         await _rewrite(session, post, without_quotes)
     for post in own_posts:
         await set_visibility(session, post, Visibility.WITHDRAWN)
+        await drop_all(session, post.id)
         if post.id not in kept:
+            # They are nobody's revision, so that no position in a measure refers to them.
+            await session.execute(delete(HeldEdit).where(col(HeldEdit.post_id) == post.id))
             await _rewrite(session, post, lambda text: GONE * len(text))
+
+
+async def is_kept_opening(session: AsyncSession, thread_id: int, kept: Collection[int]) -> bool:
+    """Return whether the first post of a thread is among those whose words are kept for now: its title is too."""
+    opening = select(col(Post.id)).where(col(Post.thread_id) == thread_id, col(Post.number) == 1)
+    return (await session.execute(opening)).scalar_one() in kept
 
 
 def _has_words(table: Any) -> ColumnElement[bool]:
@@ -88,6 +105,9 @@ async def _find_posts_naming(session: AsyncSession, handle: str) -> dict[int, li
         select(col(Post.thread_id), col(Post.id))
         .join(PostRevision, col(PostRevision.post_id) == col(Post.id))
         .where(_names(PostRevision, handle)),
+        select(col(HeldEdit.thread_id), col(HeldEdit.post_id)).where(
+            or_(_names(HeldEdit, handle), col(HeldEdit.title).icontains(f"@{handle}", autoescape=True))
+        ),
     ).subquery()
     by_thread: dict[int, list[int]] = {}
     for row in (await session.execute(select(found).order_by(found.c.thread_id))).all():
@@ -118,8 +138,12 @@ async def _all_texts(session: AsyncSession, post: Post) -> list[str]:
 async def _rewrite(session: AsyncSession, post: Post, change: Change) -> None:
     """Change the texts of a post and of its revisions, without a new revision: that would keep the erased words."""
     earlier = select(PostRevision).where(col(PostRevision.post_id) == post.id)
+    held = select(HeldEdit).where(col(HeldEdit.post_id) == post.id)
+    edits = (await session.execute(held)).scalars().all()
+    for edit in edits:
+        edit.title = edit.title and change(edit.title)
     revisions: list[Any] = [post, *(await session.execute(earlier)).scalars().all()]
-    for revision in revisions:
+    for revision in revisions + [edit for edit in edits if edit.body_markdown]:
         body = change(revision.body_markdown)
         if body != revision.body_markdown:
             draft = Draft(body)

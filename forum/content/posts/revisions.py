@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,6 +27,12 @@ async def lock_post_rows(session: AsyncSession, post_ids: Select[int]) -> Sequen
     """Lock the rows of these posts until the transaction ends, the lower id first, and return the posts."""
     found = select(Post).where(col(Post.id).in_(post_ids)).order_by(col(Post.id)).with_for_update(key_share=True)
     return (await session.execute(found, execution_options={"populate_existing": True})).scalars().all()
+
+
+async def lock_opening_post(session: AsyncSession, thread_id: int) -> Post:
+    """Lock the row of a thread's first post until the transaction ends, and return the post."""
+    opening = select(col(Post.id)).where(col(Post.thread_id) == thread_id, col(Post.number) == 1)
+    return await lock_post_row(session, (await session.execute(opening)).scalar_one())
 
 
 async def refuse_stale_post(session: AsyncSession, post: Post, revision: int) -> None:
@@ -54,7 +61,7 @@ async def replace_body_by_moderator(
         raise Invalid(f"A post has 1 to {BODY_MAX} characters.", "#/measures", code="body_length")
     draft = Draft(body)
     known = await named_in_thread(session, post.thread_id, draft)
-    replace_body(session, post, (body, draft.parsed.html(known)), moderator, now, sealed=sealed)
+    replace_body(session, post, (body, draft.parsed.html(known)), moderator.member_id, now, sealed=sealed)
     post.content_warning = content_warning
     await session.flush()
 
@@ -115,11 +122,12 @@ def _escaped(word: str) -> str:
 
 
 def replace_body(
-    session: AsyncSession, post: Post, body: tuple[str, str], by: Viewer, now: datetime, *, sealed: bool = False
+    session: AsyncSession, post: Post, body: tuple[str, str], by: UUID, now: datetime, *, sealed: bool = False
 ) -> None:
     """Replace the Markdown and the HTML of a post, whose row the caller has locked, and keep the earlier text.
 
-    Only moderators can read a `sealed` revision: it has words that were redacted.
+    `by` is the persona under whose name it is changed. Only moderators can read a `sealed` revision: it has words that
+    were redacted.
     """
     session.add(
         PostRevision(
@@ -134,4 +142,4 @@ def replace_body(
     )
     post.body_markdown, post.body_html = body
     post.revision += 1
-    post.edited_at, post.changed_by = now, by.id
+    post.edited_at, post.changed_by = now, by

@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content.boards import Board
-from forum.content.markup import without_handle
-from forum.content.threads.tables import ERASED_TITLE, Thread, ThreadState
+from forum.content.threads.tables import Thread, ThreadState
+from forum.content.threads.titles import replace_title
 from forum.core import audit
 from forum.members.queries import changed_since
 from forum.members.viewer import Viewer
@@ -33,10 +33,18 @@ async def lock_posts_of_thread(session: AsyncSession, thread_id: int, *, alone: 
     await session.execute(select(lock(_POSTS_LOCK, thread_id % 2**31)))
 
 
-async def rename(session: AsyncSession, moderator: Viewer, thread: Thread, title: str, now: datetime) -> None:
-    """Change the title of a thread, whose row the caller has locked, by a moderator's decision."""
-    thread.title = title
-    await record_change(session, moderator, thread, "thread.renamed", now)
+async def retitle(
+    session: AsyncSession, by: Viewer, thread: Thread, title: str, now: datetime, *, act: str = "thread.retitled"
+) -> None:
+    """Change the title of a thread, whose row the caller has locked.
+
+    A title that somebody else than its author changes is sealed, and the change is recorded.
+    """
+    is_own = thread.author_id in by.personas
+    persona_id = thread.author_id if is_own else by.member_id
+    await replace_title(session, thread, title, persona_id, now, sealed=not is_own)
+    if not is_own or act != "thread.retitled":
+        await audit.record(session, actor_id=by.id, act=act, subject=("thread", thread.id), now=now)
 
 
 async def set_state(session: AsyncSession, viewer: Viewer, thread_id: int, state: ThreadState, now: datetime) -> None:
@@ -67,28 +75,20 @@ async def move(
         await record_change(session, viewer, thread, "thread.moved", now, details=details)
 
 
-async def replace_handle_in_titles(session: AsyncSession, handle: str) -> None:
-    """Replace the handle of a former member in every title that mentions it."""
-    naming = select(Thread).where(col(Thread.title).icontains(f"@{handle}", autoescape=True)).order_by(col(Thread.id))
-    for thread in (await session.execute(naming.with_for_update(key_share=True))).scalars().all():
-        thread.title = without_handle(thread.title, handle)
-    await session.flush()
-
-
-async def erase_title(session: AsyncSession, thread: Thread, now: datetime) -> None:
-    """Replace the title of a thread, whose row the caller has locked, when its author has their words erased."""
-    if thread.title != ERASED_TITLE:
-        thread.title, thread.version = ERASED_TITLE, thread.version + 1
-        thread.changed_at, thread.changed_by = now, thread.author_id
-        await session.flush()
-
-
 async def refuse_stale_thread(session: AsyncSession, thread: Thread, version: int) -> None:
     """Raise Stale, with who changed the thread and when, unless it is still at this version."""
     if thread.version != version:
         detail = "This thread was changed while you were looking at it. Please read it again."
         by, at = thread.changed_by, thread.changed_at
         raise await changed_since(session, detail, code="thread_changed", current=thread.version, by=by, at=at)
+
+
+async def refuse_stale_title(session: AsyncSession, thread: Thread, title_revision: int) -> None:
+    """Raise Stale, with who changed the title and when, unless it is still at this revision."""
+    if thread.title_revision != title_revision:
+        detail = "The title was changed while you were looking at it. Please read it again."
+        by, at = thread.titled_by or thread.author_id, thread.titled_at or thread.opened_at
+        raise await changed_since(session, detail, code="title_changed", current=thread.title_revision, by=by, at=at)
 
 
 async def record_change(
@@ -100,11 +100,8 @@ async def record_change(
     *,
     details: audit.Details | None = None,
 ) -> None:
-    """Raise a thread's version, and record the change, unless it is its author's change of the title."""
+    """Raise a thread's version, and record the change."""
     thread.version += 1
     thread.changed_at, thread.changed_by = now, viewer.id
     await session.flush()
-    if viewer.id != thread.author_id or act != "thread.retitled":
-        await audit.record(
-            session, actor_id=viewer.id, act=act, subject=("thread", thread.id), now=now, details=details
-        )
+    await audit.record(session, actor_id=viewer.id, act=act, subject=("thread", thread.id), now=now, details=details)

@@ -615,14 +615,16 @@ async def _step(services: Services, dice: random.Random, people: Sequence[Viewer
         draft = Draft(dice.choice(["I see", "I see", "HOLD this"]))
         match dice.choice(["reply", "reply", "edit", "withdraw", "shift", "shift"]):
             case "reply":
-                with suppress(NotFound):  # with its opening post, a thread can go out of sight
+                with suppress(NotFound, Conflict):  # with its posts, a thread can go out of sight
                     context = await context_in_thread(work, person, thread, draft)
                     await add_reply(work, person, context, draft)
             case "edit" if post.visibility in SHOWN:
-                there = await context_of_post(work, author, post.id, draft)
-                await change_words(work, author, there, post.revision, draft)
+                with suppress(NotFound):
+                    there = await context_of_post(work, author, post.id, draft)
+                    await change_words(work, author, there, post.revision, draft)
             case "withdraw" if post.visibility in SHOWN:
-                await withdraw_post(work, author, post.id)
+                with suppress(NotFound):
+                    await withdraw_post(work, author, post.id)
             case "shift" if NEXT[Visibility(post.visibility)]:
                 to = dice.choice(sorted(NEXT[Visibility(post.visibility)]))
                 await set_visibility(session, post, to, held_because="Reported" if to == Visibility.HELD else None)
