@@ -261,9 +261,19 @@ async def _open_or_join_case(work: Work, reporter: Viewer, post: Post, complaint
         if not _needs_a_decision(complaint, case, decided):
             return case
     score = await _reporter_score(work.session, reporter)
+    # Members count, not reports: one who says that it is graver is counted already.
+    reporters = 0 if await _is_waiting(work.session, reporter, post) else 1
     return await cases.open_on_post(
-        work.session, post.id, complaint.category, work.now, reports=1, reporter_score=score
+        work.session, post.id, complaint.category, work.now, reports=reporters, reporter_score=score
     )
+
+
+async def _is_waiting(session: AsyncSession, reporter: Viewer, post: Post) -> bool:
+    """Whether a report of this post by the same member waits to be decided."""
+    own = exists().where(
+        col(Report.post_id) == post.id, col(Report.reporter_id) == reporter.id, col(Report.outcome).is_(None)
+    )
+    return bool((await session.execute(select(own))).scalar_one())
 
 
 def _needs_a_decision(complaint: Complaint, decided: Case, revisions: Revisions) -> bool:
