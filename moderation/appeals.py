@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, UniqueConstraint, exists, or_, select
@@ -16,13 +15,12 @@ from forum.core.errors import Conflict, Invalid, NotFound
 from forum.core.work import Work
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
-from forum.permissions import Refusal
-from moderation import cases, decisions
+from moderation import case_deciders, cases, decisions
 from moderation.case_priority import GRAVITY, Category, priority
 from moderation.cases import Case, CaseKind
 from moderation.decisions import AppealOutcome, Decided, Decision, DecisionInput, Ruling
 from moderation.measures.catalogue import refuse_impossible_measures, refuse_misplaced_measures, undo_measure
-from moderation.measures.tables import AppliedMeasure, MeasureContext, MeasureInput
+from moderation.measures.tables import AppliedMeasure, MeasureContext
 from moderation.permissions import refuse
 from moderation.reports import Report, ReportOutcome
 from moderation.rules import get_cited_rules
@@ -67,7 +65,7 @@ class AppealSubject:
 
 @dataclass(frozen=True)
 class AppealState:
-    """An appeal, and who can decide it now, as `decisions.remaining_deciders` says; None once it is decided."""
+    """An appeal, and who can decide it now, as `case_deciders.who_decides` says; None once it is decided."""
 
     appeal: Appeal
     deciders: str | None
@@ -93,26 +91,10 @@ async def get_for_case(session: AsyncSession, case_id: UUID) -> Appeal:
     return (await session.execute(select(Appeal).where(col(Appeal.case_id) == case_id))).scalar_one()
 
 
-async def appeal_deciders(session: AsyncSession, appeal: Appeal) -> str:
-    """Return who can decide an appeal now, as `decisions.remaining_deciders` does."""
-    decision = await session.get_one(Decision, appeal.decision_id)
-    return await decisions.remaining_deciders(session, appeal.case_id, {decision.decided_by, appeal.appellant_id})
-
-
-async def state_of_appeal(session: AsyncSession, appeal: Appeal) -> AppealState:
+async def state_of_appeal(work: Work, appeal: Appeal) -> AppealState:
     """Return an appeal as whoever appealed sees it."""
-    return AppealState(appeal, None if appeal.outcome else await appeal_deciders(session, appeal))
-
-
-async def own_interest(
-    session: AsyncSession, decider: Viewer, appeal: Appeal, case: Any, measures: Sequence[MeasureInput] = ()
-) -> Refusal | None:
-    """Return why somebody may not decide an appeal: it is their own, or they are too close to its case; or None."""
-    original = await session.get_one(Decision, appeal.decision_id)
-    if decider.id in {original.decided_by, appeal.appellant_id}:
-        detail = "This is about your own decision or appeal: somebody else decides."
-        return Refusal("own_decision_or_appeal", detail)
-    return await decisions.own_interest(session, decider, case, measures)
+    waits = appeal.outcome is None
+    return AppealState(appeal, await case_deciders.who_decides(work, appeal.case_id) if waits else None)
 
 
 # Actions
@@ -162,7 +144,7 @@ async def decide_appeal(work: Work, decider: Viewer, case_id: UUID, wanted: Deci
     session, locked = work.session, await decisions.lock_case_and_posts(work.session, case_id)
     appeal = await get_for_case(session, case_id)
     original = await session.get_one(Decision, appeal.decision_id)
-    refuse(await own_interest(session, decider, appeal, locked.case, wanted.measures))
+    refuse(await case_deciders.why_not_decide(work, decider, case_id, sanctions=wanted.acts_on_author))
     await cases.refuse_unless_free(work, decider, locked.case)
     await decisions.refuse_stale(session, locked, wanted)
     _refuse_wrong_measures(work, wanted, outcome, len(locked.posts))
@@ -218,6 +200,7 @@ async def _open(work: Work, appellant: Viewer, subject: AppealSubject, words: st
         opened_at=now,
         due_at=now + GRAVITY[Category.APPEAL][1],
         changed_at=now,
+        barred_id=decision.decided_by,
     )
     session.add(case)
     await session.flush()
@@ -232,7 +215,7 @@ async def _open(work: Work, appellant: Viewer, subject: AppealSubject, words: st
     session.add(appeal)
     await session.flush()
     await audit.record(session, actor_id=appellant.id, act="appeal.lodged", subject=("case", case.id), now=now)
-    return await state_of_appeal(session, appeal)
+    return await state_of_appeal(work, appeal)
 
 
 def _single_outcome(wanted: DecisionInput) -> AppealOutcome:

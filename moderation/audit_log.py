@@ -1,9 +1,12 @@
 """The log of what staff did. Moderators of a board read what happened there, others read all of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, String, and_, cast, or_, true
+from pydantic import Field, TypeAdapter
+from sqlalchemy import ColumnElement, String, and_, cast, exists, or_
 from sqlmodel import col
 
 from forum.content import boards
@@ -20,31 +23,59 @@ from forum.members import names
 from forum.members.queries import named_columns
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer
+from moderation import case_deciders
 from moderation.cases import Case, with_board_of_case
+from moderation.decisions import Decision
+from moderation.measures.tables import AppliedMeasure
 from moderation.permissions import ModerationAct, allow
 
-BY_NUMBER = TypeAdapter(tuple[pagination.Identity])
+LogPlace = tuple[datetime, int]
+# What a cursor into the log holds: a moment, and how many entries of it were shown.
+BY_TIME = TypeAdapter(tuple[pagination.Instant, Annotated[int, Field(ge=0, le=10_000)]])
 
 
 def visible_to(viewer: Viewer) -> ColumnElement[bool]:
-    """Return the condition that the viewer may read an entry. Moderators of a board read what happened there."""
+    """Return the condition that the viewer may read an entry.
+
+    Moderators of a board read what happened there; nobody reads what belongs to a case about themselves.
+    """
     if viewer.roles & {Role.MODERATOR, Role.ADMINISTRATOR}:
-        return true()
-    here = boards.moderated_by(viewer)
+        return ~_is_about(viewer)
+    here = and_(boards.moderated_by(viewer), boards.readable_by(viewer))
     on_board = {
         "post": with_board_of_post(query(cast(col(Post.id), String))),
         "case": with_board_of_case(query(cast(col(Case.id), String))),
         "thread": query(cast(col(Thread.id), String)).join(Board, col(Board.id) == col(Thread.board_id)),
     }
-    return or_(
-        *(
-            and_(
-                col(AuditEntry.subject_kind) == kind,
-                col(AuditEntry.subject_id).in_(ids.where(here)),
-            )
-            for kind, ids in on_board.items()
-        )
+    somewhere_here = (_has_subject(kind, ids.where(here)) for kind, ids in on_board.items())
+    return and_(or_(*somewhere_here), ~_is_about(viewer))
+
+
+def _is_about(viewer: Viewer) -> ColumnElement[bool]:
+    """Return the condition that an entry is of a case about the viewer: the case, their post, or what it did to a
+    thread.
+    """
+    case_ids = query(cast(col(Case.id), String)).where(case_deciders.is_about(viewer))
+    post_ids = query(cast(col(Post.id), String)).where(case_deciders.belongs_to(viewer, col(Post.author_id)))
+    taken = and_(col(AppliedMeasure.applied_at) == col(AuditEntry.at), col(Decision.id) == AppliedMeasure.decision_id)
+    undone = and_(col(AppliedMeasure.undone_at) == col(AuditEntry.at), col(Decision.id) == AppliedMeasure.undone_by)
+    by_decision = exists().where(
+        col(AuditEntry.subject_kind) == "thread",
+        cast(col(AppliedMeasure.thread_id), String) == col(AuditEntry.subject_id),
+        col(AppliedMeasure.member_id) == viewer.id,
+        col(Decision.decided_by) == col(AuditEntry.actor_id),
+        or_(taken, undone),
     )
+    by_somebody_else = col(AuditEntry.actor_id).is_distinct_from(viewer.id)
+    return or_(
+        _has_subject("case", case_ids),
+        and_(_has_subject("post", post_ids), by_somebody_else),
+        by_decision.correlate_except(AppliedMeasure, Decision),
+    )
+
+
+def _has_subject(kind: str, ids: Query) -> ColumnElement[bool]:
+    return and_(col(AuditEntry.subject_kind) == kind, col(AuditEntry.subject_id).in_(ids))
 
 
 @dataclass(frozen=True)
@@ -74,23 +105,34 @@ async def list_entries(reader: Reader, viewer: Viewer, search: LogSearch, after:
     Raises Forbidden, and Invalid for a cursor that is not one of this list or half of a subject.
     """
     allow(ModerationAct.READ_LOG, viewer)
-    before = pagination.decode(after, BY_NUMBER) if after is not None else None
+    place = pagination.decode(after, BY_TIME) if after is not None else None
     if (search.subject_kind is None) != (search.subject_id is None):
         detail = "Send both `subject_kind` and `subject_id`, or neither."
         raise Invalid(detail, "query/subject_id", code="subject_incomplete")
-    rows = await reader.rows(Prepared(_select_entries(viewer, before, limit + 1, search)))
-    return pagination.page_of(rows, limit, lambda row: (row.number,))
+    rows = await reader.rows(Prepared(_select_entries(viewer, place, limit + 1, search)))
+    return _page(rows, place, limit)
 
 
-def _select_entries(viewer: Viewer, before: tuple[int] | None, limit: int, search: LogSearch) -> Query:
+def _page(rows: Sequence[Any], place: LogPlace | None, limit: int) -> Page:
+    """Return a page, whose cursor counts what was shown of one moment.
+
+    It does not have the number of an entry: a gap between two numbers would say that something is not shown.
+    """
+    shown = rows[:limit]
+    if len(rows) <= limit:
+        return Page(shown, None)
+    at = shown[-1].at
+    of_this_moment = sum(row.at == at for row in shown)
+    seen_before = place[1] if place and place[0] == at else 0
+    return Page(shown, pagination.encode(at, seen_before + of_this_moment))
+
+
+def _select_entries(viewer: Viewer, place: LogPlace | None, limit: int, search: LogSearch) -> Query:
     page = (
-        query(
-            *columns(AuditEntry),
-            *named_columns(Member, "actor"),
-        )
+        query(*columns(AuditEntry), *named_columns(Member, "actor"))
         .outerjoin(Member, col(Member.id) == col(AuditEntry.actor_id))
         .where(visible_to(viewer), *search.conditions)
     )
-    if before:
-        page = page.where(col(AuditEntry.number) < before[0])
-    return page.order_by(col(AuditEntry.number).desc()).limit(limit)
+    if place:
+        page = page.where(col(AuditEntry.at) <= place[0]).offset(place[1])
+    return page.order_by(col(AuditEntry.at).desc(), col(AuditEntry.number).desc()).limit(limit)

@@ -16,8 +16,8 @@ from forum.core import audit, logs
 from forum.core.errors import ForumError, Overloaded
 from forum.core.work import Transactions, Work
 from forum.members.viewer import Viewer
-from moderation import appeals, cases, decisions
-from moderation.case_deciders import get_workable_case, own_interest
+from moderation import appeals, case_deciders, cases, decisions
+from moderation.case_queue import get_workable_case
 from moderation.cases import CaseClaim, CaseKind, CaseNote, CaseRecusal, lock_case_row
 from moderation.decisions import Decided, DecisionInput
 from moderation.permissions import ModerationAct, allow, refuse
@@ -33,8 +33,8 @@ async def claim(work: Work, moderator: Viewer, case_id: UUID, *, takeover_reason
     Raises NotFound, Forbidden, and Conflict for a decided case or one that somebody else is working on, unless
     `takeover_reason` says why to take it over.
     """
-    case = await get_workable_case(work, moderator, case_id)
-    refuse(await own_interest(work, moderator, case))
+    await get_workable_case(work, moderator, case_id)
+    refuse(await case_deciders.why_not_decide(work, moderator, case_id))
     await cases.refuse_decided(work.session, await lock_case_row(work.session, case_id))
     until = work.now + CLAIM_LASTS
     values: dict[str, Any] = {"moderator_id": moderator.member_id, "claimed_at": work.now, "until": until}
@@ -79,12 +79,12 @@ async def add_note(work: Work, moderator: Viewer, case_id: UUID, words: str) -> 
 
 
 async def decide(work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionInput) -> Decided:
-    """Decide a case: about a post by measures, about an appeal by its outcome.
+    """Decide a case: about posts or a member by measures, about an appeal by its outcome.
 
     Raises NotFound, Forbidden, and as `decisions.decide` and `appeals.decide_appeal` do.
     """
     case = await get_workable_case(work, moderator, case_id)
-    if case.kind == CaseKind.POST:
+    if case.kind != CaseKind.APPEAL:
         return await decisions.decide(work, moderator, case_id, wanted)
     # An appeal gets no reports meanwhile, so whoever decides it need not send what was on the screen.
     version, revision = wanted.version or case.version, wanted.revision or case.post_revision

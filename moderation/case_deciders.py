@@ -1,41 +1,308 @@
-"""Who may work on a case about a post or an appeal: permission, and whether a moderator is too close to it."""
+"""Who sees a case and who decides it: one rule, for the queue, the screen, decisions, the log, records and notices.
 
+For whoever a case is about, under any of their personas, nothing of it exists, whatever their role: not in the queue,
+on the screen, in notes, the log, counts, or as an id.
+
+Those who decide stand in a line; whoever is in it sees the case:
+
+1. the moderators of the board; of a case with posts on several boards, those who moderate all of them; of a case
+   about a member without a post, those of the whole forum;
+2. the administrators: where no moderator is free, or each one that is free is away; once the case is overdue; and
+   where it is about somebody who works here, whom only an administrator may warn or sanction.
+
+Both only if they may read the boards. Of these, whoever is free decides: in good standing, and neither reported it, nor
+stepped back, nor took the decision that is looked at again. Away is who let their claim run out. Where nobody is free,
+whoever dismissed a case that an appeal opened again decides it after all; any other case waits, and says so.
+
+Whoever took a decision is not whom the appeal against it is about. As a moderator of the board they see it, like any
+case there, and cannot decide it; as an administrator they are not next in line for it only because they decided before.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from forum.core.database import Record
+from sqlalchemy import ColumnElement, Text, Uuid, and_, any_, exists, func, literal, or_, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+from sqlmodel import col
+
+from forum.content import boards
+from forum.content.boards import Board
+from forum.content.posts.tables import Post
+from forum.content.threads.tables import Thread
+from forum.core.database import query
+from forum.core.errors import NotFound
 from forum.core.work import Work
+from forum.members.aliases import owner_of
+from forum.members.standing import standing_at
+from forum.members.tables import Member, Role, RoleGrant, Standing
 from forum.members.viewer import Viewer
 from forum.permissions import Refusal
-from moderation import appeals, case_queue, decisions
-from moderation.cases import CaseKind
-from moderation.decisions import CaseDeciders
-from moderation.permissions import ModerationAct, allow, refusal, refuse
+from moderation import cases, reports
+from moderation.cases import Case, CaseClaim, CaseKind, CasePost, CaseState, with_board_of_case
+from moderation.permissions import ModerationAct, refusal
+
+NOBODY = "nobody"  # of `who_decides`: nobody is free to decide
+EVERY_MEMBER = ("everyone", "member")  # the audiences that every member belongs to
+
+BoardCondition = Callable[[Any], ColumnElement[bool]]
+
+# Under names of their own, because the statements around may join these, too.
+_Other, _OtherThread = aliased(Post, name="another_post"), aliased(Thread, name="thread_of_another_post")
+_Grant = aliased(RoleGrant, name="staff_grant")
 
 
-async def get_workable_case(work: Work, moderator: Viewer, case_id: UUID) -> Record:
-    """Return a case that the moderator may work on. Raises NotFound when it does not exist for them, and Forbidden."""
-    allow(ModerationAct.SEE_QUEUE, moderator)
-    case = await case_queue.get_visible_case(work, moderator, case_id)
-    refuse(await missing_permission(work, moderator, case))
-    return case
+class Decider(NamedTuple):
+    """Somebody who may decide a case now, and as what."""
+
+    member_id: UUID
+    role: Role  # the first in the line
+    administers: bool
+    after_all: bool  # took the decision that an appeal opened again, and nobody else is free
 
 
-async def missing_permission(work: Work, moderator: Viewer, case: Record) -> Refusal | None:
-    """Return why the moderator has no permission to decide this case, or None."""
-    if case.kind == CaseKind.APPEAL:
-        appeal = await appeals.get_for_case(work.session, case.id)
-        deciders = await appeals.appeal_deciders(work.session, appeal)
-        return refusal(ModerationAct.HEAR_APPEAL, moderator, CaseDeciders(case.board_id, deciders))
-    if case.barred_id:
-        others = await decisions.deciders_of_reopened_case(work.session, case) or ""
-        return refusal(ModerationAct.DECIDE_AGAIN, moderator, CaseDeciders(case.board_id, others))
-    return refusal(ModerationAct.DECIDE_CASE, moderator, case)
+# Conditions on Case, joined with the board of its first post
 
 
-async def own_interest(work: Work, moderator: Viewer, case: Record) -> Refusal | None:
-    """Return why the moderator is too close to this case to work on it, or None."""
-    if case.kind == CaseKind.APPEAL:
-        appeal = await appeals.get_for_case(work.session, case.id)
-        return await appeals.own_interest(work.session, moderator, appeal, case)
-    reason = await decisions.own_interest(work.session, moderator, case)
-    return reason or await decisions.repeat_decision(work.session, moderator, case)
+def is_about(viewer: Viewer) -> ColumnElement[bool]:
+    """Return the condition that a case is about the viewer, under any of their personas."""
+    return belongs_to(viewer, col(Case.subject_persona_id))
+
+
+def belongs_to(viewer: Viewer, persona_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a persona is the viewer's."""
+    own: ColumnElement[bool] = persona_id == any_(literal(list(viewer.personas), ARRAY(Uuid)))
+    return own
+
+
+def visible_to(viewer: Viewer, now: Any) -> ColumnElement[bool]:
+    """Return the condition that the case exists for the viewer: they are in the line, and it is not about them."""
+    in_line = _moderated_by(viewer)
+    if Role.ADMINISTRATOR in viewer.roles:
+        in_line = or_(in_line, _administrator_is_next(viewer.member_id, now))
+    return and_(in_line, _on_every_board(partial(boards.readable_by, viewer)), ~is_about(viewer))
+
+
+def _on_every_board(condition: BoardCondition) -> ColumnElement[bool]:
+    """Return a condition for the boards of all posts that a case holds; it is true of a case that holds none."""
+    board = aliased(Board, name="board_of_another_post")
+    others = exists().where(
+        col(CasePost.case_id) == col(Case.id),
+        col(_Other.id) == col(CasePost.post_id),
+        col(_OtherThread.id) == col(_Other.thread_id),
+        col(board.id) == col(_OtherThread.board_id),
+        ~condition(board),
+    )
+    # Of the many cases about one post, the board is joined already.
+    has_one_post = col(Case.kind) == CaseKind.POST
+    all_others = or_(has_one_post, ~others.correlate_except(CasePost, _Other, _OtherThread, board))
+    return or_(col(Case.post_id).is_(None), and_(condition(Board), all_others))
+
+
+def _moderated_by(viewer: Viewer) -> ColumnElement[bool]:
+    if Role.MODERATOR in viewer.roles:
+        return true()
+    return and_(col(Case.post_id).is_not(None), _on_every_board(partial(boards.moderated_by, viewer)))
+
+
+def _is_moderator(member_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a member moderates the boards of a case; without a post, the whole forum."""
+
+    def moderates(board: Any) -> ColumnElement[bool]:
+        return _has_grant(member_id, col(_Grant.role) == Role.MODERATOR, col(_Grant.board_id) == board.id)
+
+    everywhere = _has_grant(member_id, col(_Grant.role) == Role.MODERATOR, col(_Grant.board_id).is_(None))
+    return or_(everywhere, and_(col(Case.post_id).is_not(None), _on_every_board(moderates)))
+
+
+def _is_able(member_id: Any, now: Any) -> ColumnElement[bool]:
+    """Return the condition that a member who works here is in good standing and may read the boards of a case."""
+
+    def reads(board: Any) -> ColumnElement[bool]:
+        is_listed = or_(col(_Grant.role) == any_(board.readers), col(_Grant.board_id) == board.id)
+        every_member_reads = board.readers.op("&&")(literal(list(EVERY_MEMBER), ARRAY(Text)))
+        return or_(every_member_reads, _has_grant(member_id, is_listed))
+
+    stands = exists().where(col(Member.id) == member_id, standing_at(now) == Standing.ACTIVE)
+    return and_(_on_every_board(reads), stands.correlate_except(Member))
+
+
+def _is_impartial(member_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a case is not about a member, who neither reported it nor stepped back from it."""
+    return and_(
+        owner_of(col(Case.subject_persona_id)) != member_id,
+        ~reports.reported_by(col(Case.id), member_id),
+        ~cases.has_recused(col(Case.id), member_id),
+    )
+
+
+def _is_about_staff() -> ColumnElement[bool]:
+    return _has_grant(owner_of(col(Case.subject_persona_id)))
+
+
+def _has_grant(member_id: Any, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(col(_Grant.member_id) == member_id, *conditions).correlate_except(_Grant)
+
+
+def _has_claim(member_id: Any, is_so: ColumnElement[bool]) -> ColumnElement[bool]:
+    own = (col(CaseClaim.case_id) == col(Case.id), col(CaseClaim.moderator_id) == member_id)
+    return exists().where(*own, is_so).correlate_except(CaseClaim)
+
+
+def _administrator_is_next(administrator_id: Any, now: Any) -> ColumnElement[bool]:
+    """Return the condition that administrators are next in line, or that this one is at work on the case already."""
+    grant = aliased(RoleGrant, name="moderator_grant")
+    moderator_id = col(grant.member_id)
+    is_free_moderator = exists().where(
+        col(grant.role) == Role.MODERATOR,
+        col(Case.barred_id).is_distinct_from(moderator_id),
+        _is_moderator(moderator_id),
+        _is_able(moderator_id, now),
+        _is_impartial(moderator_id),
+        ~_has_claim(moderator_id, col(CaseClaim.until) <= now),  # let it run out: they are away
+    )
+    nobody_is_there = ~is_free_moderator.correlate_except(grant)
+    is_overdue = and_(col(Case.state) == CaseState.OPEN, col(Case.due_at) <= now)
+    decided_it = and_(col(Case.state) == CaseState.DECIDED, col(Case.changed_by) == administrator_id)
+    works_on_it = or_(decided_it, _has_claim(administrator_id, col(CaseClaim.until) > now))
+    return or_(nobody_is_there, is_overdue, _is_about_staff(), works_on_it)
+
+
+# Queries
+
+
+async def list_deciders_of(
+    session: AsyncSession, case_ids: Collection[UUID], now: datetime
+) -> Mapping[UUID, Sequence[Decider]]:
+    """Return who may decide each of these cases now, in the order of the line."""
+    grant = aliased(RoleGrant, name="decider_grant")
+    member_id = col(grant.member_id)
+    moderates = and_(col(grant.role) == Role.MODERATOR, _is_moderator(member_id))
+    administers = and_(col(grant.role) == Role.ADMINISTRATOR, _administrator_is_next(member_id, now))
+    is_barred = func.coalesce(col(Case.barred_id) == member_id, False)
+    is_moderator = func.bool_or(col(grant.role) == Role.MODERATOR)
+    found = (
+        with_board_of_case(
+            query(
+                col(Case.id),
+                col(Case.kind),
+                member_id,
+                is_moderator.label("moderates"),
+                func.bool_or(col(grant.role) == Role.ADMINISTRATOR).label("administers"),
+                is_barred.label("barred"),
+            )
+        )
+        .join(grant, or_(moderates, administers))
+        .where(col(Case.id).in_(case_ids), _is_able(member_id, now), _is_impartial(member_id))
+        .group_by(col(Case.id), member_id)
+        .order_by(is_moderator.desc(), member_id)
+    )
+    rows = (await session.execute(found)).all() if case_ids else []
+    return {case_id: _free([row for row in rows if row.id == case_id]) for case_id in case_ids}
+
+
+async def list_deciders(session: AsyncSession, case_id: UUID, now: datetime) -> list[UUID]:
+    """Return the ids of all who may decide a case now, in the order of the line: moderators, then administrators."""
+    return [decider.member_id for decider in (await list_deciders_of(session, [case_id], now))[case_id]]
+
+
+async def who_decides(work: Work, case_id: UUID) -> str:
+    """Return who can decide a case now: "moderator", "administrator", or "nobody" but, perhaps, whoever is barred."""
+    return as_word((await list_deciders_of(work.session, [case_id], work.now))[case_id])
+
+
+def as_word(deciders: Sequence[Decider]) -> str:
+    """Return who comes first in the line: "moderator", "administrator", or "nobody" as `who_decides` does."""
+    return next((str(decider.role) for decider in deciders if not decider.after_all), NOBODY)
+
+
+async def list_told_that_nobody_decides(session: AsyncSession, case_id: UUID, now: datetime) -> Sequence[UUID]:
+    """Return the administrators who are told that nobody can decide a case: all but those whom it is about."""
+    grant = aliased(RoleGrant, name="told_grant")
+    told = (
+        select(col(grant.member_id))
+        .join(Case, col(Case.id) == case_id)
+        .join(Member, col(Member.id) == col(grant.member_id))
+        .where(
+            col(grant.role) == Role.ADMINISTRATOR,
+            standing_at(now) == Standing.ACTIVE,
+            owner_of(col(Case.subject_persona_id)) != col(grant.member_id),
+        )
+    )
+    return (await session.execute(told.order_by(col(grant.member_id)))).scalars().all()
+
+
+async def why_not_decide(work: Work, moderator: Viewer, case_id: UUID, *, sanctions: bool = False) -> Refusal | None:
+    """Return why the moderator may not decide a case, or None.
+
+    `sanctions` says whether they want to warn or sanction its author. Raises NotFound where it is about themselves.
+    """
+    ties = await _get_ties(work, moderator, case_id)
+    if ties.is_about:
+        raise NotFound("There is no such case.", code="case_not_found")
+    if reason := refusal(ModerationAct.DECIDE_CASE, moderator, ties):
+        return reason
+    administrator_is_free = any(decider.administers for decider in ties.deciders)
+    if sanctions and ties.is_about_staff and administrator_is_free and Role.ADMINISTRATOR not in moderator.roles:
+        return Refusal(
+            "author_is_staff", "The author works here: only an administrator can warn, silence, suspend or ban them."
+        )
+    return None
+
+
+@dataclass(frozen=True)
+class _Ties:
+    """What somebody has to do with a case, and who may decide it."""
+
+    is_about: bool
+    is_about_staff: bool
+    own_part: Refusal | None
+    deciders: Sequence[Decider]
+
+    @property
+    def decider_ids(self) -> Collection[UUID]:
+        return {decider.member_id for decider in self.deciders}
+
+
+async def _get_ties(work: Work, viewer: Viewer, case_id: UUID) -> _Ties:
+    found = query(
+        is_about(viewer).label("is_about"),
+        _is_about_staff().label("is_about_staff"),
+        reports.reported_by(col(Case.id), viewer.id).label("reported"),
+        cases.has_recused(col(Case.id), viewer.id).label("recused"),
+        func.coalesce(col(Case.barred_id) == viewer.id, False).label("barred"),
+        col(Case.kind),
+    ).where(col(Case.id) == case_id)
+    row = (await work.session.execute(found)).one()
+    deciders = (await list_deciders_of(work.session, [case_id], work.now))[case_id]
+    return _Ties(row.is_about, row.is_about_staff, _own_part(row), deciders)
+
+
+def _own_part(row: Any) -> Refusal | None:
+    """Return what part somebody had in a case, which keeps them from deciding it."""
+    if row.reported:
+        return Refusal("own_report", "You reported this: somebody else decides.")
+    if row.recused:
+        return Refusal("stepped_back", "You stepped back from this case: somebody else decides.")
+    if row.barred and row.kind == CaseKind.APPEAL:
+        return Refusal("own_decision_or_appeal", "This is about your own decision: somebody else decides.")
+    if row.barred:
+        return Refusal("own_dismissal", "Your dismissal of this was overturned: somebody else decides.")
+    return None
+
+
+def _free(rows: Sequence[Any]) -> Sequence[Decider]:
+    """Return the deciders of one case among these; whoever is barred only where a reopened case has nobody else."""
+    others = [row for row in rows if not row.barred]
+    free = others or [row for row in rows if row.kind != CaseKind.APPEAL]
+    return [_decider(row) for row in free]
+
+
+def _decider(row: Any) -> Decider:
+    role = Role.MODERATOR if row.moderates else Role.ADMINISTRATOR
+    return Decider(row.member_id, role, administers=row.administers, after_all=row.barred)

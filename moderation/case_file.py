@@ -4,22 +4,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlmodel import col
+
+from forum.content.boards import Board
 from forum.content.posts.held_edits import list_all
 from forum.content.posts.queries import PostView, select_revisions
-from forum.content.posts.tables import HeldEdit, HeldState
+from forum.content.posts.tables import HeldEdit, HeldState, Post
 from forum.content.posts.thread_page import list_by_number
+from forum.content.threads.tables import Thread
 from forum.content.threads.titles import select_titles
-from forum.core.database import Query, Record
+from forum.core.database import Query, Record, query
 from forum.core.work import Transactions, Work
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
-from moderation import appeals, case_queue, cases, decisions, findings, member_history, reports
+from moderation import appeals, case_deciders, case_queue, cases, findings, member_history, reports
 from moderation.appeals import Appeal
-from moderation.case_deciders import missing_permission, own_interest
-from moderation.cases import CaseKind, CaseState
+from moderation.cases import CaseKind, CasePost, CaseState
 from moderation.decisions import AppealOutcome, Decision
 from moderation.findings import Place
-from moderation.measures.catalogue import MEASURES
+from moderation.measures.catalogue import MEASURES, WITHOUT_POST
 from moderation.member_history import MemberSummary
 from moderation.permissions import ModerationAct, allow
 
@@ -41,6 +44,7 @@ class CaseFile:
     """Everything to decide a case."""
 
     case: Record
+    posts: Sequence[Record]  # that it holds
     context: Sequence[PostView]
     revisions: Sequence[Record]
     titles: Sequence[Record]  # of an opening post
@@ -52,7 +56,7 @@ class CaseFile:
     acts: Sequence[str]  # what can be done with a case of this kind
     not_allowed_because: str | None  # to this moderator now; None: they may
     appeal: AppealFile | None
-    deciders: str | None  # of a case that an appeal opened again
+    deciders: str | None  # who can decide it now; None: it is decided
 
 
 async def get_case_file(transactions: Transactions, moderator: Viewer, case_id: UUID) -> CaseFile:
@@ -60,28 +64,66 @@ async def get_case_file(transactions: Transactions, moderator: Viewer, case_id: 
     allow(ModerationAct.SEE_QUEUE, moderator)
     async with transactions.begin() as work:
         case = await case_queue.get_visible_case(work, moderator, case_id)
-        first = max(1, case.post_number - CONTEXT)
-        length = case.post_number + CONTEXT - first + 1
-        measures = list(MEASURES) if case.kind == CaseKind.POST else list(AppealOutcome)
-        edits = await list_all(work.session, case.post_id)
+        edits = await list_all(work.session, cases.posts_of(case_id))
         waiting = [edit.id for edit in edits if edit.state == HeldState.WAITING]
         present = Place(case.post_revision, case.title_revision)
         return CaseFile(
             case=case,
-            context=await list_by_number(transactions.reader, moderator, case.thread_id, first, length),
+            posts=await _rows(work, select_held_posts(case_id)),
+            context=await _context(transactions, moderator, case),
             revisions=await _rows(work, select_revisions(case.post_id)),
             titles=await _rows(work, select_titles(case.thread_id)) if case.post_number == 1 else [],
             held_edits=edits,
-            # Nobody learns who reported their own post.
-            reports=[] if case.author_id == moderator.id else await _rows(work, reports.select_for_post(case.post_id)),
+            reports=await _rows(work, reports.select_for_case(case_id)),
             findings=await _rows(work, findings.select_for_case(case_id, present, waiting)),
             notes=await _rows(work, cases.select_notes(case_id)),
             author=await _summary_of_author(work, moderator, case),
-            acts=["claim", *measures],
+            acts=["claim", *_measures(case)],
             not_allowed_because=await _why_not(work, moderator, case),
             appeal=await _appeal(work, case),
-            deciders=await decisions.deciders_of_reopened_case(work.session, case),
+            deciders=await case_deciders.who_decides(work, case_id) if case.state == CaseState.OPEN else None,
         )
+
+
+def select_held_posts(case_id: UUID) -> Query:
+    """Return a select of the posts that a case holds, oldest first, with the revision that was decided on."""
+    return (
+        query(
+            col(Post.id),
+            col(Post.thread_id),
+            col(Thread.title).label("thread_title"),
+            col(Board.slug).label("board"),
+            col(Post.number),
+            col(Post.revision),
+            col(CasePost.revision).label("decided_revision"),
+            col(Post.visibility),
+            col(Post.content_warning),
+            col(Post.body_markdown),
+            col(Post.created_at),
+        )
+        .join(CasePost, col(CasePost.post_id) == col(Post.id))
+        .join(Thread, col(Thread.id) == col(Post.thread_id))
+        .join(Board, col(Board.id) == col(Thread.board_id))
+        .where(col(CasePost.case_id) == case_id)
+        .order_by(col(Post.id))
+    )
+
+
+async def _context(transactions: Transactions, moderator: Viewer, case: Record) -> Sequence[PostView]:
+    """Return the first post with those before and after it, if the case is about any."""
+    if case.post_id is None:
+        return []
+    first = max(1, case.post_number - CONTEXT)
+    length = case.post_number + CONTEXT - first + 1
+    return await list_by_number(transactions.reader, moderator, case.thread_id, first, length)
+
+
+def _measures(case: Record) -> Sequence[str]:
+    if case.kind == CaseKind.APPEAL:
+        return list(AppealOutcome)
+    if case.kind == CaseKind.MEMBER:
+        return [kind for kind, measure in MEASURES.items() if measure.acts_on in WITHOUT_POST]
+    return list(MEASURES)
 
 
 async def _rows(work: Work, query: Query) -> Sequence[Record]:
@@ -95,13 +137,11 @@ async def _summary_of_author(work: Work, moderator: Viewer, case: Record) -> Mem
 
 async def _why_not(work: Work, moderator: Viewer, case: Record) -> str | None:
     """Return why the moderator may not do anything here: by the same conditions as the actions refuse."""
-    if reason := await missing_permission(work, moderator, case):
-        return reason.detail
     if case.state != CaseState.OPEN:
         return "This case is decided."
     if case.claimant_handle not in {None, moderator.handle}:
         return f"{case.claimant_name} is working on this case."
-    reason = await own_interest(work, moderator, case)
+    reason = await case_deciders.why_not_decide(work, moderator, case.id)
     return reason.detail if reason else None
 
 
@@ -111,5 +151,4 @@ async def _appeal(work: Work, case: Record) -> AppealFile | None:
     appeal = await appeals.get_for_case(work.session, case.id)
     decision = await work.session.get_one(Decision, appeal.decision_id)
     decider = await work.session.get_one(Member, decision.decided_by)
-    deciders = await appeals.appeal_deciders(work.session, appeal)
-    return AppealFile(appeal, decision, decider.name, deciders)
+    return AppealFile(appeal, decision, decider.name, await case_deciders.who_decides(work, case.id))

@@ -1,16 +1,14 @@
 """The queue: which cases a moderator sees, worst first, and who is working on each."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import and_, literal, or_, tuple_
+from sqlalchemy import and_, literal, tuple_
 from sqlalchemy import case as case_when
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from forum.content import boards
 from forum.content.boards import Board
 from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
@@ -20,9 +18,10 @@ from forum.core.errors import NotFound
 from forum.core.pagination import Page
 from forum.core.work import Work
 from forum.members.queries import named_columns
-from forum.members.tables import Member, Role
+from forum.members.tables import Member
 from forum.members.viewer import Viewer
-from moderation.cases import Case, CaseClaim, CaseKind, CaseState, with_board_of_case
+from moderation import case_deciders
+from moderation.cases import Case, CaseClaim, CaseState, with_board_of_case
 from moderation.permissions import ModerationAct, allow
 
 # What a cursor into the queue holds: the sort key of the last row of the page before.
@@ -49,25 +48,13 @@ _VIEW = with_board_of_case(
 ).join(_Author, col(_Author.id) == col(Case.subject_persona_id))
 
 
-def visible_to(viewer: Viewer) -> Any:
-    """Return the condition, on Case joined with its board, that the case exists for the viewer.
-
-    Moderators see the cases of their boards. Administrators also see appeals, and cases that an appeal opened
-    again: they decide those that nobody else may.
-    """
-    moderated = boards.moderated_by(viewer)
-    if Role.ADMINISTRATOR in viewer.roles:
-        return or_(moderated, col(Case.kind) == CaseKind.APPEAL, col(Case.barred_id).is_not(None))
-    return moderated
-
-
 def select_visible(viewer: Viewer, now: datetime) -> Query:
     """Return a select of the cases that exist for the viewer, with the post's place and who is working on each."""
     current = and_(col(CaseClaim.case_id) == col(Case.id), col(CaseClaim.until) > now)
     return (
         _VIEW.outerjoin(CaseClaim, current)
         .outerjoin(_Claimant, col(_Claimant.id) == col(CaseClaim.moderator_id))
-        .where(visible_to(viewer))
+        .where(case_deciders.visible_to(viewer, now))
     )
 
 
@@ -83,7 +70,7 @@ def select_queue(viewer: Viewer, now: datetime, after: tuple[int, datetime, UUID
 
 
 async def list_queue(work: Work, moderator: Viewer, after: str | None, limit: int) -> Page:
-    """Return a page of the open cases of the moderator's boards, worst first.
+    """Return a page of the open cases that exist for the moderator, worst first.
 
     Raises Forbidden for whoever moderates nothing, Invalid for a cursor that is not one of this list.
     """
@@ -100,3 +87,9 @@ async def get_visible_case(work: Work, viewer: Viewer, case_id: UUID) -> Record:
     if row is None:
         raise NotFound("There is no such case.", code="case_not_found")
     return row
+
+
+async def get_workable_case(work: Work, moderator: Viewer, case_id: UUID) -> Record:
+    """Return a case that the moderator may work on. Raises NotFound when it does not exist for them, and Forbidden."""
+    allow(ModerationAct.WORK_ON_CASE, moderator)
+    return await get_visible_case(work, moderator, case_id)

@@ -33,7 +33,7 @@ from forum.core.database import Moment, Query, check_one_of, new_id, query, rows
 from forum.core.errors import Conflict
 from forum.core.work import Work
 from forum.members.queries import changer_of, get_changer, named_columns
-from forum.members.tables import Member
+from forum.members.tables import Member, Persona
 from forum.members.viewer import Viewer
 from moderation.case_priority import GRAVITY, Category, graver, priority
 
@@ -99,7 +99,9 @@ class Case(SQLModel, table=True):
     changed_at: datetime = Field(sa_type=Moment)
     changed_by: UUID | None = Field(default=None, foreign_key="member.id")
     barred_id: UUID | None = Field(
-        default=None, foreign_key="member.id", description="Who dismissed it, and was overturned: another decides"
+        default=None,
+        foreign_key="member.id",
+        description="Took the decision that an appeal is against or undid: another decides",
     )
 
 
@@ -117,7 +119,10 @@ class CasePost(SQLModel, table=True):
 
 
 class CaseClaim(SQLModel, table=True):
-    """Who is working on a case, and until when. The primary key allows one at a time."""
+    """Who is working on a case, and until when. The primary key allows one at a time.
+
+    One that ran out stays until the case is claimed again or decided: whoever let it run out is away.
+    """
 
     __tablename__ = "case_claim"
 
@@ -165,7 +170,7 @@ def with_board_of_case(of_cases: Query) -> Query:
 
 def posts_of(case_id: Any) -> Select[int]:
     """Return a select of the ids of the posts that a case holds."""
-    return select(col(CasePost.post_id)).where(col(CasePost.case_id) == case_id)
+    return select(col(CasePost.post_id)).where(col(CasePost.case_id) == case_id).correlate_except(CasePost)
 
 
 def select_notes(case_id: UUID) -> Query:
@@ -189,7 +194,7 @@ async def get_case_of_post(session: AsyncSession, post_id: int) -> Case | None:
     found = (
         select(Case)
         .where(col(Case.id).in_(holding), col(Case.kind) != CaseKind.APPEAL)
-        .order_by(col(Case.state) == CaseState.DECIDED, col(Case.decided_at).desc())
+        .order_by(col(Case.state) == CaseState.DECIDED, col(Case.decided_at).desc(), col(Case.id).desc())
         .limit(1)
     )
     return (await session.execute(found)).scalar_one_or_none()
@@ -208,6 +213,12 @@ async def lock_case_row(session: AsyncSession, case_id: UUID) -> Case:
     return (await session.execute(found, execution_options={"populate_existing": True})).scalar_one()
 
 
+def is_appeal(case_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a case is an appeal."""
+    this = aliased(Case)
+    return exists().where(col(this.id) == case_id, col(this.kind) == CaseKind.APPEAL).correlate_except(this)
+
+
 def has_recused(case_id: Any, moderator_id: Any) -> ColumnElement[bool]:
     """Return the condition that a moderator stepped back from this case, or from another about the same.
 
@@ -215,15 +226,14 @@ def has_recused(case_id: Any, moderator_id: Any) -> ColumnElement[bool]:
     """
     held, here = aliased(CasePost), aliased(CasePost)
     on_post = select(col(held.case_id)).join(here, col(here.post_id) == col(held.post_id))
+    on_post = on_post.where(col(here.case_id) == case_id).correlate_except(held, here)
     other, this = aliased(Case), aliased(Case)
     on_member = select(col(other.id)).join(this, col(this.subject_persona_id) == col(other.subject_persona_id))
-    same = or_(
-        col(CaseRecusal.case_id).in_(on_post.where(col(here.case_id) == case_id)),
-        col(CaseRecusal.case_id).in_(
-            on_member.where(col(this.id) == case_id, col(this.post_id).is_(None), col(other.post_id).is_(None))
-        ),
-    )
-    return exists().where(col(CaseRecusal.moderator_id) == moderator_id, same)
+    on_member = on_member.where(
+        col(this.id) == case_id, col(this.post_id).is_(None), col(other.post_id).is_(None)
+    ).correlate_except(other, this)
+    same = or_(col(CaseRecusal.case_id).in_(on_post), col(CaseRecusal.case_id).in_(on_member))
+    return exists().where(col(CaseRecusal.moderator_id) == moderator_id, same).correlate_except(CaseRecusal)
 
 
 # Actions
@@ -264,6 +274,43 @@ async def open_on_post(
     raise_version(case, None, now)
     await session.flush()
     return case
+
+
+async def open_on_member(
+    session: AsyncSession, persona_id: UUID, category: Category | None, now: datetime
+) -> tuple[Case, bool]:
+    """Open a case about a member without a post, or find the open one. Return it, locked, and whether it is new.
+
+    One that is open already gets a graver category.
+    """
+    # Of two who open one at once, the second waits here for the first one's case.
+    await session.execute(select(col(Persona.id)).where(col(Persona.id) == persona_id).with_for_update(key_share=True))
+    this = (col(Case.subject_persona_id) == persona_id, col(Case.kind) == CaseKind.MEMBER)
+    found = select(Case).where(*this, col(Case.state) == CaseState.OPEN).with_for_update(key_share=True)
+    case = (await session.execute(found, execution_options={"populate_existing": True})).scalar_one_or_none()
+    is_new = case is None
+    if case is None:
+        case = _new_case(CaseKind.MEMBER, persona_id, category or Category.OTHER, now)
+        session.add(case)
+    elif category:
+        case.category = graver(Category(case.category), category)
+        case.due_at = min(case.due_at, now + GRAVITY[category][1])
+        case.priority = priority(Category(case.category), case.reports)
+        raise_version(case, None, now)
+    await session.flush()
+    return case, is_new
+
+
+def _new_case(kind: CaseKind, persona_id: UUID, category: Category, now: datetime) -> Case:
+    return Case(
+        kind=kind,
+        subject_persona_id=persona_id,
+        category=category,
+        priority=priority(category, 0),
+        opened_at=now,
+        due_at=now + GRAVITY[category][1],
+        changed_at=now,
+    )
 
 
 async def _insert_unless_there(session: AsyncSession, post_id: int, category: Category, now: datetime) -> None:
@@ -327,6 +374,12 @@ async def claimed_by_another(session: AsyncSession, case_id: UUID) -> Conflict:
     )
 
 
+def discount_report(case: Case) -> None:
+    """Count one report less: it was made by somebody who may decide, on sight."""
+    case.reports -= 1
+    case.priority = priority(Category(case.category), case.reports, findings=case.findings)
+
+
 async def hold_posts(session: AsyncSession, case: Case, posts: Select[int]) -> None:
     """Have a case hold these posts too; it holds its first by itself."""
     is_open = case.kind != CaseKind.APPEAL and case.state == CaseState.OPEN
@@ -348,11 +401,6 @@ async def close(work: Work, moderator: Viewer, case: Case, revision: int | None)
     await work.session.execute(decided.values(revision=col(Post.revision), title_revision=title_revision))
     await work.session.execute(delete(CaseClaim).where(col(CaseClaim.case_id) == case.id))
     await work.session.flush()
-
-
-async def delete_expired(session: AsyncSession, now: datetime) -> None:
-    """Delete claims that ran out."""
-    await session.execute(delete(CaseClaim).where(col(CaseClaim.until) <= now))
 
 
 def raise_version(case: Case, by: Viewer | None, now: datetime) -> None:

@@ -1,17 +1,17 @@
 """Decisions: a moderator decides a case, and all that follows from it happens in one transaction."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Select, UniqueConstraint, func, or_, select
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Select, UniqueConstraint, func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum.content.boards import Board
 from forum.content.posts import held_edits
 from forum.content.posts.revisions import lock_post_rows, refuse_stale_post
 from forum.content.posts.tables import Post, Visibility
@@ -21,16 +21,12 @@ from forum.core import audit, jobs
 from forum.core.database import Moment, new_id, query
 from forum.core.errors import Invalid, Stale
 from forum.core.work import Work
-from forum.members.aliases import get_owner, owner_of
-from forum.members.roles import is_staff
-from forum.members.standing import standing_at
-from forum.members.tables import Member, Role, RoleGrant, Standing
+from forum.members.aliases import get_owner
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
-from forum.permissions import Refusal
-from moderation import cases, redaction, reports, statements
+from moderation import case_deciders, cases, redaction, reports, statements
 from moderation.case_priority import Category
-from moderation.cases import Case, CaseKind
+from moderation.cases import Case, CaseKind, CasePost
 from moderation.measures.catalogue import (
     MEASURES,
     NO_ACTION,
@@ -44,8 +40,6 @@ from moderation.reports import ReportOutcome
 from moderation.rules import Rule, get_cited_rules
 from moderation.sanction_expiry import STANDING_ENDED
 from moderation.statements import Statement
-
-NOBODY = "nobody"  # of `remaining_deciders`: nobody is left to decide
 
 
 class AppealOutcome(StrEnum):
@@ -109,6 +103,11 @@ class DecisionInput:
         """Whether it names a rule or a law that was broken."""
         return bool(self.rules or self.law)
 
+    @property
+    def acts_on_author(self) -> bool:
+        """Whether a measure is against the author themselves, not only against their words."""
+        return any(MEASURES[measure.kind].acts_on == MeasureTarget.AUTHOR for measure in self.measures)
+
 
 class LockedCase(NamedTuple):
     """A case and the posts that it holds, all rows locked until the transaction ends, and whom it is about."""
@@ -141,68 +140,16 @@ class Decided:
     statement: Statement | None
 
 
-@dataclass(frozen=True)
-class CaseDeciders:
-    """What the permission to decide a case after an appeal is asked about: its board, and who is left to decide."""
-
-    board_id: int
-    deciders: str
-
-
 # Queries
 
 
-async def deciders_of_reopened_case(session: AsyncSession, case: Any) -> str | None:
-    """Return who else can decide a case that an appeal opened again, as `remaining_deciders` does; else None."""
-    return await remaining_deciders(session, case.id, {case.barred_id}) if case.barred_id else None
-
-
-async def remaining_deciders(session: AsyncSession, case_id: UUID, but_not: Collection[UUID]) -> str:
-    """Return who is left to decide: "moderator", "administrator" where there is no moderator, or "nobody".
-
-    Only those count who are in good standing, whom it is not about, who did not report it, and did not step back.
-    """
-    about = cases.with_board_of_case(query(owner_of(col(Case.subject_persona_id)).label("member_id"), col(Board.id)))
-    subject = (await session.execute(about.where(col(Case.id) == case_id))).one()
-    free = (
-        select(col(RoleGrant.role))
-        .join(Member, col(Member.id) == col(RoleGrant.member_id))
-        .where(
-            col(Member.id).not_in([*but_not, subject.member_id]),
-            standing_at(func.now()) == Standing.ACTIVE,
-            ~reports.reported_by(case_id, col(Member.id)),
-            ~cases.has_recused(case_id, col(Member.id)),
-            or_(col(RoleGrant.board_id).is_(None), col(RoleGrant.board_id) == subject.id),
-        )
-    )
-    roles = set((await session.execute(free)).scalars().all())
-    return next((role for role in (Role.MODERATOR, Role.ADMINISTRATOR) if role in roles), NOBODY)
-
-
-async def own_interest(
-    session: AsyncSession, moderator: Viewer, case: Any, measures: Sequence[MeasureInput] = ()
-) -> Refusal | None:
-    """Return why the moderator is too close to a case to decide it, or None."""
-    if case.subject_persona_id in moderator.personas:
-        return Refusal("own_post", "You wrote this post: somebody else decides.")
-    if (await session.execute(select(reports.reported_by(case.id, moderator.id)))).scalar_one():
-        return Refusal("own_report", "You reported this post: somebody else decides.")
-    if (await session.execute(select(cases.has_recused(case.id, moderator.id)))).scalar_one():
-        return Refusal("stepped_back", "You stepped back from this case: somebody else decides.")
-    on_author = any(MEASURES[measure.kind].acts_on == MeasureTarget.AUTHOR for measure in measures)
-    subject_id = await get_owner(session, case.subject_persona_id)
-    if on_author and Role.ADMINISTRATOR not in moderator.roles and await is_staff(session, subject_id):
-        return Refusal(
-            "author_is_staff", "The author works here: only an administrator can warn, silence, suspend or ban them."
-        )
-    return None
-
-
-async def repeat_decision(session: AsyncSession, moderator: Viewer, case: Any) -> Refusal | None:
-    """Return why whoever dismissed a case that an appeal opened again may not decide it; None if nobody else can."""
-    if case.barred_id == moderator.id and await deciders_of_reopened_case(session, case) != NOBODY:
-        return Refusal("own_dismissal", "Your dismissal of this was overturned: somebody else decides.")
-    return None
+async def list_posts_of(session: AsyncSession, decision_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[int]]:
+    """Return the ids of the posts that each of these decisions is about."""
+    post_ids = func.array_agg(aggregate_order_by(col(CasePost.post_id), col(CasePost.post_id)))
+    found = query(col(Decision.id), post_ids.label("post_ids"))
+    held = found.join(CasePost, col(CasePost.case_id) == col(Decision.case_id)).group_by(col(Decision.id))
+    rows = (await session.execute(held.where(col(Decision.id).in_(decision_ids)))).all()
+    return {row.id: row.post_ids for row in rows}
 
 
 # Actions
@@ -212,14 +159,13 @@ async def decide(work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionI
     """Decide a case about posts or a member, which the moderator may work on (`case_actions.decide` asks that first).
 
     Raises Conflict when it is decided or somebody else is working on it, Stale when the case or a post changed,
-    Forbidden in one's own interest, and Invalid for measures that make no sense.
+    Forbidden for whoever is not free to decide it, and Invalid for measures that make no sense.
     """
     locked = await lock_case_and_posts(work.session, case_id)
     _refuse_incomplete(locked.case, wanted)
     await cases.refuse_unless_free(work, moderator, locked.case)
     await refuse_stale(work.session, locked, wanted)
-    refuse(await own_interest(work.session, moderator, locked.case, wanted.measures))
-    refuse(await repeat_decision(work.session, moderator, locked.case))
+    refuse(await case_deciders.why_not_decide(work, moderator, case_id, sanctions=wanted.acts_on_author))
     refuse_impossible_measures(wanted.measures, work.now, grounded=wanted.is_grounded)
     refuse_misplaced_measures(wanted.measures, len(locked.posts))
     await _refuse_to_leave_held(work.session, locked.posts, wanted)

@@ -17,7 +17,7 @@ from forum.members.queries import get_member, named_columns
 from forum.members.standing import GRAVITY, is_in_force_at
 from forum.members.tables import Member, Sanction, Standing
 from forum.members.viewer import Viewer
-from moderation import case_queue, cases
+from moderation import case_deciders, case_queue, cases
 from moderation.cases import Case
 from moderation.decisions import Decision, DecisionRule
 from moderation.measures.catalogue import MEASURES
@@ -98,15 +98,15 @@ _REPORTS = cases.with_board_of_case(
 async def get_member_history(work: Work, moderator: Viewer, handle: str) -> MemberHistory:
     """Return all that a moderator may know of a member. Raises Forbidden, and NotFound when there is no such member."""
     allow(ModerationAct.SEE_RECORD, moderator)
-    session = work.session
+    session, visible = work.session, case_deciders.visible_to(moderator, work.now)
     member = await get_member(session, handle)
     return MemberHistory(
         member,
         await summarise(work, moderator, member),
         (await session.execute(_select_sanctions(member.id, work.now))).all(),
-        (await session.execute(_select_measures(moderator, member.id))).all(),
+        (await session.execute(_select_measures(visible, member.id))).all(),
         (await session.execute(_select_open_cases(work, moderator, member.id))).all(),
-        (await session.execute(_select_reports(moderator, member.id))).one(),
+        (await session.execute(_select_reports(visible, member.id))).one(),
     )
 
 
@@ -117,7 +117,7 @@ async def summarise(work: Work, viewer: Viewer, member: Member) -> MemberSummary
         await session.execute(WRITTEN.query, {**viewer.query_parameters, "member_ids": [member.id]})
     ).one_or_none()
     gravest = (await session.execute(_select_sanctions(member.id, work.now).limit(1))).one_or_none()
-    counts = await session.execute(_COUNTS.where(*_against(member.id), case_queue.visible_to(viewer)))
+    counts = await session.execute(_COUNTS.where(*_against(member.id), case_deciders.visible_to(viewer, work.now)))
     return MemberSummary(
         joined_at=member.joined_at,
         posts=written.posts if written else 0,
@@ -127,9 +127,9 @@ async def summarise(work: Work, viewer: Viewer, member: Member) -> MemberSummary
     )
 
 
-def _select_measures(viewer: Viewer, member_id: UUID) -> Query:
-    """Return a select of what was decided against a member on the viewer's boards, newest first, undone or not."""
-    return _MEASURES.where(*_against(member_id), case_queue.visible_to(viewer)).limit(SHOWN_MAX)
+def _select_measures(visible: ColumnElement[bool], member_id: UUID) -> Query:
+    """Return a select of what was decided against a member in visible cases, newest first, undone or not."""
+    return _MEASURES.where(*_against(member_id), visible).limit(SHOWN_MAX)
 
 
 def _select_open_cases(work: Work, viewer: Viewer, member_id: UUID) -> Query:
@@ -137,13 +137,9 @@ def _select_open_cases(work: Work, viewer: Viewer, member_id: UUID) -> Query:
     return case_queue.select_queue(viewer, work.now, None, SHOWN_MAX).where(col(Case.subject_persona_id) == member_id)
 
 
-def _select_reports(viewer: Viewer, member_id: UUID) -> Query:
-    """Return a select of how many of a member's reports were upheld, were dismissed, or wait.
-
-    Those about the viewer are left out: nobody learns who reported them.
-    """
-    others = col(Case.subject_persona_id) != viewer.id
-    return _REPORTS.where(col(Report.reporter_id) == member_id, others, case_queue.visible_to(viewer))
+def _select_reports(visible: ColumnElement[bool], member_id: UUID) -> Query:
+    """Return a select of how many of a member's reports were upheld, were dismissed, or wait, in visible cases."""
+    return _REPORTS.where(col(Report.reporter_id) == member_id, visible)
 
 
 def _select_sanctions(member_id: UUID, now: datetime) -> Query:

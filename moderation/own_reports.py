@@ -9,7 +9,7 @@ from forum.core import pagination
 from forum.core.pagination import Page
 from forum.core.work import Work
 from forum.members.viewer import Viewer
-from moderation import appeals, reports
+from moderation import appeals, case_deciders, on_sight, reports
 from moderation.appeals import AppealState
 from moderation.reports import Complaint
 
@@ -21,11 +21,18 @@ class OwnReport:
     report: Any  # a Report, or a row of `reports.select_by_reporter`
     case_id: UUID | None  # for staff only
     appeal: AppealState | None
+    deciders: str | None  # who can decide it now, as `case_deciders.who_decides` says; None once it is settled
+    outside_contact: str | None
 
 
 async def report_post(work: Work, reporter: Viewer, post_id: int, complaint: Complaint) -> OwnReport:
-    """Report a post, and return the report as the reporter sees it. Raises as `reports.report_post` does."""
+    """Report a post, and return the report as the reporter sees it. Raises as `reports.report_post` does.
+
+    Whoever may decide about the post themselves need not report it to somebody else: it is a case on sight.
+    """
     report = await reports.report_post(work, reporter, post_id, complaint)
+    if reporter.is_staff:
+        await on_sight.take_up(work, reporter, report)
     [own] = await _with_appeals(work, reporter, [report])
     return own
 
@@ -40,5 +47,23 @@ async def list_own_reports(work: Work, viewer: Viewer, after: str | None, limit:
 
 async def _with_appeals(work: Work, viewer: Viewer, rows: Sequence[Any]) -> list[OwnReport]:
     found = await appeals.get_for_reports(work.session, [row.id for row in rows])
-    states = {report_id: await appeals.state_of_appeal(work.session, appeal) for report_id, appeal in found.items()}
-    return [OwnReport(row, row.case_id if viewer.is_staff else None, states.get(row.id)) for row in rows]
+    states = {report_id: await appeals.state_of_appeal(work, appeal) for report_id, appeal in found.items()}
+    waiting = {row.case_id for row in rows if row.outcome is None}
+    deciders = await case_deciders.list_deciders_of(work.session, waiting, work.now)
+    contacts = {case_id: await _outside_contact(work, case_id) for case_id, free in deciders.items() if not free}
+    return [
+        OwnReport(
+            row,
+            row.case_id if viewer.is_staff else None,
+            states.get(row.id),
+            case_deciders.as_word(deciders[row.case_id]) if row.outcome is None else None,
+            contacts.get(row.case_id) if row.outcome is None else None,
+        )
+        for row in rows
+    ]
+
+
+async def _outside_contact(work: Work, case_id: UUID) -> str | None:
+    """Return whom the reporter can turn to when nobody can decide a case, and nobody is told who could change that."""
+    told = await case_deciders.list_told_that_nobody_decides(work.session, case_id, work.now)
+    return None if told else work.settings.outside_contact

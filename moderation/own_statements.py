@@ -10,7 +10,7 @@ from forum.core.database import Record
 from forum.core.errors import NotFound
 from forum.core.work import Work
 from forum.members.viewer import Viewer
-from moderation import appeals, statements
+from moderation import appeals, decisions, statements
 from moderation.appeals import AppealState
 from moderation.statements import Statement
 
@@ -22,13 +22,14 @@ class OwnStatement:
     """A statement as its author sees it, with their appeal against it."""
 
     statement: Record
+    post_ids: Sequence[int]
     appeal: AppealState | None
 
 
 async def list_own_statements(work: Work, viewer: Viewer) -> Sequence[OwnStatement]:
     """Return the newest statements that the viewer received."""
     rows = (await work.session.execute(statements.select_received(viewer).limit(SHOWN_MAX))).all()
-    return [await _with_appeal(work, row) for row in rows]
+    return await _with_appeals(work, rows)
 
 
 async def get_own_statement(work: Work, viewer: Viewer, statement_id: UUID) -> OwnStatement:
@@ -37,9 +38,15 @@ async def get_own_statement(work: Work, viewer: Viewer, statement_id: UUID) -> O
     row = (await work.session.execute(this)).one_or_none()
     if row is None:
         raise NotFound("There is no such statement.", code="statement_not_found")
-    return await _with_appeal(work, row)
+    [own] = await _with_appeals(work, [row])
+    return own
 
 
-async def _with_appeal(work: Work, row: Record) -> OwnStatement:
+async def _with_appeals(work: Work, rows: Sequence[Record]) -> Sequence[OwnStatement]:
+    posts = await decisions.list_posts_of(work.session, [row.decision_id for row in rows])
+    return [await _with_appeal(work, row, posts.get(row.decision_id, ())) for row in rows]
+
+
+async def _with_appeal(work: Work, row: Record, post_ids: Sequence[int]) -> OwnStatement:
     appeal = await appeals.get_for_statement(work.session, row.id)
-    return OwnStatement(row, await appeals.state_of_appeal(work.session, appeal) if appeal else None)
+    return OwnStatement(row, post_ids, await appeals.state_of_appeal(work, appeal) if appeal else None)

@@ -1,13 +1,24 @@
 """Who may do what in moderation, on one page. Actions ask `allow`; conditions are as in `forum/permissions.py`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
+from uuid import UUID
 
 from forum.core.errors import Forbidden
 from forum.members.tables import Role, Standing
 from forum.members.viewer import Viewer
-from forum.permissions import AtPost, Condition, HasStanding, Refusal, administers, ask, is_active, is_in_good_standing
+from forum.permissions import (
+    AtPost,
+    Condition,
+    HasStanding,
+    Refusal,
+    administers,
+    ask,
+    is_active,
+    is_in_good_standing,
+    moderates_the_board,
+)
 
 
 class ModerationAct(StrEnum):
@@ -17,28 +28,30 @@ class ModerationAct(StrEnum):
     REPORT_RISK = "report that somebody is in danger"
     SEE_QUEUE = "see the queue"
     SEE_RECORD = "see a member's record"
+    OPEN_CASE = "open a case about this post"
+    OPEN_MEMBER_CASE = "open a case about this member"
+    DECIDE_TOGETHER = "decide about many posts of this member"
     WORK_ON_CASE = "work on this case"
     DECIDE_CASE = "decide this case"
-    DECIDE_AGAIN = "decide this case, which an appeal opened again"
-    HEAR_APPEAL = "hear this appeal"
     READ_LOG = "read the log"
     WRITE_RULES = "write the rules"
     WRITE_TEMPLATES = "write the templates"
     NAME_TEAM = "name a board's moderators"
 
 
-class OnModeratedBoard(Protocol):
-    """A case, with the board of its post."""
+class HasId(Protocol):
+    """A member whom somebody acts on."""
+
+    id: UUID
+
+
+class WithDeciders(Protocol):
+    """A case, with who may decide it and what keeps the viewer from it."""
 
     @property
-    def board_id(self) -> int: ...  # noqa: D102
-
-
-class WithDeciders(OnModeratedBoard, Protocol):
-    """An appeal, or a case that an appeal opened again, with who is left to decide it."""
-
+    def decider_ids(self) -> Collection[UUID]: ...  # noqa: D102
     @property
-    def deciders(self) -> str: ...  # noqa: D102
+    def own_part(self) -> Refusal | None: ...  # noqa: D102
 
 
 def is_not_silenced(viewer: Viewer, subject: HasStanding) -> Refusal | None:
@@ -63,31 +76,41 @@ def is_not_its_author(viewer: Viewer, subject: AtPost) -> Refusal | None:
     return Refusal("own_post", "This is your own post: you can edit or withdraw it.")
 
 
+def is_somebody_else(viewer: Viewer, subject: HasId) -> Refusal | None:
+    """Require that the member is not the viewer."""
+    if subject.id != viewer.id:
+        return None
+    return Refusal("own_case", "This would be a case about yourself: somebody else decides about you.")
+
+
+def moderates_everywhere(viewer: Viewer, _subject: object) -> Refusal | None:
+    """Require a moderator of the whole forum, or an administrator: what is about no post is on no board."""
+    if viewer.roles & {Role.MODERATOR, Role.ADMINISTRATOR}:
+        return None
+    return Refusal(
+        "not_a_moderator_of_all",
+        "Only moderators of the whole forum may do this. Open a case about one of the member's posts instead.",
+    )
+
+
+def moderates_its_board_or_administers(viewer: Viewer, subject: AtPost) -> Refusal | None:
+    """Require a moderator of the post's board, or an administrator, who decides where no moderator can."""
+    if Role.ADMINISTRATOR in viewer.roles:
+        return None
+    return moderates_the_board(viewer, subject)
+
+
 def moderates_somewhere(viewer: Viewer, _subject: object) -> Refusal | None:
-    """Require a moderator, of the forum or one board, or an administrator, who may have to decide appeals."""
+    """Require a moderator, of the forum or one board, or an administrator, who decides what no moderator can."""
     is_moderator = viewer.moderated_boards or viewer.roles & {Role.MODERATOR, Role.ADMINISTRATOR}
     return None if is_moderator else Refusal("not_a_moderator", "Only moderators may do this.")
 
 
-def moderates_its_board(viewer: Viewer, case: OnModeratedBoard) -> Refusal | None:
-    """Require that the viewer moderates the board of the case's post."""
-    if viewer.moderates(case.board_id):
+def is_free_to_decide(viewer: Viewer, case: WithDeciders) -> Refusal | None:
+    """Require that the viewer is among those who may decide the case; `case_deciders` says who that is."""
+    if viewer.id in case.decider_ids:
         return None
-    return Refusal("not_a_moderator", "Only moderators of this board may do this.")
-
-
-def administers_where_no_moderator_can(viewer: Viewer, case: WithDeciders) -> Refusal | None:
-    """Require that the viewer is an administrator, and no other moderator is left to decide."""
-    if case.deciders == "moderator":
-        return Refusal("another_moderator_decides", "Another moderator of this board decides this.")
-    return administers(viewer, case)
-
-
-def may_redecide(viewer: Viewer, case: WithDeciders) -> Refusal | None:
-    """Require that the viewer moderates the board, or is an administrator and no moderator is left to decide."""
-    if moderates_its_board(viewer, case) is None:
-        return None
-    return administers_where_no_moderator_can(viewer, case)
+    return case.own_part or Refusal("another_moderator_decides", "Somebody else decides this case.")
 
 
 PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
@@ -95,10 +118,11 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.REPORT_RISK: [may_report_risk, is_not_its_author],
     ModerationAct.SEE_QUEUE: [is_in_good_standing, moderates_somewhere],
     ModerationAct.SEE_RECORD: [is_in_good_standing, moderates_somewhere],
-    ModerationAct.WORK_ON_CASE: [is_in_good_standing, moderates_its_board],
-    ModerationAct.DECIDE_CASE: [is_in_good_standing, moderates_its_board],
-    ModerationAct.DECIDE_AGAIN: [is_in_good_standing, may_redecide],
-    ModerationAct.HEAR_APPEAL: [is_in_good_standing, may_redecide],
+    ModerationAct.OPEN_CASE: [is_in_good_standing, moderates_its_board_or_administers, is_not_its_author],
+    ModerationAct.OPEN_MEMBER_CASE: [is_in_good_standing, moderates_everywhere, is_somebody_else],
+    ModerationAct.DECIDE_TOGETHER: [is_in_good_standing, moderates_somewhere, is_somebody_else],
+    ModerationAct.WORK_ON_CASE: [is_in_good_standing, moderates_somewhere],
+    ModerationAct.DECIDE_CASE: [is_in_good_standing, is_free_to_decide],
     ModerationAct.READ_LOG: [is_in_good_standing, moderates_somewhere],
     ModerationAct.WRITE_RULES: [is_in_good_standing, administers],
     ModerationAct.WRITE_TEMPLATES: [is_in_good_standing, administers],

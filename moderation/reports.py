@@ -15,6 +15,7 @@ from sqlalchemy import (
     Integer,
     UniqueConstraint,
     exists,
+    false,
     func,
     or_,
     select,
@@ -90,6 +91,11 @@ class Report(SQLModel, table=True):
     filed_at: datetime = Field(sa_type=Moment)
     outcome: str | None = None
     settled_at: datetime | None = Field(default=None, sa_type=Moment)
+    on_sight: bool = Field(
+        default=False,
+        sa_column_kwargs={"server_default": false()},
+        description="By somebody who may decide: no report that keeps them from it",
+    )
 
 
 @dataclass(frozen=True)
@@ -107,9 +113,13 @@ class Complaint:
 
 
 def reported_by(case_id: Any, reporter_id: Any) -> ColumnElement[bool]:
-    """Return the condition that somebody reported a post of this case, or whatever else it is about."""
+    """Return the condition that somebody reported a post of this case, or whatever else it is about.
+
+    What moderators reported on sight keeps them from hearing an appeal only.
+    """
     about = or_(col(Report.case_id) == case_id, col(Report.post_id).in_(cases.posts_of(case_id)))
-    return exists().where(about, col(Report.reporter_id) == reporter_id)
+    counts = or_(~col(Report.on_sight), cases.is_appeal(case_id))
+    return exists().where(col(Report.reporter_id) == reporter_id, about, counts).correlate_except(Report)
 
 
 # What a cursor into a member's own reports holds: the id of the last report of the page before.
@@ -142,12 +152,16 @@ _OWN = (
 )
 
 
-def select_for_post(post_id: int) -> Query:
-    """Return a select of the reports of a post, oldest first, with who made them: for moderators only."""
+def select_for_case(case_id: UUID) -> Query:
+    """Return a select of the reports of what a case is about, oldest first, with who made them: for moderators only.
+
+    Those of its posts are among them that belong to an earlier case.
+    """
+    about = or_(col(Report.case_id) == case_id, col(Report.post_id).in_(cases.posts_of(case_id)))
     return (
-        query(col(Report.id), *_REPORTED, *named_columns(Member, "reporter"))
+        query(col(Report.id), col(Report.post_id), *_REPORTED, *named_columns(Member, "reporter"))
         .join(Member, col(Member.id) == col(Report.reporter_id))
-        .where(col(Report.post_id) == post_id)
+        .where(about)
         .order_by(col(Report.filed_at), col(Report.id))
     )
 
@@ -202,7 +216,10 @@ async def save_report(work: Work, reporter: Viewer, post: Post, complaint: Compl
         filed_at=work.now,
     )
     if case.state == CaseState.DECIDED:
-        report.outcome, report.settled_at = await _standing_outcome(work.session, post, complaint.revision), work.now
+        report.outcome, report.settled_at = (
+            await _standing_outcome(work.session, case, post, complaint.revision),
+            work.now,
+        )
     work.session.add(report)
     await work.session.flush()
     received = inbox.NotificationKind.REPORT_RECEIVED
@@ -294,9 +311,10 @@ async def _reporter_score(session: AsyncSession, reporter: Viewer) -> int:
     return int((await session.execute(total)).scalar_one())
 
 
-async def _standing_outcome(session: AsyncSession, post: Post, revision: int) -> ReportOutcome:
+async def _standing_outcome(session: AsyncSession, case: Case, post: Post, revision: int) -> ReportOutcome:
     """Return whether any measure since these words were written is in force; what an appeal undid is not."""
     this = (col(PostRevision.post_id) == post.id, col(PostRevision.number) == revision)
     written_at = (await session.execute(select(col(PostRevision.written_at)).where(*this))).scalar()
-    in_force = await has_measure_in_force(session, post.id, written_at or post.edited_at or post.created_at)
+    since = written_at or post.edited_at or post.created_at
+    in_force = await has_measure_in_force(session, case.id, post.id, since)
     return ReportOutcome.UPHELD if in_force else ReportOutcome.DISMISSED

@@ -55,6 +55,12 @@ async def get_for_decision(session: AsyncSession, decision_id: UUID) -> Statemen
     return (await session.execute(select(Statement).where(col(Statement.decision_id) == decision_id))).scalar_one()
 
 
+async def find_for_decision(session: AsyncSession, decision_id: UUID) -> Statement | None:
+    """Return what the author was told of this decision, if anything."""
+    found = await session.execute(select(Statement).where(col(Statement.decision_id) == decision_id))
+    return found.scalar_one_or_none()
+
+
 async def issue(session: AsyncSession, statement: Statement) -> Statement:
     """Save a statement: from here on it never changes."""
     session.add(statement)

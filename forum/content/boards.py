@@ -98,21 +98,31 @@ class BoardPlan:
 # Predicates
 
 
-def _moderated(everywhere: ColumnElement[bool], these: ColumnElement[Any]) -> ColumnElement[bool]:
-    return or_(everywhere, col(Board.id) == any_(these))
+def _moderated(everywhere: ColumnElement[bool], these: ColumnElement[Any], board: Any = Board) -> ColumnElement[bool]:
+    return or_(everywhere, col(board.id) == any_(these))
+
+
+def _readable(audiences: ColumnElement[Any], moderated: ColumnElement[Any], board: Any = Board) -> ColumnElement[bool]:
+    return or_(col(board.readers).op("&&")(audiences), col(board.id) == any_(moderated))
 
 
 # The viewer moderates the board.
 MODERATED = _moderated(MODERATES_EVERYWHERE, MODERATED_BOARDS)
 
 # The board exists for the viewer.
-READABLE = or_(col(Board.readers).op("&&")(VIEWERS_AUDIENCES), col(Board.id) == any_(MODERATED_BOARDS))
+READABLE = _readable(VIEWERS_AUDIENCES, MODERATED_BOARDS)
 
 
-def moderated_by(viewer: Viewer) -> ColumnElement[bool]:
-    """Return `MODERATED` for a statement that is built for this viewer only."""
+def moderated_by(viewer: Viewer, board: Any = Board) -> ColumnElement[bool]:
+    """Return `MODERATED` for a statement that is built for this viewer only, or that names boards differently."""
     everywhere = true() if Role.MODERATOR in viewer.roles else false()
-    return _moderated(everywhere, literal(sorted(viewer.moderated_boards), ARRAY(Integer)))
+    return _moderated(everywhere, literal(sorted(viewer.moderated_boards), ARRAY(Integer)), board)
+
+
+def readable_by(viewer: Viewer, board: Any = Board) -> ColumnElement[bool]:
+    """Return `READABLE` for a statement that is built for this viewer only, or that names boards differently."""
+    audiences = literal(list(viewer.audience_groups), ARRAY(Text))
+    return _readable(audiences, literal(sorted(viewer.moderated_boards), ARRAY(Integer)), board)
 
 
 # Queries

@@ -172,6 +172,11 @@ class Settings(BaseSettings):
         description="The country whose telephone numbers are recognised without a country code",
     )
     names_moderators: bool = Field(True, description="Whether readers see which moderator edited or removed a post")
+    outside_contact: str | None = Field(
+        None,
+        max_length=500,
+        description="Whom a reporter can turn to outside the forum, where nobody here is left to decide",
+    )
     appeal_days: int = Field(183, ge=183, description="How many days an author may appeal; the law says six months")
     two_administrators: bool = Field(True, description="Whether two administrators must agree to make a third")
     newcomer_days: int = Field(3, ge=0, description="Days after joining during which a member is a newcomer")

@@ -27,8 +27,8 @@ def aliases_of(member_id: Any) -> ColumnElement[Any]:
 
 def owner_of(persona_id: Any) -> ColumnElement[UUID]:
     """Return the expression for the member whose persona this is: for notices, sanctions, limits and erasure only."""
-    owner = select(col(PersonaOwner.member_id)).where(col(PersonaOwner.persona_id) == persona_id).scalar_subquery()
-    return func.coalesce(owner, persona_id)
+    owner = select(col(PersonaOwner.member_id)).where(col(PersonaOwner.persona_id) == persona_id)
+    return func.coalesce(owner.correlate_except(PersonaOwner).scalar_subquery(), persona_id)
 
 
 async def get_owner(session: AsyncSession, persona_id: UUID) -> UUID:

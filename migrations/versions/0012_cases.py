@@ -95,6 +95,7 @@ def upgrade() -> None:
     )
     for table, column in WITHOUT_POST:
         op.alter_column(table, column, nullable=True)
+    op.add_column("report", sa.Column("on_sight", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.drop_constraint(op.f("ck_moderation_case_kind"), "moderation_case", type_="check")
     for name, condition in (("kind", KINDS), ("post", POST)):
         op.create_check_constraint(
@@ -105,6 +106,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_column("report", "on_sight")
     # Refused where something was decided about a member without a post: the statements are kept.
     for table, column in reversed(WITHOUT_POST):
         op.alter_column(table, column, nullable=False)

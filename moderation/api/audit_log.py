@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, StringConstraints
 
-from forum.api.schemas import After, Author, Identity, Limit, Moment, Next, ResponseBody, SoughtHandle, Text
+from forum.api.schemas import After, Author, Limit, Moment, Next, ResponseBody, SoughtHandle, Text
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember
 from forum.http.problems import documented
@@ -20,7 +20,6 @@ SearchWord = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 class LogEntry(ResponseBody):
     """Something that somebody of the staff did."""
 
-    number: Identity = Field(examples=[1001])
     at: Moment
     by: Author | None = Field(description="Null: whoever runs the server, at the command line")
     act: str = Field(examples=["case.decided"])
@@ -49,7 +48,7 @@ async def list_log(
     subject_kind: Annotated[SearchWord | None, Query(description="With `subject_id`", examples=["post"])] = None,
     subject_id: Annotated[SearchWord | None, Query(description="With `subject_kind`", examples=["1"])] = None,
 ) -> Response:
-    """Read what staff did on the boards that you moderate."""
+    """Read what staff did on the boards that you moderate, newest first; not what belongs to a case about yourself."""
     search = audit_log.LogSearch(act, actor, subject_kind, subject_id)
     page = await audit_log.list_entries(reading, viewer, search, after, limit)
     body = LogPage(items=list(map(_entry, page.rows)), next=page.next)

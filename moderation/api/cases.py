@@ -8,6 +8,7 @@ from pydantic import Field
 from forum.api.content.posts import PostInThread, Revision, post_response
 from forum.api.content.threads import TitleRevision
 from forum.api.schemas import After, Author, Identity, Limit, Moment, Next, RequestBody, ResponseBody, Uuid, Words
+from forum.content.posts.tables import Visibility
 from forum.core.database import Record
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember
@@ -36,21 +37,23 @@ class Case(ResponseBody):
     """A case in the queue."""
 
     id: Uuid
-    kind: Literal["post", "appeal"]
+    kind: Literal["post", "posts", "member", "appeal"] = Field(
+        description="`posts`: several of one author, decided together. `member`: about the member, without a post"
+    )
     state: Literal["open", "decided"]
     category: Category
     reports: int = Field(description="How many members reported it", examples=[2])
     version: int = Field(description="Send it with the decision: it says what was on your screen", examples=[1])
-    board: str = Field(description="Its slug", examples=["new-here"])
-    thread_id: Identity = Field(examples=[42])
-    thread_title: str = Field(examples=["What happens at a first conference?"])
-    post_id: Identity = Field(examples=[4711])
-    post_number: int = Field(examples=[7])
-    post_revision: int = Field(description="Send it with the decision too", examples=[1])
+    board: str | None = Field(description="Its slug; null, as all of the post, without a post", examples=["new-here"])
+    thread_id: Identity | None = Field(examples=[42])
+    thread_title: str | None = Field(examples=["What happens at a first conference?"])
+    post_id: Identity | None = Field(description="The post, or the first of several", examples=[4711])
+    post_number: int | None = Field(examples=[7])
+    post_revision: int | None = Field(description="Send it with the decision too", examples=[1])
     title_revision: int | None = Field(
         description="Send it with the decision too. Null unless the post opens its thread", examples=[1]
     )
-    author: Author
+    author: Author = Field(description="Of the posts, or the member whom it is about")
     opened_at: Moment
     due_at: Moment
     decided_at: Moment | None
@@ -70,11 +73,28 @@ class CaseList(ResponseBody):
     next: Next
 
 
+class HeldPost(ResponseBody):
+    """A post that a case is about, as it is now; for moderators also when it was removed."""
+
+    id: Identity = Field(examples=[4711])
+    thread_id: Identity = Field(examples=[42])
+    thread_title: str = Field(examples=["What happens at a first conference?"])
+    board: str = Field(description="Its slug", examples=["new-here"])
+    number: int = Field(examples=[7])
+    revision: int = Field(examples=[1])
+    decided_revision: int | None = Field(description="That was decided on; null before that", examples=[1])
+    visibility: Visibility
+    content_warning: str | None = Field(examples=["self-harm"])
+    body_markdown: str = Field(examples=["Cheap loans for everybody!"])
+    created_at: Moment
+
+
 class CaseReport(ResponseBody):
     """What somebody reported: for moderators only."""
 
     id: Uuid
     by: Author
+    post_id: Identity | None = Field(examples=[4711])
     revision: int = Field(description="The revision that they saw", examples=[1])
     title_revision: int | None = Field(
         description="The title that they saw. Null unless the post opens its thread", examples=[1]
@@ -89,6 +109,7 @@ class CaseReport(ResponseBody):
 class HeldEdit(ResponseBody):
     """An edit, of the post or of its thread's title, that was held while the approved words stay."""
 
+    post_id: Identity = Field(examples=[4711])
     state: Literal["waiting", "refused", "dropped"] = Field(
         description="`waiting`: publish it or refuse it. `dropped`: its author wrote something else since"
     )
@@ -153,8 +174,9 @@ class HeardAppeal(ResponseBody):
 class FullCase(Case):
     """Everything that is needed to decide a case."""
 
-    context: list[PostInThread] = Field(description="The post, with up to three before and after it")
-    revisions: list[Revision]
+    posts: list[HeldPost] = Field(description="All posts that it is about, oldest first")
+    context: list[PostInThread] = Field(description="The post, or the first, with up to three before and after it")
+    revisions: list[Revision] = Field(description="Of the post, or the first")
     titles: list[TitleRevision] = Field(description="All titles of the thread, where the post opens it")
     held_edits: list[HeldEdit] = Field(description="Edits that wait, and those that were refused or dropped")
     reported: list[CaseReport]
@@ -164,8 +186,8 @@ class FullCase(Case):
     permitted: list[Permitted]
     appeal: HeardAppeal | None
     deciders: Literal["moderator", "administrator", "nobody"] | None = Field(
-        description="Of a case that an appeal opened again: who can decide it now, apart from whoever dismissed it. "
-        "`nobody`: whoever dismissed it may decide it after all. Null for other cases"
+        description="Who can decide it now. `nobody`: it waits until the charity names somebody; but whoever dismissed "
+        "a case that an appeal opened again may decide it after all. Null: it is decided"
     )
 
 
@@ -185,7 +207,7 @@ class TakeOver(RequestBody):
 async def list_cases(
     request: Request, viewer: CurrentMember, work: CurrentWork, limit: Limit = 20, after: After = None
 ) -> Response:
-    """List the open cases of your boards, worst first."""
+    """List the open cases of your boards, worst first; administrators also see those that no moderator can decide."""
     page = await case_queue.list_queue(work, viewer, after, limit)
     body = CaseList(items=[Case.of_case(row) for row in page.rows], next=page.next)
     return cacheable_response(request, body, shared=False, headers=next_link(request, page.next))
@@ -233,6 +255,7 @@ def _full_case(file: CaseFile) -> FullCase:
     because = file.not_allowed_because
     return FullCase.of_case(
         file.case,
+        posts=[HeldPost.model_validate(row) for row in file.posts],
         context=[post_response(post) for post in file.context],
         revisions=[Revision.model_validate(row) for row in file.revisions],
         titles=[TitleRevision.model_validate(row) for row in file.titles],

@@ -1,5 +1,6 @@
 """Decisions over HTTP: on one case, or on many at once."""
 
+from dataclasses import replace
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -94,18 +95,9 @@ WantedMeasure = TypeAliasType(
 )
 
 
-class NewDecision(RequestBody):
-    """What you decide, and what was on your screen when you did."""
+class NewRuling(RequestBody):
+    """What you decide."""
 
-    version: CaseVersion | None = Field(
-        None, description="Of the case; you may leave it out only for an appeal", examples=[1]
-    )
-    revision: Number | None = Field(
-        None, description="Of the post; you may leave it out only for an appeal", examples=[1]
-    )
-    title_revision: Number | None = Field(
-        None, description="Of the title, where the post opens its thread: as it was on your screen", examples=[1]
-    )
     measures: list[WantedMeasure] = Field(
         min_length=1, max_length=12, examples=[[{"kind": "redact", "spans": [[0, 4]]}]]
     )
@@ -116,6 +108,22 @@ class NewDecision(RequestBody):
     )
     law: Text | None = Field(
         None, max_length=500, description="For illegal content: the law", examples=["Children Act 1989, section 97"]
+    )
+
+
+class NewDecision(NewRuling):
+    """What you decide, and what was on your screen when you did."""
+
+    version: CaseVersion | None = Field(
+        None, description="Of the case; you may leave it out only for an appeal", examples=[1]
+    )
+    revision: Number | None = Field(
+        None,
+        description="Of the post; you leave it out where there is none, and may leave it out for an appeal",
+        examples=[1],
+    )
+    title_revision: Number | None = Field(
+        None, description="Of the title, where the post opens its thread: as it was on your screen", examples=[1]
     )
 
 
@@ -188,25 +196,25 @@ async def decide_case(id: Uuid, wanted: NewDecision, viewer: CurrentMember, work
     An appeal is decided with the one measure `uphold` or `overturn`, or with `change` and the measures that replace
     the old ones.
     """
-    decided = await case_actions.decide(work, viewer, id, _input(wanted))
-    return json_response(_decision(decided, viewer), 201)
+    decided = await case_actions.decide(work, viewer, id, _on_screen(wanted))
+    return json_response(decision_response(decided, viewer), 201)
 
 
 @router.post("/decisions", response_model=BulkAnswers, responses=documented(401, 403, 413, 422))
 async def decide_cases(wanted: BulkDecisions, viewer: CurrentMember, transactions: CurrentTransactions) -> Response:
     """Decide up to a hundred cases. Each decision is taken or refused by itself."""
-    inputs = [(decision.case_id, _input(decision)) for decision in wanted.decisions]
+    inputs = [(decision.case_id, _on_screen(decision)) for decision in wanted.decisions]
     results = await case_actions.decide_each(transactions, viewer, inputs)
     answers = [_answer(case_id, result, viewer) for (case_id, _), result in zip(inputs, results, strict=True)]
     return json_response(BulkAnswers(items=answers, next=None))
 
 
-def _input(wanted: NewDecision) -> DecisionInput:
+def decision_input(wanted: NewRuling) -> DecisionInput:
+    """Return what somebody decides, without what was on their screen."""
     outcomes = set(AppealOutcome)
     return DecisionInput(
-        version=wanted.version,
-        revision=wanted.revision,
-        title_revision=wanted.title_revision,
+        version=None,
+        revision=None,
         measures=tuple(_measure(measure) for measure in wanted.measures if measure.kind not in outcomes),
         reason=wanted.reason,
         rules=tuple(wanted.rules),
@@ -214,6 +222,11 @@ def _input(wanted: NewDecision) -> DecisionInput:
         law=wanted.law,
         outcomes=tuple(AppealOutcome(measure.kind) for measure in wanted.measures if measure.kind in outcomes),
     )
+
+
+def _on_screen(wanted: NewDecision) -> DecisionInput:
+    ruling = decision_input(wanted)
+    return replace(ruling, version=wanted.version, revision=wanted.revision, title_revision=wanted.title_revision)
 
 
 def _measure(wanted: Measure) -> MeasureInput:
@@ -224,10 +237,11 @@ def _answer(case_id: UUID, result: Decided | ForumError, viewer: Viewer) -> Bulk
     if isinstance(result, ForumError):
         status = KINDS[type(result)].status
         return BulkAnswer(case_id=case_id, status=status, detail=result.detail, decision=None)
-    return BulkAnswer(case_id=case_id, status=201, detail=None, decision=_decision(result, viewer))
+    return BulkAnswer(case_id=case_id, status=201, detail=None, decision=decision_response(result, viewer))
 
 
-def _decision(decided: Decided, viewer: Viewer) -> Decision:
+def decision_response(decided: Decided, viewer: Viewer) -> Decision:
+    """Return a decision as whoever took it sees it."""
     return Decision(
         id=decided.decision.id,
         case_id=decided.decision.case_id,

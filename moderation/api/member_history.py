@@ -26,7 +26,7 @@ class DecidedMeasure(ResponseBody):
     by: Author
     until: Moment | None = Field(description="Null: it has no end, unless an appeal overturns it")
     undone_at: Moment | None = Field(description="Null: it was not undone")
-    post_id: Identity = Field(examples=[4711])
+    post_id: Identity | None = Field(description="Null: it was about no post", examples=[4711])
     case_id: Uuid
     decision_id: Uuid
     statement_id: Uuid | None = Field(description="What the member was told")

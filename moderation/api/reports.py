@@ -74,12 +74,26 @@ class Report(ResponseBody):
     settled_at: Moment | None
     case_id: Uuid | None = Field(description="For staff only")
     appeal: AppealState | None = Field(description="Yours, against its dismissal")
+    deciders: Literal["moderator", "administrator", "nobody"] | None = Field(
+        description="Who can decide it now. `nobody`: it waits until the charity names somebody. Null when decided"
+    )
+    outside_contact: str | None = Field(
+        description="Whom you can turn to outside this forum: nobody here can decide it, or name somebody who can. "
+        "Null: somebody here can, or the charity named nobody outside",
+        examples=[None],
+    )
 
     @classmethod
     def of(cls, own: OwnReport) -> "Report":
         """Render a report."""
         appeal = AppealState.of(own.appeal) if own.appeal else None
-        return cls.of_row(own.report, case_id=own.case_id, appeal=appeal)
+        return cls.of_row(
+            own.report,
+            case_id=own.case_id,
+            appeal=appeal,
+            deciders=own.deciders,
+            outside_contact=own.outside_contact,
+        )
 
 
 class ReportList(ResponseBody):

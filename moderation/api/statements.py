@@ -57,7 +57,10 @@ class Statement(ResponseBody):
     """What was decided about your words or your standing, and why: article 17 of the Digital Services Act."""
 
     id: Uuid
-    post_id: Identity = Field(examples=[4711])
+    post_id: Identity | None = Field(
+        description="The post, or the first of several; null when it is about no post", examples=[4711]
+    )
+    post_ids: list[Identity] = Field(description="All the posts that it is about", examples=[[4711]])
     measures: list[MeasureTaken]
     territory: Literal["the whole forum"] = "the whole forum"
     excerpts: list[str] = Field(description="The words of yours that it is about", examples=[["Ms Example is a witch"]])
@@ -77,7 +80,7 @@ class Statement(ResponseBody):
         """Render a statement."""
         appeal = AppealState.of(own.appeal) if own.appeal else None
         address = f"/api/v1/statements/{own.statement.id}/appeal"
-        return cls(**own.statement._mapping, appeal_at=address, appeal=appeal)
+        return cls(**own.statement._mapping, post_ids=own.post_ids, appeal_at=address, appeal=appeal)
 
 
 class StatementList(ResponseBody):

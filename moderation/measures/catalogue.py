@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -24,6 +24,7 @@ from forum.core import audit
 from forum.core.errors import Conflict, Invalid
 from forum.members.standing import add_sanction, lift_sanction
 from forum.members.tables import Standing
+from moderation import cases
 from moderation.measures import text_changes
 from moderation.measures.post_notices import has_another_removal, notice_of, refresh_notice
 from moderation.measures.tables import (
@@ -53,6 +54,7 @@ class Measure:
     notice: str | None = None  # how its notice to readers begins
 
 
+WITHOUT_POST = (MeasureTarget.AUTHOR, MeasureTarget.CASE)  # what a measure about a member without a post acts on
 # A decision with no other measure dismisses the reports: it leaves the words as they were reported.
 NO_ACTION = (MeasureKind.DISMISS, MeasureKind.PUBLISH, MeasureKind.REFUSE)
 
@@ -88,10 +90,17 @@ async def undo_measure(context: MeasureContext, applied: AppliedMeasure) -> None
         await refresh_notice(context.session, context.held_post)
 
 
-async def has_measure_in_force(session: AsyncSession, post_id: int, since: datetime) -> bool:
-    """Whether a measure against a post was taken since then and not undone."""
+async def has_measure_in_force(session: AsyncSession, case_id: UUID, post_id: int, since: datetime) -> bool:
+    """Whether a measure against a post of this case, or against its author because of the case, is in force.
+
+    Only those count that were taken since then. What was decided about many posts has one measure against the author.
+    """
+    on_author = [kind for kind, measure in MEASURES.items() if measure.acts_on == MeasureTarget.AUTHOR]
+    against_author = and_(
+        col(AppliedMeasure.post_id).in_(cases.posts_of(case_id)), col(AppliedMeasure.kind).in_(on_author)
+    )
     done = exists().where(
-        col(AppliedMeasure.post_id) == post_id,
+        or_(col(AppliedMeasure.post_id) == post_id, against_author),
         col(AppliedMeasure.kind).not_in(NO_ACTION),
         col(AppliedMeasure.undone_at).is_(None),
         col(AppliedMeasure.applied_at) >= since,
@@ -119,7 +128,7 @@ def refuse_misplaced_measures(wanted: Sequence[MeasureInput], posts: int) -> Non
     """Return when these measures can be taken about so many posts, or without any. Raises Invalid otherwise."""
     for index, measure in enumerate(wanted):
         pointer, about = f"#/measures/{index}", MEASURES[measure.kind]
-        if posts == 0 and about.acts_on in {MeasureTarget.POST, MeasureTarget.THREAD}:
+        if posts == 0 and about.acts_on not in WITHOUT_POST:
             detail = f"This case is about a member, not a post: there is nothing to {measure.kind}."
             raise Invalid(detail, pointer, code="measure_needs_post")
         if posts > 1 and about.acts_on != MeasureTarget.AUTHOR and about.fields:
@@ -221,7 +230,7 @@ async def _undo_refuse(context: MeasureContext, applied: AppliedMeasure) -> None
     """Publish what was refused, as the undo of a removal does: it was right after all. What changed since stays."""
     session, post = context.session, context.post
     thread = await lock_thread_row(session, post.thread_id)
-    for edit in await held_edits.list_all(session, post.id):
+    for edit in await held_edits.list_all(session, [post.id]):
         is_title = edit.title is not None
         now, then = (thread if is_title else post), "title_revision" if is_title else "revision"
         is_current = getattr(now, then) == applied.memory[then] and post.is_shown
@@ -250,7 +259,8 @@ async def _retitle(context: MeasureContext, wanted: MeasureInput) -> UndoData:
     session, title = context.session, wanted.title or ""
     thread = await lock_thread_row(session, context.post.thread_id)
     was, before = thread.title_revision, thread.title
-    await retitle(session, context.moderator, thread, title, context.now, act="thread.renamed")
+    await retitle(session, context.moderator, thread, title, context.now)
+    await _record_renaming(context, thread)
     # An earlier title with the same words goes too.
     taken, earlier = [before, *gone(before, title)], await list_earlier_titles(session, thread.id)
     sealed = [old.number for old in earlier if not old.sealed and bring_back(taken, [old.title], title)]
@@ -264,6 +274,7 @@ async def _undo_retitle(context: MeasureContext, applied: AppliedMeasure) -> Non
     became = await _title_of(session, thread, undo_data["became"])
     if not await _hand_on(session, applied) and thread.title == became:
         await _give_title(context, thread, await _title_of(session, thread, undo_data["was"]))
+        await _record_renaming(context, thread)
     others = await _retitles_in_force(session, thread.id)
     still_sealed = {number for other in others for number in other.memory.get("sealed", ())}
     await seal_titles(session, thread.id, {*undo_data.get("sealed", ())} - still_sealed, sealed=False)
@@ -272,6 +283,9 @@ async def _undo_retitle(context: MeasureContext, applied: AppliedMeasure) -> Non
 async def _give_title(context: MeasureContext, thread: Thread, title: str) -> None:
     """Give a thread an earlier title back; the one that goes is nothing that its author must not see."""
     await replace_title(context.session, thread, title, context.moderator.member_id, context.now)
+
+
+async def _record_renaming(context: MeasureContext, thread: Thread) -> None:
     subject, moderator = ("thread", thread.id), context.moderator
     await audit.record(context.session, actor_id=moderator.id, act="thread.renamed", subject=subject, now=context.now)
 

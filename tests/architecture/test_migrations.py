@@ -88,9 +88,15 @@ TENTH = [
 
 ELEVENTH = [
     *TENTH,
-    "INSERT INTO moderation_case (id, kind, post_id, state, category, reports, priority, version, opened_at, "
-    "due_at, changed_at) SELECT gen_random_uuid(), 'appeal', id, 'open', 'appeal', 0, -420, 1, now(), now(), now() "
-    "FROM post",
+    "INSERT INTO decision (id, case_id, decided_by, decided_at, case_version, revision, reason) SELECT "
+    "'018f0000-0000-7000-8000-000000000003', moderation_case.id, member.id, now(), 2, 2, 'No.' FROM moderation_case, "
+    "member",
+    "INSERT INTO moderation_case (id, kind, post_id, state, category, reports, priority, version, opened_at, due_at, "
+    "changed_at) SELECT '018f0000-0000-7000-8000-000000000004', 'appeal', id, 'open', 'appeal', 0, -420, 1, now(), "
+    "now(), now() FROM post",
+    "INSERT INTO appeal (id, report_id, decision_id, case_id, appellant_id, text, lodged_at) SELECT "
+    "gen_random_uuid(), id, '018f0000-0000-7000-8000-000000000003', '018f0000-0000-7000-8000-000000000004', "
+    "reporter_id, 'Yes.', now() FROM report",
 ]
 
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
@@ -108,6 +114,7 @@ DATA: dict[str, list[str]] = {
     "0010": TENTH,
     "0011": ELEVENTH,
     "0012": ELEVENTH,
+    "0019": ELEVENTH,
 }
 
 
@@ -147,6 +154,17 @@ async def test_a_forum_with_data_comes_up_from_each_earlier_revision(empty: Asyn
     assert {table: after[table] for table in before} == before
     assert after["persona"] == after["member"]
     assert after["case_post"] == after["moderation_case"]
+
+
+async def test_an_open_appeal_bars_whoever_took_the_decision(empty: AsyncEngine) -> None:
+    await migrate(empty, "0011")
+    async with empty.begin() as connection:
+        for statement in ELEVENTH:
+            await connection.execute(text(statement))
+    await migrate(empty, "head")
+    async with empty.connect() as connection:
+        barred = await connection.scalar(text("SELECT barred_id FROM moderation_case WHERE kind = 'appeal'"))
+        assert barred == await connection.scalar(text("SELECT decided_by FROM decision"))
 
 
 async def test_every_migration_can_be_taken_back_and_done_again(empty: AsyncEngine) -> None:

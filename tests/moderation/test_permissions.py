@@ -10,12 +10,12 @@ import pytest
 from forum.core.errors import Forbidden, NotSignedIn
 from forum.members.tables import Role, Standing
 from forum.members.viewer import GUEST, Viewer
-from moderation.decisions import CaseDeciders
+from forum.permissions import Refusal
 from moderation.permissions import PERMISSIONS, ModerationAct, allow, refusal
 
 Act = ModerationAct
 ME, SOMEBODY = UUID(int=1), uuid4()
-HERE, ELSEWHERE = 1, 2
+HERE = 1
 GOOD = Standing.ACTIVE
 
 WHO: dict[str, Viewer] = {
@@ -49,13 +49,16 @@ def post_of(author: UUID, viewer: Viewer) -> Any:
     return SimpleNamespace(standing=viewer.standing, post=SimpleNamespace(author_id=author))
 
 
-def at(board: int) -> Any:
-    return SimpleNamespace(board_id=board)
+@dataclass(frozen=True)
+class Ties:
+    """Who may decide a case."""
+
+    decider_ids: set[UUID]
+    own_part: Refusal | None = None
 
 
 EVERY_MEMBER = ("member", "adviser", "safeguarding lead", "moderator", "board moderator", "administrator")
 STAFF = ("moderator", "board moderator", "administrator")
-MODERATORS = ("moderator", "board moderator")
 # A member's post stands under each viewer's own standing, as it was read in the transaction.
 STANDS = {
     "own": lambda viewer: post_of(ME, viewer),
@@ -77,23 +80,10 @@ TABLE = (
     row(Act.REPORT_RISK, "own", STANDS["own"]),
     row(Act.SEE_QUEUE, "anywhere", None, *STAFF),
     row(Act.SEE_RECORD, "anybody's", None, *STAFF),
-    row(Act.WORK_ON_CASE, "here", at(HERE), *MODERATORS),
-    row(Act.WORK_ON_CASE, "other board", at(ELSEWHERE), "moderator"),
-    row(Act.DECIDE_CASE, "here", at(HERE), *MODERATORS),
-    row(Act.DECIDE_CASE, "other board", at(ELSEWHERE), "moderator"),
-    row(Act.DECIDE_AGAIN, "here, others can", CaseDeciders(HERE, "moderator"), *MODERATORS),
-    row(Act.DECIDE_AGAIN, "here, no moderator can", CaseDeciders(HERE, "administrator"), *STAFF),
-    row(Act.DECIDE_AGAIN, "other board, others can", CaseDeciders(ELSEWHERE, "moderator"), "moderator"),
-    row(Act.HEAR_APPEAL, "here, others can", CaseDeciders(HERE, "moderator"), *MODERATORS),
-    row(Act.HEAR_APPEAL, "here, no moderator can", CaseDeciders(HERE, "administrator"), *STAFF),
-    row(Act.HEAR_APPEAL, "other board, others can", CaseDeciders(ELSEWHERE, "moderator"), "moderator"),
-    row(
-        ModerationAct.HEAR_APPEAL,
-        "other board, none can",
-        CaseDeciders(ELSEWHERE, "administrator"),
-        "moderator",
-        "administrator",
-    ),
+    row(Act.WORK_ON_CASE, "in the line", None, *STAFF),
+    row(Act.DECIDE_CASE, "free", Ties({ME}), *EVERY_MEMBER),
+    row(Act.DECIDE_CASE, "somebody else is free", Ties({SOMEBODY})),
+    row(Act.DECIDE_CASE, "nobody is free", Ties(set())),
     row(Act.READ_LOG, "anywhere", None, *STAFF),
     row(Act.WRITE_RULES, "anywhere", None, "administrator"),
     row(Act.WRITE_TEMPLATES, "anywhere", None, "administrator"),

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, Select, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -28,9 +28,9 @@ async def list_waiting(session: AsyncSession, post_ids: Collection[int]) -> Sequ
     return await _find(session, col(HeldEdit.post_id).in_(post_ids), col(HeldEdit.state) == HeldState.WAITING)
 
 
-async def list_all(session: AsyncSession, post_id: int) -> Sequence[HeldEdit]:
-    """Return every edit of a post that was held and not published, a title's first."""
-    return await _find(session, col(HeldEdit.post_id) == post_id)
+async def list_all(session: AsyncSession, post_ids: Select[int] | Collection[int]) -> Sequence[HeldEdit]:
+    """Return every edit of these posts that was held and not published, titles first."""
+    return await _find(session, col(HeldEdit.post_id).in_(post_ids))
 
 
 async def hold(session: AsyncSession, edit: HeldEdit) -> bool:

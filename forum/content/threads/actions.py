@@ -19,6 +19,7 @@ from forum.content.posts.tables import Post
 from forum.content.threads import changes, titles
 from forum.content.threads.queries import get_thread_in_transaction
 from forum.content.threads.tables import Thread, ThreadState, ThreadVisibility
+from forum.core import audit
 from forum.core.database import Record
 from forum.core.gate import Edited, PostAuthor, Submission
 from forum.core.idempotency import Repeat
@@ -93,6 +94,10 @@ async def _change_title(work: Work, viewer: Viewer, author: PostAuthor, opening:
     if is_own:
         await held_edits.drop(work.session, opening.id, is_title=True)
     await work.gate.record(work.session, ("thread", thread.id), judged, work.now)
+    if not is_own:
+        # Last, for the gate may have locked a case: whoever works on one locks it before the audit record.
+        subject, act = ("thread", thread.id), "thread.retitled"
+        await audit.record(work.session, actor_id=viewer.id, act=act, subject=subject, now=work.now)
 
 
 async def list_titles(work: Work, viewer: Viewer, thread_id: int) -> Sequence[Record]:

@@ -33,18 +33,14 @@ async def lock_posts_of_thread(session: AsyncSession, thread_id: int, *, alone: 
     await session.execute(select(lock(_POSTS_LOCK, thread_id % 2**31)))
 
 
-async def retitle(
-    session: AsyncSession, by: Viewer, thread: Thread, title: str, now: datetime, *, act: str = "thread.retitled"
-) -> None:
-    """Change the title of a thread, whose row the caller has locked.
+async def retitle(session: AsyncSession, by: Viewer, thread: Thread, title: str, now: datetime) -> None:
+    """Change the title of a thread, whose row the caller has locked. Whoever calls it records it in the audit record.
 
-    A title that somebody else than its author changes is sealed, and the change is recorded.
+    A title that somebody else than its author changes is sealed.
     """
     is_own = thread.author_id in by.personas
     persona_id = thread.author_id if is_own else by.member_id
     await replace_title(session, thread, title, persona_id, now, sealed=not is_own)
-    if not is_own or act != "thread.retitled":
-        await audit.record(session, actor_id=by.id, act=act, subject=("thread", thread.id), now=now)
 
 
 async def set_state(session: AsyncSession, viewer: Viewer, thread_id: int, state: ThreadState, now: datetime) -> None:

@@ -1,0 +1,127 @@
+"""On sight: a moderator opens a case about what they see themselves, without a report, and may decide it."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from forum.content.posts.context import context_of_post
+from forum.content.posts.draft import NO_WORDS
+from forum.content.posts.revisions import lock_post_row, refuse_stale_post
+from forum.content.posts.tables import SHOWN
+from forum.content.threads.changes import lock_posts_of_thread
+from forum.core import audit
+from forum.core.errors import Conflict, Forbidden, NotFound
+from forum.core.idempotency import Repeat
+from forum.core.work import Work
+from forum.members.queries import get_member
+from forum.members.viewer import Viewer
+from moderation import case_actions, case_queue, cases
+from moderation.case_priority import Category
+from moderation.cases import CaseState
+from moderation.permissions import ModerationAct, allow
+from moderation.reports import Report
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What a moderator saw: in words for the other moderators, how grave it is, and of a post, in which revision."""
+
+    note: str
+    category: Category | None = None
+    revision: int | None = None
+
+
+@dataclass(frozen=True)
+class SeenCase:
+    """A case that a moderator opened or found, as the queue shows it."""
+
+    case: Any  # a row of the queue
+    is_new: bool
+
+
+async def open_on_post(
+    work: Work, moderator: Viewer, post_id: int, sighting: Sighting, *, repeat: Repeat | None = None
+) -> SeenCase:
+    """Open or find the case of a post, claim it, and say in a note what was seen. Whoever opened it may decide it.
+
+    Raises NotFound, Forbidden, Stale when the post is at another revision, and Conflict when it was removed or
+    withdrawn or somebody else is working on its case. A `repeat` returns the case as it is now.
+    """
+    earlier = await _earlier(work, moderator, repeat)
+    if earlier:
+        return earlier
+    context = await context_of_post(work, moderator, post_id, NO_WORDS)
+    allow(ModerationAct.OPEN_CASE, moderator, context)
+    # As a report does: the second of two sees what the first did.
+    await lock_posts_of_thread(work.session, context.thread.id)
+    post = await lock_post_row(work.session, post_id)
+    await refuse_stale_post(work.session, post, sighting.revision or post.revision)
+    if post.visibility not in SHOWN:
+        raise Conflict("This post is no longer there: it was removed or withdrawn.", code=f"post_{post.visibility}")
+    case = await cases.get_case_of_post(work.session, post_id)
+    is_new = case is None or case.state == CaseState.DECIDED
+    if case is None or is_new or sighting.category:
+        case = await cases.open_on_post(work.session, post_id, sighting.category or Category.OTHER, work.now)
+    return await _take(work, moderator, SeenCase(case, is_new), sighting, repeat)
+
+
+async def open_on_member(
+    work: Work, moderator: Viewer, handle: str, sighting: Sighting, *, repeat: Repeat | None = None
+) -> SeenCase:
+    """Open or find the case about a member without a post, claim it, and say in a note what was seen.
+
+    Raises NotFound, Forbidden, and Conflict when somebody else is working on it. A `repeat` returns the case as it is
+    now.
+    """
+    earlier = await _earlier(work, moderator, repeat)
+    if earlier:
+        return earlier
+    allow(ModerationAct.SEE_RECORD, moderator)
+    member = await get_member(work.session, handle)
+    allow(ModerationAct.OPEN_MEMBER_CASE, moderator, member)
+    case, is_new = await cases.open_on_member(work.session, member.id, sighting.category, work.now)
+    return await _take(work, moderator, SeenCase(case, is_new), sighting, repeat)
+
+
+async def take_up(work: Work, reporter: Viewer, report: Report) -> None:
+    """Make a report a case on sight, and claim it, where whoever reported may decide it themselves.
+
+    For others nothing happens: they reported, and somebody else decides.
+    """
+    if report.outcome or report.on_sight:
+        return
+    case = await cases.lock_case_row(work.session, report.case_id)
+    report.on_sight = True
+    await work.session.flush()
+    try:
+        await case_actions.claim(work, reporter, case.id)
+    except (NotFound, Forbidden):
+        report.on_sight = False
+        await work.session.flush()
+        return
+    except Conflict:
+        pass  # somebody else is working on it: it stays with them
+    cases.discount_report(case)
+    await _record(work, reporter, case.id)
+
+
+async def _earlier(work: Work, moderator: Viewer, repeat: Repeat | None) -> SeenCase | None:
+    case_id = await repeat.earlier(work.session, work.now) if repeat else None
+    if case_id is None:
+        return None
+    return SeenCase(await case_queue.get_visible_case(work, moderator, UUID(case_id)), is_new=True)
+
+
+async def _take(work: Work, moderator: Viewer, seen: SeenCase, sighting: Sighting, repeat: Repeat | None) -> SeenCase:
+    case_id: UUID = seen.case.id
+    await case_actions.add_note(work, moderator, case_id, sighting.note)
+    await case_actions.claim(work, moderator, case_id)
+    await _record(work, moderator, case_id)
+    if repeat:
+        await repeat.keep(work.session, case_id, work.now)
+    return SeenCase(await case_queue.get_visible_case(work, moderator, case_id), seen.is_new)
+
+
+async def _record(work: Work, moderator: Viewer, case_id: UUID) -> None:
+    act = "case.opened_on_sight"
+    await audit.record(work.session, actor_id=moderator.id, act=act, subject=("case", case_id), now=work.now)
