@@ -103,6 +103,7 @@ class Act(StrEnum):
     EDIT_POST = "edit this post"
     WITHDRAW_POST = "withdraw this post"
     READ_REVISIONS = "read the earlier revisions"
+    READ_TITLES = "read the earlier titles"
     READ_SEALED_REVISION = "read what was redacted"
     RETITLE_THREAD = "change the title"
     LOCK_THREAD = "lock or unlock this thread"
@@ -247,6 +248,7 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     ],
     Act.WITHDRAW_POST: [is_author],
     Act.READ_REVISIONS: [either(both(is_author, post_is_shown), moderates_the_board), post_is_not_withdrawn],
+    Act.READ_TITLES: [either(opened_it, moderates_the_board)],
     Act.READ_SEALED_REVISION: [is_active, moderates_the_board, post_is_not_withdrawn],
     Act.RETITLE_THREAD: [
         is_active,

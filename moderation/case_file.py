@@ -7,10 +7,12 @@ from uuid import UUID
 from sqlmodel import col
 
 from forum.content.boards import Board
+from forum.content.posts.held_edits import list_all
 from forum.content.posts.queries import PostView, select_revisions
-from forum.content.posts.tables import Post, Visibility
+from forum.content.posts.tables import HeldEdit, HeldState, Post, Visibility
 from forum.content.posts.thread_page import list_by_number
 from forum.content.threads.tables import Thread
+from forum.content.threads.titles import select_titles
 from forum.core import audit
 from forum.core.database import Query, Record, query
 from forum.core.work import Transactions, Work
@@ -20,6 +22,7 @@ from moderation import appeals, case_deciders, case_queue, cases, findings, memb
 from moderation.appeals import Appeal
 from moderation.cases import CaseKind, CasePost, CaseState
 from moderation.decisions import AppealOutcome, Decision
+from moderation.findings import Place
 from moderation.measures.catalogue import MEASURES, WITHOUT_POST
 from moderation.member_history import MemberSummary
 from moderation.permissions import ModerationAct, allow
@@ -45,6 +48,8 @@ class CaseFile:
     posts: Sequence[Record]  # that it holds
     context: Sequence[PostView]
     revisions: Sequence[Record]
+    titles: Sequence[Record]  # of an opening post
+    held_edits: Sequence[HeldEdit]
     reports: Sequence[Record]
     findings: Sequence[Record]
     notes: Sequence[Record]
@@ -61,13 +66,18 @@ async def get_case_file(transactions: Transactions, moderator: Viewer, case_id: 
     async with transactions.begin() as work:
         case = await case_queue.get_visible_case(work, moderator, case_id)
         posts = await _rows(work, select_held_posts(case_id))
+        edits = await list_all(work.session, cases.posts_of(case_id))
+        waiting = [edit.id for edit in edits if edit.state == HeldState.WAITING]
+        present = Place(case.post_revision, case.title_revision)
         file = CaseFile(
             case=case,
             posts=posts,
             context=await _context(transactions, moderator, case),
             revisions=await _rows(work, select_revisions(case.post_id)),
+            titles=await _rows(work, select_titles(case.thread_id)) if case.post_number == 1 else [],
+            held_edits=edits,
             reports=await _rows(work, reports.select_for_case(case_id)),
-            findings=await _rows(work, findings.select_for_case(case_id, case.post_revision)),
+            findings=await _rows(work, findings.select_for_case(case_id, present, waiting)),
             notes=await _rows(work, cases.select_notes(case_id)),
             author=await _summary_of_author(work, moderator, case),
             acts=["claim", *_measures(case)],

@@ -40,6 +40,7 @@ _VIEW = with_board_of_case(
         *columns(Case),
         col(Thread.id).label("thread_id"),
         col(Thread.title).label("thread_title"),
+        case_when((col(Post.number) == 1, col(Thread.title_revision))).label("title_revision"),
         col(Post.number).label("post_number"),
         col(Post.revision).label("post_revision"),
         case_when((col(Post.visibility) != Visibility.WITHDRAWN, func.left(Post.body_markdown, EXCERPT))).label(

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -20,6 +20,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy import case as case_when
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -160,6 +161,13 @@ class CaseNote(SQLModel, table=True):
     at: datetime = Field(sa_type=Moment)
 
 
+class Revisions(NamedTuple):
+    """What was on a screen: the revision of a post, and of its thread's title where it is the opening post."""
+
+    post: int | None
+    title: int | None
+
+
 def with_board_of_case(of_cases: Query) -> Query:
     """Return the same select of cases, joined with the first post, thread and board of each that holds a post."""
     posts = of_cases.outerjoin(Post, col(Post.id) == col(Case.post_id))
@@ -199,10 +207,11 @@ async def get_case_of_post(session: AsyncSession, post_id: int) -> Case | None:
     return (await session.execute(found)).scalar_one_or_none()
 
 
-async def get_decided_revision(session: AsyncSession, case_id: UUID, post_id: int) -> int | None:
-    """Return the revision of a post on which its case was decided last, if it was."""
+async def get_decided_revisions(session: AsyncSession, case_id: UUID, post_id: int) -> Revisions:
+    """Return the revision of a post, and that of its thread's title, on which its case was decided last, if it was."""
     this = (col(CasePost.case_id) == case_id, col(CasePost.post_id) == post_id)
-    return (await session.execute(select(col(CasePost.revision)).where(*this))).scalar_one()
+    decided = select(col(CasePost.revision), col(CasePost.title_revision)).where(*this)
+    return Revisions._make((await session.execute(decided)).one())
 
 
 async def lock_case_row(session: AsyncSession, case_id: UUID) -> Case:
@@ -409,8 +418,11 @@ async def close(work: Work, moderator: Viewer, case: Case, revision: int | None)
     case.state, case.decided_at, case.decided_revision, case.barred_id = CaseState.DECIDED, work.now, revision, None
     raise_version(case, moderator, work.now)
     held = rows_of(CasePost)
-    decided = update(held).where(held.c.case_id == case.id, held.c.post_id == col(Post.id))
-    await work.session.execute(decided.values(revision=col(Post.revision)))
+    decided = update(held).where(
+        held.c.case_id == case.id, held.c.post_id == col(Post.id), col(Thread.id) == col(Post.thread_id)
+    )
+    title_revision = case_when((col(Post.number) == 1, col(Thread.title_revision)))
+    await work.session.execute(decided.values(revision=col(Post.revision), title_revision=title_revision))
     await work.session.execute(delete(CaseClaim).where(col(CaseClaim.case_id) == case.id))
     await work.session.flush()
     await inbox.withdraw(work.session, inbox.OF_CASES, case.id)

@@ -12,9 +12,12 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from forum.content.posts import held_edits
 from forum.content.posts.quotes import lock_posts_and_copies
 from forum.content.posts.revisions import lock_post_rows, refuse_stale_post
 from forum.content.posts.tables import Post, Visibility
+from forum.content.threads.changes import refuse_stale_title
+from forum.content.threads.tables import Thread
 from forum.core import audit, jobs
 from forum.core.database import Moment, new_id, query
 from forum.core.errors import Invalid, Stale
@@ -66,6 +69,7 @@ class Decision(SQLModel, table=True):
     revision: int | None = Field(description="Of the first post, if it is about any")
     reason: str = Field(description="Told to the author")
     note: str | None = Field(description="For moderators only")
+    title_revision: int | None = Field(default=None, description="Of the thread's title, for an opening post")
     hears: UUID | None = None
     hears_decided_by: UUID | None = None
 
@@ -93,6 +97,7 @@ class DecisionInput:
     note: str | None = None
     law: str | None = None
     outcomes: tuple[AppealOutcome, ...] = ()  # of an appeal: exactly one
+    title_revision: int | None = None  # of the thread's title, for an opening post
 
     @property
     def is_grounded(self) -> bool:
@@ -171,7 +176,7 @@ async def decide(work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionI
     refuse(await case_deciders.why_not_decide(work, moderator, case_id, sanctions=wanted.acts_on_author))
     refuse_impossible_measures(wanted.measures, work.now, grounded=wanted.is_grounded)
     refuse_misplaced_measures(wanted.measures, len(locked.posts))
-    _refuse_to_leave_held(locked.posts, wanted)
+    await _refuse_to_leave_held(work.session, locked.posts, wanted)
     rules = await get_cited_rules(work.session, wanted.rules)
 
     ruling = await save_decision(work, moderator, locked, wanted, rules)
@@ -215,6 +220,8 @@ async def refuse_stale(session: AsyncSession, locked: LockedCase, wanted: Decisi
     case, post = locked.case, locked.first_post
     if wanted.revision is not None and post:
         await refuse_stale_post(session, post, wanted.revision)
+    if wanted.title_revision is not None and post:
+        await refuse_stale_title(session, await session.get_one(Thread, post.thread_id), wanted.title_revision)
     if case.version != wanted.version:
         raise Stale(
             "This case changed while you were looking at it: there are new reports, or it was opened again.",
@@ -234,12 +241,20 @@ def _refuse_incomplete(case: Case, wanted: DecisionInput) -> None:
         raise Invalid("Only an appeal is upheld, changed or overturned.", "#/measures", code="not_an_appeal")
 
 
-def _refuse_to_leave_held(posts: Sequence[Post], wanted: DecisionInput) -> None:
-    """Raise Invalid unless a held post is published or removed: once decided, nobody would look at it again."""
+async def _refuse_to_leave_held(session: AsyncSession, posts: Sequence[Post], wanted: DecisionInput) -> None:
+    """Raise Invalid unless what is held is decided too: once the case is, nobody would look at it again."""
     kinds = {measure.kind for measure in wanted.measures}
     is_held = any(post.visibility == Visibility.HELD for post in posts)
     if is_held and not kinds & {MeasureKind.PUBLISH, MeasureKind.REMOVE}:
         raise Invalid("This post is held: publish or remove it.", "#/measures", code="post_left_held")
+    waiting = await held_edits.list_waiting(session, [post.id for post in posts])
+    if waiting and not kinds & {MeasureKind.PUBLISH, MeasureKind.REFUSE, MeasureKind.REMOVE}:
+        detail = "An edit of this post waits: publish it, refuse it, or remove the post."
+        raise Invalid(detail, "#/measures", code="edit_left_waiting")
+    changes = {MeasureKind.RETITLE if edit.title else kind for edit in waiting for kind in TEXT_MEASURES}
+    if MeasureKind.PUBLISH in kinds and kinds & changes:
+        detail = "What you publish takes the place of the words that you change. Refuse it, or leave the words alone."
+        raise Invalid(detail, "#/measures", code="publish_and_change")
 
 
 async def save_decision(
@@ -258,6 +273,7 @@ async def save_decision(
         decided_at=work.now,
         case_version=locked.case.version,
         revision=locked.first_post.revision if locked.first_post else None,
+        title_revision=await _title_revision(work.session, locked.first_post),
         reason=wanted.reason,
         note=wanted.note,
         hears=hears.id if hears else None,
@@ -274,7 +290,8 @@ async def save_decision(
 async def enforce(work: Work, moderator: Viewer, ruling: Ruling) -> Statement | None:
     """Take each measure of a ruling. Return the statement to the author, if one of them is against them."""
     wanted = ruling.input
-    excerpts = _excerpts(ruling.locked.posts, wanted)  # before the measures change the words
+    # Before the measures change the words.
+    excerpts = await _excerpts(work.session, ruling.locked.posts, wanted)
     for measure in wanted.measures:
         for context in _contexts(work, moderator, ruling, MEASURES[measure.kind].acts_on):
             applied = await apply_measure(context, measure)
@@ -339,8 +356,28 @@ def _notification_kind(kinds: Collection[MeasureKind]) -> inbox.NotificationKind
     )
 
 
-def _excerpts(posts: Sequence[Post], wanted: DecisionInput) -> list[str]:
-    """Return the words that a decision is about: what is redacted, or else the whole posts."""
+async def _title_revision(session: AsyncSession, post: Post | None) -> int | None:
+    """Return the revision of the title that belongs to a post: to the first of its thread."""
+    if post is None or post.number != 1:
+        return None
+    return (await session.get_one(Thread, post.thread_id)).title_revision
+
+
+async def _excerpts(session: AsyncSession, posts: Sequence[Post], wanted: DecisionInput) -> list[str]:
+    """Return the words that a decision is about: the title that it changes, the edits that it refuses, and what is
+    redacted of the posts, or else all of them.
+    """
+    kinds = {measure.kind for measure in wanted.measures}
+    found = []
+    if MeasureKind.RETITLE in kinds:
+        found += [(await session.get_one(Thread, post.thread_id)).title for post in posts]
+    if MeasureKind.REFUSE in kinds:
+        found += [edit.words for edit in await held_edits.list_waiting(session, [post.id for post in posts])]
+    is_about_posts = not kinds <= {MeasureKind.RETITLE, MeasureKind.REFUSE}
+    return found + (_excerpts_of_posts(posts, wanted) if is_about_posts else [])
+
+
+def _excerpts_of_posts(posts: Sequence[Post], wanted: DecisionInput) -> list[str]:
     spans = [span for measure in wanted.measures if measure.kind == MeasureKind.REDACT for span in measure.spans]
     if spans:
         return [words for post in posts for words in redaction.excerpts(post.body_markdown, spans)]

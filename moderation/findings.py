@@ -1,11 +1,11 @@
 """What screening found in a post, as spans of one of its revisions; the words are not kept here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Identity
+from sqlalchemy import BigInteger, CheckConstraint, Identity, and_, case, func, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
@@ -42,6 +42,15 @@ class RecordedFinding(SQLModel, table=True):
     id: int = Field(default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
     case_id: UUID = Field(foreign_key="moderation_case.id", ondelete="CASCADE", index=True)
     revision: int
+    title_revision: int | None = Field(default=None, description="Of a finding in a title")
+    held_edit_id: int | None = Field(
+        default=None,
+        sa_type=BigInteger,
+        foreign_key="held_edit.id",
+        ondelete="SET NULL",
+        index=True,
+        description="Of one in an edit that was held: `revision` is the one that it makes when it is published",
+    )
     kind: str
     recogniser: str
     part: str
@@ -57,19 +66,36 @@ class LocatedFinding:
     finding: Finding
 
 
-def select_for_case(case_id: UUID, revision: int) -> Query:
-    """Return a select of what was found in this revision of a case's post, in the order of its words."""
-    same = (col(RecordedFinding.case_id) == case_id, col(RecordedFinding.revision) == revision)
+@dataclass(frozen=True)
+class Place:
+    """Which words were screened: of a post at a revision, with its thread's title, or of an edit that is held."""
+
+    revision: int
+    title_revision: int | None = None
+    held_edit_id: int | None = None
+
+
+def select_for_case(case_id: UUID, present: Place, held_edits: Collection[int]) -> Query:
+    """Return a select of what was found in the present words of a case's post, its title and these held edits."""
+    is_title = col(RecordedFinding.part) == TextPart.TITLE
+    # Findings in titles that are older than the revisions of titles have no number of one.
+    title = func.coalesce(RecordedFinding.title_revision, 1) == present.title_revision
+    shown = case((is_title, title), else_=col(RecordedFinding.revision) == present.revision)
+    is_there = or_(
+        and_(col(RecordedFinding.held_edit_id).is_(None), shown), col(RecordedFinding.held_edit_id).in_(held_edits)
+    )
     order = (col(RecordedFinding.part), col(RecordedFinding.starts), col(RecordedFinding.id))
-    return query(*columns(RecordedFinding)).where(*same).order_by(*order)
+    return query(*columns(RecordedFinding)).where(col(RecordedFinding.case_id) == case_id, is_there).order_by(*order)
 
 
-async def save_findings(session: AsyncSession, case_id: UUID, revision: int, found: Sequence[LocatedFinding]) -> None:
+async def save_findings(session: AsyncSession, case_id: UUID, place: Place, found: Sequence[LocatedFinding]) -> None:
     """Save what was found, for whoever decides the case."""
     session.add_all(
         RecordedFinding(
             case_id=case_id,
-            revision=revision,
+            revision=place.revision,
+            title_revision=place.title_revision if located.part == TextPart.TITLE else None,
+            held_edit_id=place.held_edit_id,
             kind=located.finding.kind,
             recogniser=located.finding.recogniser,
             part=located.part,

@@ -1,26 +1,29 @@
 """The gate: which posts are published at once and which wait for a moderator, by each board's own policy."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import reduce
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content.boards import HELD_BECAUSE, Publication
 from forum.content.posts.revisions import get_words
-from forum.content.posts.tables import Post
+from forum.content.posts.tables import HeldEdit, Post
+from forum.content.threads.tables import Thread
+from forum.content.threads.titles import get_title
 from forum.core import side_process
 from forum.core.gate import GateResult, Submission
 from forum.core.text import is_light
 from forum.members import names
 from forum.notifications import inbox
-from moderation import cases, findings
+from moderation import cases, findings, taken_words
 from moderation.case_priority import Category, graver
 from moderation.cases import CaseState
-from moderation.findings import LocatedFinding, TextPart
+from moderation.findings import LocatedFinding, Place, TextPart
 from moderation.measures.tables import AppliedMeasure, MeasureKind
 from moderation.screening import screen
 from moderation.screening.finding import Finding, FindingKind
@@ -40,34 +43,47 @@ class BoardGate:
         self.region = region
 
     async def judge(self, session: AsyncSession, submission: Submission) -> GateResult:
-        """Publish or hold. What staff write is never held; a name is, that moderators took from this member."""
+        """Publish or hold. What staff write is never held by a board's policy, nor are names, which belong to none.
+
+        Whoever wrote it, an edit waits that brings back what a moderator took out, or comes soon after; and a name is
+        refused that moderators took from this member.
+        """
         if submission.named and await _was_taken(session, submission.named, submission.texts[0]):
             return GateResult(NAME_TAKEN)
-        return GateResult(self._held_because(submission), await self._findings(submission))
+        edited = submission.edited
+        watched = None
+        if edited:
+            texts, is_title = submission.texts, submission.is_title
+            watched = await taken_words.why_held(session, edited, texts, is_title=is_title)
+        return GateResult(watched or self._held_because(submission), await self._findings(submission))
 
     async def record(
         self, session: AsyncSession, subject: tuple[str, object], verdict: GateResult, now: datetime
     ) -> None:
-        """Open a case for a post that is held or in which something was found, and tell its author if it is held.
+        """Open a case for what is held or in which something was found, and tell its author if it is held.
 
-        What was found in a name opens a case about its member.
+        `subject` is a post, a thread for its title, a held edit of either, or a member for their name.
         """
-        kind, post_id = subject
-        if kind == "member" and isinstance(post_id, UUID) and verdict.findings:
+        kind, subject_id = subject
+        if kind == "member" and isinstance(subject_id, UUID) and verdict.findings:
             categories = [findings.CATEGORIES[found.finding.kind] for found in verdict.findings]
-            await cases.open_on_member(session, post_id, reduce(graver, categories), now)
-        if kind != "post" or not isinstance(post_id, int) or not (verdict.held_because or verdict.findings):
+            await cases.open_on_member(session, subject_id, reduce(graver, categories), now)
+        if not isinstance(subject_id, int) or kind not in {"post", "thread", "held_edit"}:
             return
-        post = (await session.execute(select(Post).where(col(Post.id) == post_id))).scalar_one()
-        if not verdict.held_because and not await self._needs_a_decision(session, post, verdict):
+        if kind == "post" and not (verdict.held_because or verdict.findings):
+            return  # before anything is read: most posts are such
+        judged = await _find_judged(session, kind, subject_id)
+        if not verdict.held_because and not await self._needs_a_decision(session, judged, verdict):
+            await _renew_open_case(session, judged, now)
             return
         categories = [findings.CATEGORIES[found.finding.kind] for found in verdict.findings]
         categories += [Category.HELD] if verdict.held_because else []
         category = reduce(graver, categories)
-        case = await cases.open_on_post(session, post_id, category, now, findings=len(verdict.findings))
-        await findings.save_findings(session, case.id, post.revision, verdict.findings)
+        case = await cases.open_on_post(session, judged.post.id, category, now, findings=len(verdict.findings))
+        await findings.save_findings(session, case.id, judged.place, verdict.findings)
         if verdict.held_because:
-            inbox.notify(session, post.author_id, inbox.NotificationKind.POST_HELD, now, post_id=post_id)
+            post = judged.post
+            inbox.notify(session, post.author_id, inbox.NotificationKind.POST_HELD, now, post_id=post.id)
 
     def _held_because(self, submission: Submission) -> str | None:
         policy, author = Publication(submission.publication or Publication.AT_ONCE), submission.author
@@ -77,29 +93,38 @@ class BoardGate:
             return None
         return HELD_BECAUSE.get(policy)
 
-    async def _needs_a_decision(self, session: AsyncSession, post: Post, verdict: GateResult) -> bool:
+    async def _needs_a_decision(self, session: AsyncSession, judged: "_Judged", verdict: GateResult) -> bool:
         """Whether anything found is new since the last decision: a corrected typing error must not reopen the case."""
+        post, thread = judged.post, judged.thread
+        if not verdict.findings:
+            return False
         case = await cases.get_case_of_post(session, post.id)
         if case is None or case.state == CaseState.OPEN:
             return True
-        revision = await cases.get_decided_revision(session, case.id, post.id)
-        if revision is None:
+        decided = await cases.get_decided_revisions(session, case.id, post.id)
+        if decided.post is None:
             return True
-        decided = await get_words(session, post, revision)
-        before = {_words_of(found, decided) for found in await self._screen([text or "" for text in decided])}
-        present = (post.body_markdown, post.content_warning)
+        body, warning = await get_words(session, post, decided.post)
+        title = await get_title(session, thread, decided.title) if decided.title else ""
+        texts = {TextPart.TITLE: title, TextPart.BODY: body, TextPart.WARNING: warning or ""}
+        before = {_words_of(found, texts) for found in await self._screen([*texts.items()])}
+        present = {
+            TextPart.TITLE: thread.title,
+            TextPart.BODY: post.body_markdown,
+            TextPart.WARNING: post.content_warning or "",
+        }
         return any(_words_of(found, present) not in before for found in verdict.findings)
 
     async def _findings(self, submission: Submission) -> tuple[LocatedFinding, ...]:
         """Return what is in a post's texts; for staff, who give out the charity's own numbers, only crisis words."""
-        found = await self._screen(submission.texts)
+        found = await self._screen(_parts(submission))
         if submission.author and submission.author.is_staff:
             return tuple(located for located in found if located.finding.kind == FindingKind.CRISIS)
         return found
 
-    async def _screen(self, texts: Sequence[str]) -> tuple[LocatedFinding, ...]:
+    async def _screen(self, parts: Sequence[tuple[TextPart, str]]) -> tuple[LocatedFinding, ...]:
         """Screen a post's texts; those that may take long in another process, so that other requests need not wait."""
-        found = [LocatedFinding(part, finding) for part, text in _parts(texts) for finding in await self._find(text)]
+        found = [LocatedFinding(part, finding) for part, text in parts for finding in await self._find(text)]
         return tuple(found)
 
     async def _find(self, text: str) -> Sequence[Finding]:
@@ -120,12 +145,46 @@ async def _was_taken(session: AsyncSession, member_id: UUID, name: str) -> bool:
     return any(names.skeleton(applied.memory["was"]) == looks for applied in rows)
 
 
-def _words_of(found: LocatedFinding, texts: tuple[str, str | None]) -> tuple[FindingKind, str]:
+class _Judged(NamedTuple):
+    """What was judged: a post, or its thread's title, and where in it screening counted."""
+
+    post: Post
+    thread: Thread
+    place: Place
+
+
+async def _find_judged(session: AsyncSession, kind: str, subject_id: int) -> _Judged:
+    if kind == "held_edit":
+        edit = await session.get_one(HeldEdit, subject_id)
+        post = await session.get_one(Post, edit.post_id)
+        thread = await session.get_one(Thread, post.thread_id)
+        if edit.title is not None:
+            return _Judged(post, thread, Place(post.revision, thread.title_revision + 1, edit.id))
+        return _Judged(post, thread, Place(post.revision + 1, held_edit_id=edit.id))
+    this = col(Post.id) == subject_id
+    if kind == "thread":
+        this = and_(col(Post.thread_id) == subject_id, col(Post.number) == 1)
+    post = (await session.execute(select(Post).where(this))).scalar_one()
+    thread = await session.get_one(Thread, post.thread_id)
+    return _Judged(post, thread, Place(post.revision, thread.title_revision))
+
+
+async def _renew_open_case(session: AsyncSession, judged: _Judged, now: datetime) -> None:
+    """Give an open case another version: whoever decides it shall have the new title on the screen."""
+    case = await cases.get_case_of_post(session, judged.post.id)
+    if case and case.state == CaseState.OPEN:
+        cases.raise_version(await cases.lock_case_row(session, case.id), None, now)
+        await session.flush()
+
+
+def _words_of(found: LocatedFinding, texts: Mapping[TextPart, str]) -> tuple[FindingKind, str]:
     """Return the words that were found: only to compare them, they are not kept."""
-    text = texts[found.part == TextPart.WARNING] or ""
-    return found.finding.kind, text[found.finding.start : found.finding.end]
+    return found.finding.kind, texts[found.part][found.finding.start : found.finding.end]
 
 
-def _parts(texts: Sequence[str]) -> list[tuple[TextPart, str]]:
+def _parts(submission: Submission) -> list[tuple[TextPart, str]]:
     """Say which text of a post is which: a title comes first if there is one. A text alone is a title or a name."""
-    return list(zip(list(TextPart)[-len(texts) :] if len(texts) > 1 else [TextPart.TITLE], texts, strict=True))
+    texts = submission.texts
+    if submission.is_title or len(texts) == 1:
+        return [(TextPart.TITLE, texts[0])]
+    return list(zip(list(TextPart)[-len(texts) :], texts, strict=True))

@@ -157,7 +157,8 @@ class ModerationPersonalData:
             .where(col(Thread.author_id) == member_id, col(AppliedMeasure.kind) == MeasureKind.RETITLE)
         )
         for applied in (await session.execute(retitled.with_for_update(of=AppliedMeasure))).scalars().all():
-            applied.memory = {**applied.memory, "was": ERASED_TITLE, "became": ERASED_TITLE}
+            words = {what: ERASED_TITLE for what in ("was", "became") if isinstance(applied.memory[what], str)}
+            applied.memory = {**applied.memory, **words}
         await session.flush()
 
 

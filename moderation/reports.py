@@ -1,7 +1,7 @@
 """Reports: a member says that a post may breach a rule, or worse."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -30,6 +30,7 @@ from forum.content.posts.draft import NO_WORDS
 from forum.content.posts.revisions import lock_post_row
 from forum.content.posts.tables import Post, PostRevision
 from forum.content.threads.changes import lock_posts_of_thread
+from forum.content.threads.tables import Thread
 from forum.core.database import Moment, Query, check_one_of, new_id, query
 from forum.core.errors import Conflict, Invalid
 from forum.core.work import Work
@@ -39,7 +40,7 @@ from forum.members.viewer import Viewer
 from forum.notifications import inbox
 from moderation import cases, rules
 from moderation.case_priority import GRAVITY, Category
-from moderation.cases import Case, CaseState
+from moderation.cases import Case, CaseState, Revisions
 from moderation.measures.catalogue import has_measure_in_force
 from moderation.permissions import ModerationAct, allow
 
@@ -68,7 +69,10 @@ class Report(SQLModel, table=True):
     """What one member reported about one revision of a post."""
 
     __table_args__ = (
-        UniqueConstraint("post_id", "revision", "reporter_id"),
+        # The same words again only as something graver; with a title where the post opens its thread.
+        UniqueConstraint(
+            "post_id", "revision", "title_revision", "reporter_id", "category", postgresql_nulls_not_distinct=True
+        ),
         check_one_of("category", REPORTABLE),
         check_one_of("outcome", ReportOutcome),
         CheckConstraint("(outcome IS NULL) = (settled_at IS NULL)", name="settled"),
@@ -79,6 +83,7 @@ class Report(SQLModel, table=True):
     case_id: UUID = Field(foreign_key="moderation_case.id", index=True)
     post_id: int = Field(sa_type=BigInteger, foreign_key="post.id")
     revision: int
+    title_revision: int | None = Field(default=None, description="Of the thread's title, for an opening post")
     reporter_id: UUID = Field(foreign_key="member.id", index=True)
     category: str
     rules: list[int] = Field(sa_type=ARRAY(Integer))
@@ -101,6 +106,7 @@ class Complaint:
     revision: int
     rules: Sequence[int] = ()
     note: str = ""
+    title_revision: int | None = None  # of an opening post; the present title where nothing else is said
 
 
 # Queries
@@ -122,6 +128,7 @@ BY_ID = TypeAdapter(tuple[UUID])
 # What was reported, and what came of it.
 _REPORTED = (
     col(Report.revision),
+    col(Report.title_revision),
     col(Report.category),
     col(Report.rules),
     col(Report.note),
@@ -171,7 +178,9 @@ def select_by_reporter(viewer: Viewer, before: tuple[UUID] | None, limit: int) -
 
 
 async def report_post(work: Work, reporter: Viewer, post_id: int, complaint: Complaint) -> Report:
-    """Report a post as the reporter saw it, and open its case or join it. A repeat returns the first report.
+    """Report a post as the reporter saw it, and open its case or join it.
+
+    A repeat returns the first report, unless it is of something graver: that is a report of its own.
 
     Raises Throttled, NotFound, Forbidden, Invalid for a rule or a revision that does not exist or a rule breach
     without a rule, and Conflict for a post that was removed meanwhile, or withdrawn more than 30 days ago.
@@ -188,14 +197,18 @@ async def save_report(work: Work, reporter: Viewer, post: Post, complaint: Compl
     # One report of a post at a time, and none while it is decided: the second of two sees what the first did.
     await lock_posts_of_thread(work.session, post.thread_id)
     post = await lock_post_row(work.session, post.id)
-    if earlier := await _earlier_report(work.session, reporter, post, complaint.revision):
+    thread = await work.session.get_one(Thread, post.thread_id, populate_existing=True)
+    title_revision = (complaint.title_revision or thread.title_revision) if post.number == 1 else None
+    complaint = replace(complaint, title_revision=title_revision)
+    if earlier := await _earlier_report(work.session, reporter, post, complaint):
         return earlier
-    await _refuse_wrong_complaint(work.session, post, complaint, work.now)
+    await _refuse_wrong_complaint(work.session, post, thread, complaint, work.now)
     case = await _open_or_join_case(work, reporter, post, complaint)
     report = Report(
         case_id=case.id,
         post_id=post.id,
         revision=complaint.revision,
+        title_revision=complaint.title_revision,
         reporter_id=reporter.member_id,
         category=complaint.category,
         rules=sorted(set(complaint.rules)),
@@ -224,17 +237,33 @@ async def settle(work: Work, case: Case, outcome: ReportOutcome) -> None:
     await work.session.flush()
 
 
-async def _earlier_report(session: AsyncSession, reporter: Viewer, post: Post, revision: int) -> Report | None:
-    same = (col(Report.post_id) == post.id, col(Report.revision) == revision, col(Report.reporter_id) == reporter.id)
-    return (await session.execute(select(Report).where(*same))).scalar_one_or_none()
+async def _earlier_report(session: AsyncSession, reporter: Viewer, post: Post, complaint: Complaint) -> Report | None:
+    """Return the reporter's report of the same words, of the same or something graver; None where this is graver."""
+    same = select(Report).where(
+        col(Report.post_id) == post.id,
+        col(Report.revision) == complaint.revision,
+        col(Report.title_revision).is_not_distinct_from(complaint.title_revision),
+        col(Report.reporter_id) == reporter.id,
+    )
+    filed = (await session.execute(same.order_by(col(Report.id)))).scalars().all()
+    gravity = GRAVITY[complaint.category][0]
+    as_grave = [report for report in filed if GRAVITY[Category(report.category)][0] >= gravity]
+    return next((report for report in as_grave if report.category == complaint.category), None) or next(
+        iter(as_grave), None
+    )
 
 
-async def _refuse_wrong_complaint(session: AsyncSession, post: Post, complaint: Complaint, now: datetime) -> None:
+async def _refuse_wrong_complaint(
+    session: AsyncSession, post: Post, thread: Thread, complaint: Complaint, now: datetime
+) -> None:
     if complaint.category == Category.RULE and not complaint.rules:
         raise Invalid("Say which rule it breaches.", "#/rules", code="rule_missing")
     if complaint.revision > post.revision:
         detail = f"This post has only {post.revision} revisions."
         raise Invalid(detail, "#/revision", code="revision_not_found")
+    if (complaint.title_revision or 0) > thread.title_revision:
+        detail = f"The title of this thread has only {thread.title_revision} revisions."
+        raise Invalid(detail, "#/title_revision", code="revision_not_found")
     if not post.can_be_reported(now):
         raise Conflict("This post is no longer there: it was removed or withdrawn.", code=f"post_{post.visibility}")
     await rules.get_cited_rules(session, complaint.rules)
@@ -247,20 +276,32 @@ async def _open_or_join_case(work: Work, reporter: Viewer, post: Post, complaint
     """
     case = await cases.get_case_of_post(work.session, post.id)
     if case and case.state == CaseState.DECIDED:
-        revision = await cases.get_decided_revision(work.session, case.id, post.id)
-        if not _needs_a_decision(complaint, case, revision or 0):
+        decided = await cases.get_decided_revisions(work.session, case.id, post.id)
+        if not _needs_a_decision(complaint, case, decided):
             return case
     score = await _reporter_score(work.session, reporter)
+    # Members count, not reports: one who says that it is graver is counted already.
+    reporters = 0 if await _is_waiting(work.session, reporter, post) else 1
     return await cases.open_on_post(
-        work.session, post.id, complaint.category, work.now, reports=1, reporter_score=score
+        work.session, post.id, complaint.category, work.now, reports=reporters, reporter_score=score
     )
 
 
-def _needs_a_decision(complaint: Complaint, decided: Case, revision: int) -> bool:
-    """Whether nobody has decided on these words yet, but on `revision`, or not on anything as grave as this."""
+async def _is_waiting(session: AsyncSession, reporter: Viewer, post: Post) -> bool:
+    """Whether a report of this post by the same member waits to be decided."""
+    own = exists().where(
+        col(Report.post_id) == post.id, col(Report.reporter_id) == reporter.id, col(Report.outcome).is_(None)
+    )
+    return bool((await session.execute(select(own))).scalar_one())
+
+
+def _needs_a_decision(complaint: Complaint, decided: Case, revisions: Revisions) -> bool:
+    """Whether nobody has decided on these words or this title yet, but on `revisions`; or on nothing as grave."""
     gravity, decided_gravity = GRAVITY[complaint.category], GRAVITY[Category(decided.category)]
     is_graver = complaint.category in GRAVE and gravity > decided_gravity
-    return is_graver or complaint.revision > revision
+    # What was decided before titles had revisions was decided on the first.
+    is_new_title = (complaint.title_revision or 0) > (revisions.title or 1)
+    return is_graver or is_new_title or complaint.revision > (revisions.post or 0)
 
 
 async def _reporter_score(session: AsyncSession, reporter: Viewer) -> int:

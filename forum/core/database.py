@@ -20,6 +20,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import (
     CheckConstraint,
     Column,
+    ColumnElement,
     DateTime,
     Executable,
     Insert,
@@ -29,11 +30,14 @@ from sqlalchemy import (
     Update,
     bindparam,
     event,
+    func,
     insert,
+    literal_column,
     select,
     text,
     update,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi as driver
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.engine import ExceptionContext
@@ -111,6 +115,13 @@ def check_one_of(column: str, values: Iterable[str]) -> CheckConstraint:
 def columns(model: type[SQLModel]) -> list[Column[Any]]:
     """Return the columns of a model's table, for a select that loads no objects."""
     return list(rows_of(model).columns)
+
+
+def json_object(model: type[SQLModel], *names: str) -> ColumnElement[Any]:
+    """Return a JSON object with these columns of a model: for a subquery that gives one value."""
+    columns = rows_of(model).c
+    pairs: list[Any] = [(literal_column(f"'{name}'"), columns[name]) for name in names]
+    return func.jsonb_build_object(*(member for pair in pairs for member in pair), type_=JSONB)
 
 
 @cache

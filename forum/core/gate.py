@@ -19,6 +19,14 @@ class PostAuthor:
 
 
 @dataclass(frozen=True)
+class Edited:
+    """The post that its author edits, or whose thread they retitle, and when."""
+
+    post_id: int
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Submission:
     """A text to be judged: a post with its title, a title, a message to moderators, or a display name."""
 
@@ -26,6 +34,8 @@ class Submission:
     texts: tuple[str, ...]
     publication: str | None = None  # the policy of the board on which it would appear, if any
     named: UUID | None = None  # the member whose name or handle it would be, if they have joined
+    edited: Edited | None = None  # None for something new
+    is_title: bool = False  # the one text is a title
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,7 @@ class Gate(Protocol):
     """Judges a text before its row is written, and records the result once the row has an id, in one transaction."""
 
     async def judge(self, session: AsyncSession, submission: Submission) -> GateResult:
-        """Return whether to publish a text or to hold it."""
+        """Return whether to publish a text or to hold it. Raises Invalid for a title that moderation took away."""
 
     async def record(
         self, session: AsyncSession, subject: tuple[str, object], verdict: GateResult, now: datetime

@@ -20,7 +20,6 @@ KINDS: Mapping[str, NotificationKind] = {
     "thread.open": NotificationKind.THREAD_UNLOCKED,
     "thread.moved": NotificationKind.THREAD_MOVED,
     "thread.retitled": NotificationKind.THREAD_RETITLED,
-    "thread.renamed": NotificationKind.THREAD_RETITLED,
 }
 
 

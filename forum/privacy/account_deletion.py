@@ -10,7 +10,7 @@ from sqlmodel import col
 from forum.administration import invitations, roles
 from forum.authentication import email_addresses, sessions
 from forum.content.posts.erasure import remove_badges, replace_handle_in_posts
-from forum.content.threads.changes import replace_handle_in_titles
+from forum.content.threads.titles import replace_handle_in_titles
 from forum.core import audit, jobs
 from forum.core.errors import Conflict
 from forum.core.jobs import Handler, Job, Payload

@@ -5,9 +5,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum.content.posts.erasure import erase_posts, threads_with_words
-from forum.content.threads.changes import erase_title, lock_thread_row
+from forum.content.posts.erasure import erase_posts, is_kept_opening, threads_with_words
+from forum.content.threads.changes import lock_thread_row
 from forum.content.threads.queries import select_titled_by
+from forum.content.threads.titles import erase_titles
 from forum.core import jobs
 from forum.core.jobs import Handler, Job, Payload
 from forum.privacy.personal_data_source import PersonalDataSource
@@ -46,7 +47,7 @@ def make_thread_eraser(source: PersonalDataSource) -> Handler:
         needed = await source.list_needed_posts(session, member_id)
         await erase_posts(session, member_id, thread_id, needed)
         thread = await lock_thread_row(session, thread_id)
-        if thread.author_id == member_id:
-            await erase_title(session, thread, now)
+        if thread.author_id == member_id and not await is_kept_opening(session, thread_id, needed):
+            await erase_titles(session, thread, now)
 
     return erase

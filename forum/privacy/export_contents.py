@@ -11,8 +11,8 @@ from forum.authentication.profiles import select_profiles
 from forum.authentication.rules_acceptance import select_acceptances
 from forum.authentication.second_factor.passkeys import select_passkeys
 from forum.authentication.sessions import select_sessions
-from forum.content.posts.queries import EARLIER_BY, WRITTEN_BY
-from forum.content.threads.queries import OPENED_BY
+from forum.content.posts.queries import EARLIER_BY, HELD_BY, WRITTEN_BY
+from forum.content.threads.queries import OPENED_BY, TITLED_BY
 from forum.core.export_section import ExportSection, SafeHtml, items_of
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
@@ -35,16 +35,22 @@ async def export_posts(session: AsyncSession, viewer: Viewer, _now: datetime) ->
     """Return what the viewer wrote, as they may read it today, and what it said before."""
     written = (await session.execute(WRITTEN_BY.query, viewer.query_parameters)).all()
     earlier = (await session.execute(EARLIER_BY.query, viewer.query_parameters)).all()
+    held = (await session.execute(HELD_BY.query, viewer.query_parameters)).all()
     return [
         ExportSection("posts", "What you wrote", list(map(_safe_html, items_of(written)))),
         ExportSection("revisions", "Earlier versions of your posts", list(map(_safe_html, items_of(earlier)))),
+        ExportSection("held_edits", "Edits that waited for a moderator", list(map(_safe_html, items_of(held)))),
     ]
 
 
 async def export_threads(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
     """Return the threads that the viewer opened."""
     rows = (await session.execute(OPENED_BY.query, viewer.query_parameters)).all()
-    return [ExportSection("threads", "Threads that you opened", items_of(rows))]
+    earlier = (await session.execute(TITLED_BY.query, viewer.query_parameters)).all()
+    return [
+        ExportSection("threads", "Threads that you opened", items_of(rows)),
+        ExportSection("titles", "Earlier titles that you gave to threads", items_of(earlier)),
+    ]
 
 
 async def export_notifications(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:

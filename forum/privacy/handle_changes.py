@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.content.posts.erasure import replace_handle_in_posts
-from forum.content.threads.changes import replace_handle_in_titles
+from forum.content.threads.titles import replace_handle_in_titles
 from forum.core.jobs import Handler, Payload
 from forum.members.tables import HandleChange, Member
 from forum.privacy.personal_data_source import PersonalDataSource

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from forum.api.content.posts import PostInThread, Revision, post_response
+from forum.api.content.threads import TitleRevision
 from forum.api.schemas import (
     After,
     Author,
@@ -68,6 +69,9 @@ class Case(ResponseBody):
         description="How the post begins, in Markdown; null without a post, or when its author withdrew it",
         examples=["Cheap loans for everybody!"],
     )
+    title_revision: int | None = Field(
+        description="Send it with the decision too. Null unless the post opens its thread", examples=[1]
+    )
     author: Author = Field(description="Of the posts, or the member whom it is about")
     opened_at: Moment
     due_at: Moment
@@ -126,11 +130,30 @@ class CaseReport(ResponseBody):
     by: Author
     post_id: Identity | None = Field(examples=[4711])
     revision: int = Field(description="The revision that they saw", examples=[1])
+    title_revision: int | None = Field(
+        description="The title that they saw. Null unless the post opens its thread", examples=[1]
+    )
     category: Category
     rules: list[int] = Field(examples=[[10]])
     note: str = Field(examples=["She gives her address away, and he reads here."])
     filed_at: Moment
     outcome: Literal["upheld", "dismissed"] | None
+
+
+class HeldEdit(ResponseBody):
+    """An edit, of the post or of its thread's title, that was held while the approved words stay."""
+
+    post_id: Identity = Field(examples=[4711])
+    state: Literal["waiting", "refused", "dropped"] = Field(
+        description="`waiting`: publish it or refuse it. `dropped`: its author wrote something else since"
+    )
+    title: str | None = Field(description="Null where it is an edit of the body", examples=[None])
+    body_markdown: str | None = Field(
+        description="Null where it is an edit of the title", examples=["Hello all,\nI am new here, too."]
+    )
+    content_warning: str | None = Field(examples=[None])
+    held_because: str = Field(examples=["A moderator reads it first."])
+    written_at: Moment
 
 
 class CaseNote(ResponseBody):
@@ -143,14 +166,14 @@ class CaseNote(ResponseBody):
 
 
 class CaseFinding(ResponseBody):
-    """Something that screening found in the post, as a span of one of its texts."""
+    """Something that screening found in the post or in an edit that waits, as a span of one of its texts."""
 
     kind: FindingKind
     recogniser: str = Field(description="What recognised it", examples=["telephone"])
     part: TextPart = Field(description="The text of which this is a span")
     start: int = Field(validation_alias="starts", description="The first character, in code points", examples=[12])
     end: int = Field(validation_alias="ends", description="The character after the last", examples=[25])
-    revision: int = Field(description="Of the post", examples=[1])
+    revision: int = Field(description="Of the post; of an edit that waits, the one that it would make", examples=[1])
 
 
 class AuthorRecord(ResponseBody):
@@ -188,6 +211,8 @@ class FullCase(Case):
     posts: list[HeldPost] = Field(description="All posts that it is about, oldest first")
     context: list[PostInThread] = Field(description="The post, or the first, with up to three before and after it")
     revisions: list[Revision] = Field(description="Of the post, or the first")
+    titles: list[TitleRevision] = Field(description="All titles of the thread, where the post opens it")
+    held_edits: list[HeldEdit] = Field(description="Edits that wait, and those that were refused or dropped")
     reported: list[CaseReport]
     findings: list[CaseFinding] = Field(description="What screening found in the present revision")
     notes: list[CaseNote]
@@ -299,6 +324,8 @@ def _full_case(file: CaseFile) -> FullCase:
         posts=[HeldPost.model_validate(row) for row in file.posts],
         context=[post_response(post) for post in file.context],
         revisions=[Revision.model_validate(row) for row in file.revisions],
+        titles=[TitleRevision.model_validate(row) for row in file.titles],
+        held_edits=[HeldEdit.model_validate(edit) for edit in file.held_edits],
         reported=[CaseReport.of_row(row, by=Author.of(row, "reporter")) for row in file.reports],
         findings=[CaseFinding.model_validate(row) for row in file.findings],
         notes=[CaseNote.of_row(row, by=Author.of(row, "author")) for row in file.notes],

@@ -49,7 +49,7 @@ Reason = Annotated[
 class PlainMeasure(RequestBody):
     """A measure that needs nothing more, or the outcome of an appeal: `uphold`, `change` or `overturn`."""
 
-    kind: Literal["publish", "remove", "lock", "warn", "ban", "dismiss", "uphold", "change", "overturn"]
+    kind: Literal["publish", "refuse", "remove", "lock", "warn", "ban", "dismiss", "uphold", "change", "overturn"]
 
 
 class EditMeasure(RequestBody):
@@ -131,6 +131,9 @@ class DecisionRequest(RulingRequest):
         None,
         description="Of the post; you leave it out where there is none, and may leave it out for an appeal",
         examples=[1],
+    )
+    title_revision: Number | None = Field(
+        None, description="Of the title, where the post opens its thread: as it was on your screen", examples=[1]
     )
 
 
@@ -236,7 +239,8 @@ def decision_input(wanted: RulingRequest) -> DecisionInput:
 
 
 def _on_screen(wanted: DecisionRequest) -> DecisionInput:
-    return replace(decision_input(wanted), version=wanted.version, revision=wanted.revision)
+    ruling = decision_input(wanted)
+    return replace(ruling, version=wanted.version, revision=wanted.revision, title_revision=wanted.title_revision)
 
 
 def _measure(wanted: Measure) -> MeasureInput:

@@ -53,6 +53,11 @@ class ReportRequest(RequestBody):
         examples=["She gives her address away, and he reads here."],
     )
     revision: Number = Field(description="The revision of the post that you saw", examples=[1])
+    title_revision: Number | None = Field(
+        None,
+        description="For the first post of a thread: the `title_revision` that you saw. Left out: the present one",
+        examples=[1],
+    )
 
 
 class Report(ResponseBody):
@@ -61,6 +66,7 @@ class Report(ResponseBody):
     id: Uuid
     post_id: Identity = Field(examples=[4711])
     revision: int = Field(examples=[1])
+    title_revision: int | None = Field(description="Null unless it is the first post of a thread", examples=[1])
     category: ReportCategory
     rules: list[int] = Field(examples=[[10]])
     note: str = Field(examples=["She gives her address away, and he reads here."])
@@ -107,11 +113,14 @@ class ReportList(ResponseBody):
 async def report_post(
     id: Id, wanted: ReportRequest, viewer: CurrentMember, key: IdempotencyKey, work: CurrentWork
 ) -> Response:
-    """Report a post. If you report the same revision again, you get your first report back.
+    """Report a post, and with the first post of a thread its title.
 
-    A silenced member can still report `risk`.
+    If you report the same words again, you get your first report back; as something graver (`rule`, then `risk`), it is
+    a new report. A silenced member can still report `risk`.
     """
-    complaint = Complaint(Category(wanted.category), wanted.revision, tuple(wanted.rules), wanted.note)
+    complaint = Complaint(
+        Category(wanted.category), wanted.revision, tuple(wanted.rules), wanted.note, wanted.title_revision
+    )
     own = await own_reports.report_post(work, viewer, id, complaint, repeat=key.of(wanted))
     return json_response(Report.of(own), 201)
 

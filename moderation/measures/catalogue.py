@@ -14,10 +14,14 @@ from forum.authentication import sessions
 from forum.authentication.profiles import rename_member
 from forum.content import boards
 from forum.content.boards import Board
-from forum.content.posts.tables import Visibility
+from forum.content.posts import held_edits
+from forum.content.posts.revisions import get_words, replace_body_by_moderator
+from forum.content.posts.tables import HeldState, Visibility
 from forum.content.posts.visibility import set_visibility
-from forum.content.threads.changes import lock_thread_row, move, rename, set_state
-from forum.content.threads.tables import ThreadState
+from forum.content.threads.changes import lock_thread_row, move, retitle, set_state
+from forum.content.threads.tables import Thread, ThreadState
+from forum.content.threads.titles import get_title, list_earlier_titles, replace_title, seal_titles
+from forum.core import audit
 from forum.core.errors import Conflict, Invalid
 from forum.members import names
 from forum.members.queries import lock_member_row
@@ -34,6 +38,7 @@ from moderation.measures.tables import (
     MeasureTarget,
     UndoData,
 )
+from moderation.repeated_words import bring_back, gone
 
 Apply = Callable[[MeasureContext, MeasureInput], Awaitable[UndoData]]
 Undo = Callable[[MeasureContext, AppliedMeasure], Awaitable[None]]
@@ -53,7 +58,8 @@ class Measure:
 
 
 WITHOUT_POST = (MeasureTarget.AUTHOR, MeasureTarget.CASE)  # what a measure about a member without a post acts on
-NO_ACTION = (MeasureKind.DISMISS, MeasureKind.PUBLISH)  # a decision with no other measure dismisses the reports
+# A decision with no other measure dismisses the reports: it leaves the words as they were reported.
+NO_ACTION = (MeasureKind.DISMISS, MeasureKind.PUBLISH, MeasureKind.REFUSE)
 
 
 async def apply_measure(context: MeasureContext, wanted: MeasureInput) -> AppliedMeasure:
@@ -143,6 +149,11 @@ def _refuse_impossible_combination(kinds: Sequence[MeasureKind]) -> None:
         raise Invalid("Dismiss cannot be combined with other measures.", pointer, code="dismiss_and_other_measures")
     if MeasureKind.PUBLISH in kinds and MeasureKind.REMOVE in kinds:
         raise Invalid("A post cannot be published and removed at once.", pointer, code="publish_and_remove")
+    if {MeasureKind.REMOVE, MeasureKind.REFUSE} <= set(kinds):
+        detail = "With a post that is removed, the edits that wait go too: leave `refuse` out."
+        raise Invalid(detail, pointer, code="remove_and_refuse")
+    if {MeasureKind.PUBLISH, MeasureKind.REFUSE} <= set(kinds):
+        raise Invalid("Publish what waits, or refuse it.", pointer, code="publish_and_refuse")
     if {MeasureKind.EDIT, MeasureKind.REDACT} <= set(kinds):
         detail = "Edit the post or redact words of it, not both: the spans count the words as you saw them."
         raise Invalid(detail, pointer, code="edit_and_redact")
@@ -163,22 +174,77 @@ def _refuse_wrong_fields(measure: MeasureInput, pointer: str) -> None:
 
 
 async def _publish(context: MeasureContext, _wanted: MeasureInput) -> UndoData:
-    if context.post.visibility != Visibility.HELD:
-        raise Conflict("This post is not held.", code="post_not_held")
-    undo_data = {"held_because": context.post.held_because}
-    await set_visibility(context.session, context.post, Visibility.VISIBLE)
+    session, post = context.session, context.post
+    waiting, is_held = await held_edits.list_waiting(session, [post.id]), post.visibility == Visibility.HELD
+    if not (waiting or is_held):
+        raise Conflict("Neither this post nor an edit of it is held.", code="post_not_held")
+    undo_data: UndoData = {"held_because": post.held_because, "edits": []}
+    for edit in waiting:
+        done = await held_edits.publish(session, post, edit, context.now)
+        change = {"before": done.before, "after": done.after, "held_because": edit.held_because}
+        undo_data["edits"].append({"part": "body" if edit.title is None else "title", **change})
+    if is_held:
+        await set_visibility(session, post, Visibility.VISIBLE)
     return undo_data
 
 
 async def _undo_publish(context: MeasureContext, applied: AppliedMeasure) -> None:
-    if context.post.visibility == Visibility.VISIBLE:
-        reason = applied.memory["held_because"]
+    for change in applied.memory.get("edits", ()):
+        await (_hold_title_again if change["part"] == "title" else _hold_body_again)(context, change)
+    reason = applied.memory["held_because"]
+    if reason and context.post.visibility == Visibility.VISIBLE:
         await set_visibility(context.session, context.post, Visibility.HELD, held_because=reason)
+
+
+async def _hold_body_again(context: MeasureContext, change: UndoData) -> None:
+    """Give a post its words from before an edit was published, and let the edit wait; not where they changed since."""
+    session, post = context.session, context.post
+    if post.revision != change["after"] or not post.is_shown:
+        return
+    words = (post.body_markdown, post.body_html, post.content_warning)
+    edit = held_edits.held_body(post, words, change["held_because"], context.now)
+    before = await get_words(session, post, change["before"])
+    await replace_body_by_moderator(session, context.moderator, post, before, now=context.now, sealed=False)
+    await held_edits.hold(session, edit)
+
+
+async def _hold_title_again(context: MeasureContext, change: UndoData) -> None:
+    """Give a thread its title from before an edit was published, and let that wait; not where it changed since."""
+    session, post = context.session, context.post
+    thread = await lock_thread_row(session, post.thread_id)
+    if thread.title_revision != change["after"]:
+        return
+    edit = held_edits.held_title(post, thread.title, thread.author_id, change["held_because"], context.now)
+    await _give_title(context, thread, await get_title(session, thread, change["before"]))
+    await held_edits.hold(session, edit)
+
+
+async def _refuse(context: MeasureContext, _wanted: MeasureInput) -> UndoData:
+    session, post = context.session, context.post
+    refused = await held_edits.refuse(session, post.id)
+    if not refused:
+        raise Conflict("No edit of this post waits.", code="no_edit_waits")
+    thread = await session.get_one(Thread, post.thread_id)
+    at = {"revision": post.revision, "title_revision": thread.title_revision}
+    return {"edits": [edit.id for edit in refused], **at}
+
+
+async def _undo_refuse(context: MeasureContext, applied: AppliedMeasure) -> None:
+    """Publish what was refused, as the undo of a removal does: it was right after all. What changed since stays."""
+    session, post = context.session, context.post
+    thread = await lock_thread_row(session, post.thread_id)
+    for edit in await held_edits.list_all(session, [post.id]):
+        is_title = edit.title is not None
+        now, then = (thread if is_title else post), "title_revision" if is_title else "revision"
+        is_current = getattr(now, then) == applied.memory[then] and post.is_shown
+        if edit.id in applied.memory["edits"] and edit.state == HeldState.REFUSED and is_current:
+            await held_edits.publish(session, post, edit, context.now)
 
 
 async def _remove(context: MeasureContext, _wanted: MeasureInput) -> UndoData:
     if context.post.visibility != Visibility.REMOVED:
         await set_visibility(context.session, context.post, Visibility.REMOVED)
+    await held_edits.drop_all(context.session, context.post.id)
     return await text_changes.redact_repeats(context)
 
 
@@ -193,16 +259,52 @@ async def _undo_remove(context: MeasureContext, applied: AppliedMeasure) -> None
 
 
 async def _retitle(context: MeasureContext, wanted: MeasureInput) -> UndoData:
-    thread = await lock_thread_row(context.session, context.post.thread_id)
-    undo_data = {"was": thread.title, "became": wanted.title}
-    await rename(context.session, context.moderator, thread, wanted.title or "", context.now)
-    return undo_data
+    session, title = context.session, wanted.title or ""
+    thread = await lock_thread_row(session, context.post.thread_id)
+    was, before = thread.title_revision, thread.title
+    await retitle(session, context.moderator, thread, title, context.now)
+    await _record_renaming(context, thread)
+    # An earlier title with the same words goes too.
+    taken, earlier = [before, *gone(before, title)], await list_earlier_titles(session, thread.id)
+    sealed = [old.number for old in earlier if not old.sealed and bring_back(taken, [old.title], title)]
+    await seal_titles(session, thread.id, sealed, sealed=True)
+    return {"was": was, "became": thread.title_revision, "sealed": sorted({was, *sealed})}
 
 
 async def _undo_retitle(context: MeasureContext, applied: AppliedMeasure) -> None:
-    thread = await lock_thread_row(context.session, applied.in_thread)
-    if not await _hand_on(context.session, applied) and thread.title == applied.memory["became"]:
-        await rename(context.session, context.moderator, thread, applied.memory["was"], context.now)
+    session, undo_data = context.session, applied.memory
+    thread = await lock_thread_row(session, applied.in_thread)
+    became = await _title_of(session, thread, undo_data["became"])
+    if not await _hand_on(session, applied) and thread.title == became:
+        await _give_title(context, thread, await _title_of(session, thread, undo_data["was"]))
+        await _record_renaming(context, thread)
+    others = await _retitles_in_force(session, thread.id)
+    still_sealed = {number for other in others for number in other.memory.get("sealed", ())}
+    await seal_titles(session, thread.id, {*undo_data.get("sealed", ())} - still_sealed, sealed=False)
+
+
+async def _give_title(context: MeasureContext, thread: Thread, title: str) -> None:
+    """Give a thread an earlier title back; the one that goes is nothing that its author must not see."""
+    await replace_title(context.session, thread, title, context.moderator.member_id, context.now)
+
+
+async def _record_renaming(context: MeasureContext, thread: Thread) -> None:
+    subject, moderator = ("thread", thread.id), context.moderator
+    await audit.record(context.session, actor_id=moderator.id, act="thread.renamed", subject=subject, now=context.now)
+
+
+async def _title_of(session: AsyncSession, thread: Thread, recorded: int | str) -> str:
+    """Return the title that a measure recorded: by its revision; by its words before there were revisions."""
+    return recorded if isinstance(recorded, str) else await get_title(session, thread, recorded)
+
+
+async def _retitles_in_force(session: AsyncSession, thread_id: int) -> Sequence[AppliedMeasure]:
+    found = select(AppliedMeasure).where(
+        col(AppliedMeasure.thread_id) == thread_id,
+        col(AppliedMeasure.kind) == MeasureKind.RETITLE,
+        col(AppliedMeasure.undone_at).is_(None),
+    )
+    return (await session.execute(found)).scalars().all()
 
 
 async def _lock(context: MeasureContext, _wanted: MeasureInput) -> UndoData:
@@ -309,6 +411,7 @@ _UNTIL = frozenset({"until"})
 
 MEASURES: Mapping[MeasureKind, Measure] = {
     MeasureKind.PUBLISH: Measure(MeasureTarget.POST, _publish, _undo_publish),
+    MeasureKind.REFUSE: Measure(MeasureTarget.POST, _refuse, _undo_refuse, needs_rule=True, tells_author=True),
     MeasureKind.EDIT: Measure(
         MeasureTarget.POST,
         text_changes.edit,

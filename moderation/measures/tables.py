@@ -25,6 +25,7 @@ class MeasureKind(StrEnum):
     """What can be done about a post, its thread and its author."""
 
     PUBLISH = "publish"
+    REFUSE = "refuse"
     EDIT = "edit"
     REDACT = "redact"
     REMOVE = "remove"

@@ -34,6 +34,8 @@ MARKS = {
 }
 WORDS = {
     "title": "petrichor",
+    "earlier title": "psithurism",
+    "held edit": "crepuscular",
     "post": "halcyon",
     "earlier revision": "limerence",
     "content warning": "mellifluous",
@@ -120,7 +122,7 @@ async def life(app: FastAPI, services: Services, guest: httpx.AsyncClient) -> As
 async def live(life: Life, app: FastAPI, services: Services, suzie: httpx.AsyncClient, orla: httpx.AsyncClient) -> None:
     """Everything that a member can do and suffer here."""
     wren = life.client
-    opening = {"title": "A day of petrichor and rain", "body_markdown": "So halcyon are the days that we had before."}
+    opening = {"title": "A day of psithurism and rain", "body_markdown": "So halcyon are the days that we had before."}
     began = await wren.post(f"{API}/boards/new-here/threads", json=opening, headers={"Idempotency-Key": "mine"})
     thread = life.threads["own"] = began.json()["id"]
     first = life.posts["post"] = began.json()["first_post"]["id"]
@@ -128,6 +130,8 @@ async def live(life: Life, app: FastAPI, services: Services, suzie: httpx.AsyncC
     again = {"revision": 2, "body_markdown": f"{opening['body_markdown']} Still.", "content_warning": "none"}
     await wren.patch(f"{API}/posts/{first}", json={**edit, "body_markdown": "It was limerence that I felt, and how."})
     await wren.patch(f"{API}/posts/{first}", json=again)
+    titled = {"version": 1, "title": "A day of petrichor and rain"}
+    assert (await wren.patch(f"{API}/threads/{thread}", json=titled)).status_code == 200
     withdrawn = await posted(wren, thread, "An apricity of winter that nobody needs to read.")
     await wren.delete(f"{API}/posts/{withdrawn}")
     life.posts["removed"] = await posted(wren, thread, "The ineffable rudeness of this social worker beats me.")
@@ -148,6 +152,10 @@ async def live(life: Life, app: FastAPI, services: Services, suzie: httpx.AsyncC
             done = await decide(suzie, case, measure, reason=f"Not so, @{HANDLE}: say what she did instead, 100 %.")
             assert done.status_code == 201, done.text
         await suzie.post(f"{API}/moderation/members/{HANDLE}/notes", json={"text": f"@{HANDLE} calls in the evening."})
+        # So soon after a moderator changed it, an edit waits for one.
+        redacted = f"{API}/posts/{life.posts['redacted']}"
+        edit = {"revision": 2, "body_markdown": "I was in a crepuscular mood."}
+        assert (await wren.patch(redacted, json=edit)).json()["waiting"]
         retitle = {"kind": "retitle", "title": "About a visit"}
         assert (await report(magpie, first, revision=3)).status_code == 201
         assert (await decide(suzie, await a_case(suzie, first), retitle)).status_code == 201
@@ -220,7 +228,8 @@ NOT_LIVED = {
 LEAVES = {
     "public.post": "posts stay, by a former member",
     "public.post_revision": "so do their revisions",
-    "public.measure": "so does what a title was before a moderator changed it",
+    "public.thread_title_revision": "and the earlier titles of their threads",
+    "public.held_edit": "and the edits that wait",
     "public.statement": "what was decided is kept, with the words that it is about (DESIGN §6, Kept)",
     "public.report": "so is what was reported",
     "public.appeal": "and appealed",
@@ -260,9 +269,11 @@ async def test_who_erases_is_in_no_table_once_nothing_waits_for_their_words(
         ("public.appeal", "appeal"),
         ("public.talk_message", "answer in a talk"),
         ("public.post", "removed post"),
+        ("public.post_revision", "redacted words"),
+        ("public.held_edit", "held edit"),
         ("public.statement", "redacted words"),
         ("public.statement", "removed post"),
-        ("public.statement", "post"),
+        ("public.statement", "title"),
     }
     async with make.client(app) as guest:
         page = (await guest.get(f"{API}/threads/{life.threads['own']}/posts?limit=100")).text

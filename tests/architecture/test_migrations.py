@@ -141,6 +141,7 @@ DATA: dict[str, list[str]] = {
     "0011": ELEVENTH,
     "0012": ELEVENTH,
     "0013": THIRTEENTH,
+    "0014": THIRTEENTH,
     "0015": FIFTEENTH,
     "0016": FIFTEENTH,
     "0017": FIFTEENTH,

@@ -64,6 +64,7 @@ OPEN_TO: dict[Act, set[str]] = {
     Act.EDIT_POST: {"author"},
     Act.WITHDRAW_POST: {"author", "silenced-author"},
     Act.READ_REVISIONS: {"author", "silenced-author", "silenced-moderator"} | MODERATORS,
+    Act.READ_TITLES: {"author", "silenced-author", "silenced-moderator"} | MODERATORS,
     Act.READ_SEALED_REVISION: MODERATORS,
     Act.RETITLE_THREAD: {"author"} | MODERATORS,
     Act.LOCK_THREAD: MODERATORS,
@@ -101,7 +102,10 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
     Act.EDIT_POST: lambda at: [Asked("PATCH", f"/posts/{at.post}", {"revision": 1, **WORDS}, 200)],
     Act.WITHDRAW_POST: lambda at: [Asked("DELETE", f"/posts/{at.post}", None, 204)],
     Act.READ_REVISIONS: lambda at: [Asked("GET", f"/posts/{at.post}/revisions", None, 200)],
-    Act.READ_SEALED_REVISION: lambda at: [Asked("GET", f"/posts/{at.post}/revisions/9", None, 404)],  # there is none
+    Act.READ_TITLES: lambda at: [Asked("GET", f"/threads/{at.thread}/revisions", None, 200)],
+    Act.READ_SEALED_REVISION: lambda at: [  # there is none
+        Asked("GET", f"/{what}/revisions/9", None, 404) for what in (f"posts/{at.post}", f"threads/{at.thread}")
+    ],
     Act.RETITLE_THREAD: lambda at: [Asked("PATCH", f"/threads/{at.thread}", {"version": 1, "title": "And now?"}, 200)],
     Act.LOCK_THREAD: lambda at: [Asked(how, f"/threads/{at.thread}/lock", None, 200) for how in ("PUT", "DELETE")],
     Act.PIN_THREAD: lambda at: [Asked(how, f"/threads/{at.thread}/pin", None, 200) for how in ("PUT", "DELETE")],

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from forum.http.services import Services
 from forum.members.tables import Role
 from tests.support import make, scenes
-from tests.support.scenes import API, PUBLISH, REMOVE
+from tests.support.scenes import API, DISMISS, PUBLISH, REMOVE
 
 
 async def opens(client: httpx.AsyncClient, body: str = "Hello", slug: str = "new-here") -> dict[str, Any]:
@@ -122,7 +122,7 @@ async def test_a_held_post_that_is_removed_is_told_to_its_author_and_seen_by_nob
         assert (await guest.get(f"{API}/boards/new-here/threads")).json()["items"] == []
 
 
-async def test_an_edit_waits_like_a_new_post_and_opens_the_case_again(
+async def test_an_edit_waits_behind_the_approved_post_and_opens_the_case_again(
     app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
     await make.board(services, publication="hold_all")
@@ -132,10 +132,13 @@ async def test_an_edit_waits_like_a_new_post_and_opens_the_case_again(
         first = await scenes.a_case(suzie, post)
         await scenes.decide(suzie, first, PUBLISH)
         edited = await stepdad.patch(f"{API}/posts/{post}", json={"revision": 1, "body_markdown": "Toad"})
-        assert edited.json()["visibility"] == "held"
-        assert (await guest.get(f"{API}/posts/{post}")).status_code == 404
+        assert (edited.json()["visibility"], edited.json()["waiting"]["body_markdown"]) == ("visible", "Toad")
+        assert (await guest.get(f"{API}/posts/{post}")).json()["body_markdown"] != "Toad"
         again = await scenes.a_case(suzie, post)
-        assert (again["id"], again["post_revision"]) == (first["id"], 2)
+        assert (again["id"], again["post_revision"]) == (first["id"], 1)
+        [held] = again["held_edits"]
+        assert (held["state"], held["body_markdown"], held["title"]) == ("waiting", "Toad", None)
+        assert (await scenes.decide(suzie, again, DISMISS)).json()["errors"][0]["code"] == "edit_left_waiting"
         assert (await scenes.decide(suzie, again, PUBLISH)).status_code == 201
         assert (await guest.get(f"{API}/posts/{post}")).json()["body_markdown"] == "Toad"
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from forum.content.posts import held_edits
 from forum.content.posts.revisions import lock_post_row
 from forum.core import clock
 from forum.core.errors import Conflict
@@ -45,6 +46,12 @@ ASKED: dict[MeasureKind, tuple[dict[str, Any], dict[str, Any]]] = {
     MeasureKind.SUSPEND: ({"until": LATER}, {"member": "suspended"}),
     MeasureKind.BAN: ({}, {"member": "banned"}),
     MeasureKind.DISMISS: ({}, {"standing": {"dismiss": 1}}),
+    MeasureKind.REFUSE: ({}, {"standing": {"refuse": 1}}),
+}
+SORRY = "She did not listen to me."
+# Where the undo does not leave everything as it was: an edit that was refused is published.
+AFTERWARDS = {
+    MeasureKind.REFUSE: {"body": SORRY, "html": f'<p dir="auto">{SORRY}</p>\n', "words": [SORRY]},
 }
 
 
@@ -92,6 +99,8 @@ async def the_state_of(services: Services, scene: Scene) -> dict[str, Any]:
 async def a_scene(app: FastAPI, services: Services, kind: MeasureKind) -> Scene:
     """A rude reply that others quoted; for `publish`, an opening post that waits."""
     await make.board(services, "court")
+    if kind == MeasureKind.REFUSE:
+        return await an_edit_that_waits(app, services)
     if kind != MeasureKind.PUBLISH:
         post = await scenes.a_post(services)
         await make.post(services, "heron", post.thread_id, f"> {scenes.RUDE}\n\nI would not say so.")
@@ -104,6 +113,18 @@ async def a_scene(app: FastAPI, services: Services, kind: MeasureKind) -> Scene:
         opened = {"title": "A question", "body_markdown": scenes.RUDE}
         thread = (await stepdad.post(f"{API}/boards/new-here/threads", json=opened)).json()
     return Scene(thread["first_post"]["id"], thread["id"])
+
+
+async def an_edit_that_waits(app: FastAPI, services: Services) -> Scene:
+    """An opening post that was approved, and its author's edit."""
+    await scenes.house_rules(services)
+    await make.board(services, publication="hold_all")
+    async with make.signed_in(app, "stepdad") as stepdad:
+        thread = await make.thread(services, "stepdad", body=scenes.RUDE)
+        [post] = await scenes.first_page(stepdad, thread)
+        edit = {"revision": 1, "body_markdown": SORRY}
+        assert (await stepdad.patch(f"{API}/posts/{post['id']}", json=edit)).json()["waiting"]
+    return Scene(post["id"], thread)
 
 
 @pytest.mark.parametrize("kind", list(MeasureKind))
@@ -123,7 +144,7 @@ async def test_a_measure_changes_what_it_says_and_its_undo_leaves_everything_as_
     assert bool(made.json()["statement_id"]) == MEASURES[kind].tells_author
 
     await undo_all(services, scene)
-    assert await the_state_of(services, scene) == before
+    assert await the_state_of(services, scene) == {**before, **AFTERWARDS.get(kind, {})}
 
 
 async def undo_all(services: Services, scene: Scene) -> None:
@@ -260,6 +281,11 @@ async def write(app: FastAPI, services: Services, scene: Scene, body: str, **mor
     async with make.signed_in(app, "stepdad") as stepdad:
         edit = {"revision": revision, "body_markdown": body, **more}
         assert (await stepdad.patch(f"{API}/posts/{scene.post_id}", json=edit)).status_code == 200
+    # Soon after a measure it waits, and a moderator publishes it.
+    async with services.transactions(clock.now()).begin() as work:
+        post = await lock_post_row(work.session, scene.post_id)
+        for waiting in await held_edits.list_waiting(work.session, [post.id]):
+            await held_edits.publish(work.session, post, waiting, work.now)
 
 
 def expected(post: str, stack: tuple[Did, ...], wrote: dict[Did, str], standing: set[Did]) -> str:

@@ -183,6 +183,7 @@ async def test_what_the_author_wrote_since_is_kept_when_a_redaction_is_overturne
         made = await scenes.decided(app, suzie, post.id, scenes.REDACT)
         newer = {"revision": 2, "body_markdown": "She did not listen."}
         assert (await stepdad.patch(f"{scenes.API}/posts/{post.id}", json=newer)).status_code == 200
+        assert (await scenes.decide(suzie, await scenes.a_case(suzie, post.id), scenes.PUBLISH)).status_code == 201
         await scenes.appeal(stepdad, made["statement_id"])
         async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
             case = await scenes.a_case(orla, post.id, "appeal")

@@ -40,6 +40,31 @@ async def test_a_second_report_on_the_same_revision_is_answered_with_the_first(
     assert len(mine) == 1
 
 
+async def test_a_graver_report_of_the_same_words_is_taken_and_the_earlier_one_stays(
+    app: FastAPI, services: Services
+) -> None:
+    post = await scenes.a_post(services)
+    async with make.signed_in(app, "magpie") as magpie, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        first = (await scenes.report(magpie, post.id)).json()
+        danger = {"category": "risk", "rules": [], "note": "He says that he will hurt her."}
+        graver = await scenes.report(magpie, post.id, **danger)
+        assert (graver.status_code, graver.json()["category"]) == (201, "risk")
+        for again, category in ((first, "rule"), (graver.json(), "risk"), (graver.json(), "illegal")):
+            rules = [10] if category == "rule" else []
+            assert (await scenes.report(magpie, post.id, category=category, rules=rules)).json() == again
+        assert [one["id"] for one in (await magpie.get(f"{API}/me/reports")).json()["items"]] == [
+            graver.json()["id"],
+            first["id"],
+        ]
+        case = await scenes.a_case(suzie, post.id)
+        assert (case["category"], case["reports"], case["version"]) == ("risk", 1, 2)
+        assert [one["category"] for one in case["reported"]] == ["rule", "risk"]
+        # Decided as what it is, it is no news a third time; as a milder thing it never was.
+        await scenes.decide(suzie, case, DISMISS)
+        assert (await scenes.report(magpie, post.id, **danger)).json()["outcome"] == "dismissed"
+        assert (await suzie.get(f"{API}/moderation/cases")).json()["items"] == []
+
+
 async def test_reports_sent_at_once_by_one_member_are_one(app: FastAPI, services: Services) -> None:
     post = await scenes.a_post(services)
     async with make.signed_in(app, "magpie") as magpie, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:

@@ -25,7 +25,6 @@ from forum.api.schemas import (
 from forum.content.posts import actions, queries, thread_page
 from forum.content.posts.draft import Draft
 from forum.content.posts.queries import PostView
-from forum.content.posts.tables import Visibility
 from forum.content.posts.thread_page import PageRequest
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember, CurrentViewer
@@ -57,6 +56,16 @@ class Notice(ResponseBody):
     text: str = Field(examples=["Withdrawn by its author"])
 
 
+class WaitingEdit(ResponseBody):
+    """An edit that waits for a moderator. Until one publishes it, readers see the post as it was approved."""
+
+    body_markdown: str = Field(examples=["Hello all,\nI am new here, too."])
+    body_html: str = Field(examples=['<p dir="auto">Hello all,\nI am new here, too.</p>\n'])
+    content_warning: str | None = Field(examples=[None])
+    held_because: str = Field(examples=["A moderator reads it first."])
+    written_at: Moment
+
+
 class Post(ResponseBody):
     """A post that you can read."""
 
@@ -85,6 +94,7 @@ class Post(ResponseBody):
     created_at: Moment
     edited_at: Moment | None = Field(description="When it was last edited. Null if it never was")
     notice: Notice | None = Field(description="What readers see about a moderator's edit. Null if there was none")
+    waiting: WaitingEdit | None = Field(description="For the author and moderators: an edit that waits")
 
 
 class Tombstone(ResponseBody):
@@ -216,8 +226,7 @@ async def create_post(id: Id, reply: Reply, viewer: CurrentMember, key: Idempote
 async def get_post(request: Request, id: Id, viewer: CurrentViewer, reading: Reading) -> Response:
     """Read one post."""
     post = await queries.get_post(reading, viewer, id)
-    is_shared = post.visibility != Visibility.HELD
-    return cacheable_response(request, post_response(post), shared=is_shared, headers=robots(post))
+    return cacheable_response(request, post_response(post), shared=post.is_shared, headers=robots(post))
 
 
 @router.patch("/posts/{id}", response_model=PostInThread, responses=documented(401, 403, 404, 409, 413, 422, 429))

@@ -1,14 +1,15 @@
 """Threads over HTTP: read, change the title, lock, pin, move."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
 
 from forum.api.schemas import Author, BoardSlug, Id, Identity, Line, Moment, Number, RequestBody, ResponseBody, Title
+from forum.content.posts.queries import waiting_as_json
 from forum.content.threads import actions, queries
-from forum.content.threads.tables import LOCK_REASON_MAX, ThreadState, ThreadVisibility
+from forum.content.threads.tables import LOCK_REASON_MAX, ThreadState
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember, CurrentViewer
 from forum.http.problems import documented
@@ -47,6 +48,14 @@ class AdviserReplies(ResponseBody):
     latest: PostLink | None
 
 
+class WaitingTitle(ResponseBody):
+    """A title that waits for a moderator. Until one publishes it, readers see the one that was approved."""
+
+    title: str = Field(examples=["What happens at a first conference, and who is there?"])
+    held_because: str = Field(examples=["A moderator reads it first."])
+    written_at: Moment
+
+
 class Thread(ResponseBody):
     """A thread on a board."""
 
@@ -74,6 +83,28 @@ class Thread(ResponseBody):
     )
     last_post: LastPost | None = Field(description="Null when readers can see no post")
     adviser_replies: AdviserReplies
+    title_revision: int = Field(
+        description="Send it with a report of the first post: it says which title", examples=[1]
+    )
+    waiting: WaitingTitle | None = Field(
+        description="The title that waits for a moderator: for the member who opened the thread and moderators"
+    )
+
+
+class TitleRevision(ResponseBody):
+    """One title of a thread."""
+
+    number: int = Field(examples=[1])
+    sealed: bool = Field(description="Whether a moderator took it away: then only moderators can read it, one by one")
+    title: str | None = Field(description="Null when sealed", examples=["What happens at a conference?"])
+    written_at: Moment
+
+
+class TitleRevisionList(ResponseBody):
+    """All titles of a thread, the present one last."""
+
+    items: list[TitleRevision]
+    next: None = Field(description="Always null: all revisions are on one page")
 
 
 class TitleChange(RequestBody):
@@ -134,6 +165,8 @@ def thread_json(thread: Any) -> dict[str, Any]:
             "first": _link(thread.id, thread.first_adviser_number),
             "latest": _link(thread.id, thread.latest_adviser_number),
         },
+        "title_revision": thread.title_revision,
+        "waiting": waiting_as_json(thread.waiting),
     }
 
 
@@ -152,14 +185,37 @@ def page_response(request: Request, page: Any, items: Sequence[Mapping[str, Any]
 async def get_thread(request: Request, id: Id, viewer: CurrentViewer, reading: Reading) -> Response:
     """Read about a thread. Its posts are at `/threads/{id}/posts`."""
     thread = await queries.get_thread(reading, viewer, id)
-    is_shared = thread.visibility == ThreadVisibility.VISIBLE
-    return cacheable_response(request, thread_response(thread), shared=is_shared, headers=robots(thread))
+    shared = queries.is_shared(thread)
+    return cacheable_response(request, thread_response(thread), shared=shared, headers=robots(thread))
 
 
 @router.patch("/threads/{id}", response_model=Thread, responses=documented(401, 403, 404, 409, 413, 422, 429))
 async def retitle_thread(id: Id, change: TitleChange, viewer: CurrentMember, work: CurrentWork) -> Response:
-    """Change the title. For the member who opened the thread and the board's moderators."""
+    """Change the title. For the member who opened the thread and the board's moderators.
+
+    It may have to wait for a moderator: then `title` is still the old one, and `waiting` has the new one.
+    """
     return json_response(thread_response(await actions.retitle_thread(work, viewer, id, change.version, change.title)))
+
+
+@router.get("/threads/{id}/revisions", response_model=TitleRevisionList, responses=documented(401, 403, 404, 422))
+async def list_titles(request: Request, id: Id, viewer: CurrentMember, work: CurrentWork) -> Response:
+    """Read all titles of a thread. For the member who opened it and the board's moderators."""
+    items = [TitleRevision.model_validate(row) for row in await actions.list_titles(work, viewer, id)]
+    return cacheable_response(request, TitleRevisionList(items=items, next=None), shared=False)
+
+
+@router.get("/threads/{id}/revisions/{number}", response_model=TitleRevision, responses=documented(401, 403, 404, 422))
+async def read_sealed_title(
+    request: Request,
+    id: Id,
+    number: Annotated[int, Path(ge=1, lt=2**31, examples=[1])],
+    viewer: CurrentMember,
+    work: CurrentWork,
+) -> Response:
+    """Read a title that a moderator took away. For the board's moderators; that you read it is recorded."""
+    row = await actions.read_sealed_title(work, viewer, id, number)
+    return cacheable_response(request, TitleRevision.model_validate(row), shared=False)
 
 
 @router.put("/threads/{id}/lock", response_model=Thread, responses=documented(401, 403, 404, 413, 422, 429))

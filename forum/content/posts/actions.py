@@ -6,7 +6,7 @@ Each action is the whole step: it checks permission, limit and gate. Every text 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from forum.content.posts import queries
+from forum.content.posts import held_edits, queries
 from forum.content.posts.context import (
     EditContext,
     context_in_thread,
@@ -27,7 +27,7 @@ from forum.content.posts.visibility import set_visibility
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.core.database import Record
 from forum.core.errors import Conflict
-from forum.core.gate import Submission
+from forum.core.gate import Edited, Submission
 from forum.core.idempotency import Repeat
 from forum.core.work import Work
 from forum.members.viewer import Viewer
@@ -56,7 +56,7 @@ async def reply(work: Work, author: Viewer, thread_id: int, draft: Draft, *, rep
 
 
 async def edit_post(work: Work, author: Viewer, post_id: int, revision: int, draft: Draft) -> PostView:
-    """Replace the text of the author's own post, and keep the earlier text as a revision.
+    """Replace the text of the author's own post, and keep the earlier text as a revision; or let it wait.
 
     Idempotent: where the post has this text already, nothing changes, whatever the `revision`. Raises Stale when the
     post is no longer at `revision`, Conflict when it was removed or withdrawn a moment ago, Invalid for too many links,
@@ -76,22 +76,36 @@ async def edit_post(work: Work, author: Viewer, post_id: int, revision: int, dra
 
 
 async def change_words(work: Work, author: Viewer, context: EditContext, revision: int, draft: Draft) -> None:
-    """Replace the text of `context.post`; the gate may hold the post. Raises as `edit_post` does."""
+    """Replace the text of `context.post`. Raises as `edit_post` does.
+
+    Where the gate holds it, the words that readers see stay until a moderator publishes the new ones.
+    """
     html = await rendered(work, author, context, draft)
-    judged = await work.gate.judge(work.session, Submission(context.author, draft.texts, context.board.publication))
+    edited = Edited(context.post.id, work.now)
+    judged = await work.gate.judge(
+        work.session, Submission(context.author, draft.texts, context.board.publication, edited=edited)
+    )
     # The post was read without a lock: check again what a moderator or another device may have changed since.
     await lock_posts_of_thread(work.session, context.thread.id)
     post = await lock_post_row(work.session, context.post.id)
     if not post.is_shown:
         raise Conflict("This post was removed or withdrawn and cannot be edited.", code=f"post_{post.visibility}")
     if draft.has_words_of(post):
+        await held_edits.drop(work.session, post.id, is_title=False)
         return
     await refuse_stale_post(work.session, post, revision)
-    replace_body(work.session, post, (draft.body_markdown, html), author, work.now)
+    if judged.held_because and post.visibility == Visibility.VISIBLE:
+        words = (draft.body_markdown, html, draft.content_warning)
+        edit = held_edits.held_body(post, words, judged.held_because, work.now)
+        if await held_edits.hold(work.session, edit):
+            await work.gate.record(work.session, ("held_edit", edit.id), judged, work.now)
+        return
+    replace_body(work.session, post, (draft.body_markdown, html), post.author_id, work.now)
     post.content_warning = draft.content_warning
     await record_quotes(work.session, post.id, post.revision, draft, context.known)
     if judged.held_because:
         await set_visibility(work.session, post, Visibility.HELD, held_because=judged.held_because)
+    await held_edits.drop(work.session, post.id, is_title=False)
     await work.session.flush()
     await work.gate.record(work.session, ("post", post.id), judged, work.now)
 
@@ -114,6 +128,7 @@ async def withdraw_post(work: Work, author: Viewer, post_id: int) -> None:
     if post.visibility != Visibility.WITHDRAWN:
         post.changed_by, post.edited_at = post.author_id, work.now
         post.words_kept_until = work.now + WORDS_KEPT
+        await held_edits.drop_all(work.session, post.id)
         await set_visibility(work.session, post, Visibility.WITHDRAWN)
         await erase_quotes(work.session, post)
 

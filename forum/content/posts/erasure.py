@@ -9,16 +9,17 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select, union, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content.markup import GONE, quote_spans, without_handle
 from forum.content.posts.context import named_in_thread
 from forum.content.posts.draft import Draft
+from forum.content.posts.held_edits import drop_all
 from forum.content.posts.quotes import forget_quotes, list_copies, list_texts, lock_posts_and_copies, record_quotes
 from forum.content.posts.revisions import refresh_html
-from forum.content.posts.tables import BODY_MAX, WARNING_MAX, Post, PostRevision, Visibility
+from forum.content.posts.tables import BODY_MAX, WARNING_MAX, HeldEdit, Post, PostRevision, Visibility
 from forum.content.posts.visibility import set_visibility
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.content.words import own_lines, repeated, runs_of
@@ -51,6 +52,8 @@ async def remove_badges(session: AsyncSession, author_id: UUID) -> None:
 async def threads_with_words(session: AsyncSession, author_id: UUID, kept: Collection[int]) -> Sequence[int]:
     """Return the threads that still need `erase_posts`: with a post that is not withdrawn, or with words left.
 
+    Words of edits that were held count too.
+
     Words in the posts `kept` do not count.
     """
     threads = select(col(Post.thread_id)).where(col(Post.author_id) == author_id)
@@ -58,8 +61,13 @@ async def threads_with_words(session: AsyncSession, author_id: UUID, kept: Colle
     in_revisions = to_erase.join(PostRevision, col(PostRevision.post_id) == col(Post.id)).where(
         _has_words(PostRevision)
     )
+    held = (
+        select(col(HeldEdit.thread_id))
+        .join(Post, col(Post.id) == col(HeldEdit.post_id))
+        .where(col(Post.author_id) == author_id, col(Post.id).not_in(kept))
+    )
     readable = threads.where(col(Post.visibility) != Visibility.WITHDRAWN)
-    found = union(readable, to_erase.where(_has_words(Post)), in_revisions).subquery()
+    found = union(readable, to_erase.where(_has_words(Post)), in_revisions, held).subquery()
     return (await session.execute(select(found).order_by(found.c.thread_id))).scalars().all()
 
 
@@ -74,6 +82,7 @@ async def erase_posts(session: AsyncSession, author_id: UUID, thread_id: int, ke
     for post in await _lock_posts(session, *own):
         await set_visibility(session, post, Visibility.WITHDRAWN)
         await erase_quotes(session, post)
+        await drop_all(session, post.id)
         post.words_kept_until = None
         if post.id not in kept:
             await erase_words(session, post)
@@ -82,6 +91,8 @@ async def erase_posts(session: AsyncSession, author_id: UUID, thread_id: int, ke
 async def erase_words(session: AsyncSession, post: Post) -> None:
     """Erase the words of a post and of its revisions, whose row the caller has locked."""
     post.words_kept_until = None
+    # They are nobody's revision, so that no position in a measure refers to them.
+    await session.execute(delete(HeldEdit).where(col(HeldEdit.post_id) == post.id))
     await _rewrite(session, post, lambda text: GONE * len(text))
 
 
@@ -118,6 +129,12 @@ def _renamed(text: str, *, handle: str, new: str | None) -> str:
     return without_handle(text, handle) if is_too_long else renamed
 
 
+async def is_kept_opening(session: AsyncSession, thread_id: int, kept: Collection[int]) -> bool:
+    """Return whether the first post of a thread is among those whose words are kept for now: its title is too."""
+    opening = select(col(Post.id)).where(col(Post.thread_id) == thread_id, col(Post.number) == 1)
+    return (await session.execute(opening)).scalar_one() in kept
+
+
 def _has_words(table: Any) -> ColumnElement[bool]:
     return col(table.body_markdown) != func.repeat(GONE, func.char_length(col(table.body_markdown)))
 
@@ -129,6 +146,9 @@ async def _find_posts_naming(session: AsyncSession, handle: str) -> dict[int, li
         select(col(Post.thread_id), col(Post.id))
         .join(PostRevision, col(PostRevision.post_id) == col(Post.id))
         .where(_names(PostRevision, handle)),
+        select(col(HeldEdit.thread_id), col(HeldEdit.post_id)).where(
+            or_(_names(HeldEdit, handle), col(HeldEdit.title).icontains(f"@{handle}", autoescape=True))
+        ),
     ).subquery()
     by_thread: dict[int, list[int]] = {}
     for row in (await session.execute(select(found).order_by(found.c.thread_id))).all():
@@ -151,8 +171,16 @@ async def _lock_posts(session: AsyncSession, *which: ColumnElement[bool]) -> Seq
 async def _rewrite(session: AsyncSession, post: Post, change: Change) -> None:
     """Change the texts of a post and of its revisions, without a new revision: that would keep the erased words."""
     earlier = select(PostRevision).where(col(PostRevision.post_id) == post.id)
+    held = select(HeldEdit).where(col(HeldEdit.post_id) == post.id)
+    edits = (await session.execute(held)).scalars().all()
+    for edit in edits:
+        edit.title = edit.title and change(edit.title)
     revisions = (await session.execute(earlier)).scalars().all()
-    numbered: list[tuple[int, Any]] = [(post.revision, post), *((earlier.number, earlier) for earlier in revisions)]
+    numbered: list[tuple[int | None, Any]] = [
+        (post.revision, post),
+        *((earlier.number, earlier) for earlier in revisions),
+        *((None, edit) for edit in edits if edit.body_markdown),
+    ]
     for number, revision in numbered:
         body = change(revision.body_markdown)
         if body != revision.body_markdown:
@@ -160,8 +188,9 @@ async def _rewrite(session: AsyncSession, post: Post, change: Change) -> None:
             await draft.parse()
             known = await named_in_thread(session, post.thread_id, draft, post_id=post.id)
             revision.body_markdown, revision.body_html = body, await draft.html(known)
-            await forget_quotes(session, post.id, number)
-            await record_quotes(session, post.id, number, draft, known)
+            if number is not None:  # a held edit is no revision: what it quotes is recorded when it is published
+                await forget_quotes(session, post.id, number)
+                await record_quotes(session, post.id, number, draft, known)
         if revision.content_warning:
             revision.content_warning = change(revision.content_warning)
     await session.flush()

@@ -1,7 +1,7 @@
 """Reads of posts as a reader sees them, and of their revisions."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -14,18 +14,19 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    text,
     union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.content.boards import Board
-from forum.content.posts.tables import SHOWN, Post, PostRevision, Visibility
+from forum.content.boards import MODERATED, Board
+from forum.content.posts.tables import IS_WAITING, SHOWN, HeldEdit, HeldState, Post, PostRevision, Visibility
 from forum.content.posts.visibility import POST_VISIBLE, with_board_of_post
 from forum.content.threads.tables import Thread
 from forum.content.threads.visibility import THREAD_VISIBLE
 from forum.core import audit
-from forum.core.database import Prepared, Query, Reader, Record, columns, query
+from forum.core.database import Prepared, Query, Reader, Record, columns, json_object, query
 from forum.core.errors import NotFound
 from forum.members.queries import author_columns, authors
 from forum.members.viewer import VIEWER_PERSONAS, Viewer
@@ -55,6 +56,12 @@ class PostView(NamedTuple):
     edited_at: datetime | None
     last_number: int  # of the thread
     indexable: bool  # whether search engines may index it: a setting of the board
+    waiting: dict[str, Any] | None  # the author's edit that waits for a moderator: for these two only
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is the same for every reader who is no moderator."""
+        return self.visibility != Visibility.HELD and self.waiting is None
 
     @classmethod
     def of_new_post(cls, post_id: int, columns: Mapping[str, Any], author: Viewer, *, indexable: bool) -> "PostView":
@@ -92,6 +99,7 @@ class PostView(NamedTuple):
             "created_at": self.created_at,
             "edited_at": self.edited_at,
             "notice": self.notice,
+            "waiting": waiting_as_json(self.waiting),
         }
 
     def _adviser(self) -> dict[str, Any] | None:
@@ -112,7 +120,7 @@ def _words(column: Any, name: str) -> ColumnElement[Any]:
     return case(*((col(Post.visibility) == visibility, column) for visibility in SHOWN)).label(name)
 
 
-# Queries: a column for each field of PostView, in its order. Each query adds those of the thread and the board.
+# Queries: a column for each field of PostView, in its order.
 AUTHOR = authors("author")
 _OF_AUTHOR = {column.name: column for column in author_columns(AUTHOR, "author")}
 
@@ -120,7 +128,7 @@ _OF_AUTHOR = {column.name: column for column in author_columns(AUTHOR, "author")
 _WORDS = {"content_warning", "body_markdown", "body_html"}
 
 
-_OF_THREAD = {"last_number", "indexable"}
+_NOT_OF_POST = {"last_number", "indexable", "waiting"}
 
 
 def _column(name: str) -> Any:
@@ -130,11 +138,32 @@ def _column(name: str) -> Any:
     return _words(column, name) if name in _WORDS else column
 
 
-VIEW_COLUMNS = [_column(name) for name in PostView._fields if name not in _OF_THREAD]
+_VIEW_COLUMNS = [_column(name) for name in PostView._fields if name not in _NOT_OF_POST]
+
+_WAITING_BODY = (
+    select(json_object(HeldEdit, "body_markdown", "body_html", "content_warning", "held_because", "written_at"))
+    .where(text(IS_WAITING), col(HeldEdit.title).is_(None), col(HeldEdit.post_id) == col(Post.id))
+    .correlate(Post)
+    .scalar_subquery()
+)
+
+
+def view_columns(last_number: Any, indexable: Any, moderated: ColumnElement[bool]) -> list[Any]:
+    """Return a column for each field of PostView, in its order; `moderated` says whether the viewer moderates.
+
+    What waits is looked for in the viewer's own posts only, and in all for moderators.
+    """
+    is_theirs = or_(col(Post.author_id) == any_(VIEWER_PERSONAS), moderated)
+    return [*_VIEW_COLUMNS, last_number, indexable, case((is_theirs, _WAITING_BODY)).label("waiting")]
+
+
+def waiting_as_json(waiting: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return an edit that waits, as the API gives it; PostgreSQL gives the time in its own time zone."""
+    return waiting and waiting | {"written_at": datetime.fromisoformat(waiting["written_at"]).astimezone(UTC)}
 
 
 _ONE = Prepared(
-    with_board_of_post(query(*VIEW_COLUMNS, col(Thread.last_number), col(Board.indexable)))
+    with_board_of_post(query(*view_columns(col(Thread.last_number), col(Board.indexable), MODERATED)))
     .join(AUTHOR, AUTHOR.c.id == col(Post.author_id))
     .where(POST_VISIBLE, col(Post.id) == bindparam("post_id", type_=BigInteger())),
     PostView,
@@ -182,6 +211,22 @@ EARLIER_BY = Prepared(
     )
     .where(*_BY_VIEWER, or_(*(col(Post.visibility) == visibility for visibility in SHOWN)), ~col(PostRevision.sealed))
     .order_by(col(PostRevision.post_id), col(PostRevision.number))
+)
+
+
+# What the viewer wrote as edits that were held, but for those that a moderator refused.
+HELD_BY = Prepared(
+    query(
+        col(HeldEdit.post_id),
+        col(HeldEdit.state),
+        col(HeldEdit.title),
+        col(HeldEdit.content_warning),
+        col(HeldEdit.body_markdown),
+        col(HeldEdit.body_html),
+        col(HeldEdit.written_at),
+    )
+    .where(col(HeldEdit.written_by) == any_(VIEWER_PERSONAS), col(HeldEdit.state) != HeldState.REFUSED)
+    .order_by(col(HeldEdit.id))
 )
 
 

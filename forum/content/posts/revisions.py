@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import Select, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,6 +27,12 @@ async def lock_post_rows(session: AsyncSession, post_ids: Select[int]) -> Sequen
     """Lock the rows of these posts until the transaction ends, the lower id first, and return the posts."""
     found = select(Post).where(col(Post.id).in_(post_ids)).order_by(col(Post.id)).with_for_update(key_share=True)
     return (await session.execute(found, execution_options={"populate_existing": True})).scalars().all()
+
+
+async def lock_opening_post(session: AsyncSession, thread_id: int) -> Post:
+    """Lock the row of a thread's first post until the transaction ends, and return the post."""
+    opening = select(col(Post.id)).where(col(Post.thread_id) == thread_id, col(Post.number) == 1)
+    return await lock_post_row(session, (await session.execute(opening)).scalar_one())
 
 
 async def refuse_stale_post(session: AsyncSession, post: Post, revision: int) -> None:
@@ -54,7 +61,7 @@ async def replace_body_by_moderator(
         raise Invalid(f"A post has 1 to {BODY_MAX} characters.", "#/measures", code="body_length")
     draft = Draft(body)
     known = await named_in_thread(session, post.thread_id, draft, post_id=post.id)
-    replace_body(session, post, (body, await draft.html(known)), moderator, now, sealed=sealed)
+    replace_body(session, post, (body, await draft.html(known)), moderator.member_id, now, sealed=sealed)
     post.content_warning = content_warning
     await session.flush()
     await record_quotes(session, post.id, post.revision, draft, known)
@@ -103,11 +110,12 @@ async def refresh_html(session: AsyncSession, post: Post) -> None:
 
 
 def replace_body(
-    session: AsyncSession, post: Post, body: tuple[str, str], by: Viewer, now: datetime, *, sealed: bool = False
+    session: AsyncSession, post: Post, body: tuple[str, str], by: UUID, now: datetime, *, sealed: bool = False
 ) -> None:
     """Replace the Markdown and the HTML of a post, whose row the caller has locked, and keep the earlier text.
 
-    Only moderators can read a `sealed` revision: it has words that were redacted.
+    `by` is the persona under whose name it is changed. Only moderators can read a `sealed` revision: it has words that
+    were redacted.
     """
     session.add(
         PostRevision(
@@ -122,4 +130,4 @@ def replace_body(
     )
     post.body_markdown, post.body_html = body
     post.revision += 1
-    post.edited_at, post.changed_by = now, by.persona_for(post.author_id)
+    post.edited_at, post.changed_by = now, by

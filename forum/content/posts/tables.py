@@ -163,3 +163,47 @@ class QuotedWords(SQLModel, table=True):
     post_id: int = Field(primary_key=True, sa_type=BigInteger, foreign_key="post.id")
     revision: int = Field(primary_key=True)
     runs: list[int] = Field(sa_type=ARRAY(Integer))
+
+
+class HeldState(StrEnum):
+    """What became of an edit that was held. One that is published has no row any more: its words are the post's."""
+
+    WAITING = "waiting"
+    REFUSED = "refused"
+    DROPPED = "dropped"  # its author wrote something else, or the post went
+
+
+# For the partial indexes: a plan for any parameter could not use them.
+IS_WAITING = "state = 'waiting'"
+
+
+class HeldEdit(SQLModel, table=True):
+    """An edit that waits for a moderator while the approved words stay: of a post's body, or of its thread's title."""
+
+    __tablename__ = "held_edit"
+    __table_args__ = (
+        check_one_of("state", HeldState),
+        CheckConstraint("num_nonnulls(title, body_markdown) = 1", name="words"),
+        CheckConstraint("(body_markdown IS NULL) = (body_html IS NULL)", name="html"),
+        Index("uq_held_edit_body", "post_id", unique=True, postgresql_where=text(f"{IS_WAITING} AND title IS NULL")),
+        Index(
+            "uq_held_edit_title", "thread_id", unique=True, postgresql_where=text(f"{IS_WAITING} AND title IS NOT NULL")
+        ),
+    )
+
+    id: int = Field(default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
+    post_id: int = Field(sa_type=BigInteger, foreign_key="post.id", index=True, description="Of a title: the first")
+    thread_id: int = Field(sa_type=BigInteger, foreign_key="thread.id")
+    title: str | None = None
+    content_warning: str | None = None
+    body_markdown: str | None = None
+    body_html: str | None = None
+    state: str = HeldState.WAITING
+    held_because: str
+    written_at: datetime = Field(sa_type=Moment)
+    written_by: UUID = Field(foreign_key="persona.id")
+
+    @property
+    def words(self) -> str:
+        """Return the title or the body."""
+        return self.title or self.body_markdown or ""

@@ -10,8 +10,8 @@ from sqlmodel import col
 
 from forum.content import boards
 from forum.content.boards import Board
-from forum.content.posts.queries import AUTHOR, VIEW_COLUMNS, PostView
-from forum.content.posts.tables import NUMBER_MAX, Post, Visibility, Voice
+from forum.content.posts.queries import AUTHOR, PostView, view_columns
+from forum.content.posts.tables import NUMBER_MAX, Post, Voice
 from forum.content.posts.visibility import exists_in_thread
 from forum.content.threads.queries import get_thread
 from forum.content.threads.tables import Thread
@@ -30,7 +30,7 @@ _THREAD = (
 )
 
 _IN_THREAD = (
-    query(*VIEW_COLUMNS, _THREAD.c.last_number, _THREAD.c.indexable)
+    query(*view_columns(_THREAD.c.last_number, _THREAD.c.indexable, _THREAD.c.moderated))
     .select_from(_THREAD)
     .join(Post, col(Post.thread_id) == _THREAD.c.id)
     .join(AUTHOR, AUTHOR.c.id == col(Post.author_id))
@@ -60,8 +60,8 @@ class PostPage(NamedTuple):
 
     @property
     def is_shared(self) -> bool:
-        """Whether the page is the same for every reader who is no moderator: no post on it is held."""
-        return all(post.visibility != Visibility.HELD for post in self.posts)
+        """Whether the page is the same for every reader who is no moderator: nothing on it waits."""
+        return all(post.is_shared for post in self.posts)
 
 
 @dataclass(frozen=True)

@@ -3,20 +3,26 @@
 Each action is the whole step: it checks permission, limit and gate, changes the thread, and returns it as it is then.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from forum.content.boards import Board
+from forum.content.posts import held_edits
 from forum.content.posts.context import ReplyContext, context_in_thread, context_on_board
 from forum.content.posts.draft import NO_WORDS, Draft
 from forum.content.posts.insertion import add_thread
 from forum.content.posts.limits import allow_writing, count_edit, count_post
 from forum.content.posts.queries import PostView, get_post_in_transaction
-from forum.content.threads import changes
+from forum.content.posts.revisions import lock_opening_post
+from forum.content.posts.tables import Post
+from forum.content.threads import changes, titles
 from forum.content.threads.queries import get_thread_in_transaction
-from forum.content.threads.tables import ThreadState
+from forum.content.threads.tables import Thread, ThreadState, ThreadVisibility
+from forum.core import audit
+from forum.core.database import Record
 from forum.core.errors import Invalid
-from forum.core.gate import Submission
+from forum.core.gate import Edited, PostAuthor, Submission
 from forum.core.idempotency import Repeat
 from forum.core.work import Work
 from forum.members.viewer import Viewer
@@ -53,25 +59,67 @@ async def open_thread(
 
 
 async def retitle_thread(work: Work, viewer: Viewer, thread_id: int, version: int, title: str) -> Any:
-    """Change a thread's title: for its author and the board's moderators.
+    """Change a thread's title: for its author and the board's moderators. Where the gate holds it, the old one stays.
 
-    Raises Stale when the thread is no longer at `version`, Invalid when the gate would hold the new title (a title has
-    no held state of its own), NotFound, Forbidden and Throttled.
+    Idempotent: where the thread has this title already, nothing changes, whatever the `version`. Raises Stale when the
+    thread is no longer at `version`, Invalid for a title that a moderator took away, NotFound, Forbidden and Throttled.
     """
     await count_edit(work, viewer)
     context = await context_in_thread(work, viewer, thread_id, NO_WORDS)
     allow(Act.RETITLE_THREAD, viewer, context)
+    await changes.lock_posts_of_thread(work.session, thread_id)
+    opening = await lock_opening_post(work.session, thread_id)
     thread = await changes.lock_thread_row(work.session, thread_id)
-    await changes.refuse_stale_thread(work.session, thread, version)
+    is_own = thread.author_id in viewer.personas
+    if thread.title != title:
+        await changes.refuse_stale_thread(work.session, thread, version)
+        await _change_title(work, viewer, context.author, opening, title)
+    elif is_own:
+        await held_edits.drop(work.session, opening.id, is_title=True)
+    return await get_thread_in_transaction(work.session, viewer, thread_id)
+
+
+async def _change_title(work: Work, viewer: Viewer, author: PostAuthor, opening: Post, title: str) -> None:
+    """Give the thread of `opening` another title, or let it wait. The caller has locked the rows of both."""
+    thread = await work.session.get_one(Thread, opening.thread_id)
     # Read after the lock: the thread may have been moved meanwhile, and the new board's policy decides.
     board = await work.session.get_one(Board, thread.board_id)
-    judged = await work.gate.judge(work.session, Submission(context.author, (title,), board.publication))
-    if judged.held_because:
-        raise Invalid(judged.held_because, "#/title", code="title_would_be_held")
-    thread.title = title
-    await changes.record_change(work.session, viewer, thread, "thread.retitled", work.now)
+    is_own = thread.author_id in viewer.personas
+    edited = Edited(opening.id, work.now) if is_own else None
+    judged = await work.gate.judge(
+        work.session, Submission(author, (title,), board.publication, edited=edited, is_title=True)
+    )
+    if judged.held_because and thread.visibility == ThreadVisibility.VISIBLE:
+        edit = held_edits.held_title(opening, title, thread.author_id, judged.held_because, work.now)
+        if await held_edits.hold(work.session, edit):
+            await work.gate.record(work.session, ("held_edit", edit.id), judged, work.now)
+        return
+    await changes.retitle(work.session, viewer, thread, title, work.now)
+    if is_own:
+        await held_edits.drop(work.session, opening.id, is_title=True)
     await work.gate.record(work.session, ("thread", thread.id), judged, work.now)
-    return await get_thread_in_transaction(work.session, viewer, thread_id)
+    if not is_own:
+        # Last, for the gate may have locked a case: whoever works on one locks it before the audit record.
+        subject, act = ("thread", thread.id), "thread.retitled"
+        await audit.record(work.session, actor_id=viewer.id, act=act, subject=subject, now=work.now)
+
+
+async def list_titles(work: Work, viewer: Viewer, thread_id: int) -> Sequence[Record]:
+    """Return every title of a thread, the present one last: for its author and the board's moderators.
+
+    One that a moderator took away comes without its text. Raises NotFound and Forbidden.
+    """
+    await _allowed(work, Act.READ_TITLES, viewer, thread_id)
+    return (await work.session.execute(titles.select_titles(thread_id))).all()
+
+
+async def read_sealed_title(work: Work, moderator: Viewer, thread_id: int, number: int) -> Record:
+    """Return a title that a moderator took away, and record that it was read: for the board's moderators.
+
+    Raises NotFound, also for a title that is not sealed, and Forbidden.
+    """
+    await _allowed(work, Act.READ_SEALED_REVISION, moderator, thread_id)
+    return await titles.read_sealed_title(work.session, moderator, thread_id, number, work.now)
 
 
 async def lock_thread(work: Work, moderator: Viewer, thread_id: int, reason: str | None = None) -> Any:
@@ -85,7 +133,6 @@ async def lock_thread(work: Work, moderator: Viewer, thread_id: int, reason: str
         judged = await work.gate.judge(work.session, Submission(context.author, (reason,), context.board.publication))
         if judged.held_because:
             raise Invalid(judged.held_because, "#/reason", code="reason_would_be_held")
-        await work.gate.record(work.session, ("thread", thread_id), judged, work.now)
     await changes.set_state(work.session, moderator, thread_id, ThreadState.LOCKED, work.now, reason=reason)
     return await get_thread_in_transaction(work.session, moderator, thread_id)
 

@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content.boards import Board
-from forum.content.markup import without_handle
-from forum.content.threads.tables import ERASED_TITLE, TITLE_MAX, Thread, ThreadState
+from forum.content.threads.tables import Thread, ThreadState
+from forum.content.threads.titles import replace_title
 from forum.core import audit, jobs
 from forum.core.jobs import Job
 from forum.members.queries import changed_since
@@ -23,7 +23,6 @@ THREAD_CHANGED = {
     "thread.open": Job("tell_thread_unlocked"),
     "thread.moved": Job("tell_thread_moved"),
     "thread.retitled": Job("tell_thread_retitled"),
-    "thread.renamed": Job("tell_thread_renamed"),
 }
 
 
@@ -43,10 +42,15 @@ async def lock_posts_of_thread(session: AsyncSession, thread_id: int, *, alone: 
     await session.execute(select(lock(_POSTS_LOCK, thread_id % 2**31)))
 
 
-async def rename(session: AsyncSession, moderator: Viewer, thread: Thread, title: str, now: datetime) -> None:
-    """Change the title of a thread, whose row the caller has locked, by a moderator's decision."""
-    thread.title = title
-    await record_change(session, moderator, thread, "thread.renamed", now)
+async def retitle(session: AsyncSession, by: Viewer, thread: Thread, title: str, now: datetime) -> None:
+    """Change the title of a thread, whose row the caller has locked. Whoever calls it records it in the audit record.
+
+    A title that somebody else than its author changes is sealed.
+    """
+    is_own = thread.author_id in by.personas
+    persona_id = thread.author_id if is_own else by.member_id
+    await replace_title(session, thread, title, persona_id, now, sealed=not is_own)
+    await tell_author(session, by, thread, "thread.retitled")
 
 
 async def set_state(
@@ -86,29 +90,20 @@ async def move(
         await record_change(session, viewer, thread, "thread.moved", now, details=details)
 
 
-async def replace_handle_in_titles(session: AsyncSession, handle: str, new: str | None = None) -> None:
-    """Replace a handle in every title that mentions it, by a new one or by marks."""
-    naming = select(Thread).where(col(Thread.title).icontains(f"@{handle}", autoescape=True)).order_by(col(Thread.id))
-    for thread in (await session.execute(naming.with_for_update(key_share=True))).scalars().all():
-        renamed = without_handle(thread.title, handle, new)
-        thread.title = renamed if len(renamed) <= TITLE_MAX else without_handle(thread.title, handle)
-    await session.flush()
-
-
-async def erase_title(session: AsyncSession, thread: Thread, now: datetime) -> None:
-    """Replace the title of a thread, whose row the caller has locked, when its author has their words erased."""
-    if thread.title != ERASED_TITLE:
-        thread.title, thread.version = ERASED_TITLE, thread.version + 1
-        thread.changed_at, thread.changed_by = now, thread.author_id
-        await session.flush()
-
-
 async def refuse_stale_thread(session: AsyncSession, thread: Thread, version: int) -> None:
     """Raise Stale, with who changed the thread and when, unless it is still at this version."""
     if thread.version != version:
         detail = "This thread was changed while you were looking at it. Please read it again."
         by, at = thread.changed_by, thread.changed_at
         raise await changed_since(session, detail, code="thread_changed", current=thread.version, by=by, at=at)
+
+
+async def refuse_stale_title(session: AsyncSession, thread: Thread, title_revision: int) -> None:
+    """Raise Stale, with who changed the title and when, unless it is still at this revision."""
+    if thread.title_revision != title_revision:
+        detail = "The title was changed while you were looking at it. Please read it again."
+        by, at = thread.titled_by or thread.author_id, thread.titled_at or thread.opened_at
+        raise await changed_since(session, detail, code="title_changed", current=thread.title_revision, by=by, at=at)
 
 
 async def record_change(
@@ -120,14 +115,15 @@ async def record_change(
     *,
     details: audit.Details | None = None,
 ) -> None:
-    """Raise a thread's version, record the change, unless it is its author's change of the title, and tell of it."""
+    """Raise a thread's version, record the change, and tell whoever opened the thread of it."""
     thread.version += 1
     thread.changed_at, thread.changed_by = now, viewer.persona_for(thread.author_id)
     await session.flush()
-    is_own = thread.author_id in viewer.personas
-    if act in THREAD_CHANGED and not is_own:
+    await tell_author(session, viewer, thread, act)
+    await audit.record(session, actor_id=viewer.id, act=act, subject=("thread", thread.id), now=now, details=details)
+
+
+async def tell_author(session: AsyncSession, viewer: Viewer, thread: Thread, act: str) -> None:
+    """Have whoever opened the thread be told of what somebody else did to it, if that is among `THREAD_CHANGED`."""
+    if act in THREAD_CHANGED and thread.author_id not in viewer.personas:
         await jobs.enqueue(session, THREAD_CHANGED[act], {"thread": str(thread.id), "by": str(viewer.id)})
-    if not is_own or act != "thread.retitled":
-        await audit.record(
-            session, actor_id=viewer.id, act=act, subject=("thread", thread.id), now=now, details=details
-        )

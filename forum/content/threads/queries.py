@@ -5,16 +5,30 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, Integer, Text, and_, any_, bindparam, case, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    Integer,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    case,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content import boards
 from forum.content.boards import Board
-from forum.content.threads.tables import ERASED_TITLE, Thread, ThreadVisibility
+from forum.content.posts.tables import IS_WAITING, HeldEdit
+from forum.content.threads.tables import Thread, ThreadTitleRevision, ThreadVisibility
+from forum.content.threads.titles import has_title_words
 from forum.content.threads.visibility import THREAD_LISTED, THREAD_SHOWN, THREAD_VISIBLE
 from forum.core import pagination
-from forum.core.database import Prepared, Query, Reader, columns, query
+from forum.core.database import Prepared, Query, Reader, columns, json_object, query
 from forum.core.errors import NotFound
 from forum.members.queries import author_columns, authors
 from forum.members.viewer import VIEWER_PERSONAS, Viewer
@@ -32,10 +46,20 @@ _VISIBILITY = case(
     else_=col(Thread.visibility),
 )
 
+# The title that its author wants and that waits for a moderator: for these two only.
+_IS_THEIRS = or_(col(Thread.author_id) == any_(VIEWER_PERSONAS), boards.MODERATED)
+_WAITING_TITLE = (
+    select(json_object(HeldEdit, "title", "held_because", "written_at"))
+    .where(text(IS_WAITING), col(HeldEdit.title).is_not(None), col(HeldEdit.thread_id) == col(Thread.id))
+    .correlate(Thread)
+    .scalar_subquery()
+)
+
 SELECT_VISIBLE = (
     query(
-        *(column for column in columns(Thread) if column.name != "visibility"),
+        *(column for column in columns(Thread) if column.name not in {"visibility", "titled_at", "titled_by"}),
         _VISIBILITY.label("visibility"),
+        case((_IS_THEIRS, _WAITING_TITLE)).label("waiting"),
         col(Board.slug).label("board_slug"),
         col(Board.name).label("board_name"),
         col(Board.indexable).label("indexable"),
@@ -84,6 +108,19 @@ OPENED_BY = Prepared(
 )
 
 
+# The earlier titles that the viewer gave to threads, but for those that a moderator took away.
+TITLED_BY = Prepared(
+    query(
+        col(ThreadTitleRevision.thread_id),
+        col(ThreadTitleRevision.number),
+        col(ThreadTitleRevision.title),
+        col(ThreadTitleRevision.written_at),
+    )
+    .where(col(ThreadTitleRevision.written_by) == any_(VIEWER_PERSONAS), ~col(ThreadTitleRevision.sealed))
+    .order_by(col(ThreadTitleRevision.thread_id), col(ThreadTitleRevision.number))
+)
+
+
 async def get_thread(reader: Reader, viewer: Viewer, thread_id: int) -> Any:
     """Return a thread with its board's name, its author and its last author. Raises NotFound."""
     return _require_thread(await reader.row(_ONE, **viewer.query_parameters, thread_id=thread_id))
@@ -101,6 +138,11 @@ def _require_thread(row: Any) -> Any:
     return row
 
 
+def is_shared(thread: Any) -> bool:
+    """Return whether a thread is the same for every reader who is no moderator."""
+    return thread.visibility == ThreadVisibility.VISIBLE and thread.waiting is None
+
+
 class ThreadPage(NamedTuple):
     """A page of a board's threads."""
 
@@ -111,7 +153,7 @@ class ThreadPage(NamedTuple):
     @property
     def is_shared(self) -> bool:
         """Whether the page is the same for every reader who is no moderator."""
-        return all(row.visibility == ThreadVisibility.VISIBLE for row in self.threads)
+        return all(map(is_shared, self.threads))
 
 
 async def list_on_board(reader: Reader, viewer: Viewer, slug: str, after: str | None, limit: int) -> ThreadPage:
@@ -138,6 +180,6 @@ async def read_page(
 
 
 def select_titled_by(author_id: UUID) -> Query:
-    """Return a query of the threads that a member opened and whose titles are not erased."""
-    titled = (col(Thread.author_id) == author_id, col(Thread.title) != ERASED_TITLE)
+    """Return a query of the threads that a member opened and whose titles, earlier ones too, are not all erased."""
+    titled = (col(Thread.author_id) == author_id, has_title_words())
     return query(col(Thread.id)).where(*titled).order_by(col(Thread.id))

@@ -54,6 +54,9 @@ class Thread(SQLModel, table=True):
     board_id: int = Field(foreign_key="board.id")
     author_id: UUID = Field(foreign_key="persona.id", index=True)
     title: str
+    title_revision: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
+    titled_at: datetime | None = Field(default=None, sa_type=Moment, description="Null: when it was opened")
+    titled_by: UUID | None = Field(default=None, foreign_key="persona.id", description="Null: whoever opened it")
     state: str = Field(default=ThreadState.OPEN)
     lock_reason: str | None = Field(default=None, description="What a moderator says to readers of a locked thread")
     pinned: bool = False
@@ -84,3 +87,20 @@ class Thread(SQLModel, table=True):
         """Whether nobody but its author and moderators can find it any more, whatever is written in it."""
         is_empty = self.visibility == ThreadVisibility.VISIBLE and self.posts == 0
         return is_empty or self.visibility == ThreadVisibility.REMOVED
+
+
+class ThreadTitleRevision(SQLModel, table=True):
+    """A title that a thread had before."""
+
+    __tablename__ = "thread_title_revision"
+
+    thread_id: int = Field(primary_key=True, sa_type=BigInteger, foreign_key="thread.id")
+    number: int = Field(primary_key=True)
+    title: str
+    sealed: bool = Field(
+        default=False,
+        sa_column_kwargs={"server_default": text("false")},
+        description="A moderator took it away: only moderators can read it, and each read is recorded",
+    )
+    written_at: datetime = Field(sa_type=Moment)
+    written_by: UUID = Field(foreign_key="persona.id")

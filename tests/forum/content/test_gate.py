@@ -22,7 +22,7 @@ from forum.core.gate import GateResult, PublishAtOnce
 from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.members.tables import Role
-from tests.support import make
+from tests.support import make, scenes
 
 API = "/api/v1"
 HELD = "HOLD this"
@@ -261,41 +261,92 @@ async def test_a_held_thread_becomes_what_is_made_of_its_opening_post(
             assert [post["visibility"] for post in answer.json()["items"]] == ["visible"]
 
 
-async def test_a_title_that_the_gate_would_hold_is_refused_and_the_old_one_stays(
-    app: FastAPI, services: Services
+async def test_a_title_that_the_gate_holds_waits_and_the_old_one_stays(
+    app: FastAPI, services: Services, guest: httpx.AsyncClient, gate: make.HoldingGate
 ) -> None:
     await make.board(services)
-    async with make.signed_in(app, "heron") as heron:
-        thread = await make.thread(services, "heron")
-        answer = await heron.patch(f"{API}/threads/{thread}", json={"version": 1, "title": "HOLD me"})
-        assert answer.status_code == 422
-        assert answer.json()["errors"] == [
-            {"pointer": "#/title", "code": "title_would_be_held", "detail": make.HoldingGate.BECAUSE}
-        ]
-        card = (await heron.get(f"{API}/threads/{thread}")).json()
-        assert (card["title"], card["version"]) == ("A question", 1)
+    async with make.signed_in(app, "heron") as heron, make.signed_in(app, "orla", Role.MODERATOR) as orla:
+        thread = f"{API}/threads/{await make.thread(services, 'heron')}"
+        answer = await heron.patch(thread, json={"version": 1, "title": "HOLD me"})
+        assert answer.status_code == 200
+        seen = {reader: (await reader.get(thread)).json() for reader in (heron, orla, guest)}
+        assert seen[heron] == answer.json()
+        assert [(card["title"], card["version"], card["title_revision"]) for card in seen.values()] == [
+            ("A question", 1, 1)
+        ] * 3
+        waiting = seen[heron]["waiting"]
+        assert (waiting["title"], waiting["held_because"]) == ("HOLD me", make.HoldingGate.BECAUSE)
+        assert waiting["written_at"].endswith("Z")
+        assert (seen[orla]["waiting"], seen[guest]["waiting"]) == (waiting, None)
+        for reader, kept in ((heron, "private, no-store"), (guest, "private, no-cache")):
+            page = await reader.get(f"{API}/boards/new-here/threads")
+            assert (page.headers["cache-control"], "HOLD" in page.text) == (kept, reader is heron)
+        # The same again is the same; another takes its place; the title that is there takes it back.
+        [(kind, held_edit)] = [subject for subject, verdict in gate.recorded if verdict.held_because]
+        assert kind == "held_edit"
+        assert (await heron.patch(thread, json={"version": 1, "title": "HOLD me"})).json() == answer.json()
+        assert len([1 for _, verdict in gate.recorded if verdict.held_because]) == 1
+        other = await heron.patch(thread, json={"version": 1, "title": "HOLD me too"})
+        assert other.json()["waiting"]["title"] == "HOLD me too"
+        back = await heron.patch(thread, json={"version": 1, "title": "A question"})
+        assert (back.json()["waiting"], back.json()["version"]) == (None, 1)
+        states = await scenes.sql(services, "SELECT id, title, state FROM held_edit ORDER BY id")
+        assert states == [(held_edit, "HOLD me", "dropped"), (held_edit + 1, "HOLD me too", "dropped")]
+        at_once = await heron.patch(thread, json={"version": 1, "title": "What now?"})
+        assert (at_once.json()["title"], at_once.json()["version"]) == ("What now?", 2)
 
 
 # Edits pass the gate too.
 
 
-async def test_an_edit_can_be_held_and_then_nobody_reads_any_of_it(
+async def test_an_approved_post_stays_as_it_is_while_its_edit_waits(
     app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
+    await make.board(services)
+    async with (
+        make.signed_in(app, "heron") as heron,
+        make.signed_in(app, "magpie") as magpie,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+    ):
+        thread = await make.thread(services, "heron")
+        posts, post = f"{API}/threads/{thread}/posts", f"{API}/posts/{(await _reply(heron, thread, 'At first'))['id']}"
+        before = (await guest.get(post)).json()
+        edited = await heron.patch(post, json={"revision": 1, "body_markdown": HELD, "content_warning": "about loss"})
+        assert edited.status_code == 200
+        for reader in (guest, magpie):
+            alone, page = await reader.get(post), await reader.get(posts)
+            assert alone.json() == page.json()["items"][1] == before
+            assert page.headers["cache-control"] == alone.headers["cache-control"] == "private, no-cache"
+        for reader in (heron, orla):
+            alone, page = await reader.get(post), await reader.get(posts)
+            assert alone.json() == page.json()["items"][1] == edited.json()
+            assert page.headers["cache-control"] == alone.headers["cache-control"] == "private, no-store"
+            waiting = alone.json()["waiting"]
+            assert alone.json() == {**before, "waiting": waiting}
+            assert (waiting["body_markdown"], waiting["content_warning"]) == (HELD, "about loss")
+            html = '<p dir="auto">HOLD this</p>\n'
+            assert (waiting["body_html"], waiting["held_because"]) == (html, make.HoldingGate.BECAUSE)
+        # Sent again, it still waits once. The words that are there take it back; other words take its place.
+        same = {"revision": 1, "body_markdown": HELD, "content_warning": "about loss"}
+        assert (await heron.patch(post, json=same)).json() == edited.json()
+        back = await heron.patch(post, json={"revision": 1, "body_markdown": "At first"})
+        assert back.json() == before
+        harmless = await heron.patch(post, json={"revision": 1, "body_markdown": "Harmless"})
+        assert (harmless.json()["revision"], harmless.json()["waiting"]) == (2, None)
+        revisions = (await orla.get(f"{post}/revisions")).json()["items"]
+        assert [item["body_markdown"] for item in revisions] == ["At first", "Harmless"]
+        assert await scenes.sql(services, "SELECT body_markdown, state FROM held_edit") == [(HELD, "dropped")]
+
+
+async def test_an_edit_that_waits_goes_with_its_post(app: FastAPI, services: Services) -> None:
     await make.board(services)
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "orla", Role.MODERATOR) as orla:
         thread = await make.thread(services, "heron")
         post = f"{API}/posts/{(await _reply(heron, thread, 'At first'))['id']}"
-        edited = await heron.patch(post, json={"revision": 1, "body_markdown": HELD})
-        assert (edited.status_code, edited.json()["visibility"], edited.json()["revision"]) == (200, "held", 2)
-        assert (await guest.get(post)).status_code == 404
-        assert (await guest.get(f"{API}/threads/{thread}")).json()["posts"] == 1
-        assert (await orla.get(post)).json()["body_markdown"] == HELD
-        # Harmless words do not let it out again: a human looks first.
-        again = await heron.patch(post, json={"revision": 2, "body_markdown": "Harmless"})
-        assert (again.json()["visibility"], again.json()["held_because"]) == ("held", make.HoldingGate.BECAUSE)
-        revisions = (await orla.get(f"{post}/revisions")).json()["items"]
-        assert [item["body_markdown"] for item in revisions] == ["At first", HELD, "Harmless"]
+        await heron.patch(post, json={"revision": 1, "body_markdown": HELD})
+        assert (await heron.delete(post)).status_code == 204
+        assert HELD not in (await orla.get(post)).text
+        assert await scenes.sql(services, "SELECT state FROM held_edit") == [("dropped",)]
 
 
 async def test_an_edit_of_a_held_post_can_be_held_anew(app: FastAPI, services: Services) -> None:
