@@ -120,8 +120,9 @@ def refuse_impossible_measures(wanted: Sequence[MeasureInput], now: datetime, *,
 
 def refuse_misplaced_measures(wanted: Sequence[MeasureInput], posts: int) -> None:
     """Return when these measures can be taken about so many posts, or without any. Raises Invalid otherwise."""
-    for index, measure in enumerate(wanted):
-        pointer, about = f"#/measures/{index}", MEASURES[measure.kind]
+    pointer = "#/measures"
+    for measure in wanted:
+        about = MEASURES[measure.kind]
         if posts == 0 and about.acts_on not in WITHOUT_POST:
             detail = f"This case is about a member, not a post: there is nothing to {measure.kind}."
             raise Invalid(detail, pointer, code="measure_needs_post")
