@@ -25,7 +25,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, Uuid, and_, any_, exists, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, Text, Uuid, and_, any_, bindparam, exists, func, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -35,13 +35,13 @@ from forum.content import boards
 from forum.content.boards import Board
 from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
-from forum.core.database import query
+from forum.core.database import Moment, Query, query
 from forum.core.errors import NotFound
 from forum.core.work import Work
-from forum.members.aliases import owner_of
+from forum.members.aliases import owner_of, personas_of
 from forum.members.standing import standing_at
 from forum.members.tables import Member, Role, RoleGrant, Standing
-from forum.members.viewer import Viewer
+from forum.members.viewer import VIEWER_ID, VIEWER_PERSONAS, Viewer
 from forum.permissions import Refusal
 from moderation import cases, reports
 from moderation.cases import Case, CaseClaim, CaseKind, CasePost, CaseState, with_board_of_case
@@ -142,7 +142,7 @@ def _is_impartial(member_id: Any) -> ColumnElement[bool]:
 
 
 def _is_about_staff() -> ColumnElement[bool]:
-    return _has_grant(owner_of(col(Case.subject_persona_id)))
+    return col(Case.subject_persona_id).in_(personas_of(select(col(RoleGrant.member_id))))
 
 
 def _has_grant(member_id: Any, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -154,56 +154,82 @@ def _has_claim(member_id: Any, is_so: ColumnElement[bool]) -> ColumnElement[bool
     return exists().where(*own, is_so).correlate_except(CaseClaim)
 
 
+def _is_overdue(now: Any) -> ColumnElement[bool]:
+    return and_(col(Case.state) == CaseState.OPEN, col(Case.due_at) <= now)
+
+
+def _works_on_it(administrator_id: Any, now: Any) -> ColumnElement[bool]:
+    """Return the condition that somebody claimed a case while it was theirs to decide, or decided it."""
+    decided_it = and_(col(Case.state) == CaseState.DECIDED, col(Case.changed_by) == administrator_id)
+    return or_(decided_it, _has_claim(administrator_id, col(CaseClaim.until) > now))
+
+
+def _is_away(moderator_id: Any, now: Any) -> ColumnElement[bool]:
+    return _has_claim(moderator_id, col(CaseClaim.until) <= now)
+
+
 def _administrator_is_next(administrator_id: Any, now: Any) -> ColumnElement[bool]:
-    """Return the condition that administrators are next in line, or that this one is at work on the case already."""
+    """Return the condition that administrators are next in line, as `_in_line` says of the rows of one open case.
+
+    Of decided cases, they see those of boards without any moderator, and those that they decided themselves: to ask
+    for each of a hundred thousand who would be free to decide it takes seconds, and nobody is to decide it any more.
+    """
     grant = aliased(RoleGrant, name="moderator_grant")
     moderator_id = col(grant.member_id)
-    is_free_moderator = exists().where(
-        col(grant.role) == Role.MODERATOR,
+    moderators = (col(grant.role) == Role.MODERATOR, _is_moderator(moderator_id), _is_able(moderator_id, now))
+    is_free = (
         col(Case.barred_id).is_distinct_from(moderator_id),
-        _is_moderator(moderator_id),
-        _is_able(moderator_id, now),
+        ~_is_away(moderator_id, now),
         _is_impartial(moderator_id),
-        ~_has_claim(moderator_id, col(CaseClaim.until) <= now),  # let it run out: they are away
     )
-    nobody_is_there = ~is_free_moderator.correlate_except(grant)
-    is_overdue = and_(col(Case.state) == CaseState.OPEN, col(Case.due_at) <= now)
-    decided_it = and_(col(Case.state) == CaseState.DECIDED, col(Case.changed_by) == administrator_id)
-    works_on_it = or_(decided_it, _has_claim(administrator_id, col(CaseClaim.until) > now))
-    return or_(nobody_is_there, is_overdue, _is_about_staff(), works_on_it)
+    nobody_is_there = ~exists().where(*is_free, *moderators).correlate_except(grant)
+    no_moderators = ~exists().where(*moderators).correlate_except(grant)
+    return or_(
+        _is_about_staff(),
+        _works_on_it(administrator_id, now),
+        and_(col(Case.state) == CaseState.OPEN, or_(_is_overdue(now), nobody_is_there)),
+        and_(col(Case.state) == CaseState.DECIDED, no_moderators),
+    )
 
 
 # Queries
+
+
+def _select_impartial_staff() -> Query:
+    """Return a select of every moderator and administrator who is free, for each of the cases `case_ids`."""
+    now, case_ids = bindparam("now", type_=Moment()), bindparam("case_ids", type_=ARRAY(Uuid))
+    grant = aliased(RoleGrant, name="decider_grant")
+    member_id = col(grant.member_id)
+    listed = query(
+        col(Case.id),
+        col(Case.kind),
+        member_id,
+        _is_moderator(member_id).label("moderates"),
+        _has_grant(member_id, col(_Grant.role) == Role.ADMINISTRATOR).label("administers"),
+        func.coalesce(col(Case.barred_id) == member_id, False).label("barred"),
+        _is_away(member_id, now).label("away"),
+        or_(_is_overdue(now), _is_about_staff(), _works_on_it(member_id, now)).label("next_anyway"),
+    )
+    return (
+        with_board_of_case(listed)
+        .join(grant, col(grant.role).in_((Role.MODERATOR, Role.ADMINISTRATOR)))
+        .where(col(Case.id) == any_(case_ids), _is_able(member_id, now), _is_impartial(member_id))
+        .distinct()
+        .order_by(member_id)
+    )
+
+
+# Built once: building it takes longer than sending it.
+_IMPARTIAL_STAFF = _select_impartial_staff()
 
 
 async def list_deciders_of(
     session: AsyncSession, case_ids: Collection[UUID], now: datetime
 ) -> Mapping[UUID, Sequence[Decider]]:
     """Return who may decide each of these cases now, in the order of the line."""
-    grant = aliased(RoleGrant, name="decider_grant")
-    member_id = col(grant.member_id)
-    moderates = and_(col(grant.role) == Role.MODERATOR, _is_moderator(member_id))
-    administers = and_(col(grant.role) == Role.ADMINISTRATOR, _administrator_is_next(member_id, now))
-    is_barred = func.coalesce(col(Case.barred_id) == member_id, False)
-    is_moderator = func.bool_or(col(grant.role) == Role.MODERATOR)
-    found = (
-        with_board_of_case(
-            query(
-                col(Case.id),
-                col(Case.kind),
-                member_id,
-                is_moderator.label("moderates"),
-                func.bool_or(col(grant.role) == Role.ADMINISTRATOR).label("administers"),
-                is_barred.label("barred"),
-            )
-        )
-        .join(grant, or_(moderates, administers))
-        .where(col(Case.id).in_(case_ids), _is_able(member_id, now), _is_impartial(member_id))
-        .group_by(col(Case.id), member_id)
-        .order_by(is_moderator.desc(), member_id)
-    )
-    rows = (await session.execute(found)).all() if case_ids else []
-    return {case_id: _free([row for row in rows if row.id == case_id]) for case_id in case_ids}
+    values = {"case_ids": list(case_ids), "now": now}
+    rows = (await session.execute(_IMPARTIAL_STAFF, values)).all() if case_ids else []
+    return {case_id: _in_line([row for row in rows if row.id == case_id]) for case_id in case_ids}
 
 
 async def list_deciders(session: AsyncSession, case_id: UUID, now: datetime) -> list[UUID]:
@@ -269,16 +295,19 @@ class _Ties:
         return {decider.member_id for decider in self.deciders}
 
 
+# Built once, like the select of staff.
+_TIES = query(
+    (col(Case.subject_persona_id) == any_(VIEWER_PERSONAS)).label("is_about"),
+    _is_about_staff().label("is_about_staff"),
+    reports.reported_by(col(Case.id), VIEWER_ID).label("reported"),
+    cases.has_recused(col(Case.id), VIEWER_ID).label("recused"),
+    func.coalesce(col(Case.barred_id) == VIEWER_ID, False).label("barred"),
+    col(Case.kind),
+).where(col(Case.id) == bindparam("case_id", type_=Uuid()))
+
+
 async def _get_ties(work: Work, viewer: Viewer, case_id: UUID) -> _Ties:
-    found = query(
-        is_about(viewer).label("is_about"),
-        _is_about_staff().label("is_about_staff"),
-        reports.reported_by(col(Case.id), viewer.id).label("reported"),
-        cases.has_recused(col(Case.id), viewer.id).label("recused"),
-        func.coalesce(col(Case.barred_id) == viewer.id, False).label("barred"),
-        col(Case.kind),
-    ).where(col(Case.id) == case_id)
-    row = (await work.session.execute(found)).one()
+    row = (await work.session.execute(_TIES, {**viewer.query_parameters, "case_id": case_id})).one()
     deciders = (await list_deciders_of(work.session, [case_id], work.now))[case_id]
     return _Ties(row.is_about, row.is_about_staff, _own_part(row), deciders)
 
@@ -296,13 +325,16 @@ def _own_part(row: Any) -> Refusal | None:
     return None
 
 
-def _free(rows: Sequence[Any]) -> Sequence[Decider]:
-    """Return the deciders of one case among these; whoever is barred only where a reopened case has nobody else."""
-    others = [row for row in rows if not row.barred]
-    free = others or [row for row in rows if row.kind != CaseKind.APPEAL]
-    return [_decider(row) for row in free]
-
-
-def _decider(row: Any) -> Decider:
-    role = Role.MODERATOR if row.moderates else Role.ADMINISTRATOR
-    return Decider(row.member_id, role, administers=row.administers, after_all=row.barred)
+def _in_line(rows: Sequence[Any]) -> Sequence[Decider]:
+    """Return who of these, who are free, decides: moderators, administrators where they are next, then the barred."""
+    nobody_is_there = not any(row.moderates and not row.barred and not row.away for row in rows)
+    deciders = []
+    for row in rows:
+        administers = row.administers and (nobody_is_there or row.next_anyway)
+        if row.moderates or administers:
+            role = Role.MODERATOR if row.moderates else Role.ADMINISTRATOR
+            deciders.append(Decider(row.member_id, role, administers=administers, after_all=row.barred))
+    others = [decider for decider in deciders if not decider.after_all]
+    is_appeal = bool(rows) and rows[0].kind == CaseKind.APPEAL
+    found = others or ([] if is_appeal else deciders)
+    return sorted(found, key=lambda decider: decider.role != Role.MODERATOR)

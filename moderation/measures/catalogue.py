@@ -19,7 +19,7 @@ from forum.content.threads.changes import lock_thread_row, move, rename, set_sta
 from forum.content.threads.tables import ThreadState
 from forum.core.errors import Conflict, Invalid
 from forum.members.standing import add_sanction, lift_sanction
-from forum.members.tables import Standing
+from forum.members.tables import Role, Standing
 from moderation import cases
 from moderation.measures import text_changes
 from moderation.measures.post_notices import has_another_removal, notice_of, refresh_notice
@@ -217,7 +217,8 @@ async def _undo_lock(context: MeasureContext, applied: AppliedMeasure) -> None:
 
 async def _move(context: MeasureContext, wanted: MeasureInput) -> UndoData:
     board = await boards.find_board(context.session, wanted.board or "")
-    if board is None or not context.moderator.moderates(board.id):
+    is_administrator = Role.ADMINISTRATOR in context.moderator.roles  # who decides where no moderator can
+    if board is None or not (is_administrator or context.moderator.moderates(board.id)):
         raise Invalid("You do not moderate a board of this name.", "#/measures", code="board_not_found")
     thread = await lock_thread_row(context.session, context.post.thread_id)
     undo_data = {"was": thread.board_id, "became": board.id}
