@@ -38,7 +38,7 @@ from forum.content.threads.tables import Thread
 from forum.core.database import Moment, Query, query
 from forum.core.errors import NotFound
 from forum.core.work import Work
-from forum.members.aliases import owner_of
+from forum.members.aliases import owner_of, personas_of
 from forum.members.standing import standing_at
 from forum.members.tables import Member, Role, RoleGrant, Standing
 from forum.members.viewer import VIEWER_ID, VIEWER_PERSONAS, Viewer
@@ -142,7 +142,7 @@ def _is_impartial(member_id: Any) -> ColumnElement[bool]:
 
 
 def _is_about_staff() -> ColumnElement[bool]:
-    return _has_grant(owner_of(col(Case.subject_persona_id)))
+    return col(Case.subject_persona_id).in_(personas_of(select(col(RoleGrant.member_id))))
 
 
 def _has_grant(member_id: Any, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -169,19 +169,27 @@ def _is_away(moderator_id: Any, now: Any) -> ColumnElement[bool]:
 
 
 def _administrator_is_next(administrator_id: Any, now: Any) -> ColumnElement[bool]:
-    """Return the condition that administrators are next in line, as `_in_line` says of the rows of one case."""
+    """Return the condition that administrators are next in line, as `_in_line` says of the rows of one open case.
+
+    Of decided cases, they see those of boards without any moderator, and those that they decided themselves: to ask
+    for each of a hundred thousand who would be free to decide it takes seconds, and nobody is to decide it any more.
+    """
     grant = aliased(RoleGrant, name="moderator_grant")
     moderator_id = col(grant.member_id)
-    is_there = exists().where(
-        col(grant.role) == Role.MODERATOR,
+    moderators = (col(grant.role) == Role.MODERATOR, _is_moderator(moderator_id), _is_able(moderator_id, now))
+    is_free = (
         col(Case.barred_id).is_distinct_from(moderator_id),
         ~_is_away(moderator_id, now),
-        _is_moderator(moderator_id),
-        _is_able(moderator_id, now),
         _is_impartial(moderator_id),
     )
-    nobody_is_there = ~is_there.correlate_except(grant)
-    return or_(_is_overdue(now), _is_about_staff(), _works_on_it(administrator_id, now), nobody_is_there)
+    nobody_is_there = ~exists().where(*is_free, *moderators).correlate_except(grant)
+    no_moderators = ~exists().where(*moderators).correlate_except(grant)
+    return or_(
+        _is_about_staff(),
+        _works_on_it(administrator_id, now),
+        and_(col(Case.state) == CaseState.OPEN, or_(_is_overdue(now), nobody_is_there)),
+        and_(col(Case.state) == CaseState.DECIDED, no_moderators),
+    )
 
 
 # Queries

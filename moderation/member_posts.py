@@ -144,18 +144,18 @@ async def _decided(work: Work, decision_id: UUID) -> Decided:
 
 async def _lock_posts(work: Work, moderator: Viewer, member: Member, seen: Sequence[SeenPost]) -> Sequence[Post]:
     """Lock the posts, and return them by id. Raises unless each is as it was seen and the moderator's to decide."""
-    places = {post.post_id: place for place, post in enumerate(seen)}
-    if len(places) < len(seen):
+    revisions = {post.post_id: post.revision for post in seen}
+    if len(revisions) < len(seen):
         raise Invalid("Name each post once.", "#/posts", code="post_repeated")
-    theirs = select_posts(moderator, member.id).where(col(Post.id).in_(places)).with_only_columns(col(Post.id))
+    theirs = select_posts(moderator, member.id).where(col(Post.id).in_(revisions)).with_only_columns(col(Post.id))
     known = set((await work.session.execute(theirs)).scalars())
-    for post_id, place in places.items():
+    for post_id in revisions:
         if post_id not in known:
-            detail = "This is no post of this member's on a board that you moderate."
-            raise Invalid(detail, f"#/posts/{place}/id", code="not_their_post")
-    posts = await decisions.lock_posts(work.session, select(col(Post.id)).where(col(Post.id).in_(places)))
+            detail = "One of these is no post of this member's on a board that you moderate."
+            raise Invalid(detail, "#/posts", code="not_their_post", post_id=post_id)
+    posts = await decisions.lock_posts(work.session, select(col(Post.id)).where(col(Post.id).in_(revisions)))
     for post in posts:
-        await _refuse_changed(work, post, seen[places[post.id]].revision)
+        await _refuse_changed(work, post, revisions[post.id])
     return posts
 
 

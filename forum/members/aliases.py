@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, UniqueConstraint, func, select
+from sqlalchemy import BigInteger, ColumnElement, CompoundSelect, Select, UniqueConstraint, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
@@ -29,6 +29,12 @@ def owner_of(persona_id: Any) -> ColumnElement[UUID]:
     """Return the expression for the member whose persona this is: for notices, sanctions, limits and erasure only."""
     owner = select(col(PersonaOwner.member_id)).where(col(PersonaOwner.persona_id) == persona_id)
     return func.coalesce(owner.correlate_except(PersonaOwner).scalar_subquery(), persona_id)
+
+
+def personas_of(member_ids: Select[UUID]) -> CompoundSelect[UUID]:
+    """Return a select of all personas of these members: their own, which has the member's id, and their aliases."""
+    aliases = select(col(PersonaOwner.persona_id)).where(col(PersonaOwner.member_id).in_(member_ids))
+    return union_all(member_ids, aliases)
 
 
 async def get_owner(session: AsyncSession, persona_id: UUID) -> UUID:

@@ -237,13 +237,17 @@ class TakeOver(RequestBody):
     reason: Words | None = Field(None, min_length=1, max_length=500, examples=["Orla fell ill."])
 
 
+State = Annotated[
+    CaseState, Query(description="Open cases come worst first, decided ones newest first", examples=["open"])
+]
+Claimed = Annotated[ClaimedBy | None, Query(description="That you, or nobody, is working on", examples=["me"])]
+
+
 def _search(
-    state: Annotated[CaseState, Query(description="Open ones come worst first, decided ones newest first")] = (
-        CaseState.OPEN
-    ),
+    state: State = CaseState.OPEN,
     category: Annotated[Category | None, Query(description="Of this category only", examples=["spam"])] = None,
-    board: Annotated[BoardSlug | None, Query(description="Of this board only")] = None,
-    claimed: Annotated[ClaimedBy | None, Query(description="That you, or that nobody, is working on")] = None,
+    board: Annotated[BoardSlug | None, Query(description="Of this board only", examples=["court"])] = None,
+    claimed: Claimed = None,
     kind: Annotated[CaseKind | None, Query(description="Of this kind only", examples=["appeal"])] = None,
 ) -> QueueSearch:
     """Return which cases somebody looks for."""

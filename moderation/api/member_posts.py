@@ -62,7 +62,9 @@ class PostOnScreen(RequestBody):
 class JointDecisionRequest(RulingRequest):
     """What you decide about up to a hundred posts of one member: all of it or nothing."""
 
-    posts: list[PostOnScreen] = Field(min_length=1, max_length=POSTS_MAX)
+    posts: list[PostOnScreen] = Field(
+        min_length=1, max_length=POSTS_MAX, examples=[[{"id": 4711, "revision": 1}, {"id": 4712, "revision": 1}]]
+    )
 
 
 @router.get("/members/{handle}/posts", response_model=MemberPostList, responses=documented(401, 403, 404, 422))
@@ -93,11 +95,11 @@ async def list_member_posts(
 async def decide_posts(
     handle: Handle, wanted: JointDecisionRequest, viewer: CurrentMember, key: IdempotencyKey, work: CurrentWork
 ) -> Response:
-    """Decide about up to a hundred posts of a member at once, as one case: for instance, to remove a spammer's adverts.
+    """Decide about up to a hundred posts of a member at once, for instance a spammer's adverts.
 
-    The member gets one statement, and can appeal once, against all of it. Reports of these posts are settled with it.
-    `edit`, `redact`, `retitle` and `move` are for one post alone. With an `Idempotency-Key`, you can safely send it
-    twice.
+    It is one case. The member gets one statement, and can appeal once, against all of it. Reports of these posts are
+    settled with it. `edit`, `redact`, `retitle` and `move` are for one post alone. With an `Idempotency-Key`, you can
+    safely send it twice.
     """
     seen = [SeenPost(post.id, post.revision) for post in wanted.posts]
     decided = await member_posts.decide_together(

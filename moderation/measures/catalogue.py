@@ -26,7 +26,7 @@ from forum.core.errors import Conflict, Invalid
 from forum.members import names
 from forum.members.queries import lock_member_row
 from forum.members.standing import add_sanction, lift_sanction
-from forum.members.tables import Standing
+from forum.members.tables import Role, Standing
 from moderation import cases
 from moderation.measures import text_changes
 from moderation.measures.post_notices import has_another_removal, notice_of, refresh_notice
@@ -129,8 +129,9 @@ def refuse_impossible_measures(wanted: Sequence[MeasureInput], now: datetime, *,
 
 def refuse_misplaced_measures(wanted: Sequence[MeasureInput], posts: int) -> None:
     """Return when these measures can be taken about so many posts, or without any. Raises Invalid otherwise."""
-    for index, measure in enumerate(wanted):
-        pointer, about = f"#/measures/{index}", MEASURES[measure.kind]
+    pointer = "#/measures"
+    for measure in wanted:
+        about = MEASURES[measure.kind]
         if posts == 0 and about.acts_on not in WITHOUT_POST:
             detail = f"This case is about a member, not a post: there is nothing to {measure.kind}."
             raise Invalid(detail, pointer, code="measure_needs_post")
@@ -321,7 +322,8 @@ async def _undo_lock(context: MeasureContext, applied: AppliedMeasure) -> None:
 
 async def _move(context: MeasureContext, wanted: MeasureInput) -> UndoData:
     board = await boards.find_board(context.session, wanted.board or "")
-    if board is None or not context.moderator.moderates(board.id):
+    is_administrator = Role.ADMINISTRATOR in context.moderator.roles  # who decides where no moderator can
+    if board is None or not (is_administrator or context.moderator.moderates(board.id)):
         raise Invalid("You do not moderate a board of this name.", "#/measures", code="board_not_found")
     thread = await lock_thread_row(context.session, context.post.thread_id)
     undo_data = {"was": thread.board_id, "became": board.id}

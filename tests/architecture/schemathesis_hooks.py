@@ -73,13 +73,23 @@ EXPECTED = {
     ("decide_case", "#/measures"): FITTING,
     ("decide_case", "#/rules"): CITED,
     ("decide_case", "#/measures/*/until"): "it must lie ahead",
+    ("list_member_posts", "query/after"): FORGED,
+    ("open_post_case", "header/Idempotency-Key"): USED,
+    ("open_member_case", "header/Idempotency-Key"): USED,
+    ("decide_posts", "header/Idempotency-Key"): USED,
+    ("decide_posts", "#/posts"): "whose a post is, no schema can say",
+    ("decide_posts", "#/measures"): FITTING,
+    ("decide_posts", "#/rules"): CITED,
+    ("decide_posts", "#/measures/*/until"): "it must lie ahead",
 }
 # What a member is refused whatever they send; advisers, moderators and administrators do it.
 NOT_FOR_MEMBERS = {
     "claim_case",
     "close_talk",
+    "count_cases",
     "decide_case",
     "decide_cases",
+    "decide_posts",
     "discard_template",
     "dismiss_moderator",
     "get_account",
@@ -96,8 +106,9 @@ NOT_FOR_MEMBERS = {
     "list_invitations",
     "list_log",
     "list_member_notes",
-    "list_refused_sign_ins",
+    "list_member_posts",
     "list_team",
+    "list_refused_sign_ins",
     "list_templates",
     "list_unsent_mails",
     "list_waiting_threads",
@@ -106,6 +117,8 @@ NOT_FOR_MEMBERS = {
     "name_moderator",
     "note_case",
     "note_member",
+    "open_member_case",
+    "open_post_case",
     "pin_thread",
     "read_sealed_revision",
     "recuse_from_case",
@@ -149,6 +162,11 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
     if _name(case) == "decide_cases" and IDS:
         one = IDS["/api/v1/moderation/cases"]
         case.body = {"decisions": [{**decision, "case_id": one} for decision in case.body["decisions"]]}
+    if _name(case) == "decide_posts" and IDS:
+        case.path_parameters["handle"] = IDS["author"]
+        case.body = {**case.body, "posts": [{"id": int(IDS["advert"]), "revision": 1}]}
+    if _name(case) == "open_member_case" and IDS:
+        case.path_parameters["handle"] = IDS["author"]
 
 
 @schemathesis.hook

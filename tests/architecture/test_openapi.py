@@ -361,6 +361,7 @@ async def fill(app: FastAPI) -> Community:
     thread = await make.thread(services, MEMBER, body="Hello all")
     theirs = await make.post(services, ADVISER, thread, "I see")
     mine = [await make.post(services, MEMBER, thread, f"And then {what}") for what in ("this", "that", "those")]
+    advert = await make.post(services, MEMBER, thread, "Cheap loans!")
     for number in range(3):
         await make.thread(services, MEMBER, title=f"Another question, {number}")
     async with (
@@ -385,6 +386,9 @@ async def fill(app: FastAPI) -> Community:
         f"{API}/moderation/cases/{{id}}/recusal": left,  # who stepped back from a case sees it no more
         f"{API}/moderation/talks": talk,
         f"{API}/talks": talk,
+        f"{API}/moderation/posts": str(theirs.id),
+        "author": MEMBER,
+        "advert": str(advert.id),
         f"{API}/statements": statement,
         f"{API}/reports": dismissal,
         f"{API}/invitations/{{id}}": invited,

@@ -10,12 +10,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.core.database import Database
+from forum.members.tables import Role
 from moderation.case_priority import Category, priority
 from tests.load import seed
 from tests.load.rounds import PAGE, Kind, Target, get
 
 PATH = f"/api/v1/moderation/cases?limit={PAGE}"
-OF_ALL, OF_ONE = "queue, whole forum", "queue, one board"
+OF_ALL, OF_ONE, OF_NONE = "queue, whole forum", "queue, one board", "queue, administrator"
 
 
 @dataclass(frozen=True)
@@ -43,25 +44,29 @@ WHERE place <= :cases
 """
 GRANT = """
 INSERT INTO role_grant (id, member_id, role, board_id, given_at)
-SELECT gen_random_uuid(), member.id, 'moderator', board.id, now()
+SELECT gen_random_uuid(), member.id, :role, board.id, now()
 FROM member LEFT JOIN board ON board.slug = :slug WHERE handle = :handle
 """
 
 
 async def fill(url: str, size: Size) -> list[Target]:
-    """Fill the empty forum at `url`; what is asked of it, by a moderator of the whole forum and by one of a board."""
+    """Fill the empty forum at `url`; what moderators of all and of one board and an administrator ask of it."""
     seeded = await seed.seed(url, size.cases + 100)
     database = Database(url, pool_size=1)
     try:
         async with database.work() as session:
             await _open(session, size)
-            for number, slug in ((100, None), (101, seeded.boards[1])):
-                await session.execute(text(GRANT), {"handle": f"member{number}", "slug": slug})
+            for number, role, slug in (
+                (100, Role.MODERATOR, None),
+                (101, Role.MODERATOR, seeded.boards[1]),
+                (102, Role.ADMINISTRATOR, None),
+            ):
+                await session.execute(text(GRANT), {"handle": f"member{number}", "role": role, "slug": slug})
         async with database.autocommit.connect() as connection:
             await connection.execute(text("VACUUM ANALYZE"))
     finally:
         await database.close()
-    asked = ((OF_ALL, seeded.tokens[100]), (OF_ONE, seeded.tokens[101]))
+    asked = ((OF_ALL, seeded.tokens[100]), (OF_ONE, seeded.tokens[101]), (OF_NONE, seeded.tokens[102]))
     return [Target(Kind.QUEUE, what, size.name, itertools.repeat(get(PATH, token))) for what, token in asked]
 
 
@@ -80,7 +85,7 @@ def table(targets: Sequence[Target]) -> Table:
     lines = Table("", "cases", "open", "a second", "p50 ms", "p99 ms", "CPU ms", "time ×", box=None, pad_edge=False)
     for column in lines.columns[1:]:
         column.justify = "right"
-    for what, size in product((OF_ALL, OF_ONE), (FEW, MANY)):
+    for what, size in product((OF_ALL, OF_ONE, OF_NONE), (FEW, MANY)):
         row, few = (_of(targets, what, one) for one in (size, FEW))
         times = [f"{1000 * value:.2f}" for value in (row.percentile(50), row.percentile(99), row.cpu)]
         lines.add_row(what, f"{size.cases:,}", f"{size.open:,}", f"{row.rate:,.0f}", *times, f"{few.ratio_to(row):.2f}")

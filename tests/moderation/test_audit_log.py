@@ -67,6 +67,24 @@ async def test_a_board_moderator_reads_what_happened_on_their_board(
     assert subjects == {("case", busy["cases"][1]), ("thread", str(busy["there"].thread_id))}
 
 
+async def test_whom_a_case_is_about_reads_nothing_of_it(app: FastAPI, services: Services) -> None:
+    """Neither what was decided, nor who read what was redacted, nor who locked the thread for it."""
+    await make.member(services, "stepdad", Role.MODERATOR)
+    post = await scenes.a_post(services, author="stepdad")
+    async with (
+        make.signed_in(app, "stepdad") as stepdad,
+        make.signed_in(app, "boss", Role.MODERATOR, Role.ADMINISTRATOR) as boss,
+    ):
+        before = await acts(stepdad, "?limit=100")
+        await scenes.decided(app, boss, post.id, scenes.REDACT, {"kind": "lock"})
+        assert (await boss.get(f"{API}/posts/{post.id}/revisions/1")).status_code == 200
+        assert (await acts(boss, "?limit=100"))[:3] == ["revision.read", "case.decided", "thread.locked"]
+        assert await acts(stepdad, "?limit=100") == before
+        # What is no part of the case is there: another lock, by whoever decided it.
+        await boss.put(f"{API}/threads/{post.thread_id}/pin")
+        assert (await acts(stepdad))[0] == "thread.pinned"
+
+
 async def test_the_log_is_filtered_and_goes_on_page_by_page(app: FastAPI, busy: dict[str, Any]) -> None:
     async with make.signed_in(app, "boss", Role.ADMINISTRATOR) as boss:
         assert await acts(boss, "?act=case.decided") == ["case.decided"] * 2

@@ -46,7 +46,8 @@ def row(act: Act, what: str, subject: Any, *who: str) -> Row:
 
 
 def post_of(author: UUID, viewer: Viewer) -> Any:
-    return SimpleNamespace(standing=viewer.standing, post=SimpleNamespace(author_id=author))
+    post, board = SimpleNamespace(author_id=author), SimpleNamespace(id=HERE)
+    return SimpleNamespace(standing=viewer.standing, post=post, board=board)
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,12 @@ TABLE = (
     row(Act.DECIDE_CASE, "free", Ties({ME}), *EVERY_MEMBER),
     row(Act.DECIDE_CASE, "somebody else is free", Ties({SOMEBODY})),
     row(Act.DECIDE_CASE, "nobody is free", Ties(set())),
+    row(Act.OPEN_CASE, "another's, here", STANDS["another's"], *STAFF),
+    row(Act.OPEN_CASE, "own", STANDS["own"]),
+    row(Act.OPEN_MEMBER_CASE, "somebody", SimpleNamespace(id=SOMEBODY), "moderator", "administrator"),
+    row(Act.OPEN_MEMBER_CASE, "oneself", SimpleNamespace(id=ME)),
+    row(Act.DECIDE_TOGETHER, "somebody", SimpleNamespace(id=SOMEBODY), *STAFF),
+    row(Act.DECIDE_TOGETHER, "oneself", SimpleNamespace(id=ME)),
     row(Act.READ_LOG, "anywhere", None, *STAFF),
     row(Act.WRITE_RULES, "anywhere", None, "administrator"),
     row(Act.WRITE_TEMPLATES, "anywhere", None, "moderator", "administrator"),

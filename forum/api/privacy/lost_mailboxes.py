@@ -12,7 +12,7 @@ from forum.http.services import CurrentWork, Route
 from forum.privacy import lost_mailboxes
 from forum.privacy.lost_mailboxes import LostMailbox
 
-router = APIRouter(tags=["administration"], route_class=Route)
+router = APIRouter(tags=["privacy"], route_class=Route)
 
 
 class MailboxRequest(RequestBody):
