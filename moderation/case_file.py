@@ -26,6 +26,7 @@ from moderation.findings import Place
 from moderation.measures.catalogue import MEASURES, WITHOUT_POST
 from moderation.member_history import MemberSummary
 from moderation.permissions import ModerationAct, allow
+from moderation.talks import complaints
 
 CONTEXT = 3  # posts before and after
 
@@ -53,6 +54,7 @@ class CaseFile:
     reports: Sequence[Record]
     findings: Sequence[Record]
     notes: Sequence[Record]
+    complaints: Sequence[Record]  # of what the member wrote as a moderator
     author: MemberSummary
     acts: Sequence[str]  # what can be done with a case of this kind
     not_allowed_because: str | None  # to this moderator now; None: they may
@@ -79,6 +81,7 @@ async def get_case_file(transactions: Transactions, moderator: Viewer, case_id: 
             reports=await _rows(work, reports.select_for_case(case_id)),
             findings=await _rows(work, findings.select_for_case(case_id, present, waiting)),
             notes=await _rows(work, cases.select_notes(case_id)),
+            complaints=await _rows(work, complaints.select_of_case(case_id)),
             author=await _summary_of_author(work, moderator, case),
             acts=["claim", *_measures(case)],
             not_allowed_because=await _why_not(work, moderator, case),

@@ -27,7 +27,9 @@ from moderation.measures.tables import AppliedMeasure, MeasureKind
 from moderation.member_notes import MemberNote
 from moderation.reports import Report
 from moderation.statements import Statement
+from moderation.talks import complaints
 from moderation.talks import queries as talk_queries
+from moderation.talks.complaints import TalkComplaint
 from moderation.talks.tables import Talk, TalkMessage
 
 REPORTS_MAX = 100_000  # in one member's copy: at 20 a day, thirteen years
@@ -36,6 +38,7 @@ WRITTEN: Mapping[type[SQLModel], tuple[str, ...]] = {
     CaseNote: ("text",),
     MemberNote: ("text",),
     TalkMessage: ("text",),
+    TalkComplaint: ("text",),
     Decision: ("reason", "note"),
     Statement: ("reason",),
     Report: ("note",),
@@ -55,6 +58,7 @@ class ErasableField(NamedTuple):
 REPORT_NOTES = ErasableField(Report, "note", Report.reporter_id, "")
 APPEAL_TEXTS = ErasableField(Appeal, "text", Appeal.appellant_id, "")
 ANSWERS = ErasableField(TalkMessage, "text", TalkMessage.persona_id, "")
+COMPLAINTS = ErasableField(TalkComplaint, "text", TalkComplaint.persona_id, "")
 EXCERPTS = ErasableField(Statement, "excerpts", Statement.member_id, [])
 
 
@@ -70,6 +74,7 @@ class ModerationPersonalData:
         appealed = select(Appeal).where(col(Appeal.appellant_id) == viewer.id).order_by(col(Appeal.lodged_at))
         appeals = (await session.execute(appealed)).scalars().all()
         talks = (await session.execute(talk_queries.select_all_messages_to(viewer))).all()
+        complained = (await session.execute(complaints.select_own(viewer))).all()
         return (
             ExportSection(
                 "statements", "What was decided about you", [_without(row._asdict(), "member_id") for row in told]
@@ -79,6 +84,7 @@ class ModerationPersonalData:
                 "appeals", "Your appeals", [_without(appeal.model_dump(), "appellant_id") for appeal in appeals]
             ),
             ExportSection("talks", "What moderators and you wrote to each other", items_of(talks)),
+            ExportSection("complaints", "Your complaints of moderators' messages", items_of(complained)),
         )
 
     async def remove_name(self, session: AsyncSession, member: Member) -> None:
@@ -125,10 +131,12 @@ class ModerationPersonalData:
             col(Case.id) == col(Talk.case_id),
             col(Case.state) == CaseState.OPEN,
         )
+        waits_for_case = exists().where(col(Case.id) == col(TalkComplaint.case_id), col(Case.state) == CaseState.OPEN)
         gone = [
             await _erase_field(session, REPORT_NOTES, member_id, col(Report.outcome).is_(None)),
             await _erase_field(session, APPEAL_TEXTS, member_id, col(Appeal.outcome).is_(None)),
             await _erase_field(session, ANSWERS, member_id, is_open),
+            await _erase_field(session, COMPLAINTS, member_id, waits_for_case),
             await _erase_field(session, EXCERPTS, member_id, appeal_possible),
         ]
         return all(gone)

@@ -60,6 +60,22 @@ def upgrade() -> None:
     op.create_index("ix_talk_message_page", "talk_message", ["talk_id", "id"])
     op.create_index(op.f("ix_talk_message_persona_id"), "talk_message", ["persona_id"])
     op.create_table(
+        "talk_complaint",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("message_id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("persona_id", sa.Uuid(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["message_id"], ["talk_message.id"], name=op.f("fk_talk_complaint_message_id")),
+        sa.ForeignKeyConstraint(["case_id"], ["moderation_case.id"], name=op.f("fk_talk_complaint_case_id")),
+        sa.ForeignKeyConstraint(["persona_id"], ["persona.id"], name=op.f("fk_talk_complaint_persona_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_talk_complaint")),
+        sa.UniqueConstraint("message_id", name=op.f("uq_talk_complaint_message_id")),
+    )
+    op.create_index(op.f("ix_talk_complaint_case_id"), "talk_complaint", ["case_id"])
+    op.create_index(op.f("ix_talk_complaint_persona_id"), "talk_complaint", ["persona_id"])
+    op.create_table(
         "member_note",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("member_id", sa.Uuid(), nullable=False),
@@ -98,7 +114,7 @@ def downgrade() -> None:
     for table, kinds in (("mailed_link", MAILS), ("mail", MAILS), ("notification", NOTICES)):
         op.execute(f"DELETE FROM {table} WHERE kind IN ({_listed(kinds)})")  # noqa: S608
         _check_kinds(table, [kind for kind in _kinds(table) if kind not in kinds])
-    for table in ("case_alarm", "member_note", "talk_message", "talk"):
+    for table in ("case_alarm", "member_note", "talk_complaint", "talk_message", "talk"):
         op.drop_table(table)
 
 

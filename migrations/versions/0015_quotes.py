@@ -16,6 +16,7 @@ depends_on: str | Sequence[str] | None = None
 
 MEASURES = (
     "publish",
+    "refuse",
     "edit",
     "redact",
     "remove",
@@ -38,7 +39,7 @@ def allow_measures(*kinds: str) -> None:
 
 
 def upgrade() -> None:
-    allow_measures(*MEASURES[:7], "rename", *MEASURES[7:])
+    allow_measures(*MEASURES, "rename")
     op.create_table(
         "post_quote",
         sa.Column("post_id", sa.BigInteger(), nullable=False),

@@ -176,6 +176,16 @@ class CaseFinding(ResponseBody):
     revision: int = Field(description="Of the post; of an edit that waits, the one that it would make", examples=[1])
 
 
+class CaseComplaint(ResponseBody):
+    """What a member complains of: a message that a moderator wrote to them in a talk."""
+
+    id: Uuid
+    by: Author
+    message: str = Field(description="What the moderator wrote", examples=["You again."])
+    text: str = Field(examples=["She laughs at me."])
+    at: Moment
+
+
 class AuthorRecord(ResponseBody):
     """What is known of the author of a post."""
 
@@ -216,6 +226,7 @@ class FullCase(Case):
     reported: list[CaseReport]
     findings: list[CaseFinding] = Field(description="What screening found in the present revision")
     notes: list[CaseNote]
+    complaints: list[CaseComplaint] = Field(description="Of messages that the member wrote as a moderator")
     record: AuthorRecord
     permitted: list[Permitted]
     appeal: HeardAppeal | None
@@ -333,6 +344,7 @@ def _full_case(file: CaseFile) -> FullCase:
         reported=[CaseReport.of_row(row, by=Author.of(row, "reporter")) for row in file.reports],
         findings=[CaseFinding.model_validate(row) for row in file.findings],
         notes=[CaseNote.of_row(row, by=Author.of(row, "author")) for row in file.notes],
+        complaints=[CaseComplaint.of_row(row, by=Author.of(row, "member")) for row in file.complaints],
         record=AuthorRecord.model_validate(file.author),
         permitted=[Permitted(act=act, allowed=because is None, because=because) for act in file.acts],
         appeal=_appeal(file.appeal) if file.appeal else None,

@@ -13,8 +13,9 @@ from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Route
-from moderation.talks import actions
+from moderation.talks import actions, complaints
 from moderation.talks.actions import MessageToMember
+from moderation.talks.complaints import COMPLAINT_MAX
 from moderation.talks.tables import MESSAGE_MAX
 
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
@@ -123,6 +124,22 @@ class MessageList(ResponseBody):
     next: Next
 
 
+class TalkComplaintRequest(RequestBody):
+    """What is wrong with a moderator's message to you."""
+
+    message_id: Uuid
+    text: Words = Field(min_length=1, max_length=COMPLAINT_MAX, examples=["She laughs at me."])
+
+
+class TalkComplaint(ResponseBody):
+    """Your complaint. Somebody else than this moderator looks at it."""
+
+    id: Uuid
+    message_id: Uuid
+    text: str = Field(examples=["She laughs at me."])
+    at: Moment
+
+
 @router.get("/cases/{id}/talks", response_model=CaseTalkList, responses=documented(401, 403, 404, 422))
 async def list_case_talks(
     request: Request, id: Uuid, viewer: CurrentMember, work: CurrentWork, *, limit: Limit = 20, after: After = None
@@ -208,3 +225,15 @@ async def answer_in_talk(
     """Answer the moderators in a talk of yours. With an `Idempotency-Key`, you can safely send it twice."""
     written = await actions.answer(work, viewer, id, wanted.text, repeat=key.of(wanted))
     return json_response(Message.model_validate(written), 201)
+
+
+@own_router.post(
+    "/talks/{id}/complaints",
+    status_code=201,
+    response_model=TalkComplaint,
+    responses=documented(401, 404, 413, 422, 429),
+)
+async def complain_of_message(id: Uuid, wanted: TalkComplaintRequest, viewer: AnyMember, work: CurrentWork) -> Response:
+    """Complain of what a moderator wrote to you in a talk. A second complaint of the same message returns the first."""
+    complaint = await complaints.complain(work, viewer, id, wanted.message_id, wanted.text)
+    return json_response(TalkComplaint.model_validate(complaint), 201)

@@ -82,7 +82,7 @@ async def list_messages(work: Work, moderator: Viewer, talk_id: UUID, after: str
 
 async def close_talk(work: Work, moderator: Viewer, talk_id: UUID) -> None:
     """Close a talk, so that nobody can write there. Idempotent. Raises NotFound and Forbidden."""
-    talk = await _lock_own_talk(work, moderator, talk_id)
+    talk = await _lock_talk_of_own_case(work, moderator, talk_id)
     if talk.closed_at is None:
         talk.closed_at = work.now
         await work.session.flush()
@@ -91,7 +91,7 @@ async def close_talk(work: Work, moderator: Viewer, talk_id: UUID) -> None:
 
 async def reopen_talk(work: Work, moderator: Viewer, talk_id: UUID) -> None:
     """Open a closed talk again. Idempotent. Raises NotFound and Forbidden."""
-    talk = await _lock_own_talk(work, moderator, talk_id)
+    talk = await _lock_talk_of_own_case(work, moderator, talk_id)
     if talk.closed_at is not None:
         talk.closed_at = None
         await work.session.flush()
@@ -110,11 +110,9 @@ async def answer(work: Work, member: Viewer, talk_id: UUID, words: str, *, repea
     message_id = await repeat.earlier(work) if repeat else None
     if message_id is None:
         await work.count_try("talk", "talks", member.id)
-        talk = await _lock_talk(work, talk_id)
-        if talk.persona_id not in member.personas:
-            raise _no_talk()
+        talk = await lock_own_talk(work, member, talk_id)
         _refuse_closed(talk)
-        is_crisis = await _tells_of_danger(work, member, words)
+        is_crisis = await tells_of_danger(work, member, words)
         written = TalkMessage(talk_id=talk.id, persona_id=talk.persona_id, crisis=is_crisis, text=words, at=work.now)
         message_id = str(await _save(work, written, repeat))
         if is_crisis:
@@ -122,6 +120,21 @@ async def answer(work: Work, member: Viewer, talk_id: UUID, words: str, *, repea
         await _tell_moderators(work, talk)
     own = queries.select_all_messages_to(member).where(col(TalkMessage.id) == UUID(message_id))
     return (await work.session.execute(own)).one()
+
+
+async def lock_own_talk(work: Work, member: Viewer, talk_id: UUID) -> Talk:
+    """Return the viewer's own talk, locked until the transaction ends. Raises NotFound for one with somebody else."""
+    talk = await _lock_talk(work, talk_id)
+    if talk.persona_id not in member.personas:
+        raise _no_talk()
+    return talk
+
+
+async def tells_of_danger(work: Work, member: Viewer, words: str) -> bool:
+    """Return whether screening finds words of somebody in danger. What is written here is never held back."""
+    author = PostAuthor(member.member_id, member.is_staff, published=0)
+    judged = await work.gate.judge(work.session, Submission(author, (words,)))
+    return any(located.finding.kind == FindingKind.CRISIS for located in judged.findings)
 
 
 async def list_own_talks(work: Work, member: Viewer, after: str | None, limit: int) -> Page:
@@ -170,7 +183,7 @@ async def _lock_talk(work: Work, talk_id: UUID) -> Talk:
     return talk
 
 
-async def _lock_own_talk(work: Work, moderator: Viewer, talk_id: UUID) -> Talk:
+async def _lock_talk_of_own_case(work: Work, moderator: Viewer, talk_id: UUID) -> Talk:
     await _get_own_case(work, moderator, (await _get_talk(work, talk_id)).case_id)
     return await _lock_talk(work, talk_id)
 
@@ -207,13 +220,6 @@ async def _refuse_departed(work: Work, persona_id: UUID) -> None:
     member = await work.session.get_one(Member, await get_owner(work.session, persona_id))
     if member.left_at:
         raise Conflict("This member has left: nobody would read it.", code="member_left")
-
-
-async def _tells_of_danger(work: Work, member: Viewer, words: str) -> bool:
-    """Return whether screening finds words of somebody in danger. An answer is never held back."""
-    author = PostAuthor(member.member_id, member.is_staff, published=0)
-    judged = await work.gate.judge(work.session, Submission(author, (words,)))
-    return any(located.finding.kind == FindingKind.CRISIS for located in judged.findings)
 
 
 async def _raise_case(work: Work, talk: Talk) -> None:

@@ -39,6 +39,7 @@ EXPECTED = {
     ("list_case_messages", "query/after"): FORGED,
     ("list_member_notes", "query/after"): FORGED,
     ("answer_in_talk", "header/Idempotency-Key"): USED,
+    ("complain_of_message", "#/message_id"): "only what a moderator wrote there can be complained of",
     ("write_to_member", "header/Idempotency-Key"): USED,
     ("list_log", "query/subject_id"): "half of a filter is refused: it would be ignored",
     ("list_accounts", "query/after"): FORGED,

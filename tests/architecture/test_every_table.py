@@ -47,6 +47,7 @@ WORDS = {
     "waiting report": "serendip",
     "appeal": "eunoia",
     "answer in a talk": "quiescent",
+    "complaint": "brouhaha",
     "post in a busy thread": "phosphene",
 }
 TELLING = MARKS | WORDS
@@ -163,6 +164,9 @@ async def live(life: Life, app: FastAPI, services: Services, suzie: httpx.AsyncC
         talks = f"{API}/moderation/cases/{(await a_case(suzie, life.posts['open']))['id']}/talks"
         begun = await suzie.post(talks, json={"text": f"Are you well, @{HANDLE}?"})
         assert begun.status_code == 201, begun.text
+        message = {"message_id": begun.json()["id"], "text": "What a brouhaha."}
+        complained = await wren.post(f"{API}/talks/{begun.json()['talk_id']}/complaints", json=message)
+        assert complained.status_code == 201, complained.text
         answer = {"text": "I feel quiescent, thank you."}
         assert (await wren.post(f"{API}/talks/{begun.json()['talk_id']}/messages", json=answer)).status_code == 201
     assert (await report(wren, rude, note="An ephemeral insult")).status_code == 201
@@ -234,6 +238,7 @@ LEAVES = {
     "public.report": "so is what was reported",
     "public.appeal": "and appealed",
     "public.talk_message": "and what they wrote to moderators about it",
+    "public.talk_complaint": "and of them",
 }
 
 
@@ -268,6 +273,7 @@ async def test_who_erases_is_in_no_table_once_nothing_waits_for_their_words(
         ("public.report", "waiting report"),
         ("public.appeal", "appeal"),
         ("public.talk_message", "answer in a talk"),
+        ("public.talk_complaint", "complaint"),
         ("public.post", "removed post"),
         ("public.post_revision", "redacted words"),
         ("public.held_edit", "held edit"),

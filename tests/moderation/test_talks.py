@@ -236,6 +236,51 @@ async def test_words_of_danger_after_the_decision_open_a_case_about_the_member(
     assert ("case_urgent", opened["id"]) in {(item["kind"], item["subject_id"]) for item in items}
 
 
+async def test_who_is_written_to_can_complain_of_it_and_the_moderator_never_learns(
+    app: FastAPI, services: Services, scene: Scene
+) -> None:
+    await make.member(services, "joan", Role.ADMINISTRATOR)
+    message = await scene.write("You again.")
+    complaints = f"{API}/talks/{message['talk_id']}/complaints"
+    wanted = {"message_id": message["id"], "text": "She laughs at me."}
+    first, again = [await scene.stepdad.post(complaints, json=wanted) for _ in range(2)]
+    assert (first.status_code, again.json()) == (201, first.json())
+    async with make.signed_in(app, "joan") as joan:
+        [case] = (await joan.get(f"{API}/moderation/cases")).json()["items"]
+        assert (case["kind"], case["author"]["handle"]) == ("member", "suzie")
+        [seen] = (await joan.get(f"{API}/moderation/cases/{case['id']}")).json()["complaints"]
+        assert (seen["by"]["handle"], seen["message"], seen["text"]) == ("stepdad", "You again.", "She laughs at me.")
+    assert (await scene.suzie.get(f"{API}/moderation/cases/{case['id']}")).status_code == 404
+    assert case["id"] not in (await scene.suzie.get(f"{API}/moderation/cases?limit=100")).text
+    assert "laughs" not in (await scene.suzie.get(f"{API}/moderation/talks/{message['talk_id']}/messages")).text
+
+
+async def test_only_a_moderators_message_in_ones_own_talk_is_complained_of(scene: Scene) -> None:
+    theirs = await scene.write(report_id=scene.reports["magpie"])
+    mine = await scene.write()
+    complaints = f"{API}/talks/{mine['talk_id']}/complaints"
+    answer = (await scene.stepdad.post(own(mine["talk_id"]), json={"text": "Yes."})).json()
+    for message_id in (theirs["id"], answer["id"], mine["talk_id"]):
+        refused = await scene.stepdad.post(complaints, json={"message_id": message_id, "text": "x"})
+        assert (refused.status_code, refused.json()["code"]) == (422, "message_not_found")
+    stranger = await scene.tern.post(complaints, json={"message_id": mine["id"], "text": "x"})
+    assert (stranger.status_code, stranger.json()["code"]) == (404, "talk_not_found")
+
+
+async def test_a_moderator_who_complains_does_not_decide(app: FastAPI, services: Services, scene: Scene) -> None:
+    await make.member(services, "joan", Role.ADMINISTRATOR)
+    post = await scenes.a_post(services, author="orla")
+    await scenes.report(scene.magpie, post.id)
+    case = await scenes.a_case(scene.suzie, post.id)
+    message = (await scene.suzie.post(f"{API}/moderation/cases/{case['id']}/talks", json={"text": "You too?"})).json()
+    wanted = {"message_id": message["id"], "text": "She laughs at me."}
+    complained = await scene.orla.post(f"{API}/talks/{message['talk_id']}/complaints", json=wanted)
+    assert complained.status_code == 201, complained.text
+    [(case_id,)] = await scenes.sql(services, "SELECT case_id::text FROM talk_complaint")
+    refused = await scene.orla.put(f"{API}/moderation/cases/{case_id}/claim")
+    assert (refused.status_code, refused.json()["code"]) == (403, "stepped_back")
+
+
 async def test_several_messages_are_one_unread_notification(services: Services, scene: Scene) -> None:
     talk = (await scene.write())["talk_id"]
     await scene.write("Hello?")
