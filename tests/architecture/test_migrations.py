@@ -99,6 +99,7 @@ DATA: dict[str, list[str]] = {
     "0008": EIGHTH,
     "0009": NINTH,
     "0010": TENTH,
+    "0011": TENTH,
 }
 
 

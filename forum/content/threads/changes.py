@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -77,10 +77,13 @@ async def move(
 
 
 async def replace_handle_in_titles(session: AsyncSession, handle: str) -> None:
-    """Replace the handle of a former member in every title that mentions it."""
-    naming = select(Thread).where(col(Thread.title).icontains(f"@{handle}", autoescape=True)).order_by(col(Thread.id))
-    for thread in (await session.execute(naming.with_for_update(key_share=True))).scalars().all():
+    """Replace the handle of a former member in every title, and every reason of a lock, that mentions it."""
+    texts = (col(Thread.title), col(Thread.lock_reason))
+    naming = select(Thread).where(or_(*(text.icontains(f"@{handle}", autoescape=True) for text in texts)))
+    ordered = naming.order_by(col(Thread.id)).with_for_update(key_share=True)
+    for thread in (await session.execute(ordered)).scalars().all():
         thread.title = without_handle(thread.title, handle)
+        thread.lock_reason = thread.lock_reason and without_handle(thread.lock_reason, handle)
     await session.flush()
 
 
