@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content.markup import without_handle
-from forum.content.threads.tables import ERASED_TITLE, TITLE_MAX, Thread, ThreadTitleRevision
+from forum.content.threads.tables import ERASED_TITLE, LOCK_REASON_MAX, TITLE_MAX, Thread, ThreadTitleRevision
 from forum.core import audit
 from forum.core.database import Query, Record, columns, query
 from forum.core.errors import NotFound
@@ -113,12 +113,17 @@ async def erase_titles(session: AsyncSession, thread: Thread, now: datetime) -> 
 
 
 async def replace_handle_in_titles(session: AsyncSession, handle: str, new: str | None = None) -> None:
-    """Replace a handle in every title that mentions it, or did, by a new one or by marks."""
-    tables: list[Any] = [Thread, ThreadTitleRevision]
-    for table in tables:
-        naming = select(table).where(col(table.title).icontains(f"@{handle}", autoescape=True))
+    """Replace a handle in every title that mentions it, or did, and every reason of a lock, by a new one or by marks."""
+    texts: list[tuple[Any, str, int]] = [
+        (Thread, "title", TITLE_MAX),
+        (Thread, "lock_reason", LOCK_REASON_MAX),
+        (ThreadTitleRevision, "title", TITLE_MAX),
+    ]
+    for table, field, longest in texts:
+        naming = select(table).where(col(getattr(table, field)).icontains(f"@{handle}", autoescape=True))
         in_order = naming.order_by(*inspect(table).primary_key).with_for_update(key_share=True)
         for row in (await session.execute(in_order)).scalars().all():
-            renamed = without_handle(row.title, handle, new)
-            row.title = renamed if len(renamed) <= TITLE_MAX else without_handle(row.title, handle)
-    await session.flush()
+            text = getattr(row, field)
+            renamed = without_handle(text, handle, new)
+            setattr(row, field, renamed if len(renamed) <= longest else without_handle(text, handle))
+        await session.flush()

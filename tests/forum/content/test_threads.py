@@ -14,7 +14,7 @@ from forum.content.posts.context import context_in_thread
 from forum.content.posts.draft import Draft
 from forum.content.posts.insertion import add_reply
 from forum.content.threads.actions import lock_thread, move_thread
-from forum.content.threads.changes import lock_thread_row
+from forum.content.threads.changes import lock_thread_row, replace_handle_in_titles
 from forum.content.threads.tables import Thread, ThreadVisibility
 from forum.core import audit, clock
 from forum.core.errors import Conflict
@@ -259,6 +259,10 @@ async def test_the_reason_of_a_lock_is_told_to_everybody_who_reads_the_thread(
             assert (await orla.put(f"{thread}/lock", **again)).json()["version"] == 2
         assert (await orla.put(f"{thread}/lock", json={"reason": "Open on Monday."})).json()["version"] == 3
         assert await told() == ("locked", "Open on Monday.")
+        await orla.put(f"{thread}/lock", json={"reason": "@wren asked for a pause."})
+        async with services.database.work() as session:
+            await replace_handle_in_titles(session, "wren")  # Wren has left
+        assert await told() == ("locked", "@···· asked for a pause.")
         await orla.delete(f"{thread}/lock")
         assert await told() == ("open", None)
         await orla.put(f"{thread}/lock")
