@@ -59,6 +59,8 @@ async def register(
     Throttled by the internet address, Invalid, Conflict for a handle that is taken or looks like another, and what
     `Repeat.earlier` raises.
     """
+    # Before the repeat, which does not compare passwords: nothing is kept of them.
+    policy.check_length(newcomer.password, staff=False, pointer="#/password")
     async with transactions.begin() as work:
         if earlier := await _joined_earlier(work, repeat):
             return earlier
