@@ -65,6 +65,8 @@ async def register(
     `Repeat.earlier` raises. Who does not get in counts less: a support group in one room tries some handles before all
     have joined.
     """
+    # Before the repeat, which does not compare passwords: nothing is kept of them.
+    policy.check_length(newcomer.password, staff=False, pointer="#/password")
     async with transactions.begin() as work:
         if earlier := await _joined_earlier(work, repeat):
             return earlier

@@ -24,11 +24,10 @@ def generate_python(folder: Path, document: Path) -> list[str]:
     venv.create(folder / "tools", with_pip=True)
     tools = folder / "tools/bin"
     run(tools / "pip", "install", "--quiet", "-r", HERE / "requirements.txt")
-    said = run(
+    run(
         *(tools / "openapi-python-client", "generate", "--path", document, "--config", HERE / "generator.yml"),
         *("--meta", "none", "--output-path", folder / "forum_client", "--fail-on-warning"),
     )
-    print(said.strip())
     shutil.copy(HERE / "talk.py", folder)
     return [str(tools / "python"), str(folder / "talk.py")]
 
@@ -69,8 +68,8 @@ async def talk(folder: Path, commands: dict[str, list[str]]) -> None:
                 assert (await heron.delete(f"/api/v1/posts/{last.id}")).status_code == 204
         for posts, (name, command) in enumerate(commands.items(), start=POSTS):
             address, mailbox = str(forum.http.base_url).rstrip("/"), forum.data / "mailbox"
-            print(await asyncio.to_thread(run, *command, address, mailbox, thread, posts), end="")
-            print(f"{name}: joined, verified, signed in, read to the end, replied, edited, reported")
+            await asyncio.to_thread(run, *command, address, mailbox, thread, posts)
+            sys.stdout.write(f"{name}: joined, verified, signed in, read to the end, replied, edited, reported\n")
 
 
 def main() -> None:

@@ -113,7 +113,7 @@ async def erase_titles(session: AsyncSession, thread: Thread, now: datetime) -> 
 
 
 async def replace_handle_in_titles(session: AsyncSession, handle: str, new: str | None = None) -> None:
-    """Replace a handle in every title that mentions it, or did, and every reason of a lock, by a new one or by marks."""
+    """Replace a handle in every title that mentions it, or did, and every reason of a lock: by a new one or marks."""
     texts: list[tuple[Any, str, int]] = [
         (Thread, "title", TITLE_MAX),
         (Thread, "lock_reason", LOCK_REASON_MAX),
