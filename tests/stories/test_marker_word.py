@@ -33,6 +33,7 @@ ALLOWED: Mapping[tuple[str, str], str] = {
     ("author", f"{API}/me/statements"): "a statement quotes the words that it is about (DSA, article 17)",
     ("author", f"{API}/statements/{{id}}"): "the same statement",
     ("moderator", f"{API}/posts/{{id}}/revisions/{{number}}"): "sealed words: the reading is recorded",
+    ("moderator", f"{API}/threads/{{id}}/revisions/{{number}}"): "the same, of a title",
     ("moderator", f"{API}/posts/{{id}}/revisions"): "what a removed post says, for whoever hears the appeal",
     ("moderator", f"{API}/moderation/cases/{{id}}"): "the same",
 }
