@@ -562,12 +562,10 @@ async def test_a_withdrawn_post_is_a_tombstone_without_a_word_of_it_anywhere(
                 assert "SECRET" not in (await reader.get(API + path)).text, path
             assert (await reader.get(f"{API}/posts/{reply}")).json() == tombstone
             assert (await _posts(reader, thread))[1] == tombstone
-        for reader in (heron, magpie, suzie):
+        # Moderators read it on the screen of its case, and nowhere else.
+        for reader in (heron, magpie, suzie, orla):
             answer = await reader.get(f"{API}/posts/{reply}/revisions")
             assert (answer.status_code, "SECRET" in answer.text) == (403, False)
-        # Those who may have to decide on it can still read what was said.
-        kept = (await orla.get(f"{API}/posts/{reply}/revisions")).json()["items"]
-        assert [item["body_markdown"] for item in kept] == ["SECRET-two", "SECRET-three"]
         repeated = await heron.post(f"{API}/threads/{thread}/posts", json=words, headers=key)
         assert (repeated.status_code, repeated.json()) == (201, tombstone)
 
