@@ -205,7 +205,10 @@ async def test_a_word_that_was_taken_out_is_nowhere_any_more(
         again = await world[reader].post(path, json=body, headers=key)
         assert again.status_code == 201, again.text
         assert MARK not in again.text.casefold(), (reader, path)
-    quoting = {"body_markdown": f"> @heron #{world.post['number']}\n> Hm", "thread_id": world.thread}
+    quoting = {
+        "body_markdown": f"> @heron #{world.post['number']}\n> The first line is kind.",
+        "thread_id": world.thread,
+    }
     preview = await world["member"].post(f"{API}/previews", json=quoting)
     assert MARK not in preview.text.casefold()
     assert ("data-post" in preview.text) is (kind != "remove")
