@@ -111,6 +111,10 @@ OF_SETTINGS: Mapping[str, tuple[Callable[[Settings], bool], str]] = {
         lambda settings: not settings.smtp_url,
         "Mails are written to a folder and reach nobody: set FORUM_SMTP_URL and FORUM_MAIL_FROM.",
     ),
+    "no_outside_contact": (
+        lambda settings: not settings.outside_contact,
+        "Nobody outside is named: whoever reports the only administrator is sent to nobody. Set FORUM_OUTSIDE_CONTACT.",
+    ),
 }
 
 
