@@ -19,6 +19,7 @@ from forum.core import side_process
 from forum.core.gate import GateResult, Submission
 from forum.core.text import is_light
 from forum.members import names
+from forum.members.aliases import get_owner
 from forum.notifications import inbox
 from moderation import cases, findings, taken_words
 from moderation.case_priority import Category, graver
@@ -83,7 +84,8 @@ class BoardGate:
         await findings.save_findings(session, case.id, judged.place, verdict.findings)
         if verdict.held_because:
             post = judged.post
-            inbox.notify(session, post.author_id, inbox.NotificationKind.POST_HELD, now, post_id=post.id)
+            author_id = await get_owner(session, post.author_id)
+            inbox.notify(session, author_id, inbox.NotificationKind.POST_HELD, now, post_id=post.id)
 
     def _held_because(self, submission: Submission) -> str | None:
         policy, author = Publication(submission.publication or Publication.AT_ONCE), submission.author

@@ -15,6 +15,7 @@ from forum.content.posts.tables import Post
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.content.threads.tables import ERASED_TITLE, Thread
 from forum.core.export_section import ExportSection, items_of
+from forum.members.aliases import is_persona_of
 from forum.members.tables import FORMER, Member
 from forum.members.viewer import Viewer
 from moderation import reports, statements
@@ -112,7 +113,9 @@ class ModerationPersonalData:
     async def list_needed_posts(self, session: AsyncSession, member_id: UUID) -> Collection[int]:
         """Return the member's posts about which a case is open, or an appeal."""
         waiting = select(col(CasePost.post_id)).join(Case, col(Case.id) == col(CasePost.case_id))
-        theirs = waiting.join(Post, col(Post.id) == col(CasePost.post_id)).where(col(Post.author_id) == member_id)
+        theirs = waiting.join(Post, col(Post.id) == col(CasePost.post_id)).where(
+            is_persona_of(col(Post.author_id), member_id)
+        )
         return set((await session.execute(theirs.where(col(Case.state) == CaseState.OPEN))).scalars())
 
     async def erase_texts(self, session: AsyncSession, member_id: UUID, now: datetime) -> bool:
@@ -162,7 +165,7 @@ class ModerationPersonalData:
         retitled = (
             select(AppliedMeasure)
             .join(Thread, col(Thread.id) == col(AppliedMeasure.thread_id))
-            .where(col(Thread.author_id) == member_id, col(AppliedMeasure.kind) == MeasureKind.RETITLE)
+            .where(is_persona_of(col(Thread.author_id), member_id), col(AppliedMeasure.kind) == MeasureKind.RETITLE)
         )
         for applied in (await session.execute(retitled.with_for_update(of=AppliedMeasure))).scalars().all():
             words = {what: ERASED_TITLE for what in ("was", "became") if isinstance(applied.memory[what], str)}

@@ -17,6 +17,7 @@ from forum.core.jobs import Handler, Job, Payload
 from forum.core.work import Work
 from forum.mail import outbox, tokens
 from forum.mail.tables import MailKind
+from forum.members.aliases import forget_aliases
 from forum.members.departure import anonymise_member
 from forum.members.queries import lock_member_row, lock_own_row
 from forum.members.tables import Member
@@ -163,6 +164,7 @@ async def _delete_account(
     if departure.kind == DepartureKind.ERASE:
         await jobs.enqueue(session, erasure_jobs.ERASE, {"member": str(departure.member_id)})
     else:
+        await forget_aliases(session, departure.member_id)
         departure.cleared_at = now
     await audit.record(
         session,

@@ -11,6 +11,7 @@ from forum.content.threads.queries import select_titled_by
 from forum.content.threads.titles import erase_titles
 from forum.core import jobs
 from forum.core.jobs import Handler, Job, Payload
+from forum.members.aliases import forget_aliases, get_owner
 from forum.privacy.personal_data_source import PersonalDataSource
 from forum.privacy.tables import Departure
 
@@ -34,6 +35,7 @@ def make_eraser(source: PersonalDataSource) -> Handler:
         for thread_id in sorted(left):
             await jobs.enqueue(session, ERASE_IN_THREAD, {**payload, "thread": str(thread_id)})
         if await source.erase_texts(session, departure.member_id, now) and not left and not needed:
+            await forget_aliases(session, departure.member_id)
             departure.cleared_at = max(now, departure.done_at)
 
     return erase
@@ -47,7 +49,9 @@ def make_thread_eraser(source: PersonalDataSource) -> Handler:
         needed = await source.list_needed_posts(session, member_id)
         await erase_posts(session, member_id, thread_id, needed)
         thread = await lock_thread_row(session, thread_id)
-        if thread.author_id == member_id and not await is_kept_opening(session, thread_id, needed):
+        if await get_owner(session, thread.author_id) == member_id and not await is_kept_opening(
+            session, thread_id, needed
+        ):
             await erase_titles(session, thread, now)
 
     return erase

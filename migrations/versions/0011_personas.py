@@ -55,9 +55,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["persona_id"], ["persona.id"], name=op.f("fk_persona_owner_persona_id"), ondelete="CASCADE"
         ),
-        sa.ForeignKeyConstraint(
-            ["member_id"], ["member.id"], name=op.f("fk_persona_owner_member_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["member_id"], ["member.id"], name=op.f("fk_persona_owner_member_id")),
         sa.ForeignKeyConstraint(["thread_id"], ["thread.id"], name=op.f("fk_persona_owner_thread_id")),
         sa.PrimaryKeyConstraint("persona_id", name=op.f("pk_persona_owner")),
         sa.UniqueConstraint("member_id", "thread_id", name=op.f("uq_persona_owner_member_id_thread_id")),

@@ -23,6 +23,7 @@ from forum.content.posts.tables import BODY_MAX, WARNING_MAX, HeldEdit, Post, Po
 from forum.content.posts.visibility import set_visibility
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.content.words import own_lines, repeated, runs_of
+from forum.members.aliases import is_persona_of
 from forum.members.tables import FORMER
 
 Change = Callable[[str], str]
@@ -43,20 +44,20 @@ async def replace_handle_in_posts(
             await _rewrite(session, post, partial(_renamed, handle=handle, new=None if is_fixed else new))
 
 
-async def remove_badges(session: AsyncSession, author_id: UUID) -> None:
-    """Replace the name on the adviser's badges of an author's posts: the badges stay."""
-    badged = (col(Post.author_id) == author_id, col(Post.adviser_name).is_not(None))
+async def remove_badges(session: AsyncSession, member_id: UUID) -> None:
+    """Replace the name on the adviser's badges of a member's posts: the badges stay."""
+    badged = (is_persona_of(col(Post.author_id), member_id), col(Post.adviser_name).is_not(None))
     await session.execute(update(Post).where(*badged).values(adviser_name=FORMER))
 
 
-async def threads_with_words(session: AsyncSession, author_id: UUID, kept: Collection[int]) -> Sequence[int]:
+async def threads_with_words(session: AsyncSession, member_id: UUID, kept: Collection[int]) -> Sequence[int]:
     """Return the threads that still need `erase_posts`: with a post that is not withdrawn, or with words left.
 
     Words of edits that were held count too.
 
     Words in the posts `kept` do not count.
     """
-    threads = select(col(Post.thread_id)).where(col(Post.author_id) == author_id)
+    threads = select(col(Post.thread_id)).where(is_persona_of(col(Post.author_id), member_id))
     to_erase = threads.where(col(Post.id).not_in(kept))
     in_revisions = to_erase.join(PostRevision, col(PostRevision.post_id) == col(Post.id)).where(
         _has_words(PostRevision)
@@ -64,19 +65,19 @@ async def threads_with_words(session: AsyncSession, author_id: UUID, kept: Colle
     held = (
         select(col(HeldEdit.thread_id))
         .join(Post, col(Post.id) == col(HeldEdit.post_id))
-        .where(col(Post.author_id) == author_id, col(Post.id).not_in(kept))
+        .where(is_persona_of(col(Post.author_id), member_id), col(Post.id).not_in(kept))
     )
     readable = threads.where(col(Post.visibility) != Visibility.WITHDRAWN)
     found = union(readable, to_erase.where(_has_words(Post)), in_revisions, held).subquery()
     return (await session.execute(select(found).order_by(found.c.thread_id))).scalars().all()
 
 
-async def erase_posts(session: AsyncSession, author_id: UUID, thread_id: int, kept: Collection[int]) -> None:
-    """Withdraw an author's posts in a thread, and erase their words there and in every quote of them.
+async def erase_posts(session: AsyncSession, member_id: UUID, thread_id: int, kept: Collection[int]) -> None:
+    """Withdraw a member's posts in a thread, and erase their words there and in every quote of them.
 
     The posts `kept` are withdrawn too, but keep their words for now: something that is not decided yet needs them.
     """
-    own = (col(Post.thread_id) == thread_id, col(Post.author_id) == author_id)
+    own = (col(Post.thread_id) == thread_id, is_persona_of(col(Post.author_id), member_id))
     ids = (await session.execute(select(col(Post.id)).where(*own))).scalars().all()
     await lock_posts_and_copies(session, ids)
     for post in await _lock_posts(session, *own):

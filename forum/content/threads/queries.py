@@ -30,6 +30,7 @@ from forum.content.threads.visibility import THREAD_LISTED, THREAD_SHOWN, THREAD
 from forum.core import pagination
 from forum.core.database import Prepared, Query, Reader, columns, json_object, query
 from forum.core.errors import NotFound
+from forum.members.aliases import is_persona_of
 from forum.members.queries import author_columns, authors
 from forum.members.viewer import VIEWER_PERSONAS, Viewer
 
@@ -179,7 +180,7 @@ async def read_page(
     return await reader.rows(following, **viewer.query_parameters, **values, **sort_key)
 
 
-def select_titled_by(author_id: UUID) -> Query:
+def select_titled_by(member_id: UUID) -> Query:
     """Return a query of the threads that a member opened and whose titles, earlier ones too, are not all erased."""
-    titled = (col(Thread.author_id) == author_id, has_title_words())
+    titled = (is_persona_of(col(Thread.author_id), member_id), has_title_words())
     return query(col(Thread.id)).where(*titled).order_by(col(Thread.id))

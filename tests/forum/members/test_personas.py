@@ -1,5 +1,6 @@
 """What somebody wrote under an alias is theirs, and names the alias alone."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import httpx
@@ -7,9 +8,11 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
+from forum.core import clock
 from forum.http.services import Services
 from forum.members.aliases import get_owner
 from tests.support import make
+from tests.support.jobs import run_hourly_jobs
 from tests.support.scenes import sql
 
 API = "/api/v1"
@@ -51,10 +54,12 @@ async def test_what_was_written_under_an_alias_is_its_members(app: FastAPI, serv
     assert heron.personas == (heron.id, alias)
     async with services.database.work() as session:
         assert await get_owner(session, alias) == heron.id
-    change = {"version": 1, "title": "Another title"}
     async with make.signed_in(app, "heron") as client:
-        assert (await client.patch(f"{API}/threads/{thread}", json=change)).status_code == 200
-        stale = await client.patch(f"{API}/threads/{thread}", json=change)
+        changed, stale = [
+            await client.patch(f"{API}/threads/{thread}", json={"version": 1, "title": title})
+            for title in ("Another title", "A third title")
+        ]
+    assert changed.status_code == 200
     assert stale.status_code == 409
     assert stale.json()["changed_by"] == {"handle": None, "name": "A walker", "title": None}
     assert await sql(services, "SELECT changed_by FROM thread") == [(alias,)]
@@ -72,3 +77,18 @@ async def test_nobody_else_owns_an_aliass_posts(app: FastAPI, services: Services
             method, f"{API}/posts/{post}", json={"revision": 1, "body_markdown": "Mine!"} if method == "PATCH" else None
         )
     assert answer.status_code in {403, 404}
+
+
+async def test_whoever_erases_their_words_erases_those_under_an_alias(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron", title="A walk of mine", body="Words of a walker")
+    await give_alias(services, "heron", thread, "A walker")
+    async with make.signed_in(app, "heron") as client:
+        assert (await client.put(f"{API}/me/departure", json={"kind": "erase"})).status_code == 200
+    await run_hourly_jobs(services, clock.now() + timedelta(days=14, minutes=1))
+    [(visibility, body)] = await sql(services, "SELECT visibility, body_markdown FROM post")
+    assert (visibility, set(body)) == ("withdrawn", {"·"})
+    assert await sql(services, "SELECT title FROM thread") == [("Opened by a former member",)]
+    await run_hourly_jobs(services, clock.now() + timedelta(days=14, minutes=2))
+    assert await sql(services, "SELECT count(*) FROM persona_owner") == [(0,)]
