@@ -114,7 +114,11 @@ async def _earlier(work: Work, moderator: Viewer, repeat: Repeat | None) -> Seen
 
 async def _take(work: Work, moderator: Viewer, seen: SeenCase, sighting: Sighting, repeat: Repeat | None) -> SeenCase:
     case_id: UUID = seen.case.id
-    await case_actions.add_note(work, moderator, case_id, sighting.note)
+    try:
+        await case_actions.add_note(work, moderator, case_id, sighting.note)
+    except NotFound as error:  # an administrator, while a moderator is there to decide
+        detail = "A moderator decides this. Report it, and they are told."
+        raise Forbidden(detail, code="another_moderator_decides") from error
     await case_actions.claim(work, moderator, case_id)
     await _record(work, moderator, case_id)
     if repeat:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from forum.http.services import Services
 from forum.members.tables import Role, Standing
 from tests.support import make, scenes
-from tests.support.scenes import API, DISMISS, REMOVE, WARN
+from tests.support.scenes import API, DISMISS, REMOVE, WARN, sql
 
 
 async def seen(client: httpx.AsyncClient, post_id: int, **changes: Any) -> httpx.Response:
@@ -300,3 +300,17 @@ async def test_only_moderators_of_the_whole_forum_decide_about_members(app: Fast
         case = (await seen_member(suzie, "stepdad")).json()
         assert (await here.get(f"{API}/moderation/cases")).json()["items"] == []
         assert (await here.get(f"{API}/moderation/cases/{case['id']}")).status_code == 404
+
+
+async def test_an_administrator_is_told_that_a_moderator_decides(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    await make.member(services, "orla", Role.MODERATOR)
+    thread = await make.thread(services, "heron")
+    post = await make.post(services, "heron", thread)
+    seen = {"revision": 1, "note": "Rude"}
+    async with make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan:
+        for path, body in ((f"posts/{post.id}", seen), ("members/heron", {"note": "Rude"})):
+            answer = await joan.post(f"{API}/moderation/{path}/case", json=body)
+            assert (answer.status_code, answer.json()["code"]) == (403, "another_moderator_decides"), path
+    assert await sql(services, "SELECT count(*) FROM moderation_case") == [(0,)]
