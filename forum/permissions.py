@@ -105,6 +105,7 @@ class Act(StrEnum):
     READ_REVISIONS = "read the earlier revisions"
     READ_TITLES = "read the earlier titles"
     READ_SEALED_REVISION = "read what was redacted"
+    READ_SEALED_TITLE = "read a title that was taken away"
     RETITLE_THREAD = "change the title"
     LOCK_THREAD = "lock or unlock this thread"
     PIN_THREAD = "pin this thread"
@@ -249,6 +250,7 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.WITHDRAW_POST: [is_author],
     Act.READ_REVISIONS: [either(both(is_author, post_is_shown), moderates_the_board), post_is_not_withdrawn],
     Act.READ_TITLES: [either(opened_it, moderates_the_board)],
+    Act.READ_SEALED_TITLE: [is_active, moderates_the_board],
     Act.READ_SEALED_REVISION: [is_active, moderates_the_board, post_is_not_withdrawn],
     Act.RETITLE_THREAD: [
         is_active,

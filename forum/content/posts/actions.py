@@ -126,9 +126,9 @@ async def withdraw_post(work: Work, author: Viewer, post_id: int) -> None:
     if post.visibility == Visibility.REMOVED:
         raise Conflict("A removed post cannot be withdrawn.", code="post_removed")
     if post.visibility != Visibility.WITHDRAWN:
+        await held_edits.drop_all(work.session, post.id)
         post.changed_by, post.edited_at = post.author_id, work.now
         post.words_kept_until = work.now + WORDS_KEPT
-        await held_edits.drop_all(work.session, post.id)
         await set_visibility(work.session, post, Visibility.WITHDRAWN)
         await erase_quotes(work.session, post)
 

@@ -118,7 +118,7 @@ async def read_sealed_title(work: Work, moderator: Viewer, thread_id: int, numbe
 
     Raises NotFound, also for a title that is not sealed, and Forbidden.
     """
-    await _allowed(work, Act.READ_SEALED_REVISION, moderator, thread_id)
+    await _allowed(work, Act.READ_SEALED_TITLE, moderator, thread_id)
     return await titles.read_sealed_title(work.session, moderator, thread_id, number, work.now)
 
 
