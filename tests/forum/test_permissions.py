@@ -66,6 +66,7 @@ OPEN_TO: dict[Act, set[str]] = {
     Act.READ_REVISIONS: {"author", "silenced-author", "silenced-moderator"} | MODERATORS,
     Act.READ_TITLES: {"author", "silenced-author", "silenced-moderator"} | MODERATORS,
     Act.READ_SEALED_REVISION: MODERATORS,
+    Act.READ_SEALED_TITLE: MODERATORS,
     Act.RETITLE_THREAD: {"author"} | MODERATORS,
     Act.LOCK_THREAD: MODERATORS,
     Act.PIN_THREAD: MODERATORS,
@@ -103,9 +104,9 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
     Act.WITHDRAW_POST: lambda at: [Asked("DELETE", f"/posts/{at.post}", None, 204)],
     Act.READ_REVISIONS: lambda at: [Asked("GET", f"/posts/{at.post}/revisions", None, 200)],
     Act.READ_TITLES: lambda at: [Asked("GET", f"/threads/{at.thread}/revisions", None, 200)],
-    Act.READ_SEALED_REVISION: lambda at: [  # there is none
-        Asked("GET", f"/{what}/revisions/9", None, 404) for what in (f"posts/{at.post}", f"threads/{at.thread}")
-    ],
+    # There is none of either.
+    Act.READ_SEALED_REVISION: lambda at: [Asked("GET", f"/posts/{at.post}/revisions/9", None, 404)],
+    Act.READ_SEALED_TITLE: lambda at: [Asked("GET", f"/threads/{at.thread}/revisions/9", None, 404)],
     Act.RETITLE_THREAD: lambda at: [Asked("PATCH", f"/threads/{at.thread}", {"version": 1, "title": "And now?"}, 200)],
     Act.LOCK_THREAD: lambda at: [Asked(how, f"/threads/{at.thread}/lock", None, 200) for how in ("PUT", "DELETE")],
     Act.PIN_THREAD: lambda at: [Asked(how, f"/threads/{at.thread}/pin", None, 200) for how in ("PUT", "DELETE")],

@@ -28,6 +28,7 @@ from moderation import (
     rules,
 )
 from moderation.audit_log import LogSearch
+from moderation.case_actions import CaseInput
 from moderation.case_priority import Category
 from moderation.case_queue import QueueSearch
 from moderation.cases import Case
@@ -102,7 +103,7 @@ async def test_what_moderators_read_is_refused_to_members(services: Services) ->
     reads: tuple[Callable[[Work], Awaitable[object]], ...] = (
         lambda work: case_queue.list_cases(work, heron, QueueSearch(), None, 20),
         lambda _work: case_file.get_case_file(transactions, heron, case_id),
-        lambda _work: case_actions.decide_each(transactions, heron, [(case_id, WARNING)]),
+        lambda _work: case_actions.decide_each(transactions, heron, [CaseInput(case_id, WARNING)]),
         lambda work: member_history.get_member_history(work, heron, "stepdad"),
         lambda work: reason_templates.list_templates(work, heron),
         lambda work: board_moderators.list_moderators(work, heron, "new-here"),
@@ -158,11 +159,11 @@ async def test_of_several_decisions_each_is_a_decision_or_the_reason_why_not(ser
     await make.member(services, "suzie", Role.MODERATOR)
     suzie, transactions = await make.viewer(services, "suzie"), services.transactions(clock.now())
     wanted = [
-        (UUID(int=7), WARNING),
-        (case_id, replace(WARNING, version=None)),
-        (case_id, replace(WARNING, outcomes=(AppealOutcome.UPHOLD,))),
-        (case_id, replace(WARNING, version=9)),
-        (case_id, WARNING),
+        CaseInput(UUID(int=7), WARNING),
+        CaseInput(case_id, replace(WARNING, version=None)),
+        CaseInput(case_id, replace(WARNING, outcomes=(AppealOutcome.UPHOLD,))),
+        CaseInput(case_id, replace(WARNING, version=9)),
+        CaseInput(case_id, WARNING),
     ]
     unknown, incomplete, no_appeal, stale, decided = await case_actions.decide_each(transactions, suzie, wanted)
     kinds = [type(result) for result in (unknown, incomplete, no_appeal, stale)]
@@ -180,7 +181,7 @@ async def test_decisions_forget_the_sessions_of_the_author_once_they_are_committ
     await make.member(services, "suzie", Role.MODERATOR)
     suzie, stepdad = await make.viewer(services, "suzie"), await make.viewer(services, "stepdad")
     transactions, changed = transactions_noting
-    await case_actions.decide_each(transactions, suzie, [(case_id, replace(WARNING, version=9))])
+    await case_actions.decide_each(transactions, suzie, [CaseInput(case_id, replace(WARNING, version=9))])
     assert changed == []
     async with transactions.begin() as work:
         await case_actions.decide(work, suzie, case_id, WARNING)

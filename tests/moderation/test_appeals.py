@@ -156,6 +156,8 @@ async def test_where_no_other_moderator_can_hear_it_an_administrator_does(
         if why == "reported":
             async with make.signed_in(app, "orla") as orla:
                 await scenes.report(orla, post.id)
+                case = await scenes.a_case(orla, post.id)
+                await orla.delete(f"{API}/moderation/cases/{case['id']}/claim")
         if why == "recused":
             async with make.signed_in(app, "orla") as orla, make.signed_in(app, "robin") as robin:
                 await scenes.report(robin, post.id)

@@ -163,7 +163,7 @@ async def test_nobody_takes_a_case_that_they_may_not_decide(app: FastAPI, servic
         make.signed_in(app, "orla", Role.MODERATOR) as orla,
     ):
         case = await a_case(app, services, suzie)
-        await scenes.report(orla, case["post_id"])
+        await orla.put(f"{scenes.API}/moderation/cases/{case['id']}/recusal")
         for close, status in ((author, 404), (orla, 403)):
             assert (await close.put(claim_of(case))).status_code == status
             assert (await close.put(claim_of(case), json={"reason": "Mine"})).status_code == status

@@ -14,8 +14,9 @@ from forum.content.posts.context import context_in_thread
 from forum.content.posts.draft import Draft
 from forum.content.posts.insertion import add_reply
 from forum.content.threads.actions import lock_thread, move_thread
-from forum.content.threads.changes import lock_thread_row, replace_handle_in_titles
+from forum.content.threads.changes import lock_thread_row
 from forum.content.threads.tables import Thread, ThreadVisibility
+from forum.content.threads.titles import replace_handle_in_titles
 from forum.core import audit, clock
 from forum.core.errors import Conflict
 from forum.http.services import Services
