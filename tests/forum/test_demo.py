@@ -274,8 +274,8 @@ async def test_what_was_edited_or_taken_back_is_kept_for_moderators_only(
     assert gone
     for post in [*edited, *gone]:
         kept = await readers["moderator"].get(f"{API}/posts/{post['id']}/revisions")
-        assert kept.status_code == 200
-        assert kept.json()["items"]
+        assert kept.status_code == (200 if post in edited else 403)  # withdrawn words are on a case's screen only
+        assert post in gone or kept.json()["items"]
         assert (await readers["lead"].get(f"{API}/posts/{post['id']}/revisions")).status_code == 403
 
 
