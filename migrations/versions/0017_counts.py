@@ -14,12 +14,13 @@ depends_on: str | Sequence[str] | None = None
 # its own, so that nobody waits for another's; the clean-up adds them up.
 TALLY_POST = """
 CREATE FUNCTION tally_post() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE board integer;
 BEGIN
     -- Whoever changes a post's visibility locks its thread next. Locked already here, it cannot be moved meanwhile.
-    SELECT board_id INTO board FROM thread WHERE id = NEW.thread_id FOR NO KEY UPDATE;
+    -- A post in a thread that nobody sees counts once the thread is seen (tally_thread).
     INSERT INTO post_tally (persona_id, board_id, posts)
-    VALUES (NEW.author_id, board, CASE WHEN NEW.visibility = 'visible' THEN 1 ELSE -1 END);
+    SELECT NEW.author_id, place.board_id, CASE WHEN NEW.visibility = 'visible' THEN 1 ELSE -1 END
+    FROM (SELECT board_id, visibility FROM thread WHERE id = NEW.thread_id FOR NO KEY UPDATE) AS place
+    WHERE place.visibility = 'visible';
     RETURN NULL;
 END $$
 """
@@ -36,20 +37,20 @@ CREATE FUNCTION tally_thread() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO post_tally (persona_id, board_id, posts)
     SELECT author_id, moved.board, moved.sign * count(*)
-    FROM post, (VALUES (OLD.board_id, -1), (NEW.board_id, 1)) AS moved (board, sign)
-    WHERE thread_id = NEW.id AND visibility = 'visible'
+    FROM post, (VALUES (OLD.board_id, OLD.visibility, -1), (NEW.board_id, NEW.visibility, 1)) AS moved (board, seen, sign)
+    WHERE thread_id = NEW.id AND visibility = 'visible' AND moved.seen = 'visible'
     GROUP BY author_id, moved.board, moved.sign;
     RETURN NULL;
 END $$
 """
 ON_MOVED_THREAD = """
-CREATE TRIGGER thread_is_tallied AFTER UPDATE OF board_id ON thread FOR EACH ROW
-WHEN (OLD.board_id <> NEW.board_id) EXECUTE FUNCTION tally_thread()
+CREATE TRIGGER thread_is_tallied AFTER UPDATE OF board_id, visibility ON thread FOR EACH ROW
+WHEN (OLD.board_id <> NEW.board_id OR OLD.visibility <> NEW.visibility) EXECUTE FUNCTION tally_thread()
 """
 FIRST_TALLY = """
 INSERT INTO post_tally (persona_id, board_id, posts)
 SELECT post.author_id, thread.board_id, count(*) FROM post JOIN thread ON thread.id = post.thread_id
-WHERE post.visibility = 'visible' GROUP BY post.author_id, thread.board_id
+WHERE post.visibility = 'visible' AND thread.visibility = 'visible' GROUP BY post.author_id, thread.board_id
 """
 
 

@@ -1,8 +1,8 @@
 """How many posts each name has on each board: kept as posts are written, so that a card counts none of them.
 
 Triggers write the rows (`migrations/versions/0017_counts.py`): one for each post that becomes visible or ceases to be,
-and for each name in a thread that moves. Each is a row of its own: a row for each name would be a lock more, held by
-everybody who writes until the commit. A count is the sum of its rows.
+and for each name in a thread that moves, or that becomes visible or ceases to be. Each is a row of its own: a row for
+each name would be a lock more, held by everybody who writes until the commit. A count is the sum of its rows.
 """
 
 from datetime import datetime
@@ -18,7 +18,7 @@ from forum.core.database import Prepared, query
 
 
 class PostTally(SQLModel, table=True):
-    """So many visible posts more, or fewer, of one name on one board."""
+    """So many visible posts in visible threads more, or fewer, of one name on one board."""
 
     __tablename__ = "post_tally"
     __table_args__ = (Index("ix_post_tally_persona_id_board_id", "persona_id", "board_id"),)

@@ -20,8 +20,8 @@ async def test_what_one_wrote_on_a_board_that_closed_is_in_the_copy_and_can_be_w
     await sql(services, "UPDATE board SET readers = '{moderator}'")
     stepdad = await make.viewer(services, "stepdad")
     async with services.database.work() as session:
-        [written, _] = await export_contents.export_posts(session, stepdad, clock.now())
-        [opened] = await export_contents.export_threads(session, await make.viewer(services, "heron"), clock.now())
+        written, *_ = await export_contents.export_posts(session, stepdad, clock.now())
+        opened, *_ = await export_contents.export_threads(session, await make.viewer(services, "heron"), clock.now())
     assert [(row["body_markdown"], row["thread_title"]) for row in written.items] == [(post.body_markdown, None)]
     assert [(row["title"], row["board"]) for row in opened.items] == [("A question", None)]
 
