@@ -9,6 +9,7 @@ from sqlmodel import Field, SQLModel, col
 
 from forum.core import pagination
 from forum.core.database import Moment, new_id, query
+from forum.core.idempotency import Repeat
 from forum.core.pagination import Page
 from forum.core.work import Work
 from forum.members.queries import get_member, named_columns
@@ -54,12 +55,21 @@ async def list_notes(work: Work, moderator: Viewer, handle: str, after: str | No
     return pagination.page_of(rows, limit, lambda row: (str(row.id),))
 
 
-async def add_note(work: Work, moderator: Viewer, handle: str, words: str) -> MemberNote:
-    """Write a note on a member for the other moderators. Raises Forbidden as `list_notes` does, and NotFound."""
+async def add_note(
+    work: Work, moderator: Viewer, handle: str, words: str, *, repeat: Repeat | None = None
+) -> MemberNote:
+    """Write a note on a member for the other moderators. A `repeat` returns the note that it made.
+
+    Raises Forbidden as `list_notes` does, NotFound, and what `Repeat.earlier` raises.
+    """
     member = await _get_subject(work, moderator, handle)
+    if repeat and (earlier := await repeat.earlier(work)):
+        return await work.session.get_one(MemberNote, UUID(earlier))
     note = MemberNote(member_id=member.id, author_id=moderator.member_id, text=words, at=work.now)
     work.session.add(note)
     await work.session.flush()
+    if repeat:
+        await repeat.keep(work, note.id)
     return note
 
 

@@ -106,11 +106,14 @@ class Route(APIRoute):
         answer = super().get_route_handler()
         model: Any = self.body_field and self.body_field.field_info.annotation
         limit = largest_body(model) if model else ORDINARY
+        required = bool(self.body_field and self.body_field.field_info.is_required())
 
         async def answer_reads_again(request: Request) -> Response:
             request = Request(request.scope, bounded(request.receive, limit))
             if not model and request.method not in SAFE_METHODS:
                 await _refuse_body(request)
+            if model and not required and (await request.body()).strip() == b"null":
+                raise Invalid("must be an object, or left out", "#", code="wrong_type")
             try:
                 return await answer(request)
             except DBAPIError as error:

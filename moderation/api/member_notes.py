@@ -6,6 +6,7 @@ from pydantic import Field
 from forum.api.schemas import After, Author, Handle, Limit, Moment, Next, RequestBody, ResponseBody, Uuid, Words
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember
+from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Route
@@ -62,11 +63,13 @@ async def list_member_notes(
     "/members/{handle}/notes",
     status_code=201,
     response_model=MemberNote,
-    responses=documented(401, 403, 404, 413, 422),
+    responses=documented(401, 403, 404, 409, 413, 422),
 )
-async def note_member(handle: Handle, wanted: MemberNoteRequest, viewer: CurrentMember, work: CurrentWork) -> Response:
+async def note_member(
+    handle: Handle, wanted: MemberNoteRequest, viewer: CurrentMember, key: IdempotencyKey, work: CurrentWork
+) -> Response:
     """Write a note on a member for the other moderators. It cannot be changed or deleted."""
-    note = await member_notes.add_note(work, viewer, handle, wanted.text)
+    note = await member_notes.add_note(work, viewer, handle, wanted.text, repeat=key.of(wanted))
     return json_response(MemberNote.of_row(note, by=_author(viewer)), 201)
 
 

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from forum.api.schemas import After, Author, Limit, Moment, Next, RequestBody, ResponseBody, Uuid, Words
 from forum.core.database import Record
@@ -32,7 +32,9 @@ class CaseMessageRequest(RequestBody):
     """What you write to a member about a case."""
 
     text: Words = Field(min_length=1, max_length=MESSAGE_MAX, examples=["Are you safe tonight?"])
-    signed: bool = Field(False, description="Whether the member is told your name; otherwise it is from a moderator")
+    signed: StrictBool = Field(
+        False, description="Whether the member is told your name; otherwise it is from a moderator"
+    )
     report_id: Uuid | None = Field(
         None, description="Write to who made this report of the case. Null: to the member whom the case is about"
     )
@@ -231,7 +233,7 @@ async def answer_in_talk(
     "/talks/{id}/complaints",
     status_code=201,
     response_model=TalkComplaint,
-    responses=documented(401, 404, 413, 422, 429),
+    responses=documented(401, 403, 404, 413, 422, 429),
 )
 async def complain_of_message(id: Uuid, wanted: TalkComplaintRequest, viewer: AnyMember, work: CurrentWork) -> Response:
     """Complain of what a moderator wrote to you in a talk. A second complaint of the same message returns the first."""

@@ -41,6 +41,7 @@ from forum.mail import tokens
 from forum.mail.tables import MailKind
 from forum.members.tables import Role
 from forum.passwords import hashing
+from forum.privacy import lost_mailboxes
 from moderation import rules
 from moderation.decisions import AppealOutcome
 from moderation.measures.tables import MeasureKind
@@ -57,6 +58,7 @@ OPENED_BY = {
     "verify_address": MailKind.VERIFY_ADDRESS,
     "refuse_address": MailKind.ADDRESS_CHANGE,
     "refuse_departure": MailKind.DEPARTURE,
+    "refuse_lost_mailbox": MailKind.LOST_MAILBOX,
     "reset_password": MailKind.PASSWORD_RESET,
 }
 INVITED = {"email": "ada@example.org", "role": "moderator"}
@@ -376,6 +378,11 @@ async def fill(app: FastAPI) -> Community:
         free, taken, left = await listed(staff, "/moderation/cases")
         begun = await staff.post(f"{API}/moderation/cases/{free}/talks", json={"text": "Are you well?"})
         talk = begun.json()["talk_id"]
+        now = (await staff.get(f"{API}/threads/{thread}")).json()["version"]
+        taken_away = await staff.patch(f"{API}/threads/{thread}", json={"version": now, "title": "A question of mine"})
+        assert taken_away.status_code == 200, taken_away.text
+        async with make.work(services) as work:
+            await lost_mailboxes.replace_by_command(work, MEMBER, "heron-new@example.org")
         invited = (await staff.post(f"{API}/invitations", json=INVITED)).json()["id"]
         copy = (await member.post(f"{API}/me/exports")).json()["id"]
         await run_due_jobs(services, clock.now() + timedelta(minutes=1))
@@ -387,6 +394,7 @@ async def fill(app: FastAPI) -> Community:
         f"{API}/moderation/talks": talk,
         f"{API}/talks": talk,
         f"{API}/moderation/posts": str(theirs.id),
+        f"{API}/posts/{{id}}/reports": str(theirs.id),
         "author": MEMBER,
         "advert": str(advert.id),
         f"{API}/statements": statement,

@@ -17,6 +17,7 @@ KEY = "key"  # takes an Idempotency-Key: what was created is answered again, as 
 LINK = "link"  # a mailed link: answered as the first time, for as long as it lives
 NOTHING = "nothing"  # stores nothing that could be there twice
 ANEW = "anew"  # begins again: what the last answer gave counts, and the one before does no harm
+SAME = "same"  # there can be only one: sent again, it is found as it is
 ONCE = "once"  # never answered again: the answer would give a session or another secret to whoever sends it again
 
 # A new POST stands here, too. What creates something takes a key.
@@ -29,23 +30,32 @@ REPEATS = {
     "ask_for_verification": ANEW,
     "begin_passkey": ANEW,
     "begin_second_factor": ANEW,
+    "answer_in_talk": KEY,
+    "complain_of_message": SAME,
     "create_post": KEY,
     "decide_case": KEY,
     "decide_cases": KEY,
+    "decide_posts": KEY,
     "export": KEY,
     "invite": KEY,
     "join": KEY,
+    "make_board": KEY,
     "note_case": KEY,
+    "note_member": KEY,
+    "open_member_case": KEY,
+    "open_post_case": KEY,
     "open_thread": KEY,
     "preview_post": NOTHING,
     "refuse_address": ONCE,
     "refuse_departure": ONCE,
+    "refuse_lost_mailbox": ONCE,
     "renew_recovery_codes": ANEW,
     "report_post": KEY,
     "reset_password": ONCE,
     "sign_in": ONCE,
     "sign_in_by_passkey": ONCE,
     "verify_address": LINK,
+    "write_to_member": KEY,
 }
 
 

@@ -160,7 +160,7 @@ async def world(app: FastAPI, services: Services) -> AsyncIterator[World]:
         world.know("?state", "active")
         world.know("rules/number", 10)
         world.know("revisions/number", 1, 2)
-        for thing in ("threads", "posts", "cases", "statements", "exports"):
+        for thing in ("threads", "posts", "cases", "statements", "exports", "talks"):
             world.know(f"{thing}/id")
         world.know("?handle", "heron")
         world.know("?limit", 100)
@@ -171,6 +171,10 @@ async def world(app: FastAPI, services: Services) -> AsyncIterator[World]:
         world.know("?actor", "suzie")
         world.know("?subject_kind")
         world.know("?subject_id")
+        world.know("?category", "rule")
+        world.know("?board", "new-here")
+        world.know("?claimed", "nobody")
+        world.know("?kind", "post")
         yield world
 
 

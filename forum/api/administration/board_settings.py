@@ -1,10 +1,10 @@
 """Boards over HTTP, for administrators: make them, change every setting, order and archive them."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from forum.administration import board_settings
 from forum.api.content.boards import Audience
@@ -35,12 +35,18 @@ BoardHelp = Annotated[
         examples=["In danger? Call 999."],
     ),
 ]
-Readers = Annotated[list[Audience], Field(min_length=1, max_length=10, description="Who may read")]
-Openers = Annotated[list[Audience], Field(max_length=10, description="Who may open threads")]
-Repliers = Annotated[list[Audience], Field(max_length=10, description="Who may reply")]
-Position = Annotated[Number, Field(description="Its place in the list")]
-Indexable = Annotated[bool, Field(description="Whether search engines may index it")]
-Advised = Annotated[bool, Field(description="Whether advisers answer here, so that threads wait for them")]
+WriterAudience = Literal["member", "adviser", "moderator", "safeguarding_lead", "administrator"]
+ReaderAudience = Literal["everyone", WriterAudience]
+Readers = Annotated[
+    list[ReaderAudience], Field(min_length=1, max_length=10, description="Who may read", examples=[["everyone"]])
+]
+Openers = Annotated[
+    list[WriterAudience], Field(max_length=10, description="Who may open threads", examples=[["member"]])
+]
+Repliers = Annotated[list[WriterAudience], Field(max_length=10, description="Who may reply", examples=[["member"]])]
+Position = Annotated[Number, Field(description="Its place in the list", examples=[1])]
+Indexable = Annotated[StrictBool, Field(description="Whether search engines may index it")]
+Advised = Annotated[StrictBool, Field(description="Whether advisers answer here, so that threads wait for them")]
 WhenPublished = Annotated[
     Publication,
     Field(description="When others see a new post: at once, everybody's first posts only after a moderator, or all"),
@@ -51,14 +57,14 @@ class BoardSettings(ResponseBody):
     """A board with everything that an administrator can set."""
 
     slug: str = Field(examples=["new-here"])
-    name: str
-    group: str
-    position: int
-    description: str
-    help_markdown: str
-    readers: list[Audience]
-    openers: list[Audience]
-    repliers: list[Audience]
+    name: str = Field(examples=["New here? Start here"])
+    group: str = Field(examples=["Welcome"])
+    position: int = Field(examples=[1])
+    description: str = Field(examples=["Say hello, and ask what you like"])
+    help_markdown: str = Field(examples=["In danger? Call 999."])
+    readers: list[Audience] = Field(examples=[["everyone"]])
+    openers: list[Audience] = Field(examples=[["member"]])
+    repliers: list[Audience] = Field(examples=[["member"]])
     indexable: bool
     advised: bool
     publication: Publication
@@ -83,9 +89,9 @@ class BoardToMake(RequestBody):
     position: Position = BoardPlan.position
     description: BoardDescription = ""
     help_markdown: BoardHelp = ""
-    readers: Readers = Field(list(BoardPlan.readers))
-    openers: Openers = Field(list(BoardPlan.openers))
-    repliers: Repliers = Field(list(BoardPlan.repliers))
+    readers: Readers = Field(["everyone"])
+    openers: Openers = Field(["member"])
+    repliers: Repliers = Field(["member"])
     indexable: Indexable = BoardPlan.indexable
     advised: Advised = BoardPlan.advised
     publication: WhenPublished = Publication(BoardPlan.publication)
@@ -94,7 +100,7 @@ class BoardToMake(RequestBody):
 class BoardChange(RequestBody):
     """What to change of a board; what you leave out stays."""
 
-    version: Number = Field(description="Of the board that was on your screen")
+    version: Number = Field(description="Of the board that was on your screen", examples=[1])
     name: BoardName | None = None
     group: BoardGroup | None = None
     position: Position | None = None

@@ -52,14 +52,14 @@ async def withdraw_lost_mailbox(handle: Handle, viewer: AnyMember, work: Current
     return Response(status_code=204)
 
 
-@router.get("/me/lost-mailbox", response_model=MailboxReplacement, responses=documented(401, 404))
+@router.get("/me/lost-mailbox", response_model=MailboxReplacement, responses=documented(401, 404, 422))
 async def get_own_lost_mailbox(request: Request, viewer: AnyMember, work: CurrentWork) -> Response:
     """Read which address is to take the place of yours, because administrators were told that you lost your mailbox."""
     replacement = _replacement(await lost_mailboxes.get_own(work, viewer))
     return cacheable_response(request, replacement, shared=False)
 
 
-@router.delete("/me/lost-mailbox", status_code=204, responses=documented(401))
+@router.delete("/me/lost-mailbox", status_code=204, responses=documented(401, 403, 422))
 async def keep_own_mailbox(viewer: AnyMember, work: CurrentWork) -> Response:
     """Keep your e-mail address. Idempotent."""
     await lost_mailboxes.stop_own(work, viewer)

@@ -1,15 +1,16 @@
 """Boards, for administrators: each setting can be changed by HTTP and on the command line, and is noted."""
 
 import inspect
-from typing import Any
+from dataclasses import asdict
+from typing import Any, get_args
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from forum.api.administration.board_settings import BoardChange, BoardToMake
+from forum.api.administration.board_settings import BoardChange, BoardToMake, ReaderAudience, WriterAudience
 from forum.cli.admin import make_board
-from forum.content.boards import HELD_BECAUSE, Board, Publication
+from forum.content.boards import AUDIENCES, HELD_BECAUSE, Board, BoardPlan, Publication
 from forum.http.services import Services
 from forum.members.tables import Role
 from tests.support import make
@@ -39,6 +40,14 @@ def test_every_setting_of_a_board_can_be_changed_by_http_and_on_the_command_line
     columns = {CALLED.get(name, name) for name in Board.model_fields} - NO_SETTINGS - {"archived_at"}
     assert columns == set(BoardChange.model_fields) - {"version"}
     assert columns == set(BoardToMake.model_fields) - {"slug"}
+    assert set(get_args(ReaderAudience)) == set(AUDIENCES)
+    assert set(get_args(WriterAudience)) == set(AUDIENCES) - {"everyone"}
+    plan = BoardPlan("court", "Court")
+    assert BoardToMake(slug="court", name="Court").model_dump(exclude={"group"}) == {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(plan).items()
+        if name != "section"
+    }
     options = set(inspect.signature(make_board).parameters)
     called = {"readers": "reader", "openers": "opener", "repliers": "replier", "help_markdown": "help_text"}
     assert {called.get(name, name) for name in columns} | {"archived"} <= options

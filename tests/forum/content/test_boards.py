@@ -35,6 +35,8 @@ WAYS_IN: list[tuple[str, str, Any]] = [
     ("PUT", "/threads/{thread}/pin", None),
     ("DELETE", "/threads/{thread}/pin", None),
     ("PUT", "/threads/{thread}/board", {"version": 1, "board": "new-here"}),
+    ("GET", "/threads/{thread}/revisions", None),
+    ("GET", "/threads/{thread}/revisions/{number}", None),
     ("GET", "/threads/{thread}/posts", None),
     ("POST", "/threads/{thread}/posts", {"body_markdown": "Hello", "reply_to": 1}),
     ("GET", "/posts/{post}", None),

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum import worker
+from forum.content.threads.changes import THREAD_CHANGED
 from forum.core import clock, jobs
 from forum.core.database import Database, Prepared
 from forum.core.jobs import Handler, Job, Pace, Payload
@@ -347,6 +348,7 @@ async def test_what_has_run_out_is_deleted_by_the_clock(services: Services) -> N
 def test_every_job_has_somebody_who_does_it(services: Services) -> None:
     modules = [module for name, module in sys.modules.items() if name.split(".")[0] in {"forum", "moderation"}]
     known = {value for module in modules for value in vars(module).values() if isinstance(value, Job)}
+    known |= {*THREAD_CHANGED.values()}
     assert known == set(handlers_of(worker.FEATURES, services.settings, services.database.reader))
     assert STANDING_ENDED in known
 
