@@ -365,7 +365,8 @@ async def _title_revision(session: AsyncSession, post: Post | None) -> int | Non
 
 async def _excerpts(session: AsyncSession, posts: Sequence[Post], wanted: DecisionInput) -> list[str]:
     """Return the words that a decision is about: the title that it changes, the edits that it refuses, and what is
-    redacted of the posts, or else all of them.
+    redacted of the posts, or else all of them. Names that it takes are not among them: the measure keeps those, until
+    their member leaves.
     """
     kinds = {measure.kind for measure in wanted.measures}
     found = []
@@ -373,7 +374,7 @@ async def _excerpts(session: AsyncSession, posts: Sequence[Post], wanted: Decisi
         found += [(await session.get_one(Thread, post.thread_id)).title for post in posts]
     if MeasureKind.REFUSE in kinds:
         found += [edit.words for edit in await held_edits.list_waiting(session, [post.id for post in posts])]
-    is_about_posts = not kinds <= {MeasureKind.RETITLE, MeasureKind.REFUSE}
+    is_about_posts = not kinds <= {MeasureKind.RETITLE, MeasureKind.REFUSE, MeasureKind.RENAME}
     return found + (_excerpts_of_posts(posts, wanted) if is_about_posts else [])
 
 

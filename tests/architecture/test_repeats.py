@@ -41,6 +41,7 @@ REPEATS = {
     "refuse_address": ONCE,
     "refuse_departure": ONCE,
     "renew_recovery_codes": ANEW,
+    "report_name": KEY,
     "report_post": KEY,
     "reset_password": ONCE,
     "sign_in": ONCE,
