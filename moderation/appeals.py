@@ -20,6 +20,7 @@ from moderation import case_deciders, cases, decisions
 from moderation.case_priority import GRAVITY, Category, priority
 from moderation.cases import Case, CaseKind
 from moderation.decisions import AppealOutcome, Decided, Decision, DecisionInput, Ruling
+from moderation.measures import renamings
 from moderation.measures.catalogue import (
     HANDLE_KEPT,
     refuse_impossible_measures,
@@ -163,7 +164,9 @@ async def decide_appeal(work: Work, decider: Viewer, case_id: UUID, wanted: Deci
     `wanted.measures` instead. Raises as `decisions.decide` does, and Forbidden for whoever decided or appealed.
     """
     outcome = _single_outcome(wanted)
-    session, locked = work.session, await decisions.lock_case_and_posts(work.session, case_id)
+    session = work.session
+    renames = wanted.renames or await _is_about_names(session, case_id)
+    locked = await decisions.lock_case_and_posts(session, case_id, and_member=renames)
     appeal = await get_for_case(session, case_id)
     original = await session.get_one(Decision, appeal.decision_id)
     refuse(await case_deciders.why_not_decide(work, decider, case_id, sanctions=wanted.acts_on_author))
@@ -189,6 +192,12 @@ async def decide_appeal(work: Work, decider: Viewer, case_id: UUID, wanted: Deci
     )
     work.forget_sessions_of(locked.member_id)
     return Decided(ruling.decision, statement)
+
+
+async def _is_about_names(session: AsyncSession, case_id: UUID) -> bool:
+    """Return whether the decision that is appealed took a name: to undo it gives one back."""
+    decision_ids = select(col(Appeal.decision_id)).where(col(Appeal.case_id) == case_id)
+    return bool(await renamings.list_of(session, (await session.execute(decision_ids)).scalars().all()))
 
 
 async def _dismissal_of(session: AsyncSession, report: Report) -> UUID:

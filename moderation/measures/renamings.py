@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from moderation.measures.tables import AppliedMeasure, MeasureKind
+from moderation.measures.tables import AppliedMeasure, MeasureKind, UndoData
 
 
 class Renaming(NamedTuple):
@@ -23,10 +23,10 @@ class Renaming(NamedTuple):
 async def list_of(session: AsyncSession, decision_ids: Sequence[UUID]) -> Mapping[UUID, Renaming]:
     """Return the names that each of these decisions took and gave, for those that took any."""
     renamed = (col(AppliedMeasure.decision_id).in_(decision_ids), col(AppliedMeasure.kind) == MeasureKind.RENAME)
-    rows = (await session.execute(select(AppliedMeasure).where(*renamed))).scalars().all()
-    return {applied.decision_id: _renaming(applied) for applied in rows}
+    found = select(col(AppliedMeasure.decision_id), col(AppliedMeasure.memory)).where(*renamed)
+    return {row.decision_id: _renaming(row.memory) for row in (await session.execute(found)).all()}
 
 
-def _renaming(applied: AppliedMeasure) -> Renaming:
-    kept = applied.memory.get
+def _renaming(undo_data: UndoData) -> Renaming:
+    kept = undo_data.get
     return Renaming(kept("was"), kept("became"), kept("handle_was"), kept("handle_became"))

@@ -69,6 +69,7 @@ EXPECTED = {
     ("join", "#/password"): GUESSED,
     ("join", "#/rules_version"): "only a version that there is can be accepted",
     ("change_me", "#/name"): NAMED,
+    ("change_handle", "#/handle"): NAMED,
     ("reset_password", "#/new"): GUESSED,
     ("change_address", "#/current"): "the document does not say what your password is",
     ("change_address", "#/email"): "what is an address, beyond `format: email`, is a matter of several RFCs",
@@ -83,6 +84,7 @@ EXPECTED = {
     ("decide_case", "#/revision"): FITTING,
     ("decide_case", "#/measures"): FITTING,
     ("decide_case", "#/rules"): CITED,
+    ("decide_case", "#/measures/*/name"): "a renaming gives another name or another handle",
     ("decide_case", "#/measures/*/until"): "it must lie ahead",
     ("list_member_posts", "query/after"): FORGED,
     ("open_post_case", "header/Idempotency-Key"): USED,
@@ -91,6 +93,7 @@ EXPECTED = {
     ("decide_posts", "#/posts"): "whose a post is, no schema can say",
     ("decide_posts", "#/measures"): FITTING,
     ("decide_posts", "#/rules"): CITED,
+    ("decide_posts", "#/measures/*/name"): "a renaming gives another name or another handle",
     ("decide_posts", "#/measures/*/until"): "it must lie ahead",
 }
 # What a member is refused whatever they send; advisers, moderators and administrators do it.

@@ -1,5 +1,6 @@
 """Names and handles pass the gate as posts do; what moderators took does not come back by its member's hand."""
 
+import asyncio
 import re
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from forum.http.services import Services
 from forum.members import names
 from forum.members.queries import lock_member_row
 from forum.members.tables import Role
+from moderation import cases
 from tests.support import make
 from tests.support.jobs import run_due_jobs, run_hourly_jobs
 from tests.support.scenes import API, a_post, appeal, decide, hear, house_rules, sql
@@ -261,3 +263,20 @@ async def test_a_neutral_handle_is_nobodys_and_was_nobodys(services: Services, m
     async with services.transactions(clock.now()).begin() as work:
         await give_neutral_handle(work, await lock_member_row(work.session, somebody.id))
     assert await sql(services, "SELECT handle FROM member ORDER BY handle") == [("member-2cdf",), ("member-3chj",)]
+
+
+async def test_who_takes_another_name_and_who_takes_it_from_them_do_not_wait_for_each_other(
+    app: FastAPI, services: Services
+) -> None:
+    await house_rules(services)
+    somebody = await make.member(services, OLD)
+    async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        case = await open_case(suzie, OLD)
+        async with services.transactions(clock.now()).begin() as work:
+            await lock_member_row(work.session, somebody.id)
+            deciding = asyncio.create_task(decide(suzie, case, NEUTRAL))
+            await asyncio.sleep(0.3)
+            assert not deciding.done()
+            # As screening does, where it finds something in the new name.
+            assert await cases.lock_open_case_of_member(work.session, somebody.id) is not None
+        assert (await deciding).status_code == 201
