@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.administration import accounts, invitations
-from forum.authentication import failed_sign_ins, profiles, sessions
+from forum.authentication import failed_sign_ins, handles, sessions
 from forum.authentication.second_factor import passkeys
 from forum.content.posts import quotes, tallies
 from forum.core import idempotency, jobs, rate_limits
@@ -112,7 +112,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         name="privacy.handle_changes",
-        jobs=lambda context: {profiles.REPLACE_HANDLE: handle_changes.make_handle_replacer(context.personal_data)},
+        jobs=lambda context: {handles.REPLACE_HANDLE: handle_changes.make_handle_replacer(context.personal_data)},
     ),
     Feature(
         name="privacy.erasure_jobs",

@@ -20,7 +20,13 @@ from moderation import case_deciders, cases, decisions
 from moderation.case_priority import GRAVITY, Category, priority
 from moderation.cases import Case, CaseKind
 from moderation.decisions import AppealOutcome, Decided, Decision, DecisionInput, Ruling
-from moderation.measures.catalogue import refuse_impossible_measures, refuse_misplaced_measures, undo_measure
+from moderation.measures import renamings
+from moderation.measures.catalogue import (
+    HANDLE_KEPT,
+    refuse_impossible_measures,
+    refuse_misplaced_measures,
+    undo_measure,
+)
 from moderation.measures.tables import AppliedMeasure, MeasureContext
 from moderation.permissions import refuse
 from moderation.reports import Report, ReportOutcome
@@ -28,6 +34,11 @@ from moderation.rules import get_cited_rules
 from moderation.statements import Statement
 
 TEXT_MAX = 5000
+# Told to the appellant below what whoever decided says.
+HANDLE_NOT_BACK = (
+    "From the forum: your earlier handle cannot be given back, because it looks like somebody else's by now. You can "
+    "choose another at any time."
+)
 
 
 class Appeal(SQLModel, table=True):
@@ -153,7 +164,9 @@ async def decide_appeal(work: Work, decider: Viewer, case_id: UUID, wanted: Deci
     `wanted.measures` instead. Raises as `decisions.decide` does, and Forbidden for whoever decided or appealed.
     """
     outcome = _single_outcome(wanted)
-    session, locked = work.session, await decisions.lock_case_and_posts(work.session, case_id)
+    session = work.session
+    renames = wanted.renames or await _is_about_names(session, case_id)
+    locked = await decisions.lock_case_and_posts(session, case_id, and_member=renames)
     appeal = await get_for_case(session, case_id)
     original = await session.get_one(Decision, appeal.decision_id)
     refuse(await case_deciders.why_not_decide(work, decider, case_id, sanctions=wanted.acts_on_author))
@@ -163,9 +176,9 @@ async def decide_appeal(work: Work, decider: Viewer, case_id: UUID, wanted: Deci
     rules = await get_cited_rules(session, wanted.rules)
 
     ruling = await decisions.save_decision(work, decider, locked, wanted, rules, hears=original)
+    appeal.outcome, appeal.message, appeal.heard_at = outcome, wanted.reason, work.now
     statement = await _carry_out(work, decider, appeal, outcome, ruling)
 
-    appeal.outcome, appeal.message, appeal.heard_at = outcome, wanted.reason, work.now
     await cases.close(work, decider, locked.case, ruling.decision.revision)
     heard = inbox.NotificationKind.APPEAL_HEARD
     inbox.notify(session, appeal.appellant_id, heard, work.now, post_id=locked.case.post_id, subject_id=appeal.id)
@@ -181,13 +194,23 @@ async def decide_appeal(work: Work, decider: Viewer, case_id: UUID, wanted: Deci
     return Decided(ruling.decision, statement)
 
 
+async def _is_about_names(session: AsyncSession, case_id: UUID) -> bool:
+    """Return whether the decision that is appealed took a name: to undo it gives one back."""
+    decision_ids = select(col(Appeal.decision_id)).where(col(Appeal.case_id) == case_id)
+    return bool(await renamings.list_of(session, (await session.execute(decision_ids)).scalars().all()))
+
+
 async def _dismissal_of(session: AsyncSession, report: Report) -> UUID:
     """Return the decision that dismissed a report.
 
     It is the one that settled the report, or the decision of an appeal that undid that one: the case may have been
     decided again since.
     """
-    appeal_decisions = select(col(AppliedMeasure.undone_by)).where(col(AppliedMeasure.post_id) == report.post_id)
+    undone = col(AppliedMeasure.post_id) == report.post_id
+    if report.post_id is None:
+        own_decisions = select(col(Decision.id)).where(col(Decision.case_id) == report.case_id)
+        undone = col(AppliedMeasure.decision_id).in_(own_decisions)
+    appeal_decisions = select(col(AppliedMeasure.undone_by)).where(undone)
     about = or_(col(Decision.case_id) == report.case_id, col(Decision.id).in_(appeal_decisions))
     latest = (
         select(col(Decision.id))
@@ -260,7 +283,8 @@ async def _carry_out(
 ) -> Statement | None:
     if outcome == AppealOutcome.UPHOLD:
         return None
-    await _undo_all(work, decider, appeal, ruling)
+    if await _undo_all(work, decider, appeal, ruling):
+        appeal.message = f"{ruling.input.reason}\n\n{HANDLE_NOT_BACK}"
     await _settle_again(work, appeal, outcome)
     if outcome == AppealOutcome.OVERTURN:
         return None
@@ -277,18 +301,23 @@ async def _case_of_appealed(session: AsyncSession, appeal: Appeal) -> Case:
     return await _case_of_appealed(session, await get_for_case(session, case.id))
 
 
-async def _undo_all(work: Work, decider: Viewer, appeal: Appeal, ruling: Ruling) -> None:
-    """Undo every measure of the original decision that is in force, the last one first."""
+async def _undo_all(work: Work, decider: Viewer, appeal: Appeal, ruling: Ruling) -> bool:
+    """Undo every measure of the original decision that is in force, the last one first.
+
+    Return whether a handle that was taken could not be given back.
+    """
     in_force = (
         select(AppliedMeasure)
         .where(col(AppliedMeasure.decision_id) == appeal.decision_id, col(AppliedMeasure.undone_at).is_(None))
         .order_by(col(AppliedMeasure.id).desc())
     )
     posts = {post.id: post for post in ruling.locked.posts}
-    for applied in (await work.session.execute(in_force)).scalars().all():
+    measures = (await work.session.execute(in_force)).scalars().all()
+    for applied in measures:
         post = posts[applied.on_post] if applied.post_id else None
         context = MeasureContext(work, decider, post, ruling.decision.id, applied.member_id)
         await undo_measure(context, applied)
+    return any(HANDLE_KEPT in applied.memory for applied in measures)
 
 
 async def _settle_again(work: Work, appeal: Appeal, outcome: AppealOutcome) -> None:
@@ -304,6 +333,18 @@ async def _settle_again(work: Work, appeal: Appeal, outcome: AppealOutcome) -> N
         return
     report.outcome, report.settled_at = None, None
     original = await work.session.get_one(Decision, appeal.decision_id)
-    reopened = await cases.open_on_post(work.session, report.post_id, Category(report.category), work.now, reports=1)
+    reopened = await _reopen(work, appeal, report)
     reopened.barred_id = original.decided_by
     await work.session.flush()
+
+
+async def _reopen(work: Work, appeal: Appeal, report: Report) -> Case:
+    """Return the open case of what was reported. A name's is another one than before: the report moves there."""
+    category = Category(report.category)
+    if report.post_id is not None:
+        return await cases.open_on_post(work.session, report.post_id, category, work.now, reports=1)
+    heard = await work.session.get_one(Case, appeal.case_id)
+    case, _ = await cases.open_on_member(work.session, heard.subject_persona_id, category, work.now)
+    cases.count_report(case, 0)
+    report.case_id = case.id
+    return case

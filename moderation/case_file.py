@@ -23,7 +23,9 @@ from moderation.appeals import Appeal
 from moderation.cases import CaseKind, CasePost, CaseState
 from moderation.decisions import AppealOutcome, Decision
 from moderation.findings import Place
+from moderation.measures import renamings
 from moderation.measures.catalogue import MEASURES, WITHOUT_POST
+from moderation.measures.renamings import Renaming
 from moderation.member_history import MemberSummary
 from moderation.permissions import ModerationAct, allow
 from moderation.talks import complaints
@@ -39,6 +41,7 @@ class AppealFile:
     decision: Decision
     decided_by: str
     deciders: str
+    renamed: Renaming | None
 
 
 @dataclass(frozen=True)
@@ -168,4 +171,5 @@ async def _appeal(work: Work, case: Record) -> AppealFile | None:
     appeal = await appeals.get_for_case(work.session, case.id)
     decision = await work.session.get_one(Decision, appeal.decision_id)
     decider = await work.session.get_one(Member, decision.decided_by)
-    return AppealFile(appeal, decision, decider.name, await case_deciders.who_decides(work, case.id))
+    renamed = (await renamings.list_of(work.session, [decision.id])).get(decision.id)
+    return AppealFile(appeal, decision, decider.name, await case_deciders.who_decides(work, case.id), renamed)

@@ -180,6 +180,14 @@ def posts_of(case_id: Any) -> Select[int]:
     return select(col(CasePost.post_id)).where(col(CasePost.case_id) == case_id).correlate_except(CasePost)
 
 
+def cases_on_same_member(case_id: Any) -> Select[UUID]:
+    """Return a select of the ids of the cases without a post about the same member, if a case is one; appeals too."""
+    other, this = aliased(Case), aliased(Case)
+    same = select(col(other.id)).join(this, col(this.subject_persona_id) == col(other.subject_persona_id))
+    without_post = (col(this.post_id).is_(None), col(other.post_id).is_(None))
+    return same.where(col(this.id) == case_id, *without_post).correlate_except(other, this)
+
+
 def select_notes(case_id: UUID) -> Query:
     """Return a select of what moderators wrote about a case, oldest first."""
     return (
@@ -234,12 +242,7 @@ def has_recused(case_id: Any, moderator_id: Any) -> ColumnElement[bool]:
     held, here = aliased(CasePost), aliased(CasePost)
     on_post = select(col(held.case_id)).join(here, col(here.post_id) == col(held.post_id))
     on_post = on_post.where(col(here.case_id) == case_id).correlate_except(held, here)
-    other, this = aliased(Case), aliased(Case)
-    on_member = select(col(other.id)).join(this, col(this.subject_persona_id) == col(other.subject_persona_id))
-    on_member = on_member.where(
-        col(this.id) == case_id, col(this.post_id).is_(None), col(other.post_id).is_(None)
-    ).correlate_except(other, this)
-    same = or_(col(CaseRecusal.case_id).in_(on_post), col(CaseRecusal.case_id).in_(on_member))
+    same = or_(col(CaseRecusal.case_id).in_(on_post), col(CaseRecusal.case_id).in_(cases_on_same_member(case_id)))
     return exists().where(col(CaseRecusal.moderator_id) == moderator_id, same).correlate_except(CaseRecusal)
 
 
@@ -302,6 +305,17 @@ async def enqueue_alert(session: AsyncSession, case_id: UUID, *, by: UUID | None
     await jobs.enqueue(session, ALERT, {"case": str(case_id)} | ({"by": str(by)} if by else {}))
 
 
+async def lock_open_case_of_member(session: AsyncSession, persona_id: UUID) -> Case | None:
+    """Return the open case about a member without a post, locked, if there is one.
+
+    Of two who look for it at once, the second waits here for the case that the first one opens.
+    """
+    await session.execute(select(col(Persona.id)).where(col(Persona.id) == persona_id).with_for_update(key_share=True))
+    this = (col(Case.subject_persona_id) == persona_id, col(Case.kind) == CaseKind.MEMBER)
+    found = select(Case).where(*this, col(Case.state) == CaseState.OPEN).with_for_update(key_share=True)
+    return (await session.execute(found, execution_options={"populate_existing": True})).scalar_one_or_none()
+
+
 async def open_on_member(
     session: AsyncSession, persona_id: UUID, category: Category | None, now: datetime
 ) -> tuple[Case, bool]:
@@ -309,11 +323,7 @@ async def open_on_member(
 
     One that is open already gets a graver category.
     """
-    # Of two who open one at once, the second waits here for the first one's case.
-    await session.execute(select(col(Persona.id)).where(col(Persona.id) == persona_id).with_for_update(key_share=True))
-    this = (col(Case.subject_persona_id) == persona_id, col(Case.kind) == CaseKind.MEMBER)
-    found = select(Case).where(*this, col(Case.state) == CaseState.OPEN).with_for_update(key_share=True)
-    case = (await session.execute(found, execution_options={"populate_existing": True})).scalar_one_or_none()
+    case = await lock_open_case_of_member(session, persona_id)
     is_new = case is None
     if case is None:
         case = _new_case(CaseKind.MEMBER, persona_id, category or Category.OTHER, now)
@@ -396,6 +406,12 @@ async def claimed_by_another(session: AsyncSession, case_id: UUID) -> Conflict:
         changed_at=row.claimed_at,
         until=row.until,
     )
+
+
+def count_report(case: Case, reporter_score: int) -> None:
+    """Count one more member who reported what an open case, whose row the caller has locked, is about."""
+    case.reports += 1
+    case.priority = priority(Category(case.category), case.reports, reporter_score, case.findings)
 
 
 def discount_report(case: Case) -> None:

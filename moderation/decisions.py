@@ -22,7 +22,8 @@ from forum.core import audit, jobs
 from forum.core.database import Moment, new_id, query
 from forum.core.errors import Invalid, Stale
 from forum.core.work import Work
-from forum.members.aliases import get_owner
+from forum.members.aliases import get_owner, owner_of
+from forum.members.queries import lock_member_row
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
 from moderation import case_deciders, cases, redaction, reports, statements
@@ -105,6 +106,11 @@ class DecisionInput:
         return bool(self.rules or self.law)
 
     @property
+    def renames(self) -> bool:
+        """Whether a measure takes a name or handle of the author."""
+        return any(measure.kind == MeasureKind.RENAME for measure in self.measures)
+
+    @property
     def acts_on_author(self) -> bool:
         """Whether a measure is against the author themselves, not only against their words."""
         return any(MEASURES[measure.kind].acts_on == MeasureTarget.AUTHOR for measure in self.measures)
@@ -169,7 +175,7 @@ async def decide(work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionI
     Raises Conflict when it is decided or somebody else is working on it, Stale when the case or a post changed,
     Forbidden for whoever is not free to decide it, and Invalid for measures that make no sense.
     """
-    locked = await lock_case_and_posts(work.session, case_id)
+    locked = await lock_case_and_posts(work.session, case_id, and_member=wanted.renames)
     _refuse_incomplete(locked.case, wanted)
     await cases.refuse_unless_free(work, moderator, locked.case)
     await refuse_stale(work.session, locked, wanted)
@@ -197,14 +203,17 @@ async def decide(work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionI
     return Decided(ruling.decision, statement)
 
 
-async def lock_case_and_posts(session: AsyncSession, case_id: UUID) -> LockedCase:
+async def lock_case_and_posts(session: AsyncSession, case_id: UUID, *, and_member: bool = False) -> LockedCase:
     """Lock a case and the posts that it holds, and keep the other posts of their threads and copies elsewhere
-    from changing meanwhile.
+    from changing meanwhile; `and_member` says whether names of the member whom it is about may change, too.
 
-    Everybody locks in the same order, so that no two wait for each other: the threads' posts, posts, case, thread, and
-    the audit record last; of each, the lower id first.
+    Everybody locks in the same order, so that no two wait for each other: the threads' posts, posts, member, case,
+    thread, and the audit record last; of each, the lower id first.
     """
     posts = await lock_posts(session, cases.posts_of(case_id))
+    if and_member:  # before the case: screening opens one about a member who takes another name at this moment
+        subject = select(owner_of(col(Case.subject_persona_id))).where(col(Case.id) == case_id)
+        await lock_member_row(session, (await session.execute(subject)).scalar_one())
     case = await cases.lock_case_row(session, case_id)
     return LockedCase(case, posts, await get_owner(session, case.subject_persona_id))
 
@@ -365,7 +374,8 @@ async def _title_revision(session: AsyncSession, post: Post | None) -> int | Non
 
 async def _excerpts(session: AsyncSession, posts: Sequence[Post], wanted: DecisionInput) -> list[str]:
     """Return the words that a decision is about: the title that it changes, the edits that it refuses, and what is
-    redacted of the posts, or else all of them.
+    redacted of the posts, or else all of them. Names that it takes are not among them: the measure keeps those, until
+    their member leaves.
     """
     kinds = {measure.kind for measure in wanted.measures}
     found = []
@@ -373,7 +383,7 @@ async def _excerpts(session: AsyncSession, posts: Sequence[Post], wanted: Decisi
         found += [(await session.get_one(Thread, post.thread_id)).title for post in posts]
     if MeasureKind.REFUSE in kinds:
         found += [edit.words for edit in await held_edits.list_waiting(session, [post.id for post in posts])]
-    is_about_posts = not kinds <= {MeasureKind.RETITLE, MeasureKind.REFUSE}
+    is_about_posts = not kinds <= {MeasureKind.RETITLE, MeasureKind.REFUSE, MeasureKind.RENAME}
     return found + (_excerpts_of_posts(posts, wanted) if is_about_posts else [])
 
 

@@ -1,7 +1,7 @@
 """What each feature of moderation adds to jobs, clean-up, copies of personal data and erasure."""
 
 from forum.features import Feature
-from moderation import case_alerts, cases
+from moderation import case_alerts, cases, name_reports
 from moderation.privacy import ModerationPersonalData
 from moderation.sanction_expiry import STANDING_ENDED, tell_that_sanction_ended
 from moderation.withdrawn_posts import ERASE_WITHDRAWN, erase_withdrawn_posts
@@ -29,6 +29,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="member_history"),
     Feature(name="member_notes"),
     Feature(name="member_posts"),
+    Feature(name="name_reports", clean_up=name_reports.forget_given_up_names),
     Feature(name="on_sight"),
     Feature(name="reason_templates"),
     Feature(name="reports"),

@@ -144,7 +144,7 @@ async def _was_taken(session: AsyncSession, member_id: UUID, name: str) -> bool:
     )
     looks = names.skeleton(name)
     rows = (await session.execute(taken)).scalars().all()
-    return any(names.skeleton(applied.memory["was"]) == looks for applied in rows)
+    return any(names.skeleton(applied.memory.get("was", "")) == looks for applied in rows)
 
 
 class _Judged(NamedTuple):

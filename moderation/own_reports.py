@@ -1,4 +1,4 @@
-"""The reporter's side: to report a post, and to see what came of one's own reports and appeals."""
+"""The reporter's side: to report a post or a name, and to see what came of one's own reports and appeals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,9 @@ from forum.core.idempotency import Repeat
 from forum.core.pagination import Page
 from forum.core.work import Work
 from forum.members.viewer import Viewer
-from moderation import appeals, case_deciders, on_sight, reports
+from moderation import appeals, case_deciders, name_reports, on_sight, reports
 from moderation.appeals import AppealState
+from moderation.name_reports import NameComplaint
 from moderation.reports import Complaint, Report
 
 
@@ -35,15 +36,19 @@ async def report_post(
     `reports.report_post` and `Repeat.earlier` do.
     """
     if repeat and (earlier := await repeat.earlier(work)):
-        report = await work.session.get_one(Report, UUID(earlier))
-    else:
-        report = await reports.report_post(work, reporter, post_id, complaint)
-        if reporter.is_staff:
-            await on_sight.take_up(work, reporter, report)
-        if repeat:
-            await repeat.keep(work, report.id)
-    [own] = await _with_appeals(work, reporter, [report])
-    return own
+        return await _get_own_report(work, reporter, earlier)
+    return await _finish(work, reporter, await reports.report_post(work, reporter, post_id, complaint), repeat)
+
+
+async def report_name(
+    work: Work, reporter: Viewer, handle: str, complaint: NameComplaint, *, repeat: Repeat | None = None
+) -> OwnReport:
+    """Report a member's name, as `report_post` does a post. Raises as `name_reports.report_name` and `Repeat.earlier`
+    do.
+    """
+    if repeat and (earlier := await repeat.earlier(work)):
+        return await _get_own_report(work, reporter, earlier)
+    return await _finish(work, reporter, await name_reports.report_name(work, reporter, handle, complaint), repeat)
 
 
 async def list_own_reports(work: Work, viewer: Viewer, after: str | None, limit: int) -> Page:
@@ -52,6 +57,21 @@ async def list_own_reports(work: Work, viewer: Viewer, after: str | None, limit:
     rows = (await work.session.execute(reports.select_by_reporter(viewer, before, limit + 1))).all()
     page = pagination.page_of(rows, limit, lambda row: (str(row.id),))
     return Page(await _with_appeals(work, viewer, page.rows), page.next)
+
+
+async def _finish(work: Work, reporter: Viewer, report: Report, repeat: Repeat | None) -> OwnReport:
+    """Make a report by somebody who may decide a case on sight, and return it as its reporter sees it."""
+    if reporter.is_staff:
+        await on_sight.take_up(work, reporter, report)
+    if repeat:
+        await repeat.keep(work, report.id)
+    [own] = await _with_appeals(work, reporter, [report])
+    return own
+
+
+async def _get_own_report(work: Work, reporter: Viewer, report_id: str) -> OwnReport:
+    [own] = await _with_appeals(work, reporter, [await work.session.get_one(Report, UUID(report_id))])
+    return own
 
 
 async def _with_appeals(work: Work, viewer: Viewer, rows: Sequence[Any]) -> list[OwnReport]:

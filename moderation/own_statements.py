@@ -12,6 +12,8 @@ from forum.core.work import Work
 from forum.members.viewer import Viewer
 from moderation import appeals, decisions, statements
 from moderation.appeals import AppealState
+from moderation.measures import renamings
+from moderation.measures.renamings import Renaming
 from moderation.statements import Statement
 
 SHOWN_MAX = 100
@@ -23,6 +25,7 @@ class OwnStatement:
 
     statement: Record
     post_ids: Sequence[int]
+    renamed: Renaming | None
     appeal: AppealState | None
 
 
@@ -43,10 +46,12 @@ async def get_own_statement(work: Work, viewer: Viewer, statement_id: UUID) -> O
 
 
 async def _with_appeals(work: Work, rows: Sequence[Record]) -> Sequence[OwnStatement]:
-    posts = await decisions.list_posts_of(work.session, [row.decision_id for row in rows])
-    return [await _with_appeal(work, row, posts.get(row.decision_id, ())) for row in rows]
-
-
-async def _with_appeal(work: Work, row: Record, post_ids: Sequence[int]) -> OwnStatement:
-    appeal = await appeals.get_for_statement(work.session, row.id)
-    return OwnStatement(row, post_ids, await appeals.state_of_appeal(work, appeal) if appeal else None)
+    decision_ids = [row.decision_id for row in rows]
+    posts = await decisions.list_posts_of(work.session, decision_ids)
+    renamed = await renamings.list_of(work.session, decision_ids)
+    found = []
+    for row in rows:
+        appeal = await appeals.get_for_statement(work.session, row.id)
+        state = await appeals.state_of_appeal(work, appeal) if appeal else None
+        found.append(OwnStatement(row, posts.get(row.decision_id, ()), renamed.get(row.decision_id), state))
+    return found

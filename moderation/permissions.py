@@ -26,6 +26,8 @@ class ModerationAct(StrEnum):
 
     REPORT_POST = "report this post"
     REPORT_RISK = "report that somebody is in danger"
+    REPORT_NAME = "report this name"
+    REPORT_NAME_RISK = "report a name that puts somebody in danger"
     SEE_QUEUE = "see the queue"
     SEE_RECORD = "see a member's record"
     KEEP_NOTES = "read or write notes on this member"
@@ -78,6 +80,13 @@ def is_not_its_author(viewer: Viewer, subject: AtPost) -> Refusal | None:
     return Refusal("own_post", "This is your own post: you can edit or withdraw it.")
 
 
+def is_not_own_name(viewer: Viewer, member: HasId) -> Refusal | None:
+    """Require that the name is not the viewer's own."""
+    if member.id != viewer.id:
+        return None
+    return Refusal("own_name", "This is your own name: you can take another.")
+
+
 def is_somebody_else(viewer: Viewer, member: HasId) -> Refusal | None:
     """Require that it is not about the viewer themselves: whatever their role, they learn nothing of it."""
     if member.id != viewer.id:
@@ -115,6 +124,8 @@ def is_free_to_decide(viewer: Viewer, case: WithDeciders) -> Refusal | None:
 PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.REPORT_POST: [is_not_silenced, is_not_its_author],
     ModerationAct.REPORT_RISK: [may_report_risk, is_not_its_author],
+    ModerationAct.REPORT_NAME: [is_not_silenced, is_not_own_name],
+    ModerationAct.REPORT_NAME_RISK: [may_report_risk, is_not_own_name],
     ModerationAct.SEE_QUEUE: [is_in_good_standing, moderates_somewhere],
     ModerationAct.SEE_RECORD: [is_in_good_standing, moderates_somewhere],
     ModerationAct.KEEP_NOTES: [is_in_good_standing, moderates_somewhere, is_somebody_else],

@@ -14,15 +14,17 @@ from forum.content.posts.revisions import lock_post_row
 from forum.content.posts.tables import Post
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.content.threads.tables import ERASED_TITLE, Thread
+from forum.core.database import Record
 from forum.core.export_section import ExportSection, items_of
 from forum.members.aliases import is_persona_of
-from forum.members.tables import FORMER, Member
+from forum.members.tables import Member
 from forum.members.viewer import Viewer
-from moderation import reports, statements
+from moderation import name_reports, reports, statements
 from moderation.appeals import Appeal
 from moderation.cases import Case, CaseNote, CasePost, CaseState
 from moderation.decisions import Decision
 from moderation.findings import RecordedFinding
+from moderation.measures import renamings
 from moderation.measures.post_notices import remove_moderator_name
 from moderation.measures.tables import AppliedMeasure, MeasureKind
 from moderation.member_notes import MemberNote
@@ -77,9 +79,7 @@ class ModerationPersonalData:
         talks = (await session.execute(talk_queries.select_all_messages_to(viewer))).all()
         complained = (await session.execute(complaints.select_own(viewer))).all()
         return (
-            ExportSection(
-                "statements", "What was decided about you", [_without(row._asdict(), "member_id") for row in told]
-            ),
+            ExportSection("statements", "What was decided about you", await _statements_of(session, told)),
             ExportSection("reports", "What you reported", [_without(row._asdict(), "case_id") for row in filed]),
             ExportSection(
                 "appeals", "Your appeals", [_without(appeal.model_dump(), "appellant_id") for appeal in appeals]
@@ -93,6 +93,7 @@ class ModerationPersonalData:
         await self._forget_byline(session, member.id)
         await self.remove_handle(session, member.handle)
         await self._forget_names(session, member.id)
+        await name_reports.forget_names_of(session, member.id)
 
     async def remove_handle(self, session: AsyncSession, handle: str) -> None:
         """Put marks in the place of a handle in notes, reasons and the like."""
@@ -156,10 +157,9 @@ class ModerationPersonalData:
             await remove_moderator_name(session, applied, await lock_post_row(session, applied.on_post))
 
     async def _forget_names(self, session: AsyncSession, member_id: UUID) -> None:
-        """Forget the display names that moderators took from a member, and gave them."""
+        """Forget the names and handles that moderators took from a member, and gave them."""
         renamed = (col(AppliedMeasure.member_id) == member_id, col(AppliedMeasure.kind) == MeasureKind.RENAME)
-        forgotten = {"was": FORMER, "became": FORMER}
-        await session.execute(update(AppliedMeasure).where(*renamed).values(memory=forgotten))
+        await session.execute(update(AppliedMeasure).where(*renamed).values(memory={}))
 
     async def _forget_titles(self, session: AsyncSession, member_id: UUID) -> None:
         retitled = (
@@ -171,6 +171,13 @@ class ModerationPersonalData:
             words = {what: ERASED_TITLE for what in ("was", "became") if isinstance(applied.memory[what], str)}
             applied.memory = {**applied.memory, **words}
         await session.flush()
+
+
+async def _statements_of(session: AsyncSession, told: Sequence[Record]) -> list[dict[str, Any]]:
+    """Return statements, each with the names that its decision took, if it took any."""
+    renamed = await renamings.list_of(session, [row.decision_id for row in told])
+    taken = {decision_id: renaming._asdict() for decision_id, renaming in renamed.items()}
+    return [_without(row._asdict(), "member_id") | {"renamed": taken.get(row.decision_id)} for row in told]
 
 
 def _without(row: Mapping[str, Any], *hidden: str) -> dict[str, Any]:

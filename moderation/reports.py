@@ -1,4 +1,4 @@
-"""Reports: a member says that a post may breach a rule, or worse."""
+"""Reports: a member says that a post may breach a rule, or worse. Of names, see `name_reports.py`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,13 +12,15 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     ColumnElement,
+    Index,
     Integer,
-    UniqueConstraint,
+    and_,
     exists,
     false,
     func,
     or_,
     select,
+    text,
 )
 from sqlalchemy import case as case_when
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -66,12 +68,34 @@ class ReportOutcome(StrEnum):
 
 
 class Report(SQLModel, table=True):
-    """What one member reported about one revision of a post."""
+    """What one member reported: one revision of a post, or a member's name and handle as they were."""
 
     __table_args__ = (
         # The same words again only as something graver; with a title where the post opens its thread.
-        UniqueConstraint(
-            "post_id", "revision", "title_revision", "reporter_id", "category", postgresql_nulls_not_distinct=True
+        Index(
+            "uq_report_of_post",
+            "post_id",
+            "revision",
+            "title_revision",
+            "reporter_id",
+            "category",
+            unique=True,
+            postgresql_where=text("post_id IS NOT NULL"),
+            postgresql_nulls_not_distinct=True,
+        ),
+        Index(
+            "uq_report_of_name",
+            "case_id",
+            "reporter_id",
+            "category",
+            "reported_handle",
+            "reported_name",
+            unique=True,
+            postgresql_where=text("post_id IS NULL"),
+        ),
+        CheckConstraint(
+            "num_nulls(post_id, revision) IN (0, 2) AND (post_id IS NULL) = (reported_name IS NOT NULL)",
+            name="subject",
         ),
         check_one_of("category", REPORTABLE),
         check_one_of("outcome", ReportOutcome),
@@ -81,8 +105,8 @@ class Report(SQLModel, table=True):
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     case_id: UUID = Field(foreign_key="moderation_case.id", index=True)
-    post_id: int = Field(sa_type=BigInteger, foreign_key="post.id")
-    revision: int
+    post_id: int | None = Field(default=None, sa_type=BigInteger, foreign_key="post.id")
+    revision: int | None = None
     title_revision: int | None = Field(default=None, description="Of the thread's title, for an opening post")
     reporter_id: UUID = Field(foreign_key="member.id", index=True)
     category: str
@@ -96,6 +120,8 @@ class Report(SQLModel, table=True):
         sa_column_kwargs={"server_default": false()},
         description="By somebody who may decide: no report that keeps them from it",
     )
+    reported_handle: str | None = Field(default=None, description="Null also once its member gave it up")
+    reported_name: str | None = Field(default=None, description="A display name, where no post is reported")
 
 
 @dataclass(frozen=True)
@@ -117,9 +143,14 @@ def reported_by(case_id: Any, reporter_id: Any) -> ColumnElement[bool]:
 
     What moderators reported on sight keeps them from hearing an appeal only.
     """
-    about = or_(col(Report.case_id) == case_id, col(Report.post_id).in_(cases.posts_of(case_id)))
     counts = or_(~col(Report.on_sight), cases.is_appeal(case_id))
-    return exists().where(col(Report.reporter_id) == reporter_id, about, counts).correlate_except(Report)
+    return exists().where(col(Report.reporter_id) == reporter_id, _is_about(case_id), counts).correlate_except(Report)
+
+
+def _is_about(case_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a report is about what a case is about, also when it belongs to an earlier case."""
+    name = and_(col(Report.post_id).is_(None), col(Report.case_id).in_(cases.cases_on_same_member(case_id)))
+    return or_(col(Report.case_id) == case_id, col(Report.post_id).in_(cases.posts_of(case_id)), name)
 
 
 # What a cursor into a member's own reports holds: the id of the last report of the page before.
@@ -134,6 +165,8 @@ _REPORTED = (
     col(Report.note),
     col(Report.filed_at),
     col(Report.outcome),
+    col(Report.reported_handle),
+    col(Report.reported_name),
 )
 
 # Built once: building a select costs more than sending it.
@@ -147,7 +180,7 @@ _OWN = (
         col(Report.settled_at),
         col(Report.case_id),
     )
-    .join(Post, col(Post.id) == col(Report.post_id))
+    .outerjoin(Post, col(Post.id) == col(Report.post_id))
     .order_by(col(Report.id).desc())
 )
 
@@ -155,13 +188,12 @@ _OWN = (
 def select_for_case(case_id: UUID) -> Query:
     """Return a select of the reports of what a case is about, oldest first, with who made them: for moderators only.
 
-    Those of its posts are among them that belong to an earlier case.
+    Those of its posts, or of its member's names, are among them that belong to an earlier case.
     """
-    about = or_(col(Report.case_id) == case_id, col(Report.post_id).in_(cases.posts_of(case_id)))
     return (
         query(col(Report.id), col(Report.post_id), *_REPORTED, *named_columns(Member, "reporter"))
         .join(Member, col(Member.id) == col(Report.reporter_id))
-        .where(about)
+        .where(_is_about(case_id))
         .order_by(col(Report.filed_at), col(Report.id))
     )
 
@@ -222,9 +254,14 @@ async def save_report(work: Work, reporter: Viewer, post: Post, complaint: Compl
         )
     work.session.add(report)
     await work.session.flush()
-    received = inbox.NotificationKind.REPORT_RECEIVED
-    inbox.notify(work.session, reporter.member_id, received, work.now, post_id=post.id, subject_id=report.id)
+    confirm_receipt(work, report)
     return report
+
+
+def confirm_receipt(work: Work, report: Report) -> None:
+    """Tell the reporter that their report arrived."""
+    received = inbox.NotificationKind.REPORT_RECEIVED
+    inbox.notify(work.session, report.reporter_id, received, work.now, post_id=report.post_id, subject_id=report.id)
 
 
 async def settle(work: Work, case: Case, outcome: ReportOutcome) -> None:
@@ -246,18 +283,27 @@ async def _earlier_report(session: AsyncSession, reporter: Viewer, post: Post, c
         col(Report.reporter_id) == reporter.id,
     )
     filed = (await session.execute(same.order_by(col(Report.id)))).scalars().all()
-    gravity = GRAVITY[complaint.category][0]
+    return find_as_grave(filed, complaint.category)
+
+
+def find_as_grave(filed: Sequence[Report], category: Category) -> Report | None:
+    """Return which of these reports is of this category, or else of something graver, if one is."""
+    gravity = GRAVITY[category][0]
     as_grave = [report for report in filed if GRAVITY[Category(report.category)][0] >= gravity]
-    return next((report for report in as_grave if report.category == complaint.category), None) or next(
-        iter(as_grave), None
-    )
+    return next((report for report in as_grave if report.category == category), None) or next(iter(as_grave), None)
+
+
+async def refuse_wrong_rules(session: AsyncSession, category: Category, cited: Sequence[int]) -> None:
+    """Return when these rules can be cited. Raises Invalid otherwise, and for a rule breach without a rule."""
+    if category == Category.RULE and not cited:
+        raise Invalid("Say which rule it breaches.", "#/rules", code="rule_missing")
+    await rules.get_cited_rules(session, cited)
 
 
 async def _refuse_wrong_complaint(
     session: AsyncSession, post: Post, thread: Thread, complaint: Complaint, now: datetime
 ) -> None:
-    if complaint.category == Category.RULE and not complaint.rules:
-        raise Invalid("Say which rule it breaches.", "#/rules", code="rule_missing")
+    await refuse_wrong_rules(session, complaint.category, complaint.rules)
     if complaint.revision > post.revision:
         detail = f"This post has only {post.revision} revisions."
         raise Invalid(detail, "#/revision", code="revision_not_found")
@@ -266,7 +312,6 @@ async def _refuse_wrong_complaint(
         raise Invalid(detail, "#/title_revision", code="revision_not_found")
     if not post.can_be_reported(now):
         raise Conflict("This post is no longer there: it was removed or withdrawn.", code=f"post_{post.visibility}")
-    await rules.get_cited_rules(session, complaint.rules)
 
 
 async def _open_or_join_case(work: Work, reporter: Viewer, post: Post, complaint: Complaint) -> Case:
@@ -279,7 +324,7 @@ async def _open_or_join_case(work: Work, reporter: Viewer, post: Post, complaint
         decided = await cases.get_decided_revisions(work.session, case.id, post.id)
         if not _needs_a_decision(complaint, case, decided):
             return case
-    score = await _reporter_score(work.session, reporter)
+    score = await get_reporter_score(work.session, reporter)
     # Members count, not reports: one who says that it is graver is counted already.
     reporters = 0 if await _is_waiting(work.session, reporter, post) else 1
     return await cases.open_on_post(
@@ -297,14 +342,18 @@ async def _is_waiting(session: AsyncSession, reporter: Viewer, post: Post) -> bo
 
 def _needs_a_decision(complaint: Complaint, decided: Case, revisions: Revisions) -> bool:
     """Whether nobody has decided on these words or this title yet, but on `revisions`; or on nothing as grave."""
-    gravity, decided_gravity = GRAVITY[complaint.category], GRAVITY[Category(decided.category)]
-    is_graver = complaint.category in GRAVE and gravity > decided_gravity
     # What was decided before titles had revisions was decided on the first.
     is_new_title = (complaint.title_revision or 0) > (revisions.title or 1)
-    return is_graver or is_new_title or complaint.revision > (revisions.post or 0)
+    is_new = is_new_title or complaint.revision > (revisions.post or 0)
+    return is_new or is_graver(complaint.category, Category(decided.category))
 
 
-async def _reporter_score(session: AsyncSession, reporter: Viewer) -> int:
+def is_graver(category: Category, decided: Category) -> bool:
+    """Whether this is so much graver than what was decided that somebody looks again at the same words."""
+    return category in GRAVE and GRAVITY[category] > GRAVITY[decided]
+
+
+async def get_reporter_score(session: AsyncSession, reporter: Viewer) -> int:
     """Return how often this member's reports were upheld, minus how often they were dismissed."""
     points = case_when(
         (col(Report.outcome) == ReportOutcome.UPHELD, 1), (col(Report.outcome) == ReportOutcome.DISMISSED, -1), else_=0

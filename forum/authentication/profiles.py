@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Integer, Text, and_, any_, column, func, literal, or_, select, table
@@ -11,26 +11,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.authentication import sessions, sign_in
-from forum.core import jobs
 from forum.core.database import Query, broken_constraint
 from forum.core.errors import Conflict, Invalid, NotSignedIn
 from forum.core.gate import GateResult, Submission
-from forum.core.jobs import Job
 from forum.core.work import Transactions, Work
 from forum.mail import outbox
 from forum.members import names
 from forum.members.advisers import Adviser
-from forum.members.departure import is_handle_spent, spend_handle
 from forum.members.queries import lock_account_row, lock_member_row
 from forum.members.roles import has_role, is_staff
-from forum.members.tables import HandleChange, Member, Role, RulesEdition, Standing
+from forum.members.tables import Member, Role, RulesEdition, Standing
 from forum.members.viewer import Viewer, viewers
 from forum.passwords import hashing, policy
 from forum.passwords.breached_passwords import BreachedPasswords
-from forum.permissions import Act, allow, require_recent_sign_in
-
-BETWEEN_HANDLES = timedelta(days=90)
-REPLACE_HANDLE = Job("replace_handle")
+from forum.permissions import Act, allow
 
 # Only their slugs: content and authentication do not import each other.
 _BOARDS = table("board", column("id", Integer), column("slug", Text))
@@ -88,51 +82,6 @@ async def rename(work: Work, viewer: Viewer, name: str) -> Profile:
     await work.gate.record(work.session, ("member", account.member.id), judged, work.now)
     work.forget_sessions_of(viewer.member_id)
     return await get_profile(work, viewer)
-
-
-async def change_handle(work: Work, viewer: Viewer, handle: str) -> Profile:
-    """Take another handle, because the old one gives the viewer away, and return the profile.
-
-    The old one is never anybody's again; a job replaces it wherever the viewer is mentioned or quoted. Raises
-    SignInAgain, Throttled, Forbidden, Invalid, and Conflict for a handle that is taken, or within 90 days of the last
-    change.
-    """
-    require_recent_sign_in(viewer, work.now)
-    await work.count_try("editing", "editing", viewer.id)
-    account = await lock_account_row(work.session, viewer.member_id, work.now)
-    allow(Act.RENAME, viewer, account)
-    member, normal = account.member, names.normalise_handle(handle)
-    if normal != member.handle:
-        _refuse_early_change(member, work.now)
-        await _take_handle(work, member, normal)
-        await outbox.enqueue_sign_in_changed(work.session, member, work.now)
-        work.forget_sessions_of(member.id)
-    return await get_profile(work, viewer)
-
-
-def _refuse_early_change(member: Member, now: datetime) -> None:
-    if member.handle_changed_at and now < member.handle_changed_at + BETWEEN_HANDLES:
-        on = member.handle_changed_at + BETWEEN_HANDLES
-        raise Conflict(f"You can change your handle again on {on:%-d %B %Y}.", code="handle_changed_recently")
-
-
-async def _take_handle(work: Work, member: Member, handle: str) -> None:
-    session, old = work.session, member.handle
-    await spend_handle(session, member.skeleton)
-    judged = await judge_name(work, handle, member_id=member.id, pointer="#/handle")
-    member.handle, member.skeleton, member.handle_changed_at = handle, names.skeleton(handle), work.now
-    with session.no_autoflush:
-        await refuse_look_alikes(session, member, pointers=("#/handle",), forum_name=work.settings.name)
-    try:
-        await session.flush()
-    except IntegrityError as error:
-        raise refusal_of(error, handle) from error
-    if await is_handle_spent(session, member.skeleton, names.plain_skeleton(handle)):
-        raise handle_taken(handle)
-    await work.gate.record(session, ("member", member.id), judged, work.now)
-    session.add(HandleChange(member_id=member.id, old_handle=old))
-    await session.flush()
-    await jobs.enqueue(session, REPLACE_HANDLE, {"member": str(member.id)})
 
 
 async def change_password(

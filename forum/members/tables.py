@@ -110,7 +110,7 @@ class RulesAcceptance(SQLModel, table=True):
 
 
 class HandleChange(SQLModel, table=True):
-    """The old handle of a member who took another, until a job has replaced it wherever they are mentioned or quoted.
+    """An old handle of a member who has another, until a job has replaced it wherever they are mentioned or quoted.
 
     Not ON DELETE CASCADE: when they leave meanwhile, the job still has to find it.
     """
@@ -118,11 +118,11 @@ class HandleChange(SQLModel, table=True):
     __tablename__ = "handle_change"
 
     member_id: UUID = Field(primary_key=True, foreign_key="member.id")
-    old_handle: str
+    old_handle: str = Field(primary_key=True)
 
 
 class SpentHandle(SQLModel, table=True):
-    """What the handle of somebody who left or took another looked like: nobody can take it again.
+    """What the handle of somebody who left or has another looked like: nobody can take it again.
 
     Only a digest, and without a member: it does not say who had it.
     """

@@ -31,6 +31,7 @@ from forum.http.services import CurrentTransactions, CurrentWork, Route
 from forum.members.tables import Standing
 from forum.members.viewer import Viewer
 from moderation import case_actions, case_file, case_queue
+from moderation.api.statements import Renaming
 from moderation.case_file import AppealFile, CaseFile
 from moderation.case_priority import Category
 from moderation.case_queue import ClaimedBy, QueueSearch
@@ -128,14 +129,21 @@ class CaseReport(ResponseBody):
 
     id: Uuid
     by: Author
-    post_id: Identity | None = Field(examples=[4711])
-    revision: int = Field(description="The revision that they saw", examples=[1])
+    post_id: Identity | None = Field(description="Null, as its revision, where a name was reported", examples=[4711])
+    revision: int | None = Field(description="The revision that they saw", examples=[1])
     title_revision: int | None = Field(
         description="The title that they saw. Null unless the post opens its thread", examples=[1]
     )
     category: Category
     rules: list[int] = Field(examples=[[10]])
     note: str = Field(examples=["She gives her address away, and he reads here."])
+    reported_handle: str | None = Field(
+        description="The handle that was reported, as it was; null once its member has another and nothing waits",
+        examples=[None],
+    )
+    reported_name: str | None = Field(
+        description="The display name that was reported, as it was. Null where a post was reported", examples=[None]
+    )
     filed_at: Moment
     outcome: Literal["upheld", "dismissed"] | None
 
@@ -213,6 +221,7 @@ class HeardAppeal(ResponseBody):
     reason: str = Field(description="Of the decision that is appealed", examples=["You called her a name."])
     decided_by: str = Field(description="The name of whoever took that decision", examples=["Orla"])
     hearers: Literal["moderator", "administrator", "nobody"] = Field(description="Who can decide it now")
+    renamed: Renaming | None = Field(description="Which names that decision took; null when it took none")
 
 
 class FullCase(Case):
@@ -360,6 +369,7 @@ def _appeal(file: AppealFile) -> HeardAppeal:
         reason=file.decision.reason,
         decided_by=file.decided_by,
         hearers=file.deciders,
+        renamed=Renaming.model_validate(file.renamed) if file.renamed else None,
     )
 
 

@@ -34,7 +34,7 @@ from forum.members.viewer import Viewer
 from moderation import case_actions
 from moderation.case_actions import CaseInput
 from moderation.decisions import AppealOutcome, Decided, DecisionInput
-from moderation.measures.tables import MeasureInput, MeasureKind
+from moderation.measures.tables import MeasureInput, MeasureKind, NewHandle
 
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 
@@ -86,10 +86,15 @@ class MoveMeasure(RequestBody):
 
 
 class RenameMeasure(RequestBody):
-    """Gives the author another display name. They cannot take the old one again."""
+    """Gives the author another display name, another handle, or both. They cannot take the old ones again."""
 
     kind: Literal["rename"]
-    name: DisplayName
+    name: DisplayName | None = None
+    handle: Literal["neutral"] | None = Field(
+        None,
+        description="`neutral`: a handle that the forum makes, such as `member-8f3k`; its owner can choose another at "
+        "once. Mentions and quotes follow within a minute",
+    )
 
 
 class PauseMeasure(RequestBody):
@@ -244,7 +249,9 @@ def _on_screen(wanted: DecisionRequest) -> DecisionInput:
 
 
 def _measure(wanted: Measure) -> MeasureInput:
-    return MeasureInput(kind=MeasureKind(wanted.kind), **wanted.model_dump(exclude={"kind"}))
+    fields = wanted.model_dump(exclude={"kind"})
+    handle = NewHandle(fields.pop("handle")) if fields.get("handle") else None
+    return MeasureInput(kind=MeasureKind(wanted.kind), **fields | {"handle": handle})
 
 
 def _answer(case_id: UUID, result: Decided | ForumError, viewer: Viewer) -> BulkAnswer:

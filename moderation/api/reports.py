@@ -1,4 +1,4 @@
-"""Reports over HTTP: a member reports a post, and sees what came of it."""
+"""Reports over HTTP: a member reports a post or a name, and sees what came of it."""
 
 from typing import Annotated, Literal
 
@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from forum.api.schemas import (
     After,
+    Handle,
     Id,
     Identity,
     Limit,
@@ -28,6 +29,7 @@ from forum.http.services import CurrentWork, Route
 from moderation import own_reports, reports
 from moderation.api.statements import AppealState
 from moderation.case_priority import Category
+from moderation.name_reports import NameComplaint
 from moderation.own_reports import OwnReport
 from moderation.reports import Complaint
 
@@ -37,8 +39,8 @@ ReportCategory = Literal["rule", "personal_information", "risk", "illegal", "int
 RuleNumber = Annotated[int, Field(ge=1, lt=1000), BeforeValidator(numeric)]
 
 
-class ReportRequest(RequestBody):
-    """What is wrong with a post, as you saw it."""
+class NameReportRequest(RequestBody):
+    """What is wrong with a name."""
 
     category: ReportCategory = Field(
         description="`risk`: somebody is in danger. If the danger is now, call for help first"
@@ -52,6 +54,11 @@ class ReportRequest(RequestBody):
         description="What we should know",
         examples=["She gives her address away, and he reads here."],
     )
+
+
+class ReportRequest(NameReportRequest):
+    """What is wrong with a post, as you saw it."""
+
     revision: Number = Field(description="The revision of the post that you saw", examples=[1])
     title_revision: Number | None = Field(
         None,
@@ -64,12 +71,18 @@ class Report(ResponseBody):
     """Your report, and what came of it."""
 
     id: Uuid
-    post_id: Identity = Field(examples=[4711])
-    revision: int = Field(examples=[1])
+    post_id: Identity | None = Field(description="Null, as its revision, where you reported a name", examples=[4711])
+    revision: int | None = Field(examples=[1])
     title_revision: int | None = Field(description="Null unless it is the first post of a thread", examples=[1])
     category: ReportCategory
     rules: list[int] = Field(examples=[[10]])
     note: str = Field(examples=["She gives her address away, and he reads here."])
+    reported_handle: str | None = Field(
+        description="As it was. Null where you reported a post, or once its member has another", examples=[None]
+    )
+    reported_name: str | None = Field(
+        description="The display name, as it was. Null where you reported a post", examples=[None]
+    )
     filed_at: Moment
     outcome: Literal["upheld", "dismissed"] | None = Field(description="Null until it is decided")
     settled_at: Moment | None
@@ -122,6 +135,25 @@ async def report_post(
         Category(wanted.category), wanted.revision, tuple(wanted.rules), wanted.note, wanted.title_revision
     )
     own = await own_reports.report_post(work, viewer, id, complaint, repeat=key.of(wanted))
+    return json_response(Report.of(own), 201)
+
+
+@router.post(
+    "/members/{handle}/reports",
+    status_code=201,
+    response_model=Report,
+    responses=documented(401, 403, 404, 409, 413, 422, 429),
+)
+async def report_name(
+    handle: Handle, wanted: NameReportRequest, viewer: CurrentMember, key: IdempotencyKey, work: CurrentWork
+) -> Response:
+    """Report a member's display name and handle, as they are now, for instance because they give somebody away.
+
+    If you report the same name again, you get your first report back; as something graver, or once the name has
+    changed, it is a new report. A silenced member can still report `risk`.
+    """
+    complaint = NameComplaint(Category(wanted.category), tuple(wanted.rules), wanted.note)
+    own = await own_reports.report_name(work, viewer, handle, complaint, repeat=key.of(wanted))
     return json_response(Report.of(own), 201)
 
 

@@ -23,6 +23,15 @@ class MeasureTaken(ResponseBody):
     until: Moment | None = Field(description="Null: it has no end, unless an appeal overturns it")
 
 
+class Renaming(ResponseBody):
+    """Which names a decision took, and which it gave instead. Null: it left that name alone, or the member has left."""
+
+    name_was: str | None = Field(examples=["Jamie Smith's mum"])
+    name_became: str | None = Field(examples=["A swift"])
+    handle_was: str | None = Field(examples=["jamie-smiths-mum"])
+    handle_became: str | None = Field(examples=["member-8f3k"])
+
+
 class CitedRule(ResponseBody):
     """A rule, as it stood when the decision was taken."""
 
@@ -64,6 +73,7 @@ class Statement(ResponseBody):
     measures: list[MeasureTaken]
     territory: Literal["the whole forum"] = "the whole forum"
     excerpts: list[str] = Field(description="The words of yours that it is about", examples=[["Ms Example is a witch"]])
+    renamed: Renaming | None = Field(description="Which names of yours it took; null when it took none")
     reason: str = Field(examples=["You called her a name. Say what she did instead."])
     rules: list[CitedRule]
     law: str | None = Field(description="For illegal content: the law", examples=[None])
@@ -80,7 +90,9 @@ class Statement(ResponseBody):
         """Render a statement."""
         appeal = AppealState.of(own.appeal) if own.appeal else None
         address = f"/api/v1/statements/{own.statement.id}/appeal"
-        return cls(**own.statement._mapping, post_ids=own.post_ids, appeal_at=address, appeal=appeal)
+        renamed = Renaming.model_validate(own.renamed) if own.renamed else None
+        row = own.statement._mapping
+        return cls(**row, post_ids=own.post_ids, renamed=renamed, appeal_at=address, appeal=appeal)
 
 
 class StatementList(ResponseBody):

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.administration import roles
-from forum.authentication import sessions
+from forum.authentication import handles, sessions
 from forum.authentication.profiles import rename_member
 from forum.content import boards
 from forum.content.boards import Board
@@ -52,11 +52,13 @@ class Measure:
     apply: Apply
     undo: Undo
     fields: frozenset[str] = frozenset()  # of MeasureInput that it needs, and takes
+    one_field_is_enough: bool = False
     needs_rule: bool = False  # or a law
     tells_author: bool = False  # with a statement of reasons
     notice: str | None = None  # how its notice to readers begins
 
 
+HANDLE_KEPT = "handle_kept"  # in the undo data: that the handle could not be given back
 WITHOUT_POST = (MeasureTarget.AUTHOR, MeasureTarget.CASE)  # what a measure about a member without a post acts on
 # A decision with no other measure dismisses the reports: it leaves the words as they were reported.
 NO_ACTION = (MeasureKind.DISMISS, MeasureKind.PUBLISH, MeasureKind.REFUSE)
@@ -104,6 +106,18 @@ async def has_measure_in_force(session: AsyncSession, case_id: UUID, post_id: in
     )
     done = exists().where(
         or_(col(AppliedMeasure.post_id) == post_id, against_author),
+        col(AppliedMeasure.kind).not_in(NO_ACTION),
+        col(AppliedMeasure.undone_at).is_(None),
+        col(AppliedMeasure.applied_at) >= since,
+    )
+    return bool((await session.execute(select(done))).scalar_one())
+
+
+async def has_measure_without_post_in_force(session: AsyncSession, member_id: UUID, since: datetime) -> bool:
+    """Whether a measure against a member that was taken since then, about no post of theirs, is in force."""
+    done = exists().where(
+        col(AppliedMeasure.member_id) == member_id,
+        col(AppliedMeasure.post_id).is_(None),
         col(AppliedMeasure.kind).not_in(NO_ACTION),
         col(AppliedMeasure.undone_at).is_(None),
         col(AppliedMeasure.applied_at) >= since,
@@ -161,11 +175,14 @@ def _refuse_impossible_combination(kinds: Sequence[MeasureKind]) -> None:
 
 
 def _refuse_wrong_fields(measure: MeasureInput, pointer: str) -> None:
-    given = {name for name in ("spans", "body_markdown", "title", "board", "name", "until") if getattr(measure, name)}
+    names_of_fields = ("spans", "body_markdown", "title", "board", "name", "handle", "until")
+    given = {name for name in names_of_fields if getattr(measure, name)}
     fields = MEASURES[measure.kind].fields
     for name in sorted(given - fields):
         detail = f"The measure `{measure.kind}` does not take `{name}`."
         raise Invalid(detail, f"{pointer}/{name}", code="measure_field_not_taken")
+    if given and MEASURES[measure.kind].one_field_is_enough:
+        return
     for name in sorted(fields - given):
         detail = f"The measure `{measure.kind}` needs `{name}`."
         raise Invalid(detail, f"{pointer}/{name}", code="measure_field_missing")
@@ -377,27 +394,63 @@ async def _undo_sanction(context: MeasureContext, applied: AppliedMeasure) -> No
 
 
 async def _rename(context: MeasureContext, wanted: MeasureInput) -> UndoData:
-    """Give the author another display name. The gate keeps the old one from coming back by their own hand."""
+    """Give the author another display name, another handle, or both.
+
+    The gate keeps an old display name from coming back by their own hand. Nobody can take the old handle, until the
+    decision is overturned. Raises Conflict when they have left.
+    """
     member = await lock_member_row(context.session, context.member_id)
-    undo_data = {"was": member.name}
-    await rename_member(context.session, member, wanted.name or "")
-    return undo_data | {"became": member.name}
+    if member.left_at:
+        raise Conflict("This member has left: they have no name here any more.", code="member_left")
+    undo_data: UndoData = {}
+    if wanted.name:
+        undo_data["was"] = member.name
+        await rename_member(context.session, member, wanted.name)
+        undo_data["became"] = member.name
+    if wanted.handle:
+        undo_data["handle_was"] = member.handle
+        await handles.give_neutral_handle(context.work, member)
+        undo_data["handle_became"] = member.handle
+    return undo_data
 
 
 async def _undo_rename(context: MeasureContext, applied: AppliedMeasure) -> None:
+    """Give name and handle back; not where the member has chosen another since, or the handle looks like somebody's."""
     member = await lock_member_row(context.session, applied.member_id)
+    if member.left_at:
+        return
+    undo_data, later = applied.memory, await _list_later_renames(context.session, applied)
+    if _is_to_restore(later, undo_data, "", member.name):
+        member.name, member.name_skeleton = undo_data["was"], names.skeleton(undo_data["was"])
+    is_theirs = _is_to_restore(later, undo_data, "handle_", member.handle)
+    if is_theirs and not await handles.give_handle_back(context.work, member, undo_data["handle_was"]):
+        applied.memory = {**undo_data, HANDLE_KEPT: True}
+    await context.session.flush()
+
+
+async def _list_later_renames(session: AsyncSession, applied: AppliedMeasure) -> Sequence[AppliedMeasure]:
     later = select(AppliedMeasure).where(
         col(AppliedMeasure.member_id) == applied.member_id,
         col(AppliedMeasure.kind) == MeasureKind.RENAME,
         col(AppliedMeasure.undone_at).is_(None),
         col(AppliedMeasure.id) > applied.id,
     )
-    found = (await context.session.execute(later.order_by(col(AppliedMeasure.id)).limit(1))).scalar_one_or_none()
-    if found and found.memory["was"] == applied.memory["became"]:
-        found.memory = {**found.memory, "was": applied.memory["was"]}
-    elif member.left_at is None and member.name == applied.memory["became"]:
-        member.name, member.name_skeleton = applied.memory["was"], names.skeleton(applied.memory["was"])
-    await context.session.flush()
+    return (await session.execute(later.order_by(col(AppliedMeasure.id)))).scalars().all()
+
+
+def _is_to_restore(later: Sequence[AppliedMeasure], undo_data: UndoData, prefix: str, present: str) -> bool:
+    """Whether a name, or with the prefix a handle, is as the undone measure left it.
+
+    If a later measure rests on that one, its undo shall restore what was before both.
+    """
+    was, became = f"{prefix}was", f"{prefix}became"
+    if was not in undo_data:
+        return False
+    following = next((applied for applied in later if was in applied.memory), None)
+    if following and following.memory[was] == undo_data[became]:
+        following.memory = {**following.memory, was: undo_data[was]}
+        return False
+    return bool(present == undo_data[became])
 
 
 async def _no_effect(_context: MeasureContext, _wanted: MeasureInput) -> UndoData:
@@ -443,7 +496,8 @@ MEASURES: Mapping[MeasureKind, Measure] = {
         MeasureTarget.AUTHOR,
         _rename,
         _undo_rename,
-        fields=frozenset({"name"}),
+        fields=frozenset({"name", "handle"}),
+        one_field_is_enough=True,
         needs_rule=True,
         tells_author=True,
     ),

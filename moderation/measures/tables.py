@@ -40,6 +40,12 @@ class MeasureKind(StrEnum):
     DISMISS = "dismiss"
 
 
+class NewHandle(StrEnum):
+    """Which handle a member gets instead of theirs. Moderators do not make up names for others."""
+
+    NEUTRAL = "neutral"
+
+
 UNNAMED_MODERATOR = "a moderator"  # where readers are not told which one
 WITHOUT_POST = "A measure about a post was taken where there is none."
 TEXT_MEASURES = (MeasureKind.EDIT, MeasureKind.REDACT)
@@ -110,6 +116,7 @@ class MeasureInput:
     title: str | None = None
     board: str | None = None
     name: str | None = None
+    handle: NewHandle | None = None
     until: datetime | None = None
 
 

@@ -144,6 +144,8 @@ async def live(life: Life, app: FastAPI, services: Services, suzie: httpx.AsyncC
         sorry = await posted(magpie, thread, "> The ineffable rudeness of this social worker beats me.\n\nNo.")
         await magpie.patch(f"{API}/posts/{sorry}", json={"revision": 1, "body_markdown": "I take that back."})
         rude = await posted(magpie, thread, "You are a toad.")
+        named = await magpie.post(f"{API}/members/{HANDLE}/reports", json={"category": "other"})
+        assert named.status_code == 201, named.text
         for name in ("removed", "redacted"):
             assert (await report(magpie, life.posts[name])).status_code == 201
             case = await a_case(suzie, life.posts[name])

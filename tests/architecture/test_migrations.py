@@ -125,6 +125,11 @@ LINKS_USED = [
     "SELECT 'z', 'verify_address', id, email, now(), now(), now() FROM member",
 ]
 
+HANDLES_GIVEN_UP = [
+    *LINKS_USED,
+    "INSERT INTO handle_change (member_id, old_handle) SELECT id, 'grey-heron' FROM member",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
@@ -149,6 +154,7 @@ DATA: dict[str, list[str]] = {
     "0018b": LINKS_USED,
     "0018c": LINKS_USED,
     "0019": LINKS_USED,
+    "0020": HANDLES_GIVEN_UP,
 }
 
 
@@ -202,6 +208,14 @@ async def test_an_open_appeal_bars_whoever_took_the_decision(empty: AsyncEngine)
     async with empty.connect() as connection:
         barred = await connection.scalar(text("SELECT barred_id FROM moderation_case WHERE kind = 'appeal'"))
         assert barred == await connection.scalar(text("SELECT decided_by FROM decision"))
+
+
+async def test_what_the_previous_release_reports_while_this_migrates_is_taken(empty: AsyncEngine) -> None:
+    await migrate(empty, "head")
+    async with empty.begin() as connection:
+        for statement in SECOND:
+            await connection.execute(text(statement))
+    assert (await counts(empty))["report"] == 1
 
 
 async def test_every_migration_can_be_taken_back_and_done_again(empty: AsyncEngine) -> None:

@@ -50,6 +50,7 @@ REPEATS = {
     "refuse_departure": ONCE,
     "refuse_lost_mailbox": ONCE,
     "renew_recovery_codes": ANEW,
+    "report_name": KEY,
     "report_post": KEY,
     "reset_password": ONCE,
     "sign_in": ONCE,

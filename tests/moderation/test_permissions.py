@@ -66,6 +66,11 @@ STANDS = {
     "another's": lambda viewer: post_of(SOMEBODY, viewer),
 }
 
+NAMES = {
+    "own": lambda viewer: SimpleNamespace(id=ME, standing=viewer.standing),
+    "somebody's": lambda viewer: SimpleNamespace(id=SOMEBODY, standing=viewer.standing),
+}
+
 TABLE = (
     # A silenced moderator is silenced: they read.
     row(Act.REPORT_POST, "another's", STANDS["another's"], *EVERY_MEMBER),
@@ -79,6 +84,17 @@ TABLE = (
         "silenced moderator",
     ),
     row(Act.REPORT_RISK, "own", STANDS["own"]),
+    row(Act.REPORT_NAME, "somebody's", NAMES["somebody's"], *EVERY_MEMBER),
+    row(Act.REPORT_NAME, "own", NAMES["own"]),
+    row(
+        Act.REPORT_NAME_RISK,
+        "somebody's",
+        NAMES["somebody's"],
+        *EVERY_MEMBER,
+        "silenced member",
+        "silenced moderator",
+    ),
+    row(Act.REPORT_NAME_RISK, "own", NAMES["own"]),
     row(Act.SEE_QUEUE, "anywhere", None, *STAFF),
     row(Act.SEE_RECORD, "anybody's", None, *STAFF),
     row(Act.KEEP_NOTES, "on another", SimpleNamespace(id=SOMEBODY), *STAFF),

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from forum.authentication.profiles import BETWEEN_HANDLES
+from forum.authentication.handles import BETWEEN_HANDLES
 from forum.content.markup import GONE
 from forum.core import clock
 from forum.http.services import Services

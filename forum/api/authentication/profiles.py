@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from forum.api.schemas import Moment, NewPassword, Number, Password, RequestBody, ResponseBody, Text, Uuid
-from forum.authentication import profiles, rules_acceptance
+from forum.authentication import handles, profiles, rules_acceptance
 from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember, CurrentMember
 from forum.http.problems import documented
@@ -119,7 +119,7 @@ async def change_handle(wanted: HandleChoice, viewer: CurrentMember, work: Curre
     Mentions and quotes of you follow within a minute. Nobody can look the old handle up or ever take it, you neither.
     Once in 90 days. You are told by mail.
     """
-    return json_response(Me.model_validate(await profiles.change_handle(work, viewer, wanted.handle)))
+    return json_response(Me.model_validate(await handles.change_handle(work, viewer, wanted.handle)))
 
 
 @router.put("/me/password", status_code=204, responses=documented(401, 403, 413, 422, 429))
