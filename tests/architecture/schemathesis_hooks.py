@@ -72,7 +72,6 @@ EXPECTED = {
     ("join", "#/password"): GUESSED,
     ("join", "#/rules_version"): "only a version that there is can be accepted",
     ("change_me", "#/name"): NAMED,
-    ("change_handle", "#/handle"): NAMED,
     ("reset_password", "#/new"): GUESSED,
     ("change_address", "#/current"): "the document does not say what your password is",
     ("change_address", "#/email"): "what is an address, beyond `format: email`, is a matter of several RFCs",

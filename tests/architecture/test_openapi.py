@@ -499,7 +499,9 @@ READINGS = {
 
 async def judged(community: Community, login: str, scope: list[str]) -> str | None:
     """What Schemathesis says of the forum, if it has something to say."""
-    about = {"FORUM_LOGIN": login, "FORUM_PASSWORD": make.PASSWORD, "FORUM_IDS": json.dumps(community.ids)}
+    # By the address: among what is tried is another handle.
+    address = f"{login}@example.org" if login else ""
+    about = {"FORUM_LOGIN": address, "FORUM_PASSWORD": make.PASSWORD, "FORUM_IDS": json.dumps(community.ids)}
     if login == STAFF:
         async with make.signed_in(community.app, STAFF) as staff:
             about["FORUM_TOKEN"] = staff.headers["Authorization"].removeprefix("Bearer ")

@@ -36,6 +36,7 @@ ALLOWED: Mapping[tuple[str, str], str] = {
     ("moderator", f"{API}/threads/{{id}}/revisions/{{number}}"): "the same, of a title",
     ("moderator", f"{API}/posts/{{id}}/revisions"): "what a removed post says, for whoever hears the appeal",
     ("moderator", f"{API}/moderation/cases/{{id}}"): "the same",
+    ("moderator", f"{API}/moderation/members/{{handle}}/posts"): "the same",
 }
 
 # Quotes of the line as people make them, and other ways to repeat it; `{handle}` is its author's.

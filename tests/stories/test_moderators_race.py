@@ -192,6 +192,9 @@ def _measures(screen: dict[str, Any], dice: random.Random) -> list[dict[str, Any
     ]
     first = dice.choice(textual)
     chosen = [first] if first["kind"] == "dismiss" or dice.random() < 0.4 else [first, dice.choice(further)]
+    if any(edit["state"] == "waiting" for edit in screen["held_edits"]) and first["kind"] != "remove":
+        # An author edits what a moderator changed a moment ago: that edit waits, and is decided too.
+        chosen = [{"kind": "refuse"}, *(measure for measure in chosen if measure["kind"] != "dismiss")]
     dice.shuffle(chosen)
     return chosen
 

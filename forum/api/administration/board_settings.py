@@ -45,8 +45,10 @@ Openers = Annotated[
 ]
 Repliers = Annotated[list[WriterAudience], Field(max_length=10, description="Who may reply", examples=[["member"]])]
 Position = Annotated[Number, Field(description="Its place in the list", examples=[1])]
-Indexable = Annotated[StrictBool, Field(description="Whether search engines may index it")]
-Advised = Annotated[StrictBool, Field(description="Whether advisers answer here, so that threads wait for them")]
+Indexable = Annotated[StrictBool, Field(description="Whether search engines may index it", examples=[True])]
+Advised = Annotated[
+    StrictBool, Field(description="Whether advisers answer here, so that threads wait for them", examples=[True])
+]
 WhenPublished = Annotated[
     Publication,
     Field(description="When others see a new post: at once, everybody's first posts only after a moderator, or all"),
