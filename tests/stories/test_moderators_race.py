@@ -43,7 +43,7 @@ API = "/api/v1"
 SECONDS = float(os.environ.get("FORUM_TEST_RACE_SECONDS", "0"))
 MODERATORS, AUTHORS, IN_A_THREAD = 20, 4, 10
 CASES = 200 if SECONDS else 80
-INSULT = "a thoroughly lying old toad"
+INSULT = "an old toad"
 
 
 class Race:
@@ -270,12 +270,16 @@ async def _headers(app: FastAPI, handle: str, *roles: Role) -> dict[str, str]:
 
 
 async def _conversations(services: Services) -> tuple[list[int], list[int]]:
-    """Threads in which everybody repeats everybody's insult, in quotes and out: the ids of threads and posts."""
+    """Threads in which everybody repeats everybody's insult, in quotes and out: the ids of threads and posts.
+
+    Each thread has words of its own in it, so that a decision locks one thread and not all of them.
+    """
     threads, posts = [], []
-    for _ in range(CASES // IN_A_THREAD):
-        threads.append(await make.thread(services, "heron0", title="A visit", body=f"She is {INSULT}, all of her."))
+    for visit in range(CASES // IN_A_THREAD):
+        body = f"She is {INSULT}, visit{visit} or not, all of her."
+        threads.append(await make.thread(services, "heron0", title="A visit", body=body))
         for number in range(1, IN_A_THREAD):
-            said = f"> @heron0 #1\n> She is {INSULT}, all of her.\n\nYes, {INSULT.upper()} is what I call it, {number}."
+            said = f"> @heron0 #1\n> {body}\n\nYes, {INSULT.upper()} is what I call it, {number}."
             await make.post(services, f"heron{number % AUTHORS}", threads[-1], said)
     async with services.database.work() as session:
         posts = list((await session.execute(select(col(Post.id)).order_by(col(Post.id)))).scalars().all())
