@@ -186,6 +186,7 @@ async def test_a_word_that_was_taken_out_is_nowhere_any_more(
 ) -> None:
     sent = [*await say(world, opens), await repeat(world)]
     case = await report(world)
+    await write(world, case)
     before = await walk(app, world)
     everybody = {"guest", "author", "member", "reporter", "adviser", "moderator", "other board's moderator"}
     assert {finding.reader for finding in before} >= everybody
@@ -324,6 +325,16 @@ async def report(world: World) -> str:
     [case] = (await world["moderator"].get(f"{API}/moderation/cases")).json()["items"]
     world.know("cases/id", case["id"])
     return str(case["id"])
+
+
+async def write(world: World, case: str) -> None:
+    """The moderator writes to the author, so that the walk comes through a talk."""
+    written = await world["moderator"].post(f"{API}/moderation/cases/{case}/talks", json={"text": "Are you well?"})
+    assert written.status_code == 201, written.text
+    world.know("talks/id", written.json()["talk_id"])
+    for reader, path in (("author", "/talks"), ("moderator", "/moderation/talks")):
+        read = await world[reader].get(f"{API}{path}/{written.json()['talk_id']}/messages")
+        assert "Are you well?" in read.text, read.text
 
 
 async def decide(world: World, case: str, measures: list[dict[str, Any]]) -> None:
