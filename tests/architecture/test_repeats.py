@@ -145,6 +145,13 @@ async def test_a_note_is_written_once(app: FastAPI, services: Services) -> None:
     assert await count(services, "case_note") == 1
 
 
+async def test_a_note_on_a_member_is_written_once(app: FastAPI, services: Services) -> None:
+    await make.member(services, "heron")
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+        await sent_again(orla, "/moderation/members/heron/notes", {"text": "Write to her."}, {"text": "Write to him."})
+    assert await count(services, "member_note") == 1
+
+
 async def test_an_appeal_is_made_once(app: FastAPI, services: Services) -> None:
     post = await a_post(services)
     async with make.signed_in(app, "orla", Role.MODERATOR) as orla, make.signed_in(app, "stepdad") as author:
