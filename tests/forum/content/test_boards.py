@@ -201,6 +201,8 @@ async def test_a_thread_moved_out_of_sight_is_gone_for_its_author_too(
         assert (await orla.get(f"{API}/threads/{thread}/posts")).json()["items"][0][
             "body_markdown"
         ] == "They come on Monday"
+        # Their own words stay theirs: they can still withdraw what they can no longer read.
+        assert (await heron.delete(f"{API}/posts/{post}")).status_code == 204
 
 
 async def test_who_lost_the_role_lost_the_room(app: FastAPI, services: Services) -> None:
