@@ -3,8 +3,9 @@
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from forum.api.schemas import RequestBody, Uuid, Words
+from forum.api.schemas import RequestBody
 from forum.http.current_member import AnyMember
+from forum.http.fields import Uuid, Words
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import json_response

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, StringConstraints
 
-from forum.api.schemas import After, Author, Limit, Moment, Next, ResponseBody, SoughtHandle, Text
+from forum.api.schemas import Author, Next, ResponseBody
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember
+from forum.http.fields import After, Limit, Moment, SoughtHandle, Text
 from forum.http.problems import documented
 from forum.http.services import Reading, Route
 from moderation import audit_log

@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum.api.schemas import Handle, Moment, ResponseBody, Slug
+from forum.api.schemas import ResponseBody
 from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember, CurrentMember
+from forum.http.fields import Handle, Moment, Slug
 from forum.http.problems import documented
 from forum.http.services import CurrentWork, Route
 from moderation import board_moderators

@@ -7,23 +7,12 @@ from pydantic import Field
 
 from forum.api.content.posts import PostInThread, Revision, post_response
 from forum.api.content.threads import TitleRevision
-from forum.api.schemas import (
-    After,
-    Author,
-    BoardSlug,
-    Identity,
-    Limit,
-    Moment,
-    Next,
-    RequestBody,
-    ResponseBody,
-    Uuid,
-    Words,
-)
+from forum.api.schemas import Author, Next, RequestBody, ResponseBody
 from forum.content.posts.tables import Visibility
 from forum.core.database import Record
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember
+from forum.http.fields import After, BoardSlug, Identity, Limit, Moment, Uuid, Words
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import json_response

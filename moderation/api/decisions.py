@@ -9,23 +9,11 @@ from pydantic import BeforeValidator, Field
 from typing_extensions import TypeAliasType
 
 from forum.api.authentication.profiles import DisplayName
-from forum.api.schemas import (
-    BoardSlug,
-    Body,
-    Moment,
-    Number,
-    RequestBody,
-    ResponseBody,
-    SentMoment,
-    Text,
-    Title,
-    Uuid,
-    Words,
-    numeric,
-)
+from forum.api.schemas import RequestBody, ResponseBody
 from forum.content.posts.tables import BODY_MAX
 from forum.core.errors import ForumError
 from forum.http.current_member import CurrentMember
+from forum.http.fields import BoardSlug, Body, Moment, Number, SentMoment, Text, Title, Uuid, Words, numeric
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import KINDS, documented
 from forum.http.responses import json_response

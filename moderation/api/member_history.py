@@ -5,10 +5,11 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum.api.schemas import Author, Handle, Identity, Moment, ResponseBody, Uuid
+from forum.api.schemas import Author, ResponseBody
 from forum.core.database import Record
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember
+from forum.http.fields import Handle, Identity, Moment, Uuid
 from forum.http.problems import documented
 from forum.http.services import CurrentWork, Route
 from moderation import member_history

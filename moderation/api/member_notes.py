@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum.api.schemas import After, Author, Handle, Limit, Moment, Next, RequestBody, ResponseBody, Uuid, Words
+from forum.api.schemas import Author, Next, RequestBody, ResponseBody
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember
+from forum.http.fields import After, Handle, Limit, Moment, Uuid, Words
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import json_response

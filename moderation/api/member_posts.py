@@ -3,21 +3,11 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum.api.schemas import (
-    After,
-    Handle,
-    Identity,
-    Limit,
-    Moment,
-    Next,
-    Number,
-    RequestBody,
-    ResponseBody,
-    SentIdentity,
-)
+from forum.api.schemas import Next, RequestBody, ResponseBody
 from forum.content.posts.tables import Visibility
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember
+from forum.http.fields import After, Handle, Identity, Limit, Moment, Number, SentIdentity
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import json_response

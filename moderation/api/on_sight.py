@@ -5,8 +5,9 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from forum.api.schemas import Handle, Id, Number, RequestBody, Words
+from forum.api.schemas import RequestBody
 from forum.http.current_member import CurrentMember
+from forum.http.fields import Handle, Id, Number, Words
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import json_response

@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum.api.schemas import Line, Moment, RequestBody, ResponseBody, Slug, Words
+from forum.api.schemas import RequestBody, ResponseBody
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember
+from forum.http.fields import Line, Moment, Slug, Words
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Route

@@ -5,23 +5,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import BeforeValidator, Field
 
-from forum.api.schemas import (
-    After,
-    Handle,
-    Id,
-    Identity,
-    Limit,
-    Moment,
-    Next,
-    Number,
-    RequestBody,
-    ResponseBody,
-    Text,
-    Uuid,
-    numeric,
-)
+from forum.api.schemas import Next, RequestBody, ResponseBody
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import AnyMember, CurrentMember
+from forum.http.fields import After, Handle, Id, Identity, Limit, Moment, Number, Text, Uuid, numeric
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import json_response

@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BeforeValidator, Field
 
-from forum.api.schemas import Line, Moment, RequestBody, ResponseBody, Words, numeric
+from forum.api.schemas import RequestBody, ResponseBody
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember, CurrentViewer
+from forum.http.fields import Line, Moment, Words, numeric
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Reading, Route

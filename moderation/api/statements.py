@@ -5,9 +5,10 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum.api.schemas import Identity, Moment, ResponseBody, Uuid
+from forum.api.schemas import ResponseBody
 from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember
+from forum.http.fields import Identity, Moment, Uuid
 from forum.http.problems import documented
 from forum.http.services import CurrentWork, Route
 from moderation import appeals, own_statements

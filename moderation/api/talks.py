@@ -5,10 +5,11 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import Field, StrictBool
 
-from forum.api.schemas import After, Author, Limit, Moment, Next, RequestBody, ResponseBody, Uuid, Words
+from forum.api.schemas import Author, Next, RequestBody, ResponseBody
 from forum.core.database import Record
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import AnyMember, CurrentMember
+from forum.http.fields import After, Limit, Moment, Uuid, Words
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import json_response

@@ -29,12 +29,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from forum.api.openapi import ASSETS, POLICY
-from forum.api.schemas import Body, Line, Moment, Password, Text, Title, Warning_, Words
 from forum.app import create_app
 from forum.core import clock, embedded_postgres
 from forum.core.settings import Settings
 from forum.core.text import BIDIRECTIONAL, has_seen
 from forum.http.body_size import ORDINARY, largest_body
+from forum.http.fields import Body, Line, Moment, Password, Text, Title, Warning_, Words
 from forum.http.problems import MOST_FAULTS, Problem
 from forum.http.services import Services
 from forum.mail import tokens

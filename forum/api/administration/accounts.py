@@ -8,11 +8,12 @@ from pydantic import Field
 from forum.administration import accounts
 from forum.administration.accounts import AccountFilter
 from forum.administration.roles import Offer
-from forum.api.schemas import After, Handle, Limit, Line, Moment, Next, RequestBody, ResponseBody
+from forum.api.schemas import Next, RequestBody, ResponseBody
 from forum.authentication import failed_sign_ins
 from forum.authentication.failed_sign_ins import RefusalReason
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import AnyMember, CurrentMember
+from forum.http.fields import After, Handle, Limit, Line, Moment
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Route

@@ -8,11 +8,12 @@ from pydantic import Field, StrictBool
 
 from forum.administration import board_settings
 from forum.api.content.boards import Audience
-from forum.api.schemas import BoardSlug, Line, Moment, Next, Number, RequestBody, ResponseBody, Slug, Text
+from forum.api.schemas import Next, RequestBody, ResponseBody
 from forum.content.boards import Board as BoardRow
 from forum.content.boards import BoardPlan, Publication
 from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember, CurrentMember
+from forum.http.fields import BoardSlug, Line, Moment, Number, Slug, Text
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response

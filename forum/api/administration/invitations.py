@@ -7,9 +7,10 @@ from pydantic import EmailStr, Field
 
 from forum.administration import invitations
 from forum.api.administration.accounts import Account, AdviserText
-from forum.api.schemas import Author, BoardSlug, Mailed, Moment, RequestBody, ResponseBody, Uuid
+from forum.api.schemas import Author, Mailed, RequestBody, ResponseBody
 from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember, CurrentMember
+from forum.http.fields import BoardSlug, Moment, Uuid
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response

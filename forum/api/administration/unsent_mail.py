@@ -4,9 +4,10 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from forum.administration import unsent_mail
-from forum.api.schemas import After, Limit, Moment, Next, ResponseBody
+from forum.api.schemas import Next, ResponseBody
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember
+from forum.http.fields import After, Limit, Moment
 from forum.http.problems import documented
 from forum.http.services import Reading, Route
 from forum.mail.tables import MailKind

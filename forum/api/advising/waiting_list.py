@@ -5,10 +5,11 @@ from pydantic import Field
 
 from forum.advising import waiting_list
 from forum.api.content.threads import Thread, thread_json
-from forum.api.schemas import After, Limit, Moment, Next, ResponseBody
+from forum.api.schemas import Next, ResponseBody
 from forum.core import clock
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember
+from forum.http.fields import After, Limit, Moment
 from forum.http.problems import documented
 from forum.http.services import Now, Reading, Route
 

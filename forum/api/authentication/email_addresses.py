@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Response
 from pydantic import EmailStr, Field
 
-from forum.api.schemas import Mailed, Password, RequestBody
+from forum.api.schemas import Mailed, RequestBody
 from forum.authentication import email_addresses
 from forum.http.current_member import AnyMember
+from forum.http.fields import Password
 from forum.http.problems import documented
 from forum.http.services import CurrentTransactions, CurrentWork, Route
 from forum.privacy import account_deletion

@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum.api.schemas import Mailed, NewPassword, RequestBody, Text
+from forum.api.schemas import Mailed, RequestBody
 from forum.authentication import password_resets
 from forum.http.current_member import address_of
+from forum.http.fields import NewPassword, Text
 from forum.http.problems import documented
 from forum.http.services import AppServices, CurrentTransactions, Route
 

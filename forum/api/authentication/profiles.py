@@ -5,10 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum.api.schemas import Moment, NewPassword, Number, Password, RequestBody, ResponseBody, Text, Uuid
+from forum.api.schemas import RequestBody, ResponseBody
 from forum.authentication import handles, profiles, rules_acceptance
 from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember, CurrentMember
+from forum.http.fields import Moment, NewPassword, Number, Password, Text, Uuid
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import AppServices, CurrentTransactions, CurrentWork, Route

@@ -6,9 +6,10 @@ from fastapi import APIRouter, Request, Response
 from pydantic import EmailStr, Field
 
 from forum.api.authentication.profiles import DisplayName, Me, NewHandle
-from forum.api.schemas import NewPassword, Number, RequestBody
+from forum.api.schemas import RequestBody
 from forum.authentication import registration
 from forum.http.current_member import address_of
+from forum.http.fields import NewPassword, Number
 from forum.http.idempotency_key import GuestIdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response

@@ -15,13 +15,14 @@ from forum.api.authentication.second_factor.passkeys import (
     Assertion,
     as_json,
 )
-from forum.api.schemas import Author, Moment, Password, RequestBody, ResponseBody, Text, Uuid
+from forum.api.schemas import Author, RequestBody, ResponseBody
 from forum.authentication import sessions
 from forum.authentication import sign_in as authentication_sign_in
 from forum.authentication.sessions import Transport
 from forum.http.caching import cacheable_response
 from forum.http.csrf import refuse_forgery
 from forum.http.current_member import COOKIE, Anybody, AnyMember, address_of
+from forum.http.fields import Moment, Password, Text, Uuid
 from forum.http.problems import documented
 from forum.http.responses import LOCATION, header, json_response
 from forum.http.services import CurrentTransactions, CurrentWork, Route, services_of

@@ -8,7 +8,7 @@ from typing_extensions import TypeAliasType
 
 from forum.api.content.posts import PostInThread, post_response
 from forum.api.content.threads import Thread, page_response, robots, thread_json
-from forum.api.schemas import After, Body, Limit, Moment, Next, RequestBody, ResponseBody, Slug, Title, Warning_
+from forum.api.schemas import Next, RequestBody, ResponseBody
 from forum.content import board_cards, boards
 from forum.content.board_cards import BoardCard
 from forum.content.posts.draft import Draft
@@ -16,6 +16,7 @@ from forum.content.threads import actions
 from forum.content.threads.queries import list_on_board
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember, CurrentViewer
+from forum.http.fields import After, Body, Limit, Moment, Slug, Title, Warning_
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response

@@ -7,27 +7,14 @@ from pydantic import Field, TypeAdapter
 from typing_extensions import TypeAliasType
 
 from forum.api.content.threads import page_response, robots
-from forum.api.schemas import (
-    After,
-    Author,
-    Body,
-    Id,
-    Identity,
-    Limit,
-    Moment,
-    Next,
-    Number,
-    RequestBody,
-    ResponseBody,
-    SentIdentity,
-    Warning_,
-)
+from forum.api.schemas import Author, Next, RequestBody, ResponseBody
 from forum.content.posts import actions, queries, thread_page
 from forum.content.posts.draft import Draft
 from forum.content.posts.queries import PostView
 from forum.content.posts.thread_page import PageRequest
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember, CurrentViewer
+from forum.http.fields import After, Body, Id, Identity, Limit, Moment, Number, SentIdentity, Warning_
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response

@@ -6,12 +6,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
 
-from forum.api.schemas import Author, BoardSlug, Id, Identity, Line, Moment, Number, RequestBody, ResponseBody, Title
+from forum.api.schemas import Author, RequestBody, ResponseBody
 from forum.content.posts.queries import waiting_as_json
 from forum.content.threads import actions, queries
 from forum.content.threads.tables import LOCK_REASON_MAX, ThreadState
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember, CurrentViewer
+from forum.http.fields import BoardSlug, Id, Identity, Line, Moment, Number, Title
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Reading, Route

@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum.api.schemas import Moment, ResponseBody
+from forum.api.schemas import ResponseBody
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentViewer
+from forum.http.fields import Moment
 from forum.http.problems import documented
 from forum.http.services import Reading, Route
 from forum.members import advisers

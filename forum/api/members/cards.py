@@ -5,10 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from forum.api.schemas import Handle, Moment, ResponseBody, SoughtHandle
+from forum.api.schemas import ResponseBody
 from forum.content.posts.tallies import WRITTEN
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentViewer
+from forum.http.fields import Handle, Moment, SoughtHandle
 from forum.http.problems import documented
 from forum.http.services import Reading, Route
 from forum.members import cards

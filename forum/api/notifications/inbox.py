@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum.api.schemas import After, Identity, Limit, Moment, Next, RequestBody, ResponseBody, Uuid
+from forum.api.schemas import Next, RequestBody, ResponseBody
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import AnyMember
+from forum.http.fields import After, Identity, Limit, Moment, Uuid
 from forum.http.problems import documented
 from forum.http.services import CurrentWork, Route
 from forum.notifications import inbox

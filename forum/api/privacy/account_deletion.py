@@ -5,9 +5,10 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum.api.schemas import Mailed, Moment, RequestBody, ResponseBody
+from forum.api.schemas import Mailed, RequestBody, ResponseBody
 from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember
+from forum.http.fields import Moment
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Route

@@ -6,9 +6,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from forum.api.schemas import Moment, ResponseBody, Uuid
+from forum.api.schemas import ResponseBody
 from forum.http.caching import cacheable_response, etag_headers
 from forum.http.current_member import AnyMember
+from forum.http.fields import Moment, Uuid
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response

@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import EmailStr, Field
 
-from forum.api.schemas import Handle, Mailed, Moment, RequestBody, ResponseBody
+from forum.api.schemas import Mailed, RequestBody, ResponseBody
 from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember
+from forum.http.fields import Handle, Moment
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Route

@@ -8,8 +8,9 @@ import pytest
 from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
 from pydantic_core.core_schema import ErrorType
 
-from forum.api.schemas import Line, Number, RequestBody, Text, Uuid, numeric
+from forum.api.schemas import RequestBody
 from forum.http.faults import OUR_CODES, code_of, sentence_of
+from forum.http.fields import Line, Number, Text, Uuid, numeric
 
 LIMITS = ("min_length", "max_length", "gt", "ge", "le", "lt", "expected", "discriminator", "expected_tags")
 

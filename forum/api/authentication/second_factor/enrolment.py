@@ -3,10 +3,11 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum.api.schemas import Moment, RequestBody, ResponseBody, Text
+from forum.api.schemas import RequestBody, ResponseBody
 from forum.authentication.second_factor import enrolment, totp
 from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember
+from forum.http.fields import Moment, Text
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentTransactions, CurrentWork, Route

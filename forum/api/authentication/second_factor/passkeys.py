@@ -6,12 +6,13 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from forum.api.schemas import Base64Url, Line, Moment, RequestBody, ResponseBody, Uuid
+from forum.api.schemas import RequestBody, ResponseBody
 from forum.authentication.second_factor import enrolment, passkeys
 from forum.authentication.second_factor.passkeys import AT_MOST
 from forum.authentication.second_factor.tables import Purpose
 from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember, address_of
+from forum.http.fields import Base64Url, Line, Moment, Uuid
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response
 from forum.http.services import CurrentTransactions, CurrentWork, Route
