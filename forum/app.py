@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import ua_parser
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
 
 from forum.api import health, openapi
 from forum.api.administration import accounts, board_settings, invitations, setup, unsent_mail
@@ -24,6 +25,7 @@ from forum.authentication.sessions import SessionCache
 from forum.core import embedded_postgres, logs, secret_key
 from forum.core.api_quota import ApiQuota
 from forum.core.database import Database
+from forum.core.errors import Throttled
 from forum.core.gate import Gate
 from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
@@ -31,6 +33,9 @@ from forum.http import middleware, problems, quota_middleware
 from forum.http.query_parameters import only_known_parameters
 from forum.http.services import Services
 from forum.passwords.breached_passwords import breached_passwords_of
+from forum.web import errors, site
+from forum.web.languages import mark
+from forum.web.pages import Entry, House, PostLink
 from moderation.api import (
     appeals,
     audit_log,
@@ -129,6 +134,15 @@ RESOURCES: tuple[Resource, ...] = (
         audit_log.router,
     ),
 )
+HOUSE = House(
+    navigation=(
+        Entry("/", mark("Boards")),
+        Entry("/help", mark("Help now")),
+        Entry("/sign-in", mark("Sign in"), lambda viewer: viewer.id is None),
+        Entry("/me", mark("Your account"), lambda viewer: viewer.id is not None),
+    ),
+    post_links=(PostLink("/posts/{id}/report", mark("Something wrong?"), frozenset({"guest", "member"})),),
+)
 OPERATIONS = Resource("operations", "For those who run the forum.", health.router)
 EXPOSED = ("ETag", "Location", "Link", "Retry-After", "RateLimit", "RateLimit-Policy")
 
@@ -166,8 +180,27 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
     app.include_router(openapi.router)
     problems.register(app)
     openapi.describe(app, settings.name, [*RESOURCES, OPERATIONS])
+    if settings.pages:
+        _add_pages(app, services)
     _add_middleware(app, services)
     return app
+
+
+def _add_pages(app: FastAPI, services: Services) -> None:
+    """Have the pages answer what no route of the API does, outside of the API's own addresses."""
+    pages, nothing_here = site.create_site(services, HOUSE), app.router.default
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        is_page = scope["type"] == "http" and site.is_page(scope)
+        await (pages if is_page else nothing_here)(scope, receive, send)
+
+    app.router.default = answer
+
+
+def _throttled(error: Throttled, scope: Scope) -> Response:
+    """Return the answer to somebody who asks too often: a page where they asked for one."""
+    has_pages = scope["app"].state.services.settings.pages
+    return (errors.throttled if has_pages and site.is_page(scope) else problems.answer_to)(error, scope)
 
 
 def _add_middleware(app: FastAPI, services: Services) -> None:
@@ -179,6 +212,7 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
         traffic=services.api_quota,
         session_cache=services.session_cache,
         at_once=settings.requests_at_once,
+        answer=_throttled,
     )
     if settings.allowed_origins:
         app.add_middleware(

@@ -230,7 +230,7 @@ def both(*conditions: Condition) -> Condition:
     """Return the condition that all of these are met: for use in an `either`."""
 
     def are_all_met(viewer: Viewer, subject: Any) -> Refusal | None:
-        return next((reason for condition in conditions if (reason := condition(viewer, subject))), None)
+        return first_refusal(conditions, viewer, subject)
 
     return are_all_met
 
@@ -276,13 +276,25 @@ def allow(act: Act, viewer: Viewer, subject: object = None) -> None:
     ask(PERMISSIONS[act], act, viewer, subject)
 
 
+def why_not(act: Act, viewer: Viewer, subject: object = None) -> Refusal | None:
+    """Return the reason why the viewer may not do this, or None when they may: for what a page offers.
+
+    The action asks again. A guest gets the reason of a member, as a page offers a guest to sign in.
+    """
+    return first_refusal(PERMISSIONS[act], viewer, subject)
+
+
+def first_refusal(conditions: Sequence[Condition], viewer: Viewer, subject: object) -> Refusal | None:
+    """Return the reason of the first condition that is not met, or None."""
+    return next((reason for condition in conditions if (reason := condition(viewer, subject))), None)
+
+
 def ask(conditions: Sequence[Condition], act: str, viewer: Viewer, subject: object) -> None:
     """Return when every condition is met. Raises as `allow` does."""
     if viewer.id is None:
         raise NotSignedIn(f"Sign in to {act}.")
-    for condition in conditions:
-        if reason := condition(viewer, subject):
-            raise RoleWithheld(WITHHELD) if viewer.withheld else Forbidden(reason.detail, code=reason.code)
+    if reason := first_refusal(conditions, viewer, subject):
+        raise RoleWithheld(WITHHELD) if viewer.withheld else Forbidden(reason.detail, code=reason.code)
 
 
 def require_recent_sign_in(viewer: Viewer, now: datetime) -> None:

@@ -5,6 +5,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import available_timezones
 
 from email_validator import EmailNotValidError, validate_email
 from limits import RateLimitItem, parse, parse_many
@@ -60,6 +61,18 @@ def _split_at_commas(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _languages(codes: tuple[str, ...]) -> tuple[str, ...]:
+    if not codes or not set(codes) <= {"en", "cy"} or len(set(codes)) != len(codes):
+        raise ValueError("the languages are en and cy, each at most once")
+    return codes
+
+
+def _time_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("it must be a name of the IANA time zone database, such as Europe/London")
+    return name
+
+
 def _network(text: str) -> str:
     try:
         network = ip_network(text)
@@ -105,6 +118,17 @@ class Settings(BaseSettings):
     )
 
     name: str = Field("Peer support forum", description="The forum's name, also the title of the API")
+    pages: bool = Field(True, description="Whether the forum has pages at `/`; off, it serves the API alone")
+    charity: str | None = Field(None, max_length=100, description="The charity that runs the forum, named on each page")
+    languages: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_at_commas), AfterValidator(_languages)] = (
+        Field(("en", "cy"), description="Languages of the pages, the usual one first, separated by commas: en, cy")
+    )
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
+        "Europe/London", description="Time zone in which pages tell times"
+    )
+    neutral_site: Annotated[str, AfterValidator(_site)] = Field(
+        "https://www.bbc.co.uk/weather", description="Where somebody arrives who leaves the pages at once"
+    )
     data: Path = Field(Path("var"), description="Folder of the embedded PostgreSQL, and of mails")
     database_url: Annotated[str, AfterValidator(_postgresql)] | None = Field(
         None, description="postgresql://… of your own server, 15 or newer; without it, the embedded one"

@@ -15,7 +15,8 @@ from forum.members.viewer import GUEST, Viewer
 COOKIE = "__Host-forum-session"  # RFC 6265bis §4.1.3.2: this host only, over TLS only
 
 
-async def _viewer(request: Request) -> Viewer:
+async def viewer_of(request: Request) -> Viewer:
+    """Return who sends a request, in any standing. Raises Forbidden for a cookie that another site's page sends."""
     token, transport = _token(request)
     if token is None:
         return GUEST
@@ -29,11 +30,11 @@ async def _viewer(request: Request) -> Viewer:
 
 
 # A member in any standing, or a guest.
-Anybody = Annotated[Viewer, Depends(_viewer)]
+Anybody = Annotated[Viewer, Depends(viewer_of)]
 
 
 async def _reading_viewer(request: Request) -> Viewer:
-    viewer = await _viewer(request)
+    viewer = await viewer_of(request)
     return GUEST if viewer.standing in SHUT_OUT else viewer
 
 

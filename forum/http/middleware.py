@@ -5,8 +5,10 @@ Plain ASGI: each BaseHTTPMiddleware of Starlette costs 200 µs a request.
 
 import secrets
 import time
+from collections.abc import Callable
 
 import structlog
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from forum.http import problems
@@ -31,8 +33,8 @@ TLS_ONLY = (b"strict-transport-security", b"max-age=63072000; includeSubDomains"
 class UnexpectedErrors:
     """Answers unexpected errors, inside the other layers, so that these answers too get safe headers and a log line."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, answer: Callable[[Scope, Exception], Response] = problems.internal_error) -> None:
+        self.app, self._answer = app, answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and answer an exception that is raised before the answer has begun."""
@@ -48,7 +50,7 @@ class UnexpectedErrors:
         except Exception as error:
             if has_begun or scope["type"] != "http":
                 raise
-            await problems.internal_error(scope, error)(scope, receive, send)
+            await self._answer(scope, error)(scope, receive, send)
 
 
 class SafeHeaders:

@@ -1,10 +1,11 @@
 """The limits on requests to the whole API: plain ASGI, without a query, some microseconds a request."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forum.authentication.sessions import SessionCache
@@ -15,6 +16,7 @@ from forum.http import problems
 from forum.http.current_member import COOKIE
 
 UNCOUNTED = {"/healthz", "/readyz"}  # monitoring asks again and again
+STATIC = "/static/"  # files that a browser asks for once
 _COOKIE = f"{COOKIE}=".encode()
 VALUES_PER_REQUEST = 10  # a hundred handles in one query weigh as much as eleven requests
 _network = lru_cache(maxsize=4096)(rate_limits.network)
@@ -30,14 +32,21 @@ class ApiLimit:
     a hundred times at once, must not keep others waiting.
     """
 
-    def __init__(self, app: ASGIApp, traffic: ApiQuota, session_cache: SessionCache, at_once: int) -> None:
-        self.app = app
+    def __init__(
+        self,
+        app: ASGIApp,
+        traffic: ApiQuota,
+        session_cache: SessionCache,
+        at_once: int,
+        answer: Callable[[Throttled, Scope], Response] = problems.answer_to,
+    ) -> None:
+        self.app, self._answer = app, answer
         self._quota, self._session_cache, self._at_once = traffic, session_cache, at_once
         self._under_way: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 429 over the limit."""
-        if scope["type"] != "http" or scope["path"] in UNCOUNTED:
+        if scope["type"] != "http" or scope["path"] in UNCOUNTED or scope["path"].startswith(STATIC):
             await self.app(scope, receive, send)
             return
         client = scope["client"]
@@ -47,7 +56,7 @@ class ApiLimit:
             with self._one_under_way(network):
                 await self.app(scope, receive, send)
         except Throttled as refused:
-            await problems.answer_to(refused, scope)(scope, receive, send)
+            await self._answer(refused, scope)(scope, receive, send)
 
     @contextmanager
     def _one_under_way(self, network: str) -> Iterator[None]:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-import ua_parser
 from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import Field, StringConstraints
 
@@ -26,6 +25,7 @@ from forum.http.fields import Moment, Password, Text, Uuid
 from forum.http.problems import documented
 from forum.http.responses import LOCATION, header, json_response
 from forum.http.services import CurrentTransactions, CurrentWork, Route, services_of
+from forum.http.session_cookie import EVERYTHING, clear_site, kind_of_client, set_session_cookie
 from forum.members.viewer import Viewer
 
 router = APIRouter(tags=["sessions"], route_class=Route)
@@ -40,7 +40,6 @@ COOKIE_SET = {
 }
 
 
-EVERYTHING = '"cache", "cookies", "storage"'
 CLEARED = {"Clear-Site-Data": header("What the browser deletes of this site", EVERYTHING)}
 SIGNED = {"clientDataJSON": CLIENT_DATA, "authenticatorData": AUTHENTICATOR_DATA, "signature": "MEUCIQD1gr0ZxPFDtA"}
 TokenTransport = Annotated[Transport, Field(description="`cookie` for web pages, as scripts cannot read it")]
@@ -132,7 +131,7 @@ class RequestContext:
             "address": address_of(self.request),
             "device": wanted.device,
             "transport": wanted.transport,
-            "client": _kind_of_client(self.user_agent),
+            "client": kind_of_client(self.user_agent),
             "before": self.before,
         }
 
@@ -187,8 +186,8 @@ async def sign_out(viewer: Anybody, work: CurrentWork) -> Response:
     it.
     """
     await sessions.sign_out(work, viewer)
-    response = Response(status_code=204, headers={"Clear-Site-Data": EVERYTHING})
-    response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="lax")
+    response = Response(status_code=204)
+    clear_site(response)
     return response
 
 
@@ -220,19 +219,5 @@ def _signed_in(opened: authentication_sign_in.SignedIn, now: datetime) -> Respon
     body = SignedIn(token=None if in_cookie else opened.token, device=opened.device, member=member)
     response = json_response(body, 201, {"Location": f"/api/v1/me/sessions/{opened.session.id}"})
     if in_cookie:
-        response.set_cookie(
-            COOKIE,
-            opened.token,
-            max_age=int((opened.session.expires_at - now).total_seconds()),
-            path="/",
-            secure=True,
-            httponly=True,
-            samesite="lax",
-        )
+        set_session_cookie(response, opened, now)
     return response
-
-
-def _kind_of_client(user_agent: str) -> str | None:
-    """Return the kind of program and of device, and no more: the whole User-Agent identifies a device."""
-    program, device = ua_parser.parse_user_agent(user_agent), ua_parser.parse_os(user_agent)
-    return " on ".join(found.family for found in (program, device) if found) or None

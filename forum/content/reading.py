@@ -1,0 +1,92 @@
+"""What one screen needs to read: a board with its threads, a thread with its posts, and what may be done there."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from forum.content import board_cards, boards
+from forum.content.board_cards import BoardCard
+from forum.content.posts import thread_page
+from forum.content.posts.thread_page import PageRequest, PostPage
+from forum.content.threads import queries
+from forum.content.threads.queries import ThreadPage
+from forum.core.database import Reader
+from forum.members.tables import Standing
+from forum.members.viewer import Viewer
+from forum.permissions import Act, Refusal, why_not
+
+THREADS_A_PAGE = POSTS_A_PAGE = 20
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where somebody reads, as the conditions of permissions want it. The action reads it again, and decides."""
+
+    standing: Standing
+    board: Any
+    thread: Any = None
+    verified: bool = True
+
+
+@dataclass(frozen=True)
+class BoardReading:
+    """A board, a page of its threads, and why the viewer may not open one, if so."""
+
+    card: BoardCard
+    page: ThreadPage
+    no_thread_because: Refusal | None
+
+
+@dataclass(frozen=True)
+class ThreadReading:
+    """A thread, a page of its posts, its board, and why the viewer may not reply, if so."""
+
+    thread: Any
+    board: Any
+    page: PostPage
+    no_reply_because: Refusal | None
+    moderates: bool
+
+
+async def read_board(reader: Reader, viewer: Viewer, slug: str, after: str | None) -> BoardReading:
+    """Return a board with a page of its threads. Raises NotFound, and Invalid for an unknown cursor."""
+    card = await board_cards.get_board_card(reader, viewer, slug)
+    page = await queries.list_on_board(reader, viewer, slug, after, THREADS_A_PAGE)
+    place = Place(viewer.standing, card.board)
+    return BoardReading(card, page, why_not(Act.OPEN_THREAD, viewer, place))
+
+
+async def read_thread(reader: Reader, viewer: Viewer, thread_id: int, wanted: PageRequest) -> ThreadReading:
+    """Return a thread with a page of its posts. Raises NotFound, and Invalid for an unknown cursor."""
+    thread = await queries.get_thread(reader, viewer, thread_id)
+    board = await boards.get_board(reader, viewer, thread.board_slug)
+    page = await thread_page.get_page(reader, viewer, thread_id, wanted)
+    place = Place(viewer.standing, board, ThreadPlace(thread))
+    reason = why_not(Act.REPLY, viewer, place)
+    return ThreadReading(thread, board, page, reason, viewer.moderates(board.id))
+
+
+@dataclass(frozen=True)
+class ThreadPlace:
+    """A thread as it was read, with what the conditions of permissions want of it."""
+
+    row: Any
+
+    @property
+    def board_id(self) -> int:
+        """The board of the thread."""
+        return int(self.row.board_id)
+
+    @property
+    def author_id(self) -> Any:
+        """Who opened it."""
+        return self.row.author_id
+
+    @property
+    def state(self) -> str:
+        """Whether it is open or locked."""
+        return str(self.row.state)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether readers can see nothing of it any more."""
+        return bool(self.row.visibility == "removed")

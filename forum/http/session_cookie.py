@@ -1,0 +1,36 @@
+"""The cookie of a session, and what is kept of the program that signs in."""
+
+from datetime import datetime
+
+import ua_parser
+from fastapi import Response
+
+from forum.authentication.sign_in import SignedIn
+from forum.http.current_member import COOKIE
+
+EVERYTHING = '"cache", "cookies", "storage"'
+
+
+def set_session_cookie(response: Response, opened: SignedIn, now: datetime) -> None:
+    """Set the cookie of a new session, for as long as the session lasts."""
+    response.set_cookie(
+        COOKIE,
+        opened.token,
+        max_age=int((opened.session.expires_at - now).total_seconds()),
+        path="/",
+        secure=True,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def clear_site(response: Response) -> None:
+    """Have the browser delete everything that it stores of this site: after signing out."""
+    response.headers["Clear-Site-Data"] = EVERYTHING
+    response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="lax")
+
+
+def kind_of_client(user_agent: str) -> str | None:
+    """Return the kind of program and of device, and no more: the whole User-Agent identifies a device."""
+    program, device = ua_parser.parse_user_agent(user_agent), ua_parser.parse_os(user_agent)
+    return " on ".join(found.family for found in (program, device) if found) or None

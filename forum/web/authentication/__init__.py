@@ -1,0 +1,1 @@
+"""Pages to join, sign in and look after one's account."""

@@ -1,0 +1,77 @@
+"""Pages of boards: all of them with help first, and one with its threads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, ClassVar
+
+from fastapi import Response
+
+from forum.content import board_cards, reading
+from forum.content.board_cards import BoardCard
+from forum.http.fields import Slug
+from forum.permissions import Refusal
+from forum.web import texts
+from forum.web.pages import Page
+from forum.web.routing import page_router
+from forum.web.visits import Reading
+
+router = page_router()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardsPage(Page):
+    """The first page: help first, then the boards under their headings."""
+
+    template: ClassVar[str] = "content/boards.html"
+    section: ClassVar[str] = "/"
+    is_wide: ClassVar[bool] = True
+
+    sections: Sequence[tuple[str, Sequence[BoardCard]]]
+    lead: str
+    help_html: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardPage(Page):
+    """A board with a page of its threads."""
+
+    template: ClassVar[str] = "content/board.html"
+    section: ClassVar[str] = "/"
+    is_wide: ClassVar[bool] = True
+
+    board: Any
+    threads: Sequence[Any]
+    next: str | None
+    no_thread_because: Refusal | None
+    is_guest: bool
+
+
+@router.get("/")
+async def show_boards(visit: Reading) -> Response:
+    """Show the boards that the reader may see."""
+    cards = await board_cards.list_board_cards(visit.reader, visit.viewer)
+    sections = [(name, list(found)) for name, found in groupby(cards, lambda card: str(card.board.section))]
+    title = visit.say("You are not the only family going through this.")
+    lead = visit.say(
+        "Read for as long as you like. When you want to ask something, people who have been there answer, "
+        "and so do advisers who know the process."
+    )
+    help_html = texts.html("help", visit.language.code)
+    return visit.show(BoardsPage(title=title, lead=lead, sections=sections, help_html=help_html, indexable=True))
+
+
+@router.get("/boards/{slug}")
+async def show_board(slug: Slug, visit: Reading) -> Response:
+    """Show a board with a page of its threads."""
+    read = await reading.read_board(visit.reader, visit.viewer, slug, visit.query("after") or None)
+    page = BoardPage(
+        title=read.card.board.name,
+        board=read.card.board,
+        threads=read.page.threads,
+        next=read.page.next,
+        no_thread_because=read.no_thread_because,
+        is_guest=visit.viewer.id is None,
+        indexable=read.card.board.indexable,
+    )
+    return visit.show(page)

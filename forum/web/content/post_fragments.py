@@ -1,0 +1,52 @@
+"""Posts as HTML, each kept as long as nothing in it changes: to render one takes longer than to read it."""
+
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+
+from markupsafe import Markup
+
+from forum.content.posts.queries import PostView
+from forum.content.reading import ThreadReading
+from forum.members.viewer import Viewer
+from forum.web.pages import environment
+from forum.web.visits import Visit
+
+MOST_KEPT = 4096
+_KEPT: OrderedDict[Hashable, Markup] = OrderedDict()
+
+
+def post_fragments(visit: Visit, read: ThreadReading) -> Sequence[Markup]:
+    """Return the posts of a page of a thread as HTML."""
+    opener = read.thread.author_handle
+    return [_fragment(visit, post, _reader(visit.viewer, post, read), opener) for post in read.page.posts]
+
+
+def _reader(viewer: Viewer, post: PostView, read: ThreadReading) -> str:
+    """Return who reads a post: for each of them it has other links."""
+    if viewer.id is None:
+        return "guest"
+    if post.author_handle is not None and post.author_handle == viewer.handle:
+        return "own"
+    return "moderator" if read.moderates else "member"
+
+
+def _fragment(visit: Visit, post: PostView, reader: str, opener: str | None) -> Markup:
+    is_opener = post.author_handle is not None and post.author_handle == opener
+    key = (visit.language.code, reader, is_opener, *map(_hashable, post._replace(last_number=0)))
+    found = _KEPT.get(key)
+    if found is None:
+        links = [
+            (link.path_of(post.id), visit.say(link.words)) for link in visit.house.post_links if reader in link.readers
+        ]
+        template = environment(visit.language, visit.house.templates).get_template("content/post.html")
+        found = Markup(template.render(post=post, reader=reader, is_opener=is_opener, links=links))  # noqa: S704
+        _KEPT[key] = found
+        if len(_KEPT) > MOST_KEPT:
+            _KEPT.popitem(last=False)
+    else:
+        _KEPT.move_to_end(key)
+    return found
+
+
+def _hashable(value: object) -> Hashable:
+    return repr(value) if isinstance(value, dict) else value

@@ -1,0 +1,93 @@
+"""Pages of threads: a page of posts, from any post on, or of advisers' replies alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from fastapi import Response
+from markupsafe import Markup
+
+from forum.content import reading
+from forum.content.posts import queries
+from forum.content.posts.tables import NUMBER_MAX
+from forum.content.posts.thread_page import PageRequest
+from forum.content.reading import POSTS_A_PAGE, ThreadReading
+from forum.http.fields import Id
+from forum.permissions import Refusal
+from forum.web.content.post_fragments import post_fragments
+from forum.web.pages import Page
+from forum.web.routing import page_router
+from forum.web.visits import Reading, Visit
+
+router = page_router()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreadPage(Page):
+    """A thread with a page of its posts."""
+
+    template: ClassVar[str] = "content/thread.html"
+    section: ClassVar[str] = "/"
+
+    thread: Any
+    board: Any
+    posts: Sequence[Markup]
+    start: int
+    following: int | None
+    advisers_only: bool
+    no_reply_because: Refusal | None
+    is_guest: bool
+
+    @property
+    def preceding(self) -> int | None:
+        """The number with which the page before begins, if there is one."""
+        return max(1, self.start - POSTS_A_PAGE) if self.start > 1 else None
+
+    @property
+    def adviser_numbers(self) -> list[int]:
+        """The first and the newest reply of an adviser, for links."""
+        found = (self.thread.first_adviser_number, self.thread.latest_adviser_number)
+        return list(dict.fromkeys(number for number in found if number))
+
+
+@router.get("/threads/{id}")
+async def show_thread(id: Id, visit: Reading) -> Response:
+    """Show a thread with a page of its posts."""
+    start, advisers_only = _number(visit.query("start")), visit.query("advisers") == "yes"
+    wanted = PageRequest(POSTS_A_PAGE, first=start, advisers_only=advisers_only)
+    read = await reading.read_thread(visit.reader, visit.viewer, id, wanted)
+    return visit.show(_page(visit, read, wanted))
+
+
+@router.get("/posts/{id}")
+async def find_post(id: Id, visit: Reading) -> Response:
+    """Go to the place of a post in its thread."""
+    post = await queries.get_post(visit.reader, visit.viewer, id)
+    return visit.go(place_of(post.thread_id, post.number))
+
+
+def place_of(thread_id: int, number: int) -> str:
+    """Return the address of a post: of the page of its thread that it is on."""
+    start = (number - 1) // POSTS_A_PAGE * POSTS_A_PAGE + 1
+    return f"/threads/{thread_id}" + (f"?start={start}" if start > 1 else "") + f"#post-{number}"
+
+
+def _page(visit: Visit, read: ThreadReading, wanted: PageRequest) -> ThreadPage:
+    posts = read.page.posts
+    return ThreadPage(
+        title=read.thread.title,
+        thread=read.thread,
+        board=read.board,
+        posts=post_fragments(visit, read),
+        start=wanted.first,
+        following=posts[-1].number + 1 if read.page.next and posts else None,
+        advisers_only=wanted.advisers_only,
+        no_reply_because=read.no_reply_because,
+        is_guest=visit.viewer.id is None,
+        indexable=read.page.indexable,
+    )
+
+
+def _number(text: str) -> int:
+    """Return the number in an address; what is none begins at the first post."""
+    return min(int(text), NUMBER_MAX) if text.isdecimal() and text.isascii() and 0 < len(text) < 12 and int(text) else 1

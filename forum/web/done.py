@@ -1,0 +1,16 @@
+"""What a page says after something was done: a closed list, so that no address can put words onto a page."""
+
+from collections.abc import Mapping
+
+from forum.web.languages import mark
+
+DONE: Mapping[str, str] = {
+    "sent": mark("Your reply is here now."),
+    "held": mark("We have it. A moderator reads it first; only you can see it until then."),
+    "opened": mark("Your thread is here now."),
+    "changed": mark("Your change is saved."),
+    "withdrawn": mark("You have taken your post back."),
+    "signed-in": mark("You are signed in."),
+    "signed-out": mark("You are signed out."),
+    "saved": mark("Saved."),
+}

@@ -1,0 +1,105 @@
+"""Forms: what a page sends, as it was typed, and what is wrong with it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar, get_origin
+from urllib.parse import parse_qsl
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.exceptions import HTTPException
+
+from forum.core.errors import ForumError, Invalid
+from forum.http.body_size import LARGEST, bounded
+from forum.http.faults import code_of
+
+MOST_FIELDS = 500
+# What a page never sends back: it would stand in the browser's memory, on a device that others use.
+SECRET = frozenset({"password", "new_password", "code", "token"})
+
+
+class FormModel(BaseModel):
+    """The fields of a form. Those that it does not know are ignored: a browser or an extension may add some."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class InvalidForm(Invalid):
+    """Fields that are not acceptable, with the code of what is wrong with each."""
+
+    def __init__(self, faults: Mapping[str, str]) -> None:
+        name, code = next(iter(faults.items()))
+        super().__init__("Some fields cannot be accepted.", f"#/{name}", code=code)
+        self.faults = faults
+
+
+Fields = TypeVar("Fields", bound=FormModel)
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form as it was typed. Without anything typed, it is what a new page shows."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)  # the codes, by the name of the field
+    error: ForumError | None = None
+
+    def parse(self, model: type[Fields]) -> Fields:
+        """Return the fields as `model` has them. An empty field counts as left out. Raises InvalidForm."""
+        given: dict[str, object] = {}
+        for name, about in model.model_fields.items():
+            if get_origin(about.annotation) in {list, tuple}:
+                given[name] = self.lists.get(name, ())
+            elif value := self.values.get(name, ""):
+                given[name] = value
+        try:
+            return model.model_validate(given)
+        except ValidationError as error:
+            found = {str(fault["loc"][0]) if fault["loc"] else "": code_of(fault) for fault in error.errors()}
+            raise InvalidForm(found) from None
+
+    def refused(self, error: ForumError) -> "Form":
+        """Return the same form with what is wrong with it, without the secrets that were typed."""
+        if isinstance(error, InvalidForm):
+            faults = error.faults
+        elif isinstance(error, Invalid):
+            faults = {error.pointer.rpartition("/")[2]: error.code}
+        else:
+            faults = {}
+        values = {name: value for name, value in self.values.items() if name not in SECRET}
+        return replace(self, values=values, faults=faults, error=error)
+
+
+EMPTY = Form()
+
+
+async def read_form(request: Request) -> Form:
+    """Return the form that a page sent. Line ends become those of the forum: browsers send CR LF (HTML §4.10.22.8).
+
+    Raises HTTPException of 413 for more than the longest form can have.
+    """
+    if not hasattr(request.state, "form"):  # an error page needs it again
+        request.state.form = _form_of(await _body(request))
+    form: Form = request.state.form
+    return form
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for part in Request(request.scope, bounded(request.receive, LARGEST)).stream():
+        body += part
+    return body
+
+
+def _form_of(body: bytes) -> Form:
+    try:
+        pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise HTTPException(413, "This form has too many fields.") from None
+    lists: dict[str, list[str]] = {}
+    for name, value in pairs:
+        lists.setdefault(name, []).append(value.replace("\r\n", "\n").replace("\r", "\n"))
+    return Form(
+        {name: found[-1] for name, found in lists.items()}, {name: tuple(found) for name, found in lists.items()}
+    )

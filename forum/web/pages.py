@@ -1,0 +1,104 @@
+"""A page: one frozen dataclass with what its template shows; and the Jinja environments that render it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import ClassVar
+
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+
+from forum.members.viewer import Viewer
+from forum.web.forms import EMPTY, Form
+from forum.web.languages import Language
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What a template shows: `page` in the template. Subclasses name their template and add their fields."""
+
+    template: ClassVar[str]
+    section: ClassVar[str] = ""  # the path of the entry of the navigation to which the page belongs
+    is_wide: ClassVar[bool] = False  # a list; without it, as wide as one reads
+    is_own: ClassVar[bool] = False  # made for this viewer: nothing on the way may store it
+    has_tools: ClassVar[bool] = False  # needs the styles of forms and tables beside those of every page
+
+    title: str
+    indexable: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormPage(Page):
+    """A page with a form: what was typed, and what is wrong with it."""
+
+    is_own: ClassVar[bool] = True
+    has_tools: ClassVar[bool] = True
+
+    form: Form = field(default=EMPTY)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of the navigation: its path, its words, and to whom it is shown."""
+
+    path: str
+    words: str
+    is_shown: Callable[[Viewer], bool] = field(default=lambda _viewer: True)
+
+
+@dataclass(frozen=True)
+class PostLink:
+    """A link below each post, to `path` with the post's id: its words, and to which readers it is shown."""
+
+    path: str
+    words: str
+    readers: frozenset[str]  # of guest, member, own, moderator
+
+    def path_of(self, post_id: int) -> str:
+        """Return the address for one post."""
+        return self.path.format(id=post_id)
+
+
+@dataclass(frozen=True)
+class House:
+    """What the composer hands to the pages: navigation, links below posts, more folders of templates."""
+
+    navigation: Sequence[Entry] = ()
+    post_links: Sequence[PostLink] = ()
+    templates: tuple[Path, ...] = ()
+    help_html: str = ""  # who helps at once, shown where nothing else can be
+    done: Mapping[str, str] = field(default_factory=dict)  # what a page says after something was done, by its key
+
+
+@cache
+def environment(language: Language, folders: tuple[Path, ...]) -> Environment:
+    """Return what renders templates in one language. A name that a template misspells is an error, not a gap."""
+    made = Environment(
+        loader=ChoiceLoader([FileSystemLoader(folder) for folder in (TEMPLATES, *folders)]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        extensions=["jinja2.ext.i18n"],
+    )
+    made.install_gettext_callables(  # type: ignore[attr-defined]  # of the extension
+        language.translations.gettext, language.translations.ngettext, newstyle=True
+    )
+    made.filters["moment"] = language.moment
+    made.filters["day"] = language.day
+    made.filters["colour"] = colour
+    made.filters["initial"] = initial
+    return made
+
+
+def colour(name: str | None) -> int:
+    """Return which of the eight muted colours the mark of a member has: always the same one, by their handle."""
+    return sum(map(ord, name or "")) % 8
+
+
+def initial(name: str) -> str:
+    """Return the first letter or digit of a name, as a capital, for the mark beside a post."""
+    return next((char for char in name if char.isalnum()), "·").upper()

@@ -1,0 +1,56 @@
+"""The pages as an application of their own, which answers what the API does not."""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from starlette.types import ASGIApp, Scope
+
+from forum.http.csrf import SAFE_METHODS, refuse_forgery
+from forum.http.middleware import UnexpectedErrors
+from forum.http.services import Services, services_of
+from forum.web import assets, errors
+from forum.web.authentication import sign_in
+from forum.web.content import boards, posts, threads
+from forum.web.pages import House
+
+ROUTERS: tuple[APIRouter, ...] = (
+    assets.router,
+    boards.router,
+    threads.router,
+    posts.router,
+    sign_in.router,
+)
+
+
+async def _refuse_forged_forms(request: Request) -> None:
+    """Raise Forbidden for a form that a page of another site made the browser send, also without a session.
+
+    Signing in is a form too: who is signed in as a stranger without noticing writes under the stranger's name.
+    """
+    if request.method not in SAFE_METHODS:
+        refuse_forgery(request, services_of(request).settings)
+
+
+def create_site(services: Services, house: House, routers: Sequence[APIRouter] = ()) -> ASGIApp:
+    """Return the application of the pages: the forum's own and those of `routers`."""
+    site = FastAPI(
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+        dependencies=[Depends(_refuse_forged_forms)],
+    )
+    site.state.services = services
+    site.state.house = house
+    for router in (*ROUTERS, *routers):
+        site.include_router(router)
+    errors.register(site)
+    site.add_middleware(UnexpectedErrors, answer=errors.unexpected)
+    return site
+
+
+def is_page(scope: Scope) -> bool:
+    """Return whether a request is for a page and not for the API."""
+    path: str = scope["path"]
+    return not path.startswith("/api/") and path not in {"/api", "/healthz", "/readyz"}

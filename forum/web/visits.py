@@ -1,0 +1,308 @@
+"""A visit: one request for a page, with who asks, their language and look; and how pages are answered."""
+
+import gzip
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from hashlib import sha256
+from typing import Annotated, Concatenate, ParamSpec, TypeVar
+from urllib.parse import urlencode
+
+from fastapi import Depends, Request, Response
+from fastapi.responses import RedirectResponse
+from markupsafe import Markup
+
+from forum.core import clock
+from forum.core.database import Reader
+from forum.core.errors import Forbidden
+from forum.core.settings import Settings
+from forum.core.work import Transactions, Work
+from forum.http.caching import etag_headers
+from forum.http.current_member import Anybody, AnyMember, CurrentMember, CurrentViewer
+from forum.http.services import Services, services_of
+from forum.members.viewer import GUEST, Viewer
+from forum.permissions import Refusal
+from forum.web import assets
+from forum.web.done import DONE
+from forum.web.forms import EMPTY, Form, read_form
+from forum.web.languages import NAMES, Language, language_of, mark, preferred
+from forum.web.look import Look, look_of
+from forum.web.pages import FormPage, House, Page, environment
+from forum.web.words import sentence, words_of
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+COMPRESSED_FROM = 600  # bytes: compressing less saves nothing
+# For pages: links of the forum to itself say where one comes from, so that forms work in browsers which send an
+# `Origin` only with it (iPhones before iOS 16.4); other sites learn nothing.
+HEADERS = {"Content-Security-Policy": assets.POLICY, "Referrer-Policy": "same-origin"}
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request for a page."""
+
+    request: Request
+    viewer: Viewer  # as whom the page is read: one who is shut out reads as a guest
+    member: Viewer  # who is signed in, in any standing
+    form: Form = EMPTY  # what was sent, for a POST
+
+    @cached_property
+    def services(self) -> Services:
+        """The services of this process."""
+        return services_of(self.request)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this forum."""
+        return self.services.settings
+
+    @property
+    def reader(self) -> Reader:
+        """The reader of the database."""
+        return self.services.database.reader
+
+    @cached_property
+    def now(self) -> datetime:
+        """The time of this request."""
+        return clock.now()
+
+    @cached_property
+    def transactions(self) -> Transactions:
+        """What begins transactions, for actions that must do something outside of one."""
+        return self.services.transactions(self.now)
+
+    @cached_property
+    def house(self) -> House:
+        """What the composer handed to the pages."""
+        house: House = self.request.app.state.house
+        return house
+
+    @cached_property
+    def look(self) -> Look:
+        """How pages look on this device."""
+        return look_of(self.request, self.settings.languages)
+
+    @cached_property
+    def language(self) -> Language:
+        """The language of the page: the one chosen on this device, otherwise what the browser asks for."""
+        asked = self.request.headers.get("accept-language", "")
+        code = self.look.language or preferred(asked, self.settings.languages)
+        return language_of(code, self.settings.time_zone)
+
+    @property
+    def path(self) -> str:
+        """The path of the page with its query, to come back to."""
+        query = self.request.url.query
+        return self.request.url.path + (f"?{query}" if query else "")
+
+    def query(self, name: str) -> str:
+        """Return a parameter of the address, or an empty text; those that a page does not know are ignored."""
+        return self.request.query_params.get(name, "")
+
+    def say(self, message: str, **values: object) -> str:
+        """Return a message in the language of the page."""
+        return self.language.say(message, **values)
+
+    async def act(
+        self,
+        action: Callable[Concatenate[Work, Viewer, Arguments], Awaitable[Result]],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """Do one action in one transaction, as this viewer. What it raises undoes all of it."""
+        async with self.transactions.begin() as work:
+            return await action(work, self.viewer, *args, **kwargs)
+
+    def show(self, page: Page, status: int = 200) -> Response:
+        """Return a page as a response: with an ETag and compressed, or 304 when the browser has the same bytes."""
+        template = environment(self.language, self.house.templates).get_template(page.template)
+        content = template.render(page=page, layout=Layout(self, page)).encode()
+        headers = HEADERS | {"Content-Language": self.language.code}
+        if not page.indexable:
+            headers["X-Robots-Tag"] = "noindex"
+        if status != 200 or page.is_own:
+            return _encoded(self.request, content, status, headers | {"Cache-Control": "no-store"})
+        tag = f'W/"{sha256(content).hexdigest()[:24]}"'  # weak: one for the page and its compressed form
+        caching, is_unchanged = etag_headers(self.request, tag.removeprefix("W/"), shared=True)
+        caching |= {"ETag": tag, "Vary": "Accept-Encoding, Accept-Language, Cookie"}
+        if is_unchanged:
+            return Response(status_code=304, headers=headers | caching)
+        return _encoded(self.request, content, status, headers | caching)
+
+    def go(self, path: str, *, done: str | None = None) -> Response:
+        """Return the answer to a form: the browser asks for that page, which says what was done."""
+        if done:
+            path, mark, place = path.partition("#")
+            path += ("&" if "?" in path else "?") + urlencode({"done": done}) + mark + place
+        return RedirectResponse(path, 303, HEADERS)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What every page has around it: `layout` in the templates."""
+
+    visit: Visit
+    page: Page
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this forum."""
+        return self.visit.settings
+
+    @property
+    def viewer(self) -> Viewer:
+        """Who is signed in, in any standing."""
+        return self.visit.member
+
+    @property
+    def language(self) -> Language:
+        """The language of the page."""
+        return self.visit.language
+
+    @property
+    def look(self) -> Look:
+        """How pages look on this device."""
+        return self.visit.look
+
+    @property
+    def path(self) -> str:
+        """The path of the page with its query."""
+        return self.visit.path
+
+    @property
+    def entries(self) -> list[tuple[str, str, bool]]:
+        """The navigation: path, words, and whether the page belongs to it."""
+        return [
+            (entry.path, self.visit.say(entry.words), entry.path == self.page.section)
+            for entry in self.visit.house.navigation
+            if entry.is_shown(self.viewer)
+        ]
+
+    @property
+    def done(self) -> str | None:
+        """What was done just now, in words: from a closed list, never a text of the address."""
+        words = self._done.get(self.visit.query("done"))
+        return self.visit.say(words) if words else None
+
+    @property
+    def _done(self) -> Mapping[str, str]:
+        return {**DONE, **self.visit.house.done}
+
+    @property
+    def other_languages(self) -> list[tuple[str, str]]:
+        """The other languages of the forum, each with its own name."""
+        return [(code, NAMES[code]) for code in self.settings.languages if code != self.language.code]
+
+    @property
+    def style(self) -> Markup:
+        """The styles of every page, of the wheel."""
+        return Markup(assets.INLINE_STYLE)  # noqa: S704 - a file of ours
+
+    @property
+    def app_name(self) -> str:
+        """What the title of every page says for those who chose neutral titles."""
+        return self.visit.say(mark("Page"))
+
+    def fault(self, code: str | None) -> str:
+        """Return the words for the code of a fault in the page's form; without a code, for the error itself."""
+        error = self.page.form.error if isinstance(self.page, FormPage) else None
+        if error is None:
+            raise RuntimeError("A page without an error has no fault.")
+        if code is None or code == error.code:
+            return words_of(error, self.language, self.visit.now)
+        return sentence(code, type(error), self.language)
+
+    def refusal(self, reason: Refusal) -> str:
+        """Return why something is not offered, in words."""
+        return sentence(reason.code, Forbidden, self.language)
+
+    def asset(self, name: str) -> str:
+        """Return the address of a file of the pages."""
+        return assets.ASSETS[name].path
+
+
+async def _visit(request: Request, viewer: CurrentViewer, member: Anybody) -> Visit:
+    return Visit(request, viewer, member)
+
+
+# A reader: somebody who is suspended or banned reads as a guest does.
+Reading = Annotated[Visit, Depends(_visit)]
+
+
+async def _member_visit(request: Request, viewer: CurrentMember) -> Visit:
+    return Visit(request, viewer, viewer)
+
+
+# A member who may use the forum.
+MemberVisit = Annotated[Visit, Depends(_member_visit)]
+
+
+async def _own_visit(request: Request, viewer: AnyMember) -> Visit:
+    return Visit(request, viewer, viewer)
+
+
+# A member in any standing: for their own account, statements and appeals.
+OwnVisit = Annotated[Visit, Depends(_own_visit)]
+
+
+async def _anybody_visit(request: Request, viewer: Anybody) -> Visit:
+    return Visit(request, viewer, viewer)
+
+
+# A member in any standing, or a guest.
+AnybodyVisit = Annotated[Visit, Depends(_anybody_visit)]
+
+
+async def _with_form(request: Request, visit: Visit) -> Visit:
+    return replace(visit, form=await read_form(request))
+
+
+async def _reading_form(request: Request, visit: Reading) -> Visit:
+    return await _with_form(request, visit)
+
+
+async def _member_form(request: Request, visit: MemberVisit) -> Visit:
+    return await _with_form(request, visit)
+
+
+async def _own_form(request: Request, visit: OwnVisit) -> Visit:
+    return await _with_form(request, visit)
+
+
+# The same with the form that was sent.
+ReadingForm = Annotated[Visit, Depends(_reading_form)]
+MemberForm = Annotated[Visit, Depends(_member_form)]
+OwnForm = Annotated[Visit, Depends(_own_form)]
+
+
+def guest_visit(request: Request) -> Visit:
+    """Return a visit of nobody in particular: for pages of errors, when it is not known who asks."""
+    return Visit(request, GUEST, GUEST)
+
+
+def own_path(path: str) -> str:
+    """Return a path of this site to go back to; anything that could lead to another site becomes the first page."""
+    is_ours = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
+    return path if is_ours and len(path) <= 500 else "/"
+
+
+_COMPRESSED: OrderedDict[bytes, bytes] = OrderedDict()
+_MOST_COMPRESSED = 256
+
+
+def _encoded(request: Request, content: bytes, status: int, headers: Mapping[str, str]) -> Response:
+    """Return the response, compressed where the browser takes it: there is no secret in a page (BREACH)."""
+    headers = {"Vary": "Accept-Encoding, Accept-Language, Cookie", **headers}
+    if len(content) < COMPRESSED_FROM or "gzip" not in request.headers.get("accept-encoding", ""):
+        return Response(content, status, dict(headers), media_type="text/html")
+    key = sha256(content).digest()
+    packed = _COMPRESSED.get(key)
+    if packed is None:
+        packed = gzip.compress(content, 6, mtime=0)
+        _COMPRESSED[key] = packed
+        if len(_COMPRESSED) > _MOST_COMPRESSED:
+            _COMPRESSED.popitem(last=False)
+    return Response(packed, status, {**headers, "Content-Encoding": "gzip"}, media_type="text/html")

@@ -1,0 +1,74 @@
+"""Reading without an account: boards, a board, a thread; and a reply by somebody who signed in on the page."""
+
+import httpx
+from fastapi import FastAPI
+
+from forum.http.services import Services
+from tests.support import make
+from tests.web.support import form, text_of
+
+SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
+
+
+async def test_a_guest_finds_the_way_from_the_boards_to_a_reply(services: Services, guest: httpx.AsyncClient) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron", "new-here")
+    first = await guest.get("/")
+    assert first.status_code == 200
+    assert 'href="/boards/new-here"' in first.text
+    board = await guest.get("/boards/new-here")
+    assert f'href="/threads/{thread}"' in board.text
+    read = await guest.get(f"/threads/{thread}")
+    assert read.headers["ETag"].startswith("W/")
+    again = await guest.get(f"/threads/{thread}", headers={"If-None-Match": read.headers["ETag"]})
+    assert again.status_code == 304
+    assert "heron" in text_of(read.text).lower()
+
+
+async def test_a_member_signs_in_and_replies(app: FastAPI, services: Services, guest: httpx.AsyncClient) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron", "new-here")
+    asked = await guest.get(f"/threads/{thread}/reply")
+    assert asked.status_code == 303
+    page = await guest.get(asked.headers["Location"])
+    signed = await form(guest, page, "/sign-in", login="heron", password=make.PASSWORD)
+    assert signed.status_code == 303, text_of(signed.text)
+    assert signed.headers["Location"] == f"/threads/{thread}/reply?done=signed-in"
+    writing = await guest.get(f"/threads/{thread}/reply")
+    sent = await form(guest, writing, f"/threads/{thread}/reply", body_markdown="Here\r\nI am.")
+    assert sent.status_code == 303, text_of(sent.text)
+    assert sent.headers["Location"] == f"/threads/{thread}?done=sent#post-2"
+    assert "Here\nI am." in text_of((await guest.get(f"/threads/{thread}")).text)
+
+
+async def test_what_was_written_after_the_session_ended_is_not_lost(
+    services: Services, guest: httpx.AsyncClient
+) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron", "new-here")
+    words = "It took me an hour to write <this>."
+    refused = await guest.post(f"/threads/{thread}/reply", data={"body_markdown": words}, headers=SAME_SITE)
+    assert refused.status_code == 401
+    assert words in text_of(refused.text)
+    kept = await form(guest, refused, "/sign-in", login="heron", password=make.PASSWORD)
+    assert words in text_of(kept.text)
+    sent = await form(guest, kept, f"/threads/{thread}/reply")
+    assert sent.status_code == 303, text_of(sent.text)
+    assert words in text_of((await guest.get(f"/threads/{thread}")).text)
+
+
+async def test_a_form_of_another_site_is_refused_also_without_a_session(guest: httpx.AsyncClient) -> None:
+    for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {}):
+        sent = await guest.post("/sign-in", data={"login": "heron", "password": make.PASSWORD}, headers=headers)
+        assert sent.status_code == 403
+
+
+async def test_what_is_not_here_says_so_in_the_house_s_layout(guest: httpx.AsyncClient) -> None:
+    for path in ("/threads/4711", "/threads/none", "/nothing", "/boards/Not-A-Slug"):
+        missing = await guest.get(path)
+        assert missing.status_code == 404
+        assert "not here, or not for you" in text_of(missing.text)
+    assert (await guest.get("/api/v1/nothing")).headers["Content-Type"] == "application/problem+json"
