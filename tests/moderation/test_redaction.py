@@ -1,5 +1,7 @@
 """Redaction: which characters go, what stands in their place, and who can still read them."""
 
+from typing import Any
+
 import pytest
 from fastapi import FastAPI
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from forum.content import markup
 from forum.content.words import Span
+from forum.core import side_process
 from forum.core.errors import Invalid
 from forum.http.services import Services
 from forum.members.tables import Role
@@ -231,6 +234,33 @@ async def test_an_edit_by_a_moderator_leaves_something_that_can_be_seen(app: Fas
         case = await scenes.a_case(suzie, post.id)
         answer = await scenes.decide(suzie, case, {"kind": "edit", "body_markdown": "&#8203;"})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/measures")
+
+
+async def test_long_words_that_go_are_looked_for_in_other_posts_beside_the_event_loop(
+    app: FastAPI, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, run = list[str](), side_process.run
+
+    async def note(function: Any, *arguments: Any, **named: Any) -> Any:
+        asked.append(function.__name__)
+        return await run(function, *arguments, **named)
+
+    monkeypatch.setattr(side_process, "run", note)
+    lines = [f"On day {number} she was a lying toad again." for number in range(400)]
+    post = await scenes.a_post(services, "\n".join(lines))
+    quoted = "\n".join(f"> {line}" for line in lines[:300])
+    repeat = await make.post(services, await scenes.known(services, "magpie"), post.thread_id, f"{quoted}\n\nNo.")
+    async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "stepdad") as stepdad:
+        made = await scenes.decided(app, suzie, post.id, scenes.REMOVE, reporter="heron")
+        marked = (await suzie.get(f"{scenes.API}/posts/{repeat.id}")).json()["body_markdown"]
+        assert set(marked.split("\n")) == {f"> {MARK}", "", "No."}
+        await scenes.appeal(stepdad, made["statement_id"])
+        async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+            case = await scenes.a_case(orla, post.id, "appeal")
+            assert (await scenes.hear(orla, case["id"], "overturn")).status_code == 201
+        again = (await suzie.get(f"{scenes.API}/posts/{repeat.id}")).json()["body_markdown"]
+        assert again == f"{quoted}\n\nNo."
+    assert {"digests_of_removal", "apply"} <= set(asked)
 
 
 async def test_a_redaction_over_http_counts_code_points_behind_an_emoji(app: FastAPI, services: Services) -> None:
