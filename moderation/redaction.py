@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from forum.content.markup import quote_spans
+from forum.content.posts.tables import BODY_MAX
 from forum.content.words import SHORTEST_REPEAT, UNSEEN, WORD, Runs, Span, repeated, runs_of
 from forum.core.errors import Invalid
 
@@ -121,9 +122,17 @@ class Removal:
         rest = without_repeats(MaskedText.unmasked(masked.whole), self.phrases, self.mark)
         for body, spans in self.versions:
             rest = without_quotes(rest, runs_of(body, spans), self.mark, quotes_only=quotes_only)
-        return masked.without(
-            masked.from_original(span for span in sorted(rest.gone) if not masked.is_gone(span)), self.mark
-        )
+        spans = masked.from_original(span for span in sorted(rest.gone) if not masked.is_gone(span))
+        return self._fitting(masked, spans) if spans else masked
+
+    def _fitting(self, masked: MaskedText, spans: Sequence[Span]) -> MaskedText:
+        """Return the text without these spans. Where the marks would make it too long, what is between goes too.
+
+        A mark can be longer than the words: nobody shall keep a post from being removed by quoting it at full length.
+        """
+        between, everything = [(spans[0][0], spans[-1][1])], [(0, len(masked.text))]
+        tries = (masked.without(these, self.mark) for these in (spans, between, everything))
+        return next(tried for tried in tries if len(tried.text) <= BODY_MAX)
 
     def apply_to_text(self, text: str, *, quotes_only: bool = True) -> str:
         """Return `text` without this."""

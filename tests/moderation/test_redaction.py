@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forum.content import markup
+from forum.content.posts.tables import BODY_MAX
 from forum.content.words import Span
 from forum.core import side_process
 from forum.core.errors import Invalid
@@ -18,6 +19,7 @@ from moderation.redaction import MaskedText, Removal
 from tests.support import make, scenes
 
 MARK = "[removed: rule 10]"
+TOAD = "a lying toad"
 
 
 @pytest.mark.parametrize(
@@ -84,6 +86,20 @@ def test_what_was_taken_is_looked_for_in_the_whole_whatever_others_took_of_it() 
     removal = Removal([(said, [(0, len(said))])], MARK, [said])
     assert removal.apply(marked).text == f"> {MARK}\n\nNo."
     assert removal.apply(removal.apply(quote)) == removal.apply(quote)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (f"{TOAD} and {TOAD}" + "x" * 19_950, f"{MARK} and {MARK}" + "x" * 19_950),
+        (f"{TOAD} and {TOAD}" + " x" * 9_980, f"{MARK}" + " x" * 9_980),
+        (f"{TOAD}" + " x" * 9_994, MARK),
+    ],
+    ids=["it fits", "what is between goes too", "all of it goes"],
+)
+def test_no_copy_is_too_long_for_the_marks(text: str, left: str) -> None:
+    assert len(text) <= BODY_MAX
+    assert Removal([(TOAD, [(0, len(TOAD))])], MARK, [TOAD]).apply_to_text(text) == left
 
 
 def test_a_mark_is_nobodys_words() -> None:
