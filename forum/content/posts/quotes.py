@@ -10,11 +10,13 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Text,
+    any_,
     bindparam,
     column,
     delete,
     exists,
     func,
+    literal,
     or_,
     select,
     union,
@@ -33,12 +35,10 @@ from forum.content.words import (
     RUN,
     UNSEEN,
     Span,
-    digests_of_passages,
     digests_of_removal,
-    said_in,
-    stands_in,
+    find_saying,
 )
-from forum.core import jobs
+from forum.core import jobs, side_process
 from forum.core.database import query, rows_of
 from forum.core.jobs import Job, Payload
 from forum.members.tables import Member
@@ -93,7 +93,7 @@ async def record_quotes(session: AsyncSession, post_id: int, revision: int, draf
     A quote that names a post of another thread is recorded too, though readers see no name on it.
     """
     quotations = await draft.quotations(known)
-    if not quotations.spans:
+    if not (quotations.runs or quotations.quoted or quotations.unfound):
         return
     quoted = {post.post_id: post.revision for post in quotations.quoted}
     for source, said in quotations.unfound:
@@ -101,7 +101,7 @@ async def record_quotes(session: AsyncSession, post_id: int, revision: int, draf
     values = {
         "post_id": post_id,
         "revision": revision,
-        "runs": digests_of_passages(draft.body_markdown, quotations.spans),
+        "runs": quotations.runs,
         "posts": [*quoted],
         "revisions": [*quoted.values()],
     }
@@ -129,7 +129,7 @@ async def record_older_quotes(session: AsyncSession, _payload: Payload, _now: da
 
 async def _record_anew(session: AsyncSession, post: Post, number: int, text: Post | PostRevision) -> None:
     draft = Draft(text.body_markdown)
-    if markup.quote_spans(text.body_markdown):
+    if ">" in text.body_markdown:
         known = await named_in_thread(session, post.thread_id, draft, post_id=post.id, any_revision=True)
         text.body_html = await draft.html(known)
         await forget_quotes(session, post.id, number)
@@ -162,7 +162,7 @@ async def list_copies(
     In its thread they quote some of its words, or have one of the phrases; in another, they name the post or quote
     more of it. Some may turn out to repeat nothing.
     """
-    near, far = (_digests(removed, size) for size in (RUN, COPY))
+    near, far = await _digests(removed, RUN), await _digests(removed, COPY)
     in_thread = col(Post.thread_id) == post.thread_id
     quoting = select(col(Post.id)).join(QuotedWords, col(QuotedWords.post_id) == col(Post.id))
     found = union(
@@ -196,10 +196,10 @@ async def _find_elsewhere(session: AsyncSession, post_id: int, source: markup.Qu
     if source.number > NUMBER_MAX:
         return {}
     values = {"handle": source.handle, "number": source.number, "but_not": post_id}
-    for row in (await session.execute(_ELSEWHERE, values)).all():
-        if stands_in(said, said_in(row.body_html)):
-            return {row.id: row.revision}
-    return {}
+    rows = (await session.execute(_ELSEWHERE, values)).all()
+    texts = [row.body_html for row in rows]
+    found = await side_process.run_unless_short([said, *texts], find_saying, said, texts)
+    return {} if found is None else {rows[found].id: rows[found].revision}
 
 
 async def _select_copies(session: AsyncSession, post_ids: Collection[int]) -> Any:
@@ -207,13 +207,16 @@ async def _select_copies(session: AsyncSession, post_ids: Collection[int]) -> An
     present = select(col(Post.body_markdown)).where(col(Post.id).in_(post_ids))
     earlier = select(col(PostRevision.body_markdown)).where(col(PostRevision.post_id).in_(post_ids))
     texts = (await session.execute(union(present, earlier))).scalars().all()
-    runs = _digests([(text, [(0, len(text))]) for text in texts], COPY)
+    runs = await _digests([(text, [(0, len(text))]) for text in texts], COPY)
     naming = select(col(PostQuote.post_id)).where(col(PostQuote.quoted_post_id).in_(post_ids))
     return union(naming, select(col(QuotedWords.post_id)).where(_RUNS.overlap(runs)))
 
 
-def _digests(removed: Removed, size: int) -> list[int]:
-    return sorted({number for text, spans in removed for number in digests_of_removal(text, spans, size)})
+async def _digests(removed: Removed, size: int) -> list[int]:
+    found = set[int]()
+    for text, spans in removed:
+        found |= await side_process.run_unless_short([text], digests_of_removal, text, spans, size)
+    return sorted(found)
 
 
 def _with_phrases(in_thread: ColumnElement[bool], phrases: Sequence[str]) -> list[Any]:
@@ -226,11 +229,12 @@ def _with_phrases(in_thread: ColumnElement[bool], phrases: Sequence[str]) -> lis
 
 def _has_phrase(table: Any, phrases: Sequence[str]) -> ColumnElement[bool]:
     words = [UNSEEN.sub("", phrase).split() for phrase in phrases]
-    patterns = ["%" + "%".join(map(_escaped, phrase)) + "%" for phrase in words if phrase]
+    # One parameter: to write a condition for each of a thousand lines would hold the event loop for 100 ms.
+    patterns = literal(["%" + "%".join(map(_escaped, phrase)) + "%" for phrase in words if phrase], ARRAY(Text))
     columns = (table.body_markdown, table.content_warning)
     # Characters that nobody sees may stand inside a word.
     seen = [func.regexp_replace(column, f"[{INVISIBLE}]", "", "g") for column in columns]
-    return or_(*(column.ilike(pattern) for column in seen for pattern in patterns))
+    return or_(*(column.ilike(any_(patterns)) for column in seen))
 
 
 def _escaped(word: str) -> str:
