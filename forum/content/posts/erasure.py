@@ -13,10 +13,10 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.content.markup import GONE, quote_spans, without_handle
+from forum.content.markup import GONE, blanked, quote_spans, without_handle
 from forum.content.posts.context import named_in_thread
 from forum.content.posts.draft import Draft
-from forum.content.posts.held_edits import drop_all
+from forum.content.posts.held_edits import drop_all, rewrite_bodies, rewrite_titles
 from forum.content.posts.quotes import forget_quotes, list_copies, list_texts, lock_posts_and_copies, record_quotes
 from forum.content.posts.revisions import refresh_html
 from forum.content.posts.tables import BODY_MAX, WARNING_MAX, HeldEdit, Post, PostRevision, Visibility
@@ -116,9 +116,7 @@ def make_quote_eraser(texts: Collection[str]) -> Change:
     runs = runs_of(whole, own_lines(whole))
 
     def unquoted(text: str) -> str:
-        for start, end in repeated(text, quote_spans(text), runs):
-            text = text[:start] + GONE * (end - start) + text[end:]
-        return text
+        return blanked(text, repeated(text, quote_spans(text), runs))
 
     return unquoted
 
@@ -172,15 +170,10 @@ async def _lock_posts(session: AsyncSession, *which: ColumnElement[bool]) -> Seq
 async def _rewrite(session: AsyncSession, post: Post, change: Change) -> None:
     """Change the texts of a post and of its revisions, without a new revision: that would keep the erased words."""
     earlier = select(PostRevision).where(col(PostRevision.post_id) == post.id)
-    held = select(HeldEdit).where(col(HeldEdit.post_id) == post.id)
-    edits = (await session.execute(held)).scalars().all()
-    for edit in edits:
-        edit.title = edit.title and change(edit.title)
     revisions = (await session.execute(earlier)).scalars().all()
-    numbered: list[tuple[int | None, Any]] = [
+    numbered: list[tuple[int, Any]] = [
         (post.revision, post),
         *((earlier.number, earlier) for earlier in revisions),
-        *((None, edit) for edit in edits if edit.body_markdown),
     ]
     for number, revision in numbered:
         body = change(revision.body_markdown)
@@ -189,9 +182,9 @@ async def _rewrite(session: AsyncSession, post: Post, change: Change) -> None:
             await draft.parse()
             known = await named_in_thread(session, post.thread_id, draft, post_id=post.id)
             revision.body_markdown, revision.body_html = body, await draft.html(known)
-            if number is not None:  # a held edit is no revision: what it quotes is recorded when it is published
-                await forget_quotes(session, post.id, number)
-                await record_quotes(session, post.id, number, draft, known)
+            await forget_quotes(session, post.id, number)
+            await record_quotes(session, post.id, number, draft, known)
         if revision.content_warning:
             revision.content_warning = change(revision.content_warning)
-    await session.flush()
+    await rewrite_titles(session, post.id, change)
+    await rewrite_bodies(session, post, change)
