@@ -2,7 +2,7 @@
 
 from forum.features import Feature
 from forum.mail.tables import MailKind
-from moderation import case_alerts, cases, name_reports
+from moderation import case_alerts, cases, name_reports, rule_changes, rules
 from moderation.privacy import ModerationPersonalData
 from moderation.sanction_expiry import STANDING_ENDED, tell_that_sanction_ended
 from moderation.withdrawn_posts import ERASE_WITHDRAWN, erase_withdrawn_posts
@@ -24,6 +24,7 @@ FEATURES: tuple[Feature, ...] = (
         jobs=lambda _context: {ERASE_WITHDRAWN: erase_withdrawn_posts},
         schedule={ERASE_WITHDRAWN: "27 * * * *"},
     ),
+    Feature(name="rule_changes", jobs=lambda _context: {rules.RULES_CHANGED: rule_changes.tell_members}),
     Feature(name="appeals"),
     Feature(name="audit_log"),
     Feature(name="board_moderators"),

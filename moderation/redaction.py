@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from forum.content.markup import quote_spans
+from forum.content.markup import blanked, quote_spans
 from forum.content.posts.tables import BODY_MAX
 from forum.content.words import SHORTEST_REPEAT, UNSEEN, WORD, Runs, Span, repeated, runs_of
 from forum.core.errors import Invalid
@@ -137,6 +137,10 @@ class Removal:
     def apply_to_text(self, text: str, *, quotes_only: bool = True) -> str:
         """Return `text` without this."""
         return self.apply(MaskedText.unmasked(text), quotes_only=quotes_only).text
+
+    def blank_in(self, text: str) -> str:
+        """Return `text` with marks for each character of this: where positions are recorded, which stay right."""
+        return blanked(text, self.apply(MaskedText.unmasked(text)).gone)
 
     def occurs_in(self, text: str) -> bool:
         """Whether a text by the same author, or one that quotes them, has these words."""

@@ -234,6 +234,13 @@ def without_handle(text: str, handle: str, new: str | None = None) -> str:
     return "".join([*parts, text[done:]])
 
 
+def blanked(text: str, spans: Iterable[Span]) -> str:
+    """Return the text with a mark in the place of each character of these spans: positions in it stay right."""
+    for start, end in spans:
+        text = text[:start] + GONE * (end - start) + text[end:]
+    return text
+
+
 def quote_spans(text: str) -> list[Span]:
     """Return where a text quotes: from the first to the last line of each outermost quote.
 

@@ -60,9 +60,18 @@ async def enqueue(
 
 
 async def enqueue_sign_in_changed(session: AsyncSession, member: Member, now: datetime) -> None:
-    """Queue a mail to a verified address: how its member signs in was changed."""
+    """Queue a mail to a verified address: how its member signs in was changed, by somebody signed in as them."""
+    await _enqueue_to_member(session, MailKind.SIGN_IN_CHANGED, member, now)
+
+
+async def enqueue_handle_replaced(session: AsyncSession, member: Member, now: datetime) -> None:
+    """Queue a mail to a verified address: moderators replaced its member's handle, or gave it back."""
+    await _enqueue_to_member(session, MailKind.HANDLE_REPLACED, member, now)
+
+
+async def _enqueue_to_member(session: AsyncSession, kind: MailKind, member: Member, now: datetime) -> None:
     if member.email_verified_at:
-        await enqueue(session, MailKind.SIGN_IN_CHANGED, now, member_id=member.id, email=member.email)
+        await enqueue(session, kind, now, member_id=member.id, email=member.email)
 
 
 def select_unsent(
@@ -186,6 +195,7 @@ def _compose(
 _TEMPLATES: Mapping[MailKind, MailTemplate] = {
     MailKind.ADDRESS_CHANGE: templates.CHANGE,
     MailKind.SIGN_IN_CHANGED: templates.SIGN_IN,
+    MailKind.HANDLE_REPLACED: templates.HANDLE_REPLACED,
     MailKind.INVITATION: templates.INVITATION,
     MailKind.LOST_MAILBOX: templates.LOST_MAILBOX,
     MailKind.DEPARTURE: templates.DEPARTURE,

@@ -16,6 +16,7 @@ class MailKind(StrEnum):
     VERIFY_ADDRESS = "verify_address"
     ADDRESS_CHANGE = "address_change"
     SIGN_IN_CHANGED = "sign_in_changed"
+    HANDLE_REPLACED = "handle_replaced"
     INVITATION = "invitation"
     PASSWORD_RESET = "password_reset"  # noqa: S105 (no password)
     LOST_MAILBOX = "lost_mailbox"

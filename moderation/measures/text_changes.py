@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content.posts.draft import Draft
+from forum.content.posts.held_edits import rewrite_bodies
 from forum.content.posts.quotes import list_copies, list_naming
 from forum.content.posts.revisions import (
     get_words,
@@ -282,12 +283,14 @@ async def _redact_in_other_posts(context: MeasureContext, removal: Removal) -> l
 
     A post from which another measure took them already is recorded too: they stay hidden when that one is undone. Posts
     that are removed together need no mark from each other: for a hundred adverts, that would be ten thousand looks.
+    Of edits that were held nothing is recorded: an undo leaves them as they are.
     """
     session, changes = context.session, []
     for post_id in await list_copies(session, context.post, removal.versions, removal.phrases):
         if post_id in context.together:
             continue
         post = await lock_post_row(session, post_id)
+        await rewrite_bodies(session, post, partial(_blanked, removal))
         base = await _base_text(session, post)
         words = ((await _without(removal, base.masked)).text, await _warning_without(removal, post))
         since = None
@@ -313,6 +316,10 @@ async def _warning_without(removal: Removal, post: Post, *, quotes_only: bool = 
 
 async def _is_repeated_in(removal: Removal, text: str) -> bool:
     return (await _without(removal, MaskedText.unmasked(text))).text != text
+
+
+async def _blanked(removal: Removal, text: str) -> str:
+    return await side_process.run_unless_short([text, *removal.bodies], removal.blank_in, text)
 
 
 async def _occurs_in(removal: Removal, text: str) -> bool:

@@ -12,10 +12,10 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.content.markup import GONE, quote_spans, without_handle
+from forum.content.markup import GONE, blanked, quote_spans, without_handle
 from forum.content.posts.context import named_in_thread
 from forum.content.posts.draft import Draft
-from forum.content.posts.held_edits import drop_all
+from forum.content.posts.held_edits import drop_all, rewrite_bodies, rewrite_titles
 from forum.content.posts.quotes import forget_quotes, list_copies, list_texts, lock_posts_and_copies, record_quotes
 from forum.content.posts.revisions import refresh_html
 from forum.content.posts.tables import BODY_MAX, WARNING_MAX, HeldEdit, Post, PostRevision, Visibility
@@ -113,9 +113,7 @@ async def erase_quotes(session: AsyncSession, post: Post) -> None:
 def without_quotes(text: str, said: Collection[str]) -> str:
     """Return a text with marks in the place of each character of its quotes of what somebody said themselves."""
     whole = "\n\n".join(sorted(said))
-    for start, end in repeated(text, quote_spans(text), runs_of(whole, own_lines(whole))):
-        text = text[:start] + GONE * (end - start) + text[end:]
-    return text
+    return blanked(text, repeated(text, quote_spans(text), runs_of(whole, own_lines(whole))))
 
 
 def _make_quote_eraser(said: Sequence[str]) -> Change:
@@ -187,15 +185,10 @@ async def _lock_posts(session: AsyncSession, *which: ColumnElement[bool]) -> Seq
 async def _rewrite(session: AsyncSession, post: Post, change: Change) -> None:
     """Change the texts of a post and of its revisions, without a new revision: that would keep the erased words."""
     earlier = select(PostRevision).where(col(PostRevision.post_id) == post.id)
-    held = select(HeldEdit).where(col(HeldEdit.post_id) == post.id)
-    edits = (await session.execute(held)).scalars().all()
-    for edit in edits:
-        edit.title = edit.title and await change(edit.title)
     revisions = (await session.execute(earlier)).scalars().all()
-    numbered: list[tuple[int | None, Any]] = [
+    numbered: list[tuple[int, Any]] = [
         (post.revision, post),
         *((earlier.number, earlier) for earlier in revisions),
-        *((None, edit) for edit in edits if edit.body_markdown),
     ]
     for number, revision in numbered:
         body = await change(revision.body_markdown)
@@ -204,9 +197,9 @@ async def _rewrite(session: AsyncSession, post: Post, change: Change) -> None:
             await draft.parse()
             known = await named_in_thread(session, post.thread_id, draft, post_id=post.id)
             revision.body_markdown, revision.body_html = body, await draft.html(known)
-            if number is not None:  # a held edit is no revision: what it quotes is recorded when it is published
-                await forget_quotes(session, post.id, number)
-                await record_quotes(session, post.id, number, draft, known)
+            await forget_quotes(session, post.id, number)
+            await record_quotes(session, post.id, number, draft, known)
         if revision.content_warning:
             revision.content_warning = await change(revision.content_warning)
-    await session.flush()
+    await rewrite_titles(session, post.id, change)
+    await rewrite_bodies(session, post, change)

@@ -21,13 +21,14 @@ from sqlalchemy import (
     select,
     union,
 )
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content import markup
 from forum.content.posts.context import named_in_thread
 from forum.content.posts.draft import Draft
-from forum.content.posts.tables import NUMBER_MAX, Post, PostQuote, PostRevision, QuotedWords, Visibility
+from forum.content.posts.tables import NUMBER_MAX, HeldEdit, Post, PostQuote, PostRevision, QuotedWords, Visibility
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.content.words import (
     COPY,
@@ -45,6 +46,7 @@ from forum.members.tables import Member
 
 RECORD_QUOTES = Job("record_quotes")
 BATCH = 200
+IN_HELD_EDITS = 0  # in the place of a revision: what the edits of a post that were held quote, all together
 MOST_ELSEWHERE = 50  # posts of one author with one number, in other threads: more are not looked through
 
 # What goes out of a post: texts of it, and which spans of each.
@@ -70,20 +72,21 @@ _QUOTED = (
     .table_valued(column("post_id", BigInteger()), column("revision", Integer()))
     .render_derived()
 )
-_WORDS = (
-    rows_of(QuotedWords)
-    .insert()
-    .values(post_id=_THIS[0], revision=_THIS[1], runs=bindparam("runs", type_=ARRAY(Integer())))
-    .cte("words")
+# Several held edits share a row.
+_WORDS = insert(rows_of(QuotedWords)).values(
+    post_id=_THIS[0], revision=_THIS[1], runs=bindparam("runs", type_=ARRAY(Integer()))
 )
+_WORDS_TOO = _WORDS.on_conflict_do_update(
+    index_elements=["post_id", "revision"], set_={"runs": _RUNS.concat(_WORDS.excluded.runs)}
+).cte("words")
 _RECORD = (
-    rows_of(PostQuote)
-    .insert()
+    insert(rows_of(PostQuote))
     .from_select(
         ["post_id", "revision", "quoted_post_id", "quoted_revision"],
         select(*_THIS, _QUOTED.c.post_id, _QUOTED.c.revision),
     )
-    .add_cte(_WORDS)
+    .on_conflict_do_nothing()
+    .add_cte(_WORDS_TOO)
 )
 
 
@@ -121,10 +124,21 @@ async def record_older_quotes(session: AsyncSession, _payload: Payload, _now: da
         await _record_anew(session, post, post.revision, post)
         for revision in revisions:
             await _record_anew(session, post, revision.number, revision)
+        held = select(HeldEdit).where(col(HeldEdit.post_id) == post.id)
+        for edit in (await session.execute(held)).scalars().all():
+            await record_held_edit(session, edit)
         post.quotes_recorded = True
     await session.flush()
     if len(posts) == BATCH:
         await jobs.enqueue(session, RECORD_QUOTES, {})
+
+
+async def record_held_edit(session: AsyncSession, edit: HeldEdit) -> None:
+    """Record what an edit that is held quotes, beside what earlier ones of its post do. Idempotent."""
+    if markup.quote_spans(edit.body_markdown or ""):
+        draft = Draft(edit.body_markdown or "")
+        known = await named_in_thread(session, edit.thread_id, draft, post_id=edit.post_id)
+        await record_quotes(session, edit.post_id, IN_HELD_EDITS, draft, known)
 
 
 async def _record_anew(session: AsyncSession, post: Post, number: int, text: Post | PostRevision) -> None:
@@ -157,7 +171,7 @@ async def lock_posts_and_copies(session: AsyncSession, post_ids: Collection[int]
 async def list_copies(
     session: AsyncSession, post: Post, removed: Removed, phrases: Sequence[str] = ()
 ) -> Sequence[int]:
-    """Return the ids of the other posts that repeat what goes out of a post, now or in a revision.
+    """Return the ids of the other posts that repeat what goes out of a post, now, in a revision or in a held edit.
 
     In its thread they quote some of its words, or have one of the phrases; in another, they name the post or quote
     more of it. Some may turn out to repeat nothing.
@@ -178,7 +192,7 @@ async def list_copies(
 
 
 async def list_naming(session: AsyncSession, post_id: int) -> Sequence[int]:
-    """Return the ids of the posts that quote a post, now or in a revision."""
+    """Return the ids of the posts that quote a post, now, in a revision or in a held edit."""
     found = select(col(PostQuote.post_id)).distinct().where(col(PostQuote.quoted_post_id) == post_id)
     return (await session.execute(found.order_by(col(PostQuote.post_id)))).scalars().all()
 
@@ -220,11 +234,14 @@ async def _digests(removed: Removed, size: int) -> list[int]:
 
 
 def _with_phrases(in_thread: ColumnElement[bool], phrases: Sequence[str]) -> list[Any]:
-    """Return selects of the posts in a thread that have one of these phrases, now or in a revision."""
+    """Return selects of the posts in a thread that have one of these phrases, now, in a revision or a held edit."""
     if not any(phrase.split() for phrase in phrases):
         return []
-    in_revisions = exists().where(col(PostRevision.post_id) == col(Post.id), _has_phrase(PostRevision, phrases))
-    return [select(col(Post.id)).where(in_thread, or_(_has_phrase(Post, phrases), in_revisions))]
+    kept = (
+        exists().where(col(table.post_id) == col(Post.id), _has_phrase(table, phrases))
+        for table in (PostRevision, HeldEdit)
+    )
+    return [select(col(Post.id)).where(in_thread, or_(_has_phrase(Post, phrases), *kept))]
 
 
 def _has_phrase(table: Any, phrases: Sequence[str]) -> ColumnElement[bool]:
