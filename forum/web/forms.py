@@ -15,7 +15,7 @@ from forum.http.faults import code_of
 
 MOST_FIELDS = 500
 # What a page never sends back: it would stand in the browser's memory, on a device that others use.
-SECRET = frozenset({"password", "new_password", "code", "token"})
+SECRET = frozenset({"password", "current", "new", "code", "credential", "token"})
 
 
 class FormModel(BaseModel):
@@ -69,6 +69,11 @@ class Form:
             faults = {}
         values = {name: value for name, value in self.values.items() if name not in SECRET}
         return replace(self, values=values, faults=faults, error=error)
+
+    @property
+    def has_secrets(self) -> bool:
+        """Return whether something was typed that must not stand in a page."""
+        return any(self.values.get(name) for name in SECRET)
 
 
 EMPTY = Form()

@@ -25,6 +25,11 @@ BY_CODE: Mapping[str, str] = {
     "unverified_address": mark("Please confirm your e-mail address before your first post. The link is in our mail."),
     "not_the_author": mark("Only the person who wrote this can do that."),
     "wrong_login_or_password": mark("That name and password do not fit together. Check both and try again."),
+    # one's account
+    "second_step_over": mark("It took a little long. Please begin again with your password."),
+    "wrong_code": mark("This code is not the right one, or it was used already. Look at your app again."),
+    "wrong_passkey": mark("This passkey is not known here, or it took too long. Please try again."),
+    "passkey_copied": mark("Somebody else may have a copy of this passkey. Sign in in another way and remove it."),
 }
 BY_CLASS: Mapping[type[errors.ForumError], str] = {
     errors.NotSignedIn: mark("Please sign in first."),

@@ -29,6 +29,7 @@ ROWS: Mapping[str, Row] = {
     "/threads/{id}/reply": Row(MEMBERS, "/threads/{thread}/reply"),
     # one's account
     "/sign-in": Row(),
+    "/sign-in/code": Row(status=303),  # without the first step it leads back there
     # moderation
     # advising and administration
 }
