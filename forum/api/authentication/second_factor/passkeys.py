@@ -1,6 +1,6 @@
 """Passkeys over HTTP: as a second factor, or instead of a password. The names are those of WebAuthn (level 3)."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,13 +21,22 @@ from forum.http.services import CurrentTransactions, CurrentWork, Route
 router = APIRouter(tags=["sessions"], route_class=Route)
 
 
+PasskeyName = Annotated[Line, Field(min_length=1, max_length=60, description="Your name for it", examples=["My phone"])]
+
+
 class PasskeyRequest(RequestBody):
     """What your device has made."""
 
-    name: Line = Field(min_length=1, max_length=60, description="Your name for it", examples=["My phone"])
+    name: PasskeyName
     credential: Registration = Field(
         examples=[{**CREDENTIAL, "response": {"clientDataJSON": CLIENT_DATA, "attestationObject": "o2NmbXRkbm9uZQ"}}]
     )
+
+
+class PasskeyRenameRequest(RequestBody):
+    """Another name for it."""
+
+    name: PasskeyName
 
 
 class Passkey(ResponseBody):
@@ -168,6 +177,13 @@ async def add_passkey(wanted: PasskeyRequest, viewer: AnyMember, transactions: C
     added = await enrolment.add_passkey(transactions, viewer, wanted.name, as_json(wanted.credential))
     body = AddedPasskey(**added.passkey.model_dump(), recovery_codes=added.recovery_codes)
     return json_response(body, 201, {"Location": f"/api/v1/me/passkeys/{added.passkey.id}"})
+
+
+@router.patch("/me/passkeys/{id}", response_model=Passkey, responses=documented(401, 403, 404, 413, 422, 429))
+async def rename_passkey(id: Uuid, wanted: PasskeyRenameRequest, viewer: AnyMember, work: CurrentWork) -> Response:
+    """Give one of your passkeys another name."""
+    renamed = await enrolment.rename_passkey(work, viewer, id, wanted.name)
+    return json_response(Passkey.model_validate(renamed))
 
 
 @router.delete("/me/passkeys/{id}", status_code=204, responses=documented(401, 403, 404, 422))
