@@ -171,8 +171,13 @@ async def list_notifications(work: Work, viewer: Viewer, after: str | None, limi
     place = pagination.decode(after, BY_ID) if after is not None else None
     rows = (await work.session.execute(select_notifications(viewer, place, limit + 1), viewer.query_parameters)).all()
     page = pagination.page_of(rows, limit, lambda row: (str(row.id),))
+    return NotificationPage(*page, unread=await count_unread(work, viewer))
+
+
+async def count_unread(work: Work, viewer: Viewer) -> int:
+    """Return how many of the viewer's notifications they have not read."""
     unread = _own(viewer, func.count()).where(col(Notification.read_at).is_(None))
-    return NotificationPage(*page, unread=(await work.session.execute(unread, viewer.query_parameters)).scalar_one())
+    return int((await work.session.execute(unread, viewer.query_parameters)).scalar_one())
 
 
 def notify(
