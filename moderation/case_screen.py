@@ -1,6 +1,6 @@
 """A case as its screen shows it: the file, and what a moderator wants beside it to decide."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,13 +19,14 @@ from forum.members.queries import named_columns
 from forum.members.tables import Member, Role, Standing
 from forum.members.viewer import Viewer
 from forum.notifications.inbox import FOR_STAFF, Notification
-from moderation import audit_log, case_deciders, case_file, reason_templates, rules
+from moderation import audit_log, case_deciders, case_file, case_queue, reason_templates, reports, rules
 from moderation.audit_log import LogSearch
 from moderation.case_file import CaseFile
-from moderation.cases import CaseKind, CaseState
+from moderation.cases import Case, CaseKind, CaseState
 from moderation.decisions import Decision
 from moderation.measures.catalogue import MEASURES
 from moderation.measures.tables import AppliedMeasure, MeasureKind, MeasureTarget
+from moderation.permissions import ModerationAct, allow
 from moderation.rules import Rulebook
 from moderation.talks import actions as talks
 
@@ -54,6 +55,32 @@ class CaseScreen:
     timeline: Sequence[Record]
     rulebook: Rulebook
     templates: Sequence[Record]
+
+
+@dataclass(frozen=True)
+class CaseInShort:
+    """A case with what it is about in full, to be looked at beside others."""
+
+    case: Record
+    posts: Sequence[Record]  # but for those that their author took back: they are read on the case's own screen
+    reports: Sequence[Record]
+
+
+async def read_together(work: Work, moderator: Viewer, case_ids: Collection[UUID]) -> Sequence[CaseInShort]:
+    """Return these open cases, those that the moderator may see, with what was written and reported; no appeals.
+
+    Raises Forbidden for whoever moderates nothing.
+    """
+    allow(ModerationAct.SEE_QUEUE, moderator)
+    wanted = (col(Case.id).in_(case_ids), col(Case.state) == CaseState.OPEN, col(Case.kind) != CaseKind.APPEAL)
+    visible = case_queue.select_visible(moderator, work.now).where(*wanted)
+    found = []
+    for case in (await work.session.execute(visible.order_by(col(Case.priority), col(Case.id)))).all():
+        posts = (await work.session.execute(case_file.select_held_posts(case.id))).all()
+        kept = [post for post in posts if post.visibility != Visibility.WITHDRAWN]
+        reported = (await work.session.execute(reports.select_for_case(case.id))).all()
+        found.append(CaseInShort(case, kept, reported))
+    return found
 
 
 async def read_case(transactions: Transactions, moderator: Viewer, case_id: UUID) -> CaseScreen:

@@ -32,6 +32,7 @@ class ModerationPage(FormPage):
     held_states: ClassVar[Mapping[str, str]] = words.HELD_STATES
     alarms: ClassVar[Mapping[str, str]] = words.ALARMS
     acts: ClassVar[Mapping[str, str]] = words.ACTS
+    subjects: ClassVar[Mapping[str, str]] = words.SUBJECTS
 
     @property
     def changed(self) -> ForumError | None:

@@ -133,3 +133,13 @@ ACTS: Mapping[str, str] = {
     "title.read": mark("read a title that was taken away"),
     "withdrawn_post.read": mark("read a post that was taken back"),
 }
+# What an entry of the record is about.
+SUBJECTS: Mapping[str, str] = {
+    "board": mark("a board"),
+    "case": mark("a case"),
+    "member": mark("a member"),
+    "post": mark("post"),
+    "rule": mark("rule"),
+    "template": mark("a template"),
+    "thread": mark("thread"),
+}
