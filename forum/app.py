@@ -53,6 +53,7 @@ from moderation.api import (
     talks,
 )
 from moderation.gate import BoardGate
+from moderation.web import site as moderation_site
 
 # The tags of the OpenAPI document, with their routers. Routes are matched in this order: those read most come first.
 RESOURCES: tuple[Resource, ...] = (
@@ -138,10 +139,16 @@ HOUSE = House(
     navigation=(
         Entry("/", mark("Boards")),
         Entry("/help", mark("Help now")),
+        moderation_site.ENTRY,
         Entry("/sign-in", mark("Sign in"), lambda viewer: viewer.id is None),
         Entry("/me", mark("Your account"), lambda viewer: viewer.id is not None),
     ),
-    post_links=(PostLink("/posts/{id}/report", mark("Something wrong?"), frozenset({"guest", "member"})),),
+    post_links=(
+        PostLink("/posts/{id}/report", mark("Something wrong?"), frozenset({"guest", "member"})),
+        moderation_site.POST_LINK,
+    ),
+    templates=(moderation_site.TEMPLATES,),
+    done=moderation_site.DONE,
 )
 OPERATIONS = Resource("operations", "For those who run the forum.", health.router)
 EXPOSED = ("ETag", "Location", "Link", "Retry-After", "RateLimit", "RateLimit-Policy")
@@ -188,7 +195,7 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
 
 def _add_pages(app: FastAPI, services: Services) -> None:
     """Have the pages answer what no route of the API does, outside of the API's own addresses."""
-    pages, nothing_here = site.create_site(services, HOUSE), app.router.default
+    pages, nothing_here = site.create_site(services, HOUSE, moderation_site.ROUTERS), app.router.default
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         is_page = scope["type"] == "http" and site.is_page(scope)

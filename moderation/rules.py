@@ -20,7 +20,8 @@ from forum.core.jobs import Job
 from forum.core.work import Work
 from forum.members.tables import RulesEdition
 from forum.members.viewer import Viewer
-from moderation.permissions import ModerationAct, allow
+from forum.permissions import Refusal
+from moderation.permissions import ModerationAct, allow, refusal
 
 # Tells the members of an edition, some at a time, those with the lowest ids first: those `after` one.
 RULES_CHANGED = Job("rules_changed")
@@ -80,6 +81,42 @@ async def get_rulebook(reader: Reader) -> Rulebook:
     """Return every rule in its newest version."""
     edition = await reader.row(EDITION)
     return Rulebook(edition.version if edition else 0, await reader.rows(CURRENT))
+
+
+@dataclass(frozen=True)
+class RuleReading:
+    """Every version of a rule, oldest first: none of one that is still to be written. And why not to write, if so."""
+
+    number: int
+    versions: Sequence[Any]
+    no_change_because: Refusal | None
+
+
+@dataclass(frozen=True)
+class RulebookReading:
+    """Every rule in its newest version, and why the viewer may not write any, if so."""
+
+    book: Rulebook
+    no_change_because: Refusal | None
+
+
+async def read_rulebook(reader: Reader, viewer: Viewer) -> RulebookReading:
+    """Return every rule, and whether the viewer may write some. Raises Forbidden for whoever moderates nothing."""
+    allow(ModerationAct.SEE_QUEUE, viewer)
+    return RulebookReading(await get_rulebook(reader), refusal(ModerationAct.WRITE_RULES, viewer))
+
+
+async def read_rule(reader: Reader, viewer: Viewer, number: int) -> RuleReading:
+    """Return every version of a rule, or none of the next rule after the last.
+
+    Raises Forbidden for whoever moderates nothing, and NotFound for any other number.
+    """
+    allow(ModerationAct.SEE_QUEUE, viewer)
+    because = refusal(ModerationAct.WRITE_RULES, viewer)
+    book = await get_rulebook(reader)
+    if because is None and number == max((rule.number for rule in book.rules), default=0) + 1:
+        return RuleReading(number, [], because)
+    return RuleReading(number, await list_versions(reader, number), because)
 
 
 async def list_versions(reader: Reader, number: int) -> Sequence[Any]:

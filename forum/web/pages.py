@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -90,6 +91,7 @@ def environment(language: Language, folders: tuple[Path, ...]) -> Environment:
     )
     made.filters["moment"] = language.moment
     made.filters["day"] = language.day
+    made.filters["parsed_time"] = datetime.fromisoformat
     made.filters["colour"] = colour
     made.filters["initial"] = initial
     return made
