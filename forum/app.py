@@ -196,6 +196,7 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
 def _add_pages(app: FastAPI, services: Services) -> None:
     """Have the pages answer what no route of the API does, outside of the API's own addresses."""
     pages, nothing_here = site.create_site(services, HOUSE, moderation_site.ROUTERS), app.router.default
+    app.state.site = pages
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         is_page = scope["type"] == "http" and site.is_page(scope)

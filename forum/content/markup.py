@@ -48,8 +48,9 @@ ADDRESS = re.compile(r"(?P<scheme>https?://)?(?P<host>[^/?#:]+)", re.IGNORECASE)
 LINE_END = re.compile(r"\r\n?|\n")  # as the parser has it
 
 TEXT_BLOCKS = ("p", "li", "blockquote", "h3", "h4", "h5", "h6")
+TAGS = {*TEXT_BLOCKS, "ol", "ul", "pre", "code", "hr", "br", "em", "strong", "s", "a", "span", "bdi"}
 SAFE = nh3.Cleaner(
-    tags={*TEXT_BLOCKS, "ol", "ul", "pre", "code", "hr", "br", "em", "strong", "s", "a", "span", "bdi"},
+    tags=TAGS,
     attributes={
         "*": set(),  # without this, nh3 lets `title` and `lang` through on every tag
         "a": {"href"},

@@ -18,7 +18,7 @@ class Row:
     status: int = 200  # 303 for an address that only leads on
 
 
-# The routes that answer GET. Those for POST alone are in FORMS, with who may send them.
+# The routes that answer GET. What `{thread}` and the like stand for is in village.py: say there what you need.
 ROWS: Mapping[str, Row] = {
     # reading
     "/": Row(),
@@ -61,3 +61,6 @@ ROWS: Mapping[str, Row] = {
     # moderation
     # advising and administration
 }
+
+# The forms that somebody may send without a session; all others lead a guest to signing in, with what they wrote.
+OPEN_FORMS = frozenset({"/sign-in", "/sign-out"})
