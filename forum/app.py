@@ -3,9 +3,10 @@
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import ua_parser
-from fastapi import Depends, FastAPI, Response
+from fastapi import APIRouter, Depends, FastAPI, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
@@ -35,7 +36,7 @@ from forum.http.services import Services
 from forum.passwords.breached_passwords import breached_passwords_of
 from forum.web import errors, site
 from forum.web.languages import mark
-from forum.web.pages import Entry, House, PostLink
+from forum.web.pages import Entry, House, MemberLink, PostLink
 from moderation.api import (
     appeals,
     audit_log,
@@ -53,6 +54,7 @@ from moderation.api import (
     talks,
 )
 from moderation.gate import BoardGate
+from moderation.web import rulebook
 
 # The tags of the OpenAPI document, with their routers. Routes are matched in this order: those read most come first.
 RESOURCES: tuple[Resource, ...] = (
@@ -134,6 +136,7 @@ RESOURCES: tuple[Resource, ...] = (
         audit_log.router,
     ),
 )
+MODERATION_TEMPLATES = Path(rulebook.__file__).with_name("templates")
 HOUSE = House(
     navigation=(
         Entry("/", mark("Boards")),
@@ -142,7 +145,11 @@ HOUSE = House(
         Entry("/me", mark("Your account"), lambda viewer: viewer.id is not None),
     ),
     post_links=(PostLink("/posts/{id}/report", mark("Something wrong?"), frozenset({"guest", "member"})),),
+    member_links=(MemberLink("/members/{handle}/report", mark("Is something wrong with this name?")),),
+    templates=(MODERATION_TEMPLATES,),
 )
+# The pages of moderation.
+PAGES: tuple[APIRouter, ...] = (rulebook.router,)
 OPERATIONS = Resource("operations", "For those who run the forum.", health.router)
 EXPOSED = ("ETag", "Location", "Link", "Retry-After", "RateLimit", "RateLimit-Policy")
 
@@ -188,7 +195,9 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
 
 def _add_pages(app: FastAPI, services: Services) -> None:
     """Have the pages answer what no route of the API does, outside of the API's own addresses."""
-    pages, nothing_here = site.create_site(services, HOUSE), app.router.default
+    pages, nothing_here = site.create_site(services, HOUSE, PAGES), app.router.default
+    # For the page that a layer around all routes answers with.
+    app.state.house, app.state.branding = pages.state.house, pages.state.branding
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         is_page = scope["type"] == "http" and site.is_page(scope)

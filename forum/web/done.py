@@ -12,5 +12,6 @@ DONE: Mapping[str, str] = {
     "withdrawn": mark("You have taken your post back."),
     "signed-in": mark("You are signed in."),
     "signed-out": mark("You are signed out."),
+    "looks": mark("Pages look like this now, on this device."),
     "saved": mark("Saved."),
 }
