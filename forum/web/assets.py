@@ -6,9 +6,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from fastapi import Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 
 from forum.core.errors import NotFound
+from forum.http.services import services_of
 from forum.web.routing import page_router
 
 STATIC = Path(__file__).with_name("static")
@@ -69,6 +70,17 @@ async def get_favicon(request: Request) -> Response:
 async def get_robots() -> Response:
     """Tell programs that read the web what is not for them. Pages that nobody should find say so themselves."""
     return Response(ROBOTS, headers={"Cache-Control": A_DAY}, media_type="text/plain")
+
+
+@router.get("/manifest.webmanifest")
+async def get_manifest(request: Request) -> Response:
+    """Return what a phone needs to put the forum on its first screen: only under a name that tells nothing."""
+    name = services_of(request).settings.app_name
+    if name is None:
+        raise NotFound("There is nothing at this address.")
+    icon = {"src": ASSETS["plain.svg"].path, "sizes": "any", "type": "image/svg+xml"}
+    content = {"name": name, "short_name": name, "start_url": "/", "display": "browser", "icons": [icon]}
+    return JSONResponse(content, headers={"Cache-Control": A_DAY}, media_type="application/manifest+json")
 
 
 @router.get(BASE + "{name}")

@@ -36,6 +36,9 @@ ROWS: Mapping[str, Row] = {
     "/about": Row(),
     "/look": Row(),
     "/leave": Row(),
+    "/favicon.ico": Row(status=302),
+    "/robots.txt": Row(),
+    "/manifest.webmanifest": Row(status=404),  # without FORUM_APP_NAME
     # writing
     "/threads/{id}/reply": Row(MEMBERS, "/threads/{thread}/reply"),
     # one's account
