@@ -89,7 +89,7 @@ def _kind(error: errors.ForumError) -> type[errors.ForumError]:
 
 
 async def _not_found(request: Request, _error: Exception) -> Response:
-    return await _forum_error(request, errors.NotFound("There is nothing at this address."))
+    return await _forum_error(request, errors.NotFound("There is nothing at this address.", code="not_found"))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
