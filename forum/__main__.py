@@ -8,8 +8,7 @@ from forum.cli import audit as cli_audit
 from forum.cli import backup as cli_backup
 from forum.cli.runtime import fail
 from forum.core import audit, backup, embedded_postgres, signals
-from forum.core.errors import ForumError
-from forum.web.texts import TextsError
+from forum.core.errors import ForumError, UnusableSetting
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -24,7 +23,7 @@ cli.add_typer(pages.cli)
 cli.add_typer(admin.cli, name="admin")
 cli.add_typer(cli_audit.cli, name="audit")
 cli.add_typer(mail.cli, name="mail")
-FAILURES = (ForumError, TextsError, embedded_postgres.EmbeddedError, audit.ChainBroken, backup.BackupError)
+FAILURES = (ForumError, UnusableSetting, embedded_postgres.EmbeddedError, audit.ChainBroken, backup.BackupError)
 
 
 def main() -> None:

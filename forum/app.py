@@ -34,7 +34,7 @@ from forum.http import middleware, problems, quota_middleware
 from forum.http.query_parameters import only_known_parameters
 from forum.http.services import Services
 from forum.passwords.breached_passwords import breached_passwords_of
-from forum.web import errors, site
+from forum.web import branding, errors, site
 from forum.web.languages import mark
 from forum.web.pages import Entry, House, MemberLink, PostLink
 from moderation.api import (
@@ -191,6 +191,12 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
         _add_pages(app, services)
     _add_middleware(app, services)
     return app
+
+
+def check_pages(settings: Settings) -> None:
+    """Raise UnusableSetting for texts or a mark of the charity that cannot be used: before anything has started."""
+    if settings.pages:
+        branding.branding_of(settings)
 
 
 def _add_pages(app: FastAPI, services: Services) -> None:

@@ -77,7 +77,7 @@ async def get_manifest(request: Request) -> Response:
     """Return what a phone needs to put the forum on its first screen: only under a name that tells nothing."""
     name = services_of(request).settings.app_name
     if name is None:
-        raise NotFound("There is nothing at this address.")
+        raise NotFound("There is nothing at this address.", code="not_found")
     icon = {"src": ASSETS["plain.svg"].path, "sizes": "any", "type": "image/svg+xml"}
     content = {"name": name, "short_name": name, "start_url": "/", "display": "browser", "icons": [icon]}
     return JSONResponse(content, headers={"Cache-Control": A_DAY}, media_type="application/manifest+json")

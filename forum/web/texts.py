@@ -8,6 +8,7 @@ from pathlib import Path
 import nh3
 from markdown_it import MarkdownIt
 
+from forum.core.errors import UnusableSetting
 from forum.web.languages import ENGLISH, NAMES
 
 SHIPPED = Path(__file__).with_name("texts")
@@ -42,7 +43,7 @@ _SAFE = nh3.Cleaner(
 )
 
 
-class TextsError(Exception):
+class TextsError(UnusableSetting):
     """A folder of texts that cannot be used; the sentence says which file, and why."""
 
 
