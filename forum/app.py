@@ -33,9 +33,9 @@ from forum.http import middleware, problems, quota_middleware
 from forum.http.query_parameters import only_known_parameters
 from forum.http.services import Services
 from forum.passwords.breached_passwords import breached_passwords_of
-from forum.web import errors, site
+from forum.web import branding, errors, site
 from forum.web.languages import mark
-from forum.web.pages import Entry, House, PostLink
+from forum.web.pages import Entry, House, MemberLink, PostLink
 from moderation.api import (
     appeals,
     audit_log,
@@ -147,6 +147,7 @@ HOUSE = House(
         PostLink("/posts/{id}/report", mark("Something wrong?"), frozenset({"guest", "member"})),
         moderation_site.POST_LINK,
     ),
+    member_links=(MemberLink("/members/{handle}/report", mark("Is something wrong with this name?")),),
     templates=(moderation_site.TEMPLATES,),
     done=moderation_site.DONE,
 )
@@ -193,10 +194,18 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
     return app
 
 
+def check_pages(settings: Settings) -> None:
+    """Raise UnusableSetting for texts or a mark of the charity that cannot be used: before anything has started."""
+    if settings.pages:
+        branding.branding_of(settings)
+
+
 def _add_pages(app: FastAPI, services: Services) -> None:
     """Have the pages answer what no route of the API does, outside of the API's own addresses."""
     pages, nothing_here = site.create_site(services, HOUSE, moderation_site.ROUTERS), app.router.default
     app.state.site = pages
+    # For the page that a layer around all routes answers with.
+    app.state.house, app.state.branding = pages.state.house, pages.state.branding
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         is_page = scope["type"] == "http" and site.is_page(scope)

@@ -56,6 +56,16 @@ VERSIONS = Prepared(
     _VERSIONS.where(col(Rule.number) == bindparam("number", type_=Integer())).order_by(col(Rule.version))
 )
 
+# The same as it was in the edition `edition`.
+OF_EDITION = Prepared(
+    _VERSIONS.where(col(Rule.edition) <= bindparam("edition", type_=Integer()))
+    .ext(distinct_on(col(Rule.number)))
+    .order_by(col(Rule.number), col(Rule.version).desc())
+)
+
+# Every edition, newest first.
+EDITIONS = Prepared(query(*columns(RulesEdition)).order_by(col(RulesEdition.version).desc()))
+
 # The number of the newest edition; 0 before the first.
 EDITION = Prepared(query(func.coalesce(func.max(RulesEdition.version), 0).label("version")))
 
@@ -117,6 +127,34 @@ async def read_rule(reader: Reader, viewer: Viewer, number: int) -> RuleReading:
     if because is None and number == max((rule.number for rule in book.rules), default=0) + 1:
         return RuleReading(number, [], because)
     return RuleReading(number, await list_versions(reader, number), because)
+
+
+async def get_edition(reader: Reader, edition: int) -> Rulebook:
+    """Return every rule as it was in an edition. Raises NotFound when there is no such edition."""
+    rows = await reader.rows(OF_EDITION, edition=edition)
+    newest = await reader.row(EDITION)
+    if not rows or newest is None or edition > newest.version:
+        raise NotFound("There is no such edition of the rules.", code="edition_not_found")
+    return Rulebook(edition, rows)
+
+
+@dataclass(frozen=True)
+class RulesReading:
+    """What a reader of the rules is shown: those of one edition, and which editions there are, newest first."""
+
+    book: Rulebook
+    editions: Sequence[Any]
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether these are the rules of today."""
+        return not self.editions or self.book.version == self.editions[0].version
+
+
+async def read_rules(reader: Reader, edition: int | None) -> RulesReading:
+    """Return the rules of an edition, without one those of today. Raises NotFound when there is no such edition."""
+    book = await (get_rulebook(reader) if edition is None else get_edition(reader, edition))
+    return RulesReading(book, await reader.rows(EDITIONS))
 
 
 async def list_versions(reader: Reader, number: int) -> Sequence[Any]:

@@ -25,6 +25,20 @@ ROWS: Mapping[str, Row] = {
     "/boards/{slug}": Row(example="/boards/{board}"),
     "/threads/{id}": Row(example="/threads/{thread}"),
     "/posts/{id}": Row(example="/posts/{post}", status=303),
+    "/members/{handle}": Row(example="/members/{handle}"),
+    "/advisers": Row(),
+    # around it
+    "/rules": Row(),
+    "/help": Row(),
+    "/safety": Row(),
+    "/privacy": Row(),
+    "/accessibility": Row(),
+    "/about": Row(),
+    "/look": Row(),
+    "/leave": Row(),
+    "/favicon.ico": Row(status=302),
+    "/robots.txt": Row(),
+    "/manifest.webmanifest": Row(status=404),  # without FORUM_APP_NAME
     # writing
     "/threads/{id}/reply": Row(MEMBERS, "/threads/{thread}/reply"),
     # one's account
