@@ -16,7 +16,7 @@ from forum.api.advising import waiting_list
 from forum.api.authentication import email_addresses, password_resets, profiles, registration
 from forum.api.authentication import sessions as sessions_api
 from forum.api.authentication.second_factor import enrolment, passkeys
-from forum.api.content import boards, posts, threads
+from forum.api.content import boards, drafts, posts, threads
 from forum.api.members import advisers, cards
 from forum.api.notifications import inbox
 from forum.api.openapi import Resource
@@ -68,6 +68,7 @@ RESOURCES: tuple[Resource, ...] = (
         boards.router,
     ),
     Resource("threads", "Threads on a board. Moderators can lock, pin and move them.", threads.router),
+    Resource("drafts", "What you began to write, kept for a week. Nobody else reads it.", drafts.router),
     Resource(
         "members",
         "Members with the names that they chose, and your own profile.",

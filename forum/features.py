@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forum.administration import accounts, invitations
 from forum.authentication import failed_sign_ins, handles, sessions
 from forum.authentication.second_factor import passkeys
+from forum.content import drafts
 from forum.content.posts import quotes, tallies
 from forum.core import idempotency, jobs, rate_limits
 from forum.core.database import Reader
@@ -66,6 +67,7 @@ FEATURES: tuple[Feature, ...] = (
         schedule={quotes.RECORD_QUOTES: "*/10 * * * *"},
     ),
     Feature(name="content.threads", export=export_contents.export_threads),
+    Feature(name="content.drafts", export=export_contents.export_drafts, clean_up=drafts.delete_expired),
     Feature(name="notifications.inbox", export=export_contents.export_notifications),
     Feature(name="authentication.sessions", export=export_contents.export_sessions, clean_up=sessions.delete_expired),
     Feature(

@@ -163,6 +163,8 @@ DATA: dict[str, list[str]] = {
     "0020": HANDLES_GIVEN_UP,
     "0021": EDITS_HELD,
     "0022": EDITS_HELD,
+    "0023": EDITS_HELD,
+    "0024": EDITS_HELD,
 }
 
 

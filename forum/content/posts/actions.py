@@ -6,6 +6,7 @@ Each action is the whole step: it checks permission, limit and gate. Every text 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from forum.content import drafts
 from forum.content.posts import held_edits, queries
 from forum.content.posts.context import (
     EditContext,
@@ -50,6 +51,7 @@ async def reply(work: Work, author: Viewer, thread_id: int, draft: Draft, *, rep
     context = await context_in_thread(work, author, thread_id, draft)
     allow_writing(work, Act.REPLY, author, context)
     post = await add_reply(work, author, context, draft)
+    await drafts.discard(work, author, drafts.in_thread(thread_id))
     if repeat:
         await repeat.keep(work, post.id)
     return post
@@ -72,6 +74,7 @@ async def edit_post(work: Work, author: Viewer, post_id: int, revision: int, dra
         known = await named_in_thread(work.session, context.thread.id, draft, post_id=post_id)
         context = replace(context, known=known)
     await change_words(work, author, context, revision, draft)
+    await drafts.discard(work, author, drafts.of_post(post_id))
     return await get_post_in_transaction(work.session, author, post_id)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from forum.content import drafts
 from forum.content.boards import Board
 from forum.content.lines import refuse_official
 from forum.content.posts import held_edits
@@ -55,6 +56,7 @@ async def open_thread(
         context = await context_on_board(work, author, slug, draft)
         allow_writing(work, Act.OPEN_THREAD, author, context)
         post_id = str((await add_thread(work, author, context, title, draft)).id)
+        await drafts.discard(work, author, drafts.on_board(context.board.id))
         if repeat:
             await repeat.keep(work, post_id)
     first_post = await get_post_in_transaction(work.session, author, int(post_id))
