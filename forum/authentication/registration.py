@@ -132,6 +132,7 @@ async def add_member(session: AsyncSession, account: NewAccount, now: datetime, 
         staff_password=account.staff_password,
         rules_version=account.rules_version,
         joined_at=now,
+        caught_up_at=now,
     )
     await refuse_look_alikes(session, member, forum_name=forum_name)
     session.add(member)
