@@ -10,13 +10,13 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
-from forum.api import health, openapi
+from forum.api import health, home, openapi
 from forum.api.administration import accounts, board_settings, invitations, setup, unsent_mail
 from forum.api.advising import waiting_list
 from forum.api.authentication import email_addresses, password_resets, profiles, registration
 from forum.api.authentication import sessions as sessions_api
 from forum.api.authentication.second_factor import enrolment, passkeys
-from forum.api.content import boards, drafts, posts, threads
+from forum.api.content import boards, drafts, posts, read_marks, threads
 from forum.api.members import advisers, cards
 from forum.api.notifications import inbox
 from forum.api.openapi import Resource
@@ -66,8 +66,14 @@ RESOURCES: tuple[Resource, ...] = (
         "boards",
         "A board has threads on one subject. A board that you may not see does not exist for you.",
         boards.router,
+        home.router,
     ),
-    Resource("threads", "Threads on a board. Moderators can lock, pin and move them.", threads.router),
+    Resource(
+        "threads",
+        "Threads on a board, where you stopped reading them, and what you may do there.",
+        threads.router,
+        read_marks.router,
+    ),
     Resource("drafts", "What you began to write, kept for a week. Nobody else reads it.", drafts.router),
     Resource(
         "members",

@@ -5,6 +5,7 @@ right. Revisions are rewritten too, so that nothing brings the words back.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -72,7 +73,9 @@ async def threads_with_words(session: AsyncSession, member_id: UUID, kept: Colle
     return (await session.execute(select(found).order_by(found.c.thread_id))).scalars().all()
 
 
-async def erase_posts(session: AsyncSession, member_id: UUID, thread_id: int, kept: Collection[int]) -> None:
+async def erase_posts(
+    session: AsyncSession, member_id: UUID, thread_id: int, kept: Collection[int], now: datetime
+) -> None:
     """Withdraw a member's posts in a thread, and erase their words there and in every quote of them.
 
     The posts `kept` are withdrawn too, but keep their words for now: something that is not decided yet needs them.
@@ -81,7 +84,7 @@ async def erase_posts(session: AsyncSession, member_id: UUID, thread_id: int, ke
     ids = (await session.execute(select(col(Post.id)).where(*own))).scalars().all()
     await lock_posts_and_copies(session, ids)
     for post in await _lock_posts(session, *own):
-        await set_visibility(session, post, Visibility.WITHDRAWN)
+        await set_visibility(session, post, Visibility.WITHDRAWN, now)
         await erase_quotes(session, post)
         await drop_all(session, post.id)
         post.words_kept_until = None
