@@ -129,6 +129,14 @@ HANDLES_GIVEN_UP = [
     *LINKS_USED,
     "INSERT INTO handle_change (member_id, old_handle) SELECT id, 'grey-heron' FROM member",
 ]
+COMPLAINED = [
+    *HANDLES_GIVEN_UP,
+    "INSERT INTO talk_message (id, talk_id, moderator_id, signed, crisis, text, at) "
+    "SELECT '018f0000-0000-7000-8000-000000000022', id, persona_id, false, false, 'No.', now() FROM talk LIMIT 1",
+    "INSERT INTO talk_complaint (id, message_id, case_id, persona_id, text, at) "
+    "SELECT gen_random_uuid(), '018f0000-0000-7000-8000-000000000022', case_id, persona_id, 'No.', now() FROM talk "
+    "LIMIT 1",
+]
 
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
@@ -156,6 +164,7 @@ DATA: dict[str, list[str]] = {
     "0019": LINKS_USED,
     "0020": HANDLES_GIVEN_UP,
     "0021": HANDLES_GIVEN_UP,
+    "0022": COMPLAINED,
 }
 
 
