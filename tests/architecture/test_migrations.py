@@ -155,6 +155,7 @@ DATA: dict[str, list[str]] = {
     "0018c": LINKS_USED,
     "0019": LINKS_USED,
     "0020": HANDLES_GIVEN_UP,
+    "0021": HANDLES_GIVEN_UP,
 }
 
 
