@@ -18,13 +18,27 @@ class Row:
     status: int = 200  # 303 for an address that only leads on
 
 
-# The routes that answer GET. Those for POST alone are in FORMS, with who may send them.
+# The routes that answer GET. What `{thread}` and the like stand for is in village.py: say there what you need.
 ROWS: Mapping[str, Row] = {
     # reading
     "/": Row(),
     "/boards/{slug}": Row(example="/boards/{board}"),
     "/threads/{id}": Row(example="/threads/{thread}"),
     "/posts/{id}": Row(example="/posts/{post}", status=303),
+    "/members/{handle}": Row(example="/members/{handle}"),
+    "/advisers": Row(),
+    # around it
+    "/rules": Row(),
+    "/help": Row(),
+    "/safety": Row(),
+    "/privacy": Row(),
+    "/accessibility": Row(),
+    "/about": Row(),
+    "/look": Row(),
+    "/leave": Row(),
+    "/favicon.ico": Row(status=302),
+    "/robots.txt": Row(),
+    "/manifest.webmanifest": Row(status=404),  # without FORUM_APP_NAME
     # writing
     "/threads/{id}/reply": Row(MEMBERS, "/threads/{thread}/reply"),
     # one's account
@@ -61,3 +75,6 @@ ROWS: Mapping[str, Row] = {
     # moderation
     # advising and administration
 }
+
+# The forms that somebody may send without a session; all others lead a guest to signing in, with what they wrote.
+OPEN_FORMS = frozenset({"/sign-in", "/sign-out"})

@@ -2,8 +2,9 @@
 const leave = document.querySelector('form.leave');
 const away = () => {
   document.documentElement.hidden = true;
-  document.body.replaceChildren();
-  fetch(leave.action, { method: 'POST', keepalive: true });
+  document.title = ' ';
+  document.body.textContent = '';
+  fetch(leave.action, { method: 'POST', keepalive: true }).catch(() => {});
   location.replace(leave.dataset.leave);
 };
 if (leave) {
