@@ -155,6 +155,7 @@ HOUSE = House(
         moderation_site.POST_LINK,
     ),
     member_links=(MemberLink("/members/{handle}/report", mark("Is something wrong with this name?")),),
+    own=moderation_site.OWN,
     templates=(moderation_site.TEMPLATES,),
     done=moderation_site.DONE,
 )

@@ -74,6 +74,7 @@ EXPECTED = {
     ("join", "#/email"): "what is an address, beyond `format: email`, is a matter of several RFCs",
     ("join", "#/password"): GUESSED,
     ("join", "#/rules_version"): "only a version that there is can be accepted",
+    ("join", "#/least_age"): "those who are too young cannot join",
     ("change_me", "#/name"): NAMED,
     ("reset_password", "#/new"): GUESSED,
     ("change_address", "#/current"): "the document does not say what your password is",
