@@ -63,13 +63,26 @@ class PostLink:
 
 
 @dataclass(frozen=True)
+class MemberLink:
+    """A link on the page of a member, to `path` with the handle, for everybody but that member."""
+
+    path: str
+    words: str
+
+    def path_of(self, handle: str) -> str:
+        """Return the address for one member."""
+        return self.path.format(handle=handle)
+
+
+@dataclass(frozen=True)
 class House:
     """What the composer hands to the pages: navigation, links below posts, more folders of templates."""
 
     navigation: Sequence[Entry] = ()
     post_links: Sequence[PostLink] = ()
+    own: Sequence[Entry] = ()  # more about oneself, below what happened
     templates: tuple[Path, ...] = ()
-    help_html: str = ""  # who helps at once, shown where nothing else can be
+    member_links: Sequence[MemberLink] = ()
     done: Mapping[str, str] = field(default_factory=dict)  # what a page says after something was done, by its key
 
 

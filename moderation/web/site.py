@@ -18,6 +18,7 @@ from moderation.web import (
     on_sight,
     reason_templates,
     rule_editor,
+    rulebook,
     sealed_words,
     talks,
     together,
@@ -35,6 +36,7 @@ ROUTERS: Sequence[APIRouter] = (
     together.router,
     reason_templates.router,
     rule_editor.router,
+    rulebook.router,
     audit_log.router,
     board_moderators.router,
 )

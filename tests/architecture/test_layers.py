@@ -53,7 +53,7 @@ def test_imports_go_down_only() -> None:
 
 def test_only_the_surfaces_know_http() -> None:
     """FastAPI and the modules that stand on it are for routes; the domain below answers them all alike."""
-    surfaces = re.compile(r"(forum|moderation)/(api|http|web)/|forum/app\.py")
+    surfaces = re.compile(r"(forum|moderation)/(api|http|web)/|forum/app\.py|forum/cli/pages\.py")
     http = re.compile(r"(fastapi|starlette|(forum|moderation)\.(api|http|web))(\.|$)")
     guilty = [
         f"{path.relative_to(ROOT)} imports {name}"
@@ -70,7 +70,8 @@ def test_only_the_surfaces_know_http() -> None:
 def test_every_file_of_a_package_is_installed_with_it(package: str) -> None:
     how = pyproject()["tool"]["setuptools"]
     assert f"{package}*" in how["packages"]["find"]["include"]
-    installed = {path for pattern in how["package-data"][package] for path in (ROOT / package).glob(pattern)}
+    patterns = how["package-data"][package]
+    installed = {path for pattern in patterns for path in (ROOT / package).glob(pattern) if path.is_file()}
     there = {path for path in (ROOT / package).rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}}
     assert there == installed
 
