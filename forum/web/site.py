@@ -9,9 +9,12 @@ from forum.http.csrf import SAFE_METHODS, refuse_forgery
 from forum.http.middleware import UnexpectedErrors
 from forum.http.services import Services, services_of
 from forum.web import assets, errors
+from forum.web.administration import accounts, board_settings, invitations, setup, unsent_mail
+from forum.web.advising import waiting_list
 from forum.web.authentication import sign_in
 from forum.web.content import boards, posts, threads
 from forum.web.pages import House
+from forum.web.privacy import legal_holds, lost_mailboxes
 
 ROUTERS: tuple[APIRouter, ...] = (
     assets.router,
@@ -19,6 +22,14 @@ ROUTERS: tuple[APIRouter, ...] = (
     threads.router,
     posts.router,
     sign_in.router,
+    waiting_list.router,
+    setup.router,
+    board_settings.router,
+    accounts.router,
+    lost_mailboxes.router,
+    legal_holds.router,
+    invitations.router,
+    unsent_mail.router,
 )
 
 

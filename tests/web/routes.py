@@ -8,6 +8,9 @@ EVERYBODY = frozenset(ROLES)
 SIGNED_IN = EVERYBODY - {"guest"}
 MEMBERS = SIGNED_IN - {"suspended"}  # who may use the forum
 
+ADVISING = frozenset({"adviser", "moderator", "administrator"})
+ADMINISTRATORS = frozenset({"administrator"})
+
 
 @dataclass(frozen=True)
 class Row:
@@ -31,4 +34,17 @@ ROWS: Mapping[str, Row] = {
     "/sign-in": Row(),
     # moderation
     # advising and administration
+    "/advising": Row(ADVISING),
+    "/admin": Row(ADMINISTRATORS),
+    "/admin/boards": Row(ADMINISTRATORS),
+    "/admin/new-board": Row(ADMINISTRATORS),
+    "/admin/boards/{slug}": Row(ADMINISTRATORS, "/admin/boards/{board}"),
+    "/admin/people": Row(ADMINISTRATORS),
+    "/admin/people/{handle}": Row(ADMINISTRATORS, "/admin/people/{handle}"),
+    "/admin/people/{handle}/lost-mailbox": Row(ADMINISTRATORS, "/admin/people/{handle}/lost-mailbox"),
+    "/admin/advisers": Row(ADMINISTRATORS),
+    "/admin/invitations": Row(ADMINISTRATORS),
+    "/admin/refused-sign-ins": Row(ADMINISTRATORS),
+    "/admin/unsent-mails": Row(ADMINISTRATORS),
+    "/admin/holds": Row(ADMINISTRATORS),
 }

@@ -1,0 +1,1 @@
+"""Setting up, boards, accounts, invitations and unsent mail, as pages: for administrators."""

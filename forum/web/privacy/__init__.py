@@ -1,0 +1,1 @@
+"""Legal holds and lost mailboxes, as pages: for administrators."""
