@@ -12,7 +12,7 @@ from forum.http.services import Services
 from forum.members.tables import Role
 from forum.web.advising.waiting_list import first_words
 from tests.support import make
-from tests.web.support import parsed, text_of
+from tests.web.support import form, parsed, text_of
 
 
 @pytest.fixture
@@ -70,8 +70,6 @@ async def test_others_do_not_see_the_list(app: FastAPI, guest: httpx.AsyncClient
 async def test_staff_without_a_second_step_are_told_why_their_role_does_not_count(
     app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
-    from tests.web.support import form
-
     await make.board(services)
     await make.member(services, "suzie", Role.ADVISER)
     await form(guest, await guest.get("/sign-in"), "/sign-in", login="suzie", password=make.PASSWORD)
@@ -88,7 +86,7 @@ async def test_staff_without_a_second_step_are_told_why_their_role_does_not_coun
         ("<p>One</p><p>Two</p>", "One Two"),
         ("<blockquote><p>a</p><blockquote><p>b</p></blockquote></blockquote><p>Own</p>", "Own"),
         ("<p>&lt;script&gt;</p>", "<script>"),
-        ("<p>" + "word " * 60 + "</p>", ("word " * 39).strip() + " …"),
+        ("<p>" + "word " * 60 + "</p>", ("word " * 40).strip() + " …"),
     ],
 )
 def test_first_words(body_html: str, words: str) -> None:
