@@ -9,6 +9,9 @@ SIGNED_IN = EVERYBODY - {"guest"}
 MEMBERS = SIGNED_IN - {"suspended"}  # who may use the forum
 MODERATE = frozenset({"moderator", "administrator"})
 
+ADVISING = frozenset({"adviser", "moderator", "administrator"})
+ADMINISTRATORS = frozenset({"administrator"})
+
 
 @dataclass(frozen=True)
 class Row:
@@ -99,6 +102,19 @@ ROWS: Mapping[str, Row] = {
     "/moderation/log": Row(MODERATE),
     "/boards/{slug}/team": Row(MODERATE, "/boards/{board}/team"),
     # advising and administration
+    "/advising": Row(ADVISING),
+    "/admin": Row(ADMINISTRATORS),
+    "/admin/boards": Row(ADMINISTRATORS),
+    "/admin/new-board": Row(ADMINISTRATORS),
+    "/admin/boards/{slug}": Row(ADMINISTRATORS, "/admin/boards/{board}"),
+    "/admin/people": Row(ADMINISTRATORS),
+    "/admin/people/{handle}": Row(ADMINISTRATORS, "/admin/people/{handle}"),
+    "/admin/people/{handle}/lost-mailbox": Row(ADMINISTRATORS, "/admin/people/{handle}/lost-mailbox"),
+    "/admin/advisers": Row(ADMINISTRATORS),
+    "/admin/invitations": Row(ADMINISTRATORS),
+    "/admin/refused-sign-ins": Row(ADMINISTRATORS),
+    "/admin/unsent-mails": Row(ADMINISTRATORS),
+    "/admin/holds": Row(ADMINISTRATORS),
 }
 
 # The forms that somebody may send without a session; all others lead a guest to signing in, with what they wrote.
