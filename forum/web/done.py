@@ -13,4 +13,8 @@ DONE: Mapping[str, str] = {
     "signed-in": mark("You are signed in."),
     "signed-out": mark("You are signed out."),
     "saved": mark("Saved."),
+    "kept": mark("We keep what you wrote for a week. Only you can read it."),
+    "draft-deleted": mark("What you began to write is deleted."),
+    "sending": mark("We are still sending what you wrote. Please look again in a moment."),
+    "waits": mark("A moderator reads your change first. Until then, readers see it as it was."),
 }

@@ -10,7 +10,7 @@ from forum.http.middleware import UnexpectedErrors
 from forum.http.services import Services, services_of
 from forum.web import assets, errors
 from forum.web.authentication import sign_in
-from forum.web.content import boards, posts, threads
+from forum.web.content import boards, drafts, new_threads, posts, threads
 from forum.web.pages import House
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -18,6 +18,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     boards.router,
     threads.router,
     posts.router,
+    new_threads.router,
+    drafts.router,
     sign_in.router,
 )
 

@@ -24,6 +24,15 @@ BY_CODE: Mapping[str, str] = {
     "account_banned": mark("Your account is closed."),
     "unverified_address": mark("Please confirm your e-mail address before your first post. The link is in our mail."),
     "not_the_author": mark("Only the person who wrote this can do that."),
+    # writing
+    "character_not_allowed": mark("There is a character in it that we cannot store. Please write it in another way."),
+    "no_such_post_in_thread": mark("The post that you answer is not here any more. You can send this without it."),
+    "post_removed": mark("A moderator removed this post."),
+    "post_withdrawn": mark("This post was taken back."),
+    "reason_would_be_held": mark("This reason cannot be shown to readers as it is. Please put it in another way."),
+    "thread_locked_or_moved": mark("This thread was closed or moved a moment ago. Please read it again."),
+    "too_many_drafts": mark("You have 50 drafts. Please send or delete one first."),
+    "too_many_links": mark("There are too many links in it. Please take some out."),
     "wrong_login_or_password": mark("That name and password do not fit together. Check both and try again."),
 }
 BY_CLASS: Mapping[type[errors.ForumError], str] = {
