@@ -6,20 +6,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Integer, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum.core import audit
+from forum.core import audit, jobs
 from forum.core.database import Prepared, Reader, columns, query
 from forum.core.errors import Invalid, NotFound, Stale
+from forum.core.jobs import Job
 from forum.core.work import Work
 from forum.members.tables import RulesEdition
 from forum.members.viewer import Viewer
 from moderation.permissions import ModerationAct, allow
 
+# Tells the members of an edition, some at a time, those with the lowest ids first: those `after` one.
+RULES_CHANGED = Job("rules_changed")
 # Held until the commit by whoever adds an edition: two at once would give themselves the same number.
 _ONE_EDITION_AT_A_TIME = text("LOCK TABLE rules_edition IN SHARE ROW EXCLUSIVE MODE")
 
@@ -97,7 +101,7 @@ async def get_cited_rules(session: AsyncSession, numbers: Sequence[int]) -> list
 
 
 async def write_rule(work: Work, administrator: Viewer, number: int, draft: RuleDraft) -> Rule:
-    """Give a rule new words, as a new version in a new edition of the rules.
+    """Give a rule new words, as a new version in a new edition of the rules, of which members are told.
 
     Raises Forbidden, and Stale when the rule is no longer at the version that was on the screen.
     """
@@ -123,6 +127,7 @@ async def write_rule(work: Work, administrator: Viewer, number: int, draft: Rule
     written = Rule(number=number, version=version, edition=new_edition.version, title=draft.title, text=draft.text)
     session.add(written)
     await session.flush()
+    await jobs.enqueue(session, RULES_CHANGED, {"edition": str(new_edition.version), "after": str(UUID(int=0))})
     await audit.record(
         session,
         actor_id=administrator.id,

@@ -20,7 +20,7 @@ from markdown_it.rules_inline import StateInline, link, linkify
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from forum.content.words import Span, said_in, said_in_quote, stands_in
+from forum.content.words import Span, digests_of_passages, said_in, said_in_quote, stands_in
 from forum.core.text import BIDIRECTIONAL, has_seen
 from forum.members import names
 
@@ -116,9 +116,9 @@ NOTHING_KNOWN = Known({}, {})
 
 @dataclass(frozen=True)
 class Quotations:
-    """What a body quotes: where, which posts, and what else it says of which sources."""
+    """What a body quotes: which words, which posts, and what else it says of which sources."""
 
-    spans: Sequence[Span]
+    runs: Sequence[int]  # the digests of its words; none where it quotes nothing
     quoted: Sequence[QuotedPost]  # each with the revision in which the words stand
     unfound: Sequence[tuple[QuoteRef, str]]
 
@@ -196,7 +196,8 @@ def render(body_markdown: str, known: Known) -> str:
 
 def quotations_of(parsed: Parsed, body_markdown: str, known: Known) -> Quotations:
     """Return what a parsed body quotes, with the `known` references."""
-    return Quotations(quote_spans(body_markdown), parsed.quoted(known), parsed.unfound(known))
+    runs = digests_of_passages(body_markdown, quote_spans(body_markdown))
+    return Quotations(runs, parsed.quoted(known), parsed.unfound(known))
 
 
 def find_quotations(body_markdown: str, known: Known) -> Quotations:
@@ -231,6 +232,13 @@ def without_handle(text: str, handle: str, new: str | None = None) -> str:
         parts += [text[done : at + 1], (new or GONE * len(typed)) if is_theirs else typed]
         done = end
     return "".join([*parts, text[done:]])
+
+
+def blanked(text: str, spans: Iterable[Span]) -> str:
+    """Return the text with a mark in the place of each character of these spans: positions in it stay right."""
+    for start, end in spans:
+        text = text[:start] + GONE * (end - start) + text[end:]
+    return text
 
 
 def quote_spans(text: str) -> list[Span]:

@@ -18,7 +18,7 @@ THREADS_A_PAGE = POSTS_A_PAGE = 20
 
 
 @dataclass(frozen=True)
-class Place:
+class ReadingPlace:
     """Where somebody reads, as the conditions of permissions want it. The action reads it again, and decides."""
 
     standing: Standing
@@ -51,7 +51,7 @@ async def read_board(reader: Reader, viewer: Viewer, slug: str, after: str | Non
     """Return a board with a page of its threads. Raises NotFound, and Invalid for an unknown cursor."""
     card = await board_cards.get_board_card(reader, viewer, slug)
     page = await queries.list_on_board(reader, viewer, slug, after, THREADS_A_PAGE)
-    place = Place(viewer.standing, card.board)
+    place = ReadingPlace(viewer.standing, card.board)
     return BoardReading(card, page, why_not(Act.OPEN_THREAD, viewer, place))
 
 
@@ -60,7 +60,7 @@ async def read_thread(reader: Reader, viewer: Viewer, thread_id: int, wanted: Pa
     thread = await queries.get_thread(reader, viewer, thread_id)
     board = await boards.get_board(reader, viewer, thread.board_slug)
     page = await thread_page.get_page(reader, viewer, thread_id, wanted)
-    place = Place(viewer.standing, board, ThreadPlace(thread))
+    place = ReadingPlace(viewer.standing, board, ThreadPlace(thread))
     reason = why_not(Act.REPLY, viewer, place)
     return ThreadReading(thread, board, page, reason, viewer.moderates(board.id))
 

@@ -30,9 +30,10 @@ class NotSignedIn(ForumError):
 
 
 class SecondFactorNeeded(NotSignedIn):
-    """The password is right; a second factor is needed too."""
+    """The password is right; a second factor is needed too. `step` proves the first step; no answer shows it."""
 
     default_code = "second_factor_needed"
+    step: str | None = None
 
 
 class NotFound(ForumError):

@@ -45,6 +45,7 @@ class NotificationKind(StrEnum):
     CASE_TAKEN_OVER = "case_taken_over"
     CASE_OVERDUE = "case_overdue"
     CASE_WITHOUT_DECIDER = "case_without_decider"
+    RULES_CHANGED = "rules_changed"
     STANDING_ENDED = "standing_ended"
     LOST_MAILBOX = "lost_mailbox"
     DEPARTURE_WAITS = "departure_waits"
@@ -63,6 +64,8 @@ OF_CASES = (
 )
 # Of these, at most one for each member and talk that they have not read yet.
 OF_TALKS = (NotificationKind.TALK_MESSAGE, NotificationKind.TALK_ANSWERED)
+# Of this kind, at most one for each member that they have not read yet: several rules may be changed in a row.
+UNREAD_ONCE = "kind = 'rules_changed' AND read_at IS NULL"
 # What staff are told of their work: a member who has no role any more does not see it.
 FOR_STAFF = (*OF_CASES, NotificationKind.CASE_TAKEN_OVER, NotificationKind.TALK_ANSWERED)
 
@@ -79,6 +82,7 @@ class Notification(SQLModel, table=True):
         Index("ix_notification_unread", "member_id", postgresql_where=text("read_at IS NULL")),
         Index("ix_notification_page", "member_id", "id"),
         Index("uq_notification_standing_ended", "subject_id", unique=True, postgresql_where=text(ONCE)),
+        Index("uq_notification_rules", "member_id", unique=True, postgresql_where=text(UNREAD_ONCE)),
         Index(
             "uq_notification_case",
             "subject_id",
@@ -167,8 +171,13 @@ async def list_notifications(work: Work, viewer: Viewer, after: str | None, limi
     place = pagination.decode(after, BY_ID) if after is not None else None
     rows = (await work.session.execute(select_notifications(viewer, place, limit + 1), viewer.query_parameters)).all()
     page = pagination.page_of(rows, limit, lambda row: (str(row.id),))
+    return NotificationPage(*page, unread=await count_unread(work, viewer))
+
+
+async def count_unread(work: Work, viewer: Viewer) -> int:
+    """Return how many of the viewer's notifications they have not read."""
     unread = _own(viewer, func.count()).where(col(Notification.read_at).is_(None))
-    return NotificationPage(*page, unread=(await work.session.execute(unread, viewer.query_parameters)).scalar_one())
+    return int((await work.session.execute(unread, viewer.query_parameters)).scalar_one())
 
 
 def notify(
@@ -204,9 +213,14 @@ async def notify_once(
 
 
 async def notify_each(
-    session: AsyncSession, members: Collection[UUID], kind: NotificationKind, now: datetime, *, subject_id: UUID
+    session: AsyncSession,
+    members: Collection[UUID],
+    kind: NotificationKind,
+    now: datetime,
+    *,
+    subject_id: UUID | None = None,
 ) -> Sequence[UUID]:
-    """Notify each of these members, but those who are told already; for the kinds of `OF_CASES` and `OF_TALKS`.
+    """Notify each of these members, but those who are told already: of cases, of talks and of changed rules.
 
     Return who was not told before.
     """

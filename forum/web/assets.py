@@ -60,7 +60,7 @@ async def get_asset(request: Request, name: str) -> Response:
     """Return a file of the pages."""
     asset = _BY_PATH.get(BASE + name)
     if asset is None:
-        raise NotFound("There is nothing at this address.")
+        raise NotFound("There is nothing at this address.", code="not_found")
     headers = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):
         return Response(asset.compressed, headers=headers | {"Content-Encoding": "gzip"}, media_type=asset.media_type)

@@ -9,13 +9,15 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.exceptions import HTTPException
 
-from forum.core.errors import ForumError, Invalid
+from forum.core.errors import Conflict, ForumError, Invalid, Overloaded, Throttled
 from forum.http.body_size import LARGEST, bounded
 from forum.http.faults import code_of
 
 MOST_FIELDS = 500
+# What a page shows beside its form, to be sent again; any other error has a page of its own.
+REFUSALS = (Invalid, Conflict, Throttled, Overloaded)
 # What a page never sends back: it would stand in the browser's memory, on a device that others use.
-SECRET = frozenset({"password", "new_password", "code", "token"})
+SECRET = frozenset({"password", "current", "new", "code", "credential", "token"})
 
 
 class FormModel(BaseModel):
@@ -67,12 +69,16 @@ class Form:
         """Return the same form with what is wrong with it, without the secrets that were typed."""
         if isinstance(error, InvalidForm):
             faults = error.faults
-        elif isinstance(error, Invalid):
-            faults = {error.pointer.rpartition("/")[2]: error.code}
-        else:
-            faults = {}
+        else:  # a handle that is taken is a conflict, and yet about one field
+            pointer = error.pointer if isinstance(error, Invalid) else error.facts.get("pointer")
+            faults = {str(pointer).rpartition("/")[2]: error.code} if pointer else {}
         values = {name: value for name, value in self.values.items() if name not in SECRET}
         return replace(self, values=values, faults=faults, error=error)
+
+    @property
+    def has_secrets(self) -> bool:
+        """Return whether something was typed that must not stand in a page."""
+        return any(self.values.get(name) for name in SECRET)
 
 
 EMPTY = Form()

@@ -67,6 +67,7 @@ class House:
 
     navigation: Sequence[Entry] = ()
     post_links: Sequence[PostLink] = ()
+    own: Sequence[Entry] = ()  # more about oneself, below what happened
     templates: tuple[Path, ...] = ()
     help_html: str = ""  # who helps at once, shown where nothing else can be
     done: Mapping[str, str] = field(default_factory=dict)  # what a page says after something was done, by its key

@@ -70,7 +70,8 @@ def test_only_the_surfaces_know_http() -> None:
 def test_every_file_of_a_package_is_installed_with_it(package: str) -> None:
     how = pyproject()["tool"]["setuptools"]
     assert f"{package}*" in how["packages"]["find"]["include"]
-    installed = {path for pattern in how["package-data"][package] for path in (ROOT / package).glob(pattern)}
+    patterns = how["package-data"][package]
+    installed = {path for pattern in patterns for path in (ROOT / package).glob(pattern) if path.is_file()}
     there = {path for path in (ROOT / package).rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}}
     assert there == installed
 

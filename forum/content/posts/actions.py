@@ -68,7 +68,7 @@ async def edit_post(work: Work, author: Viewer, post_id: int, revision: int, dra
     await draft.parse()
     context = await context_of_post(work, author, post_id, draft)
     allow(Act.EDIT_POST, author, context)
-    draft = draft.with_marks_escaped(ours=context.post.body_markdown)
+    draft = draft.with_marks_escaped(before=context.post)
     if (await draft.parse()).quotes:
         await lock_posts_of_thread(work.session, context.thread.id)
         known = await named_in_thread(work.session, context.thread.id, draft, post_id=post_id)

@@ -141,7 +141,10 @@ class PostRevision(SQLModel, table=True):
 
 
 class PostQuote(SQLModel, table=True):
-    """Which post a revision of a post quotes, and the revision in which the words stood when the quote was written."""
+    """Which post a revision of a post quotes, and the revision in which the words stood when the quote was written.
+
+    The revision 0 stands for all edits of the post that were held: see `quotes.IN_HELD_EDITS`.
+    """
 
     __tablename__ = "post_quote"
 
@@ -154,7 +157,8 @@ class PostQuote(SQLModel, table=True):
 class QuotedWords(SQLModel, table=True):
     """What the quotes in a revision of a post say, as numbers: by these a post is found that repeats another's words.
 
-    They find quotes that name nobody, or that stand in another thread. Each number stands for a few words in a row.
+    They find quotes that name nobody, or that stand in another thread. Each number stands for a few words in a row. The
+    revision 0 is as in PostQuote.
     """
 
     __tablename__ = "quoted_words"

@@ -9,6 +9,7 @@ from typing import Any
 
 from forum.content import drafts
 from forum.content.boards import Board
+from forum.content.lines import refuse_official
 from forum.content.posts import held_edits
 from forum.content.posts.context import ReplyContext, context_in_thread, context_on_board
 from forum.content.posts.draft import NO_WORDS, Draft
@@ -43,11 +44,13 @@ async def open_thread(
 ) -> OpenedThread:
     """Open a thread on a board with its first post. A `repeat` of an earlier request returns the thread of that.
 
-    Raises NotFound, Forbidden, Throttled, Invalid for too many links, and what `Repeat.earlier` raises.
+    Raises NotFound, Forbidden, Throttled, Invalid for too many links or for a title that looks official, and what
+    `Repeat.earlier` raises.
     """
     post_id = await repeat.earlier(work) if repeat else None
     if post_id is None:
         await count_post(work, author)
+        refuse_official(title, "#/title")
         draft = draft.with_marks_escaped()
         await draft.parse()
         context = await context_on_board(work, author, slug, draft)
@@ -64,7 +67,8 @@ async def retitle_thread(work: Work, viewer: Viewer, thread_id: int, version: in
     """Change a thread's title: for its author and the board's moderators. Where the gate holds it, the old one stays.
 
     Idempotent: where the thread has this title already, nothing changes, whatever the `version`. Raises Stale when the
-    thread is no longer at `version`, Invalid for a title that a moderator took away, NotFound, Forbidden and Throttled.
+    thread is no longer at `version`, Invalid for a title that a moderator took away or that looks official, NotFound,
+    Forbidden and Throttled.
     """
     await count_edit(work, viewer)
     context = await context_in_thread(work, viewer, thread_id, NO_WORDS)
@@ -74,6 +78,7 @@ async def retitle_thread(work: Work, viewer: Viewer, thread_id: int, version: in
     thread = await changes.lock_thread_row(work.session, thread_id)
     is_own = thread.author_id in viewer.personas
     if thread.title != title:
+        refuse_official(title, "#/title")
         await changes.refuse_stale_thread(work.session, thread, version)
         await _change_title(work, viewer, context.author, opening, title)
     elif is_own:
