@@ -135,6 +135,8 @@ RESOURCES: tuple[Resource, ...] = (
         audit_log.router,
     ),
 )
+OWN = frozenset({"own"})
+MEMBERS = OWN | {"member", "moderator"}
 HOUSE = House(
     navigation=(
         Entry("/", mark("Boards")),
@@ -142,7 +144,13 @@ HOUSE = House(
         Entry("/sign-in", mark("Sign in"), lambda viewer: viewer.id is None),
         Entry("/me", mark("Your account"), lambda viewer: viewer.id is not None),
     ),
-    post_links=(PostLink("/posts/{id}/report", mark("Something wrong?"), frozenset({"guest", "member"})),),
+    post_links=(
+        PostLink("/threads/{thread_id}/reply?to={number}", mark("Answer this"), MEMBERS, needs="reply"),
+        PostLink("/posts/{id}/edit", mark("Change"), OWN, needs="edit"),
+        PostLink("/posts/{id}/withdraw", mark("Take it back"), OWN),
+        PostLink("/posts/{id}/versions", mark("Earlier versions"), OWN | {"moderator"}, was_changed=True),
+        PostLink("/posts/{id}/report", mark("Something wrong?"), frozenset({"guest", "member"})),
+    ),
 )
 OPERATIONS = Resource("operations", "For those who run the forum.", health.router)
 EXPOSED = ("ETag", "Location", "Link", "Retry-After", "RateLimit", "RateLimit-Policy")

@@ -27,6 +27,11 @@ ROWS: Mapping[str, Row] = {
     "/posts/{id}": Row(example="/posts/{post}", status=303),
     # writing
     "/threads/{id}/reply": Row(MEMBERS, "/threads/{thread}/reply"),
+    "/boards/{slug}/new": Row(MEMBERS, "/boards/{board}/new"),
+    "/posts/{id}/edit": Row(frozenset({"member"}), "/posts/{post}/edit"),  # its author's
+    "/posts/{id}/withdraw": Row(frozenset({"member"}), "/posts/{post}/withdraw"),
+    "/posts/{id}/versions": Row(frozenset({"member", "moderator"}), "/posts/{post}/versions"),
+    "/me/drafts": Row(SIGNED_IN),
     # one's account
     "/sign-in": Row(),
     "/sign-in/code": Row(status=303),  # without the first step it leads back there
