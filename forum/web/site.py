@@ -12,7 +12,7 @@ from forum.web import assets, errors
 from forum.web.administration import own_invitations
 from forum.web.authentication import email_addresses, password_resets, profiles, registration, sessions, sign_in
 from forum.web.authentication.second_factor import enrolment, passkeys
-from forum.web.content import boards, drafts, new_threads, posts, threads
+from forum.web.content import boards, drafts, new_threads, posts, thread_changes, threads
 from forum.web.notifications import inbox
 from forum.web.pages import House
 from forum.web.privacy import account_deletion, exports, lost_mailboxes, own_account
@@ -23,6 +23,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     threads.router,
     posts.router,
     new_threads.router,
+    thread_changes.router,
     drafts.router,
     sign_in.router,
     registration.router,

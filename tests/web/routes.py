@@ -31,6 +31,8 @@ ROWS: Mapping[str, Row] = {
     "/posts/{id}/edit": Row(frozenset({"member"}), "/posts/{post}/edit"),  # its author's
     "/posts/{id}/withdraw": Row(frozenset({"member"}), "/posts/{post}/withdraw"),
     "/posts/{id}/versions": Row(frozenset({"member", "moderator"}), "/posts/{post}/versions"),
+    "/threads/{id}/title": Row(frozenset({"member", "moderator"}), "/threads/{thread}/title"),
+    "/threads/{id}/care": Row(frozenset({"moderator"}), "/threads/{thread}/care"),
     "/me/drafts": Row(SIGNED_IN),
     # one's account
     "/sign-in": Row(),
