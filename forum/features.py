@@ -11,9 +11,9 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.administration import accounts, invitations
-from forum.authentication import failed_sign_ins, handles, sessions
+from forum.authentication import failed_sign_ins, handles, profiles, sessions
 from forum.authentication.second_factor import passkeys
-from forum.content import drafts
+from forum.content import drafts, read_marks
 from forum.content.posts import quotes, tallies
 from forum.core import idempotency, jobs, rate_limits
 from forum.core.database import Reader
@@ -68,6 +68,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(name="content.threads", export=export_contents.export_threads),
     Feature(name="content.drafts", export=export_contents.export_drafts, clean_up=drafts.delete_expired),
+    Feature(name="content.read_marks", export=export_contents.export_read_marks, clean_up=read_marks.delete_old_marks),
     Feature(name="notifications.inbox", export=export_contents.export_notifications),
     Feature(name="authentication.sessions", export=export_contents.export_sessions, clean_up=sessions.delete_expired),
     Feature(
@@ -87,6 +88,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="administration.unsent_mail"),
     Feature(name="advising.waiting_list"),
     Feature(name="content.boards"),
+    Feature(name="home"),
     Feature(name="core.idempotency", clean_up=idempotency.delete_expired),
     Feature(name="core.rate_limits", clean_up=rate_limits.delete_expired),
     Feature(name="core.jobs", clean_up=jobs.delete_expired),
@@ -118,7 +120,11 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         name="privacy.handle_changes",
-        jobs=lambda context: {handles.REPLACE_HANDLE: handle_changes.make_handle_replacer(context.personal_data)},
+        jobs=lambda context: {
+            handles.REPLACE_HANDLE: handle_changes.make_handle_replacer(context.personal_data),
+            profiles.REPLACE_NAME: handle_changes.replace_name,
+            handle_changes.REPLACE_NAME_IN_THREAD: handle_changes.replace_name_in_thread,
+        },
     ),
     Feature(
         name="privacy.erasure_jobs",

@@ -160,6 +160,39 @@ def replaced(before: str, after: str) -> list[Span]:
     return [(old[first].start(), old[last - 1].end()) for first, last in gone]
 
 
+def places_of(text: str, phrase: str) -> list[Span]:
+    """Return where a phrase stands in a text, though spaces, emphasis or characters that nobody sees are between its
+    words.
+    """
+    return _repeats_of(phrase, *_seen_characters(text))
+
+
+def _repeats_of(phrase: str, places: Sequence[int], seen: str) -> list[Span]:
+    words = map(re.escape, UNSEEN.sub("", phrase).split())
+    found = re.finditer(r"[\s>*_~]+".join(words), seen, flags=re.IGNORECASE)
+    return [(places[match.start()], places[match.end() - 1] + 1) for match in found if match[0]]
+
+
+def spans_of_words(text: str, phrases: Iterable[str], *, everywhere: bool = False) -> list[Span]:
+    """Return the spans of these words in a text, as somebody copied them from it.
+
+    Raises Invalid for words that are not there, and, unless they go `everywhere`, for words that stand there several
+    times.
+    """
+    spans = list[Span]()
+    for phrase in filter(None, map(str.strip, phrases)):
+        exact = [(match.start(), match.end()) for match in re.finditer(re.escape(phrase), text)]
+        found = exact or places_of(text, phrase)
+        if not found:
+            detail = f"These words do not stand in the post: {phrase}"
+            raise Invalid(detail, "#/spans", code="words_not_found", words=phrase)
+        if len(found) > 1 and not everywhere:
+            detail = f"These words stand in the post {len(found)} times: {phrase}"
+            raise Invalid(detail, "#/spans", code="words_several_times", words=phrase)
+        spans += found
+    return _merged(sorted(spans))
+
+
 def without_repeats(masked: MaskedText, phrases: Iterable[str], mark: str) -> MaskedText:
     """Return the text with every repeat of these phrases marked.
 
@@ -169,9 +202,7 @@ def without_repeats(masked: MaskedText, phrases: Iterable[str], mark: str) -> Ma
     places, seen = _seen_characters(masked.text)
     long_enough = dict.fromkeys(phrase for phrase in phrases if len(phrase.strip()) >= SHORTEST_REPEAT)
     for phrase in sorted(long_enough, key=len, reverse=True):
-        words = map(re.escape, UNSEEN.sub("", phrase).split())
-        repeats = re.finditer(r"[\s>*_~]+".join(words), seen, flags=re.IGNORECASE)
-        if spans := [(places[repeat.start()], places[repeat.end() - 1] + 1) for repeat in repeats if repeat[0]]:
+        if spans := _repeats_of(phrase, places, seen):
             masked = masked.without(spans, mark)
             places, seen = _seen_characters(masked.text)
     return masked

@@ -20,7 +20,8 @@ from forum.core.jobs import Job
 from forum.core.work import Work
 from forum.members.tables import RulesEdition
 from forum.members.viewer import Viewer
-from moderation.permissions import ModerationAct, allow
+from forum.permissions import Refusal
+from moderation.permissions import ModerationAct, allow, refusal
 
 # Tells the members of an edition, some at a time, those with the lowest ids first: those `after` one.
 RULES_CHANGED = Job("rules_changed")
@@ -55,6 +56,16 @@ VERSIONS = Prepared(
     _VERSIONS.where(col(Rule.number) == bindparam("number", type_=Integer())).order_by(col(Rule.version))
 )
 
+# The same as it was in the edition `edition`.
+OF_EDITION = Prepared(
+    _VERSIONS.where(col(Rule.edition) <= bindparam("edition", type_=Integer()))
+    .ext(distinct_on(col(Rule.number)))
+    .order_by(col(Rule.number), col(Rule.version).desc())
+)
+
+# Every edition, newest first.
+EDITIONS = Prepared(query(*columns(RulesEdition)).order_by(col(RulesEdition.version).desc()))
+
 # The number of the newest edition; 0 before the first.
 EDITION = Prepared(query(func.coalesce(func.max(RulesEdition.version), 0).label("version")))
 
@@ -80,6 +91,70 @@ async def get_rulebook(reader: Reader) -> Rulebook:
     """Return every rule in its newest version."""
     edition = await reader.row(EDITION)
     return Rulebook(edition.version if edition else 0, await reader.rows(CURRENT))
+
+
+@dataclass(frozen=True)
+class RuleReading:
+    """Every version of a rule, oldest first: none of one that is still to be written. And why not to write, if so."""
+
+    number: int
+    versions: Sequence[Any]
+    no_change_because: Refusal | None
+
+
+@dataclass(frozen=True)
+class RulebookReading:
+    """Every rule in its newest version, and why the viewer may not write any, if so."""
+
+    book: Rulebook
+    no_change_because: Refusal | None
+
+
+async def read_rulebook(reader: Reader, viewer: Viewer) -> RulebookReading:
+    """Return every rule, and whether the viewer may write some. Raises Forbidden for whoever moderates nothing."""
+    allow(ModerationAct.SEE_QUEUE, viewer)
+    return RulebookReading(await get_rulebook(reader), refusal(ModerationAct.WRITE_RULES, viewer))
+
+
+async def read_rule(reader: Reader, viewer: Viewer, number: int) -> RuleReading:
+    """Return every version of a rule, or none of the next rule after the last.
+
+    Raises Forbidden for whoever moderates nothing, and NotFound for any other number.
+    """
+    allow(ModerationAct.SEE_QUEUE, viewer)
+    because = refusal(ModerationAct.WRITE_RULES, viewer)
+    book = await get_rulebook(reader)
+    if because is None and number == max((rule.number for rule in book.rules), default=0) + 1:
+        return RuleReading(number, [], because)
+    return RuleReading(number, await list_versions(reader, number), because)
+
+
+async def get_edition(reader: Reader, edition: int) -> Rulebook:
+    """Return every rule as it was in an edition. Raises NotFound when there is no such edition."""
+    rows = await reader.rows(OF_EDITION, edition=edition)
+    newest = await reader.row(EDITION)
+    if not rows or newest is None or edition > newest.version:
+        raise NotFound("There is no such edition of the rules.", code="edition_not_found")
+    return Rulebook(edition, rows)
+
+
+@dataclass(frozen=True)
+class RulesReading:
+    """What a reader of the rules is shown: those of one edition, and which editions there are, newest first."""
+
+    book: Rulebook
+    editions: Sequence[Any]
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether these are the rules of today."""
+        return not self.editions or self.book.version == self.editions[0].version
+
+
+async def read_rules(reader: Reader, edition: int | None) -> RulesReading:
+    """Return the rules of an edition, without one those of today. Raises NotFound when there is no such edition."""
+    book = await (get_rulebook(reader) if edition is None else get_edition(reader, edition))
+    return RulesReading(book, await reader.rows(EDITIONS))
 
 
 async def list_versions(reader: Reader, number: int) -> Sequence[Any]:

@@ -144,6 +144,7 @@ async def add_member(session: AsyncSession, account: NewAccount, now: datetime, 
         rules_version=account.rules_version,
         least_age=account.least_age,
         joined_at=now,
+        caught_up_at=now,
     )
     await refuse_look_alikes(session, member, forum_name=forum_name)
     session.add(member)

@@ -48,8 +48,9 @@ ADDRESS = re.compile(r"(?P<scheme>https?://)?(?P<host>[^/?#:]+)", re.IGNORECASE)
 LINE_END = re.compile(r"\r\n?|\n")  # as the parser has it
 
 TEXT_BLOCKS = ("p", "li", "blockquote", "h3", "h4", "h5", "h6")
+TAGS = {*TEXT_BLOCKS, "ol", "ul", "pre", "code", "hr", "br", "em", "strong", "s", "a", "span", "bdi"}
 SAFE = nh3.Cleaner(
-    tags={*TEXT_BLOCKS, "ol", "ul", "pre", "code", "hr", "br", "em", "strong", "s", "a", "span", "bdi"},
+    tags=TAGS,
     attributes={
         "*": set(),  # without this, nh3 lets `title` and `lang` through on every tag
         "a": {"href"},
@@ -475,7 +476,9 @@ class _ForumHTML(RendererHTML):
         name = env["sources"].get(id(tokens[idx].meta))
         if name is None:
             return escapeHtml(tokens[idx].content) + ("" if alone else "<br>\n")
-        return f"{escapeHtml(name)}, #{source.number}" + ("" if alone else "</p>\n<p>")
+        # The handle too: others may have the same display name.
+        who = escapeHtml(f"{name} (@{source.handle})")
+        return f"{who}, #{source.number}" + ("" if alone else "</p>\n<p>")
 
 
 def _isolated(text: str) -> str:

@@ -117,3 +117,7 @@ class Throttled(ForumError):
         self.quota = quota
         self.window = window
         self.retry_after = retry_after
+
+
+class UnusableSetting(Exception):
+    """A setting names something that cannot be used; the sentence says what. The forum does not start."""

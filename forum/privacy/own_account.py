@@ -34,7 +34,7 @@ async def read_account(work: Work, viewer: Viewer) -> OwnAccount:
     return OwnAccount(
         profile=profile,
         second_factor=await enrolment.get_second_factor(work, viewer),
-        unread=await inbox.count_unread(work, viewer),
+        unread=await inbox.count_unread_in_transaction(work, viewer),
         departure=await account_deletion.get_departure(work, viewer),
         lost_mailbox=await lost_mailboxes.find_own(work, viewer),
         copy=await exports.find_newest_export(work, viewer),

@@ -22,6 +22,7 @@ DONE: Mapping[str, str] = {
     "withdrawn": mark("You have taken your post back."),
     "signed-in": mark("You are signed in."),
     "signed-out": mark("You are signed out."),
+    "looks": mark("Pages look like this now, on this device."),
     "saved": mark("Saved."),
     # one's account
     "accepted": mark("Thank you. It is noted that you keep to the rules."),

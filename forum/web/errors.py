@@ -21,9 +21,9 @@ from forum.members.standing import SHUT_OUT
 from forum.members.viewer import GUEST
 from forum.web.authentication.sign_in import again_page, sign_in_page
 from forum.web.forms import Form, read_form
-from forum.web.languages import Language, mark
+from forum.web.languages import mark
 from forum.web.pages import Page
-from forum.web.visits import HEADERS, Visit, guest_visit
+from forum.web.visits import Visit, guest_visit
 from forum.web.words import words_of
 
 log = structlog.get_logger()
@@ -133,14 +133,14 @@ def throttled(error: errors.ForumError, scope: Scope) -> Response:
 def plain_page(request: Request, status: int) -> Response:
     """Return a page that needs no database and no template: what happened, and who helps."""
     visit = guest_visit(request)
-    language: Language = visit.language
-    name = escape(visit.settings.name)
+    name, lines = escape(visit.settings.name), visit.text("lines")
     content = (
-        f'<!doctype html><html lang="{language.code}"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="{visit.language.code}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(visit.say(NOT_NOW))} – {name}</title></head><body><main>"
-        f"<h1>{escape(visit.say(NOT_NOW))}</h1><p>{escape(visit.say(NOT_DONE))}</p>{visit.house.help_html}"
+        f"<title>{escape(visit.say(NOT_NOW))} – {name}</title><style>{visit.branding.style}</style></head>"
+        f'<body><main class="narrow"><h1>{escape(visit.say(NOT_NOW))}</h1><p>{escape(visit.say(NOT_DONE))}</p>'
+        f'<section class="help" lang="{lines.language}"><h2>{escape(lines.title)}</h2>{lines.html}</section>'
         f'<p><a href="/">{name}</a></p></main></body></html>'
     )
-    headers = HEADERS | {"Cache-Control": "no-store", "Retry-After": "5"}
+    headers = visit.headers | {"Cache-Control": "no-store", "Retry-After": "5"}
     return Response(content, status, headers, media_type="text/html")

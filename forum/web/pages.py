@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -69,6 +70,18 @@ class PostLink:
 
 
 @dataclass(frozen=True)
+class MemberLink:
+    """A link on the page of a member, to `path` with the handle, for everybody but that member."""
+
+    path: str
+    words: str
+
+    def path_of(self, handle: str) -> str:
+        """Return the address for one member."""
+        return self.path.format(handle=handle)
+
+
+@dataclass(frozen=True)
 class House:
     """What the composer hands to the pages: navigation, links below posts, more folders of templates."""
 
@@ -76,7 +89,7 @@ class House:
     post_links: Sequence[PostLink] = ()
     own: Sequence[Entry] = ()  # more about oneself, below what happened
     templates: tuple[Path, ...] = ()
-    help_html: str = ""  # who helps at once, shown where nothing else can be
+    member_links: Sequence[MemberLink] = ()
     done: Mapping[str, str] = field(default_factory=dict)  # what a page says after something was done, by its key
 
 
@@ -97,6 +110,7 @@ def environment(language: Language, folders: tuple[Path, ...]) -> Environment:
     )
     made.filters["moment"] = language.moment
     made.filters["day"] = language.day
+    made.filters["parsed_time"] = datetime.fromisoformat
     made.filters["colour"] = colour
     made.filters["initial"] = initial
     return made

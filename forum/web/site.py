@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 
 from fastapi import APIRouter, Depends, FastAPI, Request
-from starlette.types import ASGIApp, Scope
+from starlette.types import Scope
 
 from forum.http.csrf import SAFE_METHODS, refuse_forgery
 from forum.http.middleware import UnexpectedErrors
 from forum.http.services import Services, services_of
 from forum.web import assets, errors
 from forum.web.administration import own_invitations
+from forum.web.around import leave, look, text_pages
 from forum.web.authentication import email_addresses, password_resets, profiles, registration, sessions, sign_in
 from forum.web.authentication.second_factor import enrolment, passkeys
+from forum.web.branding import branding_of
 from forum.web.content import boards, drafts, new_threads, posts, thread_changes, threads
+from forum.web.members import advisers, cards
 from forum.web.notifications import inbox
 from forum.web.pages import House
 from forum.web.privacy import account_deletion, exports, lost_mailboxes, own_account
@@ -25,6 +28,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     new_threads.router,
     thread_changes.router,
     drafts.router,
+    cards.router,
+    advisers.router,
     sign_in.router,
     registration.router,
     email_addresses.router,
@@ -39,6 +44,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     own_invitations.router,
     account_deletion.router,
     lost_mailboxes.router,
+    text_pages.router,
+    look.router,
+    leave.router,
 )
 
 
@@ -51,7 +59,7 @@ async def _refuse_forged_forms(request: Request) -> None:
         refuse_forgery(request, services_of(request).settings)
 
 
-def create_site(services: Services, house: House, routers: Sequence[APIRouter] = ()) -> ASGIApp:
+def create_site(services: Services, house: House, routers: Sequence[APIRouter] = ()) -> FastAPI:
     """Return the application of the pages: the forum's own and those of `routers`."""
     site = FastAPI(
         openapi_url=None,
@@ -63,6 +71,7 @@ def create_site(services: Services, house: House, routers: Sequence[APIRouter] =
     )
     site.state.services = services
     site.state.house = house
+    site.state.branding = branding_of(services.settings)
     for router in (*ROUTERS, *routers):
         site.include_router(router)
     errors.register(site)

@@ -107,7 +107,7 @@ async def change_words(work: Work, author: Viewer, context: EditContext, revisio
     post.content_warning = draft.content_warning
     await record_quotes(work.session, post.id, post.revision, draft, context.known)
     if judged.held_because:
-        await set_visibility(work.session, post, Visibility.HELD, held_because=judged.held_because)
+        await set_visibility(work.session, post, Visibility.HELD, work.now, held_because=judged.held_because)
     await held_edits.drop(work.session, post.id, is_title=False)
     await work.session.flush()
     await work.gate.record(work.session, ("post", post.id), judged, work.now)
@@ -132,7 +132,7 @@ async def withdraw_post(work: Work, author: Viewer, post_id: int) -> None:
         await held_edits.drop_all(work.session, post.id)
         post.changed_by, post.edited_at = post.author_id, work.now
         post.words_kept_until = work.now + WORDS_KEPT
-        await set_visibility(work.session, post, Visibility.WITHDRAWN)
+        await set_visibility(work.session, post, Visibility.WITHDRAWN, work.now)
         await erase_quotes(work.session, post)
 
 
