@@ -143,6 +143,8 @@ RESOURCES: tuple[Resource, ...] = (
         audit_log.router,
     ),
 )
+OWN = frozenset({"own"})
+MEMBERS = OWN | {"member", "moderator"}
 HOUSE = House(
     navigation=(
         Entry("/", mark("Boards")),
@@ -154,6 +156,10 @@ HOUSE = House(
         Entry("/me", mark("Your account"), lambda viewer: viewer.id is not None),
     ),
     post_links=(
+        PostLink("/threads/{thread_id}/reply?to={number}", mark("Answer this"), MEMBERS, needs="reply"),
+        PostLink("/posts/{id}/edit", mark("Change"), OWN, needs="edit"),
+        PostLink("/posts/{id}/withdraw", mark("Take it back"), OWN),
+        PostLink("/posts/{id}/versions", mark("Earlier versions"), OWN | {"moderator"}, was_changed=True),
         PostLink("/posts/{id}/report", mark("Something wrong?"), frozenset({"guest", "member"})),
         moderation_site.POST_LINK,
     ),

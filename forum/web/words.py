@@ -30,7 +30,7 @@ BY_CODE: Mapping[str, str] = {
     "board_exists": mark("There is a board with this short name already. Choose another."),
     "board_not_found": mark("There is no such board any more."),
     "boards_incomplete": mark("The boards have changed in the meantime. Here they are as they stand now."),
-    "invitation_not_found": mark("This invitation is no longer here: it was accepted or withdrawn."),
+    "invitation_not_found": mark("This invitation is not here any more, or it is for another address."),
     "last_administrator": mark("There would be no administrator left. Find another one first."),
     "mail_not_found": mark("This mail is no longer here: it was sent or dropped."),
     "mail_not_given_up": mark("This mail is being tried. You need not do anything."),
@@ -38,7 +38,9 @@ BY_CODE: Mapping[str, str] = {
     "not_an_administrator": mark("This page is for administrators."),
     "not_an_adviser": mark("This page is for advisers."),
     "own_account": mark("Others look after your own account. Change your address yourself."),
-    "password_too_short_for_staff": mark("Their password is too short for a role. They have to choose a longer one."),
+    "password_too_short_for_staff": mark(
+        "For a role here, a password needs 15 characters. It has to be changed first."
+    ),
     "proposal_not_found": mark("They are not proposed as an administrator any more."),
     "role_not_for_one_board": mark("Only a moderator can be for one board."),
     "role_not_held": mark("They do not have this role any more."),
@@ -46,6 +48,13 @@ BY_CODE: Mapping[str, str] = {
     "unknown_audience": mark("Choose at least one of these."),
     "unknown_cursor": mark("This list has changed. Please begin it again."),
     "wrong_format": mark("This does not have the right form. Look at the hint above it."),
+    # writing
+    "character_not_allowed": mark("There is a character in it that we cannot store. Please write it in another way."),
+    "no_such_post_in_thread": mark("The post that you answer is not here any more. You can send this without it."),
+    "reason_would_be_held": mark("This reason cannot be shown to readers as it is. Please put it in another way."),
+    "thread_locked_or_moved": mark("This thread was closed or moved a moment ago. Please read it again."),
+    "too_many_drafts": mark("You have 50 drafts. Please send or delete one first."),
+    "too_many_links": mark("There are too many links in it. Please take some out."),
     "wrong_login_or_password": mark("That name and password do not fit together. Check both and try again."),
     # one's account
     "already_appealed": mark("You have asked for a second look already. Somebody else decides."),

@@ -47,6 +47,13 @@ ROWS: Mapping[str, Row] = {
     "/manifest.webmanifest": Row(status=404),  # without FORUM_APP_NAME
     # writing
     "/threads/{id}/reply": Row(MEMBERS, "/threads/{thread}/reply"),
+    "/boards/{slug}/new": Row(MEMBERS, "/boards/{board}/new"),
+    "/posts/{id}/edit": Row(frozenset({"member"}), "/posts/{post}/edit"),  # its author's
+    "/posts/{id}/withdraw": Row(frozenset({"member"}), "/posts/{post}/withdraw"),
+    "/posts/{id}/versions": Row(frozenset({"member", "moderator"}), "/posts/{post}/versions"),
+    "/threads/{id}/title": Row(frozenset({"member", "moderator"}), "/threads/{thread}/title"),
+    "/threads/{id}/care": Row(frozenset({"moderator"}), "/threads/{thread}/care"),
+    "/me/drafts": Row(SIGNED_IN),
     # one's account
     "/sign-in": Row(),
     "/sign-in/code": Row(status=303),  # without the first step it leads back there
