@@ -35,8 +35,8 @@ BY_CODE: Mapping[str, str] = {
     "mail_not_found": mark("This mail is no longer here: it was sent or dropped."),
     "mail_not_given_up": mark("This mail is being tried. You need not do anything."),
     "member_not_found": mark("Nobody has this name here."),
-    "not_an_administrator": mark("This page is for administrators."),
-    "not_an_adviser": mark("This page is for advisers."),
+    "not_an_administrator": mark("This is for administrators."),
+    "not_an_adviser": mark("This is for advisers."),
     "own_account": mark("Others look after your own account. Change your address yourself."),
     "password_too_short_for_staff": mark(
         "For a role here, a password needs 15 characters. It has to be changed first."
