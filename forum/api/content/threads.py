@@ -1,12 +1,24 @@
 """Threads over HTTP: read, change the title, lock, pin, move."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from forum.api.schemas import Author, BoardSlug, Id, Identity, Line, Moment, Number, RequestBody, ResponseBody, Title
+from forum.api.schemas import (
+    Author,
+    BoardSlug,
+    Id,
+    Identity,
+    Line,
+    Moment,
+    Number,
+    RequestBody,
+    ResponseBody,
+    RevisionNumber,
+    Title,
+)
 from forum.content.posts.queries import waiting_as_json
 from forum.content.threads import actions, queries
 from forum.content.threads.tables import LOCK_REASON_MAX, ThreadState
@@ -207,11 +219,7 @@ async def list_titles(request: Request, id: Id, viewer: CurrentMember, work: Cur
 
 @router.get("/threads/{id}/revisions/{number}", response_model=TitleRevision, responses=documented(401, 403, 404, 422))
 async def read_sealed_title(
-    request: Request,
-    id: Id,
-    number: Annotated[int, Path(ge=1, lt=2**31, examples=[1])],
-    viewer: CurrentMember,
-    work: CurrentWork,
+    request: Request, id: Id, number: RevisionNumber, viewer: CurrentMember, work: CurrentWork
 ) -> Response:
     """Read a title that a moderator took away. For the board's moderators; that you read it is recorded."""
     row = await actions.read_sealed_title(work, viewer, id, number)
