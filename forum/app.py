@@ -17,7 +17,7 @@ from forum.api.advising import waiting_list
 from forum.api.authentication import email_addresses, password_resets, profiles, registration
 from forum.api.authentication import sessions as sessions_api
 from forum.api.authentication.second_factor import enrolment, passkeys
-from forum.api.content import boards, posts, threads
+from forum.api.content import announcements, boards, posts, threads
 from forum.api.members import advisers, cards
 from forum.api.notifications import inbox
 from forum.api.openapi import Resource
@@ -67,6 +67,11 @@ RESOURCES: tuple[Resource, ...] = (
         "boards",
         "A board has threads on one subject. A board that you may not see does not exist for you.",
         boards.router,
+    ),
+    Resource(
+        "announcements",
+        "A few words of the house to everybody, until a time. Administrators write them.",
+        announcements.router,
     ),
     Resource("threads", "Threads on a board. Moderators can lock, pin and move them.", threads.router),
     Resource(

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forum.administration import accounts, invitations
 from forum.authentication import failed_sign_ins, handles, sessions
 from forum.authentication.second_factor import passkeys
+from forum.content import announcements
 from forum.content.posts import quotes, tallies
 from forum.core import idempotency, jobs, rate_limits
 from forum.core.database import Reader
@@ -80,6 +81,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="administration.invitations", clean_up=invitations.delete_expired),
     Feature(name="administration.unsent_mail"),
     Feature(name="advising.waiting_list"),
+    Feature(name="content.announcements", clean_up=announcements.delete_expired),
     Feature(name="content.boards"),
     Feature(name="core.idempotency", clean_up=idempotency.delete_expired),
     Feature(name="core.rate_limits", clean_up=rate_limits.delete_expired),

@@ -12,7 +12,7 @@ from forum.web import assets, errors
 from forum.web.around import leave, look, text_pages
 from forum.web.authentication import sign_in
 from forum.web.branding import branding_of
-from forum.web.content import boards, posts, threads
+from forum.web.content import announcements, boards, posts, threads
 from forum.web.members import advisers, cards
 from forum.web.pages import House
 
@@ -23,6 +23,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     posts.router,
     cards.router,
     advisers.router,
+    announcements.router,
     sign_in.router,
     text_pages.router,
     look.router,

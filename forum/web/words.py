@@ -24,6 +24,11 @@ BY_CODE: Mapping[str, str] = {
     "account_banned": mark("Your account is closed."),
     "unverified_address": mark("Please confirm your e-mail address before your first post. The link is in our mail."),
     "not_the_author": mark("Only the person who wrote this can do that."),
+    # around the forum
+    "time_not_in_future": mark("This day has ended already. Choose a later one."),
+    "time_too_far": mark("Choose a day within a year."),
+    "too_many_announcements": mark("Five announcements stand there already. Take one away first."),
+    "unreadable_day": mark("Write the day as year, month and day, such as 2026-12-24."),
     "wrong_login_or_password": mark("That name and password do not fit together. Check both and try again."),
 }
 BY_CLASS: Mapping[type[errors.ForumError], str] = {

@@ -45,4 +45,5 @@ ROWS: Mapping[str, Row] = {
     "/sign-in": Row(),
     # moderation
     # advising and administration
+    "/admin/announcements": Row(frozenset({"administrator"})),
 }
