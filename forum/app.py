@@ -3,21 +3,20 @@
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import ua_parser
-from fastapi import APIRouter, Depends, FastAPI, Response
+from fastapi import Depends, FastAPI, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
-from forum.api import health, openapi
+from forum.api import health, home, openapi
 from forum.api.administration import accounts, board_settings, invitations, setup, unsent_mail
 from forum.api.advising import waiting_list
 from forum.api.authentication import email_addresses, password_resets, profiles, registration
 from forum.api.authentication import sessions as sessions_api
 from forum.api.authentication.second_factor import enrolment, passkeys
-from forum.api.content import announcements, boards, posts, threads
+from forum.api.content import announcements, boards, drafts, posts, read_marks, threads
 from forum.api.members import advisers, cards
 from forum.api.notifications import inbox
 from forum.api.openapi import Resource
@@ -54,7 +53,7 @@ from moderation.api import (
     talks,
 )
 from moderation.gate import BoardGate
-from moderation.web import rulebook
+from moderation.web import site as moderation_site
 
 # The tags of the OpenAPI document, with their routers. Routes are matched in this order: those read most come first.
 RESOURCES: tuple[Resource, ...] = (
@@ -67,13 +66,20 @@ RESOURCES: tuple[Resource, ...] = (
         "boards",
         "A board has threads on one subject. A board that you may not see does not exist for you.",
         boards.router,
+        home.router,
     ),
     Resource(
         "announcements",
         "A few words of the house to everybody, until a time. Administrators write them.",
         announcements.router,
     ),
-    Resource("threads", "Threads on a board. Moderators can lock, pin and move them.", threads.router),
+    Resource(
+        "threads",
+        "Threads on a board, where you stopped reading them, and what you may do there.",
+        threads.router,
+        read_marks.router,
+    ),
+    Resource("drafts", "What you began to write, kept for a week. Nobody else reads it.", drafts.router),
     Resource(
         "members",
         "Members with the names that they chose, and your own profile.",
@@ -141,20 +147,22 @@ RESOURCES: tuple[Resource, ...] = (
         audit_log.router,
     ),
 )
-MODERATION_TEMPLATES = Path(rulebook.__file__).with_name("templates")
 HOUSE = House(
     navigation=(
         Entry("/", mark("Boards")),
         Entry("/help", mark("Help now")),
+        moderation_site.ENTRY,
         Entry("/sign-in", mark("Sign in"), lambda viewer: viewer.id is None),
         Entry("/me", mark("Your account"), lambda viewer: viewer.id is not None),
     ),
-    post_links=(PostLink("/posts/{id}/report", mark("Something wrong?"), frozenset({"guest", "member"})),),
+    post_links=(
+        PostLink("/posts/{id}/report", mark("Something wrong?"), frozenset({"guest", "member"})),
+        moderation_site.POST_LINK,
+    ),
     member_links=(MemberLink("/members/{handle}/report", mark("Is something wrong with this name?")),),
-    templates=(MODERATION_TEMPLATES,),
+    templates=(moderation_site.TEMPLATES,),
+    done=moderation_site.DONE,
 )
-# The pages of moderation.
-PAGES: tuple[APIRouter, ...] = (rulebook.router,)
 OPERATIONS = Resource("operations", "For those who run the forum.", health.router)
 EXPOSED = ("ETag", "Location", "Link", "Retry-After", "RateLimit", "RateLimit-Policy")
 
@@ -206,7 +214,8 @@ def check_pages(settings: Settings) -> None:
 
 def _add_pages(app: FastAPI, services: Services) -> None:
     """Have the pages answer what no route of the API does, outside of the API's own addresses."""
-    pages, nothing_here = site.create_site(services, HOUSE, PAGES), app.router.default
+    pages, nothing_here = site.create_site(services, HOUSE, moderation_site.ROUTERS), app.router.default
+    app.state.site = pages
     # For the page that a layer around all routes answers with.
     app.state.house, app.state.branding = pages.state.house, pages.state.branding
 

@@ -49,6 +49,7 @@ class Profile:
     standing: Standing
     rules_version: int | None
     rules_accepted: bool
+    least_age: int | None
     joined_at: datetime
 
 
@@ -59,6 +60,7 @@ def select_profiles() -> Query:
         col(Member.email_verified_at),
         col(Member.wanted_email),
         col(Member.rules_version),
+        col(Member.least_age),
         (func.coalesce(col(Member.rules_version), 0) == _PRESENT_RULES).label("rules_accepted"),
     )
 
@@ -226,6 +228,7 @@ async def read_profile(session: AsyncSession, member_id: UUID, *, withheld: bool
         standing=row.standing,
         rules_version=row.rules_version,
         rules_accepted=row.rules_accepted,
+        least_age=row.least_age,
         joined_at=row.joined_at,
     )
 

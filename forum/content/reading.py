@@ -1,14 +1,16 @@
 """What one screen needs to read: a board with its threads, a thread with its posts, and what may be done there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from forum.content import announcements, board_cards, boards
+from forum.content import announcements, board_cards, boards, read_marks
 from forum.content.board_cards import BoardCard
 from forum.content.posts import thread_page
+from forum.content.posts.tables import NUMBER_MAX
 from forum.content.posts.thread_page import PageRequest, PostPage
+from forum.content.read_marks import OwnPlace
 from forum.content.threads import queries
 from forum.content.threads.queries import ThreadPage
 from forum.core.database import Reader
@@ -81,6 +83,41 @@ async def read_thread(reader: Reader, viewer: Viewer, thread_id: int, wanted: Pa
     place = ReadingPlace(viewer.standing, board, ThreadPlace(thread))
     reason = why_not(Act.REPLY, viewer, place)
     return ThreadReading(thread, board, page, reason, viewer.moderates(board.id))
+
+
+# What somebody may do with a thread, by the name that clients know.
+ACTS: Mapping[str, Act] = {
+    "reply": Act.REPLY,
+    "retitle": Act.RETITLE_THREAD,
+    "lock": Act.LOCK_THREAD,
+    "pin": Act.PIN_THREAD,
+    "move": Act.MOVE_THREAD,
+}
+
+
+@dataclass(frozen=True)
+class OwnReading:
+    """What a thread is for one viewer: how far they read it, their own posts, and why they may not do what."""
+
+    place: OwnPlace
+    refusals: Mapping[str, Refusal | None]
+
+
+async def read_own(reader: Reader, viewer: Viewer, thread_id: int, first: int, limit: int) -> OwnReading:
+    """Return what a thread is for the viewer, with their own posts numbered `first` to `first + limit - 1`.
+
+    Raises NotFound.
+    """
+    thread = await queries.get_thread(reader, viewer, thread_id)
+    board = await boards.get_board(reader, viewer, thread.board_slug)
+    last = min(first + limit - 1, NUMBER_MAX)
+    place = await read_marks.get_own_place(reader, viewer, thread_id, min(first, NUMBER_MAX), last)
+    subject = ReadingPlace(viewer.standing, board, ThreadPlace(thread))
+    return OwnReading(place, {name: _refusal(act, viewer, subject) for name, act in ACTS.items()})
+
+
+def _refusal(act: Act, viewer: Viewer, subject: ReadingPlace) -> Refusal | None:
+    return Refusal("not_signed_in", f"Sign in to {act}.") if viewer.id is None else why_not(act, viewer, subject)
 
 
 @dataclass(frozen=True)

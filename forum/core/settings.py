@@ -255,6 +255,9 @@ class Settings(BaseSettings):
     )
     appeal_days: int = Field(183, ge=183, description="How many days an author may appeal; the law says six months")
     two_administrators: bool = Field(True, description="Whether two administrators must agree to make a third")
+    least_age: int = Field(
+        16, ge=0, le=120, description="The age that people say they have when they join; 0: nobody is asked"
+    )
     newcomer_days: int = Field(3, ge=0, description="Days after joining during which a member is a newcomer")
     newcomer_links: int = Field(2, ge=0, description="How many links a newcomer's post may have")
 

@@ -69,14 +69,21 @@ async def _forum_error(request: Request, error: Exception) -> Response:
     if isinstance(error, errors.NotSignedIn):
         if request.method in SAFE_METHODS:
             return visit.go("/sign-in?" + urlencode({"back": visit.path}))
-        return visit.show(sign_in_page(visit, kept=await read_form(request), kept_path=visit.path), status)
+        return visit.show(sign_in_page(visit, kept=await _kept(request), kept_path=visit.path), status)
     if isinstance(error, errors.SignInAgain):
-        kept = None if request.method in SAFE_METHODS else await read_form(request)
-        return visit.show(again_page(visit, kept=kept, kept_path=visit.path), status)
+        return visit.show(again_page(visit, kept=await _kept(request), kept_path=visit.path), status)
     typed = () if request.method in SAFE_METHODS else long_texts(await read_form(request))
     title = visit.say(NOT_HERE) if isinstance(error, errors.NotFound) else visit.say(NOT_NOW)
     sentence = words_of(error, visit.language, visit.now)
     return visit.show(ErrorPage(title=title, sentence=sentence, typed=typed), status)
+
+
+async def _kept(request: Request) -> Form | None:
+    """Return the form that was sent, to be sent again after signing in; one with passwords has to be typed again."""
+    if request.method in SAFE_METHODS:
+        return None
+    form = await read_form(request)
+    return None if form.has_secrets or not form.values else form
 
 
 def long_texts(form: Form) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -79,6 +80,7 @@ class House:
 
     navigation: Sequence[Entry] = ()
     post_links: Sequence[PostLink] = ()
+    own: Sequence[Entry] = ()  # more about oneself, below what happened
     templates: tuple[Path, ...] = ()
     member_links: Sequence[MemberLink] = ()
     done: Mapping[str, str] = field(default_factory=dict)  # what a page says after something was done, by its key
@@ -101,6 +103,7 @@ def environment(language: Language, folders: tuple[Path, ...]) -> Environment:
     )
     made.filters["moment"] = language.moment
     made.filters["day"] = language.day
+    made.filters["parsed_time"] = datetime.fromisoformat
     made.filters["colour"] = colour
     made.filters["initial"] = initial
     return made

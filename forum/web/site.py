@@ -9,12 +9,16 @@ from forum.http.csrf import SAFE_METHODS, refuse_forgery
 from forum.http.middleware import UnexpectedErrors
 from forum.http.services import Services, services_of
 from forum.web import assets, errors
+from forum.web.administration import own_invitations
 from forum.web.around import leave, look, text_pages
-from forum.web.authentication import sign_in
+from forum.web.authentication import email_addresses, password_resets, profiles, registration, sessions, sign_in
+from forum.web.authentication.second_factor import enrolment, passkeys
 from forum.web.branding import branding_of
 from forum.web.content import announcements, boards, posts, threads
 from forum.web.members import advisers, cards
+from forum.web.notifications import inbox
 from forum.web.pages import House
+from forum.web.privacy import account_deletion, exports, lost_mailboxes, own_account
 
 ROUTERS: tuple[APIRouter, ...] = (
     assets.router,
@@ -25,6 +29,19 @@ ROUTERS: tuple[APIRouter, ...] = (
     advisers.router,
     announcements.router,
     sign_in.router,
+    registration.router,
+    email_addresses.router,
+    password_resets.router,
+    own_account.router,
+    profiles.router,
+    sessions.router,
+    enrolment.router,
+    passkeys.router,
+    inbox.router,
+    exports.router,
+    own_invitations.router,
+    account_deletion.router,
+    lost_mailboxes.router,
     text_pages.router,
     look.router,
     leave.router,

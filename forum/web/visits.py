@@ -133,6 +133,11 @@ class Visit:
         async with self.transactions.begin() as work:
             return await action(work, self.viewer, *args, **kwargs)
 
+    async def act_by_link(self, action: Callable[[Work, str], Awaitable[Result]], token: str) -> Result:
+        """Do what a mailed link is for, in one transaction: its token says whose it is, whoever is signed in."""
+        async with self.transactions.begin() as work:
+            return await action(work, token)
+
     def show(self, page: Page, status: int = 200) -> Response:
         """Return a page as a response: with an ETag and compressed, or 304 when the browser has the same bytes."""
         template = environment(self.language, self.house.templates).get_template(page.template)

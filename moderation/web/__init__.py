@@ -1,1 +1,1 @@
-"""Pages of moderation."""
+"""Pages for those who moderate: the queue, one case on one page, what they decide and why."""

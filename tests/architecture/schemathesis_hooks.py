@@ -30,6 +30,8 @@ EXPECTED = {
     ("list_posts", "query/after"): FORGED,
     ("list_waiting_threads", "query/after"): FORGED,
     ("list_notifications", "query/after"): FORGED,
+    ("list_newest_threads", "query/after"): FORGED,
+    ("list_my_threads", "query/after"): FORGED,
     ("list_cases", "query/after"): FORGED,
     ("list_log", "query/after"): FORGED,
     ("list_my_reports", "query/after"): FORGED,

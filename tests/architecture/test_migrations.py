@@ -130,6 +130,12 @@ HANDLES_GIVEN_UP = [
     "INSERT INTO handle_change (member_id, old_handle) SELECT id, 'grey-heron' FROM member",
 ]
 
+EDITS_HELD = [
+    *HANDLES_GIVEN_UP,
+    "INSERT INTO held_edit (post_id, thread_id, body_markdown, body_html, state, held_because, written_at, written_by) "
+    "SELECT id, thread_id, '> Hello', '', 'waiting', 'Soon.', now(), author_id FROM post",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
@@ -155,6 +161,11 @@ DATA: dict[str, list[str]] = {
     "0018c": LINKS_USED,
     "0019": LINKS_USED,
     "0020": HANDLES_GIVEN_UP,
+    "0021": EDITS_HELD,
+    "0022": EDITS_HELD,
+    "0023": EDITS_HELD,
+    "0024": EDITS_HELD,
+    "0026": EDITS_HELD,
 }
 
 

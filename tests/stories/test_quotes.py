@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from forum.http.services import Services
 from forum.members.tables import Role
 from tests.support import make
-from tests.support.scenes import REDACT, RUDE, a_post, decided
+from tests.support.scenes import PUBLISH, REDACT, RUDE, a_case, a_post, decide, decided, known
 
 API = "/api/v1"
 FORGED = "> @suzie #2 wrote:\n> Stop taking your tablets at once.\n\nWell, she said so."
@@ -59,3 +59,46 @@ async def test_what_is_redacted_in_one_thread_is_redacted_in_its_copies_in_anoth
         assert "[removed: rule 10]" in shown["body_markdown"]
         assert "toad" not in shown["body_html"]
         assert "her car breaks down" in shown["body_html"]
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_what_is_taken_out_leaves_the_edits_that_wait(
+    named: bool, app: FastAPI, services: Services, guest: httpx.AsyncClient
+) -> None:
+    post = await a_post(services)
+    await make.board(services, "court", publication="hold_all")
+    other = await make.thread(services, "heron", "court", title="Look what he wrote")
+    said = await make.post(services, await known(services, "magpie"), other, "Well.")
+    path = f"{API}/posts/{said.id}"
+    quote = "> @stepdad #2 wrote:\n> a lying toad" if named else f"> {RUDE}"
+    async with (
+        make.signed_in(app, "magpie") as magpie,
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+    ):
+        edited = await magpie.patch(path, json={"revision": 1, "body_markdown": f"{quote}\n\nHm."})
+        assert "toad" in edited.json()["waiting"]["body_html"]
+        await decided(app, suzie, post.id, REDACT, reporter="heron")
+        waiting = (await magpie.get(path)).json()["waiting"]
+        case = await a_case(orla, said.id)
+        assert all("toad" not in words["body_markdown"] for words in (waiting, *case["held_edits"]))
+        assert "toad" not in waiting["body_html"]
+        assert (await decide(orla, case, PUBLISH)).status_code == 201
+    shown = (await guest.get(path)).json()
+    assert "toad" not in shown["body_markdown"]
+    assert shown["body_markdown"].endswith("\n\nHm.")
+
+
+async def test_withdrawn_words_leave_the_edits_that_wait(app: FastAPI, services: Services) -> None:
+    post = await a_post(services)
+    await make.board(services, "court", publication="hold_all")
+    other = await make.thread(services, "heron", "court", title="Look what he wrote")
+    said = await make.post(services, await known(services, "magpie"), other, "Well.")
+    async with make.signed_in(app, "magpie") as magpie, make.signed_in(app, "stepdad") as stepdad:
+        edit = {"revision": 1, "body_markdown": f"> @stepdad #2 wrote:\n> {RUDE}\n\nHm."}
+        assert (await magpie.patch(f"{API}/posts/{said.id}", json=edit)).status_code == 200
+        assert (await stepdad.delete(f"{API}/posts/{post.id}")).status_code == 204
+        waiting = (await magpie.get(f"{API}/posts/{said.id}")).json()["waiting"]
+    assert "toad" not in waiting["body_markdown"]
+    assert "toad" not in waiting["body_html"]
+    assert waiting["body_markdown"].endswith("Hm.")

@@ -18,7 +18,7 @@ class Row:
     status: int = 200  # 303 for an address that only leads on
 
 
-# The routes that answer GET. Those for POST alone are in FORMS, with who may send them.
+# The routes that answer GET. What `{thread}` and the like stand for is in village.py: say there what you need.
 ROWS: Mapping[str, Row] = {
     # reading
     "/": Row(),
@@ -43,7 +43,39 @@ ROWS: Mapping[str, Row] = {
     "/threads/{id}/reply": Row(MEMBERS, "/threads/{thread}/reply"),
     # one's account
     "/sign-in": Row(),
+    "/sign-in/code": Row(status=303),  # without the first step it leads back there
+    "/join": Row(),
+    "/join/sent": Row(),
+    "/password-resets": Row(),
+    "/email-verifications": Row(),
+    "/email-verifications/refuse": Row(),
+    "/departures/refuse": Row(),
+    "/lost-mailboxes/refuse": Row(),
+    "/invitations": Row(),
+    "/me": Row(SIGNED_IN),
+    "/me/notices": Row(SIGNED_IN),
+    "/me/name": Row(SIGNED_IN),
+    "/me/handle": Row(SIGNED_IN, status=303),
+    "/me/email": Row(SIGNED_IN),
+    "/me/password": Row(SIGNED_IN),
+    "/me/rules": Row(SIGNED_IN),
+    "/me/sessions": Row(SIGNED_IN),
+    "/me/second-factor": Row(SIGNED_IN),
+    "/me/second-factor/app": Row(SIGNED_IN),
+    "/me/second-factor/app/remove": Row(SIGNED_IN),
+    "/me/second-factor/codes": Row(SIGNED_IN),
+    "/me/second-factor/off": Row(SIGNED_IN),
+    "/me/passkeys": Row(SIGNED_IN),
+    "/me/passkeys/new": Row(SIGNED_IN),
+    "/me/passkeys/{id}": Row(SIGNED_IN, "/me/passkeys/{passkey}"),
+    "/me/passkeys/{id}/remove": Row(SIGNED_IN, "/me/passkeys/{passkey}/remove"),
+    "/me/copy": Row(SIGNED_IN),
+    "/me/copy/{id}": Row(SIGNED_IN, "/me/copy/{copy}"),
+    "/me/departure": Row(SIGNED_IN),
     # moderation
     # advising and administration
     "/admin/announcements": Row(frozenset({"administrator"})),
 }
+
+# The forms that somebody may send without a session; all others lead a guest to signing in, with what they wrote.
+OPEN_FORMS = frozenset({"/sign-in", "/sign-out"})

@@ -24,3 +24,27 @@ if (leave) {
 }
 const faults = document.getElementById('faults');
 if (faults) faults.focus();
+// The link of a mail has its secret after the "#", which no server sees: it goes into the field, and out of the address.
+const link = document.querySelector('[data-link]');
+if (link && location.hash.length > 20) {
+  link.value = location.hash.slice(1);
+  history.replaceState(null, '', location.pathname);
+}
+for (const field of document.querySelectorAll('input[data-show]')) {
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.textContent = field.dataset.show;
+  button.setAttribute('aria-pressed', 'false');
+  button.setAttribute('aria-controls', field.id);
+  button.addEventListener('click', () => {
+    const isShown = field.type === 'text';
+    field.type = isShown ? 'password' : 'text';
+    button.setAttribute('aria-pressed', String(!isShown));
+  });
+  field.after(button);
+}
+const printer = document.querySelector('button[data-print]');
+if (printer) {
+  printer.hidden = false;
+  printer.addEventListener('click', () => print());
+}

@@ -1,0 +1,1 @@
+"""Pages of what is kept about a member: their account, copies, leaving."""

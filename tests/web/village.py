@@ -1,0 +1,171 @@
+"""The made-up community, with everything that moderators can do to words done once: what the walks through pages read.
+
+It is made once for all tests of a process, so tests that change it use it last and undo nothing.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from forum import demo
+from forum.authentication import sessions
+from forum.authentication.sessions import Transport
+from forum.core import clock
+from forum.core.gate import PublishAtOnce
+from forum.core.settings import Settings
+from forum.core.work import Work
+from forum.demo.keys import DemoKeys
+from forum.http.current_member import COOKIE
+from forum.http.services import Services
+from forum.members.queries import get_member
+from forum.web.pages import Page
+from forum.web.visits import Visit
+from moderation import rules
+from tests.support import make, scenes
+from tests.web.routes import ROLES
+
+API = "/api/v1"
+# Who reads: one of the community for each role. The member is the author whose words were taken out.
+HANDLES = {
+    "member": "stepdad_si",
+    "adviser": "suzie",
+    "moderator": "orla",
+    "lead": "priya",
+    "administrator": "joan",
+    "suspended": "col.in.the.van",
+}
+ANGRY = "SW statement is full of lies and it goes to the judge on monday"
+
+
+@dataclass
+class Village:
+    """The application with its community: a browser for each role, and addresses of what is in it."""
+
+    app: FastAPI
+    browsers: dict[str, httpx.AsyncClient] = field(default_factory=dict)
+    readers: dict[str, httpx.AsyncClient] = field(default_factory=dict)  # the same people, of the API
+    places: dict[str, Any] = field(default_factory=dict)  # what stands for {thread}, {post} … in the table of routes
+    shown: set[type[Page]] = field(default_factory=set)  # the pages that were rendered
+
+    @property
+    def services(self) -> Services:
+        """What the application is made of."""
+        result: Services = self.app.state.services
+        return result
+
+    async def browser(self, role: str, ago: timedelta = timedelta(0)) -> httpx.AsyncClient:
+        """A new browser of somebody who signed in just now, or some time ago, with a session of its own."""
+        opened = make.client(self.app)
+        if role != "guest":
+            async with self.services.database.work() as session:
+                who = await get_member(session, HANDLES[role])
+                since = clock.now() - ago
+                _, token = await sessions.open_session(session, who, Transport.COOKIE, since, second_factor=True)
+            opened.cookies.set(COOKIE, token, domain="forum.test", path="/")
+        return opened
+
+
+@asynccontextmanager
+async def village(settings: Settings) -> AsyncIterator[Village]:
+    """The community in the database of these settings, and a note of every page that it shows."""
+    async with AsyncExitStack() as stack:
+        app = await stack.enter_async_context(make.application(settings))
+        made = Village(app)
+        stack.enter_context(_note_of_pages(made.shown))
+        await _settle(made)
+        for role in ROLES:
+            made.browsers[role] = await stack.enter_async_context(await made.browser(role))
+            reader = make.client(app) if role == "guest" else make.signed_in(app, HANDLES[role])
+            made.readers[role] = await stack.enter_async_context(reader)
+        await _live(made)
+        yield made
+
+
+class _note_of_pages:  # noqa: N801 - used as a function
+    def __init__(self, shown: set[type[Page]]) -> None:
+        self._shown, self._patch = shown, pytest.MonkeyPatch()
+
+    def __enter__(self) -> None:
+        show: Callable[..., Any] = Visit.show
+        noted = self._shown
+
+        def and_note(visit: Visit, page: Page, *args: Any, **kwargs: Any) -> Any:
+            noted.add(type(page))
+            return show(visit, page, *args, **kwargs)
+
+        self._patch.setattr(Visit, "show", and_note)
+
+    def __exit__(self, *_: object) -> None:
+        self._patch.undo()
+
+
+async def _settle(village: Village) -> None:
+    services, keys = village.services, DemoKeys(make.PASSWORD, "seed")
+    async with services.database.work() as session:
+        await rules.adopt_house_rules(session, clock.now())
+        work = Work(session, clock.now(), services.settings, services.rate_limits, PublishAtOnce())
+        await demo.fill(work, keys, written=lambda: None)
+
+
+async def _live(village: Village) -> None:
+    """Do what the community has not done, so that each page has something to show; and note where it is."""
+    orla, joan, si = (village.readers[role] for role in ("moderator", "administrator", "member"))
+    angry = await _thread(orla, "court", ANGRY)
+    posts = await scenes.first_page(orla, angry)
+    rude = next(post for post in posts if post["notice"])
+    later = await _said(await si.post(f"{API}/threads/{angry}/posts", json={"body_markdown": "Sorry for before."}))
+    gone = await _said(await si.post(f"{API}/threads/{angry}/posts", json={"body_markdown": "The judge is a toad."}))
+    statement = await _decided(village, gone["id"], scenes.REMOVE, scenes.WARN)
+    await _said(await scenes.report(si, posts[1]["id"]))
+    threats = {"note": "Threats by mail", "category": "other"}
+    shut = await _said(await orla.post(f"{API}/moderation/members/{HANDLES['suspended']}/case", json=threats))
+    until = (clock.now() + timedelta(days=7)).isoformat()
+    case = (await orla.get(f"{API}/moderation/cases/{shut['id']}")).json()
+    await _said(await scenes.decide(orla, case, {"kind": "suspend", "until": until}))
+    seen = await scenes.a_case(orla, posts[1]["id"])
+    question = {"text": "Are you well?", "report_id": seen["reported"][0]["id"]}
+    talk = await _said(await orla.post(f"{API}/moderation/cases/{seen['id']}/talks", json=question))
+    words = {"title": "Name-calling", "text": "Say what they did instead."}
+    await _said(await orla.put(f"{API}/moderation/templates/name-calling", json=words))
+    invited = await _said(await joan.post(f"{API}/invitations", json={"email": "new@example.org", "role": "moderator"}))
+    reports = (await si.get(f"{API}/me/reports")).json()["items"]
+    village.places |= {
+        "board": "court",
+        "thread": angry,
+        "post": rude["id"],
+        "own_post": later["id"],
+        "removed_post": gone["id"],
+        "handle": HANDLES["member"],
+        "case": seen["id"],
+        "statement": statement,
+        "report": reports[0]["id"],
+        "talk": talk["id"],
+        "rule": 10,
+        "template": "name-calling",
+        "invitation": invited["id"],
+    }
+
+
+async def _thread(reader: httpx.AsyncClient, board: str, title: str) -> int:
+    threads = (await reader.get(f"{API}/boards/{board}/threads?limit=100")).json()["items"]
+    return int(next(thread["id"] for thread in threads if thread["title"] == title))
+
+
+async def _decided(village: Village, post_id: int, *measures: dict[str, Any]) -> str:
+    """A statement of reasons: of what was decided about a post that an adviser reported."""
+    await _said(await scenes.report(village.readers["adviser"], post_id))
+    orla = village.readers["moderator"]
+    decision = await _said(await scenes.decide(orla, await scenes.a_case(orla, post_id), *measures))
+    return str(decision["statement_id"])
+
+
+async def _said(answer: httpx.Response) -> dict[str, Any]:
+    assert answer.is_success, answer.text
+    result: dict[str, Any] = answer.json()
+    return result
