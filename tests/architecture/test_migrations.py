@@ -165,6 +165,7 @@ DATA: dict[str, list[str]] = {
     "0022": EDITS_HELD,
     "0023": EDITS_HELD,
     "0024": EDITS_HELD,
+    "0025": EDITS_HELD,
     "0026": EDITS_HELD,
 }
 
