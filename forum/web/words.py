@@ -55,6 +55,10 @@ BY_CODE: Mapping[str, str] = {
     "thread_locked_or_moved": mark("This thread was closed or moved a moment ago. Please read it again."),
     "too_many_drafts": mark("You have 50 drafts. Please send or delete one first."),
     "too_many_links": mark("There are too many links in it. Please take some out."),
+    # around the forum
+    "time_too_far": mark("Choose a day within a year."),
+    "too_many_announcements": mark("Five announcements stand there already. Take one away first."),
+    "unreadable_day": mark("Write the day as year, month and day, such as 2026-12-24."),
     "wrong_login_or_password": mark("That name and password do not fit together. Check both and try again."),
     # one's account
     "already_appealed": mark("You have asked for a second look already. Somebody else decides."),
@@ -124,6 +128,8 @@ BY_CODE: Mapping[str, str] = {
     "stepped_back": mark("You stepped back from this case. Somebody else decides."),
     "talk_closed": mark("This talk is closed. Nobody can write here now."),
     "time_not_in_future": mark("Choose for how long."),
+    "talk_closed": mark("This talk is closed. Open it again to write."),
+    "time_not_in_future": mark("This time has passed already. Choose a later one."),
     "title_changed": mark("The title changed while you were looking at it. Please read it again."),
     "words_not_found": mark("These words are not in the post. Please copy them from it again."),
     "words_several_times": mark("These words are there several times. Copy more around them, or take all out."),

@@ -122,6 +122,7 @@ ROWS: Mapping[str, Row] = {
     "/admin/refused-sign-ins": Row(ADMINISTRATORS),
     "/admin/unsent-mails": Row(ADMINISTRATORS),
     "/admin/holds": Row(ADMINISTRATORS),
+    "/admin/announcements": Row(frozenset({"administrator"})),
 }
 
 # The forms that somebody may send without a session; all others lead a guest to signing in, with what they wrote.
