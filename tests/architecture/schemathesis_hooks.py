@@ -36,6 +36,7 @@ EXPECTED = {
     ("list_log", "query/after"): FORGED,
     ("list_my_reports", "query/after"): FORGED,
     ("list_my_talks", "query/after"): FORGED,
+    ("list_my_complaints", "query/after"): FORGED,
     ("list_messages", "query/after"): FORGED,
     ("list_case_talks", "query/after"): FORGED,
     ("list_case_messages", "query/after"): FORGED,
