@@ -46,6 +46,7 @@ NOTICES: Mapping[NotificationKind, tuple[str, str]] = {
     NotificationKind.REPORT_SETTLED: (mark("A report of yours was looked at."), "/me/reports"),
     NotificationKind.TALK_MESSAGE: (mark("A moderator has written to you."), "/me/talks/{subject}"),
     NotificationKind.TALK_ANSWERED: (mark("Somebody answered you about a case."), "/moderation/cases/{subject}"),
+    NotificationKind.COMPLAINT_SETTLED: (mark("A complaint of yours was looked at."), "/me/complaints"),
     NotificationKind.CASE_WAITING: (mark("A case waits for you."), "/moderation/cases/{subject}"),
     NotificationKind.CASE_URGENT: (mark("A case cannot wait."), "/moderation/cases/{subject}"),
     NotificationKind.CASE_HANDED_OVER: (mark("A case was handed on to you."), "/moderation/cases/{subject}"),
