@@ -4,7 +4,7 @@ from uuid import UUID
 
 from forum.core import audit, pagination
 from forum.core.database import Prepared, Reader
-from forum.core.errors import Conflict, NotFound
+from forum.core.errors import NotFound
 from forum.core.pagination import Page
 from forum.core.work import Work
 from forum.mail import outbox
@@ -26,15 +26,14 @@ async def list_unsent(reader: Reader, viewer: Viewer, after: str | None, limit: 
 
 
 async def try_again(work: Work, viewer: Viewer, mail_id: UUID) -> None:
-    """Try a mail once more that was given up.
+    """Try a mail once more that was given up; one that waits is tried by itself. Idempotent.
 
-    Raises Forbidden, NotFound for a mail that was sent or dropped, and Conflict for one that is still tried by itself.
+    Raises Forbidden, and NotFound for a mail that was sent or dropped.
     """
     mail = await _lock_mail(work, viewer, mail_id)
-    if mail.given_up_at is None:
-        raise Conflict("This mail was not given up: it is tried again by itself.", code="mail_not_given_up")
-    await outbox.try_again(work.session, mail)
-    await _record(work, "mail.tried_again", viewer, mail)
+    if mail.given_up_at is not None:
+        await outbox.try_again(work.session, mail)
+        await _record(work, "mail.tried_again", viewer, mail)
 
 
 async def drop(work: Work, viewer: Viewer, mail_id: UUID) -> None:

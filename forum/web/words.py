@@ -33,7 +33,6 @@ BY_CODE: Mapping[str, str] = {
     "invitation_not_found": mark("This invitation is no longer here: it was accepted or withdrawn."),
     "last_administrator": mark("There would be no administrator left. Find another one first."),
     "mail_not_found": mark("This mail is no longer here: it was sent or dropped."),
-    "mail_not_given_up": mark("This mail is being tried. You need not do anything."),
     "member_not_found": mark("Nobody has this name here."),
     "not_an_administrator": mark("This page is for administrators."),
     "not_an_adviser": mark("This page is for advisers."),
