@@ -3,12 +3,12 @@
 import typer
 from pydantic import ValidationError
 
-from forum.cli import admin, check, mail, serve
+from forum.cli import admin, check, mail, pages, serve
 from forum.cli import audit as cli_audit
 from forum.cli import backup as cli_backup
 from forum.cli.runtime import fail
 from forum.core import audit, backup, embedded_postgres, signals
-from forum.core.errors import ForumError
+from forum.core.errors import ForumError, UnusableSetting
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -19,9 +19,11 @@ cli = typer.Typer(
 cli.add_typer(serve.cli)
 cli.add_typer(cli_backup.cli)
 cli.add_typer(check.cli)
+cli.add_typer(pages.cli)
 cli.add_typer(admin.cli, name="admin")
 cli.add_typer(cli_audit.cli, name="audit")
 cli.add_typer(mail.cli, name="mail")
+FAILURES = (ForumError, UnusableSetting, embedded_postgres.EmbeddedError, audit.ChainBroken, backup.BackupError)
 
 
 def main() -> None:
@@ -29,7 +31,7 @@ def main() -> None:
     signals.install()
     try:
         cli()
-    except (ForumError, embedded_postgres.EmbeddedError, audit.ChainBroken, backup.BackupError) as error:
+    except FAILURES as error:
         fail(str(error))
     except ValidationError as error:  # of Settings
         fault = error.errors()[0]

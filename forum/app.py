@@ -10,13 +10,13 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
-from forum.api import health, openapi
+from forum.api import health, home, openapi
 from forum.api.administration import accounts, board_settings, invitations, setup, unsent_mail
 from forum.api.advising import waiting_list
 from forum.api.authentication import email_addresses, password_resets, profiles, registration
 from forum.api.authentication import sessions as sessions_api
 from forum.api.authentication.second_factor import enrolment, passkeys
-from forum.api.content import boards, posts, threads
+from forum.api.content import boards, drafts, posts, read_marks, threads
 from forum.api.members import advisers, cards
 from forum.api.notifications import inbox
 from forum.api.openapi import Resource
@@ -34,9 +34,9 @@ from forum.http.query_parameters import only_known_parameters
 from forum.http.services import Services
 from forum.passwords.breached_passwords import breached_passwords_of
 from forum.permissions import Act, why_not
-from forum.web import errors, site
+from forum.web import branding, errors, site
 from forum.web.languages import mark
-from forum.web.pages import Entry, House, PostLink
+from forum.web.pages import Entry, House, MemberLink, PostLink
 from moderation.api import (
     appeals,
     audit_log,
@@ -54,6 +54,7 @@ from moderation.api import (
     talks,
 )
 from moderation.gate import BoardGate
+from moderation.web import site as moderation_site
 
 # The tags of the OpenAPI document, with their routers. Routes are matched in this order: those read most come first.
 RESOURCES: tuple[Resource, ...] = (
@@ -66,8 +67,15 @@ RESOURCES: tuple[Resource, ...] = (
         "boards",
         "A board has threads on one subject. A board that you may not see does not exist for you.",
         boards.router,
+        home.router,
     ),
-    Resource("threads", "Threads on a board. Moderators can lock, pin and move them.", threads.router),
+    Resource(
+        "threads",
+        "Threads on a board, where you stopped reading them, and what you may do there.",
+        threads.router,
+        read_marks.router,
+    ),
+    Resource("drafts", "What you began to write, kept for a week. Nobody else reads it.", drafts.router),
     Resource(
         "members",
         "Members with the names that they chose, and your own profile.",
@@ -135,16 +143,30 @@ RESOURCES: tuple[Resource, ...] = (
         audit_log.router,
     ),
 )
+OWN = frozenset({"own"})
+MEMBERS = OWN | {"member", "moderator"}
 HOUSE = House(
     navigation=(
         Entry("/", mark("Boards")),
         Entry("/help", mark("Help now")),
         Entry("/advising", mark("Advising"), lambda viewer: not why_not(Act.SEE_WAITING_THREADS, viewer)),
+        moderation_site.ENTRY,
         Entry("/admin", mark("Administration"), lambda viewer: not why_not(Act.ADMINISTER, viewer)),
         Entry("/sign-in", mark("Sign in"), lambda viewer: viewer.id is None),
         Entry("/me", mark("Your account"), lambda viewer: viewer.id is not None),
     ),
-    post_links=(PostLink("/posts/{id}/report", mark("Something wrong?"), frozenset({"guest", "member"})),),
+    post_links=(
+        PostLink("/threads/{thread_id}/reply?to={number}", mark("Answer this"), MEMBERS, needs="reply"),
+        PostLink("/posts/{id}/edit", mark("Change"), OWN, needs="edit"),
+        PostLink("/posts/{id}/withdraw", mark("Take it back"), OWN),
+        PostLink("/posts/{id}/versions", mark("Earlier versions"), OWN | {"moderator"}, was_changed=True),
+        PostLink("/posts/{id}/report", mark("Something wrong?"), frozenset({"guest", "member"})),
+        moderation_site.POST_LINK,
+    ),
+    member_links=(MemberLink("/members/{handle}/report", mark("Is something wrong with this name?")),),
+    own=moderation_site.OWN,
+    templates=(moderation_site.TEMPLATES,),
+    done=moderation_site.DONE,
 )
 OPERATIONS = Resource("operations", "For those who run the forum.", health.router)
 EXPOSED = ("ETag", "Location", "Link", "Retry-After", "RateLimit", "RateLimit-Policy")
@@ -189,9 +211,18 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
     return app
 
 
+def check_pages(settings: Settings) -> None:
+    """Raise UnusableSetting for texts or a mark of the charity that cannot be used: before anything has started."""
+    if settings.pages:
+        branding.branding_of(settings)
+
+
 def _add_pages(app: FastAPI, services: Services) -> None:
     """Have the pages answer what no route of the API does, outside of the API's own addresses."""
-    pages, nothing_here = site.create_site(services, HOUSE), app.router.default
+    pages, nothing_here = site.create_site(services, HOUSE, moderation_site.ROUTERS), app.router.default
+    app.state.site = pages
+    # For the page that a layer around all routes answers with.
+    app.state.house, app.state.branding = pages.state.house, pages.state.branding
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         is_page = scope["type"] == "http" and site.is_page(scope)

@@ -11,14 +11,17 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.administration import accounts, invitations
-from forum.authentication import failed_sign_ins, handles, sessions
+from forum.authentication import failed_sign_ins, handles, profiles, sessions
 from forum.authentication.second_factor import passkeys
+from forum.content import drafts, read_marks
 from forum.content.posts import quotes, tallies
 from forum.core import idempotency, jobs, rate_limits
 from forum.core.database import Reader
 from forum.core.jobs import Handler, Job, Payload
 from forum.core.settings import Settings
 from forum.mail import outbox
+from forum.mail.outbox import MailCheck
+from forum.mail.tables import MailKind
 from forum.members import departure, skeletons
 from forum.notifications import thread_changes
 from forum.privacy import account_deletion, erasure_jobs, export_contents, exports, handle_changes, lost_mailboxes
@@ -38,6 +41,7 @@ class JobContext:
     reader: Reader
     exports: Sequence[ExportHook]
     personal_data: PersonalDataSource
+    mail_checks: Mapping[MailKind, MailCheck]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,7 @@ class Feature:
     personal_data: PersonalDataSource | None = None
     jobs: Callable[[JobContext], Mapping[Job, Handler]] = field(default=lambda _context: {})
     schedule: Mapping[Job, str] = field(default_factory=dict)  # as cron writes it, in UTC
+    mail_checks: Mapping[MailKind, MailCheck] = field(default_factory=dict)  # asked as a mail is sent
 
 
 # In the order in which a member reads them in their copy; what has no part in it comes last.
@@ -62,6 +67,8 @@ FEATURES: tuple[Feature, ...] = (
         schedule={quotes.RECORD_QUOTES: "*/10 * * * *"},
     ),
     Feature(name="content.threads", export=export_contents.export_threads),
+    Feature(name="content.drafts", export=export_contents.export_drafts, clean_up=drafts.delete_expired),
+    Feature(name="content.read_marks", export=export_contents.export_read_marks, clean_up=read_marks.delete_old_marks),
     Feature(name="notifications.inbox", export=export_contents.export_notifications),
     Feature(name="authentication.sessions", export=export_contents.export_sessions, clean_up=sessions.delete_expired),
     Feature(
@@ -81,13 +88,14 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="administration.unsent_mail"),
     Feature(name="advising.waiting_list"),
     Feature(name="content.boards"),
+    Feature(name="home"),
     Feature(name="core.idempotency", clean_up=idempotency.delete_expired),
     Feature(name="core.rate_limits", clean_up=rate_limits.delete_expired),
     Feature(name="core.jobs", clean_up=jobs.delete_expired),
     Feature(
         name="mail.outbox",
         clean_up=outbox.delete_expired,
-        jobs=lambda context: {outbox.SEND: outbox.make_sender(context.settings, context.reader)},
+        jobs=lambda context: {outbox.SEND: outbox.make_sender(context.settings, context.reader, context.mail_checks)},
     ),
     Feature(name="members.advisers"),
     Feature(name="members.cards"),
@@ -112,7 +120,11 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         name="privacy.handle_changes",
-        jobs=lambda context: {handles.REPLACE_HANDLE: handle_changes.make_handle_replacer(context.personal_data)},
+        jobs=lambda context: {
+            handles.REPLACE_HANDLE: handle_changes.make_handle_replacer(context.personal_data),
+            profiles.REPLACE_NAME: handle_changes.replace_name,
+            handle_changes.REPLACE_NAME_IN_THREAD: handle_changes.replace_name_in_thread,
+        },
     ),
     Feature(
         name="privacy.erasure_jobs",
@@ -136,7 +148,8 @@ def handlers_of(features: Sequence[Feature], settings: Settings, reader: Reader)
     """Return the handler of each job of these features, and of the clean-up of them all."""
     [personal_data] = [feature.personal_data for feature in features if feature.personal_data]
     export_hooks = [feature.export for feature in features if feature.export]
-    context = JobContext(settings, reader, export_hooks, personal_data)
+    checks = {kind: check for feature in features for kind, check in feature.mail_checks.items()}
+    context = JobContext(settings, reader, export_hooks, personal_data, checks)
     found: dict[Job, Handler] = {CLEAN_UP: make_cleaner(features)}
     for feature in features:
         found |= feature.jobs(context)

@@ -101,6 +101,7 @@ class Act(StrEnum):
     REPLY = "reply"
     WRITE_FIRST_POST = "write here"
     EDIT_POST = "edit this post"
+    KEEP_EDIT = "keep an edit of this post for later"
     WITHDRAW_POST = "withdraw this post"
     READ_REVISIONS = "read the earlier revisions"
     READ_TITLES = "read the earlier titles"
@@ -247,6 +248,7 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
         board_is_open,
         thread_takes_replies,
     ],
+    Act.KEEP_EDIT: [is_author],
     Act.WITHDRAW_POST: [is_author],
     Act.READ_REVISIONS: [either(both(is_author, post_is_shown), moderates_the_board), post_is_not_withdrawn],
     Act.READ_TITLES: [either(opened_it, moderates_the_board)],

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from sqlalchemy import or_
 from sqlmodel import col
@@ -15,8 +16,23 @@ from forum.core.work import Work
 from forum.members.queries import get_member
 from forum.members.tables import Member, Role, RoleGrant
 from forum.members.viewer import Viewer
-from forum.permissions import require_recent_sign_in
-from moderation.permissions import ModerationAct, allow
+from forum.permissions import Refusal, require_recent_sign_in
+from moderation.permissions import ModerationAct, allow, refusal
+
+
+@dataclass(frozen=True)
+class TeamReading:
+    """Who moderates a board, and why the viewer may not change that, if so."""
+
+    board: Board
+    team: Sequence[Record]
+    no_change_because: Refusal | None
+
+
+async def read_team(work: Work, viewer: Viewer, slug: str) -> TeamReading:
+    """Return who moderates a board, and whether the viewer may change that. Raises Forbidden and NotFound."""
+    team = await list_moderators(work, viewer, slug)
+    return TeamReading(await _get_board(work, viewer, slug), team, refusal(ModerationAct.NAME_TEAM, viewer))
 
 
 async def list_moderators(work: Work, viewer: Viewer, slug: str) -> Sequence[Record]:

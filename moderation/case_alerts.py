@@ -1,10 +1,15 @@
-"""Who is told that a case waits: those who may decide it, each once, and again when its time is over."""
+"""Who is told that a case waits: those who may decide it, each once, and again when its time is over.
+
+When as much time has passed once more, they are told a second and last time, and so is every administrator whom the
+case is not about.
+"""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Interval, and_, literal, or_, select
+from sqlalchemy import case as case_when
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
@@ -13,17 +18,21 @@ from forum.core import jobs
 from forum.core.database import Moment, query
 from forum.core.jobs import Job, Payload
 from forum.mail import outbox
-from forum.mail.tables import MailKind
+from forum.mail.tables import Mail, MailKind
 from forum.members.tables import Member
 from forum.notifications import inbox
 from forum.notifications.inbox import NotificationKind
 from moderation.case_deciders import list_deciders, list_told_that_nobody_decides
-from moderation.case_priority import Category
+from moderation.case_priority import GRAVITY, Category
 from moderation.cases import ALERT, Case, CaseClaim, CaseState, lock_case_row
 
 # What cannot wait until somebody looks: they get a mail, too, without a word of what it is.
 MAILED = (Category.RISK, Category.ILLEGAL, Category.INTIMATE_IMAGE)
 WATCH = Job("watch_cases")
+# How long a case has from the beginning, and once more until it is told again.
+_SPAN = case_when(
+    {category: literal(span, Interval()) for category, (_, span) in GRAVITY.items()}, value=col(Case.category)
+)
 BATCH = 200  # cases in one look; the rest a minute later
 
 
@@ -34,6 +43,7 @@ class CaseAlarm(SQLModel, table=True):
 
     case_id: UUID = Field(primary_key=True, foreign_key="moderation_case.id")
     due_at: datetime | None = Field(default=None, sa_type=Moment)
+    again_due_at: datetime | None = Field(default=None, sa_type=Moment, description="The due time that was told again")
     claim_until: datetime | None = Field(default=None, sa_type=Moment)
 
 
@@ -61,35 +71,53 @@ async def watch(session: AsyncSession, _payload: Payload, now: datetime) -> None
         await _note(session, claim.case_id, claim_until=claim.until)
         await jobs.enqueue(session, ALERT, {"case": str(claim.case_id), "by": str(claim.moderator_id)})
     for case in await _list_overdue(session, now):
-        await _note(session, case.id, due_at=case.due_at)
+        is_again = _again_at(case) <= now
+        await _note(session, case.id, due_at=case.due_at, **({"again_due_at": case.due_at} if is_again else {}))
         await inbox.withdraw(session, [NotificationKind.CASE_OVERDUE], case.id)
-        await _tell(session, case, NotificationKind.CASE_OVERDUE, now)
+        await _tell(session, case, NotificationKind.CASE_OVERDUE, now, and_administrators=is_again)
+
+
+async def is_still_urgent(session: AsyncSession, mail: Mail, now: datetime) -> bool:
+    """Return whether a mail is still to call its member to a case: it is open, and they are among those who are told.
+
+    One that was queued before mails knew their case is sent.
+    """
+    if mail.subject_id is None:
+        return True
+    case = await session.get_one(Case, mail.subject_id)
+    told = [*await list_deciders(session, case.id, now), *await list_told_that_nobody_decides(session, case.id, now)]
+    return case.state == CaseState.OPEN and mail.member_id in told
 
 
 async def _tell(
-    session: AsyncSession, case: Case, kind: NotificationKind, now: datetime, *, but_not: Collection[UUID | None] = ()
+    session: AsyncSession,
+    case: Case,
+    kind: NotificationKind,
+    now: datetime,
+    *,
+    but_not: Collection[UUID | None] = (),
+    and_administrators: bool = False,
 ) -> None:
     """Tell whoever may decide the case now; where nobody may, the administrators whom it is not about."""
     deciders = await list_deciders(session, case.id, now)
     told = [member_id for member_id in deciders if member_id not in but_not]
-    if not deciders:
-        kind, told = (
-            NotificationKind.CASE_WITHOUT_DECIDER,
-            [*await list_told_that_nobody_decides(session, case.id, now)],
-        )
+    if and_administrators or not deciders:
+        told = [*dict.fromkeys([*told, *await list_told_that_nobody_decides(session, case.id, now)])]
+    kind = kind if deciders else NotificationKind.CASE_WITHOUT_DECIDER
     # Whoever reported it, stepped back or lost their role meanwhile need not look at it any more.
     await inbox.withdraw(session, inbox.OF_CASES, case.id, but_of=[*deciders, *told])
     news = await inbox.notify_each(session, told, kind, now, subject_id=case.id)
     if Category(case.category) in MAILED:
-        await _mail(session, news, now)
+        await _mail(session, case, news, now)
 
 
-async def _mail(session: AsyncSession, members: Sequence[UUID], now: datetime) -> None:
+async def _mail(session: AsyncSession, case: Case, members: Sequence[UUID], now: datetime) -> None:
+    subject = outbox.MailSubject(case.id, case.subject_persona_id)
     addresses = query(col(Member.id), col(Member.email)).where(
         col(Member.id).in_(members), col(Member.email_verified_at).is_not(None)
     )
     for row in (await session.execute(addresses)).all():
-        await outbox.enqueue(session, MailKind.CASE_URGENT, now, member_id=row.id, email=row.email)
+        await outbox.enqueue(session, MailKind.CASE_URGENT, now, member_id=row.id, email=row.email, subject=subject)
 
 
 async def _list_lapsed_claims(session: AsyncSession, now: datetime) -> Sequence[CaseClaim]:
@@ -108,20 +136,30 @@ async def _list_lapsed_claims(session: AsyncSession, now: datetime) -> Sequence[
 
 
 async def _list_overdue(session: AsyncSession, now: datetime) -> Sequence[Case]:
-    """Return open cases whose due time has passed untold, locked; what somebody decides at this moment is left out."""
+    """Return open cases whose due time has passed untold, or has to be told again, locked.
+
+    What somebody decides at this moment is left out.
+    """
     overdue = (
         select(Case)
         .outerjoin(CaseAlarm, col(CaseAlarm.case_id) == col(Case.id))
         .where(
             col(Case.state) == CaseState.OPEN,
             col(Case.due_at) <= now,
-            col(CaseAlarm.due_at).is_distinct_from(col(Case.due_at)),
+            or_(
+                col(CaseAlarm.due_at).is_distinct_from(col(Case.due_at)),
+                and_(col(Case.due_at) + _SPAN <= now, col(CaseAlarm.again_due_at).is_distinct_from(col(Case.due_at))),
+            ),
         )
         .order_by(col(Case.priority), col(Case.due_at), col(Case.id))
         .limit(BATCH)
         .with_for_update(of=Case, key_share=True, skip_locked=True)
     )
     return (await session.execute(overdue)).scalars().all()
+
+
+def _again_at(case: Case) -> datetime:
+    return case.due_at + GRAVITY[Category(case.category)][1]
 
 
 async def _note(session: AsyncSession, case_id: UUID, **told: datetime) -> None:

@@ -18,6 +18,7 @@ from forum.core.database import Query, Record, query
 from forum.core.work import Transactions, Work
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
+from forum.permissions import Refusal
 from moderation import appeals, case_deciders, case_queue, cases, findings, member_history, reports
 from moderation.appeals import Appeal
 from moderation.cases import CaseKind, CasePost, CaseState
@@ -60,7 +61,7 @@ class CaseFile:
     complaints: Sequence[Record]  # of what the member wrote as a moderator
     author: MemberSummary
     acts: Sequence[str]  # what can be done with a case of this kind
-    not_allowed_because: str | None  # to this moderator now; None: they may
+    not_allowed_because: Refusal | None  # to this moderator now; None: they may
     appeal: AppealFile | None
     deciders: str | None  # who can decide it now; None: it is decided
 
@@ -155,14 +156,13 @@ async def _summary_of_author(work: Work, moderator: Viewer, case: Record) -> Mem
     return await member_history.summarise(work, moderator, author)
 
 
-async def _why_not(work: Work, moderator: Viewer, case: Record) -> str | None:
+async def _why_not(work: Work, moderator: Viewer, case: Record) -> Refusal | None:
     """Return why the moderator may not do anything here: by the same conditions as the actions refuse."""
     if case.state != CaseState.OPEN:
-        return "This case is decided."
+        return Refusal("case_decided", "This case is decided.")
     if case.claimant_handle not in {None, moderator.handle}:
-        return f"{case.claimant_name} is working on this case."
-    reason = await case_deciders.why_not_decide(work, moderator, case.id)
-    return reason.detail if reason else None
+        return Refusal("case_claimed", f"{case.claimant_name} is working on this case.")
+    return await case_deciders.why_not_decide(work, moderator, case.id)
 
 
 async def _appeal(work: Work, case: Record) -> AppealFile | None:

@@ -1,17 +1,18 @@
 """The queue: which cases a moderator sees, worst first, and who is working on each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, and_, func, literal, tuple_
+from sqlalchemy import ColumnElement, and_, func, literal, true, tuple_
 from sqlalchemy import case as case_when
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
+from forum.content import boards
 from forum.content.boards import Board
 from forum.content.posts.tables import Post, Visibility
 from forum.content.threads.tables import Thread
@@ -21,12 +22,12 @@ from forum.core.errors import NotFound
 from forum.core.pagination import Page
 from forum.core.work import Work
 from forum.members.queries import named_columns
-from forum.members.tables import Member
+from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer
 from moderation import case_deciders
 from moderation.case_priority import Category
 from moderation.cases import Case, CaseClaim, CaseKind, CaseState, with_board_of_case
-from moderation.permissions import ModerationAct, allow
+from moderation.permissions import ModerationAct, allow, refusal
 
 # What a cursor holds: the sort key of the last row of the page before, in the queue and among decided cases.
 BY_PRIORITY = TypeAdapter(tuple[int, pagination.Instant, UUID])
@@ -83,6 +84,20 @@ class QueueSearch:
         if self.claimed == ClaimedBy.NOBODY:
             found.append(col(CaseClaim.case_id).is_(None))
         return found
+
+
+@dataclass(frozen=True)
+class QueueReading:
+    """A page of the queue, how many cases of each category there are, and the boards to choose from."""
+
+    page: Page
+    counts: Sequence[Record]
+    boards: Sequence[Record]
+
+
+def sees_queue(viewer: Viewer) -> bool:
+    """Return whether somebody has a queue: for what a page offers."""
+    return refusal(ModerationAct.SEE_QUEUE, viewer) is None
 
 
 def select_visible(viewer: Viewer, now: datetime) -> Query:
@@ -160,6 +175,17 @@ async def count_cases(work: Work, moderator: Viewer, search: QueueSearch) -> Seq
     )
     counts = {row.category: row for row in (await work.session.execute(counted)).all()}
     return [counts[category] for category in Category if category in counts]
+
+
+async def read_queue(work: Work, moderator: Viewer, search: QueueSearch, after: str | None, limit: int) -> QueueReading:
+    """Return what the screen of the queue shows. Raises as `list_cases` does."""
+    page = await list_cases(work, moderator, search, after, limit)
+    counts = await count_cases(work, moderator, replace(search, category=None))
+    is_administrator = Role.ADMINISTRATOR in moderator.roles  # who decides where no moderator can
+    theirs = true() if is_administrator else boards.moderated_by(moderator)
+    listed = query(col(Board.slug), col(Board.name)).where(theirs, boards.readable_by(moderator))
+    found = await work.session.execute(listed.order_by(col(Board.position), col(Board.id)))
+    return QueueReading(page, counts, found.all())
 
 
 async def get_visible_case(work: Work, viewer: Viewer, case_id: UUID) -> Record:

@@ -1,7 +1,8 @@
 """What each feature of moderation adds to jobs, clean-up, copies of personal data and erasure."""
 
 from forum.features import Feature
-from moderation import case_alerts, cases, name_reports
+from forum.mail.tables import MailKind
+from moderation import case_alerts, cases, name_reports, rule_changes, rules
 from moderation.privacy import ModerationPersonalData
 from moderation.sanction_expiry import STANDING_ENDED, tell_that_sanction_ended
 from moderation.withdrawn_posts import ERASE_WITHDRAWN, erase_withdrawn_posts
@@ -15,6 +16,7 @@ FEATURES: tuple[Feature, ...] = (
         name="case_alerts",
         jobs=lambda _context: {cases.ALERT: case_alerts.alert, case_alerts.WATCH: case_alerts.watch},
         schedule={case_alerts.WATCH: "* * * * *"},
+        mail_checks={MailKind.CASE_URGENT: case_alerts.is_still_urgent},
     ),
     Feature(name="sanction_expiry", jobs=lambda _context: {STANDING_ENDED: tell_that_sanction_ended}),
     Feature(
@@ -22,6 +24,7 @@ FEATURES: tuple[Feature, ...] = (
         jobs=lambda _context: {ERASE_WITHDRAWN: erase_withdrawn_posts},
         schedule={ERASE_WITHDRAWN: "27 * * * *"},
     ),
+    Feature(name="rule_changes", jobs=lambda _context: {rules.RULES_CHANGED: rule_changes.tell_members}),
     Feature(name="appeals"),
     Feature(name="audit_log"),
     Feature(name="board_moderators"),

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Identity, and_, case, func, or_
@@ -105,3 +106,27 @@ async def save_findings(session: AsyncSession, case_id: UUID, place: Place, foun
         for located in found
     )
     await session.flush()
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A piece of a text, and what screening found it to be, if anything."""
+
+    text: str
+    kind: str | None = None
+
+
+def passages(text: str, found: Sequence[Any]) -> list[Passage]:
+    """Return a text in pieces, in order: those between the findings, and the findings; of two that overlap, the first.
+
+    `found` are findings in this text.
+    """
+    pieces, reached = list[Passage](), 0
+    for finding in sorted(found, key=lambda row: (row.starts, -row.ends)):
+        if reached <= finding.starts < finding.ends <= len(text):
+            pieces += [
+                Passage(text[reached : finding.starts]),
+                Passage(text[finding.starts : finding.ends], finding.kind),
+            ]
+            reached = finding.ends
+    return [piece for piece in [*pieces, Passage(text[reached:])] if piece.text]

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from forum.content.posts.context import context_of_post
 from forum.content.posts.draft import NO_WORDS
+from forum.content.posts.queries import PostView, get_post_in_transaction
 from forum.content.posts.revisions import lock_post_row, refuse_stale_post
 from forum.content.posts.tables import SHOWN
 from forum.content.threads.changes import lock_posts_of_thread
@@ -37,6 +38,13 @@ class SeenCase:
 
     case: Any  # a row of the queue
     is_new: bool
+
+
+async def get_sighted_post(work: Work, moderator: Viewer, post_id: int) -> PostView:
+    """Return a post into which a moderator may look. Raises NotFound and Forbidden as `open_on_post` does."""
+    context = await context_of_post(work, moderator, post_id, NO_WORDS)
+    allow(ModerationAct.OPEN_CASE, moderator, context)
+    return await get_post_in_transaction(work.session, moderator, post_id)
 
 
 async def open_on_post(

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from forum.content.markup import quote_spans
+from forum.content.markup import blanked, quote_spans
+from forum.content.posts.tables import BODY_MAX
 from forum.content.words import SHORTEST_REPEAT, UNSEEN, WORD, Runs, Span, repeated, runs_of
 from forum.core.errors import Invalid
 
 MOST_PAIRS = 100_000  # of equal words; an ordinary post of 10,000 characters has about 30,000
-MARKS = re.compile(r"\[removed(?:: rules? [0-9]+(?:, [0-9]+)*(?: and [0-9]+)?)?\]")
 
 
 def marker(rules: Sequence[int]) -> str:
@@ -112,18 +112,35 @@ class Removal:
     mark: str
     phrases: Sequence[str]  # taken out wherever they stand; the rest of the spans in quotes only
 
+    @property
+    def bodies(self) -> Sequence[str]:
+        """The texts that it goes out of: revisions of the post."""
+        return [body for body, _ in self.versions]
+
     def apply(self, masked: MaskedText, *, quotes_only: bool = True) -> MaskedText:
         """Return the text without this too. It is looked for in the whole: others may have taken a part of it."""
         rest = without_repeats(MaskedText.unmasked(masked.whole), self.phrases, self.mark)
         for body, spans in self.versions:
             rest = without_quotes(rest, runs_of(body, spans), self.mark, quotes_only=quotes_only)
-        return masked.without(
-            masked.from_original(span for span in sorted(rest.gone) if not masked.is_gone(span)), self.mark
-        )
+        spans = masked.from_original(span for span in sorted(rest.gone) if not masked.is_gone(span))
+        return self._fitting(masked, spans) if spans else masked
+
+    def _fitting(self, masked: MaskedText, spans: Sequence[Span]) -> MaskedText:
+        """Return the text without these spans. Where the marks would make it too long, what is between goes too.
+
+        A mark can be longer than the words: nobody shall keep a post from being removed by quoting it at full length.
+        """
+        between, everything = [(spans[0][0], spans[-1][1])], [(0, len(masked.text))]
+        tries = (masked.without(these, self.mark) for these in (spans, between, everything))
+        return next(tried for tried in tries if len(tried.text) <= BODY_MAX)
 
     def apply_to_text(self, text: str, *, quotes_only: bool = True) -> str:
         """Return `text` without this."""
         return self.apply(MaskedText.unmasked(text), quotes_only=quotes_only).text
+
+    def blank_in(self, text: str) -> str:
+        """Return `text` with marks for each character of this: where positions are recorded, which stay right."""
+        return blanked(text, self.apply(MaskedText.unmasked(text)).gone)
 
     def occurs_in(self, text: str) -> bool:
         """Whether a text by the same author, or one that quotes them, has these words."""
@@ -143,20 +160,51 @@ def replaced(before: str, after: str) -> list[Span]:
     return [(old[first].start(), old[last - 1].end()) for first, last in gone]
 
 
+def places_of(text: str, phrase: str) -> list[Span]:
+    """Return where a phrase stands in a text, though spaces, emphasis or characters that nobody sees are between its
+    words.
+    """
+    return _repeats_of(phrase, *_seen_characters(text))
+
+
+def _repeats_of(phrase: str, places: Sequence[int], seen: str) -> list[Span]:
+    words = map(re.escape, UNSEEN.sub("", phrase).split())
+    found = re.finditer(r"[\s>*_~]+".join(words), seen, flags=re.IGNORECASE)
+    return [(places[match.start()], places[match.end() - 1] + 1) for match in found if match[0]]
+
+
+def spans_of_words(text: str, phrases: Iterable[str], *, everywhere: bool = False) -> list[Span]:
+    """Return the spans of these words in a text, as somebody copied them from it.
+
+    Raises Invalid for words that are not there, and, unless they go `everywhere`, for words that stand there several
+    times.
+    """
+    spans = list[Span]()
+    for phrase in filter(None, map(str.strip, phrases)):
+        exact = [(match.start(), match.end()) for match in re.finditer(re.escape(phrase), text)]
+        found = exact or places_of(text, phrase)
+        if not found:
+            detail = f"These words do not stand in the post: {phrase}"
+            raise Invalid(detail, "#/spans", code="words_not_found", words=phrase)
+        if len(found) > 1 and not everywhere:
+            detail = f"These words stand in the post {len(found)} times: {phrase}"
+            raise Invalid(detail, "#/spans", code="words_several_times", words=phrase)
+        spans += found
+    return _merged(sorted(spans))
+
+
 def without_repeats(masked: MaskedText, phrases: Iterable[str], mark: str) -> MaskedText:
     """Return the text with every repeat of these phrases marked.
 
     Words are found though a quote puts "> " before each line, a phone changes case and spaces, or somebody adds
     emphasis, or characters that nobody sees.
     """
-    for phrase in sorted(phrases, key=len, reverse=True):
-        if len(phrase.strip()) >= SHORTEST_REPEAT:
-            places = [at for at, char in enumerate(masked.text) if not UNSEEN.match(char)]
-            seen = "".join(masked.text[at] for at in places)
-            words = map(re.escape, UNSEEN.sub("", phrase).split())
-            repeats = re.finditer(r"[\s>*_~]+".join(words), seen, flags=re.IGNORECASE)
-            spans = [(places[repeat.start()], places[repeat.end() - 1] + 1) for repeat in repeats if repeat[0]]
+    places, seen = _seen_characters(masked.text)
+    long_enough = dict.fromkeys(phrase for phrase in phrases if len(phrase.strip()) >= SHORTEST_REPEAT)
+    for phrase in sorted(long_enough, key=len, reverse=True):
+        if spans := _repeats_of(phrase, places, seen):
             masked = masked.without(spans, mark)
+            places, seen = _seen_characters(masked.text)
     return masked
 
 
@@ -164,6 +212,14 @@ def without_quotes(masked: MaskedText, runs: Runs, mark: str, *, quotes_only: bo
     """Return the text with quotes marked where they repeat words of these runs that are taken out."""
     passages = quote_spans(masked.text) if quotes_only else [(0, len(masked.text))]
     return masked.without(repeated(masked.text, passages, runs), mark)
+
+
+def _seen_characters(text: str) -> tuple[Sequence[int], str]:
+    """Return the text without the characters that nobody sees, and where in it each of the others stands."""
+    if not UNSEEN.search(text):
+        return range(len(text)), text
+    places = [at for at, char in enumerate(text) if not UNSEEN.match(char)]
+    return places, "".join(text[at] for at in places)
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:

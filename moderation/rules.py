@@ -6,20 +6,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Integer, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum.core import audit
+from forum.core import audit, jobs
 from forum.core.database import Prepared, Reader, columns, query
 from forum.core.errors import Invalid, NotFound, Stale
+from forum.core.jobs import Job
 from forum.core.work import Work
 from forum.members.tables import RulesEdition
 from forum.members.viewer import Viewer
-from moderation.permissions import ModerationAct, allow
+from forum.permissions import Refusal
+from moderation.permissions import ModerationAct, allow, refusal
 
+# Tells the members of an edition, some at a time, those with the lowest ids first: those `after` one.
+RULES_CHANGED = Job("rules_changed")
 # Held until the commit by whoever adds an edition: two at once would give themselves the same number.
 _ONE_EDITION_AT_A_TIME = text("LOCK TABLE rules_edition IN SHARE ROW EXCLUSIVE MODE")
 
@@ -51,6 +56,16 @@ VERSIONS = Prepared(
     _VERSIONS.where(col(Rule.number) == bindparam("number", type_=Integer())).order_by(col(Rule.version))
 )
 
+# The same as it was in the edition `edition`.
+OF_EDITION = Prepared(
+    _VERSIONS.where(col(Rule.edition) <= bindparam("edition", type_=Integer()))
+    .ext(distinct_on(col(Rule.number)))
+    .order_by(col(Rule.number), col(Rule.version).desc())
+)
+
+# Every edition, newest first.
+EDITIONS = Prepared(query(*columns(RulesEdition)).order_by(col(RulesEdition.version).desc()))
+
 # The number of the newest edition; 0 before the first.
 EDITION = Prepared(query(func.coalesce(func.max(RulesEdition.version), 0).label("version")))
 
@@ -78,6 +93,70 @@ async def get_rulebook(reader: Reader) -> Rulebook:
     return Rulebook(edition.version if edition else 0, await reader.rows(CURRENT))
 
 
+@dataclass(frozen=True)
+class RuleReading:
+    """Every version of a rule, oldest first: none of one that is still to be written. And why not to write, if so."""
+
+    number: int
+    versions: Sequence[Any]
+    no_change_because: Refusal | None
+
+
+@dataclass(frozen=True)
+class RulebookReading:
+    """Every rule in its newest version, and why the viewer may not write any, if so."""
+
+    book: Rulebook
+    no_change_because: Refusal | None
+
+
+async def read_rulebook(reader: Reader, viewer: Viewer) -> RulebookReading:
+    """Return every rule, and whether the viewer may write some. Raises Forbidden for whoever moderates nothing."""
+    allow(ModerationAct.SEE_QUEUE, viewer)
+    return RulebookReading(await get_rulebook(reader), refusal(ModerationAct.WRITE_RULES, viewer))
+
+
+async def read_rule(reader: Reader, viewer: Viewer, number: int) -> RuleReading:
+    """Return every version of a rule, or none of the next rule after the last.
+
+    Raises Forbidden for whoever moderates nothing, and NotFound for any other number.
+    """
+    allow(ModerationAct.SEE_QUEUE, viewer)
+    because = refusal(ModerationAct.WRITE_RULES, viewer)
+    book = await get_rulebook(reader)
+    if because is None and number == max((rule.number for rule in book.rules), default=0) + 1:
+        return RuleReading(number, [], because)
+    return RuleReading(number, await list_versions(reader, number), because)
+
+
+async def get_edition(reader: Reader, edition: int) -> Rulebook:
+    """Return every rule as it was in an edition. Raises NotFound when there is no such edition."""
+    rows = await reader.rows(OF_EDITION, edition=edition)
+    newest = await reader.row(EDITION)
+    if not rows or newest is None or edition > newest.version:
+        raise NotFound("There is no such edition of the rules.", code="edition_not_found")
+    return Rulebook(edition, rows)
+
+
+@dataclass(frozen=True)
+class RulesReading:
+    """What a reader of the rules is shown: those of one edition, and which editions there are, newest first."""
+
+    book: Rulebook
+    editions: Sequence[Any]
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether these are the rules of today."""
+        return not self.editions or self.book.version == self.editions[0].version
+
+
+async def read_rules(reader: Reader, edition: int | None) -> RulesReading:
+    """Return the rules of an edition, without one those of today. Raises NotFound when there is no such edition."""
+    book = await (get_rulebook(reader) if edition is None else get_edition(reader, edition))
+    return RulesReading(book, await reader.rows(EDITIONS))
+
+
 async def list_versions(reader: Reader, number: int) -> Sequence[Any]:
     """Return every version of a rule, oldest first. Raises NotFound when there is no rule of this number."""
     rows = await reader.rows(VERSIONS, number=number)
@@ -97,7 +176,7 @@ async def get_cited_rules(session: AsyncSession, numbers: Sequence[int]) -> list
 
 
 async def write_rule(work: Work, administrator: Viewer, number: int, draft: RuleDraft) -> Rule:
-    """Give a rule new words, as a new version in a new edition of the rules.
+    """Give a rule new words, as a new version in a new edition of the rules, of which members are told.
 
     Raises Forbidden, and Stale when the rule is no longer at the version that was on the screen.
     """
@@ -123,6 +202,7 @@ async def write_rule(work: Work, administrator: Viewer, number: int, draft: Rule
     written = Rule(number=number, version=version, edition=new_edition.version, title=draft.title, text=draft.text)
     session.add(written)
     await session.flush()
+    await jobs.enqueue(session, RULES_CHANGED, {"edition": str(new_edition.version), "after": str(UUID(int=0))})
     await audit.record(
         session,
         actor_id=administrator.id,

@@ -35,15 +35,19 @@ async def why_held(session: AsyncSession, edited: Edited, texts: Sequence[str], 
     present = thread.title if is_title else "\n".join(filter(None, (post.body_markdown, post.content_warning)))
     if is_title:
         whole = {skeleton(before) for (before, after), _ in titles} - {skeleton(thread.title)}
-        if skeleton(texts[0]) in whole or bring_back(taken, texts, present):
+        if skeleton(texts[0]) in whole or await _bring_back(taken, texts, present):
             raise Invalid(TAKEN_TITLE, "#/title", code="title_was_taken_out")
         return RECENT if any(edited.at - at < WATCHED for _, at in titles) else None
     if await _was_changed(session, edited):
         return RECENT
     if not taken:
         return None
-    # Beside the event loop: to compare 20,000 characters can take as long as ten reads of a page.
-    return RETURNED if await side_process.run(bring_back, taken, texts, present) else None
+    return RETURNED if await _bring_back(taken, texts, present) else None
+
+
+async def _bring_back(taken: Sequence[str], texts: Sequence[str], present: str) -> bool:
+    """Return as `bring_back` does: to compare 20,000 characters can take as long as ten reads of a page."""
+    return await side_process.run_unless_short([*taken, *texts, present], bring_back, taken, texts, present)
 
 
 def _sealed(thread: Thread, earlier: Sequence[ThreadTitleRevision]) -> list[tuple[tuple[str, str], datetime]]:

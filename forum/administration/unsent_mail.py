@@ -17,11 +17,12 @@ from forum.permissions import Act, allow
 async def list_unsent(reader: Reader, viewer: Viewer, after: str | None, limit: int) -> Page:
     """Return a page of mails that are not sent yet, oldest first.
 
-    Raises Forbidden, and Invalid for a cursor of another list.
+    Those that call others to a case about the viewer are not in it. Raises Forbidden, and Invalid for a cursor of
+    another list.
     """
     allow(Act.ADMINISTER, viewer)
     place = pagination.decode(after, BY_AGE) if after is not None else None
-    rows = await reader.rows(Prepared(outbox.select_unsent(place, limit + 1)))
+    rows = await reader.rows(Prepared(outbox.select_unsent(place, limit + 1, but_about=viewer.personas)))
     return pagination.page_of(rows, limit, lambda row: (row.put_down_at, str(row.id)))
 
 
@@ -46,7 +47,8 @@ async def drop(work: Work, viewer: Viewer, mail_id: UUID) -> None:
 async def _lock_mail(work: Work, viewer: Viewer, mail_id: UUID) -> Mail:
     allow(Act.ADMINISTER, viewer)
     mail = await work.session.get(Mail, mail_id, with_for_update=True)
-    if mail is None or mail.member_id is None:  # one to nobody is in no list
+    is_listed = mail is not None and mail.member_id is not None and mail.about_persona_id not in viewer.personas
+    if mail is None or not is_listed:
         raise NotFound("There is no such mail.", code="mail_not_found")
     return mail
 

@@ -10,10 +10,10 @@ from forum.content.threads.queries import SELECT_VISIBLE, keyset_pages, read_pag
 from forum.content.threads.tables import Thread, ThreadState
 from forum.content.threads.visibility import THREAD_SHOWN
 from forum.core import pagination
-from forum.core.database import Reader
+from forum.core.database import Prepared, Reader, query
 from forum.core.pagination import Page
 from forum.members.viewer import Viewer
-from forum.permissions import Act, allow
+from forum.permissions import Act, allow, why_not
 
 _BY_WAITING = TypeAdapter(tuple[pagination.Instant, pagination.Identity])
 # The post that waits: the first that a member has written since an adviser last did.
@@ -33,17 +33,20 @@ _WAITING_POST = (
     .limit(1)
     .lateral("waiting_post")
 )
+_IS_WAITING = (
+    col(Thread.waiting_since).is_not(None),
+    col(Thread.state) == ThreadState.OPEN,
+    THREAD_SHOWN,
+    col(Board.advised),
+)
 _WAITING = keyset_pages(
-    SELECT_VISIBLE.add_columns(*_WAITING_POST.c)
-    .outerjoin(_WAITING_POST, true())
-    .where(
-        col(Thread.waiting_since).is_not(None),
-        col(Thread.state) == ThreadState.OPEN,
-        THREAD_SHOWN,
-        col(Board.advised),
-    ),
+    SELECT_VISIBLE.add_columns(*_WAITING_POST.c).outerjoin(_WAITING_POST, true()).where(*_IS_WAITING),
     (col(Thread.waiting_since), col(Thread.id)),
     falling=False,
+)
+COUNTED = 100  # counting stops here: more would tell nobody more
+_COUNT = Prepared(
+    query(func.count().label("waiting")).select_from(SELECT_VISIBLE.where(*_IS_WAITING).limit(COUNTED).subquery())
 )
 
 
@@ -56,3 +59,10 @@ async def list_waiting(reader: Reader, adviser: Viewer, after: str | None, limit
     sort_key = pagination.decode(after, _BY_WAITING) if after is not None else None
     rows = await read_page(reader, _WAITING, adviser, sort_key, limit=limit + 1)
     return pagination.page_of(rows, limit, lambda row: (row.waiting_since, row.id))
+
+
+async def count_waiting(reader: Reader, viewer: Viewer) -> int | None:
+    """Return how many threads wait for an adviser, at most `COUNTED`; None for those who may not see the list."""
+    if viewer.id is None or why_not(Act.SEE_WAITING_THREADS, viewer):
+        return None
+    return int((await reader.row(_COUNT, **viewer.query_parameters)).waiting)

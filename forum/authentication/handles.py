@@ -59,7 +59,7 @@ async def change_handle(work: Work, viewer: Viewer, handle: str) -> Profile:
 async def give_neutral_handle(work: Work, member: Member) -> None:
     """Give a member, whose row is locked, a handle that says nothing, such as `member-8f3k`: moderators took theirs.
 
-    It does not count as a change of theirs: they can choose another at once.
+    They are told by mail: they sign in with it. It is no change of theirs: they can choose another at once.
     """
     old = await _give_up(work.session, member)
     handle = _draw_handle()
@@ -68,6 +68,7 @@ async def give_neutral_handle(work: Work, member: Member) -> None:
     _set(member, handle)
     member.handle_changed_at = None
     await _let_follow(work.session, member, old)
+    await outbox.enqueue_handle_replaced(work.session, member, work.now)
 
 
 async def give_handle_back(work: Work, member: Member, handle: str) -> bool:
@@ -85,6 +86,7 @@ async def give_handle_back(work: Work, member: Member, handle: str) -> bool:
     except (Conflict, Invalid, IntegrityError):
         await session.refresh(member)
         return False
+    await outbox.enqueue_handle_replaced(session, member, work.now)
     return True
 
 

@@ -18,6 +18,7 @@ from forum.authentication.profiles import (
 )
 from forum.authentication.rules_acceptance import record_acceptance
 from forum.core import rate_limits
+from forum.core.errors import Invalid
 from forum.core.idempotency import Repeat
 from forum.core.work import Transactions, Work
 from forum.members import names
@@ -36,6 +37,7 @@ class Newcomer:
     email: str
     password: str = field(repr=False)
     rules_version: int | None = None
+    least_age: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,7 @@ class NewAccount:
     password_hash: str
     staff_password: bool
     rules_version: int | None = None
+    least_age: int | None = None
 
 
 async def register(
@@ -67,6 +70,7 @@ async def register(
     """
     # Before the repeat, which does not compare passwords: nothing is kept of them.
     policy.check_length(newcomer.password, staff=False, pointer="#/password")
+    _refuse_too_young(newcomer.least_age, transactions.settings.least_age)
     async with transactions.begin() as work:
         if earlier := await _joined_earlier(work, repeat):
             return earlier
@@ -96,6 +100,12 @@ async def _joined_earlier(work: Work, repeat: Repeat | None) -> Profile | None:
     return await read_profile(work.session, UUID(earlier)) if earlier else None
 
 
+def _refuse_too_young(said: int | None, least: int) -> None:
+    """Raise Invalid for an age below that of this forum; a client that does not ask sends none."""
+    if said is not None and said < least:
+        raise Invalid(f"This forum is for people of {least} and older.", "#/least_age", code="too_young", least=least)
+
+
 async def prepare_account(
     newcomer: Newcomer, *, staff: bool = False, breaches: BreachedPasswords | None = None
 ) -> NewAccount:
@@ -112,6 +122,7 @@ async def prepare_account(
         password_hash=hashed,
         staff_password=policy.is_long_enough_for_staff(newcomer.password),
         rules_version=newcomer.rules_version,
+        least_age=newcomer.least_age,
     )
 
 
@@ -131,7 +142,9 @@ async def add_member(session: AsyncSession, account: NewAccount, now: datetime, 
         password_hash=account.password_hash,
         staff_password=account.staff_password,
         rules_version=account.rules_version,
+        least_age=account.least_age,
         joined_at=now,
+        caught_up_at=now,
     )
     await refuse_look_alikes(session, member, forum_name=forum_name)
     session.add(member)

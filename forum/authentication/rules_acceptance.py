@@ -1,21 +1,23 @@
 """Accept the house rules: when joining, and again when there is a newer edition."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.authentication.profiles import Profile, get_profile
-from forum.core.database import Query, query
+from forum.core.database import Prepared, Query, Reader, query
 from forum.core.errors import Invalid, Stale
 from forum.core.work import Work
 from forum.members.queries import lock_own_row
 from forum.members.tables import RulesAcceptance, RulesEdition
 from forum.members.viewer import Viewer
 
+_PRESENT = Prepared(query(func.max(RulesEdition.version).label("version")).having(func.count() > 0))
 _NEWEST = select(RulesEdition).order_by(col(RulesEdition.version).desc()).limit(1)
 
 
@@ -23,6 +25,32 @@ def select_acceptances(viewer: Viewer) -> Query:
     """Return a select of the editions that the viewer accepted, the first one first."""
     accepted = query(col(RulesAcceptance.edition), col(RulesAcceptance.accepted_at))
     return accepted.where(col(RulesAcceptance.member_id) == viewer.id).order_by(col(RulesAcceptance.edition))
+
+
+async def get_present_edition(reader: Reader) -> int:
+    """Return the number of the present edition of the rules; 0 before there are any."""
+    found = await reader.row(_PRESENT)
+    return int(found.version) if found else 0
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """The present edition of the rules, and the one that the viewer accepted last."""
+
+    present: int
+    accepted: int
+
+    @property
+    def is_present(self) -> bool:
+        """Whether the viewer accepted the present edition."""
+        return self.present == self.accepted
+
+
+async def get_acceptance(work: Work, viewer: Viewer) -> Acceptance:
+    """Return the present edition of the rules, and the one that the viewer accepted last."""
+    profile = await get_profile(work, viewer)
+    present = (await work.session.execute(_NEWEST)).scalar_one_or_none()
+    return Acceptance(present.version if present else 0, profile.rules_version or 0)
 
 
 async def accept_rules(work: Work, viewer: Viewer, edition: int) -> Profile:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import Text, bindparam, func
+from sqlalchemy import Text, Uuid, bindparam, func
 from sqlmodel import col
 
-from forum.authentication import failed_sign_ins, sessions
+from forum.authentication import failed_sign_ins, second_step, sessions
 from forum.authentication.failed_sign_ins import RefusalReason
 from forum.authentication.second_factor import passkeys, verification
 from forum.authentication.second_factor.tables import Purpose
@@ -42,11 +42,9 @@ class SignInContext:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PasswordSignIn(SignInContext):
-    """What somebody sends to sign in: a password, and the second factor if their account has one."""
+class FactorSignIn(SignInContext):
+    """A sign-in that may show a second factor."""
 
-    login: str
-    password: str
     code: str | None = None
     passkey: Credential | None = None
 
@@ -54,6 +52,21 @@ class PasswordSignIn(SignInContext):
     def has_second_factor(self) -> bool:
         """Whether a code or a passkey was sent."""
         return self.code is not None or self.passkey is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasswordSignIn(FactorSignIn):
+    """What somebody sends to sign in: a password, and the second factor if their account has one."""
+
+    login: str
+    password: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondStepSignIn(FactorSignIn):
+    """The second factor alone, after a password that was right: `step` is what `SecondFactorNeeded` had."""
+
+    step: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +96,9 @@ _BY_ADDRESS = Prepared(
     _CLAIMANT.where(func.lower(col(Member.email)) == _LOGIN).order_by(
         col(Member.email_verified_at).nulls_last(), col(Member.joined_at)
     )
+)
+_BY_ID = Prepared(
+    query(Member.id, Member.email, Member.password_hash).where(col(Member.id) == bindparam("member_id", type_=Uuid()))
 )
 
 
@@ -129,6 +145,36 @@ async def sign_in(transactions: Transactions, attempt: PasswordSignIn) -> Signed
     except (NotSignedIn, Throttled) as error:
         if reason := _refusal_reason(error, attempt):
             await failed_sign_ins.count_refusal(transactions.reader, member_id, reason, transactions.now)
+        raise
+    _log_sign_in(opened, by="password")
+    return opened
+
+
+async def finish_sign_in(transactions: Transactions, attempt: SecondStepSignIn) -> SignedIn:
+    """Open a session with a second factor, after a password that was right up to ten minutes ago.
+
+    Raises NotSignedIn when it is longer ago or the password was changed, SecondFactorNeeded when the second factor is
+    missing or wrong, and Throttled over its limits and those of `sign_in`.
+    """
+    step = second_step.unseal(transactions.settings, attempt.step, transactions.now)
+    claimant = await transactions.reader.row(_BY_ID, member_id=step.member_id) if step else None
+    if step is None or claimant is None or not step.is_of(claimant.password_hash):
+        raise _step_over()
+
+    def is_failure(error: Exception | None) -> bool:
+        return isinstance(error, NotSignedIn | Throttled) and _refusal_reason(error, attempt) is not None
+
+    try:
+        async with _counted_try(transactions, attempt, claimant.id, is_failure) as device:
+            proof = await _verify_second_factor(transactions, attempt, claimant, device)
+            async with transactions.begin() as work:
+                member = await lock_member_row(work.session, claimant.id)
+                if member.password_hash != claimant.password_hash:
+                    raise _step_over()
+                opened = await _enter(work, member, attempt, proof)
+    except (NotSignedIn, Throttled) as error:
+        if reason := _refusal_reason(error, attempt):
+            await failed_sign_ins.count_refusal(transactions.reader, claimant.id, reason, transactions.now)
         raise
     _log_sign_in(opened, by="password")
     return opened
@@ -190,15 +236,30 @@ async def _sign_in(transactions: Transactions, attempt: PasswordSignIn, claimant
             # Lock the member: a new password ends all sessions of the old one, so the old one must open none after it.
             member = await lock_member_row(work.session, claimant.id)
             if member.password_hash == stored:
-                second_factor = await verification.consume(work.session, member, proof, work.now)
+                opened = await _enter(work, member, attempt, proof)
                 member.password_hash = new_hash or stored
-                await outbox.cancel_password_resets(work.session, member.id)  # the password is not lost
-                return await _open_session(work, member, attempt, second_factor=second_factor)
+                return opened
         stored = member.password_hash  # it was changed meanwhile: check the new one
 
 
+async def _enter(work: Work, member: Member, attempt: FactorSignIn, proof: Proof) -> SignedIn:
+    """Use the second factor up and open the session of a member, whose row is locked: their password is right."""
+    try:
+        second_factor = await verification.consume(work.session, member, proof, work.now)
+    except SecondFactorNeeded as error:
+        factors = error.facts["factors"]
+        error.step = second_step.seal(work.settings, member.id, member.password_hash, factors, work.now)
+        raise
+    await outbox.cancel_password_resets(work.session, member.id)  # the password is not lost
+    return await _open_session(work, member, attempt, second_factor=second_factor)
+
+
+def _step_over() -> NotSignedIn:
+    return NotSignedIn("It is too long since you sent your password. Please begin again.", code="second_step_over")
+
+
 async def _verify_second_factor(
-    transactions: Transactions, attempt: PasswordSignIn, claimant: Any, device: str | None
+    transactions: Transactions, attempt: FactorSignIn, claimant: Any, device: str | None
 ) -> Proof:
     if attempt.has_second_factor:
         who = device or claimant.id
@@ -223,7 +284,7 @@ async def _sign_in_by_passkey(transactions: Transactions, attempt: PasskeySignIn
         return await _open_session(work, member, attempt, second_factor=True)
 
 
-def _refusal_reason(error: Exception, attempt: PasswordSignIn) -> RefusalReason | None:
+def _refusal_reason(error: Exception, attempt: FactorSignIn) -> RefusalReason | None:
     """Return what administrators see of a refusal; None when a client only asks whether a code is needed."""
     match error:
         case Throttled():

@@ -17,7 +17,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from forum import demo, worker
-from forum.app import create_app
+from forum.app import check_pages, create_app
 from forum.cli.runtime import database_of, fail, first_steps, out, with_work
 from forum.core import clock, embedded_postgres, signals
 from forum.core.settings import Settings
@@ -62,6 +62,7 @@ def serve(
     `forum admin create` makes the administrator's.
     """
     settings = Settings()
+    check_pages(settings)  # ends here when a text of the pages cannot be used
     lines = () if settings.smtp_url else (f"Without FORUM_SMTP_URL, mails go to {smtp.choose_transport(settings)}",)
     with _alone(settings), database_of(settings) as url:
         first_steps(url)
@@ -83,6 +84,7 @@ def run_demo(
     """Start the forum with a small made-up community to look at. The next start keeps what you did there."""
     os.environ["FORUM_SMTP_URL"] = ""  # nobody whom the demonstration makes up shall get a mail
     settings = Settings()
+    check_pages(settings)
     if only_codes:
         keys = find_keys(settings.data) or fail(f"There is no demonstration in {settings.data}.")
         out.print(*_sign_ins(keys), sep="\n", highlight=False, soft_wrap=True)

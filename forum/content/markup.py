@@ -20,7 +20,7 @@ from markdown_it.rules_inline import StateInline, link, linkify
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from forum.content.words import Span, said_in, said_in_quote, stands_in
+from forum.content.words import Span, digests_of_passages, said_in, said_in_quote, stands_in
 from forum.core.text import BIDIRECTIONAL, has_seen
 from forum.members import names
 
@@ -48,8 +48,9 @@ ADDRESS = re.compile(r"(?P<scheme>https?://)?(?P<host>[^/?#:]+)", re.IGNORECASE)
 LINE_END = re.compile(r"\r\n?|\n")  # as the parser has it
 
 TEXT_BLOCKS = ("p", "li", "blockquote", "h3", "h4", "h5", "h6")
+TAGS = {*TEXT_BLOCKS, "ol", "ul", "pre", "code", "hr", "br", "em", "strong", "s", "a", "span", "bdi"}
 SAFE = nh3.Cleaner(
-    tags={*TEXT_BLOCKS, "ol", "ul", "pre", "code", "hr", "br", "em", "strong", "s", "a", "span", "bdi"},
+    tags=TAGS,
     attributes={
         "*": set(),  # without this, nh3 lets `title` and `lang` through on every tag
         "a": {"href"},
@@ -116,9 +117,9 @@ NOTHING_KNOWN = Known({}, {})
 
 @dataclass(frozen=True)
 class Quotations:
-    """What a body quotes: where, which posts, and what else it says of which sources."""
+    """What a body quotes: which words, which posts, and what else it says of which sources."""
 
-    spans: Sequence[Span]
+    runs: Sequence[int]  # the digests of its words; none where it quotes nothing
     quoted: Sequence[QuotedPost]  # each with the revision in which the words stand
     unfound: Sequence[tuple[QuoteRef, str]]
 
@@ -196,7 +197,8 @@ def render(body_markdown: str, known: Known) -> str:
 
 def quotations_of(parsed: Parsed, body_markdown: str, known: Known) -> Quotations:
     """Return what a parsed body quotes, with the `known` references."""
-    return Quotations(quote_spans(body_markdown), parsed.quoted(known), parsed.unfound(known))
+    runs = digests_of_passages(body_markdown, quote_spans(body_markdown))
+    return Quotations(runs, parsed.quoted(known), parsed.unfound(known))
 
 
 def find_quotations(body_markdown: str, known: Known) -> Quotations:
@@ -231,6 +233,13 @@ def without_handle(text: str, handle: str, new: str | None = None) -> str:
         parts += [text[done : at + 1], (new or GONE * len(typed)) if is_theirs else typed]
         done = end
     return "".join([*parts, text[done:]])
+
+
+def blanked(text: str, spans: Iterable[Span]) -> str:
+    """Return the text with a mark in the place of each character of these spans: positions in it stay right."""
+    for start, end in spans:
+        text = text[:start] + GONE * (end - start) + text[end:]
+    return text
 
 
 def quote_spans(text: str) -> list[Span]:
@@ -467,7 +476,9 @@ class _ForumHTML(RendererHTML):
         name = env["sources"].get(id(tokens[idx].meta))
         if name is None:
             return escapeHtml(tokens[idx].content) + ("" if alone else "<br>\n")
-        return f"{escapeHtml(name)}, #{source.number}" + ("" if alone else "</p>\n<p>")
+        # The handle too: others may have the same display name.
+        who = escapeHtml(f"{name} (@{source.handle})")
+        return f"{who}, #{source.number}" + ("" if alone else "</p>\n<p>")
 
 
 def _isolated(text: str) -> str:

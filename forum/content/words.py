@@ -7,10 +7,13 @@ import html
 import re
 import unicodedata
 import zlib
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, islice
+from operator import or_
+from typing import TypeVar
 
+Item = TypeVar("Item")
 Span = tuple[int, int]
 Runs = Mapping[tuple[str, ...], tuple[bool, ...]]
 
@@ -29,6 +32,7 @@ WORD = re.compile(rf"(?:[^\W_][{INVISIBLE}{COMBINING}]*)+")
 LINE = re.compile(r"^.*$", re.MULTILINE)
 MARKS = re.compile(r"\[removed(?:: rules? [0-9]+(?:, [0-9]+)*(?: and [0-9]+)?)?\]")
 
+_MARK_OR_WORD = re.compile(rf"{MARKS.pattern}|(?P<word>{WORD.pattern})")
 _DROPPED = re.compile(f"[{INVISIBLE}{COMBINING}]")
 
 
@@ -46,20 +50,18 @@ def own_lines(text: str) -> list[Span]:
 
 def words_in(text: str, start: int, end: int) -> list[re.Match[str]]:
     """Return the words of a part of a text, without those of marks, which nobody wrote."""
-    marks = [mark.span() for mark in MARKS.finditer(text, start, end)]
-    words = WORD.finditer(text, start, end)
-    return [word for word in words if not any(first < word.start() < last for first, last in marks)]
+    return [found for found in _MARK_OR_WORD.finditer(text, start, end) if found["word"]]
 
 
 def runs_of(body: str, spans: Sequence[Span]) -> Runs:
     """Return every run of up to `RUN` words of a text, and which of its words the spans take out."""
-    words = _marked_words(body, spans)
+    words, taken = _marked_words(body, spans)
     runs: dict[tuple[str, ...], tuple[bool, ...]] = {}
     for size in range(1, RUN + 1):
-        for first in range(len(words) - size + 1):
-            run, removal = zip(*words[first : first + size], strict=True)
-            known = runs.get(run, (False,) * size)
-            runs[run] = tuple(before or now for before, now in zip(known, removal, strict=True))
+        for run, removal in zip(_windows(words, size), _windows(taken, size), strict=True):
+            known = runs.setdefault(run, removal)
+            if known != removal:
+                runs[run] = tuple(map(or_, known, removal))
     return runs
 
 
@@ -69,15 +71,20 @@ def repeated(text: str, passages: Sequence[Span], runs: Runs) -> list[Span]:
     A repeat is known by `RUN` of its words in a row, or by a whole line of it, however short.
     """
     found = list[Span]()
-    for run in _runs_in(text, passages, RUN):
-        removal = runs.get(tuple(folded(word[0]) for word in run), ())
-        found += [word.span() for word, is_taken in zip(run, removal, strict=False) if is_taken]
+    for row in _rows_in(text, passages):
+        words = [folded(word[0]) for word in row]
+        for first, run in enumerate(_windows(words, min(RUN, len(row)))):
+            found += [row[first + at].span() for at, is_taken in enumerate(runs.get(run, ())) if is_taken]
     return _joined(text, found)
 
 
 def digests_of_passages(text: str, passages: Sequence[Span]) -> list[int]:
     """Return a number for each run in these passages, of both lengths, by which a repeat of a text is found."""
-    runs = {tuple(folded(word[0]) for word in run) for size in (RUN, COPY) for run in _runs_in(text, passages, size)}
+    runs = set[tuple[str, ...]]()
+    for row in _rows_in(text, passages):
+        words = [folded(word[0]) for word in row]
+        for size in (RUN, COPY):
+            runs.update(_windows(words, min(size, len(words))))
     return sorted({_digest(run) for run in runs})
 
 
@@ -86,27 +93,38 @@ def digests_of_removal(body: str, spans: Sequence[Span], size: int) -> set[int]:
 
     With the size `RUN`, those of shorter runs too: a whole line may be as short.
     """
-    words = _marked_words(body, spans)
+    words, taken = _marked_words(body, spans)
     lengths = (size,) if size > RUN else range(1, size + 1)
-    runs = (words[first : first + length] for length in lengths for first in range(len(words) - length + 1))
-    return {_digest([word for word, _ in run]) for run in runs if any(is_taken for _, is_taken in run)}
+    return {
+        _digest(run)
+        for length in lengths
+        for run, removal in zip(_windows(words, length), _windows(taken, length), strict=True)
+        if any(removal)
+    }
 
 
-def _marked_words(body: str, spans: Sequence[Span]) -> list[tuple[str, bool]]:
-    return [
-        (folded(word[0]), any(start < word.end() and word.start() < end for start, end in spans))
-        for word in words_in(body, 0, len(body))
-    ]
+def _marked_words(body: str, spans: Sequence[Span]) -> tuple[list[str], list[bool]]:
+    """Return the words of a text as they are compared, and of each whether a span touches it."""
+    found, ordered = words_in(body, 0, len(body)), sorted(spans)
+    # Of the spans that begin before a word ends, the one that reaches farthest.
+    starts, reached = [start for start, _ in ordered], [*accumulate((end for _, end in ordered), max)]
+    before = [bisect_left(starts, word.end()) for word in found]
+    taken = [count > 0 and reached[count - 1] > word.start() for word, count in zip(found, before, strict=True)]
+    return [folded(word[0]) for word in found], taken
 
 
-def _runs_in(text: str, passages: Sequence[Span], size: int) -> Iterator[Sequence[re.Match[str]]]:
-    """Yield every run of `size` words in each passage, and each line with fewer than `RUN` words."""
+def _windows(items: Sequence[Item], size: int) -> Iterator[tuple[Item, ...]]:
+    """Return every run of so many items in a row."""
+    return zip(*(islice(items, first, None) for first in range(size)), strict=False)
+
+
+def _rows_in(text: str, passages: Sequence[Span]) -> Iterator[Sequence[re.Match[str]]]:
+    """Yield the words in which a repeat is sought: of each passage in a row, and of each line with fewer than `RUN`."""
     for passage in passages:
         lines = [words_in(text, *line.span()) for line in LINE.finditer(text, *passage)]
         for words in ([word for line in lines for word in line], *(line for line in lines if len(line) < RUN)):
             if sum(len(word[0]) for word in words) >= SHORTEST_REPEAT:
-                length = min(size, len(words))
-                yield from (words[first : first + length] for first in range(len(words) - length + 1))
+                yield words
 
 
 def _digest(run: Sequence[str]) -> int:
@@ -174,6 +192,11 @@ def stands_in(quote: str, text: str) -> bool:
             reached = found + len(words)
         level += part.count(_OPENS) - part.count(_CLOSES)
     return True
+
+
+def find_saying(quote: str, html_texts: Sequence[str]) -> int | None:
+    """Return which of these rendered texts, the first one, says all of a quote, or None."""
+    return next((place for place, text in enumerate(html_texts) if stands_in(quote, said_in(text))), None)
 
 
 class _Levels:

@@ -30,9 +30,10 @@ class NotSignedIn(ForumError):
 
 
 class SecondFactorNeeded(NotSignedIn):
-    """The password is right; a second factor is needed too."""
+    """The password is right; a second factor is needed too. `step` proves the first step; no answer shows it."""
 
     default_code = "second_factor_needed"
+    step: str | None = None
 
 
 class NotFound(ForumError):
@@ -81,9 +82,16 @@ class Stale(Conflict):
     default_code = "stale"
 
     def __init__(
-        self, detail: str, *, code: str | None = None, current: int, changed_by: Changer | None, changed_at: datetime
+        self,
+        detail: str,
+        *,
+        code: str | None = None,
+        current: int,
+        changed_by: Changer | None,
+        changed_at: datetime,
+        **more: Any,
     ) -> None:
-        super().__init__(detail, code=code, current=current, changed_by=changed_by, changed_at=changed_at)
+        super().__init__(detail, code=code, current=current, changed_by=changed_by, changed_at=changed_at, **more)
 
 
 class Busy(Conflict):
@@ -109,3 +117,7 @@ class Throttled(ForumError):
         self.quota = quota
         self.window = window
         self.retry_after = retry_after
+
+
+class UnusableSetting(Exception):
+    """A setting names something that cannot be used; the sentence says what. The forum does not start."""

@@ -12,8 +12,12 @@ from limits import RateLimitItem, parse, parse_many
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from forum.core import contrast
+
 NOBODY = "no-reply@forum.test"  # the sender while mails are only written to a folder
 FIRST_POSTS_MAX = 100  # counting stops here, so that a prolific author's post costs no more
+# What the accent stands on, and what stands on it, as house.css has them: paper, cards, the words of a button.
+LIGHT_GROUNDS, DARK_GROUNDS = ("#f5f1e8", "#fffdf8"), ("#12191b", "#1a2325", "#0f1617")
 
 
 def _check_limit(notation: str) -> str:
@@ -65,6 +69,20 @@ def _languages(codes: tuple[str, ...]) -> tuple[str, ...]:
     if not codes or not set(codes) <= {"en", "cy"} or len(set(codes)) != len(codes):
         raise ValueError("the languages are en and cy, each at most once")
     return codes
+
+
+def _accent(grounds: tuple[str, ...]) -> AfterValidator:
+    def check(colour: str) -> str:
+        colour = colour.lower()
+        if not contrast.COLOUR.fullmatch(colour):
+            raise ValueError("a colour is # and six digits, such as #1f4e4f")
+        for ground in grounds:
+            if (found := contrast.ratio(colour, ground)) < contrast.READABLE:
+                shown = int(found * 100) / 100  # not rounded up to what would do
+                raise ValueError(f"its contrast with {ground} is {shown} to 1, and readers need {contrast.READABLE}")
+        return colour
+
+    return AfterValidator(check)
 
 
 def _time_zone(name: str) -> str:
@@ -128,6 +146,21 @@ class Settings(BaseSettings):
     )
     neutral_site: Annotated[str, AfterValidator(_site)] = Field(
         "https://www.bbc.co.uk/weather", description="Where somebody arrives who leaves the pages at once"
+    )
+    texts: Path | None = Field(
+        None, description="Folder with the charity's own texts of pages, and its mark; see `forum pages`"
+    )
+    accent: Annotated[str, _accent(LIGHT_GROUNDS)] | None = Field(
+        None, description="Colour of buttons on light pages, such as #1f4e4f"
+    )
+    accent_dark: Annotated[str, _accent(DARK_GROUNDS)] | None = Field(
+        None, description="Colour of buttons on dark pages, such as #9ad6cf"
+    )
+    app_name: str | None = Field(
+        None,
+        max_length=30,
+        description="A name that tells nobody what the forum is about: for neutral titles, and on a phone's first "
+        "screen; without it, the forum cannot be put there",
     )
     data: Path = Field(Path("var"), description="Folder of the embedded PostgreSQL, and of mails")
     database_url: Annotated[str, AfterValidator(_postgresql)] | None = Field(
@@ -222,6 +255,9 @@ class Settings(BaseSettings):
     )
     appeal_days: int = Field(183, ge=183, description="How many days an author may appeal; the law says six months")
     two_administrators: bool = Field(True, description="Whether two administrators must agree to make a third")
+    least_age: int = Field(
+        16, ge=0, le=120, description="The age that people say they have when they join; 0: nobody is asked"
+    )
     newcomer_days: int = Field(3, ge=0, description="Days after joining during which a member is a newcomer")
     newcomer_links: int = Field(2, ge=0, description="How many links a newcomer's post may have")
 

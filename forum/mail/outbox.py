@@ -1,13 +1,14 @@
 """The queue of outgoing mail: each mail is a row and a job, written in the transaction that needs it."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from email.message import EmailMessage
+from typing import NamedTuple
 from uuid import UUID
 
 from aiosmtplib import SMTPRecipientRefused, SMTPRecipientsRefused
 from pydantic import TypeAdapter
-from sqlalchemy import delete, exists, func, select, tuple_, update
+from sqlalchemy import ARRAY, Uuid, all_, delete, exists, func, literal, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -28,14 +29,31 @@ SEND = Job("send_mail")
 TRIED_FOR = timedelta(days=3)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
 KEPT_FOR = timedelta(days=30)
+# Whether a mail is still to be sent, asked when it is.
+MailCheck = Callable[[AsyncSession, Mail, datetime], Awaitable[bool]]
 BY_AGE = TypeAdapter(tuple[pagination.Instant, UUID])
 
 
+class MailSubject(NamedTuple):
+    """What a mail calls to, and whom that is about."""
+
+    id: UUID
+    persona_id: UUID
+
+
 async def enqueue(
-    session: AsyncSession, kind: MailKind, now: datetime, *, member_id: UUID | None, email: str | None
+    session: AsyncSession,
+    kind: MailKind,
+    now: datetime,
+    *,
+    member_id: UUID | None,
+    email: str | None,
+    subject: MailSubject | None = None,
 ) -> None:
     """Queue a mail, to be sent after the commit. To nobody (None, None), it is as much work and no mail."""
     mail = Mail(kind=kind, member_id=member_id, email=email, put_down_at=now)
+    if subject:
+        mail.subject_id, mail.about_persona_id = subject
     session.add(mail)
     await session.flush()
     await jobs.enqueue(session, SEND, {"mail": str(mail.id)})
@@ -48,13 +66,31 @@ async def try_again(session: AsyncSession, mail: Mail) -> None:
 
 
 async def enqueue_sign_in_changed(session: AsyncSession, member: Member, now: datetime) -> None:
-    """Queue a mail to a verified address: how its member signs in was changed."""
+    """Queue a mail to a verified address: how its member signs in was changed, by somebody signed in as them."""
+    await _enqueue_to_member(session, MailKind.SIGN_IN_CHANGED, member, now)
+
+
+async def enqueue_handle_replaced(session: AsyncSession, member: Member, now: datetime) -> None:
+    """Queue a mail to a verified address: moderators replaced its member's handle, or gave it back."""
+    await _enqueue_to_member(session, MailKind.HANDLE_REPLACED, member, now)
+
+
+async def _enqueue_to_member(session: AsyncSession, kind: MailKind, member: Member, now: datetime) -> None:
     if member.email_verified_at:
-        await enqueue(session, MailKind.SIGN_IN_CHANGED, now, member_id=member.id, email=member.email)
+        await enqueue(session, kind, now, member_id=member.id, email=member.email)
 
 
-def select_unsent(after: tuple[datetime, UUID] | None = None, limit: int | None = None) -> Query:
-    """Return a select of the mails that are not sent yet, oldest first, with their member and their failures."""
+def select_unsent(
+    after: tuple[datetime, UUID] | None = None,
+    limit: int | None = None,
+    *,
+    but_about: Collection[UUID] = (),
+) -> Query:
+    """Return a select of the mails that are not sent yet, oldest first, with their member and their failures.
+
+    Mails about one of the personas `but_about` are left out.
+    """
+    hidden = literal(list(but_about), ARRAY(Uuid))
     found = (
         query(
             col(Mail.id),
@@ -66,6 +102,7 @@ def select_unsent(after: tuple[datetime, UUID] | None = None, limit: int | None 
             col(Mail.given_up_at),
         )
         .join(Member, col(Member.id) == col(Mail.member_id))
+        .where(or_(col(Mail.about_persona_id).is_(None), col(Mail.about_persona_id) != all_(hidden)))
         .order_by(col(Mail.put_down_at), col(Mail.id))
         .limit(limit)
     )
@@ -77,8 +114,8 @@ def pause_after(failures: int) -> timedelta:
     return min(FIRST_PAUSE * float(2 ** min(failures - 1, 20)), LONGEST_PAUSE)
 
 
-def make_sender(settings: Settings, reader: Reader) -> Handler:
-    """Return the job handler that sends mails as these settings say.
+def make_sender(settings: Settings, reader: Reader, checks: Mapping[MailKind, MailCheck] | None = None) -> Handler:
+    """Return the job handler that sends mails as these settings say, but those that a check no longer wants.
 
     A mail is sent inside the transaction that ends its job: a worker that stops between the two sends it twice, never
     not at all. Its link is committed before it leaves, or whoever follows it at once would find nothing.
@@ -88,6 +125,10 @@ def make_sender(settings: Settings, reader: Reader) -> Handler:
     async def send(session: AsyncSession, payload: Payload, now: datetime) -> None:
         mail = await session.get(Mail, UUID(payload["mail"]))
         if mail is None:  # its member has left, or no longer needs it
+            return
+        is_wanted = (checks or {}).get(MailKind(mail.kind))
+        if is_wanted and not await is_wanted(session, mail, now):
+            await session.execute(delete(Mail).where(col(Mail.id) == mail.id))
             return
         template = await _choose_template(session, mail, now)
         token = await _create_link(reader, mail, now) if template and template.path else None
@@ -160,6 +201,7 @@ def _compose(
 _TEMPLATES: Mapping[MailKind, MailTemplate] = {
     MailKind.ADDRESS_CHANGE: templates.CHANGE,
     MailKind.SIGN_IN_CHANGED: templates.SIGN_IN,
+    MailKind.HANDLE_REPLACED: templates.HANDLE_REPLACED,
     MailKind.INVITATION: templates.INVITATION,
     MailKind.LOST_MAILBOX: templates.LOST_MAILBOX,
     MailKind.DEPARTURE: templates.DEPARTURE,

@@ -16,6 +16,7 @@ class MailKind(StrEnum):
     VERIFY_ADDRESS = "verify_address"
     ADDRESS_CHANGE = "address_change"
     SIGN_IN_CHANGED = "sign_in_changed"
+    HANDLE_REPLACED = "handle_replaced"
     INVITATION = "invitation"
     PASSWORD_RESET = "password_reset"  # noqa: S105 (no password)
     LOST_MAILBOX = "lost_mailbox"
@@ -46,6 +47,10 @@ class Mail(SQLModel, table=True):
     kind: str
     member_id: UUID | None = Field(default=None, foreign_key="member.id", ondelete="CASCADE", index=True)
     email: str | None = Field(default=None, description="Where it goes: the address at the time of the request")
+    subject_id: UUID | None = Field(default=None, description="Of the case that it calls to")
+    about_persona_id: UUID | None = Field(
+        default=None, foreign_key="persona.id", description="Whom that is about: they never see that it waits"
+    )
     put_down_at: datetime = Field(sa_type=Moment)
     failures: int = 0
     failure: str | None = Field(

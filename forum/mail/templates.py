@@ -73,10 +73,18 @@ RESET = MailTemplate(
 SIGN_IN = MailTemplate(
     "About your account",
     (
-        "How you sign in was changed a moment ago: the password or the second factor. If it was you, you "
-        "need do nothing.",
+        "How you sign in was changed a moment ago: the password, the second factor, or the name with which you sign "
+        "in. If it was you, you need do nothing.",
         "If it was not you, ask for a new password at once. If that does not help, write to the people who run the "
         "place where you have this account.",
+    ),
+)
+HANDLE_REPLACED = MailTemplate(
+    "About your account",
+    (
+        "The people who run the place where you have an account changed the name with which you sign in. Your e-mail "
+        "address still works for that, and so does your password. Once you are signed in, you can read what the name "
+        "is now, why it was changed, and what you can do about it.",
     ),
 )
 INVITATION = MailTemplate(

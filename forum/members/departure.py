@@ -35,7 +35,7 @@ async def anonymise_member(session: AsyncSession, member: Member, now: datetime)
     await spend_handle(session, member.skeleton)
     await delete_belongings(session, member.id)
     names = ("handle", "skeleton", "title", "handle_changed_at")
-    addresses = ("email", "email_verified_at", "wanted_email", "rules_version")
+    addresses = ("email", "email_verified_at", "wanted_email", "rules_version", "least_age")
     left: dict[str, Any] = {
         **dict.fromkeys(names + addresses),
         "name": FORMER,

@@ -98,9 +98,14 @@ def normalise_name(text: str) -> str:
         raise Invalid(f"A name has {NAME_MIN} to {NAME_MAX} visible characters.", "#/name", code="invalid_name")
     if _has_tower(normal):
         raise Invalid(f"A letter has at most {MOST_MARKS} accents.", "#/name", code="invalid_name")
-    if badge := next((char for char in normal if char in _BADGES), None):
+    if badge := find_badge(normal):
         raise Invalid(f"{badge} looks like a badge of the forum. Please leave it out.", "#/name", code="name_has_badge")
     return normal
+
+
+def find_badge(text: str) -> str | None:
+    """Return the first sign of a text that looks like a badge of the forum, or None."""
+    return next((char for char in text if char in _BADGES), None)
 
 
 def skeleton(text: str) -> str:

@@ -78,7 +78,14 @@ class Member(SQLModel, table=True):
     password_hash: str
     staff_password: bool = Field(default=False, description="Whether the password is as long as staff's must be")
     rules_version: int | None = Field(default=None, foreign_key="rules_edition.version")
+    least_age: int | None = Field(default=None, description="The age that they said they have reached, if asked")
     joined_at: datetime = Field(sa_type=Moment)
+    caught_up_at: datetime = Field(
+        default=None,
+        sa_type=Moment,
+        sa_column_kwargs={"server_default": text("now()")},
+        description="Nothing that was there by then is unread",
+    )
     handle_changed_at: datetime | None = Field(default=None, sa_type=Moment)
     left_at: datetime | None = Field(default=None, sa_type=Moment)
 

@@ -17,9 +17,9 @@ from forum.content.posts.tables import Post
 from forum.content.posts.visibility import POST_VISIBLE
 from forum.content.threads.tables import Thread
 from forum.core import pagination
-from forum.core.database import Moment, Query, check_one_of, new_id, query
+from forum.core.database import Moment, Prepared, Query, Reader, check_one_of, new_id, query
 from forum.core.work import Work
-from forum.members.viewer import VIEWER_PERSONAS, Viewer
+from forum.members.viewer import VIEWER_ID, VIEWER_PERSONAS, Viewer
 
 
 class NotificationKind(StrEnum):
@@ -39,12 +39,14 @@ class NotificationKind(StrEnum):
     REPORT_SETTLED = "report_settled"
     TALK_MESSAGE = "talk_message"
     TALK_ANSWERED = "talk_answered"
+    COMPLAINT_SETTLED = "complaint_settled"
     CASE_WAITING = "case_waiting"
     CASE_URGENT = "case_urgent"
     CASE_HANDED_OVER = "case_handed_over"
     CASE_TAKEN_OVER = "case_taken_over"
     CASE_OVERDUE = "case_overdue"
     CASE_WITHOUT_DECIDER = "case_without_decider"
+    RULES_CHANGED = "rules_changed"
     STANDING_ENDED = "standing_ended"
     LOST_MAILBOX = "lost_mailbox"
     DEPARTURE_WAITS = "departure_waits"
@@ -63,6 +65,8 @@ OF_CASES = (
 )
 # Of these, at most one for each member and talk that they have not read yet.
 OF_TALKS = (NotificationKind.TALK_MESSAGE, NotificationKind.TALK_ANSWERED)
+# Of this kind, at most one for each member that they have not read yet: several rules may be changed in a row.
+UNREAD_ONCE = "kind = 'rules_changed' AND read_at IS NULL"
 # What staff are told of their work: a member who has no role any more does not see it.
 FOR_STAFF = (*OF_CASES, NotificationKind.CASE_TAKEN_OVER, NotificationKind.TALK_ANSWERED)
 
@@ -79,6 +83,7 @@ class Notification(SQLModel, table=True):
         Index("ix_notification_unread", "member_id", postgresql_where=text("read_at IS NULL")),
         Index("ix_notification_page", "member_id", "id"),
         Index("uq_notification_standing_ended", "subject_id", unique=True, postgresql_where=text(ONCE)),
+        Index("uq_notification_rules", "member_id", unique=True, postgresql_where=text(UNREAD_ONCE)),
         Index(
             "uq_notification_case",
             "subject_id",
@@ -101,7 +106,7 @@ class Notification(SQLModel, table=True):
     member_id: UUID = Field(foreign_key="member.id", ondelete="CASCADE")
     kind: str
     post_id: int | None = Field(default=None, sa_type=BigInteger, foreign_key="post.id")
-    subject_id: UUID | None = Field(default=None, description="Of the statement, report, appeal, export, case or talk")
+    subject_id: UUID | None = Field(default=None, description="Of the statement, report, appeal, case, talk …")
     at: datetime = Field(sa_type=Moment)
     read_at: datetime | None = Field(default=None, sa_type=Moment)
 
@@ -122,7 +127,7 @@ class NotificationPage(NamedTuple):
 _POST_SEEN = or_(col(Post.author_id) == any_(VIEWER_PERSONAS), POST_VISIBLE)
 
 
-def _own(viewer: Viewer, *wanted: Any) -> Query:
+def _own(*wanted: Any, is_staff: bool) -> Query:
     """Return a select of these columns of the viewer's notifications, joined with each one's post.
 
     What is only about a post that the viewer may no longer see has disappeared.
@@ -134,11 +139,17 @@ def _own(viewer: Viewer, *wanted: Any) -> Query:
         .outerjoin(Thread, col(Thread.id) == col(Post.thread_id))
         .outerjoin(Board, col(Board.id) == col(Thread.board_id))
         .where(
-            col(Notification.member_id) == viewer.id,
+            col(Notification.member_id) == VIEWER_ID,
             or_(col(Notification.post_id).is_(None), col(Notification.subject_id).is_not(None), _POST_SEEN),
         )
     )
-    return found if viewer.is_staff else found.where(col(Notification.kind).not_in(FOR_STAFF))
+    return found if is_staff else found.where(*(col(Notification.kind) != kind for kind in FOR_STAFF))
+
+
+_UNREAD = {
+    is_staff: Prepared(_own(func.count().label("unread"), is_staff=is_staff).where(col(Notification.read_at).is_(None)))
+    for is_staff in (False, True)
+}
 
 
 def select_notifications(viewer: Viewer, after: tuple[UUID] | None, limit: int) -> Query:
@@ -149,13 +160,13 @@ def select_notifications(viewer: Viewer, after: tuple[UUID] | None, limit: int) 
     A report of a post that its reporter may no longer see is told of without the post.
     """
     page = _own(
-        viewer,
         col(Notification.id),
         col(Notification.kind),
         *(case((_POST_SEEN, place)).label(name) for name, place in _PLACE.items()),
         col(Notification.subject_id),
         col(Notification.at),
         col(Notification.read_at),
+        is_staff=viewer.is_staff,
     )
     if after:
         page = page.where(col(Notification.id) < after[0])
@@ -167,8 +178,17 @@ async def list_notifications(work: Work, viewer: Viewer, after: str | None, limi
     place = pagination.decode(after, BY_ID) if after is not None else None
     rows = (await work.session.execute(select_notifications(viewer, place, limit + 1), viewer.query_parameters)).all()
     page = pagination.page_of(rows, limit, lambda row: (str(row.id),))
-    unread = _own(viewer, func.count()).where(col(Notification.read_at).is_(None))
-    return NotificationPage(*page, unread=(await work.session.execute(unread, viewer.query_parameters)).scalar_one())
+    return NotificationPage(*page, unread=await count_unread_in_transaction(work, viewer))
+
+
+async def count_unread(reader: Reader, viewer: Viewer) -> int:
+    """Return how many notifications the viewer has not read."""
+    return int((await reader.row(_UNREAD[viewer.is_staff], **viewer.query_parameters)).unread)
+
+
+async def count_unread_in_transaction(work: Work, viewer: Viewer) -> int:
+    """Return how many notifications the viewer has not read, as it is in this transaction."""
+    return int((await work.session.execute(_UNREAD[viewer.is_staff].query, viewer.query_parameters)).scalar_one())
 
 
 def notify(
@@ -204,9 +224,14 @@ async def notify_once(
 
 
 async def notify_each(
-    session: AsyncSession, members: Collection[UUID], kind: NotificationKind, now: datetime, *, subject_id: UUID
+    session: AsyncSession,
+    members: Collection[UUID],
+    kind: NotificationKind,
+    now: datetime,
+    *,
+    subject_id: UUID | None = None,
 ) -> Sequence[UUID]:
-    """Notify each of these members, but those who are told already; for the kinds of `OF_CASES` and `OF_TALKS`.
+    """Notify each of these members, but those who are told already: of cases, of talks and of changed rules.
 
     Return who was not told before.
     """

@@ -47,7 +47,7 @@ def make_thread_eraser(source: PersonalDataSource) -> Handler:
     async def erase(session: AsyncSession, payload: Payload, now: datetime) -> None:
         member_id, thread_id = UUID(payload["member"]), int(payload["thread"])
         needed = await source.list_needed_posts(session, member_id)
-        await erase_posts(session, member_id, thread_id, needed)
+        await erase_posts(session, member_id, thread_id, needed, now)
         thread = await lock_thread_row(session, thread_id)
         if await get_owner(session, thread.author_id) == member_id and not await is_kept_opening(
             session, thread_id, needed

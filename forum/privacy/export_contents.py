@@ -11,7 +11,9 @@ from forum.authentication.profiles import select_profiles
 from forum.authentication.rules_acceptance import select_acceptances
 from forum.authentication.second_factor.passkeys import select_passkeys
 from forum.authentication.sessions import select_sessions
+from forum.content.drafts import select_drafts
 from forum.content.posts.queries import EARLIER_BY, HELD_BY, WRITTEN_BY
+from forum.content.read_marks import MARKS_OF
 from forum.content.threads.queries import OPENED_BY, TITLED_BY
 from forum.core.export_section import ExportSection, SafeHtml, items_of
 from forum.members.tables import Member
@@ -51,6 +53,20 @@ async def export_threads(session: AsyncSession, viewer: Viewer, _now: datetime) 
         ExportSection("threads", "Threads that you opened", items_of(rows)),
         ExportSection("titles", "Earlier titles that you gave to threads", items_of(earlier)),
     ]
+
+
+async def export_drafts(session: AsyncSession, viewer: Viewer, now: datetime) -> Sequence[ExportSection]:
+    """Return what the viewer began to write, and may go on with."""
+    drafts, values = select_drafts(viewer, now)
+    rows = items_of((await session.execute(drafts, values)).all())
+    told = ("kind", "place_title", "title", "body_markdown", "content_warning", "other_words", "saved_at")
+    return [ExportSection("drafts", "What you began to write", [{name: row[name] for name in told} for row in rows])]
+
+
+async def export_read_marks(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return how far the viewer has read which threads."""
+    rows = (await session.execute(MARKS_OF.query, viewer.query_parameters)).all()
+    return [ExportSection("read_marks", "How far you have read which threads", items_of(rows))]
 
 
 async def export_notifications(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:

@@ -78,6 +78,13 @@ async def _request_export(work: Work, viewer: Viewer) -> Export:
     return export
 
 
+async def find_newest_export(work: Work, viewer: Viewer) -> Export | None:
+    """Return the newest of the viewer's own copies that has not expired, if there is one."""
+    is_alive = or_(col(Export.expires_at).is_(None), col(Export.expires_at) > work.now)
+    own = select(Export).where(col(Export.member_id) == viewer.member_id, is_alive)
+    return (await work.session.execute(own.order_by(col(Export.asked_at).desc()).limit(1))).scalar_one_or_none()
+
+
 async def get_export(reader: Reader, viewer: Viewer, export_id: UUID, now: datetime) -> Any:
     """Return one of the viewer's own copies. Raises NotFound for another member's, and when it has expired."""
     row = await reader.row(_OWN, export_id=export_id, owner=viewer.member_id, now=now)

@@ -85,10 +85,16 @@ async def replace_by_command(work: Work, handle: str, email: str) -> LostMailbox
 
 async def get_own(work: Work, viewer: Viewer) -> LostMailbox:
     """Return the address that is to take the place of the viewer's. Raises NotFound when there is none."""
-    known = await work.session.get(LostMailbox, viewer.member_id)
-    if known is None or known.agreed_at is None:
+    known = await find_own(work, viewer)
+    if known is None:
         raise NotFound("Nobody has said that you lost your mailbox.", code="lost_mailbox_not_found")
     return known
+
+
+async def find_own(work: Work, viewer: Viewer) -> LostMailbox | None:
+    """Return the address that is to take the place of the viewer's, if there is one."""
+    known = await work.session.get(LostMailbox, viewer.member_id)
+    return known if known and known.agreed_at else None
 
 
 async def stop_own(work: Work, viewer: Viewer) -> None:

@@ -21,9 +21,9 @@ from forum.members.standing import SHUT_OUT
 from forum.members.viewer import GUEST
 from forum.web.authentication.sign_in import again_page, sign_in_page
 from forum.web.forms import Form, read_form
-from forum.web.languages import Language, mark
+from forum.web.languages import mark
 from forum.web.pages import Page
-from forum.web.visits import HEADERS, Visit, guest_visit
+from forum.web.visits import Visit, guest_visit
 from forum.web.words import words_of
 
 log = structlog.get_logger()
@@ -69,14 +69,21 @@ async def _forum_error(request: Request, error: Exception) -> Response:
     if isinstance(error, errors.NotSignedIn):
         if request.method in SAFE_METHODS:
             return visit.go("/sign-in?" + urlencode({"back": visit.path}))
-        return visit.show(sign_in_page(visit, kept=await read_form(request), kept_path=visit.path), status)
+        return visit.show(sign_in_page(visit, kept=await _kept(request), kept_path=visit.path), status)
     if isinstance(error, errors.SignInAgain):
-        kept = None if request.method in SAFE_METHODS else await read_form(request)
-        return visit.show(again_page(visit, kept=kept, kept_path=visit.path), status)
+        return visit.show(again_page(visit, kept=await _kept(request), kept_path=visit.path), status)
     typed = () if request.method in SAFE_METHODS else long_texts(await read_form(request))
     title = visit.say(NOT_HERE) if isinstance(error, errors.NotFound) else visit.say(NOT_NOW)
     sentence = words_of(error, visit.language, visit.now)
     return visit.show(ErrorPage(title=title, sentence=sentence, typed=typed), status)
+
+
+async def _kept(request: Request) -> Form | None:
+    """Return the form that was sent, to be sent again after signing in; one with passwords has to be typed again."""
+    if request.method in SAFE_METHODS:
+        return None
+    form = await read_form(request)
+    return None if form.has_secrets or not form.values else form
 
 
 def long_texts(form: Form) -> tuple[str, ...]:
@@ -126,14 +133,14 @@ def throttled(error: errors.ForumError, scope: Scope) -> Response:
 def plain_page(request: Request, status: int) -> Response:
     """Return a page that needs no database and no template: what happened, and who helps."""
     visit = guest_visit(request)
-    language: Language = visit.language
-    name = escape(visit.settings.name)
+    name, lines = escape(visit.settings.name), visit.text("lines")
     content = (
-        f'<!doctype html><html lang="{language.code}"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="{visit.language.code}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(visit.say(NOT_NOW))} – {name}</title></head><body><main>"
-        f"<h1>{escape(visit.say(NOT_NOW))}</h1><p>{escape(visit.say(NOT_DONE))}</p>{visit.house.help_html}"
+        f"<title>{escape(visit.say(NOT_NOW))} – {name}</title><style>{visit.branding.style}</style></head>"
+        f'<body><main class="narrow"><h1>{escape(visit.say(NOT_NOW))}</h1><p>{escape(visit.say(NOT_DONE))}</p>'
+        f'<section class="help" lang="{lines.language}"><h2>{escape(lines.title)}</h2>{lines.html}</section>'
         f'<p><a href="/">{name}</a></p></main></body></html>'
     )
-    headers = HEADERS | {"Cache-Control": "no-store", "Retry-After": "5"}
+    headers = visit.headers | {"Cache-Control": "no-store", "Retry-After": "5"}
     return Response(content, status, headers, media_type="text/html")

@@ -1,5 +1,6 @@
 """Forms: what a page sends, as it was typed, and what is wrong with it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar, get_origin
@@ -9,13 +10,17 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.exceptions import HTTPException
 
-from forum.core.errors import ForumError, Invalid
+from forum.core.errors import Conflict, ForumError, Invalid, Overloaded, Throttled
 from forum.http.body_size import LARGEST, bounded
 from forum.http.faults import code_of
 
 MOST_FIELDS = 500
+# What a page shows beside its form, to be sent again; any other error has a page of its own.
+REFUSALS = (Invalid, Conflict, Throttled, Overloaded)
+# Control characters and others that no HTML may have (HTML §13.2.3.5): they come along with what people paste.
+UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
 # What a page never sends back: it would stand in the browser's memory, on a device that others use.
-SECRET = frozenset({"password", "new_password", "code", "token"})
+SECRET = frozenset({"password", "current", "new", "code", "credential", "token"})
 
 
 class FormModel(BaseModel):
@@ -59,23 +64,33 @@ class Form:
             found = {str(fault["loc"][0]) if fault["loc"] else "": code_of(fault) for fault in error.errors()}
             raise InvalidForm(found) from None
 
+    def with_values(self, **values: str) -> "Form":
+        """Return the same form with other words in some fields."""
+        return replace(self, values={**self.values, **values})
+
     def refused(self, error: ForumError) -> "Form":
         """Return the same form with what is wrong with it, without the secrets that were typed."""
         if isinstance(error, InvalidForm):
             faults = error.faults
-        elif isinstance(error, Invalid):
-            faults = {error.pointer.rpartition("/")[2]: error.code}
-        else:
-            faults = {}
+        else:  # a handle that is taken is a conflict, and yet about one field
+            pointer = error.pointer if isinstance(error, Invalid) else error.facts.get("pointer")
+            faults = {str(pointer).rpartition("/")[2]: error.code} if pointer else {}
         values = {name: value for name, value in self.values.items() if name not in SECRET}
         return replace(self, values=values, faults=faults, error=error)
+
+    @property
+    def has_secrets(self) -> bool:
+        """Return whether something was typed that must not stand in a page."""
+        return any(self.values.get(name) for name in SECRET)
 
 
 EMPTY = Form()
 
 
 async def read_form(request: Request) -> Form:
-    """Return the form that a page sent. Line ends become those of the forum: browsers send CR LF (HTML §4.10.22.8).
+    """Return the form that a page sent, without characters that no page can show.
+
+    Line ends become those of the forum: browsers send CR LF (HTML §4.10.22.8).
 
     Raises HTTPException of 413 for more than the longest form can have.
     """
@@ -99,7 +114,8 @@ def _form_of(body: bytes) -> Form:
         raise HTTPException(413, "This form has too many fields.") from None
     lists: dict[str, list[str]] = {}
     for name, value in pairs:
-        lists.setdefault(name, []).append(value.replace("\r\n", "\n").replace("\r", "\n"))
+        text = value.replace("\r\n", "\n").replace("\r", "\n")
+        lists.setdefault(UNSEEN.sub("", name), []).append(UNSEEN.sub("", text))
     return Form(
         {name: found[-1] for name, found in lists.items()}, {name: tuple(found) for name, found in lists.items()}
     )

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 
@@ -50,15 +51,34 @@ class Entry:
 
 @dataclass(frozen=True)
 class PostLink:
-    """A link below each post, to `path` with the post's id: its words, and to which readers it is shown."""
+    """A link below each post, to `path` with the post's `id`, `number` and `thread_id`: its words, and who gets it."""
 
     path: str
     words: str
     readers: frozenset[str]  # of guest, member, own, moderator
+    needs: str = ""  # what the reader may do in the thread: "reply" or "edit"
+    was_changed: bool = False  # only for posts with earlier versions
 
-    def path_of(self, post_id: int) -> str:
+    def is_for(self, reader: str, offers: frozenset[str], post: Any) -> bool:
+        """Return whether this reader, who may do what is offered, gets the link below this post."""
+        is_offered = not self.needs or self.needs in offers
+        return reader in self.readers and is_offered and (not self.was_changed or post.revision > 1)
+
+    def path_of(self, post: Any) -> str:
         """Return the address for one post."""
-        return self.path.format(id=post_id)
+        return self.path.format(id=post.id, number=post.number, thread_id=post.thread_id)
+
+
+@dataclass(frozen=True)
+class MemberLink:
+    """A link on the page of a member, to `path` with the handle, for everybody but that member."""
+
+    path: str
+    words: str
+
+    def path_of(self, handle: str) -> str:
+        """Return the address for one member."""
+        return self.path.format(handle=handle)
 
 
 @dataclass(frozen=True)
@@ -67,8 +87,9 @@ class House:
 
     navigation: Sequence[Entry] = ()
     post_links: Sequence[PostLink] = ()
+    own: Sequence[Entry] = ()  # more about oneself, below what happened
     templates: tuple[Path, ...] = ()
-    help_html: str = ""  # who helps at once, shown where nothing else can be
+    member_links: Sequence[MemberLink] = ()
     done: Mapping[str, str] = field(default_factory=dict)  # what a page says after something was done, by its key
 
 
@@ -89,6 +110,7 @@ def environment(language: Language, folders: tuple[Path, ...]) -> Environment:
     )
     made.filters["moment"] = language.moment
     made.filters["day"] = language.day
+    made.filters["parsed_time"] = datetime.fromisoformat
     made.filters["colour"] = colour
     made.filters["initial"] = initial
     return made

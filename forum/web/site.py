@@ -3,25 +3,51 @@
 from collections.abc import Sequence
 
 from fastapi import APIRouter, Depends, FastAPI, Request
-from starlette.types import ASGIApp, Scope
+from starlette.types import Scope
 
 from forum.http.csrf import SAFE_METHODS, refuse_forgery
 from forum.http.middleware import UnexpectedErrors
 from forum.http.services import Services, services_of
 from forum.web import assets, errors
-from forum.web.administration import accounts, board_settings, invitations, setup, unsent_mail
+from forum.web.administration import accounts, board_settings, invitations, own_invitations, setup, unsent_mail
 from forum.web.advising import waiting_list
-from forum.web.authentication import sign_in
-from forum.web.content import boards, posts, threads
+from forum.web.around import leave, look, text_pages
+from forum.web.authentication import email_addresses, password_resets, profiles, registration, sessions, sign_in
+from forum.web.authentication.second_factor import enrolment, passkeys
+from forum.web.branding import branding_of
+from forum.web.content import boards, drafts, new_threads, posts, thread_changes, threads
+from forum.web.members import advisers, cards
+from forum.web.notifications import inbox
 from forum.web.pages import House
-from forum.web.privacy import legal_holds, lost_mailboxes
+from forum.web.privacy import account_deletion, exports, legal_holds, lost_mailboxes, own_account, own_mailbox
 
 ROUTERS: tuple[APIRouter, ...] = (
     assets.router,
     boards.router,
     threads.router,
     posts.router,
+    new_threads.router,
+    thread_changes.router,
+    drafts.router,
+    cards.router,
+    advisers.router,
     sign_in.router,
+    registration.router,
+    email_addresses.router,
+    password_resets.router,
+    own_account.router,
+    profiles.router,
+    sessions.router,
+    enrolment.router,
+    passkeys.router,
+    inbox.router,
+    exports.router,
+    own_invitations.router,
+    account_deletion.router,
+    own_mailbox.router,
+    text_pages.router,
+    look.router,
+    leave.router,
     waiting_list.router,
     setup.router,
     board_settings.router,
@@ -42,7 +68,7 @@ async def _refuse_forged_forms(request: Request) -> None:
         refuse_forgery(request, services_of(request).settings)
 
 
-def create_site(services: Services, house: House, routers: Sequence[APIRouter] = ()) -> ASGIApp:
+def create_site(services: Services, house: House, routers: Sequence[APIRouter] = ()) -> FastAPI:
     """Return the application of the pages: the forum's own and those of `routers`."""
     site = FastAPI(
         openapi_url=None,
@@ -54,6 +80,7 @@ def create_site(services: Services, house: House, routers: Sequence[APIRouter] =
     )
     site.state.services = services
     site.state.house = house
+    site.state.branding = branding_of(services.settings)
     for router in (*ROUTERS, *routers):
         site.include_router(router)
     errors.register(site)

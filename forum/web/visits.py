@@ -25,11 +25,13 @@ from forum.http.services import Services, services_of
 from forum.members.viewer import GUEST, Viewer
 from forum.permissions import Refusal
 from forum.web import assets
+from forum.web.branding import Branding
 from forum.web.done import DONE
 from forum.web.forms import EMPTY, Form, read_form
 from forum.web.languages import NAMES, Language, language_of, mark, preferred
 from forum.web.look import Look, look_of
 from forum.web.pages import FormPage, House, Page, environment
+from forum.web.texts import Text
 from forum.web.words import sentence, words_of
 
 Arguments = ParamSpec("Arguments")
@@ -37,7 +39,7 @@ Result = TypeVar("Result")
 COMPRESSED_FROM = 600  # bytes: compressing less saves nothing
 # For pages: links of the forum to itself say where one comes from, so that forms work in browsers which send an
 # `Origin` only with it (iPhones before iOS 16.4); other sites learn nothing.
-HEADERS = {"Content-Security-Policy": assets.POLICY, "Referrer-Policy": "same-origin"}
+HEADERS = {"Referrer-Policy": "same-origin"}
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,21 @@ class Visit:
         return house
 
     @cached_property
+    def branding(self) -> Branding:
+        """What makes the pages those of one charity."""
+        branding: Branding = self.request.app.state.branding
+        return branding
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of every page."""
+        return HEADERS | {"Content-Security-Policy": self.branding.policy}
+
+    def text(self, name: str) -> Text:
+        """Return one of the longer texts, in the language of the page if it is there."""
+        return self.branding.texts.get(name, self.language.code)
+
+    @cached_property
     def look(self) -> Look:
         """How pages look on this device."""
         return look_of(self.request, self.settings.languages)
@@ -116,6 +133,11 @@ class Visit:
         async with self.transactions.begin() as work:
             return await action(work, self.viewer, *args, **kwargs)
 
+    async def act_by_link(self, action: Callable[[Work, str], Awaitable[Result]], token: str) -> Result:
+        """Do what a mailed link is for, in one transaction: its token says whose it is, whoever is signed in."""
+        async with self.transactions.begin() as work:
+            return await action(work, token)
+
     def refusing(self, error: ForumError) -> "Visit":
         """Return the same visit with what is wrong with its form.
 
@@ -129,7 +151,7 @@ class Visit:
         """Return a page as a response: with an ETag and compressed, or 304 when the browser has the same bytes."""
         template = environment(self.language, self.house.templates).get_template(page.template)
         content = template.render(page=page, layout=Layout(self, page)).encode()
-        headers = HEADERS | {"Content-Language": self.language.code}
+        headers = self.headers | {"Content-Language": self.language.code}
         if not page.indexable:
             headers["X-Robots-Tag"] = "noindex"
         if status != 200 or page.is_own:
@@ -207,13 +229,20 @@ class Layout:
 
     @property
     def style(self) -> Markup:
-        """The styles of every page, of the wheel."""
-        return Markup(assets.INLINE_STYLE)  # noqa: S704 - a file of ours
+        """The styles of every page: of the wheel, with the charity's accent."""
+        return Markup(self.visit.branding.style)  # noqa: S704 - a file of ours, and colours that were checked
 
     @property
     def app_name(self) -> str:
         """What the title of every page says for those who chose neutral titles."""
-        return self.visit.say(mark("Page"))
+        page = self.visit.say(mark("Page"))
+        return f"{page} – {self.settings.app_name}" if self.settings.app_name else page
+
+    @property
+    def own_mark(self) -> str | None:
+        """The address of the charity's own mark, if it has one."""
+        own = self.visit.branding.mark
+        return own.path if own else None
 
     def fault(self, code: str | None) -> str:
         """Return the words for the code of a fault in the page's form; without a code, for the error itself."""
@@ -230,7 +259,7 @@ class Layout:
 
     def asset(self, name: str) -> str:
         """Return the address of a file of the pages."""
-        return assets.ASSETS[name].path
+        return self.own_mark if name == "mark.svg" and self.own_mark else assets.ASSETS[name].path
 
 
 async def _visit(request: Request, viewer: CurrentViewer, member: Anybody) -> Visit:

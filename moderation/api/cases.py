@@ -331,7 +331,7 @@ async def note_case(
 
 
 def _full_case(file: CaseFile) -> FullCase:
-    because = file.not_allowed_because
+    because = file.not_allowed_because.detail if file.not_allowed_because else None
     return FullCase.of_case(
         file.case,
         posts=[HeldPost.model_validate(row) for row in file.posts],

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BeforeValidator, Field
 
 from forum.api.schemas import RequestBody, ResponseBody
@@ -57,10 +57,17 @@ class RuleChange(RequestBody):
 RuleNumber = Annotated[int, Path(ge=1, lt=1000, examples=[10])]
 
 
-@router.get("/rules", response_model=RuleList, responses=documented(422))
-async def list_rules(request: Request, _viewer: CurrentViewer, reading: Reading) -> Response:
+@router.get("/rules", response_model=RuleList, responses=documented(404, 422))
+async def list_rules(
+    request: Request,
+    _viewer: CurrentViewer,
+    reading: Reading,
+    edition: Annotated[
+        int | None, Query(ge=1, lt=2**31, description="As they were in this edition; without it, those of today")
+    ] = None,
+) -> Response:
     """Read the house rules."""
-    book = await rules.get_rulebook(reading)
+    book = (await rules.read_rules(reading, edition)).book
     items = [Rule.model_validate(row) for row in book.rules]
     return cacheable_response(request, RuleList(version=book.version, items=items, next=None))
 

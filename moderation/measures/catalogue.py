@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from forum.administration import roles
 from forum.authentication import handles, sessions
-from forum.authentication.profiles import rename_member
+from forum.authentication.profiles import let_name_follow, rename_member
 from forum.content import boards
 from forum.content.boards import Board
 from forum.content.posts import held_edits
@@ -202,7 +202,7 @@ async def _publish(context: MeasureContext, _wanted: MeasureInput) -> UndoData:
         change = {"before": done.before, "after": done.after, "held_because": edit.held_because}
         undo_data["edits"].append({"part": "body" if edit.title is None else "title", **change})
     if is_held:
-        await set_visibility(session, post, Visibility.VISIBLE)
+        await set_visibility(session, post, Visibility.VISIBLE, context.now)
     return undo_data
 
 
@@ -211,7 +211,7 @@ async def _undo_publish(context: MeasureContext, applied: AppliedMeasure) -> Non
         await (_hold_title_again if change["part"] == "title" else _hold_body_again)(context, change)
     reason = applied.memory["held_because"]
     if reason and context.post.visibility == Visibility.VISIBLE:
-        await set_visibility(context.session, context.post, Visibility.HELD, held_because=reason)
+        await set_visibility(context.session, context.post, Visibility.HELD, context.now, held_because=reason)
 
 
 async def _hold_body_again(context: MeasureContext, change: UndoData) -> None:
@@ -261,7 +261,7 @@ async def _undo_refuse(context: MeasureContext, applied: AppliedMeasure) -> None
 
 async def _remove(context: MeasureContext, _wanted: MeasureInput) -> UndoData:
     if context.post.visibility != Visibility.REMOVED:
-        await set_visibility(context.session, context.post, Visibility.REMOVED)
+        await set_visibility(context.session, context.post, Visibility.REMOVED, context.now)
     await held_edits.drop_all(context.session, context.post.id)
     return await text_changes.redact_repeats(context)
 
@@ -269,7 +269,7 @@ async def _remove(context: MeasureContext, _wanted: MeasureInput) -> UndoData:
 async def _undo_remove(context: MeasureContext, applied: AppliedMeasure) -> None:
     is_removed = context.post.visibility == Visibility.REMOVED
     if is_removed and not await has_another_removal(context.session, applied):
-        await set_visibility(context.session, context.post, Visibility.VISIBLE)
+        await set_visibility(context.session, context.post, Visibility.VISIBLE, context.now)
     await text_changes.restore(context, applied)
 
 
@@ -422,6 +422,7 @@ async def _undo_rename(context: MeasureContext, applied: AppliedMeasure) -> None
     undo_data, later = applied.memory, await _list_later_renames(context.session, applied)
     if _is_to_restore(later, undo_data, "", member.name):
         member.name, member.name_skeleton = undo_data["was"], names.skeleton(undo_data["was"])
+        await let_name_follow(context.session, member)
     is_theirs = _is_to_restore(later, undo_data, "handle_", member.handle)
     if is_theirs and not await handles.give_handle_back(context.work, member, undo_data["handle_was"]):
         applied.memory = {**undo_data, HANDLE_KEPT: True}

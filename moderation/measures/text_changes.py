@@ -8,6 +8,7 @@ one day.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content.posts.draft import Draft
+from forum.content.posts.held_edits import rewrite_bodies
 from forum.content.posts.quotes import list_copies, list_naming
 from forum.content.posts.revisions import (
     get_words,
@@ -246,7 +248,7 @@ async def _computed_body(
             masked = masked.without(masked.from_original(undo_data["spans"][-1][1]), undo_data["mark"])
         else:
             removal = await _removal(session, measure.on_post, measure.kind, undo_data)
-            masked = removal.apply(masked, quotes_only=not is_own)
+            masked = await _without(removal, masked, quotes_only=not is_own)
     return whole, masked
 
 
@@ -255,7 +257,7 @@ async def _computed_warning(session: AsyncSession, post: Post, own: int, changes
     masked = MaskedText.unmasked((await get_words(session, post, own))[1] or "")
     for measure, _ in _with_same_start(WARNING, own, changes):
         removal = await _removal(session, measure.on_post, measure.kind, measure.memory)
-        masked = removal.apply(masked, quotes_only=measure.post_id != post.id)
+        masked = await _without(removal, masked, quotes_only=measure.post_id != post.id)
     return _fitting(masked.text)
 
 
@@ -269,9 +271,9 @@ def _fitting(warning: str) -> str | None:
 async def _rewrite(context: MeasureContext, base: BaseText, body: str, removal: Removal) -> list[UndoData]:
     """Give the post another body, and take the removed words out of its warning and of every other post."""
     post = context.post
-    warning = _fitting(removal.apply_to_text(post.content_warning or "", quotes_only=False))
+    warning = await _warning_without(removal, post, quotes_only=False)
     await _replace(context, post, (body, warning), sealed=True)
-    sealed = await seal_revisions(context.session, post, removal.occurs_in, since=base.whole_revision)
+    sealed = await seal_revisions(context.session, post, partial(_occurs_in, removal), since=base.whole_revision)
     others = await _redact_in_other_posts(context, removal)
     return [_recorded_change(post, base, sealed), *others]
 
@@ -281,24 +283,47 @@ async def _redact_in_other_posts(context: MeasureContext, removal: Removal) -> l
 
     A post from which another measure took them already is recorded too: they stay hidden when that one is undone. Posts
     that are removed together need no mark from each other: for a hundred adverts, that would be ten thousand looks.
+    Of edits that were held nothing is recorded: an undo leaves them as they are.
     """
     session, changes = context.session, []
     for post_id in await list_copies(session, context.post, removal.versions, removal.phrases):
         if post_id in context.together:
             continue
         post = await lock_post_row(session, post_id)
+        await rewrite_bodies(session, post, partial(_blanked, removal))
         base = await _base_text(session, post)
-        warning = _fitting(removal.apply_to_text(post.content_warning or ""))
-        words = (removal.apply(base.masked).text, warning)
+        words = ((await _without(removal, base.masked)).text, await _warning_without(removal, post))
         since = None
         if words != _words_of(post):
             since = min(base.author_revisions)  # revisions since then may have the words between others' marks
             await _replace(context, post, words, sealed=True)
         else:
             await refresh_html(session, post)
-        if sealed := await seal_revisions(session, post, lambda text: removal.apply_to_text(text) != text, since=since):
+        if sealed := await seal_revisions(session, post, partial(_is_repeated_in, removal), since=since):
             changes.append(_recorded_change(post, base, sealed))
     return changes
+
+
+async def _without(removal: Removal, masked: MaskedText, *, quotes_only: bool = True) -> MaskedText:
+    texts = [masked.whole, *removal.bodies]
+    return await side_process.run_unless_short(texts, removal.apply, masked, quotes_only=quotes_only)
+
+
+async def _warning_without(removal: Removal, post: Post, *, quotes_only: bool = True) -> str | None:
+    warning = MaskedText.unmasked(post.content_warning or "")
+    return _fitting((await _without(removal, warning, quotes_only=quotes_only)).text) if warning.whole else None
+
+
+async def _is_repeated_in(removal: Removal, text: str) -> bool:
+    return (await _without(removal, MaskedText.unmasked(text))).text != text
+
+
+async def _blanked(removal: Removal, text: str) -> str:
+    return await side_process.run_unless_short([text, *removal.bodies], removal.blank_in, text)
+
+
+async def _occurs_in(removal: Removal, text: str) -> bool:
+    return await side_process.run_unless_short([text, *removal.bodies], removal.occurs_in, text)
 
 
 async def _replace(context: MeasureContext, post: Post, words: Words, *, sealed: bool) -> None:

@@ -69,6 +69,10 @@ SHARED = [
 ]
 FEATURES = {"boards", "threads", "posts", "members", "sessions", "advisers", "rules"}
 PERSONAL = [
+    "/home",
+    "/threads",
+    "/threads/{thread}/mine",
+    "/me/threads",
     "/me",
     "/me/sessions",
     "/me/second-factor",

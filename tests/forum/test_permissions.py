@@ -310,7 +310,7 @@ async def test_what_was_taken_away_is_neither_edited_nor_read_again_by_its_autho
             async with services.database.work() as session:
                 post = await lock_post_row(session, at.post)
                 held = "Somebody will read this first." if visibility == Visibility.HELD else None
-                await set_visibility(session, post, visibility, held_because=held)
+                await set_visibility(session, post, visibility, clock.now(), held_because=held)
             assert await _ask(clients[who], act, at) == expected, (visibility, act, who)
 
 

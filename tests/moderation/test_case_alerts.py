@@ -1,5 +1,6 @@
 """Whoever may decide a case hears of it once, of grave ones by mail too, and again when its time is over."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -7,15 +8,20 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from forum import worker
 from forum.content.boards import Publication
-from forum.core import clock
+from forum.core import clock, jobs
+from forum.core.settings import Settings
+from forum.features import handlers_of
 from forum.http.services import Services
 from forum.members.tables import Role, Standing
 from moderation import case_alerts
 from moderation.case_actions import CLAIM_LASTS
 from moderation.case_priority import GRAVITY, Category
+from tests.forum.mail.test_outbox import PostOffice, smtp_server, with_mail
 from tests.support import mailbox, make, scenes
 from tests.support.jobs import run_due_jobs
+from tests.support.running import until
 from tests.support.scenes import API, DISMISS, WARN
 
 MINE = f"{API}/me/notifications?limit=100"
@@ -223,6 +229,95 @@ async def test_a_due_time_that_passes_is_told_once_also_to_administrators(
         assert await told(app, "orla") == ["case_overdue", "case_waiting"]
         assert await told(app, "joan") == ["case_overdue"]
     assert await mailbox.come(services) == []
+
+
+async def test_a_case_that_nobody_decides_is_told_a_second_and_last_time_to_every_administrator(
+    app: FastAPI, services: Services, post_id: int
+) -> None:
+    span = GRAVITY[Category.RULE][1]
+    await make.member(services, "ada", Role.ADMINISTRATOR)
+    await reported(app, post_id, "ada")  # who reported it may not decide it, but may ask a colleague
+    assert await told(app, "orla") == ["case_waiting"]
+    await look(services, span + timedelta(seconds=1))
+    assert await told(app, "joan") == ["case_overdue"]
+    assert await told(app, "ada") == []
+    await scenes.sql(services, "UPDATE notification SET read_at = now()")
+    for times, unread in ((2, 4), (2, 0), (3, 0), (9, 0)):  # all four, and then nobody any more
+        await look(services, times * span + timedelta(minutes=1))
+        assert await told(app, "orla") == ["case_overdue", "case_waiting"]
+        assert await told(app, "joan") == ["case_overdue"]
+        assert await told(app, "ada") == ["case_overdue"]
+        new = await scenes.sql(services, "UPDATE notification SET read_at = now() WHERE read_at IS NULL RETURNING id")
+        assert len(new) == unread
+    for other in ("stepdad", "magpie"):
+        assert await told(app, other) == []
+
+
+async def test_who_comes_back_after_both_times_is_told_once_and_a_grave_case_is_mailed_once_each_time(
+    app: FastAPI, services: Services, post_id: int
+) -> None:
+    await reported(app, post_id, category="risk", rules=[])
+    await told(app, "orla")
+    assert len(await mailbox.come(services)) == 2
+    span = GRAVITY[Category.RISK][1]
+    for _ in range(2):
+        await look(services, 3 * span)
+    assert [letter.to for letter in await mailbox.come(services)] == [
+        f"{handle}@example.org" for handle in ("joan", "orla", "suzie")
+    ]
+
+
+async def test_a_mail_that_waits_is_not_sent_once_the_case_is_decided_or_is_no_longer_theirs(
+    app: FastAPI, services: Services, post_id: int
+) -> None:
+    await reported(app, post_id, category="risk", rules=[])
+    assert await told(app, "orla") == ["case_urgent"]
+    await make.sanction(services, "orla", Standing.SILENCED)
+    assert [letter.to for letter in await mailbox.come(services)] == ["suzie@example.org"]
+    await reported(app, (await scenes.a_post(services)).id, category="risk", rules=[])
+    assert await told(app, "suzie") == ["case_urgent"] * 2
+    async with make.signed_in(app, "suzie") as suzie:
+        queue = (await suzie.get(f"{API}/moderation/cases")).json()["items"]
+        for case in queue:
+            seen = (await suzie.get(f"{API}/moderation/cases/{case['id']}")).json()
+            assert (await scenes.decide(suzie, seen, DISMISS)).status_code == 201
+    assert await mailbox.come(services) == []
+    assert await scenes.sql(services, "SELECT id FROM mail") == []
+
+
+async def test_an_accused_administrator_does_not_see_that_mails_about_them_wait(
+    app: FastAPI, services: Services, post_id: int
+) -> None:
+    await make.member(services, "ada", Role.ADMINISTRATOR)
+    thread = await make.thread(services, "heron")
+    await reported(app, (await make.post(services, "ada", thread, "Jump.")).id, category="risk", rules=[])
+    assert await told(app, "joan") == ["case_urgent"]
+    seen = {}
+    for handle in ("ada", "joan"):
+        async with make.signed_in(app, handle) as client:
+            answer = await client.get(f"{API}/unsent-mails")
+            seen[handle] = [(mail["kind"], mail["handle"]) for mail in answer.json()["items"]]
+    assert seen["ada"] == []
+    assert sorted(seen["joan"]) == [("case_urgent", handle) for handle in ("joan", "orla", "suzie")]
+
+
+async def test_the_mail_of_a_grave_case_leaves_by_itself_as_soon_as_a_worker_looks(
+    app: FastAPI, services: Services, settings: Settings, post_id: int
+) -> None:
+    await reported(app, post_id, category="risk", rules=[])
+    # Due from the commit on: a worker, which a new job wakes, takes it and what it enqueues without waiting.
+    late = f"SELECT id FROM {jobs.SETTINGS.qualified.queue_table} WHERE execute_after > now()"
+    assert await scenes.sql(services, late) == []
+    office, stop = PostOffice(), asyncio.Event()
+    async with smtp_server(office) as port:
+        posted = with_mail(settings, f"smtp://127.0.0.1:{port}?tls=off")
+        handlers = handlers_of(worker.FEATURES, posted, services.database.reader)
+        working = asyncio.create_task(jobs.work(services.database.autocommit, services.database.work, handlers, stop))
+        came = await until(lambda: len(office.came) == 2)
+        stop.set()
+        await working
+    assert came
+    assert await scenes.sql(services, late) == []
 
 
 async def test_where_nobody_can_decide_administrators_hear_that_but_not_the_accused(

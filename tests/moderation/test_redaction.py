@@ -1,12 +1,16 @@
 """Redaction: which characters go, what stands in their place, and who can still read them."""
 
+from typing import Any
+
 import pytest
 from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 
 from forum.content import markup
+from forum.content.posts.tables import BODY_MAX
 from forum.content.words import Span
+from forum.core import side_process
 from forum.core.errors import Invalid
 from forum.http.services import Services
 from forum.members.tables import Role
@@ -15,6 +19,7 @@ from moderation.redaction import MaskedText, Removal
 from tests.support import make, scenes
 
 MARK = "[removed: rule 10]"
+TOAD = "a lying toad"
 
 
 @pytest.mark.parametrize(
@@ -81,6 +86,20 @@ def test_what_was_taken_is_looked_for_in_the_whole_whatever_others_took_of_it() 
     removal = Removal([(said, [(0, len(said))])], MARK, [said])
     assert removal.apply(marked).text == f"> {MARK}\n\nNo."
     assert removal.apply(removal.apply(quote)) == removal.apply(quote)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (f"{TOAD} and {TOAD}" + "x" * 19_950, f"{MARK} and {MARK}" + "x" * 19_950),
+        (f"{TOAD} and {TOAD}" + " x" * 9_980, f"{MARK}" + " x" * 9_980),
+        (f"{TOAD}" + " x" * 9_994, MARK),
+    ],
+    ids=["it fits", "what is between goes too", "all of it goes"],
+)
+def test_no_copy_is_too_long_for_the_marks(text: str, left: str) -> None:
+    assert len(text) <= BODY_MAX
+    assert Removal([(TOAD, [(0, len(TOAD))])], MARK, [TOAD]).apply_to_text(text) == left
 
 
 def test_a_mark_is_nobodys_words() -> None:
@@ -231,6 +250,33 @@ async def test_an_edit_by_a_moderator_leaves_something_that_can_be_seen(app: Fas
         case = await scenes.a_case(suzie, post.id)
         answer = await scenes.decide(suzie, case, {"kind": "edit", "body_markdown": "&#8203;"})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/measures")
+
+
+async def test_long_words_that_go_are_looked_for_in_other_posts_beside_the_event_loop(
+    app: FastAPI, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, run = list[str](), side_process.run
+
+    async def note(function: Any, *arguments: Any, **named: Any) -> Any:
+        asked.append(function.__name__)
+        return await run(function, *arguments, **named)
+
+    monkeypatch.setattr(side_process, "run", note)
+    lines = [f"On day {number} she was a lying toad again." for number in range(400)]
+    post = await scenes.a_post(services, "\n".join(lines))
+    quoted = "\n".join(f"> {line}" for line in lines[:300])
+    repeat = await make.post(services, await scenes.known(services, "magpie"), post.thread_id, f"{quoted}\n\nNo.")
+    async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "stepdad") as stepdad:
+        made = await scenes.decided(app, suzie, post.id, scenes.REMOVE, reporter="heron")
+        marked = (await suzie.get(f"{scenes.API}/posts/{repeat.id}")).json()["body_markdown"]
+        assert set(marked.split("\n")) == {f"> {MARK}", "", "No."}
+        await scenes.appeal(stepdad, made["statement_id"])
+        async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+            case = await scenes.a_case(orla, post.id, "appeal")
+            assert (await scenes.hear(orla, case["id"], "overturn")).status_code == 201
+        again = (await suzie.get(f"{scenes.API}/posts/{repeat.id}")).json()["body_markdown"]
+        assert again == f"{quoted}\n\nNo."
+    assert {"digests_of_removal", "apply"} <= set(asked)
 
 
 async def test_a_redaction_over_http_counts_code_points_behind_an_emoji(app: FastAPI, services: Services) -> None:

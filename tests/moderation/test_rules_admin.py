@@ -1,14 +1,18 @@
 """The rules, as administrators write them: every change a new version, none forgotten."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 
+from forum.core import clock
 from forum.http.services import Services
 from forum.members.tables import Role
+from moderation import rule_changes
 from tests.support import make, scenes
+from tests.support.jobs import run_due_jobs
 from tests.support.scenes import API
 
 RULES = f"{API}/moderation/rules"
@@ -79,3 +83,42 @@ async def test_only_administrators_write_rules(
 async def test_a_rule_says_something(app: FastAPI, services: Services, change: dict[str, str]) -> None:
     async with make.signed_in(app, "boss", Role.ADMINISTRATOR) as boss:
         assert (await boss.put(f"{RULES}/1", json=words(0, **change))).status_code == 422
+
+
+async def test_members_are_told_once_that_the_rules_changed(app: FastAPI, services: Services) -> None:
+    await scenes.house_rules(services)
+    async with make.signed_in(app, "boss", Role.ADMINISTRATOR) as boss, make.signed_in(app, "heron") as heron:
+
+        async def news() -> list[bool]:
+            """Of each time that Heron was told, whether it was read."""
+            await run_due_jobs(services, clock.now() + timedelta(seconds=1))
+            items = (await heron.get(f"{API}/me/notifications")).json()["items"]
+            assert {item["kind"] for item in items} <= {"rules_changed"}
+            return [item["read_at"] is not None for item in items]
+
+        assert await news() == []
+        for number in (3, 4):
+            assert (await boss.put(f"{RULES}/{number}", json=words(1))).status_code == 200
+        assert await news() == [False]
+        assert (await heron.get(f"{API}/me")).json()["rules_accepted"] is False
+        newest = (await heron.get(f"{API}/me/notifications")).json()["items"][0]["id"]
+        assert (await heron.put(f"{API}/me/notifications/read", json={"up_to": newest})).status_code == 204
+        assert (await boss.put(f"{RULES}/5", json=words(1))).status_code == 200
+        assert await news() == [False, True]
+
+
+async def test_whoever_has_accepted_the_new_rules_already_is_not_told(
+    app: FastAPI, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rule_changes, "BATCH", 1)
+    await scenes.house_rules(services)
+    async with (
+        make.signed_in(app, "boss", Role.ADMINISTRATOR) as boss,
+        make.signed_in(app, "heron") as heron,
+        make.signed_in(app, "magpie") as magpie,
+    ):
+        assert (await boss.put(f"{RULES}/3", json=words(1))).status_code == 200
+        assert (await heron.put(f"{API}/me/rules-acceptance", json={"edition": 2})).status_code == 200
+        await run_due_jobs(services, clock.now() + timedelta(seconds=1))
+        unread = [(await who.get(f"{API}/me/notifications")).json()["unread"] for who in (boss, heron, magpie)]
+    assert unread == [1, 0, 1]

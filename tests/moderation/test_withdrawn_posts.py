@@ -116,6 +116,6 @@ async def test_an_erased_account_has_no_thirty_days(app: FastAPI, services: Serv
     post = await a_post(services)
     author = (await make.viewer(services, "stepdad")).member_id
     async with services.database.work() as session:
-        await erase_posts(session, author, post.thread_id, [post.id])
+        await erase_posts(session, author, post.thread_id, [post.id], clock.now())
     refused = await report(heron, post.id)
     assert (refused.status_code, refused.json()["code"]) == (409, "post_withdrawn")

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from forum.core import clock
 from forum.http.services import Services
 from forum.members.tables import Role
-from tests.support import make
+from tests.support import mailbox, make
 from tests.support.jobs import run_due_jobs
 from tests.support.scenes import API, a_post, appeal, decide, hear
 
@@ -39,6 +39,9 @@ async def test_a_name_that_says_who_somebodys_child_is(
         made = await decide(suzie, case, {"kind": "rename", "handle": "neutral"}, reason=reason)
         assert made.status_code == 201, made.text
         await run_due_jobs(services, clock.now() + timedelta(minutes=2))
+
+        [letter] = [letter for letter in await mailbox.come(services) if letter.to == f"{TELLING}@example.org"]
+        assert "changed the name with which you sign in" in letter.words
 
         # She is told what was taken and what she is called now, and not by whom it was reported.
         [told] = (await mother.get(f"{API}/me/statements")).json()["items"]

@@ -9,7 +9,9 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlmodel import col
 
+from forum import worker
 from forum.core import clock
+from forum.features import handlers_of
 from forum.http.services import Services
 from forum.mail import outbox
 from forum.mail.tables import Mail
@@ -43,7 +45,7 @@ def words(message: EmailMessage) -> str:
 
 async def come(services: Services) -> list[Letter]:
     """Send what waits to be sent, and take it out of the mailbox."""
-    send = outbox.make_sender(services.settings, services.database.reader)
+    send = handlers_of(worker.FEATURES, services.settings, services.database.reader)[outbox.SEND]
     async with services.database.work() as session:
         for mail in (await session.execute(select(col(Mail.id)).order_by(col(Mail.id)))).scalars():
             await send(session, {"mail": str(mail)}, clock.now())

@@ -66,6 +66,9 @@ class Me(ResponseBody):
     rules_accepted: bool = Field(
         description="Whether that is the present edition. If not, show the rules and accept them again"
     )
+    least_age: int | None = Field(
+        description="The age that you said you have reached when you joined; null: nobody asked", examples=[16]
+    )
     joined_at: Moment
 
 

@@ -1,15 +1,16 @@
 """Join over HTTP."""
 
+from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
-from pydantic import EmailStr, Field
+from pydantic import BeforeValidator, EmailStr, Field
 
 from forum.api.authentication.profiles import DisplayName, Me, NewHandle
 from forum.api.schemas import RequestBody
 from forum.authentication import registration
 from forum.http.current_member import address_of
-from forum.http.fields import NewPassword, Number
+from forum.http.fields import NewPassword, Number, numeric
 from forum.http.idempotency_key import GuestIdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response
@@ -26,6 +27,11 @@ class Newcomer(RequestBody):
     email: EmailStr = Field(max_length=254, examples=["heron@example.org"])
     password: NewPassword
     rules_version: Number | None = Field(None, description="The version of the rules that you accept", examples=[1])
+    least_age: Annotated[int, Field(ge=0, le=150), BeforeValidator(numeric)] | None = Field(
+        None,
+        description="The age that you say you have reached: ask for that of this forum, usually 16. It is kept",
+        examples=[16],
+    )
 
 
 @router.post(

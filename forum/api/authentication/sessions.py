@@ -7,18 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import Field, StringConstraints
 
-from forum.api.authentication.second_factor.passkeys import (
-    AUTHENTICATOR_DATA,
-    CLIENT_DATA,
-    CREDENTIAL,
-    Assertion,
-    as_json,
-)
 from forum.api.schemas import Author, RequestBody, ResponseBody
 from forum.authentication import sessions
 from forum.authentication import sign_in as authentication_sign_in
 from forum.authentication.sessions import Transport
 from forum.http.caching import cacheable_response
+from forum.http.credentials import AUTHENTICATOR_DATA, CLIENT_DATA, CREDENTIAL, Assertion, as_json
 from forum.http.csrf import refuse_forgery
 from forum.http.current_member import COOKIE, Anybody, AnyMember, address_of
 from forum.http.fields import Moment, Password, Text, Uuid

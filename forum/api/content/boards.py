@@ -97,14 +97,14 @@ class OpenedThread(Thread):
 async def list_boards(request: Request, viewer: CurrentViewer, reading: Reading) -> Response:
     """List the boards that you may see."""
     cards = await board_cards.list_board_cards(reading, viewer)
-    return cacheable_response(request, BoardList(items=[_board(card) for card in cards], next=None))
+    return cacheable_response(request, BoardList(items=[board_response(card) for card in cards], next=None))
 
 
 @router.get("/boards/{slug}", response_model=Board, responses=documented(404, 422))
 async def get_board(request: Request, slug: Slug, viewer: CurrentViewer, reading: Reading) -> Response:
     """Read about a board: who may read and write, and who can help at once."""
     card = await board_cards.get_board_card(reading, viewer, slug)
-    return cacheable_response(request, _board(card), headers=robots(card.board))
+    return cacheable_response(request, board_response(card), headers=robots(card.board))
 
 
 @router.get("/boards/{slug}/threads", response_model=ThreadList, responses=documented(404, 422))
@@ -138,7 +138,8 @@ async def open_thread(
     return json_response(body, 201, {"Location": f"/api/v1/threads/{opened.thread.id}"})
 
 
-def _board(card: BoardCard) -> Board:
+def board_response(card: BoardCard) -> Board:
+    """Return a board as readers see it."""
     totals = card.totals._asdict() if card.totals else {"threads": 0, "posts": 0, "last_post_at": None}
     return Board.of_row(
         card.board,

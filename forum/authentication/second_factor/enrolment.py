@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -75,7 +75,14 @@ async def begin_enrolment(work: Work, viewer: Viewer) -> Enrolment:
     app = await work.session.get(Totp, viewer.member_id) or Totp(member_id=viewer.member_id)
     app.next_secret = totp.new_secret()
     work.session.add(app)
-    return Enrolment(app.next_secret, totp.uri(app.next_secret, work.settings.mail_from.partition("@")[2]))
+    return _enrolment(work, app.next_secret)
+
+
+async def find_begun_enrolment(work: Work, viewer: Viewer) -> Enrolment | None:
+    """Return the secret that the viewer asked for and has not confirmed yet, if there is one. Raises SignInAgain."""
+    require_recent_sign_in(viewer, work.now)
+    app = await work.session.get(Totp, viewer.member_id)
+    return _enrolment(work, app.next_secret) if app and app.next_secret else None
 
 
 async def confirm_enrolment(transactions: Transactions, viewer: Viewer, code: str) -> Sequence[str]:
@@ -158,6 +165,16 @@ async def add_passkey(transactions: Transactions, viewer: Viewer, name: str, cre
     return AddedPasskey(passkey, new.codes if is_first and new else None)
 
 
+async def rename_passkey(work: Work, viewer: Viewer, passkey_id: UUID, name: str) -> Any:
+    """Give one of the viewer's passkeys another name, and return it. Raises Throttled and NotFound."""
+    await work.count_try("editing", "editing", viewer.id)
+    this = update(Passkey).where(col(Passkey.id) == passkey_id, col(Passkey.member_id) == viewer.member_id)
+    renamed = (await work.session.execute(this.values(name=name).returning(Passkey))).scalar_one_or_none()
+    if renamed is None:
+        raise passkeys.no_passkey()
+    return renamed
+
+
 async def remove_passkey(work: Work, viewer: Viewer, passkey_id: UUID) -> None:
     """Remove one passkey; with the last second factor, the recovery codes go too.
 
@@ -167,7 +184,7 @@ async def remove_passkey(work: Work, viewer: Viewer, passkey_id: UUID) -> None:
     member = await lock_member_row(work.session, viewer.member_id)
     this = delete(Passkey).where(col(Passkey.id) == passkey_id, col(Passkey.member_id) == member.id)
     if (await work.session.execute(this.returning(col(Passkey.id)))).first() is None:
-        raise NotFound("You have no such passkey.", code="passkey_not_found")
+        raise passkeys.no_passkey()
     await _after_removal(work, viewer, member)
 
 
@@ -206,6 +223,10 @@ async def reset_second_factor(session: AsyncSession, member: Member, now: dateti
     await sessions.end_all(session, member.id)
     await outbox.enqueue_sign_in_changed(session, member, now)
     await audit.record(session, actor_id=by, act="second_factor.reset", subject=("member", member.id), now=now)
+
+
+def _enrolment(work: Work, secret: str) -> Enrolment:
+    return Enrolment(secret, totp.uri(secret, work.settings.mail_from.partition("@")[2]))
 
 
 def _not_set_up() -> NotFound:

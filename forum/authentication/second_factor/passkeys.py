@@ -18,7 +18,7 @@ from forum.authentication.second_factor.tables import Passkey, PasskeyChallenge,
 from forum.authentication.second_factor.webauthn import LIFETIME, Credential, Party
 from forum.core import rate_limits
 from forum.core.database import Prepared, Query, Reader, query
-from forum.core.errors import Conflict
+from forum.core.errors import Conflict, NotFound
 from forum.core.work import Transactions, Work
 from forum.members.queries import lock_member_row
 from forum.members.viewer import Viewer
@@ -70,6 +70,24 @@ def select_passkeys(viewer: Viewer) -> Query:
 async def list_passkeys(work: Work, viewer: Viewer) -> Sequence[Any]:
     """Return the viewer's own passkeys, newest first."""
     return (await work.session.execute(select_passkeys(viewer))).all()
+
+
+async def get_own_passkey(work: Work, viewer: Viewer, passkey_id: UUID) -> Any:
+    """Return one of the viewer's own passkeys. Raises NotFound."""
+    found = (await work.session.execute(select_passkeys(viewer).where(col(Passkey.id) == passkey_id))).one_or_none()
+    if found is None:
+        raise no_passkey()
+    return found
+
+
+def no_passkey() -> NotFound:
+    """Return the error for a passkey that is none of the viewer's."""
+    return NotFound("You have no such passkey.", code="passkey_not_found")
+
+
+async def expect_registration(work: Work, viewer: Viewer) -> None:
+    """Return when the viewer may begin to make a passkey. Raises SignInAgain."""
+    require_recent_sign_in(viewer, work.now)
 
 
 async def begin_registration(work: Work, viewer: Viewer) -> dict[str, Any]:

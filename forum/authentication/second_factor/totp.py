@@ -21,12 +21,10 @@ def uri(secret: str, name: str) -> str:
     return str(TOTP(key=secret).to_uri(label="Account", issuer=name))
 
 
-def qr_code(uri: str) -> str:
-    """Return the same as a picture to scan: an SVG that loads nothing."""
+def qr_code(uri: str, title: str = "Scan this with your authenticator app") -> str:
+    """Return the same as a picture to scan: an SVG that loads nothing; `title` says to screen readers what it is."""
     picture = io.BytesIO()
-    segno.make(uri, error="m", micro=False).save(
-        picture, kind="svg", xmldecl=False, omitsize=True, title="Scan this with your authenticator app"
-    )
+    segno.make(uri, error="m", micro=False).save(picture, kind="svg", xmldecl=False, omitsize=True, title=title)
     return picture.getvalue().decode()
 
 

@@ -4,8 +4,9 @@ Each action is the whole step: it checks permission, limit and gate. Every text 
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from forum.content import drafts
 from forum.content.posts import held_edits, queries
 from forum.content.posts.context import (
     EditContext,
@@ -22,7 +23,7 @@ from forum.content.posts.limits import allow_writing, count_edit, count_post
 from forum.content.posts.queries import PostView, get_post_in_transaction
 from forum.content.posts.quotes import lock_posts_and_copies, record_quotes
 from forum.content.posts.revisions import lock_post_row, refuse_stale_post, replace_body
-from forum.content.posts.tables import WORDS_KEPT, Visibility
+from forum.content.posts.tables import WORDS_KEPT, Post, Visibility
 from forum.content.posts.visibility import set_visibility
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.core.database import Record
@@ -50,6 +51,7 @@ async def reply(work: Work, author: Viewer, thread_id: int, draft: Draft, *, rep
     context = await context_in_thread(work, author, thread_id, draft)
     allow_writing(work, Act.REPLY, author, context)
     post = await add_reply(work, author, context, draft)
+    await drafts.discard(work, author, drafts.in_thread(thread_id))
     if repeat:
         await repeat.keep(work, post.id)
     return post
@@ -66,12 +68,13 @@ async def edit_post(work: Work, author: Viewer, post_id: int, revision: int, dra
     await draft.parse()
     context = await context_of_post(work, author, post_id, draft)
     allow(Act.EDIT_POST, author, context)
-    draft = draft.with_marks_escaped(ours=context.post.body_markdown)
+    draft = draft.with_marks_escaped(before=context.post)
     if (await draft.parse()).quotes:
         await lock_posts_of_thread(work.session, context.thread.id)
         known = await named_in_thread(work.session, context.thread.id, draft, post_id=post_id)
         context = replace(context, known=known)
     await change_words(work, author, context, revision, draft)
+    await drafts.discard(work, author, drafts.of_post(post_id))
     return await get_post_in_transaction(work.session, author, post_id)
 
 
@@ -104,7 +107,7 @@ async def change_words(work: Work, author: Viewer, context: EditContext, revisio
     post.content_warning = draft.content_warning
     await record_quotes(work.session, post.id, post.revision, draft, context.known)
     if judged.held_because:
-        await set_visibility(work.session, post, Visibility.HELD, held_because=judged.held_because)
+        await set_visibility(work.session, post, Visibility.HELD, work.now, held_because=judged.held_because)
     await held_edits.drop(work.session, post.id, is_title=False)
     await work.session.flush()
     await work.gate.record(work.session, ("post", post.id), judged, work.now)
@@ -129,8 +132,24 @@ async def withdraw_post(work: Work, author: Viewer, post_id: int) -> None:
         await held_edits.drop_all(work.session, post.id)
         post.changed_by, post.edited_at = post.author_id, work.now
         post.words_kept_until = work.now + WORDS_KEPT
-        await set_visibility(work.session, post, Visibility.WITHDRAWN)
+        await set_visibility(work.session, post, Visibility.WITHDRAWN, work.now)
         await erase_quotes(work.session, post)
+
+
+@dataclass(frozen=True)
+class OwnPost:
+    """A post of the viewer's own, and whether they can read it where it stands."""
+
+    post: Post
+    is_readable: bool
+
+
+async def read_own_post(work: Work, author: Viewer, post_id: int) -> OwnPost:
+    """Return the author's own post, also on a board that they can no longer read. Raises NotFound and Forbidden."""
+    context = await context_of_own_post(work, author, post_id)
+    allow(Act.WITHDRAW_POST, author, context)
+    found = await queries.find_post_by_number(work.session, author, context.thread.id, context.post.number)
+    return OwnPost(context.post, found is not None)
 
 
 async def list_revisions(work: Work, viewer: Viewer, post_id: int) -> Sequence[Record]:

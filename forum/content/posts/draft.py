@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from forum.content import markup
+from forum.content.lines import refuse_official
 from forum.content.posts.tables import BODY_MAX, Post
 from forum.core import side_process
 from forum.core.errors import Invalid
@@ -37,12 +38,15 @@ class Draft:
             self._references.append(await self._find_references())
         return self._references[0]
 
-    def with_marks_escaped(self, ours: str = "") -> "Draft":
+    def with_marks_escaped(self, before: Post | None = None) -> "Draft":
         """Return the draft in which a "[removed: rule 3]" that its author typed is plain text.
 
-        Those in `ours`, the text before an edit, stay. Raises Invalid when the body is too long by it.
+        Those in the post `before` an edit stay. Raises Invalid when the body is too long by it, and for a content
+        warning that has one, or something else that looks as if the forum had put it there.
         """
-        body = markup.escape_typed_marks(self.body_markdown, ours)
+        warning = (before and before.content_warning) or ""
+        refuse_official(self.content_warning or "", "#/content_warning", ours=warning)
+        body = markup.escape_typed_marks(self.body_markdown, before.body_markdown if before else "")
         if body == self.body_markdown:
             return self
         if len(body) > BODY_MAX:

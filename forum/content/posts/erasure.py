@@ -5,28 +5,30 @@ right. Revisions are rewritten too, so that nothing brings the words back.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from functools import partial
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, union, update
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from forum.content.markup import GONE, quote_spans, without_handle
+from forum.content.markup import GONE, blanked, quote_spans, without_handle
 from forum.content.posts.context import named_in_thread
 from forum.content.posts.draft import Draft
-from forum.content.posts.held_edits import drop_all
+from forum.content.posts.held_edits import drop_all, rewrite_bodies, rewrite_titles
 from forum.content.posts.quotes import forget_quotes, list_copies, list_texts, lock_posts_and_copies, record_quotes
 from forum.content.posts.revisions import refresh_html
-from forum.content.posts.tables import BODY_MAX, WARNING_MAX, HeldEdit, Post, PostRevision, Visibility
+from forum.content.posts.tables import BODY_MAX, WARNING_MAX, HeldEdit, Post, PostQuote, PostRevision, Visibility
 from forum.content.posts.visibility import set_visibility
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.content.words import own_lines, repeated, runs_of
+from forum.core import side_process
 from forum.members.aliases import is_persona_of
 from forum.members.tables import FORMER
 
-Change = Callable[[str], str]
+Change = Callable[[str], Awaitable[str]]
 Fixed = Callable[[AsyncSession, int], Awaitable[bool]]
 
 
@@ -41,7 +43,21 @@ async def replace_handle_in_posts(
         await lock_posts_of_thread(session, thread_id, alone=True)
         for post in await _lock_posts(session, col(Post.id).in_(post_ids)):
             is_fixed = fixed is not None and await fixed(session, post.id)
-            await _rewrite(session, post, partial(_renamed, handle=handle, new=None if is_fixed else new))
+            await _rewrite(session, post, _make_renamer(handle, None if is_fixed else new))
+
+
+def select_threads_quoting(member_id: UUID) -> Select[int]:
+    """Return a select of the threads with posts that quote a member, or did in a revision."""
+    quoting = select(col(Post.thread_id)).where(col(Post.id).in_(_select_quoting(member_id)))
+    return quoting.distinct().order_by(col(Post.thread_id))
+
+
+async def renew_quotes(session: AsyncSession, member_id: UUID, thread_id: int) -> None:
+    """Render the posts of a thread that quote a member again: their display name changed."""
+    await lock_posts_of_thread(session, thread_id, alone=True)
+    quoting = (col(Post.thread_id) == thread_id, col(Post.id).in_(_select_quoting(member_id)))
+    for post in await _lock_posts(session, *quoting):
+        await _rewrite(session, post, _as_it_is, anew=True)
 
 
 async def remove_badges(session: AsyncSession, member_id: UUID) -> None:
@@ -72,7 +88,9 @@ async def threads_with_words(session: AsyncSession, member_id: UUID, kept: Colle
     return (await session.execute(select(found).order_by(found.c.thread_id))).scalars().all()
 
 
-async def erase_posts(session: AsyncSession, member_id: UUID, thread_id: int, kept: Collection[int]) -> None:
+async def erase_posts(
+    session: AsyncSession, member_id: UUID, thread_id: int, kept: Collection[int], now: datetime
+) -> None:
     """Withdraw a member's posts in a thread, and erase their words there and in every quote of them.
 
     The posts `kept` are withdrawn too, but keep their words for now: something that is not decided yet needs them.
@@ -81,7 +99,7 @@ async def erase_posts(session: AsyncSession, member_id: UUID, thread_id: int, ke
     ids = (await session.execute(select(col(Post.id)).where(*own))).scalars().all()
     await lock_posts_and_copies(session, ids)
     for post in await _lock_posts(session, *own):
-        await set_visibility(session, post, Visibility.WITHDRAWN)
+        await set_visibility(session, post, Visibility.WITHDRAWN, now)
         await erase_quotes(session, post)
         await drop_all(session, post.id)
         post.words_kept_until = None
@@ -94,7 +112,7 @@ async def erase_words(session: AsyncSession, post: Post) -> None:
     post.words_kept_until = None
     # They are nobody's revision, so that no position in a measure refers to them.
     await session.execute(delete(HeldEdit).where(col(HeldEdit.post_id) == post.id))
-    await _rewrite(session, post, lambda text: GONE * len(text))
+    await _rewrite(session, post, _all_gone)
 
 
 async def erase_quotes(session: AsyncSession, post: Post) -> None:
@@ -104,23 +122,46 @@ async def erase_quotes(session: AsyncSession, post: Post) -> None:
     """
     texts = [text for text in await list_texts(session, post) if text.strip(GONE)]
     copies = await list_copies(session, post, [(text, own_lines(text)) for text in texts])
-    unquoted = make_quote_eraser(texts)
+    unquoted = _make_quote_eraser(texts)
     for copy in await _lock_posts(session, col(Post.id).in_(copies)):
         await _rewrite(session, copy, unquoted)
         await refresh_html(session, copy)
 
 
-def make_quote_eraser(texts: Collection[str]) -> Change:
-    """Return what puts marks in the place of each character of a text's quotes of what somebody said themselves."""
-    whole = "\n\n".join(sorted(texts))
-    runs = runs_of(whole, own_lines(whole))
+def without_quotes(text: str, said: Collection[str]) -> str:
+    """Return a text with marks in the place of each character of its quotes of what somebody said themselves."""
+    whole = "\n\n".join(sorted(said))
+    return blanked(text, repeated(text, quote_spans(text), runs_of(whole, own_lines(whole))))
 
-    def unquoted(text: str) -> str:
-        for start, end in repeated(text, quote_spans(text), runs):
-            text = text[:start] + GONE * (end - start) + text[end:]
-        return text
+
+def _make_quote_eraser(said: Sequence[str]) -> Change:
+    async def unquoted(text: str) -> str:
+        if ">" not in text:
+            return text
+        return await side_process.run_unless_short([text, *said], without_quotes, text, said)
 
     return unquoted
+
+
+async def _all_gone(text: str) -> str:
+    return GONE * len(text)
+
+
+def _make_renamer(handle: str, new: str | None) -> Change:
+    async def renamed(text: str) -> str:
+        return await side_process.run_unless_short([text], _renamed, text, handle=handle, new=new)
+
+    return renamed
+
+
+async def _as_it_is(text: str) -> str:
+    return text
+
+
+def _select_quoting(member_id: UUID) -> Select[int]:
+    quoted = aliased(Post)
+    quotes = select(col(PostQuote.post_id)).join(quoted, col(quoted.id) == col(PostQuote.quoted_post_id))
+    return quotes.where(is_persona_of(col(quoted.author_id), member_id))
 
 
 def _renamed(text: str, *, handle: str, new: str | None) -> str:
@@ -169,29 +210,27 @@ async def _lock_posts(session: AsyncSession, *which: ColumnElement[bool]) -> Seq
     return (await session.execute(found, execution_options={"populate_existing": True})).scalars().all()
 
 
-async def _rewrite(session: AsyncSession, post: Post, change: Change) -> None:
-    """Change the texts of a post and of its revisions, without a new revision: that would keep the erased words."""
+async def _rewrite(session: AsyncSession, post: Post, change: Change, *, anew: bool = False) -> None:
+    """Change the texts of a post and of its revisions, without a new revision: that would keep the erased words.
+
+    What does not change is rendered again only when `anew` says so.
+    """
     earlier = select(PostRevision).where(col(PostRevision.post_id) == post.id)
-    held = select(HeldEdit).where(col(HeldEdit.post_id) == post.id)
-    edits = (await session.execute(held)).scalars().all()
-    for edit in edits:
-        edit.title = edit.title and change(edit.title)
     revisions = (await session.execute(earlier)).scalars().all()
-    numbered: list[tuple[int | None, Any]] = [
+    numbered: list[tuple[int, Any]] = [
         (post.revision, post),
         *((earlier.number, earlier) for earlier in revisions),
-        *((None, edit) for edit in edits if edit.body_markdown),
     ]
     for number, revision in numbered:
-        body = change(revision.body_markdown)
-        if body != revision.body_markdown:
+        body = await change(revision.body_markdown)
+        if anew or body != revision.body_markdown:
             draft = Draft(body)
             await draft.parse()
             known = await named_in_thread(session, post.thread_id, draft, post_id=post.id)
             revision.body_markdown, revision.body_html = body, await draft.html(known)
-            if number is not None:  # a held edit is no revision: what it quotes is recorded when it is published
-                await forget_quotes(session, post.id, number)
-                await record_quotes(session, post.id, number, draft, known)
+            await forget_quotes(session, post.id, number)
+            await record_quotes(session, post.id, number, draft, known)
         if revision.content_warning:
-            revision.content_warning = change(revision.content_warning)
-    await session.flush()
+            revision.content_warning = await change(revision.content_warning)
+    await rewrite_titles(session, post.id, change)
+    await rewrite_bodies(session, post, change)

@@ -1,6 +1,6 @@
 """Edits that wait for a moderator while the approved words stay: of the body of a post, or of its thread's title."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -9,9 +9,10 @@ from sqlalchemy import ColumnElement, Select, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from forum.content import markup
 from forum.content.posts.context import named_in_thread
 from forum.content.posts.draft import Draft
-from forum.content.posts.quotes import record_quotes
+from forum.content.posts.quotes import IN_HELD_EDITS, forget_quotes, record_held_edit, record_quotes
 from forum.content.posts.revisions import replace_body
 from forum.content.posts.tables import HeldEdit, HeldState, Post
 from forum.content.threads.changes import lock_thread_row
@@ -52,6 +53,7 @@ async def hold(session: AsyncSession, edit: HeldEdit) -> bool:
     await drop(session, edit.post_id, is_title=is_title)
     session.add(edit)
     await session.flush()
+    await record_held_edit(session, edit)
     return True
 
 
@@ -94,6 +96,33 @@ async def publish(session: AsyncSession, post: Post, edit: HeldEdit, now: dateti
     await session.delete(edit)
     await session.flush()
     return Published(edit, before, after)
+
+
+async def rewrite_titles(session: AsyncSession, post_id: int, change: Callable[[str], Awaitable[str]]) -> None:
+    """Change the titles of all edits of a thread's title that were held; its first post's row is locked."""
+    for edit in await list_all(session, [post_id]):
+        edit.title = edit.title and await change(edit.title)
+    await session.flush()
+
+
+async def rewrite_bodies(session: AsyncSession, post: Post, change: Callable[[str], Awaitable[str]]) -> None:
+    """Change the words of all edits of a post that were held, whose row the caller has locked, and render them again.
+
+    Findings refer to positions in them, which `change` must keep.
+    """
+    rendered = list[tuple[Draft, markup.Known]]()
+    for edit in await list_all(session, [post.id]):
+        edit.content_warning = edit.content_warning and await change(edit.content_warning)
+        if edit.body_markdown:
+            draft = Draft(await change(edit.body_markdown))
+            known = await named_in_thread(session, post.thread_id, draft, post_id=post.id)
+            edit.body_markdown, edit.body_html = draft.body_markdown, await draft.html(known)
+            rendered.append((draft, known))
+    await session.flush()
+    # Only now: what was recorded says of which revisions the quotes are.
+    await forget_quotes(session, post.id, IN_HELD_EDITS)
+    for draft, known in rendered:
+        await record_quotes(session, post.id, IN_HELD_EDITS, draft, known)
 
 
 def held_title(opening: Post, title: str, by: UUID, because: str, now: datetime) -> HeldEdit:

@@ -10,22 +10,25 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Text,
+    any_,
     bindparam,
     column,
     delete,
     exists,
     func,
+    literal,
     or_,
     select,
     union,
 )
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content import markup
 from forum.content.posts.context import named_in_thread
 from forum.content.posts.draft import Draft
-from forum.content.posts.tables import NUMBER_MAX, Post, PostQuote, PostRevision, QuotedWords, Visibility
+from forum.content.posts.tables import NUMBER_MAX, HeldEdit, Post, PostQuote, PostRevision, QuotedWords, Visibility
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.content.words import (
     COPY,
@@ -33,18 +36,17 @@ from forum.content.words import (
     RUN,
     UNSEEN,
     Span,
-    digests_of_passages,
     digests_of_removal,
-    said_in,
-    stands_in,
+    find_saying,
 )
-from forum.core import jobs
+from forum.core import jobs, side_process
 from forum.core.database import query, rows_of
 from forum.core.jobs import Job, Payload
 from forum.members.tables import Member
 
 RECORD_QUOTES = Job("record_quotes")
 BATCH = 200
+IN_HELD_EDITS = 0  # in the place of a revision: what the edits of a post that were held quote, all together
 MOST_ELSEWHERE = 50  # posts of one author with one number, in other threads: more are not looked through
 
 # What goes out of a post: texts of it, and which spans of each.
@@ -70,20 +72,21 @@ _QUOTED = (
     .table_valued(column("post_id", BigInteger()), column("revision", Integer()))
     .render_derived()
 )
-_WORDS = (
-    rows_of(QuotedWords)
-    .insert()
-    .values(post_id=_THIS[0], revision=_THIS[1], runs=bindparam("runs", type_=ARRAY(Integer())))
-    .cte("words")
+# Several held edits share a row.
+_WORDS = insert(rows_of(QuotedWords)).values(
+    post_id=_THIS[0], revision=_THIS[1], runs=bindparam("runs", type_=ARRAY(Integer()))
 )
+_WORDS_TOO = _WORDS.on_conflict_do_update(
+    index_elements=["post_id", "revision"], set_={"runs": _RUNS.concat(_WORDS.excluded.runs)}
+).cte("words")
 _RECORD = (
-    rows_of(PostQuote)
-    .insert()
+    insert(rows_of(PostQuote))
     .from_select(
         ["post_id", "revision", "quoted_post_id", "quoted_revision"],
         select(*_THIS, _QUOTED.c.post_id, _QUOTED.c.revision),
     )
-    .add_cte(_WORDS)
+    .on_conflict_do_nothing()
+    .add_cte(_WORDS_TOO)
 )
 
 
@@ -93,7 +96,7 @@ async def record_quotes(session: AsyncSession, post_id: int, revision: int, draf
     A quote that names a post of another thread is recorded too, though readers see no name on it.
     """
     quotations = await draft.quotations(known)
-    if not quotations.spans:
+    if not (quotations.runs or quotations.quoted or quotations.unfound):
         return
     quoted = {post.post_id: post.revision for post in quotations.quoted}
     for source, said in quotations.unfound:
@@ -101,7 +104,7 @@ async def record_quotes(session: AsyncSession, post_id: int, revision: int, draf
     values = {
         "post_id": post_id,
         "revision": revision,
-        "runs": digests_of_passages(draft.body_markdown, quotations.spans),
+        "runs": quotations.runs,
         "posts": [*quoted],
         "revisions": [*quoted.values()],
     }
@@ -121,15 +124,26 @@ async def record_older_quotes(session: AsyncSession, _payload: Payload, _now: da
         await _record_anew(session, post, post.revision, post)
         for revision in revisions:
             await _record_anew(session, post, revision.number, revision)
+        held = select(HeldEdit).where(col(HeldEdit.post_id) == post.id)
+        for edit in (await session.execute(held)).scalars().all():
+            await record_held_edit(session, edit)
         post.quotes_recorded = True
     await session.flush()
     if len(posts) == BATCH:
         await jobs.enqueue(session, RECORD_QUOTES, {})
 
 
+async def record_held_edit(session: AsyncSession, edit: HeldEdit) -> None:
+    """Record what an edit that is held quotes, beside what earlier ones of its post do. Idempotent."""
+    if markup.quote_spans(edit.body_markdown or ""):
+        draft = Draft(edit.body_markdown or "")
+        known = await named_in_thread(session, edit.thread_id, draft, post_id=edit.post_id)
+        await record_quotes(session, edit.post_id, IN_HELD_EDITS, draft, known)
+
+
 async def _record_anew(session: AsyncSession, post: Post, number: int, text: Post | PostRevision) -> None:
     draft = Draft(text.body_markdown)
-    if markup.quote_spans(text.body_markdown):
+    if ">" in text.body_markdown:
         known = await named_in_thread(session, post.thread_id, draft, post_id=post.id, any_revision=True)
         text.body_html = await draft.html(known)
         await forget_quotes(session, post.id, number)
@@ -157,12 +171,12 @@ async def lock_posts_and_copies(session: AsyncSession, post_ids: Collection[int]
 async def list_copies(
     session: AsyncSession, post: Post, removed: Removed, phrases: Sequence[str] = ()
 ) -> Sequence[int]:
-    """Return the ids of the other posts that repeat what goes out of a post, now or in a revision.
+    """Return the ids of the other posts that repeat what goes out of a post, now, in a revision or in a held edit.
 
     In its thread they quote some of its words, or have one of the phrases; in another, they name the post or quote
     more of it. Some may turn out to repeat nothing.
     """
-    near, far = (_digests(removed, size) for size in (RUN, COPY))
+    near, far = await _digests(removed, RUN), await _digests(removed, COPY)
     in_thread = col(Post.thread_id) == post.thread_id
     quoting = select(col(Post.id)).join(QuotedWords, col(QuotedWords.post_id) == col(Post.id))
     found = union(
@@ -178,7 +192,7 @@ async def list_copies(
 
 
 async def list_naming(session: AsyncSession, post_id: int) -> Sequence[int]:
-    """Return the ids of the posts that quote a post, now or in a revision."""
+    """Return the ids of the posts that quote a post, now, in a revision or in a held edit."""
     found = select(col(PostQuote.post_id)).distinct().where(col(PostQuote.quoted_post_id) == post_id)
     return (await session.execute(found.order_by(col(PostQuote.post_id)))).scalars().all()
 
@@ -196,10 +210,10 @@ async def _find_elsewhere(session: AsyncSession, post_id: int, source: markup.Qu
     if source.number > NUMBER_MAX:
         return {}
     values = {"handle": source.handle, "number": source.number, "but_not": post_id}
-    for row in (await session.execute(_ELSEWHERE, values)).all():
-        if stands_in(said, said_in(row.body_html)):
-            return {row.id: row.revision}
-    return {}
+    rows = (await session.execute(_ELSEWHERE, values)).all()
+    texts = [row.body_html for row in rows]
+    found = await side_process.run_unless_short([said, *texts], find_saying, said, texts)
+    return {} if found is None else {rows[found].id: rows[found].revision}
 
 
 async def _select_copies(session: AsyncSession, post_ids: Collection[int]) -> Any:
@@ -207,30 +221,37 @@ async def _select_copies(session: AsyncSession, post_ids: Collection[int]) -> An
     present = select(col(Post.body_markdown)).where(col(Post.id).in_(post_ids))
     earlier = select(col(PostRevision.body_markdown)).where(col(PostRevision.post_id).in_(post_ids))
     texts = (await session.execute(union(present, earlier))).scalars().all()
-    runs = _digests([(text, [(0, len(text))]) for text in texts], COPY)
+    runs = await _digests([(text, [(0, len(text))]) for text in texts], COPY)
     naming = select(col(PostQuote.post_id)).where(col(PostQuote.quoted_post_id).in_(post_ids))
     return union(naming, select(col(QuotedWords.post_id)).where(_RUNS.overlap(runs)))
 
 
-def _digests(removed: Removed, size: int) -> list[int]:
-    return sorted({number for text, spans in removed for number in digests_of_removal(text, spans, size)})
+async def _digests(removed: Removed, size: int) -> list[int]:
+    found = set[int]()
+    for text, spans in removed:
+        found |= await side_process.run_unless_short([text], digests_of_removal, text, spans, size)
+    return sorted(found)
 
 
 def _with_phrases(in_thread: ColumnElement[bool], phrases: Sequence[str]) -> list[Any]:
-    """Return selects of the posts in a thread that have one of these phrases, now or in a revision."""
+    """Return selects of the posts in a thread that have one of these phrases, now, in a revision or a held edit."""
     if not any(phrase.split() for phrase in phrases):
         return []
-    in_revisions = exists().where(col(PostRevision.post_id) == col(Post.id), _has_phrase(PostRevision, phrases))
-    return [select(col(Post.id)).where(in_thread, or_(_has_phrase(Post, phrases), in_revisions))]
+    kept = (
+        exists().where(col(table.post_id) == col(Post.id), _has_phrase(table, phrases))
+        for table in (PostRevision, HeldEdit)
+    )
+    return [select(col(Post.id)).where(in_thread, or_(_has_phrase(Post, phrases), *kept))]
 
 
 def _has_phrase(table: Any, phrases: Sequence[str]) -> ColumnElement[bool]:
     words = [UNSEEN.sub("", phrase).split() for phrase in phrases]
-    patterns = ["%" + "%".join(map(_escaped, phrase)) + "%" for phrase in words if phrase]
+    # One parameter: to write a condition for each of a thousand lines would hold the event loop for 100 ms.
+    patterns = literal(["%" + "%".join(map(_escaped, phrase)) + "%" for phrase in words if phrase], ARRAY(Text))
     columns = (table.body_markdown, table.content_warning)
     # Characters that nobody sees may stand inside a word.
     seen = [func.regexp_replace(column, f"[{INVISIBLE}]", "", "g") for column in columns]
-    return or_(*(column.ilike(pattern) for column in seen for pattern in patterns))
+    return or_(*(column.ilike(any_(patterns)) for column in seen))
 
 
 def _escaped(word: str) -> str:

@@ -1,6 +1,6 @@
 """Changes to the text of an existing post, and the revisions that keep its earlier texts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -15,6 +15,9 @@ from forum.content.posts.tables import BODY_MAX, Post, PostRevision
 from forum.core.errors import Invalid
 from forum.members.queries import changed_since
 from forum.members.viewer import Viewer
+
+# Whether a text has certain words; it may take long, so it may ask the side process.
+HasWords = Callable[[str], Awaitable[bool]]
 
 
 async def lock_post_row(session: AsyncSession, post_id: int) -> Post:
@@ -68,7 +71,7 @@ async def replace_body_by_moderator(
 
 
 async def seal_revisions(
-    session: AsyncSession, post: Post, has_words: Callable[[str], bool], *, since: int | None = None
+    session: AsyncSession, post: Post, has_words: HasWords, *, since: int | None = None
 ) -> Sequence[int]:
     """Seal the earlier revisions with a text for which `has_words` is true, and all from number `since` on.
 
@@ -79,11 +82,18 @@ async def seal_revisions(
     numbers = [
         number
         for number, *texts in rows.all()
-        if (since is not None and number >= since) or any(map(has_words, filter(None, texts)))
+        if (since is not None and number >= since) or await _has_one_words(has_words, filter(None, texts))
     ]
     these = (col(PostRevision.post_id) == post.id, col(PostRevision.number).in_(numbers))
     await session.execute(update(PostRevision).where(*these).values(sealed=True))
     return numbers
+
+
+async def _has_one_words(has_words: HasWords, texts: Iterable[str]) -> bool:
+    for text in texts:
+        if await has_words(text):
+            return True
+    return False
 
 
 async def unseal_revisions(session: AsyncSession, post: Post, revisions: Sequence[int]) -> None:

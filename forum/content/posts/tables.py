@@ -79,6 +79,7 @@ class Post(SQLModel, table=True):
         Index("ix_post_adviser", "thread_id", "number", postgresql_where=text("voice = 'adviser'")),
         Index("ix_post_words_kept", "words_kept_until", postgresql_where=text("words_kept_until IS NOT NULL")),
         CheckConstraint("words_kept_until IS NULL OR visibility = 'withdrawn'", name="words_kept"),
+        Index("ix_post_published", "published_at", postgresql_where=text("published_at IS NOT NULL")),
         Index("ix_post_quotes_unrecorded", "id", postgresql_where=text("NOT quotes_recorded")),
     )
 
@@ -101,6 +102,9 @@ class Post(SQLModel, table=True):
         default=None, sa_type=JSONB, description="What readers see about a moderator's change"
     )
     created_at: datetime = Field(sa_type=Moment)
+    published_at: datetime | None = Field(
+        default=None, sa_type=Moment, description="When it appeared, if it was held before. Null: when it was written"
+    )
     edited_at: datetime | None = Field(default=None, sa_type=Moment)
     changed_by: UUID | None = Field(default=None, foreign_key="persona.id")
     words_kept_until: datetime | None = Field(
@@ -141,7 +145,10 @@ class PostRevision(SQLModel, table=True):
 
 
 class PostQuote(SQLModel, table=True):
-    """Which post a revision of a post quotes, and the revision in which the words stood when the quote was written."""
+    """Which post a revision of a post quotes, and the revision in which the words stood when the quote was written.
+
+    The revision 0 stands for all edits of the post that were held: see `quotes.IN_HELD_EDITS`.
+    """
 
     __tablename__ = "post_quote"
 
@@ -154,7 +161,8 @@ class PostQuote(SQLModel, table=True):
 class QuotedWords(SQLModel, table=True):
     """What the quotes in a revision of a post say, as numbers: by these a post is found that repeats another's words.
 
-    They find quotes that name nobody, or that stand in another thread. Each number stands for a few words in a row.
+    They find quotes that name nobody, or that stand in another thread. Each number stands for a few words in a row. The
+    revision 0 is as in PostQuote.
     """
 
     __tablename__ = "quoted_words"

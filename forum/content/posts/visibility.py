@@ -1,5 +1,7 @@
 """Who sees a post, and how its visibility changes."""
 
+from datetime import datetime
+
 from sqlalchemy import ColumnElement, and_, any_, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -34,7 +36,9 @@ def with_board_of_post(of_posts: Query) -> Query:
 POST_VISIBLE = and_(THREAD_VISIBLE, exists_in_thread(boards.MODERATED))
 
 
-async def set_visibility(session: AsyncSession, post: Post, to: Visibility, *, held_because: str | None = None) -> None:
+async def set_visibility(
+    session: AsyncSession, post: Post, to: Visibility, now: datetime, *, held_because: str | None = None
+) -> None:
     """Change the visibility of a post, whose row the caller has locked, and compute its thread's counts again.
 
     Raises Conflict for a change that NEXT does not allow.
@@ -44,6 +48,8 @@ async def set_visibility(session: AsyncSession, post: Post, to: Visibility, *, h
         return
     if to not in NEXT[Visibility(post.visibility)]:
         raise Conflict(f"A {post.visibility} post cannot become {to}.", code=f"post_{post.visibility}")
+    if to == Visibility.VISIBLE:
+        post.published_at = now
     post.visibility, post.held_because = to, held_because
     await session.flush()
     thread = await refresh_thread_counts(session, post.thread_id)

@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from forum.content.boards import Board
+from sqlalchemy import select
+from sqlmodel import col
+
+from forum.content import drafts
+from forum.content.boards import Board, moderated_by
+from forum.content.lines import refuse_official
 from forum.content.posts import held_edits
 from forum.content.posts.context import ReplyContext, context_in_thread, context_on_board
 from forum.content.posts.draft import NO_WORDS, Draft
@@ -42,16 +47,19 @@ async def open_thread(
 ) -> OpenedThread:
     """Open a thread on a board with its first post. A `repeat` of an earlier request returns the thread of that.
 
-    Raises NotFound, Forbidden, Throttled, Invalid for too many links, and what `Repeat.earlier` raises.
+    Raises NotFound, Forbidden, Throttled, Invalid for too many links or for a title that looks official, and what
+    `Repeat.earlier` raises.
     """
     post_id = await repeat.earlier(work) if repeat else None
     if post_id is None:
         await count_post(work, author)
+        refuse_official(title, "#/title")
         draft = draft.with_marks_escaped()
         await draft.parse()
         context = await context_on_board(work, author, slug, draft)
         allow_writing(work, Act.OPEN_THREAD, author, context)
         post_id = str((await add_thread(work, author, context, title, draft)).id)
+        await drafts.discard(work, author, drafts.on_board(context.board.id))
         if repeat:
             await repeat.keep(work, post_id)
     first_post = await get_post_in_transaction(work.session, author, int(post_id))
@@ -62,7 +70,8 @@ async def retitle_thread(work: Work, viewer: Viewer, thread_id: int, version: in
     """Change a thread's title: for its author and the board's moderators. Where the gate holds it, the old one stays.
 
     Idempotent: where the thread has this title already, nothing changes, whatever the `version`. Raises Stale when the
-    thread is no longer at `version`, Invalid for a title that a moderator took away, NotFound, Forbidden and Throttled.
+    thread is no longer at `version`, Invalid for a title that a moderator took away or that looks official, NotFound,
+    Forbidden and Throttled.
     """
     await count_edit(work, viewer)
     context = await context_in_thread(work, viewer, thread_id, NO_WORDS)
@@ -72,6 +81,7 @@ async def retitle_thread(work: Work, viewer: Viewer, thread_id: int, version: in
     thread = await changes.lock_thread_row(work.session, thread_id)
     is_own = thread.author_id in viewer.personas
     if thread.title != title:
+        refuse_official(title, "#/title")
         await changes.refuse_stale_thread(work.session, thread, version)
         await _change_title(work, viewer, context.author, opening, title)
     elif is_own:
@@ -102,6 +112,28 @@ async def _change_title(work: Work, viewer: Viewer, author: PostAuthor, opening:
         # Last, for the gate may have locked a case: whoever works on one locks it before the audit record.
         subject, act = ("thread", thread.id), "thread.retitled"
         await audit.record(work.session, actor_id=viewer.id, act=act, subject=subject, now=work.now)
+
+
+@dataclass(frozen=True)
+class ThreadInCare:
+    """A thread, with the boards to which the moderator may move it."""
+
+    thread: Any
+    boards: Sequence[Board]
+
+
+async def read_for_retitling(work: Work, viewer: Viewer, thread_id: int) -> Any:
+    """Return a thread to whoever may change its title. Raises NotFound and Forbidden."""
+    await _allowed(work, Act.RETITLE_THREAD, viewer, thread_id)
+    return await get_thread_in_transaction(work.session, viewer, thread_id)
+
+
+async def read_in_care(work: Work, moderator: Viewer, thread_id: int) -> ThreadInCare:
+    """Return a thread to whoever may lock, pin and move it. Raises NotFound and Forbidden."""
+    context = await _allowed(work, Act.LOCK_THREAD, moderator, thread_id)
+    others = select(Board).where(moderated_by(moderator), col(Board.id) != context.board.id)
+    boards = (await work.session.execute(others.order_by(col(Board.position), col(Board.id)))).scalars().all()
+    return ThreadInCare(await get_thread_in_transaction(work.session, moderator, thread_id), boards)
 
 
 async def list_titles(work: Work, viewer: Viewer, thread_id: int) -> Sequence[Record]:

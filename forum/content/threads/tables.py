@@ -47,6 +47,7 @@ class Thread(SQLModel, table=True):
         check_one_of("visibility", ThreadVisibility),
         CheckConstraint("posts >= 0 AND posts <= last_number AND participants <= posts", name="counts"),
         Index("ix_thread_board_page", "board_id", "pinned", "last_post_at", "id"),
+        Index("ix_thread_newest", "last_post_at", "id"),
         Index("ix_thread_waiting", "waiting_since", "id", postgresql_where=text("waiting_since IS NOT NULL")),
     )
 

@@ -1,1 +1,1 @@
-"""Setting up, boards, accounts, invitations and unsent mail, as pages: for administrators."""
+"""Pages of setting up, boards, accounts, roles, invitations and unsent mail."""

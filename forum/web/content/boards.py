@@ -11,9 +11,9 @@ from forum.content import board_cards, reading
 from forum.content.board_cards import BoardCard
 from forum.http.fields import Slug
 from forum.permissions import Refusal
-from forum.web import texts
 from forum.web.pages import Page
 from forum.web.routing import page_router
+from forum.web.texts import Text
 from forum.web.visits import Reading
 
 router = page_router()
@@ -28,8 +28,8 @@ class BoardsPage(Page):
     is_wide: ClassVar[bool] = True
 
     sections: Sequence[tuple[str, Sequence[BoardCard]]]
-    lead: str
-    help_html: str
+    front: Text
+    lines: Text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +52,14 @@ async def show_boards(visit: Reading) -> Response:
     """Show the boards that the reader may see."""
     cards = await board_cards.list_board_cards(visit.reader, visit.viewer)
     sections = [(name, list(found)) for name, found in groupby(cards, lambda card: str(card.board.section))]
-    title = visit.say("You are not the only family going through this.")
-    lead = visit.say(
-        "Read for as long as you like. When you want to ask something, people who have been there answer, "
-        "and so do advisers who know the process."
+    page = BoardsPage(
+        title=visit.text("front").title,
+        front=visit.text("front"),
+        lines=visit.text("lines"),
+        sections=sections,
+        indexable=True,
     )
-    help_html = texts.html("help", visit.language.code)
-    return visit.show(BoardsPage(title=title, lead=lead, sections=sections, help_html=help_html, indexable=True))
+    return visit.show(page)
 
 
 @router.get("/boards/{slug}")

@@ -1,1 +1,1 @@
-"""Legal holds and lost mailboxes, as pages: for administrators."""
+"""Pages of what is kept about a member: their account, copies, leaving, legal holds and lost mailboxes."""

@@ -3,7 +3,7 @@
 import pytest
 
 from forum.content.markup import GONE
-from forum.content.posts.erasure import make_quote_eraser
+from forum.content.posts.erasure import without_quotes
 
 SAID = "She said no.\n> Marcus said: ring the court first thing on Monday.\nSo I rang them, and they were kind to me."
 
@@ -22,6 +22,6 @@ SAID = "She said no.\n> Marcus said: ring the court first thing on Monday.\nSo I
     ids=["a line", "a part", "a short line", "of somebody else", "no quote", "another quote", "gone already"],
 )
 def test_quotes_of_what_was_erased_become_marks_of_the_same_length(text: str, left: str | None) -> None:
-    unquoted = make_quote_eraser([SAID, "Something else"])(text)
+    unquoted = without_quotes(text, [SAID, "Something else"])
     assert unquoted == (text if left is None else left)
     assert len(unquoted) == len(text)

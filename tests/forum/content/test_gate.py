@@ -17,6 +17,7 @@ from forum.content.boards import Publication
 from forum.content.posts.tables import NEXT, Post, Visibility
 from forum.content.posts.visibility import set_visibility
 from forum.content.threads.tables import Thread
+from forum.core import clock
 from forum.core.errors import Conflict
 from forum.core.gate import GateResult, PublishAtOnce
 from forum.core.settings import Settings
@@ -54,7 +55,7 @@ async def _numbers(client: httpx.AsyncClient, thread: int, **query: Any) -> list
 
 async def _shift(services: Services, post_id: int, to: Visibility, held_because: str | None = None) -> None:
     async with services.database.work() as session:
-        await set_visibility(session, await session.get_one(Post, post_id), to, held_because=held_because)
+        await set_visibility(session, await session.get_one(Post, post_id), to, clock.now(), held_because=held_because)
 
 
 # Who sees what is held.

@@ -508,7 +508,7 @@ async def test_nobody_waits_to_answer_a_post_that_is_being_edited(services: Serv
         async with make.work(services) as work:
             await work.session.execute(text("SET LOCAL lock_timeout = '5s'"))
             written = await reply(work, heron, post.thread_id, answer)
-        await set_visibility(editing, held, Visibility.HELD, held_because="Reported")
+        await set_visibility(editing, held, Visibility.HELD, clock.now(), held_because="Reported")
     assert written.reply_to == 2
     await _check_counts(services, post.thread_id)
 
@@ -615,7 +615,7 @@ async def test_a_removed_post_is_not_the_authors_to_withdraw_or_edit(
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "orla", Role.MODERATOR) as orla:
         post = await make.post(services, "heron", await make.thread(services, "heron"), "SECRET")
         async with services.database.work() as session:
-            await set_visibility(session, await session.get_one(Post, post.id), Visibility.REMOVED)
+            await set_visibility(session, await session.get_one(Post, post.id), Visibility.REMOVED, clock.now())
         path = f"{API}/posts/{post.id}"
         assert (await heron.delete(path)).status_code == 409
         assert (await heron.patch(path, json={"revision": 1, "body_markdown": "Again"})).status_code == 403
@@ -685,7 +685,9 @@ async def _step(services: Services, dice: random.Random, people: Sequence[Viewer
                     await withdraw_post(work, author, post.id)
             case "shift" if NEXT[Visibility(post.visibility)]:
                 to = dice.choice(sorted(NEXT[Visibility(post.visibility)]))
-                await set_visibility(session, post, to, held_because="Reported" if to == Visibility.HELD else None)
+                await set_visibility(
+                    session, post, to, clock.now(), held_because="Reported" if to == Visibility.HELD else None
+                )
 
 
 @pytest.mark.parametrize("seed", range(6))

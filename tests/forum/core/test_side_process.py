@@ -25,6 +25,12 @@ async def test_a_function_is_called_in_another_process_of_lower_priority() -> No
     assert await side_process.run(os.getpid) == child
 
 
+async def test_short_texts_are_compared_here_and_long_ones_in_the_other_process() -> None:
+    half = "a" * (side_process.SHORT // 2)
+    assert await side_process.run_unless_short([half, half], os.getpid) == os.getpid()
+    assert await side_process.run_unless_short([half, half, "a"], os.getpid) == await side_process.run(os.getpid)
+
+
 async def test_a_call_survives_that_the_process_was_killed() -> None:
     child = await side_process.run(os.getpid)
     os.kill(child, signal.SIGKILL)

@@ -66,6 +66,7 @@ async def test_who_joins_is_told_their_own_profile(services: Services, guest: ht
         "standing": "active",
         "rules_version": None,
         "rules_accepted": True,
+        "least_age": None,
     }
     async with services.database.work() as session:
         kept = await get_member(session, "quiet-heron")
@@ -91,6 +92,7 @@ async def test_what_cannot_be_accepted_is_refused_where_it_is(services: Services
         ({"password": "short"}, "#/password"),
         ({"password": "passwordpassword"}, "#/password"),
         ({"rules_version": 99}, "#/rules_version"),
+        ({"least_age": 15}, "#/least_age"),
         ({"role": "administrator"}, "#/role"),
         ({"standing": "active"}, "#/standing"),
     ]

@@ -1,6 +1,6 @@
 """Passkeys over HTTP: as a second factor, or instead of a password. The names are those of WebAuthn (level 3)."""
 
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,64 +11,32 @@ from forum.authentication.second_factor import enrolment, passkeys
 from forum.authentication.second_factor.passkeys import AT_MOST
 from forum.authentication.second_factor.tables import Purpose
 from forum.http.caching import cacheable_response
+from forum.http.credentials import CLIENT_DATA, CREDENTIAL, Registration, as_json
 from forum.http.current_member import AnyMember, address_of
-from forum.http.fields import Base64Url, Line, Moment, Uuid
+from forum.http.fields import Line, Moment, Uuid
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response
 from forum.http.services import CurrentTransactions, CurrentWork, Route
 
 router = APIRouter(tags=["sessions"], route_class=Route)
 
-CREDENTIAL = {"id": "AhKxlE3cfDnS4qDKyqyeRA", "rawId": "AhKxlE3cfDnS4qDKyqyeRA", "type": "public-key"}
-CLIENT_DATA = "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoi4oCmIn0"
-AUTHENTICATOR_DATA = "SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ"
 
-
-class Credential(BaseModel):
-    """What a device sent. It may have more members than these, which are ignored."""
-
-    model_config = ConfigDict(populate_by_name=True)
-
-    id: Base64Url = Field(max_length=1400, examples=["AhKxlE3cfDnS4qDKyqyeRA"])
-    raw_id: Base64Url = Field(alias="rawId", max_length=1400, examples=["AhKxlE3cfDnS4qDKyqyeRA"])
-    type: Literal["public-key"]
-
-
-class Attested(BaseModel):
-    """What a device says of a passkey that it has just made."""
-
-    client_data_json: Base64Url = Field(alias="clientDataJSON", max_length=8_000, examples=[CLIENT_DATA])
-    attestation_object: Base64Url = Field(alias="attestationObject", max_length=8_000, examples=["o2NmbXRkbm9uZQ"])
-
-
-class Registration(Credential):
-    """A new passkey, as `navigator.credentials.create()` gave it and its `toJSON()` writes it."""
-
-    response: Attested
-
-
-class Asserted(BaseModel):
-    """What a device has signed."""
-
-    client_data_json: Base64Url = Field(alias="clientDataJSON", max_length=8_000, examples=[CLIENT_DATA])
-    authenticator_data: Base64Url = Field(alias="authenticatorData", max_length=4_000, examples=[AUTHENTICATOR_DATA])
-    signature: Base64Url = Field(max_length=2_000, examples=["MEUCIQD1gr0ZxPFDtA"])
-    user_handle: Base64Url | None = Field(None, alias="userHandle", max_length=100, examples=["rTsPlCW1bXNwz2N0"])
-
-
-class Assertion(Credential):
-    """A passkey, as `navigator.credentials.get()` gave it and its `toJSON()` writes it."""
-
-    response: Asserted
+PasskeyName = Annotated[Line, Field(min_length=1, max_length=60, description="Your name for it", examples=["My phone"])]
 
 
 class PasskeyRequest(RequestBody):
     """What your device has made."""
 
-    name: Line = Field(min_length=1, max_length=60, description="Your name for it", examples=["My phone"])
+    name: PasskeyName
     credential: Registration = Field(
         examples=[{**CREDENTIAL, "response": {"clientDataJSON": CLIENT_DATA, "attestationObject": "o2NmbXRkbm9uZQ"}}]
     )
+
+
+class PasskeyRenameRequest(RequestBody):
+    """Another name for it."""
+
+    name: PasskeyName
 
 
 class Passkey(ResponseBody):
@@ -211,6 +179,13 @@ async def add_passkey(wanted: PasskeyRequest, viewer: AnyMember, transactions: C
     return json_response(body, 201, {"Location": f"/api/v1/me/passkeys/{added.passkey.id}"})
 
 
+@router.patch("/me/passkeys/{id}", response_model=Passkey, responses=documented(401, 403, 404, 413, 422, 429))
+async def rename_passkey(id: Uuid, wanted: PasskeyRenameRequest, viewer: AnyMember, work: CurrentWork) -> Response:
+    """Give one of your passkeys another name."""
+    renamed = await enrolment.rename_passkey(work, viewer, id, wanted.name)
+    return json_response(Passkey.model_validate(renamed))
+
+
 @router.delete("/me/passkeys/{id}", status_code=204, responses=documented(401, 403, 404, 422))
 async def remove_passkey(id: Uuid, viewer: AnyMember, work: CurrentWork) -> Response:
     """Remove one of your passkeys. Every other session of yours ends.
@@ -230,8 +205,3 @@ async def ask_for_passkey(request: Request, asking: ChallengeRequest, work: Curr
     """
     options = await passkeys.begin_authentication(work, Purpose(asking.purpose), address_of(request))
     return json_response(RequestOptions.model_validate(options), 201)
-
-
-def as_json(credential: Credential) -> dict[str, Any]:
-    """Return the credential with the names that WebAuthn gives its members."""
-    return credential.model_dump(by_alias=True)

@@ -1,0 +1,287 @@
+"""Where members stopped reading: a mark for each member and thread. Marks are for oneself; nobody sees another's.
+
+A thread is unread when somebody else wrote in it behind the mark, or when a post before the mark appeared since, which
+a moderator had to read first. Nothing that was there when a member joined, or said "mark all as read", is unread.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Integer,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    delete,
+    exists,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    union,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+from sqlmodel import Field, SQLModel, col
+
+from forum.content.boards import Board
+from forum.content.posts.tables import Post, Visibility
+from forum.content.threads.queries import (
+    SELECT_VISIBLE,
+    get_thread_in_transaction,
+    keyset_pages,
+    read_page,
+)
+from forum.content.threads.tables import Thread
+from forum.content.threads.visibility import THREAD_LISTED
+from forum.core import pagination
+from forum.core.database import Moment, Prepared, Reader, query
+from forum.core.errors import Invalid
+from forum.core.pagination import Page
+from forum.core.work import Work
+from forum.members.tables import Member
+from forum.members.viewer import VIEWER_ID, VIEWER_PERSONAS, Viewer
+
+KEPT = timedelta(days=180)  # older marks go, and what is older is read
+
+
+class ReadMark(SQLModel, table=True):
+    """The highest number that a member has read in a thread, and when."""
+
+    __tablename__ = "read_mark"
+    __table_args__ = (CheckConstraint("read_number >= 0", name="number"), {"postgresql_with": {"fillfactor": 80}})
+
+    member_id: UUID = Field(primary_key=True, foreign_key="member.id", ondelete="CASCADE")
+    thread_id: int = Field(primary_key=True, sa_type=BigInteger, foreign_key="thread.id")
+    read_number: int
+    read_at: datetime = Field(sa_type=Moment)
+
+
+class ThreadsOf(StrEnum):
+    """Which threads a member asks for."""
+
+    OPENED = "opened"
+    WRITTEN = "written"
+    UNREAD = "unread"
+
+
+_News, _Marked = aliased(Thread), aliased(ReadMark)
+
+# Predicates, for statements that join ReadMark as below
+
+_MARK = and_(col(ReadMark.member_id) == VIEWER_ID, col(ReadMark.thread_id) == col(Thread.id))
+_READ_NUMBER = func.coalesce(col(ReadMark.read_number), 0)
+_CAUGHT_UP_AT = select(col(Member.caught_up_at)).where(col(Member.id) == VIEWER_ID).scalar_subquery()
+_READ_AT = func.greatest(_CAUGHT_UP_AT, func.coalesce(col(ReadMark.read_at), _CAUGHT_UP_AT))
+
+_BY_OTHERS = not_(col(Post.author_id) == any_(VIEWER_PERSONAS))
+_SHOWN_POST = (col(Post.visibility) == Visibility.VISIBLE, _BY_OTHERS)
+# A post before the mark that a moderator published since.
+_APPEARED = (
+    exists()
+    .where(col(Post.thread_id) == col(Thread.id), *_SHOWN_POST, col(Post.published_at) > _READ_AT)
+    .correlate(Thread, ReadMark)
+)
+# A mark that was made since the member was caught up counts alone: whoever reads an old thread stops there, too.
+_MARK_COUNTS = func.coalesce(col(ReadMark.read_at) >= _CAUGHT_UP_AT, false())
+_WRITTEN_SINCE = and_(
+    or_(_MARK_COUNTS, col(Thread.last_post_at) > _CAUGHT_UP_AT),
+    col(Thread.last_post_number) > _READ_NUMBER,
+    not_(col(Thread.last_post_by) == any_(VIEWER_PERSONAS)),
+)
+UNREAD = or_(_WRITTEN_SINCE, _APPEARED)
+
+# Queries
+
+_MARKED = SELECT_VISIBLE.outerjoin(ReadMark, _MARK).add_columns(
+    _READ_NUMBER.label("read_number"), UNREAD.label("is_unread")
+)
+_LISTED = _MARKED.where(THREAD_LISTED)
+_NEWEST_KEY = (col(Thread.last_post_at), col(Thread.id))
+_BY_NEWEST = TypeAdapter(tuple[pagination.Instant, pagination.Identity])
+_WROTE_IN = select(col(Post.thread_id)).where(col(Post.author_id) == any_(VIEWER_PERSONAS))
+_SLUG = bindparam("slug", type_=Text())
+# Of all boards, or of one: where no board is named, the parameter is null.
+_ON_BOARD = or_(_SLUG.is_(None), col(Board.slug) == _SLUG)
+
+_NEWEST = keyset_pages(_LISTED.where(_ON_BOARD), _NEWEST_KEY, falling=True)
+# No other thread can be unread: without this bound, PostgreSQL looks at all of them.
+_NEWS = union(
+    select(col(_News.id)).where(col(_News.last_post_at) > _CAUGHT_UP_AT),
+    select(col(Post.thread_id)).where(col(Post.published_at) > _CAUGHT_UP_AT),
+    select(col(_Marked.thread_id)).where(col(_Marked.member_id) == VIEWER_ID, col(_Marked.read_at) >= _CAUGHT_UP_AT),
+)
+_IS_NEWS = and_(col(Thread.id).in_(_NEWS), UNREAD)
+_UNREAD = keyset_pages(_LISTED.where(_ON_BOARD, _IS_NEWS), _NEWEST_KEY, falling=True)
+_OPENED = keyset_pages(_MARKED.where(col(Thread.author_id) == any_(VIEWER_PERSONAS)), _NEWEST_KEY, falling=True)
+_WRITTEN = keyset_pages(_MARKED.where(col(Thread.id).in_(_WROTE_IN)), _NEWEST_KEY, falling=True)
+_OF_MEMBER = {ThreadsOf.OPENED: _OPENED, ThreadsOf.WRITTEN: _WRITTEN, ThreadsOf.UNREAD: _UNREAD}
+
+_THREAD_ID = bindparam("thread_id", type_=BigInteger())
+_FIRST, _LAST = bindparam("first", type_=Integer()), bindparam("last", type_=Integer())
+_UNREAD_FROM = (
+    select(func.min(Post.number))
+    .where(
+        col(Post.thread_id) == col(Thread.id),
+        *_SHOWN_POST,
+        or_(
+            and_(
+                col(Post.number) > _READ_NUMBER,
+                or_(_MARK_COUNTS, func.coalesce(Post.published_at, Post.created_at) > _CAUGHT_UP_AT),
+            ),
+            col(Post.published_at) > _READ_AT,
+        ),
+    )
+    .correlate(Thread, ReadMark)
+    .scalar_subquery()
+)
+_OWN_NUMBERS = (
+    select(func.array_agg(Post.number))
+    .where(
+        col(Post.thread_id) == col(Thread.id),
+        col(Post.author_id) == any_(VIEWER_PERSONAS),
+        col(Post.number).between(_FIRST, _LAST),
+    )
+    .correlate(Thread)
+    .scalar_subquery()
+)
+_MINE = Prepared(
+    query(
+        col(Thread.id),
+        col(ReadMark.read_number),
+        _UNREAD_FROM.label("unread_from"),
+        _OWN_NUMBERS.label("own"),
+    )
+    .select_from(Thread)
+    .outerjoin(ReadMark, _MARK)
+    .where(col(Thread.id) == _THREAD_ID)
+)
+
+# Boards with something unread, by their ids.
+_BOARDS_WITH_NEWS = Prepared(
+    _LISTED.where(_IS_NEWS).with_only_columns(col(Thread.board_id).label("board_id")).distinct()
+)
+
+# The viewer's own marks, for their copy.
+MARKS_OF = Prepared(
+    query(col(ReadMark.thread_id), col(ReadMark.read_number), col(ReadMark.read_at))
+    .where(col(ReadMark.member_id) == VIEWER_ID)
+    .order_by(col(ReadMark.thread_id))
+)
+
+
+class OwnPlace(NamedTuple):
+    """How far a member has read a thread: the mark, the first unread number, and the numbers of their own posts."""
+
+    read_number: int | None
+    unread_from: int | None
+    own: Sequence[int]
+
+
+NOTHING_READ = OwnPlace(None, None, ())
+
+
+async def get_own_place(reader: Reader, viewer: Viewer, thread_id: int, first: int, last: int) -> OwnPlace:
+    """Return how far the viewer has read a thread that they see, with their own posts numbered `first` to `last`."""
+    if viewer.id is None:
+        return NOTHING_READ
+    place = {"thread_id": thread_id, "first": first, "last": last}
+    row = await reader.row(_MINE, **viewer.query_parameters, **place)
+    return OwnPlace(row.read_number, row.unread_from, sorted(row.own or ())) if row else NOTHING_READ
+
+
+async def list_own_threads(reader: Reader, viewer: Viewer, kind: ThreadsOf, after: str | None, limit: int) -> Page:
+    """Return a page of the threads that the viewer opened, wrote in or has not read, those with the newest posts first.
+
+    Raises Invalid for an unknown cursor.
+    """
+    return await _list(reader, viewer, _OF_MEMBER[kind], after, limit, slug=None)
+
+
+async def list_newest(
+    reader: Reader, viewer: Viewer, after: str | None, limit: int, *, slug: str | None = None, unread: bool = False
+) -> Page:
+    """Return a page of threads across all boards or on one, those with the newest posts first; or of the unread ones.
+
+    A guest has read everything. Raises Invalid for an unknown cursor.
+    """
+    return await _list(reader, viewer, _UNREAD if unread else _NEWEST, after, limit, slug=slug)
+
+
+async def list_boards_with_news(reader: Reader, viewer: Viewer) -> frozenset[int]:
+    """Return the ids of the boards on which something is unread for the viewer; a guest has read everything."""
+    if viewer.id is None:
+        return frozenset()
+    rows = await reader.rows(_BOARDS_WITH_NEWS, **viewer.query_parameters)
+    return frozenset(row.board_id for row in rows)
+
+
+async def _list(
+    reader: Reader,
+    viewer: Viewer,
+    pages: tuple[Prepared, Prepared],
+    after: str | None,
+    limit: int,
+    *,
+    slug: str | None,
+) -> Page:
+    sort_key = pagination.decode(after, _BY_NEWEST) if after is not None else None
+    rows = await read_page(reader, pages, viewer, sort_key, slug=slug, limit=limit + 1)
+    return pagination.page_of(rows, limit, lambda row: (row.last_post_at, row.id))
+
+
+# Actions
+
+
+async def mark_read(work: Work, viewer: Viewer, thread_id: int, number: int, *, back: bool = False) -> None:
+    """Remember up to which number the viewer has read a thread. A smaller number than is known changes nothing.
+
+    With `back`, the mark goes back to the number: "unread from here". Idempotent. It may be lost when the server loses
+    its power in the next second: nobody waits for the disk because of it.
+
+    Raises NotFound, and Invalid for a number that the thread has not reached.
+    """
+    thread = await get_thread_in_transaction(work.session, viewer, thread_id)
+    if number > thread.last_number:
+        detail = f"The thread has {thread.last_number} posts."
+        raise Invalid(detail, "#/number", code="number_not_reached")
+    await work.session.execute(select(func.set_config("synchronous_commit", "off", True)))
+    marked = insert(ReadMark).values(
+        member_id=viewer.member_id, thread_id=thread_id, read_number=number, read_at=work.now
+    )
+    wanted = marked.excluded
+    is_new = literal(back) | (wanted.read_number >= col(ReadMark.read_number))
+    await work.session.execute(
+        marked.on_conflict_do_update(
+            index_elements=[col(ReadMark.member_id), col(ReadMark.thread_id)],
+            set_={"read_number": wanted.read_number, "read_at": wanted.read_at},
+            where=is_new,
+        )
+    )
+
+
+async def mark_all_read(work: Work, viewer: Viewer) -> None:
+    """Have the viewer read everything that there is by now. Idempotent."""
+    await work.session.execute(
+        update(Member)
+        .where(col(Member.id) == viewer.member_id, col(Member.caught_up_at) < work.now)
+        .values(caught_up_at=work.now)
+    )
+
+
+async def delete_old_marks(session: AsyncSession, now: datetime) -> None:
+    """Delete the marks that are older than `KEPT`; what is older counts as read from then on."""
+    then = now - KEPT
+    await session.execute(update(Member).where(col(Member.caught_up_at) < then).values(caught_up_at=then))
+    await session.execute(delete(ReadMark).where(col(ReadMark.read_at) < then))

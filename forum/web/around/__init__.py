@@ -1,0 +1,1 @@
+"""Pages around the forum: longer texts, how pages look, leaving at once."""

@@ -1,0 +1,1 @@
+"""Pages of the second step and of passkeys."""

@@ -1,0 +1,115 @@
+"""What happened to one's posts, reports and account: each thing in words, with the way to it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+from fastapi import Response
+
+from forum.http.fields import Uuid
+from forum.notifications import inbox
+from forum.notifications.inbox import NotificationKind
+from forum.web.forms import FormModel
+from forum.web.languages import mark
+from forum.web.pages import Page
+from forum.web.routing import page_router
+from forum.web.visits import OwnForm, OwnVisit, Visit
+
+router = page_router()
+
+NOTICES_A_PAGE = 20
+
+
+class ReadForm(FormModel):
+    """How far somebody has read."""
+
+    up_to: Uuid
+
+
+# What is said of each kind, and where it leads: `{post}` and `{subject}` are of the notification.
+NOTICES: Mapping[NotificationKind, tuple[str, str]] = {
+    NotificationKind.POST_HELD: (mark("A moderator reads a post of yours before others see it."), "/posts/{post}"),
+    NotificationKind.POST_PUBLISHED: (mark("Everybody can see your post now."), "/posts/{post}"),
+    NotificationKind.POST_EDITED: (mark("A moderator changed a post of yours."), "/me/statements/{subject}"),
+    NotificationKind.POST_REMOVED: (mark("A moderator removed a post of yours."), "/me/statements/{subject}"),
+    NotificationKind.THREAD_LOCKED: (mark("A thread that you began is closed for now."), "/posts/{post}"),
+    NotificationKind.THREAD_UNLOCKED: (mark("A thread that you began is open again."), "/posts/{post}"),
+    NotificationKind.THREAD_MOVED: (mark("A thread that you began is on another board now."), "/posts/{post}"),
+    NotificationKind.THREAD_RETITLED: (mark("A thread that you began has another title now."), "/posts/{post}"),
+    NotificationKind.STATEMENT_ISSUED: (mark("Moderators decided something about you."), "/me/statements/{subject}"),
+    NotificationKind.APPEAL_HEARD: (
+        mark("Somebody took a second look, as you asked."),
+        "/me/appeals/{subject}",
+    ),
+    NotificationKind.REPORT_RECEIVED: (mark("We have your report. Thank you."), "/me/reports"),
+    NotificationKind.REPORT_SETTLED: (mark("A report of yours was looked at."), "/me/reports"),
+    NotificationKind.TALK_MESSAGE: (mark("A moderator has written to you."), "/me/talks/{subject}"),
+    NotificationKind.TALK_ANSWERED: (mark("Somebody answered you about a case."), "/moderation/cases/{subject}"),
+    NotificationKind.CASE_WAITING: (mark("A case waits for you."), "/moderation/cases/{subject}"),
+    NotificationKind.CASE_URGENT: (mark("A case cannot wait."), "/moderation/cases/{subject}"),
+    NotificationKind.CASE_HANDED_OVER: (mark("A case was handed on to you."), "/moderation/cases/{subject}"),
+    NotificationKind.CASE_TAKEN_OVER: (mark("Somebody else took over a case of yours."), "/moderation/cases/{subject}"),
+    NotificationKind.CASE_OVERDUE: (mark("A case should have been decided by now."), "/moderation/cases/{subject}"),
+    NotificationKind.CASE_WITHOUT_DECIDER: (mark("Nobody can decide a case."), "/moderation/cases/{subject}"),
+    NotificationKind.RULES_CHANGED: (mark("The house rules have changed."), "/me/rules"),
+    NotificationKind.STANDING_ENDED: (mark("You can use your account as before."), "/me"),
+    NotificationKind.LOST_MAILBOX: (mark("Another e-mail address is to take the place of yours."), "/me/email"),
+    NotificationKind.DEPARTURE_WAITS: (mark("Your account cannot be closed yet."), "/me/departure"),
+    NotificationKind.EXPORT_READY: (mark("The copy of your data is ready."), "/me/copy"),
+}
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One thing that happened."""
+
+    words: str
+    path: str | None  # None: about a post that one may no longer see
+    at: datetime
+    is_new: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticesPage(Page):
+    """What happened, newest first."""
+
+    template: ClassVar[str] = "account/notices.html"
+    section: ClassVar[str] = "/me"
+    is_own: ClassVar[bool] = True
+    has_tools: ClassVar[bool] = True
+
+    notices: Sequence[Notice]
+    unread: int
+    newest: str | None  # up to which the button marks all as read
+    next: str | None
+
+
+@router.get("/me/notices")
+async def show_notices(visit: OwnVisit) -> Response:
+    """Show what happened."""
+    after = visit.query("after") or None
+    page = await visit.act(inbox.list_notifications, after, NOTICES_A_PAGE)
+    return visit.show(
+        NoticesPage(
+            title=visit.say("What happened"),
+            notices=[_notice(visit, row) for row in page.rows],
+            unread=page.unread,
+            newest=str(page.rows[0].id) if page.rows and after is None else None,
+            next=page.next,
+        )
+    )
+
+
+@router.post("/me/notices")
+async def mark_read(visit: OwnForm) -> Response:
+    """Mark as read what was on the page, and all before it."""
+    await visit.act(inbox.mark_read, visit.form.parse(ReadForm).up_to)
+    return visit.go("/me/notices", done="read")
+
+
+def _notice(visit: Visit, row: Any) -> Notice:
+    words, path = NOTICES[NotificationKind(row.kind)]
+    found = {"post": row.post_id, "subject": row.subject_id}
+    is_there = all(value for name, value in found.items() if f"{{{name}}}" in path)
+    return Notice(visit.say(words), path.format(**found) if is_there else None, row.at, row.read_at is None)

@@ -1,0 +1,68 @@
+"""The page of the log: what staff did on the boards that the viewer moderates."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from fastapi import Response
+
+from forum.core.pagination import Page as Rows
+from forum.web.routing import page_router
+from forum.web.visits import MemberVisit
+from moderation import audit_log
+from moderation.audit_log import LogSearch
+from moderation.web.pages import ModerationPage
+
+router = page_router()
+
+ENTRIES_A_PAGE = 50
+LONGEST = 100  # characters of what somebody looks for
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogPage(ModerationPage):
+    """What staff did, newest first."""
+
+    template: ClassVar[str] = "moderation/log.html"
+    is_wide: ClassVar[bool] = True
+    places: ClassVar[dict[str, str]] = {
+        "case": "/moderation/cases/",
+        "post": "/posts/",
+        "thread": "/threads/",
+        "rule": "/moderation/rules/",
+    }
+
+    rows: Rows
+    search: LogSearch
+    say: Callable[[str], str]
+
+    @property
+    def act_choices(self) -> list[tuple[str, str]]:
+        """What somebody can look for, in words of the page's language."""
+        return [(act, self.say(what)) for act, what in self.acts.items()]
+
+    @property
+    def following(self) -> str | None:
+        """The address of the next page, if there is one."""
+        looked_for = {"act": self.search.act, "actor": self.search.actor, "after": self.rows.next}
+        return "/moderation/log?" + urlencode({k: v for k, v in looked_for.items() if v}) if self.rows.next else None
+
+    def place_of(self, entry: Any) -> str | None:
+        """Return the address of what an entry is about, if it has a page."""
+        base = self.places.get(entry.subject_kind)
+        return base + entry.subject_id if base else None
+
+
+@router.get("/moderation/log")
+async def show_log(visit: MemberVisit) -> Response:
+    """Show what staff did, newest first."""
+    search = LogSearch(_sought(visit.query("act")), _sought(visit.query("actor")))
+    after = visit.query("after") or None
+    rows = await audit_log.list_entries(visit.reader, visit.viewer, search, after, ENTRIES_A_PAGE)
+    return visit.show(LogPage(title=visit.say("What was done"), rows=rows, search=search, say=visit.say))
+
+
+def _sought(text: str) -> str | None:
+    """Return what somebody looks for, in a form that the database can compare."""
+    return text.replace("\0", "").strip()[:LONGEST] or None

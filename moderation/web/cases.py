@@ -1,0 +1,203 @@
+"""Pages of cases: the queue, one case on one page, and working on it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, TypeVar
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import Response
+from pydantic import Field
+
+from forum.core.errors import ForumError
+from forum.http.fields import Uuid, Words
+from forum.web.forms import FormModel
+from forum.web.routing import page_router
+from forum.web.visits import MemberForm, MemberVisit, Visit
+from moderation import case_actions, case_queue, case_screen
+from moderation.case_priority import Category
+from moderation.case_queue import ClaimedBy, QueueReading, QueueSearch
+from moderation.case_screen import CaseScreen
+from moderation.cases import CaseKind, CaseState
+from moderation.findings import Passage, passages
+from moderation.web.pages import ModerationPage, repeat_of, status_of
+
+router = page_router()
+
+CASES_A_PAGE = 20
+DAYS = (1, 3, 7, 14, 30, 90, 365)  # for which somebody can be stopped from writing, or shut out
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueuePage(ModerationPage):
+    """The cases that somebody may have to decide: enough of each to choose one, never to decide."""
+
+    template: ClassVar[str] = "moderation/queue.html"
+    is_wide: ClassVar[bool] = True
+
+    reading: QueueReading
+    search: QueueSearch
+    now: datetime
+    viewer_id: UUID
+
+    @property
+    def board_choices(self) -> Sequence[tuple[str, str]]:
+        """The boards to choose from."""
+        return [(board.slug, board.name) for board in self.reading.boards]
+
+    def address(self, **changes: str | None) -> str:
+        """Return the address of the queue with another filter."""
+        chosen = {
+            "state": self.search.state if self.search.state != CaseState.OPEN else None,
+            "category": self.search.category,
+            "board": self.search.board,
+            "claimed": self.search.claimed,
+            "kind": self.search.kind,
+        } | changes
+        query = urlencode({name: value for name, value in chosen.items() if value})
+        return "/moderation" + (f"?{query}" if query else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CasePage(ModerationPage):
+    """A case on one page."""
+
+    template: ClassVar[str] = "moderation/case.html"
+
+    screen: CaseScreen
+    now: datetime
+    days: ClassVar[Sequence[int]] = DAYS
+
+    @property
+    def case(self) -> Any:
+        """The case as the queue shows it."""
+        return self.screen.file.case
+
+    @property
+    def address(self) -> str:
+        """The address of the page."""
+        return f"/moderation/cases/{self.case.id}"
+
+    @property
+    def outcomes_of_appeal(self) -> Sequence[str]:
+        """What can come of an appeal; nothing for other cases."""
+        return ("uphold", "overturn", "change") if self.screen.file.appeal else ()
+
+    @property
+    def board_choices(self) -> Sequence[tuple[str, str]]:
+        """The boards to which the thread can be moved."""
+        return [(board.slug, board.name) for board in self.screen.boards]
+
+    @property
+    def template_choices(self) -> Sequence[tuple[str, str]]:
+        """The templates for reasons."""
+        return [(template.slug, template.title) for template in self.screen.templates]
+
+    @property
+    def messages(self) -> int:
+        """How many messages were written about this case."""
+        return sum(len(reading.messages) for reading in self.screen.talks or ())
+
+    def passages(self, text: str, part: str) -> Sequence[Passage]:
+        """Return a text of the case's first post in pieces, those that screening found with what they are."""
+        return passages(text, [found for found in self.screen.file.findings if found.part == part])
+
+
+class NoteForm(FormModel):
+    """What the other moderators should know."""
+
+    text: Annotated[Words, Field(min_length=1, max_length=5000)]
+
+
+class TakeOverForm(FormModel):
+    """Why somebody takes over a case that another is working on."""
+
+    takeover: Annotated[Words, Field(min_length=1, max_length=500)] | None = None
+
+
+@router.get("/moderation")
+async def show_queue(visit: MemberVisit) -> Response:
+    """Show the cases that wait for the viewer, worst first."""
+    search = QueueSearch(
+        _choice(visit, "state", CaseState) or CaseState.OPEN,
+        _choice(visit, "category", Category),
+        visit.query("board") or None,
+        _choice(visit, "claimed", ClaimedBy),
+        _choice(visit, "kind", CaseKind),
+    )
+    reading = await visit.act(case_queue.read_queue, search, visit.query("after") or None, CASES_A_PAGE)
+    return visit.show(
+        QueuePage(
+            title=visit.say("What waits for a decision"),
+            reading=reading,
+            search=search,
+            now=visit.now,
+            viewer_id=visit.viewer.member_id,
+        )
+    )
+
+
+@router.get("/moderation/cases/{id}")
+async def show_case(id: Uuid, visit: MemberVisit) -> Response:
+    """Show everything that is needed to decide a case."""
+    return visit.show(await case_page(visit, id))
+
+
+@router.post("/moderation/cases/{id}/claim")
+async def claim_case(id: Uuid, visit: MemberForm) -> Response:
+    """Take a case, also from somebody else if one says why."""
+    try:
+        wanted = visit.form.parse(TakeOverForm)
+        await visit.act(case_actions.claim, id, takeover_reason=wanted.takeover)
+    except ForumError as error:
+        return visit.show(await case_page(visit, id, error), status_of(error))
+    return visit.go(f"/moderation/cases/{id}", done="case-claimed")
+
+
+@router.post("/moderation/cases/{id}/release")
+async def release_case(id: Uuid, visit: MemberForm) -> Response:
+    """Hand a case on: others are told that it waits."""
+    await visit.act(case_actions.release, id)
+    return visit.go("/moderation", done="case-released")
+
+
+@router.post("/moderation/cases/{id}/recuse")
+async def recuse_from_case(id: Uuid, visit: MemberForm) -> Response:
+    """Step back from a case for good."""
+    await visit.act(case_actions.recuse, id)
+    return visit.go("/moderation", done="case-recused")
+
+
+@router.post("/moderation/cases/{id}/notes")
+async def note_case(id: Uuid, visit: MemberForm) -> Response:
+    """Write a note for the other moderators."""
+    try:
+        wanted = visit.form.parse(NoteForm)
+        await visit.act(case_actions.add_note, id, wanted.text, repeat=repeat_of(visit))
+    except ForumError as error:
+        return visit.show(await case_page(visit, id, error), status_of(error))
+    return visit.go(f"/moderation/cases/{id}#notes", done="note-kept")
+
+
+async def case_page(visit: Visit, case_id: Any, error: ForumError | None = None) -> CasePage:
+    """Return the page of a case, with what was typed if it was refused."""
+    screen = await case_screen.read_case(visit.transactions, visit.viewer, case_id)
+    form = visit.form.refused(error) if error else visit.form
+    return CasePage(title=title_of(visit, screen.file.case), screen=screen, now=visit.now, form=form)
+
+
+def title_of(visit: Visit, case: Any) -> str:
+    """Return what a case is called: by its place, or by its member."""
+    if case.post_id is None:
+        return visit.say("Case about %(name)s", name=case.author_name)
+    if case.kind == CaseKind.POSTS:
+        return visit.say("Case about several posts of %(name)s", name=case.author_name)
+    return visit.say("Post %(number)s in “%(title)s”", number=case.post_number, title=case.thread_title)
+
+
+def _choice(visit: Visit, name: str, choices: type[Choice]) -> Choice | None:
+    value = visit.query(name)
+    return choices(value) if value in set(choices) else None

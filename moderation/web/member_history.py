@@ -1,0 +1,73 @@
+"""Pages of members' records: what was decided about somebody, and what moderators noted."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, ClassVar
+from urllib.parse import quote
+from uuid import UUID
+
+from fastapi import Response
+from pydantic import Field
+
+from forum.core.errors import ForumError
+from forum.http.fields import Handle, Words
+from forum.web.forms import FormModel
+from forum.web.routing import page_router
+from forum.web.visits import MemberForm, MemberVisit, Visit
+from moderation import member_notes, member_record
+from moderation.member_record import RecordScreen
+from moderation.web import words
+from moderation.web.pages import ModerationPage, repeat_of, status_of
+
+router = page_router()
+
+
+class MemberNoteForm(FormModel):
+    """What the other moderators should know of a member."""
+
+    text: Annotated[Words, Field(min_length=1, max_length=member_notes.NOTE_MAX)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordPage(ModerationPage):
+    """All that a moderator may know of a member."""
+
+    template: ClassVar[str] = "moderation/member.html"
+    seen: ClassVar[tuple[str, ...]] = words.SEEN
+
+    record: RecordScreen
+    now: datetime
+    viewer_id: UUID
+
+
+@router.get("/moderation/members")
+async def find_member(visit: MemberVisit) -> Response:
+    """Go to the record of the member with this handle."""
+    handle = visit.query("handle").strip().removeprefix("@")
+    return visit.go(f"/moderation/members/{quote(handle, safe='')}" if handle else "/moderation")
+
+
+@router.get("/moderation/members/{handle}")
+async def show_record(handle: Handle, visit: MemberVisit) -> Response:
+    """Show what is known of a member."""
+    return visit.show(await record_page(visit, handle))
+
+
+@router.post("/moderation/members/{handle}/notes")
+async def note_member(handle: Handle, visit: MemberForm) -> Response:
+    """Write a note on a member for the other moderators."""
+    try:
+        wanted = visit.form.parse(MemberNoteForm)
+        await visit.act(member_notes.add_note, handle, wanted.text, repeat=repeat_of(visit))
+    except ForumError as error:
+        return visit.show(await record_page(visit, handle, error), status_of(error))
+    return visit.go(f"/moderation/members/{quote(handle, safe='')}#notes", done="note-kept")
+
+
+async def record_page(visit: Visit, handle: str, error: ForumError | None = None) -> RecordPage:
+    """Return the page of a member's record, with what was typed if it was refused."""
+    record = await visit.act(member_record.read_record, handle, visit.query("after") or None)
+    form = visit.form.refused(error) if error else visit.form
+    return RecordPage(
+        title=record.history.member.name, record=record, now=visit.now, viewer_id=visit.viewer.member_id, form=form
+    )

@@ -1,0 +1,72 @@
+"""What moderation hands to the pages of the forum: its routers, its templates and what its pages say was done."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from fastapi import APIRouter
+
+from forum.web.languages import mark
+from forum.web.pages import Entry, PostLink
+from moderation.case_queue import sees_queue
+from moderation.web import (
+    audit_log,
+    board_moderators,
+    cases,
+    decisions,
+    member_history,
+    member_posts,
+    on_sight,
+    own_reports,
+    own_statements,
+    own_talks,
+    reason_templates,
+    rule_editor,
+    rulebook,
+    sealed_words,
+    talks,
+    together,
+)
+from moderation.web.pages import SECTION
+
+ROUTERS: Sequence[APIRouter] = (
+    cases.router,
+    decisions.router,
+    talks.router,
+    sealed_words.router,
+    on_sight.router,
+    member_history.router,
+    member_posts.router,
+    together.router,
+    reason_templates.router,
+    rule_editor.router,
+    rulebook.router,
+    audit_log.router,
+    board_moderators.router,
+    own_statements.router,
+    own_reports.router,
+    own_talks.router,
+)
+OWN: Sequence[Entry] = (
+    Entry("/me/statements", mark("What moderators decided about you")),
+    Entry("/me/reports", mark("What you reported")),
+    Entry("/me/talks", mark("What moderators wrote to you")),
+)
+TEMPLATES = Path(__file__).with_name("templates")
+ENTRY = Entry(SECTION, mark("Moderation"), sees_queue)
+POST_LINK = PostLink("/moderation/posts/{id}/case", mark("Look into this"), frozenset({"moderator"}))
+DONE: Mapping[str, str] = {
+    "case-claimed": mark("You took this case. It is yours for ten minutes."),
+    "case-released": mark("You handed the case on. The others were told."),
+    "case-recused": mark("You stepped back from the case. Somebody else decides it."),
+    "case-decided": mark("It is decided."),
+    "cases-dismissed": mark("Those that you ticked are left as they are."),
+    "rule-written": mark("A new edition of the rules is published."),
+    "template-deleted": mark("The template is deleted."),
+    "note-kept": mark("Your note is kept."),
+    "message-sent": mark("Your message is sent."),
+    "talk-closed": mark("The talk is closed."),
+    "appealed": mark("You have asked for a second look. Somebody else decides now, and you hear of it here."),
+    "answered": mark("Your answer is sent."),
+    "complained": mark("Somebody else looks at what was written to you."),
+    "talk-opened": mark("The talk is open again."),
+}

@@ -1,0 +1,66 @@
+"""Writing to a member about a case, from its page."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import Response
+from pydantic import Field
+
+from forum.core.errors import ForumError, NotFound
+from forum.http.fields import Uuid, Words
+from forum.web.forms import FormModel
+from forum.web.routing import page_router
+from forum.web.visits import MemberForm, Visit
+from moderation.talks import actions
+from moderation.talks.actions import MessageToMember
+from moderation.talks.tables import MESSAGE_MAX
+from moderation.web.cases import case_page
+from moderation.web.pages import repeat_of, status_of
+
+router = page_router()
+
+
+class MessageForm(FormModel):
+    """What a moderator writes to a member."""
+
+    message: Annotated[Words, Field(min_length=1, max_length=MESSAGE_MAX)]
+    signed: Literal["yes"] | None = None
+    report_id: Uuid | None = None
+
+
+class TalkForm(FormModel):
+    """On which page the talk stands."""
+
+    case: Uuid
+
+
+@router.post("/moderation/cases/{id}/talks")
+async def write_to_member(id: Uuid, visit: MemberForm) -> Response:
+    """Write to the member whom a case is about, or to who reported."""
+    try:
+        wanted = visit.form.parse(MessageForm)
+        message = MessageToMember(wanted.message, wanted.signed is not None, wanted.report_id)
+        await visit.act(actions.write_to_member, id, message, repeat=repeat_of(visit))
+    except ForumError as error:
+        return visit.show(await case_page(visit, id, error), status_of(error))
+    return visit.go(f"/moderation/cases/{id}#talks", done="message-sent")
+
+
+@router.post("/moderation/talks/{id}/close")
+async def close_talk(id: Uuid, visit: MemberForm) -> Response:
+    """Close a talk: both sides can still read it."""
+    await visit.act(actions.close_talk, id)
+    return visit.go(_place_of(visit), done="talk-closed")
+
+
+@router.post("/moderation/talks/{id}/reopen")
+async def reopen_talk(id: Uuid, visit: MemberForm) -> Response:
+    """Open a closed talk again."""
+    await visit.act(actions.reopen_talk, id)
+    return visit.go(_place_of(visit), done="talk-opened")
+
+
+def _place_of(visit: Visit) -> Any:
+    try:
+        return f"/moderation/cases/{visit.form.parse(TalkForm).case}#talks"
+    except ForumError:
+        raise NotFound("There is no such case.", code="case_not_found") from None

@@ -1,0 +1,145 @@
+"""Words for what moderation has names for: categories, kinds of cases, measures, acts of the record."""
+
+from collections.abc import Mapping
+
+from forum.web.languages import mark
+
+CATEGORIES: Mapping[str, str] = {
+    "risk": mark("Somebody may be in danger"),
+    "intimate_image": mark("An intimate picture"),
+    "illegal": mark("It may be against the law"),
+    "personal_information": mark("It gives away who somebody is"),
+    "rule": mark("It may breach a rule"),
+    "appeal": mark("Somebody asks for a second look"),
+    "held": mark("It waits before others see it"),
+    "other": mark("Something else"),
+    "spam": mark("Advertising"),
+}
+# What somebody can say of what they see.
+SEEN = ("rule", "risk", "personal_information", "illegal", "intimate_image", "spam", "other")
+KINDS: Mapping[str, str] = {
+    "post": mark("One post"),
+    "posts": mark("Several posts"),
+    "member": mark("A member"),
+    "appeal": mark("An appeal"),
+}
+# What can be decided, as a choice.
+MEASURES: Mapping[str, str] = {
+    "publish": mark("Publish what waits"),
+    "refuse": mark("Refuse the edit that waits"),
+    "redact": mark("Take some words out"),
+    "edit": mark("Change the words"),
+    "remove": mark("Remove the post"),
+    "retitle": mark("Give the thread another title"),
+    "lock": mark("Close the thread"),
+    "move": mark("Move the thread to another board"),
+    "rename": mark("Give the author another name"),
+    "warn": mark("Warn the author"),
+    "silence": mark("Let the author read but not write, for a time"),
+    "suspend": mark("Shut the author out for a time"),
+    "ban": mark("Close the author's account"),
+    "dismiss": mark("Leave everything as it is"),
+    "uphold": mark("The decision stays"),
+    "change": mark("Decide something else instead"),
+    "overturn": mark("Undo the decision"),
+}
+# What was decided, in a list.
+TAKEN: Mapping[str, str] = {
+    "publish": mark("Published"),
+    "refuse": mark("Edit refused"),
+    "redact": mark("Words taken out"),
+    "edit": mark("Words changed"),
+    "remove": mark("Removed"),
+    "retitle": mark("Thread given another title"),
+    "lock": mark("Thread closed"),
+    "move": mark("Thread moved"),
+    "rename": mark("Given another name"),
+    "warn": mark("Warned"),
+    "silence": mark("Stopped from writing"),
+    "suspend": mark("Shut out"),
+    "ban": mark("Account closed"),
+    "dismiss": mark("Left as it is"),
+}
+# What an author is told was done.
+TOLD: Mapping[str, str] = {
+    "publish": mark("What you wrote is published."),
+    "refuse": mark("Your edit is not published. Your post stays as it was."),
+    "redact": mark("Some words of your post are taken out."),
+    "edit": mark("The words of your post are changed."),
+    "remove": mark("Your post is removed."),
+    "retitle": mark("Your thread has another title."),
+    "lock": mark("Your thread is closed. It can still be read."),
+    "move": mark("Your thread is on another board."),
+    "rename": mark("You have another name here."),
+    "warn": mark("This is a warning. Nothing else was done."),
+    "silence": mark("You can read here, but not write."),
+    "suspend": mark("You cannot use your account."),
+    "ban": mark("Your account is closed."),
+    "dismiss": mark("Nothing was done."),
+}
+STANDINGS: Mapping[str, str] = {
+    "active": mark("In good standing"),
+    "silenced": mark("Can read, not write"),
+    "suspended": mark("Shut out for a time"),
+    "banned": mark("Account closed by moderators"),
+    "left": mark("Has left"),
+}
+VISIBILITIES: Mapping[str, str] = {
+    "visible": mark("Everybody here can read it"),
+    "held": mark("Only its author and moderators see it"),
+    "removed": mark("Removed"),
+    "withdrawn": mark("Taken back by its author"),
+}
+FINDINGS: Mapping[str, str] = {
+    "crisis": mark("Words of somebody in danger"),
+    "personal_information": mark("Gives somebody away"),
+}
+PARTS: Mapping[str, str] = {"title": mark("title"), "body": mark("post"), "warning": mark("note before it")}
+OUTCOMES: Mapping[str, str] = {"upheld": mark("Something was done"), "dismissed": mark("Nothing was done")}
+HELD_STATES: Mapping[str, str] = {
+    "waiting": mark("Waits for you"),
+    "refused": mark("Refused"),
+    "dropped": mark("Given up by its author"),
+}
+ALARMS: Mapping[str, str] = {
+    "case_waiting": mark("that it waits"),
+    "case_urgent": mark("that it cannot wait, by mail too"),
+    "case_handed_over": mark("that somebody handed it on"),
+    "case_taken_over": mark("that somebody else took it over"),
+    "case_overdue": mark("that its time has passed"),
+    "case_without_decider": mark("that nobody can decide it"),
+    "talk_answered": mark("that the member answered"),
+}
+# What the record says was done, where a page lists it.
+ACTS: Mapping[str, str] = {
+    "appeal.heard": mark("decided the appeal"),
+    "appeal.lodged": mark("asked for a second look"),
+    "case.claimed": mark("took the case"),
+    "case.decided": mark("decided the case"),
+    "case.opened_on_sight": mark("looked into it on sight"),
+    "case.recused": mark("stepped back from the case"),
+    "case.released": mark("handed the case on"),
+    "case.taken_in": mark("put the case together with others"),
+    "case.taken_over": mark("took the case over"),
+    "revision.read": mark("read words that were taken out"),
+    "rule.written": mark("wrote a rule"),
+    "talk.begun": mark("began to write to the member"),
+    "talk.closed": mark("closed a talk"),
+    "talk.reopened": mark("opened a talk again"),
+    "talk.written": mark("wrote to the member"),
+    "template.discarded": mark("deleted a template"),
+    "template.written": mark("wrote a template"),
+    "thread.renamed": mark("gave a thread another title"),
+    "title.read": mark("read a title that was taken away"),
+    "withdrawn_post.read": mark("read a post that was taken back"),
+}
+# What an entry of the record is about.
+SUBJECTS: Mapping[str, str] = {
+    "board": mark("a board"),
+    "case": mark("a case"),
+    "member": mark("a member"),
+    "post": mark("post"),
+    "rule": mark("rule"),
+    "template": mark("a template"),
+    "thread": mark("thread"),
+}

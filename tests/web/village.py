@@ -1,0 +1,215 @@
+"""The made-up community, with everything that moderators can do to words done once: what the walks through pages read.
+
+It is made once for all tests of a process, so tests that change it use it last and undo nothing.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import update
+from sqlmodel import col
+
+from forum import demo
+from forum.authentication import sessions
+from forum.authentication.second_factor.tables import Passkey
+from forum.authentication.sessions import Transport
+from forum.core import clock
+from forum.core.gate import PublishAtOnce
+from forum.core.settings import Settings
+from forum.core.work import Work
+from forum.demo.keys import DemoKeys
+from forum.http.current_member import COOKIE
+from forum.http.services import Services
+from forum.members.queries import get_member
+from forum.privacy.tables import Export, ExportPart
+from forum.web.pages import Page
+from forum.web.visits import Visit
+from moderation import rules
+from tests.support import make, scenes
+from tests.web.routes import ROLES
+
+API = "/api/v1"
+# Who reads: one of the community for each role. The member is the author whose words were taken out.
+HANDLES = {
+    "member": "stepdad_si",
+    "adviser": "suzie",
+    "moderator": "orla",
+    "lead": "priya",
+    "administrator": "joan",
+    "suspended": "col.in.the.van",
+}
+KEYS = DemoKeys(make.PASSWORD, "seed")
+ANGRY = "SW statement is full of lies and it goes to the judge on monday"
+
+
+@dataclass
+class Village:
+    """The application with its community: a browser for each role, and addresses of what is in it."""
+
+    app: FastAPI
+    browsers: dict[str, httpx.AsyncClient] = field(default_factory=dict)
+    readers: dict[str, httpx.AsyncClient] = field(default_factory=dict)  # the same people, of the API
+    places: dict[str, Any] = field(default_factory=dict)  # what stands for {thread}, {post} … in the table of routes
+    shown: set[type[Page]] = field(default_factory=set)  # the pages that were rendered
+
+    @property
+    def services(self) -> Services:
+        """What the application is made of."""
+        result: Services = self.app.state.services
+        return result
+
+    async def browser(self, role: str, ago: timedelta = timedelta(0)) -> httpx.AsyncClient:
+        """A new browser of somebody who signed in just now, or some time ago, with a session of its own."""
+        opened = make.client(self.app)
+        if role != "guest":
+            token = await self.session_of(HANDLES[role], ago)
+            opened.cookies.set(COOKIE, token, domain="forum.test", path="/")
+        return opened
+
+    async def session_of(self, handle: str, ago: timedelta = timedelta(0)) -> str:
+        """The token of a new session, as the cookie has it."""
+        async with self.services.database.work() as session:
+            who, since = await get_member(session, handle), clock.now() - ago
+            return (await sessions.open_session(session, who, Transport.COOKIE, since, second_factor=True))[1]
+
+
+@asynccontextmanager
+async def village(settings: Settings) -> AsyncIterator[Village]:
+    """The community in the database of these settings, and a note of every page that it shows."""
+    async with make.application(settings) as app, inhabited(app) as made:
+        with _note_of_pages(made.shown):
+            yield made
+
+
+@asynccontextmanager
+async def inhabited(app: FastAPI) -> AsyncIterator[Village]:
+    """The community in the database of an application; where it lives there already, only found."""
+    async with AsyncExitStack() as stack:
+        made = Village(app)
+        await _settle(made)
+        for role in ROLES:
+            made.browsers[role] = await stack.enter_async_context(await made.browser(role))
+            reader = make.client(app) if role == "guest" else make.signed_in(app, HANDLES[role])
+            made.readers[role] = await stack.enter_async_context(reader)
+        await _live(made)
+        yield made
+
+
+class _note_of_pages:  # noqa: N801 - used as a function
+    def __init__(self, shown: set[type[Page]]) -> None:
+        self._shown, self._patch = shown, pytest.MonkeyPatch()
+
+    def __enter__(self) -> None:
+        show: Callable[..., Any] = Visit.show
+        noted = self._shown
+
+        def and_note(visit: Visit, page: Page, *args: Any, **kwargs: Any) -> Any:
+            noted.add(type(page))
+            return show(visit, page, *args, **kwargs)
+
+        self._patch.setattr(Visit, "show", and_note)
+
+    def __exit__(self, *_: object) -> None:
+        self._patch.undo()
+
+
+async def _settle(village: Village) -> None:
+    services = village.services
+    async with services.database.work() as session:
+        await rules.adopt_house_rules(session, clock.now())
+        work = Work(session, clock.now(), services.settings, services.rate_limits, PublishAtOnce())
+        await demo.fill(work, KEYS, written=lambda: None)
+
+
+async def _live(village: Village) -> None:
+    """Do what the community has not done, so that each page has something to show; and note where it is."""
+    orla, joan, si = (village.readers[role] for role in ("moderator", "administrator", "member"))
+    angry = await _thread(orla, "court", ANGRY)
+    posts = await scenes.first_page(orla, angry)
+    rude = next(post for post in posts if post["notice"])
+    later = await _said(await si.post(f"{API}/threads/{angry}/posts", json={"body_markdown": "Sorry for before."}))
+    gone = await _said(await si.post(f"{API}/threads/{angry}/posts", json={"body_markdown": "The judge is a toad."}))
+    statement = await _decided(village, gone["id"], scenes.REMOVE, scenes.WARN)
+    await _said(await scenes.report(si, posts[1]["id"]))
+    threats = {"note": "Threats by mail", "category": "other"}
+    shut = await _said(await orla.post(f"{API}/moderation/members/{HANDLES['suspended']}/case", json=threats))
+    until = (clock.now() + timedelta(days=7)).isoformat()
+    case = (await orla.get(f"{API}/moderation/cases/{shut['id']}")).json()
+    await _said(await scenes.decide(orla, case, {"kind": "suspend", "until": until}))
+    seen = await scenes.a_case(orla, posts[1]["id"])
+    question = {"text": "Are you well?", "report_id": seen["reported"][0]["id"]}
+    talk = await _said(await orla.post(f"{API}/moderation/cases/{seen['id']}/talks", json=question))
+    words = {"title": "Name-calling", "text": "Say what they did instead."}
+    await _said(await orla.put(f"{API}/moderation/templates/name-calling", json=words))
+    invited = await _said(await joan.post(f"{API}/invitations", json={"email": "new@example.org", "role": "moderator"}))
+    await _keep_own(village, statement)
+    reports = (await si.get(f"{API}/me/reports")).json()["items"]
+    village.places |= {
+        "board": "court",
+        "thread": angry,
+        "post": rude["id"],
+        "own_post": later["id"],
+        "removed_post": gone["id"],
+        "handle": HANDLES["member"],
+        "case": seen["id"],
+        "statement": statement,
+        "report": reports[0]["id"],
+        "talk": talk["id"],
+        "message": (await si.get(f"{API}/talks/{talk['id']}/messages")).json()["items"][0]["id"],
+        "rule": 10,
+        "template": "name-calling",
+        "invitation": invited["id"],
+    }
+
+
+async def _keep_own(village: Village, statement: str) -> None:
+    """What the member has in their account: an appeal, a passkey, and a copy of their data that is ready."""
+    services, si = village.services, village.readers["member"]
+    for other in (await si.get(f"{API}/me/statements")).json()["items"]:
+        if other["id"] != statement:
+            appeal = other["appeal"] or await _said(await scenes.appeal(si, other["id"]))
+            village.places["appeal"] = appeal["id"]
+    copy = await _said(await si.post(f"{API}/me/exports"))
+    async with services.database.work() as session:
+        owner = await get_member(session, HANDLES["member"])
+        passkey = Passkey(
+            member_id=owner.id,
+            user_handle=b"handle",
+            credential_id=b"credential",
+            public_key=b"key",
+            sign_count=0,
+            backed_up=False,
+            name="My phone",
+            created_at=clock.now(),
+        )
+        session.add(passkey)
+        made = {"made_at": clock.now(), "expires_at": clock.now() + timedelta(days=2), "size": 4}
+        await session.execute(update(Export).where(col(Export.id) == UUID(copy["id"])).values(**made))
+        session.add(ExportPart(export_id=UUID(copy["id"]), number=0, content=b"PK.."))
+        village.places |= {"copy": copy["id"], "passkey": passkey.id}
+
+
+async def _thread(reader: httpx.AsyncClient, board: str, title: str) -> int:
+    threads = (await reader.get(f"{API}/boards/{board}/threads?limit=100")).json()["items"]
+    return int(next(thread["id"] for thread in threads if thread["title"] == title))
+
+
+async def _decided(village: Village, post_id: int, *measures: dict[str, Any]) -> str:
+    """A statement of reasons: of what was decided about a post that an adviser reported."""
+    await _said(await scenes.report(village.readers["adviser"], post_id))
+    orla = village.readers["moderator"]
+    decision = await _said(await scenes.decide(orla, await scenes.a_case(orla, post_id), *measures))
+    return str(decision["statement_id"])
+
+
+async def _said(answer: httpx.Response) -> dict[str, Any]:
+    assert answer.is_success, answer.text
+    result: dict[str, Any] = answer.json()
+    return result
