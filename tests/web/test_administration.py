@@ -263,10 +263,8 @@ async def test_a_mail_that_was_given_up_is_tried_again_or_dropped(services: Serv
     assert "heron@example.org" not in page.text
     again = await form(joan, page, f"/admin/unsent-mails/{mail}/again")
     assert "Waits" in await follow(joan, again)
+    await form(joan, page, f"/admin/unsent-mails/{mail}/again")  # four taps
     assert len(await sql(services, "SELECT 1 FROM jobs.queue WHERE entrypoint = 'send_mail'")) == 1
-    twice = await form(joan, page, f"/admin/unsent-mails/{mail}/again")
-    assert twice.status_code == 409
-    assert "being tried" in text_of(twice.text)
     dropped = await form(joan, await joan.get("/admin/unsent-mails"), f"/admin/unsent-mails/{mail}/drop")
     assert "Every mail is sent" in await follow(joan, dropped)
     assert (await form(joan, page, f"/admin/unsent-mails/{mail}/drop")).status_code == 404
