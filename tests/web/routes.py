@@ -77,4 +77,9 @@ ROWS: Mapping[str, Row] = {
 }
 
 # The forms that somebody may send without a session; all others lead a guest to signing in, with what they wrote.
-OPEN_FORMS = frozenset({"/sign-in", "/sign-out"})
+OPEN_FORMS = frozenset(
+    {
+        *("/sign-in", "/sign-in/code", "/sign-out", "/leave", "/look", "/join", "/password-resets"),
+        *("/email-verifications", "/email-verifications/refuse", "/departures/refuse", "/lost-mailboxes/refuse"),
+    }
+)

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from forum import demo
 from forum.authentication import sessions
+from forum.authentication.second_factor.tables import Passkey
 from forum.authentication.sessions import Transport
 from forum.core import clock
 from forum.core.gate import PublishAtOnce
@@ -52,6 +53,7 @@ class Village:
     browsers: dict[str, httpx.AsyncClient] = field(default_factory=dict)
     readers: dict[str, httpx.AsyncClient] = field(default_factory=dict)  # the same people, of the API
     places: dict[str, Any] = field(default_factory=dict)  # what stands for {thread}, {post} … in the table of routes
+    own: dict[str, dict[str, Any]] = field(default_factory=dict)  # the same, by role, of what only they see
     shown: set[type[Page]] = field(default_factory=set)  # the pages that were rendered
 
     @property
@@ -59,6 +61,10 @@ class Village:
         """What the application is made of."""
         result: Services = self.app.state.services
         return result
+
+    def own_of(self, role: str) -> dict[str, Any]:
+        """What only somebody of this role sees; for a guest, what they do not see."""
+        return self.own.get(role) or self.own["member"]
 
     async def browser(self, role: str, ago: timedelta = timedelta(0)) -> httpx.AsyncClient:
         """A new browser of somebody who signed in just now, or some time ago, with a session of its own."""
@@ -145,6 +151,7 @@ async def _live(village: Village) -> None:
     await _said(await orla.put(f"{API}/moderation/templates/name-calling", json=words))
     invited = await _said(await joan.post(f"{API}/invitations", json={"email": "new@example.org", "role": "moderator"}))
     reports = (await si.get(f"{API}/me/reports")).json()["items"]
+    await _belongings(village)
     village.places |= {
         "board": "court",
         "thread": angry,
@@ -160,6 +167,20 @@ async def _live(village: Village) -> None:
         "template": "name-calling",
         "invitation": invited["id"],
     }
+
+
+async def _belongings(village: Village) -> None:
+    """Give everybody a passkey and a copy of their data."""
+    for role, handle in HANDLES.items():
+        copy = await _said(await village.readers[role].post(f"{API}/me/exports"))
+        async with village.services.database.work() as session:
+            owner = await get_member(session, handle)
+            secret = {"user_handle": handle.encode(), "credential_id": handle.encode(), "public_key": b"key"}
+            key = Passkey(
+                **secret, member_id=owner.id, sign_count=0, backed_up=True, name="Phone", created_at=clock.now()
+            )
+            session.add(key)
+        village.own[role] = {"copy": copy["id"], "passkey": key.id}
 
 
 async def _thread(reader: httpx.AsyncClient, board: str, title: str) -> int:
