@@ -33,6 +33,7 @@ from forum.http import middleware, problems, quota_middleware
 from forum.http.query_parameters import only_known_parameters
 from forum.http.services import Services
 from forum.passwords.breached_passwords import breached_passwords_of
+from forum.permissions import Act, why_not
 from forum.web import branding, errors, site
 from forum.web.languages import mark
 from forum.web.pages import Entry, House, MemberLink, PostLink
@@ -142,19 +143,28 @@ RESOURCES: tuple[Resource, ...] = (
         audit_log.router,
     ),
 )
+OWN = frozenset({"own"})
+MEMBERS = OWN | {"member", "moderator"}
 HOUSE = House(
     navigation=(
         Entry("/", mark("Boards")),
         Entry("/help", mark("Help now")),
+        Entry("/advising", mark("Advising"), lambda viewer: not why_not(Act.SEE_WAITING_THREADS, viewer)),
         moderation_site.ENTRY,
+        Entry("/admin", mark("Administration"), lambda viewer: not why_not(Act.ADMINISTER, viewer)),
         Entry("/sign-in", mark("Sign in"), lambda viewer: viewer.id is None),
         Entry("/me", mark("Your account"), lambda viewer: viewer.id is not None),
     ),
     post_links=(
+        PostLink("/threads/{thread_id}/reply?to={number}", mark("Answer this"), MEMBERS, needs="reply"),
+        PostLink("/posts/{id}/edit", mark("Change"), OWN, needs="edit"),
+        PostLink("/posts/{id}/withdraw", mark("Take it back"), OWN),
+        PostLink("/posts/{id}/versions", mark("Earlier versions"), OWN | {"moderator"}, was_changed=True),
         PostLink("/posts/{id}/report", mark("Something wrong?"), frozenset({"guest", "member"})),
         moderation_site.POST_LINK,
     ),
     member_links=(MemberLink("/members/{handle}/report", mark("Is something wrong with this name?")),),
+    own=moderation_site.OWN,
     templates=(moderation_site.TEMPLATES,),
     done=moderation_site.DONE,
 )

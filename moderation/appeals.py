@@ -109,6 +109,14 @@ async def state_of_appeal(work: Work, appeal: Appeal) -> AppealState:
     return AppealState(appeal, await case_deciders.who_decides(work, appeal.case_id) if waits else None)
 
 
+async def get_own_appeal(work: Work, viewer: Viewer, appeal_id: UUID) -> Appeal:
+    """Return one of the viewer's own appeals. Raises NotFound for any other."""
+    appeal = await work.session.get(Appeal, appeal_id)
+    if appeal is None or appeal.appellant_id != viewer.id:
+        raise NotFound("There is no such appeal.", code="appeal_not_found")
+    return appeal
+
+
 # Actions
 
 

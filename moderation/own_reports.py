@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from sqlmodel import col
+
 from forum.core import pagination
+from forum.core.errors import NotFound
 from forum.core.idempotency import Repeat
 from forum.core.pagination import Page
 from forum.core.work import Work
@@ -13,7 +16,7 @@ from forum.members.viewer import Viewer
 from moderation import appeals, case_deciders, name_reports, on_sight, reports
 from moderation.appeals import AppealState
 from moderation.name_reports import NameComplaint
-from moderation.reports import Complaint, Report
+from moderation.reports import Complaint, Report, ReportOutcome
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,11 @@ class OwnReport:
     appeal: AppealState | None
     deciders: str | None  # who can decide it now, as `case_deciders.who_decides` says; None once it is settled
     outside_contact: str | None
+
+    @property
+    def can_appeal(self) -> bool:
+        """Whether it was dismissed, and its reporter has not asked for a second look."""
+        return self.report.outcome == ReportOutcome.DISMISSED and self.appeal is None
 
 
 async def report_post(
@@ -57,6 +65,16 @@ async def list_own_reports(work: Work, viewer: Viewer, after: str | None, limit:
     rows = (await work.session.execute(reports.select_by_reporter(viewer, before, limit + 1))).all()
     page = pagination.page_of(rows, limit, lambda row: (str(row.id),))
     return Page(await _with_appeals(work, viewer, page.rows), page.next)
+
+
+async def get_own_report(work: Work, viewer: Viewer, report_id: UUID) -> OwnReport:
+    """Return one of the viewer's own reports. Raises NotFound for any other."""
+    this = reports.select_by_reporter(viewer, None, 1).where(col(Report.id) == report_id)
+    row = (await work.session.execute(this)).one_or_none()
+    if row is None:
+        raise NotFound("There is no such report.", code="report_not_found")
+    [own] = await _with_appeals(work, viewer, [row])
+    return own
 
 
 async def _finish(work: Work, reporter: Viewer, report: Report, repeat: Repeat | None) -> OwnReport:

@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from forum.administration import roles
 from forum.authentication import handles, sessions
-from forum.authentication.profiles import rename_member
+from forum.authentication.profiles import let_name_follow, rename_member
 from forum.content import boards
 from forum.content.boards import Board
 from forum.content.posts import held_edits
@@ -422,6 +422,7 @@ async def _undo_rename(context: MeasureContext, applied: AppliedMeasure) -> None
     undo_data, later = applied.memory, await _list_later_renames(context.session, applied)
     if _is_to_restore(later, undo_data, "", member.name):
         member.name, member.name_skeleton = undo_data["was"], names.skeleton(undo_data["was"])
+        await let_name_follow(context.session, member)
     is_theirs = _is_to_restore(later, undo_data, "handle_", member.handle)
     if is_theirs and not await handles.give_handle_back(context.work, member, undo_data["handle_was"]):
         applied.memory = {**undo_data, HANDLE_KEPT: True}

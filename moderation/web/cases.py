@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, TypeVar
 from urllib.parse import urlencode
+from uuid import UUID
 
 from fastapi import Response
 from pydantic import Field
@@ -38,7 +40,8 @@ class QueuePage(ModerationPage):
 
     reading: QueueReading
     search: QueueSearch
-    now: Any
+    now: datetime
+    viewer_id: UUID
 
     @property
     def board_choices(self) -> Sequence[tuple[str, str]]:
@@ -65,7 +68,7 @@ class CasePage(ModerationPage):
     template: ClassVar[str] = "moderation/case.html"
 
     screen: CaseScreen
-    now: Any
+    now: datetime
     days: ClassVar[Sequence[int]] = DAYS
 
     @property
@@ -127,7 +130,13 @@ async def show_queue(visit: MemberVisit) -> Response:
     )
     reading = await visit.act(case_queue.read_queue, search, visit.query("after") or None, CASES_A_PAGE)
     return visit.show(
-        QueuePage(title=visit.say("What waits for a decision"), reading=reading, search=search, now=visit.now)
+        QueuePage(
+            title=visit.say("What waits for a decision"),
+            reading=reading,
+            search=search,
+            now=visit.now,
+            viewer_id=visit.viewer.member_id,
+        )
     )
 
 

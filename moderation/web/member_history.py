@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, ClassVar
 from urllib.parse import quote
+from uuid import UUID
 
 from fastapi import Response
 from pydantic import Field
@@ -36,6 +37,7 @@ class RecordPage(ModerationPage):
 
     record: RecordScreen
     now: datetime
+    viewer_id: UUID
 
 
 @router.get("/moderation/members")
@@ -66,4 +68,6 @@ async def record_page(visit: Visit, handle: str, error: ForumError | None = None
     """Return the page of a member's record, with what was typed if it was refused."""
     record = await visit.act(member_record.read_record, handle, visit.query("after") or None)
     form = visit.form.refused(error) if error else visit.form
-    return RecordPage(title=record.history.member.name, record=record, now=visit.now, form=form)
+    return RecordPage(
+        title=record.history.member.name, record=record, now=visit.now, viewer_id=visit.viewer.member_id, form=form
+    )

@@ -16,6 +16,9 @@ from moderation.web import (
     member_history,
     member_posts,
     on_sight,
+    own_reports,
+    own_statements,
+    own_talks,
     reason_templates,
     rule_editor,
     rulebook,
@@ -39,6 +42,14 @@ ROUTERS: Sequence[APIRouter] = (
     rulebook.router,
     audit_log.router,
     board_moderators.router,
+    own_statements.router,
+    own_reports.router,
+    own_talks.router,
+)
+OWN: Sequence[Entry] = (
+    Entry("/me/statements", mark("What moderators decided about you")),
+    Entry("/me/reports", mark("What you reported")),
+    Entry("/me/talks", mark("What moderators wrote to you")),
 )
 TEMPLATES = Path(__file__).with_name("templates")
 ENTRY = Entry(SECTION, mark("Moderation"), sees_queue)
@@ -54,5 +65,8 @@ DONE: Mapping[str, str] = {
     "note-kept": mark("Your note is kept."),
     "message-sent": mark("Your message is sent."),
     "talk-closed": mark("The talk is closed."),
+    "appealed": mark("You have asked for a second look. Somebody else decides now, and you hear of it here."),
+    "answered": mark("Your answer is sent."),
+    "complained": mark("Somebody else looks at what was written to you."),
     "talk-opened": mark("The talk is open again."),
 }

@@ -255,6 +255,15 @@ async def test_advisers_answered_most_and_some_threads_still_wait(readers: dict[
     assert (await readers["member"].get(f"{API}/adviser/threads")).status_code == 403
 
 
+async def test_an_edit_and_a_name_wait_for_a_moderator(readers: dict[str, httpx.AsyncClient]) -> None:
+    queue = await _all(readers["moderator"], "/moderation/cases")
+    screens = [(await readers["moderator"].get(f"{API}/moderation/cases/{case['id']}")).json() for case in queue]
+    edits = {(edit["state"], edit["body_markdown"][:15]) for screen in screens for edit in screen["held_edits"]}
+    assert edits == {("waiting", "Left a message.")}  # on the screen of the appeal, too
+    names = [one["reported_handle"] for screen in screens for one in screen["reported"] if one["reported_handle"]]
+    assert names == ["jem-was-in-care"]
+
+
 async def test_a_newcomers_first_post_waits_for_a_moderator(readers: dict[str, httpx.AsyncClient]) -> None:
     listed = {kind: await _all(client, "/boards/new-here/threads") for kind, client in readers.items()}
     (held,) = [thread for thread in listed["moderator"] if thread["visibility"] == "held"]

@@ -130,17 +130,21 @@ def _code(every: list[Element]) -> Iterator[str]:
 
 def _addresses(tree: Element) -> Iterator[str]:
     """No page of ours loads, sends or leads anywhere but here; words of people may lead away."""
-    neutral = {form.get("data-leave") for form in tree.iter("form")}  # where "Leave" leads
     for element in ours(tree, THEIRS | CHARITY):
         for name in ADDRESSES:
             where = element.get(name, "")
-            if ABSOLUTE.match(where) and not where.startswith(("tel:", "mailto:")) and where not in neutral:
+            if ABSOLUTE.match(where) and not where.startswith(("tel:", "mailto:")) and not _tells_nothing(element):
                 yield f"{element.tag} {name}={where}"
     for element in tree.iter():
         if element.tag in {"img", "source", "video", "audio", "link", "script", "form"}:
             for name in ADDRESSES:
                 if ABSOLUTE.match(element.get(name, "")):
                     yield f"{element.tag} {name}={element.get(name)}"
+
+
+def _tells_nothing(element: Element) -> bool:
+    """Whether a link leads away from the forum on purpose, and does not say where from."""
+    return element.tag == "a" and "noreferrer" in element.get("rel", "").split()
 
 
 def ours(element: Element, theirs: Set[str] = THEIRS) -> Iterator[Element]:

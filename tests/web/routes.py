@@ -7,6 +7,10 @@ ROLES = ("guest", "member", "adviser", "moderator", "lead", "administrator", "su
 EVERYBODY = frozenset(ROLES)
 SIGNED_IN = EVERYBODY - {"guest"}
 MEMBERS = SIGNED_IN - {"suspended"}  # who may use the forum
+MODERATE = frozenset({"moderator", "administrator"})
+
+ADVISING = frozenset({"adviser", "moderator", "administrator"})
+ADMINISTRATORS = frozenset({"administrator"})
 
 
 @dataclass(frozen=True)
@@ -14,7 +18,9 @@ class Row:
     """Who gets the page (200). Guests who do not are sent to sign in (303); others get 404, or 403 with the reason."""
 
     readers: frozenset[str] = EVERYBODY
-    example: str | None = None  # the address, if it has parts: {thread}, {post}, {board}, {handle}, {case} …
+    example: str | None = (
+        None  # the address, if it has parts: {thread}, {post}, {board}, {handle}, {case}, {template} …
+    )
     status: int = 200  # 303 for an address that only leads on
 
 
@@ -41,6 +47,13 @@ ROWS: Mapping[str, Row] = {
     "/manifest.webmanifest": Row(status=404),  # without FORUM_APP_NAME
     # writing
     "/threads/{id}/reply": Row(MEMBERS, "/threads/{thread}/reply"),
+    "/boards/{slug}/new": Row(MEMBERS, "/boards/{board}/new"),
+    "/posts/{id}/edit": Row(frozenset({"member"}), "/posts/{post}/edit"),  # its author's
+    "/posts/{id}/withdraw": Row(frozenset({"member"}), "/posts/{post}/withdraw"),
+    "/posts/{id}/versions": Row(frozenset({"member", "moderator"}), "/posts/{post}/versions"),
+    "/threads/{id}/title": Row(frozenset({"member", "moderator"}), "/threads/{thread}/title"),
+    "/threads/{id}/care": Row(frozenset({"moderator"}), "/threads/{thread}/care"),
+    "/me/drafts": Row(SIGNED_IN),
     # one's account
     "/sign-in": Row(),
     "/sign-in/code": Row(status=303),  # without the first step it leads back there
@@ -67,19 +80,55 @@ ROWS: Mapping[str, Row] = {
     "/me/second-factor/off": Row(SIGNED_IN),
     "/me/passkeys": Row(SIGNED_IN),
     "/me/passkeys/new": Row(SIGNED_IN),
-    "/me/passkeys/{id}": Row(SIGNED_IN, "/me/passkeys/{passkey}"),
-    "/me/passkeys/{id}/remove": Row(SIGNED_IN, "/me/passkeys/{passkey}/remove"),
+    "/me/passkeys/{id}": Row(frozenset({"member"}), "/me/passkeys/{passkey}"),
+    "/me/passkeys/{id}/remove": Row(frozenset({"member"}), "/me/passkeys/{passkey}/remove"),
     "/me/copy": Row(SIGNED_IN),
-    "/me/copy/{id}": Row(SIGNED_IN, "/me/copy/{copy}"),
+    "/me/copy/{id}": Row(frozenset({"member"}), "/me/copy/{copy}"),
     "/me/departure": Row(SIGNED_IN),
+    "/me/statements": Row(SIGNED_IN),
+    "/me/statements/{id}": Row(frozenset({"member"}), "/me/statements/{statement}"),
+    "/me/statements/{id}/appeal": Row(frozenset({"member"}), "/me/statements/{statement}/appeal"),
+    "/me/appeals/{id}": Row(frozenset({"member"}), "/me/appeals/{appeal}", status=303),
+    "/me/reports": Row(SIGNED_IN),
+    "/me/reports/{id}/appeal": Row(frozenset({"member"}), "/me/reports/{report}/appeal"),
+    "/me/talks": Row(SIGNED_IN),
+    "/me/talks/{id}": Row(frozenset({"member"}), "/me/talks/{talk}"),
+    "/me/talks/{id}/complaint": Row(frozenset({"member"}), "/me/talks/{talk}/complaint?message={message}"),
     # moderation
+    "/moderation": Row(MODERATE),
+    "/moderation/cases/{id}": Row(frozenset({"moderator"}), "/moderation/cases/{case}"),  # administrators: when late
+    "/moderation/together": Row(MODERATE, "/moderation/together?case={case}"),
+    "/moderation/posts/{id}/case": Row(MODERATE, "/moderation/posts/{post}/case"),
+    "/moderation/members": Row(MEMBERS, "/moderation/members?handle={handle}", status=303),
+    "/moderation/members/{handle}": Row(MODERATE, "/moderation/members/{handle}"),
+    "/moderation/members/{handle}/posts": Row(MODERATE, "/moderation/members/{handle}/posts"),
+    "/moderation/templates": Row(MODERATE),
+    "/moderation/templates/{slug}": Row(MODERATE, "/moderation/templates/{template}"),
+    "/moderation/rules": Row(MODERATE),
+    "/moderation/rules/{number}": Row(MODERATE, "/moderation/rules/10"),
+    "/moderation/log": Row(MODERATE),
+    "/boards/{slug}/team": Row(MODERATE, "/boards/{board}/team"),
     # advising and administration
+    "/advising": Row(ADVISING),
+    "/admin": Row(ADMINISTRATORS),
+    "/admin/boards": Row(ADMINISTRATORS),
+    "/admin/new-board": Row(ADMINISTRATORS),
+    "/admin/boards/{slug}": Row(ADMINISTRATORS, "/admin/boards/{board}"),
+    "/admin/people": Row(ADMINISTRATORS),
+    "/admin/people/{handle}": Row(ADMINISTRATORS, "/admin/people/{handle}"),
+    "/admin/people/{handle}/lost-mailbox": Row(ADMINISTRATORS, "/admin/people/{handle}/lost-mailbox"),
+    "/admin/advisers": Row(ADMINISTRATORS),
+    "/admin/invitations": Row(ADMINISTRATORS),
+    "/admin/refused-sign-ins": Row(ADMINISTRATORS),
+    "/admin/unsent-mails": Row(ADMINISTRATORS),
+    "/admin/holds": Row(ADMINISTRATORS),
 }
 
 # The forms that somebody may send without a session; all others lead a guest to signing in, with what they wrote.
 OPEN_FORMS = frozenset(
     {
-        *("/sign-in", "/sign-in/code", "/sign-out", "/leave", "/look", "/join", "/password-resets"),
-        *("/email-verifications", "/email-verifications/refuse", "/departures/refuse", "/lost-mailboxes/refuse"),
+        *("/sign-in", "/sign-in/code", "/sign-in/passkey", "/sign-out", "/leave", "/look", "/join"),
+        *("/password-resets", "/password-resets/completion", "/email-verifications", "/email-verifications/refuse"),
+        *("/departures/refuse", "/lost-mailboxes/refuse"),
     }
 )

@@ -55,3 +55,313 @@ async def test_a_case_is_chosen_decided_after_a_preview_and_stays_on_screen(app:
         after = text_of((await orla.get(address)).text)
         assert "This case is decided." in after
         assert "Words taken out" in after
+
+
+async def chosen(client: httpx.AsyncClient, address: str, **typed: Any) -> httpx.Response:
+    """What comes of a choice on the page of a case: a preview, or the page again."""
+    page = await client.get(address)
+    return await form(client, page, f"{address}/preview", **typed)
+
+
+DECISION = {"measures": "redact", "spans": "a lying toad", "rules": "10", "reason": "Say what she did instead."}
+
+
+async def test_what_is_refused_comes_back_with_every_word(app: FastAPI, services: Services) -> None:
+    await reported(app, services)
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+        address = await the_case(orla)
+        for typed, says in (
+            ({"rules": None}, "Say which rule or which law it breaches."),
+            ({"measures": None}, "Choose what to do."),
+            ({"measures": ["redact", "dismiss"]}, "Either leave everything as it is, or do something."),
+            ({"spans": "a kind frog"}, "These words are not in the post."),
+            ({"spans": "a"}, "These words are there several times."),
+            ({"spans": ""}, "Fill this in for what you chose."),
+            ({"measures": ["suspend"]}, "Fill this in for what you chose."),
+        ):
+            changed = {name: value for name, value in {**DECISION, **typed}.items() if value is not None}
+            again = await chosen(orla, address, **changed, note="The second time.")
+            assert again.status_code == 422, typed
+            read = text_of(again.text)
+            assert says in read
+            assert "Say what she did instead." in read
+            assert "The second time." in read
+        empty = await chosen(orla, address, **DECISION | {"reason": ""})
+        assert empty.status_code == 422
+        assert 'value="redact" id="measures-redact" checked' in empty.text
+
+
+async def test_words_are_found_though_the_page_showed_them_without_their_marks(
+    app: FastAPI, services: Services
+) -> None:
+    post = await scenes.a_post(services, "She is a **lying**\ntoad. A toad!")
+    async with make.signed_in(app, "magpie") as magpie:
+        await scenes.report(magpie, post.id)
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+        address = await the_case(orla)
+        preview = await chosen(orla, address, **DECISION)
+        assert "She is [removed: rule 10]. A toad!" in text_of(preview.text).replace("\n", "")
+        everywhere = await chosen(orla, address, **DECISION | {"spans": "toad", "everywhere": "yes"})
+        assert text_of(everywhere.text).count("[removed: rule 10]") == 2
+
+
+async def test_somebody_who_was_faster_is_named_and_nothing_that_was_typed_is_lost(
+    app: FastAPI, services: Services
+) -> None:
+    await reported(app, services)
+    async with (
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "femi", Role.MODERATOR) as femi,
+    ):
+        address = await the_case(orla)
+        preview = await chosen(orla, address, **DECISION)
+        other = await chosen(femi, address, measures="dismiss", reason="Hard words, but true.")
+        assert (await form(femi, other, f"{address}/decide")).status_code == 303
+        late = await form(orla, preview, f"{address}/decide")
+        assert late.status_code == 409
+        read = text_of(late.text)
+        assert "Femi was here meanwhile" in read
+        assert "This case is decided." in read
+        assert "Say what she did instead." in read
+
+
+async def test_a_case_that_changed_is_shown_as_it_is_now(app: FastAPI, services: Services) -> None:
+    post = await reported(app, services)
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+        address = await the_case(orla)
+        preview = await chosen(orla, address, **DECISION)
+        async with make.signed_in(app, "wren") as wren:
+            await scenes.report(wren, post.id, note="Me too.")
+        late = await form(orla, preview, f"{address}/decide")
+        assert late.status_code == 409
+        assert "This case changed while you were looking at it." in text_of(late.text)
+        assert "Me too." in text_of(late.text)
+        again = await form(orla, late, f"{address}/preview", **DECISION)
+        assert again.status_code == 200
+        assert (await form(orla, again, f"{address}/decide")).status_code == 303
+
+
+async def test_a_decision_that_is_sent_twice_is_taken_once(app: FastAPI, services: Services) -> None:
+    await reported(app, services)
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+        address = await the_case(orla)
+        preview = await chosen(orla, address, **DECISION)
+        twice = [await form(orla, preview, f"{address}/decide") for _ in range(2)]
+        assert [sent.status_code for sent in twice] == [303, 303]
+        assert text_of((await orla.get(address)).text).count("Say what she did instead.") == 1
+
+
+async def test_cases_are_taken_handed_on_and_taken_over(app: FastAPI, services: Services) -> None:
+    await reported(app, services)
+    async with (
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "femi", Role.MODERATOR) as femi,
+    ):
+        address = await the_case(orla)
+        await form(orla, await orla.get(address), f"{address}/claim")
+        seen = await femi.get(address)
+        assert "Orla is working on it until" in text_of(seen.text)
+        assert f'action="{address}/preview"' not in seen.text
+        took = await form(femi, seen, f"{address}/claim", takeover="Orla fell ill.")
+        assert took.status_code == 303
+        mine = await femi.get(address)
+        assert "You took this case." in text_of(mine.text)
+        assert "Orla fell ill." in text_of(mine.text)
+        noted = await form(femi, mine, f"{address}/notes", text="I rang her.")
+        assert noted.headers["Location"] == f"{address}?done=note-kept#notes"
+        assert "I rang her." in text_of((await orla.get(address)).text)
+        handed = await form(femi, await femi.get(address), f"{address}/release")
+        assert handed.headers["Location"] == "/moderation?done=case-released"
+        await form(orla, await orla.get(address), f"{address}/recuse")
+        assert "You stepped back from this case." in text_of((await orla.get(address)).text)
+
+
+async def test_a_template_is_put_below_what_is_written(app: FastAPI, services: Services) -> None:
+    await reported(app, services)
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+        shelf = await orla.get("/moderation/templates")
+        for title, text in (("Name-calling", "Say what they did."), ("Name-calling!", "Another.")):
+            assert (await form(orla, shelf, "/moderation/templates", title=title, text=text)).status_code == 303
+        address = await the_case(orla)
+        typed = {"reason": "Dear Si,", "template": "name-calling"}
+        page = await orla.post(f"{address}/template", data=typed, headers=SAME_SITE)
+        assert "Dear Si,\n\nSay what they did." in page.text
+        one = await orla.get("/moderation/templates/name-calling-2")
+        assert (await form(orla, one, "/moderation/templates/name-calling-2", text="Better.")).status_code == 303
+        assert (await form(orla, one, "/moderation/templates/name-calling-2/delete")).status_code == 303
+        assert "Name-calling!" not in text_of((await orla.get("/moderation/templates")).text)
+
+
+async def test_a_moderator_looks_into_a_post_and_a_member_on_sight(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+        thread = await orla.get(f"/threads/{post.thread_id}")
+        assert f'href="/moderation/posts/{post.id}/case"' in thread.text
+        page = await orla.get(f"/moderation/posts/{post.id}/case")
+        assert "a lying toad" in text_of(page.text)
+        empty = await form(orla, page, f"/moderation/posts/{post.id}/case")
+        assert empty.status_code == 422
+        opened = await form(orla, page, f"/moderation/posts/{post.id}/case", note="Rude.", category="rule")
+        assert "/moderation/cases/" in opened.headers["Location"]
+        record = await orla.get("/moderation/members/stepdad")
+        assert "Open cases" in text_of(record.text)
+        noted = await form(orla, record, "/moderation/members/stepdad/notes", text="Si is Dee's partner.")
+        assert noted.status_code == 303
+        assert "Si is Dee" in text_of((await orla.get("/moderation/members/stepdad")).text)
+        warned = await form(orla, record, "/moderation/members/stepdad/case", note="All week.")
+        case = warned.headers["Location"].partition("?")[0]
+        assert "Case about Stepdad" in text_of((await orla.get(case)).text)
+        own = text_of((await orla.get("/moderation/members/orla")).text)
+        assert "This is about you. Others decide, and keep notes." in own
+        assert (await orla.get("/moderation/members?handle=@stepdad")).headers["Location"].endswith("/stepdad")
+    async with make.signed_in(app, "magpie") as magpie:
+        assert "/moderation/" not in (await magpie.get(f"/threads/{post.thread_id}")).text
+        for path in ("/moderation", f"/moderation/posts/{post.id}/case", "/moderation/members/stepdad", case):
+            assert (await magpie.get(path)).status_code in {403, 404}
+
+
+async def test_many_posts_of_a_member_are_decided_together(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services, "Cheap loans!")
+    other = await make.post(services, "stepdad", post.thread_id, "Cheaper loans!")
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+        address = "/moderation/members/stepdad/posts"
+        page = await orla.get(address)
+        ruling = {"measures": ["remove", "warn"], "rules": "8", "reason": "Nothing is sold here."}
+        none = await form(orla, page, f"{address}/preview", **ruling)
+        assert none.status_code == 422
+        both = [f"{post.id}:1", f"{other.id}:1"]
+        preview = await form(orla, page, f"{address}/preview", posts=both, **ruling)
+        assert preview.status_code == 200, text_of(preview.text)
+        assert "Cheaper loans!" in text_of(preview.text)
+        fields = {"posts": both, **ruling}
+        decided = await form(orla, preview, f"{address}/decide", **fields)
+        assert decided.status_code == 303, text_of(decided.text)
+        case = text_of((await orla.get(decided.headers["Location"])).text)
+        assert "The 2 posts" in case
+        gone = await form(orla, preview, f"{address}/decide", **fields | {"reason": "Again."})
+        assert gone.status_code == 409
+        assert "Again." in text_of(gone.text)
+
+
+async def test_cases_are_left_as_they_are_together_only_where_their_words_are_shown(
+    app: FastAPI, services: Services
+) -> None:
+    post = await reported(app, services)
+    other = await make.post(services, "stepdad", post.thread_id, "Such a muddle.")
+    async with make.signed_in(app, "magpie") as magpie:
+        await scenes.report(magpie, other.id, note="Rude again")
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+        queue = await orla.get("/moderation")
+        ids = set(re.findall(r'href="/moderation/cases/([0-9a-f-]+)"', queue.text))
+        page = await orla.get("/moderation/together", params={"case": [*ids, "nonsense"]})
+        read = text_of(page.text)
+        assert "a lying toad" in read
+        assert "Such a muddle." in read
+        values = re.findall(r'name="shown" value="([^"]+)"', page.text)
+        assert len(values) == 2
+        refused = await form(orla, page, "/moderation/together", cases=values)
+        assert refused.status_code == 422
+        done = await form(orla, page, "/moderation/together", cases=values, reason="Hard words, about nobody.")
+        assert done.headers["Location"] == "/moderation?done=cases-dismissed"
+        late = await form(orla, page, "/moderation/together", cases=values, reason="Once more.")
+        assert late.status_code == 409
+        assert "2 cases were not decided" in text_of(late.text)
+
+
+async def test_what_was_taken_out_is_read_by_the_press_of_a_button_that_says_it_is_recorded(
+    app: FastAPI, services: Services
+) -> None:
+    post = await reported(app, services)
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+        address = await the_case(orla)
+        await form(orla, await chosen(orla, address, **DECISION), f"{address}/decide")
+        case = await orla.get(address)
+        assert "That you read them is recorded with your name." in text_of(case.text)
+        assert "a lying toad" not in text_of(case.text)
+        sealed = await form(orla, case, f"/moderation/posts/{post.id}/versions/1")
+        assert "a lying toad" in text_of(sealed.text)
+        log = text_of((await orla.get("/moderation/log")).text)
+        assert "read words that were taken out" in log
+        assert "decided the case: Words taken out" in log
+
+
+async def test_a_held_edit_is_published_or_refused_on_its_case(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla, make.signed_in(app, "femi", Role.MODERATOR):
+        opened = await form(
+            orla, await orla.get(f"/moderation/posts/{post.id}/case"), f"/moderation/posts/{post.id}/case", note="Look"
+        )
+        address = opened.headers["Location"].partition("?")[0]
+        page = await orla.get(address)
+        assert 'id="measures-publish"' not in page.text  # nothing waits: it would do nothing
+        assert 'id="measures-dismiss"' in page.text
+
+
+async def test_moderators_write_to_a_member_and_read_the_answer(app: FastAPI, services: Services) -> None:
+    await reported(app, services)
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla, make.signed_in(app, "stepdad") as stepdad:
+        address = await the_case(orla)
+        page = await orla.get(address)
+        sent = await form(orla, page, f"{address}/talks", message="Shall we talk?", signed="yes")
+        assert sent.headers["Location"] == f"{address}?done=message-sent#talks"
+        [talk] = (await stepdad.get("/api/v1/me/talks")).json()["items"]
+        await stepdad.post(f"/api/v1/talks/{talk['id']}/messages", json={"text": "Yes please."})
+        page = await orla.get(address)
+        assert "Yes please." in text_of(page.text)
+        closed = await form(orla, page, f"/moderation/talks/{talk['id']}/close")
+        assert closed.headers["Location"] == f"{address}?done=talk-closed#talks"
+        refused = await form(orla, await orla.get(address), f"{address}/talks", message="One more thing.")
+        assert refused.status_code == 409
+        assert "One more thing." in text_of(refused.text)
+        opened = await form(orla, await orla.get(address), f"/moderation/talks/{talk['id']}/reopen")
+        assert opened.status_code == 303
+
+
+async def test_rules_are_written_in_new_editions(app: FastAPI, services: Services) -> None:
+    await scenes.house_rules(services)
+    async with make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan:
+        page = await joan.get("/moderation/rules/10")
+        written = await form(joan, page, "/moderation/rules/10", title="Be fair", text="About the words alone.")
+        assert written.headers["Location"] == "/moderation/rules?done=rule-written"
+        stale = await form(joan, page, "/moderation/rules/10", title="Be kind", text="About the words.")
+        assert stale.status_code == 409
+        assert "Be kind" in stale.text
+        added = await form(joan, await joan.get("/moderation/rules/11"), "/moderation/rules/11", title="New", text="x")
+        assert added.status_code == 303
+        assert "edition 3" in text_of((await joan.get("/moderation/rules")).text)
+        assert (await joan.get("/moderation/rules/13")).status_code == 404
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+        page = await orla.get("/moderation/rules/10")
+        assert "This is for administrators." in text_of(page.text)
+        assert "Version 1" in text_of(page.text)
+
+
+async def test_administrators_name_a_boards_team(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "femi")
+    async with make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan:
+        page = await joan.get("/boards/new-here/team")
+        added = await form(joan, page, "/boards/new-here/team", handle="femi")
+        assert added.status_code == 303, text_of(added.text)
+        page = await joan.get("/boards/new-here/team")
+        assert "Femi" in text_of(page.text)
+        unknown = await form(joan, page, "/boards/new-here/team", handle="nobody")
+        assert unknown.status_code == 409
+        assert (await form(joan, page, "/boards/new-here/team/remove")).status_code == 303
+
+
+async def test_the_queue_has_filters_and_counts(app: FastAPI, services: Services) -> None:
+    await reported(app, services)
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+        assert "It may breach a rule: 1" in text_of((await orla.get("/moderation")).text)
+        for query, shown in (
+            ("category=spam", 0),
+            ("board=new-here&kind=post", 1),
+            ("claimed=me", 0),
+            ("state=odd", 1),
+        ):
+            page = await orla.get(f"/moderation?{query}")
+            assert page.status_code == 200
+            assert page.text.count('href="/moderation/cases/') == shown, query
+        assert "Nothing waits here." in text_of((await orla.get("/moderation?state=decided")).text)
+        assert (await orla.get("/moderation?after=nonsense")).status_code == 422

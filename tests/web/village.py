@@ -8,10 +8,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import update
+from sqlmodel import col
 
 from forum import demo
 from forum.authentication import sessions
@@ -25,6 +28,7 @@ from forum.demo.keys import DemoKeys
 from forum.http.current_member import COOKIE
 from forum.http.services import Services
 from forum.members.queries import get_member
+from forum.privacy.tables import Export, ExportPart
 from forum.web.pages import Page
 from forum.web.visits import Visit
 from moderation import rules
@@ -53,7 +57,6 @@ class Village:
     browsers: dict[str, httpx.AsyncClient] = field(default_factory=dict)
     readers: dict[str, httpx.AsyncClient] = field(default_factory=dict)  # the same people, of the API
     places: dict[str, Any] = field(default_factory=dict)  # what stands for {thread}, {post} … in the table of routes
-    own: dict[str, dict[str, Any]] = field(default_factory=dict)  # the same, by role, of what only they see
     shown: set[type[Page]] = field(default_factory=set)  # the pages that were rendered
 
     @property
@@ -61,10 +64,6 @@ class Village:
         """What the application is made of."""
         result: Services = self.app.state.services
         return result
-
-    def own_of(self, role: str) -> dict[str, Any]:
-        """What only somebody of this role sees; for a guest, what they do not see."""
-        return self.own.get(role) or self.own["member"]
 
     async def browser(self, role: str, ago: timedelta = timedelta(0)) -> httpx.AsyncClient:
         """A new browser of somebody who signed in just now, or some time ago, with a session of its own."""
@@ -150,8 +149,8 @@ async def _live(village: Village) -> None:
     words = {"title": "Name-calling", "text": "Say what they did instead."}
     await _said(await orla.put(f"{API}/moderation/templates/name-calling", json=words))
     invited = await _said(await joan.post(f"{API}/invitations", json={"email": "new@example.org", "role": "moderator"}))
+    await _keep_own(village, statement)
     reports = (await si.get(f"{API}/me/reports")).json()["items"]
-    await _belongings(village)
     village.places |= {
         "board": "court",
         "thread": angry,
@@ -163,24 +162,38 @@ async def _live(village: Village) -> None:
         "statement": statement,
         "report": reports[0]["id"],
         "talk": talk["id"],
+        "message": (await si.get(f"{API}/talks/{talk['id']}/messages")).json()["items"][0]["id"],
         "rule": 10,
         "template": "name-calling",
         "invitation": invited["id"],
     }
 
 
-async def _belongings(village: Village) -> None:
-    """Give everybody a passkey and a copy of their data."""
-    for role, handle in HANDLES.items():
-        copy = await _said(await village.readers[role].post(f"{API}/me/exports"))
-        async with village.services.database.work() as session:
-            owner = await get_member(session, handle)
-            secret = {"user_handle": handle.encode(), "credential_id": handle.encode(), "public_key": b"key"}
-            key = Passkey(
-                **secret, member_id=owner.id, sign_count=0, backed_up=True, name="Phone", created_at=clock.now()
-            )
-            session.add(key)
-        village.own[role] = {"copy": copy["id"], "passkey": key.id}
+async def _keep_own(village: Village, statement: str) -> None:
+    """What the member has in their account: an appeal, a passkey, and a copy of their data that is ready."""
+    services, si = village.services, village.readers["member"]
+    for other in (await si.get(f"{API}/me/statements")).json()["items"]:
+        if other["id"] != statement:
+            appeal = other["appeal"] or await _said(await scenes.appeal(si, other["id"]))
+            village.places["appeal"] = appeal["id"]
+    copy = await _said(await si.post(f"{API}/me/exports"))
+    async with services.database.work() as session:
+        owner = await get_member(session, HANDLES["member"])
+        passkey = Passkey(
+            member_id=owner.id,
+            user_handle=b"handle",
+            credential_id=b"credential",
+            public_key=b"key",
+            sign_count=0,
+            backed_up=False,
+            name="My phone",
+            created_at=clock.now(),
+        )
+        session.add(passkey)
+        made = {"made_at": clock.now(), "expires_at": clock.now() + timedelta(days=2), "size": 4}
+        await session.execute(update(Export).where(col(Export.id) == UUID(copy["id"])).values(**made))
+        session.add(ExportPart(export_id=UUID(copy["id"]), number=0, content=b"PK.."))
+        village.places |= {"copy": copy["id"], "passkey": passkey.id}
 
 
 async def _thread(reader: httpx.AsyncClient, board: str, title: str) -> int:

@@ -15,6 +15,7 @@ from forum.content.reading import POSTS_A_PAGE, ThreadReading
 from forum.http.fields import Id
 from forum.permissions import Refusal
 from forum.web.content.post_fragments import post_fragments
+from forum.web.forms import EMPTY, Form
 from forum.web.pages import Page
 from forum.web.routing import page_router
 from forum.web.visits import Reading, Visit
@@ -37,6 +38,10 @@ class ThreadPage(Page):
     advisers_only: bool
     no_reply_because: Refusal | None
     is_guest: bool
+    has_draft: bool
+    may_retitle: bool
+    moderates: bool
+    form: Form = EMPTY
 
     @property
     def preceding(self) -> int | None:
@@ -55,7 +60,7 @@ async def show_thread(id: Id, visit: Reading) -> Response:
     """Show a thread with a page of its posts."""
     start, advisers_only = _number(visit.query("start")), visit.query("advisers") == "yes"
     wanted = PageRequest(POSTS_A_PAGE, first=start, advisers_only=advisers_only)
-    read = await reading.read_thread(visit.reader, visit.viewer, id, wanted)
+    read = await reading.read_thread(visit.reader, visit.viewer, id, wanted, visit.now)
     return visit.show(_page(visit, read, wanted))
 
 
@@ -84,6 +89,9 @@ def _page(visit: Visit, read: ThreadReading, wanted: PageRequest) -> ThreadPage:
         advisers_only=wanted.advisers_only,
         no_reply_because=read.no_reply_because,
         is_guest=visit.viewer.id is None,
+        has_draft=read.has_draft,
+        may_retitle=read.may_retitle,
+        moderates=read.moderates,
         indexable=read.page.indexable,
     )
 

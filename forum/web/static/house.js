@@ -24,6 +24,22 @@ if (leave) {
 }
 const faults = document.getElementById('faults');
 if (faults) faults.focus();
+// Words that somebody marked in a text, for a field that takes them.
+const marking = document.querySelector('[data-mark]');
+if (marking) {
+  let marked = '';
+  document.addEventListener('selectionchange', () => {
+    const chosen = getSelection();
+    const within = chosen.anchorNode && chosen.anchorNode.parentElement.closest('[data-words]');
+    if (within && !chosen.isCollapsed) marked = String(chosen).replace(/\s+/g, ' ').trim();
+  });
+  marking.hidden = false;
+  marking.addEventListener('click', () => {
+    const field = document.getElementById(marking.dataset.mark);
+    if (marked) field.value += (field.value ? '\n' : '') + marked;
+    marked = '';
+  });
+}
 // The link of a mail has its secret after the "#", which no server sees: it goes into the field, and out of the address.
 const link = document.querySelector('[data-link]');
 if (link && location.hash.length > 20) {
