@@ -91,6 +91,10 @@ ROWS: Mapping[str, Row] = {
     "/me/talks": Row(SIGNED_IN),
     "/me/talks/{id}": Row(frozenset({"member"}), "/me/talks/{talk}"),
     "/me/talks/{id}/complaint": Row(frozenset({"member"}), "/me/talks/{talk}/complaint?message={message}"),
+    "/posts/{id}/report": Row(frozenset({"adviser", "moderator", "lead", "administrator"}), "/posts/{post}/report"),
+    "/members/{handle}/report": Row(
+        frozenset({"adviser", "moderator", "lead", "administrator"}), "/members/{handle}/report"
+    ),
     # moderation
     "/moderation": Row(MODERATE),
     "/moderation/cases/{id}": Row(frozenset({"moderator"}), "/moderation/cases/{case}"),  # administrators: when late
