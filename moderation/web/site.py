@@ -71,8 +71,6 @@ DONE: Mapping[str, str] = {
     "answered": mark("Your answer is sent."),
     "complained": mark("Somebody else looks at what was written to you."),
     "reported": mark("Thank you. A moderator reads it, and you hear what came of it."),
-    "reported-danger": mark(
-        "Thank you. Moderators are told at once. In danger now? Please call for help."
-    ),
+    "reported-danger": mark("Thank you. Moderators are told at once. In danger now? Please call for help."),
     "talk-opened": mark("The talk is open again."),
 }
