@@ -96,6 +96,10 @@ ROWS: Mapping[str, Row] = {
     "/me/complaints": Row(SIGNED_IN),
     "/me/talks/{id}": Row(ONE, "/me/talks/{talk}"),
     "/me/talks/{id}/complaint": Row(ONE, "/me/talks/{talk}/complaint?message={message}"),
+    "/posts/{id}/report": Row(frozenset({"adviser", "moderator", "lead", "administrator"}), "/posts/{post}/report"),
+    "/members/{handle}/report": Row(
+        frozenset({"adviser", "moderator", "lead", "administrator"}), "/members/{handle}/report"
+    ),
     # moderation
     "/moderation": Row(MODERATE),
     "/moderation/cases/{id}": Row(frozenset({"moderator"}), "/moderation/cases/{case}"),  # administrators: when late
