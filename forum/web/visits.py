@@ -339,7 +339,12 @@ async def _own_form(request: Request, visit: OwnVisit) -> Visit:
     return await _with_form(request, visit)
 
 
+async def _anybody_form(request: Request, visit: AnybodyVisit) -> Visit:
+    return await _with_form(request, visit)
+
+
 # The same with the form that was sent.
+AnybodyForm = Annotated[Visit, Depends(_anybody_form)]
 ReadingForm = Annotated[Visit, Depends(_reading_form)]
 MemberForm = Annotated[Visit, Depends(_member_form)]
 OwnForm = Annotated[Visit, Depends(_own_form)]

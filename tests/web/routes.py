@@ -41,6 +41,7 @@ ROWS: Mapping[str, Row] = {
     "/privacy": Row(),
     "/accessibility": Row(),
     "/about": Row(),
+    "/contact": Row(),
     "/look": Row(),
     "/leave": Row(),
     "/favicon.ico": Row(status=302),
@@ -114,6 +115,7 @@ ROWS: Mapping[str, Row] = {
     "/moderation/rules/{number}": Row(MODERATE, "/moderation/rules/10"),
     "/moderation/log": Row(MODERATE),
     "/boards/{slug}/team": Row(MODERATE, "/boards/{board}/team"),
+    "/moderation/messages": Row(MODERATE),
     # advising and administration
     "/advising": Row(ADVISING),
     "/admin": Row(ADMINISTRATORS),
