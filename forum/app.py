@@ -158,7 +158,7 @@ HOUSE = House(
         moderation_site.ENTRY,
         Entry("/admin", mark("Administration"), lambda viewer: not why_not(Act.ADMINISTER, viewer)),
         Entry("/sign-in", mark("Sign in"), lambda viewer: viewer.id is None),
-        Entry("/me", mark("Your account"), lambda viewer: viewer.id is not None),
+        Entry("/me", mark("You"), lambda viewer: viewer.id is not None),
     ),
     post_links=(
         PostLink("/threads/{thread_id}/reply?to={number}", mark("Answer this"), MEMBERS, needs="reply"),
