@@ -31,6 +31,8 @@ ROWS: Mapping[str, Row] = {
     "/": Row(),
     "/boards/{slug}": Row(example="/boards/{board}"),
     "/threads/{id}": Row(example="/threads/{thread}"),
+    "/threads/{id}/unread": Row(example="/threads/{thread}/unread", status=303),
+    "/me/threads": Row(SIGNED_IN),
     "/posts/{id}": Row(example="/posts/{post}", status=303),
     "/members/{handle}": Row(example="/members/{handle}"),
     "/advisers": Row(),
