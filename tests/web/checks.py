@@ -21,6 +21,7 @@ THEIRS = {"words", "help"}
 RESERVED = re.compile(r"\bPOST\b|\bGET\b|\bAPI\b|/api/|(?i:\binvalid\b|\berrors?\b|\boops\b|\bplease try harder\b)|!")
 REFERENCES = ("aria-labelledby", "aria-describedby", "aria-controls", "for", "headers")
 ADDRESSES = ("href", "src", "action", "formaction", "data", "poster")
+OPENS_PROGRAMS = ("tel:", "mailto:", "otpauth:")  # of the device itself
 ABSOLUTE = re.compile(r"(?i)^\s*([a-z][a-z0-9+.-]*:|//)")
 
 
@@ -132,7 +133,9 @@ def _addresses(tree: Element) -> Iterator[str]:
     """No page of ours loads, sends or leads anywhere but here; words of people may lead away."""
     for element in ours(tree):
         for name in ADDRESSES:
-            if ABSOLUTE.match(element.get(name, "")) and not element.get(name, "").startswith(("tel:", "mailto:")):
+            if ABSOLUTE.match(element.get(name, "")) and not element.get(name, "").startswith(
+                ("tel:", "mailto:", "otpauth:")
+            ):
                 yield f"{element.tag} {name}={element.get(name)}"
     for element in tree.iter():
         if element.tag in {"img", "source", "video", "audio", "link", "script", "form"}:
