@@ -49,6 +49,7 @@ from moderation.api import (
     reason_templates,
     reports,
     rules,
+    safeguarding,
     statements,
     talks,
 )
@@ -139,6 +140,7 @@ RESOURCES: tuple[Resource, ...] = (
         on_sight.router,
         board_moderators.router,
         reason_templates.router,
+        safeguarding.router,
         audit_log.router,
     ),
 )
@@ -146,7 +148,7 @@ HOUSE = House(
     navigation=(
         Entry("/", mark("Boards")),
         Entry("/help", mark("Help now")),
-        moderation_site.ENTRY,
+        *moderation_site.ENTRIES,
         Entry("/sign-in", mark("Sign in"), lambda viewer: viewer.id is None),
         Entry("/me", mark("Your account"), lambda viewer: viewer.id is not None),
     ),
