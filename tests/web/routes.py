@@ -115,6 +115,8 @@ ROWS: Mapping[str, Row] = {
     "/moderation/rules": Row(MODERATE),
     "/moderation/rules/{number}": Row(MODERATE, "/moderation/rules/10"),
     "/moderation/log": Row(MODERATE),
+    "/safeguarding": Row(frozenset({"lead"})),
+    "/safeguarding/cases/{id}": Row(frozenset({"lead"}), "/safeguarding/cases/{danger}"),
     "/boards/{slug}/team": Row(MODERATE, "/boards/{board}/team"),
     # advising and administration
     "/advising": Row(ADVISING),
