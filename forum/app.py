@@ -16,7 +16,7 @@ from forum.api.advising import waiting_list
 from forum.api.authentication import email_addresses, password_resets, profiles, registration
 from forum.api.authentication import sessions as sessions_api
 from forum.api.authentication.second_factor import enrolment, passkeys
-from forum.api.content import boards, drafts, posts, read_marks, threads
+from forum.api.content import announcements, boards, drafts, posts, read_marks, threads
 from forum.api.members import advisers, cards
 from forum.api.notifications import inbox
 from forum.api.openapi import Resource
@@ -68,6 +68,11 @@ RESOURCES: tuple[Resource, ...] = (
         "A board has threads on one subject. A board that you may not see does not exist for you.",
         boards.router,
         home.router,
+    ),
+    Resource(
+        "announcements",
+        "A few words of the house to everybody, until a time. Administrators write them.",
+        announcements.router,
     ),
     Resource(
         "threads",

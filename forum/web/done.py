@@ -23,6 +23,8 @@ DONE: Mapping[str, str] = {
     "signed-in": mark("You are signed in."),
     "signed-out": mark("You are signed out."),
     "looks": mark("Pages look like this now, on this device."),
+    "announced": mark("Everybody can read it now."),
+    "announcement-ended": mark("It is gone from the pages."),
     "saved": mark("Saved."),
     # one's account
     "accepted": mark("Thank you. It is noted that you keep to the rules."),

@@ -20,6 +20,7 @@ from moderation.web import (
     own_statements,
     own_talks,
     reason_templates,
+    reports,
     rule_editor,
     rulebook,
     sealed_words,
@@ -44,6 +45,7 @@ ROUTERS: Sequence[APIRouter] = (
     board_moderators.router,
     own_statements.router,
     own_reports.router,
+    reports.router,
     own_talks.router,
 )
 OWN: Sequence[Entry] = (
@@ -68,5 +70,7 @@ DONE: Mapping[str, str] = {
     "appealed": mark("You have asked for a second look. Somebody else decides now, and you hear of it here."),
     "answered": mark("Your answer is sent."),
     "complained": mark("Somebody else looks at what was written to you."),
+    "reported": mark("Thank you. A moderator reads it, and you hear what came of it."),
+    "reported-danger": mark("Thank you. Moderators are told at once. In danger now? Please call for help."),
     "talk-opened": mark("The talk is open again."),
 }

@@ -98,6 +98,8 @@ EXPECTED = {
     ("decide_posts", "header/Idempotency-Key"): USED,
     ("note_member", "header/Idempotency-Key"): USED,
     ("make_board", "header/Idempotency-Key"): USED,
+    ("announce", "header/Idempotency-Key"): USED,
+    ("announce", "#/until"): "it must lie ahead, and within a year",
     ("decide_posts", "#/posts"): "whose a post is, no schema can say",
     ("decide_posts", "#/measures"): FITTING,
     ("decide_posts", "#/rules"): CITED,
@@ -106,6 +108,7 @@ EXPECTED = {
 }
 # What a member is refused whatever they send; advisers, moderators and administrators do it.
 NOT_FOR_MEMBERS = {
+    "announce",
     "archive_board",
     "change_board",
     "claim_case",
@@ -116,6 +119,7 @@ NOT_FOR_MEMBERS = {
     "decide_posts",
     "discard_template",
     "dismiss_moderator",
+    "end_announcement",
     "drop_mail",
     "get_account",
     "get_board_settings",
@@ -151,7 +155,9 @@ NOT_FOR_MEMBERS = {
     "order_boards",
     "pin_thread",
     "read_sealed_revision",
+    "read_sealed_revision_in_case",
     "read_sealed_title",
+    "read_sealed_title_in_case",
     "recuse_from_case",
     "release_case",
     "release_member",

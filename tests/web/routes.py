@@ -6,6 +6,7 @@ from dataclasses import dataclass
 ROLES = ("guest", "member", "adviser", "moderator", "lead", "administrator", "suspended")
 EVERYBODY = frozenset(ROLES)
 SIGNED_IN = EVERYBODY - {"guest"}
+ONE = frozenset({"member"})  # what belongs to one of them
 MEMBERS = SIGNED_IN - {"suspended"}  # who may use the forum
 MODERATE = frozenset({"moderator", "administrator"})
 
@@ -80,20 +81,25 @@ ROWS: Mapping[str, Row] = {
     "/me/second-factor/off": Row(SIGNED_IN),
     "/me/passkeys": Row(SIGNED_IN),
     "/me/passkeys/new": Row(SIGNED_IN),
-    "/me/passkeys/{id}": Row(frozenset({"member"}), "/me/passkeys/{passkey}"),
-    "/me/passkeys/{id}/remove": Row(frozenset({"member"}), "/me/passkeys/{passkey}/remove"),
+    "/me/passkeys/{id}": Row(SIGNED_IN, "/me/passkeys/{passkey}"),
+    "/me/passkeys/{id}/remove": Row(SIGNED_IN, "/me/passkeys/{passkey}/remove"),
     "/me/copy": Row(SIGNED_IN),
-    "/me/copy/{id}": Row(frozenset({"member"}), "/me/copy/{copy}"),
+    "/me/copy/{id}": Row(SIGNED_IN, "/me/copy/{copy}"),
     "/me/departure": Row(SIGNED_IN),
     "/me/statements": Row(SIGNED_IN),
-    "/me/statements/{id}": Row(frozenset({"member"}), "/me/statements/{statement}"),
-    "/me/statements/{id}/appeal": Row(frozenset({"member"}), "/me/statements/{statement}/appeal"),
-    "/me/appeals/{id}": Row(frozenset({"member"}), "/me/appeals/{appeal}", status=303),
+    "/me/statements/{id}": Row(ONE, "/me/statements/{statement}"),
+    "/me/statements/{id}/appeal": Row(ONE, "/me/statements/{statement}/appeal"),
+    "/me/appeals/{id}": Row(ONE, "/me/appeals/{appeal}", status=303),
     "/me/reports": Row(SIGNED_IN),
-    "/me/reports/{id}/appeal": Row(frozenset({"member"}), "/me/reports/{report}/appeal"),
+    "/me/reports/{id}/appeal": Row(ONE, "/me/reports/{report}/appeal"),
     "/me/talks": Row(SIGNED_IN),
-    "/me/talks/{id}": Row(frozenset({"member"}), "/me/talks/{talk}"),
-    "/me/talks/{id}/complaint": Row(frozenset({"member"}), "/me/talks/{talk}/complaint?message={message}"),
+    "/me/complaints": Row(SIGNED_IN),
+    "/me/talks/{id}": Row(ONE, "/me/talks/{talk}"),
+    "/me/talks/{id}/complaint": Row(ONE, "/me/talks/{talk}/complaint?message={message}"),
+    "/posts/{id}/report": Row(frozenset({"adviser", "moderator", "lead", "administrator"}), "/posts/{post}/report"),
+    "/members/{handle}/report": Row(
+        frozenset({"adviser", "moderator", "lead", "administrator"}), "/members/{handle}/report"
+    ),
     # moderation
     "/moderation": Row(MODERATE),
     "/moderation/cases/{id}": Row(frozenset({"moderator"}), "/moderation/cases/{case}"),  # administrators: when late
@@ -122,21 +128,14 @@ ROWS: Mapping[str, Row] = {
     "/admin/refused-sign-ins": Row(ADMINISTRATORS),
     "/admin/unsent-mails": Row(ADMINISTRATORS),
     "/admin/holds": Row(ADMINISTRATORS),
+    "/admin/announcements": Row(frozenset({"administrator"})),
 }
 
 # The forms that somebody may send without a session; all others lead a guest to signing in, with what they wrote.
 OPEN_FORMS = frozenset(
     {
-        "/sign-in",
-        "/sign-in/code",
-        "/sign-in/passkey",
-        "/sign-out",
-        "/join",
-        "/password-resets",
-        "/password-resets/completion",
-        "/email-verifications",
-        "/email-verifications/refuse",
-        "/departures/refuse",
-        "/lost-mailboxes/refuse",
+        *("/sign-in", "/sign-in/code", "/sign-in/passkey", "/sign-out", "/leave", "/look", "/join"),
+        *("/password-resets", "/password-resets/completion", "/email-verifications", "/email-verifications/refuse"),
+        *("/departures/refuse", "/lost-mailboxes/refuse"),
     }
 )
