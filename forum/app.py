@@ -16,7 +16,7 @@ from forum.api.advising import waiting_list
 from forum.api.authentication import email_addresses, password_resets, profiles, registration
 from forum.api.authentication import sessions as sessions_api
 from forum.api.authentication.second_factor import enrolment, passkeys
-from forum.api.content import boards, drafts, posts, read_marks, threads
+from forum.api.content import announcements, boards, drafts, posts, read_marks, threads
 from forum.api.members import advisers, cards
 from forum.api.notifications import inbox
 from forum.api.openapi import Resource
@@ -33,6 +33,7 @@ from forum.http import middleware, problems, quota_middleware
 from forum.http.query_parameters import only_known_parameters
 from forum.http.services import Services
 from forum.passwords.breached_passwords import breached_passwords_of
+from forum.permissions import Act, why_not
 from forum.web import branding, errors, site
 from forum.web.languages import mark
 from forum.web.pages import Entry, House, MemberLink, PostLink
@@ -67,6 +68,11 @@ RESOURCES: tuple[Resource, ...] = (
         "A board has threads on one subject. A board that you may not see does not exist for you.",
         boards.router,
         home.router,
+    ),
+    Resource(
+        "announcements",
+        "A few words of the house to everybody, until a time. Administrators write them.",
+        announcements.router,
     ),
     Resource(
         "threads",
@@ -148,7 +154,9 @@ HOUSE = House(
     navigation=(
         Entry("/", mark("Boards")),
         Entry("/help", mark("Help now")),
+        Entry("/advising", mark("Advising"), lambda viewer: not why_not(Act.SEE_WAITING_THREADS, viewer)),
         moderation_site.ENTRY,
+        Entry("/admin", mark("Administration"), lambda viewer: not why_not(Act.ADMINISTER, viewer)),
         Entry("/sign-in", mark("Sign in"), lambda viewer: viewer.id is None),
         Entry("/me", mark("Your account"), lambda viewer: viewer.id is not None),
     ),

@@ -1,12 +1,12 @@
 """What one screen needs to read: a board with its threads, a thread with its posts, and what may be done there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from forum.content import board_cards, boards, drafts, read_marks
+from forum.content import announcements, board_cards, boards, drafts, read_marks
 from forum.content.board_cards import BoardCard
 from forum.content.posts import thread_page
 from forum.content.posts.tables import NUMBER_MAX
@@ -34,10 +34,19 @@ class ReadingPlace:
 
 
 @dataclass(frozen=True)
+class BoardsReading:
+    """Every board that exists for the viewer, and what the house has to say."""
+
+    cards: Sequence[BoardCard]
+    announcements: Sequence[Any]
+
+
+@dataclass(frozen=True)
 class BoardReading:
-    """A board, a page of its threads, and why the viewer may not open one, if so."""
+    """A board, a page of its threads, what the house has to say, and why the viewer may not open one, if so."""
 
     card: BoardCard
+    announcements: Sequence[Any]
     page: ThreadPage
     no_thread_because: Refusal | None
 
@@ -56,12 +65,19 @@ class ThreadReading:
     may_retitle: bool
 
 
-async def read_board(reader: Reader, viewer: Viewer, slug: str, after: str | None) -> BoardReading:
+async def read_boards(reader: Reader, viewer: Viewer, now: datetime) -> BoardsReading:
+    """Return every board, in order, with the announcements of now."""
+    standing = await announcements.list_announcements(reader, now)
+    return BoardsReading(await board_cards.list_board_cards(reader, viewer), standing)
+
+
+async def read_board(reader: Reader, viewer: Viewer, slug: str, after: str | None, now: datetime) -> BoardReading:
     """Return a board with a page of its threads. Raises NotFound, and Invalid for an unknown cursor."""
     card = await board_cards.get_board_card(reader, viewer, slug)
     page = await queries.list_on_board(reader, viewer, slug, after, THREADS_A_PAGE)
     place = ReadingPlace(viewer.standing, card.board)
-    return BoardReading(card, page, why_not(Act.OPEN_THREAD, viewer, place))
+    standing = await announcements.list_announcements(reader, now)
+    return BoardReading(card, standing, page, why_not(Act.OPEN_THREAD, viewer, place))
 
 
 async def read_thread(

@@ -23,6 +23,7 @@ from forum.content.posts.draft import Draft
 from forum.content.posts.insertion import add_reply, add_thread
 from forum.content.threads.actions import lock_thread, pin_thread
 from forum.core.work import Work
+from forum.demo.administration import administer
 from forum.demo.keys import DemoKeys
 from forum.demo.moderation import Cast, everybody, moderate
 from forum.members.tables import Member, Role
@@ -69,6 +70,7 @@ async def fill(work: Work, keys: DemoKeys, *, written: Callable[[], object]) -> 
     for slug, thread in _threads():
         await _write_thread(work.at(work.now - timedelta(days=thread["days_ago"])), cast, slug, thread, written)
     await moderate(work, cast)
+    await administer(work, cast)
 
 
 def _people() -> list[dict[str, Any]]:

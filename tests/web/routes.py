@@ -6,8 +6,12 @@ from dataclasses import dataclass
 ROLES = ("guest", "member", "adviser", "moderator", "lead", "administrator", "suspended")
 EVERYBODY = frozenset(ROLES)
 SIGNED_IN = EVERYBODY - {"guest"}
+ONE = frozenset({"member"})  # what belongs to one of them
 MEMBERS = SIGNED_IN - {"suspended"}  # who may use the forum
 MODERATE = frozenset({"moderator", "administrator"})
+
+ADVISING = frozenset({"adviser", "moderator", "administrator"})
+ADMINISTRATORS = frozenset({"administrator"})
 
 
 @dataclass(frozen=True)
@@ -77,20 +81,21 @@ ROWS: Mapping[str, Row] = {
     "/me/second-factor/off": Row(SIGNED_IN),
     "/me/passkeys": Row(SIGNED_IN),
     "/me/passkeys/new": Row(SIGNED_IN),
-    "/me/passkeys/{id}": Row(frozenset({"member"}), "/me/passkeys/{passkey}"),
-    "/me/passkeys/{id}/remove": Row(frozenset({"member"}), "/me/passkeys/{passkey}/remove"),
+    "/me/passkeys/{id}": Row(SIGNED_IN, "/me/passkeys/{passkey}"),
+    "/me/passkeys/{id}/remove": Row(SIGNED_IN, "/me/passkeys/{passkey}/remove"),
     "/me/copy": Row(SIGNED_IN),
-    "/me/copy/{id}": Row(frozenset({"member"}), "/me/copy/{copy}"),
+    "/me/copy/{id}": Row(SIGNED_IN, "/me/copy/{copy}"),
     "/me/departure": Row(SIGNED_IN),
     "/me/statements": Row(SIGNED_IN),
-    "/me/statements/{id}": Row(frozenset({"member"}), "/me/statements/{statement}"),
-    "/me/statements/{id}/appeal": Row(frozenset({"member"}), "/me/statements/{statement}/appeal"),
-    "/me/appeals/{id}": Row(frozenset({"member"}), "/me/appeals/{appeal}", status=303),
+    "/me/statements/{id}": Row(ONE, "/me/statements/{statement}"),
+    "/me/statements/{id}/appeal": Row(ONE, "/me/statements/{statement}/appeal"),
+    "/me/appeals/{id}": Row(ONE, "/me/appeals/{appeal}", status=303),
     "/me/reports": Row(SIGNED_IN),
-    "/me/reports/{id}/appeal": Row(frozenset({"member"}), "/me/reports/{report}/appeal"),
+    "/me/reports/{id}/appeal": Row(ONE, "/me/reports/{report}/appeal"),
     "/me/talks": Row(SIGNED_IN),
-    "/me/talks/{id}": Row(frozenset({"member"}), "/me/talks/{talk}"),
-    "/me/talks/{id}/complaint": Row(frozenset({"member"}), "/me/talks/{talk}/complaint?message={message}"),
+    "/me/complaints": Row(SIGNED_IN),
+    "/me/talks/{id}": Row(ONE, "/me/talks/{talk}"),
+    "/me/talks/{id}/complaint": Row(ONE, "/me/talks/{talk}/complaint?message={message}"),
     "/posts/{id}/report": Row(frozenset({"adviser", "moderator", "lead", "administrator"}), "/posts/{post}/report"),
     "/members/{handle}/report": Row(
         frozenset({"adviser", "moderator", "lead", "administrator"}), "/members/{handle}/report"
@@ -110,21 +115,27 @@ ROWS: Mapping[str, Row] = {
     "/moderation/log": Row(MODERATE),
     "/boards/{slug}/team": Row(MODERATE, "/boards/{board}/team"),
     # advising and administration
+    "/advising": Row(ADVISING),
+    "/admin": Row(ADMINISTRATORS),
+    "/admin/boards": Row(ADMINISTRATORS),
+    "/admin/new-board": Row(ADMINISTRATORS),
+    "/admin/boards/{slug}": Row(ADMINISTRATORS, "/admin/boards/{board}"),
+    "/admin/people": Row(ADMINISTRATORS),
+    "/admin/people/{handle}": Row(ADMINISTRATORS, "/admin/people/{handle}"),
+    "/admin/people/{handle}/lost-mailbox": Row(ADMINISTRATORS, "/admin/people/{handle}/lost-mailbox"),
+    "/admin/advisers": Row(ADMINISTRATORS),
+    "/admin/invitations": Row(ADMINISTRATORS),
+    "/admin/refused-sign-ins": Row(ADMINISTRATORS),
+    "/admin/unsent-mails": Row(ADMINISTRATORS),
+    "/admin/holds": Row(ADMINISTRATORS),
+    "/admin/announcements": Row(frozenset({"administrator"})),
 }
 
 # The forms that somebody may send without a session; all others lead a guest to signing in, with what they wrote.
 OPEN_FORMS = frozenset(
     {
-        "/sign-in",
-        "/sign-in/code",
-        "/sign-in/passkey",
-        "/sign-out",
-        "/join",
-        "/password-resets",
-        "/password-resets/completion",
-        "/email-verifications",
-        "/email-verifications/refuse",
-        "/departures/refuse",
-        "/lost-mailboxes/refuse",
+        *("/sign-in", "/sign-in/code", "/sign-in/passkey", "/sign-out", "/leave", "/look", "/join"),
+        *("/password-resets", "/password-resets/completion", "/email-verifications", "/email-verifications/refuse"),
+        *("/departures/refuse", "/lost-mailboxes/refuse"),
     }
 )

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from fastapi import Response
 
-from forum.content import board_cards, reading
+from forum.content import reading
 from forum.content.board_cards import BoardCard
 from forum.http.fields import Slug
 from forum.permissions import Refusal
@@ -28,6 +28,7 @@ class BoardsPage(Page):
     is_wide: ClassVar[bool] = True
 
     sections: Sequence[tuple[str, Sequence[BoardCard]]]
+    announcements: Sequence[Any]
     front: Text
     lines: Text
 
@@ -40,6 +41,7 @@ class BoardPage(Page):
     section: ClassVar[str] = "/"
     is_wide: ClassVar[bool] = True
 
+    announcements: Sequence[Any]
     board: Any
     threads: Sequence[Any]
     next: str | None
@@ -50,12 +52,13 @@ class BoardPage(Page):
 @router.get("/")
 async def show_boards(visit: Reading) -> Response:
     """Show the boards that the reader may see."""
-    cards = await board_cards.list_board_cards(visit.reader, visit.viewer)
-    sections = [(name, list(found)) for name, found in groupby(cards, lambda card: str(card.board.section))]
+    read = await reading.read_boards(visit.reader, visit.viewer, visit.now)
+    sections = [(name, list(found)) for name, found in groupby(read.cards, lambda card: str(card.board.section))]
     page = BoardsPage(
         title=visit.text("front").title,
         front=visit.text("front"),
         lines=visit.text("lines"),
+        announcements=read.announcements,
         sections=sections,
         indexable=True,
     )
@@ -65,9 +68,10 @@ async def show_boards(visit: Reading) -> Response:
 @router.get("/boards/{slug}")
 async def show_board(slug: Slug, visit: Reading) -> Response:
     """Show a board with a page of its threads."""
-    read = await reading.read_board(visit.reader, visit.viewer, slug, visit.query("after") or None)
+    read = await reading.read_board(visit.reader, visit.viewer, slug, visit.query("after") or None, visit.now)
     page = BoardPage(
         title=read.card.board.name,
+        announcements=read.announcements,
         board=read.card.board,
         threads=read.page.threads,
         next=read.page.next,
