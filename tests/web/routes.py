@@ -51,9 +51,9 @@ ROWS: Mapping[str, Row] = {
     # writing
     "/threads/{id}/reply": Row(MEMBERS, "/threads/{thread}/reply"),
     "/boards/{slug}/new": Row(MEMBERS, "/boards/{board}/new"),
-    "/posts/{id}/edit": Row(frozenset({"member"}), "/posts/{post}/edit"),  # its author's
-    "/posts/{id}/withdraw": Row(frozenset({"member"}), "/posts/{post}/withdraw"),
-    "/posts/{id}/versions": Row(frozenset({"member", "moderator"}), "/posts/{post}/versions"),
+    "/posts/{id}/edit": Row(frozenset({"member"}), "/posts/{own_post}/edit"),
+    "/posts/{id}/withdraw": Row(frozenset({"member"}), "/posts/{own_post}/withdraw"),
+    "/posts/{id}/versions": Row(frozenset({"member", "moderator"}), "/posts/{own_post}/versions"),
     "/threads/{id}/title": Row(frozenset({"member", "moderator"}), "/threads/{thread}/title"),
     "/threads/{id}/care": Row(frozenset({"moderator"}), "/threads/{thread}/care"),
     "/me/drafts": Row(SIGNED_IN),
