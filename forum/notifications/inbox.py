@@ -102,9 +102,7 @@ class Notification(SQLModel, table=True):
     member_id: UUID = Field(foreign_key="member.id", ondelete="CASCADE")
     kind: str
     post_id: int | None = Field(default=None, sa_type=BigInteger, foreign_key="post.id")
-    subject_id: UUID | None = Field(
-        default=None, description="Of the statement, report, appeal, case, talk …"
-    )
+    subject_id: UUID | None = Field(default=None, description="Of the statement, report, appeal, case, talk …")
     at: datetime = Field(sa_type=Moment)
     read_at: datetime | None = Field(default=None, sa_type=Moment)
 
