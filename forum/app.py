@@ -16,7 +16,7 @@ from forum.api.advising import waiting_list
 from forum.api.authentication import email_addresses, password_resets, profiles, registration
 from forum.api.authentication import sessions as sessions_api
 from forum.api.authentication.second_factor import enrolment, passkeys
-from forum.api.content import boards, drafts, posts, read_marks, threads
+from forum.api.content import announcements, boards, drafts, posts, read_marks, threads
 from forum.api.members import advisers, cards
 from forum.api.notifications import inbox
 from forum.api.openapi import Resource
@@ -50,6 +50,7 @@ from moderation.api import (
     reason_templates,
     reports,
     rules,
+    safeguarding,
     statements,
     talks,
 )
@@ -68,6 +69,11 @@ RESOURCES: tuple[Resource, ...] = (
         "A board has threads on one subject. A board that you may not see does not exist for you.",
         boards.router,
         home.router,
+    ),
+    Resource(
+        "announcements",
+        "A few words of the house to everybody, until a time. Administrators write them.",
+        announcements.router,
     ),
     Resource(
         "threads",
@@ -140,6 +146,7 @@ RESOURCES: tuple[Resource, ...] = (
         on_sight.router,
         board_moderators.router,
         reason_templates.router,
+        safeguarding.router,
         audit_log.router,
     ),
 )
@@ -150,10 +157,10 @@ HOUSE = House(
         Entry("/", mark("Boards")),
         Entry("/help", mark("Help now")),
         Entry("/advising", mark("Advising"), lambda viewer: not why_not(Act.SEE_WAITING_THREADS, viewer)),
-        moderation_site.ENTRY,
+        *moderation_site.ENTRIES,
         Entry("/admin", mark("Administration"), lambda viewer: not why_not(Act.ADMINISTER, viewer)),
         Entry("/sign-in", mark("Sign in"), lambda viewer: viewer.id is None),
-        Entry("/me", mark("Your account"), lambda viewer: viewer.id is not None),
+        Entry("/me", mark("You"), lambda viewer: viewer.id is not None),
     ),
     post_links=(
         PostLink("/threads/{thread_id}/reply?to={number}", mark("Answer this"), MEMBERS, needs="reply"),

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from forum.core import audit, pagination
 from forum.core.database import Prepared, Reader
-from forum.core.errors import Conflict, NotFound
+from forum.core.errors import NotFound
 from forum.core.pagination import Page
 from forum.core.work import Work
 from forum.mail import outbox
@@ -27,15 +27,14 @@ async def list_unsent(reader: Reader, viewer: Viewer, after: str | None, limit: 
 
 
 async def try_again(work: Work, viewer: Viewer, mail_id: UUID) -> None:
-    """Try a mail once more that was given up.
+    """Try a mail once more that was given up; one that waits is tried by itself. Idempotent.
 
-    Raises Forbidden, NotFound for a mail that was sent or dropped, and Conflict for one that is still tried by itself.
+    Raises Forbidden, and NotFound for a mail that was sent or dropped.
     """
     mail = await _lock_mail(work, viewer, mail_id)
-    if mail.given_up_at is None:
-        raise Conflict("This mail was not given up: it is tried again by itself.", code="mail_not_given_up")
-    await outbox.try_again(work.session, mail)
-    await _record(work, "mail.tried_again", viewer, mail)
+    if mail.given_up_at is not None:
+        await outbox.try_again(work.session, mail)
+        await _record(work, "mail.tried_again", viewer, mail)
 
 
 async def drop(work: Work, viewer: Viewer, mail_id: UUID) -> None:
@@ -48,7 +47,8 @@ async def drop(work: Work, viewer: Viewer, mail_id: UUID) -> None:
 async def _lock_mail(work: Work, viewer: Viewer, mail_id: UUID) -> Mail:
     allow(Act.ADMINISTER, viewer)
     mail = await work.session.get(Mail, mail_id, with_for_update=True)
-    if mail is None or mail.member_id is None:  # one to nobody is in no list
+    is_listed = mail is not None and mail.member_id is not None and mail.about_persona_id not in viewer.personas
+    if mail is None or not is_listed:
         raise NotFound("There is no such mail.", code="mail_not_found")
     return mail
 

@@ -182,9 +182,12 @@ def quote_of(post: PostView) -> str | None:
     """
     if not post.body_markdown or post.author_handle is None or post.content_warning:
         return None
-    lines, length = [f"> @{post.author_handle} #{post.number}"], 0
+    lines, length, last = [f"> @{post.author_handle} #{post.number}"], 0, None
     for start, end in own_lines(post.body_markdown):
         line = post.body_markdown[start:end].strip()
+        if last is not None and post.body_markdown.count("\n", last, start) > 1:
+            lines.append(">")  # a new paragraph
+        last = end
         if length + len(line) > QUOTED_AT_MOST:
             kept = line[: QUOTED_AT_MOST - length].rpartition(" ")[0]
             lines.append(f"> {kept} [...]" if kept else "> [...]")

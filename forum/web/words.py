@@ -33,10 +33,9 @@ BY_CODE: Mapping[str, str] = {
     "invitation_not_found": mark("This invitation is not here any more, or it is for another address."),
     "last_administrator": mark("There would be no administrator left. Find another one first."),
     "mail_not_found": mark("This mail is no longer here: it was sent or dropped."),
-    "mail_not_given_up": mark("This mail is being tried. You need not do anything."),
     "member_not_found": mark("Nobody has this name here."),
-    "not_an_administrator": mark("This page is for administrators."),
-    "not_an_adviser": mark("This page is for advisers."),
+    "not_an_administrator": mark("This is for administrators."),
+    "not_an_adviser": mark("This is for advisers."),
     "own_account": mark("Others look after your own account. Change your address yourself."),
     "password_too_short_for_staff": mark(
         "For a role here, a password needs 15 characters. It has to be changed first."
@@ -49,12 +48,17 @@ BY_CODE: Mapping[str, str] = {
     "unknown_cursor": mark("This list has changed. Please begin it again."),
     "wrong_format": mark("This does not have the right form. Look at the hint above it."),
     # writing
-    "character_not_allowed": mark("There is a character in it that we cannot store. Please write it in another way."),
     "no_such_post_in_thread": mark("The post that you answer is not here any more. You can send this without it."),
+    "own_name": mark("This is your own name. You can take another."),
     "reason_would_be_held": mark("This reason cannot be shown to readers as it is. Please put it in another way."),
+    "rule_missing": mark("Please choose which rule it breaks."),
     "thread_locked_or_moved": mark("This thread was closed or moved a moment ago. Please read it again."),
     "too_many_drafts": mark("You have 50 drafts. Please send or delete one first."),
     "too_many_links": mark("There are too many links in it. Please take some out."),
+    # around the forum
+    "time_too_far": mark("Choose a day within a year."),
+    "too_many_announcements": mark("Five announcements stand there already. Take one away first."),
+    "unreadable_day": mark("Write the day as year, month and day, such as 2026-12-24."),
     "wrong_login_or_password": mark("That name and password do not fit together. Check both and try again."),
     # one's account
     "already_appealed": mark("You have asked for a second look already. Somebody else decides."),
@@ -103,6 +107,7 @@ BY_CODE: Mapping[str, str] = {
     "no_edit_waits": mark("No edit of this post waits any more."),
     "not_a_moderator": mark("This is for moderators."),
     "not_a_moderator_of_all": mark("This is for moderators of the whole forum and administrators."),
+    "not_a_safeguarding_lead": mark("This is for the safeguarding lead."),
     "own_decision_or_appeal": mark("This is about your own decision. Somebody else decides."),
     "own_dismissal": mark("You had decided that nothing be done. Somebody else decides now."),
     "own_post": mark("This is your own post. You can change it or take it back."),
@@ -123,7 +128,7 @@ BY_CODE: Mapping[str, str] = {
     "span_invalid": mark("These words overlap. Please choose them again."),
     "stepped_back": mark("You stepped back from this case. Somebody else decides."),
     "talk_closed": mark("This talk is closed. Nobody can write here now."),
-    "time_not_in_future": mark("Choose for how long."),
+    "time_not_in_future": mark("Choose a time that is still to come."),
     "title_changed": mark("The title changed while you were looking at it. Please read it again."),
     "words_not_found": mark("These words are not in the post. Please copy them from it again."),
     "words_several_times": mark("These words are there several times. Copy more around them, or take all out."),

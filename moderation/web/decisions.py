@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
 from fastapi import Response
@@ -42,6 +42,36 @@ class RulingForm(FormModel):
     note: Annotated[Text, Field(max_length=5000)] | None = None
     law: Annotated[Text, Field(max_length=500)] | None = None
     until: Annotated[int, Field(ge=1, le=max(DAYS))] | None = None  # in so many days
+
+    def ruling(self, now: datetime) -> DecisionInput:
+        """Return the decision, without what was on the screen. Fields of measures that were not chosen are left out."""
+        outcomes = [kind for kind in self.measures if kind in set(AppealOutcome)]
+        chosen = [MeasureKind(kind) for kind in self.measures if kind not in outcomes]
+        return DecisionInput(
+            version=None,
+            revision=None,
+            measures=tuple(self._measure(kind, now) for kind in chosen),
+            reason=self.reason,
+            rules=self.rules,
+            note=self.note,
+            law=self.law,
+            outcomes=tuple(map(AppealOutcome, outcomes)),
+        )
+
+    def _measure(self, kind: MeasureKind, now: datetime) -> MeasureInput:
+        fields = MEASURES[kind].fields - {"spans"}
+        given: dict[str, Any] = {name: getattr(self, name, None) for name in fields}
+        if "until" in given and self.until:
+            given["until"] = now + timedelta(days=self.until)
+        return MeasureInput(kind, **given)
+
+
+class DecisionForm(RulingForm):
+    """What somebody decides about a case, and what was on their screen."""
+
+    version: Version
+    revision: Version | None = None
+    title_revision: Version | None = None
     spans: Annotated[Text, Field(max_length=20_000)] | None = None  # words to take out, one piece a line
     everywhere: Literal["yes"] | None = None
     body_markdown: Words | None = None
@@ -55,40 +85,10 @@ class RulingForm(FormModel):
         """The words that somebody copied, one piece on each line."""
         return WordsToTakeOut(tuple((self.spans or "").split("\n")), everywhere=self.everywhere is not None)
 
-    def ruling(self, visit: Visit) -> DecisionInput:
-        """Return the decision, without what was on the screen. Fields of measures that were not chosen are left out."""
-        outcomes = [kind for kind in self.measures if kind in set(AppealOutcome)]
-        chosen = [MeasureKind(kind) for kind in self.measures if kind not in outcomes]
-        return DecisionInput(
-            version=None,
-            revision=None,
-            measures=tuple(self._measure(kind, visit) for kind in chosen),
-            reason=self.reason,
-            rules=self.rules,
-            note=self.note,
-            law=self.law,
-            outcomes=tuple(map(AppealOutcome, outcomes)),
-        )
-
-    def _measure(self, kind: MeasureKind, visit: Visit) -> MeasureInput:
-        fields = MEASURES[kind].fields - {"spans"}
-        given: dict[str, Any] = {name: getattr(self, name) for name in fields}
-        if "until" in given and self.until:
-            given["until"] = visit.now + timedelta(days=self.until)
-        return MeasureInput(kind, **given)
-
-
-class DecisionForm(RulingForm):
-    """What somebody decides about a case, and what was on their screen."""
-
-    version: Version
-    revision: Version | None = None
-    title_revision: Version | None = None
-
-    def decision(self, visit: Visit) -> DecisionInput:
+    def decision(self, now: datetime) -> DecisionInput:
         """Return the decision."""
         return replace(
-            self.ruling(visit), version=self.version, revision=self.revision, title_revision=self.title_revision
+            self.ruling(now), version=self.version, revision=self.revision, title_revision=self.title_revision
         )
 
 
@@ -111,7 +111,7 @@ async def preview_decision(id: Uuid, visit: MemberForm) -> Response:
     try:
         wanted = visit.form.parse(DecisionForm)
         preview = await decision_preview.preview_decision(
-            visit.transactions, visit.viewer, id, wanted.decision(visit), wanted.words_to_take_out
+            visit.transactions, visit.viewer, id, wanted.decision(visit.now), wanted.words_to_take_out
         )
     except ForumError as error:
         return visit.show(await case_page(visit, id, error), status_of(error))
@@ -144,7 +144,7 @@ async def decide_case(id: Uuid, visit: MemberForm) -> Response:
         await visit.act(
             decision_preview.decide_by_words,
             id,
-            wanted.decision(visit),
+            wanted.decision(visit.now),
             wanted.words_to_take_out,
             repeat=repeat_of(visit),
         )

@@ -68,7 +68,7 @@ async def preview_decision(handle: Handle, visit: MemberForm) -> Response:
     try:
         wanted = visit.form.parse(JointRulingForm)
         preview = await decision_preview.preview_joint_decision(
-            visit.transactions, visit.viewer, handle, wanted.seen, wanted.ruling(visit)
+            visit.transactions, visit.viewer, handle, wanted.seen, wanted.ruling(visit.now)
         )
     except ForumError as error:
         return visit.show(await _page(visit, handle, error), status_of(error))
@@ -88,7 +88,7 @@ async def decide_posts(handle: Handle, visit: MemberForm) -> Response:
     try:
         wanted = visit.form.parse(JointRulingForm)
         decided = await visit.act(
-            member_posts.decide_together, handle, wanted.seen, wanted.ruling(visit), repeat=repeat_of(visit)
+            member_posts.decide_together, handle, wanted.seen, wanted.ruling(visit.now), repeat=repeat_of(visit)
         )
     except ForumError as error:
         return visit.show(await _page(visit, handle, error), status_of(error))

@@ -1,6 +1,6 @@
 """Acting on sight: a moderator looks into a post or a member that they see, without a report."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from fastapi import Response
@@ -28,12 +28,22 @@ class SightingForm(FormModel):
 
     note: Annotated[Words, Field(min_length=1, max_length=5000)]
     category: SeenCategory | None = None
+
+    @property
+    def sighting(self) -> Sighting:
+        """The same as the action takes it."""
+        return Sighting(self.note, Category(self.category) if self.category else None)
+
+
+class PostSightingForm(SightingForm):
+    """What somebody saw in a post, and the version of it that they saw."""
+
     revision: Annotated[int, Field(ge=1, lt=2**31)] | None = None
 
     @property
     def sighting(self) -> Sighting:
         """The same as the action takes it."""
-        return Sighting(self.note, Category(self.category) if self.category else None, self.revision)
+        return replace(super().sighting, revision=self.revision)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +67,7 @@ async def open_post_case(id: Id, visit: MemberForm) -> Response:
     """Open or find the case of a post, and take it."""
     try:
         seen = await visit.act(
-            on_sight.open_on_post, id, visit.form.parse(SightingForm).sighting, repeat=repeat_of(visit)
+            on_sight.open_on_post, id, visit.form.parse(PostSightingForm).sighting, repeat=repeat_of(visit)
         )
     except ForumError as error:
         return visit.show(await _page(visit, id, error), status_of(error))

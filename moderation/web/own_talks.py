@@ -72,6 +72,19 @@ class ComplaintPage(FormPage):
     message: str | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class OwnComplaintsPage(Page):
+    """What one complained of, newest first, and what came of it."""
+
+    template: ClassVar[str] = "own/complaints.html"
+    section: ClassVar[str] = "/me"
+    is_own: ClassVar[bool] = True
+    has_tools: ClassVar[bool] = True
+
+    complaints: Sequence[Any]
+    next: str | None
+
+
 @router.get("/me/talks")
 async def show_talks(visit: OwnVisit) -> Response:
     """Show one's talks with moderators."""
@@ -112,6 +125,14 @@ async def complain(id: Uuid, visit: OwnForm) -> Response:
         message_id = visit.form.values.get("message_id", "")
         return visit.show(await _complaint_page(visit, id, message_id, error), status_of(error))
     return visit.go(f"/me/talks/{id}", done="complained")
+
+
+@router.get("/me/complaints")
+async def show_complaints(visit: OwnVisit) -> Response:
+    """Show what one complained of."""
+    page = await visit.act(complaints.list_own, visit.query("after") or None, TALKS_A_PAGE)
+    title = visit.say("What you complained of")
+    return visit.show(OwnComplaintsPage(title=title, complaints=page.rows, next=page.next))
 
 
 async def _page(visit: Visit, talk_id: Uuid, error: ForumError | None = None) -> OwnTalkPage:

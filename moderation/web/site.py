@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from forum.web.languages import mark
 from forum.web.pages import Entry, PostLink
 from moderation.case_queue import sees_queue
+from moderation.safeguarding import sees_dangers
 from moderation.web import (
     audit_log,
     board_moderators,
@@ -20,8 +21,10 @@ from moderation.web import (
     own_statements,
     own_talks,
     reason_templates,
+    reports,
     rule_editor,
     rulebook,
+    safeguarding,
     sealed_words,
     talks,
     together,
@@ -40,10 +43,12 @@ ROUTERS: Sequence[APIRouter] = (
     reason_templates.router,
     rule_editor.router,
     rulebook.router,
+    safeguarding.router,
     audit_log.router,
     board_moderators.router,
     own_statements.router,
     own_reports.router,
+    reports.router,
     own_talks.router,
 )
 OWN: Sequence[Entry] = (
@@ -52,7 +57,10 @@ OWN: Sequence[Entry] = (
     Entry("/me/talks", mark("What moderators wrote to you")),
 )
 TEMPLATES = Path(__file__).with_name("templates")
-ENTRY = Entry(SECTION, mark("Moderation"), sees_queue)
+ENTRIES = (
+    Entry(SECTION, mark("Moderation"), sees_queue),
+    Entry(safeguarding.SECTION, mark("Safeguarding"), sees_dangers),
+)
 POST_LINK = PostLink("/moderation/posts/{id}/case", mark("Look into this"), frozenset({"moderator"}))
 DONE: Mapping[str, str] = {
     "case-claimed": mark("You took this case. It is yours for ten minutes."),
@@ -68,5 +76,7 @@ DONE: Mapping[str, str] = {
     "appealed": mark("You have asked for a second look. Somebody else decides now, and you hear of it here."),
     "answered": mark("Your answer is sent."),
     "complained": mark("Somebody else looks at what was written to you."),
+    "reported": mark("Thank you. A moderator reads it, and you hear what came of it."),
+    "reported-danger": mark("Thank you. Moderators are told at once. In danger now? Please call for help."),
     "talk-opened": mark("The talk is open again."),
 }

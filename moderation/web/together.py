@@ -74,17 +74,18 @@ async def show_together(visit: MemberVisit) -> Response:
 @router.post("/moderation/together")
 async def dismiss_together(visit: MemberForm) -> Response:
     """Leave several cases as they are. Each is decided or refused by itself."""
-    chosen = [case.partition("/")[0] for case in visit.form.lists.get("cases", ())]
     shown = [case.partition("/")[0] for case in visit.form.lists.get("shown", ())]
+    form, refused = visit.form, list[str]()
     try:
         inputs = visit.form.parse(TogetherForm).inputs
         results = await case_actions.decide_each(visit.transactions, visit.viewer, inputs)
+        refused = [words_of(error, visit.language, visit.now) for error in results if isinstance(error, ForumError)]
+        if not refused:
+            return visit.go("/moderation", done="cases-dismissed")
     except ForumError as error:
-        return visit.show(await _page(visit, shown or chosen, visit.form.refused(error)), status_of(error))
-    refused = [words_of(error, visit.language, visit.now) for error in results if isinstance(error, ForumError)]
-    if not refused:
-        return visit.go("/moderation", done="cases-dismissed")
-    return visit.show(await _page(visit, shown or chosen, visit.form, refused), 409)
+        form = visit.form.refused(error)
+    page = await _page(visit, shown, form, refused)
+    return visit.show(page, status_of(form.error) if form.error else 409)
 
 
 async def _page(visit: Visit, case_ids: Sequence[str], form: Form, refused: Sequence[str] = ()) -> TogetherPage:

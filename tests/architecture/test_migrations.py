@@ -174,6 +174,7 @@ DATA: dict[str, list[str]] = {
     "0022b": COMPLAINED,
     "0023": COMPLAINED,
     "0024": COMPLAINED,
+    "0025": COMPLAINED,
     "0026": COMPLAINED,
 }
 

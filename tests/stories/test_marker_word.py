@@ -34,6 +34,8 @@ ALWAYS: Mapping[tuple[str, str], str] = {
     ("author", f"{API}/statements/{{id}}"): "the same statement",
     ("moderator", f"{API}/posts/{{id}}/revisions/{{number}}"): "sealed words: the reading is recorded",
     ("moderator", f"{API}/threads/{{id}}/revisions/{{number}}"): "the same, of a title",
+    ("moderator", f"{API}/moderation/cases/{{id}}/posts/{{post_id}}/revisions/{{number}}"): "the same, in a case",
+    ("moderator", f"{API}/moderation/cases/{{id}}/titles/{{number}}"): "the same, of a title",
 }
 REMOVED: Mapping[tuple[str, str], str] = {
     ("moderator", f"{API}/posts/{{id}}/revisions"): "what a removed post says, for whoever hears the appeal",
@@ -164,6 +166,8 @@ async def world(app: FastAPI, services: Services) -> AsyncIterator[World]:
         world.know("?state", "active")
         world.know("rules/number", 10)
         world.know("revisions/number", 1, 2)
+        world.know("titles/number", 1, 2)
+        world.know("posts/post_id")
         for thing in ("threads", "posts", "cases", "statements", "exports", "talks"):
             world.know(f"{thing}/id")
         world.know("?handle", "heron")
@@ -296,6 +300,7 @@ async def say(world: World, opens: bool) -> list[Sent]:
     world.post = edited.json()
     world.know("threads/id", world.thread)
     world.know("posts/id", post["id"])
+    world.know("posts/post_id", post["id"])
     return sent
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 ROLES = ("guest", "member", "adviser", "moderator", "lead", "administrator", "suspended")
 EVERYBODY = frozenset(ROLES)
 SIGNED_IN = EVERYBODY - {"guest"}
+ONE = frozenset({"member"})  # what belongs to one of them
 MEMBERS = SIGNED_IN - {"suspended"}  # who may use the forum
 MODERATE = frozenset({"moderator", "administrator"})
 
@@ -30,6 +31,8 @@ ROWS: Mapping[str, Row] = {
     "/": Row(),
     "/boards/{slug}": Row(example="/boards/{board}"),
     "/threads/{id}": Row(example="/threads/{thread}"),
+    "/threads/{id}/unread": Row(example="/threads/{thread}/unread", status=303),
+    "/me/threads": Row(SIGNED_IN),
     "/posts/{id}": Row(example="/posts/{post}", status=303),
     "/members/{handle}": Row(example="/members/{handle}"),
     "/advisers": Row(),
@@ -48,9 +51,9 @@ ROWS: Mapping[str, Row] = {
     # writing
     "/threads/{id}/reply": Row(MEMBERS, "/threads/{thread}/reply"),
     "/boards/{slug}/new": Row(MEMBERS, "/boards/{board}/new"),
-    "/posts/{id}/edit": Row(frozenset({"member"}), "/posts/{post}/edit"),  # its author's
-    "/posts/{id}/withdraw": Row(frozenset({"member"}), "/posts/{post}/withdraw"),
-    "/posts/{id}/versions": Row(frozenset({"member", "moderator"}), "/posts/{post}/versions"),
+    "/posts/{id}/edit": Row(frozenset({"member"}), "/posts/{own_post}/edit"),
+    "/posts/{id}/withdraw": Row(frozenset({"member"}), "/posts/{own_post}/withdraw"),
+    "/posts/{id}/versions": Row(frozenset({"member", "moderator"}), "/posts/{own_post}/versions"),
     "/threads/{id}/title": Row(frozenset({"member", "moderator"}), "/threads/{thread}/title"),
     "/threads/{id}/care": Row(frozenset({"moderator"}), "/threads/{thread}/care"),
     "/me/drafts": Row(SIGNED_IN),
@@ -80,20 +83,25 @@ ROWS: Mapping[str, Row] = {
     "/me/second-factor/off": Row(SIGNED_IN),
     "/me/passkeys": Row(SIGNED_IN),
     "/me/passkeys/new": Row(SIGNED_IN),
-    "/me/passkeys/{id}": Row(frozenset({"member"}), "/me/passkeys/{passkey}"),
-    "/me/passkeys/{id}/remove": Row(frozenset({"member"}), "/me/passkeys/{passkey}/remove"),
+    "/me/passkeys/{id}": Row(SIGNED_IN, "/me/passkeys/{passkey}"),
+    "/me/passkeys/{id}/remove": Row(SIGNED_IN, "/me/passkeys/{passkey}/remove"),
     "/me/copy": Row(SIGNED_IN),
-    "/me/copy/{id}": Row(frozenset({"member"}), "/me/copy/{copy}"),
+    "/me/copy/{id}": Row(SIGNED_IN, "/me/copy/{copy}"),
     "/me/departure": Row(SIGNED_IN),
     "/me/statements": Row(SIGNED_IN),
-    "/me/statements/{id}": Row(frozenset({"member"}), "/me/statements/{statement}"),
-    "/me/statements/{id}/appeal": Row(frozenset({"member"}), "/me/statements/{statement}/appeal"),
-    "/me/appeals/{id}": Row(frozenset({"member"}), "/me/appeals/{appeal}", status=303),
+    "/me/statements/{id}": Row(ONE, "/me/statements/{statement}"),
+    "/me/statements/{id}/appeal": Row(ONE, "/me/statements/{statement}/appeal"),
+    "/me/appeals/{id}": Row(ONE, "/me/appeals/{appeal}", status=303),
     "/me/reports": Row(SIGNED_IN),
-    "/me/reports/{id}/appeal": Row(frozenset({"member"}), "/me/reports/{report}/appeal"),
+    "/me/reports/{id}/appeal": Row(ONE, "/me/reports/{report}/appeal"),
     "/me/talks": Row(SIGNED_IN),
-    "/me/talks/{id}": Row(frozenset({"member"}), "/me/talks/{talk}"),
-    "/me/talks/{id}/complaint": Row(frozenset({"member"}), "/me/talks/{talk}/complaint?message={message}"),
+    "/me/complaints": Row(SIGNED_IN),
+    "/me/talks/{id}": Row(ONE, "/me/talks/{talk}"),
+    "/me/talks/{id}/complaint": Row(ONE, "/me/talks/{talk}/complaint?message={message}"),
+    "/posts/{id}/report": Row(frozenset({"adviser", "moderator", "lead", "administrator"}), "/posts/{post}/report"),
+    "/members/{handle}/report": Row(
+        frozenset({"adviser", "moderator", "lead", "administrator"}), "/members/{handle}/report"
+    ),
     # moderation
     "/moderation": Row(MODERATE),
     "/moderation/cases/{id}": Row(frozenset({"moderator"}), "/moderation/cases/{case}"),  # administrators: when late
@@ -107,6 +115,8 @@ ROWS: Mapping[str, Row] = {
     "/moderation/rules": Row(MODERATE),
     "/moderation/rules/{number}": Row(MODERATE, "/moderation/rules/10"),
     "/moderation/log": Row(MODERATE),
+    "/safeguarding": Row(frozenset({"lead"})),
+    "/safeguarding/cases/{id}": Row(frozenset({"lead"}), "/safeguarding/cases/{danger}"),
     "/boards/{slug}/team": Row(MODERATE, "/boards/{board}/team"),
     # advising and administration
     "/advising": Row(ADVISING),
@@ -122,6 +132,7 @@ ROWS: Mapping[str, Row] = {
     "/admin/refused-sign-ins": Row(ADMINISTRATORS),
     "/admin/unsent-mails": Row(ADMINISTRATORS),
     "/admin/holds": Row(ADMINISTRATORS),
+    "/admin/announcements": Row(frozenset({"administrator"})),
 }
 
 # The forms that somebody may send without a session; all others lead a guest to signing in, with what they wrote.

@@ -57,6 +57,7 @@ MAILS: Mapping[str, str] = {
     MailKind.VERIFY_ADDRESS: mark("Confirm an address"),
     MailKind.ADDRESS_CHANGE: mark("The address is to change"),
     MailKind.SIGN_IN_CHANGED: mark("Signing in was changed"),
+    MailKind.HANDLE_REPLACED: mark("Moderators changed the name for signing in"),
     MailKind.INVITATION: mark("Invitation"),
     MailKind.PASSWORD_RESET: mark("New password"),
     MailKind.LOST_MAILBOX: mark("Another address for a lost mailbox"),

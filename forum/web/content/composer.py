@@ -129,8 +129,8 @@ def kept(visit: Visit, path: str) -> Response:
 
 
 def _saving(visit: Visit, error: ForumError | None) -> Saving:
-    """Return what is to be kept of a form: as it was typed, but for what no database takes."""
-    typed = {name: value.replace("\0", "") for name, value in visit.form.values.items()}
+    """Return what is to be kept of a form, as it was typed."""
+    typed = visit.form.values
     words = DraftWords(
         typed.get("body_markdown", ""),
         typed.get("title") or None,
