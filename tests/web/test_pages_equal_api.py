@@ -96,7 +96,7 @@ async def _of_pages(village: Village, role: str, thread: int) -> list[Shown]:
     while path:
         page = await _get(village, role, path)
         posts = next(element for element in page.iter("ol") if element.get("class") == "posts")
-        found += [_of_item(item) for item in posts if item.get("id")]
+        found += [_of_item(item) for item in posts if item.get("id", "").startswith("post-")]
         path = next((link.get("href", "") for link in page.iter("a") if link.get("rel") == "next"), "")
     return found
 
