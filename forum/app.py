@@ -16,7 +16,7 @@ from forum.api.advising import waiting_list
 from forum.api.authentication import email_addresses, password_resets, profiles, registration
 from forum.api.authentication import sessions as sessions_api
 from forum.api.authentication.second_factor import enrolment, passkeys
-from forum.api.content import boards, drafts, posts, read_marks, threads
+from forum.api.content import announcements, boards, drafts, posts, read_marks, threads
 from forum.api.members import advisers, cards
 from forum.api.notifications import inbox
 from forum.api.openapi import Resource
@@ -33,6 +33,7 @@ from forum.http import middleware, problems, quota_middleware
 from forum.http.query_parameters import only_known_parameters
 from forum.http.services import Services
 from forum.passwords.breached_passwords import breached_passwords_of
+from forum.permissions import Act, why_not
 from forum.web import branding, errors, site
 from forum.web.languages import mark
 from forum.web.pages import Entry, House, MemberLink, PostLink
@@ -68,6 +69,11 @@ RESOURCES: tuple[Resource, ...] = (
         "A board has threads on one subject. A board that you may not see does not exist for you.",
         boards.router,
         home.router,
+    ),
+    Resource(
+        "announcements",
+        "A few words of the house to everybody, until a time. Administrators write them.",
+        announcements.router,
     ),
     Resource(
         "threads",
@@ -144,19 +150,28 @@ RESOURCES: tuple[Resource, ...] = (
         audit_log.router,
     ),
 )
+OWN = frozenset({"own"})
+MEMBERS = OWN | {"member", "moderator"}
 HOUSE = House(
     navigation=(
         Entry("/", mark("Boards")),
         Entry("/help", mark("Help now")),
+        Entry("/advising", mark("Advising"), lambda viewer: not why_not(Act.SEE_WAITING_THREADS, viewer)),
         *moderation_site.ENTRIES,
+        Entry("/admin", mark("Administration"), lambda viewer: not why_not(Act.ADMINISTER, viewer)),
         Entry("/sign-in", mark("Sign in"), lambda viewer: viewer.id is None),
-        Entry("/me", mark("Your account"), lambda viewer: viewer.id is not None),
+        Entry("/me", mark("You"), lambda viewer: viewer.id is not None),
     ),
     post_links=(
+        PostLink("/threads/{thread_id}/reply?to={number}", mark("Answer this"), MEMBERS, needs="reply"),
+        PostLink("/posts/{id}/edit", mark("Change"), OWN, needs="edit"),
+        PostLink("/posts/{id}/withdraw", mark("Take it back"), OWN),
+        PostLink("/posts/{id}/versions", mark("Earlier versions"), OWN | {"moderator"}, was_changed=True),
         PostLink("/posts/{id}/report", mark("Something wrong?"), frozenset({"guest", "member"})),
         moderation_site.POST_LINK,
     ),
     member_links=(MemberLink("/members/{handle}/report", mark("Is something wrong with this name?")),),
+    own=moderation_site.OWN,
     templates=(moderation_site.TEMPLATES,),
     done=moderation_site.DONE,
 )

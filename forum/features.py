@@ -11,9 +11,9 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.administration import accounts, invitations
-from forum.authentication import failed_sign_ins, handles, sessions
+from forum.authentication import failed_sign_ins, handles, profiles, sessions
 from forum.authentication.second_factor import passkeys
-from forum.content import drafts, read_marks
+from forum.content import announcements, drafts, read_marks
 from forum.content.posts import quotes, tallies
 from forum.core import idempotency, jobs, rate_limits
 from forum.core.database import Reader
@@ -87,6 +87,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="administration.invitations", clean_up=invitations.delete_expired),
     Feature(name="administration.unsent_mail"),
     Feature(name="advising.waiting_list"),
+    Feature(name="content.announcements", clean_up=announcements.delete_expired),
     Feature(name="content.boards"),
     Feature(name="home"),
     Feature(name="core.idempotency", clean_up=idempotency.delete_expired),
@@ -120,7 +121,11 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         name="privacy.handle_changes",
-        jobs=lambda context: {handles.REPLACE_HANDLE: handle_changes.make_handle_replacer(context.personal_data)},
+        jobs=lambda context: {
+            handles.REPLACE_HANDLE: handle_changes.make_handle_replacer(context.personal_data),
+            profiles.REPLACE_NAME: handle_changes.replace_name,
+            handle_changes.REPLACE_NAME_IN_THREAD: handle_changes.replace_name_in_thread,
+        },
     ),
     Feature(
         name="privacy.erasure_jobs",

@@ -114,6 +114,7 @@ class Act(StrEnum):
     RENAME = "take another name"
     SEE_WAITING_THREADS = "see the threads that wait for an adviser"
     ADMINISTER = "look after accounts"
+    ANNOUNCE = "write announcements"
     HOLD_ACCOUNT = "see or place legal holds"
 
 
@@ -265,6 +266,7 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.RENAME: [is_active, has_required_second_factor],
     Act.SEE_WAITING_THREADS: [advises],
     Act.ADMINISTER: [is_in_good_standing, administers],
+    Act.ANNOUNCE: [is_in_good_standing, administers],
     Act.HOLD_ACCOUNT: [is_in_good_standing, administers],
 }
 

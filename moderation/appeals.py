@@ -22,11 +22,11 @@ from moderation.cases import Case, CaseKind
 from moderation.decisions import AppealOutcome, Decided, Decision, DecisionInput, Ruling
 from moderation.measures import renamings
 from moderation.measures.catalogue import (
-    HANDLE_KEPT,
     refuse_impossible_measures,
     refuse_misplaced_measures,
     undo_measure,
 )
+from moderation.measures.member_measures import HANDLE_KEPT
 from moderation.measures.tables import AppliedMeasure, MeasureContext
 from moderation.permissions import refuse
 from moderation.reports import Report, ReportOutcome
@@ -107,6 +107,14 @@ async def state_of_appeal(work: Work, appeal: Appeal) -> AppealState:
     """Return an appeal as whoever appealed sees it."""
     waits = appeal.outcome is None
     return AppealState(appeal, await case_deciders.who_decides(work, appeal.case_id) if waits else None)
+
+
+async def get_own_appeal(work: Work, viewer: Viewer, appeal_id: UUID) -> Appeal:
+    """Return one of the viewer's own appeals. Raises NotFound for any other."""
+    appeal = await work.session.get(Appeal, appeal_id)
+    if appeal is None or appeal.appellant_id != viewer.id:
+        raise NotFound("There is no such appeal.", code="appeal_not_found")
+    return appeal
 
 
 # Actions

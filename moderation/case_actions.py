@@ -24,6 +24,7 @@ from moderation.case_queue import get_workable_case
 from moderation.cases import CaseClaim, CaseKind, CaseNote, CaseRecusal, lock_case_row
 from moderation.decisions import Decided, DecisionInput
 from moderation.permissions import ModerationAct, allow, refuse
+from moderation.talks import complaints
 
 log = structlog.get_logger()
 
@@ -124,7 +125,9 @@ async def decide(
 async def _decide(work: Work, moderator: Viewer, case: Any, wanted: DecisionInput) -> Decided:
     case_id = case.id
     if case.kind != CaseKind.APPEAL:
-        return await decisions.decide(work, moderator, case_id, wanted)
+        decided = await decisions.decide(work, moderator, case_id, wanted)
+        await complaints.settle(work, case_id, wanted.report_outcome)
+        return decided
     # An appeal gets no reports meanwhile, so whoever decides it need not send what was on the screen.
     version, revision = wanted.version or case.version, wanted.revision or case.post_revision
     return await appeals.decide_appeal(work, moderator, case_id, replace(wanted, version=version, revision=revision))

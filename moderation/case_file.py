@@ -7,14 +7,17 @@ from uuid import UUID
 from sqlmodel import col
 
 from forum.content.boards import Board
+from forum.content.posts import queries
 from forum.content.posts.held_edits import list_all
 from forum.content.posts.queries import PostView, select_revisions
 from forum.content.posts.tables import HeldEdit, HeldState, Post, Visibility
 from forum.content.posts.thread_page import list_by_number
+from forum.content.threads import titles
 from forum.content.threads.tables import Thread
 from forum.content.threads.titles import select_titles
 from forum.core import audit
 from forum.core.database import Query, Record, query
+from forum.core.errors import NotFound
 from forum.core.work import Transactions, Work
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
@@ -28,7 +31,7 @@ from moderation.measures import renamings
 from moderation.measures.catalogue import MEASURES, WITHOUT_POST
 from moderation.measures.renamings import Renaming
 from moderation.member_history import MemberSummary
-from moderation.permissions import ModerationAct, allow
+from moderation.permissions import ModerationAct, allow, refuse
 from moderation.talks import complaints
 
 CONTEXT = 3  # posts before and after
@@ -94,6 +97,36 @@ async def get_case_file(transactions: Transactions, moderator: Viewer, case_id: 
         )
         await record_reading(work, moderator, posts)
         return file
+
+
+async def read_sealed_revision(work: Work, moderator: Viewer, case_id: UUID, post_id: int, number: int) -> Record:
+    """Return a revision with redacted words of a post that a case holds, and record that it was read.
+
+    For those who may decide the case: whoever hears an appeal against a redaction may moderate no board. Raises
+    NotFound, also for a revision that is not sealed, and Forbidden.
+    """
+    await _allow_reading(work, moderator, case_id)
+    held = select_held_posts(case_id).where(col(Post.id) == post_id)
+    if (await work.session.execute(held)).one_or_none() is None:
+        raise NotFound("There is no such post.", code="post_not_found")
+    return await queries.read_sealed_revision(work.session, moderator, post_id, number, work.now)
+
+
+async def read_sealed_title(work: Work, moderator: Viewer, case_id: UUID, number: int) -> Record:
+    """Return a title that a moderator took away, of the thread that a case's post opens, and record that it was read.
+
+    For those who may decide the case. Raises as `read_sealed_revision` does.
+    """
+    case = await _allow_reading(work, moderator, case_id)
+    if case.post_number != 1:
+        raise NotFound("There is no such thread.", code="thread_not_found")
+    return await titles.read_sealed_title(work.session, moderator, case.thread_id, number, work.now)
+
+
+async def _allow_reading(work: Work, moderator: Viewer, case_id: UUID) -> Record:
+    case = await case_queue.get_workable_case(work, moderator, case_id)
+    refuse(await case_deciders.why_not_decide(work, moderator, case_id))
+    return case
 
 
 async def record_reading(work: Work, moderator: Viewer, posts: Sequence[Record]) -> None:

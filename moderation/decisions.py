@@ -111,6 +111,12 @@ class DecisionInput:
         return any(measure.kind == MeasureKind.RENAME for measure in self.measures)
 
     @property
+    def report_outcome(self) -> ReportOutcome:
+        """What those who reported or complained are told."""
+        is_dismissal = all(measure.kind in NO_ACTION for measure in self.measures)
+        return ReportOutcome.DISMISSED if is_dismissal else ReportOutcome.UPHELD
+
+    @property
     def acts_on_author(self) -> bool:
         """Whether a measure is against the author themselves, not only against their words."""
         return any(MEASURES[measure.kind].acts_on == MeasureTarget.AUTHOR for measure in self.measures)
@@ -189,7 +195,7 @@ async def decide(work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionI
     statement = await enforce(work, moderator, ruling)
 
     _tell_author(work, ruling, statement)
-    await reports.settle(work, locked.case, _report_outcome(wanted))
+    await reports.settle(work, locked.case, wanted.report_outcome)
     await cases.close(work, moderator, locked.case, ruling.decision.revision)
     await audit.record(
         work.session,
@@ -396,8 +402,3 @@ def _excerpts_of_posts(posts: Sequence[Post], wanted: DecisionInput) -> list[str
 
 def _measure_json(measure: MeasureInput) -> dict[str, str | None]:
     return {"kind": measure.kind, "until": measure.until.astimezone(UTC).isoformat() if measure.until else None}
-
-
-def _report_outcome(wanted: DecisionInput) -> ReportOutcome:
-    is_dismissal = all(measure.kind in NO_ACTION for measure in wanted.measures)
-    return ReportOutcome.DISMISSED if is_dismissal else ReportOutcome.UPHELD

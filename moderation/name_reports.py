@@ -50,7 +50,7 @@ async def report_name(work: Work, reporter: Viewer, handle: str, complaint: Name
     """
     await work.count_try("report", "reports", reporter.id)
     member = await get_member(work.session, handle)
-    subject = ReportedMember(member.id, await standing_of(work.session, reporter.member_id, work.now))
+    subject = await get_reported_member(work, reporter, member)
     is_risk = complaint.category == Category.RISK
     allow(ModerationAct.REPORT_NAME_RISK if is_risk else ModerationAct.REPORT_NAME, reporter, subject)
     await reports.refuse_wrong_rules(work.session, complaint.category, complaint.rules)
@@ -59,6 +59,11 @@ async def report_name(work: Work, reporter: Viewer, handle: str, complaint: Name
     if earlier := await _find_earlier(work.session, reporter, member, complaint.category):
         return earlier
     return await _save(work, reporter, member, complaint)
+
+
+async def get_reported_member(work: Work, reporter: Viewer, member: Member) -> ReportedMember:
+    """Return a member whose name is reported, as the conditions of permissions want it."""
+    return ReportedMember(member.id, await standing_of(work.session, reporter.member_id, work.now))
 
 
 async def _save(work: Work, reporter: Viewer, member: Member, complaint: NameComplaint) -> Report:

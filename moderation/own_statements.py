@@ -27,6 +27,7 @@ class OwnStatement:
     post_ids: Sequence[int]
     renamed: Renaming | None
     appeal: AppealState | None
+    can_appeal: bool
 
 
 async def list_own_statements(work: Work, viewer: Viewer) -> Sequence[OwnStatement]:
@@ -53,5 +54,7 @@ async def _with_appeals(work: Work, rows: Sequence[Record]) -> Sequence[OwnState
     for row in rows:
         appeal = await appeals.get_for_statement(work.session, row.id)
         state = await appeals.state_of_appeal(work, appeal) if appeal else None
-        found.append(OwnStatement(row, posts.get(row.decision_id, ()), renamed.get(row.decision_id), state))
+        can_appeal = state is None and work.now <= row.appeal_until
+        taken = renamed.get(row.decision_id)
+        found.append(OwnStatement(row, posts.get(row.decision_id, ()), taken, state, can_appeal))
     return found

@@ -8,20 +8,22 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, and_, delete, exists, func, select, true
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum.administration import advisers, roles
 from forum.administration.roles import Offer
+from forum.authentication import sessions
 from forum.authentication.second_factor.tables import has_second_factor
 from forum.content.boards import Board
 from forum.core import audit, pagination
 from forum.core.database import Moment, Query
-from forum.core.errors import Invalid
+from forum.core.errors import Invalid, NotFound
 from forum.core.pagination import Page
 from forum.core.work import Work
+from forum.members.names import folded
 from forum.members.queries import get_member, lock_member_row
 from forum.members.roles import has_role
 from forum.members.standing import standing_at
@@ -79,15 +81,22 @@ _PROPOSED = exists().where(
 
 
 async def list_accounts(
-    work: Work, viewer: Viewer, filter_: AccountFilter | None, after: str | None, limit: int
+    work: Work,
+    viewer: Viewer,
+    filter_: AccountFilter | None,
+    after: str | None,
+    limit: int,
+    *,
+    named: str | None = None,
 ) -> Page:
     """Return a page of accounts, newest first, and write to the audit record that somebody looked.
 
+    `named` leaves those whose handle begins with it or whose name has it.
     Raises Forbidden, and Invalid for a cursor of another list.
     """
     allow(Act.ADMINISTER, viewer)
     before = pagination.decode(after, BY_ID) if after is not None else None
-    rows = (await work.session.execute(_select_page(filter_, before, limit + 1))).all()
+    rows = (await work.session.execute(_select_page(filter_, named, before, limit + 1))).all()
     slugs = await _board_slugs(work.session)
     await audit.record(
         work.session,
@@ -135,6 +144,31 @@ async def take_role(work: Work, viewer: Viewer, handle: str, role: Role) -> Acco
     return await read_account(work, member.id)
 
 
+async def withdraw_proposal(work: Work, viewer: Viewer, handle: str) -> None:
+    """Take a proposal of an administrator back, or refuse it: unlike `take_role`, it never takes the role itself.
+
+    Raises SignInAgain, Forbidden, and NotFound when there is no such proposal any more.
+    """
+    require_recent_sign_in(viewer, work.now)
+    allow(Act.ADMINISTER, viewer)
+    member = await get_member(work.session, handle)
+    if not await _delete_proposal(work.session, member):
+        raise NotFound(f"{member.handle} is not proposed as an administrator.", code="proposal_not_found")
+    await _record(work, "administrator.proposal_withdrawn", viewer.member_id, member)
+
+
+async def sign_member_out(work: Work, viewer: Viewer, handle: str) -> None:
+    """End every session of a member and forget their devices: somebody else may use their account. Idempotent.
+
+    Raises SignInAgain, Forbidden, and NotFound when nobody has this handle.
+    """
+    require_recent_sign_in(viewer, work.now)
+    allow(Act.ADMINISTER, viewer)
+    member = await get_member(work.session, handle)
+    await sessions.end_by_order(work.session, member.id, work.now, by=viewer.id)
+    work.forget_sessions_of(member.id)
+
+
 async def appoint(work: Work, administrator: UUID, member: Member, offer: Offer) -> None:
     """Give a role. Where two administrators are needed for another one, the first wish is a proposal for a week.
 
@@ -169,8 +203,11 @@ async def delete_expired(session: AsyncSession, now: datetime) -> None:
     await session.execute(delete(AdministratorProposal).where(old))
 
 
-def _select_page(filter_: AccountFilter | None, after: tuple[UUID] | None, limit: int) -> Query:
+def _select_page(filter_: AccountFilter | None, named: str | None, after: tuple[UUID] | None, limit: int) -> Query:
     page = _select_accounts().where(_condition(filter_) if filter_ else true())
+    if named:
+        begins = col(Member.handle).startswith(folded(named.strip()), autoescape=True)
+        page = page.where(or_(begins, col(Member.name).icontains(named.strip(), autoescape=True)))
     if after:
         page = page.where(col(Member.id) < after[0])
     return page.order_by(col(Member.id).desc()).limit(limit)

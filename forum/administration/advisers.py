@@ -1,6 +1,8 @@
 """Appoint advisers, and dismiss them."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete
@@ -10,9 +12,18 @@ from sqlmodel import col
 
 from forum.administration import roles
 from forum.core import audit
+from forum.core.database import Reader
 from forum.core.errors import Conflict
-from forum.members.advisers import Adviser
+from forum.members.advisers import Adviser, list_advisers
 from forum.members.tables import Member, Role
+from forum.members.viewer import Viewer
+from forum.permissions import Act, allow
+
+
+async def list_appointed(reader: Reader, administrator: Viewer) -> Sequence[Any]:
+    """Return the advisers of today, with whom they speak for. Raises Forbidden."""
+    allow(Act.ADMINISTER, administrator)
+    return await list_advisers(reader)
 
 
 async def appoint(

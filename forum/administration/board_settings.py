@@ -1,6 +1,7 @@
 """Boards, for administrators: make them, change every setting, order and archive them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from forum.content import boards
@@ -41,6 +42,12 @@ async def make_board(work: Work, administrator: Viewer, plan: BoardPlan, *, repe
     if repeat:
         await repeat.keep(work, board.slug)
     return board
+
+
+async def make_last_board(work: Work, administrator: Viewer, plan: BoardPlan) -> Board:
+    """Make a board that is listed after all others. Raises as `make_board` does."""
+    last = max((board.position for board in await list_boards(work, administrator)), default=0)
+    return await make_board(work, administrator, replace(plan, position=last + 1))
 
 
 async def change_board(work: Work, administrator: Viewer, slug: str, version: int, changes: Mapping[str, Any]) -> Board:

@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, Index, Uuid, and_, bindparam, delete, fu
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum.administration import accounts
+from forum.administration import accounts, board_settings
 from forum.administration.accounts import AccountView
 from forum.administration.roles import Offer
 from forum.content import boards
@@ -102,6 +102,21 @@ async def list_open(reader: Reader, viewer: Viewer, now: datetime) -> Sequence[A
     """Return every invitation that can still be accepted, newest first, with who sent it. Raises Forbidden."""
     allow(Act.ADMINISTER, viewer)
     return await reader.rows(_OPEN, now=now)
+
+
+@dataclass(frozen=True)
+class InvitationScreen:
+    """What an administrator needs to invite somebody: the open invitations, and the boards that one can be for."""
+
+    open: Sequence[Any]
+    boards: Sequence[Board]
+
+
+async def read_screen(work: Work, administrator: Viewer) -> InvitationScreen:
+    """Return the open invitations, newest first, and every board that is not archived. Raises Forbidden."""
+    every = await board_settings.list_boards(work, administrator)
+    rows = (await work.session.execute(_OPEN.query, {"now": work.now})).all()
+    return InvitationScreen(rows, [board for board in every if board.archived_at is None])
 
 
 async def list_own(reader: Reader, viewer: Viewer, now: datetime) -> Sequence[Any]:

@@ -29,6 +29,7 @@ class Gap(NamedTuple):
     code: str
     detail: str
     board: str | None = None
+    board_name: str | None = None
 
 
 async def list_gaps(work: Work, administrator: Viewer) -> Sequence[Gap]:
@@ -58,6 +59,7 @@ async def _missing_people(session: AsyncSession, open_boards: Sequence[Board]) -
             "no_moderator",
             f"Nobody moderates “{board.name}”: administrators have to decide what is reported there.",
             board.slug,
+            board.name,
         )
         for board in open_boards
         if not moderated & {None, board.id}
@@ -85,6 +87,7 @@ def _missing_on_board(board: Board) -> Sequence[Gap]:
             "board_without_help",
             f"“{board.name}” does not say who can help at once: add telephone numbers.",
             board.slug,
+            board.name,
         )
     ]
 

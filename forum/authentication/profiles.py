@@ -11,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.authentication import sessions, sign_in
+from forum.core import jobs
 from forum.core.database import Query, broken_constraint
 from forum.core.errors import Conflict, Invalid, NotSignedIn
 from forum.core.gate import GateResult, Submission
+from forum.core.jobs import Job
 from forum.core.work import Transactions, Work
 from forum.mail import outbox
 from forum.members import names
@@ -26,6 +28,7 @@ from forum.passwords import hashing, policy
 from forum.passwords.breached_passwords import BreachedPasswords
 from forum.permissions import Act, allow
 
+REPLACE_NAME = Job("replace_name")
 # Only their slugs: content and authentication do not import each other.
 _BOARDS = table("board", column("id", Integer), column("slug", Text))
 # The newest edition of the house rules; 0 before there are any.
@@ -131,6 +134,12 @@ async def rename_member(session: AsyncSession, member: Member, name: str, *, for
     member.name_skeleton = names.skeleton(member.name)
     await refuse_look_alikes(session, member, pointers=("#/name",), forum_name=forum_name)
     await session.flush()
+    await let_name_follow(session, member)
+
+
+async def let_name_follow(session: AsyncSession, member: Member) -> None:
+    """Have a job put a member's display name, which changed, in the place of the old one on quotes of them."""
+    await jobs.enqueue(session, REPLACE_NAME, {"member": str(member.id)})
 
 
 async def judge_name(work: Work, name: str, *, member_id: UUID | None = None, pointer: str = "#/name") -> GateResult:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, UniqueConstraint, Uuid, bindparam, delete, func, or_, update
+from sqlalchemy import LargeBinary, UniqueConstraint, Uuid, bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
@@ -71,6 +71,13 @@ class Device(SQLModel, table=True):
     token_digest: bytes = Field(primary_key=True)
     member_id: UUID = Field(foreign_key="member.id", ondelete="CASCADE", index=True)
     expires_at: datetime = Field(sa_type=Moment, index=True)
+
+
+def count_sessions(member_id: Any, now: datetime) -> Any:
+    """Return a scalar subquery of how many sessions of a member have not ended."""
+    lasting = (col(MemberSession.expires_at) > now, col(MemberSession.used_at) > now - IDLE_TIMEOUT)
+    counted = select(func.count()).select_from(MemberSession)
+    return counted.where(col(MemberSession.member_id) == member_id, *lasting).scalar_subquery()
 
 
 def select_sessions(viewer: Viewer, now: datetime) -> Query:
@@ -190,14 +197,17 @@ async def end_all(session: AsyncSession, member_id: UUID) -> None:
     await session.execute(delete(Device).where(col(Device.member_id) == member_id))
 
 
-async def end_by_order(session: AsyncSession, member_id: UUID | None, now: datetime) -> None:
-    """Delete all sessions and devices of a member, or of everybody, for the operator, and record it in the audit."""
+async def end_by_order(session: AsyncSession, member_id: UUID | None, now: datetime, *, by: UUID | None = None) -> None:
+    """Delete all sessions and devices of a member, or of everybody, and record it in the audit.
+
+    It is for administrators, and for the operator (by None).
+    """
     if member_id:
         await end_all(session, member_id)
     else:
         await session.execute(delete(MemberSession))
         await session.execute(delete(Device))
-    await audit.record(session, actor_id=None, act="sessions.ended", subject=("member", member_id or "all"), now=now)
+    await audit.record(session, actor_id=by, act="sessions.ended", subject=("member", member_id or "all"), now=now)
 
 
 async def end_others(session: AsyncSession, viewer: Viewer) -> None:

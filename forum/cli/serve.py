@@ -96,7 +96,7 @@ def run_demo(
         first_steps(url)
         keys = with_work(url, lambda work: _fill_demo(work, settings.data))
         mails = f"Mails go to {smtp.choose_transport(settings)}"
-        lines = (mails, "", "Sign in as one of these.", *CODES, *_sign_ins(keys), "")
+        lines = (mails, "", "Sign in there as one of these.", *CODES, *_sign_ins(keys), "")
         port = settings.port if port is None else port
         listening = Listening(host=host, port=port, processes=1, with_worker=with_worker)
         _serve(settings, url, listening, lines)
@@ -187,7 +187,8 @@ def _serve(settings: Settings, url: str, listening: Listening, lines: tuple[str,
     host, port, workers = listening.host, listening.port, listening.processes
     os.environ["FORUM_DATABASE_URL"] = url  # for this process's application, and for its workers'
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    for line in (f"The forum is at {address}", f"Its API is explained at {address}/api/v1/docs", *lines, STOP):
+    where = f"Open {address} in a browser" if settings.pages else f"The forum is at {address}, without pages"
+    for line in (where, f"Its API is explained at {address}/api/v1/docs", *lines, STOP):
         out.print(line, highlight=False, soft_wrap=True)
     config = uvicorn.Config(
         "forum.app:process_app",

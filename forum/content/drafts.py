@@ -191,6 +191,12 @@ async def find_draft(reader: Reader, viewer: Viewer, place: DraftPlace, now: dat
     return await reader.row(_ONE, viewer_id=viewer.id, since=since, kind=str(place.kind), place_id=place.id)
 
 
+async def get_draft_in_transaction(session: AsyncSession, viewer: Viewer, place: DraftPlace, now: datetime) -> Any:
+    """Return the viewer's draft at a place as it is in this transaction, or None."""
+    values = {"viewer_id": viewer.id, "since": now - KEPT_FOR, "kind": str(place.kind), "place_id": place.id}
+    return (await session.execute(_ONE.query, values)).one_or_none()
+
+
 # Actions
 
 
@@ -240,6 +246,7 @@ async def _save(work: Work, author: Viewer, place: DraftPlace, saving: Saving) -
     Idempotent: where the draft has these words already, nothing changes, whatever the version. Raises Stale, with the
     words that another device kept, when the draft is no longer at this version; Invalid for one draft too many.
     """
+    _refuse_too_long(saving.words)
     await lock_own_row(work.session, author)  # of two savings at once, one is the second
     found = select(SavedDraft).where(*_at(author.member_id, place))
     draft = (await work.session.execute(found)).scalar_one_or_none()
@@ -283,6 +290,12 @@ def _keep_other_words(draft: SavedDraft, saving: Saving) -> None:
         )
     if draft.words.as_text.strip() not in ("", saving.words.as_text.strip()):
         draft.other_words = draft.words.as_text
+
+
+def _refuse_too_long(words: DraftWords) -> None:
+    for name, longest in (("body_markdown", LONGEST_BODY), ("title", LONGEST_LINE), ("content_warning", LONGEST_LINE)):
+        if len(getattr(words, name) or "") > longest:
+            raise Invalid(f"A draft has at most {longest} characters here.", f"#/{name}", code="too_long")
 
 
 async def _refuse_too_many(work: Work, author: Viewer) -> None:

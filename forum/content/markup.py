@@ -476,7 +476,9 @@ class _ForumHTML(RendererHTML):
         name = env["sources"].get(id(tokens[idx].meta))
         if name is None:
             return escapeHtml(tokens[idx].content) + ("" if alone else "<br>\n")
-        return f"{escapeHtml(name)}, #{source.number}" + ("" if alone else "</p>\n<p>")
+        # The handle too: others may have the same display name.
+        who = escapeHtml(f"{name} (@{source.handle})")
+        return f"{who}, #{source.number}" + ("" if alone else "</p>\n<p>")
 
 
 def _isolated(text: str) -> str:

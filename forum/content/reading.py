@@ -1,10 +1,12 @@
 """What one screen needs to read: a board with its threads, a thread with its posts, and what may be done there."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from forum.content import board_cards, boards, read_marks
+from forum.content import announcements, board_cards, boards, drafts, read_marks
 from forum.content.board_cards import BoardCard
 from forum.content.posts import thread_page
 from forum.content.posts.tables import NUMBER_MAX
@@ -28,13 +30,15 @@ class ReadingPlace:
     board: Any
     thread: Any = None
     verified: bool = True
+    post: Any = None
 
 
 @dataclass(frozen=True)
 class BoardReading:
-    """A board, a page of its threads, and why the viewer may not open one, if so."""
+    """A board, a page of its threads, what the house has to say, and why the viewer may not open one, if so."""
 
     card: BoardCard
+    announcements: Sequence[Any]
     page: ThreadPage
     no_thread_because: Refusal | None
 
@@ -48,24 +52,55 @@ class ThreadReading:
     page: PostPage
     no_reply_because: Refusal | None
     moderates: bool
+    place: OwnPlace  # how far the viewer has read it
+    has_draft: bool  # the viewer began to write a reply
+    may_edit: bool  # their own posts here
+    may_retitle: bool
 
 
-async def read_board(reader: Reader, viewer: Viewer, slug: str, after: str | None) -> BoardReading:
+async def read_board(reader: Reader, viewer: Viewer, slug: str, after: str | None, now: datetime) -> BoardReading:
     """Return a board with a page of its threads. Raises NotFound, and Invalid for an unknown cursor."""
     card = await board_cards.get_board_card(reader, viewer, slug)
     page = await queries.list_on_board(reader, viewer, slug, after, THREADS_A_PAGE)
     place = ReadingPlace(viewer.standing, card.board)
-    return BoardReading(card, page, why_not(Act.OPEN_THREAD, viewer, place))
+    standing = await announcements.list_announcements(reader, now)
+    return BoardReading(card, standing, page, why_not(Act.OPEN_THREAD, viewer, place))
 
 
-async def read_thread(reader: Reader, viewer: Viewer, thread_id: int, wanted: PageRequest) -> ThreadReading:
+async def read_thread(
+    reader: Reader, viewer: Viewer, thread_id: int, wanted: PageRequest, now: datetime
+) -> ThreadReading:
     """Return a thread with a page of its posts. Raises NotFound, and Invalid for an unknown cursor."""
     thread = await queries.get_thread(reader, viewer, thread_id)
     board = await boards.get_board(reader, viewer, thread.board_slug)
     page = await thread_page.get_page(reader, viewer, thread_id, wanted)
     place = ReadingPlace(viewer.standing, board, ThreadPlace(thread))
-    reason = why_not(Act.REPLY, viewer, place)
-    return ThreadReading(thread, board, page, reason, viewer.moderates(board.id))
+    own, is_member = replace(place, post=AnyOwnPost(viewer)), viewer.id is not None
+    draft = await drafts.find_draft(reader, viewer, drafts.in_thread(thread_id), now)
+    return ThreadReading(
+        thread,
+        board,
+        page,
+        why_not(Act.REPLY, viewer, place),
+        viewer.moderates(board.id),
+        place=await read_marks.get_own_place(reader, viewer, thread_id, 0, 0),
+        has_draft=draft is not None,
+        may_edit=is_member and why_not(Act.EDIT_POST, viewer, own) is None,
+        may_retitle=is_member and why_not(Act.RETITLE_THREAD, viewer, place) is None,
+    )
+
+
+@dataclass(frozen=True)
+class AnyOwnPost:
+    """Any post of the viewer's own that readers see, as the conditions of permissions want it."""
+
+    viewer: Viewer
+    is_shown: bool = True
+
+    @property
+    def author_id(self) -> UUID:
+        """Who wrote it."""
+        return self.viewer.member_id
 
 
 # What somebody may do with a thread, by the name that clients know.

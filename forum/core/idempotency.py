@@ -1,8 +1,11 @@
 """Safe repeats: a client that lost its connection may send the same request again (Idempotency-Key)."""
 
+import asyncio
 import hashlib
+import time
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from sqlalchemy import delete, func, select
@@ -13,9 +16,12 @@ from sqlmodel import Field, SQLModel, col
 from forum.core.database import Moment
 from forum.core.errors import Busy, Invalid
 from forum.core.secret_key import keyed_digest
-from forum.core.work import Work
+from forum.core.work import Transactions, Work
 
 KEPT_FOR = timedelta(hours=24)
+PATIENCE, PAUSE = 3.0, 0.1  # seconds
+
+Result = TypeVar("Result")
 
 
 class SafeRepeat(SQLModel, table=True):
@@ -99,6 +105,23 @@ class GuestKey:
         made = {"body_digest": _digest_body(work, self._body), "member_id": created_id, "made_at": work.now}
         row = insert(GuestRepeat).values(key_digest=self._key_digest, **made)
         await work.session.execute(row.on_conflict_do_update(index_elements=["key_digest"], set_=made))
+
+
+async def do_once(transactions: Transactions, action: Callable[[Work], Awaitable[Result]]) -> Result:
+    """Do an action that takes a key, in a transaction; what it raises undoes all of it.
+
+    Somebody who taps four times waits for what the first tap does, instead of reading that it is being done: for three
+    seconds. Raises Busy after that.
+    """
+    ends = time.monotonic() + PATIENCE
+    while True:
+        try:
+            async with transactions.begin() as work:
+                return await action(work)
+        except Busy:
+            if time.monotonic() > ends:
+                raise
+        await asyncio.sleep(PAUSE)
 
 
 async def delete_expired(session: AsyncSession, now: datetime) -> None:

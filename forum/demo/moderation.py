@@ -1,4 +1,4 @@
-"""What moderation did in the made-up community: cases that wait, are claimed and are decided, and an appeal."""
+"""What moderation did in the made-up community: cases that wait, are claimed and are decided, an appeal, and more."""
 
 import tomllib
 from dataclasses import replace
@@ -12,18 +12,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content import boards
-from forum.content.posts.context import context_on_board
+from forum.content.posts.actions import change_words
+from forum.content.posts.context import context_of_post, context_on_board
 from forum.content.posts.draft import Draft
 from forum.content.posts.insertion import add_thread
 from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
 from forum.core.work import Work
 from forum.members.viewer import Viewer, viewer_of, viewers
-from moderation import appeals, case_actions, cases, on_sight, reports
+from moderation import appeals, case_actions, cases, name_reports, on_sight, reports
 from moderation.case_priority import Category
 from moderation.decisions import DecisionInput
 from moderation.gate import BoardGate
 from moderation.measures.tables import MeasureInput, MeasureKind
+from moderation.name_reports import NameComplaint
 from moderation.on_sight import Sighting
 from moderation.reports import Complaint
 from moderation.talks import actions as talks
@@ -33,10 +35,12 @@ Cast = dict[str, Viewer]
 
 
 async def moderate(work: Work, cast: Cast) -> None:
-    """Report, act on sight, claim, decide and appeal, and hold one post, as `moderation.toml` says."""
+    """Report, act on sight, claim, decide and appeal, and hold a post and an edit, as `moderation.toml` says."""
     story = tomllib.loads(resources.files("forum.demo").joinpath("moderation.toml").read_text(encoding="utf-8"))
     for case in sorted(story["case"], key=lambda case: -float(case["hours_ago"])):
         await _play_case(_earlier(work, case), cast, case)
+    await _report_name(_earlier(work, story["reported_name"]), cast, story["reported_name"])
+    await _edit(_earlier(work, story["waiting_edit"]), cast, story["waiting_edit"])
     await _hold(_earlier(work, story["held"]), cast, story["held"])
 
 
@@ -50,10 +54,14 @@ def _earlier(work: Work, story: dict[str, Any]) -> Work:
     return work.at(work.now - timedelta(hours=story["hours_ago"]))
 
 
-async def _play_case(work: Work, cast: Cast, story: dict[str, Any]) -> None:
+async def _find_post(session: AsyncSession, story: dict[str, Any]) -> Post:
     posts = select(Post).join(Thread, col(Thread.id) == col(Post.thread_id))
     about = posts.where(col(Thread.title) == story["thread"], col(Post.number) == story["number"])
-    post = (await work.session.execute(about)).scalar_one()
+    return (await session.execute(about)).scalar_one()
+
+
+async def _play_case(work: Work, cast: Cast, story: dict[str, Any]) -> None:
+    post = await _find_post(work.session, story)
     if "sighting" in story:
         sighting = Sighting(story["sighting"]["note"], Category(story["sighting"]["category"]), post.revision)
         await on_sight.open_on_post(work, cast[story["claimed_by"]], post.id, sighting)
@@ -101,8 +109,26 @@ async def _decide(work: Work, cast: Cast, post: Post, case_id: UUID, story: dict
         await appeals.submit(later, _author_of(post, cast), decided.statement.id, story["appeal"]["text"])
 
 
+async def _report_name(work: Work, cast: Cast, story: dict[str, Any]) -> None:
+    complaint = NameComplaint(Category(story["category"]), tuple(story["rules"]), story["note"])
+    await name_reports.report_name(work, cast[story["by"]], story["handle"], complaint)
+
+
+async def _edit(work: Work, cast: Cast, story: dict[str, Any]) -> None:
+    """Have the author of a post edit it under the eyes of moderation."""
+    work = replace(work, gate=_gate())
+    post, draft = await _find_post(work.session, story), Draft(story["body"].strip())
+    author = _author_of(post, cast)
+    context = await context_of_post(work, author, post.id, draft)
+    await change_words(work, author, context, post.revision, draft)
+
+
+def _gate() -> BoardGate:
+    return BoardGate(first_posts=3, region="GB")
+
+
 async def _hold(work: Work, cast: Cast, story: dict[str, Any]) -> None:
-    work = replace(work, gate=BoardGate(first_posts=3, region="GB"))
+    work = replace(work, gate=_gate())
     policy = {"publication": boards.Publication.HOLD_NEWCOMERS}
     board = await boards.lock_board_row(work.session, story["board"])
     await boards.change_board(work.session, board, policy, work.now)

@@ -112,6 +112,7 @@ SentIdentity = Annotated[Identity, Field(ge=1, lt=2**63), BeforeValidator(numeri
 
 # Path and query parameters.
 Id = Annotated[Identity, Path(ge=1, lt=2**63, examples=[1])]
+RevisionNumber = Annotated[int, Path(ge=1, lt=2**31, examples=[1])]
 BoardSlug = Annotated[
     str,
     StringConstraints(pattern=SLUG.pattern, max_length=50),

@@ -59,6 +59,12 @@ async def enqueue(
     await jobs.enqueue(session, SEND, {"mail": str(mail.id)})
 
 
+async def try_again(session: AsyncSession, mail: Mail) -> None:
+    """Queue a mail again that was given up, whose row the caller has locked: once, as it is too old for more."""
+    mail.given_up_at = None
+    await jobs.enqueue(session, SEND, {"mail": str(mail.id)})
+
+
 async def enqueue_sign_in_changed(session: AsyncSession, member: Member, now: datetime) -> None:
     """Queue a mail to a verified address: how its member signs in was changed, by somebody signed in as them."""
     await _enqueue_to_member(session, MailKind.SIGN_IN_CHANGED, member, now)

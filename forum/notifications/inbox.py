@@ -39,6 +39,7 @@ class NotificationKind(StrEnum):
     REPORT_SETTLED = "report_settled"
     TALK_MESSAGE = "talk_message"
     TALK_ANSWERED = "talk_answered"
+    COMPLAINT_SETTLED = "complaint_settled"
     CASE_WAITING = "case_waiting"
     CASE_URGENT = "case_urgent"
     CASE_HANDED_OVER = "case_handed_over"
@@ -105,7 +106,7 @@ class Notification(SQLModel, table=True):
     member_id: UUID = Field(foreign_key="member.id", ondelete="CASCADE")
     kind: str
     post_id: int | None = Field(default=None, sa_type=BigInteger, foreign_key="post.id")
-    subject_id: UUID | None = Field(default=None, description="Of the statement, report, appeal, export, case or talk")
+    subject_id: UUID | None = Field(default=None, description="Of the statement, report, appeal, case, talk …")
     at: datetime = Field(sa_type=Moment)
     read_at: datetime | None = Field(default=None, sa_type=Moment)
 

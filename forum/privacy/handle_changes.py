@@ -1,4 +1,4 @@
-"""Job handler: the old handles of a member who has another leave every text in which they are named."""
+"""Job handlers: the old handles and display names of a member leave every text in which they are named."""
 
 from datetime import datetime
 from uuid import UUID
@@ -7,11 +7,14 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.content.posts.erasure import replace_handle_in_posts
+from forum.content.posts.erasure import renew_quotes, replace_handle_in_posts, select_threads_quoting
 from forum.content.threads.titles import replace_handle_in_titles
-from forum.core.jobs import Handler, Payload
+from forum.core import jobs
+from forum.core.jobs import Handler, Job, Payload
 from forum.members.tables import HandleChange, Member
 from forum.privacy.personal_data_source import PersonalDataSource
+
+REPLACE_NAME_IN_THREAD = Job("replace_name_in_thread")
 
 
 def make_handle_replacer(source: PersonalDataSource) -> Handler:
@@ -29,6 +32,18 @@ def make_handle_replacer(source: PersonalDataSource) -> Handler:
             await session.delete(change)
 
     return replace_handle
+
+
+async def replace_name(session: AsyncSession, payload: Payload, _now: datetime) -> None:
+    """Job handler: replace the display name of a member on quotes of them, one job per thread."""
+    threads = await session.execute(select_threads_quoting(UUID(payload["member"])))
+    for thread_id in threads.scalars().all():
+        await jobs.enqueue(session, REPLACE_NAME_IN_THREAD, {**payload, "thread": str(thread_id)})
+
+
+async def replace_name_in_thread(session: AsyncSession, payload: Payload, _now: datetime) -> None:
+    """Job handler: replace the display name of a member on quotes of them in one thread. Idempotent."""
+    await renew_quotes(session, UUID(payload["member"]), int(payload["thread"]))
 
 
 async def _replace(session: AsyncSession, source: PersonalDataSource, old: str, new: str | None) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 
@@ -51,15 +51,22 @@ class Entry:
 
 @dataclass(frozen=True)
 class PostLink:
-    """A link below each post, to `path` with the post's id: its words, and to which readers it is shown."""
+    """A link below each post, to `path` with the post's `id`, `number` and `thread_id`: its words, and who gets it."""
 
     path: str
     words: str
     readers: frozenset[str]  # of guest, member, own, moderator
+    needs: str = ""  # what the reader may do in the thread: "reply" or "edit"
+    was_changed: bool = False  # only for posts with earlier versions
 
-    def path_of(self, post_id: int) -> str:
+    def is_for(self, reader: str, offers: frozenset[str], post: Any) -> bool:
+        """Return whether this reader, who may do what is offered, gets the link below this post."""
+        is_offered = not self.needs or self.needs in offers
+        return reader in self.readers and is_offered and (not self.was_changed or post.revision > 1)
+
+    def path_of(self, post: Any) -> str:
         """Return the address for one post."""
-        return self.path.format(id=post_id)
+        return self.path.format(id=post.id, number=post.number, thread_id=post.thread_id)
 
 
 @dataclass(frozen=True)

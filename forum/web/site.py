@@ -9,24 +9,30 @@ from forum.http.csrf import SAFE_METHODS, refuse_forgery
 from forum.http.middleware import UnexpectedErrors
 from forum.http.services import Services, services_of
 from forum.web import assets, errors
-from forum.web.administration import own_invitations
+from forum.web.administration import accounts, board_settings, invitations, own_invitations, setup, unsent_mail
+from forum.web.advising import waiting_list
 from forum.web.around import leave, look, text_pages
 from forum.web.authentication import email_addresses, password_resets, profiles, registration, sessions, sign_in
 from forum.web.authentication.second_factor import enrolment, passkeys
 from forum.web.branding import branding_of
-from forum.web.content import boards, posts, threads
+from forum.web.content import announcements, boards, drafts, new_threads, posts, read_marks, thread_changes, threads
 from forum.web.members import advisers, cards
 from forum.web.notifications import inbox
 from forum.web.pages import House
-from forum.web.privacy import account_deletion, exports, lost_mailboxes, own_account
+from forum.web.privacy import account_deletion, exports, legal_holds, lost_mailboxes, own_account, own_mailbox
 
 ROUTERS: tuple[APIRouter, ...] = (
     assets.router,
     boards.router,
     threads.router,
     posts.router,
+    read_marks.router,
+    new_threads.router,
+    thread_changes.router,
+    drafts.router,
     cards.router,
     advisers.router,
+    announcements.router,
     sign_in.router,
     registration.router,
     email_addresses.router,
@@ -40,10 +46,18 @@ ROUTERS: tuple[APIRouter, ...] = (
     exports.router,
     own_invitations.router,
     account_deletion.router,
-    lost_mailboxes.router,
+    own_mailbox.router,
     text_pages.router,
     look.router,
     leave.router,
+    waiting_list.router,
+    setup.router,
+    board_settings.router,
+    accounts.router,
+    lost_mailboxes.router,
+    legal_holds.router,
+    invitations.router,
+    unsent_mail.router,
 )
 
 

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from forum.core import clock
 from forum.core.database import Reader
-from forum.core.errors import Forbidden
+from forum.core.errors import Forbidden, ForumError, NotFound, NotSignedIn, RoleWithheld, SignInAgain
 from forum.core.settings import Settings
 from forum.core.work import Transactions, Work
 from forum.http.caching import etag_headers
@@ -137,6 +137,15 @@ class Visit:
         """Do what a mailed link is for, in one transaction: its token says whose it is, whoever is signed in."""
         async with self.transactions.begin() as work:
             return await action(work, token)
+
+    def refusing(self, error: ForumError) -> "Visit":
+        """Return the same visit with what is wrong with its form.
+
+        What is not about the form is raised again: the page about that error keeps what was typed.
+        """
+        if isinstance(error, NotFound | NotSignedIn | RoleWithheld | SignInAgain):
+            raise error
+        return replace(self, form=self.form.refused(error))
 
     def show(self, page: Page, status: int = 200) -> Response:
         """Return a page as a response: with an ETag and compressed, or 304 when the browser has the same bytes."""

@@ -12,7 +12,7 @@ from forum.content.posts.tables import Visibility
 from forum.core.database import Record
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember
-from forum.http.fields import After, BoardSlug, Identity, Limit, Moment, Uuid, Words
+from forum.http.fields import After, BoardSlug, Id, Identity, Limit, Moment, RevisionNumber, Uuid, Words
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import json_response
@@ -295,6 +295,35 @@ async def get_case(request: Request, id: Uuid, viewer: CurrentMember, transactio
     """Read everything that is needed to decide a case."""
     file = await case_file.get_case_file(transactions, viewer, id)
     return cacheable_response(request, _full_case(file), shared=False)
+
+
+@router.get(
+    "/cases/{id}/posts/{post_id}/revisions/{number}",
+    response_model=Revision,
+    responses=documented(401, 403, 404, 422),
+)
+async def read_sealed_revision_in_case(
+    request: Request, id: Uuid, post_id: Id, number: RevisionNumber, *, viewer: CurrentMember, work: CurrentWork
+) -> Response:
+    """Read a revision with redacted words of a post that the case holds.
+
+    For those who may decide the case, also where they moderate no board: whoever hears an appeal reads what it is
+    about. That you read it is recorded.
+    """
+    row = await case_file.read_sealed_revision(work, viewer, id, post_id, number)
+    return cacheable_response(request, Revision.model_validate(row), shared=False)
+
+
+@router.get("/cases/{id}/titles/{number}", response_model=TitleRevision, responses=documented(401, 403, 404, 422))
+async def read_sealed_title_in_case(
+    request: Request, id: Uuid, number: RevisionNumber, viewer: CurrentMember, work: CurrentWork
+) -> Response:
+    """Read a title that a moderator took away, of the thread that the case's post opens.
+
+    For those who may decide the case. That you read it is recorded.
+    """
+    row = await case_file.read_sealed_title(work, viewer, id, number)
+    return cacheable_response(request, TitleRevision.model_validate(row), shared=False)
 
 
 @router.put("/cases/{id}/claim", response_model=Claim, responses=documented(401, 403, 404, 409, 413, 422))

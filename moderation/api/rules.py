@@ -63,7 +63,8 @@ async def list_rules(
     _viewer: CurrentViewer,
     reading: Reading,
     edition: Annotated[
-        int | None, Query(ge=1, lt=2**31, description="As they were in this edition; without it, those of today")
+        int | None,
+        Query(ge=1, lt=2**31, description="As they were in this edition; without it, those of today", examples=[1]),
     ] = None,
 ) -> Response:
     """Read the house rules."""

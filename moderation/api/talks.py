@@ -141,6 +141,15 @@ class TalkComplaint(ResponseBody):
     message_id: Uuid
     text: str = Field(examples=["She laughs at me."])
     at: Moment
+    outcome: Literal["upheld", "dismissed"] | None = Field(description="Null until it is decided")
+    settled_at: Moment | None
+
+
+class TalkComplaintList(ResponseBody):
+    """Your complaints, newest first."""
+
+    items: list[TalkComplaint]
+    next: Next
 
 
 @router.get("/cases/{id}/talks", response_model=CaseTalkList, responses=documented(401, 403, 404, 422))
@@ -203,6 +212,16 @@ async def list_my_talks(
     """List your talks with moderators, also while you are suspended or banned."""
     page = await actions.list_own_talks(work, viewer, after, limit)
     body = TalkList(items=[Talk.model_validate(row) for row in page.rows], next=page.next)
+    return cacheable_response(request, body, shared=False, headers=next_link(request, page.next))
+
+
+@own_router.get("/me/complaints", response_model=TalkComplaintList, responses=documented(401, 422))
+async def list_my_complaints(
+    request: Request, viewer: AnyMember, work: CurrentWork, limit: Limit = 20, after: After = None
+) -> Response:
+    """List what you complained of, and what came of it, also while you are suspended or banned."""
+    page = await complaints.list_own(work, viewer, after, limit)
+    body = TalkComplaintList(items=[TalkComplaint.model_validate(row) for row in page.rows], next=page.next)
     return cacheable_response(request, body, shared=False, headers=next_link(request, page.next))
 
 

@@ -143,6 +143,21 @@ async def list_own_talks(work: Work, member: Viewer, after: str | None, limit: i
     return _page((await work.session.execute(found)).all(), limit)
 
 
+@dataclass(frozen=True)
+class OwnTalk:
+    """A talk as its member sees it, with a page of its messages, oldest first."""
+
+    talk: Record
+    page: Page
+
+
+async def read_own_talk(work: Work, member: Viewer, talk_id: UUID, after: str | None, limit: int) -> OwnTalk:
+    """Return the viewer's own talk with a page of its messages. Raises as `list_own_messages` does."""
+    page = await list_own_messages(work, member, talk_id, after, limit)
+    own = queries.select_own(member, None, 1).where(col(Talk.id) == talk_id)
+    return OwnTalk((await work.session.execute(own)).one(), page)
+
+
 async def list_own_messages(work: Work, member: Viewer, talk_id: UUID, after: str | None, limit: int) -> Page:
     """Return a page of the messages of the viewer's own talk, oldest first.
 

@@ -3,19 +3,26 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from pydantic import TypeAdapter
+from sqlalchemy import CheckConstraint, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Field, SQLModel, col
 
-from forum.core.database import Moment, Query, new_id, query
+from forum.core import pagination
+from forum.core.database import Moment, Query, check_one_of, new_id, query
 from forum.core.errors import Invalid
+from forum.core.pagination import Page
 from forum.core.work import Work
+from forum.members.aliases import get_owner
 from forum.members.queries import named_columns
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
+from forum.notifications import inbox
+from forum.notifications.inbox import NotificationKind
 from moderation import cases
 from moderation.case_priority import Category
 from moderation.cases import CaseRecusal
+from moderation.reports import ReportOutcome
 from moderation.talks import actions
 from moderation.talks.tables import TalkMessage
 
@@ -26,6 +33,10 @@ class TalkComplaint(SQLModel, table=True):
     """What a member says is wrong with a moderator's message to them; it is in a case about that moderator."""
 
     __tablename__ = "talk_complaint"
+    __table_args__ = (
+        check_one_of("outcome", ReportOutcome),
+        CheckConstraint("(outcome IS NULL) = (settled_at IS NULL)", name="settled"),
+    )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     message_id: UUID = Field(foreign_key="talk_message.id", unique=True)
@@ -33,6 +44,12 @@ class TalkComplaint(SQLModel, table=True):
     persona_id: UUID = Field(foreign_key="persona.id", index=True, description="Who complains")
     text: str
     at: datetime = Field(sa_type=Moment)
+    outcome: str | None = Field(default=None, description="What its member is told: nothing of what was done to whom")
+    settled_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
+# What a cursor into one's own complaints holds: the id of the last one of the page before.
+BY_ID = TypeAdapter(tuple[UUID])
 
 
 def select_of_case(case_id: UUID) -> Query:
@@ -54,8 +71,28 @@ def select_of_case(case_id: UUID) -> Query:
 
 def select_own(viewer: Viewer) -> Query:
     """Return a select of what the viewer complained of, oldest first."""
-    own = query(col(TalkComplaint.id), col(TalkComplaint.message_id), col(TalkComplaint.text), col(TalkComplaint.at))
-    return own.where(col(TalkComplaint.persona_id).in_(viewer.personas)).order_by(col(TalkComplaint.id))
+    return _select_own(viewer).order_by(col(TalkComplaint.id))
+
+
+def _select_own(viewer: Viewer) -> Query:
+    own = query(
+        col(TalkComplaint.id),
+        col(TalkComplaint.message_id),
+        col(TalkComplaint.text),
+        col(TalkComplaint.at),
+        col(TalkComplaint.outcome),
+        col(TalkComplaint.settled_at),
+    )
+    return own.where(col(TalkComplaint.persona_id).in_(viewer.personas))
+
+
+async def list_own(work: Work, viewer: Viewer, after: str | None, limit: int) -> Page:
+    """Return a page of the viewer's own complaints, newest first. Raises Invalid for a cursor of another list."""
+    place = pagination.decode(after, BY_ID) if after is not None else None
+    own = _select_own(viewer).order_by(col(TalkComplaint.id).desc()).limit(limit + 1)
+    found = own.where(col(TalkComplaint.id) < place[0]) if place else own
+    rows = (await work.session.execute(found)).all()
+    return pagination.page_of(rows, limit, lambda row: (str(row.id),))
 
 
 async def complain(work: Work, member: Viewer, talk_id: UUID, message_id: UUID, words: str) -> TalkComplaint:
@@ -83,3 +120,13 @@ async def complain(work: Work, member: Viewer, talk_id: UUID, message_id: UUID, 
         await work.session.execute(row.on_conflict_do_nothing())
     await work.session.flush()
     return complaint
+
+
+async def settle(work: Work, case_id: UUID, outcome: ReportOutcome) -> None:
+    """Give every complaint of a case that still waits its outcome, and tell each member who complained."""
+    waiting = select(TalkComplaint).where(col(TalkComplaint.case_id) == case_id, col(TalkComplaint.outcome).is_(None))
+    for complaint in (await work.session.execute(waiting)).scalars().all():
+        complaint.outcome, complaint.settled_at = outcome, work.now
+        owner = await get_owner(work.session, complaint.persona_id)
+        inbox.notify(work.session, owner, NotificationKind.COMPLAINT_SETTLED, work.now, subject_id=complaint.id)
+    await work.session.flush()

@@ -17,7 +17,11 @@ from moderation.web import (
     member_history,
     member_posts,
     on_sight,
+    own_reports,
+    own_statements,
+    own_talks,
     reason_templates,
+    reports,
     rule_editor,
     rulebook,
     safeguarding,
@@ -42,6 +46,15 @@ ROUTERS: Sequence[APIRouter] = (
     safeguarding.router,
     audit_log.router,
     board_moderators.router,
+    own_statements.router,
+    own_reports.router,
+    reports.router,
+    own_talks.router,
+)
+OWN: Sequence[Entry] = (
+    Entry("/me/statements", mark("What moderators decided about you")),
+    Entry("/me/reports", mark("What you reported")),
+    Entry("/me/talks", mark("What moderators wrote to you")),
 )
 TEMPLATES = Path(__file__).with_name("templates")
 ENTRIES = (
@@ -60,5 +73,10 @@ DONE: Mapping[str, str] = {
     "note-kept": mark("Your note is kept."),
     "message-sent": mark("Your message is sent."),
     "talk-closed": mark("The talk is closed."),
+    "appealed": mark("You have asked for a second look. Somebody else decides now, and you hear of it here."),
+    "answered": mark("Your answer is sent."),
+    "complained": mark("Somebody else looks at what was written to you."),
+    "reported": mark("Thank you. A moderator reads it, and you hear what came of it."),
+    "reported-danger": mark("Thank you. Moderators are told at once. In danger now? Please call for help."),
     "talk-opened": mark("The talk is open again."),
 }

@@ -227,6 +227,7 @@ NOT_LIVED = {
     "public.finding": "spans, and no words",
     "public.case_alarm": "times, and no words",
     "public.reason_template": "words of the house",
+    "public.announcement": "the same",
     "jobs.schedule": "when jobs are due by the clock",
     "jobs.statistics": "how many jobs there were",
 }

@@ -129,11 +129,19 @@ HANDLES_GIVEN_UP = [
     *LINKS_USED,
     "INSERT INTO handle_change (member_id, old_handle) SELECT id, 'grey-heron' FROM member",
 ]
-
 EDITS_HELD = [
     *HANDLES_GIVEN_UP,
     "INSERT INTO held_edit (post_id, thread_id, body_markdown, body_html, state, held_because, written_at, written_by) "
     "SELECT id, thread_id, '> Hello', '', 'waiting', 'Soon.', now(), author_id FROM post",
+]
+
+COMPLAINED = [
+    *EDITS_HELD,
+    "INSERT INTO talk_message (id, talk_id, moderator_id, signed, crisis, text, at) "
+    "SELECT '018f0000-0000-7000-8000-000000000022', id, persona_id, false, false, 'No.', now() FROM talk LIMIT 1",
+    "INSERT INTO talk_complaint (id, message_id, case_id, persona_id, text, at) "
+    "SELECT gen_random_uuid(), '018f0000-0000-7000-8000-000000000022', case_id, persona_id, 'No.', now() FROM talk "
+    "LIMIT 1",
 ]
 
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
@@ -162,10 +170,12 @@ DATA: dict[str, list[str]] = {
     "0019": LINKS_USED,
     "0020": HANDLES_GIVEN_UP,
     "0021": EDITS_HELD,
-    "0022": EDITS_HELD,
-    "0023": EDITS_HELD,
-    "0024": EDITS_HELD,
-    "0026": EDITS_HELD,
+    "0022": COMPLAINED,
+    "0022b": COMPLAINED,
+    "0023": COMPLAINED,
+    "0024": COMPLAINED,
+    "0025": COMPLAINED,
+    "0026": COMPLAINED,
 }
 
 

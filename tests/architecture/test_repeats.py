@@ -30,6 +30,7 @@ REPEATS = {
     "ask_for_verification": ANEW,
     "begin_passkey": ANEW,
     "begin_second_factor": ANEW,
+    "announce": KEY,
     "answer_in_talk": KEY,
     "complain_of_message": SAME,
     "create_post": KEY,

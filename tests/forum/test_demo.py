@@ -137,7 +137,7 @@ async def test_it_is_a_community_and_not_a_handful(services: Services) -> None:
     assert 40 <= threads <= 50
     assert 390 <= posts <= 420
     assert 30 <= people <= 35
-    assert roles == {Role.ADVISER: 2, Role.MODERATOR: 1, Role.SAFEGUARDING_LEAD: 1, Role.ADMINISTRATOR: 1}
+    assert roles == {Role.ADVISER: 2, Role.MODERATOR: 1, Role.SAFEGUARDING_LEAD: 1, Role.ADMINISTRATOR: 2}
     assert len(of_boards) == 1
 
 
@@ -253,6 +253,15 @@ async def test_advisers_answered_most_and_some_threads_still_wait(readers: dict[
     assert [thread["waiting_since"] for thread in waiting] == sorted(thread["waiting_since"] for thread in waiting)
     assert max(thread["waiting_working_days"] for thread in waiting) >= 1
     assert (await readers["member"].get(f"{API}/adviser/threads")).status_code == 403
+
+
+async def test_an_edit_and_a_name_wait_for_a_moderator(readers: dict[str, httpx.AsyncClient]) -> None:
+    queue = await _all(readers["moderator"], "/moderation/cases")
+    screens = [(await readers["moderator"].get(f"{API}/moderation/cases/{case['id']}")).json() for case in queue]
+    edits = {(edit["state"], edit["body_markdown"][:15]) for screen in screens for edit in screen["held_edits"]}
+    assert edits == {("waiting", "Left a message.")}  # on the screen of the appeal, too
+    names = [one["reported_handle"] for screen in screens for one in screen["reported"] if one["reported_handle"]]
+    assert names == ["jem-was-in-care"]
 
 
 async def test_a_newcomers_first_post_waits_for_a_moderator(readers: dict[str, httpx.AsyncClient]) -> None:

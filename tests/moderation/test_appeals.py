@@ -173,6 +173,59 @@ async def test_where_no_other_moderator_can_hear_it_an_administrator_does(
         assert (await scenes.hear(boss, case_id, "overturn")).status_code == 201
 
 
+async def test_an_administrator_who_hears_an_appeal_reads_what_was_taken_and_that_is_recorded(
+    app: FastAPI, services: Services
+) -> None:
+    post = await scenes.a_post(services)
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "boss", Role.ADMINISTRATOR) as boss,
+        make.signed_in(app, "ada", Role.ADMINISTRATOR) as ada,
+    ):
+        case_id = await appealed(app, suzie, post.id, REDACT)
+        # What the case does not hold, nobody reads by it.
+        other = await make.post(services, "heron", post.thread_id, "Something else")
+        sealed = f"{API}/moderation/cases/{case_id}/posts/{post.id}/revisions/1"
+        assert (await boss.get(f"{API}/posts/{post.id}/revisions/1")).status_code == 403
+        read = await boss.get(sealed)
+        assert (read.status_code, read.json()["body_markdown"]) == (200, scenes.RUDE)
+        log = (await boss.get(f"{API}/moderation/log?act=revision.read")).json()["items"]
+        assert [(entry["by"]["handle"], entry["subject_id"]) for entry in log] == [("boss", str(post.id))]
+        refused = {
+            sealed.replace(f"/posts/{post.id}/", f"/posts/{other.id}/"): "post_not_found",
+            sealed.replace("/revisions/1", "/revisions/2"): "revision_not_found",
+            f"{API}/moderation/cases/{case_id}/titles/1": "thread_not_found",
+        }
+        for address, code in refused.items():
+            answer = await boss.get(address)
+            assert (answer.status_code, answer.json()["code"]) == (404, code)
+        # Who decided reads it as the board's moderator, and not as somebody who hears the appeal.
+        assert (await suzie.get(sealed)).status_code == 403
+        assert (await boss.put(f"{API}/moderation/cases/{case_id}/recusal")).status_code == 204
+        assert (await boss.get(sealed)).status_code == 403
+        assert (await ada.get(sealed)).status_code == 200
+    async with make.signed_in(app, "stepdad") as stepdad:
+        assert (await stepdad.get(sealed)).status_code == 403
+
+
+async def test_an_administrator_who_hears_an_appeal_reads_the_title_that_was_taken(
+    app: FastAPI, services: Services
+) -> None:
+    await scenes.house_rules(services)
+    await make.board(services)
+    await make.member(services, "stepdad")
+    thread = await make.thread(services, "stepdad")
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "boss", Role.ADMINISTRATOR) as boss,
+    ):
+        [opening] = await scenes.first_page(suzie, thread)
+        before = (await suzie.get(f"{API}/threads/{thread}")).json()["title"]
+        case_id = await appealed(app, suzie, opening["id"], {"kind": "retitle", "title": "Something kinder"})
+        read = await boss.get(f"{API}/moderation/cases/{case_id}/titles/1")
+        assert (read.status_code, read.json()["title"]) == (200, before)
+
+
 async def test_where_another_moderator_can_the_administrator_does_not(app: FastAPI, services: Services) -> None:
     post = await scenes.a_post(services)
     await make.member(services, "orla", boards=("new-here",))

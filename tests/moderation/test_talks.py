@@ -15,7 +15,7 @@ from forum.http.services import Services
 from forum.members.tables import Role, Standing
 from tests.support import make, scenes
 from tests.support.jobs import run_due_jobs, run_hourly_jobs
-from tests.support.scenes import API, DISMISS
+from tests.support.scenes import API, DISMISS, WARN
 
 CRISIS = "I want to end my life tonight."
 
@@ -66,7 +66,7 @@ def own(talk_id: str) -> str:
 async def told(services: Services, client: httpx.AsyncClient) -> list[tuple[str, str]]:
     await run_due_jobs(services, clock.now())
     items = (await client.get(f"{API}/me/notifications")).json()["items"]
-    return [(item["kind"], item["subject_id"]) for item in items if item["kind"].startswith("talk")]
+    return [(item["kind"], item["subject_id"]) for item in items if item["kind"].startswith(("talk", "complaint"))]
 
 
 async def test_the_author_reads_and_answers_and_both_sides_are_told(services: Services, scene: Scene) -> None:
@@ -253,6 +253,32 @@ async def test_who_is_written_to_can_complain_of_it_and_the_moderator_never_lear
     assert (await scene.suzie.get(f"{API}/moderation/cases/{case['id']}")).status_code == 404
     assert case["id"] not in (await scene.suzie.get(f"{API}/moderation/cases?limit=100")).text
     assert "laughs" not in (await scene.suzie.get(f"{API}/moderation/talks/{message['talk_id']}/messages")).text
+
+
+@pytest.mark.parametrize(("measure", "outcome"), [(WARN, "upheld"), (DISMISS, "dismissed")])
+async def test_who_complained_hears_what_came_of_it_and_nothing_of_the_moderator(
+    app: FastAPI, services: Services, scene: Scene, measure: dict[str, Any], outcome: str
+) -> None:
+    await make.member(services, "joan", Role.ADMINISTRATOR)
+    message = await scene.write("You again.")
+    wanted = {"message_id": message["id"], "text": "She laughs at me."}
+    sent = (await scene.stepdad.post(f"{API}/talks/{message['talk_id']}/complaints", json=wanted)).json()
+    assert (sent["outcome"], sent["settled_at"]) == (None, None)
+    assert (await scene.stepdad.get(f"{API}/me/complaints")).json() == {"items": [sent], "next": None}
+    async with make.signed_in(app, "joan") as joan:
+        [case] = (await joan.get(f"{API}/moderation/cases")).json()["items"]
+        decision = {"version": case["version"], "measures": [measure], "rules": [10], "reason": "Say it kindly."}
+        decided = await joan.post(f"{API}/moderation/cases/{case['id']}/decisions", json=decision)
+        assert decided.status_code == 201, decided.text
+    assert ("complaint_settled", sent["id"]) in await told(services, scene.stepdad)
+    read = await scene.stepdad.get(f"{API}/me/complaints?limit=1")
+    [settled] = read.json()["items"]
+    assert settled == sent | {"outcome": outcome, "settled_at": settled["settled_at"]}
+    notices = (await scene.stepdad.get(f"{API}/me/notifications")).text
+    for secret in ("suzie", "kindly", "warn", case["id"]):
+        assert secret not in read.text.casefold() + notices.casefold()
+    assert (await scene.tern.get(f"{API}/me/complaints")).json()["items"] == []
+    assert "complaint_settled" not in {kind for kind, _ in await told(services, scene.suzie)}
 
 
 async def test_only_a_moderators_message_in_ones_own_talk_is_complained_of(scene: Scene) -> None:

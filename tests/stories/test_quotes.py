@@ -1,15 +1,18 @@
 """Somebody is quoted with what they never said, and somebody's words go wherever they were copied. Over HTTP only."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from forum.core import clock
 from forum.http.services import Services
 from forum.members.tables import Role
 from tests.support import make
-from tests.support.scenes import PUBLISH, REDACT, RUDE, a_case, a_post, decide, decided, known
+from tests.support.jobs import run_due_jobs
+from tests.support.scenes import PUBLISH, REDACT, RUDE, a_case, a_post, appeal, decide, decided, hear, known
 
 API = "/api/v1"
 FORGED = "> @suzie #2 wrote:\n> Stop taking your tablets at once.\n\nWell, she said so."
@@ -38,7 +41,7 @@ async def test_nobody_puts_words_into_an_advisers_mouth(
     assert 'data-author="suzie"' in true["body_html"]
     assert all("data-author" not in post["body_html"] for post in (false, edited))
     shown = (await guest.get(f"{API}/threads/{thread}/posts")).json()["items"]
-    assert all("Suzie, #2" not in post["body_html"] for post in shown)
+    assert all("@suzie), #2" not in post["body_html"] for post in shown)
 
 
 async def test_what_is_redacted_in_one_thread_is_redacted_in_its_copies_in_another(
@@ -102,3 +105,39 @@ async def test_withdrawn_words_leave_the_edits_that_wait(app: FastAPI, services:
     assert "toad" not in waiting["body_markdown"]
     assert "toad" not in waiting["body_html"]
     assert waiting["body_markdown"].endswith("Hm.")
+
+
+async def test_a_quote_says_what_its_author_is_called_now(
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
+) -> None:
+    post = await a_post(services)
+    async with (
+        make.signed_in(app, "stepdad") as stepdad,
+        make.signed_in(app, "magpie") as magpie,
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+    ):
+        quoting = await write(magpie, post.thread_id, f"> @stepdad #2 wrote:\n> {RUDE}\n\nNo.")
+        path = f"{API}/posts/{quoting['id']}"
+
+        async def shown() -> str:
+            """What the quote says of its source."""
+            await run_due_jobs(services, clock.now() + timedelta(minutes=1))
+            for reading in (await guest.get(path)).json()["body_html"], (await magpie.get(f"{path}/revisions")).text:
+                assert "(@stepdad), #2" in reading
+            source: str = (await guest.get(path)).json()["body_html"].partition("quote-source")[2]
+            return source.partition(">")[2].partition("<")[0]
+
+        assert await shown() == "Stepdad (@stepdad), #2"
+        assert (await stepdad.patch(f"{API}/me", json={"name": "Magpie"})).status_code == 200
+        assert await shown() == "Magpie (@stepdad), #2"
+        opened = await suzie.post(f"{API}/moderation/members/stepdad/case", json={"note": "He calls himself Magpie."})
+        case = (await suzie.get(f"{API}/moderation/cases/{opened.json()['id']}")).json()
+        renamed = await decide(suzie, case, {"kind": "rename", "name": "Rob"})
+        assert renamed.status_code == 201, renamed.text
+        assert await shown() == "Rob (@stepdad), #2"
+        [told] = (await stepdad.get(f"{API}/me/statements")).json()["items"]
+        assert (await appeal(stepdad, told["id"])).status_code == 201
+        [hearing] = (await orla.get(f"{API}/moderation/cases")).json()["items"]
+        assert (await hear(orla, hearing["id"], "overturn")).status_code == 201
+        assert await shown() == "Magpie (@stepdad), #2"

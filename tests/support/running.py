@@ -110,9 +110,9 @@ class Forum:
 
 
 @asynccontextmanager
-async def started(folder: Path, *command: object, **environment: str) -> AsyncIterator[Forum]:
+async def started(folder: Path, *command: object, port: int | None = None, **environment: str) -> AsyncIterator[Forum]:
     """`python -m forum` with this command, its data below `folder`; none of it outlives the block."""
-    name, port = uuid.uuid4().hex, free_port()
+    name, port = uuid.uuid4().hex, port or free_port()
     ours = {"FORUM_DATA": str(folder / "data"), "FORUM_LOG_LEVEL": "WARNING", FAMILY: name, **UNTHROTTLED}
     process = launch(folder / f"{name}.log", *command, "--port", port, **{**ours, **environment})
     address = f"http://127.0.0.1:{port}"

@@ -1,7 +1,7 @@
 """What must hold for the HTML of every page, whoever reads it and whatever happened."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from itertools import pairwise
 from xml.etree.ElementTree import Element
 
@@ -15,12 +15,13 @@ BLOCKS = {
     "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "label", "legend", "li", "main", "nav", "ol",
     "option", "p", "section", "summary", "table", "td", "th", "title", "tr", "ul",
 }  # fmt: skip
-# Where the words of people stand: members' and the charity's own, for whom we do not answer.
-THEIRS = {"words", "help"}
+# Where words of members stand; and those of the charity, which may lead elsewhere.
+THEIRS, CHARITY = {"words"}, {"help", "text", "lead"}
 # Words of programs, not of people. The first two are verbs of HTTP only in capitals.
 RESERVED = re.compile(r"\bPOST\b|\bGET\b|\bAPI\b|/api/|(?i:\binvalid\b|\berrors?\b|\boops\b|\bplease try harder\b)|!")
 REFERENCES = ("aria-labelledby", "aria-describedby", "aria-controls", "for", "headers")
 ADDRESSES = ("href", "src", "action", "formaction", "data", "poster")
+OPENS_PROGRAMS = ("tel:", "mailto:", "otpauth:")  # of the device itself
 ABSOLUTE = re.compile(r"(?i)^\s*([a-z][a-z0-9+.-]*:|//)")
 
 
@@ -130,10 +131,15 @@ def _code(every: list[Element]) -> Iterator[str]:
 
 def _addresses(tree: Element) -> Iterator[str]:
     """No page of ours loads, sends or leads anywhere but here; words of people may lead away."""
-    for element in ours(tree):
+    for element in ours(tree, THEIRS | CHARITY):
         for name in ADDRESSES:
-            if ABSOLUTE.match(element.get(name, "")) and not element.get(name, "").startswith(("tel:", "mailto:")):
-                yield f"{element.tag} {name}={element.get(name)}"
+            where = element.get(name, "")
+            if (
+                ABSOLUTE.match(where)
+                and not where.startswith(("tel:", "mailto:", "otpauth:"))
+                and not _tells_nothing(element)
+            ):
+                yield f"{element.tag} {name}={where}"
     for element in tree.iter():
         if element.tag in {"img", "source", "video", "audio", "link", "script", "form"}:
             for name in ADDRESSES:
@@ -141,13 +147,18 @@ def _addresses(tree: Element) -> Iterator[str]:
                     yield f"{element.tag} {name}={element.get(name)}"
 
 
-def ours(element: Element) -> Iterator[Element]:
-    """Every element but those inside of a text that people wrote."""
-    if not isinstance(element.tag, str) or THEIRS & set(element.get("class", "").split()):
+def _tells_nothing(element: Element) -> bool:
+    """Whether a link leads away from the forum on purpose, and does not say where from."""
+    return element.tag == "a" and "noreferrer" in element.get("rel", "").split()
+
+
+def ours(element: Element, theirs: Set[str] = THEIRS) -> Iterator[Element]:
+    """Every element but those inside of a text that others wrote, by its class."""
+    if not isinstance(element.tag, str) or theirs & set(element.get("class", "").split()):
         return
     yield element
     for child in element:
-        yield from ours(child)
+        yield from ours(child, theirs)
 
 
 def is_theirs(element: Element) -> bool:

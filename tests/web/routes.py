@@ -6,8 +6,12 @@ from dataclasses import dataclass
 ROLES = ("guest", "member", "adviser", "moderator", "lead", "administrator", "suspended")
 EVERYBODY = frozenset(ROLES)
 SIGNED_IN = EVERYBODY - {"guest"}
+ONE = frozenset({"member"})  # what belongs to one of them
 MEMBERS = SIGNED_IN - {"suspended"}  # who may use the forum
 MODERATE = frozenset({"moderator", "administrator"})
+
+ADVISING = frozenset({"adviser", "moderator", "administrator"})
+ADMINISTRATORS = frozenset({"administrator"})
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ ROWS: Mapping[str, Row] = {
     "/": Row(),
     "/boards/{slug}": Row(example="/boards/{board}"),
     "/threads/{id}": Row(example="/threads/{thread}"),
+    "/threads/{id}/unread": Row(example="/threads/{thread}/unread", status=303),
+    "/me/threads": Row(SIGNED_IN),
     "/posts/{id}": Row(example="/posts/{post}", status=303),
     "/members/{handle}": Row(example="/members/{handle}"),
     "/advisers": Row(),
@@ -44,6 +50,13 @@ ROWS: Mapping[str, Row] = {
     "/manifest.webmanifest": Row(status=404),  # without FORUM_APP_NAME
     # writing
     "/threads/{id}/reply": Row(MEMBERS, "/threads/{thread}/reply"),
+    "/boards/{slug}/new": Row(MEMBERS, "/boards/{board}/new"),
+    "/posts/{id}/edit": Row(frozenset({"member"}), "/posts/{own_post}/edit"),
+    "/posts/{id}/withdraw": Row(frozenset({"member"}), "/posts/{own_post}/withdraw"),
+    "/posts/{id}/versions": Row(frozenset({"member", "moderator"}), "/posts/{own_post}/versions"),
+    "/threads/{id}/title": Row(frozenset({"member", "moderator"}), "/threads/{thread}/title"),
+    "/threads/{id}/care": Row(frozenset({"moderator"}), "/threads/{thread}/care"),
+    "/me/drafts": Row(SIGNED_IN),
     # one's account
     "/sign-in": Row(),
     "/sign-in/code": Row(status=303),  # without the first step it leads back there
@@ -75,6 +88,20 @@ ROWS: Mapping[str, Row] = {
     "/me/copy": Row(SIGNED_IN),
     "/me/copy/{id}": Row(SIGNED_IN, "/me/copy/{copy}"),
     "/me/departure": Row(SIGNED_IN),
+    "/me/statements": Row(SIGNED_IN),
+    "/me/statements/{id}": Row(ONE, "/me/statements/{statement}"),
+    "/me/statements/{id}/appeal": Row(ONE, "/me/statements/{statement}/appeal"),
+    "/me/appeals/{id}": Row(ONE, "/me/appeals/{appeal}", status=303),
+    "/me/reports": Row(SIGNED_IN),
+    "/me/reports/{id}/appeal": Row(ONE, "/me/reports/{report}/appeal"),
+    "/me/talks": Row(SIGNED_IN),
+    "/me/complaints": Row(SIGNED_IN),
+    "/me/talks/{id}": Row(ONE, "/me/talks/{talk}"),
+    "/me/talks/{id}/complaint": Row(ONE, "/me/talks/{talk}/complaint?message={message}"),
+    "/posts/{id}/report": Row(frozenset({"adviser", "moderator", "lead", "administrator"}), "/posts/{post}/report"),
+    "/members/{handle}/report": Row(
+        frozenset({"adviser", "moderator", "lead", "administrator"}), "/members/{handle}/report"
+    ),
     # moderation
     "/moderation": Row(MODERATE),
     "/moderation/cases/{id}": Row(frozenset({"moderator"}), "/moderation/cases/{case}"),  # administrators: when late
@@ -92,7 +119,27 @@ ROWS: Mapping[str, Row] = {
     "/safeguarding/cases/{id}": Row(frozenset({"lead"}), "/safeguarding/cases/{danger}"),
     "/boards/{slug}/team": Row(MODERATE, "/boards/{board}/team"),
     # advising and administration
+    "/advising": Row(ADVISING),
+    "/admin": Row(ADMINISTRATORS),
+    "/admin/boards": Row(ADMINISTRATORS),
+    "/admin/new-board": Row(ADMINISTRATORS),
+    "/admin/boards/{slug}": Row(ADMINISTRATORS, "/admin/boards/{board}"),
+    "/admin/people": Row(ADMINISTRATORS),
+    "/admin/people/{handle}": Row(ADMINISTRATORS, "/admin/people/{handle}"),
+    "/admin/people/{handle}/lost-mailbox": Row(ADMINISTRATORS, "/admin/people/{handle}/lost-mailbox"),
+    "/admin/advisers": Row(ADMINISTRATORS),
+    "/admin/invitations": Row(ADMINISTRATORS),
+    "/admin/refused-sign-ins": Row(ADMINISTRATORS),
+    "/admin/unsent-mails": Row(ADMINISTRATORS),
+    "/admin/holds": Row(ADMINISTRATORS),
+    "/admin/announcements": Row(frozenset({"administrator"})),
 }
 
 # The forms that somebody may send without a session; all others lead a guest to signing in, with what they wrote.
-OPEN_FORMS = frozenset({"/sign-in", "/sign-out"})
+OPEN_FORMS = frozenset(
+    {
+        *("/sign-in", "/sign-in/code", "/sign-in/passkey", "/sign-out", "/leave", "/look", "/join"),
+        *("/password-resets", "/password-resets/completion", "/email-verifications", "/email-verifications/refuse"),
+        *("/departures/refuse", "/lost-mailboxes/refuse"),
+    }
+)

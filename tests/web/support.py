@@ -29,14 +29,24 @@ def _texts(element: Element) -> list[str]:
     return [element.text or "", *inner, element.tail or ""]
 
 
-def fields_of(html: str, action: str) -> dict[str, str]:
-    """What a browser would send of the form with this address, as it stands on the page."""
+def fields_of(html: str, action: str) -> dict[str, Any]:
+    """What a browser would send of the form with this address, as it stands on the page: lists for repeated names."""
     for candidate in parsed(html).iter("form"):
         if candidate.get("action") == action:
-            inputs = [field for field in candidate.iter("input") if _is_sent(field)]
-            areas = {str(area.get("name")): (area.text or "").removeprefix("\n") for area in candidate.iter("textarea")}
-            return {str(field.get("name")): field.get("value", "") for field in inputs} | areas
+            found: dict[str, list[str]] = {}
+            for field in candidate.iter():
+                if field.tag in {"input", "textarea", "select"} and _is_sent(field):
+                    found.setdefault(str(field.get("name")), []).append(_value(field))
+            return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
     raise AssertionError(f"There is no form for {action}")
+
+
+def _value(field: Element) -> str:
+    if field.tag == "select":
+        options = list(field.iter("option"))
+        chosen = [option for option in options if option.get("selected") is not None]
+        return (chosen or options)[0].get("value", "")
+    return (field.text or "").removeprefix("\n") if field.tag == "textarea" else field.get("value", "")
 
 
 def _is_sent(field: Element) -> bool:

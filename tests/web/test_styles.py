@@ -30,7 +30,7 @@ BASELINE = """
 border-bottom-color border-collapse border-color border-left border-left-color border-left-width border-radius
 border-right border-spacing border-style border-top border-top-color border-width bottom box-shadow box-sizing
 clear clip color content cursor display fill flex flex-direction flex-grow flex-shrink flex-wrap float font
-font-family font-size font-style font-variant-numeric font-weight grid-column grid-gap grid-row
+font-family font-size font-style font-variant-numeric font-weight grid-column grid-column-gap grid-gap grid-row
 grid-template-columns height hyphens justify-content justify-items left letter-spacing line-height list-style
 list-style-type margin margin-bottom margin-left margin-right margin-top max-height max-width min-height
 min-width opacity order outline outline-offset overflow overflow-wrap overflow-x overflow-y padding

@@ -40,6 +40,7 @@ HANDLES = {
     "administrator": "joan",
     "suspended": "col.in.the.van",
 }
+KEYS = DemoKeys(make.PASSWORD, "seed")
 ANGRY = "SW statement is full of lies and it goes to the judge on monday"
 
 
@@ -63,21 +64,30 @@ class Village:
         """A new browser of somebody who signed in just now, or some time ago, with a session of its own."""
         opened = make.client(self.app)
         if role != "guest":
-            async with self.services.database.work() as session:
-                who = await get_member(session, HANDLES[role])
-                since = clock.now() - ago
-                _, token = await sessions.open_session(session, who, Transport.COOKIE, since, second_factor=True)
+            token = await self.session_of(HANDLES[role], ago)
             opened.cookies.set(COOKIE, token, domain="forum.test", path="/")
         return opened
+
+    async def session_of(self, handle: str, ago: timedelta = timedelta(0)) -> str:
+        """The token of a new session, as the cookie has it."""
+        async with self.services.database.work() as session:
+            who, since = await get_member(session, handle), clock.now() - ago
+            return (await sessions.open_session(session, who, Transport.COOKIE, since, second_factor=True))[1]
 
 
 @asynccontextmanager
 async def village(settings: Settings) -> AsyncIterator[Village]:
     """The community in the database of these settings, and a note of every page that it shows."""
+    async with make.application(settings) as app, inhabited(app) as made:
+        with _note_of_pages(made.shown):
+            yield made
+
+
+@asynccontextmanager
+async def inhabited(app: FastAPI) -> AsyncIterator[Village]:
+    """The community in the database of an application; where it lives there already, only found."""
     async with AsyncExitStack() as stack:
-        app = await stack.enter_async_context(make.application(settings))
         made = Village(app)
-        stack.enter_context(_note_of_pages(made.shown))
         await _settle(made)
         for role in ROLES:
             made.browsers[role] = await stack.enter_async_context(await made.browser(role))
@@ -106,11 +116,11 @@ class _note_of_pages:  # noqa: N801 - used as a function
 
 
 async def _settle(village: Village) -> None:
-    services, keys = village.services, DemoKeys(make.PASSWORD, "seed")
+    services = village.services
     async with services.database.work() as session:
         await rules.adopt_house_rules(session, clock.now())
         work = Work(session, clock.now(), services.settings, services.rate_limits, PublishAtOnce())
-        await demo.fill(work, keys, written=lambda: None)
+        await demo.fill(work, KEYS, written=lambda: None)
 
 
 async def _live(village: Village) -> None:
@@ -130,7 +140,7 @@ async def _live(village: Village) -> None:
     await _said(await scenes.decide(orla, case, {"kind": "suspend", "until": until}))
     seen = await scenes.a_case(orla, posts[1]["id"])
     question = {"text": "Are you well?", "report_id": seen["reported"][0]["id"]}
-    talk = await _said(await orla.post(f"{API}/moderation/cases/{seen['id']}/talks", json=question))
+    asked = await _said(await orla.post(f"{API}/moderation/cases/{seen['id']}/talks", json=question))
     words = {"title": "Name-calling", "text": "Say what they did instead."}
     await _said(await orla.put(f"{API}/moderation/templates/name-calling", json=words))
     invited = await _said(await joan.post(f"{API}/invitations", json={"email": "new@example.org", "role": "moderator"}))
@@ -147,11 +157,20 @@ async def _live(village: Village) -> None:
         "case": seen["id"],
         "statement": statement,
         "report": reports[0]["id"],
-        "talk": talk["id"],
+        "talk": asked["talk_id"],
+        "message": asked["id"],
+        "appeal": await _appealed(si, statement),
         "rule": 10,
         "template": "name-calling",
         "invitation": invited["id"],
     }
+
+
+async def _appealed(si: httpx.AsyncClient, statement: str) -> str:
+    """An appeal of the member's, against another decision than the one to which they can still object."""
+    others = [own for own in (await si.get(f"{API}/me/statements")).json()["items"] if own["id"] != statement]
+    appeal = others[0]["appeal"] or await _said(await scenes.appeal(si, others[0]["id"]))
+    return str(appeal["id"])
 
 
 async def _thread(reader: httpx.AsyncClient, board: str, title: str) -> int:

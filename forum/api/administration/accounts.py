@@ -13,7 +13,7 @@ from forum.authentication import failed_sign_ins
 from forum.authentication.failed_sign_ins import RefusalReason
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import AnyMember, CurrentMember
-from forum.http.fields import After, Handle, Limit, Line, Moment
+from forum.http.fields import After, Handle, Limit, Line, Moment, Text
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Route
@@ -83,11 +83,17 @@ async def list_accounts(
         AccountFilter | None,
         Query(description="Only those; `withheld`: staff without a second factor", examples=["banned"]),
     ] = None,
+    named: Annotated[
+        Text | None,
+        Query(
+            max_length=100, description="Only those whose handle begins with it or whose name has it", examples=["suz"]
+        ),
+    ] = None,
     limit: Limit = 20,
     after: After = None,
 ) -> Response:
     """List the accounts in a state, newest first: for administrators. The audit record notes that somebody looked."""
-    page = await accounts.list_accounts(work, viewer, state, after, limit)
+    page = await accounts.list_accounts(work, viewer, state, after, limit, named=named)
     body = AccountList(items=[Account.model_validate(account) for account in page.rows], next=page.next)
     return cacheable_response(request, body, shared=False, headers=next_link(request, page.next))
 
@@ -121,6 +127,13 @@ async def take_role(handle: Handle, role: GivenRole, viewer: AnyMember, work: Cu
     The last administrator cannot lose the role (409).
     """
     return json_response(Account.model_validate(await accounts.take_role(work, viewer, handle, role)))
+
+
+@router.delete("/accounts/{handle}/sessions", status_code=204, responses=documented(401, 403, 404, 422))
+async def sign_member_out(handle: Handle, viewer: AnyMember, work: CurrentWork) -> Response:
+    """Sign a member out everywhere: for administrators who signed in within 15 minutes. Idempotent."""
+    await accounts.sign_member_out(work, viewer, handle)
+    return Response(status_code=204)
 
 
 @router.get("/refused-sign-ins", response_model=RefusedSignInsPage, responses=documented(401, 403, 422))

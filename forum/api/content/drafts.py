@@ -135,21 +135,21 @@ async def keep_edit(id: Id, draft: EditDraftRequest, viewer: CurrentMember, work
     return _saved(await drafts.save_edit(work, viewer, id, Saving(words, draft.version)))
 
 
-@router.delete("/me/drafts/threads/{id}", status_code=204, responses=documented(401, 422))
+@router.delete("/me/drafts/threads/{id}", status_code=204, responses=documented(401, 403, 404, 422))
 async def delete_reply_draft(id: Id, viewer: AnyMember, work: CurrentWork) -> Response:
     """Delete the draft of a reply. Idempotent."""
     await drafts.delete_reply(work, viewer, id)
     return Response(status_code=204)
 
 
-@router.delete("/me/drafts/boards/{slug}", status_code=204, responses=documented(401, 422))
+@router.delete("/me/drafts/boards/{slug}", status_code=204, responses=documented(401, 403, 404, 422))
 async def delete_thread_draft(slug: Slug, viewer: AnyMember, work: CurrentWork) -> Response:
     """Delete the draft of a new thread. Idempotent."""
     await drafts.delete_thread(work, viewer, slug)
     return Response(status_code=204)
 
 
-@router.delete("/me/drafts/posts/{id}", status_code=204, responses=documented(401, 422))
+@router.delete("/me/drafts/posts/{id}", status_code=204, responses=documented(401, 403, 404, 422))
 async def delete_edit_draft(id: Id, viewer: AnyMember, work: CurrentWork) -> Response:
     """Delete the draft of an edit. Idempotent."""
     await drafts.delete_edit(work, viewer, id)

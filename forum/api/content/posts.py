@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypeAliasType
 
@@ -14,7 +14,7 @@ from forum.content.posts.queries import PostView
 from forum.content.posts.thread_page import PageRequest
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember, CurrentViewer
-from forum.http.fields import After, Body, Id, Identity, Limit, Moment, Number, SentIdentity, Warning_
+from forum.http.fields import After, Body, Id, Identity, Limit, Moment, Number, RevisionNumber, SentIdentity, Warning_
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response
@@ -243,11 +243,7 @@ async def list_revisions(request: Request, id: Id, viewer: CurrentMember, work: 
 
 @router.get("/posts/{id}/revisions/{number}", response_model=Revision, responses=documented(401, 403, 404, 422))
 async def read_sealed_revision(
-    request: Request,
-    id: Id,
-    number: Annotated[int, Path(ge=1, lt=2**31, examples=[1])],
-    viewer: CurrentMember,
-    work: CurrentWork,
+    request: Request, id: Id, number: RevisionNumber, viewer: CurrentMember, work: CurrentWork
 ) -> Response:
     """Read a revision with redacted words. For the board's moderators; that you read it is recorded."""
     row = await actions.read_sealed_revision(work, viewer, id, number)

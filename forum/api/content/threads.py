@@ -1,9 +1,9 @@
 """Threads over HTTP: read, change the title, lock, pin, move."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from forum.api.schemas import Author, RequestBody, ResponseBody
@@ -12,7 +12,7 @@ from forum.content.threads import actions, queries
 from forum.content.threads.tables import LOCK_REASON_MAX, ThreadState
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember, CurrentViewer
-from forum.http.fields import BoardSlug, Id, Identity, Line, Moment, Number, Title
+from forum.http.fields import BoardSlug, Id, Identity, Line, Moment, Number, RevisionNumber, Title
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Reading, Route
@@ -208,11 +208,7 @@ async def list_titles(request: Request, id: Id, viewer: CurrentMember, work: Cur
 
 @router.get("/threads/{id}/revisions/{number}", response_model=TitleRevision, responses=documented(401, 403, 404, 422))
 async def read_sealed_title(
-    request: Request,
-    id: Id,
-    number: Annotated[int, Path(ge=1, lt=2**31, examples=[1])],
-    viewer: CurrentMember,
-    work: CurrentWork,
+    request: Request, id: Id, number: RevisionNumber, viewer: CurrentMember, work: CurrentWork
 ) -> Response:
     """Read a title that a moderator took away. For the board's moderators; that you read it is recorded."""
     row = await actions.read_sealed_title(work, viewer, id, number)

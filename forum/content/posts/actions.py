@@ -4,7 +4,7 @@ Each action is the whole step: it checks permission, limit and gate. Every text 
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from forum.content import drafts
 from forum.content.posts import held_edits, queries
@@ -23,7 +23,7 @@ from forum.content.posts.limits import allow_writing, count_edit, count_post
 from forum.content.posts.queries import PostView, get_post_in_transaction
 from forum.content.posts.quotes import lock_posts_and_copies, record_quotes
 from forum.content.posts.revisions import lock_post_row, refuse_stale_post, replace_body
-from forum.content.posts.tables import WORDS_KEPT, Visibility
+from forum.content.posts.tables import WORDS_KEPT, Post, Visibility
 from forum.content.posts.visibility import set_visibility
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.core.database import Record
@@ -134,6 +134,22 @@ async def withdraw_post(work: Work, author: Viewer, post_id: int) -> None:
         post.words_kept_until = work.now + WORDS_KEPT
         await set_visibility(work.session, post, Visibility.WITHDRAWN, work.now)
         await erase_quotes(work.session, post)
+
+
+@dataclass(frozen=True)
+class OwnPost:
+    """A post of the viewer's own, and whether they can read it where it stands."""
+
+    post: Post
+    is_readable: bool
+
+
+async def read_own_post(work: Work, author: Viewer, post_id: int) -> OwnPost:
+    """Return the author's own post, also on a board that they can no longer read. Raises NotFound and Forbidden."""
+    context = await context_of_own_post(work, author, post_id)
+    allow(Act.WITHDRAW_POST, author, context)
+    found = await queries.find_post_by_number(work.session, author, context.thread.id, context.post.number)
+    return OwnPost(context.post, found is not None)
 
 
 async def list_revisions(work: Work, viewer: Viewer, post_id: int) -> Sequence[Record]:

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, union, update
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from forum.content.markup import GONE, blanked, quote_spans, without_handle
@@ -19,7 +20,7 @@ from forum.content.posts.draft import Draft
 from forum.content.posts.held_edits import drop_all, rewrite_bodies, rewrite_titles
 from forum.content.posts.quotes import forget_quotes, list_copies, list_texts, lock_posts_and_copies, record_quotes
 from forum.content.posts.revisions import refresh_html
-from forum.content.posts.tables import BODY_MAX, WARNING_MAX, HeldEdit, Post, PostRevision, Visibility
+from forum.content.posts.tables import BODY_MAX, WARNING_MAX, HeldEdit, Post, PostQuote, PostRevision, Visibility
 from forum.content.posts.visibility import set_visibility
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.content.words import own_lines, repeated, runs_of
@@ -43,6 +44,20 @@ async def replace_handle_in_posts(
         for post in await _lock_posts(session, col(Post.id).in_(post_ids)):
             is_fixed = fixed is not None and await fixed(session, post.id)
             await _rewrite(session, post, _make_renamer(handle, None if is_fixed else new))
+
+
+def select_threads_quoting(member_id: UUID) -> Select[int]:
+    """Return a select of the threads with posts that quote a member, or did in a revision."""
+    quoting = select(col(Post.thread_id)).where(col(Post.id).in_(_select_quoting(member_id)))
+    return quoting.distinct().order_by(col(Post.thread_id))
+
+
+async def renew_quotes(session: AsyncSession, member_id: UUID, thread_id: int) -> None:
+    """Render the posts of a thread that quote a member again: their display name changed."""
+    await lock_posts_of_thread(session, thread_id, alone=True)
+    quoting = (col(Post.thread_id) == thread_id, col(Post.id).in_(_select_quoting(member_id)))
+    for post in await _lock_posts(session, *quoting):
+        await _rewrite(session, post, _as_it_is, anew=True)
 
 
 async def remove_badges(session: AsyncSession, member_id: UUID) -> None:
@@ -139,6 +154,16 @@ def _make_renamer(handle: str, new: str | None) -> Change:
     return renamed
 
 
+async def _as_it_is(text: str) -> str:
+    return text
+
+
+def _select_quoting(member_id: UUID) -> Select[int]:
+    quoted = aliased(Post)
+    quotes = select(col(PostQuote.post_id)).join(quoted, col(quoted.id) == col(PostQuote.quoted_post_id))
+    return quotes.where(is_persona_of(col(quoted.author_id), member_id))
+
+
 def _renamed(text: str, *, handle: str, new: str | None) -> str:
     renamed = without_handle(text, handle, new)
     # A longer handle may be too long for a full text.
@@ -185,8 +210,11 @@ async def _lock_posts(session: AsyncSession, *which: ColumnElement[bool]) -> Seq
     return (await session.execute(found, execution_options={"populate_existing": True})).scalars().all()
 
 
-async def _rewrite(session: AsyncSession, post: Post, change: Change) -> None:
-    """Change the texts of a post and of its revisions, without a new revision: that would keep the erased words."""
+async def _rewrite(session: AsyncSession, post: Post, change: Change, *, anew: bool = False) -> None:
+    """Change the texts of a post and of its revisions, without a new revision: that would keep the erased words.
+
+    What does not change is rendered again only when `anew` says so.
+    """
     earlier = select(PostRevision).where(col(PostRevision.post_id) == post.id)
     revisions = (await session.execute(earlier)).scalars().all()
     numbered: list[tuple[int, Any]] = [
@@ -195,7 +223,7 @@ async def _rewrite(session: AsyncSession, post: Post, change: Change) -> None:
     ]
     for number, revision in numbered:
         body = await change(revision.body_markdown)
-        if body != revision.body_markdown:
+        if anew or body != revision.body_markdown:
             draft = Draft(body)
             await draft.parse()
             known = await named_in_thread(session, post.thread_id, draft, post_id=post.id)

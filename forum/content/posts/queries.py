@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Integer,
     any_,
     bindparam,
     case,
@@ -169,6 +170,16 @@ _ONE = Prepared(
     PostView,
 )
 
+_BY_NUMBER = Prepared(
+    with_board_of_post(query(*view_columns(col(Thread.last_number), col(Board.indexable), MODERATED)))
+    .join(AUTHOR, AUTHOR.c.id == col(Post.author_id))
+    .where(
+        POST_VISIBLE,
+        col(Post.thread_id) == bindparam("thread_id", type_=BigInteger()),
+        col(Post.number) == bindparam("number", type_=Integer()),
+    ),
+    PostView,
+)
 
 _BY_VIEWER = (col(Post.author_id) == any_(VIEWER_PERSONAS),)  # also where they can no longer read: it is theirs
 
@@ -239,6 +250,13 @@ async def get_post_in_transaction(session: AsyncSession, viewer: Viewer, post_id
     """Return a post as it is in this transaction. Raises NotFound."""
     values = {**viewer.query_parameters, "post_id": post_id}
     return _found((await session.execute(_ONE.query, values)).one_or_none())
+
+
+async def find_post_by_number(session: AsyncSession, viewer: Viewer, thread_id: int, number: int) -> PostView | None:
+    """Return a post of a thread by its number, or None when it does not exist for the viewer."""
+    values = {**viewer.query_parameters, "thread_id": thread_id, "number": number}
+    row = (await session.execute(_BY_NUMBER.query, values)).one_or_none()
+    return PostView._make(row) if row else None
 
 
 def _found(row: Any) -> PostView:

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import select
+from sqlmodel import col
+
 from forum.content import drafts
-from forum.content.boards import Board
+from forum.content.boards import Board, moderated_by
 from forum.content.lines import refuse_official
 from forum.content.posts import held_edits
 from forum.content.posts.context import ReplyContext, context_in_thread, context_on_board
@@ -109,6 +112,28 @@ async def _change_title(work: Work, viewer: Viewer, author: PostAuthor, opening:
         # Last, for the gate may have locked a case: whoever works on one locks it before the audit record.
         subject, act = ("thread", thread.id), "thread.retitled"
         await audit.record(work.session, actor_id=viewer.id, act=act, subject=subject, now=work.now)
+
+
+@dataclass(frozen=True)
+class ThreadInCare:
+    """A thread, with the boards to which the moderator may move it."""
+
+    thread: Any
+    boards: Sequence[Board]
+
+
+async def read_for_retitling(work: Work, viewer: Viewer, thread_id: int) -> Any:
+    """Return a thread to whoever may change its title. Raises NotFound and Forbidden."""
+    await _allowed(work, Act.RETITLE_THREAD, viewer, thread_id)
+    return await get_thread_in_transaction(work.session, viewer, thread_id)
+
+
+async def read_in_care(work: Work, moderator: Viewer, thread_id: int) -> ThreadInCare:
+    """Return a thread to whoever may lock, pin and move it. Raises NotFound and Forbidden."""
+    context = await _allowed(work, Act.LOCK_THREAD, moderator, thread_id)
+    others = select(Board).where(moderated_by(moderator), col(Board.id) != context.board.id)
+    boards = (await work.session.execute(others.order_by(col(Board.position), col(Board.id)))).scalars().all()
+    return ThreadInCare(await get_thread_in_transaction(work.session, moderator, thread_id), boards)
 
 
 async def list_titles(work: Work, viewer: Viewer, thread_id: int) -> Sequence[Record]:

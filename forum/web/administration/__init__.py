@@ -1,1 +1,1 @@
-"""Pages of accounts, roles, invitations and boards."""
+"""Pages of setting up, boards, accounts, roles, invitations and unsent mail."""

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from fastapi import Response
 
-from forum.content import board_cards, reading
+from forum import home
+from forum.content import reading
 from forum.content.board_cards import BoardCard
 from forum.http.fields import Slug
 from forum.permissions import Refusal
@@ -28,6 +29,11 @@ class BoardsPage(Page):
     is_wide: ClassVar[bool] = True
 
     sections: Sequence[tuple[str, Sequence[BoardCard]]]
+    boards_with_news: frozenset[int]
+    unread: Sequence[Any]
+    unread_notifications: int
+    is_guest: bool
+    announcements: Sequence[Any]
     front: Text
     lines: Text
 
@@ -40,6 +46,7 @@ class BoardPage(Page):
     section: ClassVar[str] = "/"
     is_wide: ClassVar[bool] = True
 
+    announcements: Sequence[Any]
     board: Any
     threads: Sequence[Any]
     next: str | None
@@ -50,13 +57,18 @@ class BoardPage(Page):
 @router.get("/")
 async def show_boards(visit: Reading) -> Response:
     """Show the boards that the reader may see."""
-    cards = await board_cards.list_board_cards(visit.reader, visit.viewer)
-    sections = [(name, list(found)) for name, found in groupby(cards, lambda card: str(card.board.section))]
+    read = await home.read_home(visit.reader, visit.viewer, visit.now)
+    sections = [(name, list(found)) for name, found in groupby(read.boards, lambda card: str(card.board.section))]
     page = BoardsPage(
         title=visit.text("front").title,
         front=visit.text("front"),
         lines=visit.text("lines"),
+        announcements=read.announcements,
         sections=sections,
+        boards_with_news=read.boards_with_news,
+        unread=read.unread,
+        unread_notifications=read.unread_notifications,
+        is_guest=visit.viewer.id is None,
         indexable=True,
     )
     return visit.show(page)
@@ -65,9 +77,10 @@ async def show_boards(visit: Reading) -> Response:
 @router.get("/boards/{slug}")
 async def show_board(slug: Slug, visit: Reading) -> Response:
     """Show a board with a page of its threads."""
-    read = await reading.read_board(visit.reader, visit.viewer, slug, visit.query("after") or None)
+    read = await reading.read_board(visit.reader, visit.viewer, slug, visit.query("after") or None, visit.now)
     page = BoardPage(
         title=read.card.board.name,
+        announcements=read.announcements,
         board=read.card.board,
         threads=read.page.threads,
         next=read.page.next,

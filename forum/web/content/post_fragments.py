@@ -18,7 +18,10 @@ _KEPT: OrderedDict[Hashable, Markup] = OrderedDict()
 def post_fragments(visit: Visit, read: ThreadReading) -> Sequence[Markup]:
     """Return the posts of a page of a thread as HTML."""
     opener = read.thread.author_handle
-    return [_fragment(visit, post, _reader(visit.viewer, post, read), opener) for post in read.page.posts]
+    offers = frozenset(
+        name for name, is_offered in (("reply", not read.no_reply_because), ("edit", read.may_edit)) if is_offered
+    )
+    return [_fragment(visit, post, _reader(visit.viewer, post, read), opener, offers) for post in read.page.posts]
 
 
 def _reader(viewer: Viewer, post: PostView, read: ThreadReading) -> str:
@@ -30,13 +33,15 @@ def _reader(viewer: Viewer, post: PostView, read: ThreadReading) -> str:
     return "moderator" if read.moderates else "member"
 
 
-def _fragment(visit: Visit, post: PostView, reader: str, opener: str | None) -> Markup:
+def _fragment(visit: Visit, post: PostView, reader: str, opener: str | None, offers: frozenset[str]) -> Markup:
     is_opener = post.author_handle is not None and post.author_handle == opener
-    key = (visit.language.code, reader, is_opener, *map(_hashable, post._replace(last_number=0)))
+    key = (visit.language.code, reader, offers, is_opener, *map(_hashable, post._replace(last_number=0)))
     found = _KEPT.get(key)
     if found is None:
         links = [
-            (link.path_of(post.id), visit.say(link.words)) for link in visit.house.post_links if reader in link.readers
+            (link.path_of(post), visit.say(link.words))
+            for link in visit.house.post_links
+            if link.is_for(reader, offers, post)
         ]
         template = environment(visit.language, visit.house.templates).get_template("content/post.html")
         found = Markup(template.render(post=post, reader=reader, is_opener=is_opener, links=links))  # noqa: S704

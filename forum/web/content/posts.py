@@ -1,21 +1,35 @@
-"""Pages to write: reply to a thread."""
+"""Pages to write: reply to a thread, change one's own post, take it back, read what it said before."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from fastapi import Response
 
+from forum.content import composing, drafts
+from forum.content.composing import Answered, ChangeMeanwhile
 from forum.content.posts import actions
 from forum.content.posts.draft import Draft
+from forum.content.posts.queries import PostView
 from forum.content.posts.tables import Visibility
-from forum.content.threads import queries
-from forum.core.errors import ForumError
+from forum.core.errors import Busy
 from forum.http.fields import Body, Id, Warning_
+from forum.web.content.composer import (
+    ComposerPage,
+    FormNumber,
+    composer_form,
+    do_with_key,
+    is_look,
+    kept,
+    repeat_of,
+    send_or_keep,
+    wants_to_send,
+)
 from forum.web.content.threads import place_of
 from forum.web.forms import FormModel
-from forum.web.pages import FormPage
+from forum.web.pages import FormPage, Page
 from forum.web.routing import page_router
-from forum.web.visits import MemberForm, MemberVisit, Visit
+from forum.web.visits import MemberForm, MemberVisit, own_path
 
 router = page_router()
 
@@ -25,38 +39,178 @@ class ReplyForm(FormModel):
 
     body_markdown: Body
     content_warning: Warning_ | None = None
+    reply_to: FormNumber | None = None
+
+
+class EditForm(FormModel):
+    """The new text of a post."""
+
+    revision: FormNumber
+    body_markdown: Body
+    content_warning: Warning_ | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReplyPage(FormPage):
+class ReplyPage(ComposerPage):
     """The form to reply to a thread."""
 
     template: ClassVar[str] = "content/reply.html"
     section: ClassVar[str] = "/"
 
     thread: Any
+    board: Any
+    answered: Answered | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditPage(ComposerPage):
+    """The form to change one's own post; where somebody changed it meanwhile, with what they changed."""
+
+    template: ClassVar[str] = "content/edit.html"
+    section: ClassVar[str] = "/"
+
+    post: Any
+    thread: Any
+    board: Any
+    waiting: Any
+    change: ChangeMeanwhile | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithdrawPage(FormPage):
+    """The question whether to take a post back."""
+
+    template: ClassVar[str] = "content/withdraw.html"
+    section: ClassVar[str] = "/"
+
+    post: Any
+    back: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionsPage(Page):
+    """What a post said before."""
+
+    template: ClassVar[str] = "content/versions.html"
+    section: ClassVar[str] = "/"
+    is_own: ClassVar[bool] = True
+
+    post_id: int
+    versions: Sequence[Any]
 
 
 @router.get("/threads/{id}/reply")
 async def show_reply(id: Id, visit: MemberVisit) -> Response:
-    """Show the form to reply to a thread."""
-    return visit.show(await _page(visit, id))
+    """Show the form to reply to a thread, perhaps to one of its posts."""
+    to = visit.query("to")
+    answering = int(to) if to.isascii() and to.isdecimal() and 0 < int(to[:11]) < 2**31 else None
+    read = await visit.act(composing.read_reply, id, answering, looks=is_look(visit))
+    form = composer_form(read.draft, visit.now)
+    if read.answered and answering:
+        body, quote = form.values.get("body_markdown", ""), read.answered.quote
+        if quote and quote not in body:
+            body = f"{body.rstrip()}\n\n{quote}\n\n".lstrip()
+        form = form.with_values(body_markdown=body, reply_to=str(answering))
+    return visit.show(
+        ReplyPage(
+            title=visit.say("Reply to “%(title)s”", title=read.thread.title),
+            form=form,
+            path=f"/threads/{id}/reply",
+            draft_path=f"threads/{id}",
+            refusal=read.refusal,
+            draft=read.draft,
+            preview_html=read.preview_html,
+            most_links=visit.settings.newcomer_links,
+            publication=read.board.publication,
+            seen=read.thread.last_number,
+            thread=read.thread,
+            board=read.board,
+            answered=read.answered,
+        )
+    )
 
 
 @router.post("/threads/{id}/reply")
 async def reply(id: Id, visit: MemberForm) -> Response:
-    """Post a reply, and go to its place."""
-    try:
+    """Post a reply, and go to its place; or keep it, and go back to the form."""
+
+    async def send() -> PostView | None:
         wanted = visit.form.parse(ReplyForm)
+        if not wants_to_send(visit):
+            return None
+        draft = Draft(wanted.body_markdown, wanted.reply_to, wanted.content_warning)
+        return await do_with_key(visit, actions.reply, id, draft, repeat=repeat_of(visit))
+
+    try:
+        post = await send_or_keep(visit, send, drafts.save_reply, id)
+    except Busy:
+        return visit.go(f"/threads/{id}", done="sending")
+    if post is None:
+        return kept(visit, f"/threads/{id}/reply")
+    return visit.go(place_of(id, post.number), done="held" if post.visibility == Visibility.HELD else "sent")
+
+
+@router.get("/posts/{id}/edit")
+async def show_edit(id: Id, visit: MemberVisit) -> Response:
+    """Show the form to change one's own post."""
+    read = await visit.act(composing.read_edit, id, looks=is_look(visit))
+    words = read.waiting or read.post
+    begun = {"body_markdown": words.body_markdown, "content_warning": words.content_warning}
+    return visit.show(
+        EditPage(
+            title=visit.say("Change your post"),
+            form=composer_form(read.draft, visit.now, **begun),
+            path=f"/posts/{id}/edit",
+            draft_path=f"posts/{id}",
+            refusal=read.refusal,
+            draft=read.draft,
+            preview_html=read.preview_html,
+            most_links=visit.settings.newcomer_links,
+            post=read.post,
+            thread=read.thread,
+            board=read.board,
+            waiting=read.waiting,
+            change=read.change,
+        )
+    )
+
+
+@router.post("/posts/{id}/edit")
+async def edit(id: Id, visit: MemberForm) -> Response:
+    """Change a post, and go to its place; or keep the change, and go back to the form."""
+
+    async def send() -> PostView | None:
+        wanted = visit.form.parse(EditForm)
+        if not wants_to_send(visit):
+            return None
         draft = Draft(wanted.body_markdown, content_warning=wanted.content_warning)
-        post = await visit.act(actions.reply, id, draft)
-    except ForumError as error:
-        return visit.show(await _page(visit, id, error), 422)
-    done = "held" if post.visibility == Visibility.HELD else "sent"
-    return visit.go(place_of(id, post.number), done=done)
+        return await visit.act(actions.edit_post, id, wanted.revision, draft)
+
+    post = await send_or_keep(visit, send, drafts.save_edit, id)
+    if post is None:
+        return kept(visit, f"/posts/{id}/edit")
+    return visit.go(place_of(post.thread_id, post.number), done="waits" if post.waiting else "changed")
 
 
-async def _page(visit: Visit, thread_id: int, error: ForumError | None = None) -> ReplyPage:
-    thread = await queries.get_thread(visit.reader, visit.viewer, thread_id)
-    form = visit.form.refused(error) if error else visit.form
-    return ReplyPage(title=visit.say("Reply to “%(title)s”", title=thread.title), thread=thread, form=form)
+@router.get("/posts/{id}/withdraw")
+async def show_withdrawal(id: Id, visit: MemberVisit) -> Response:
+    """Ask whether to take a post back, and say what that means."""
+    read = await visit.act(actions.read_own_post, id)
+    back = place_of(read.post.thread_id, read.post.number) if read.is_readable else "/"
+    return visit.show(WithdrawPage(title=visit.say("Take your post back"), post=read.post, back=back))
+
+
+@router.post("/posts/{id}/withdraw")
+async def withdraw(id: Id, visit: MemberForm) -> Response:
+    """Take a post back for good."""
+    await visit.act(actions.withdraw_post, id)
+    return visit.go(own_path(visit.form.values.get("back", "/")), done="withdrawn")
+
+
+@router.get("/posts/{id}/versions")
+async def show_versions(id: Id, visit: MemberVisit) -> Response:
+    """Show what a post said before, for its author and moderators."""
+    versions = await visit.act(actions.list_revisions, id)
+    return visit.show(
+        VersionsPage(title=visit.say("What this post said before"), post_id=id, versions=list(reversed(versions)))
+    )

@@ -1,1 +1,1 @@
-"""Pages of what is kept about a member: their account, copies, leaving."""
+"""Pages of what is kept about a member: their account, copies, leaving, legal holds and lost mailboxes."""

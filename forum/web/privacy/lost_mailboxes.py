@@ -1,47 +1,65 @@
-"""Keep one's address, when somebody said that its mailbox is lost."""
+"""A member who lost their mailbox gets another address: two administrators say the same, each on this page."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 from fastapi import Response
+from pydantic import EmailStr, Field
 
 from forum.core.errors import ForumError
-from forum.privacy import lost_mailboxes
-from forum.web.mailed_links import LinkForm, LinkPage
+from forum.http.fields import Handle
+from forum.privacy import account_overview, lost_mailboxes
+from forum.privacy.account_overview import AccountOverview
+from forum.web.administration.accounts import path_of
+from forum.web.forms import FormModel
+from forum.web.pages import FormPage
 from forum.web.routing import page_router
-from forum.web.visits import OwnVisit, Reading, ReadingForm, Visit
+from forum.web.visits import MemberVisit, OwnForm, Visit
 
 router = page_router()
 
 
-@router.get("/lost-mailboxes/refuse")
-async def show_lost_mailbox(visit: Reading) -> Response:
-    """Show the button to keep one's address."""
-    return visit.show(_page(visit))
+class MailboxForm(FormModel):
+    """The address that is the member's now."""
+
+    email: Annotated[EmailStr, Field(max_length=254)]
 
 
-@router.post("/lost-mailboxes/refuse")
-async def refuse_lost_mailbox(visit: ReadingForm) -> Response:
-    """Keep one's address, with the mailed link."""
+@dataclass(frozen=True, kw_only=True)
+class LostMailboxPage(FormPage):
+    """What happens when an address is replaced, and the form for the one that is the member's now."""
+
+    template: ClassVar[str] = "privacy/lost_mailbox.html"
+    section: ClassVar[str] = "/admin"
+
+    overview: AccountOverview
+    path: str
+
+
+@router.get("/admin/people/{handle}/lost-mailbox")
+async def show_lost_mailbox(handle: Handle, visit: MemberVisit) -> Response:
+    """Show the form for the address that is the member's now."""
+    return visit.show(await _page(visit, handle))
+
+
+@router.post("/admin/people/{handle}/lost-mailbox")
+async def replace_mailbox(handle: Handle, visit: OwnForm) -> Response:
+    """Say that a member lost their mailbox, and which address is theirs now; a second administrator says the same."""
     try:
-        await visit.act_by_link(lost_mailboxes.refuse, visit.form.parse(LinkForm).token)
+        known = await visit.act(lost_mailboxes.replace_mailbox, handle, visit.form.parse(MailboxForm).email)
     except ForumError as error:
-        return visit.show(_page(visit, error), 422)
-    return visit.go("/lost-mailboxes/refuse", done="address-stays")
+        return visit.show(await _page(visit.refusing(error), handle), 422)
+    return visit.go(path_of(handle), done="mailbox-agreed" if known.agreed_at else "mailbox-proposed")
 
 
-@router.post("/me/email/keep")
-async def keep_mailbox(visit: OwnVisit) -> Response:
-    """Keep one's address, as somebody who is signed in."""
-    await visit.act(lost_mailboxes.stop_own)
-    return visit.go("/me/email", done="address-stays")
+@router.post("/admin/people/{handle}/lost-mailbox/withdraw")
+async def withdraw_mailbox(handle: Handle, visit: OwnForm) -> Response:
+    """Keep the address that a member has."""
+    await visit.act(lost_mailboxes.withdraw, handle)
+    return visit.go(path_of(handle), done="mailbox-kept")
 
 
-def _page(visit: Visit, error: ForumError | None = None) -> LinkPage:
-    return LinkPage(
-        title=visit.say("Keep your e-mail address"),
-        form=visit.form.refused(error) if error else visit.form,
-        action="/lost-mailboxes/refuse",
-        words=(
-            visit.say("We were told that you do not have this mailbox any more, and that another address is yours."),
-            visit.say("If you still read mails here, press the button, and this address stays."),
-        ),
-        button=visit.say("Keep this address"),
-    )
+async def _page(visit: Visit, handle: str) -> LostMailboxPage:
+    overview = await visit.act(account_overview.read_overview, handle)
+    title = visit.say("%(name)s lost their mailbox", name=overview.account.name)
+    return LostMailboxPage(title=title, overview=overview, path=path_of(overview.account.handle), form=visit.form)

@@ -59,8 +59,85 @@ for (const field of document.querySelectorAll('input[data-show]')) {
   });
   field.after(button);
 }
+// Who has seen the end of a page has read it: nothing is marked by opening it.
+const read = document.querySelector('form[data-read]');
+if (read && window.IntersectionObserver) {
+  const watch = new IntersectionObserver((seen) => {
+    if (!seen.some((each) => each.isIntersecting)) return;
+    watch.disconnect();
+    fetch(read.action, { method: 'POST', body: new URLSearchParams(new FormData(read)), redirect: 'manual' })
+      .then(() => { read.hidden = true; })
+      .catch(() => {});
+  });
+  watch.observe(read);
+}
 const printer = document.querySelector('button[data-print]');
 if (printer) {
   printer.hidden = false;
   printer.addEventListener('click', () => print());
+}
+// What is written is kept on the server: after each pause, and before it is sent, for a form that meets a dead line
+// loses what is in it.
+for (const composer of document.querySelectorAll('form.composer')) {
+  const fields = composer.elements;
+  const status = composer.querySelector('[data-status]');
+  const words = () => {
+    const typed = { body_markdown: fields.body_markdown.value, content_warning: fields.content_warning.value || null };
+    if (fields.title) typed.title = fields.title.value || null;
+    for (const name of ['reply_to', 'revision']) if (fields[name]) typed[name] = Number(fields[name].value);
+    return typed;
+  };
+  let kept = JSON.stringify(words());
+  let last = Promise.resolve(true);
+  let pause, pressed, isReady, isBusy;
+  const save = async () => {
+    const typed = words();
+    if (JSON.stringify(typed) === kept || !(typed.body_markdown || typed.title)) return true;
+    const patience = new AbortController();
+    const end = setTimeout(() => patience.abort(), 20000);
+    try {
+      const answer = await fetch(composer.dataset.draft, {
+        method: 'PUT',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ version: Number(fields.version.value), ...typed }),
+        signal: patience.signal,
+      });
+      if (answer.ok) {
+        fields.version.value = (await answer.json()).version;
+        kept = JSON.stringify(typed);
+        status.textContent = composer.dataset.kept;
+      }
+      return true; // what is refused, the page says when it is sent
+    } catch {
+      status.textContent = composer.dataset.offline;
+      return false;
+    } finally {
+      clearTimeout(end);
+    }
+  };
+  const keep = () => (last = last.then(save));
+  composer.addEventListener('input', () => {
+    clearTimeout(pause);
+    pause = setTimeout(keep, 5000);
+  });
+  composer.addEventListener('click', (event) => {
+    pressed = event.target.closest('button') || pressed;
+  });
+  composer.addEventListener('keydown', (event) => {
+    const send = composer.querySelector('[value=send]');
+    if (send && event.key === 'Enter' && (event.ctrlKey || event.metaKey)) send.click();
+  });
+  composer.addEventListener('submit', async (event) => {
+    clearTimeout(pause);
+    if (isReady) return;
+    event.preventDefault();
+    if (isBusy) return;
+    isBusy = true;
+    isReady = await keep();
+    isBusy = false;
+    if (isReady) pressed.click();
+  });
+  addEventListener('pageshow', () => {
+    isReady = false;
+  });
 }

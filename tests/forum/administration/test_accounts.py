@@ -233,6 +233,7 @@ async def test_who_signed_in_long_ago_gives_and_takes_nothing(services: Services
     asked: list[tuple[str, str, Any]] = [
         ("PUT", "/accounts/heron/roles/moderator", {}),
         ("DELETE", "/accounts/heron/roles/moderator", None),
+        ("DELETE", "/accounts/heron/sessions", None),
         ("POST", "/invitations", invitation),
         ("DELETE", f"/invitations/{some}", None),
         ("PUT", f"/me/invitations/{some}/acceptance", {"token": "x" * 43}),
@@ -308,5 +309,11 @@ async def test_mails_that_are_not_sent_are_seen_and_not_where_to(services: Servi
     assert [(mail["handle"], mail["kind"], mail["failures"], mail["given_up_at"]) for mail in found] == [
         (f"heron{number}", "sign_in_changed", 0, None) for number in range(3)
     ]
-    await mailbox.come(services)
+    assert (await joan.delete(f"{API}/unsent-mails/{found[0]['id']}")).status_code == 204
+    assert (await joan.put(f"{API}/unsent-mails/{found[0]['id']}/attempt")).status_code == 404
+    assert (
+        await joan.put(f"{API}/unsent-mails/{found[1]['id']}/attempt")
+    ).status_code == 204  # it waits: nothing to do
+    sent = await mailbox.come(services)
+    assert len(sent) == 2
     assert (await joan.get(f"{API}/unsent-mails")).json()["items"] == []

@@ -242,7 +242,7 @@ def test_the_last_step_alone_would_stop_what_the_parser_let_through() -> None:
 def test_no_hostile_name_escapes(name: str) -> None:
     html = render("> @suzie #7\n> x\n\n@suzie", Known({"suzie": name}, {SUZIE_7: saying(name=name)}))
     check(html)
-    assert f"{name}, #7" in text_of(html)
+    assert f"{name} (@suzie), #7" in text_of(html)
 
 
 FRAGMENTS = [
@@ -529,7 +529,7 @@ def test_a_link_cannot_be_defined_apart_from_its_words() -> None:
 def test_a_quote_names_its_post_and_author(colon: str) -> None:
     assert render(f"> @Suzie #7{colon}\n> the *quoted* words", SUZIE) == (
         '<blockquote data-post="7" data-author="suzie" dir="auto">\n'
-        '<p class="quote-source" dir="auto">Suzie, #7</p>\n'
+        '<p class="quote-source" dir="auto">Suzie (@suzie), #7</p>\n'
         '<p dir="auto">the <em>quoted</em> words</p>\n'
         "</blockquote>"
     )
@@ -542,7 +542,7 @@ def test_a_quote_may_leave_a_line_free_below_its_source() -> None:
 
 def test_quotes_nest() -> None:
     html = render("> @suzie #7\n> > @suzie #7\n> > first\n>\n> second", SUZIE)
-    assert html.count('<p class="quote-source" dir="auto">Suzie, #7</p>') == 2
+    assert html.count('<p class="quote-source" dir="auto">Suzie (@suzie), #7</p>') == 2
     assert html.endswith('<p dir="auto">second</p>\n</blockquote>')
 
 
@@ -596,7 +596,7 @@ def test_a_quote_says_what_was_said(quote: str, is_theirs: bool) -> None:
     parsed = parse(quote)
     assert [post.post_id for post in parsed.quoted(known)] == [1] * is_theirs
     html = parsed.html(known)
-    assert ('data-author="suzie"' in html, "Suzie, #7" in html) == (is_theirs, is_theirs)
+    assert ('data-author="suzie"' in html, "Suzie (@suzie), #7" in html) == (is_theirs, is_theirs)
     assert html == SAFE.clean(html)
 
 

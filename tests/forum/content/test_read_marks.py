@@ -119,7 +119,7 @@ async def test_a_post_that_waited_is_unread_once_it_appears_and_not_before(app: 
         assert await unread(heron) == []
         opened = await orla.post(f"{API}/moderation/posts/{held['id']}/case", json={"note": "It waits", "revision": 1})
         assert opened.is_success, opened.text
-        answer = await decide(orla, await a_case(orla, held["id"]), PUBLISH, rules=[], reason=None)
+        answer = await decide(orla, await a_case(orla, held["id"]), PUBLISH, rules=[])
         assert answer.status_code == 201, answer.text
         assert await unread(heron) == [thread]
         assert (await mine(heron, thread))["unread_from"] == 2

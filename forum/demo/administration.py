@@ -1,0 +1,46 @@
+"""What administrators have under way in the made-up community: somebody is invited, proposed, kept, or not reached."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from forum.administration import accounts, invitations
+from forum.administration.invitations import InvitationWish
+from forum.administration.roles import Offer
+from forum.authentication.failed_sign_ins import NOBODY, RefusalReason, RefusedSignIn
+from forum.core.work import Work
+from forum.demo.moderation import Cast
+from forum.mail.tables import Mail, MailKind
+from forum.members.tables import Role
+from forum.privacy import legal_holds
+from forum.privacy.tables import HoldReason
+
+
+async def administer(work: Work, cast: Cast) -> None:
+    """Invite, propose and keep somebody, with mails that failed and sign-ins that were refused."""
+    earlier = work.at(work.now - timedelta(days=2))
+    ruth = replace(cast["ruth"], signed_in_at=earlier.now)
+    wish = InvitationWish(email="new-moderator@example.org", role=Role.MODERATOR, board="court")
+    await invitations.invite(earlier, ruth, wish)
+    await accounts.give_role(earlier, ruth, "orla", Offer(Role.ADMINISTRATOR))
+    await legal_holds.place_hold(earlier, ruth, "stepdad_si", HoldReason.COURT)
+    await _fail(work, cast)
+
+
+async def _fail(work: Work, cast: Cast) -> None:
+    nasreen, dee = cast["nasreen_k"], cast["hopeful_dee"]
+    given_up = Mail(
+        kind=MailKind.EXPORT_READY,
+        member_id=nasreen.id,
+        email="nasreen_k@example.org",
+        put_down_at=work.now - timedelta(days=6),
+        failures=1,
+        failure="SMTPRecipientsRefused 550",
+        given_up_at=work.now - timedelta(days=6),
+    )
+    hour = (work.now - timedelta(hours=9)).replace(minute=0, second=0, microsecond=0)
+    counts = ((dee.member_id, RefusalReason.PASSWORD, 3), (NOBODY, RefusalReason.PASSWORD, 14))
+    refusals = [
+        RefusedSignIn(hour=hour, member_id=member_id, reason=reason, times=times) for member_id, reason, times in counts
+    ]
+    work.session.add_all([given_up, *refusals])
+    await work.session.flush()

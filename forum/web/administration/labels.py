@@ -1,0 +1,85 @@
+"""The words for what administrators choose among."""
+
+from collections.abc import Mapping
+
+from forum.administration.accounts import AccountFilter
+from forum.authentication.failed_sign_ins import RefusalReason
+from forum.content.boards import Publication
+from forum.mail.tables import MailKind
+from forum.members.tables import Role, Standing
+from forum.privacy.tables import HoldReason
+from forum.web.languages import mark
+from forum.web.visits import Visit
+
+ROLES: Mapping[str, str] = {
+    Role.ADVISER: mark("Adviser"),
+    Role.MODERATOR: mark("Moderator"),
+    Role.SAFEGUARDING_LEAD: mark("Safeguarding lead"),
+    Role.ADMINISTRATOR: mark("Administrator"),
+}
+AUDIENCE: Mapping[str, str] = {
+    "everyone": mark("Everybody, without an account too"),
+    "member": mark("Members"),
+    Role.ADVISER: mark("Advisers"),
+    Role.MODERATOR: mark("Moderators"),
+    Role.SAFEGUARDING_LEAD: mark("Safeguarding leads"),
+    Role.ADMINISTRATOR: mark("Administrators"),
+}
+PUBLICATIONS: Mapping[str, str] = {
+    Publication.AT_ONCE: mark("At once"),
+    Publication.HOLD_NEWCOMERS: mark("Everybody’s first posts after a moderator has read them"),
+    Publication.HOLD_ALL: mark("Every post after a moderator has read it"),
+}
+STANDINGS: Mapping[str, str] = {
+    Standing.ACTIVE: mark("May read and write"),
+    Standing.SILENCED: mark("May read, but not write"),
+    Standing.SUSPENDED: mark("Suspended"),
+    Standing.BANNED: mark("Banned"),
+}
+FILTERS: Mapping[str, str] = {
+    "": mark("Everybody"),
+    AccountFilter.STAFF: mark("Everybody with a role"),
+    AccountFilter.WITHHELD: mark("With a role, but without a second step"),
+    AccountFilter.PROPOSED: mark("Proposed as administrators"),
+    AccountFilter.UNVERIFIED: mark("Address not confirmed"),
+    AccountFilter.ACTIVE: mark("May read and write"),
+    AccountFilter.SILENCED: mark("May read, but not write"),
+    AccountFilter.SUSPENDED: mark("Suspended"),
+    AccountFilter.BANNED: mark("Banned"),
+}
+REFUSALS: Mapping[str, str] = {
+    RefusalReason.PASSWORD: mark("Wrong password"),
+    RefusalReason.SECOND_FACTOR: mark("Wrong code"),
+    RefusalReason.PASSKEY: mark("Passkey not accepted"),
+    RefusalReason.THROTTLED: mark("Too many tries"),
+}
+MAILS: Mapping[str, str] = {
+    MailKind.VERIFY_ADDRESS: mark("Confirm an address"),
+    MailKind.ADDRESS_CHANGE: mark("The address is to change"),
+    MailKind.SIGN_IN_CHANGED: mark("Signing in was changed"),
+    MailKind.HANDLE_REPLACED: mark("Moderators changed the name for signing in"),
+    MailKind.INVITATION: mark("Invitation"),
+    MailKind.PASSWORD_RESET: mark("New password"),
+    MailKind.LOST_MAILBOX: mark("Another address for a lost mailbox"),
+    MailKind.DEPARTURE: mark("The account will be closed"),
+    MailKind.DEPARTURE_WAITS: mark("Closing the account has to wait"),
+    MailKind.EXPORT_READY: mark("The copy of their data is ready"),
+    MailKind.CASE_URGENT: mark("An urgent case waits"),
+}
+HOLD_REASONS: Mapping[str, str] = {
+    HoldReason.COURT: mark("A court asked for it"),
+    HoldReason.POLICE: mark("The police asked for it"),
+    HoldReason.LEGAL_CLAIM: mark("There is a legal claim"),
+    HoldReason.SAFEGUARDING: mark("Somebody has to be kept safe"),
+    HoldReason.REGULATOR: mark("A regulator asked for it"),
+}
+
+
+def options(visit: Visit, labels: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return pairs of a value and its words in the language of the page, for a field that chooses one."""
+    return [(str(value), visit.say(words)) for value, words in labels.items()]
+
+
+def said(visit: Visit, labels: Mapping[str, str], value: str) -> str:
+    """Return the words for a value, in the language of the page."""
+    return visit.say(labels[value])

@@ -1,0 +1,1 @@
+"""What advisers work with, as pages."""

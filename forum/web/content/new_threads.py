@@ -1,0 +1,88 @@
+"""The page to open a thread: its title and its first post."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from fastapi import Response
+
+from forum.content import composing, drafts
+from forum.content.posts.draft import Draft
+from forum.content.threads import actions
+from forum.content.threads.actions import OpenedThread
+from forum.content.threads.tables import ThreadVisibility
+from forum.core.errors import Busy
+from forum.http.fields import Body, Slug, Title, Warning_
+from forum.web.content.composer import (
+    ComposerPage,
+    composer_form,
+    do_with_key,
+    is_look,
+    kept,
+    repeat_of,
+    send_or_keep,
+    wants_to_send,
+)
+from forum.web.forms import FormModel
+from forum.web.routing import page_router
+from forum.web.visits import MemberForm, MemberVisit
+
+router = page_router()
+
+
+class ThreadForm(FormModel):
+    """A new thread."""
+
+    title: Title
+    body_markdown: Body
+    content_warning: Warning_ | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewThreadPage(ComposerPage):
+    """The form to open a thread."""
+
+    template: ClassVar[str] = "content/new_thread.html"
+    section: ClassVar[str] = "/"
+
+    board: Any
+
+
+@router.get("/boards/{slug}/new")
+async def show_new_thread(slug: Slug, visit: MemberVisit) -> Response:
+    """Show the form to open a thread."""
+    read = await visit.act(composing.read_new_thread, slug, looks=is_look(visit))
+    return visit.show(
+        NewThreadPage(
+            title=visit.say("Ask something new"),
+            form=composer_form(read.draft, visit.now),
+            path=f"/boards/{slug}/new",
+            draft_path=f"boards/{slug}",
+            refusal=read.refusal,
+            draft=read.draft,
+            preview_html=read.preview_html,
+            most_links=visit.settings.newcomer_links,
+            publication=read.board.publication,
+            board=read.board,
+        )
+    )
+
+
+@router.post("/boards/{slug}/new")
+async def open_thread(slug: Slug, visit: MemberForm) -> Response:
+    """Open a thread, and go there; or keep it, and go back to the form."""
+
+    async def send() -> OpenedThread | None:
+        wanted = visit.form.parse(ThreadForm)
+        if not wants_to_send(visit):
+            return None
+        draft = Draft(wanted.body_markdown, content_warning=wanted.content_warning)
+        return await do_with_key(visit, actions.open_thread, slug, wanted.title, draft, repeat=repeat_of(visit))
+
+    try:
+        opened = await send_or_keep(visit, send, drafts.save_thread, slug)
+    except Busy:
+        return visit.go(f"/boards/{slug}", done="sending")
+    if opened is None:
+        return kept(visit, f"/boards/{slug}/new")
+    is_held = opened.thread.visibility == ThreadVisibility.HELD
+    return visit.go(f"/threads/{opened.thread.id}", done="held" if is_held else "opened")
