@@ -8,10 +8,12 @@ from fastapi import APIRouter
 from forum.web.languages import mark
 from forum.web.pages import Entry, PostLink
 from moderation.case_queue import sees_queue
+from moderation.safeguarding import sees_dangers
 from moderation.web import (
     audit_log,
     board_moderators,
     cases,
+    contact,
     decisions,
     member_history,
     member_posts,
@@ -23,6 +25,7 @@ from moderation.web import (
     reports,
     rule_editor,
     rulebook,
+    safeguarding,
     sealed_words,
     talks,
     together,
@@ -31,6 +34,7 @@ from moderation.web.pages import SECTION
 
 ROUTERS: Sequence[APIRouter] = (
     cases.router,
+    contact.router,
     decisions.router,
     talks.router,
     sealed_words.router,
@@ -41,6 +45,7 @@ ROUTERS: Sequence[APIRouter] = (
     reason_templates.router,
     rule_editor.router,
     rulebook.router,
+    safeguarding.router,
     audit_log.router,
     board_moderators.router,
     own_statements.router,
@@ -54,7 +59,10 @@ OWN: Sequence[Entry] = (
     Entry("/me/talks", mark("What moderators wrote to you")),
 )
 TEMPLATES = Path(__file__).with_name("templates")
-ENTRY = Entry(SECTION, mark("Moderation"), sees_queue)
+ENTRIES = (
+    Entry(SECTION, mark("Moderation"), sees_queue),
+    Entry(safeguarding.SECTION, mark("Safeguarding"), sees_dangers),
+)
 POST_LINK = PostLink("/moderation/posts/{id}/case", mark("Look into this"), frozenset({"moderator"}))
 DONE: Mapping[str, str] = {
     "case-claimed": mark("You took this case. It is yours for ten minutes."),
@@ -65,6 +73,11 @@ DONE: Mapping[str, str] = {
     "rule-written": mark("A new edition of the rules is published."),
     "template-deleted": mark("The template is deleted."),
     "note-kept": mark("Your note is kept."),
+    "message-settled": mark("It is settled."),
+    "written": mark("Thank you. Your message has arrived."),
+    "written-urgently": mark(
+        "Thank you. It has arrived, but nobody may read it for hours. If it cannot wait, ring now."
+    ),
     "message-sent": mark("Your message is sent."),
     "talk-closed": mark("The talk is closed."),
     "appealed": mark("You have asked for a second look. Somebody else decides now, and you hear of it here."),

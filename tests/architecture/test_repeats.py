@@ -42,6 +42,7 @@ REPEATS = {
     "join": KEY,
     "make_board": KEY,
     "note_case": KEY,
+    "note_danger_case": KEY,
     "note_member": KEY,
     "open_member_case": KEY,
     "open_post_case": KEY,
@@ -57,6 +58,7 @@ REPEATS = {
     "sign_in": ONCE,
     "sign_in_by_passkey": ONCE,
     "verify_address": LINK,
+    "write_to_charity": SAME,
     "write_to_member": KEY,
 }
 

@@ -1,6 +1,8 @@
 """What administrators do on pages: boards, people, roles, holds, invitations, mails."""
 
-from collections.abc import AsyncIterator
+import inspect
+import re
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 
 import httpx
@@ -8,11 +10,18 @@ import pytest
 from fastapi import FastAPI
 from sqlmodel import col, select
 
+from forum.administration import setup
+from forum.administration.accounts import AccountFilter
+from forum.authentication.failed_sign_ins import RefusalReason
+from forum.content.boards import AUDIENCES, Publication
 from forum.core import clock
 from forum.http.services import Services
 from forum.mail.tables import Mail, MailKind
 from forum.members.queries import get_member
-from forum.members.tables import Role
+from forum.members.tables import Role, Standing
+from forum.privacy.tables import HoldReason
+from forum.web.administration import labels
+from forum.web.administration.setup import GAPS
 from tests.support import make
 from tests.support.scenes import sql
 from tests.web.support import form, text_of
@@ -292,3 +301,21 @@ async def test_who_signed_in_long_ago_signs_in_again_first(services: Services, j
     asked = await form(joan, page, "/admin/people/heron/sign-out")
     assert asked.status_code == 403
     assert "once more" in text_of(asked.text)
+
+
+@pytest.mark.parametrize(
+    ("labelled", "known"),
+    [
+        (labels.ROLES, set(Role)),
+        (labels.AUDIENCE, set(AUDIENCES)),
+        (labels.PUBLICATIONS, set(Publication)),
+        (labels.STANDINGS, set(Standing) - {Standing.LEFT}),
+        (labels.FILTERS, {"", *AccountFilter}),
+        (labels.REFUSALS, set(RefusalReason)),
+        (labels.MAILS, set(MailKind)),
+        (labels.HOLD_REASONS, set(HoldReason)),
+        (GAPS, {*re.findall(r'Gap\(\s*"(\w+)"', inspect.getsource(setup)), *setup.OF_SETTINGS}),
+    ],
+)
+def test_everything_that_can_stand_on_a_page_has_words(labelled: Mapping[str, object], known: set[str]) -> None:
+    assert set(labelled) == known
