@@ -17,6 +17,7 @@ from markupsafe import Markup
 from forum.core import clock
 from forum.core.database import Reader
 from forum.core.errors import Forbidden, ForumError, NotFound, NotSignedIn, RoleWithheld, SignInAgain
+from forum.core.idempotency import do_once
 from forum.core.settings import Settings
 from forum.core.work import Transactions, Work
 from forum.http.caching import etag_headers
@@ -129,9 +130,11 @@ class Visit:
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Result:
-        """Do one action in one transaction, as this viewer. What it raises undoes all of it."""
-        async with self.transactions.begin() as work:
-            return await action(work, self.viewer, *args, **kwargs)
+        """Do one action in one transaction, as this viewer. What it raises undoes all of it.
+
+        An action that takes a key waits while the same is being done already: somebody tapped twice.
+        """
+        return await do_once(self.transactions, lambda work: action(work, self.viewer, *args, **kwargs))
 
     async def act_by_link(self, action: Callable[[Work, str], Awaitable[Result]], token: str) -> Result:
         """Do what a mailed link is for, in one transaction: its token says whose it is, whoever is signed in."""
