@@ -19,6 +19,13 @@ MOST_FIELDS = 500
 REFUSALS = (Invalid, Conflict, Throttled, Overloaded)
 # Control characters and others that no HTML may have (HTML §13.2.3.5): they come along with what people paste.
 UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
+# What pages carry along unseen: there is no field to lead to when something is wrong with one of these.
+CARRIED = frozenset(
+    {
+        *("after", "back", "case", "category", "credential", "edition", "key", "message_id", "number", "reply_to"),
+        *("revision", "seen", "shown", "slugs", "title_revision", "up_to", "version"),
+    }
+)
 # What a page never sends back: it would stand in the browser's memory, on a device that others use.
 SECRET = frozenset({"password", "current", "new", "code", "credential", "token"})
 
@@ -49,6 +56,7 @@ class Form:
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)  # the codes, by the name of the field
     error: ForumError | None = None
+    sent: frozenset[str] = frozenset()  # the names of all fields that came, secrets too
 
     def parse(self, model: type[Fields]) -> Fields:
         """Return the fields as `model` has them. An empty field counts as left out. Raises InvalidForm."""
@@ -68,6 +76,10 @@ class Form:
         """Return the same form with other words in some fields."""
         return replace(self, values={**self.values, **values})
 
+    def shows(self, name: str) -> bool:
+        """Return whether somebody sees this field on the page: a browser sends each one that is there."""
+        return name in (self.sent or self.values) and name not in CARRIED
+
     def refused(self, error: ForumError) -> "Form":
         """Return the same form with what is wrong with it, without the secrets that were typed."""
         if isinstance(error, InvalidForm):
@@ -76,7 +88,7 @@ class Form:
             pointer = error.pointer if isinstance(error, Invalid) else error.facts.get("pointer")
             faults = {str(pointer).rpartition("/")[2]: error.code} if pointer else {}
         values = {name: value for name, value in self.values.items() if name not in SECRET}
-        return replace(self, values=values, faults=faults, error=error)
+        return replace(self, values=values, faults=faults, error=error, sent=frozenset(self.values))
 
     @property
     def has_secrets(self) -> bool:
