@@ -76,6 +76,7 @@ BY_CODE: Mapping[str, str] = {
     "password_too_long": mark("This password is too long."),
     "password_too_short": mark("This password is too short. Four words in a row are a good one."),
     "password_too_weak": mark("This password is easily guessed. Four words in a row are a good one."),
+    "not_chosen": mark("Please choose one of these."),
     "not_stated": mark("Please tick this box. Without it you can go on reading."),
     "report_not_dismissed": mark("You can ask for a second look only where nothing was done."),
     "rules_changed": mark("The rules were changed a moment ago. Please read them again."),
