@@ -1,6 +1,8 @@
 """Pages of moderation: the queue, a case, a decision with its preview, on sight, records."""
 
+import ast
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -8,6 +10,7 @@ from fastapi import FastAPI
 
 from forum.http.services import Services
 from forum.members.tables import Role
+from moderation.web import words
 from tests.support import make, scenes
 from tests.web.support import form, text_of
 
@@ -347,7 +350,7 @@ async def test_administrators_name_a_boards_team(app: FastAPI, services: Service
         assert "Femi" in text_of(page.text)
         unknown = await form(joan, page, "/boards/new-here/team", handle="nobody")
         assert unknown.status_code == 404
-        assert "Nobody here has this name." in text_of(unknown.text)
+        assert "Nobody has this name here." in text_of(unknown.text)
         assert (await form(joan, page, "/boards/new-here/team/remove")).status_code == 303
 
 
@@ -389,3 +392,18 @@ async def test_the_safeguarding_lead_sees_who_may_be_in_danger_and_notes_what_wa
         assert noted.headers["Location"] == f"{address}?done=note-kept#notes"
         assert "Rang the duty team." in text_of((await priya.get(address)).text)
         assert "Nothing is here." in text_of((await priya.get("/safeguarding?state=decided")).text)
+
+
+def test_every_act_of_the_record_has_words() -> None:
+    """An act is a word with a dot; what the pages of the log do not know, they would show as it is."""
+    acts = set[str]()
+    for package in ("forum", "moderation"):
+        for path in Path(package).rglob("*.py"):
+            for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(call, ast.Call) and "record" in ast.unparse(call.func):
+                    texts = [node.value for node in ast.walk(call) if isinstance(node, ast.Constant)]
+                    acts |= {
+                        text for text in texts if isinstance(text, str) and re.fullmatch(r"[a-z_]+\.[a-z_]+", text)
+                    }
+    assert len(acts) > 30
+    assert acts - words.ACTS.keys() == set()
