@@ -1,6 +1,7 @@
 """Pages of moderation: the queue, a case, a decision with its preview, on sight, records."""
 
 import ast
+import asyncio
 import re
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,16 @@ async def test_a_decision_that_is_sent_twice_is_taken_once(app: FastAPI, service
         twice = [await form(orla, preview, f"{address}/decide") for _ in range(2)]
         assert [sent.status_code for sent in twice] == [303, 303]
         assert text_of((await orla.get(address)).text).count("Say what she did instead.") == 1
+
+
+async def test_four_taps_at_once_decide_once(app: FastAPI, services: Services) -> None:
+    await reported(app, services)
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+        address = await the_case(orla)
+        preview = await chosen(orla, address, **DECISION)
+        taps = await asyncio.gather(*(form(orla, preview, f"{address}/decide") for _ in range(4)))
+        assert [tap.status_code for tap in taps] == [303] * 4
+        assert len(await scenes.sql(services, "SELECT 1 FROM decision")) == 1
 
 
 async def test_cases_are_taken_handed_on_and_taken_over(app: FastAPI, services: Services) -> None:
