@@ -131,6 +131,7 @@ BY_CODE: Mapping[str, str] = {
     "talk_closed": mark("This talk is closed. Nobody can write here now."),
     "time_not_in_future": mark("Choose a time that is still to come."),
     "title_changed": mark("The title changed while you were looking at it. Please read it again."),
+    "too_many": mark("These are too many at once. Please choose fewer."),
     "words_not_found": mark("These words are not in the post. Please copy them from it again."),
     "words_several_times": mark("These words are there several times. Copy more around them, or take all out."),
 }
