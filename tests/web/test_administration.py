@@ -68,6 +68,8 @@ async def test_only_administrators_look_after_the_forum(app: FastAPI, guest: htt
             assert page.status_code == 403
             assert "for administrators" in text_of(page.text)
             assert 'href="/admin"' not in (await reader.get("/")).text
+            sent = await reader.post("/admin/new-board", data={"name": ""}, headers={"Sec-Fetch-Site": "same-origin"})
+            assert sent.status_code == 403
 
 
 async def test_an_administrator_makes_changes_and_archives_a_board(joan: httpx.AsyncClient) -> None:
