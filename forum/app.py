@@ -50,6 +50,7 @@ from moderation.api import (
     reason_templates,
     reports,
     rules,
+    safeguarding,
     statements,
     talks,
 )
@@ -145,6 +146,7 @@ RESOURCES: tuple[Resource, ...] = (
         on_sight.router,
         board_moderators.router,
         reason_templates.router,
+        safeguarding.router,
         audit_log.router,
     ),
 )
@@ -155,10 +157,10 @@ HOUSE = House(
         Entry("/", mark("Boards")),
         Entry("/help", mark("Help now")),
         Entry("/advising", mark("Advising"), lambda viewer: not why_not(Act.SEE_WAITING_THREADS, viewer)),
-        moderation_site.ENTRY,
+        *moderation_site.ENTRIES,
         Entry("/admin", mark("Administration"), lambda viewer: not why_not(Act.ADMINISTER, viewer)),
         Entry("/sign-in", mark("Sign in"), lambda viewer: viewer.id is None),
-        Entry("/me", mark("Your account"), lambda viewer: viewer.id is not None),
+        Entry("/me", mark("You"), lambda viewer: viewer.id is not None),
     ),
     post_links=(
         PostLink("/threads/{thread_id}/reply?to={number}", mark("Answer this"), MEMBERS, needs="reply"),

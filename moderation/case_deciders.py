@@ -44,6 +44,7 @@ from forum.members.tables import Member, Role, RoleGrant, Standing
 from forum.members.viewer import VIEWER_ID, VIEWER_PERSONAS, Viewer
 from forum.permissions import Refusal
 from moderation import cases, reports
+from moderation.case_priority import Category
 from moderation.cases import Case, CaseClaim, CaseKind, CasePost, CaseState, with_board_of_case
 from moderation.permissions import ModerationAct, refusal
 
@@ -86,6 +87,12 @@ def visible_to(viewer: Viewer, now: Any) -> ColumnElement[bool]:
     if Role.ADMINISTRATOR in viewer.roles:
         in_line = or_(in_line, _administrator_is_next(viewer.member_id, now))
     return and_(in_line, _on_every_board(partial(boards.readable_by, viewer)), ~is_about(viewer))
+
+
+def is_danger_for(viewer: Viewer) -> ColumnElement[bool]:
+    """Return the condition that a case is of somebody in danger other than the viewer, on boards that they read."""
+    is_danger = and_(col(Case.category) == Category.RISK, col(Case.kind) != CaseKind.APPEAL)
+    return and_(is_danger, _on_every_board(partial(boards.readable_by, viewer)), ~is_about(viewer))
 
 
 def _on_every_board(condition: BoardCondition) -> ColumnElement[bool]:

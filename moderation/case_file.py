@@ -95,7 +95,7 @@ async def get_case_file(transactions: Transactions, moderator: Viewer, case_id: 
             appeal=await _appeal(work, case),
             deciders=await case_deciders.who_decides(work, case_id) if case.state == CaseState.OPEN else None,
         )
-        await _record_reading(work, moderator, posts)
+        await record_reading(work, moderator, posts)
         return file
 
 
@@ -129,7 +129,7 @@ async def _allow_reading(work: Work, moderator: Viewer, case_id: UUID) -> Record
     return case
 
 
-async def _record_reading(work: Work, moderator: Viewer, posts: Sequence[Record]) -> None:
+async def record_reading(work: Work, moderator: Viewer, posts: Sequence[Record]) -> None:
     """Record that somebody read posts that were withdrawn: nowhere else can their words be read."""
     for post in posts:
         if post.visibility == Visibility.WITHDRAWN:

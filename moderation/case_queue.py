@@ -100,14 +100,15 @@ def sees_queue(viewer: Viewer) -> bool:
     return refusal(ModerationAct.SEE_QUEUE, viewer) is None
 
 
-def select_visible(viewer: Viewer, now: datetime) -> Query:
-    """Return a select of the cases that exist for the viewer, with the post's place and who is working on each."""
+def select_all(now: datetime) -> Query:
+    """Return a select of every case, with the post's place and who is working on each."""
     current = and_(col(CaseClaim.case_id) == col(Case.id), col(CaseClaim.until) > now)
-    return (
-        _VIEW.outerjoin(CaseClaim, current)
-        .outerjoin(_Claimant, col(_Claimant.id) == col(CaseClaim.moderator_id))
-        .where(case_deciders.visible_to(viewer, now))
-    )
+    return _VIEW.outerjoin(CaseClaim, current).outerjoin(_Claimant, col(_Claimant.id) == col(CaseClaim.moderator_id))
+
+
+def select_visible(viewer: Viewer, now: datetime) -> Query:
+    """Return a select of the cases that exist for the viewer, as `select_all` has them."""
+    return select_all(now).where(case_deciders.visible_to(viewer, now))
 
 
 def select_queue(viewer: Viewer, now: datetime, after: tuple[int, datetime, UUID] | None, limit: int) -> Query:

@@ -37,6 +37,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="reason_templates"),
     Feature(name="reports"),
     Feature(name="rules"),
+    Feature(name="safeguarding"),
     Feature(name="statements"),
     Feature(name="talks"),
 )

@@ -40,6 +40,7 @@ class ModerationAct(StrEnum):
     WRITE_RULES = "write the rules"
     WRITE_TEMPLATES = "write the templates"
     NAME_TEAM = "name a board's moderators"
+    SEE_DANGERS = "see the cases of danger"
 
 
 class WithDeciders(Protocol):
@@ -114,6 +115,13 @@ def moderates_somewhere(viewer: Viewer, _subject: object) -> Refusal | None:
     return None if is_moderator else Refusal("not_a_moderator", "Only moderators may do this.")
 
 
+def leads_safeguarding(viewer: Viewer, _subject: object) -> Refusal | None:
+    """Require the safeguarding lead, who looks after whoever is in danger, and decides nothing."""
+    if Role.SAFEGUARDING_LEAD in viewer.roles:
+        return None
+    return Refusal("not_a_safeguarding_lead", "Only the safeguarding lead may do this.")
+
+
 def is_free_to_decide(viewer: Viewer, case: WithDeciders) -> Refusal | None:
     """Require that the viewer is among those who may decide the case; `case_deciders` says who that is."""
     if viewer.id in case.decider_ids:
@@ -138,6 +146,7 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.WRITE_RULES: [is_in_good_standing, administers],
     ModerationAct.WRITE_TEMPLATES: [is_in_good_standing, moderates_everywhere],
     ModerationAct.NAME_TEAM: [is_in_good_standing, administers],
+    ModerationAct.SEE_DANGERS: [is_in_good_standing, leads_safeguarding],
 }
 
 

@@ -10,7 +10,7 @@ from forum.api.schemas import ResponseBody
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentViewer
 from forum.http.problems import documented
-from forum.http.services import Reading, Route
+from forum.http.services import Now, Reading, Route
 
 router = APIRouter(tags=["boards"], route_class=Route)
 
@@ -35,9 +35,9 @@ class Home(ResponseBody):
 
 
 @router.get("/home", response_model=Home, responses=documented(422))
-async def get_home(request: Request, viewer: CurrentViewer, reading: Reading) -> Response:
+async def get_home(request: Request, viewer: CurrentViewer, reading: Reading, now: Now) -> Response:
     """Read everything that one looks for first: boards, what is unread, what is new, what waits for you."""
-    found = await home.read_home(reading, viewer)
+    found = await home.read_home(reading, viewer, now)
     body = {
         "boards": [
             board_response(card).model_dump(mode="json") | {"has_news": card.board.id in found.boards_with_news}

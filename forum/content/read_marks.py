@@ -39,6 +39,7 @@ from forum.content.boards import Board
 from forum.content.posts.tables import Post, Visibility
 from forum.content.threads.queries import (
     SELECT_VISIBLE,
+    get_thread,
     get_thread_in_transaction,
     keyset_pages,
     read_page,
@@ -199,6 +200,12 @@ async def get_own_place(reader: Reader, viewer: Viewer, thread_id: int, first: i
     place = {"thread_id": thread_id, "first": first, "last": last}
     row = await reader.row(_MINE, **viewer.query_parameters, **place)
     return OwnPlace(row.read_number, row.unread_from, sorted(row.own or ())) if row else NOTHING_READ
+
+
+async def find_unread(reader: Reader, viewer: Viewer, thread_id: int) -> int | None:
+    """Return the first number that the viewer has not read, or None. Raises NotFound."""
+    await get_thread(reader, viewer, thread_id)
+    return (await get_own_place(reader, viewer, thread_id, 0, 0)).unread_from
 
 
 async def list_own_threads(reader: Reader, viewer: Viewer, kind: ThreadsOf, after: str | None, limit: int) -> Page:

@@ -34,14 +34,6 @@ class ReadingPlace:
 
 
 @dataclass(frozen=True)
-class BoardsReading:
-    """Every board that exists for the viewer, and what the house has to say."""
-
-    cards: Sequence[BoardCard]
-    announcements: Sequence[Any]
-
-
-@dataclass(frozen=True)
 class BoardReading:
     """A board, a page of its threads, what the house has to say, and why the viewer may not open one, if so."""
 
@@ -60,15 +52,10 @@ class ThreadReading:
     page: PostPage
     no_reply_because: Refusal | None
     moderates: bool
+    place: OwnPlace  # how far the viewer has read it
     has_draft: bool  # the viewer began to write a reply
     may_edit: bool  # their own posts here
     may_retitle: bool
-
-
-async def read_boards(reader: Reader, viewer: Viewer, now: datetime) -> BoardsReading:
-    """Return every board, in order, with the announcements of now."""
-    standing = await announcements.list_announcements(reader, now)
-    return BoardsReading(await board_cards.list_board_cards(reader, viewer), standing)
 
 
 async def read_board(reader: Reader, viewer: Viewer, slug: str, after: str | None, now: datetime) -> BoardReading:
@@ -96,6 +83,7 @@ async def read_thread(
         page,
         why_not(Act.REPLY, viewer, place),
         viewer.moderates(board.id),
+        place=await read_marks.get_own_place(reader, viewer, thread_id, 0, 0),
         has_draft=draft is not None,
         may_edit=is_member and why_not(Act.EDIT_POST, viewer, own) is None,
         may_retitle=is_member and why_not(Act.RETITLE_THREAD, viewer, place) is None,

@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -26,7 +26,7 @@ from forum.core.work import Work
 from forum.demo.administration import administer
 from forum.demo.keys import DemoKeys
 from forum.demo.moderation import Cast, everybody, moderate
-from forum.members.tables import Member, Role
+from forum.members.tables import Member, Role, RulesEdition
 from forum.members.viewer import Viewer
 
 CONTENT = resources.files("forum.demo")
@@ -64,8 +64,9 @@ async def is_empty(session: AsyncSession) -> bool:
 async def fill(work: Work, keys: DemoKeys, *, written: Callable[[], object]) -> None:
     """Write the whole community with dates up to now, and call `written` after each post."""
     await _make_boards(work.session, work.now - timedelta(days=800))
+    rules = await _present_rules(work.session)
     for person in _people():
-        await _add_member(work.session, person, keys, work.now)
+        await _add_member(work.session, person, keys, work.now, rules=rules)
     cast = await everybody(work.session)
     for slug, thread in _threads():
         await _write_thread(work.at(work.now - timedelta(days=thread["days_ago"])), cast, slug, thread, written)
@@ -99,10 +100,24 @@ async def _make_boards(session: AsyncSession, now: datetime) -> None:
         await boards.create_board(session, boards.BoardPlan(**plan), now)
 
 
-async def _add_member(session: AsyncSession, person: dict[str, Any], keys: DemoKeys, now: datetime) -> None:
+async def _present_rules(session: AsyncSession) -> int | None:
+    found: int | None = (await session.execute(select(func.max(col(RulesEdition.version))))).scalar_one()
+    return found
+
+
+async def _add_member(
+    session: AsyncSession, person: dict[str, Any], keys: DemoKeys, now: datetime, *, rules: int | None
+) -> None:
     joined_at = now - timedelta(days=person["joined_days_ago"])
     email = f"{person['handle'].encode('ascii', 'ignore').decode()}@example.org"
-    newcomer = Newcomer(handle=person["handle"], name=person["name"], email=email, password=keys.password)
+    newcomer = Newcomer(
+        handle=person["handle"],
+        name=person["name"],
+        email=email,
+        password=keys.password,
+        rules_version=rules,
+        least_age=16,
+    )
     member = await registration.add_member(session, await registration.prepare_account(newcomer), joined_at)
     member.email_verified_at = joined_at
     member.title = person.get("title")

@@ -22,6 +22,8 @@ DONE: Mapping[str, str] = {
     "withdrawn": mark("You have taken your post back."),
     "signed-in": mark("You are signed in."),
     "signed-out": mark("You are signed out."),
+    "read-thread": mark("We have noted how far you have read."),
+    "read-all": mark("Nothing is new for you now."),
     "looks": mark("Pages look like this now, on this device."),
     "announced": mark("Everybody can read it now."),
     "announcement-ended": mark("It is gone from the pages."),

@@ -107,6 +107,7 @@ BY_CODE: Mapping[str, str] = {
     "no_edit_waits": mark("No edit of this post waits any more."),
     "not_a_moderator": mark("This is for moderators."),
     "not_a_moderator_of_all": mark("This is for moderators of the whole forum and administrators."),
+    "not_a_safeguarding_lead": mark("This is for the safeguarding lead."),
     "own_decision_or_appeal": mark("This is about your own decision. Somebody else decides."),
     "own_dismissal": mark("You had decided that nothing be done. Somebody else decides now."),
     "own_post": mark("This is your own post. You can change it or take it back."),

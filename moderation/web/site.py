@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from forum.web.languages import mark
 from forum.web.pages import Entry, PostLink
 from moderation.case_queue import sees_queue
+from moderation.safeguarding import sees_dangers
 from moderation.web import (
     audit_log,
     board_moderators,
@@ -23,6 +24,7 @@ from moderation.web import (
     reports,
     rule_editor,
     rulebook,
+    safeguarding,
     sealed_words,
     talks,
     together,
@@ -41,6 +43,7 @@ ROUTERS: Sequence[APIRouter] = (
     reason_templates.router,
     rule_editor.router,
     rulebook.router,
+    safeguarding.router,
     audit_log.router,
     board_moderators.router,
     own_statements.router,
@@ -54,7 +57,10 @@ OWN: Sequence[Entry] = (
     Entry("/me/talks", mark("What moderators wrote to you")),
 )
 TEMPLATES = Path(__file__).with_name("templates")
-ENTRY = Entry(SECTION, mark("Moderation"), sees_queue)
+ENTRIES = (
+    Entry(SECTION, mark("Moderation"), sees_queue),
+    Entry(safeguarding.SECTION, mark("Safeguarding"), sees_dangers),
+)
 POST_LINK = PostLink("/moderation/posts/{id}/case", mark("Look into this"), frozenset({"moderator"}))
 DONE: Mapping[str, str] = {
     "case-claimed": mark("You took this case. It is yours for ten minutes."),

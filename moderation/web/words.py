@@ -121,6 +121,7 @@ ACTS: Mapping[str, str] = {
     "case.released": mark("handed the case on"),
     "case.taken_in": mark("put the case together with others"),
     "case.taken_over": mark("took the case over"),
+    "danger.noted": mark("noted what was done for somebody in danger"),
     "revision.read": mark("read words that were taken out"),
     "rule.written": mark("wrote a rule"),
     "talk.begun": mark("began to write to the member"),

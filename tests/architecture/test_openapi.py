@@ -63,6 +63,7 @@ OPENED_BY = {
 }
 INVITED = {"email": "ada@example.org", "role": "moderator"}
 MEMBER, ADVISER, STAFF = "heron", "suzie", "orla"
+STAFF_ROLES = (Role.MODERATOR, Role.ADMINISTRATOR, Role.SAFEGUARDING_LEAD)
 
 
 NOTHING = Settings(database_url="postgresql://nobody@localhost/nothing")
@@ -356,7 +357,7 @@ async def fill(app: FastAPI) -> Community:
     services: Services = app.state.services
     await make.board(services, "new-here")
     await make.board(services, "court")
-    for handle, roles in ((MEMBER, ()), (ADVISER, (Role.ADVISER,)), (STAFF, (Role.MODERATOR, Role.ADMINISTRATOR))):
+    for handle, roles in ((MEMBER, ()), (ADVISER, (Role.ADVISER,)), (STAFF, STAFF_ROLES)):
         await make.member(services, handle, *roles)
     async with services.database.work() as session:
         await rules.adopt_house_rules(session, clock.now())
@@ -373,8 +374,8 @@ async def fill(app: FastAPI) -> Community:
     ):
         await decide(staff, await report(adviser, 1), {"kind": "redact", "spans": [[0, 5]]})
         await decide(staff, await report(member, theirs.id), {"kind": "dismiss"})
-        for post in mine:
-            await report(adviser, post.id)
+        for post, category in zip(mine, ("risk", "rule", "rule"), strict=True):  # the first is the worst
+            await report(adviser, post.id, category)
         free, taken, left = await listed(staff, "/moderation/cases")
         begun = await staff.post(f"{API}/moderation/cases/{free}/talks", json={"text": "Are you well?"})
         talk = begun.json()["talk_id"]
@@ -389,6 +390,7 @@ async def fill(app: FastAPI) -> Community:
         [statement], [dismissal] = await listed(member, "/me/statements"), await listed(member, "/me/reports")
     ids = {
         f"{API}/moderation/cases": free,
+        f"{API}/safeguarding/cases": free,
         f"{API}/moderation/cases/{{id}}/claim": taken,  # a decided case cannot be claimed
         f"{API}/moderation/cases/{{id}}/recusal": left,  # who stepped back from a case sees it no more
         f"{API}/moderation/talks": talk,
@@ -418,9 +420,10 @@ async def listed(client: httpx.AsyncClient, path: str) -> list[str]:
     return [item["id"] for item in (await client.get(f"{API}{path}")).json()["items"]]
 
 
-async def report(client: httpx.AsyncClient, post: int) -> int:
+async def report(client: httpx.AsyncClient, post: int, category: str = "rule") -> int:
     """Report a post; which it is."""
-    filed = await client.post(f"{API}/posts/{post}/reports", json={"category": "rule", "rules": [10], "revision": 1})
+    complaint = {"category": category, "rules": [10], "revision": 1}
+    filed = await client.post(f"{API}/posts/{post}/reports", json=complaint)
     assert filed.status_code == 201, filed.text
     return post
 

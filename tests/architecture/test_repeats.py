@@ -42,6 +42,7 @@ REPEATS = {
     "join": KEY,
     "make_board": KEY,
     "note_case": KEY,
+    "note_danger_case": KEY,
     "note_member": KEY,
     "open_member_case": KEY,
     "open_post_case": KEY,

@@ -31,6 +31,8 @@ ROWS: Mapping[str, Row] = {
     "/": Row(),
     "/boards/{slug}": Row(example="/boards/{board}"),
     "/threads/{id}": Row(example="/threads/{thread}"),
+    "/threads/{id}/unread": Row(example="/threads/{thread}/unread", status=303),
+    "/me/threads": Row(SIGNED_IN),
     "/posts/{id}": Row(example="/posts/{post}", status=303),
     "/members/{handle}": Row(example="/members/{handle}"),
     "/advisers": Row(),
@@ -49,9 +51,9 @@ ROWS: Mapping[str, Row] = {
     # writing
     "/threads/{id}/reply": Row(MEMBERS, "/threads/{thread}/reply"),
     "/boards/{slug}/new": Row(MEMBERS, "/boards/{board}/new"),
-    "/posts/{id}/edit": Row(frozenset({"member"}), "/posts/{post}/edit"),  # its author's
-    "/posts/{id}/withdraw": Row(frozenset({"member"}), "/posts/{post}/withdraw"),
-    "/posts/{id}/versions": Row(frozenset({"member", "moderator"}), "/posts/{post}/versions"),
+    "/posts/{id}/edit": Row(frozenset({"member"}), "/posts/{own_post}/edit"),
+    "/posts/{id}/withdraw": Row(frozenset({"member"}), "/posts/{own_post}/withdraw"),
+    "/posts/{id}/versions": Row(frozenset({"member", "moderator"}), "/posts/{own_post}/versions"),
     "/threads/{id}/title": Row(frozenset({"member", "moderator"}), "/threads/{thread}/title"),
     "/threads/{id}/care": Row(frozenset({"moderator"}), "/threads/{thread}/care"),
     "/me/drafts": Row(SIGNED_IN),
@@ -113,6 +115,8 @@ ROWS: Mapping[str, Row] = {
     "/moderation/rules": Row(MODERATE),
     "/moderation/rules/{number}": Row(MODERATE, "/moderation/rules/10"),
     "/moderation/log": Row(MODERATE),
+    "/safeguarding": Row(frozenset({"lead"})),
+    "/safeguarding/cases/{id}": Row(frozenset({"lead"}), "/safeguarding/cases/{danger}"),
     "/boards/{slug}/team": Row(MODERATE, "/boards/{board}/team"),
     # advising and administration
     "/advising": Row(ADVISING),

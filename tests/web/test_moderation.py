@@ -365,3 +365,26 @@ async def test_the_queue_has_filters_and_counts(app: FastAPI, services: Services
             assert page.text.count('href="/moderation/cases/') == shown, query
         assert "Nothing waits here." in text_of((await orla.get("/moderation?state=decided")).text)
         assert (await orla.get("/moderation?after=nonsense")).status_code == 422
+
+
+async def test_the_safeguarding_lead_sees_who_may_be_in_danger_and_notes_what_was_done(
+    app: FastAPI, services: Services
+) -> None:
+    post = await scenes.a_post(services, "I cannot go on.")
+    async with make.signed_in(app, "magpie") as magpie:
+        await scenes.report(magpie, post.id, category="risk", rules=[], note="Look in on him?")
+    async with make.signed_in(app, "priya", Role.SAFEGUARDING_LEAD) as priya:
+        first = await priya.get("/")
+        assert 'href="/safeguarding"' in first.text
+        assert 'href="/moderation"' not in first.text
+        page = await priya.get("/safeguarding")
+        [address] = re.findall(r'href="(/safeguarding/cases/[0-9a-f-]+)"', page.text)
+        case = await priya.get(address)
+        assert "I cannot go on." in text_of(case.text)
+        assert "Look in on him?" in text_of(case.text)
+        assert "/moderation/" not in case.text
+        assert (await form(priya, case, f"{address}/notes", text="")).status_code == 422
+        noted = await form(priya, case, f"{address}/notes", text="Rang the duty team.")
+        assert noted.headers["Location"] == f"{address}?done=note-kept#notes"
+        assert "Rang the duty team." in text_of((await priya.get(address)).text)
+        assert "Nothing is here." in text_of((await priya.get("/safeguarding?state=decided")).text)

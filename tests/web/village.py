@@ -145,7 +145,9 @@ async def _live(village: Village) -> None:
     await _said(await orla.put(f"{API}/moderation/templates/name-calling", json=words))
     invited = await _said(await joan.post(f"{API}/invitations", json={"email": "new@example.org", "role": "moderator"}))
     reports = (await si.get(f"{API}/me/reports")).json()["items"]
+    dangers = (await orla.get(f"{API}/moderation/cases?category=risk")).json()["items"]
     village.places |= {
+        "danger": dangers[0]["id"],
         "board": "court",
         "thread": angry,
         "post": rude["id"],

@@ -74,6 +74,7 @@ class RulesPage(FormPage):
 
     edition: int
     is_accepted: bool
+    has_accepted: bool  # this edition or an earlier one
 
 
 @router.get("/me/name")
@@ -161,5 +162,10 @@ def _password_page(visit: Visit, error: ForumError | None = None) -> PasswordPag
 async def _rules_page(visit: Visit, error: ForumError | None = None) -> RulesPage:
     acceptance = await visit.act(rules_acceptance.get_acceptance)
     form = visit.form.refused(error) if error else visit.form
-    title = visit.say("The house rules")
-    return RulesPage(title=title, form=form, edition=acceptance.present, is_accepted=acceptance.is_present)
+    return RulesPage(
+        title=visit.say("The house rules"),
+        form=form,
+        edition=acceptance.present,
+        is_accepted=acceptance.is_present,
+        has_accepted=acceptance.accepted > 0,
+    )

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from fastapi import Response
 
+from forum import home
 from forum.content import reading
 from forum.content.board_cards import BoardCard
 from forum.http.fields import Slug
@@ -28,6 +29,10 @@ class BoardsPage(Page):
     is_wide: ClassVar[bool] = True
 
     sections: Sequence[tuple[str, Sequence[BoardCard]]]
+    boards_with_news: frozenset[int]
+    unread: Sequence[Any]
+    unread_notifications: int
+    is_guest: bool
     announcements: Sequence[Any]
     front: Text
     lines: Text
@@ -52,14 +57,18 @@ class BoardPage(Page):
 @router.get("/")
 async def show_boards(visit: Reading) -> Response:
     """Show the boards that the reader may see."""
-    read = await reading.read_boards(visit.reader, visit.viewer, visit.now)
-    sections = [(name, list(found)) for name, found in groupby(read.cards, lambda card: str(card.board.section))]
+    read = await home.read_home(visit.reader, visit.viewer, visit.now)
+    sections = [(name, list(found)) for name, found in groupby(read.boards, lambda card: str(card.board.section))]
     page = BoardsPage(
         title=visit.text("front").title,
         front=visit.text("front"),
         lines=visit.text("lines"),
         announcements=read.announcements,
         sections=sections,
+        boards_with_news=read.boards_with_news,
+        unread=read.unread,
+        unread_notifications=read.unread_notifications,
+        is_guest=visit.viewer.id is None,
         indexable=True,
     )
     return visit.show(page)

@@ -32,7 +32,8 @@ class ThreadPage(Page):
 
     thread: Any
     board: Any
-    posts: Sequence[Markup]
+    posts: Sequence[tuple[int, Markup]]  # with their numbers
+    unread_from: int | None
     start: int
     following: int | None
     advisers_only: bool
@@ -47,6 +48,26 @@ class ThreadPage(Page):
     def preceding(self) -> int | None:
         """The number with which the page before begins, if there is one."""
         return max(1, self.start - POSTS_A_PAGE) if self.start > 1 else None
+
+    @property
+    def new_from(self) -> int | None:
+        """The first post on this page that the reader has not read, if something above it was read."""
+        numbers = [number for number, _ in self.posts]
+        found = next((number for number in numbers if self.unread_from and number >= self.unread_from), None)
+        return found if found != 1 else None
+
+    @property
+    def goes_on_at(self) -> str | None:
+        """The address of the first unread post, where it is on another page."""
+        numbers = [number for number, _ in self.posts]
+        is_here = self.unread_from is None or self.unread_from in numbers
+        return None if is_here or self.unread_from is None else place_of(self.thread.id, self.unread_from)
+
+    @property
+    def to_mark(self) -> int | None:
+        """The number up to which the reader has read, once they have read this page, if that is news."""
+        last = self.posts[-1][0] if self.posts else 0
+        return last if self.unread_from and last >= self.unread_from and not self.advisers_only else None
 
     @property
     def adviser_numbers(self) -> list[int]:
@@ -83,7 +104,8 @@ def _page(visit: Visit, read: ThreadReading, wanted: PageRequest) -> ThreadPage:
         title=read.thread.title,
         thread=read.thread,
         board=read.board,
-        posts=post_fragments(visit, read),
+        posts=[(post.number, html) for post, html in zip(posts, post_fragments(visit, read), strict=True)],
+        unread_from=read.place.unread_from,
         start=wanted.first,
         following=posts[-1].number + 1 if read.page.next and posts else None,
         advisers_only=wanted.advisers_only,

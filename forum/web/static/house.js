@@ -59,6 +59,18 @@ for (const field of document.querySelectorAll('input[data-show]')) {
   });
   field.after(button);
 }
+// Who has seen the end of a page has read it: nothing is marked by opening it.
+const read = document.querySelector('form[data-read]');
+if (read && window.IntersectionObserver) {
+  const watch = new IntersectionObserver((seen) => {
+    if (!seen.some((each) => each.isIntersecting)) return;
+    watch.disconnect();
+    fetch(read.action, { method: 'POST', body: new URLSearchParams(new FormData(read)), redirect: 'manual' })
+      .then(() => { read.hidden = true; })
+      .catch(() => {});
+  });
+  watch.observe(read);
+}
 const printer = document.querySelector('button[data-print]');
 if (printer) {
   printer.hidden = false;

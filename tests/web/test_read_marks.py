@@ -1,0 +1,36 @@
+"""Going on where one stopped, on pages: what is new stands at the top, and nothing is marked by looking."""
+
+from fastapi import FastAPI
+
+from forum.http.services import Services
+from tests.support import make
+from tests.web.support import form, text_of
+
+
+async def test_a_member_goes_on_where_they_stopped(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "magpie")
+    async with make.signed_in(app, "heron") as heron:
+        thread = await make.thread(services, "magpie", "new-here", "An evening")
+        for number in range(2, 24):
+            await make.post(services, "magpie", thread, f"Line {number}")
+        first = await heron.get("/")
+        assert "New since you were here" in text_of(first.text)
+        assert f'href="/threads/{thread}/unread"' in first.text
+        page = await heron.get(f"/threads/{thread}")
+        marked = await form(heron, page, f"/threads/{thread}/read")
+        assert marked.headers["Location"] == f"/threads/{thread}?done=read-thread#post-20"
+        goes_on = await heron.get(f"/threads/{thread}/unread")
+        assert goes_on.headers["Location"] == f"/threads/{thread}?start=21#post-21"
+        assert "Go on at post 21" in text_of((await heron.get(f"/threads/{thread}")).text)
+        second = await heron.get(f"/threads/{thread}?start=21")
+        assert second.text.count('id="new"') == 1
+        await form(heron, second, f"/threads/{thread}/read")
+        assert "New since you were here" not in text_of((await heron.get("/")).text)
+        assert "You are up to date" in text_of((await heron.get("/me/threads")).text)
+        await make.post(services, "magpie", thread, "And good night")
+        listed = await heron.get("/me/threads")
+        assert "An evening" in text_of(listed.text)
+        everything = await form(heron, listed, "/me/threads/read")
+        assert everything.headers["Location"] == "/me/threads?done=read-all"
+        assert "An evening" not in text_of((await heron.get("/me/threads")).text)
