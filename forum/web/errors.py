@@ -69,9 +69,11 @@ async def _forum_error(request: Request, error: Exception) -> Response:
     if isinstance(error, errors.NotSignedIn):
         if request.method in SAFE_METHODS:
             return visit.go("/sign-in?" + urlencode({"back": visit.path}))
-        return visit.show(sign_in_page(visit, kept=await _kept(request), kept_path=visit.path), status)
+        kept, back = await _kept(request), visit.came_from
+        return visit.show(sign_in_page(visit, kept=kept, kept_path=visit.path, back=back), status)
     if isinstance(error, errors.SignInAgain):
-        return visit.show(again_page(visit, kept=await _kept(request), kept_path=visit.path), status)
+        kept, back = await _kept(request), visit.path if request.method in SAFE_METHODS else visit.came_from
+        return visit.show(again_page(visit, kept=kept, kept_path=visit.path, back=back), status)
     typed = () if request.method in SAFE_METHODS else long_texts(await read_form(request))
     title = visit.say(NOT_HERE) if isinstance(error, errors.NotFound) else visit.say(NOT_NOW)
     sentence = words_of(error, visit.language, visit.now)
