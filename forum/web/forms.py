@@ -19,6 +19,13 @@ MOST_FIELDS = 500
 REFUSALS = (Invalid, Conflict, Throttled, Overloaded)
 # Control characters and others that no HTML may have (HTML §13.2.3.5): they come along with what people paste.
 UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
+# What pages carry along unseen: there is no field to lead to when something is wrong with one of these.
+CARRIED = frozenset(
+    {
+        *("after", "back", "case", "category", "credential", "edition", "key", "message_id", "number", "reply_to"),
+        *("revision", "seen", "shown", "slugs", "title_revision", "up_to", "version"),
+    }
+)
 # What a page never sends back: it would stand in the browser's memory, on a device that others use.
 SECRET = frozenset({"password", "current", "new", "code", "credential", "token"})
 
@@ -67,6 +74,10 @@ class Form:
     def with_values(self, **values: str) -> "Form":
         """Return the same form with other words in some fields."""
         return replace(self, values={**self.values, **values})
+
+    def shows(self, name: str) -> bool:
+        """Return whether somebody sees this field on the page: a browser sends each one that is there."""
+        return name in self.values and name not in CARRIED
 
     def refused(self, error: ForumError) -> "Form":
         """Return the same form with what is wrong with it, without the secrets that were typed."""

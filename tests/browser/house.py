@@ -4,6 +4,7 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from typing import Any
 import httpx
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from forum.core import clock
 from forum.http.current_member import COOKIE
-from tests.support import mailbox, make, running
+from tests.support import mailbox, running
 from tests.support.running import Forum
-from tests.web.village import HANDLES, Village, inhabited
+from tests.web.village import HANDLES, KEYS, Village, inhabited
 
 HERE = Path(__file__).parent
 PHONE, NARROW, DESK = ({"width": width, "height": height} for width, height in ((360, 740), (320, 640), (1280, 800)))
@@ -72,6 +74,15 @@ class House:
         found[-1].unlink()
         return words
 
+    def code_of(self, handle: str) -> str:
+        """The code that the app of somebody of the staff shows now."""
+        return KEYS.code_of(handle, self.now())
+
+    @staticmethod
+    def now() -> datetime:
+        """The time, for codes."""
+        return clock.now()
+
     async def client(self) -> httpx.AsyncClient:
         """A guest of the API."""
         return running.client(self.address)
@@ -100,8 +111,3 @@ async def opened(folder: Path) -> AsyncIterator[House]:
                 yield House(address, forum, village, chromium)
             finally:
                 await chromium.close()
-
-
-def password() -> str:
-    """Everybody's in the community."""
-    return make.PASSWORD

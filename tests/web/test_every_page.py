@@ -129,7 +129,7 @@ async def test_a_page_has_the_words_for_a_crooked_form(lived_in: Village) -> Non
     """
     wild = "&".join(f"{name}={quote(value)}" for name, value in _wild(lived_in).items())
     found = dict[str, list[str]]()
-    sent_by = (("member", ""), ("member", wild), ("moderator", wild), ("administrator", ""), ("suspended", wild))
+    sent_by = (("member", wild), ("moderator", ""), ("moderator", wild), ("administrator", wild))
     for method, path in sorted(routes(lived_in)):
         if method != "POST":
             continue
@@ -213,7 +213,7 @@ async def test_words_come_through_a_sign_in(lived_in: Village) -> None:
 
 async def test_every_page_was_shown_on_the_way(lived_in: Village) -> None:
     """One that nothing above shows fails here: give it a row, or a state in the village."""
-    assert {page.__name__ for page in _pages(Page) - lived_in.shown} == set(ELSEWHERE)
+    assert {page.__name__ for page in _pages(Page) - lived_in.shown} <= set(ELSEWHERE)
     named = {page.template for page in _pages(Page)}
     folders = (TEMPLATES, *lived_in.app.state.site.state.house.templates)
     assert {name for name in named if not any((folder / name).exists() for folder in folders)} == set()

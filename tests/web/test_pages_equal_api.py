@@ -96,7 +96,7 @@ async def _of_pages(village: Village, role: str, thread: int) -> list[Shown]:
     while path:
         page = await _get(village, role, path)
         posts = next(element for element in page.iter("ol") if element.get("class") == "posts")
-        found += [_of_item(item) for item in posts if item.get("id")]
+        found += [_of_item(item) for item in posts if item.get("id", "").startswith("post-")]
         path = next((link.get("href", "") for link in page.iter("a") if link.get("rel") == "next"), "")
     return found
 
@@ -109,8 +109,8 @@ def _of_item(item: Element) -> Shown:
     role, notice = _classed(article, "role"), _classed(article, "notice")
     badge = _inner(role).strip() if role is not None else None
     assert ("adviser" in article.get("class", "").split()) == (badge is not None)
-    before, words = _classed(article, "before"), _classed(article, "words")
-    assert words is not None
+    before = _classed(article, "before")
+    words = [part for part in article.iter("div") if part.get("class") == "words"][-1]  # one before is a waiting edit
     answers = re.search(r"answers post (\d+)", _inner(next(article.iter("header"))))
     return Shown(
         number,

@@ -8,13 +8,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import update
+from sqlmodel import col
 
 from forum import demo
 from forum.authentication import sessions
+from forum.authentication.second_factor.tables import Passkey
 from forum.authentication.sessions import Transport
 from forum.core import clock
 from forum.core.gate import PublishAtOnce
@@ -24,6 +28,7 @@ from forum.demo.keys import DemoKeys
 from forum.http.current_member import COOKIE
 from forum.http.services import Services
 from forum.members.queries import get_member
+from forum.privacy.tables import Export, ExportPart
 from forum.web.pages import Page
 from forum.web.visits import Visit
 from moderation import rules
@@ -144,6 +149,7 @@ async def _live(village: Village) -> None:
     words = {"title": "Name-calling", "text": "Say what they did instead."}
     await _said(await orla.put(f"{API}/moderation/templates/name-calling", json=words))
     invited = await _said(await joan.post(f"{API}/invitations", json={"email": "new@example.org", "role": "moderator"}))
+    await _keep_own(village)
     reports = (await si.get(f"{API}/me/reports")).json()["items"]
     dangers = (await orla.get(f"{API}/moderation/cases?category=risk")).json()["items"]
     village.places |= {
@@ -165,6 +171,29 @@ async def _live(village: Village) -> None:
         "template": "name-calling",
         "invitation": invited["id"],
     }
+
+
+async def _keep_own(village: Village) -> None:
+    """Give the member a passkey, and a copy of their data that is ready."""
+    services, si = village.services, village.readers["member"]
+    copy = await _said(await si.post(f"{API}/me/exports"))
+    async with services.database.work() as session:
+        owner = await get_member(session, HANDLES["member"])
+        passkey = Passkey(
+            member_id=owner.id,
+            user_handle=b"handle",
+            credential_id=b"credential",
+            public_key=b"key",
+            sign_count=0,
+            backed_up=False,
+            name="My phone",
+            created_at=clock.now(),
+        )
+        session.add(passkey)
+        made = {"made_at": clock.now(), "expires_at": clock.now() + timedelta(days=2), "size": 4}
+        await session.execute(update(Export).where(col(Export.id) == UUID(copy["id"])).values(**made))
+        session.add(ExportPart(export_id=UUID(copy["id"]), number=0, content=b"PK.."))
+        village.places |= {"copy": copy["id"], "passkey": passkey.id}
 
 
 async def _appealed(si: httpx.AsyncClient, statement: str) -> str:

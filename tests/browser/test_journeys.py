@@ -1,0 +1,347 @@
+"""Journeys in a real browser, each with JavaScript and without: nothing needs it, and nothing that was typed is lost."""
+
+import asyncio
+import re
+
+from playwright.async_api import Locator, Page, Route, expect
+
+from forum.authentication.second_factor import totp
+from tests.browser import axe
+from tests.browser.house import House
+from tests.support import make
+
+RUDE = "You would say that. Your social worker is a lying toad, and so are you."
+INSULT = "a lying toad"
+
+
+def main(page: Page) -> Locator:
+    return page.locator("main")
+
+
+async def press(page: Page, words: str) -> None:
+    """Press the button, or follow the link, that says exactly this; the first, where there are several."""
+    found = main(page).get_by_role("button", name=words, exact=True)
+    if not await found.count():
+        found = main(page).get_by_role("link", name=words, exact=True)
+    await found.first.click()
+    await page.wait_for_load_state()
+
+
+async def look(page: Page, scripts: bool) -> None:
+    """axe has nothing to say about the page as it stands; it needs JavaScript itself."""
+    if scripts:
+        assert await axe.violations(page, schemes=False) == []
+
+
+async def ask(house: House, who: str, title: str, words: str) -> str:
+    """A new thread of a member; its address."""
+    http = await house.client()
+    async with http:
+        headers = {"Authorization": f"Bearer {await house.village.session_of(who)}"}
+        body = {"title": title, "body_markdown": words}
+        made = await http.post("/api/v1/boards/court/threads", json=body, headers=headers)
+        assert made.status_code == 201, made.text
+        return f"/threads/{made.json()['id']}"
+
+
+async def test_somebody_joins_asks_and_is_answered_by_an_adviser(house: House, scripts: bool) -> None:
+    handle = "new-heron" if scripts else "old-heron"
+    async with house.visitor(java_script_enabled=scripts) as page:
+        await page.goto("/")
+        await look(page, scripts)
+        await page.goto("/join")
+        await page.fill("[name=handle]", handle)
+        await page.fill("[name=email]", f"{handle}@example.org")
+        await page.fill("[name=password]", make.PASSWORD)
+        for box in await main(page).locator("[type=checkbox]").all():
+            await box.check()
+        await look(page, scripts)
+        await press(page, "Join")
+        await expect(main(page)).to_contain_text("mailbox")
+        link = re.search(r"https?://\S+#\S+", await house.letter_to(f"{handle}@example.org"))
+        assert link
+        await page.goto(link[0])
+        if scripts:
+            assert "#" not in page.url  # it does not stay in the address
+        else:
+            await page.fill("[name=token]", link[0])
+        await main(page).locator("form button").first.click()
+        await page.fill("[name=login]", handle)
+        await page.fill("[name=password]", make.PASSWORD)
+        await press(page, "Sign in")
+        await page.goto("/boards/court/new")
+        await page.fill("[name=title]", "What happens on Monday?")
+        await page.fill("[name=body_markdown]", "They are coming on Monday. What do I *do*?")
+        await press(page, "See how it looks")
+        await expect(main(page)).to_contain_text("How it looks")
+        await look(page, scripts)
+        await press(page, "Send")
+        await expect(main(page).locator("h1")).to_have_text("What happens on Monday?")
+        await look(page, scripts)
+        async with house.visitor("adviser", java_script_enabled=scripts) as suzie:
+            await suzie.goto("/advising")
+            await look(suzie, scripts)
+            await suzie.goto(page.url.partition("?")[0].partition("#")[0])
+            await suzie.fill("[name=body_markdown]", "You can ask for an interpreter and an advocate.")
+            await press(suzie, "Send")
+        await page.reload()
+        await expect(page.locator(".adviser .role")).to_contain_text("Online adviser, Example Family Charity")
+
+
+async def test_a_rude_reply_is_reported_decided_and_looked_at_again(house: House, scripts: bool) -> None:
+    """The first founding page of the forum: what readers see, what the author reads, and who hears the appeal."""
+    where = await ask(house, "tiredmum83", f"Does she have to come in? {scripts}", "She was at the door again.")
+    async with house.visitor("member", java_script_enabled=scripts) as si:
+        await si.goto(where)
+        await si.fill("[name=body_markdown]", RUDE)
+        await press(si, "Send")
+        post = si.locator("article", has_text=INSULT)
+        await expect(post).to_be_visible()
+        async with house.visitor("tiredmum83", java_script_enabled=scripts) as mum:
+            await mum.goto(where)
+            await mum.locator("article", has_text=INSULT).get_by_role("link", name="Something wrong?").click()
+            await look(mum, scripts)
+            await main(mum).locator("a[href*='category=rule']").click()
+            await main(mum).locator("[name=rules][value='10']").check()
+            await mum.fill("[name=note]", "He calls me names.")
+            await look(mum, scripts)
+            await press(mum, "Send")
+            await expect(mum.locator(".done")).to_be_visible()
+        async with house.visitor("moderator", java_script_enabled=scripts) as orla:
+            await orla.goto("/moderation")
+            await look(orla, scripts)
+            await orla.get_by_role(
+                "link", name=re.compile(re.escape(f"Does she have to come in? {scripts}"))
+            ).first.click()
+            await press(orla, "Take this case")
+            await orla.locator("[name=measures][value=redact]").check()
+            await orla.fill("[name=spans]", INSULT)
+            await orla.locator("[name=rules][value='10']").check()
+            await orla.fill("[name=reason]", "Say what she did instead.")
+            await look(orla, scripts)
+            await press(orla, "See what the author will read")
+            await expect(main(orla)).to_contain_text("Nothing is decided yet")
+            await look(orla, scripts)
+            await press(orla, "Decide this")
+            await look(orla, scripts)
+        async with house.visitor(java_script_enabled=scripts) as reader:
+            await reader.goto(where)
+            await expect(reader.locator(".notice")).to_contain_text("Changed by Orla, a moderator. Read rule 10")
+            assert INSULT not in await reader.content()
+            await look(reader, scripts)
+        await si.goto("/me/statements")
+        await main(si).locator(".threads a").first.click()
+        await expect(main(si)).to_contain_text("Say what she did instead.")
+        await look(si, scripts)
+        await main(si).locator("a[href$='/appeal']").click()
+        await si.fill("[name=text]", "She did lie.")
+        await look(si, scripts)
+        await main(si).locator("form button.main").click()
+        await expect(main(si)).to_contain_text("She did lie.")
+
+
+async def test_words_survive_the_end_of_a_session(house: House, scripts: bool) -> None:
+    where = await ask(house, "tiredmum83", f"I wrote for an hour {scripts}", "Hello.")
+    words = "It took me an hour to write <this>."
+    async with house.visitor("tiredmum83", java_script_enabled=scripts) as page:
+        await page.goto(where)
+        await page.fill("[name=body_markdown]", words)
+        await page.context.clear_cookies()
+        await press(page, "Send")
+        await expect(main(page)).to_contain_text(words)
+        await look(page, scripts)
+        await page.fill("[name=login]", "tiredmum83")
+        await page.fill("[name=password]", make.PASSWORD)
+        await press(page, "Sign in")
+        if await main(page).get_by_role("button", name="Send it now").count():
+            await press(page, "Send it now")
+        await page.goto(where)
+        await expect(main(page)).to_contain_text(words)
+
+
+async def test_four_taps_send_one_reply_and_back_does_not_send_again(house: House, scripts: bool) -> None:
+    where = await ask(house, "tiredmum83", f"Four taps {scripts}", "Hello.")
+    async with house.visitor("tiredmum83", java_script_enabled=scripts) as page:
+        await page.goto("/")
+        await page.goto(where)
+        await page.fill("[name=body_markdown]", "Once and no more.")
+        send = main(page).get_by_role("button", name="Send", exact=True)
+        await asyncio.gather(*(send.click(no_wait_after=True, force=True) for _ in range(4)), return_exceptions=True)
+        await page.wait_for_url("**done=sent**")
+        await page.go_back()
+        await page.go_forward()
+        await page.goto(where)
+        await expect(main(page).locator("article", has_text="Once and no more.")).to_have_count(1)
+
+
+async def test_a_line_that_is_cut_keeps_the_words(house: House) -> None:
+    """Only JavaScript can: without it the browser shows its own page, and the words are where Back leads."""
+    where = await ask(house, "tiredmum83", "On the bus", "Hello.")
+
+    async def cut(route: Route) -> None:
+        await route.abort("internetdisconnected")
+
+    async with house.visitor("tiredmum83") as page:
+        await page.goto(where)
+        await page.fill("[name=body_markdown]", "Between two stops.")
+        await page.context.route("**", cut)
+        await press(page, "Send")
+        await expect(main(page)).to_contain_text("You seem to be offline. Your words are still here.")
+        assert await page.input_value("[name=body_markdown]") == "Between two stops."
+        await page.context.unroute("**", cut)
+        await press(page, "Send")
+        await page.wait_for_url("**done=sent**")
+
+
+async def test_an_edit_of_what_somebody_else_changed_shows_both(house: House, scripts: bool) -> None:
+    where = await ask(house, "tiredmum83", f"Two phones {scripts}", "She came at nine.")
+    async with (
+        house.visitor("tiredmum83", java_script_enabled=scripts) as phone,
+        house.visitor("tiredmum83", java_script_enabled=scripts) as other,
+    ):
+        for page in (phone, other):
+            await page.goto(where)
+            await main(page).locator("a[href$='/edit']").first.click()
+        await other.fill("[name=body_markdown]", "She came at ten.")
+        await press(other, "Send")
+        await phone.fill("[name=body_markdown]", "She came at nine, with a friend.")
+        await press(phone, "Send")
+        await expect(main(phone)).to_contain_text("What your text would change")
+        await look(phone, scripts)
+        assert await phone.input_value("[name=body_markdown]") == "She came at nine, with a friend."
+        await press(phone, "Send")
+        await expect(main(phone)).to_contain_text("She came at nine, with a friend.")
+
+
+async def test_leaving_leads_away_and_back_shows_nothing_of_ours(house: House) -> None:
+    async with house.visitor("tiredmum83") as page:
+        await page.goto("about:blank")
+        await page.goto(f"/threads/{house.village.places['thread']}")
+        await page.get_by_role("button", name="Leave").click()
+        await page.wait_for_url("**/static/**")
+        await page.go_back()
+        assert page.url == "about:blank"
+        await page.goto("/me")
+        assert "/sign-in" in page.url  # the session ended, too
+
+
+async def test_leaving_works_without_scripts_and_three_escapes_do_with_them(house: House) -> None:
+    async with house.visitor("tiredmum83", java_script_enabled=False) as page:
+        await page.goto(f"/threads/{house.village.places['thread']}")
+        await page.get_by_role("button", name="Leave").click()
+        await page.wait_for_url("**/static/**")
+        await page.goto("/me")
+        assert "/sign-in" in page.url
+    async with house.visitor() as page:
+        await page.goto("/help")
+        for _ in range(3):
+            await page.keyboard.press("Escape")
+        await page.wait_for_url("**/static/**")
+
+
+async def test_a_member_of_staff_signs_in_with_a_code(house: House, scripts: bool) -> None:
+    who = "marcus" if scripts else "femi"
+    async with house.visitor(java_script_enabled=scripts) as page:
+        await page.goto("/sign-in")
+        await page.fill("[name=login]", who)
+        await page.fill("[name=password]", make.PASSWORD)
+        await press(page, "Sign in")
+        await look(page, scripts)
+        await page.fill("[name=code]", house.code_of(who))
+        await main(page).locator("form button.main").first.click()
+        await page.goto("/me")
+        await expect(page.locator("h1")).to_be_visible()
+        assert page.url.endswith("/me")
+
+
+async def test_an_app_is_set_up_with_the_secret_on_the_page(house: House, scripts: bool) -> None:
+    who = "grandad_ken" if scripts else "nana-bev"
+    async with house.visitor(who, java_script_enabled=scripts) as page:
+        await page.goto("/me/second-factor/app")
+        if await main(page).locator("[name=code]").count() == 0:
+            await main(page).locator("form button").first.click()
+        await look(page, scripts)
+        link = await main(page).locator("a[href^='otpauth:']").get_attribute("href")
+        secret = re.search(r"secret=([A-Z2-7]+)", link or "")
+        assert secret
+        await page.fill("[name=code]", totp.current_code(secret[1], house.now()))
+        await main(page).locator("form:has([name=code]) button").first.click()
+        await look(page, scripts)
+        await expect(main(page).locator("li, code, pre").first).to_be_visible()
+
+
+async def test_a_passkey_is_made_and_signs_in_without_a_password(house: House) -> None:
+    async with house.visitor("biscuit_tin") as page:
+        device = await page.context.new_cdp_session(page)
+        await device.send("WebAuthn.enable")
+        about = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+        options = {**about, "isUserVerified": True, "automaticPresenceSimulation": True}
+        await device.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+        await page.goto("/me/passkeys/new")
+        await page.fill("[name=name]", "My phone")
+        await main(page).locator("form button").first.click()
+        await page.wait_for_url(re.compile(r"/me/passkeys(\?|/(?!new)|$)"))
+        await page.context.clear_cookies()
+        await page.goto("/sign-in")
+        await main(page).get_by_role("button", name=re.compile("passkey", re.IGNORECASE)).click()
+        await page.wait_for_url("**done=signed-in**")
+
+
+async def test_signing_in_and_replying_takes_few_keys(house: House) -> None:
+    """At most 25, besides what is typed."""
+    where, keys = await ask(house, "tiredmum83", "By keyboard", "Hello."), 0
+    async with house.visitor() as page:
+        await page.goto(f"/sign-in?back={where}")
+
+        async def until_focus(selector: str) -> None:
+            nonlocal keys
+            while not await page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+                await page.keyboard.press("Tab")
+                keys += 1
+                assert keys <= 25, selector
+
+        async def enter() -> None:
+            nonlocal keys
+            await page.keyboard.press("Enter")
+            keys += 1
+
+        await until_focus("[name=login]")
+        await page.keyboard.type("tiredmum83")
+        await until_focus("[name=password]")
+        await page.keyboard.type(make.PASSWORD)
+        await enter()
+        await page.wait_for_url(f"**{where}**")
+        await until_focus("a.skip[href='#reply']")
+        await enter()
+        await until_focus("[name=body_markdown]")
+        await page.keyboard.type("Typed without a mouse.")
+        await page.keyboard.press("Control+Enter")
+        keys += 1
+        await page.wait_for_url("**done=sent**")
+    assert keys <= 25
+
+
+async def test_a_thread_of_twenty_posts_weighs_little_and_asks_nobody_else(house: House) -> None:
+    where = await ask(house, "tiredmum83", "A long one", "Hello.")
+    http = await house.client()
+    async with http:
+        headers = {"Authorization": f"Bearer {await house.village.session_of('biscuit_tin')}"}
+        for number in range(19):
+            words = (
+                f"Reply {number}. "
+                + "We had the same letter, and it took three weeks until somebody rang us back. " * 4
+            )
+            answer = await http.post(f"/api/v1{where}/posts", json={"body_markdown": words}, headers=headers)
+            assert answer.status_code == 201
+    async with house.visitor() as page:
+        session = await page.context.new_cdp_session(page)
+        await session.send("Network.enable")
+        sizes, asked = list[float](), list[str]()
+        session.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+        session.on("Network.requestWillBeSent", lambda event: asked.append(event["request"]["url"]))
+        await page.goto(where)
+        await page.wait_for_load_state("networkidle")
+        assert len(asked) <= 4, asked
+        assert all(url.startswith(house.address) for url in asked)
+        assert sum(sizes) <= 30_000, sizes
+        assert await page.evaluate("Object.keys(localStorage).length + Object.keys(sessionStorage).length") == 0
