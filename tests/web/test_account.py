@@ -107,7 +107,8 @@ async def test_after_a_quarter_of_an_hour_the_password_is_asked_for_once_more(
     late = (await guest.get("/me/email")).text
     monkeypatch.setattr(clock, "now", lambda: much_later + timedelta(minutes=16))
     values = {"email": "new@example.org", "current": make.PASSWORD}
-    asked = await guest.post("/me/email", data=values, headers={"Sec-Fetch-Site": "same-origin"})
+    said = {"Sec-Fetch-Site": "same-origin", "Referer": f"{make.BASE}/me/email"}
+    asked = await guest.post("/me/email", data=values, headers=said)
     assert asked.status_code == 403
     assert make.PASSWORD not in asked.text  # what has a password in it is typed again
     assert fields_of(asked.text, "/sign-in")["back"] == "/me/email"
