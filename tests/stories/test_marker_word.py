@@ -183,6 +183,8 @@ async def world(app: FastAPI, services: Services) -> AsyncIterator[World]:
         world.know("?board", "new-here")
         world.know("?claimed", "nobody")
         world.know("?kind", "post")
+        world.know("?edition", 1)
+        world.know("?unread", "true")
         yield world
 
 
