@@ -67,12 +67,13 @@ SHARED = [
     "/rules",
     "/rules/{number}",
 ]
-FEATURES = {"boards", "threads", "posts", "members", "sessions", "advisers", "rules"}
+FEATURES = {"boards", "threads", "posts", "members", "sessions", "advisers", "rules", "drafts"}
 PERSONAL = [
     "/home",
     "/threads",
     "/threads/{thread}/mine",
     "/me/threads",
+    "/me/drafts",
     "/me",
     "/me/sessions",
     "/me/second-factor",

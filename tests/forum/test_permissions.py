@@ -62,6 +62,7 @@ OPEN_TO: dict[Act, set[str]] = {
     Act.REPLY: WRITERS,
     Act.WRITE_FIRST_POST: WRITERS,
     Act.EDIT_POST: {"author"},
+    Act.KEEP_EDIT: {"author", "silenced-author"},
     Act.WITHDRAW_POST: {"author", "silenced-author"},
     Act.READ_REVISIONS: {"author", "silenced-author", "silenced-moderator"} | MODERATORS,
     Act.READ_TITLES: {"author", "silenced-author", "silenced-moderator"} | MODERATORS,
@@ -101,6 +102,9 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
     Act.REPLY: lambda at: [Asked("POST", f"/threads/{at.thread}/posts", WORDS, 201)],
     Act.WRITE_FIRST_POST: lambda at: [Asked("POST", f"/threads/{at.thread}/posts", WORDS, 201)],
     Act.EDIT_POST: lambda at: [Asked("PATCH", f"/posts/{at.post}", {"revision": 1, **WORDS}, 200)],
+    Act.KEEP_EDIT: lambda at: [
+        Asked("PUT", f"/me/drafts/posts/{at.post}", {"version": 0, "revision": 1, **WORDS}, 200)
+    ],
     Act.WITHDRAW_POST: lambda at: [Asked("DELETE", f"/posts/{at.post}", None, 204)],
     Act.READ_REVISIONS: lambda at: [Asked("GET", f"/posts/{at.post}/revisions", None, 200)],
     Act.READ_TITLES: lambda at: [Asked("GET", f"/threads/{at.thread}/revisions", None, 200)],
