@@ -79,6 +79,7 @@ ROWS: Mapping[str, Row] = {
     "/me/sessions": Row(SIGNED_IN),
     "/me/second-factor": Row(SIGNED_IN),
     "/me/second-factor/app": Row(SIGNED_IN),
+    "/me/second-factor/app/code": Row(SIGNED_IN, status=303),
     "/me/second-factor/app/remove": Row(SIGNED_IN),
     "/me/second-factor/codes": Row(SIGNED_IN),
     "/me/second-factor/off": Row(SIGNED_IN),

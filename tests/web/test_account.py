@@ -137,6 +137,7 @@ async def test_a_member_sets_up_an_app_and_turns_it_off(app: FastAPI, services: 
         wrong = await form(heron, page, "/me/second-factor/app/code", code="000000")
         assert wrong.status_code == 422
         assert secret in wrong.text  # the same picture
+        assert (await heron.get("/me/second-factor/app/code")).headers["Location"] == "/me/second-factor/app"
         code = totp.current_code(secret, clock.now())
         done = await form(heron, wrong, "/me/second-factor/app/code", code=code)
         assert done.status_code == 200

@@ -211,6 +211,16 @@ async def test_words_come_through_a_sign_in(lived_in: Village) -> None:
     assert not faults_of(kept.text)
 
 
+async def test_the_second_step_of_a_sign_in_is_a_page_of_its_own(lived_in: Village) -> None:
+    async with await lived_in.browser("guest") as browser:
+        page = await browser.get("/sign-in")
+        asked = await form(browser, page, "/sign-in", login=HANDLES["adviser"], password=make.PASSWORD)
+        page = await browser.get(asked.headers["Location"])
+        wrong = await form(browser, page, "/sign-in/code", code="000000")
+    assert (page.status_code, wrong.status_code) == (200, 422)
+    assert not faults_of(page.text) + faults_of(wrong.text)
+
+
 async def test_every_page_was_shown_on_the_way(lived_in: Village) -> None:
     """One that nothing above shows fails here: give it a row, or a state in the village."""
     assert {page.__name__ for page in _pages(Page) - lived_in.shown} <= set(ELSEWHERE)

@@ -99,6 +99,12 @@ async def begin(visit: OwnForm) -> Response:
     return visit.go("/me/second-factor/app")
 
 
+@router.get("/me/second-factor/app/code")
+async def find_app(visit: OwnVisit) -> Response:
+    """Go to the picture: whoever had to sign in again comes back to where the code was sent."""
+    return visit.go("/me/second-factor/app")
+
+
 @router.post("/me/second-factor/app/code")
 async def confirm(visit: OwnForm) -> Response:
     """Take the app with a first code of it, and show the recovery codes."""
