@@ -1,4 +1,4 @@
-"""Journeys in a real browser, each with JavaScript and without: nothing needs it, and nothing that was typed is lost."""
+"""Journeys in a real browser, with JavaScript and without: nothing needs it, and nothing that was typed is lost."""
 
 import asyncio
 import re
