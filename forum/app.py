@@ -8,7 +8,7 @@ import ua_parser
 from fastapi import Depends, FastAPI, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forum.api import health, home, openapi
 from forum.api.administration import accounts, board_settings, invitations, setup, unsent_mail
@@ -42,6 +42,7 @@ from moderation.api import (
     audit_log,
     board_moderators,
     cases,
+    contact,
     decisions,
     member_history,
     member_notes,
@@ -145,6 +146,7 @@ RESOURCES: tuple[Resource, ...] = (
         member_posts.router,
         on_sight.router,
         board_moderators.router,
+        contact.router,
         reason_templates.router,
         safeguarding.router,
         audit_log.router,
@@ -224,18 +226,24 @@ def check_pages(settings: Settings) -> None:
         branding.branding_of(settings)
 
 
+class PagesBesideApi:
+    """Has the pages answer what lies outside of the API's own addresses, before the API's routes are tried."""
+
+    def __init__(self, app: ASGIApp, pages: ASGIApp) -> None:
+        self._api, self._pages = app, pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on to one of them."""
+        is_page = scope["type"] == "http" and site.is_page(scope)
+        await (self._pages if is_page else self._api)(scope, receive, send)
+
+
 def _add_pages(app: FastAPI, services: Services) -> None:
-    """Have the pages answer what no route of the API does, outside of the API's own addresses."""
-    pages, nothing_here = site.create_site(services, HOUSE, moderation_site.ROUTERS), app.router.default
+    pages = site.create_site(services, HOUSE, moderation_site.ROUTERS)
     app.state.site = pages
     # For the page that a layer around all routes answers with.
     app.state.house, app.state.branding = pages.state.house, pages.state.branding
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        is_page = scope["type"] == "http" and site.is_page(scope)
-        await (pages if is_page else nothing_here)(scope, receive, send)
-
-    app.router.default = answer
+    app.add_middleware(PagesBesideApi, pages=pages)
 
 
 def _throttled(error: Throttled, scope: Scope) -> Response:

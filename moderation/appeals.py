@@ -22,11 +22,11 @@ from moderation.cases import Case, CaseKind
 from moderation.decisions import AppealOutcome, Decided, Decision, DecisionInput, Ruling
 from moderation.measures import renamings
 from moderation.measures.catalogue import (
-    HANDLE_KEPT,
     refuse_impossible_measures,
     refuse_misplaced_measures,
     undo_measure,
 )
+from moderation.measures.member_measures import HANDLE_KEPT
 from moderation.measures.tables import AppliedMeasure, MeasureContext
 from moderation.permissions import refuse
 from moderation.reports import Report, ReportOutcome

@@ -2,7 +2,7 @@
 
 from forum.features import Feature
 from forum.mail.tables import MailKind
-from moderation import case_alerts, cases, name_reports, rule_changes, rules
+from moderation import case_alerts, cases, contact, name_reports, rule_changes, rules
 from moderation.privacy import ModerationPersonalData
 from moderation.sanction_expiry import STANDING_ENDED, tell_that_sanction_ended
 from moderation.withdrawn_posts import ERASE_WITHDRAWN, erase_withdrawn_posts
@@ -28,6 +28,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="appeals"),
     Feature(name="audit_log"),
     Feature(name="board_moderators"),
+    Feature(name="contact", export=contact.export_messages, clean_up=contact.delete_settled),
     Feature(name="decisions"),
     Feature(name="member_history"),
     Feature(name="member_notes"),

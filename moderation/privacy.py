@@ -22,6 +22,7 @@ from forum.members.viewer import Viewer
 from moderation import name_reports, reports, statements
 from moderation.appeals import Appeal
 from moderation.cases import Case, CaseNote, CasePost, CaseState
+from moderation.contact import ContactMessage
 from moderation.decisions import Decision
 from moderation.findings import RecordedFinding
 from moderation.measures import renamings
@@ -40,6 +41,7 @@ REPORTS_MAX = 100_000  # in one member's copy: at 20 a day, thirteen years
 WRITTEN: Mapping[type[SQLModel], tuple[str, ...]] = {
     CaseNote: ("text",),
     MemberNote: ("text",),
+    ContactMessage: ("text",),
     TalkMessage: ("text",),
     TalkComplaint: ("text",),
     Decision: ("reason", "note"),

@@ -34,6 +34,7 @@ KEPT_FOR = timedelta(days=7)
 MOST = 50
 # More than a post may have: what is too long to be sent is kept as well, until it is shorter.
 LONGEST_BODY, LONGEST_LINE = 40_000, 500
+LARGEST_VERSION = 10**9  # that somebody can begin with: it has room to grow
 
 
 class PlaceKind(StrEnum):
@@ -256,7 +257,7 @@ async def _save(work: Work, author: Viewer, place: DraftPlace, saving: Saving) -
             member_id=author.member_id,
             kind=place.kind,
             place_id=place.id,
-            version=saving.version,
+            version=min(saving.version, LARGEST_VERSION),
             body_markdown="",
             saved_at=work.now,
         )

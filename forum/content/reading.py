@@ -1,20 +1,27 @@
 """What one screen needs to read: a board with its threads, a thread with its posts, and what may be done there."""
 
+from collections import namedtuple
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import BigInteger, bindparam
+from sqlmodel import col
+
 from forum.content import announcements, board_cards, boards, drafts, read_marks
 from forum.content.board_cards import BoardCard
+from forum.content.boards import Board
 from forum.content.posts import thread_page
 from forum.content.posts.tables import NUMBER_MAX
 from forum.content.posts.thread_page import PageRequest, PostPage
 from forum.content.read_marks import OwnPlace
 from forum.content.threads import queries
 from forum.content.threads.queries import ThreadPage
-from forum.core.database import Reader
+from forum.content.threads.tables import Thread
+from forum.core.database import Prepared, Reader, columns
+from forum.core.errors import NotFound
 from forum.members.tables import Standing
 from forum.members.viewer import Viewer
 from forum.permissions import Act, Refusal, why_not
@@ -71,8 +78,7 @@ async def read_thread(
     reader: Reader, viewer: Viewer, thread_id: int, wanted: PageRequest, now: datetime
 ) -> ThreadReading:
     """Return a thread with a page of its posts. Raises NotFound, and Invalid for an unknown cursor."""
-    thread = await queries.get_thread(reader, viewer, thread_id)
-    board = await boards.get_board(reader, viewer, thread.board_slug)
+    thread, board = await _get_place(reader, viewer, thread_id)
     page = await thread_page.get_page(reader, viewer, thread_id, wanted)
     place = ReadingPlace(viewer.standing, board, ThreadPlace(thread))
     own, is_member = replace(place, post=AnyOwnPost(viewer)), viewer.id is not None
@@ -101,6 +107,24 @@ class AnyOwnPost:
     def author_id(self) -> UUID:
         """Who wrote it."""
         return self.viewer.member_id
+
+
+# A thread and its board in one query: a page of a thread is what is read most.
+_BOARD = tuple(columns(Board))
+_BoardLine = namedtuple("_BoardLine", [column.name for column in _BOARD])  # type: ignore[misc]  # names of a table
+_PLACE = Prepared(
+    queries.SELECT_VISIBLE.add_columns(*(column.label(f"its_{column.name}") for column in _BOARD)).where(
+        col(Thread.id) == bindparam("thread_id", type_=BigInteger())
+    )
+)
+
+
+async def _get_place(reader: Reader, viewer: Viewer, thread_id: int) -> tuple[Any, Any]:
+    """Return a thread and its board. Raises NotFound."""
+    row = await reader.row(_PLACE, **viewer.query_parameters, thread_id=thread_id)
+    if row is None:
+        raise NotFound("There is no such thread.", code="thread_not_found")
+    return row, _BoardLine._make(row[-len(_BOARD) :])
 
 
 # What somebody may do with a thread, by the name that clients know.

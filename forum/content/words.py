@@ -13,6 +13,8 @@ from itertools import accumulate, islice
 from operator import or_
 from typing import TypeVar
 
+from forum.core.text import INVISIBLE
+
 Item = TypeVar("Item")
 Span = tuple[int, int]
 Runs = Mapping[tuple[str, ...], tuple[bool, ...]]
@@ -21,19 +23,16 @@ RUN = 4  # words in a row that a quote in the same thread does not repeat by cha
 COPY = 6  # and in any thread of the forum
 SHORTEST_REPEAT = 4  # characters: fewer may be repeated by chance
 
-# Unicode's Default_Ignorable_Code_Point and other characters without a shape, and marks that join the letter before.
-INVISIBLE = (
-    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
-    "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
-)
+# What nobody sees, with what surrounds an annotation; and marks that join the letter before.
+_UNSEEN = f"{INVISIBLE}\ufff9-\ufffb"
 COMBINING = "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u064b-\u065f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
-UNSEEN = re.compile(f"[{INVISIBLE}]")
-WORD = re.compile(rf"(?:[^\W_][{INVISIBLE}{COMBINING}]*)+")
+UNSEEN = re.compile(f"[{_UNSEEN}]")
+WORD = re.compile(rf"(?:[^\W_][{_UNSEEN}{COMBINING}]*)+")
 LINE = re.compile(r"^.*$", re.MULTILINE)
 MARKS = re.compile(r"\[removed(?:: rules? [0-9]+(?:, [0-9]+)*(?: and [0-9]+)?)?\]")
 
 _MARK_OR_WORD = re.compile(rf"{MARKS.pattern}|(?P<word>{WORD.pattern})")
-_DROPPED = re.compile(f"[{INVISIBLE}{COMBINING}]")
+_DROPPED = re.compile(f"[{_UNSEEN}{COMBINING}]")
 
 
 def folded(word: str) -> str:

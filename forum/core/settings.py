@@ -231,6 +231,7 @@ class Settings(BaseSettings):
     editing_limit: Limit = Field("30/1 minute", description="Edits of one member: posts, titles and the profile")
     preview_limit: Limit = Field("60/1 minute", description="Previews of one member")
     report_limit: Limit = Field("20/1 day", description="Reports of one member")
+    contact_limit: Limit = Field("5/1 hour", description="Messages to the charity, per address")
     talk_limit: Limit = Field("60/1 hour", description="Messages of one member or moderator in talks about cases")
     export_limit: Limit = Field("3/1 day", description="Copies of all own data, per member")
     verified_addresses: bool = Field(

@@ -15,10 +15,11 @@ BREAK = r"\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
 ANY, INLINE, SEEN = r"[^\x00]", rf"[^\x00{BREAK}]", rf"[^\x00{SPACE}]"
 # Invisible, though some count as letters, marks or symbols: Unicode's Default_Ignorable_Code_Point, which
 # `unicodedata` does not tell, and the Braille pattern without dots.
-BLANK = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
-    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
+BLANK = re.compile(f"[{INVISIBLE}]")
 # Marks, embeddings, overrides and isolates: with them, a text can be shown in another order than it is read in.
 BIDIRECTIONAL = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _EDGES = re.compile(rf"^[{SPACE}]+|[{SPACE}]+$")

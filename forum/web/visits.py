@@ -2,8 +2,8 @@
 
 import gzip
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
@@ -17,11 +17,13 @@ from markupsafe import Markup
 from forum.core import clock
 from forum.core.database import Reader
 from forum.core.errors import Forbidden, ForumError, NotFound, NotSignedIn, RoleWithheld, SignInAgain
+from forum.core.idempotency import do_once
 from forum.core.settings import Settings
 from forum.core.work import Transactions, Work
 from forum.http.caching import etag_headers
-from forum.http.current_member import Anybody, AnyMember, CurrentMember, CurrentViewer
+from forum.http.current_member import Anybody, AnyMember, CurrentMember, viewer_of
 from forum.http.services import Services, services_of
+from forum.members.standing import SHUT_OUT
 from forum.members.viewer import GUEST, Viewer
 from forum.permissions import Refusal
 from forum.web import assets
@@ -40,6 +42,7 @@ COMPRESSED_FROM = 600  # bytes: compressing less saves nothing
 # For pages: links of the forum to itself say where one comes from, so that forms work in browsers which send an
 # `Origin` only with it (iPhones before iOS 16.4); other sites learn nothing.
 HEADERS = {"Referrer-Policy": "same-origin"}
+VARY = "Accept-Encoding, Accept-Language, Cookie"
 
 
 @dataclass(frozen=True)
@@ -129,9 +132,11 @@ class Visit:
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Result:
-        """Do one action in one transaction, as this viewer. What it raises undoes all of it."""
-        async with self.transactions.begin() as work:
-            return await action(work, self.viewer, *args, **kwargs)
+        """Do one action in one transaction, as this viewer. What it raises undoes all of it.
+
+        Of four taps, three wait for what the first does: an action that takes a key does it once.
+        """
+        return await do_once(self.transactions, lambda work: action(work, self.viewer, *args, **kwargs))
 
     async def act_by_link(self, action: Callable[[Work, str], Awaitable[Result]], token: str) -> Result:
         """Do what a mailed link is for, in one transaction: its token says whose it is, whoever is signed in."""
@@ -149,19 +154,44 @@ class Visit:
 
     def show(self, page: Page, status: int = 200) -> Response:
         """Return a page as a response: with an ETag and compressed, or 304 when the browser has the same bytes."""
-        template = environment(self.language, self.house.templates).get_template(page.template)
-        content = template.render(page=page, layout=Layout(self, page)).encode()
-        headers = self.headers | {"Content-Language": self.language.code}
+        headers = self.headers | {"Content-Language": self.language.code, "Vary": VARY}
         if not page.indexable:
             headers["X-Robots-Tag"] = "noindex"
         if status != 200 or page.is_own:
+            content = self._render(page)
             return _encoded(self.request, content, status, headers | {"Cache-Control": "no-store"})
-        tag = f'W/"{sha256(content).hexdigest()[:24]}"'  # weak: one for the page and its compressed form
-        caching, is_unchanged = etag_headers(self.request, tag.removeprefix("W/"), shared=True)
-        caching |= {"ETag": tag, "Vary": "Accept-Encoding, Accept-Language, Cookie"}
+        kept = self._kept(page)
+        caching, is_unchanged = etag_headers(self.request, kept.tag, shared=True)
+        headers |= {"Cache-Control": caching["Cache-Control"], "ETag": f"W/{kept.tag}"}
         if is_unchanged:
-            return Response(status_code=304, headers=headers | caching)
-        return _encoded(self.request, content, status, headers | caching)
+            return Response(status_code=304, headers=headers)
+        if "gzip" in self.request.headers.get("accept-encoding", ""):
+            return Response(kept.packed, status, {**headers, "Content-Encoding": "gzip"}, media_type="text/html")
+        return Response(gzip.decompress(kept.packed), status, headers, media_type="text/html")
+
+    def _render(self, page: Page) -> bytes:
+        template = environment(self.language, self.house.templates).get_template(page.template)
+        return template.render(page=page, layout=Layout(self, page)).encode()
+
+    def _kept(self, page: Page) -> "MadePage":
+        """Return a page as it was made before from the same things, otherwise make it.
+
+        A page of a thread costs three times as much to make as to read what is on it.
+        """
+        layout = Layout(self, page)
+        known: OrderedDict[Hashable, MadePage] = self.request.app.state.made_pages
+        around = (page.template, self.path, self.language.code, self.look, *layout.entries, bool(self.member.withheld))
+        key = (around, *(key_of(getattr(page, part.name)) for part in fields(page)))
+        found = known.get(key)
+        if found is None:
+            content = self._render(page)
+            tag = f'"{sha256(content).hexdigest()[:24]}"'
+            found = known[key] = MadePage(tag, gzip.compress(content, 6, mtime=0))
+            if len(known) > MOST_KEPT:
+                known.popitem(last=False)
+        else:
+            known.move_to_end(key)
+        return found
 
     def go(self, path: str, *, done: str | None = None) -> Response:
         """Return the answer to a form: the browser asks for that page, which says what was done."""
@@ -262,8 +292,10 @@ class Layout:
         return self.own_mark if name == "mark.svg" and self.own_mark else assets.ASSETS[name].path
 
 
-async def _visit(request: Request, viewer: CurrentViewer, member: Anybody) -> Visit:
-    return Visit(request, viewer, member)
+async def _visit(request: Request) -> Visit:
+    # It asks for the member itself: each dependency costs more than most of what a page does.
+    member = await viewer_of(request)
+    return Visit(request, GUEST if member.standing in SHUT_OUT else member, member)
 
 
 # A reader: somebody who is suspended or banned reads as a guest does.
@@ -310,7 +342,12 @@ async def _own_form(request: Request, visit: OwnVisit) -> Visit:
     return await _with_form(request, visit)
 
 
+async def _anybody_form(request: Request, visit: AnybodyVisit) -> Visit:
+    return await _with_form(request, visit)
+
+
 # The same with the form that was sent.
+AnybodyForm = Annotated[Visit, Depends(_anybody_form)]
 ReadingForm = Annotated[Visit, Depends(_reading_form)]
 MemberForm = Annotated[Visit, Depends(_member_form)]
 OwnForm = Annotated[Visit, Depends(_own_form)]
@@ -327,20 +364,35 @@ def own_path(path: str) -> str:
     return path if is_ours and len(path) <= 500 else "/"
 
 
-_COMPRESSED: OrderedDict[bytes, bytes] = OrderedDict()
-_MOST_COMPRESSED = 256
+@dataclass(frozen=True)
+class MadePage:
+    """A page as it is sent, and its ETag: a weak one, for it is the same for the compressed page and the plain one."""
+
+    tag: str
+    packed: bytes
+
+
+MOST_KEPT = 1000  # some 8 KB each
+
+
+def key_of(value: object) -> Hashable:
+    """Return what is equal for equal values, also of lists, mappings and dataclasses that hold such."""
+    try:
+        hash(value)
+    except TypeError:
+        if isinstance(value, Mapping):
+            return tuple((name, key_of(part)) for name, part in value.items())
+        if isinstance(value, Iterable):
+            return tuple(map(key_of, value))
+        if is_dataclass(value):
+            return tuple(key_of(getattr(value, part.name)) for part in fields(value))
+        raise
+    return value
 
 
 def _encoded(request: Request, content: bytes, status: int, headers: Mapping[str, str]) -> Response:
     """Return the response, compressed where the browser takes it: there is no secret in a page (BREACH)."""
-    headers = {"Vary": "Accept-Encoding, Accept-Language, Cookie", **headers}
     if len(content) < COMPRESSED_FROM or "gzip" not in request.headers.get("accept-encoding", ""):
         return Response(content, status, dict(headers), media_type="text/html")
-    key = sha256(content).digest()
-    packed = _COMPRESSED.get(key)
-    if packed is None:
-        packed = gzip.compress(content, 6, mtime=0)
-        _COMPRESSED[key] = packed
-        if len(_COMPRESSED) > _MOST_COMPRESSED:
-            _COMPRESSED.popitem(last=False)
+    packed = gzip.compress(content, 6, mtime=0)
     return Response(packed, status, {**headers, "Content-Encoding": "gzip"}, media_type="text/html")

@@ -1,6 +1,6 @@
 """Every kind of measure in one table, MEASURES: what it does to a post, a thread or a member, and its undo."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,39 +9,21 @@ from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.administration import roles
-from forum.authentication import handles, sessions
-from forum.authentication.profiles import let_name_follow, rename_member
-from forum.content import boards
-from forum.content.boards import Board
-from forum.content.posts import held_edits
-from forum.content.posts.revisions import get_words, replace_body_by_moderator
-from forum.content.posts.tables import HeldState, Visibility
-from forum.content.posts.visibility import set_visibility
-from forum.content.threads.changes import lock_thread_row, move, retitle, set_state
-from forum.content.threads.tables import Thread, ThreadState
-from forum.content.threads.titles import get_title, list_earlier_titles, replace_title, seal_titles
-from forum.core import audit
-from forum.core.errors import Conflict, Invalid
-from forum.members import names
-from forum.members.queries import lock_member_row
-from forum.members.standing import add_sanction, lift_sanction
-from forum.members.tables import Role, Standing
+from forum.core.errors import Invalid
+from forum.members.tables import Standing
 from moderation import cases
-from moderation.measures import text_changes
-from moderation.measures.post_notices import has_another_removal, notice_of, refresh_notice
+from moderation.measures import member_measures, post_measures, text_changes, thread_measures
+from moderation.measures.post_notices import notice_of, refresh_notice
 from moderation.measures.tables import (
     AppliedMeasure,
+    Apply,
     MeasureContext,
     MeasureInput,
     MeasureKind,
     MeasureTarget,
+    Undo,
     UndoData,
 )
-from moderation.repeated_words import bring_back, gone
-
-Apply = Callable[[MeasureContext, MeasureInput], Awaitable[UndoData]]
-Undo = Callable[[MeasureContext, AppliedMeasure], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -58,7 +40,6 @@ class Measure:
     notice: str | None = None  # how its notice to readers begins
 
 
-HANDLE_KEPT = "handle_kept"  # in the undo data: that the handle could not be given back
 WITHOUT_POST = (MeasureTarget.AUTHOR, MeasureTarget.CASE)  # what a measure about a member without a post acts on
 # A decision with no other measure dismisses the reports: it leaves the words as they were reported.
 NO_ACTION = (MeasureKind.DISMISS, MeasureKind.PUBLISH, MeasureKind.REFUSE)
@@ -188,272 +169,6 @@ def _refuse_wrong_fields(measure: MeasureInput, pointer: str) -> None:
         raise Invalid(detail, f"{pointer}/{name}", code="measure_field_missing")
 
 
-# Posts
-
-
-async def _publish(context: MeasureContext, _wanted: MeasureInput) -> UndoData:
-    session, post = context.session, context.post
-    waiting, is_held = await held_edits.list_waiting(session, [post.id]), post.visibility == Visibility.HELD
-    if not (waiting or is_held):
-        raise Conflict("Neither this post nor an edit of it is held.", code="post_not_held")
-    undo_data: UndoData = {"held_because": post.held_because, "edits": []}
-    for edit in waiting:
-        done = await held_edits.publish(session, post, edit, context.now)
-        change = {"before": done.before, "after": done.after, "held_because": edit.held_because}
-        undo_data["edits"].append({"part": "body" if edit.title is None else "title", **change})
-    if is_held:
-        await set_visibility(session, post, Visibility.VISIBLE, context.now)
-    return undo_data
-
-
-async def _undo_publish(context: MeasureContext, applied: AppliedMeasure) -> None:
-    for change in applied.memory.get("edits", ()):
-        await (_hold_title_again if change["part"] == "title" else _hold_body_again)(context, change)
-    reason = applied.memory["held_because"]
-    if reason and context.post.visibility == Visibility.VISIBLE:
-        await set_visibility(context.session, context.post, Visibility.HELD, context.now, held_because=reason)
-
-
-async def _hold_body_again(context: MeasureContext, change: UndoData) -> None:
-    """Give a post its words from before an edit was published, and let the edit wait; not where they changed since."""
-    session, post = context.session, context.post
-    if post.revision != change["after"] or not post.is_shown:
-        return
-    words = (post.body_markdown, post.body_html, post.content_warning)
-    edit = held_edits.held_body(post, words, change["held_because"], context.now)
-    before = await get_words(session, post, change["before"])
-    await replace_body_by_moderator(session, context.moderator, post, before, now=context.now, sealed=False)
-    await held_edits.hold(session, edit)
-
-
-async def _hold_title_again(context: MeasureContext, change: UndoData) -> None:
-    """Give a thread its title from before an edit was published, and let that wait; not where it changed since."""
-    session, post = context.session, context.post
-    thread = await lock_thread_row(session, post.thread_id)
-    if thread.title_revision != change["after"]:
-        return
-    edit = held_edits.held_title(post, thread.title, thread.author_id, change["held_because"], context.now)
-    await _give_title(context, thread, await get_title(session, thread, change["before"]))
-    await held_edits.hold(session, edit)
-
-
-async def _refuse(context: MeasureContext, _wanted: MeasureInput) -> UndoData:
-    session, post = context.session, context.post
-    refused = await held_edits.refuse(session, post.id)
-    if not refused:
-        raise Conflict("No edit of this post waits.", code="no_edit_waits")
-    thread = await session.get_one(Thread, post.thread_id)
-    at = {"revision": post.revision, "title_revision": thread.title_revision}
-    return {"edits": [edit.id for edit in refused], **at}
-
-
-async def _undo_refuse(context: MeasureContext, applied: AppliedMeasure) -> None:
-    """Publish what was refused, as the undo of a removal does: it was right after all. What changed since stays."""
-    session, post = context.session, context.post
-    thread = await lock_thread_row(session, post.thread_id)
-    for edit in await held_edits.list_all(session, [post.id]):
-        is_title = edit.title is not None
-        now, then = (thread if is_title else post), "title_revision" if is_title else "revision"
-        is_current = getattr(now, then) == applied.memory[then] and post.is_shown
-        if edit.id in applied.memory["edits"] and edit.state == HeldState.REFUSED and is_current:
-            await held_edits.publish(session, post, edit, context.now)
-
-
-async def _remove(context: MeasureContext, _wanted: MeasureInput) -> UndoData:
-    if context.post.visibility != Visibility.REMOVED:
-        await set_visibility(context.session, context.post, Visibility.REMOVED, context.now)
-    await held_edits.drop_all(context.session, context.post.id)
-    return await text_changes.redact_repeats(context)
-
-
-async def _undo_remove(context: MeasureContext, applied: AppliedMeasure) -> None:
-    is_removed = context.post.visibility == Visibility.REMOVED
-    if is_removed and not await has_another_removal(context.session, applied):
-        await set_visibility(context.session, context.post, Visibility.VISIBLE, context.now)
-    await text_changes.restore(context, applied)
-
-
-# Threads
-
-
-async def _retitle(context: MeasureContext, wanted: MeasureInput) -> UndoData:
-    session, title = context.session, wanted.title or ""
-    thread = await lock_thread_row(session, context.post.thread_id)
-    was, before = thread.title_revision, thread.title
-    await retitle(session, context.moderator, thread, title, context.now)
-    await _record_renaming(context, thread)
-    # An earlier title with the same words goes too.
-    taken, earlier = [before, *gone(before, title)], await list_earlier_titles(session, thread.id)
-    sealed = [old.number for old in earlier if not old.sealed and bring_back(taken, [old.title], title)]
-    await seal_titles(session, thread.id, sealed, sealed=True)
-    return {"was": was, "became": thread.title_revision, "sealed": sorted({was, *sealed})}
-
-
-async def _undo_retitle(context: MeasureContext, applied: AppliedMeasure) -> None:
-    session, undo_data = context.session, applied.memory
-    thread = await lock_thread_row(session, applied.in_thread)
-    became = await _title_of(session, thread, undo_data["became"])
-    if not await _hand_on(session, applied) and thread.title == became:
-        await _give_title(context, thread, await _title_of(session, thread, undo_data["was"]))
-        await _record_renaming(context, thread)
-    others = await _retitles_in_force(session, thread.id)
-    still_sealed = {number for other in others for number in other.memory.get("sealed", ())}
-    await seal_titles(session, thread.id, {*undo_data.get("sealed", ())} - still_sealed, sealed=False)
-
-
-async def _give_title(context: MeasureContext, thread: Thread, title: str) -> None:
-    """Give a thread an earlier title back; the one that goes is nothing that its author must not see."""
-    await replace_title(context.session, thread, title, context.moderator.member_id, context.now)
-
-
-async def _record_renaming(context: MeasureContext, thread: Thread) -> None:
-    subject, moderator = ("thread", thread.id), context.moderator
-    await audit.record(context.session, actor_id=moderator.id, act="thread.renamed", subject=subject, now=context.now)
-
-
-async def _title_of(session: AsyncSession, thread: Thread, recorded: int | str) -> str:
-    """Return the title that a measure recorded: by its revision; by its words before there were revisions."""
-    return recorded if isinstance(recorded, str) else await get_title(session, thread, recorded)
-
-
-async def _retitles_in_force(session: AsyncSession, thread_id: int) -> Sequence[AppliedMeasure]:
-    found = select(AppliedMeasure).where(
-        col(AppliedMeasure.thread_id) == thread_id,
-        col(AppliedMeasure.kind) == MeasureKind.RETITLE,
-        col(AppliedMeasure.undone_at).is_(None),
-    )
-    return (await session.execute(found)).scalars().all()
-
-
-async def _lock(context: MeasureContext, _wanted: MeasureInput) -> UndoData:
-    thread = await lock_thread_row(context.session, context.post.thread_id)
-    undo_data = {"was": thread.state, "became": ThreadState.LOCKED}
-    await set_state(context.session, context.moderator, thread.id, ThreadState.LOCKED, context.now)
-    return undo_data
-
-
-async def _undo_lock(context: MeasureContext, applied: AppliedMeasure) -> None:
-    if not await _hand_on(context.session, applied) and applied.memory["was"] == ThreadState.OPEN:
-        await set_state(context.session, context.moderator, applied.in_thread, ThreadState.OPEN, context.now)
-
-
-async def _move(context: MeasureContext, wanted: MeasureInput) -> UndoData:
-    board = await boards.find_board(context.session, wanted.board or "")
-    is_administrator = Role.ADMINISTRATOR in context.moderator.roles  # who decides where no moderator can
-    if board is None or not (is_administrator or context.moderator.moderates(board.id)):
-        raise Invalid("You do not moderate a board of this name.", "#/measures", code="board_not_found")
-    thread = await lock_thread_row(context.session, context.post.thread_id)
-    undo_data = {"was": thread.board_id, "became": board.id}
-    await move(context.session, context.moderator, thread.id, board, version=thread.version, now=context.now)
-    return undo_data
-
-
-async def _undo_move(context: MeasureContext, applied: AppliedMeasure) -> None:
-    thread = await lock_thread_row(context.session, applied.in_thread)
-    board = await context.session.get_one(Board, applied.memory["was"])
-    if not await _hand_on(context.session, applied) and thread.board_id == applied.memory["became"]:
-        await move(context.session, context.moderator, thread.id, board, version=thread.version, now=context.now)
-
-
-async def _hand_on(session: AsyncSession, undone: AppliedMeasure) -> bool:
-    """Whether a later measure of this kind rests on what the undone one left.
-
-    If so, that one's undo shall restore what was there before both, and there is nothing more to do now.
-    """
-    later = select(AppliedMeasure).where(
-        col(AppliedMeasure.thread_id) == undone.thread_id,
-        col(AppliedMeasure.kind) == undone.kind,
-        col(AppliedMeasure.undone_at).is_(None),
-        col(AppliedMeasure.id) > undone.id,
-    )
-    found = (await session.execute(later.order_by(col(AppliedMeasure.id)).limit(1))).scalar_one_or_none()
-    if found is None or found.memory["was"] != undone.memory["became"]:
-        return False
-    found.memory = {**found.memory, "was": undone.memory["was"]}
-    return True
-
-
-# Authors
-
-
-def _sanction(standing: Standing, fields: frozenset[str] = frozenset()) -> Measure:
-    """Return the measure that changes the author's standing."""
-
-    async def give(context: MeasureContext, wanted: MeasureInput) -> UndoData:
-        await roles.refuse_last_administrator(context.session, context.member_id)
-        sanction = await add_sanction(context.session, context.member_id, standing, context.now, wanted.until)
-        if standing == Standing.BANNED:
-            await sessions.end_all(context.session, context.member_id)
-        return {"sanction": str(sanction.id)}
-
-    return Measure(MeasureTarget.AUTHOR, give, _undo_sanction, fields=fields, needs_rule=True, tells_author=True)
-
-
-async def _undo_sanction(context: MeasureContext, applied: AppliedMeasure) -> None:
-    await lift_sanction(context.session, UUID(applied.memory["sanction"]))
-
-
-async def _rename(context: MeasureContext, wanted: MeasureInput) -> UndoData:
-    """Give the author another display name, another handle, or both.
-
-    The gate keeps an old display name from coming back by their own hand. Nobody can take the old handle, until the
-    decision is overturned. Raises Conflict when they have left.
-    """
-    member = await lock_member_row(context.session, context.member_id)
-    if member.left_at:
-        raise Conflict("This member has left: they have no name here any more.", code="member_left")
-    undo_data: UndoData = {}
-    if wanted.name:
-        undo_data["was"] = member.name
-        await rename_member(context.session, member, wanted.name)
-        undo_data["became"] = member.name
-    if wanted.handle:
-        undo_data["handle_was"] = member.handle
-        await handles.give_neutral_handle(context.work, member)
-        undo_data["handle_became"] = member.handle
-    return undo_data
-
-
-async def _undo_rename(context: MeasureContext, applied: AppliedMeasure) -> None:
-    """Give name and handle back; not where the member has chosen another since, or the handle looks like somebody's."""
-    member = await lock_member_row(context.session, applied.member_id)
-    if member.left_at:
-        return
-    undo_data, later = applied.memory, await _list_later_renames(context.session, applied)
-    if _is_to_restore(later, undo_data, "", member.name):
-        member.name, member.name_skeleton = undo_data["was"], names.skeleton(undo_data["was"])
-        await let_name_follow(context.session, member)
-    is_theirs = _is_to_restore(later, undo_data, "handle_", member.handle)
-    if is_theirs and not await handles.give_handle_back(context.work, member, undo_data["handle_was"]):
-        applied.memory = {**undo_data, HANDLE_KEPT: True}
-    await context.session.flush()
-
-
-async def _list_later_renames(session: AsyncSession, applied: AppliedMeasure) -> Sequence[AppliedMeasure]:
-    later = select(AppliedMeasure).where(
-        col(AppliedMeasure.member_id) == applied.member_id,
-        col(AppliedMeasure.kind) == MeasureKind.RENAME,
-        col(AppliedMeasure.undone_at).is_(None),
-        col(AppliedMeasure.id) > applied.id,
-    )
-    return (await session.execute(later.order_by(col(AppliedMeasure.id)))).scalars().all()
-
-
-def _is_to_restore(later: Sequence[AppliedMeasure], undo_data: UndoData, prefix: str, present: str) -> bool:
-    """Whether a name, or with the prefix a handle, is as the undone measure left it.
-
-    If a later measure rests on that one, its undo shall restore what was before both.
-    """
-    was, became = f"{prefix}was", f"{prefix}became"
-    if was not in undo_data:
-        return False
-    following = next((applied for applied in later if was in applied.memory), None)
-    if following and following.memory[was] == undo_data[became]:
-        following.memory = {**following.memory, was: undo_data[was]}
-        return False
-    return bool(present == undo_data[became])
-
-
 async def _no_effect(_context: MeasureContext, _wanted: MeasureInput) -> UndoData:
     """Change nothing: a warning is only told in its statement, a dismissal only closes its case."""
     return {}
@@ -463,11 +178,19 @@ async def _nothing_to_undo(_context: MeasureContext, _applied: AppliedMeasure) -
     """Change nothing: that the measure is no longer in force is all there is to undo."""
 
 
+def _sanction(standing: Standing, fields: frozenset[str] = frozenset()) -> Measure:
+    """Return the measure that changes the author's standing."""
+    give, undo = member_measures.make_sanction(standing), member_measures.undo_sanction
+    return Measure(MeasureTarget.AUTHOR, give, undo, fields=fields, needs_rule=True, tells_author=True)
+
+
 _UNTIL = frozenset({"until"})
 
 MEASURES: Mapping[MeasureKind, Measure] = {
-    MeasureKind.PUBLISH: Measure(MeasureTarget.POST, _publish, _undo_publish),
-    MeasureKind.REFUSE: Measure(MeasureTarget.POST, _refuse, _undo_refuse, needs_rule=True, tells_author=True),
+    MeasureKind.PUBLISH: Measure(MeasureTarget.POST, post_measures.publish, post_measures.undo_publish),
+    MeasureKind.REFUSE: Measure(
+        MeasureTarget.POST, post_measures.refuse, post_measures.undo_refuse, needs_rule=True, tells_author=True
+    ),
     MeasureKind.EDIT: Measure(
         MeasureTarget.POST,
         text_changes.edit,
@@ -486,17 +209,28 @@ MEASURES: Mapping[MeasureKind, Measure] = {
         notice="Edited",
     ),
     MeasureKind.REMOVE: Measure(
-        MeasureTarget.POST, _remove, _undo_remove, needs_rule=True, tells_author=True, notice="Removed"
+        MeasureTarget.POST,
+        post_measures.remove,
+        post_measures.undo_remove,
+        needs_rule=True,
+        tells_author=True,
+        notice="Removed",
     ),
     MeasureKind.RETITLE: Measure(
-        MeasureTarget.THREAD, _retitle, _undo_retitle, fields=frozenset({"title"}), tells_author=True
+        MeasureTarget.THREAD,
+        thread_measures.retitle,
+        thread_measures.undo_retitle,
+        fields=frozenset({"title"}),
+        tells_author=True,
     ),
-    MeasureKind.LOCK: Measure(MeasureTarget.THREAD, _lock, _undo_lock, tells_author=True),
-    MeasureKind.MOVE: Measure(MeasureTarget.THREAD, _move, _undo_move, fields=frozenset({"board"})),
+    MeasureKind.LOCK: Measure(MeasureTarget.THREAD, thread_measures.lock, thread_measures.undo_lock, tells_author=True),
+    MeasureKind.MOVE: Measure(
+        MeasureTarget.THREAD, thread_measures.move, thread_measures.undo_move, fields=frozenset({"board"})
+    ),
     MeasureKind.RENAME: Measure(
         MeasureTarget.AUTHOR,
-        _rename,
-        _undo_rename,
+        member_measures.rename,
+        member_measures.undo_rename,
         fields=frozenset({"name", "handle"}),
         one_field_is_enough=True,
         needs_rule=True,

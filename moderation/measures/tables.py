@@ -1,5 +1,6 @@
 """Tables: the measures that were taken. And what a moderator asks for."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -155,3 +156,8 @@ class MeasureContext:
     def shown_name(self) -> str:
         """The name under which readers see who did it."""
         return (self.moderator.name if self.work.settings.names_moderators else None) or UNNAMED_MODERATOR
+
+
+# What takes a measure, and what undoes it.
+Apply = Callable[[MeasureContext, MeasureInput], Awaitable[UndoData]]
+Undo = Callable[[MeasureContext, AppliedMeasure], Awaitable[None]]

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import ClassVar
 
-from forum.core.errors import Conflict, ForumError, Invalid
+from forum.core.errors import Conflict, ForumError
 from forum.core.idempotency import MemberKey, Repeat
+from forum.http.problems import KINDS
 from forum.web.pages import FormPage
 from forum.web.visits import Visit
 from moderation.web import words
@@ -56,4 +57,4 @@ def repeat_of(visit: Visit) -> Repeat:
 
 def status_of(error: ForumError) -> int:
     """Return the status of a page that shows a form again, with why it was refused."""
-    return 422 if isinstance(error, Invalid) else 409
+    return next(KINDS[above].status for above in type(error).__mro__ if above in KINDS)

@@ -2,18 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from fastapi import Response
+from fastapi import Path, Response
 
-from forum.content.posts import actions as posts
-from forum.content.threads import actions as threads
-from forum.http.fields import Id
+from forum.http.fields import Id, Uuid
 from forum.web.routing import page_router
 from forum.web.visits import MemberForm
+from moderation import case_file
 from moderation.web.pages import ModerationPage
 
 router = page_router()
+
+Version = Annotated[int, Path(ge=1, lt=2**31)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,18 +28,18 @@ class SealedPage(ModerationPage):
     written_at: datetime
 
 
-@router.post("/moderation/posts/{id}/versions/{number}")
-async def read_sealed_version(id: Id, number: Id, visit: MemberForm) -> Response:
+@router.post("/moderation/cases/{id}/posts/{post_id}/versions/{number}")
+async def read_sealed_version(id: Uuid, post_id: Id, number: Version, visit: MemberForm) -> Response:
     """Show a version of a post with words that were taken out, and record that it was read."""
-    row = await visit.act(posts.read_sealed_revision, id, number)
+    row = await visit.act(case_file.read_sealed_revision, id, post_id, number)
     title = visit.say("Version %(number)s", number=number)
     page = SealedPage(title=title, words=row.body_markdown, note=row.content_warning, written_at=row.written_at)
     return visit.show(page)
 
 
-@router.post("/moderation/threads/{id}/titles/{number}")
-async def read_sealed_title(id: Id, number: Id, visit: MemberForm) -> Response:
+@router.post("/moderation/cases/{id}/titles/{number}")
+async def read_sealed_title(id: Uuid, number: Version, visit: MemberForm) -> Response:
     """Show a title that a moderator took away, and record that it was read."""
-    row = await visit.act(threads.read_sealed_title, id, number)
+    row = await visit.act(case_file.read_sealed_title, id, number)
     page = SealedPage(title=visit.say("Title %(number)s", number=number), words=row.title, written_at=row.written_at)
     return visit.show(page)

@@ -13,6 +13,7 @@ from moderation.web import (
     audit_log,
     board_moderators,
     cases,
+    contact,
     decisions,
     member_history,
     member_posts,
@@ -33,6 +34,7 @@ from moderation.web.pages import SECTION
 
 ROUTERS: Sequence[APIRouter] = (
     cases.router,
+    contact.router,
     decisions.router,
     talks.router,
     sealed_words.router,
@@ -71,6 +73,11 @@ DONE: Mapping[str, str] = {
     "rule-written": mark("A new edition of the rules is published."),
     "template-deleted": mark("The template is deleted."),
     "note-kept": mark("Your note is kept."),
+    "message-settled": mark("It is settled."),
+    "written": mark("Thank you. Your message has arrived."),
+    "written-urgently": mark(
+        "Thank you. It has arrived, but nobody may read it for hours. If it cannot wait, ring now."
+    ),
     "message-sent": mark("Your message is sent."),
     "talk-closed": mark("The talk is closed."),
     "appealed": mark("You have asked for a second look. Somebody else decides now, and you hear of it here."),

@@ -142,6 +142,8 @@ NOT_FOR_MEMBERS = {
     "list_invitations",
     "list_log",
     "list_member_notes",
+    "list_messages",
+    "settle_message",
     "list_member_posts",
     "list_team",
     "list_refused_sign_ins",

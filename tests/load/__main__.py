@@ -26,7 +26,7 @@ from rich.table import Table
 
 from forum.core import database, embedded_postgres
 from forum.core.settings import Settings
-from tests.load import bodies, ceilings, crowd, doors, queue, seed
+from tests.load import bodies, ceilings, crowd, doors, html, queue, seed
 from tests.load.ceilings import Answer, Ceiling
 from tests.load.rounds import CONNECTIONS, FORUM, Kind, Server, Target, measure, of_ceiling, of_forum, rounds_in
 from tests.support import make
@@ -42,6 +42,7 @@ class Part(StrEnum):
     """What can be measured by itself."""
 
     PAGES = "pages"
+    HTML = "html"
     QUEUE = "queue"
     CROWD = "crowd"
     DOORS = "doors"
@@ -61,13 +62,16 @@ def main(
     ] = None,
     only: Annotated[list[Part] | None, typer.Option(help="Some parts and not all")] = None,
 ) -> None:
-    """Compare what the forum answers with the same bytes as constants, from FastAPI and from bare ASGI; the
-    moderators' queue among few cases and among many; what readers notice of greedy clients; how long strangers wait
-    at the doors, and others meanwhile; how late the event loop is under hostile bodies.
+    """Compare what the forum answers with the same bytes as constants, from FastAPI and from bare ASGI; pages for
+    people with the API's read of the same threads; the moderators' queue among few cases and among many; what readers
+    notice of greedy clients; how long strangers wait at the doors, and others meanwhile; how late the event loop is
+    under hostile bodies.
     """
     parts = only or list(Part)
     if Part.PAGES in parts:
         _pages(seconds, posts, database_url)
+    if Part.HTML in parts:
+        out.print(_html(seconds * QUEUES))
     if Part.QUEUE in parts:
         out.print(_queues(seconds * QUEUES))
     if Part.CROWD in parts:
@@ -185,6 +189,17 @@ def _measured(targets: Sequence[Target], servers: Mapping[str, Server], seconds:
         task = progress.add_task("Measuring", total=bursts)
         loop.run(measure(targets, servers, seconds, done=lambda: progress.advance(task)))
     return (time.process_time() - worked) / (time.perf_counter() - begun)
+
+
+def _html(seconds: float) -> Table:
+    """Read threads as pages and from the API, in one run."""
+    with tempfile.TemporaryDirectory(prefix="forum-load-") as name, ExitStack() as running:
+        url = running.enter_context(_database(Path(name), None))
+        seeded = _filled(url, SOME_POSTS)
+        server = running.enter_context(_forum(url, Path(name)))
+        targets = html.targets(server, seeded)
+        _measured(targets, {FORUM: server}, seconds)
+        return html.table(targets)
 
 
 def _queues(seconds: float) -> Table:

@@ -9,6 +9,7 @@ from typing import Any
 
 PATIENCE = 30.0  # seconds; an answer that takes longer is a failure
 BUFFER = 256 * 1024
+UNCHANGED = b"HTTP/1.1 304 "  # which has no body
 LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 
 
@@ -94,6 +95,8 @@ class _Connection(asyncio.BufferedProtocol):
 
     def _length(self, end: int) -> int:
         length = LENGTH.search(self._buffer, 0, end)
+        if self._greeting == UNCHANGED and self._buffer.startswith(UNCHANGED):
+            return 0
         if not length or not self._buffer.startswith(self._greeting):
             self._fail(bytes(self._view[:end]).decode())
         return int(length[1]) if length else 0

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     BOARD = "board page"
     REPLY = "reply"
     QUEUE = "queue"
+    UNCHANGED = "unchanged"
 
     @property
     def path(self) -> str:
@@ -56,7 +57,7 @@ class Target:
     @property
     def status(self) -> int:
         """What every request is answered with."""
-        return 201 if self.kind == Kind.REPLY else 200
+        return {Kind.REPLY: 201, Kind.UNCHANGED: 304}.get(self.kind, 200)
 
     @property
     def rate(self) -> float:

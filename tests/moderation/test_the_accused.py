@@ -190,6 +190,7 @@ def addresses(forum: Forum, path: str, ids: list[str]) -> set[str]:
         "handle": ["ada", "magpie", "suzie", "orla"],
         "number": [1, 2],
         "id": [forum.post.id, forum.post.thread_id, *ids],
+        "post_id": [forum.post.id],
     }
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
     chosen = product(*(known.get(name, [*ids, 1]) for name in names))

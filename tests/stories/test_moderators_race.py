@@ -1,6 +1,6 @@
 """Twenty moderators, two processes, everybody at once: each case is decided once, and every loser knows by whom.
 
-The ordinary run has 80 cases and ends when all are decided; FORUM_TEST_RACE_SECONDS=30 has 200, and goes on for
+The ordinary run has 40 cases and ends when all are decided; FORUM_TEST_RACE_SECONDS=30 has 200, and goes on for
 so long, so that there are many more losers.
 """
 
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 API = "/api/v1"
 SECONDS = float(os.environ.get("FORUM_TEST_RACE_SECONDS", "0"))
 MODERATORS, AUTHORS, IN_A_THREAD = 20, 4, 10
-CASES = 200 if SECONDS else 80
+CASES = 200 if SECONDS else 40
 INSULT = "an old toad"
 ON = "And so on."
 

@@ -62,6 +62,7 @@ UNTHROTTLED: dict[str, Any] = {"requests_at_once": "10000"} | {
         "editing",
         "preview",
         "report",
+        "contact",
         "talk",
         "export",
     )

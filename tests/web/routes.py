@@ -43,6 +43,7 @@ ROWS: Mapping[str, Row] = {
     "/privacy": Row(),
     "/accessibility": Row(),
     "/about": Row(),
+    "/contact": Row(),
     "/look": Row(),
     "/leave": Row(),
     "/favicon.ico": Row(status=302),
@@ -118,6 +119,7 @@ ROWS: Mapping[str, Row] = {
     "/safeguarding": Row(frozenset({"lead"})),
     "/safeguarding/cases/{id}": Row(frozenset({"lead"}), "/safeguarding/cases/{danger}"),
     "/boards/{slug}/team": Row(MODERATE, "/boards/{board}/team"),
+    "/moderation/messages": Row(MODERATE),
     # advising and administration
     "/advising": Row(ADVISING),
     "/admin": Row(ADMINISTRATORS),

@@ -278,7 +278,7 @@ async def test_what_was_taken_out_is_read_by_the_press_of_a_button_that_says_it_
         case = await orla.get(address)
         assert "That you read them is recorded with your name." in text_of(case.text)
         assert "a lying toad" not in text_of(case.text)
-        sealed = await form(orla, case, f"/moderation/posts/{post.id}/versions/1")
+        sealed = await form(orla, case, f"{address}/posts/{post.id}/versions/1")
         assert "a lying toad" in text_of(sealed.text)
         log = text_of((await orla.get("/moderation/log")).text)
         assert "read words that were taken out" in log
@@ -346,7 +346,8 @@ async def test_administrators_name_a_boards_team(app: FastAPI, services: Service
         page = await joan.get("/boards/new-here/team")
         assert "Femi" in text_of(page.text)
         unknown = await form(joan, page, "/boards/new-here/team", handle="nobody")
-        assert unknown.status_code == 409
+        assert unknown.status_code == 404
+        assert "Nobody here has this name." in text_of(unknown.text)
         assert (await form(joan, page, "/boards/new-here/team/remove")).status_code == 303
 
 

@@ -303,3 +303,27 @@ async def test_a_session_that_ended_loses_nothing_and_the_right_button_is_sent(
         assert WORDS in text_of(kept.text)
         assert "done=kept" in (await form(guest, kept, path)).headers["Location"]
     assert await drafts(services) == [WORDS]
+
+
+async def test_where_nothing_more_can_be_kept_the_words_are_shown_to_be_copied(
+    app: FastAPI, services: Services, thread: int
+) -> None:
+    """With fifty drafts, what is refused stands on a page; so does what was written for a thread that went away."""
+    path = f"/threads/{thread}/reply"
+    async with make.signed_in(app, "magpie") as magpie:
+        page = await magpie.get(path)
+        others = [await make.thread(services, "heron", title=f"Question {number}") for number in range(50)]
+        for other in others:
+            kept = {"version": 0, "body_markdown": "Later."}
+            assert (await magpie.put(f"/api/v1/me/drafts/threads/{other}", json=kept)).status_code == 200
+        full = await form(magpie, page, path, body_markdown=WORDS, do="keep")
+        assert (full.status_code, "You have 50 drafts" in text_of(full.text)) == (422, True)
+        assert WORDS in text_of(full.text)
+        refused = await form(magpie, page, path, body_markdown=WORDS, content_warning="x" * 101, do="send")
+        assert (refused.status_code, WORDS in text_of(refused.text)) == (422, True)
+        async with services.database.work() as session:
+            board = await find_board(session, "new-here")
+            assert board is not None
+            board.readers = ["moderator"]
+        gone = await form(magpie, page, path, body_markdown=WORDS, do="send")
+        assert (gone.status_code, WORDS in text_of(gone.text)) == (404, True)

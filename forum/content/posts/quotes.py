@@ -32,7 +32,6 @@ from forum.content.posts.tables import NUMBER_MAX, HeldEdit, Post, PostQuote, Po
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.content.words import (
     COPY,
-    INVISIBLE,
     RUN,
     UNSEEN,
     Span,
@@ -250,7 +249,7 @@ def _has_phrase(table: Any, phrases: Sequence[str]) -> ColumnElement[bool]:
     patterns = literal(["%" + "%".join(map(_escaped, phrase)) + "%" for phrase in words if phrase], ARRAY(Text))
     columns = (table.body_markdown, table.content_warning)
     # Characters that nobody sees may stand inside a word.
-    seen = [func.regexp_replace(column, f"[{INVISIBLE}]", "", "g") for column in columns]
+    seen = [func.regexp_replace(column, UNSEEN.pattern, "", "g") for column in columns]
     return or_(*(column.ilike(any_(patterns)) for column in seen))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Response
 from pydantic import Field
@@ -18,7 +18,7 @@ from forum.content.drafts import DraftWords, SavedDraft, Saving
 from forum.content.posts.tables import BODY_MAX
 from forum.core import errors
 from forum.core.errors import ForumError, Throttled
-from forum.core.idempotency import MemberKey, Repeat, do_once
+from forum.core.idempotency import MemberKey, Repeat
 from forum.core.work import Work
 from forum.members.viewer import Viewer
 from forum.permissions import Refusal
@@ -26,8 +26,6 @@ from forum.web.forms import Form, InvalidForm
 from forum.web.pages import FormPage
 from forum.web.visits import Visit
 
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
 Sent = TypeVar("Sent")
 Place = TypeVar("Place")
 # Numbers of forms come as text.
@@ -93,16 +91,6 @@ def repeat_of(visit: Visit) -> Repeat:
     parts = [values.get(name, "") for name in ("seen", *_TYPED)]
     key = sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
     return MemberKey(visit.viewer.member_id, visit.request.url.path, key, b"")
-
-
-async def do_with_key(
-    visit: Visit,
-    action: Callable[Concatenate[Work, Viewer, Arguments], Awaitable[Result]],
-    *args: Arguments.args,
-    **kwargs: Arguments.kwargs,
-) -> Result:
-    """Do one action that takes a key, as this viewer, and wait where the same is being done already."""
-    return await do_once(visit.transactions, lambda work: action(work, visit.viewer, *args, **kwargs))
 
 
 async def send_or_keep(

@@ -15,7 +15,6 @@ from forum.http.fields import Body, Slug, Title, Warning_
 from forum.web.content.composer import (
     ComposerPage,
     composer_form,
-    do_with_key,
     is_look,
     kept,
     repeat_of,
@@ -76,7 +75,7 @@ async def open_thread(slug: Slug, visit: MemberForm) -> Response:
         if not wants_to_send(visit):
             return None
         draft = Draft(wanted.body_markdown, content_warning=wanted.content_warning)
-        return await do_with_key(visit, actions.open_thread, slug, wanted.title, draft, repeat=repeat_of(visit))
+        return await visit.act(actions.open_thread, slug, wanted.title, draft, repeat=repeat_of(visit))
 
     try:
         opened = await send_or_keep(visit, send, drafts.save_thread, slug)

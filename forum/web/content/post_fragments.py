@@ -9,7 +9,7 @@ from forum.content.posts.queries import PostView
 from forum.content.reading import ThreadReading
 from forum.members.viewer import Viewer
 from forum.web.pages import environment
-from forum.web.visits import Visit
+from forum.web.visits import Visit, key_of
 
 MOST_KEPT = 4096
 _KEPT: OrderedDict[Hashable, Markup] = OrderedDict()
@@ -35,7 +35,7 @@ def _reader(viewer: Viewer, post: PostView, read: ThreadReading) -> str:
 
 def _fragment(visit: Visit, post: PostView, reader: str, opener: str | None, offers: frozenset[str]) -> Markup:
     is_opener = post.author_handle is not None and post.author_handle == opener
-    key = (visit.language.code, reader, offers, is_opener, *map(_hashable, post._replace(last_number=0)))
+    key = (visit.language.code, reader, offers, is_opener, key_of(post._replace(last_number=0)))
     found = _KEPT.get(key)
     if found is None:
         links = [
@@ -51,7 +51,3 @@ def _fragment(visit: Visit, post: PostView, reader: str, opener: str | None, off
     else:
         _KEPT.move_to_end(key)
     return found
-
-
-def _hashable(value: object) -> Hashable:
-    return repr(value) if isinstance(value, dict) else value

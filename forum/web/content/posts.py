@@ -18,7 +18,6 @@ from forum.web.content.composer import (
     ComposerPage,
     FormNumber,
     composer_form,
-    do_with_key,
     is_look,
     kept,
     repeat_of,
@@ -139,7 +138,7 @@ async def reply(id: Id, visit: MemberForm) -> Response:
         if not wants_to_send(visit):
             return None
         draft = Draft(wanted.body_markdown, wanted.reply_to, wanted.content_warning)
-        return await do_with_key(visit, actions.reply, id, draft, repeat=repeat_of(visit))
+        return await visit.act(actions.reply, id, draft, repeat=repeat_of(visit))
 
     try:
         post = await send_or_keep(visit, send, drafts.save_reply, id)

@@ -79,6 +79,12 @@ async def test_words_that_another_device_kept_are_not_lost(app: FastAPI, thread:
         assert (await keep(heron, f"threads/{thread}", 0))["version"] == 1
 
 
+async def test_a_version_that_nobody_gave_is_no_fault_of_ours(app: FastAPI, thread: int) -> None:
+    async with make.signed_in(app, "heron") as heron:
+        first = await keep(heron, f"threads/{thread}", 2**31 - 1)
+        assert (await keep(heron, f"threads/{thread}", first["version"], "More."))["version"] == first["version"] + 1
+
+
 async def test_a_page_keeps_both(app: FastAPI, services: Services, thread: int) -> None:
     async with make.signed_in(app, "heron") as heron:
         await keep(heron, f"threads/{thread}")

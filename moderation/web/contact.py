@@ -1,0 +1,89 @@
+"""The page to write to the charity, and the page on which moderators read what was written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+from uuid import UUID
+
+from fastapi import Response
+from pydantic import EmailStr, Field
+
+from forum.core.errors import ForumError
+from forum.http.current_member import address_of
+from forum.http.fields import Words
+from forum.web.forms import EMPTY, Form, FormModel
+from forum.web.languages import mark
+from forum.web.pages import FormPage
+from forum.web.routing import page_router
+from forum.web.texts import Text
+from forum.web.visits import AnybodyForm, AnybodyVisit, MemberForm, MemberVisit, Visit
+from moderation import contact
+from moderation.contact import TEXT_MAX, ContactDraft
+from moderation.web.pages import ModerationPage
+
+router = page_router()
+
+
+class ContactForm(FormModel):
+    """A message to the charity."""
+
+    text: Annotated[Words, Field(min_length=1, max_length=TEXT_MAX)]
+    email: Annotated[EmailStr, Field(max_length=254)] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContactPage(FormPage):
+    """How to reach the charity: its own text, then a form."""
+
+    template: ClassVar[str] = "moderation/contact.html"
+
+    text: Text
+    lines: Text
+    sounds_urgent: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessagesPage(ModerationPage):
+    """The messages that wait."""
+
+    template: ClassVar[str] = "moderation/messages.html"
+
+    messages: Sequence[Any]
+
+
+@router.get("/contact")
+async def show_contact(visit: AnybodyVisit) -> Response:
+    """Show how to reach the charity, with a form; once something urgent was sent, who helps at once."""
+    return visit.show(_page(visit, EMPTY))
+
+
+@router.post("/contact")
+async def write_to_charity(visit: AnybodyForm) -> Response:
+    """Keep a message to the charity."""
+    try:
+        wanted = visit.form.parse(ContactForm)
+        draft = ContactDraft(wanted.text, wanted.email, address_of(visit.request))
+        sounds_urgent = await visit.act(contact.write_to_charity, draft)
+    except ForumError as error:
+        return visit.show(_page(visit, visit.form.refused(error)), 422)
+    return visit.go("/contact", done="written-urgently" if sounds_urgent else "written")
+
+
+@router.get("/moderation/messages")
+async def show_messages(visit: MemberVisit) -> Response:
+    """Show the messages to the charity that wait."""
+    found = await visit.act(contact.list_messages)
+    return visit.show(MessagesPage(title=visit.say(mark("Messages to us")), messages=found))
+
+
+@router.post("/moderation/messages/{id}/settled")
+async def settle_message(id: UUID, visit: MemberForm) -> Response:
+    """Say that a message needs nobody any more."""
+    await visit.act(contact.settle_message, id)
+    return visit.go("/moderation/messages", done="message-settled")
+
+
+def _page(visit: Visit, form: Form) -> ContactPage:
+    text = visit.text("contact")
+    is_urgent = visit.query("done") == "written-urgently"
+    return ContactPage(title=text.title, text=text, lines=visit.text("lines"), sounds_urgent=is_urgent, form=form)
