@@ -12,6 +12,7 @@ from forum.content.posts.tables import BODY_MAX
 from forum.content.words import SHORTEST_REPEAT, UNSEEN, WORD, Runs, Span, repeated, runs_of
 from forum.core.errors import Invalid
 
+MOST_PHRASES = 100  # that somebody copies from a post, to be taken out
 MOST_PAIRS = 100_000  # of equal words; an ordinary post of 10,000 characters has about 30,000
 
 
@@ -160,29 +161,18 @@ def replaced(before: str, after: str) -> list[Span]:
     return [(old[first].start(), old[last - 1].end()) for first, last in gone]
 
 
-def places_of(text: str, phrase: str) -> list[Span]:
-    """Return where a phrase stands in a text, though spaces, emphasis or characters that nobody sees are between its
-    words.
-    """
-    return _repeats_of(phrase, *_seen_characters(text))
-
-
-def _repeats_of(phrase: str, places: Sequence[int], seen: str) -> list[Span]:
-    words = map(re.escape, UNSEEN.sub("", phrase).split())
-    found = re.finditer(r"[\s>*_~]+".join(words), seen, flags=re.IGNORECASE)
-    return [(places[match.start()], places[match.end() - 1] + 1) for match in found if match[0]]
-
-
 def spans_of_words(text: str, phrases: Iterable[str], *, everywhere: bool = False) -> list[Span]:
     """Return the spans of these words in a text, as somebody copied them from it.
 
-    Raises Invalid for words that are not there, and, unless they go `everywhere`, for words that stand there several
-    times.
+    Raises Invalid for words that are not there, for words that stand there several times, unless they go
+    `everywhere`, and for more than `MOST_PHRASES`.
     """
-    spans = list[Span]()
-    for phrase in filter(None, map(str.strip, phrases)):
-        exact = [(match.start(), match.end()) for match in re.finditer(re.escape(phrase), text)]
-        found = exact or places_of(text, phrase)
+    wanted, seen, spans = list(filter(None, map(str.strip, phrases))), _seen_characters(text), list[Span]()
+    if len(wanted) > MOST_PHRASES:
+        raise Invalid(f"At most {MOST_PHRASES} pieces can be taken out at once.", "#/spans", code="too_many")
+    for phrase in wanted:
+        exact = [match.span() for match in re.finditer(re.escape(phrase), text)]
+        found = exact or _repeats_of(phrase, *seen)
         if not found:
             detail = f"These words do not stand in the post: {phrase}"
             raise Invalid(detail, "#/spans", code="words_not_found", words=phrase)
@@ -212,6 +202,12 @@ def without_quotes(masked: MaskedText, runs: Runs, mark: str, *, quotes_only: bo
     """Return the text with quotes marked where they repeat words of these runs that are taken out."""
     passages = quote_spans(masked.text) if quotes_only else [(0, len(masked.text))]
     return masked.without(repeated(masked.text, passages, runs), mark)
+
+
+def _repeats_of(phrase: str, places: Sequence[int], seen: str) -> list[Span]:
+    words = map(re.escape, UNSEEN.sub("", phrase).split())
+    found = re.finditer(r"[\s>*_~]+".join(words), seen, flags=re.IGNORECASE)
+    return [(places[match.start()], places[match.end() - 1] + 1) for match in found if match[0]]
 
 
 def _seen_characters(text: str) -> tuple[Sequence[int], str]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import SequenceMatcher
@@ -24,7 +25,7 @@ from forum.content.posts.tables import BODY_MAX, HeldEdit, Post
 from forum.content.threads.tables import Thread
 from forum.content.words import own_lines
 from forum.core import side_process
-from forum.core.errors import Busy, ForumError, Invalid, NotFound, NotSignedIn, SignInAgain
+from forum.core.errors import Busy, ForumError, Invalid, NotFound, NotSignedIn, Overloaded, SignInAgain, Throttled
 from forum.core.work import Transactions, Work
 from forum.members.queries import get_changer
 from forum.members.viewer import Viewer
@@ -98,7 +99,7 @@ class EditComposing:
 async def read_reply(
     work: Work, author: Viewer, thread_id: int, answering: int | None, *, looks: bool
 ) -> ReplyComposing:
-    """Return what a page needs to write a reply. Raises NotFound, and Throttled for too many previews."""
+    """Return what a page needs to write a reply. Raises NotFound."""
     context = await context_in_thread(work, author, thread_id, NO_WORDS)
     draft = await _draft(work, author, drafts.in_thread(thread_id))
     number = answering or (draft.reply_to if draft else None)
@@ -114,7 +115,7 @@ async def read_reply(
 
 
 async def read_new_thread(work: Work, author: Viewer, slug: str, *, looks: bool) -> ThreadComposing:
-    """Return what a page needs to open a thread. Raises NotFound, and Throttled for too many previews."""
+    """Return what a page needs to open a thread. Raises NotFound."""
     context = await context_on_board(work, author, slug, NO_WORDS)
     draft = await _draft(work, author, drafts.on_board(context.board.id))
     return ThreadComposing(
@@ -128,7 +129,7 @@ async def read_new_thread(work: Work, author: Viewer, slug: str, *, looks: bool)
 async def read_edit(work: Work, author: Viewer, post_id: int, *, looks: bool) -> EditComposing:
     """Return what a page needs to edit one's own post.
 
-    Raises NotFound, Forbidden for a post of somebody else, and Throttled for too many previews.
+    Raises NotFound, and Forbidden for a post of somebody else.
     """
     context = await context_of_post(work, author, post_id, NO_WORDS)
     allow(Act.KEEP_EDIT, author, context)
@@ -225,12 +226,12 @@ async def _draft(work: Work, author: Viewer, place: DraftPlace) -> Any:
 
 
 async def _preview(work: Work, author: Viewer, draft: Any, thread_id: int | None) -> str | None:
-    """Return how a draft looks; None for one that cannot be sent as it is."""
+    """Return how a draft looks; None for one that cannot be sent as it is, and for too many previews at once."""
     if draft is None or not 1 <= len(draft.body_markdown) <= BODY_MAX:
         return None
     try:
         return await preview(work, author, Draft(draft.body_markdown), thread_id)
-    except Invalid:
+    except (Invalid, Throttled, Overloaded):
         return None
 
 
@@ -241,5 +242,7 @@ async def _change(work: Work, author: Viewer, post: Post, draft: Any) -> ChangeM
     is_own = post.changed_by is None or post.changed_by in author.personas
     changer = None if is_own else await get_changer(work.session, post.changed_by)
     name = changer["name"] if changer else None
-    differences = await side_process.run(compare, post.body_markdown, draft.body_markdown)
+    differences: Sequence[Difference] = ()  # both texts are on the page also where nobody has time to compare them
+    with suppress(Overloaded):
+        differences = await side_process.run(compare, post.body_markdown, draft.body_markdown)
     return ChangeMeanwhile(name, post.edited_at or post.created_at, differences)

@@ -7,22 +7,33 @@ from forum.administration import accounts, invitations
 from forum.administration.invitations import InvitationWish
 from forum.administration.roles import Offer
 from forum.authentication.failed_sign_ins import NOBODY, RefusalReason, RefusedSignIn
+from forum.content import announcements
+from forum.content.announcements import AnnouncementDraft
 from forum.core.work import Work
 from forum.demo.moderation import Cast
 from forum.mail.tables import Mail, MailKind
 from forum.members.tables import Role
+from forum.members.viewer import GUEST
 from forum.privacy import legal_holds
 from forum.privacy.tables import HoldReason
+from moderation import contact
+from moderation.contact import ContactDraft
+
+AWAY = "Our advisers are away on Monday and back on Tuesday. Members answer as on every other day."
+LOCKED_OUT = "I have a new phone and cannot find the mail with the link. How do I get in again?"
 
 
 async def administer(work: Work, cast: Cast) -> None:
-    """Invite, propose and keep somebody, with mails that failed and sign-ins that were refused."""
+    """Announce, invite, propose and keep somebody, with mails that failed and sign-ins that were refused."""
     earlier = work.at(work.now - timedelta(days=2))
     ruth = replace(cast["ruth"], signed_in_at=earlier.now)
     wish = InvitationWish(email="new-moderator@example.org", role=Role.MODERATOR, board="court")
     await invitations.invite(earlier, ruth, wish)
     await accounts.give_role(earlier, ruth, "orla", Offer(Role.ADMINISTRATOR))
     await legal_holds.place_hold(earlier, ruth, "stepdad_si", HoldReason.COURT)
+    until = work.now + timedelta(days=7)
+    await announcements.announce(earlier, ruth, AnnouncementDraft(AWAY, until))
+    await contact.write_to_charity(earlier, GUEST, ContactDraft(LOCKED_OUT, "old.phone@example.org", "192.0.2.7"))
     await _fail(work, cast)
 
 

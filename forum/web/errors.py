@@ -29,6 +29,7 @@ from forum.web.words import words_of
 log = structlog.get_logger()
 
 NOT_HERE = mark("This page is not here, or not for you")
+NOT_OPEN = mark("You cannot open this page")
 NOT_NOW = mark("This did not work just now")
 NOT_DONE = mark("Nothing was sent and nothing was changed. Please go back and try again in a moment.")
 
@@ -69,13 +70,21 @@ async def _forum_error(request: Request, error: Exception) -> Response:
     if isinstance(error, errors.NotSignedIn):
         if request.method in SAFE_METHODS:
             return visit.go("/sign-in?" + urlencode({"back": visit.path}))
-        return visit.show(sign_in_page(visit, kept=await _kept(request), kept_path=visit.path), status)
+        kept, back = await _kept(request), visit.came_from
+        return visit.show(sign_in_page(visit, kept=kept, kept_path=visit.path, back=back), status)
     if isinstance(error, errors.SignInAgain):
-        return visit.show(again_page(visit, kept=await _kept(request), kept_path=visit.path), status)
+        kept, back = await _kept(request), visit.path if request.method in SAFE_METHODS else visit.came_from
+        return visit.show(again_page(visit, kept=kept, kept_path=visit.path, back=back), status)
     typed = () if request.method in SAFE_METHODS else long_texts(await read_form(request))
-    title = visit.say(NOT_HERE) if isinstance(error, errors.NotFound) else visit.say(NOT_NOW)
+    title = visit.say(_title(error, is_read=request.method in SAFE_METHODS))
     sentence = words_of(error, visit.language, visit.now)
     return visit.show(ErrorPage(title=title, sentence=sentence, typed=typed), status)
+
+
+def _title(error: errors.ForumError, *, is_read: bool) -> str:
+    if isinstance(error, errors.NotFound):
+        return NOT_HERE
+    return NOT_OPEN if is_read and isinstance(error, errors.Forbidden) else NOT_NOW
 
 
 async def _kept(request: Request) -> Form | None:

@@ -56,6 +56,7 @@ class Form:
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)  # the codes, by the name of the field
     error: ForumError | None = None
+    sent: frozenset[str] = frozenset()  # the names of all fields that came, secrets too
 
     def parse(self, model: type[Fields]) -> Fields:
         """Return the fields as `model` has them. An empty field counts as left out. Raises InvalidForm."""
@@ -77,7 +78,7 @@ class Form:
 
     def shows(self, name: str) -> bool:
         """Return whether somebody sees this field on the page: a browser sends each one that is there."""
-        return name in self.values and name not in CARRIED
+        return name in (self.sent or self.values) and name not in CARRIED
 
     def refused(self, error: ForumError) -> "Form":
         """Return the same form with what is wrong with it, without the secrets that were typed."""
@@ -87,7 +88,7 @@ class Form:
             pointer = error.pointer if isinstance(error, Invalid) else error.facts.get("pointer")
             faults = {str(pointer).rpartition("/")[2]: error.code} if pointer else {}
         values = {name: value for name, value in self.values.items() if name not in SECRET}
-        return replace(self, values=values, faults=faults, error=error)
+        return replace(self, values=values, faults=faults, error=error, sent=frozenset(self.values))
 
     @property
     def has_secrets(self) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Concatenate, ParamSpec, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
@@ -117,6 +117,14 @@ class Visit:
         """The path of the page with its query, to come back to."""
         query = self.request.url.query
         return self.request.url.path + (f"?{query}" if query else "")
+
+    @property
+    def came_from(self) -> str:
+        """The page of this site on which a form was sent; the first page where the browser does not tell."""
+        sender = urlsplit(self.request.headers.get("referer", ""))
+        if sender.netloc != self.request.headers.get("host"):
+            return "/"
+        return own_path(sender.path + (f"?{sender.query}" if sender.query else ""))
 
     def query(self, name: str) -> str:
         """Return a parameter of the address, or an empty text; those that a page does not know are ignored."""

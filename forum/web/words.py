@@ -76,6 +76,7 @@ BY_CODE: Mapping[str, str] = {
     "password_too_long": mark("This password is too long."),
     "password_too_short": mark("This password is too short. Four words in a row are a good one."),
     "password_too_weak": mark("This password is easily guessed. Four words in a row are a good one."),
+    "not_chosen": mark("Please choose one of these."),
     "not_stated": mark("Please tick this box. Without it you can go on reading."),
     "report_not_dismissed": mark("You can ask for a second look only where nothing was done."),
     "rules_changed": mark("The rules were changed a moment ago. Please read them again."),
@@ -130,6 +131,7 @@ BY_CODE: Mapping[str, str] = {
     "talk_closed": mark("This talk is closed. Nobody can write here now."),
     "time_not_in_future": mark("Choose a time that is still to come."),
     "title_changed": mark("The title changed while you were looking at it. Please read it again."),
+    "too_many": mark("These are too many at once. Please choose fewer."),
     "words_not_found": mark("These words are not in the post. Please copy them from it again."),
     "words_several_times": mark("These words are there several times. Copy more around them, or take all out."),
 }

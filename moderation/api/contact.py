@@ -64,7 +64,7 @@ async def write_to_charity(wanted: ContactRequest, request: Request, viewer: Any
 
 
 @router.get("/moderation/messages", response_model=ContactMessageList, responses=documented(401, 403, 422))
-async def list_messages(request: Request, viewer: CurrentMember, work: CurrentWork) -> Response:
+async def list_contact_messages(request: Request, viewer: CurrentMember, work: CurrentWork) -> Response:
     """List the messages to the charity that wait: for moderators."""
     items = [
         ContactMessage(
@@ -81,7 +81,7 @@ async def list_messages(request: Request, viewer: CurrentMember, work: CurrentWo
 
 
 @router.put("/moderation/messages/{id}/settled", status_code=204, responses=documented(401, 403, 404, 422))
-async def settle_message(id: MessageId, viewer: CurrentMember, work: CurrentWork) -> Response:
+async def settle_contact_message(id: MessageId, viewer: CurrentMember, work: CurrentWork) -> Response:
     """Say that a message needs nobody any more: for moderators. It is deleted after 30 days. Idempotent."""
     await contact.settle_message(work, viewer, id)
     return Response(status_code=204)

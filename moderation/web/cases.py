@@ -11,7 +11,7 @@ from uuid import UUID
 from fastapi import Response
 from pydantic import Field
 
-from forum.core.errors import ForumError
+from forum.core.errors import Busy, ForumError
 from forum.http.fields import Uuid, Words
 from forum.web.forms import FormModel
 from forum.web.routing import page_router
@@ -177,6 +177,8 @@ async def note_case(id: Uuid, visit: MemberForm) -> Response:
     try:
         wanted = visit.form.parse(NoteForm)
         await visit.act(case_actions.add_note, id, wanted.text, repeat=repeat_of(visit))
+    except Busy:
+        return visit.go(f"/moderation/cases/{id}#notes", done="sending")
     except ForumError as error:
         return visit.show(await case_page(visit, id, error), status_of(error))
     return visit.go(f"/moderation/cases/{id}#notes", done="note-kept")

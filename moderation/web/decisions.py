@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from fastapi import Response
 from pydantic import Field
 
-from forum.core.errors import ForumError
+from forum.core.errors import Busy, ForumError
 from forum.http.fields import BoardSlug, Line, Text, Title, Uuid, Words
 from forum.members.names import NAME_MAX
 from forum.web.forms import Form, FormModel
@@ -148,6 +148,8 @@ async def decide_case(id: Uuid, visit: MemberForm) -> Response:
             wanted.words_to_take_out,
             repeat=repeat_of(visit),
         )
+    except Busy:
+        return visit.go(f"/moderation/cases/{id}", done="sending")
     except ForumError as error:
         return visit.show(await case_page(visit, id, error), status_of(error))
     return visit.go(f"/moderation/cases/{id}", done="case-decided")

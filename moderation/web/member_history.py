@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import Response
 from pydantic import Field
 
-from forum.core.errors import ForumError
+from forum.core.errors import Busy, ForumError
 from forum.http.fields import Handle, Words
 from forum.web.forms import FormModel
 from forum.web.routing import page_router
@@ -59,6 +59,8 @@ async def note_member(handle: Handle, visit: MemberForm) -> Response:
     try:
         wanted = visit.form.parse(MemberNoteForm)
         await visit.act(member_notes.add_note, handle, wanted.text, repeat=repeat_of(visit))
+    except Busy:
+        return visit.go(f"/moderation/members/{quote(handle, safe='')}#notes", done="sending")
     except ForumError as error:
         return visit.show(await record_page(visit, handle, error), status_of(error))
     return visit.go(f"/moderation/members/{quote(handle, safe='')}#notes", done="note-kept")

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastapi import Response
 from pydantic import Field
 
-from forum.core.errors import ForumError
+from forum.core.errors import Busy, ForumError
 from forum.http.fields import Handle
 from forum.web.routing import page_router
 from forum.web.visits import MemberForm, MemberVisit, Visit
@@ -90,6 +90,8 @@ async def decide_posts(handle: Handle, visit: MemberForm) -> Response:
         decided = await visit.act(
             member_posts.decide_together, handle, wanted.seen, wanted.ruling(visit.now), repeat=repeat_of(visit)
         )
+    except Busy:
+        return visit.go(_address(handle), done="sending")
     except ForumError as error:
         return visit.show(await _page(visit, handle, error), status_of(error))
     return visit.go(f"/moderation/cases/{decided.decision.case_id}", done="case-decided")

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from fastapi import Response
 
-from forum.core.errors import ForumError
+from forum.core.errors import Busy, ForumError
 from forum.core.pagination import Page as Rows
 from forum.http.fields import Uuid
 from forum.web.routing import page_router
@@ -72,6 +72,8 @@ async def note_danger(id: Uuid, visit: MemberForm) -> Response:
     """Note what was done."""
     try:
         await visit.act(safeguarding.add_note, id, visit.form.parse(NoteForm).text, repeat=repeat_of(visit))
+    except Busy:
+        return visit.go(f"/safeguarding/cases/{id}#notes", done="sending")
     except ForumError as error:
         return visit.show(await _page(visit, id, error), status_of(error))
     return visit.go(f"/safeguarding/cases/{id}#notes", done="note-kept")

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Response
 from pydantic import Field
 
-from forum.core.errors import ForumError, NotFound
+from forum.core.errors import Busy, ForumError, NotFound
 from forum.http.fields import Uuid, Words
 from forum.web.forms import FormModel
 from forum.web.routing import page_router
@@ -40,6 +40,8 @@ async def write_to_member(id: Uuid, visit: MemberForm) -> Response:
         wanted = visit.form.parse(MessageForm)
         message = MessageToMember(wanted.message, wanted.signed is not None, wanted.report_id)
         await visit.act(actions.write_to_member, id, message, repeat=repeat_of(visit))
+    except Busy:
+        return visit.go(f"/moderation/cases/{id}#talks", done="sending")
     except ForumError as error:
         return visit.show(await case_page(visit, id, error), status_of(error))
     return visit.go(f"/moderation/cases/{id}#talks", done="message-sent")

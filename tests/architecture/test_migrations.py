@@ -176,6 +176,7 @@ DATA: dict[str, list[str]] = {
     "0024": COMPLAINED,
     "0025": COMPLAINED,
     "0026": COMPLAINED,
+    "0027": COMPLAINED,
 }
 
 

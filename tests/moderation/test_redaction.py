@@ -58,6 +58,31 @@ def test_a_span_that_is_empty_outside_or_overlaps_is_refused(spans: list[Span]) 
         redaction.redacted("toad", spans, MARK)
 
 
+@pytest.mark.parametrize(
+    ("text", "phrases", "left"),
+    [
+        ("She is a lying toad.", ["a lying toad"], f"She is {MARK}."),
+        ("She is a **lying**\n> _toad_.", ["a lying toad"], f"She is {MARK}_."),
+        ("She is a ly\u200bing toad.", ["A LYING TOAD"], f"She is {MARK}."),
+        ("A toad, a toad.", ["a toad"], f"A toad, {MARK}."),  # as it was copied: the other begins a sentence
+        ("one two three", ["one two", "two three", ""], MARK),
+        ("nothing", ["", "  "], "nothing"),
+    ],
+)
+def test_words_are_found_as_somebody_copied_them(text: str, phrases: list[str], left: str) -> None:
+    assert redaction.redacted(text, redaction.spans_of_words(text, phrases), MARK) == left
+
+
+def test_words_that_stand_in_several_places_go_only_when_all_shall() -> None:
+    with pytest.raises(Invalid, match="2 times"):
+        redaction.spans_of_words("toad toad", ["toad"])
+    assert redaction.spans_of_words("toad toad", ["toad"], everywhere=True) == [(0, 4), (5, 9)]
+    with pytest.raises(Invalid, match="do not stand"):
+        redaction.spans_of_words("toad", ["frog"])
+    with pytest.raises(Invalid, match="At most 100"):
+        redaction.spans_of_words("toad", ["toad"] * 101)
+
+
 @given(text=st.text(min_size=1, max_size=60), data=st.data())
 def test_what_is_not_redacted_stays_as_it_was(text: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text) - 1))

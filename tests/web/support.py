@@ -58,4 +58,5 @@ async def form(client: httpx.AsyncClient, page: httpx.Response, action: str, **t
     """Send the form of a page, with what was typed into its fields, as a browser does."""
     values = fields_of(page.text, action) | typed
     headers = {"Sec-Fetch-Site": "same-origin", "Content-Type": "application/x-www-form-urlencoded"}
+    headers["Referer"] = str(page.url)
     return await client.post(action, content=urlencode(values, doseq=True), headers=headers)

@@ -24,7 +24,7 @@ from forum.web.administration import labels
 from forum.web.administration.setup import GAPS
 from tests.support import make
 from tests.support.scenes import sql
-from tests.web.support import form, text_of
+from tests.web.support import fields_of, form, text_of
 
 
 @pytest.fixture
@@ -68,6 +68,8 @@ async def test_only_administrators_look_after_the_forum(app: FastAPI, guest: htt
             assert page.status_code == 403
             assert "for administrators" in text_of(page.text)
             assert 'href="/admin"' not in (await reader.get("/")).text
+            sent = await reader.post("/admin/new-board", data={"name": ""}, headers={"Sec-Fetch-Site": "same-origin"})
+            assert sent.status_code == 403
 
 
 async def test_an_administrator_makes_changes_and_archives_a_board(joan: httpx.AsyncClient) -> None:
@@ -293,14 +295,24 @@ async def test_refused_sign_ins_are_counted(
     assert "No account of this name" in said
 
 
-async def test_who_signed_in_long_ago_signs_in_again_first(services: Services, joan: httpx.AsyncClient) -> None:
+async def test_who_signed_in_long_ago_signs_in_again_and_comes_back(
+    app: FastAPI, services: Services, joan: httpx.AsyncClient
+) -> None:
     await make.member(services, "heron")
-    page = await joan.get("/admin/people/heron")
     await sql(services, "UPDATE member_session SET created_at = created_at - interval '1 hour'")
     services.session_cache.invalidate((await make.viewer(services, "joan")).id)
+    page = await joan.get("/admin/people/heron")
+    # A form with nothing typed in it: one signs in, and finds the page with its button again.
     asked = await form(joan, page, "/admin/people/heron/sign-out")
     assert asked.status_code == 403
     assert "once more" in text_of(asked.text)
+    assert fields_of(asked.text, "/sign-in")["back"] == "/admin/people/heron"
+    # One with something typed: it comes along, and whoever changes their mind goes back to the page.
+    asked = await form(joan, page, "/admin/people/heron/hold", reason="police")
+    async with make.client(app) as browser:
+        signed = await form(browser, asked, "/sign-in", password=make.PASSWORD)
+    assert fields_of(signed.text, "/admin/people/heron/hold") == {"reason": "police"}
+    assert 'href="/admin/people/heron"' in signed.text
 
 
 @pytest.mark.parametrize(

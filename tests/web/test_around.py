@@ -128,3 +128,15 @@ async def test_who_asks_for_far_too_many_pages_is_told_when_to_go_on(settings: S
     assert answers[-1].status_code == 429
     assert "That was a lot in a short time" in text_of(answers[-1].text)
     assert answers[-1].headers["Retry-After"]
+
+
+async def test_without_its_database_the_forum_still_says_who_helps(settings: Settings) -> None:
+    nowhere = settings.model_copy(update={"database_url": "postgresql+asyncpg://forum@127.0.0.1:9/none"})
+    async with make.application(nowhere) as app, make.client(app) as guest:
+        for path in ("/", "/threads/1", "/boards/new-here"):
+            away = await guest.get(path)
+            assert away.status_code == 503
+            assert "116 123" in text_of(away.text)
+            assert away.headers["Cache-Control"] == "no-store"
+            assert away.headers["Retry-After"]
+        assert "Samaritans" in text_of((await guest.get("/help")).text)

@@ -145,7 +145,9 @@ async def test_a_moderator_closes_keeps_and_moves_a_thread(app: FastAPI, service
             return await page_of(suzie, await form(suzie, await suzie.get(care), f"/threads/{thread}/{what}", **typed))
 
         await done("lock", reason="We read it first.")
-        assert "We read it first." in text_of((await magpie.get(f"/threads/{thread}")).text)
+        closed = await magpie.get(f"/threads/{thread}")
+        assert "We read it first." in text_of(closed.text)
+        assert "Answer this" not in text_of(closed.text)
         await done("unlock")
         assert "Write a reply" in text_of((await magpie.get(f"/threads/{thread}")).text)
         assert "stays at the top" in text_of((await done("pin")).text)

@@ -1,17 +1,23 @@
 """Pages of moderation: the queue, a case, a decision with its preview, on sight, records."""
 
+import ast
+import asyncio
 import re
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 from fastapi import FastAPI
 
 from forum.http.services import Services
 from forum.members.tables import Role
+from moderation.web import words
 from tests.support import make, scenes
 from tests.web.support import form, text_of
 
 SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
+FORM = {**SAME_SITE, "Content-Type": "application/x-www-form-urlencoded"}
 
 
 async def reported(app: FastAPI, services: Services) -> Any:
@@ -151,6 +157,16 @@ async def test_a_decision_that_is_sent_twice_is_taken_once(app: FastAPI, service
         assert text_of((await orla.get(address)).text).count("Say what she did instead.") == 1
 
 
+async def test_four_taps_at_once_decide_once(app: FastAPI, services: Services) -> None:
+    await reported(app, services)
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+        address = await the_case(orla)
+        preview = await chosen(orla, address, **DECISION)
+        taps = await asyncio.gather(*(form(orla, preview, f"{address}/decide") for _ in range(4)))
+        assert [tap.status_code for tap in taps] == [303] * 4
+        assert len(await scenes.sql(services, "SELECT 1 FROM decision")) == 1
+
+
 async def test_cases_are_taken_handed_on_and_taken_over(app: FastAPI, services: Services) -> None:
     await reported(app, services)
     async with (
@@ -285,16 +301,74 @@ async def test_what_was_taken_out_is_read_by_the_press_of_a_button_that_says_it_
         assert "decided the case: Words taken out" in log
 
 
-async def test_a_held_edit_is_published_or_refused_on_its_case(app: FastAPI, services: Services) -> None:
-    post = await scenes.a_post(services)
-    async with make.signed_in(app, "orla", Role.MODERATOR) as orla, make.signed_in(app, "femi", Role.MODERATOR):
-        opened = await form(
-            orla, await orla.get(f"/moderation/posts/{post.id}/case"), f"/moderation/posts/{post.id}/case", note="Look"
-        )
-        address = opened.headers["Location"].partition("?")[0]
+async def test_a_post_that_waits_is_published_or_refused_on_its_case_and_nothing_else_is_offered(
+    app: FastAPI, services: Services
+) -> None:
+    await scenes.house_rules(services)
+    await make.board(services, publication="hold_all")
+    await make.member(services, "nell")
+    thread = await make.thread(services, "nell")
+    async with make.signed_in(app, "nell") as nell, make.signed_in(app, "orla", Role.MODERATOR) as orla:
+        sent = await nell.post(f"/api/v1/threads/{thread}/posts", json={"body_markdown": "I am scared of the post."})
+        address = await the_case(orla)
         page = await orla.get(address)
-        assert 'id="measures-publish"' not in page.text  # nothing waits: it would do nothing
-        assert 'id="measures-dismiss"' in page.text
+        assert 'id="measures-dismiss"' not in page.text  # it would leave the post waiting for ever
+        assert 'id="measures-refuse"' not in page.text
+        preview = await form(orla, page, f"{address}/preview", measures="publish", reason="Fine.")
+        assert "The author gets no statement" in text_of(preview.text)
+        assert (await form(orla, preview, f"{address}/decide")).status_code == 303
+        assert "scared of the post" in text_of((await make_guest(app, f"/threads/{thread}")).text)
+        # An edit of it waits too: the approved words stay until somebody publishes the new ones.
+        edit = {"revision": 1, "body_markdown": "I am scared of brown envelopes."}
+        await nell.patch(f"/api/v1/posts/{sent.json()['id']}", json=edit)
+        page = await orla.get(address)
+        assert "I am scared of brown envelopes." in text_of(page.text)
+        assert 'id="measures-refuse"' in page.text
+        ruling = {"measures": "refuse", "rules": "1", "reason": "Keep the first."}
+        preview = await form(orla, page, f"{address}/preview", **ruling)
+        assert "Your edit is not published." in text_of(preview.text)
+        assert (await form(orla, preview, f"{address}/decide")).status_code == 303
+
+
+async def make_guest(app: FastAPI, path: str) -> httpx.Response:
+    """A page as a guest sees it."""
+    async with make.client(app) as guest:
+        return await guest.get(path)
+
+
+async def test_a_preview_leaves_nothing_behind(app: FastAPI, services: Services) -> None:
+    await reported(app, services)
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla, make.signed_in(app, "stepdad") as stepdad:
+        address = await the_case(orla)
+        wanted = DECISION | {"measures": ["redact", "ban", "rename"], "handle": "neutral", "name": "A swift"}
+        preview = await chosen(orla, address, **wanted)
+        read = text_of(preview.text)
+        for words in ("Your account is closed.", "You are “A swift” now.", "The forum makes you a neutral one."):
+            assert words in read
+        for table in ("decision", "statement", "measure", "sanction"):
+            assert not await scenes.sql(services, f"SELECT 1 FROM {table}"), table
+        assert (await stepdad.get("/api/v1/me")).json()["name"] == "Stepdad"  # and is still signed in
+        assert not (await stepdad.get("/api/v1/me/notifications")).json()["items"]
+        carried = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', preview.text)
+        changed = await orla.post(f"{address}/change", content=urlencode(carried), headers=FORM)
+        assert changed.status_code == 200
+        assert 'value="A swift"' in changed.text
+        assert 'value="ban" id="measures-ban" checked' in changed.text
+
+
+async def test_a_post_that_its_author_took_back_is_read_on_its_case_which_says_so(
+    app: FastAPI, services: Services
+) -> None:
+    post = await reported(app, services)
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla, make.signed_in(app, "stepdad") as stepdad:
+        address = await the_case(orla)
+        assert (await stepdad.delete(f"/api/v1/posts/{post.id}")).is_success
+        assert "a lying toad" not in text_of((await orla.get("/moderation")).text)
+        page = await orla.get(address)
+        assert "That you read it here is recorded." in text_of(page.text)
+        assert "a lying toad" in text_of(page.text)
+        assert 'id="measures-remove"' not in page.text
+        assert "read a post that was taken back" in text_of((await orla.get("/moderation/log")).text)
 
 
 async def test_moderators_write_to_a_member_and_read_the_answer(app: FastAPI, services: Services) -> None:
@@ -347,7 +421,7 @@ async def test_administrators_name_a_boards_team(app: FastAPI, services: Service
         assert "Femi" in text_of(page.text)
         unknown = await form(joan, page, "/boards/new-here/team", handle="nobody")
         assert unknown.status_code == 404
-        assert "Nobody here has this name." in text_of(unknown.text)
+        assert "Nobody has this name here." in text_of(unknown.text)
         assert (await form(joan, page, "/boards/new-here/team/remove")).status_code == 303
 
 
@@ -389,3 +463,18 @@ async def test_the_safeguarding_lead_sees_who_may_be_in_danger_and_notes_what_wa
         assert noted.headers["Location"] == f"{address}?done=note-kept#notes"
         assert "Rang the duty team." in text_of((await priya.get(address)).text)
         assert "Nothing is here." in text_of((await priya.get("/safeguarding?state=decided")).text)
+
+
+def test_every_act_of_the_record_has_words() -> None:
+    """An act is a word with a dot; what the pages of the log do not know, they would show as it is."""
+    acts = set[str]()
+    for package in ("forum", "moderation"):
+        for path in Path(package).rglob("*.py"):
+            for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(call, ast.Call) and "record" in ast.unparse(call.func):
+                    texts = [node.value for node in ast.walk(call) if isinstance(node, ast.Constant)]
+                    acts |= {
+                        text for text in texts if isinstance(text, str) and re.fullmatch(r"[a-z_]+\.[a-z_]+", text)
+                    }
+    assert len(acts) > 30
+    assert acts - words.ACTS.keys() == set()

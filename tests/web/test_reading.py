@@ -60,6 +60,27 @@ async def test_what_was_written_after_the_session_ended_is_not_lost(
     assert words in text_of((await guest.get(f"/threads/{thread}")).text)
 
 
+async def test_what_was_made_for_one_reader_is_not_shown_to_another_or_once_it_has_changed(
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
+) -> None:
+    await make.board(services)
+    async with make.signed_in(app, "heron") as heron:
+        thread = await make.thread(services, "heron", "new-here")
+        path = f"/threads/{thread}"
+        first, own, again = [await client.get(path) for client in (guest, heron, guest)]
+        assert first.text == again.text != own.text
+        assert f'action="{path}/reply"' in own.text
+        assert f'action="{path}/reply"' not in again.text
+        plain = await guest.get(path, headers={"Accept-Encoding": "identity"})
+        assert "Content-Encoding" not in plain.headers
+        assert plain.text == first.text
+        assert (await guest.get(path, headers={"Cookie": "__Host-forum-look=size=large"})).text != first.text
+        await make.post(services, "heron", thread, "It went well.")
+        changed = await guest.get(path, headers={"If-None-Match": first.headers["ETag"]})
+        assert changed.status_code == 200
+        assert "It went well." in text_of(changed.text)
+
+
 async def test_a_form_of_another_site_is_refused_also_without_a_session(guest: httpx.AsyncClient) -> None:
     for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {}):
         sent = await guest.post("/sign-in", data={"login": "heron", "password": make.PASSWORD}, headers=headers)

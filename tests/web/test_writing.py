@@ -327,3 +327,13 @@ async def test_where_nothing_more_can_be_kept_the_words_are_shown_to_be_copied(
             board.readers = ["moderator"]
         gone = await form(magpie, page, path, body_markdown=WORDS, do="send")
         assert (gone.status_code, WORDS in text_of(gone.text)) == (404, True)
+
+
+async def test_who_looks_too_often_keeps_the_words(settings: Settings, services: Services, thread: int) -> None:
+    strict = settings.model_copy(update={"preview_limit": "1/1 hour"})
+    async with make.application(strict) as app, make.signed_in(app, "magpie") as magpie:
+        path = f"/threads/{thread}/reply"
+        for said in ("How it looks", "We cannot show how it looks just now"):
+            page = await page_of(magpie, await write(magpie, path, body_markdown=WORDS, do="look"))
+            assert said in text_of(page.text)
+            assert fields_of(page.text, path)["body_markdown"] == WORDS

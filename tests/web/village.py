@@ -164,6 +164,7 @@ async def _live(village: Village) -> None:
         "message": asked["id"],
         "appeal": await _appealed(si, statement),
         "rule": 10,
+        "role": "moderator",
         "template": "name-calling",
         "invitation": invited["id"],
     }

@@ -150,8 +150,7 @@ async def order_boards(visit: OwnForm) -> Response:
 @router.get("/admin/new-board")
 async def show_new_board(visit: MemberVisit) -> Response:
     """Show the form for a new board."""
-    await visit.act(board_settings.list_boards)
-    return visit.show(_form(visit, None))
+    return visit.show(await _new_board(visit))
 
 
 @router.post("/admin/new-board")
@@ -161,7 +160,7 @@ async def make_board(visit: OwnForm) -> Response:
         wanted = visit.form.parse(BoardToMakeForm)
         board = await visit.act(board_settings.make_last_board, BoardPlan(slug=wanted.slug, **wanted.settings()))
     except ForumError as error:
-        return visit.show(_form(visit.refusing(error), None), 422)
+        return visit.show(await _new_board(visit.refusing(error)), 422)
     return visit.go(f"/admin/boards/{board.slug}", done="board-made")
 
 
@@ -199,6 +198,11 @@ async def reopen_board(slug: Slug, visit: OwnForm) -> Response:
 async def _list(visit: Visit) -> BoardListPage:
     boards = await visit.act(board_settings.list_boards)
     return BoardListPage(title=visit.say("Boards"), boards=boards, form=visit.form)
+
+
+async def _new_board(visit: Visit) -> BoardSettingsPage:
+    await visit.act(board_settings.list_boards)  # only administrators see the form
+    return _form(visit, None)
 
 
 def _form(visit: Visit, board: Board | None) -> BoardSettingsPage:

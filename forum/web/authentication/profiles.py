@@ -161,7 +161,7 @@ def _password_page(visit: Visit, error: ForumError | None = None) -> PasswordPag
 
 async def _rules_page(visit: Visit, error: ForumError | None = None) -> RulesPage:
     acceptance = await visit.act(rules_acceptance.get_acceptance)
-    form = visit.form.refused(error) if error else visit.form
+    form = visit.form.refused(error) if error and not acceptance.is_present else visit.form
     return RulesPage(
         title=visit.say("The house rules"),
         form=form,

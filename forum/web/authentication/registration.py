@@ -62,8 +62,7 @@ async def show_join(visit: Reading) -> Response:
 async def join(visit: ReadingForm) -> Response:
     """Join. The answer is the same whether or not the address is known here."""
     try:
-        wanted = visit.form.parse(JoinForm)
-        _require_statements(visit, wanted)
+        wanted = _read(visit)
         newcomer = registration.Newcomer(
             handle=wanted.handle,
             name=wanted.name or wanted.handle,
@@ -90,13 +89,18 @@ async def show_joined(visit: Reading) -> Response:
     return visit.show(JoinedPage(title=visit.say("Please look into your mailbox")))
 
 
-def _require_statements(visit: Visit, wanted: JoinForm) -> None:
-    """Raise InvalidForm for a box that was not ticked, where it was shown."""
-    missing = {"least_age": "not_stated"} if visit.settings.least_age and wanted.least_age is None else {}
-    if visit.form.values.get("edition", "0") != "0" and wanted.rules_version is None:
-        missing["rules_version"] = "not_stated"
-    if missing:
-        raise InvalidForm(missing)
+def _read(visit: Visit) -> JoinForm:
+    """Return what was typed. Raises InvalidForm, also for a box that was shown and not ticked."""
+    asked = {"least_age": visit.settings.least_age > 0, "rules_version": visit.form.values.get("edition", "0") != "0"}
+    values = visit.form.values
+    unticked = {name: "not_stated" for name, is_asked in asked.items() if is_asked and not values.get(name)}
+    try:
+        wanted = visit.form.parse(JoinForm)
+    except InvalidForm as error:
+        raise InvalidForm({**error.faults, **unticked}) from None
+    if unticked:
+        raise InvalidForm(unticked)
+    return wanted
 
 
 def _repeat(wanted: JoinForm) -> GuestKey | None:

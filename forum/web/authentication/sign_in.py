@@ -81,15 +81,16 @@ class KeptPage(Page):
     is_own: ClassVar[bool] = True
 
     path: str
+    back: str  # the page on which it was written
     kept: Form
 
 
 def sign_in_page(
-    visit: Visit, *, form: Form | None = None, kept: Form | None = None, kept_path: str = ""
+    visit: Visit, *, form: Form | None = None, kept: Form | None = None, kept_path: str = "", back: str = ""
 ) -> SignInPage:
-    """Return the page to sign in; `kept` is what was sent to `kept_path` without a session."""
+    """Return the page to sign in; `kept` is what was sent to `kept_path` without a session, from the page `back`."""
     form = form or Form()
-    back = _back(visit, form)
+    back = own_path(back or _back(visit, form))
     return SignInPage(title=visit.say("Sign in"), form=form, back=back, kept=kept, kept_path=kept_path)
 
 
@@ -100,7 +101,7 @@ def again_page(
     return AgainPage(
         title=visit.say("Sign in once more"),
         form=form or Form(),
-        back=own_path(back or (visit.path if kept is None else "/")),
+        back=own_path(back or "/"),
         kept=kept,
         kept_path=kept_path,
         login=visit.member.handle,
@@ -242,7 +243,7 @@ def _welcome(visit: Visit, opened: authentication.SignedIn) -> Response:
     """Go back to where one was, or show what was written, to be sent now."""
     if kept := kept_of(visit.form):
         title, path = visit.say("You are signed in again"), _kept_path(visit.form)
-        response = visit.show(KeptPage(title=title, path=path, kept=kept))
+        response = visit.show(KeptPage(title=title, path=path, back=_back(visit, visit.form), kept=kept))
     else:
         response = visit.go(_back(visit, visit.form), done="signed-in")
     set_session_cookie(response, opened, visit.now)

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from forum.content import composing, drafts
 from forum.content.drafts import DraftWords, SavedDraft, Saving
-from forum.content.posts.tables import BODY_MAX
+from forum.content.posts.tables import BODY_MAX, NUMBER_MAX
 from forum.core import errors
 from forum.core.errors import ForumError, Throttled
 from forum.core.idempotency import MemberKey, Repeat
@@ -46,6 +46,7 @@ class ComposerPage(FormPage):
     draft_path: str  # below /me/drafts/
     refusal: Refusal | None  # why it cannot be sent, if so
     draft: Any
+    is_look: bool
     preview_html: str | None
     most_links: int
     publication: str = ""  # of the board: whether a moderator reads it first
@@ -123,14 +124,16 @@ def _saving(visit: Visit, error: ForumError | None) -> Saving:
         typed.get("body_markdown", ""),
         typed.get("title") or None,
         typed.get("content_warning") or None,
-        _number(typed.get("reply_to", "")),
-        _number(typed.get("revision", "")),
+        number_of(typed.get("reply_to", "")),
+        number_of(typed.get("revision", "")),
     )
-    return Saving(words, _number(typed.get("version", "")) or 0, keeps_both=True, refused=_refusal(error, visit.now))
+    return Saving(words, number_of(typed.get("version", "")) or 0, keeps_both=True, refused=_refusal(error, visit.now))
 
 
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and 0 < int(text[:11]) < 2**31 else None
+def number_of(text: str) -> int | None:
+    """Return the number that a field or an address has, or None."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= 10
+    return int(text) if is_number and 0 < int(text) <= NUMBER_MAX else None
 
 
 def _refusal(error: ForumError | None, now: datetime) -> dict[str, Any] | None:

@@ -58,6 +58,7 @@ async def show_new_thread(slug: Slug, visit: MemberVisit) -> Response:
             draft_path=f"boards/{slug}",
             refusal=read.refusal,
             draft=read.draft,
+            is_look=is_look(visit),
             preview_html=read.preview_html,
             most_links=visit.settings.newcomer_links,
             publication=read.board.publication,

@@ -20,6 +20,7 @@ from forum.web.content.composer import (
     composer_form,
     is_look,
     kept,
+    number_of,
     repeat_of,
     send_or_keep,
     wants_to_send,
@@ -101,8 +102,7 @@ class VersionsPage(Page):
 @router.get("/threads/{id}/reply")
 async def show_reply(id: Id, visit: MemberVisit) -> Response:
     """Show the form to reply to a thread, perhaps to one of its posts."""
-    to = visit.query("to")
-    answering = int(to) if to.isascii() and to.isdecimal() and 0 < int(to[:11]) < 2**31 else None
+    answering = number_of(visit.query("to"))
     read = await visit.act(composing.read_reply, id, answering, looks=is_look(visit))
     form = composer_form(read.draft, visit.now)
     if read.answered and answering:
@@ -118,6 +118,7 @@ async def show_reply(id: Id, visit: MemberVisit) -> Response:
             draft_path=f"threads/{id}",
             refusal=read.refusal,
             draft=read.draft,
+            is_look=is_look(visit),
             preview_html=read.preview_html,
             most_links=visit.settings.newcomer_links,
             publication=read.board.publication,
@@ -163,6 +164,7 @@ async def show_edit(id: Id, visit: MemberVisit) -> Response:
             draft_path=f"posts/{id}",
             refusal=read.refusal,
             draft=read.draft,
+            is_look=is_look(visit),
             preview_html=read.preview_html,
             most_links=visit.settings.newcomer_links,
             post=read.post,

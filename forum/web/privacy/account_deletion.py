@@ -9,7 +9,7 @@ from forum.core.errors import ForumError
 from forum.privacy import account_deletion, own_account
 from forum.privacy.own_account import OwnAccount
 from forum.privacy.tables import DepartureKind
-from forum.web.forms import REFUSALS, FormModel
+from forum.web.forms import REFUSALS, FormModel, InvalidForm
 from forum.web.mailed_links import LinkForm, LinkPage
 from forum.web.pages import FormPage
 from forum.web.routing import page_router
@@ -44,6 +44,8 @@ async def show_departure(visit: OwnVisit) -> Response:
 async def leave(visit: OwnForm) -> Response:
     """Leave in fourteen days."""
     try:
+        if not visit.form.values.get("kind"):
+            raise InvalidForm({"kind": "not_chosen"})
         wanted = visit.form.parse(DepartureForm)
         await visit.act(account_deletion.request_departure, DepartureKind(wanted.kind))
     except REFUSALS as error:
