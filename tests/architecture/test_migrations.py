@@ -171,12 +171,12 @@ DATA: dict[str, list[str]] = {
     "0020": HANDLES_GIVEN_UP,
     "0021": EDITS_HELD,
     "0022": COMPLAINED,
-    "0022b": COMPLAINED,
     "0023": COMPLAINED,
     "0024": COMPLAINED,
     "0025": COMPLAINED,
     "0026": COMPLAINED,
     "0027": COMPLAINED,
+    "0028": COMPLAINED,
 }
 
 
