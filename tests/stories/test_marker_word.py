@@ -185,6 +185,7 @@ async def world(app: FastAPI, services: Services) -> AsyncIterator[World]:
         world.know("?kind", "post")
         world.know("?edition", 1)
         world.know("?unread", "true")
+        world.know("?named", "heron")
         yield world
 
 
