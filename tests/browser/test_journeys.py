@@ -85,6 +85,7 @@ async def test_somebody_joins_asks_and_is_answered_by_an_adviser(house: House, s
             await suzie.goto(page.url.partition("?")[0].partition("#")[0])
             await suzie.fill("[name=body_markdown]", "You can ask for an interpreter and an advocate.")
             await press(suzie, "Send")
+            await suzie.wait_for_url("**done=sent**")
         await page.reload()
         await expect(page.locator(".adviser .role")).to_contain_text("Online adviser, Example Family Charity")
 
@@ -96,6 +97,7 @@ async def test_a_rude_reply_is_reported_decided_and_looked_at_again(house: House
         await si.goto(where)
         await si.fill("[name=body_markdown]", RUDE)
         await press(si, "Send")
+        await si.wait_for_url("**done=sent**")
         post = si.locator("article", has_text=INSULT)
         await expect(post).to_be_visible()
         async with house.visitor("tiredmum83", java_script_enabled=scripts) as mum:
@@ -114,7 +116,8 @@ async def test_a_rude_reply_is_reported_decided_and_looked_at_again(house: House
             await orla.get_by_role(
                 "link", name=re.compile(re.escape(f"Does she have to come in? {scripts}"))
             ).first.click()
-            await press(orla, "Take this case")
+            if await main(orla).get_by_role("button", name="Take this case").count():
+                await press(orla, "Take this case")
             await orla.locator("[name=measures][value=redact]").check()
             if not await orla.locator("[name=spans]").is_visible():
                 await orla.locator("details:has([name=spans]) > summary").click()
@@ -207,6 +210,7 @@ async def test_an_edit_of_what_somebody_else_changed_shows_both(house: House, sc
             await main(page).locator("a[href$='/edit']").first.click()
         await other.fill("[name=body_markdown]", "She came at ten.")
         await press(other, "Send")
+        await other.wait_for_url("**done=**")
         await phone.fill("[name=body_markdown]", "She came at nine, with a friend.")
         await press(phone, "Send")
         await expect(main(phone)).to_contain_text("What your text would change")

@@ -135,7 +135,8 @@ for (const composer of document.querySelectorAll('form.composer')) {
     isBusy = true;
     isReady = await keep();
     isBusy = false;
-    if (isReady) pressed.click();
+    // Later: while this event is still fired, the browser ignores another.
+    if (isReady) setTimeout(() => pressed.click());
   });
   addEventListener('pageshow', () => {
     isReady = false;
