@@ -349,7 +349,8 @@ class Community:
     def address(self, path: str, operation: dict[str, Any]) -> str:
         """The address of something that there is."""
         place, _, rest = path.partition("/{id}")
-        return filled(f"{place}/{self.ids[place]}{rest}" if place in self.ids else path, operation)
+        its = self.ids.get(path) or self.ids.get(place)
+        return filled(f"{place}/{its}{rest}" if its else path, operation)
 
 
 async def fill(app: FastAPI) -> Community:
@@ -382,6 +383,9 @@ async def fill(app: FastAPI) -> Community:
         now = (await staff.get(f"{API}/threads/{thread}")).json()["version"]
         taken_away = await staff.patch(f"{API}/threads/{thread}", json={"version": now, "title": "A question of mine"})
         assert taken_away.status_code == 200, taken_away.text
+        await report(adviser, 1, revision=2)
+        queue = (await staff.get(f"{API}/moderation/cases")).json()["items"]
+        [redacted] = [case["id"] for case in queue if case["post_id"] == 1]
         async with make.work(services) as work:
             await lost_mailboxes.replace_by_command(work, MEMBER, "heron-new@example.org")
         invited = (await staff.post(f"{API}/invitations", json=INVITED)).json()["id"]
@@ -393,6 +397,8 @@ async def fill(app: FastAPI) -> Community:
         f"{API}/safeguarding/cases": free,
         f"{API}/moderation/cases/{{id}}/claim": taken,  # a decided case cannot be claimed
         f"{API}/moderation/cases/{{id}}/recusal": left,  # who stepped back from a case sees it no more
+        f"{API}/moderation/cases/{{id}}/posts/{{post_id}}/revisions/{{number}}": redacted,
+        f"{API}/moderation/cases/{{id}}/titles/{{number}}": redacted,
         f"{API}/moderation/talks": talk,
         f"{API}/talks": talk,
         f"{API}/moderation/posts": str(theirs.id),
@@ -420,9 +426,9 @@ async def listed(client: httpx.AsyncClient, path: str) -> list[str]:
     return [item["id"] for item in (await client.get(f"{API}{path}")).json()["items"]]
 
 
-async def report(client: httpx.AsyncClient, post: int, category: str = "rule") -> int:
+async def report(client: httpx.AsyncClient, post: int, category: str = "rule", revision: int = 1) -> int:
     """Report a post; which it is."""
-    complaint = {"category": category, "rules": [10], "revision": 1}
+    complaint = {"category": category, "rules": [10], "revision": revision}
     filed = await client.post(f"{API}/posts/{post}/reports", json=complaint)
     assert filed.status_code == 201, filed.text
     return post
