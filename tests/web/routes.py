@@ -141,7 +141,7 @@ ROWS: Mapping[str, Row] = {
 # The forms that somebody may send without a session; all others lead a guest to signing in, with what they wrote.
 OPEN_FORMS = frozenset(
     {
-        *("/sign-in", "/sign-in/code", "/sign-in/passkey", "/sign-out", "/leave", "/look", "/join"),
+        *("/sign-in", "/sign-in/code", "/sign-in/passkey", "/sign-out", "/leave", "/look", "/join", "/contact"),
         *("/password-resets", "/password-resets/completion", "/email-verifications", "/email-verifications/refuse"),
         *("/departures/refuse", "/lost-mailboxes/refuse"),
     }

@@ -23,6 +23,7 @@ SAME_SITE = {"Sec-Fetch-Site": "same-origin", "Content-Type": "application/x-www
 OWN = ("/me/", "/moderation", "/safeguarding", "/admin", "/advising", "/log")
 # Pages that only come after a form that is filled in with care, with the tests that fill it in.
 ELSEWHERE = {
+    "CodePage": "test_sign_in.py",
     "KeptPage": "test_reading.py",
     "PreviewPage": "test_moderation.py",
     "RecoveryCodesPage": "test_account.py",

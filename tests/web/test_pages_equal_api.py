@@ -110,7 +110,8 @@ def _of_item(item: Element) -> Shown:
     badge = _inner(role).strip() if role is not None else None
     assert ("adviser" in article.get("class", "").split()) == (badge is not None)
     before = _classed(article, "before")
-    words = [part for part in article.iter("div") if part.get("class") == "words"][-1]  # one before is a waiting edit
+    waiting = {id(part) for box in article.iter("details") if box.get("class") == "box" for part in box.iter("div")}
+    [words] = [part for part in article.iter("div") if part.get("class") == "words" and id(part) not in waiting]
     answers = re.search(r"answers post (\d+)", _inner(next(article.iter("header"))))
     return Shown(
         number,
