@@ -99,9 +99,7 @@ async def list_newest_threads(
     limit: Limit = 20,
     after: After = None,
     board: Annotated[BoardSlug | None, Query(description="Only of this board", examples=["court"])] = None,
-    unread: Annotated[
-        bool, Query(description="Only those in which something is new for you", examples=[True])
-    ] = False,
+    unread: Annotated[bool, Query(description="Only those in which something is new for you", examples=[True])] = False,
 ) -> Response:
     """List threads of all boards that you may see, those with the newest posts first. For guests nothing is unread."""
     page = await read_marks.list_newest(reading, viewer, after, limit, slug=board, unread=unread)
