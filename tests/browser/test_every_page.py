@@ -16,7 +16,8 @@ WIDTH = "document.documentElement.scrollWidth - document.documentElement.clientW
 # Whether something that is cut off holds text that would be longer than its place.
 CUT_OFF = """[...document.querySelectorAll('main :not(input):not(textarea):not(select)')].filter((element) => {
   const style = getComputedStyle(element);
-  return ['hidden', 'clip'].includes(style.overflowX) && element.scrollWidth > element.clientWidth + 1;
+  const isSeen = element.clientWidth > 1; // else it is for screen readers alone
+  return isSeen && ['hidden', 'clip'].includes(style.overflowX) && element.scrollWidth > element.clientWidth + 1;
 }).map((element) => element.outerHTML.slice(0, 80))"""
 TARGETS = """[...document.querySelectorAll('main a, main button, main input, main select, main textarea')]
   .filter((element) => element.matches('button, input, select')
