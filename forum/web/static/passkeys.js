@@ -26,7 +26,7 @@ const asText = ({ id, rawId, type, response }) => {
 if (window.PublicKeyCredential) {
   for (const form of document.querySelectorAll('form[data-passkey]')) {
     const purpose = form.dataset.passkey;
-    form.hidden = false;
+    form.classList.remove('waits');
     form.addEventListener('submit', async (event) => {
       event.preventDefault();
       try {
