@@ -1,14 +1,19 @@
-"""Every page speaks every language: each message is translated, with the plurals that the language has."""
+"""Every page speaks every language: each message and text is translated, with the plurals that the language has."""
 
 import re
+from pathlib import Path
 
 import pytest
 from babel.messages.catalog import Message
 
-from forum.web.languages import language_of, preferred
+from forum.web import texts
+from forum.web.languages import ENGLISH, language_of, preferred
 from tests.web import catalogue
 
 PLACES = re.compile(r"%\(\w+\)[sd]")
+LINK = re.compile(r'href="([^"]*)"')
+PART = re.compile(r"<(h[2-4]|tr|th|td|li|p)\b")
+NUMBER = re.compile(r"\d+")
 
 
 def said(message: Message) -> list[str]:
@@ -43,6 +48,25 @@ def test_every_plural_has_as_many_forms_as_the_language(code: str) -> None:
     for message in catalog:
         if message.pluralizable and message.id:
             assert len(said(message)) == catalog.num_plurals, message.id
+
+
+def of_each_text(path: Path, code: str) -> dict[str, object]:
+    """What a text says alike in each language: where its links lead, its headings, rows and lists, its numbers."""
+    html = texts.parse_text(path, code).html
+    return {
+        "links": sorted(LINK.findall(html)),
+        "parts": PART.findall(html),
+        "numbers": sorted(NUMBER.findall(path.read_text(encoding="utf-8"))),
+    }
+
+
+@pytest.mark.parametrize("code", catalogue.LANGUAGES)
+@pytest.mark.parametrize("name", texts.TEXTS)
+def test_every_text_is_there_with_the_same_links_headings_rows_and_numbers(name: str, code: str) -> None:
+    english, other = texts.SHIPPED / f"{name}.{ENGLISH}.md", texts.SHIPPED / f"{name}.{code}.md"
+    assert other.exists()
+    assert of_each_text(other, code) == of_each_text(english, ENGLISH)
+    assert texts.read_texts(None).get(name, code).language == code
 
 
 def test_welsh_counts_in_its_own_way() -> None:
