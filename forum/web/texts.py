@@ -71,10 +71,21 @@ class Texts:
 def read_texts(folder: Path | None) -> Texts:
     """Read all texts: of each, the charity's own where there is one, in any language. Raises TextsError.
 
-    A text of the charity is not mixed with that of the wheel in another language: their numbers may differ.
+    A text of the charity is not mixed with that of the wheel in another language: their numbers may differ. A file that
+    is still as it was copied is none of the charity's.
     """
     own, shipped = _files(folder) if folder else {}, _files(SHIPPED)
-    return Texts({name: _read(own.get(name) or shipped[name]) for name in TEXTS})
+    return Texts({name: _read(_edited(own.get(name, {})) or shipped[name]) for name in TEXTS})
+
+
+def _edited(files: Mapping[str, Path]) -> dict[str, Path]:
+    """Return those of a text's files that differ from what the wheel has under their names."""
+    shipped = shipped_files()
+    return {
+        language: path
+        for language, path in files.items()
+        if path.name not in shipped or path.read_bytes() != shipped[path.name].read_bytes()
+    }
 
 
 def shipped_files() -> Mapping[str, Path]:

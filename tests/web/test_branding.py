@@ -57,6 +57,10 @@ async def test_a_text_that_is_there_in_one_language_is_not_mixed_with_ours_in_an
     assert own.get("help", "en").title == "Help now"
     own = texts.read_texts(written(tmp_path, help__en__md="# Our help").texts)
     assert own.get("help", "cy").title == "Our help"
+    # What `forum pages` copied and nobody edited is still ours.
+    ours = texts.shipped_files()["help.cy.md"].read_text(encoding="utf-8")
+    own = texts.read_texts(written(tmp_path, help__en__md="# Our help", help__cy__md=ours).texts)
+    assert own.get("help", "cy").title == "Our help"
 
 
 @pytest.mark.parametrize(
