@@ -1,10 +1,12 @@
 """Forms that no page of ours sends: nothing breaks, and nobody else's words come onto a page."""
 
 from urllib.parse import urlencode
+from uuid import uuid4
 
 import httpx
 import pytest
 
+from forum.core import clock, pagination
 from forum.web.forms import MOST_FIELDS
 from tests.support import make
 from tests.web.support import text_of
@@ -54,3 +56,11 @@ async def test_a_case_without_an_id_is_refused(case: str, lived_in: Village) -> 
     content = urlencode({"cases": f"{case}/1/1/1", "reason": "Nothing is wrong with it."})
     page = await lived_in.browsers["moderator"].post("/moderation/together", content=content, headers=OURS)
     assert page.status_code == 422
+
+
+@pytest.mark.parametrize("priority", [10**30, -(10**30), 2**31, 2**63])
+async def test_a_cursor_of_the_queue_that_nobody_gave_is_refused(priority: int, lived_in: Village) -> None:
+    after = pagination.encode(priority, clock.now(), str(uuid4()))
+    page = await lived_in.browsers["moderator"].get(f"/moderation?after={after}")
+    answer = await lived_in.readers["moderator"].get(f"/api/v1/moderation/cases?after={after}")
+    assert (page.status_code, answer.status_code) == (422, 422)
