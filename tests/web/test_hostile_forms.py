@@ -64,3 +64,10 @@ async def test_a_cursor_of_the_queue_that_nobody_gave_is_refused(priority: int, 
     page = await lived_in.browsers["moderator"].get(f"/moderation?after={after}")
     answer = await lived_in.readers["moderator"].get(f"/api/v1/moderation/cases?after={after}")
     assert (page.status_code, answer.status_code) == (422, 422)
+
+
+@pytest.mark.parametrize("address", ["/moderation?board=", "/moderation/log?actor=", "/admin/people?named="])
+@pytest.mark.parametrize("text", ["%00", "a%00b", "%ED%A0%80", "%FF"])
+async def test_what_somebody_looks_for_may_have_any_characters(address: str, text: str, lived_in: Village) -> None:
+    page = await lived_in.browsers["administrator"].get(address + text)
+    assert page.status_code == 200
