@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from sqlalchemy import ColumnElement, and_, func, literal, true, tuple_
 from sqlalchemy import case as case_when
 from sqlalchemy.orm import aliased
@@ -30,7 +31,8 @@ from moderation.cases import Case, CaseClaim, CaseKind, CaseState, with_board_of
 from moderation.permissions import ModerationAct, allow, refusal
 
 # What a cursor holds: the sort key of the last row of the page before, in the queue and among decided cases.
-BY_PRIORITY = TypeAdapter(tuple[int, pagination.Instant, UUID])
+_Priority = Annotated[int, Field(ge=-(2**31), lt=2**31)]  # as its column
+BY_PRIORITY = TypeAdapter(tuple[_Priority, pagination.Instant, UUID])
 BY_DECISION = TypeAdapter(tuple[pagination.Instant, UUID])
 EXCERPT = 200  # characters: enough to tell an advert from a threat
 

@@ -14,13 +14,14 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from forum.core import database, errors, logs
-from forum.http.csrf import SAFE_METHODS
+from forum.http.csrf import SAFE_METHODS, refuse_forgery
 from forum.http.current_member import viewer_of
 from forum.http.problems import KINDS
+from forum.http.services import services_of
 from forum.members.standing import SHUT_OUT
 from forum.members.viewer import GUEST
 from forum.web.authentication.sign_in import again_page, sign_in_page
-from forum.web.forms import Form, read_form
+from forum.web.forms import SECRET, Form, read_form
 from forum.web.languages import mark
 from forum.web.pages import Page
 from forum.web.visits import Visit, guest_visit
@@ -75,7 +76,7 @@ async def _forum_error(request: Request, error: Exception) -> Response:
     if isinstance(error, errors.SignInAgain):
         kept, back = await _kept(request), visit.path if request.method in SAFE_METHODS else visit.came_from
         return visit.show(again_page(visit, kept=kept, kept_path=visit.path, back=back), status)
-    typed = () if request.method in SAFE_METHODS else long_texts(await read_form(request))
+    typed = await _typed(request)
     title = visit.say(_title(error, is_read=request.method in SAFE_METHODS))
     sentence = words_of(error, visit.language, visit.now)
     return visit.show(ErrorPage(title=title, sentence=sentence, typed=typed), status)
@@ -95,9 +96,27 @@ async def _kept(request: Request) -> Form | None:
     return None if form.has_secrets or not form.values else form
 
 
+async def _typed(request: Request) -> tuple[str, ...]:
+    """Return the texts that took somebody time to write, so that they are not lost.
+
+    None of what a page of another site sent, to whatever address: it would put its own words into the house's layout.
+    """
+    if request.method in SAFE_METHODS:
+        return ()
+    try:
+        refuse_forgery(request, services_of(request).settings)
+        return long_texts(await read_form(request))
+    except (errors.Forbidden, HTTPException):  # the latter: it is too long to be read
+        return ()
+
+
 def long_texts(form: Form) -> tuple[str, ...]:
-    """Return the texts of a form that took somebody time to write."""
-    return tuple(value for name, value in form.values.items() if len(value) >= 20 and not name.startswith("kept"))
+    """Return the texts of a form that took somebody time to write. Passwords never stand in a page."""
+    return tuple(
+        value
+        for name, value in form.values.items()
+        if len(value) >= 20 and name not in SECRET and not name.startswith("kept")
+    )
 
 
 def _kind(error: errors.ForumError) -> type[errors.ForumError]:

@@ -29,7 +29,7 @@ from forum.permissions import Refusal
 from forum.web import assets
 from forum.web.branding import Branding
 from forum.web.done import DONE
-from forum.web.forms import EMPTY, Form, read_form
+from forum.web.forms import EMPTY, UNSEEN, Form, read_form
 from forum.web.languages import NAMES, Language, language_of, mark, preferred
 from forum.web.look import Look, look_of
 from forum.web.pages import FormPage, House, Page, environment
@@ -127,8 +127,11 @@ class Visit:
         return own_path(sender.path + (f"?{sender.query}" if sender.query else ""))
 
     def query(self, name: str) -> str:
-        """Return a parameter of the address, or an empty text; those that a page does not know are ignored."""
-        return self.request.query_params.get(name, "")
+        """Return a parameter of the address, or an empty text; those that a page does not know are ignored.
+
+        Without characters that no page can show and no database can compare, as in forms.
+        """
+        return UNSEEN.sub("", self.request.query_params.get(name, ""))
 
     def say(self, message: str, **values: object) -> str:
         """Return a message in the language of the page."""

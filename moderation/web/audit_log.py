@@ -64,5 +64,5 @@ async def show_log(visit: MemberVisit) -> Response:
 
 
 def _sought(text: str) -> str | None:
-    """Return what somebody looks for, in a form that the database can compare."""
-    return text.replace("\0", "").strip()[:LONGEST] or None
+    """Return what somebody looks for, if anything."""
+    return text.strip()[:LONGEST] or None

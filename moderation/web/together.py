@@ -26,7 +26,8 @@ router = page_router()
 
 MOST = 20  # as many as a page of the queue has
 # A case with its version, the revision of its post and of its title, as they were on the screen.
-CaseOnScreen = Annotated[str, Field(pattern=r"^[0-9a-f-]{36}/[0-9]{1,9}/[0-9]{0,9}/[0-9]{0,9}$")]
+_ID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+CaseOnScreen = Annotated[str, Field(pattern=rf"^{_ID}/[0-9]{{1,9}}/[0-9]{{0,9}}/[0-9]{{0,9}}$")]
 
 
 class TogetherForm(FormModel):

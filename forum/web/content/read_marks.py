@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from fastapi import Response
+from pydantic import Field
 
 from forum.content import read_marks
 from forum.content.read_marks import ThreadsOf
@@ -29,7 +30,7 @@ KINDS = {
 class ReadForm(FormModel):
     """How far somebody has read."""
 
-    number: int
+    number: Annotated[int, Field(ge=0, lt=2**31)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,7 +53,6 @@ NOTICES: Mapping[NotificationKind, tuple[str, str]] = {
     NotificationKind.CASE_TAKEN_OVER: (mark("Somebody else took over a case of yours."), "/moderation/cases/{subject}"),
     NotificationKind.CASE_OVERDUE: (mark("A case should have been decided by now."), "/moderation/cases/{subject}"),
     NotificationKind.CASE_WITHOUT_DECIDER: (mark("Nobody can decide a case."), "/moderation/cases/{subject}"),
-    NotificationKind.COMPLAINT_SETTLED: (mark("Your complaint about a message was looked at."), "/me/talks"),
     NotificationKind.RULES_CHANGED: (mark("The house rules have changed."), "/me/rules"),
     NotificationKind.STANDING_ENDED: (mark("You can use your account as before."), "/me"),
     NotificationKind.LOST_MAILBOX: (mark("Another e-mail address is to take the place of yours."), "/me/email"),
