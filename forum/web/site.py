@@ -1,6 +1,5 @@
 """The pages as an application of their own, which answers what the API does not."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI
@@ -20,6 +19,7 @@ from forum.web.members import advisers, cards
 from forum.web.notifications import inbox
 from forum.web.pages import House
 from forum.web.privacy import account_deletion, exports, legal_holds, lost_mailboxes, own_account, own_mailbox
+from forum.web.visits import made_pages
 
 ROUTERS: tuple[APIRouter, ...] = (
     threads.router,  # routes are matched in this order: those read most come first
@@ -72,7 +72,7 @@ def create_site(services: Services, house: House, routers: Sequence[APIRouter] =
     )
     site.state.services = services
     site.state.house = house
-    site.state.made_pages = OrderedDict()
+    site.state.made_pages = made_pages()
     site.state.branding = branding_of(services.settings)
     for router in (*ROUTERS, *routers):
         site.include_router(router)

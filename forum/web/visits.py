@@ -1,7 +1,6 @@
 """A visit: one request for a page, with who asks, their language and look; and how pages are answered."""
 
 import gzip
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
@@ -10,6 +9,7 @@ from hashlib import sha256
 from typing import Annotated, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlencode, urlsplit
 
+from cachetools import LRUCache
 from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from markupsafe import Markup
@@ -190,18 +190,17 @@ class Visit:
         A page of a thread costs three times as much to make as to read what is on it.
         """
         layout = Layout(self, page)
-        known: OrderedDict[Hashable, MadePage] = self.request.app.state.made_pages
+        known: LRUCache[Hashable, MadePage] = self.request.app.state.made_pages
         around = (page.template, self.path, self.language.code, self.look, *layout.entries, bool(self.member.withheld))
         key = (around, *(key_of(getattr(page, part.name)) for part in fields(page)))
         found = known.get(key)
         if found is None:
             content = self._render(page)
             tag = f'"{sha256(content).hexdigest()[:24]}"'
-            found = known[key] = MadePage(tag, gzip.compress(content, 6, mtime=0))
-            if len(known) > MOST_KEPT:
-                known.popitem(last=False)
-        else:
-            known.move_to_end(key)
+            packed = gzip.compress(content, 6, mtime=0)
+            found = MadePage(tag, packed, size=len(packed) + len(content))
+            if found.size <= known.maxsize:
+                known[key] = found
         return found
 
     def go(self, path: str, *, done: str | None = None) -> Response:
@@ -381,9 +380,15 @@ class MadePage:
 
     tag: str
     packed: bytes
+    size: int  # in bytes, with the posts that its key holds
 
 
-MOST_KEPT = 1000  # some 8 KB each
+MOST_KEPT = 32 * 1024 * 1024  # bytes in each process; a page of a thread has some 30 KB
+
+
+def made_pages() -> "LRUCache[Hashable, MadePage]":
+    """Return room for the pages of one application, from which those go that were not asked for the longest."""
+    return LRUCache(MOST_KEPT, getsizeof=lambda made: made.size)
 
 
 def key_of(value: object) -> Hashable:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from forum.web import visits
 from forum.web.content import post_fragments
 from tests.web.routes import ROLES
 from tests.web.village import HANDLES, Village
@@ -27,3 +28,17 @@ async def test_everybody_gets_the_page_that_would_be_made_for_them(order: tuple[
         for role in order:
             assert (await lived_in.browsers[role].get(path)).text == anew[role, path], (role, path)
     assert kept
+
+
+async def test_what_is_kept_has_a_bound_in_bytes(lived_in: Village, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = lived_in.app.state.site.state.made_pages
+    monkeypatch.setattr(visits, "MOST_KEPT", 60_000)
+    small = visits.made_pages()
+    lived_in.app.state.site.state.made_pages = small
+    try:
+        for number in range(30):
+            page = await lived_in.browsers["guest"].get(f"/threads/{lived_in.places['thread']}?x={number}")
+            assert page.status_code == 200
+            assert 0 < small.currsize <= small.maxsize
+    finally:
+        lived_in.app.state.site.state.made_pages = kept

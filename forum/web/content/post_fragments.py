@@ -1,8 +1,8 @@
 """Posts as HTML, each kept as long as nothing in it changes: to render one takes longer than to read it."""
 
-from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 
+from cachetools import LRUCache
 from markupsafe import Markup
 
 from forum.content.posts.queries import PostView
@@ -11,8 +11,9 @@ from forum.members.viewer import Viewer
 from forum.web.pages import environment
 from forum.web.visits import Visit, key_of
 
-MOST_KEPT = 4096
-_KEPT: OrderedDict[Hashable, Markup] = OrderedDict()
+MOST_KEPT = 32 * 1024 * 1024  # bytes in each process
+# A key holds the words of its post twice: as Markdown and as HTML.
+_KEPT: LRUCache[Hashable, Markup] = LRUCache(MOST_KEPT, getsizeof=lambda html: 3 * len(html))
 
 
 def post_fragments(visit: Visit, read: ThreadReading) -> Sequence[Markup]:
@@ -46,8 +47,4 @@ def _fragment(visit: Visit, post: PostView, reader: str, opener: str | None, off
         template = environment(visit.language, visit.house.templates).get_template("content/post.html")
         found = Markup(template.render(post=post, reader=reader, is_opener=is_opener, links=links))  # noqa: S704
         _KEPT[key] = found
-        if len(_KEPT) > MOST_KEPT:
-            _KEPT.popitem(last=False)
-    else:
-        _KEPT.move_to_end(key)
     return found
