@@ -378,6 +378,8 @@ async def fill(app: FastAPI) -> Community:
         for post, category in zip(mine, ("risk", "rule", "rule"), strict=True):  # the first is the worst
             await report(adviser, post.id, category)
         free, taken, left = await listed(staff, "/moderation/cases")
+        await member.post(f"{API}/contact", json={"text": "May I bring my sister?"})
+        [message] = await listed(staff, "/moderation/messages")
         begun = await staff.post(f"{API}/moderation/cases/{free}/talks", json={"text": "Are you well?"})
         talk = begun.json()["talk_id"]
         now = (await staff.get(f"{API}/threads/{thread}")).json()["version"]
@@ -400,6 +402,7 @@ async def fill(app: FastAPI) -> Community:
         f"{API}/moderation/cases/{{id}}/posts/{{post_id}}/revisions/{{number}}": redacted,
         f"{API}/moderation/cases/{{id}}/titles/{{number}}": redacted,
         f"{API}/moderation/talks": talk,
+        f"{API}/moderation/messages": message,
         f"{API}/talks": talk,
         f"{API}/moderation/posts": str(theirs.id),
         f"{API}/posts/{{id}}/reports": str(theirs.id),

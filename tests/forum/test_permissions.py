@@ -75,6 +75,7 @@ OPEN_TO: dict[Act, set[str]] = {
     Act.RENAME: IN_GOOD_STANDING,
     Act.SEE_WAITING_THREADS: {"adviser", "moderator", "silenced-moderator", "administrator"},
     Act.ADMINISTER: {"administrator"},
+    Act.ANNOUNCE: {"administrator"},
     Act.HOLD_ACCOUNT: {"administrator"},
 }
 
@@ -131,6 +132,9 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
         Asked("DELETE", f"/unsent-mails/{NOWHERE}", None, 404),
         Asked("POST", "/invitations", {"email": "ada@example.org", "role": "moderator"}, 201),
         Asked("DELETE", f"/invitations/{NOWHERE}", None, 404),
+    ],
+    Act.ANNOUNCE: lambda _: [
+        Asked("POST", "/announcements", {"text": "Closed", "until": f"{clock.now() + timedelta(days=7):%FT%TZ}"}, 201)
     ],
     Act.HOLD_ACCOUNT: lambda _: [
         Asked("PUT", "/members/author/legal-hold", {"reason": "court"}, 204),
@@ -198,7 +202,7 @@ async def test_what_somebody_cannot_see_is_not_there_rather_than_forbidden(app: 
     await make.member(services, "moderator", Role.MODERATOR)
     at = await _thread(services, "moderator")
     async with make.signed_in(app, "member") as member, make.client(app) as guest:
-        for act in set(Act) - {Act.RENAME, Act.SEE_WAITING_THREADS, Act.ADMINISTER, Act.HOLD_ACCOUNT}:
+        for act in set(Act) - {Act.RENAME, Act.SEE_WAITING_THREADS, Act.ADMINISTER, Act.ANNOUNCE, Act.HOLD_ACCOUNT}:
             for asked in ASKED[act](at):
                 sent = {"method": asked.method, "url": API + asked.path, "json": asked.body}
                 answers = [await client.request(**sent) for client in (member, guest)]

@@ -22,7 +22,9 @@ NOTE, TOLD = "He did it before.", "She writes this under every post."
 # Reads of the accused that change when they read anything; and what asks for no member's data.
 THEIR_OWN_SESSION = (f"{API}/me/sessions", f"{API}/docs", f"{API}/openapi.json")
 # What a decision tells its author: it says nothing of the case.
-TOLD_OF_A_DECISION = (f"{API}/me/statements", f"{API}/statements/{{id}}", f"{API}/me/notifications")
+TOLD_OF_A_DECISION = tuple(
+    f"{API}{path}" for path in ("/me/statements", "/statements/{id}", "/me/notifications", "/home")
+)
 
 Seen = dict[str, tuple[int, str, str | None]]
 

@@ -35,6 +35,8 @@ WAYS_IN: list[tuple[str, str, Any]] = [
     ("PUT", "/threads/{thread}/pin", None),
     ("DELETE", "/threads/{thread}/pin", None),
     ("PUT", "/threads/{thread}/board", {"version": 1, "board": "new-here"}),
+    ("GET", "/threads/{thread}/mine", None),
+    ("PUT", "/threads/{thread}/read", {"number": 1}),
     ("GET", "/threads/{thread}/revisions", None),
     ("GET", "/threads/{thread}/revisions/{number}", None),
     ("GET", "/threads/{thread}/posts", None),
