@@ -348,8 +348,8 @@ class Community:
 
     def address(self, path: str, operation: dict[str, Any]) -> str:
         """The address of something that there is."""
-        place, _, rest = path.partition("/{id}")
-        its = self.ids.get(path) or self.ids.get(place)
+        place, is_one, rest = path.partition("/{id}")
+        its = self.ids.get(path) or self.ids.get(place) if is_one else None
         return filled(f"{place}/{its}{rest}" if its else path, operation)
 
 
