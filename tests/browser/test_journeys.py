@@ -174,6 +174,7 @@ async def test_four_taps_send_one_reply_and_back_does_not_send_again(house: Hous
         send = main(page).get_by_role("button", name="Send", exact=True)
         await asyncio.gather(*(send.click(no_wait_after=True, force=True) for _ in range(4)), return_exceptions=True)
         await page.wait_for_url("**done=sent**")
+        await page.wait_for_load_state("networkidle")  # the answers to the other taps lead here, too
         await page.go_back()
         await page.go_forward()
         await page.goto(where)
