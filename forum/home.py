@@ -16,30 +16,43 @@ THREADS = 10
 
 
 @dataclass(frozen=True)
-class Home:
-    """The boards and which of them have news, unread and newest threads, what the house says, what waits for whom."""
+class Front:
+    """The boards and which of them have news, what is unread, what the house says."""
 
     boards: Sequence[BoardCard]
     boards_with_news: frozenset[int]
     unread: Sequence[Any]
-    newest: Sequence[Any]
     announcements: Sequence[Any]
     unread_notifications: int
+
+
+@dataclass(frozen=True)
+class Home:
+    """The same, with the newest threads and what waits for advisers."""
+
+    front: Front
+    newest: Sequence[Any]
     waiting_for_advisers: int | None  # None for those who do not see the list of waiting threads
 
 
-async def read_home(reader: Reader, viewer: Viewer, now: datetime) -> Home:
-    """Return what the viewer looks for first. For guests it is the same for everybody."""
+async def read_front(reader: Reader, viewer: Viewer, now: datetime) -> Front:
+    """Return what the first page shows. For guests it is the same for everybody."""
     is_member = viewer.id is not None
-    cards = await board_cards.list_board_cards(reader, viewer)
     unread = await read_marks.list_newest(reader, viewer, None, THREADS, unread=True) if is_member else None
-    newest = await read_marks.list_newest(reader, viewer, None, THREADS)
-    return Home(
-        boards=cards,
+    return Front(
+        boards=await board_cards.list_board_cards(reader, viewer),
         boards_with_news=await read_marks.list_boards_with_news(reader, viewer),
         unread=unread.rows if unread else (),
-        newest=newest.rows,
         announcements=await announcements.list_announcements(reader, now),
         unread_notifications=await inbox.count_unread(reader, viewer) if is_member else 0,
+    )
+
+
+async def read_home(reader: Reader, viewer: Viewer, now: datetime) -> Home:
+    """Return what the viewer looks for first, in one read. For guests it is the same for everybody."""
+    newest = await read_marks.list_newest(reader, viewer, None, THREADS)
+    return Home(
+        front=await read_front(reader, viewer, now),
+        newest=newest.rows,
         waiting_for_advisers=await waiting_list.count_waiting(reader, viewer),
     )

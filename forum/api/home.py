@@ -38,14 +38,15 @@ class Home(ResponseBody):
 async def get_home(request: Request, viewer: CurrentViewer, reading: Reading, now: Now) -> Response:
     """Read everything that one looks for first: boards, what is unread, what is new, what waits for you."""
     found = await home.read_home(reading, viewer, now)
+    front = found.front
     body = {
         "boards": [
-            board_response(card).model_dump(mode="json") | {"has_news": card.board.id in found.boards_with_news}
-            for card in found.boards
+            board_response(card).model_dump(mode="json") | {"has_news": card.board.id in front.boards_with_news}
+            for card in front.boards
         ],
-        "unread": [marked_json(row) for row in found.unread],
+        "unread": [marked_json(row) for row in front.unread],
         "newest": [marked_json(row) for row in found.newest],
-        "unread_notifications": found.unread_notifications,
+        "unread_notifications": front.unread_notifications,
         "waiting_for_advisers": found.waiting_for_advisers,
     }
     return cacheable_response(request, body, shared=viewer.id is None)

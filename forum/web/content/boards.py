@@ -57,7 +57,7 @@ class BoardPage(Page):
 @router.get("/")
 async def show_boards(visit: Reading) -> Response:
     """Show the boards that the reader may see."""
-    read = await home.read_home(visit.reader, visit.viewer, visit.now)
+    read = await home.read_front(visit.reader, visit.viewer, visit.now)
     sections = [(name, list(found)) for name, found in groupby(read.boards, lambda card: str(card.board.section))]
     page = BoardsPage(
         title=visit.text("front").title,
