@@ -16,7 +16,7 @@ from forum.api.advising import waiting_list
 from forum.api.authentication import email_addresses, password_resets, profiles, registration
 from forum.api.authentication import sessions as sessions_api
 from forum.api.authentication.second_factor import enrolment, passkeys
-from forum.api.content import announcements, boards, drafts, posts, read_marks, threads
+from forum.api.content import announcements, boards, drafts, ignored, posts, read_marks, threads
 from forum.api.members import advisers, cards
 from forum.api.notifications import inbox
 from forum.api.openapi import Resource
@@ -88,6 +88,7 @@ RESOURCES: tuple[Resource, ...] = (
         "Members with the names that they chose, and your own profile.",
         registration.router,
         cards.router,
+        ignored.router,
         profiles.router,
         email_addresses.router,
     ),

@@ -36,7 +36,8 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Field, SQLModel, col
 
 from forum.content.boards import Board
-from forum.content.posts.tables import Post, Visibility
+from forum.content.ignored import ignores
+from forum.content.posts.tables import Post, Visibility, Voice
 from forum.content.threads.queries import (
     SELECT_VISIBLE,
     get_thread,
@@ -157,12 +158,26 @@ _OWN_NUMBERS = (
     .correlate(Thread)
     .scalar_subquery()
 )
+# Of visible posts only: nobody learns from it who wrote what was removed or waits.
+_IGNORED_NUMBERS = (
+    select(func.array_agg(Post.number))
+    .where(
+        col(Post.thread_id) == col(Thread.id),
+        col(Post.visibility) == Visibility.VISIBLE,
+        col(Post.voice) != Voice.ADVISER,
+        ignores(VIEWER_ID, col(Post.author_id)),
+        col(Post.number).between(_FIRST, _LAST),
+    )
+    .correlate(Thread)
+    .scalar_subquery()
+)
 _MINE = Prepared(
     query(
         col(Thread.id),
         col(ReadMark.read_number),
         _UNREAD_FROM.label("unread_from"),
         _OWN_NUMBERS.label("own"),
+        _IGNORED_NUMBERS.label("ignored"),
     )
     .select_from(Thread)
     .outerjoin(ReadMark, _MARK)
@@ -183,23 +198,26 @@ MARKS_OF = Prepared(
 
 
 class OwnPlace(NamedTuple):
-    """How far a member has read a thread: the mark, the first unread number, and the numbers of their own posts."""
+    """How far a member has read a thread, and which posts are theirs or written by somebody whom they ignore."""
 
     read_number: int | None
     unread_from: int | None
-    own: Sequence[int]
+    own: Sequence[int] = ()
+    ignored: Sequence[int] = ()
 
 
-NOTHING_READ = OwnPlace(None, None, ())
+NOTHING_READ = OwnPlace(None, None)
 
 
 async def get_own_place(reader: Reader, viewer: Viewer, thread_id: int, first: int, last: int) -> OwnPlace:
-    """Return how far the viewer has read a thread that they see, with their own posts numbered `first` to `last`."""
+    """Return how far the viewer has read a thread that they see, and what its posts `first` to `last` are for them."""
     if viewer.id is None:
         return NOTHING_READ
     place = {"thread_id": thread_id, "first": first, "last": last}
     row = await reader.row(_MINE, **viewer.query_parameters, **place)
-    return OwnPlace(row.read_number, row.unread_from, sorted(row.own or ())) if row else NOTHING_READ
+    if row is None:
+        return NOTHING_READ
+    return OwnPlace(row.read_number, row.unread_from, sorted(row.own or ()), sorted(row.ignored or ()))
 
 
 async def find_unread(reader: Reader, viewer: Viewer, thread_id: int) -> int | None:

@@ -4,7 +4,7 @@ from collections import namedtuple
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import BigInteger, bindparam
@@ -89,11 +89,16 @@ async def read_thread(
         page,
         why_not(Act.REPLY, viewer, place),
         viewer.moderates(board.id),
-        place=await read_marks.get_own_place(reader, viewer, thread_id, 0, 0),
+        place=await read_marks.get_own_place(reader, viewer, thread_id, *_span(page)),
         has_draft=draft is not None,
         may_edit=is_member and why_not(Act.EDIT_POST, viewer, own) is None,
         may_retitle=is_member and why_not(Act.RETITLE_THREAD, viewer, place) is None,
     )
+
+
+def _span(page: PostPage) -> tuple[int, int]:
+    """Return the first and the last number on a page."""
+    return (page.posts[0].number, page.posts[-1].number) if page.posts else (0, 0)
 
 
 @dataclass(frozen=True)
@@ -137,25 +142,35 @@ ACTS: Mapping[str, Act] = {
 }
 
 
+class Span(NamedTuple):
+    """The numbers of some posts in a row."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def of_page(cls, first: int, limit: int) -> "Span":
+        """Return the numbers that a page can have which begins with `first`."""
+        return cls(min(first, NUMBER_MAX), min(first + limit - 1, NUMBER_MAX))
+
+
 @dataclass(frozen=True)
 class OwnReading:
-    """What a thread is for one viewer: how far they read it, their own posts, and why they may not do what."""
+    """What a thread is for one viewer: how far they read it, what they began to write, why they may not do what."""
 
     place: OwnPlace
+    draft: Any  # of a reply, or None
     refusals: Mapping[str, Refusal | None]
 
 
-async def read_own(reader: Reader, viewer: Viewer, thread_id: int, first: int, limit: int) -> OwnReading:
-    """Return what a thread is for the viewer, with their own posts numbered `first` to `first + limit - 1`.
-
-    Raises NotFound.
-    """
+async def read_own(reader: Reader, viewer: Viewer, thread_id: int, span: Span, now: datetime) -> OwnReading:
+    """Return what a thread is for the viewer, and what the posts of a span are for them. Raises NotFound."""
     thread = await queries.get_thread(reader, viewer, thread_id)
     board = await boards.get_board(reader, viewer, thread.board_slug)
-    last = min(first + limit - 1, NUMBER_MAX)
-    place = await read_marks.get_own_place(reader, viewer, thread_id, min(first, NUMBER_MAX), last)
+    place = await read_marks.get_own_place(reader, viewer, thread_id, span.first, span.last)
+    draft = await drafts.find_draft(reader, viewer, drafts.in_thread(thread_id), now)
     subject = ReadingPlace(viewer.standing, board, ThreadPlace(thread))
-    return OwnReading(place, {name: _refusal(act, viewer, subject) for name, act in ACTS.items()})
+    return OwnReading(place, draft, {name: _refusal(act, viewer, subject) for name, act in ACTS.items()})
 
 
 def _refusal(act: Act, viewer: Viewer, subject: ReadingPlace) -> Refusal | None:

@@ -12,6 +12,7 @@ from forum.authentication.rules_acceptance import select_acceptances
 from forum.authentication.second_factor.passkeys import select_passkeys
 from forum.authentication.sessions import select_sessions
 from forum.content.drafts import select_drafts
+from forum.content.ignored import IGNORED_BY
 from forum.content.posts.queries import EARLIER_BY, HELD_BY, WRITTEN_BY
 from forum.content.read_marks import MARKS_OF
 from forum.content.threads.queries import OPENED_BY, TITLED_BY
@@ -67,6 +68,12 @@ async def export_read_marks(session: AsyncSession, viewer: Viewer, _now: datetim
     """Return how far the viewer has read which threads."""
     rows = (await session.execute(MARKS_OF.query, viewer.query_parameters)).all()
     return [ExportSection("read_marks", "How far you have read which threads", items_of(rows))]
+
+
+async def export_ignored(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return whom the viewer ignores."""
+    rows = (await session.execute(IGNORED_BY.query, viewer.query_parameters)).all()
+    return [ExportSection("ignored", "Whom you ignore", items_of(rows))]
 
 
 async def export_notifications(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:

@@ -74,6 +74,7 @@ PERSONAL = [
     "/threads/{thread}/mine",
     "/me/threads",
     "/me/drafts",
+    "/me/ignored",
     "/me",
     "/me/sessions",
     "/me/second-factor",

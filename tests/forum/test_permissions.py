@@ -73,6 +73,7 @@ OPEN_TO: dict[Act, set[str]] = {
     Act.PIN_THREAD: MODERATORS,
     Act.MOVE_THREAD: MODERATORS,
     Act.RENAME: IN_GOOD_STANDING,
+    Act.IGNORE: set(PEOPLE),
     Act.SEE_WAITING_THREADS: {"adviser", "moderator", "silenced-moderator", "administrator"},
     Act.ADMINISTER: {"administrator"},
     Act.ANNOUNCE: {"administrator"},
@@ -118,6 +119,7 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
     Act.MOVE_THREAD: lambda at: [Asked("PUT", f"/threads/{at.thread}/board", {"version": 1, "board": "garden"}, 200)],
     # Nobody takes the name of staff, so each asks for one of their own.
     Act.RENAME: lambda at: [Asked("PATCH", "/me", {"name": f"Somebody {at.thread}"}, 200)],
+    Act.IGNORE: lambda _: [Asked("PUT", "/me/ignored/nobody", None, 404)],
     Act.SEE_WAITING_THREADS: lambda _: [Asked("GET", "/adviser/threads", None, 200)],
     Act.ADMINISTER: lambda _: [
         Asked("GET", "/accounts", None, 200),

@@ -5,16 +5,18 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, StrictBool
 
+from forum.api.content.drafts import SavedDraft, draft_of
 from forum.api.content.threads import Thread, thread_json
 from forum.api.schemas import Next, RequestBody, ResponseBody
 from forum.content import read_marks, reading
 from forum.content.read_marks import ThreadsOf
+from forum.content.reading import Span
 from forum.core.pagination import Page
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import AnyMember, CurrentViewer
 from forum.http.fields import After, BoardSlug, Id, Limit
 from forum.http.problems import documented
-from forum.http.services import CurrentWork, Reading, Route
+from forum.http.services import CurrentWork, Now, Reading, Route
 from forum.permissions import Refusal
 
 router = APIRouter(tags=["threads"], route_class=Route)
@@ -59,7 +61,12 @@ class ThreadForYou(ResponseBody):
     unread_from: int | None = Field(
         description="The first post that you have not read. Null when there is none", examples=[8]
     )
+    draft: SavedDraft | None = Field(description="The reply that you began to write. Null when there is none")
     own: list[int] = Field(description="The numbers of your own posts among those asked for", examples=[[3]])
+    ignored: list[int] = Field(
+        description="The numbers, among those asked for, of posts by people whom you ignore: show them folded",
+        examples=[[5]],
+    )
 
 
 class MarkedThread(Thread):
@@ -143,14 +150,16 @@ async def get_my_thread(
     id: Id,
     viewer: CurrentViewer,
     reader: Reading,
+    now: Now,
     *,
     first: Annotated[int, Query(alias="from", ge=1, lt=2**31, description="As of the page of posts", examples=[1])] = 1,
     limit: Limit = 20,
 ) -> Response:
     """Read what a thread is for you: what you may do, where you stopped, which posts are yours. For guests too."""
-    own = await reading.read_own(reader, viewer, id, first, limit)
+    own = await reading.read_own(reader, viewer, id, Span.of_page(first, limit), now)
     may = {name: Permission.of_refusal(refusal) for name, refusal in own.refusals.items()}
-    body = ThreadForYou(may=Permissions(**may), **own.place._asdict())
+    draft = draft_of(own.draft) if own.draft else None
+    body = ThreadForYou(may=Permissions(**may), draft=draft, **own.place._asdict())
     return cacheable_response(request, body, shared=False)
 
 

@@ -22,7 +22,11 @@ def post_fragments(visit: Visit, read: ThreadReading) -> Sequence[Markup]:
     offers = frozenset(
         name for name, is_offered in (("reply", not read.no_reply_because), ("edit", read.may_edit)) if is_offered
     )
-    return [_fragment(visit, post, _reader(visit.viewer, post, read), opener, offers) for post in read.page.posts]
+    folded = read.place.ignored
+    return [
+        _fragment(visit, post, _reader(visit.viewer, post, read), opener, offers, is_ignored=post.number in folded)
+        for post in read.page.posts
+    ]
 
 
 def _reader(viewer: Viewer, post: PostView, read: ThreadReading) -> str:
@@ -34,9 +38,11 @@ def _reader(viewer: Viewer, post: PostView, read: ThreadReading) -> str:
     return "moderator" if read.moderates else "member"
 
 
-def _fragment(visit: Visit, post: PostView, reader: str, opener: str | None, offers: frozenset[str]) -> Markup:
+def _fragment(
+    visit: Visit, post: PostView, reader: str, opener: str | None, offers: frozenset[str], *, is_ignored: bool
+) -> Markup:
     is_opener = post.author_handle is not None and post.author_handle == opener
-    key = (visit.language.code, reader, offers, is_opener, key_of(post._replace(last_number=0)))
+    key = (visit.language.code, reader, offers, is_opener, is_ignored, key_of(post._replace(last_number=0)))
     found = _KEPT.get(key)
     if found is None:
         links = [
@@ -45,6 +51,7 @@ def _fragment(visit: Visit, post: PostView, reader: str, opener: str | None, off
             if link.is_for(reader, offers, post)
         ]
         template = environment(visit.language, visit.house.templates).get_template("content/post.html")
-        found = Markup(template.render(post=post, reader=reader, is_opener=is_opener, links=links))  # noqa: S704
+        words = {"post": post, "reader": reader, "is_opener": is_opener, "is_ignored": is_ignored, "links": links}
+        found = Markup(template.render(words))  # noqa: S704
         _KEPT[key] = found
     return found

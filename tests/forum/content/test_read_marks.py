@@ -51,7 +51,9 @@ async def test_a_thread_is_unread_until_it_is_read_and_again_when_somebody_answe
             "may": None,
             "read_number": 1,
             "unread_from": None,
+            "draft": None,
             "own": [],
+            "ignored": [],
         }
         await make.post(services, "magpie", thread, "And another thing")
         assert await unread(heron) == [thread]
