@@ -56,6 +56,7 @@ from moderation.api import (
     talks,
 )
 from moderation.gate import BoardGate
+from moderation.urgent_cases import count_urgent_cases
 from moderation.web import site as moderation_site
 
 # The tags of the OpenAPI document, with their routers. Routes are matched in this order: those read most come first.
@@ -205,6 +206,7 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
         SessionCache(),
         RateLimits(database.reader),
         ApiQuota(database.reader, settings.limit("api")),
+        count_urgent_cases,
         breached_passwords_of(settings),
     )
     app.state.services = services

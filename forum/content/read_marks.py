@@ -7,18 +7,21 @@ a moderator had to read first. Nothing that was there when a member joined, or s
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import TypeAdapter
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
+    ColumnElement,
     Integer,
     Text,
     and_,
     any_,
     bindparam,
+    case,
     delete,
     exists,
     false,
@@ -46,7 +49,7 @@ from forum.content.threads.queries import (
     read_page,
 )
 from forum.content.threads.tables import Thread
-from forum.content.threads.visibility import THREAD_LISTED
+from forum.content.threads.visibility import THREAD_LISTED, THREAD_VISIBLE
 from forum.core import pagination
 from forum.core.database import Moment, Prepared, Reader, query
 from forum.core.errors import Invalid
@@ -132,21 +135,20 @@ _OF_MEMBER = {ThreadsOf.OPENED: _OPENED, ThreadsOf.WRITTEN: _WRITTEN, ThreadsOf.
 
 _THREAD_ID = bindparam("thread_id", type_=BigInteger())
 _FIRST, _LAST = bindparam("first", type_=Integer()), bindparam("last", type_=Integer())
-_UNREAD_FROM = (
-    select(func.min(Post.number))
-    .where(
-        col(Post.thread_id) == col(Thread.id),
-        *_SHOWN_POST,
-        or_(
-            and_(
-                col(Post.number) > _READ_NUMBER,
-                or_(_MARK_COUNTS, func.coalesce(Post.published_at, Post.created_at) > _CAUGHT_UP_AT),
-            ),
-            col(Post.published_at) > _READ_AT,
-        ),
-    )
-    .correlate(Thread, ReadMark)
-    .scalar_subquery()
+
+
+def _first_number(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
+    found = select(func.min(Post.number)).where(col(Post.thread_id) == col(Thread.id), *_SHOWN_POST, *conditions)
+    return found.correlate(Thread, ReadMark).scalar_subquery()
+
+
+# Two looks, each along an index: for either condition at once, PostgreSQL reads the thread from its first post.
+_UNREAD_FROM = func.least(
+    _first_number(
+        col(Post.number) > _READ_NUMBER,
+        or_(_MARK_COUNTS, func.coalesce(Post.published_at, Post.created_at) > _CAUGHT_UP_AT),
+    ),
+    _first_number(col(Post.published_at) > _READ_AT),
 )
 _OWN_NUMBERS = (
     select(func.array_agg(Post.number))
@@ -182,6 +184,20 @@ _MINE = Prepared(
     .select_from(Thread)
     .outerjoin(ReadMark, _MARK)
     .where(col(Thread.id) == _THREAD_ID)
+)
+
+_MARKS = Prepared(
+    query(
+        col(Thread.id).label("thread_id"),
+        _READ_NUMBER.label("read_number"),
+        UNREAD.label("is_unread"),
+        case((UNREAD, _UNREAD_FROM)).label("unread_from"),
+    )
+    .select_from(Thread)
+    .join(Board, col(Board.id) == col(Thread.board_id))
+    .outerjoin(ReadMark, _MARK)
+    .where(THREAD_VISIBLE, col(Thread.id) == any_(bindparam("thread_ids", type_=ARRAY(BigInteger()))))
+    .order_by(col(Thread.id))
 )
 
 # Boards with something unread, by their ids.
@@ -224,6 +240,16 @@ async def find_unread(reader: Reader, viewer: Viewer, thread_id: int) -> int | N
     """Return the first number that the viewer has not read, or None. Raises NotFound."""
     await get_thread(reader, viewer, thread_id)
     return (await get_own_place(reader, viewer, thread_id, 0, 0)).unread_from
+
+
+async def list_marks(reader: Reader, viewer: Viewer, thread_ids: Sequence[int]) -> Sequence[Any]:
+    """Return how far the viewer has read each of these threads, in the order of their ids.
+
+    Threads that they do not see are left out. A guest has no marks.
+    """
+    if viewer.id is None or not thread_ids:
+        return ()
+    return await reader.rows(_MARKS, **viewer.query_parameters, thread_ids=list(thread_ids))
 
 
 async def list_own_threads(reader: Reader, viewer: Viewer, kind: ThreadsOf, after: str | None, limit: int) -> Page:

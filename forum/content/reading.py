@@ -47,6 +47,7 @@ class BoardReading:
     card: BoardCard
     announcements: Sequence[Any]
     page: ThreadPage
+    marks: Mapping[int, Any]  # of the viewer, by the threads' ids
     no_thread_because: Refusal | None
 
 
@@ -71,7 +72,9 @@ async def read_board(reader: Reader, viewer: Viewer, slug: str, after: str | Non
     page = await queries.list_on_board(reader, viewer, slug, after, THREADS_A_PAGE)
     place = ReadingPlace(viewer.standing, card.board)
     standing = await announcements.list_announcements(reader, now)
-    return BoardReading(card, standing, page, why_not(Act.OPEN_THREAD, viewer, place))
+    marks = await read_marks.list_marks(reader, viewer, [thread.id for thread in page.threads])
+    by_thread = {mark.thread_id: mark for mark in marks}
+    return BoardReading(card, standing, page, by_thread, why_not(Act.OPEN_THREAD, viewer, place))
 
 
 async def read_thread(

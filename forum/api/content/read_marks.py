@@ -14,7 +14,7 @@ from forum.content.reading import Span
 from forum.core.pagination import Page
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import AnyMember, CurrentViewer
-from forum.http.fields import After, BoardSlug, Id, Limit
+from forum.http.fields import After, BoardSlug, Id, Identity, Limit, SoughtId
 from forum.http.problems import documented
 from forum.http.services import CurrentWork, Now, Reading, Route
 from forum.permissions import Refusal
@@ -94,6 +94,22 @@ class ReadUpTo(RequestBody):
     )
 
 
+class Mark(ResponseBody):
+    """How far you have read a thread."""
+
+    thread_id: Identity = Field(examples=[42])
+    read_number: int = Field(description="Up to which number you have read it; 0 when you have not", examples=[7])
+    unread: bool = Field(description="Whether something in it is new for you")
+    unread_from: int | None = Field(description="The first post that is new for you. Null when none is", examples=[8])
+
+
+class MarkList(ResponseBody):
+    """The threads that were asked for and that you see, by their ids."""
+
+    items: list[Mark]
+    next: None = Field(description="Always null: you named them all")
+
+
 _OF = Query(description="`opened` by you, `written` in by you, or `unread`", examples=["unread"])
 
 
@@ -125,6 +141,22 @@ async def list_my_threads(
 ) -> Response:
     """List the threads that you opened, wrote in, or have not read, those with the newest posts first."""
     return _page(request, await read_marks.list_own_threads(reading, viewer, kind, after, limit))
+
+
+@router.get("/me/marks", response_model=MarkList, responses=documented(401, 422))
+async def list_marks(
+    request: Request,
+    viewer: AnyMember,
+    reading: Reading,
+    thread: Annotated[
+        list[SoughtId],
+        Query(min_length=1, max_length=100, description="Which threads: `?thread=7&thread=8`", examples=[[7]]),
+    ],
+) -> Response:
+    """Read how far you have read several threads: for the list of a board, which is the same for all readers."""
+    rows = await read_marks.list_marks(reading, viewer, thread)
+    items = [Mark.of_row(row, unread=row.is_unread) for row in rows]
+    return cacheable_response(request, MarkList(items=items, next=None), shared=False)
 
 
 @router.put("/me/threads/read", status_code=204, responses=documented(401, 403, 422))
