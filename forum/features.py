@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forum.administration import accounts, invitations
 from forum.authentication import failed_sign_ins, handles, profiles, sessions
 from forum.authentication.second_factor import passkeys
-from forum.content import announcements, drafts, ignored, read_marks
+from forum.content import announcements, board_cards, drafts, ignored, read_marks
 from forum.content.posts import quotes, tallies
 from forum.core import idempotency, jobs, rate_limits
 from forum.core.database import Reader
@@ -89,7 +89,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="administration.unsent_mail"),
     Feature(name="advising.waiting_list"),
     Feature(name="content.announcements", clean_up=announcements.delete_expired),
-    Feature(name="content.boards"),
+    Feature(name="content.boards", clean_up=board_cards.add_up),
     Feature(name="home"),
     Feature(name="core.idempotency", clean_up=idempotency.delete_expired),
     Feature(name="core.rate_limits", clean_up=rate_limits.delete_expired),

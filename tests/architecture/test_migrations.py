@@ -150,6 +150,11 @@ MARKED = [
     "SELECT author_id, id, 1, now() FROM thread LIMIT 1",
 ]
 
+IGNORED = [
+    *MARKED,
+    "INSERT INTO ignored (member_id, persona_id, since) SELECT id, id, now() FROM member LIMIT 1",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
@@ -184,6 +189,7 @@ DATA: dict[str, list[str]] = {
     "0027": COMPLAINED,
     "0028": COMPLAINED,
     "0029": MARKED,
+    "0033": IGNORED,
 }
 
 
