@@ -57,14 +57,14 @@ SELECT (SELECT min(id) FROM board) + n * 11 % {seed.BOARDS}, writer.id, 'Another
 FROM generate_series(1, :threads) AS n
 CROSS JOIN LATERAL (SELECT now() - interval '700 days' * (1 - n::float / :threads) AS at) AS moment
 JOIN writer ON writer.number = CASE WHEN n % :step = 0 THEN n / :step % :readers
-                               ELSE :readers + n * 7 % (:writers - :readers) END
+                               ELSE CAST(:readers AS integer) + n * 7 % CAST(:others AS integer) END
 """
 # Two in each; short, because nothing of them is shown.
 POSTS = """
 INSERT INTO post (thread_id, number, author_id, voice, visibility, body_markdown, body_html, revision, created_at)
 SELECT thread.id, place.number, writer.id, 'member', 'visible', 'I see', '<p>I see</p>', 1, opened_at
 FROM thread CROSS JOIN generate_series(1, 2) AS place (number)
-JOIN writer ON writer.number = :readers + (thread.id * 7 + place.number * 13) % (:writers - :readers)
+JOIN writer ON writer.number = CAST(:readers AS integer) + (thread.id * 7 + place.number * 13) % CAST(:others AS integer)
 WHERE last_number = 0
 """
 # Whoever asks opened as many threads, and wrote in as many, in either forum.
@@ -94,7 +94,7 @@ async def fill(url: str, size: Size) -> list[Target]:
     """Fill the empty forum at `url`; what members ask of it."""
     seeded = await seed.seed(url, 1_000)
     step = size.threads // (READERS * 5)
-    values = {"threads": size.threads, "writers": size.members, "readers": READERS, "step": step}
+    values = {"threads": size.threads, "others": size.members - READERS, "readers": READERS, "step": step}
     database = Database(url, pool_size=1)
     try:
         async with database.work() as session:
