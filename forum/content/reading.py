@@ -7,15 +7,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, bindparam
+from sqlalchemy import BigInteger, bindparam, case, func, select
 from sqlmodel import col
 
 from forum.content import announcements, board_cards, boards, drafts, read_marks
 from forum.content.board_cards import BoardCard
 from forum.content.boards import Board
 from forum.content.posts import thread_page
-from forum.content.posts.tables import NUMBER_MAX
-from forum.content.posts.thread_page import PageRequest, PostPage
+from forum.content.posts.queries import PostView
+from forum.content.posts.tables import NUMBER_MAX, Post
+from forum.content.posts.thread_page import PageRequest, PageStatements, PostPage
 from forum.content.read_marks import OwnPlace
 from forum.content.threads import queries
 from forum.content.threads.queries import ThreadPage
@@ -59,7 +60,7 @@ class ThreadReading:
     page: PostPage
     no_reply_because: Refusal | None
     moderates: bool
-    place: OwnPlace  # how far the viewer has read it
+    place: OwnPlace  # how far the viewer has read it, and which posts of the page are their own
     has_draft: bool  # the viewer began to write a reply
     may_edit: bool  # their own posts here
     may_retitle: bool
@@ -78,8 +79,8 @@ async def read_thread(
     reader: Reader, viewer: Viewer, thread_id: int, wanted: PageRequest, now: datetime
 ) -> ThreadReading:
     """Return a thread with a page of its posts. Raises NotFound, and Invalid for an unknown cursor."""
-    thread, board = await _get_place(reader, viewer, thread_id)
-    page = await thread_page.get_page(reader, viewer, thread_id, wanted)
+    thread, board, page = await _read_page(reader, viewer, thread_id, wanted)
+    first, last = (page.posts[0].number, page.posts[-1].number) if page.posts else (0, 0)
     place = ReadingPlace(viewer.standing, board, ThreadPlace(thread))
     own, is_member = replace(place, post=AnyOwnPost(viewer)), viewer.id is not None
     draft = await drafts.find_draft(reader, viewer, drafts.in_thread(thread_id), now)
@@ -89,7 +90,7 @@ async def read_thread(
         page,
         why_not(Act.REPLY, viewer, place),
         viewer.moderates(board.id),
-        place=await read_marks.get_own_place(reader, viewer, thread_id, 0, 0),
+        place=await read_marks.get_own_place(reader, viewer, thread_id, first, last),
         has_draft=draft is not None,
         may_edit=is_member and why_not(Act.EDIT_POST, viewer, own) is None,
         may_retitle=is_member and why_not(Act.RETITLE_THREAD, viewer, place) is None,
@@ -109,22 +110,35 @@ class AnyOwnPost:
         return self.viewer.member_id
 
 
-# A thread and its board in one query: a page of a thread is what is read most.
+# A thread, its board and its posts in one statement: a page of a thread is what is read most. The first post brings
+# the thread and the board along, as one value.
 _BOARD = tuple(columns(Board))
+_THREAD_NAMES = [column.name for column in queries.SELECT_VISIBLE.selected_columns]
+_ThreadLine = namedtuple("_ThreadLine", _THREAD_NAMES)  # type: ignore[misc]  # names of a table
 _BoardLine = namedtuple("_BoardLine", [column.name for column in _BOARD])  # type: ignore[misc]  # names of a table
-_PLACE = Prepared(
-    queries.SELECT_VISIBLE.add_columns(*(column.label(f"its_{column.name}") for column in _BOARD)).where(
-        col(Thread.id) == bindparam("thread_id", type_=BigInteger())
-    )
+_SELECT_PLACE = queries.SELECT_VISIBLE.add_columns(*(column.label(f"its_{column.name}") for column in _BOARD)).where(
+    col(Thread.id) == bindparam("thread_id", type_=BigInteger())
+)
+_PLACE = Prepared(_SELECT_PLACE)
+_PLACE_COLUMNS = _SELECT_PLACE.cte("place").c
+_IS_FIRST = func.row_number().over(order_by=col(Post.number)) == 1
+_WITH_PLACE = case((_IS_FIRST, select(func.row(*_PLACE_COLUMNS)).scalar_subquery())).label("place")
+_PostLine = namedtuple("_PostLine", [*PostView._fields, "place"])  # type: ignore[misc]  # names of a table
+_STATEMENTS = PageStatements(
+    Prepared(thread_page.SELECT_NUMBERED.add_columns(_WITH_PLACE), _PostLine),
+    Prepared(thread_page.SELECT_BY_ADVISERS.add_columns(_WITH_PLACE), _PostLine),
 )
 
 
-async def _get_place(reader: Reader, viewer: Viewer, thread_id: int) -> tuple[Any, Any]:
-    """Return a thread and its board. Raises NotFound."""
-    row = await reader.row(_PLACE, **viewer.query_parameters, thread_id=thread_id)
+async def _read_page(reader: Reader, viewer: Viewer, thread_id: int, wanted: PageRequest) -> tuple[Any, Any, PostPage]:
+    """Return a thread, its board and a page of its posts. Raises NotFound, and Invalid for an unknown cursor."""
+    page = await thread_page.get_page(reader, viewer, thread_id, wanted, _STATEMENTS)
+    lines: Sequence[Any] = page.posts
+    row = lines[0].place if lines else await reader.row(_PLACE, **viewer.query_parameters, thread_id=thread_id)
     if row is None:
         raise NotFound("There is no such thread.", code="thread_not_found")
-    return row, _BoardLine._make(row[-len(_BOARD) :])
+    thread, board = _ThreadLine._make(row[: -len(_BOARD)]), _BoardLine._make(row[-len(_BOARD) :])
+    return thread, board, page._replace(posts=[PostView._make(line[:-1]) for line in lines])
 
 
 # What somebody may do with a thread, by the name that clients know.

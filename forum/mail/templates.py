@@ -127,6 +127,13 @@ CASE_URGENT = MailTemplate(
         "This mail does not say what it is, because other people may read it.",
     ),
 )
+MESSAGE_URGENT = MailTemplate(
+    "Please look at once",
+    (
+        "Somebody wrote something that cannot wait. Please sign in now and begin with the messages.",
+        "This mail does not say what it is, because other people may read it.",
+    ),
+)
 TEST = MailTemplate("A test", ("If you can read this, mails arrive.",))
 
 

@@ -46,6 +46,8 @@ class NotificationKind(StrEnum):
     CASE_TAKEN_OVER = "case_taken_over"
     CASE_OVERDUE = "case_overdue"
     CASE_WITHOUT_DECIDER = "case_without_decider"
+    MESSAGE_WAITING = "message_waiting"
+    MESSAGE_URGENT = "message_urgent"
     RULES_CHANGED = "rules_changed"
     STANDING_ENDED = "standing_ended"
     LOST_MAILBOX = "lost_mailbox"
@@ -65,10 +67,12 @@ OF_CASES = (
 )
 # Of these, at most one for each member and talk that they have not read yet.
 OF_TALKS = (NotificationKind.TALK_MESSAGE, NotificationKind.TALK_ANSWERED)
+# Of these, at most one for each member that they have not read yet: many people may write to the charity in an hour.
+OF_MESSAGES = (NotificationKind.MESSAGE_WAITING, NotificationKind.MESSAGE_URGENT)
 # Of this kind, at most one for each member that they have not read yet: several rules may be changed in a row.
 UNREAD_ONCE = "kind = 'rules_changed' AND read_at IS NULL"
 # What staff are told of their work: a member who has no role any more does not see it.
-FOR_STAFF = (*OF_CASES, NotificationKind.CASE_TAKEN_OVER, NotificationKind.TALK_ANSWERED)
+FOR_STAFF = (*OF_CASES, *OF_MESSAGES, NotificationKind.CASE_TAKEN_OVER, NotificationKind.TALK_ANSWERED)
 
 
 def _listed(kinds: Iterable[NotificationKind]) -> str:
@@ -99,6 +103,13 @@ class Notification(SQLModel, table=True):
             "kind",
             unique=True,
             postgresql_where=text(f"kind IN ({_listed(OF_TALKS)}) AND read_at IS NULL"),
+        ),
+        Index(
+            "uq_notification_message",
+            "member_id",
+            "kind",
+            unique=True,
+            postgresql_where=text(f"kind IN ({_listed(OF_MESSAGES)}) AND read_at IS NULL"),
         ),
     )
 
@@ -231,7 +242,7 @@ async def notify_each(
     *,
     subject_id: UUID | None = None,
 ) -> Sequence[UUID]:
-    """Notify each of these members, but those who are told already: of cases, of talks and of changed rules.
+    """Notify each of these members, but those who are told already: of cases, talks, messages and rules.
 
     Return who was not told before.
     """
@@ -248,7 +259,7 @@ async def notify_each(
 async def withdraw(
     session: AsyncSession,
     kinds: Collection[NotificationKind],
-    subject_id: UUID,
+    subject_id: UUID | None,
     *,
     but_of: Collection[UUID] = (),
 ) -> None:

@@ -2,34 +2,33 @@
 
 from collections.abc import Hashable, Sequence
 
-from cachetools import LRUCache
+from cachetools import TTLCache
 from markupsafe import Markup
 
 from forum.content.posts.queries import PostView
 from forum.content.reading import ThreadReading
-from forum.members.viewer import Viewer
 from forum.web.pages import environment
-from forum.web.visits import Visit, key_of
+from forum.web.visits import Visit, key_of, room_for
 
-MOST_KEPT = 32 * 1024 * 1024  # bytes in each process
 # A key holds the words of its post twice: as Markdown and as HTML.
-_KEPT: LRUCache[Hashable, Markup] = LRUCache(MOST_KEPT, getsizeof=lambda html: 3 * len(html))
+_KEPT: TTLCache[Hashable, Markup] = room_for(lambda html: 3 * len(html))
 
 
 def post_fragments(visit: Visit, read: ThreadReading) -> Sequence[Markup]:
     """Return the posts of a page of a thread as HTML."""
+    _KEPT.expire()
     opener = read.thread.author_handle
     offers = frozenset(
         name for name, is_offered in (("reply", not read.no_reply_because), ("edit", read.may_edit)) if is_offered
     )
-    return [_fragment(visit, post, _reader(visit.viewer, post, read), opener, offers) for post in read.page.posts]
+    return [_fragment(visit, post, _reader(visit, post, read), opener, offers) for post in read.page.posts]
 
 
-def _reader(viewer: Viewer, post: PostView, read: ThreadReading) -> str:
+def _reader(visit: Visit, post: PostView, read: ThreadReading) -> str:
     """Return who reads a post: for each of them it has other links."""
-    if viewer.id is None:
+    if visit.viewer.id is None:
         return "guest"
-    if post.author_handle is not None and post.author_handle == viewer.handle:
+    if post.number in read.place.own:
         return "own"
     return "moderator" if read.moderates else "member"
 
