@@ -15,6 +15,7 @@ from forum.authentication import failed_sign_ins, handles, profiles, sessions
 from forum.authentication.second_factor import passkeys
 from forum.content import announcements, drafts, read_marks
 from forum.content.posts import quotes, tallies
+from forum.content.posts.visibility import TELL_OF_POST
 from forum.core import idempotency, jobs, rate_limits
 from forum.core.database import Reader
 from forum.core.jobs import Handler, Job, Payload
@@ -23,7 +24,7 @@ from forum.mail import outbox
 from forum.mail.outbox import MailCheck
 from forum.mail.tables import MailKind
 from forum.members import departure, skeletons
-from forum.notifications import thread_changes
+from forum.notifications import new_posts, thread_changes
 from forum.privacy import account_deletion, erasure_jobs, export_contents, exports, handle_changes, lost_mailboxes
 from forum.privacy.exports import ExportHook
 from forum.privacy.personal_data_source import PersonalDataSource
@@ -69,6 +70,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="content.threads", export=export_contents.export_threads),
     Feature(name="content.drafts", export=export_contents.export_drafts, clean_up=drafts.delete_expired),
     Feature(name="content.read_marks", export=export_contents.export_read_marks, clean_up=read_marks.delete_old_marks),
+    Feature(name="content.subscriptions", export=export_contents.export_subscriptions),
     Feature(name="notifications.inbox", export=export_contents.export_notifications),
     Feature(name="authentication.sessions", export=export_contents.export_sessions, clean_up=sessions.delete_expired),
     Feature(
@@ -134,6 +136,7 @@ FEATURES: tuple[Feature, ...] = (
             erasure_jobs.ERASE_IN_THREAD: erasure_jobs.make_thread_eraser(context.personal_data),
         },
     ),
+    Feature(name="notifications.new_posts", jobs=lambda _context: {TELL_OF_POST: new_posts.tell_of_post}),
     Feature(name="notifications.thread_changes", jobs=lambda _context: thread_changes.make_tellers()),
     Feature(
         name="privacy.lost_mailboxes",

@@ -14,6 +14,7 @@ from forum.authentication.sessions import select_sessions
 from forum.content.drafts import select_drafts
 from forum.content.posts.queries import EARLIER_BY, HELD_BY, WRITTEN_BY
 from forum.content.read_marks import MARKS_OF
+from forum.content.subscriptions import SUBSCRIPTIONS_OF
 from forum.content.threads.queries import OPENED_BY, TITLED_BY
 from forum.core.export_section import ExportSection, SafeHtml, items_of
 from forum.members.tables import Member
@@ -67,6 +68,12 @@ async def export_read_marks(session: AsyncSession, viewer: Viewer, _now: datetim
     """Return how far the viewer has read which threads."""
     rows = (await session.execute(MARKS_OF.query, viewer.query_parameters)).all()
     return [ExportSection("read_marks", "How far you have read which threads", items_of(rows))]
+
+
+async def export_subscriptions(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return which threads and boards the viewer follows."""
+    rows = (await session.execute(SUBSCRIPTIONS_OF.query, viewer.query_parameters)).all()
+    return [ExportSection("subscriptions", "Threads and boards that you follow", items_of(rows))]
 
 
 async def export_notifications(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
