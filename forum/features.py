@@ -70,6 +70,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="content.drafts", export=export_contents.export_drafts, clean_up=drafts.delete_expired),
     Feature(name="content.read_marks", export=export_contents.export_read_marks, clean_up=read_marks.delete_old_marks),
     Feature(name="notifications.inbox", export=export_contents.export_notifications),
+    Feature(name="notifications.letters", export=export_contents.export_letter_choice),
     Feature(name="authentication.sessions", export=export_contents.export_sessions, clean_up=sessions.delete_expired),
     Feature(
         name="authentication.second_factor.passkeys",

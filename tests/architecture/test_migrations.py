@@ -144,6 +144,12 @@ COMPLAINED = [
     "LIMIT 1",
 ]
 
+MARKED = [
+    *COMPLAINED,
+    "INSERT INTO read_mark (member_id, thread_id, read_number, read_at) "
+    "SELECT member.id, thread.id, 1, now() FROM member, thread",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
@@ -177,6 +183,7 @@ DATA: dict[str, list[str]] = {
     "0026": COMPLAINED,
     "0027": COMPLAINED,
     "0028": COMPLAINED,
+    "0029": MARKED,
 }
 
 

@@ -262,6 +262,7 @@ async def test_a_copy_has_everything_of_ones_own_and_nothing_of_others(
             "threads",
             "titles",
             "notifications",
+            "mails",
             "sessions",
             "passkeys",
             "statements",
