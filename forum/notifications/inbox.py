@@ -52,6 +52,7 @@ class NotificationKind(StrEnum):
     LOST_MAILBOX = "lost_mailbox"
     DEPARTURE_WAITS = "departure_waits"
     EXPORT_READY = "export_ready"
+    MAILS_STOPPED = "mails_stopped"
 
 
 # Of these kinds, at most one about each subject.

@@ -1,5 +1,6 @@
 """Which mails members chose to get about what is new for them, and to whom one is due."""
 
+import re
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -11,7 +12,12 @@ branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 
+NEW_KINDS = {"notification": "mails_stopped", "mail": "news", "mailed_link": "news"}
+
+
 def upgrade() -> None:
+    for table, kind in NEW_KINDS.items():
+        _check_kinds(table, [*_kinds(table), kind])
     op.create_table(
         "letter_choice",
         sa.Column("member_id", sa.Uuid(), nullable=False),
@@ -47,3 +53,20 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("mail_due")
     op.drop_table("letter_choice")
+    for table, kind in NEW_KINDS.items():
+        op.execute(f"DELETE FROM {table} WHERE kind = '{kind}'")  # noqa: S608 - ours
+        _check_kinds(table, [known for known in _kinds(table) if known != kind])
+
+
+def _kinds(table: str) -> list[str]:
+    """Return the kinds that a table's rows can have at this moment."""
+    asked = f"SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_{table}_kind'"  # noqa: S608 - ours
+    return re.findall(r"'(\w+)'", op.get_bind().execute(sa.text(asked)).scalar_one())
+
+
+def _check_kinds(table: str, kinds: Sequence[str]) -> None:
+    """Let a table's rows have these kinds; those that are there are checked without holding up writers."""
+    name, listed = f"ck_{table}_kind", ", ".join(map(repr, kinds))
+    op.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+    op.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK (kind IN ({listed})) NOT VALID")
+    op.execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
