@@ -185,7 +185,8 @@ DATA: dict[str, list[str]] = {
     "0027": COMPLAINED,
     "0028": COMPLAINED,
     "0029": THREADS_READ,
-    "0033": COMPLAINED,
+    "0030": THREADS_READ,
+    "0033": THREADS_READ,
 }
 
 
