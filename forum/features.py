@@ -15,6 +15,7 @@ from forum.authentication import failed_sign_ins, handles, profiles, sessions
 from forum.authentication.second_factor import passkeys
 from forum.content import announcements, drafts, read_marks
 from forum.content.posts import quotes, tallies
+from forum.content.reactions import actions as reactions
 from forum.core import idempotency, jobs, rate_limits
 from forum.core.database import Reader
 from forum.core.jobs import Handler, Job, Payload
@@ -69,6 +70,8 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="content.threads", export=export_contents.export_threads),
     Feature(name="content.drafts", export=export_contents.export_drafts, clean_up=drafts.delete_expired),
     Feature(name="content.read_marks", export=export_contents.export_read_marks, clean_up=read_marks.delete_old_marks),
+    Feature(name="content.bookmarks", export=export_contents.export_bookmarks),
+    Feature(name="content.reactions", export=export_contents.export_reactions, clean_up=reactions.delete_leftovers),
     Feature(name="notifications.inbox", export=export_contents.export_notifications),
     Feature(name="authentication.sessions", export=export_contents.export_sessions, clean_up=sessions.delete_expired),
     Feature(

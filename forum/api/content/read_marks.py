@@ -8,13 +8,14 @@ from pydantic import Field, StrictBool
 from forum.api.content.threads import Thread, thread_json
 from forum.api.schemas import Next, RequestBody, ResponseBody
 from forum.content import read_marks, reading
+from forum.content.reactions.tables import ReactionKind
 from forum.content.read_marks import ThreadsOf
 from forum.core.pagination import Page
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import AnyMember, CurrentViewer
 from forum.http.fields import After, BoardSlug, Id, Limit
 from forum.http.problems import documented
-from forum.http.services import CurrentWork, Reading, Route
+from forum.http.services import CurrentWork, Reading, Route, services_of
 from forum.permissions import Refusal
 
 router = APIRouter(tags=["threads"], route_class=Route)
@@ -43,6 +44,7 @@ class Permissions(ResponseBody):
     """What you may do in a thread."""
 
     reply: Permission
+    react: Permission = Field(description="To posts of others")
     retitle: Permission
     lock: Permission
     pin: Permission
@@ -60,6 +62,13 @@ class ThreadForYou(ResponseBody):
         description="The first post that you have not read. Null when there is none", examples=[8]
     )
     own: list[int] = Field(description="The numbers of your own posts among those asked for", examples=[[3]])
+    reactions: dict[int, list[ReactionKind]] = Field(
+        description="How you reacted to which of the posts asked for, by their numbers", examples=[{"7": ["hug"]}]
+    )
+    bookmarks: list[int] = Field(description="The numbers of the posts asked for that you saved", examples=[[7]])
+    reaction_kinds: list[ReactionKind] = Field(
+        description="How one can react to posts in this forum", examples=[["thank", "hug", "helpful", "same_here"]]
+    )
 
 
 class MarkedThread(Thread):
@@ -150,7 +159,9 @@ async def get_my_thread(
     """Read what a thread is for you: what you may do, where you stopped, which posts are yours. For guests too."""
     own = await reading.read_own(reader, viewer, id, first, limit)
     may = {name: Permission.of_refusal(refusal) for name, refusal in own.refusals.items()}
-    body = ThreadForYou(may=Permissions(**may), **own.place._asdict())
+    kinds = list(map(ReactionKind, services_of(request).settings.reactions))
+    mine = {**own.place._asdict(), **own.marks._asdict()}
+    body = ThreadForYou(may=Permissions(**may), reaction_kinds=kinds, **mine)
     return cacheable_response(request, body, shared=False)
 
 
