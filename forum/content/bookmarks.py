@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Field, SQLModel, col
 
 from forum.content.boards import Board
-from forum.content.posts.queries import AUTHOR, get_post_in_transaction
+from forum.content.posts.queries import AUTHOR, PostView, get_post_in_transaction
 from forum.content.posts.tables import SHOWN, Post
 from forum.content.posts.visibility import POST_VISIBLE, with_board_of_post
 from forum.content.threads.queries import keyset_pages, read_page
@@ -81,13 +81,14 @@ async def list_bookmarks(reader: Reader, viewer: Viewer, after: str | None, limi
 # Actions
 
 
-async def save_post(work: Work, viewer: Viewer, post_id: int) -> None:
-    """Save a post for oneself. Idempotent. Raises NotFound, also for a tombstone."""
+async def save_post(work: Work, viewer: Viewer, post_id: int) -> PostView:
+    """Save a post for oneself, and return it. Idempotent. Raises NotFound, also for a tombstone."""
     post = await get_post_in_transaction(work.session, viewer, post_id)
     if post.visibility not in SHOWN:
         raise NotFound("There is no such post.", code="post_not_found")
     saved = insert(Bookmark).values(member_id=viewer.member_id, post_id=post_id, saved_at=work.now)
     await work.session.execute(saved.on_conflict_do_nothing())
+    return post
 
 
 async def forget_post(work: Work, viewer: Viewer, post_id: int) -> None:

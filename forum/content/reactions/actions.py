@@ -29,7 +29,7 @@ async def react(work: Work, viewer: Viewer, post_id: int, kind: ReactionKind) ->
     Raises NotFound for a kind that this forum does not have, and for a post that readers do not see; Forbidden and
     Throttled.
     """
-    await work.count_try("reaction", "reaction", viewer.id)
+    await work.count_try("reaction", "reactions", viewer.id)
     if kind not in work.settings.reactions:
         raise NotFound("This forum has no such reaction.", code="reaction_not_found")
     allow_writing(work, Act.REACT, viewer, await context_of_post(work, viewer, post_id, NO_WORDS))

@@ -225,7 +225,7 @@ async def test_the_sixty_first_in_a_minute_is_too_many(services: Services, post:
     async with make.application(throttled) as app, make.signed_in(app, "heron") as heron:
         assert {await react(heron, post.id) for _ in range(60)} == {204}
         refused = await heron.put(f"{API}/posts/{post.id}/reactions/thank")
-        assert (refused.status_code, refused.json()["code"]) == (429, "limit_reaction")
+        assert (refused.status_code, refused.json()["code"]) == (429, "limit_reactions")
 
 
 async def test_fifty_at_once_are_fifty(app: FastAPI, services: Services, post: PostView) -> None:
