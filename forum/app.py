@@ -171,7 +171,7 @@ HOUSE = House(
         Entry("/me", mark("You"), lambda viewer: viewer.id is not None),
     ),
     post_links=(
-        PostLink("/threads/{thread_id}/reply?to={number}", mark("Answer this"), MEMBERS, needs="reply"),
+        PostLink("/threads/{thread_id}/reply?to={number}", mark("Answer"), MEMBERS, needs="reply"),
         PostLink("/posts/{id}/edit", mark("Change"), OWN, needs="edit"),
         PostLink("/posts/{id}/withdraw", mark("Take it back"), OWN),
         PostLink("/posts/{id}/versions", mark("Earlier versions"), OWN | {"moderator"}, was_changed=True),

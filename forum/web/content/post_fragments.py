@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from forum.content.posts.queries import PostView
 from forum.content.posts.tables import Visibility
-from forum.content.reactions.tables import UNNAMED, ReactionKind
+from forum.content.reactions.tables import ReactionKind
 from forum.content.reading import ThreadReading
 from forum.members.viewer import Viewer
 from forum.web.content.reactions import BUTTONS
@@ -76,7 +76,8 @@ def _fragment(visit: Visit, post: PostView, around: Around) -> Markup:
         is_offered = "react" in around.offers and around.reader != "own" and post.visibility == Visibility.VISIBLE
         buttons = [(kind, visit.say(BUTTONS[kind]), kind in around.reactions) for kind in kinds if is_offered]
         template = environment(visit.language, visit.house.templates).get_template("content/post.html")
-        about = {"post": post, "around": around, "reader": around.reader, "is_opener": is_opener, "links": links}
-        found = Markup(template.render(**about, said=post.counted(kinds), buttons=buttons, unnamed=UNNAMED))  # noqa: S704
+        said = [(kind, num, kind in around.reactions) for kind, num in post.counted(kinds).items()]
+        about = {"reader": around.reader, "is_opener": is_opener, "is_saved": around.is_saved}
+        found = Markup(template.render(post=post, links=links, said=said, buttons=buttons, **about))  # noqa: S704
         _KEPT[key] = found
     return found
