@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forum.administration import accounts, invitations
 from forum.authentication import failed_sign_ins, handles, profiles, sessions
 from forum.authentication.second_factor import passkeys
-from forum.content import announcements, drafts, read_marks
+from forum.content import announcements, board_cards, drafts, ignored, read_marks
 from forum.content.posts import quotes, tallies
 from forum.content.posts.visibility import TELL_OF_POST
 from forum.content.reactions import actions as reactions
@@ -72,6 +72,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="content.subscriptions", export=export_contents.export_subscriptions),
     Feature(name="content.bookmarks", export=export_contents.export_bookmarks),
     Feature(name="content.reactions", export=export_contents.export_reactions, clean_up=reactions.delete_leftovers),
+    Feature(name="content.ignored", export=export_contents.export_ignored, clean_up=ignored.forget_former_members),
     Feature(name="notifications.inbox", export=export_contents.export_notifications),
     Feature(name="notifications.letters", export=export_contents.export_letter_choice),
     Feature(name="authentication.sessions", export=export_contents.export_sessions, clean_up=sessions.delete_expired),
@@ -92,7 +93,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="administration.unsent_mail"),
     Feature(name="advising.waiting_list"),
     Feature(name="content.announcements", clean_up=announcements.delete_expired),
-    Feature(name="content.boards"),
+    Feature(name="content.boards", clean_up=board_cards.add_up),
     Feature(name="home"),
     Feature(name="core.idempotency", clean_up=idempotency.delete_expired),
     Feature(name="core.rate_limits", clean_up=rate_limits.delete_expired),
