@@ -39,6 +39,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, SQLModel, col
 
+from forum.content import subscriptions
 from forum.content.boards import READABLE, Board
 from forum.content.ignored import ignores
 from forum.content.posts.tables import Post, Visibility, Voice
@@ -80,6 +81,7 @@ class ThreadsOf(StrEnum):
 
     OPENED = "opened"
     WRITTEN = "written"
+    FOLLOWED = "followed"
     UNREAD = "unread"
 
 
@@ -164,7 +166,13 @@ def _unread_pages() -> tuple[Prepared, Prepared]:
 _UNREAD = _unread_pages()
 _OPENED = keyset_pages(_MARKED.where(col(Thread.author_id) == any_(VIEWER_PERSONAS)), _NEWEST_KEY, falling=True)
 _WRITTEN = keyset_pages(_MARKED.where(col(Thread.id).in_(_WROTE_IN)), _NEWEST_KEY, falling=True)
-_OF_MEMBER = {ThreadsOf.OPENED: _OPENED, ThreadsOf.WRITTEN: _WRITTEN, ThreadsOf.UNREAD: _UNREAD}
+_FOLLOWED = keyset_pages(_MARKED.where(col(Thread.id).in_(subscriptions.FOLLOWED)), _NEWEST_KEY, falling=True)
+_OF_MEMBER = {
+    ThreadsOf.OPENED: _OPENED,
+    ThreadsOf.WRITTEN: _WRITTEN,
+    ThreadsOf.FOLLOWED: _FOLLOWED,
+    ThreadsOf.UNREAD: _UNREAD,
+}
 
 _THREAD_ID = bindparam("thread_id", type_=BigInteger())
 _FIRST, _LAST = bindparam("first", type_=Integer()), bindparam("last", type_=Integer())
@@ -212,6 +220,8 @@ _MINE = Prepared(
         col(ReadMark.read_number),
         _UNREAD_FROM.label("unread_from"),
         _OWN_NUMBERS.label("own"),
+        subscriptions.THREAD_MODE.label("subscription"),
+        subscriptions.IS_TOLD.label("is_told"),
         _IGNORED_NUMBERS.label("ignored"),
     )
     .select_from(Thread)
@@ -268,26 +278,29 @@ MARKS_OF = Prepared(
 
 
 class OwnPlace(NamedTuple):
-    """How far a member has read a thread, and which posts are theirs or written by somebody whom they ignore."""
+    """What a thread is for a member: how far they read it, which posts are theirs, what they want to hear of it."""
 
     read_number: int | None
-    unread_from: int | None
+    unread_from: int | None  # the first unread number
     own: Sequence[int] = ()
-    ignored: Sequence[int] = ()
+    ignored: Sequence[int] = ()  # the numbers of posts by people whom they ignore
+    subscription: str | None = None
+    is_told: bool = False  # of each new post, by this subscription or that of the board
 
 
 NOTHING_READ = OwnPlace(None, None)
 
 
 async def get_own_place(reader: Reader, viewer: Viewer, thread_id: int, first: int, last: int) -> OwnPlace:
-    """Return how far the viewer has read a thread that they see, and what its posts `first` to `last` are for them."""
+    """Return what a thread that the viewer sees is for them, and what its posts `first` to `last` are for them."""
     if viewer.id is None:
         return NOTHING_READ
     place = {"thread_id": thread_id, "first": first, "last": last}
     row = await reader.row(_MINE, **viewer.query_parameters, **place)
     if row is None:
         return NOTHING_READ
-    return OwnPlace(row.read_number, row.unread_from, sorted(row.own or ()), sorted(row.ignored or ()))
+    own, ignored = sorted(row.own or ()), sorted(row.ignored or ())
+    return OwnPlace(row.read_number, row.unread_from, own, ignored, row.subscription, is_told=row.is_told)
 
 
 async def find_unread(reader: Reader, viewer: Viewer, thread_id: int) -> int | None:
@@ -307,7 +320,7 @@ async def list_marks(reader: Reader, viewer: Viewer, thread_ids: Sequence[int]) 
 
 
 async def list_own_threads(reader: Reader, viewer: Viewer, kind: ThreadsOf, after: str | None, limit: int) -> Page:
-    """Return a page of the threads that the viewer opened, wrote in or has not read, those with the newest posts first.
+    """Return a page of the viewer's threads of one kind, those with the newest posts first.
 
     Raises Invalid for an unknown cursor.
     """

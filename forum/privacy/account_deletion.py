@@ -10,6 +10,7 @@ from sqlmodel import col
 from forum.administration import invitations, roles
 from forum.authentication import email_addresses, sessions
 from forum.content.posts.erasure import remove_badges, replace_handle_in_posts
+from forum.content.reactions.actions import forget_reactions
 from forum.content.threads.titles import replace_handle_in_titles
 from forum.core import audit, jobs
 from forum.core.errors import Conflict
@@ -139,7 +140,7 @@ async def _is_blocked(session: AsyncSession, departure: Departure, member: Membe
     if await session.get(LegalHold, member.id, populate_existing=True):
         if departure.waits_since is None:
             departure.waits_since = now
-            inbox.notify(session, member.id, inbox.NotificationKind.DEPARTURE_WAITS, now)
+            await inbox.notify(session, member.id, inbox.NotificationKind.DEPARTURE_WAITS, now)
             await outbox.enqueue(session, MailKind.DEPARTURE_WAITS, now, member_id=member.id, email=member.email)
         return True
     try:
@@ -157,6 +158,7 @@ async def _delete_account(
     await replace_handle_in_posts(session, member.handle)
     await replace_handle_in_titles(session, member.handle)
     await remove_badges(session, member.id)
+    await forget_reactions(session, member.id)
     await source.remove_name(session, member)
     await invitations.withdraw_all_to(session, member)
     await anonymise_member(session, member, now)

@@ -51,6 +51,7 @@ BY_CODE: Mapping[str, str] = {
     "ignoring_oneself": mark("This is you. You cannot ignore yourself."),
     "member_is_staff": mark("They work here. What they write is for everybody, so nobody can ignore them."),
     "no_such_post_in_thread": mark("The post that you answer is not here any more. You can send this without it."),
+    "reaction_not_found": mark("This forum does not have this button any more."),
     "own_name": mark("This is your own name. You can take another."),
     "reason_would_be_held": mark("This reason cannot be shown to readers as it is. Please put it in another way."),
     "rule_missing": mark("Please choose which rule it breaks."),

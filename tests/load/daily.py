@@ -64,7 +64,8 @@ POSTS = """
 INSERT INTO post (thread_id, number, author_id, voice, visibility, body_markdown, body_html, revision, created_at)
 SELECT thread.id, place.number, writer.id, 'member', 'visible', 'I see', '<p>I see</p>', 1, opened_at
 FROM thread CROSS JOIN generate_series(1, 2) AS place (number)
-JOIN writer ON writer.number = CAST(:readers AS integer) + (thread.id * 7 + place.number * 13) % CAST(:others AS integer)
+JOIN writer ON writer.number = CAST(:readers AS integer)
+                             + (thread.id * 7 + place.number * 13) % CAST(:others AS integer)
 WHERE last_number = 0
 """
 # Whoever asks opened as many threads, and wrote in as many, in either forum.

@@ -9,14 +9,17 @@ from forum.api.content.drafts import SavedDraft, draft_of
 from forum.api.content.threads import Thread, thread_json
 from forum.api.schemas import Next, RequestBody, ResponseBody
 from forum.content import read_marks, reading
+from forum.content.reactions.tables import ReactionKind
 from forum.content.read_marks import ThreadsOf
 from forum.content.reading import Span
+from forum.content.subscriptions import Mode
 from forum.core.pagination import Page
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import AnyMember, CurrentViewer
 from forum.http.fields import After, BoardSlug, Id, Identity, Limit, SoughtId
 from forum.http.problems import documented
-from forum.http.services import CurrentWork, Now, Reading, Route
+from forum.http.services import CurrentWork, Now, Reading, Route, services_of
+from forum.notifications import read_threads
 from forum.permissions import Refusal
 
 router = APIRouter(tags=["threads"], route_class=Route)
@@ -45,6 +48,7 @@ class Permissions(ResponseBody):
     """What you may do in a thread."""
 
     reply: Permission
+    react: Permission = Field(description="To posts of others")
     retitle: Permission
     lock: Permission
     pin: Permission
@@ -66,6 +70,19 @@ class ThreadForYou(ResponseBody):
     ignored: list[int] = Field(
         description="The numbers, among those asked for, of posts by people whom you ignore: show them folded",
         examples=[[5]],
+    )
+    subscription: Mode | None = Field(
+        description="What you want to hear of this thread. Null when you never said, nor wrote here", examples=["each"]
+    )
+    told: bool = Field(
+        description="Whether you are told of each new post here, by this subscription or by that of the board"
+    )
+    reactions: dict[int, list[ReactionKind]] = Field(
+        description="How you reacted to which of the posts asked for, by their numbers", examples=[{"7": ["hug"]}]
+    )
+    bookmarks: list[int] = Field(description="The numbers of the posts asked for that you saved", examples=[[7]])
+    reaction_kinds: list[ReactionKind] = Field(
+        description="How one can react to posts in this forum", examples=[["thank", "hug", "helpful", "same_here"]]
     )
 
 
@@ -110,7 +127,7 @@ class MarkList(ResponseBody):
     next: None = Field(description="Always null: you named them all")
 
 
-_OF = Query(description="`opened` by you, `written` in by you, or `unread`", examples=["unread"])
+_OF = Query(description="`opened` by you, `written` in by you, `followed` by you, or `unread`", examples=["unread"])
 
 
 @router.get("/threads", response_model=MarkedThreadList, responses=documented(422))
@@ -139,7 +156,7 @@ async def list_my_threads(
     limit: Limit = 20,
     after: After = None,
 ) -> Response:
-    """List the threads that you opened, wrote in, or have not read, those with the newest posts first."""
+    """List the threads that you opened, wrote in, follow, or have not read, those with the newest posts first."""
     return _page(request, await read_marks.list_own_threads(reading, viewer, kind, after, limit))
 
 
@@ -161,8 +178,8 @@ async def list_marks(
 
 @router.put("/me/threads/read", status_code=204, responses=documented(401, 403, 422))
 async def mark_all_read(viewer: AnyMember, work: CurrentWork) -> Response:
-    """Mark everything that there is by now as read. Idempotent."""
-    await read_marks.mark_all_read(work, viewer)
+    """Mark everything that there is by now as read, and what you were told of it. Idempotent."""
+    await read_threads.mark_all_read(work, viewer)
     return Response(status_code=204)
 
 
@@ -170,9 +187,10 @@ async def mark_all_read(viewer: AnyMember, work: CurrentWork) -> Response:
 async def mark_thread_read(id: Id, mark: ReadUpTo, viewer: AnyMember, work: CurrentWork) -> Response:
     """Say how far you have read a thread. A smaller number than before changes nothing, unless `back` says so.
 
-    Idempotent. Nothing is marked by reading: scanners and browsers read ahead.
+    What you were told of these posts is read with them. Idempotent. Nothing is marked by reading: scanners and browsers
+    read ahead.
     """
-    await read_marks.mark_read(work, viewer, id, mark.number, back=mark.back)
+    await read_threads.mark_thread_read(work, viewer, id, mark.number, back=mark.back)
     return Response(status_code=204)
 
 
@@ -190,8 +208,11 @@ async def get_my_thread(
     """Read what a thread is for you: what you may do, where you stopped, which posts are yours. For guests too."""
     own = await reading.read_own(reader, viewer, id, Span.of_page(first, limit), now)
     may = {name: Permission.of_refusal(refusal) for name, refusal in own.refusals.items()}
+    kinds = list(map(ReactionKind, services_of(request).settings.reactions))
     draft = draft_of(own.draft) if own.draft else None
-    body = ThreadForYou(may=Permissions(**may), draft=draft, **own.place._asdict())
+    mine = {**own.place._asdict(), **own.marks._asdict()}
+    told = mine.pop("is_told")
+    body = ThreadForYou(may=Permissions(**may), draft=draft, told=told, reaction_kinds=kinds, **mine)
     return cacheable_response(request, body, shared=False)
 
 

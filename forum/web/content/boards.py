@@ -53,6 +53,7 @@ class BoardPage(Page):
     marks: Mapping[int, Any]
     next: str | None
     no_thread_because: Refusal | None
+    is_told: bool
     is_guest: bool
 
 
@@ -89,6 +90,7 @@ async def show_board(slug: Slug, visit: Reading) -> Response:
         marks=read.marks,
         next=read.page.next,
         no_thread_because=read.no_thread_because,
+        is_told=read.is_told,
         is_guest=visit.viewer.id is None,
         indexable=read.card.board.indexable,
     )
