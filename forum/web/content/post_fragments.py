@@ -3,21 +3,19 @@
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
-from cachetools import LRUCache
+from cachetools import TTLCache
 from markupsafe import Markup
 
 from forum.content.posts.queries import PostView
 from forum.content.posts.tables import Visibility
 from forum.content.reactions.tables import ReactionKind
 from forum.content.reading import ThreadReading
-from forum.members.viewer import Viewer
 from forum.web.content.reactions import BUTTONS
 from forum.web.pages import environment
-from forum.web.visits import Visit, key_of
+from forum.web.visits import Visit, key_of, room_for
 
-MOST_KEPT = 32 * 1024 * 1024  # bytes in each process
 # A key holds the words of its post twice: as Markdown and as HTML.
-_KEPT: LRUCache[Hashable, Markup] = LRUCache(MOST_KEPT, getsizeof=lambda html: 3 * len(html))
+_KEPT: TTLCache[Hashable, Markup] = room_for(lambda html: 3 * len(html))
 
 
 class Around(NamedTuple):
@@ -26,12 +24,14 @@ class Around(NamedTuple):
     reader: str
     opener: str | None
     offers: frozenset[str]
+    is_ignored: bool
     is_saved: bool
     reactions: tuple[str, ...]
 
 
 def post_fragments(visit: Visit, read: ThreadReading) -> Sequence[Markup]:
     """Return the posts of a page of a thread as HTML."""
+    _KEPT.expire()
     opener = read.thread.author_handle
     offers = frozenset(
         name
@@ -43,23 +43,24 @@ def post_fragments(visit: Visit, read: ThreadReading) -> Sequence[Markup]:
         if is_offered
     )
     return [
-        _fragment(visit, post, Around(_reader(visit.viewer, post, read), opener, offers, *_marks(post, read)))
+        _fragment(visit, post, Around(_reader(visit, post, read), opener, offers, *_marks(post, read)))
         for post in read.page.posts
     ]
 
 
-def _reader(viewer: Viewer, post: PostView, read: ThreadReading) -> str:
+def _reader(visit: Visit, post: PostView, read: ThreadReading) -> str:
     """Return who reads a post: for each of them it has other links."""
-    if viewer.id is None:
+    if visit.viewer.id is None:
         return "guest"
-    if post.author_handle is not None and post.author_handle == viewer.handle:
+    if post.number in read.place.own:
         return "own"
     return "moderator" if read.moderates else "member"
 
 
-def _marks(post: PostView, read: ThreadReading) -> tuple[bool, tuple[str, ...]]:
-    """Return whether the reader saved a post, and how they reacted to it."""
-    return post.number in read.marks.bookmarks, tuple(read.marks.reactions.get(post.number, ()))
+def _marks(post: PostView, read: ThreadReading) -> tuple[bool, bool, tuple[str, ...]]:
+    """Return whether the reader ignores who wrote a post, whether they saved it, and how they reacted to it."""
+    number, marks = post.number, read.marks
+    return number in read.place.ignored, number in marks.bookmarks, tuple(marks.reactions.get(number, ()))
 
 
 def _fragment(visit: Visit, post: PostView, around: Around) -> Markup:
@@ -77,7 +78,8 @@ def _fragment(visit: Visit, post: PostView, around: Around) -> Markup:
         buttons = [(kind, visit.say(BUTTONS[kind]), kind in around.reactions) for kind in kinds if is_offered]
         template = environment(visit.language, visit.house.templates).get_template("content/post.html")
         said = [(kind, num, kind in around.reactions) for kind, num in post.counted(kinds).items()]
-        about = {"reader": around.reader, "is_opener": is_opener, "is_saved": around.is_saved}
-        found = Markup(template.render(post=post, links=links, said=said, buttons=buttons, **about))  # noqa: S704
+        about = {"is_opener": is_opener, "is_ignored": around.is_ignored, "is_saved": around.is_saved}
+        words = {"post": post, "reader": around.reader, "links": links, "said": said, "buttons": buttons, **about}
+        found = Markup(template.render(words))  # noqa: S704
         _KEPT[key] = found
     return found
