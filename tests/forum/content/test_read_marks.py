@@ -56,6 +56,9 @@ async def test_a_thread_is_unread_until_it_is_read_and_again_when_somebody_answe
             "ignored": [],
             "subscription": None,
             "told": False,
+            "reactions": {},
+            "bookmarks": [],
+            "reaction_kinds": ["thank", "hug", "helpful", "same_here"],
         }
         await make.post(services, "magpie", thread, "And another thing")
         assert await unread(heron) == [thread]
