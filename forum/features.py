@@ -129,6 +129,7 @@ FEATURES: tuple[Feature, ...] = (
         name="privacy.handle_changes",
         jobs=lambda context: {
             handles.REPLACE_HANDLE: handle_changes.make_handle_replacer(context.personal_data),
+            handles.FORGET_HANDLE: handle_changes.make_handle_forgetter(context.personal_data),
             profiles.REPLACE_NAME: handle_changes.replace_name,
             handle_changes.REPLACE_NAME_IN_THREAD: handle_changes.replace_name_in_thread,
         },
