@@ -16,7 +16,7 @@ from forum.web.authentication.second_factor import enrolment, passkeys
 from forum.web.branding import branding_of
 from forum.web.content import announcements, boards, drafts, new_threads, posts, read_marks, thread_changes, threads
 from forum.web.members import advisers, cards
-from forum.web.notifications import inbox
+from forum.web.notifications import inbox, letters
 from forum.web.pages import House
 from forum.web.privacy import account_deletion, exports, legal_holds, lost_mailboxes, own_account, own_mailbox
 from forum.web.visits import made_pages
@@ -43,6 +43,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     enrolment.router,
     passkeys.router,
     inbox.router,
+    letters.router,
+    letters.open_router,
     exports.router,
     own_invitations.router,
     account_deletion.router,
