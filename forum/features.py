@@ -13,8 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forum.administration import accounts, invitations
 from forum.authentication import failed_sign_ins, handles, profiles, sessions
 from forum.authentication.second_factor import passkeys
-from forum.content import announcements, drafts, read_marks
+from forum.content import announcements, board_cards, drafts, ignored, read_marks
 from forum.content.posts import quotes, tallies
+from forum.content.posts.visibility import TELL_OF_POST
+from forum.content.reactions import actions as reactions
 from forum.core import idempotency, jobs, rate_limits
 from forum.core.jobs import Errand, Handler, Job, Payload
 from forum.core.settings import Settings
@@ -22,7 +24,7 @@ from forum.mail import outbox
 from forum.mail.outbox import MailHooks, MailSender
 from forum.mail.tables import MailKind
 from forum.members import departure, skeletons
-from forum.notifications import letter_choices, letter_jobs, thread_changes
+from forum.notifications import letter_choices, letter_jobs, new_posts, thread_changes
 from forum.privacy import account_deletion, erasure_jobs, export_contents, exports, handle_changes, lost_mailboxes
 from forum.privacy.exports import ExportHook
 from forum.privacy.personal_data_source import PersonalDataSource
@@ -67,6 +69,10 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="content.threads", export=export_contents.export_threads),
     Feature(name="content.drafts", export=export_contents.export_drafts, clean_up=drafts.delete_expired),
     Feature(name="content.read_marks", export=export_contents.export_read_marks, clean_up=read_marks.delete_old_marks),
+    Feature(name="content.subscriptions", export=export_contents.export_subscriptions),
+    Feature(name="content.bookmarks", export=export_contents.export_bookmarks),
+    Feature(name="content.reactions", export=export_contents.export_reactions, clean_up=reactions.delete_leftovers),
+    Feature(name="content.ignored", export=export_contents.export_ignored, clean_up=ignored.forget_former_members),
     Feature(name="notifications.inbox", export=export_contents.export_notifications),
     Feature(
         name="notifications.letters",
@@ -97,7 +103,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="administration.unsent_mail"),
     Feature(name="advising.waiting_list"),
     Feature(name="content.announcements", clean_up=announcements.delete_expired),
-    Feature(name="content.boards"),
+    Feature(name="content.boards", clean_up=board_cards.add_up),
     Feature(name="home"),
     Feature(name="core.idempotency", clean_up=idempotency.delete_expired),
     Feature(name="core.rate_limits", clean_up=rate_limits.delete_expired),
@@ -143,6 +149,7 @@ FEATURES: tuple[Feature, ...] = (
             erasure_jobs.ERASE_IN_THREAD: erasure_jobs.make_thread_eraser(context.personal_data),
         },
     ),
+    Feature(name="notifications.new_posts", jobs=lambda _context: {TELL_OF_POST: new_posts.tell_of_post}),
     Feature(name="notifications.thread_changes", jobs=lambda _context: thread_changes.make_tellers()),
     Feature(
         name="privacy.lost_mailboxes",

@@ -112,6 +112,7 @@ SentIdentity = Annotated[Identity, Field(ge=1, lt=2**63), BeforeValidator(numeri
 
 # Path and query parameters.
 Id = Annotated[Identity, Path(ge=1, lt=2**63, examples=[1])]
+SoughtId = Annotated[Identity, Field(ge=1, lt=2**63)]  # one of several in a query
 RevisionNumber = Annotated[int, Path(ge=1, lt=2**31, examples=[1])]
 BoardSlug = Annotated[
     str,

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Annotated, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlencode, urlsplit
 
-from cachetools import LRUCache
+from cachetools import TTLCache
 from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from markupsafe import Markup
@@ -190,7 +190,8 @@ class Visit:
         A page of a thread costs three times as much to make as to read what is on it.
         """
         layout = Layout(self, page)
-        known: LRUCache[Hashable, MadePage] = self.request.app.state.made_pages
+        known: TTLCache[Hashable, MadePage] = self.request.app.state.made_pages
+        known.expire()
         around = (page.template, self.path, self.language.code, self.look, *layout.entries, bool(self.member.withheld))
         key = (around, *(key_of(getattr(page, part.name)) for part in fields(page)))
         found = known.get(key)
@@ -384,11 +385,17 @@ class MadePage:
 
 
 MOST_KEPT = 32 * 1024 * 1024  # bytes in each process; a page of a thread has some 30 KB
+KEPT_FOR = 600  # seconds: words that were removed or erased must not stay in memory for long
 
 
-def made_pages() -> "LRUCache[Hashable, MadePage]":
-    """Return room for the pages of one application, from which those go that were not asked for the longest."""
-    return LRUCache(MOST_KEPT, getsizeof=lambda made: made.size)
+def room_for(size: Callable[[Result], int]) -> "TTLCache[Hashable, Result]":
+    """Return room for what was made of people's words: it goes in time, or when it was not asked for the longest."""
+    return TTLCache(MOST_KEPT, KEPT_FOR, getsizeof=size)
+
+
+def made_pages() -> "TTLCache[Hashable, MadePage]":
+    """Return room for the pages of one application."""
+    return room_for(lambda made: made.size)
 
 
 def key_of(value: object) -> Hashable:

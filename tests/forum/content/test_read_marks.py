@@ -51,7 +51,11 @@ async def test_a_thread_is_unread_until_it_is_read_and_again_when_somebody_answe
             "may": None,
             "read_number": 1,
             "unread_from": None,
+            "draft": None,
             "own": [],
+            "ignored": [],
+            "subscription": None,
+            "told": False,
         }
         await make.post(services, "magpie", thread, "And another thing")
         assert await unread(heron) == [thread]
@@ -219,3 +223,46 @@ async def test_newest_threads_of_all_boards_come_page_by_page(app: FastAPI, serv
         assert [item["id"] for item in (*first["items"], *second["items"])] == threads[::-1]
         of_court = (await heron.get(f"{API}/threads?board=court&unread=true")).json()["items"]
         assert [item["id"] for item in of_court] == [threads[1]]
+
+
+async def test_the_list_of_a_board_is_the_same_for_all_and_the_marks_lie_beside_it(
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
+) -> None:
+    await make.board(services)
+    await make.board(services, "staff-room", readers=("moderator",), openers=("moderator",), repliers=("moderator",))
+    await make.member(services, "magpie")
+    await make.member(services, "orla", Role.MODERATOR)
+    async with make.signed_in(app, "heron") as heron, make.signed_in(app, "wren") as wren:
+        read, fresh = [await make.thread(services, "magpie") for _ in range(2)]
+        hidden = await make.thread(services, "orla", "staff-room")
+        for number in range(2, 5):
+            await make.post(services, "magpie", read, f"Line {number}")
+        await mark(heron, read, 2)
+        query = {"thread": [fresh, hidden, read, 999_999]}
+        marks = (await heron.get(f"{API}/me/marks", params=query)).json()
+        assert marks == {
+            "items": [
+                {"thread_id": read, "read_number": 2, "unread": True, "unread_from": 3},
+                {"thread_id": fresh, "read_number": 0, "unread": True, "unread_from": 1},
+            ],
+            "next": None,
+        }
+        await mark(heron, read, 4)
+        [first, _] = (await heron.get(f"{API}/me/marks", params=query)).json()["items"]
+        assert first == {"thread_id": read, "read_number": 4, "unread": False, "unread_from": None}
+        listed = [(await each.get(f"{API}/boards/new-here/threads")).content for each in (heron, wren, guest)]
+        assert len(set(listed)) == 1
+        assert (await heron.get(f"{API}/me/marks")).status_code == 422
+        assert (await heron.get(f"{API}/me/marks", params={"thread": [1] * 101})).status_code == 422
+    assert (await guest.get(f"{API}/me/marks", params={"thread": [1]})).status_code == 401
+
+
+async def test_my_part_of_a_thread_has_the_reply_that_i_began(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "magpie")
+    async with make.signed_in(app, "heron") as heron, make.signed_in(app, "wren") as wren:
+        thread = await make.thread(services, "magpie")
+        begun = {"version": 0, "body_markdown": "I am thinking"}
+        kept = (await heron.put(f"{API}/me/drafts/threads/{thread}", json=begun)).json()
+        assert (await mine(heron, thread))["draft"] == kept
+        assert (await mine(wren, thread))["draft"] is None
