@@ -38,6 +38,7 @@ from forum.core import pagination
 from forum.core.database import Moment, Prepared, Query, Reader, check_one_of, new_id, query, rows_of
 from forum.core.work import Work
 from forum.members.viewer import VIEWER_ID, VIEWER_PERSONAS, Viewer
+from forum.notifications import letters
 
 
 class NotificationKind(StrEnum):
@@ -75,6 +76,7 @@ class NotificationKind(StrEnum):
     REPLY = "reply"
     THREAD_POST = "thread_post"
     BOARD_POST = "board_post"
+    MAILS_STOPPED = "mails_stopped"
 
 
 # Of these kinds, at most one about each subject.
@@ -104,6 +106,8 @@ OF_NEW_POSTS = (
 UNREAD_OF_THREAD = "read_at IS NULL AND thread_id IS NOT NULL"
 # What staff are told of their work: a member who has no role any more does not see it.
 FOR_STAFF = (*OF_CASES, NotificationKind.CASE_TAKEN_OVER, NotificationKind.TALK_ANSWERED)
+# No letter is sent because of these.
+NOT_MAILED = FOR_STAFF
 
 
 def _listed(kinds: Iterable[NotificationKind]) -> str:
@@ -265,7 +269,7 @@ async def count_unread_in_transaction(work: Work, viewer: Viewer) -> int:
     return int((await work.session.execute(_UNREAD[viewer.is_staff].query, viewer.query_parameters)).scalar_one())
 
 
-def notify(
+async def notify(
     session: AsyncSession,
     member_id: UUID,
     kind: NotificationKind,
@@ -276,6 +280,7 @@ def notify(
 ) -> None:
     """Notify a member, in the transaction in which it happens."""
     session.add(Notification(member_id=member_id, kind=kind, post_id=post_id, subject_id=subject_id, at=now))
+    await _mark_due(session, [member_id], kind, now)
 
 
 async def notify_once(
@@ -293,8 +298,9 @@ async def notify_once(
         insert(Notification)
         .values(**values, at=now)
         .on_conflict_do_nothing(index_elements=[col(Notification.subject_id)], index_where=text(ONCE))
+        .returning(col(Notification.member_id))
     )
-    await session.execute(added)
+    await _mark_due(session, (await session.execute(added)).scalars().all(), kind, now)
 
 
 async def notify_each(
@@ -316,7 +322,14 @@ async def notify_each(
         for member_id in members
     ]
     added = insert(Notification).values(rows).on_conflict_do_nothing().returning(col(Notification.member_id))
-    return (await session.execute(added)).scalars().all()
+    told = (await session.execute(added)).scalars().all()
+    await _mark_due(session, told, kind, now)
+    return told
+
+
+async def _mark_due(session: AsyncSession, told: Collection[UUID], kind: NotificationKind, now: datetime) -> None:
+    if kind not in NOT_MAILED:
+        await letters.mark_due(session, told, now)
 
 
 async def withdraw(

@@ -20,6 +20,7 @@ from forum.core.export_section import ExportSection, SafeHtml, items_of
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
+from forum.notifications.letters import select_choice
 
 ALL = 1_000_000  # notifications of one member: more than anybody gets
 
@@ -80,6 +81,12 @@ async def export_notifications(session: AsyncSession, viewer: Viewer, _now: date
     """Return the viewer's notifications."""
     rows = (await session.execute(inbox.select_notifications(viewer, None, ALL), viewer.query_parameters)).all()
     return [ExportSection("notifications", "Your notifications", items_of(rows))]
+
+
+async def export_letter_choice(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return which mails about news the viewer chose, and when the next one is due."""
+    rows = (await session.execute(select_choice(viewer))).all()
+    return [ExportSection("mails", "Which mails about news you chose", items_of(rows))]
 
 
 async def export_sessions(session: AsyncSession, viewer: Viewer, now: datetime) -> Sequence[ExportSection]:

@@ -151,6 +151,14 @@ THREADS_READ = [
     "SELECT gen_random_uuid(), author_id, 'post_published', id, now() FROM post LIMIT 1",
 ]
 
+THREADS_FOLLOWED = [
+    *THREADS_READ,
+    "INSERT INTO subscription (member_id, thread_id, mode, chosen_by, since) "
+    "SELECT author_id, id, 'each', 'reply', now() FROM thread",
+    "INSERT INTO notification (id, member_id, kind, thread_id, numbers, at) "
+    "SELECT gen_random_uuid(), author_id, 'thread_post', id, '{1}', now() FROM thread",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
@@ -185,6 +193,7 @@ DATA: dict[str, list[str]] = {
     "0027": COMPLAINED,
     "0028": COMPLAINED,
     "0029": THREADS_READ,
+    "0030": THREADS_FOLLOWED,
 }
 
 
