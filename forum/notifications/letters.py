@@ -9,7 +9,7 @@ from datetime import datetime, time
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, delete, select
+from sqlalchemy import ARRAY, CheckConstraint, ColumnElement, Uuid, any_, delete, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
@@ -74,15 +74,20 @@ WANTED = (
 )
 
 
-async def mark_due(session: AsyncSession, members: Collection[UUID], now: datetime) -> None:
-    """Have a letter sent to those of these members who chose letters: they are told something in this transaction."""
+async def mark_due(
+    session: AsyncSession, members: Collection[UUID], now: datetime, *, daily_only: bool = False
+) -> None:
+    """Have a letter sent to those of these members who chose letters: they are told something in this transaction.
+
+    With `daily_only`, to those alone who chose the daily one.
+    """
     if not members:
         return
     # While this transaction goes on, the job leaves their rows alone: it would see nothing new, and delete them. Where
     # the job was first, this waits until the row is gone, and then inserts it again.
     due_already = (
         select(col(MailDue.member_id))
-        .where(col(MailDue.member_id).in_(members))
+        .where(col(MailDue.member_id) == any_(_ids(members)))
         .with_for_update(read=True, key_share=True)
     )
     told = set(members) - set((await session.execute(due_already)).scalars())
@@ -91,14 +96,21 @@ async def mark_due(session: AsyncSession, members: Collection[UUID], now: dateti
     chosen = (
         query(col(LetterChoice.member_id), *TIMES)
         .join(Member, col(Member.id) == col(LetterChoice.member_id))
-        .where(col(LetterChoice.member_id).in_(told), *WANTED)
+        .where(col(LetterChoice.member_id) == any_(_ids(told)), *WANTED)
         .order_by(col(LetterChoice.member_id))  # of two that tell the same members, one waits for the other
     )
+    if daily_only:
+        chosen = chosen.where(col(LetterChoice.mode) == LetterMode.DAILY)
     due = [
         {"member_id": row.member_id, "due_at": next_time(times_of(row), now)}
         for row in (await session.execute(chosen)).all()
     ]
     await add_due(session, due)
+
+
+def _ids(members: Collection[UUID]) -> ColumnElement[Any]:
+    """Return these ids as one parameter: a statement takes 32,767 at most, and a thread may have more followers."""
+    return literal(list(members), ARRAY(Uuid))
 
 
 async def add_due(session: AsyncSession, due: Sequence[dict[str, Any]]) -> None:
