@@ -209,6 +209,7 @@ DATA: dict[str, list[str]] = {
     "0032": LETTERS_CHOSEN,
     "0033": IGNORED,
     "0034": IGNORED,
+    "0035": IGNORED,
 }
 
 

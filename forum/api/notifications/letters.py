@@ -36,10 +36,13 @@ class Mails(ResponseBody):
         description="From when until when no such mail comes. Null: there is no such time",
         examples=[["22:00", "08:00"]],
     )
-    paused_until: Moment | None = Field(description="No such mail comes before. Null when there is no pause")
+    paused_until: Moment | None = Field(
+        description="No such mail comes before. Null when there is no pause", examples=["2026-12-27T08:00:00Z"]
+    )
     answered: bool = Field(description="Whether you ever chose. Until then these are proposals")
     stopped_at: Moment | None = Field(
-        description="Since then none is sent, because your mail server refused three. To begin again, choose again"
+        description="Since then none is sent, because your mail server refused three. To begin again, choose again",
+        examples=["2026-12-27T08:00:00Z"],
     )
 
     @classmethod
@@ -64,7 +67,9 @@ class MailsChoice(RequestBody):
     at: Hour = "10:00"
     zone: Annotated[Text, StringConstraints(min_length=1, max_length=60), Field(examples=["Europe/London"])]
     quiet: Quiet | None = Field(default=None, description="From when until when no such mail comes")
-    paused_until: SentMoment | None = Field(default=None, description="No such mail comes before")
+    paused_until: SentMoment | None = Field(
+        default=None, description="No such mail comes before", examples=["2026-12-27T08:00:00Z"]
+    )
 
 
 @router.post("/unsubscriptions", status_code=204, responses=documented(413, 422, 429))
