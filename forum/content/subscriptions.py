@@ -48,7 +48,7 @@ class Mode(StrEnum):
     """What a member wants to hear. In the app, `each` and `digest` are the same; they differ in mails alone."""
 
     EACH = "each"
-    DIGEST = "digest"  # never a mail soon: it waits for the daily letter
+    DIGEST = "digest"  # of the letters only the daily one counts it
     OFF = "off"
 
 
