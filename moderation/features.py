@@ -29,7 +29,12 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="appeals"),
     Feature(name="audit_log"),
     Feature(name="board_moderators"),
-    Feature(name="contact", export=contact.export_messages, clean_up=contact.delete_settled),
+    Feature(
+        name="contact",
+        export=contact.export_messages,
+        clean_up=contact.delete_settled,
+        mail_hooks={MailKind.MESSAGE_URGENT: MailHooks(contact.is_still_urgent)},
+    ),
     Feature(name="decisions"),
     Feature(name="member_history"),
     Feature(name="member_notes"),

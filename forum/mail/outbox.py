@@ -50,7 +50,7 @@ class MailSubject(NamedTuple):
     """What a mail calls to, and whom that is about."""
 
     id: UUID
-    persona_id: UUID
+    persona_id: UUID | None  # None: it is not known, or nobody's
 
 
 async def enqueue(
@@ -87,6 +87,17 @@ async def enqueue_handle_replaced(session: AsyncSession, member: Member, now: da
     await _enqueue_to_member(session, MailKind.HANDLE_REPLACED, member, now)
 
 
+async def enqueue_to_each(
+    session: AsyncSession, kind: MailKind, members: Collection[UUID], now: datetime, subject: MailSubject
+) -> None:
+    """Queue a mail to each of these members who has a verified address."""
+    addresses = query(col(Member.id), col(Member.email)).where(
+        col(Member.id).in_(members), col(Member.email_verified_at).is_not(None)
+    )
+    for row in (await session.execute(addresses)).all():
+        await enqueue(session, kind, now, member_id=row.id, email=row.email, subject=subject)
+
+
 async def _enqueue_to_member(session: AsyncSession, kind: MailKind, member: Member, now: datetime) -> None:
     if member.email_verified_at:
         await enqueue(session, kind, now, member_id=member.id, email=member.email)
@@ -108,6 +119,7 @@ def select_unsent(
             col(Mail.id),
             col(Mail.kind),
             col(Member.handle),
+            col(Mail.subject_id).is_not(None).label("calls_to_a_case"),
             col(Mail.put_down_at),
             col(Mail.failures),
             col(Mail.failure),
@@ -259,6 +271,7 @@ _TEMPLATES: Mapping[MailKind, MailTemplate] = {
     MailKind.DEPARTURE_WAITS: templates.DEPARTURE_WAITS,
     MailKind.EXPORT_READY: templates.EXPORT_READY,
     MailKind.CASE_URGENT: templates.CASE_URGENT,
+    MailKind.MESSAGE_URGENT: templates.MESSAGE_URGENT,
     MailKind.NEWS: templates.NEWS,
 }
 

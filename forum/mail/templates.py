@@ -129,6 +129,13 @@ CASE_URGENT = MailTemplate(
         "This mail does not say what it is, because other people may read it.",
     ),
 )
+MESSAGE_URGENT = MailTemplate(
+    "Please look at once",
+    (
+        "Somebody wrote something that cannot wait. Please sign in now and begin with the messages.",
+        "This mail does not say what it is, because other people may read it.",
+    ),
+)
 # The same for everything, and for any number of things: not even its length tells what there is.
 NEWS = MailTemplate(
     "Something new for you",

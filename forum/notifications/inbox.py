@@ -65,12 +65,15 @@ class NotificationKind(StrEnum):
     CASE_TAKEN_OVER = "case_taken_over"
     CASE_OVERDUE = "case_overdue"
     CASE_WITHOUT_DECIDER = "case_without_decider"
+    MESSAGE_WAITING = "message_waiting"
+    MESSAGE_URGENT = "message_urgent"
     RULES_CHANGED = "rules_changed"
     STANDING_ENDED = "standing_ended"
     LOST_MAILBOX = "lost_mailbox"
     DEPARTURE_WAITS = "departure_waits"
     EXPORT_READY = "export_ready"
     ADVISER_ANSWERED = "adviser_answered"
+    REACTED = "reacted"
     MENTION = "mention"
     QUOTE = "quote"
     REPLY = "reply"
@@ -91,8 +94,12 @@ OF_CASES = (
 )
 # Of these, at most one for each member and talk that they have not read yet.
 OF_TALKS = (NotificationKind.TALK_MESSAGE, NotificationKind.TALK_ANSWERED)
+# Of these, at most one for each member that they have not read yet: many people may write to the charity in an hour.
+OF_MESSAGES = (NotificationKind.MESSAGE_WAITING, NotificationKind.MESSAGE_URGENT)
 # Of this kind, at most one for each member that they have not read yet: several rules may be changed in a row.
 UNREAD_ONCE = "kind = 'rules_changed' AND read_at IS NULL"
+# Of this kind too: it tells of all reactions since, to whichever of their posts.
+REACTED_UNREAD = "kind = 'reacted' AND read_at IS NULL"
 # Of these, at most one for each member and thread that they have not read yet: each tells of several posts. One post is
 # told to a member as one kind, the first of these that is so.
 OF_NEW_POSTS = (
@@ -105,9 +112,9 @@ OF_NEW_POSTS = (
 )
 UNREAD_OF_THREAD = "read_at IS NULL AND thread_id IS NOT NULL"
 # What staff are told of their work: a member who has no role any more does not see it.
-FOR_STAFF = (*OF_CASES, NotificationKind.CASE_TAKEN_OVER, NotificationKind.TALK_ANSWERED)
+FOR_STAFF = (*OF_CASES, *OF_MESSAGES, NotificationKind.CASE_TAKEN_OVER, NotificationKind.TALK_ANSWERED)
 # No letter is sent because of these.
-NOT_MAILED = FOR_STAFF
+NOT_MAILED = (*FOR_STAFF, NotificationKind.REACTED)
 
 
 def _listed(kinds: Iterable[NotificationKind]) -> str:
@@ -132,6 +139,7 @@ class Notification(SQLModel, table=True):
             postgresql_where=text(UNREAD_OF_THREAD),
         ),
         Index("uq_notification_rules", "member_id", unique=True, postgresql_where=text(UNREAD_ONCE)),
+        Index("uq_notification_reacted", "member_id", unique=True, postgresql_where=text(REACTED_UNREAD)),
         Index(
             "uq_notification_case",
             "subject_id",
@@ -147,6 +155,13 @@ class Notification(SQLModel, table=True):
             "kind",
             unique=True,
             postgresql_where=text(f"kind IN ({_listed(OF_TALKS)}) AND read_at IS NULL"),
+        ),
+        Index(
+            "uq_notification_message",
+            "member_id",
+            "kind",
+            unique=True,
+            postgresql_where=text(f"kind IN ({_listed(OF_MESSAGES)}) AND read_at IS NULL"),
         ),
     )
 
@@ -311,7 +326,7 @@ async def notify_each(
     *,
     subject_id: UUID | None = None,
 ) -> Sequence[UUID]:
-    """Notify each of these members, but those who are told already: of cases, of talks and of changed rules.
+    """Notify each of these members, but those who are told already: of cases, talks, messages and rules.
 
     Return who was not told before.
     """
@@ -335,7 +350,7 @@ async def _mark_due(session: AsyncSession, told: Collection[UUID], kind: Notific
 async def withdraw(
     session: AsyncSession,
     kinds: Collection[NotificationKind],
-    subject_id: UUID,
+    subject_id: UUID | None,
     *,
     but_of: Collection[UUID] = (),
 ) -> None:

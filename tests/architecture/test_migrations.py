@@ -159,6 +159,11 @@ THREADS_FOLLOWED = [
     "SELECT gen_random_uuid(), author_id, 'thread_post', id, '{1}', now() FROM thread",
 ]
 
+IGNORED = [
+    *THREADS_FOLLOWED,
+    "INSERT INTO ignored (member_id, persona_id, since) SELECT id, id, now() FROM member LIMIT 1",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
@@ -194,6 +199,11 @@ DATA: dict[str, list[str]] = {
     "0028": COMPLAINED,
     "0029": THREADS_READ,
     "0030": THREADS_FOLLOWED,
+    "0031": THREADS_FOLLOWED,
+    "0032": THREADS_FOLLOWED,
+    "0033": IGNORED,
+    "0034": IGNORED,
+    "0035": IGNORED,
 }
 
 
