@@ -10,13 +10,11 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.exceptions import HTTPException
 
-from forum.core.errors import Conflict, ForumError, Invalid, Overloaded, Throttled
+from forum.core.errors import ForumError, Invalid
 from forum.http.body_size import LARGEST, bounded
 from forum.http.faults import code_of
 
 MOST_FIELDS = 500
-# What a page shows beside its form, to be sent again; any other error has a page of its own.
-REFUSALS = (Invalid, Conflict, Throttled, Overloaded)
 # Control characters and others that no HTML may have (HTML §13.2.3.5): they come along with what people paste.
 UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
 # What pages carry along unseen: there is no field to lead to when something is wrong with one of these.

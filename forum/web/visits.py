@@ -154,12 +154,13 @@ class Visit:
         async with self.transactions.begin() as work:
             return await action(work, token)
 
-    def refusing(self, error: ForumError) -> "Visit":
-        """Return the same visit with what is wrong with its form.
+    def refusing(self, error: ForumError, *about_it: type[ForumError]) -> "Visit":
+        """Return the same visit with what is wrong with its form, to show it once more.
 
-        What is not about the form is raised again: the page about that error keeps what was typed.
+        What is not about the form is raised again, unless it is one of `about_it`: the page about that error keeps
+        what was typed.
         """
-        if isinstance(error, NotFound | NotSignedIn | RoleWithheld | SignInAgain):
+        if isinstance(error, NotFound | NotSignedIn | RoleWithheld | SignInAgain) and not isinstance(error, about_it):
             raise error
         return replace(self, form=self.form.refused(error))
 

@@ -153,7 +153,7 @@ async def claim_case(id: Uuid, visit: MemberForm) -> Response:
         wanted = visit.form.parse(TakeOverForm)
         await visit.act(case_actions.claim, id, takeover_reason=wanted.takeover)
     except ForumError as error:
-        return visit.show(await case_page(visit, id, error), status_of(error))
+        return visit.show(await case_page(visit.refusing(error), id), status_of(error))
     return visit.go(f"/moderation/cases/{id}", done="case-claimed")
 
 
@@ -180,15 +180,14 @@ async def note_case(id: Uuid, visit: MemberForm) -> Response:
     except Busy:
         return visit.go(f"/moderation/cases/{id}#notes", done="sending")
     except ForumError as error:
-        return visit.show(await case_page(visit, id, error), status_of(error))
+        return visit.show(await case_page(visit.refusing(error), id), status_of(error))
     return visit.go(f"/moderation/cases/{id}#notes", done="note-kept")
 
 
-async def case_page(visit: Visit, case_id: Any, error: ForumError | None = None) -> CasePage:
+async def case_page(visit: Visit, case_id: Any) -> CasePage:
     """Return the page of a case, with what was typed if it was refused."""
     screen = await case_screen.read_case(visit.transactions, visit.viewer, case_id)
-    form = visit.form.refused(error) if error else visit.form
-    return CasePage(title=title_of(visit, screen.file.case), screen=screen, now=visit.now, form=form)
+    return CasePage(title=title_of(visit, screen.file.case), screen=screen, now=visit.now, form=visit.form)
 
 
 def title_of(visit: Visit, case: Any) -> str:

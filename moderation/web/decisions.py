@@ -114,7 +114,7 @@ async def preview_decision(id: Uuid, visit: MemberForm) -> Response:
             visit.transactions, visit.viewer, id, wanted.decision(visit.now), wanted.words_to_take_out
         )
     except ForumError as error:
-        return visit.show(await case_page(visit, id, error), status_of(error))
+        return visit.show(await case_page(visit.refusing(error), id), status_of(error))
     address = f"/moderation/cases/{id}"
     return visit.show(preview_page(visit, preview, wanted, f"{address}/decide", f"{address}/change"))
 
@@ -151,7 +151,7 @@ async def decide_case(id: Uuid, visit: MemberForm) -> Response:
     except Busy:
         return visit.go(f"/moderation/cases/{id}", done="sending")
     except ForumError as error:
-        return visit.show(await case_page(visit, id, error), status_of(error))
+        return visit.show(await case_page(visit.refusing(error), id), status_of(error))
     return visit.go(f"/moderation/cases/{id}", done="case-decided")
 
 

@@ -43,7 +43,7 @@ async def write_to_member(id: Uuid, visit: MemberForm) -> Response:
     except Busy:
         return visit.go(f"/moderation/cases/{id}#talks", done="sending")
     except ForumError as error:
-        return visit.show(await case_page(visit, id, error), status_of(error))
+        return visit.show(await case_page(visit.refusing(error), id), status_of(error))
     return visit.go(f"/moderation/cases/{id}#talks", done="message-sent")
 
 
