@@ -16,7 +16,7 @@ from forum.api.advising import waiting_list
 from forum.api.authentication import email_addresses, password_resets, profiles, registration
 from forum.api.authentication import sessions as sessions_api
 from forum.api.authentication.second_factor import enrolment, passkeys
-from forum.api.content import announcements, boards, drafts, posts, read_marks, threads
+from forum.api.content import announcements, boards, drafts, posts, read_marks, subscriptions, threads
 from forum.api.members import advisers, cards
 from forum.api.notifications import inbox
 from forum.api.openapi import Resource
@@ -82,6 +82,7 @@ RESOURCES: tuple[Resource, ...] = (
         threads.router,
         read_marks.router,
     ),
+    Resource("subscriptions", "Threads and boards that you follow. Nobody else sees them.", subscriptions.router),
     Resource("drafts", "What you began to write, kept for a week. Nobody else reads it.", drafts.router),
     Resource(
         "members",

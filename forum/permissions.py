@@ -111,6 +111,7 @@ class Act(StrEnum):
     LOCK_THREAD = "lock or unlock this thread"
     PIN_THREAD = "pin this thread"
     MOVE_THREAD = "move this thread"
+    FOLLOW = "be told of new posts"
     RENAME = "take another name"
     SEE_WAITING_THREADS = "see the threads that wait for an adviser"
     ADMINISTER = "look after accounts"
@@ -211,6 +212,13 @@ def is_in_good_standing(viewer: Viewer, _subject: object) -> Refusal | None:
     return Refusal(f"account_{viewer.standing}", f"Your account is {viewer.standing}.")
 
 
+def is_not_banned(viewer: Viewer, _subject: object) -> Refusal | None:
+    """Require that the viewer is not banned: who is silenced or suspended keeps what others do not see."""
+    if viewer.standing not in {Standing.BANNED, Standing.LEFT}:
+        return None
+    return Refusal(f"account_{viewer.standing}", f"Your account is {viewer.standing}.")
+
+
 def administers(viewer: Viewer, _subject: object) -> Refusal | None:
     """Require that the viewer is an administrator."""
     if Role.ADMINISTRATOR in viewer.roles:
@@ -263,6 +271,7 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.LOCK_THREAD: [is_active, moderates_the_board],
     Act.PIN_THREAD: [is_active, moderates_the_board],
     Act.MOVE_THREAD: [is_active, moderates_the_board],
+    Act.FOLLOW: [is_not_banned],
     Act.RENAME: [is_active, has_required_second_factor],
     Act.SEE_WAITING_THREADS: [advises],
     Act.ADMINISTER: [is_in_good_standing, administers],

@@ -35,6 +35,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, SQLModel, col
 
+from forum.content import subscriptions
 from forum.content.boards import Board
 from forum.content.posts.tables import Post, Visibility
 from forum.content.threads.queries import (
@@ -74,6 +75,7 @@ class ThreadsOf(StrEnum):
 
     OPENED = "opened"
     WRITTEN = "written"
+    FOLLOWED = "followed"
     UNREAD = "unread"
 
 
@@ -127,7 +129,13 @@ _IS_NEWS = and_(col(Thread.id).in_(_NEWS), UNREAD)
 _UNREAD = keyset_pages(_LISTED.where(_ON_BOARD, _IS_NEWS), _NEWEST_KEY, falling=True)
 _OPENED = keyset_pages(_MARKED.where(col(Thread.author_id) == any_(VIEWER_PERSONAS)), _NEWEST_KEY, falling=True)
 _WRITTEN = keyset_pages(_MARKED.where(col(Thread.id).in_(_WROTE_IN)), _NEWEST_KEY, falling=True)
-_OF_MEMBER = {ThreadsOf.OPENED: _OPENED, ThreadsOf.WRITTEN: _WRITTEN, ThreadsOf.UNREAD: _UNREAD}
+_FOLLOWED = keyset_pages(_MARKED.where(col(Thread.id).in_(subscriptions.FOLLOWED)), _NEWEST_KEY, falling=True)
+_OF_MEMBER = {
+    ThreadsOf.OPENED: _OPENED,
+    ThreadsOf.WRITTEN: _WRITTEN,
+    ThreadsOf.FOLLOWED: _FOLLOWED,
+    ThreadsOf.UNREAD: _UNREAD,
+}
 
 _THREAD_ID = bindparam("thread_id", type_=BigInteger())
 _FIRST, _LAST = bindparam("first", type_=Integer()), bindparam("last", type_=Integer())
@@ -163,6 +171,8 @@ _MINE = Prepared(
         col(ReadMark.read_number),
         _UNREAD_FROM.label("unread_from"),
         _OWN_NUMBERS.label("own"),
+        subscriptions.THREAD_MODE.label("subscription"),
+        subscriptions.IS_TOLD.label("is_told"),
     )
     .select_from(Thread)
     .outerjoin(ReadMark, _MARK)
@@ -183,23 +193,28 @@ MARKS_OF = Prepared(
 
 
 class OwnPlace(NamedTuple):
-    """How far a member has read a thread: the mark, the first unread number, and the numbers of their own posts."""
+    """What a thread is for a member: how far they have read it, their own posts, and what they want to hear of it."""
 
     read_number: int | None
-    unread_from: int | None
+    unread_from: int | None  # the first unread number
     own: Sequence[int]
+    subscription: str | None
+    is_told: bool  # of each new post, by this subscription or that of the board
 
 
-NOTHING_READ = OwnPlace(None, None, ())
+NOTHING_READ = OwnPlace(None, None, (), None, is_told=False)
 
 
 async def get_own_place(reader: Reader, viewer: Viewer, thread_id: int, first: int, last: int) -> OwnPlace:
-    """Return how far the viewer has read a thread that they see, with their own posts numbered `first` to `last`."""
+    """Return what a thread that the viewer sees is for them, with their own posts numbered `first` to `last`."""
     if viewer.id is None:
         return NOTHING_READ
     place = {"thread_id": thread_id, "first": first, "last": last}
     row = await reader.row(_MINE, **viewer.query_parameters, **place)
-    return OwnPlace(row.read_number, row.unread_from, sorted(row.own or ())) if row else NOTHING_READ
+    if row is None:
+        return NOTHING_READ
+    own = sorted(row.own or ())
+    return OwnPlace(row.read_number, row.unread_from, own, row.subscription, is_told=row.is_told)
 
 
 async def find_unread(reader: Reader, viewer: Viewer, thread_id: int) -> int | None:
@@ -209,7 +224,7 @@ async def find_unread(reader: Reader, viewer: Viewer, thread_id: int) -> int | N
 
 
 async def list_own_threads(reader: Reader, viewer: Viewer, kind: ThreadsOf, after: str | None, limit: int) -> Page:
-    """Return a page of the threads that the viewer opened, wrote in or has not read, those with the newest posts first.
+    """Return a page of the viewer's threads of one kind, those with the newest posts first.
 
     Raises Invalid for an unknown cursor.
     """

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Text, bindparam, case, cast, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import col
 
-from forum.content import announcements, board_cards, boards, drafts, read_marks
+from forum.content import announcements, board_cards, boards, drafts, read_marks, subscriptions
 from forum.content.board_cards import BoardCard
 from forum.content.boards import Board
 from forum.content.posts import thread_page
@@ -20,6 +20,7 @@ from forum.content.posts.queries import PostView
 from forum.content.posts.tables import NUMBER_MAX, Post
 from forum.content.posts.thread_page import PageRequest, PageStatements, PostPage
 from forum.content.read_marks import OwnPlace
+from forum.content.subscriptions import Mode
 from forum.content.threads import queries
 from forum.content.threads.queries import ThreadPage
 from forum.content.threads.tables import Thread
@@ -51,6 +52,7 @@ class BoardReading:
     announcements: Sequence[Any]
     page: ThreadPage
     no_thread_because: Refusal | None
+    is_told: bool  # the viewer is told of each new post on it
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,9 @@ async def read_board(reader: Reader, viewer: Viewer, slug: str, after: str | Non
     page = await queries.list_on_board(reader, viewer, slug, after, THREADS_A_PAGE)
     place = ReadingPlace(viewer.standing, card.board)
     standing = await announcements.list_announcements(reader, now)
-    return BoardReading(card, standing, page, why_not(Act.OPEN_THREAD, viewer, place))
+    mode = await subscriptions.get_board_mode(reader, viewer, card.board.id) if viewer.id else None
+    is_told = mode not in {None, Mode.OFF}
+    return BoardReading(card, standing, page, why_not(Act.OPEN_THREAD, viewer, place), is_told)
 
 
 async def read_thread(

@@ -25,6 +25,7 @@ class MailKind(StrEnum):
     EXPORT_READY = "export_ready"
     CASE_URGENT = "case_urgent"
     MESSAGE_URGENT = "message_urgent"
+    NEWS = "news"
 
 
 # Mails that anybody can cause to any address: `FORUM_MAIL_LIMIT` says how many of them go to one address. So it does

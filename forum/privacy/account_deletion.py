@@ -139,7 +139,7 @@ async def _is_blocked(session: AsyncSession, departure: Departure, member: Membe
     if await session.get(LegalHold, member.id, populate_existing=True):
         if departure.waits_since is None:
             departure.waits_since = now
-            inbox.notify(session, member.id, inbox.NotificationKind.DEPARTURE_WAITS, now)
+            await inbox.notify(session, member.id, inbox.NotificationKind.DEPARTURE_WAITS, now)
             await outbox.enqueue(session, MailKind.DEPARTURE_WAITS, now, member_id=member.id, email=member.email)
         return True
     try:

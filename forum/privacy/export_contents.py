@@ -14,11 +14,13 @@ from forum.authentication.sessions import select_sessions
 from forum.content.drafts import select_drafts
 from forum.content.posts.queries import EARLIER_BY, HELD_BY, WRITTEN_BY
 from forum.content.read_marks import MARKS_OF
+from forum.content.subscriptions import SUBSCRIPTIONS_OF
 from forum.content.threads.queries import OPENED_BY, TITLED_BY
 from forum.core.export_section import ExportSection, SafeHtml, items_of
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
+from forum.notifications.letters import select_choice
 
 ALL = 1_000_000  # notifications of one member: more than anybody gets
 
@@ -69,10 +71,22 @@ async def export_read_marks(session: AsyncSession, viewer: Viewer, _now: datetim
     return [ExportSection("read_marks", "How far you have read which threads", items_of(rows))]
 
 
+async def export_subscriptions(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return which threads and boards the viewer follows."""
+    rows = (await session.execute(SUBSCRIPTIONS_OF.query, viewer.query_parameters)).all()
+    return [ExportSection("subscriptions", "Threads and boards that you follow", items_of(rows))]
+
+
 async def export_notifications(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
     """Return the viewer's notifications."""
     rows = (await session.execute(inbox.select_notifications(viewer, None, ALL), viewer.query_parameters)).all()
     return [ExportSection("notifications", "Your notifications", items_of(rows))]
+
+
+async def export_letter_choice(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return which mails about news the viewer chose, and when the next one is due."""
+    rows = (await session.execute(select_choice(viewer))).all()
+    return [ExportSection("mails", "Which mails about news you chose", items_of(rows))]
 
 
 async def export_sessions(session: AsyncSession, viewer: Viewer, now: datetime) -> Sequence[ExportSection]:

@@ -22,6 +22,8 @@ DONE: Mapping[str, str] = {
     "withdrawn": mark("You have taken your post back."),
     "signed-in": mark("You are signed in."),
     "signed-out": mark("You are signed out."),
+    "told": mark("You are told of new posts here from now on."),
+    "not-told": mark("You are not told of new posts here any more."),
     "read-thread": mark("We have noted how far you have read."),
     "read-all": mark("Nothing is new for you now."),
     "looks": mark("Pages look like this now, on this device."),

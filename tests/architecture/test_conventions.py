@@ -67,12 +67,14 @@ SHARED = [
     "/rules",
     "/rules/{number}",
 ]
-FEATURES = {"boards", "threads", "posts", "members", "sessions", "advisers", "rules", "drafts"}
+FEATURES = {"boards", "threads", "posts", "members", "sessions", "advisers", "rules", "drafts", "subscriptions"}
 PERSONAL = [
     "/home",
     "/threads",
     "/threads/{thread}/mine",
     "/me/threads",
+    "/me/subscriptions",
+    "/boards/{slug}/subscription",
     "/me/drafts",
     "/me",
     "/me/sessions",

@@ -144,6 +144,13 @@ COMPLAINED = [
     "LIMIT 1",
 ]
 
+THREADS_READ = [
+    *COMPLAINED,
+    "INSERT INTO read_mark (member_id, thread_id, read_number, read_at) SELECT author_id, id, 1, now() FROM thread",
+    "INSERT INTO notification (id, member_id, kind, post_id, at) "
+    "SELECT gen_random_uuid(), author_id, 'post_published', id, now() FROM post LIMIT 1",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
@@ -177,7 +184,9 @@ DATA: dict[str, list[str]] = {
     "0026": COMPLAINED,
     "0027": COMPLAINED,
     "0028": COMPLAINED,
-    "0029": COMPLAINED,
+    "0029": THREADS_READ,
+    "0030": THREADS_READ,
+    "0033": THREADS_READ,
 }
 
 

@@ -420,8 +420,9 @@ async def fill(app: FastAPI) -> Community:
 async def link(services: Services, operation: str, kind: MailKind) -> str:
     """The token of a link that was mailed to somebody who has nothing else to lose."""
     somebody = await make.member(services, operation, verified=False)
-    now, reader = clock.now(), services.database.reader
-    return await tokens.create_link(reader, kind, now, member_id=somebody.id, email=somebody.email, asked_at=now)
+    now = clock.now()
+    async with services.database.work() as session:
+        return await tokens.create_link(session, kind, now, member_id=somebody.id, email=somebody.email, asked_at=now)
 
 
 async def listed(client: httpx.AsyncClient, path: str) -> list[str]:

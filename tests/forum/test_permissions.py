@@ -72,6 +72,7 @@ OPEN_TO: dict[Act, set[str]] = {
     Act.LOCK_THREAD: MODERATORS,
     Act.PIN_THREAD: MODERATORS,
     Act.MOVE_THREAD: MODERATORS,
+    Act.FOLLOW: set(PEOPLE),
     Act.RENAME: IN_GOOD_STANDING,
     Act.SEE_WAITING_THREADS: {"adviser", "moderator", "silenced-moderator", "administrator"},
     Act.ADMINISTER: {"administrator"},
@@ -116,6 +117,7 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
     Act.LOCK_THREAD: lambda at: [Asked(how, f"/threads/{at.thread}/lock", None, 200) for how in ("PUT", "DELETE")],
     Act.PIN_THREAD: lambda at: [Asked(how, f"/threads/{at.thread}/pin", None, 200) for how in ("PUT", "DELETE")],
     Act.MOVE_THREAD: lambda at: [Asked("PUT", f"/threads/{at.thread}/board", {"version": 1, "board": "garden"}, 200)],
+    Act.FOLLOW: lambda at: [Asked("PUT", f"/threads/{at.thread}/subscription", {"mode": "each"}, 204)],
     # Nobody takes the name of staff, so each asks for one of their own.
     Act.RENAME: lambda at: [Asked("PATCH", "/me", {"name": f"Somebody {at.thread}"}, 200)],
     Act.SEE_WAITING_THREADS: lambda _: [Asked("GET", "/adviser/threads", None, 200)],

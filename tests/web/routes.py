@@ -33,6 +33,7 @@ ROWS: Mapping[str, Row] = {
     "/threads/{id}": Row(example="/threads/{thread}"),
     "/threads/{id}/unread": Row(example="/threads/{thread}/unread", status=303),
     "/me/threads": Row(SIGNED_IN),
+    "/me/subscriptions": Row(SIGNED_IN),
     "/posts/{id}": Row(example="/posts/{post}", status=303),
     "/members/{handle}": Row(example="/members/{handle}"),
     "/advisers": Row(),

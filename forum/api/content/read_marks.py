@@ -9,12 +9,14 @@ from forum.api.content.threads import Thread, thread_json
 from forum.api.schemas import Next, RequestBody, ResponseBody
 from forum.content import read_marks, reading
 from forum.content.read_marks import ThreadsOf
+from forum.content.subscriptions import Mode
 from forum.core.pagination import Page
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import AnyMember, CurrentViewer
 from forum.http.fields import After, BoardSlug, Id, Limit
 from forum.http.problems import documented
 from forum.http.services import CurrentWork, Reading, Route
+from forum.notifications import read_threads
 from forum.permissions import Refusal
 
 router = APIRouter(tags=["threads"], route_class=Route)
@@ -60,6 +62,12 @@ class ThreadForYou(ResponseBody):
         description="The first post that you have not read. Null when there is none", examples=[8]
     )
     own: list[int] = Field(description="The numbers of your own posts among those asked for", examples=[[3]])
+    subscription: Mode | None = Field(
+        description="What you want to hear of this thread. Null when you never said, nor wrote here", examples=["each"]
+    )
+    told: bool = Field(
+        description="Whether you are told of each new post here, by this subscription or by that of the board"
+    )
 
 
 class MarkedThread(Thread):
@@ -87,7 +95,7 @@ class ReadUpTo(RequestBody):
     )
 
 
-_OF = Query(description="`opened` by you, `written` in by you, or `unread`", examples=["unread"])
+_OF = Query(description="`opened` by you, `written` in by you, `followed` by you, or `unread`", examples=["unread"])
 
 
 @router.get("/threads", response_model=MarkedThreadList, responses=documented(422))
@@ -116,14 +124,14 @@ async def list_my_threads(
     limit: Limit = 20,
     after: After = None,
 ) -> Response:
-    """List the threads that you opened, wrote in, or have not read, those with the newest posts first."""
+    """List the threads that you opened, wrote in, follow, or have not read, those with the newest posts first."""
     return _page(request, await read_marks.list_own_threads(reading, viewer, kind, after, limit))
 
 
 @router.put("/me/threads/read", status_code=204, responses=documented(401, 403, 422))
 async def mark_all_read(viewer: AnyMember, work: CurrentWork) -> Response:
-    """Mark everything that there is by now as read. Idempotent."""
-    await read_marks.mark_all_read(work, viewer)
+    """Mark everything that there is by now as read, and what you were told of it. Idempotent."""
+    await read_threads.mark_all_read(work, viewer)
     return Response(status_code=204)
 
 
@@ -131,9 +139,10 @@ async def mark_all_read(viewer: AnyMember, work: CurrentWork) -> Response:
 async def mark_thread_read(id: Id, mark: ReadUpTo, viewer: AnyMember, work: CurrentWork) -> Response:
     """Say how far you have read a thread. A smaller number than before changes nothing, unless `back` says so.
 
-    Idempotent. Nothing is marked by reading: scanners and browsers read ahead.
+    What you were told of these posts is read with them. Idempotent. Nothing is marked by reading: scanners and browsers
+    read ahead.
     """
-    await read_marks.mark_read(work, viewer, id, mark.number, back=mark.back)
+    await read_threads.mark_thread_read(work, viewer, id, mark.number, back=mark.back)
     return Response(status_code=204)
 
 
@@ -150,7 +159,8 @@ async def get_my_thread(
     """Read what a thread is for you: what you may do, where you stopped, which posts are yours. For guests too."""
     own = await reading.read_own(reader, viewer, id, first, limit)
     may = {name: Permission.of_refusal(refusal) for name, refusal in own.refusals.items()}
-    body = ThreadForYou(may=Permissions(**may), **own.place._asdict())
+    place = own.place._asdict()
+    body = ThreadForYou(may=Permissions(**may), told=place.pop("is_told"), **place)
     return cacheable_response(request, body, shared=False)
 
 

@@ -12,9 +12,14 @@ from forum.content.posts.counts import refresh_thread_counts
 from forum.content.posts.tables import NEXT, Post, Visibility
 from forum.content.threads.tables import Thread, ThreadVisibility
 from forum.content.threads.visibility import THREAD_VISIBLE
+from forum.core import jobs
 from forum.core.database import Query
 from forum.core.errors import Conflict
+from forum.core.jobs import Job
 from forum.members.viewer import VIEWER_PERSONAS
+
+# Tells those whom a post concerns, once it is there for them.
+TELL_OF_POST = Job("tell_of_post")
 
 
 def exists_in_thread(moderated: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -56,6 +61,13 @@ async def set_visibility(
     if post.number == 1:
         thread.visibility = _visibility_of_thread(thread, to)
         await session.flush()
+    if to == Visibility.VISIBLE:
+        await have_told(session, post.id)
+
+
+async def have_told(session: AsyncSession, post_id: int) -> None:
+    """Have those be told whom a post concerns that readers see from now on. Nobody is told of the same post twice."""
+    await jobs.enqueue(session, TELL_OF_POST, {"post": str(post_id)})
 
 
 def _visibility_of_thread(thread: Thread, to: Visibility) -> str:

@@ -51,6 +51,7 @@ class BoardPage(Page):
     threads: Sequence[Any]
     next: str | None
     no_thread_because: Refusal | None
+    is_told: bool
     is_guest: bool
 
 
@@ -85,6 +86,7 @@ async def show_board(slug: Slug, visit: Reading) -> Response:
         threads=read.page.threads,
         next=read.page.next,
         no_thread_because=read.no_thread_because,
+        is_told=read.is_told,
         is_guest=visit.viewer.id is None,
         indexable=read.card.board.indexable,
     )

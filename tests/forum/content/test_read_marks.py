@@ -52,6 +52,8 @@ async def test_a_thread_is_unread_until_it_is_read_and_again_when_somebody_answe
             "read_number": 1,
             "unread_from": None,
             "own": [],
+            "subscription": None,
+            "told": False,
         }
         await make.post(services, "magpie", thread, "And another thing")
         assert await unread(heron) == [thread]
