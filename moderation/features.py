@@ -33,7 +33,7 @@ FEATURES: tuple[Feature, ...] = (
         name="contact",
         export=contact.export_messages,
         clean_up=contact.delete_settled,
-        mail_checks={MailKind.MESSAGE_URGENT: contact.is_still_urgent},
+        mail_hooks={MailKind.MESSAGE_URGENT: MailHooks(contact.is_still_urgent)},
     ),
     Feature(name="decisions"),
     Feature(name="member_history"),

@@ -76,7 +76,7 @@ async def show_together(visit: MemberVisit) -> Response:
 async def dismiss_together(visit: MemberForm) -> Response:
     """Leave several cases as they are. Each is decided or refused by itself."""
     shown = [case.partition("/")[0] for case in visit.form.lists.get("shown", ())]
-    refused = list[str]()
+    status, refused = 409, list[str]()
     try:
         inputs = visit.form.parse(TogetherForm).inputs
         results = await case_actions.decide_each(visit.transactions, visit.viewer, inputs)
@@ -84,8 +84,8 @@ async def dismiss_together(visit: MemberForm) -> Response:
         if not refused:
             return visit.go("/moderation", done="cases-dismissed")
     except ForumError as error:
-        return visit.show(await _page(visit.refusing(error), shown), status_of(error))
-    return visit.show(await _page(visit, shown, refused), 409)
+        visit, status = visit.refusing(error), status_of(error)
+    return visit.show(await _page(visit, shown, refused), status)
 
 
 async def _page(visit: Visit, case_ids: Sequence[str], refused: Sequence[str] = ()) -> TogetherPage:
