@@ -16,7 +16,17 @@ from forum.api.advising import waiting_list
 from forum.api.authentication import email_addresses, password_resets, profiles, registration
 from forum.api.authentication import sessions as sessions_api
 from forum.api.authentication.second_factor import enrolment, passkeys
-from forum.api.content import announcements, boards, drafts, posts, read_marks, subscriptions, threads
+from forum.api.content import (
+    announcements,
+    boards,
+    bookmarks,
+    drafts,
+    posts,
+    reactions,
+    read_marks,
+    subscriptions,
+    threads,
+)
 from forum.api.members import advisers, cards
 from forum.api.notifications import inbox
 from forum.api.openapi import Resource
@@ -83,6 +93,12 @@ RESOURCES: tuple[Resource, ...] = (
         read_marks.router,
     ),
     Resource("subscriptions", "Threads and boards that you follow. Nobody else sees them.", subscriptions.router),
+    Resource(
+        "reactions",
+        "Thank somebody for a post, send a hug, or say that it helped or that you feel the same.",
+        reactions.router,
+    ),
+    Resource("bookmarks", "Posts that you saved for yourself. Nobody else sees them.", bookmarks.router),
     Resource("drafts", "What you began to write, kept for a week. Nobody else reads it.", drafts.router),
     Resource(
         "members",
@@ -166,7 +182,7 @@ HOUSE = House(
         Entry("/me", mark("You"), lambda viewer: viewer.id is not None),
     ),
     post_links=(
-        PostLink("/threads/{thread_id}/reply?to={number}", mark("Answer this"), MEMBERS, needs="reply"),
+        PostLink("/threads/{thread_id}/reply?to={number}", mark("Answer"), MEMBERS, needs="reply"),
         PostLink("/posts/{id}/edit", mark("Change"), OWN, needs="edit"),
         PostLink("/posts/{id}/withdraw", mark("Take it back"), OWN),
         PostLink("/posts/{id}/versions", mark("Earlier versions"), OWN | {"moderator"}, was_changed=True),

@@ -16,6 +16,7 @@ from forum.authentication.second_factor import passkeys
 from forum.content import announcements, drafts, read_marks
 from forum.content.posts import quotes, tallies
 from forum.content.posts.visibility import TELL_OF_POST
+from forum.content.reactions import actions as reactions
 from forum.core import idempotency, jobs, rate_limits
 from forum.core.jobs import Errand, Handler, Job, Payload
 from forum.core.settings import Settings
@@ -69,6 +70,8 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="content.drafts", export=export_contents.export_drafts, clean_up=drafts.delete_expired),
     Feature(name="content.read_marks", export=export_contents.export_read_marks, clean_up=read_marks.delete_old_marks),
     Feature(name="content.subscriptions", export=export_contents.export_subscriptions),
+    Feature(name="content.bookmarks", export=export_contents.export_bookmarks),
+    Feature(name="content.reactions", export=export_contents.export_reactions, clean_up=reactions.delete_leftovers),
     Feature(name="notifications.inbox", export=export_contents.export_notifications),
     Feature(name="notifications.letters", export=export_contents.export_letter_choice),
     Feature(name="authentication.sessions", export=export_contents.export_sessions, clean_up=sessions.delete_expired),

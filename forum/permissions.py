@@ -104,6 +104,8 @@ class Act(StrEnum):
     KEEP_EDIT = "keep an edit of this post for later"
     WITHDRAW_POST = "withdraw this post"
     READ_REVISIONS = "read the earlier revisions"
+    REACT = "react to this post"
+    READ_REACTIONS = "read who reacted to this post"
     READ_TITLES = "read the earlier titles"
     READ_SEALED_REVISION = "read what was redacted"
     READ_SEALED_TITLE = "read a title that was taken away"
@@ -169,6 +171,13 @@ def is_author(viewer: Viewer, subject: AtPost) -> Refusal | None:
     if subject.post.author_id in viewer.personas:
         return None
     return Refusal("not_the_author", "Only the author of a post may do this.")
+
+
+def is_of_somebody_else(viewer: Viewer, subject: AtPost) -> Refusal | None:
+    """Require that the viewer did not write the post."""
+    if subject.post.author_id not in viewer.personas:
+        return None
+    return Refusal("own_post", "You wrote this post yourself.")
 
 
 def opened_it(viewer: Viewer, subject: InThread) -> Refusal | None:
@@ -260,6 +269,8 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.KEEP_EDIT: [is_author],
     Act.WITHDRAW_POST: [is_author],
     Act.READ_REVISIONS: [either(both(is_author, post_is_shown), moderates_the_board), post_is_not_withdrawn],
+    Act.REACT: [is_active, has_required_second_factor, is_of_somebody_else, board_is_open],
+    Act.READ_REACTIONS: [is_author, post_is_shown],
     Act.READ_TITLES: [either(opened_it, moderates_the_board)],
     Act.READ_SEALED_TITLE: [is_active, moderates_the_board],
     Act.READ_SEALED_REVISION: [is_active, moderates_the_board, post_is_not_withdrawn],

@@ -12,9 +12,10 @@ from sqlalchemy import BigInteger, Text, bindparam, case, cast, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import col
 
-from forum.content import announcements, board_cards, boards, drafts, read_marks, subscriptions
+from forum.content import announcements, board_cards, boards, drafts, own_marks, read_marks, subscriptions
 from forum.content.board_cards import BoardCard
 from forum.content.boards import Board
+from forum.content.own_marks import OwnMarks
 from forum.content.posts import thread_page
 from forum.content.posts.queries import PostView
 from forum.content.posts.tables import NUMBER_MAX, Post
@@ -68,6 +69,8 @@ class ThreadReading:
     has_draft: bool  # the viewer began to write a reply
     may_edit: bool  # their own posts here
     may_retitle: bool
+    may_react: bool  # to posts of others
+    marks: OwnMarks  # what the viewer did with the posts of this page
 
 
 async def read_board(reader: Reader, viewer: Viewer, slug: str, after: str | None, now: datetime) -> BoardReading:
@@ -89,6 +92,7 @@ async def read_thread(
     first, last = (page.posts[0].number, page.posts[-1].number) if page.posts else (0, 0)
     place = ReadingPlace(viewer.standing, board, ThreadPlace(thread))
     own, is_member = replace(place, post=AnyOwnPost(viewer)), viewer.id is not None
+    numbers = [post.number for post in page.posts] or [0]
     draft = await drafts.find_draft(reader, viewer, drafts.in_thread(thread_id), now)
     return ThreadReading(
         thread,
@@ -100,6 +104,8 @@ async def read_thread(
         has_draft=draft is not None,
         may_edit=is_member and why_not(Act.EDIT_POST, viewer, own) is None,
         may_retitle=is_member and why_not(Act.RETITLE_THREAD, viewer, place) is None,
+        may_react=is_member and why_not(Act.REACT, viewer, replace(place, post=OTHERS_POST)) is None,
+        marks=await own_marks.get_own_marks(reader, viewer, thread_id, numbers[0], numbers[-1]),
     )
 
 
@@ -115,6 +121,15 @@ class AnyOwnPost:
         """Who wrote it."""
         return self.viewer.member_id
 
+
+@dataclass(frozen=True)
+class AnyPostOfOthers:
+    """Any post of somebody else's that readers see, as the conditions of permissions want it."""
+
+    author_id: UUID | None = None
+
+
+OTHERS_POST = AnyPostOfOthers()
 
 # A thread, its board and its posts in one statement: a page of a thread is what is read most. The first post brings
 # the thread and the board along, as one value.
@@ -155,6 +170,7 @@ async def _read_page(reader: Reader, viewer: Viewer, thread_id: int, wanted: Pag
 # What somebody may do with a thread, by the name that clients know.
 ACTS: Mapping[str, Act] = {
     "reply": Act.REPLY,
+    "react": Act.REACT,
     "retitle": Act.RETITLE_THREAD,
     "lock": Act.LOCK_THREAD,
     "pin": Act.PIN_THREAD,
@@ -164,9 +180,10 @@ ACTS: Mapping[str, Act] = {
 
 @dataclass(frozen=True)
 class OwnReading:
-    """What a thread is for one viewer: how far they read it, their own posts, and why they may not do what."""
+    """What a thread is for one viewer: how far they read it, what they did there, and why they may not do what."""
 
     place: OwnPlace
+    marks: OwnMarks
     refusals: Mapping[str, Refusal | None]
 
 
@@ -179,8 +196,9 @@ async def read_own(reader: Reader, viewer: Viewer, thread_id: int, first: int, l
     board = await boards.get_board(reader, viewer, thread.board_slug)
     last = min(first + limit - 1, NUMBER_MAX)
     place = await read_marks.get_own_place(reader, viewer, thread_id, min(first, NUMBER_MAX), last)
-    subject = ReadingPlace(viewer.standing, board, ThreadPlace(thread))
-    return OwnReading(place, {name: _refusal(act, viewer, subject) for name, act in ACTS.items()})
+    marks = await own_marks.get_own_marks(reader, viewer, thread_id, min(first, NUMBER_MAX), last)
+    subject = ReadingPlace(viewer.standing, board, ThreadPlace(thread), post=OTHERS_POST)
+    return OwnReading(place, marks, {name: _refusal(act, viewer, subject) for name, act in ACTS.items()})
 
 
 def _refusal(act: Act, viewer: Viewer, subject: ReadingPlace) -> Refusal | None:

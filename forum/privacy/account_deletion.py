@@ -10,6 +10,7 @@ from sqlmodel import col
 from forum.administration import invitations, roles
 from forum.authentication import email_addresses, sessions
 from forum.content.posts.erasure import remove_badges, replace_handle_in_posts
+from forum.content.reactions.actions import forget_reactions
 from forum.content.threads.titles import replace_handle_in_titles
 from forum.core import audit, jobs
 from forum.core.errors import Conflict
@@ -157,6 +158,7 @@ async def _delete_account(
     await replace_handle_in_posts(session, member.handle)
     await replace_handle_in_titles(session, member.handle)
     await remove_badges(session, member.id)
+    await forget_reactions(session, member.id)
     await source.remove_name(session, member)
     await invitations.withdraw_all_to(session, member)
     await anonymise_member(session, member, now)

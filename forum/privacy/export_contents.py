@@ -11,8 +11,10 @@ from forum.authentication.profiles import select_profiles
 from forum.authentication.rules_acceptance import select_acceptances
 from forum.authentication.second_factor.passkeys import select_passkeys
 from forum.authentication.sessions import select_sessions
+from forum.content.bookmarks import SAVED_BY
 from forum.content.drafts import select_drafts
 from forum.content.posts.queries import EARLIER_BY, HELD_BY, WRITTEN_BY
+from forum.content.reactions.queries import GIVEN_BY
 from forum.content.read_marks import MARKS_OF
 from forum.content.subscriptions import SUBSCRIPTIONS_OF
 from forum.content.threads.queries import OPENED_BY, TITLED_BY
@@ -75,6 +77,18 @@ async def export_subscriptions(session: AsyncSession, viewer: Viewer, _now: date
     """Return which threads and boards the viewer follows."""
     rows = (await session.execute(SUBSCRIPTIONS_OF.query, viewer.query_parameters)).all()
     return [ExportSection("subscriptions", "Threads and boards that you follow", items_of(rows))]
+
+
+async def export_bookmarks(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return which posts the viewer saved."""
+    rows = (await session.execute(SAVED_BY.query, viewer.query_parameters)).all()
+    return [ExportSection("bookmarks", "Posts that you saved", items_of(rows))]
+
+
+async def export_reactions(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return how the viewer reacted to which posts."""
+    rows = (await session.execute(GIVEN_BY.query, viewer.query_parameters)).all()
+    return [ExportSection("reactions", "How you reacted to posts", items_of(rows))]
 
 
 async def export_notifications(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:

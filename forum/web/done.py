@@ -19,6 +19,8 @@ DONE: Mapping[str, str] = {
     "draft-deleted": mark("What you began to write is deleted."),
     "sending": mark("We are still sending what you wrote. Please look again in a moment."),
     "waits": mark("A moderator reads your change first. Until then, readers see it as it was."),
+    "post-saved": mark("We keep this post for you. You find it under You, Saved posts."),
+    "post-forgotten": mark("The post is not saved any more."),
     "withdrawn": mark("You have taken your post back."),
     "signed-in": mark("You are signed in."),
     "signed-out": mark("You are signed out."),

@@ -49,6 +49,7 @@ BY_CODE: Mapping[str, str] = {
     "wrong_format": mark("This does not have the right form. Look at the hint above it."),
     # writing
     "no_such_post_in_thread": mark("The post that you answer is not here any more. You can send this without it."),
+    "reaction_not_found": mark("This forum does not have this button any more."),
     "own_name": mark("This is your own name. You can take another."),
     "reason_would_be_held": mark("This reason cannot be shown to readers as it is. Please put it in another way."),
     "rule_missing": mark("Please choose which rule it breaks."),

@@ -32,6 +32,8 @@ EXPECTED = {
     ("list_notifications", "query/after"): FORGED,
     ("list_newest_threads", "query/after"): FORGED,
     ("list_my_threads", "query/after"): FORGED,
+    ("list_bookmarks", "query/after"): FORGED,
+    ("list_reactions", "query/after"): FORGED,
     ("list_cases", "query/after"): FORGED,
     ("list_log", "query/after"): FORGED,
     ("list_my_reports", "query/after"): FORGED,

@@ -186,6 +186,7 @@ DATA: dict[str, list[str]] = {
     "0028": COMPLAINED,
     "0029": THREADS_READ,
     "0030": THREADS_READ,
+    "0031": THREADS_READ,
     "0033": THREADS_READ,
 }
 

@@ -65,6 +65,8 @@ OPEN_TO: dict[Act, set[str]] = {
     Act.KEEP_EDIT: {"author", "silenced-author"},
     Act.WITHDRAW_POST: {"author", "silenced-author"},
     Act.READ_REVISIONS: {"author", "silenced-author", "silenced-moderator"} | MODERATORS,
+    Act.REACT: WRITERS - {"author"},
+    Act.READ_REACTIONS: {"author", "silenced-author"},
     Act.READ_TITLES: {"author", "silenced-author", "silenced-moderator"} | MODERATORS,
     Act.READ_SEALED_REVISION: MODERATORS,
     Act.READ_SEALED_TITLE: MODERATORS,
@@ -109,6 +111,8 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
     ],
     Act.WITHDRAW_POST: lambda at: [Asked("DELETE", f"/posts/{at.post}", None, 204)],
     Act.READ_REVISIONS: lambda at: [Asked("GET", f"/posts/{at.post}/revisions", None, 200)],
+    Act.REACT: lambda at: [Asked("PUT", f"/posts/{at.post}/reactions/thank", None, 204)],
+    Act.READ_REACTIONS: lambda at: [Asked("GET", f"/posts/{at.post}/reactions", None, 200)],
     Act.READ_TITLES: lambda at: [Asked("GET", f"/threads/{at.thread}/revisions", None, 200)],
     # There is none of either.
     Act.READ_SEALED_REVISION: lambda at: [Asked("GET", f"/posts/{at.post}/revisions/9", None, 404)],

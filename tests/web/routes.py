@@ -34,6 +34,8 @@ ROWS: Mapping[str, Row] = {
     "/threads/{id}/unread": Row(example="/threads/{thread}/unread", status=303),
     "/me/threads": Row(SIGNED_IN),
     "/me/subscriptions": Row(SIGNED_IN),
+    "/me/bookmarks": Row(SIGNED_IN),
+    "/posts/{id}/reactions": Row(ONE, "/posts/{own_post}/reactions"),
     "/posts/{id}": Row(example="/posts/{post}", status=303),
     "/members/{handle}": Row(example="/members/{handle}"),
     "/advisers": Row(),

@@ -8,6 +8,7 @@ from pydantic import Field, StrictBool
 from forum.api.content.threads import Thread, thread_json
 from forum.api.schemas import Next, RequestBody, ResponseBody
 from forum.content import read_marks, reading
+from forum.content.reactions.tables import ReactionKind
 from forum.content.read_marks import ThreadsOf
 from forum.content.subscriptions import Mode
 from forum.core.pagination import Page
@@ -15,7 +16,7 @@ from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import AnyMember, CurrentViewer
 from forum.http.fields import After, BoardSlug, Id, Limit
 from forum.http.problems import documented
-from forum.http.services import CurrentWork, Reading, Route
+from forum.http.services import CurrentWork, Reading, Route, services_of
 from forum.notifications import read_threads
 from forum.permissions import Refusal
 
@@ -45,6 +46,7 @@ class Permissions(ResponseBody):
     """What you may do in a thread."""
 
     reply: Permission
+    react: Permission = Field(description="To posts of others")
     retitle: Permission
     lock: Permission
     pin: Permission
@@ -67,6 +69,13 @@ class ThreadForYou(ResponseBody):
     )
     told: bool = Field(
         description="Whether you are told of each new post here, by this subscription or by that of the board"
+    )
+    reactions: dict[int, list[ReactionKind]] = Field(
+        description="How you reacted to which of the posts asked for, by their numbers", examples=[{"7": ["hug"]}]
+    )
+    bookmarks: list[int] = Field(description="The numbers of the posts asked for that you saved", examples=[[7]])
+    reaction_kinds: list[ReactionKind] = Field(
+        description="How one can react to posts in this forum", examples=[["thank", "hug", "helpful", "same_here"]]
     )
 
 
@@ -159,8 +168,9 @@ async def get_my_thread(
     """Read what a thread is for you: what you may do, where you stopped, which posts are yours. For guests too."""
     own = await reading.read_own(reader, viewer, id, first, limit)
     may = {name: Permission.of_refusal(refusal) for name, refusal in own.refusals.items()}
-    place = own.place._asdict()
-    body = ThreadForYou(may=Permissions(**may), told=place.pop("is_told"), **place)
+    kinds = list(map(ReactionKind, services_of(request).settings.reactions))
+    mine = {**own.place._asdict(), **own.marks._asdict()}
+    body = ThreadForYou(may=Permissions(**may), told=mine.pop("is_told"), reaction_kinds=kinds, **mine)
     return cacheable_response(request, body, shared=False)
 
 

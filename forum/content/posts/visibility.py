@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, any_, or_
+from sqlalchemy import ColumnElement, and_, any_, delete, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -10,6 +10,7 @@ from forum.content import boards
 from forum.content.boards import Board
 from forum.content.posts.counts import refresh_thread_counts
 from forum.content.posts.tables import NEXT, Post, Visibility
+from forum.content.reactions.tables import Reaction
 from forum.content.threads.tables import Thread, ThreadVisibility
 from forum.content.threads.visibility import THREAD_VISIBLE
 from forum.core import jobs
@@ -57,6 +58,8 @@ async def set_visibility(
         post.published_at = now
     post.visibility, post.held_because = to, held_because
     await session.flush()
+    if to == Visibility.WITHDRAWN:  # for good; a removed post may come back, and its reactions with it
+        await session.execute(delete(Reaction).where(col(Reaction.post_id) == post.id))
     thread = await refresh_thread_counts(session, post.thread_id)
     if post.number == 1:
         thread.visibility = _visibility_of_thread(thread, to)

@@ -1,12 +1,16 @@
 """Posts as HTML, each kept as long as nothing in it changes: to render one takes longer than to read it."""
 
 from collections.abc import Hashable, Sequence
+from typing import NamedTuple
 
 from cachetools import TTLCache
 from markupsafe import Markup
 
 from forum.content.posts.queries import PostView
+from forum.content.posts.tables import Visibility
+from forum.content.reactions.tables import ReactionKind
 from forum.content.reading import ThreadReading
+from forum.web.content.reactions import BUTTONS
 from forum.web.pages import environment
 from forum.web.visits import Visit, key_of, room_for
 
@@ -14,14 +18,33 @@ from forum.web.visits import Visit, key_of, room_for
 _KEPT: TTLCache[Hashable, Markup] = room_for(lambda html: 3 * len(html))
 
 
+class Around(NamedTuple):
+    """What else than the post decides how it looks: who reads it, what they may do in the thread and did already."""
+
+    reader: str
+    opener: str | None
+    offers: frozenset[str]
+    is_saved: bool
+    reactions: tuple[str, ...]
+
+
 def post_fragments(visit: Visit, read: ThreadReading) -> Sequence[Markup]:
     """Return the posts of a page of a thread as HTML."""
     _KEPT.expire()
     opener = read.thread.author_handle
     offers = frozenset(
-        name for name, is_offered in (("reply", not read.no_reply_because), ("edit", read.may_edit)) if is_offered
+        name
+        for name, is_offered in (
+            ("reply", not read.no_reply_because),
+            ("edit", read.may_edit),
+            ("react", read.may_react),
+        )
+        if is_offered
     )
-    return [_fragment(visit, post, _reader(visit, post, read), opener, offers) for post in read.page.posts]
+    return [
+        _fragment(visit, post, Around(_reader(visit, post, read), opener, offers, *_marks(post, read)))
+        for post in read.page.posts
+    ]
 
 
 def _reader(visit: Visit, post: PostView, read: ThreadReading) -> str:
@@ -33,17 +56,27 @@ def _reader(visit: Visit, post: PostView, read: ThreadReading) -> str:
     return "moderator" if read.moderates else "member"
 
 
-def _fragment(visit: Visit, post: PostView, reader: str, opener: str | None, offers: frozenset[str]) -> Markup:
-    is_opener = post.author_handle is not None and post.author_handle == opener
-    key = (visit.language.code, reader, offers, is_opener, key_of(post._replace(last_number=0)))
+def _marks(post: PostView, read: ThreadReading) -> tuple[bool, tuple[str, ...]]:
+    """Return whether the reader saved a post, and how they reacted to it."""
+    return post.number in read.marks.bookmarks, tuple(read.marks.reactions.get(post.number, ()))
+
+
+def _fragment(visit: Visit, post: PostView, around: Around) -> Markup:
+    kinds = tuple(map(ReactionKind, visit.settings.reactions))
+    is_opener = post.author_handle is not None and post.author_handle == around.opener
+    key = (visit.language.code, kinds, is_opener, around._replace(opener=None), key_of(post._replace(last_number=0)))
     found = _KEPT.get(key)
     if found is None:
         links = [
             (link.path_of(post), visit.say(link.words))
             for link in visit.house.post_links
-            if link.is_for(reader, offers, post)
+            if link.is_for(around.reader, around.offers, post)
         ]
+        is_offered = "react" in around.offers and around.reader != "own" and post.visibility == Visibility.VISIBLE
+        buttons = [(kind, visit.say(BUTTONS[kind]), kind in around.reactions) for kind in kinds if is_offered]
         template = environment(visit.language, visit.house.templates).get_template("content/post.html")
-        found = Markup(template.render(post=post, reader=reader, is_opener=is_opener, links=links))  # noqa: S704
+        said = [(kind, num, kind in around.reactions) for kind, num in post.counted(kinds).items()]
+        about = {"reader": around.reader, "is_opener": is_opener, "is_saved": around.is_saved}
+        found = Markup(template.render(post=post, links=links, said=said, buttons=buttons, **about))  # noqa: S704
         _KEPT[key] = found
     return found
