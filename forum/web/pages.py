@@ -47,6 +47,7 @@ class Entry:
     path: str
     words: str
     is_shown: Callable[[Viewer], bool] = field(default=lambda _viewer: True)
+    is_work: bool = False  # of staff: several such entries are folded into one
 
 
 @dataclass(frozen=True)
