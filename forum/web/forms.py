@@ -1,7 +1,7 @@
 """Forms: what a page sends, as it was typed, and what is wrong with it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar, get_origin
 from urllib.parse import parse_qsl
@@ -73,6 +73,11 @@ class Form:
     def with_values(self, **values: str) -> "Form":
         """Return the same form with other words in some fields."""
         return replace(self, values={**self.values, **values})
+
+    def without(self, names: Collection[str]) -> "Form":
+        """Return the same form without some fields: what was in them is done."""
+        values = {name: value for name, value in self.values.items() if name not in names}
+        return Form(values, {name: value for name, value in self.lists.items() if name not in names})
 
     def shows(self, name: str) -> bool:
         """Return whether somebody sees this field on the page: a browser sends each one that is there."""

@@ -28,6 +28,7 @@ class Page:
 
     title: str
     indexable: bool = False
+    done: str = ""  # the key of what was done, where the answer to a form is a page and no other address
 
 
 @dataclass(frozen=True, kw_only=True)

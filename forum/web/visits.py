@@ -274,7 +274,7 @@ class Layout:
     @property
     def done(self) -> str | None:
         """What was done just now, in words: from a closed list, never a text of the address."""
-        words = self._done.get(self.visit.query("done"))
+        words = self._done.get(self.page.done or self.visit.query("done"))
         return self.visit.say(words) if words else None
 
     @property
