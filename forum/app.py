@@ -16,7 +16,18 @@ from forum.api.advising import waiting_list
 from forum.api.authentication import email_addresses, password_resets, profiles, registration
 from forum.api.authentication import sessions as sessions_api
 from forum.api.authentication.second_factor import enrolment, passkeys
-from forum.api.content import announcements, boards, drafts, posts, read_marks, threads
+from forum.api.content import (
+    announcements,
+    boards,
+    bookmarks,
+    drafts,
+    ignored,
+    posts,
+    reactions,
+    read_marks,
+    subscriptions,
+    threads,
+)
 from forum.api.members import advisers, cards
 from forum.api.notifications import inbox
 from forum.api.openapi import Resource
@@ -56,6 +67,7 @@ from moderation.api import (
     talks,
 )
 from moderation.gate import BoardGate
+from moderation.urgent_cases import count_urgent_cases
 from moderation.web import site as moderation_site
 
 # The tags of the OpenAPI document, with their routers. Routes are matched in this order: those read most come first.
@@ -82,12 +94,20 @@ RESOURCES: tuple[Resource, ...] = (
         threads.router,
         read_marks.router,
     ),
+    Resource("subscriptions", "Threads and boards that you follow. Nobody else sees them.", subscriptions.router),
+    Resource(
+        "reactions",
+        "Thank somebody for a post, send a hug, or say that it helped or that you feel the same.",
+        reactions.router,
+    ),
+    Resource("bookmarks", "Posts that you saved for yourself. Nobody else sees them.", bookmarks.router),
     Resource("drafts", "What you began to write, kept for a week. Nobody else reads it.", drafts.router),
     Resource(
         "members",
         "Members with the names that they chose, and your own profile.",
         registration.router,
         cards.router,
+        ignored.router,
         profiles.router,
         email_addresses.router,
     ),
@@ -165,7 +185,7 @@ HOUSE = House(
         Entry("/me", mark("You"), lambda viewer: viewer.id is not None),
     ),
     post_links=(
-        PostLink("/threads/{thread_id}/reply?to={number}", mark("Answer this"), MEMBERS, needs="reply"),
+        PostLink("/threads/{thread_id}/reply?to={number}", mark("Answer"), MEMBERS, needs="reply"),
         PostLink("/posts/{id}/edit", mark("Change"), OWN, needs="edit"),
         PostLink("/posts/{id}/withdraw", mark("Take it back"), OWN),
         PostLink("/posts/{id}/versions", mark("Earlier versions"), OWN | {"moderator"}, was_changed=True),
@@ -204,6 +224,7 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
         SessionCache(),
         RateLimits(database.reader),
         ApiQuota(database.reader, settings.limit("api")),
+        count_urgent_cases,
         breached_passwords_of(settings),
     )
     app.state.services = services

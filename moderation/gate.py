@@ -85,7 +85,7 @@ class BoardGate:
         if verdict.held_because:
             post = judged.post
             author_id = await get_owner(session, post.author_id)
-            inbox.notify(session, author_id, inbox.NotificationKind.POST_HELD, now, post_id=post.id)
+            await inbox.notify(session, author_id, inbox.NotificationKind.POST_HELD, now, post_id=post.id)
 
     def _held_because(self, submission: Submission) -> str | None:
         policy, author = Publication(submission.publication or Publication.AT_ONCE), submission.author

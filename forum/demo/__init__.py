@@ -16,12 +16,14 @@ from forum.administration import advisers, roles
 from forum.authentication import registration
 from forum.authentication.registration import Newcomer
 from forum.authentication.second_factor.tables import Totp
-from forum.content import boards, drafts
+from forum.content import boards, bookmarks, drafts
 from forum.content.drafts import DraftWords, Saving
 from forum.content.posts.actions import change_words, withdraw_post
 from forum.content.posts.context import context_in_thread, context_of_post, context_on_board
 from forum.content.posts.draft import Draft
 from forum.content.posts.insertion import add_reply, add_thread
+from forum.content.reactions.actions import react
+from forum.content.reactions.tables import ReactionKind
 from forum.content.threads.actions import lock_thread, pin_thread
 from forum.core.work import Work
 from forum.demo.administration import administer
@@ -150,7 +152,9 @@ async def _write_thread(
             context = await context_on_board(work, author, slug, draft)
             post = await add_thread(work, author, context, thread["title"], draft)
             thread_id = post.thread_id
-        await _edit_or_withdraw(work.at(work.now + timedelta(hours=1)), author, post.id, entry)
+        later = work.at(work.now + timedelta(hours=1))
+        await _edit_or_withdraw(later, author, post.id, entry)
+        await _answer_quietly(later, cast, post.id, entry)
         written()
     await _pin_or_lock(opening, cast, thread_id, thread)
 
@@ -165,6 +169,14 @@ async def _edit_or_withdraw(work: Work, author: Viewer, post_id: int, entry: dic
         await change_words(work, author, await context_of_post(work, author, post_id, draft), 1, draft)
     if entry.get("withdrawn"):
         await withdraw_post(work, author, post_id)
+
+
+async def _answer_quietly(work: Work, cast: Cast, post_id: int, entry: dict[str, Any]) -> None:
+    for kind, handles in entry.get("reactions", {}).items():
+        for handle in handles:
+            await react(work, cast[handle], post_id, ReactionKind(kind))
+    for handle in entry.get("saved", ()):
+        await bookmarks.save_post(work, cast[handle], post_id)
 
 
 async def _pin_or_lock(work: Work, cast: Cast, thread_id: int, thread: dict[str, Any]) -> None:

@@ -14,7 +14,20 @@ from forum.web.around import leave, look, text_pages
 from forum.web.authentication import email_addresses, password_resets, profiles, registration, sessions, sign_in
 from forum.web.authentication.second_factor import enrolment, passkeys
 from forum.web.branding import branding_of
-from forum.web.content import announcements, boards, drafts, new_threads, posts, read_marks, thread_changes, threads
+from forum.web.content import (
+    announcements,
+    boards,
+    bookmarks,
+    drafts,
+    ignored,
+    new_threads,
+    posts,
+    reactions,
+    read_marks,
+    subscriptions,
+    thread_changes,
+    threads,
+)
 from forum.web.members import advisers, cards
 from forum.web.notifications import inbox
 from forum.web.pages import House
@@ -26,11 +39,15 @@ ROUTERS: tuple[APIRouter, ...] = (
     boards.router,
     assets.router,
     posts.router,
+    reactions.router,
+    bookmarks.router,
     read_marks.router,
+    subscriptions.router,
     new_threads.router,
     thread_changes.router,
     drafts.router,
     cards.router,
+    ignored.router,
     advisers.router,
     announcements.router,
     sign_in.router,

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Annotated, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlencode, urlsplit
 
-from cachetools import LRUCache
+from cachetools import TTLCache
 from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from markupsafe import Markup
@@ -19,6 +19,7 @@ from forum.core.database import Reader
 from forum.core.errors import Forbidden, ForumError, NotFound, NotSignedIn, RoleWithheld, SignInAgain
 from forum.core.idempotency import do_once
 from forum.core.settings import Settings
+from forum.core.text import carried
 from forum.core.work import Transactions, Work
 from forum.http.caching import etag_headers
 from forum.http.current_member import Anybody, AnyMember, CurrentMember, viewer_of
@@ -29,7 +30,7 @@ from forum.permissions import Refusal
 from forum.web import assets
 from forum.web.branding import Branding
 from forum.web.done import DONE
-from forum.web.forms import EMPTY, UNSEEN, Form, read_form
+from forum.web.forms import EMPTY, Form, read_form
 from forum.web.languages import NAMES, Language, language_of, mark, preferred
 from forum.web.look import Look, look_of
 from forum.web.pages import FormPage, House, Page, environment
@@ -131,7 +132,7 @@ class Visit:
 
         Without characters that no page can show and no database can compare, as in forms.
         """
-        return UNSEEN.sub("", self.request.query_params.get(name, ""))
+        return carried(self.request.query_params.get(name, ""))
 
     def say(self, message: str, **values: object) -> str:
         """Return a message in the language of the page."""
@@ -190,7 +191,8 @@ class Visit:
         A page of a thread costs three times as much to make as to read what is on it.
         """
         layout = Layout(self, page)
-        known: LRUCache[Hashable, MadePage] = self.request.app.state.made_pages
+        known: TTLCache[Hashable, MadePage] = self.request.app.state.made_pages
+        known.expire()
         around = (page.template, self.path, self.language.code, self.look, *layout.entries, bool(self.member.withheld))
         key = (around, *(key_of(getattr(page, part.name)) for part in fields(page)))
         found = known.get(key)
@@ -384,11 +386,17 @@ class MadePage:
 
 
 MOST_KEPT = 32 * 1024 * 1024  # bytes in each process; a page of a thread has some 30 KB
+KEPT_FOR = 600  # seconds: words that were removed or erased must not stay in memory for long
 
 
-def made_pages() -> "LRUCache[Hashable, MadePage]":
-    """Return room for the pages of one application, from which those go that were not asked for the longest."""
-    return LRUCache(MOST_KEPT, getsizeof=lambda made: made.size)
+def room_for(size: Callable[[Result], int]) -> "TTLCache[Hashable, Result]":
+    """Return room for what was made of people's words: it goes in time, or when it was not asked for the longest."""
+    return TTLCache(MOST_KEPT, KEPT_FOR, getsizeof=size)
+
+
+def made_pages() -> "TTLCache[Hashable, MadePage]":
+    """Return room for the pages of one application."""
+    return room_for(lambda made: made.size)
 
 
 def key_of(value: object) -> Hashable:

@@ -144,6 +144,18 @@ COMPLAINED = [
     "LIMIT 1",
 ]
 
+THREADS_READ = [
+    *COMPLAINED,
+    "INSERT INTO read_mark (member_id, thread_id, read_number, read_at) SELECT author_id, id, 1, now() FROM thread",
+    "INSERT INTO notification (id, member_id, kind, post_id, at) "
+    "SELECT gen_random_uuid(), author_id, 'post_published', id, now() FROM post LIMIT 1",
+]
+
+IGNORED = [
+    *THREADS_READ,
+    "INSERT INTO ignored (member_id, persona_id, since) SELECT id, id, now() FROM member LIMIT 1",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
@@ -177,6 +189,13 @@ DATA: dict[str, list[str]] = {
     "0026": COMPLAINED,
     "0027": COMPLAINED,
     "0028": COMPLAINED,
+    "0029": THREADS_READ,
+    "0030": THREADS_READ,
+    "0031": THREADS_READ,
+    "0032": THREADS_READ,
+    "0033": IGNORED,
+    "0034": IGNORED,
+    "0035": IGNORED,
 }
 
 

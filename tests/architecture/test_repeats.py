@@ -58,7 +58,7 @@ REPEATS = {
     "sign_in": ONCE,
     "sign_in_by_passkey": ONCE,
     "verify_address": LINK,
-    "write_to_charity": SAME,
+    "write_to_charity": KEY,
     "write_to_member": KEY,
 }
 

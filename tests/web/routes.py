@@ -33,8 +33,13 @@ ROWS: Mapping[str, Row] = {
     "/threads/{id}": Row(example="/threads/{thread}"),
     "/threads/{id}/unread": Row(example="/threads/{thread}/unread", status=303),
     "/me/threads": Row(SIGNED_IN),
+    "/me/subscriptions": Row(SIGNED_IN),
+    "/me/bookmarks": Row(SIGNED_IN),
+    "/posts/{id}/reactions": Row(ONE, "/posts/{own_post}/reactions"),
     "/posts/{id}": Row(example="/posts/{post}", status=303),
     "/members/{handle}": Row(example="/members/{handle}"),
+    "/members/{handle}/ignore": Row(SIGNED_IN, "/members/{handle}/ignore"),
+    "/me/ignored": Row(SIGNED_IN),
     "/advisers": Row(),
     # around it
     "/rules": Row(),

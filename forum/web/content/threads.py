@@ -34,6 +34,8 @@ class ThreadPage(Page):
     board: Any
     posts: Sequence[tuple[int, Markup]]  # with their numbers
     unread_from: int | None
+    mode: str | None  # what the reader wants to hear of it
+    is_told: bool
     start: int
     following: int | None
     advisers_only: bool
@@ -106,6 +108,8 @@ def _page(visit: Visit, read: ThreadReading, wanted: PageRequest) -> ThreadPage:
         board=read.board,
         posts=[(post.number, html) for post, html in zip(posts, post_fragments(visit, read), strict=True)],
         unread_from=read.place.unread_from,
+        mode=read.place.subscription,
+        is_told=read.place.is_told,
         start=wanted.first,
         following=posts[-1].number + 1 if read.page.next and posts else None,
         advisers_only=wanted.advisers_only,

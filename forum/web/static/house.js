@@ -71,6 +71,24 @@ if (read && window.IntersectionObserver) {
   });
   watch.observe(read);
 }
+// What is pressed here needs no new page, on which words that somebody just types would be missing.
+for (const form of document.querySelectorAll('form[data-quiet]')) {
+  form.addEventListener('submit', async (event) => {
+    const button = event.submitter;
+    if (!button || form.dataset.quiet === 'failed') return;
+    event.preventDefault();
+    const body = new URLSearchParams([[button.name, button.value]]);
+    const sent = await fetch(form.action, { method: 'POST', body, redirect: 'manual' }).catch(() => null);
+    if (!sent || sent.type !== 'opaqueredirect') {
+      form.dataset.quiet = 'failed';
+      button.click();
+      return;
+    }
+    const isPressed = button.getAttribute('aria-pressed') === 'true';
+    button.setAttribute('aria-pressed', String(!isPressed));
+    [button.name, button.dataset.other] = [button.dataset.other, button.name];
+  });
+}
 const printer = document.querySelector('button[data-print]');
 if (printer) {
   printer.hidden = false;
