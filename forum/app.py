@@ -21,6 +21,7 @@ from forum.api.content import (
     boards,
     bookmarks,
     drafts,
+    ignored,
     posts,
     reactions,
     read_marks,
@@ -66,6 +67,7 @@ from moderation.api import (
     talks,
 )
 from moderation.gate import BoardGate
+from moderation.urgent_cases import count_urgent_cases
 from moderation.web import site as moderation_site
 
 # The tags of the OpenAPI document, with their routers. Routes are matched in this order: those read most come first.
@@ -105,6 +107,7 @@ RESOURCES: tuple[Resource, ...] = (
         "Members with the names that they chose, and your own profile.",
         registration.router,
         cards.router,
+        ignored.router,
         profiles.router,
         email_addresses.router,
     ),
@@ -221,6 +224,7 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
         SessionCache(),
         RateLimits(database.reader),
         ApiQuota(database.reader, settings.limit("api")),
+        count_urgent_cases,
         breached_passwords_of(settings),
     )
     app.state.services = services

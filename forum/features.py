@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forum.administration import accounts, invitations
 from forum.authentication import failed_sign_ins, handles, profiles, sessions
 from forum.authentication.second_factor import passkeys
-from forum.content import announcements, drafts, read_marks
+from forum.content import announcements, board_cards, drafts, ignored, read_marks
 from forum.content.posts import quotes, tallies
 from forum.content.posts.visibility import TELL_OF_POST
 from forum.content.reactions import actions as reactions
@@ -25,6 +25,7 @@ from forum.mail.outbox import MailHooks, MailSender
 from forum.mail.tables import MailKind
 from forum.members import departure, skeletons
 from forum.notifications import new_posts, thread_changes
+from forum.notifications import reactions as reactions_told
 from forum.privacy import account_deletion, erasure_jobs, export_contents, exports, handle_changes, lost_mailboxes
 from forum.privacy.exports import ExportHook
 from forum.privacy.personal_data_source import PersonalDataSource
@@ -72,6 +73,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="content.subscriptions", export=export_contents.export_subscriptions),
     Feature(name="content.bookmarks", export=export_contents.export_bookmarks),
     Feature(name="content.reactions", export=export_contents.export_reactions, clean_up=reactions.delete_leftovers),
+    Feature(name="content.ignored", export=export_contents.export_ignored, clean_up=ignored.forget_former_members),
     Feature(name="notifications.inbox", export=export_contents.export_notifications),
     Feature(name="notifications.letters", export=export_contents.export_letter_choice),
     Feature(name="authentication.sessions", export=export_contents.export_sessions, clean_up=sessions.delete_expired),
@@ -92,7 +94,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="administration.unsent_mail"),
     Feature(name="advising.waiting_list"),
     Feature(name="content.announcements", clean_up=announcements.delete_expired),
-    Feature(name="content.boards"),
+    Feature(name="content.boards", clean_up=board_cards.add_up),
     Feature(name="home"),
     Feature(name="core.idempotency", clean_up=idempotency.delete_expired),
     Feature(name="core.rate_limits", clean_up=rate_limits.delete_expired),
@@ -127,6 +129,7 @@ FEATURES: tuple[Feature, ...] = (
         name="privacy.handle_changes",
         jobs=lambda context: {
             handles.REPLACE_HANDLE: handle_changes.make_handle_replacer(context.personal_data),
+            handles.FORGET_HANDLE: handle_changes.make_handle_forgetter(context.personal_data),
             profiles.REPLACE_NAME: handle_changes.replace_name,
             handle_changes.REPLACE_NAME_IN_THREAD: handle_changes.replace_name_in_thread,
         },
@@ -139,6 +142,10 @@ FEATURES: tuple[Feature, ...] = (
         },
     ),
     Feature(name="notifications.new_posts", jobs=lambda _context: {TELL_OF_POST: new_posts.tell_of_post}),
+    Feature(
+        name="notifications.reactions",
+        jobs=lambda _context: {reactions.TELL_OF_REACTION: reactions_told.tell_author},
+    ),
     Feature(name="notifications.thread_changes", jobs=lambda _context: thread_changes.make_tellers()),
     Feature(
         name="privacy.lost_mailboxes",

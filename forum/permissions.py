@@ -76,6 +76,13 @@ class AtPost(InThread, Protocol):
     def post(self) -> PostLike: ...  # noqa: D102
 
 
+class WorksHere(Protocol):
+    """A member who may have a role."""
+
+    @property
+    def works_here(self) -> bool: ...  # noqa: D102
+
+
 class Refusal(NamedTuple):
     """The reason of a refusal: a code for programs and a sentence for people."""
 
@@ -115,6 +122,7 @@ class Act(StrEnum):
     MOVE_THREAD = "move this thread"
     FOLLOW = "be told of new posts"
     RENAME = "take another name"
+    IGNORE = "ignore somebody"
     SEE_WAITING_THREADS = "see the threads that wait for an adviser"
     ADMINISTER = "look after accounts"
     ANNOUNCE = "write announcements"
@@ -208,6 +216,13 @@ def moderates_the_board(viewer: Viewer, subject: OnBoard) -> Refusal | None:
     return Refusal("not_a_moderator", "Only moderators of this board may do this.")
 
 
+def is_not_staff(_viewer: Viewer, subject: WorksHere) -> Refusal | None:
+    """Require that the member has no role: what staff write must reach everybody."""
+    if not subject.works_here:
+        return None
+    return Refusal("member_is_staff", "They work here: nobody can ignore what they write.")
+
+
 def advises(viewer: Viewer, _subject: object) -> Refusal | None:
     """Require that the viewer is an adviser, a moderator of the whole forum or an administrator."""
     is_staff = viewer.roles & {Role.ADVISER, Role.MODERATOR, Role.ADMINISTRATOR}
@@ -284,6 +299,7 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.MOVE_THREAD: [is_active, moderates_the_board],
     Act.FOLLOW: [is_not_banned],
     Act.RENAME: [is_active, has_required_second_factor],
+    Act.IGNORE: [is_not_staff],
     Act.SEE_WAITING_THREADS: [advises],
     Act.ADMINISTER: [is_in_good_standing, administers],
     Act.ANNOUNCE: [is_in_good_standing, administers],

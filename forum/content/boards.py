@@ -155,8 +155,6 @@ def readable_by_member(member_id: Any) -> ColumnElement[bool]:
 
 _VISIBLE = select(*columns(Board)).where(READABLE)
 
-# The boards that exist for the viewer, in their order.
-ALL_VISIBLE = Prepared(_VISIBLE.order_by(col(Board.position), col(Board.id)))
 _ONE = Prepared(_VISIBLE.where(col(Board.slug) == bindparam("slug", type_=Text())))
 
 

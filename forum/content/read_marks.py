@@ -7,27 +7,31 @@ a moderator had to read first. Nothing that was there when a member joined, or s
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import TypeAdapter
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
+    ColumnElement,
     Integer,
     Text,
     and_,
     any_,
     bindparam,
+    case,
     delete,
     exists,
     false,
     func,
     literal,
+    literal_column,
     not_,
     or_,
     select,
-    union,
+    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -36,19 +40,21 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Field, SQLModel, col
 
 from forum.content import subscriptions
-from forum.content.boards import Board
-from forum.content.posts.tables import Post, Visibility
+from forum.content.boards import READABLE, Board
+from forum.content.ignored import ignores
+from forum.content.posts.tables import Post, Visibility, Voice
 from forum.content.threads.queries import (
     SELECT_VISIBLE,
     get_thread,
     get_thread_in_transaction,
     keyset_pages,
     read_page,
+    select_pages,
 )
 from forum.content.threads.tables import Thread
-from forum.content.threads.visibility import THREAD_LISTED
+from forum.content.threads.visibility import THREAD_LISTED, THREAD_VISIBLE
 from forum.core import pagination
-from forum.core.database import Moment, Prepared, Reader, query
+from forum.core.database import Moment, Prepared, Query, Reader, query
 from forum.core.errors import Invalid
 from forum.core.pagination import Page
 from forum.core.work import Work
@@ -79,7 +85,7 @@ class ThreadsOf(StrEnum):
     UNREAD = "unread"
 
 
-_News, _Marked = aliased(Thread), aliased(ReadMark)
+_Marked = aliased(ReadMark)
 
 # Predicates, for statements that join ReadMark as below
 
@@ -119,14 +125,45 @@ _SLUG = bindparam("slug", type_=Text())
 _ON_BOARD = or_(_SLUG.is_(None), col(Board.slug) == _SLUG)
 
 _NEWEST = keyset_pages(_LISTED.where(_ON_BOARD), _NEWEST_KEY, falling=True)
-# No other thread can be unread: without this bound, PostgreSQL looks at all of them.
-_NEWS = union(
-    select(col(_News.id)).where(col(_News.last_post_at) > _CAUGHT_UP_AT),
-    select(col(Post.thread_id)).where(col(Post.published_at) > _CAUGHT_UP_AT),
-    select(col(_Marked.thread_id)).where(col(_Marked.member_id) == VIEWER_ID, col(_Marked.read_at) >= _CAUGHT_UP_AT),
+# Where to look for what is unread. Each is a look of its own, along an index and no further than a page is long: asked
+# for all of it at once, PostgreSQL looks at every thread.
+_SOUGHT = (
+    query(col(Thread.id), col(Thread.board_id))
+    .join(Board, col(Board.id) == col(Thread.board_id))
+    .outerjoin(ReadMark, _MARK)
+    .where(THREAD_VISIBLE, THREAD_LISTED)
 )
-_IS_NEWS = and_(col(Thread.id).in_(_NEWS), UNREAD)
-_UNREAD = keyset_pages(_LISTED.where(_ON_BOARD, _IS_NEWS), _NEWEST_KEY, falling=True)
+_SINCE_CAUGHT_UP = (col(Thread.last_post_at) > _CAUGHT_UP_AT, _WRITTEN_SINCE)
+_MARKED_SINCE = select(col(_Marked.thread_id)).where(
+    col(_Marked.member_id) == VIEWER_ID, col(_Marked.read_at) >= _CAUGHT_UP_AT
+)
+_APPEARED_SINCE = select(col(Post.thread_id)).where(col(Post.published_at) > _CAUGHT_UP_AT)
+_RARE = (
+    _SOUGHT.where(col(Thread.id).in_(_MARKED_SINCE), _WRITTEN_SINCE),
+    _SOUGHT.where(col(Thread.id).in_(_APPEARED_SINCE), _APPEARED),
+)
+LONGEST_PAGE = 100
+
+
+def _unread_pages() -> tuple[Prepared, Prepared]:
+    """Return the statements of the first page of unread threads and of the page after a given row."""
+    # A number and no parameter: with one, PostgreSQL does not know how soon it may stop.
+    longest: ColumnElement[int] = literal_column(str(LONGEST_PAGE + 1))
+    looks = [
+        select_pages(look.where(_ON_BOARD), _NEWEST_KEY, falling=True, limit=longest)
+        for look in (_SOUGHT.where(*_SINCE_CAUGHT_UP), *_RARE)
+    ]
+
+    def of_one(pages: Sequence[Query]) -> Prepared:
+        found = union_all(*(select(page.subquery().c.id) for page in pages))
+        ordered = _MARKED.where(col(Thread.id).in_(found)).order_by(*(column.desc() for column in _NEWEST_KEY))
+        return Prepared(ordered.limit(bindparam("limit", type_=Integer())))
+
+    first, following = zip(*looks, strict=True)
+    return of_one(first), of_one(following)
+
+
+_UNREAD = _unread_pages()
 _OPENED = keyset_pages(_MARKED.where(col(Thread.author_id) == any_(VIEWER_PERSONAS)), _NEWEST_KEY, falling=True)
 _WRITTEN = keyset_pages(_MARKED.where(col(Thread.id).in_(_WROTE_IN)), _NEWEST_KEY, falling=True)
 _FOLLOWED = keyset_pages(_MARKED.where(col(Thread.id).in_(subscriptions.FOLLOWED)), _NEWEST_KEY, falling=True)
@@ -139,27 +176,39 @@ _OF_MEMBER = {
 
 _THREAD_ID = bindparam("thread_id", type_=BigInteger())
 _FIRST, _LAST = bindparam("first", type_=Integer()), bindparam("last", type_=Integer())
-_UNREAD_FROM = (
-    select(func.min(Post.number))
-    .where(
-        col(Post.thread_id) == col(Thread.id),
-        *_SHOWN_POST,
-        or_(
-            and_(
-                col(Post.number) > _READ_NUMBER,
-                or_(_MARK_COUNTS, func.coalesce(Post.published_at, Post.created_at) > _CAUGHT_UP_AT),
-            ),
-            col(Post.published_at) > _READ_AT,
-        ),
-    )
-    .correlate(Thread, ReadMark)
-    .scalar_subquery()
+
+
+def _first_number(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
+    found = select(func.min(Post.number)).where(col(Post.thread_id) == col(Thread.id), *_SHOWN_POST, *conditions)
+    return found.correlate(Thread, ReadMark).scalar_subquery()
+
+
+# Two looks, each along an index: for either condition at once, PostgreSQL reads the thread from its first post.
+_UNREAD_FROM = func.least(
+    _first_number(
+        col(Post.number) > _READ_NUMBER,
+        or_(_MARK_COUNTS, func.coalesce(Post.published_at, Post.created_at) > _CAUGHT_UP_AT),
+    ),
+    _first_number(col(Post.published_at) > _READ_AT),
 )
 _OWN_NUMBERS = (
     select(func.array_agg(Post.number))
     .where(
         col(Post.thread_id) == col(Thread.id),
         col(Post.author_id) == any_(VIEWER_PERSONAS),
+        col(Post.number).between(_FIRST, _LAST),
+    )
+    .correlate(Thread)
+    .scalar_subquery()
+)
+# Of visible posts only: nobody learns from it who wrote what was removed or waits.
+_IGNORED_NUMBERS = (
+    select(func.array_agg(Post.number))
+    .where(
+        col(Post.thread_id) == col(Thread.id),
+        col(Post.visibility) == Visibility.VISIBLE,
+        col(Post.voice) != Voice.ADVISER,
+        ignores(VIEWER_ID, col(Post.author_id)),
         col(Post.number).between(_FIRST, _LAST),
     )
     .correlate(Thread)
@@ -173,15 +222,51 @@ _MINE = Prepared(
         _OWN_NUMBERS.label("own"),
         subscriptions.THREAD_MODE.label("subscription"),
         subscriptions.IS_TOLD.label("is_told"),
+        _IGNORED_NUMBERS.label("ignored"),
     )
     .select_from(Thread)
     .outerjoin(ReadMark, _MARK)
     .where(col(Thread.id) == _THREAD_ID)
 )
 
+_MARKS = Prepared(
+    query(
+        col(Thread.id).label("thread_id"),
+        _READ_NUMBER.label("read_number"),
+        UNREAD.label("is_unread"),
+        case((UNREAD, _UNREAD_FROM)).label("unread_from"),
+    )
+    .select_from(Thread)
+    .join(Board, col(Board.id) == col(Thread.board_id))
+    .outerjoin(ReadMark, _MARK)
+    .where(THREAD_VISIBLE, col(Thread.id) == any_(bindparam("thread_ids", type_=ARRAY(BigInteger()))))
+    .order_by(col(Thread.id))
+)
+
+
+def _newest_news(*conditions: Any) -> ColumnElement[Any]:
+    """Return the newest unread thread of a board: with an order, PostgreSQL goes along the index until it finds one."""
+    found = (
+        select(col(Thread.id))
+        .select_from(Thread)
+        .outerjoin(ReadMark, _MARK)
+        .where(col(Thread.board_id) == col(Board.id), THREAD_LISTED, *_SINCE_CAUGHT_UP, *conditions)
+        .order_by(col(Thread.last_post_at).desc())
+        .limit(literal_column("1"))
+    )
+    return found.correlate(Board).scalar_subquery()
+
+
 # Boards with something unread, by their ids.
 _BOARDS_WITH_NEWS = Prepared(
-    _LISTED.where(_IS_NEWS).with_only_columns(col(Thread.board_id).label("board_id")).distinct()
+    query(col(Board.id).label("board_id")).where(
+        READABLE,
+        or_(
+            _newest_news(~col(Thread.pinned)).is_not(None),
+            _newest_news(col(Thread.pinned)).is_not(None),
+            col(Board.id).in_(union_all(*(select(look.subquery().c.board_id) for look in _RARE))),
+        ),
+    )
 )
 
 # The viewer's own marks, for their copy.
@@ -193,34 +278,45 @@ MARKS_OF = Prepared(
 
 
 class OwnPlace(NamedTuple):
-    """What a thread is for a member: how far they have read it, their own posts, and what they want to hear of it."""
+    """What a thread is for a member: how far they read it, which posts are theirs, what they want to hear of it."""
 
     read_number: int | None
     unread_from: int | None  # the first unread number
-    own: Sequence[int]
-    subscription: str | None
-    is_told: bool  # of each new post, by this subscription or that of the board
+    own: Sequence[int] = ()
+    ignored: Sequence[int] = ()  # the numbers of posts by people whom they ignore
+    subscription: str | None = None
+    is_told: bool = False  # of each new post, by this subscription or that of the board
 
 
-NOTHING_READ = OwnPlace(None, None, (), None, is_told=False)
+NOTHING_READ = OwnPlace(None, None)
 
 
 async def get_own_place(reader: Reader, viewer: Viewer, thread_id: int, first: int, last: int) -> OwnPlace:
-    """Return what a thread that the viewer sees is for them, with their own posts numbered `first` to `last`."""
+    """Return what a thread that the viewer sees is for them, and what its posts `first` to `last` are for them."""
     if viewer.id is None:
         return NOTHING_READ
     place = {"thread_id": thread_id, "first": first, "last": last}
     row = await reader.row(_MINE, **viewer.query_parameters, **place)
     if row is None:
         return NOTHING_READ
-    own = sorted(row.own or ())
-    return OwnPlace(row.read_number, row.unread_from, own, row.subscription, is_told=row.is_told)
+    own, ignored = sorted(row.own or ()), sorted(row.ignored or ())
+    return OwnPlace(row.read_number, row.unread_from, own, ignored, row.subscription, is_told=row.is_told)
 
 
 async def find_unread(reader: Reader, viewer: Viewer, thread_id: int) -> int | None:
     """Return the first number that the viewer has not read, or None. Raises NotFound."""
     await get_thread(reader, viewer, thread_id)
     return (await get_own_place(reader, viewer, thread_id, 0, 0)).unread_from
+
+
+async def list_marks(reader: Reader, viewer: Viewer, thread_ids: Sequence[int]) -> Sequence[Any]:
+    """Return how far the viewer has read each of these threads, in the order of their ids.
+
+    Threads that they do not see are left out. A guest has no marks.
+    """
+    if viewer.id is None or not thread_ids:
+        return ()
+    return await reader.rows(_MARKS, **viewer.query_parameters, thread_ids=list(thread_ids))
 
 
 async def list_own_threads(reader: Reader, viewer: Viewer, kind: ThreadsOf, after: str | None, limit: int) -> Page:

@@ -4,7 +4,7 @@ from collections import namedtuple
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic_core import from_json
@@ -52,6 +52,7 @@ class BoardReading:
     card: BoardCard
     announcements: Sequence[Any]
     page: ThreadPage
+    marks: Mapping[int, Any]  # of the viewer, by the threads' ids
     no_thread_because: Refusal | None
     is_told: bool  # the viewer is told of each new post on it
 
@@ -79,9 +80,13 @@ async def read_board(reader: Reader, viewer: Viewer, slug: str, after: str | Non
     page = await queries.list_on_board(reader, viewer, slug, after, THREADS_A_PAGE)
     place = ReadingPlace(viewer.standing, card.board)
     standing = await announcements.list_announcements(reader, now)
+    marks = {
+        mark.thread_id: mark
+        for mark in await read_marks.list_marks(reader, viewer, [thread.id for thread in page.threads])
+    }
     mode = await subscriptions.get_board_mode(reader, viewer, card.board.id) if viewer.id else None
     is_told = mode not in {None, Mode.OFF}
-    return BoardReading(card, standing, page, why_not(Act.OPEN_THREAD, viewer, place), is_told)
+    return BoardReading(card, standing, page, marks, why_not(Act.OPEN_THREAD, viewer, place), is_told)
 
 
 async def read_thread(
@@ -89,10 +94,8 @@ async def read_thread(
 ) -> ThreadReading:
     """Return a thread with a page of its posts. Raises NotFound, and Invalid for an unknown cursor."""
     thread, board, page = await _read_page(reader, viewer, thread_id, wanted)
-    first, last = (page.posts[0].number, page.posts[-1].number) if page.posts else (0, 0)
     place = ReadingPlace(viewer.standing, board, ThreadPlace(thread))
     own, is_member = replace(place, post=AnyOwnPost(viewer)), viewer.id is not None
-    numbers = [post.number for post in page.posts] or [0]
     draft = await drafts.find_draft(reader, viewer, drafts.in_thread(thread_id), now)
     return ThreadReading(
         thread,
@@ -100,13 +103,18 @@ async def read_thread(
         page,
         why_not(Act.REPLY, viewer, place),
         viewer.moderates(board.id),
-        place=await read_marks.get_own_place(reader, viewer, thread_id, first, last),
+        place=await read_marks.get_own_place(reader, viewer, thread_id, *_span(page)),
         has_draft=draft is not None,
         may_edit=is_member and why_not(Act.EDIT_POST, viewer, own) is None,
         may_retitle=is_member and why_not(Act.RETITLE_THREAD, viewer, place) is None,
         may_react=is_member and why_not(Act.REACT, viewer, replace(place, post=OTHERS_POST)) is None,
-        marks=await own_marks.get_own_marks(reader, viewer, thread_id, numbers[0], numbers[-1]),
+        marks=await own_marks.get_own_marks(reader, viewer, thread_id, *_span(page)),
     )
+
+
+def _span(page: PostPage) -> tuple[int, int]:
+    """Return the first and the last number on a page."""
+    return (page.posts[0].number, page.posts[-1].number) if page.posts else (0, 0)
 
 
 @dataclass(frozen=True)
@@ -178,27 +186,38 @@ ACTS: Mapping[str, Act] = {
 }
 
 
+class Span(NamedTuple):
+    """The numbers of some posts in a row."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def of_page(cls, first: int, limit: int) -> "Span":
+        """Return the numbers that a page can have which begins with `first`."""
+        return cls(min(first, NUMBER_MAX), min(first + limit - 1, NUMBER_MAX))
+
+
 @dataclass(frozen=True)
 class OwnReading:
-    """What a thread is for one viewer: how far they read it, what they did there, and why they may not do what."""
+    """What a thread is for one viewer: how far they read it, what they did and began there, what they may not do."""
 
     place: OwnPlace
     marks: OwnMarks
+    draft: Any  # of a reply, or None
     refusals: Mapping[str, Refusal | None]
 
 
-async def read_own(reader: Reader, viewer: Viewer, thread_id: int, first: int, limit: int) -> OwnReading:
-    """Return what a thread is for the viewer, with their own posts numbered `first` to `first + limit - 1`.
-
-    Raises NotFound.
-    """
+async def read_own(reader: Reader, viewer: Viewer, thread_id: int, span: Span, now: datetime) -> OwnReading:
+    """Return what a thread is for the viewer, and what the posts of a span are for them. Raises NotFound."""
     thread = await queries.get_thread(reader, viewer, thread_id)
     board = await boards.get_board(reader, viewer, thread.board_slug)
-    last = min(first + limit - 1, NUMBER_MAX)
-    place = await read_marks.get_own_place(reader, viewer, thread_id, min(first, NUMBER_MAX), last)
-    marks = await own_marks.get_own_marks(reader, viewer, thread_id, min(first, NUMBER_MAX), last)
+    place = await read_marks.get_own_place(reader, viewer, thread_id, *span)
+    marks = await own_marks.get_own_marks(reader, viewer, thread_id, *span)
+    draft = await drafts.find_draft(reader, viewer, drafts.in_thread(thread_id), now)
     subject = ReadingPlace(viewer.standing, board, ThreadPlace(thread), post=OTHERS_POST)
-    return OwnReading(place, marks, {name: _refusal(act, viewer, subject) for name, act in ACTS.items()})
+    refusals = {name: _refusal(act, viewer, subject) for name, act in ACTS.items()}
+    return OwnReading(place, marks, draft, refusals)
 
 
 def _refusal(act: Act, viewer: Viewer, subject: ReadingPlace) -> Refusal | None:

@@ -18,6 +18,7 @@ from forum.core.gate import Gate
 from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
 from forum.core.work import Transactions, Work
+from forum.home import CountUrgent
 from forum.http.body_size import ORDINARY, bounded, largest_body, most_parts, refuse_crowded
 from forum.http.csrf import SAFE_METHODS
 from forum.passwords.breached_passwords import BreachedPasswords
@@ -36,6 +37,7 @@ class Services:
     session_cache: SessionCache
     rate_limits: RateLimits
     api_quota: ApiQuota
+    count_urgent_cases: CountUrgent
     breached_passwords: BreachedPasswords | None = None
 
     def transactions(self, now: datetime) -> Transactions:

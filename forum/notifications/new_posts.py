@@ -40,6 +40,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content.boards import Board, readable_by_member
+from forum.content.ignored import ignores
 from forum.content.posts.tables import Post, PostQuote, Visibility, Voice
 from forum.content.read_marks import ReadMark
 from forum.content.subscriptions import Mode, Subscription
@@ -65,6 +66,7 @@ _POST_ID, _THREAD_ID = bindparam("post_id", type_=BigInteger()), bindparam("in_t
 _NUMBER, _REVISION = bindparam("post_number", type_=Integer()), bindparam("revision", type_=Integer())
 _REPLY_TO, _IS_ADVISER = bindparam("reply_to", type_=Integer()), bindparam("is_adviser", type_=Boolean())
 _AUTHOR, _NOW = bindparam("author", type_=Uuid()), bindparam("now", type_=Moment())
+_WRITTEN_AS = bindparam("written_as", type_=Uuid())  # the name under which it was written
 _APPEARED_AT, _MENTIONED = bindparam("appeared_at", type_=Moment()), bindparam("mentioned", type_=ARRAY(Text()))
 
 # Claims the post, so that a second job finds nothing to do, and keeps it as it is until all are told.
@@ -87,6 +89,7 @@ _CLAIM = (
         _posts.c.reply_to,
         (_posts.c.voice == Voice.ADVISER).label("is_adviser"),
         owner_of(_posts.c.author_id).label("author"),
+        _posts.c.author_id.label("written_as"),
         func.coalesce(_posts.c.published_at, _posts.c.created_at).label("appeared_at"),
         _posts.c.body_html,
     )
@@ -156,6 +159,7 @@ IS_TOLD = and_(
     readable_by_member(col(Member.id)),
     not_(_WANTS_NOTHING),
     not_(_HAS_READ),
+    not_(ignores(col(Member.id), _WRITTEN_AS)),
     col(Member.caught_up_at) < _APPEARED_AT,
 )
 

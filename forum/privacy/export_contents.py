@@ -13,6 +13,7 @@ from forum.authentication.second_factor.passkeys import select_passkeys
 from forum.authentication.sessions import select_sessions
 from forum.content.bookmarks import SAVED_BY
 from forum.content.drafts import select_drafts
+from forum.content.ignored import IGNORED_BY
 from forum.content.posts.queries import EARLIER_BY, HELD_BY, WRITTEN_BY
 from forum.content.reactions.queries import GIVEN_BY
 from forum.content.read_marks import MARKS_OF
@@ -89,6 +90,12 @@ async def export_reactions(session: AsyncSession, viewer: Viewer, _now: datetime
     """Return how the viewer reacted to which posts."""
     rows = (await session.execute(GIVEN_BY.query, viewer.query_parameters)).all()
     return [ExportSection("reactions", "How you reacted to posts", items_of(rows))]
+
+
+async def export_ignored(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return whom the viewer ignores."""
+    rows = (await session.execute(IGNORED_BY.query, viewer.query_parameters)).all()
+    return [ExportSection("ignored", "Whom you ignore", items_of(rows))]
 
 
 async def export_notifications(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:

@@ -28,6 +28,8 @@ DONE: Mapping[str, str] = {
     "not-told": mark("You are not told of new posts here any more."),
     "read-thread": mark("We have noted how far you have read."),
     "read-all": mark("Nothing is new for you now."),
+    "ignored": mark("You ignore them now. They are not told."),
+    "not-ignored": mark("You can read them again."),
     "looks": mark("Pages look like this now, on this device."),
     "announced": mark("Everybody can read it now."),
     "announcement-ended": mark("It is gone from the pages."),

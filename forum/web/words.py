@@ -48,6 +48,8 @@ BY_CODE: Mapping[str, str] = {
     "unknown_cursor": mark("This list has changed. Please begin it again."),
     "wrong_format": mark("This does not have the right form. Look at the hint above it."),
     # writing
+    "ignoring_oneself": mark("This is you. You cannot ignore yourself."),
+    "member_is_staff": mark("They work here. What they write is for everybody, so nobody can ignore them."),
     "no_such_post_in_thread": mark("The post that you answer is not here any more. You can send this without it."),
     "reaction_not_found": mark("This forum does not have this button any more."),
     "own_name": mark("This is your own name. You can take another."),
@@ -55,6 +57,7 @@ BY_CODE: Mapping[str, str] = {
     "rule_missing": mark("Please choose which rule it breaks."),
     "thread_locked_or_moved": mark("This thread was closed or moved a moment ago. Please read it again."),
     "too_many_drafts": mark("You have 50 drafts. Please send or delete one first."),
+    "too_many_ignored": mark("You ignore 200 people. Please stop ignoring somebody first."),
     "too_many_links": mark("There are too many links in it. Please take some out."),
     # around the forum
     "time_too_far": mark("Choose a day within a year."),

@@ -1,9 +1,9 @@
 """Pure screening: text in, findings out; no database and no forum."""
 
 from moderation.screening import crisis, personal_information
-from moderation.screening.finding import Finding, FindingKind
+from moderation.screening.finding import CrisisKind, Finding, FindingKind, Level
 
-__all__ = ["FINDINGS_MAX", "Finding", "FindingKind", "screen"]
+__all__ = ["FINDINGS_MAX", "CrisisKind", "Finding", "FindingKind", "Level", "screen"]
 
 FINDINGS_MAX = 100  # of each kind in one text: more would tell a moderator nothing new
 

@@ -1,130 +1,95 @@
-"""Words of acute danger, to oneself or to a child, in English.
+"""Words of danger, to oneself, to a child or to somebody else, in English.
 
-The list is short on purpose. What it finds goes to the top of the queue, and moderators who are alarmed for nothing
-too often stop reacting. So it has whole phrases that people write when danger is near. It leaves out what is past,
-figures of speech, and what members of such a forum are only accused of.
+What is near calls people (`acute`); what may be is looked at in the queue (`worry`). Moderators who are alarmed for
+nothing too often stop reacting: so what is denied, reported, past, said to others or only alleged means less or
+nothing, and quoted blocks are somebody else's words.
 """
 
-import re
-import unicodedata
-from collections.abc import Iterator, Mapping
-from itertools import accumulate, pairwise
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 
-from moderation.screening.finding import Finding, FindingKind
+from moderation.screening import phrasebook
+from moderation.screening.finding import CrisisKind, Finding, FindingKind, Level
+from moderation.screening.phrasebook import NOT, Meaning, Phrasebook, Scope
+from moderation.screening.reading import STOP, read
 
-# Written as a folded text reads: small letters, no accents, apostrophes or emphasis, one kind of space.
-_ANY_MORE = "any ?more"
-_CHILD = "(?:sons?|daughters?|child|children|baby|babies|toddler|kids?|boys?|girls?|twins|little (?:boy|girl|one)s?)"
-_A_CHILD = rf"(?:my|our|the|his|her|their) (?:[a-z]{{1,12}} )?{_CHILD}"
-_SOON = "(?:going to|gonna|about to|want to|wants to|wanna|urges? to|threaten(?:s|ed|ing)? to)"
-_SAYS = "(?:says?|said|swears?|swore|threatens?|threatened)(?: that)? (?:he|she|they)(?:ll| will|d| would)"
-
-PHRASES: Mapping[str, tuple[str, ...]] = {
-    "suicide": (
-        "kill(?:ing)? (?:my ?self|himself|herself|themselves)(?! laughing)",
-        "unaliv(?:e|ing) my ?self",
-        "hang(?:ing)? my ?self",
-        "drown(?:ing)? my ?self(?! in)",
-        "end(?:ing)? my (?:own )?life",
-        "tak(?:e|ing) my own life",
-        "end(?:ing)? it all",
-        "(?:want to|wants to|wanna|ready to) die(?! of| laughing| down)",
-        "wish (?:that )?i (?:was|were|am|could be) dead",
-        "wish i (?:could|would) (?:just )?die",
-        "wish i (?:had never been|was never|were never) born",
-        "better off (?:dead|if i (?:was|were) dead|without me)",
-        "(?:do not|dont) want to (?:be alive|exist|wake up)(?! (?:early|late|to|at))",
-        f"(?:do not|dont) want to (?:live|be here) {_ANY_MORE}",
-        f"(?:can ?not|cant) go on (?:living|{_ANY_MORE})",
-        "(?:no|not a) reason (?:left )?(?:for me )?to (?:live|go on living)",
-        "nothing (?:left )?to live for",
-        "(?:not|isnt|no longer) worth living",
-        "(?:i am|im|i feel|ive been|i have been|feeling|he is|hes|she is|shes) (?:so |very )?suicidal",
-        "commit(?:ting)? suicide",
-        "thinking (?:about|of) suicide",
-        "suicide (?:note|pact)",
-        "(?:took|take|taken|taking) an overdose (?:just now|now|tonight|today)",
-        "(?:have|ive|has|hes|shes) (?:just )?taken an overdose",
-        "(?:going to|gonna|want to|about to) (?:take an )?over ?dose",
-        "swallow(?:ed|ing)? all (?:of )?(?:my|the|her|his) (?:pills|tablets|meds|medication)",
-        "jump(?:ing)? (?:off|from) (?:a|the) (?:bridge|roof|balcony|cliff)(?! into)",
-        "(?:jump|step)(?:ping|ing)? in front of (?:a|the) (?:train|lorry|bus)",
-    ),
-    "self_harm": (
-        "cutting my ?self(?! off| short| some| loose| shaving)",
-        "harm(?:ing)? my ?self",
-        f"{_SOON} (?:hurt|cut|burn) my ?self(?! off| short| some| loose)",
-        f"{_SOON} self harm",
-        "(?:am|im|is|hes|shes|are|theyre|started|keeps?|been) self harming",
-    ),
-    "threat": (
-        f"(?:trying|threaten(?:s|ed|ing)?) to (?:kill|strangle|drown|stab) (?:me|us|her|him|them|{_A_CHILD})",
-        f"{_SAYS} (?:kill|stab|shoot) (?:me|us|her|him|them|{_A_CHILD})",
-        "(?:he|she|they)(?:s| is|re| are) (?:strangling|choking|stabbing|beating|raping) (?:me|us|her|him|them)(?! at)",
-        "(?:he|she|they) (?:has|have|got) (?:got )?(?:a |the )?(?:knife|gun) (?:to|at|in his hand|in her hand|now)",
-        "(?:hes|shes|theyve) got (?:a |the )?(?:knife|gun)",
-    ),
-    "child_in_danger": (
-        f"{_SOON} (?:hurt|harm|shake|smother|drown|kill|strangle|poison) {_A_CHILD}",
-        f"(?:hes|shes|he is|she is|they are|theyre) (?:hitting|beating|shaking|choking|raping|molesting) {_A_CHILD}",
-        f"{_A_CHILD} (?:is |are )?(?:not|isnt|arent|stopped|has stopped) breathing",
-        f"{_A_CHILD} (?:is|are) (?:unconscious|in (?:immediate|real|grave|serious) danger)",
-        f"{_A_CHILD} (?:wants|want) to die",
-    ),
-    "emergency": (
-        "(?:i am|im|we are|were|hes|shes|he is|she is|theyre|they are) in (?:immediate|grave|mortal) danger",
-        "(?:he|she)(?:s| is) (?:breaking|kicking) (?:down |in )?(?:my|the|our) (?:front )?door (?:down|in|now)",
-    ),
-}
-
-_GAP = r" {1,8}"
-_PATTERN = re.compile(
-    r"(?<![a-z0-9])(?:"
-    + "|".join(
-        f"(?P<{name}>{'|'.join(phrase.replace(' ?', '¤').replace(' ', _GAP).replace('¤', ' ?') for phrase in phrases)})"
-        for name, phrases in PHRASES.items()
-    )
-    + r")(?![a-z0-9])"
-)
+RANK = {kind: place for place, kind in enumerate(CrisisKind)}
+MATCHES_MAX = 100  # in one text: more would tell a moderator nothing new, and each is looked at in its sentence
+SENTENCE_MAX = 500  # characters before a phrase, and after it, that can change what it means
 
 
-class _Folds(dict[int, str]):
-    """Maps each code point to how it reads, worked out when it is first met."""
-
-    def __missing__(self, code: int) -> str:
-        plain = unicodedata.normalize("NFKD", chr(code)).casefold()
-        self[code] = "".join(map(self._read, plain))
-        return self[code]
-
-    @staticmethod
-    def _read(char: str) -> str:
-        if char.isspace() or char in "-‐‑‒–—":
-            return " "
-        # Accents, invisible characters, apostrophes and Markdown's emphasis do not split a word.
-        is_nothing = char in "'’‘ʼ`´*_~" or unicodedata.category(char) in {"Mn", "Cf"}
-        return "" if is_nothing else char
-
-
-_FOLDS = _Folds()
+@dataclass(frozen=True)
+class _Match:
+    kind: CrisisKind
+    level: Level
+    start: int
+    end: int
 
 
 def find(text: str) -> list[Finding]:
-    """Return the words of acute danger in a text."""
-    folded = text.translate(_FOLDS)
-    matches = list(_PATTERN.finditer(folded))
+    """Return the words of danger in a text."""
+    book = phrasebook.english()
+    reading = read(text, book.dictionary)
+    matches = list(_matches(book, reading.words))
     if not matches:
         return []
-    return list(_as_findings(text, matches))
-
-
-def _as_findings(text: str, matches: list[re.Match[str]]) -> Iterator[Finding]:
-    """Yield the matches as spans of the text as it was written."""
-    lengths = [len(_FOLDS[ord(char)]) for char in text]
-    # For each character of the folded text, the position in the written text that it comes from.
-    origins = [
-        position
-        for position, (begin, end) in enumerate(pairwise(accumulate(lengths, initial=0)))
-        for _ in range(end - begin)
+    return [
+        Finding(FindingKind.CRISIS, *reading.span(match.start, match.end), match.kind, book.version, match.level)
+        for match in _apart(matches)
     ]
-    for match in matches:
-        yield Finding(FindingKind.CRISIS, origins[match.start()], origins[match.end() - 1] + 1, match.lastgroup or "")
+
+
+def _matches(book: Phrasebook, words: str) -> Iterator[_Match]:
+    found = list(islice(book.phrases.find(words), MATCHES_MAX))
+    harmless = [(start, end) for _, start, end in islice(book.harmless.find(words), MATCHES_MAX)] if found else []
+    for place, start, end in found:
+        if any(start < other_end and other_start < end for other_start, other_end in harmless):
+            continue
+        meaning = book.meanings[place]
+        left = _level_in_scope(book, words, meaning, start, end)
+        if left:
+            yield _Match(meaning.kind, left, start, end)
+    yield from _together(book, words)
+
+
+def _level_in_scope(book: Phrasebook, words: str, meaning: Meaning, start: int, end: int) -> Level | None:
+    """Return what is left of a phrase in its sentence."""
+    begin = max(words.rfind(f" {STOP} ", 0, start + 1) + 2, start - SENTENCE_MAX)
+    close = words.find(f" {STOP} ", end - 1, end + SENTENCE_MAX)
+    close = close if close >= 0 else min(end + SENTENCE_MAX, len(words) - 1)
+    before, sentence = words[begin:start], words[begin : close + 1]
+    leaves = [scope.leaves for scope in book.scopes if _holds(scope, before, sentence)]
+    if not meaning.has_not and (NOT.search(words, start, end) or _is_negated(book, before)):
+        leaves.append(book.negation_leaves)
+    if not leaves:
+        return meaning.level
+    is_left = meaning.level == Level.ACUTE and all(meaning.kind in kinds for kinds in leaves)
+    return Level.WORRY if is_left else None
+
+
+def _holds(scope: Scope, before: str, sentence: str) -> bool:
+    if not scope.patterns.any_in(before if scope.is_before else sentence):
+        return False
+    return not (scope.unless and scope.unless.any_in(sentence))
+
+
+def _is_negated(book: Phrasebook, before: str) -> bool:
+    return book.negation.any_in(f"{before}§ ") and not book.not_negation.any_in(f"{before} ")
+
+
+def _together(book: Phrasebook, words: str) -> Iterator[_Match]:
+    """Yield a worry where several words are in one text that each alone mean little."""
+    hits = [(points, hit) for points, one in book.together if (hit := next(one.find(words), None))]
+    if sum(points for points, _ in hits) >= book.points_needed:
+        _, start, end = min((hit for _, hit in hits), key=lambda hit: hit[1])
+        yield _Match(CrisisKind.SUICIDE, Level.WORRY, start, end)
+
+
+def _apart(matches: list[_Match]) -> list[_Match]:
+    """Return the matches without those that overlap one that counts more, in the order of the words."""
+    kept = list[_Match]()
+    for match in sorted(matches, key=lambda one: (one.level != Level.ACUTE, RANK[one.kind], one.start - one.end)):
+        if all(match.end <= other.start or other.end <= match.start for other in kept):
+            kept.append(match)
+    return sorted(kept, key=lambda one: one.start)

@@ -11,6 +11,26 @@ class FindingKind(StrEnum):
     PERSONAL_INFORMATION = "personal_information"
 
 
+class CrisisKind(StrEnum):
+    """Which danger somebody is in: the recogniser of a finding of the kind `crisis`."""
+
+    ATTEMPT = "attempt"  # already done
+    CHILD_IN_DANGER = "child_in_danger"
+    DANGER = "danger"  # another person, now
+    ENCOURAGEMENT = "encouragement"  # of somebody else
+    CARER = "carer"  # somebody dear to the author
+    DISCLOSURE = "disclosure"  # a child said that somebody hurts them
+    SUICIDE = "suicide"
+    SELF_HARM = "self_harm"
+
+
+class Level(StrEnum):
+    """How near the danger is: `acute` calls people, `worry` waits in the queue."""
+
+    ACUTE = "acute"
+    WORRY = "worry"
+
+
 @dataclass(frozen=True)
 class Finding:
     """A span of a text, in code points: the first, and the one after the last."""
@@ -19,3 +39,10 @@ class Finding:
     start: int
     end: int
     recogniser: str
+    version: str = ""
+    level: Level | None = None  # of a finding of the kind `crisis`
+
+    @property
+    def is_acute(self) -> bool:
+        """Whether it calls people."""
+        return self.level == Level.ACUTE

@@ -8,6 +8,7 @@ from phonenumbers import PhoneNumberType
 
 from moderation.screening.finding import Finding, FindingKind
 
+VERSION = "1"  # raise it with every change: each finding says with which version it was made
 # Numbers of helplines and offices, which everybody may pass on.
 PUBLIC_NUMBER_TYPES = {
     PhoneNumberType.TOLL_FREE,
@@ -41,7 +42,8 @@ def find(text: str, region: str) -> list[Finding]:
     if region == "GB" and _ENDING.search(text):
         spans += [("postcode", match.span()) for match in _POSTCODE.finditer(text) if match[1] not in ORDINALS]
     spans.sort(key=lambda found: found[1])
-    return [Finding(FindingKind.PERSONAL_INFORMATION, start, end, recogniser) for recogniser, (start, end) in spans]
+    kind = FindingKind.PERSONAL_INFORMATION
+    return [Finding(kind, start, end, recogniser, VERSION) for recogniser, (start, end) in spans]
 
 
 def _telephones(text: str, region: str) -> Iterator[tuple[int, int]]:

@@ -66,6 +66,13 @@ class ReportPage(FormPage):
     lines: LongText
 
     @property
+    def ignoring(self) -> str | None:
+        """The handle of whoever could be ignored instead: not of an adviser, nor of a former member."""
+        if self.read.post:
+            return None if self.read.post.adviser_name else self.read.post.author_handle
+        return self.read.member.handle if self.read.member else None
+
+    @property
     def reasons(self) -> Mapping[str, str]:
         """What can be chosen; who may not write can say only that somebody is in danger."""
         return {"risk": REASONS["risk"]} if self.read.only_risk else REASONS

@@ -67,6 +67,7 @@ EXPECTED = {
     ("invite", "header/Idempotency-Key"): USED,
     ("join", "header/Idempotency-Key"): "how many bits a key has depends on its characters, too",
     ("mark_thread_read", "#/number"): "only a number that the thread has reached can be read",
+    ("ignore_member", "path/handle"): "the document does not say what your handle is",
     ("accept_rules", "#/edition"): "only an edition that there is can be accepted",
     ("create_post", "#/reply_to"): "only a post that is there can be answered",
     ("open_thread", "#/title"): SEEN,

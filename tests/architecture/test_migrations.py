@@ -151,6 +151,11 @@ THREADS_READ = [
     "SELECT gen_random_uuid(), author_id, 'post_published', id, now() FROM post LIMIT 1",
 ]
 
+IGNORED = [
+    *THREADS_READ,
+    "INSERT INTO ignored (member_id, persona_id, since) SELECT id, id, now() FROM member LIMIT 1",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
@@ -187,7 +192,10 @@ DATA: dict[str, list[str]] = {
     "0029": THREADS_READ,
     "0030": THREADS_READ,
     "0031": THREADS_READ,
-    "0033": THREADS_READ,
+    "0032": THREADS_READ,
+    "0033": IGNORED,
+    "0034": IGNORED,
+    "0035": IGNORED,
 }
 
 

@@ -76,6 +76,7 @@ OPEN_TO: dict[Act, set[str]] = {
     Act.MOVE_THREAD: MODERATORS,
     Act.FOLLOW: set(PEOPLE),
     Act.RENAME: IN_GOOD_STANDING,
+    Act.IGNORE: set(PEOPLE),
     Act.SEE_WAITING_THREADS: {"adviser", "moderator", "silenced-moderator", "administrator"},
     Act.ADMINISTER: {"administrator"},
     Act.ANNOUNCE: {"administrator"},
@@ -124,6 +125,7 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
     Act.FOLLOW: lambda at: [Asked("PUT", f"/threads/{at.thread}/subscription", {"mode": "each"}, 204)],
     # Nobody takes the name of staff, so each asks for one of their own.
     Act.RENAME: lambda at: [Asked("PATCH", "/me", {"name": f"Somebody {at.thread}"}, 200)],
+    Act.IGNORE: lambda _: [Asked("PUT", "/me/ignored/nobody", None, 404)],
     Act.SEE_WAITING_THREADS: lambda _: [Asked("GET", "/adviser/threads", None, 200)],
     Act.ADMINISTER: lambda _: [
         Asked("GET", "/accounts", None, 200),

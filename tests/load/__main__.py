@@ -26,7 +26,7 @@ from rich.table import Table
 
 from forum.core import database, embedded_postgres
 from forum.core.settings import Settings
-from tests.load import bodies, ceilings, crowd, doors, html, queue, seed
+from tests.load import bodies, ceilings, crowd, daily, doors, html, queue, seed
 from tests.load.ceilings import Answer, Ceiling
 from tests.load.rounds import CONNECTIONS, FORUM, Kind, Server, Target, measure, of_ceiling, of_forum, rounds_in
 from tests.support import make
@@ -44,6 +44,7 @@ class Part(StrEnum):
     PAGES = "pages"
     HTML = "html"
     QUEUE = "queue"
+    DAILY = "daily"
     CROWD = "crowd"
     DOORS = "doors"
     BODIES = "bodies"
@@ -63,9 +64,9 @@ def main(
     only: Annotated[list[Part] | None, typer.Option(help="Some parts and not all")] = None,
 ) -> None:
     """Compare what the forum answers with the same bytes as constants, from FastAPI and from bare ASGI; pages for
-    people with the API's read of the same threads; the moderators' queue among few cases and among many; what readers
-    notice of greedy clients; how long strangers wait at the doors, and others meanwhile; how late the event loop is
-    under hostile bodies.
+    people with the API's read of the same threads; the moderators' queue among few cases and among many; what members
+    look at each day among few threads and among many; what readers notice of greedy clients; how long strangers wait at
+    the doors, and others meanwhile; how late the event loop is under hostile bodies.
     """
     parts = only or list(Part)
     if Part.PAGES in parts:
@@ -74,6 +75,8 @@ def main(
         out.print(_html(seconds * QUEUES))
     if Part.QUEUE in parts:
         out.print(_queues(seconds * QUEUES))
+    if Part.DAILY in parts:
+        out.print(_daily(seconds * QUEUES))
     if Part.CROWD in parts:
         out.print(_crowd(posts))
     if Part.DOORS in parts:
@@ -217,6 +220,22 @@ def _queues(seconds: float) -> Table:
         targets.sort(key=lambda target: target.what)
         _measured(targets, servers, seconds)
         return queue.table(targets)
+
+
+def _daily(seconds: float) -> Table:
+    """Load what members look at each day, in a forum of few threads and in one of many."""
+    with tempfile.TemporaryDirectory(prefix="forum-load-") as name, ExitStack() as running:
+        servers: dict[str, Server] = {}
+        targets: list[Target] = []
+        for size in (daily.FEW, daily.MANY):
+            folder = Path(name) / size.name
+            folder.mkdir()
+            url = running.enter_context(_database(folder, None))
+            targets += asyncio.run(daily.fill(url, size))
+            servers[size.name] = running.enter_context(_forum(url, folder))
+        targets.sort(key=lambda target: target.what)
+        _measured(targets, servers, seconds)
+        return daily.table(targets)
 
 
 def _crowd(posts: int) -> Table:

@@ -38,6 +38,8 @@ ROWS: Mapping[str, Row] = {
     "/posts/{id}/reactions": Row(ONE, "/posts/{own_post}/reactions"),
     "/posts/{id}": Row(example="/posts/{post}", status=303),
     "/members/{handle}": Row(example="/members/{handle}"),
+    "/members/{handle}/ignore": Row(SIGNED_IN, "/members/{handle}/ignore"),
+    "/me/ignored": Row(SIGNED_IN),
     "/advisers": Row(),
     # around it
     "/rules": Row(),

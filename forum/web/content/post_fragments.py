@@ -24,6 +24,7 @@ class Around(NamedTuple):
     reader: str
     opener: str | None
     offers: frozenset[str]
+    is_ignored: bool
     is_saved: bool
     reactions: tuple[str, ...]
 
@@ -56,9 +57,10 @@ def _reader(visit: Visit, post: PostView, read: ThreadReading) -> str:
     return "moderator" if read.moderates else "member"
 
 
-def _marks(post: PostView, read: ThreadReading) -> tuple[bool, tuple[str, ...]]:
-    """Return whether the reader saved a post, and how they reacted to it."""
-    return post.number in read.marks.bookmarks, tuple(read.marks.reactions.get(post.number, ()))
+def _marks(post: PostView, read: ThreadReading) -> tuple[bool, bool, tuple[str, ...]]:
+    """Return whether the reader ignores who wrote a post, whether they saved it, and how they reacted to it."""
+    number, marks = post.number, read.marks
+    return number in read.place.ignored, number in marks.bookmarks, tuple(marks.reactions.get(number, ()))
 
 
 def _fragment(visit: Visit, post: PostView, around: Around) -> Markup:
@@ -76,7 +78,8 @@ def _fragment(visit: Visit, post: PostView, around: Around) -> Markup:
         buttons = [(kind, visit.say(BUTTONS[kind]), kind in around.reactions) for kind in kinds if is_offered]
         template = environment(visit.language, visit.house.templates).get_template("content/post.html")
         said = [(kind, num, kind in around.reactions) for kind, num in post.counted(kinds).items()]
-        about = {"reader": around.reader, "is_opener": is_opener, "is_saved": around.is_saved}
-        found = Markup(template.render(post=post, links=links, said=said, buttons=buttons, **about))  # noqa: S704
+        about = {"is_opener": is_opener, "is_ignored": around.is_ignored, "is_saved": around.is_saved}
+        words = {"post": post, "reader": around.reader, "links": links, "said": said, "buttons": buttons, **about}
+        found = Markup(template.render(words))  # noqa: S704
         _KEPT[key] = found
     return found

@@ -260,6 +260,7 @@ async def test_a_copy_has_everything_of_ones_own_and_nothing_of_others(
             "read_marks",
             "bookmarks",
             "reactions",
+            "ignored",
             "messages",
             "threads",
             "titles",

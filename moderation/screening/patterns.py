@@ -1,0 +1,84 @@
+"""Patterns that no text can make slow: google-re2, whose time grows with the text and nothing else.
+
+They are read against words with one space between them and around them, so that a word's edge is a space: re2's own
+`\\b` knows only ASCII.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import re2
+
+LONGEST = 20_000  # characters of one pattern, its slots filled in
+MEMORY = 256 << 20  # bytes that all states of one set may take; what is not needed is not taken
+_UNBOUNDED = re.compile(r"(?<!\\)[*+]|\{\d+,\}")
+_SLOT = re.compile(r"\{([a-z_]+)\}")
+_WORDS = re.compile(r"\{(\d)(i?)\}")
+_EDGES = re.compile(r"^(?:\{\di?\})+|(?: ?\{\di?\})+$")
+
+
+class BadPattern(ValueError):
+    """A pattern cannot be used; the message says why."""
+
+
+def options() -> "re2.Options":
+    """Return the options of every pattern: nothing is written to stderr, for a pattern can be somebody's own words."""
+    chosen = re2.Options()
+    chosen.log_errors = False
+    chosen.max_mem = MEMORY
+    chosen.never_capture = True
+    return chosen
+
+
+def expand(phrase: str, slots: Mapping[str, Sequence[str]]) -> str:
+    """Return a phrase as a pattern: its slots filled in, `{2}` as up to two words. Raises BadPattern."""
+    expanded = phrase
+    for _ in range(4):  # slots in slots
+        expanded = _SLOT.sub(lambda slot: f"(?:{'|'.join(_slot(slots, slot[1]))})", expanded)
+    if _UNBOUNDED.search(expanded):
+        raise BadPattern(f"A repeat needs an upper bound, as in {{0,3}}: {phrase}")
+    expanded = _WORDS.sub(_any_words, _EDGES.sub("", expanded.strip())).strip()
+    if len(expanded) > LONGEST:
+        raise BadPattern(f"The pattern is too long: {phrase}")
+    return expanded
+
+
+def _any_words(most: re.Match[str]) -> str:
+    """Return the pattern of up to so many words; "I" begins another thought, and is not among them unless it may be."""
+    word = "[^ .]{1,30}" if most[2] else "(?:[^ .i]|[^ .]{2,30})"
+    return f"(?:{word} ){{0,{most[1]}}}"
+
+
+def _slot(slots: Mapping[str, Sequence[str]], name: str) -> Sequence[str]:
+    if name not in slots:
+        raise BadPattern(f"There is no slot {name}.")
+    return slots[name]
+
+
+class Patterns:
+    """Several patterns that are sought at once, and then each where it is."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        """Compile them. Raises BadPattern."""
+        self._set = re2.Set.SearchSet(options())
+        self._each = []
+        for pattern in patterns:
+            whole = f" (?:{pattern}) "
+            try:
+                self._each.append(re2.compile(whole, options()))
+                self._set.Add(whole)
+            except re2.error as error:
+                raise BadPattern(f"This is not a pattern: {pattern}") from error
+        self._set.Compile()
+
+    def find(self, words: str) -> Iterator[tuple[int, int, int]]:
+        """Yield which pattern is where in a text of words, without the spaces around it."""
+        for place in sorted(self._set.Match(words) or ()):
+            at, pattern = 0, self._each[place]
+            while found := pattern.search(words, at):
+                yield place, found.start() + 1, found.end() - 1
+                at = found.end() - 1
+
+    def any_in(self, words: str) -> bool:
+        """Return whether one of them is in a text of words."""
+        return bool(self._set.Match(words))

@@ -1,0 +1,1 @@
+"""The phrases that are sought, as data: one file for each language."""

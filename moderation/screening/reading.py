@@ -1,0 +1,147 @@
+"""A text as it is read for crisis words: small letters, short forms written out, one space between words.
+
+However a word is dressed (accents, full width, emphasis, invisible letters, apostrophes) and however it is written on a
+phone, it reads the same. Each word remembers where it stands in the text.
+"""
+
+import re
+import unicodedata
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, pairwise
+
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+STOP = "."  # the end of a sentence or line
+SHORTEST_SLIP = 4  # letters: a slip in a shorter word makes another word too easily
+LONGEST_WORD = 30  # what is longer is no word, and is read by its beginning
+_TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[.!?;:\n>]")
+_BLOCK = re.compile(r"^[ \t]*>.*$", re.MULTILINE)
+_ENDINGS = {"'m": "am", "'re": "are", "'ve": "have", "'ll": "will", "'d": "would", "'s": "s"}
+# People write these, so none of them is a slip of another word.
+_ENGLISH = frozenset(FREQUENCY_LISTS["us_tv_and_film"]) | frozenset(FREQUENCY_LISTS["english_wikipedia"][:12_000])
+
+
+class _Folds(dict[int, str]):
+    """Maps each code point to how it reads, worked out when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        plain = unicodedata.normalize("NFKD", chr(code)).casefold()
+        self[code] = "".join(map(self._read, plain))
+        return self[code]
+
+    @staticmethod
+    def _read(char: str) -> str:
+        if char == "\n":
+            return char
+        if char.isspace() or char in "-‐‑‒–—/":
+            return " "
+        if char in "'’‘ʼ`´":
+            return "'"
+        # Accents, invisible characters and Markdown's emphasis do not split a word.
+        is_nothing = char in "*_~" or unicodedata.category(char) in {"Mn", "Cf"}
+        return "" if is_nothing else char
+
+
+_FOLDS = _Folds()
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """How words are written on a phone, and which words are found also with a slip of one letter."""
+
+    written: Mapping[str, str]
+    sought: Collection[str]  # short ones too, in which no slip is looked for
+
+    @cached_property
+    def _by_gap(self) -> Mapping[str, str]:
+        """Return for each sought word, with each of its letters left out once, the word."""
+        return {gap: word for word in self.sought if len(word) >= SHORTEST_SLIP for gap in [word, *_gaps(word)]}
+
+    def read(self, token: str) -> str:
+        """Return a folded word as it reads: several words for a short form, the right word for a slip of one letter."""
+        bare = token.replace("'", "")
+        if bare in self.written:
+            return self.written[bare]
+        stem, mark, _ = token.rpartition("'")
+        if mark and (ending := _ENDINGS.get(token[len(stem) :])):
+            return f"{self.read(stem)} {ending}"
+        if bare.endswith("nt") and mark:
+            return f"{bare[:-2]} not"
+        if bare in _ENGLISH or bare in self.sought or not SHORTEST_SLIP - 1 <= len(bare) <= LONGEST_WORD // 2:
+            return bare[:LONGEST_WORD]
+        return self._without_slip(bare)
+
+    def _without_slip(self, word: str) -> str:
+        """Return the sought word of which this is a slip: a letter left out, too many, wrong or with its neighbour."""
+        if not word.isascii() or not word.isalpha():
+            return word
+        for gap in [word, *_gaps(word)]:
+            meant = self._by_gap.get(gap)
+            if meant and _is_slip(word, meant):
+                return meant
+        return word
+
+
+def _gaps(word: str) -> Iterator[str]:
+    """Yield a word without each of its letters."""
+    return (word[:at] + word[at + 1 :] for at in range(len(word)))
+
+
+def _is_slip(word: str, meant: str) -> bool:
+    """Return whether two words differ by one letter, or by two neighbours that changed places."""
+    if word[0] != meant[0] and sorted(word) != sorted(meant):
+        return False  # the first letter is hardly ever wrong: "rang" is no "hang"
+    longer, shorter = max(word, meant, key=len), min(word, meant, key=len)
+    if len(longer) != len(shorter):
+        return shorter in set(_gaps(longer))
+    differing = [at for at, (one, other) in enumerate(zip(word, meant, strict=True)) if one != other]
+    if len(differing) == 1:
+        return True
+    first, second = (differing[0], differing[-1]) if len(differing) == 2 else (0, 0)
+    return second == first + 1 and word[first] == meant[second] and word[second] == meant[first]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The words of a text with a space between them and around them, and where each begins."""
+
+    text: str
+    words: str
+    starts: tuple[int, ...]  # of each word, in `words`
+    tokens: tuple[tuple[int, int], ...]  # of each word, the part of the folded text that it was read from
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Return the part of the text from which these words were read; stops at its beginning are no part of it."""
+        first, last = bisect_right(self.starts, start) - 1, bisect_left(self.starts, end) - 1
+        while first < last and self.words.startswith(f"{STOP} ", self.starts[first]):
+            first += 1
+        return self._origins[self.tokens[first][0]], self._origins[self.tokens[last][1] - 1] + 1
+
+    @cached_property
+    def _origins(self) -> list[int]:
+        """For each character of the folded text, the position in the written text that it comes from."""
+        lengths = [len(_FOLDS[ord(char)]) for char in self.text]
+        ends = pairwise(accumulate(lengths, initial=0))
+        return [position for position, (begin, end) in enumerate(ends) for _ in range(end - begin)]
+
+
+def read(text: str, dictionary: Dictionary) -> Reading:
+    """Read a text. Blocks that are quoted with `>` are somebody else's words, and are left out."""
+    own = _BLOCK.sub(lambda block: " " * len(block[0]), text) if ">" in text else text
+    pieces, starts, tokens = [f" {STOP} "], [1], [(0, 1)]
+    length, cache = len(pieces[0]), dict[str, list[str]]()
+    for token in _TOKEN.finditer(own.translate(_FOLDS)):
+        written = token[0]
+        if written not in cache:
+            is_word = written[0] not in ".!?;:\n>"
+            cache[written] = dictionary.read(written).split(" ") if is_word else [STOP]
+        for word in cache[written]:
+            pieces.append(f"{word} ")
+            starts.append(length)
+            tokens.append(token.span())
+            length += len(word) + 1
+    pieces.append(f"{STOP} ")
+    return Reading(own, "".join(pieces), tuple(starts), tuple(tokens))

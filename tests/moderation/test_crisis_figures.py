@@ -1,0 +1,79 @@
+"""How many of the sentences in `sets/` are found: the half put aside holds the bars. `pytest -s` prints the figures."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+from moderation.screening import crisis
+from moderation.screening.finding import Finding
+
+SETS = Path(__file__).with_name("sets")
+EXPLICIT, DOMAIN, GENTLER = ("present",), ("attempt", "danger", "child"), ("disclosure", "carer", "encouragement")
+
+
+class Sentence(NamedTuple):
+    group: str
+    kind: str
+    text: str
+
+    @property
+    def found(self) -> list[Finding]:
+        return crisis.find(self.text)
+
+    @property
+    def is_acute(self) -> bool:
+        return any(one.is_acute for one in self.found)
+
+
+def sentences(half: str, *groups: str) -> list[Sentence]:
+    return [one for one in _read(f"crisis_{half}") if one.group in groups or not groups]
+
+
+def _read(name: str) -> Iterator[Sentence]:
+    content: dict[str, Any] = yaml.safe_load((SETS / f"{name}.yaml").read_text())
+    for group, kinds in content.items():
+        for kind, texts in kinds.items() if isinstance(kinds, dict) else [(group, kinds)]:
+            yield from (Sentence(group, kind, text) for text in texts)
+
+
+def share(of: Sequence[Sentence], name: str, counted: Sequence[bool]) -> float:
+    print(f"{name}: {sum(counted)} of {len(of)}")  # noqa: T201 - the figures
+    return sum(counted) / len(of)
+
+
+def test_the_sets_are_as_large_as_they_say() -> None:
+    assert len(sentences("seen")) + len(sentences("aside")) >= 300
+
+
+@pytest.mark.parametrize("half", ["seen", "aside"])
+def test_what_people_in_danger_write_is_found(half: str) -> None:
+    explicit, domain = sentences(half, *EXPLICIT), sentences(half, *DOMAIN)
+    assert share(explicit, f"{half}, explicit, any level", [bool(one.found) for one in explicit]) >= 0.95
+    assert share(explicit, f"{half}, explicit, acute", [one.is_acute for one in explicit]) >= 0.90
+    assert share(domain, f"{half}, attempt, danger, child: acute", [one.is_acute for one in domain]) >= 0.90
+
+
+@pytest.mark.parametrize("half", ["seen", "aside"])
+def test_what_is_said_of_others_is_found_in_its_kind(half: str) -> None:
+    others = sentences(half, *GENTLER)
+    kinds = [one.kind in {found.recogniser for found in one.found} for one in others]
+    assert share(others, f"{half}, disclosure, carer, encouragement", kinds) >= 0.90
+
+
+@pytest.mark.parametrize("half", ["seen", "aside"])
+def test_hardly_anybody_is_called_for_what_is_denied_quoted_past_or_alleged(half: str) -> None:
+    scope = sentences(half, "scope")
+    acute = share(
+        scope, f"{half}, negated, quoted, past, professional, accused: acute", [one.is_acute for one in scope]
+    )
+    assert acute <= 0.05
+
+
+@pytest.mark.parametrize("half", ["seen", "aside"])
+def test_ordinary_posts_are_left_alone(half: str) -> None:
+    ordinary = list(_read(f"ordinary_{half}"))
+    assert share(ordinary, f"{half}, ordinary, acute", [one.is_acute for one in ordinary]) <= 0.02
+    assert share(ordinary, f"{half}, ordinary, any level", [bool(one.found) for one in ordinary]) <= 0.03
