@@ -10,26 +10,37 @@ down_revision: str | None = "0031"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-KINDS = "kind IN ('thank', 'hug', 'helpful', 'same_here')"
+KINDS = ("thank", "hug", "helpful", "same_here")
 # In the database, so that the counts are right whatever deletes reactions: somebody who takes theirs back, a post that
 # goes, an account that goes. The rows of counts are locked in order: of two accounts that go at once, one waits.
 COUNT_NEW = """
 CREATE FUNCTION count_new_reactions() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO reaction_count (post_id, kind, n)
-    SELECT post_id, kind, count(*) FROM changed GROUP BY post_id, kind ORDER BY post_id, kind
-    ON CONFLICT (post_id, kind) DO UPDATE SET n = reaction_count.n + excluded.n;
+    INSERT INTO reaction_count (post_id, thank, hug, helpful, same_here)
+    SELECT post_id,
+        count(*) FILTER (WHERE kind = 'thank'), count(*) FILTER (WHERE kind = 'hug'),
+        count(*) FILTER (WHERE kind = 'helpful'), count(*) FILTER (WHERE kind = 'same_here')
+    FROM changed GROUP BY post_id ORDER BY post_id
+    ON CONFLICT (post_id) DO UPDATE SET
+        thank = reaction_count.thank + excluded.thank, hug = reaction_count.hug + excluded.hug,
+        helpful = reaction_count.helpful + excluded.helpful, same_here = reaction_count.same_here + excluded.same_here;
     RETURN NULL;
 END $$
 """
 COUNT_GONE = """
 CREATE FUNCTION count_gone_reactions() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM FROM reaction_count WHERE (post_id, kind) IN (SELECT post_id, kind FROM changed)
-    ORDER BY post_id, kind FOR UPDATE;
-    UPDATE reaction_count SET n = reaction_count.n - gone.n
-    FROM (SELECT post_id, kind, count(*) AS n FROM changed GROUP BY post_id, kind) AS gone
-    WHERE reaction_count.post_id = gone.post_id AND reaction_count.kind = gone.kind;
+    PERFORM FROM reaction_count WHERE post_id IN (SELECT post_id FROM changed) ORDER BY post_id FOR UPDATE;
+    UPDATE reaction_count SET
+        thank = reaction_count.thank - gone.thank, hug = reaction_count.hug - gone.hug,
+        helpful = reaction_count.helpful - gone.helpful, same_here = reaction_count.same_here - gone.same_here
+    FROM (
+        SELECT post_id,
+            count(*) FILTER (WHERE kind = 'thank') AS thank, count(*) FILTER (WHERE kind = 'hug') AS hug,
+            count(*) FILTER (WHERE kind = 'helpful') AS helpful, count(*) FILTER (WHERE kind = 'same_here') AS same_here
+        FROM changed GROUP BY post_id
+    ) AS gone
+    WHERE reaction_count.post_id = gone.post_id;
     RETURN NULL;
 END $$
 """
@@ -50,7 +61,7 @@ def upgrade() -> None:
         sa.Column("persona_id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("reacted_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint(KINDS, name=op.f("ck_reaction_kind")),
+        sa.CheckConstraint(f"kind IN ({', '.join(map(repr, KINDS))})", name=op.f("ck_reaction_kind")),
         sa.ForeignKeyConstraint(["persona_id"], ["persona.id"], name=op.f("fk_reaction_persona_id")),
         sa.ForeignKeyConstraint(["post_id"], ["post.id"], name=op.f("fk_reaction_post_id")),
         sa.PrimaryKeyConstraint("post_id", "persona_id", "kind", name=op.f("pk_reaction")),
@@ -59,12 +70,10 @@ def upgrade() -> None:
     op.create_table(
         "reaction_count",
         sa.Column("post_id", sa.BigInteger(), nullable=False),
-        sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("n", sa.Integer(), nullable=False),
-        sa.CheckConstraint(KINDS, name=op.f("ck_reaction_count_kind")),
-        sa.CheckConstraint("n >= 0", name=op.f("ck_reaction_count_n")),
+        *(sa.Column(kind, sa.Integer(), nullable=False) for kind in KINDS),
+        sa.CheckConstraint(" AND ".join(f"{kind} >= 0" for kind in KINDS), name=op.f("ck_reaction_count_counts")),
         sa.ForeignKeyConstraint(["post_id"], ["post.id"], name=op.f("fk_reaction_count_post_id")),
-        sa.PrimaryKeyConstraint("post_id", "kind", name=op.f("pk_reaction_count")),
+        sa.PrimaryKeyConstraint("post_id", name=op.f("pk_reaction_count")),
         # A count changes again and again: with free room on each page, a change needs no new entry in the index.
         postgresql_with={"fillfactor": 80},
     )

@@ -145,6 +145,8 @@ async def live(life: Life, app: FastAPI, services: Services, suzie: httpx.AsyncC
         sorry = await posted(magpie, thread, "> The ineffable rudeness of this social worker beats me.\n\nNo.")
         await magpie.patch(f"{API}/posts/{sorry}", json={"revision": 1, "body_markdown": "I take that back."})
         rude = await posted(magpie, thread, "You are a toad.")
+        for whose, by in ((sorry, wren), (first, magpie)):
+            assert (await by.put(f"{API}/posts/{whose}/reactions/hug")).status_code == 204
         named = await magpie.post(f"{API}/members/{HANDLE}/reports", json={"category": "other"})
         assert named.status_code == 201, named.text
         for name in ("removed", "redacted"):
@@ -258,6 +260,7 @@ async def test_who_leaves_is_in_no_table_but_for_what_they_wrote(
     await run_due_jobs(services, clock.now() + LATER + LONGEST_WRITING)
     assert await found(services, MARKS | life.secrets | {"password": hidden["password"]}) == set()
     assert {table for table, _ in await found(services, WORDS)} == set(LEAVES)
+    assert [str(row.persona_id) == hidden["id"] for row in await sql(services, "SELECT * FROM reaction")] == [False]
     async with make.client(app) as guest:
         page = (await guest.get(f"{API}/threads/{life.threads['own']}/posts?limit=100")).text
         assert "halcyon" in page

@@ -407,6 +407,7 @@ async def fill(app: FastAPI) -> Community:
         f"{API}/talks": talk,
         f"{API}/moderation/posts": str(theirs.id),
         f"{API}/posts/{{id}}/reports": str(theirs.id),
+        f"{API}/posts/{{id}}/reactions/{{kind}}": str(theirs.id),
         "author": MEMBER,
         "advert": str(advert.id),
         f"{API}/statements": statement,

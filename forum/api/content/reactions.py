@@ -11,7 +11,7 @@ from forum.content.reactions.tables import ReactionKind
 from forum.core.errors import NotFound
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import AnyMember, CurrentMember
-from forum.http.fields import After, Id, Limit, Moment
+from forum.http.fields import After, Id, Limit, Moment, Text
 from forum.http.problems import documented
 from forum.http.services import CurrentWork, Route
 
@@ -38,11 +38,20 @@ class SentReactionList(ResponseBody):
     next: Next
 
 
-_KIND = Path(description="`thank`, `hug`, `helpful` or `same_here`", examples=["thank"], max_length=20)
+# A text and no enumeration: what the forum does not have is not found.
+_Kind = Annotated[
+    Text,
+    Path(
+        description="How to react: see `reaction_kinds` of the thread for you",
+        examples=["thank"],
+        max_length=20,
+        json_schema_extra={"enum": list(ReactionKind)},
+    ),
+]
 
 
 @router.put("/posts/{id}/reactions/{kind}", status_code=204, responses=documented(401, 403, 404, 422, 429))
-async def react(id: Id, kind: Annotated[str, _KIND], viewer: CurrentMember, work: CurrentWork) -> Response:
+async def react(id: Id, kind: _Kind, viewer: CurrentMember, work: CurrentWork) -> Response:
     """React to somebody else's post. Idempotent. Readers see how many did so, and its author also who.
 
     Nobody sees who said `same_here`.
@@ -52,7 +61,7 @@ async def react(id: Id, kind: Annotated[str, _KIND], viewer: CurrentMember, work
 
 
 @router.delete("/posts/{id}/reactions/{kind}", status_code=204, responses=documented(401, 404, 422))
-async def take_reaction_back(id: Id, kind: Annotated[str, _KIND], viewer: AnyMember, work: CurrentWork) -> Response:
+async def take_reaction_back(id: Id, kind: _Kind, viewer: AnyMember, work: CurrentWork) -> Response:
     """Take your reaction back, also where you no longer see the post. Idempotent."""
     await actions.take_back(work, viewer, id, _kind(kind))
     return Response(status_code=204)

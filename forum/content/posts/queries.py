@@ -1,6 +1,6 @@
 """Reads of posts as a reader sees them, and of their revisions."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from sqlalchemy import (
     text,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -32,6 +33,8 @@ from forum.core.database import Prepared, Query, Reader, Record, columns, json_o
 from forum.core.errors import NotFound
 from forum.members.queries import author_columns, authors
 from forum.members.viewer import VIEWER_PERSONAS, Viewer
+
+_KINDS = tuple(map(str, ReactionKind))  # in the order of the counts
 
 
 class PostView(NamedTuple):
@@ -56,7 +59,7 @@ class PostView(NamedTuple):
     notice: dict[str, Any] | None
     created_at: datetime
     edited_at: datetime | None
-    reactions: dict[str, int] | None  # how many of each kind; None: there are none, or readers do not see the post
+    reactions: Sequence[int] | None  # how many of each kind; None: there were none, or readers do not see the post
     last_number: int  # of the thread
     indexable: bool  # whether search engines may index it: a setting of the board
     waiting: dict[str, Any] | None  # the author's edit that waits for a moderator: for these two only
@@ -111,8 +114,9 @@ class PostView(NamedTuple):
 
     def counted(self, kinds: Collection[str]) -> dict[str, int]:
         """Return how many reactions of these kinds there are, without those of which there is none."""
-        counts = self.reactions
-        return {kind: counts[kind] for kind in kinds if kind in counts} if counts else {}
+        if self.reactions is None:
+            return {}
+        return {kind: count for kind, count in zip(_KINDS, self.reactions, strict=True) if count and kind in kinds}
 
     def _adviser(self) -> dict[str, Any] | None:
         if self.adviser_name is None:
@@ -143,8 +147,8 @@ _WORDS = {"content_warning", "body_markdown", "body_html"}
 _NOT_OF_POST = {"last_number", "indexable", "waiting"}
 
 _COUNTS = (
-    select(func.jsonb_object_agg(ReactionCount.kind, ReactionCount.n))
-    .where(col(ReactionCount.post_id) == col(Post.id), col(ReactionCount.n) > 0)
+    select(array([getattr(ReactionCount, kind) for kind in ReactionKind], type_=Integer()))
+    .where(col(ReactionCount.post_id) == col(Post.id))
     .correlate(Post)
     .scalar_subquery()
 )

@@ -35,18 +35,20 @@ class Reaction(SQLModel, table=True):
 
 
 class ReactionCount(SQLModel, table=True):
-    """How many reactions of a kind a post has. Triggers keep it: see `migrations/versions/0032_reactions.py`.
+    """How many reactions of each kind a post has. Triggers keep it: see `migrations/versions/0032_reactions.py`.
 
-    Beside the post and not in its row, which is long: PostgreSQL would write all of it again for each hug.
+    Beside the post and not in its row, which is long: PostgreSQL would write all of it again for each hug. One row and
+    not one for each kind: each page reads it for each of its posts.
     """
 
     __tablename__ = "reaction_count"
     __table_args__ = (
-        check_one_of("kind", ReactionKind),
-        CheckConstraint("n >= 0", name="n"),
+        CheckConstraint(" AND ".join(f"{kind} >= 0" for kind in ReactionKind), name="counts"),
         {"postgresql_with": {"fillfactor": 80}},
     )
 
     post_id: int = Field(primary_key=True, sa_type=BigInteger, foreign_key="post.id")
-    kind: str = Field(primary_key=True)
-    n: int
+    thank: int
+    hug: int
+    helpful: int
+    same_here: int
