@@ -25,6 +25,7 @@ from forum.mail.outbox import MailHooks, MailSender
 from forum.mail.tables import MailKind
 from forum.members import departure, skeletons
 from forum.notifications import new_posts, thread_changes
+from forum.notifications import reactions as reactions_told
 from forum.privacy import account_deletion, erasure_jobs, export_contents, exports, handle_changes, lost_mailboxes
 from forum.privacy.exports import ExportHook
 from forum.privacy.personal_data_source import PersonalDataSource
@@ -128,6 +129,7 @@ FEATURES: tuple[Feature, ...] = (
         name="privacy.handle_changes",
         jobs=lambda context: {
             handles.REPLACE_HANDLE: handle_changes.make_handle_replacer(context.personal_data),
+            handles.FORGET_HANDLE: handle_changes.make_handle_forgetter(context.personal_data),
             profiles.REPLACE_NAME: handle_changes.replace_name,
             handle_changes.REPLACE_NAME_IN_THREAD: handle_changes.replace_name_in_thread,
         },
@@ -140,6 +142,10 @@ FEATURES: tuple[Feature, ...] = (
         },
     ),
     Feature(name="notifications.new_posts", jobs=lambda _context: {TELL_OF_POST: new_posts.tell_of_post}),
+    Feature(
+        name="notifications.reactions",
+        jobs=lambda _context: {reactions.TELL_OF_REACTION: reactions_told.tell_author},
+    ),
     Feature(name="notifications.thread_changes", jobs=lambda _context: thread_changes.make_tellers()),
     Feature(
         name="privacy.lost_mailboxes",

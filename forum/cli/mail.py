@@ -31,7 +31,10 @@ def send_test(address: Annotated[str, typer.Argument(help="Where to")]) -> None:
 
 @cli.command(name="list")
 def list_unsent() -> None:
-    """List the mails that are not sent yet, oldest first. Each is tried for three days, and kept here for a month."""
+    """List the mails that are not sent yet, oldest first. Each is tried for three days, and kept here for a month.
+
+    Whom a mail calls to a case is not said: the case may be about whoever reads this.
+    """
 
     async def act(work: Work) -> Sequence[Any]:
         return (await work.session.execute(outbox.select_unsent())).all()
@@ -41,6 +44,7 @@ def list_unsent() -> None:
         state = "given up" if row.given_up_at else "waits"
         tried = f", failed {row.failures} times, at last with {row.failure}" if row.failures else ""
         since = f"{row.put_down_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-        out.print(f"{since}  {row.kind} for {row.handle} {state}{tried}", highlight=False, soft_wrap=True)
+        whom = "somebody who may decide" if row.calls_to_a_case else row.handle
+        out.print(f"{since}  {row.kind} for {whom} {state}{tried}", highlight=False, soft_wrap=True)
     if not rows:
         out.print("Every mail is sent.")

@@ -73,6 +73,7 @@ class NotificationKind(StrEnum):
     DEPARTURE_WAITS = "departure_waits"
     EXPORT_READY = "export_ready"
     ADVISER_ANSWERED = "adviser_answered"
+    REACTED = "reacted"
     MENTION = "mention"
     QUOTE = "quote"
     REPLY = "reply"
@@ -97,6 +98,8 @@ OF_TALKS = (NotificationKind.TALK_MESSAGE, NotificationKind.TALK_ANSWERED)
 OF_MESSAGES = (NotificationKind.MESSAGE_WAITING, NotificationKind.MESSAGE_URGENT)
 # Of this kind, at most one for each member that they have not read yet: several rules may be changed in a row.
 UNREAD_ONCE = "kind = 'rules_changed' AND read_at IS NULL"
+# Of this kind too: it tells of all reactions since, to whichever of their posts.
+REACTED_UNREAD = "kind = 'reacted' AND read_at IS NULL"
 # Of these, at most one for each member and thread that they have not read yet: each tells of several posts. One post is
 # told to a member as one kind, the first of these that is so.
 OF_NEW_POSTS = (
@@ -111,7 +114,7 @@ UNREAD_OF_THREAD = "read_at IS NULL AND thread_id IS NOT NULL"
 # What staff are told of their work: a member who has no role any more does not see it.
 FOR_STAFF = (*OF_CASES, *OF_MESSAGES, NotificationKind.CASE_TAKEN_OVER, NotificationKind.TALK_ANSWERED)
 # No letter is sent because of these.
-NOT_MAILED = FOR_STAFF
+NOT_MAILED = (*FOR_STAFF, NotificationKind.REACTED)
 
 
 def _listed(kinds: Iterable[NotificationKind]) -> str:
@@ -136,6 +139,7 @@ class Notification(SQLModel, table=True):
             postgresql_where=text(UNREAD_OF_THREAD),
         ),
         Index("uq_notification_rules", "member_id", unique=True, postgresql_where=text(UNREAD_ONCE)),
+        Index("uq_notification_reacted", "member_id", unique=True, postgresql_where=text(REACTED_UNREAD)),
         Index(
             "uq_notification_case",
             "subject_id",

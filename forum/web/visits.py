@@ -19,6 +19,7 @@ from forum.core.database import Reader
 from forum.core.errors import Forbidden, ForumError, NotFound, NotSignedIn, RoleWithheld, SignInAgain
 from forum.core.idempotency import do_once
 from forum.core.settings import Settings
+from forum.core.text import carried
 from forum.core.work import Transactions, Work
 from forum.http.caching import etag_headers
 from forum.http.current_member import Anybody, AnyMember, CurrentMember, viewer_of
@@ -29,7 +30,7 @@ from forum.permissions import Refusal
 from forum.web import assets
 from forum.web.branding import Branding
 from forum.web.done import DONE
-from forum.web.forms import EMPTY, UNSEEN, Form, read_form
+from forum.web.forms import EMPTY, Form, read_form
 from forum.web.languages import NAMES, Language, language_of, mark, preferred
 from forum.web.look import Look, look_of
 from forum.web.pages import FormPage, House, Page, environment
@@ -131,7 +132,7 @@ class Visit:
 
         Without characters that no page can show and no database can compare, as in forms.
         """
-        return UNSEEN.sub("", self.request.query_params.get(name, ""))
+        return carried(self.request.query_params.get(name, ""))
 
     def say(self, message: str, **values: object) -> str:
         """Return a message in the language of the page."""

@@ -195,6 +195,7 @@ DATA: dict[str, list[str]] = {
     "0032": THREADS_READ,
     "0033": IGNORED,
     "0034": IGNORED,
+    "0035": IGNORED,
 }
 
 

@@ -14,13 +14,17 @@ from forum.content.posts.limits import allow_writing
 from forum.content.posts.tables import Post, Visibility
 from forum.content.reactions import queries
 from forum.content.reactions.tables import Reaction, ReactionKind
+from forum.core import jobs
 from forum.core.errors import NotFound
+from forum.core.jobs import Job
 from forum.core.pagination import Page
 from forum.core.work import Work
 from forum.members.aliases import personas_of
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.permissions import Act, allow
+
+TELL_OF_REACTION = Job("tell_of_reaction")
 
 
 async def react(work: Work, viewer: Viewer, post_id: int, kind: ReactionKind) -> None:
@@ -35,7 +39,9 @@ async def react(work: Work, viewer: Viewer, post_id: int, kind: ReactionKind) ->
     allow_writing(work, Act.REACT, viewer, await context_of_post(work, viewer, post_id, NO_WORDS))
     await _lock_shown_post(work.session, post_id)
     given = insert(Reaction).values(post_id=post_id, persona_id=viewer.member_id, kind=kind, reacted_at=work.now)
-    await work.session.execute(given.on_conflict_do_nothing())
+    is_new = (await work.session.execute(given.on_conflict_do_nothing().returning(col(Reaction.post_id)))).first()
+    if is_new:
+        await jobs.enqueue(work.session, TELL_OF_REACTION, {"post": str(post_id), "by": str(viewer.member_id)})
 
 
 async def take_back(work: Work, viewer: Viewer, post_id: int, kind: ReactionKind) -> None:

@@ -56,6 +56,10 @@ NOTICES: Mapping[NotificationKind, tuple[str, str]] = {
     NotificationKind.CASE_WITHOUT_DECIDER: (mark("Nobody can decide a case."), "/moderation/cases/{subject}"),
     NotificationKind.MESSAGE_WAITING: (mark("Somebody wrote to us."), "/moderation/messages"),
     NotificationKind.MESSAGE_URGENT: (mark("Somebody wrote to us, and it cannot wait."), "/moderation/messages"),
+    NotificationKind.REACTED: (
+        mark("Somebody thanked you for a post, sent a hug, or feels the same."),
+        "/posts/{post}",
+    ),
     NotificationKind.RULES_CHANGED: (mark("The house rules have changed."), "/me/rules"),
     NotificationKind.STANDING_ENDED: (mark("You can use your account as before."), "/me"),
     NotificationKind.LOST_MAILBOX: (mark("Another e-mail address is to take the place of yours."), "/me/email"),
