@@ -14,6 +14,7 @@ from tests.web.support import form, parsed, text_of
 
 API = "/api/v1"
 REQUESTS, PAGES = 6, 3
+NEW = "New since you were here"
 
 
 async def a_thread(services: Services) -> int:
@@ -75,7 +76,7 @@ async def test_an_evening_takes_three_pages(app: FastAPI, services: Services) ->
         looked_at: list[str] = []
         first = await look(heron, "/", looked_at)
         page = await look(heron, link(first, "The letter came"), looked_at)
-        assert "New since you were here" in text_of(page.text)
+        assert NEW in text_of(page.text)
         sent = await form(heron, page, f"/threads/{thread}/reply", body_markdown="On Monday, yes", act="send")
         await look(heron, sent.headers["Location"], looked_at)
         await answer(services, thread)
@@ -83,6 +84,23 @@ async def test_an_evening_takes_three_pages(app: FastAPI, services: Services) ->
         there = await look(heron, link(notices, "The letter came"), looked_at)
         assert "Sleep on it" in text_of(there.text)
         assert len(set(looked_at)) <= PAGES, looked_at
+
+
+async def test_after_all_is_marked_as_read_everything_is_calm(app: FastAPI, services: Services) -> None:
+    thread = await a_thread(services)
+    async with make.signed_in(app, "heron") as heron:
+        places = ("/", "/boards/new-here", f"/threads/{thread}", "/me/threads", "/me/threads?kind=opened")
+        assert all([NEW in text_of((await heron.get(place)).text) for place in ("/", "/boards/new-here")])
+        assert (await heron.put(f"{API}/me/threads/read")).status_code == 204
+        home = (await heron.get(f"{API}/home")).json()
+        assert (home["unread"], home["unread_notifications"]) == ([], 0)
+        assert not any(board["has_news"] for board in home["boards"])
+        assert not any(each["unread"] for each in home["newest"])
+        [mark] = (await heron.get(f"{API}/me/marks", params={"thread": thread})).json()["items"]
+        assert (mark["unread"], mark["unread_from"]) == (False, None)
+        for place in places:
+            words = text_of((await heron.get(place)).text)
+            assert not [said for said in (NEW, "Go on at", "Something happened") if said in words], place
 
 
 async def look(client: httpx.AsyncClient, path: str, looked_at: list[str]) -> httpx.Response:
