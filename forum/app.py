@@ -183,9 +183,9 @@ HOUSE = House(
     navigation=(
         Entry("/", mark("Boards")),
         Entry("/help", mark("Help now")),
-        Entry("/advising", mark("Advising"), lambda viewer: not why_not(Act.SEE_WAITING_THREADS, viewer)),
+        Entry("/advising", mark("Advising"), lambda viewer: not why_not(Act.SEE_WAITING_THREADS, viewer), is_work=True),
         *moderation_site.ENTRIES,
-        Entry("/admin", mark("Administration"), lambda viewer: not why_not(Act.ADMINISTER, viewer)),
+        Entry("/admin", mark("Administration"), lambda viewer: not why_not(Act.ADMINISTER, viewer), is_work=True),
         Entry("/sign-in", mark("Sign in"), lambda viewer: viewer.id is None),
         Entry("/me", mark("You"), lambda viewer: viewer.id is not None),
     ),

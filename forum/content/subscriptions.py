@@ -195,7 +195,14 @@ async def _choose(work: Work, viewer: Viewer, mode: Mode, **place: int) -> None:
     await work.session.execute(
         chosen.on_conflict_do_update(
             index_elements=[*place, "member_id"],
-            set_={"mode": chosen.excluded.mode, "chosen_by": chosen.excluded.chosen_by, "since": chosen.excluded.since},
+            set_={
+                "mode": chosen.excluded.mode,
+                "chosen_by": chosen.excluded.chosen_by,
+                # Who follows already has followed all the time: a post that appeared before is told of.
+                "since": case(
+                    (col(Subscription.mode) == Mode.OFF, chosen.excluded.since), else_=col(Subscription.since)
+                ),
+            },
             where=col(Subscription.mode) != mode,
         )
     )

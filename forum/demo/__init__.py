@@ -16,7 +16,7 @@ from forum.administration import advisers, roles
 from forum.authentication import registration
 from forum.authentication.registration import Newcomer
 from forum.authentication.second_factor.tables import Totp
-from forum.content import boards, bookmarks, drafts
+from forum.content import boards, bookmarks, drafts, ignored
 from forum.content.drafts import DraftWords, Saving
 from forum.content.posts.actions import change_words, withdraw_post
 from forum.content.posts.context import context_in_thread, context_of_post, context_on_board
@@ -79,6 +79,8 @@ async def fill(work: Work, keys: DemoKeys, *, written: Callable[[], object]) -> 
             await answer_question(work, cast[person["handle"]], wants_letters=True)
         if "draft" in person:
             await _keep_draft(work, cast[person["handle"]], **person["draft"])
+        for handle in person.get("ignores", ()):
+            await ignored.ignore(work, cast[person["handle"]], handle)
     await moderate(work, cast)
     await administer(work, cast)
 

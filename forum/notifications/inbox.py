@@ -1,4 +1,4 @@
-"""Notifications: each tells one member one thing, and never quotes anybody."""
+"""Notifications: each tells one member one thing. None quotes a post; those of new posts name the thread."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -122,7 +122,7 @@ def _listed(kinds: Iterable[NotificationKind]) -> str:
 
 
 class Notification(SQLModel, table=True):
-    """Something that a member should know: what it is about, and no text of it."""
+    """Something that a member should know: what it is about, and no text of it. A title is read where it is now."""
 
     __table_args__ = (
         check_one_of("kind", NotificationKind),
@@ -252,7 +252,7 @@ def select_notifications(viewer: Viewer, after: tuple[UUID] | None, limit: int) 
         col(Notification.kind),
         case((_POST_SEEN, col(Post.id))).label("post_id"),
         func.coalesce(col(Notification.thread_id), case((_POST_SEEN, col(Post.thread_id)))).label("thread_id"),
-        case((THREAD_VISIBLE, col(Thread.title))).label("thread_title"),
+        case((col(Notification.thread_id).is_not(None), col(Thread.title))).label("thread_title"),
         func.coalesce(_NEW_POSTS.c.first, case((_POST_SEEN, col(Post.number)))).label("number"),
         _NEW_POSTS.c.last.label("last_number"),
         _NEW_POSTS.c.count.label("count"),

@@ -104,7 +104,9 @@ def _because(kind: NotificationKind) -> ColumnElement[int]:
 
 
 def _following(place: Any, of: Any, kind: NotificationKind) -> Any:
-    return select(col(Subscription.member_id), _because(kind)).where(place == of, col(Subscription.mode) != Mode.OFF)
+    """Return a select of those who followed a place already when the post appeared."""
+    wanted = (col(Subscription.mode) != Mode.OFF, col(Subscription.since) <= _APPEARED_AT)
+    return select(col(Subscription.member_id), _because(kind)).where(place == of, *wanted)
 
 
 _ANSWERED, _REPLIED = _because(NotificationKind.ADVISER_ANSWERED), _because(NotificationKind.REPLY)
