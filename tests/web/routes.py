@@ -76,6 +76,8 @@ ROWS: Mapping[str, Row] = {
     "/invitations": Row(),
     "/me": Row(SIGNED_IN),
     "/me/notices": Row(SIGNED_IN),
+    "/me/mails": Row(SIGNED_IN),
+    "/unsubscribe/{token}": Row(example="/unsubscribe/AAAAAAAAAAAAAAAAAAAAAA"),
     "/me/name": Row(SIGNED_IN),
     "/me/handle": Row(SIGNED_IN, status=303),
     "/me/email": Row(SIGNED_IN),
@@ -148,6 +150,9 @@ OPEN_FORMS = frozenset(
     {
         *("/sign-in", "/sign-in/code", "/sign-in/passkey", "/sign-out", "/leave", "/look", "/join", "/contact"),
         *("/password-resets", "/password-resets/completion", "/email-verifications", "/email-verifications/refuse"),
-        *("/departures/refuse", "/lost-mailboxes/refuse"),
+        *("/departures/refuse", "/lost-mailboxes/refuse", "/unsubscribe/{token}"),
     }
 )
+
+# What mail providers send, from nowhere and without a cookie (RFC 8058). It can do one thing, for whoever has the link.
+FROM_ANYWHERE = frozenset({"/unsubscribe/{token}"})

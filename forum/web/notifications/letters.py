@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Annotated, ClassVar, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field, StringConstraints
@@ -101,7 +102,7 @@ async def answer_question(visit: OwnForm) -> Response:
 async def ask_to_turn_off(token: str, request: Request) -> Response:
     """Ask whether to turn the mails off: programs that look for viruses follow every link of a mail."""
     visit = guest_visit(request)
-    return visit.show(OffPage(title=visit.say("No more mails"), path=visit.path))
+    return visit.show(OffPage(title=visit.say("No more mails"), path=f"/unsubscribe/{quote(token, safe='')}"))
 
 
 @open_router.post("/unsubscribe/{token}")
