@@ -27,10 +27,11 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    literal_column,
     not_,
     or_,
     select,
-    union,
+    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -39,20 +40,22 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Field, SQLModel, col
 
 from forum.content import subscriptions
-from forum.content.boards import Board
+from forum.content.boards import READABLE, Board
 from forum.content.ignored import ignores
 from forum.content.posts.tables import Post, Visibility, Voice
 from forum.content.threads.queries import (
     SELECT_VISIBLE,
     get_thread,
     get_thread_in_transaction,
+    is_beyond,
     keyset_pages,
     read_page,
+    select_pages,
 )
 from forum.content.threads.tables import Thread
 from forum.content.threads.visibility import THREAD_LISTED, THREAD_VISIBLE
 from forum.core import pagination
-from forum.core.database import Moment, Prepared, Reader, query
+from forum.core.database import Moment, Prepared, Query, Reader, query
 from forum.core.errors import Invalid
 from forum.core.pagination import Page
 from forum.core.work import Work
@@ -83,7 +86,7 @@ class ThreadsOf(StrEnum):
     UNREAD = "unread"
 
 
-_News, _Marked = aliased(Thread), aliased(ReadMark)
+_Marked = aliased(ReadMark)
 
 # Predicates, for statements that join ReadMark as below
 
@@ -123,14 +126,47 @@ _SLUG = bindparam("slug", type_=Text())
 _ON_BOARD = or_(_SLUG.is_(None), col(Board.slug) == _SLUG)
 
 _NEWEST = keyset_pages(_LISTED.where(_ON_BOARD), _NEWEST_KEY, falling=True)
-# No other thread can be unread: without this bound, PostgreSQL looks at all of them.
-_NEWS = union(
-    select(col(_News.id)).where(col(_News.last_post_at) > _CAUGHT_UP_AT),
-    select(col(Post.thread_id)).where(col(Post.published_at) > _CAUGHT_UP_AT),
-    select(col(_Marked.thread_id)).where(col(_Marked.member_id) == VIEWER_ID, col(_Marked.read_at) >= _CAUGHT_UP_AT),
+# Where to look for what is unread: among threads with posts since the member was caught up, along an index and no
+# further than a page is long; among those that they marked since, and those in which a post appeared since, which are
+# few. Asked for all of it at once, PostgreSQL looks at every thread.
+_SOUGHT = (
+    query(col(Thread.id), col(Thread.board_id))
+    .join(Board, col(Board.id) == col(Thread.board_id))
+    .outerjoin(ReadMark, _MARK)
+    .where(THREAD_VISIBLE, THREAD_LISTED)
 )
-_IS_NEWS = and_(col(Thread.id).in_(_NEWS), UNREAD)
-_UNREAD = keyset_pages(_LISTED.where(_ON_BOARD, _IS_NEWS), _NEWEST_KEY, falling=True)
+_SINCE_CAUGHT_UP = (col(Thread.last_post_at) > _CAUGHT_UP_AT, _WRITTEN_SINCE)
+_MARKED_SINCE = select(col(_Marked.thread_id)).where(
+    col(_Marked.member_id) == VIEWER_ID, col(_Marked.read_at) >= _CAUGHT_UP_AT
+)
+# Without `IS NOT NULL`, PostgreSQL takes them for a third of all posts.
+_APPEARED_SINCE = select(col(Post.thread_id)).where(
+    col(Post.published_at).is_not(None), col(Post.published_at) > _CAUGHT_UP_AT
+)
+_FEW = (
+    _SOUGHT.where(col(Thread.id).in_(_MARKED_SINCE), _WRITTEN_SINCE),
+    _SOUGHT.where(col(Thread.id).in_(_APPEARED_SINCE), _APPEARED),
+)
+LONGEST_PAGE = 100
+
+
+def _unread_pages() -> tuple[Prepared, Prepared]:
+    """Return the statements of the first page of unread threads and of the page after a given row."""
+    # A number and no parameter: with one, PostgreSQL does not know how soon it may stop.
+    longest: ColumnElement[int] = literal_column(str(LONGEST_PAGE + 1))
+    many = select_pages(_SOUGHT.where(_ON_BOARD, *_SINCE_CAUGHT_UP), _NEWEST_KEY, falling=True, limit=longest)
+    few = [look.where(_ON_BOARD) for look in _FEW]
+    beyond = [look.where(is_beyond(_NEWEST_KEY, falling=True)) for look in few]
+
+    def within(looks: Sequence[Query]) -> Prepared:
+        found = union_all(*(select(look.subquery().c.id) for look in looks))
+        ordered = _MARKED.where(col(Thread.id).in_(found)).order_by(*(column.desc() for column in _NEWEST_KEY))
+        return Prepared(ordered.limit(bindparam("limit", type_=Integer())))
+
+    return within([many[0], *few]), within([many[1], *beyond])
+
+
+_UNREAD = _unread_pages()
 _OPENED = keyset_pages(_MARKED.where(col(Thread.author_id) == any_(VIEWER_PERSONAS)), _NEWEST_KEY, falling=True)
 _WRITTEN = keyset_pages(_MARKED.where(col(Thread.id).in_(_WROTE_IN)), _NEWEST_KEY, falling=True)
 _FOLLOWED = keyset_pages(_MARKED.where(col(Thread.id).in_(subscriptions.FOLLOWED)), _NEWEST_KEY, falling=True)
@@ -210,9 +246,30 @@ _MARKS = Prepared(
     .order_by(col(Thread.id))
 )
 
+
+def _newest_news(*conditions: Any) -> ColumnElement[Any]:
+    """Return the newest unread thread of a board: with an order, PostgreSQL goes along the index until it finds one."""
+    found = (
+        select(col(Thread.id))
+        .select_from(Thread)
+        .outerjoin(ReadMark, _MARK)
+        .where(col(Thread.board_id) == col(Board.id), THREAD_LISTED, *_SINCE_CAUGHT_UP, *conditions)
+        .order_by(col(Thread.last_post_at).desc())
+        .limit(literal_column("1"))
+    )
+    return found.correlate(Board).scalar_subquery()
+
+
 # Boards with something unread, by their ids.
 _BOARDS_WITH_NEWS = Prepared(
-    _LISTED.where(_IS_NEWS).with_only_columns(col(Thread.board_id).label("board_id")).distinct()
+    query(col(Board.id).label("board_id")).where(
+        READABLE,
+        or_(
+            _newest_news(~col(Thread.pinned)).is_not(None),
+            _newest_news(col(Thread.pinned)).is_not(None),
+            col(Board.id).in_(union_all(*(select(look.subquery().c.board_id) for look in _FEW))),
+        ),
+    )
 )
 
 # The viewer's own marks, for their copy.

@@ -119,6 +119,7 @@ def select_unsent(
             col(Mail.id),
             col(Mail.kind),
             col(Member.handle),
+            col(Mail.subject_id).is_not(None).label("calls_to_a_case"),
             col(Mail.put_down_at),
             col(Mail.failures),
             col(Mail.failure),

@@ -30,6 +30,7 @@ from sqlalchemy import (
     func,
     literal,
     not_,
+    or_,
     select,
     text,
     union_all,
@@ -40,6 +41,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content.boards import Board, readable_by_member
+from forum.content.ignored import ignores
 from forum.content.posts.tables import Post, PostQuote, Visibility, Voice
 from forum.content.read_marks import ReadMark
 from forum.content.subscriptions import Mode, Subscription
@@ -50,6 +52,7 @@ from forum.core.jobs import Payload
 from forum.members.aliases import is_persona_of, owner_of
 from forum.members.standing import SHUT_OUT, standing_at
 from forum.members.tables import Member
+from forum.notifications import letters
 from forum.notifications.inbox import OF_NEW_POSTS, UNREAD_OF_THREAD, Notification, NotificationKind
 
 MOST_MENTIONED = 10  # in one post: who names more people speaks to nobody
@@ -65,6 +68,7 @@ _POST_ID, _THREAD_ID = bindparam("post_id", type_=BigInteger()), bindparam("in_t
 _NUMBER, _REVISION = bindparam("post_number", type_=Integer()), bindparam("revision", type_=Integer())
 _REPLY_TO, _IS_ADVISER = bindparam("reply_to", type_=Integer()), bindparam("is_adviser", type_=Boolean())
 _AUTHOR, _NOW = bindparam("author", type_=Uuid()), bindparam("now", type_=Moment())
+_WRITTEN_AS = bindparam("written_as", type_=Uuid())  # the name under which it was written
 _APPEARED_AT, _MENTIONED = bindparam("appeared_at", type_=Moment()), bindparam("mentioned", type_=ARRAY(Text()))
 
 # Claims the post, so that a second job finds nothing to do, and keeps it as it is until all are told.
@@ -87,6 +91,7 @@ _CLAIM = (
         _posts.c.reply_to,
         (_posts.c.voice == Voice.ADVISER).label("is_adviser"),
         owner_of(_posts.c.author_id).label("author"),
+        _posts.c.author_id.label("written_as"),
         func.coalesce(_posts.c.published_at, _posts.c.created_at).label("appeared_at"),
         _posts.c.body_html,
     )
@@ -99,7 +104,9 @@ def _because(kind: NotificationKind) -> ColumnElement[int]:
 
 
 def _following(place: Any, of: Any, kind: NotificationKind) -> Any:
-    return select(col(Subscription.member_id), _because(kind)).where(place == of, col(Subscription.mode) != Mode.OFF)
+    """Return a select of those who followed a place already when the post appeared."""
+    wanted = (col(Subscription.mode) != Mode.OFF, col(Subscription.since) <= _APPEARED_AT)
+    return select(col(Subscription.member_id), _because(kind)).where(place == of, *wanted)
 
 
 _ANSWERED, _REPLIED = _because(NotificationKind.ADVISER_ANSWERED), _because(NotificationKind.REPLY)
@@ -156,6 +163,7 @@ IS_TOLD = and_(
     readable_by_member(col(Member.id)),
     not_(_WANTS_NOTHING),
     not_(_HAS_READ),
+    not_(ignores(col(Member.id), _WRITTEN_AS)),
     col(Member.caught_up_at) < _APPEARED_AT,
 )
 
@@ -182,6 +190,16 @@ _TELL = _NEW.on_conflict_do_update(
     where=func.cardinality(_told.c.numbers) < MOST_NUMBERS,
 ).returning(_told.c.member_id)
 
+# What each of those who were told wants to hear of the board, and then of the thread, which counts before it.
+_MODES = (
+    select(col(Subscription.member_id), col(Subscription.mode))
+    .where(
+        col(Subscription.member_id) == any_(bindparam("told", type_=ARRAY(Uuid()))),
+        or_(col(Subscription.thread_id) == _THREAD_ID, col(Subscription.board_id) == _BOARD_ID),
+    )
+    .order_by(col(Subscription.thread_id).nulls_first())
+)
+
 
 async def tell_of_post(session: AsyncSession, payload: Payload, now: datetime) -> None:
     """Job handler: tell everybody whom a post concerns of it, unless that was done or readers do not see it now."""
@@ -190,7 +208,11 @@ async def tell_of_post(session: AsyncSession, payload: Payload, now: datetime) -
         return
     mentioned = list(islice(dict.fromkeys(_mentions(claimed.body_html)), MOST_MENTIONED))
     values = {**claimed._mapping, "now": now, "mentioned": mentioned, "id_prefix": str(new_id())[:ID_PREFIX]}
-    await session.execute(_TELL, values)
+    told = set((await session.execute(_TELL, values)).scalars())
+    modes = {row.member_id: row.mode for row in await session.execute(_MODES, values | {"told": list(told)})}
+    patient = {member_id for member_id, mode in modes.items() if mode == Mode.DIGEST}
+    await letters.mark_due(session, told - patient, now)
+    await letters.mark_due(session, patient, now, daily_only=True)
 
 
 def _mentions(body_html: str) -> Iterator[str]:

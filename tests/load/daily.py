@@ -52,32 +52,35 @@ SELECT row_number() OVER (ORDER BY joined_at, handle) - 1 AS number, id FROM mem
 THREADS = f"""
 INSERT INTO thread (board_id, author_id, title, state, pinned, visibility, version, opened_at, changed_at,
                     last_number, posts, participants, last_post_at, adviser_replies)
-SELECT (SELECT min(id) FROM board) + n % {seed.BOARDS}, writer.id, 'Another question, number ' || n, 'open', false,
+SELECT (SELECT min(id) FROM board) + n * 11 % {seed.BOARDS}, writer.id, 'Another question, number ' || n, 'open', false,
        'visible', 1, at, at, 0, 0, 0, at, 0
 FROM generate_series(1, :threads) AS n
 CROSS JOIN LATERAL (SELECT now() - interval '700 days' * (1 - n::float / :threads) AS at) AS moment
-JOIN writer ON writer.number = n * 7 % :writers
+JOIN writer ON writer.number = CASE WHEN n % :step = 0 THEN n / :step % :readers
+                               ELSE CAST(:readers AS integer) + n * 7 % CAST(:others AS integer) END
 """
-# Three in each, all by others; short, because nothing of them is shown.
+# Two in each; short, because nothing of them is shown.
 POSTS = """
 INSERT INTO post (thread_id, number, author_id, voice, visibility, body_markdown, body_html, revision, created_at)
-SELECT thread.id, number, writer.id, 'member', 'visible', 'I see', '<p>I see</p>', 1, opened_at
-FROM thread CROSS JOIN generate_series(1, 3) AS number
-JOIN writer ON writer.number = (thread.id * 7 + number * 13) % :writers
+SELECT thread.id, place.number, writer.id, 'member', 'visible', 'I see', '<p>I see</p>', 1, opened_at
+FROM thread CROSS JOIN generate_series(1, 2) AS place (number)
+JOIN writer ON writer.number = CAST(:readers AS integer)
+                             + (thread.id * 7 + place.number * 13) % CAST(:others AS integer)
 WHERE last_number = 0
 """
-# Whoever asks wrote in as many threads in either forum.
+# Whoever asks opened as many threads, and wrote in as many, in either forum.
 OWN_POSTS = """
 INSERT INTO post (thread_id, number, author_id, voice, visibility, body_markdown, body_html, revision, created_at)
-SELECT thread.id, 4, writer.id, 'member', 'visible', 'So do I', '<p>So do I</p>', 1, opened_at
-FROM (SELECT id, opened_at, row_number() OVER (ORDER BY id % 997, id) AS place FROM thread WHERE posts = 3) AS thread
+SELECT thread.id, 3, writer.id, 'member', 'visible', 'So do I', '<p>So do I</p>', 1, opened_at
+FROM (SELECT id, opened_at, row_number() OVER (ORDER BY id % 997, id) AS place FROM thread
+      WHERE last_number = 0) AS thread
 JOIN writer ON writer.number = thread.place % :readers
 WHERE place <= :readers * 5
 """
 # A hundred each, most of them older than what is new.
 MARKS = """
 INSERT INTO read_mark (member_id, thread_id, read_number, read_at)
-SELECT writer.id, (SELECT min(id) FROM thread) + (writer.number * 31 + n * 7919) % :threads, 1 + n % 3,
+SELECT writer.id, (SELECT min(id) FROM thread) + (writer.number * 31 + n * 7919) % :threads, n % 3,
        now() - interval '1 day' * (n % 170)
 FROM writer CROSS JOIN generate_series(1, 100) AS n
 ON CONFLICT DO NOTHING
@@ -91,13 +94,14 @@ END FROM writer WHERE writer.id = member.id AND writer.number < :readers
 async def fill(url: str, size: Size) -> list[Target]:
     """Fill the empty forum at `url`; what members ask of it."""
     seeded = await seed.seed(url, 1_000)
-    values = {"threads": size.threads, "members": size.members, "writers": size.members, "readers": READERS}
+    step = size.threads // (READERS * 5)
+    values = {"threads": size.threads, "others": size.members - READERS, "readers": READERS, "step": step}
     database = Database(url, pool_size=1)
     try:
         async with database.work() as session:
             if size.members > seed.MEMBERS:
                 await session.execute(text(MEMBERS), {"members": size.members - seed.MEMBERS})
-            for statement in (WRITERS, THREADS, POSTS, seed.COUNTS, OWN_POSTS, seed.COUNTS, MARKS, CATCH_UP):
+            for statement in (WRITERS, THREADS, POSTS, OWN_POSTS, seed.COUNTS, MARKS, CATCH_UP):
                 await session.execute(text(statement), values)
             for add_up in (tallies.add_up, board_cards.add_up):
                 await add_up(session, clock.now())

@@ -12,7 +12,7 @@ from forum.core import clock
 from forum.http.services import Services
 from forum.members.tables import Role, Standing
 from tests.support import make
-from tests.support.jobs import run_hourly_jobs
+from tests.support.jobs import run_due_jobs, run_hourly_jobs
 from tests.support.scenes import REMOVE, decided, house_rules, sql
 
 API = "/api/v1"
@@ -138,6 +138,29 @@ async def test_it_follows_another_handle_and_goes_with_either_of_the_two(
             assert (await leaver.put(f"{API}/me/departure", json={"kind": "leave"})).status_code == 200
         await run_hourly_jobs(services, clock.now() + timedelta(days=15))
     assert await sql(services, "SELECT 1 FROM ignored") == []
+
+
+async def test_nobody_is_told_of_what_somebody_writes_whom_they_ignore(
+    app: FastAPI, services: Services, thread: int
+) -> None:
+    async with make.signed_in(app, "heron") as heron, make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan:
+        await heron.put(f"{API}/threads/{thread}/subscription", json={"mode": "each"})
+        await ignore(heron, "magpie")
+        await run_due_jobs(services, clock.now())
+        for author in ("magpie", "wren"):
+            await make.post(
+                services, author, thread, "What do you say, @heron?\n\n> @heron #1\n> Hello all", reply_to=1
+            )
+        await run_due_jobs(services, clock.now())
+        items = (await heron.get(f"{API}/me/notifications")).json()["items"]
+        # Of wren's, as a mention; of neither of magpie's.
+        assert [(item["kind"], item["count"]) for item in items] == [("mention", 1), ("thread_post", 1)]
+        # Staff are heard, whoever ignored them before.
+        assert (await joan.put(f"{API}/accounts/magpie/roles/moderator", json={})).status_code == 200
+        await make.post(services, "magpie", thread, "Please be kind, @heron")
+        await run_due_jobs(services, clock.now())
+        [first, *_] = (await heron.get(f"{API}/me/notifications")).json()["items"]
+        assert (first["kind"], first["count"]) == ("mention", 2)
 
 
 def shown(answer: httpx.Response) -> tuple[int, bytes, list[tuple[str, str]]]:
