@@ -175,7 +175,9 @@ MARKUP = st.lists(PIECES, max_size=12).map("".join).map(lambda text: UNSEEN.sub(
 @pytest.fixture(scope="session")
 async def some_post(lived_in: Village) -> PostView:
     """An ordinary post."""
-    return await queries.get_post(lived_in.services.database.reader, GUEST, lived_in.places["post"])
+    found = await queries.get_post(lived_in.services.database.reader, GUEST, lived_in.places["post"])
+    _page_with(found)  # compiles the templates: Hypothesis would take that for a slow example
+    return found
 
 
 def _page_with(post: PostView) -> Element:
