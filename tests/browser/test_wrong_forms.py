@@ -22,7 +22,7 @@ SEND_EMPTY = f"""(number) => {{
   (form.querySelector('button.main') || form.querySelector('button:not([type=button])')).click();
 }}"""
 
-# Where nothing that is chosen or left out is wrong, by their place on the page: they would only find or change something.
+# Where nothing that is chosen or left out is wrong, by their place on the page: they only find or change something.
 NEVER_WRONG = {
     "/look": {0},
     "/threads/{id}/care": {0, 1},
