@@ -48,7 +48,7 @@ class Mode(StrEnum):
     """What a member wants to hear. In the app, `each` and `digest` are the same; they differ in mails alone."""
 
     EACH = "each"
-    DIGEST = "digest"  # never a mail soon: it waits for the daily letter
+    DIGEST = "digest"  # of the letters only the daily one counts it
     OFF = "off"
 
 
@@ -195,7 +195,14 @@ async def _choose(work: Work, viewer: Viewer, mode: Mode, **place: int) -> None:
     await work.session.execute(
         chosen.on_conflict_do_update(
             index_elements=[*place, "member_id"],
-            set_={"mode": chosen.excluded.mode, "chosen_by": chosen.excluded.chosen_by, "since": chosen.excluded.since},
+            set_={
+                "mode": chosen.excluded.mode,
+                "chosen_by": chosen.excluded.chosen_by,
+                # Who follows already has followed all the time: a post that appeared before is told of.
+                "since": case(
+                    (col(Subscription.mode) == Mode.OFF, chosen.excluded.since), else_=col(Subscription.since)
+                ),
+            },
             where=col(Subscription.mode) != mode,
         )
     )

@@ -31,6 +31,7 @@ from forum.demo.keys import DemoKeys
 from forum.demo.moderation import Cast, everybody, moderate
 from forum.members.tables import Member, Role, RulesEdition
 from forum.members.viewer import Viewer
+from forum.notifications.letter_choices import answer_question
 
 CONTENT = resources.files("forum.demo")
 
@@ -74,6 +75,8 @@ async def fill(work: Work, keys: DemoKeys, *, written: Callable[[], object]) -> 
     for slug, thread in _threads():
         await _write_thread(work.at(work.now - timedelta(days=thread["days_ago"])), cast, slug, thread, written)
     for person in _people():
+        if person.get("mails"):
+            await answer_question(work, cast[person["handle"]], wants_letters=True)
         if "draft" in person:
             await _keep_draft(work, cast[person["handle"]], **person["draft"])
         for handle in person.get("ignores", ()):

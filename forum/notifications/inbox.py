@@ -1,4 +1,4 @@
-"""Notifications: each tells one member one thing, and never quotes anybody."""
+"""Notifications: each tells one member one thing. None quotes a post; those of new posts name the thread."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -122,7 +122,7 @@ def _listed(kinds: Iterable[NotificationKind]) -> str:
 
 
 class Notification(SQLModel, table=True):
-    """Something that a member should know: what it is about, and no text of it."""
+    """Something that a member should know: what it is about, and no text of it. A title is read where it is now."""
 
     __table_args__ = (
         check_one_of("kind", NotificationKind),
@@ -252,7 +252,7 @@ def select_notifications(viewer: Viewer, after: tuple[UUID] | None, limit: int) 
         col(Notification.kind),
         case((_POST_SEEN, col(Post.id))).label("post_id"),
         func.coalesce(col(Notification.thread_id), case((_POST_SEEN, col(Post.thread_id)))).label("thread_id"),
-        case((THREAD_VISIBLE, col(Thread.title))).label("thread_title"),
+        case((col(Notification.thread_id).is_not(None), col(Thread.title))).label("thread_title"),
         func.coalesce(_NEW_POSTS.c.first, case((_POST_SEEN, col(Post.number)))).label("number"),
         _NEW_POSTS.c.last.label("last_number"),
         _NEW_POSTS.c.count.label("count"),
@@ -272,6 +272,13 @@ async def list_notifications(work: Work, viewer: Viewer, after: str | None, limi
     rows = (await work.session.execute(select_notifications(viewer, place, limit + 1), viewer.query_parameters)).all()
     page = pagination.page_of(rows, limit, lambda row: (str(row.id),))
     return NotificationPage(*page, unread=await count_unread_in_transaction(work, viewer))
+
+
+async def has_news(session: AsyncSession, viewer: Viewer) -> bool:
+    """Return whether the viewer has not read something of which letters tell."""
+    mailed = (col(Notification.kind).not_in(NOT_MAILED), col(Notification.read_at).is_(None))
+    unread = _own(col(Notification.id), is_staff=viewer.is_staff).where(*mailed).limit(1)
+    return (await session.execute(unread, viewer.query_parameters)).first() is not None
 
 
 async def count_unread(reader: Reader, viewer: Viewer) -> int:

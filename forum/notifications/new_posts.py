@@ -30,6 +30,7 @@ from sqlalchemy import (
     func,
     literal,
     not_,
+    or_,
     select,
     text,
     union_all,
@@ -51,6 +52,7 @@ from forum.core.jobs import Payload
 from forum.members.aliases import is_persona_of, owner_of
 from forum.members.standing import SHUT_OUT, standing_at
 from forum.members.tables import Member
+from forum.notifications import letters
 from forum.notifications.inbox import OF_NEW_POSTS, UNREAD_OF_THREAD, Notification, NotificationKind
 
 MOST_MENTIONED = 10  # in one post: who names more people speaks to nobody
@@ -102,7 +104,9 @@ def _because(kind: NotificationKind) -> ColumnElement[int]:
 
 
 def _following(place: Any, of: Any, kind: NotificationKind) -> Any:
-    return select(col(Subscription.member_id), _because(kind)).where(place == of, col(Subscription.mode) != Mode.OFF)
+    """Return a select of those who followed a place already when the post appeared."""
+    wanted = (col(Subscription.mode) != Mode.OFF, col(Subscription.since) <= _APPEARED_AT)
+    return select(col(Subscription.member_id), _because(kind)).where(place == of, *wanted)
 
 
 _ANSWERED, _REPLIED = _because(NotificationKind.ADVISER_ANSWERED), _because(NotificationKind.REPLY)
@@ -186,6 +190,16 @@ _TELL = _NEW.on_conflict_do_update(
     where=func.cardinality(_told.c.numbers) < MOST_NUMBERS,
 ).returning(_told.c.member_id)
 
+# What each of those who were told wants to hear of the board, and then of the thread, which counts before it.
+_MODES = (
+    select(col(Subscription.member_id), col(Subscription.mode))
+    .where(
+        col(Subscription.member_id) == any_(bindparam("told", type_=ARRAY(Uuid()))),
+        or_(col(Subscription.thread_id) == _THREAD_ID, col(Subscription.board_id) == _BOARD_ID),
+    )
+    .order_by(col(Subscription.thread_id).nulls_first())
+)
+
 
 async def tell_of_post(session: AsyncSession, payload: Payload, now: datetime) -> None:
     """Job handler: tell everybody whom a post concerns of it, unless that was done or readers do not see it now."""
@@ -194,7 +208,11 @@ async def tell_of_post(session: AsyncSession, payload: Payload, now: datetime) -
         return
     mentioned = list(islice(dict.fromkeys(_mentions(claimed.body_html)), MOST_MENTIONED))
     values = {**claimed._mapping, "now": now, "mentioned": mentioned, "id_prefix": str(new_id())[:ID_PREFIX]}
-    await session.execute(_TELL, values)
+    told = set((await session.execute(_TELL, values)).scalars())
+    modes = {row.member_id: row.mode for row in await session.execute(_MODES, values | {"told": list(told)})}
+    patient = {member_id for member_id, mode in modes.items() if mode == Mode.DIGEST}
+    await letters.mark_due(session, told - patient, now)
+    await letters.mark_due(session, patient, now, daily_only=True)
 
 
 def _mentions(body_html: str) -> Iterator[str]:

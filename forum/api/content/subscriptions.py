@@ -17,7 +17,7 @@ from forum.http.services import CurrentWork, Reading, Route
 router = APIRouter(tags=["subscriptions"], route_class=Route)
 
 _MODES = (
-    "`each`: be told of each new post. `digest`: the same, but no mail before the daily letter. "
+    "`each`: be told of each new post. `digest`: the same, but of the mails only the daily letter counts it. "
     "`off`: be told of nothing here, not even when somebody answers or names you"
 )
 

@@ -28,7 +28,7 @@ class Notification(ResponseBody):
     )
     thread_id: Identity | None = Field(examples=[42])
     thread_title: str | None = Field(
-        description="Null where you may no longer see the thread", examples=["What happens at a first conference?"]
+        description="Of new posts. Else null", examples=["What happens at a first conference?"]
     )
     number: int | None = Field(
         description="Of the post in its thread; of several new posts, of the first: go on there", examples=[7]

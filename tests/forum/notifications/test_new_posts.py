@@ -314,3 +314,20 @@ async def test_a_notification_counts_up_to_a_hundred(app: FastAPI, services: Ser
 async def test_a_job_without_a_post_does_nothing(services: Services, thread: int) -> None:
     await enqueue_again(services, 999_999)
     assert await run_due_jobs(services, clock.now()) == [TELL_OF_POST.name]
+
+
+async def test_a_digest_is_a_reason_for_the_daily_letter_alone(app: FastAPI, services: Services, thread: int) -> None:
+    due = "SELECT handle FROM mail_due JOIN member ON member.id = member_id ORDER BY handle"
+    chosen = (
+        "INSERT INTO letter_choice (member_id, mode, at, zone, refusals) "
+        "SELECT id, '{mode}', '10:00', 'Europe/London', 0 FROM member WHERE handle = '{handle}' RETURNING 1"
+    )
+    for handle, letter, mode in (("heron", "daily", "digest"), ("otter", "soon", "digest"), ("robin", "soon", "each")):
+        async with make.signed_in(app, handle) as client:
+            await follow(client, "/boards/new-here", "digest" if mode == "each" else "each")
+            await follow(client, f"/threads/{thread}", mode)
+        await sql(services, chosen.format(handle=handle, mode=letter))
+    await make.post(services, "magpie", thread)
+    await tell(services)
+    assert len(await sql(services, "SELECT id FROM notification")) == 3
+    assert await sql(services, due) == [("heron",), ("robin",)]
