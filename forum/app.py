@@ -29,7 +29,7 @@ from forum.api.content import (
     threads,
 )
 from forum.api.members import advisers, cards
-from forum.api.notifications import inbox
+from forum.api.notifications import inbox, letters
 from forum.api.openapi import Resource
 from forum.api.privacy import account_deletion, exports, legal_holds, lost_mailboxes
 from forum.authentication.sessions import SessionCache
@@ -134,7 +134,12 @@ RESOURCES: tuple[Resource, ...] = (
         invitations.router,
         unsent_mail.router,
     ),
-    Resource("notifications", "What happened to your posts, reports, appeals and account.", inbox.router),
+    Resource(
+        "notifications",
+        "What happened to your posts, reports, appeals and account, and which mails you get about that.",
+        inbox.router,
+        letters.router,
+    ),
     Resource(
         "privacy",
         "Get a copy of all your data, and close your account. A legal hold can delay that.",
@@ -178,9 +183,9 @@ HOUSE = House(
     navigation=(
         Entry("/", mark("Boards")),
         Entry("/help", mark("Help now")),
-        Entry("/advising", mark("Advising"), lambda viewer: not why_not(Act.SEE_WAITING_THREADS, viewer)),
+        Entry("/advising", mark("Advising"), lambda viewer: not why_not(Act.SEE_WAITING_THREADS, viewer), is_work=True),
         *moderation_site.ENTRIES,
-        Entry("/admin", mark("Administration"), lambda viewer: not why_not(Act.ADMINISTER, viewer)),
+        Entry("/admin", mark("Administration"), lambda viewer: not why_not(Act.ADMINISTER, viewer), is_work=True),
         Entry("/sign-in", mark("Sign in"), lambda viewer: viewer.id is None),
         Entry("/me", mark("You"), lambda viewer: viewer.id is not None),
     ),

@@ -24,7 +24,7 @@ from forum.mail import outbox
 from forum.mail.outbox import MailHooks, MailSender
 from forum.mail.tables import MailKind
 from forum.members import departure, skeletons
-from forum.notifications import new_posts, thread_changes
+from forum.notifications import letter_choices, letter_jobs, new_posts, thread_changes
 from forum.notifications import reactions as reactions_told
 from forum.privacy import account_deletion, erasure_jobs, export_contents, exports, handle_changes, lost_mailboxes
 from forum.privacy.exports import ExportHook
@@ -75,7 +75,17 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="content.reactions", export=export_contents.export_reactions, clean_up=reactions.delete_leftovers),
     Feature(name="content.ignored", export=export_contents.export_ignored, clean_up=ignored.forget_former_members),
     Feature(name="notifications.inbox", export=export_contents.export_notifications),
-    Feature(name="notifications.letters", export=export_contents.export_letter_choice),
+    Feature(
+        name="notifications.letters",
+        export=export_contents.export_letter_choice,
+        clean_up=letter_choices.delete_expired,
+        jobs=lambda _context: {
+            letter_jobs.SEND_DUE: letter_jobs.send_due,
+            letter_choices.TURN_OFF: letter_choices.turn_letters_off,
+        },
+        schedule={letter_jobs.SEND_DUE: "* * * * *"},
+        mail_hooks={MailKind.NEWS: letter_jobs.HOOKS},
+    ),
     Feature(name="authentication.sessions", export=export_contents.export_sessions, clean_up=sessions.delete_expired),
     Feature(
         name="authentication.second_factor.passkeys",

@@ -14,6 +14,12 @@ from forum.mail import outbox, smtp, templates
 from forum.mail.smtp import TRANSPORT_ERRORS
 from forum.mail.templates import TEST
 
+# Only the mailbox at which it arrives can tell.
+SIGNED = (
+    "When it has arrived, look at its source. In DKIM-Signature, the list after h= must have List-Unsubscribe and "
+    "List-Unsubscribe-Post: otherwise large providers show no button to turn mails off. Your mail server signs."
+)
+
 cli = typer.Typer(no_args_is_help=True, help="Mails: whether they are sent, and which were not.")
 
 
@@ -22,11 +28,14 @@ def send_test(address: Annotated[str, typer.Argument(help="Where to")]) -> None:
     """Send a mail, to see whether it arrives. What the mail server says is shown."""
     settings, to = Settings(), parse_address(address)
     transport = smtp.choose_transport(settings)
+    off_link = f"{settings.public_url}/unsubscribe/test"  # nobody's: it does nothing
     try:
-        signals.run(transport.deliver(templates.compose(TEST, settings.mail_from, to, clock.now())))
+        signals.run(transport.deliver(templates.compose(TEST, settings.mail_from, to, clock.now(), off_link=off_link)))
     except TRANSPORT_ERRORS as error:
         fail(f"It could not be handed to {transport}: {error}.")
     out.print(f"It was handed to {transport}.", soft_wrap=True)
+    if settings.smtp_url:
+        out.print(SIGNED, soft_wrap=True, highlight=False)
 
 
 @cli.command(name="list")

@@ -47,6 +47,7 @@ from forum.content.threads.queries import (
     SELECT_VISIBLE,
     get_thread,
     get_thread_in_transaction,
+    is_beyond,
     keyset_pages,
     read_page,
     select_pages,
@@ -125,8 +126,9 @@ _SLUG = bindparam("slug", type_=Text())
 _ON_BOARD = or_(_SLUG.is_(None), col(Board.slug) == _SLUG)
 
 _NEWEST = keyset_pages(_LISTED.where(_ON_BOARD), _NEWEST_KEY, falling=True)
-# Where to look for what is unread. Each is a look of its own, along an index and no further than a page is long: asked
-# for all of it at once, PostgreSQL looks at every thread.
+# Where to look for what is unread: among threads with posts since the member was caught up, along an index and no
+# further than a page is long; among those that they marked since, and those in which a post appeared since, which are
+# few. Asked for all of it at once, PostgreSQL looks at every thread.
 _SOUGHT = (
     query(col(Thread.id), col(Thread.board_id))
     .join(Board, col(Board.id) == col(Thread.board_id))
@@ -137,8 +139,11 @@ _SINCE_CAUGHT_UP = (col(Thread.last_post_at) > _CAUGHT_UP_AT, _WRITTEN_SINCE)
 _MARKED_SINCE = select(col(_Marked.thread_id)).where(
     col(_Marked.member_id) == VIEWER_ID, col(_Marked.read_at) >= _CAUGHT_UP_AT
 )
-_APPEARED_SINCE = select(col(Post.thread_id)).where(col(Post.published_at) > _CAUGHT_UP_AT)
-_RARE = (
+# Without `IS NOT NULL`, PostgreSQL takes them for a third of all posts.
+_APPEARED_SINCE = select(col(Post.thread_id)).where(
+    col(Post.published_at).is_not(None), col(Post.published_at) > _CAUGHT_UP_AT
+)
+_FEW = (
     _SOUGHT.where(col(Thread.id).in_(_MARKED_SINCE), _WRITTEN_SINCE),
     _SOUGHT.where(col(Thread.id).in_(_APPEARED_SINCE), _APPEARED),
 )
@@ -149,18 +154,16 @@ def _unread_pages() -> tuple[Prepared, Prepared]:
     """Return the statements of the first page of unread threads and of the page after a given row."""
     # A number and no parameter: with one, PostgreSQL does not know how soon it may stop.
     longest: ColumnElement[int] = literal_column(str(LONGEST_PAGE + 1))
-    looks = [
-        select_pages(look.where(_ON_BOARD), _NEWEST_KEY, falling=True, limit=longest)
-        for look in (_SOUGHT.where(*_SINCE_CAUGHT_UP), *_RARE)
-    ]
+    many = select_pages(_SOUGHT.where(_ON_BOARD, *_SINCE_CAUGHT_UP), _NEWEST_KEY, falling=True, limit=longest)
+    few = [look.where(_ON_BOARD) for look in _FEW]
+    beyond = [look.where(is_beyond(_NEWEST_KEY, falling=True)) for look in few]
 
-    def of_one(pages: Sequence[Query]) -> Prepared:
-        found = union_all(*(select(page.subquery().c.id) for page in pages))
+    def within(looks: Sequence[Query]) -> Prepared:
+        found = union_all(*(select(look.subquery().c.id) for look in looks))
         ordered = _MARKED.where(col(Thread.id).in_(found)).order_by(*(column.desc() for column in _NEWEST_KEY))
         return Prepared(ordered.limit(bindparam("limit", type_=Integer())))
 
-    first, following = zip(*looks, strict=True)
-    return of_one(first), of_one(following)
+    return within([many[0], *few]), within([many[1], *beyond])
 
 
 _UNREAD = _unread_pages()
@@ -264,7 +267,7 @@ _BOARDS_WITH_NEWS = Prepared(
         or_(
             _newest_news(~col(Thread.pinned)).is_not(None),
             _newest_news(col(Thread.pinned)).is_not(None),
-            col(Board.id).in_(union_all(*(select(look.subquery().c.board_id) for look in _RARE))),
+            col(Board.id).in_(union_all(*(select(look.subquery().c.board_id) for look in _FEW))),
         ),
     )
 )

@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BigInteger, bindparam, case, func, select
+from pydantic_core import from_json
+from sqlalchemy import BigInteger, Text, bindparam, case, cast, func, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import col
 
 from forum.content import announcements, board_cards, boards, drafts, own_marks, read_marks, subscriptions
@@ -146,10 +148,12 @@ _BoardLine = namedtuple("_BoardLine", [column.name for column in _BOARD])  # typ
 _SELECT_PLACE = queries.SELECT_VISIBLE.add_columns(*(column.label(f"its_{column.name}") for column in _BOARD)).where(
     col(Thread.id) == bindparam("thread_id", type_=BigInteger())
 )
-_PLACE = Prepared(_SELECT_PLACE)
-_PLACE_COLUMNS = _SELECT_PLACE.cte("place").c
+_COLUMNS = _SELECT_PLACE.cte("its_place").c
+# JSON as text: within a row, asyncpg does not decode it as `Reader` told it to.
+_AS_ROW = func.row(*(cast(column, Text) if isinstance(column.type, JSONB) else column for column in _COLUMNS))
+_PLACE = Prepared(select(_AS_ROW.label("place")))
 _IS_FIRST = func.row_number().over(order_by=col(Post.number)) == 1
-_WITH_PLACE = case((_IS_FIRST, select(func.row(*_PLACE_COLUMNS)).scalar_subquery())).label("place")
+_WITH_PLACE = case((_IS_FIRST, select(_AS_ROW).scalar_subquery())).label("place")
 _PostLine = namedtuple("_PostLine", [*PostView._fields, "place"])  # type: ignore[misc]  # names of a table
 _STATEMENTS = PageStatements(
     Prepared(thread_page.SELECT_NUMBERED.add_columns(_WITH_PLACE), _PostLine),
@@ -161,10 +165,13 @@ async def _read_page(reader: Reader, viewer: Viewer, thread_id: int, wanted: Pag
     """Return a thread, its board and a page of its posts. Raises NotFound, and Invalid for an unknown cursor."""
     page = await thread_page.get_page(reader, viewer, thread_id, wanted, _STATEMENTS)
     lines: Sequence[Any] = page.posts
-    row = lines[0].place if lines else await reader.row(_PLACE, **viewer.query_parameters, thread_id=thread_id)
-    if row is None:
+    first = lines[0] if lines else await reader.row(_PLACE, **viewer.query_parameters, thread_id=thread_id)
+    if first is None:
         raise NotFound("There is no such thread.", code="thread_not_found")
-    thread, board = _ThreadLine._make(row[: -len(_BOARD)]), _BoardLine._make(row[-len(_BOARD) :])
+    thread: Any = _ThreadLine._make(first.place[: -len(_BOARD)])
+    if thread.waiting:
+        thread = thread._replace(waiting=from_json(thread.waiting))
+    board = _BoardLine._make(first.place[-len(_BOARD) :])
     return thread, board, page._replace(posts=[PostView._make(line[:-1]) for line in lines])
 
 

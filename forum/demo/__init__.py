@@ -16,7 +16,7 @@ from forum.administration import advisers, roles
 from forum.authentication import registration
 from forum.authentication.registration import Newcomer
 from forum.authentication.second_factor.tables import Totp
-from forum.content import boards, bookmarks, drafts
+from forum.content import boards, bookmarks, drafts, ignored, read_marks, subscriptions
 from forum.content.drafts import DraftWords, Saving
 from forum.content.posts.actions import change_words, withdraw_post
 from forum.content.posts.context import context_in_thread, context_of_post, context_on_board
@@ -24,6 +24,7 @@ from forum.content.posts.draft import Draft
 from forum.content.posts.insertion import add_reply, add_thread
 from forum.content.reactions.actions import react
 from forum.content.reactions.tables import ReactionKind
+from forum.content.subscriptions import Mode
 from forum.content.threads.actions import lock_thread, pin_thread
 from forum.core.work import Work
 from forum.demo.administration import administer
@@ -31,8 +32,10 @@ from forum.demo.keys import DemoKeys
 from forum.demo.moderation import Cast, everybody, moderate
 from forum.members.tables import Member, Role, RulesEdition
 from forum.members.viewer import Viewer
+from forum.notifications.letter_choices import answer_question
 
 CONTENT = resources.files("forum.demo")
+LATELY = timedelta(days=3)  # since then, some follow a whole board
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,14 @@ async def fill(work: Work, keys: DemoKeys, *, written: Callable[[], object]) -> 
     for slug, thread in _threads():
         await _write_thread(work.at(work.now - timedelta(days=thread["days_ago"])), cast, slug, thread, written)
     for person in _people():
+        if person.get("mails"):
+            await answer_question(work, cast[person["handle"]], wants_letters=True)
+        for slug in person.get("follows", ()):
+            await subscriptions.follow_board(work.at(work.now - LATELY), cast[person["handle"]], slug, Mode.EACH)
         if "draft" in person:
             await _keep_draft(work, cast[person["handle"]], **person["draft"])
+        for handle in person.get("ignores", ()):
+            await ignored.ignore(work, cast[person["handle"]], handle)
     await moderate(work, cast)
     await administer(work, cast)
 

@@ -140,7 +140,7 @@ MESSAGE_URGENT = MailTemplate(
 NEWS = MailTemplate(
     "Something new for you",
     ("There is something new for you, where you have an account. To read it, follow this link and sign in:",),
-    path="notifications",
+    path="me/notices",
     has_token=False,
 )
 OFF = "You get this mail because you asked to be told. To get no more of them, follow this link:"

@@ -274,6 +274,13 @@ async def list_notifications(work: Work, viewer: Viewer, after: str | None, limi
     return NotificationPage(*page, unread=await count_unread_in_transaction(work, viewer))
 
 
+async def has_news(session: AsyncSession, viewer: Viewer) -> bool:
+    """Return whether the viewer has not read something of which letters tell."""
+    mailed = (col(Notification.kind).not_in(NOT_MAILED), col(Notification.read_at).is_(None))
+    unread = _own(col(Notification.id), is_staff=viewer.is_staff).where(*mailed).limit(1)
+    return (await session.execute(unread, viewer.query_parameters)).first() is not None
+
+
 async def count_unread(reader: Reader, viewer: Viewer) -> int:
     """Return how many notifications the viewer has not read."""
     return int((await reader.row(_UNREAD[viewer.is_staff], **viewer.query_parameters)).unread)

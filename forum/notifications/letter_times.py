@@ -38,8 +38,14 @@ def next_time(times: LetterTimes, now: datetime) -> datetime:
     """Return when a letter leaves about what happens now."""
     if times.mode == LetterMode.DAILY:
         return first_free(times, _next_day_hour(times, max(now, times.paused_until or now)))
-    last = times.sent_at + LEAST_GAP if times.sent_at else now
-    return first_free(times, max(now + SOON, last))
+    return first_free(times, least_gap_over(times, now + SOON))
+
+
+def least_gap_over(times: LetterTimes, moment: datetime) -> datetime:
+    """Return the first moment from this one on that is not too soon after the last letter."""
+    if times.mode == LetterMode.DAILY or times.sent_at is None:
+        return moment
+    return max(moment, times.sent_at + LEAST_GAP)
 
 
 def first_free(times: LetterTimes, moment: datetime) -> datetime:
@@ -57,10 +63,15 @@ def is_quiet(times: LetterTimes, moment: datetime) -> bool:
     """Return whether a moment is in the quiet hours, which may go over midnight."""
     if times.quiet_from is None or times.quiet_to is None:
         return False
-    hour = moment.astimezone(zone_of(times.zone)).time()
-    if times.quiet_from < times.quiet_to:
-        return times.quiet_from <= hour < times.quiet_to
-    return hour >= times.quiet_from or hour < times.quiet_to
+    return is_quiet_hour((times.quiet_from, times.quiet_to), moment.astimezone(zone_of(times.zone)).time())
+
+
+def is_quiet_hour(quiet: tuple[time, time] | None, hour: time) -> bool:
+    """Return whether an hour is in the quiet hours."""
+    if quiet is None:
+        return False
+    begins, ends = quiet
+    return begins <= hour < ends if begins < ends else hour >= begins or hour < ends
 
 
 @cache

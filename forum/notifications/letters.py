@@ -9,12 +9,14 @@ from datetime import datetime, time
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, ColumnElement, Uuid, any_, literal, select
+from sqlalchemy import ARRAY, CheckConstraint, ColumnElement, Uuid, any_, delete, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum.core.database import Moment, Query, check_one_of, query, rows_of
+from forum.mail import outbox
+from forum.mail.tables import MailKind
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.notifications.letter_times import LetterMode, LetterTimes, next_time
@@ -51,6 +53,16 @@ class MailDue(SQLModel, table=True):
 
     member_id: UUID = Field(primary_key=True, foreign_key="member.id", ondelete="CASCADE")
     due_at: datetime = Field(sa_type=Moment, index=True)
+
+
+class OffLink(SQLModel, table=True):
+    """A link that turns the letters of a member off, which is in each letter: a digest of its token."""
+
+    __tablename__ = "off_link"
+
+    token_digest: bytes = Field(primary_key=True)
+    member_id: UUID = Field(foreign_key="member.id", ondelete="CASCADE", index=True)
+    expires_at: datetime = Field(sa_type=Moment)
 
 
 TIMES = [col(getattr(LetterChoice, name)) for name in LetterTimes._fields]
@@ -105,6 +117,13 @@ async def add_due(session: AsyncSession, due: Sequence[dict[str, Any]]) -> None:
     """Add rows of MailDue, but for members who have one."""
     if due:
         await session.execute(insert(rows_of(MailDue)).on_conflict_do_nothing(), due)
+
+
+async def forget_due(session: AsyncSession, member_id: UUID) -> bool:
+    """Let no letter be due to a member, nor wait to be sent. Return whether one was."""
+    await outbox.cancel(session, member_id, MailKind.NEWS)
+    gone = delete(MailDue).where(col(MailDue.member_id) == member_id).returning(col(MailDue.member_id))
+    return (await session.execute(gone)).first() is not None
 
 
 def select_choice(viewer: Viewer) -> Query:

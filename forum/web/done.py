@@ -55,6 +55,8 @@ DONE: Mapping[str, str] = {
     "stays": mark("The account stays, and everybody is signed out. Please ask for a new password now."),
     "staying": mark("You stay. We are glad."),
     "leaving": mark("You have asked to leave. Until the day below you can change your mind."),
+    "mails-daily": mark("We write once a day, if something is new. You can change that under “You”."),
+    "mails-none": mark("We send no such mails. You can change that under “You”."),
     "address-stays": mark("Your address stays as it is."),
     # administration
     "board-made": mark("The board is there now."),

@@ -29,7 +29,7 @@ from forum.web.content import (
     threads,
 )
 from forum.web.members import advisers, cards
-from forum.web.notifications import inbox
+from forum.web.notifications import inbox, letters
 from forum.web.pages import House
 from forum.web.privacy import account_deletion, exports, legal_holds, lost_mailboxes, own_account, own_mailbox
 from forum.web.visits import made_pages
@@ -60,6 +60,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     enrolment.router,
     passkeys.router,
     inbox.router,
+    letters.router,
+    letters.open_router,
     exports.router,
     own_invitations.router,
     account_deletion.router,

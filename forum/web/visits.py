@@ -1,12 +1,12 @@
 """A visit: one request for a page, with who asks, their language and look; and how pages are answered."""
 
 import gzip
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
-from typing import Annotated, Concatenate, ParamSpec, TypeVar
+from typing import Annotated, Concatenate, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from cachetools import TTLCache
@@ -33,7 +33,7 @@ from forum.web.done import DONE
 from forum.web.forms import EMPTY, Form, read_form
 from forum.web.languages import NAMES, Language, language_of, mark, preferred
 from forum.web.look import Look, look_of
-from forum.web.pages import FormPage, House, Page, environment
+from forum.web.pages import Entry, FormPage, House, Page, environment
 from forum.web.texts import Text
 from forum.web.words import sentence, words_of
 
@@ -43,6 +43,7 @@ COMPRESSED_FROM = 600  # bytes: compressing less saves nothing
 # For pages: links of the forum to itself say where one comes from, so that forms work in browsers which send an
 # `Origin` only with it (iPhones before iOS 16.4); other sites learn nothing.
 HEADERS = {"Referrer-Policy": "same-origin"}
+WORK = mark("Work")  # what several entries of staff are folded into
 VARY = "Accept-Encoding, Accept-Language, Cookie"
 
 
@@ -155,12 +156,13 @@ class Visit:
         async with self.transactions.begin() as work:
             return await action(work, token)
 
-    def refusing(self, error: ForumError) -> "Visit":
-        """Return the same visit with what is wrong with its form.
+    def refusing(self, error: ForumError, *about_it: type[ForumError]) -> "Visit":
+        """Return the same visit with what is wrong with its form, to show it once more.
 
-        What is not about the form is raised again: the page about that error keeps what was typed.
+        What is not about the form is raised again, unless it is one of `about_it`: the page about that error keeps
+        what was typed.
         """
-        if isinstance(error, NotFound | NotSignedIn | RoleWithheld | SignInAgain):
+        if isinstance(error, NotFound | NotSignedIn | RoleWithheld | SignInAgain) and not isinstance(error, about_it):
             raise error
         return replace(self, form=self.form.refused(error))
 
@@ -213,6 +215,15 @@ class Visit:
         return RedirectResponse(path, 303, HEADERS)
 
 
+class NavigationEntry(NamedTuple):
+    """An entry of the navigation as a page shows it: where it leads, or what is folded into it."""
+
+    path: str
+    words: str
+    is_current: bool  # the page belongs to it
+    within: tuple["NavigationEntry", ...] = ()
+
+
 @dataclass(frozen=True)
 class Layout:
     """What every page has around it: `layout` in the templates."""
@@ -245,19 +256,26 @@ class Layout:
         """The path of the page with its query."""
         return self.visit.path
 
-    @property
-    def entries(self) -> list[tuple[str, str, bool]]:
-        """The navigation: path, words, and whether the page belongs to it."""
-        return [
-            (entry.path, self.visit.say(entry.words), entry.path == self.page.section)
-            for entry in self.visit.house.navigation
-            if entry.is_shown(self.viewer)
-        ]
+    @cached_property
+    def entries(self) -> Sequence[NavigationEntry]:
+        """The navigation. More than one entry of work is folded into one, or it takes three rows on a phone."""
+        shown = [entry for entry in self.visit.house.navigation if entry.is_shown(self.viewer)]
+        work = [entry for entry in shown if entry.is_work]
+        if len(work) < 2:
+            return [self._entry(entry) for entry in shown]
+        within = tuple(map(self._entry, work))
+        folded = NavigationEntry("", self.visit.say(WORK), any(entry.is_current for entry in within), within)
+        first = shown.index(work[0])
+        before, after = shown[:first], [entry for entry in shown[first:] if not entry.is_work]
+        return [*map(self._entry, before), folded, *map(self._entry, after)]
+
+    def _entry(self, entry: Entry) -> NavigationEntry:
+        return NavigationEntry(entry.path, self.visit.say(entry.words), entry.path == self.page.section)
 
     @property
     def done(self) -> str | None:
         """What was done just now, in words: from a closed list, never a text of the address."""
-        words = self._done.get(self.visit.query("done"))
+        words = self._done.get(self.page.done or self.visit.query("done"))
         return self.visit.say(words) if words else None
 
     @property

@@ -48,9 +48,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("member_id", name=op.f("pk_mail_due")),
     )
     op.create_index(op.f("ix_mail_due_due_at"), "mail_due", ["due_at"])
+    op.create_table(
+        "off_link",
+        sa.Column("token_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("member_id", sa.Uuid(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["member_id"], ["member.id"], name=op.f("fk_off_link_member_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("token_digest", name=op.f("pk_off_link")),
+    )
+    op.create_index(op.f("ix_off_link_member_id"), "off_link", ["member_id"])
 
 
 def downgrade() -> None:
+    op.drop_table("off_link")
     op.drop_table("mail_due")
     op.drop_table("letter_choice")
     for table, kind in NEW_KINDS.items():

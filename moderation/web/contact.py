@@ -14,7 +14,7 @@ from forum.core.errors import ForumError
 from forum.http.current_member import address_of
 from forum.http.fields import Text as FieldText
 from forum.http.fields import Words
-from forum.web.forms import EMPTY, Form, FormModel
+from forum.web.forms import FormModel
 from forum.web.languages import mark
 from forum.web.pages import FormPage
 from forum.web.routing import page_router
@@ -61,7 +61,7 @@ class MessagesPage(ModerationPage):
 @router.get("/contact")
 async def show_contact(visit: AnybodyVisit) -> Response:
     """Show how to reach the charity, with a form; once something urgent was sent, who helps at once."""
-    return visit.show(_page(visit, EMPTY))
+    return visit.show(_page(visit))
 
 
 @router.post("/contact")
@@ -72,7 +72,7 @@ async def write_to_charity(visit: AnybodyForm) -> Response:
         draft = ContactDraft(wanted.text, wanted.email, address_of(visit.request), _key(wanted))
         sounds_urgent = await visit.act(contact.write_to_charity, draft)
     except ForumError as error:
-        return visit.show(_page(visit, visit.form.refused(error)), 422)
+        return visit.show(_page(visit.refusing(error)), 422)
     return visit.go("/contact", done="written-urgently" if sounds_urgent else "written")
 
 
@@ -90,7 +90,7 @@ async def settle_message(id: UUID, visit: MemberForm) -> Response:
     return visit.go("/moderation/messages", done="message-settled")
 
 
-def _page(visit: Visit, form: Form) -> ContactPage:
+def _page(visit: Visit) -> ContactPage:
     text = visit.text("contact")
     is_urgent = visit.query("done") == "written-urgently"
     return ContactPage(
@@ -99,7 +99,7 @@ def _page(visit: Visit, form: Form) -> ContactPage:
         lines=visit.text("lines"),
         sounds_urgent=is_urgent,
         key=secrets.token_urlsafe(24),
-        form=form,
+        form=visit.form,
     )
 
 

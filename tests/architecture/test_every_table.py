@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
+from forum.authentication.handles import LONGEST_WRITING
 from forum.core import clock
 from forum.http.services import Services
 from forum.members.departure import belongings
@@ -254,6 +255,7 @@ async def test_who_leaves_is_in_no_table_but_for_what_they_wrote(
     assert {what for _, what in await found(services, life.secrets)} == set(life.secrets)
     assert (await life.client.put(f"{API}/me/departure", json={"kind": "leave"})).status_code == 200
     await run_hourly_jobs(services, clock.now() + LATER)
+    await run_due_jobs(services, clock.now() + LATER + LONGEST_WRITING)
     assert await found(services, MARKS | life.secrets | {"password": hidden["password"]}) == set()
     assert {table for table, _ in await found(services, WORDS)} == set(LEAVES)
     async with make.client(app) as guest:
@@ -270,6 +272,7 @@ async def test_who_erases_is_in_no_table_once_nothing_waits_for_their_words(
     gone = MARKS | life.secrets | {"password": hidden["password"]}
     assert (await life.client.put(f"{API}/me/departure", json={"kind": "erase"})).status_code == 200
     await run_hourly_jobs(services, clock.now() + LATER)
+    await run_due_jobs(services, clock.now() + LATER + LONGEST_WRITING)
     assert await found(services, gone) == set()
     # What somebody has to decide still, and the words that a statement is about until nobody can appeal.
     assert await found(services, WORDS) == {

@@ -158,9 +158,15 @@ THREADS_FOLLOWED = [
     "INSERT INTO notification (id, member_id, kind, thread_id, numbers, at) "
     "SELECT gen_random_uuid(), author_id, 'thread_post', id, '{1}', now() FROM thread",
 ]
+LETTERS_CHOSEN = [
+    *THREADS_FOLLOWED,
+    "INSERT INTO letter_choice (member_id, mode, at, zone, refusals) SELECT id, 'daily', '10:00', 'UTC', 0 FROM member",
+    "INSERT INTO mail_due (member_id, due_at) SELECT id, now() FROM member",
+    "INSERT INTO off_link (token_digest, member_id, expires_at) SELECT 'off', id, now() FROM member LIMIT 1",
+]
 
 IGNORED = [
-    *THREADS_FOLLOWED,
+    *LETTERS_CHOSEN,
     "INSERT INTO ignored (member_id, persona_id, since) SELECT id, id, now() FROM member LIMIT 1",
 ]
 
@@ -199,8 +205,8 @@ DATA: dict[str, list[str]] = {
     "0028": COMPLAINED,
     "0029": THREADS_READ,
     "0030": THREADS_FOLLOWED,
-    "0031": THREADS_FOLLOWED,
-    "0032": THREADS_FOLLOWED,
+    "0031": LETTERS_CHOSEN,
+    "0032": LETTERS_CHOSEN,
     "0033": IGNORED,
     "0034": IGNORED,
     "0035": IGNORED,

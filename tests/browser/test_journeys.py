@@ -458,6 +458,35 @@ async def test_signing_in_and_replying_takes_few_keys(house: House) -> None:
     assert keys <= 25
 
 
+async def test_somebody_says_thank_you_and_saves_a_post_while_they_write(house: House, scripts: bool) -> None:
+    where = await ask(house, "tiredmum83", "A day with scripts" if scripts else "A day without", "It was a hard one.")
+    async with house.visitor("biscuit_tin", java_script_enabled=scripts) as page:
+        await page.goto(where)
+        if scripts:
+            await page.fill("[name=body_markdown]", "I am here")
+        article = page.locator("article").first
+        await article.locator("summary", has_text="Thank").click()
+        await look(page, scripts)
+        await article.get_by_role("button", name="Thank you").click()
+        await expect(article).to_contain_text("You say thank you.")
+        await article.get_by_role("button", name="Save post 1").click()
+        await expect(article.get_by_role("button", name="Save post 1")).to_have_attribute("aria-pressed", "true")
+        if scripts:
+            assert await page.input_value("[name=body_markdown]") == "I am here"
+            await article.get_by_role("button", name="Thank you").click()
+            await expect(article).not_to_contain_text("You say thank you.")
+            await article.get_by_role("button", name="Thank you").click()
+            await expect(article).to_contain_text("You say thank you.")
+        await page.goto("/me/bookmarks")
+        await expect(main(page)).to_contain_text("A day with")
+        await look(page, scripts)
+    async with house.visitor("tiredmum83", java_script_enabled=scripts) as author:
+        await author.goto(where)
+        await follow(author, "See who")
+        await expect(main(author)).to_contain_text("says thank you")
+        await look(author, scripts)
+
+
 async def test_a_thread_of_twenty_posts_weighs_little_and_asks_nobody_else(house: House) -> None:
     where = await ask(house, "tiredmum83", "A long one", "Hello.")
     http = await house.client()

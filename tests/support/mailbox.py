@@ -48,13 +48,18 @@ def words(message: EmailMessage) -> str:
 
 async def come(services: Services, now: datetime | None = None) -> list[Letter]:
     """Send what waits to be sent, and take it out of the mailbox."""
-    send = handlers_of(worker.FEATURES, services.settings)[outbox.SEND]
-    assert isinstance(send, MailSender)
+    await send(services, now)
+    return sorted(map(_taken, (services.settings.data / "mailbox").glob("*.eml")), key=lambda letter: letter.to)
+
+
+async def send(services: Services, now: datetime | None = None) -> None:
+    """Send what waits to be sent."""
+    sender = handlers_of(worker.FEATURES, services.settings)[outbox.SEND]
+    assert isinstance(sender, MailSender)
     async with services.database.work() as session:
         waiting = (await session.execute(select(col(Mail.id)).order_by(col(Mail.id)))).scalars().all()
     for mail in waiting:
-        await run_errand(services.database, send, {"mail": str(mail)}, now or clock.now())
-    return sorted(map(_taken, (services.settings.data / "mailbox").glob("*.eml")), key=lambda letter: letter.to)
+        await run_errand(services.database, sender, {"mail": str(mail)}, now or clock.now())
 
 
 def _taken(file: Path) -> Letter:

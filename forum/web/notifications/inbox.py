@@ -65,6 +65,10 @@ NOTICES: Mapping[NotificationKind, tuple[str, str]] = {
     NotificationKind.LOST_MAILBOX: (mark("Another e-mail address is to take the place of yours."), "/me/email"),
     NotificationKind.DEPARTURE_WAITS: (mark("Your account cannot be closed yet."), "/me/departure"),
     NotificationKind.EXPORT_READY: (mark("The copy of your data is ready."), "/me/copy"),
+    NotificationKind.MAILS_STOPPED: (
+        mark("We send you no more mails, because your mail server refused three of them."),
+        "/me/mails",
+    ),
 }
 
 # What is said of new posts in a thread: how many, and its title.
