@@ -161,6 +161,8 @@ async def _write_thread(
             context = await context_on_board(work, author, slug, draft)
             post = await add_thread(work, author, context, thread["title"], draft)
             thread_id = post.thread_id
+        # Whoever writes has read what stands above: the worker tells them of what came later alone.
+        await read_marks.mark_read(work, author, thread_id, post.number)
         later = work.at(work.now + timedelta(hours=1))
         await _edit_or_withdraw(later, author, post.id, entry)
         await _answer_quietly(later, cast, post.id, entry)
