@@ -17,11 +17,13 @@ from forum.api.authentication import email_addresses, password_resets, profiles,
 from forum.api.authentication import sessions as sessions_api
 from forum.api.authentication.second_factor import enrolment, passkeys
 from forum.api.content import announcements, boards, drafts, posts, read_marks, threads
+from forum.api.content import crisis_help as help_api
 from forum.api.members import advisers, cards
 from forum.api.notifications import inbox
 from forum.api.openapi import Resource
 from forum.api.privacy import account_deletion, exports, legal_holds, lost_mailboxes
 from forum.authentication.sessions import SessionCache
+from forum.content import crisis_help
 from forum.core import embedded_postgres, logs, secret_key
 from forum.core.api_quota import ApiQuota
 from forum.core.database import Database
@@ -114,6 +116,7 @@ RESOURCES: tuple[Resource, ...] = (
         invitations.router,
         unsent_mail.router,
     ),
+    Resource("help", "Who helps at once, for everybody, and with what your own post says.", help_api.router),
     Resource("notifications", "What happened to your posts, reports, appeals and account.", inbox.router),
     Resource(
         "privacy",
@@ -224,6 +227,7 @@ def check_pages(settings: Settings) -> None:
     """Raise UnusableSetting for texts or a mark of the charity that cannot be used: before anything has started."""
     if settings.pages:
         branding.branding_of(settings)
+        crisis_help.lines_of(settings.help_lines)
 
 
 class PagesBesideApi:

@@ -248,6 +248,9 @@ class Settings(BaseSettings):
         pattern="^[A-Z]{2}$",
         description="The country whose telephone numbers are recognised without a country code",
     )
+    help_lines: Path | None = Field(
+        None, description="File with the charity's own list of who helps at once; see `forum/content/crisis_help.toml`"
+    )
     names_moderators: bool = Field(True, description="Whether readers see which moderator edited or removed a post")
     outside_contact: str | None = Field(
         None,

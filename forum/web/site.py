@@ -14,7 +14,17 @@ from forum.web.around import leave, look, text_pages
 from forum.web.authentication import email_addresses, password_resets, profiles, registration, sessions, sign_in
 from forum.web.authentication.second_factor import enrolment, passkeys
 from forum.web.branding import branding_of
-from forum.web.content import announcements, boards, drafts, new_threads, posts, read_marks, thread_changes, threads
+from forum.web.content import (
+    announcements,
+    boards,
+    crisis_help,
+    drafts,
+    new_threads,
+    posts,
+    read_marks,
+    thread_changes,
+    threads,
+)
 from forum.web.members import advisers, cards
 from forum.web.notifications import inbox
 from forum.web.pages import House
@@ -27,6 +37,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     assets.router,
     posts.router,
     read_marks.router,
+    crisis_help.router,
     new_threads.router,
     thread_changes.router,
     drafts.router,

@@ -177,6 +177,7 @@ DATA: dict[str, list[str]] = {
     "0026": COMPLAINED,
     "0027": COMPLAINED,
     "0028": COMPLAINED,
+    "0029": COMPLAINED,
 }
 
 

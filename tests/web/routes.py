@@ -53,6 +53,7 @@ ROWS: Mapping[str, Row] = {
     "/threads/{id}/reply": Row(MEMBERS, "/threads/{thread}/reply"),
     "/boards/{slug}/new": Row(MEMBERS, "/boards/{board}/new"),
     "/posts/{id}/edit": Row(frozenset({"member"}), "/posts/{own_post}/edit"),
+    "/posts/{id}/help": Row(ONE, "/posts/{cry}/help"),
     "/posts/{id}/withdraw": Row(frozenset({"member"}), "/posts/{own_post}/withdraw"),
     "/posts/{id}/versions": Row(frozenset({"member", "moderator"}), "/posts/{own_post}/versions"),
     "/threads/{id}/title": Row(frozenset({"member", "moderator"}), "/threads/{thread}/title"),

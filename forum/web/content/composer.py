@@ -14,6 +14,7 @@ from fastapi import Response
 from pydantic import Field
 
 from forum.content import composing, drafts
+from forum.content.crisis_help import Help
 from forum.content.drafts import DraftWords, SavedDraft, Saving
 from forum.content.posts.tables import BODY_MAX, NUMBER_MAX
 from forum.core import errors
@@ -50,6 +51,7 @@ class ComposerPage(FormPage):
     preview_html: str | None
     most_links: int
     publication: str = ""  # of the board: whether a moderator reads it first
+    help: Help | None = None  # for what was kept, if that sounds like danger
     seen: int = 0  # the last number on the screen: the same words after it are another post
 
     @property
