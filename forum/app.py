@@ -54,6 +54,7 @@ from moderation.api import (
     reports,
     rules,
     safeguarding,
+    screening_notice,
     statements,
     talks,
 )
@@ -116,7 +117,12 @@ RESOURCES: tuple[Resource, ...] = (
         invitations.router,
         unsent_mail.router,
     ),
-    Resource("help", "Who helps at once, for everybody, and with what your own post says.", help_api.router),
+    Resource(
+        "help",
+        "Who helps at once, for everybody, and with what your own post says.",
+        help_api.router,
+        screening_notice.router,
+    ),
     Resource("notifications", "What happened to your posts, reports, appeals and account.", inbox.router),
     Resource(
         "privacy",

@@ -41,6 +41,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="reports"),
     Feature(name="rules"),
     Feature(name="safeguarding"),
+    Feature(name="screening_notice"),
     Feature(name="statements"),
     Feature(name="talks"),
 )

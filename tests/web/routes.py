@@ -44,6 +44,7 @@ ROWS: Mapping[str, Row] = {
     "/accessibility": Row(),
     "/about": Row(),
     "/contact": Row(),
+    "/screening": Row(),
     "/look": Row(),
     "/leave": Row(),
     "/favicon.ico": Row(status=302),
