@@ -16,10 +16,21 @@ from forum.api.advising import waiting_list
 from forum.api.authentication import email_addresses, password_resets, profiles, registration
 from forum.api.authentication import sessions as sessions_api
 from forum.api.authentication.second_factor import enrolment, passkeys
-from forum.api.content import announcements, boards, drafts, posts, read_marks, threads
+from forum.api.content import (
+    announcements,
+    boards,
+    bookmarks,
+    drafts,
+    ignored,
+    posts,
+    reactions,
+    read_marks,
+    subscriptions,
+    threads,
+)
 from forum.api.content import crisis_help as help_api
 from forum.api.members import advisers, cards
-from forum.api.notifications import inbox
+from forum.api.notifications import inbox, letters
 from forum.api.openapi import Resource
 from forum.api.privacy import account_deletion, exports, legal_holds, lost_mailboxes
 from forum.authentication.sessions import SessionCache
@@ -59,6 +70,7 @@ from moderation.api import (
     talks,
 )
 from moderation.gate import BoardGate
+from moderation.urgent_cases import count_urgent_cases
 from moderation.web import site as moderation_site
 
 # The tags of the OpenAPI document, with their routers. Routes are matched in this order: those read most come first.
@@ -85,12 +97,20 @@ RESOURCES: tuple[Resource, ...] = (
         threads.router,
         read_marks.router,
     ),
+    Resource("subscriptions", "Threads and boards that you follow. Nobody else sees them.", subscriptions.router),
+    Resource(
+        "reactions",
+        "Thank somebody for a post, send a hug, or say that it helped or that you feel the same.",
+        reactions.router,
+    ),
+    Resource("bookmarks", "Posts that you saved for yourself. Nobody else sees them.", bookmarks.router),
     Resource("drafts", "What you began to write, kept for a week. Nobody else reads it.", drafts.router),
     Resource(
         "members",
         "Members with the names that they chose, and your own profile.",
         registration.router,
         cards.router,
+        ignored.router,
         profiles.router,
         email_addresses.router,
     ),
@@ -123,7 +143,12 @@ RESOURCES: tuple[Resource, ...] = (
         help_api.router,
         screening_notice.router,
     ),
-    Resource("notifications", "What happened to your posts, reports, appeals and account.", inbox.router),
+    Resource(
+        "notifications",
+        "What happened to your posts, reports, appeals and account, and which mails you get about that.",
+        inbox.router,
+        letters.router,
+    ),
     Resource(
         "privacy",
         "Get a copy of all your data, and close your account. A legal hold can delay that.",
@@ -167,14 +192,14 @@ HOUSE = House(
     navigation=(
         Entry("/", mark("Boards")),
         Entry("/help", mark("Help now")),
-        Entry("/advising", mark("Advising"), lambda viewer: not why_not(Act.SEE_WAITING_THREADS, viewer)),
+        Entry("/advising", mark("Advising"), lambda viewer: not why_not(Act.SEE_WAITING_THREADS, viewer), is_work=True),
         *moderation_site.ENTRIES,
-        Entry("/admin", mark("Administration"), lambda viewer: not why_not(Act.ADMINISTER, viewer)),
+        Entry("/admin", mark("Administration"), lambda viewer: not why_not(Act.ADMINISTER, viewer), is_work=True),
         Entry("/sign-in", mark("Sign in"), lambda viewer: viewer.id is None),
         Entry("/me", mark("You"), lambda viewer: viewer.id is not None),
     ),
     post_links=(
-        PostLink("/threads/{thread_id}/reply?to={number}", mark("Answer this"), MEMBERS, needs="reply"),
+        PostLink("/threads/{thread_id}/reply?to={number}", mark("Answer"), MEMBERS, needs="reply"),
         PostLink("/posts/{id}/edit", mark("Change"), OWN, needs="edit"),
         PostLink("/posts/{id}/withdraw", mark("Take it back"), OWN),
         PostLink("/posts/{id}/versions", mark("Earlier versions"), OWN | {"moderator"}, was_changed=True),
@@ -213,6 +238,7 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
         SessionCache(),
         RateLimits(database.reader),
         ApiQuota(database.reader, settings.limit("api")),
+        count_urgent_cases,
         breached_passwords_of(settings),
     )
     app.state.services = services

@@ -13,17 +13,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forum.administration import accounts, invitations
 from forum.authentication import failed_sign_ins, handles, profiles, sessions
 from forum.authentication.second_factor import passkeys
-from forum.content import announcements, drafts, read_marks
+from forum.content import announcements, board_cards, drafts, ignored, read_marks
 from forum.content.posts import quotes, tallies
+from forum.content.posts.visibility import TELL_OF_POST
+from forum.content.reactions import actions as reactions
 from forum.core import idempotency, jobs, rate_limits
-from forum.core.database import Reader
-from forum.core.jobs import Handler, Job, Payload
+from forum.core.jobs import Errand, Handler, Job, Payload
 from forum.core.settings import Settings
 from forum.mail import outbox
-from forum.mail.outbox import MailCheck
+from forum.mail.outbox import MailHooks, MailSender
 from forum.mail.tables import MailKind
 from forum.members import departure, skeletons
-from forum.notifications import thread_changes
+from forum.notifications import letter_choices, letter_jobs, new_posts, thread_changes
+from forum.notifications import reactions as reactions_told
 from forum.privacy import account_deletion, erasure_jobs, export_contents, exports, handle_changes, lost_mailboxes
 from forum.privacy.exports import ExportHook
 from forum.privacy.personal_data_source import PersonalDataSource
@@ -38,10 +40,9 @@ class JobContext:
     """What the handlers of jobs are made with."""
 
     settings: Settings
-    reader: Reader
     exports: Sequence[ExportHook]
     personal_data: PersonalDataSource
-    mail_checks: Mapping[MailKind, MailCheck]
+    mail_hooks: Mapping[MailKind, MailHooks]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +53,9 @@ class Feature:
     clean_up: CleanUpHook | None = None  # deletes what has expired; no read may need it
     export: ExportHook | None = None
     personal_data: PersonalDataSource | None = None
-    jobs: Callable[[JobContext], Mapping[Job, Handler]] = field(default=lambda _context: {})
+    jobs: Callable[[JobContext], Mapping[Job, Handler | Errand]] = field(default=lambda _context: {})
     schedule: Mapping[Job, str] = field(default_factory=dict)  # as cron writes it, in UTC
-    mail_checks: Mapping[MailKind, MailCheck] = field(default_factory=dict)  # asked as a mail is sent
+    mail_hooks: Mapping[MailKind, MailHooks] = field(default_factory=dict)
 
 
 # In the order in which a member reads them in their copy; what has no part in it comes last.
@@ -69,7 +70,22 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="content.threads", export=export_contents.export_threads),
     Feature(name="content.drafts", export=export_contents.export_drafts, clean_up=drafts.delete_expired),
     Feature(name="content.read_marks", export=export_contents.export_read_marks, clean_up=read_marks.delete_old_marks),
+    Feature(name="content.subscriptions", export=export_contents.export_subscriptions),
+    Feature(name="content.bookmarks", export=export_contents.export_bookmarks),
+    Feature(name="content.reactions", export=export_contents.export_reactions, clean_up=reactions.delete_leftovers),
+    Feature(name="content.ignored", export=export_contents.export_ignored, clean_up=ignored.forget_former_members),
     Feature(name="notifications.inbox", export=export_contents.export_notifications),
+    Feature(
+        name="notifications.letters",
+        export=export_contents.export_letter_choice,
+        clean_up=letter_choices.delete_expired,
+        jobs=lambda _context: {
+            letter_jobs.SEND_DUE: letter_jobs.send_due,
+            letter_choices.TURN_OFF: letter_choices.turn_letters_off,
+        },
+        schedule={letter_jobs.SEND_DUE: "* * * * *"},
+        mail_hooks={MailKind.NEWS: letter_jobs.HOOKS},
+    ),
     Feature(name="authentication.sessions", export=export_contents.export_sessions, clean_up=sessions.delete_expired),
     Feature(
         name="authentication.second_factor.passkeys",
@@ -88,7 +104,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="administration.unsent_mail"),
     Feature(name="advising.waiting_list"),
     Feature(name="content.announcements", clean_up=announcements.delete_expired),
-    Feature(name="content.boards"),
+    Feature(name="content.boards", clean_up=board_cards.add_up),
     Feature(name="home"),
     Feature(name="core.idempotency", clean_up=idempotency.delete_expired),
     Feature(name="core.rate_limits", clean_up=rate_limits.delete_expired),
@@ -96,7 +112,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         name="mail.outbox",
         clean_up=outbox.delete_expired,
-        jobs=lambda context: {outbox.SEND: outbox.make_sender(context.settings, context.reader, context.mail_checks)},
+        jobs=lambda context: {outbox.SEND: MailSender(context.settings, context.mail_hooks)},
     ),
     Feature(name="members.advisers"),
     Feature(name="members.cards"),
@@ -123,6 +139,7 @@ FEATURES: tuple[Feature, ...] = (
         name="privacy.handle_changes",
         jobs=lambda context: {
             handles.REPLACE_HANDLE: handle_changes.make_handle_replacer(context.personal_data),
+            handles.FORGET_HANDLE: handle_changes.make_handle_forgetter(context.personal_data),
             profiles.REPLACE_NAME: handle_changes.replace_name,
             handle_changes.REPLACE_NAME_IN_THREAD: handle_changes.replace_name_in_thread,
         },
@@ -133,6 +150,11 @@ FEATURES: tuple[Feature, ...] = (
             erasure_jobs.ERASE: erasure_jobs.make_eraser(context.personal_data),
             erasure_jobs.ERASE_IN_THREAD: erasure_jobs.make_thread_eraser(context.personal_data),
         },
+    ),
+    Feature(name="notifications.new_posts", jobs=lambda _context: {TELL_OF_POST: new_posts.tell_of_post}),
+    Feature(
+        name="notifications.reactions",
+        jobs=lambda _context: {reactions.TELL_OF_REACTION: reactions_told.tell_author},
     ),
     Feature(name="notifications.thread_changes", jobs=lambda _context: thread_changes.make_tellers()),
     Feature(
@@ -145,13 +167,13 @@ FEATURES: tuple[Feature, ...] = (
 )
 
 
-def handlers_of(features: Sequence[Feature], settings: Settings, reader: Reader) -> Mapping[Job, Handler]:
+def handlers_of(features: Sequence[Feature], settings: Settings) -> Mapping[Job, Handler | Errand]:
     """Return the handler of each job of these features, and of the clean-up of them all."""
     [personal_data] = [feature.personal_data for feature in features if feature.personal_data]
     export_hooks = [feature.export for feature in features if feature.export]
-    checks = {kind: check for feature in features for kind, check in feature.mail_checks.items()}
-    context = JobContext(settings, reader, export_hooks, personal_data, checks)
-    found: dict[Job, Handler] = {CLEAN_UP: make_cleaner(features)}
+    mail_hooks = {kind: hooks for feature in features for kind, hooks in feature.mail_hooks.items()}
+    context = JobContext(settings, export_hooks, personal_data, mail_hooks)
+    found: dict[Job, Handler | Errand] = {CLEAN_UP: make_cleaner(features)}
     for feature in features:
         found |= feature.jobs(context)
     return found

@@ -76,6 +76,13 @@ class AtPost(InThread, Protocol):
     def post(self) -> PostLike: ...  # noqa: D102
 
 
+class WorksHere(Protocol):
+    """A member who may have a role."""
+
+    @property
+    def works_here(self) -> bool: ...  # noqa: D102
+
+
 class Refusal(NamedTuple):
     """The reason of a refusal: a code for programs and a sentence for people."""
 
@@ -104,6 +111,8 @@ class Act(StrEnum):
     KEEP_EDIT = "keep an edit of this post for later"
     WITHDRAW_POST = "withdraw this post"
     READ_REVISIONS = "read the earlier revisions"
+    REACT = "react to this post"
+    READ_REACTIONS = "read who reacted to this post"
     READ_TITLES = "read the earlier titles"
     READ_SEALED_REVISION = "read what was redacted"
     READ_SEALED_TITLE = "read a title that was taken away"
@@ -111,7 +120,9 @@ class Act(StrEnum):
     LOCK_THREAD = "lock or unlock this thread"
     PIN_THREAD = "pin this thread"
     MOVE_THREAD = "move this thread"
+    FOLLOW = "be told of new posts"
     RENAME = "take another name"
+    IGNORE = "ignore somebody"
     SEE_WAITING_THREADS = "see the threads that wait for an adviser"
     ADMINISTER = "look after accounts"
     ANNOUNCE = "write announcements"
@@ -170,6 +181,13 @@ def is_author(viewer: Viewer, subject: AtPost) -> Refusal | None:
     return Refusal("not_the_author", "Only the author of a post may do this.")
 
 
+def is_of_somebody_else(viewer: Viewer, subject: AtPost) -> Refusal | None:
+    """Require that the viewer did not write the post."""
+    if subject.post.author_id not in viewer.personas:
+        return None
+    return Refusal("own_post", "You wrote this post yourself.")
+
+
 def opened_it(viewer: Viewer, subject: InThread) -> Refusal | None:
     """Require that the viewer opened the thread."""
     if subject.thread.author_id in viewer.personas:
@@ -198,6 +216,13 @@ def moderates_the_board(viewer: Viewer, subject: OnBoard) -> Refusal | None:
     return Refusal("not_a_moderator", "Only moderators of this board may do this.")
 
 
+def is_not_staff(_viewer: Viewer, subject: WorksHere) -> Refusal | None:
+    """Require that the member has no role: what staff write must reach everybody."""
+    if not subject.works_here:
+        return None
+    return Refusal("member_is_staff", "They work here: nobody can ignore what they write.")
+
+
 def advises(viewer: Viewer, _subject: object) -> Refusal | None:
     """Require that the viewer is an adviser, a moderator of the whole forum or an administrator."""
     is_staff = viewer.roles & {Role.ADVISER, Role.MODERATOR, Role.ADMINISTRATOR}
@@ -207,6 +232,13 @@ def advises(viewer: Viewer, _subject: object) -> Refusal | None:
 def is_in_good_standing(viewer: Viewer, _subject: object) -> Refusal | None:
     """Require good standing: a member who was silenced must have no power over others."""
     if viewer.standing == Standing.ACTIVE:
+        return None
+    return Refusal(f"account_{viewer.standing}", f"Your account is {viewer.standing}.")
+
+
+def is_not_banned(viewer: Viewer, _subject: object) -> Refusal | None:
+    """Require that the viewer is not banned: who is silenced or suspended keeps what others do not see."""
+    if viewer.standing not in {Standing.BANNED, Standing.LEFT}:
         return None
     return Refusal(f"account_{viewer.standing}", f"Your account is {viewer.standing}.")
 
@@ -252,6 +284,8 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.KEEP_EDIT: [is_author],
     Act.WITHDRAW_POST: [is_author],
     Act.READ_REVISIONS: [either(both(is_author, post_is_shown), moderates_the_board), post_is_not_withdrawn],
+    Act.REACT: [is_active, has_required_second_factor, is_of_somebody_else, board_is_open],
+    Act.READ_REACTIONS: [is_author, post_is_shown],
     Act.READ_TITLES: [either(opened_it, moderates_the_board)],
     Act.READ_SEALED_TITLE: [is_active, moderates_the_board],
     Act.READ_SEALED_REVISION: [is_active, moderates_the_board, post_is_not_withdrawn],
@@ -263,7 +297,9 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.LOCK_THREAD: [is_active, moderates_the_board],
     Act.PIN_THREAD: [is_active, moderates_the_board],
     Act.MOVE_THREAD: [is_active, moderates_the_board],
+    Act.FOLLOW: [is_not_banned],
     Act.RENAME: [is_active, has_required_second_factor],
+    Act.IGNORE: [is_not_staff],
     Act.SEE_WAITING_THREADS: [advises],
     Act.ADMINISTER: [is_in_good_standing, administers],
     Act.ANNOUNCE: [is_in_good_standing, administers],

@@ -64,7 +64,7 @@ async def _run(url: str, settings: Settings, with_parent: bool) -> None:
         threading.Thread(target=wait_for_parent, name="stop-with-parent", daemon=True).start()
     database = Database(url, pool_size=settings.pool_size)
     try:
-        handlers = handlers_of(FEATURES, settings, database.reader)
+        handlers = handlers_of(FEATURES, settings)
         await jobs.work(database.autocommit, database.work, handlers, stop, calendar=schedule_of(FEATURES))
     finally:
         await database.close()

@@ -189,7 +189,7 @@ async def decide_appeal(work: Work, decider: Viewer, case_id: UUID, wanted: Deci
 
     await cases.close(work, decider, locked.case, ruling.decision.revision)
     heard = inbox.NotificationKind.APPEAL_HEARD
-    inbox.notify(session, appeal.appellant_id, heard, work.now, post_id=locked.case.post_id, subject_id=appeal.id)
+    await inbox.notify(session, appeal.appellant_id, heard, work.now, post_id=locked.case.post_id, subject_id=appeal.id)
     await audit.record(
         session,
         actor_id=decider.id,

@@ -67,7 +67,7 @@ async def claim(work: Work, moderator: Viewer, case_id: UUID, *, takeover_reason
         raise await cases.claimed_by_another(work.session, case_id)
     if takeover_reason:
         await _save_note(work, moderator, case_id, takeover_reason)
-        _tell_of_takeover(work, moderator, before)
+        await _tell_of_takeover(work, moderator, before)
     await _record(work, moderator, "case.taken_over" if takeover_reason else "case.claimed", case_id)
     return until
 
@@ -173,10 +173,10 @@ async def _get_current_claim(work: Work, case_id: UUID) -> Record | None:
     return found.one_or_none()
 
 
-def _tell_of_takeover(work: Work, moderator: Viewer, before: Record | None) -> None:
+async def _tell_of_takeover(work: Work, moderator: Viewer, before: Record | None) -> None:
     if before and before.moderator_id != moderator.id:
         taken_over = inbox.NotificationKind.CASE_TAKEN_OVER
-        inbox.notify(work.session, before.moderator_id, taken_over, work.now, subject_id=before.case_id)
+        await inbox.notify(work.session, before.moderator_id, taken_over, work.now, subject_id=before.case_id)
 
 
 async def _save_note(work: Work, moderator: Viewer, case_id: UUID, words: str) -> CaseNote:

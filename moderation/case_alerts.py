@@ -15,11 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum.core import jobs
-from forum.core.database import Moment, query
+from forum.core.database import Moment
 from forum.core.jobs import Job, Payload
 from forum.mail import outbox
 from forum.mail.tables import Mail, MailKind
-from forum.members.tables import Member
 from forum.notifications import inbox
 from forum.notifications.inbox import NotificationKind
 from moderation.case_deciders import list_deciders, list_told_that_nobody_decides
@@ -110,21 +109,13 @@ async def _tell(
     await inbox.withdraw(session, inbox.OF_CASES, case.id, but_of=[*deciders, *told])
     news = await inbox.notify_each(session, told, kind, now, subject_id=case.id)
     if _is_grave(case):
-        await _mail(session, case, news, now)
+        subject = outbox.MailSubject(case.id, case.subject_persona_id)
+        await outbox.enqueue_to_each(session, MailKind.CASE_URGENT, news, now, subject)
 
 
 def _is_grave(case: Case) -> bool:
     """Whether a case calls people; one of a worry waits in the queue, however grave its category is."""
     return case.calls and Category(case.category) in MAILED
-
-
-async def _mail(session: AsyncSession, case: Case, members: Sequence[UUID], now: datetime) -> None:
-    subject = outbox.MailSubject(case.id, case.subject_persona_id)
-    addresses = query(col(Member.id), col(Member.email)).where(
-        col(Member.id).in_(members), col(Member.email_verified_at).is_not(None)
-    )
-    for row in (await session.execute(addresses)).all():
-        await outbox.enqueue(session, MailKind.CASE_URGENT, now, member_id=row.id, email=row.email, subject=subject)
 
 
 async def _list_lapsed_claims(session: AsyncSession, now: datetime) -> Sequence[CaseClaim]:

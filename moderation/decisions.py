@@ -194,7 +194,7 @@ async def decide(work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionI
     ruling = await save_decision(work, moderator, locked, wanted, rules)
     statement = await enforce(work, moderator, ruling)
 
-    _tell_author(work, ruling, statement)
+    await _tell_author(work, ruling, statement)
     await reports.settle(work, locked.case, wanted.report_outcome)
     await cases.close(work, moderator, locked.case, ruling.decision.revision)
     await audit.record(
@@ -351,15 +351,16 @@ def _statement(work: Work, ruling: Ruling, excerpts: list[str]) -> Statement:
     )
 
 
-def _tell_author(work: Work, ruling: Ruling, statement: Statement | None) -> None:
+async def _tell_author(work: Work, ruling: Ruling, statement: Statement | None) -> None:
     member_id, kinds = ruling.locked.member_id, {measure.kind for measure in ruling.input.measures}
     if MeasureKind.PUBLISH in kinds:
         for post in ruling.locked.posts:
-            inbox.notify(work.session, member_id, inbox.NotificationKind.POST_PUBLISHED, work.now, post_id=post.id)
+            published = inbox.NotificationKind.POST_PUBLISHED
+            await inbox.notify(work.session, member_id, published, work.now, post_id=post.id)
     if statement:
         news = _notification_kind(kinds)
         post_id = statement.post_id
-        inbox.notify(work.session, member_id, news, work.now, post_id=post_id, subject_id=statement.id)
+        await inbox.notify(work.session, member_id, news, work.now, post_id=post_id, subject_id=statement.id)
 
 
 def _notification_kind(kinds: Collection[MeasureKind]) -> inbox.NotificationKind:

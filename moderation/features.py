@@ -1,6 +1,7 @@
 """What each feature of moderation adds to jobs, clean-up, copies of personal data and erasure."""
 
 from forum.features import Feature
+from forum.mail.outbox import MailHooks
 from forum.mail.tables import MailKind
 from moderation import case_alerts, cases, contact, findings, name_reports, refused_texts, rule_changes, rules
 from moderation.privacy import ModerationPersonalData
@@ -16,7 +17,7 @@ FEATURES: tuple[Feature, ...] = (
         name="case_alerts",
         jobs=lambda _context: {cases.ALERT: case_alerts.alert, case_alerts.WATCH: case_alerts.watch},
         schedule={case_alerts.WATCH: "* * * * *"},
-        mail_checks={MailKind.CASE_URGENT: case_alerts.is_still_urgent},
+        mail_hooks={MailKind.CASE_URGENT: MailHooks(case_alerts.is_still_urgent)},
     ),
     Feature(name="sanction_expiry", jobs=lambda _context: {STANDING_ENDED: tell_that_sanction_ended}),
     Feature(
@@ -29,7 +30,12 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="appeals"),
     Feature(name="audit_log"),
     Feature(name="board_moderators"),
-    Feature(name="contact", export=contact.export_messages, clean_up=contact.delete_settled),
+    Feature(
+        name="contact",
+        export=contact.export_messages,
+        clean_up=contact.delete_settled,
+        mail_hooks={MailKind.MESSAGE_URGENT: MailHooks(contact.is_still_urgent)},
+    ),
     Feature(name="decisions"),
     Feature(name="findings", clean_up=findings.delete_old_findings),
     Feature(name="member_history"),

@@ -90,7 +90,7 @@ class BoardGate:
         if verdict.held_because:
             post = judged.post
             author_id = await get_owner(session, post.author_id)
-            inbox.notify(session, author_id, inbox.NotificationKind.POST_HELD, now, post_id=post.id)
+            await inbox.notify(session, author_id, inbox.NotificationKind.POST_HELD, now, post_id=post.id)
 
     async def find_dangers(self, texts: Sequence[str]) -> Sequence[Danger]:
         """Return what these texts sound like, the gravest first."""

@@ -83,7 +83,7 @@ async def _save(work: Work, reporter: Viewer, member: Member, complaint: NameCom
         report.outcome, report.settled_at = ReportOutcome.UPHELD if in_force else ReportOutcome.DISMISSED, work.now
     work.session.add(report)
     await work.session.flush()
-    reports.confirm_receipt(work, report)
+    await reports.confirm_receipt(work, report)
     return report
 
 

@@ -254,14 +254,16 @@ async def save_report(work: Work, reporter: Viewer, post: Post, complaint: Compl
         )
     work.session.add(report)
     await work.session.flush()
-    confirm_receipt(work, report)
+    await confirm_receipt(work, report)
     return report
 
 
-def confirm_receipt(work: Work, report: Report) -> None:
+async def confirm_receipt(work: Work, report: Report) -> None:
     """Tell the reporter that their report arrived."""
     received = inbox.NotificationKind.REPORT_RECEIVED
-    inbox.notify(work.session, report.reporter_id, received, work.now, post_id=report.post_id, subject_id=report.id)
+    await inbox.notify(
+        work.session, report.reporter_id, received, work.now, post_id=report.post_id, subject_id=report.id
+    )
 
 
 async def settle(work: Work, case: Case, outcome: ReportOutcome) -> None:
@@ -270,7 +272,9 @@ async def settle(work: Work, case: Case, outcome: ReportOutcome) -> None:
     for report in (await work.session.execute(waiting)).scalars().all():
         report.outcome, report.settled_at = outcome, work.now
         settled = inbox.NotificationKind.REPORT_SETTLED
-        inbox.notify(work.session, report.reporter_id, settled, work.now, post_id=report.post_id, subject_id=report.id)
+        await inbox.notify(
+            work.session, report.reporter_id, settled, work.now, post_id=report.post_id, subject_id=report.id
+        )
     await work.session.flush()
 
 

@@ -10,7 +10,7 @@ from forum.api.schemas import ResponseBody
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentViewer
 from forum.http.problems import documented
-from forum.http.services import Now, Reading, Route
+from forum.http.services import AppServices, CurrentTransactions, Route
 
 router = APIRouter(tags=["boards"], route_class=Route)
 
@@ -32,12 +32,18 @@ class Home(ResponseBody):
         description="How many threads wait for an adviser, at most 100. Null for those who do not see the list",
         examples=[None],
     )
+    urgent_cases: int | None = Field(
+        description="How many urgent cases wait that you may decide, at most 100. Null for those who decide none",
+        examples=[None],
+    )
 
 
 @router.get("/home", response_model=Home, responses=documented(422))
-async def get_home(request: Request, viewer: CurrentViewer, reading: Reading, now: Now) -> Response:
+async def get_home(
+    request: Request, viewer: CurrentViewer, services: AppServices, transactions: CurrentTransactions
+) -> Response:
     """Read everything that one looks for first: boards, what is unread, what is new, what waits for you."""
-    found = await home.read_home(reading, viewer, now)
+    found = await home.read_home(transactions, viewer, services.count_urgent_cases)
     front = found.front
     body = {
         "boards": [
@@ -48,5 +54,6 @@ async def get_home(request: Request, viewer: CurrentViewer, reading: Reading, no
         "newest": [marked_json(row) for row in found.newest],
         "unread_notifications": front.unread_notifications,
         "waiting_for_advisers": found.waiting_for_advisers,
+        "urgent_cases": front.urgent_cases,
     }
     return cacheable_response(request, body, shared=viewer.id is None)

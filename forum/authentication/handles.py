@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
@@ -31,6 +32,9 @@ from forum.permissions import Act, allow, require_recent_sign_in
 
 BETWEEN_HANDLES = timedelta(days=90)
 REPLACE_HANDLE = Job("replace_handle")
+FORGET_HANDLE = Job("forget_handle")
+# No request takes longer. Whoever was writing when a handle changed may have read it before, and post it after.
+LONGEST_WRITING = timedelta(minutes=1)
 # Without vowels, which could make words.
 _NEUTRAL = "cdfhjkpqrvwxyz23456789"
 _NEUTRAL_LENGTH = 4
@@ -128,11 +132,21 @@ def _set(member: Member, handle: str) -> None:
     member.handle, member.skeleton = handle, names.skeleton(handle)
 
 
+async def keep_until_gone(session: AsyncSession, member_id: UUID, old: str) -> None:
+    """Keep an old handle for the jobs that take it out of every text. Idempotent."""
+    change = insert(HandleChange).values(member_id=member_id, old_handle=old)
+    await session.execute(change.on_conflict_do_nothing())  # they had it before, a moment ago
+
+
+async def look_again(session: AsyncSession, member_id: UUID, now: datetime) -> None:
+    """Have a job look once more for a member's old handles, when all is stored that was being written."""
+    await jobs.enqueue(session, FORGET_HANDLE, {"member": str(member_id)}, at=now + LONGEST_WRITING)
+
+
 async def _let_follow(session: AsyncSession, member: Member, old: str) -> None:
     """Store the new handle, and have a job put it in the place of the old one wherever the member is named."""
     await session.flush()
-    change = insert(HandleChange).values(member_id=member.id, old_handle=old)
-    await session.execute(change.on_conflict_do_nothing())  # they had it before, a moment ago
+    await keep_until_gone(session, member.id, old)
     await jobs.enqueue(session, REPLACE_HANDLE, {"member": str(member.id)})
 
 

@@ -15,6 +15,7 @@ from forum.authentication.second_factor import enrolment
 from forum.cli.runtime import fail, on_forum, out, parse_address, read_password
 from forum.content import boards
 from forum.content.boards import Board, Publication
+from forum.core.text import carried
 from forum.core.work import Work
 from forum.members.queries import get_member
 from forum.members.tables import Role
@@ -219,7 +220,7 @@ def _refuse_board(role: Role, board: str | None) -> None:
 
 def _words_in(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return carried(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         fail(f"{file} cannot be read as text in UTF-8.")
 

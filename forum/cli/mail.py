@@ -14,6 +14,12 @@ from forum.mail import outbox, smtp, templates
 from forum.mail.smtp import TRANSPORT_ERRORS
 from forum.mail.templates import TEST
 
+# Only the mailbox at which it arrives can tell.
+SIGNED = (
+    "When it has arrived, look at its source. In DKIM-Signature, the list after h= must have List-Unsubscribe and "
+    "List-Unsubscribe-Post: otherwise large providers show no button to turn mails off. Your mail server signs."
+)
+
 cli = typer.Typer(no_args_is_help=True, help="Mails: whether they are sent, and which were not.")
 
 
@@ -22,16 +28,22 @@ def send_test(address: Annotated[str, typer.Argument(help="Where to")]) -> None:
     """Send a mail, to see whether it arrives. What the mail server says is shown."""
     settings, to = Settings(), parse_address(address)
     transport = smtp.choose_transport(settings)
+    off_link = f"{settings.public_url}/unsubscribe/test"  # nobody's: it does nothing
     try:
-        signals.run(transport.deliver(templates.compose(TEST, settings.mail_from, to, clock.now())))
+        signals.run(transport.deliver(templates.compose(TEST, settings.mail_from, to, clock.now(), off_link=off_link)))
     except TRANSPORT_ERRORS as error:
         fail(f"It could not be handed to {transport}: {error}.")
     out.print(f"It was handed to {transport}.", soft_wrap=True)
+    if settings.smtp_url:
+        out.print(SIGNED, soft_wrap=True, highlight=False)
 
 
 @cli.command(name="list")
 def list_unsent() -> None:
-    """List the mails that are not sent yet, oldest first. Each is tried for three days, and kept here for a month."""
+    """List the mails that are not sent yet, oldest first. Each is tried for three days, and kept here for a month.
+
+    Whom a mail calls to a case is not said: the case may be about whoever reads this.
+    """
 
     async def act(work: Work) -> Sequence[Any]:
         return (await work.session.execute(outbox.select_unsent())).all()
@@ -41,6 +53,7 @@ def list_unsent() -> None:
         state = "given up" if row.given_up_at else "waits"
         tried = f", failed {row.failures} times, at last with {row.failure}" if row.failures else ""
         since = f"{row.put_down_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-        out.print(f"{since}  {row.kind} for {row.handle} {state}{tried}", highlight=False, soft_wrap=True)
+        whom = "somebody who may decide" if row.calls_to_a_case else row.handle
+        out.print(f"{since}  {row.kind} for {whom} {state}{tried}", highlight=False, soft_wrap=True)
     if not rows:
         out.print("Every mail is sent.")

@@ -17,6 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
     any_,
     bindparam,
+    exists,
     false,
     literal,
     or_,
@@ -33,7 +34,7 @@ from forum.core import audit
 from forum.core.database import Moment, Prepared, Reader, check_one_of, columns
 from forum.core.errors import Conflict, Invalid, NotFound
 from forum.core.text import has_seen
-from forum.members.tables import Role
+from forum.members.tables import Role, RoleGrant
 from forum.members.viewer import AUDIENCES as VIEWERS_AUDIENCES
 from forum.members.viewer import MODERATED_BOARDS, MODERATES_EVERYWHERE, Viewer
 
@@ -138,18 +139,36 @@ def readable_by(viewer: Viewer, board: Any = Board) -> ColumnElement[bool]:
     return _readable(audiences, literal(sorted(viewer.moderated_boards), ARRAY(Integer)), board)
 
 
+def readable_by_member(member_id: Any) -> ColumnElement[bool]:
+    """Return `READABLE` for each of many members, with every role that they have: for jobs, which have no viewer."""
+    # Who moderates one board may read wherever moderators may.
+    reads = col(RoleGrant.role) == any_(col(Board.readers))
+    granted = exists().where(
+        col(RoleGrant.member_id) == member_id, or_(col(RoleGrant.board_id) == col(Board.id), reads)
+    )
+    return or_(
+        col(Board.readers).op("&&")(literal(["everyone", "member"], ARRAY(Text))), granted.correlate_except(RoleGrant)
+    )
+
+
 # Queries
 
 _VISIBLE = select(*columns(Board)).where(READABLE)
 
-# The boards that exist for the viewer, in their order.
-ALL_VISIBLE = Prepared(_VISIBLE.order_by(col(Board.position), col(Board.id)))
 _ONE = Prepared(_VISIBLE.where(col(Board.slug) == bindparam("slug", type_=Text())))
 
 
 async def get_board(reader: Reader, viewer: Viewer, slug: str) -> Any:
     """Return a board. Raises NotFound when it does not exist for the viewer."""
     row = await reader.row(_ONE, **viewer.query_parameters, slug=slug)
+    if row is None:
+        raise NotFound("There is no such board.", code="board_not_found")
+    return row
+
+
+async def get_board_in_transaction(session: AsyncSession, viewer: Viewer, slug: str) -> Any:
+    """Return a board as it is in this transaction. Raises NotFound when it does not exist for the viewer."""
+    row = (await session.execute(_ONE.query, {**viewer.query_parameters, "slug": slug})).one_or_none()
     if row is None:
         raise NotFound("There is no such board.", code="board_not_found")
     return row

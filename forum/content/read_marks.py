@@ -7,27 +7,31 @@ a moderator had to read first. Nothing that was there when a member joined, or s
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import TypeAdapter
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
+    ColumnElement,
     Integer,
     Text,
     and_,
     any_,
     bindparam,
+    case,
     delete,
     exists,
     false,
     func,
     literal,
+    literal_column,
     not_,
     or_,
     select,
-    union,
+    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -35,19 +39,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, SQLModel, col
 
-from forum.content.boards import Board
-from forum.content.posts.tables import Post, Visibility
+from forum.content import subscriptions
+from forum.content.boards import READABLE, Board
+from forum.content.ignored import ignores
+from forum.content.posts.tables import Post, Visibility, Voice
 from forum.content.threads.queries import (
     SELECT_VISIBLE,
     get_thread,
     get_thread_in_transaction,
+    is_beyond,
     keyset_pages,
     read_page,
+    select_pages,
 )
 from forum.content.threads.tables import Thread
-from forum.content.threads.visibility import THREAD_LISTED
+from forum.content.threads.visibility import THREAD_LISTED, THREAD_VISIBLE
 from forum.core import pagination
-from forum.core.database import Moment, Prepared, Reader, query
+from forum.core.database import Moment, Prepared, Query, Reader, query
 from forum.core.errors import Invalid
 from forum.core.pagination import Page
 from forum.core.work import Work
@@ -74,10 +82,11 @@ class ThreadsOf(StrEnum):
 
     OPENED = "opened"
     WRITTEN = "written"
+    FOLLOWED = "followed"
     UNREAD = "unread"
 
 
-_News, _Marked = aliased(Thread), aliased(ReadMark)
+_Marked = aliased(ReadMark)
 
 # Predicates, for statements that join ReadMark as below
 
@@ -117,35 +126,73 @@ _SLUG = bindparam("slug", type_=Text())
 _ON_BOARD = or_(_SLUG.is_(None), col(Board.slug) == _SLUG)
 
 _NEWEST = keyset_pages(_LISTED.where(_ON_BOARD), _NEWEST_KEY, falling=True)
-# No other thread can be unread: without this bound, PostgreSQL looks at all of them.
-_NEWS = union(
-    select(col(_News.id)).where(col(_News.last_post_at) > _CAUGHT_UP_AT),
-    select(col(Post.thread_id)).where(col(Post.published_at) > _CAUGHT_UP_AT),
-    select(col(_Marked.thread_id)).where(col(_Marked.member_id) == VIEWER_ID, col(_Marked.read_at) >= _CAUGHT_UP_AT),
+# Where to look for what is unread: among threads with posts since the member was caught up, along an index and no
+# further than a page is long; among those that they marked since, and those in which a post appeared since, which are
+# few. Asked for all of it at once, PostgreSQL looks at every thread.
+_SOUGHT = (
+    query(col(Thread.id), col(Thread.board_id))
+    .join(Board, col(Board.id) == col(Thread.board_id))
+    .outerjoin(ReadMark, _MARK)
+    .where(THREAD_VISIBLE, THREAD_LISTED)
 )
-_IS_NEWS = and_(col(Thread.id).in_(_NEWS), UNREAD)
-_UNREAD = keyset_pages(_LISTED.where(_ON_BOARD, _IS_NEWS), _NEWEST_KEY, falling=True)
+_SINCE_CAUGHT_UP = (col(Thread.last_post_at) > _CAUGHT_UP_AT, _WRITTEN_SINCE)
+_MARKED_SINCE = select(col(_Marked.thread_id)).where(
+    col(_Marked.member_id) == VIEWER_ID, col(_Marked.read_at) >= _CAUGHT_UP_AT
+)
+# Without `IS NOT NULL`, PostgreSQL takes them for a third of all posts.
+_APPEARED_SINCE = select(col(Post.thread_id)).where(
+    col(Post.published_at).is_not(None), col(Post.published_at) > _CAUGHT_UP_AT
+)
+_FEW = (
+    _SOUGHT.where(col(Thread.id).in_(_MARKED_SINCE), _WRITTEN_SINCE),
+    _SOUGHT.where(col(Thread.id).in_(_APPEARED_SINCE), _APPEARED),
+)
+LONGEST_PAGE = 100
+
+
+def _unread_pages() -> tuple[Prepared, Prepared]:
+    """Return the statements of the first page of unread threads and of the page after a given row."""
+    # A number and no parameter: with one, PostgreSQL does not know how soon it may stop.
+    longest: ColumnElement[int] = literal_column(str(LONGEST_PAGE + 1))
+    many = select_pages(_SOUGHT.where(_ON_BOARD, *_SINCE_CAUGHT_UP), _NEWEST_KEY, falling=True, limit=longest)
+    few = [look.where(_ON_BOARD) for look in _FEW]
+    beyond = [look.where(is_beyond(_NEWEST_KEY, falling=True)) for look in few]
+
+    def within(looks: Sequence[Query]) -> Prepared:
+        found = union_all(*(select(look.subquery().c.id) for look in looks))
+        ordered = _MARKED.where(col(Thread.id).in_(found)).order_by(*(column.desc() for column in _NEWEST_KEY))
+        return Prepared(ordered.limit(bindparam("limit", type_=Integer())))
+
+    return within([many[0], *few]), within([many[1], *beyond])
+
+
+_UNREAD = _unread_pages()
 _OPENED = keyset_pages(_MARKED.where(col(Thread.author_id) == any_(VIEWER_PERSONAS)), _NEWEST_KEY, falling=True)
 _WRITTEN = keyset_pages(_MARKED.where(col(Thread.id).in_(_WROTE_IN)), _NEWEST_KEY, falling=True)
-_OF_MEMBER = {ThreadsOf.OPENED: _OPENED, ThreadsOf.WRITTEN: _WRITTEN, ThreadsOf.UNREAD: _UNREAD}
+_FOLLOWED = keyset_pages(_MARKED.where(col(Thread.id).in_(subscriptions.FOLLOWED)), _NEWEST_KEY, falling=True)
+_OF_MEMBER = {
+    ThreadsOf.OPENED: _OPENED,
+    ThreadsOf.WRITTEN: _WRITTEN,
+    ThreadsOf.FOLLOWED: _FOLLOWED,
+    ThreadsOf.UNREAD: _UNREAD,
+}
 
 _THREAD_ID = bindparam("thread_id", type_=BigInteger())
 _FIRST, _LAST = bindparam("first", type_=Integer()), bindparam("last", type_=Integer())
-_UNREAD_FROM = (
-    select(func.min(Post.number))
-    .where(
-        col(Post.thread_id) == col(Thread.id),
-        *_SHOWN_POST,
-        or_(
-            and_(
-                col(Post.number) > _READ_NUMBER,
-                or_(_MARK_COUNTS, func.coalesce(Post.published_at, Post.created_at) > _CAUGHT_UP_AT),
-            ),
-            col(Post.published_at) > _READ_AT,
-        ),
-    )
-    .correlate(Thread, ReadMark)
-    .scalar_subquery()
+
+
+def _first_number(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
+    found = select(func.min(Post.number)).where(col(Post.thread_id) == col(Thread.id), *_SHOWN_POST, *conditions)
+    return found.correlate(Thread, ReadMark).scalar_subquery()
+
+
+# Two looks, each along an index: for either condition at once, PostgreSQL reads the thread from its first post.
+_UNREAD_FROM = func.least(
+    _first_number(
+        col(Post.number) > _READ_NUMBER,
+        or_(_MARK_COUNTS, func.coalesce(Post.published_at, Post.created_at) > _CAUGHT_UP_AT),
+    ),
+    _first_number(col(Post.published_at) > _READ_AT),
 )
 _OWN_NUMBERS = (
     select(func.array_agg(Post.number))
@@ -157,21 +204,72 @@ _OWN_NUMBERS = (
     .correlate(Thread)
     .scalar_subquery()
 )
+# Of visible posts only: nobody learns from it who wrote what was removed or waits.
+_IGNORED_NUMBERS = (
+    select(func.array_agg(Post.number))
+    .where(
+        col(Post.thread_id) == col(Thread.id),
+        col(Post.visibility) == Visibility.VISIBLE,
+        col(Post.voice) != Voice.ADVISER,
+        ignores(VIEWER_ID, col(Post.author_id)),
+        col(Post.number).between(_FIRST, _LAST),
+    )
+    .correlate(Thread)
+    .scalar_subquery()
+)
 _MINE = Prepared(
     query(
         col(Thread.id),
         col(ReadMark.read_number),
         _UNREAD_FROM.label("unread_from"),
         _OWN_NUMBERS.label("own"),
+        subscriptions.THREAD_MODE.label("subscription"),
+        subscriptions.IS_TOLD.label("is_told"),
+        _IGNORED_NUMBERS.label("ignored"),
     )
     .select_from(Thread)
     .outerjoin(ReadMark, _MARK)
     .where(col(Thread.id) == _THREAD_ID)
 )
 
+_MARKS = Prepared(
+    query(
+        col(Thread.id).label("thread_id"),
+        _READ_NUMBER.label("read_number"),
+        UNREAD.label("is_unread"),
+        case((UNREAD, _UNREAD_FROM)).label("unread_from"),
+    )
+    .select_from(Thread)
+    .join(Board, col(Board.id) == col(Thread.board_id))
+    .outerjoin(ReadMark, _MARK)
+    .where(THREAD_VISIBLE, col(Thread.id) == any_(bindparam("thread_ids", type_=ARRAY(BigInteger()))))
+    .order_by(col(Thread.id))
+)
+
+
+def _newest_news(*conditions: Any) -> ColumnElement[Any]:
+    """Return the newest unread thread of a board: with an order, PostgreSQL goes along the index until it finds one."""
+    found = (
+        select(col(Thread.id))
+        .select_from(Thread)
+        .outerjoin(ReadMark, _MARK)
+        .where(col(Thread.board_id) == col(Board.id), THREAD_LISTED, *_SINCE_CAUGHT_UP, *conditions)
+        .order_by(col(Thread.last_post_at).desc())
+        .limit(literal_column("1"))
+    )
+    return found.correlate(Board).scalar_subquery()
+
+
 # Boards with something unread, by their ids.
 _BOARDS_WITH_NEWS = Prepared(
-    _LISTED.where(_IS_NEWS).with_only_columns(col(Thread.board_id).label("board_id")).distinct()
+    query(col(Board.id).label("board_id")).where(
+        READABLE,
+        or_(
+            _newest_news(~col(Thread.pinned)).is_not(None),
+            _newest_news(col(Thread.pinned)).is_not(None),
+            col(Board.id).in_(union_all(*(select(look.subquery().c.board_id) for look in _FEW))),
+        ),
+    )
 )
 
 # The viewer's own marks, for their copy.
@@ -183,23 +281,29 @@ MARKS_OF = Prepared(
 
 
 class OwnPlace(NamedTuple):
-    """How far a member has read a thread: the mark, the first unread number, and the numbers of their own posts."""
+    """What a thread is for a member: how far they read it, which posts are theirs, what they want to hear of it."""
 
     read_number: int | None
-    unread_from: int | None
-    own: Sequence[int]
+    unread_from: int | None  # the first unread number
+    own: Sequence[int] = ()
+    ignored: Sequence[int] = ()  # the numbers of posts by people whom they ignore
+    subscription: str | None = None
+    is_told: bool = False  # of each new post, by this subscription or that of the board
 
 
-NOTHING_READ = OwnPlace(None, None, ())
+NOTHING_READ = OwnPlace(None, None)
 
 
 async def get_own_place(reader: Reader, viewer: Viewer, thread_id: int, first: int, last: int) -> OwnPlace:
-    """Return how far the viewer has read a thread that they see, with their own posts numbered `first` to `last`."""
+    """Return what a thread that the viewer sees is for them, and what its posts `first` to `last` are for them."""
     if viewer.id is None:
         return NOTHING_READ
     place = {"thread_id": thread_id, "first": first, "last": last}
     row = await reader.row(_MINE, **viewer.query_parameters, **place)
-    return OwnPlace(row.read_number, row.unread_from, sorted(row.own or ())) if row else NOTHING_READ
+    if row is None:
+        return NOTHING_READ
+    own, ignored = sorted(row.own or ()), sorted(row.ignored or ())
+    return OwnPlace(row.read_number, row.unread_from, own, ignored, row.subscription, is_told=row.is_told)
 
 
 async def find_unread(reader: Reader, viewer: Viewer, thread_id: int) -> int | None:
@@ -208,8 +312,18 @@ async def find_unread(reader: Reader, viewer: Viewer, thread_id: int) -> int | N
     return (await get_own_place(reader, viewer, thread_id, 0, 0)).unread_from
 
 
+async def list_marks(reader: Reader, viewer: Viewer, thread_ids: Sequence[int]) -> Sequence[Any]:
+    """Return how far the viewer has read each of these threads, in the order of their ids.
+
+    Threads that they do not see are left out. A guest has no marks.
+    """
+    if viewer.id is None or not thread_ids:
+        return ()
+    return await reader.rows(_MARKS, **viewer.query_parameters, thread_ids=list(thread_ids))
+
+
 async def list_own_threads(reader: Reader, viewer: Viewer, kind: ThreadsOf, after: str | None, limit: int) -> Page:
-    """Return a page of the threads that the viewer opened, wrote in or has not read, those with the newest posts first.
+    """Return a page of the viewer's threads of one kind, those with the newest posts first.
 
     Raises Invalid for an unknown cursor.
     """

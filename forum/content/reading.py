@@ -4,19 +4,24 @@ from collections import namedtuple
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BigInteger, bindparam
+from pydantic_core import from_json
+from sqlalchemy import BigInteger, Text, bindparam, case, cast, func, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import col
 
-from forum.content import announcements, board_cards, boards, drafts, read_marks
+from forum.content import announcements, board_cards, boards, drafts, own_marks, read_marks, subscriptions
 from forum.content.board_cards import BoardCard
 from forum.content.boards import Board
+from forum.content.own_marks import OwnMarks
 from forum.content.posts import thread_page
-from forum.content.posts.tables import NUMBER_MAX
-from forum.content.posts.thread_page import PageRequest, PostPage
+from forum.content.posts.queries import PostView
+from forum.content.posts.tables import NUMBER_MAX, Post
+from forum.content.posts.thread_page import PageRequest, PageStatements, PostPage
 from forum.content.read_marks import OwnPlace
+from forum.content.subscriptions import Mode
 from forum.content.threads import queries
 from forum.content.threads.queries import ThreadPage
 from forum.content.threads.tables import Thread
@@ -47,7 +52,9 @@ class BoardReading:
     card: BoardCard
     announcements: Sequence[Any]
     page: ThreadPage
+    marks: Mapping[int, Any]  # of the viewer, by the threads' ids
     no_thread_because: Refusal | None
+    is_told: bool  # the viewer is told of each new post on it
 
 
 @dataclass(frozen=True)
@@ -59,10 +66,12 @@ class ThreadReading:
     page: PostPage
     no_reply_because: Refusal | None
     moderates: bool
-    place: OwnPlace  # how far the viewer has read it
+    place: OwnPlace  # how far the viewer has read it, and which posts of the page are their own
     has_draft: bool  # the viewer began to write a reply
     may_edit: bool  # their own posts here
     may_retitle: bool
+    may_react: bool  # to posts of others
+    marks: OwnMarks  # what the viewer did with the posts of this page
 
 
 async def read_board(reader: Reader, viewer: Viewer, slug: str, after: str | None, now: datetime) -> BoardReading:
@@ -71,15 +80,20 @@ async def read_board(reader: Reader, viewer: Viewer, slug: str, after: str | Non
     page = await queries.list_on_board(reader, viewer, slug, after, THREADS_A_PAGE)
     place = ReadingPlace(viewer.standing, card.board)
     standing = await announcements.list_announcements(reader, now)
-    return BoardReading(card, standing, page, why_not(Act.OPEN_THREAD, viewer, place))
+    marks = {
+        mark.thread_id: mark
+        for mark in await read_marks.list_marks(reader, viewer, [thread.id for thread in page.threads])
+    }
+    mode = await subscriptions.get_board_mode(reader, viewer, card.board.id) if viewer.id else None
+    is_told = mode not in {None, Mode.OFF}
+    return BoardReading(card, standing, page, marks, why_not(Act.OPEN_THREAD, viewer, place), is_told)
 
 
 async def read_thread(
     reader: Reader, viewer: Viewer, thread_id: int, wanted: PageRequest, now: datetime
 ) -> ThreadReading:
     """Return a thread with a page of its posts. Raises NotFound, and Invalid for an unknown cursor."""
-    thread, board = await _get_place(reader, viewer, thread_id)
-    page = await thread_page.get_page(reader, viewer, thread_id, wanted)
+    thread, board, page = await _read_page(reader, viewer, thread_id, wanted)
     place = ReadingPlace(viewer.standing, board, ThreadPlace(thread))
     own, is_member = replace(place, post=AnyOwnPost(viewer)), viewer.id is not None
     draft = await drafts.find_draft(reader, viewer, drafts.in_thread(thread_id), now)
@@ -89,11 +103,18 @@ async def read_thread(
         page,
         why_not(Act.REPLY, viewer, place),
         viewer.moderates(board.id),
-        place=await read_marks.get_own_place(reader, viewer, thread_id, 0, 0),
+        place=await read_marks.get_own_place(reader, viewer, thread_id, *_span(page)),
         has_draft=draft is not None,
         may_edit=is_member and why_not(Act.EDIT_POST, viewer, own) is None,
         may_retitle=is_member and why_not(Act.RETITLE_THREAD, viewer, place) is None,
+        may_react=is_member and why_not(Act.REACT, viewer, replace(place, post=OTHERS_POST)) is None,
+        marks=await own_marks.get_own_marks(reader, viewer, thread_id, *_span(page)),
     )
+
+
+def _span(page: PostPage) -> tuple[int, int]:
+    """Return the first and the last number on a page."""
+    return (page.posts[0].number, page.posts[-1].number) if page.posts else (0, 0)
 
 
 @dataclass(frozen=True)
@@ -109,27 +130,55 @@ class AnyOwnPost:
         return self.viewer.member_id
 
 
-# A thread and its board in one query: a page of a thread is what is read most.
+@dataclass(frozen=True)
+class AnyPostOfOthers:
+    """Any post of somebody else's that readers see, as the conditions of permissions want it."""
+
+    author_id: UUID | None = None
+
+
+OTHERS_POST = AnyPostOfOthers()
+
+# A thread, its board and its posts in one statement: a page of a thread is what is read most. The first post brings
+# the thread and the board along, as one value.
 _BOARD = tuple(columns(Board))
+_THREAD_NAMES = [column.name for column in queries.SELECT_VISIBLE.selected_columns]
+_ThreadLine = namedtuple("_ThreadLine", _THREAD_NAMES)  # type: ignore[misc]  # names of a table
 _BoardLine = namedtuple("_BoardLine", [column.name for column in _BOARD])  # type: ignore[misc]  # names of a table
-_PLACE = Prepared(
-    queries.SELECT_VISIBLE.add_columns(*(column.label(f"its_{column.name}") for column in _BOARD)).where(
-        col(Thread.id) == bindparam("thread_id", type_=BigInteger())
-    )
+_SELECT_PLACE = queries.SELECT_VISIBLE.add_columns(*(column.label(f"its_{column.name}") for column in _BOARD)).where(
+    col(Thread.id) == bindparam("thread_id", type_=BigInteger())
+)
+_COLUMNS = _SELECT_PLACE.cte("its_place").c
+# JSON as text: within a row, asyncpg does not decode it as `Reader` told it to.
+_AS_ROW = func.row(*(cast(column, Text) if isinstance(column.type, JSONB) else column for column in _COLUMNS))
+_PLACE = Prepared(select(_AS_ROW.label("place")))
+_IS_FIRST = func.row_number().over(order_by=col(Post.number)) == 1
+_WITH_PLACE = case((_IS_FIRST, select(_AS_ROW).scalar_subquery())).label("place")
+_PostLine = namedtuple("_PostLine", [*PostView._fields, "place"])  # type: ignore[misc]  # names of a table
+_STATEMENTS = PageStatements(
+    Prepared(thread_page.SELECT_NUMBERED.add_columns(_WITH_PLACE), _PostLine),
+    Prepared(thread_page.SELECT_BY_ADVISERS.add_columns(_WITH_PLACE), _PostLine),
 )
 
 
-async def _get_place(reader: Reader, viewer: Viewer, thread_id: int) -> tuple[Any, Any]:
-    """Return a thread and its board. Raises NotFound."""
-    row = await reader.row(_PLACE, **viewer.query_parameters, thread_id=thread_id)
-    if row is None:
+async def _read_page(reader: Reader, viewer: Viewer, thread_id: int, wanted: PageRequest) -> tuple[Any, Any, PostPage]:
+    """Return a thread, its board and a page of its posts. Raises NotFound, and Invalid for an unknown cursor."""
+    page = await thread_page.get_page(reader, viewer, thread_id, wanted, _STATEMENTS)
+    lines: Sequence[Any] = page.posts
+    first = lines[0] if lines else await reader.row(_PLACE, **viewer.query_parameters, thread_id=thread_id)
+    if first is None:
         raise NotFound("There is no such thread.", code="thread_not_found")
-    return row, _BoardLine._make(row[-len(_BOARD) :])
+    thread: Any = _ThreadLine._make(first.place[: -len(_BOARD)])
+    if thread.waiting:
+        thread = thread._replace(waiting=from_json(thread.waiting))
+    board = _BoardLine._make(first.place[-len(_BOARD) :])
+    return thread, board, page._replace(posts=[PostView._make(line[:-1]) for line in lines])
 
 
 # What somebody may do with a thread, by the name that clients know.
 ACTS: Mapping[str, Act] = {
     "reply": Act.REPLY,
+    "react": Act.REACT,
     "retitle": Act.RETITLE_THREAD,
     "lock": Act.LOCK_THREAD,
     "pin": Act.PIN_THREAD,
@@ -137,25 +186,38 @@ ACTS: Mapping[str, Act] = {
 }
 
 
+class Span(NamedTuple):
+    """The numbers of some posts in a row."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def of_page(cls, first: int, limit: int) -> "Span":
+        """Return the numbers that a page can have which begins with `first`."""
+        return cls(min(first, NUMBER_MAX), min(first + limit - 1, NUMBER_MAX))
+
+
 @dataclass(frozen=True)
 class OwnReading:
-    """What a thread is for one viewer: how far they read it, their own posts, and why they may not do what."""
+    """What a thread is for one viewer: how far they read it, what they did and began there, what they may not do."""
 
     place: OwnPlace
+    marks: OwnMarks
+    draft: Any  # of a reply, or None
     refusals: Mapping[str, Refusal | None]
 
 
-async def read_own(reader: Reader, viewer: Viewer, thread_id: int, first: int, limit: int) -> OwnReading:
-    """Return what a thread is for the viewer, with their own posts numbered `first` to `first + limit - 1`.
-
-    Raises NotFound.
-    """
+async def read_own(reader: Reader, viewer: Viewer, thread_id: int, span: Span, now: datetime) -> OwnReading:
+    """Return what a thread is for the viewer, and what the posts of a span are for them. Raises NotFound."""
     thread = await queries.get_thread(reader, viewer, thread_id)
     board = await boards.get_board(reader, viewer, thread.board_slug)
-    last = min(first + limit - 1, NUMBER_MAX)
-    place = await read_marks.get_own_place(reader, viewer, thread_id, min(first, NUMBER_MAX), last)
-    subject = ReadingPlace(viewer.standing, board, ThreadPlace(thread))
-    return OwnReading(place, {name: _refusal(act, viewer, subject) for name, act in ACTS.items()})
+    place = await read_marks.get_own_place(reader, viewer, thread_id, *span)
+    marks = await own_marks.get_own_marks(reader, viewer, thread_id, *span)
+    draft = await drafts.find_draft(reader, viewer, drafts.in_thread(thread_id), now)
+    subject = ReadingPlace(viewer.standing, board, ThreadPlace(thread), post=OTHERS_POST)
+    refusals = {name: _refusal(act, viewer, subject) for name, act in ACTS.items()}
+    return OwnReading(place, marks, draft, refusals)
 
 
 def _refusal(act: Act, viewer: Viewer, subject: ReadingPlace) -> Refusal | None:

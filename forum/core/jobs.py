@@ -1,7 +1,8 @@
 """Background jobs: a transaction enqueues a job, and a worker runs it once, after the commit.
 
-PgQueuer keeps the queue, in a schema of its own. This module adds three things. A job's effects and its end are one
-commit: a worker that is killed at any moment leaves nothing half done, and nothing is done twice. A job that fails is
+PgQueuer keeps the queue, in a schema of its own. This module adds four things. A job's effects and its end are one
+commit: a worker that is killed at any moment leaves nothing half done, and nothing is done twice. What talks to another
+server is an errand, in three steps: no transaction is open while it waits, and other jobs go on. A job that fails is
 tried again after growing delays. Nothing that people wrote reaches the queue or its log.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
@@ -49,6 +50,7 @@ BATCH = 5
 GRACE_SECONDS = 5  # for a cancelled worker to give its jobs back
 
 Payload = Mapping[str, str]
+# Runs inside the transaction that ends its job.
 Handler = Callable[[AsyncSession, Payload, datetime], Awaitable[None]]
 UnitOfWork = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 
@@ -77,6 +79,26 @@ class Pace:
     def delay(self, failures: int) -> timedelta:
         """Return how long to wait after so many failures."""
         return self.first_delay * float(self.growth ** (failures - 1))
+
+
+class Errand(Protocol):
+    """A job that talks to another server: two short transactions, and none while it waits for an answer.
+
+    A worker that dies on the way leaves what it prepared, and another worker does all three steps again: so it may do
+    the middle one once more for each crash, and never leaves it out. Only `at_once` of the same errand are under way,
+    in all workers together: a server that hangs takes no more places, and other jobs go on.
+    """
+
+    at_once: int
+
+    async def prepare(self, session: AsyncSession, payload: Payload, now: datetime) -> Any:
+        """Return what is to be done; it is committed before it is done. None ends the job: there is nothing to do."""
+
+    async def go(self, prepared: Any) -> Any:
+        """Do it, outside any transaction, and return how it ended."""
+
+    async def settle(self, session: AsyncSession, prepared: Any, outcome: Any, now: datetime) -> None:
+        """Note how it ended, in the transaction that ends the job."""
 
 
 class JobFailed(Exception):
@@ -119,7 +141,7 @@ async def _enqueue(
 async def work(
     engine: AsyncEngine,
     unit_of_work: UnitOfWork,
-    handlers: Mapping[Job, Handler],
+    handlers: Mapping[Job, Handler | Errand],
     stop: asyncio.Event,
     *,
     calendar: Mapping[Job, str] | None = None,
@@ -138,8 +160,9 @@ async def work(
         queue = PgQueuer(connection=driver, channel=SETTINGS.channel, queries=_queries(driver))
         queue.shutdown = queue.qm.shutdown = queue.sm.shutdown = stop
         for job, handler in handlers.items():
-            queue.entrypoint(job.name, on_failure="hold")(
-                _runner(job, running_jobs.cancellable(handler), unit_of_work, pace)
+            at_once = 0 if callable(handler) else handler.at_once  # 0 is as many as there are places
+            queue.entrypoint(job.name, on_failure="hold", concurrency_limit=at_once)(
+                _runner(job, _Way(handler, unit_of_work, running_jobs), pace)
             )
         for job, cron in (calendar or {}).items():
             queue.schedule(job.name, cron)(_scheduler(job, unit_of_work))
@@ -173,22 +196,14 @@ class _RunningJobs:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._cancelled = False
 
-    def cancellable(self, handler: Handler) -> Handler:
-        """Return the handler, to be cancelled by `cancel` while it runs, and not to be begun after it."""
-
-        async def run(session: AsyncSession, payload: Payload, now: datetime) -> None:
-            with self._one_more():
-                await handler(session, payload, now)
-
-        return run
-
     def cancel(self) -> None:
         self._cancelled = True
         for task in self._tasks:
             task.cancel()
 
     @contextmanager
-    def _one_more(self) -> Iterator[None]:
+    def one_more(self) -> Iterator[None]:
+        """Let this task be cancelled by `cancel` while the block runs, and not begin it after that."""
         task = asyncio.current_task()
         if self._cancelled or task is None:
             raise asyncio.CancelledError
@@ -209,19 +224,55 @@ async def _end(running: asyncio.Task[None]) -> None:
     await asyncio.gather(running, return_exceptions=True)
 
 
-def _runner(
-    job: Job, handler: Handler, unit_of_work: UnitOfWork, pace: Pace
-) -> Callable[[models.Job], Awaitable[None]]:
+@dataclass(frozen=True)
+class _Way:
+    """How the jobs of one kind are done, and with what."""
+
+    handler: Handler | Errand
+    unit_of_work: UnitOfWork
+    running_jobs: _RunningJobs
+
+    async def follow(self, picked: models.Job) -> bool:
+        """Do a job and end it. Return False, with the rest undone, where another worker has it by now."""
+        payload: Payload = json.loads(picked.payload or b"{}")
+        if callable(self.handler):
+            return await self._in_one_transaction(self.handler, picked, payload)
+        return await self._in_steps(self.handler, picked, payload)
+
+    async def _in_one_transaction(self, handler: Handler, picked: models.Job, payload: Payload) -> bool:
+        async with self.unit_of_work() as session:
+            if is_ours := await _is_ours(session, picked):
+                with self.running_jobs.one_more():
+                    await handler(session, payload, clock.now())
+                await _end_job(session, picked)
+        return is_ours
+
+    async def _in_steps(self, errand: Errand, picked: models.Job, payload: Payload) -> bool:
+        async with self.unit_of_work() as session:
+            if not await _is_ours(session, picked):
+                return False
+            with self.running_jobs.one_more():
+                prepared = await errand.prepare(session, payload, clock.now())
+            if prepared is None:
+                await _end_job(session, picked)
+                return True
+        with self.running_jobs.one_more():
+            outcome = await errand.go(prepared)
+        async with self.unit_of_work() as session:
+            if is_ours := await _is_ours(session, picked):
+                with self.running_jobs.one_more():
+                    await errand.settle(session, prepared, outcome, clock.now())
+                await _end_job(session, picked)
+        return is_ours
+
+
+def _runner(job: Job, way: _Way, pace: Pace) -> Callable[[models.Job], Awaitable[None]]:
     async def run(picked: models.Job) -> None:
         failures, delay, reason = picked.attempts + 1, timedelta(), "its worker ends"
         try:
-            async with unit_of_work() as session:
-                if await _is_ours(session, picked):
-                    await handler(session, json.loads(picked.payload or b"{}"), clock.now())
-                    # In the same transaction as its effects: a killed worker leaves both or neither.
-                    await (await _queries_of(session)).log_jobs([(picked, "successful", None)])
-                    return
-                reason = "another worker has it"
+            if await way.follow(picked):
+                return
+            reason = "another worker has it"
         except asyncio.CancelledError:
             # PgQueuer cancels running jobs when it fails, and would delete them as cancelled: ask for a retry instead.
             pass
@@ -244,6 +295,11 @@ def _scheduler(job: Job, unit_of_work: UnitOfWork) -> Callable[[models.Schedule]
             await _enqueue(session, job, {}, only_one=True)
 
     return enqueue_scheduled
+
+
+async def _end_job(session: AsyncSession, picked: models.Job) -> None:
+    """End a job in the same transaction as its effects: a killed worker leaves both or neither."""
+    await (await _queries_of(session)).log_jobs([(picked, "successful", None)])
 
 
 async def _is_ours(session: AsyncSession, picked: models.Job) -> bool:

@@ -57,7 +57,7 @@ _WINDOW = Prepared(
 _TAKE_BACK = Prepared(
     update(ThrottleCount)
     .values(tries=col(ThrottleCount.tries) - 1)
-    .where(col(ThrottleCount.key) == _KEY, col(ThrottleCount.tries) > 0, ~_OVER)
+    .where(col(ThrottleCount.key) == bindparam("counted", type_=String()), col(ThrottleCount.tries) > 0, ~_OVER)
 )
 _DELETE = Prepared(delete(ThrottleCount).where(col(ThrottleCount.key) == _KEY))
 _DELETE_ALL = Prepared(delete(ThrottleCount).returning(col(ThrottleCount.key)))
@@ -84,7 +84,7 @@ class PostgresStorage(Storage):
 
     async def take_back(self, key: str) -> None:
         """Count one try less, if its window is not over."""
-        await self._reader.rows(_TAKE_BACK, key=digest(key))
+        await self._reader.rows(_TAKE_BACK, counted=digest(key))
 
     async def get(self, key: str) -> int:
         """Return how many tries the present window has."""
@@ -190,6 +190,11 @@ async def count_in(session: AsyncSession, limit: RateLimitItem, policy: str, *wh
     if (await session.execute(_COUNT.query, values)).scalar_one() > limit.amount:
         window = (await session.execute(_WINDOW.query, {"key": digest(key)})).one()
         raise refusal(limit, policy, window.ends_at.timestamp() - time.time())
+
+
+async def take_back_in(session: AsyncSession, limit: RateLimitItem, policy: str, *who: object) -> None:
+    """Count one try less, if its window is not over: what was counted earlier did not happen."""
+    await session.execute(_TAKE_BACK.query, {"counted": digest(limit.key_for(policy, *map(str, who)))})
 
 
 async def delete_expired(session: AsyncSession, now: datetime) -> None:

@@ -16,6 +16,8 @@ from forum.core import contrast
 
 NOBODY = "no-reply@forum.test"  # the sender while mails are only written to a folder
 FIRST_POSTS_MAX = 100  # counting stops here, so that a prolific author's post costs no more
+# All kinds of reactions to a post; `content/reactions/tables.py` says what they mean.
+REACTIONS = ("thank", "hug", "helpful", "same_here")
 # What the accent stands on, and what stands on it, as house.css has them: paper, cards, the words of a button.
 LIGHT_GROUNDS, DARK_GROUNDS = ("#f5f1e8", "#fffdf8"), ("#12191b", "#1a2325", "#0f1617")
 
@@ -69,6 +71,14 @@ def _languages(codes: tuple[str, ...]) -> tuple[str, ...]:
     if not codes or not set(codes) <= {"en", "cy"} or len(set(codes)) != len(codes):
         raise ValueError("the languages are en and cy, each at most once")
     return codes
+
+
+def _reactions(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    if kinds == ("none",):
+        return ()
+    if not set(kinds) <= set(REACTIONS) or len(set(kinds)) != len(kinds):
+        raise ValueError(f"the reactions are {', '.join(REACTIONS)}, each at most once; or none")
+    return kinds
 
 
 def _accent(grounds: tuple[str, ...]) -> AfterValidator:
@@ -230,9 +240,11 @@ class Settings(BaseSettings):
     newcomer_posting_limit: Limit = Field("1/10 seconds", description="The same for a newcomer")
     editing_limit: Limit = Field("30/1 minute", description="Edits of one member: posts, titles and the profile")
     preview_limit: Limit = Field("60/1 minute", description="Previews of one member")
+    reaction_limit: Limit = Field("60/1 minute", description="Reactions of one member to posts")
     report_limit: Limit = Field("20/1 day", description="Reports of one member")
     contact_limit: Limit = Field("5/1 hour", description="Messages to the charity, per address")
     talk_limit: Limit = Field("60/1 hour", description="Messages of one member or moderator in talks about cases")
+    unsubscribe_limit: Limit = Field("100/1 minute", description="Uses of links that turn mails off, per address")
     export_limit: Limit = Field("3/1 day", description="Copies of all own data, per member")
     verified_addresses: bool = Field(
         True, description="Whether a member's e-mail address must be verified before their first post"
@@ -250,6 +262,12 @@ class Settings(BaseSettings):
     )
     help_lines: Path | None = Field(
         None, description="File with the charity's own list of who helps at once; see `forum/content/crisis_help.toml`"
+    )
+    reactions: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_at_commas), AfterValidator(_reactions)] = (
+        Field(
+            REACTIONS,
+            description="How members can react to a post, separated by commas: thank, hug, helpful, same_here; or none",
+        )
     )
     names_moderators: bool = Field(True, description="Whether readers see which moderator edited or removed a post")
     outside_contact: str | None = Field(

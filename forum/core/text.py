@@ -12,7 +12,11 @@ from pydantic_core import PydanticCustomError
 # in every client.
 SPACE = r"\s\x1c-\x1f\x85\ufeff"
 BREAK = r"\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
-ANY, INLINE, SEEN = r"[^\x00]", rf"[^\x00{BREAK}]", rf"[^\x00{SPACE}]"
+# What no format carries (XML 1.0 §2.2, HTML §13.2.3.5): controls, of which tab and line ends stay, and code points that
+# are no characters, two in each plane and some more.
+CONTROLS = r"\x00-\x08\x0b-\x1f\x7f-\x9f"
+NONCHARACTERS = "\ufdd0-\ufdef" + "".join(f"{chr(end - 1)}{chr(end)}" for end in range(0xFFFF, 0x110000, 0x10000))
+ANY, INLINE, SEEN = r"[^\x00]", rf"[^\x00{BREAK}]", rf"[^{CONTROLS}{SPACE}]"
 # Invisible, though some count as letters, marks or symbols: Unicode's Default_Ignorable_Code_Point, which
 # `unicodedata` does not tell, and the Braille pattern without dots.
 INVISIBLE = (
@@ -24,6 +28,8 @@ BLANK = re.compile(f"[{INVISIBLE}]")
 BIDIRECTIONAL = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _EDGES = re.compile(rf"^[{SPACE}]+|[{SPACE}]+$")
 _BREAKS = re.compile(rf"[{BREAK}]")
+_CONTROLS_THAT_BREAK = re.compile(r"\r\n|[\r\x0b\x0c\x1c-\x1e\x85]")
+_NOT_CARRIED = re.compile(f"[{CONTROLS}{NONCHARACTERS}]")
 
 # What a text costs, in half microseconds: a letter one, most other characters up to eight, `[` and `@` thirty. Ordinary
 # posts of 4,000 characters stay below the bound, and no text below it takes 10 ms to be parsed, cleaned and screened.
@@ -49,6 +55,14 @@ def storable(text: str) -> str:
     except UnicodeEncodeError as error:
         raise PydanticCustomError("character_not_allowed", "must not contain half of a surrogate pair") from error
     return text
+
+
+def carried(text: str) -> str:
+    """Return the text as every format can carry it: each line end as LF, without other controls and noncharacters.
+
+    Nobody sees them: they come along with what people paste. Word ends a line with U+000B.
+    """
+    return _NOT_CARRIED.sub("", _CONTROLS_THAT_BREAK.sub("\n", text))
 
 
 def has_seen(text: str) -> bool:

@@ -16,12 +16,14 @@ from forum.administration import advisers, roles
 from forum.authentication import registration
 from forum.authentication.registration import Newcomer
 from forum.authentication.second_factor.tables import Totp
-from forum.content import boards, drafts
+from forum.content import boards, bookmarks, drafts, ignored
 from forum.content.drafts import DraftWords, Saving
 from forum.content.posts.actions import change_words, withdraw_post
 from forum.content.posts.context import context_in_thread, context_of_post, context_on_board
 from forum.content.posts.draft import Draft
 from forum.content.posts.insertion import add_reply, add_thread
+from forum.content.reactions.actions import react
+from forum.content.reactions.tables import ReactionKind
 from forum.content.threads.actions import lock_thread, pin_thread
 from forum.core.work import Work
 from forum.demo.administration import administer
@@ -29,6 +31,7 @@ from forum.demo.keys import DemoKeys
 from forum.demo.moderation import Cast, everybody, moderate
 from forum.members.tables import Member, Role, RulesEdition
 from forum.members.viewer import Viewer
+from forum.notifications.letter_choices import answer_question
 
 CONTENT = resources.files("forum.demo")
 
@@ -72,8 +75,12 @@ async def fill(work: Work, keys: DemoKeys, *, written: Callable[[], object]) -> 
     for slug, thread in _threads():
         await _write_thread(work.at(work.now - timedelta(days=thread["days_ago"])), cast, slug, thread, written)
     for person in _people():
+        if person.get("mails"):
+            await answer_question(work, cast[person["handle"]], wants_letters=True)
         if "draft" in person:
             await _keep_draft(work, cast[person["handle"]], **person["draft"])
+        for handle in person.get("ignores", ()):
+            await ignored.ignore(work, cast[person["handle"]], handle)
     await moderate(work, cast)
     await administer(work, cast)
 
@@ -150,7 +157,9 @@ async def _write_thread(
             context = await context_on_board(work, author, slug, draft)
             post = await add_thread(work, author, context, thread["title"], draft)
             thread_id = post.thread_id
-        await _edit_or_withdraw(work.at(work.now + timedelta(hours=1)), author, post.id, entry)
+        later = work.at(work.now + timedelta(hours=1))
+        await _edit_or_withdraw(later, author, post.id, entry)
+        await _answer_quietly(later, cast, post.id, entry)
         written()
     await _pin_or_lock(opening, cast, thread_id, thread)
 
@@ -165,6 +174,14 @@ async def _edit_or_withdraw(work: Work, author: Viewer, post_id: int, entry: dic
         await change_words(work, author, await context_of_post(work, author, post_id, draft), 1, draft)
     if entry.get("withdrawn"):
         await withdraw_post(work, author, post_id)
+
+
+async def _answer_quietly(work: Work, cast: Cast, post_id: int, entry: dict[str, Any]) -> None:
+    for kind, handles in entry.get("reactions", {}).items():
+        for handle in handles:
+            await react(work, cast[handle], post_id, ReactionKind(kind))
+    for handle in entry.get("saved", ()):
+        await bookmarks.save_post(work, cast[handle], post_id)
 
 
 async def _pin_or_lock(work: Work, cast: Cast, thread_id: int, thread: dict[str, Any]) -> None:

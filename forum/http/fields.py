@@ -13,7 +13,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from forum.content.boards import SLUG
 from forum.content.posts.tables import BODY_MAX, WARNING_MAX
 from forum.content.threads.tables import TITLE_MAX, TITLE_MIN
-from forum.core.text import ANY, INLINE, SEEN, one_line, storable, visible
+from forum.core.text import ANY, INLINE, SEEN, carried, one_line, storable, visible
 from forum.http.body_size import BASE64URL
 from forum.passwords.policy import LONGEST, MEMBER_MIN
 
@@ -46,11 +46,18 @@ class SchemaPattern:
 
 
 # Every text of a request has one of these types: `tests/architecture/test_openapi.py` checks it.
-Text = Annotated[str, AfterValidator(storable), SchemaPattern(f"^{ANY}*$")]
-Words = Annotated[str, AfterValidator(storable), AfterValidator(visible), SchemaPattern(f"^{ANY}*{SEEN}{ANY}*$")]
+Text = Annotated[str, AfterValidator(storable), AfterValidator(carried), SchemaPattern(f"^{ANY}*$")]
+Words = Annotated[
+    str,
+    AfterValidator(storable),
+    AfterValidator(carried),
+    AfterValidator(visible),
+    SchemaPattern(f"^{ANY}*{SEEN}{ANY}*$"),
+]
 Line = Annotated[
     str,
     AfterValidator(storable),
+    AfterValidator(carried),
     AfterValidator(one_line),
     AfterValidator(visible),
     SchemaPattern(f"^{INLINE}*{SEEN}{INLINE}*$"),
@@ -64,6 +71,7 @@ Title = Annotated[
     str,
     StringConstraints(max_length=TITLE_MAX),  # as it was sent
     AfterValidator(storable),
+    AfterValidator(carried),
     AfterValidator(one_line),
     AfterValidator(visible),
     StringConstraints(min_length=TITLE_MIN),  # without outer spaces
@@ -112,6 +120,7 @@ SentIdentity = Annotated[Identity, Field(ge=1, lt=2**63), BeforeValidator(numeri
 
 # Path and query parameters.
 Id = Annotated[Identity, Path(ge=1, lt=2**63, examples=[1])]
+SoughtId = Annotated[Identity, Field(ge=1, lt=2**63)]  # one of several in a query
 RevisionNumber = Annotated[int, Path(ge=1, lt=2**31, examples=[1])]
 BoardSlug = Annotated[
     str,

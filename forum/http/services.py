@@ -18,7 +18,8 @@ from forum.core.gate import Gate
 from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
 from forum.core.work import Transactions, Work
-from forum.http.body_size import ORDINARY, bounded, largest_body
+from forum.home import CountUrgent
+from forum.http.body_size import ORDINARY, bounded, largest_body, most_parts, refuse_crowded
 from forum.http.csrf import SAFE_METHODS
 from forum.passwords.breached_passwords import BreachedPasswords
 
@@ -36,6 +37,7 @@ class Services:
     session_cache: SessionCache
     rate_limits: RateLimits
     api_quota: ApiQuota
+    count_urgent_cases: CountUrgent
     breached_passwords: BreachedPasswords | None = None
 
     def transactions(self, now: datetime) -> Transactions:
@@ -106,12 +108,15 @@ class Route(APIRoute):
         answer = super().get_route_handler()
         model: Any = self.body_field and self.body_field.field_info.annotation
         limit = largest_body(model) if model else ORDINARY
+        most = most_parts(model) if model else 0
         required = bool(self.body_field and self.body_field.field_info.is_required())
 
         async def answer_reads_again(request: Request) -> Response:
             request = Request(request.scope, bounded(request.receive, limit))
             if not model and request.method not in SAFE_METHODS:
                 await _refuse_body(request)
+            if model:
+                refuse_crowded(await request.body(), most)
             if model and not required and (await request.body()).strip() == b"null":
                 raise Invalid("must be an object, or left out", "#", code="wrong_type")
             try:

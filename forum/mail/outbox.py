@@ -1,9 +1,10 @@
 """The queue of outgoing mail: each mail is a row and a job, written in the transaction that needs it."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from aiosmtplib import SMTPRecipientRefused, SMTPRecipientsRefused
@@ -13,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.core import jobs, milestones, pagination, rate_limits
-from forum.core.database import Query, Reader, query
+from forum.core.database import Query, query
 from forum.core.errors import Throttled
-from forum.core.jobs import Handler, Job, Payload
+from forum.core.jobs import Job, Payload
 from forum.core.milestones import MilestoneKind
 from forum.core.settings import Settings
 from forum.mail import templates, tokens
@@ -29,16 +30,27 @@ SEND = Job("send_mail")
 TRIED_FOR = timedelta(days=3)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
 KEPT_FOR = timedelta(days=30)
-# Whether a mail is still to be sent, asked when it is.
-MailCheck = Callable[[AsyncSession, Mail, datetime], Awaitable[bool]]
+AT_ONCE = 4  # a server that hangs for half a minute takes no more places of the worker's ten
 BY_AGE = TypeAdapter(tuple[pagination.Instant, UUID])
+
+
+@dataclass(frozen=True)
+class MailHooks:
+    """What a feature adds to the mails of one kind."""
+
+    # Whether a mail is still to be sent, asked when it is.
+    is_wanted: Callable[[AsyncSession, Mail, datetime], Awaitable[bool]]
+    # Told whether the mail server took a member's mail (True) or refused it for good.
+    note_end: Callable[[AsyncSession, UUID, bool, datetime], Awaitable[None]] | None = None
+    # Gives the token of the link that turns these mails off for a member; it may leave once it is committed.
+    create_off_token: Callable[[AsyncSession, UUID, Settings, datetime], Awaitable[str]] | None = None
 
 
 class MailSubject(NamedTuple):
     """What a mail calls to, and whom that is about."""
 
     id: UUID
-    persona_id: UUID
+    persona_id: UUID | None  # None: it is not known, or nobody's
 
 
 async def enqueue(
@@ -75,6 +87,17 @@ async def enqueue_handle_replaced(session: AsyncSession, member: Member, now: da
     await _enqueue_to_member(session, MailKind.HANDLE_REPLACED, member, now)
 
 
+async def enqueue_to_each(
+    session: AsyncSession, kind: MailKind, members: Collection[UUID], now: datetime, subject: MailSubject
+) -> None:
+    """Queue a mail to each of these members who has a verified address."""
+    addresses = query(col(Member.id), col(Member.email)).where(
+        col(Member.id).in_(members), col(Member.email_verified_at).is_not(None)
+    )
+    for row in (await session.execute(addresses)).all():
+        await enqueue(session, kind, now, member_id=row.id, email=row.email, subject=subject)
+
+
 async def _enqueue_to_member(session: AsyncSession, kind: MailKind, member: Member, now: datetime) -> None:
     if member.email_verified_at:
         await enqueue(session, kind, now, member_id=member.id, email=member.email)
@@ -96,6 +119,7 @@ def select_unsent(
             col(Mail.id),
             col(Mail.kind),
             col(Member.handle),
+            col(Mail.subject_id).is_not(None).label("calls_to_a_case"),
             col(Mail.put_down_at),
             col(Mail.failures),
             col(Mail.failure),
@@ -114,42 +138,96 @@ def pause_after(failures: int) -> timedelta:
     return min(FIRST_PAUSE * float(2 ** min(failures - 1, 20)), LONGEST_PAUSE)
 
 
-def make_sender(settings: Settings, reader: Reader, checks: Mapping[MailKind, MailCheck] | None = None) -> Handler:
-    """Return the job handler that sends mails as these settings say, but those that a check no longer wants.
+@dataclass(frozen=True)
+class OutgoingMail:
+    """A mail that is about to be handed over, with what its worker did for it: all that is committed by then."""
 
-    A mail is sent inside the transaction that ends its job: a worker that stops between the two sends it twice, never
-    not at all. Its link is committed before it leaves, or whoever follows it at once would find nothing.
+    id: UUID
+    kind: MailKind
+    member_id: UUID
+    message: EmailMessage
+    token: str | None
+    counted_as: str | None  # the mailbox for which it was counted
+
+
+class MailSender:
+    """The errand that sends a mail: it is claimed, handed over, and deleted.
+
+    Its link is committed before it leaves, or whoever follows it at once would find nothing. A worker that dies between
+    the handing over and the deletion sends it twice, never not at all.
     """
-    transport = choose_transport(settings)
 
-    async def send(session: AsyncSession, payload: Payload, now: datetime) -> None:
+    at_once = AT_ONCE
+
+    def __init__(self, settings: Settings, hooks: Mapping[MailKind, MailHooks]) -> None:
+        self._settings, self._hooks = settings, hooks
+        self._transport = choose_transport(settings)
+
+    async def prepare(self, session: AsyncSession, payload: Payload, now: datetime) -> OutgoingMail | None:
+        """Write the mail, with a new link, and count it. None: nobody needs it any more, or it waits for its turn."""
         mail = await session.get(Mail, UUID(payload["mail"]))
         if mail is None:  # its member has left, or no longer needs it
-            return
-        is_wanted = (checks or {}).get(MailKind(mail.kind))
-        if is_wanted and not await is_wanted(session, mail, now):
+            return None
+        hooks = self._hooks.get(MailKind(mail.kind))
+        is_wanted = hooks is None or await hooks.is_wanted(session, mail, now)
+        template = await _choose_template(session, mail, now) if is_wanted else None
+        if template is None or mail.member_id is None or mail.email is None:
             await session.execute(delete(Mail).where(col(Mail.id) == mail.id))
-            return
-        template = await _choose_template(session, mail, now)
-        token = await _create_link(reader, mail, now) if template and template.path else None
+            return None
         try:
-            if template and mail.email:
-                async with session.begin_nested():  # what was not sent is not counted
-                    await _count(session, mail, settings)
-                    await transport.deliver(_compose(template, mail.email, settings, now, token))
-                    await milestones.reach_first(session, MilestoneKind.MAIL_SENT, now)
-        except TRANSPORT_ERRORS as error:
-            if token:
-                await tokens.discard_link(session, token)
-            await _postpone(session, mail, error, now)
+            async with session.begin_nested():  # what is not sent is not counted
+                counted_as = await _count(session, mail, self._settings)
         except Throttled as over:
-            if token:
-                await tokens.discard_link(session, token)
             await _wait(session, mail, now + timedelta(seconds=over.retry_after))
-        else:
-            await session.execute(delete(Mail).where(col(Mail.id) == mail.id))
+            return None
+        kind, token, off_token = MailKind(mail.kind), None, None
+        if template.path and template.has_token:
+            about: dict[str, Any] = {"member_id": mail.member_id, "email": mail.email, "asked_at": mail.put_down_at}
+            token = await tokens.create_link(session, kind, now, **about)
+        if hooks and hooks.create_off_token:
+            off_token = await hooks.create_off_token(session, mail.member_id, self._settings, now)
+        message = templates.compose(
+            template,
+            self._settings.mail_from,
+            mail.email,
+            now,
+            self._link(template, token),
+            off_link=f"{self._settings.public_url}/unsubscribe/{off_token}" if off_token else None,
+        )
+        return OutgoingMail(mail.id, kind, mail.member_id, message, token, counted_as)
 
-    return send
+    def _link(self, template: MailTemplate, token: str | None) -> str | None:
+        if template.path is None:
+            return None
+        # After the `#`: browsers do not send it, so no server logs it.
+        return f"{self._settings.public_url}/{template.path}" + (f"#{token}" if token else "")
+
+    async def go(self, prepared: OutgoingMail) -> Exception | None:
+        """Hand the mail over to the server. Return why that failed, if it did."""
+        try:
+            await self._transport.deliver(prepared.message)
+        except TRANSPORT_ERRORS as error:
+            return error
+        return None
+
+    async def settle(
+        self, session: AsyncSession, prepared: OutgoingMail, outcome: Exception | None, now: datetime
+    ) -> None:
+        """Delete a mail that was sent; take back what was done for one that was not, and try again later."""
+        mail = await session.get(Mail, prepared.id)
+        hooks = self._hooks.get(prepared.kind)
+        if hooks and hooks.note_end and (outcome is None or _is_final(outcome)):
+            await hooks.note_end(session, prepared.member_id, outcome is None, now)
+        if outcome is None:
+            await milestones.reach_first(session, MilestoneKind.MAIL_SENT, now)
+            await session.execute(delete(Mail).where(col(Mail.id) == prepared.id))
+            return
+        if prepared.token:
+            await tokens.discard_link(session, prepared.token)
+        if prepared.counted_as:
+            await rate_limits.take_back_in(session, self._settings.limit("mail"), "mail", prepared.counted_as)
+        if mail:  # or it was cancelled meanwhile
+            await _postpone(session, mail, outcome, now)
 
 
 async def cancel_password_resets(session: AsyncSession, member_id: UUID) -> None:
@@ -183,21 +261,6 @@ async def delete_expired(session: AsyncSession, now: datetime) -> None:
     await session.execute(delete(Mail).where(col(Mail.given_up_at) <= now - KEPT_FOR))
 
 
-async def _create_link(reader: Reader, mail: Mail, now: datetime) -> str | None:
-    if mail.member_id is None or mail.email is None:
-        return None
-    kind, asked_at = MailKind(mail.kind), mail.put_down_at
-    return await tokens.create_link(reader, kind, now, member_id=mail.member_id, email=mail.email, asked_at=asked_at)
-
-
-def _compose(
-    template: MailTemplate, recipient: str, settings: Settings, now: datetime, token: str | None
-) -> EmailMessage:
-    # After the `#`: browsers do not send it, so no server logs it.
-    link = f"{settings.public_url}/{template.path}#{token}" if token else None
-    return templates.compose(template, settings.mail_from, recipient, now, link)
-
-
 _TEMPLATES: Mapping[MailKind, MailTemplate] = {
     MailKind.ADDRESS_CHANGE: templates.CHANGE,
     MailKind.SIGN_IN_CHANGED: templates.SIGN_IN,
@@ -208,6 +271,8 @@ _TEMPLATES: Mapping[MailKind, MailTemplate] = {
     MailKind.DEPARTURE_WAITS: templates.DEPARTURE_WAITS,
     MailKind.EXPORT_READY: templates.EXPORT_READY,
     MailKind.CASE_URGENT: templates.CASE_URGENT,
+    MailKind.MESSAGE_URGENT: templates.MESSAGE_URGENT,
+    MailKind.NEWS: templates.NEWS,
 }
 
 
@@ -239,14 +304,17 @@ async def _is_taken(session: AsyncSession, member: Member, email: str | None) ->
     return bool((await session.execute(select(verified))).scalar_one())
 
 
-async def _count(session: AsyncSession, mail: Mail, settings: Settings) -> None:
-    """Count a mail that strangers can cause, by its mailbox. Raises Throttled over the limit.
+async def _count(session: AsyncSession, mail: Mail, settings: Settings) -> str | None:
+    """Count a mail that strangers can cause, by its mailbox, and return that. Raises Throttled over the limit.
 
     It is counted here and not where it is asked for: there, the answer or its time would tell whose address it is.
     """
     member = await session.get_one(Member, mail.member_id)
-    if mail.kind in CAUSED_BY_ANYBODY or member.email_verified_at is None:
-        await rate_limits.count_in(session, settings.limit("mail"), "mail", _mailbox(str(mail.email)))
+    if mail.kind not in CAUSED_BY_ANYBODY and member.email_verified_at:
+        return None
+    mailbox = _mailbox(str(mail.email))
+    await rate_limits.count_in(session, settings.limit("mail"), "mail", mailbox)
+    return mailbox
 
 
 def _mailbox(email: str) -> str:

@@ -24,6 +24,8 @@ class MailKind(StrEnum):
     DEPARTURE_WAITS = "departure_waits"
     EXPORT_READY = "export_ready"
     CASE_URGENT = "case_urgent"
+    MESSAGE_URGENT = "message_urgent"
+    NEWS = "news"
 
 
 # Mails that anybody can cause to any address: `FORUM_MAIL_LIMIT` says how many of them go to one address. So it does
@@ -47,7 +49,7 @@ class Mail(SQLModel, table=True):
     kind: str
     member_id: UUID | None = Field(default=None, foreign_key="member.id", ondelete="CASCADE", index=True)
     email: str | None = Field(default=None, description="Where it goes: the address at the time of the request")
-    subject_id: UUID | None = Field(default=None, description="Of the case that it calls to")
+    subject_id: UUID | None = Field(default=None, description="Of the case or message that it calls to")
     about_persona_id: UUID | None = Field(
         default=None, foreign_key="persona.id", description="Whom that is about: they never see that it waits"
     )

@@ -6,7 +6,7 @@ forum, nothing that was written here, and nothing that a mail program would load
 
 import html
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email import policy
@@ -15,6 +15,7 @@ from email.utils import format_datetime, make_msgid
 
 # Long lines keep a link in one piece, without the equals signs of quoted-printable: people copy it.
 LINE_MAX = 900
+ONE_CLICK = "List-Unsubscribe=One-Click"  # RFC 8058
 _POLICY = policy.SMTP.clone(max_line_length=LINE_MAX)
 
 
@@ -26,6 +27,7 @@ class MailTemplate:
     before: tuple[str, ...]
     after: tuple[str, ...] = ()
     path: str | None = None
+    has_token: bool = True  # its link does something, and names what by a token
 
 
 NOT_YOU = "If it was not you, you need do nothing."
@@ -127,31 +129,64 @@ CASE_URGENT = MailTemplate(
         "This mail does not say what it is, because other people may read it.",
     ),
 )
+MESSAGE_URGENT = MailTemplate(
+    "Please look at once",
+    (
+        "Somebody wrote something that cannot wait. Please sign in now and begin with the messages.",
+        "This mail does not say what it is, because other people may read it.",
+    ),
+)
+# The same for everything, and for any number of things: not even its length tells what there is.
+NEWS = MailTemplate(
+    "Something new for you",
+    ("There is something new for you, where you have an account. To read it, follow this link and sign in:",),
+    path="me/notices",
+    has_token=False,
+)
+OFF = "You get this mail because you asked to be told. To get no more of them, follow this link:"
 TEST = MailTemplate("A test", ("If you can read this, mails arrive.",))
 
 
-def compose(template: MailTemplate, sender: str, to: str, now: datetime, link: str | None = None) -> EmailMessage:
-    """Return the whole mail, as plain text and as HTML."""
+def compose(
+    template: MailTemplate,
+    sender: str,
+    to: str,
+    now: datetime,
+    link: str | None = None,
+    *,
+    off_link: str | None = None,
+) -> EmailMessage:
+    """Return the whole mail, as plain text and as HTML.
+
+    `off_link` turns mails of this kind off. Mail programs show it as a button of their own, and then POST to it what
+    RFC 8058 says; others open it.
+    """
     message = EmailMessage(_POLICY)
     message["From"], message["To"], message["Subject"] = sender, to, template.subject
     message["Date"] = format_datetime(now)
     message["Message-ID"] = make_msgid(domain=sender.partition("@")[2])  # or it would name this machine
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notice comes back
-    message.set_content("\n\n".join(_paragraphs(template, link)) + "\n")
-    message.add_alternative(_html(template, link), subtype="html")
+    if off_link:
+        message["List-Unsubscribe"] = f"<{off_link}>"
+        message["List-Unsubscribe-Post"] = ONE_CLICK
+    parts = list(_parts(template, link, off_link))
+    message.set_content("\n\n".join(text if is_link else textwrap.fill(text, 72) for text, is_link in parts) + "\n")
+    message.add_alternative(_html(parts), subtype="html")
     return message
 
 
-def _paragraphs(template: MailTemplate, link: str | None) -> Iterator[str]:
-    yield from (textwrap.fill(text, 72) for text in template.before)
+def _parts(template: MailTemplate, link: str | None, off_link: str | None) -> Iterator[tuple[str, bool]]:
+    """Give each paragraph and link in order, and whether it is a link."""
+    yield from ((text, False) for text in template.before)
     if link:
-        yield link
-    yield from (textwrap.fill(text, 72) for text in template.after)
+        yield link, True
+    yield from ((text, False) for text in template.after)
+    if off_link:
+        yield OFF, False
+        yield off_link, True
 
 
-def _html(template: MailTemplate, link: str | None) -> str:
-    href = html.escape(link) if link else ""
-    anchor = [f'<a href="{href}">{href}</a>'] if link else []
-    shown = [*map(html.escape, template.before), *anchor, *map(html.escape, template.after)]
-    body = "\n".join(f"<p>{paragraph}</p>" for paragraph in shown)
+def _html(parts: Iterable[tuple[str, bool]]) -> str:
+    shown = ((html.escape(text), is_link) for text, is_link in parts)
+    body = "\n".join(f'<p><a href="{text}">{text}</a></p>' if is_link else f"<p>{text}</p>" for text, is_link in shown)
     return f'<!doctype html>\n<html lang="en">\n<body>\n{body}\n</body>\n</html>\n'

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, Text, Uuid, bindparam, delete, insert, select
+from sqlalchemy import LargeBinary, Text, bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -38,16 +38,6 @@ _OWNER = Prepared(
         col(MailedLink.expires_at) > bindparam("now", type_=Moment()),
     )
 )
-_CREATE = Prepared(
-    insert(MailedLink).values(
-        token_digest=bindparam("token_digest", type_=LargeBinary()),
-        kind=bindparam("kind", type_=Text()),
-        member_id=bindparam("member_id", type_=Uuid()),
-        email=bindparam("email", type_=Text()),
-        asked_at=bindparam("asked_at", type_=Moment()),
-        expires_at=bindparam("expires_at", type_=Moment()),
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -66,15 +56,13 @@ def link_expired() -> NotFound:
 
 
 async def create_link(
-    reader: Reader, kind: MailKind, now: datetime, *, member_id: UUID, email: str, asked_at: datetime
+    session: AsyncSession, kind: MailKind, now: datetime, *, member_id: UUID, email: str, asked_at: datetime
 ) -> str:
-    """Store a new link and return its token, which is not stored.
-
-    It is committed when this returns: whoever has the token can use it, also while the mail's own transaction goes on.
-    """
+    """Store a new link and return its token, which is not stored. Commit before you give it to anybody."""
     token = secrets.token_urlsafe(32)
     about: dict[str, Any] = {"kind": kind, "member_id": member_id, "email": email, "asked_at": asked_at}
-    await reader.rows(_CREATE, **about, token_digest=digest(token), expires_at=now + LIFETIMES[kind])
+    session.add(MailedLink(**about, token_digest=digest(token), expires_at=now + LIFETIMES[kind]))
+    await session.flush()
     return token
 
 

@@ -51,8 +51,8 @@ def personas_of(member_ids: Select[UUID]) -> CompoundSelect[UUID]:
     return union_all(member_ids, aliases)
 
 
-def is_persona_of(persona_id: Any, member_id: UUID) -> ColumnElement[bool]:
-    """Return the condition that a persona is this member's: for erasure and what stands in its way only."""
+def is_persona_of(persona_id: Any, member_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a persona is this member's: for erasure, limits and what stands in their way."""
     aliases = select(col(PersonaOwner.persona_id)).where(col(PersonaOwner.member_id) == member_id)
     return or_(persona_id == member_id, persona_id.in_(aliases))
 

@@ -1,4 +1,4 @@
-"""Notifications: each tells one member one thing, and never quotes anybody."""
+"""Notifications: each tells one member one thing. None quotes a post; those of new posts name the thread."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -7,19 +7,38 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, Index, any_, case, delete, func, or_, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Index,
+    Integer,
+    and_,
+    any_,
+    case,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 from sqlmodel import Field, SQLModel, col
 
 from forum.content.boards import Board
-from forum.content.posts.tables import Post
+from forum.content.posts.tables import Post, Visibility
 from forum.content.posts.visibility import POST_VISIBLE
 from forum.content.threads.tables import Thread
+from forum.content.threads.visibility import THREAD_VISIBLE
 from forum.core import pagination
-from forum.core.database import Moment, Prepared, Query, Reader, check_one_of, new_id, query
+from forum.core.database import Moment, Prepared, Query, Reader, check_one_of, new_id, query, rows_of
 from forum.core.work import Work
 from forum.members.viewer import VIEWER_ID, VIEWER_PERSONAS, Viewer
+from forum.notifications import letters
 
 
 class NotificationKind(StrEnum):
@@ -46,11 +65,21 @@ class NotificationKind(StrEnum):
     CASE_TAKEN_OVER = "case_taken_over"
     CASE_OVERDUE = "case_overdue"
     CASE_WITHOUT_DECIDER = "case_without_decider"
+    MESSAGE_WAITING = "message_waiting"
+    MESSAGE_URGENT = "message_urgent"
     RULES_CHANGED = "rules_changed"
     STANDING_ENDED = "standing_ended"
     LOST_MAILBOX = "lost_mailbox"
     DEPARTURE_WAITS = "departure_waits"
     EXPORT_READY = "export_ready"
+    ADVISER_ANSWERED = "adviser_answered"
+    REACTED = "reacted"
+    MENTION = "mention"
+    QUOTE = "quote"
+    REPLY = "reply"
+    THREAD_POST = "thread_post"
+    BOARD_POST = "board_post"
+    MAILS_STOPPED = "mails_stopped"
 
 
 # Of these kinds, at most one about each subject.
@@ -65,10 +94,27 @@ OF_CASES = (
 )
 # Of these, at most one for each member and talk that they have not read yet.
 OF_TALKS = (NotificationKind.TALK_MESSAGE, NotificationKind.TALK_ANSWERED)
+# Of these, at most one for each member that they have not read yet: many people may write to the charity in an hour.
+OF_MESSAGES = (NotificationKind.MESSAGE_WAITING, NotificationKind.MESSAGE_URGENT)
 # Of this kind, at most one for each member that they have not read yet: several rules may be changed in a row.
 UNREAD_ONCE = "kind = 'rules_changed' AND read_at IS NULL"
+# Of this kind too: it tells of all reactions since, to whichever of their posts.
+REACTED_UNREAD = "kind = 'reacted' AND read_at IS NULL"
+# Of these, at most one for each member and thread that they have not read yet: each tells of several posts. One post is
+# told to a member as one kind, the first of these that is so.
+OF_NEW_POSTS = (
+    NotificationKind.ADVISER_ANSWERED,
+    NotificationKind.MENTION,
+    NotificationKind.QUOTE,
+    NotificationKind.REPLY,
+    NotificationKind.THREAD_POST,
+    NotificationKind.BOARD_POST,
+)
+UNREAD_OF_THREAD = "read_at IS NULL AND thread_id IS NOT NULL"
 # What staff are told of their work: a member who has no role any more does not see it.
-FOR_STAFF = (*OF_CASES, NotificationKind.CASE_TAKEN_OVER, NotificationKind.TALK_ANSWERED)
+FOR_STAFF = (*OF_CASES, *OF_MESSAGES, NotificationKind.CASE_TAKEN_OVER, NotificationKind.TALK_ANSWERED)
+# No letter is sent because of these.
+NOT_MAILED = (*FOR_STAFF, NotificationKind.REACTED)
 
 
 def _listed(kinds: Iterable[NotificationKind]) -> str:
@@ -76,14 +122,24 @@ def _listed(kinds: Iterable[NotificationKind]) -> str:
 
 
 class Notification(SQLModel, table=True):
-    """Something that a member should know: what it is about, and no text of it."""
+    """Something that a member should know: what it is about, and no text of it. A title is read where it is now."""
 
     __table_args__ = (
         check_one_of("kind", NotificationKind),
         Index("ix_notification_unread", "member_id", postgresql_where=text("read_at IS NULL")),
         Index("ix_notification_page", "member_id", "id"),
         Index("uq_notification_standing_ended", "subject_id", unique=True, postgresql_where=text(ONCE)),
+        CheckConstraint("(thread_id IS NULL) = (numbers IS NULL) AND cardinality(numbers) > 0", name="numbers"),
+        Index(
+            "uq_notification_thread",
+            "member_id",
+            "kind",
+            "thread_id",
+            unique=True,
+            postgresql_where=text(UNREAD_OF_THREAD),
+        ),
         Index("uq_notification_rules", "member_id", unique=True, postgresql_where=text(UNREAD_ONCE)),
+        Index("uq_notification_reacted", "member_id", unique=True, postgresql_where=text(REACTED_UNREAD)),
         Index(
             "uq_notification_case",
             "subject_id",
@@ -100,6 +156,13 @@ class Notification(SQLModel, table=True):
             unique=True,
             postgresql_where=text(f"kind IN ({_listed(OF_TALKS)}) AND read_at IS NULL"),
         ),
+        Index(
+            "uq_notification_message",
+            "member_id",
+            "kind",
+            unique=True,
+            postgresql_where=text(f"kind IN ({_listed(OF_MESSAGES)}) AND read_at IS NULL"),
+        ),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -107,12 +170,15 @@ class Notification(SQLModel, table=True):
     kind: str
     post_id: int | None = Field(default=None, sa_type=BigInteger, foreign_key="post.id")
     subject_id: UUID | None = Field(default=None, description="Of the statement, report, appeal, case, talk …")
+    thread_id: int | None = Field(
+        default=None, sa_type=BigInteger, foreign_key="thread.id", description="Of new posts: their thread"
+    )
+    numbers: list[int] | None = Field(default=None, sa_type=ARRAY(Integer), description="Of new posts: which")
     at: datetime = Field(sa_type=Moment)
     read_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
 BY_ID = TypeAdapter(tuple[UUID])
-_PLACE = {"post_id": col(Post.id), "thread_id": col(Post.thread_id), "number": col(Post.number)}
 
 
 class NotificationPage(NamedTuple):
@@ -126,21 +192,43 @@ class NotificationPage(NamedTuple):
 # The viewer may see the post: it is their own, or it exists for them where it is now.
 _POST_SEEN = or_(col(Post.author_id) == any_(VIEWER_PERSONAS), POST_VISIBLE)
 
+# The new posts that a notification tells of, as far as readers see them now.
+_NewPost, _NUMBERS = aliased(Post), rows_of(Notification).c.numbers  # of the table: SQLModel takes a list for more
+_IS_NEW_POST = (
+    col(_NewPost.thread_id) == col(Notification.thread_id),
+    col(_NewPost.number) == any_(_NUMBERS),
+    col(_NewPost.visibility) == Visibility.VISIBLE,
+)
+_NEW_POSTS = (
+    select(
+        func.nullif(func.count(), 0).label("count"),
+        func.min(_NewPost.number).label("first"),
+        func.max(_NewPost.number).label("last"),
+    )
+    .where(*_IS_NEW_POST)
+    .correlate(Notification)
+    .lateral("new_posts")
+)
+_NEW_POST_SEEN = and_(THREAD_VISIBLE, exists().where(*_IS_NEW_POST).correlate(Notification))
+
 
 def _own(*wanted: Any, is_staff: bool) -> Query:
     """Return a select of these columns of the viewer's notifications, joined with each one's post.
 
-    What is only about a post that the viewer may no longer see has disappeared.
+    What is only about posts that the viewer may no longer see has disappeared.
     """
     found = (
         query(*wanted)
         .select_from(Notification)
         .outerjoin(Post, col(Post.id) == col(Notification.post_id))
-        .outerjoin(Thread, col(Thread.id) == col(Post.thread_id))
+        .outerjoin(Thread, col(Thread.id) == func.coalesce(col(Post.thread_id), col(Notification.thread_id)))
         .outerjoin(Board, col(Board.id) == col(Thread.board_id))
         .where(
             col(Notification.member_id) == VIEWER_ID,
-            or_(col(Notification.post_id).is_(None), col(Notification.subject_id).is_not(None), _POST_SEEN),
+            case(
+                (col(Notification.thread_id).is_not(None), _NEW_POST_SEEN),
+                else_=or_(col(Notification.post_id).is_(None), col(Notification.subject_id).is_not(None), _POST_SEEN),
+            ),
         )
     )
     return found if is_staff else found.where(*(col(Notification.kind) != kind for kind in FOR_STAFF))
@@ -155,19 +243,24 @@ _UNREAD = {
 def select_notifications(viewer: Viewer, after: tuple[UUID] | None, limit: int) -> Query:
     """Return a select of the viewer's notifications, newest first, with the thread and number of each one's post.
 
-    It is executed with the viewer's parameters.
+    It is executed with the viewer's parameters. Of several new posts the number is the first one's that is seen.
 
     A report of a post that its reporter may no longer see is told of without the post.
     """
     page = _own(
         col(Notification.id),
         col(Notification.kind),
-        *(case((_POST_SEEN, place)).label(name) for name, place in _PLACE.items()),
+        case((_POST_SEEN, col(Post.id))).label("post_id"),
+        func.coalesce(col(Notification.thread_id), case((_POST_SEEN, col(Post.thread_id)))).label("thread_id"),
+        case((col(Notification.thread_id).is_not(None), col(Thread.title))).label("thread_title"),
+        func.coalesce(_NEW_POSTS.c.first, case((_POST_SEEN, col(Post.number)))).label("number"),
+        _NEW_POSTS.c.last.label("last_number"),
+        _NEW_POSTS.c.count.label("count"),
         col(Notification.subject_id),
         col(Notification.at),
         col(Notification.read_at),
         is_staff=viewer.is_staff,
-    )
+    ).join(_NEW_POSTS, true())
     if after:
         page = page.where(col(Notification.id) < after[0])
     return page.order_by(col(Notification.id).desc()).limit(limit)
@@ -181,6 +274,13 @@ async def list_notifications(work: Work, viewer: Viewer, after: str | None, limi
     return NotificationPage(*page, unread=await count_unread_in_transaction(work, viewer))
 
 
+async def has_news(session: AsyncSession, viewer: Viewer) -> bool:
+    """Return whether the viewer has not read something of which letters tell."""
+    mailed = (col(Notification.kind).not_in(NOT_MAILED), col(Notification.read_at).is_(None))
+    unread = _own(col(Notification.id), is_staff=viewer.is_staff).where(*mailed).limit(1)
+    return (await session.execute(unread, viewer.query_parameters)).first() is not None
+
+
 async def count_unread(reader: Reader, viewer: Viewer) -> int:
     """Return how many notifications the viewer has not read."""
     return int((await reader.row(_UNREAD[viewer.is_staff], **viewer.query_parameters)).unread)
@@ -191,7 +291,7 @@ async def count_unread_in_transaction(work: Work, viewer: Viewer) -> int:
     return int((await work.session.execute(_UNREAD[viewer.is_staff].query, viewer.query_parameters)).scalar_one())
 
 
-def notify(
+async def notify(
     session: AsyncSession,
     member_id: UUID,
     kind: NotificationKind,
@@ -202,6 +302,7 @@ def notify(
 ) -> None:
     """Notify a member, in the transaction in which it happens."""
     session.add(Notification(member_id=member_id, kind=kind, post_id=post_id, subject_id=subject_id, at=now))
+    await _mark_due(session, [member_id], kind, now)
 
 
 async def notify_once(
@@ -219,8 +320,9 @@ async def notify_once(
         insert(Notification)
         .values(**values, at=now)
         .on_conflict_do_nothing(index_elements=[col(Notification.subject_id)], index_where=text(ONCE))
+        .returning(col(Notification.member_id))
     )
-    await session.execute(added)
+    await _mark_due(session, (await session.execute(added)).scalars().all(), kind, now)
 
 
 async def notify_each(
@@ -231,7 +333,7 @@ async def notify_each(
     *,
     subject_id: UUID | None = None,
 ) -> Sequence[UUID]:
-    """Notify each of these members, but those who are told already: of cases, of talks and of changed rules.
+    """Notify each of these members, but those who are told already: of cases, talks, messages and rules.
 
     Return who was not told before.
     """
@@ -242,13 +344,20 @@ async def notify_each(
         for member_id in members
     ]
     added = insert(Notification).values(rows).on_conflict_do_nothing().returning(col(Notification.member_id))
-    return (await session.execute(added)).scalars().all()
+    told = (await session.execute(added)).scalars().all()
+    await _mark_due(session, told, kind, now)
+    return told
+
+
+async def _mark_due(session: AsyncSession, told: Collection[UUID], kind: NotificationKind, now: datetime) -> None:
+    if kind not in NOT_MAILED:
+        await letters.mark_due(session, told, now)
 
 
 async def withdraw(
     session: AsyncSession,
     kinds: Collection[NotificationKind],
-    subject_id: UUID,
+    subject_id: UUID | None,
     *,
     but_of: Collection[UUID] = (),
 ) -> None:

@@ -37,6 +37,6 @@ def _make_teller(kind: NotificationKind) -> Handler:
         )
         row = (await session.execute(opening)).one()
         if row.author_id != UUID(payload["by"]):
-            notify(session, row.author_id, kind, now, post_id=row.post_id)
+            await notify(session, row.author_id, kind, now, post_id=row.post_id)
 
     return tell_author

@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.administration import invitations, roles
-from forum.authentication import email_addresses, sessions
-from forum.content.posts.erasure import remove_badges, replace_handle_in_posts
-from forum.content.threads.titles import replace_handle_in_titles
+from forum.authentication import email_addresses, handles, sessions
+from forum.content.posts.erasure import remove_badges
+from forum.content.reactions.actions import forget_reactions
 from forum.core import audit, jobs
 from forum.core.errors import Conflict
 from forum.core.jobs import Handler, Job, Payload
@@ -24,7 +24,7 @@ from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
 from forum.permissions import require_recent_sign_in
-from forum.privacy import erasure_jobs
+from forum.privacy import erasure_jobs, handle_changes
 from forum.privacy.personal_data_source import PersonalDataSource
 from forum.privacy.tables import Departure, DepartureKind, LegalHold
 
@@ -139,7 +139,7 @@ async def _is_blocked(session: AsyncSession, departure: Departure, member: Membe
     if await session.get(LegalHold, member.id, populate_existing=True):
         if departure.waits_since is None:
             departure.waits_since = now
-            inbox.notify(session, member.id, inbox.NotificationKind.DEPARTURE_WAITS, now)
+            await inbox.notify(session, member.id, inbox.NotificationKind.DEPARTURE_WAITS, now)
             await outbox.enqueue(session, MailKind.DEPARTURE_WAITS, now, member_id=member.id, email=member.email)
         return True
     try:
@@ -153,10 +153,15 @@ async def _is_blocked(session: AsyncSession, departure: Departure, member: Membe
 async def _delete_account(
     session: AsyncSession, source: PersonalDataSource, departure: Departure, member: Member, now: datetime
 ) -> None:
-    """Remove the name everywhere at once; texts that must be erased follow, one job per thread."""
-    await replace_handle_in_posts(session, member.handle)
-    await replace_handle_in_titles(session, member.handle)
+    """Remove the name everywhere at once; texts that must be erased follow, one job per thread.
+
+    Handles that the member had a moment ago go too, and a job looks again for what was being written meanwhile.
+    """
+    await handles.keep_until_gone(session, member.id, member.handle)
+    await handle_changes.replace_old_handles(session, source, member.id, None)
+    await handles.look_again(session, member.id, now)
     await remove_badges(session, member.id)
+    await forget_reactions(session, member.id)
     await source.remove_name(session, member)
     await invitations.withdraw_all_to(session, member)
     await anonymise_member(session, member, now)

@@ -11,14 +11,19 @@ from forum.authentication.profiles import select_profiles
 from forum.authentication.rules_acceptance import select_acceptances
 from forum.authentication.second_factor.passkeys import select_passkeys
 from forum.authentication.sessions import select_sessions
+from forum.content.bookmarks import SAVED_BY
 from forum.content.drafts import select_drafts
+from forum.content.ignored import IGNORED_BY
 from forum.content.posts.queries import EARLIER_BY, HELD_BY, WRITTEN_BY
+from forum.content.reactions.queries import GIVEN_BY
 from forum.content.read_marks import MARKS_OF
+from forum.content.subscriptions import SUBSCRIPTIONS_OF
 from forum.content.threads.queries import OPENED_BY, TITLED_BY
 from forum.core.export_section import ExportSection, SafeHtml, items_of
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
+from forum.notifications.letters import select_choice
 
 ALL = 1_000_000  # notifications of one member: more than anybody gets
 
@@ -69,10 +74,40 @@ async def export_read_marks(session: AsyncSession, viewer: Viewer, _now: datetim
     return [ExportSection("read_marks", "How far you have read which threads", items_of(rows))]
 
 
+async def export_subscriptions(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return which threads and boards the viewer follows."""
+    rows = (await session.execute(SUBSCRIPTIONS_OF.query, viewer.query_parameters)).all()
+    return [ExportSection("subscriptions", "Threads and boards that you follow", items_of(rows))]
+
+
+async def export_bookmarks(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return which posts the viewer saved."""
+    rows = (await session.execute(SAVED_BY.query, viewer.query_parameters)).all()
+    return [ExportSection("bookmarks", "Posts that you saved", items_of(rows))]
+
+
+async def export_reactions(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return how the viewer reacted to which posts."""
+    rows = (await session.execute(GIVEN_BY.query, viewer.query_parameters)).all()
+    return [ExportSection("reactions", "How you reacted to posts", items_of(rows))]
+
+
+async def export_ignored(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return whom the viewer ignores."""
+    rows = (await session.execute(IGNORED_BY.query, viewer.query_parameters)).all()
+    return [ExportSection("ignored", "Whom you ignore", items_of(rows))]
+
+
 async def export_notifications(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
     """Return the viewer's notifications."""
     rows = (await session.execute(inbox.select_notifications(viewer, None, ALL), viewer.query_parameters)).all()
     return [ExportSection("notifications", "Your notifications", items_of(rows))]
+
+
+async def export_letter_choice(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return which mails about news the viewer chose, and when the next one is due."""
+    rows = (await session.execute(select_choice(viewer))).all()
+    return [ExportSection("mails", "Which mails about news you chose", items_of(rows))]
 
 
 async def export_sessions(session: AsyncSession, viewer: Viewer, now: datetime) -> Sequence[ExportSection]:

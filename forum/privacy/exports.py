@@ -132,7 +132,7 @@ def make_exporter(hooks: Sequence[ExportHook]) -> Handler:
         others = (col(Export.member_id) == asked.member_id, col(Export.id) != asked.id)
         await session.execute(delete(Export).where(*others))
         asked.made_at, asked.expires_at, asked.size = now, now + KEPT_FOR, len(content)
-        inbox.notify(session, asked.member_id, inbox.NotificationKind.EXPORT_READY, now, subject_id=asked.id)
+        await inbox.notify(session, asked.member_id, inbox.NotificationKind.EXPORT_READY, now, subject_id=asked.id)
         email = (await session.get_one(Member, asked.member_id)).email
         await outbox.enqueue(session, MailKind.EXPORT_READY, now, member_id=asked.member_id, email=email)
 

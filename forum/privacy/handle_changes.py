@@ -1,5 +1,6 @@
 """Job handlers: the old handles and display names of a member leave every text in which they are named."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from forum.authentication import handles
 from forum.content.posts.erasure import renew_quotes, replace_handle_in_posts, select_threads_quoting
 from forum.content.threads.titles import replace_handle_in_titles
 from forum.core import jobs
@@ -18,20 +20,37 @@ REPLACE_NAME_IN_THREAD = Job("replace_name_in_thread")
 
 
 def make_handle_replacer(source: PersonalDataSource) -> Handler:
-    """Return the job handler that lets mentions and quotes of a member follow to their new handle. Idempotent.
+    """Return the job handler that lets mentions and quotes of a member follow to their new handle. Idempotent."""
 
-    When they left meanwhile, marks stand for the old ones.
-    """
-
-    async def replace_handle(session: AsyncSession, payload: Payload, _now: datetime) -> None:
+    async def replace_handle(session: AsyncSession, payload: Payload, now: datetime) -> None:
         member = await session.get_one(Member, UUID(payload["member"]))
-        own = select(HandleChange).where(col(HandleChange.member_id) == member.id)
-        for change in (await session.execute(own.with_for_update())).scalars().all():
-            if change.old_handle != member.handle:  # else it was given back meanwhile
-                await _replace(session, source, change.old_handle, member.handle)
-            await session.delete(change)
+        await replace_old_handles(session, source, member.id, member.handle)
+        await handles.look_again(session, member.id, now)
 
     return replace_handle
+
+
+def make_handle_forgetter(source: PersonalDataSource) -> Handler:
+    """Return the job handler that does so once more, for what was being written then, and forgets the old handles."""
+
+    async def forget_handle(session: AsyncSession, payload: Payload, _now: datetime) -> None:
+        member = await session.get_one(Member, UUID(payload["member"]))
+        for change in await replace_old_handles(session, source, member.id, member.handle):
+            await session.delete(change)
+
+    return forget_handle
+
+
+async def replace_old_handles(
+    session: AsyncSession, source: PersonalDataSource, member_id: UUID, new: str | None
+) -> Sequence[HandleChange]:
+    """Replace a member's old handles in every text, by the new one or, where they left, by marks; return them."""
+    own = select(HandleChange).where(col(HandleChange.member_id) == member_id)
+    changes = (await session.execute(own.with_for_update())).scalars().all()
+    for change in changes:
+        if change.old_handle != new:  # else it was given back meanwhile
+            await _replace(session, source, change.old_handle, new)
+    return changes
 
 
 async def replace_name(session: AsyncSession, payload: Payload, _now: datetime) -> None:

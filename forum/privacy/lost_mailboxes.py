@@ -174,7 +174,7 @@ async def _propose(work: Work, member: Member, email: str, by: UUID | None) -> L
 async def _agree(work: Work, known: LostMailbox, member: Member, by: UUID | None) -> None:
     known.agreed_by, known.agreed_at, known.due_at = by, work.now, work.now + WAITS_FOR
     await work.session.flush()
-    inbox.notify(work.session, member.id, inbox.NotificationKind.LOST_MAILBOX, work.now)
+    await inbox.notify(work.session, member.id, inbox.NotificationKind.LOST_MAILBOX, work.now)
     await outbox.enqueue(work.session, MailKind.LOST_MAILBOX, work.now, member_id=member.id, email=member.email)
     await _record(work.session, "lost_mailbox.agreed", by, member.id, work.now)
 

@@ -1,7 +1,6 @@
 """Forms: what a page sends, as it was typed, and what is wrong with it."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar, get_origin
 from urllib.parse import parse_qsl
@@ -10,15 +9,12 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.exceptions import HTTPException
 
-from forum.core.errors import Conflict, ForumError, Invalid, Overloaded, Throttled
+from forum.core.errors import ForumError, Invalid
+from forum.core.text import carried
 from forum.http.body_size import LARGEST, bounded
 from forum.http.faults import code_of
 
 MOST_FIELDS = 500
-# What a page shows beside its form, to be sent again; any other error has a page of its own.
-REFUSALS = (Invalid, Conflict, Throttled, Overloaded)
-# Control characters and others that no HTML may have (HTML §13.2.3.5): they come along with what people paste.
-UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
 # What pages carry along unseen: there is no field to lead to when something is wrong with one of these.
 CARRIED = frozenset(
     {
@@ -76,6 +72,11 @@ class Form:
         """Return the same form with other words in some fields."""
         return replace(self, values={**self.values, **values})
 
+    def without(self, names: Collection[str]) -> "Form":
+        """Return the same form without some fields: what was in them is done."""
+        values = {name: value for name, value in self.values.items() if name not in names}
+        return Form(values, {name: value for name, value in self.lists.items() if name not in names})
+
     def shows(self, name: str) -> bool:
         """Return whether somebody sees this field on the page: a browser sends each one that is there."""
         return name in (self.sent or self.values) and name not in CARRIED
@@ -126,8 +127,7 @@ def _form_of(body: bytes) -> Form:
         raise HTTPException(413, "This form has too many fields.") from None
     lists: dict[str, list[str]] = {}
     for name, value in pairs:
-        text = value.replace("\r\n", "\n").replace("\r", "\n")
-        lists.setdefault(UNSEEN.sub("", name), []).append(UNSEEN.sub("", text))
+        lists.setdefault(carried(name), []).append(carried(value))
     return Form(
         {name: found[-1] for name, found in lists.items()}, {name: tuple(found) for name, found in lists.items()}
     )

@@ -28,6 +28,7 @@ class Page:
 
     title: str
     indexable: bool = False
+    done: str = ""  # the key of what was done, where the answer to a form is a page and no other address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,7 @@ class Entry:
     path: str
     words: str
     is_shown: Callable[[Viewer], bool] = field(default=lambda _viewer: True)
+    is_work: bool = False  # of staff: several such entries are folded into one
 
 
 @dataclass(frozen=True)

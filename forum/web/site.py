@@ -17,16 +17,20 @@ from forum.web.branding import branding_of
 from forum.web.content import (
     announcements,
     boards,
+    bookmarks,
     crisis_help,
     drafts,
+    ignored,
     new_threads,
     posts,
+    reactions,
     read_marks,
+    subscriptions,
     thread_changes,
     threads,
 )
 from forum.web.members import advisers, cards
-from forum.web.notifications import inbox
+from forum.web.notifications import inbox, letters
 from forum.web.pages import House
 from forum.web.privacy import account_deletion, exports, legal_holds, lost_mailboxes, own_account, own_mailbox
 from forum.web.visits import made_pages
@@ -36,12 +40,16 @@ ROUTERS: tuple[APIRouter, ...] = (
     boards.router,
     assets.router,
     posts.router,
+    reactions.router,
+    bookmarks.router,
     read_marks.router,
     crisis_help.router,
+    subscriptions.router,
     new_threads.router,
     thread_changes.router,
     drafts.router,
     cards.router,
+    ignored.router,
     advisers.router,
     announcements.router,
     sign_in.router,
@@ -54,6 +62,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     enrolment.router,
     passkeys.router,
     inbox.router,
+    letters.router,
+    letters.open_router,
     exports.router,
     own_invitations.router,
     account_deletion.router,

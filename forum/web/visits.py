@@ -1,15 +1,15 @@
 """A visit: one request for a page, with who asks, their language and look; and how pages are answered."""
 
 import gzip
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
-from typing import Annotated, Concatenate, ParamSpec, TypeVar
+from typing import Annotated, Concatenate, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import urlencode, urlsplit
 
-from cachetools import LRUCache
+from cachetools import TTLCache
 from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from markupsafe import Markup
@@ -20,6 +20,7 @@ from forum.core.database import Reader
 from forum.core.errors import Forbidden, ForumError, NotFound, NotSignedIn, RoleWithheld, SignInAgain
 from forum.core.idempotency import do_once
 from forum.core.settings import Settings
+from forum.core.text import carried
 from forum.core.work import Transactions, Work
 from forum.http.caching import etag_headers
 from forum.http.current_member import Anybody, AnyMember, CurrentMember, viewer_of
@@ -30,10 +31,10 @@ from forum.permissions import Refusal
 from forum.web import assets
 from forum.web.branding import Branding
 from forum.web.done import DONE
-from forum.web.forms import EMPTY, UNSEEN, Form, read_form
+from forum.web.forms import EMPTY, Form, read_form
 from forum.web.languages import NAMES, Language, language_of, mark, preferred
 from forum.web.look import Look, look_of
-from forum.web.pages import FormPage, House, Page, environment
+from forum.web.pages import Entry, FormPage, House, Page, environment
 from forum.web.texts import Text
 from forum.web.words import HELP, sentence, words_of
 
@@ -43,6 +44,7 @@ COMPRESSED_FROM = 600  # bytes: compressing less saves nothing
 # For pages: links of the forum to itself say where one comes from, so that forms work in browsers which send an
 # `Origin` only with it (iPhones before iOS 16.4); other sites learn nothing.
 HEADERS = {"Referrer-Policy": "same-origin"}
+WORK = mark("Work")  # what several entries of staff are folded into
 VARY = "Accept-Encoding, Accept-Language, Cookie"
 
 
@@ -132,7 +134,7 @@ class Visit:
 
         Without characters that no page can show and no database can compare, as in forms.
         """
-        return UNSEEN.sub("", self.request.query_params.get(name, ""))
+        return carried(self.request.query_params.get(name, ""))
 
     def say(self, message: str, **values: object) -> str:
         """Return a message in the language of the page."""
@@ -155,12 +157,13 @@ class Visit:
         async with self.transactions.begin() as work:
             return await action(work, token)
 
-    def refusing(self, error: ForumError) -> "Visit":
-        """Return the same visit with what is wrong with its form.
+    def refusing(self, error: ForumError, *about_it: type[ForumError]) -> "Visit":
+        """Return the same visit with what is wrong with its form, to show it once more.
 
-        What is not about the form is raised again: the page about that error keeps what was typed.
+        What is not about the form is raised again, unless it is one of `about_it`: the page about that error keeps
+        what was typed.
         """
-        if isinstance(error, NotFound | NotSignedIn | RoleWithheld | SignInAgain):
+        if isinstance(error, NotFound | NotSignedIn | RoleWithheld | SignInAgain) and not isinstance(error, about_it):
             raise error
         return replace(self, form=self.form.refused(error))
 
@@ -191,7 +194,8 @@ class Visit:
         A page of a thread costs three times as much to make as to read what is on it.
         """
         layout = Layout(self, page)
-        known: LRUCache[Hashable, MadePage] = self.request.app.state.made_pages
+        known: TTLCache[Hashable, MadePage] = self.request.app.state.made_pages
+        known.expire()
         around = (page.template, self.path, self.language.code, self.look, *layout.entries, bool(self.member.withheld))
         key = (around, *(key_of(getattr(page, part.name)) for part in fields(page)))
         found = known.get(key)
@@ -210,6 +214,15 @@ class Visit:
             path, mark, place = path.partition("#")
             path += ("&" if "?" in path else "?") + urlencode({"done": done}) + mark + place
         return RedirectResponse(path, 303, HEADERS)
+
+
+class NavigationEntry(NamedTuple):
+    """An entry of the navigation as a page shows it: where it leads, or what is folded into it."""
+
+    path: str
+    words: str
+    is_current: bool  # the page belongs to it
+    within: tuple["NavigationEntry", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -244,19 +257,26 @@ class Layout:
         """The path of the page with its query."""
         return self.visit.path
 
-    @property
-    def entries(self) -> list[tuple[str, str, bool]]:
-        """The navigation: path, words, and whether the page belongs to it."""
-        return [
-            (entry.path, self.visit.say(entry.words), entry.path == self.page.section)
-            for entry in self.visit.house.navigation
-            if entry.is_shown(self.viewer)
-        ]
+    @cached_property
+    def entries(self) -> Sequence[NavigationEntry]:
+        """The navigation. More than one entry of work is folded into one, or it takes three rows on a phone."""
+        shown = [entry for entry in self.visit.house.navigation if entry.is_shown(self.viewer)]
+        work = [entry for entry in shown if entry.is_work]
+        if len(work) < 2:
+            return [self._entry(entry) for entry in shown]
+        within = tuple(map(self._entry, work))
+        folded = NavigationEntry("", self.visit.say(WORK), any(entry.is_current for entry in within), within)
+        first = shown.index(work[0])
+        before, after = shown[:first], [entry for entry in shown[first:] if not entry.is_work]
+        return [*map(self._entry, before), folded, *map(self._entry, after)]
+
+    def _entry(self, entry: Entry) -> NavigationEntry:
+        return NavigationEntry(entry.path, self.visit.say(entry.words), entry.path == self.page.section)
 
     @property
     def done(self) -> str | None:
         """What was done just now, in words: from a closed list, never a text of the address."""
-        words = self._done.get(self.visit.query("done"))
+        words = self._done.get(self.page.done or self.visit.query("done"))
         return self.visit.say(words) if words else None
 
     @property
@@ -389,11 +409,17 @@ class MadePage:
 
 
 MOST_KEPT = 32 * 1024 * 1024  # bytes in each process; a page of a thread has some 30 KB
+KEPT_FOR = 600  # seconds: words that were removed or erased must not stay in memory for long
 
 
-def made_pages() -> "LRUCache[Hashable, MadePage]":
-    """Return room for the pages of one application, from which those go that were not asked for the longest."""
-    return LRUCache(MOST_KEPT, getsizeof=lambda made: made.size)
+def room_for(size: Callable[[Result], int]) -> "TTLCache[Hashable, Result]":
+    """Return room for what was made of people's words: it goes in time, or when it was not asked for the longest."""
+    return TTLCache(MOST_KEPT, KEPT_FOR, getsizeof=size)
+
+
+def made_pages() -> "TTLCache[Hashable, MadePage]":
+    """Return room for the pages of one application."""
+    return room_for(lambda made: made.size)
 
 
 def key_of(value: object) -> Hashable:

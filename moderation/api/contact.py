@@ -10,6 +10,7 @@ from forum.api.schemas import Author, RequestBody, ResponseBody
 from forum.http.caching import cacheable_response
 from forum.http.current_member import Anybody, CurrentMember, address_of
 from forum.http.fields import Moment, Uuid, Words
+from forum.http.idempotency_key import GuestIdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Route
@@ -56,10 +57,15 @@ class ContactMessageList(ResponseBody):
     next: None = Field(description="Always null: the first 100 that wait")
 
 
-@router.post("/contact", status_code=201, response_model=Received, responses=documented(403, 413, 422, 429))
-async def write_to_charity(wanted: ContactRequest, request: Request, viewer: Anybody, work: CurrentWork) -> Response:
-    """Write to the charity that runs the forum. The same message again on the same day is kept once."""
-    draft = ContactDraft(wanted.text, wanted.email, address_of(request))
+@router.post("/contact", status_code=201, response_model=Received, responses=documented(403, 409, 413, 422, 429))
+async def write_to_charity(
+    wanted: ContactRequest, request: Request, viewer: Anybody, key: GuestIdempotencyKey, work: CurrentWork
+) -> Response:
+    """Write to the charity that runs the forum. Those who read it are told.
+
+    Without an `Idempotency-Key`, the same message again on the same day is kept once.
+    """
+    draft = ContactDraft(wanted.text, wanted.email, address_of(request), key.key)
     return json_response(Received(sounds_urgent=await contact.write_to_charity(work, viewer, draft)), 201)
 
 

@@ -128,5 +128,5 @@ async def settle(work: Work, case_id: UUID, outcome: ReportOutcome) -> None:
     for complaint in (await work.session.execute(waiting)).scalars().all():
         complaint.outcome, complaint.settled_at = outcome, work.now
         owner = await get_owner(work.session, complaint.persona_id)
-        inbox.notify(work.session, owner, NotificationKind.COMPLAINT_SETTLED, work.now, subject_id=complaint.id)
+        await inbox.notify(work.session, owner, NotificationKind.COMPLAINT_SETTLED, work.now, subject_id=complaint.id)
     await work.session.flush()

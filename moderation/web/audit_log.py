@@ -9,7 +9,7 @@ from fastapi import Response
 
 from forum.core.pagination import Page as Rows
 from forum.web.routing import page_router
-from forum.web.visits import MemberVisit
+from forum.web.visits import MemberForm, MemberVisit, Visit
 from moderation import audit_log
 from moderation.audit_log import LogSearch
 from moderation.web.pages import ModerationPage
@@ -44,8 +44,8 @@ class LogPage(ModerationPage):
 
     @property
     def following(self) -> str | None:
-        """The address of the next page, if there is one."""
-        looked_for = {"act": self.search.act, "actor": self.search.actor, "after": self.rows.next}
+        """The address of the next page, if there is one and it names nobody."""
+        looked_for = {"act": self.search.act, "after": self.rows.next}
         return "/moderation/log?" + urlencode({k: v for k, v in looked_for.items() if v}) if self.rows.next else None
 
     def place_of(self, entry: Any) -> str | None:
@@ -57,10 +57,20 @@ class LogPage(ModerationPage):
 @router.get("/moderation/log")
 async def show_log(visit: MemberVisit) -> Response:
     """Show what staff did, newest first."""
-    search = LogSearch(_sought(visit.query("act")), _sought(visit.query("actor")))
-    after = visit.query("after") or None
-    rows = await audit_log.list_entries(visit.reader, visit.viewer, search, after, ENTRIES_A_PAGE)
-    return visit.show(LogPage(title=visit.say("What was done"), rows=rows, search=search, say=visit.say))
+    return visit.show(await _page(visit, LogSearch(_sought(visit.query("act")), None), visit.query("after")))
+
+
+@router.post("/moderation/log")
+async def search_log(visit: MemberForm) -> Response:
+    """Show what one of the staff did. The name is sent in a form: addresses stand in the logs of servers on the way."""
+    typed = visit.form.values
+    search = LogSearch(_sought(typed.get("act", "")), _sought(typed.get("actor", "")))
+    return visit.show(await _page(visit, search, typed.get("after", "")))
+
+
+async def _page(visit: Visit, search: LogSearch, after: str) -> LogPage:
+    rows = await audit_log.list_entries(visit.reader, visit.viewer, search, after or None, ENTRIES_A_PAGE)
+    return LogPage(title=visit.say("What was done"), rows=rows, search=search, say=visit.say)
 
 
 def _sought(text: str) -> str | None:

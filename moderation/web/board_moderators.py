@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from fastapi import Response
 
-from forum.core.errors import ForumError, SignInAgain
+from forum.core.errors import ForumError, NotFound
 from forum.http.fields import Slug, SoughtHandle
 from forum.web.forms import FormModel
 from forum.web.routing import page_router
@@ -43,10 +43,8 @@ async def appoint(slug: Slug, visit: MemberForm) -> Response:
     """Make a member a moderator of this board."""
     try:
         await visit.act(board_moderators.appoint, slug, visit.form.parse(TeamForm).handle)
-    except SignInAgain:
-        raise
     except ForumError as error:
-        return visit.show(await _page(visit, slug, error), status_of(error))
+        return visit.show(await _page(visit.refusing(error, NotFound), slug), status_of(error))
     return visit.go(f"/boards/{slug}/team", done="saved")
 
 
@@ -57,8 +55,7 @@ async def dismiss(slug: Slug, visit: MemberForm) -> Response:
     return visit.go(f"/boards/{slug}/team", done="saved")
 
 
-async def _page(visit: Visit, slug: str, error: ForumError | None = None) -> TeamPage:
+async def _page(visit: Visit, slug: str) -> TeamPage:
     reading = await visit.act(board_moderators.read_team, slug)
-    form = visit.form.refused(error) if error else visit.form
     title = visit.say("Who moderates “%(name)s”", name=reading.board.name)
-    return TeamPage(title=title, reading=reading, form=form)
+    return TeamPage(title=title, reading=reading, form=visit.form)

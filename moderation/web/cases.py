@@ -1,7 +1,7 @@
 """Pages of cases: the queue, one case on one page, and working on it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, TypeVar
@@ -27,6 +27,9 @@ from moderation.web.pages import ModerationPage, repeat_of, status_of
 router = page_router()
 
 CASES_A_PAGE = 20
+# Fields of the one form of a case's page: of a note, of a message; and all in which something may be written.
+NOTE, MESSAGE = frozenset({"text"}), frozenset({"message", "signed", "report_id"})
+WRITTEN = ("measures", "rules", "reason", "note", "law", "spans", "name", "text", "message")
 DAYS = (1, 3, 7, 14, 30, 90, 365)  # for which somebody can be stopped from writing, or shut out
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -154,8 +157,8 @@ async def claim_case(id: Uuid, visit: MemberForm) -> Response:
         wanted = visit.form.parse(TakeOverForm)
         await visit.act(case_actions.claim, id, takeover_reason=wanted.takeover)
     except ForumError as error:
-        return visit.show(await case_page(visit, id, error), status_of(error))
-    return visit.go(f"/moderation/cases/{id}", done="case-claimed")
+        return visit.show(await case_page(visit.refusing(error), id), status_of(error))
+    return await go_on(visit, id, done="case-claimed", but={"takeover"})
 
 
 @router.post("/moderation/cases/{id}/release")
@@ -179,17 +182,27 @@ async def note_case(id: Uuid, visit: MemberForm) -> Response:
         wanted = visit.form.parse(NoteForm)
         await visit.act(case_actions.add_note, id, wanted.text, repeat=repeat_of(visit))
     except Busy:
-        return visit.go(f"/moderation/cases/{id}#notes", done="sending")
+        return await go_on(visit, id, done="sending", but=NOTE, place="#notes")
     except ForumError as error:
-        return visit.show(await case_page(visit, id, error), status_of(error))
-    return visit.go(f"/moderation/cases/{id}#notes", done="note-kept")
+        return visit.show(await case_page(visit.refusing(error), id), status_of(error))
+    return await go_on(visit, id, done="note-kept", but=NOTE, place="#notes")
 
 
-async def case_page(visit: Visit, case_id: Any, error: ForumError | None = None) -> CasePage:
+async def case_page(visit: Visit, case_id: Any) -> CasePage:
     """Return the page of a case, with what was typed if it was refused."""
     screen = await case_screen.read_case(visit.transactions, visit.viewer, case_id)
-    form = visit.form.refused(error) if error else visit.form
-    return CasePage(title=title_of(visit, screen.file.case), screen=screen, now=visit.now, form=form)
+    return CasePage(title=title_of(visit, screen.file.case), screen=screen, now=visit.now, form=visit.form)
+
+
+async def go_on(visit: Visit, case_id: Any, *, done: str, but: Collection[str], place: str = "") -> Response:
+    """Go back to a case after something was done there, with what else was written on its page.
+
+    What was in the fields `but` is done. Where nothing else was written, the page is asked for at its own address.
+    """
+    rest = visit.form.without(but)
+    if not any(rest.values.get(name, "").strip() for name in WRITTEN):
+        return visit.go(f"/moderation/cases/{case_id}{place}", done=done)
+    return visit.show(replace(await case_page(replace(visit, form=rest), case_id), done=done))
 
 
 def title_of(visit: Visit, case: Any) -> str:

@@ -1,7 +1,9 @@
 """The page to write to the charity, and the page on which moderators read what was written."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
@@ -10,8 +12,9 @@ from pydantic import EmailStr, Field
 
 from forum.core.errors import ForumError
 from forum.http.current_member import address_of
+from forum.http.fields import Text as FieldText
 from forum.http.fields import Words
-from forum.web.forms import EMPTY, Form, FormModel
+from forum.web.forms import FormModel
 from forum.web.languages import mark
 from forum.web.pages import FormPage
 from forum.web.routing import page_router
@@ -21,6 +24,8 @@ from moderation import contact
 from moderation.contact import TEXT_MAX, ContactDraft
 from moderation.web.pages import ModerationPage
 
+KEY_LENGTH = 22  # 128 bits in base64url
+
 router = page_router()
 
 
@@ -29,6 +34,7 @@ class ContactForm(FormModel):
 
     text: Annotated[Words, Field(min_length=1, max_length=TEXT_MAX)]
     email: Annotated[EmailStr, Field(max_length=254)] | None = None
+    key: Annotated[FieldText, Field(max_length=100)] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +46,7 @@ class ContactPage(FormPage):
     text: Text
     lines: Text
     sounds_urgent: bool
+    key: str  # of this page: a form that is sent twice is one message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +61,7 @@ class MessagesPage(ModerationPage):
 @router.get("/contact")
 async def show_contact(visit: AnybodyVisit) -> Response:
     """Show how to reach the charity, with a form; once something urgent was sent, who helps at once."""
-    return visit.show(_page(visit, EMPTY))
+    return visit.show(_page(visit))
 
 
 @router.post("/contact")
@@ -62,10 +69,10 @@ async def write_to_charity(visit: AnybodyForm) -> Response:
     """Keep a message to the charity."""
     try:
         wanted = visit.form.parse(ContactForm)
-        draft = ContactDraft(wanted.text, wanted.email, address_of(visit.request))
+        draft = ContactDraft(wanted.text, wanted.email, address_of(visit.request), _key(wanted))
         sounds_urgent = await visit.act(contact.write_to_charity, draft)
     except ForumError as error:
-        return visit.show(_page(visit, visit.form.refused(error)), 422)
+        return visit.show(_page(visit.refusing(error)), 422)
     return visit.go("/contact", done="written-urgently" if sounds_urgent else "written")
 
 
@@ -83,7 +90,20 @@ async def settle_message(id: UUID, visit: MemberForm) -> Response:
     return visit.go("/moderation/messages", done="message-settled")
 
 
-def _page(visit: Visit, form: Form) -> ContactPage:
+def _page(visit: Visit) -> ContactPage:
     text = visit.text("contact")
     is_urgent = visit.query("done") == "written-urgently"
-    return ContactPage(title=text.title, text=text, lines=visit.text("lines"), sounds_urgent=is_urgent, form=form)
+    return ContactPage(
+        title=text.title,
+        text=text,
+        lines=visit.text("lines"),
+        sounds_urgent=is_urgent,
+        key=secrets.token_urlsafe(24),
+        form=visit.form,
+    )
+
+
+def _key(wanted: ContactForm) -> str | None:
+    """Return the key of what was sent. Other words on a page that Back brought are another message."""
+    said = "\0".join((wanted.key, wanted.text, str(wanted.email)))
+    return sha256(said.encode()).hexdigest() if len(wanted.key) >= KEY_LENGTH else None

@@ -19,7 +19,7 @@ from moderation.decision_preview import DecisionPreview, WordsToTakeOut
 from moderation.decisions import AppealOutcome, DecisionInput
 from moderation.measures.catalogue import MEASURES
 from moderation.measures.tables import MeasureInput, MeasureKind, NewHandle
-from moderation.web.cases import DAYS, case_page
+from moderation.web.cases import DAYS, case_page, go_on
 from moderation.web.pages import ModerationPage, repeat_of, status_of
 
 router = page_router()
@@ -114,7 +114,7 @@ async def preview_decision(id: Uuid, visit: MemberForm) -> Response:
             visit.transactions, visit.viewer, id, wanted.decision(visit.now), wanted.words_to_take_out
         )
     except ForumError as error:
-        return visit.show(await case_page(visit, id, error), status_of(error))
+        return visit.show(await case_page(visit.refusing(error), id), status_of(error))
     address = f"/moderation/cases/{id}"
     return visit.show(preview_page(visit, preview, wanted, f"{address}/decide", f"{address}/change"))
 
@@ -149,10 +149,10 @@ async def decide_case(id: Uuid, visit: MemberForm) -> Response:
             repeat=repeat_of(visit),
         )
     except Busy:
-        return visit.go(f"/moderation/cases/{id}", done="sending")
+        return await go_on(visit, id, done="sending", but=DecisionForm.model_fields)
     except ForumError as error:
-        return visit.show(await case_page(visit, id, error), status_of(error))
-    return visit.go(f"/moderation/cases/{id}", done="case-decided")
+        return visit.show(await case_page(visit.refusing(error), id), status_of(error))
+    return await go_on(visit, id, done="case-decided", but=DecisionForm.model_fields)
 
 
 def preview_page(visit: Visit, preview: DecisionPreview, wanted: RulingForm, action: str, back: str) -> PreviewPage:

@@ -62,14 +62,17 @@ async def note_member(handle: Handle, visit: MemberForm) -> Response:
     except Busy:
         return visit.go(f"/moderation/members/{quote(handle, safe='')}#notes", done="sending")
     except ForumError as error:
-        return visit.show(await record_page(visit, handle, error), status_of(error))
+        return visit.show(await record_page(visit.refusing(error), handle), status_of(error))
     return visit.go(f"/moderation/members/{quote(handle, safe='')}#notes", done="note-kept")
 
 
-async def record_page(visit: Visit, handle: str, error: ForumError | None = None) -> RecordPage:
+async def record_page(visit: Visit, handle: str) -> RecordPage:
     """Return the page of a member's record, with what was typed if it was refused."""
     record = await visit.act(member_record.read_record, handle, visit.query("after") or None)
-    form = visit.form.refused(error) if error else visit.form
     return RecordPage(
-        title=record.history.member.name, record=record, now=visit.now, viewer_id=visit.viewer.member_id, form=form
+        title=record.history.member.name,
+        record=record,
+        now=visit.now,
+        viewer_id=visit.viewer.member_id,
+        form=visit.form,
     )

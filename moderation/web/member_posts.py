@@ -71,7 +71,7 @@ async def preview_decision(handle: Handle, visit: MemberForm) -> Response:
             visit.transactions, visit.viewer, handle, wanted.seen, wanted.ruling(visit.now)
         )
     except ForumError as error:
-        return visit.show(await _page(visit, handle, error), status_of(error))
+        return visit.show(await _page(visit.refusing(error), handle), status_of(error))
     address = _address(handle)
     return visit.show(preview_page(visit, preview, wanted, f"{address}/decide", f"{address}/change"))
 
@@ -93,16 +93,15 @@ async def decide_posts(handle: Handle, visit: MemberForm) -> Response:
     except Busy:
         return visit.go(_address(handle), done="sending")
     except ForumError as error:
-        return visit.show(await _page(visit, handle, error), status_of(error))
+        return visit.show(await _page(visit.refusing(error), handle), status_of(error))
     return visit.go(f"/moderation/cases/{decided.decision.case_id}", done="case-decided")
 
 
-async def _page(visit: Visit, handle: str, error: ForumError | None = None) -> PostsPage:
+async def _page(visit: Visit, handle: str) -> PostsPage:
     after = visit.query("after") or visit.form.values.get("after") or None
     screen = await member_record.read_posts(visit.transactions, visit.viewer, handle, after)
-    form = visit.form.refused(error) if error else visit.form
     title = visit.say("Posts of %(name)s", name=screen.member.name)
-    return PostsPage(title=title, screen=screen, now=visit.now, form=form)
+    return PostsPage(title=title, screen=screen, now=visit.now, form=visit.form)
 
 
 def _address(handle: str) -> str:

@@ -70,7 +70,7 @@ async def open_post_case(id: Id, visit: MemberForm) -> Response:
             on_sight.open_on_post, id, visit.form.parse(PostSightingForm).sighting, repeat=repeat_of(visit)
         )
     except ForumError as error:
-        return visit.show(await _page(visit, id, error), status_of(error))
+        return visit.show(await _page(visit.refusing(error), id), status_of(error))
     return visit.go(f"/moderation/cases/{seen.case.id}", done="case-claimed")
 
 
@@ -82,11 +82,10 @@ async def open_member_case(handle: Handle, visit: MemberForm) -> Response:
             on_sight.open_on_member, handle, visit.form.parse(SightingForm).sighting, repeat=repeat_of(visit)
         )
     except ForumError as error:
-        return visit.show(await record_page(visit, handle, error), status_of(error))
+        return visit.show(await record_page(visit.refusing(error), handle), status_of(error))
     return visit.go(f"/moderation/cases/{seen.case.id}", done="case-claimed")
 
 
-async def _page(visit: Visit, post_id: int, error: ForumError | None = None) -> SightingPage:
+async def _page(visit: Visit, post_id: int) -> SightingPage:
     post = await visit.act(on_sight.get_sighted_post, post_id)
-    form = visit.form.refused(error) if error else visit.form
-    return SightingPage(title=visit.say("Look into this post"), post=post, form=form)
+    return SightingPage(title=visit.say("Look into this post"), post=post, form=visit.form)

@@ -8,7 +8,6 @@ from fastapi import Response
 
 from forum.core.errors import ForumError
 from forum.http.fields import Uuid
-from forum.web.forms import REFUSALS
 from forum.web.pages import Page
 from forum.web.routing import page_router
 from forum.web.visits import OwnForm, OwnVisit, Visit
@@ -55,16 +54,16 @@ async def appeal_report(id: Uuid, visit: OwnForm) -> Response:
     """Ask for a second look at a report of one's own where nothing was done."""
     try:
         await visit.act(appeals.submit_for_report, id, visit.form.parse(AppealForm).text, repeat=repeat_of(visit))
-    except REFUSALS as error:
-        return visit.show(await _appeal_page(visit, id, error), status_of(error))
+    except ForumError as error:
+        return visit.show(await _appeal_page(visit.refusing(error), id), status_of(error))
     return visit.go(f"/me/reports#report-{id}", done="appealed")
 
 
-async def _appeal_page(visit: Visit, report_id: Uuid, error: ForumError | None = None) -> AppealPage:
+async def _appeal_page(visit: Visit, report_id: Uuid) -> AppealPage:
     own = await visit.act(own_reports.get_own_report, report_id)
     return AppealPage(
         title=visit.say("Ask for a second look"),
-        form=visit.form.refused(error) if error else visit.form,
+        form=visit.form,
         action=f"/me/reports/{report_id}/appeal",
         reason=None,
         can_appeal=own.can_appeal,

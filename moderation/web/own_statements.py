@@ -9,7 +9,7 @@ from pydantic import Field
 
 from forum.core.errors import ForumError
 from forum.http.fields import Uuid, Words
-from forum.web.forms import REFUSALS, FormModel
+from forum.web.forms import FormModel
 from forum.web.pages import FormPage, Page
 from forum.web.routing import page_router
 from forum.web.visits import OwnForm, OwnVisit, Visit
@@ -91,8 +91,8 @@ async def appeal(id: Uuid, visit: OwnForm) -> Response:
     """Ask for a second look at a decision about oneself."""
     try:
         await visit.act(appeals.submit, id, visit.form.parse(AppealForm).text, repeat=repeat_of(visit))
-    except REFUSALS as error:
-        return visit.show(await _appeal_page(visit, id, error), status_of(error))
+    except ForumError as error:
+        return visit.show(await _appeal_page(visit.refusing(error), id), status_of(error))
     return visit.go(f"/me/statements/{id}", done="appealed")
 
 
@@ -105,11 +105,11 @@ async def find_appeal(id: Uuid, visit: OwnVisit) -> Response:
     return visit.go(f"/me/reports#report-{found.report_id}")
 
 
-async def _appeal_page(visit: Visit, statement_id: Uuid, error: ForumError | None = None) -> AppealPage:
+async def _appeal_page(visit: Visit, statement_id: Uuid) -> AppealPage:
     own = await visit.act(own_statements.get_own_statement, statement_id)
     return AppealPage(
         title=visit.say("Ask for a second look"),
-        form=visit.form.refused(error) if error else visit.form,
+        form=visit.form,
         action=f"/me/statements/{statement_id}/appeal",
         reason=own.statement.reason,
         can_appeal=own.can_appeal,

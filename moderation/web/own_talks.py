@@ -9,7 +9,7 @@ from pydantic import Field
 
 from forum.core.errors import ForumError
 from forum.http.fields import Uuid, Words
-from forum.web.forms import REFUSALS, FormModel
+from forum.web.forms import FormModel
 from forum.web.pages import FormPage, Page
 from forum.web.routing import page_router
 from forum.web.visits import OwnForm, OwnVisit, Visit
@@ -104,8 +104,8 @@ async def answer(id: Uuid, visit: OwnForm) -> Response:
     """Answer the moderators."""
     try:
         await visit.act(actions.answer, id, visit.form.parse(AnswerForm).text, repeat=repeat_of(visit))
-    except REFUSALS as error:
-        return visit.show(await _page(visit, id, error), status_of(error))
+    except ForumError as error:
+        return visit.show(await _page(visit.refusing(error), id), status_of(error))
     return visit.go(f"/me/talks/{id}", done="answered")
 
 
@@ -121,9 +121,9 @@ async def complain(id: Uuid, visit: OwnForm) -> Response:
     try:
         wanted = visit.form.parse(ComplaintForm)
         await visit.act(complaints.complain, id, wanted.message_id, wanted.text)
-    except REFUSALS as error:
+    except ForumError as error:
         message_id = visit.form.values.get("message_id", "")
-        return visit.show(await _complaint_page(visit, id, message_id, error), status_of(error))
+        return visit.show(await _complaint_page(visit.refusing(error), id, message_id), status_of(error))
     return visit.go(f"/me/talks/{id}", done="complained")
 
 
@@ -135,20 +135,17 @@ async def show_complaints(visit: OwnVisit) -> Response:
     return visit.show(OwnComplaintsPage(title=title, complaints=page.rows, next=page.next))
 
 
-async def _page(visit: Visit, talk_id: Uuid, error: ForumError | None = None) -> OwnTalkPage:
+async def _page(visit: Visit, talk_id: Uuid) -> OwnTalkPage:
     own = await visit.act(actions.read_own_talk, talk_id, visit.query("after") or None, MESSAGES_A_PAGE)
-    form = visit.form.refused(error) if error else visit.form
-    return OwnTalkPage(title=visit.say("You and the moderators"), form=form, own=own)
+    return OwnTalkPage(title=visit.say("You and the moderators"), form=visit.form, own=own)
 
 
-async def _complaint_page(
-    visit: Visit, talk_id: Uuid, message_id: str, error: ForumError | None = None
-) -> ComplaintPage:
+async def _complaint_page(visit: Visit, talk_id: Uuid, message_id: str) -> ComplaintPage:
     own = await visit.act(actions.read_own_talk, talk_id, None, MESSAGES_A_PAGE)
     found = next((row.text for row in own.page.rows if str(row.id) == message_id and not row.mine), None)
     return ComplaintPage(
         title=visit.say("Something is wrong with this message"),
-        form=visit.form.refused(error) if error else visit.form,
+        form=visit.form,
         talk_id=talk_id,
         message_id=message_id if found else "",
         message=found,

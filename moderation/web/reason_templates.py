@@ -56,7 +56,7 @@ async def add_template(visit: MemberForm) -> Response:
         wanted = visit.form.parse(TemplateForm)
         await visit.act(reason_templates.add_template, wanted.title, wanted.text)
     except ForumError as error:
-        return visit.show(await _shelf_page(visit, error), status_of(error))
+        return visit.show(await _shelf_page(visit.refusing(error)), status_of(error))
     return visit.go("/moderation/templates", done="saved")
 
 
@@ -73,7 +73,7 @@ async def write_template(slug: Slug, visit: MemberForm) -> Response:
         wanted = visit.form.parse(TemplateForm)
         await visit.act(reason_templates.write_template, slug, wanted.title, wanted.text)
     except ForumError as error:
-        return visit.show(await _template_page(visit, slug, error), status_of(error))
+        return visit.show(await _template_page(visit.refusing(error), slug), status_of(error))
     return visit.go("/moderation/templates", done="saved")
 
 
@@ -84,13 +84,11 @@ async def delete_template(slug: Slug, visit: MemberForm) -> Response:
     return visit.go("/moderation/templates", done="template-deleted")
 
 
-async def _shelf_page(visit: Visit, error: ForumError | None = None) -> TemplatesPage:
+async def _shelf_page(visit: Visit) -> TemplatesPage:
     shelf = await visit.act(reason_templates.read_shelf)
-    form = visit.form.refused(error) if error else visit.form
-    return TemplatesPage(title=visit.say("Templates for reasons"), shelf=shelf, form=form)
+    return TemplatesPage(title=visit.say("Templates for reasons"), shelf=shelf, form=visit.form)
 
 
-async def _template_page(visit: Visit, slug: str, error: ForumError | None = None) -> TemplatePage:
+async def _template_page(visit: Visit, slug: str) -> TemplatePage:
     reason = await visit.act(reason_templates.get_template, slug)
-    form = visit.form.refused(error) if error else visit.form
-    return TemplatePage(title=visit.say("Change a template"), reason=reason, form=form)
+    return TemplatePage(title=visit.say("Change a template"), reason=reason, form=visit.form)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from forum.core.errors import ForumError
 from forum.http.fields import Handle, Id, Text
-from forum.web.forms import REFUSALS, FormModel
+from forum.web.forms import FormModel
 from forum.web.languages import mark
 from forum.web.pages import FormPage
 from forum.web.routing import page_router
@@ -66,6 +66,13 @@ class ReportPage(FormPage):
     lines: LongText
 
     @property
+    def ignoring(self) -> str | None:
+        """The handle of whoever could be ignored instead: not of an adviser, nor of a former member."""
+        if self.read.post:
+            return None if self.read.post.adviser_name else self.read.post.author_handle
+        return self.read.member.handle if self.read.member else None
+
+    @property
     def reasons(self) -> Mapping[str, str]:
         """What can be chosen; who may not write can say only that somebody is in danger."""
         return {"risk": REASONS["risk"]} if self.read.only_risk else REASONS
@@ -90,8 +97,8 @@ async def report_post(id: Id, visit: MemberForm) -> Response:
             Category(wanted.category), wanted.revision, tuple(wanted.rules), wanted.note, wanted.title_revision
         )
         await visit.act(own_reports.report_post, id, complaint, repeat=repeat_of(visit))
-    except REFUSALS as error:
-        return visit.show(await _post_page(visit, id, error), status_of(error))
+    except ForumError as error:
+        return visit.show(await _post_page(visit.refusing(error), id), status_of(error))
     return _thank(visit, wanted.category)
 
 
@@ -108,8 +115,8 @@ async def report_name(handle: Handle, visit: MemberForm) -> Response:
         wanted = visit.form.parse(ReportForm)
         complaint = NameComplaint(Category(wanted.category), tuple(wanted.rules), wanted.note)
         await visit.act(own_reports.report_name, handle, complaint, repeat=repeat_of(visit))
-    except REFUSALS as error:
-        return visit.show(await _name_page(visit, handle, error), status_of(error))
+    except ForumError as error:
+        return visit.show(await _name_page(visit.refusing(error), handle), status_of(error))
     return _thank(visit, wanted.category)
 
 
@@ -118,19 +125,19 @@ def _thank(visit: Visit, category: str) -> Response:
     return visit.go(own_path(visit.form.values.get("back", "/")), done=done)
 
 
-async def _post_page(visit: Visit, post_id: int, error: ForumError | None = None) -> ReportPage:
+async def _post_page(visit: Visit, post_id: int) -> ReportPage:
     read = await visit.act(own_reports.read_post_to_report, post_id)
     number = read.post.number if read.post else 1
     back = f"/threads/{read.thread.id}?start={number}#post-{number}"
-    return _page(visit, read, f"/posts/{post_id}/report", back, error)
+    return _page(visit, read, f"/posts/{post_id}/report", back)
 
 
-async def _name_page(visit: Visit, handle: str, error: ForumError | None = None) -> ReportPage:
+async def _name_page(visit: Visit, handle: str) -> ReportPage:
     read = await visit.act(own_reports.read_name_to_report, handle)
-    return _page(visit, read, f"/members/{handle}/report", f"/members/{handle}", error)
+    return _page(visit, read, f"/members/{handle}/report", f"/members/{handle}")
 
 
-def _page(visit: Visit, read: Reportable, path: str, back: str, error: ForumError | None) -> ReportPage:
+def _page(visit: Visit, read: Reportable, path: str, back: str) -> ReportPage:
     chosen = visit.form.values.get("category") or visit.query("category")
     return ReportPage(
         title=visit.say(mark("Something wrong?")),
@@ -139,5 +146,5 @@ def _page(visit: Visit, read: Reportable, path: str, back: str, error: ForumErro
         path=path,
         back=back,
         lines=visit.text("lines"),
-        form=visit.form.refused(error) if error else visit.form,
+        form=visit.form,
     )

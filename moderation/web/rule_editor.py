@@ -71,11 +71,10 @@ async def write_rule(number: RuleNumber, visit: MemberForm) -> Response:
         wanted = visit.form.parse(RuleForm)
         await visit.act(rules.write_rule, number, RuleDraft(wanted.version, wanted.title, wanted.text))
     except ForumError as error:
-        return visit.show(await _page(visit, number, error), status_of(error))
+        return visit.show(await _page(visit.refusing(error), number), status_of(error))
     return visit.go("/moderation/rules", done="rule-written")
 
 
-async def _page(visit: Visit, number: int, error: ForumError | None = None) -> RulePage:
+async def _page(visit: Visit, number: int) -> RulePage:
     rule = await rules.read_rule(visit.reader, visit.viewer, number)
-    form = visit.form.refused(error) if error else visit.form
-    return RulePage(title=visit.say("Rule %(number)s", number=number), rule=rule, form=form)
+    return RulePage(title=visit.say("Rule %(number)s", number=number), rule=rule, form=visit.form)

@@ -76,11 +76,10 @@ async def note_danger(id: Uuid, visit: MemberForm) -> Response:
     except Busy:
         return visit.go(f"/safeguarding/cases/{id}#notes", done="sending")
     except ForumError as error:
-        return visit.show(await _page(visit, id, error), status_of(error))
+        return visit.show(await _page(visit.refusing(error), id), status_of(error))
     return visit.go(f"/safeguarding/cases/{id}#notes", done="note-kept")
 
 
-async def _page(visit: Visit, case_id: Any, error: ForumError | None = None) -> DangerPage:
+async def _page(visit: Visit, case_id: Any) -> DangerPage:
     file = await visit.act(safeguarding.get_danger, case_id)
-    form = visit.form.refused(error) if error else visit.form
-    return DangerPage(title=title_of(visit, file.case), file=file, now=visit.now, form=form)
+    return DangerPage(title=title_of(visit, file.case), file=file, now=visit.now, form=visit.form)

@@ -62,8 +62,8 @@ OWN: Sequence[Entry] = (
 )
 TEMPLATES = Path(__file__).with_name("templates")
 ENTRIES = (
-    Entry(SECTION, mark("Moderation"), sees_queue),
-    Entry(safeguarding.SECTION, mark("Safeguarding"), sees_dangers),
+    Entry(SECTION, mark("Moderation"), sees_queue, is_work=True),
+    Entry(safeguarding.SECTION, mark("Safeguarding"), sees_dangers, is_work=True),
 )
 POST_LINK = PostLink("/moderation/posts/{id}/case", mark("Look into this"), frozenset({"moderator"}))
 DONE: Mapping[str, str] = {

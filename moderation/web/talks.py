@@ -1,6 +1,7 @@
 """Writing to a member about a case, from its page."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
+from uuid import UUID
 
 from fastapi import Response
 from pydantic import Field
@@ -13,7 +14,7 @@ from forum.web.visits import MemberForm, Visit
 from moderation.talks import actions
 from moderation.talks.actions import MessageToMember
 from moderation.talks.tables import MESSAGE_MAX
-from moderation.web.cases import case_page
+from moderation.web.cases import MESSAGE, case_page, go_on
 from moderation.web.pages import repeat_of, status_of
 
 router = page_router()
@@ -41,28 +42,28 @@ async def write_to_member(id: Uuid, visit: MemberForm) -> Response:
         message = MessageToMember(wanted.message, wanted.signed is not None, wanted.report_id)
         await visit.act(actions.write_to_member, id, message, repeat=repeat_of(visit))
     except Busy:
-        return visit.go(f"/moderation/cases/{id}#talks", done="sending")
+        return await go_on(visit, id, done="sending", but=MESSAGE, place="#talks")
     except ForumError as error:
-        return visit.show(await case_page(visit, id, error), status_of(error))
-    return visit.go(f"/moderation/cases/{id}#talks", done="message-sent")
+        return visit.show(await case_page(visit.refusing(error), id), status_of(error))
+    return await go_on(visit, id, done="message-sent", but=MESSAGE, place="#talks")
 
 
 @router.post("/moderation/talks/{id}/close")
 async def close_talk(id: Uuid, visit: MemberForm) -> Response:
     """Close a talk: both sides can still read it."""
     await visit.act(actions.close_talk, id)
-    return visit.go(_place_of(visit), done="talk-closed")
+    return await go_on(visit, _case_of(visit), done="talk-closed", but=(), place="#talks")
 
 
 @router.post("/moderation/talks/{id}/reopen")
 async def reopen_talk(id: Uuid, visit: MemberForm) -> Response:
     """Open a closed talk again."""
     await visit.act(actions.reopen_talk, id)
-    return visit.go(_place_of(visit), done="talk-opened")
+    return await go_on(visit, _case_of(visit), done="talk-opened", but=(), place="#talks")
 
 
-def _place_of(visit: Visit) -> Any:
+def _case_of(visit: Visit) -> UUID:
     try:
-        return f"/moderation/cases/{visit.form.parse(TalkForm).case}#talks"
+        return visit.form.parse(TalkForm).case
     except ForumError:
         raise NotFound("There is no such case.", code="case_not_found") from None

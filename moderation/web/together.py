@@ -11,7 +11,7 @@ from pydantic import Field
 
 from forum.core.errors import ForumError
 from forum.http.fields import Text, Words
-from forum.web.forms import Form, FormModel
+from forum.web.forms import FormModel
 from forum.web.routing import page_router
 from forum.web.visits import MemberForm, MemberVisit, Visit
 from forum.web.words import words_of
@@ -69,14 +69,14 @@ class TogetherPage(ModerationPage):
 @router.get("/moderation/together")
 async def show_together(visit: MemberVisit) -> Response:
     """Show several cases on one page."""
-    return visit.show(await _page(visit, visit.request.query_params.getlist("case"), Form()))
+    return visit.show(await _page(visit, visit.request.query_params.getlist("case")))
 
 
 @router.post("/moderation/together")
 async def dismiss_together(visit: MemberForm) -> Response:
     """Leave several cases as they are. Each is decided or refused by itself."""
     shown = [case.partition("/")[0] for case in visit.form.lists.get("shown", ())]
-    form, refused = visit.form, list[str]()
+    status, refused = 409, list[str]()
     try:
         inputs = visit.form.parse(TogetherForm).inputs
         results = await case_actions.decide_each(visit.transactions, visit.viewer, inputs)
@@ -84,15 +84,14 @@ async def dismiss_together(visit: MemberForm) -> Response:
         if not refused:
             return visit.go("/moderation", done="cases-dismissed")
     except ForumError as error:
-        form = visit.form.refused(error)
-    page = await _page(visit, shown, form, refused)
-    return visit.show(page, status_of(form.error) if form.error else 409)
+        visit, status = visit.refusing(error), status_of(error)
+    return visit.show(await _page(visit, shown, refused), status)
 
 
-async def _page(visit: Visit, case_ids: Sequence[str], form: Form, refused: Sequence[str] = ()) -> TogetherPage:
+async def _page(visit: Visit, case_ids: Sequence[str], refused: Sequence[str] = ()) -> TogetherPage:
     cases = await visit.act(case_screen.read_together, _ids(case_ids))
     title = visit.say("Several cases, one after the other")
-    return TogetherPage(title=title, cases=cases, now=visit.now, form=form, refused=refused)
+    return TogetherPage(title=title, cases=cases, now=visit.now, form=visit.form, refused=refused)
 
 
 def _ids(texts: Sequence[str]) -> set[UUID]:

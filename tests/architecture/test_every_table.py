@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
+from forum.authentication.handles import LONGEST_WRITING
 from forum.core import clock
 from forum.http.services import Services
 from forum.members.departure import belongings
@@ -144,6 +145,8 @@ async def live(life: Life, app: FastAPI, services: Services, suzie: httpx.AsyncC
         sorry = await posted(magpie, thread, "> The ineffable rudeness of this social worker beats me.\n\nNo.")
         await magpie.patch(f"{API}/posts/{sorry}", json={"revision": 1, "body_markdown": "I take that back."})
         rude = await posted(magpie, thread, "You are a toad.")
+        for whose, by in ((sorry, wren), (first, magpie)):
+            assert (await by.put(f"{API}/posts/{whose}/reactions/hug")).status_code == 204
         named = await magpie.post(f"{API}/members/{HANDLE}/reports", json={"category": "other"})
         assert named.status_code == 201, named.text
         for name in ("removed", "redacted"):
@@ -255,8 +258,10 @@ async def test_who_leaves_is_in_no_table_but_for_what_they_wrote(
     assert {what for _, what in await found(services, life.secrets)} == set(life.secrets)
     assert (await life.client.put(f"{API}/me/departure", json={"kind": "leave"})).status_code == 200
     await run_hourly_jobs(services, clock.now() + LATER)
+    await run_due_jobs(services, clock.now() + LATER + LONGEST_WRITING)
     assert await found(services, MARKS | life.secrets | {"password": hidden["password"]}) == set()
     assert {table for table, _ in await found(services, WORDS)} == set(LEAVES)
+    assert [str(row.persona_id) == hidden["id"] for row in await sql(services, "SELECT * FROM reaction")] == [False]
     async with make.client(app) as guest:
         page = (await guest.get(f"{API}/threads/{life.threads['own']}/posts?limit=100")).text
         assert "halcyon" in page
@@ -271,6 +276,7 @@ async def test_who_erases_is_in_no_table_once_nothing_waits_for_their_words(
     gone = MARKS | life.secrets | {"password": hidden["password"]}
     assert (await life.client.put(f"{API}/me/departure", json={"kind": "erase"})).status_code == 200
     await run_hourly_jobs(services, clock.now() + LATER)
+    await run_due_jobs(services, clock.now() + LATER + LONGEST_WRITING)
     assert await found(services, gone) == set()
     # What somebody has to decide still, and the words that a statement is about until nobody can appeal.
     assert await found(services, WORDS) == {

@@ -144,6 +144,32 @@ COMPLAINED = [
     "LIMIT 1",
 ]
 
+THREADS_READ = [
+    *COMPLAINED,
+    "INSERT INTO read_mark (member_id, thread_id, read_number, read_at) SELECT author_id, id, 1, now() FROM thread",
+    "INSERT INTO notification (id, member_id, kind, post_id, at) "
+    "SELECT gen_random_uuid(), author_id, 'post_published', id, now() FROM post LIMIT 1",
+]
+
+THREADS_FOLLOWED = [
+    *THREADS_READ,
+    "INSERT INTO subscription (member_id, thread_id, mode, chosen_by, since) "
+    "SELECT author_id, id, 'each', 'reply', now() FROM thread",
+    "INSERT INTO notification (id, member_id, kind, thread_id, numbers, at) "
+    "SELECT gen_random_uuid(), author_id, 'thread_post', id, '{1}', now() FROM thread",
+]
+LETTERS_CHOSEN = [
+    *THREADS_FOLLOWED,
+    "INSERT INTO letter_choice (member_id, mode, at, zone, refusals) SELECT id, 'daily', '10:00', 'UTC', 0 FROM member",
+    "INSERT INTO mail_due (member_id, due_at) SELECT id, now() FROM member",
+    "INSERT INTO off_link (token_digest, member_id, expires_at) SELECT 'off', id, now() FROM member LIMIT 1",
+]
+
+IGNORED = [
+    *LETTERS_CHOSEN,
+    "INSERT INTO ignored (member_id, persona_id, since) SELECT id, id, now() FROM member LIMIT 1",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
@@ -177,7 +203,14 @@ DATA: dict[str, list[str]] = {
     "0026": COMPLAINED,
     "0027": COMPLAINED,
     "0028": COMPLAINED,
-    "0029": COMPLAINED,
+    "0029": THREADS_READ,
+    "0030": THREADS_FOLLOWED,
+    "0031": LETTERS_CHOSEN,
+    "0032": LETTERS_CHOSEN,
+    "0033": IGNORED,
+    "0034": IGNORED,
+    "0035": IGNORED,
+    "0036": IGNORED,
 }
 
 

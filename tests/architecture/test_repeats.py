@@ -56,9 +56,10 @@ REPEATS = {
     "report_post": KEY,
     "reset_password": ONCE,
     "sign_in": ONCE,
+    "unsubscribe": SAME,
     "sign_in_by_passkey": ONCE,
     "verify_address": LINK,
-    "write_to_charity": SAME,
+    "write_to_charity": KEY,
     "write_to_member": KEY,
 }
 

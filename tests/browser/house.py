@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 
 from forum.core import clock
 from forum.http.current_member import COOKIE
@@ -19,7 +19,10 @@ from tests.support.running import Forum
 from tests.web.village import HANDLES, KEYS, Village, inhabited
 
 HERE = Path(__file__).parent
-PHONE, NARROW, DESK = ({"width": width, "height": height} for width, height in ((360, 740), (320, 640), (1280, 800)))
+PHONE, NARROW, DESK, ZOOMED = (
+    ViewportSize(width=width, height=height)
+    for width, height in ((360, 740), (320, 640), (1280, 800), (320, 256))  # the last: 1280 × 1024 at 400 per cent
+)
 # Debian's, and what others are called. Browsers that Playwright would download are not used.
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 NEUTRAL = "/static/neutral"  # where "Leave" leads here: no test asks another site
@@ -44,7 +47,13 @@ class House:
     async def visitor(self, who: str = "guest", **about: Any) -> AsyncIterator[Page]:
         """A page in a browser of its own: of a role of the village, of a member by handle, or of a guest."""
         context = await self.chromium.new_context(
-            **{"base_url": self.address, "viewport": PHONE, "locale": "en-GB", **about}
+            **{
+                "base_url": self.address,
+                "viewport": PHONE,
+                "locale": "en-GB",
+                "reduced_motion": "reduce",  # a page that still scrolls has its links elsewhere
+                **about,
+            }
         )
         if who != "guest":
             await self.sign_in(context, who)
@@ -101,7 +110,7 @@ async def opened(folder: Path) -> AsyncIterator[House]:
         "FORUM_NAME": "The Kitchen Table",
         "FORUM_CHARITY": "Example Family Charity",
         "FORUM_NEUTRAL_SITE": address + NEUTRAL,
-        "FORUM_LANGUAGES": "en",
+        "FORUM_LANGUAGES": "en,cy",
     }
     async with running.started(folder, "serve", port=port, **ours) as forum:
         await forum.ready()

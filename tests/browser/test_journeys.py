@@ -27,19 +27,24 @@ async def press(page: Page, words: str) -> None:
     await page.wait_for_load_state()
 
 
+def page_faults(page: Page) -> Locator:
+    """What a form says that is wrong with it."""
+    return page.locator("#faults")
+
+
 async def look(page: Page, scripts: bool) -> None:
     """axe has nothing to say about the page as it stands; it needs JavaScript itself."""
     if scripts:
         assert await axe.violations(page, schemes=False) == []
 
 
-async def ask(house: House, who: str, title: str, words: str) -> str:
+async def ask(house: House, who: str, title: str, words: str, board: str = "court") -> str:
     """A new thread of a member; its address."""
     http = await house.client()
     async with http:
         headers = {"Authorization": f"Bearer {await house.village.session_of(who)}"}
         body = {"title": title, "body_markdown": words}
-        made = await http.post("/api/v1/boards/court/threads", json=body, headers=headers)
+        made = await http.post(f"/api/v1/boards/{board}/threads", json=body, headers=headers)
         assert made.status_code == 201, made.text
         return f"/threads/{made.json()['id']}"
 
@@ -90,46 +95,67 @@ async def test_somebody_joins_asks_and_is_answered_by_an_adviser(house: House, s
         await expect(page.locator(".adviser .role")).to_contain_text("Online adviser, Example Family Charity")
 
 
+async def follow(page: Page, words: str) -> None:
+    """Follow the first link in which these words stand."""
+    await main(page).get_by_role("link", name=words).first.click()
+    await page.wait_for_load_state()
+
+
+async def report(page: Page, words: str, category: str, note: str, scripts: bool) -> None:
+    """Report the post on this page that has these words."""
+    await page.locator("article", has_text=words).get_by_role("link", name="Something wrong?").click()
+    await look(page, scripts)
+    await main(page).locator(f"a[href*='category={category}']").click()
+    if category == "rule":
+        await main(page).locator("[name=rules][value='10']").check()
+    await page.fill("[name=note]", note)
+    await look(page, scripts)
+    await press(page, "Send")
+    await expect(page.locator(".done")).to_be_visible()
+
+
+async def take_the_case(page: Page, title: str, scripts: bool) -> None:
+    """Find the case of a thread among those that wait, and take it."""
+    await page.goto("/moderation")
+    await look(page, scripts)
+    await follow(page, title)
+    if await main(page).get_by_role("button", name="Take this case").count():
+        await press(page, "Take this case")
+
+
+async def decide(page: Page, measure: str, reason: str, scripts: bool) -> None:
+    """Decide the case on this page, once it was seen as its author will read it."""
+    await main(page).locator(f"[name=measures][value={measure}]").check()
+    await page.fill("[name=reason]", reason)
+    await look(page, scripts)
+    await press(page, "See what the author will read")
+    await expect(main(page)).to_contain_text("Nothing is decided yet")
+    await look(page, scripts)
+    await press(page, "Decide this")
+    await expect(main(page)).to_contain_text("This case is decided")
+    await look(page, scripts)
+
+
 async def test_a_rude_reply_is_reported_decided_and_looked_at_again(house: House, scripts: bool) -> None:
     """The first founding page of the forum: what readers see, what the author reads, and who hears the appeal."""
-    where = await ask(house, "tiredmum83", f"Does she have to come in? {scripts}", "She was at the door again.")
+    title = f"Does she have to come in? {scripts}"
+    where = await ask(house, "tiredmum83", title, "She was at the door again.", board="kinship")
     async with house.visitor("member", java_script_enabled=scripts) as si:
         await si.goto(where)
         await si.fill("[name=body_markdown]", RUDE)
         await press(si, "Send")
         await si.wait_for_url("**done=sent**")
-        post = si.locator("article", has_text=INSULT)
-        await expect(post).to_be_visible()
+        await expect(si.locator("article", has_text=INSULT)).to_be_visible()
         async with house.visitor("tiredmum83", java_script_enabled=scripts) as mum:
             await mum.goto(where)
-            await mum.locator("article", has_text=INSULT).get_by_role("link", name="Something wrong?").click()
-            await look(mum, scripts)
-            await main(mum).locator("a[href*='category=rule']").click()
-            await main(mum).locator("[name=rules][value='10']").check()
-            await mum.fill("[name=note]", "He calls me names.")
-            await look(mum, scripts)
-            await press(mum, "Send")
-            await expect(mum.locator(".done")).to_be_visible()
+            await report(mum, INSULT, "rule", "He calls me names.", scripts)
         async with house.visitor("moderator", java_script_enabled=scripts) as orla:
-            await orla.goto("/moderation")
-            await look(orla, scripts)
-            await orla.get_by_role(
-                "link", name=re.compile(re.escape(f"Does she have to come in? {scripts}"))
-            ).first.click()
-            if await main(orla).get_by_role("button", name="Take this case").count():
-                await press(orla, "Take this case")
-            await orla.locator("[name=measures][value=redact]").check()
+            await take_the_case(orla, title, scripts)
             if not await orla.locator("[name=spans]").is_visible():
                 await orla.locator("details:has([name=spans]) > summary").click()
             await orla.fill("[name=spans]", INSULT)
             await orla.locator("[name=rules][value='10']").check()
-            await orla.fill("[name=reason]", "Say what she did instead.")
-            await look(orla, scripts)
-            await press(orla, "See what the author will read")
-            await expect(main(orla)).to_contain_text("Nothing is decided yet")
-            await look(orla, scripts)
-            await press(orla, "Decide this")
-            await look(orla, scripts)
+            await decide(orla, "redact", "Say what she did instead.", scripts)
         async with house.visitor(java_script_enabled=scripts) as reader:
             await reader.goto(where)
             await expect(reader.locator(".notice")).to_contain_text("Changed by Orla, a moderator. Read rule 10")
@@ -144,6 +170,94 @@ async def test_a_rude_reply_is_reported_decided_and_looked_at_again(house: House
         await look(si, scripts)
         await main(si).locator("form button.main").click()
         await expect(main(si)).to_contain_text("She did lie.")
+        await expect(main(si)).to_contain_text("It waits for a moderator.")
+        await _is_heard_by_somebody_else(house, title, scripts)
+        await si.goto("/me/notices")
+        await follow(si, "Somebody took a second look, as you asked.")
+        await expect(main(si)).to_contain_text("The decision stays.")
+        await expect(main(si)).to_contain_text("You may say that she lied. Call nobody names.")
+        await look(si, scripts)
+
+
+async def _is_heard_by_somebody_else(house: House, title: str, scripts: bool) -> None:
+    """Orla decided, and cannot hear the appeal; Femi, who moderates the same board, can."""
+    async with house.visitor("moderator", java_script_enabled=scripts) as orla:
+        await orla.goto("/moderation?category=appeal")
+        appeal = main(orla).get_by_role("link", name=title)
+        if await appeal.count():
+            await appeal.first.click()
+            await expect(main(orla).get_by_role("button", name="Take this case")).to_have_count(0)
+            await expect(main(orla).locator("[name=measures]")).to_have_count(0)
+            await look(orla, scripts)
+    async with house.visitor("femi", java_script_enabled=scripts) as femi:
+        await take_the_case(femi, title, scripts)
+        await expect(main(femi)).to_contain_text("She did lie.")
+        await expect(main(femi)).to_contain_text("Orla had decided, with this reason:")
+        await decide(femi, "uphold", "You may say that she lied. Call nobody names.", scripts)
+
+
+async def test_what_happened_is_told_opened_and_marked_as_read(house: House, scripts: bool) -> None:
+    who = "olu.t" if scripts else "magpie"
+    where = await ask(house, "tiredmum83", f"What is a conference? {scripts}", "Do ring me: I am at my mum's.")
+    async with house.visitor(who, java_script_enabled=scripts) as page:
+        await page.goto("/me/notices")
+        if await main(page).get_by_role("button", name="Mark all as read").count():
+            await press(page, "Mark all as read")
+        await expect(page.locator(".badge", has_text="New")).to_have_count(0)
+        await look(page, scripts)
+        await page.goto("/")
+        await expect(main(page)).not_to_contain_text("Something happened that concerns you")
+        await page.goto(where)
+        await report(page, "Do ring me", "other", "She should not write where she is.", scripts)
+        await page.goto("/")
+        await follow(page, "Something happened that concerns you")
+        await expect(page.locator(".card", has_text="We have your report.").locator(".badge")).to_have_text("New")
+        await look(page, scripts)
+        await follow(page, "We have your report.")
+        await expect(main(page)).to_contain_text("She should not write where she is.")
+        await look(page, scripts)
+        await page.goto("/me/notices")
+        await press(page, "Mark all as read")
+        await expect(page.locator(".badge", has_text="New")).to_have_count(0)
+        await expect(main(page)).to_contain_text("We have your report.")
+        await page.goto("/")
+        await expect(main(page)).not_to_contain_text("Something happened that concerns you")
+
+
+async def test_a_safeguarding_lead_sees_danger_and_notes_who_was_told(house: House, scripts: bool) -> None:
+    """The lead reads and notes; moderators decide; each sees what the other did."""
+    title, done = f"I am so tired {scripts}", "Rang the out-of-hours team at 21.40. They go round tonight."
+    where = await ask(house, "tiredmum83", title, "I do not want to wake up any more.")
+    async with house.visitor("biscuit_tin", java_script_enabled=scripts) as reader:
+        await reader.goto(where)
+        await report(reader, "wake up", "risk", "She means it.", scripts)
+    async with (
+        house.visitor("lead", java_script_enabled=scripts) as priya,
+        house.visitor("moderator", java_script_enabled=scripts) as orla,
+    ):
+        await priya.goto("/")
+        await priya.get_by_role("link", name="Safeguarding").click()
+        await look(priya, scripts)
+        await follow(priya, title)
+        await expect(main(priya)).to_contain_text("I do not want to wake up [Words of somebody in danger] any more.")
+        await expect(main(priya)).to_contain_text("She means it.")
+        await expect(main(priya)).to_contain_text("Orla was told that it cannot wait")
+        await expect(main(priya).locator("[name=measures]")).to_have_count(0)
+        await look(priya, scripts)
+        await press(priya, "Keep this note")
+        await expect(page_faults(priya)).to_be_visible()
+        await look(priya, scripts)
+        await priya.fill("[name=text]", done)
+        await press(priya, "Keep this note")
+        await expect(main(priya)).to_contain_text(done)
+        await take_the_case(orla, title, scripts)
+        await expect(main(orla)).to_contain_text(done)
+        await decide(orla, "dismiss", "Help is on its way. The words stay.", scripts)
+        await priya.goto("/safeguarding?state=decided")
+        await look(priya, scripts)
+        await follow(priya, title)
+        await expect(main(priya)).to_contain_text("Help is on its way. The words stay.")
+        await look(priya, scripts)
 
 
 async def test_words_survive_the_end_of_a_session(house: House, scripts: bool) -> None:
@@ -342,6 +456,35 @@ async def test_signing_in_and_replying_takes_few_keys(house: House) -> None:
         keys += 1
         await page.wait_for_url("**done=sent**")
     assert keys <= 25
+
+
+async def test_somebody_says_thank_you_and_saves_a_post_while_they_write(house: House, scripts: bool) -> None:
+    where = await ask(house, "tiredmum83", "A day with scripts" if scripts else "A day without", "It was a hard one.")
+    async with house.visitor("biscuit_tin", java_script_enabled=scripts) as page:
+        await page.goto(where)
+        if scripts:
+            await page.fill("[name=body_markdown]", "I am here")
+        article = page.locator("article").first
+        await article.locator("summary", has_text="Thank").click()
+        await look(page, scripts)
+        await article.get_by_role("button", name="Thank you").click()
+        await expect(article).to_contain_text("You say thank you.")
+        await article.get_by_role("button", name="Save post 1").click()
+        await expect(article.get_by_role("button", name="Save post 1")).to_have_attribute("aria-pressed", "true")
+        if scripts:
+            assert await page.input_value("[name=body_markdown]") == "I am here"
+            await article.get_by_role("button", name="Thank you").click()
+            await expect(article).not_to_contain_text("You say thank you.")
+            await article.get_by_role("button", name="Thank you").click()
+            await expect(article).to_contain_text("You say thank you.")
+        await page.goto("/me/bookmarks")
+        await expect(main(page)).to_contain_text("A day with")
+        await look(page, scripts)
+    async with house.visitor("tiredmum83", java_script_enabled=scripts) as author:
+        await author.goto(where)
+        await follow(author, "See who")
+        await expect(main(author)).to_contain_text("says thank you")
+        await look(author, scripts)
 
 
 async def test_a_thread_of_twenty_posts_weighs_little_and_asks_nobody_else(house: House) -> None:

@@ -65,6 +65,8 @@ OPEN_TO: dict[Act, set[str]] = {
     Act.KEEP_EDIT: {"author", "silenced-author"},
     Act.WITHDRAW_POST: {"author", "silenced-author"},
     Act.READ_REVISIONS: {"author", "silenced-author", "silenced-moderator"} | MODERATORS,
+    Act.REACT: WRITERS - {"author"},
+    Act.READ_REACTIONS: {"author", "silenced-author"},
     Act.READ_TITLES: {"author", "silenced-author", "silenced-moderator"} | MODERATORS,
     Act.READ_SEALED_REVISION: MODERATORS,
     Act.READ_SEALED_TITLE: MODERATORS,
@@ -72,7 +74,9 @@ OPEN_TO: dict[Act, set[str]] = {
     Act.LOCK_THREAD: MODERATORS,
     Act.PIN_THREAD: MODERATORS,
     Act.MOVE_THREAD: MODERATORS,
+    Act.FOLLOW: set(PEOPLE),
     Act.RENAME: IN_GOOD_STANDING,
+    Act.IGNORE: set(PEOPLE),
     Act.SEE_WAITING_THREADS: {"adviser", "moderator", "silenced-moderator", "administrator"},
     Act.ADMINISTER: {"administrator"},
     Act.ANNOUNCE: {"administrator"},
@@ -108,6 +112,8 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
     ],
     Act.WITHDRAW_POST: lambda at: [Asked("DELETE", f"/posts/{at.post}", None, 204)],
     Act.READ_REVISIONS: lambda at: [Asked("GET", f"/posts/{at.post}/revisions", None, 200)],
+    Act.REACT: lambda at: [Asked("PUT", f"/posts/{at.post}/reactions/thank", None, 204)],
+    Act.READ_REACTIONS: lambda at: [Asked("GET", f"/posts/{at.post}/reactions", None, 200)],
     Act.READ_TITLES: lambda at: [Asked("GET", f"/threads/{at.thread}/revisions", None, 200)],
     # There is none of either.
     Act.READ_SEALED_REVISION: lambda at: [Asked("GET", f"/posts/{at.post}/revisions/9", None, 404)],
@@ -116,8 +122,10 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
     Act.LOCK_THREAD: lambda at: [Asked(how, f"/threads/{at.thread}/lock", None, 200) for how in ("PUT", "DELETE")],
     Act.PIN_THREAD: lambda at: [Asked(how, f"/threads/{at.thread}/pin", None, 200) for how in ("PUT", "DELETE")],
     Act.MOVE_THREAD: lambda at: [Asked("PUT", f"/threads/{at.thread}/board", {"version": 1, "board": "garden"}, 200)],
+    Act.FOLLOW: lambda at: [Asked("PUT", f"/threads/{at.thread}/subscription", {"mode": "each"}, 204)],
     # Nobody takes the name of staff, so each asks for one of their own.
     Act.RENAME: lambda at: [Asked("PATCH", "/me", {"name": f"Somebody {at.thread}"}, 200)],
+    Act.IGNORE: lambda _: [Asked("PUT", "/me/ignored/nobody", None, 404)],
     Act.SEE_WAITING_THREADS: lambda _: [Asked("GET", "/adviser/threads", None, 200)],
     Act.ADMINISTER: lambda _: [
         Asked("GET", "/accounts", None, 200),

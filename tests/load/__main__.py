@@ -26,7 +26,7 @@ from rich.table import Table
 
 from forum.core import database, embedded_postgres
 from forum.core.settings import Settings
-from tests.load import bodies, ceilings, crowd, doors, html, queue, seed
+from tests.load import bodies, ceilings, crowd, daily, doors, fanout, html, queue, seed
 from tests.load.ceilings import Answer, Ceiling
 from tests.load.rounds import CONNECTIONS, FORUM, Kind, Server, Target, measure, of_ceiling, of_forum, rounds_in
 from tests.support import make
@@ -44,9 +44,11 @@ class Part(StrEnum):
     PAGES = "pages"
     HTML = "html"
     QUEUE = "queue"
+    DAILY = "daily"
     CROWD = "crowd"
     DOORS = "doors"
     BODIES = "bodies"
+    FANOUT = "fanout"
 
 
 cli = typer.Typer(pretty_exceptions_enable=False)
@@ -63,9 +65,10 @@ def main(
     only: Annotated[list[Part] | None, typer.Option(help="Some parts and not all")] = None,
 ) -> None:
     """Compare what the forum answers with the same bytes as constants, from FastAPI and from bare ASGI; pages for
-    people with the API's read of the same threads; the moderators' queue among few cases and among many; what readers
-    notice of greedy clients; how long strangers wait at the doors, and others meanwhile; how late the event loop is
-    under hostile bodies.
+    people with the API's read of the same threads; the moderators' queue among few cases and among many; what members
+    look at each day among few threads and among many; what readers notice of greedy clients; how long strangers wait at
+    the doors, and others meanwhile; how late the event loop is under hostile bodies; how soon the followers
+    of a thread are told, and what that costs a reply.
     """
     parts = only or list(Part)
     if Part.PAGES in parts:
@@ -74,12 +77,16 @@ def main(
         out.print(_html(seconds * QUEUES))
     if Part.QUEUE in parts:
         out.print(_queues(seconds * QUEUES))
+    if Part.DAILY in parts:
+        out.print(_daily(seconds * QUEUES))
     if Part.CROWD in parts:
         out.print(_crowd(posts))
     if Part.DOORS in parts:
         _doors(max(SOME_TRIES, int(doors.TRIES * min(1, seconds / 180))))
     if Part.BODIES in parts:
         _bodies(seconds / BODY_ROUNDS)
+    if Part.FANOUT in parts:
+        out.print(_fanout(min(fanout.MOST_ROUNDS, max(5, int(seconds / 2)))))
 
 
 def _pages(seconds: float, posts: int, database_url: str | None) -> None:
@@ -219,6 +226,22 @@ def _queues(seconds: float) -> Table:
         return queue.table(targets)
 
 
+def _daily(seconds: float) -> Table:
+    """Load what members look at each day, in a forum of few threads and in one of many."""
+    with tempfile.TemporaryDirectory(prefix="forum-load-") as name, ExitStack() as running:
+        servers: dict[str, Server] = {}
+        targets: list[Target] = []
+        for size in (daily.FEW, daily.MANY):
+            folder = Path(name) / size.name
+            folder.mkdir()
+            url = running.enter_context(_database(folder, None))
+            targets += asyncio.run(daily.fill(url, size))
+            servers[size.name] = running.enter_context(_forum(url, folder))
+        targets.sort(key=lambda target: target.what)
+        _measured(targets, servers, seconds)
+        return daily.table(targets)
+
+
 def _crowd(posts: int) -> Table:
     """Have greedy clients at a forum of so many posts, and read there as others do."""
     with tempfile.TemporaryDirectory(prefix="forum-load-") as name, ExitStack() as running:
@@ -243,6 +266,19 @@ def _doors(tries: int) -> None:
             out.print(asyncio.run(measured()))
         server, notes = running.enter_context(_ticking(url))
         out.print(asyncio.run(doors.measure_lag(server.port, url, notes)))
+
+
+def _fanout(rounds: int) -> Table:
+    """Reply in a thread of many followers and in one of none."""
+    with tempfile.TemporaryDirectory(prefix="forum-load-") as name, ExitStack() as running:
+        folder = Path(name)
+        url = running.enter_context(_database(folder, None))
+        seeded = _filled(url, SOME_POSTS)
+        server = running.enter_context(_forum(url, folder))
+        with Progress(console=out, transient=True) as progress:
+            task = progress.add_task("Replying", total=rounds)
+            replies = asyncio.run(fanout.measure(url, server.port, seeded, rounds, done=lambda: progress.advance(task)))
+        return fanout.table(replies)
 
 
 def _bodies(seconds: float) -> None:

@@ -4,6 +4,8 @@ import asyncio
 import gc
 import itertools
 import json
+import multiprocessing
+import os
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -20,6 +22,7 @@ from tests.support import hostile
 
 CLIENTS = 2
 WARM_UP = 3.0  # seconds, in which the side process starts
+NICENESS = 19  # the clients are elsewhere in truth: here, their own work must not be what readers wait for
 # What takes longest to parse, to render or to screen, of many that were tried.
 UNITS = ("![", "- a\n", "a\n\n", "http", "[a](", "1. ", "+4", "07700 900123 ", "# a\n", "a@b.cc ", *hostile.HEAVY_UNITS)
 UNKNOWN_KEYS = json.dumps({"body_markdown": "Hello", **{f"k{number}": 1 for number in range(20_000)}}).encode()
@@ -46,24 +49,28 @@ def bodies(size: int) -> Iterator[str]:
 
 async def measure(server: Server, seeded: Seeded, notes: Connection, seconds: float) -> Table:
     """Load the server for some seconds with each kind of body."""
-    rounds = list[Round]()
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=60, trust_env=False) as http:
-        for what, senders in _kinds(seeded):
+    rounds = [Round(what) for what in _kinds(seeded)]
+    async with _client(server.port) as http:
+        for found in rounds:
             for measured in (WARM_UP, seconds):
                 before = server.process.memory_info().rss
-                await noted(notes)
-                found = await _load(http, what, senders, seeded, measured)
-                found.late = await noted(notes)
+                found.reads, found.late, found.sent = await _load(http, server, seeded, notes, found.what, measured)
                 found.grown = server.process.memory_info().rss - before
-            rounds.append(found)
     return _table(rounds)
 
 
-def _kinds(seeded: Seeded) -> Iterator[tuple[str, list[Send]]]:
-    yield "nothing", []
-    for size in (4_000, 20_000):
-        yield f"{size:,} characters", [_sender(seeded, number, bodies(size)) for number in range(CLIENTS)]
-    yield f"{len(UNKNOWN_KEYS):,} bytes of unknown keys", [_unknown_keys_sender(seeded)] * CLIENTS
+def _client(port: int) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
+
+
+def _kinds(seeded: Seeded) -> dict[str, list[Send]]:
+    """What each kind of clients does, again and again."""
+    texts = {
+        f"{size:,} characters": [_sender(seeded, number, bodies(size)) for number in range(CLIENTS)]
+        for size in (4_000, 20_000)
+    }
+    unknown = {f"{len(UNKNOWN_KEYS):,} bytes of unknown keys": [_unknown_keys_sender(seeded)] * CLIENTS}
+    return {"nothing": [], **texts, **unknown}
 
 
 def _sender(seeded: Seeded, number: int, texts: Iterator[str]) -> Send:
@@ -91,26 +98,55 @@ def _unknown_keys_sender(seeded: Seeded) -> Send:
     return send
 
 
-async def _load(http: httpx.AsyncClient, what: str, senders: list[Send], seeded: Seeded, seconds: float) -> Round:
-    found, until = Round(what), time.perf_counter() + seconds
+async def _load(
+    http: httpx.AsyncClient, server: Server, seeded: Seeded, notes: Connection, what: str, seconds: float
+) -> tuple[list[float], list[float], int]:
+    """Read while another process sends; how long each read took, how late the loop was, and how much was sent."""
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_send, args=(theirs, server.port, seeded, what))
+    process.start()
+    try:
+        await asyncio.to_thread(ours.recv)
+        gc.collect()
+        await noted(notes)
+        ours.send(seconds)
+        reads = await _read(http, seeded, seconds)
+        return reads, await noted(notes), await asyncio.to_thread(ours.recv)
+    finally:
+        process.join()
 
-    async def go_on(send: Send) -> None:
+
+async def _read(http: httpx.AsyncClient, seeded: Seeded, seconds: float) -> list[float]:
+    reads, until = list[float](), time.perf_counter() + seconds
+    for thread in itertools.cycle(seeded.short_threads[CLIENTS:]):
+        begun = time.perf_counter()
+        if begun > until:
+            break
+        (await http.get(f"/api/v1/threads/{thread}/posts")).raise_for_status()
+        reads.append(time.perf_counter() - begun)
+        await asyncio.sleep(0.005)  # a reader, not a flood
+    return reads
+
+
+def _send(notes: Connection, port: int, seeded: Seeded, what: str) -> None:
+    """Send in a process of its own, and say how often."""
+    os.nice(NICENESS)
+    senders = _kinds(seeded)[what]
+
+    async def go_on(http: httpx.AsyncClient, send: Send, until: float) -> int:
+        sent = 0
         while time.perf_counter() < until:
             await send(http)
-            found.sent += 1
+            sent += 1
+        return sent
 
-    async def read() -> None:
-        for thread in itertools.cycle(seeded.short_threads[CLIENTS:]):
-            begun = time.perf_counter()
-            if begun > until:
-                return
-            (await http.get(f"/api/v1/threads/{thread}/posts")).raise_for_status()
-            found.reads.append(time.perf_counter() - begun)
-            await asyncio.sleep(0.005)  # a reader, not a flood
+    async def run() -> int:
+        notes.send("ready")
+        until = time.perf_counter() + notes.recv()
+        async with _client(port) as http:
+            return sum(await asyncio.gather(*(go_on(http, send, until) for send in senders)))
 
-    gc.collect()
-    await asyncio.gather(read(), *(go_on(send) for send in senders))
-    return found
+    notes.send(asyncio.run(run()))
 
 
 def _table(rounds: list[Round]) -> Table:

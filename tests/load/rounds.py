@@ -28,12 +28,13 @@ HEAD = (
 
 
 class Kind(StrEnum):
-    """What is asked for; all but the queue is compared with the same bytes as a constant."""
+    """What is asked for; all but the queue and what is daily is compared with the same bytes as a constant."""
 
     THREAD = "thread page"
     BOARD = "board page"
     REPLY = "reply"
     QUEUE = "queue"
+    DAILY = "daily"
     UNCHANGED = "unchanged"
 
     @property

@@ -311,7 +311,7 @@ async def test_the_mail_of_a_grave_case_leaves_by_itself_as_soon_as_a_worker_loo
     office, stop = PostOffice(), asyncio.Event()
     async with smtp_server(office) as port:
         posted = with_mail(settings, f"smtp://127.0.0.1:{port}?tls=off")
-        handlers = handlers_of(worker.FEATURES, posted, services.database.reader)
+        handlers = handlers_of(worker.FEATURES, posted)
         working = asyncio.create_task(jobs.work(services.database.autocommit, services.database.work, handlers, stop))
         came = await until(lambda: len(office.came) == 2)
         stop.set()

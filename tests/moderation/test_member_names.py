@@ -158,6 +158,7 @@ async def test_a_member_whose_handle_was_taken_chooses_another_at_once_and_keeps
         assert (await member.put(f"{API}/me/handle", json={"handle": "quiet-tern"})).status_code == 200
         await run_due_jobs(services, clock.now() + timedelta(minutes=1))
         assert (await guest.get(f"{API}/posts/{written.id}")).json()["body_markdown"] == "Thank you, @quiet-tern"
+        await run_due_jobs(services, clock.now() + timedelta(minutes=3))
         assert await sql(services, "SELECT 1 FROM handle_change") == []
         await appeal(member, made.json()["statement_id"])
         heard = await hear(orla, str((await the_case(orla, "appeal"))["id"]), "overturn")
@@ -249,7 +250,9 @@ async def test_who_leaves_is_forgotten_under_every_name_that_moderators_took_or_
         assert (await decide(suzie, await open_case(suzie, OLD), {**NEUTRAL, "name": "A swift"})).status_code == 201
         marks = {OLD, OLD.title(), "A swift", await handle_of(member)}
         await member.put(f"{API}/me/departure", json={"kind": "leave"})
+        await run_due_jobs(services, clock.now() + timedelta(minutes=1))
         await run_hourly_jobs(services, clock.now() + timedelta(days=14, minutes=1))
+        await run_hourly_jobs(services, clock.now() + timedelta(days=14, minutes=3))
     named = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
     rows = [await sql(services, f'SELECT t::text FROM "{table}" AS t') for [table] in await sql(services, named)]
     assert {mark for mark in marks if mark.casefold() in str(rows).casefold()} == set()

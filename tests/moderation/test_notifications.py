@@ -86,7 +86,7 @@ async def test_what_is_only_about_a_post_disappears_with_it(app: FastAPI, servic
     async with make.signed_in(app, "magpie") as magpie, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         magpies = (await make.viewer(services, "magpie")).member_id
         async with services.database.work() as session:
-            inbox.notify(session, magpies, inbox.NotificationKind.POST_EDITED, clock.now(), post_id=post.id)
+            await inbox.notify(session, magpies, inbox.NotificationKind.POST_EDITED, clock.now(), post_id=post.id)
         assert (await magpie.get(MINE)).json()["unread"] == 1
         await make.board(services, "staff-room", readers=("moderator",))
         await suzie.put(f"{API}/threads/{post.thread_id}/board", json={"version": 1, "board": "staff-room"})

@@ -92,6 +92,35 @@ async def test_what_is_taken_out_leaves_the_edits_that_wait(
     assert shown["body_markdown"].endswith("\n\nHm.")
 
 
+async def test_an_undo_gives_words_back_to_posts_and_who_waits_with_dots_in_an_edit_writes_it_again(
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
+) -> None:
+    """Of an edit nothing is kept that could be given back: it would be words that perhaps have to be erased."""
+    post = await a_post(services)
+    await make.board(services, "court", publication="hold_all")
+    other = await make.thread(services, "heron", "court", title="Look what he wrote")
+    said = await make.post(services, await known(services, "magpie"), other, "Well.")
+    edit = {"revision": 1, "body_markdown": f"> @stepdad #2 wrote:\n> {RUDE}\n\nHm."}
+    async with (
+        make.signed_in(app, "magpie") as magpie,
+        make.signed_in(app, "stepdad") as stepdad,
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+    ):
+        await magpie.patch(f"{API}/posts/{said.id}", json=edit)
+        made = await decided(app, suzie, post.id, REDACT, reporter="heron")
+        assert (await appeal(stepdad, made["statement_id"])).status_code == 201
+        heard = await hear(orla, (await a_case(orla, post.id, "appeal"))["id"], "overturn")
+        assert heard.status_code == 201, heard.text
+        assert "toad" in (await guest.get(f"{API}/posts/{post.id}")).json()["body_markdown"]
+        waiting = (await magpie.get(f"{API}/posts/{said.id}")).json()["waiting"]
+        assert "toad" not in waiting["body_markdown"]
+        again = await magpie.patch(f"{API}/posts/{said.id}", json=edit)
+        assert "toad" in again.json()["waiting"]["body_html"]
+        assert (await decide(orla, await a_case(orla, said.id), PUBLISH)).status_code == 201
+    assert "toad" in (await guest.get(f"{API}/posts/{said.id}")).json()["body_html"]
+
+
 async def test_withdrawn_words_leave_the_edits_that_wait(app: FastAPI, services: Services) -> None:
     post = await a_post(services)
     await make.board(services, "court", publication="hold_all")

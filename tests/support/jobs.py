@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum import worker
 from forum.core import jobs
+from forum.core.database import Database
+from forum.core.jobs import Errand, Payload
 from forum.features import handlers_of, make_cleaner
 from forum.http.services import Services
 from forum.privacy import account_deletion, lost_mailboxes
@@ -22,7 +24,7 @@ DONE = text(f"DELETE FROM {jobs.SETTINGS.qualified.queue_table} WHERE id = :id")
 
 async def run_due_jobs(services: Services, now: datetime, *, but: Collection[str] = ("send_mail",)) -> list[str]:
     """Do what is due, what comes of it too, each in a transaction of its own; their names. Mails are `mailbox`'s."""
-    known = handlers_of(worker.FEATURES, services.settings, services.database.reader)
+    known = handlers_of(worker.FEATURES, services.settings)
     handlers = {job.name: handler for job, handler in known.items()}
     done = []
     while True:
@@ -30,9 +32,23 @@ async def run_due_jobs(services: Services, now: datetime, *, but: Collection[str
             due = (await session.execute(DUE, {"now": now, "but": list(but)})).one_or_none()
             if due is None:
                 return done
-            await handlers[due.entrypoint](session, json.loads(due.payload), now)
+            handler = handlers[due.entrypoint]
+            if callable(handler):
+                await handler(session, json.loads(due.payload), now)
             await session.execute(DONE, {"id": due.id})
+        if not callable(handler):
+            await run_errand(services.database, handler, json.loads(due.payload), now)
         done.append(due.entrypoint)
+
+
+async def run_errand(database: Database, errand: Errand, payload: Payload, now: datetime) -> None:
+    """Do all three steps of an errand."""
+    async with database.work() as session:
+        prepared = await errand.prepare(session, payload, now)
+    if prepared is not None:
+        outcome = await errand.go(prepared)
+        async with database.work() as session:
+            await errand.settle(session, prepared, outcome, now)
 
 
 async def run_hourly_jobs(services: Services, now: datetime) -> list[str]:

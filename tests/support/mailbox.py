@@ -2,6 +2,7 @@
 
 import email
 from dataclasses import dataclass
+from datetime import datetime
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
@@ -14,7 +15,9 @@ from forum.core import clock
 from forum.features import handlers_of
 from forum.http.services import Services
 from forum.mail import outbox
+from forum.mail.outbox import MailSender
 from forum.mail.tables import Mail
+from tests.support.jobs import run_errand
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,20 @@ def words(message: EmailMessage) -> str:
     return "".join(part.get_content() for part in message.iter_parts())
 
 
-async def come(services: Services) -> list[Letter]:
+async def come(services: Services, now: datetime | None = None) -> list[Letter]:
     """Send what waits to be sent, and take it out of the mailbox."""
-    send = handlers_of(worker.FEATURES, services.settings, services.database.reader)[outbox.SEND]
-    async with services.database.work() as session:
-        for mail in (await session.execute(select(col(Mail.id)).order_by(col(Mail.id)))).scalars():
-            await send(session, {"mail": str(mail)}, clock.now())
+    await send(services, now)
     return sorted(map(_taken, (services.settings.data / "mailbox").glob("*.eml")), key=lambda letter: letter.to)
+
+
+async def send(services: Services, now: datetime | None = None) -> None:
+    """Send what waits to be sent."""
+    sender = handlers_of(worker.FEATURES, services.settings)[outbox.SEND]
+    assert isinstance(sender, MailSender)
+    async with services.database.work() as session:
+        waiting = (await session.execute(select(col(Mail.id)).order_by(col(Mail.id)))).scalars().all()
+    for mail in waiting:
+        await run_errand(services.database, sender, {"mail": str(mail)}, now or clock.now())
 
 
 def _taken(file: Path) -> Letter:

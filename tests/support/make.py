@@ -61,6 +61,7 @@ UNTHROTTLED: dict[str, Any] = {"requests_at_once": "10000"} | {
         "newcomer_posting",
         "editing",
         "preview",
+        "reaction",
         "report",
         "contact",
         "talk",

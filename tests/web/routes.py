@@ -33,8 +33,13 @@ ROWS: Mapping[str, Row] = {
     "/threads/{id}": Row(example="/threads/{thread}"),
     "/threads/{id}/unread": Row(example="/threads/{thread}/unread", status=303),
     "/me/threads": Row(SIGNED_IN),
+    "/me/subscriptions": Row(SIGNED_IN),
+    "/me/bookmarks": Row(SIGNED_IN),
+    "/posts/{id}/reactions": Row(ONE, "/posts/{own_post}/reactions"),
     "/posts/{id}": Row(example="/posts/{post}", status=303),
     "/members/{handle}": Row(example="/members/{handle}"),
+    "/members/{handle}/ignore": Row(SIGNED_IN, "/members/{handle}/ignore"),
+    "/me/ignored": Row(SIGNED_IN),
     "/advisers": Row(),
     # around it
     "/rules": Row(),
@@ -73,6 +78,8 @@ ROWS: Mapping[str, Row] = {
     "/invitations": Row(),
     "/me": Row(SIGNED_IN),
     "/me/notices": Row(SIGNED_IN),
+    "/me/mails": Row(SIGNED_IN),
+    "/unsubscribe/{token}": Row(example="/unsubscribe/AAAAAAAAAAAAAAAAAAAAAA"),
     "/me/name": Row(SIGNED_IN),
     "/me/handle": Row(SIGNED_IN, status=303),
     "/me/email": Row(SIGNED_IN),
@@ -145,6 +152,9 @@ OPEN_FORMS = frozenset(
     {
         *("/sign-in", "/sign-in/code", "/sign-in/passkey", "/sign-out", "/leave", "/look", "/join", "/contact"),
         *("/password-resets", "/password-resets/completion", "/email-verifications", "/email-verifications/refuse"),
-        *("/departures/refuse", "/lost-mailboxes/refuse"),
+        *("/departures/refuse", "/lost-mailboxes/refuse", "/unsubscribe/{token}"),
     }
 )
+
+# What mail providers send, from nowhere and without a cookie (RFC 8058). It can do one thing, for whoever has the link.
+FROM_ANYWHERE = frozenset({"/unsubscribe/{token}"})

@@ -31,8 +31,11 @@ def _texts(element: Element) -> list[str]:
 
 def fields_of(html: str, action: str) -> dict[str, Any]:
     """What a browser would send of the form with this address, as it stands on the page: lists for repeated names."""
-    for candidate in parsed(html).iter("form"):
-        if candidate.get("action") == action:
+    tree = parsed(html)
+    asked_for = {button.get("form") for button in tree.iter("button") if button.get("formaction") == action} - {None}
+    for candidate in tree.iter("form"):
+        others = {button.get("formaction") for button in candidate.iter("button")}
+        if action in {candidate.get("action"), *others} or candidate.get("id") in asked_for:
             found: dict[str, list[str]] = {}
             for field in candidate.iter():
                 if field.tag in {"input", "textarea", "select"} and _is_sent(field):

@@ -13,8 +13,8 @@ from forum.core import clock
 from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.members.tables import Standing
-from forum.notifications.inbox import NotificationKind
-from forum.web.notifications.inbox import NOTICES
+from forum.notifications.inbox import OF_NEW_POSTS, NotificationKind
+from forum.web.notifications.inbox import NEW_POSTS, NOTICES
 from tests.support import mailbox, make, scenes
 from tests.support.authenticator import Device
 from tests.support.jobs import run_due_jobs
@@ -246,5 +246,6 @@ async def test_a_member_accepts_a_new_edition_of_the_rules(app: FastAPI, service
 
 
 def test_every_kind_of_notification_has_words_and_a_way() -> None:
-    assert set(NOTICES) == set(NotificationKind)
+    assert NOTICES.keys() | NEW_POSTS.keys() == set(NotificationKind)
+    assert set(NEW_POSTS) == set(OF_NEW_POSTS)
     assert all(path.startswith("/") for _, path in NOTICES.values())

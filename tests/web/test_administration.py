@@ -24,7 +24,7 @@ from forum.web.administration import labels
 from forum.web.administration.setup import GAPS
 from tests.support import make
 from tests.support.scenes import sql
-from tests.web.support import fields_of, form, text_of
+from tests.web.support import fields_of, form, parsed, text_of
 
 
 @pytest.fixture
@@ -141,14 +141,16 @@ async def test_somebody_is_found_by_the_beginning_of_a_handle_or_a_part_of_a_nam
 ) -> None:
     await make.member(services, "nana-bev")
     await make.member(services, "heron")
+    people = await joan.get("/admin/people")
+    assert "Nana-Bev" in text_of((await joan.get("/admin/people?named=heron")).text), "an address names nobody"
     for named in ("nana", "BEV"):
-        page = text_of((await joan.get("/admin/people", params={"named": named})).text)
+        page = text_of((await form(joan, people, "/admin/people", named=named)).text)
         assert "Nana-Bev" in page
         assert "Heron" not in page
     staff = text_of((await joan.get("/admin/people?state=staff")).text)
     assert "Joan" in staff
     assert "Heron" not in staff
-    nobody = text_of((await joan.get("/admin/people", params={"named": "%"})).text)
+    nobody = text_of((await form(joan, people, "/admin/people", named="%")).text)
     assert "Nobody like this" in nobody
 
 
@@ -331,3 +333,17 @@ async def test_who_signed_in_long_ago_signs_in_again_and_comes_back(
 )
 def test_everything_that_can_stand_on_a_page_has_words(labelled: Mapping[str, object], known: set[str]) -> None:
     assert set(labelled) == known
+
+
+async def test_several_entries_of_work_are_folded_into_one(
+    app: FastAPI, services: Services, joan: httpx.AsyncClient
+) -> None:
+    page = parsed((await joan.get("/admin")).text)
+    [work] = [element for element in page.iter("details") if element.findtext("summary") == "Work"]
+    assert [link.text for link in work.iter("a")] == ["Advising", "Moderation", "Administration"]
+    assert work.find("summary").get("aria-current") == "true"
+    assert [link.get("href") for link in work.iter("a") if link.get("aria-current") == "page"] == ["/admin"]
+    async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
+        alone = await suzie.get("/advising")
+    assert '<a href="/advising" aria-current="page">Advising</a>' in alone.text
+    assert "<summary>Work" not in alone.text

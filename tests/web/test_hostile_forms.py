@@ -66,8 +66,10 @@ async def test_a_cursor_of_the_queue_that_nobody_gave_is_refused(priority: int, 
     assert (page.status_code, answer.status_code) == (422, 422)
 
 
-@pytest.mark.parametrize("address", ["/moderation?board=", "/moderation/log?actor=", "/admin/people?named="])
 @pytest.mark.parametrize("text", ["%00", "a%00b", "%ED%A0%80", "%FF"])
-async def test_what_somebody_looks_for_may_have_any_characters(address: str, text: str, lived_in: Village) -> None:
-    page = await lived_in.browsers["administrator"].get(address + text)
-    assert page.status_code == 200
+async def test_what_somebody_looks_for_may_have_any_characters(text: str, lived_in: Village) -> None:
+    joan = lived_in.browsers["administrator"]
+    assert (await joan.get(f"/moderation?board={text}")).status_code == 200
+    for path, name in (("/moderation/log", "actor"), ("/admin/people", "named")):
+        page = await joan.post(path, content=f"{name}={text}", headers=OURS)
+        assert page.status_code == 200

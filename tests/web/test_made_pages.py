@@ -42,3 +42,11 @@ async def test_what_is_kept_has_a_bound_in_bytes(lived_in: Village, monkeypatch:
             assert 0 < small.currsize <= small.maxsize
     finally:
         lived_in.app.state.site.state.made_pages = kept
+
+
+async def test_words_that_were_removed_leave_the_memory_after_ten_minutes(lived_in: Village) -> None:
+    await lived_in.browsers["guest"].get(f"/threads/{lived_in.places['thread']}")
+    for room in (lived_in.app.state.site.state.made_pages, post_fragments._KEPT):
+        assert room
+        room.expire(room.timer() + 600)
+        assert not room

@@ -14,7 +14,7 @@ from forum.http.services import Services
 from forum.members.tables import Role
 from moderation.web import words
 from tests.support import make, scenes
-from tests.web.support import form, text_of
+from tests.web.support import fields_of, form, text_of
 
 SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
 FORM = {**SAME_SITE, "Content-Type": "application/x-www-form-urlencoded"}
@@ -389,6 +389,40 @@ async def test_moderators_write_to_a_member_and_read_the_answer(app: FastAPI, se
         assert "One more thing." in text_of(refused.text)
         opened = await form(orla, await orla.get(address), f"/moderation/talks/{talk['id']}/reopen")
         assert opened.status_code == 303
+
+
+async def test_what_is_written_in_one_part_of_a_case_stays_when_another_part_is_sent(
+    app: FastAPI, services: Services
+) -> None:
+    await reported(app, services)
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+        address = await the_case(orla)
+        await form(orla, await orla.get(address), f"{address}/claim")
+        reason, note, message = "She did her work.", "I rang her.", "Shall we talk?"
+        typed: dict[str, Any] = {"measures": ["redact"], "spans": "a lying toad", "reason": reason, "rules": ["10"]}
+        page = await form(orla, await orla.get(address), f"{address}/notes", text=note, message=message, **typed)
+        written = {"measures": "redact", "spans": "a lying toad", "reason": reason, "rules": "10", "message": message}
+        assert page.status_code == 200
+        assert "Your note is kept" in text_of(page.text)
+        for action, gone in ((f"{address}/claim", ()), (f"{address}/talks", ("message",))):
+            assert fields_of(page.text, action).items() >= written.items()
+            assert fields_of(page.text, action)["text"] == ""
+            page = await form(orla, page, action)
+            assert page.status_code == 200, text_of(page.text)
+            written = {name: value for name, value in written.items() if name not in gone}
+        [talk] = await scenes.sql(services, "SELECT id FROM talk")
+        page = await form(orla, page, f"/moderation/talks/{talk.id}/close", text="Another note.")
+        assert fields_of(page.text, f"{address}/notes").items() >= {**written, "text": "Another note."}.items()
+        refused = await form(orla, page, f"{address}/talks", message="One more thing.")
+        assert refused.status_code == 409
+        kept = {**written, "text": "Another note.", "message": "One more thing."}
+        assert fields_of(refused.text, f"{address}/notes").items() >= kept.items()
+        preview = await form(orla, page, f"{address}/preview")
+        decided = await form(orla, preview, f"{address}/decide")
+        assert "This case is decided." in text_of(decided.text)
+        assert fields_of(decided.text, f"{address}/notes")["text"] == "Another note."
+    assert [row.text for row in await scenes.sql(services, "SELECT text FROM case_note")] == [note]
+    assert len(await scenes.sql(services, "SELECT 1 FROM decision")) == 1
 
 
 async def test_rules_are_written_in_new_editions(app: FastAPI, services: Services) -> None:

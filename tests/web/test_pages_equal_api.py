@@ -180,7 +180,9 @@ async def some_post(lived_in: Village) -> PostView:
 
 def _page_with(post: PostView) -> Element:
     template = environment(language_of("en", "Europe/London"), ()).get_template("content/post.html")
-    item = template.render(post=post, reader="member", is_opener=True, links=[("/posts/1/report", "Something wrong?")])
+    links = [("/posts/1/report", "Something wrong?")]
+    about = {"said": [("thank", 2, True)], "buttons": [("thank", "Thank you", True)], "is_saved": True, "links": links}
+    item = template.render(post=post, reader="member", is_opener=True, **about)
     return parsed(f"<!doctype html><title>x</title><ol>{item}</ol>")
 
 

@@ -34,3 +34,21 @@ async def test_a_member_goes_on_where_they_stopped(app: FastAPI, services: Servi
         everything = await form(heron, listed, "/me/threads/read")
         assert everything.headers["Location"] == "/me/threads?done=read-all"
         assert "An evening" not in text_of((await heron.get("/me/threads")).text)
+
+
+async def test_a_board_says_what_is_new_and_where_one_goes_on(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "magpie")
+    async with make.signed_in(app, "heron") as heron, make.client(app) as guest:
+        thread = await make.thread(services, "magpie", "new-here", "An evening")
+        await make.post(services, "magpie", thread, "Line 2")
+        begun = await heron.get("/boards/new-here")
+        assert "New since you were here" in text_of(begun.text)
+        assert "Go on at" not in text_of(begun.text)
+        await form(heron, await heron.get(f"/threads/{thread}"), f"/threads/{thread}/read")
+        assert "New since you were here" not in text_of((await heron.get("/boards/new-here")).text)
+        await make.post(services, "magpie", thread, "Line 3")
+        again = await heron.get("/boards/new-here")
+        assert "Go on at post 3" in text_of(again.text)
+        assert f'href="/threads/{thread}/unread"' in again.text
+        assert "New since you were here" not in text_of((await guest.get("/boards/new-here")).text)

@@ -1,9 +1,15 @@
 """Reading without an account: boards, a board, a thread; and a reply by somebody who signed in on the page."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import httpx
+import pytest
 from fastapi import FastAPI
 
+from forum.core.database import Reader
 from forum.http.services import Services
+from tests.forum.members.test_personas import give_alias
 from tests.support import make
 from tests.web.support import form, text_of
 
@@ -24,6 +30,47 @@ async def test_a_guest_finds_the_way_from_the_boards_to_a_reply(services: Servic
     again = await guest.get(f"/threads/{thread}", headers={"If-None-Match": read.headers["ETag"]})
     assert again.status_code == 304
     assert "heron" in text_of(read.text).lower()
+
+
+async def test_a_page_of_a_thread_is_read_in_one_statement(
+    services: Services, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron")
+    for number in range(2, 23):
+        await make.post(services, "heron", thread, f"Post {number}")
+    statements, run = [], Reader._fetch
+
+    async def counted(reader: Reader, sql: str, arguments: Sequence[Any]) -> Sequence[Any]:
+        statements.append(sql)
+        return await run(reader, sql, arguments)
+
+    monkeypatch.setattr(Reader, "_fetch", counted)
+    for path, title in ((f"/threads/{thread}", "Post 20"), (f"/threads/{thread}?start=21", "Post 22")):
+        read = text_of((await guest.get(path)).text)
+        assert title in read
+        assert "New-Here" in read
+    assert len(statements) == 2
+    beyond = text_of((await guest.get(f"/threads/{thread}?start=41")).text)
+    assert "A question" in beyond
+    assert "Post 22" not in beyond
+    for nothing in (f"/threads/{thread + 1}", f"/threads/{thread + 1}?start=41"):
+        assert (await guest.get(nothing)).status_code == 404
+
+
+async def test_what_was_written_under_an_alias_is_its_authors_own(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    for handle in ("heron", "magpie"):
+        await make.member(services, handle)
+    thread = await make.thread(services, "heron")
+    await give_alias(services, "heron", thread, "A walker")
+    for handle, is_own in (("heron", True), ("magpie", False)):
+        async with make.signed_in(app, handle) as client:
+            page = await client.get(f"/threads/{thread}")
+            [post] = (await client.get(f"/api/v1/threads/{thread}/posts")).json()["items"]
+        assert (f'href="/posts/{post["id"]}/edit"' in page.text) == is_own
+        assert (f'href="/posts/{post["id"]}/report"' in page.text) != is_own
 
 
 async def test_a_member_signs_in_and_replies(app: FastAPI, services: Services, guest: httpx.AsyncClient) -> None:

@@ -132,6 +132,9 @@ async def _live(village: Village) -> None:
     posts = await scenes.first_page(orla, angry)
     rude = next(post for post in posts if post["notice"])
     later = await _said(await si.post(f"{API}/threads/{angry}/posts", json={"body_markdown": "Sorry for before."}))
+    for reader, kind in ((orla, "thank"), (joan, "same_here")):
+        assert (await reader.put(f"{API}/posts/{later['id']}/reactions/{kind}")).is_success
+    assert (await si.put(f"{API}/posts/{posts[0]['id']}/bookmark")).is_success
     gone = await _said(await si.post(f"{API}/threads/{angry}/posts", json={"body_markdown": "The judge is a toad."}))
     statement = await _decided(village, gone["id"], scenes.REMOVE, scenes.WARN)
     await _said(await scenes.report(si, posts[1]["id"]))

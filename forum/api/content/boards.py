@@ -146,11 +146,12 @@ async def open_thread(
 
 def board_response(card: BoardCard) -> Board:
     """Return a board as readers see it."""
-    totals = card.totals._asdict() if card.totals else {"threads": 0, "posts": 0, "last_post_at": None}
     return Board.of_row(
         card.board,
         group=card.board.section,
         archived=card.board.archived_at is not None,
         before_you_write=boards.HELD_BECAUSE.get(card.board.publication),
-        **totals,
+        threads=card.threads,
+        posts=card.posts,
+        last_post_at=card.last_post_at,
     )

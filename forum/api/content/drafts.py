@@ -156,8 +156,13 @@ async def delete_edit_draft(id: Id, viewer: AnyMember, work: CurrentWork) -> Res
     return Response(status_code=204)
 
 
+def draft_of(row: Any) -> SavedDraft:
+    """Return a draft as the API gives it."""
+    return SavedDraft.of_row(row, expires_at=row.saved_at + drafts.KEPT_FOR)
+
+
 def _saved(draft: Any) -> Response:
-    return json_response(SavedDraft.of_row(draft, expires_at=draft.saved_at + drafts.KEPT_FOR))
+    return json_response(draft_of(draft))
 
 
 def _listed(row: Any) -> ListedDraft:

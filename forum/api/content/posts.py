@@ -1,5 +1,6 @@
 """Posts over HTTP: the pages of a thread, replies, edits, withdrawals, revisions, previews."""
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -13,13 +14,14 @@ from forum.content.posts import actions, queries, thread_page
 from forum.content.posts.draft import Draft
 from forum.content.posts.queries import PostView
 from forum.content.posts.thread_page import PageRequest
+from forum.content.reactions.tables import ReactionKind
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember, CurrentViewer
 from forum.http.fields import After, Body, Id, Identity, Limit, Moment, Number, RevisionNumber, SentIdentity, Warning_
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response
-from forum.http.services import CurrentWork, Reading, Route
+from forum.http.services import CurrentWork, Reading, Route, services_of
 
 router = APIRouter(tags=["posts"], route_class=Route)
 
@@ -81,6 +83,11 @@ class Post(ResponseBody):
     )
     created_at: Moment
     edited_at: Moment | None = Field(description="When it was last edited. Null if it never was")
+    reactions: dict[ReactionKind, Annotated[int, Field(ge=1)]] = Field(
+        description="How many members reacted to it, and how. A kind that nobody used is left out. Show them as "
+        "sentences, never as a score",
+        examples=[{"thank": 3}],
+    )
     notice: Notice | None = Field(description="What readers see about a moderator's edit. Null if there was none")
     waiting: WaitingEdit | None = Field(description="For the author and moderators: an edit that waits")
 
@@ -215,7 +222,8 @@ async def list_posts(
     """
     wanted = PageRequest(limit, after, first=from_, advisers_only=adviser)
     page = await thread_page.get_page(reading, viewer, id, wanted)
-    return page_response(request, page, [post.as_json() for post in page.posts])
+    kinds = services_of(request).settings.reactions
+    return page_response(request, page, [post.as_json(kinds) for post in page.posts])
 
 
 @router.post(
@@ -228,21 +236,25 @@ async def create_post(id: Id, reply: Reply, viewer: CurrentMember, key: Idempote
     """Reply in a thread. With an `Idempotency-Key`, you can safely send it twice."""
     draft = Draft(reply.body_markdown, reply.reply_to, reply.content_warning)
     written = await actions.reply(work, viewer, id, draft, repeat=key.of(reply))
-    return json_response(written_response(written), 201, {"Location": f"/api/v1/posts/{written.post.id}"})
+    return json_response(
+        written_response(written, work.settings.reactions), 201, {"Location": f"/api/v1/posts/{written.post.id}"}
+    )
 
 
 @router.get("/posts/{id}", response_model=PostInThread, responses=documented(404, 422))
 async def get_post(request: Request, id: Id, viewer: CurrentViewer, reading: Reading) -> Response:
     """Read one post."""
     post = await queries.get_post(reading, viewer, id)
-    return cacheable_response(request, post_response(post), shared=post.is_shared, headers=robots(post))
+    body = post_response(post, services_of(request).settings.reactions)
+    return cacheable_response(request, body, shared=post.is_shared, headers=robots(post))
 
 
 @router.patch("/posts/{id}", response_model=PostWithHelp, responses=documented(401, 403, 404, 409, 413, 422, 429))
 async def edit_post(id: Id, edit: Edit, viewer: CurrentMember, work: CurrentWork) -> Response:
     """Edit your own post. You and the board's moderators can still read the earlier text."""
     draft = Draft(edit.body_markdown, content_warning=edit.content_warning)
-    return json_response(written_response(await actions.edit_post(work, viewer, id, edit.revision, draft)))
+    written = await actions.edit_post(work, viewer, id, edit.revision, draft)
+    return json_response(written_response(written, work.settings.reactions))
 
 
 @router.delete("/posts/{id}", status_code=204, responses=documented(401, 403, 404, 409, 422))
@@ -283,11 +295,11 @@ _POST: TypeAdapter[Post | Tombstone] = TypeAdapter(PostInThread)
 _WRITTEN: TypeAdapter[WrittenPost | WrittenTombstone] = TypeAdapter(PostWithHelp)
 
 
-def written_response(written: actions.WrittenPost) -> WrittenPost | WrittenTombstone:
-    """Return a post as its author sees it when they wrote it."""
-    return _WRITTEN.validate_python(written.post.as_json() | {"help": help_response(written.help)})
+def written_response(written: actions.WrittenPost, kinds: Collection[str]) -> WrittenPost | WrittenTombstone:
+    """Return a post as its author sees it when they wrote it, with the counts of these kinds of reactions."""
+    return _WRITTEN.validate_python(written.post.as_json(kinds) | {"help": help_response(written.help)})
 
 
-def post_response(post: PostView) -> Post | Tombstone:
-    """Return a post as readers see it."""
-    return _POST.validate_python(post.as_json())
+def post_response(post: PostView, kinds: Collection[str] = tuple(ReactionKind)) -> Post | Tombstone:
+    """Return a post as readers see it, with the counts of these kinds of reactions."""
+    return _POST.validate_python(post.as_json(kinds))

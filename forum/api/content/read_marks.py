@@ -5,16 +5,21 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, StrictBool
 
+from forum.api.content.drafts import SavedDraft, draft_of
 from forum.api.content.threads import Thread, thread_json
 from forum.api.schemas import Next, RequestBody, ResponseBody
 from forum.content import read_marks, reading
+from forum.content.reactions.tables import ReactionKind
 from forum.content.read_marks import ThreadsOf
+from forum.content.reading import Span
+from forum.content.subscriptions import Mode
 from forum.core.pagination import Page
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import AnyMember, CurrentViewer
-from forum.http.fields import After, BoardSlug, Id, Limit
+from forum.http.fields import After, BoardSlug, Id, Identity, Limit, SoughtId
 from forum.http.problems import documented
-from forum.http.services import CurrentWork, Reading, Route
+from forum.http.services import CurrentWork, Now, Reading, Route, services_of
+from forum.notifications import read_threads
 from forum.permissions import Refusal
 
 router = APIRouter(tags=["threads"], route_class=Route)
@@ -43,6 +48,7 @@ class Permissions(ResponseBody):
     """What you may do in a thread."""
 
     reply: Permission
+    react: Permission = Field(description="To posts of others")
     retitle: Permission
     lock: Permission
     pin: Permission
@@ -59,7 +65,25 @@ class ThreadForYou(ResponseBody):
     unread_from: int | None = Field(
         description="The first post that you have not read. Null when there is none", examples=[8]
     )
+    draft: SavedDraft | None = Field(description="The reply that you began to write. Null when there is none")
     own: list[int] = Field(description="The numbers of your own posts among those asked for", examples=[[3]])
+    ignored: list[int] = Field(
+        description="The numbers, among those asked for, of posts by people whom you ignore: show them folded",
+        examples=[[5]],
+    )
+    subscription: Mode | None = Field(
+        description="What you want to hear of this thread. Null when you never said, nor wrote here", examples=["each"]
+    )
+    told: bool = Field(
+        description="Whether you are told of each new post here, by this subscription or by that of the board"
+    )
+    reactions: dict[int, list[ReactionKind]] = Field(
+        description="How you reacted to which of the posts asked for, by their numbers", examples=[{"7": ["hug"]}]
+    )
+    bookmarks: list[int] = Field(description="The numbers of the posts asked for that you saved", examples=[[7]])
+    reaction_kinds: list[ReactionKind] = Field(
+        description="How one can react to posts in this forum", examples=[["thank", "hug", "helpful", "same_here"]]
+    )
 
 
 class MarkedThread(Thread):
@@ -87,7 +111,23 @@ class ReadUpTo(RequestBody):
     )
 
 
-_OF = Query(description="`opened` by you, `written` in by you, or `unread`", examples=["unread"])
+class Mark(ResponseBody):
+    """How far you have read a thread."""
+
+    thread_id: Identity = Field(examples=[42])
+    read_number: int = Field(description="Up to which number you have read it; 0 when you have not", examples=[7])
+    unread: bool = Field(description="Whether something in it is new for you")
+    unread_from: int | None = Field(description="The first post that is new for you. Null when none is", examples=[8])
+
+
+class MarkList(ResponseBody):
+    """The threads that were asked for and that you see, by their ids."""
+
+    items: list[Mark]
+    next: None = Field(description="Always null: you named them all")
+
+
+_OF = Query(description="`opened` by you, `written` in by you, `followed` by you, or `unread`", examples=["unread"])
 
 
 @router.get("/threads", response_model=MarkedThreadList, responses=documented(422))
@@ -116,14 +156,30 @@ async def list_my_threads(
     limit: Limit = 20,
     after: After = None,
 ) -> Response:
-    """List the threads that you opened, wrote in, or have not read, those with the newest posts first."""
+    """List the threads that you opened, wrote in, follow, or have not read, those with the newest posts first."""
     return _page(request, await read_marks.list_own_threads(reading, viewer, kind, after, limit))
+
+
+@router.get("/me/marks", response_model=MarkList, responses=documented(401, 422))
+async def list_marks(
+    request: Request,
+    viewer: AnyMember,
+    reading: Reading,
+    thread: Annotated[
+        list[SoughtId],
+        Query(min_length=1, max_length=100, description="Which threads: `?thread=7&thread=8`", examples=[[7]]),
+    ],
+) -> Response:
+    """Read how far you have read several threads: for the list of a board, which is the same for all readers."""
+    rows = await read_marks.list_marks(reading, viewer, thread)
+    items = [Mark.of_row(row, unread=row.is_unread) for row in rows]
+    return cacheable_response(request, MarkList(items=items, next=None), shared=False)
 
 
 @router.put("/me/threads/read", status_code=204, responses=documented(401, 403, 422))
 async def mark_all_read(viewer: AnyMember, work: CurrentWork) -> Response:
-    """Mark everything that there is by now as read. Idempotent."""
-    await read_marks.mark_all_read(work, viewer)
+    """Mark everything that there is by now as read, and what you were told of it. Idempotent."""
+    await read_threads.mark_all_read(work, viewer)
     return Response(status_code=204)
 
 
@@ -131,9 +187,10 @@ async def mark_all_read(viewer: AnyMember, work: CurrentWork) -> Response:
 async def mark_thread_read(id: Id, mark: ReadUpTo, viewer: AnyMember, work: CurrentWork) -> Response:
     """Say how far you have read a thread. A smaller number than before changes nothing, unless `back` says so.
 
-    Idempotent. Nothing is marked by reading: scanners and browsers read ahead.
+    What you were told of these posts is read with them. Idempotent. Nothing is marked by reading: scanners and browsers
+    read ahead.
     """
-    await read_marks.mark_read(work, viewer, id, mark.number, back=mark.back)
+    await read_threads.mark_thread_read(work, viewer, id, mark.number, back=mark.back)
     return Response(status_code=204)
 
 
@@ -143,14 +200,19 @@ async def get_my_thread(
     id: Id,
     viewer: CurrentViewer,
     reader: Reading,
+    now: Now,
     *,
     first: Annotated[int, Query(alias="from", ge=1, lt=2**31, description="As of the page of posts", examples=[1])] = 1,
     limit: Limit = 20,
 ) -> Response:
     """Read what a thread is for you: what you may do, where you stopped, which posts are yours. For guests too."""
-    own = await reading.read_own(reader, viewer, id, first, limit)
+    own = await reading.read_own(reader, viewer, id, Span.of_page(first, limit), now)
     may = {name: Permission.of_refusal(refusal) for name, refusal in own.refusals.items()}
-    body = ThreadForYou(may=Permissions(**may), **own.place._asdict())
+    kinds = list(map(ReactionKind, services_of(request).settings.reactions))
+    draft = draft_of(own.draft) if own.draft else None
+    mine = {**own.place._asdict(), **own.marks._asdict()}
+    told = mine.pop("is_told")
+    body = ThreadForYou(may=Permissions(**may), draft=draft, told=told, reaction_kinds=kinds, **mine)
     return cacheable_response(request, body, shared=False)
 
 

@@ -9,13 +9,17 @@ from forum.http.current_member import AnyMember
 from forum.http.fields import After, Identity, Limit, Moment, Uuid
 from forum.http.problems import documented
 from forum.http.services import CurrentWork, Route
-from forum.notifications import inbox
+from forum.notifications import inbox, new_posts
 
 router = APIRouter(tags=["notifications"], route_class=Route)
 
 
 class Notification(ResponseBody):
-    """Something that you should know."""
+    """Something that you should know.
+
+    Of new posts there is one for each thread and kind until you read it: another post raises its `count`, gives it
+    another `id` and brings it to the top.
+    """
 
     id: Uuid
     kind: inbox.NotificationKind
@@ -23,7 +27,20 @@ class Notification(ResponseBody):
         description="Null when it is about no post, or about one that you may no longer see", examples=[4711]
     )
     thread_id: Identity | None = Field(examples=[42])
-    number: int | None = Field(description="Of the post in its thread", examples=[7])
+    thread_title: str | None = Field(
+        description="Of new posts. Else null", examples=["What happens at a first conference?"]
+    )
+    number: int | None = Field(
+        description="Of the post in its thread; of several new posts, of the first: go on there", examples=[7]
+    )
+    last_number: int | None = Field(description="Of several new posts: the last one's. Else null", examples=[9])
+    count: int | None = Field(
+        description=(
+            f"How many new posts it tells of, counted up to {new_posts.MOST_NUMBERS}: only those that you can see now. "
+            "Null when it is about something else"
+        ),
+        examples=[3],
+    )
     subject_id: Uuid | None = Field(
         description="Of the statement, report, appeal, export or talk; for staff also of the case"
     )

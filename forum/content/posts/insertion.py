@@ -3,6 +3,7 @@
 from typing import Any
 
 from sqlalchemy import Boolean, bindparam, case, exists, select
+from sqlalchemy.dialects.postgresql import insert
 
 from forum.content.posts.adviser_badge import badge_snapshot, voice_of
 from forum.content.posts.context import PostingContext, ReplyContext
@@ -11,6 +12,8 @@ from forum.content.posts.limits import refuse_too_many_links
 from forum.content.posts.queries import PostView
 from forum.content.posts.quotes import record_quotes
 from forum.content.posts.tables import Post, Visibility, Voice
+from forum.content.posts.visibility import have_told
+from forum.content.subscriptions import ChosenBy, Mode, Subscription
 from forum.content.threads.changes import lock_thread_row
 from forum.content.threads.tables import Thread, ThreadVisibility
 from forum.core.database import bind_names, insert_of, rows_of, update_of, values_of
@@ -116,6 +119,19 @@ _HAS_POSTED_BEFORE = exists().where(
     _posts.author_id == bindparam(_POST["author_id"], type_=_posts.author_id.type),
     _posts.visibility == Visibility.VISIBLE,
 )
+# Who writes in a thread follows it, unless they have said what they want to hear of it.
+_FOLLOW = (
+    insert(rows_of(Subscription))
+    .values(
+        member_id=bindparam("follower_id", type_=_posts.author_id.type),
+        thread_id=_THREAD_ID,
+        mode=Mode.EACH,
+        chosen_by=ChosenBy.REPLY,
+        since=bindparam(_POST["created_at"], type_=_posts.created_at.type),
+    )
+    .on_conflict_do_nothing()
+    .cte("followed")
+)
 _INSERT_AND_COUNT = (
     update_of(Thread, *_COUNTS)
     .where(_threads.id == _THREAD_ID)
@@ -123,7 +139,7 @@ _INSERT_AND_COUNT = (
         participants=_threads.participants
         + case((bindparam("is_seen", type_=Boolean()) & ~_HAS_POSTED_BEFORE, 1), else_=0)
     )
-    .add_cte(_NEW_POST)
+    .add_cte(_NEW_POST, _FOLLOW)
     .returning(select(_NEW_POST.c.id).scalar_subquery())
 )
 
@@ -131,7 +147,7 @@ _INSERT_AND_COUNT = (
 async def _insert(
     work: Work, author: Viewer, context: PostingContext, thread: Thread, columns: dict[str, Any], *, judged: GateResult
 ) -> PostView:
-    """Insert the post, update its thread's counts, and have the gate record its result."""
+    """Insert the post, update its thread's counts, have the gate record its result, and others be told of the post."""
     number, voice = thread.last_number + 1, voice_of(author, context)
     is_seen = columns["visibility"] == Visibility.VISIBLE
     post = {
@@ -147,8 +163,10 @@ async def _insert(
     counts = {name: getattr(thread, name) for name in _COUNTS} | {"last_number": number}
     if is_seen:
         counts |= _counts_with(thread, post)
-    values = values_of(Post, post) | values_of(Thread, counts) | {"is_seen": is_seen}
+    values = values_of(Post, post) | values_of(Thread, counts) | {"is_seen": is_seen, "follower_id": author.member_id}
     post_id = (await work.session.execute(_INSERT_AND_COUNT, values)).scalar_one()
+    if is_seen:
+        await have_told(work.session, post_id)
     await work.gate.record(work.session, ("post", post_id), judged, work.now)
     return PostView.of_new_post(post_id, post, author, indexable=context.board.indexable)
 

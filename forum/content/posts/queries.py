@@ -1,6 +1,6 @@
 """Reads of posts as a reader sees them, and of their revisions."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -18,12 +18,14 @@ from sqlalchemy import (
     text,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content.boards import MODERATED, Board
 from forum.content.posts.tables import IS_WAITING, SHOWN, HeldEdit, HeldState, Post, PostRevision, Visibility
 from forum.content.posts.visibility import POST_VISIBLE, with_board_of_post
+from forum.content.reactions.tables import ReactionCount, ReactionKind
 from forum.content.threads.tables import Thread
 from forum.content.threads.visibility import THREAD_VISIBLE
 from forum.core import audit
@@ -31,6 +33,8 @@ from forum.core.database import Prepared, Query, Reader, Record, columns, json_o
 from forum.core.errors import NotFound
 from forum.members.queries import author_columns, authors
 from forum.members.viewer import VIEWER_PERSONAS, Viewer
+
+_KINDS = tuple(map(str, ReactionKind))  # in the order of the counts
 
 
 class PostView(NamedTuple):
@@ -55,6 +59,7 @@ class PostView(NamedTuple):
     notice: dict[str, Any] | None
     created_at: datetime
     edited_at: datetime | None
+    reactions: Sequence[int] | None  # how many of each kind; None: there were none, or readers do not see the post
     last_number: int  # of the thread
     indexable: bool  # whether search engines may index it: a setting of the board
     waiting: dict[str, Any] | None  # the author's edit that waits for a moderator: for these two only
@@ -74,8 +79,11 @@ class PostView(NamedTuple):
             **{**missing, **own, **named, "id": post_id, "last_number": columns["number"], "indexable": indexable}
         )
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the post as the API gives it. Pages use it: a model for each post costs most of the time."""
+    def as_json(self, kinds: Collection[str] = tuple(ReactionKind)) -> dict[str, Any]:
+        """Return the post as the API gives it, with the counts of these kinds of reactions.
+
+        A page has many: to make a model of each post costs most of the time.
+        """
         if self.visibility not in SHOWN:
             return {
                 "id": self.id,
@@ -99,9 +107,16 @@ class PostView(NamedTuple):
             "body_html": self.body_html,
             "created_at": self.created_at,
             "edited_at": self.edited_at,
+            "reactions": self.counted(kinds),
             "notice": self.notice,
             "waiting": waiting_as_json(self.waiting),
         }
+
+    def counted(self, kinds: Collection[str]) -> dict[str, int]:
+        """Return how many reactions of these kinds there are, without those of which there is none."""
+        if self.reactions is None:
+            return {}
+        return {kind: count for kind, count in zip(_KINDS, self.reactions, strict=True) if count and kind in kinds}
 
     def _adviser(self) -> dict[str, Any] | None:
         if self.adviser_name is None:
@@ -131,10 +146,19 @@ _WORDS = {"content_warning", "body_markdown", "body_html"}
 
 _NOT_OF_POST = {"last_number", "indexable", "waiting"}
 
+_COUNTS = (
+    select(array([getattr(ReactionCount, kind) for kind in ReactionKind], type_=Integer()))
+    .where(col(ReactionCount.post_id) == col(Post.id))
+    .correlate(Post)
+    .scalar_subquery()
+)
+
 
 def _column(name: str) -> Any:
     if name in _OF_AUTHOR:
         return _OF_AUTHOR[name]
+    if name == "reactions":
+        return case((col(Post.visibility) == Visibility.VISIBLE, _COUNTS)).label(name)
     column = col(getattr(Post, name))
     return _words(column, name) if name in _WORDS else column
 

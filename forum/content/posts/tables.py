@@ -105,6 +105,9 @@ class Post(SQLModel, table=True):
     published_at: datetime | None = Field(
         default=None, sa_type=Moment, description="When it appeared, if it was held before. Null: when it was written"
     )
+    told_at: datetime | None = Field(
+        default=None, sa_type=Moment, description="When those whom it concerns were told of it: once, and never again"
+    )
     edited_at: datetime | None = Field(default=None, sa_type=Moment)
     changed_by: UUID | None = Field(default=None, foreign_key="persona.id")
     words_kept_until: datetime | None = Field(

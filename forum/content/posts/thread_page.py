@@ -38,17 +38,26 @@ _IN_THREAD = (
     .order_by(col(Post.number))
 )
 _FIRST, _LAST = bindparam("first", type_=Integer()), bindparam("last", type_=Integer())
-_NUMBERED = Prepared(_IN_THREAD.where(col(Post.number).between(_FIRST, _LAST)), PostView)
+SELECT_NUMBERED = _IN_THREAD.where(col(Post.number).between(_FIRST, _LAST))
 _LIMIT = bindparam("limit", type_=Integer())
-_BY_ADVISERS = Prepared(
-    _IN_THREAD.where(col(Post.number) >= _FIRST, col(Post.voice) == Voice.ADVISER).limit(_LIMIT), PostView
-)
+SELECT_BY_ADVISERS = _IN_THREAD.where(col(Post.number) >= _FIRST, col(Post.voice) == Voice.ADVISER).limit(_LIMIT)
+
+
+@dataclass(frozen=True)
+class PageStatements:
+    """The two statements for pages of a thread: whoever wants more columns has their own."""
+
+    numbered: Prepared
+    by_advisers: Prepared
+
+
+_POSTS = PageStatements(Prepared(SELECT_NUMBERED, PostView), Prepared(SELECT_BY_ADVISERS, PostView))
 
 
 async def list_by_number(reader: Reader, viewer: Viewer, thread_id: int, first: int, limit: int) -> Sequence[PostView]:
     """Return the posts of a thread numbered `first` to `first + limit - 1`: fewer where some are not visible."""
     span = {"first": min(first, NUMBER_MAX), "last": min(first + limit - 1, NUMBER_MAX)}
-    return await reader.rows(_NUMBERED, **viewer.query_parameters, thread_id=thread_id, **span)
+    return await reader.rows(_POSTS.numbered, **viewer.query_parameters, thread_id=thread_id, **span)
 
 
 class PostPage(NamedTuple):
@@ -82,19 +91,21 @@ class PageRequest:
 _BY_NUMBER = TypeAdapter(tuple[pagination.Identity])
 
 
-async def get_page(reader: Reader, viewer: Viewer, thread_id: int, page: PageRequest) -> PostPage:
+async def get_page(
+    reader: Reader, viewer: Viewer, thread_id: int, page: PageRequest, statements: PageStatements = _POSTS
+) -> PostPage:
     """Return a page of a thread. Every page costs the same: posts are found by their numbers.
 
     Raises NotFound when the thread does not exist for the viewer, and Invalid for an unknown cursor.
     """
     first, limit = page.begins_at, page.limit
+    values = {**viewer.query_parameters, "thread_id": thread_id, "first": min(first, NUMBER_MAX)}
     if page.advisers_only:
-        begin = {"first": min(first, NUMBER_MAX), "limit": limit + 1}
-        found = await reader.rows(_BY_ADVISERS, **viewer.query_parameters, thread_id=thread_id, **begin)
+        found = await reader.rows(statements.by_advisers, **values, limit=limit + 1)
         last = found[limit - 1].number if len(found) > limit else None
     else:
-        found = await list_by_number(reader, viewer, thread_id, first, limit)
         last = first + limit - 1
+        found = await reader.rows(statements.numbered, **values, last=min(last, NUMBER_MAX))
     thread = found[0] if found else await get_thread(reader, viewer, thread_id)
     has_next = last is not None and last < thread.last_number
     return PostPage(found[:limit], pagination.encode(last) if has_next else None, thread.indexable)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, any_, or_
+from sqlalchemy import ColumnElement, and_, any_, delete, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -10,11 +10,17 @@ from forum.content import boards
 from forum.content.boards import Board
 from forum.content.posts.counts import refresh_thread_counts
 from forum.content.posts.tables import NEXT, Post, Visibility
+from forum.content.reactions.tables import Reaction
 from forum.content.threads.tables import Thread, ThreadVisibility
 from forum.content.threads.visibility import THREAD_VISIBLE
+from forum.core import jobs
 from forum.core.database import Query
 from forum.core.errors import Conflict
+from forum.core.jobs import Job
 from forum.members.viewer import VIEWER_PERSONAS
+
+# Tells those whom a post concerns, once it is there for them.
+TELL_OF_POST = Job("tell_of_post")
 
 
 def exists_in_thread(moderated: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -52,10 +58,19 @@ async def set_visibility(
         post.published_at = now
     post.visibility, post.held_because = to, held_because
     await session.flush()
+    if to == Visibility.WITHDRAWN:  # for good; a removed post may come back, and its reactions with it
+        await session.execute(delete(Reaction).where(col(Reaction.post_id) == post.id))
     thread = await refresh_thread_counts(session, post.thread_id)
     if post.number == 1:
         thread.visibility = _visibility_of_thread(thread, to)
         await session.flush()
+    if to == Visibility.VISIBLE:
+        await have_told(session, post.id)
+
+
+async def have_told(session: AsyncSession, post_id: int) -> None:
+    """Have those be told whom a post concerns that readers see from now on. Nobody is told of the same post twice."""
+    await jobs.enqueue(session, TELL_OF_POST, {"post": str(post_id)})
 
 
 def _visibility_of_thread(thread: Thread, to: Visibility) -> str:

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Integer,
     Text,
     and_,
@@ -76,12 +77,22 @@ SELECT_VISIBLE = (
 _LIMIT, _SLUG = bindparam("limit", type_=Integer()), bindparam("slug", type_=Text())
 
 
-def keyset_pages(visible: Query, key: Sequence[Any], *, falling: bool) -> tuple[Prepared, Prepared]:
-    """Return two statements: the first page in the order of `key`, and the page after a given row."""
-    ordered = visible.order_by(*(column.desc() if falling else column for column in key)).limit(_LIMIT)
+def select_pages(visible: Query, key: Sequence[Any], *, falling: bool, limit: Any = _LIMIT) -> tuple[Query, Query]:
+    """Return two selects: the first page in the order of `key`, and the page after a given row."""
+    ordered = visible.order_by(*(column.desc() if falling else column for column in key)).limit(limit)
+    return ordered, ordered.where(is_beyond(key, falling=falling))
+
+
+def is_beyond(key: Sequence[Any], *, falling: bool) -> ColumnElement[bool]:
+    """Return the condition that a row comes after the given one, in the order of `key`."""
     after = tuple_(*(bindparam(f"after_{number}", type_=column.type) for number, column in enumerate(key)))
-    beyond = tuple_(*key) < after if falling else tuple_(*key) > after
-    return Prepared(ordered), Prepared(ordered.where(beyond))
+    return tuple_(*key) < after if falling else tuple_(*key) > after
+
+
+def keyset_pages(visible: Query, key: Sequence[Any], *, falling: bool) -> tuple[Prepared, Prepared]:
+    """Return the statements of `select_pages`."""
+    first, following = select_pages(visible, key, falling=falling)
+    return Prepared(first), Prepared(following)
 
 
 _ONE = Prepared(SELECT_VISIBLE.where(col(Thread.id) == bindparam("thread_id", type_=BigInteger())))

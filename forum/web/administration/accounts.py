@@ -22,7 +22,7 @@ from forum.web.administration.labels import options, said
 from forum.web.forms import FormModel
 from forum.web.pages import FormPage, Page
 from forum.web.routing import page_router
-from forum.web.visits import MemberVisit, OwnForm, Visit
+from forum.web.visits import MemberForm, MemberVisit, OwnForm, Visit
 
 ACCOUNTS_A_PAGE = 50
 NAME_MAX = 100  # characters of a name that somebody looks for
@@ -103,19 +103,15 @@ class RefusedSignInsPage(Page):
 @router.get("/admin/people")
 async def show_people(visit: MemberVisit) -> Response:
     """Show a page of accounts, newest first. The audit record notes that somebody looked."""
-    state, named = visit.query("state"), visit.query("named")[:NAME_MAX]
-    chosen = AccountFilter(state) if state in set(AccountFilter) else None
-    after = visit.query("after") or None
-    page = await visit.act(accounts.list_accounts, chosen, after, ACCOUNTS_A_PAGE, named=named)
-    shown = PeoplePage(
-        title=visit.say("People"),
-        accounts=[_in_words(visit, account) for account in page.rows],
-        next=page.next,
-        filters=options(visit, labels.FILTERS),
-        state=chosen or "",
-        named=named,
-    )
-    return visit.show(shown)
+    return visit.show(await _people(visit, visit.query("state"), "", visit.query("after")))
+
+
+@router.post("/admin/people")
+async def find_people(visit: MemberForm) -> Response:
+    """Show the accounts of a name. It is sent in a form: addresses stand in the logs of servers on the way."""
+    typed = visit.form.values
+    named = typed.get("named", "")[:NAME_MAX]
+    return visit.show(await _people(visit, typed.get("state", ""), named, typed.get("after", "")))
 
 
 @router.get("/admin/people/{handle}")
@@ -174,6 +170,19 @@ async def show_refused_sign_ins(visit: MemberVisit) -> Response:
     page = await visit.act(failed_sign_ins.list_refused_sign_ins, visit.query("after") or None, ACCOUNTS_A_PAGE)
     refusals = [(row, said(visit, labels.REFUSALS, row.reason)) for row in page.rows]
     return visit.show(RefusedSignInsPage(title=visit.say("Refused sign-ins"), refusals=refusals, next=page.next))
+
+
+async def _people(visit: Visit, state: str, named: str, after: str) -> PeoplePage:
+    chosen = AccountFilter(state) if state in set(AccountFilter) else None
+    page = await visit.act(accounts.list_accounts, chosen, after or None, ACCOUNTS_A_PAGE, named=named)
+    return PeoplePage(
+        title=visit.say("People"),
+        accounts=[_in_words(visit, account) for account in page.rows],
+        next=page.next,
+        filters=options(visit, labels.FILTERS),
+        state=chosen or "",
+        named=named,
+    )
 
 
 async def person_page(visit: Visit, handle: str) -> PersonPage:

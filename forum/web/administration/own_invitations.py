@@ -9,7 +9,7 @@ from fastapi import Response
 from forum.administration import invitations
 from forum.core.errors import ForumError, NotFound
 from forum.http.fields import Uuid
-from forum.web.forms import REFUSALS, FormModel
+from forum.web.forms import FormModel
 from forum.web.mailed_links import PastedLink
 from forum.web.pages import FormPage
 from forum.web.routing import page_router
@@ -47,17 +47,16 @@ async def accept(visit: OwnForm) -> Response:
     try:
         wanted = visit.form.parse(AcceptanceForm)
         await visit.act(invitations.accept, wanted.invitation, wanted.token)
-    except (*REFUSALS, NotFound) as error:
-        return visit.show(await _page(visit, error), 422)
+    except ForumError as error:
+        return visit.show(await _page(visit.refusing(error, NotFound)), 422)
     return visit.go("/sign-in?back=/me/second-factor", done="invitation-accepted")
 
 
-async def _page(visit: Visit, error: ForumError | None = None) -> InvitationsPage:
+async def _page(visit: Visit) -> InvitationsPage:
     rows = await invitations.list_own(visit.reader, visit.member, visit.now)
-    form = visit.form.refused(error) if error else visit.form
     return InvitationsPage(
         title=visit.say("An invitation to work here"),
-        form=form,
+        form=visit.form,
         invitations=rows,
         is_guest=visit.member.id is None,
     )

@@ -7,11 +7,11 @@ from fastapi import Response
 from pydantic import EmailStr, Field
 
 from forum.authentication import email_addresses
-from forum.core.errors import ForumError
+from forum.core.errors import ForumError, NotFound
 from forum.http.fields import Password
 from forum.privacy import account_deletion, own_account
 from forum.privacy.own_account import OwnAccount
-from forum.web.forms import REFUSALS, FormModel
+from forum.web.forms import FormModel
 from forum.web.mailed_links import LinkForm, LinkPage
 from forum.web.pages import FormPage
 from forum.web.routing import page_router
@@ -49,7 +49,7 @@ async def confirm(visit: ReadingForm) -> Response:
     try:
         await visit.act_by_link(email_addresses.confirm_address, visit.form.parse(LinkForm).token)
     except ForumError as error:
-        return visit.show(_confirmation(visit, error), 422)
+        return visit.show(_confirmation(visit.refusing(error, NotFound)), 422)
     return visit.go("/sign-in" if visit.member.id is None else "/me", done="confirmed")
 
 
@@ -65,7 +65,7 @@ async def refuse(visit: ReadingForm) -> Response:
     try:
         await visit.act_by_link(account_deletion.refuse_address_change, visit.form.parse(LinkForm).token)
     except ForumError as error:
-        return visit.show(_refusal(visit, error), 422)
+        return visit.show(_refusal(visit.refusing(error, NotFound)), 422)
     return visit.go("/password-resets", done="refused")
 
 
@@ -81,8 +81,8 @@ async def change_address(visit: OwnForm) -> Response:
     try:
         wanted = visit.form.parse(AddressForm)
         await email_addresses.change_address(visit.transactions, visit.viewer, wanted.email, wanted.current)
-    except REFUSALS as error:
-        return visit.show(await _page(visit, error), 422)
+    except ForumError as error:
+        return visit.show(await _page(visit.refusing(error)), 422)
     return visit.go("/me/email", done="mailed")
 
 
@@ -93,20 +93,20 @@ async def ask_for_link(visit: OwnForm) -> Response:
     return visit.go("/me/email", done="mailed")
 
 
-def _confirmation(visit: Visit, error: ForumError | None = None) -> LinkPage:
+def _confirmation(visit: Visit) -> LinkPage:
     return LinkPage(
         title=visit.say("Confirm your e-mail address"),
-        form=visit.form.refused(error) if error else visit.form,
+        form=visit.form,
         action="/email-verifications",
         words=(visit.say("Press the button, and we know that the address is yours."),),
         button=visit.say("Confirm the address"),
     )
 
 
-def _refusal(visit: Visit, error: ForumError | None = None) -> LinkPage:
+def _refusal(visit: Visit) -> LinkPage:
     return LinkPage(
         title=visit.say("Keep your e-mail address"),
-        form=visit.form.refused(error) if error else visit.form,
+        form=visit.form,
         action="/email-verifications/refuse",
         words=(
             visit.say("Somebody who knows your password asked for another address. If that was you, close this page."),
@@ -119,7 +119,6 @@ def _refusal(visit: Visit, error: ForumError | None = None) -> LinkPage:
     )
 
 
-async def _page(visit: Visit, error: ForumError | None = None) -> AddressPage:
+async def _page(visit: Visit) -> AddressPage:
     account = await visit.act(own_account.read_account)
-    form = visit.form.refused(error) if error else visit.form
-    return AddressPage(title=visit.say("Your e-mail address"), form=form, account=account)
+    return AddressPage(title=visit.say("Your e-mail address"), form=visit.form, account=account)

@@ -7,7 +7,7 @@ from fastapi import Response
 from pydantic import Field
 
 from forum.authentication import password_resets
-from forum.core.errors import ForumError
+from forum.core.errors import ForumError, NotFound
 from forum.http.current_member import address_of
 from forum.http.fields import NewPassword, Text
 from forum.web.forms import FormModel
@@ -53,7 +53,7 @@ async def ask_for_reset(visit: ReadingForm) -> Response:
         login = visit.form.parse(ResetForm).login
         await password_resets.request_reset(visit.transactions, login, address_of(visit.request))
     except ForumError as error:
-        return visit.show(_page(visit, error), 422)
+        return visit.show(_page(visit.refusing(error, NotFound)), 422)
     return visit.go("/password-resets", done="link-sent")
 
 
@@ -65,10 +65,9 @@ async def set_password(visit: ReadingForm) -> Response:
         breaches = visit.services.breached_passwords
         await password_resets.complete_reset(visit.transactions, wanted.token, wanted.new, breaches=breaches)
     except ForumError as error:
-        return visit.show(_page(visit, error), 422)
+        return visit.show(_page(visit.refusing(error, NotFound)), 422)
     return visit.go("/sign-in?back=/", done="password-set")
 
 
-def _page(visit: Visit, error: ForumError | None = None) -> ResetPage:
-    form = visit.form.refused(error) if error else visit.form
-    return ResetPage(title=visit.say("A new password"), form=form)
+def _page(visit: Visit) -> ResetPage:
+    return ResetPage(title=visit.say("A new password"), form=visit.form)

@@ -13,7 +13,7 @@ from forum.http.fields import NewPassword, Password, Text
 from forum.members import names
 from forum.permissions import Refusal
 from forum.privacy import own_account
-from forum.web.forms import REFUSALS, FormModel
+from forum.web.forms import EMPTY, FormModel
 from forum.web.pages import FormPage
 from forum.web.routing import page_router
 from forum.web.visits import MemberForm, OwnForm, OwnVisit, Visit
@@ -88,8 +88,8 @@ async def rename(visit: MemberForm) -> Response:
     """Take another display name."""
     try:
         await visit.act(profiles.rename, visit.form.parse(NameForm).name)
-    except REFUSALS as error:
-        return visit.show(await _name_page(visit, error), 422)
+    except ForumError as error:
+        return visit.show(await _name_page(visit.refusing(error)), 422)
     return visit.go("/me/name", done="renamed")
 
 
@@ -104,8 +104,8 @@ async def change_handle(visit: MemberForm) -> Response:
     """Take another handle."""
     try:
         await visit.act(handles.change_handle, visit.form.parse(HandleForm).handle)
-    except REFUSALS as error:
-        return visit.show(await _name_page(visit, error), 422)
+    except ForumError as error:
+        return visit.show(await _name_page(visit.refusing(error)), 422)
     return visit.go("/me/name", done="handle-changed")
 
 
@@ -122,8 +122,8 @@ async def change_password(visit: OwnForm) -> Response:
         wanted = visit.form.parse(PasswordForm)
         breaches = visit.services.breached_passwords
         await profiles.change_password(visit.transactions, visit.viewer, wanted.current, wanted.new, breaches=breaches)
-    except REFUSALS as error:
-        return visit.show(_password_page(visit, error), 422)
+    except ForumError as error:
+        return visit.show(_password_page(visit.refusing(error)), 422)
     return visit.go("/me", done="password-changed")
 
 
@@ -138,33 +138,30 @@ async def accept_rules(visit: OwnForm) -> Response:
     """Accept the present rules."""
     try:
         await visit.act(rules_acceptance.accept_rules, visit.form.parse(RulesForm).edition)
-    except REFUSALS as error:
-        return visit.show(await _rules_page(visit, error), 422)
+    except ForumError as error:
+        return visit.show(await _rules_page(visit.refusing(error)), 422)
     return visit.go("/me", done="accepted")
 
 
-async def _name_page(visit: Visit, error: ForumError | None = None) -> NamePage:
+async def _name_page(visit: Visit) -> NamePage:
     account = await visit.act(own_account.read_account)
-    form = visit.form.refused(error) if error else visit.form
     return NamePage(
         title=visit.say("Your name"),
-        form=form,
+        form=visit.form,
         profile=account.profile,
         no_new_name_because=account.no_new_name_because,
     )
 
 
-def _password_page(visit: Visit, error: ForumError | None = None) -> PasswordPage:
-    form = visit.form.refused(error) if error else visit.form
-    return PasswordPage(title=visit.say("Your password"), form=form)
+def _password_page(visit: Visit) -> PasswordPage:
+    return PasswordPage(title=visit.say("Your password"), form=visit.form)
 
 
-async def _rules_page(visit: Visit, error: ForumError | None = None) -> RulesPage:
+async def _rules_page(visit: Visit) -> RulesPage:
     acceptance = await visit.act(rules_acceptance.get_acceptance)
-    form = visit.form.refused(error) if error and not acceptance.is_present else visit.form
     return RulesPage(
         title=visit.say("The house rules"),
-        form=form,
+        form=EMPTY if acceptance.is_present else visit.form,
         edition=acceptance.present,
         is_accepted=acceptance.is_present,
         has_accepted=acceptance.accepted > 0,

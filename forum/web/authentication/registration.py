@@ -79,7 +79,7 @@ async def join(visit: ReadingForm) -> Response:
             breaches=visit.services.breached_passwords,
         )
     except ForumError as error:
-        return visit.show(await _page(visit, error), 422)
+        return visit.show(await _page(visit.refusing(error)), 422)
     return visit.go("/join/sent")
 
 
@@ -108,7 +108,6 @@ def _repeat(wanted: JoinForm) -> GuestKey | None:
     return GuestKey("/join", wanted.key, about) if len(wanted.key) >= 22 else None  # 128 bits in base64url
 
 
-async def _page(visit: Visit, error: ForumError | None = None) -> JoinPage:
+async def _page(visit: Visit) -> JoinPage:
     edition = await rules_acceptance.get_present_edition(visit.reader)
-    form = visit.form.refused(error) if error else visit.form
-    return JoinPage(title=visit.say("Join"), form=form, edition=edition, key=secrets.token_urlsafe(24))
+    return JoinPage(title=visit.say("Join"), form=visit.form, edition=edition, key=secrets.token_urlsafe(24))

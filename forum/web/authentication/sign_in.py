@@ -10,7 +10,7 @@ from pydantic import Json
 from forum.authentication import second_step, sessions
 from forum.authentication import sign_in as authentication
 from forum.authentication.sessions import Transport
-from forum.core.errors import ForumError, Invalid, SecondFactorNeeded
+from forum.core.errors import ForumError, Invalid, NotSignedIn, SecondFactorNeeded
 from forum.http.credentials import Assertion, as_json
 from forum.http.current_member import address_of
 from forum.http.fields import Password, Text
@@ -124,7 +124,7 @@ async def sign_in(visit: ReadingForm) -> Response:
     except SecondFactorNeeded as needed:
         return _ask_second_step(visit, needed)
     except ForumError as error:
-        return visit.show(_refused(visit, error), 422)
+        return visit.show(_once_more(visit.refusing(error, NotSignedIn)), 422)
     return _welcome(visit, opened)
 
 
@@ -150,11 +150,11 @@ async def send_code(visit: ReadingForm) -> Response:
         attempt = authentication.SecondStepSignIn(step=sealed, code=wanted.code, passkey=passkey, **_context(visit))
         opened = await authentication.finish_sign_in(visit.transactions, attempt)
     except SecondFactorNeeded as wrong:
-        return visit.show(_code_page(visit, step.factors if step else (), _wrong_factor(wrong)), 422)
+        return visit.show(_code_page(visit.refusing(_wrong_factor(wrong)), step.factors if step else ()), 422)
     except ForumError as error:
         # The time between the steps is over: begin with the password again, with what was written still there.
-        page = _code_page(visit, step.factors, error) if step else _refused(visit, error)
-        return visit.show(page, 422)
+        refused = visit.refusing(error, NotSignedIn)
+        return visit.show(_code_page(refused, step.factors) if step else _once_more(refused), 422)
     return _welcome(visit, opened)
 
 
@@ -166,7 +166,7 @@ async def sign_in_by_passkey(visit: ReadingForm) -> Response:
         attempt = authentication.PasskeySignIn(passkey=as_json(wanted.credential), **_context(visit))
         opened = await authentication.sign_in_by_passkey(visit.transactions, attempt)
     except ForumError as error:
-        return visit.show(_refused(visit, error), 422)
+        return visit.show(_once_more(visit.refusing(error, NotSignedIn)), 422)
     return _welcome(visit, opened)
 
 
@@ -204,18 +204,18 @@ def _kept_path(form: Form) -> str:
     return own_path(form.values.get("kept_path", ""))
 
 
-def _refused(visit: Visit, error: ForumError) -> SignInPage:
+def _once_more(visit: Visit) -> SignInPage:
     """Return the form once more: of somebody who is signed in, the one that asks for the password alone."""
-    form, kept = visit.form.refused(error), kept_of(visit.form)
+    form, kept = visit.form, kept_of(visit.form)
     if visit.member.id is None:
         return sign_in_page(visit, form=form, kept=kept, kept_path=_kept_path(form))
     return again_page(visit, form=form, kept=kept, kept_path=_kept_path(form), back=_back(visit, form))
 
 
-def _code_page(visit: Visit, factors: tuple[str, ...], error: ForumError | None = None) -> CodePage:
+def _code_page(visit: Visit, factors: tuple[str, ...]) -> CodePage:
     return CodePage(
         title=visit.say("One more step"),
-        form=visit.form.refused(error) if error else Form(),
+        form=visit.form if visit.form.error else Form(),
         back=_back(visit, visit.form),
         kept=kept_of(visit.form),
         kept_path=_kept_path(visit.form),

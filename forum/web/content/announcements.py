@@ -13,7 +13,7 @@ from forum.content import announcements
 from forum.content.announcements import TEXT_MAX, AnnouncementDraft
 from forum.core.errors import ForumError, Invalid
 from forum.http.fields import Text, Words
-from forum.web.forms import EMPTY, Form, FormModel
+from forum.web.forms import FormModel
 from forum.web.languages import mark
 from forum.web.pages import FormPage
 from forum.web.routing import page_router
@@ -42,7 +42,7 @@ class AnnouncementsPage(FormPage):
 @router.get("/admin/announcements")
 async def show_announcements(visit: MemberVisit) -> Response:
     """Show the announcements with the form for another one."""
-    return visit.show(await _page(visit, EMPTY))
+    return visit.show(await _page(visit))
 
 
 @router.post("/admin/announcements")
@@ -52,7 +52,7 @@ async def announce(visit: MemberForm) -> Response:
         wanted = visit.form.parse(AnnouncementForm)
         await visit.act(announcements.announce, AnnouncementDraft(wanted.text, _end_of(visit, wanted.until)))
     except ForumError as error:
-        return visit.show(await _page(visit, visit.form.refused(error)), 422)
+        return visit.show(await _page(visit.refusing(error)), 422)
     return visit.go("/admin/announcements", done="announced")
 
 
@@ -63,9 +63,9 @@ async def end_announcement(id: UUID, visit: MemberForm) -> Response:
     return visit.go("/admin/announcements", done="announcement-ended")
 
 
-async def _page(visit: Visit, form: Form) -> AnnouncementsPage:
+async def _page(visit: Visit) -> AnnouncementsPage:
     found = await announcements.list_to_write(visit.reader, visit.viewer, visit.now)
-    return AnnouncementsPage(title=visit.say(mark("Announcements")), announcements=found, form=form)
+    return AnnouncementsPage(title=visit.say(mark("Announcements")), announcements=found, form=visit.form)
 
 
 def _end_of(visit: Visit, day: str) -> datetime:

@@ -1,6 +1,6 @@
 """Pages of boards: all of them with help first, and one with its threads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, ClassVar
@@ -32,6 +32,7 @@ class BoardsPage(Page):
     boards_with_news: frozenset[int]
     unread: Sequence[Any]
     unread_notifications: int
+    urgent_cases: int | None
     is_guest: bool
     announcements: Sequence[Any]
     front: Text
@@ -49,15 +50,17 @@ class BoardPage(Page):
     announcements: Sequence[Any]
     board: Any
     threads: Sequence[Any]
+    marks: Mapping[int, Any]
     next: str | None
     no_thread_because: Refusal | None
+    is_told: bool
     is_guest: bool
 
 
 @router.get("/")
 async def show_boards(visit: Reading) -> Response:
     """Show the boards that the reader may see."""
-    read = await home.read_front(visit.reader, visit.viewer, visit.now)
+    read = await home.read_front(visit.transactions, visit.viewer, visit.services.count_urgent_cases)
     sections = [(name, list(found)) for name, found in groupby(read.boards, lambda card: str(card.board.section))]
     page = BoardsPage(
         title=visit.text("front").title,
@@ -68,6 +71,7 @@ async def show_boards(visit: Reading) -> Response:
         boards_with_news=read.boards_with_news,
         unread=read.unread,
         unread_notifications=read.unread_notifications,
+        urgent_cases=read.urgent_cases,
         is_guest=visit.viewer.id is None,
         indexable=True,
     )
@@ -83,8 +87,10 @@ async def show_board(slug: Slug, visit: Reading) -> Response:
         announcements=read.announcements,
         board=read.card.board,
         threads=read.page.threads,
+        marks=read.marks,
         next=read.page.next,
         no_thread_because=read.no_thread_because,
+        is_told=read.is_told,
         is_guest=visit.viewer.id is None,
         indexable=read.card.board.indexable,
     )

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 from fastapi import Response
 from pydantic import Field
@@ -39,9 +39,22 @@ _REFUSALS: Mapping[str, type[ForumError]] = {
 }
 
 
+class WithDraft(Protocol):
+    """What was read for a page with the composer."""
+
+    @property
+    def refusal(self) -> Refusal | None: ...  # noqa: D102
+    @property
+    def draft(self) -> Any: ...  # noqa: D102
+    @property
+    def preview_html(self) -> str | None: ...  # noqa: D102
+    @property
+    def help(self) -> Help | None: ...  # noqa: D102
+
+
 @dataclass(frozen=True, kw_only=True)
-class ComposerPage(FormPage):
-    """A page with the composer."""
+class Composer:
+    """What the composer shows besides its form, wherever it stands."""
 
     path: str  # where the form goes, and where its page is
     draft_path: str  # below /me/drafts/
@@ -50,14 +63,21 @@ class ComposerPage(FormPage):
     is_look: bool
     preview_html: str | None
     most_links: int
-    publication: str = ""  # of the board: whether a moderator reads it first
-    help: Help | None = None  # for what was kept, if that sounds like danger
-    seen: int = 0  # the last number on the screen: the same words after it are another post
+    publication: str  # of the board: whether a moderator reads it first
+    help: Help | None  # for what was kept, if that sounds like danger
+    seen: int  # the last number on the screen: the same words after it are another post
 
     @property
     def version(self) -> int:
         """The version of the draft on the screen; 0 for none."""
         return int(self.draft.version) if self.draft else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComposerPage(FormPage):
+    """A page with the composer."""
+
+    composer: Composer
 
     @property
     def length(self) -> int:
@@ -68,6 +88,24 @@ class ComposerPage(FormPage):
     def longest(self) -> int:
         """How many characters a post may have."""
         return BODY_MAX
+
+
+def composer_at(
+    visit: Visit, path: str, draft_path: str, read: WithDraft, *, publication: str = "", seen: int = 0
+) -> Composer:
+    """Return the composer at one place, with what was read for it."""
+    return Composer(
+        path=path,
+        draft_path=draft_path,
+        refusal=read.refusal,
+        draft=read.draft,
+        is_look=is_look(visit),
+        preview_html=read.preview_html,
+        most_links=visit.settings.newcomer_links,
+        publication=publication,
+        help=read.help,
+        seen=seen,
+    )
 
 
 def composer_form(draft: Any, now: datetime, **otherwise: str | None) -> Form:

@@ -14,6 +14,7 @@ from forum.core.errors import Busy
 from forum.http.fields import Body, Slug, Title, Warning_
 from forum.web.content.composer import (
     ComposerPage,
+    composer_at,
     composer_form,
     is_look,
     kept,
@@ -54,15 +55,9 @@ async def show_new_thread(slug: Slug, visit: MemberVisit) -> Response:
         NewThreadPage(
             title=visit.say("Ask something new"),
             form=composer_form(read.draft, visit.now),
-            path=f"/boards/{slug}/new",
-            draft_path=f"boards/{slug}",
-            refusal=read.refusal,
-            draft=read.draft,
-            is_look=is_look(visit),
-            preview_html=read.preview_html,
-            help=read.help,
-            most_links=visit.settings.newcomer_links,
-            publication=read.board.publication,
+            composer=composer_at(
+                visit, f"/boards/{slug}/new", f"boards/{slug}", read, publication=read.board.publication
+            ),
             board=read.board,
         )
     )

@@ -1,50 +1,85 @@
 """Posts as HTML, each kept as long as nothing in it changes: to render one takes longer than to read it."""
 
 from collections.abc import Hashable, Sequence
+from typing import NamedTuple
 
-from cachetools import LRUCache
+from cachetools import TTLCache
 from markupsafe import Markup
 
 from forum.content.posts.queries import PostView
+from forum.content.posts.tables import Visibility
+from forum.content.reactions.tables import ReactionKind
 from forum.content.reading import ThreadReading
-from forum.members.viewer import Viewer
+from forum.web.content.reactions import BUTTONS
 from forum.web.pages import environment
-from forum.web.visits import Visit, key_of
+from forum.web.visits import Visit, key_of, room_for
 
-MOST_KEPT = 32 * 1024 * 1024  # bytes in each process
 # A key holds the words of its post twice: as Markdown and as HTML.
-_KEPT: LRUCache[Hashable, Markup] = LRUCache(MOST_KEPT, getsizeof=lambda html: 3 * len(html))
+_KEPT: TTLCache[Hashable, Markup] = room_for(lambda html: 3 * len(html))
+
+
+class Around(NamedTuple):
+    """What else than the post decides how it looks: who reads it, what they may do in the thread and did already."""
+
+    reader: str
+    opener: str | None
+    offers: frozenset[str]
+    is_ignored: bool
+    is_saved: bool
+    reactions: tuple[str, ...]
 
 
 def post_fragments(visit: Visit, read: ThreadReading) -> Sequence[Markup]:
     """Return the posts of a page of a thread as HTML."""
+    _KEPT.expire()
     opener = read.thread.author_handle
     offers = frozenset(
-        name for name, is_offered in (("reply", not read.no_reply_because), ("edit", read.may_edit)) if is_offered
+        name
+        for name, is_offered in (
+            ("reply", not read.no_reply_because),
+            ("edit", read.may_edit),
+            ("react", read.may_react),
+        )
+        if is_offered
     )
-    return [_fragment(visit, post, _reader(visit.viewer, post, read), opener, offers) for post in read.page.posts]
+    return [
+        _fragment(visit, post, Around(_reader(visit, post, read), opener, offers, *_marks(post, read)))
+        for post in read.page.posts
+    ]
 
 
-def _reader(viewer: Viewer, post: PostView, read: ThreadReading) -> str:
+def _reader(visit: Visit, post: PostView, read: ThreadReading) -> str:
     """Return who reads a post: for each of them it has other links."""
-    if viewer.id is None:
+    if visit.viewer.id is None:
         return "guest"
-    if post.author_handle is not None and post.author_handle == viewer.handle:
+    if post.number in read.place.own:
         return "own"
     return "moderator" if read.moderates else "member"
 
 
-def _fragment(visit: Visit, post: PostView, reader: str, opener: str | None, offers: frozenset[str]) -> Markup:
-    is_opener = post.author_handle is not None and post.author_handle == opener
-    key = (visit.language.code, reader, offers, is_opener, key_of(post._replace(last_number=0)))
+def _marks(post: PostView, read: ThreadReading) -> tuple[bool, bool, tuple[str, ...]]:
+    """Return whether the reader ignores who wrote a post, whether they saved it, and how they reacted to it."""
+    number, marks = post.number, read.marks
+    return number in read.place.ignored, number in marks.bookmarks, tuple(marks.reactions.get(number, ()))
+
+
+def _fragment(visit: Visit, post: PostView, around: Around) -> Markup:
+    kinds = tuple(map(ReactionKind, visit.settings.reactions))
+    is_opener = post.author_handle is not None and post.author_handle == around.opener
+    key = (visit.language.code, kinds, is_opener, around._replace(opener=None), key_of(post._replace(last_number=0)))
     found = _KEPT.get(key)
     if found is None:
         links = [
             (link.path_of(post), visit.say(link.words))
             for link in visit.house.post_links
-            if link.is_for(reader, offers, post)
+            if link.is_for(around.reader, around.offers, post)
         ]
+        is_offered = "react" in around.offers and around.reader != "own" and post.visibility == Visibility.VISIBLE
+        buttons = [(kind, visit.say(BUTTONS[kind]), kind in around.reactions) for kind in kinds if is_offered]
         template = environment(visit.language, visit.house.templates).get_template("content/post.html")
-        found = Markup(template.render(post=post, reader=reader, is_opener=is_opener, links=links))  # noqa: S704
+        said = [(kind, num, kind in around.reactions) for kind, num in post.counted(kinds).items()]
+        about = {"is_opener": is_opener, "is_ignored": around.is_ignored, "is_saved": around.is_saved}
+        words = {"post": post, "reader": around.reader, "links": links, "said": said, "buttons": buttons, **about}
+        found = Markup(template.render(words))  # noqa: S704
         _KEPT[key] = found
     return found

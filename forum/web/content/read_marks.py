@@ -11,6 +11,7 @@ from forum.content import read_marks
 from forum.content.read_marks import ThreadsOf
 from forum.content.reading import THREADS_A_PAGE
 from forum.http.fields import Id
+from forum.notifications import read_threads
 from forum.web.content.threads import place_of
 from forum.web.forms import FormModel
 from forum.web.languages import mark
@@ -24,6 +25,7 @@ KINDS = {
     ThreadsOf.UNREAD: mark("New for you"),
     ThreadsOf.WRITTEN: mark("Threads you wrote in"),
     ThreadsOf.OPENED: mark("Threads you began"),
+    ThreadsOf.FOLLOWED: mark("Threads you follow"),
 }
 
 
@@ -35,7 +37,7 @@ class ReadForm(FormModel):
 
 @dataclass(frozen=True, kw_only=True)
 class OwnThreadsPage(Page):
-    """Threads that the member began, wrote in or has not read."""
+    """Threads that the member began, wrote in, follows or has not read."""
 
     template: ClassVar[str] = "content/own_threads.html"
     section: ClassVar[str] = "/me"
@@ -73,12 +75,12 @@ async def go_on(id: Id, visit: Reading) -> Response:
 async def mark_thread_read(id: Id, visit: OwnForm) -> Response:
     """Remember how far one has read a thread, and go back to it."""
     number = visit.form.parse(ReadForm).number
-    await visit.act(read_marks.mark_read, id, number)
+    await visit.act(read_threads.mark_thread_read, id, number)
     return visit.go(place_of(id, max(number, 1)), done="read-thread")
 
 
 @router.post("/me/threads/read")
 async def mark_all_read(visit: OwnVisit) -> Response:
     """Mark everything that there is by now as read."""
-    await visit.act(read_marks.mark_all_read)
+    await visit.act(read_threads.mark_all_read)
     return visit.go("/me/threads", done="read-all")

@@ -9,10 +9,10 @@ from pydantic import StringConstraints
 
 from forum.content.threads import actions
 from forum.content.threads.tables import LOCK_REASON_MAX
-from forum.core.errors import Conflict, ForumError, Invalid, Throttled
+from forum.core.errors import ForumError
 from forum.http.fields import BoardSlug, Id, Line, Title
 from forum.web.content.composer import FormNumber
-from forum.web.forms import Form, FormModel
+from forum.web.forms import FormModel
 from forum.web.pages import FormPage
 from forum.web.routing import page_router
 from forum.web.visits import MemberForm, MemberVisit, Visit
@@ -73,8 +73,8 @@ async def retitle(id: Id, visit: MemberForm) -> Response:
     try:
         wanted = visit.form.parse(TitleForm)
         retitled = await visit.act(actions.retitle_thread, id, wanted.version, wanted.title)
-    except (Invalid, Conflict, Throttled) as error:
-        return visit.show(await _title_page(visit, id, error), 422)
+    except ForumError as error:
+        return visit.show(await _title_page(visit.refusing(error), id), 422)
     return visit.go(f"/threads/{id}", done="waits" if retitled.thread.waiting else "retitled")
 
 
@@ -89,8 +89,8 @@ async def lock(id: Id, visit: MemberForm) -> Response:
     """Close a thread, perhaps with a reason that everybody reads."""
     try:
         await visit.act(actions.lock_thread, id, visit.form.parse(LockForm).reason)
-    except (Invalid, Throttled) as error:
-        return visit.show(await _care_page(visit, id, error), 422)
+    except ForumError as error:
+        return visit.show(await _care_page(visit.refusing(error), id), 422)
     return visit.go(f"/threads/{id}", done="locked")
 
 
@@ -121,21 +121,17 @@ async def move(id: Id, visit: MemberForm) -> Response:
     try:
         wanted = visit.form.parse(MoveForm)
         await visit.act(actions.move_thread, id, wanted.version, wanted.board)
-    except (Invalid, Conflict) as error:
-        return visit.show(await _care_page(visit, id, error), 422)
+    except ForumError as error:
+        return visit.show(await _care_page(visit.refusing(error), id), 422)
     return visit.go(f"/threads/{id}", done="moved")
 
 
-async def _title_page(visit: Visit, thread_id: int, error: ForumError | None = None) -> TitlePage:
+async def _title_page(visit: Visit, thread_id: int) -> TitlePage:
     thread = await visit.act(actions.read_for_retitling, thread_id)
-    return TitlePage(title=visit.say("Change the title"), thread=thread, form=_form(visit, error))
+    return TitlePage(title=visit.say("Change the title"), thread=thread, form=visit.form)
 
 
-async def _care_page(visit: Visit, thread_id: int, error: ForumError | None = None) -> CarePage:
+async def _care_page(visit: Visit, thread_id: int) -> CarePage:
     read = await visit.act(actions.read_in_care, thread_id)
     title = visit.say("Look after this thread")
-    return CarePage(title=title, thread=read.thread, boards=read.boards, form=_form(visit, error))
-
-
-def _form(visit: Visit, error: ForumError | None) -> Form:
-    return visit.form.refused(error) if error else visit.form
+    return CarePage(title=title, thread=read.thread, boards=read.boards, form=visit.form)

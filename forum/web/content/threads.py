@@ -13,6 +13,7 @@ from forum.content.posts.tables import NUMBER_MAX
 from forum.content.posts.thread_page import PageRequest
 from forum.content.reading import POSTS_A_PAGE, ThreadReading
 from forum.http.fields import Id
+from forum.notifications.letter_choices import is_unasked
 from forum.permissions import Refusal
 from forum.web.content.post_fragments import post_fragments
 from forum.web.forms import EMPTY, Form
@@ -21,6 +22,8 @@ from forum.web.routing import page_router
 from forum.web.visits import Reading, Visit
 
 router = page_router()
+
+JUST_WROTE = ("sent", "held")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,8 @@ class ThreadPage(Page):
     board: Any
     posts: Sequence[tuple[int, Markup]]  # with their numbers
     unread_from: int | None
+    mode: str | None  # what the reader wants to hear of it
+    is_told: bool
     start: int
     following: int | None
     advisers_only: bool
@@ -42,6 +47,7 @@ class ThreadPage(Page):
     has_draft: bool
     may_retitle: bool
     moderates: bool
+    asks_about_mails: bool
     form: Form = EMPTY
 
     @property
@@ -82,7 +88,9 @@ async def show_thread(id: Id, visit: Reading) -> Response:
     start, advisers_only = _number(visit.query("start")), visit.query("advisers") == "yes"
     wanted = PageRequest(POSTS_A_PAGE, first=start, advisers_only=advisers_only)
     read = await reading.read_thread(visit.reader, visit.viewer, id, wanted, visit.now)
-    return visit.show(_page(visit, read, wanted))
+    # Only after they wrote, and until they say yes or no.
+    asks_about_mails = visit.query("done") in JUST_WROTE and await is_unasked(visit.reader, visit.viewer)
+    return visit.show(_page(visit, read, wanted, asks_about_mails=asks_about_mails))
 
 
 @router.get("/posts/{id}")
@@ -98,7 +106,7 @@ def place_of(thread_id: int, number: int) -> str:
     return f"/threads/{thread_id}" + (f"?start={start}" if start > 1 else "") + f"#post-{number}"
 
 
-def _page(visit: Visit, read: ThreadReading, wanted: PageRequest) -> ThreadPage:
+def _page(visit: Visit, read: ThreadReading, wanted: PageRequest, *, asks_about_mails: bool) -> ThreadPage:
     posts = read.page.posts
     return ThreadPage(
         title=read.thread.title,
@@ -106,6 +114,8 @@ def _page(visit: Visit, read: ThreadReading, wanted: PageRequest) -> ThreadPage:
         board=read.board,
         posts=[(post.number, html) for post, html in zip(posts, post_fragments(visit, read), strict=True)],
         unread_from=read.place.unread_from,
+        mode=read.place.subscription,
+        is_told=read.place.is_told,
         start=wanted.first,
         following=posts[-1].number + 1 if read.page.next and posts else None,
         advisers_only=wanted.advisers_only,
@@ -114,6 +124,7 @@ def _page(visit: Visit, read: ThreadReading, wanted: PageRequest) -> ThreadPage:
         has_draft=read.has_draft,
         may_retitle=read.may_retitle,
         moderates=read.moderates,
+        asks_about_mails=asks_about_mails,
         indexable=read.page.indexable,
     )
 

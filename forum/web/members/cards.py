@@ -6,6 +6,8 @@ from typing import ClassVar
 
 from fastapi import Response
 
+from forum.content import ignored
+from forum.content.ignored import IgnoreChoice
 from forum.content.posts.tallies import WRITTEN
 from forum.http.fields import Handle
 from forum.members import cards
@@ -26,6 +28,7 @@ class MemberPage(Page):
     card: MemberCard
     links: Sequence[tuple[str, str]]
     is_own_card: bool
+    choice: IgnoreChoice | None  # a guest has none
 
 
 @router.get("/members/{handle}")
@@ -33,5 +36,7 @@ async def show_member(handle: Handle, visit: Reading) -> Response:
     """Show a member's card."""
     card = await cards.get_card(visit.reader, visit.viewer, handle, WRITTEN)
     is_own = card.handle == visit.viewer.handle
+    choice = await ignored.read_choice(visit.reader, visit.viewer, handle) if visit.viewer.id else None
     links = [(link.path_of(card.handle), visit.say(link.words)) for link in visit.house.member_links if not is_own]
-    return visit.show(MemberPage(title=card.name, card=card, links=links, is_own_card=is_own))
+    page = MemberPage(title=card.name, card=card, links=links, is_own_card=is_own, choice=choice)
+    return visit.show(page)

@@ -1,6 +1,6 @@
 """What happened to one's posts, reports and account: each thing in words, with the way to it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -10,8 +10,9 @@ from fastapi import Response
 from forum.http.fields import Uuid
 from forum.notifications import inbox
 from forum.notifications.inbox import NotificationKind
+from forum.web.content.threads import place_of
 from forum.web.forms import FormModel
-from forum.web.languages import mark
+from forum.web.languages import Language, mark
 from forum.web.pages import Page
 from forum.web.routing import page_router
 from forum.web.visits import OwnForm, OwnVisit, Visit
@@ -53,11 +54,49 @@ NOTICES: Mapping[NotificationKind, tuple[str, str]] = {
     NotificationKind.CASE_TAKEN_OVER: (mark("Somebody else took over a case of yours."), "/moderation/cases/{subject}"),
     NotificationKind.CASE_OVERDUE: (mark("A case should have been decided by now."), "/moderation/cases/{subject}"),
     NotificationKind.CASE_WITHOUT_DECIDER: (mark("Nobody can decide a case."), "/moderation/cases/{subject}"),
+    NotificationKind.MESSAGE_WAITING: (mark("Somebody wrote to us."), "/moderation/messages"),
+    NotificationKind.MESSAGE_URGENT: (mark("Somebody wrote to us, and it cannot wait."), "/moderation/messages"),
+    NotificationKind.REACTED: (
+        mark("Somebody thanked you for a post, sent a hug, or feels the same."),
+        "/posts/{post}",
+    ),
     NotificationKind.RULES_CHANGED: (mark("The house rules have changed."), "/me/rules"),
     NotificationKind.STANDING_ENDED: (mark("You can use your account as before."), "/me"),
     NotificationKind.LOST_MAILBOX: (mark("Another e-mail address is to take the place of yours."), "/me/email"),
     NotificationKind.DEPARTURE_WAITS: (mark("Your account cannot be closed yet."), "/me/departure"),
     NotificationKind.EXPORT_READY: (mark("The copy of your data is ready."), "/me/copy"),
+    NotificationKind.MAILS_STOPPED: (
+        mark("We send you no more mails, because your mail server refused three of them."),
+        "/me/mails",
+    ),
+}
+
+# What is said of new posts in a thread: how many, and its title.
+NEW_POSTS: Mapping[NotificationKind, Callable[[Language, int, str], str]] = {
+    NotificationKind.ADVISER_ANSWERED: lambda language, number, title: language.count(
+        "An adviser answered you in “%(title)s”.",
+        "Advisers answered you %(num)s times in “%(title)s”.",
+        number,
+        title=title,
+    ),
+    NotificationKind.MENTION: lambda language, number, title: language.count(
+        "Somebody named you in “%(title)s”.", "You were named %(num)s times in “%(title)s”.", number, title=title
+    ),
+    NotificationKind.QUOTE: lambda language, number, title: language.count(
+        "Somebody quoted you in “%(title)s”.", "You were quoted %(num)s times in “%(title)s”.", number, title=title
+    ),
+    NotificationKind.REPLY: lambda language, number, title: language.count(
+        "Somebody answered you in “%(title)s”.", "There are %(num)s answers to you in “%(title)s”.", number, title=title
+    ),
+    NotificationKind.THREAD_POST: lambda language, number, title: language.count(
+        "There is a new post in “%(title)s”.", "There are %(num)s new posts in “%(title)s”.", number, title=title
+    ),
+    NotificationKind.BOARD_POST: lambda language, number, title: language.count(
+        "There is a new post in “%(title)s”, on a board that you follow.",
+        "There are %(num)s new posts in “%(title)s”, on a board that you follow.",
+        number,
+        title=title,
+    ),
 }
 
 
@@ -110,7 +149,11 @@ async def mark_read(visit: OwnForm) -> Response:
 
 
 def _notice(visit: Visit, row: Any) -> Notice:
-    words, path = NOTICES[NotificationKind(row.kind)]
+    kind = NotificationKind(row.kind)
+    if kind in NEW_POSTS:
+        words = NEW_POSTS[kind](visit.language, row.count, row.thread_title)
+        return Notice(words, place_of(row.thread_id, row.number), row.at, row.read_at is None)
+    words, path = NOTICES[kind]
     found = {"post": row.post_id, "subject": row.subject_id}
     is_there = all(value for name, value in found.items() if f"{{{name}}}" in path)
     return Notice(visit.say(words), path.format(**found) if is_there else None, row.at, row.read_at is None)

@@ -5,11 +5,11 @@ from typing import ClassVar, Literal
 
 from fastapi import Response
 
-from forum.core.errors import ForumError
+from forum.core.errors import ForumError, NotFound
 from forum.privacy import account_deletion, own_account
 from forum.privacy.own_account import OwnAccount
 from forum.privacy.tables import DepartureKind
-from forum.web.forms import REFUSALS, FormModel, InvalidForm
+from forum.web.forms import FormModel, InvalidForm
 from forum.web.mailed_links import LinkForm, LinkPage
 from forum.web.pages import FormPage
 from forum.web.routing import page_router
@@ -48,8 +48,8 @@ async def leave(visit: OwnForm) -> Response:
             raise InvalidForm({"kind": "not_chosen"})
         wanted = visit.form.parse(DepartureForm)
         await visit.act(account_deletion.request_departure, DepartureKind(wanted.kind))
-    except REFUSALS as error:
-        return visit.show(await _page(visit, error), 422)
+    except ForumError as error:
+        return visit.show(await _page(visit.refusing(error)), 422)
     return visit.go("/me/departure", done="leaving")
 
 
@@ -72,20 +72,19 @@ async def refuse(visit: ReadingForm) -> Response:
     try:
         await visit.act_by_link(account_deletion.refuse_departure, visit.form.parse(LinkForm).token)
     except ForumError as error:
-        return visit.show(_refusal(visit, error), 422)
+        return visit.show(_refusal(visit.refusing(error, NotFound)), 422)
     return visit.go("/password-resets", done="stays")
 
 
-async def _page(visit: Visit, error: ForumError | None = None) -> DeparturePage:
+async def _page(visit: Visit) -> DeparturePage:
     account = await visit.act(own_account.read_account)
-    form = visit.form.refused(error) if error else visit.form
-    return DeparturePage(title=visit.say("Leave for good"), form=form, account=account)
+    return DeparturePage(title=visit.say("Leave for good"), form=visit.form, account=account)
 
 
-def _refusal(visit: Visit, error: ForumError | None = None) -> LinkPage:
+def _refusal(visit: Visit) -> LinkPage:
     return LinkPage(
         title=visit.say("Keep your account"),
-        form=visit.form.refused(error) if error else visit.form,
+        form=visit.form,
         action="/departures/refuse",
         words=(
             visit.say("Somebody who is signed in asked to close your account. If that was you, close this page."),

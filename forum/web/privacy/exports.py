@@ -10,7 +10,6 @@ from forum.core.errors import ForumError
 from forum.http.fields import Uuid
 from forum.privacy import exports, own_account
 from forum.privacy.tables import Export
-from forum.web.forms import REFUSALS
 from forum.web.pages import FormPage
 from forum.web.routing import page_router
 from forum.web.visits import OwnForm, OwnVisit, Visit
@@ -39,8 +38,8 @@ async def ask_for_copy(visit: OwnForm) -> Response:
     """Have a copy made."""
     try:
         await visit.act(exports.request_export)
-    except REFUSALS as error:
-        return visit.show(await _page(visit, error), 422)
+    except ForumError as error:
+        return visit.show(await _page(visit.refusing(error)), 422)
     return visit.go("/me/copy", done="copying")
 
 
@@ -57,7 +56,6 @@ async def get_copy(id: Uuid, visit: OwnVisit) -> Response:
     return StreamingResponse(content, headers=headers, media_type="application/zip")
 
 
-async def _page(visit: Visit, error: ForumError | None = None) -> CopyPage:
+async def _page(visit: Visit) -> CopyPage:
     account = await visit.act(own_account.read_account)
-    form = visit.form.refused(error) if error else visit.form
-    return CopyPage(title=visit.say("A copy of your data"), form=form, copy=account.copy)
+    return CopyPage(title=visit.say("A copy of your data"), form=visit.form, copy=account.copy)

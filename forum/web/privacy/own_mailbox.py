@@ -2,7 +2,7 @@
 
 from fastapi import Response
 
-from forum.core.errors import ForumError
+from forum.core.errors import ForumError, NotFound
 from forum.privacy import lost_mailboxes
 from forum.web.mailed_links import LinkForm, LinkPage
 from forum.web.routing import page_router
@@ -23,7 +23,7 @@ async def refuse_lost_mailbox(visit: ReadingForm) -> Response:
     try:
         await visit.act_by_link(lost_mailboxes.refuse, visit.form.parse(LinkForm).token)
     except ForumError as error:
-        return visit.show(_page(visit, error), 422)
+        return visit.show(_page(visit.refusing(error, NotFound)), 422)
     return visit.go("/lost-mailboxes/refuse", done="address-stays")
 
 
@@ -34,10 +34,10 @@ async def keep_mailbox(visit: OwnVisit) -> Response:
     return visit.go("/me/email", done="address-stays")
 
 
-def _page(visit: Visit, error: ForumError | None = None) -> LinkPage:
+def _page(visit: Visit) -> LinkPage:
     return LinkPage(
         title=visit.say("Keep your e-mail address"),
-        form=visit.form.refused(error) if error else visit.form,
+        form=visit.form,
         action="/lost-mailboxes/refuse",
         words=(
             visit.say("We were told that you do not have this mailbox any more, and that another address is yours."),

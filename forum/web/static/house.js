@@ -71,6 +71,29 @@ if (read && window.IntersectionObserver) {
   });
   watch.observe(read);
 }
+// What is pressed here needs no new page: words that somebody just types would be missing on it.
+for (const form of document.querySelectorAll('form[data-quiet]')) {
+  form.addEventListener('submit', async (event) => {
+    const button = event.submitter;
+    if (!button || form.isNative) return;
+    event.preventDefault();
+    try {
+      const body = new URLSearchParams(button.name ? [[button.name, button.value]] : []);
+      const answer = await fetch(form.action, { method: 'POST', body });
+      const page = await answer.text();
+      const id = form.dataset.quiet;
+      if (!answer.ok) throw answer;
+      if (id) document.getElementById(id).textContent = page.match(`id="${id}"[^>]*>([^<]*)`)[1];
+      button.setAttribute('aria-pressed', String(button.getAttribute('aria-pressed') !== 'true'));
+      const { other } = button.dataset;
+      if (button.name) [button.dataset.other, button.name] = [button.name, other];
+      else [button.dataset.other, form.action] = [form.action, other];
+    } catch {
+      form.isNative = true;
+      button.click();
+    }
+  });
+}
 const printer = document.querySelector('button[data-print]');
 if (printer) {
   printer.hidden = false;

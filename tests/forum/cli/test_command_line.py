@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import func, select, text
@@ -366,12 +367,15 @@ def test_mails_that_are_not_sent_are_listed(forum: Forum, inside: Any) -> None:
         session.add(Mail(**about, put_down_at=now))
         failed = {"failures": 16, "failure": "SMTPConnectError", "given_up_at": now + timedelta(days=3)}
         session.add(Mail(**about, put_down_at=now + timedelta(hours=1), **failed))
+        called = about | {"kind": MailKind.CASE_URGENT, "subject_id": uuid4(), "about_persona_id": suzie.id}
+        session.add(Mail(**called, put_down_at=now + timedelta(hours=2)))
 
     inside(put_down)
     told = _done(forum("mail", "list"), "password_reset")
     assert told.splitlines() == [
         "2026-07-27 09:00 UTC  password_reset for suzie waits",
         "2026-07-27 10:00 UTC  password_reset for suzie given up, failed 16 times, at last with SMTPConnectError",
+        "2026-07-27 11:00 UTC  case_urgent for somebody who may decide waits",
     ]
 
 

@@ -27,7 +27,7 @@ from forum.content.threads.tables import Thread
 from forum.core import clock
 from forum.core.errors import Conflict, Invalid, NotFound
 from forum.core.settings import Settings
-from forum.core.text import is_light
+from forum.core.text import carried, is_light
 from forum.http.services import Services
 from forum.members.tables import Role
 from forum.members.viewer import Viewer
@@ -47,19 +47,19 @@ async def _posts(client: httpx.AsyncClient, thread: int, **query: Any) -> list[d
     return items
 
 
-# Every character survives.
+# Every character survives that a format can carry.
 
-EVERY_PLANE = "".join(map(chr, [*range(0x20, 0xD800, 7), *range(0xE000, 0x110000, 127)]))
+EVERY_PLANE = carried("".join(map(chr, [*range(0x20, 0xD800, 7), *range(0xE000, 0x110000, 127)])))
 BODIES = [
     "They come on Monday 😟",
     "👩‍👩‍👧‍👦 👩🏽‍⚕️ 🏴󠁧󠁢󠁷󠁬󠁳󠁿 🏳️‍🌈 ☎︎ ☎️",
     "متى يأتون؟ \u200fיום שני\u200e and then \u2067מחר\u2069?",
     "Zoe\u0308 is not Zo\u00eb, and ﬁ is not fi, and Ⅳ is not IV",
-    "\ufeffbyte order mark, \u00a0no-break\u202fspaces\u3000, \u200bnothing, \u00adsoft, \ufffd, \uffff, \U0010ffff",
-    "\r\n  Windows lines,\r\n\ttabs,\r old Mac lines,\x0b\x0c\x85\u2028\u2029 and spaces   \n\n",
+    "\ufeffbyte order mark, \u00a0no-break\u202fspaces\u3000, \u200bnothing, \u00adsoft, \ufffd, \ufff9, \U0010fffd",
+    "\n  Lines,\n\ttabs,\u2028\u2029 and spaces   \n\n",
     "1 < 2 && 'quotes' \"too\" \\ & &amp; <b>not bold</b> %s {0} $1 ; DROP TABLE post; --",
     "𝔖𝔬 𝓶𝓪𝓷𝔂 𝟙𝟚𝟛 🀄 𓀀 𠜎",
-    "ก็ हिन्दी தமிழ் 한국어 ಠ_ಠ ‌‍ \x01\x1b[31m\x7f",
+    "ก็ हिन्दी தமிழ் 한국어 ಠ_ಠ ‌‍",
     EVERY_PLANE,
 ]
 
@@ -85,6 +85,26 @@ async def test_what_was_written_is_what_is_read_to_the_last_character(
         headers = {"Content-Type": "application/json"}
         again = await heron.post(f"{API}/threads/{thread}/posts", content=escaped, headers=headers)
         assert again.json()["body_markdown"].encode() == body.encode()
+
+
+async def test_what_no_format_can_carry_is_left_out_and_a_line_end_is_a_line_end(
+    app: FastAPI, services: Services
+) -> None:
+    """What is pasted from Word has U+000B where a line ends; what a terminal prints has escapes."""
+    await make.board(services)
+    async with make.signed_in(app, "heron") as heron:
+        thread = await make.thread(services, "heron")
+        written = await _reply(heron, thread, "They\r\ncame\x0bat\x1b[31m ten\x7f\uffff\U0010ffff.\r")
+        assert written.json()["body_markdown"] == "They\ncame\nat[31m ten.\n"
+        same = await heron.patch(written.headers["location"], json={"revision": 1, "body_markdown": "They\rcame"})
+        assert same.json()["body_markdown"] == "They\ncame"
+        again = await heron.patch(written.headers["location"], json={"revision": 2, "body_markdown": "They\r\ncame\b"})
+        assert (again.status_code, again.json()["revision"]) == (200, 2)
+        words = {"title": "\x01Monday\x9f, at\ufffe ten", "body_markdown": "\x02\x03"}
+        refused = await heron.post(f"{API}/boards/new-here/threads", json=words)
+        assert [fault["code"] for fault in refused.json()["errors"]] == ["blank"]
+        opened = await heron.post(f"{API}/boards/new-here/threads", json=words | {"body_markdown": "Hello"})
+        assert opened.json()["title"] == "Monday, at ten"
 
 
 @pytest.mark.parametrize(

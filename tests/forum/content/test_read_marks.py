@@ -1,5 +1,6 @@
 """Where somebody stopped reading: marks move forward, held posts do not stay unread, nothing is marked by reading."""
 
+import random
 from datetime import timedelta
 from typing import Any
 
@@ -51,7 +52,14 @@ async def test_a_thread_is_unread_until_it_is_read_and_again_when_somebody_answe
             "may": None,
             "read_number": 1,
             "unread_from": None,
+            "draft": None,
             "own": [],
+            "ignored": [],
+            "subscription": None,
+            "told": False,
+            "reactions": {},
+            "bookmarks": [],
+            "reaction_kinds": ["thank", "hug", "helpful", "same_here"],
         }
         await make.post(services, "magpie", thread, "And another thing")
         assert await unread(heron) == [thread]
@@ -219,3 +227,113 @@ async def test_newest_threads_of_all_boards_come_page_by_page(app: FastAPI, serv
         assert [item["id"] for item in (*first["items"], *second["items"])] == threads[::-1]
         of_court = (await heron.get(f"{API}/threads?board=court&unread=true")).json()["items"]
         assert [item["id"] for item in of_court] == [threads[1]]
+
+
+async def test_the_list_of_a_board_is_the_same_for_all_and_the_marks_lie_beside_it(
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
+) -> None:
+    await make.board(services)
+    await make.board(services, "staff-room", readers=("moderator",), openers=("moderator",), repliers=("moderator",))
+    await make.member(services, "magpie")
+    await make.member(services, "orla", Role.MODERATOR)
+    async with make.signed_in(app, "heron") as heron, make.signed_in(app, "wren") as wren:
+        read, fresh = [await make.thread(services, "magpie") for _ in range(2)]
+        hidden = await make.thread(services, "orla", "staff-room")
+        for number in range(2, 5):
+            await make.post(services, "magpie", read, f"Line {number}")
+        await mark(heron, read, 2)
+        query = {"thread": [fresh, hidden, read, 999_999]}
+        marks = (await heron.get(f"{API}/me/marks", params=query)).json()
+        assert marks == {
+            "items": [
+                {"thread_id": read, "read_number": 2, "unread": True, "unread_from": 3},
+                {"thread_id": fresh, "read_number": 0, "unread": True, "unread_from": 1},
+            ],
+            "next": None,
+        }
+        await mark(heron, read, 4)
+        [first, _] = (await heron.get(f"{API}/me/marks", params=query)).json()["items"]
+        assert first == {"thread_id": read, "read_number": 4, "unread": False, "unread_from": None}
+        listed = [(await each.get(f"{API}/boards/new-here/threads")).content for each in (heron, wren, guest)]
+        assert len(set(listed)) == 1
+        assert (await heron.get(f"{API}/me/marks")).status_code == 422
+        assert (await heron.get(f"{API}/me/marks", params={"thread": [1] * 101})).status_code == 422
+    assert (await guest.get(f"{API}/me/marks", params={"thread": [1]})).status_code == 401
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_what_is_listed_as_unread_is_what_each_thread_says_of_itself(
+    app: FastAPI, services: Services, seed: int
+) -> None:
+    chance, now = random.Random(seed), clock.now()
+    for slug in ("new-here", "court"):
+        await make.board(services, slug)
+    await make.member(services, "magpie", joined=timedelta(days=400))
+    async with make.signed_in(app, "heron") as heron:
+        threads = []
+        for _ in range(12):
+            author, slug, ago = chance.choice(("heron", "magpie")), chance.choice(("new-here", "court")), timedelta
+            opened = now - ago(days=chance.randint(2, 9))
+            threads.append(await make.thread(services, author, slug, at=opened))
+            for hours in sorted(chance.sample(range(1, 40), chance.randint(0, 3))):
+                at = opened + ago(hours=hours)
+                await make.post(services, chance.choice(("heron", "magpie")), threads[-1], at=at)
+        for thread in chance.sample(threads, 6):
+            numbers = {"thread": thread, "number": chance.randint(0, 2), "ago": timedelta(days=chance.randint(1, 8))}
+            await sql(services, MARK, **numbers)
+        await sql(services, "UPDATE thread SET pinned = id % 5 = 0")
+        await sql(services, APPEAR, ago=timedelta(days=chance.randint(1, 4)), part=chance.randint(2, 9))
+        await sql(services, LAST)
+        for days in (30, 6, 3, 0):
+            await sql(services, "UPDATE member SET caught_up_at = now() - CAST(:ago AS interval)", ago=timedelta(days))
+            everything = (await heron.get(f"{API}/threads?limit=100")).json()["items"]
+            expected = [item for item in everything if item["unread"]]
+            assert [item["id"] for item in await page_by_page(heron, "/me/threads?kind=unread&limit=2")] == [
+                item["id"] for item in expected
+            ]
+            of_court = [item["id"] for item in expected if item["board"]["slug"] == "court"]
+            assert [item["id"] for item in await page_by_page(heron, "/threads?unread=true&board=court")] == of_court
+            boards = (await heron.get(f"{API}/home")).json()["boards"]
+            assert {board["slug"] for board in boards if board["has_news"]} == {
+                item["board"]["slug"] for item in expected
+            }
+            marks = (await heron.get(f"{API}/me/marks", params={"thread": threads})).json()["items"]
+            assert {item["thread_id"] for item in marks if item["unread"]} == {item["id"] for item in expected}
+            assert all(item["unread_from"] for item in marks if item["unread"])
+
+
+# Each at a time of its own, as people read; some posts appeared later than they were written.
+MARK = """
+INSERT INTO read_mark (member_id, thread_id, read_number, read_at)
+SELECT id, :thread, :number, now() - CAST(:ago AS interval) FROM member WHERE handle = 'heron'
+"""
+APPEAR = """
+UPDATE post SET published_at = greatest(created_at, now() - CAST(:ago AS interval)) WHERE id % :part = 0
+"""
+LAST = """
+UPDATE thread SET last_post_at = coalesce(published_at, created_at)
+FROM post WHERE thread_id = thread.id AND number = last_post_number
+"""
+
+
+async def page_by_page(client: httpx.AsyncClient, path: str) -> list[dict[str, Any]]:
+    """Every item of a list."""
+    found: list[dict[str, Any]] = []
+    after = ""
+    while True:
+        page = (await client.get(f"{API}{path}{after}")).json()
+        found += page["items"]
+        if page["next"] is None:
+            return found
+        after = f"&after={page['next']}"
+
+
+async def test_my_part_of_a_thread_has_the_reply_that_i_began(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "magpie")
+    async with make.signed_in(app, "heron") as heron, make.signed_in(app, "wren") as wren:
+        thread = await make.thread(services, "magpie")
+        begun = {"version": 0, "body_markdown": "I am thinking"}
+        kept = (await heron.put(f"{API}/me/drafts/threads/{thread}", json=begun)).json()
+        assert (await mine(heron, thread))["draft"] == kept
+        assert (await mine(wren, thread))["draft"] is None

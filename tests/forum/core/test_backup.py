@@ -34,7 +34,7 @@ from forum.core.settings import Settings
 from forum.demo.keys import make_keys
 from forum.http.services import Services
 from forum.mail import outbox, tokens
-from forum.mail.outbox import SEND
+from forum.mail.outbox import SEND, MailSender
 from forum.mail.tables import MailKind
 from forum.members.tables import Role
 from forum.privacy import exports
@@ -42,6 +42,7 @@ from forum.privacy.tables import ExportPart
 from moderation import rules
 from tests.conftest import database_called
 from tests.support import make
+from tests.support.jobs import run_errand
 
 API = "/api/v1"
 Rows = dict[str, list[str]]
@@ -83,7 +84,7 @@ async def filled(services: Services) -> None:
     async with services.database.work() as session:
         await outbox.enqueue(session, MailKind.PASSWORD_RESET, now, member_id=heron.id, email=heron.email)
         await tokens.create_link(
-            services.database.reader,
+            session,
             MailKind.PASSWORD_RESET,
             now,
             member_id=heron.id,
@@ -200,9 +201,8 @@ async def test_jobs_for_mails_that_are_left_out_do_nothing(
     await backup.restore(other, tmp_path / "forum.backup")
     payloads = await sent(other, f"SELECT payload FROM jobs.queue WHERE entrypoint = '{SEND.name}'")
     restored = Database(other)
-    async with restored.work() as session:
-        for (payload,) in payloads:
-            await outbox.make_sender(settings, restored.reader)(session, json.loads(payload), clock.now())
+    for (payload,) in payloads:
+        await run_errand(restored, MailSender(settings, {}), json.loads(payload), clock.now())
     await restored.close()
     assert payloads
     assert not (settings.data / "mailbox").exists()

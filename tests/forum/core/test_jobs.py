@@ -339,7 +339,7 @@ async def test_what_has_run_out_is_deleted_by_the_clock(services: Services) -> N
                     f"VALUES (now() - interval '{age}', 0, 'successful', 0, '{age}')"
                 )
             )
-    handlers = handlers_of(worker.FEATURES, services.settings, services.database.reader)
+    handlers = handlers_of(worker.FEATURES, services.settings)
     async with at_work(services.database, handlers, calendar={CLEAN_UP: "* * * * * *"}):
         await come(services, "SELECT 1 FROM throttle_count", [])
     assert await rows(services, "SELECT entrypoint FROM jobs.log WHERE job_id = 0") == [("29 days",)]
@@ -349,7 +349,7 @@ def test_every_job_has_somebody_who_does_it(services: Services) -> None:
     modules = [module for name, module in sys.modules.items() if name.split(".")[0] in {"forum", "moderation"}]
     known = {value for module in modules for value in vars(module).values() if isinstance(value, Job)}
     known |= {*THREAD_CHANGED.values()}
-    assert known == set(handlers_of(worker.FEATURES, services.settings, services.database.reader))
+    assert known == set(handlers_of(worker.FEATURES, services.settings))
     assert STANDING_ENDED in known
 
 
@@ -386,3 +386,104 @@ async def _work_and_fall(url: str, moment: str) -> None:
 
 if __name__ == "__main__":
     asyncio.run(_work_and_fall(*sys.argv[1:]))
+
+
+# Errands
+
+
+class Visit:
+    """An errand whose steps can be counted, and which waits on its way until it is let go."""
+
+    at_once = 2
+
+    def __init__(self) -> None:
+        self.under_way: list[str] = []
+        self.go_on = asyncio.Event()
+
+    async def prepare(self, session: AsyncSession, payload: Payload, _now: datetime) -> str | None:
+        if payload["id"] == "0":
+            return None
+        await note(session, {"id": f"prepared {payload['id']}"}, _now)
+        return payload["id"]
+
+    async def go(self, prepared: str) -> str:
+        self.under_way.append(prepared)
+        await self.go_on.wait()
+        return f"settled {prepared}"
+
+    async def settle(self, session: AsyncSession, _prepared: str, outcome: str, now: datetime) -> None:
+        await note(session, {"id": outcome}, now)
+
+
+async def enqueue_visits(services: Services, *ids: str) -> None:
+    async with services.database.work() as session:
+        for given in ids:
+            await jobs.enqueue(session, URGENT, {"id": given})
+
+
+async def test_while_errands_wait_for_another_server_no_transaction_is_open_and_other_jobs_go_on(
+    services: Services,
+) -> None:
+    visit = Visit()
+    async with at_work(services.database, {URGENT: visit, NOTE: note}):
+        await enqueue_visits(services, *map(str, range(1, 8)))
+        await come(services, "SELECT count(*) FROM effect", [(2,)])
+        async with asyncio.timeout(30):
+            while len(visit.under_way) < 2:  # noqa: ASYNC110 (the worker makes it so)
+                await asyncio.sleep(0.02)
+        await put_down(services, *(f"a{number}" for number in range(20)))
+        await come(services, "SELECT count(*) FROM effect WHERE id LIKE 'a%'", [(20,)])
+        open_ones = "SELECT query FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in %'"
+        assert await rows(services, open_ones) == []
+        assert len(visit.under_way) == 2
+        visit.go_on.set()
+        await until_empty(services)
+    assert await effects(services) == sorted(
+        [f"a{number}" for number in range(20)]
+        + [f"{step} {number}" for step in ("prepared", "settled") for number in range(1, 8)]
+    )
+
+
+async def test_an_errand_that_has_nothing_to_do_ends_at_once(services: Services) -> None:
+    visit = Visit()
+    async with at_work(services.database, {URGENT: visit}):
+        await enqueue_visits(services, "0")
+        await until_empty(services)
+    assert (visit.under_way, await effects(services)) == ([], [])
+
+
+async def test_an_errand_whose_worker_ends_on_the_way_is_done_again_and_settled_once(services: Services) -> None:
+    visit = Visit()
+    await enqueue_visits(services, "1")
+    first = asyncio.create_task(
+        jobs.work(services.database.autocommit, services.database.work, {URGENT: visit}, asyncio.Event(), pace=QUICK)
+    )
+    async with asyncio.timeout(30):
+        while not visit.under_way:  # noqa: ASYNC110 (the worker makes it so)
+            await asyncio.sleep(0.02)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    assert await effects(services) == ["prepared 1"]
+    visit.go_on.set()
+    async with at_work(services.database, {URGENT: visit}):
+        await until_empty(services)
+    assert visit.under_way == ["1", "1"]
+    assert await effects(services) == ["prepared 1", "prepared 1", "settled 1"]
+
+
+async def test_an_errand_that_another_worker_took_over_is_not_settled_by_the_first(services: Services) -> None:
+    """As when a machine sleeps: the first one still runs, but gave no sign of life."""
+    slow, quick = Visit(), Visit()
+    quick.go_on.set()
+    await enqueue_visits(services, "1")
+    async with at_work(services.database, {URGENT: slow}, pace=replace(QUICK, dead_after=timedelta(hours=1))):
+        await come(services, STATUS, [("picked",)])
+        async with asyncio.timeout(30):
+            while not slow.under_way:  # noqa: ASYNC110 (the worker makes it so)
+                await asyncio.sleep(0.02)
+        async with services.database.work() as session:
+            await session.execute(text("UPDATE jobs.queue SET heartbeat = now() - interval '2 hours'"))
+        async with at_work(services.database, {URGENT: quick}):
+            await until_empty(services)
+        slow.go_on.set()
+    assert await effects(services) == ["prepared 1", "prepared 1", "settled 1"]

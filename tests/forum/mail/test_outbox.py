@@ -14,20 +14,23 @@ from uuid import UUID
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
 from sqlalchemy import delete, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.authentication import email_addresses
 from forum.core import clock, jobs
 from forum.core.database import Prepared, new_id
+from forum.core.jobs import Job, Payload
 from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.mail import outbox, smtp, templates, tokens
-from forum.mail.outbox import SEND
+from forum.mail.outbox import SEND, MailSender
 from forum.mail.smtp import TRANSPORT_ERRORS
 from forum.mail.tables import Mail, MailedLink, MailKind
 from forum.members.tables import Member
 from tests.forum.core.test_jobs import QUICK
 from tests.support import mailbox, make
+from tests.support.jobs import run_errand
 
 SENDER = "post@charity.example"
 ALL_LETTERS = [letter for letter in vars(templates).values() if isinstance(letter, templates.MailTemplate)]
@@ -102,8 +105,7 @@ async def ask(services: Services, kind: MailKind = MailKind.PASSWORD_RESET, hand
 
 async def send(services: Services, settings: Settings, mail: UUID, at: datetime | None = None) -> None:
     """Do the job of a mail."""
-    async with services.database.work() as session:
-        await outbox.make_sender(settings, services.database.reader)(session, {"mail": str(mail)}, at or clock.now())
+    await run_errand(services.database, MailSender(settings, {}), {"mail": str(mail)}, at or clock.now())
 
 
 async def kept(services: Services, table: Any) -> list[Any]:
@@ -134,7 +136,7 @@ async def test_a_mail_is_sent_by_a_worker_and_then_gone(
     await make.member(services, "heron")
     await ask(services)
     stop = asyncio.Event()
-    handlers = {SEND: outbox.make_sender(posted, services.database.reader)}
+    handlers = {SEND: MailSender(posted, {})}
     working = asyncio.create_task(
         jobs.work(services.database.autocommit, services.database.work, handlers, stop, pace=QUICK)
     )
@@ -366,6 +368,58 @@ async def test_without_a_server_mails_are_files_for_nobody_else_to_read(services
     assert file.suffix == ".eml"
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     assert "http://127.0.0.1:8000/password-resets#" in mailbox.words(mailbox.read(file.read_bytes()))
+
+
+# A server that hangs
+
+
+class HangingOffice(PostOffice):
+    """An SMTP server that says nothing when it is told where a mail goes, until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.go_on = asyncio.Event()
+
+    async def handle_RCPT(  # noqa: N802 (the library's name)
+        self, server: SMTP, session: Any, envelope: Envelope, address: str, options: Any
+    ) -> str:
+        self.asked += 1
+        await self.go_on.wait()
+        return await super().handle_RCPT(server, session, envelope, address, options)
+
+
+async def test_nothing_waits_for_a_mail_server_that_hangs(services: Services, settings: Settings) -> None:
+    office, note, done = HangingOffice(), Job("note"), []
+
+    async def take_note(_session: AsyncSession, payload: Payload, _now: datetime) -> None:
+        done.append(payload["id"])
+
+    for number in range(10):
+        await make.member(services, f"heron{number}")
+        await ask(services, MailKind.VERIFY_ADDRESS if number % 2 else MailKind.ADDRESS_CHANGE, f"heron{number}")
+    stop = asyncio.Event()
+    async with smtp_server(office) as port, asyncio.timeout(60):
+        handlers = {SEND: MailSender(with_mail(settings, f"smtp://127.0.0.1:{port}?tls=off"), {}), note: take_note}
+        working = asyncio.create_task(
+            jobs.work(services.database.autocommit, services.database.work, handlers, stop, pace=QUICK)
+        )
+        while office.asked < outbox.AT_ONCE:  # noqa: ASYNC110 (the worker makes it so)
+            await asyncio.sleep(0.02)
+        async with services.database.work() as session:
+            for number in range(20):
+                await jobs.enqueue(session, note, {"id": str(number)})
+        while len(done) < 20:  # noqa: ASYNC110 (the worker makes it so)
+            await asyncio.sleep(0.02)
+        old = "SELECT query FROM pg_stat_activity WHERE datname = current_database() AND backend_xmin IS NOT NULL"
+        assert await services.database.reader.rows(Prepared(text(f"{old} AND pid <> pg_backend_pid()"))) == []
+        assert (office.asked, office.came) == (outbox.AT_ONCE, [])
+        office.go_on.set()
+        while await kept(services, Mail):  # noqa: ASYNC110 (the worker makes it so)
+            await asyncio.sleep(0.02)
+        stop.set()
+        await working
+    assert len(office.came) == 5  # the others had verified their address long ago
 
 
 # So many to one address

@@ -54,7 +54,7 @@ async def test_who_leaves_is_gone_after_fourteen_days_and_not_before(
     assert asked.json()["kind"] == "leave"
     assert asked.json() == (await heron.get(f"{API}/me/departure")).json()
 
-    assert await run_due_jobs(services, clock.now() + timedelta(days=13, hours=23)) == []
+    assert await run_due_jobs(services, clock.now() + timedelta(days=13, hours=23)) == ["tell_of_post"]
     assert (await guest.get(f"{API}/members/heron")).status_code == 200
 
     assert await run_due_jobs(services, clock.now() + LATER) == ["depart"]
@@ -137,7 +137,7 @@ async def test_of_two_administrators_who_leave_at_once_one_stays(app: FastAPI, s
     ):
         await ask(joan)
         await ask(orla)
-        depart = handlers_of(worker.FEATURES, services.settings, services.database.reader)[DEPART]
+        depart = handlers_of(worker.FEATURES, services.settings)[DEPART]
 
         async def go(client: httpx.AsyncClient) -> None:
             me = (await client.get(f"{API}/me")).json()["id"]
@@ -191,7 +191,7 @@ async def test_nobody_gets_the_handle_of_somebody_who_left(
 async def test_done_twice_it_is_as_done_once(heron: httpx.AsyncClient, services: Services) -> None:
     await ask(heron)
     me = (await heron.get(f"{API}/me")).json()["id"]
-    depart = handlers_of(worker.FEATURES, services.settings, services.database.reader)[DEPART]
+    depart = handlers_of(worker.FEATURES, services.settings)[DEPART]
     async with services.database.work() as session:
         await depart(session, {"member": me}, clock.now())  # too soon
     assert (await heron.get(f"{API}/me")).status_code == 200
@@ -258,10 +258,15 @@ async def test_a_copy_has_everything_of_ones_own_and_nothing_of_others(
             "held_edits",
             "drafts",
             "read_marks",
+            "subscriptions",
+            "bookmarks",
+            "reactions",
+            "ignored",
             "messages",
             "threads",
             "titles",
             "notifications",
+            "mails",
             "sessions",
             "passkeys",
             "statements",

@@ -14,7 +14,7 @@ from forum.authentication.second_factor.tables import SecondFactorState
 from forum.core.errors import ForumError
 from forum.http.fields import Text
 from forum.web.confirming import ConfirmPage
-from forum.web.forms import REFUSALS, FormModel
+from forum.web.forms import FormModel
 from forum.web.languages import mark
 from forum.web.pages import FormPage, Page
 from forum.web.routing import page_router
@@ -111,8 +111,8 @@ async def confirm(visit: OwnForm) -> Response:
     try:
         code = visit.form.parse(CodeForm).code
         codes = await enrolment.confirm_enrolment(visit.transactions, visit.viewer, code)
-    except REFUSALS as error:
-        return visit.show(await _app_page(visit, error), 422)
+    except ForumError as error:
+        return visit.show(await _app_page(visit.refusing(error)), 422)
     return visit.show(recovery_codes_page(visit, codes))
 
 
@@ -127,8 +127,8 @@ async def renew(visit: OwnForm) -> Response:
     """Show new recovery codes."""
     try:
         codes = await enrolment.renew_recovery_codes(visit.transactions, visit.viewer)
-    except REFUSALS as error:
-        return visit.show(_renewal(visit, error), 422)
+    except ForumError as error:
+        return visit.show(_renewal(visit.refusing(error)), 422)
     return visit.show(recovery_codes_page(visit, codes))
 
 
@@ -183,17 +183,16 @@ async def turn_off(visit: OwnForm) -> Response:
     return visit.go(BACK, done="second-step-off")
 
 
-async def _app_page(visit: Visit, error: ForumError | None = None) -> AppPage:
+async def _app_page(visit: Visit) -> AppPage:
     begun = await visit.act(enrolment.find_begun_enrolment)
     picture = Markup(totp.qr_code(begun.uri, visit.say(SCAN))) if begun else None  # noqa: S704 - of segno
-    form = visit.form.refused(error) if error else visit.form
-    return AppPage(title=visit.say("Set up an app"), form=form, begun=begun, picture=picture)
+    return AppPage(title=visit.say("Set up an app"), form=visit.form, begun=begun, picture=picture)
 
 
-def _renewal(visit: Visit, error: ForumError | None = None) -> ConfirmPage:
+def _renewal(visit: Visit) -> ConfirmPage:
     return ConfirmPage(
         title=visit.say("New recovery codes"),
-        form=visit.form.refused(error) if error else visit.form,
+        form=visit.form,
         action="/me/second-factor/codes",
         words=(visit.say("The codes that you have now do not work any more. The new ones are shown once."),),
         button=visit.say("Show new codes"),

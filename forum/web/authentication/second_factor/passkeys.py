@@ -13,7 +13,7 @@ from forum.http.credentials import Registration, as_json
 from forum.http.fields import Line, Uuid
 from forum.web.authentication.second_factor.enrolment import recovery_codes_page
 from forum.web.confirming import ConfirmPage
-from forum.web.forms import REFUSALS, FormModel
+from forum.web.forms import FormModel
 from forum.web.pages import FormPage, Page
 from forum.web.routing import page_router
 from forum.web.visits import OwnForm, OwnVisit, Visit
@@ -86,8 +86,8 @@ async def add_passkey(visit: OwnForm) -> Response:
     try:
         wanted = visit.form.parse(PasskeyForm)
         added = await enrolment.add_passkey(visit.transactions, visit.viewer, wanted.name, as_json(wanted.credential))
-    except REFUSALS as error:
-        return visit.show(_new_page(visit, error), 422)
+    except ForumError as error:
+        return visit.show(_new_page(visit.refusing(error)), 422)
     if added.recovery_codes:
         return visit.show(recovery_codes_page(visit, added.recovery_codes))
     return visit.go("/me/passkeys", done="passkey-added")
@@ -104,8 +104,8 @@ async def rename_passkey(id: Uuid, visit: OwnForm) -> Response:
     """Give a passkey another name."""
     try:
         await visit.act(enrolment.rename_passkey, id, visit.form.parse(RenameForm).name)
-    except REFUSALS as error:
-        return visit.show(await _page(visit, id, error), 422)
+    except ForumError as error:
+        return visit.show(await _page(visit.refusing(error), id), 422)
     return visit.go("/me/passkeys", done="saved")
 
 
@@ -135,12 +135,10 @@ async def remove_passkey(id: Uuid, visit: OwnForm) -> Response:
     return visit.go("/me/passkeys", done="passkey-removed")
 
 
-def _new_page(visit: Visit, error: ForumError | None = None) -> NewPasskeyPage:
-    form = visit.form.refused(error) if error else visit.form
-    return NewPasskeyPage(title=visit.say("Add a passkey"), form=form)
+def _new_page(visit: Visit) -> NewPasskeyPage:
+    return NewPasskeyPage(title=visit.say("Add a passkey"), form=visit.form)
 
 
-async def _page(visit: Visit, passkey_id: Uuid, error: ForumError | None = None) -> PasskeyPage:
+async def _page(visit: Visit, passkey_id: Uuid) -> PasskeyPage:
     passkey = await visit.act(passkeys.get_own_passkey, passkey_id)
-    form = visit.form.refused(error) if error else visit.form
-    return PasskeyPage(title=visit.say("One of your passkeys"), form=form, passkey=passkey)
+    return PasskeyPage(title=visit.say("One of your passkeys"), form=visit.form, passkey=passkey)

@@ -1,0 +1,43 @@
+"""Authors are told that somebody reacted to a post of theirs."""
+
+import re
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "0036"
+down_revision: str | None = "0035"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    _check_kinds([*_kinds(), "reacted"])
+    op.create_index(
+        "uq_notification_reacted",
+        "notification",
+        ["member_id"],
+        unique=True,
+        postgresql_where=sa.text("kind = 'reacted' AND read_at IS NULL"),
+    )
+
+
+def downgrade() -> None:
+    op.drop_index("uq_notification_reacted", "notification")
+    op.execute("DELETE FROM notification WHERE kind = 'reacted'")
+    _check_kinds([kind for kind in _kinds() if kind != "reacted"])
+
+
+def _kinds() -> list[str]:
+    """Return the kinds of notifications at this moment."""
+    asked = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_notification_kind'"
+    return re.findall(r"'(\w+)'", op.get_bind().execute(sa.text(asked)).scalar_one())
+
+
+def _check_kinds(kinds: Sequence[str]) -> None:
+    """Let notifications have these kinds; the rows that are there are checked without holding up writers."""
+    listed = ", ".join(repr(kind) for kind in kinds)
+    op.execute("ALTER TABLE notification DROP CONSTRAINT ck_notification_kind")
+    op.execute(f"ALTER TABLE notification ADD CONSTRAINT ck_notification_kind CHECK (kind IN ({listed})) NOT VALID")
+    op.execute("ALTER TABLE notification VALIDATE CONSTRAINT ck_notification_kind")
