@@ -106,7 +106,8 @@ class CasePage(ModerationPage):
 
     def passages(self, text: str, part: str) -> Sequence[Passage]:
         """Return a text of the case's first post in pieces, those that screening found with what they are."""
-        return passages(text, [found for found in self.screen.file.findings if found.part == part])
+        here = [found for found in self.screen.file.findings if found.post_id in (None, self.screen.file.case.post_id)]
+        return passages(text, [found for found in here if found.part == part])
 
 
 class NoteForm(FormModel):
