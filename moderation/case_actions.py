@@ -19,7 +19,7 @@ from forum.core.idempotency import Repeat
 from forum.core.work import Transactions, Work
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
-from moderation import appeals, case_deciders, cases, decisions
+from moderation import appeals, case_calls, case_deciders, cases, decisions
 from moderation.case_queue import get_workable_case
 from moderation.cases import CaseClaim, CaseKind, CaseNote, CaseRecusal, lock_case_row
 from moderation.decisions import Decided, DecisionInput
@@ -65,6 +65,7 @@ async def claim(work: Work, moderator: Viewer, case_id: UUID, *, takeover_reason
     )
     if (await work.session.execute(taken)).first() is None:
         raise await cases.claimed_by_another(work.session, case_id)
+    await case_calls.acknowledge(work.session, case_id, moderator.member_id, work.now)
     if takeover_reason:
         await _save_note(work, moderator, case_id, takeover_reason)
         await _tell_of_takeover(work, moderator, before)

@@ -21,13 +21,20 @@ from forum.mail import outbox
 from forum.mail.tables import Mail, MailKind
 from forum.notifications import inbox
 from forum.notifications.inbox import NotificationKind
-from moderation.case_deciders import list_deciders, list_told_that_nobody_decides
+from moderation import case_calls
+from moderation.case_calls import CallReason
+from moderation.case_deciders import list_deciders, list_leads, list_told_that_nobody_decides
 from moderation.case_priority import GRAVITY, Category
 from moderation.cases import ALERT, Case, CaseClaim, CaseState, lock_case_row
 
 # What cannot wait until somebody looks: they get a mail, too, without a word of what it is.
 MAILED = (Category.RISK, Category.ENCOURAGEMENT, Category.ILLEGAL, Category.INTIMATE_IMAGE)
 WATCH = Job("watch_cases")
+REASONS = {
+    NotificationKind.CASE_HANDED_OVER: CallReason.HANDED_OVER,
+    NotificationKind.CASE_OVERDUE: CallReason.OVERDUE,
+    NotificationKind.CASE_WITHOUT_DECIDER: CallReason.NOBODY_ANSWERED,
+}
 # How long a case has from the beginning, and once more until it is told again.
 _SPAN = case_when(
     {category: literal(span, Interval()) for category, (_, span) in GRAVITY.items()}, value=col(Case.category)
@@ -63,7 +70,10 @@ async def alert(session: AsyncSession, payload: Payload, now: datetime) -> None:
         await inbox.withdraw(session, [kind], case.id)  # each time is news
     elif "anew" in payload:
         await inbox.withdraw(session, [kind], case.id)
-    await _tell(session, case, kind, now, but_not={by, at_work})
+    if is_grave and not by and await list_deciders(session, case.id, now):
+        await _raise_alarm(session, case, now, at_work)
+    else:
+        await _tell(session, case, kind, now, but_not={by, at_work})
 
 
 async def watch(session: AsyncSession, _payload: Payload, now: datetime) -> None:
@@ -86,8 +96,24 @@ async def is_still_urgent(session: AsyncSession, mail: Mail, now: datetime) -> b
     if mail.subject_id is None:
         return True
     case = await session.get_one(Case, mail.subject_id)
-    told = [*await list_deciders(session, case.id, now), *await list_told_that_nobody_decides(session, case.id, now)]
+    told = [
+        *await list_deciders(session, case.id, now),
+        *await list_told_that_nobody_decides(session, case.id, now),
+        *await list_leads(session, case.id, now),
+    ]
     return case.state == CaseState.OPEN and mail.member_id in told
+
+
+async def _raise_alarm(session: AsyncSession, case: Case, now: datetime, at_work: UUID | None) -> None:
+    """Call whoever is first; the others who may decide the case read in their notices that it waits."""
+    if await inbox.is_told(session, NotificationKind.CASE_URGENT, case.id):
+        return  # the same alarm again
+    called = await case_calls.raise_alarm(session, case, now, but_not={at_work})
+    deciders = await list_deciders(session, case.id, now)
+    leads = await list_leads(session, case.id, now)
+    await inbox.withdraw(session, inbox.OF_CASES, case.id, but_of=[*deciders, *leads, *called])
+    others = [one for one in deciders if one not in called and one != at_work]
+    await inbox.notify_each(session, others, NotificationKind.CASE_WAITING, now, subject_id=case.id)
 
 
 async def _tell(
@@ -106,11 +132,14 @@ async def _tell(
         told = [*dict.fromkeys([*told, *await list_told_that_nobody_decides(session, case.id, now)])]
     kind = kind if deciders else NotificationKind.CASE_WITHOUT_DECIDER
     # Whoever reported it, stepped back or lost their role meanwhile need not look at it any more.
-    await inbox.withdraw(session, inbox.OF_CASES, case.id, but_of=[*deciders, *told])
+    leads = await list_leads(session, case.id, now)
+    await inbox.withdraw(session, inbox.OF_CASES, case.id, but_of=[*deciders, *told, *leads])
     news = await inbox.notify_each(session, told, kind, now, subject_id=case.id)
     if _is_grave(case):
         subject = outbox.MailSubject(case.id, case.subject_persona_id)
-        await outbox.enqueue_to_each(session, MailKind.CASE_URGENT, news, now, subject)
+        mailed = await outbox.enqueue_to_each(session, MailKind.CASE_URGENT, news, now, subject)
+        because = REASONS.get(kind, CallReason.EVERYBODY)
+        await case_calls.note_calls(session, case, now, because, called=news, mailed=mailed)
 
 
 def _is_grave(case: Case) -> bool:

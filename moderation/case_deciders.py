@@ -91,8 +91,11 @@ def visible_to(viewer: Viewer, now: Any) -> ColumnElement[bool]:
 
 def is_danger_for(viewer: Viewer) -> ColumnElement[bool]:
     """Return the condition that a case is of somebody in danger other than the viewer, on boards that they read."""
-    is_danger = and_(col(Case.category) == Category.RISK, col(Case.kind) != CaseKind.APPEAL)
-    return and_(is_danger, _on_every_board(partial(boards.readable_by, viewer)), ~is_about(viewer))
+    return and_(*_is_of_danger(), _on_every_board(partial(boards.readable_by, viewer)), ~is_about(viewer))
+
+
+def _is_of_danger() -> Sequence[ColumnElement[bool]]:
+    return (col(Case.category) == Category.RISK, col(Case.kind) != CaseKind.APPEAL)
 
 
 def _on_every_board(condition: BoardCondition) -> ColumnElement[bool]:
@@ -268,6 +271,23 @@ async def list_told_that_nobody_decides(session: AsyncSession, case_id: UUID, no
         )
     )
     return (await session.execute(told.order_by(col(grant.member_id)))).scalars().all()
+
+
+async def list_leads(session: AsyncSession, case_id: UUID, now: datetime) -> Sequence[UUID]:
+    """Return the safeguarding leads who may read a case of danger; nobody for another case."""
+    grant = aliased(RoleGrant, name="lead_grant")
+    member_id = col(grant.member_id)
+    leads = (
+        with_board_of_case(query(col(Case.id), member_id))
+        .join(grant, col(grant.role) == Role.SAFEGUARDING_LEAD)
+        .where(
+            col(Case.id) == case_id,
+            *_is_of_danger(),
+            _is_able(member_id, now),
+            owner_of(col(Case.subject_persona_id)) != member_id,
+        )
+    )
+    return [row.member_id for row in (await session.execute(leads.order_by(member_id))).all()]
 
 
 async def why_not_decide(work: Work, moderator: Viewer, case_id: UUID, *, sanctions: bool = False) -> Refusal | None:

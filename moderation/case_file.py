@@ -22,7 +22,17 @@ from forum.core.work import Transactions, Work
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.permissions import Refusal
-from moderation import appeals, case_deciders, case_queue, cases, findings, member_history, refused_texts, reports
+from moderation import (
+    appeals,
+    case_calls,
+    case_deciders,
+    case_queue,
+    cases,
+    findings,
+    member_history,
+    refused_texts,
+    reports,
+)
 from moderation.appeals import Appeal
 from moderation.cases import CaseKind, CasePost, CaseState
 from moderation.decisions import AppealOutcome, Decision
@@ -62,6 +72,7 @@ class CaseFile:
     findings: Sequence[Record]
     refused_texts: Sequence[Record]  # of acute danger, and not published
     notes: Sequence[Record]
+    calls: Sequence[Record]  # who was called to it
     complaints: Sequence[Record]  # of what the member wrote as a moderator
     author: MemberSummary
     acts: Sequence[str]  # what can be done with a case of this kind
@@ -90,6 +101,7 @@ async def get_case_file(transactions: Transactions, moderator: Viewer, case_id: 
             findings=await _rows(work, findings.select_for_case(case_id, present, waiting)),
             refused_texts=await _rows(work, refused_texts.select_for_case(case_id)),
             notes=await _rows(work, cases.select_notes(case_id)),
+            calls=await _rows(work, case_calls.select_calls(case_id)),
             complaints=await _rows(work, complaints.select_of_case(case_id)),
             author=await _summary_of_author(work, moderator, case),
             acts=["claim", *_measures(case)],

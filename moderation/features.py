@@ -3,7 +3,18 @@
 from forum.features import Feature
 from forum.mail.outbox import MailHooks
 from forum.mail.tables import MailKind
-from moderation import case_alerts, cases, contact, findings, name_reports, refused_texts, rule_changes, rules
+from moderation import (
+    case_alerts,
+    case_calls,
+    cases,
+    contact,
+    findings,
+    name_reports,
+    on_call,
+    refused_texts,
+    rule_changes,
+    rules,
+)
 from moderation.privacy import ModerationPersonalData
 from moderation.sanction_expiry import STANDING_ENDED, tell_that_sanction_ended
 from moderation.withdrawn_posts import ERASE_WITHDRAWN, erase_withdrawn_posts
@@ -13,6 +24,11 @@ _PERSONAL_DATA = ModerationPersonalData()
 FEATURES: tuple[Feature, ...] = (
     Feature(name="privacy", export=_PERSONAL_DATA.export_sections, personal_data=_PERSONAL_DATA),
     Feature(name="cases"),
+    Feature(
+        name="case_calls",
+        export=case_calls.export_own,
+        jobs=lambda _context: {case_calls.CALL_NEXT: case_calls.call_next},
+    ),
     Feature(
         name="case_alerts",
         jobs=lambda _context: {cases.ALERT: case_alerts.alert, case_alerts.WATCH: case_alerts.watch},
@@ -42,6 +58,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="member_notes"),
     Feature(name="member_posts"),
     Feature(name="name_reports", clean_up=name_reports.forget_given_up_names),
+    Feature(name="on_call", export=on_call.export_own, clean_up=on_call.delete_past),
     Feature(name="on_sight"),
     Feature(name="reason_templates"),
     Feature(name="reports"),

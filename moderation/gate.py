@@ -16,12 +16,12 @@ from forum.content.posts.tables import HeldEdit, Post
 from forum.content.threads.tables import Thread
 from forum.content.threads.titles import get_title
 from forum.core import side_process
-from forum.core.gate import Danger, GateResult, RefusedText, Submission
+from forum.core.gate import Attendance, Danger, GateResult, RefusedText, Submission
 from forum.core.text import is_light
 from forum.members import names
 from forum.members.aliases import get_owner
 from forum.notifications import inbox
-from moderation import cases, findings, refused_texts, taken_words
+from moderation import cases, findings, on_call, refused_texts, taken_words
 from moderation.case_priority import Category, graver
 from moderation.cases import CaseState
 from moderation.findings import LocatedFinding, Place, TextPart
@@ -104,6 +104,12 @@ class BoardGate:
         danger = findings.danger_in(located)
         if danger:
             await refused_texts.keep(session, refused, danger, now)
+
+    async def find_attendance(
+        self, session: AsyncSession, board_id: int | None, now: datetime, *, but_not: UUID | None = None
+    ) -> Attendance:
+        """Return whether somebody but this member is on call for a board."""
+        return await on_call.find_attendance(session, board_id, now, but_not=but_not)
 
     def _held_because(self, submission: Submission) -> str | None:
         policy, author = Publication(submission.publication or Publication.AT_ONCE), submission.author

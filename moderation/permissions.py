@@ -41,6 +41,9 @@ class ModerationAct(StrEnum):
     WRITE_RULES = "write the rules"
     WRITE_TEMPLATES = "write the templates"
     NAME_TEAM = "name a board's moderators"
+    SEE_ON_CALL = "see who is on call"
+    WRITE_ROTA = "write who is on call"
+    SAY_HERE = "say that you are here"
     SEE_DANGERS = "see the cases of danger"
 
 
@@ -116,6 +119,13 @@ def moderates_somewhere(viewer: Viewer, _subject: object) -> Refusal | None:
     return None if is_moderator else Refusal("not_a_moderator", "Only moderators may do this.")
 
 
+def is_moderator(viewer: Viewer, _subject: object) -> Refusal | None:
+    """Require a moderator, of the forum or one board: nobody else is called as the first."""
+    if viewer.moderated_boards or Role.MODERATOR in viewer.roles:
+        return None
+    return Refusal("not_on_a_team", "Only moderators can be on call. Administrators are told when nobody answers.")
+
+
 def leads_safeguarding(viewer: Viewer, _subject: object) -> Refusal | None:
     """Require the safeguarding lead, who looks after whoever is in danger, and decides nothing."""
     if Role.SAFEGUARDING_LEAD in viewer.roles:
@@ -148,6 +158,9 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.WRITE_RULES: [is_in_good_standing, administers],
     ModerationAct.WRITE_TEMPLATES: [is_in_good_standing, moderates_everywhere],
     ModerationAct.NAME_TEAM: [is_in_good_standing, administers],
+    ModerationAct.SEE_ON_CALL: [is_in_good_standing, moderates_somewhere],
+    ModerationAct.WRITE_ROTA: [is_in_good_standing, administers],
+    ModerationAct.SAY_HERE: [is_in_good_standing, is_moderator],
     ModerationAct.SEE_DANGERS: [is_in_good_standing, leads_safeguarding],
 }
 

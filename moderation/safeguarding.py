@@ -17,7 +17,17 @@ from forum.core.idempotency import Repeat
 from forum.core.pagination import Page
 from forum.core.work import Work
 from forum.members.viewer import Viewer
-from moderation import case_deciders, case_file, case_queue, case_screen, cases, findings, refused_texts, reports
+from moderation import (
+    case_calls,
+    case_deciders,
+    case_file,
+    case_queue,
+    case_screen,
+    cases,
+    findings,
+    refused_texts,
+    reports,
+)
 from moderation.cases import Case, CaseNote, CaseState
 from moderation.findings import Place
 from moderation.permissions import ModerationAct, allow, refusal
@@ -38,6 +48,7 @@ class DangerFile:
     reports: Sequence[Record]
     notes: Sequence[Record]
     decided: Sequence[Record]
+    calls: Sequence[Record]  # who was called to it
     told: Sequence[Record]  # who was told that it waits, and when
 
 
@@ -84,10 +95,16 @@ async def get_danger(work: Work, lead: Viewer, case_id: UUID) -> DangerFile:
         reports=(await work.session.execute(reports.select_for_case(case_id))).all(),
         notes=(await work.session.execute(cases.select_notes(case_id))).all(),
         decided=(await work.session.execute(case_screen.select_decisions(case_id))).all(),
+        calls=(await work.session.execute(case_calls.select_calls(case_id))).all(),
         told=(await work.session.execute(case_screen.select_told(case_id))).all(),
     )
     await case_file.record_reading(work, lead, posts)
     return file
+
+
+async def require_danger(work: Work, lead: Viewer, case_id: UUID) -> None:
+    """Return when a case of danger exists for the lead. Raises Forbidden and NotFound."""
+    await _get_case(work, lead, case_id)
 
 
 async def add_note(work: Work, lead: Viewer, case_id: UUID, words: str, *, repeat: Repeat | None = None) -> CaseNote:

@@ -41,12 +41,13 @@ async def list_gaps(work: Work, administrator: Viewer) -> Sequence[Gap]:
 async def find_gaps(work: Work) -> Sequence[Gap]:
     """Return what the forum still lacks, the gravest first: for the command line, which asks nobody's permission.
 
-    It reads settings, roles and boards only: no number of it depends on a report or a case.
+    It reads settings, roles, boards and the rota only: no number of it depends on a report or a case.
     """
     every = (await work.session.execute(boards.EVERY)).scalars().all()
     open_boards = [board for board in every if board.archived_at is None]
     return [
         *await _missing_people(work.session, open_boards),
+        *await _missing_on_call(work, open_boards),
         *(gap for board in open_boards for gap in _missing_on_board(board)),
         *await _missing_operation(work),
     ]
@@ -76,6 +77,15 @@ async def _missing_people(session: AsyncSession, open_boards: Sequence[Board]) -
         names = ", ".join(f"“{board.name}”" for board in open_boards if board.advised)
         gaps.append(Gap("no_adviser", f"Nobody is adviser, but threads wait for an adviser on {names}."))
     return gaps
+
+
+async def _missing_on_call(work: Work, open_boards: Sequence[Board]) -> Sequence[Gap]:
+    found = [(board, await work.gate.find_attendance(work.session, board.id, work.now)) for board in open_boards]
+    names = ", ".join(f"“{board.name}”" for board, attendance in found if attendance == (False, None))
+    if not names:
+        return []
+    detail = f"Nobody is ever on call for {names}: of danger, everybody who moderates there is told at once."
+    return [Gap("nobody_on_call", detail)]
 
 
 def _missing_on_board(board: Board) -> Sequence[Gap]:

@@ -115,7 +115,7 @@ async def read_reply(
         draft,
         Answered(post, quote_of(post)) if post else None,
         await _preview(work, author, draft, thread_id) if looks else None,
-        await _help(work, draft),
+        await _help(work, author, draft),
     )
 
 
@@ -128,7 +128,7 @@ async def read_new_thread(work: Work, author: Viewer, slug: str, *, looks: bool)
         _refusal(work, Act.OPEN_THREAD, author, context),
         draft,
         await _preview(work, author, draft, None) if looks else None,
-        await _help(work, draft),
+        await _help(work, author, draft),
     )
 
 
@@ -150,7 +150,7 @@ async def read_edit(work: Work, author: Viewer, post_id: int, *, looks: bool) ->
         next((edit for edit in waiting if edit.title is None), None),
         await _change(work, author, context.post, draft),
         await _preview(work, author, draft, context.thread.id) if looks else None,
-        await _help(work, draft),
+        await _help(work, author, draft),
     )
 
 
@@ -232,11 +232,11 @@ async def _draft(work: Work, author: Viewer, place: DraftPlace) -> Any:
     return await drafts.get_draft_in_transaction(work.session, author, place, work.now)
 
 
-async def _help(work: Work, draft: Any) -> Help | None:
+async def _help(work: Work, author: Viewer, draft: Any) -> Help | None:
     """Return the help for a draft that was refused, or kept, and sounds like danger."""
     if draft is None:
         return None
-    return await find_help(work, [draft.title or "", draft.body_markdown, draft.content_warning or ""])
+    return await find_help(work, author, [draft.title or "", draft.body_markdown, draft.content_warning or ""])
 
 
 async def _preview(work: Work, author: Viewer, draft: Any, thread_id: int | None) -> str | None:

@@ -6,7 +6,7 @@ from being published never keeps the help away, and acute danger in a refused te
 
 import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
@@ -16,13 +16,14 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col
 
 from forum.content.posts.queries import PostView, find_post_by_number, get_post_in_transaction
 from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
 from forum.core.errors import Busy, ForumError, NotFound, UnusableSetting
-from forum.core.gate import ACUTE, ENCOURAGEMENT, Danger, RefusedText
+from forum.core.gate import ACUTE, ENCOURAGEMENT, Attendance, Danger, RefusedText
 from forum.core.work import Work
 from forum.members.viewer import Viewer
 
@@ -39,6 +40,15 @@ WORDS: Mapping[str, str] = {
 }
 WATCHED = (
     "Nobody is promised to be reading here at this moment. A moderator sees your words first of all when one looks."
+)
+WATCHED_LATER = (
+    "Nobody is promised to be reading here at this moment. Somebody is on call again later. A moderator sees your "
+    "words first of all when one looks."
+)
+ON_CALL = "Somebody is on call here now, for what cannot wait. A moderator reads your words when they look next."
+CALLED = (
+    "Somebody is on call here now, and is told of your words. They may need some minutes. If you are in danger, do not "
+    "wait for them."
 )
 
 
@@ -59,7 +69,7 @@ class HelpLine(BaseModel):
 
 
 class Watched(NamedTuple):
-    """Whether somebody is reading now, and otherwise from when on; None where nobody can say."""
+    """Whether somebody is on call now, and otherwise from when on; None where nobody can say."""
 
     now: bool
     next_at: datetime | None
@@ -87,12 +97,20 @@ def lines_of(own: Path | None) -> Sequence[HelpLine]:
     return _read_lines(own)
 
 
-def help_for(danger: Danger, own: Path | None, *, level: str | None = None) -> Help:
+def help_for(danger: Danger, own: Path | None, *, attendance: Attendance | None = None) -> Help:
     """Return the help in this kind of danger: where another person is the danger, what makes no sound comes first."""
     lines = [line for line in lines_of(own) if danger.kind in line.kinds]
     if danger.kind == "danger":
         lines.sort(key=lambda line: not line.silent)
-    return Help(danger.kind, level or danger.level, WORDS[danger.kind], lines, Watched(False, None, WATCHED))
+    return Help(danger.kind, danger.level, WORDS[danger.kind], lines, _watched(attendance, danger))
+
+
+def _watched(attendance: Attendance | None, danger: Danger) -> Watched:
+    if attendance is None or attendance == (False, None):
+        return Watched(now=False, next_at=None, words=WATCHED)
+    if not attendance.now:
+        return Watched(now=False, next_at=attendance.next_at, words=WATCHED_LATER)
+    return Watched(now=True, next_at=None, words=CALLED if danger.level == ACUTE else ON_CALL)
 
 
 def list_help(own: Path | None, kind: str | None) -> Sequence[Help]:
@@ -100,10 +118,21 @@ def list_help(own: Path | None, kind: str | None) -> Sequence[Help]:
     return [help_for(Danger(name, None), own) for name in WORDS if kind in (None, name)]
 
 
-async def find_help(work: Work, texts: Sequence[str]) -> Help | None:
+async def find_help(work: Work, author: Viewer, texts: Sequence[str], thread_id: int | None = None) -> Help | None:
     """Return the help for whoever wrote these texts, if their words sound like danger to them or theirs."""
     danger = await find_own_danger(work, texts)
-    return help_for(danger, work.settings.help_lines) if danger else None
+    return await _help_now(work, author, danger, thread_id) if danger else None
+
+
+async def _help_now(work: Work, viewer: Viewer, danger: Danger, thread_id: int | None) -> Help:
+    """Return help that says whether somebody is on call. Where that cannot be read, it says that nobody promised."""
+    attendance = None
+    # A refusal may have broken the transaction: help does not depend on it.
+    with suppress(SQLAlchemyError):
+        board = select(col(Thread.board_id)).where(col(Thread.id) == thread_id)
+        board_id = (await work.session.execute(board)).scalar_one_or_none() if thread_id else None
+        attendance = await work.gate.find_attendance(work.session, board_id, work.now, but_not=viewer.id)
+    return help_for(danger, work.settings.help_lines, attendance=attendance)
 
 
 async def find_own_danger(work: Work, texts: Sequence[str]) -> Danger | None:
@@ -125,7 +154,8 @@ async def also_when_refused(work: Work, author: Viewer, what: str, texts: Sequen
     except ForumError as error:
         danger = await find_own_danger(work, texts)
         if danger:
-            error.facts["help"] = help_for(danger, work.settings.help_lines).as_json()
+            # Of what is refused, a case is opened that belongs to no board.
+            error.facts["help"] = (await _help_now(work, author, danger, None)).as_json()
             if danger.level == ACUTE and author.id:
                 words = "\n\n".join(text for text in texts if text)
                 work.refused.append(RefusedText(author.member_id, what, error.code, words))
@@ -159,11 +189,11 @@ async def read_help(work: Work, viewer: Viewer, post_id: int) -> Help | None:
     post, thread = row
     texts = [thread.title if post.number == 1 else "", post.body_markdown, post.content_warning or ""]
     if post.author_id in viewer.personas:
-        return await find_help(work, texts)
+        return await find_help(work, viewer, texts, thread.id)
     await _refuse_unless_addressed(work, viewer, post)
     dangers = await work.gate.find_dangers(texts)
     told = next((danger for danger in dangers if danger.kind == ENCOURAGEMENT), None)
-    return help_for(told, work.settings.help_lines) if told else None
+    return await _help_now(work, viewer, told, thread.id) if told else None
 
 
 async def _refuse_unless_addressed(work: Work, viewer: Viewer, post: Post) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -53,6 +53,13 @@ class Danger:
     level: str | None
 
 
+class Attendance(NamedTuple):
+    """Whether somebody is on call, and otherwise from when on; None where nobody will be."""
+
+    now: bool
+    next_at: datetime | None
+
+
 @dataclass(frozen=True)
 class RefusedText:
     """A text with words of acute danger that is not published, and why."""
@@ -88,6 +95,11 @@ class Gate(Protocol):
     async def record_refused(self, session: AsyncSession, refused: RefusedText, now: datetime) -> None:
         """Have somebody read a text with words of acute danger that is not published."""
 
+    async def find_attendance(
+        self, session: AsyncSession, board_id: int | None, now: datetime, *, but_not: UUID | None = None
+    ) -> Attendance | None:
+        """Return whether somebody but this member is on call for a board; None where nobody ever can be."""
+
 
 class PublishAtOnce:
     """The gate of a forum without moderation."""
@@ -107,3 +119,9 @@ class PublishAtOnce:
 
     async def record_refused(self, session: AsyncSession, refused: RefusedText, now: datetime) -> None:
         """Record nothing."""
+
+    async def find_attendance(
+        self, session: AsyncSession, board_id: int | None, now: datetime, *, but_not: UUID | None = None
+    ) -> Attendance | None:
+        """Return that nobody can be on call."""
+        return None

@@ -89,13 +89,15 @@ async def enqueue_handle_replaced(session: AsyncSession, member: Member, now: da
 
 async def enqueue_to_each(
     session: AsyncSession, kind: MailKind, members: Collection[UUID], now: datetime, subject: MailSubject
-) -> None:
-    """Queue a mail to each of these members who has a verified address."""
+) -> Collection[UUID]:
+    """Queue a mail to each of these members who has a verified address. Return who gets one."""
     addresses = query(col(Member.id), col(Member.email)).where(
         col(Member.id).in_(members), col(Member.email_verified_at).is_not(None)
     )
-    for row in (await session.execute(addresses)).all():
+    rows = (await session.execute(addresses)).all()
+    for row in rows:
         await enqueue(session, kind, now, member_id=row.id, email=row.email, subject=subject)
+    return {row.id for row in rows}
 
 
 async def _enqueue_to_member(session: AsyncSession, kind: MailKind, member: Member, now: datetime) -> None:

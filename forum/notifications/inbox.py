@@ -325,6 +325,12 @@ async def notify_once(
     await _mark_due(session, (await session.execute(added)).scalars().all(), kind, now)
 
 
+async def is_told(session: AsyncSession, kind: NotificationKind, subject_id: UUID) -> bool:
+    """Return whether somebody was told this of a subject, and it was not withdrawn since."""
+    told = exists().where(col(Notification.kind) == kind, col(Notification.subject_id) == subject_id)
+    return bool((await session.execute(select(told))).scalar_one())
+
+
 async def notify_each(
     session: AsyncSession,
     members: Collection[UUID],

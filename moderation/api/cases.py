@@ -188,6 +188,20 @@ class RefusedText(ResponseBody):
     written_at: Moment
 
 
+class CaseCall(ResponseBody):
+    """That somebody was called to a case."""
+
+    member: Author
+    because: str = Field(
+        description="`on_call`; `everybody`: nobody is on call; `nobody_answered`: after ten minutes, all others; "
+        "`handed_over`; `overdue`",
+        examples=["on_call"],
+    )
+    how: str = Field(description="`mail`: with a notification, and a mail without content", examples=["mail"])
+    at: Moment
+    acknowledged_at: Moment | None = Field(description="When they took the case")
+
+
 class CaseComplaint(ResponseBody):
     """What a member complains of: a message that a moderator wrote to them in a talk."""
 
@@ -240,6 +254,7 @@ class FullCase(Case):
     findings: list[CaseFinding] = Field(description="What screening found in the present revision")
     refused_texts: list[RefusedText] = Field(description="What the member wrote in danger that was refused")
     notes: list[CaseNote]
+    calls: list[CaseCall] = Field(description="Who was called to it, oldest first")
     complaints: list[CaseComplaint] = Field(description="Of messages that the member wrote as a moderator")
     record: AuthorRecord
     permitted: list[Permitted]
@@ -388,6 +403,7 @@ def _full_case(file: CaseFile) -> FullCase:
         findings=[CaseFinding.model_validate(row) for row in file.findings],
         refused_texts=[RefusedText.model_validate(row) for row in file.refused_texts],
         notes=[CaseNote.of_row(row, by=Author.of(row, "author")) for row in file.notes],
+        calls=[CaseCall.of_row(row, member=Author.of(row, "called")) for row in file.calls],
         complaints=[CaseComplaint.of_row(row, by=Author.of(row, "member")) for row in file.complaints],
         record=AuthorRecord.model_validate(file.author),
         permitted=[Permitted(act=act, allowed=because is None, because=because) for act in file.acts],

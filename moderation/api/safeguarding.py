@@ -16,6 +16,7 @@ from forum.http.services import CurrentWork, Route
 from moderation import safeguarding
 from moderation.api.cases import (
     Case,
+    CaseCall,
     CaseFinding,
     CaseList,
     CaseNote,
@@ -53,6 +54,7 @@ class DangerCase(Case):
     findings: list[CaseFinding] = Field(description="What screening found in the present revision")
     refused_texts: list[RefusedText] = Field(description="What the member wrote in danger that was refused")
     notes: list[CaseNote]
+    calls: list[CaseCall] = Field(description="Who was called to it, oldest first")
     told: list[Alarm] = Field(description="Who was told that it waits; empty once it is decided")
 
 
@@ -84,6 +86,7 @@ async def get_danger_case(request: Request, id: Uuid, viewer: CurrentMember, wor
         findings=[CaseFinding.model_validate(row) for row in file.findings],
         refused_texts=[RefusedText.model_validate(row) for row in file.refused_texts],
         notes=[CaseNote.of_row(row, by=Author.of(row, "author")) for row in file.notes],
+        calls=[CaseCall.of_row(row, member=Author.of(row, "called")) for row in file.calls],
         told=[Alarm.of_row(row, to=Author.of(row, "told")) for row in file.told],
     )
     return cacheable_response(request, body, shared=False)

@@ -11,12 +11,12 @@ from uuid import UUID
 from fastapi import Response
 from pydantic import Field
 
-from forum.core.errors import Busy, ForumError
+from forum.core.errors import Busy, Forbidden, ForumError
 from forum.http.fields import Uuid, Words
 from forum.web.forms import FormModel
 from forum.web.routing import page_router
 from forum.web.visits import MemberForm, MemberVisit, Visit
-from moderation import case_actions, case_queue, case_screen
+from moderation import case_actions, case_queue, case_screen, safeguarding
 from moderation.case_priority import Category
 from moderation.case_queue import ClaimedBy, QueueReading, QueueSearch
 from moderation.case_screen import CaseScreen
@@ -146,8 +146,14 @@ async def show_queue(visit: MemberVisit) -> Response:
 
 @router.get("/moderation/cases/{id}")
 async def show_case(id: Uuid, visit: MemberVisit) -> Response:
-    """Show everything that is needed to decide a case."""
-    return visit.show(await case_page(visit, id))
+    """Show everything that is needed to decide a case; lead the safeguarding lead to what is known of a danger."""
+    try:
+        return visit.show(await case_page(visit, id))
+    except Forbidden:
+        if not safeguarding.sees_dangers(visit.viewer):
+            raise
+        await visit.act(safeguarding.require_danger, id)
+        return visit.go(f"/safeguarding/cases/{id}")
 
 
 @router.post("/moderation/cases/{id}/claim")

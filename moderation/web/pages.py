@@ -31,6 +31,7 @@ class ModerationPage(FormPage):
     parts: ClassVar[Mapping[str, str]] = words.PARTS
     outcomes: ClassVar[Mapping[str, str]] = words.OUTCOMES
     held_states: ClassVar[Mapping[str, str]] = words.HELD_STATES
+    calls: ClassVar[Mapping[str, str]] = words.CALLS
     alarms: ClassVar[Mapping[str, str]] = words.ALARMS
     acts: ClassVar[Mapping[str, str]] = words.ACTS
     subjects: ClassVar[Mapping[str, str]] = words.SUBJECTS

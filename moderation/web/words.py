@@ -112,6 +112,13 @@ ALARMS: Mapping[str, str] = {
     "talk_answered": mark("that the member answered"),
 }
 # What the record says was done, where a page lists it.
+CALLS: Mapping[str, str] = {
+    "on_call": mark("they are on call"),
+    "everybody": mark("nobody is on call, so everybody is"),
+    "nobody_answered": mark("nobody answered"),
+    "handed_over": mark("it was handed on"),
+    "overdue": mark("it should have been decided"),
+}
 ACTS: Mapping[str, str] = {
     "accounts.listed": mark("looked through the accounts"),
     "administrator.proposal_withdrawn": mark("took the proposal of an administrator back"),
@@ -147,6 +154,9 @@ ACTS: Mapping[str, str] = {
     "mail.tried_again": mark("tried a mail again"),
     "member.left": mark("left"),
     "message.settled": mark("settled a message to the charity"),
+    "on_call.changed": mark("changed who is on call"),
+    "on_call.gone": mark("said that they are no longer here"),
+    "on_call.here": mark("said that they are here"),
     "refused_sign_ins.listed": mark("looked through refused sign-ins"),
     "revision.read": mark("read words that were taken out"),
     "role.granted": mark("gave somebody a role"),
@@ -180,6 +190,7 @@ SUBJECTS: Mapping[str, str] = {
     "mail": mark("a mail"),
     "member": mark("a member"),
     "message": mark("a message"),
+    "on_call": mark("who is on call"),
     "post": mark("post"),
     "rule": mark("rule"),
     "template": mark("a template"),

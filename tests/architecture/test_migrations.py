@@ -211,6 +211,7 @@ DATA: dict[str, list[str]] = {
     "0034": IGNORED,
     "0035": IGNORED,
     "0036": IGNORED,
+    "0037": IGNORED,
 }
 
 

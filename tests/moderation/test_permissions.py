@@ -114,6 +114,9 @@ TABLE = (
     row(Act.WRITE_TEMPLATES, "anywhere", None, "moderator", "administrator"),
     row(Act.NAME_TEAM, "anywhere", None, "administrator"),
     row(Act.READ_MESSAGES, "anywhere", None, *STAFF),
+    row(Act.SEE_ON_CALL, "anywhere", None, *STAFF),
+    row(Act.WRITE_ROTA, "anywhere", None, "administrator"),
+    row(Act.SAY_HERE, "anywhere", None, *(who for who in STAFF if who != "administrator")),
     row(Act.SEE_DANGERS, "anywhere", None, "safeguarding lead"),
 )
 

@@ -1,5 +1,7 @@
 """Somebody writes in an hour of danger: what they read, who is called, and what others do with their words."""
 
+from datetime import timedelta
+
 import httpx
 from fastapi import FastAPI
 
@@ -65,3 +67,31 @@ async def test_a_cry_in_a_closed_thread_is_kept_helped_and_read(app: FastAPI, se
         assert await _unread(suzie, services) == ["case_urgent"]
         [case] = (await suzie.get(f"{API}/moderation/cases")).json()["items"]
         assert CRY in text_of((await suzie.get(f"/moderation/cases/{case['id']}")).text)
+
+
+async def test_the_second_moderator_is_called_after_ten_minutes(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    nights = {"weekdays": ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]}
+    always = {**nights, "starts": "00:00", "ends": "00:00"}
+    async with (
+        make.signed_in(app, "wren") as wren,
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan,
+    ):
+        version = (await joan.get(f"{API}/moderation/on-call")).json()["version"]
+        rota = {"version": version, "items": [{"handle": "suzie", **always}, {"handle": "orla", **always}]}
+        assert (await joan.put(f"{API}/moderation/on-call", json=rota)).status_code == 204
+        words = {"title": "I cannot sleep", "body_markdown": CRY}
+        opened = (await wren.post(f"{API}/boards/new-here/threads", json=words)).json()
+        assert opened["help"]["watched"]["now"] is True
+        assert await _unread(suzie, services) == ["case_urgent"]
+        assert await _unread(orla, services) == ["case_waiting"]
+        await run_due_jobs(services, clock.now() + timedelta(minutes=11), but=("send_mail", "watch_cases"))
+        assert "case_urgent" in await _unread(orla, services)
+        [case] = (await orla.get(f"{API}/moderation/cases")).json()["items"]
+        path = f"/moderation/cases/{case['id']}"
+        assert (await form(orla, await orla.get(path), f"{path}/claim")).status_code == 303
+        said = text_of((await orla.get(path)).text)
+        assert "Suzie was called: they are on call, by mail too. No answer yet." in said
+        assert "Orla was called: they are on call, by mail too. Took it" in said

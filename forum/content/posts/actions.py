@@ -53,7 +53,7 @@ async def reply(
     """
     async with also_when_refused(work, author, "reply", draft.texts):
         post = await _reply(work, author, thread_id, draft, repeat)
-    return WrittenPost(post, await find_help(work, draft.texts))
+    return WrittenPost(post, await find_help(work, author, draft.texts, thread_id))
 
 
 async def _reply(work: Work, author: Viewer, thread_id: int, draft: Draft, repeat: Repeat | None) -> PostView:
@@ -83,7 +83,7 @@ async def edit_post(work: Work, author: Viewer, post_id: int, revision: int, dra
     """
     async with also_when_refused(work, author, "edit", draft.texts):
         post = await _edit_post(work, author, post_id, revision, draft)
-    return WrittenPost(post, await find_help(work, draft.texts))
+    return WrittenPost(post, await find_help(work, author, draft.texts, post.thread_id))
 
 
 async def _edit_post(work: Work, author: Viewer, post_id: int, revision: int, draft: Draft) -> PostView:

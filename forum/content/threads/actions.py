@@ -63,7 +63,7 @@ async def open_thread(
     async with also_when_refused(work, author, "thread", texts):
         first_post = await _open_thread(work, author, slug, title, draft, repeat=repeat)
     thread = await get_thread_in_transaction(work.session, author, first_post.thread_id)
-    return OpenedThread(thread, first_post, await find_help(work, texts))
+    return OpenedThread(thread, first_post, await find_help(work, author, texts, first_post.thread_id))
 
 
 async def _open_thread(
@@ -93,7 +93,7 @@ async def retitle_thread(work: Work, viewer: Viewer, thread_id: int, version: in
     """
     async with also_when_refused(work, viewer, "title", [title]):
         thread = await _retitle_thread(work, viewer, thread_id, version, title)
-    return RetitledThread(thread, await find_help(work, [title]))
+    return RetitledThread(thread, await find_help(work, viewer, [title], thread_id))
 
 
 async def _retitle_thread(work: Work, viewer: Viewer, thread_id: int, version: int, title: str) -> Any:

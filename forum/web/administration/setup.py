@@ -32,6 +32,11 @@ GAPS: Mapping[str, tuple[str, str, str]] = {
         "/admin/invitations",
         mark("Invite an adviser"),
     ),
+    "nobody_on_call": (
+        mark("For some boards, nobody is ever on call. Of danger, everybody who moderates there is told at once."),
+        "/moderation/on-call",
+        mark("Write who is on call"),
+    ),
     "board_without_help": (
         mark("“%(board)s” does not say who can help at once. Add telephone numbers."),
         "/admin/boards/%(board)s",

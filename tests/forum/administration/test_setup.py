@@ -1,6 +1,6 @@
 """What a forum still lacks is said until it is there, over HTTP and on the command line."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import httpx
 import pytest
@@ -12,6 +12,8 @@ from forum.core import clock, milestones
 from forum.core.milestones import MilestoneKind
 from forum.http.services import Services
 from forum.members.tables import Role, Standing
+from moderation import on_call
+from moderation.on_call import ShiftWish, Weekday
 from tests.support import make
 
 API = "/api/v1"
@@ -37,10 +39,11 @@ async def test_a_forum_says_what_it_lacks_until_it_is_there(app: FastAPI, servic
         assert await gaps(joan) == [("no_second_administrator", None), *operation]
         await make.board(services)
         lacking = await gaps(joan)
-        assert lacking[:4] == [
+        assert lacking[:5] == [
             ("no_moderator", "new-here"),
             ("no_second_administrator", None),
             ("no_adviser", None),
+            ("nobody_on_call", None),
             ("board_without_help", "new-here"),
         ]
         help_text = {"version": 1, "help_markdown": "Ring 999"}
@@ -50,8 +53,12 @@ async def test_a_forum_says_what_it_lacks_until_it_is_there(app: FastAPI, servic
             make.signed_in(app, "ada", Role.ADMINISTRATOR),
             make.signed_in(app, "orla", Role.ADVISER),
         ):
-            assert await gaps(joan) == lacking[:3] + operation
+            assert await gaps(joan) == lacking[:4] + operation
             await with_a_second_factor(services, "joan", "suzie", "ada", "orla")
+            assert await gaps(joan) == [("nobody_on_call", None), *operation]
+            async with make.work(services) as work:
+                wish = ShiftWish("suzie", None, [Weekday.MONDAY], time(9), time(17))
+                await on_call.add_shift(work, await make.viewer(services, "joan"), wish)
             assert await gaps(joan) == operation
         async with services.database.work() as session:
             await milestones.reach_first(session, MilestoneKind.MAIL_SENT, clock.now())
@@ -84,5 +91,5 @@ async def test_only_administrators_see_what_is_missing(app: FastAPI, role: Role 
 
 async def test_the_command_line_finds_the_same(app: FastAPI, services: Services) -> None:
     await make.board(services)
-    async with make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan, make.work(services) as work:
+    async with make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan, make.work(services, gate=services.gate) as work:
         assert [(gap.code, gap.board) for gap in await setup.find_gaps(work)] == await gaps(joan)
