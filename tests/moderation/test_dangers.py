@@ -82,6 +82,7 @@ async def test_in_danger_of_another_person_what_makes_no_sound_comes_first(guest
     silent = [line["silent"] for line in danger["resources"]]
     assert silent == sorted(silent, reverse=True)
     assert silent[0]
+    assert danger["resources"][0]["telephone"] is None
     assert answer.headers["etag"]
     assert len((await guest.get(f"{API}/help")).json()["items"]) == len(CrisisKind)
     assert (await guest.get(f"{API}/help", params={"kind": "x"})).status_code == 422
