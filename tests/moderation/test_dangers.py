@@ -257,6 +257,20 @@ async def test_the_same_words_in_quotes_call_nobody(app: FastAPI, services: Serv
         assert len(await queue(suzie)) == 1
 
 
+async def test_a_sentence_of_the_answered_post_calls_nobody_and_ones_own_does(app: FastAPI) -> None:
+    cry = "I cannot sleep and all that I think of is that I want to die."
+    async with (
+        make.signed_in(app, "wren") as wren,
+        make.signed_in(app, "magpie") as magpie,
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+    ):
+        opened = await opens(wren, cry)
+        await replies(magpie, opened["id"], f"You wrote: {cry} I am here.", reply_to=1)
+        assert len(await queue(suzie)) == 1
+        await replies(magpie, opened["id"], f"{cry[:-1]} tonight, like you. I want to die.", reply_to=1)
+        assert len(await queue(suzie)) == 2
+
+
 async def test_findings_are_deleted_90_days_after_the_decision_and_exported_as_kind_and_date(
     app: FastAPI, services: Services
 ) -> None:
