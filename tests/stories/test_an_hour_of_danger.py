@@ -1,6 +1,7 @@
 """Somebody writes in an hour of danger: what they read, who is called, and what others do with their words."""
 
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import httpx
 from fastapi import FastAPI
@@ -95,3 +96,19 @@ async def test_the_second_moderator_is_called_after_ten_minutes(app: FastAPI, se
         said = text_of((await orla.get(path)).text)
         assert "Suzie was called: they are on call, by mail too. No answer yet." in said
         assert "Orla was called: they are on call, by mail too. Took it" in said
+
+
+async def test_a_cry_is_answered_also_where_its_page_has_gone(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    thread = await make.thread(services, await scenes.known(services, "wren"))
+    async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        page = await wren.get(f"/threads/{thread}/title")
+        stale = await form(wren, page, f"/threads/{thread}/title", title=CRY, version="9")
+        assert stale.status_code == 422
+        assert "ring 999 now" in text_of(stale.text)
+        headers = {"Sec-Fetch-Site": "same-origin", "Content-Type": "application/x-www-form-urlencoded"}
+        gone = await wren.post("/threads/999/reply", content=urlencode({"body_markdown": CRY}), headers=headers)
+        assert gone.status_code == 404
+        assert "ring 999 now" in text_of(gone.text)
+        [case] = (await suzie.get(f"{API}/moderation/cases")).json()["items"]
+        assert case["dangers"] == ["attempt", "suicide"]
