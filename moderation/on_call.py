@@ -141,15 +141,15 @@ class Rota:
 async def read_rota(work: Work, viewer: Viewer) -> Rota:
     """Return who is on call when. Raises Forbidden for whoever moderates nothing.
 
-    Of shifts and people, it shows those on boards that the viewer reads; an administrator sees all.
+    A moderator sees the shifts of boards that they read, an administrator all.
     """
     allow(ModerationAct.SEE_ON_CALL, viewer)
     shifts = await _list_shifts(work.session)
     readable = await _list_boards(work.session, viewer)
-    slugs = {board.slug for board in readable}
+    slugs, sees_all = {board.slug for board in readable}, Role.ADMINISTRATOR in viewer.roles
     here = (await work.session.execute(_select_here(work.now))).all()
     return Rota(
-        shifts=[shift for shift in shifts if shift.board is None or shift.board in slugs],
+        shifts=[shift for shift in shifts if sees_all or shift.board is None or shift.board in slugs],
         here=here,
         version=_version_of(await _list_rows(work.session)),
         own_until=next((row.until for row in here if row.handle == viewer.handle), None),
@@ -339,9 +339,7 @@ async def say_here(work: Work, moderator: Viewer, hours: int) -> datetime:
     until = work.now + timedelta(hours=hours)
     values = {"since": work.now, "until": until}
     row = insert(OnCallPresence).values(member_id=moderator.member_id, **values)
-    await work.session.execute(
-        row.on_conflict_do_update(index_elements=[col(OnCallPresence.member_id)], set_={"until": until})
-    )
+    await work.session.execute(row.on_conflict_do_update(index_elements=[col(OnCallPresence.member_id)], set_=values))
     await _record(work, moderator, "on_call.here", hours=hours)
     return until
 

@@ -6,7 +6,7 @@ from being published never keeps the help away, and acute danger in a refused te
 
 import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
@@ -125,13 +125,10 @@ async def find_help(work: Work, author: Viewer, texts: Sequence[str], thread_id:
 
 
 async def _help_now(work: Work, viewer: Viewer, danger: Danger, thread_id: int | None) -> Help:
-    """Return help that says whether somebody is on call. Where that cannot be read, it says that nobody promised."""
-    attendance = None
-    # A refusal may have broken the transaction: help does not depend on it.
-    with suppress(SQLAlchemyError):
-        board = select(col(Thread.board_id)).where(col(Thread.id) == thread_id)
-        board_id = (await work.session.execute(board)).scalar_one_or_none() if thread_id else None
-        attendance = await work.gate.find_attendance(work.session, board_id, work.now, but_not=viewer.id)
+    """Return help that says whether somebody is on call: on the thread's board, or else for the whole forum."""
+    board = select(col(Thread.board_id)).where(col(Thread.id) == thread_id)
+    board_id = (await work.session.execute(board)).scalar_one_or_none() if thread_id else None
+    attendance = await work.gate.find_attendance(work.session, board_id, work.now, but_not=viewer.id)
     return help_for(danger, work.settings.help_lines, attendance=attendance)
 
 
@@ -154,12 +151,19 @@ async def also_when_refused(work: Work, author: Viewer, what: str, texts: Sequen
     except ForumError as error:
         danger = await find_own_danger(work, texts)
         if danger:
-            # Of what is refused, a case is opened that belongs to no board.
-            error.facts["help"] = (await _help_now(work, author, danger, None)).as_json()
+            error.facts["help"] = (await _help_when_refused(work, author, danger)).as_json()
             if danger.level == ACUTE and author.id:
                 words = "\n\n".join(text for text in texts if text)
                 work.refused.append(RefusedText(author.member_id, what, error.code, words))
         raise
+
+
+async def _help_when_refused(work: Work, author: Viewer, danger: Danger) -> Help:
+    """Return help for words of which a case is opened that belongs to no board."""
+    try:
+        return await _help_now(work, author, danger, None)
+    except SQLAlchemyError:  # what refused them broke the transaction, which is undone: help does not depend on it
+        return help_for(danger, work.settings.help_lines)
 
 
 class PostWithHelp(NamedTuple):

@@ -1,7 +1,7 @@
 """What administrators have under way in the made-up community: somebody is invited, proposed, kept, or not reached."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 
 from forum.administration import accounts, invitations
 from forum.administration.invitations import InvitationWish
@@ -16,8 +16,9 @@ from forum.members.tables import Role
 from forum.members.viewer import GUEST
 from forum.privacy import legal_holds
 from forum.privacy.tables import HoldReason
-from moderation import contact
+from moderation import contact, on_call
 from moderation.contact import ContactDraft
+from moderation.on_call import WEEK, ShiftWish
 
 AWAY = "Our advisers are away on Monday and back on Tuesday. Members answer as on every other day."
 LOCKED_OUT = "I have a new phone and cannot find the mail with the link. How do I get in again?"
@@ -34,6 +35,8 @@ async def administer(work: Work, cast: Cast) -> None:
     until = work.now + timedelta(days=7)
     await announcements.announce(earlier, ruth, AnnouncementDraft(AWAY, until))
     await contact.write_to_charity(earlier, GUEST, ContactDraft(LOCKED_OUT, "old.phone@example.org", "192.0.2.7"))
+    for handle, starts, ends in (("orla", 18, 23), ("femi", 9, 18)):
+        await on_call.add_shift(earlier, ruth, ShiftWish(handle, None, WEEK, time(starts), time(ends)))
     await _fail(work, cast)
 
 
