@@ -77,7 +77,10 @@ class RotaRequest(RequestBody):
     """The whole rota, in the order in which people are called."""
 
     version: Annotated[Text, StringConstraints(min_length=1, max_length=40), Field(examples=["4f53cda18c2baa0c"])]
-    items: list[ShiftRequest] = Field(max_length=MOST_SHIFTS)
+    items: list[ShiftRequest] = Field(
+        max_length=MOST_SHIFTS,
+        examples=[[{"handle": "suzie", "weekdays": ["friday"], "starts": "22:00", "ends": "07:00"}]],
+    )
 
 
 class HereRequest(RequestBody):
