@@ -52,6 +52,7 @@ WAYS_IN: list[tuple[str, str, Any]] = [
     ("PUT", "/posts/{post}/bookmark", None),
     ("DELETE", "/posts/{post}/bookmark", None),
     ("GET", "/posts/{post}/reactions", None),
+    ("GET", "/posts/{post}/help", None),
     ("PUT", "/posts/{post}/reactions/{kind}", None),
     ("DELETE", "/posts/{post}/reactions/{kind}", None),
     ("POST", "/posts/{post}/reports", {"category": "rule", "rules": [10], "revision": 1}),
@@ -106,7 +107,7 @@ async def test_a_board_that_you_may_not_see_does_not_exist_for_you(
             assert _told(answer) == _told(await _ask(curious, way, NOWHERE))
     answer = await _ask(guest, way, real)
     assert _told(answer) == _told(await _ask(guest, way, NOWHERE))
-    words = ("/revisions", "/revisions/{number}", "/reactions", "/subscription")
+    words = ("/revisions", "/revisions/{number}", "/reactions", "/subscription", "/help")
     needs_a_member = way[0] != "GET" or way[1].endswith(words)
     assert answer.status_code == (401 if needs_a_member else 404)
 
