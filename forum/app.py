@@ -28,11 +28,13 @@ from forum.api.content import (
     subscriptions,
     threads,
 )
+from forum.api.content import crisis_help as help_api
 from forum.api.members import advisers, cards
 from forum.api.notifications import inbox, letters
 from forum.api.openapi import Resource
 from forum.api.privacy import account_deletion, exports, legal_holds, lost_mailboxes
 from forum.authentication.sessions import SessionCache
+from forum.content import crisis_help
 from forum.core import embedded_postgres, logs, secret_key
 from forum.core.api_quota import ApiQuota
 from forum.core.database import Database
@@ -63,6 +65,7 @@ from moderation.api import (
     reports,
     rules,
     safeguarding,
+    screening_notice,
     statements,
     talks,
 )
@@ -133,6 +136,12 @@ RESOURCES: tuple[Resource, ...] = (
         accounts.router,
         invitations.router,
         unsent_mail.router,
+    ),
+    Resource(
+        "help",
+        "Who helps at once, for everybody, and with what your own post says.",
+        help_api.router,
+        screening_notice.router,
     ),
     Resource(
         "notifications",
@@ -250,6 +259,7 @@ def check_pages(settings: Settings) -> None:
     """Raise UnusableSetting for texts or a mark of the charity that cannot be used: before anything has started."""
     if settings.pages:
         branding.branding_of(settings)
+        crisis_help.lines_of(settings.help_lines)
 
 
 class PagesBesideApi:

@@ -26,7 +26,7 @@ from moderation.case_priority import GRAVITY, Category
 from moderation.cases import ALERT, Case, CaseClaim, CaseState, lock_case_row
 
 # What cannot wait until somebody looks: they get a mail, too, without a word of what it is.
-MAILED = (Category.RISK, Category.ILLEGAL, Category.INTIMATE_IMAGE)
+MAILED = (Category.RISK, Category.ENCOURAGEMENT, Category.ILLEGAL, Category.INTIMATE_IMAGE)
 WATCH = Job("watch_cases")
 # How long a case has from the beginning, and once more until it is told again.
 _SPAN = case_when(
@@ -54,13 +54,15 @@ async def alert(session: AsyncSession, payload: Payload, now: datetime) -> None:
     by = UUID(payload["by"]) if "by" in payload else None
     claim = await session.get(CaseClaim, case.id, populate_existing=True)
     at_work = claim.moderator_id if claim and claim.until > now else None
-    is_grave = Category(case.category) in MAILED
+    is_grave = _is_grave(case)
     if at_work and not is_grave:
         return  # somebody reads it at this moment
     kind = NotificationKind.CASE_URGENT if is_grave else NotificationKind.CASE_WAITING
     if by:
         kind = NotificationKind.CASE_HANDED_OVER
         await inbox.withdraw(session, [kind], case.id)  # each time is news
+    elif "anew" in payload:
+        await inbox.withdraw(session, [kind], case.id)
     await _tell(session, case, kind, now, but_not={by, at_work})
 
 
@@ -106,9 +108,14 @@ async def _tell(
     # Whoever reported it, stepped back or lost their role meanwhile need not look at it any more.
     await inbox.withdraw(session, inbox.OF_CASES, case.id, but_of=[*deciders, *told])
     news = await inbox.notify_each(session, told, kind, now, subject_id=case.id)
-    if Category(case.category) in MAILED:
+    if _is_grave(case):
         subject = outbox.MailSubject(case.id, case.subject_persona_id)
         await outbox.enqueue_to_each(session, MailKind.CASE_URGENT, news, now, subject)
+
+
+def _is_grave(case: Case) -> bool:
+    """Whether a case calls people; one of a worry waits in the queue, however grave its category is."""
+    return case.calls and Category(case.category) in MAILED
 
 
 async def _list_lapsed_claims(session: AsyncSession, now: datetime) -> Sequence[CaseClaim]:

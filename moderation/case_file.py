@@ -22,7 +22,7 @@ from forum.core.work import Transactions, Work
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.permissions import Refusal
-from moderation import appeals, case_deciders, case_queue, cases, findings, member_history, reports
+from moderation import appeals, case_deciders, case_queue, cases, findings, member_history, refused_texts, reports
 from moderation.appeals import Appeal
 from moderation.cases import CaseKind, CasePost, CaseState
 from moderation.decisions import AppealOutcome, Decision
@@ -60,6 +60,7 @@ class CaseFile:
     held_edits: Sequence[HeldEdit]
     reports: Sequence[Record]
     findings: Sequence[Record]
+    refused_texts: Sequence[Record]  # of acute danger, and not published
     notes: Sequence[Record]
     complaints: Sequence[Record]  # of what the member wrote as a moderator
     author: MemberSummary
@@ -77,7 +78,7 @@ async def get_case_file(transactions: Transactions, moderator: Viewer, case_id: 
         posts = await _rows(work, select_held_posts(case_id))
         edits = await list_all(work.session, cases.posts_of(case_id))
         waiting = [edit.id for edit in edits if edit.state == HeldState.WAITING]
-        present = Place(case.post_revision, case.title_revision)
+        present = Place(case.post_revision, case.title_revision, post_id=case.post_id)
         file = CaseFile(
             case=case,
             posts=posts,
@@ -87,6 +88,7 @@ async def get_case_file(transactions: Transactions, moderator: Viewer, case_id: 
             held_edits=edits,
             reports=await _rows(work, reports.select_for_case(case_id)),
             findings=await _rows(work, findings.select_for_case(case_id, present, waiting)),
+            refused_texts=await _rows(work, refused_texts.select_for_case(case_id)),
             notes=await _rows(work, cases.select_notes(case_id)),
             complaints=await _rows(work, complaints.select_of_case(case_id)),
             author=await _summary_of_author(work, moderator, case),

@@ -9,6 +9,7 @@ class Category(StrEnum):
     """Why somebody should look, worst first."""
 
     RISK = "risk"
+    ENCOURAGEMENT = "encouragement"  # of somebody else, to harm themselves
     INTIMATE_IMAGE = "intimate_image"
     ILLEGAL = "illegal"
     PERSONAL_INFORMATION = "personal_information"
@@ -22,6 +23,7 @@ class Category(StrEnum):
 # Of each category: how grave it is, and within what time it should be decided.
 GRAVITY: Mapping[Category, tuple[int, timedelta]] = {
     Category.RISK: (90, timedelta(hours=1)),
+    Category.ENCOURAGEMENT: (85, timedelta(hours=1)),
     Category.INTIMATE_IMAGE: (80, timedelta(hours=4)),
     Category.ILLEGAL: (70, timedelta(hours=12)),
     Category.PERSONAL_INFORMATION: (60, timedelta(hours=4)),

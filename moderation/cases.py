@@ -1,17 +1,20 @@
 """Cases: what waits for a decision, and who is working on it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     ColumnElement,
     Index,
     Select,
+    String,
     Uuid,
+    and_,
     delete,
     exists,
     literal,
@@ -105,6 +108,20 @@ class Case(SQLModel, table=True):
     decided_revision: int | None = Field(default=None, description="The first post's revision that was decided on")
     changed_at: datetime = Field(sa_type=Moment)
     changed_by: UUID | None = Field(default=None, foreign_key="member.id")
+    dangers: list[str] = Field(
+        default_factory=list,
+        sa_type=ARRAY(String),
+        sa_column_kwargs={"server_default": text("'{}'")},
+        description="The kinds of acute danger that screening found",
+    )
+    calls: bool = Field(
+        default=True,
+        sa_column_kwargs={"server_default": text("true")},
+        description="Whether a grave one calls people; one of a worry waits in the queue",
+    )
+    danger_at: datetime | None = Field(
+        default=None, sa_type=Moment, description="When words of danger were found in it last"
+    )
     barred_id: UUID | None = Field(
         default=None,
         foreign_key="member.id",
@@ -159,6 +176,18 @@ class CaseNote(SQLModel, table=True):
     author_id: UUID = Field(foreign_key="member.id")
     text: str
     at: datetime = Field(sa_type=Moment)
+
+
+class CaseDanger(NamedTuple):
+    """What screening found of danger in a text: the acute kinds, and within what time somebody should decide."""
+
+    kinds: frozenset[str]
+    within: timedelta
+
+    @property
+    def calls(self) -> bool:
+        """Whether it calls people: a worry waits in the queue."""
+        return bool(self.kinds)
 
 
 class Revisions(NamedTuple):
@@ -258,51 +287,129 @@ async def open_on_post(
     reports: int = 0,
     reporter_score: int = 0,
     findings: int = 0,
+    danger: CaseDanger | None = None,
 ) -> Case:
     """Open the case of this post, or open it again if it was decided. Return it, locked.
 
-    A post has one case of its own. If it is open already, the graver category and the earlier due time stay.
+    A post has one case of its own, unless an open one of several holds it. If it is open already, the graver category
+    and the earlier due time stay. Whoever is called by a case is called again only by another kind of danger.
     """
-    due_at, before = now + GRAVITY[category][1], None
-    await _insert_unless_there(session, post_id, category, now)
-    found = (
-        select(Case)
-        .where(col(Case.post_id) == post_id, col(Case.kind) == CaseKind.POST)
-        .with_for_update(key_share=True)
-    )
-    case = (await session.execute(found, execution_options={"populate_existing": True})).scalar_one()
+    due_at, before = now + (danger.within if danger else GRAVITY[category][1]), None
+    case = await _lock_case_with_others(session, post_id)
+    if case is None:
+        await _insert_unless_there(session, post_id, category, now)
+        found = (
+            select(Case)
+            .where(col(Case.post_id) == post_id, col(Case.kind) == CaseKind.POST)
+            .with_for_update(key_share=True)
+        )
+        case = (await session.execute(found, execution_options={"populate_existing": True})).scalar_one()
+    called = set[str]()
     if case.version == 0 or case.state == CaseState.DECIDED:  # new, or to be decided again
         case.state, case.decided_at, case.category = CaseState.OPEN, None, category
         case.reports, case.findings = reports, findings
         case.opened_at, case.due_at = now, due_at
+        case.dangers, case.calls = [], danger is None or danger.calls
     else:
-        before = case.category
+        before, called = (case.category, case.calls), set(case.dangers)
         case.category = graver(Category(case.category), category)
+        # Of what is as grave as the case is now, one call is enough.
+        case.calls = (case.calls and case.category == before[0]) or (
+            case.category == category and (danger is None or danger.calls)
+        )
         # Screening reads all of the words each time: what it found before, it finds again, or it is gone.
         case.reports, case.findings = case.reports + reports, max(case.findings, findings)
         case.due_at = min(case.due_at, due_at)
+    if danger:
+        case.dangers, case.danger_at = sorted({*case.dangers, *danger.kinds}), now
     case.priority = priority(Category(case.category), case.reports, reporter_score, case.findings)
     raise_version(case, None, now)
     await session.flush()
-    if case.category != before:
-        await enqueue_alert(session, case.id)
+    is_new_danger = before is not None and not called.issuperset(case.dangers)
+    if (case.category, case.calls) != before or is_new_danger:
+        await enqueue_alert(session, case.id, anew=is_new_danger)
     return case
+
+
+async def note_danger(session: AsyncSession, case: Case, danger: CaseDanger, now: datetime, *, is_new: bool) -> None:
+    """Note what danger was found in an open case about a member, whose row the caller has locked.
+
+    Whoever was called by it before is called again by another kind of danger.
+    """
+    is_new_danger = not danger.kinds.issubset(case.dangers)
+    case.dangers, case.danger_at = sorted({*case.dangers, *danger.kinds}), now
+    case.due_at = min(case.due_at, now + danger.within)
+    await session.flush()
+    if is_new_danger and not is_new:
+        raise_version(case, None, now)
+        await session.flush()
+        await enqueue_alert(session, case.id, anew=True)
+
+
+async def lock_case_of_night(session: AsyncSession, post: Post, since: datetime) -> Case | None:
+    """Return the open case of danger of the author of a post on the same board, locked, if there is one since then.
+
+    On the same board, for a case of several boards is seen by those alone who moderate all of them. Of two posts at
+    once, the second waits here for the first one's case.
+    """
+    await session.execute(
+        select(col(Persona.id)).where(col(Persona.id) == post.author_id).with_for_update(key_share=True)
+    )
+    first, thread, here = aliased(Post), aliased(Thread), aliased(Thread)
+    found = (
+        select(Case)
+        .join(first, col(first.id) == col(Case.post_id))
+        .join(thread, col(thread.id) == col(first.thread_id))
+        .join(here, and_(col(here.id) == post.thread_id, col(here.board_id) == col(thread.board_id)))
+        .where(
+            col(Case.subject_persona_id) == post.author_id,
+            col(Case.state) == CaseState.OPEN,
+            col(Case.kind).in_((CaseKind.POST, CaseKind.POSTS)),
+            col(Case.danger_at) >= since,
+        )
+        .order_by(col(Case.danger_at).desc(), col(Case.id))
+        .limit(1)
+        .with_for_update(of=Case, key_share=True)
+    )
+    return (await session.execute(found, execution_options={"populate_existing": True})).scalar_one_or_none()
+
+
+async def join(session: AsyncSession, case: Case, post_id: int) -> None:
+    """Have an open case, whose row the caller has locked, hold this post too, which is in no open case yet."""
+    case.kind = CaseKind.POSTS
+    await hold_posts(session, case, select(col(Post.id)).where(col(Post.id) == post_id))
+    await session.flush()
+
+
+async def _lock_case_with_others(session: AsyncSession, post_id: int) -> Case | None:
+    """Return the open case of several posts that holds this one, locked, if there is one."""
+    holding = select(col(CasePost.case_id)).where(col(CasePost.post_id) == post_id, col(CasePost.is_open))
+    found = select(Case).where(
+        col(Case.id).in_(holding), col(Case.kind) == CaseKind.POSTS, col(Case.state) == CaseState.OPEN
+    )
+    locked = found.with_for_update(key_share=True)
+    return (await session.execute(locked, execution_options={"populate_existing": True})).scalar_one_or_none()
 
 
 async def make_graver(session: AsyncSession, case: Case, category: Category, now: datetime) -> None:
     """Make an open case, whose row the caller has locked, at least this grave."""
-    before, case.category = case.category, graver(Category(case.category), category)
+    before, case.category = (case.category, case.calls), graver(Category(case.category), category)
+    case.calls = case.calls or case.category == category
     case.due_at = min(case.due_at, now + GRAVITY[category][1])
     case.priority = priority(Category(case.category), case.reports, findings=case.findings)
     raise_version(case, None, now)
     await session.flush()
-    if case.category != before:
+    if (case.category, case.calls) != before:
         await enqueue_alert(session, case.id)
 
 
-async def enqueue_alert(session: AsyncSession, case_id: UUID, *, by: UUID | None = None) -> None:
-    """Have those who may decide a case be told that it waits, or that somebody handed it over."""
-    await jobs.enqueue(session, ALERT, {"case": str(case_id)} | ({"by": str(by)} if by else {}))
+async def enqueue_alert(session: AsyncSession, case_id: UUID, *, by: UUID | None = None, anew: bool = False) -> None:
+    """Have those who may decide a case be told that it waits, or that somebody handed it over.
+
+    With `anew`, also those who were told before: there is something new.
+    """
+    payload = {"case": str(case_id)} | ({"by": str(by)} if by else {}) | ({"anew": "1"} if anew else {})
+    await jobs.enqueue(session, ALERT, payload)
 
 
 async def lock_open_case_of_member(session: AsyncSession, persona_id: UUID) -> Case | None:

@@ -3,7 +3,7 @@
 from forum.features import Feature
 from forum.mail.outbox import MailHooks
 from forum.mail.tables import MailKind
-from moderation import case_alerts, cases, contact, name_reports, rule_changes, rules
+from moderation import case_alerts, cases, contact, findings, name_reports, refused_texts, rule_changes, rules
 from moderation.privacy import ModerationPersonalData
 from moderation.sanction_expiry import STANDING_ENDED, tell_that_sanction_ended
 from moderation.withdrawn_posts import ERASE_WITHDRAWN, erase_withdrawn_posts
@@ -25,6 +25,7 @@ FEATURES: tuple[Feature, ...] = (
         jobs=lambda _context: {ERASE_WITHDRAWN: erase_withdrawn_posts},
         schedule={ERASE_WITHDRAWN: "27 * * * *"},
     ),
+    Feature(name="refused_texts", clean_up=refused_texts.delete_old),
     Feature(name="rule_changes", jobs=lambda _context: {rules.RULES_CHANGED: rule_changes.tell_members}),
     Feature(name="appeals"),
     Feature(name="audit_log"),
@@ -36,6 +37,7 @@ FEATURES: tuple[Feature, ...] = (
         mail_hooks={MailKind.MESSAGE_URGENT: MailHooks(contact.is_still_urgent)},
     ),
     Feature(name="decisions"),
+    Feature(name="findings", clean_up=findings.delete_old_findings),
     Feature(name="member_history"),
     Feature(name="member_notes"),
     Feature(name="member_posts"),
@@ -45,6 +47,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="reports"),
     Feature(name="rules"),
     Feature(name="safeguarding"),
+    Feature(name="screening_notice"),
     Feature(name="statements"),
     Feature(name="talks"),
 )

@@ -2,17 +2,21 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Identity, and_, case, func, or_
+from sqlalchemy import BigInteger, CheckConstraint, Identity, and_, case, delete, func, or_, select, text, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum.core.database import Query, check_one_of, columns, query
+from forum.core.database import Query, Record, check_one_of, columns, query
+from forum.members.aliases import is_persona_of
+from forum.members.viewer import Viewer
 from moderation.case_priority import Category
-from moderation.screening.finding import Finding, FindingKind
+from moderation.cases import Case, CaseDanger
+from moderation.screening.finding import CrisisKind, Finding, FindingKind, Level
 
 
 class TextPart(StrEnum):
@@ -23,11 +27,20 @@ class TextPart(StrEnum):
     WARNING = "warning"
 
 
-# The category of a case that was opened for a finding of this kind alone.
-CATEGORIES: Mapping[FindingKind, Category] = {
-    FindingKind.CRISIS: Category.RISK,
-    FindingKind.PERSONAL_INFORMATION: Category.PERSONAL_INFORMATION,
+# Within what time somebody should decide about acute danger of each kind.
+WITHIN: Mapping[str, timedelta] = {
+    CrisisKind.ATTEMPT: timedelta(minutes=10),
+    CrisisKind.CHILD_IN_DANGER: timedelta(minutes=10),
+    CrisisKind.DANGER: timedelta(minutes=10),
+    CrisisKind.ENCOURAGEMENT: timedelta(hours=1),
+    CrisisKind.CARER: timedelta(hours=1),
+    CrisisKind.DISCLOSURE: timedelta(hours=4),
+    CrisisKind.SUICIDE: timedelta(hours=1),
+    CrisisKind.SELF_HARM: timedelta(hours=1),
 }
+GRAVEST_FIRST: Sequence[str] = tuple(CrisisKind)
+WITHIN_WORRY = timedelta(hours=4)
+KEPT_FOR = timedelta(days=90)  # after the case is decided: they are data about somebody's health
 
 
 class RecordedFinding(SQLModel, table=True):
@@ -36,12 +49,20 @@ class RecordedFinding(SQLModel, table=True):
     __tablename__ = "finding"
     __table_args__ = (
         check_one_of("kind", FindingKind),
+        check_one_of("level", Level),
         check_one_of("part", TextPart),
         CheckConstraint("0 <= starts AND starts < ends", name="span"),
     )
 
     id: int = Field(default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
     case_id: UUID = Field(foreign_key="moderation_case.id", ondelete="CASCADE", index=True)
+    post_id: int | None = Field(
+        default=None,
+        sa_type=BigInteger,
+        foreign_key="post.id",
+        index=True,
+        description="Null for the first post of the case: so it was before a case could hold several",
+    )
     revision: int
     title_revision: int | None = Field(default=None, description="Of a finding in a title")
     held_edit_id: int | None = Field(
@@ -54,6 +75,8 @@ class RecordedFinding(SQLModel, table=True):
     )
     kind: str
     recogniser: str
+    version: str = Field(default="", sa_column_kwargs={"server_default": text("''")})
+    level: str | None = None
     part: str
     starts: int
     ends: int
@@ -74,6 +97,47 @@ class Place:
     revision: int
     title_revision: int | None = None
     held_edit_id: int | None = None
+    post_id: int | None = None
+
+
+def category_of(finding: Finding) -> Category:
+    """Return the category of a case that was opened for this finding alone."""
+    if finding.kind == FindingKind.PERSONAL_INFORMATION:
+        return Category.PERSONAL_INFORMATION
+    return Category.ENCOURAGEMENT if finding.recogniser == CrisisKind.ENCOURAGEMENT else Category.RISK
+
+
+def danger_in(found: Sequence[LocatedFinding]) -> CaseDanger | None:
+    """Return what danger was found, if any."""
+    crisis = [located.finding for located in found if located.finding.kind == FindingKind.CRISIS]
+    if not crisis:
+        return None
+    kinds = frozenset(finding.recogniser for finding in crisis if finding.is_acute)
+    return CaseDanger(kinds, min((WITHIN[kind] for kind in kinds), default=WITHIN_WORRY))
+
+
+async def list_own(session: AsyncSession, viewer: Viewer) -> Sequence[Record]:
+    """Return the kind, level and date of what was found of danger in the viewer's own words, for their copy."""
+    own = (
+        query(
+            col(RecordedFinding.recogniser).label("kind"),
+            col(RecordedFinding.level),
+            col(Case.danger_at).label("at"),
+        )
+        .join(Case, col(Case.id) == col(RecordedFinding.case_id))
+        .where(
+            col(RecordedFinding.kind) == FindingKind.CRISIS,
+            is_persona_of(col(Case.subject_persona_id), viewer.member_id),
+        )
+        .order_by(col(RecordedFinding.id))
+    )
+    return (await session.execute(own)).all()
+
+
+async def delete_old_findings(session: AsyncSession, now: datetime) -> None:
+    """Delete what was found in words whose case was decided 90 days ago."""
+    old = select(col(Case.id)).where(col(Case.decided_at) < now - KEPT_FOR)
+    await session.execute(delete(RecordedFinding).where(col(RecordedFinding.case_id).in_(old)))
 
 
 def select_for_case(case_id: UUID, present: Place, held_edits: Collection[int]) -> Query:
@@ -81,7 +145,10 @@ def select_for_case(case_id: UUID, present: Place, held_edits: Collection[int]) 
     is_title = col(RecordedFinding.part) == TextPart.TITLE
     # Findings in titles that are older than the revisions of titles have no number of one.
     title = func.coalesce(RecordedFinding.title_revision, 1) == present.title_revision
-    shown = case((is_title, title), else_=col(RecordedFinding.revision) == present.revision)
+    # Of a further post of the case, all are shown: beside it stands at which revision.
+    is_other = col(RecordedFinding.post_id).is_distinct_from(present.post_id)
+    is_further = and_(col(RecordedFinding.post_id).is_not(None), is_other)
+    shown = case((is_further, true()), (is_title, title), else_=col(RecordedFinding.revision) == present.revision)
     is_there = or_(
         and_(col(RecordedFinding.held_edit_id).is_(None), shown), col(RecordedFinding.held_edit_id).in_(held_edits)
     )
@@ -94,11 +161,14 @@ async def save_findings(session: AsyncSession, case_id: UUID, place: Place, foun
     session.add_all(
         RecordedFinding(
             case_id=case_id,
+            post_id=place.post_id,
             revision=place.revision,
             title_revision=place.title_revision if located.part == TextPart.TITLE else None,
             held_edit_id=place.held_edit_id,
             kind=located.finding.kind,
             recogniser=located.finding.recogniser,
+            version=located.finding.version,
+            level=located.finding.level,
             part=located.part,
             starts=located.finding.start,
             ends=located.finding.end,
@@ -116,17 +186,17 @@ class Passage:
     kind: str | None = None
 
 
-def passages(text: str, found: Sequence[Any]) -> list[Passage]:
+def passages(words: str, found: Sequence[Any]) -> list[Passage]:
     """Return a text in pieces, in order: those between the findings, and the findings; of two that overlap, the first.
 
     `found` are findings in this text.
     """
     pieces, reached = list[Passage](), 0
     for finding in sorted(found, key=lambda row: (row.starts, -row.ends)):
-        if reached <= finding.starts < finding.ends <= len(text):
+        if reached <= finding.starts < finding.ends <= len(words):
             pieces += [
-                Passage(text[reached : finding.starts]),
-                Passage(text[finding.starts : finding.ends], finding.kind),
+                Passage(words[reached : finding.starts]),
+                Passage(words[finding.starts : finding.ends], finding.kind),
             ]
             reached = finding.ends
-    return [piece for piece in [*pieces, Passage(text[reached:])] if piece.text]
+    return [piece for piece in [*pieces, Passage(words[reached:])] if piece.text]

@@ -1,7 +1,7 @@
 """The gate: which posts are published at once and which wait for a moderator, by each board's own policy."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from typing import NamedTuple
 from uuid import UUID
@@ -16,12 +16,12 @@ from forum.content.posts.tables import HeldEdit, Post
 from forum.content.threads.tables import Thread
 from forum.content.threads.titles import get_title
 from forum.core import side_process
-from forum.core.gate import GateResult, Submission
+from forum.core.gate import Danger, GateResult, RefusedText, Submission
 from forum.core.text import is_light
 from forum.members import names
 from forum.members.aliases import get_owner
 from forum.notifications import inbox
-from moderation import cases, findings, taken_words
+from moderation import cases, findings, refused_texts, taken_words
 from moderation.case_priority import Category, graver
 from moderation.cases import CaseState
 from moderation.findings import LocatedFinding, Place, TextPart
@@ -29,6 +29,7 @@ from moderation.measures.tables import AppliedMeasure, MeasureKind
 from moderation.screening import screen
 from moderation.screening.finding import Finding, FindingKind
 
+TOGETHER = timedelta(hours=2)  # in which words of one member's danger join one case
 NAME_TAKEN = "A moderator took this name from you. Please choose another."
 
 
@@ -67,7 +68,7 @@ class BoardGate:
         """
         kind, subject_id = subject
         if kind == "member" and isinstance(subject_id, UUID) and verdict.findings:
-            categories = [findings.CATEGORIES[found.finding.kind] for found in verdict.findings]
+            categories = [findings.category_of(found.finding) for found in verdict.findings]
             await cases.open_on_member(session, subject_id, reduce(graver, categories), now)
         if not isinstance(subject_id, int) or kind not in {"post", "thread", "held_edit"}:
             return
@@ -77,15 +78,32 @@ class BoardGate:
         if not verdict.held_because and not await self._needs_a_decision(session, judged, verdict):
             await _renew_open_case(session, judged, now)
             return
-        categories = [findings.CATEGORIES[found.finding.kind] for found in verdict.findings]
+        categories = [findings.category_of(found.finding) for found in verdict.findings]
         categories += [Category.HELD] if verdict.held_because else []
-        category = reduce(graver, categories)
-        case = await cases.open_on_post(session, judged.post.id, category, now, findings=len(verdict.findings))
+        category, danger = reduce(graver, categories), findings.danger_in(verdict.findings)
+        if danger:
+            await _join_case_of_night(session, judged.post, now)
+        case = await cases.open_on_post(
+            session, judged.post.id, category, now, findings=len(verdict.findings), danger=danger
+        )
         await findings.save_findings(session, case.id, judged.place, verdict.findings)
         if verdict.held_because:
             post = judged.post
             author_id = await get_owner(session, post.author_id)
             await inbox.notify(session, author_id, inbox.NotificationKind.POST_HELD, now, post_id=post.id)
+
+    async def find_dangers(self, texts: Sequence[str]) -> Sequence[Danger]:
+        """Return what these texts sound like, the gravest first."""
+        found = [finding for text in texts for finding in await self._find(text) if finding.level]
+        found.sort(key=lambda finding: (not finding.is_acute, findings.GRAVEST_FIRST.index(finding.recogniser)))
+        return [Danger(finding.recogniser, finding.level) for finding in found]
+
+    async def record_refused(self, session: AsyncSession, refused: RefusedText, now: datetime) -> None:
+        """Keep a text with words of acute danger that is not published in a case about its author."""
+        located = [LocatedFinding(TextPart.BODY, finding) for finding in await self._find(refused.text)]
+        danger = findings.danger_in(located)
+        if danger:
+            await refused_texts.keep(session, refused, danger, now)
 
     def _held_because(self, submission: Submission) -> str | None:
         policy, author = Publication(submission.publication or Publication.AT_ONCE), submission.author
@@ -161,14 +179,27 @@ async def _find_judged(session: AsyncSession, kind: str, subject_id: int) -> _Ju
         post = await session.get_one(Post, edit.post_id)
         thread = await session.get_one(Thread, post.thread_id)
         if edit.title is not None:
-            return _Judged(post, thread, Place(post.revision, thread.title_revision + 1, edit.id))
-        return _Judged(post, thread, Place(post.revision + 1, held_edit_id=edit.id))
+            return _Judged(post, thread, Place(post.revision, thread.title_revision + 1, edit.id, post.id))
+        return _Judged(post, thread, Place(post.revision + 1, held_edit_id=edit.id, post_id=post.id))
     this = col(Post.id) == subject_id
     if kind == "thread":
         this = and_(col(Post.thread_id) == subject_id, col(Post.number) == 1)
     post = (await session.execute(select(Post).where(this))).scalar_one()
     thread = await session.get_one(Thread, post.thread_id)
-    return _Judged(post, thread, Place(post.revision, thread.title_revision))
+    return _Judged(post, thread, Place(post.revision, thread.title_revision, post_id=post.id))
+
+
+async def _join_case_of_night(session: AsyncSession, post: Post, now: datetime) -> None:
+    """Have the case hold this post in which words of its author's danger were found a short while ago.
+
+    One person, one night, one call: whoever is called for each post stops reacting.
+    """
+    own = await cases.get_case_of_post(session, post.id)
+    if own and own.state == CaseState.OPEN:
+        return
+    case = await cases.lock_case_of_night(session, post, now - TOGETHER)
+    if case:
+        await cases.join(session, case, post.id)
 
 
 async def _renew_open_case(session: AsyncSession, judged: _Judged, now: datetime) -> None:

@@ -28,7 +28,7 @@ from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer
 from moderation import cases, decisions, statements
 from moderation.case_priority import GRAVITY, Category, graver, priority
-from moderation.cases import Case, CaseKind, CaseState
+from moderation.cases import Case, CaseKind, CasePost, CaseState
 from moderation.decisions import Decided, Decision, DecisionInput
 from moderation.permissions import ModerationAct, allow
 from moderation.reports import Report
@@ -207,10 +207,11 @@ async def _open_case(work: Work, moderator: Viewer, member: Member, posts: Seque
 
 async def _take_in(work: Work, moderator: Viewer, posts: Sequence[Post]) -> Sequence[TakenCase]:
     """Close the open cases about one of these posts each, and return them as they were. Raises Conflict."""
+    chosen = [post.id for post in posts]
+    holding = select(col(CasePost.case_id)).where(col(CasePost.post_id).in_(chosen), col(CasePost.is_open))
+    own_kinds = (CaseKind.POST, CaseKind.POSTS)
     open_cases = select(Case).where(
-        col(Case.post_id).in_([post.id for post in posts]),
-        col(Case.kind) == CaseKind.POST,
-        col(Case.state) == CaseState.OPEN,
+        col(Case.id).in_(holding), col(Case.kind).in_(own_kinds), col(Case.state) == CaseState.OPEN
     )
     locked = open_cases.order_by(col(Case.id)).with_for_update(key_share=True)
     found = (await work.session.execute(locked, execution_options={"populate_existing": True})).scalars().all()
@@ -218,9 +219,18 @@ async def _take_in(work: Work, moderator: Viewer, posts: Sequence[Post]) -> Sequ
     taken = []
     for case in found:
         await cases.refuse_unless_free(work, moderator, case)
+        await _refuse_others(work, case, chosen)
         taken.append(TakenCase(case.id, Category(case.category), case.reports, case.findings, case.barred_id))
         await cases.close(work, moderator, case, revisions[case.post_id or 0])
     return taken
+
+
+async def _refuse_others(work: Work, case: Case, chosen: Sequence[int]) -> None:
+    """Return when a case holds no other posts than these. Raises Conflict otherwise: nobody would decide on those."""
+    others = cases.posts_of(case.id).where(col(CasePost.post_id).not_in(chosen))
+    if (await work.session.execute(others.limit(1))).first():
+        detail = "One of these posts is in a case with other posts of this member. Decide that case, or choose all."
+        raise Conflict(detail, code="post_in_other_case")
 
 
 def _barred(moderator: Viewer, taken: Sequence[TakenCase]) -> UUID | None:

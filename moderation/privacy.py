@@ -19,7 +19,7 @@ from forum.core.export_section import ExportSection, items_of
 from forum.members.aliases import is_persona_of
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
-from moderation import name_reports, reports, statements
+from moderation import findings, name_reports, refused_texts, reports, statements
 from moderation.appeals import Appeal
 from moderation.cases import Case, CaseNote, CasePost, CaseState
 from moderation.contact import ContactMessage
@@ -29,6 +29,7 @@ from moderation.measures import renamings
 from moderation.measures.post_notices import remove_moderator_name
 from moderation.measures.tables import AppliedMeasure, MeasureKind
 from moderation.member_notes import MemberNote
+from moderation.refused_texts import KeptText
 from moderation.reports import Report
 from moderation.statements import Statement
 from moderation.talks import complaints
@@ -44,6 +45,7 @@ WRITTEN: Mapping[type[SQLModel], tuple[str, ...]] = {
     ContactMessage: ("text",),
     TalkMessage: ("text",),
     TalkComplaint: ("text",),
+    KeptText: ("text",),
     Decision: ("reason", "note"),
     Statement: ("reason",),
     Report: ("note",),
@@ -63,6 +65,7 @@ class ErasableField(NamedTuple):
 REPORT_NOTES = ErasableField(Report, "note", Report.reporter_id, "")
 APPEAL_TEXTS = ErasableField(Appeal, "text", Appeal.appellant_id, "")
 ANSWERS = ErasableField(TalkMessage, "text", TalkMessage.persona_id, "")
+REFUSED_TEXTS = ErasableField(KeptText, "text", KeptText.persona_id, "")
 COMPLAINTS = ErasableField(TalkComplaint, "text", TalkComplaint.persona_id, "")
 EXCERPTS = ErasableField(Statement, "excerpts", Statement.member_id, [])
 
@@ -79,6 +82,8 @@ class ModerationPersonalData:
         appealed = select(Appeal).where(col(Appeal.appellant_id) == viewer.id).order_by(col(Appeal.lodged_at))
         appeals = (await session.execute(appealed)).scalars().all()
         talks = (await session.execute(talk_queries.select_all_messages_to(viewer))).all()
+        dangers = await findings.list_own(session, viewer)
+        refused = await refused_texts.list_own(session, viewer)
         complained = (await session.execute(complaints.select_own(viewer))).all()
         return (
             ExportSection("statements", "What was decided about you", await _statements_of(session, told)),
@@ -87,6 +92,8 @@ class ModerationPersonalData:
                 "appeals", "Your appeals", [_without(appeal.model_dump(), "appellant_id") for appeal in appeals]
             ),
             ExportSection("talks", "What moderators and you wrote to each other", items_of(talks)),
+            ExportSection("dangers", "When your words sounded like danger", items_of(dangers)),
+            ExportSection("refused_texts", "What you wrote in danger that was not published", items_of(refused)),
             ExportSection("complaints", "Your complaints of moderators' messages", items_of(complained)),
         )
 
@@ -137,11 +144,13 @@ class ModerationPersonalData:
             col(Case.id) == col(Talk.case_id),
             col(Case.state) == CaseState.OPEN,
         )
+        waits_for_refused = exists().where(col(Case.id) == col(KeptText.case_id), col(Case.state) == CaseState.OPEN)
         waits_for_case = exists().where(col(Case.id) == col(TalkComplaint.case_id), col(Case.state) == CaseState.OPEN)
         gone = [
             await _erase_field(session, REPORT_NOTES, member_id, col(Report.outcome).is_(None)),
             await _erase_field(session, APPEAL_TEXTS, member_id, col(Appeal.outcome).is_(None)),
             await _erase_field(session, ANSWERS, member_id, is_open),
+            await _erase_field(session, REFUSED_TEXTS, member_id, waits_for_refused),
             await _erase_field(session, COMPLAINTS, member_id, waits_for_case),
             await _erase_field(session, EXCERPTS, member_id, appeal_possible),
         ]

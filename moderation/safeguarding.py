@@ -17,7 +17,7 @@ from forum.core.idempotency import Repeat
 from forum.core.pagination import Page
 from forum.core.work import Work
 from forum.members.viewer import Viewer
-from moderation import case_deciders, case_file, case_queue, case_screen, cases, findings, reports
+from moderation import case_deciders, case_file, case_queue, case_screen, cases, findings, refused_texts, reports
 from moderation.cases import Case, CaseNote, CaseState
 from moderation.findings import Place
 from moderation.permissions import ModerationAct, allow, refusal
@@ -36,6 +36,7 @@ class DangerFile:
     posts: Sequence[Record]
     held_edits: Sequence[HeldEdit]
     findings: Sequence[Record]
+    refused_texts: Sequence[Record]  # of acute danger, and not published
     reports: Sequence[Record]
     notes: Sequence[Record]
     decided: Sequence[Record]
@@ -74,13 +75,14 @@ async def get_danger(work: Work, lead: Viewer, case_id: UUID) -> DangerFile:
     case = await _get_case(work, lead, case_id)
     posts = (await work.session.execute(case_file.select_held_posts(case_id))).all()
     edits = await list_waiting(work.session, [post.id for post in posts])
-    present = Place(case.post_revision, case.title_revision)
+    present = Place(case.post_revision, case.title_revision, post_id=case.post_id)
     found = findings.select_for_case(case_id, present, [edit.id for edit in edits])
     file = DangerFile(
         case=case,
         posts=posts,
         held_edits=edits,
         findings=(await work.session.execute(found)).all(),
+        refused_texts=(await work.session.execute(refused_texts.select_for_case(case_id))).all(),
         reports=(await work.session.execute(reports.select_for_case(case_id))).all(),
         notes=(await work.session.execute(cases.select_notes(case_id))).all(),
         decided=(await work.session.execute(case_screen.select_decisions(case_id))).all(),

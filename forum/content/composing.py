@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from forum.content import drafts
 from forum.content.boards import Board
+from forum.content.crisis_help import Help, find_help
 from forum.content.drafts import DraftPlace
 from forum.content.posts import held_edits
 from forum.content.posts.actions import preview
@@ -54,6 +55,7 @@ class ReplyComposing:
     draft: Any
     answered: Answered | None
     preview_html: str | None
+    help: Help | None  # for what was kept, if that sounds like danger
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class ThreadComposing:
     refusal: Refusal | None
     draft: Any
     preview_html: str | None
+    help: Help | None  # for what was kept, if that sounds like danger
 
 
 class Difference(NamedTuple):
@@ -94,6 +97,7 @@ class EditComposing:
     waiting: HeldEdit | None
     change: ChangeMeanwhile | None
     preview_html: str | None
+    help: Help | None  # for what was kept, if that sounds like danger
 
 
 async def read_reply(
@@ -111,6 +115,7 @@ async def read_reply(
         draft,
         Answered(post, quote_of(post)) if post else None,
         await _preview(work, author, draft, thread_id) if looks else None,
+        await _help(work, draft),
     )
 
 
@@ -123,6 +128,7 @@ async def read_new_thread(work: Work, author: Viewer, slug: str, *, looks: bool)
         _refusal(work, Act.OPEN_THREAD, author, context),
         draft,
         await _preview(work, author, draft, None) if looks else None,
+        await _help(work, draft),
     )
 
 
@@ -144,6 +150,7 @@ async def read_edit(work: Work, author: Viewer, post_id: int, *, looks: bool) ->
         next((edit for edit in waiting if edit.title is None), None),
         await _change(work, author, context.post, draft),
         await _preview(work, author, draft, context.thread.id) if looks else None,
+        await _help(work, draft),
     )
 
 
@@ -223,6 +230,13 @@ def _refusal(work: Work, act: Act, author: Viewer, context: PostingContext) -> R
 
 async def _draft(work: Work, author: Viewer, place: DraftPlace) -> Any:
     return await drafts.get_draft_in_transaction(work.session, author, place, work.now)
+
+
+async def _help(work: Work, draft: Any) -> Help | None:
+    """Return the help for a draft that was refused, or kept, and sounds like danger."""
+    if draft is None:
+        return None
+    return await find_help(work, [draft.title or "", draft.body_markdown, draft.content_warning or ""])
 
 
 async def _preview(work: Work, author: Viewer, draft: Any, thread_id: int | None) -> str | None:

@@ -1,5 +1,6 @@
 """The gate that every text passes before others read it. `app.py` chooses which gate a forum has."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -38,6 +39,30 @@ class Submission:
     is_title: bool = False  # the one text is a title
 
 
+# How near a danger is: this one calls people.
+ACUTE = "acute"
+# The kind of danger that a text is for somebody else: it tells them to harm themselves.
+ENCOURAGEMENT = "encouragement"
+
+
+@dataclass(frozen=True)
+class Danger:
+    """What somebody's words sound like: a kind of danger, and how near it is; None where nobody's words say."""
+
+    kind: str
+    level: str | None
+
+
+@dataclass(frozen=True)
+class RefusedText:
+    """A text with words of acute danger that is not published, and why."""
+
+    persona_id: UUID
+    kind: str  # what it was to be: a reply, a thread, an edit, a title
+    code: str
+    text: str
+
+
 @dataclass(frozen=True)
 class GateResult:
     """The result: publish, or hold for a moderator with the reason in words for the author."""
@@ -57,6 +82,12 @@ class Gate(Protocol):
     ) -> None:
         """Record what was found in `subject` (a kind and an id)."""
 
+    async def find_dangers(self, texts: Sequence[str]) -> Sequence[Danger]:
+        """Return what these texts sound like, the gravest first."""
+
+    async def record_refused(self, session: AsyncSession, refused: RefusedText, now: datetime) -> None:
+        """Have somebody read a text with words of acute danger that is not published."""
+
 
 class PublishAtOnce:
     """The gate of a forum without moderation."""
@@ -68,4 +99,11 @@ class PublishAtOnce:
     async def record(
         self, session: AsyncSession, subject: tuple[str, object], verdict: GateResult, now: datetime
     ) -> None:
+        """Record nothing."""
+
+    async def find_dangers(self, texts: Sequence[str]) -> Sequence[Danger]:
+        """Find nothing."""
+        return []
+
+    async def record_refused(self, session: AsyncSession, refused: RefusedText, now: datetime) -> None:
         """Record nothing."""

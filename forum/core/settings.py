@@ -260,6 +260,9 @@ class Settings(BaseSettings):
         pattern="^[A-Z]{2}$",
         description="The country whose telephone numbers are recognised without a country code",
     )
+    help_lines: Path | None = Field(
+        None, description="File with the charity's own list of who helps at once; see `forum/content/crisis_help.toml`"
+    )
     reactions: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_at_commas), AfterValidator(_reactions)] = (
         Field(
             REACTIONS,

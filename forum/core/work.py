@@ -1,17 +1,22 @@
 """What an action needs: a transaction, the time, the settings, the limits and the gate."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.core.database import Database, Reader
-from forum.core.gate import Gate
+from forum.core.errors import ForumError
+from forum.core.gate import Gate, RefusedText
 from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,7 @@ class Work:
     rate_limits: RateLimits
     gate: Gate
     changed_members: set[UUID] = field(default_factory=set)
+    refused: list[RefusedText] = field(default_factory=list)  # to be read by somebody, though all else is undone
 
     async def count_try(self, limit: str, policy: str, *who: object) -> None:
         """Count one try against the setting `FORUM_<LIMIT>_LIMIT`. Raises Throttled over the limit."""
@@ -67,9 +73,23 @@ class Transactions:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Work]:
         """Begin a transaction: committed when the block ends, rolled back when it raises."""
-        async with self.database.work() as session:
-            work = Work(session, self.now, self.settings, self.rate_limits, self.gate)
-            yield work
+        refused = list[RefusedText]()
+        try:
+            async with self.database.work() as session:
+                work = Work(session, self.now, self.settings, self.rate_limits, self.gate, refused=refused)
+                yield work
+        except ForumError:
+            await self._record_refused(refused)
+            raise
         # After the commit: a request that reads before it gets the old state, and would cache that again.
         for member_id in work.changed_members:
             self.on_member_change(member_id)
+
+    async def _record_refused(self, refused: Sequence[RefusedText]) -> None:
+        """Have somebody read the words of danger that were refused. Its own failure keeps the help from nobody."""
+        try:
+            for text in refused:
+                async with self.database.work() as session:
+                    await self.gate.record_refused(session, text, self.now)
+        except (SQLAlchemyError, OSError) as error:
+            log.error("refused_text_lost", kind=type(error).__name__)

@@ -16,7 +16,7 @@ from forum.administration import advisers, roles
 from forum.authentication import registration
 from forum.authentication.registration import Newcomer
 from forum.authentication.second_factor.tables import Totp
-from forum.content import boards, bookmarks, drafts, ignored
+from forum.content import boards, bookmarks, drafts, ignored, read_marks, subscriptions
 from forum.content.drafts import DraftWords, Saving
 from forum.content.posts.actions import change_words, withdraw_post
 from forum.content.posts.context import context_in_thread, context_of_post, context_on_board
@@ -24,6 +24,7 @@ from forum.content.posts.draft import Draft
 from forum.content.posts.insertion import add_reply, add_thread
 from forum.content.reactions.actions import react
 from forum.content.reactions.tables import ReactionKind
+from forum.content.subscriptions import Mode
 from forum.content.threads.actions import lock_thread, pin_thread
 from forum.core.work import Work
 from forum.demo.administration import administer
@@ -34,6 +35,7 @@ from forum.members.viewer import Viewer
 from forum.notifications.letter_choices import answer_question
 
 CONTENT = resources.files("forum.demo")
+LATELY = timedelta(days=3)  # since then, some follow a whole board
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ async def fill(work: Work, keys: DemoKeys, *, written: Callable[[], object]) -> 
     for person in _people():
         if person.get("mails"):
             await answer_question(work, cast[person["handle"]], wants_letters=True)
+        for slug in person.get("follows", ()):
+            await subscriptions.follow_board(work.at(work.now - LATELY), cast[person["handle"]], slug, Mode.EACH)
         if "draft" in person:
             await _keep_draft(work, cast[person["handle"]], **person["draft"])
         for handle in person.get("ignores", ()):
@@ -157,6 +161,8 @@ async def _write_thread(
             context = await context_on_board(work, author, slug, draft)
             post = await add_thread(work, author, context, thread["title"], draft)
             thread_id = post.thread_id
+        # Whoever writes has read what stands above: the worker tells them of what came later alone.
+        await read_marks.mark_read(work, author, thread_id, post.number)
         later = work.at(work.now + timedelta(hours=1))
         await _edit_or_withdraw(later, author, post.id, entry)
         await _answer_quietly(later, cast, post.id, entry)

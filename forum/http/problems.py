@@ -94,6 +94,13 @@ class Problem(BaseModel):
         json_schema_extra=_without_default,
     )
 
+    help: dict[str, Any] | SkipJsonSchema[None] = Field(
+        None,
+        description="Where words were refused that sound like danger: who helps at once. Show it above all else",
+        examples=[{"kind": "suicide", "level": "acute", "words": "These people listen now.", "resources": []}],
+        json_schema_extra=_without_default,
+    )
+
 
 @dataclass(frozen=True)
 class ProblemType:

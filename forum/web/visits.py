@@ -14,6 +14,7 @@ from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from markupsafe import Markup
 
+from forum.content.crisis_help import Help
 from forum.core import clock
 from forum.core.database import Reader
 from forum.core.errors import Forbidden, ForumError, NotFound, NotSignedIn, RoleWithheld, SignInAgain
@@ -35,7 +36,7 @@ from forum.web.languages import NAMES, Language, language_of, mark, preferred
 from forum.web.look import Look, look_of
 from forum.web.pages import Entry, FormPage, House, Page, environment
 from forum.web.texts import Text
-from forum.web.words import sentence, words_of
+from forum.web.words import HELP, sentence, words_of
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -316,6 +317,10 @@ class Layout:
     def refusal(self, reason: Refusal) -> str:
         """Return why something is not offered, in words."""
         return sentence(reason.code, Forbidden, self.language)
+
+    def help_words(self, help_: Help) -> str:
+        """Return what is said first to somebody whose words sound like danger."""
+        return self.language.say(HELP[help_.kind])
 
     def asset(self, name: str) -> str:
         """Return the address of a file of the pages."""

@@ -9,6 +9,25 @@ from datetime import datetime, timedelta
 from forum.core import errors
 from forum.web.languages import Language, mark
 
+# What is said first, by kind of danger, as `crisis_help.WORDS` has it.
+HELP: Mapping[str, str] = {
+    "attempt": mark(
+        "If you have taken something or hurt yourself, ring 999 now, also if you feel well. It is not too late."
+    ),
+    "child_in_danger": mark("If a child is in danger now, ring 999. Say where you are first."),
+    "danger": mark("If somebody is near who could hurt you, choose a way that they cannot hear."),
+    "suicide": mark(
+        "What you wrote sounds very hard. You do not have to be alone with it tonight. These people listen now."
+    ),
+    "self_harm": mark("What you wrote sounds very hard. These people listen, and they do not judge."),
+    "carer": mark(
+        "You worry about somebody. If they are in danger now, ring 999. These people also help those who care."
+    ),
+    "disclosure": mark("A child told you something hard. You do not have to know what to do: these people do."),
+    "encouragement": mark(
+        "Somebody wrote to you what nobody should have to read. It is not true. A moderator looks at it."
+    ),
+}
 BY_CODE: Mapping[str, str] = {
     "blank": mark("Write something here first."),
     "required": mark("Write something here first."),

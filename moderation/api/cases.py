@@ -26,7 +26,7 @@ from moderation.case_priority import Category
 from moderation.case_queue import ClaimedBy, QueueSearch
 from moderation.cases import CaseKind, CaseState
 from moderation.findings import TextPart
-from moderation.screening.finding import FindingKind
+from moderation.screening.finding import FindingKind, Level
 
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 
@@ -47,6 +47,9 @@ class Case(ResponseBody):
     )
     state: Literal["open", "decided"]
     category: Category
+    dangers: list[str] = Field(
+        description="The kinds of acute danger that screening found, if it did", examples=[["attempt"]]
+    )
     reports: int = Field(description="How many members reported it", examples=[2])
     version: int = Field(description="Send it with the decision: it says what was on your screen", examples=[1])
     board: str | None = Field(description="Its slug; null, as all of the post, without a post", examples=["new-here"])
@@ -167,10 +170,22 @@ class CaseFinding(ResponseBody):
 
     kind: FindingKind
     recogniser: str = Field(description="What recognised it", examples=["telephone"])
+    version: str = Field(description="Which version of it; empty where nobody noted it", examples=["1"])
+    level: Level | None = Field(description="How near a danger is. Null for what is none", examples=["acute"])
+    post_id: Identity | None = Field(description="In which post of the case. Null for the first", examples=[4711])
     part: TextPart = Field(description="The text of which this is a span")
     start: int = Field(validation_alias="starts", description="The first character, in code points", examples=[12])
     end: int = Field(validation_alias="ends", description="The character after the last", examples=[25])
     revision: int = Field(description="Of the post; of an edit that waits, the one that it would make", examples=[1])
+
+
+class RefusedText(ResponseBody):
+    """Words of acute danger that were refused: nothing of them is published."""
+
+    kind: str = Field(description="What it was to be: `reply`, `thread`, `edit` or `title`", examples=["reply"])
+    code: str = Field(description="Why it was refused", examples=["thread_locked"])
+    text: str = Field(examples=["I've taken the tablets"])
+    written_at: Moment
 
 
 class CaseComplaint(ResponseBody):
@@ -223,6 +238,7 @@ class FullCase(Case):
     held_edits: list[HeldEdit] = Field(description="Edits that wait, and those that were refused or dropped")
     reported: list[CaseReport]
     findings: list[CaseFinding] = Field(description="What screening found in the present revision")
+    refused_texts: list[RefusedText] = Field(description="What the member wrote in danger that was refused")
     notes: list[CaseNote]
     complaints: list[CaseComplaint] = Field(description="Of messages that the member wrote as a moderator")
     record: AuthorRecord
@@ -370,6 +386,7 @@ def _full_case(file: CaseFile) -> FullCase:
         held_edits=[HeldEdit.model_validate(edit) for edit in file.held_edits],
         reported=[CaseReport.of_row(row, by=Author.of(row, "reporter")) for row in file.reports],
         findings=[CaseFinding.model_validate(row) for row in file.findings],
+        refused_texts=[RefusedText.model_validate(row) for row in file.refused_texts],
         notes=[CaseNote.of_row(row, by=Author.of(row, "author")) for row in file.notes],
         complaints=[CaseComplaint.of_row(row, by=Author.of(row, "member")) for row in file.complaints],
         record=AuthorRecord.model_validate(file.author),

@@ -14,7 +14,17 @@ from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Route
 from moderation import safeguarding
-from moderation.api.cases import Case, CaseFinding, CaseList, CaseNote, CaseReport, HeldEdit, HeldPost, NoteRequest
+from moderation.api.cases import (
+    Case,
+    CaseFinding,
+    CaseList,
+    CaseNote,
+    CaseReport,
+    HeldEdit,
+    HeldPost,
+    NoteRequest,
+    RefusedText,
+)
 from moderation.cases import CaseState
 
 router = APIRouter(prefix="/safeguarding", tags=["moderation"], route_class=Route)
@@ -41,6 +51,7 @@ class DangerCase(Case):
     held_edits: list[HeldEdit] = Field(description="Edits that wait")
     reported: list[CaseReport]
     findings: list[CaseFinding] = Field(description="What screening found in the present revision")
+    refused_texts: list[RefusedText] = Field(description="What the member wrote in danger that was refused")
     notes: list[CaseNote]
     told: list[Alarm] = Field(description="Who was told that it waits; empty once it is decided")
 
@@ -71,6 +82,7 @@ async def get_danger_case(request: Request, id: Uuid, viewer: CurrentMember, wor
         held_edits=[HeldEdit.model_validate(edit) for edit in file.held_edits],
         reported=[CaseReport.of_row(row, by=Author.of(row, "reporter")) for row in file.reports],
         findings=[CaseFinding.model_validate(row) for row in file.findings],
+        refused_texts=[RefusedText.model_validate(row) for row in file.refused_texts],
         notes=[CaseNote.of_row(row, by=Author.of(row, "author")) for row in file.notes],
         told=[Alarm.of_row(row, to=Author.of(row, "told")) for row in file.told],
     )

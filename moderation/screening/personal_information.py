@@ -8,6 +8,7 @@ from phonenumbers import PhoneNumberType
 
 from moderation.screening.finding import Finding, FindingKind
 
+NAMES = ("telephone", "email", "postcode")
 VERSION = "1"  # raise it with every change: each finding says with which version it was made
 # Numbers of helplines and offices, which everybody may pass on.
 PUBLIC_NUMBER_TYPES = {

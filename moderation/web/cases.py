@@ -106,7 +106,8 @@ class CasePage(ModerationPage):
 
     def passages(self, text: str, part: str) -> Sequence[Passage]:
         """Return a text of the case's first post in pieces, those that screening found with what they are."""
-        return passages(text, [found for found in self.screen.file.findings if found.part == part])
+        here = [found for found in self.screen.file.findings if found.post_id in (None, self.screen.file.case.post_id)]
+        return passages(text, [found for found in here if found.part == part])
 
 
 class NoteForm(FormModel):
@@ -156,7 +157,7 @@ async def claim_case(id: Uuid, visit: MemberForm) -> Response:
         wanted = visit.form.parse(TakeOverForm)
         await visit.act(case_actions.claim, id, takeover_reason=wanted.takeover)
     except ForumError as error:
-        return visit.show(await case_page(visit.refusing(error), id), status_of(error))
+        visit = visit.refusing(error)
     return await go_on(visit, id, done="case-claimed", but={"takeover"})
 
 
@@ -177,14 +178,15 @@ async def recuse_from_case(id: Uuid, visit: MemberForm) -> Response:
 @router.post("/moderation/cases/{id}/notes")
 async def note_case(id: Uuid, visit: MemberForm) -> Response:
     """Write a note for the other moderators."""
+    done = "note-kept"
     try:
         wanted = visit.form.parse(NoteForm)
         await visit.act(case_actions.add_note, id, wanted.text, repeat=repeat_of(visit))
     except Busy:
-        return await go_on(visit, id, done="sending", but=NOTE, place="#notes")
+        done = "sending"
     except ForumError as error:
-        return visit.show(await case_page(visit.refusing(error), id), status_of(error))
-    return await go_on(visit, id, done="note-kept", but=NOTE, place="#notes")
+        visit = visit.refusing(error)
+    return await go_on(visit, id, done=done, but=NOTE, place="#notes")
 
 
 async def case_page(visit: Visit, case_id: Any) -> CasePage:
@@ -194,14 +196,16 @@ async def case_page(visit: Visit, case_id: Any) -> CasePage:
 
 
 async def go_on(visit: Visit, case_id: Any, *, done: str, but: Collection[str], place: str = "") -> Response:
-    """Go back to a case after something was done there, with what else was written on its page.
+    """Go back to a case after something was done there or refused, with what else was written on its page.
 
     What was in the fields `but` is done. Where nothing else was written, the page is asked for at its own address.
     """
-    rest = visit.form.without(but)
-    if not any(rest.values.get(name, "").strip() for name in WRITTEN):
-        return visit.go(f"/moderation/cases/{case_id}{place}", done=done)
-    return visit.show(replace(await case_page(replace(visit, form=rest), case_id), done=done))
+    if visit.form.error is None:
+        visit = replace(visit, form=visit.form.without(but))
+        if not any(visit.form.values.get(name, "").strip() for name in WRITTEN):
+            return visit.go(f"/moderation/cases/{case_id}{place}", done=done)
+    page, error = await case_page(visit, case_id), visit.form.error
+    return visit.show(page, status_of(error)) if error else visit.show(replace(page, done=done))
 
 
 def title_of(visit: Visit, case: Any) -> str:

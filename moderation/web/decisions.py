@@ -139,6 +139,7 @@ async def use_template(id: Uuid, visit: MemberForm) -> Response:
 @router.post("/moderation/cases/{id}/decide")
 async def decide_case(id: Uuid, visit: MemberForm) -> Response:
     """Decide a case, and stay there."""
+    done = "case-decided"
     try:
         wanted = visit.form.parse(DecisionForm)
         await visit.act(
@@ -149,10 +150,10 @@ async def decide_case(id: Uuid, visit: MemberForm) -> Response:
             repeat=repeat_of(visit),
         )
     except Busy:
-        return await go_on(visit, id, done="sending", but=DecisionForm.model_fields)
+        done = "sending"
     except ForumError as error:
-        return visit.show(await case_page(visit.refusing(error), id), status_of(error))
-    return await go_on(visit, id, done="case-decided", but=DecisionForm.model_fields)
+        visit = visit.refusing(error)
+    return await go_on(visit, id, done=done, but=DecisionForm.model_fields)
 
 
 def preview_page(visit: Visit, preview: DecisionPreview, wanted: RulingForm, action: str, back: str) -> PreviewPage:

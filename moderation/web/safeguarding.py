@@ -49,7 +49,8 @@ class DangerPage(ModerationPage):
 
     def passages(self, text: str, part: str) -> Sequence[Passage]:
         """Return a text of the first post in pieces, those that screening found with what they are."""
-        return passages(text, [found for found in self.file.findings if found.part == part])
+        here = [found for found in self.file.findings if found.post_id in (None, self.file.case.post_id)]
+        return passages(text, [found for found in here if found.part == part])
 
 
 @router.get("/safeguarding")

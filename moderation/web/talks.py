@@ -14,8 +14,8 @@ from forum.web.visits import MemberForm, Visit
 from moderation.talks import actions
 from moderation.talks.actions import MessageToMember
 from moderation.talks.tables import MESSAGE_MAX
-from moderation.web.cases import MESSAGE, case_page, go_on
-from moderation.web.pages import repeat_of, status_of
+from moderation.web.cases import MESSAGE, go_on
+from moderation.web.pages import repeat_of
 
 router = page_router()
 
@@ -37,15 +37,16 @@ class TalkForm(FormModel):
 @router.post("/moderation/cases/{id}/talks")
 async def write_to_member(id: Uuid, visit: MemberForm) -> Response:
     """Write to the member whom a case is about, or to who reported."""
+    done = "message-sent"
     try:
         wanted = visit.form.parse(MessageForm)
         message = MessageToMember(wanted.message, wanted.signed is not None, wanted.report_id)
         await visit.act(actions.write_to_member, id, message, repeat=repeat_of(visit))
     except Busy:
-        return await go_on(visit, id, done="sending", but=MESSAGE, place="#talks")
+        done = "sending"
     except ForumError as error:
-        return visit.show(await case_page(visit.refusing(error), id), status_of(error))
-    return await go_on(visit, id, done="message-sent", but=MESSAGE, place="#talks")
+        visit = visit.refusing(error)
+    return await go_on(visit, id, done=done, but=MESSAGE, place="#talks")
 
 
 @router.post("/moderation/talks/{id}/close")

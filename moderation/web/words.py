@@ -6,6 +6,7 @@ from forum.web.languages import mark
 
 CATEGORIES: Mapping[str, str] = {
     "risk": mark("Somebody may be in danger"),
+    "encouragement": mark("Somebody is told to harm themselves"),
     "intimate_image": mark("An intimate picture"),
     "illegal": mark("It may be against the law"),
     "personal_information": mark("It gives away who somebody is"),

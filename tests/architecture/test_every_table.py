@@ -229,6 +229,7 @@ NOT_LIVED = {
     "public.persona_owner": "nobody can take an alias yet",
     "public.finding": "spans, and no words",
     "public.case_alarm": "times, and no words",
+    "public.refused_text": "words of acute danger, which this life has none of; a test of dangers erases them",
     "public.reason_template": "words of the house",
     "public.announcement": "the same",
     "jobs.schedule": "when jobs are due by the clock",

@@ -210,6 +210,7 @@ DATA: dict[str, list[str]] = {
     "0033": IGNORED,
     "0034": IGNORED,
     "0035": IGNORED,
+    "0036": IGNORED,
 }
 
 

@@ -218,8 +218,13 @@ def test_an_operation_documents_every_way_to_fail_that_its_shape_has(
     assert ("401" in statuses) == (needs_session or signs_in)
     assert ("413" in statuses) == ("requestBody" in operation)
     assert ("304" in statuses) == ("If-None-Match" in headers) == (method == "GET" and path.startswith("/api/"))
-    # These two make what is not there.
-    if "{" in path and operation["operationId"] not in {"write_rule", "write_template"}:
+    # These make what is not there, or delete what one said of a place, whether one sees it or not.
+    if "{" in path and operation["operationId"] not in {
+        "write_rule",
+        "write_template",
+        "forget_thread",
+        "forget_board",
+    }:
         assert "404" in statuses
     if operation["security"] and method != "GET":
         assert "403" in statuses  # a cookie may come from another site's page

@@ -22,8 +22,14 @@ SEND_EMPTY = f"""(number) => {{
   (form.querySelector('button.main') || form.querySelector('button:not([type=button])')).click();
 }}"""
 
-# Where nothing that is chosen or left out is wrong, by their place on the page: they would only change the community.
-NEVER_WRONG = {"/look": {0}, "/threads/{id}/care": {0, 1}, "/admin/people/{handle}": {0, 2}}
+# Where nothing that is chosen or left out is wrong, by their place on the page: they only find or change something.
+NEVER_WRONG = {
+    "/look": {0},
+    "/threads/{id}/care": {0, 1},
+    "/moderation/log": {0},
+    "/admin/people": {0},
+    "/admin/people/{handle}": {0, 2},
+}
 NEEDS_A_DEVICE = {"/me/passkeys/new"}
 
 

@@ -79,7 +79,7 @@ def _hash() -> str:
     return str(argon2.using(type="ID", memory_cost=19 * 1024, rounds=2, parallelism=1).hash(PASSWORD))
 
 
-class HoldingGate:
+class HoldingGate(PublishAtOnce):
     """A gate that holds every text with `word` in it, and notes what it judged and recorded."""
 
     BECAUSE = "Somebody will read this before others do."

@@ -175,13 +175,16 @@ MARKUP = st.lists(PIECES, max_size=12).map("".join).map(lambda text: UNSEEN.sub(
 @pytest.fixture(scope="session")
 async def some_post(lived_in: Village) -> PostView:
     """An ordinary post."""
-    return await queries.get_post(lived_in.services.database.reader, GUEST, lived_in.places["post"])
+    found = await queries.get_post(lived_in.services.database.reader, GUEST, lived_in.places["post"])
+    _page_with(found)  # compiles the templates: Hypothesis would take that for a slow example
+    return found
 
 
 def _page_with(post: PostView) -> Element:
     template = environment(language_of("en", "Europe/London"), ()).get_template("content/post.html")
     links = [("/posts/1/report", "Something wrong?")]
-    about = {"said": [("thank", 2, True)], "buttons": [("thank", "Thank you", True)], "is_saved": True, "links": links}
+    said, buttons = [("thank", 2, True)], [("thank", "Thank you", True)]
+    about = {"said": said, "buttons": buttons, "links": links, "is_ignored": False, "is_saved": True}
     item = template.render(post=post, reader="member", is_opener=True, **about)
     return parsed(f"<!doctype html><title>x</title><ol>{item}</ol>")
 

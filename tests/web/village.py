@@ -149,6 +149,7 @@ async def _live(village: Village) -> None:
     words = {"title": "Name-calling", "text": "Say what they did instead."}
     await _said(await orla.put(f"{API}/moderation/templates/name-calling", json=words))
     invited = await _said(await joan.post(f"{API}/invitations", json={"email": "new@example.org", "role": "moderator"}))
+    cry = await _said(await si.post(f"{API}/threads/{angry}/posts", json={"body_markdown": "I want to die tonight."}))
     await _keep_own(village)
     reports = (await si.get(f"{API}/me/reports")).json()["items"]
     dangers = (await orla.get(f"{API}/moderation/cases?category=risk")).json()["items"]
@@ -158,6 +159,7 @@ async def _live(village: Village) -> None:
         "thread": angry,
         "post": rude["id"],
         "own_post": later["id"],
+        "cry": cry["id"],
         "removed_post": gone["id"],
         "handle": HANDLES["member"],
         "case": seen["id"],

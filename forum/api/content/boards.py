@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 from typing_extensions import TypeAliasType
 
+from forum.api.content.crisis_help import CrisisHelp, help_response
 from forum.api.content.posts import PostInThread, post_response
 from forum.api.content.threads import Thread, page_response, robots, thread_json
 from forum.api.schemas import Next, RequestBody, ResponseBody
@@ -91,6 +92,7 @@ class OpenedThread(Thread):
     """The new thread, with its first post."""
 
     first_post: PostInThread
+    help: CrisisHelp | None = Field(description="Who helps at once, if your words sound like danger; mostly null")
 
 
 @router.get("/boards", response_model=BoardList, responses=documented(422))
@@ -134,7 +136,11 @@ async def open_thread(
     """Open a thread with its first post. With an `Idempotency-Key`, you can safely send it twice."""
     draft = Draft(wanted.body_markdown, content_warning=wanted.content_warning)
     opened = await actions.open_thread(work, viewer, slug, wanted.title, draft, repeat=key.of(wanted))
-    body = OpenedThread(**thread_json(opened.thread), first_post=post_response(opened.first_post))
+    body = OpenedThread(
+        **thread_json(opened.thread),
+        first_post=post_response(opened.first_post),
+        help=help_response(opened.help),
+    )
     return json_response(body, 201, {"Location": f"/api/v1/threads/{opened.thread.id}"})
 
 

@@ -50,7 +50,7 @@ async def save_post(id: Id, viewer: CurrentMember, work: CurrentWork) -> Respons
     return Response(status_code=204)
 
 
-@router.delete("/posts/{id}/bookmark", status_code=204, responses=documented(401, 422))
+@router.delete("/posts/{id}/bookmark", status_code=204, responses=documented(401, 403, 404, 422))
 async def forget_post(id: Id, viewer: AnyMember, work: CurrentWork) -> Response:
     """Save a post no longer, also where you no longer see it. Idempotent."""
     await bookmarks.forget_post(work, viewer, id)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypeAliasType
 
+from forum.api.content.crisis_help import CrisisHelp, help_response
 from forum.api.content.threads import page_response, robots
 from forum.api.schemas import Author, Next, RequestBody, ResponseBody
 from forum.content.posts import actions, queries, thread_page
@@ -112,6 +113,27 @@ PostInThread = TypeAliasType(
 )
 
 
+class WrittenPost(Post):
+    """Your post as you wrote or changed it, with help if its words sound like danger."""
+
+    help: CrisisHelp | None = Field(description="Who helps at once. Null for most posts")
+
+
+class WrittenTombstone(Tombstone):
+    """What became of a post that you sent twice: it was withdrawn or removed meanwhile."""
+
+    help: CrisisHelp | None = Field(description="Who helps at once. Null for most posts")
+
+
+PostWithHelp = TypeAliasType(
+    "PostWithHelp",
+    Annotated[
+        WrittenPost | WrittenTombstone,
+        Field(discriminator="visibility", description="Your post, with help if its words sound like danger"),
+    ],
+)
+
+
 class PostList(ResponseBody):
     """A page of a thread's posts."""
 
@@ -207,14 +229,16 @@ async def list_posts(
 @router.post(
     "/threads/{id}/posts",
     status_code=201,
-    response_model=PostInThread,
+    response_model=PostWithHelp,
     responses=CREATED_WITH_LOCATION | documented(401, 403, 404, 409, 413, 422, 429),
 )
 async def create_post(id: Id, reply: Reply, viewer: CurrentMember, key: IdempotencyKey, work: CurrentWork) -> Response:
     """Reply in a thread. With an `Idempotency-Key`, you can safely send it twice."""
     draft = Draft(reply.body_markdown, reply.reply_to, reply.content_warning)
-    post = await actions.reply(work, viewer, id, draft, repeat=key.of(reply))
-    return json_response(post_response(post), 201, {"Location": f"/api/v1/posts/{post.id}"})
+    written = await actions.reply(work, viewer, id, draft, repeat=key.of(reply))
+    return json_response(
+        written_response(written, work.settings.reactions), 201, {"Location": f"/api/v1/posts/{written.post.id}"}
+    )
 
 
 @router.get("/posts/{id}", response_model=PostInThread, responses=documented(404, 422))
@@ -225,12 +249,12 @@ async def get_post(request: Request, id: Id, viewer: CurrentViewer, reading: Rea
     return cacheable_response(request, body, shared=post.is_shared, headers=robots(post))
 
 
-@router.patch("/posts/{id}", response_model=PostInThread, responses=documented(401, 403, 404, 409, 413, 422, 429))
+@router.patch("/posts/{id}", response_model=PostWithHelp, responses=documented(401, 403, 404, 409, 413, 422, 429))
 async def edit_post(id: Id, edit: Edit, viewer: CurrentMember, work: CurrentWork) -> Response:
     """Edit your own post. You and the board's moderators can still read the earlier text."""
     draft = Draft(edit.body_markdown, content_warning=edit.content_warning)
-    post = await actions.edit_post(work, viewer, id, edit.revision, draft)
-    return json_response(post_response(post, work.settings.reactions))
+    written = await actions.edit_post(work, viewer, id, edit.revision, draft)
+    return json_response(written_response(written, work.settings.reactions))
 
 
 @router.delete("/posts/{id}", status_code=204, responses=documented(401, 403, 404, 409, 422))
@@ -268,6 +292,12 @@ async def preview_post(wanted: PreviewWanted, viewer: CurrentMember, work: Curre
 
 
 _POST: TypeAdapter[Post | Tombstone] = TypeAdapter(PostInThread)
+_WRITTEN: TypeAdapter[WrittenPost | WrittenTombstone] = TypeAdapter(PostWithHelp)
+
+
+def written_response(written: actions.WrittenPost, kinds: Collection[str]) -> WrittenPost | WrittenTombstone:
+    """Return a post as its author sees it when they wrote it, with the counts of these kinds of reactions."""
+    return _WRITTEN.validate_python(written.post.as_json(kinds) | {"help": help_response(written.help)})
 
 
 def post_response(post: PostView, kinds: Collection[str] = tuple(ReactionKind)) -> Post | Tombstone:

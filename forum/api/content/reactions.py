@@ -60,7 +60,7 @@ async def react(id: Id, kind: _Kind, viewer: CurrentMember, work: CurrentWork) -
     return Response(status_code=204)
 
 
-@router.delete("/posts/{id}/reactions/{kind}", status_code=204, responses=documented(401, 404, 422))
+@router.delete("/posts/{id}/reactions/{kind}", status_code=204, responses=documented(401, 403, 404, 422))
 async def take_reaction_back(id: Id, kind: _Kind, viewer: AnyMember, work: CurrentWork) -> Response:
     """Take your reaction back, also where you no longer see the post. Idempotent."""
     await actions.take_back(work, viewer, id, _kind(kind))

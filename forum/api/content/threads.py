@@ -6,6 +6,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
+from forum.api.content.crisis_help import CrisisHelp, help_response
 from forum.api.schemas import Author, RequestBody, ResponseBody
 from forum.content.posts.queries import waiting_as_json
 from forum.content.threads import actions, queries
@@ -90,6 +91,12 @@ class Thread(ResponseBody):
     waiting: WaitingTitle | None = Field(
         description="The title that waits for a moderator: for the member who opened the thread and moderators"
     )
+
+
+class RetitledThread(Thread):
+    """The thread with its new title, with help if that sounds like danger."""
+
+    help: CrisisHelp | None = Field(description="Who helps at once, if your words sound like danger; mostly null")
 
 
 class TitleRevision(ResponseBody):
@@ -190,13 +197,14 @@ async def get_thread(request: Request, id: Id, viewer: CurrentViewer, reading: R
     return cacheable_response(request, thread_response(thread), shared=shared, headers=robots(thread))
 
 
-@router.patch("/threads/{id}", response_model=Thread, responses=documented(401, 403, 404, 409, 413, 422, 429))
+@router.patch("/threads/{id}", response_model=RetitledThread, responses=documented(401, 403, 404, 409, 413, 422, 429))
 async def retitle_thread(id: Id, change: TitleChange, viewer: CurrentMember, work: CurrentWork) -> Response:
     """Change the title. For the member who opened the thread and the board's moderators.
 
     It may have to wait for a moderator: then `title` is still the old one, and `waiting` has the new one.
     """
-    return json_response(thread_response(await actions.retitle_thread(work, viewer, id, change.version, change.title)))
+    retitled = await actions.retitle_thread(work, viewer, id, change.version, change.title)
+    return json_response(RetitledThread(**thread_json(retitled.thread), help=help_response(retitled.help)))
 
 
 @router.get("/threads/{id}/revisions", response_model=TitleRevisionList, responses=documented(401, 403, 404, 422))

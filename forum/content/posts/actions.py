@@ -5,8 +5,10 @@ Each action is the whole step: it checks permission, limit and gate. Every text 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from forum.content import drafts
+from forum.content.crisis_help import Help, also_when_refused, find_help
 from forum.content.posts import held_edits, queries
 from forum.content.posts.context import (
     EditContext,
@@ -35,11 +37,26 @@ from forum.members.viewer import Viewer
 from forum.permissions import Act, allow
 
 
-async def reply(work: Work, author: Viewer, thread_id: int, draft: Draft, *, repeat: Repeat | None = None) -> PostView:
+class WrittenPost(NamedTuple):
+    """A post as its author wrote or changed it, and the help that its words ask for, if they do."""
+
+    post: PostView
+    help: Help | None
+
+
+async def reply(
+    work: Work, author: Viewer, thread_id: int, draft: Draft, *, repeat: Repeat | None = None
+) -> WrittenPost:
     """Post a reply in a thread. A `repeat` of an earlier request returns the post of that, as it is now.
 
     Raises NotFound, Forbidden, Throttled, Conflict and Invalid as `add_reply` does, and what `Repeat.earlier` raises.
     """
+    async with also_when_refused(work, author, "reply", draft.texts):
+        post = await _reply(work, author, thread_id, draft, repeat)
+    return WrittenPost(post, await find_help(work, draft.texts))
+
+
+async def _reply(work: Work, author: Viewer, thread_id: int, draft: Draft, repeat: Repeat | None) -> PostView:
     earlier = await repeat.earlier(work) if repeat else None
     if earlier:
         return await get_post_in_transaction(work.session, author, int(earlier))
@@ -57,13 +74,19 @@ async def reply(work: Work, author: Viewer, thread_id: int, draft: Draft, *, rep
     return post
 
 
-async def edit_post(work: Work, author: Viewer, post_id: int, revision: int, draft: Draft) -> PostView:
+async def edit_post(work: Work, author: Viewer, post_id: int, revision: int, draft: Draft) -> WrittenPost:
     """Replace the text of the author's own post, and keep the earlier text as a revision; or let it wait.
 
     Idempotent: where the post has this text already, nothing changes, whatever the `revision`. Raises Stale when the
     post is no longer at `revision`, Conflict when it was removed or withdrawn a moment ago, Invalid for too many links,
     NotFound, Forbidden and Throttled.
     """
+    async with also_when_refused(work, author, "edit", draft.texts):
+        post = await _edit_post(work, author, post_id, revision, draft)
+    return WrittenPost(post, await find_help(work, draft.texts))
+
+
+async def _edit_post(work: Work, author: Viewer, post_id: int, revision: int, draft: Draft) -> PostView:
     await count_edit(work, author)
     await draft.parse()
     context = await context_of_post(work, author, post_id, draft)

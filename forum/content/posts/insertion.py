@@ -91,7 +91,7 @@ async def rendered(work: Work, author: Viewer, context: PostingContext, draft: D
         raise Invalid(sentence, "#/reply_to", code="no_such_post_in_thread")
     await draft.refuse_blank()
     html = await draft.html(context.known)
-    refuse_too_many_links(work, author, html)
+    await refuse_too_many_links(work, author, html, draft.texts)
     return html
 
 

@@ -55,8 +55,9 @@ async def list_senders(work: Work, viewer: Viewer, post_id: int, after: str | No
 
     Raises NotFound, Forbidden, and Invalid for an unknown cursor.
     """
+    sort_key = queries.sort_key_of(after) if after is not None else None
     allow(Act.READ_REACTIONS, viewer, await context_of_post(work, viewer, post_id, NO_WORDS))
-    return await queries.list_senders(work, post_id, work.settings.reactions, after, limit)
+    return await queries.list_senders(work, post_id, sort_key, limit)
 
 
 async def forget_reactions(session: AsyncSession, member_id: UUID) -> None:

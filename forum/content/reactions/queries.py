@@ -1,6 +1,5 @@
 """Reads of reactions: who reacted, for the author of the post; one's own, for one's copy."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -28,22 +27,25 @@ GIVEN_BY = Prepared(
 
 _SENDER = authors("sender")
 _KEY = (col(Reaction.reacted_at), col(Reaction.persona_id), col(Reaction.kind))
-_CURSOR: TypeAdapter[tuple[datetime, UUID, str]] = TypeAdapter(tuple[pagination.Instant, UUID, str])
+SortKey = tuple[datetime, UUID, str]
+_CURSOR: TypeAdapter[SortKey] = TypeAdapter(tuple[pagination.Instant, UUID, str])
 
 
-async def list_senders(work: Work, post_id: int, kinds: Sequence[str], after: str | None, limit: int) -> Page:
-    """Return a page of who reacted to a post in one of these ways, the newest first; the unnamed kinds are left out.
+def sort_key_of(cursor: str) -> SortKey:
+    """Return the place in the list of who reacted. Raises Invalid for a cursor of another list."""
+    return pagination.decode(cursor, _CURSOR)
 
-    Raises Invalid for an unknown cursor.
-    """
-    named = [kind for kind in kinds if kind not in UNNAMED]
+
+async def list_senders(work: Work, post_id: int, after: SortKey | None, limit: int) -> Page:
+    """Return a page of who reacted to a post, the newest first; the unnamed kinds are left out."""
+    named = [kind for kind in work.settings.reactions if kind not in UNNAMED]
     senders = (
         query(*_KEY, *author_columns(_SENDER, "author"))
         .join(_SENDER, _SENDER.c.id == col(Reaction.persona_id))
         .where(col(Reaction.post_id) == post_id, col(Reaction.kind).in_(named))
     )
     if after is not None:
-        senders = senders.where(tuple_(*_KEY) < tuple_(*pagination.decode(after, _CURSOR)))
+        senders = senders.where(tuple_(*_KEY) < tuple_(*after))
     ordered = senders.order_by(*(column.desc() for column in _KEY)).limit(limit + 1)
     return pagination.page_of((await work.session.execute(ordered)).all(), limit, _key)
 

@@ -5,13 +5,14 @@ Each action is the whole step: it checks permission, limit and gate, changes the
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlmodel import col
 
 from forum.content import drafts
 from forum.content.boards import MODERATED, Board
+from forum.content.crisis_help import Help, also_when_refused, find_help
 from forum.content.lines import refuse_official
 from forum.content.posts import held_edits
 from forum.content.posts.context import ReplyContext, context_in_thread, context_on_board
@@ -40,6 +41,14 @@ class OpenedThread:
 
     thread: Any
     first_post: PostView
+    help: Help | None  # that its words ask for
+
+
+class RetitledThread(NamedTuple):
+    """A thread with its new title, and the help that this asks for, if it does."""
+
+    thread: Any
+    help: Help | None
 
 
 async def open_thread(
@@ -50,6 +59,16 @@ async def open_thread(
     Raises NotFound, Forbidden, Throttled, Invalid for too many links or for a title that looks official, and what
     `Repeat.earlier` raises.
     """
+    texts = (title, *draft.texts)
+    async with also_when_refused(work, author, "thread", texts):
+        first_post = await _open_thread(work, author, slug, title, draft, repeat=repeat)
+    thread = await get_thread_in_transaction(work.session, author, first_post.thread_id)
+    return OpenedThread(thread, first_post, await find_help(work, texts))
+
+
+async def _open_thread(
+    work: Work, author: Viewer, slug: str, title: str, draft: Draft, *, repeat: Repeat | None
+) -> PostView:
     post_id = await repeat.earlier(work) if repeat else None
     if post_id is None:
         await count_post(work, author)
@@ -62,17 +81,22 @@ async def open_thread(
         await drafts.discard(work, author, drafts.on_board(context.board.id))
         if repeat:
             await repeat.keep(work, post_id)
-    first_post = await get_post_in_transaction(work.session, author, int(post_id))
-    return OpenedThread(await get_thread_in_transaction(work.session, author, first_post.thread_id), first_post)
+    return await get_post_in_transaction(work.session, author, int(post_id))
 
 
-async def retitle_thread(work: Work, viewer: Viewer, thread_id: int, version: int, title: str) -> Any:
+async def retitle_thread(work: Work, viewer: Viewer, thread_id: int, version: int, title: str) -> RetitledThread:
     """Change a thread's title: for its author and the board's moderators. Where the gate holds it, the old one stays.
 
     Idempotent: where the thread has this title already, nothing changes, whatever the `version`. Raises Stale when the
     thread is no longer at `version`, Invalid for a title that a moderator took away or that looks official, NotFound,
     Forbidden and Throttled.
     """
+    async with also_when_refused(work, viewer, "title", [title]):
+        thread = await _retitle_thread(work, viewer, thread_id, version, title)
+    return RetitledThread(thread, await find_help(work, [title]))
+
+
+async def _retitle_thread(work: Work, viewer: Viewer, thread_id: int, version: int, title: str) -> Any:
     await count_edit(work, viewer)
     context = await context_in_thread(work, viewer, thread_id, NO_WORDS)
     allow(Act.RETITLE_THREAD, viewer, context)

@@ -14,6 +14,7 @@ from fastapi import Response
 from pydantic import Field
 
 from forum.content import composing, drafts
+from forum.content.crisis_help import Help
 from forum.content.drafts import DraftWords, SavedDraft, Saving
 from forum.content.posts.tables import BODY_MAX, NUMBER_MAX
 from forum.core import errors
@@ -47,6 +48,8 @@ class WithDraft(Protocol):
     def draft(self) -> Any: ...  # noqa: D102
     @property
     def preview_html(self) -> str | None: ...  # noqa: D102
+    @property
+    def help(self) -> Help | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,7 @@ class Composer:
     preview_html: str | None
     most_links: int
     publication: str  # of the board: whether a moderator reads it first
+    help: Help | None  # for what was kept, if that sounds like danger
     seen: int  # the last number on the screen: the same words after it are another post
 
     @property
@@ -99,6 +103,7 @@ def composer_at(
         preview_html=read.preview_html,
         most_links=visit.settings.newcomer_links,
         publication=publication,
+        help=read.help,
         seen=seen,
     )
 

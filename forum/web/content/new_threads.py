@@ -81,4 +81,5 @@ async def open_thread(slug: Slug, visit: MemberForm) -> Response:
     if opened is None:
         return kept(visit, f"/boards/{slug}/new")
     is_held = opened.thread.visibility == ThreadVisibility.HELD
-    return visit.go(f"/threads/{opened.thread.id}", done="held" if is_held else "opened")
+    path = f"/posts/{opened.first_post.id}/help" if opened.help else f"/threads/{opened.thread.id}"
+    return visit.go(path, done="held" if is_held else "opened")

@@ -64,11 +64,12 @@ def _marks(post: PostView, read: ThreadReading) -> tuple[bool, bool, tuple[str, 
 
 
 def _fragment(visit: Visit, post: PostView, around: Around) -> Markup:
-    kinds = tuple(map(ReactionKind, visit.settings.reactions))
     is_opener = post.author_handle is not None and post.author_handle == around.opener
-    key = (visit.language.code, kinds, is_opener, around._replace(opener=None), key_of(post._replace(last_number=0)))
+    offered = tuple(visit.settings.reactions)  # as text: an enumeration hashes each of its members in Python
+    key = (visit.language.code, offered, is_opener, around[0], around[2:], key_of(post._replace(last_number=0)))
     found = _KEPT.get(key)
     if found is None:
+        kinds = tuple(map(ReactionKind, offered))
         links = [
             (link.path_of(post), visit.say(link.words))
             for link in visit.house.post_links

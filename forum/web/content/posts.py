@@ -9,8 +9,8 @@ from fastapi import Response
 from forum.content import composing, drafts
 from forum.content.composing import Answered, ChangeMeanwhile
 from forum.content.posts import actions
+from forum.content.posts.actions import WrittenPost
 from forum.content.posts.draft import Draft
-from forum.content.posts.queries import PostView
 from forum.content.posts.tables import Visibility
 from forum.core.errors import Busy
 from forum.http.fields import Body, Id, Warning_
@@ -134,7 +134,7 @@ async def show_reply(id: Id, visit: MemberVisit) -> Response:
 async def reply(id: Id, visit: MemberForm) -> Response:
     """Post a reply, and go to its place; or keep it, and go back to the form."""
 
-    async def send() -> PostView | None:
+    async def send() -> WrittenPost | None:
         wanted = visit.form.parse(ReplyForm)
         if not wants_to_send(visit):
             return None
@@ -142,12 +142,13 @@ async def reply(id: Id, visit: MemberForm) -> Response:
         return await visit.act(actions.reply, id, draft, repeat=repeat_of(visit))
 
     try:
-        post = await send_or_keep(visit, send, drafts.save_reply, id)
+        sent = await send_or_keep(visit, send, drafts.save_reply, id)
     except Busy:
         return visit.go(f"/threads/{id}", done="sending")
-    if post is None:
+    if sent is None:
         return kept(visit, f"/threads/{id}/reply")
-    return visit.go(place_of(id, post.number), done="held" if post.visibility == Visibility.HELD else "sent")
+    path = help_path(sent) or place_of(id, sent.post.number)
+    return visit.go(path, done="held" if sent.post.visibility == Visibility.HELD else "sent")
 
 
 @router.get("/posts/{id}/edit")
@@ -174,17 +175,23 @@ async def show_edit(id: Id, visit: MemberVisit) -> Response:
 async def edit(id: Id, visit: MemberForm) -> Response:
     """Change a post, and go to its place; or keep the change, and go back to the form."""
 
-    async def send() -> PostView | None:
+    async def send() -> WrittenPost | None:
         wanted = visit.form.parse(EditForm)
         if not wants_to_send(visit):
             return None
         draft = Draft(wanted.body_markdown, content_warning=wanted.content_warning)
         return await visit.act(actions.edit_post, id, wanted.revision, draft)
 
-    post = await send_or_keep(visit, send, drafts.save_edit, id)
-    if post is None:
+    sent = await send_or_keep(visit, send, drafts.save_edit, id)
+    if sent is None:
         return kept(visit, f"/posts/{id}/edit")
-    return visit.go(place_of(post.thread_id, post.number), done="waits" if post.waiting else "changed")
+    path = help_path(sent) or place_of(sent.post.thread_id, sent.post.number)
+    return visit.go(path, done="waits" if sent.post.waiting else "changed")
+
+
+def help_path(sent: WrittenPost) -> str | None:
+    """Return the page that shows help above a post whose words sound like danger; None for other posts."""
+    return f"/posts/{sent.post.id}/help" if sent.help else None
 
 
 @router.get("/posts/{id}/withdraw")

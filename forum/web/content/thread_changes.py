@@ -72,10 +72,10 @@ async def retitle(id: Id, visit: MemberForm) -> Response:
     """Change the title of a thread; it may have to wait for a moderator."""
     try:
         wanted = visit.form.parse(TitleForm)
-        thread = await visit.act(actions.retitle_thread, id, wanted.version, wanted.title)
+        retitled = await visit.act(actions.retitle_thread, id, wanted.version, wanted.title)
     except ForumError as error:
         return visit.show(await _title_page(visit.refusing(error), id), 422)
-    return visit.go(f"/threads/{id}", done="waits" if thread.waiting else "retitled")
+    return visit.go(f"/threads/{id}", done="waits" if retitled.thread.waiting else "retitled")
 
 
 @router.get("/threads/{id}/care")

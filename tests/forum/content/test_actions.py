@@ -109,7 +109,7 @@ async def test_an_action_counts_tries_against_its_limit(settings: Settings) -> N
 async def test_an_action_passes_the_gate_it_was_given(services: Services, post: PostView) -> None:
     heron, gate = await make.viewer(services, "heron"), make.HoldingGate()
     async with make.work(services, gate=gate) as work:
-        held = await posts.reply(work, heron, post.thread_id, Draft("HOLD this"))
+        held = (await posts.reply(work, heron, post.thread_id, Draft("HOLD this"))).post
     assert (held.visibility, held.held_because) == ("held", gate.BECAUSE)
     assert [verdict.held_because for _, verdict in gate.recorded] == [gate.BECAUSE]
 

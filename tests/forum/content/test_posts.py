@@ -527,7 +527,7 @@ async def test_nobody_waits_to_answer_a_post_that_is_being_edited(services: Serv
         held = await lock_post_row(editing, post.id)
         async with make.work(services) as work:
             await work.session.execute(text("SET LOCAL lock_timeout = '5s'"))
-            written = await reply(work, heron, post.thread_id, answer)
+            written = (await reply(work, heron, post.thread_id, answer)).post
         await set_visibility(editing, held, Visibility.HELD, clock.now(), held_because="Reported")
     assert written.reply_to == 2
     await _check_counts(services, post.thread_id)

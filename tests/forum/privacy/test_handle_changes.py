@@ -51,7 +51,7 @@ async def jane_and_her_readers(app: FastAPI, services: Services) -> AsyncIterato
 
 async def leave(services: Services, jane: httpx.AsyncClient) -> None:
     assert (await jane.put(f"{API}/me/departure", json={"kind": "leave"})).status_code == 200
-    assert await run_due_jobs(services, clock.now() + LATER, but=NOT_YET) == ["depart"]
+    assert "depart" in await run_due_jobs(services, clock.now() + LATER, but=NOT_YET)
 
 
 async def take_another(services: Services, jane: httpx.AsyncClient) -> None:

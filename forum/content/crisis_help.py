@@ -1,0 +1,196 @@
+"""Help for somebody whose own words sound like danger: who helps at once, in words that say what is so.
+
+Whatever becomes of the text, its author is answered with help: when it is published, held, or refused. What keeps it
+from being published never keeps the help away, and acute danger in a refused text is read by a moderator all the same.
+"""
+
+import tomllib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import select
+from sqlmodel import col
+
+from forum.content.posts.queries import PostView, find_post_by_number, get_post_in_transaction
+from forum.content.posts.tables import Post
+from forum.content.threads.tables import Thread
+from forum.core.errors import Busy, ForumError, NotFound, UnusableSetting
+from forum.core.gate import ACUTE, ENCOURAGEMENT, Danger, RefusedText
+from forum.core.work import Work
+from forum.members.viewer import Viewer
+
+# What is said first, by kind of danger: the one list of kinds for which there is help.
+WORDS: Mapping[str, str] = {
+    "attempt": "If you have taken something or hurt yourself, ring 999 now, also if you feel well. It is not too late.",
+    "child_in_danger": "If a child is in danger now, ring 999. Say where you are first.",
+    "danger": "If somebody is near who could hurt you, choose a way that they cannot hear.",
+    "suicide": "What you wrote sounds very hard. You do not have to be alone with it tonight. These people listen now.",
+    "self_harm": "What you wrote sounds very hard. These people listen, and they do not judge.",
+    "carer": "You worry about somebody. If they are in danger now, ring 999. These people also help those who care.",
+    "disclosure": "A child told you something hard. You do not have to know what to do: these people do.",
+    ENCOURAGEMENT: "Somebody wrote to you what nobody should have to read. It is not true. A moderator looks at it.",
+}
+WATCHED = (
+    "Nobody is promised to be reading here at this moment. A moderator sees your words first of all when one looks."
+)
+
+
+class HelpLine(BaseModel):
+    """Somebody who helps, and how to reach them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(examples=["Samaritans"])
+    telephone: str | None = Field(None, examples=["116 123"])
+    text: str | None = Field(None, description="The number for text messages", examples=[None])
+    chat: str | None = Field(None, description="The address of a chat", examples=[None])
+    url: str | None = Field(None, examples=["https://www.samaritans.org"])
+    note: str | None = Field(None, examples=["Free. It does not show on a bill."])
+    hours: str | None = Field(None, examples=["Day and night"])
+    silent: bool = Field(False, description="Whether nobody in the room hears it")
+    kinds: tuple[str, ...] = Field(description="For which kinds of danger", examples=[["suicide"]])
+
+
+class Watched(NamedTuple):
+    """Whether somebody is reading now, and otherwise from when on; None where nobody can say."""
+
+    now: bool
+    next_at: datetime | None
+    words: str
+
+
+@dataclass(frozen=True)
+class Help:
+    """Who helps in one kind of danger."""
+
+    kind: str
+    level: str | None  # None for help that nobody's words asked for
+    words: str
+    resources: Sequence[HelpLine]
+    watched: Watched
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the API shows it."""
+        lines = [line.model_dump(exclude={"kinds"}) for line in self.resources]
+        return asdict(self) | {"resources": lines, "watched": self.watched._asdict()}
+
+
+def lines_of(own: Path | None) -> Sequence[HelpLine]:
+    """Return the help lines: the charity's own, or those of the United Kingdom. Raises UnusableSetting."""
+    return _read_lines(own)
+
+
+def help_for(danger: Danger, own: Path | None, *, level: str | None = None) -> Help:
+    """Return the help in this kind of danger: where another person is the danger, what makes no sound comes first."""
+    lines = [line for line in lines_of(own) if danger.kind in line.kinds]
+    if danger.kind == "danger":
+        lines.sort(key=lambda line: not line.silent)
+    return Help(danger.kind, level or danger.level, WORDS[danger.kind], lines, Watched(False, None, WATCHED))
+
+
+def list_help(own: Path | None, kind: str | None) -> Sequence[Help]:
+    """Return the help in one kind of danger, or in all."""
+    return [help_for(Danger(name, None), own) for name in WORDS if kind in (None, name)]
+
+
+async def find_help(work: Work, texts: Sequence[str]) -> Help | None:
+    """Return the help for whoever wrote these texts, if their words sound like danger to them or theirs."""
+    danger = await find_own_danger(work, texts)
+    return help_for(danger, work.settings.help_lines) if danger else None
+
+
+async def find_own_danger(work: Work, texts: Sequence[str]) -> Danger | None:
+    """Return the gravest danger of whoever wrote these texts, or of somebody whom they worry about."""
+    dangers = await work.gate.find_dangers(texts)
+    return next((danger for danger in dangers if danger.kind != ENCOURAGEMENT), None)
+
+
+@asynccontextmanager
+async def also_when_refused(work: Work, author: Viewer, what: str, texts: Sequence[str]) -> AsyncIterator[None]:
+    """Answer with help also where the block refuses these texts. Raises what the block raises.
+
+    The words of an acute danger are kept in a case, in a transaction of their own: that of the block is undone.
+    """
+    try:
+        yield
+    except Busy:
+        raise  # the same words are being stored at this moment
+    except ForumError as error:
+        danger = await find_own_danger(work, texts)
+        if danger:
+            error.facts["help"] = help_for(danger, work.settings.help_lines).as_json()
+            if danger.level == ACUTE and author.id:
+                words = "\n\n".join(text for text in texts if text)
+                work.refused.append(RefusedText(author.member_id, what, error.code, words))
+        raise
+
+
+class PostWithHelp(NamedTuple):
+    """A post, and the help that it asks for."""
+
+    post: PostView
+    help: Help
+
+
+async def read_post_with_help(work: Work, viewer: Viewer, post_id: int) -> PostWithHelp:
+    """Return a post with the help that it asks for. Raises NotFound, also where nothing in it asks for help."""
+    help_ = await read_help(work, viewer, post_id)
+    if help_ is None:
+        raise NotFound("Nothing in this post asks for help at once.", code="help_not_needed")
+    return PostWithHelp(await get_post_in_transaction(work.session, viewer, post_id), help_)
+
+
+async def read_help(work: Work, viewer: Viewer, post_id: int) -> Help | None:
+    """Return the help that a post asks for, if it does: for its author, and for whom it tells to harm themselves.
+
+    Raises NotFound for anybody else.
+    """
+    found = await work.session.execute(select(Post, Thread).join(Thread).where(col(Post.id) == post_id))
+    row = found.one_or_none()
+    if row is None:
+        raise _no_post()
+    post, thread = row
+    texts = [thread.title if post.number == 1 else "", post.body_markdown, post.content_warning or ""]
+    if post.author_id in viewer.personas:
+        return await find_help(work, texts)
+    await _refuse_unless_addressed(work, viewer, post)
+    dangers = await work.gate.find_dangers(texts)
+    told = next((danger for danger in dangers if danger.kind == ENCOURAGEMENT), None)
+    return help_for(told, work.settings.help_lines) if told else None
+
+
+async def _refuse_unless_addressed(work: Work, viewer: Viewer, post: Post) -> None:
+    answered = select(col(Post.author_id)).where(
+        col(Post.thread_id) == post.thread_id, col(Post.number) == post.reply_to
+    )
+    author_id = (await work.session.execute(answered)).scalar_one_or_none()
+    is_seen = await find_post_by_number(work.session, viewer, post.thread_id, post.number) is not None
+    if author_id not in viewer.personas or not is_seen:
+        raise _no_post()
+
+
+def _no_post() -> NotFound:
+    return NotFound("There is no such post.", code="post_not_found")
+
+
+@cache
+def _read_lines(own: Path | None) -> Sequence[HelpLine]:
+    try:
+        source = own.read_text("utf-8") if own else _uk_lines()
+        lines = [HelpLine(**line) for line in tomllib.loads(source)["lines"]]
+    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+        raise UnusableSetting(f"FORUM_HELP_LINES: this file cannot be used ({type(error).__name__}).") from error
+    if unknown := {kind for line in lines for kind in line.kinds} - set(WORDS):
+        raise UnusableSetting(f"FORUM_HELP_LINES: these kinds do not exist: {', '.join(sorted(unknown))}.")
+    return lines
+
+
+def _uk_lines() -> str:
+    return resources.files("forum.content").joinpath("crisis_help.toml").read_text("utf-8")

@@ -1,0 +1,271 @@
+"""Danger in somebody's words: help in every answer, a case in time, one call for one night, and nothing lost."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from forum.content.crisis_help import WORDS, list_help
+from forum.core import clock
+from forum.core.settings import Settings
+from forum.http.services import Services
+from forum.members.tables import Role, Standing
+from moderation import findings, refused_texts
+from moderation.screening.finding import CrisisKind
+from tests.support import make, scenes
+from tests.support.jobs import run_due_jobs
+from tests.support.scenes import API
+
+ATTEMPT = "I've taken the tablets"
+SUICIDE = "I want to die tonight"
+WORRY = "Nobody would miss me."
+TOLD = "Just go and kill yourself"
+
+
+@pytest.fixture(autouse=True)
+async def board(services: Services) -> None:
+    await scenes.house_rules(services)
+    await make.board(services)
+
+
+async def opens(client: httpx.AsyncClient, body: str, title: str = "A question") -> dict[str, Any]:
+    answer = await client.post(f"{API}/boards/new-here/threads", json={"title": title, "body_markdown": body})
+    assert answer.status_code == 201, answer.text
+    thread: dict[str, Any] = answer.json()
+    return thread
+
+
+async def replies(client: httpx.AsyncClient, thread: int, body: str, **more: Any) -> httpx.Response:
+    return await client.post(f"{API}/threads/{thread}/posts", json={"body_markdown": body, **more})
+
+
+async def queue(client: httpx.AsyncClient) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = (await client.get(f"{API}/moderation/cases")).json()["items"]
+    return items
+
+
+def names(help_: dict[str, Any]) -> list[str]:
+    return [line["name"] for line in help_["resources"]]
+
+
+def test_there_is_help_for_each_kind_of_danger() -> None:
+    assert set(WORDS) == set(CrisisKind)
+    assert all(one.resources for one in list_help(None, None))
+
+
+# Help in the answer
+
+
+async def test_whoever_is_in_danger_is_answered_with_help_and_others_are_not(app: FastAPI, services: Services) -> None:
+    async with make.signed_in(app, "wren") as wren:
+        opened = await opens(wren, SUICIDE)
+        assert (opened["help"]["kind"], opened["help"]["level"]) == ("suicide", "acute")
+        assert "Samaritans" in names(opened["help"])
+        assert opened["help"]["watched"]["now"] is False
+        post = opened["first_post"]["id"]
+        assert (await wren.get(f"{API}/posts/{post}/help")).json()["help"] == opened["help"]
+        edited = await wren.patch(f"{API}/posts/{post}", json={"revision": 1, "body_markdown": "Sorry about that."})
+        assert edited.json()["help"] is None
+        assert (await wren.get(f"{API}/posts/{post}/help")).json() == {"help": None}
+        retitled = await wren.patch(f"{API}/threads/{opened['id']}", json={"version": 1, "title": ATTEMPT})
+        assert retitled.json()["help"]["kind"] == "attempt"
+        async with make.signed_in(app, "magpie") as magpie:
+            assert (await replies(magpie, opened["id"], "We hear you.")).json()["help"] is None
+            assert (await magpie.get(f"{API}/posts/{post}/help")).status_code == 404
+
+
+async def test_in_danger_of_another_person_what_makes_no_sound_comes_first(guest: httpx.AsyncClient) -> None:
+    answer = await guest.get(f"{API}/help", params={"kind": "danger"})
+    [danger] = answer.json()["items"]
+    silent = [line["silent"] for line in danger["resources"]]
+    assert silent == sorted(silent, reverse=True)
+    assert silent[0]
+    assert answer.headers["etag"]
+    assert len((await guest.get(f"{API}/help")).json()["items"]) == len(CrisisKind)
+    assert (await guest.get(f"{API}/help", params={"kind": "x"})).status_code == 422
+
+
+async def test_who_tells_another_to_harm_themselves_reads_no_help_and_the_other_does(
+    app: FastAPI, services: Services
+) -> None:
+    async with (
+        make.signed_in(app, "wren") as wren,
+        make.signed_in(app, "toad") as toad,
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+    ):
+        opened = await opens(wren, "I am at the end of my strength.")
+        told = (await replies(toad, opened["id"], TOLD, reply_to=1)).json()
+        assert told["help"] is None
+        assert (await toad.get(f"{API}/posts/{told['id']}/help")).json() == {"help": None}
+        assert (await wren.get(f"{API}/posts/{told['id']}/help")).json()["help"]["kind"] == "encouragement"
+        [case] = await queue(suzie)
+        assert (case["category"], case["dangers"]) == ("encouragement", ["encouragement"])
+
+
+async def test_nobody_in_danger_is_stopped_by_the_limit_of_links(app: FastAPI) -> None:
+    links = " ".join(f"https://example.org/{number}" for number in range(5))
+    async with make.signed_in(app, "wren") as wren:
+        said = {"title": "Hello", "body_markdown": f"{links} {SUICIDE}"}
+        assert (await wren.post(f"{API}/boards/new-here/threads", json=said)).status_code == 201
+
+
+# When a text is refused
+
+
+@pytest.mark.parametrize("reason", ["member_silenced", "unverified_address", "thread_locked"])
+async def test_a_refused_cry_is_answered_with_help_and_read_by_a_moderator(
+    app: FastAPI, services: Services, reason: str
+) -> None:
+    thread = await make.thread(services, (await make.member(services, "heron")).handle)
+    made: dict[str, Any] = {"verified": False} if reason == "unverified_address" else {}
+    async with (
+        make.signed_in(app, "wren", **made) as wren,
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+    ):
+        await _refuse(services, suzie, wren, thread, reason)
+        for _ in range(2):  # a second try is the same
+            refused = await replies(wren, thread, ATTEMPT)
+        assert refused.status_code in {403, 409, 429}, refused.text
+        assert refused.json()["help"]["kind"] == "attempt"
+        case = (await queue(suzie))[0]
+        assert (case["kind"], case["category"], case["dangers"]) == ("member", "risk", ["attempt"])
+        whole = (await suzie.get(f"{API}/moderation/cases/{case['id']}")).json()
+        assert [(one["text"], one["kind"]) for one in whole["refused_texts"]] == [(ATTEMPT, "reply")]
+        copy = (await wren.get(f"{API}/threads/{thread}/posts")).json()["items"]
+        assert ATTEMPT not in str(copy)
+        gentle = await replies(wren, thread, WORRY)
+        assert gentle.json()["help"]["level"] == "worry"
+        assert len(whole["refused_texts"]) == 1
+        assert "help" not in (await replies(wren, thread, "Good morning")).json()
+
+
+async def _refuse(
+    services: Services, suzie: httpx.AsyncClient, wren: httpx.AsyncClient, thread: int, reason: str
+) -> None:
+    if reason == "thread_locked":
+        assert (await suzie.put(f"{API}/threads/{thread}/lock")).status_code == 200
+    if reason == "member_silenced":
+        await make.sanction(services, "wren", Standing.SILENCED)
+
+
+async def test_a_cry_that_comes_too_soon_is_answered_with_help(settings: Settings) -> None:
+    strict = settings.model_copy(update={"posting_limit": "1/1 hour"})
+    async with make.application(strict) as app:
+        services: Services = app.state.services
+        thread = await make.thread(services, (await make.member(services, "heron")).handle)
+        async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+            assert (await replies(wren, thread, "Good morning")).status_code == 201
+            refused = await replies(wren, thread, ATTEMPT)
+            assert (refused.status_code, refused.json()["help"]["kind"]) == (429, "attempt")
+            assert [case["dangers"] for case in await queue(suzie)] == [["attempt"]]
+
+
+async def test_refused_words_are_deleted_90_days_after_the_decision(app: FastAPI, services: Services) -> None:
+    thread = await make.thread(services, (await make.member(services, "heron")).handle)
+    async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        await suzie.put(f"{API}/threads/{thread}/lock")
+        await replies(wren, thread, ATTEMPT)
+        [case] = await queue(suzie)
+        assert (await scenes.decide(suzie, case, scenes.DISMISS)).status_code == 201
+    later = clock.now() + timedelta(days=91)
+    async with services.database.work() as session:
+        await refused_texts.delete_old(session, later)
+    assert await scenes.sql(services, "SELECT id FROM refused_text") == []
+
+
+# Cases
+
+
+@pytest.mark.parametrize(
+    ("body", "category", "minutes"),
+    [
+        (ATTEMPT, "risk", 10),
+        ("He is outside the door now", "risk", 10),
+        ("My baby isn't breathing", "risk", 10),
+        (SUICIDE, "risk", 60),
+        ("My son says he wants to die", "risk", 60),
+        ("My daughter told me her uncle touches her", "risk", 240),
+        (TOLD, "encouragement", 60),
+        (WORRY, "risk", 240),
+    ],
+)
+async def test_each_kind_has_its_own_due_time(
+    app: FastAPI, services: Services, body: str, category: str, minutes: int
+) -> None:
+    async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        await opens(wren, body)
+        [case] = await queue(suzie)
+        due = datetime.fromisoformat(case["due_at"]) - datetime.fromisoformat(case["opened_at"])
+        assert (case["category"], due) == (category, timedelta(minutes=minutes))
+        await run_due_jobs(services, clock.now())
+        told = [one["kind"] for one in (await suzie.get(f"{API}/me/notifications")).json()["items"]]
+        assert told == ["case_waiting" if body == WORRY else "case_urgent"]
+
+
+async def test_one_night_is_one_case_and_only_another_danger_calls_again(app: FastAPI, services: Services) -> None:
+    async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+
+        async def unread() -> int:
+            await run_due_jobs(services, clock.now())
+            items = (await suzie.get(f"{API}/me/notifications")).json()["items"]
+            await suzie.put(f"{API}/me/notifications/read", json={"up_to": items[0]["id"]})
+            return len([one for one in items if one["read_at"] is None])
+
+        opened = await opens(wren, SUICIDE)
+        assert await unread() == 1
+        again = (await replies(wren, opened["id"], "I want to kill myself")).json()
+        assert await unread() == 0
+        [case] = await queue(suzie)
+        whole = (await suzie.get(f"{API}/moderation/cases/{case['id']}")).json()
+        assert (whole["kind"], [post["id"] for post in whole["posts"]]) == (
+            "posts",
+            [opened["first_post"]["id"], again["id"]],
+        )
+        assert [one["post_id"] for one in whole["findings"]] == [opened["first_post"]["id"], again["id"]]
+        await replies(wren, opened["id"], ATTEMPT)
+        assert await unread() == 1
+        [case] = await queue(suzie)
+        assert case["dangers"] == ["attempt", "suicide"]
+        async with make.signed_in(app, "magpie") as magpie:
+            assert (await scenes.report(magpie, again["id"], category="spam", rules=[])).status_code == 201
+        [case] = await queue(suzie)
+        assert (await scenes.decide(suzie, case, scenes.DISMISS)).status_code == 201
+
+
+async def test_a_worry_calls_once_it_is_acute(app: FastAPI, services: Services) -> None:
+    async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        post = (await opens(wren, WORRY))["first_post"]["id"]
+        await run_due_jobs(services, clock.now())
+        await wren.patch(f"{API}/posts/{post}", json={"revision": 1, "body_markdown": SUICIDE})
+        await run_due_jobs(services, clock.now())
+        told = [one["kind"] for one in (await suzie.get(f"{API}/me/notifications")).json()["items"]]
+        assert told == ["case_urgent", "case_waiting"]
+
+
+async def test_the_same_words_in_quotes_call_nobody(app: FastAPI, services: Services) -> None:
+    async with (
+        make.signed_in(app, "wren") as wren,
+        make.signed_in(app, "magpie") as magpie,
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+    ):
+        opened = await opens(wren, SUICIDE)
+        helped = await replies(magpie, opened["id"], f"> @wren #1\n> {SUICIDE}\n\nI am here. Where are you?")
+        assert helped.json()["help"] is None
+        assert len(await queue(suzie)) == 1
+
+
+async def test_findings_are_deleted_90_days_after_the_decision_and_exported_as_kind_and_date(
+    app: FastAPI, services: Services
+) -> None:
+    async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        await opens(wren, SUICIDE)
+        async with services.database.work() as session:
+            [own] = await findings.list_own(session, await make.viewer(services, "wren"))
+            assert (own.kind, own.level) == ("suicide", "acute")
+        [case] = await queue(suzie)
+        assert (await scenes.decide(suzie, case, scenes.DISMISS)).status_code == 201
+    async with services.database.work() as session:
+        await findings.delete_old_findings(session, clock.now() + timedelta(days=91))
+    assert await scenes.sql(services, "SELECT id FROM finding") == []
