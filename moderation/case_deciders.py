@@ -41,7 +41,7 @@ from forum.core.work import Work
 from forum.members.aliases import owner_of, personas_of
 from forum.members.standing import standing_at
 from forum.members.tables import Member, Role, RoleGrant, Standing
-from forum.members.viewer import VIEWER_ID, VIEWER_PERSONAS, Viewer
+from forum.members.viewer import MODERATED_BOARDS, VIEWER_ID, VIEWER_PERSONAS, Viewer
 from forum.permissions import Refusal
 from moderation import cases, reports
 from moderation.case_priority import Category
@@ -109,9 +109,12 @@ def _on_every_board(condition: BoardCondition) -> ColumnElement[bool]:
 
 
 def _is_moderated(roles: Collection[Role]) -> ColumnElement[bool]:
+    def moderates(board: Any) -> ColumnElement[bool]:
+        return col(board.id) == any_(MODERATED_BOARDS)
+
     if Role.MODERATOR in roles:
         return true()
-    return and_(col(Case.post_id).is_not(None), _on_every_board(boards.is_moderated))
+    return and_(col(Case.post_id).is_not(None), _on_every_board(moderates))
 
 
 def _is_moderator(member_id: Any) -> ColumnElement[bool]:

@@ -109,9 +109,8 @@ class BoardPlan:
 # Predicates
 
 
-def is_moderated(board: Any = Board) -> ColumnElement[bool]:
-    """Return the condition that the viewer moderates a board."""
-    return or_(MODERATES_EVERYWHERE, col(board.id) == any_(MODERATED_BOARDS))
+# The viewer moderates the board.
+MODERATED = or_(MODERATES_EVERYWHERE, col(Board.id) == any_(MODERATED_BOARDS))
 
 
 def is_readable(board: Any = Board) -> ColumnElement[bool]:
@@ -119,7 +118,7 @@ def is_readable(board: Any = Board) -> ColumnElement[bool]:
     return or_(col(board.readers).op("&&")(VIEWERS_AUDIENCES), col(board.id) == any_(MODERATED_BOARDS))
 
 
-MODERATED, READABLE = is_moderated(), is_readable()
+READABLE = is_readable()
 
 
 def readable_by_member(member_id: Any) -> ColumnElement[bool]:
