@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from forum.content import drafts
-from forum.content.boards import Board, moderated_by
+from forum.content.boards import MODERATED, Board
 from forum.content.crisis_help import Help, also_when_refused, find_help
 from forum.content.lines import refuse_official
 from forum.content.posts import held_edits
@@ -155,8 +155,9 @@ async def read_for_retitling(work: Work, viewer: Viewer, thread_id: int) -> Any:
 async def read_in_care(work: Work, moderator: Viewer, thread_id: int) -> ThreadInCare:
     """Return a thread to whoever may lock, pin and move it. Raises NotFound and Forbidden."""
     context = await _allowed(work, Act.LOCK_THREAD, moderator, thread_id)
-    others = select(Board).where(moderated_by(moderator), col(Board.id) != context.board.id)
-    boards = (await work.session.execute(others.order_by(col(Board.position), col(Board.id)))).scalars().all()
+    others = select(Board).where(MODERATED, col(Board.id) != context.board.id)
+    ordered = others.order_by(col(Board.position), col(Board.id))
+    boards = (await work.session.execute(ordered, moderator.query_parameters)).scalars().all()
     return ThreadInCare(await get_thread_in_transaction(work.session, moderator, thread_id), boards)
 
 
