@@ -1,8 +1,9 @@
 """Every error as a page in the house's layout; and one page that needs neither a database nor a template."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 import structlog
@@ -43,6 +44,7 @@ class ErrorPage(Page):
     is_own: ClassVar[bool] = True
 
     sentence: str
+    help: Mapping[str, Any] | None = None  # where words were refused that sound like danger
     typed: tuple[str, ...] = ()  # longer texts that were sent: they are shown, so that nothing is lost
 
 
@@ -79,7 +81,7 @@ async def _forum_error(request: Request, error: Exception) -> Response:
     typed = await _typed(request)
     title = visit.say(_title(error, is_read=request.method in SAFE_METHODS))
     sentence = words_of(error, visit.language, visit.now)
-    return visit.show(ErrorPage(title=title, sentence=sentence, typed=typed), status)
+    return visit.show(ErrorPage(title=title, sentence=sentence, typed=typed, help=error.facts.get("help")), status)
 
 
 def _title(error: errors.ForumError, *, is_read: bool) -> str:
