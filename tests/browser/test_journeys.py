@@ -198,7 +198,7 @@ async def test_a_safeguarding_lead_sees_danger_and_notes_who_was_told(house: Hou
         await priya.get_by_role("link", name="Safeguarding").click()
         await look(priya, scripts)
         await follow(priya, title)
-        await expect(main(priya)).to_contain_text("I do not want to wake up [Words of somebody in danger] any more.")
+        await expect(main(priya)).to_contain_text("I do not want to wake up any more [Words of somebody in danger].")
         await expect(main(priya)).to_contain_text("She means it.")
         await expect(main(priya)).to_contain_text("Orla was told that it cannot wait")
         await expect(main(priya).locator("[name=measures]")).to_have_count(0)
