@@ -186,7 +186,8 @@ async def test_what_happened_is_told_opened_and_marked_as_read(house: House, scr
 async def test_a_safeguarding_lead_sees_danger_and_notes_who_was_told(house: House, scripts: bool) -> None:
     """The lead reads and notes; moderators decide; each sees what the other did."""
     title, done = f"I am so tired {scripts}", "Rang the out-of-hours team at 21.40. They go round tonight."
-    where = await ask(house, "tiredmum83", title, "I do not want to wake up any more.")
+    author = "tiredmum83" if scripts else "twoundertwo"  # what one member writes in two hours is one case
+    where = await ask(house, author, title, "I do not want to wake up any more.")
     async with house.visitor("biscuit_tin", java_script_enabled=scripts) as reader:
         await reader.goto(where)
         await report(reader, "wake up", "risk", "She means it.", scripts)
