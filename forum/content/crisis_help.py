@@ -23,8 +23,9 @@ from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
 from forum.core.errors import Busy, ForumError, NotFound, UnusableSetting
 from forum.core.gate import ACUTE, ENCOURAGEMENT, Danger, RefusedText
-from forum.core.work import Work
+from forum.core.work import Transactions, Work
 from forum.members.viewer import Viewer
+from forum.permissions import refuse_shut_out
 
 # What is said first, by kind of danger: the one list of kinds for which there is help.
 WORDS: Mapping[str, str] = {
@@ -100,13 +101,13 @@ def list_help(own: Path | None, kind: str | None) -> Sequence[Help]:
     return [help_for(Danger(name, None), own) for name in WORDS if kind in (None, name)]
 
 
-async def find_help(work: Work, texts: Sequence[str]) -> Help | None:
+async def find_help(work: Work | Transactions, texts: Sequence[str]) -> Help | None:
     """Return the help for whoever wrote these texts, if their words sound like danger to them or theirs."""
     danger = await find_own_danger(work, texts)
     return help_for(danger, work.settings.help_lines) if danger else None
 
 
-async def find_own_danger(work: Work, texts: Sequence[str]) -> Danger | None:
+async def find_own_danger(work: Work | Transactions, texts: Sequence[str]) -> Danger | None:
     """Return the gravest danger of whoever wrote these texts, or of somebody whom they worry about."""
     dangers = await work.gate.find_dangers(texts)
     return next((danger for danger in dangers if danger.kind != ENCOURAGEMENT), None)
@@ -116,9 +117,11 @@ async def find_own_danger(work: Work, texts: Sequence[str]) -> Danger | None:
 async def also_when_refused(work: Work, author: Viewer, what: str, texts: Sequence[str]) -> AsyncIterator[None]:
     """Answer with help also where the block refuses these texts. Raises what the block raises.
 
+    It asks first whether the author may use the forum at all: who is suspended or banned may be in danger too.
     The words of an acute danger are kept in a case, in a transaction of their own: that of the block is undone.
     """
     try:
+        refuse_shut_out(author)
         yield
     except Busy:
         raise  # the same words are being stored at this moment
