@@ -1,5 +1,6 @@
 """The gate: which posts are published at once and which wait for a moderator, by each board's own policy."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import reduce
@@ -10,6 +11,7 @@ from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from forum.content import words
 from forum.content.boards import HELD_BECAUSE, Publication
 from forum.content.posts.revisions import get_words
 from forum.content.posts.tables import HeldEdit, Post
@@ -29,6 +31,8 @@ from moderation.measures.tables import AppliedMeasure, MeasureKind
 from moderation.screening import screen
 from moderation.screening.finding import Finding, FindingKind
 
+LEAST_REPEATED = 7  # words that a sentence must have to be known as somebody else's
+_STOP = re.compile(r"[.!?:;\n]")
 TOGETHER = timedelta(hours=2)  # in which words of one member's danger join one case
 NAME_TAKEN = "A moderator took this name from you. Please choose another."
 
@@ -57,7 +61,10 @@ class BoardGate:
         if edited:
             texts, is_title = submission.texts, submission.is_title
             watched = await taken_words.why_held(session, edited, texts, is_title=is_title)
-        return GateResult(watched or self._held_because(submission), await self._findings(submission))
+        found = await self._findings(submission)
+        if submission.answered:
+            found = await _without_repeated(session, submission, found)
+        return GateResult(watched or self._held_because(submission), found)
 
     async def record(
         self, session: AsyncSession, subject: tuple[str, object], verdict: GateResult, now: datetime
@@ -163,6 +170,39 @@ async def _was_taken(session: AsyncSession, member_id: UUID, name: str) -> bool:
     looks = names.skeleton(name)
     rows = (await session.execute(taken)).scalars().all()
     return any(names.skeleton(applied.memory.get("was", "")) == looks for applied in rows)
+
+
+async def _without_repeated(
+    session: AsyncSession, submission: Submission, found: tuple[LocatedFinding, ...]
+) -> tuple[LocatedFinding, ...]:
+    """Return what was found but for words of danger in a sentence of the post that this one answers.
+
+    Those are somebody else's words, and called people already. A short sentence can be one's own by chance.
+    """
+    if submission.answered is None or not findings.danger_in(found):
+        return found
+    thread_id, number = submission.answered
+    answered = select(col(Post.body_markdown)).where(col(Post.thread_id) == thread_id, col(Post.number) == number)
+    said = _folded((await session.execute(answered)).scalar_one_or_none() or "")
+    texts = dict(_parts(submission))
+    return tuple(
+        located
+        for located in found
+        if located.finding.kind != FindingKind.CRISIS or not _repeats(texts[located.part], located.finding, said)
+    )
+
+
+def _repeats(text: str, finding: Finding, said: str) -> bool:
+    """Return whether the sentence in which something was found is in what somebody else said, word for word."""
+    before = max((stop.end() for stop in _STOP.finditer(text, 0, finding.start)), default=0)
+    after = _STOP.search(text, finding.end)
+    sentence = _folded(text[before : after.start() if after else len(text)])
+    return sentence.count(" ") > LEAST_REPEATED and sentence in said
+
+
+def _folded(text: str) -> str:
+    """Return the words of a text as they are compared, with a space between them and around them."""
+    return f" {' '.join(words.folded(word[0]) for word in words.words_in(text, 0, len(text)))} "
 
 
 class _Judged(NamedTuple):

@@ -89,10 +89,10 @@ def lines_of(own: Path | None) -> Sequence[HelpLine]:
 
 
 def help_for(danger: Danger, own: Path | None, *, level: str | None = None) -> Help:
-    """Return the help in this kind of danger: where another person is the danger, what makes no sound comes first."""
+    """Return the help in this kind of danger: what makes no sound comes first where another person is near."""
     lines = [line for line in lines_of(own) if danger.kind in line.kinds]
     if danger.kind == "danger":
-        lines.sort(key=lambda line: not line.silent)
+        lines.sort(key=lambda line: (not line.silent, line.telephone is not None))
     return Help(danger.kind, level or danger.level, WORDS[danger.kind], lines, Watched(False, None, WATCHED))
 
 

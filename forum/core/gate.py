@@ -37,6 +37,7 @@ class Submission:
     named: UUID | None = None  # the member whose name or handle it would be, if they have joined
     edited: Edited | None = None  # None for something new
     is_title: bool = False  # the one text is a title
+    answered: tuple[int, int] | None = None  # the thread and the number of the post that this one answers
 
 
 # How near a danger is: this one calls people.

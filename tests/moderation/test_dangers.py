@@ -82,6 +82,7 @@ async def test_in_danger_of_another_person_what_makes_no_sound_comes_first(guest
     silent = [line["silent"] for line in danger["resources"]]
     assert silent == sorted(silent, reverse=True)
     assert silent[0]
+    assert danger["resources"][0]["telephone"] is None
     assert answer.headers["etag"]
     assert len((await guest.get(f"{API}/help")).json()["items"]) == len(CrisisKind)
     assert (await guest.get(f"{API}/help", params={"kind": "x"})).status_code == 422
@@ -282,6 +283,20 @@ async def test_the_same_words_in_quotes_call_nobody(app: FastAPI, services: Serv
         helped = await replies(magpie, opened["id"], f"> @wren #1\n> {SUICIDE}\n\nI am here. Where are you?")
         assert helped.json()["help"] is None
         assert len(await queue(suzie)) == 1
+
+
+async def test_a_sentence_of_the_answered_post_calls_nobody_and_ones_own_does(app: FastAPI) -> None:
+    cry = "I cannot sleep and all that I think of is that I want to die."
+    async with (
+        make.signed_in(app, "wren") as wren,
+        make.signed_in(app, "magpie") as magpie,
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+    ):
+        opened = await opens(wren, cry)
+        await replies(magpie, opened["id"], f"You wrote: {cry} I am here.", reply_to=1)
+        assert len(await queue(suzie)) == 1
+        await replies(magpie, opened["id"], f"{cry[:-1]} tonight, like you. I want to die.", reply_to=1)
+        assert len(await queue(suzie)) == 2
 
 
 async def test_findings_are_deleted_90_days_after_the_decision_and_exported_as_kind_and_date(

@@ -1,5 +1,7 @@
 """Somebody writes in an hour of danger: what they read, who is called, and what others do with their words."""
 
+from urllib.parse import urlencode
+
 import httpx
 from fastapi import FastAPI
 
@@ -65,3 +67,19 @@ async def test_a_cry_in_a_closed_thread_is_kept_helped_and_read(app: FastAPI, se
         assert await _unread(suzie, services) == ["case_urgent"]
         [case] = (await suzie.get(f"{API}/moderation/cases")).json()["items"]
         assert CRY in text_of((await suzie.get(f"/moderation/cases/{case['id']}")).text)
+
+
+async def test_a_cry_is_answered_also_where_its_page_has_gone(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    thread = await make.thread(services, await scenes.known(services, "wren"))
+    async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        page = await wren.get(f"/threads/{thread}/title")
+        stale = await form(wren, page, f"/threads/{thread}/title", title=CRY, version="9")
+        assert stale.status_code == 422
+        assert "ring 999 now" in text_of(stale.text)
+        headers = {"Sec-Fetch-Site": "same-origin", "Content-Type": "application/x-www-form-urlencoded"}
+        gone = await wren.post("/threads/999/reply", content=urlencode({"body_markdown": CRY}), headers=headers)
+        assert gone.status_code == 404
+        assert "ring 999 now" in text_of(gone.text)
+        [case] = (await suzie.get(f"{API}/moderation/cases")).json()["items"]
+        assert case["dangers"] == ["attempt", "suicide"]

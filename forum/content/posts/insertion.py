@@ -71,7 +71,9 @@ async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Dr
     thread was locked or moved a moment ago.
     """
     html = await rendered(work, author, context, draft)
-    judged = await work.gate.judge(work.session, Submission(context.author, draft.texts, context.board.publication))
+    answered = (context.thread.id, draft.reply_to) if draft.reply_to else None
+    submission = Submission(context.author, draft.texts, context.board.publication, answered=answered)
+    judged = await work.gate.judge(work.session, submission)
     # As late as possible: from here until the commit, every other reply to this thread waits.
     thread = await lock_thread_row(work.session, context.thread.id)
     # The lock has read it anew, for the context too: in one session a row is one object.
