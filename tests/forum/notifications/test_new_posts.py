@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 import httpx
@@ -15,6 +15,8 @@ from forum.core import clock, jobs
 from forum.http.services import Services
 from forum.members.tables import Role, Standing
 from forum.notifications import letters
+from forum.notifications.letter_times import LetterMode
+from forum.notifications.letters import LetterChoice
 from tests.support import make
 from tests.support.jobs import run_due_jobs
 from tests.support.scenes import sql
@@ -344,12 +346,7 @@ async def test_two_posts_at_once_tell_the_same_members_one_after_the_other(
     first, second = sorted([heron, otter])
     async with services.database.work() as session:
         for member_id in (first, second):
-            await session.execute(
-                text(
-                    "INSERT INTO letter_choice (member_id, mode, at, zone, refusals) VALUES (:id, 'daily', '10:00', 'UTC', 0)"
-                ),
-                {"id": member_id},
-            )
+            session.add(LetterChoice(member_id=member_id, mode=LetterMode.DAILY, at=time(10), zone="UTC"))
 
     async def tell_both() -> None:
         async with services.database.work() as session:
