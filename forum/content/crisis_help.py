@@ -25,7 +25,6 @@ from forum.core.errors import Busy, ForumError, NotFound, UnusableSetting
 from forum.core.gate import ACUTE, ENCOURAGEMENT, Danger, RefusedText
 from forum.core.work import Transactions, Work
 from forum.members.viewer import Viewer
-from forum.permissions import refuse_shut_out
 
 # What is said first, by kind of danger: the one list of kinds for which there is help.
 WORDS: Mapping[str, str] = {
@@ -117,11 +116,9 @@ async def find_own_danger(work: Work | Transactions, texts: Sequence[str]) -> Da
 async def also_when_refused(work: Work, author: Viewer, what: str, texts: Sequence[str]) -> AsyncIterator[None]:
     """Answer with help also where the block refuses these texts. Raises what the block raises.
 
-    It asks first whether the author may use the forum at all: who is suspended or banned may be in danger too.
     The words of an acute danger are kept in a case, in a transaction of their own: that of the block is undone.
     """
     try:
-        refuse_shut_out(author)
         yield
     except Busy:
         raise  # the same words are being stored at this moment
