@@ -136,7 +136,8 @@ def moderated_by(viewer: Viewer, board: Any = Board) -> ColumnElement[bool]:
 def readable_by(viewer: Viewer, board: Any = Board) -> ColumnElement[bool]:
     """Return `READABLE` for a statement that is built for this viewer only, or that names boards differently."""
     audiences = literal(list(viewer.audience_groups), ARRAY(Text))
-    return _readable(audiences, literal(sorted(viewer.moderated_boards), ARRAY(Integer)), board)
+    moderated = sorted(viewer.query_parameters["moderated_boards"])
+    return _readable(audiences, literal(moderated, ARRAY(Integer)), board)
 
 
 def readable_by_member(member_id: Any) -> ColumnElement[bool]:
