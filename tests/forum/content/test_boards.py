@@ -49,6 +49,7 @@ WAYS_IN: list[tuple[str, str, Any]] = [
     ("GET", "/posts/{post}", None),
     ("PATCH", "/posts/{post}", {"revision": 1, "body_markdown": "Hello"}),
     ("DELETE", "/posts/{post}", None),
+    ("GET", "/posts/{post}/help", None),
     ("GET", "/posts/{post}/revisions", None),
     ("GET", "/posts/{post}/revisions/{number}", None),
     ("PUT", "/posts/{post}/bookmark", None),
@@ -108,7 +109,7 @@ async def test_a_board_that_you_may_not_see_does_not_exist_for_you(
             assert _told(answer) == _told(await _ask(curious, way, NOWHERE))
     answer = await _ask(guest, way, real)
     assert _told(answer) == _told(await _ask(guest, way, NOWHERE))
-    words = ("/revisions", "/revisions/{number}", "/reactions", "/subscription")
+    words = ("/revisions", "/revisions/{number}", "/reactions", "/subscription", "/help")
     needs_a_member = way[0] != "GET" or way[1].endswith(words)
     assert answer.status_code == (401 if needs_a_member else 404)
 
