@@ -23,7 +23,7 @@ from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
 from forum.core.errors import Busy, ForumError, NotFound, UnusableSetting
 from forum.core.gate import ACUTE, ENCOURAGEMENT, Danger, RefusedText
-from forum.core.work import Work
+from forum.core.work import Transactions, Work
 from forum.members.viewer import Viewer
 
 # What is said first, by kind of danger: the one list of kinds for which there is help.
@@ -100,13 +100,13 @@ def list_help(own: Path | None, kind: str | None) -> Sequence[Help]:
     return [help_for(Danger(name, None), own) for name in WORDS if kind in (None, name)]
 
 
-async def find_help(work: Work, texts: Sequence[str]) -> Help | None:
+async def find_help(work: Work | Transactions, texts: Sequence[str]) -> Help | None:
     """Return the help for whoever wrote these texts, if their words sound like danger to them or theirs."""
     danger = await find_own_danger(work, texts)
     return help_for(danger, work.settings.help_lines) if danger else None
 
 
-async def find_own_danger(work: Work, texts: Sequence[str]) -> Danger | None:
+async def find_own_danger(work: Work | Transactions, texts: Sequence[str]) -> Danger | None:
     """Return the gravest danger of whoever wrote these texts, or of somebody whom they worry about."""
     dangers = await work.gate.find_dangers(texts)
     return next((danger for danger in dangers if danger.kind != ENCOURAGEMENT), None)

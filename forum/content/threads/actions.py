@@ -32,7 +32,7 @@ from forum.core.gate import Edited, PostAuthor, Submission
 from forum.core.idempotency import Repeat
 from forum.core.work import Work
 from forum.members.viewer import Viewer
-from forum.permissions import Act, allow
+from forum.permissions import Act, allow, refuse_shut_out
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ async def open_thread(
     """
     texts = (title, *draft.texts)
     async with also_when_refused(work, author, "thread", texts):
+        refuse_shut_out(author)  # who may be in danger too
         first_post = await _open_thread(work, author, slug, title, draft, repeat=repeat)
     thread = await get_thread_in_transaction(work.session, author, first_post.thread_id)
     return OpenedThread(thread, first_post, await find_help(work, texts))
@@ -92,6 +93,7 @@ async def retitle_thread(work: Work, viewer: Viewer, thread_id: int, version: in
     Forbidden and Throttled.
     """
     async with also_when_refused(work, viewer, "title", [title]):
+        refuse_shut_out(viewer)  # who may be in danger too
         thread = await _retitle_thread(work, viewer, thread_id, version, title)
     return RetitledThread(thread, await find_help(work, [title]))
 
