@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from forum.core.errors import Forbidden, NotSignedIn, RoleWithheld, SignInAgain
+from forum.members.standing import SHUT_OUT
 from forum.members.tables import Role, Standing
 from forum.members.viewer import Viewer
 
@@ -335,6 +336,16 @@ def ask(conditions: Sequence[Condition], act: str, viewer: Viewer, subject: obje
         raise NotSignedIn(f"Sign in to {act}.")
     if reason := first_refusal(conditions, viewer, subject):
         raise RoleWithheld(WITHHELD) if viewer.withheld else Forbidden(reason.detail, code=reason.code)
+
+
+def refuse_shut_out(viewer: Viewer) -> None:
+    """Return when the viewer may use the forum. Raises Forbidden for whoever is suspended or banned.
+
+    They read as a guest does: ask it before anything is looked for, so that they learn no more.
+    """
+    if viewer.standing in SHUT_OUT:
+        sentence = f"Your account is {viewer.standing}. Your statements of reasons say why, and you can appeal there."
+        raise Forbidden(sentence, code=f"account_{viewer.standing}")
 
 
 def require_recent_sign_in(viewer: Viewer, now: datetime) -> None:

@@ -21,7 +21,7 @@ case there, and cannot decide it; as an administrator they are not next in line 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -35,13 +35,13 @@ from forum.content import boards
 from forum.content.boards import Board
 from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
-from forum.core.database import Moment, Query, query
+from forum.core.database import Moment, Query, Record, query
 from forum.core.errors import NotFound
 from forum.core.work import Work
 from forum.members.aliases import owner_of, personas_of
 from forum.members.standing import standing_at
 from forum.members.tables import Member, Role, RoleGrant, Standing
-from forum.members.viewer import VIEWER_ID, VIEWER_PERSONAS, Viewer
+from forum.members.viewer import MODERATED_BOARDS, VIEWER_ID, VIEWER_PERSONAS, Viewer
 from forum.permissions import Refusal
 from moderation import cases, reports
 from moderation.case_priority import Category
@@ -50,8 +50,11 @@ from moderation.permissions import ModerationAct, refusal
 
 NOBODY = "nobody"  # of `who_decides`: nobody is free to decide
 EVERY_MEMBER = ("everyone", "member")  # the audiences that every member belongs to
+IN_LINE = {Role.MODERATOR, Role.ADMINISTRATOR}
 
 BoardCondition = Callable[[Any], ColumnElement[bool]]
+
+NOW = bindparam("now", type_=Moment())  # of statements built once, like the parameters about the viewer
 
 # Under names of their own, because the statements around may join these, too.
 _Other, _OtherThread = aliased(Post, name="another_post"), aliased(Thread, name="thread_of_another_post")
@@ -67,31 +70,25 @@ class Decider(NamedTuple):
     after_all: bool  # took the decision that an appeal opened again, and nobody else is free
 
 
-# Conditions on Case, joined with the board of its first post
+# Conditions on Case, joined with the board of its first post: their statements get the viewer's `query_parameters`
+
+IS_ABOUT = col(Case.subject_persona_id) == any_(VIEWER_PERSONAS)  # about the viewer, under any of their personas
 
 
-def is_about(viewer: Viewer) -> ColumnElement[bool]:
-    """Return the condition that a case is about the viewer, under any of their personas."""
-    return belongs_to(viewer, col(Case.subject_persona_id))
+@cache
+def _is_visible(roles: frozenset[Role]) -> ColumnElement[bool]:
+    """Return the condition that the case exists for a viewer with these roles: it is not about them, and they are in
+    the line.
+    """
+    in_line = _is_moderated(roles)
+    if Role.ADMINISTRATOR in roles:
+        in_line = or_(in_line, _administrator_is_next(VIEWER_ID, NOW))
+    return and_(in_line, _on_every_board(boards.is_readable), ~IS_ABOUT)
 
 
-def belongs_to(viewer: Viewer, persona_id: Any) -> ColumnElement[bool]:
-    """Return the condition that a persona is the viewer's."""
-    own: ColumnElement[bool] = persona_id == any_(literal(list(viewer.personas), ARRAY(Uuid)))
-    return own
-
-
-def visible_to(viewer: Viewer, now: Any) -> ColumnElement[bool]:
-    """Return the condition that the case exists for the viewer: they are in the line, and it is not about them."""
-    in_line = _moderated_by(viewer)
-    if Role.ADMINISTRATOR in viewer.roles:
-        in_line = or_(in_line, _administrator_is_next(viewer.member_id, now))
-    return and_(in_line, _on_every_board(partial(boards.readable_by, viewer)), ~is_about(viewer))
-
-
-def is_danger_for(viewer: Viewer) -> ColumnElement[bool]:
+def is_danger() -> ColumnElement[bool]:
     """Return the condition that a case is of somebody in danger other than the viewer, on boards that they read."""
-    return and_(*_is_of_danger(), _on_every_board(partial(boards.readable_by, viewer)), ~is_about(viewer))
+    return and_(*_is_of_danger(), _on_every_board(boards.is_readable), ~IS_ABOUT)
 
 
 def _is_of_danger() -> Sequence[ColumnElement[bool]]:
@@ -114,10 +111,13 @@ def _on_every_board(condition: BoardCondition) -> ColumnElement[bool]:
     return or_(col(Case.post_id).is_(None), and_(condition(Board), all_others))
 
 
-def _moderated_by(viewer: Viewer) -> ColumnElement[bool]:
-    if Role.MODERATOR in viewer.roles:
+def _is_moderated(roles: Collection[Role]) -> ColumnElement[bool]:
+    def moderates(board: Any) -> ColumnElement[bool]:
+        return col(board.id) == any_(MODERATED_BOARDS)
+
+    if Role.MODERATOR in roles:
         return true()
-    return and_(col(Case.post_id).is_not(None), _on_every_board(partial(boards.moderated_by, viewer)))
+    return and_(col(Case.post_id).is_not(None), _on_every_board(moderates))
 
 
 def _is_moderator(member_id: Any) -> ColumnElement[bool]:
@@ -205,9 +205,26 @@ def _administrator_is_next(administrator_id: Any, now: Any) -> ColumnElement[boo
 # Queries
 
 
+@lru_cache(maxsize=1000)  # there are some 600 selects with all sets of roles
+def _select_visible(of_cases: Query, roles: frozenset[Role]) -> Query:
+    # Built once for each set of roles: building it for an administrator takes longer than all the rest of a request.
+    # Roles are no parameters, so that PostgreSQL plans the simple one of moderators without the line.
+    return of_cases.where(_is_visible(roles))
+
+
+async def list_visible(work: Work, viewer: Viewer, of_cases: Query, **values: Any) -> Sequence[Record]:
+    """Return the rows of a select of cases, joined with the board of each, without cases that do not exist for the
+    viewer; `values` are those of its own parameters.
+
+    The select has to be one that was built once, with all that differs between requests as parameters.
+    """
+    visible = _select_visible(of_cases, viewer.roles & IN_LINE)
+    return (await work.session.execute(visible, {**viewer.query_parameters, "now": work.now, **values})).all()
+
+
 def _select_impartial_staff() -> Query:
     """Return a select of every moderator and administrator who is free, for each of the cases `case_ids`."""
-    now, case_ids = bindparam("now", type_=Moment()), bindparam("case_ids", type_=ARRAY(Uuid))
+    case_ids = bindparam("case_ids", type_=ARRAY(Uuid))
     grant = aliased(RoleGrant, name="decider_grant")
     member_id = col(grant.member_id)
     listed = query(
@@ -217,13 +234,13 @@ def _select_impartial_staff() -> Query:
         _is_moderator(member_id).label("moderates"),
         _has_grant(member_id, col(_Grant.role) == Role.ADMINISTRATOR).label("administers"),
         func.coalesce(col(Case.barred_id) == member_id, False).label("barred"),
-        _is_away(member_id, now).label("away"),
-        or_(_is_overdue(now), _is_about_staff(), _works_on_it(member_id, now)).label("next_anyway"),
+        _is_away(member_id, NOW).label("away"),
+        or_(_is_overdue(NOW), _is_about_staff(), _works_on_it(member_id, NOW)).label("next_anyway"),
     )
     return (
         with_board_of_case(listed)
-        .join(grant, col(grant.role).in_((Role.MODERATOR, Role.ADMINISTRATOR)))
-        .where(col(Case.id) == any_(case_ids), _is_able(member_id, now), _is_impartial(member_id))
+        .join(grant, col(grant.role).in_(IN_LINE))
+        .where(col(Case.id) == any_(case_ids), _is_able(member_id, NOW), _is_impartial(member_id))
         .distinct()
         .order_by(member_id)
     )
@@ -324,7 +341,7 @@ class _Ties:
 
 # Built once, like the select of staff.
 _TIES = query(
-    (col(Case.subject_persona_id) == any_(VIEWER_PERSONAS)).label("is_about"),
+    IS_ABOUT.label("is_about"),
     _is_about_staff().label("is_about_staff"),
     reports.reported_by(col(Case.id), VIEWER_ID).label("reported"),
     cases.has_recused(col(Case.id), VIEWER_ID).label("recused"),

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from functools import cache
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field, TypeAdapter
-from sqlalchemy import ColumnElement, and_, func, literal, true, tuple_
+from sqlalchemy import ColumnElement, Integer, Text, Uuid, and_, bindparam, func, literal, tuple_
 from sqlalchemy import case as case_when
 from sqlalchemy.orm import aliased
 from sqlmodel import col
@@ -18,14 +18,14 @@ from forum.content.boards import Board
 from forum.content.posts.tables import Post, Visibility
 from forum.content.threads.tables import Thread
 from forum.core import pagination
-from forum.core.database import Query, Record, columns, query
+from forum.core.database import Moment, Query, Record, columns, query
 from forum.core.errors import NotFound
 from forum.core.pagination import Page
 from forum.core.work import Work
 from forum.members.queries import named_columns
 from forum.members.tables import Member, Role
-from forum.members.viewer import Viewer
-from moderation import case_deciders
+from forum.members.viewer import VIEWER_ID, Viewer
+from moderation.case_deciders import NOW, list_visible
 from moderation.case_priority import Category
 from moderation.cases import Case, CaseClaim, CaseKind, CaseState, with_board_of_case
 from moderation.permissions import ModerationAct, allow, refusal
@@ -38,26 +38,70 @@ EXCERPT = 200  # characters: enough to tell an advert from a threat
 
 _Author, _Claimant = aliased(Member, name="author"), aliased(Member, name="claimant")
 
-_VIEW = with_board_of_case(
-    query(
-        *columns(Case),
-        col(Thread.id).label("thread_id"),
-        col(Thread.title).label("thread_title"),
-        case_when((col(Post.number) == 1, col(Thread.title_revision))).label("title_revision"),
-        col(Post.number).label("post_number"),
-        col(Post.revision).label("post_revision"),
-        case_when((col(Post.visibility) != Visibility.WITHDRAWN, func.left(Post.body_markdown, EXCERPT))).label(
-            "excerpt"
-        ),
-        col(Board.id).label("board_id"),
-        col(Board.slug).label("board_slug"),
-        col(Board.name).label("board_name"),
-        col(_Author.id).label("author_id"),
-        *named_columns(_Author, "author"),
-        *named_columns(_Claimant, "claimant"),
-        col(CaseClaim.until).label("claimed_until"),
+# Every case, with the post's place and who is working on each. Each select of them is built once, with parameters:
+# building one takes longer than all the rest of a request.
+ALL_CASES = (
+    with_board_of_case(
+        query(
+            *columns(Case),
+            col(Thread.id).label("thread_id"),
+            col(Thread.title).label("thread_title"),
+            case_when((col(Post.number) == 1, col(Thread.title_revision))).label("title_revision"),
+            col(Post.number).label("post_number"),
+            col(Post.revision).label("post_revision"),
+            case_when((col(Post.visibility) != Visibility.WITHDRAWN, func.left(Post.body_markdown, EXCERPT))).label(
+                "excerpt"
+            ),
+            col(Board.id).label("board_id"),
+            col(Board.slug).label("board_slug"),
+            col(Board.name).label("board_name"),
+            col(_Author.id).label("author_id"),
+            *named_columns(_Author, "author"),
+            *named_columns(_Claimant, "claimant"),
+            col(CaseClaim.until).label("claimed_until"),
+        )
     )
-).join(_Author, col(_Author.id) == col(Case.subject_persona_id))
+    .join(_Author, col(_Author.id) == col(Case.subject_persona_id))
+    .outerjoin(CaseClaim, and_(col(CaseClaim.case_id) == col(Case.id), col(CaseClaim.until) > NOW))
+    .outerjoin(_Claimant, col(_Claimant.id) == col(CaseClaim.moderator_id))
+)
+
+
+def _is(state: CaseState) -> ColumnElement[bool]:
+    # State and limit are literals: with parameters in their place, PostgreSQL plans anew for each request, because a
+    # plan for any state cannot use an index of one, nor a plan for any limit know how soon it may stop.
+    return col(Case.state) == literal(state.value, literal_execute=True)
+
+
+_BY_PRIORITY = (col(Case.priority), col(Case.due_at), col(Case.id))
+_BY_DECISION = (col(Case.decided_at), col(Case.id))
+_LIMIT = bindparam("limit", type_=Integer(), literal_execute=True)
+_PRIORITY, _MOMENT = bindparam("last_priority", type_=Integer()), bindparam("last_moment", type_=Moment())
+_LAST_ID = bindparam("last_id", type_=Uuid())
+
+# Open cases, worst first, then by when they are due.
+OPEN_CASES = ALL_CASES.where(_is(CaseState.OPEN)).order_by(*_BY_PRIORITY).limit(_LIMIT)
+# Decided cases, the newest decision first.
+_DECIDED = ALL_CASES.where(_is(CaseState.DECIDED)).order_by(*(key.desc() for key in _BY_DECISION)).limit(_LIMIT)
+_PAGES = {CaseState.OPEN: OPEN_CASES, CaseState.DECIDED: _DECIDED}
+# What follows the last case of the page before.
+_FOLLOWING = {
+    CaseState.OPEN: tuple_(*_BY_PRIORITY) > tuple_(_PRIORITY, _MOMENT, _LAST_ID),
+    CaseState.DECIDED: tuple_(*_BY_DECISION) < tuple_(_MOMENT, _LAST_ID),
+}
+
+_ONE = ALL_CASES.where(col(Case.id) == bindparam("case_id", type_=Uuid()))
+
+_IS_LATE = and_(col(Case.state) == CaseState.OPEN, col(Case.due_at) <= NOW)
+_COUNTS = ALL_CASES.with_only_columns(
+    col(Case.category),
+    func.count().label("cases"),
+    func.count().filter(_IS_LATE).label("late"),
+    maintain_column_froms=True,
+).group_by(col(Case.category))
+
+_BOARDS = query(col(Board.slug), col(Board.name)).where(boards.READABLE).order_by(col(Board.position), col(Board.id))
+_MODERATED_BOARDS = _BOARDS.where(boards.MODERATED)
 
 
 class ClaimedBy(StrEnum):
@@ -65,6 +109,16 @@ class ClaimedBy(StrEnum):
 
     ME = "me"
     NOBODY = "nobody"
+
+
+# What can be looked for: conditions on a select of cases, some with a parameter.
+_SOUGHT = {
+    "category": col(Case.category) == bindparam("category", type_=Text()),
+    "board": col(Board.slug) == bindparam("board", type_=Text()),
+    "kind": col(Case.kind) == bindparam("kind", type_=Text()),
+    ClaimedBy.ME: col(CaseClaim.moderator_id) == VIEWER_ID,
+    ClaimedBy.NOBODY: col(CaseClaim.case_id).is_(None),
+}
 
 
 @dataclass(frozen=True)
@@ -77,15 +131,16 @@ class QueueSearch:
     claimed: ClaimedBy | None = None
     kind: CaseKind | None = None
 
-    def conditions(self, viewer: Viewer) -> list[ColumnElement[bool]]:
-        """Return the same, but the state, as conditions on a select of `select_visible`."""
-        wanted = {Case.category: self.category, Board.slug: self.board, Case.kind: self.kind}
-        found = [col(column) == value for column, value in wanted.items() if value is not None]
-        if self.claimed == ClaimedBy.ME:
-            found.append(col(CaseClaim.moderator_id) == viewer.id)
-        if self.claimed == ClaimedBy.NOBODY:
-            found.append(col(CaseClaim.case_id).is_(None))
-        return found
+    @property
+    def values(self) -> dict[str, str]:
+        """What is looked for by a value, by the name of its parameter."""
+        wanted = {"category": self.category, "board": self.board, "kind": self.kind}
+        return {name: value for name, value in wanted.items() if value is not None}
+
+    @property
+    def sought(self) -> frozenset[str]:
+        """By what is looked for, besides the state."""
+        return frozenset(self.values) | ({self.claimed} if self.claimed else set())
 
 
 @dataclass(frozen=True)
@@ -102,39 +157,19 @@ def sees_queue(viewer: Viewer) -> bool:
     return refusal(ModerationAct.SEE_QUEUE, viewer) is None
 
 
-def select_all(now: datetime) -> Query:
-    """Return a select of every case, with the post's place and who is working on each."""
-    current = and_(col(CaseClaim.case_id) == col(Case.id), col(CaseClaim.until) > now)
-    return _VIEW.outerjoin(CaseClaim, current).outerjoin(_Claimant, col(_Claimant.id) == col(CaseClaim.moderator_id))
+@cache
+def _select_page(state: CaseState, sought: frozenset[str], *, is_first: bool) -> Query:
+    following = [] if is_first else [_FOLLOWING[state]]
+    return _PAGES[state].where(*_conditions(sought), *following)
 
 
-def select_visible(viewer: Viewer, now: datetime) -> Query:
-    """Return a select of the cases that exist for the viewer, as `select_all` has them."""
-    return select_all(now).where(case_deciders.visible_to(viewer, now))
+@cache
+def _select_counts(state: CaseState, sought: frozenset[str]) -> Query:
+    return _COUNTS.where(_is(state), *_conditions(sought))
 
 
-def select_queue(viewer: Viewer, now: datetime, after: tuple[int, datetime, UUID] | None, limit: int) -> Query:
-    """Return a select of open cases, worst first, then by when they are due."""
-    key = (col(Case.priority), col(Case.due_at), col(Case.id))
-    page = select_visible(viewer, now).where(_is(CaseState.OPEN))
-    if after:
-        page = page.where(tuple_(*key) > tuple_(*after))
-    return page.order_by(*key).limit(literal(limit, literal_execute=True))
-
-
-def select_decided(viewer: Viewer, now: datetime, before: tuple[datetime, UUID] | None, limit: int) -> Query:
-    """Return a select of decided cases, the newest decision first."""
-    key = (col(Case.decided_at), col(Case.id))
-    page = select_visible(viewer, now).where(_is(CaseState.DECIDED))
-    if before:
-        page = page.where(tuple_(*key) < tuple_(*before))
-    return page.order_by(*(column.desc() for column in key)).limit(literal(limit, literal_execute=True))
-
-
-def _is(state: CaseState) -> ColumnElement[bool]:
-    # State and limit are literals: with parameters in their place, PostgreSQL plans anew for each request, because a
-    # plan for any state cannot use an index of one, nor a plan for any limit know how soon it may stop.
-    return col(Case.state) == literal(state.value, literal_execute=True)
+def _conditions(sought: frozenset[str]) -> list[ColumnElement[bool]]:
+    return [_SOUGHT[name] for name in sorted(sought)]
 
 
 async def list_cases(work: Work, moderator: Viewer, search: QueueSearch, after: str | None, limit: int) -> Page:
@@ -144,14 +179,19 @@ async def list_cases(work: Work, moderator: Viewer, search: QueueSearch, after: 
     nothing, Invalid for a cursor that is not one of this list.
     """
     allow(ModerationAct.SEE_QUEUE, moderator)
-    if search.state == CaseState.OPEN:
-        key = pagination.decode(after, BY_PRIORITY) if after is not None else None
-        page = select_queue(moderator, work.now, key, limit + 1)
-    else:
-        before = pagination.decode(after, BY_DECISION) if after is not None else None
-        page = select_decided(moderator, work.now, before, limit + 1)
-    rows = (await work.session.execute(page.where(*search.conditions(moderator)))).all()
+    last = _last(search.state, after) if after is not None else {}
+    page = _select_page(search.state, search.sought, is_first=after is None)
+    rows = await list_visible(work, moderator, page, **search.values, **last, limit=limit + 1)
     return pagination.page_of(rows, limit, _key_of)
+
+
+def _last(state: CaseState, after: str) -> dict[str, Any]:
+    """Return where the page before ended. Raises Invalid."""
+    if state == CaseState.OPEN:
+        priority, moment, case_id = pagination.decode(after, BY_PRIORITY)
+        return {"last_priority": priority, "last_moment": moment, "last_id": case_id}
+    moment, case_id = pagination.decode(after, BY_DECISION)
+    return {"last_moment": moment, "last_id": case_id}
 
 
 def _key_of(row: Record) -> tuple[object, ...]:
@@ -164,19 +204,8 @@ async def count_cases(work: Work, moderator: Viewer, search: QueueSearch) -> Seq
     Raises Forbidden for whoever moderates nothing.
     """
     allow(ModerationAct.SEE_QUEUE, moderator)
-    is_late = and_(col(Case.state) == CaseState.OPEN, col(Case.due_at) <= work.now)
-    counted = (
-        select_visible(moderator, work.now)
-        .where(_is(search.state), *search.conditions(moderator))
-        .with_only_columns(
-            col(Case.category),
-            func.count().label("cases"),
-            func.count().filter(is_late).label("late"),
-            maintain_column_froms=True,
-        )
-        .group_by(col(Case.category))
-    )
-    counts = {row.category: row for row in (await work.session.execute(counted)).all()}
+    counted = _select_counts(search.state, search.sought)
+    counts = {row.category: row for row in await list_visible(work, moderator, counted, **search.values)}
     return [counts[category] for category in Category if category in counts]
 
 
@@ -184,20 +213,18 @@ async def read_queue(work: Work, moderator: Viewer, search: QueueSearch, after: 
     """Return what the screen of the queue shows. Raises as `list_cases` does."""
     page = await list_cases(work, moderator, search, after, limit)
     counts = await count_cases(work, moderator, replace(search, category=None))
-    is_administrator = Role.ADMINISTRATOR in moderator.roles  # who decides where no moderator can
-    theirs = true() if is_administrator else boards.moderated_by(moderator)
-    listed = query(col(Board.slug), col(Board.name)).where(theirs, boards.readable_by(moderator))
-    found = await work.session.execute(listed.order_by(col(Board.position), col(Board.id)))
+    # Administrators decide where no moderator can.
+    theirs = _BOARDS if Role.ADMINISTRATOR in moderator.roles else _MODERATED_BOARDS
+    found = await work.session.execute(theirs, moderator.query_parameters)
     return QueueReading(page, counts, found.all())
 
 
 async def get_visible_case(work: Work, viewer: Viewer, case_id: UUID) -> Record:
     """Return a case with its post's place. Raises NotFound when it does not exist for the viewer."""
-    found = await work.session.execute(select_visible(viewer, work.now).where(col(Case.id) == case_id))
-    row = found.one_or_none()
-    if row is None:
+    found = await list_visible(work, viewer, _ONE, case_id=case_id)
+    if not found:
         raise NotFound("There is no such case.", code="case_not_found")
-    return row
+    return found[0]
 
 
 async def get_workable_case(work: Work, moderator: Viewer, case_id: UUID) -> Record:

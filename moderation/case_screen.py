@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import Uuid, any_, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlmodel import col
 
 from forum.content import boards
@@ -66,16 +66,21 @@ class CaseInShort:
     reports: Sequence[Record]
 
 
+_TOGETHER = case_queue.ALL_CASES.where(
+    col(Case.id) == any_(bindparam("case_ids", type_=ARRAY(Uuid))),
+    col(Case.state) == CaseState.OPEN,
+    col(Case.kind) != CaseKind.APPEAL,
+).order_by(col(Case.priority), col(Case.id))
+
+
 async def read_together(work: Work, moderator: Viewer, case_ids: Collection[UUID]) -> Sequence[CaseInShort]:
     """Return these open cases, those that the moderator may see, with what was written and reported; no appeals.
 
     Raises Forbidden for whoever moderates nothing.
     """
     allow(ModerationAct.SEE_QUEUE, moderator)
-    wanted = (col(Case.id).in_(case_ids), col(Case.state) == CaseState.OPEN, col(Case.kind) != CaseKind.APPEAL)
-    visible = case_queue.select_visible(moderator, work.now).where(*wanted)
     found = []
-    for case in (await work.session.execute(visible.order_by(col(Case.priority), col(Case.id)))).all():
+    for case in await case_deciders.list_visible(work, moderator, _TOGETHER, case_ids=list(case_ids)):
         posts = (await work.session.execute(case_file.select_held_posts(case.id))).all()
         kept = [post for post in posts if post.visibility != Visibility.WITHDRAWN]
         reported = (await work.session.execute(reports.select_for_case(case.id))).all()
@@ -143,8 +148,9 @@ async def _list_boards(work: Work, moderator: Viewer, case: Record) -> Sequence[
         return []
     listed = query(col(Board.slug), col(Board.name)).where(col(Board.id) != case.board_id)
     if Role.ADMINISTRATOR not in moderator.roles:
-        listed = listed.where(boards.moderated_by(moderator))
-    return (await work.session.execute(listed.order_by(col(Board.position), col(Board.id)))).all()
+        listed = listed.where(boards.MODERATED)
+    ordered = listed.order_by(col(Board.position), col(Board.id))
+    return (await work.session.execute(ordered, moderator.query_parameters)).all()
 
 
 async def _list_talks(work: Work, moderator: Viewer, case_id: UUID) -> Sequence[TalkReading] | None:

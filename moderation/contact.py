@@ -13,6 +13,7 @@ from sqlalchemy import CheckConstraint, Index, LargeBinary, UniqueConstraint, de
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from forum.content.crisis_help import also_when_refused
 from forum.core import audit
 from forum.core.database import Moment, Record, new_id, query
 from forum.core.errors import Invalid, NotFound
@@ -87,6 +88,11 @@ async def write_to_charity(work: Work, author: Viewer, draft: ContactDraft) -> b
     Return whether it sounds like danger. Everybody may write, in any standing. Raises Throttled over the limit per
     network, and Invalid for a key that came with another message.
     """
+    async with also_when_refused(work, author, "message", [draft.text]):
+        return await _write_to_charity(work, author, draft)
+
+
+async def _write_to_charity(work: Work, author: Viewer, draft: ContactDraft) -> bool:
     message_digest = _digest(work, author, draft)
     earlier = await _find_earlier(work.session, message_digest)
     if earlier is None:

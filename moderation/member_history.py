@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import Uuid, bindparam, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlmodel import col
 
@@ -17,7 +17,8 @@ from forum.members.queries import get_member, named_columns
 from forum.members.standing import GRAVITY, is_in_force_at
 from forum.members.tables import Member, Sanction, Standing
 from forum.members.viewer import Viewer
-from moderation import case_deciders, case_queue, cases
+from moderation import case_queue, cases
+from moderation.case_deciders import list_visible
 from moderation.cases import Case
 from moderation.decisions import Decision, DecisionRule
 from moderation.measures.catalogue import MEASURES
@@ -54,6 +55,8 @@ class MemberHistory:
 
 
 # Built once: building a select costs more than sending it.
+_MEMBER_ID = bindparam("member_id", type_=Uuid())
+_AGAINST = (col(AppliedMeasure.member_id) == _MEMBER_ID, col(AppliedMeasure.kind).in_(AGAINST_AUTHOR))
 _CITED = (
     select(func.array_agg(aggregate_order_by(col(DecisionRule.number), col(DecisionRule.number))))
     .where(col(DecisionRule.decision_id) == col(Decision.id))
@@ -76,13 +79,15 @@ _MEASURES = cases.with_board_of_case(
     .join(Member, col(Member.id) == col(Decision.decided_by))
     .outerjoin(Statement, col(Statement.decision_id) == col(Decision.id))
     .join(Case, col(Case.id) == col(Decision.case_id))
+    .where(*_AGAINST)
     .order_by(col(AppliedMeasure.id).desc())
+    .limit(SHOWN_MAX)
 )
 _COUNTS = cases.with_board_of_case(
     query(col(AppliedMeasure.kind), func.count().label("times"))
     .join(Decision, col(Decision.id) == col(AppliedMeasure.decision_id))
     .join(Case, col(Case.id) == col(Decision.case_id))
-    .where(col(AppliedMeasure.undone_at).is_(None))
+    .where(*_AGAINST, col(AppliedMeasure.undone_at).is_(None))
     .group_by(col(AppliedMeasure.kind))
 )
 _REPORTS = cases.with_board_of_case(
@@ -92,21 +97,23 @@ _REPORTS = cases.with_board_of_case(
     )
     .select_from(Report)
     .join(Case, col(Case.id) == col(Report.case_id))
+    .where(col(Report.reporter_id) == _MEMBER_ID)
 )
+_OPEN_CASES = case_queue.OPEN_CASES.where(col(Case.subject_persona_id) == _MEMBER_ID)
 
 
 async def get_member_history(work: Work, moderator: Viewer, handle: str) -> MemberHistory:
     """Return all that a moderator may know of a member. Raises Forbidden, and NotFound when there is no such member."""
     allow(ModerationAct.SEE_RECORD, moderator)
-    session, visible = work.session, case_deciders.visible_to(moderator, work.now)
-    member = await get_member(session, handle)
+    member = await get_member(work.session, handle)
+    [reported] = await list_visible(work, moderator, _REPORTS, member_id=member.id)
     return MemberHistory(
         member,
         await summarise(work, moderator, member),
-        (await session.execute(_select_sanctions(member.id, work.now))).all(),
-        (await session.execute(_select_measures(visible, member.id))).all(),
-        (await session.execute(_select_open_cases(work, moderator, member.id))).all(),
-        (await session.execute(_select_reports(visible, member.id))).one(),
+        (await work.session.execute(_select_sanctions(member.id, work.now))).all(),
+        await list_visible(work, moderator, _MEASURES, member_id=member.id),
+        await list_visible(work, moderator, _OPEN_CASES, member_id=member.id, limit=SHOWN_MAX),
+        reported,
     )
 
 
@@ -117,29 +124,14 @@ async def summarise(work: Work, viewer: Viewer, member: Member) -> MemberSummary
         await session.execute(WRITTEN.query, {**viewer.query_parameters, "member_ids": [member.id]})
     ).one_or_none()
     gravest = (await session.execute(_select_sanctions(member.id, work.now).limit(1))).one_or_none()
-    counts = await session.execute(_COUNTS.where(*_against(member.id), case_deciders.visible_to(viewer, work.now)))
+    counts = await list_visible(work, viewer, _COUNTS, member_id=member.id)
     return MemberSummary(
         joined_at=member.joined_at,
         posts=written.posts if written else 0,
         standing=_standing(member, gravest),
         standing_until=gravest.until if gravest else None,
-        measures={row.kind: row.times for row in counts.all()},
+        measures={row.kind: row.times for row in counts},
     )
-
-
-def _select_measures(visible: ColumnElement[bool], member_id: UUID) -> Query:
-    """Return a select of what was decided against a member in visible cases, newest first, undone or not."""
-    return _MEASURES.where(*_against(member_id), visible).limit(SHOWN_MAX)
-
-
-def _select_open_cases(work: Work, viewer: Viewer, member_id: UUID) -> Query:
-    """Return a select of the open cases about a member that exist for the viewer, worst first."""
-    return case_queue.select_queue(viewer, work.now, None, SHOWN_MAX).where(col(Case.subject_persona_id) == member_id)
-
-
-def _select_reports(visible: ColumnElement[bool], member_id: UUID) -> Query:
-    """Return a select of how many of a member's reports were upheld, were dismissed, or wait, in visible cases."""
-    return _REPORTS.where(col(Report.reporter_id) == member_id, visible)
 
 
 def _select_sanctions(member_id: UUID, now: datetime) -> Query:
@@ -155,7 +147,3 @@ def _standing(member: Member, gravest: Any) -> Standing:
     if member.left_at:
         return Standing.LEFT
     return Standing(gravest.standing) if gravest else Standing.ACTIVE
-
-
-def _against(member_id: UUID) -> tuple[ColumnElement[bool], ...]:
-    return col(AppliedMeasure.member_id) == member_id, col(AppliedMeasure.kind).in_(AGAINST_AUTHOR)

@@ -61,14 +61,15 @@ class SeenPost:
 
 
 def decidable_by(viewer: Viewer) -> ColumnElement[bool]:
-    """Return the condition, on Post joined with its board, that the viewer may have to decide about the post.
+    """Return the condition, on Post joined with its board, that the viewer may have to decide about the post: for
+    statements that get `query_parameters`.
 
     Moderators see every post of their boards, administrators those that readers see.
     """
-    moderated = boards.moderated_by(viewer)
+    moderated = boards.MODERATED
     if Role.ADMINISTRATOR in viewer.roles:
         moderated = or_(moderated, col(Post.visibility) == Visibility.VISIBLE)
-    return and_(moderated, boards.readable_by(viewer))
+    return and_(moderated, boards.READABLE)
 
 
 def select_posts(viewer: Viewer, member_id: UUID) -> Query:
@@ -101,7 +102,8 @@ async def list_posts(work: Work, moderator: Viewer, handle: str, after: str | No
     page = select_posts(moderator, member.id).order_by(col(Post.id).desc()).limit(limit + 1)
     if before:
         page = page.where(col(Post.id) < before[0])
-    return pagination.page_of((await work.session.execute(page)).all(), limit, lambda row: (row.id,))
+    rows = (await work.session.execute(page, moderator.query_parameters)).all()
+    return pagination.page_of(rows, limit, lambda row: (row.id,))
 
 
 # Actions
@@ -148,7 +150,7 @@ async def _lock_posts(work: Work, moderator: Viewer, member: Member, seen: Seque
     if len(revisions) < len(seen):
         raise Invalid("Name each post once.", "#/posts", code="post_repeated")
     theirs = select_posts(moderator, member.id).where(col(Post.id).in_(revisions)).with_only_columns(col(Post.id))
-    known = set((await work.session.execute(theirs)).scalars())
+    known = set((await work.session.execute(theirs, moderator.query_parameters)).scalars())
     for post_id in revisions:
         if post_id not in known:
             detail = "One of these is no post of this member's on a board that you moderate."

@@ -266,8 +266,8 @@ def _select_here(now: datetime) -> Any:
 async def _list_boards(session: AsyncSession, viewer: Viewer) -> Sequence[Record]:
     listed = query(col(Board.slug), col(Board.name)).where(col(Board.archived_at).is_(None))
     if Role.ADMINISTRATOR not in viewer.roles:
-        listed = listed.where(boards.readable_by(viewer, Board))
-    return (await session.execute(listed.order_by(col(Board.position), col(Board.id)))).all()
+        listed = listed.where(boards.READABLE)
+    return (await session.execute(listed.order_by(col(Board.position), col(Board.id)), viewer.query_parameters)).all()
 
 
 async def _list_rows(session: AsyncSession) -> Sequence[OnCallShift]:

@@ -11,7 +11,7 @@ from sqlmodel import col
 from forum.content.posts.held_edits import list_waiting
 from forum.content.posts.tables import HeldEdit
 from forum.core import audit, pagination
-from forum.core.database import Record
+from forum.core.database import Query, Record
 from forum.core.errors import NotFound
 from forum.core.idempotency import Repeat
 from forum.core.pagination import Page
@@ -34,6 +34,8 @@ from moderation.permissions import ModerationAct, allow, refusal
 
 # What a cursor holds: when the last case of the page before was due, or decided, and its id.
 BY_MOMENT = TypeAdapter(tuple[pagination.Instant, UUID])
+
+_DANGERS = case_queue.ALL_CASES.where(case_deciders.is_danger())
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ async def list_dangers(work: Work, lead: Viewer, state: CaseState, after: str | 
     """
     allow(ModerationAct.SEE_DANGERS, lead)
     place = pagination.decode(after, BY_MOMENT) if after is not None else None
-    found = case_queue.select_all(work.now).where(case_deciders.is_danger_for(lead), col(Case.state) == state)
+    found = _DANGERS.where(col(Case.state) == state)
     key = (col(Case.due_at if state == CaseState.OPEN else Case.decided_at), col(Case.id))
     if state == CaseState.OPEN:
         found = found.where(tuple_(*key) > tuple_(*place)) if place else found
@@ -72,7 +74,7 @@ async def list_dangers(work: Work, lead: Viewer, state: CaseState, after: str | 
     else:
         found = found.where(tuple_(*key) < tuple_(*place)) if place else found
         found = found.order_by(*(column.desc() for column in key))
-    rows = (await work.session.execute(found.limit(limit + 1))).all()
+    rows = await _rows(work, lead, found.limit(limit + 1))
     return pagination.page_of(rows, limit, lambda row: (row.decided_at or row.due_at, str(row.id)))
 
 
@@ -127,8 +129,11 @@ async def add_note(work: Work, lead: Viewer, case_id: UUID, words: str, *, repea
 
 async def _get_case(work: Work, lead: Viewer, case_id: UUID) -> Record:
     allow(ModerationAct.SEE_DANGERS, lead)
-    this = case_queue.select_all(work.now).where(case_deciders.is_danger_for(lead), col(Case.id) == case_id)
-    row = (await work.session.execute(this)).one_or_none()
-    if row is None:
+    found = await _rows(work, lead, _DANGERS.where(col(Case.id) == case_id))
+    if not found:
         raise NotFound("There is no such case.", code="case_not_found")
-    return row
+    return found[0]
+
+
+async def _rows(work: Work, lead: Viewer, dangers: Query) -> Sequence[Record]:
+    return (await work.session.execute(dangers, {**lead.query_parameters, "now": work.now})).all()

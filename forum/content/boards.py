@@ -12,17 +12,14 @@ from sqlalchemy import (
     CheckConstraint,
     ColumnElement,
     Identity,
-    Integer,
     Text,
     UniqueConstraint,
     any_,
     bindparam,
     exists,
-    false,
     literal,
     or_,
     select,
-    true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
@@ -112,31 +109,16 @@ class BoardPlan:
 # Predicates
 
 
-def _moderated(everywhere: ColumnElement[bool], these: ColumnElement[Any], board: Any = Board) -> ColumnElement[bool]:
-    return or_(everywhere, col(board.id) == any_(these))
-
-
-def _readable(audiences: ColumnElement[Any], moderated: ColumnElement[Any], board: Any = Board) -> ColumnElement[bool]:
-    return or_(col(board.readers).op("&&")(audiences), col(board.id) == any_(moderated))
-
-
 # The viewer moderates the board.
-MODERATED = _moderated(MODERATES_EVERYWHERE, MODERATED_BOARDS)
-
-# The board exists for the viewer.
-READABLE = _readable(VIEWERS_AUDIENCES, MODERATED_BOARDS)
+MODERATED = or_(MODERATES_EVERYWHERE, col(Board.id) == any_(MODERATED_BOARDS))
 
 
-def moderated_by(viewer: Viewer, board: Any = Board) -> ColumnElement[bool]:
-    """Return `MODERATED` for a statement that is built for this viewer only, or that names boards differently."""
-    everywhere = true() if Role.MODERATOR in viewer.roles else false()
-    return _moderated(everywhere, literal(sorted(viewer.moderated_boards), ARRAY(Integer)), board)
+def is_readable(board: Any = Board) -> ColumnElement[bool]:
+    """Return the condition that a board exists for the viewer."""
+    return or_(col(board.readers).op("&&")(VIEWERS_AUDIENCES), col(board.id) == any_(MODERATED_BOARDS))
 
 
-def readable_by(viewer: Viewer, board: Any = Board) -> ColumnElement[bool]:
-    """Return `READABLE` for a statement that is built for this viewer only, or that names boards differently."""
-    audiences = literal(list(viewer.audience_groups), ARRAY(Text))
-    return _readable(audiences, literal(sorted(viewer.moderated_boards), ARRAY(Integer)), board)
+READABLE = is_readable()
 
 
 def readable_by_member(member_id: Any) -> ColumnElement[bool]:

@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, delete, or_
+from sqlalchemy import BigInteger, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Field, SQLModel, col
 
@@ -16,11 +16,13 @@ from forum.content.threads.queries import keyset_pages, read_page
 from forum.content.threads.tables import Thread
 from forum.core import pagination
 from forum.core.database import Moment, Prepared, Reader, query
-from forum.core.errors import NotFound
+from forum.core.errors import Invalid, NotFound
 from forum.core.pagination import Page
 from forum.core.work import Work
-from forum.members.queries import author_columns
+from forum.members.queries import author_columns, lock_own_row
 from forum.members.viewer import VIEWER_ID, Viewer
+
+MOST = 2000  # of one member: more than anybody finds again
 
 
 class Bookmark(SQLModel, table=True):
@@ -82,10 +84,18 @@ async def list_bookmarks(reader: Reader, viewer: Viewer, after: str | None, limi
 
 
 async def save_post(work: Work, viewer: Viewer, post_id: int) -> PostView:
-    """Save a post for oneself, and return it. Idempotent. Raises NotFound, also for a tombstone."""
+    """Save a post for oneself, and return it. Idempotent.
+
+    Raises NotFound, also for a tombstone; Invalid for one more than `MOST`.
+    """
     post = await get_post_in_transaction(work.session, viewer, post_id)
     if post.visibility not in SHOWN:
         raise NotFound("There is no such post.", code="post_not_found")
+    await lock_own_row(work.session, viewer)  # of two at once, the second counts the first
+    own = select(func.count()).where(col(Bookmark.member_id) == viewer.member_id)
+    if (await work.session.execute(own.where(col(Bookmark.post_id) != post_id))).scalar_one() >= MOST:
+        detail = f"You saved {MOST:,} posts. Please take one off first."
+        raise Invalid(detail, "#", code="too_many_bookmarks")
     saved = insert(Bookmark).values(member_id=viewer.member_id, post_id=post_id, saved_at=work.now)
     await work.session.execute(saved.on_conflict_do_nothing())
     return post

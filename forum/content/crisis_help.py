@@ -24,7 +24,7 @@ from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
 from forum.core.errors import Busy, ForumError, NotFound, UnusableSetting
 from forum.core.gate import ACUTE, ENCOURAGEMENT, Attendance, Danger, RefusedText
-from forum.core.work import Work
+from forum.core.work import Transactions, Work
 from forum.members.viewer import Viewer
 
 # What is said first, by kind of danger: the one list of kinds for which there is help.
@@ -124,6 +124,12 @@ async def find_help(work: Work, author: Viewer, texts: Sequence[str], thread_id:
     return await _help_now(work, author, danger, thread_id) if danger else None
 
 
+async def find_help_anywhere(transactions: Transactions, texts: Sequence[str]) -> Help | None:
+    """Return the help for words that got nowhere, which promises nobody: the case that they open is on no board."""
+    danger = await find_own_danger(transactions, texts)
+    return help_for(danger, transactions.settings.help_lines) if danger else None
+
+
 async def _help_now(work: Work, viewer: Viewer, danger: Danger, thread_id: int | None) -> Help:
     """Return help that says whether somebody is on call: on the thread's board, or else for the whole forum."""
     board = select(col(Thread.board_id)).where(col(Thread.id) == thread_id)
@@ -132,7 +138,7 @@ async def _help_now(work: Work, viewer: Viewer, danger: Danger, thread_id: int |
     return help_for(danger, work.settings.help_lines, attendance=attendance)
 
 
-async def find_own_danger(work: Work, texts: Sequence[str]) -> Danger | None:
+async def find_own_danger(work: Work | Transactions, texts: Sequence[str]) -> Danger | None:
     """Return the gravest danger of whoever wrote these texts, or of somebody whom they worry about."""
     dangers = await work.gate.find_dangers(texts)
     return next((danger for danger in dangers if danger.kind != ENCOURAGEMENT), None)

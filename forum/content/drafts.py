@@ -28,7 +28,7 @@ from forum.core.errors import Invalid, Stale
 from forum.core.work import Work
 from forum.members.queries import lock_own_row
 from forum.members.viewer import VIEWER_ID, Viewer
-from forum.permissions import Act, allow
+from forum.permissions import Act, allow, refuse_shut_out
 
 KEPT_FOR = timedelta(days=7)
 MOST = 50
@@ -202,19 +202,22 @@ async def get_draft_in_transaction(session: AsyncSession, viewer: Viewer, place:
 
 
 async def save_reply(work: Work, author: Viewer, thread_id: int, saving: Saving) -> SavedDraft:
-    """Keep a reply for later. Raises NotFound, and Stale and Invalid as `_save` does."""
+    """Keep a reply for later. Raises NotFound, Forbidden, and Stale and Invalid as `_save` does."""
+    refuse_shut_out(author)
     await context_in_thread(work, author, thread_id, NO_WORDS)
     return await _save(work, author, in_thread(thread_id), saving)
 
 
 async def save_thread(work: Work, author: Viewer, slug: str, saving: Saving) -> SavedDraft:
-    """Keep a new thread for later. Raises NotFound, and Stale and Invalid as `_save` does."""
+    """Keep a new thread for later. Raises NotFound, Forbidden, and Stale and Invalid as `_save` does."""
+    refuse_shut_out(author)
     context = await context_on_board(work, author, slug, NO_WORDS)
     return await _save(work, author, on_board(context.board.id), saving)
 
 
 async def save_edit(work: Work, author: Viewer, post_id: int, saving: Saving) -> SavedDraft:
     """Keep an edit of one's own post for later. Raises NotFound, Forbidden, and Stale and Invalid as `_save` does."""
+    refuse_shut_out(author)
     allow(Act.KEEP_EDIT, author, await context_of_post(work, author, post_id, NO_WORDS))
     return await _save(work, author, of_post(post_id), saving)
 

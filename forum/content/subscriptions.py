@@ -38,10 +38,14 @@ from forum.content.threads.tables import Thread
 from forum.content.threads.visibility import THREAD_VISIBLE
 from forum.core import pagination
 from forum.core.database import Moment, Prepared, Reader, check_one_of, query
+from forum.core.errors import Invalid
 from forum.core.pagination import Page
 from forum.core.work import Work
+from forum.members.queries import lock_own_row
 from forum.members.viewer import VIEWER_ID, Viewer
 from forum.permissions import Act, allow
+
+MOST = 2000  # that one member chose: each is looked at with each new post
 
 
 class Mode(StrEnum):
@@ -164,17 +168,20 @@ async def find_board_mode(reader: Reader, viewer: Viewer, slug: str) -> Mode | N
 
 
 async def follow_thread(work: Work, viewer: Viewer, thread_id: int, mode: Mode) -> None:
-    """Have the viewer hear this much of a thread from now on. Idempotent. Raises NotFound and Forbidden."""
+    """Have the viewer hear this much of a thread from now on. Idempotent.
+
+    Raises NotFound, Forbidden, and Invalid for one more than `MOST`.
+    """
     allow(Act.FOLLOW, viewer)
     thread = await get_thread_in_transaction(work.session, viewer, thread_id)
-    await _choose(work, viewer, mode, thread_id=thread.id)
+    await _choose(work, viewer, mode, col(Subscription.thread_id) == thread.id, thread_id=thread.id)
 
 
 async def follow_board(work: Work, viewer: Viewer, slug: str, mode: Mode) -> None:
-    """Have the viewer hear this much of a board from now on. Idempotent. Raises NotFound and Forbidden."""
+    """Have the viewer hear this much of a board from now on. Idempotent. Raises as `follow_thread` does."""
     allow(Act.FOLLOW, viewer)
     board = await boards.get_board_in_transaction(work.session, viewer, slug)
-    await _choose(work, viewer, mode, board_id=board.id)
+    await _choose(work, viewer, mode, col(Subscription.board_id) == board.id, board_id=board.id)
 
 
 async def forget_thread(work: Work, viewer: Viewer, thread_id: int) -> None:
@@ -188,7 +195,8 @@ async def forget_board(work: Work, viewer: Viewer, slug: str) -> None:
     await _forget(work, viewer, col(Subscription.board_id) == named)
 
 
-async def _choose(work: Work, viewer: Viewer, mode: Mode, **place: int) -> None:
+async def _choose(work: Work, viewer: Viewer, mode: Mode, is_place: ColumnElement[bool], **place: int) -> None:
+    await _refuse_too_many(work, viewer, is_place)
     chosen = insert(Subscription).values(
         member_id=viewer.member_id, mode=mode, chosen_by=ChosenBy.SELF, since=work.now, **place
     )
@@ -206,6 +214,19 @@ async def _choose(work: Work, viewer: Viewer, mode: Mode, **place: int) -> None:
             where=col(Subscription.mode) != mode,
         )
     )
+
+
+async def _refuse_too_many(work: Work, viewer: Viewer, is_place: ColumnElement[bool]) -> None:
+    """Raise Invalid for one more than `MOST`. What came by writing does not count: writing is limited by itself."""
+    await lock_own_row(work.session, viewer)  # of two at once, the second counts the first
+    own = query(
+        func.count().filter(col(Subscription.chosen_by) == ChosenBy.SELF).label("chosen"),
+        func.count().filter(is_place).label("here"),
+    ).where(col(Subscription.member_id) == viewer.member_id)
+    row = (await work.session.execute(own)).one()
+    if row.chosen >= MOST and not row.here:
+        detail = f"You chose for {MOST:,} threads and boards what you are told. Please take one off the list first."
+        raise Invalid(detail, "#", code="too_many_subscriptions")
 
 
 async def _forget(work: Work, viewer: Viewer, is_place: ColumnElement[bool]) -> None:

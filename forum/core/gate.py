@@ -66,7 +66,7 @@ class RefusedText:
     """A text with words of acute danger that is not published, and why."""
 
     persona_id: UUID
-    kind: str  # what it was to be: a reply, a thread, an edit, a title
+    kind: str  # what it was to be: a reply, a thread, an edit, a title, an answer in a talk, a message to us
     code: str
     text: str
 

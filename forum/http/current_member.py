@@ -6,11 +6,12 @@ from fastapi import Depends, Request
 
 from forum.authentication.sessions import Transport
 from forum.core import clock
-from forum.core.errors import Forbidden, NotSignedIn
+from forum.core.errors import NotSignedIn
 from forum.http.csrf import SAFE_METHODS, refuse_forgery
 from forum.http.services import services_of
 from forum.members.standing import SHUT_OUT
 from forum.members.viewer import GUEST, Viewer
+from forum.permissions import refuse_shut_out
 
 COOKIE = "__Host-forum-session"  # RFC 6265bis §4.1.3.2: this host only, over TLS only
 
@@ -53,9 +54,7 @@ AnyMember = Annotated[Viewer, Depends(_any_member)]
 
 
 async def _member(viewer: AnyMember) -> Viewer:
-    if viewer.standing in SHUT_OUT:
-        sentence = f"Your account is {viewer.standing}. Your statements of reasons say why, and you can appeal there."
-        raise Forbidden(sentence, code=f"account_{viewer.standing}")
+    refuse_shut_out(viewer)
     return viewer
 
 

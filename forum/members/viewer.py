@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from forum.core.database import Query, query
 from forum.members.aliases import aliases_of
-from forum.members.standing import standing_at
+from forum.members.standing import SHUT_OUT, standing_at
 from forum.members.tables import Member, Role, RoleGrant, Standing
 
 
@@ -44,16 +44,19 @@ class Viewer:
     query_parameters: Mapping[str, Any] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        # Who is shut out reads as a guest does, whatever they ask for: also in lists of what is their own.
+        is_shut_out = self.standing in SHUT_OUT
         member = ("member",) if self.id else ()
         # Who moderates one board may read wherever moderators may, for instance in a staff room.
         roles = self.roles | ({Role.MODERATOR} if self.moderated_boards else set())
-        object.__setattr__(self, "audience_groups", ("everyone", *member, *sorted(roles)))
+        groups = ("everyone",) if is_shut_out else ("everyone", *member, *sorted(roles))
+        object.__setattr__(self, "audience_groups", groups)
         query_parameters = {
             "viewer_id": self.id,
             "viewer_personas": self.personas,
             "audiences": self.audience_groups,
-            "moderated_boards": tuple(self.moderated_boards),
-            "moderates_everywhere": Role.MODERATOR in self.roles,
+            "moderated_boards": () if is_shut_out else tuple(self.moderated_boards),
+            "moderates_everywhere": Role.MODERATOR in self.roles and not is_shut_out,
         }
         object.__setattr__(self, "query_parameters", query_parameters)
 

@@ -9,7 +9,7 @@ from datetime import datetime, time
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, ColumnElement, Uuid, any_, delete, literal, select
+from sqlalchemy import ARRAY, CheckConstraint, ColumnElement, Uuid, all_, any_, delete, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
@@ -75,11 +75,12 @@ WANTED = (
 
 
 async def mark_due(
-    session: AsyncSession, members: Collection[UUID], now: datetime, *, daily_only: bool = False
+    session: AsyncSession, members: Collection[UUID], now: datetime, *, patient: Collection[UUID] = ()
 ) -> None:
     """Have a letter sent to those of these members who chose letters: they are told something in this transaction.
 
-    With `daily_only`, to those alone who chose the daily one.
+    Of the `patient` among them, to those alone who chose the daily one. All are told in one call: two would not lock
+    their rows in one order.
     """
     if not members:
         return
@@ -97,10 +98,9 @@ async def mark_due(
         query(col(LetterChoice.member_id), *TIMES)
         .join(Member, col(Member.id) == col(LetterChoice.member_id))
         .where(col(LetterChoice.member_id) == any_(_ids(told)), *WANTED)
+        .where(or_(col(LetterChoice.mode) == LetterMode.DAILY, col(LetterChoice.member_id) != all_(_ids(patient))))
         .order_by(col(LetterChoice.member_id))  # of two that tell the same members, one waits for the other
     )
-    if daily_only:
-        chosen = chosen.where(col(LetterChoice.mode) == LetterMode.DAILY)
     due = [
         {"member_id": row.member_id, "due_at": next_time(times_of(row), now)}
         for row in (await session.execute(chosen)).all()

@@ -211,8 +211,7 @@ async def tell_of_post(session: AsyncSession, payload: Payload, now: datetime) -
     told = set((await session.execute(_TELL, values)).scalars())
     modes = {row.member_id: row.mode for row in await session.execute(_MODES, values | {"told": list(told)})}
     patient = {member_id for member_id, mode in modes.items() if mode == Mode.DIGEST}
-    await letters.mark_due(session, told - patient, now)
-    await letters.mark_due(session, patient, now, daily_only=True)
+    await letters.mark_due(session, told, now, patient=patient)
 
 
 def _mentions(body_html: str) -> Iterator[str]:

@@ -11,9 +11,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from forum.content.boards import readable_by_member
 from forum.content.ignored import ignores
 from forum.content.posts.tables import Post, Visibility
+from forum.content.posts.visibility import with_board_of_post
 from forum.content.reactions.tables import Reaction
+from forum.content.threads.visibility import THREAD_SHOWN
 from forum.core.database import Moment, new_id, query, rows_of
 from forum.core.jobs import Payload
 from forum.members.aliases import owner_of
@@ -30,10 +33,12 @@ _WAS_TOLD = exists().where(
     col(Notification.kind) == NotificationKind.REACTED,
     col(Notification.at) > _SINCE,
 )
-_TOLD: Any = query(
-    bindparam("id", type_=Uuid()), _AUTHOR, literal(str(NotificationKind.REACTED)), col(Post.id), _NOW
+_TOLD: Any = with_board_of_post(
+    query(bindparam("id", type_=Uuid()), _AUTHOR, literal(str(NotificationKind.REACTED)), col(Post.id), _NOW)
 ).where(
     col(Post.id) == _POST_ID,
+    THREAD_SHOWN,
+    readable_by_member(_AUTHOR),  # of a thread that moved out of their sight, they hear nothing
     col(Post.visibility) == Visibility.VISIBLE,
     _STANDS,
     ~ignores(_AUTHOR, _BY),

@@ -1,9 +1,8 @@
 """Every error as a page in the house's layout; and one page that needs neither a database nor a template."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
-from typing import Any, ClassVar
+from typing import ClassVar, TypeVar
 from urllib.parse import urlencode
 
 import structlog
@@ -14,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from forum.content.crisis_help import Help, find_help_anywhere
 from forum.core import database, errors, logs
 from forum.http.csrf import SAFE_METHODS, refuse_forgery
 from forum.http.current_member import viewer_of
@@ -21,8 +21,8 @@ from forum.http.problems import KINDS
 from forum.http.services import services_of
 from forum.members.standing import SHUT_OUT
 from forum.members.viewer import GUEST
-from forum.web.authentication.sign_in import again_page, sign_in_page
-from forum.web.forms import SECRET, Form, read_form
+from forum.web.authentication.sign_in import SignInPage, again_page, sign_in_page
+from forum.web.forms import EMPTY, SECRET, Form, read_form
 from forum.web.languages import mark
 from forum.web.pages import Page
 from forum.web.visits import Visit, guest_visit
@@ -44,8 +44,11 @@ class ErrorPage(Page):
     is_own: ClassVar[bool] = True
 
     sentence: str
-    help: Mapping[str, Any] | None = None  # where words were refused that sound like danger
     typed: tuple[str, ...] = ()  # longer texts that were sent: they are shown, so that nothing is lost
+    help: Help | None = None  # where what was sent sounds like danger
+
+
+PageWithHelp = TypeVar("PageWithHelp", ErrorPage, SignInPage)
 
 
 def register(app: FastAPI) -> None:
@@ -74,14 +77,21 @@ async def _forum_error(request: Request, error: Exception) -> Response:
         if request.method in SAFE_METHODS:
             return visit.go("/sign-in?" + urlencode({"back": visit.path}))
         kept, back = await _kept(request), visit.came_from
-        return visit.show(sign_in_page(visit, kept=kept, kept_path=visit.path, back=back), status)
+        asked = sign_in_page(visit, kept=kept, kept_path=visit.path, back=back)
+        return visit.show(await _with_help(visit, asked, kept), status)
     if isinstance(error, errors.SignInAgain):
         kept, back = await _kept(request), visit.path if request.method in SAFE_METHODS else visit.came_from
         return visit.show(again_page(visit, kept=kept, kept_path=visit.path, back=back), status)
-    typed = await _typed(request)
+    sent = await _sent(request)
     title = visit.say(_title(error, is_read=request.method in SAFE_METHODS))
-    sentence = words_of(error, visit.language, visit.now)
-    return visit.show(ErrorPage(title=title, sentence=sentence, typed=typed, help=error.facts.get("help")), status)
+    page = ErrorPage(title=title, sentence=words_of(error, visit.language, visit.now), typed=long_texts(sent))
+    return visit.show(await _with_help(visit, page, sent), status)
+
+
+async def _with_help(visit: Visit, page: PageWithHelp, sent: Form | None) -> PageWithHelp:
+    """Return the page with help where what was sent sounds like danger, whatever it was refused for."""
+    texts = [value for name, value in sent.values.items() if name not in SECRET] if sent else []
+    return replace(page, help=await find_help_anywhere(visit.transactions, texts))
 
 
 def _title(error: errors.ForumError, *, is_read: bool) -> str:
@@ -98,18 +108,18 @@ async def _kept(request: Request) -> Form | None:
     return None if form.has_secrets or not form.values else form
 
 
-async def _typed(request: Request) -> tuple[str, ...]:
-    """Return the texts that took somebody time to write, so that they are not lost.
+async def _sent(request: Request) -> Form:
+    """Return the form that was sent, so that nobody's words are lost.
 
-    None of what a page of another site sent, to whatever address: it would put its own words into the house's layout.
+    Nothing of what a page of another site sent, to whatever address: it would put its words into the house's layout.
     """
     if request.method in SAFE_METHODS:
-        return ()
+        return EMPTY
     try:
         refuse_forgery(request, services_of(request).settings)
-        return long_texts(await read_form(request))
+        return await read_form(request)
     except (errors.Forbidden, HTTPException):  # the latter: it is too long to be read
-        return ()
+        return EMPTY
 
 
 def long_texts(form: Form) -> tuple[str, ...]:

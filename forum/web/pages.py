@@ -115,12 +115,18 @@ def environment(language: Language, folders: tuple[Path, ...]) -> Environment:
     made.filters["parsed_time"] = datetime.fromisoformat
     made.filters["colour"] = colour
     made.filters["initial"] = initial
+    made.filters["unbroken"] = unbroken
     return made
 
 
 def colour(name: str | None) -> int:
     """Return which of the eight muted colours the mark of a member has: always the same one, by their handle."""
     return sum(map(ord, name or "")) % 8
+
+
+def unbroken(heading: str) -> str:
+    """Return a heading whose hyphens end no line: on a phone, "e-" would stand above "mail"."""
+    return heading.replace("-", "\N{NON-BREAKING HYPHEN}")
 
 
 def initial(name: str) -> str:

@@ -75,9 +75,11 @@ BY_CODE: Mapping[str, str] = {
     "reason_would_be_held": mark("This reason cannot be shown to readers as it is. Please put it in another way."),
     "rule_missing": mark("Please choose which rule it breaks."),
     "thread_locked_or_moved": mark("This thread was closed or moved a moment ago. Please read it again."),
+    "too_many_bookmarks": mark("You saved 2,000 posts. Please take one off the list first."),
     "too_many_drafts": mark("You have 50 drafts. Please send or delete one first."),
     "too_many_ignored": mark("You ignore 200 people. Please stop ignoring somebody first."),
     "too_many_links": mark("There are too many links in it. Please take some out."),
+    "too_many_subscriptions": mark("You chose for 2,000 places what you are told. Please take one off the list first."),
     # around the forum
     "time_too_far": mark("Choose a day within a year."),
     "too_many_announcements": mark("Five announcements stand there already. Take one away first."),

@@ -182,7 +182,10 @@ class CaseFinding(ResponseBody):
 class RefusedText(ResponseBody):
     """Words of acute danger that were refused: nothing of them is published."""
 
-    kind: str = Field(description="What it was to be: `reply`, `thread`, `edit` or `title`", examples=["reply"])
+    kind: str = Field(
+        description="What it was to be: `reply`, `thread`, `edit`, `title`, `answer` (in a talk) or `message` (to us)",
+        examples=["reply"],
+    )
     code: str = Field(description="Why it was refused", examples=["thread_locked"])
     text: str = Field(examples=["I've taken the tablets"])
     written_at: Moment

@@ -8,6 +8,7 @@ from sqlalchemy import exists, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
+from forum.content.crisis_help import also_when_refused
 from forum.core import audit, pagination
 from forum.core.database import Record, new_id
 from forum.core.errors import Conflict, NotFound
@@ -107,6 +108,11 @@ async def answer(work: Work, member: Viewer, talk_id: UUID, words: str, *, repea
     Raises Throttled, NotFound for a talk with somebody else, Conflict when it is closed, and what `Repeat.earlier`
     raises.
     """
+    async with also_when_refused(work, member, "answer", [words]):
+        return await _answer(work, member, talk_id, words, repeat)
+
+
+async def _answer(work: Work, member: Viewer, talk_id: UUID, words: str, repeat: Repeat | None) -> Record:
     message_id = await repeat.earlier(work) if repeat else None
     if message_id is None:
         await work.count_try("talk", "talks", member.id)

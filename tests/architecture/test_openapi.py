@@ -525,6 +525,8 @@ async def judged(community: Community, login: str, scope: list[str]) -> str | No
     if login == STAFF:
         async with make.signed_in(community.app, STAFF) as staff:
             about["FORUM_TOKEN"] = staff.headers["Authorization"].removeprefix("Bearer ")
+    # The document is made when it is first read: on a busy machine, that takes longer than Schemathesis waits.
+    community.app.openapi()
     async with serving(community.app) as address:
         arguments = [
             "--config-file",

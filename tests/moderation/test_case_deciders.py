@@ -172,7 +172,7 @@ async def check(services: Services, scenario: Scenario) -> None:
 
 
 async def check_sight(work: Work, case_id: UUID, viewer: Viewer, *, decides: bool, is_accused: bool) -> None:
-    queue = [row.id for row in (await work.session.execute(case_queue.select_queue(viewer, work.now, None, 5))).all()]
+    queue = [row.id for row in await case_deciders.list_visible(work, viewer, case_queue.OPEN_CASES, limit=5)]
     try:
         reason = await case_deciders.why_not_decide(work, viewer, case_id)
     except NotFound:
@@ -294,7 +294,7 @@ async def test_a_case_is_decided_by_those_who_read_its_board(
         for handle in ("suzie", "orla", "boss"):
             viewer = await make.viewer(services, handle)
             await check_sight(work, case_id, viewer, decides=handle in expected, is_accused=False)
-            seen = (await work.session.execute(case_queue.select_queue(viewer, work.now, None, 5))).all()
+            seen = await case_deciders.list_visible(work, viewer, case_queue.OPEN_CASES, limit=5)
             assert bool(seen) == (handle in expected)
         told = await case_deciders.list_told_that_nobody_decides(work.session, case_id, work.now)
         assert told == [(await make.viewer(services, "boss")).member_id]
@@ -317,7 +317,7 @@ async def test_posts_on_several_boards_are_decided_by_those_who_moderate_all_of_
     assert await deciders(services, case_id) == ["boss"]
     async with make.work(services) as work:
         viewer = await make.viewer(services, "suzie")
-        assert (await work.session.execute(case_queue.select_queue(viewer, work.now, None, 5))).all() == []
+        assert await case_deciders.list_visible(work, viewer, case_queue.OPEN_CASES, limit=5) == []
 
 
 async def test_where_nobody_decides_the_reporter_reads_whom_to_turn_to(settings: Settings) -> None:

@@ -100,6 +100,20 @@ async def test_one_network_cannot_flood_the_charity(settings: Settings) -> None:
         assert LOST in text_of(kept.text)
 
 
+async def test_a_cry_that_comes_too_often_is_answered_with_help_and_read(settings: Settings) -> None:
+    few = settings.model_copy(update={"contact_limit": "1/1 hour"})
+    async with make.application(few) as app, make.signed_in(app, "wren") as wren, make.client(app) as guest:
+        await write(wren, LOST)
+        for client in (guest, wren):
+            refused = await client.post(f"{API}/contact", json={"text": DANGER})
+            assert (refused.status_code, refused.json()["help"]["kind"]) == (429, "suicide")
+        page = await form(guest, await guest.get("/contact"), "/contact", text=DANGER)
+        assert text_of(page.text).count("Samaritans") >= 1
+        async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+            [case] = (await orla.get(f"{API}/moderation/cases")).json()["items"]
+            assert (case["kind"], case["dangers"]) == ("member", ["suicide"])
+
+
 async def told(app: FastAPI, handle: str) -> list[str]:
     """What somebody was told, newest first."""
     async with make.signed_in(app, handle) as client:

@@ -115,7 +115,9 @@ async def test_nobody_in_danger_is_stopped_by_the_limit_of_links(app: FastAPI) -
 # When a text is refused
 
 
-@pytest.mark.parametrize("reason", ["member_silenced", "unverified_address", "thread_locked"])
+@pytest.mark.parametrize(
+    "reason", ["member_silenced", "member_suspended", "member_banned", "unverified_address", "thread_locked"]
+)
 async def test_a_refused_cry_is_answered_with_help_and_read_by_a_moderator(
     app: FastAPI, services: Services, reason: str
 ) -> None:
@@ -147,8 +149,34 @@ async def _refuse(
 ) -> None:
     if reason == "thread_locked":
         assert (await suzie.put(f"{API}/threads/{thread}/lock")).status_code == 200
-    if reason == "member_silenced":
-        await make.sanction(services, "wren", Standing.SILENCED)
+    if reason.startswith("member_"):
+        await make.sanction(services, "wren", Standing(reason.removeprefix("member_")))
+
+
+@pytest.mark.parametrize("standing", [Standing.SUSPENDED, Standing.BANNED])
+async def test_who_is_shut_out_does_not_learn_what_is_there(
+    app: FastAPI, services: Services, standing: Standing
+) -> None:
+    said = {"body_markdown": ATTEMPT}
+    async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        thread = await make.thread(services, "wren")
+        [(own,)] = await scenes.sql(services, f"SELECT id FROM post WHERE thread_id = {thread}")
+        await make.sanction(services, "wren", standing)
+        answers = [
+            await wren.post(f"{API}/threads/{thread}/posts", json=said),
+            await wren.post(f"{API}/threads/999/posts", json=said),
+            await wren.post(f"{API}/boards/new-here/threads", json=said | {"title": "Hello"}),
+            await wren.post(f"{API}/boards/nowhere/threads", json=said | {"title": "Hello"}),
+            await wren.patch(f"{API}/posts/{own}", json=said | {"revision": 1}),
+            await wren.patch(f"{API}/posts/999", json=said | {"revision": 1}),
+            await wren.patch(f"{API}/threads/{thread}", json={"version": 1, "title": ATTEMPT}),
+            await wren.patch(f"{API}/threads/999", json={"version": 1, "title": ATTEMPT}),
+        ]
+        assert {answer.status_code for answer in answers} == {403}
+        assert len({answer.text for answer in answers}) == 1
+        assert answers[0].json()["help"]["kind"] == "attempt"
+        [case] = await queue(suzie)
+        assert case["dangers"] == ["attempt"]
 
 
 async def test_a_cry_that_comes_too_soon_is_answered_with_help(settings: Settings) -> None:

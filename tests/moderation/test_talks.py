@@ -196,6 +196,16 @@ async def test_a_closed_talk_takes_no_words_until_it_is_opened_again(scene: Scen
     assert "Are you well?" not in str(log)
 
 
+async def test_a_cry_in_a_closed_talk_is_answered_with_help_and_read(scene: Scene) -> None:
+    talk = (await scene.write())["talk_id"]
+    assert (await scene.orla.put(f"{API}/moderation/talks/{talk}/closure")).status_code == 204
+    refused = await scene.stepdad.post(own(talk), json={"text": CRISIS})
+    assert (refused.json()["code"], refused.json()["help"]["kind"]) == ("talk_closed", "suicide")
+    urgent = (await scene.orla.get(f"{API}/moderation/cases")).json()["items"][0]
+    whole = (await scene.orla.get(f"{API}/moderation/cases/{urgent['id']}")).json()
+    assert [(one["kind"], one["text"]) for one in whole["refused_texts"]] == [("answer", CRISIS)]
+
+
 async def test_a_talk_goes_on_when_the_case_is_decided(services: Services, scene: Scene) -> None:
     talk = (await scene.write())["talk_id"]
     case = await scenes.a_case(scene.suzie, scene.case["post_id"])

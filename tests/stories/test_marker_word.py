@@ -182,9 +182,10 @@ async def world(app: FastAPI, services: Services) -> AsyncIterator[World]:
         world.know("?category", "rule")
         world.know("?board", "new-here")
         world.know("?claimed", "nobody")
-        world.know("?kind", "post")
+        world.know("?kind", "post", "suicide")
         world.know("?edition", 1)
         world.know("?unread", "true")
+        world.know("?thread", 1)
         world.know("?named", "heron")
         yield world
 

@@ -337,3 +337,25 @@ async def test_who_looks_too_often_keeps_the_words(settings: Settings, services:
             page = await page_of(magpie, await write(magpie, path, body_markdown=WORDS, do="look"))
             assert said in text_of(page.text)
             assert fields_of(page.text, path)["body_markdown"] == WORDS
+
+
+@pytest.mark.parametrize("what", ["suspended", "signed out", "thread gone"])
+async def test_a_cry_that_cannot_be_sent_is_answered_with_help(
+    app: FastAPI, services: Services, thread: int, what: str
+) -> None:
+    cry = "I've taken the tablets"
+    async with make.signed_in(app, "magpie") as magpie:
+        page = await magpie.get(f"/threads/{thread}/reply")
+        if what == "thread gone":
+            async with services.database.work() as session:
+                await session.execute(text("UPDATE thread SET visibility = 'removed'"))
+        if what == "suspended":
+            await make.sanction(services, "magpie", Standing.SUSPENDED)
+            services.session_cache.invalidate((await make.viewer(services, "magpie")).id)
+        if what == "signed out":
+            del magpie.headers["Authorization"]
+        refused = await form(magpie, page, f"/threads/{thread}/reply", body_markdown=cry)
+        assert refused.status_code in {401, 403, 404}
+        assert [words in text_of(refused.text) for words in ("ring 999 now", cry)] == [True, True]
+        calm = await form(magpie, page, f"/threads/{thread}/reply", body_markdown="Good morning to all of you")
+        assert "ring 999 now" not in text_of(calm.text)

@@ -16,7 +16,7 @@ from forum.content.posts.draft import Draft
 from forum.content.threads import actions
 from forum.content.threads.queries import list_on_board
 from forum.http.caching import cacheable_response
-from forum.http.current_member import CurrentMember, CurrentViewer
+from forum.http.current_member import AnyMember, CurrentViewer
 from forum.http.fields import After, Body, Limit, Moment, Slug, Title, Warning_
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
@@ -131,7 +131,7 @@ async def list_threads(
     responses=CREATED_WITH_LOCATION | documented(401, 403, 404, 409, 413, 422, 429),
 )
 async def open_thread(
-    slug: Slug, wanted: ThreadRequest, viewer: CurrentMember, key: IdempotencyKey, work: CurrentWork
+    slug: Slug, wanted: ThreadRequest, viewer: AnyMember, key: IdempotencyKey, work: CurrentWork
 ) -> Response:
     """Open a thread with its first post. With an `Idempotency-Key`, you can safely send it twice."""
     draft = Draft(wanted.body_markdown, content_warning=wanted.content_warning)

@@ -16,7 +16,7 @@ from forum.content.posts.queries import PostView
 from forum.content.posts.thread_page import PageRequest
 from forum.content.reactions.tables import ReactionKind
 from forum.http.caching import cacheable_response
-from forum.http.current_member import CurrentMember, CurrentViewer
+from forum.http.current_member import AnyMember, CurrentMember, CurrentViewer
 from forum.http.fields import After, Body, Id, Identity, Limit, Moment, Number, RevisionNumber, SentIdentity, Warning_
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
@@ -232,7 +232,7 @@ async def list_posts(
     response_model=PostWithHelp,
     responses=CREATED_WITH_LOCATION | documented(401, 403, 404, 409, 413, 422, 429),
 )
-async def create_post(id: Id, reply: Reply, viewer: CurrentMember, key: IdempotencyKey, work: CurrentWork) -> Response:
+async def create_post(id: Id, reply: Reply, viewer: AnyMember, key: IdempotencyKey, work: CurrentWork) -> Response:
     """Reply in a thread. With an `Idempotency-Key`, you can safely send it twice."""
     draft = Draft(reply.body_markdown, reply.reply_to, reply.content_warning)
     written = await actions.reply(work, viewer, id, draft, repeat=key.of(reply))
@@ -250,7 +250,7 @@ async def get_post(request: Request, id: Id, viewer: CurrentViewer, reading: Rea
 
 
 @router.patch("/posts/{id}", response_model=PostWithHelp, responses=documented(401, 403, 404, 409, 413, 422, 429))
-async def edit_post(id: Id, edit: Edit, viewer: CurrentMember, work: CurrentWork) -> Response:
+async def edit_post(id: Id, edit: Edit, viewer: AnyMember, work: CurrentWork) -> Response:
     """Edit your own post. You and the board's moderators can still read the earlier text."""
     draft = Draft(edit.body_markdown, content_warning=edit.content_warning)
     written = await actions.edit_post(work, viewer, id, edit.revision, draft)

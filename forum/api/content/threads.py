@@ -12,7 +12,7 @@ from forum.content.posts.queries import waiting_as_json
 from forum.content.threads import actions, queries
 from forum.content.threads.tables import LOCK_REASON_MAX, ThreadState
 from forum.http.caching import cacheable_response, next_link
-from forum.http.current_member import CurrentMember, CurrentViewer
+from forum.http.current_member import AnyMember, CurrentMember, CurrentViewer
 from forum.http.fields import BoardSlug, Id, Identity, Line, Moment, Number, RevisionNumber, Title
 from forum.http.problems import documented
 from forum.http.responses import json_response
@@ -198,7 +198,7 @@ async def get_thread(request: Request, id: Id, viewer: CurrentViewer, reading: R
 
 
 @router.patch("/threads/{id}", response_model=RetitledThread, responses=documented(401, 403, 404, 409, 413, 422, 429))
-async def retitle_thread(id: Id, change: TitleChange, viewer: CurrentMember, work: CurrentWork) -> Response:
+async def retitle_thread(id: Id, change: TitleChange, viewer: AnyMember, work: CurrentWork) -> Response:
     """Change the title. For the member who opened the thread and the board's moderators.
 
     It may have to wait for a moderator: then `title` is still the old one, and `waiting` has the new one.

@@ -34,7 +34,7 @@ from forum.core.gate import Edited, Submission
 from forum.core.idempotency import Repeat
 from forum.core.work import Work
 from forum.members.viewer import Viewer
-from forum.permissions import Act, allow
+from forum.permissions import Act, allow, refuse_shut_out
 
 
 class WrittenPost(NamedTuple):
@@ -52,6 +52,7 @@ async def reply(
     Raises NotFound, Forbidden, Throttled, Conflict and Invalid as `add_reply` does, and what `Repeat.earlier` raises.
     """
     async with also_when_refused(work, author, "reply", draft.texts):
+        refuse_shut_out(author)  # who may be in danger too
         post = await _reply(work, author, thread_id, draft, repeat)
     return WrittenPost(post, await find_help(work, author, draft.texts, thread_id))
 
@@ -82,6 +83,7 @@ async def edit_post(work: Work, author: Viewer, post_id: int, revision: int, dra
     NotFound, Forbidden and Throttled.
     """
     async with also_when_refused(work, author, "edit", draft.texts):
+        refuse_shut_out(author)  # who may be in danger too
         post = await _edit_post(work, author, post_id, revision, draft)
     return WrittenPost(post, await find_help(work, author, draft.texts, post.thread_id))
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from forum.content import drafts
-from forum.content.boards import Board, moderated_by
+from forum.content.boards import MODERATED, Board
 from forum.content.crisis_help import Help, also_when_refused, find_help
 from forum.content.lines import refuse_official
 from forum.content.posts import held_edits
@@ -32,7 +32,7 @@ from forum.core.gate import Edited, PostAuthor, Submission
 from forum.core.idempotency import Repeat
 from forum.core.work import Work
 from forum.members.viewer import Viewer
-from forum.permissions import Act, allow
+from forum.permissions import Act, allow, refuse_shut_out
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ async def open_thread(
     """
     texts = (title, *draft.texts)
     async with also_when_refused(work, author, "thread", texts):
+        refuse_shut_out(author)  # who may be in danger too
         first_post = await _open_thread(work, author, slug, title, draft, repeat=repeat)
     thread = await get_thread_in_transaction(work.session, author, first_post.thread_id)
     return OpenedThread(thread, first_post, await find_help(work, author, texts, first_post.thread_id))
@@ -92,6 +93,7 @@ async def retitle_thread(work: Work, viewer: Viewer, thread_id: int, version: in
     Forbidden and Throttled.
     """
     async with also_when_refused(work, viewer, "title", [title]):
+        refuse_shut_out(viewer)  # who may be in danger too
         thread = await _retitle_thread(work, viewer, thread_id, version, title)
     return RetitledThread(thread, await find_help(work, viewer, [title], thread_id))
 
@@ -155,8 +157,9 @@ async def read_for_retitling(work: Work, viewer: Viewer, thread_id: int) -> Any:
 async def read_in_care(work: Work, moderator: Viewer, thread_id: int) -> ThreadInCare:
     """Return a thread to whoever may lock, pin and move it. Raises NotFound and Forbidden."""
     context = await _allowed(work, Act.LOCK_THREAD, moderator, thread_id)
-    others = select(Board).where(moderated_by(moderator), col(Board.id) != context.board.id)
-    boards = (await work.session.execute(others.order_by(col(Board.position), col(Board.id)))).scalars().all()
+    others = select(Board).where(MODERATED, col(Board.id) != context.board.id)
+    ordered = others.order_by(col(Board.position), col(Board.id))
+    boards = (await work.session.execute(ordered, moderator.query_parameters)).scalars().all()
     return ThreadInCare(await get_thread_in_transaction(work.session, moderator, thread_id), boards)
 
 

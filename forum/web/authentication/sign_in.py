@@ -10,6 +10,7 @@ from pydantic import Json
 from forum.authentication import second_step, sessions
 from forum.authentication import sign_in as authentication
 from forum.authentication.sessions import Transport
+from forum.content.crisis_help import Help
 from forum.core.errors import ForumError, Invalid, NotSignedIn, SecondFactorNeeded
 from forum.http.credentials import Assertion, as_json
 from forum.http.current_member import address_of
@@ -55,6 +56,7 @@ class SignInPage(FormPage):
     kept_path: str = ""
     kept: Form | None = None
     login: str | None = None  # who is signed in already, and need not say it again
+    help: Help | None = None  # where what was written before sounds like danger
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from forum.web.content.composer import (
 )
 from forum.web.forms import FormModel
 from forum.web.routing import page_router
-from forum.web.visits import MemberForm, MemberVisit
+from forum.web.visits import MemberVisit, OwnForm
 
 router = page_router()
 
@@ -64,7 +64,7 @@ async def show_new_thread(slug: Slug, visit: MemberVisit) -> Response:
 
 
 @router.post("/boards/{slug}/new")
-async def open_thread(slug: Slug, visit: MemberForm) -> Response:
+async def open_thread(slug: Slug, visit: OwnForm) -> Response:
     """Open a thread, and go there; or keep it, and go back to the form."""
 
     async def send() -> OpenedThread | None:

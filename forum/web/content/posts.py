@@ -30,7 +30,7 @@ from forum.web.content.threads import place_of
 from forum.web.forms import FormModel
 from forum.web.pages import FormPage, Page
 from forum.web.routing import page_router
-from forum.web.visits import MemberForm, MemberVisit, own_path
+from forum.web.visits import MemberForm, MemberVisit, OwnForm, own_path
 
 router = page_router()
 
@@ -131,7 +131,7 @@ async def show_reply(id: Id, visit: MemberVisit) -> Response:
 
 
 @router.post("/threads/{id}/reply")
-async def reply(id: Id, visit: MemberForm) -> Response:
+async def reply(id: Id, visit: OwnForm) -> Response:
     """Post a reply, and go to its place; or keep it, and go back to the form."""
 
     async def send() -> WrittenPost | None:
@@ -172,7 +172,7 @@ async def show_edit(id: Id, visit: MemberVisit) -> Response:
 
 
 @router.post("/posts/{id}/edit")
-async def edit(id: Id, visit: MemberForm) -> Response:
+async def edit(id: Id, visit: OwnForm) -> Response:
     """Change a post, and go to its place; or keep the change, and go back to the form."""
 
     async def send() -> WrittenPost | None:

@@ -11,6 +11,7 @@ from sqlmodel import col
 
 from forum.administration import roles
 from forum.content import boards
+from forum.content.read_marks import ThreadsOf
 from forum.content.threads.tables import Thread
 from forum.core import audit, clock
 from forum.core.errors import Conflict, Invalid, NotFound
@@ -19,6 +20,7 @@ from forum.members.queries import get_member
 from forum.members.standing import standing_of
 from forum.members.tables import Role, Standing
 from tests.support import make
+from tests.support.jobs import run_due_jobs
 
 API = "/api/v1"
 STAFF_ROOM: dict[str, Any] = {"readers": ("moderator",), "openers": ("moderator",), "repliers": ("moderator",)}
@@ -47,11 +49,13 @@ WAYS_IN: list[tuple[str, str, Any]] = [
     ("GET", "/posts/{post}", None),
     ("PATCH", "/posts/{post}", {"revision": 1, "body_markdown": "Hello"}),
     ("DELETE", "/posts/{post}", None),
+    ("GET", "/posts/{post}/help", None),
     ("GET", "/posts/{post}/revisions", None),
     ("GET", "/posts/{post}/revisions/{number}", None),
     ("PUT", "/posts/{post}/bookmark", None),
     ("DELETE", "/posts/{post}/bookmark", None),
     ("GET", "/posts/{post}/reactions", None),
+    ("GET", "/posts/{post}/help", None),
     ("PUT", "/posts/{post}/reactions/{kind}", None),
     ("DELETE", "/posts/{post}/reactions/{kind}", None),
     ("POST", "/posts/{post}/reports", {"category": "rule", "rules": [10], "revision": 1}),
@@ -106,9 +110,47 @@ async def test_a_board_that_you_may_not_see_does_not_exist_for_you(
             assert _told(answer) == _told(await _ask(curious, way, NOWHERE))
     answer = await _ask(guest, way, real)
     assert _told(answer) == _told(await _ask(guest, way, NOWHERE))
-    words = ("/revisions", "/revisions/{number}", "/reactions", "/subscription")
+    words = ("/revisions", "/revisions/{number}", "/reactions", "/subscription", "/help")
     needs_a_member = way[0] != "GET" or way[1].endswith(words)
     assert answer.status_code == (401 if needs_a_member else 404)
+
+
+# What is one's own, in any standing.
+OWN_LISTS = [
+    *("/me/notifications", "/me/subscriptions", "/me/bookmarks", "/me/drafts", "/me/marks?thread={thread}"),
+    *(f"/me/threads?kind={kind}" for kind in ThreadsOf),
+]
+
+
+@pytest.mark.parametrize("standing", [Standing.SUSPENDED, Standing.BANNED])
+async def test_who_is_shut_out_finds_no_place_of_members_in_what_is_their_own(
+    app: FastAPI, services: Services, standing: Standing
+) -> None:
+    await make.board(services, readers=["member"], openers=["member"], repliers=["member"])
+    await make.member(services, "magpie")
+    thread = await make.thread(services, "magpie", title="Who is at home?")
+    async with make.signed_in(app, "heron") as heron:
+        assert (await heron.put(f"{API}/threads/{thread}/subscription", json={"mode": "each"})).status_code == 204
+        await make.post(services, "heron", thread, "I am")
+        post = await make.post(services, "magpie", thread, "So am I")
+        await run_due_jobs(services, clock.now())
+        assert (await heron.put(f"{API}/posts/{post.id}/bookmark")).status_code == 204
+        draft = {"version": 0, "body_markdown": "And I"}
+        assert (await heron.put(f"{API}/me/drafts/threads/{thread}", json=draft)).status_code == 200
+        paths = [API + path.format(thread=thread) for path in OWN_LISTS]
+        before = {path: (await heron.get(path)).text for path in paths}
+        shown = [path for path in paths if "Who is at home?" in before[path] or "marks" in path]
+        assert [path for path in paths if path not in shown] == [f"{API}/me/threads?kind=opened"]
+        await make.sanction(services, "heron", standing)
+        services.session_cache.invalidate((await make.viewer(services, "heron")).id)
+        for path in paths:
+            answer = await heron.get(path)
+            assert answer.status_code == 200
+            assert "Who is at home?" not in answer.text, path
+        assert (await heron.get(f"{API}/me/marks?thread={thread}")).json()["items"] == []
+        followed = await heron.put(f"{API}/threads/{thread}/subscription", json={"mode": "digest"})
+        assert followed.status_code in {403, 404}
+        assert (await heron.put(f"{API}/threads/{thread}/read", json={"number": 2})).status_code == 404
 
 
 async def test_a_staff_room_is_open_to_those_whom_it_names(app: FastAPI, services: Services) -> None:

@@ -6,6 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from forum.content import bookmarks
 from forum.content.posts.revisions import lock_post_row
 from forum.content.posts.tables import Visibility
 from forum.content.posts.visibility import set_visibility
@@ -63,6 +64,18 @@ async def test_what_one_saved_comes_back_the_last_first(app: FastAPI, services: 
         assert (await wren.get(f"{API}/threads/{thread}/mine")).json()["bookmarks"] == []
         assert [await save(heron, posts[0], "DELETE") for _ in range(2)] == [204, 204]
         assert await saved(heron) == [2, 3]
+
+
+async def test_one_can_save_so_many_and_no_more(app: FastAPI, thread: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bookmarks, "MOST", 1)
+    async with make.signed_in(app, "heron") as heron:
+        first, second, third = await ids(heron, thread)
+        both = await asyncio.gather(save(heron, second), save(heron, third))  # of two at once, one is too many
+        assert sorted(both) == [204, 422]
+        [kept] = await saved(heron)
+        assert await save(heron, {2: second, 3: third}[kept]) == 204  # again is no more
+        refused = await heron.put(f"{API}/posts/{first}/bookmark")
+        assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "too_many_bookmarks")
 
 
 async def test_the_page_of_posts_does_not_tell_who_saved_what(app: FastAPI, services: Services, thread: int) -> None:

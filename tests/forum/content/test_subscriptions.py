@@ -6,6 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from forum.content import subscriptions
 from forum.http.services import Services
 from forum.members.tables import Role, Standing
 from tests.support import make
@@ -73,6 +74,23 @@ async def test_who_writes_follows_unless_they_said_something_else(
         assert await mine(heron, thread) == ("off", False)
         [item] = await listed(heron)
         assert (item["mode"], item["chosen_by"]) == ("off", "self")
+
+
+async def test_one_can_follow_so_many_and_no_more_and_writes_all_the_same(
+    app: FastAPI, services: Services, thread: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriptions, "MOST", 1)
+    another = await make.thread(services, "magpie")
+    async with make.signed_in(app, "heron") as heron:
+        await make.post(services, "heron", another)
+        assert await follow(heron, f"/threads/{thread}") == 204
+        assert await follow(heron, "/boards/new-here") == 422
+        refused = await heron.put(f"{API}/boards/new-here/subscription", json={"mode": "off"})
+        assert refused.json()["errors"][0]["code"] == "too_many_subscriptions"
+        assert await follow(heron, f"/threads/{thread}", "off") == 204  # what is there can be changed
+        assert await follow(heron, f"/threads/{another}", "off") == 204
+        assert await forget(heron, f"/threads/{thread}") == await forget(heron, f"/threads/{another}") == 204
+        assert await follow(heron, "/boards/new-here") == 204
 
 
 async def test_the_list_goes_on_and_followed_threads_are_threads(app: FastAPI, services: Services, thread: int) -> None:

@@ -1,17 +1,22 @@
 """Who is told of a new post, as what, and who is not."""
 
+import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from forum.content.posts.visibility import TELL_OF_POST
 from forum.core import clock, jobs
 from forum.http.services import Services
 from forum.members.tables import Role, Standing
+from forum.notifications import letters
+from forum.notifications.letter_times import LetterMode
+from forum.notifications.letters import LetterChoice
 from tests.support import make
 from tests.support.jobs import run_due_jobs
 from tests.support.scenes import sql
@@ -331,3 +336,27 @@ async def test_a_digest_is_a_reason_for_the_daily_letter_alone(app: FastAPI, ser
     await tell(services)
     assert len(await sql(services, "SELECT id FROM notification")) == 3
     assert await sql(services, due) == [("heron",), ("robin",)]
+
+
+async def test_two_posts_at_once_tell_the_same_members_one_after_the_other(
+    app: FastAPI, services: Services, thread: int
+) -> None:
+    """One of the members hears of each post at once, the other once a day; in the other thread it is the reverse."""
+    heron, otter = (await make.member(services, "heron")).id, (await make.member(services, "otter")).id
+    first, second = sorted([heron, otter])
+    async with services.database.work() as session:
+        for member_id in (first, second):
+            session.add(LetterChoice(member_id=member_id, mode=LetterMode.DAILY, at=time(10), zone="UTC"))
+
+    async def tell_both() -> None:
+        async with services.database.work() as session:
+            await letters.mark_due(session, {first, second}, clock.now(), patient={first})
+
+    async with services.database.work() as session:
+        await letters.mark_due(session, {first}, clock.now())
+        telling = asyncio.create_task(tell_both())
+        await asyncio.wait([telling], timeout=0.3)
+        await session.execute(text("SET LOCAL lock_timeout = '2s'"))
+        await letters.mark_due(session, {second}, clock.now())  # the other does not have this row yet
+    await telling
+    assert len(await sql(services, "SELECT 1 FROM mail_due")) == 2

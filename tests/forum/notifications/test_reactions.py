@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from forum.core import clock
 from forum.http.services import Services
+from forum.members.tables import Role
 from tests.support import make
 from tests.support.jobs import run_due_jobs
 from tests.support.scenes import API, sql
@@ -70,3 +71,14 @@ async def test_what_was_taken_back_and_who_is_ignored_is_not_told(
     assert await told(services, magpie) == []
     await react(app, "heron", 1)
     assert await told(services, magpie) == [("reacted", 1)]
+
+
+async def test_of_a_thread_that_moved_out_of_sight_nothing_is_told(
+    app: FastAPI, services: Services, magpie: httpx.AsyncClient
+) -> None:
+    await make.board(services, "staff-room", readers=["moderator"], openers=["moderator"], repliers=["moderator"])
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+        moved = await orla.put(f"{API}/threads/1/board", json={"version": 1, "board": "staff-room"})
+        assert moved.status_code == 200, moved.text
+        assert (await orla.put(f"{API}/posts/1/reactions/thank")).status_code == 204
+        assert "reacted" not in [kind for kind, _ in await told(services, magpie)]

@@ -263,6 +263,8 @@ async def test_a_copy_has_everything_of_ones_own_and_nothing_of_others(
             "held_edits",
             "drafts",
             "read_marks",
+            "dangers",
+            "refused_texts",
             "subscriptions",
             "bookmarks",
             "reactions",

@@ -1,0 +1,70 @@
+"""What journeys have in common: press, follow, look, and a thread to begin with."""
+
+from typing import Any
+
+from playwright.async_api import Locator, Page, expect
+
+from tests.browser import axe
+from tests.browser.house import House
+
+API = "/api/v1"
+
+
+def main(page: Page) -> Locator:
+    return page.locator("main")
+
+
+async def press(page: Page, words: str) -> None:
+    """Press the button, or follow the link, that says exactly this; the first, where there are several."""
+    found = main(page).get_by_role("button", name=words, exact=True)
+    if not await found.count():
+        found = main(page).get_by_role("link", name=words, exact=True)
+    await found.first.click()
+    await page.wait_for_load_state()
+
+
+def page_faults(page: Page) -> Locator:
+    """What a form says that is wrong with it."""
+    return page.locator("#faults")
+
+
+async def look(page: Page, scripts: bool) -> None:
+    """axe has nothing to say about the page as it stands; it needs JavaScript itself."""
+    if scripts:
+        assert await axe.violations(page, schemes=False) == []
+
+
+async def call(house: House, who: str, method: str, path: str, **body: Any) -> Any:
+    """Ask the API as a member; what it answers."""
+    async with await house.client() as http:
+        headers = {"Authorization": f"Bearer {await house.village.session_of(who)}"}
+        answer = await http.request(method, f"{API}{path}", json=body or None, headers=headers)
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
+
+
+async def ask(house: House, who: str, title: str, words: str, board: str = "court") -> str:
+    """A new thread of a member; its address."""
+    made = await call(house, who, "POST", f"/boards/{board}/threads", title=title, body_markdown=words)
+    return f"/threads/{made['id']}"
+
+
+async def reply(house: House, who: str, where: str, *texts: str, **about: Any) -> None:
+    """Replies of a member to a thread."""
+    for words in texts:
+        await call(house, who, "POST", f"{where}/posts", body_markdown=words, **about)
+
+
+async def follow(page: Page, words: str) -> None:
+    """Follow the first link in which these words stand."""
+    await main(page).get_by_role("link", name=words).first.click()
+    await page.wait_for_load_state()
+
+
+async def comes(page: Page, path: str, words: str) -> None:
+    """Open a page again and again until it says this: the worker does its part a moment later."""
+    for _ in range(100):
+        await page.goto(path)
+        if words in await main(page).inner_text():
+            return
+    await expect(main(page)).to_contain_text(words)
