@@ -22,6 +22,7 @@ GUESSED = "how easily a password is guessed is no regular expression, and staff 
 CITED = "only rules that there are can be cited; some acts need one"
 OFFERED = "advisers have a title, moderators may have a board, and nobody else"
 SEEN = "what can be seen, and is left without what turns its direction, is no regular expression"
+HOURS = "quiet hours have a beginning and another end, and a daily mail comes outside of them"
 FITTING = "which measures go together, and with which case, depends on the case"
 
 # Operation and pointer of a 422 → why a request that keeps to the document may get it.
@@ -33,6 +34,7 @@ EXPECTED = {
     ("list_newest_threads", "query/after"): FORGED,
     ("list_my_threads", "query/after"): FORGED,
     ("list_bookmarks", "query/after"): FORGED,
+    ("list_subscriptions", "query/after"): FORGED,
     ("list_reactions", "query/after"): FORGED,
     ("list_cases", "query/after"): FORGED,
     ("list_log", "query/after"): FORGED,
@@ -65,6 +67,11 @@ EXPECTED = {
     ("note_danger_case", "header/Idempotency-Key"): USED,
     ("decide_case", "header/Idempotency-Key"): USED,
     ("invite", "header/Idempotency-Key"): USED,
+    ("choose_mails", "#/at"): HOURS,
+    ("choose_mails", "#/quiet"): HOURS,
+    ("choose_mails", "#/zone"): "which time zones there are is a matter of the machine",
+    ("list_members", "query/handle/*"): SEEN,
+    ("write_to_charity", "header/Idempotency-Key"): "how many bits a key has depends on its characters, too",
     ("join", "header/Idempotency-Key"): "how many bits a key has depends on its characters, too",
     ("mark_thread_read", "#/number"): "only a number that the thread has reached can be read",
     ("ignore_member", "path/handle"): "the document does not say what your handle is",

@@ -32,10 +32,7 @@ class Mails(ResponseBody):
     )
     at: Hour = Field(description="The hour of the daily mail, in your zone")
     zone: str = Field(examples=["Europe/London"])
-    quiet: tuple[Hour, Hour] | None = Field(
-        description="From when until when no such mail comes. Null: there is no such time",
-        examples=[["22:00", "08:00"]],
-    )
+    quiet: Quiet | None = Field(description="From when until when no such mail comes. Null: there is no such time")
     paused_until: Moment | None = Field(
         description="No such mail comes before. Null when there is no pause", examples=["2026-12-27T08:00:00Z"]
     )
