@@ -146,4 +146,5 @@ def in_utc(moment: datetime) -> datetime:
 
 Moment = Annotated[datetime, AfterValidator(in_utc), Field(examples=["2026-07-27T16:40:00Z"])]
 SentMoment = Annotated[AwareDatetime, BeforeValidator(textual), AfterValidator(in_utc)]
+HourOfDay = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"), Field(examples=["22:00"])]
 Uuid = Annotated[UUID, Field(examples=["01987d2e-5a3c-7c4e-9a61-2f6f3f0f9b1d"])]

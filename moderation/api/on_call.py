@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from forum.api.schemas import Author, RequestBody, ResponseBody
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember
-from forum.http.fields import BoardSlug, Moment, SoughtHandle, Text, numeric
+from forum.http.fields import BoardSlug, HourOfDay, Moment, SoughtHandle, Text, numeric
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Route
@@ -18,7 +18,6 @@ from moderation.on_call import HERE_MAX, MOST_SHIFTS, Rota, ShiftWish, Weekday
 
 router = APIRouter(prefix="/moderation/on-call", tags=["moderation"], route_class=Route)
 
-HourOfDay = Annotated[Text, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"), Field(examples=["22:00"])]
 Weekdays = Annotated[list[Weekday], Field(min_length=1, max_length=7, examples=[["friday", "saturday"]])]
 Board = Annotated[BoardSlug | None, Field(description="Null: every board that they moderate", examples=["court"])]
 

@@ -6,10 +6,10 @@ from datetime import time
 from typing import Annotated, ClassVar
 
 from fastapi import Response
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from forum.core.errors import ForumError
-from forum.http.fields import BoardSlug, SoughtHandle, Text, Uuid
+from forum.http.fields import BoardSlug, HourOfDay, SoughtHandle, Uuid
 from forum.web.forms import FormModel
 from forum.web.languages import mark
 from forum.web.routing import page_router
@@ -30,7 +30,6 @@ WEEKDAYS: Mapping[Weekday, str] = {
     Weekday.SATURDAY: mark("Saturday"),
     Weekday.SUNDAY: mark("Sunday"),
 }
-HourOfDay = Annotated[Text, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 
 class HereForm(FormModel):

@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 from forum.api.schemas import Mailed, RequestBody, ResponseBody
 from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember, address_of
-from forum.http.fields import Moment, SentMoment, Text
+from forum.http.fields import HourOfDay, Moment, SentMoment, Text
 from forum.http.problems import documented
 from forum.http.services import CurrentTransactions, CurrentWork, Route
 from forum.notifications import letter_choices
@@ -18,9 +18,7 @@ from forum.notifications.letter_times import LetterMode
 
 router = APIRouter(tags=["notifications"], route_class=Route)
 
-HOUR = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
-Hour = Annotated[Text, StringConstraints(pattern=HOUR), Field(examples=["10:00"])]
-Quiet = Annotated[list[Hour], Field(min_length=2, max_length=2, examples=[["22:00", "08:00"]])]
+Quiet = Annotated[list[HourOfDay], Field(min_length=2, max_length=2, examples=[["22:00", "08:00"]])]
 
 
 class Mails(ResponseBody):
@@ -30,7 +28,7 @@ class Mails(ResponseBody):
         description="`off`; `daily`: one at your hour, if there is news; `soon`: ten minutes after it, at most one in "
         "three hours"
     )
-    at: Hour = Field(description="The hour of the daily mail, in your zone")
+    at: HourOfDay = Field(description="The hour of the daily mail, in your zone", examples=["10:00"])
     zone: str = Field(examples=["Europe/London"])
     quiet: Quiet | None = Field(description="From when until when no such mail comes. Null: there is no such time")
     paused_until: Moment | None = Field(
@@ -61,7 +59,7 @@ class MailsChoice(RequestBody):
     """Which mails you want about what is new for you."""
 
     mode: LetterMode
-    at: Hour = "10:00"
+    at: HourOfDay = "10:00"
     zone: Annotated[Text, StringConstraints(min_length=1, max_length=60), Field(examples=["Europe/London"])]
     quiet: Quiet | None = Field(default=None, description="From when until when no such mail comes")
     paused_until: SentMoment | None = Field(

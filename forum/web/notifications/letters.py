@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints
 
 from forum.core.errors import ForumError
 from forum.http.current_member import address_of
-from forum.http.fields import Text
+from forum.http.fields import HourOfDay, Text
 from forum.notifications import letter_choices
 from forum.notifications.letter_choices import OwnLetters, WantedLetters
 from forum.notifications.letter_times import LetterMode, known_zones, zone_of
@@ -29,7 +29,6 @@ open_router = APIRouter(include_in_schema=False)
 MOST_SENT = 10_000  # bytes of what turns letters off; what is longer is none
 # RFC 8058 §3.1: as a form of either kind.
 ONE_CLICK = re.compile(rb'List-Unsubscribe(=|"\r?\n\r?\n)One-Click\s*($|&|\r?\n)')
-Hour = Annotated[Text, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Day = Annotated[Text, Field(max_length=10)]
 
 
@@ -37,10 +36,10 @@ class LettersForm(FormModel):
     """Which mails somebody wants."""
 
     mode: LetterMode
-    at: Hour = "10:00"
+    at: HourOfDay = "10:00"
     zone: Annotated[Text, StringConstraints(max_length=60)]
-    quiet_from: Hour | None = None
-    quiet_to: Hour | None = None
+    quiet_from: HourOfDay | None = None
+    quiet_to: HourOfDay | None = None
     paused_until: Day | None = None
 
 
