@@ -262,6 +262,11 @@ async def _board_id(session: Any, slug: str) -> int:
     return found.id
 
 
+def as_read(answer: httpx.Response) -> dict[str, Any]:
+    """What was written, as a read shows it: help is in the answer to a text alone."""
+    return {name: value for name, value in answer.json().items() if name != "help"}
+
+
 @contextmanager
 def note_of_statements(services: Services) -> Iterator[list[str]]:
     """The SQL that the house sends while the block lasts, without BEGIN and COMMIT."""

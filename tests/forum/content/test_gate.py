@@ -44,12 +44,7 @@ async def app(settings: Settings, gate: make.HoldingGate) -> AsyncIterator[FastA
 async def _reply(client: httpx.AsyncClient, thread: int, body: str = "I see", **more: Any) -> dict[str, Any]:
     answer = await client.post(f"{API}/threads/{thread}/posts", json={"body_markdown": body, **more})
     assert answer.status_code == 201, answer.text
-    return _as_read(answer)
-
-
-def _as_read(answer: httpx.Response) -> dict[str, Any]:
-    """What was written, as a read shows it: help is in the answer to a text alone."""
-    return {name: value for name, value in answer.json().items() if name != "help"}
+    return make.as_read(answer)
 
 
 async def _numbers(client: httpx.AsyncClient, thread: int, **query: Any) -> list[int]:
@@ -275,7 +270,7 @@ async def test_a_title_that_the_gate_holds_waits_and_the_old_one_stays(
         answer = await heron.patch(thread, json={"version": 1, "title": "HOLD me"})
         assert answer.status_code == 200
         seen = {reader: (await reader.get(thread)).json() for reader in (heron, orla, guest)}
-        assert seen[heron] == _as_read(answer)
+        assert seen[heron] == make.as_read(answer)
         assert [(card["title"], card["version"], card["title_revision"]) for card in seen.values()] == [
             ("A question", 1, 1)
         ] * 3
@@ -324,7 +319,7 @@ async def test_an_approved_post_stays_as_it_is_while_its_edit_waits(
             assert page.headers["cache-control"] == alone.headers["cache-control"] == "private, no-cache"
         for reader in (heron, orla):
             alone, page = await reader.get(post), await reader.get(posts)
-            assert alone.json() == page.json()["items"][1] == _as_read(edited)
+            assert alone.json() == page.json()["items"][1] == make.as_read(edited)
             assert page.headers["cache-control"] == alone.headers["cache-control"] == "private, no-store"
             waiting = alone.json()["waiting"]
             assert alone.json() == {**before, "waiting": waiting}
@@ -335,7 +330,7 @@ async def test_an_approved_post_stays_as_it_is_while_its_edit_waits(
         same = {"revision": 1, "body_markdown": HELD, "content_warning": "about loss"}
         assert (await heron.patch(post, json=same)).json() == edited.json()
         back = await heron.patch(post, json={"revision": 1, "body_markdown": "At first"})
-        assert _as_read(back) == before
+        assert make.as_read(back) == before
         harmless = await heron.patch(post, json={"revision": 1, "body_markdown": "Harmless"})
         assert (harmless.json()["revision"], harmless.json()["waiting"]) == (2, None)
         revisions = (await orla.get(f"{post}/revisions")).json()["items"]

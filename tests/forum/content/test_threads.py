@@ -57,7 +57,7 @@ async def test_whoever_opens_a_thread_is_told_where_it_is(
         words = {"title": "  What now? ", "body_markdown": "They come on Monday", "content_warning": "about loss"}
         opened = await heron.post(f"{API}/boards/new-here/threads", json=words)
     assert opened.status_code == 201
-    thread = opened.json()
+    thread = make.as_read(opened)
     first_post = thread.pop("first_post")
     assert opened.headers["location"] == f"{API}/threads/{thread['id']}"
     assert (await guest.get(opened.headers["location"])).json() == thread
