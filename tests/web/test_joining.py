@@ -144,7 +144,7 @@ def letters() -> dict[str, MailTemplate]:
 
 @pytest.mark.parametrize("name", letters())
 async def test_every_link_of_a_mail_leads_to_a_page(name: str, guest: httpx.AsyncClient) -> None:
-    page = await guest.get(f"/{letters()[name].path}")
+    page = await guest.get(f"/{letters()[name].path}", follow_redirects=True)
     assert page.status_code == 200
     assert "Paste the whole link" in text_of(page.text) or "Sign in" in text_of(page.text)
 
