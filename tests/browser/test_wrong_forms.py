@@ -27,6 +27,7 @@ NEVER_WRONG = {
     "/look": {0},
     "/threads/{id}/care": {0, 1},
     "/moderation/log": {0},
+    "/moderation/on-call": {0},
     "/admin/people": {0},
     "/admin/people/{handle}": {0, 2},
 }
