@@ -28,6 +28,7 @@ from forum_client.models import (
     SignedIn,
     SigningIn,
     Tombstone,
+    WrittenPost,
 )
 from forum_client.types import UNSET, Unset
 
@@ -90,12 +91,12 @@ def talk(address: str, mailbox: Path, thread: int, posts: int) -> None:
     # Reply, and reply again.
     words = Reply(body_markdown="Hello from a generated client.")
     reply = create_post.sync(thread, client=forum, body=words, idempotency_key="snake-1")
-    assert isinstance(reply, Post), reply
+    assert isinstance(reply, WrittenPost), reply
     assert create_post.sync(thread, client=forum, body=words, idempotency_key="snake-1") == reply
 
     # Edit, and edit what is no longer on the screen.
     edit = Edit(revision=reply.revision, body_markdown="Hello again.")
-    assert isinstance(edit_post.sync(reply.id, client=forum, body=edit), Post)
+    assert isinstance(edit_post.sync(reply.id, client=forum, body=edit), WrittenPost)
     edit.body_markdown = "Hello at last."
     stale = edit_post.sync(reply.id, client=forum, body=edit)
     assert isinstance(stale, Problem), stale
