@@ -118,7 +118,6 @@ ROWS: Mapping[str, Row] = {
     "/moderation/cases/{id}": Row(frozenset({"moderator"}), "/moderation/cases/{case}"),  # administrators: when late
     "/moderation/together": Row(MODERATE, "/moderation/together?case={case}"),
     "/moderation/posts/{id}/case": Row(MODERATE, "/moderation/posts/{post}/case"),
-    "/moderation/members": Row(MEMBERS, "/moderation/members?handle={handle}", status=303),
     "/moderation/members/{handle}": Row(MODERATE, "/moderation/members/{handle}"),
     "/moderation/members/{handle}/posts": Row(MODERATE, "/moderation/members/{handle}/posts"),
     "/moderation/on-call": Row(MODERATE),
