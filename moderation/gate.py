@@ -29,11 +29,12 @@ from moderation.cases import CaseState
 from moderation.findings import LocatedFinding, Place, TextPart
 from moderation.measures.tables import AppliedMeasure, MeasureKind
 from moderation.screening import screen
-from moderation.screening.finding import Finding, FindingKind
+from moderation.screening.finding import CrisisKind, Finding, FindingKind
 
 LEAST_REPEATED = 7  # words that a sentence must have to be known as somebody else's
 _STOP = re.compile(r"[.!?:;\n]")
 TOGETHER = timedelta(hours=2)  # in which words of one member's danger join one case
+REVIEWED = "For a time, a moderator reads what you write before it appears. You will be told."
 NAME_TAKEN = "A moderator took this name from you. Please choose another."
 
 
@@ -64,7 +65,7 @@ class BoardGate:
         found = await self._findings(submission)
         if submission.answered:
             found = await _without_repeated(session, submission, found)
-        return GateResult(watched or self._held_because(submission), found)
+        return GateResult(watched or self._held_because(submission) or _reviewed_because(submission, found), found)
 
     async def record(
         self, session: AsyncSession, subject: tuple[str, object], verdict: GateResult, now: datetime
@@ -164,6 +165,17 @@ class BoardGate:
         if is_light(text):
             return screen(text, self.region)
         return await side_process.run(screen, text, self.region)
+
+
+def _reviewed_because(submission: Submission, found: Sequence[LocatedFinding]) -> str | None:
+    """Return why words wait whose author is under review, if so.
+
+    Somebody's own cry appears at once, with its case; words that tell somebody else to harm themselves do not.
+    """
+    if submission.author is None or not submission.author.is_reviewed:
+        return None
+    kinds = {located.finding.recogniser for located in found if located.finding.kind == FindingKind.CRISIS}
+    return None if kinds and CrisisKind.ENCOURAGEMENT not in kinds else REVIEWED
 
 
 async def _was_taken(session: AsyncSession, member_id: UUID, name: str) -> bool:

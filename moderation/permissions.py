@@ -15,8 +15,8 @@ from forum.permissions import (
     Refusal,
     administers,
     ask,
-    is_active,
     is_in_good_standing,
+    may_write,
     moderates_the_board,
 )
 
@@ -64,18 +64,18 @@ class HasId(Protocol):
 
 
 def is_not_silenced(viewer: Viewer, subject: HasStanding) -> Refusal | None:
-    """Require that the viewer is in good standing. A silenced member is told what they can still report."""
+    """Require that the viewer may write here. A silenced member is told what they can still report."""
     if subject.standing == Standing.SILENCED:
         return Refusal(
             "account_silenced",
             "Your account is silenced. You can still report that somebody is in danger: choose that category.",
         )
-    return is_active(viewer, subject)
+    return may_write(viewer, subject)
 
 
 def may_report_risk(viewer: Viewer, subject: HasStanding) -> Refusal | None:
-    """Require good standing, or silence: a silenced member may still say that somebody is in danger."""
-    return None if subject.standing == Standing.SILENCED else is_active(viewer, subject)
+    """Require that the viewer may write, or is silenced: they too may say that somebody is in danger."""
+    return None if subject.standing == Standing.SILENCED else may_write(viewer, subject)
 
 
 def is_not_its_author(viewer: Viewer, subject: AtPost) -> Refusal | None:

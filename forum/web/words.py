@@ -38,6 +38,7 @@ BY_CODE: Mapping[str, str] = {
     "thread_gone": mark("Nothing in this thread can be read any more. Please begin a new one."),
     "board_archived": mark("This board is kept for reading. Nobody can write here any more."),
     "read_only_board": mark("You can read this board, but not write on it."),
+    "account_reviewed": mark("Moderators read what you write before it appears. While that is so, you cannot do this."),
     "account_silenced": mark("You cannot write at the moment. You can go on reading."),
     "account_suspended": mark("You cannot use your account at the moment."),
     "account_banned": mark("Your account is closed."),

@@ -36,6 +36,7 @@ MEASURES: Mapping[str, str] = {
     "move": mark("Move the thread to another board"),
     "rename": mark("Give the author another name"),
     "warn": mark("Warn the author"),
+    "review": mark("Read what the author writes before it appears, for a time"),
     "silence": mark("Let the author read but not write, for a time"),
     "suspend": mark("Shut the author out for a time"),
     "ban": mark("Close the author's account"),
@@ -56,6 +57,7 @@ TAKEN: Mapping[str, str] = {
     "move": mark("Thread moved"),
     "rename": mark("Given another name"),
     "warn": mark("Warned"),
+    "review": mark("Read before it appears"),
     "silence": mark("Stopped from writing"),
     "suspend": mark("Shut out"),
     "ban": mark("Account closed"),
@@ -73,6 +75,7 @@ TOLD: Mapping[str, str] = {
     "move": mark("Your thread is on another board."),
     "rename": mark("You have another name here."),
     "warn": mark("This is a warning. Nothing else was done."),
+    "review": mark("You can write here. A moderator reads it before it appears."),
     "silence": mark("You can read here, but not write."),
     "suspend": mark("You cannot use your account."),
     "ban": mark("Your account is closed."),
@@ -80,6 +83,7 @@ TOLD: Mapping[str, str] = {
 }
 STANDINGS: Mapping[str, str] = {
     "active": mark("In good standing"),
+    "reviewed": mark("Writes, and is read before it appears"),
     "silenced": mark("Can read, not write"),
     "suspended": mark("Shut out for a time"),
     "banned": mark("Account closed by moderators"),

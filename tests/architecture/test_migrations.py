@@ -170,6 +170,12 @@ IGNORED = [
     "INSERT INTO ignored (member_id, persona_id, since) SELECT id, id, now() FROM member LIMIT 1",
 ]
 
+SILENCED = [
+    *IGNORED,
+    "INSERT INTO sanction (id, member_id, standing, since) SELECT gen_random_uuid(), id, 'silenced', now() "
+    "FROM member LIMIT 1",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
@@ -212,7 +218,7 @@ DATA: dict[str, list[str]] = {
     "0035": IGNORED,
     "0036": IGNORED,
     "0037": IGNORED,
-    "0038": IGNORED,
+    "0038": SILENCED,
 }
 
 

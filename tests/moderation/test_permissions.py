@@ -21,10 +21,12 @@ GOOD = Standing.ACTIVE
 WHO: dict[str, Viewer] = {
     "guest": GUEST,
     "member": Viewer(id=ME),
+    "reviewed member": Viewer(id=ME, standing=Standing.REVIEWED),
     "silenced member": Viewer(id=ME, standing=Standing.SILENCED),
     "adviser": Viewer(id=ME, roles=frozenset({Role.ADVISER})),
     "safeguarding lead": Viewer(id=ME, roles=frozenset({Role.SAFEGUARDING_LEAD})),
     "moderator": Viewer(id=ME, roles=frozenset({Role.MODERATOR})),
+    "reviewed moderator": Viewer(id=ME, roles=frozenset({Role.MODERATOR}), standing=Standing.REVIEWED),
     "silenced moderator": Viewer(id=ME, roles=frozenset({Role.MODERATOR}), standing=Standing.SILENCED),
     "board moderator": Viewer(id=ME, moderated_boards=frozenset({HERE})),
     "administrator": Viewer(id=ME, roles=frozenset({Role.ADMINISTRATOR})),
@@ -59,6 +61,8 @@ class Ties:
 
 
 EVERY_MEMBER = ("member", "adviser", "safeguarding lead", "moderator", "board moderator", "administrator")
+# Who may write may report.
+WRITERS = (*EVERY_MEMBER, "reviewed member", "reviewed moderator")
 STAFF = ("moderator", "board moderator", "administrator")
 # A member's post stands under each viewer's own standing, as it was read in the transaction.
 STANDS = {
@@ -73,24 +77,24 @@ NAMES = {
 
 TABLE = (
     # A silenced moderator is silenced: they read.
-    row(Act.REPORT_POST, "another's", STANDS["another's"], *EVERY_MEMBER),
+    row(Act.REPORT_POST, "another's", STANDS["another's"], *WRITERS),
     row(Act.REPORT_POST, "own", STANDS["own"]),
     row(
         ModerationAct.REPORT_RISK,
         "another's",
         STANDS["another's"],
-        *EVERY_MEMBER,
+        *WRITERS,
         "silenced member",
         "silenced moderator",
     ),
     row(Act.REPORT_RISK, "own", STANDS["own"]),
-    row(Act.REPORT_NAME, "somebody's", NAMES["somebody's"], *EVERY_MEMBER),
+    row(Act.REPORT_NAME, "somebody's", NAMES["somebody's"], *WRITERS),
     row(Act.REPORT_NAME, "own", NAMES["own"]),
     row(
         Act.REPORT_NAME_RISK,
         "somebody's",
         NAMES["somebody's"],
-        *EVERY_MEMBER,
+        *WRITERS,
         "silenced member",
         "silenced moderator",
     ),

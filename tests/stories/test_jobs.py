@@ -109,7 +109,7 @@ def until_in(days: int) -> tuple[datetime, str]:
 # When it is told
 
 
-@pytest.mark.parametrize("kind", ["silence", "suspend"])
+@pytest.mark.parametrize("kind", ["review", "silence", "suspend"])
 async def test_who_is_in_good_standing_again_is_told_once(app: FastAPI, services: Services, kind: str) -> None:
     post, (then, until) = await post_of(services, "stepdad"), until_in(7)
     statement = await decided(app, post, {"kind": kind, "until": until})

@@ -63,6 +63,7 @@ MARK = "[removed: rule 10]"
 WORD = re.compile(r"[a-z]+[0-9]{6}")  # that somebody said, not of a mark
 TEXTUAL = {MeasureKind.EDIT, MeasureKind.REDACT}
 STANDINGS = {
+    MeasureKind.REVIEW: Standing.REVIEWED,
     MeasureKind.SILENCE: Standing.SILENCED,
     MeasureKind.SUSPEND: Standing.SUSPENDED,
     MeasureKind.BAN: Standing.BANNED,
@@ -77,6 +78,7 @@ WAYS = (
     (MeasureKind.LOCK, MeasureKind.RETITLE),
     (MeasureKind.MOVE, MeasureKind.WARN),
     (MeasureKind.WARN,),
+    (MeasureKind.REVIEW,),
     (MeasureKind.SILENCE,),
     (MeasureKind.SUSPEND,),
     (MeasureKind.BAN,),
@@ -388,6 +390,7 @@ class Measures(RuleBasedStateMachine):
             MeasureKind.RETITLE: ({"title": f"Title {number}"}, f"Title {number}"),
             MeasureKind.MOVE: ({"board": BOARDS[number % 2]}, BOARDS[number % 2]),
             MeasureKind.LOCK: ({}, "locked"),
+            MeasureKind.REVIEW: ({"until": until}, None),
             MeasureKind.SILENCE: ({"until": until}, None),
             MeasureKind.SUSPEND: ({"until": until}, None),
         }

@@ -32,6 +32,7 @@ PUBLICATIONS: Mapping[str, str] = {
 }
 STANDINGS: Mapping[str, str] = {
     Standing.ACTIVE: mark("May read and write"),
+    Standing.REVIEWED: mark("What they write is read before it appears"),
     Standing.SILENCED: mark("May read, but not write"),
     Standing.SUSPENDED: mark("Suspended"),
     Standing.BANNED: mark("Banned"),
@@ -43,6 +44,7 @@ FILTERS: Mapping[str, str] = {
     AccountFilter.PROPOSED: mark("Proposed as administrators"),
     AccountFilter.UNVERIFIED: mark("Address not confirmed"),
     AccountFilter.ACTIVE: mark("May read and write"),
+    AccountFilter.REVIEWED: mark("What they write is read before it appears"),
     AccountFilter.SILENCED: mark("May read, but not write"),
     AccountFilter.SUSPENDED: mark("Suspended"),
     AccountFilter.BANNED: mark("Banned"),
