@@ -70,10 +70,8 @@ class _Folds(dict[int, str]):
         if char in "‘’ʼ´":
             return "'"
         category = unicodedata.category(char)
-        if category[0] == "M" or category == "Cf":
+        if category[0] == "M" or category in {"Cf", "Cs"}:  # half of a pair is no character, and no pattern reads it
             return ""
-        if category == "Cs":  # half of a pair, which no pattern can read
-            return "\ufffd"
         if char in _OTHERS:
             return _OTHERS[char]
         alike = confusables_data.get(char, [])

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import re2
 
 from moderation.screening.disguises import Dressed, Word, words_of
+from moderation.screening.finding import Effect
 from moderation.screening.patterns import BadPattern, options
 
 LONGEST_PATTERN = 500  # characters
@@ -26,21 +27,20 @@ _QUOTES = re.compile(
 )
 
 
+class UnusableTerm(BadPattern):
+    """A term cannot be sought; the message says why, and so does the code."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class TermKind(StrEnum):
     """What a term is."""
 
     WORD = "word"
     PHRASE = "phrase"
     PATTERN = "pattern"
-
-
-class TermEffect(StrEnum):
-    """What a term leads to, the gentlest first."""
-
-    HELP = "help"  # its author is shown who helps
-    POINT_OUT = "point_out"  # a moderator looks when there is time
-    CASE = "case"  # a moderator decides
-    HOLD = "hold"  # a moderator reads it before it appears
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class WatchedTerm:
     version: str
     kind: TermKind
     text: str
-    effect: TermEffect
+    effect: Effect
     boards: frozenset[int] = frozenset()
     in_names: bool = False
     help_kind: str | None = None
@@ -67,7 +67,7 @@ class TermMatch(NamedTuple):
     term: WatchedTerm
     start: int
     end: int
-    effect: TermEffect
+    effect: Effect
 
 
 class _Literal(NamedTuple):
@@ -79,7 +79,7 @@ class Termbook:
     """Terms to look for, all at once. To make one takes a moment: it is made once for each version of the list."""
 
     def __init__(self, terms: Sequence[WatchedTerm]) -> None:
-        """Compile them. Raises BadPattern for one that cannot be used."""
+        """Compile them. Raises UnusableTerm for one that cannot be used."""
         self.terms = terms
         self._by_first = defaultdict[str, list[_Literal]](list)
         self._joined = defaultdict[str, list[int]](list)
@@ -107,7 +107,7 @@ class Termbook:
         for (start, end, place), tight in sorted(found.items())[:MATCHES_MAX]:
             term, span = self.terms[place], dressed.span(start, end)
             is_quoted = any(begin <= span[0] and span[1] <= close for begin, close in quoted)
-            if not (term.effect == TermEffect.HELP and is_quoted):
+            if not (term.effect == Effect.HELP and is_quoted):
                 matches.append(TermMatch(term, *span, _effect(term, is_tight=tight, is_quoted=is_quoted)))
         return _apart(matches)
 
@@ -181,27 +181,27 @@ class _Patterns:
 
 
 def check_text(kind: TermKind, text: str) -> None:
-    """Return when a term can be sought. Raises BadPattern, whose message says why not."""
+    """Return when a term can be sought. Raises UnusableTerm, whose message says why not."""
     if kind == TermKind.PATTERN:
         _check_pattern(text)
     elif not words_of(text):
-        raise BadPattern("A term needs at least one letter or digit.")
+        raise UnusableTerm("A term needs at least one letter or digit.", "term_without_letters")
     elif kind == TermKind.WORD and re.search(r"\s", text.strip()):
-        raise BadPattern("A word has no spaces in it. Choose “phrase” for several words.")
+        raise UnusableTerm("A word has no spaces in it. Choose “phrase” for several words.", "word_with_spaces")
 
 
 def _check_pattern(text: str) -> None:
     if len(text) > LONGEST_PATTERN:
-        raise BadPattern(f"A pattern has {LONGEST_PATTERN} characters at most.")
+        raise UnusableTerm(f"A pattern has {LONGEST_PATTERN} characters at most.", "pattern_too_long")
     if _LOOKAROUND.search(text):
-        raise BadPattern("A pattern cannot look ahead or behind: leave out (?= (?! (?<= and (?<!.")
+        raise UnusableTerm("A pattern cannot look ahead or behind: no (?= (?! (?<= (?<!.", "pattern_looks_around")
     if _BACK_REFERENCE.search(text):
-        raise BadPattern("A pattern cannot refer back to what it found: leave out \\1 and (?P=.")
+        raise UnusableTerm("A pattern cannot refer back to what it found: no \\1, no (?P=.", "pattern_refers_back")
     pattern = _compiled(text)
     if pattern.programsize > LARGEST_PATTERN:
-        raise BadPattern("This pattern is too large: use smaller numbers of repeats.")
+        raise UnusableTerm("This pattern is too large: use smaller numbers of repeats.", "pattern_too_large")
     if re2.compile(text, _options()).fullmatch(""):
-        raise BadPattern("This pattern is also found in an empty text: it would be found everywhere.")
+        raise UnusableTerm("This pattern is also in an empty text: it would be everywhere.", "pattern_matches_nothing")
 
 
 def _compiled(pattern: str) -> "re2._Regexp":
@@ -210,7 +210,7 @@ def _compiled(pattern: str) -> "re2._Regexp":
         return re2.compile(_whole(pattern), _options())
     except re2.error as error:
         reason = error.args[0].decode(errors="replace") if error.args and isinstance(error.args[0], bytes) else ""
-        raise BadPattern(f"This is not a pattern: {reason or 'it cannot be read'}.") from error
+        raise UnusableTerm(f"This is not a pattern: {reason or 'it cannot be read'}.", "pattern_unusable") from error
 
 
 def _whole(pattern: str) -> str:
@@ -234,11 +234,11 @@ def quoted_spans(text: str) -> list[tuple[int, int]]:
     return [found.span() for pattern in (_LINE, _QUOTES) for found in pattern.finditer(text)]
 
 
-def _effect(term: WatchedTerm, *, is_tight: bool, is_quoted: bool) -> TermEffect:
+def _effect(term: WatchedTerm, *, is_tight: bool, is_quoted: bool) -> Effect:
     is_short = sum(char.isalnum() for char in term.text) < SHORTEST_TIGHT
-    if is_tight and is_short and term.effect != TermEffect.HELP:
-        return TermEffect.POINT_OUT
-    return TermEffect.CASE if is_quoted and term.effect == TermEffect.HOLD else term.effect
+    if is_tight and is_short and term.effect != Effect.HELP:
+        return Effect.POINT_OUT
+    return Effect.CASE if is_quoted and term.effect == Effect.HOLD else term.effect
 
 
 def _apart(matches: Iterable[TermMatch]) -> list[TermMatch]:
@@ -251,6 +251,26 @@ def _apart(matches: Iterable[TermMatch]) -> list[TermMatch]:
     return kept
 
 
-def by_id(terms: Iterable[WatchedTerm]) -> Mapping[str, WatchedTerm]:
-    """Return terms by their ids."""
-    return {term.id: term for term in terms}
+def contain(term: WatchedTerm, texts: Sequence[str]) -> list[bool]:
+    """Return of each of these texts whether a term is in it."""
+    book = Termbook([term])
+    return [bool(book.find(text)) for text in texts]
+
+
+# The terms that another process has compiled, by the name of the list: those that it was asked for last.
+_compiled_last: dict[str, Termbook] = {}
+
+
+def find_by_name(
+    name: str, terms: Sequence[WatchedTerm] | None, text: str, board_id: int | None, *, is_name: bool
+) -> list[TermMatch] | None:
+    """Return as `Termbook.find` does, in a process that keeps the list which it was given under this name last.
+
+    Returns None where it does not know the list: then it must be given the terms.
+    """
+    if terms is not None and name not in _compiled_last:
+        book = Termbook(terms)
+        _compiled_last.clear()
+        _compiled_last[name] = book
+    known = _compiled_last.get(name)
+    return known.find(text, board_id, is_name=is_name) if known else None
