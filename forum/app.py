@@ -69,6 +69,7 @@ from moderation.api import (
     screening_notice,
     statements,
     talks,
+    watched_terms,
 )
 from moderation.gate import BoardGate
 from moderation.urgent_cases import count_urgent_cases
@@ -185,6 +186,7 @@ RESOURCES: tuple[Resource, ...] = (
         reason_templates.router,
         on_call.router,
         safeguarding.router,
+        watched_terms.router,
         audit_log.router,
     ),
 )
@@ -236,7 +238,7 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
     services = Services(
         settings,
         database,
-        gate or BoardGate(settings.held_first_posts, settings.screening_region),
+        gate or BoardGate(settings.held_first_posts, settings.screening_region, database.reader),
         SessionCache(),
         RateLimits(database.reader),
         ApiQuota(database.reader, settings.limit("api")),

@@ -8,6 +8,7 @@ from moderation import (
     case_calls,
     cases,
     contact,
+    finding_tallies,
     findings,
     name_reports,
     on_call,
@@ -54,6 +55,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(name="decisions"),
     Feature(name="findings", clean_up=findings.delete_old_findings),
+    Feature(name="finding_tallies", clean_up=finding_tallies.delete_old),
     Feature(name="member_history"),
     Feature(name="member_notes"),
     Feature(name="member_posts"),
@@ -67,4 +69,5 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="screening_notice"),
     Feature(name="statements"),
     Feature(name="talks"),
+    Feature(name="watched_terms"),
 )

@@ -14,10 +14,11 @@ from sqlmodel import col
 from forum.content import words
 from forum.content.boards import HELD_BECAUSE, Publication
 from forum.content.posts.revisions import get_words
-from forum.content.posts.tables import HeldEdit, Post
+from forum.content.posts.tables import HeldEdit, Post, Visibility
 from forum.content.threads.tables import Thread
 from forum.content.threads.titles import get_title
 from forum.core import side_process
+from forum.core.database import Reader
 from forum.core.gate import Attendance, Danger, GateResult, RefusedText, Submission
 from forum.core.text import is_light
 from forum.members import names
@@ -29,25 +30,29 @@ from moderation.cases import CaseState
 from moderation.findings import LocatedFinding, Place, TextPart
 from moderation.measures.tables import AppliedMeasure, MeasureKind
 from moderation.screening import screen
-from moderation.screening.finding import CrisisKind, Finding, FindingKind
+from moderation.screening.finding import CrisisKind, Effect, Finding, FindingKind, Level
+from moderation.term_watch import TermWatch, soften_repeated, softened
 
 LEAST_REPEATED = 7  # words that a sentence must have to be known as somebody else's
 _STOP = re.compile(r"[.!?:;\n]")
 TOGETHER = timedelta(hours=2)  # in which words of one member's danger join one case
 REVIEWED = "For a time, a moderator reads what you write before it appears. You will be told."
+READ_FIRST = "A moderator reads this before it appears. You will be told."
+NAME_HELD = "This name cannot be used here. Please choose another."
 NAME_TAKEN = "A moderator took this name from you. Please choose another."
 
 
 class BoardGate:
-    """Holds the posts that a board's policy holds, and screens every post for danger and personal information.
+    """Holds the posts that a board's policy holds, and screens every post for danger, personal information and terms.
 
-    A post that is held, or in which something was found, gets a case. What was found never holds a post back: only
-    the board's policy does.
+    A post that is held, or in which something was found, gets a case. Of what was found, only a term of the charity
+    holds a post back, and none does where words of danger were found too.
     """
 
-    def __init__(self, first_posts: int, region: str) -> None:
+    def __init__(self, first_posts: int, region: str, reader: Reader | None = None) -> None:
         self.first_posts = first_posts
         self.region = region
+        self.terms = TermWatch(reader)
 
     async def judge(self, session: AsyncSession, submission: Submission) -> GateResult:
         """Publish or hold. What staff write is never held by a board's policy, nor are names, which belong to none.
@@ -63,9 +68,11 @@ class BoardGate:
             texts, is_title = submission.texts, submission.is_title
             watched = await taken_words.why_held(session, edited, texts, is_title=is_title)
         found = await self._findings(submission)
+        terms = await self._terms_in(session, submission, is_danger=findings.danger_in(found) is not None)
         if submission.answered:
             found = await _without_repeated(session, submission, found)
-        return GateResult(watched or self._held_because(submission) or _reviewed_because(submission, found), found)
+        held_because = watched or self._held_because(submission) or _reviewed_because(submission, found)
+        return GateResult(held_because or _held_by(terms, submission), (*found, *terms))
 
     async def record(
         self, session: AsyncSession, subject: tuple[str, object], verdict: GateResult, now: datetime
@@ -94,7 +101,7 @@ class BoardGate:
         case = await cases.open_on_post(
             session, judged.post.id, category, now, findings=len(verdict.findings), danger=danger
         )
-        await findings.save_findings(session, case.id, judged.place, verdict.findings)
+        await findings.save_findings(session, case.id, judged.place, verdict.findings, now)
         if verdict.held_because:
             post = judged.post
             author_id = await get_owner(session, post.author_id)
@@ -104,7 +111,9 @@ class BoardGate:
         """Return what these texts sound like, the gravest first."""
         found = [finding for text in texts for finding in await self._find(text) if finding.level]
         found.sort(key=lambda finding: (not finding.is_acute, findings.GRAVEST_FIRST.index(finding.recogniser)))
-        return [Danger(finding.recogniser, finding.level) for finding in found]
+        asked = [match.term.help_kind for text in texts for match in await self.terms.find(text)]
+        helped = [Danger(kind, Level.WORRY) for kind in asked if kind]
+        return [Danger(finding.recogniser, finding.level) for finding in found] + helped
 
     async def record_refused(self, session: AsyncSession, refused: RefusedText, now: datetime) -> None:
         """Keep a text with words of acute danger that is not published in a case about its author."""
@@ -141,7 +150,9 @@ class BoardGate:
         body, warning = await get_words(session, post, decided.post)
         title = await get_title(session, thread, decided.title) if decided.title else ""
         texts = {TextPart.TITLE: title, TextPart.BODY: body, TextPart.WARNING: warning or ""}
-        before = {_words_of(found, texts) for found in await self._screen([*texts.items()])}
+        screened = await self._screen([*texts.items()])
+        screened = (*screened, *await self.terms.locate([*texts.items()], thread.board_id))
+        before = {_words_of(found, texts) for found in screened}
         present = {
             TextPart.TITLE: thread.title,
             TextPart.BODY: post.body_markdown,
@@ -155,6 +166,24 @@ class BoardGate:
         if submission.author and submission.author.is_staff:
             return tuple(located for located in found if located.finding.kind == FindingKind.CRISIS)
         return found
+
+    async def _terms_in(
+        self, session: AsyncSession, submission: Submission, *, is_danger: bool
+    ) -> Sequence[LocatedFinding]:
+        """Return which of the charity's terms are in a name, or in what a member writes for others to read.
+
+        Nobody in danger waits, and neither do words that somebody else said before, or that were published already.
+        """
+        author, is_name = submission.author, submission.author is None
+        if not is_name and (submission.publication is None or (author and author.is_staff)):
+            return []
+        parts = _parts(submission)
+        found = await self.terms.locate(parts, submission.board_id, is_name=is_name)
+        if is_danger:
+            return [softened(one) for one in found]
+        if not any(one.finding.effect == Effect.HOLD for one in found):
+            return found
+        return soften_repeated(found, dict(parts), await _said_before(session, submission))
 
     async def _screen(self, parts: Sequence[tuple[TextPart, str]]) -> tuple[LocatedFinding, ...]:
         """Screen a post's texts; those that may take long in another process, so that other requests need not wait."""
@@ -190,6 +219,27 @@ async def _was_taken(session: AsyncSession, member_id: UUID, name: str) -> bool:
     return any(names.skeleton(applied.memory.get("was", "")) == looks for applied in rows)
 
 
+def _held_by(terms: Sequence[LocatedFinding], submission: Submission) -> str | None:
+    """Return why a text waits that has a term which holds, if it has one."""
+    if not any(one.finding.effect == Effect.HOLD for one in terms):
+        return None
+    return READ_FIRST if submission.author else NAME_HELD
+
+
+async def _said_before(session: AsyncSession, submission: Submission) -> str:
+    """Return what others said before in the post that this one answers, or what is public of the one it changes."""
+    if submission.edited:
+        post = await session.get_one(Post, submission.edited.post_id)
+        thread = await session.get_one(Thread, post.thread_id)
+        is_public = post.visibility == Visibility.VISIBLE
+        return "\n".join((thread.title, post.body_markdown, post.content_warning or "")) if is_public else ""
+    if submission.answered is None:
+        return ""
+    thread_id, number = submission.answered
+    answered = select(col(Post.body_markdown)).where(col(Post.thread_id) == thread_id, col(Post.number) == number)
+    return (await session.execute(answered)).scalar_one_or_none() or ""
+
+
 async def _without_repeated(
     session: AsyncSession, submission: Submission, found: tuple[LocatedFinding, ...]
 ) -> tuple[LocatedFinding, ...]:
@@ -199,9 +249,7 @@ async def _without_repeated(
     """
     if submission.answered is None or not findings.danger_in(found):
         return found
-    thread_id, number = submission.answered
-    answered = select(col(Post.body_markdown)).where(col(Post.thread_id) == thread_id, col(Post.number) == number)
-    said = _folded((await session.execute(answered)).scalar_one_or_none() or "")
+    said = _folded(await _said_before(session, submission))
     texts = dict(_parts(submission))
     return tuple(
         located

@@ -37,6 +37,7 @@ class Submission:
     publication: str | None = None  # the policy of the board on which it would appear, if any
     named: UUID | None = None  # the member whose name or handle it would be, if they have joined
     edited: Edited | None = None  # None for something new
+    board_id: int | None = None  # on which it would appear, if on any
     is_title: bool = False  # the one text is a title
     answered: tuple[int, int] | None = None  # the thread and the number of the post that this one answers
 

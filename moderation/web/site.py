@@ -31,6 +31,7 @@ from moderation.web import (
     sealed_words,
     talks,
     together,
+    watched_terms,
 )
 from moderation.web.pages import SECTION
 
@@ -46,6 +47,7 @@ ROUTERS: Sequence[APIRouter] = (
     member_posts.router,
     together.router,
     reason_templates.router,
+    watched_terms.router,
     rule_editor.router,
     rulebook.router,
     safeguarding.router,
@@ -77,6 +79,7 @@ DONE: Mapping[str, str] = {
     "on-call-here": mark("Thank you. You are told first of what cannot wait."),
     "on-call-gone": mark("You are no longer told first."),
     "rule-written": mark("A new edition of the rules is published."),
+    "term-off": mark("The term is no longer watched for. Its versions are kept."),
     "template-deleted": mark("The template is deleted."),
     "note-kept": mark("Your note is kept."),
     "message-settled": mark("It is settled."),

@@ -98,6 +98,8 @@ VISIBILITIES: Mapping[str, str] = {
 FINDINGS: Mapping[str, str] = {
     "crisis": mark("Words of somebody in danger"),
     "personal_information": mark("Gives somebody away"),
+    "watched_term": mark("A watched term"),
+    "spam": mark("Looks like advertising"),
 }
 PARTS: Mapping[str, str] = {"title": mark("title"), "body": mark("post"), "warning": mark("note before it")}
 OUTCOMES: Mapping[str, str] = {"upheld": mark("Something was done"), "dismissed": mark("Nothing was done")}
@@ -172,6 +174,8 @@ ACTS: Mapping[str, str] = {
     "talk.closed": mark("closed a talk"),
     "talk.reopened": mark("opened a talk again"),
     "talk.written": mark("wrote to the member"),
+    "term.switched_off": mark("no longer watches for a term"),
+    "term.written": mark("wrote a term that is watched for"),
     "template.discarded": mark("deleted a template"),
     "template.written": mark("wrote a template"),
     "thread.locked": mark("closed a thread"),
@@ -198,5 +202,6 @@ SUBJECTS: Mapping[str, str] = {
     "post": mark("post"),
     "rule": mark("rule"),
     "template": mark("a template"),
+    "term": mark("a watched term"),
     "thread": mark("thread"),
 }

@@ -122,6 +122,8 @@ ROWS: Mapping[str, Row] = {
     "/moderation/members/{handle}/posts": Row(MODERATE, "/moderation/members/{handle}/posts"),
     "/moderation/on-call": Row(MODERATE),
     "/moderation/templates": Row(MODERATE),
+    "/moderation/terms": Row(MODERATE),
+    "/moderation/terms/{id}": Row(MODERATE, "/moderation/terms/{term}"),
     "/moderation/templates/{slug}": Row(MODERATE, "/moderation/templates/{template}"),
     "/moderation/rules": Row(MODERATE),
     "/moderation/rules/{number}": Row(MODERATE, "/moderation/rules/10"),

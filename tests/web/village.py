@@ -148,6 +148,8 @@ async def _live(village: Village) -> None:
     asked = await _said(await orla.post(f"{API}/moderation/cases/{seen['id']}/talks", json=question))
     words = {"title": "Name-calling", "text": "Say what they did instead."}
     await _said(await orla.put(f"{API}/moderation/templates/name-calling", json=words))
+    term = {"kind": "word", "text": "gobshite", "effect": "case", "note": "He came back twice."}
+    watched = await _said(await joan.post(f"{API}/moderation/terms", json=term))
     invited = await _said(await joan.post(f"{API}/invitations", json={"email": "new@example.org", "role": "moderator"}))
     cry = await _said(await si.post(f"{API}/threads/{angry}/posts", json={"body_markdown": "I want to die tonight."}))
     await _keep_own(village)
@@ -171,6 +173,7 @@ async def _live(village: Village) -> None:
         "rule": 10,
         "role": "moderator",
         "template": "name-calling",
+        "term": watched["id"],
         "invitation": invited["id"],
     }
 

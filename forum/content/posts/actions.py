@@ -110,9 +110,9 @@ async def change_words(work: Work, author: Viewer, context: EditContext, revisio
     """
     html = await rendered(work, author, context, draft)
     edited = Edited(context.post.id, work.now)
-    judged = await work.gate.judge(
-        work.session, Submission(context.author, draft.texts, context.board.publication, edited=edited)
-    )
+    board = context.board
+    submission = Submission(context.author, draft.texts, board.publication, edited=edited, board_id=board.id)
+    judged = await work.gate.judge(work.session, submission)
     # The post was read without a lock: check again what a moderator or another device may have changed since.
     await lock_posts_of_thread(work.session, context.thread.id)
     post = await lock_post_row(work.session, context.post.id)

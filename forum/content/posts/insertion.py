@@ -46,7 +46,9 @@ async def add_thread(work: Work, author: Viewer, context: PostingContext, title:
     """
     html = await rendered(work, author, context, draft)
     texts = (title, *draft.texts)
-    judged = await work.gate.judge(work.session, Submission(context.author, texts, context.board.publication))
+    board = context.board
+    submission = Submission(context.author, texts, board.publication, board_id=board.id)
+    judged = await work.gate.judge(work.session, submission)
     thread = Thread(
         board_id=context.board.id,
         author_id=author.member_id,
@@ -71,7 +73,8 @@ async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Dr
     """
     html = await rendered(work, author, context, draft)
     answered = (context.thread.id, draft.reply_to) if draft.reply_to else None
-    submission = Submission(context.author, draft.texts, context.board.publication, answered=answered)
+    board = context.board
+    submission = Submission(context.author, draft.texts, board.publication, answered=answered, board_id=board.id)
     judged = await work.gate.judge(work.session, submission)
     # As late as possible: from here until the commit, every other reply to this thread waits.
     thread = await lock_thread_row(work.session, context.thread.id)

@@ -122,9 +122,8 @@ async def _change_title(work: Work, viewer: Viewer, author: PostAuthor, opening:
     board = await work.session.get_one(Board, thread.board_id)
     is_own = thread.author_id in viewer.personas
     edited = Edited(opening.id, work.now) if is_own else None
-    judged = await work.gate.judge(
-        work.session, Submission(author, (title,), board.publication, edited=edited, is_title=True)
-    )
+    submission = Submission(author, (title,), board.publication, edited=edited, is_title=True, board_id=board.id)
+    judged = await work.gate.judge(work.session, submission)
     if judged.held_because and thread.visibility == ThreadVisibility.VISIBLE:
         edit = held_edits.held_title(opening, title, thread.author_id, judged.held_because, work.now)
         if await held_edits.hold(work.session, edit):
