@@ -62,11 +62,13 @@ from moderation.api import (
     member_posts,
     on_call,
     on_sight,
+    public_reports,
     reason_templates,
     reports,
     rules,
     safeguarding,
     screening_notice,
+    service_complaints,
     statements,
     talks,
 )
@@ -160,7 +162,15 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     Resource("rules", "The rules of this forum, in every version.", rules.router),
     Resource(
-        "reports", "Report a post that may break a rule or the law, or that shows somebody in danger.", reports.router
+        "reports",
+        "Report a post that may break a rule or the law, or that shows somebody in danger, with an account or without.",
+        reports.router,
+        public_reports.router,
+    ),
+    Resource(
+        "complaints",
+        "Complain about how the forum deals with reports, with you, or with its duties. Somebody else answers.",
+        service_complaints.router,
     ),
     Resource("statements", "What moderators decided about your posts or your account, and why.", statements.router),
     Resource(
@@ -182,6 +192,8 @@ RESOURCES: tuple[Resource, ...] = (
         on_sight.router,
         board_moderators.router,
         contact.router,
+        public_reports.staff_router,
+        service_complaints.staff_router,
         reason_templates.router,
         on_call.router,
         safeguarding.router,

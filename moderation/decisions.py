@@ -38,6 +38,7 @@ from moderation.measures.catalogue import (
 )
 from moderation.measures.tables import TEXT_MEASURES, MeasureContext, MeasureInput, MeasureKind, MeasureTarget
 from moderation.permissions import refuse
+from moderation.public_reports.actions import tell_settled
 from moderation.reports import ReportOutcome
 from moderation.rules import Rule, get_cited_rules
 from moderation.sanction_expiry import STANDING_ENDED
@@ -196,6 +197,7 @@ async def decide(work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionI
 
     await _tell_author(work, ruling, statement)
     await reports.settle(work, locked.case, wanted.report_outcome)
+    await tell_settled(work.session, locked.case.id, work.now)
     await cases.close(work, moderator, locked.case, ruling.decision.revision)
     await audit.record(
         work.session,
