@@ -15,8 +15,10 @@ from moderation import (
     refused_texts,
     rule_changes,
     rules,
+    service_complaints,
 )
 from moderation.privacy import ModerationPersonalData
+from moderation.public_reports import actions as public_reports
 from moderation.sanction_expiry import STANDING_ENDED, tell_that_sanction_ended
 from moderation.withdrawn_posts import ERASE_WITHDRAWN, erase_withdrawn_posts
 
@@ -51,7 +53,6 @@ FEATURES: tuple[Feature, ...] = (
         name="contact",
         export=contact.export_messages,
         clean_up=contact.delete_settled,
-        mail_hooks={MailKind.MESSAGE_URGENT: MailHooks(contact.is_still_urgent)},
     ),
     Feature(name="decisions"),
     Feature(name="findings", clean_up=findings.delete_old_findings),
@@ -63,10 +64,21 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="on_call", export=on_call.export_own, clean_up=on_call.delete_past),
     Feature(name="on_sight"),
     Feature(name="reason_templates"),
+    Feature(
+        name="public_reports",
+        jobs=lambda context: {public_reports.MATCH: public_reports.make_matcher(context.settings)},
+        clean_up=public_reports.delete_old,
+    ),
     Feature(name="reports"),
     Feature(name="rules"),
     Feature(name="safeguarding"),
     Feature(name="screening_notice"),
+    Feature(
+        name="service_complaints",
+        export=service_complaints.export_own,
+        clean_up=service_complaints.delete_old,
+        mail_hooks={MailKind.MESSAGE_URGENT: MailHooks(service_complaints.is_still_urgent)},
+    ),
     Feature(name="statements"),
     Feature(name="talks"),
     Feature(name="watched_terms"),

@@ -22,6 +22,7 @@ from moderation.web import (
     own_reports,
     own_statements,
     own_talks,
+    public_reports,
     reason_templates,
     reports,
     rule_editor,
@@ -29,6 +30,7 @@ from moderation.web import (
     safeguarding,
     screening_notice,
     sealed_words,
+    service_complaints,
     talks,
     together,
     watched_terms,
@@ -38,6 +40,8 @@ from moderation.web.pages import SECTION
 ROUTERS: Sequence[APIRouter] = (
     cases.router,
     contact.router,
+    public_reports.router,
+    service_complaints.router,
     decisions.router,
     talks.router,
     sealed_words.router,
@@ -83,6 +87,9 @@ DONE: Mapping[str, str] = {
     "template-deleted": mark("The template is deleted."),
     "note-kept": mark("Your note is kept."),
     "message-settled": mark("It is settled."),
+    "report-answered": mark("Your answer is there to be read. The report is settled."),
+    "report-assigned": mark("It is a report on the case of that post now."),
+    "complaint-answered": mark("Your answer is there to be read. The complaint is settled."),
     "written": mark("Thank you. Your message has arrived."),
     "written-urgently": mark(
         "Thank you. It has arrived, but nobody may read it for hours. If it cannot wait, ring now."

@@ -64,6 +64,8 @@ UNTHROTTLED: dict[str, Any] = {"requests_at_once": "10000"} | {
         "reaction",
         "report",
         "contact",
+        "public_report",
+        "progress",
         "talk",
         "export",
     )

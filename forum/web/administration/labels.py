@@ -16,6 +16,7 @@ ROLES: Mapping[str, str] = {
     Role.MODERATOR: mark("Moderator"),
     Role.SAFEGUARDING_LEAD: mark("Safeguarding lead"),
     Role.ADMINISTRATOR: mark("Administrator"),
+    Role.TRUSTED_FLAGGER: mark("Trusted flagger"),
 }
 AUDIENCE: Mapping[str, str] = {
     "everyone": mark("Everybody, without an account too"),
@@ -69,6 +70,8 @@ MAILS: Mapping[str, str] = {
     MailKind.CASE_URGENT: mark("An urgent case waits"),
     MailKind.NEWS: mark("Something is new for them"),
     MailKind.MESSAGE_URGENT: mark("An urgent message waits"),
+    MailKind.RECEIPT: mark("What they sent has arrived"),
+    MailKind.ANSWER_READY: mark("There is an answer for them"),
 }
 HOLD_REASONS: Mapping[str, str] = {
     HoldReason.COURT: mark("A court asked for it"),

@@ -56,6 +56,16 @@ NOTICES: Mapping[NotificationKind, tuple[str, str]] = {
     NotificationKind.CASE_WITHOUT_DECIDER: (mark("Nobody can decide a case."), "/moderation/cases/{subject}"),
     NotificationKind.MESSAGE_WAITING: (mark("Somebody wrote to us."), "/moderation/messages"),
     NotificationKind.MESSAGE_URGENT: (mark("Somebody wrote to us, and it cannot wait."), "/moderation/messages"),
+    NotificationKind.PUBLIC_REPORT_WAITING: (
+        mark("Somebody reported something, and we do not know which post they mean."),
+        "/moderation/reports",
+    ),
+    NotificationKind.PUBLIC_REPORT_URGENT: (
+        mark("Somebody reported something that cannot wait, and we do not know which post they mean."),
+        "/moderation/reports",
+    ),
+    NotificationKind.SERVICE_COMPLAINT_WAITING: (mark("Somebody complained."), "/moderation/complaints"),
+    NotificationKind.SERVICE_COMPLAINT_ANSWERED: (mark("A complaint of yours was answered."), "/complaints"),
     NotificationKind.REACTED: (
         mark("Somebody thanked you for a post, sent a hug, or feels the same."),
         "/posts/{post}",
