@@ -29,6 +29,7 @@ from forum.members.tables import Member, Role, RoleGrant, Standing
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
 from forum.notifications.inbox import NotificationKind
+from moderation import crisis_phrases
 from moderation.permissions import ModerationAct, allow
 from moderation.screening import FindingKind, screen
 
@@ -102,7 +103,8 @@ async def _write_to_charity(work: Work, author: Viewer, draft: ContactDraft) -> 
         earlier = await _find_earlier(work.session, message_digest)
     if earlier:
         return _same(earlier, draft)
-    findings = screen(draft.text, work.settings.screening_region)
+    changes = await crisis_phrases.get_changes(work.session)
+    findings = screen(draft.text, work.settings.screening_region, changes)
     message = ContactMessage(
         member_id=author.id,
         text=draft.text,

@@ -52,6 +52,7 @@ FEATURES: tuple[Feature, ...] = (
         clean_up=contact.delete_settled,
         mail_hooks={MailKind.MESSAGE_URGENT: MailHooks(contact.is_still_urgent)},
     ),
+    Feature(name="crisis_phrases"),
     Feature(name="decisions"),
     Feature(name="findings", clean_up=findings.delete_old_findings),
     Feature(name="member_history"),

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import reduce
 from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import and_, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -23,12 +25,12 @@ from forum.core.text import is_light
 from forum.members import names
 from forum.members.aliases import get_owner
 from forum.notifications import inbox
-from moderation import cases, findings, on_call, refused_texts, taken_words
+from moderation import cases, crisis_phrases, findings, on_call, refused_texts, taken_words
 from moderation.case_priority import Category, graver
 from moderation.cases import CaseState
 from moderation.findings import LocatedFinding, Place, TextPart
 from moderation.measures.tables import AppliedMeasure, MeasureKind
-from moderation.screening import screen
+from moderation.screening import NO_CHANGES, Changes, screen
 from moderation.screening.finding import Finding, FindingKind
 
 LEAST_REPEATED = 7  # words that a sentence must have to be known as somebody else's
@@ -47,6 +49,7 @@ class BoardGate:
     def __init__(self, first_posts: int, region: str) -> None:
         self.first_posts = first_posts
         self.region = region
+        self._changes = NO_CHANGES  # to the phrases, as they were when they were last read
 
     async def judge(self, session: AsyncSession, submission: Submission) -> GateResult:
         """Publish or hold. What staff write is never held by a board's policy, nor are names, which belong to none.
@@ -61,7 +64,7 @@ class BoardGate:
         if edited:
             texts, is_title = submission.texts, submission.is_title
             watched = await taken_words.why_held(session, edited, texts, is_title=is_title)
-        found = await self._findings(submission)
+        found = await self._findings(session, submission)
         if submission.answered:
             found = await _without_repeated(session, submission, found)
         return GateResult(watched or self._held_because(submission), found)
@@ -99,15 +102,16 @@ class BoardGate:
             author_id = await get_owner(session, post.author_id)
             await inbox.notify(session, author_id, inbox.NotificationKind.POST_HELD, now, post_id=post.id)
 
-    async def find_dangers(self, texts: Sequence[str]) -> Sequence[Danger]:
+    async def find_dangers(self, session: AsyncSession, texts: Sequence[str]) -> Sequence[Danger]:
         """Return what these texts sound like, the gravest first."""
-        found = [finding for text in texts for finding in await self._find(text) if finding.level]
+        changes = await self._known_changes(session)
+        found = [finding for text in texts for finding in await self._find(text, changes) if finding.level]
         found.sort(key=lambda finding: (not finding.is_acute, findings.GRAVEST_FIRST.index(finding.recogniser)))
         return [Danger(finding.recogniser, finding.level) for finding in found]
 
     async def record_refused(self, session: AsyncSession, refused: RefusedText, now: datetime) -> None:
         """Keep a text with words of acute danger that is not published in a case about its author."""
-        located = [LocatedFinding(TextPart.BODY, finding) for finding in await self._find(refused.text)]
+        located = await self._screen(session, [(TextPart.BODY, refused.text)])
         danger = findings.danger_in(located)
         if danger:
             await refused_texts.keep(session, refused, danger, now)
@@ -140,7 +144,7 @@ class BoardGate:
         body, warning = await get_words(session, post, decided.post)
         title = await get_title(session, thread, decided.title) if decided.title else ""
         texts = {TextPart.TITLE: title, TextPart.BODY: body, TextPart.WARNING: warning or ""}
-        before = {_words_of(found, texts) for found in await self._screen([*texts.items()])}
+        before = {_words_of(found, texts) for found in await self._screen(session, [*texts.items()])}
         present = {
             TextPart.TITLE: thread.title,
             TextPart.BODY: post.body_markdown,
@@ -148,22 +152,29 @@ class BoardGate:
         }
         return any(_words_of(found, present) not in before for found in verdict.findings)
 
-    async def _findings(self, submission: Submission) -> tuple[LocatedFinding, ...]:
+    async def _findings(self, session: AsyncSession, submission: Submission) -> tuple[LocatedFinding, ...]:
         """Return what is in a post's texts; for staff, who give out the charity's own numbers, only crisis words."""
-        found = await self._screen(_parts(submission))
+        found = await self._screen(session, _parts(submission))
         if submission.author and submission.author.is_staff:
             return tuple(located for located in found if located.finding.kind == FindingKind.CRISIS)
         return found
 
-    async def _screen(self, parts: Sequence[tuple[TextPart, str]]) -> tuple[LocatedFinding, ...]:
+    async def _screen(self, session: AsyncSession, parts: Sequence[tuple[TextPart, str]]) -> tuple[LocatedFinding, ...]:
         """Screen a post's texts; those that may take long in another process, so that other requests need not wait."""
-        found = [LocatedFinding(part, finding) for part, text in parts for finding in await self._find(text)]
+        self._changes = changes = await crisis_phrases.get_changes(session)
+        found = [LocatedFinding(part, finding) for part, text in parts for finding in await self._find(text, changes)]
         return tuple(found)
 
-    async def _find(self, text: str) -> Sequence[Finding]:
+    async def _known_changes(self, session: AsyncSession) -> Changes:
+        """Return the changes to the phrases, also in a transaction that is broken: help does not depend on it."""
+        with suppress(SQLAlchemyError):
+            self._changes = await crisis_phrases.get_changes(session)
+        return self._changes
+
+    async def _find(self, text: str, changes: Changes) -> Sequence[Finding]:
         if is_light(text):
-            return screen(text, self.region)
-        return await side_process.run(screen, text, self.region)
+            return screen(text, self.region, changes)
+        return await side_process.run(screen, text, self.region, changes)
 
 
 async def _was_taken(session: AsyncSession, member_id: UUID, name: str) -> bool:

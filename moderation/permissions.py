@@ -39,6 +39,7 @@ class ModerationAct(StrEnum):
     READ_LOG = "read the log"
     READ_MESSAGES = "read what people wrote to the charity"
     WRITE_RULES = "write the rules"
+    WRITE_PHRASES = "write the phrases of danger"
     WRITE_TEMPLATES = "write the templates"
     NAME_TEAM = "name a board's moderators"
     SEE_ON_CALL = "see who is on call"
@@ -156,6 +157,7 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.READ_LOG: [is_in_good_standing, moderates_somewhere],
     ModerationAct.READ_MESSAGES: [is_in_good_standing, moderates_somewhere],
     ModerationAct.WRITE_RULES: [is_in_good_standing, administers],
+    ModerationAct.WRITE_PHRASES: [is_in_good_standing, administers],
     ModerationAct.WRITE_TEMPLATES: [is_in_good_standing, moderates_everywhere],
     ModerationAct.NAME_TEAM: [is_in_good_standing, administers],
     ModerationAct.SEE_ON_CALL: [is_in_good_standing, moderates_somewhere],

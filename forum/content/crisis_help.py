@@ -126,7 +126,10 @@ async def find_help(work: Work, author: Viewer, texts: Sequence[str], thread_id:
 
 async def find_help_anywhere(transactions: Transactions, texts: Sequence[str]) -> Help | None:
     """Return the help for words that got nowhere, which promises nobody: the case that they open is on no board."""
-    danger = await find_own_danger(transactions, texts)
+    if not any(texts):
+        return None
+    async with transactions.begin() as work:
+        danger = await find_own_danger(work, texts)
     return help_for(danger, transactions.settings.help_lines) if danger else None
 
 
@@ -138,9 +141,9 @@ async def _help_now(work: Work, viewer: Viewer, danger: Danger, thread_id: int |
     return help_for(danger, work.settings.help_lines, attendance=attendance)
 
 
-async def find_own_danger(work: Work | Transactions, texts: Sequence[str]) -> Danger | None:
+async def find_own_danger(work: Work, texts: Sequence[str]) -> Danger | None:
     """Return the gravest danger of whoever wrote these texts, or of somebody whom they worry about."""
-    dangers = await work.gate.find_dangers(texts)
+    dangers = await work.gate.find_dangers(work.session, texts)
     return next((danger for danger in dangers if danger.kind != ENCOURAGEMENT), None)
 
 
@@ -201,7 +204,7 @@ async def read_help(work: Work, viewer: Viewer, post_id: int) -> Help | None:
     if post.author_id in viewer.personas:
         return await find_help(work, viewer, texts, thread.id)
     await _refuse_unless_addressed(work, viewer, post)
-    dangers = await work.gate.find_dangers(texts)
+    dangers = await work.gate.find_dangers(work.session, texts)
     told = next((danger for danger in dangers if danger.kind == ENCOURAGEMENT), None)
     return await _help_now(work, viewer, told, thread.id) if told else None
 

@@ -90,7 +90,7 @@ class Gate(Protocol):
     ) -> None:
         """Record what was found in `subject` (a kind and an id)."""
 
-    async def find_dangers(self, texts: Sequence[str]) -> Sequence[Danger]:
+    async def find_dangers(self, session: AsyncSession, texts: Sequence[str]) -> Sequence[Danger]:
         """Return what these texts sound like, the gravest first."""
 
     async def record_refused(self, session: AsyncSession, refused: RefusedText, now: datetime) -> None:
@@ -114,7 +114,7 @@ class PublishAtOnce:
     ) -> None:
         """Record nothing."""
 
-    async def find_dangers(self, texts: Sequence[str]) -> Sequence[Danger]:
+    async def find_dangers(self, session: AsyncSession, texts: Sequence[str]) -> Sequence[Danger]:
         """Find nothing."""
         return []
 
