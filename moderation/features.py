@@ -54,6 +54,7 @@ FEATURES: tuple[Feature, ...] = (
         export=contact.export_messages,
         clean_up=contact.delete_settled,
     ),
+    Feature(name="crisis_phrases"),
     Feature(name="decisions"),
     Feature(name="findings", clean_up=findings.delete_old_findings),
     Feature(name="finding_tallies", clean_up=finding_tallies.delete_old),

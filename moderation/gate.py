@@ -31,7 +31,7 @@ from moderation.findings import LocatedFinding, Place, TextPart
 from moderation.measures.tables import AppliedMeasure, MeasureKind
 from moderation.screening import screen
 from moderation.screening.finding import CrisisKind, Effect, Finding, FindingKind, Level
-from moderation.term_watch import TermWatch, soften_repeated, softened
+from moderation.vocabulary import Vocabulary, soften_repeated, softened
 
 LEAST_REPEATED = 7  # words that a sentence must have to be known as somebody else's
 _STOP = re.compile(r"[.!?:;\n]")
@@ -52,7 +52,7 @@ class BoardGate:
     def __init__(self, first_posts: int, region: str, reader: Reader | None = None) -> None:
         self.first_posts = first_posts
         self.region = region
-        self.terms = TermWatch(reader)
+        self.vocabulary = Vocabulary(reader)
 
     async def judge(self, session: AsyncSession, submission: Submission) -> GateResult:
         """Publish or hold. What staff write is never held by a board's policy, nor are names, which belong to none.
@@ -111,13 +111,13 @@ class BoardGate:
         """Return what these texts sound like, the gravest first."""
         found = [finding for text in texts for finding in await self._find(text) if finding.level]
         found.sort(key=lambda finding: (not finding.is_acute, findings.GRAVEST_FIRST.index(finding.recogniser)))
-        asked = [match.term.help_kind for text in texts for match in await self.terms.find(text)]
+        asked = [match.term.help_kind for text in texts for match in await self.vocabulary.find(text)]
         helped = [Danger(kind, Level.WORRY) for kind in asked if kind]
         return [Danger(finding.recogniser, finding.level) for finding in found] + helped
 
     async def record_refused(self, session: AsyncSession, refused: RefusedText, now: datetime) -> None:
         """Keep a text with words of acute danger that is not published in a case about its author."""
-        located = [LocatedFinding(TextPart.BODY, finding) for finding in await self._find(refused.text)]
+        located = await self._screen([(TextPart.BODY, refused.text)])
         danger = findings.danger_in(located)
         if danger:
             await refused_texts.keep(session, refused, danger, now)
@@ -151,7 +151,7 @@ class BoardGate:
         title = await get_title(session, thread, decided.title) if decided.title else ""
         texts = {TextPart.TITLE: title, TextPart.BODY: body, TextPart.WARNING: warning or ""}
         screened = await self._screen([*texts.items()])
-        screened = (*screened, *await self.terms.locate([*texts.items()], thread.board_id))
+        screened = (*screened, *await self.vocabulary.locate([*texts.items()], thread.board_id))
         before = {_words_of(found, texts) for found in screened}
         present = {
             TextPart.TITLE: thread.title,
@@ -178,7 +178,7 @@ class BoardGate:
         if not is_name and (submission.publication is None or (author and author.is_staff)):
             return []
         parts = _parts(submission)
-        found = await self.terms.locate(parts, submission.board_id, is_name=is_name)
+        found = await self.vocabulary.locate(parts, submission.board_id, is_name=is_name)
         if is_danger:
             return [softened(one) for one in found]
         if not any(one.finding.effect == Effect.HOLD for one in found):
@@ -191,9 +191,10 @@ class BoardGate:
         return tuple(found)
 
     async def _find(self, text: str) -> Sequence[Finding]:
+        changes = await self.vocabulary.get_changes()
         if is_light(text):
-            return screen(text, self.region)
-        return await side_process.run(screen, text, self.region)
+            return screen(text, self.region, changes)
+        return await side_process.run(screen, text, self.region, changes)
 
 
 def _reviewed_because(submission: Submission, found: Sequence[LocatedFinding]) -> str | None:

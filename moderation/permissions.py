@@ -41,6 +41,7 @@ class ModerationAct(StrEnum):
     HEAR_COMPLAINTS = "read complaints about the service"
     ANSWER_COMPLAINT = "answer this complaint"
     WRITE_RULES = "write the rules"
+    WRITE_PHRASES = "write the phrases of danger"
     WRITE_TERMS = "write the terms that are watched for"
     WRITE_TEMPLATES = "write the templates"
     NAME_TEAM = "name a board's moderators"
@@ -179,6 +180,7 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.HEAR_COMPLAINTS: [is_in_good_standing, moderates_everywhere],
     ModerationAct.ANSWER_COMPLAINT: [is_in_good_standing, moderates_everywhere, has_no_part_in_complaint],
     ModerationAct.WRITE_RULES: [is_in_good_standing, administers],
+    ModerationAct.WRITE_PHRASES: [is_in_good_standing, administers],
     ModerationAct.WRITE_TERMS: [is_in_good_standing, administers],
     ModerationAct.WRITE_TEMPLATES: [is_in_good_standing, moderates_everywhere],
     ModerationAct.NAME_TEAM: [is_in_good_standing, administers],

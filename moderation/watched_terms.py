@@ -138,15 +138,9 @@ _NEWEST = (
     .order_by(col(WatchedTerm.id), col(WatchedTerm.version).desc())
 )
 # The number of the newest change of any term; 0 before the first.
-SERIAL = Prepared(query(func.coalesce(func.max(WatchedTerm.serial), 0).label("serial")))
+SERIAL = select(func.coalesce(func.max(WatchedTerm.serial), 0)).scalar_subquery().label("serial")
 # Every term in its newest version.
 NEWEST = Prepared(_NEWEST)
-
-
-async def get_serial(reader: Reader) -> int:
-    """Return a number that is another one after each change of any term."""
-    row = await reader.row(SERIAL)
-    return int(row.serial)
 
 
 async def list_watched(reader: Reader) -> Sequence[screening.WatchedTerm]:

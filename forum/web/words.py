@@ -111,6 +111,12 @@ BY_CODE: Mapping[str, str] = {
     "rules_changed": mark("The rules were changed a moment ago. Please read them again."),
     "second_step_over": mark("It took a little long. Please begin again with your password."),
     "too_young": mark("This forum is not for people of your age. “Help now” names who is there for you."),
+    "phrase_too_wide": mark("This is found too often to call people. Make it longer, or let it wait in the queue."),
+    "phrase_unusable": mark(
+        "This cannot be sought. Repeats need an upper bound, as in {0,3}, brackets must match, and it must be more "
+        "than words that everybody writes."
+    ),
+    "too_many_phrases": mark("There are 200 phrases already. Please switch one off first."),
     "too_many_shifts": mark("The rota is full. Please take a shift out first."),
     "help_everywhere": mark("A term that shows help is looked for on every board, and in no name."),
     "help_kind_missing": mark("Choose which help its author is shown."),

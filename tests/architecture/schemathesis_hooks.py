@@ -103,6 +103,8 @@ EXPECTED = {
     ("decide_case", "#/revision"): FITTING,
     ("decide_case", "#/measures"): FITTING,
     ("decide_case", "#/rules"): CITED,
+    ("add_phrase", "#/text"): "which phrases can be sought, no schema can say",
+    ("try_phrase", "#/text"): "which phrases can be sought, no schema can say",
     ("write_rota", "#/items/*/handle"): "only whoever moderates there can be on call",
     ("write_rota", "#/items/*/board"): "there must be such a board",
     ("write_rota", "#/items/*/zone"): "the names of time zones are no regular expression",
@@ -124,6 +126,7 @@ EXPECTED = {
 }
 # What a member is refused whatever they send; advisers, moderators and administrators do it.
 NOT_FOR_MEMBERS = {
+    "add_phrase",
     "announce",
     "archive_board",
     "change_board",
@@ -164,6 +167,7 @@ NOT_FOR_MEMBERS = {
     "list_contact_messages",
     "settle_contact_message",
     "list_member_posts",
+    "list_phrases",
     "list_team",
     "list_refused_sign_ins",
     "list_templates",
@@ -190,8 +194,11 @@ NOT_FOR_MEMBERS = {
     "reopen_talk",
     "replace_lost_mailbox",
     "sign_member_out",
+    "switch_phrase_off",
+    "switch_phrase_on",
     "take_role",
     "try_mail_again",
+    "try_phrase",
     "unlock_thread",
     "unpin_thread",
     "withdraw_invitation",

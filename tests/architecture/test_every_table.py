@@ -235,6 +235,7 @@ NOT_LIVED = {
     "public.on_call_presence": "the same",
     "public.refused_text": "words of acute danger, which this life has none of; a test of dangers erases them",
     "public.reason_template": "words of the house",
+    "public.crisis_phrase": "the same",
     "public.announcement": "the same",
     "jobs.schedule": "when jobs are due by the clock",
     "jobs.statistics": "how many jobs there were",

@@ -220,7 +220,9 @@ DATA: dict[str, list[str]] = {
     "0037": IGNORED,
     "0038": SILENCED,
     "0039": SILENCED,
+    "0039b": SILENCED,
     "0041": SILENCED,
+    "0043": SILENCED,
 }
 
 

@@ -116,6 +116,7 @@ TABLE = (
     row(Act.READ_LOG, "anywhere", None, *STAFF),
     row(Act.WRITE_RULES, "anywhere", None, "administrator"),
     row(Act.WRITE_TEMPLATES, "anywhere", None, "moderator", "administrator"),
+    row(Act.WRITE_PHRASES, "anywhere", None, "administrator"),
     row(Act.NAME_TEAM, "anywhere", None, "administrator"),
     row(Act.READ_MESSAGES, "anywhere", None, *STAFF),
     row(Act.SEE_ON_CALL, "anywhere", None, *STAFF),

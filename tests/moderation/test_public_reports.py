@@ -58,7 +58,16 @@ def test_a_link_or_a_number_says_which_post_is_meant() -> None:
         f"{SITE}/threads/42#content": Place(None, 42, 1),
     }
     assert {typed: place_of(typed, SITE) for typed in known} == known
-    unknown = ("", "the one about the swings", "https://other.test/posts/4711", "9" * 40, "/posts/x", "//[", "-1", "１２")
+    unknown = (
+        "",
+        "the one about the swings",
+        "https://other.test/posts/4711",
+        "9" * 40,
+        "/posts/x",
+        "//[",
+        "-1",
+        "１２",
+    )
     assert {place_of(typed, SITE) for typed in unknown[:-1]} == {None}
     assert place_of(unknown[-1], SITE) == Place(12)
 
@@ -131,9 +140,7 @@ async def test_two_taps_with_a_key_are_one_report_and_another_text_is_refused(
     services: Services, guest: httpx.AsyncClient
 ) -> None:
     key = {"Idempotency-Key": "7f3a0197c25b4d8e9a61f0d2b48c6e35"}
-    both = await asyncio.gather(
-        *(guest.post(f"{API}/reports", json=a_report(1), headers=key) for _ in range(2))
-    )
+    both = await asyncio.gather(*(guest.post(f"{API}/reports", json=a_report(1), headers=key) for _ in range(2)))
     assert [answer.status_code for answer in both] == [201, 201]
     assert both[0].json()["token"] == both[1].json()["token"]
     assert len(await sql(services, "SELECT 1 FROM public_report")) == 1

@@ -121,6 +121,7 @@ ROWS: Mapping[str, Row] = {
     "/moderation/members/{handle}": Row(MODERATE, "/moderation/members/{handle}"),
     "/moderation/members/{handle}/posts": Row(MODERATE, "/moderation/members/{handle}/posts"),
     "/moderation/on-call": Row(MODERATE),
+    "/moderation/phrases": Row(MODERATE),
     "/moderation/templates": Row(MODERATE),
     "/moderation/terms": Row(MODERATE),
     "/moderation/terms/{id}": Row(MODERATE, "/moderation/terms/{term}"),

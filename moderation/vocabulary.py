@@ -1,27 +1,50 @@
-"""The watched terms of this process: compiled once for each change of the list."""
+"""The charity's own words that screening looks for: watched terms, and its changes to the phrases of danger.
+
+Each process asks once a second whether administrators changed them, and compiles them once for each change.
+"""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
 from forum.core import side_process
-from forum.core.database import Reader, new_id
+from forum.core.database import Prepared, Reader, new_id, query
 from forum.core.text import is_light
-from moderation import watched_terms
+from moderation import crisis_phrases, watched_terms
 from moderation.findings import LocatedFinding, TextPart
+from moderation.screening import NO_CHANGES, Changes
 from moderation.screening.disguises import words_of
 from moderation.screening.finding import Effect, Finding, FindingKind
 from moderation.screening.watched_terms import Termbook, TermMatch, find_by_name
 
+FRESH_SECONDS = 1.0
 
-class TermWatch:
-    """Finds the terms that are watched for now. Without a reader, there are none."""
+# Another one after each change.
+_VERSION = Prepared(query(watched_terms.SERIAL, crisis_phrases.CHANGED_AT))
+
+log = structlog.get_logger()
+
+
+class Vocabulary:
+    """Finds the terms that are watched for now, and knows the phrases. Without a reader, there are only ours."""
 
     def __init__(self, reader: Reader | None) -> None:
         self._reader = reader
-        self._serial, self._name = 0, ""
+        self._version: tuple[object, ...] = ()
+        self._fresh_until = 0.0
+        self._name = ""
         self._book = Termbook([])
-        self._compiling = asyncio.Lock()  # of many who meet a new list, one compiles it
+        self._changes = NO_CHANGES
+        self._learning = asyncio.Lock()  # of many who meet a new list, one compiles it
+
+    async def get_changes(self) -> Changes:
+        """Return what administrators changed about the phrases of danger."""
+        await self._refresh()
+        return self._changes
 
     async def locate(
         self, parts: Sequence[tuple[TextPart, str]], board_id: int | None, *, is_name: bool = False
@@ -36,7 +59,8 @@ class TermWatch:
 
     async def find(self, text: str, board_id: int | None = None, *, is_name: bool = False) -> Sequence[TermMatch]:
         """Return which terms are in a text that apply there; what may take long is looked for in another process."""
-        book = await self._current_book()
+        await self._refresh()
+        book = self._book
         if not book.terms or not text:
             return []
         if is_light(text):
@@ -47,18 +71,27 @@ class TermWatch:
             found = await side_process.run(find_by_name, name, terms, text, board_id, is_name=is_name)
         return found or []
 
-    async def _current_book(self) -> Termbook:
-        if self._reader is None:
-            return self._book
-        serial = await watched_terms.get_serial(self._reader)
-        if serial != self._serial:
-            async with self._compiling:
-                if serial != self._serial:
-                    terms = await watched_terms.list_watched(self._reader)
-                    # In a thread, so that others are answered between its steps: 20,000 terms take a second.
-                    self._book = await asyncio.to_thread(Termbook, terms)
-                    self._serial, self._name = serial, str(new_id())
-        return self._book
+    async def _refresh(self) -> None:
+        """Read what changed. Where the database fails, what was known last counts: help does not depend on it."""
+        if self._reader is None or time.monotonic() < self._fresh_until:
+            return
+        try:
+            version = tuple(await self._reader.row(_VERSION))
+            if version != self._version:
+                async with self._learning:
+                    await self._learn(self._reader, version)
+            self._fresh_until = time.monotonic() + FRESH_SECONDS
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("vocabulary_unread", kind=type(error).__name__)
+
+    async def _learn(self, reader: Reader, version: tuple[object, ...]) -> None:
+        if version == self._version:
+            return
+        self._changes = await crisis_phrases.read_changes(reader)
+        terms = await watched_terms.list_watched(reader)
+        # In a thread, so that others are answered between its steps: 20,000 terms take a second.
+        self._book = await asyncio.to_thread(Termbook, terms)
+        self._version, self._name = version, str(new_id())
 
 
 def softened(found: LocatedFinding) -> LocatedFinding:
