@@ -4,9 +4,11 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import reduce
+from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
 
+from cachetools import LRUCache
 from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -29,7 +31,7 @@ from moderation.case_priority import Category, graver
 from moderation.cases import CaseState
 from moderation.findings import LocatedFinding, Place, TextPart
 from moderation.measures.tables import AppliedMeasure, MeasureKind
-from moderation.screening import screen
+from moderation.screening import Changes, screen
 from moderation.screening.finding import CrisisKind, Effect, Finding, FindingKind, Level
 from moderation.vocabulary import Vocabulary, soften_repeated, softened
 
@@ -53,6 +55,7 @@ class BoardGate:
         self.first_posts = first_posts
         self.region = region
         self.vocabulary = Vocabulary(reader)
+        self._screened = LRUCache[tuple[bytes, Changes], Sequence[Finding]](256)
 
     async def judge(self, session: AsyncSession, submission: Submission) -> GateResult:
         """Publish or hold. What staff write is never held by a board's policy, nor are names, which belong to none.
@@ -191,10 +194,17 @@ class BoardGate:
         return tuple(found)
 
     async def _find(self, text: str) -> Sequence[Finding]:
+        """Screen a text: once, though the answer to who wrote it asks again. No words are kept for that."""
         changes = await self.vocabulary.get_changes()
-        if is_light(text):
-            return screen(text, self.region, changes)
-        return await side_process.run(screen, text, self.region, changes)
+        key = (sha256(text.encode(errors="surrogatepass")).digest(), changes)
+        found = self._screened.get(key)
+        if found is None:
+            if is_light(text):
+                found = screen(text, self.region, changes)
+            else:
+                found = await side_process.run(screen, text, self.region, changes)
+            self._screened[key] = found
+        return found
 
 
 def _reviewed_because(submission: Submission, found: Sequence[LocatedFinding]) -> str | None:

@@ -22,6 +22,7 @@ from moderation.screening.finding import Effect, Finding, FindingKind
 from moderation.screening.watched_terms import Termbook, TermMatch, find_by_name
 
 FRESH_SECONDS = 1.0
+NOTHING_CHANGED = (0, None)  # the version before the first change
 
 # Another one after each change.
 _VERSION = Prepared(query(watched_terms.SERIAL, crisis_phrases.CHANGED_AT))
@@ -34,7 +35,7 @@ class Vocabulary:
 
     def __init__(self, reader: Reader | None) -> None:
         self._reader = reader
-        self._version: tuple[object, ...] = ()
+        self._version: tuple[object, ...] = NOTHING_CHANGED
         self._fresh_until = 0.0
         self._name = ""
         self._book = Termbook([])
