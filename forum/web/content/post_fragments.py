@@ -37,7 +37,7 @@ class ShownPosts(MadeLater):
         self.visit, self.read = visit, read
         place, marks = read.place, read.marks
         self.key = (
-            *map(key_of, read.page.posts),
+            key_of(tuple(read.page.posts)),
             read.thread.author_handle,
             visit.viewer.id is None,
             read.moderates,
