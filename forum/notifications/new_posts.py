@@ -194,7 +194,7 @@ _ID = cast(func.concat(bindparam("id_prefix", type_=Text()), _RANDOM), Uuid)
 _told = rows_of(Notification)
 _NEW = insert(_told).from_select(
     ["id", "member_id", "kind", "thread_id", "numbers", "at"],
-    query(_ID, col(Member.id), _KIND, _THREAD_ID, array([_NUMBER]), _APPEARED_AT)
+    query(_ID, col(Member.id), _KIND, _THREAD_ID, array([_NUMBER]), _NOW)
     .select_from(_FIRST_REASONS)
     .join(Member, col(Member.id) == _FIRST_REASONS.c.member_id)
     .join(Board, col(Board.id) == _BOARD_ID)

@@ -253,9 +253,10 @@ class Layout:
         return self.visit.look
 
     @property
-    def path(self) -> str:
-        """The path of the page with its query."""
-        return self.visit.path
+    def here(self) -> str:
+        """The path of the page with its query, to come back to: it does not say once more what was done."""
+        query = [(name, value) for name, value in self.visit.request.query_params.multi_items() if name != "done"]
+        return self.visit.request.url.path + (f"?{urlencode(query)}" if query else "")
 
     @cached_property
     def entries(self) -> Sequence[NavigationEntry]:

@@ -86,7 +86,6 @@ async def show_thread(id: Id, visit: Reading) -> Response:
     start, advisers_only = _number(visit.query("start")), visit.query("advisers") == "yes"
     wanted = PageRequest(POSTS_A_PAGE, first=start, advisers_only=advisers_only)
     read = await reading.read_thread(visit.reader, visit.viewer, id, wanted, visit.now)
-    # Only after they wrote, and until they say yes or no.
     asks_about_mails = visit.query("done") in JUST_WROTE and await is_unasked(visit.reader, visit.viewer)
     return visit.show(_page(visit, read, wanted, asks_about_mails=asks_about_mails))
 
