@@ -223,9 +223,9 @@ async def _take_in(work: Work, moderator: Viewer, posts: Sequence[Post]) -> Sequ
     for case in found:
         await cases.refuse_unless_free(work, moderator, case)
         await _refuse_others(work, case, chosen)
-        taken.append(TakenCase(
-                case.id, Category(case.category), case.reports, case.findings, case.barred_id, case.is_flagged
-            ))
+        taken.append(
+            TakenCase(case.id, Category(case.category), case.reports, case.findings, case.barred_id, case.is_flagged)
+        )
         await cases.close(work, moderator, case, revisions[case.post_id or 0])
     return taken
 

@@ -42,6 +42,8 @@ class ModerationAct(StrEnum):
     ANSWER_COMPLAINT = "answer this complaint"
     WRITE_RULES = "write the rules"
     WRITE_TEMPLATES = "write the templates"
+    READ_ASSESSMENTS = "read the assessments"
+    WRITE_ASSESSMENTS = "write the assessments"
     NAME_TEAM = "name a board's moderators"
     SEE_ON_CALL = "see who is on call"
     WRITE_ROTA = "write who is on call"
@@ -179,6 +181,8 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.ANSWER_COMPLAINT: [is_in_good_standing, moderates_everywhere, has_no_part_in_complaint],
     ModerationAct.WRITE_RULES: [is_in_good_standing, administers],
     ModerationAct.WRITE_TEMPLATES: [is_in_good_standing, moderates_everywhere],
+    ModerationAct.READ_ASSESSMENTS: [is_in_good_standing, moderates_everywhere],
+    ModerationAct.WRITE_ASSESSMENTS: [is_in_good_standing, administers],
     ModerationAct.NAME_TEAM: [is_in_good_standing, administers],
     ModerationAct.SEE_ON_CALL: [is_in_good_standing, moderates_somewhere],
     ModerationAct.WRITE_ROTA: [is_in_good_standing, administers],

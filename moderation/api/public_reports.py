@@ -95,7 +95,8 @@ class ProgressOfReport(ResponseBody):
     due_at: Moment = Field(description="By when somebody should have looked at it")
     outcome: Outcome | None = Field(description="Null while it waits")
     words: str | None = Field(
-        description="What came of it, in plain words. Null while it waits", examples=[OUTCOME_WORDS[ReportOutcome.UPHELD]]
+        description="What came of it, in plain words. Null while it waits",
+        examples=[OUTCOME_WORDS[ReportOutcome.UPHELD]],
     )
     settled_at: Moment | None = Field(description="Null while it waits")
     complain: str = Field(description="How to complain", examples=[HOW_TO_COMPLAIN])
@@ -165,7 +166,7 @@ async def file_public_report(
     return json_response(body, 201)
 
 
-@router.post("/reports/progress", response_model=ProgressOfReport, responses=documented(403, 404, 422, 429))
+@router.post("/reports/progress", response_model=ProgressOfReport, responses=documented(403, 404, 413, 422, 429))
 async def follow_public_report(
     wanted: ProgressRequest, request: Request, viewer: Anybody, work: CurrentWork
 ) -> Response:

@@ -10,6 +10,7 @@ from forum.web.pages import Entry, PostLink
 from moderation.case_queue import sees_queue
 from moderation.safeguarding import sees_dangers
 from moderation.web import (
+    assessments,
     audit_log,
     board_moderators,
     cases,
@@ -33,6 +34,7 @@ from moderation.web import (
     service_complaints,
     talks,
     together,
+    transparency,
 )
 from moderation.web.pages import SECTION
 
@@ -41,6 +43,8 @@ ROUTERS: Sequence[APIRouter] = (
     contact.router,
     public_reports.router,
     service_complaints.router,
+    assessments.router,
+    transparency.router,
     decisions.router,
     talks.router,
     sealed_words.router,

@@ -58,6 +58,14 @@ class Ties:
     own_part: Refusal | None = None
 
 
+@dataclass(frozen=True)
+class Part:
+    """Who made a complaint, and who decided what it is about."""
+
+    member_id: UUID | None
+    decider_ids: set[UUID]
+
+
 EVERY_MEMBER = ("member", "adviser", "safeguarding lead", "moderator", "board moderator", "administrator")
 STAFF = ("moderator", "board moderator", "administrator")
 # A member's post stands under each viewer's own standing, as it was read in the transaction.
@@ -114,6 +122,13 @@ TABLE = (
     row(Act.WRITE_TEMPLATES, "anywhere", None, "moderator", "administrator"),
     row(Act.NAME_TEAM, "anywhere", None, "administrator"),
     row(Act.READ_MESSAGES, "anywhere", None, *STAFF),
+    row(Act.HEAR_COMPLAINTS, "anywhere", None, "moderator", "administrator"),
+    row(Act.ANSWER_COMPLAINT, "another's", Part(SOMEBODY, set()), "moderator", "administrator"),
+    row(Act.ANSWER_COMPLAINT, "of nobody known", Part(None, {SOMEBODY}), "moderator", "administrator"),
+    row(Act.ANSWER_COMPLAINT, "own", Part(ME, set())),
+    row(Act.ANSWER_COMPLAINT, "about one's own decision", Part(SOMEBODY, {ME})),
+    row(Act.READ_ASSESSMENTS, "anywhere", None, "moderator", "administrator"),
+    row(Act.WRITE_ASSESSMENTS, "anywhere", None, "administrator"),
     row(Act.SEE_ON_CALL, "anywhere", None, *STAFF),
     row(Act.WRITE_ROTA, "anywhere", None, "administrator"),
     row(Act.SAY_HERE, "anywhere", None, *(who for who in STAFF if who != "administrator")),
