@@ -52,6 +52,7 @@ from forum.web.languages import mark
 from forum.web.pages import Entry, House, MemberLink, PostLink
 from moderation.api import (
     appeals,
+    assessments,
     audit_log,
     board_moderators,
     cases,
@@ -72,6 +73,7 @@ from moderation.api import (
     service_complaints,
     statements,
     talks,
+    transparency,
     watched_terms,
 )
 from moderation.gate import BoardGate
@@ -162,7 +164,12 @@ RESOURCES: tuple[Resource, ...] = (
         legal_holds.router,
         lost_mailboxes.router,
     ),
-    Resource("rules", "The rules of this forum, in every version.", rules.router),
+    Resource(
+        "rules",
+        "The rules of this forum, in every version, and what happened in moderation in a year.",
+        rules.router,
+        transparency.router,
+    ),
     Resource(
         "reports",
         "Report a post that may break a rule or the law, or that shows somebody in danger, with an account or without.",
@@ -196,6 +203,7 @@ RESOURCES: tuple[Resource, ...] = (
         contact.router,
         public_reports.staff_router,
         service_complaints.staff_router,
+        assessments.router,
         reason_templates.router,
         on_call.router,
         crisis_phrases.router,

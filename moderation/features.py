@@ -4,6 +4,7 @@ from forum.features import Feature
 from forum.mail.outbox import MailHooks
 from forum.mail.tables import MailKind
 from moderation import (
+    assessments,
     case_alerts,
     case_calls,
     cases,
@@ -47,6 +48,11 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="refused_texts", clean_up=refused_texts.delete_old),
     Feature(name="rule_changes", jobs=lambda _context: {rules.RULES_CHANGED: rule_changes.tell_members}),
     Feature(name="appeals"),
+    Feature(
+        name="assessments",
+        jobs=lambda _context: {assessments.REMIND: assessments.remind},
+        schedule={assessments.REMIND: "17 6 * * *"},
+    ),
     Feature(name="audit_log"),
     Feature(name="board_moderators"),
     Feature(
@@ -83,4 +89,5 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="statements"),
     Feature(name="talks"),
     Feature(name="watched_terms"),
+    Feature(name="transparency"),
 )

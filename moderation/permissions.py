@@ -44,6 +44,8 @@ class ModerationAct(StrEnum):
     WRITE_PHRASES = "write the phrases of danger"
     WRITE_TERMS = "write the terms that are watched for"
     WRITE_TEMPLATES = "write the templates"
+    READ_ASSESSMENTS = "read the assessments"
+    WRITE_ASSESSMENTS = "write the assessments"
     NAME_TEAM = "name a board's moderators"
     SEE_ON_CALL = "see who is on call"
     WRITE_ROTA = "write who is on call"
@@ -183,6 +185,8 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.WRITE_PHRASES: [is_in_good_standing, administers],
     ModerationAct.WRITE_TERMS: [is_in_good_standing, administers],
     ModerationAct.WRITE_TEMPLATES: [is_in_good_standing, moderates_everywhere],
+    ModerationAct.READ_ASSESSMENTS: [is_in_good_standing, moderates_everywhere],
+    ModerationAct.WRITE_ASSESSMENTS: [is_in_good_standing, administers],
     ModerationAct.NAME_TEAM: [is_in_good_standing, administers],
     ModerationAct.SEE_ON_CALL: [is_in_good_standing, moderates_somewhere],
     ModerationAct.WRITE_ROTA: [is_in_good_standing, administers],

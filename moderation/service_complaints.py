@@ -44,7 +44,7 @@ from moderation.reports import Report, ReportOutcome
 TEXT_MAX = 5000
 ANSWER_MAX = 5000
 ANSWERED_WITHIN = timedelta(days=14)
-KEPT_FOR = timedelta(days=365)  # once answered: the next review of the assessments counts them
+KEPT_FOR = timedelta(days=730)  # once answered: the report of their year counts them
 MOST_LISTED = 100
 # Held until the commit, for the same reason as that of public reports.
 _LOCK = 0x636F6D70
@@ -72,7 +72,7 @@ ADVICE: Mapping[ComplaintAbout, str] = {
 
 
 class ServiceComplaint(SQLModel, table=True):
-    """A complaint of somebody with an account or without. It goes with its member, and a year after the answer."""
+    """A complaint of somebody with an account or without. It goes with its member, and two years after the answer."""
 
     __tablename__ = "service_complaint"
     __table_args__ = (
@@ -138,7 +138,7 @@ class HeardComplaint:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _ComplaintPart:
     """Who made a complaint, and who decided what it is about."""
 
     member_id: UUID | None
@@ -332,7 +332,7 @@ async def list_complaints(work: Work, hearer: Viewer) -> Sequence[HeardComplaint
     deciders = await _list_deciders(work.session, {row.case_id for row in rows if row.case_id})
     found = []
     for row in rows:
-        part = _Part(row.member_id, {*deciders.get(row.case_id, ()), *filter(None, [row.settled_by])})
+        part = _ComplaintPart(row.member_id, {*deciders.get(row.case_id, ()), *filter(None, [row.settled_by])})
         found.append(HeardComplaint(row, refusal(ModerationAct.ANSWER_COMPLAINT, hearer, part)))
     return found
 
@@ -373,12 +373,12 @@ async def answer_complaint(work: Work, hearer: Viewer, complaint_id: UUID, outco
     )
 
 
-async def _part_of(session: AsyncSession, complaint: ServiceComplaint) -> _Part:
+async def _part_of(session: AsyncSession, complaint: ServiceComplaint) -> _ComplaintPart:
     settled_by = select(col(PublicReport.settled_by)).where(col(PublicReport.id) == complaint.public_report_id)
     case_id = select(col(Report.case_id)).where(col(Report.id) == complaint.report_id)
     row = (await session.execute(select(settled_by.scalar_subquery(), case_id.scalar_subquery()))).one()
     deciders = await _list_deciders(session, {row[1]} if row[1] else set())
-    return _Part(complaint.member_id, {*deciders.get(row[1], ()), *filter(None, [row[0]])})
+    return _ComplaintPart(complaint.member_id, {*deciders.get(row[1], ()), *filter(None, [row[0]])})
 
 
 async def _list_deciders(session: AsyncSession, case_ids: Collection[UUID]) -> Mapping[UUID, Collection[UUID]]:
@@ -436,5 +436,5 @@ async def is_still_urgent(session: AsyncSession, mail: Mail, now: datetime) -> b
 
 
 async def delete_old(session: AsyncSession, now: datetime) -> None:
-    """Delete the complaints that were answered a year ago."""
+    """Delete the complaints that were answered two years ago."""
     await session.execute(delete(ServiceComplaint).where(col(ServiceComplaint.answered_at) <= now - KEPT_FOR))

@@ -71,6 +71,7 @@ class NotificationKind(StrEnum):
     PUBLIC_REPORT_URGENT = "public_report_urgent"
     SERVICE_COMPLAINT_WAITING = "service_complaint_waiting"
     SERVICE_COMPLAINT_ANSWERED = "service_complaint_answered"
+    ASSESSMENT_DUE = "assessment_due"
     RULES_CHANGED = "rules_changed"
     STANDING_ENDED = "standing_ended"
     LOST_MAILBOX = "lost_mailbox"
@@ -122,7 +123,14 @@ OF_NEW_POSTS = (
 )
 UNREAD_OF_THREAD = "read_at IS NULL AND thread_id IS NOT NULL"
 # What staff are told of their work: a member who has no role any more does not see it.
-FOR_STAFF = (*OF_CASES, *OF_MESSAGES, *OF_REPORTS, NotificationKind.CASE_TAKEN_OVER, NotificationKind.TALK_ANSWERED)
+FOR_STAFF = (
+    *OF_CASES,
+    *OF_MESSAGES,
+    *OF_REPORTS,
+    NotificationKind.CASE_TAKEN_OVER,
+    NotificationKind.TALK_ANSWERED,
+    NotificationKind.ASSESSMENT_DUE,
+)
 # No letter is sent because of these.
 NOT_MAILED = (*FOR_STAFF, NotificationKind.REACTED)
 

@@ -166,7 +166,7 @@ async def file_public_report(
     return json_response(body, 201)
 
 
-@router.post("/reports/progress", response_model=ProgressOfReport, responses=documented(403, 404, 422, 429))
+@router.post("/reports/progress", response_model=ProgressOfReport, responses=documented(403, 404, 413, 422, 429))
 async def follow_public_report(
     wanted: ProgressRequest, request: Request, viewer: Anybody, work: CurrentWork
 ) -> Response:

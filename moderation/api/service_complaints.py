@@ -95,7 +95,7 @@ class WaitingServiceComplaint(ResponseBody):
     is_urgent: bool = Field(description="Whether screening found words of acute danger")
     made_at: Moment
     due_at: Moment
-    because: str | None = Field(description="Why you may not answer it. Null: you may")
+    because: str | None = Field(description="Why you may not answer it. Null: you may", examples=[None])
 
 
 class WaitingServiceComplaintList(ResponseBody):
@@ -136,7 +136,7 @@ async def list_own_service_complaints(request: Request, viewer: AnyMember, work:
     return cacheable_response(request, OwnServiceComplaintList(items=items, next=None), shared=False)
 
 
-@router.post("/complaints/progress", response_model=ProgressOfReport, responses=documented(403, 404, 422, 429))
+@router.post("/complaints/progress", response_model=ProgressOfReport, responses=documented(403, 404, 413, 422, 429))
 async def follow_service_complaint(
     wanted: ProgressRequest, request: Request, viewer: Anybody, work: CurrentWork
 ) -> Response:

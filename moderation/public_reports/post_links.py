@@ -16,7 +16,7 @@ _THREAD = re.compile(r"(?:/api/v1)?/threads/([0-9]{1,18})(?:/.*)?")
 _NUMBER = re.compile(r"(?:post-)?([0-9]{1,9})")
 
 
-class Place(NamedTuple):
+class MeantPost(NamedTuple):
     """Where a post is: by its id, or in a thread by its number there."""
 
     post_id: int | None = None
@@ -24,25 +24,25 @@ class Place(NamedTuple):
     number: int = 1
 
 
-def place_of(typed: str, site: str) -> Place | None:
+def place_of(typed: str, site: str) -> MeantPost | None:
     """Return which post of the forum at the address `site` somebody means, or None where it cannot be told.
 
     A link to a thread that names no post means the first one.
     """
     typed = typed.strip()
     if typed.removeprefix("#").isdecimal() and len(typed) <= 18:
-        return Place(post_id=int(typed.removeprefix("#")))
+        return MeantPost(post_id=int(typed.removeprefix("#")))
     link = _split(typed)
     if link is None or link.hostname not in (None, urlsplit(site).hostname):
         return None
     if post := _POST.fullmatch(link.path):
-        return Place(post_id=int(post[1]))
+        return MeantPost(post_id=int(post[1]))
     if thread := _THREAD.fullmatch(link.path):
-        return Place(thread_id=int(thread[1]), number=_number_in(link))
+        return MeantPost(thread_id=int(thread[1]), number=_number_in(link))
     return None
 
 
-async def find_post(session: AsyncSession, place: Place) -> Post | None:
+async def find_post(session: AsyncSession, place: MeantPost) -> Post | None:
     """Return the post at a place, whoever may see it."""
     this = col(Post.id) == place.post_id
     if place.post_id is None:

@@ -48,6 +48,7 @@ class ServiceComplaintPage(FormPage):
     abouts: ClassVar[Mapping[str, str]] = COMPLAINTS_ABOUT
 
     about_choices: Sequence[tuple[str, str]]
+    last_year: int
     own: Sequence[OwnComplaint]
     is_member: bool
     key: str  # of this page: a form that is sent twice is one complaint
@@ -132,6 +133,7 @@ async def _complaint_page(visit: Visit) -> ServiceComplaintPage:
     return ServiceComplaintPage(
         title=visit.say(mark("Complain")),
         about_choices=options(visit, COMPLAINTS_ABOUT),
+        last_year=visit.now.year - 1,
         own=await visit.act(service_complaints.read_own),
         is_member=visit.viewer.id is not None,
         key=new_key(),

@@ -10,6 +10,7 @@ from forum.web.pages import Entry, PostLink
 from moderation.case_queue import sees_queue
 from moderation.safeguarding import sees_dangers
 from moderation.web import (
+    assessments,
     audit_log,
     board_moderators,
     cases,
@@ -34,6 +35,7 @@ from moderation.web import (
     service_complaints,
     talks,
     together,
+    transparency,
     watched_terms,
 )
 from moderation.web.pages import SECTION
@@ -43,6 +45,8 @@ ROUTERS: Sequence[APIRouter] = (
     contact.router,
     public_reports.router,
     service_complaints.router,
+    assessments.router,
+    transparency.router,
     decisions.router,
     talks.router,
     sealed_words.router,

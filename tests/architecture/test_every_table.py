@@ -234,6 +234,8 @@ NOT_LIVED = {
     "public.on_call_shift": "hours of staff, and no words; a test of on call lets them go",
     "public.on_call_presence": "the same",
     "public.refused_text": "words of acute danger, which this life has none of; a test of dangers erases them",
+    "public.public_report": "tied to no member; a test of reports lets them go",
+    "public.assessment": "words of the house",
     "public.reason_template": "words of the house",
     "public.crisis_phrase": "the same",
     "public.announcement": "the same",

@@ -61,6 +61,8 @@ OPENED_BY = {
     "refuse_lost_mailbox": MailKind.LOST_MAILBOX,
     "reset_password": MailKind.PASSWORD_RESET,
 }
+UNKNOWN = {"post": "Somewhere", "capacity": "named", "category": "rule", "text": "It names me."}
+OUTSIDE = (("reports", UNKNOWN), ("reports", UNKNOWN), ("complaints", {"about": "duties", "text": "Where are they?"}))
 INVITED = {"email": "ada@example.org", "role": "moderator"}
 MEMBER, ADVISER, STAFF = "heron", "suzie", "orla"
 STAFF_ROLES = (Role.MODERATOR, Role.ADMINISTRATOR, Role.SAFEGUARDING_LEAD)
@@ -389,6 +391,10 @@ async def fill(app: FastAPI) -> Community:
         free, taken, left = await listed(staff, "/moderation/cases")
         await member.post(f"{API}/contact", json={"text": "May I bring my sister?"})
         [message] = await listed(staff, "/moderation/messages")
+        codes = [await sent_without_account(member, *what) for what in OUTSIDE]
+        await run_due_jobs(services, clock.now())
+        [unknown, other] = await listed(staff, "/moderation/reports")
+        [complaint] = await listed(staff, "/moderation/complaints")
         begun = await staff.post(f"{API}/moderation/cases/{free}/talks", json={"text": "Are you well?"})
         talk = begun.json()["talk_id"]
         now = (await staff.get(f"{API}/threads/{thread}")).json()["version"]
@@ -412,6 +418,11 @@ async def fill(app: FastAPI) -> Community:
         f"{API}/moderation/cases/{{id}}/titles/{{number}}": redacted,
         f"{API}/moderation/talks": talk,
         f"{API}/moderation/messages": message,
+        f"{API}/moderation/reports": unknown,
+        f"{API}/moderation/reports/{{id}}/post": other,  # what is answered cannot be assigned
+        f"{API}/moderation/complaints": complaint,
+        "follow_public_report": codes[0],
+        "follow_service_complaint": codes[2],
         f"{API}/talks": talk,
         f"{API}/moderation/posts": str(theirs.id),
         f"{API}/posts/{{id}}/reports": str(theirs.id),
@@ -433,6 +444,11 @@ async def link(services: Services, operation: str, kind: MailKind) -> str:
     now = clock.now()
     async with services.database.work() as session:
         return await tokens.create_link(session, kind, now, member_id=somebody.id, email=somebody.email, asked_at=now)
+
+
+async def sent_without_account(client: httpx.AsyncClient, where: str, what: dict[str, str]) -> str:
+    """Report or complain; the code."""
+    return str((await client.post(f"{API}/{where}", json=what)).json()["token"])
 
 
 async def listed(client: httpx.AsyncClient, path: str) -> list[str]:

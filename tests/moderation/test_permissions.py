@@ -60,6 +60,14 @@ class Ties:
     own_part: Refusal | None = None
 
 
+@dataclass(frozen=True)
+class Part:
+    """Who made a complaint, and who decided what it is about."""
+
+    member_id: UUID | None
+    decider_ids: set[UUID]
+
+
 EVERY_MEMBER = ("member", "adviser", "safeguarding lead", "moderator", "board moderator", "administrator")
 # Who may write may report.
 WRITERS = (*EVERY_MEMBER, "reviewed member", "reviewed moderator")
@@ -119,6 +127,13 @@ TABLE = (
     row(Act.WRITE_PHRASES, "anywhere", None, "administrator"),
     row(Act.NAME_TEAM, "anywhere", None, "administrator"),
     row(Act.READ_MESSAGES, "anywhere", None, *STAFF),
+    row(Act.HEAR_COMPLAINTS, "anywhere", None, "moderator", "administrator"),
+    row(Act.ANSWER_COMPLAINT, "another's", Part(SOMEBODY, set()), "moderator", "administrator"),
+    row(Act.ANSWER_COMPLAINT, "of nobody known", Part(None, {SOMEBODY}), "moderator", "administrator"),
+    row(Act.ANSWER_COMPLAINT, "own", Part(ME, set())),
+    row(Act.ANSWER_COMPLAINT, "about one's own decision", Part(SOMEBODY, {ME})),
+    row(Act.READ_ASSESSMENTS, "anywhere", None, "moderator", "administrator"),
+    row(Act.WRITE_ASSESSMENTS, "anywhere", None, "administrator"),
     row(Act.SEE_ON_CALL, "anywhere", None, *STAFF),
     row(Act.WRITE_ROTA, "anywhere", None, "administrator"),
     row(Act.SAY_HERE, "anywhere", None, *(who for who in STAFF if who != "administrator")),

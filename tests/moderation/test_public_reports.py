@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from forum.core import clock
 from forum.http.services import Services
 from forum.members.tables import Role
-from moderation.public_reports.post_links import Place, place_of
+from moderation.public_reports.post_links import MeantPost, place_of
 from tests.support import mailbox, make, scenes
 from tests.support.jobs import clean_up, run_due_jobs
 from tests.support.scenes import API, DISMISS, REMOVE, sql
@@ -46,16 +46,16 @@ async def progress(client: httpx.AsyncClient, token: str, of: str = "reports") -
 
 def test_a_link_or_a_number_says_which_post_is_meant() -> None:
     known = {
-        "4711": Place(4711),
-        " #4711 ": Place(4711),
-        "/posts/4711": Place(4711),
-        f"{SITE}/posts/4711/report": Place(4711),
-        f"{SITE}/api/v1/posts/4711": Place(4711),
-        "forum.test/posts/4711": Place(4711),
-        f"{SITE}/threads/42": Place(None, 42, 1),
-        f"{SITE}/threads/42?start=21#post-23": Place(None, 42, 23),
-        f"{SITE}/threads/42?start=21": Place(None, 42, 21),
-        f"{SITE}/threads/42#content": Place(None, 42, 1),
+        "4711": MeantPost(4711),
+        " #4711 ": MeantPost(4711),
+        "/posts/4711": MeantPost(4711),
+        f"{SITE}/posts/4711/report": MeantPost(4711),
+        f"{SITE}/api/v1/posts/4711": MeantPost(4711),
+        "forum.test/posts/4711": MeantPost(4711),
+        f"{SITE}/threads/42": MeantPost(None, 42, 1),
+        f"{SITE}/threads/42?start=21#post-23": MeantPost(None, 42, 23),
+        f"{SITE}/threads/42?start=21": MeantPost(None, 42, 21),
+        f"{SITE}/threads/42#content": MeantPost(None, 42, 1),
     }
     assert {typed: place_of(typed, SITE) for typed in known} == known
     unknown = (
@@ -69,7 +69,7 @@ def test_a_link_or_a_number_says_which_post_is_meant() -> None:
         "１２",
     )
     assert {place_of(typed, SITE) for typed in unknown[:-1]} == {None}
-    assert place_of(unknown[-1], SITE) == Place(12)
+    assert place_of(unknown[-1], SITE) == MeantPost(12)
 
 
 async def test_a_guest_is_answered_alike_whatever_the_post(

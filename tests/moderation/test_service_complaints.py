@@ -61,7 +61,7 @@ async def test_a_complaint_about_a_report_is_answered_by_another_than_who_decide
     assert subjects == ["It has arrived", "There is an answer"]
     assert len(await sql(services, "SELECT 1 FROM audit_entry WHERE act = 'service_complaint.answered'")) == 1
     async with services.database.work() as session:
-        await clean_up(session, clock.now() + timedelta(days=366))
+        await clean_up(session, clock.now() + timedelta(days=731))
     assert not await sql(services, "SELECT 1 FROM service_complaint")
 
 

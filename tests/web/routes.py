@@ -49,6 +49,10 @@ ROWS: Mapping[str, Row] = {
     "/accessibility": Row(),
     "/about": Row(),
     "/contact": Row(),
+    "/reports": Row(),
+    "/progress": Row(),
+    "/complaints": Row(),
+    "/transparency/{year}": Row(example="/transparency/2025"),
     "/screening": Row(),
     "/look": Row(),
     "/leave": Row(),
@@ -133,6 +137,13 @@ ROWS: Mapping[str, Row] = {
     "/safeguarding/cases/{id}": Row(frozenset({"lead"}), "/safeguarding/cases/{danger}"),
     "/boards/{slug}/team": Row(MODERATE, "/boards/{board}/team"),
     "/moderation/messages": Row(MODERATE),
+    "/moderation/reports": Row(MODERATE),
+    "/moderation/reports/{id}": Row(MODERATE, "/moderation/reports/{public_report}"),
+    "/moderation/complaints": Row(MODERATE),
+    "/moderation/assessments": Row(MODERATE),
+    "/moderation/assessments.zip": Row(MODERATE),
+    "/moderation/assessments/{kind}": Row(MODERATE, "/moderation/assessments/illegal_content"),
+    "/moderation/complaints/{id}": Row(MODERATE, "/moderation/complaints/{service_complaint}"),
     # advising and administration
     "/advising": Row(ADVISING),
     "/admin": Row(ADMINISTRATORS),
@@ -154,6 +165,7 @@ ROWS: Mapping[str, Row] = {
 OPEN_FORMS = frozenset(
     {
         *("/sign-in", "/sign-in/code", "/sign-in/passkey", "/sign-out", "/leave", "/look", "/join", "/contact"),
+        *("/reports", "/progress", "/complaints"),
         *("/password-resets", "/password-resets/completion", "/email-verifications", "/email-verifications/refuse"),
         *("/departures/refuse", "/lost-mailboxes/refuse", "/unsubscribe/{token}"),
     }

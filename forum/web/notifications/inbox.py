@@ -70,6 +70,7 @@ NOTICES: Mapping[NotificationKind, tuple[str, str]] = {
         mark("Somebody thanked you for a post, sent a hug, or feels the same."),
         "/posts/{post}",
     ),
+    NotificationKind.ASSESSMENT_DUE: (mark("An assessment is to be looked at again."), "/moderation/assessments"),
     NotificationKind.RULES_CHANGED: (mark("The house rules have changed."), "/me/rules"),
     NotificationKind.STANDING_ENDED: (mark("You can use your account as before."), "/me"),
     NotificationKind.LOST_MAILBOX: (mark("Another e-mail address is to take the place of yours."), "/me/email"),
