@@ -82,7 +82,6 @@ WAYS = (
     (MeasureKind.MOVE, MeasureKind.WARN),
     (MeasureKind.WARN,),
     (MeasureKind.REVIEW,),
-    (MeasureKind.SILENCE,),
     (MeasureKind.SUSPEND,),
     (MeasureKind.BAN,),
     (MeasureKind.REDACT, MeasureKind.SILENCE),
@@ -283,7 +282,8 @@ class Measures(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1), sure=st.integers(0, 5))
     def the_author_withdraws(self, which: int, sure: int) -> None:
-        if sure == 5:
+        """But not what is quoted: the quotes of it lose its words then, which `test_quotes` holds."""
+        if sure == 5 and len(self.model.quoted) == 1:
             self.do(self._withdraw(self.posts[which]))
 
     async def _withdraw(self, post_id: int) -> None:
