@@ -55,6 +55,7 @@ from moderation.api import (
     audit_log,
     board_moderators,
     cases,
+    concerns,
     contact,
     decisions,
     member_history,
@@ -160,7 +161,11 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     Resource("rules", "The rules of this forum, in every version.", rules.router),
     Resource(
-        "reports", "Report a post that may break a rule or the law, or that shows somebody in danger.", reports.router
+        "reports",
+        "Report a post that may break a rule or the law, or that shows somebody in danger; tell the safeguarding leads "
+        "what you worry about.",
+        reports.router,
+        concerns.raise_router,
     ),
     Resource("statements", "What moderators decided about your posts or your account, and why.", statements.router),
     Resource(
@@ -185,6 +190,7 @@ RESOURCES: tuple[Resource, ...] = (
         reason_templates.router,
         on_call.router,
         safeguarding.router,
+        concerns.router,
         audit_log.router,
     ),
 )

@@ -15,6 +15,7 @@ from moderation import (
     rule_changes,
     rules,
 )
+from moderation.concerns import disclosures, telling
 from moderation.privacy import ModerationPersonalData
 from moderation.sanction_expiry import STANDING_ENDED, tell_that_sanction_ended
 from moderation.withdrawn_posts import ERASE_WITHDRAWN, erase_withdrawn_posts
@@ -51,6 +52,13 @@ FEATURES: tuple[Feature, ...] = (
         export=contact.export_messages,
         clean_up=contact.delete_settled,
         mail_hooks={MailKind.MESSAGE_URGENT: MailHooks(contact.is_still_urgent)},
+    ),
+    Feature(
+        name="concerns",
+        export=disclosures.ask_leads,
+        jobs=lambda _context: {telling.WATCH: telling.watch},
+        schedule={telling.WATCH: "* * * * *"},
+        mail_hooks={MailKind.CONCERN_WAITING: MailHooks(telling.is_still_waiting)},
     ),
     Feature(name="decisions"),
     Feature(name="findings", clean_up=findings.delete_old_findings),

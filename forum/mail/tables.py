@@ -25,6 +25,7 @@ class MailKind(StrEnum):
     EXPORT_READY = "export_ready"
     CASE_URGENT = "case_urgent"
     MESSAGE_URGENT = "message_urgent"
+    CONCERN_WAITING = "concern_waiting"
     NEWS = "news"
 
 
@@ -32,6 +33,9 @@ class MailKind(StrEnum):
 # of every mail to an address that its member never verified. The others tell a member what was done with their account:
 # they are not counted, so that a thief cannot use the limit up and then change something unheard.
 CAUSED_BY_ANYBODY = frozenset({MailKind.VERIFY_ADDRESS, MailKind.PASSWORD_RESET, MailKind.INVITATION})
+
+# Mails that no list shows to administrators: that there is a concern is known to its leads alone.
+UNLISTED = frozenset({MailKind.CONCERN_WAITING})
 
 
 class Mail(SQLModel, table=True):

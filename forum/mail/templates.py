@@ -136,6 +136,13 @@ MESSAGE_URGENT = MailTemplate(
         "This mail does not say what it is, because other people may read it.",
     ),
 )
+CONCERN_WAITING = MailTemplate(
+    "Something waits for you",
+    (
+        "Something waits for you that only few may read. Please sign in and look at your notices.",
+        "This mail does not say what it is, because other people may read it.",
+    ),
+)
 # The same for everything, and for any number of things: not even its length tells what there is.
 NEWS = MailTemplate(
     "Something new for you",

@@ -65,6 +65,10 @@ class NotificationKind(StrEnum):
     CASE_TAKEN_OVER = "case_taken_over"
     CASE_OVERDUE = "case_overdue"
     CASE_WITHOUT_DECIDER = "case_without_decider"
+    CONCERN_WAITING = "concern_waiting"
+    CONCERN_REVIEW = "concern_review"
+    CONCERN_DISCLOSURE = "concern_disclosure"
+    CONCERN_WITHOUT_LEAD = "concern_without_lead"
     MESSAGE_WAITING = "message_waiting"
     MESSAGE_URGENT = "message_urgent"
     RULES_CHANGED = "rules_changed"
@@ -96,6 +100,13 @@ OF_CASES = (
 OF_TALKS = (NotificationKind.TALK_MESSAGE, NotificationKind.TALK_ANSWERED)
 # Of these, at most one for each member that they have not read yet: many people may write to the charity in an hour.
 OF_MESSAGES = (NotificationKind.MESSAGE_WAITING, NotificationKind.MESSAGE_URGENT)
+# Of these, at most one for each member and concern; the last one names no concern, because its readers may not know it.
+OF_CONCERNS = (
+    NotificationKind.CONCERN_WAITING,
+    NotificationKind.CONCERN_REVIEW,
+    NotificationKind.CONCERN_DISCLOSURE,
+    NotificationKind.CONCERN_WITHOUT_LEAD,
+)
 # Of this kind, at most one for each member that they have not read yet: several rules may be changed in a row.
 UNREAD_ONCE = "kind = 'rules_changed' AND read_at IS NULL"
 # Of this kind too: it tells of all reactions since, to whichever of their posts.
@@ -112,7 +123,7 @@ OF_NEW_POSTS = (
 )
 UNREAD_OF_THREAD = "read_at IS NULL AND thread_id IS NOT NULL"
 # What staff are told of their work: a member who has no role any more does not see it.
-FOR_STAFF = (*OF_CASES, *OF_MESSAGES, NotificationKind.CASE_TAKEN_OVER, NotificationKind.TALK_ANSWERED)
+FOR_STAFF = (*OF_CASES, *OF_CONCERNS, *OF_MESSAGES, NotificationKind.CASE_TAKEN_OVER, NotificationKind.TALK_ANSWERED)
 # No letter is sent because of these.
 NOT_MAILED = (*FOR_STAFF, NotificationKind.REACTED)
 
@@ -155,6 +166,15 @@ class Notification(SQLModel, table=True):
             "kind",
             unique=True,
             postgresql_where=text(f"kind IN ({_listed(OF_TALKS)}) AND read_at IS NULL"),
+        ),
+        Index(
+            "uq_notification_concern",
+            "member_id",
+            "kind",
+            "subject_id",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+            postgresql_where=text(f"kind IN ({_listed(OF_CONCERNS)})"),
         ),
         Index(
             "uq_notification_message",

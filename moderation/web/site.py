@@ -13,6 +13,7 @@ from moderation.web import (
     audit_log,
     board_moderators,
     cases,
+    concerns,
     contact,
     decisions,
     member_history,
@@ -36,6 +37,7 @@ from moderation.web.pages import SECTION
 
 ROUTERS: Sequence[APIRouter] = (
     cases.router,
+    concerns.router,
     contact.router,
     decisions.router,
     talks.router,
@@ -78,6 +80,9 @@ DONE: Mapping[str, str] = {
     "on-call-gone": mark("You are no longer told first."),
     "rule-written": mark("A new edition of the rules is published."),
     "template-deleted": mark("The template is deleted."),
+    "concern-raised": mark("Thank you. It has arrived."),
+    "concern-waits": mark("Thank you. It has arrived, and waits."),
+    "concern-erased": mark("It is erased."),
     "note-kept": mark("Your note is kept."),
     "message-settled": mark("It is settled."),
     "written": mark("Thank you. Your message has arrived."),

@@ -233,6 +233,15 @@ NOT_LIVED = {
     "public.on_call_shift": "hours of staff, and no words; a test of on call lets them go",
     "public.on_call_presence": "the same",
     "public.refused_text": "words of acute danger, which this life has none of; a test of dangers erases them",
+    "public.concern": "a concern is kept whole until its day, whoever leaves; a test of concerns erases one",
+    **dict.fromkeys(
+        (
+            *("public.concern_assessment", "public.concern_audit", "public.concern_case", "public.concern_disclosure"),
+            *("public.concern_entry", "public.concern_exclusion", "public.concern_hold", "public.concern_person"),
+            "public.concern_post",
+        ),
+        "the same",
+    ),
     "public.reason_template": "words of the house",
     "public.announcement": "the same",
     "jobs.schedule": "when jobs are due by the clock",

@@ -64,6 +64,7 @@ UNTHROTTLED: dict[str, Any] = {"requests_at_once": "10000"} | {
         "reaction",
         "report",
         "contact",
+        "concern",
         "talk",
         "export",
     )

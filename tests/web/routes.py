@@ -129,6 +129,11 @@ ROWS: Mapping[str, Row] = {
     "/moderation/log": Row(MODERATE),
     "/safeguarding": Row(frozenset({"lead"})),
     "/safeguarding/cases/{id}": Row(frozenset({"lead"}), "/safeguarding/cases/{danger}"),
+    "/concern": Row(SIGNED_IN),
+    "/concern/sent": Row(SIGNED_IN),
+    "/moderation/concerns": Row(frozenset({"lead"})),
+    "/moderation/concerns/{id}": Row(frozenset({"lead"}), "/moderation/concerns/{concern}"),
+    "/moderation/concerns/{id}/audit": Row(frozenset({"lead"}), "/moderation/concerns/{concern}/audit"),
     "/boards/{slug}/team": Row(MODERATE, "/boards/{board}/team"),
     "/moderation/messages": Row(MODERATE),
     # advising and administration
