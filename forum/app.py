@@ -56,6 +56,7 @@ from moderation.api import (
     audit_log,
     board_moderators,
     cases,
+    concerns,
     contact,
     crisis_phrases,
     decisions,
@@ -172,8 +173,10 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     Resource(
         "reports",
-        "Report a post that may break a rule or the law, or that shows somebody in danger, with an account or without.",
+        "Report a post that may break a rule or the law, or that shows somebody in danger, with an account or without; tell "
+        "the safeguarding leads what you worry about.",
         reports.router,
+        concerns.raise_router,
         public_reports.router,
     ),
     Resource(
@@ -209,6 +212,7 @@ RESOURCES: tuple[Resource, ...] = (
         crisis_phrases.router,
         safeguarding.router,
         watched_terms.router,
+        concerns.router,
         audit_log.router,
     ),
 )

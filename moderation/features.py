@@ -18,6 +18,7 @@ from moderation import (
     rules,
     service_complaints,
 )
+from moderation.concerns import disclosures, telling
 from moderation.privacy import ModerationPersonalData
 from moderation.public_reports import actions as public_reports
 from moderation.sanction_expiry import STANDING_ENDED, tell_that_sanction_ended
@@ -59,6 +60,13 @@ FEATURES: tuple[Feature, ...] = (
         name="contact",
         export=contact.export_messages,
         clean_up=contact.delete_settled,
+    ),
+    Feature(
+        name="concerns",
+        export=disclosures.ask_leads,
+        jobs=lambda _context: {telling.WATCH: telling.watch},
+        schedule={telling.WATCH: "* * * * *"},
+        mail_hooks={MailKind.CONCERN_WAITING: MailHooks(telling.is_still_waiting)},
     ),
     Feature(name="crisis_phrases"),
     Feature(name="decisions"),

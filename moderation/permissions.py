@@ -51,6 +51,8 @@ class ModerationAct(StrEnum):
     WRITE_ROTA = "write who is on call"
     SAY_HERE = "say that you are here"
     SEE_DANGERS = "see the cases of danger"
+    RAISE_CONCERN = "tell the safeguarding lead"
+    LEAD_CONCERNS = "read concerns"
 
 
 class WithDeciders(Protocol):
@@ -192,6 +194,8 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.WRITE_ROTA: [is_in_good_standing, administers],
     ModerationAct.SAY_HERE: [is_in_good_standing, is_moderator],
     ModerationAct.SEE_DANGERS: [is_in_good_standing, leads_safeguarding],
+    ModerationAct.RAISE_CONCERN: [],  # everybody with an account, in any standing
+    ModerationAct.LEAD_CONCERNS: [is_in_good_standing, leads_safeguarding],
 }
 
 

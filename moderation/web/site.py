@@ -14,6 +14,7 @@ from moderation.web import (
     audit_log,
     board_moderators,
     cases,
+    concerns,
     contact,
     crisis_phrases,
     decisions,
@@ -42,6 +43,7 @@ from moderation.web.pages import SECTION
 
 ROUTERS: Sequence[APIRouter] = (
     cases.router,
+    concerns.router,
     contact.router,
     public_reports.router,
     service_complaints.router,
@@ -94,6 +96,9 @@ DONE: Mapping[str, str] = {
     "rule-written": mark("A new edition of the rules is published."),
     "term-off": mark("The term is no longer watched for. Its versions are kept."),
     "template-deleted": mark("The template is deleted."),
+    "concern-raised": mark("Thank you. It has arrived."),
+    "concern-waits": mark("Thank you. It has arrived, and waits."),
+    "concern-erased": mark("It is erased."),
     "note-kept": mark("Your note is kept."),
     "message-settled": mark("It is settled."),
     "report-answered": mark("Your answer is there to be read. The report is settled."),

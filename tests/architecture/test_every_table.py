@@ -236,6 +236,15 @@ NOT_LIVED = {
     "public.refused_text": "words of acute danger, which this life has none of; a test of dangers erases them",
     "public.public_report": "tied to no member; a test of reports lets them go",
     "public.assessment": "words of the house",
+    "public.concern": "a concern is kept whole until its day, whoever leaves; a test of concerns erases one",
+    **dict.fromkeys(
+        (
+            *("public.concern_assessment", "public.concern_audit", "public.concern_case", "public.concern_disclosure"),
+            *("public.concern_entry", "public.concern_exclusion", "public.concern_hold", "public.concern_person"),
+            "public.concern_post",
+        ),
+        "the same",
+    ),
     "public.reason_template": "words of the house",
     "public.crisis_phrase": "the same",
     "public.announcement": "the same",

@@ -176,6 +176,15 @@ SILENCED = [
     "FROM member LIMIT 1",
 ]
 
+RAISED = [
+    *IGNORED,
+    "INSERT INTO concern (id, raised_by, raised_at, text, about_staff, review_on, state) "
+    "SELECT gen_random_uuid(), id, now(), 'I worry.', false, current_date, 'open' FROM member LIMIT 1",
+    "INSERT INTO concern_person (concern_id, persona_id) SELECT concern.id, persona.id FROM concern, persona LIMIT 1",
+    "INSERT INTO concern_audit (id, concern_id, actor_id, act, details, at) "
+    "SELECT gen_random_uuid(), id, raised_by, 'raised', '{}', now() FROM concern",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
@@ -219,6 +228,8 @@ DATA: dict[str, list[str]] = {
     "0036": IGNORED,
     "0037": IGNORED,
     "0038": SILENCED,
+    "0046": SILENCED,
+    "0045": SILENCED,
     "0044": SILENCED,
     "0039": SILENCED,
     "0039b": SILENCED,

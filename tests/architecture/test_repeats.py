@@ -22,6 +22,7 @@ ONCE = "once"  # never answered again: the answer would give a session or anothe
 
 # A new POST stands here, too. What creates something takes a key.
 REPEATS = {
+    "add_concern_entry": KEY,
     "add_passkey": ONCE,  # a challenge is answered once, and recovery codes are told once
     "appeal_report": KEY,
     "appeal_statement": KEY,
@@ -53,6 +54,7 @@ REPEATS = {
     "open_post_case": KEY,
     "open_thread": KEY,
     "preview_post": NOTHING,
+    "raise_concern": KEY,
     "refuse_address": ONCE,
     "refuse_departure": ONCE,
     "refuse_lost_mailbox": ONCE,

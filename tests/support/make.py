@@ -66,6 +66,7 @@ UNTHROTTLED: dict[str, Any] = {"requests_at_once": "10000"} | {
         "contact",
         "public_report",
         "progress",
+        "concern",
         "talk",
         "export",
     )

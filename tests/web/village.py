@@ -165,10 +165,14 @@ async def _live(village: Village) -> None:
     }
     reports = (await si.get(f"{API}/me/reports")).json()["items"]
     dangers = (await orla.get(f"{API}/moderation/cases?category=risk")).json()["items"]
+    worry = {"text": "Somebody writes to him at night.", "about": [HANDLES["moderator"]], "posts": [rude["id"]]}
+    await _said(await village.readers["adviser"].post(f"{API}/concerns", json=worry))
+    concerns = (await village.readers["lead"].get(f"{API}/moderation/concerns")).json()["items"]
     village.places |= {
         "danger": dangers[0]["id"],
         "public_report": found["reports"],
         "service_complaint": found["complaints"],
+        "concern": concerns[0]["id"],
         "board": "court",
         "thread": angry,
         "post": rude["id"],

@@ -68,6 +68,7 @@ MAILS: Mapping[str, str] = {
     MailKind.DEPARTURE_WAITS: mark("Closing the account has to wait"),
     MailKind.EXPORT_READY: mark("The copy of their data is ready"),
     MailKind.CASE_URGENT: mark("An urgent case waits"),
+    MailKind.CONCERN_WAITING: mark("Something waits for them"),
     MailKind.NEWS: mark("Something is new for them"),
     MailKind.MESSAGE_URGENT: mark("An urgent message waits"),
     MailKind.RECEIPT: mark("What they sent has arrived"),
