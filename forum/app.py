@@ -173,8 +173,8 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     Resource(
         "reports",
-        "Report a post that may break a rule or the law, or that shows somebody in danger, with an account or without; tell "
-        "the safeguarding leads what you worry about.",
+        "Report a post that may break a rule or the law, or that shows somebody in danger, with an account or without; "
+        "tell the safeguarding leads what you worry about.",
         reports.router,
         concerns.raise_router,
         public_reports.router,
