@@ -177,7 +177,7 @@ SILENCED = [
 ]
 
 RAISED = [
-    *IGNORED,
+    *SILENCED,
     "INSERT INTO concern (id, raised_by, raised_at, text, about_staff, review_on, state) "
     "SELECT gen_random_uuid(), id, now(), 'I worry.', false, current_date, 'open' FROM member LIMIT 1",
     "INSERT INTO concern_person (concern_id, persona_id) SELECT concern.id, persona.id FROM concern, persona LIMIT 1",
@@ -228,13 +228,13 @@ DATA: dict[str, list[str]] = {
     "0036": IGNORED,
     "0037": IGNORED,
     "0038": SILENCED,
-    "0046": SILENCED,
-    "0045": SILENCED,
-    "0044": SILENCED,
     "0039": SILENCED,
     "0039b": SILENCED,
     "0041": SILENCED,
     "0043": SILENCED,
+    "0044": SILENCED,
+    "0045": RAISED,
+    "0046": RAISED,
 }
 
 
