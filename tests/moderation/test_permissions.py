@@ -138,7 +138,7 @@ TABLE = (
     row(Act.WRITE_ROTA, "anywhere", None, "administrator"),
     row(Act.SAY_HERE, "anywhere", None, *(who for who in STAFF if who != "administrator")),
     row(Act.SEE_DANGERS, "anywhere", None, "safeguarding lead"),
-    row(Act.RAISE_CONCERN, "anything", None, *EVERY_MEMBER, "silenced member", "silenced moderator"),
+    row(Act.RAISE_CONCERN, "anything", None, *WRITERS, "silenced member", "silenced moderator"),
     row(Act.LEAD_CONCERNS, "anywhere", None, "safeguarding lead"),
 )
 
