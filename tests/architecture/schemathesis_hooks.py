@@ -124,6 +124,7 @@ EXPECTED = {
 }
 # What a member is refused whatever they send; advisers, moderators and administrators do it.
 NOT_FOR_MEMBERS = {
+    "add_term",
     "announce",
     "archive_board",
     "change_board",
@@ -146,6 +147,7 @@ NOT_FOR_MEMBERS = {
     "say_here",
     "say_gone",
     "get_record",
+    "get_term",
     "give_role",
     "hold_member",
     "invite",
@@ -164,7 +166,9 @@ NOT_FOR_MEMBERS = {
     "list_contact_messages",
     "settle_contact_message",
     "list_member_posts",
+    "list_precision",
     "list_team",
+    "list_terms",
     "list_refused_sign_ins",
     "list_templates",
     "list_unsent_mails",
@@ -190,14 +194,17 @@ NOT_FOR_MEMBERS = {
     "reopen_talk",
     "replace_lost_mailbox",
     "sign_member_out",
+    "switch_term_off",
     "take_role",
     "try_mail_again",
+    "try_term",
     "unlock_thread",
     "unpin_thread",
     "withdraw_invitation",
     "withdraw_lost_mailbox",
     "write_rule",
     "write_template",
+    "write_term",
     "write_to_member",
 }
 # What is refused to who has no invitation; tests/forum/ have one. A member who took an invitation up would be a member

@@ -234,6 +234,8 @@ NOT_LIVED = {
     "public.on_call_presence": "the same",
     "public.refused_text": "words of acute danger, which this life has none of; a test of dangers erases them",
     "public.reason_template": "words of the house",
+    "public.watched_term": "the same",
+    "public.finding_tally": "counts by day, of nobody",
     "public.announcement": "the same",
     "jobs.schedule": "when jobs are due by the clock",
     "jobs.statistics": "how many jobs there were",
