@@ -24,6 +24,7 @@ from forum.core import audit, pagination, side_process
 from forum.core.database import Moment, Prepared, Query, Reader, Record, check_one_of, columns, new_id, query
 from forum.core.errors import Conflict, Invalid, NotFound, Stale
 from forum.core.gate import ENCOURAGEMENT
+from forum.core.idempotency import Repeat
 from forum.core.work import Transactions, Work
 from forum.members.queries import get_changer, named_columns
 from forum.members.tables import Member
@@ -39,7 +40,8 @@ log = structlog.get_logger()
 
 TRIED = 1_000  # posts that a trial looks through
 AT_ONCE = 100  # of them in one call of the side process
-SHOWN = 100  # of those that a term would catch
+CAUGHT_SHOWN = 100  # of those that a term would catch
+SHOWN = 50  # terms on a page
 HOLDS_AT_MOST = 0.05  # of the posts: a term that catches more would have everybody wait
 MOST_TERMS = 25_000
 _BY_SERIAL = TypeAdapter(tuple[pagination.Identity])
@@ -87,7 +89,7 @@ class TermDraft:
     boards: Sequence[str] = ()  # their slugs
     in_names: bool = False
     note: str = ""
-    help_kind: str | None = None
+    help_kind: str | None = None  # which help its author is shown, with that effect
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ SERIAL = select(func.coalesce(func.max(WatchedTerm.serial), 0)).scalar_subquery(
 NEWEST = Prepared(_NEWEST)
 
 
-async def list_watched(reader: Reader) -> Sequence[screening.WatchedTerm]:
+async def list_watched(reader: Reader) -> Sequence[screening.SoughtTerm]:
     """Return the terms that are on, as screening looks for them; without those that it can no longer use."""
     return [_as_sought(row) for row in await reader.rows(NEWEST) if row.is_on and _is_usable(row)]
 
@@ -219,8 +221,8 @@ def _readings(
     ]
 
 
-def _as_sought(row: Record) -> screening.WatchedTerm:
-    return screening.WatchedTerm(
+def _as_sought(row: Record) -> screening.SoughtTerm:
+    return screening.SoughtTerm(
         id=str(row.id),
         version=str(row.version),
         kind=TermKind(row.kind),
@@ -256,19 +258,40 @@ async def try_term(transactions: Transactions, administrator: Viewer, draft: Ter
         allow(ModerationAct.WRITE_TERMS, administrator)
         boards = await _check(work.session, draft)
         posts = (await work.session.execute(_select_last_posts(boards))).all()
-    sought = screening.WatchedTerm("trial", "0", draft.kind, draft.text, draft.effect)
+    sought = screening.SoughtTerm("trial", "0", draft.kind, draft.text, draft.effect)
     caught = list[Record]()
     for first in range(0, len(posts), AT_ONCE):
         some = posts[first : first + AT_ONCE]
         texts = [f"{post.title}\n\n{post.body}" if post.number == 1 else post.body for post in some]
         hits = await side_process.run(screening.contain, sought, texts)
         caught += [post for post, is_hit in zip(some, hits, strict=True) if is_hit]
-    return Trial(len(posts), len(caught), caught[:SHOWN])
+    return Trial(len(posts), len(caught), caught[:CAUGHT_SHOWN])
 
 
-async def add_term(transactions: Transactions, administrator: Viewer, draft: TermDraft) -> TermReading:
-    """Watch for a new term. Raises as `write_term` does."""
-    return await write_term(transactions, administrator, new_id(), 0, draft)
+async def read_trial(
+    transactions: Transactions, administrator: Viewer, draft: TermDraft, term_id: UUID | None = None
+) -> tuple[TermShelf, Trial]:
+    """Return a trial, with what its page shows beside it: all terms, or the versions of one. Raises as `try_term`."""
+    trial = await try_term(transactions, administrator, draft)
+    async with transactions.begin() as work:
+        if term_id:
+            return await read_term(work, administrator, term_id), trial
+        return await read_terms(work, administrator, None, SHOWN), trial
+
+
+async def add_term(
+    transactions: Transactions, administrator: Viewer, draft: TermDraft, *, repeat: Repeat | None = None
+) -> TermReading:
+    """Watch for a new term. A `repeat` of an earlier request returns the term of that. Raises as `write_term` does."""
+    allow(ModerationAct.WRITE_TERMS, administrator)
+    await _refuse_too_broad(transactions, administrator, draft)
+    async with transactions.begin() as work:
+        if repeat and (earlier := await repeat.earlier(work)):
+            return (await read_term(work, administrator, UUID(earlier))).terms[0]
+        written = await _write(work, administrator, new_id(), 0, draft)
+        if repeat:
+            await repeat.keep(work, written.row.id)
+        return written
 
 
 async def write_term(
@@ -280,30 +303,9 @@ async def write_term(
     Invalid for one that cannot be sought, or that would hold more than 5 % of the posts.
     """
     allow(ModerationAct.WRITE_TERMS, administrator)
-    if draft.effect == Effect.HOLD:
-        await _refuse_too_broad(transactions, administrator, draft)
+    await _refuse_too_broad(transactions, administrator, draft)
     async with transactions.begin() as work:
-        boards = await _check(work.session, draft)
-        await work.session.execute(_ONE_AT_A_TIME)
-        await _refuse_changed(work, term_id, version)
-        await _refuse_repeated(work.session, term_id, draft, boards)
-        row = WatchedTerm(
-            id=term_id,
-            version=version + 1,
-            kind=draft.kind,
-            text=draft.text,
-            effect=draft.effect,
-            help_kind=draft.help_kind,
-            boards=boards,
-            in_names=draft.in_names,
-            note=draft.note,
-            is_on=True,
-            at=work.now,
-            by_id=administrator.member_id,
-        )
-        await _add(work, administrator, "term.written", row)
-        shelf = await read_term(work, administrator, term_id)
-        return shelf.terms[0]
+        return await _write(work, administrator, term_id, version, draft)
 
 
 async def switch_off(work: Work, administrator: Viewer, term_id: UUID) -> None:
@@ -317,6 +319,29 @@ async def switch_off(work: Work, administrator: Viewer, term_id: UUID) -> None:
         values = newest.model_dump(exclude={"serial"}) | {"version": newest.version + 1, "is_on": False}
         row = WatchedTerm(**values | {"at": work.now, "by_id": administrator.member_id})
         await _add(work, administrator, "term.switched_off", row)
+
+
+async def _write(work: Work, administrator: Viewer, term_id: UUID, version: int, draft: TermDraft) -> TermReading:
+    boards = await _check(work.session, draft)
+    await work.session.execute(_ONE_AT_A_TIME)
+    await _refuse_changed(work, term_id, version)
+    await _refuse_repeated(work.session, term_id, draft, boards)
+    row = WatchedTerm(
+        id=term_id,
+        version=version + 1,
+        kind=draft.kind,
+        text=draft.text,
+        effect=draft.effect,
+        help_kind=draft.help_kind if draft.effect == Effect.HELP else None,
+        boards=boards,
+        in_names=draft.in_names,
+        note=draft.note,
+        is_on=True,
+        at=work.now,
+        by_id=administrator.member_id,
+    )
+    await _add(work, administrator, "term.written", row)
+    return (await read_term(work, administrator, term_id)).terms[0]
 
 
 async def _add(work: Work, administrator: Viewer, act: str, row: WatchedTerm) -> None:
@@ -338,9 +363,8 @@ async def _check(session: AsyncSession, draft: TermDraft) -> list[int]:
         screening.check_text(draft.kind, draft.text)
     except UnusableTerm as error:
         raise Invalid(str(error), "#/text", code=error.code) from error
-    if (draft.effect == Effect.HELP) != (draft.help_kind in HELP_KINDS):
-        sentence = "Say which help is shown, and only for a term that shows help."
-        raise Invalid(sentence, "#/help_kind", code="help_kind_missing")
+    if draft.effect == Effect.HELP and draft.help_kind not in HELP_KINDS:
+        raise Invalid("Say which help is shown.", "#/help_kind", code="help_kind_missing")
     if draft.effect == Effect.HELP and (draft.boards or draft.in_names):
         raise Invalid("Help is shown for a term on every board, and for no name.", "#/boards", code="help_everywhere")
     found = await session.execute(select(col(Board.slug), col(Board.id)).where(col(Board.slug).in_(draft.boards)))
@@ -351,6 +375,8 @@ async def _check(session: AsyncSession, draft: TermDraft) -> list[int]:
 
 
 async def _refuse_too_broad(transactions: Transactions, administrator: Viewer, draft: TermDraft) -> None:
+    if draft.effect != Effect.HOLD:
+        return
     trial = await try_term(transactions, administrator, draft)
     if not trial.may_hold:
         sentence = (

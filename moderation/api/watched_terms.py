@@ -9,6 +9,7 @@ from forum.api.schemas import Author, Next, RequestBody, ResponseBody
 from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember
 from forum.http.fields import After, BoardSlug, Identity, Limit, Line, Moment, Number, Text, Uuid
+from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentTransactions, CurrentWork, Route
@@ -111,7 +112,9 @@ class TermTrialRequest(RequestBody):
         "", description="For moderators: why it is watched", examples=["Of the account that came back five times."]
     )
     help_kind: Annotated[Text, StringConstraints(max_length=40)] | None = Field(
-        None, description="With `help`: of which kind, as `GET /help` names them", examples=[None]
+        None,
+        description="With `help`: of which kind, as `GET /help` names them. Otherwise it counts for nothing",
+        examples=["carer"],
     )
 
     @property
@@ -170,12 +173,15 @@ async def list_terms(
 
 
 @router.post("/terms", status_code=201, response_model=Term, responses=documented(401, 403, 409, 413, 422))
-async def add_term(wanted: TermTrialRequest, viewer: CurrentMember, transactions: CurrentTransactions) -> Response:
+async def add_term(
+    wanted: TermTrialRequest, viewer: CurrentMember, key: IdempotencyKey, transactions: CurrentTransactions
+) -> Response:
     """Watch for a new term: for administrators. One that is in more than 5 % of the posts cannot hold any."""
-    return json_response(Term.of(await watched_terms.add_term(transactions, viewer, wanted.draft)), 201)
+    written = await watched_terms.add_term(transactions, viewer, wanted.draft, repeat=key.of(wanted))
+    return json_response(Term.of(written), 201)
 
 
-@router.post("/terms/trial", response_model=TrialResult, responses=documented(401, 403, 413, 422))
+@router.post("/term-trials", response_model=TrialResult, responses=documented(401, 403, 413, 422))
 async def try_term(wanted: TermTrialRequest, viewer: CurrentMember, transactions: CurrentTransactions) -> Response:
     """Try a term on the last 1,000 posts of its boards, before it is watched for: for administrators.
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from confusable_homoglyphs.confusables import confusables_data
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
+VERSION = "1"  # raise it with every change of how words are read
 SHORTEST_SPELT = 4  # letters that stand apart: three are initials, or the points of a list
 SHORTEST_DOUBLED = 5  # letters: in a shorter word, one that stands twice makes another word: “boob”, “coop”
 LONGEST = 60  # characters of a word that can be in disguise; what is longer is no word
@@ -53,7 +54,7 @@ _ENGLISH = frozenset(FREQUENCY_LISTS["us_tv_and_film"]) | frozenset(FREQUENCY_LI
 _OTHERS = dict(zip("квмнтзκτμηβεχ", "kbmhtektmnbex", strict=True)) | {"ł": "l", "ø": "o", "đ": "d", "ß": "ss"}
 
 
-class _Folds(dict[int, str]):
+class _PlainFolds(dict[int, str]):
     """Maps each code point to how it reads, worked out when it is first met."""
 
     def __missing__(self, code: int) -> str:
@@ -79,7 +80,7 @@ class _Folds(dict[int, str]):
         return looks if looks.isascii() and looks.isalpha() else char
 
 
-_FOLDS = _Folds()
+_FOLDS = _PlainFolds()
 
 
 class Word(NamedTuple):

@@ -44,7 +44,7 @@ class TermKind(StrEnum):
 
 
 @dataclass(frozen=True)
-class WatchedTerm:
+class SoughtTerm:
     """A term in one version; without boards, it is sought on all."""
 
     id: str
@@ -64,7 +64,7 @@ class WatchedTerm:
 class TermMatch(NamedTuple):
     """A term in a text, where, and what it leads to there."""
 
-    term: WatchedTerm
+    term: SoughtTerm
     start: int
     end: int
     effect: Effect
@@ -78,7 +78,7 @@ class _Literal(NamedTuple):
 class Termbook:
     """Terms to look for, all at once. To make one takes a moment: it is made once for each version of the list."""
 
-    def __init__(self, terms: Sequence[WatchedTerm]) -> None:
+    def __init__(self, terms: Sequence[SoughtTerm]) -> None:
         """Compile them. Raises UnusableTerm for one that cannot be used."""
         self.terms = terms
         self._by_first = defaultdict[str, list[_Literal]](list)
@@ -234,7 +234,7 @@ def quoted_spans(text: str) -> list[tuple[int, int]]:
     return [found.span() for pattern in (_LINE, _QUOTES) for found in pattern.finditer(text)]
 
 
-def _effect(term: WatchedTerm, *, is_tight: bool, is_quoted: bool) -> Effect:
+def _effect(term: SoughtTerm, *, is_tight: bool, is_quoted: bool) -> Effect:
     is_short = sum(char.isalnum() for char in term.text) < SHORTEST_TIGHT
     if is_tight and is_short and term.effect != Effect.HELP:
         return Effect.POINT_OUT
@@ -251,7 +251,7 @@ def _apart(matches: Iterable[TermMatch]) -> list[TermMatch]:
     return kept
 
 
-def contain(term: WatchedTerm, texts: Sequence[str]) -> list[bool]:
+def contain(term: SoughtTerm, texts: Sequence[str]) -> list[bool]:
     """Return of each of these texts whether a term is in it."""
     book = Termbook([term])
     return [bool(book.find(text)) for text in texts]
@@ -262,7 +262,7 @@ _compiled_last: dict[str, Termbook] = {}
 
 
 def find_by_name(
-    name: str, terms: Sequence[WatchedTerm] | None, text: str, board_id: int | None, *, is_name: bool
+    name: str, terms: Sequence[SoughtTerm] | None, text: str, board_id: int | None, *, is_name: bool
 ) -> list[TermMatch] | None:
     """Return as `Termbook.find` does, in a process that keeps the list which it was given under this name last.
 

@@ -17,14 +17,13 @@ from forum.web.visits import MemberForm, MemberVisit, Visit
 from moderation import watched_terms
 from moderation.screening.finding import Effect
 from moderation.screening.watched_terms import LONGEST_PATTERN, TermKind
-from moderation.watched_terms import HELP_KINDS, TermDraft, TermReading, TermShelf, Trial
+from moderation.watched_terms import HELP_KINDS, SHOWN, TermDraft, TermReading, TermShelf, Trial
 from moderation.web.pages import ModerationPage, status_of
 from moderation.web.screening_notice import NAMES
 
 router = page_router()
 
 PATH = "/moderation/terms"
-SHOWN = 50  # terms on a page
 KINDS: Mapping[TermKind, str] = {
     TermKind.WORD: mark("A word"),
     TermKind.PHRASE: mark("Several words"),
@@ -60,9 +59,8 @@ class TermForm(FormModel):
 
     @property
     def draft(self) -> TermDraft:
-        """The term as the domain takes it: help is chosen for a term that shows help only."""
-        help_kind = self.help_kind if self.effect == Effect.HELP else None
-        return TermDraft(self.kind, self.text, self.effect, self.boards, self.in_names, self.note, help_kind)
+        """The term as the domain takes it."""
+        return TermDraft(**self.model_dump(include=set(TermDraft.__dataclass_fields__)))
 
 
 class ChangeForm(TermForm):
@@ -127,10 +125,11 @@ async def add_term(visit: MemberForm) -> Response:
 async def try_term(visit: MemberForm) -> Response:
     """Show what a term would have caught, before it is watched for."""
     try:
-        trial = await _try(visit)
+        draft = visit.form.parse(TermForm).draft
+        shelf, trial = await watched_terms.read_trial(visit.transactions, visit.viewer, draft)
     except ForumError as error:
         return visit.show(await _shelf_page(visit.refusing(error)), status_of(error))
-    return visit.show(replace(await _shelf_page(visit), trial=trial))
+    return visit.show(replace(_page_of_shelf(visit, shelf), trial=trial))
 
 
 @router.get(f"{PATH}/{{id}}")
@@ -154,10 +153,11 @@ async def write_term(id: Uuid, visit: MemberForm) -> Response:
 async def try_change(id: Uuid, visit: MemberForm) -> Response:
     """Show what a term would have caught as it is changed."""
     try:
-        trial = await _try(visit)
+        draft = visit.form.parse(TermForm).draft
+        shelf, trial = await watched_terms.read_trial(visit.transactions, visit.viewer, draft, id)
     except ForumError as error:
         return visit.show(await _term_page(visit.refusing(error), id), status_of(error))
-    return visit.show(replace(await _term_page(visit, id), trial=trial))
+    return visit.show(replace(_page_of_term(visit, shelf), trial=trial))
 
 
 @router.post(f"{PATH}/{{id}}/off")
@@ -167,17 +167,20 @@ async def switch_off(id: Uuid, visit: MemberForm) -> Response:
     return visit.go(PATH, done="term-off")
 
 
-async def _try(visit: Visit) -> Trial:
-    return await watched_terms.try_term(visit.transactions, visit.viewer, visit.form.parse(TermForm).draft)
-
-
 async def _shelf_page(visit: Visit) -> TermsPage:
     shelf = await visit.act(watched_terms.read_terms, visit.query("after") or None, SHOWN)
-    return TermsPage(title=visit.say("Watched terms"), shelf=shelf, form=visit.form, choices=_choices(visit, shelf))
+    return _page_of_shelf(visit, shelf)
 
 
 async def _term_page(visit: Visit, term_id: UUID) -> TermPage:
-    shelf = await visit.act(watched_terms.read_term, term_id)
+    return _page_of_term(visit, await visit.act(watched_terms.read_term, term_id))
+
+
+def _page_of_shelf(visit: Visit, shelf: TermShelf) -> TermsPage:
+    return TermsPage(title=visit.say("Watched terms"), shelf=shelf, form=visit.form, choices=_choices(visit, shelf))
+
+
+def _page_of_term(visit: Visit, shelf: TermShelf) -> TermPage:
     form = visit.form if visit.form.values else _form_of(shelf.terms[0])
     return TermPage(title=visit.say("A watched term"), shelf=shelf, form=form, choices=_choices(visit, shelf))
 

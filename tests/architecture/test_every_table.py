@@ -247,6 +247,8 @@ NOT_LIVED = {
     ),
     "public.reason_template": "words of the house",
     "public.crisis_phrase": "the same",
+    "public.watched_term": "the same",
+    "public.finding_tally": "counts by day, of nobody",
     "public.announcement": "the same",
     "jobs.schedule": "when jobs are due by the clock",
     "jobs.statistics": "how many jobs there were",

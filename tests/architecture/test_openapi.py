@@ -398,6 +398,8 @@ async def fill(app: FastAPI) -> Community:
         [complaint] = await listed(staff, "/moderation/complaints")
         begun = await staff.post(f"{API}/moderation/cases/{free}/talks", json={"text": "Are you well?"})
         talk = begun.json()["talk_id"]
+        term = {"kind": "word", "text": "gobshite", "effect": "point_out"}
+        watched = (await staff.post(f"{API}/moderation/terms", json=term)).json()["id"]
         now = (await staff.get(f"{API}/threads/{thread}")).json()["version"]
         taken_away = await staff.patch(f"{API}/threads/{thread}", json={"version": now, "title": "A question of mine"})
         assert taken_away.status_code == 200, taken_away.text
@@ -433,6 +435,7 @@ async def fill(app: FastAPI) -> Community:
         f"{API}/moderation/complaints": complaint,
         "follow_public_report": codes[0],
         "follow_service_complaint": codes[2],
+        f"{API}/moderation/terms": watched,
         f"{API}/talks": talk,
         f"{API}/moderation/posts": str(theirs.id),
         f"{API}/posts/{{id}}/reports": str(theirs.id),

@@ -10,9 +10,9 @@ from moderation.screening.finding import Effect
 from moderation.screening.patterns import BadPattern
 from moderation.screening.watched_terms import (
     LONGEST_PATTERN,
+    SoughtTerm,
     Termbook,
     TermKind,
-    WatchedTerm,
     check_text,
 )
 
@@ -25,9 +25,9 @@ def sets(half: str) -> dict[str, Any]:
     return content
 
 
-def term(text: str, kind: TermKind | None = None, **more: Any) -> WatchedTerm:
+def term(text: str, kind: TermKind | None = None, **more: Any) -> SoughtTerm:
     kind = kind or (TermKind.PHRASE if " " in text else TermKind.WORD)
-    return WatchedTerm(text, "1", kind, text, **{"effect": HOLD} | more)
+    return SoughtTerm(text, "1", kind, text, **{"effect": HOLD} | more)
 
 
 def effects(sought: str, text: str, kind: TermKind | None = None) -> list[tuple[str, Effect]]:

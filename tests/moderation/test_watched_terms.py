@@ -12,7 +12,7 @@ from moderation import vocabulary
 from tests.support import make, scenes
 from tests.support.scenes import API, DISMISS, PUBLISH, REMOVE
 
-TERMS = f"{API}/moderation/terms"
+TERMS, TRIALS = f"{API}/moderation/terms", f"{API}/moderation/term-trials"
 CRY = "I want to kill myself tonight"
 
 
@@ -140,7 +140,7 @@ async def test_a_term_is_tried_and_a_broad_one_cannot_hold(app: FastAPI, service
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
     ):
         term = {"kind": "word", "text": "scrounger", "effect": "hold"}
-        trial = (await joan.post(f"{TERMS}/trial", json=term)).json()
+        trial = (await joan.post(TRIALS, json=term)).json()
         assert (trial["looked_at"], trial["caught"], trial["share"], trial["may_hold"]) == (50, 4, 0.08, False)
         assert [post["thread_title"] for post in trial["items"]][-1] == "About a numpty"
         refused = await joan.post(TERMS, json=term)
@@ -149,9 +149,9 @@ async def test_a_term_is_tried_and_a_broad_one_cannot_hold(app: FastAPI, service
         written = await watch(joan, "scrounger", "case")
         change = {"version": 1, **term}
         assert (await joan.put(f"{TERMS}/{written['id']}", json=change)).status_code == 422
-        narrow = (await joan.post(f"{TERMS}/trial", json=term | {"text": "numpty"})).json()
+        narrow = (await joan.post(TRIALS, json=term | {"text": "numpty"})).json()
         assert (narrow["caught"], narrow["may_hold"]) == (1, True)
-        assert (await suzie.post(f"{TERMS}/trial", json=term)).status_code == 403
+        assert (await suzie.post(TRIALS, json=term)).status_code == 403
         assert (await suzie.post(TERMS, json=term)).status_code == 403
 
 
