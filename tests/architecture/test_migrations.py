@@ -170,6 +170,15 @@ IGNORED = [
     "INSERT INTO ignored (member_id, persona_id, since) SELECT id, id, now() FROM member LIMIT 1",
 ]
 
+REPORTED_FROM_OUTSIDE = [
+    *IGNORED,
+    "INSERT INTO public_report (id, token_digest, request_digest, post, capacity, category, text, is_urgent, is_flagged, "
+    "is_waiting, filed_at, due_at) VALUES (gen_random_uuid(), 'token', 'request', 'Somewhere', 'named', 'rule', 'Rude', "
+    "false, false, true, now(), now())",
+    "INSERT INTO service_complaint (id, token_digest, request_digest, about, text, is_urgent, made_at, due_at) "
+    "VALUES (gen_random_uuid(), 'token', 'request', 'duties', 'Where are they?', false, now(), now())",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
@@ -212,6 +221,8 @@ DATA: dict[str, list[str]] = {
     "0035": IGNORED,
     "0036": IGNORED,
     "0037": IGNORED,
+    "0038": IGNORED,
+    "0043": REPORTED_FROM_OUTSIDE,
 }
 
 
