@@ -165,12 +165,7 @@ RESOURCES: tuple[Resource, ...] = (
         legal_holds.router,
         lost_mailboxes.router,
     ),
-    Resource(
-        "rules",
-        "The rules of this forum, in every version, and what happened in moderation in a year.",
-        rules.router,
-        transparency.router,
-    ),
+    Resource("rules", "The rules of this forum, in every version.", rules.router),
     Resource(
         "reports",
         "Report a post that may break a rule or the law, or that shows somebody in danger, with an account or without; "
@@ -178,6 +173,7 @@ RESOURCES: tuple[Resource, ...] = (
         reports.router,
         concerns.raise_router,
         public_reports.router,
+        transparency.router,
     ),
     Resource(
         "complaints",
