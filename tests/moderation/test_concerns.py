@@ -173,7 +173,11 @@ async def test_words_of_danger_are_answered_with_help_and_a_repeat_is_one_concer
         sent = {"text": "I want to kill myself tonight because of her."}
         key = {"Idempotency-Key": "once"}
         first = await magpie.post(f"{API}/concerns", json=sent, headers=key)
-        assert first.json()["help"]["kind"] == "suicide"
+        assert (first.json()["help"]["kind"], first.json()["help"]["level"]) == ("suicide", None)
+        # Refused words open no case: moderators would read it.
+        refused = await magpie.post(f"{API}/concerns", json={**sent, "about": ["nobody"]})
+        assert refused.json()["help"]["kind"] == "suicide"
+        assert await sql(services, "SELECT 1 FROM moderation_case") == []
         assert (await magpie.post(f"{API}/concerns", json=sent, headers=key)).json() == first.json()
     assert len(await sql(services, "SELECT 1 FROM concern")) == 1
 
