@@ -57,6 +57,8 @@ from moderation.api import (
     cases,
     contact,
     decisions,
+    detail_effects,
+    known_details,
     member_history,
     member_notes,
     member_posts,
@@ -137,6 +139,8 @@ RESOURCES: tuple[Resource, ...] = (
         accounts.router,
         invitations.router,
         unsent_mail.router,
+        detail_effects.router,
+        known_details.router,
     ),
     Resource(
         "help",

@@ -53,6 +53,8 @@ FEATURES: tuple[Feature, ...] = (
         mail_hooks={MailKind.MESSAGE_URGENT: MailHooks(contact.is_still_urgent)},
     ),
     Feature(name="decisions"),
+    Feature(name="detail_effects"),
+    Feature(name="known_details"),
     Feature(name="findings", clean_up=findings.delete_old_findings),
     Feature(name="member_history"),
     Feature(name="member_notes"),

@@ -40,6 +40,7 @@ class ModerationAct(StrEnum):
     READ_MESSAGES = "read what people wrote to the charity"
     WRITE_RULES = "write the rules"
     WRITE_TEMPLATES = "write the templates"
+    SET_DETAILS = "choose what members are asked about"
     NAME_TEAM = "name a board's moderators"
     SEE_ON_CALL = "see who is on call"
     WRITE_ROTA = "write who is on call"
@@ -157,6 +158,7 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.READ_MESSAGES: [is_in_good_standing, moderates_somewhere],
     ModerationAct.WRITE_RULES: [is_in_good_standing, administers],
     ModerationAct.WRITE_TEMPLATES: [is_in_good_standing, moderates_everywhere],
+    ModerationAct.SET_DETAILS: [is_in_good_standing, administers],
     ModerationAct.NAME_TEAM: [is_in_good_standing, administers],
     ModerationAct.SEE_ON_CALL: [is_in_good_standing, moderates_somewhere],
     ModerationAct.WRITE_ROTA: [is_in_good_standing, administers],

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from moderation.screening import personal_information, phrasebook
-from moderation.screening.finding import CrisisKind, FindingKind
+from moderation.screening.finding import CrisisKind, DetailKind, FindingKind
 
 COMPLAIN = (
     "If you think that this was used in another way than it says here, write to the charity on its contact page. "
@@ -29,7 +29,9 @@ LEADS_TO: Mapping[FindingKind, Sequence[str]] = {
         "Where they are found is kept until 90 days after the decision. Your copy of your data says when and what.",
     ),
     FindingKind.PERSONAL_INFORMATION: (
-        "A moderator reads it, and can take out what gives somebody away.",
+        "You are asked before it is posted: you can change it, or post it as it is.",
+        "By the settings of the board, a moderator then reads it, sometimes before others can. They can take out what "
+        "shows who somebody is.",
         "Where it was found is kept until 90 days after the decision.",
     ),
 }
@@ -39,4 +41,4 @@ def list_sought() -> Sequence[Sought]:
     """Return everything that is looked for."""
     crisis = [Sought(FindingKind.CRISIS, kind, phrasebook.english().version) for kind in CrisisKind]
     version = personal_information.VERSION
-    return [*crisis, *(Sought(FindingKind.PERSONAL_INFORMATION, name, version) for name in personal_information.NAMES)]
+    return [*crisis, *(Sought(FindingKind.PERSONAL_INFORMATION, kind, version) for kind in DetailKind)]
