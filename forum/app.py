@@ -60,6 +60,8 @@ from moderation.api import (
     contact,
     crisis_phrases,
     decisions,
+    detail_effects,
+    known_details,
     member_history,
     member_notes,
     member_posts,
@@ -144,6 +146,8 @@ RESOURCES: tuple[Resource, ...] = (
         accounts.router,
         invitations.router,
         unsent_mail.router,
+        detail_effects.router,
+        known_details.router,
     ),
     Resource(
         "help",

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from moderation.screening import disguises, personal_information, phrasebook
-from moderation.screening.finding import CrisisKind, FindingKind
+from moderation.screening.finding import CrisisKind, DetailKind, FindingKind
 
 COMPLAIN = (
     "If you think that this was used in another way than it says here, write to the charity on its contact page. "
@@ -35,7 +35,9 @@ LEADS_TO: Mapping[FindingKind, Sequence[str]] = {
         "A list of hate words there is not: it would find more of those who speak against them.",
     ),
     FindingKind.PERSONAL_INFORMATION: (
-        "A moderator reads it, and can take out what gives somebody away.",
+        "You are asked before it is posted: you can change it, or post it as it is.",
+        "By the settings of the board, a moderator then reads it, sometimes before others can. They can take out what "
+        "shows who somebody is.",
         "Where it was found is kept until 90 days after the decision.",
     ),
 }
@@ -46,8 +48,4 @@ def list_sought() -> Sequence[Sought]:
     crisis = [Sought(FindingKind.CRISIS, kind, phrasebook.english().version) for kind in CrisisKind]
     version = personal_information.VERSION
     terms = Sought(FindingKind.WATCHED_TERM, "terms_of_the_charity", disguises.VERSION)
-    return [
-        *crisis,
-        terms,
-        *(Sought(FindingKind.PERSONAL_INFORMATION, name, version) for name in personal_information.NAMES),
-    ]
+    return [*crisis, terms, *(Sought(FindingKind.PERSONAL_INFORMATION, kind, version) for kind in DetailKind)]

@@ -68,6 +68,9 @@ BY_CODE: Mapping[str, str] = {
     "unknown_cursor": mark("This list has changed. Please begin it again."),
     "wrong_format": mark("This does not have the right form. Look at the hint above it."),
     # writing
+    "personal_information": mark(
+        "Some of these words may show who somebody is. Change them, or post them as they are."
+    ),
     "ignoring_oneself": mark("This is you. You cannot ignore yourself."),
     "member_is_staff": mark("They work here. What they write is for everybody, so nobody can ignore them."),
     "no_such_post_in_thread": mark("The post that you answer is not here any more. You can send this without it."),

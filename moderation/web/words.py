@@ -145,6 +145,37 @@ FINDINGS: Mapping[str, str] = {
     "watched_term": mark("A watched term"),
     "spam": mark("Looks like advertising"),
 }
+DETAILS: Mapping[str, str] = {
+    "telephone": mark("Telephone numbers of people"),
+    "email": mark("E-mail addresses"),
+    "postcode": mark("Postcodes"),
+    "address": mark("Addresses"),
+    "nhs_number": mark("NHS numbers"),
+    "ni_number": mark("National Insurance numbers"),
+    "bank_account": mark("Bank accounts"),
+    "iban": mark("International bank accounts"),
+    "card": mark("Bank cards"),
+    "birth_date": mark("Dates of birth"),
+    "court_number": mark("Numbers of court cases"),
+    "citation": mark("Published judgments"),
+    "police_reference": mark("References of the police"),
+    "hearing": mark("Days of hearings"),
+    "school": mark("Schools and nurseries"),
+    "handle": mark("Names and pages elsewhere on the internet"),
+    "vehicle": mark("Number plates"),
+    "professional": mark("Names of people at work"),
+    "child": mark("Names of children"),
+    "person": mark("Other names of people"),
+    "identifies_child": mark("Several things that together show who a child in a court case is"),
+    "identifies_complainant": mark("What shows to whom sexual harm was done"),
+    "court_paper": mark("Pages of court papers"),
+}
+EFFECTS: Mapping[str, str] = {
+    "tell": mark("Post it, and point it out"),
+    "ask": mark("Ask first, then post it"),
+    "ask_and_case": mark("Ask first, post it, and a moderator looks at it"),
+    "ask_and_hold": mark("Ask first, and it waits for a moderator"),
+}
 PARTS: Mapping[str, str] = {"title": mark("title"), "body": mark("post"), "warning": mark("note before it")}
 OUTCOMES: Mapping[str, str] = {"upheld": mark("Something was done"), "dismissed": mark("Nothing was done")}
 HELD_STATES: Mapping[str, str] = {
@@ -180,6 +211,7 @@ ACTS: Mapping[str, str] = {
     "appeal.lodged": mark("asked for a second look"),
     "board.archived": mark("closed a board for good"),
     "board.changed": mark("changed a board"),
+    "board.details": mark("changed what people are asked about"),
     "board.made": mark("made a board"),
     "board.opened": mark("opened a board again"),
     "case.claimed": mark("took the case"),
@@ -190,6 +222,8 @@ ACTS: Mapping[str, str] = {
     "case.taken_in": mark("put the case together with others"),
     "case.taken_over": mark("took the case over"),
     "danger.noted": mark("noted what was done for somebody in danger"),
+    "detail.forgotten": mark("took off what nobody is asked about"),
+    "detail.known": mark("added what nobody is asked about"),
     "hold.placed": mark("kept somebody's data by law"),
     "hold.released": mark("ended that data are kept by law"),
     "invitation.accepted": mark("accepted an invitation"),

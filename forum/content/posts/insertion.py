@@ -9,6 +9,7 @@ from forum.content.posts.adviser_badge import badge_snapshot, voice_of
 from forum.content.posts.context import PostingContext, ReplyContext
 from forum.content.posts.draft import Draft
 from forum.content.posts.limits import refuse_too_many_links
+from forum.content.posts.personal_details import judge, publishing_on
 from forum.content.posts.queries import PostView
 from forum.content.posts.quotes import record_quotes
 from forum.content.posts.tables import Post, UntoldPost, Visibility, Voice
@@ -42,13 +43,14 @@ _COUNTS = (
 async def add_thread(work: Work, author: Viewer, context: PostingContext, title: str, draft: Draft) -> PostView:
     """Insert a thread on `context.board` with its first post, and return the post. The gate holds both or neither.
 
-    Raises Invalid when the draft has a `reply_to`, or when a newcomer's post has too many links.
+    Raises Invalid when the draft has a `reply_to`, or when a newcomer's post has too many links, and
+    PersonalInformation to ask the author first.
     """
     html = await rendered(work, author, context, draft)
-    texts = (title, *draft.texts)
-    board = context.board
-    submission = Submission(context.author, texts, board.publication, board_id=board.id)
-    judged = await work.gate.judge(work.session, submission)
+    texts, board = (title, *draft.texts), context.board
+    publishing = publishing_on(work, board, confirm=draft.confirm)
+    submission = Submission(context.author, texts, board.publication, board_id=board.id, publishing=publishing)
+    judged = await judge(work, submission)
     thread = Thread(
         board_id=context.board.id,
         author_id=author.member_id,
@@ -68,14 +70,22 @@ async def add_thread(work: Work, author: Viewer, context: PostingContext, title:
 async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Draft) -> PostView:
     """Insert a reply in `context.thread`, and return it.
 
-    Raises Invalid when `reply_to` names no visible post or a newcomer's post has too many links, and Conflict when the
-    thread was locked or moved a moment ago.
+    Raises Invalid when `reply_to` names no visible post or a newcomer's post has too many links, PersonalInformation to
+    ask the author first, and Conflict when the thread was locked or moved a moment ago.
     """
     html = await rendered(work, author, context, draft)
     answered = (context.thread.id, draft.reply_to) if draft.reply_to else None
     board = context.board
-    submission = Submission(context.author, draft.texts, board.publication, answered=answered, board_id=board.id)
-    judged = await work.gate.judge(work.session, submission)
+    publishing = publishing_on(work, board, context.thread.id, confirm=draft.confirm)
+    submission = Submission(
+        context.author,
+        draft.texts,
+        board.publication,
+        answered=answered,
+        board_id=board.id,
+        publishing=publishing,
+    )
+    judged = await judge(work, submission)
     # As late as possible: from here until the commit, every other reply to this thread waits.
     thread = await lock_thread_row(work.session, context.thread.id)
     # The lock has read it anew, for the context too: in one session a row is one object.
