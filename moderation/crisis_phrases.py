@@ -1,7 +1,7 @@
 """The phrases of danger that administrators add, and those of ours that they switch off. Ours are never changed.
 
-An added phrase is found as soon as it is committed: whoever screens a text reads the changes in the same transaction.
-They are few; the phrases are compiled once for each state of them.
+An added phrase is found within a second, in every process. They are few; the phrases are compiled once for each state
+of them.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from sqlmodel import Field, SQLModel, col
 from forum.content.posts.tables import Post, Visibility
 from forum.content.posts.visibility import POST_VISIBLE, with_board_of_post
 from forum.core import audit, side_process
-from forum.core.database import Moment, Record, check_one_of, columns, query
+from forum.core.database import Moment, Prepared, Reader, Record, check_one_of, columns, query
 from forum.core.errors import Invalid, NotFound
 from forum.core.work import Work
 from forum.members.viewer import Viewer
@@ -60,13 +60,19 @@ class CrisisPhrase(SQLModel, table=True):
 
 
 # What differs from our phrases: those of others that are on, and ours that are off.
-_DIFFERENCES = query(
-    col(CrisisPhrase.id),
-    col(CrisisPhrase.is_ours),
-    col(CrisisPhrase.kind),
-    col(CrisisPhrase.level),
-    col(CrisisPhrase.text),
-).where(col(CrisisPhrase.is_ours) == col(CrisisPhrase.is_off))
+_DIFFERENCES = Prepared(
+    query(
+        col(CrisisPhrase.id),
+        col(CrisisPhrase.is_ours),
+        col(CrisisPhrase.kind),
+        col(CrisisPhrase.level),
+        col(CrisisPhrase.text),
+    )
+    .where(col(CrisisPhrase.is_ours) == col(CrisisPhrase.is_off))
+    .order_by(col(CrisisPhrase.id))
+)
+# When any was changed last; null before the first change.
+CHANGED_AT = select(func.max(CrisisPhrase.changed_at)).scalar_subquery().label("changed_at")
 
 
 @dataclass(frozen=True)
@@ -123,9 +129,9 @@ class Trial:
 # Reads
 
 
-async def get_changes(session: AsyncSession) -> Changes:
+async def read_changes(reader: Reader) -> Changes:
     """Return what administrators changed about the phrases."""
-    rows = (await session.execute(_DIFFERENCES.order_by(col(CrisisPhrase.id)))).all()
+    rows = await reader.rows(_DIFFERENCES)
     added = tuple(Phrase(CrisisKind(row.kind), Level(row.level), row.text) for row in rows if not row.is_ours)
     return Changes(added, frozenset(row.id for row in rows if row.is_ours))
 

@@ -1,13 +1,12 @@
 """Phrases of danger: administrators add their own and switch ours off; moderators read them."""
 
-from typing import Any
-
 import pytest
 from fastapi import FastAPI
 
 from forum.core import clock
 from forum.http.services import Services
 from forum.members.tables import Role
+from moderation import vocabulary
 from moderation.screening import CrisisKind, Level, phrasebook, screen
 from moderation.screening.patterns import BadPattern
 from moderation.screening.phrasebook import Changes, Phrase
@@ -20,9 +19,15 @@ LOCAL = {"kind": "suicide", "level": "acute", "text": "Off to the (?:chain|Clift
 CRY = "I'm off to the Clifton bridge, then."
 
 
+@pytest.fixture(autouse=True)
+def _known_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each process asks once a second what changed: here it asks each time."""
+    monkeypatch.setattr(vocabulary, "FRESH_SECONDS", 0.0)
+
+
 async def help_for(services: Services, words: str) -> list[tuple[str, str | None]]:
     async with services.transactions(clock.now()).begin() as work:
-        return [(danger.kind, danger.level) for danger in await work.gate.find_dangers(work.session, [words])]
+        return [(danger.kind, danger.level) for danger in await work.gate.find_dangers([words])]
 
 
 async def test_an_added_phrase_is_found_until_it_is_switched_off(app: FastAPI, services: Services) -> None:
@@ -125,15 +130,6 @@ def test_phrases_are_read_as_texts_are() -> None:
     changes = Changes((odd, broken))
     assert [one.recogniser for one in screen("He has gone to Samarra", "GB", changes)] == ["danger"]
     assert [one.recogniser for one in screen("I want to die", "GB", changes)] == ["suicide"]
-
-
-async def test_help_does_not_depend_on_a_transaction_that_works(services: Services) -> None:
-    async with services.database.work() as session:
-        with pytest.raises(Exception, match="divi"):
-            await session.execute(__import__("sqlalchemy").text("SELECT 1/0"))
-        gate: Any = services.gate
-        assert [danger.kind for danger in await gate.find_dangers(session, ["I want to die"])] == ["suicide"]
-        await session.rollback()
 
 
 async def test_an_administrator_tries_and_adds_a_phrase_on_the_page(app: FastAPI, services: Services) -> None:
