@@ -172,9 +172,9 @@ IGNORED = [
 
 REPORTED_FROM_OUTSIDE = [
     *IGNORED,
-    "INSERT INTO public_report (id, token_digest, request_digest, post, capacity, category, text, is_urgent, is_flagged, "
-    "is_waiting, filed_at, due_at) VALUES (gen_random_uuid(), 'token', 'request', 'Somewhere', 'named', 'rule', 'Rude', "
-    "false, false, true, now(), now())",
+    "INSERT INTO public_report (id, token_digest, request_digest, post, capacity, category, text, is_urgent, "
+    "is_flagged, is_waiting, filed_at, due_at) VALUES (gen_random_uuid(), 'token', 'request', 'Somewhere', 'named', "
+    "'rule', 'Rude', false, false, true, now(), now())",
     "INSERT INTO service_complaint (id, token_digest, request_digest, about, text, is_urgent, made_at, due_at) "
     "VALUES (gen_random_uuid(), 'token', 'request', 'duties', 'Where are they?', false, now(), now())",
 ]
