@@ -52,6 +52,11 @@ ILLEGAL_KINDS: Mapping[str, str] = {
     "terrorism": mark("Terrorism"),
     "other": mark("Something else"),
 }
+# What whoever reported reads in the end.
+CAME_OF_IT: Mapping[str, str] = {
+    "upheld": mark("Somebody looked at it, agreed with you, and did something about it."),
+    "dismissed": mark("Somebody looked at it, and found that it can stay as it is."),
+}
 COMPLAINTS_ABOUT: Mapping[str, str] = {
     "not_dealt_with": mark("I reported something, and it was not dealt with"),
     "duties": mark("The forum does not keep its duties under the law"),
