@@ -56,8 +56,12 @@ from moderation.api import (
     audit_log,
     board_moderators,
     cases,
+    concerns,
     contact,
+    crisis_phrases,
     decisions,
+    detail_effects,
+    known_details,
     member_history,
     member_notes,
     member_posts,
@@ -73,6 +77,7 @@ from moderation.api import (
     statements,
     talks,
     transparency,
+    watched_terms,
 )
 from moderation.gate import BoardGate
 from moderation.urgent_cases import count_urgent_cases
@@ -141,6 +146,8 @@ RESOURCES: tuple[Resource, ...] = (
         accounts.router,
         invitations.router,
         unsent_mail.router,
+        detail_effects.router,
+        known_details.router,
     ),
     Resource(
         "help",
@@ -165,8 +172,10 @@ RESOURCES: tuple[Resource, ...] = (
     Resource("rules", "The rules of this forum, in every version.", rules.router),
     Resource(
         "reports",
-        "Report a post that may break a rule or the law, or that shows somebody in danger, with an account or without.",
+        "Report a post that may break a rule or the law, or that shows somebody in danger, with an account or without; "
+        "tell the safeguarding leads what you worry about.",
         reports.router,
+        concerns.raise_router,
         public_reports.router,
         transparency.router,
     ),
@@ -200,7 +209,10 @@ RESOURCES: tuple[Resource, ...] = (
         assessments.router,
         reason_templates.router,
         on_call.router,
+        crisis_phrases.router,
         safeguarding.router,
+        watched_terms.router,
+        concerns.router,
         audit_log.router,
     ),
 )
@@ -252,7 +264,7 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
     services = Services(
         settings,
         database,
-        gate or BoardGate(settings.held_first_posts, settings.screening_region),
+        gate or BoardGate(settings.held_first_posts, settings.screening_region, database.reader),
         SessionCache(),
         RateLimits(database.reader),
         ApiQuota(database.reader, settings.limit("api")),

@@ -30,7 +30,6 @@ from forum.members.viewer import Viewer
 from forum.notifications import inbox
 from forum.notifications.inbox import NotificationKind
 from moderation.permissions import ModerationAct, allow
-from moderation.screening import FindingKind, screen
 
 TEXT_MAX = 5000
 MOST_LISTED = 100
@@ -102,12 +101,11 @@ async def _write_to_charity(work: Work, author: Viewer, draft: ContactDraft) -> 
         earlier = await _find_earlier(work.session, message_digest)
     if earlier:
         return _same(earlier, draft)
-    findings = screen(draft.text, work.settings.screening_region)
     message = ContactMessage(
         member_id=author.id,
         text=draft.text,
         email=draft.email,
-        is_urgent=any(finding.kind == FindingKind.CRISIS for finding in findings),
+        is_urgent=bool(await work.gate.find_dangers([draft.text])),
         digest=message_digest,
         written_at=work.now,
     )

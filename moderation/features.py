@@ -9,6 +9,7 @@ from moderation import (
     case_calls,
     cases,
     contact,
+    finding_tallies,
     findings,
     name_reports,
     on_call,
@@ -17,6 +18,7 @@ from moderation import (
     rules,
     service_complaints,
 )
+from moderation.concerns import disclosures, telling
 from moderation.privacy import ModerationPersonalData
 from moderation.public_reports import actions as public_reports
 from moderation.sanction_expiry import STANDING_ENDED, tell_that_sanction_ended
@@ -59,8 +61,19 @@ FEATURES: tuple[Feature, ...] = (
         export=contact.export_messages,
         clean_up=contact.delete_settled,
     ),
+    Feature(
+        name="concerns",
+        export=disclosures.ask_leads,
+        jobs=lambda _context: {telling.WATCH: telling.watch},
+        schedule={telling.WATCH: "* * * * *"},
+        mail_hooks={MailKind.CONCERN_WAITING: MailHooks(telling.is_still_waiting)},
+    ),
+    Feature(name="crisis_phrases"),
     Feature(name="decisions"),
+    Feature(name="detail_effects"),
+    Feature(name="known_details"),
     Feature(name="findings", clean_up=findings.delete_old_findings),
+    Feature(name="finding_tallies", clean_up=finding_tallies.delete_old),
     Feature(name="member_history"),
     Feature(name="member_notes"),
     Feature(name="member_posts"),
@@ -85,5 +98,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(name="statements"),
     Feature(name="talks"),
+    Feature(name="watched_terms"),
     Feature(name="transparency"),
 )

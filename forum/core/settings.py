@@ -249,6 +249,7 @@ class Settings(BaseSettings):
     progress_limit: Limit = Field(
         "60/1 hour", description="Questions with a code what came of a report or a complaint, per address"
     )
+    concern_limit: Limit = Field("20/1 day", description="Concerns that one member raises with the safeguarding leads")
     talk_limit: Limit = Field("60/1 hour", description="Messages of one member or moderator in talks about cases")
     unsubscribe_limit: Limit = Field("100/1 minute", description="Uses of links that turn mails off, per address")
     export_limit: Limit = Field("3/1 day", description="Copies of all own data, per member")

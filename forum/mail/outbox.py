@@ -21,7 +21,7 @@ from forum.core.milestones import MilestoneKind
 from forum.core.settings import Settings
 from forum.mail import templates, tokens
 from forum.mail.smtp import TRANSPORT_ERRORS, choose_transport
-from forum.mail.tables import CAUSED_BY_ANYBODY, Mail, MailedLink, MailKind
+from forum.mail.tables import CAUSED_BY_ANYBODY, UNLISTED, Mail, MailedLink, MailKind
 from forum.mail.templates import MailTemplate
 from forum.mail.tokens import LIFETIMES
 from forum.members.tables import Member
@@ -116,7 +116,7 @@ def select_unsent(
 ) -> Query:
     """Return a select of the mails that are not sent yet, oldest first, with their member and their failures.
 
-    Mails about one of the personas `but_about` are left out.
+    Mails about one of the personas `but_about` are left out, and those of which only their reader may know.
     """
     hidden = literal(list(but_about), ARRAY(Uuid))
     found = (
@@ -132,6 +132,7 @@ def select_unsent(
         )
         .join(Member, col(Member.id) == col(Mail.member_id))
         .where(or_(col(Mail.about_persona_id).is_(None), col(Mail.about_persona_id) != all_(hidden)))
+        .where(*(col(Mail.kind) != kind for kind in sorted(UNLISTED)))
         .order_by(col(Mail.put_down_at), col(Mail.id))
         .limit(limit)
     )
@@ -279,6 +280,7 @@ _TEMPLATES: Mapping[MailKind, MailTemplate] = {
     MailKind.MESSAGE_URGENT: templates.MESSAGE_URGENT,
     MailKind.RECEIPT: templates.RECEIPT,
     MailKind.ANSWER_READY: templates.ANSWER_READY,
+    MailKind.CONCERN_WAITING: templates.CONCERN_WAITING,
     MailKind.NEWS: templates.NEWS,
 }
 

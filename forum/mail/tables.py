@@ -27,6 +27,7 @@ class MailKind(StrEnum):
     MESSAGE_URGENT = "message_urgent"
     RECEIPT = "receipt"
     ANSWER_READY = "answer_ready"
+    CONCERN_WAITING = "concern_waiting"
     NEWS = "news"
 
 
@@ -36,6 +37,9 @@ class MailKind(StrEnum):
 CAUSED_BY_ANYBODY = frozenset(
     {MailKind.VERIFY_ADDRESS, MailKind.PASSWORD_RESET, MailKind.INVITATION, MailKind.RECEIPT, MailKind.ANSWER_READY}
 )
+
+# Mails that no list shows to administrators: that there is a concern is known to its leads alone.
+UNLISTED = frozenset({MailKind.CONCERN_WAITING})
 
 
 class Mail(SQLModel, table=True):

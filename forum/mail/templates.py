@@ -156,6 +156,13 @@ ANSWER_READY = MailTemplate(
     "progress",
     has_token=False,
 )
+CONCERN_WAITING = MailTemplate(
+    "Something waits for you",
+    (
+        "Something waits for you that only few may read. Please sign in and look at your notices.",
+        "This mail does not say what it is, because other people may read it.",
+    ),
+)
 # The same for everything, and for any number of things: not even its length tells what there is.
 NEWS = MailTemplate(
     "Something new for you",

@@ -48,10 +48,10 @@ class Language:
         """Return a time of day: "08:27", with the seconds where they count."""
         return str(format_datetime(at, "HH:mm:ss" if at.second else "HH:mm", self.time_zone, self.code))
 
-    def day(self, at: datetime | date) -> str:
-        """Return a date without its time: "1 November 2026"."""
-        here = at.astimezone(self.time_zone) if isinstance(at, datetime) else at
-        return str(format_date(here, "d MMMM y", self.code))
+    def day(self, at: date) -> str:
+        """Return a date, or a moment without its time: "1 November 2026"."""
+        local = at.astimezone(self.time_zone) if isinstance(at, datetime) else at
+        return str(format_date(local, "d MMMM y", self.code))
 
 
 @cache

@@ -27,7 +27,8 @@ from moderation.case_queue import ClaimedBy, QueueSearch
 from moderation.cases import CaseKind, CaseState
 from moderation.findings import TextPart
 from moderation.reports import Capacity, IllegalKind
-from moderation.screening.finding import FindingKind, Level
+from moderation.screening.finding import Effect, FindingKind, Level
+from moderation.screening.watched_terms import TermKind
 
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 
@@ -182,6 +183,17 @@ class CaseFinding(ResponseBody):
     revision: int = Field(description="Of the post; of an edit that waits, the one that it would make", examples=[1])
 
 
+class FoundTerm(ResponseBody):
+    """A watched term that was found, in the version of that time."""
+
+    id: Uuid = Field(description="The `recogniser` of the findings")
+    version: int = Field(examples=[1])
+    kind: TermKind
+    text: str = Field(examples=["baby snatcher"])
+    effect: Effect
+    note: str = Field(examples=["Of the account that came back five times."])
+
+
 class RefusedText(ResponseBody):
     """Words of acute danger that were refused: nothing of them is published."""
 
@@ -258,6 +270,7 @@ class FullCase(Case):
     held_edits: list[HeldEdit] = Field(description="Edits that wait, and those that were refused or dropped")
     reported: list[CaseReport]
     findings: list[CaseFinding] = Field(description="What screening found in the present revision")
+    terms: list[FoundTerm] = Field(description="The watched terms of these findings")
     refused_texts: list[RefusedText] = Field(description="What the member wrote in danger that was refused")
     notes: list[CaseNote]
     calls: list[CaseCall] = Field(description="Who was called to it, oldest first")
@@ -407,6 +420,7 @@ def _full_case(file: CaseFile) -> FullCase:
         held_edits=[HeldEdit.model_validate(edit) for edit in file.held_edits],
         reported=list(map(report_response, file.reports)),
         findings=[CaseFinding.model_validate(row) for row in file.findings],
+        terms=[FoundTerm.model_validate(row) for row in file.terms],
         refused_texts=[RefusedText.model_validate(row) for row in file.refused_texts],
         notes=[CaseNote.of_row(row, by=Author.of(row, "author")) for row in file.notes],
         calls=[CaseCall.of_row(row, member=Author.of(row, "called")) for row in file.calls],

@@ -12,6 +12,7 @@ from forum.web.routing import page_router
 from forum.web.visits import Reading
 from moderation import screening_notice
 from moderation.screening_notice import Sought
+from moderation.web import words
 
 router = page_router()
 
@@ -24,9 +25,6 @@ NAMES: Mapping[str, str] = {
     "disclosure": mark("that a child said that somebody hurts them"),
     "suicide": mark("that somebody thinks of ending their life"),
     "self_harm": mark("that somebody hurts themselves"),
-    "telephone": mark("telephone numbers of people"),
-    "email": mark("e-mail addresses"),
-    "postcode": mark("postcodes"),
 }
 
 
@@ -36,7 +34,7 @@ class ScreeningNoticePage(Page):
 
     template: ClassVar[str] = "moderation/screening_notice.html"
     section: ClassVar[str] = "/rules"
-    names: ClassVar[Mapping[str, str]] = NAMES
+    names: ClassVar[Mapping[str, str]] = {**NAMES, **words.DETAILS}
 
     crisis: Sequence[Sought]
     personal_information: Sequence[Sought]

@@ -65,7 +65,7 @@ UNKNOWN = {"post": "Somewhere", "capacity": "named", "category": "rule", "text":
 OUTSIDE = (("reports", UNKNOWN), ("reports", UNKNOWN), ("complaints", {"about": "duties", "text": "Where are they?"}))
 ASSESSED = {"text": "Members write.", "version": 0, "assessed_on": "2026-11-01", "next_review_on": "2027-11-01"}
 INVITED = {"email": "ada@example.org", "role": "moderator"}
-MEMBER, ADVISER, STAFF = "heron", "suzie", "orla"
+MEMBER, ADVISER, STAFF, LEAD = "heron", "suzie", "orla", "priya"
 STAFF_ROLES = (Role.MODERATOR, Role.ADMINISTRATOR, Role.SAFEGUARDING_LEAD)
 
 
@@ -370,7 +370,8 @@ async def fill(app: FastAPI) -> Community:
     services: Services = app.state.services
     await make.board(services, "new-here")
     await make.board(services, "court")
-    for handle, roles in ((MEMBER, ()), (ADVISER, (Role.ADVISER,)), (STAFF, STAFF_ROLES)):
+    leads = (Role.SAFEGUARDING_LEAD,)
+    for handle, roles in ((MEMBER, ()), (ADVISER, (Role.ADVISER,)), (STAFF, STAFF_ROLES), (LEAD, leads)):
         await make.member(services, handle, *roles)
     async with services.database.work() as session:
         await rules.adopt_house_rules(session, clock.now())
@@ -399,6 +400,8 @@ async def fill(app: FastAPI) -> Community:
         assert (await staff.put(f"{API}/moderation/assessments/illegal_content", json=ASSESSED)).status_code == 200
         begun = await staff.post(f"{API}/moderation/cases/{free}/talks", json={"text": "Are you well?"})
         talk = begun.json()["talk_id"]
+        term = {"kind": "word", "text": "gobshite", "effect": "point_out"}
+        watched = (await staff.post(f"{API}/moderation/terms", json=term)).json()["id"]
         now = (await staff.get(f"{API}/threads/{thread}")).json()["version"]
         taken_away = await staff.patch(f"{API}/threads/{thread}", json={"version": now, "title": "A question of mine"})
         assert taken_away.status_code == 200, taken_away.text
@@ -408,12 +411,21 @@ async def fill(app: FastAPI) -> Community:
         async with make.work(services) as work:
             await lost_mailboxes.replace_by_command(work, MEMBER, "heron-new@example.org")
         invited = (await staff.post(f"{API}/invitations", json=INVITED)).json()["id"]
+        over, concern = [await raise_concern(adviser, staff, about=[MEMBER]) for _ in range(2)]
         copy = (await member.post(f"{API}/me/exports")).json()["id"]
         await run_due_jobs(services, clock.now() + timedelta(minutes=1))
+        read = (await staff.get(f"{API}/moderation/concerns/{concern}")).json()
+        await staff.put(f"{API}/moderation/concerns/{over}/closure", json={"keep_until": "2100-01-01"})
+        async with services.database.work() as session:
+            await session.execute(text("UPDATE concern SET keep_until = current_date WHERE state = 'closed'"))
         [statement], [dismissal] = await listed(member, "/me/statements"), await listed(member, "/me/reports")
     ids = {
         f"{API}/moderation/cases": free,
         f"{API}/safeguarding/cases": free,
+        f"{API}/moderation/concerns": concern,
+        f"{API}/moderation/concerns/{{id}}": over,  # it can be erased
+        "disclosure": read["disclosures"][0]["id"],
+        "lead": LEAD,
         f"{API}/moderation/cases/{{id}}/claim": taken,  # a decided case cannot be claimed
         f"{API}/moderation/cases/{{id}}/recusal": left,  # who stepped back from a case sees it no more
         f"{API}/moderation/cases/{{id}}/posts/{{post_id}}/revisions/{{number}}": redacted,
@@ -425,6 +437,7 @@ async def fill(app: FastAPI) -> Community:
         f"{API}/moderation/complaints": complaint,
         "follow_public_report": codes[0],
         "follow_service_complaint": codes[2],
+        f"{API}/moderation/terms": watched,
         f"{API}/talks": talk,
         f"{API}/moderation/posts": str(theirs.id),
         f"{API}/posts/{{id}}/reports": str(theirs.id),
@@ -451,6 +464,15 @@ async def link(services: Services, operation: str, kind: MailKind) -> str:
 async def sent_without_account(client: httpx.AsyncClient, where: str, what: dict[str, str]) -> str:
     """Report or complain; the code."""
     return str((await client.post(f"{API}/{where}", json=what)).json()["token"])
+
+
+async def raise_concern(client: httpx.AsyncClient, lead: httpx.AsyncClient, **more: Any) -> str:
+    """Raise a concern; which it is for its lead."""
+    before = await listed(lead, "/moderation/concerns")
+    sent = await client.post(f"{API}/concerns", json={"text": "I worry about a child.", **more})
+    assert sent.status_code == 201, sent.text
+    [new] = set(await listed(lead, "/moderation/concerns")) - set(before)
+    return new
 
 
 async def listed(client: httpx.AsyncClient, path: str) -> list[str]:

@@ -22,6 +22,7 @@ ONCE = "once"  # never answered again: the answer would give a session or anothe
 
 # A new POST stands here, too. What creates something takes a key.
 REPEATS = {
+    "add_concern_entry": KEY,
     "add_passkey": ONCE,  # a challenge is answered once, and recovery codes are told once
     "appeal_report": KEY,
     "appeal_statement": KEY,
@@ -30,7 +31,9 @@ REPEATS = {
     "ask_for_verification": ANEW,
     "begin_passkey": ANEW,
     "begin_second_factor": ANEW,
+    "add_term": KEY,
     "announce": KEY,
+    "add_phrase": SAME,
     "answer_in_talk": KEY,
     "complain_of_message": SAME,
     "complain_of_service": KEY,
@@ -52,6 +55,7 @@ REPEATS = {
     "open_post_case": KEY,
     "open_thread": KEY,
     "preview_post": NOTHING,
+    "raise_concern": KEY,
     "refuse_address": ONCE,
     "refuse_departure": ONCE,
     "refuse_lost_mailbox": ONCE,
@@ -60,8 +64,10 @@ REPEATS = {
     "report_post": KEY,
     "reset_password": ONCE,
     "sign_in": ONCE,
+    "try_term": NOTHING,
     "unsubscribe": SAME,
     "sign_in_by_passkey": ONCE,
+    "try_phrase": NOTHING,
     "verify_address": LINK,
     "write_to_charity": KEY,
     "write_to_member": KEY,

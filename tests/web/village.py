@@ -149,6 +149,8 @@ async def _live(village: Village) -> None:
     asked = await _said(await orla.post(f"{API}/moderation/cases/{seen['id']}/talks", json=question))
     words = {"title": "Name-calling", "text": "Say what they did instead."}
     await _said(await orla.put(f"{API}/moderation/templates/name-calling", json=words))
+    term = {"kind": "word", "text": "gobshite", "effect": "case", "note": "He came back twice."}
+    watched = await _said(await joan.post(f"{API}/moderation/terms", json=term))
     invited = await _said(await joan.post(f"{API}/invitations", json={"email": "new@example.org", "role": "moderator"}))
     cry = await _said(await si.post(f"{API}/threads/{angry}/posts", json={"body_markdown": "I want to die tonight."}))
     await _keep_own(village)
@@ -163,10 +165,14 @@ async def _live(village: Village) -> None:
     }
     reports = (await si.get(f"{API}/me/reports")).json()["items"]
     dangers = (await orla.get(f"{API}/moderation/cases?category=risk")).json()["items"]
+    worry = {"text": "Somebody writes to him at night.", "about": [HANDLES["moderator"]], "posts": [rude["id"]]}
+    await _said(await village.readers["adviser"].post(f"{API}/concerns", json=worry))
+    concerns = (await village.readers["lead"].get(f"{API}/moderation/concerns")).json()["items"]
     village.places |= {
         "danger": dangers[0]["id"],
         "public_report": found["reports"],
         "service_complaint": found["complaints"],
+        "concern": concerns[0]["id"],
         "board": "court",
         "thread": angry,
         "post": rude["id"],
@@ -183,6 +189,7 @@ async def _live(village: Village) -> None:
         "rule": 10,
         "role": "moderator",
         "template": "name-calling",
+        "term": watched["id"],
         "invitation": invited["id"],
     }
 
