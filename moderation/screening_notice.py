@@ -7,7 +7,7 @@ from moderation.screening import disguises, personal_information, phrasebook
 from moderation.screening.finding import CrisisKind, DetailKind, FindingKind
 
 COMPLAIN = (
-    "If you think that this was used in another way than it says here, write to the charity on its contact page. "
+    "If you think that this was used in another way than it says here, complain: somebody answers within 14 days. "
     "Of what was decided about your own words, you can ask for a second look."
 )
 
