@@ -30,6 +30,7 @@ from forum.core.work import Work
 from forum.demo.administration import administer
 from forum.demo.keys import DemoKeys
 from forum.demo.moderation import Cast, everybody, moderate
+from forum.demo.safeguarding import look_after
 from forum.members.tables import Member, Role, RulesEdition
 from forum.members.viewer import Viewer
 from forum.notifications.letter_choices import answer_question
@@ -87,6 +88,7 @@ async def fill(work: Work, keys: DemoKeys, *, written: Callable[[], object]) -> 
             await ignored.ignore(work, cast[person["handle"]], handle)
     await moderate(work, cast)
     await administer(work, cast)
+    await look_after(work, cast)
 
 
 def _people() -> list[dict[str, Any]]:
