@@ -52,23 +52,29 @@ from forum.web.languages import mark
 from forum.web.pages import Entry, House, MemberLink, PostLink
 from moderation.api import (
     appeals,
+    assessments,
     audit_log,
     board_moderators,
     cases,
+    concerns,
     contact,
+    crisis_phrases,
     decisions,
     member_history,
     member_notes,
     member_posts,
     on_call,
     on_sight,
+    public_reports,
     reason_templates,
     reports,
     rules,
     safeguarding,
     screening_notice,
+    service_complaints,
     statements,
     talks,
+    transparency,
     watched_terms,
 )
 from moderation.gate import BoardGate
@@ -159,9 +165,24 @@ RESOURCES: tuple[Resource, ...] = (
         legal_holds.router,
         lost_mailboxes.router,
     ),
-    Resource("rules", "The rules of this forum, in every version.", rules.router),
     Resource(
-        "reports", "Report a post that may break a rule or the law, or that shows somebody in danger.", reports.router
+        "rules",
+        "The rules of this forum, in every version, and what happened in moderation in a year.",
+        rules.router,
+        transparency.router,
+    ),
+    Resource(
+        "reports",
+        "Report a post that may break a rule or the law, or that shows somebody in danger, with an account or without; tell "
+        "the safeguarding leads what you worry about.",
+        reports.router,
+        concerns.raise_router,
+        public_reports.router,
+    ),
+    Resource(
+        "complaints",
+        "Complain about how the forum deals with reports, with you, or with its duties. Somebody else answers.",
+        service_complaints.router,
     ),
     Resource("statements", "What moderators decided about your posts or your account, and why.", statements.router),
     Resource(
@@ -183,10 +204,15 @@ RESOURCES: tuple[Resource, ...] = (
         on_sight.router,
         board_moderators.router,
         contact.router,
+        public_reports.staff_router,
+        service_complaints.staff_router,
+        assessments.router,
         reason_templates.router,
         on_call.router,
+        crisis_phrases.router,
         safeguarding.router,
         watched_terms.router,
+        concerns.router,
         audit_log.router,
     ),
 )

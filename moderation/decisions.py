@@ -39,6 +39,7 @@ from moderation.measures.catalogue import (
 )
 from moderation.measures.tables import TEXT_MEASURES, MeasureContext, MeasureInput, MeasureKind, MeasureTarget
 from moderation.permissions import refuse
+from moderation.public_reports.actions import tell_settled
 from moderation.reports import ReportOutcome
 from moderation.rules import Rule, get_cited_rules
 from moderation.sanction_expiry import STANDING_ENDED
@@ -197,6 +198,7 @@ async def decide(work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionI
 
     await _tell_author(work, ruling, statement)
     await reports.settle(work, locked.case, wanted.report_outcome)
+    await tell_settled(work.session, locked.case.id, work.now)
     await cases.close(work, moderator, locked.case, ruling.decision.revision)
     outcome = Tally.UPHELD if wanted.report_outcome == ReportOutcome.UPHELD else Tally.DISMISSED
     await findings.tally_decision(work.session, case_id, outcome, work.now)

@@ -178,6 +178,8 @@ async def save_findings(
     session: AsyncSession, case_id: UUID, place: Place, found: Sequence[LocatedFinding], now: datetime
 ) -> None:
     """Save what was found, for whoever decides the case; what is new in the case is counted for its recogniser."""
+    if not found:
+        return
     recognisers = {(str(located.finding.kind), located.finding.recogniser) for located in found}
     await finding_tallies.count(session, recognisers - await _list_recognisers(session, case_id), Tally.FOUND, now)
     session.add_all(

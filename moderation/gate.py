@@ -4,9 +4,11 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import reduce
+from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
 
+from cachetools import LRUCache
 from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -29,13 +31,14 @@ from moderation.case_priority import Category, graver
 from moderation.cases import CaseState
 from moderation.findings import LocatedFinding, Place, TextPart
 from moderation.measures.tables import AppliedMeasure, MeasureKind
-from moderation.screening import screen
-from moderation.screening.finding import Effect, Finding, FindingKind, Level
-from moderation.term_watch import TermWatch, soften_repeated, softened
+from moderation.screening import Changes, screen
+from moderation.screening.finding import CrisisKind, Effect, Finding, FindingKind, Level
+from moderation.vocabulary import Vocabulary, soften_repeated, softened
 
 LEAST_REPEATED = 7  # words that a sentence must have to be known as somebody else's
 _STOP = re.compile(r"[.!?:;\n]")
 TOGETHER = timedelta(hours=2)  # in which words of one member's danger join one case
+REVIEWED = "For a time, a moderator reads what you write before it appears. You will be told."
 READ_FIRST = "A moderator reads this before it appears. You will be told."
 NAME_HELD = "This name cannot be used here. Please choose another."
 NAME_TAKEN = "A moderator took this name from you. Please choose another."
@@ -51,7 +54,8 @@ class BoardGate:
     def __init__(self, first_posts: int, region: str, reader: Reader | None = None) -> None:
         self.first_posts = first_posts
         self.region = region
-        self.terms = TermWatch(reader)
+        self.vocabulary = Vocabulary(reader)
+        self._screened = LRUCache[tuple[bytes, Changes], Sequence[Finding]](256)
 
     async def judge(self, session: AsyncSession, submission: Submission) -> GateResult:
         """Publish or hold. What staff write is never held by a board's policy, nor are names, which belong to none.
@@ -70,7 +74,8 @@ class BoardGate:
         terms = await self._terms_in(session, submission, is_danger=findings.danger_in(found) is not None)
         if submission.answered:
             found = await _without_repeated(session, submission, found)
-        return GateResult(watched or self._held_because(submission) or _held_by(terms, submission), (*found, *terms))
+        held_because = watched or self._held_because(submission) or _reviewed_because(submission, found)
+        return GateResult(held_because or _held_by(terms, submission), (*found, *terms))
 
     async def record(
         self, session: AsyncSession, subject: tuple[str, object], verdict: GateResult, now: datetime
@@ -109,13 +114,13 @@ class BoardGate:
         """Return what these texts sound like, the gravest first."""
         found = [finding for text in texts for finding in await self._find(text) if finding.level]
         found.sort(key=lambda finding: (not finding.is_acute, findings.GRAVEST_FIRST.index(finding.recogniser)))
-        asked = [match.term.help_kind for text in texts for match in await self.terms.find(text)]
+        asked = [match.term.help_kind for text in texts for match in await self.vocabulary.find(text)]
         helped = [Danger(kind, Level.WORRY) for kind in asked if kind]
         return [Danger(finding.recogniser, finding.level) for finding in found] + helped
 
     async def record_refused(self, session: AsyncSession, refused: RefusedText, now: datetime) -> None:
         """Keep a text with words of acute danger that is not published in a case about its author."""
-        located = [LocatedFinding(TextPart.BODY, finding) for finding in await self._find(refused.text)]
+        located = await self._screen([(TextPart.BODY, refused.text)])
         danger = findings.danger_in(located)
         if danger:
             await refused_texts.keep(session, refused, danger, now)
@@ -149,7 +154,7 @@ class BoardGate:
         title = await get_title(session, thread, decided.title) if decided.title else ""
         texts = {TextPart.TITLE: title, TextPart.BODY: body, TextPart.WARNING: warning or ""}
         screened = await self._screen([*texts.items()])
-        screened = (*screened, *await self.terms.locate([*texts.items()], thread.board_id))
+        screened = (*screened, *await self.vocabulary.locate([*texts.items()], thread.board_id))
         before = {_words_of(found, texts) for found in screened}
         present = {
             TextPart.TITLE: thread.title,
@@ -176,7 +181,7 @@ class BoardGate:
         if not is_name and (submission.publication is None or (author and author.is_staff)):
             return []
         parts = _parts(submission)
-        found = await self.terms.locate(parts, submission.board_id, is_name=is_name)
+        found = await self.vocabulary.locate(parts, submission.board_id, is_name=is_name)
         if is_danger:
             return [softened(one) for one in found]
         if not any(one.finding.effect == Effect.HOLD for one in found):
@@ -189,9 +194,28 @@ class BoardGate:
         return tuple(found)
 
     async def _find(self, text: str) -> Sequence[Finding]:
-        if is_light(text):
-            return screen(text, self.region)
-        return await side_process.run(screen, text, self.region)
+        """Screen a text: once, though the answer to who wrote it asks again. No words are kept for that."""
+        changes = await self.vocabulary.get_changes()
+        key = (sha256(text.encode(errors="surrogatepass")).digest(), changes)
+        found = self._screened.get(key)
+        if found is None:
+            if is_light(text):
+                found = screen(text, self.region, changes)
+            else:
+                found = await side_process.run(screen, text, self.region, changes)
+            self._screened[key] = found
+        return found
+
+
+def _reviewed_because(submission: Submission, found: Sequence[LocatedFinding]) -> str | None:
+    """Return why words wait whose author is under review, if so.
+
+    Somebody's own cry appears at once, with its case; words that tell somebody else to harm themselves do not.
+    """
+    if submission.author is None or not submission.author.is_reviewed:
+        return None
+    kinds = {located.finding.recogniser for located in found if located.finding.kind == FindingKind.CRISIS}
+    return None if kinds and CrisisKind.ENCOURAGEMENT not in kinds else REVIEWED
 
 
 async def _was_taken(session: AsyncSession, member_id: UUID, name: str) -> bool:

@@ -17,6 +17,7 @@ class PostAuthor:
     is_staff: bool
     # How many visible posts they have, up to `settings.FIRST_POSTS_MAX`: 0 where the board's policy does not ask.
     published: int
+    is_reviewed: bool = False  # a moderator reads what they write before it appears
 
 
 @dataclass(frozen=True)

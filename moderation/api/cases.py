@@ -26,6 +26,7 @@ from moderation.case_priority import Category
 from moderation.case_queue import ClaimedBy, QueueSearch
 from moderation.cases import CaseKind, CaseState
 from moderation.findings import TextPart
+from moderation.reports import Capacity, IllegalKind
 from moderation.screening.finding import Effect, FindingKind, Level
 from moderation.screening.watched_terms import TermKind
 
@@ -121,7 +122,9 @@ class CaseReport(ResponseBody):
     """What somebody reported: for moderators only."""
 
     id: Uuid
-    by: Author
+    by: Author | None = Field(description="Null: it came without an account")
+    capacity: Capacity | None = Field(description="Who somebody without an account is to it", examples=[None])
+    illegal_kind: IllegalKind | None = Field(description="What offence they see in it", examples=[None])
     post_id: Identity | None = Field(description="Null, as its revision, where a name was reported", examples=[4711])
     revision: int | None = Field(description="The revision that they saw", examples=[1])
     title_revision: int | None = Field(
@@ -415,7 +418,7 @@ def _full_case(file: CaseFile) -> FullCase:
         revisions=[Revision.model_validate(row) for row in file.revisions],
         titles=[TitleRevision.model_validate(row) for row in file.titles],
         held_edits=[HeldEdit.model_validate(edit) for edit in file.held_edits],
-        reported=[CaseReport.of_row(row, by=Author.of(row, "reporter")) for row in file.reports],
+        reported=list(map(report_response, file.reports)),
         findings=[CaseFinding.model_validate(row) for row in file.findings],
         terms=[FoundTerm.model_validate(row) for row in file.terms],
         refused_texts=[RefusedText.model_validate(row) for row in file.refused_texts],
@@ -427,6 +430,11 @@ def _full_case(file: CaseFile) -> FullCase:
         appeal=_appeal(file.appeal) if file.appeal else None,
         deciders=file.deciders,
     )
+
+
+def report_response(row: Any) -> CaseReport:
+    """Return a report of a case as the API shows it."""
+    return CaseReport.of_row(row, by=None if row.capacity else Author.of(row, "reporter"))
 
 
 def _appeal(file: AppealFile) -> HeardAppeal:

@@ -34,6 +34,8 @@ class ModerationPage(FormPage):
     calls: ClassVar[Mapping[str, str]] = words.CALLS
     alarms: ClassVar[Mapping[str, str]] = words.ALARMS
     acts: ClassVar[Mapping[str, str]] = words.ACTS
+    capacities: ClassVar[Mapping[str, str]] = words.CAPACITIES
+    illegal_kinds: ClassVar[Mapping[str, str]] = words.ILLEGAL_KINDS
     subjects: ClassVar[Mapping[str, str]] = words.SUBJECTS
 
     @property

@@ -24,6 +24,50 @@ KINDS: Mapping[str, str] = {
     "member": mark("A member"),
     "appeal": mark("An appeal"),
 }
+# What somebody without an account says.
+CAPACITIES: Mapping[str, str] = {
+    "named": mark("I am named in it, or it is about me"),
+    "parent_or_carer": mark("I look after a child whom it is about, or who is a member here"),
+    "helping_an_adult": mark("I help an adult whom it is about, or who is a member here"),
+    "group": mark("It is about a group of people to whom I belong"),
+    "other": mark("None of these"),
+}
+PUBLIC_CATEGORIES: Mapping[str, str] = {
+    "suicide_or_self_harm": mark("Somebody may be in danger of suicide or self-harm"),
+    "personal_information": mark("It gives away who somebody is, or where they live"),
+    "court_restriction": mark("A court does not allow this to be said"),
+    "intimate_image": mark("It has an intimate picture of somebody, or leads to one"),
+    "illegal": mark("It may be against the law in another way"),
+    "rule": mark("It breaks a rule of this forum"),
+}
+ILLEGAL_KINDS: Mapping[str, str] = {
+    "child_abuse": mark("Abuse of a child"),
+    "coercion": mark("Somebody controls a partner or a relative"),
+    "harassment": mark("Harassment, stalking or threats"),
+    "hate": mark("Hatred of a group of people"),
+    "suicide": mark("Somebody is told to harm themselves"),
+    "sexual_exploitation": mark("Sexual exploitation"),
+    "fraud": mark("Fraud"),
+    "drugs_or_weapons": mark("Drugs or weapons for sale"),
+    "terrorism": mark("Terrorism"),
+    "other": mark("Something else"),
+}
+COMPLAINTS_ABOUT: Mapping[str, str] = {
+    "not_dealt_with": mark("I reported something, and it was not dealt with"),
+    "duties": mark("The forum does not keep its duties under the law"),
+    "own_content": mark("What was decided about my words or my account"),
+    "screening": mark("A computer reads here in another way than you say"),
+}
+# What somebody who complains can do besides.
+ADVICE: Mapping[str, str] = {
+    "not_dealt_with": mark("If somebody is in danger now, do not wait for the answer: ring 999."),
+    "duties": mark("You can also write to Ofcom, which looks at whether services keep the law."),
+    "own_content": mark(
+        "Of a decision about your words or your account you can also ask for a second look. That is quicker, and can "
+        "undo it."
+    ),
+    "screening": mark("What a computer looks for here, and what that can lead to, is said to everybody."),
+}
 # What can be decided, as a choice.
 MEASURES: Mapping[str, str] = {
     "publish": mark("Publish what waits"),
@@ -36,6 +80,7 @@ MEASURES: Mapping[str, str] = {
     "move": mark("Move the thread to another board"),
     "rename": mark("Give the author another name"),
     "warn": mark("Warn the author"),
+    "review": mark("Read what the author writes before it appears, for a time"),
     "silence": mark("Let the author read but not write, for a time"),
     "suspend": mark("Shut the author out for a time"),
     "ban": mark("Close the author's account"),
@@ -56,6 +101,7 @@ TAKEN: Mapping[str, str] = {
     "move": mark("Thread moved"),
     "rename": mark("Given another name"),
     "warn": mark("Warned"),
+    "review": mark("Read before it appears"),
     "silence": mark("Stopped from writing"),
     "suspend": mark("Shut out"),
     "ban": mark("Account closed"),
@@ -73,6 +119,7 @@ TOLD: Mapping[str, str] = {
     "move": mark("Your thread is on another board."),
     "rename": mark("You have another name here."),
     "warn": mark("This is a warning. Nothing else was done."),
+    "review": mark("You can write here. A moderator reads it before it appears."),
     "silence": mark("You can read here, but not write."),
     "suspend": mark("You cannot use your account."),
     "ban": mark("Your account is closed."),
@@ -80,6 +127,7 @@ TOLD: Mapping[str, str] = {
 }
 STANDINGS: Mapping[str, str] = {
     "active": mark("In good standing"),
+    "reviewed": mark("Writes, and is read before it appears"),
     "silenced": mark("Can read, not write"),
     "suspended": mark("Shut out for a time"),
     "banned": mark("Account closed by moderators"),
@@ -159,6 +207,9 @@ ACTS: Mapping[str, str] = {
     "on_call.changed": mark("changed who is on call"),
     "on_call.gone": mark("said that they are no longer here"),
     "on_call.here": mark("said that they are here"),
+    "phrase.added": mark("added a phrase of danger"),
+    "phrase.off": mark("switched a phrase of danger off"),
+    "phrase.on": mark("switched a phrase of danger on"),
     "refused_sign_ins.listed": mark("looked through refused sign-ins"),
     "revision.read": mark("read words that were taken out"),
     "role.granted": mark("gave somebody a role"),
@@ -195,6 +246,7 @@ SUBJECTS: Mapping[str, str] = {
     "member": mark("a member"),
     "message": mark("a message"),
     "on_call": mark("who is on call"),
+    "phrase": mark("a phrase of danger"),
     "post": mark("post"),
     "rule": mark("rule"),
     "template": mark("a template"),

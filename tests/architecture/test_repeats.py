@@ -22,6 +22,7 @@ ONCE = "once"  # never answered again: the answer would give a session or anothe
 
 # A new POST stands here, too. What creates something takes a key.
 REPEATS = {
+    "add_concern_entry": KEY,
     "add_passkey": ONCE,  # a challenge is answered once, and recovery codes are told once
     "appeal_report": KEY,
     "appeal_statement": KEY,
@@ -32,14 +33,19 @@ REPEATS = {
     "begin_second_factor": ANEW,
     "add_term": KEY,
     "announce": KEY,
+    "add_phrase": SAME,
     "answer_in_talk": KEY,
     "complain_of_message": SAME,
+    "complain_of_service": KEY,
     "create_post": KEY,
     "decide_case": KEY,
     "decide_cases": KEY,
     "decide_posts": KEY,
     "export": KEY,
     "invite": KEY,
+    "file_public_report": KEY,
+    "follow_public_report": NOTHING,
+    "follow_service_complaint": NOTHING,
     "join": KEY,
     "make_board": KEY,
     "note_case": KEY,
@@ -49,6 +55,7 @@ REPEATS = {
     "open_post_case": KEY,
     "open_thread": KEY,
     "preview_post": NOTHING,
+    "raise_concern": KEY,
     "refuse_address": ONCE,
     "refuse_departure": ONCE,
     "refuse_lost_mailbox": ONCE,
@@ -60,6 +67,7 @@ REPEATS = {
     "try_term": NOTHING,
     "unsubscribe": SAME,
     "sign_in_by_passkey": ONCE,
+    "try_phrase": NOTHING,
     "verify_address": LINK,
     "write_to_charity": KEY,
     "write_to_member": KEY,

@@ -11,8 +11,7 @@ from forum.content.posts.draft import Draft
 from forum.content.posts.limits import refuse_too_many_links
 from forum.content.posts.queries import PostView
 from forum.content.posts.quotes import record_quotes
-from forum.content.posts.tables import Post, Visibility, Voice
-from forum.content.posts.visibility import have_told
+from forum.content.posts.tables import Post, UntoldPost, Visibility, Voice
 from forum.content.subscriptions import ChosenBy, Mode, Subscription
 from forum.content.threads.changes import lock_thread_row
 from forum.content.threads.tables import Thread, ThreadVisibility
@@ -119,6 +118,7 @@ _posts, _threads = rows_of(Post).c, rows_of(Thread).c
 _POST, _THREAD = bind_names(Post), bind_names(Thread)
 _THREAD_ID = bindparam(_POST["thread_id"], type_=_posts.thread_id.type)
 _NEW_POST = insert_of(Post, *_INSERTED).returning(_posts.id).cte("written")
+_IS_SEEN = bindparam("is_seen", type_=Boolean())
 _HAS_POSTED_BEFORE = exists().where(
     _posts.thread_id == _THREAD_ID,
     _posts.author_id == bindparam(_POST["author_id"], type_=_posts.author_id.type),
@@ -137,14 +137,15 @@ _FOLLOW = (
     .on_conflict_do_nothing()
     .cte("followed")
 )
+# Of what readers see, a worker tells those whom it concerns.
+_TO_BE_TOLD = (
+    insert(rows_of(UntoldPost)).from_select(["post_id"], select(_NEW_POST.c.id).where(_IS_SEEN)).cte("to_be_told")
+)
 _INSERT_AND_COUNT = (
     update_of(Thread, *_COUNTS)
     .where(_threads.id == _THREAD_ID)
-    .values(
-        participants=_threads.participants
-        + case((bindparam("is_seen", type_=Boolean()) & ~_HAS_POSTED_BEFORE, 1), else_=0)
-    )
-    .add_cte(_NEW_POST, _FOLLOW)
+    .values(participants=_threads.participants + case((_IS_SEEN & ~_HAS_POSTED_BEFORE, 1), else_=0))
+    .add_cte(_NEW_POST, _FOLLOW, _TO_BE_TOLD)
     .returning(select(_NEW_POST.c.id).scalar_subquery())
 )
 
@@ -170,8 +171,6 @@ async def _insert(
         counts |= _counts_with(thread, post)
     values = values_of(Post, post) | values_of(Thread, counts) | {"is_seen": is_seen, "follower_id": author.member_id}
     post_id = (await work.session.execute(_INSERT_AND_COUNT, values)).scalar_one()
-    if is_seen:
-        await have_told(work.session, post_id)
     await work.gate.record(work.session, ("post", post_id), judged, work.now)
     return PostView.of_new_post(post_id, post, author, indexable=context.board.indexable)
 
