@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from moderation.screening import disguises, personal_information, phrasebook
+from moderation.screening import disguises, personal_information, phrasebook, spam
 from moderation.screening.finding import CrisisKind, FindingKind
 
 COMPLAIN = (
@@ -34,6 +34,11 @@ LEADS_TO: Mapping[FindingKind, Sequence[str]] = {
         "Nothing waits in which words of danger were found, or that only quotes somebody else.",
         "A list of hate words there is not: it would find more of those who speak against them.",
     ),
+    FindingKind.SPAM: (
+        "A moderator looks. Of posts by newcomers that say the same, the third waits until one has read it.",
+        "Nothing waits in which words of danger were found.",
+        "Where it was found is kept until 90 days after the decision.",
+    ),
     FindingKind.PERSONAL_INFORMATION: (
         "A moderator reads it, and can take out what gives somebody away.",
         "Where it was found is kept until 90 days after the decision.",
@@ -49,5 +54,6 @@ def list_sought() -> Sequence[Sought]:
     return [
         *crisis,
         terms,
+        *(Sought(FindingKind.SPAM, name, spam.VERSION) for name in spam.NAMES),
         *(Sought(FindingKind.PERSONAL_INFORMATION, name, version) for name in personal_information.NAMES),
     ]

@@ -247,6 +247,7 @@ NOT_LIVED = {
     ),
     "public.reason_template": "words of the house",
     "public.watched_term": "the same",
+    "public.near_copy": "numbers of posts, and no words",
     "public.finding_tally": "counts by day, of nobody",
     "public.crisis_phrase": "the same",
     "public.announcement": "the same",

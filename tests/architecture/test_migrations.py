@@ -228,6 +228,7 @@ DATA: dict[str, list[str]] = {
     "0036": IGNORED,
     "0037": IGNORED,
     "0038": SILENCED,
+    "0048": SILENCED,
     "0046": SILENCED,
     "0045": SILENCED,
     "0044": SILENCED,

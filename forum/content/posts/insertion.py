@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from forum.content.posts.adviser_badge import badge_snapshot, voice_of
 from forum.content.posts.context import PostingContext, ReplyContext
 from forum.content.posts.draft import Draft
-from forum.content.posts.limits import refuse_too_many_links
+from forum.content.posts.limits import refuse_too_many_links, written_by_newcomer_at
 from forum.content.posts.queries import PostView
 from forum.content.posts.quotes import record_quotes
 from forum.content.posts.tables import Post, UntoldPost, Visibility, Voice
@@ -47,7 +47,8 @@ async def add_thread(work: Work, author: Viewer, context: PostingContext, title:
     html = await rendered(work, author, context, draft)
     texts = (title, *draft.texts)
     board = context.board
-    submission = Submission(context.author, texts, board.publication, board_id=board.id)
+    at = written_by_newcomer_at(work, author)
+    submission = Submission(context.author, texts, board.publication, board_id=board.id, written_by_newcomer_at=at)
     judged = await work.gate.judge(work.session, submission)
     thread = Thread(
         board_id=context.board.id,
@@ -74,7 +75,14 @@ async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Dr
     html = await rendered(work, author, context, draft)
     answered = (context.thread.id, draft.reply_to) if draft.reply_to else None
     board = context.board
-    submission = Submission(context.author, draft.texts, board.publication, answered=answered, board_id=board.id)
+    submission = Submission(
+        context.author,
+        draft.texts,
+        board.publication,
+        answered=answered,
+        board_id=board.id,
+        written_by_newcomer_at=written_by_newcomer_at(work, author),
+    )
     judged = await work.gate.judge(work.session, submission)
     # As late as possible: from here until the commit, every other reply to this thread waits.
     thread = await lock_thread_row(work.session, context.thread.id)
