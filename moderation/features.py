@@ -17,6 +17,7 @@ from moderation import (
     rule_changes,
     rules,
     service_complaints,
+    spam_signs,
 )
 from moderation.concerns import disclosures, telling
 from moderation.privacy import ModerationPersonalData
@@ -96,6 +97,7 @@ FEATURES: tuple[Feature, ...] = (
         clean_up=service_complaints.delete_old,
         mail_hooks={MailKind.MESSAGE_URGENT: MailHooks(service_complaints.is_still_urgent)},
     ),
+    Feature(name="spam_signs", clean_up=spam_signs.delete_old),
     Feature(name="statements"),
     Feature(name="talks"),
     Feature(name="watched_terms"),

@@ -26,7 +26,7 @@ from forum.core.text import is_light
 from forum.members import names
 from forum.members.aliases import get_owner
 from forum.notifications import inbox
-from moderation import cases, findings, on_call, questions, refused_texts, taken_words
+from moderation import cases, findings, on_call, questions, refused_texts, spam_signs, taken_words
 from moderation.case_priority import Category, graver
 from moderation.cases import CaseState
 from moderation.findings import LocatedFinding, Place, TextPart
@@ -73,7 +73,10 @@ class BoardGate:
             texts, is_title = submission.texts, submission.is_title
             watched = await taken_words.why_held(session, edited, texts, is_title=is_title)
         found = await self._findings(submission)
-        terms = await self._terms_in(session, submission, is_danger=findings.danger_in(found) is not None)
+        is_danger = findings.danger_in(found) is not None
+        terms = await self._terms_in(session, submission, is_danger=is_danger)
+        spam = await spam_signs.find_signs(session, submission, _parts(submission), found)
+        spam = [softened(one) for one in spam] if is_danger else spam
         if submission.answered:
             found = await _without_repeated(session, submission, found)
         settled = Settled(found)
@@ -85,8 +88,9 @@ class BoardGate:
             or _reviewed_because(submission, found)
             or settled.held_because
             or _held_by(terms, submission)
+            or spam_signs.held_because(spam)
         )
-        return GateResult(held_because, (*settled.findings, *terms), settled.details)
+        return GateResult(held_because, (*settled.findings, *terms, *spam), settled.details)
 
     async def record(
         self, session: AsyncSession, subject: tuple[str, object], verdict: GateResult, now: datetime
@@ -112,10 +116,12 @@ class BoardGate:
         category, danger = reduce(graver, categories), findings.danger_in(verdict.findings)
         if danger:
             await _join_case_of_night(session, judged.post, now)
+        await spam_signs.join_case_of_copies(session, judged.post, verdict.findings)
         case = await cases.open_on_post(
             session, judged.post.id, category, now, findings=len(verdict.findings), danger=danger
         )
         await findings.save_findings(session, case.id, judged.place, verdict.findings, now)
+        await spam_signs.link_copies(session, case.id, verdict.findings)
         if verdict.held_because:
             post = judged.post
             author_id = await get_owner(session, post.author_id)

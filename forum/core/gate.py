@@ -71,6 +71,8 @@ class Submission:
     named: UUID | None = None  # the member whose name or handle it would be, if they have joined
     edited: Edited | None = None  # None for something new
     board_id: int | None = None  # on which it would appear, if on any
+    # When it was written, by a member in their first days; None for anybody else.
+    written_by_newcomer_at: datetime | None = None
     is_title: bool = False  # the one text is a title
     answered: tuple[int, int] | None = None  # the thread and the number of the post that this one answers
     publishing: Publishing | None = None  # None for what no board shows: nobody is asked anything about it

@@ -271,6 +271,11 @@ class FullCase(Case):
     reported: list[CaseReport]
     findings: list[CaseFinding] = Field(description="What screening found in the present revision")
     terms: list[FoundTerm] = Field(description="The watched terms of these findings")
+    copies: list[Identity] = Field(description="Posts that say the same, by their ids", examples=[[4711]])
+    signals: list[str] = Field(
+        description="What is known of the account of somebody who was new then: `throw_away_mail`, `joined_together`",
+        examples=[["throw_away_mail"]],
+    )
     refused_texts: list[RefusedText] = Field(description="What the member wrote in danger that was refused")
     notes: list[CaseNote]
     calls: list[CaseCall] = Field(description="Who was called to it, oldest first")
@@ -420,6 +425,8 @@ def _full_case(file: CaseFile) -> FullCase:
         held_edits=[HeldEdit.model_validate(edit) for edit in file.held_edits],
         reported=list(map(report_response, file.reports)),
         findings=[CaseFinding.model_validate(row) for row in file.findings],
+        copies=list(file.copies),
+        signals=list(file.signals),
         terms=[FoundTerm.model_validate(row) for row in file.terms],
         refused_texts=[RefusedText.model_validate(row) for row in file.refused_texts],
         notes=[CaseNote.of_row(row, by=Author.of(row, "author")) for row in file.notes],

@@ -208,9 +208,9 @@ async def write_term(
 
 
 @router.delete("/terms/{id}", status_code=204, responses=documented(401, 403, 404, 422))
-async def switch_term_off(id: Uuid, viewer: CurrentMember, work: CurrentWork) -> Response:
+async def switch_term_off(id: Uuid, viewer: CurrentMember, transactions: CurrentTransactions) -> Response:
     """No longer watch for a term: for administrators. Its versions are kept. Idempotent."""
-    await watched_terms.switch_off(work, viewer, id)
+    await watched_terms.switch_off(transactions, viewer, id)
     return Response(status_code=204)
 
 

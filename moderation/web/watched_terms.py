@@ -163,7 +163,7 @@ async def try_change(id: Uuid, visit: MemberForm) -> Response:
 @router.post(f"{PATH}/{{id}}/off")
 async def switch_off(id: Uuid, visit: MemberForm) -> Response:
     """No longer watch for a term."""
-    await visit.act(watched_terms.switch_off, id)
+    await watched_terms.switch_off(visit.transactions, visit.viewer, id)
     return visit.go(PATH, done="term-off")
 
 

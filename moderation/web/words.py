@@ -181,6 +181,11 @@ EFFECTS: Mapping[str, str] = {
     "ask_and_case": mark("Ask first, post it, and a moderator looks at it"),
     "ask_and_hold": mark("Ask first, and it waits for a moderator"),
 }
+# What is known of the account of somebody new.
+SIGNALS: Mapping[str, str] = {
+    "throw_away_mail": mark("This account has a mail address of a kind that is thrown away."),
+    "joined_together": mark("Many accounts joined within the same hour as this one."),
+}
 PARTS: Mapping[str, str] = {"title": mark("title"), "body": mark("post"), "warning": mark("note before it")}
 OUTCOMES: Mapping[str, str] = {"upheld": mark("Something was done"), "dismissed": mark("Nothing was done")}
 HELD_STATES: Mapping[str, str] = {

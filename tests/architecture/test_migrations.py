@@ -238,6 +238,7 @@ DATA: dict[str, list[str]] = {
     "0036": IGNORED,
     "0037": IGNORED,
     "0038": SILENCED,
+    "0042": SILENCED,
     "0040": SILENCED,
     "0039": SILENCED,
     "0039b": SILENCED,

@@ -135,6 +135,7 @@ TABLE = (
     row(Act.READ_ASSESSMENTS, "anywhere", None, "moderator", "administrator"),
     row(Act.WRITE_ASSESSMENTS, "anywhere", None, "administrator"),
     row(Act.SEE_ON_CALL, "anywhere", None, *STAFF),
+    row(Act.WRITE_TERMS, "anywhere", None, "administrator"),
     row(Act.WRITE_ROTA, "anywhere", None, "administrator"),
     row(Act.SAY_HERE, "anywhere", None, *(who for who in STAFF if who != "administrator")),
     row(Act.SEE_DANGERS, "anywhere", None, "safeguarding lead"),

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from forum.content.posts.adviser_badge import badge_snapshot, voice_of
 from forum.content.posts.context import PostingContext, ReplyContext
 from forum.content.posts.draft import Draft
-from forum.content.posts.limits import refuse_too_many_links
+from forum.content.posts.limits import refuse_too_many_links, written_by_newcomer_at
 from forum.content.posts.personal_details import judge, publishing_on
 from forum.content.posts.queries import PostView
 from forum.content.posts.quotes import record_quotes
@@ -49,7 +49,14 @@ async def add_thread(work: Work, author: Viewer, context: PostingContext, title:
     html = await rendered(work, author, context, draft)
     texts, board = (title, *draft.texts), context.board
     publishing = publishing_on(work, board, confirm=draft.confirm)
-    submission = Submission(context.author, texts, board.publication, board_id=board.id, publishing=publishing)
+    submission = Submission(
+        context.author,
+        texts,
+        board.publication,
+        board_id=board.id,
+        written_by_newcomer_at=written_by_newcomer_at(work, author),
+        publishing=publishing,
+    )
     judged = await judge(work, submission)
     thread = Thread(
         board_id=context.board.id,
@@ -83,6 +90,7 @@ async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Dr
         board.publication,
         answered=answered,
         board_id=board.id,
+        written_by_newcomer_at=written_by_newcomer_at(work, author),
         publishing=publishing,
     )
     judged = await judge(work, submission)
