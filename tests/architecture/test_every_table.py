@@ -250,8 +250,7 @@ NOT_LIVED = {
     "public.watched_term": "the same",
     "public.near_copy": "numbers of posts, and no words",
     "public.finding_tally": "counts by day, of nobody",
-    "public.crisis_phrase": "the same",
-    "public.announcement": "the same",
+    "public.announcement": "words of the house",
     "jobs.schedule": "when jobs are due by the clock",
     "jobs.statistics": "how many jobs there were",
 }
