@@ -74,6 +74,8 @@ class Submission:
     publishing: Publishing | None = None  # None for what no board shows: nobody is asked anything about it
 
 
+# Characters of an answer to what was asked about a text.
+CONFIRM_MAX = 1600
 # How near a danger is: this one calls people.
 ACUTE = "acute"
 # The kind of danger that a text is for somebody else: it tells them to harm themselves.

@@ -235,6 +235,8 @@ NOT_LIVED = {
     "public.refused_text": "words of acute danger, which this life has none of; a test of dangers erases them",
     "public.reason_template": "words of the house",
     "public.announcement": "the same",
+    "public.known_detail": "the charity's own numbers",
+    "public.detail_effect": "what a board does, and no words",
     "jobs.schedule": "when jobs are due by the clock",
     "jobs.statistics": "how many jobs there were",
 }

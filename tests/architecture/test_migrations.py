@@ -212,6 +212,7 @@ DATA: dict[str, list[str]] = {
     "0035": IGNORED,
     "0036": IGNORED,
     "0037": IGNORED,
+    "0038": IGNORED,
 }
 
 

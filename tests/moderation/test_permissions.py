@@ -113,6 +113,7 @@ TABLE = (
     row(Act.WRITE_RULES, "anywhere", None, "administrator"),
     row(Act.WRITE_TEMPLATES, "anywhere", None, "moderator", "administrator"),
     row(Act.NAME_TEAM, "anywhere", None, "administrator"),
+    row(Act.SET_DETAILS, "anywhere", None, "administrator"),
     row(Act.READ_MESSAGES, "anywhere", None, *STAFF),
     row(Act.SEE_ON_CALL, "anywhere", None, *STAFF),
     row(Act.WRITE_ROTA, "anywhere", None, "administrator"),

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from forum.content import drafts
 from forum.content.crisis_help import Help, also_when_refused, find_help
+from forum.content.personal_details import Details, find_details, judge, publishing_on
 from forum.content.posts import held_edits, queries
 from forum.content.posts.context import (
     EditContext,
@@ -21,7 +22,6 @@ from forum.content.posts.draft import NO_WORDS, Draft
 from forum.content.posts.erasure import erase_quotes
 from forum.content.posts.insertion import add_reply, rendered
 from forum.content.posts.limits import allow_writing, count_edit, count_post
-from forum.content.posts.personal_details import Details, find_details, judge, publishing_on
 from forum.content.posts.queries import PostView, get_post_in_transaction
 from forum.content.posts.quotes import lock_posts_and_copies, record_quotes
 from forum.content.posts.revisions import lock_post_row, refuse_stale_post, replace_body

@@ -5,11 +5,11 @@ from typing import Any
 from sqlalchemy import Boolean, bindparam, case, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
+from forum.content.personal_details import judge, publishing_on
 from forum.content.posts.adviser_badge import badge_snapshot, voice_of
 from forum.content.posts.context import PostingContext, ReplyContext
 from forum.content.posts.draft import Draft
 from forum.content.posts.limits import refuse_too_many_links
-from forum.content.posts.personal_details import judge, publishing_on
 from forum.content.posts.queries import PostView
 from forum.content.posts.quotes import record_quotes
 from forum.content.posts.tables import Post, Visibility, Voice

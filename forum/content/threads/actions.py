@@ -14,12 +14,12 @@ from forum.content import drafts
 from forum.content.boards import MODERATED, Board
 from forum.content.crisis_help import Help, also_when_refused, find_help
 from forum.content.lines import refuse_official
+from forum.content.personal_details import judge, publishing_on
 from forum.content.posts import held_edits
 from forum.content.posts.context import ReplyContext, context_in_thread, context_on_board
 from forum.content.posts.draft import NO_WORDS, Draft
 from forum.content.posts.insertion import add_thread
 from forum.content.posts.limits import allow_writing, count_edit, count_post
-from forum.content.posts.personal_details import judge, publishing_on
 from forum.content.posts.queries import PostView, get_post_in_transaction
 from forum.content.posts.revisions import lock_opening_post
 from forum.content.posts.tables import Post
