@@ -65,11 +65,13 @@ class BoardGate:
         found = await self._findings(submission)
         if submission.answered:
             found = await _without_repeated(session, submission, found)
-        settled = Settled(found)
-        if submission.publishing and not findings.danger_in(found):  # whoever is in danger is asked nothing
-            settled = await self._settle(session, submission, found)
-        held = watched or self._held_because(submission) or settled.held_because
-        return GateResult(held, settled.findings, settled.details)
+        held = watched or self._held_because(submission)
+        if submission.publishing is None:
+            return GateResult(held, found)
+        if findings.danger_in(found):  # whoever is in danger is asked nothing
+            return await self._judge_danger(session, submission, found, held)
+        settled = await self._settle(session, submission, found)
+        return GateResult(held or settled.held_because, settled.findings, settled.details)
 
     async def record(
         self, session: AsyncSession, subject: tuple[str, object], verdict: GateResult, now: datetime
@@ -122,6 +124,15 @@ class BoardGate:
     ) -> Attendance:
         """Return whether somebody but this member is on call for a board."""
         return await on_call.find_attendance(session, board_id, now, but_not=but_not)
+
+    async def _judge_danger(
+        self, session: AsyncSession, submission: Submission, found: tuple[LocatedFinding, ...], held: str | None
+    ) -> GateResult:
+        """Publish at once, where the board does, but for what shows who a child or a complainant is."""
+        texts = dict(_parts(submission))
+        together = await questions.find_combinations(session, submission, texts)
+        covered = await questions.find_covered(session, submission, texts) if together and not held else ()
+        return GateResult(held, (*found, *together), covered=covered)
 
     async def _settle(
         self, session: AsyncSession, submission: Submission, found: tuple[LocatedFinding, ...]

@@ -20,7 +20,7 @@ from forum.content.posts.tables import Post, Visibility
 from forum.content.threads.tables import Thread
 from forum.core import sealed_notes, side_process
 from forum.core.errors import PersonalInformation
-from forum.core.gate import Detail, Publishing, Submission
+from forum.core.gate import Covered, Detail, Publishing, Submission
 from forum.core.secret_key import keyed_digest
 from forum.core.text import is_light
 from moderation import known_details
@@ -37,7 +37,7 @@ EARLIER_MAX, LENGTH_MAX = 15, 4000  # of the author's earlier posts in a thread,
 HELD_BECAUSE = "A moderator reads this first, because it may show who somebody is. You will be told."
 ASKED = "Something in your words may show who somebody is. You can change it, or post it as it is."
 _PURPOSE = "personal-information"
-_FIELDS = {TextPart.TITLE: "title", TextPart.BODY: "body_markdown", TextPart.WARNING: "content_warning"}
+FIELDS = {TextPart.TITLE: "title", TextPart.BODY: "body_markdown", TextPart.WARNING: "content_warning"}
 _QUOTED = re.compile(r"^[ \t]*>.*$", re.MULTILINE)
 
 
@@ -74,6 +74,7 @@ async def settle(
     assert place  # noqa: S101 - whoever calls this has looked
     effects = await find_effects(session, place.board_id, is_public=place.is_public)
     every = [_Found(one, _words(one, texts), effects[DetailKind(one.finding.recogniser)]) for one in found]
+    every.sort(key=lambda one: not one.located.finding.pieces)  # first what is put together, which says most
     every = await _without_known(session, place, texts, every)
     new = [one for one in every if (one.located.finding.recogniser, one.words) not in before][:ASKED_MAX]
     member = str(submission.author.id) if submission.author else ""
@@ -103,6 +104,19 @@ async def find_combinations(
     is_short = is_light("\n".join([*given[0], *earlier]))
     pairs = combinations.find(*given) if is_short else await side_process.run(combinations.find, *given)
     return [LocatedFinding(parts[number], finding) for number, finding in pairs]
+
+
+async def find_covered(
+    session: AsyncSession, submission: Submission, texts: Mapping[TextPart, str]
+) -> tuple[Covered, ...]:
+    """Return what of a text in which nobody is asked only its author and moderators read until one has looked."""
+    place, parts = submission.publishing, list(texts)
+    if place is None or not any(map(combinations.may_combine, texts.values())):
+        return ()
+    earlier = await _earlier_words(session, submission)
+    given = (list(texts.values()), earlier, place.settings.screening_region)
+    found = await side_process.run(combinations.find_identifying, *given)
+    return tuple(Covered(FIELDS[parts[number]], start, end) for number, start, end in found)
 
 
 async def _earlier_words(session: AsyncSession, submission: Submission) -> list[str]:
@@ -178,7 +192,7 @@ def _detail(found: _Found) -> Detail:
     assert finding.kind == FindingKind.PERSONAL_INFORMATION  # noqa: S101 - of others, nobody is asked
     advice = advice_on(finding, found.words)
     return Detail(
-        field=_FIELDS[found.located.part],
+        field=FIELDS[found.located.part],
         start=finding.start,
         end=finding.end,
         words=found.words,

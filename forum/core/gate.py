@@ -107,6 +107,14 @@ class RefusedText:
     text: str
 
 
+class Covered(NamedTuple):
+    """A part of a text, by the name that the API has for the text."""
+
+    field: str
+    start: int
+    end: int
+
+
 @dataclass(frozen=True)
 class GateResult:
     """The result: publish, or hold for a moderator with the reason in words for the author."""
@@ -114,6 +122,7 @@ class GateResult:
     held_because: str | None = None
     findings: tuple[Any, ...] = ()
     details: tuple[Detail, ...] = ()  # that its author is told of
+    covered: tuple[Covered, ...] = ()  # what only its author and moderators read until one has looked
 
 
 class Gate(Protocol):

@@ -71,12 +71,13 @@ async def test_a_survivor_who_tells_her_own_story_is_not_lectured(
     async with make.signed_in(app, "wren") as wren:
         for story in (
             "I was raped when I was nineteen. It took me ten years to say it. I am still here.",
-            "My ex raped me and nobody believed me. The police dropped it. I want others to know they are not alone.",
+            "My ex raped me, my own husband, and nobody believed me. The police dropped it. You are not alone.",
             "My stepdad abused me as a child. I am 41 now, I have two kids and I sleep again.",
         ):
             written = await say(wren, thread, story)
             assert (written.status_code, written.json()["findings"]) == (201, []), written.text
-        assert await asked(wren, thread, "My niece was raped by her teacher.") == ["identifies_complainant"]
+        named = await asked(wren, thread, "My cousin Beth was sexually abused in 1998.")
+        assert named == ["identifies_complainant", "person"]
     assert await scenes.sql(services, "SELECT count(*) FROM moderation_case WHERE category <> 'risk'") == [(0,)]
 
 
@@ -91,3 +92,31 @@ async def test_three_posts_together_show_who_a_child_is(app: FastAPI, services: 
         assert together["effect"] == "ask_and_hold"
         # Somebody else may name her.
         assert await asked(magpie, thread, "The social worker is Emma Smith, does anybody know her?") == []
+
+
+async def test_of_a_cry_for_help_only_what_shows_who_the_child_is_waits(
+    app: FastAPI, services: Services, guest: httpx.AsyncClient, thread: int
+) -> None:
+    await scenes.house_rules(services)
+    cry = "I want to die. The hearing took my son Tyler from me, he is at Greenfield Primary School."
+    shown = cry.replace("Tyler", "█████").replace("Greenfield Primary School", "██████████ ███████ ██████")
+    async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        written = await say(wren, thread, cry)
+        post = f"{API}/posts/{written.json()['id']}"
+        assert (written.status_code, written.json()["help"]["level"]) == (201, "acute")
+        assert written.json()["body_markdown"] == (await guest.get(post)).json()["body_markdown"] == shown
+        assert "Tyler" not in (await guest.get(post)).text
+        assert (await wren.get(post)).json()["waiting"]["body_markdown"] == cry
+        case = await scenes.a_case(suzie, written.json()["id"])
+        assert {one["recogniser"] for one in case["findings"]} == {"suicide", "child", "school", "identifies_child"}
+        made = await scenes.decide(suzie, case, scenes.PUBLISH, rules=[])
+        assert made.status_code == 201, made.text
+        assert (await guest.get(post)).json()["body_markdown"] == cry
+        # A title and an edit, too.
+        opening = {"title": "I want to die, my daughter Sophie", "body_markdown": "The judge sent her away."}
+        opened = await wren.post(f"{API}/boards/new-here/threads", json=opening)
+        assert (opened.status_code, opened.json()["title"]) == (201, "I want to die, my daughter ██████")
+        mended = {"revision": 1, "body_markdown": "I want to die. The judge sent my daughter Sophie away."}
+        edited = await wren.patch(f"{API}/posts/{opened.json()['first_post']['id']}", json=mended)
+        assert (edited.status_code, "Sophie" in edited.json()["body_markdown"]) == (200, False)
+        assert "Sophie" in edited.json()["waiting"]["body_markdown"]
