@@ -78,7 +78,7 @@ class BoardGate:
         if submission.answered:
             found = await _without_repeated(session, submission, found)
         held = watched or self._held_because(submission) or _reviewed_because(submission, found)
-        held = held or _held_by(signs, submission) or spam_signs.held_because(signs)
+        held = held or spam_signs.held_because(signs) or _held_by(signs, submission)
         judged = await self._judge_details(session, submission, found, held)
         return replace(judged, findings=(*judged.findings, *signs))
 

@@ -11,7 +11,6 @@ from forum.content.posts.adviser_badge import badge_snapshot, voice_of
 from forum.content.posts.context import PostingContext, ReplyContext
 from forum.content.posts.draft import Draft, cover
 from forum.content.posts.limits import refuse_too_many_links, written_by_newcomer_at
-from forum.content.posts.personal_details import judge, publishing_on
 from forum.content.posts.queries import PostView, get_post_in_transaction
 from forum.content.posts.quotes import record_quotes
 from forum.content.posts.tables import Post, UntoldPost, Visibility, Voice
