@@ -7,7 +7,7 @@ gc.disable()  # nothing that is loaded now is garbage: looking for some took a t
 import typer
 from pydantic import ValidationError
 
-from forum.cli import admin, check, mail, pages, serve
+from forum.cli import admin, check, mail, pages, serve, transparency
 from forum.cli import audit as cli_audit
 from forum.cli import backup as cli_backup
 from forum.cli.runtime import fail
@@ -28,6 +28,7 @@ cli.add_typer(serve.cli)
 cli.add_typer(cli_backup.cli)
 cli.add_typer(check.cli)
 cli.add_typer(pages.cli)
+cli.add_typer(transparency.cli)
 cli.add_typer(admin.cli, name="admin")
 cli.add_typer(cli_audit.cli, name="audit")
 cli.add_typer(mail.cli, name="mail")
