@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from forum.content import drafts
+from forum.content.boards import policy_of
 from forum.content.crisis_help import Help, also_when_refused, find_help
 from forum.content.posts import held_edits, queries
 from forum.content.posts.context import (
@@ -111,7 +112,7 @@ async def change_words(work: Work, author: Viewer, context: EditContext, revisio
     html = await rendered(work, author, context, draft)
     edited = Edited(context.post.id, work.now)
     judged = await work.gate.judge(
-        work.session, Submission(context.author, draft.texts, context.board.publication, edited=edited)
+        work.session, Submission(context.author, draft.texts, *policy_of(context.board, work.now), edited=edited)
     )
     # The post was read without a lock: check again what a moderator or another device may have changed since.
     await lock_posts_of_thread(work.session, context.thread.id)

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Boolean, bindparam, case, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
+from forum.content.boards import policy_of
 from forum.content.posts.adviser_badge import badge_snapshot, voice_of
 from forum.content.posts.context import PostingContext, ReplyContext
 from forum.content.posts.draft import Draft
@@ -47,7 +48,8 @@ async def add_thread(work: Work, author: Viewer, context: PostingContext, title:
     """
     html = await rendered(work, author, context, draft)
     texts = (title, *draft.texts)
-    judged = await work.gate.judge(work.session, Submission(context.author, texts, context.board.publication))
+    policy = policy_of(context.board, work.now)
+    judged = await work.gate.judge(work.session, Submission(context.author, texts, *policy))
     thread = Thread(
         board_id=context.board.id,
         author_id=author.member_id,
@@ -72,7 +74,7 @@ async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Dr
     """
     html = await rendered(work, author, context, draft)
     answered = (context.thread.id, draft.reply_to) if draft.reply_to else None
-    submission = Submission(context.author, draft.texts, context.board.publication, answered=answered)
+    submission = Submission(context.author, draft.texts, *policy_of(context.board, work.now), answered=answered)
     judged = await work.gate.judge(work.session, submission)
     # As late as possible: from here until the commit, every other reply to this thread waits.
     thread = await lock_thread_row(work.session, context.thread.id)

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from forum.content import drafts
-from forum.content.boards import MODERATED, Board
+from forum.content.boards import MODERATED, Board, policy_of
 from forum.content.crisis_help import Help, also_when_refused, find_help
 from forum.content.lines import refuse_official
 from forum.content.posts import held_edits
@@ -123,7 +123,7 @@ async def _change_title(work: Work, viewer: Viewer, author: PostAuthor, opening:
     is_own = thread.author_id in viewer.personas
     edited = Edited(opening.id, work.now) if is_own else None
     judged = await work.gate.judge(
-        work.session, Submission(author, (title,), board.publication, edited=edited, is_title=True)
+        work.session, Submission(author, (title,), *policy_of(board, work.now), edited=edited, is_title=True)
     )
     if judged.held_because and thread.visibility == ThreadVisibility.VISIBLE:
         edit = held_edits.held_title(opening, title, thread.author_id, judged.held_because, work.now)
@@ -189,7 +189,8 @@ async def lock_thread(work: Work, moderator: Viewer, thread_id: int, reason: str
     await count_edit(work, moderator)
     context = await _allowed(work, Act.LOCK_THREAD, moderator, thread_id)
     if reason is not None:
-        judged = await work.gate.judge(work.session, Submission(context.author, (reason,), context.board.publication))
+        policy = policy_of(context.board, work.now)
+        judged = await work.gate.judge(work.session, Submission(context.author, (reason,), *policy))
         if judged.held_because:
             raise Invalid(judged.held_because, "#/reason", code="reason_would_be_held")
     await changes.set_state(work.session, moderator, thread_id, ThreadState.LOCKED, work.now, reason=reason)
