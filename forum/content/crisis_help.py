@@ -19,6 +19,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col
 
+from forum.content.boards import Board
+from forum.content.opening_hours import ALWAYS, opening_of
 from forum.content.posts.queries import PostView, find_post_by_number, get_post_in_transaction
 from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
@@ -46,6 +48,10 @@ WATCHED_LATER = (
     "words first of all when one looks."
 )
 UNSEEN = "Nobody is promised to be reading here at this moment."
+WATCHED_WHEN_OPEN = (
+    "Nobody is promised to be reading here at this moment. This board opens again later. A moderator sees your words "
+    "first of all when one looks."
+)
 ON_CALL = "Somebody is on call here now, for what cannot wait. A moderator reads your words when they look next."
 CALLED = (
     "Somebody is on call here now, and is told of your words. They may need some minutes. If you are in danger, do not "
@@ -75,6 +81,7 @@ class Watched(NamedTuple):
     now: bool
     next_at: datetime | None
     words: str
+    opens_at: datetime | None = None  # when the board opens again, if it is closed
 
 
 @dataclass(frozen=True)
@@ -98,19 +105,22 @@ def lines_of(own: Path | None) -> Sequence[HelpLine]:
     return _read_lines(own)
 
 
-def help_for(danger: Danger, own: Path | None, *, attendance: Attendance | None = None) -> Help:
+def help_for(
+    danger: Danger, own: Path | None, *, attendance: Attendance | None = None, opens_at: datetime | None = None
+) -> Help:
     """Return the help in this kind of danger: what makes no sound comes first where another person is near."""
     lines = [line for line in lines_of(own) if danger.kind in line.kinds]
     if danger.kind == "danger":
         lines.sort(key=lambda line: (not line.silent, line.telephone is not None))
-    return Help(danger.kind, danger.level, WORDS[danger.kind], lines, _watched(attendance, danger))
+    return Help(danger.kind, danger.level, WORDS[danger.kind], lines, _watched(attendance, danger, opens_at))
 
 
-def _watched(attendance: Attendance | None, danger: Danger) -> Watched:
+def _watched(attendance: Attendance | None, danger: Danger, opens_at: datetime | None) -> Watched:
     if attendance is None or attendance == (False, None):
-        return Watched(now=False, next_at=None, words=WATCHED)
+        words = WATCHED_WHEN_OPEN if opens_at else WATCHED
+        return Watched(now=False, next_at=None, words=words, opens_at=opens_at)
     if not attendance.now:
-        return Watched(now=False, next_at=attendance.next_at, words=WATCHED_LATER)
+        return Watched(now=False, next_at=attendance.next_at, words=WATCHED_LATER, opens_at=opens_at)
     return Watched(now=True, next_at=None, words=CALLED if danger.level == ACUTE else ON_CALL)
 
 
@@ -142,10 +152,13 @@ async def find_help_unseen(work: Work, texts: Sequence[str]) -> Help | None:
 
 async def _help_now(work: Work, viewer: Viewer, danger: Danger, thread_id: int | None) -> Help:
     """Return help that says whether somebody is on call: on the thread's board, or else for the whole forum."""
-    board = select(col(Thread.board_id)).where(col(Thread.id) == thread_id)
-    board_id = (await work.session.execute(board)).scalar_one_or_none() if thread_id else None
+    found = select(Board).join(Thread).where(col(Thread.id) == thread_id)
+    board = (await work.session.execute(found)).scalar_one_or_none() if thread_id else None
+    board_id = board.id if board else None
     attendance = await work.gate.find_attendance(work.session, board_id, work.now, but_not=viewer.id)
-    return help_for(danger, work.settings.help_lines, attendance=attendance)
+    opening = opening_of(board, work.now) if board else ALWAYS
+    opens_at = None if opening.is_open else opening.until
+    return help_for(danger, work.settings.help_lines, attendance=attendance, opens_at=opens_at)
 
 
 async def find_own_danger(work: Work | Transactions, texts: Sequence[str]) -> Danger | None:

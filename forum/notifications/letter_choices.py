@@ -19,6 +19,7 @@ from forum.core.jobs import Job, Payload
 from forum.core.rate_limits import network
 from forum.core.secret_key import keyed_digest
 from forum.core.settings import Settings
+from forum.core.weekly_hours import known_zones
 from forum.core.work import Transactions, Work
 from forum.mail import tokens
 from forum.members.queries import lock_member_row, lock_own_row
