@@ -25,7 +25,7 @@ from forum.mail import tokens
 from forum.members.queries import lock_member_row, lock_own_row
 from forum.members.tables import Member
 from forum.members.viewer import VIEWER_ID, VIEWER_PERSONAS, Viewer
-from forum.notifications.letter_times import LetterMode, is_quiet_hour, known_zones
+from forum.notifications.letter_times import LetterMode, is_quiet_hour
 from forum.notifications.letters import TIMES, LetterChoice, OffLink, forget_due, mark_due
 from forum.permissions import UNVERIFIED
 
