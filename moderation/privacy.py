@@ -31,8 +31,10 @@ from moderation.measures import renamings
 from moderation.measures.post_notices import remove_moderator_name
 from moderation.measures.tables import AppliedMeasure, MeasureKind
 from moderation.member_notes import MemberNote
+from moderation.public_reports.tables import PublicReport
 from moderation.refused_texts import KeptText
 from moderation.reports import Report
+from moderation.service_complaints import ServiceComplaint
 from moderation.statements import Statement
 from moderation.talks import complaints
 from moderation.talks import queries as talk_queries
@@ -51,6 +53,8 @@ WRITTEN: Mapping[type[SQLModel], tuple[str, ...]] = {
     Decision: ("reason", "note"),
     Statement: ("reason",),
     Report: ("note",),
+    PublicReport: ("text", "answer"),
+    ServiceComplaint: ("text", "answer"),
     Appeal: ("text", "message"),
 }
 

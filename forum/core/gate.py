@@ -1,12 +1,14 @@
 """The gate that every text passes before others read it. `app.py` chooses which gate a forum has."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from forum.core.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,7 @@ class PostAuthor:
     is_staff: bool
     # How many visible posts they have, up to `settings.FIRST_POSTS_MAX`: 0 where the board's policy does not ask.
     published: int
+    is_reviewed: bool = False  # a moderator reads what they write before it appears
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,37 @@ class Edited:
 
 
 @dataclass(frozen=True)
+class Publishing:
+    """Where a text is to appear and what its author has confirmed: for the question about personal information."""
+
+    settings: Settings
+    now: datetime
+    board_id: int | None = None  # None for a preview of a thread that is not begun
+    is_public: bool = True  # guests read the board
+    thread_id: int | None = None
+    confirm: str | None = None
+
+
+@dataclass(frozen=True)
+class Detail:
+    """Something in a text that may show who somebody is: where, why, what to write instead, and what follows."""
+
+    field: str  # as the API calls the text
+    start: int
+    end: int
+    words: str
+    kind: str
+    why: str
+    suggestion: str
+    effect: str
+    pieces: tuple[str, ...] = ()  # where several things together show it: what they are
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the API shows it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class Submission:
     """A text to be judged: a post with its title, a title, a message to moderators, or a display name."""
 
@@ -36,8 +70,12 @@ class Submission:
     publication: str | None = None  # the policy of the board on which it would appear, if any
     named: UUID | None = None  # the member whose name or handle it would be, if they have joined
     edited: Edited | None = None  # None for something new
+    board_id: int | None = None  # on which it would appear, if on any
+    # When it was written, by a member in their first days; None for anybody else.
+    written_by_newcomer_at: datetime | None = None
     is_title: bool = False  # the one text is a title
     answered: tuple[int, int] | None = None  # the thread and the number of the post that this one answers
+    publishing: Publishing | None = None  # None for what no board shows: nobody is asked anything about it
 
 
 # How near a danger is: this one calls people.
@@ -77,13 +115,17 @@ class GateResult:
 
     held_because: str | None = None
     findings: tuple[Any, ...] = ()
+    details: tuple[Detail, ...] = ()  # that its author is told of
 
 
 class Gate(Protocol):
     """Judges a text before its row is written, and records the result once the row has an id, in one transaction."""
 
     async def judge(self, session: AsyncSession, submission: Submission) -> GateResult:
-        """Return whether to publish a text or to hold it. Raises Invalid for a title that moderation took away."""
+        """Return whether to publish a text or to hold it.
+
+        Raises Invalid for a title that moderation took away, and PersonalInformation to ask its author first.
+        """
 
     async def record(
         self, session: AsyncSession, subject: tuple[str, object], verdict: GateResult, now: datetime

@@ -228,11 +228,14 @@ NOT_LIVED = {
     "public.legal_hold": "a hold keeps everything",
     "public.persona_owner": "nobody can take an alias yet",
     "public.finding": "spans, and no words",
+    "public.untold_post": "ids of posts for a second; they go with their post",
     "public.case_alarm": "times, and no words",
     "public.case_call": "who of the staff was called, and no words; a test of on call exports it",
     "public.on_call_shift": "hours of staff, and no words; a test of on call lets them go",
     "public.on_call_presence": "the same",
     "public.refused_text": "words of acute danger, which this life has none of; a test of dangers erases them",
+    "public.public_report": "tied to no member; a test of reports lets them go",
+    "public.assessment": "words of the house",
     "public.concern": "a concern is kept whole until its day, whoever leaves; a test of concerns erases one",
     **dict.fromkeys(
         (
@@ -243,7 +246,11 @@ NOT_LIVED = {
         "the same",
     ),
     "public.reason_template": "words of the house",
-    "public.announcement": "the same",
+    "public.crisis_phrase": "the same",
+    "public.watched_term": "the same",
+    "public.near_copy": "numbers of posts, and no words",
+    "public.finding_tally": "counts by day, of nobody",
+    "public.announcement": "words of the house",
     "jobs.schedule": "when jobs are due by the clock",
     "jobs.statistics": "how many jobs there were",
 }

@@ -226,7 +226,7 @@ async def test_the_chronology_only_grows(app: FastAPI, services: Services) -> No
         said = {"number": 1, "consent": "given", "lawful_ground": "Vital interests"}
         await change(priya, "PUT", f"{concern_id}/assessment", **said)
         stale = await change(bea, "PUT", f"{concern_id}/assessment", 409, **said)
-        assert (stale["code"], stale["changed_by"]["handle"]) == ("assessment_changed", "priya")
+        assert (stale["code"], stale["changed_by"]["handle"]) == ("concern_assessment_changed", "priya")
         assert len((await read(bea, concern_id))["assessments"]) == 2
     for statement in (
         "UPDATE concern_entry SET text = ''",

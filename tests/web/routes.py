@@ -49,6 +49,10 @@ ROWS: Mapping[str, Row] = {
     "/accessibility": Row(),
     "/about": Row(),
     "/contact": Row(),
+    "/reports": Row(),
+    "/progress": Row(),
+    "/complaints": Row(),
+    "/transparency/{year}": Row(example="/transparency/2025"),
     "/screening": Row(),
     "/look": Row(),
     "/leave": Row(),
@@ -118,11 +122,13 @@ ROWS: Mapping[str, Row] = {
     "/moderation/cases/{id}": Row(frozenset({"moderator"}), "/moderation/cases/{case}"),  # administrators: when late
     "/moderation/together": Row(MODERATE, "/moderation/together?case={case}"),
     "/moderation/posts/{id}/case": Row(MODERATE, "/moderation/posts/{post}/case"),
-    "/moderation/members": Row(MEMBERS, "/moderation/members?handle={handle}", status=303),
     "/moderation/members/{handle}": Row(MODERATE, "/moderation/members/{handle}"),
     "/moderation/members/{handle}/posts": Row(MODERATE, "/moderation/members/{handle}/posts"),
     "/moderation/on-call": Row(MODERATE),
+    "/moderation/phrases": Row(MODERATE),
     "/moderation/templates": Row(MODERATE),
+    "/moderation/terms": Row(MODERATE),
+    "/moderation/terms/{id}": Row(MODERATE, "/moderation/terms/{term}"),
     "/moderation/templates/{slug}": Row(MODERATE, "/moderation/templates/{template}"),
     "/moderation/rules": Row(MODERATE),
     "/moderation/rules/{number}": Row(MODERATE, "/moderation/rules/10"),
@@ -136,6 +142,13 @@ ROWS: Mapping[str, Row] = {
     "/moderation/concerns/{id}/audit": Row(frozenset({"lead"}), "/moderation/concerns/{concern}/audit"),
     "/boards/{slug}/team": Row(MODERATE, "/boards/{board}/team"),
     "/moderation/messages": Row(MODERATE),
+    "/moderation/reports": Row(MODERATE),
+    "/moderation/reports/{id}": Row(MODERATE, "/moderation/reports/{public_report}"),
+    "/moderation/complaints": Row(MODERATE),
+    "/moderation/assessments": Row(MODERATE),
+    "/moderation/assessments.zip": Row(MODERATE),
+    "/moderation/assessments/{kind}": Row(MODERATE, "/moderation/assessments/illegal_content"),
+    "/moderation/complaints/{id}": Row(MODERATE, "/moderation/complaints/{service_complaint}"),
     # advising and administration
     "/advising": Row(ADVISING),
     "/admin": Row(ADMINISTRATORS),
@@ -157,6 +170,7 @@ ROWS: Mapping[str, Row] = {
 OPEN_FORMS = frozenset(
     {
         *("/sign-in", "/sign-in/code", "/sign-in/passkey", "/sign-out", "/leave", "/look", "/join", "/contact"),
+        *("/reports", "/progress", "/complaints"),
         *("/password-resets", "/password-resets/completion", "/email-verifications", "/email-verifications/refuse"),
         *("/departures/refuse", "/lost-mailboxes/refuse", "/unsubscribe/{token}"),
     }

@@ -223,16 +223,6 @@ async def context_of_own_post(work: Work, viewer: Viewer, post_id: int) -> EditC
     return EditContext(**_facts(viewer, row), thread=row.Thread, post=row.Post)
 
 
-async def known_names(work: Work, viewer: Viewer, thread_id: int | None, draft: Draft) -> markup.Known:
-    """Return which of the members and posts that a draft names exist.
-
-    Raises NotFound when the thread does not exist for the viewer.
-    """
-    if thread_id is not None:
-        return (await context_in_thread(work, viewer, thread_id, draft)).known
-    return await named_in_thread(work.session, None, draft)
-
-
 async def named_in_thread(
     session: AsyncSession,
     thread_id: int | None,
@@ -286,7 +276,9 @@ def _facts(viewer: Viewer, row: Record) -> dict[str, Any]:
     badge = Badge(row.writer_name, row.adviser_title, row.adviser_organisation) if row.adviser_title else None
     return {
         "board": row.Board,
-        "author": PostAuthor(viewer.member_id, row.is_staff, row.published),
+        "author": PostAuthor(
+            viewer.member_id, row.is_staff, row.published, is_reviewed=row.standing == Standing.REVIEWED
+        ),
         "standing": Standing(row.standing),
         "verified": row.verified,
         "badge": badge,
