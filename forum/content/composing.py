@@ -12,6 +12,7 @@ from forum.content import drafts
 from forum.content.boards import Board
 from forum.content.crisis_help import Help, find_help
 from forum.content.drafts import DraftPlace
+from forum.content.personal_details import Details, find_details, publishing_on
 from forum.content.posts import held_edits
 from forum.content.posts.actions import preview
 from forum.content.posts.context import (
@@ -21,7 +22,6 @@ from forum.content.posts.context import (
     context_on_board,
 )
 from forum.content.posts.draft import NO_WORDS, Draft
-from forum.content.posts.personal_details import Details, find_details, publishing_on
 from forum.content.posts.queries import PostView, find_post_by_number
 from forum.content.posts.tables import BODY_MAX, HeldEdit, Post
 from forum.content.threads.tables import Thread

@@ -78,6 +78,8 @@ class Submission:
     publishing: Publishing | None = None  # None for what no board shows: nobody is asked anything about it
 
 
+# Characters of an answer to what was asked about a text.
+CONFIRM_MAX = 1600
 # How near a danger is: this one calls people.
 ACUTE = "acute"
 # The kind of danger that a text is for somebody else: it tells them to harm themselves.
@@ -109,6 +111,14 @@ class RefusedText:
     text: str
 
 
+class Covered(NamedTuple):
+    """A part of a text, by the name that the API has for the text."""
+
+    field: str
+    start: int
+    end: int
+
+
 @dataclass(frozen=True)
 class GateResult:
     """The result: publish, or hold for a moderator with the reason in words for the author."""
@@ -116,6 +126,7 @@ class GateResult:
     held_because: str | None = None
     findings: tuple[Any, ...] = ()
     details: tuple[Detail, ...] = ()  # that its author is told of
+    covered: tuple[Covered, ...] = ()  # what only its author and moderators read until one has looked
 
 
 class Gate(Protocol):

@@ -126,6 +126,7 @@ TABLE = (
     row(Act.WRITE_TEMPLATES, "anywhere", None, "moderator", "administrator"),
     row(Act.WRITE_PHRASES, "anywhere", None, "administrator"),
     row(Act.NAME_TEAM, "anywhere", None, "administrator"),
+    row(Act.SET_DETAILS, "anywhere", None, "administrator"),
     row(Act.READ_MESSAGES, "anywhere", None, *STAFF),
     row(Act.HEAR_COMPLAINTS, "anywhere", None, "moderator", "administrator"),
     row(Act.ANSWER_COMPLAINT, "another's", Part(SOMEBODY, set()), "moderator", "administrator"),

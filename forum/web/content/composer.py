@@ -16,7 +16,7 @@ from pydantic import Field
 from forum.content import composing, drafts
 from forum.content.crisis_help import Help
 from forum.content.drafts import DraftWords, SavedDraft, Saving
-from forum.content.posts.personal_details import Details
+from forum.content.personal_details import Details
 from forum.content.posts.tables import BODY_MAX, NUMBER_MAX
 from forum.core import errors
 from forum.core.errors import ForumError, Throttled
