@@ -43,7 +43,7 @@ from forum.core.errors import Throttled
 from forum.core.gate import Gate
 from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
-from forum.http import middleware, problems, quota_middleware
+from forum.http import middleware, problems, quota_middleware, refused_words
 from forum.http.query_parameters import only_known_parameters
 from forum.http.services import Services
 from forum.passwords.breached_passwords import breached_passwords_of
@@ -283,6 +283,7 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
     app.include_router(health.router)
     app.include_router(openapi.router)
     problems.register(app)
+    refused_words.register(app)
     openapi.describe(app, settings.name, [*RESOURCES, OPERATIONS])
     if settings.pages:
         _add_pages(app, services)
