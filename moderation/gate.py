@@ -73,7 +73,7 @@ class BoardGate:
         found = await self._findings(submission)
         is_danger = findings.danger_in(found) is not None
         terms = await self._terms_in(session, submission, is_danger=is_danger)
-        spam = await spam_signs.find_signs(session, submission, _parts(submission), found)
+        spam = await spam_signs.find_signs(session, submission, _parts(submission))
         spam = [softened(one) for one in spam] if is_danger else spam
         if submission.answered:
             found = await _without_repeated(session, submission, found)
