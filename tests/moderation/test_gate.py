@@ -182,9 +182,9 @@ DANGER, NUMBER = "I want to die. I mean it.", "Ring me on 020 7946 0958 😟"
         ("Hello all", (), "hold_all", "held", "held", []),
         (DANGER, (), "at_once", "visible", "risk", ["suicide"]),
         (DANGER, (), "hold_all", "held", "risk", ["suicide"]),
-        (NUMBER, (), "at_once", "visible", "personal_information", ["telephone", "contact"]),
-        (NUMBER, (), "hold_all", "held", "personal_information", ["telephone", "contact"]),
-        (f"{NUMBER} {DANGER}", (), "at_once", "visible", "risk", ["telephone", "contact", "suicide"]),
+        (NUMBER, (), "at_once", "visible", "personal_information", ["telephone"]),
+        (NUMBER, (), "hold_all", "held", "personal_information", ["telephone"]),
+        (f"{NUMBER} {DANGER}", (), "at_once", "visible", "risk", ["telephone", "suicide"]),
         # Staff give out the charity's own numbers; but they are people too.
         (NUMBER, (Role.ADVISER,), "at_once", "visible", None, []),
         (f"{NUMBER} {DANGER}", (Role.ADVISER,), "at_once", "visible", "risk", ["suicide"]),
