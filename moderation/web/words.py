@@ -176,10 +176,15 @@ DETAILS: Mapping[str, str] = {
     "court_paper": mark("Pages of court papers"),
 }
 EFFECTS: Mapping[str, str] = {
-    "tell": mark("Post it, and point it out"),
-    "ask": mark("Ask first, then post it"),
-    "ask_and_case": mark("Ask first, post it, and a moderator looks at it"),
-    "ask_and_hold": mark("Ask first, and it waits for a moderator"),
+    "tell": mark("Point it out"),
+    "ask": mark("Ask"),
+    "ask_and_case": mark("Ask; a moderator looks afterwards"),
+    "ask_and_hold": mark("Ask; it waits for a moderator"),
+}
+# What is known of the account of somebody new.
+SIGNALS: Mapping[str, str] = {
+    "throw_away_mail": mark("This account has a mail address of a kind that is thrown away."),
+    "joined_together": mark("Many accounts joined within the same hour as this one."),
 }
 PARTS: Mapping[str, str] = {"title": mark("title"), "body": mark("post"), "warning": mark("note before it")}
 OUTCOMES: Mapping[str, str] = {"upheld": mark("Something was done"), "dismissed": mark("Nothing was done")}

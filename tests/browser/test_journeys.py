@@ -318,6 +318,26 @@ async def test_a_line_that_is_cut_keeps_the_words(house: House) -> None:
         await page.wait_for_url("**done=sent**")
 
 
+async def test_somebody_is_asked_before_it_is_posted_and_decides(house: House, scripts: bool) -> None:
+    where = await ask(house, "biscuit_tin", f"Who is awake {scripts}", "I am.")
+    numbers = ["07700 900123", "07700 900456"]
+    async with house.visitor("tiredmum83", java_script_enabled=scripts) as page:
+        await page.goto(where)
+        await page.fill("[name=body_markdown]", f"Ring me on {numbers[0]}, or on {numbers[1]}.")
+        await press(page, "Send")
+        await expect(main(page)).to_contain_text("Before you send it")
+        await expect(main(page).locator("mark")).to_have_text(numbers)
+        await look(page, scripts)
+        assert await page.input_value("[name=body_markdown]") == f"Ring me on {numbers[0]}, or on {numbers[1]}."
+        await page.fill("[name=body_markdown]", f"Ring me on {numbers[0]}, or mail sam@example.org.")
+        await press(page, "Send what I changed")
+        await expect(main(page).locator("mark")).to_have_text([numbers[0], "sam@example.org"])
+        await page.fill("[name=body_markdown]", f"Ring me on {numbers[0]}.")
+        await press(page, "Post it as it is")
+        await page.wait_for_url("**done=sent**")
+        await expect(main(page)).to_contain_text(f"Ring me on {numbers[0]}.")
+
+
 async def test_an_edit_of_what_somebody_else_changed_shows_both(house: House, scripts: bool) -> None:
     where = await ask(house, "tiredmum83", f"Two phones {scripts}", "She came at nine.")
     async with (
