@@ -32,6 +32,7 @@ from moderation import (
     member_history,
     refused_texts,
     reports,
+    spam_signs,
     watched_terms,
 )
 from moderation.appeals import Appeal
@@ -71,6 +72,8 @@ class CaseFile:
     held_edits: Sequence[HeldEdit]
     reports: Sequence[Record]
     findings: Sequence[Record]
+    copies: Sequence[int]  # the ids of posts that say the same
+    signals: Sequence[str]  # of the account of somebody who was new when the case was opened
     terms: Sequence[Record]  # of the charity, in the versions that were found
     refused_texts: Sequence[Record]  # of acute danger, and not published
     notes: Sequence[Record]
@@ -102,6 +105,8 @@ async def get_case_file(transactions: Transactions, moderator: Viewer, case_id: 
             held_edits=edits,
             reports=await _rows(work, reports.select_for_case(case_id)),
             findings=found,
+            copies=await spam_signs.list_copies(work.session, case_id),
+            signals=await spam_signs.list_signals(work, case_id),
             terms=await watched_terms.list_of_findings(work.session, found),
             refused_texts=await _rows(work, refused_texts.select_for_case(case_id)),
             notes=await _rows(work, cases.select_notes(case_id)),

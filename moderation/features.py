@@ -11,12 +11,14 @@ from moderation import (
     contact,
     finding_tallies,
     findings,
+    handover,
     name_reports,
     on_call,
     refused_texts,
     rule_changes,
     rules,
     service_complaints,
+    spam_signs,
 )
 from moderation.concerns import disclosures, telling
 from moderation.privacy import ModerationPersonalData
@@ -74,6 +76,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="known_details"),
     Feature(name="findings", clean_up=findings.delete_old_findings),
     Feature(name="finding_tallies", clean_up=finding_tallies.delete_old),
+    Feature(name="handover", export=handover.export_own, clean_up=handover.delete_old),
     Feature(name="member_history"),
     Feature(name="member_notes"),
     Feature(name="member_posts"),
@@ -96,6 +99,7 @@ FEATURES: tuple[Feature, ...] = (
         clean_up=service_complaints.delete_old,
         mail_hooks={MailKind.MESSAGE_URGENT: MailHooks(service_complaints.is_still_urgent)},
     ),
+    Feature(name="spam_signs", clean_up=spam_signs.delete_old),
     Feature(name="statements"),
     Feature(name="talks"),
     Feature(name="watched_terms"),

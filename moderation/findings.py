@@ -101,6 +101,7 @@ class LocatedFinding:
 
     part: TextPart
     finding: Finding
+    copies: tuple[int, ...] = ()  # the ids of the posts that say the same
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import reduce
 from hashlib import sha256
@@ -14,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content import words
-from forum.content.boards import HELD_BECAUSE, Publication
+from forum.content.boards import Policy, Publication
 from forum.content.posts.revisions import get_words
 from forum.content.posts.tables import HeldEdit, Post, Visibility
 from forum.content.threads.tables import Thread
@@ -26,7 +27,7 @@ from forum.core.text import is_light
 from forum.members import names
 from forum.members.aliases import get_owner
 from forum.notifications import inbox
-from moderation import cases, findings, on_call, questions, refused_texts, taken_words
+from moderation import cases, findings, on_call, questions, refused_texts, spam_signs, taken_words
 from moderation.case_priority import Category, graver
 from moderation.cases import CaseState
 from moderation.findings import LocatedFinding, Place, TextPart
@@ -73,20 +74,13 @@ class BoardGate:
             texts, is_title = submission.texts, submission.is_title
             watched = await taken_words.why_held(session, edited, texts, is_title=is_title)
         found = await self._findings(submission)
-        terms = await self._terms_in(session, submission, is_danger=findings.danger_in(found) is not None)
+        signs = await self._find_signs(session, submission, found)
         if submission.answered:
             found = await _without_repeated(session, submission, found)
-        settled = Settled(found)
-        if submission.publishing and not findings.danger_in(found):  # whoever is in danger is asked nothing
-            settled = await self._settle(session, submission, found)
-        held_because = (
-            watched
-            or self._held_because(submission)
-            or _reviewed_because(submission, found)
-            or settled.held_because
-            or _held_by(terms, submission)
-        )
-        return GateResult(held_because, (*settled.findings, *terms), settled.details)
+        held = watched or self._held_because(submission) or _reviewed_because(submission, found)
+        held = held or spam_signs.held_because(signs) or _held_by(signs, submission)
+        judged = await self._judge_details(session, submission, found, held)
+        return replace(judged, findings=(*judged.findings, *signs))
 
     async def record(
         self, session: AsyncSession, subject: tuple[str, object], verdict: GateResult, now: datetime
@@ -112,10 +106,12 @@ class BoardGate:
         category, danger = reduce(graver, categories), findings.danger_in(verdict.findings)
         if danger:
             await _join_case_of_night(session, judged.post, now)
+        await spam_signs.join_case_of_copies(session, judged.post, verdict.findings)
         case = await cases.open_on_post(
             session, judged.post.id, category, now, findings=len(verdict.findings), danger=danger
         )
         await findings.save_findings(session, case.id, judged.place, verdict.findings, now)
+        await spam_signs.link_copies(session, case.id, verdict.findings)
         if verdict.held_because:
             post = judged.post
             author_id = await get_owner(session, post.author_id)
@@ -141,6 +137,35 @@ class BoardGate:
     ) -> Attendance:
         """Return whether somebody but this member is on call for a board."""
         return await on_call.find_attendance(session, board_id, now, but_not=but_not)
+
+    async def _find_signs(
+        self, session: AsyncSession, submission: Submission, found: tuple[LocatedFinding, ...]
+    ) -> Sequence[LocatedFinding]:
+        """Return the charity's terms and the signs of spam in a text. Where danger was found, none of them holds it."""
+        is_danger = findings.danger_in(found) is not None
+        terms = await self._terms_in(session, submission, is_danger=is_danger)
+        spam = await spam_signs.find_signs(session, submission, _parts(submission))
+        return [*terms, *map(softened, spam)] if is_danger else [*terms, *spam]
+
+    async def _judge_details(
+        self, session: AsyncSession, submission: Submission, found: tuple[LocatedFinding, ...], held: str | None
+    ) -> GateResult:
+        """Ask the author about what may show who somebody is; whoever is in danger is asked nothing."""
+        if submission.publishing is None:
+            return GateResult(held, found)
+        if findings.danger_in(found):
+            return await self._judge_danger(session, submission, found, held)
+        settled = await self._settle(session, submission, found)
+        return GateResult(held or settled.held_because, settled.findings, settled.details)
+
+    async def _judge_danger(
+        self, session: AsyncSession, submission: Submission, found: tuple[LocatedFinding, ...], held: str | None
+    ) -> GateResult:
+        """Publish at once, where the board does, but for what shows who a child or a complainant is."""
+        texts = dict(_parts(submission))
+        together = await questions.find_combinations(session, submission, texts)
+        covered = await questions.find_covered(session, submission, texts) if together and not held else ()
+        return GateResult(held, (*found, *together), covered=covered)
 
     async def _settle(
         self, session: AsyncSession, submission: Submission, found: tuple[LocatedFinding, ...]
@@ -172,7 +197,7 @@ class BoardGate:
             return None
         if policy == Publication.HOLD_NEWCOMERS and author.published >= self.first_posts:
             return None
-        return HELD_BECAUSE.get(policy)
+        return Policy(policy, submission.is_closed).held_because
 
     async def _needs_a_decision(self, session: AsyncSession, judged: "_Judged", verdict: GateResult) -> bool:
         """Whether anything found is new since the last decision: a corrected typing error must not reopen the case."""

@@ -20,7 +20,7 @@ from forum.content.posts.tables import Post, Visibility
 from forum.content.threads.tables import Thread
 from forum.core import sealed_notes, side_process
 from forum.core.errors import PersonalInformation
-from forum.core.gate import Detail, Publishing, Submission
+from forum.core.gate import Covered, Detail, Publishing, Submission
 from forum.core.secret_key import keyed_digest
 from forum.core.text import is_light
 from moderation import known_details
@@ -31,11 +31,13 @@ from moderation.screening.personal_information import combinations
 from moderation.screening.personal_information.words import PIECES, advice_on
 
 LASTS = timedelta(hours=24)
+ASKED_MAX = 100  # findings of one text: a longer list is read by nobody, and the answer must not grow with it
+DIGEST = 8  # characters, 48 bits under a key: nobody can try which words have the same
 EARLIER_MAX, LENGTH_MAX = 15, 4000  # of the author's earlier posts in a thread, the newest; and how much of each
 HELD_BECAUSE = "A moderator reads this first, because it may show who somebody is. You will be told."
 ASKED = "Something in your words may show who somebody is. You can change it, or post it as it is."
 _PURPOSE = "personal-information"
-_FIELDS = {TextPart.TITLE: "title", TextPart.BODY: "body_markdown", TextPart.WARNING: "content_warning"}
+FIELDS = {TextPart.TITLE: "title", TextPart.BODY: "body_markdown", TextPart.WARNING: "content_warning"}
 _QUOTED = re.compile(r"^[ \t]*>.*$", re.MULTILINE)
 
 
@@ -72,12 +74,14 @@ async def settle(
     assert place  # noqa: S101 - whoever calls this has looked
     effects = await find_effects(session, place.board_id, is_public=place.is_public)
     every = [_Found(one, _words(one, texts), effects[DetailKind(one.finding.recogniser)]) for one in found]
+    every.sort(key=lambda one: not one.located.finding.pieces)  # first what is put together, which says most
     every = await _without_known(session, place, texts, every)
-    new = [one for one in every if (one.located.finding.recogniser, one.words) not in before]
+    new = [one for one in every if (one.located.finding.recogniser, one.words) not in before][:ASKED_MAX]
     member = str(submission.author.id) if submission.author else ""
     confirmed = _confirmed(place, member)
     if any(one.is_asked() and _digest(place, one) not in confirmed for one in new):
-        note = {"member": member, "board": place.board_id, "asked": sorted({_digest(place, one) for one in new})}
+        asked = {_digest(place, one) for one in new if one.is_asked()}
+        note = {"member": member, "board": place.board_id, "asked": "".join(sorted(asked))}
         confirm = sealed_notes.seal(place.settings, _PURPOSE, note, place.now + LASTS)
         raise PersonalInformation(ASKED, [_detail(one) for one in new], confirm)
     is_staff = bool(submission.author and submission.author.is_staff)
@@ -100,6 +104,19 @@ async def find_combinations(
     is_short = is_light("\n".join([*given[0], *earlier]))
     pairs = combinations.find(*given) if is_short else await side_process.run(combinations.find, *given)
     return [LocatedFinding(parts[number], finding) for number, finding in pairs]
+
+
+async def find_covered(
+    session: AsyncSession, submission: Submission, texts: Mapping[TextPart, str]
+) -> tuple[Covered, ...]:
+    """Return what of a text in which nobody is asked only its author and moderators read until one has looked."""
+    place, parts = submission.publishing, list(texts)
+    if place is None or not any(map(combinations.may_combine, texts.values())):
+        return ()
+    earlier = await _earlier_words(session, submission)
+    given = (list(texts.values()), earlier, place.settings.screening_region)
+    found = await side_process.run(combinations.find_identifying, *given)
+    return tuple(Covered(FIELDS[parts[number]], start, end) for number, start, end in found)
 
 
 async def _earlier_words(session: AsyncSession, submission: Submission) -> list[str]:
@@ -158,7 +175,8 @@ def _confirmed(place: Publishing, member: str) -> frozenset[str]:
     note = sealed_notes.unseal(place.settings, _PURPOSE, place.confirm, place.now) if place.confirm else None
     if note is None or (note["member"], note["board"]) != (member, place.board_id):
         return frozenset()
-    return frozenset(note["asked"])
+    asked = note["asked"]
+    return frozenset(asked[at : at + DIGEST] for at in range(0, len(asked), DIGEST))
 
 
 def _digest(place: Publishing, found: _Found) -> str:
@@ -166,7 +184,7 @@ def _digest(place: Publishing, found: _Found) -> str:
     finding = found.located.finding
     told = "\0".join([finding.recogniser, *finding.pieces] if finding.pieces else [finding.recogniser, found.words])
     digest = keyed_digest(place.settings, f"{_PURPOSE}-found", told.encode("utf-8", "replace"))
-    return base64.urlsafe_b64encode(digest[:9]).decode()
+    return base64.urlsafe_b64encode(digest).decode()[:DIGEST]
 
 
 def _detail(found: _Found) -> Detail:
@@ -174,7 +192,7 @@ def _detail(found: _Found) -> Detail:
     assert finding.kind == FindingKind.PERSONAL_INFORMATION  # noqa: S101 - of others, nobody is asked
     advice = advice_on(finding, found.words)
     return Detail(
-        field=_FIELDS[found.located.part],
+        field=FIELDS[found.located.part],
         start=finding.start,
         end=finding.end,
         words=found.words,

@@ -37,6 +37,7 @@ class Vocabulary:
         self._reader = reader
         self._version: tuple[object, ...] = NOTHING_CHANGED
         self._fresh_until = 0.0
+        self._changed_here = 0
         self._name = ""
         self._book = Termbook([])
         self._changes = NO_CHANGES
@@ -74,14 +75,16 @@ class Vocabulary:
 
     async def _refresh(self) -> None:
         """Read what changed. Where the database fails, what was known last counts: help does not depend on it."""
-        if self._reader is None or time.monotonic() < self._fresh_until:
+        changed_here = watched_terms.CHANGED_HERE.total()
+        is_fresh = changed_here == self._changed_here and time.monotonic() < self._fresh_until
+        if self._reader is None or is_fresh:
             return
         try:
             version = tuple(await self._reader.row(_VERSION))
             if version != self._version:
                 async with self._learning:
                     await self._learn(self._reader, version)
-            self._fresh_until = time.monotonic() + FRESH_SECONDS
+            self._fresh_until, self._changed_here = time.monotonic() + FRESH_SECONDS, changed_here
         except (SQLAlchemyError, OSError) as error:
             log.warning("vocabulary_unread", kind=type(error).__name__)
 

@@ -4,6 +4,7 @@ There is no list of hate words of ours: such lists find few of the hostile sente
 against them. Terms are for slurs, names of predators and phrases of a known troll.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,6 +49,8 @@ _BY_SERIAL = TypeAdapter(tuple[pagination.Identity])
 # Held until the commit by whoever writes a term: serials are committed in their order, so that who has seen the highest
 # has seen all.
 _ONE_AT_A_TIME = text("LOCK TABLE watched_term IN SHARE ROW EXCLUSIVE MODE")
+# How often this process changed a term: it need not wait until it asks again what others changed.
+CHANGED_HERE: Counter[str] = Counter()
 HELP_KINDS = tuple(kind for kind in HELP if kind != ENCOURAGEMENT)
 
 
@@ -113,7 +116,7 @@ class TermShelf:
 
 
 @dataclass(frozen=True)
-class Trial:
+class TermTrial:
     """What a term would have caught."""
 
     looked_at: int
@@ -249,7 +252,7 @@ def _is_usable(row: Record) -> bool:
 # What changes them
 
 
-async def try_term(transactions: Transactions, administrator: Viewer, draft: TermDraft) -> Trial:
+async def try_term(transactions: Transactions, administrator: Viewer, draft: TermDraft) -> TermTrial:
     """Return which of the last 1,000 posts of its boards a term would have caught; nothing is stored.
 
     Raises Forbidden, and Invalid for a term that cannot be sought.
@@ -265,12 +268,12 @@ async def try_term(transactions: Transactions, administrator: Viewer, draft: Ter
         texts = [f"{post.title}\n\n{post.body}" if post.number == 1 else post.body for post in some]
         hits = await side_process.run(screening.contain, sought, texts)
         caught += [post for post, is_hit in zip(some, hits, strict=True) if is_hit]
-    return Trial(len(posts), len(caught), caught[:CAUGHT_SHOWN])
+    return TermTrial(len(posts), len(caught), caught[:CAUGHT_SHOWN])
 
 
 async def read_trial(
     transactions: Transactions, administrator: Viewer, draft: TermDraft, term_id: UUID | None = None
-) -> tuple[TermShelf, Trial]:
+) -> tuple[TermShelf, TermTrial]:
     """Return a trial, with what its page shows beside it: all terms, or the versions of one. Raises as `try_term`."""
     trial = await try_term(transactions, administrator, draft)
     async with transactions.begin() as work:
@@ -291,7 +294,8 @@ async def add_term(
         written = await _write(work, administrator, new_id(), 0, draft)
         if repeat:
             await repeat.keep(work, written.row.id)
-        return written
+    CHANGED_HERE.update(["terms"])
+    return written
 
 
 async def write_term(
@@ -305,20 +309,24 @@ async def write_term(
     allow(ModerationAct.WRITE_TERMS, administrator)
     await _refuse_too_broad(transactions, administrator, draft)
     async with transactions.begin() as work:
-        return await _write(work, administrator, term_id, version, draft)
+        written = await _write(work, administrator, term_id, version, draft)
+    CHANGED_HERE.update(["terms"])
+    return written
 
 
-async def switch_off(work: Work, administrator: Viewer, term_id: UUID) -> None:
+async def switch_off(transactions: Transactions, administrator: Viewer, term_id: UUID) -> None:
     """No longer watch for a term; its versions are kept. Idempotent. Raises Forbidden and NotFound."""
     allow(ModerationAct.WRITE_TERMS, administrator)
-    await work.session.execute(_ONE_AT_A_TIME)
-    newest = await _get_newest(work.session, term_id)
-    if newest is None:
-        raise _no_term()
-    if newest.is_on:
-        values = newest.model_dump(exclude={"serial"}) | {"version": newest.version + 1, "is_on": False}
-        row = WatchedTerm(**values | {"at": work.now, "by_id": administrator.member_id})
-        await _add(work, administrator, "term.switched_off", row)
+    async with transactions.begin() as work:
+        await work.session.execute(_ONE_AT_A_TIME)
+        newest = await _get_newest(work.session, term_id)
+        if newest is None:
+            raise _no_term()
+        if newest.is_on:
+            values = newest.model_dump(exclude={"serial"}) | {"version": newest.version + 1, "is_on": False}
+            row = WatchedTerm(**values | {"at": work.now, "by_id": administrator.member_id})
+            await _add(work, administrator, "term.switched_off", row)
+    CHANGED_HERE.update(["terms"])
 
 
 async def _write(work: Work, administrator: Viewer, term_id: UUID, version: int, draft: TermDraft) -> TermReading:

@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col
 
 from forum.content.boards import Board
+from forum.content.opening_hours import ALWAYS, opening_of
 from forum.content.posts.queries import PostView, find_post_by_number, get_post_in_transaction
 from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
@@ -53,6 +54,10 @@ WATCHED_LATER = (
     "words first of all when one looks."
 )
 UNSEEN = "Nobody is promised to be reading here at this moment."
+WATCHED_WHEN_OPEN = (
+    "Nobody is promised to be reading here at this moment. This board opens again later. A moderator sees your words "
+    "first of all when one looks."
+)
 ON_CALL = "Somebody is on call here now, for what cannot wait. A moderator reads your words when they look next."
 CALLED = (
     "Somebody is on call here now, and is told of your words. They may need some minutes. If you are in danger, do not "
@@ -97,6 +102,7 @@ class Watched(NamedTuple):
     now: bool
     next_at: datetime | None
     words: str
+    opens_at: datetime | None = None  # when the board opens again, if it is closed
 
 
 class ShownLine(NamedTuple):
@@ -146,27 +152,30 @@ def help_for(
     settings: Settings,
     now: datetime,
     *,
-    board: str | None = None,
+    board: Board | None = None,
     attendance: Attendance | None = None,
 ) -> Help:
     """Return the help in this kind of danger: first who answers now, but what makes no sound where somebody is near."""
-    here = now.astimezone(ZoneInfo(settings.time_zone))
+    here, slug = now.astimezone(ZoneInfo(settings.time_zone)), board.slug if board else None
     fitting = [
         ShownLine.of(line, here)
         for line in lines_of(settings.help_lines)
-        if danger.kind in line.kinds and (not line.boards or board in line.boards)
+        if danger.kind in line.kinds and (not line.boards or slug in line.boards)
     ]
     fitting.sort(key=lambda line: line.open_now is False)
     if danger.kind == "danger":
         fitting.sort(key=lambda line: (not line.silent, line.telephone is not None))
-    return Help(danger.kind, danger.level, WORDS[danger.kind], fitting, _watched(attendance, danger))
+    opening = opening_of(board, now) if board else ALWAYS
+    opens_at = None if opening.is_open else opening.until
+    return Help(danger.kind, danger.level, WORDS[danger.kind], fitting, _watched(attendance, danger, opens_at))
 
 
-def _watched(attendance: Attendance | None, danger: Danger) -> Watched:
+def _watched(attendance: Attendance | None, danger: Danger, opens_at: datetime | None) -> Watched:
     if attendance is None or attendance == (False, None):
-        return Watched(now=False, next_at=None, words=WATCHED)
+        words = WATCHED_WHEN_OPEN if opens_at else WATCHED
+        return Watched(now=False, next_at=None, words=words, opens_at=opens_at)
     if not attendance.now:
-        return Watched(now=False, next_at=attendance.next_at, words=WATCHED_LATER)
+        return Watched(now=False, next_at=attendance.next_at, words=WATCHED_LATER, opens_at=opens_at)
     return Watched(now=True, next_at=None, words=CALLED if danger.level == ACUTE else ON_CALL)
 
 
@@ -198,12 +207,11 @@ async def find_help_unseen(work: Work, texts: Sequence[str]) -> Help | None:
 
 async def _help_now(work: Work, viewer: Viewer, danger: Danger, thread_id: int | None) -> Help:
     """Return help that says whether somebody is on call: on the thread's board, or else for the whole forum."""
-    of_thread = select(col(Board.id), col(Board.slug)).join(Thread, col(Thread.board_id) == col(Board.id))
-    this = of_thread.where(col(Thread.id) == thread_id)
-    board = (await work.session.execute(this)).one_or_none() if thread_id else None
-    board_id, slug = board or (None, None)
+    found = select(Board).join(Thread).where(col(Thread.id) == thread_id)
+    board = (await work.session.execute(found)).scalar_one_or_none() if thread_id else None
+    board_id = board.id if board else None
     attendance = await work.gate.find_attendance(work.session, board_id, work.now, but_not=viewer.id)
-    return help_for(danger, work.settings, work.now, board=slug, attendance=attendance)
+    return help_for(danger, work.settings, work.now, board=board, attendance=attendance)
 
 
 async def find_own_danger(work: Work | Transactions, texts: Sequence[str]) -> Danger | None:

@@ -67,15 +67,20 @@ class Submission:
 
     author: PostAuthor | None  # None for a display name
     texts: tuple[str, ...]
-    publication: str | None = None  # the policy of the board on which it would appear, if any
+    publication: str | None = None  # the policy now of the board on which it would appear, if any
+    is_closed: bool = False  # that is its policy because it is closed now
     named: UUID | None = None  # the member whose name or handle it would be, if they have joined
     edited: Edited | None = None  # None for something new
     board_id: int | None = None  # on which it would appear, if on any
+    # When it was written, by a member in their first days; None for anybody else.
+    written_by_newcomer_at: datetime | None = None
     is_title: bool = False  # the one text is a title
     answered: tuple[int, int] | None = None  # the thread and the number of the post that this one answers
     publishing: Publishing | None = None  # None for what no board shows: nobody is asked anything about it
 
 
+# Characters of an answer to what was asked about a text.
+CONFIRM_MAX = 1600
 # How near a danger is: this one calls people.
 ACUTE = "acute"
 # The kind of danger that a text is for somebody else: it tells them to harm themselves.
@@ -107,6 +112,14 @@ class RefusedText:
     text: str
 
 
+class Covered(NamedTuple):
+    """A part of a text, by the name that the API has for the text."""
+
+    field: str
+    start: int
+    end: int
+
+
 @dataclass(frozen=True)
 class GateResult:
     """The result: publish, or hold for a moderator with the reason in words for the author."""
@@ -114,6 +127,7 @@ class GateResult:
     held_because: str | None = None
     findings: tuple[Any, ...] = ()
     details: tuple[Detail, ...] = ()  # that its author is told of
+    covered: tuple[Covered, ...] = ()  # what only its author and moderators read until one has looked
 
 
 class Gate(Protocol):

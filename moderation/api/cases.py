@@ -271,6 +271,11 @@ class FullCase(Case):
     reported: list[CaseReport]
     findings: list[CaseFinding] = Field(description="What screening found in the present revision")
     terms: list[FoundTerm] = Field(description="The watched terms of these findings")
+    copies: list[Identity] = Field(description="Posts that say the same, by their ids", examples=[[4711]])
+    signals: list[str] = Field(
+        description="What is known of the account of somebody who was new then: `throw_away_mail`, `joined_together`",
+        examples=[["throw_away_mail"]],
+    )
     refused_texts: list[RefusedText] = Field(description="What the member wrote in danger that was refused")
     notes: list[CaseNote]
     calls: list[CaseCall] = Field(description="Who was called to it, oldest first")
@@ -303,14 +308,21 @@ Claimed = Annotated[ClaimedBy | None, Query(description="That you, or nobody, is
 
 
 def _search(
+    *,
     state: State = CaseState.OPEN,
     category: Annotated[Category | None, Query(description="Of this category only", examples=["spam"])] = None,
     board: Annotated[BoardSlug | None, Query(description="Of this board only", examples=["court"])] = None,
     claimed: Claimed = None,
     kind: Annotated[CaseKind | None, Query(description="Of this kind only", examples=["appeal"])] = None,
+    waiting: Annotated[
+        bool,
+        Query(
+            description="Only those that hold something back, the oldest first: the list of a morning", examples=[True]
+        ),
+    ] = False,
 ) -> QueueSearch:
     """Return which cases somebody looks for."""
-    return QueueSearch(state, category, board, claimed, kind)
+    return QueueSearch(state, category, board, claimed, kind, waiting)
 
 
 Search = Annotated[QueueSearch, Depends(_search)]
@@ -420,6 +432,8 @@ def _full_case(file: CaseFile) -> FullCase:
         held_edits=[HeldEdit.model_validate(edit) for edit in file.held_edits],
         reported=list(map(report_response, file.reports)),
         findings=[CaseFinding.model_validate(row) for row in file.findings],
+        copies=list(file.copies),
+        signals=list(file.signals),
         terms=[FoundTerm.model_validate(row) for row in file.terms],
         refused_texts=[RefusedText.model_validate(row) for row in file.refused_texts],
         notes=[CaseNote.of_row(row, by=Author.of(row, "author")) for row in file.notes],

@@ -28,6 +28,7 @@ class ModerationPage(FormPage):
     standings: ClassVar[Mapping[str, str]] = words.STANDINGS
     visibilities: ClassVar[Mapping[str, str]] = words.VISIBILITIES
     findings: ClassVar[Mapping[str, str]] = words.FINDINGS
+    signals: ClassVar[Mapping[str, str]] = words.SIGNALS
     parts: ClassVar[Mapping[str, str]] = words.PARTS
     outcomes: ClassVar[Mapping[str, str]] = words.OUTCOMES
     held_states: ClassVar[Mapping[str, str]] = words.HELD_STATES

@@ -31,7 +31,7 @@ from moderation.public_reports.queries import Progress
 from moderation.public_reports.tables import PublicCategory
 from moderation.reports import Capacity, IllegalKind, ReportOutcome
 from moderation.web.pages import ModerationPage
-from moderation.web.words import CAPACITIES, ILLEGAL_KINDS, PUBLIC_CATEGORIES
+from moderation.web.words import CAME_OF_IT, CAPACITIES, ILLEGAL_KINDS, PUBLIC_CATEGORIES
 
 router = page_router()
 
@@ -105,6 +105,7 @@ class ProgressPage(FormPage):
     template: ClassVar[str] = "reports/progress.html"
     is_own: ClassVar[bool] = True
     has_tools: ClassVar[bool] = True
+    came_of_it: ClassVar[Mapping[str, str]] = CAME_OF_IT
 
     found: Progress | None
 

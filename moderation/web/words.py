@@ -52,6 +52,11 @@ ILLEGAL_KINDS: Mapping[str, str] = {
     "terrorism": mark("Terrorism"),
     "other": mark("Something else"),
 }
+# What whoever reported reads in the end.
+CAME_OF_IT: Mapping[str, str] = {
+    "upheld": mark("Somebody looked at it, agreed with you, and did something about it."),
+    "dismissed": mark("Somebody looked at it, and found that it can stay as it is."),
+}
 COMPLAINTS_ABOUT: Mapping[str, str] = {
     "not_dealt_with": mark("I reported something, and it was not dealt with"),
     "duties": mark("The forum does not keep its duties under the law"),
@@ -171,10 +176,15 @@ DETAILS: Mapping[str, str] = {
     "court_paper": mark("Pages of court papers"),
 }
 EFFECTS: Mapping[str, str] = {
-    "tell": mark("Post it, and point it out"),
-    "ask": mark("Ask first, then post it"),
-    "ask_and_case": mark("Ask first, post it, and a moderator looks at it"),
-    "ask_and_hold": mark("Ask first, and it waits for a moderator"),
+    "tell": mark("Point it out"),
+    "ask": mark("Ask"),
+    "ask_and_case": mark("Ask; a moderator looks afterwards"),
+    "ask_and_hold": mark("Ask; it waits for a moderator"),
+}
+# What is known of the account of somebody new.
+SIGNALS: Mapping[str, str] = {
+    "throw_away_mail": mark("This account has a mail address of a kind that is thrown away."),
+    "joined_together": mark("Many accounts joined within the same hour as this one."),
 }
 PARTS: Mapping[str, str] = {"title": mark("title"), "body": mark("post"), "warning": mark("note before it")}
 OUTCOMES: Mapping[str, str] = {"upheld": mark("Something was done"), "dismissed": mark("Nothing was done")}
@@ -209,6 +219,7 @@ ACTS: Mapping[str, str] = {
     "announcement.written": mark("wrote an announcement"),
     "appeal.heard": mark("decided the appeal"),
     "appeal.lodged": mark("asked for a second look"),
+    "assessment.written": mark("wrote a version of an assessment"),
     "board.archived": mark("closed a board for good"),
     "board.changed": mark("changed a board"),
     "board.details": mark("changed what people are asked about"),
@@ -237,6 +248,9 @@ ACTS: Mapping[str, str] = {
     "mail.dropped": mark("gave up a mail"),
     "mail.tried_again": mark("tried a mail again"),
     "member.left": mark("left"),
+    "public_report.answered": mark("answered a report without a post"),
+    "public_report.assigned": mark("found the post of a report"),
+    "service_complaint.answered": mark("answered a complaint about the service"),
     "message.settled": mark("settled a message to the charity"),
     "on_call.changed": mark("changed who is on call"),
     "on_call.gone": mark("said that they are no longer here"),
@@ -273,6 +287,7 @@ ACTS: Mapping[str, str] = {
 SUBJECTS: Mapping[str, str] = {
     "accounts": mark("the accounts"),
     "announcement": mark("an announcement"),
+    "assessment": mark("an assessment"),
     "board": mark("a board"),
     "case": mark("a case"),
     "invitation": mark("an invitation"),
@@ -282,6 +297,8 @@ SUBJECTS: Mapping[str, str] = {
     "on_call": mark("who is on call"),
     "phrase": mark("a phrase of danger"),
     "post": mark("post"),
+    "public_report": mark("a report"),
+    "service_complaint": mark("a complaint"),
     "rule": mark("rule"),
     "template": mark("a template"),
     "term": mark("a watched term"),

@@ -157,6 +157,7 @@ async def live(life: Life, app: FastAPI, services: Services, suzie: httpx.AsyncC
             measure = {"kind": "remove"} if name == "removed" else spans
             done = await decide(suzie, case, measure, reason=f"Not so, @{HANDLE}: say what she did instead, 100 %.")
             assert done.status_code == 201, done.text
+        await suzie.post(f"{API}/moderation/boards/new-here/handover", json={"text": f"@{HANDLE} was quiet."})
         await suzie.post(f"{API}/moderation/members/{HANDLE}/notes", json={"text": f"@{HANDLE} calls in the evening."})
         # So soon after a moderator changed it, an edit waits for one.
         redacted = f"{API}/posts/{life.posts['redacted']}"
@@ -248,8 +249,11 @@ NOT_LIVED = {
     "public.reason_template": "words of the house",
     "public.crisis_phrase": "the same",
     "public.watched_term": "the same",
+    "public.near_copy": "numbers of posts, and no words",
     "public.finding_tally": "counts by day, of nobody",
-    "public.announcement": "the same",
+    "public.announcement": "words of the house",
+    "public.known_detail": "the charity's own numbers",
+    "public.detail_effect": "what a board does, and no words",
     "jobs.schedule": "when jobs are due by the clock",
     "jobs.statistics": "how many jobs there were",
 }

@@ -158,7 +158,8 @@ async def test_nobody_in_danger_is_stopped_by_the_limit_of_links(app: FastAPI) -
 
 
 @pytest.mark.parametrize(
-    "reason", ["member_silenced", "member_suspended", "member_banned", "unverified_address", "thread_locked"]
+    "reason",
+    ["member_silenced", "member_suspended", "member_banned", "unverified_address", "thread_locked", "board_closed"],
 )
 async def test_a_refused_cry_is_answered_with_help_and_read_by_a_moderator(
     app: FastAPI, services: Services, reason: str
@@ -191,6 +192,8 @@ async def _refuse(
 ) -> None:
     if reason == "thread_locked":
         assert (await suzie.put(f"{API}/threads/{thread}/lock")).status_code == 200
+    if reason == "board_closed":
+        await make.hours(services, "read_only")
     if reason.startswith("member_"):
         await make.sanction(services, "wren", Standing(reason.removeprefix("member_")))
 

@@ -8,18 +8,11 @@ from fastapi import FastAPI
 
 from forum.http.services import Services
 from forum.members.tables import Role
-from moderation import vocabulary
 from tests.support import make, scenes
 from tests.support.scenes import API, DISMISS, PUBLISH, REMOVE
 
 TERMS, TRIALS = f"{API}/moderation/terms", f"{API}/moderation/term-trials"
 CRY = "I want to kill myself tonight"
-
-
-@pytest.fixture(autouse=True)
-def _known_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each process asks once a second what changed: here it asks each time."""
-    monkeypatch.setattr(vocabulary, "FRESH_SECONDS", 0.0)
 
 
 @pytest.fixture(autouse=True)

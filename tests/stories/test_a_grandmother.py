@@ -83,7 +83,7 @@ async def test_a_grandmother_reports_hears_complains_and_is_heard_by_another(
         assert kept.headers["Location"] == "/moderation/complaints?done=complaint-answered", text_of(kept.text)
         assert words["answer"] in await asked(guest, answer_code)
     assert NAMED not in text_of((await guest.get(f"/threads/{post.thread_id}")).text)
-    wrong = await form(guest, await guest.get("/progress"), "/progress", token=code[:-1] + "!")
+    wrong = await form(guest, await guest.get("/progress"), "/progress", token=code[:-1] + "U")
     assert wrong.status_code == 422
     assert "letter by letter" in text_of(wrong.text)
 

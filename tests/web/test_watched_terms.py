@@ -1,22 +1,14 @@
 """The pages of watched terms: tried, written, changed and switched off by administrators, read by moderators."""
 
-import pytest
 from fastapi import FastAPI
 
 from forum.http.services import Services
 from forum.members.tables import Role
-from moderation import vocabulary
 from tests.support import make, scenes
 from tests.support.scenes import API
 from tests.web.support import form, text_of
 
 PATH = "/moderation/terms"
-
-
-@pytest.fixture(autouse=True)
-def _known_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each process asks once a second what changed: here it asks each time."""
-    monkeypatch.setattr(vocabulary, "FRESH_SECONDS", 0.0)
 
 
 async def test_an_administrator_tries_a_term_and_watches_for_it(app: FastAPI, services: Services) -> None:

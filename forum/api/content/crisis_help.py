@@ -43,6 +43,7 @@ class Watch(ResponseBody):
 
     now: bool = Field(examples=[False])
     next_at: Moment | None = Field(description="From when on somebody is. Null where nobody can say")
+    opens_at: Moment | None = Field(description="When the board opens again, if it is closed now")
     words: str = Field(examples=[crisis_help.WATCHED])
 
 

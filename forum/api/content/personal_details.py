@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from forum.api.schemas import ResponseBody
-from forum.core.gate import Detail
+from forum.core.gate import CONFIRM_MAX, Detail
+from forum.http.fields import Text
 
 Confirm = Annotated[
-    str,
+    Text,
     Field(
-        max_length=8000,
+        max_length=CONFIRM_MAX,
         description="The `confirm` of a problem `personal-information`: post the words as they are",
         examples=["eyJt…"],
     ),

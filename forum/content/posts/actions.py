@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from forum.content import drafts
+from forum.content.boards import policy_of
 from forum.content.crisis_help import Help, also_when_refused, find_help
+from forum.content.personal_details import Details, find_details, judge, publishing_on
 from forum.content.posts import held_edits, queries
 from forum.content.posts.context import (
     EditContext,
@@ -19,9 +21,8 @@ from forum.content.posts.context import (
 )
 from forum.content.posts.draft import NO_WORDS, Draft
 from forum.content.posts.erasure import erase_quotes
-from forum.content.posts.insertion import add_reply, rendered
+from forum.content.posts.insertion import add_reply, rendered, what_is_shown
 from forum.content.posts.limits import allow_writing, count_edit, count_post
-from forum.content.posts.personal_details import Details, find_details, judge, publishing_on
 from forum.content.posts.queries import PostView, get_post_in_transaction
 from forum.content.posts.quotes import lock_posts_and_copies, record_quotes
 from forum.content.posts.revisions import lock_post_row, refuse_stale_post, replace_body
@@ -117,7 +118,7 @@ async def change_words(work: Work, author: Viewer, context: EditContext, revisio
     submission = Submission(
         context.author,
         draft.texts,
-        board.publication,
+        *policy_of(board, work.now),
         edited=edited,
         board_id=board.id,
         publishing=publishing,
@@ -138,14 +139,18 @@ async def change_words(work: Work, author: Viewer, context: EditContext, revisio
         if await held_edits.hold(work.session, edit):
             await work.gate.record(work.session, ("held_edit", edit.id), judged, work.now)
         return
-    replace_body(work.session, post, (draft.body_markdown, html), post.author_id, work.now)
-    post.content_warning = draft.content_warning
-    await record_quotes(work.session, post.id, post.revision, draft, context.known)
+    shown, shown_html = await what_is_shown(context, draft, html, judged)
+    replace_body(work.session, post, (shown.body_markdown, shown_html), post.author_id, work.now)
+    post.content_warning = shown.content_warning
+    await record_quotes(work.session, post.id, post.revision, shown, context.known)
     if judged.held_because:
         await set_visibility(work.session, post, Visibility.HELD, work.now, held_because=judged.held_because)
     await held_edits.drop(work.session, post.id, is_title=False)
     await work.session.flush()
     await work.gate.record(work.session, ("post", post.id), judged, work.now)
+    if shown is not draft:
+        whole = held_edits.held_words((post.id, post.thread_id), draft, html, post.author_id, work.now)
+        await held_edits.hold_covered(work, whole)
 
 
 async def withdraw_post(work: Work, author: Viewer, post_id: int) -> None:

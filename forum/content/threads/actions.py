@@ -11,15 +11,15 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from forum.content import drafts
-from forum.content.boards import MODERATED, Board
+from forum.content.boards import MODERATED, Board, policy_of
 from forum.content.crisis_help import Help, also_when_refused, find_help
 from forum.content.lines import refuse_official
+from forum.content.personal_details import judge, publishing_on
 from forum.content.posts import held_edits
 from forum.content.posts.context import ReplyContext, context_in_thread, context_on_board
-from forum.content.posts.draft import NO_WORDS, Draft
+from forum.content.posts.draft import NO_WORDS, Draft, cover
 from forum.content.posts.insertion import add_thread
 from forum.content.posts.limits import allow_writing, count_edit, count_post
-from forum.content.posts.personal_details import judge, publishing_on
 from forum.content.posts.queries import PostView, get_post_in_transaction
 from forum.content.posts.revisions import lock_opening_post
 from forum.content.posts.tables import Post
@@ -139,7 +139,7 @@ async def _change_title(work: Work, viewer: Viewer, author: PostAuthor, opening:
     submission = Submission(
         author,
         (title,),
-        board.publication,
+        *policy_of(board, work.now),
         edited=edited,
         is_title=True,
         board_id=board.id,
@@ -151,10 +151,14 @@ async def _change_title(work: Work, viewer: Viewer, author: PostAuthor, opening:
         if await held_edits.hold(work.session, edit):
             await work.gate.record(work.session, ("held_edit", edit.id), judged, work.now)
         return
-    await changes.retitle(work.session, viewer, thread, title, work.now)
+    shown = cover(title, judged.covered, "title")
+    await changes.retitle(work.session, viewer, thread, shown, work.now)
     if is_own:
         await held_edits.drop(work.session, opening.id, is_title=True)
     await work.gate.record(work.session, ("thread", thread.id), judged, work.now)
+    if shown != title:
+        whole = held_edits.held_title(opening, title, thread.author_id, held_edits.COVERED_BECAUSE, work.now)
+        await held_edits.hold_covered(work, whole)
     if not is_own:
         # Last, for the gate may have locked a case: whoever works on one locks it before the audit record.
         subject, act = ("thread", thread.id), "thread.retitled"
@@ -210,7 +214,8 @@ async def lock_thread(work: Work, moderator: Viewer, thread_id: int, reason: str
     await count_edit(work, moderator)
     context = await _allowed(work, Act.LOCK_THREAD, moderator, thread_id)
     if reason is not None:
-        judged = await work.gate.judge(work.session, Submission(context.author, (reason,), context.board.publication))
+        policy = policy_of(context.board, work.now)
+        judged = await work.gate.judge(work.session, Submission(context.author, (reason,), *policy))
         if judged.held_because:
             raise Invalid(judged.held_because, "#/reason", code="reason_would_be_held")
     await changes.set_state(work.session, moderator, thread_id, ThreadState.LOCKED, work.now, reason=reason)

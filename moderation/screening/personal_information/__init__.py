@@ -8,7 +8,7 @@ from itertools import chain
 
 from moderation.screening.finding import DetailKind, Finding, FindingKind
 from moderation.screening.personal_information import names, numbers, places, records, schools, telephone
-from moderation.screening.personal_information.spans import Span
+from moderation.screening.personal_information.spans import Recognised
 
 VERSION = "2"  # raise it with every change: each finding says with which version it was made
 _RANK = {kind: place for place, kind in enumerate(DetailKind)}
@@ -20,7 +20,7 @@ def find(text: str, region: str) -> list[Finding]:
     return [Finding(kind, span.start, span.end, span.recogniser, VERSION) for span in _apart(_spans(text, region))]
 
 
-def _spans(text: str, region: str) -> Iterator[Span]:
+def _spans(text: str, region: str) -> Iterator[Recognised]:
     yield from places.find_emails(text)
     yield from telephone.find(text, region)
     yield from records.find_handles(text)
@@ -40,9 +40,9 @@ def _spans(text: str, region: str) -> Iterator[Span]:
         )
 
 
-def _apart(spans: Iterator[Span]) -> list[Span]:
+def _apart(spans: Iterator[Recognised]) -> list[Recognised]:
     """Return the spans without those that overlap one that counts more, in the order of the text."""
-    taken, kept = set[int](), list[Span]()
+    taken, kept = set[int](), list[Recognised]()
     for span in sorted(spans, key=lambda one: (_RANK[DetailKind(one.recogniser)], one.start, -one.end)):
         places_of = range(span.start, span.end)
         if taken.isdisjoint(places_of):

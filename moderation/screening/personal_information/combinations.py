@@ -18,6 +18,8 @@ from moderation.screening.personal_information.word_lists import alternatives, p
 NEEDED = 3  # different pieces that together show who a child is
 # One of these is enough where a court is spoken of: few children have it.
 STRONG = frozenset({"address", "school", "name"})
+# What is covered of a text in which nobody is asked: the rest is a cry for help, and stays.
+_IDENTIFYING = frozenset({*STRONG, "place", "judge", "hearing", "professional"})
 # Without one of these, it may be about anybody.
 _OF_A_CHILD = frozenset({"name", "age", "school"})
 _PIECE_OF = {
@@ -76,6 +78,11 @@ _HARMED = re.compile(
 )
 # What nearly every piece has: a number, a capital letter within a sentence, or words about a court.
 _PIECE_SOON = re.compile(rf"\d|[\w,] [A-ZÀ-Ž][a-zà-ž]|\n[A-Z]{{3}}|(?i:\b(?:{phrases('court')}|council)\b)")
+_OWN_STORY = re.compile(
+    r"\b(?:raped|abused|assaulted|molested|groomed|touched|exploited|attacked) me\b|\bme (?:was|were) (?:raped|abused)"
+    r"|\bI(?:['’]?ve| was| got| had| have)?(?: been| being)? (?:sexually )?(?:raped|abused|assaulted|molested|groomed)",
+    re.IGNORECASE,
+)
 _NEAR = 200  # characters between words of an offence and a name
 
 
@@ -94,6 +101,20 @@ def find(texts: Sequence[str], earlier: Sequence[str], region: str) -> list[tupl
     found = [(place, finding) for place, text in enumerate(texts) for finding in _alone(text, pieces[place])]
     child = _find_child(pieces, earlier, region)
     return found + ([child] if child else [])
+
+
+def find_identifying(texts: Sequence[str], earlier: Sequence[str], region: str) -> list[tuple[int, int, int]]:
+    """Return which parts of these texts show who a child or a complainant is: of which text, from where to where."""
+    kinds = {(finding.recogniser, place) for place, finding in find(texts, earlier, region)}
+    shows_child = any(recogniser == "identifies_child" for recogniser, _ in kinds)
+    parts = list[tuple[int, int, int]]()
+    for place, text in enumerate(texts):
+        if shows_child:
+            parts += [(place, one.start, one.end) for one in _pieces(text, region) if one.kind in _IDENTIFYING]
+        if ("identifies_complainant", place) in kinds:
+            people = [*names.find_children(text), *names.find_people(text)]
+            parts += [(place, one.start, one.end) for one in people]
+    return sorted(set(parts))
 
 
 def may_combine(text: str) -> bool:
@@ -140,6 +161,8 @@ def _alone(text: str, pieces: Sequence[_Piece]) -> Iterator[Finding]:
     if harmed := _HARMED.search(text):
         yield Finding(kind, *harmed.span(), "identifies_complainant", VERSION, pieces=("offence", "relation"))
         return
+    if _OWN_STORY.search(text):
+        return  # who it happened to may say so, and whom they name there is asked about as everywhere
     people = [*names.find_children(text), *names.find_people(text)]
     near = [one for one in people if abs(one.start - offence.start()) <= _NEAR]
     if near:

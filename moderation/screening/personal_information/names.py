@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from moderation.screening.personal_information.spans import Span, matches
+from moderation.screening.personal_information.spans import Recognised, matches
 from moderation.screening.personal_information.word_lists import phrases, words
 
 _NAME = (
@@ -88,32 +88,32 @@ _SELF = re.compile(
 _SELF_SOON = re.compile(r"\b(?:name|call me|called|known as|im|i['’]m|i am|its|it['’]s|this is)\b", re.IGNORECASE)
 
 
-def find_professionals(text: str) -> Iterator[Span]:
+def find_professionals(text: str) -> Iterator[Recognised]:
     """Yield professionals: a title or a role with a name."""
     known = _words()
     for found in matches(known.title, text):
         if _is_title_of(found[1]):
             second = found[2].strip()
             end = found.end() if second and _is_name(second) else found.end(1)
-            yield Span("professional", found.start(), end)
+            yield Recognised("professional", found.start(), end)
     for found in matches(known.role, text):
         first, second = found[2], found[3].strip()
         is_full = bool(second) and _is_name(second)
         if _is_name(first) and (is_full or "call" in found[1] or "name" in found[1] or first.lower() in known.names):
-            yield Span("professional", found.start(2), found.end() if is_full else found.end(2))
+            yield Recognised("professional", found.start(2), found.end() if is_full else found.end(2))
 
 
-def find_children(text: str) -> Iterator[Span]:
+def find_children(text: str) -> Iterator[Recognised]:
     """Yield names of children: beside a relation, or an age below 18."""
     known = _words()
     for found in matches(known.child, text):
         yield from _named(found, "child")
     for found in matches(_AGED, text):
         if found[1].split("-")[0].lower() in known.names and _is_name(found[1]):
-            yield Span("child", *found.span(1))
+            yield Recognised("child", *found.span(1))
 
 
-def find_people(text: str) -> Iterator[Span]:
+def find_people(text: str) -> Iterator[Recognised]:
     """Yield names of grown-up people beside a relation, and what somebody says is their own name."""
     known = _words()
     for found in matches(known.adult, text):
@@ -123,12 +123,12 @@ def find_people(text: str) -> Iterator[Span]:
     for found in matches(_SELF, text):
         if found[1] and _is_either(found[1]):
             is_full = bool(found[2]) and _is_name(found[2].strip())
-            yield Span("person", found.start(1), found.end(2) if is_full else found.end(1))
+            yield Recognised("person", found.start(1), found.end(2) if is_full else found.end(1))
         elif found[3] and found[3].lower() in known.names and _is_name(found[4]):
-            yield Span("person", found.start(3), found.end(4))
+            yield Recognised("person", found.start(3), found.end(4))
 
 
-def _named(found: re.Match[str], recogniser: str) -> Iterator[Span]:
+def _named(found: re.Match[str], recogniser: str) -> Iterator[Recognised]:
     """Yield the names of a match: the first may be in small letters, and a second of the same person is joined."""
     start, end = -1, -1
     for group in range(1, (found.lastindex or 0) + 1):
@@ -139,10 +139,10 @@ def _named(found: re.Match[str], recogniser: str) -> Iterator[Span]:
             end = found.end(group)
             continue
         if end >= 0:
-            yield Span(recogniser, start, end)
+            yield Recognised(recogniser, start, end)
         start, end = found.span(group)
     if end >= 0:
-        yield Span(recogniser, start, end)
+        yield Recognised(recogniser, start, end)
 
 
 def _is_either(name: str) -> bool:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from moderation.screening.personal_information.spans import Span, is_luhn, matches
+from moderation.screening.personal_information.spans import Recognised, is_luhn, matches
 
 _NHS = re.compile(r"(?<![\w-])\d{3}([ -]?)\d{3}\1\d{4}(?![\w-])")
 # HM Revenue & Customs, National Insurance Manual NIM39110.
@@ -34,28 +34,28 @@ _PLATE_CUED = re.compile(
 _PLATE_CUE = re.compile(r"\b(?:reg|registration|plate|car|van|vehicle|drives)\b", re.IGNORECASE)
 
 
-def find(text: str) -> Iterator[Span]:
+def find(text: str) -> Iterator[Recognised]:
     """Yield numbers with their check digits right, where they have one."""
     for found in matches(_IBAN, text):
         if _is_iban(re.sub(r"\s", "", found[0]).upper()):
-            yield Span("iban", *found.span())
+            yield Recognised("iban", *found.span())
     for found in matches(_CARD, text):
         if is_luhn(re.sub(r"\D", "", found[0])):
-            yield Span("card", *found.span())
-    yield from (Span("bank_account", *found.span()) for found in matches(_BANK, text))
+            yield Recognised("card", *found.span())
+    yield from (Recognised("bank_account", *found.span()) for found in matches(_BANK, text))
     for found in matches(_BANK_CUED, text):
-        yield Span("bank_account", *found.span(found.lastindex or 0))
+        yield Recognised("bank_account", *found.span(found.lastindex or 0))
     for found in matches(_NHS, text):
         if _is_nhs(re.sub(r"\D", "", found[0])):
-            yield Span("nhs_number", *found.span())
-    yield from (Span("ni_number", *found.span()) for found in matches(_NI, text))
+            yield Recognised("nhs_number", *found.span())
+    yield from (Recognised("ni_number", *found.span()) for found in matches(_NI, text))
 
 
-def find_vehicles(text: str) -> Iterator[Span]:
+def find_vehicles(text: str) -> Iterator[Recognised]:
     """Yield number plates: of the present kind in capitals, of any kind where a vehicle is named."""
-    yield from (Span("vehicle", *found.span()) for found in matches(_PLATE, text))
+    yield from (Recognised("vehicle", *found.span()) for found in matches(_PLATE, text))
     if _PLATE_CUE.search(text):
-        yield from (Span("vehicle", *found.span(1)) for found in matches(_PLATE_CUED, text))
+        yield from (Recognised("vehicle", *found.span(1)) for found in matches(_PLATE_CUED, text))
 
 
 def _is_nhs(digits: str) -> bool:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from moderation.screening.personal_information.spans import Span, matches
+from moderation.screening.personal_information.spans import Recognised, matches
 from moderation.screening.personal_information.word_lists import words
 
 # Every repetition has an upper bound, so that no text takes long.
@@ -56,32 +56,32 @@ _LIVES = re.compile(
 )
 
 
-def find_emails(text: str) -> Iterator[Span]:
+def find_emails(text: str) -> Iterator[Recognised]:
     """Yield e-mail addresses, also spelt out."""
     if "@" in text:
-        yield from (Span("email", *found.span()) for found in matches(_EMAIL, text))
+        yield from (Recognised("email", *found.span()) for found in matches(_EMAIL, text))
     if _SPELT_SOON.search(text):
         for found in matches(_SPELT, text):
             if found[1].lower() not in words("no_mailbox"):
-                yield Span("email", *found.span())
+                yield Recognised("email", *found.span())
 
 
-def find_postcodes(text: str) -> Iterator[Span]:
+def find_postcodes(text: str) -> Iterator[Recognised]:
     """Yield British postcodes."""
     if _POSTCODE_END.search(text):
         for found in matches(_POSTCODE, text):
             if found[1] not in ORDINALS:
-                yield Span("postcode", *found.span())
+                yield Recognised("postcode", *found.span())
 
 
-def find_addresses(text: str) -> Iterator[Span]:
+def find_addresses(text: str) -> Iterator[Recognised]:
     """Yield houses in streets: with capital letters anywhere, without them where a number stands before."""
     if not _STREET_SOON.search(text):
         return
-    yield from (Span("address", *found.span()) for found in matches(_WRITTEN, text))
+    yield from (Recognised("address", *found.span()) for found in matches(_WRITTEN, text))
     for found in matches(_SMALL, text):
         is_plain = found[2].lower() in {"drive", "close", "court", "place", "way", "st", "lane", "square"}
         if words("no_street").isdisjoint(found[1].lower().split()) and (
             not is_plain or _LIVES.search(text, max(0, found.start() - 40), found.start())
         ):
-            yield Span("address", *found.span())
+            yield Recognised("address", *found.span())

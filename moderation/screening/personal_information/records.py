@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from moderation.screening.personal_information.spans import DATE, DAY, Span, matches
+from moderation.screening.personal_information.spans import DATE, DAY, Recognised, matches
 
 _CASE = re.compile(r"(?<!\w)[A-Z]{2} ?\d\d ?[CPFDZJ] ?\d{3,5}(?!\w)", re.IGNORECASE | re.ASCII)
 _CASE_CUED = re.compile(
@@ -58,24 +58,24 @@ _REAL_NAME = re.compile(
 )
 
 
-def find_courts(text: str) -> Iterator[Span]:
+def find_courts(text: str) -> Iterator[Recognised]:
     """Yield numbers of cases, and neutral citations."""
-    yield from (Span("citation", *found.span()) for found in matches(_CITATION, text))
-    yield from (Span("court_number", *found.span()) for found in matches(_CASE, text))
+    yield from (Recognised("citation", *found.span()) for found in matches(_CITATION, text))
+    yield from (Recognised("court_number", *found.span()) for found in matches(_CASE, text))
     for found in matches(_CASE_CUED, text):
         if sum(char.isdigit() for char in found[1]) >= 3:
-            yield Span("court_number", *found.span(1))
+            yield Recognised("court_number", *found.span(1))
 
 
-def find_police(text: str) -> Iterator[Span]:
+def find_police(text: str) -> Iterator[Recognised]:
     """Yield the numbers that the police give."""
-    yield from (Span("police_reference", *found.span()) for found in matches(_URN, text))
+    yield from (Recognised("police_reference", *found.span()) for found in matches(_URN, text))
     for found in matches(_POLICE, text):
         if sum(char.isdigit() for char in found[1]) >= 4 or " of " in found[1].lower():
-            yield Span("police_reference", *found.span(1))
+            yield Recognised("police_reference", *found.span(1))
 
 
-def find_dates(text: str) -> Iterator[Span]:
+def find_dates(text: str) -> Iterator[Recognised]:
     """Yield dates of birth, and dates of a hearing: each only with a word that says so beside it."""
     is_born, is_court = _BORN_SOON.search(text), _COURT_SOON.search(text)
     if not (is_born or is_court):
@@ -84,25 +84,25 @@ def find_dates(text: str) -> Iterator[Span]:
         start, end = found.span()
         before = text[max(0, start - 60) : start]
         if is_born and _BORN.search(before):
-            yield Span("birth_date", start, end)
+            yield Recognised("birth_date", start, end)
         elif is_court and (cue := _BEFORE_DATE.search(before)):
-            yield Span("hearing", start - len(before) + cue.start(), end)
+            yield Recognised("hearing", start - len(before) + cue.start(), end)
         elif is_court and _AFTER_DATE.search(text[end : end + 45]):
-            yield Span("hearing", start, end)
+            yield Recognised("hearing", start, end)
     if is_court:
-        yield from (Span("hearing", *found.span()) for found in matches(_COURT_DAY, text))
+        yield from (Recognised("hearing", *found.span()) for found in matches(_COURT_DAY, text))
 
 
-def find_handles(text: str) -> Iterator[Span]:
+def find_handles(text: str) -> Iterator[Recognised]:
     """Yield profiles elsewhere on the network: links, and names beside the network that they are on."""
     if "/" in text:
-        yield from (Span("handle", *found.span()) for found in matches(_PROFILE, text))
+        yield from (Recognised("handle", *found.span()) for found in matches(_PROFILE, text))
     if not _NETWORK_SOON.search(text):
         return
     for found in matches(_HANDLE, text):
         if _is_handle(found[2], is_cued=bool(found[1])):
-            yield Span("handle", *found.span(2))
-    yield from (Span("handle", *found.span(1)) for found in matches(_REAL_NAME, text))
+            yield Recognised("handle", *found.span(2))
+    yield from (Recognised("handle", *found.span(1)) for found in matches(_REAL_NAME, text))
 
 
 def _is_handle(word: str, *, is_cued: bool) -> bool:

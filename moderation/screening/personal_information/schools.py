@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from moderation.screening.personal_information.spans import Span, matches
+from moderation.screening.personal_information.spans import Recognised, matches
 from moderation.screening.personal_information.word_lists import words
 
 _WORD = r"[A-Z][\w'’.&-]{0,20}"
@@ -29,22 +29,22 @@ _SOON = re.compile(
 )
 
 
-def find(text: str) -> Iterator[Span]:
+def find(text: str) -> Iterator[Recognised]:
     """Yield schools and nurseries: with capital letters anywhere, without them where a child goes there."""
     if not _SOON.search(text):
         return
     for found in matches(_SCHOOL, text):
         if found[1] is None:
-            yield Span("school", *found.span())
+            yield Recognised("school", *found.span())
             continue
         start, named = found.start(), found[1].split()
         while named and (named[0] in words("no_school") or not named[0][0].isupper()):
             start += len(named.pop(0)) + 1
         if named and not _is_figure_of_speech(found):
-            yield Span("school", start, found.end())
+            yield Recognised("school", start, found.end())
     for found in matches(_SMALL, text):
         if words("no_small_school").isdisjoint(found[1].split()):
-            yield Span("school", found.start(1), found.end(2))
+            yield Recognised("school", found.start(1), found.end(2))
 
 
 def _is_figure_of_speech(found: re.Match[str]) -> bool:

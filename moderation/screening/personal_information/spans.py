@@ -17,7 +17,7 @@ DATE = (
 )
 
 
-class Span(NamedTuple):
+class Recognised(NamedTuple):
     """Where a recogniser found something."""
 
     recogniser: str

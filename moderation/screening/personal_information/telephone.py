@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberType
 
-from moderation.screening.personal_information.spans import CANDIDATES_MAX, Span, matches
+from moderation.screening.personal_information.spans import CANDIDATES_MAX, Recognised, matches
 
 # Numbers of helplines and offices, which everybody may pass on.
 PUBLIC_NUMBER_TYPES = {
@@ -41,7 +41,7 @@ _WORDS = re.compile(rf"\b{_TOKEN}(?:[ ,.-]{{1,3}}{_TOKEN}){{2,24}}\b", re.IGNORE
 _PIECE = re.compile(_TOKEN, re.IGNORECASE)
 
 
-def find(text: str, region: str) -> Iterator[Span]:
+def find(text: str, region: str) -> Iterator[Recognised]:
     """Yield telephone numbers as they are dialled from `region` or from abroad."""
     if _DIGITS.search(text):
         yield from _abroad(text, region)
@@ -53,16 +53,16 @@ def find(text: str, region: str) -> Iterator[Span]:
         yield from _spoken(text)
 
 
-def _national(text: str) -> Iterator[Span]:
+def _national(text: str) -> Iterator[Recognised]:
     for found in matches(_NATIONAL, text):
         digits = re.sub(r"\D", "", found[0].translate(_LETTERS))
         if sum(map(str.isdigit, found[0])) >= 5 and not _PUBLIC.match(digits):
-            yield Span("telephone", *found.span())
+            yield Recognised("telephone", *found.span())
     for found in matches(_MOBILE, text):
-        yield Span("telephone", *found.span())
+        yield Recognised("telephone", *found.span())
 
 
-def _abroad(text: str, region: str) -> Iterator[Span]:
+def _abroad(text: str, region: str) -> Iterator[Recognised]:
     for found in matches(_ABROAD, text):
         written = re.sub(r"^00", "+", re.sub(r"\(0\)|[^\d+]", "", found[0]))
         try:
@@ -71,16 +71,16 @@ def _abroad(text: str, region: str) -> Iterator[Span]:
             continue
         is_number = phonenumbers.is_possible_number(number)
         if is_number and phonenumbers.number_type(number) not in PUBLIC_NUMBER_TYPES:
-            yield Span("telephone", *found.span())
+            yield Recognised("telephone", *found.span())
 
 
-def _of_region(text: str, region: str) -> Iterator[Span]:
+def _of_region(text: str, region: str) -> Iterator[Recognised]:
     for match in phonenumbers.PhoneNumberMatcher(text, region, max_tries=CANDIDATES_MAX):
         if phonenumbers.number_type(match.number) not in PUBLIC_NUMBER_TYPES:
-            yield Span("telephone", match.start, match.end)
+            yield Recognised("telephone", match.start, match.end)
 
 
-def _spoken(text: str) -> Iterator[Span]:
+def _spoken(text: str) -> Iterator[Recognised]:
     for found in matches(_WORDS, text):
         digits, times, words = "", 1, 0
         for piece in _PIECE.findall(found[0]):
@@ -91,4 +91,4 @@ def _spoken(text: str) -> Iterator[Span]:
             digits += "00" if word == "hundred" else _VALUES.get(word, word) * times
             times, words = 1, words + (not word.isdigit())
         if words and 10 <= len(digits) <= 11 and digits.startswith("0") and not _PUBLIC.match(digits):
-            yield Span("telephone", *found.span())
+            yield Recognised("telephone", *found.span())
