@@ -74,6 +74,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="decisions"),
     Feature(name="detail_effects"),
     Feature(name="known_details"),
+    Feature(name="disclosures"),
     Feature(name="findings", clean_up=findings.delete_old_findings),
     Feature(name="finding_tallies", clean_up=finding_tallies.delete_old),
     Feature(name="handover", export=handover.export_own, clean_up=handover.delete_old),

@@ -255,6 +255,7 @@ DATA: dict[str, list[str]] = {
     "0045": RAISED,
     "0046": RAISED,
     "0047": HANDED_OVER,
+    "0048": HANDED_OVER,
 }
 
 

@@ -120,6 +120,7 @@ ROWS: Mapping[str, Row] = {
     # moderation
     "/moderation": Row(MODERATE),
     "/moderation/cases/{id}": Row(frozenset({"moderator"}), "/moderation/cases/{case}"),  # administrators: when late
+    "/moderation/cases/{id}/address": Row(frozenset({"moderator"}), "/moderation/cases/{case}/address"),
     "/moderation/together": Row(MODERATE, "/moderation/together?case={case}"),
     "/moderation/posts/{id}/case": Row(MODERATE, "/moderation/posts/{post}/case"),
     "/moderation/members/{handle}": Row(MODERATE, "/moderation/members/{handle}"),
