@@ -14,6 +14,10 @@ from forum.cli.runtime import fail
 from forum.core import audit, backup, embedded_postgres, signals
 from forum.core.errors import ForumError, UnusableSetting
 
+# Here, and not when the program begins: processes that answer load this file and run nothing of it.
+gc.freeze()
+gc.enable()
+
 cli = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -33,8 +37,6 @@ FAILURES = (ForumError, UnusableSetting, embedded_postgres.EmbeddedError, audit.
 
 def main() -> None:
     """Run the command line; what went wrong is one sentence, not a trace."""
-    gc.freeze()
-    gc.enable()
     signals.install()
     try:
         cli()

@@ -60,6 +60,8 @@ from moderation.api import (
     contact,
     crisis_phrases,
     decisions,
+    detail_effects,
+    known_details,
     member_history,
     member_notes,
     member_posts,
@@ -78,6 +80,7 @@ from moderation.api import (
     watched_terms,
 )
 from moderation.gate import BoardGate
+from moderation.screening import phrasebook
 from moderation.urgent_cases import count_urgent_cases
 from moderation.web import site as moderation_site
 
@@ -144,6 +147,8 @@ RESOURCES: tuple[Resource, ...] = (
         accounts.router,
         invitations.router,
         unsent_mail.router,
+        detail_effects.router,
+        known_details.router,
     ),
     Resource(
         "help",
@@ -165,19 +170,15 @@ RESOURCES: tuple[Resource, ...] = (
         legal_holds.router,
         lost_mailboxes.router,
     ),
-    Resource(
-        "rules",
-        "The rules of this forum, in every version, and what happened in moderation in a year.",
-        rules.router,
-        transparency.router,
-    ),
+    Resource("rules", "The rules of this forum, in every version.", rules.router),
     Resource(
         "reports",
-        "Report a post that may break a rule or the law, or that shows somebody in danger, with an account or without; tell "
-        "the safeguarding leads what you worry about.",
+        "Report a post that may break a rule or the law, or that shows somebody in danger, with an account or without; "
+        "tell the safeguarding leads what you worry about.",
         reports.router,
         concerns.raise_router,
         public_reports.router,
+        transparency.router,
     ),
     Resource(
         "complaints",
@@ -351,6 +352,7 @@ def process_app() -> FastAPI:
     secret_key.secret_key(settings)  # ends here and not at a request when it can neither be read nor made
     app = create_app(settings)
     ua_parser.parse_user_agent("")  # builds its tables now, and not while the first member signs in
+    phrasebook.english()  # takes half a second, which no first post of a process should wait for
     # Objects that exist by now stay: to search all of them for garbage again and again would delay requests.
     gc.collect()
     gc.freeze()

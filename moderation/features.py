@@ -71,6 +71,8 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(name="crisis_phrases"),
     Feature(name="decisions"),
+    Feature(name="detail_effects"),
+    Feature(name="known_details"),
     Feature(name="findings", clean_up=findings.delete_old_findings),
     Feature(name="finding_tallies", clean_up=finding_tallies.delete_old),
     Feature(name="member_history"),

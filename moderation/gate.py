@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import reduce
 from hashlib import sha256
@@ -26,11 +27,12 @@ from forum.core.text import is_light
 from forum.members import names
 from forum.members.aliases import get_owner
 from forum.notifications import inbox
-from moderation import cases, findings, on_call, refused_texts, spam_signs, taken_words
+from moderation import cases, findings, on_call, questions, refused_texts, spam_signs, taken_words
 from moderation.case_priority import Category, graver
 from moderation.cases import CaseState
 from moderation.findings import LocatedFinding, Place, TextPart
 from moderation.measures.tables import AppliedMeasure, MeasureKind
+from moderation.questions import Settled
 from moderation.screening import Changes, screen
 from moderation.screening.finding import CrisisKind, Effect, Finding, FindingKind, Level
 from moderation.vocabulary import Vocabulary, soften_repeated, softened
@@ -48,7 +50,8 @@ class BoardGate:
     """Holds the posts that a board's policy holds, and screens every post for danger, personal information and terms.
 
     A post that is held, or in which something was found, gets a case. Of what was found, only a term of the charity
-    holds a post back, and none does where words of danger were found too.
+    holds a post back; words of danger never do, and whoever wrote them is asked nothing. Of what may show who somebody
+    is, its author is asked first.
     """
 
     def __init__(self, first_posts: int, region: str, reader: Reader | None = None) -> None:
@@ -71,15 +74,13 @@ class BoardGate:
             texts, is_title = submission.texts, submission.is_title
             watched = await taken_words.why_held(session, edited, texts, is_title=is_title)
         found = await self._findings(submission)
-        is_danger = findings.danger_in(found) is not None
-        terms = await self._terms_in(session, submission, is_danger=is_danger)
-        spam = await spam_signs.find_signs(session, submission, _parts(submission))
-        spam = [softened(one) for one in spam] if is_danger else spam
+        signs = await self._find_signs(session, submission, found)
         if submission.answered:
             found = await _without_repeated(session, submission, found)
-        held_because = watched or self._held_because(submission) or _reviewed_because(submission, found)
-        held_because = held_because or _held_by(terms, submission) or spam_signs.held_because(spam)
-        return GateResult(held_because, (*found, *terms, *spam))
+        held = watched or self._held_because(submission) or _reviewed_because(submission, found)
+        held = held or spam_signs.held_because(signs) or _held_by(signs, submission)
+        judged = await self._judge_details(session, submission, found, held)
+        return replace(judged, findings=(*judged.findings, *signs))
 
     async def record(
         self, session: AsyncSession, subject: tuple[str, object], verdict: GateResult, now: datetime
@@ -136,6 +137,59 @@ class BoardGate:
     ) -> Attendance:
         """Return whether somebody but this member is on call for a board."""
         return await on_call.find_attendance(session, board_id, now, but_not=but_not)
+
+    async def _find_signs(
+        self, session: AsyncSession, submission: Submission, found: tuple[LocatedFinding, ...]
+    ) -> Sequence[LocatedFinding]:
+        """Return the charity's terms and the signs of spam in a text. Where danger was found, none of them holds it."""
+        is_danger = findings.danger_in(found) is not None
+        terms = await self._terms_in(session, submission, is_danger=is_danger)
+        spam = await spam_signs.find_signs(session, submission, _parts(submission))
+        return [*terms, *map(softened, spam)] if is_danger else [*terms, *spam]
+
+    async def _judge_details(
+        self, session: AsyncSession, submission: Submission, found: tuple[LocatedFinding, ...], held: str | None
+    ) -> GateResult:
+        """Ask the author about what may show who somebody is; whoever is in danger is asked nothing."""
+        if submission.publishing is None:
+            return GateResult(held, found)
+        if findings.danger_in(found):
+            return await self._judge_danger(session, submission, found, held)
+        settled = await self._settle(session, submission, found)
+        return GateResult(held or settled.held_because, settled.findings, settled.details)
+
+    async def _judge_danger(
+        self, session: AsyncSession, submission: Submission, found: tuple[LocatedFinding, ...], held: str | None
+    ) -> GateResult:
+        """Publish at once, where the board does, but for what shows who a child or a complainant is."""
+        texts = dict(_parts(submission))
+        together = await questions.find_combinations(session, submission, texts)
+        covered = await questions.find_covered(session, submission, texts) if together and not held else ()
+        return GateResult(held, (*found, *together), covered=covered)
+
+    async def _settle(
+        self, session: AsyncSession, submission: Submission, found: tuple[LocatedFinding, ...]
+    ) -> Settled:
+        """Ask the author about what may show who somebody is, unless they were asked. Raises PersonalInformation."""
+        texts = dict(_parts(submission))
+        every = [*found, *await questions.find_combinations(session, submission, texts)]
+        if not every:
+            return Settled()
+        before = await self._found_before(session, submission)
+        return await questions.settle(session, submission, texts, every, before)
+
+    async def _found_before(self, session: AsyncSession, submission: Submission) -> set[tuple[str, str]]:
+        """Return what was found in the words that an edit replaces: its author was asked about that."""
+        if submission.edited is None:
+            return set()
+        post = await session.get_one(Post, submission.edited.post_id)
+        thread = await session.get_one(Thread, post.thread_id)
+        texts = {TextPart.TITLE: thread.title}
+        if not submission.is_title:
+            texts = {TextPart.BODY: post.body_markdown, TextPart.WARNING: post.content_warning or ""}
+        alone = await self._screen([*texts.items()])
+        found = [*alone, *await questions.find_combinations(session, submission, texts)]
+        return {(one.finding.recogniser, _words_of(one, texts)[1]) for one in found}
 
     def _held_because(self, submission: Submission) -> str | None:
         policy, author = Publication(submission.publication or Publication.AT_ONCE), submission.author

@@ -81,6 +81,7 @@ def select_posts(viewer: Viewer, member_id: UUID) -> Query:
         col(Post.thread_id),
         col(Thread.title).label("thread_title"),
         col(Board.slug).label("board"),
+        col(Board.name).label("board_name"),
         col(Post.number),
         col(Post.revision),
         col(Post.visibility),

@@ -46,6 +46,7 @@ class ModerationAct(StrEnum):
     WRITE_TEMPLATES = "write the templates"
     READ_ASSESSMENTS = "read the assessments"
     WRITE_ASSESSMENTS = "write the assessments"
+    SET_DETAILS = "choose what members are asked about"
     NAME_TEAM = "name a board's moderators"
     SEE_ON_CALL = "see who is on call"
     WRITE_ROTA = "write who is on call"
@@ -189,6 +190,7 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.WRITE_TEMPLATES: [is_in_good_standing, moderates_everywhere],
     ModerationAct.READ_ASSESSMENTS: [is_in_good_standing, moderates_everywhere],
     ModerationAct.WRITE_ASSESSMENTS: [is_in_good_standing, administers],
+    ModerationAct.SET_DETAILS: [is_in_good_standing, administers],
     ModerationAct.NAME_TEAM: [is_in_good_standing, administers],
     ModerationAct.SEE_ON_CALL: [is_in_good_standing, moderates_somewhere],
     ModerationAct.WRITE_ROTA: [is_in_good_standing, administers],

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from moderation.screening import disguises, personal_information, phrasebook, spam
-from moderation.screening.finding import CrisisKind, FindingKind
+from moderation.screening.finding import CrisisKind, DetailKind, FindingKind
 
 COMPLAIN = (
-    "If you think that this was used in another way than it says here, write to the charity on its contact page. "
+    "If you think that this was used in another way than it says here, complain: somebody answers within 14 days. "
     "Of what was decided about your own words, you can ask for a second look."
 )
 
@@ -40,7 +40,9 @@ LEADS_TO: Mapping[FindingKind, Sequence[str]] = {
         "Where it was found is kept until 90 days after the decision.",
     ),
     FindingKind.PERSONAL_INFORMATION: (
-        "A moderator reads it, and can take out what gives somebody away.",
+        "You are asked before it is posted: you can change it, or post it as it is.",
+        "By the settings of the board, a moderator then reads it, sometimes before others can. They can take out what "
+        "shows who somebody is.",
         "Where it was found is kept until 90 days after the decision.",
     ),
 }
@@ -55,5 +57,5 @@ def list_sought() -> Sequence[Sought]:
         *crisis,
         terms,
         *(Sought(FindingKind.SPAM, name, spam.VERSION) for name in spam.NAMES),
-        *(Sought(FindingKind.PERSONAL_INFORMATION, name, version) for name in personal_information.NAMES),
+        *(Sought(FindingKind.PERSONAL_INFORMATION, kind, version) for kind in DetailKind),
     ]

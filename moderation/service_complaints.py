@@ -332,7 +332,7 @@ async def list_complaints(work: Work, hearer: Viewer) -> Sequence[HeardComplaint
     deciders = await _list_deciders(work.session, {row.case_id for row in rows if row.case_id})
     found = []
     for row in rows:
-        part = _ComplaintPart(row.member_id, {*deciders.get(row.case_id, ()), *filter(None, [row.settled_by])})
+        part = _part(row.member_id, row.made_at, row.settled_by, deciders.get(row.case_id, ()))
         found.append(HeardComplaint(row, refusal(ModerationAct.ANSWER_COMPLAINT, hearer, part)))
     return found
 
@@ -377,15 +377,23 @@ async def _part_of(session: AsyncSession, complaint: ServiceComplaint) -> _Compl
     settled_by = select(col(PublicReport.settled_by)).where(col(PublicReport.id) == complaint.public_report_id)
     case_id = select(col(Report.case_id)).where(col(Report.id) == complaint.report_id)
     row = (await session.execute(select(settled_by.scalar_subquery(), case_id.scalar_subquery()))).one()
-    deciders = await _list_deciders(session, {row[1]} if row[1] else set())
-    return _ComplaintPart(complaint.member_id, {*deciders.get(row[1], ()), *filter(None, [row[0]])})
+    decided = (await _list_deciders(session, {row[1]}))[row[1]] if row[1] else ()
+    return _part(complaint.member_id, complaint.made_at, row[0], decided)
 
 
-async def _list_deciders(session: AsyncSession, case_ids: Collection[UUID]) -> Mapping[UUID, Collection[UUID]]:
-    """Return who ever took a decision on each of these cases."""
-    decided = select(col(Decision.case_id), func.array_agg(col(Decision.decided_by).distinct()))
-    grouped = decided.where(col(Decision.case_id).in_(case_ids)).group_by(col(Decision.case_id))
-    return {row[0]: row[1] for row in (await session.execute(grouped)).all()}
+async def _list_deciders(session: AsyncSession, case_ids: Collection[UUID]) -> Mapping[UUID, Sequence[Record]]:
+    """Return who took a decision on each of these cases, and when."""
+    decided = query(col(Decision.case_id), col(Decision.decided_by), col(Decision.decided_at))
+    rows = (await session.execute(decided.where(col(Decision.case_id).in_(case_ids)))).all()
+    return {case_id: [row for row in rows if row.case_id == case_id] for case_id in case_ids}
+
+
+def _part(
+    member_id: UUID | None, made_at: datetime, settled_by: UUID | None, decided: Sequence[Record]
+) -> _ComplaintPart:
+    """Return who made a complaint, and who had decided what it is about: not who mended it since."""
+    before = {row.decided_by for row in decided if row.decided_at <= made_at}
+    return _ComplaintPart(member_id, before | {settled_by} if settled_by else before)
 
 
 async def _tell_answered(work: Work, complaint: ServiceComplaint) -> None:

@@ -32,6 +32,7 @@ from forum.core.work import Work
 from forum.demo.administration import administer
 from forum.demo.keys import DemoKeys
 from forum.demo.moderation import Cast, everybody, moderate
+from forum.demo.safeguarding import look_after
 from forum.members.tables import Member, Role, RulesEdition
 from forum.members.viewer import Viewer
 from forum.notifications.inbox import Notification
@@ -93,6 +94,7 @@ async def fill(work: Work, keys: DemoKeys, *, written: Callable[[], object]) -> 
             await answer_question(work, cast[person["handle"]], wants_letters=True)
     await moderate(work, cast)
     await administer(work, cast)
+    await look_after(work, cast)
     await _put_notifications_in_order(work.session)
 
 

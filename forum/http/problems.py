@@ -101,6 +101,19 @@ class Problem(BaseModel):
         json_schema_extra=_without_default,
     )
 
+    findings: list[dict[str, Any]] | SkipJsonSchema[None] = Field(
+        None,
+        description="Where a text may show who somebody is: each `field`, `start`, `end` (code points), `words`, "
+        "`kind`, `why`, `suggestion` and `effect`",
+        json_schema_extra=_without_default,
+    )
+    confirm: str | SkipJsonSchema[None] = Field(
+        None,
+        description="With it as `confirm` in the body, the same words are posted as they are, for a day",
+        examples=["eyJ…"],
+        json_schema_extra=_without_default,
+    )
+
 
 @dataclass(frozen=True)
 class ProblemType:
@@ -121,6 +134,7 @@ KINDS: Mapping[type[errors.ForumError], ProblemType] = {
     errors.Stale: ProblemType(409, "stale", "Changed meanwhile"),
     errors.Busy: ProblemType(409, "request-in-progress", "Still being worked on"),
     errors.Conflict: ProblemType(409, "conflict", "Conflict"),
+    errors.PersonalInformation: ProblemType(422, "personal-information", "Personal information"),
     errors.Invalid: ProblemType(422, "validation-failed", "Input not accepted"),
     errors.Throttled: ProblemType(429, "too-many-requests", "Too many requests"),
     errors.Overloaded: ProblemType(503, "service-unavailable", "Busy"),

@@ -68,6 +68,9 @@ BY_CODE: Mapping[str, str] = {
     "unknown_cursor": mark("This list has changed. Please begin it again."),
     "wrong_format": mark("This does not have the right form. Look at the hint above it."),
     # writing
+    "personal_information": mark(
+        "Some of these words may show who somebody is. Change them, or post them as they are."
+    ),
     "ignoring_oneself": mark("This is you. You cannot ignore yourself."),
     "member_is_staff": mark("They work here. What they write is for everybody, so nobody can ignore them."),
     "no_such_post_in_thread": mark("The post that you answer is not here any more. You can send this without it."),
@@ -149,10 +152,10 @@ BY_CODE: Mapping[str, str] = {
     "code_not_known": mark("Nothing that was sent to us has this code. Look at it again, letter by letter."),
     "complaint_about_own_decision": mark("You decided what this is about. Somebody else answers it."),
     "complaint_answered": mark("Somebody has answered this complaint already."),
-    "assessment_changed": mark("Somebody wrote another version of this while you were writing."),
     "case_changed": mark("This case changed while you were looking at it. Please read it again."),
     "case_claimed": mark("Somebody else is working on this case."),
     "case_decided": mark("This case is decided."),
+    "concern_assessment_changed": mark("Somebody wrote another version of this while you were writing."),
     "concern_closed": mark("It is closed. Open it again first."),
     "concern_is_held": mark("A legal hold keeps it. End the hold first."),
     "concern_is_kept": mark("It is kept until a day that has not come."),

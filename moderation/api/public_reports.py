@@ -32,7 +32,7 @@ Code = Annotated[
         min_length=1,
         max_length=100,
         description="The code that was shown when it was sent",
-        examples=["pS7yQ4nB1uC6vD8xE0zF2gH5jK9lM3oR7tW1aY4iUeI"],
+        examples=["7F3A-0197-C25B-4D8E-9A61"],
     ),
 ]
 Outcome = Literal["upheld", "dismissed"]
@@ -75,7 +75,7 @@ class PublicReportReceipt(ResponseBody):
 
     token: str = Field(
         description="The code with which you can follow it. It is shown here only: keep it",
-        examples=["pS7yQ4nB1uC6vD8xE0zF2gH5jK9lM3oR7tW1aY4iUeI"],
+        examples=["7F3A-0197-C25B-4D8E-9A61"],
     )
     due_at: Moment = Field(description="By when somebody should have looked at it")
     complain: str = Field(description="How to complain", examples=[HOW_TO_COMPLAIN])

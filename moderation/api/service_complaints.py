@@ -57,7 +57,7 @@ class ServiceComplaintReceipt(ResponseBody):
 
     token: str = Field(
         description="The code with which you can read the answer. It is shown here only: keep it",
-        examples=["pS7yQ4nB1uC6vD8xE0zF2gH5jK9lM3oR7tW1aY4iUeI"],
+        examples=["7F3A-0197-C25B-4D8E-9A61"],
     )
     due_at: Moment = Field(description="By when you are answered")
     advice: str = Field(description="What you can do besides", examples=[ADVICE[ComplaintAbout.OWN_CONTENT]])

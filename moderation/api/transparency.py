@@ -13,7 +13,7 @@ from forum.http.services import CurrentWork, Route
 from moderation import transparency
 from moderation.transparency import Counted, TransparencyReport
 
-router = APIRouter(tags=["rules"], route_class=Route)
+router = APIRouter(tags=["reports"], route_class=Route)
 
 Year = Annotated[int, Path(ge=transparency.FIRST_YEAR, lt=10_000, examples=[2025])]
 

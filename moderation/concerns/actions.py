@@ -93,7 +93,7 @@ async def assess(work: Work, lead: Viewer, concern_id: UUID, number: int, said: 
         raise await changed_since(
             work.session,
             "Somebody wrote another assessment meanwhile.",
-            code="assessment_changed",
+            code="concern_assessment_changed",
             current=last.number,
             by=last.written_by,
             at=last.written_at,

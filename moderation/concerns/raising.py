@@ -12,9 +12,9 @@ from uuid import UUID
 from sqlalchemy import exists, select
 from sqlmodel import col
 
-from forum.content.crisis_help import Help, also_when_refused, find_help
+from forum.content.crisis_help import Help, find_help_unseen
 from forum.content.posts.queries import PostView, get_post_in_transaction
-from forum.core.errors import Invalid, NotFound
+from forum.core.errors import Busy, ForumError, Invalid, NotFound
 from forum.core.idempotency import Repeat
 from forum.core.work import Work
 from forum.members.aliases import owner_of
@@ -98,23 +98,35 @@ async def raise_concern(
     Raises NotSignedIn, Throttled, NotFound for a member, post or case that does not exist for whoever raises it,
     Invalid for consent that was not sought without the reason, and what `Repeat.earlier` raises.
     """
-    async with also_when_refused(work, raiser, "concern", [draft.text, draft.assessment.immediate_action]):
-        allow(ModerationAct.RAISE_CONCERN, raiser)
-        if repeat and (earlier := await repeat.earlier(work)):
-            concern = await work.session.get_one(Concern, UUID(earlier))
-        else:
-            refuse_missing_reason(draft.assessment)
-            await work.count_try("concern", "concerns", raiser.id)
-            concern = await _add(work, raiser, draft)
-            if repeat:
-                await repeat.keep(work, concern.id)
+    texts = [draft.text, draft.assessment.immediate_action]
+    try:
+        concern = await _raise_once(work, raiser, draft, repeat)
+    except Busy:
+        raise  # the same words are being stored at this moment
+    except ForumError as error:
+        # Not as other words that are refused: the case that those open would be read by moderators.
+        if help_ := await find_help_unseen(work, texts):
+            error.facts["help"] = help_.as_json()
+        raise
     leads = (await list_leads(work.session, work.now, col(Concern.id) == concern.id)).get(concern.id)
     return ConcernReceipt(
         raised_at=concern.raised_at,
         is_read=bool(leads),
         outside_contact=None if leads else work.settings.outside_contact,
-        help=await find_help(work, raiser, [draft.text, draft.assessment.immediate_action]),
+        help=await find_help_unseen(work, texts),
     )
+
+
+async def _raise_once(work: Work, raiser: Viewer, draft: ConcernDraft, repeat: Repeat | None) -> Concern:
+    allow(ModerationAct.RAISE_CONCERN, raiser)
+    if repeat and (earlier := await repeat.earlier(work)):
+        return await work.session.get_one(Concern, UUID(earlier))
+    refuse_missing_reason(draft.assessment)
+    await work.count_try("concern", "concerns", raiser.id)
+    concern = await _add(work, raiser, draft)
+    if repeat:
+        await repeat.keep(work, concern.id)
+    return concern
 
 
 def refuse_missing_reason(said: Assessment) -> None:

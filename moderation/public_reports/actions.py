@@ -4,7 +4,6 @@ Whether the post exists, can be seen, or was never there, filing does the same a
 post afterwards. Where it finds none, somebody reads the report and answers it.
 """
 
-import base64
 import hashlib
 import json
 import secrets
@@ -163,16 +162,21 @@ def _category(category: str, *, is_urgent: bool) -> Category:
 # Codes: shown once, never stored, and the same for what is sent again with its key
 
 
+# Without letters that look like digits. 20 of these are 100 bits: short enough to be written down, in groups of four.
+_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_MISREAD = str.maketrans("OIL", "011", "- ")
+
+
 def token_of(settings: Settings, purpose: str, key: str | None) -> str:
     """Return the code of something that is sent: computed from its key, or a random one."""
-    if key is None:
-        return secrets.token_urlsafe(32)
-    return base64.urlsafe_b64encode(keyed_digest(settings, purpose, key.encode())).decode().rstrip("=")
+    content = secrets.token_bytes(20) if key is None else keyed_digest(settings, purpose, key.encode())
+    letters = "".join(_LETTERS[byte % len(_LETTERS)] for byte in content[:20])
+    return "-".join(letters[start : start + 4] for start in range(0, 20, 4))
 
 
 def digest(token: str) -> bytes:
-    """Return what is stored of a code."""
-    return hashlib.sha256(token.encode()).digest()
+    """Return what is stored of a code, however it is written: in small letters, or without its dashes."""
+    return hashlib.sha256(token.upper().translate(_MISREAD).encode()).digest()
 
 
 def request_digest(settings: Settings, draft: Any) -> bytes:

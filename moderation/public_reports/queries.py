@@ -38,8 +38,13 @@ class Progress:
     sent_at: datetime
     due_at: datetime
     outcome: ReportOutcome | None
-    words: str | None
+    answer: str | None  # in the words of whoever answered without a case
     settled_at: datetime | None
+
+    @property
+    def words(self) -> str | None:
+        """What came of it, in plain words."""
+        return self.answer or (OUTCOME_WORDS[self.outcome] if self.outcome else None)
 
 
 async def follow_report(work: Work, _viewer: Viewer, token: str, address: str) -> Progress:
@@ -76,9 +81,9 @@ async def find_progress(session: AsyncSession, token: str) -> Progress | None:
         return None
     # Somebody who heard an appeal may have found otherwise since, or looks at it again.
     outcome = row.present if row.report_id else row.outcome
-    said = row.answer or OUTCOME_WORDS[ReportOutcome(outcome)] if outcome else None
-    settled_at = row.settled_at if outcome else None
-    return Progress(row.filed_at, row.due_at, ReportOutcome(outcome) if outcome else None, said, settled_at)
+    if outcome is None:
+        return Progress(row.filed_at, row.due_at, None, None, None)
+    return Progress(row.filed_at, row.due_at, ReportOutcome(outcome), row.answer, row.settled_at)
 
 
 def unknown_code() -> NotFound:

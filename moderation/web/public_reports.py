@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Any, ClassVar
@@ -17,7 +17,7 @@ from forum.http.current_member import address_of
 from forum.http.fields import Line, Words
 from forum.http.fields import Text as FieldText
 from forum.web.administration.labels import options
-from forum.web.forms import Form, FormModel
+from forum.web.forms import EMPTY, Form, FormModel
 from forum.web.languages import mark
 from forum.web.pages import FormPage, Page
 from forum.web.routing import page_router
@@ -31,7 +31,7 @@ from moderation.public_reports.queries import Progress
 from moderation.public_reports.tables import PublicCategory
 from moderation.reports import Capacity, IllegalKind, ReportOutcome
 from moderation.web.pages import ModerationPage
-from moderation.web.words import CAPACITIES, ILLEGAL_KINDS, PUBLIC_CATEGORIES
+from moderation.web.words import CAME_OF_IT, CAPACITIES, ILLEGAL_KINDS, PUBLIC_CATEGORIES
 
 router = page_router()
 
@@ -105,6 +105,7 @@ class ProgressPage(FormPage):
     template: ClassVar[str] = "reports/progress.html"
     is_own: ClassVar[bool] = True
     has_tools: ClassVar[bool] = True
+    came_of_it: ClassVar[Mapping[str, str]] = CAME_OF_IT
 
     found: Progress | None
 
@@ -165,7 +166,7 @@ async def show_progress(visit: AnybodyForm) -> Response:
         found = await visit.act(service_complaints.follow, wanted.token.strip(), address_of(visit.request))
     except ForumError as error:
         return visit.show(_progress_page(visit.refusing(error, NotFound), None), 422)
-    return visit.show(_progress_page(visit, found))
+    return visit.show(_progress_page(replace(visit, form=EMPTY), found))  # the code is not on the page again
 
 
 @router.get("/moderation/reports")

@@ -12,6 +12,7 @@ from forum.web.routing import page_router
 from forum.web.visits import Reading
 from moderation import screening_notice
 from moderation.screening_notice import Sought
+from moderation.web import words
 
 router = page_router()
 
@@ -40,7 +41,7 @@ class ScreeningNoticePage(Page):
 
     template: ClassVar[str] = "moderation/screening_notice.html"
     section: ClassVar[str] = "/rules"
-    names: ClassVar[Mapping[str, str]] = NAMES
+    names: ClassVar[Mapping[str, str]] = {**NAMES, **words.DETAILS}
 
     crisis: Sequence[Sought]
     personal_information: Sequence[Sought]

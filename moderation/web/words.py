@@ -52,6 +52,11 @@ ILLEGAL_KINDS: Mapping[str, str] = {
     "terrorism": mark("Terrorism"),
     "other": mark("Something else"),
 }
+# What whoever reported reads in the end.
+CAME_OF_IT: Mapping[str, str] = {
+    "upheld": mark("Somebody looked at it, agreed with you, and did something about it."),
+    "dismissed": mark("Somebody looked at it, and found that it can stay as it is."),
+}
 COMPLAINTS_ABOUT: Mapping[str, str] = {
     "not_dealt_with": mark("I reported something, and it was not dealt with"),
     "duties": mark("The forum does not keep its duties under the law"),
@@ -145,6 +150,37 @@ FINDINGS: Mapping[str, str] = {
     "watched_term": mark("A watched term"),
     "spam": mark("Looks like advertising"),
 }
+DETAILS: Mapping[str, str] = {
+    "telephone": mark("Telephone numbers of people"),
+    "email": mark("E-mail addresses"),
+    "postcode": mark("Postcodes"),
+    "address": mark("Addresses"),
+    "nhs_number": mark("NHS numbers"),
+    "ni_number": mark("National Insurance numbers"),
+    "bank_account": mark("Bank accounts"),
+    "iban": mark("International bank accounts"),
+    "card": mark("Bank cards"),
+    "birth_date": mark("Dates of birth"),
+    "court_number": mark("Numbers of court cases"),
+    "citation": mark("Published judgments"),
+    "police_reference": mark("References of the police"),
+    "hearing": mark("Days of hearings"),
+    "school": mark("Schools and nurseries"),
+    "handle": mark("Names and pages elsewhere on the internet"),
+    "vehicle": mark("Number plates"),
+    "professional": mark("Names of people at work"),
+    "child": mark("Names of children"),
+    "person": mark("Other names of people"),
+    "identifies_child": mark("Several things that together show who a child in a court case is"),
+    "identifies_complainant": mark("What shows to whom sexual harm was done"),
+    "court_paper": mark("Pages of court papers"),
+}
+EFFECTS: Mapping[str, str] = {
+    "tell": mark("Post it, and point it out"),
+    "ask": mark("Ask first, then post it"),
+    "ask_and_case": mark("Ask first, post it, and a moderator looks at it"),
+    "ask_and_hold": mark("Ask first, and it waits for a moderator"),
+}
 # What is known of the account of somebody new.
 SIGNALS: Mapping[str, str] = {
     "throw_away_mail": mark("This account has a mail address of a kind that is thrown away."),
@@ -183,8 +219,10 @@ ACTS: Mapping[str, str] = {
     "announcement.written": mark("wrote an announcement"),
     "appeal.heard": mark("decided the appeal"),
     "appeal.lodged": mark("asked for a second look"),
+    "assessment.written": mark("wrote a version of an assessment"),
     "board.archived": mark("closed a board for good"),
     "board.changed": mark("changed a board"),
+    "board.details": mark("changed what people are asked about"),
     "board.made": mark("made a board"),
     "board.opened": mark("opened a board again"),
     "case.claimed": mark("took the case"),
@@ -195,6 +233,8 @@ ACTS: Mapping[str, str] = {
     "case.taken_in": mark("put the case together with others"),
     "case.taken_over": mark("took the case over"),
     "danger.noted": mark("noted what was done for somebody in danger"),
+    "detail.forgotten": mark("took off what nobody is asked about"),
+    "detail.known": mark("added what nobody is asked about"),
     "hold.placed": mark("kept somebody's data by law"),
     "hold.released": mark("ended that data are kept by law"),
     "invitation.accepted": mark("accepted an invitation"),
@@ -208,6 +248,9 @@ ACTS: Mapping[str, str] = {
     "mail.dropped": mark("gave up a mail"),
     "mail.tried_again": mark("tried a mail again"),
     "member.left": mark("left"),
+    "public_report.answered": mark("answered a report without a post"),
+    "public_report.assigned": mark("found the post of a report"),
+    "service_complaint.answered": mark("answered a complaint about the service"),
     "message.settled": mark("settled a message to the charity"),
     "on_call.changed": mark("changed who is on call"),
     "on_call.gone": mark("said that they are no longer here"),
@@ -244,6 +287,7 @@ ACTS: Mapping[str, str] = {
 SUBJECTS: Mapping[str, str] = {
     "accounts": mark("the accounts"),
     "announcement": mark("an announcement"),
+    "assessment": mark("an assessment"),
     "board": mark("a board"),
     "case": mark("a case"),
     "invitation": mark("an invitation"),
@@ -253,6 +297,8 @@ SUBJECTS: Mapping[str, str] = {
     "on_call": mark("who is on call"),
     "phrase": mark("a phrase of danger"),
     "post": mark("post"),
+    "public_report": mark("a report"),
+    "service_complaint": mark("a complaint"),
     "rule": mark("rule"),
     "template": mark("a template"),
     "term": mark("a watched term"),

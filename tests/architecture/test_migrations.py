@@ -176,8 +176,18 @@ SILENCED = [
     "FROM member LIMIT 1",
 ]
 
+REPORTED_FROM_OUTSIDE = [
+    *SILENCED,
+    "INSERT INTO public_report (id, token_digest, request_digest, post, capacity, category, text, is_urgent, "
+    "is_flagged, is_waiting, filed_at, due_at) "
+    "VALUES (gen_random_uuid(), 'token', 'request', 'Somewhere', 'named', 'rule', 'Rude', "
+    "false, false, true, now(), now())",
+    "INSERT INTO service_complaint (id, token_digest, request_digest, about, text, is_urgent, made_at, due_at) "
+    "VALUES (gen_random_uuid(), 'token', 'request', 'duties', 'Where are they?', false, now(), now())",
+]
+
 RAISED = [
-    *IGNORED,
+    *REPORTED_FROM_OUTSIDE,
     "INSERT INTO concern (id, raised_by, raised_at, text, about_staff, review_on, state) "
     "SELECT gen_random_uuid(), id, now(), 'I worry.', false, current_date, 'open' FROM member LIMIT 1",
     "INSERT INTO concern_person (concern_id, persona_id) SELECT concern.id, persona.id FROM concern, persona LIMIT 1",
@@ -228,14 +238,15 @@ DATA: dict[str, list[str]] = {
     "0036": IGNORED,
     "0037": IGNORED,
     "0038": SILENCED,
-    "0048": SILENCED,
-    "0046": SILENCED,
-    "0045": SILENCED,
-    "0044": SILENCED,
+    "0042": SILENCED,
+    "0040": SILENCED,
     "0039": SILENCED,
     "0039b": SILENCED,
     "0041": SILENCED,
-    "0043": SILENCED,
+    "0043": REPORTED_FROM_OUTSIDE,
+    "0044": REPORTED_FROM_OUTSIDE,
+    "0045": RAISED,
+    "0046": RAISED,
 }
 
 

@@ -63,6 +63,7 @@ OPENED_BY = {
 }
 UNKNOWN = {"post": "Somewhere", "capacity": "named", "category": "rule", "text": "It names me."}
 OUTSIDE = (("reports", UNKNOWN), ("reports", UNKNOWN), ("complaints", {"about": "duties", "text": "Where are they?"}))
+ASSESSED = {"text": "Members write.", "version": 0, "assessed_on": "2026-11-01", "next_review_on": "2027-11-01"}
 INVITED = {"email": "ada@example.org", "role": "moderator"}
 MEMBER, ADVISER, STAFF, LEAD = "heron", "suzie", "orla", "priya"
 STAFF_ROLES = (Role.MODERATOR, Role.ADMINISTRATOR, Role.SAFEGUARDING_LEAD)
@@ -396,6 +397,7 @@ async def fill(app: FastAPI) -> Community:
         await run_due_jobs(services, clock.now())
         [unknown, other] = await listed(staff, "/moderation/reports")
         [complaint] = await listed(staff, "/moderation/complaints")
+        assert (await staff.put(f"{API}/moderation/assessments/illegal_content", json=ASSESSED)).status_code == 200
         begun = await staff.post(f"{API}/moderation/cases/{free}/talks", json={"text": "Are you well?"})
         talk = begun.json()["talk_id"]
         term = {"kind": "word", "text": "gobshite", "effect": "point_out"}
@@ -430,12 +432,12 @@ async def fill(app: FastAPI) -> Community:
         f"{API}/moderation/cases/{{id}}/titles/{{number}}": redacted,
         f"{API}/moderation/talks": talk,
         f"{API}/moderation/messages": message,
-        f"{API}/moderation/terms": watched,
         f"{API}/moderation/reports": unknown,
         f"{API}/moderation/reports/{{id}}/post": other,  # what is answered cannot be assigned
         f"{API}/moderation/complaints": complaint,
         "follow_public_report": codes[0],
         "follow_service_complaint": codes[2],
+        f"{API}/moderation/terms": watched,
         f"{API}/talks": talk,
         f"{API}/moderation/posts": str(theirs.id),
         f"{API}/posts/{{id}}/reports": str(theirs.id),

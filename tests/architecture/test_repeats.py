@@ -23,6 +23,7 @@ ONCE = "once"  # never answered again: the answer would give a session or anothe
 # A new POST stands here, too. What creates something takes a key.
 REPEATS = {
     "add_concern_entry": KEY,
+    "add_known": SAME,
     "add_passkey": ONCE,  # a challenge is answered once, and recovery codes are told once
     "appeal_report": KEY,
     "appeal_statement": KEY,

@@ -173,7 +173,11 @@ async def test_words_of_danger_are_answered_with_help_and_a_repeat_is_one_concer
         sent = {"text": "I want to kill myself tonight because of her."}
         key = {"Idempotency-Key": "once"}
         first = await magpie.post(f"{API}/concerns", json=sent, headers=key)
-        assert first.json()["help"]["kind"] == "suicide"
+        assert (first.json()["help"]["kind"], first.json()["help"]["level"]) == ("suicide", None)
+        # Refused words open no case: moderators would read it.
+        refused = await magpie.post(f"{API}/concerns", json={**sent, "about": ["nobody"]})
+        assert refused.json()["help"]["kind"] == "suicide"
+        assert await sql(services, "SELECT 1 FROM moderation_case") == []
         assert (await magpie.post(f"{API}/concerns", json=sent, headers=key)).json() == first.json()
     assert len(await sql(services, "SELECT 1 FROM concern")) == 1
 
@@ -222,7 +226,7 @@ async def test_the_chronology_only_grows(app: FastAPI, services: Services) -> No
         said = {"number": 1, "consent": "given", "lawful_ground": "Vital interests"}
         await change(priya, "PUT", f"{concern_id}/assessment", **said)
         stale = await change(bea, "PUT", f"{concern_id}/assessment", 409, **said)
-        assert (stale["code"], stale["changed_by"]["handle"]) == ("assessment_changed", "priya")
+        assert (stale["code"], stale["changed_by"]["handle"]) == ("concern_assessment_changed", "priya")
         assert len((await read(bea, concern_id))["assessments"]) == 2
     for statement in (
         "UPDATE concern_entry SET text = ''",

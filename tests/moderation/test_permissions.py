@@ -126,6 +126,7 @@ TABLE = (
     row(Act.WRITE_TEMPLATES, "anywhere", None, "moderator", "administrator"),
     row(Act.WRITE_PHRASES, "anywhere", None, "administrator"),
     row(Act.NAME_TEAM, "anywhere", None, "administrator"),
+    row(Act.SET_DETAILS, "anywhere", None, "administrator"),
     row(Act.READ_MESSAGES, "anywhere", None, *STAFF),
     row(Act.HEAR_COMPLAINTS, "anywhere", None, "moderator", "administrator"),
     row(Act.ANSWER_COMPLAINT, "another's", Part(SOMEBODY, set()), "moderator", "administrator"),
@@ -139,7 +140,7 @@ TABLE = (
     row(Act.WRITE_ROTA, "anywhere", None, "administrator"),
     row(Act.SAY_HERE, "anywhere", None, *(who for who in STAFF if who != "administrator")),
     row(Act.SEE_DANGERS, "anywhere", None, "safeguarding lead"),
-    row(Act.RAISE_CONCERN, "anything", None, *EVERY_MEMBER, "silenced member", "silenced moderator"),
+    row(Act.RAISE_CONCERN, "anything", None, *WRITERS, "silenced member", "silenced moderator"),
     row(Act.LEAD_CONCERNS, "anywhere", None, "safeguarding lead"),
 )
 

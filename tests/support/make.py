@@ -266,8 +266,8 @@ async def _board_id(session: Any, slug: str) -> int:
 
 
 def as_read(answer: httpx.Response) -> dict[str, Any]:
-    """What was written, as a read shows it: help is in the answer to a text alone."""
-    return {name: value for name, value in answer.json().items() if name != "help"}
+    """What was written, as a read shows it: help and findings are in the answer to a text alone."""
+    return {name: value for name, value in answer.json().items() if name not in {"help", "findings"}}
 
 
 @contextmanager

@@ -155,6 +155,8 @@ ROWS: Mapping[str, Row] = {
     "/admin/boards": Row(ADMINISTRATORS),
     "/admin/new-board": Row(ADMINISTRATORS),
     "/admin/boards/{slug}": Row(ADMINISTRATORS, "/admin/boards/{board}"),
+    "/admin/boards/{slug}/details": Row(ADMINISTRATORS, "/admin/boards/{board}/details"),
+    "/admin/known-details": Row(ADMINISTRATORS),
     "/admin/people": Row(ADMINISTRATORS),
     "/admin/people/{handle}": Row(ADMINISTRATORS, "/admin/people/{handle}"),
     "/admin/people/{handle}/lost-mailbox": Row(ADMINISTRATORS, "/admin/people/{handle}/lost-mailbox"),

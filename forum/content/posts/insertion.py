@@ -5,11 +5,13 @@ from typing import Any
 from sqlalchemy import Boolean, bindparam, case, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
+from forum.content.personal_details import judge, publishing_on
+from forum.content.posts import held_edits
 from forum.content.posts.adviser_badge import badge_snapshot, voice_of
 from forum.content.posts.context import PostingContext, ReplyContext
-from forum.content.posts.draft import Draft
+from forum.content.posts.draft import Draft, cover
 from forum.content.posts.limits import refuse_too_many_links, written_by_newcomer_at
-from forum.content.posts.queries import PostView
+from forum.content.posts.queries import PostView, get_post_in_transaction
 from forum.content.posts.quotes import record_quotes
 from forum.content.posts.tables import Post, UntoldPost, Visibility, Voice
 from forum.content.subscriptions import ChosenBy, Mode, Subscription
@@ -42,18 +44,26 @@ _COUNTS = (
 async def add_thread(work: Work, author: Viewer, context: PostingContext, title: str, draft: Draft) -> PostView:
     """Insert a thread on `context.board` with its first post, and return the post. The gate holds both or neither.
 
-    Raises Invalid when the draft has a `reply_to`, or when a newcomer's post has too many links.
+    Raises Invalid when the draft has a `reply_to`, or when a newcomer's post has too many links, and
+    PersonalInformation to ask the author first.
     """
     html = await rendered(work, author, context, draft)
-    texts = (title, *draft.texts)
-    board = context.board
-    at = written_by_newcomer_at(work, author)
-    submission = Submission(context.author, texts, board.publication, board_id=board.id, written_by_newcomer_at=at)
-    judged = await work.gate.judge(work.session, submission)
+    texts, board = (title, *draft.texts), context.board
+    publishing = publishing_on(work, board, confirm=draft.confirm)
+    submission = Submission(
+        context.author,
+        texts,
+        board.publication,
+        board_id=board.id,
+        written_by_newcomer_at=written_by_newcomer_at(work, author),
+        publishing=publishing,
+    )
+    judged = await judge(work, submission)
+    shown = await what_is_shown(context, draft, html, judged)
     thread = Thread(
         board_id=context.board.id,
         author_id=author.member_id,
-        title=title,
+        title=cover(title, judged.covered, "title"),
         visibility=ThreadVisibility.HELD if judged.held_because else ThreadVisibility.VISIBLE,
         opened_at=work.now,
         changed_at=work.now,
@@ -61,20 +71,29 @@ async def add_thread(work: Work, author: Viewer, context: PostingContext, title:
     )
     work.session.add(thread)
     await work.session.flush()
-    post = await _insert(work, author, context, thread, _columns(draft, html, judged), judged=judged)
-    await record_quotes(work.session, post.id, post.revision, draft, context.known)
+    post = await _insert(work, author, context, thread, _columns(*shown, judged), judged=judged)
+    await record_quotes(work.session, post.id, post.revision, shown[0], context.known)
+    if thread.title != title:
+        opening = await work.session.get_one(Post, post.id)
+        waiting = held_edits.held_title(opening, title, author.member_id, held_edits.COVERED_BECAUSE, work.now)
+        await held_edits.hold_covered(work, waiting)
+    if shown[0] is not draft:
+        await held_edits.hold_covered(
+            work, held_edits.held_words((post.id, thread.id), draft, html, author.member_id, work.now)
+        )
     return post
 
 
 async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Draft) -> PostView:
     """Insert a reply in `context.thread`, and return it.
 
-    Raises Invalid when `reply_to` names no visible post or a newcomer's post has too many links, and Conflict when the
-    thread was locked or moved a moment ago.
+    Raises Invalid when `reply_to` names no visible post or a newcomer's post has too many links, PersonalInformation to
+    ask the author first, and Conflict when the thread was locked or moved a moment ago.
     """
     html = await rendered(work, author, context, draft)
     answered = (context.thread.id, draft.reply_to) if draft.reply_to else None
     board = context.board
+    publishing = publishing_on(work, board, context.thread.id, confirm=draft.confirm)
     submission = Submission(
         context.author,
         draft.texts,
@@ -82,8 +101,10 @@ async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Dr
         answered=answered,
         board_id=board.id,
         written_by_newcomer_at=written_by_newcomer_at(work, author),
+        publishing=publishing,
     )
-    judged = await work.gate.judge(work.session, submission)
+    judged = await judge(work, submission)
+    shown = await what_is_shown(context, draft, html, judged)
     # As late as possible: from here until the commit, every other reply to this thread waits.
     thread = await lock_thread_row(work.session, context.thread.id)
     # The lock has read it anew, for the context too: in one session a row is one object.
@@ -91,9 +112,23 @@ async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Dr
         raise Conflict(
             "This thread was locked or moved a moment ago. Please read it again.", code="thread_locked_or_moved"
         )
-    post = await _insert(work, author, context, thread, _columns(draft, html, judged), judged=judged)
-    await record_quotes(work.session, post.id, post.revision, draft, context.known)
+    post = await _insert(work, author, context, thread, _columns(*shown, judged), judged=judged)
+    await record_quotes(work.session, post.id, post.revision, shown[0], context.known)
+    if shown[0] is not draft:
+        await held_edits.hold_covered(
+            work, held_edits.held_words((post.id, thread.id), draft, html, author.member_id, work.now)
+        )
+        return await get_post_in_transaction(work.session, author, post.id)
     return post
+
+
+async def what_is_shown(context: PostingContext, draft: Draft, html: str, judged: GateResult) -> tuple[Draft, str]:
+    """Return what others read of a draft at once, and its HTML: the draft itself, where nothing in it is covered."""
+    if not any(span.field != "title" for span in judged.covered):
+        return draft, html
+    shown = draft.covered(judged.covered)
+    await shown.parse()
+    return shown, await shown.html(context.known)
 
 
 async def rendered(work: Work, author: Viewer, context: PostingContext, draft: Draft) -> str:

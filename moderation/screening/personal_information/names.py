@@ -1,0 +1,165 @@
+"""People by name, where something beside a name says who they are: a title, a role, a relation or an age.
+
+A name without such a word, and one in small letters without it, is out of reach: every list of names would call half of
+the English words one.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
+
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+from moderation.screening.personal_information.spans import Recognised, matches
+from moderation.screening.personal_information.word_lists import phrases, words
+
+_NAME = (
+    r"[A-ZÀ-ÖØ-ÞŁŚŻŹ][a-zà-öø-ÿęąłśżźńó]{1,20}(?:['’][A-Z]?[a-z]{1,15})?(?:-[A-Z][a-z]{1,15})?|O['’][A-Z][a-z]{2,15}"
+)
+_SMALL_NAME = r"[a-zà-ÿ]{2,15}(?:-[a-z]{2,12})?"
+_AGE = (
+    r"(?:1[0-7]|[1-9]|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|"
+    r"seventeen)"
+)
+_OLD = r"(?:[ -]?(?:years?|yrs?|yr|y/?o|months?|mths?|weeks?|wks?)(?:[ -]?old)?|yo|mo)?"
+_AGED = re.compile(
+    rf"(?<![\w'’])({_NAME})(?:,? (?:is|was|who is|who's|who’s|who was|turned|turns|aged?|just turned|is now|"
+    rf"is only|is nearly)|,)? ?"
+    rf"(?:\({_AGE}{_OLD}\)|(?<![\w(]){_AGE}{_OLD})(?![\w:%/])(?! (?:days?|weeks?|months?|years?|hours?|minutes?|"
+    rf"mins|miles?|times?|of|or|to|"
+    r"pm|am|people|children|kids|more|things?|other)\b)(?!\.\d)"
+)
+_CALLED = r"(?:(?:,| is| was| are| were|, who is|, who's)? (?:called|named)|['’]?s? names? (?:is|was)|['’]s name['’]s)"
+
+
+class _Words(NamedTuple):
+    names: frozenset[str]
+    no_small_names: frozenset[str]
+    no_names: frozenset[str]
+    english: frozenset[str]
+    child: re.Pattern[str]
+    adult: re.Pattern[str]
+    role: re.Pattern[str]
+    title: re.Pattern[str]
+
+
+@cache
+def _words() -> _Words:
+    lists = FREQUENCY_LISTS
+    names = {*lists["female_names"], *lists["male_names"], *words("names")}
+    no_names = frozenset(word.lower() for word in words("no_names"))
+    english = frozenset(lists["us_tv_and_film"][:9000]) | frozenset(lists["english_wikipedia"][:4000])
+    child, adult = ("|".join(sorted(words(kin), key=len, reverse=True)) for kin in ("child", "adult"))
+    small = rf"({_NAME}|{_SMALL_NAME})"
+    whose = r"(?:my|our|his|her|their|your|the|me)"
+    between = r"(?:(?:[a-z]{2,12}|\d{1,2}|\d{1,2}(?:yr|year|month|week)s?[ -]old) ){0,2}"
+    of_years = r"(?:\d{1,2}[ -]?(?:year|yr|month|mth|week)s?[ -]?olds?|\d{1,2} ?y/?o)"
+    joined = rf"(?:{_CALLED} |, | \(|: | )"
+    also = rf"(?:,? (?:and|&) ({_NAME}))?"
+    role = phrases("role")
+    return _Words(
+        frozenset(names),
+        words("no_small_names") | no_names,
+        no_names,
+        english - names,
+        re.compile(
+            rf"(?:\b(?i:{whose}) {between}(?i:{child}|{of_years})(?:['’]s|"
+            rf"s['’])?(?: {between}?(?i:{child}))?{joined}{small}(?:,? ({_NAME}))?{also}"
+            rf"|\b(?i:baby|little|wee|toddler) ({_NAME})(?! (?:and|&) )\b)(?![\w'’])"
+        ),
+        re.compile(
+            rf"\b(?i:{whose}|ex|best) {between}(?i:{adult})(?i:[ -](?:husband|wife|partner|"
+            rf"in[ -]law))?(?:['’]s)?{joined}{small}"
+            rf"(?: ({_NAME}))?{also}(?![\w'’])"
+        ),
+        re.compile(
+            rf"\b(?i:{role})(?:['’]s)?({_CALLED} |, | \(|: | | (?:is|was) )({_NAME})((?: {_NAME})?)(?![\w'’])",
+        ),
+        re.compile(rf"(?<![\w'’])(?i:{phrases('title')})\.? ({_NAME}|[A-Z]{{2,15}})((?: {_NAME})?)(?![\w'’])"),
+    )
+
+
+_SELF = re.compile(
+    rf"\b(?:(?i:my (?:real |full |first )?name(?: is|['’]s|s)?|call me|i am called|i['’]?m called|"
+    rf"known as) ({_NAME}|{_SMALL_NAME})((?: {_NAME})?)"
+    rf"|(?:I['’]?m|I am|[Ii]ts|[Ii]t['’]s|[Tt]his is) ({_NAME}) ({_NAME}))(?![\w'’])"
+)
+_SELF_SOON = re.compile(r"\b(?:name|call me|called|known as|im|i['’]m|i am|its|it['’]s|this is)\b", re.IGNORECASE)
+
+
+def find_professionals(text: str) -> Iterator[Recognised]:
+    """Yield professionals: a title or a role with a name."""
+    known = _words()
+    for found in matches(known.title, text):
+        if _is_title_of(found[1]):
+            second = found[2].strip()
+            end = found.end() if second and _is_name(second) else found.end(1)
+            yield Recognised("professional", found.start(), end)
+    for found in matches(known.role, text):
+        first, second = found[2], found[3].strip()
+        is_full = bool(second) and _is_name(second)
+        if _is_name(first) and (is_full or "call" in found[1] or "name" in found[1] or first.lower() in known.names):
+            yield Recognised("professional", found.start(2), found.end() if is_full else found.end(2))
+
+
+def find_children(text: str) -> Iterator[Recognised]:
+    """Yield names of children: beside a relation, or an age below 18."""
+    known = _words()
+    for found in matches(known.child, text):
+        yield from _named(found, "child")
+    for found in matches(_AGED, text):
+        if found[1].split("-")[0].lower() in known.names and _is_name(found[1]):
+            yield Recognised("child", *found.span(1))
+
+
+def find_people(text: str) -> Iterator[Recognised]:
+    """Yield names of grown-up people beside a relation, and what somebody says is their own name."""
+    known = _words()
+    for found in matches(known.adult, text):
+        yield from _named(found, "person")
+    if not _SELF_SOON.search(text):
+        return
+    for found in matches(_SELF, text):
+        if found[1] and _is_either(found[1]):
+            is_full = bool(found[2]) and _is_name(found[2].strip())
+            yield Recognised("person", found.start(1), found.end(2) if is_full else found.end(1))
+        elif found[3] and found[3].lower() in known.names and _is_name(found[4]):
+            yield Recognised("person", found.start(3), found.end(4))
+
+
+def _named(found: re.Match[str], recogniser: str) -> Iterator[Recognised]:
+    """Yield the names of a match: the first may be in small letters, and a second of the same person is joined."""
+    start, end = -1, -1
+    for group in range(1, (found.lastindex or 0) + 1):
+        name = found[group]
+        if not name or not _is_either(name):
+            continue
+        if end >= 0 and found.start(group) == end + 1:  # the family name after the first one
+            end = found.end(group)
+            continue
+        if end >= 0:
+            yield Recognised(recogniser, start, end)
+        start, end = found.span(group)
+    if end >= 0:
+        yield Recognised(recogniser, start, end)
+
+
+def _is_either(name: str) -> bool:
+    return _is_name(name) if name[0].isupper() else _is_small_name(name)
+
+
+def _is_name(word: str) -> bool:
+    """Return whether a word with a capital letter may be somebody's name."""
+    known, first = _words(), word.split("-", maxsplit=1)[0].lower()
+    return first not in known.no_names and (first in known.names or first not in known.english)
+
+
+def _is_title_of(word: str) -> bool:
+    """Return whether a title stands before a name: nearly every word there is one."""
+    return word.lower() not in _words().no_names
+
+
+def _is_small_name(word: str) -> bool:
+    known, first = _words(), word.split("-", maxsplit=1)[0]
+    return first in known.names and first not in known.no_small_names

@@ -1,0 +1,36 @@
+"""What every family of recognisers returns, and how a few of their patterns are written."""
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+# Candidates that one recogniser looks at in one text: more would only take time. Posts have a few.
+CANDIDATES_MAX = 300
+DAY = r"(?:[0-2]?\d|3[01])"
+MONTH = r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"  # noqa: E501
+YEAR = r"(?:(?:19|20)\d\d|'?\d\d)"
+# A day of a month, with its year or without.
+DATE = (
+    rf"(?:{DAY}(?:[./-]{DAY}[./-]{YEAR})|{DAY} ?(?:st|nd|rd|th)?(?: of)? {MONTH}(?:,? {YEAR}(?!\d))?"
+    rf"|{MONTH} {DAY}(?:st|nd|rd|th)?(?:,? (?:19|20)\d\d)?)(?![\w/])"
+)
+
+
+class Recognised(NamedTuple):
+    """Where a recogniser found something."""
+
+    recogniser: str
+    start: int
+    end: int
+
+
+def matches(pattern: re.Pattern[str], text: str, at: int = 0) -> Iterator[re.Match[str]]:
+    """Return where a pattern is, but for what is beyond any post of a person."""
+    return islice(pattern.finditer(text, at), CANDIDATES_MAX)
+
+
+def is_luhn(digits: str) -> bool:
+    """Return whether digits have the check digit of a bank card (ISO/IEC 7812-1)."""
+    doubled = (sum(divmod(2 * int(one), 10)) if place % 2 else int(one) for place, one in enumerate(reversed(digits)))
+    return sum(doubled) % 10 == 0
