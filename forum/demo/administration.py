@@ -9,6 +9,7 @@ from forum.administration.roles import Offer
 from forum.authentication.failed_sign_ins import NOBODY, RefusalReason, RefusedSignIn
 from forum.content import announcements
 from forum.content.announcements import AnnouncementDraft
+from forum.core.weekly_hours import WEEK
 from forum.core.work import Work
 from forum.demo.moderation import Cast
 from forum.mail.tables import Mail, MailKind
@@ -18,7 +19,7 @@ from forum.privacy import legal_holds
 from forum.privacy.tables import HoldReason
 from moderation import contact, on_call, watched_terms
 from moderation.contact import ContactDraft
-from moderation.on_call import WEEK, ShiftWish
+from moderation.on_call import ShiftWish
 from moderation.screening.finding import Effect
 from moderation.screening.watched_terms import TermKind
 from moderation.watched_terms import TermDraft

@@ -176,10 +176,10 @@ DETAILS: Mapping[str, str] = {
     "court_paper": mark("Pages of court papers"),
 }
 EFFECTS: Mapping[str, str] = {
-    "tell": mark("Post it, and point it out"),
-    "ask": mark("Ask first, then post it"),
-    "ask_and_case": mark("Ask first, post it, and a moderator looks at it"),
-    "ask_and_hold": mark("Ask first, and it waits for a moderator"),
+    "tell": mark("Point it out"),
+    "ask": mark("Ask"),
+    "ask_and_case": mark("Ask; a moderator looks afterwards"),
+    "ask_and_hold": mark("Ask; it waits for a moderator"),
 }
 # What is known of the account of somebody new.
 SIGNALS: Mapping[str, str] = {
