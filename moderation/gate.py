@@ -145,7 +145,7 @@ class BoardGate:
         """Return the charity's terms and the signs of spam in a text. Where danger was found, none of them holds it."""
         is_danger = findings.danger_in(found) is not None
         terms = await self._terms_in(session, submission, is_danger=is_danger)
-        spam = await spam_signs.find_signs(session, submission, _parts(submission))
+        spam = await spam_signs.find_signs(session, submission, _parts(submission), found)
         return [*terms, *map(softened, spam)] if is_danger else [*terms, *spam]
 
     async def _judge_details(
