@@ -136,8 +136,8 @@ def danger_in(found: Sequence[LocatedFinding]) -> CaseDanger | None:
 
 async def list_own(session: AsyncSession, viewer: Viewer) -> Sequence[Record]:
     """Return the kind, level and date of what was found of danger in the viewer's own words, for their copy."""
-    level, at = col(RecordedFinding.level), col(Case.danger_at).label("at")
-    own = _select_own(viewer, col(RecordedFinding.recogniser).label("kind"), level, at)
+    kind, at = col(RecordedFinding.recogniser).label("kind"), col(Case.danger_at)
+    own = _select_own(viewer, kind, col(RecordedFinding.level), at.label("at"))
     return (await session.execute(own.where(col(RecordedFinding.kind) == FindingKind.CRISIS))).all()
 
 
