@@ -91,6 +91,7 @@ class ModerationPersonalData:
         appeals = (await session.execute(appealed)).scalars().all()
         talks = (await session.execute(talk_queries.select_all_messages_to(viewer))).all()
         dangers = await findings.list_own(session, viewer)
+        others = await findings.list_own_others(session, viewer)
         refused = await refused_texts.list_own(session, viewer)
         complained = (await session.execute(complaints.select_own(viewer))).all()
         return (
@@ -101,6 +102,7 @@ class ModerationPersonalData:
             ),
             ExportSection("talks", "What moderators and you wrote to each other", items_of(talks)),
             ExportSection("dangers", "When your words sounded like danger", items_of(dangers)),
+            ExportSection("findings", "What else a computer found in your words", items_of(others)),
             ExportSection("refused_texts", "What you wrote in danger that was not published", items_of(refused)),
             ExportSection("complaints", "Your complaints of moderators' messages", items_of(complained)),
         )
