@@ -52,10 +52,13 @@ from forum.web.languages import mark
 from forum.web.pages import Entry, House, MemberLink, PostLink
 from moderation.api import (
     appeals,
+    assessments,
     audit_log,
     board_moderators,
     cases,
+    concerns,
     contact,
+    crisis_phrases,
     decisions,
     detail_effects,
     known_details,
@@ -64,15 +67,20 @@ from moderation.api import (
     member_posts,
     on_call,
     on_sight,
+    public_reports,
     reason_templates,
     reports,
     rules,
     safeguarding,
     screening_notice,
+    service_complaints,
     statements,
     talks,
+    transparency,
+    watched_terms,
 )
 from moderation.gate import BoardGate
+from moderation.screening import phrasebook
 from moderation.urgent_cases import count_urgent_cases
 from moderation.web import site as moderation_site
 
@@ -164,7 +172,18 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     Resource("rules", "The rules of this forum, in every version.", rules.router),
     Resource(
-        "reports", "Report a post that may break a rule or the law, or that shows somebody in danger.", reports.router
+        "reports",
+        "Report a post that may break a rule or the law, or that shows somebody in danger, with an account or without; "
+        "tell the safeguarding leads what you worry about.",
+        reports.router,
+        concerns.raise_router,
+        public_reports.router,
+        transparency.router,
+    ),
+    Resource(
+        "complaints",
+        "Complain about how the forum deals with reports, with you, or with its duties. Somebody else answers.",
+        service_complaints.router,
     ),
     Resource("statements", "What moderators decided about your posts or your account, and why.", statements.router),
     Resource(
@@ -186,9 +205,15 @@ RESOURCES: tuple[Resource, ...] = (
         on_sight.router,
         board_moderators.router,
         contact.router,
+        public_reports.staff_router,
+        service_complaints.staff_router,
+        assessments.router,
         reason_templates.router,
         on_call.router,
+        crisis_phrases.router,
         safeguarding.router,
+        watched_terms.router,
+        concerns.router,
         audit_log.router,
     ),
 )
@@ -240,7 +265,7 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
     services = Services(
         settings,
         database,
-        gate or BoardGate(settings.held_first_posts, settings.screening_region),
+        gate or BoardGate(settings.held_first_posts, settings.screening_region, database.reader),
         SessionCache(),
         RateLimits(database.reader),
         ApiQuota(database.reader, settings.limit("api")),
@@ -327,6 +352,7 @@ def process_app() -> FastAPI:
     secret_key.secret_key(settings)  # ends here and not at a request when it can neither be read nor made
     app = create_app(settings)
     ua_parser.parse_user_agent("")  # builds its tables now, and not while the first member signs in
+    phrasebook.english()  # takes half a second, which no first post of a process should wait for
     # Objects that exist by now stay: to search all of them for garbage again and again would delay requests.
     gc.collect()
     gc.freeze()

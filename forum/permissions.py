@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from forum.core.errors import Forbidden, NotSignedIn, RoleWithheld, SignInAgain
-from forum.members.standing import SHUT_OUT
+from forum.members.standing import MAY_WRITE, SHUT_OUT
 from forum.members.tables import Role, Standing
 from forum.members.viewer import Viewer
 
@@ -99,6 +99,9 @@ UNVERIFIED = Refusal(
     "unverified_address",
     "Please confirm your e-mail address before your first post: use the link in our mail, or ask for a new link.",
 )
+REVIEWED = Refusal(
+    "account_reviewed", "While a moderator reads what you write before it appears, you can write, but not do this."
+)
 WITHHELD = "Your role counts only after you have set up a second factor and signed in with it."
 
 
@@ -130,11 +133,16 @@ class Act(StrEnum):
     HOLD_ACCOUNT = "see or place legal holds"
 
 
-def is_active(_viewer: Viewer, subject: HasStanding) -> Refusal | None:
+def may_write(_viewer: Viewer, subject: HasStanding) -> Refusal | None:
     """Require that the viewer is not silenced, suspended or banned, as it was read in this transaction."""
-    if subject.standing == Standing.ACTIVE:
+    if subject.standing in MAY_WRITE:
         return None
     return Refusal(f"account_{subject.standing}", f"Your account is {subject.standing}. You can read, but not write.")
+
+
+def is_active(viewer: Viewer, subject: HasStanding) -> Refusal | None:
+    """Require good standing, as it was read in this transaction."""
+    return REVIEWED if subject.standing == Standing.REVIEWED else may_write(viewer, subject)
 
 
 def has_required_second_factor(viewer: Viewer, _subject: object) -> Refusal | None:
@@ -234,6 +242,8 @@ def is_in_good_standing(viewer: Viewer, _subject: object) -> Refusal | None:
     """Require good standing: a member who was silenced must have no power over others."""
     if viewer.standing == Standing.ACTIVE:
         return None
+    if viewer.standing == Standing.REVIEWED:
+        return REVIEWED
     return Refusal(f"account_{viewer.standing}", f"Your account is {viewer.standing}.")
 
 
@@ -271,11 +281,11 @@ def both(*conditions: Condition) -> Condition:
 
 
 PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
-    Act.OPEN_THREAD: [is_active, has_required_second_factor, board_is_open, may_open_here],
-    Act.REPLY: [is_active, has_required_second_factor, board_is_open, thread_takes_replies, may_reply_here],
+    Act.OPEN_THREAD: [may_write, has_required_second_factor, board_is_open, may_open_here],
+    Act.REPLY: [may_write, has_required_second_factor, board_is_open, thread_takes_replies, may_reply_here],
     Act.WRITE_FIRST_POST: [address_is_verified],  # where the settings ask for it
     Act.EDIT_POST: [
-        is_active,
+        may_write,
         has_required_second_factor,
         is_author,
         post_is_shown,
@@ -285,15 +295,15 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.KEEP_EDIT: [is_author],
     Act.WITHDRAW_POST: [is_author],
     Act.READ_REVISIONS: [either(both(is_author, post_is_shown), moderates_the_board), post_is_not_withdrawn],
-    Act.REACT: [is_active, has_required_second_factor, is_of_somebody_else, board_is_open],
+    Act.REACT: [may_write, has_required_second_factor, is_of_somebody_else, board_is_open],
     Act.READ_REACTIONS: [is_author, post_is_shown],
     Act.READ_TITLES: [either(opened_it, moderates_the_board)],
     Act.READ_SEALED_TITLE: [is_active, moderates_the_board],
     Act.READ_SEALED_REVISION: [is_active, moderates_the_board, post_is_not_withdrawn],
     Act.RETITLE_THREAD: [
-        is_active,
+        may_write,
         has_required_second_factor,
-        either(both(opened_it, board_is_open, thread_takes_replies), moderates_the_board),
+        either(both(opened_it, board_is_open, thread_takes_replies), both(moderates_the_board, is_active)),
     ],
     Act.LOCK_THREAD: [is_active, moderates_the_board],
     Act.PIN_THREAD: [is_active, moderates_the_board],

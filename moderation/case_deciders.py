@@ -320,7 +320,8 @@ async def why_not_decide(work: Work, moderator: Viewer, case_id: UUID, *, sancti
     administrator_is_free = any(decider.administers for decider in ties.deciders)
     if sanctions and ties.is_about_staff and administrator_is_free and Role.ADMINISTRATOR not in moderator.roles:
         return Refusal(
-            "author_is_staff", "The author works here: only an administrator can warn, silence, suspend or ban them."
+            "author_is_staff",
+            "The author works here: only an administrator can warn, review, silence, suspend or ban them.",
         )
     return None
 

@@ -189,6 +189,7 @@ async def _list_useful(work: Work, moderator: Viewer, file: CaseFile, goals: Seq
         MeasureKind.MOVE: is_one and bool(goals),
         MeasureKind.RENAME: is_here,
         MeasureKind.WARN: may_sanction,
+        MeasureKind.REVIEW: may_sanction and standing != Standing.BANNED,
         MeasureKind.SILENCE: may_sanction and standing != Standing.BANNED,
         MeasureKind.SUSPEND: may_sanction and standing != Standing.BANNED,
         MeasureKind.BAN: may_sanction and (standing != Standing.BANNED or is_appeal),

@@ -15,8 +15,8 @@ from forum.permissions import (
     Refusal,
     administers,
     ask,
-    is_active,
     is_in_good_standing,
+    may_write,
     moderates_the_board,
 )
 
@@ -38,14 +38,22 @@ class ModerationAct(StrEnum):
     DECIDE_CASE = "decide this case"
     READ_LOG = "read the log"
     READ_MESSAGES = "read what people wrote to the charity"
+    HEAR_COMPLAINTS = "read complaints about the service"
+    ANSWER_COMPLAINT = "answer this complaint"
     WRITE_RULES = "write the rules"
+    WRITE_PHRASES = "write the phrases of danger"
+    WRITE_TERMS = "write the terms that are watched for"
     WRITE_TEMPLATES = "write the templates"
+    READ_ASSESSMENTS = "read the assessments"
+    WRITE_ASSESSMENTS = "write the assessments"
     SET_DETAILS = "choose what members are asked about"
     NAME_TEAM = "name a board's moderators"
     SEE_ON_CALL = "see who is on call"
     WRITE_ROTA = "write who is on call"
     SAY_HERE = "say that you are here"
     SEE_DANGERS = "see the cases of danger"
+    RAISE_CONCERN = "tell the safeguarding lead"
+    LEAD_CONCERNS = "read concerns"
 
 
 class WithDeciders(Protocol):
@@ -57,6 +65,15 @@ class WithDeciders(Protocol):
     def own_part(self) -> Refusal | None: ...  # noqa: D102
 
 
+class HasPart(Protocol):
+    """A complaint, with who made it and who decided what it is about."""
+
+    @property
+    def member_id(self) -> UUID | None: ...  # noqa: D102
+    @property
+    def decider_ids(self) -> Collection[UUID]: ...  # noqa: D102
+
+
 class HasId(Protocol):
     """A member whom somebody acts on."""
 
@@ -65,18 +82,18 @@ class HasId(Protocol):
 
 
 def is_not_silenced(viewer: Viewer, subject: HasStanding) -> Refusal | None:
-    """Require that the viewer is in good standing. A silenced member is told what they can still report."""
+    """Require that the viewer may write here. A silenced member is told what they can still report."""
     if subject.standing == Standing.SILENCED:
         return Refusal(
             "account_silenced",
             "Your account is silenced. You can still report that somebody is in danger: choose that category.",
         )
-    return is_active(viewer, subject)
+    return may_write(viewer, subject)
 
 
 def may_report_risk(viewer: Viewer, subject: HasStanding) -> Refusal | None:
-    """Require good standing, or silence: a silenced member may still say that somebody is in danger."""
-    return None if subject.standing == Standing.SILENCED else is_active(viewer, subject)
+    """Require that the viewer may write, or is silenced: they too may say that somebody is in danger."""
+    return None if subject.standing == Standing.SILENCED else may_write(viewer, subject)
 
 
 def is_not_its_author(viewer: Viewer, subject: AtPost) -> Refusal | None:
@@ -141,6 +158,15 @@ def is_free_to_decide(viewer: Viewer, case: WithDeciders) -> Refusal | None:
     return case.own_part or Refusal("another_moderator_decides", "Somebody else decides this case.")
 
 
+def has_no_part_in_complaint(viewer: Viewer, complaint: HasPart) -> Refusal | None:
+    """Require that the viewer neither made the complaint, nor decided what it is about."""
+    if viewer.id == complaint.member_id:
+        return Refusal("own_complaint", "You made this complaint yourself: somebody else answers it.")
+    if viewer.id in complaint.decider_ids:
+        return Refusal("complaint_about_own_decision", "You decided what this is about: somebody else answers it.")
+    return None
+
+
 PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.REPORT_POST: [is_not_silenced, is_not_its_author],
     ModerationAct.REPORT_RISK: [may_report_risk, is_not_its_author],
@@ -156,14 +182,22 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.DECIDE_CASE: [is_in_good_standing, is_free_to_decide],
     ModerationAct.READ_LOG: [is_in_good_standing, moderates_somewhere],
     ModerationAct.READ_MESSAGES: [is_in_good_standing, moderates_somewhere],
+    ModerationAct.HEAR_COMPLAINTS: [is_in_good_standing, moderates_everywhere],
+    ModerationAct.ANSWER_COMPLAINT: [is_in_good_standing, moderates_everywhere, has_no_part_in_complaint],
     ModerationAct.WRITE_RULES: [is_in_good_standing, administers],
+    ModerationAct.WRITE_PHRASES: [is_in_good_standing, administers],
+    ModerationAct.WRITE_TERMS: [is_in_good_standing, administers],
     ModerationAct.WRITE_TEMPLATES: [is_in_good_standing, moderates_everywhere],
+    ModerationAct.READ_ASSESSMENTS: [is_in_good_standing, moderates_everywhere],
+    ModerationAct.WRITE_ASSESSMENTS: [is_in_good_standing, administers],
     ModerationAct.SET_DETAILS: [is_in_good_standing, administers],
     ModerationAct.NAME_TEAM: [is_in_good_standing, administers],
     ModerationAct.SEE_ON_CALL: [is_in_good_standing, moderates_somewhere],
     ModerationAct.WRITE_ROTA: [is_in_good_standing, administers],
     ModerationAct.SAY_HERE: [is_in_good_standing, is_moderator],
     ModerationAct.SEE_DANGERS: [is_in_good_standing, leads_safeguarding],
+    ModerationAct.RAISE_CONCERN: [],  # everybody with an account, in any standing
+    ModerationAct.LEAD_CONCERNS: [is_in_good_standing, leads_safeguarding],
 }
 
 

@@ -1,4 +1,4 @@
-"""What happens when a silence or a suspension runs out: the member is told."""
+"""What happens when a review, a silence or a suspension runs out: the member is told."""
 
 from datetime import datetime
 

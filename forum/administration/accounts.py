@@ -49,6 +49,7 @@ class AccountFilter(StrEnum):
     """Which accounts administrators look for."""
 
     ACTIVE = "active"
+    REVIEWED = "reviewed"
     SILENCED = "silenced"
     SUSPENDED = "suspended"
     BANNED = "banned"

@@ -7,7 +7,7 @@ from being published never keeps the help away, and acute danger in a refused te
 import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import cache
 from importlib import resources
@@ -45,6 +45,7 @@ WATCHED_LATER = (
     "Nobody is promised to be reading here at this moment. Somebody is on call again later. A moderator sees your "
     "words first of all when one looks."
 )
+UNSEEN = "Nobody is promised to be reading here at this moment."
 ON_CALL = "Somebody is on call here now, for what cannot wait. A moderator reads your words when they look next."
 CALLED = (
     "Somebody is on call here now, and is told of your words. They may need some minutes. If you are in danger, do not "
@@ -128,6 +129,15 @@ async def find_help_anywhere(transactions: Transactions, texts: Sequence[str]) -
     """Return the help for words that got nowhere, which promises nobody: the case that they open is on no board."""
     danger = await find_own_danger(transactions, texts)
     return help_for(danger, transactions.settings.help_lines) if danger else None
+
+
+async def find_help_unseen(work: Work, texts: Sequence[str]) -> Help | None:
+    """Return help for words that no moderator reads and that call nobody: those of a concern. It promises nothing."""
+    danger = await find_own_danger(work, texts)
+    if danger is None:
+        return None
+    help_ = help_for(Danger(danger.kind, None), work.settings.help_lines)
+    return replace(help_, watched=Watched(now=False, next_at=None, words=UNSEEN))
 
 
 async def _help_now(work: Work, viewer: Viewer, danger: Danger, thread_id: int | None) -> Help:

@@ -19,6 +19,7 @@ class PostAuthor:
     is_staff: bool
     # How many visible posts they have, up to `settings.FIRST_POSTS_MAX`: 0 where the board's policy does not ask.
     published: int
+    is_reviewed: bool = False  # a moderator reads what they write before it appears
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,9 @@ class Submission:
     publication: str | None = None  # the policy of the board on which it would appear, if any
     named: UUID | None = None  # the member whose name or handle it would be, if they have joined
     edited: Edited | None = None  # None for something new
+    board_id: int | None = None  # on which it would appear, if on any
+    # When it was written, by a member in their first days; None for anybody else.
+    written_by_newcomer_at: datetime | None = None
     is_title: bool = False  # the one text is a title
     answered: tuple[int, int] | None = None  # the thread and the number of the post that this one answers
     publishing: Publishing | None = None  # None for what no board shows: nobody is asked anything about it

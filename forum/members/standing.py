@@ -12,6 +12,8 @@ from forum.members.tables import Member, Sanction, Standing
 
 # Who can sign in, but reads as a guest does and writes nothing. Their own account, statements and appeals stay open.
 SHUT_OUT = {Standing.SUSPENDED, Standing.BANNED, Standing.LEFT}
+# Who may write; of them, what whoever is reviewed writes waits for a moderator.
+MAY_WRITE = {Standing.ACTIVE, Standing.REVIEWED}
 # The greater, the graver.
 GRAVITY = case({standing: place for place, standing in enumerate(Standing)}, value=col(Sanction.standing))
 

@@ -17,12 +17,14 @@ class Role(StrEnum):
     MODERATOR = "moderator"
     SAFEGUARDING_LEAD = "safeguarding_lead"
     ADMINISTRATOR = "administrator"
+    TRUSTED_FLAGGER = "trusted_flagger"  # of an organisation whose reports come first; it decides nothing
 
 
 class Standing(StrEnum):
     """What a member may do at present, from everything to nothing; the order is the gravity."""
 
     ACTIVE = "active"
+    REVIEWED = "reviewed"  # what they write is read before it appears
     SILENCED = "silenced"
     SUSPENDED = "suspended"
     BANNED = "banned"
@@ -143,7 +145,7 @@ class Sanction(SQLModel, table=True):
     """A standing that moderation gave a member, until it expires or is lifted; the gravest one counts."""
 
     __table_args__ = (
-        CheckConstraint("standing IN ('silenced', 'suspended', 'banned')", name="standing"),
+        CheckConstraint("standing IN ('reviewed', 'silenced', 'suspended', 'banned')", name="standing"),
         CheckConstraint("until > since", name="until"),
     )
 

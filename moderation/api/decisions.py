@@ -86,9 +86,11 @@ class RenameMeasure(RequestBody):
 
 
 class PauseMeasure(RequestBody):
-    """Until then, the author cannot post (`silence`), or can neither post nor read what is for members (`suspend`)."""
+    """Until then, what the author writes waits for a moderator (`review`), or they cannot post (`silence`), or can
+    neither post nor read what is for members (`suspend`).
+    """
 
-    kind: Literal["silence", "suspend"]
+    kind: Literal["review", "silence", "suspend"]
     until: SentMoment = Field(examples=["2026-08-27T16:40:00Z"])
 
 

@@ -34,9 +34,9 @@ class DecidedMeasure(ResponseBody):
 
 
 class HeldStanding(ResponseBody):
-    """A silence, suspension or ban that holds now, on every board."""
+    """A review, silence, suspension or ban that holds now, on every board."""
 
-    standing: Literal["silenced", "suspended", "banned"]
+    standing: Literal["reviewed", "silenced", "suspended", "banned"]
     since: Moment
     until: Moment | None = Field(description="Null: it has no end, unless an appeal overturns it")
 

@@ -237,6 +237,7 @@ MEASURES: Mapping[MeasureKind, Measure] = {
         tells_author=True,
     ),
     MeasureKind.WARN: Measure(MeasureTarget.AUTHOR, _no_effect, _nothing_to_undo, needs_rule=True, tells_author=True),
+    MeasureKind.REVIEW: _sanction(Standing.REVIEWED, _UNTIL),
     MeasureKind.SILENCE: _sanction(Standing.SILENCED, _UNTIL),
     MeasureKind.SUSPEND: _sanction(Standing.SUSPENDED, _UNTIL),
     MeasureKind.BAN: _sanction(Standing.BANNED),

@@ -35,6 +35,7 @@ class MeasureKind(StrEnum):
     MOVE = "move"
     RENAME = "rename"
     WARN = "warn"
+    REVIEW = "review"
     SILENCE = "silence"
     SUSPEND = "suspend"
     BAN = "ban"

@@ -9,6 +9,17 @@ class FindingKind(StrEnum):
 
     CRISIS = "crisis"
     PERSONAL_INFORMATION = "personal_information"
+    WATCHED_TERM = "watched_term"  # of the charity's own
+    SPAM = "spam"
+
+
+class Effect(StrEnum):
+    """What a watched term, or a sign of spam, leads to, the gentlest first."""
+
+    HELP = "help"  # its author is shown who helps
+    POINT_OUT = "point_out"  # a moderator looks when there is time
+    CASE = "case"  # a moderator decides
+    HOLD = "hold"  # a moderator reads it before it appears
 
 
 class CrisisKind(StrEnum):
@@ -73,6 +84,7 @@ class Finding:
     recogniser: str
     version: str = ""
     level: Level | None = None  # of a finding of the kind `crisis`
+    effect: Effect | None = None  # of a watched term, or a sign of spam
     pieces: tuple[str, ...] = ()  # what an identification is put together from
 
     @property

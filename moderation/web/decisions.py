@@ -26,8 +26,8 @@ router = page_router()
 
 Version = Annotated[int, Field(ge=0, lt=2**31)]
 Kind = Literal[
-    "publish", "refuse", "redact", "edit", "remove", "retitle", "lock", "move", "rename", "warn", "silence", "suspend",
-    "ban", "dismiss", "uphold", "overturn", "change",
+    "publish", "refuse", "redact", "edit", "remove", "retitle", "lock", "move", "rename", "warn", "review", "silence",
+    "suspend", "ban", "dismiss", "uphold", "overturn", "change",
 ]  # fmt: skip
 RuleNumber = Annotated[int, Field(ge=1, lt=1000)]
 Name = Annotated[Line, Field(max_length=NAME_MAX)]

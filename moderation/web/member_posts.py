@@ -44,7 +44,7 @@ class PostsPage(ModerationPage):
     days: ClassVar[tuple[int, ...]] = DAYS
     # What can be done about several posts at once.
     offered: ClassVar[tuple[str, ...]] = (
-        "remove", "publish", "lock", "warn", "silence", "suspend", "ban", "dismiss",
+        "remove", "publish", "lock", "warn", "review", "silence", "suspend", "ban", "dismiss",
     )  # fmt: skip
 
     screen: PostsScreen

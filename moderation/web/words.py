@@ -24,6 +24,55 @@ KINDS: Mapping[str, str] = {
     "member": mark("A member"),
     "appeal": mark("An appeal"),
 }
+# What somebody without an account says.
+CAPACITIES: Mapping[str, str] = {
+    "named": mark("I am named in it, or it is about me"),
+    "parent_or_carer": mark("I look after a child whom it is about, or who is a member here"),
+    "helping_an_adult": mark("I help an adult whom it is about, or who is a member here"),
+    "group": mark("It is about a group of people to whom I belong"),
+    "other": mark("None of these"),
+}
+PUBLIC_CATEGORIES: Mapping[str, str] = {
+    "suicide_or_self_harm": mark("Somebody may be in danger of suicide or self-harm"),
+    "personal_information": mark("It gives away who somebody is, or where they live"),
+    "court_restriction": mark("A court does not allow this to be said"),
+    "intimate_image": mark("It has an intimate picture of somebody, or leads to one"),
+    "illegal": mark("It may be against the law in another way"),
+    "rule": mark("It breaks a rule of this forum"),
+}
+ILLEGAL_KINDS: Mapping[str, str] = {
+    "child_abuse": mark("Abuse of a child"),
+    "coercion": mark("Somebody controls a partner or a relative"),
+    "harassment": mark("Harassment, stalking or threats"),
+    "hate": mark("Hatred of a group of people"),
+    "suicide": mark("Somebody is told to harm themselves"),
+    "sexual_exploitation": mark("Sexual exploitation"),
+    "fraud": mark("Fraud"),
+    "drugs_or_weapons": mark("Drugs or weapons for sale"),
+    "terrorism": mark("Terrorism"),
+    "other": mark("Something else"),
+}
+# What whoever reported reads in the end.
+CAME_OF_IT: Mapping[str, str] = {
+    "upheld": mark("Somebody looked at it, agreed with you, and did something about it."),
+    "dismissed": mark("Somebody looked at it, and found that it can stay as it is."),
+}
+COMPLAINTS_ABOUT: Mapping[str, str] = {
+    "not_dealt_with": mark("I reported something, and it was not dealt with"),
+    "duties": mark("The forum does not keep its duties under the law"),
+    "own_content": mark("What was decided about my words or my account"),
+    "screening": mark("A computer reads here in another way than you say"),
+}
+# What somebody who complains can do besides.
+ADVICE: Mapping[str, str] = {
+    "not_dealt_with": mark("If somebody is in danger now, do not wait for the answer: ring 999."),
+    "duties": mark("You can also write to Ofcom, which looks at whether services keep the law."),
+    "own_content": mark(
+        "Of a decision about your words or your account you can also ask for a second look. That is quicker, and can "
+        "undo it."
+    ),
+    "screening": mark("What a computer looks for here, and what that can lead to, is said to everybody."),
+}
 # What can be decided, as a choice.
 MEASURES: Mapping[str, str] = {
     "publish": mark("Publish what waits"),
@@ -36,6 +85,7 @@ MEASURES: Mapping[str, str] = {
     "move": mark("Move the thread to another board"),
     "rename": mark("Give the author another name"),
     "warn": mark("Warn the author"),
+    "review": mark("Read what the author writes before it appears, for a time"),
     "silence": mark("Let the author read but not write, for a time"),
     "suspend": mark("Shut the author out for a time"),
     "ban": mark("Close the author's account"),
@@ -56,6 +106,7 @@ TAKEN: Mapping[str, str] = {
     "move": mark("Thread moved"),
     "rename": mark("Given another name"),
     "warn": mark("Warned"),
+    "review": mark("Read before it appears"),
     "silence": mark("Stopped from writing"),
     "suspend": mark("Shut out"),
     "ban": mark("Account closed"),
@@ -73,6 +124,7 @@ TOLD: Mapping[str, str] = {
     "move": mark("Your thread is on another board."),
     "rename": mark("You have another name here."),
     "warn": mark("This is a warning. Nothing else was done."),
+    "review": mark("You can write here. A moderator reads it before it appears."),
     "silence": mark("You can read here, but not write."),
     "suspend": mark("You cannot use your account."),
     "ban": mark("Your account is closed."),
@@ -80,6 +132,7 @@ TOLD: Mapping[str, str] = {
 }
 STANDINGS: Mapping[str, str] = {
     "active": mark("In good standing"),
+    "reviewed": mark("Writes, and is read before it appears"),
     "silenced": mark("Can read, not write"),
     "suspended": mark("Shut out for a time"),
     "banned": mark("Account closed by moderators"),
@@ -94,6 +147,8 @@ VISIBILITIES: Mapping[str, str] = {
 FINDINGS: Mapping[str, str] = {
     "crisis": mark("Words of somebody in danger"),
     "personal_information": mark("Gives somebody away"),
+    "watched_term": mark("A watched term"),
+    "spam": mark("Looks like advertising"),
 }
 DETAILS: Mapping[str, str] = {
     "telephone": mark("Telephone numbers of people"),
@@ -125,6 +180,11 @@ EFFECTS: Mapping[str, str] = {
     "ask": mark("Ask"),
     "ask_and_case": mark("Ask; a moderator looks afterwards"),
     "ask_and_hold": mark("Ask; it waits for a moderator"),
+}
+# What is known of the account of somebody new.
+SIGNALS: Mapping[str, str] = {
+    "throw_away_mail": mark("This account has a mail address of a kind that is thrown away."),
+    "joined_together": mark("Many accounts joined within the same hour as this one."),
 }
 PARTS: Mapping[str, str] = {"title": mark("title"), "body": mark("post"), "warning": mark("note before it")}
 OUTCOMES: Mapping[str, str] = {"upheld": mark("Something was done"), "dismissed": mark("Nothing was done")}
@@ -159,6 +219,7 @@ ACTS: Mapping[str, str] = {
     "announcement.written": mark("wrote an announcement"),
     "appeal.heard": mark("decided the appeal"),
     "appeal.lodged": mark("asked for a second look"),
+    "assessment.written": mark("wrote a version of an assessment"),
     "board.archived": mark("closed a board for good"),
     "board.changed": mark("changed a board"),
     "board.details": mark("changed what people are asked about"),
@@ -187,10 +248,16 @@ ACTS: Mapping[str, str] = {
     "mail.dropped": mark("gave up a mail"),
     "mail.tried_again": mark("tried a mail again"),
     "member.left": mark("left"),
+    "public_report.answered": mark("answered a report without a post"),
+    "public_report.assigned": mark("found the post of a report"),
+    "service_complaint.answered": mark("answered a complaint about the service"),
     "message.settled": mark("settled a message to the charity"),
     "on_call.changed": mark("changed who is on call"),
     "on_call.gone": mark("said that they are no longer here"),
     "on_call.here": mark("said that they are here"),
+    "phrase.added": mark("added a phrase of danger"),
+    "phrase.off": mark("switched a phrase of danger off"),
+    "phrase.on": mark("switched a phrase of danger on"),
     "refused_sign_ins.listed": mark("looked through refused sign-ins"),
     "revision.read": mark("read words that were taken out"),
     "role.granted": mark("gave somebody a role"),
@@ -202,6 +269,8 @@ ACTS: Mapping[str, str] = {
     "talk.closed": mark("closed a talk"),
     "talk.reopened": mark("opened a talk again"),
     "talk.written": mark("wrote to the member"),
+    "term.switched_off": mark("no longer watches for a term"),
+    "term.written": mark("wrote a term that is watched for"),
     "template.discarded": mark("deleted a template"),
     "template.written": mark("wrote a template"),
     "thread.locked": mark("closed a thread"),
@@ -218,6 +287,7 @@ ACTS: Mapping[str, str] = {
 SUBJECTS: Mapping[str, str] = {
     "accounts": mark("the accounts"),
     "announcement": mark("an announcement"),
+    "assessment": mark("an assessment"),
     "board": mark("a board"),
     "case": mark("a case"),
     "invitation": mark("an invitation"),
@@ -225,8 +295,12 @@ SUBJECTS: Mapping[str, str] = {
     "member": mark("a member"),
     "message": mark("a message"),
     "on_call": mark("who is on call"),
+    "phrase": mark("a phrase of danger"),
     "post": mark("post"),
+    "public_report": mark("a report"),
+    "service_complaint": mark("a complaint"),
     "rule": mark("rule"),
     "template": mark("a template"),
+    "term": mark("a watched term"),
     "thread": mark("thread"),
 }

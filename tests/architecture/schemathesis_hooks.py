@@ -23,6 +23,8 @@ CITED = "only rules that there are can be cited; some acts need one"
 OFFERED = "advisers have a title, moderators may have a board, and nobody else"
 SEEN = "what can be seen, and is left without what turns its direction, is no regular expression"
 HOURS = "quiet hours have a beginning and another end, and a daily mail comes outside of them"
+UNASKED = "consent that was not sought needs the reason"
+SOON = "it must lie within the next 28 days"
 FITTING = "which measures go together, and with which case, depends on the case"
 
 # Operation and pointer of a 422 → why a request that keeps to the document may get it.
@@ -43,6 +45,18 @@ EXPECTED = {
     ("list_my_complaints", "query/after"): FORGED,
     ("list_messages", "query/after"): FORGED,
     ("list_danger_cases", "query/after"): FORGED,
+    ("list_concerns", "query/after"): FORGED,
+    ("list_concern_audit", "query/after"): FORGED,
+    ("raise_concern", "header/Idempotency-Key"): USED,
+    ("raise_concern", "#/consent_why"): UNASKED,
+    ("raise_concern", "#/about/*"): SEEN,
+    ("add_concern_entry", "header/Idempotency-Key"): USED,
+    ("add_concern_entry", "#/happened_at"): "it must lie behind",
+    ("assess_concern", "#/consent_why"): UNASKED,
+    ("review_concern", "#/review_on"): SOON,
+    ("hold_concern", "#/review_on"): SOON,
+    ("close_concern", "#/keep_until"): "it must lie ahead, and within 100 years",
+    ("decide_disclosure", "#/exemption"): "whoever does not get all of it is told by which rule",
     ("list_case_talks", "query/after"): FORGED,
     ("list_case_messages", "query/after"): FORGED,
     ("list_member_notes", "query/after"): FORGED,
@@ -71,6 +85,14 @@ EXPECTED = {
     ("choose_mails", "#/quiet"): HOURS,
     ("choose_mails", "#/zone"): "which time zones there are is a matter of the machine",
     ("list_members", "query/handle/*"): SEEN,
+    ("file_public_report", "header/Idempotency-Key"): "how many bits a key has depends on its characters, too",
+    ("file_public_report", "#/email"): "what is an address, beyond `format: email`, is a matter of several RFCs",
+    ("file_public_report", "#/post"): SEEN,
+    ("complain_of_service", "header/Idempotency-Key"): "how many bits a key has depends on its characters, too",
+    ("complain_of_service", "#/email"): "what is an address, beyond `format: email`, is a matter of several RFCs",
+    ("complain_of_service", "#/report_code"): "only the code of a report that there is",
+    ("complain_of_service", "#/report_id"): "only one's own report can be complained of",
+    ("write_assessment", "#/next_review_on"): "it must come after the day of the assessment, and within a year of it",
     ("write_to_charity", "header/Idempotency-Key"): "how many bits a key has depends on its characters, too",
     ("join", "header/Idempotency-Key"): "how many bits a key has depends on its characters, too",
     ("mark_thread_read", "#/number"): "only a number that the thread has reached can be read",
@@ -103,6 +125,8 @@ EXPECTED = {
     ("decide_case", "#/revision"): FITTING,
     ("decide_case", "#/measures"): FITTING,
     ("decide_case", "#/rules"): CITED,
+    ("add_phrase", "#/text"): "which phrases can be sought, no schema can say",
+    ("try_phrase", "#/text"): "which phrases can be sought, no schema can say",
     ("write_rota", "#/items/*/handle"): "only whoever moderates there can be on call",
     ("write_rota", "#/items/*/board"): "there must be such a board",
     ("write_rota", "#/items/*/zone"): "the names of time zones are no regular expression",
@@ -124,22 +148,38 @@ EXPECTED = {
 }
 # What a member is refused whatever they send; advisers, moderators and administrators do it.
 NOT_FOR_MEMBERS = {
+    "add_phrase",
+    "add_concern_entry",
+    "add_term",
     "announce",
+    "answer_public_report",
+    "answer_service_complaint",
+    "assign_post_of_report",
+    "get_assessment",
+    "list_assessments",
+    "list_service_complaints",
+    "list_waiting_reports",
     "archive_board",
+    "assess_concern",
     "change_board",
     "claim_case",
+    "close_concern",
     "close_talk",
     "count_cases",
     "decide_case",
     "decide_cases",
+    "decide_disclosure",
     "decide_posts",
     "discard_template",
     "dismiss_moderator",
     "end_announcement",
     "drop_mail",
+    "erase_concern",
+    "exclude_lead",
     "get_account",
     "get_board_settings",
     "get_case",
+    "get_concern",
     "get_danger_case",
     "get_rota",
     "add_known",
@@ -151,7 +191,9 @@ NOT_FOR_MEMBERS = {
     "say_here",
     "say_gone",
     "get_record",
+    "get_term",
     "give_role",
+    "hold_concern",
     "hold_member",
     "invite",
     "list_accounts",
@@ -161,6 +203,8 @@ NOT_FOR_MEMBERS = {
     "list_case_messages",
     "list_case_talks",
     "list_cases",
+    "list_concern_audit",
+    "list_concerns",
     "list_danger_cases",
     "list_holds",
     "list_invitations",
@@ -169,7 +213,10 @@ NOT_FOR_MEMBERS = {
     "list_contact_messages",
     "settle_contact_message",
     "list_member_posts",
+    "list_phrases",
+    "list_precision",
     "list_team",
+    "list_terms",
     "list_refused_sign_ins",
     "list_templates",
     "list_unsent_mails",
@@ -185,24 +232,35 @@ NOT_FOR_MEMBERS = {
     "order_boards",
     "pin_thread",
     "read_sealed_revision",
+    "readmit_lead",
     "read_sealed_revision_in_case",
     "read_sealed_title",
     "read_sealed_title_in_case",
     "recuse_from_case",
     "release_case",
+    "release_concern",
     "release_member",
     "reopen_board",
+    "reopen_concern",
     "reopen_talk",
     "replace_lost_mailbox",
+    "review_concern",
     "sign_member_out",
+    "switch_phrase_off",
+    "switch_phrase_on",
     "take_role",
     "try_mail_again",
+    "try_phrase",
+    "switch_term_off",
+    "try_term",
     "unlock_thread",
     "unpin_thread",
     "withdraw_invitation",
     "withdraw_lost_mailbox",
+    "write_assessment",
     "write_rule",
     "write_template",
+    "write_term",
     "write_to_member",
 }
 # What is refused to who has no invitation; tests/forum/ have one. A member who took an invitation up would be a member
@@ -238,6 +296,14 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
     if _name(case) == "decide_posts" and IDS:
         case.path_parameters["handle"] = IDS["author"]
         case.body = {**case.body, "posts": [{"id": int(IDS["advert"]), "revision": 1}]}
+    if _name(case) in {"exclude_lead", "readmit_lead"} and IDS:
+        case.path_parameters["handle"] = IDS["lead"]
+    if _name(case) == "decide_disclosure" and IDS:
+        case.path_parameters["disclosure_id"] = IDS["disclosure"]
+    if _name(case) == "raise_concern" and IDS:
+        case.body = {**case.body, "about": [IDS["author"]], "posts": [int(IDS["advert"])], "case_id": None}
+    if _name(case) == "add_concern_entry" and IDS:
+        case.body = {**case.body, "corrects": None}
     if _name(case) == "open_member_case" and IDS:
         case.path_parameters["handle"] = IDS["author"]
 

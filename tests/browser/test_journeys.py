@@ -220,6 +220,36 @@ async def test_a_safeguarding_lead_sees_danger_and_notes_who_was_told(house: Hou
         await look(priya, scripts)
 
 
+async def test_a_grandmother_without_an_account_reports_and_reads_what_came_of_it(house: House, scripts: bool) -> None:
+    title = f"Ask my mum {scripts}"
+    where = await ask(house, "tiredmum83", title, "My mum Doreen Tamblyn at the Co-op told them.")
+    async with house.visitor(java_script_enabled=scripts) as page:
+        await page.goto(where)
+        await page.get_by_role("link", name="Report a post").click()
+        await look(page, scripts)
+        await press(page, "Send")
+        await expect(page_faults(page)).to_be_visible()
+        await look(page, scripts)
+        await page.fill("[name=post]", f"{house.address}{where}")
+        await main(page).locator("[name=capacity][value=named]").check()
+        await main(page).locator("[name=category][value=personal_information]").check()
+        await page.fill("[name=text]", "That is me.")
+        await press(page, "Send")
+        await look(page, scripts)
+        code = await main(page).locator("code").inner_text()
+        assert code not in page.url
+        async with house.visitor("moderator", java_script_enabled=scripts) as orla:
+            await take_the_case(orla, title, scripts)
+            await expect(main(orla)).to_contain_text("Somebody without an account")
+            await decide(orla, "remove", "It names somebody.", scripts)
+        await press(page, "What came of it")
+        await page.fill("[name=token]", code)
+        await press(page, "Look")
+        await expect(main(page)).to_contain_text("did something about it")
+        assert code not in page.url
+        await look(page, scripts)
+
+
 async def test_words_survive_the_end_of_a_session(house: House, scripts: bool) -> None:
     where = await ask(house, "tiredmum83", f"I wrote for an hour {scripts}", "Hello.")
     words = "It took me an hour to write <this>."

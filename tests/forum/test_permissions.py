@@ -40,6 +40,7 @@ class Person(NamedTuple):
 PEOPLE = {
     "member": Person(),
     "unverified": Person(verified=False),
+    "reviewed": Person(standing=Standing.REVIEWED),
     "silenced": Person(standing=Standing.SILENCED),
     "author": Person(),
     "silenced-author": Person(standing=Standing.SILENCED),
@@ -47,13 +48,15 @@ PEOPLE = {
     "moderator-here": Person(boards=("new-here", "garden")),
     "moderator-elsewhere": Person(boards=("court",)),
     "moderator": Person((Role.MODERATOR,)),
+    "reviewed-moderator": Person((Role.MODERATOR,), standing=Standing.REVIEWED),
     "silenced-moderator": Person((Role.MODERATOR,), standing=Standing.SILENCED),
     "lead": Person((Role.SAFEGUARDING_LEAD,)),
     "administrator": Person((Role.ADMINISTRATOR,)),
 }
 
-IN_GOOD_STANDING = PEOPLE.keys() - {"silenced", "silenced-author", "silenced-moderator"}
-WRITERS = IN_GOOD_STANDING - {"unverified"}
+REVIEWED = {"reviewed", "reviewed-moderator"}  # they write, and can do nothing that needs good standing
+IN_GOOD_STANDING = PEOPLE.keys() - {"silenced", "silenced-author", "silenced-moderator"} - REVIEWED
+WRITERS = IN_GOOD_STANDING - {"unverified"} | REVIEWED
 MODERATORS = {"moderator-here", "moderator"}
 
 # To whom each act is open; a guest is asked to sign in, and everybody else is refused.
@@ -64,10 +67,10 @@ OPEN_TO: dict[Act, set[str]] = {
     Act.EDIT_POST: {"author"},
     Act.KEEP_EDIT: {"author", "silenced-author"},
     Act.WITHDRAW_POST: {"author", "silenced-author"},
-    Act.READ_REVISIONS: {"author", "silenced-author", "silenced-moderator"} | MODERATORS,
+    Act.READ_REVISIONS: {"author", "silenced-author", "silenced-moderator", "reviewed-moderator"} | MODERATORS,
     Act.REACT: WRITERS - {"author"},
     Act.READ_REACTIONS: {"author", "silenced-author"},
-    Act.READ_TITLES: {"author", "silenced-author", "silenced-moderator"} | MODERATORS,
+    Act.READ_TITLES: {"author", "silenced-author", "silenced-moderator", "reviewed-moderator"} | MODERATORS,
     Act.READ_SEALED_REVISION: MODERATORS,
     Act.READ_SEALED_TITLE: MODERATORS,
     Act.RETITLE_THREAD: {"author"} | MODERATORS,
@@ -77,7 +80,7 @@ OPEN_TO: dict[Act, set[str]] = {
     Act.FOLLOW: set(PEOPLE),
     Act.RENAME: IN_GOOD_STANDING,
     Act.IGNORE: set(PEOPLE),
-    Act.SEE_WAITING_THREADS: {"adviser", "moderator", "silenced-moderator", "administrator"},
+    Act.SEE_WAITING_THREADS: {"adviser", "moderator", "silenced-moderator", "reviewed-moderator", "administrator"},
     Act.ADMINISTER: {"administrator"},
     Act.ANNOUNCE: {"administrator"},
     Act.HOLD_ACCOUNT: {"administrator"},

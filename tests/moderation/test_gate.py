@@ -8,7 +8,8 @@ import pytest
 from fastapi import FastAPI
 
 from forum.http.services import Services
-from forum.members.tables import Role
+from forum.members.tables import Role, Standing
+from moderation.gate import REVIEWED
 from tests.support import make, scenes
 from tests.support.scenes import API, DISMISS, PUBLISH, REMOVE
 
@@ -299,3 +300,40 @@ async def test_a_long_text_is_screened_too(app: FastAPI, services: Services) -> 
         post = (await opens(wren, "Hello. " * 1000 + DANGER))["first_post"]["id"]
         [found] = (await scenes.a_case(suzie, post))["findings"]
     assert (found["start"], found["end"]) == (7002, 7013)
+
+
+# Under review
+
+SUICIDE = "I want to kill myself tonight."
+
+
+async def test_what_a_reviewed_member_writes_is_read_before_it_appears(
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
+) -> None:
+    """But for a cry: it appears at once, with its case. Words that tell another to harm themselves wait."""
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron")
+    async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        before = await opens(wren, "As before.")
+        await make.sanction(services, "wren", Standing.REVIEWED)
+        url = f"{API}/threads/{thread}/posts"
+        waiting = (await wren.post(url, json={"body_markdown": "You toad."})).json()
+        assert (waiting["visibility"], waiting["held_because"]) == ("held", REVIEWED)
+        for words in ("Kill yourself.", "Kill yourself. I want to kill myself, too."):
+            assert (await wren.post(url, json={"body_markdown": words})).json()["visibility"] == "held"
+        cry = (await wren.post(url, json={"body_markdown": SUICIDE})).json()
+        assert (cry["visibility"], cry["help"]["kind"]) == ("visible", "suicide")
+        edit = {"revision": 1, "body_markdown": "Not as before."}
+        assert (await wren.patch(f"{API}/posts/{before['first_post']['id']}", json=edit)).status_code == 200
+        retitled = {"version": before["version"], "title": "Another question"}
+        assert (await wren.patch(f"{API}/threads/{before['id']}", json=retitled)).status_code == 200
+        assert (await wren.patch("/api/v1/me", json={"name": "Suzie's friend"})).json()["code"] == "account_reviewed"
+        assert (await wren.get(f"{API}/me")).json()["standing"] == "reviewed"
+        shown = (await guest.get(f"{API}/threads/{before['id']}")).json()
+        assert shown["title"] == "A question"
+        assert [post["body_markdown"] for post in await scenes.first_page(guest, before["id"])] == ["As before."]
+        assert [post["body_markdown"] for post in await scenes.first_page(guest, thread)][1:] == [SUICIDE]
+        case = await scenes.a_case(suzie, waiting["id"])
+        assert (await scenes.decide(suzie, case, PUBLISH)).status_code == 201
+    assert (await guest.get(f"{API}/posts/{waiting['id']}")).status_code == 200

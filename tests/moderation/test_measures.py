@@ -42,6 +42,7 @@ ASKED: dict[MeasureKind, tuple[dict[str, Any], dict[str, Any]]] = {
     MeasureKind.MOVE: ({"board": "court"}, {"board": "court"}),
     MeasureKind.RENAME: ({"name": "A swift"}, {"name": "A swift"}),
     MeasureKind.WARN: ({}, {"standing": {"warn": 1}}),
+    MeasureKind.REVIEW: ({"until": LATER}, {"member": "reviewed"}),
     MeasureKind.SILENCE: ({"until": LATER}, {"member": "silenced"}),
     MeasureKind.SUSPEND: ({"until": LATER}, {"member": "suspended"}),
     MeasureKind.BAN: ({}, {"member": "banned"}),
@@ -431,6 +432,7 @@ async def test_below_a_measure_that_was_stored_without_what_it_took_the_later_on
     ("standing", "reads", "writes", "own"),
     [
         (Standing.ACTIVE, 200, 201, 200),
+        (Standing.REVIEWED, 200, 201, 200),
         (Standing.SILENCED, 200, 403, 200),
         (Standing.SUSPENDED, 404, 403, 200),
         (Standing.BANNED, 404, 403, 200),

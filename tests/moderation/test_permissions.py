@@ -21,10 +21,12 @@ GOOD = Standing.ACTIVE
 WHO: dict[str, Viewer] = {
     "guest": GUEST,
     "member": Viewer(id=ME),
+    "reviewed member": Viewer(id=ME, standing=Standing.REVIEWED),
     "silenced member": Viewer(id=ME, standing=Standing.SILENCED),
     "adviser": Viewer(id=ME, roles=frozenset({Role.ADVISER})),
     "safeguarding lead": Viewer(id=ME, roles=frozenset({Role.SAFEGUARDING_LEAD})),
     "moderator": Viewer(id=ME, roles=frozenset({Role.MODERATOR})),
+    "reviewed moderator": Viewer(id=ME, roles=frozenset({Role.MODERATOR}), standing=Standing.REVIEWED),
     "silenced moderator": Viewer(id=ME, roles=frozenset({Role.MODERATOR}), standing=Standing.SILENCED),
     "board moderator": Viewer(id=ME, moderated_boards=frozenset({HERE})),
     "administrator": Viewer(id=ME, roles=frozenset({Role.ADMINISTRATOR})),
@@ -58,7 +60,17 @@ class Ties:
     own_part: Refusal | None = None
 
 
+@dataclass(frozen=True)
+class Part:
+    """Who made a complaint, and who decided what it is about."""
+
+    member_id: UUID | None
+    decider_ids: set[UUID]
+
+
 EVERY_MEMBER = ("member", "adviser", "safeguarding lead", "moderator", "board moderator", "administrator")
+# Who may write may report.
+WRITERS = (*EVERY_MEMBER, "reviewed member", "reviewed moderator")
 STAFF = ("moderator", "board moderator", "administrator")
 # A member's post stands under each viewer's own standing, as it was read in the transaction.
 STANDS = {
@@ -73,24 +85,24 @@ NAMES = {
 
 TABLE = (
     # A silenced moderator is silenced: they read.
-    row(Act.REPORT_POST, "another's", STANDS["another's"], *EVERY_MEMBER),
+    row(Act.REPORT_POST, "another's", STANDS["another's"], *WRITERS),
     row(Act.REPORT_POST, "own", STANDS["own"]),
     row(
         ModerationAct.REPORT_RISK,
         "another's",
         STANDS["another's"],
-        *EVERY_MEMBER,
+        *WRITERS,
         "silenced member",
         "silenced moderator",
     ),
     row(Act.REPORT_RISK, "own", STANDS["own"]),
-    row(Act.REPORT_NAME, "somebody's", NAMES["somebody's"], *EVERY_MEMBER),
+    row(Act.REPORT_NAME, "somebody's", NAMES["somebody's"], *WRITERS),
     row(Act.REPORT_NAME, "own", NAMES["own"]),
     row(
         Act.REPORT_NAME_RISK,
         "somebody's",
         NAMES["somebody's"],
-        *EVERY_MEMBER,
+        *WRITERS,
         "silenced member",
         "silenced moderator",
     ),
@@ -112,13 +124,24 @@ TABLE = (
     row(Act.READ_LOG, "anywhere", None, *STAFF),
     row(Act.WRITE_RULES, "anywhere", None, "administrator"),
     row(Act.WRITE_TEMPLATES, "anywhere", None, "moderator", "administrator"),
+    row(Act.WRITE_PHRASES, "anywhere", None, "administrator"),
     row(Act.NAME_TEAM, "anywhere", None, "administrator"),
     row(Act.SET_DETAILS, "anywhere", None, "administrator"),
     row(Act.READ_MESSAGES, "anywhere", None, *STAFF),
+    row(Act.HEAR_COMPLAINTS, "anywhere", None, "moderator", "administrator"),
+    row(Act.ANSWER_COMPLAINT, "another's", Part(SOMEBODY, set()), "moderator", "administrator"),
+    row(Act.ANSWER_COMPLAINT, "of nobody known", Part(None, {SOMEBODY}), "moderator", "administrator"),
+    row(Act.ANSWER_COMPLAINT, "own", Part(ME, set())),
+    row(Act.ANSWER_COMPLAINT, "about one's own decision", Part(SOMEBODY, {ME})),
+    row(Act.READ_ASSESSMENTS, "anywhere", None, "moderator", "administrator"),
+    row(Act.WRITE_ASSESSMENTS, "anywhere", None, "administrator"),
     row(Act.SEE_ON_CALL, "anywhere", None, *STAFF),
+    row(Act.WRITE_TERMS, "anywhere", None, "administrator"),
     row(Act.WRITE_ROTA, "anywhere", None, "administrator"),
     row(Act.SAY_HERE, "anywhere", None, *(who for who in STAFF if who != "administrator")),
     row(Act.SEE_DANGERS, "anywhere", None, "safeguarding lead"),
+    row(Act.RAISE_CONCERN, "anything", None, *WRITERS, "silenced member", "silenced moderator"),
+    row(Act.LEAD_CONCERNS, "anywhere", None, "safeguarding lead"),
 )
 
 

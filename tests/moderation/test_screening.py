@@ -29,7 +29,7 @@ def found(text: str, region: str = "GB") -> list[tuple[str, str]]:
         ("I wnat to kil myself", "suicide", "kil myself"),
         ("He says he'll kill himself if I go", "carer", "kill himself"),
         ("My son wants to die, he says", "carer", "My son wants to die"),
-        ("I've just taken an overdose", "attempt", "taken an overdose"),
+        ("I've just taken an overdose", "attempt", "I've just taken an overdose"),
         ("he’s got a knife", "danger", "he’s got a knife"),
         ("We are in immediate danger", "danger", "We are in immediate danger"),
         ("My little boy is not breathing!", "child_in_danger", "My little boy is not breathing"),
@@ -74,7 +74,7 @@ def test_what_stands_around_the_words_decides_how_near_the_danger_is(text: str, 
 
 def test_several_words_that_alone_mean_little_are_a_worry_together() -> None:
     assert found("It is hopeless.") == []
-    [together] = screen("It is hopeless. I feel so numb. I hate myself.", "GB")
+    [together] = screen("It is hopeless. I feel so numb.", "GB")
     assert (together.recogniser, together.level) == ("suicide", "worry")
 
 

@@ -64,6 +64,9 @@ UNTHROTTLED: dict[str, Any] = {"requests_at_once": "10000"} | {
         "reaction",
         "report",
         "contact",
+        "public_report",
+        "progress",
+        "concern",
         "talk",
         "export",
     )

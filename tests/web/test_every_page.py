@@ -29,6 +29,7 @@ ELSEWHERE = {
     "PreviewPage": "test_moderation.py",
     "RecoveryCodesPage": "test_account.py",
     "SealedPage": "test_moderation.py",
+    "SentPage": "test_a_grandmother.py",
 }
 NONSENSE = ("0", "4711", "none", "%00", "%F0%9F%90%A2", "..", "-1", "9" * 40, "a" * 600, "%3Cscript%3E")
 

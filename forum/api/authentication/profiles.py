@@ -61,7 +61,9 @@ class Me(ResponseBody):
     roles_withheld: bool = Field(
         description="Whether you have roles that do not count, because this session has not shown a second factor"
     )
-    standing: Standing = Field(description="Only `active` members can write")
+    standing: Standing = Field(
+        description="`active` and `reviewed` members can write; what the latter write is read before it appears"
+    )
     rules_version: int | None = Field(description="The version of the rules that you accepted", examples=[1])
     rules_accepted: bool = Field(
         description="Whether that is the present edition. If not, show the rules and accept them again"

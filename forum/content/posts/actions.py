@@ -112,9 +112,15 @@ async def change_words(work: Work, author: Viewer, context: EditContext, revisio
     """
     html = await rendered(work, author, context, draft)
     edited = Edited(context.post.id, work.now)
-    publishing = publishing_on(work, context.board, context.thread.id, confirm=draft.confirm)
+    board = context.board
+    publishing = publishing_on(work, board, context.thread.id, confirm=draft.confirm)
     submission = Submission(
-        context.author, draft.texts, context.board.publication, edited=edited, publishing=publishing
+        context.author,
+        draft.texts,
+        board.publication,
+        edited=edited,
+        board_id=board.id,
+        publishing=publishing,
     )
     judged = await judge(work, submission)
     # The post was read without a lock: check again what a moderator or another device may have changed since.

@@ -276,7 +276,9 @@ def _facts(viewer: Viewer, row: Record) -> dict[str, Any]:
     badge = Badge(row.writer_name, row.adviser_title, row.adviser_organisation) if row.adviser_title else None
     return {
         "board": row.Board,
-        "author": PostAuthor(viewer.member_id, row.is_staff, row.published),
+        "author": PostAuthor(
+            viewer.member_id, row.is_staff, row.published, is_reviewed=row.standing == Standing.REVIEWED
+        ),
         "standing": Standing(row.standing),
         "verified": row.verified,
         "badge": badge,

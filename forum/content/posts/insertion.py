@@ -10,11 +10,10 @@ from forum.content.posts import held_edits
 from forum.content.posts.adviser_badge import badge_snapshot, voice_of
 from forum.content.posts.context import PostingContext, ReplyContext
 from forum.content.posts.draft import Draft, cover
-from forum.content.posts.limits import refuse_too_many_links
+from forum.content.posts.limits import refuse_too_many_links, written_by_newcomer_at
 from forum.content.posts.queries import PostView, get_post_in_transaction
 from forum.content.posts.quotes import record_quotes
-from forum.content.posts.tables import Post, Visibility, Voice
-from forum.content.posts.visibility import have_told
+from forum.content.posts.tables import Post, UntoldPost, Visibility, Voice
 from forum.content.subscriptions import ChosenBy, Mode, Subscription
 from forum.content.threads.changes import lock_thread_row
 from forum.content.threads.tables import Thread, ThreadVisibility
@@ -49,8 +48,16 @@ async def add_thread(work: Work, author: Viewer, context: PostingContext, title:
     PersonalInformation to ask the author first.
     """
     html = await rendered(work, author, context, draft)
-    texts, publishing = (title, *draft.texts), publishing_on(work, context.board, confirm=draft.confirm)
-    submission = Submission(context.author, texts, context.board.publication, publishing=publishing)
+    texts, board = (title, *draft.texts), context.board
+    publishing = publishing_on(work, board, confirm=draft.confirm)
+    submission = Submission(
+        context.author,
+        texts,
+        board.publication,
+        board_id=board.id,
+        written_by_newcomer_at=written_by_newcomer_at(work, author),
+        publishing=publishing,
+    )
     judged = await judge(work, submission)
     shown = await what_is_shown(context, draft, html, judged)
     thread = Thread(
@@ -85,9 +92,16 @@ async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Dr
     """
     html = await rendered(work, author, context, draft)
     answered = (context.thread.id, draft.reply_to) if draft.reply_to else None
-    publishing = publishing_on(work, context.board, context.thread.id, confirm=draft.confirm)
+    board = context.board
+    publishing = publishing_on(work, board, context.thread.id, confirm=draft.confirm)
     submission = Submission(
-        context.author, draft.texts, context.board.publication, answered=answered, publishing=publishing
+        context.author,
+        draft.texts,
+        board.publication,
+        answered=answered,
+        board_id=board.id,
+        written_by_newcomer_at=written_by_newcomer_at(work, author),
+        publishing=publishing,
     )
     judged = await judge(work, submission)
     shown = await what_is_shown(context, draft, html, judged)
@@ -147,6 +161,7 @@ _posts, _threads = rows_of(Post).c, rows_of(Thread).c
 _POST, _THREAD = bind_names(Post), bind_names(Thread)
 _THREAD_ID = bindparam(_POST["thread_id"], type_=_posts.thread_id.type)
 _NEW_POST = insert_of(Post, *_INSERTED).returning(_posts.id).cte("written")
+_IS_SEEN = bindparam("is_seen", type_=Boolean())
 _HAS_POSTED_BEFORE = exists().where(
     _posts.thread_id == _THREAD_ID,
     _posts.author_id == bindparam(_POST["author_id"], type_=_posts.author_id.type),
@@ -165,14 +180,15 @@ _FOLLOW = (
     .on_conflict_do_nothing()
     .cte("followed")
 )
+# Of what readers see, a worker tells those whom it concerns.
+_TO_BE_TOLD = (
+    insert(rows_of(UntoldPost)).from_select(["post_id"], select(_NEW_POST.c.id).where(_IS_SEEN)).cte("to_be_told")
+)
 _INSERT_AND_COUNT = (
     update_of(Thread, *_COUNTS)
     .where(_threads.id == _THREAD_ID)
-    .values(
-        participants=_threads.participants
-        + case((bindparam("is_seen", type_=Boolean()) & ~_HAS_POSTED_BEFORE, 1), else_=0)
-    )
-    .add_cte(_NEW_POST, _FOLLOW)
+    .values(participants=_threads.participants + case((_IS_SEEN & ~_HAS_POSTED_BEFORE, 1), else_=0))
+    .add_cte(_NEW_POST, _FOLLOW, _TO_BE_TOLD)
     .returning(select(_NEW_POST.c.id).scalar_subquery())
 )
 
@@ -198,8 +214,6 @@ async def _insert(
         counts |= _counts_with(thread, post)
     values = values_of(Post, post) | values_of(Thread, counts) | {"is_seen": is_seen, "follower_id": author.member_id}
     post_id = (await work.session.execute(_INSERT_AND_COUNT, values)).scalar_one()
-    if is_seen:
-        await have_told(work.session, post_id)
     await work.gate.record(work.session, ("post", post_id), judged, work.now)
     return PostView.of_new_post(post_id, post, author, indexable=context.board.indexable)
 

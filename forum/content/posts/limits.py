@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 from forum.content.crisis_help import find_own_danger
 from forum.content.posts.context import PostingContext
@@ -29,6 +30,11 @@ async def count_post(work: Work, author: Viewer) -> AsyncIterator[None]:
 async def count_edit(work: Work, author: Viewer) -> None:
     """Count one edit of a member. Raises Throttled over the limit."""
     await work.count_try("editing", "editing", author.id)
+
+
+def written_by_newcomer_at(work: Work, author: Viewer) -> datetime | None:
+    """Return the time of this request where the member is in their first days: most spam comes from newcomers."""
+    return work.now if author.is_newcomer(work.settings.newcomer_days, work.now) else None
 
 
 def allow_writing(work: Work, act: Act, author: Viewer, context: PostingContext) -> None:

@@ -136,10 +136,16 @@ async def _change_title(work: Work, viewer: Viewer, author: PostAuthor, opening:
     is_own = thread.author_id in viewer.personas
     edited = Edited(opening.id, work.now) if is_own else None
     title, publishing = new.title, publishing_on(work, board, thread.id, confirm=new.confirm)
-    judged = await judge(
-        work,
-        Submission(author, (title,), board.publication, edited=edited, is_title=True, publishing=publishing),
+    submission = Submission(
+        author,
+        (title,),
+        board.publication,
+        edited=edited,
+        is_title=True,
+        board_id=board.id,
+        publishing=publishing,
     )
+    judged = await judge(work, submission)
     if judged.held_because and thread.visibility == ThreadVisibility.VISIBLE:
         edit = held_edits.held_title(opening, title, thread.author_id, judged.held_because, work.now)
         if await held_edits.hold(work.session, edit):

@@ -16,6 +16,7 @@ ROLES: Mapping[str, str] = {
     Role.MODERATOR: mark("Moderator"),
     Role.SAFEGUARDING_LEAD: mark("Safeguarding lead"),
     Role.ADMINISTRATOR: mark("Administrator"),
+    Role.TRUSTED_FLAGGER: mark("Trusted flagger"),
 }
 AUDIENCE: Mapping[str, str] = {
     "everyone": mark("Everybody, without an account too"),
@@ -32,6 +33,7 @@ PUBLICATIONS: Mapping[str, str] = {
 }
 STANDINGS: Mapping[str, str] = {
     Standing.ACTIVE: mark("May read and write"),
+    Standing.REVIEWED: mark("What they write is read before it appears"),
     Standing.SILENCED: mark("May read, but not write"),
     Standing.SUSPENDED: mark("Suspended"),
     Standing.BANNED: mark("Banned"),
@@ -43,6 +45,7 @@ FILTERS: Mapping[str, str] = {
     AccountFilter.PROPOSED: mark("Proposed as administrators"),
     AccountFilter.UNVERIFIED: mark("Address not confirmed"),
     AccountFilter.ACTIVE: mark("May read and write"),
+    AccountFilter.REVIEWED: mark("What they write is read before it appears"),
     AccountFilter.SILENCED: mark("May read, but not write"),
     AccountFilter.SUSPENDED: mark("Suspended"),
     AccountFilter.BANNED: mark("Banned"),
@@ -65,8 +68,11 @@ MAILS: Mapping[str, str] = {
     MailKind.DEPARTURE_WAITS: mark("Closing the account has to wait"),
     MailKind.EXPORT_READY: mark("The copy of their data is ready"),
     MailKind.CASE_URGENT: mark("An urgent case waits"),
+    MailKind.CONCERN_WAITING: mark("Something waits for them"),
     MailKind.NEWS: mark("Something is new for them"),
     MailKind.MESSAGE_URGENT: mark("An urgent message waits"),
+    MailKind.RECEIPT: mark("What they sent has arrived"),
+    MailKind.ANSWER_READY: mark("There is an answer for them"),
 }
 HOLD_REASONS: Mapping[str, str] = {
     HoldReason.COURT: mark("A court asked for it"),
