@@ -2,7 +2,7 @@
 
 import gc
 
-gc.disable()  # nothing that is loaded now is garbage: looking for some took a third of the time to start
+gc.disable()  # nothing that is loaded now is garbage: looking for some took a quarter of the time to start
 
 import typer
 from pydantic import ValidationError

@@ -22,6 +22,7 @@ from forum.api.content import (
     bookmarks,
     drafts,
     ignored,
+    opening_hours,
     posts,
     reactions,
     read_marks,
@@ -42,7 +43,7 @@ from forum.core.errors import Throttled
 from forum.core.gate import Gate
 from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
-from forum.http import middleware, problems, quota_middleware
+from forum.http import middleware, problems, quota_middleware, refused_words
 from forum.http.query_parameters import only_known_parameters
 from forum.http.services import Services
 from forum.passwords.breached_passwords import breached_passwords_of
@@ -61,6 +62,7 @@ from moderation.api import (
     crisis_phrases,
     decisions,
     detail_effects,
+    handover,
     known_details,
     member_history,
     member_notes,
@@ -95,6 +97,7 @@ RESOURCES: tuple[Resource, ...] = (
         "boards",
         "A board has threads on one subject. A board that you may not see does not exist for you.",
         boards.router,
+        opening_hours.router,
         home.router,
     ),
     Resource(
@@ -201,6 +204,7 @@ RESOURCES: tuple[Resource, ...] = (
         talks.router,
         member_history.router,
         member_notes.router,
+        handover.router,
         member_posts.router,
         on_sight.router,
         board_moderators.router,
@@ -279,6 +283,7 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
     app.include_router(health.router)
     app.include_router(openapi.router)
     problems.register(app)
+    refused_words.register(app)
     openapi.describe(app, settings.name, [*RESOURCES, OPERATIONS])
     if settings.pages:
         _add_pages(app, services)

@@ -33,6 +33,13 @@ class BoardRules(Protocol):
     archived_at: datetime | None
 
 
+class OpenOrNot(Protocol):
+    """Whether a board is open now."""
+
+    @property
+    def is_read_only(self) -> bool: ...  # noqa: D102
+
+
 class OnBoard(HasStanding, Protocol):
     """A subject on a board."""
 
@@ -40,6 +47,8 @@ class OnBoard(HasStanding, Protocol):
     def board(self) -> BoardRules: ...  # noqa: D102
     @property
     def verified(self) -> bool: ...  # noqa: D102
+    @property
+    def opening(self) -> OpenOrNot: ...  # noqa: D102
 
 
 class ThreadLike(Protocol):
@@ -155,6 +164,15 @@ def board_is_open(_viewer: Viewer, subject: OnBoard) -> Refusal | None:
     if subject.board.archived_at is None:
         return None
     return Refusal("board_archived", "This board is archived. You can read it, but not write here.")
+
+
+def board_takes_words_now(viewer: Viewer, subject: OnBoard) -> Refusal | None:
+    """Require that the board is not closed for reading only at this hour; who works here may write at any."""
+    if viewer.is_staff or not subject.opening.is_read_only:
+        return None
+    return Refusal(
+        "board_closed", "This board is closed now: you can read it. What you write, you can keep until it opens."
+    )
 
 
 def may_open_here(viewer: Viewer, subject: OnBoard) -> Refusal | None:
@@ -281,8 +299,15 @@ def both(*conditions: Condition) -> Condition:
 
 
 PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
-    Act.OPEN_THREAD: [may_write, has_required_second_factor, board_is_open, may_open_here],
-    Act.REPLY: [may_write, has_required_second_factor, board_is_open, thread_takes_replies, may_reply_here],
+    Act.OPEN_THREAD: [may_write, has_required_second_factor, board_is_open, may_open_here, board_takes_words_now],
+    Act.REPLY: [
+        may_write,
+        has_required_second_factor,
+        board_is_open,
+        thread_takes_replies,
+        may_reply_here,
+        board_takes_words_now,
+    ],
     Act.WRITE_FIRST_POST: [address_is_verified],  # where the settings ask for it
     Act.EDIT_POST: [
         may_write,
@@ -291,6 +316,7 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
         post_is_shown,
         board_is_open,
         thread_takes_replies,
+        board_takes_words_now,
     ],
     Act.KEEP_EDIT: [is_author],
     Act.WITHDRAW_POST: [is_author],
@@ -303,7 +329,10 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.RETITLE_THREAD: [
         may_write,
         has_required_second_factor,
-        either(both(opened_it, board_is_open, thread_takes_replies), both(moderates_the_board, is_active)),
+        either(
+            both(opened_it, board_is_open, thread_takes_replies, board_takes_words_now),
+            both(moderates_the_board, is_active),
+        ),
     ],
     Act.LOCK_THREAD: [is_active, moderates_the_board],
     Act.PIN_THREAD: [is_active, moderates_the_board],

@@ -8,14 +8,14 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field, TypeAdapter
-from sqlalchemy import ColumnElement, Integer, Text, Uuid, and_, bindparam, func, literal, tuple_
+from sqlalchemy import ColumnElement, Integer, Text, Uuid, and_, bindparam, exists, func, literal, or_, tuple_
 from sqlalchemy import case as case_when
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from forum.content import boards
 from forum.content.boards import Board
-from forum.content.posts.tables import Post, Visibility
+from forum.content.posts.tables import HeldEdit, HeldState, Post, Visibility
 from forum.content.threads.tables import Thread
 from forum.core import pagination
 from forum.core.database import Moment, Query, Record, columns, query
@@ -27,7 +27,7 @@ from forum.members.tables import Member, Role
 from forum.members.viewer import VIEWER_ID, Viewer
 from moderation.case_deciders import NOW, list_visible
 from moderation.case_priority import Category
-from moderation.cases import Case, CaseClaim, CaseKind, CaseState, with_board_of_case
+from moderation.cases import Case, CaseClaim, CaseKind, CasePost, CaseState, with_board_of_case
 from moderation.permissions import ModerationAct, allow, refusal
 
 # What a cursor holds: the sort key of the last row of the page before, in the queue and among decided cases.
@@ -36,6 +36,7 @@ BY_PRIORITY = TypeAdapter(tuple[_Priority, pagination.Instant, UUID])
 BY_DECISION = TypeAdapter(tuple[pagination.Instant, UUID])
 EXCERPT = 200  # characters: enough to tell an advert from a threat
 
+_Held = aliased(Post, name="held")
 _Author, _Claimant = aliased(Member, name="author"), aliased(Member, name="claimant")
 
 # Every case, with the post's place and who is working on each. Each select of them is built once, with parameters:
@@ -75,6 +76,7 @@ def _is(state: CaseState) -> ColumnElement[bool]:
 
 _BY_PRIORITY = (col(Case.priority), col(Case.due_at), col(Case.id))
 _BY_DECISION = (col(Case.decided_at), col(Case.id))
+_BY_AGE = (col(Case.opened_at), col(Case.id))
 _LIMIT = bindparam("limit", type_=Integer(), literal_execute=True)
 _PRIORITY, _MOMENT = bindparam("last_priority", type_=Integer()), bindparam("last_moment", type_=Moment())
 _LAST_ID = bindparam("last_id", type_=Uuid())
@@ -83,12 +85,16 @@ _LAST_ID = bindparam("last_id", type_=Uuid())
 OPEN_CASES = ALL_CASES.where(_is(CaseState.OPEN)).order_by(*_BY_PRIORITY).limit(_LIMIT)
 # Decided cases, the newest decision first.
 _DECIDED = ALL_CASES.where(_is(CaseState.DECIDED)).order_by(*(key.desc() for key in _BY_DECISION)).limit(_LIMIT)
+# What was written and waits for a moderator, the oldest first: the list of a morning.
+_WAITING = ALL_CASES.where(_is(CaseState.OPEN)).order_by(*_BY_AGE).limit(_LIMIT)
 _PAGES = {CaseState.OPEN: OPEN_CASES, CaseState.DECIDED: _DECIDED}
 # What follows the last case of the page before.
 _FOLLOWING = {
     CaseState.OPEN: tuple_(*_BY_PRIORITY) > tuple_(_PRIORITY, _MOMENT, _LAST_ID),
     CaseState.DECIDED: tuple_(*_BY_DECISION) < tuple_(_MOMENT, _LAST_ID),
 }
+
+_AFTER_WAITING = tuple_(*_BY_AGE) > tuple_(_MOMENT, _LAST_ID)
 
 _ONE = ALL_CASES.where(col(Case.id) == bindparam("case_id", type_=Uuid()))
 
@@ -111,11 +117,19 @@ class ClaimedBy(StrEnum):
     NOBODY = "nobody"
 
 
+_EDIT_WAITS = exists().where(col(HeldEdit.post_id) == col(CasePost.post_id), col(HeldEdit.state) == HeldState.WAITING)
+_IS_HELD = exists().where(col(_Held.id) == col(CasePost.post_id), col(_Held.visibility) == Visibility.HELD)
+_HOLDS_SOMETHING = exists().where(
+    col(CasePost.case_id) == col(Case.id),
+    or_(_IS_HELD.correlate(CasePost), _EDIT_WAITS.correlate(CasePost)),
+)
+
 # What can be looked for: conditions on a select of cases, some with a parameter.
 _SOUGHT = {
     "category": col(Case.category) == bindparam("category", type_=Text()),
     "board": col(Board.slug) == bindparam("board", type_=Text()),
     "kind": col(Case.kind) == bindparam("kind", type_=Text()),
+    "waiting": _HOLDS_SOMETHING.correlate(Case),
     ClaimedBy.ME: col(CaseClaim.moderator_id) == VIEWER_ID,
     ClaimedBy.NOBODY: col(CaseClaim.case_id).is_(None),
 }
@@ -130,6 +144,12 @@ class QueueSearch:
     board: str | None = None  # its slug
     claimed: ClaimedBy | None = None
     kind: CaseKind | None = None
+    waiting: bool = False  # with something that readers do not see yet: oldest first
+
+    @property
+    def is_by_age(self) -> bool:
+        """Whether the oldest case comes first."""
+        return self.waiting and self.state == CaseState.OPEN
 
     @property
     def values(self) -> dict[str, str]:
@@ -140,7 +160,8 @@ class QueueSearch:
     @property
     def sought(self) -> frozenset[str]:
         """By what is looked for, besides the state."""
-        return frozenset(self.values) | ({self.claimed} if self.claimed else set())
+        more = {self.claimed} if self.claimed else set[str]()
+        return frozenset(self.values) | more | ({"waiting"} if self.waiting else set())
 
 
 @dataclass(frozen=True)
@@ -159,8 +180,9 @@ def sees_queue(viewer: Viewer) -> bool:
 
 @cache
 def _select_page(state: CaseState, sought: frozenset[str], *, is_first: bool) -> Query:
-    following = [] if is_first else [_FOLLOWING[state]]
-    return _PAGES[state].where(*_conditions(sought), *following)
+    is_by_age = "waiting" in sought and state == CaseState.OPEN
+    page, after = (_WAITING, _AFTER_WAITING) if is_by_age else (_PAGES[state], _FOLLOWING[state])
+    return page.where(*_conditions(sought), *([] if is_first else [after]))
 
 
 @cache
@@ -175,23 +197,28 @@ def _conditions(sought: frozenset[str]) -> list[ColumnElement[bool]]:
 async def list_cases(work: Work, moderator: Viewer, search: QueueSearch, after: str | None, limit: int) -> Page:
     """Return a page of the cases that somebody looks for, of those that exist for them.
 
-    Open ones come worst first, decided ones with the newest decision first. Raises Forbidden for whoever moderates
-    nothing, Invalid for a cursor that is not one of this list.
+    Open ones come worst first, decided ones with the newest decision first; what waits, oldest first.
+
+    Raises Forbidden for whoever moderates nothing, Invalid for a cursor that is not one of this list.
     """
     allow(ModerationAct.SEE_QUEUE, moderator)
-    last = _last(search.state, after) if after is not None else {}
+    last = _last(search, after) if after is not None else {}
     page = _select_page(search.state, search.sought, is_first=after is None)
     rows = await list_visible(work, moderator, page, **search.values, **last, limit=limit + 1)
-    return pagination.page_of(rows, limit, _key_of)
+    return pagination.page_of(rows, limit, _key_of_age if search.is_by_age else _key_of)
 
 
-def _last(state: CaseState, after: str) -> dict[str, Any]:
+def _last(search: QueueSearch, after: str) -> dict[str, Any]:
     """Return where the page before ended. Raises Invalid."""
-    if state == CaseState.OPEN:
+    if search.state == CaseState.OPEN and not search.is_by_age:
         priority, moment, case_id = pagination.decode(after, BY_PRIORITY)
         return {"last_priority": priority, "last_moment": moment, "last_id": case_id}
     moment, case_id = pagination.decode(after, BY_DECISION)
     return {"last_moment": moment, "last_id": case_id}
+
+
+def _key_of_age(row: Record) -> tuple[object, ...]:
+    return (row.opened_at, str(row.id))
 
 
 def _key_of(row: Record) -> tuple[object, ...]:

@@ -109,11 +109,11 @@ class PhraseShelf:
 
     phrases: Sequence[ListedPhrase]
     no_change_because: Refusal | None
-    trial: "Trial | None" = None
+    trial: "TriedPhrase | None" = None
 
 
 @dataclass(frozen=True)
-class Trial:
+class TriedPhrase:
     """In which of the newest posts a phrase would have been found. Nothing of it is kept."""
 
     read_as: str
@@ -152,7 +152,7 @@ async def read_shelf(work: Work, viewer: Viewer, kind: CrisisKind | None = None)
     return PhraseShelf(shown, refusal(ModerationAct.WRITE_PHRASES, viewer))
 
 
-async def try_phrase(work: Work, administrator: Viewer, wish: PhraseWish) -> Trial:
+async def try_phrase(work: Work, administrator: Viewer, wish: PhraseWish) -> TriedPhrase:
     """Return in which of the newest 1,000 posts a phrase would be found. Nothing is changed.
 
     Raises Forbidden, and Invalid for a phrase that cannot be used.
@@ -239,13 +239,13 @@ def _checked(wish: PhraseWish) -> Phrase:
     return phrase
 
 
-async def _try(work: Work, administrator: Viewer, phrase: Phrase) -> Trial:
+async def _try(work: Work, administrator: Viewer, phrase: Phrase) -> TriedPhrase:
     newest = with_board_of_post(query(col(Post.id), col(Post.thread_id), col(Post.number), col(Post.body_markdown)))
     shown = newest.where(POST_VISIBLE, col(Post.visibility) == Visibility.VISIBLE)
     listed = shown.order_by(col(Post.id).desc()).limit(TRIED)
     rows = (await work.session.execute(listed, administrator.query_parameters)).all()
     hits = await side_process.run(are_found_in, phrase, [row.body_markdown for row in rows])
-    return Trial(phrase.text, len(rows), [row for row, is_hit in zip(rows, hits, strict=True) if is_hit])
+    return TriedPhrase(phrase.text, len(rows), [row for row, is_hit in zip(rows, hits, strict=True) if is_hit])
 
 
 def are_found_in(phrase: Phrase, texts: Sequence[str]) -> list[bool]:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content import words
-from forum.content.boards import HELD_BECAUSE, Publication
+from forum.content.boards import Policy, Publication
 from forum.content.posts.revisions import get_words
 from forum.content.posts.tables import HeldEdit, Post, Visibility
 from forum.content.threads.tables import Thread
@@ -144,7 +144,7 @@ class BoardGate:
         """Return the charity's terms and the signs of spam in a text. Where danger was found, none of them holds it."""
         is_danger = findings.danger_in(found) is not None
         terms = await self._terms_in(session, submission, is_danger=is_danger)
-        spam = await spam_signs.find_signs(session, submission, _parts(submission), found)
+        spam = await spam_signs.find_signs(session, submission, _parts(submission))
         return [*terms, *map(softened, spam)] if is_danger else [*terms, *spam]
 
     async def _judge_details(
@@ -197,7 +197,7 @@ class BoardGate:
             return None
         if policy == Publication.HOLD_NEWCOMERS and author.published >= self.first_posts:
             return None
-        return HELD_BECAUSE.get(policy)
+        return Policy(policy, submission.is_closed).held_because
 
     async def _needs_a_decision(self, session: AsyncSession, judged: "_Judged", verdict: GateResult) -> bool:
         """Whether anything found is new since the last decision: a corrected typing error must not reopen the case."""

@@ -6,8 +6,7 @@ Whoever lost the role, left or may not act for a while is not on call, whatever 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from enum import StrEnum
+from datetime import datetime, time, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -36,36 +35,20 @@ from forum.core.database import Moment, Record, new_id, query
 from forum.core.errors import Conflict, Invalid
 from forum.core.export_section import ExportSection, items_of
 from forum.core.gate import Attendance
+from forum.core.weekly_hours import WEEK, Span, Weekday, WeeklyHours, known_zones, spans, zone_of
 from forum.core.work import Work
 from forum.members.queries import named_columns
 from forum.members.standing import standing_at
 from forum.members.tables import Member, Role, RoleGrant, Standing
 from forum.members.viewer import Viewer
-from forum.notifications.letter_times import known_zones, zone_of
 from forum.permissions import Refusal
 from moderation.permissions import ModerationAct, allow, refusal
 
 MOST_SHIFTS = 200
 HERE_MAX = 12  # hours: who forgets the switch is not counted on next evening
-_DAY = timedelta(days=1)
 _WEEK_AND_A_DAY = 8  # days in which each shift begins at least once
 # Held until the commit by whoever changes the rota: of two at once, the second sees what the first one wrote.
 _ONE_AT_A_TIME = text("LOCK TABLE on_call_shift IN SHARE ROW EXCLUSIVE MODE")
-
-
-class Weekday(StrEnum):
-    """A day of the week, in order."""
-
-    MONDAY = "monday"
-    TUESDAY = "tuesday"
-    WEDNESDAY = "wednesday"
-    THURSDAY = "thursday"
-    FRIDAY = "friday"
-    SATURDAY = "saturday"
-    SUNDAY = "sunday"
-
-
-WEEK = tuple(Weekday)
 
 
 class OnCallShift(SQLModel, table=True):
@@ -222,16 +205,10 @@ def _moderates(member_id: Any, board_id: int | None, now: datetime) -> ColumnEle
     )
 
 
-def _spans(shift: Any, now: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Give from when until when a shift is, from yesterday on, over a week: in UTC, because clocks change."""
-    zone = zone_of(shift.zone)
-    yesterday = now.astimezone(zone).date() - _DAY
-    for days in range(_WEEK_AND_A_DAY + 1):
-        day = yesterday + days * _DAY
-        if WEEK[day.weekday()] in shift.weekdays:
-            last = day + _DAY if shift.ends <= shift.starts else day
-            start, end = (datetime.combine(*moment, zone) for moment in ((day, shift.starts), (last, shift.ends)))
-            yield start.astimezone(UTC), end.astimezone(UTC)
+def _spans(shift: Any, now: datetime) -> Iterator[Span]:
+    """Give from when until when a shift is, from yesterday on, over a week."""
+    hours = WeeklyHours(shift.weekdays, shift.starts, shift.ends)
+    return spans([hours], zone_of(shift.zone), now, _WEEK_AND_A_DAY)
 
 
 async def _list_shifts(session: AsyncSession) -> Sequence[Record]:

@@ -36,6 +36,7 @@ class ModerationAct(StrEnum):
     DECIDE_TOGETHER = "decide about many posts of this member"
     WORK_ON_CASE = "work on this case"
     DECIDE_CASE = "decide this case"
+    HAND_OVER = "leave notes for the next shift"
     READ_LOG = "read the log"
     READ_MESSAGES = "read what people wrote to the charity"
     HEAR_COMPLAINTS = "read complaints about the service"
@@ -180,6 +181,7 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.DECIDE_TOGETHER: [is_in_good_standing, moderates_somewhere, is_somebody_else],
     ModerationAct.WORK_ON_CASE: [is_in_good_standing, moderates_somewhere],
     ModerationAct.DECIDE_CASE: [is_in_good_standing, is_free_to_decide],
+    ModerationAct.HAND_OVER: [is_in_good_standing, moderates_its_board_or_administers],
     ModerationAct.READ_LOG: [is_in_good_standing, moderates_somewhere],
     ModerationAct.READ_MESSAGES: [is_in_good_standing, moderates_somewhere],
     ModerationAct.HEAR_COMPLAINTS: [is_in_good_standing, moderates_everywhere],

@@ -27,6 +27,7 @@ from moderation.concerns import evidence
 from moderation.contact import ContactMessage
 from moderation.decisions import Decision
 from moderation.findings import RecordedFinding
+from moderation.handover import HandoverNote
 from moderation.measures import renamings
 from moderation.measures.post_notices import remove_moderator_name
 from moderation.measures.tables import AppliedMeasure, MeasureKind
@@ -46,6 +47,7 @@ REPORTS_MAX = 100_000  # in one member's copy: at 20 a day, thirteen years
 WRITTEN: Mapping[type[SQLModel], tuple[str, ...]] = {
     CaseNote: ("text",),
     MemberNote: ("text",),
+    HandoverNote: ("text",),
     ContactMessage: ("text",),
     TalkMessage: ("text",),
     TalkComplaint: ("text",),

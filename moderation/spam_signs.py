@@ -47,29 +47,19 @@ class NearCopy(SQLModel, table=True):
 
 
 async def find_signs(
-    session: AsyncSession,
-    submission: Submission,
-    parts: Sequence[tuple[TextPart, str]],
-    known: Sequence[LocatedFinding],
+    session: AsyncSession, submission: Submission, parts: Sequence[tuple[TextPart, str]]
 ) -> list[LocatedFinding]:
-    """Return the signs of spam in a member's post; `known` is what else was found there.
+    """Return the signs of spam in a member's post.
 
     How to reach somebody elsewhere is a sign in their first posts only, and the same words again only in their first
-    days.
+    days. A telephone number or e-mail address alone is personal information, whose case is graver.
     """
     author = submission.author
     if author is None or author.is_staff or submission.publication is None:
         return []
-    signs = [LocatedFinding(part, finding) for part, text in parts for finding in await _find(text)]
-    reached = [one for one in signs if one.finding.recogniser == spam.CONTACT]
-    reached += [
-        LocatedFinding(one.part, spam.contact_at(one.finding.start, one.finding.end))
-        for one in known
-        if one.finding.recogniser in {"telephone", "email"}
-    ]
-    found = [one for one in signs if one.finding.recogniser != spam.CONTACT]
-    if reached and await _count_posts(session, author.id) < FIRST_POSTS:
-        found += reached
+    found = [LocatedFinding(part, finding) for part, text in parts for finding in await _find(text)]
+    if any(map(_is_contact, found)) and await _count_posts(session, author.id) >= FIRST_POSTS:
+        found = [one for one in found if not _is_contact(one)]
     if submission.written_by_newcomer_at and submission.edited is None:
         found += await _find_copies(session, dict(parts), submission.written_by_newcomer_at)
     return found
@@ -137,6 +127,10 @@ async def delete_old(session: AsyncSession, now: datetime) -> None:
     """Delete which posts are copies, with what else was found in a case."""
     old = select(col(Case.id)).where(col(Case.decided_at) < now - KEPT_FOR)
     await session.execute(delete(NearCopy).where(col(NearCopy.case_id).in_(old)))
+
+
+def _is_contact(found: LocatedFinding) -> bool:
+    return found.finding.recogniser == spam.CONTACT
 
 
 async def _find(text: str) -> Sequence[Finding]:

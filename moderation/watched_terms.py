@@ -116,7 +116,7 @@ class TermShelf:
 
 
 @dataclass(frozen=True)
-class Trial:
+class TermTrial:
     """What a term would have caught."""
 
     looked_at: int
@@ -252,7 +252,7 @@ def _is_usable(row: Record) -> bool:
 # What changes them
 
 
-async def try_term(transactions: Transactions, administrator: Viewer, draft: TermDraft) -> Trial:
+async def try_term(transactions: Transactions, administrator: Viewer, draft: TermDraft) -> TermTrial:
     """Return which of the last 1,000 posts of its boards a term would have caught; nothing is stored.
 
     Raises Forbidden, and Invalid for a term that cannot be sought.
@@ -268,12 +268,12 @@ async def try_term(transactions: Transactions, administrator: Viewer, draft: Ter
         texts = [f"{post.title}\n\n{post.body}" if post.number == 1 else post.body for post in some]
         hits = await side_process.run(screening.contain, sought, texts)
         caught += [post for post, is_hit in zip(some, hits, strict=True) if is_hit]
-    return Trial(len(posts), len(caught), caught[:CAUGHT_SHOWN])
+    return TermTrial(len(posts), len(caught), caught[:CAUGHT_SHOWN])
 
 
 async def read_trial(
     transactions: Transactions, administrator: Viewer, draft: TermDraft, term_id: UUID | None = None
-) -> tuple[TermShelf, Trial]:
+) -> tuple[TermShelf, TermTrial]:
     """Return a trial, with what its page shows beside it: all terms, or the versions of one. Raises as `try_term`."""
     trial = await try_term(transactions, administrator, draft)
     async with transactions.begin() as work:

@@ -25,7 +25,7 @@ from forum.http.services import Services
 from forum.passwords import hashing
 from tests.support import make
 
-# Until all tests are loaded: looking for garbage among modules takes a third of the time in which they load.
+# Until all tests are loaded: looking for garbage among modules takes a sixth of the time in which they load.
 gc.disable()
 
 # Where files are memory, and how much of it must be free. A database has hundreds of files, and each test makes and

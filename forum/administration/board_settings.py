@@ -6,6 +6,7 @@ from typing import Any
 
 from forum.content import boards
 from forum.content.boards import Board, BoardPlan
+from forum.content.opening_hours import OpeningHours
 from forum.core.errors import NotFound
 from forum.core.idempotency import Repeat
 from forum.core.work import Work
@@ -53,13 +54,29 @@ async def make_last_board(work: Work, administrator: Viewer, plan: BoardPlan) ->
 async def change_board(work: Work, administrator: Viewer, slug: str, version: int, changes: Mapping[str, Any]) -> Board:
     """Change settings of a board. Raises SignInAgain, Forbidden, NotFound, Invalid, and Stale at another version."""
     _allow(work, administrator)
-    board = await boards.lock_board_row(work.session, slug)
-    if board.version != version:
-        detail = "This board was changed while you were looking at it. Please read it again."
-        by, at = board.changed_by, board.changed_at or board.made_at
-        raise await changed_since(work.session, detail, code="board_changed", current=board.version, by=by, at=at)
+    board = await _lock_at(work, slug, version)
     if changes:
         await boards.change_board(work.session, board, changes, work.now, by=administrator.id)
+    return board
+
+
+async def set_hours(work: Work, administrator: Viewer, slug: str, version: int, hours: OpeningHours) -> Board:
+    """Give a board opening hours; without a zone, by the forum's clock.
+
+    Raises SignInAgain, Forbidden, NotFound, Invalid for hours that make no sense, and Stale at another version.
+    """
+    _allow(work, administrator)
+    board = await _lock_at(work, slug, version)
+    here = hours if hours.zone else replace(hours, zone=work.settings.time_zone)
+    await boards.set_hours(work.session, board, here, work.now, by=administrator.id)
+    return board
+
+
+async def remove_hours(work: Work, administrator: Viewer, slug: str) -> Board:
+    """Have a board always open. Idempotent. Raises SignInAgain, Forbidden and NotFound."""
+    _allow(work, administrator)
+    board = await boards.lock_board_row(work.session, slug)
+    await boards.set_hours(work.session, board, None, work.now, by=administrator.id)
     return board
 
 
@@ -90,6 +107,15 @@ async def _set_archived(work: Work, administrator: Viewer, slug: str, *, archive
     _allow(work, administrator)
     board = await boards.lock_board_row(work.session, slug)
     await boards.set_archived(work.session, board, archived, work.now, by=administrator.id)
+    return board
+
+
+async def _lock_at(work: Work, slug: str, version: int) -> Board:
+    board = await boards.lock_board_row(work.session, slug)
+    if board.version != version:
+        detail = "This board was changed while you were looking at it. Please read it again."
+        by, at = board.changed_by, board.changed_at or board.made_at
+        raise await changed_since(work.session, detail, code="board_changed", current=board.version, by=by, at=at)
     return board
 
 

@@ -47,7 +47,8 @@ async def get_home(
     front = found.front
     body = {
         "boards": [
-            board_response(card).model_dump(mode="json") | {"has_news": card.board.id in front.boards_with_news}
+            board_response(card, transactions.now).model_dump(mode="json")
+            | {"has_news": card.board.id in front.boards_with_news}
             for card in front.boards
         ],
         "unread": [marked_json(row) for row in front.unread],

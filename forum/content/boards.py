@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -21,12 +21,13 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum.content import markup
+from forum.content.opening_hours import OpeningHours, Outside, opening_of
 from forum.core import audit
 from forum.core.database import Moment, Prepared, Reader, check_one_of, columns
 from forum.core.errors import Conflict, Invalid, NotFound
@@ -54,6 +55,30 @@ HELD_BECAUSE: Mapping[Publication, str] = {
     Publication.HOLD_NEWCOMERS: "A moderator reads everybody's first posts here before they appear. You will be told.",
     Publication.HOLD_ALL: "On this board a moderator reads every post before it appears. You will be told.",
 }
+HELD_WHILE_CLOSED: Mapping[Publication, str] = {
+    Publication.HOLD_NEWCOMERS: "This board is closed now. When it opens, a moderator reads everybody's first posts "
+    "before they appear. You will be told.",
+    Publication.HOLD_ALL: "This board is closed now. When it opens, a moderator reads what was written meanwhile. You "
+    "will be told.",
+}
+READ_ONLY_NOW = "This board is closed now: you can read it. What you write, you can keep until it opens."
+# What a board asks of a post while it is closed, at least.
+_WHILE_CLOSED: Mapping[Outside | None, Publication] = {
+    Outside.HOLD_NEWCOMERS: Publication.HOLD_NEWCOMERS,
+    Outside.HOLD_ALL: Publication.HOLD_ALL,
+}
+
+
+class Policy(NamedTuple):
+    """When others see what is written on a board now, and whether that is so because it is closed."""
+
+    publication: Publication
+    is_closed: bool
+
+    @property
+    def held_because(self) -> str | None:
+        """Why a post waits that this holds."""
+        return (HELD_WHILE_CLOSED if self.is_closed else HELD_BECAUSE).get(self.publication)
 
 
 class Board(SQLModel, table=True):
@@ -63,6 +88,7 @@ class Board(SQLModel, table=True):
         UniqueConstraint("slug"),
         CheckConstraint("slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' AND length(slug) <= 50", name="slug"),
         check_one_of("publication", Publication),
+        CheckConstraint("jsonb_typeof(hours) = 'object'", name="hours"),
         CheckConstraint(f"readers <@ {_KNOWN} AND cardinality(readers) > 0", name="readers"),
         CheckConstraint(f"openers <@ {_KNOWN} AND NOT 'everyone' = ANY (openers)", name="openers"),
         CheckConstraint(f"repliers <@ {_KNOWN} AND NOT 'everyone' = ANY (repliers)", name="repliers"),
@@ -81,6 +107,9 @@ class Board(SQLModel, table=True):
     repliers: list[str] = Field(sa_type=ARRAY(Text))
     indexable: bool
     publication: str = Field(default=Publication.AT_ONCE, sa_column_kwargs={"server_default": Publication.AT_ONCE})
+    hours: dict[str, Any] | None = Field(
+        default=None, sa_type=JSONB(none_as_null=True), description="Null: it is always open"
+    )
     advised: bool = Field(description="Whether advisers answer here, so that threads can wait for an adviser")
     made_at: datetime = Field(sa_type=Moment)
     archived_at: datetime | None = Field(default=None, sa_type=Moment, description="Since then nobody can write here")
@@ -105,6 +134,16 @@ class BoardPlan:
     publication: str = Publication.AT_ONCE
     indexable: bool = False
     advised: bool = True
+
+
+def policy_of(board: Any, now: datetime) -> Policy:
+    """Return when others see what is written on a board at a time: while it is closed, the stricter rule counts."""
+    opening, usual = opening_of(board, now), Publication(board.publication)
+    while_closed = None if opening.is_open else _WHILE_CLOSED.get(opening.outside)
+    strictest = list(Publication).index
+    if while_closed is None or strictest(while_closed) <= strictest(usual):
+        return Policy(usual, is_closed=False)
+    return Policy(while_closed, is_closed=True)
 
 
 # Predicates
@@ -204,6 +243,21 @@ async def change_board(
         setattr(board, name, list(value) if isinstance(value, tuple) else value)
     board.help_html = markup.parse(board.help_markdown).html()
     await _record_change(session, board, "board.changed", now, by=by, changed=sorted(changes))
+
+
+async def set_hours(
+    session: AsyncSession, board: Board, hours: OpeningHours | None, now: datetime, *, by: UUID | None = None
+) -> None:
+    """Give a board opening hours, or none: then it is always open. The caller has locked its row. Idempotent.
+
+    Raises Invalid for hours that make no sense.
+    """
+    if hours:
+        hours.refuse_impossible()
+    wanted = hours.as_json() if hours else None
+    if board.hours != wanted:
+        board.hours = wanted
+        await _record_change(session, board, "board.changed", now, by=by, changed=["hours"])
 
 
 async def set_archived(

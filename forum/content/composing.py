@@ -9,6 +9,7 @@ from difflib import SequenceMatcher
 from typing import Any, NamedTuple, TypeVar
 
 from forum.content import drafts
+from forum.content.before_writing import BeforeWriting, before_writing_now
 from forum.content.boards import Board
 from forum.content.crisis_help import Help, find_help
 from forum.content.drafts import DraftPlace
@@ -64,6 +65,7 @@ class ReplyComposing:
     thread: Thread
     board: Board
     refusal: Refusal | None
+    before: BeforeWriting
     draft: Any
     answered: Answered | None
     preview_html: str | None
@@ -77,6 +79,7 @@ class ThreadComposing:
 
     board: Board
     refusal: Refusal | None
+    before: BeforeWriting
     draft: Any
     preview_html: str | None
     help: Help | None  # for what was kept, if that sounds like danger
@@ -107,6 +110,7 @@ class EditComposing:
     thread: Thread
     board: Board
     refusal: Refusal | None
+    before: BeforeWriting
     draft: Any
     waiting: HeldEdit | None
     change: ChangeMeanwhile | None
@@ -127,6 +131,7 @@ async def read_reply(
         context.thread,
         context.board,
         _refusal(work, Act.REPLY, author, context),
+        await before_writing_now(work, author, context.board),
         draft,
         Answered(post, quote_of(post)) if post else None,
         await _preview(work, author, draft, thread_id) if looks else None,
@@ -142,6 +147,7 @@ async def read_new_thread(work: Work, author: Viewer, slug: str, *, looks: bool)
     return ThreadComposing(
         context.board,
         _refusal(work, Act.OPEN_THREAD, author, context),
+        await before_writing_now(work, author, context.board),
         draft,
         await _preview(work, author, draft, None) if looks else None,
         await _help(work, author, draft),
@@ -163,6 +169,7 @@ async def read_edit(work: Work, author: Viewer, post_id: int, *, looks: bool) ->
         context.thread,
         context.board,
         why_not(Act.EDIT_POST, author, context),
+        await before_writing_now(work, author, context.board),
         draft,
         next((edit for edit in waiting if edit.title is None), None),
         await _change(work, author, context.post, draft),

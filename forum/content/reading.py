@@ -13,8 +13,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import col
 
 from forum.content import announcements, board_cards, boards, drafts, own_marks, read_marks, subscriptions
+from forum.content.before_writing import BeforeWriting, before_writing
 from forum.content.board_cards import BoardCard
 from forum.content.boards import Board
+from forum.content.opening_hours import Opening, opening_of
 from forum.content.own_marks import OwnMarks
 from forum.content.posts import thread_page
 from forum.content.posts.queries import PostView
@@ -40,6 +42,7 @@ class ReadingPlace:
 
     standing: Standing
     board: Any
+    opening: Opening
     thread: Any = None
     verified: bool = True
     post: Any = None
@@ -54,6 +57,7 @@ class BoardReading:
     page: ThreadPage
     marks: Mapping[int, Any]  # of the viewer, by the threads' ids
     no_thread_because: Refusal | None
+    before: BeforeWriting
     is_told: bool  # the viewer is told of each new post on it
 
 
@@ -65,6 +69,7 @@ class ThreadReading:
     board: Any
     page: PostPage
     no_reply_because: Refusal | None
+    before: BeforeWriting
     moderates: bool
     place: OwnPlace  # how far the viewer has read it, and which posts of the page are their own
     has_draft: bool  # the viewer began to write a reply
@@ -78,7 +83,8 @@ async def read_board(reader: Reader, viewer: Viewer, slug: str, after: str | Non
     """Return a board with a page of its threads. Raises NotFound, and Invalid for an unknown cursor."""
     card = await board_cards.get_board_card(reader, viewer, slug)
     page = await queries.list_on_board(reader, viewer, slug, after, THREADS_A_PAGE)
-    place = ReadingPlace(viewer.standing, card.board)
+    before = before_writing(card.board, viewer, now)
+    place = ReadingPlace(viewer.standing, card.board, before.opening)
     standing = await announcements.list_announcements(reader, now)
     marks = {
         mark.thread_id: mark
@@ -86,7 +92,7 @@ async def read_board(reader: Reader, viewer: Viewer, slug: str, after: str | Non
     }
     mode = await subscriptions.get_board_mode(reader, viewer, card.board.id) if viewer.id else None
     is_told = mode not in {None, Mode.OFF}
-    return BoardReading(card, standing, page, marks, why_not(Act.OPEN_THREAD, viewer, place), is_told)
+    return BoardReading(card, standing, page, marks, why_not(Act.OPEN_THREAD, viewer, place), before, is_told)
 
 
 async def read_thread(
@@ -94,7 +100,8 @@ async def read_thread(
 ) -> ThreadReading:
     """Return a thread with a page of its posts. Raises NotFound, and Invalid for an unknown cursor."""
     thread, board, page = await _read_page(reader, viewer, thread_id, wanted)
-    place = ReadingPlace(viewer.standing, board, ThreadPlace(thread))
+    before = before_writing(board, viewer, now)
+    place = ReadingPlace(viewer.standing, board, before.opening, ThreadPlace(thread))
     own, is_member = replace(place, post=AnyOwnPost(viewer)), viewer.id is not None
     draft = await drafts.find_draft(reader, viewer, drafts.in_thread(thread_id), now)
     return ThreadReading(
@@ -102,6 +109,7 @@ async def read_thread(
         board,
         page,
         why_not(Act.REPLY, viewer, place),
+        before,
         viewer.moderates(board.id),
         place=await read_marks.get_own_place(reader, viewer, thread_id, *_span(page)),
         has_draft=draft is not None,
@@ -171,7 +179,9 @@ async def _read_page(reader: Reader, viewer: Viewer, thread_id: int, wanted: Pag
     thread: Any = _ThreadLine._make(first.place[: -len(_BOARD)])
     if thread.waiting:
         thread = thread._replace(waiting=from_json(thread.waiting))
-    board = _BoardLine._make(first.place[-len(_BOARD) :])
+    board: Any = _BoardLine._make(first.place[-len(_BOARD) :])
+    if board.hours:
+        board = board._replace(hours=from_json(board.hours))
     return thread, board, page._replace(posts=[PostView._make(line[:-1]) for line in lines])
 
 
@@ -216,7 +226,8 @@ async def read_own(reader: Reader, viewer: Viewer, thread_id: int, span: Span, n
     place = await read_marks.get_own_place(reader, viewer, thread_id, *span)
     marks = await own_marks.get_own_marks(reader, viewer, thread_id, *span)
     draft = await drafts.find_draft(reader, viewer, drafts.in_thread(thread_id), now)
-    subject = ReadingPlace(viewer.standing, board, ThreadPlace(thread), post=OTHERS_POST)
+    opening = opening_of(board, now)
+    subject = ReadingPlace(viewer.standing, board, opening, ThreadPlace(thread), post=OTHERS_POST)
     refusals = {name: _refusal(act, viewer, subject) for name, act in ACTS.items()}
     return OwnReading(place, marks, draft, refusals)
 

@@ -67,7 +67,8 @@ class Submission:
 
     author: PostAuthor | None  # None for a display name
     texts: tuple[str, ...]
-    publication: str | None = None  # the policy of the board on which it would appear, if any
+    publication: str | None = None  # the policy now of the board on which it would appear, if any
+    is_closed: bool = False  # that is its policy because it is closed now
     named: UUID | None = None  # the member whose name or handle it would be, if they have joined
     edited: Edited | None = None  # None for something new
     board_id: int | None = None  # on which it would appear, if on any

@@ -9,6 +9,7 @@ from forum.administration.roles import Offer
 from forum.authentication.failed_sign_ins import NOBODY, RefusalReason, RefusedSignIn
 from forum.content import announcements
 from forum.content.announcements import AnnouncementDraft
+from forum.core.weekly_hours import WEEK
 from forum.core.work import Work
 from forum.demo.moderation import Cast
 from forum.mail.tables import Mail, MailKind
@@ -18,7 +19,7 @@ from forum.privacy import legal_holds
 from forum.privacy.tables import HoldReason
 from moderation import contact, on_call
 from moderation.contact import ContactDraft
-from moderation.on_call import WEEK, ShiftWish
+from moderation.on_call import ShiftWish
 
 AWAY = "Our advisers are away on Monday and back on Tuesday. Members answer as on every other day."
 LOCKED_OUT = "I have a new phone and cannot find the mail with the link. How do I get in again?"

@@ -177,7 +177,6 @@ def problem(
 def register(app: FastAPI) -> None:
     """Have every error of `app` answered with a problem document."""
     app.add_exception_handler(errors.ForumError, _forum_error)
-    app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(DBAPIError, _database_error)
     app.add_exception_handler(PoolTimeoutError, _busy)
@@ -215,8 +214,8 @@ def _headers(error: errors.ForumError) -> dict[str, str]:
     return {}
 
 
-async def _invalid_request(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
+def invalid(error: RequestValidationError, **members: Any) -> Response:
+    """Return the response to a request of which some parts are not as they must be."""
     found = error.errors()
     return _bad_input(
         [
@@ -226,12 +225,13 @@ async def _invalid_request(_request: Request, error: Exception) -> Response:
                 "detail": faults.sentence_of(fault),
             }
             for fault in found[:MOST_FAULTS]
-        ]
+        ],
+        **members,
     )
 
 
-def _bad_input(found: list[dict[str, str]]) -> Response:
-    return problem(INVALID, "invalid", "Some of this cannot be accepted: see `errors`.", errors=found)
+def _bad_input(found: list[dict[str, str]], **members: Any) -> Response:
+    return problem(INVALID, "invalid", "Some of this cannot be accepted: see `errors`.", errors=found, **members)
 
 
 def _pointer(location: tuple[int | str, ...], body: Any) -> str:

@@ -19,12 +19,13 @@ from forum.core.jobs import Job, Payload
 from forum.core.rate_limits import network
 from forum.core.secret_key import keyed_digest
 from forum.core.settings import Settings
+from forum.core.weekly_hours import known_zones
 from forum.core.work import Transactions, Work
 from forum.mail import tokens
 from forum.members.queries import lock_member_row, lock_own_row
 from forum.members.tables import Member
 from forum.members.viewer import VIEWER_ID, VIEWER_PERSONAS, Viewer
-from forum.notifications.letter_times import LetterMode, is_quiet_hour, known_zones
+from forum.notifications.letter_times import LetterMode, is_quiet_hour
 from forum.notifications.letters import TIMES, LetterChoice, OffLink, forget_due, mark_due
 from forum.permissions import UNVERIFIED
 

@@ -6,9 +6,10 @@ hour that a day has twice counts when it comes first. So each day has one letter
 
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from functools import cache
 from typing import NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo
+
+from forum.core.weekly_hours import zone_of
 
 SOON = timedelta(minutes=10)  # what happens meanwhile is in the same letter
 LEAST_GAP = timedelta(hours=3)  # between two letters to whoever wants them soon: eight a day at most
@@ -72,20 +73,6 @@ def is_quiet_hour(quiet: tuple[time, time] | None, hour: time) -> bool:
         return False
     begins, ends = quiet
     return begins <= hour < ends if begins < ends else hour >= begins or hour < ends
-
-
-@cache
-def known_zones() -> frozenset[str]:
-    """Return the names of all time zones."""
-    return frozenset(available_timezones() - {"localtime", "Factory"})
-
-
-def zone_of(name: str) -> ZoneInfo:
-    """Return a time zone; for a name that a newer list of zones no longer has, that of London."""
-    try:
-        return ZoneInfo(name)
-    except ZoneInfoNotFoundError:
-        return ZoneInfo("Europe/London")
 
 
 def _next_day_hour(times: LetterTimes, after: datetime) -> datetime:

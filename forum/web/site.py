@@ -8,7 +8,15 @@ from starlette.types import Scope
 from forum.http.middleware import UnexpectedErrors
 from forum.http.services import Services
 from forum.web import assets, errors
-from forum.web.administration import accounts, board_settings, invitations, own_invitations, setup, unsent_mail
+from forum.web.administration import (
+    accounts,
+    board_settings,
+    invitations,
+    opening_hours,
+    own_invitations,
+    setup,
+    unsent_mail,
+)
 from forum.web.advising import waiting_list
 from forum.web.around import leave, look, text_pages
 from forum.web.authentication import email_addresses, password_resets, profiles, registration, sessions, sign_in
@@ -74,6 +82,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     waiting_list.router,
     setup.router,
     board_settings.router,
+    opening_hours.router,
     accounts.router,
     lost_mailboxes.router,
     legal_holds.router,

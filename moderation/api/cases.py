@@ -308,14 +308,21 @@ Claimed = Annotated[ClaimedBy | None, Query(description="That you, or nobody, is
 
 
 def _search(
+    *,
     state: State = CaseState.OPEN,
     category: Annotated[Category | None, Query(description="Of this category only", examples=["spam"])] = None,
     board: Annotated[BoardSlug | None, Query(description="Of this board only", examples=["court"])] = None,
     claimed: Claimed = None,
     kind: Annotated[CaseKind | None, Query(description="Of this kind only", examples=["appeal"])] = None,
+    waiting: Annotated[
+        bool,
+        Query(
+            description="Only those that hold something back, the oldest first: the list of a morning", examples=[True]
+        ),
+    ] = False,
 ) -> QueueSearch:
     """Return which cases somebody looks for."""
-    return QueueSearch(state, category, board, claimed, kind)
+    return QueueSearch(state, category, board, claimed, kind, waiting)
 
 
 Search = Annotated[QueueSearch, Depends(_search)]

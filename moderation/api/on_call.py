@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from forum.api.schemas import Author, RequestBody, ResponseBody
+from forum.core.weekly_hours import Weekday
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember
 from forum.http.fields import BoardSlug, HourOfDay, Moment, SoughtHandle, Text, numeric
@@ -14,7 +15,7 @@ from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Route
 from moderation import on_call
-from moderation.on_call import HERE_MAX, MOST_SHIFTS, Rota, ShiftWish, Weekday
+from moderation.on_call import HERE_MAX, MOST_SHIFTS, Rota, ShiftWish
 
 router = APIRouter(prefix="/moderation/on-call", tags=["moderation"], route_class=Route)
 

@@ -17,7 +17,7 @@ from moderation import watched_terms
 from moderation.finding_tallies import Precision as Counted
 from moderation.screening.finding import Effect, FindingKind
 from moderation.screening.watched_terms import LONGEST_PATTERN, TermKind
-from moderation.watched_terms import TermDraft, TermReading, Trial
+from moderation.watched_terms import TermDraft, TermReading, TermTrial
 
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 
@@ -150,7 +150,7 @@ class TrialResult(ResponseBody):
     next: None = Field(description="Always null")
 
     @classmethod
-    def of(cls, trial: Trial) -> Self:
+    def of(cls, trial: TermTrial) -> Self:
         """Render a trial."""
         return cls(
             looked_at=trial.looked_at,

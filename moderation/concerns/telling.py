@@ -4,7 +4,7 @@ A job looks every minute, so that a lead who is named later hears of what waited
 """
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, or_
@@ -16,11 +16,12 @@ from forum.core.jobs import Job, Payload
 from forum.mail import outbox
 from forum.mail.tables import Mail, MailKind
 from forum.notifications import inbox
-from forum.notifications.inbox import NotificationKind
+from forum.notifications.inbox import Notification, NotificationKind
 from moderation.concerns.tables import Concern, ConcernDisclosure, ConcernHold, ConcernState
 from moderation.concerns.visibility import list_leads, list_told_that_nobody_leads
 
 WATCH = Job("watch_concerns")
+WARNED = timedelta(days=7)  # before the last day to decide on disclosure
 TO_LEADS = (NotificationKind.CONCERN_WAITING, NotificationKind.CONCERN_REVIEW, NotificationKind.CONCERN_DISCLOSURE)
 
 
@@ -43,15 +44,29 @@ async def is_still_waiting(session: AsyncSession, mail: Mail, now: datetime) -> 
 
 async def _tell(session: AsyncSession, now: datetime, *concerns: ColumnElement[bool]) -> None:
     leads, needs = await list_leads(session, now, *concerns), await _needs(session, now, *concerns)
-    for concern_id, members in leads.items():
-        kinds = needs.get(concern_id, ())
-        for kind in TO_LEADS:
-            told = members if kind in kinds else []
-            await inbox.withdraw(session, [kind], concern_id, but_of=told)
-            news = await inbox.notify_each(session, told, kind, now, subject_id=concern_id)
+    due = {(concern_id, kind): leads[concern_id] for concern_id, kinds in needs.items() for kind in kinds}
+    told = await _list_told(session, list(leads))
+    for concern_id, kind in sorted(due.keys() | told.keys()):
+        members = due.get((concern_id, kind), [])
+        if set(members) != told.get((concern_id, kind), set()):
+            await inbox.withdraw(session, [kind], concern_id, but_of=members)
+            news = await inbox.notify_each(session, members, kind, now, subject_id=concern_id)
             subject = outbox.MailSubject(concern_id, None)
             await outbox.enqueue_to_each(session, MailKind.CONCERN_WAITING, news, now, subject)
     await _tell_that_nobody_leads(session, now)
+
+
+async def _list_told(
+    session: AsyncSession, concern_ids: Collection[UUID]
+) -> Mapping[tuple[UUID, NotificationKind], set[UUID]]:
+    """Return who was told what of these concerns: of most, nothing changes from one minute to the next."""
+    wanted = query(col(Notification.subject_id), col(Notification.kind), col(Notification.member_id)).where(
+        col(Notification.kind).in_(TO_LEADS), col(Notification.subject_id).in_(concern_ids)
+    )
+    told: dict[tuple[UUID, NotificationKind], set[UUID]] = {}
+    for row in (await session.execute(wanted)).all():
+        told.setdefault((row.subject_id, NotificationKind(row.kind)), set()).add(row.member_id)
+    return told
 
 
 async def _tell_that_nobody_leads(session: AsyncSession, now: datetime) -> None:
@@ -73,10 +88,9 @@ async def _needs(
     today = now.date()
     is_open = col(Concern.state) == ConcernState.OPEN
     held = exists().where(col(ConcernHold.concern_id) == col(Concern.id), col(ConcernHold.review_on) <= today)
-    asked = exists().where(
-        col(ConcernDisclosure.concern_id) == col(Concern.id), col(ConcernDisclosure.decided_at).is_(None)
-    )
-    is_due = or_(and_(is_open, col(Concern.review_on) <= today), col(Concern.keep_until) <= today, held)
+    waits = (col(ConcernDisclosure.concern_id) == col(Concern.id), col(ConcernDisclosure.decided_at).is_(None))
+    asked, soon = exists().where(*waits), exists().where(*waits, col(ConcernDisclosure.due_on) <= today + WARNED)
+    is_due = or_(and_(is_open, col(Concern.review_on) <= today), col(Concern.keep_until) <= today, held, soon)
     rows = query(col(Concern.id), is_open.label("is_open"), is_due.label("is_due"), asked.label("asked"))
     found = (await session.execute(rows.where(col(Concern.state) != ConcernState.ERASED, *concerns))).all()
     return {

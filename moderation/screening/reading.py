@@ -77,14 +77,14 @@ class Dictionary:
             return f"{self.read(stem)} {ending}"
         if bare.endswith("nt") and mark:
             return f"{bare[:-2]} not"
-        if f"{bare}g" in self.sought and bare.endswith("in") and bare not in self.sought:
-            return f"{bare}g"  # "breathin"
-        if bare in _ENGLISH or bare in self.sought or not SHORTEST_SLIP - 1 <= len(bare) <= LONGEST_WORD // 2:
-            return bare[:LONGEST_WORD]
         return self._without_slip(bare)
 
     def _without_slip(self, word: str) -> str:
         """Return the sought word of which this is a slip: a letter left out, too many, wrong or with its neighbour."""
+        if word.endswith("in") and word not in self.sought and f"{word}g" in self.sought:
+            return f"{word}g"  # as it is spoken: "breathin"
+        if word in _ENGLISH or word in self.sought or not SHORTEST_SLIP - 1 <= len(word) <= LONGEST_WORD // 2:
+            return word[:LONGEST_WORD]
         if not word.isascii() or not word.isalpha():
             return word
         for gap in [word, *_gaps(word)]:

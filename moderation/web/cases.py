@@ -59,6 +59,7 @@ class QueuePage(ModerationPage):
             "board": self.search.board,
             "claimed": self.search.claimed,
             "kind": self.search.kind,
+            "waiting": "yes" if self.search.waiting else None,
         } | changes
         query = urlencode({name: value for name, value in chosen.items() if value})
         return "/moderation" + (f"?{query}" if query else "")
@@ -136,6 +137,7 @@ async def queue_page(visit: Visit) -> QueuePage:
         visit.query("board") or None,
         _choice(visit, "claimed", ClaimedBy),
         _choice(visit, "kind", CaseKind),
+        waiting=visit.query("waiting") == "yes",
     )
     reading = await visit.act(case_queue.read_queue, search, visit.query("after") or None, CASES_A_PAGE)
     return QueuePage(

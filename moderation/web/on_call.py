@@ -9,27 +9,19 @@ from fastapi import Response
 from pydantic import Field
 
 from forum.core.errors import ForumError
+from forum.core.weekly_hours import Weekday
 from forum.http.fields import BoardSlug, HourOfDay, SoughtHandle, Uuid
+from forum.web.administration.labels import WEEKDAYS
 from forum.web.forms import FormModel
-from forum.web.languages import mark
 from forum.web.routing import page_router
 from forum.web.visits import MemberForm, MemberVisit, Visit
 from moderation import on_call
-from moderation.on_call import HERE_MAX, Rota, ShiftWish, Weekday
+from moderation.on_call import HERE_MAX, Rota, ShiftWish
 from moderation.web.pages import ModerationPage, status_of
 
 router = page_router()
 
 PATH = "/moderation/on-call"
-WEEKDAYS: Mapping[Weekday, str] = {
-    Weekday.MONDAY: mark("Monday"),
-    Weekday.TUESDAY: mark("Tuesday"),
-    Weekday.WEDNESDAY: mark("Wednesday"),
-    Weekday.THURSDAY: mark("Thursday"),
-    Weekday.FRIDAY: mark("Friday"),
-    Weekday.SATURDAY: mark("Saturday"),
-    Weekday.SUNDAY: mark("Sunday"),
-}
 
 
 class HereForm(FormModel):
@@ -60,7 +52,7 @@ class RotaView(ModerationPage):
 
     template: ClassVar[str] = "moderation/on_call.html"
     hours: ClassVar[Sequence[int]] = (2, 4, 8, HERE_MAX)
-    weekdays: ClassVar[Mapping[Weekday, str]] = WEEKDAYS
+    weekdays: ClassVar[Mapping[str, str]] = WEEKDAYS
 
     rota: Rota
     board_choices: Sequence[tuple[str, str]]

@@ -17,7 +17,7 @@ from forum.web.visits import MemberForm, MemberVisit, Visit
 from moderation import watched_terms
 from moderation.screening.finding import Effect
 from moderation.screening.watched_terms import LONGEST_PATTERN, TermKind
-from moderation.watched_terms import HELP_KINDS, SHOWN, TermDraft, TermReading, TermShelf, Trial
+from moderation.watched_terms import HELP_KINDS, SHOWN, TermDraft, TermReading, TermShelf, TermTrial
 from moderation.web.pages import ModerationPage, status_of
 from moderation.web.screening_notice import NAMES
 
@@ -89,7 +89,7 @@ class TermsPage(ModerationPage):
 
     shelf: TermShelf
     choices: Choices
-    trial: Trial | None = None
+    trial: TermTrial | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -195,6 +195,13 @@ RAISED = [
     "SELECT gen_random_uuid(), id, raised_by, 'raised', '{}', now() FROM concern",
 ]
 
+HANDED_OVER = [
+    *RAISED,
+    'UPDATE board SET hours = \'{"zone": "Europe/London", "week": [], "closed_on": [], "outside": "publish"}\'',
+    "INSERT INTO handover_note (id, board_id, author_id, text, at) SELECT gen_random_uuid(), board.id, member.id, "
+    "'She was quiet.', now() FROM board, member LIMIT 1",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
@@ -238,15 +245,16 @@ DATA: dict[str, list[str]] = {
     "0036": IGNORED,
     "0037": IGNORED,
     "0038": SILENCED,
-    "0042": SILENCED,
-    "0040": SILENCED,
     "0039": SILENCED,
     "0039b": SILENCED,
+    "0040": SILENCED,
     "0041": SILENCED,
+    "0042": SILENCED,
     "0043": REPORTED_FROM_OUTSIDE,
     "0044": REPORTED_FROM_OUTSIDE,
     "0045": RAISED,
     "0046": RAISED,
+    "0047": HANDED_OVER,
 }
 
 

@@ -51,6 +51,7 @@ REPEATS = {
     "make_board": KEY,
     "note_case": KEY,
     "note_danger_case": KEY,
+    "leave_handover_note": KEY,
     "note_member": KEY,
     "open_member_case": KEY,
     "open_post_case": KEY,
@@ -165,6 +166,14 @@ async def test_a_note_on_a_member_is_written_once(app: FastAPI, services: Servic
     async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
         await sent_again(orla, "/moderation/members/heron/notes", {"text": "Write to her."}, {"text": "Write to him."})
     assert await count(services, "member_note") == 1
+
+
+async def test_a_note_for_the_next_shift_is_left_once(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+        path = "/moderation/boards/new-here/handover"
+        await sent_again(orla, path, {"text": "She was quiet."}, {"text": "He was quiet."})
+    assert await count(services, "handover_note") == 1
 
 
 async def test_an_appeal_is_made_once(app: FastAPI, services: Services) -> None:

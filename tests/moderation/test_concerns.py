@@ -323,6 +323,10 @@ async def test_a_copy_leaves_concerns_out_and_a_lead_decides_on_disclosure(app: 
             assert (await zoe.post(f"{API}/me/exports")).status_code == 201
             await run_due_jobs(services, clock.now())
         assert await told(priya) == ["concern_disclosure", "concern_waiting"]
+        await watched(services, timedelta(days=20))
+        assert await told(priya) == ["concern_disclosure", "concern_waiting"]
+        await watched(services, timedelta(days=21))
+        assert await told(priya) == ["concern_review", "concern_disclosure", "concern_waiting"]
         [asked] = (await read(priya, concern_id))["disclosures"]
         assert (asked["member"]["handle"], asked["due_on"], asked["outcome"]) == ("zoe", on(28), None)
         path, withheld = f"{concern_id}/disclosures/{asked['id']}", {"outcome": "withheld", "reason": "It is not safe."}

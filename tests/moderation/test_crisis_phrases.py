@@ -45,11 +45,8 @@ async def test_an_added_phrase_is_found_until_it_is_switched_off(app: FastAPI, s
         posted = await wren.post(f"{API}/threads/{thread}/posts", json={"body_markdown": CRY})
         assert (posted.json()["help"]["kind"], posted.json()["help"]["level"]) == ("suicide", "acute")
         [finding] = await sql(services, "SELECT recogniser, level, version FROM finding")
-        assert (finding.recogniser, finding.level, finding.version[:2]) == (
-            "suicide",
-            "acute",
-            f"{phrasebook.english().version}+",
-        )
+        assert (finding.recogniser, finding.level) == ("suicide", "acute")
+        assert finding.version.startswith(f"{phrasebook.english().version}+")
         long = "A quiet evening with the cat. " * 100  # read in the process beside this one
         assert await help_for(services, f"{long}{CRY}") == [("suicide", "acute")]
 

@@ -9,10 +9,11 @@ from fastapi import FastAPI
 
 from forum.core import clock
 from forum.core.errors import Conflict, Forbidden, Invalid
+from forum.core.weekly_hours import WEEK, Weekday
 from forum.http.services import Services
 from forum.members.tables import Role, Standing
 from moderation import case_calls, on_call
-from moderation.on_call import WEEK, ShiftWish, Weekday
+from moderation.on_call import ShiftWish
 from tests.support import make, scenes
 from tests.support.jobs import clean_up, run_due_jobs
 from tests.support.scenes import API

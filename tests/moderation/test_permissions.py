@@ -121,6 +121,7 @@ TABLE = (
     row(Act.OPEN_MEMBER_CASE, "oneself", SimpleNamespace(id=ME)),
     row(Act.DECIDE_TOGETHER, "somebody", SimpleNamespace(id=SOMEBODY), *STAFF),
     row(Act.DECIDE_TOGETHER, "oneself", SimpleNamespace(id=ME)),
+    row(Act.HAND_OVER, "here", STANDS["another's"], *STAFF),
     row(Act.READ_LOG, "anywhere", None, *STAFF),
     row(Act.WRITE_RULES, "anywhere", None, "administrator"),
     row(Act.WRITE_TEMPLATES, "anywhere", None, "moderator", "administrator"),

@@ -172,7 +172,7 @@ async def world(app: FastAPI, services: Services) -> AsyncIterator[World]:
         world.know("revisions/number", 1, 2)
         world.know("titles/number", 1, 2)
         world.know("posts/post_id")
-        for thing in ("threads", "posts", "cases", "concerns", "statements", "exports", "talks"):
+        for thing in ("threads", "posts", "cases", "concerns", "statements", "exports", "talks", "terms"):
             world.know(f"{thing}/id")
         world.know("?handle", "heron")
         world.know("?limit", 100)

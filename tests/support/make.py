@@ -23,6 +23,7 @@ from forum.authentication import sessions
 from forum.authentication.sessions import Transport
 from forum.content import boards
 from forum.content.boards import Board, BoardPlan
+from forum.content.opening_hours import OpeningHours
 from forum.content.posts.context import context_in_thread, context_on_board
 from forum.content.posts.draft import Draft
 from forum.content.posts.insertion import add_reply, add_thread
@@ -30,6 +31,7 @@ from forum.content.posts.queries import PostView
 from forum.core import clock
 from forum.core.gate import Gate, GateResult, PublishAtOnce, Submission
 from forum.core.settings import Settings
+from forum.core.weekly_hours import WEEK
 from forum.core.work import Work
 from forum.http.services import Services
 from forum.members import names
@@ -185,6 +187,15 @@ async def board(services: Services, slug: str = "new-here", **plan: Any) -> Boar
         return await boards.create_board(
             session, BoardPlan(**{"slug": slug, "name": slug.title(), **plan}), clock.now()
         )
+
+
+async def hours(services: Services, outside: str, slug: str = "new-here", *, in_days: int = 2, **more: Any) -> None:
+    """Opening hours: nine to ten in London, on one day of the week. In two days, unless said otherwise: closed now."""
+    day = WEEK[(clock.now() + timedelta(days=in_days)).weekday()]
+    week = [{"weekdays": [day], "opens": "09:00", "closes": "10:00"}]
+    wanted = OpeningHours.of_json({"zone": "Europe/London", "week": week, "closed_on": [], "outside": outside, **more})
+    async with services.database.work() as session:
+        await boards.set_hours(session, await boards.lock_board_row(session, slug), wanted, clock.now())
 
 
 async def sanction(services: Services, handle: str, standing: Standing, until: datetime | None = None) -> None:

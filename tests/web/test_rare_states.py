@@ -114,7 +114,8 @@ async def test_the_last_moderator_hears_that_nobody_can_decide(app: FastAPI, ser
         assert (await orla.get("/moderation")).status_code == 200
         await says(heron, "/me/reports", "report")
     async with make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan:
-        await says(joan, "/admin/people/orla", "Orla")
+        await make.member(services, "femi", boards=("new-here",))
+        await says(joan, "/admin/people/femi", "Moderator of these boards: New-Here")
         await scenes.sql(services, "UPDATE member SET email_verified_at = NULL WHERE handle = 'heron'")
         await says(joan, "/admin/people", "Address not confirmed")
         await says(joan, "/admin/people/heron", "Not confirmed")

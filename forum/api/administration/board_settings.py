@@ -8,6 +8,7 @@ from pydantic import Field, StrictBool
 
 from forum.administration import board_settings
 from forum.api.content.boards import Audience
+from forum.api.content.opening_hours import BoardHours, HoursRequest
 from forum.api.schemas import Next, RequestBody, ResponseBody
 from forum.content.boards import Board as BoardRow
 from forum.content.boards import BoardPlan, Publication
@@ -71,6 +72,7 @@ class BoardSettings(ResponseBody):
     indexable: bool
     advised: bool
     publication: Publication
+    opening_hours: BoardHours | None = Field(description="Null: it is always open")
     archived_at: Moment | None = Field(description="Since when nobody can write here. Null for an open board")
     made_at: Moment
     version: int = Field(description="Send it back when you change the board", examples=[1])
@@ -160,6 +162,21 @@ async def change_board(slug: Slug, wanted: BoardChange, viewer: AnyMember, work:
     )
 
 
+@router.put("/boards/{slug}/hours", response_model=BoardSettings, responses=documented(401, 403, 404, 409, 413, 422))
+async def set_board_hours(slug: Slug, wanted: HoursRequest, viewer: AnyMember, work: CurrentWork) -> Response:
+    """Say when people look after a board, and what becomes of new posts at other times.
+
+    For administrators who signed in within 15 minutes.
+    """
+    return json_response(_board(await board_settings.set_hours(work, viewer, slug, wanted.version, wanted.hours())))
+
+
+@router.delete("/boards/{slug}/hours", response_model=BoardSettings, responses=documented(401, 403, 404, 422))
+async def remove_board_hours(slug: Slug, viewer: AnyMember, work: CurrentWork) -> Response:
+    """Have a board always open. For administrators who signed in within 15 minutes. Idempotent."""
+    return json_response(_board(await board_settings.remove_hours(work, viewer, slug)))
+
+
 @router.put("/boards/{slug}/archive", response_model=BoardSettings, responses=documented(401, 403, 404, 422))
 async def archive_board(slug: Slug, viewer: AnyMember, work: CurrentWork) -> Response:
     """Archive a board: it stays readable, and nobody can write there.
@@ -190,7 +207,7 @@ def _settings(wanted: BoardToMake | BoardChange) -> dict[str, Any]:
 
 
 def _board(row: BoardRow) -> BoardSettings:
-    return BoardSettings.of_row(row, group=row.section)
+    return BoardSettings.of_row(row, group=row.section, opening_hours=BoardHours.of(row.hours))
 
 
 def _list(rows: Sequence[BoardRow]) -> BoardSettingsList:

@@ -1,5 +1,6 @@
 """Boards over HTTP: the list of boards, one board, its threads, and opening a thread."""
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
@@ -12,7 +13,9 @@ from forum.api.content.posts import PostInThread, post_response
 from forum.api.content.threads import Thread, page_response, robots, thread_json
 from forum.api.schemas import Next, RequestBody, ResponseBody
 from forum.content import board_cards, boards
+from forum.content.before_writing import before_you_write
 from forum.content.board_cards import BoardCard
+from forum.content.opening_hours import opening_of
 from forum.content.posts.draft import Draft
 from forum.content.threads import actions
 from forum.content.threads.queries import list_on_board
@@ -22,7 +25,7 @@ from forum.http.fields import After, Body, Limit, Moment, Slug, Title, Warning_
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response
-from forum.http.services import CurrentWork, Reading, Route
+from forum.http.services import CurrentWork, Now, Reading, Route
 
 router = APIRouter(tags=["boards"], route_class=Route)
 
@@ -58,9 +61,13 @@ class Board(ResponseBody):
         "posts, or all of them)"
     )
     before_you_write: str | None = Field(
-        description="What to show beside the form for a new post: that posts, or first posts, wait for a moderator. "
-        "Null where posts appear at once",
+        description="What to show beside the form for a new post: that posts, or first posts, wait for a moderator, or "
+        "that the board is closed now. Null where posts appear at once",
         examples=[boards.HELD_BECAUSE[boards.Publication.HOLD_NEWCOMERS]],
+    )
+    is_open: bool = Field(description="Whether people look after it now; see `/boards/{slug}/now`")
+    open_until: Moment | None = Field(
+        description="Until when it is as `is_open` says. Null: for longer than a week, or always"
     )
     threads: int = Field(description="How many threads all readers of the board can see", examples=[12])
     posts: int = Field(description="How many posts in them all readers can see", examples=[120])
@@ -99,17 +106,17 @@ class OpenedThread(Thread):
 
 
 @router.get("/boards", response_model=BoardList, responses=documented(422))
-async def list_boards(request: Request, viewer: CurrentViewer, reading: Reading) -> Response:
+async def list_boards(request: Request, viewer: CurrentViewer, reading: Reading, now: Now) -> Response:
     """List the boards that you may see."""
     cards = await board_cards.list_board_cards(reading, viewer)
-    return cacheable_response(request, BoardList(items=[board_response(card) for card in cards], next=None))
+    return cacheable_response(request, BoardList(items=[board_response(card, now) for card in cards], next=None))
 
 
 @router.get("/boards/{slug}", response_model=Board, responses=documented(404, 422))
-async def get_board(request: Request, slug: Slug, viewer: CurrentViewer, reading: Reading) -> Response:
+async def get_board(request: Request, slug: Slug, viewer: CurrentViewer, reading: Reading, now: Now) -> Response:
     """Read about a board: who may read and write, and who can help at once."""
     card = await board_cards.get_board_card(reading, viewer, slug)
-    return cacheable_response(request, board_response(card), headers=robots(card.board))
+    return cacheable_response(request, board_response(card, now), headers=robots(card.board))
 
 
 @router.get("/boards/{slug}/threads", response_model=ThreadList, responses=documented(404, 422))
@@ -151,13 +158,16 @@ async def open_thread(
     return json_response(body, 201, {"Location": f"/api/v1/threads/{opened.thread.id}"})
 
 
-def board_response(card: BoardCard) -> Board:
-    """Return a board as readers see it."""
+def board_response(card: BoardCard, now: datetime) -> Board:
+    """Return a board as readers see it at a time."""
+    opening = opening_of(card.board, now)
     return Board.of_row(
         card.board,
         group=card.board.section,
         archived=card.board.archived_at is not None,
-        before_you_write=boards.HELD_BECAUSE.get(card.board.publication),
+        before_you_write=before_you_write(card.board, now),
+        is_open=opening.is_open,
+        open_until=opening.until,
         threads=card.threads,
         posts=card.posts,
         last_post_at=card.last_post_at,

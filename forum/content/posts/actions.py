@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from forum.content import drafts
+from forum.content.boards import policy_of
 from forum.content.crisis_help import Help, also_when_refused, find_help
 from forum.content.personal_details import Details, find_details, judge, publishing_on
 from forum.content.posts import held_edits, queries
@@ -117,7 +118,7 @@ async def change_words(work: Work, author: Viewer, context: EditContext, revisio
     submission = Submission(
         context.author,
         draft.texts,
-        board.publication,
+        *policy_of(board, work.now),
         edited=edited,
         board_id=board.id,
         publishing=publishing,

@@ -27,6 +27,7 @@ from sqlmodel import col
 
 from forum.content import boards, markup
 from forum.content.boards import Board, Publication
+from forum.content.opening_hours import Opening, Outside, opening_of
 from forum.content.posts.draft import NO_WORDS, Draft
 from forum.content.posts.tables import NUMBER_MAX, Post, PostQuote, PostRevision, Visibility
 from forum.content.posts.visibility import POST_VISIBLE
@@ -52,6 +53,7 @@ class PostingContext:
     author: PostAuthor
     standing: Standing
     verified: bool
+    opening: Opening
     badge: Badge | None
     known: markup.Known
     sees_reply_to: bool
@@ -139,6 +141,11 @@ def _quoted_before(post_id: Any) -> ColumnElement[Any]:
     return earlier.scalar_subquery()
 
 
+# Whether a board's policy depends on how many posts somebody has, now or while it is closed.
+_ASKS_FOR_FIRST_POSTS = or_(
+    col(Board.publication) == Publication.HOLD_NEWCOMERS,
+    col(Board.hours)["outside"].astext == Outside.HOLD_NEWCOMERS,
+)
 _HAS_WRITTEN = exists().where(col(_Quoted.author_id) == any_(VIEWER_PERSONAS))
 
 
@@ -161,7 +168,7 @@ def _contexts(thread_id: Any, post_id: Any = None) -> Query:
             or_(col(Member.email_verified_at).is_not(None), _HAS_WRITTEN).label("verified"),
             col(Member.name).label("writer_name"),
             has_role().label("is_staff"),
-            case((col(Board.publication) == Publication.HOLD_NEWCOMERS, published), else_=0).label("published"),
+            case((_ASKS_FOR_FIRST_POSTS, published), else_=0).label("published"),
             col(Adviser.title).label("adviser_title"),
             col(Adviser.organisation).label("adviser_organisation"),
             or_(_REPLY_TO.is_(None), answered).label("sees_reply_to"),
@@ -194,7 +201,7 @@ _NAMED = query(*_named(_THREAD_ID, _POST_ID))
 async def context_on_board(work: Work, viewer: Viewer, slug: str, draft: Draft) -> PostingContext:
     """Return the context of a new thread. Raises NotFound when the board does not exist for the viewer."""
     row = await _get_row(work.session, _ON_BOARD, await _parameters(viewer, draft, work.now) | {"slug": slug}, "board")
-    return PostingContext(**_facts(viewer, row))
+    return PostingContext(**_facts(viewer, row, work.now))
 
 
 async def context_in_thread(work: Work, viewer: Viewer, thread_id: int, draft: Draft) -> ReplyContext:
@@ -202,7 +209,7 @@ async def context_in_thread(work: Work, viewer: Viewer, thread_id: int, draft: D
     row = await _get_row(
         work.session, _IN_THREAD, await _parameters(viewer, draft, work.now) | {"thread_id": thread_id}, "thread"
     )
-    return ReplyContext(**_facts(viewer, row), thread=row.Thread)
+    return ReplyContext(**_facts(viewer, row, work.now), thread=row.Thread)
 
 
 async def context_of_post(work: Work, viewer: Viewer, post_id: int, draft: Draft) -> EditContext:
@@ -210,7 +217,7 @@ async def context_of_post(work: Work, viewer: Viewer, post_id: int, draft: Draft
     row = await _get_row(
         work.session, _OF_POST, await _parameters(viewer, draft, work.now) | {"post_id": post_id}, "post"
     )
-    return EditContext(**_facts(viewer, row), thread=row.Thread, post=row.Post)
+    return EditContext(**_facts(viewer, row, work.now), thread=row.Thread, post=row.Post)
 
 
 async def context_of_own_post(work: Work, viewer: Viewer, post_id: int) -> EditContext:
@@ -220,7 +227,7 @@ async def context_of_own_post(work: Work, viewer: Viewer, post_id: int) -> EditC
     """
     values = await _parameters(viewer, NO_WORDS, work.now) | {"post_id": post_id}
     row = await _get_row(work.session, _OF_OWN_POST, values, "post")
-    return EditContext(**_facts(viewer, row), thread=row.Thread, post=row.Post)
+    return EditContext(**_facts(viewer, row, work.now), thread=row.Thread, post=row.Post)
 
 
 async def named_in_thread(
@@ -272,7 +279,7 @@ async def _get_row(session: AsyncSession, contexts: Query, values: dict[str, Any
     return row
 
 
-def _facts(viewer: Viewer, row: Record) -> dict[str, Any]:
+def _facts(viewer: Viewer, row: Record, now: datetime) -> dict[str, Any]:
     badge = Badge(row.writer_name, row.adviser_title, row.adviser_organisation) if row.adviser_title else None
     return {
         "board": row.Board,
@@ -281,6 +288,7 @@ def _facts(viewer: Viewer, row: Record) -> dict[str, Any]:
         ),
         "standing": Standing(row.standing),
         "verified": row.verified,
+        "opening": opening_of(row.Board, now),
         "badge": badge,
         "known": _known(row),
         "sees_reply_to": row.sees_reply_to,

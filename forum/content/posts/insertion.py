@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Boolean, bindparam, case, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
+from forum.content.boards import policy_of
 from forum.content.personal_details import judge, publishing_on
 from forum.content.posts import held_edits
 from forum.content.posts.adviser_badge import badge_snapshot, voice_of
@@ -53,7 +54,7 @@ async def add_thread(work: Work, author: Viewer, context: PostingContext, title:
     submission = Submission(
         context.author,
         texts,
-        board.publication,
+        *policy_of(board, work.now),
         board_id=board.id,
         written_by_newcomer_at=written_by_newcomer_at(work, author),
         publishing=publishing,
@@ -97,7 +98,7 @@ async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Dr
     submission = Submission(
         context.author,
         draft.texts,
-        board.publication,
+        *policy_of(board, work.now),
         answered=answered,
         board_id=board.id,
         written_by_newcomer_at=written_by_newcomer_at(work, author),

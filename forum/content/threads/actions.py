@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from forum.content import drafts
-from forum.content.boards import MODERATED, Board
+from forum.content.boards import MODERATED, Board, policy_of
 from forum.content.crisis_help import Help, also_when_refused, find_help
 from forum.content.lines import refuse_official
 from forum.content.personal_details import judge, publishing_on
@@ -139,7 +139,7 @@ async def _change_title(work: Work, viewer: Viewer, author: PostAuthor, opening:
     submission = Submission(
         author,
         (title,),
-        board.publication,
+        *policy_of(board, work.now),
         edited=edited,
         is_title=True,
         board_id=board.id,
@@ -214,7 +214,8 @@ async def lock_thread(work: Work, moderator: Viewer, thread_id: int, reason: str
     await count_edit(work, moderator)
     context = await _allowed(work, Act.LOCK_THREAD, moderator, thread_id)
     if reason is not None:
-        judged = await work.gate.judge(work.session, Submission(context.author, (reason,), context.board.publication))
+        policy = policy_of(context.board, work.now)
+        judged = await work.gate.judge(work.session, Submission(context.author, (reason,), *policy))
         if judged.held_because:
             raise Invalid(judged.held_because, "#/reason", code="reason_would_be_held")
     await changes.set_state(work.session, moderator, thread_id, ThreadState.LOCKED, work.now, reason=reason)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from forum.administration.accounts import AccountFilter
 from forum.authentication.failed_sign_ins import RefusalReason
 from forum.content.boards import Publication
+from forum.content.opening_hours import Outside
+from forum.core.weekly_hours import Weekday
 from forum.mail.tables import MailKind
 from forum.members.tables import Role, Standing
 from forum.privacy.tables import HoldReason
@@ -30,6 +32,21 @@ PUBLICATIONS: Mapping[str, str] = {
     Publication.AT_ONCE: mark("At once"),
     Publication.HOLD_NEWCOMERS: mark("Everybody’s first posts after a moderator has read them"),
     Publication.HOLD_ALL: mark("Every post after a moderator has read it"),
+}
+OUTSIDE: Mapping[str, str] = {
+    Outside.PUBLISH: mark("New posts appear at once"),
+    Outside.HOLD_NEWCOMERS: mark("First posts wait for a moderator"),
+    Outside.HOLD_ALL: mark("All new posts wait for a moderator"),
+    Outside.READ_ONLY: mark("Nobody can write; one can keep a draft"),
+}
+WEEKDAYS: Mapping[str, str] = {
+    Weekday.MONDAY: mark("Monday"),
+    Weekday.TUESDAY: mark("Tuesday"),
+    Weekday.WEDNESDAY: mark("Wednesday"),
+    Weekday.THURSDAY: mark("Thursday"),
+    Weekday.FRIDAY: mark("Friday"),
+    Weekday.SATURDAY: mark("Saturday"),
+    Weekday.SUNDAY: mark("Sunday"),
 }
 STANDINGS: Mapping[str, str] = {
     Standing.ACTIVE: mark("May read and write"),

@@ -9,6 +9,7 @@ from fastapi import Response
 
 from forum import home
 from forum.content import reading
+from forum.content.before_writing import BeforeWriting, read_board_now
 from forum.content.board_cards import BoardCard
 from forum.http.fields import Slug
 from forum.permissions import Refusal
@@ -53,6 +54,7 @@ class BoardPage(Page):
     marks: Mapping[int, Any]
     next: str | None
     no_thread_because: Refusal | None
+    before: BeforeWriting
     is_told: bool
     is_guest: bool
 
@@ -82,6 +84,8 @@ async def show_boards(visit: Reading) -> Response:
 async def show_board(slug: Slug, visit: Reading) -> Response:
     """Show a board with a page of its threads."""
     read = await reading.read_board(visit.reader, visit.viewer, slug, visit.query("after") or None, visit.now)
+    # Who is on call is asked only where it matters that somebody is not there all the time.
+    before = (await visit.act(read_board_now, slug)).before if read.card.board.hours else read.before
     page = BoardPage(
         title=read.card.board.name,
         announcements=read.announcements,
@@ -90,6 +94,7 @@ async def show_board(slug: Slug, visit: Reading) -> Response:
         marks=read.marks,
         next=read.page.next,
         no_thread_because=read.no_thread_because,
+        before=before,
         is_told=read.is_told,
         is_guest=visit.viewer.id is None,
         indexable=read.card.board.indexable,

@@ -14,6 +14,7 @@ from fastapi import Response
 from pydantic import Field
 
 from forum.content import composing, drafts
+from forum.content.before_writing import BeforeWriting
 from forum.content.crisis_help import Help
 from forum.content.drafts import DraftWords, SavedDraft, Saving
 from forum.content.personal_details import Details
@@ -46,6 +47,8 @@ class WithDraft(Protocol):
     @property
     def refusal(self) -> Refusal | None: ...  # noqa: D102
     @property
+    def before(self) -> BeforeWriting: ...  # noqa: D102
+    @property
     def draft(self) -> Any: ...  # noqa: D102
     @property
     def preview_html(self) -> str | None: ...  # noqa: D102
@@ -66,7 +69,7 @@ class Composer:
     is_look: bool
     preview_html: str | None
     most_links: int
-    publication: str  # of the board: whether a moderator reads it first
+    before: BeforeWriting
     help: Help | None  # for what was kept, if that sounds like danger
     details: Details  # that may show who somebody is
     seen: int  # the last number on the screen: the same words after it are another post
@@ -94,9 +97,7 @@ class ComposerPage(FormPage):
         return BODY_MAX
 
 
-def composer_at(
-    visit: Visit, path: str, draft_path: str, read: WithDraft, *, publication: str = "", seen: int = 0
-) -> Composer:
+def composer_at(visit: Visit, path: str, draft_path: str, read: WithDraft, *, seen: int = 0) -> Composer:
     """Return the composer at one place, with what was read for it."""
     return Composer(
         path=path,
@@ -106,7 +107,7 @@ def composer_at(
         is_look=is_look(visit),
         preview_html=read.preview_html,
         most_links=visit.settings.newcomer_links,
-        publication=publication,
+        before=read.before,
         help=read.help,
         details=read.details,
         seen=seen,

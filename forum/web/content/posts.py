@@ -121,7 +121,6 @@ async def show_reply(id: Id, visit: MemberVisit) -> Response:
                 f"/threads/{id}/reply",
                 f"threads/{id}",
                 read,
-                publication=read.board.publication,
                 seen=read.thread.last_number,
             ),
             thread=read.thread,

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from fastapi import Response
 
 from forum.content import reading
+from forum.content.before_writing import BeforeWriting
 from forum.content.posts import queries
 from forum.content.posts.tables import NUMBER_MAX
 from forum.content.posts.thread_page import PageRequest
@@ -41,6 +42,7 @@ class ThreadPage(Page):
     following: int | None
     advisers_only: bool
     no_reply_because: Refusal | None
+    before: BeforeWriting
     is_guest: bool
     has_draft: bool
     may_retitle: bool
@@ -117,6 +119,7 @@ def _page(visit: Visit, read: ThreadReading, wanted: PageRequest, *, asks_about_
         following=posts[-1].number + 1 if read.page.next and posts else None,
         advisers_only=wanted.advisers_only,
         no_reply_because=read.no_reply_because,
+        before=read.before,
         is_guest=visit.viewer.id is None,
         has_draft=read.has_draft,
         may_retitle=read.may_retitle,

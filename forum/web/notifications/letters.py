@@ -11,11 +11,12 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field, StringConstraints
 
 from forum.core.errors import ForumError
+from forum.core.weekly_hours import known_zones, zone_of
 from forum.http.current_member import address_of
 from forum.http.fields import HourOfDay, Text
 from forum.notifications import letter_choices
 from forum.notifications.letter_choices import OwnLetters, WantedLetters
-from forum.notifications.letter_times import LetterMode, known_zones, zone_of
+from forum.notifications.letter_times import LetterMode
 from forum.web.forms import Form, FormModel, InvalidForm
 from forum.web.pages import FormPage, Page
 from forum.web.routing import page_router

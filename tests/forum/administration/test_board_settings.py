@@ -32,7 +32,8 @@ SETTINGS: dict[str, Any] = {
     "publication": "hold_all",
 }
 # What no administrator sets: it is the board's identity, or follows from what they set.
-NO_SETTINGS = {"id", "slug", "made_at", "help_html", "version", "changed_at", "changed_by"}
+# Opening hours have an address of their own.
+NO_SETTINGS = {"id", "hours", "slug", "made_at", "help_html", "version", "changed_at", "changed_by"}
 CALLED = {"section": "group"}  # in the API
 
 

@@ -10,10 +10,11 @@ from sqlalchemy import text
 from forum.administration import setup
 from forum.core import clock, milestones
 from forum.core.milestones import MilestoneKind
+from forum.core.weekly_hours import Weekday
 from forum.http.services import Services
 from forum.members.tables import Role, Standing
 from moderation import on_call
-from moderation.on_call import ShiftWish, Weekday
+from moderation.on_call import ShiftWish
 from tests.support import make
 
 API = "/api/v1"

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forum.core.weekly_hours import known_zones
 from forum.notifications import letter_times
-from forum.notifications.letter_times import LetterMode, LetterTimes, first_free, is_quiet, known_zones, next_time
+from forum.notifications.letter_times import LetterMode, LetterTimes, first_free, is_quiet, next_time
 
 ZONES = (
     "Europe/London",

@@ -257,6 +257,7 @@ async def test_a_copy_has_everything_of_ones_own_and_nothing_of_others(
             "refused_texts",
             "calls",
             "on_call",
+            "handover_notes",
             "here",
             "posts",
             "revisions",
