@@ -12,10 +12,11 @@ from typing import NamedTuple
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from moderation.screening.personal_information.spans import Recognised, matches
-from moderation.screening.personal_information.word_lists import phrases, words
+from moderation.screening.personal_information.word_lists import english, phrases, words
 
 _NAME = (
-    r"[A-ZÀ-ÖØ-ÞŁŚŻŹ][a-zà-öø-ÿęąłśżźńó]{1,20}(?:['’][A-Z]?[a-z]{1,15})?(?:-[A-Z][a-z]{1,15})?|O['’][A-Z][a-z]{2,15}"
+    r"(?:[A-ZÀ-ÖØ-ÞŁŚŻŹ][a-zà-öø-ÿęąłśżźńó]{1,20}(?:['’][A-Z]?[a-z]{1,15})?(?:-[A-Z][a-z]{1,15})?"
+    r"|O['’][A-Z][a-z]{2,15})"
 )
 _SMALL_NAME = r"[a-zà-ÿ]{2,15}(?:-[a-z]{2,12})?"
 _AGE = (
@@ -42,6 +43,7 @@ class _Words(NamedTuple):
     adult: re.Pattern[str]
     role: re.Pattern[str]
     title: re.Pattern[str]
+    role_after: re.Pattern[str]
 
 
 @cache
@@ -49,24 +51,27 @@ def _words() -> _Words:
     lists = FREQUENCY_LISTS
     names = {*lists["female_names"], *lists["male_names"], *words("names")}
     no_names = frozenset(word.lower() for word in words("no_names"))
-    english = frozenset(lists["us_tv_and_film"][:9000]) | frozenset(lists["english_wikipedia"][:4000])
     child, adult = ("|".join(sorted(words(kin), key=len, reverse=True)) for kin in ("child", "adult"))
     small = rf"({_NAME}|{_SMALL_NAME})"
-    whose = r"(?:my|our|his|her|their|your|the|me)"
+    whose = r"(?:my|our|his|her|their|your|the|me|a|an|this|that)"
     between = r"(?:(?:[a-z]{2,12}|\d{1,2}|\d{1,2}(?:yr|year|month|week)s?[ -]old) ){0,2}"
     of_years = r"(?:\d{1,2}[ -]?(?:year|yr|month|mth|week)s?[ -]?olds?|\d{1,2} ?y/?o)"
-    joined = rf"(?:{_CALLED} |, | \(|: | )"
+    joined = rf"(?:{_CALLED} |, | \(|: | (?:is|was|are) | )"
     also = rf"(?:,? (?:and|&) ({_NAME}))?"
     role = phrases("role")
     return _Words(
         frozenset(names),
         words("no_small_names") | no_names,
         no_names,
-        english - names,
+        english() - names,
         re.compile(
             rf"(?:\b(?i:{whose}) {between}(?i:{child}|{of_years})(?:['’]s|"
             rf"s['’])?(?: {between}?(?i:{child}))?{joined}{small}(?:,? ({_NAME}))?{also}"
-            rf"|\b(?i:baby|little|wee|toddler) ({_NAME})(?! (?:and|&) )\b)(?![\w'’])"
+            rf"|\b(?i:baby|little|wee|toddler) ({_NAME})(?! (?:and|&) )\b"
+            rf"|\b(?i:mum|mummy|mam|dad|daddy|parent|mother|father|nan|gran) (?:to|of) ({_NAME})(?:,? (?:and|"
+            rf"&) ({_NAME}))?\b"
+            rf"|\b(?i:their|the kids|the children)(?:['’]s?)? names (?:are|is) ({_NAME})(?:,? (?:and|"
+            rf"&) ({_NAME}))?)(?![\w'’])"
         ),
         re.compile(
             rf"\b(?i:{whose}|ex|best) {between}(?i:{adult})(?i:[ -](?:husband|wife|partner|"
@@ -76,14 +81,27 @@ def _words() -> _Words:
         re.compile(
             rf"\b(?i:{role})(?:['’]s)?({_CALLED} |, | \(|: | | (?:is|was) )({_NAME})((?: {_NAME})?)(?![\w'’])",
         ),
-        re.compile(rf"(?<![\w'’])(?i:{phrases('title')})\.? ({_NAME}|[A-Z]{{2,15}})((?: {_NAME})?)(?![\w'’])"),
+        re.compile(
+            rf"(?<![\w'’])((?i:{phrases('title')}))\.? (?:[A-Z]\.? ){{0,2}}({_NAME}|"
+            rf"[A-Z]{{2,15}})((?: {_NAME})?)(?![\w'’])"
+        ),
+        re.compile(
+            rf"(?<![\w'’])({_NAME} {_NAME})(?:,? \(?|, )(?i:my|our|the|his|her|their|"
+            rf"a)? ?(?i:{role})\b(?! (?:and|is|was)\b)"
+        ),
     )
 
 
+_WHOSE = re.compile(r"\b(?:my|our|his|her)\s$", re.IGNORECASE)
 _SELF = re.compile(
     rf"\b(?:(?i:my (?:real |full |first )?name(?: is|['’]s|s)?|call me|i am called|i['’]?m called|"
     rf"known as) ({_NAME}|{_SMALL_NAME})((?: {_NAME})?)"
     rf"|(?:I['’]?m|I am|[Ii]ts|[Ii]t['’]s|[Tt]his is) ({_NAME}) ({_NAME}))(?![\w'’])"
+)
+_SIGNED = re.compile(
+    rf"\b(?i:regards|best wishes|yours|signed|"
+    rf"sincerely),?\s{{1,2}}({_NAME})((?: {_NAME})?)[.\s]*$",
+    re.MULTILINE,
 )
 _SELF_SOON = re.compile(r"\b(?:name|call me|called|known as|im|i['’]m|i am|its|it['’]s|this is)\b", re.IGNORECASE)
 
@@ -92,15 +110,30 @@ def find_professionals(text: str) -> Iterator[Recognised]:
     """Yield professionals: a title or a role with a name."""
     known = _words()
     for found in matches(known.title, text):
-        if _is_title_of(found[1]):
-            second = found[2].strip()
-            end = found.end() if second and _is_name(second) else found.end(1)
+        if _is_title(text, found) and _is_title_of(found[2]):
+            second = found[3].strip()
+            end = found.end() if second and _is_name(second) else found.end(2)
             yield Recognised("professional", found.start(), end)
+    for found in matches(known.role_after, text):
+        if _is_full_name(found[1]):
+            yield Recognised("professional", *found.span(1))
     for found in matches(known.role, text):
         first, second = found[2], found[3].strip()
         is_full = bool(second) and _is_name(second)
         if _is_name(first) and (is_full or "call" in found[1] or "name" in found[1] or first.lower() in known.names):
             yield Recognised("professional", found.start(2), found.end() if is_full else found.end(2))
+
+
+def _is_full_name(words_of: str) -> bool:
+    return all(map(_is_name, words_of.split()))
+
+
+def _is_title(text: str, found: re.Match[str]) -> bool:
+    """Return whether it is a title: "my sister" is none, and "my DS" is a dear son."""
+    title = found[1]
+    if title.islower():
+        return title not in {"sister", "father", "nurse", "ds", "dc", "di", "pc", "dj", "miss"}
+    return title not in {"DS", "DC", "DI"} or not _WHOSE.search(text, max(0, found.start() - 6), found.start())
 
 
 def find_children(text: str) -> Iterator[Recognised]:
@@ -118,6 +151,7 @@ def find_people(text: str) -> Iterator[Recognised]:
     known = _words()
     for found in matches(known.adult, text):
         yield from _named(found, "person")
+    yield from (Recognised("person", *found.span(1)) for found in matches(_SIGNED, text) if _is_name(found[1]))
     if not _SELF_SOON.search(text):
         return
     for found in matches(_SELF, text):
@@ -133,8 +167,10 @@ def _named(found: re.Match[str], recogniser: str) -> Iterator[Recognised]:
     start, end = -1, -1
     for group in range(1, (found.lastindex or 0) + 1):
         name = found[group]
-        if not name or not _is_either(name):
+        if not name:
             continue
+        if not _is_either(name):
+            break  # nor is what follows it
         if end >= 0 and found.start(group) == end + 1:  # the family name after the first one
             end = found.end(group)
             continue

@@ -45,6 +45,12 @@ _WRITTEN = re.compile(
     rf"(?:, (?:\d{{1,4}} )?(?:{_CAPITAL} ){{1,3}}{_TYPE}\b)?"
     rf"|(?<!\w)The (?:Old |New )?{_CAPITAL}(?: {_CAPITAL})?, (?:{_CAPITAL} ){{1,2}}(?:Lane|Road|Street|Close|Drive|Way|Hill)\b"  # noqa: E501
 )
+_LIVED_IN = re.compile(
+    r"\b(?i:live|lives|living|lived|moved|house|flat|home|staying|we are|we're|i'm|im|are) (?:\w{2,8} )?(?:on|"
+    r"in|at|to) "
+    rf"((?:{_CAPITAL} ){{1,2}}(?:Street|Road|Rd|Avenue|Lane|Drive|Crescent|Terrace|Close|Grove|Gardens|Mews|"
+    rf"Square|Way|Court))\b"
+)
 _WORD = r"[a-z][a-z'’-]{2,24}"
 _SMALL = re.compile(
     rf"(?<![\w£.,:/-])(?i:{_UNIT})?\d{{1,4}}[a-h]? ((?:{_WORD} ){{1,2}})"
@@ -79,6 +85,9 @@ def find_addresses(text: str) -> Iterator[Recognised]:
     if not _STREET_SOON.search(text):
         return
     yield from (Recognised("address", *found.span()) for found in matches(_WRITTEN, text))
+    for found in matches(_LIVED_IN, text):
+        if found[1].split()[0] not in {"Family", "Crown", "County", "High", "The", "Youth"}:
+            yield Recognised("address", *found.span(1))
     for found in matches(_SMALL, text):
         is_plain = found[2].lower() in {"drive", "close", "court", "place", "way", "st", "lane", "square"}
         if words("no_street").isdisjoint(found[1].lower().split()) and (

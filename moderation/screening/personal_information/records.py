@@ -28,6 +28,11 @@ _BORN = re.compile(
     r"\b(?:d\.?o\.?b\.?|date of birth|born|birthday|birthdate|bday)(?!\w)(?: ?(?:is|was|:|on|the|in|-))*[ :,-]{0,3}$",
     re.IGNORECASE,
 )
+_BORN_AFTER = re.compile(
+    r" (?:is|was) (?:my|his|her|their|our|the)(?: \w{1,12}['’]?s?){0,2} (?:date of birth|birthday|"
+    r"d\.?o\.?b)\b",
+    re.IGNORECASE,
+)
 _BORN_SOON = re.compile(r"\b(?:d\.?o\.?b|birth|born|birthdate|bday)", re.IGNORECASE)
 _COURT = r"(?:hearing|hearings|court|trial|irh|cmh|cmc|dra|fhdra|judge|hhj|magistrates|tribunal|barrister)"
 _BEFORE_DATE = re.compile(rf"\b{_COURT}\b(?:(?!\b{_COURT}\b)[^.\n!?]){{0,45}}$", re.IGNORECASE)
@@ -44,12 +49,17 @@ _PROFILE = re.compile(
 )
 _NETWORK = (
     r"(?:insta(?:gram)?|ig|snap(?:chat)?|tik ?tok|twitter|telegram|discord|kik|messenger|facebook|fb|"
-    r"whats ?app|signal|xbox|psn)"
+    r"whats ?app|signal|xbox|psn|reddit)"
 )
 _NETWORK_SOON = re.compile(rf"\b{_NETWORK}\b", re.IGNORECASE)
 _HANDLE = re.compile(
     rf"\b{_NETWORK}\b(?: (?:name|handle|user ?name|account|id|page|profile)\b)?"
     r"( ?(?:is|:|as|-|under|@)+ ?(?:my |me |the )?)?[ :]{0,2}(@?[A-Za-z0-9_][\w.]{2,29}(?:#\d{4})?)",
+    re.IGNORECASE,
+)
+_HANDLE_FIRST = re.compile(
+    rf"(?<![\w/.])(@[\w.]{{3,30}}|u/[\w-]{{3,20}}) (?:on|over on|"
+    rf"is my) (?:my )?{_NETWORK}\b",
     re.IGNORECASE,
 )
 _REAL_NAME = re.compile(
@@ -83,7 +93,7 @@ def find_dates(text: str) -> Iterator[Recognised]:
     for found in matches(_DATE, text):
         start, end = found.span()
         before = text[max(0, start - 60) : start]
-        if is_born and _BORN.search(before):
+        if is_born and (_BORN.search(before) or _BORN_AFTER.match(text[end : end + 45])):
             yield Recognised("birth_date", start, end)
         elif is_court and (cue := _BEFORE_DATE.search(before)):
             yield Recognised("hearing", start - len(before) + cue.start(), end)
@@ -102,7 +112,8 @@ def find_handles(text: str) -> Iterator[Recognised]:
     for found in matches(_HANDLE, text):
         if _is_handle(found[2], is_cued=bool(found[1])):
             yield Recognised("handle", *found.span(2))
-    yield from (Recognised("handle", *found.span(1)) for found in matches(_REAL_NAME, text))
+    for pattern in (_HANDLE_FIRST, _REAL_NAME):
+        yield from (Recognised("handle", *found.span(1)) for found in matches(pattern, text))
 
 
 def _is_handle(word: str, *, is_cued: bool) -> bool:

@@ -13,7 +13,7 @@ YEAR = r"(?:(?:19|20)\d\d|'?\d\d)"
 # A day of a month, with its year or without.
 DATE = (
     rf"(?:{DAY}(?:[./-]{DAY}[./-]{YEAR})|{DAY} ?(?:st|nd|rd|th)?(?: of)? {MONTH}(?:,? {YEAR}(?!\d))?"
-    rf"|{MONTH} {DAY}(?:st|nd|rd|th)?(?:,? (?:19|20)\d\d)?)(?![\w/])"
+    rf"|(?:19|20)\d\d-[01]\d-[0-3]\d|{MONTH} {DAY}(?:st|nd|rd|th)?(?:,? (?:19|20)\d\d)?)(?![\w/])"
 )
 
 
