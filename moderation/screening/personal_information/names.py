@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from moderation.screening.personal_information.spans import Recognised, matches
+from moderation.screening.personal_information.spans import Recognised, linear, matches
 from moderation.screening.personal_information.word_lists import english, phrases, words
 
 _NAME = (
@@ -64,34 +64,44 @@ def _words() -> _Words:
         words("no_small_names") | no_names,
         no_names,
         english() - names,
-        re.compile(
+        linear(
             rf"(?:\b(?i:{whose}) {between}(?i:{child}|{of_years})(?:['’]s|"
             rf"s['’])?(?: {between}?(?i:{child}))?{joined}{small}(?:,? ({_NAME}))?{also}"
-            rf"|\b(?i:baby|little|wee|toddler) ({_NAME})(?! (?:and|&) )\b"
+            rf"|\b(?i:baby|little|wee|toddler) ({_NAME})\b"
             rf"|\b(?i:mum|mummy|mam|dad|daddy|parent|mother|father|nan|gran) (?:to|of) ({_NAME})(?:,? (?:and|"
             rf"&) ({_NAME}))?\b"
             rf"|\b(?i:their|the kids|the children)(?:['’]s?)? names (?:are|is) ({_NAME})(?:,? (?:and|"
-            rf"&) ({_NAME}))?)(?![\w'’])"
+            rf"&) ({_NAME}))?)"
         ),
-        re.compile(
+        linear(
             rf"\b(?i:{whose}|ex|best) {between}(?i:{adult})(?i:[ -](?:husband|wife|partner|"
             rf"in[ -]law))?(?:['’]s)?{joined}{small}"
-            rf"(?: ({_NAME}))?{also}(?![\w'’])"
+            rf"(?: ({_NAME}))?{also}"
         ),
-        re.compile(
-            rf"\b(?i:{role})(?:['’]s)?({_CALLED} |, | \(|: | | (?:is|was) )({_NAME})((?: {_NAME})?)(?![\w'’])",
+        linear(
+            rf"\b(?i:{role})(?:['’]s)?({_CALLED} |, | \(|: | | (?:is|was) )({_NAME})((?: {_NAME})?)",
         ),
-        re.compile(
-            rf"(?<![\w'’])((?i:{phrases('title')}))\.? (?:[A-Z]\.? ){{0,2}}({_NAME}|"
-            rf"[A-Z]{{2,15}})((?: {_NAME})?)(?![\w'’])"
+        linear(
+            rf"((?:{_titles()}))\.? (?:[A-Z]\.? ){{0,2}}({_NAME}|"
+            rf"[A-Z]{{2,15}})((?: {_NAME})?)"
         ),
-        re.compile(
-            rf"(?<![\w'’])({_NAME} {_NAME})(?:,? \(?|, )(?i:my|our|the|his|her|their|"
-            rf"a)? ?(?i:{role})\b(?! (?:and|is|was)\b)"
+        linear(
+            rf"({_NAME} {_NAME})(?:,? \(?|, )(?i:my|our|the|his|her|their|"
+            rf"a)? ?(?i:{role})\b"
         ),
     )
 
 
+def _titles() -> str:
+    """Return the titles as people write them, the longest first."""
+    written = {
+        form for one in phrases("title").split("|") for form in (one, one.title(), one.capitalize(), one.upper())
+    }
+    return "|".join(sorted(written, key=len, reverse=True))
+
+
+_OWNED = re.compile("['’]s$")
+_INSIDE = re.compile(r"[\w'’]")
 _WHOSE = re.compile(r"\b(?:my|our|his|her)\s$", re.IGNORECASE)
 _SELF = re.compile(
     rf"\b(?:(?i:my (?:real |full |first )?name(?: is|['’]s|s)?|call me|i am called|i['’]?m called|"
@@ -103,7 +113,7 @@ _SIGNED = re.compile(
     rf"sincerely),?\s{{1,2}}({_NAME})((?: {_NAME})?)[.\s]*$",
     re.MULTILINE,
 )
-_SELF_SOON = re.compile(r"\b(?:name|call me|called|known as|im|i['’]m|i am|its|it['’]s|this is)\b", re.IGNORECASE)
+_SELF_SOON = linear(r"(?i)\b(?:name|call me|called|known as|im|i['’]m|i am|its|it['’]s|this is)\b")
 
 
 def find_professionals(text: str) -> Iterator[Recognised]:
@@ -120,7 +130,9 @@ def find_professionals(text: str) -> Iterator[Recognised]:
     for found in matches(known.role, text):
         first, second = found[2], found[3].strip()
         is_full = bool(second) and _is_name(second)
-        if _is_name(first) and (is_full or "call" in found[1] or "name" in found[1] or first.lower() in known.names):
+        if _is_name(first) and (
+            is_full or "call" in found[1] or "name" in found[1] or _first_of(first).lower() in known.names
+        ):
             yield Recognised("professional", found.start(2), found.end() if is_full else found.end(2))
 
 
@@ -131,6 +143,8 @@ def _is_full_name(words_of: str) -> bool:
 def _is_title(text: str, found: re.Match[str]) -> bool:
     """Return whether it is a title: "my sister" is none, and "my DS" is a dear son."""
     title = found[1]
+    if _INSIDE.match(text[found.start() - 1 : found.start()]):
+        return False
     if title.islower():
         return title not in {"sister", "father", "nurse", "ds", "dc", "di", "pc", "dj", "miss"}
     return title not in {"DS", "DC", "DI"} or not _WHOSE.search(text, max(0, found.start() - 6), found.start())
@@ -187,8 +201,13 @@ def _is_either(name: str) -> bool:
 
 def _is_name(word: str) -> bool:
     """Return whether a word with a capital letter may be somebody's name."""
-    known, first = _words(), word.split("-", maxsplit=1)[0].lower()
+    known, first = _words(), _first_of(word).lower()
     return first not in known.no_names and (first in known.names or first not in known.english)
+
+
+def _first_of(word: str) -> str:
+    """Return the first part of a name: "Ellie" of "Ellie-Mae" and of "Ellie’s"."""
+    return _OWNED.sub("", word.split("-", maxsplit=1)[0])
 
 
 def _is_title_of(word: str) -> bool:
@@ -197,5 +216,5 @@ def _is_title_of(word: str) -> bool:
 
 
 def _is_small_name(word: str) -> bool:
-    known, first = _words(), word.split("-", maxsplit=1)[0]
+    known, first = _words(), _first_of(word)
     return first in known.names and first not in known.no_small_names

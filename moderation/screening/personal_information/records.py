@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from moderation.screening.personal_information.spans import DATE, DAY, Recognised, matches
+from moderation.screening.personal_information.spans import DATE, DAY, Recognised, has_digit, linear, matches
 
 _CASE = re.compile(r"(?<!\w)[A-Z]{2} ?\d\d ?[CPFDZJ] ?\d{3,5}(?!\w)", re.IGNORECASE | re.ASCII)
 _CASE_CUED = re.compile(
@@ -33,11 +33,11 @@ _BORN_AFTER = re.compile(
     r"d\.?o\.?b)\b",
     re.IGNORECASE,
 )
-_BORN_SOON = re.compile(r"\b(?:d\.?o\.?b|birth|born|birthdate|bday)", re.IGNORECASE)
+_BORN_SOON = linear(r"(?i)\b(?:d\.?o\.?b|birth|born|birthdate|bday)")
 _COURT = r"(?:hearing|hearings|court|trial|irh|cmh|cmc|dra|fhdra|judge|hhj|magistrates|tribunal|barrister)"
 _BEFORE_DATE = re.compile(rf"\b{_COURT}\b(?:(?!\b{_COURT}\b)[^.\n!?]){{0,45}}$", re.IGNORECASE)
 _AFTER_DATE = re.compile(rf"^[^.\n!?]{{0,30}}?\b{_COURT}\b", re.IGNORECASE)
-_COURT_SOON = re.compile(rf"\b{_COURT}\b", re.IGNORECASE)
+_COURT_SOON = linear(rf"(?i)\b{_COURT}\b")
 _COURT_DAY = re.compile(rf"\b(?:court|hearing)\b[^.\n!?\d]{{0,20}} on the {DAY}(?:st|nd|rd|th)\b", re.IGNORECASE)
 
 _SITE = (
@@ -51,7 +51,7 @@ _NETWORK = (
     r"(?:insta(?:gram)?|ig|snap(?:chat)?|tik ?tok|twitter|telegram|discord|kik|messenger|facebook|fb|"
     r"whats ?app|signal|xbox|psn|reddit)"
 )
-_NETWORK_SOON = re.compile(rf"\b{_NETWORK}\b", re.IGNORECASE)
+_NETWORK_SOON = linear(rf"(?i)\b{_NETWORK}\b")
 _HANDLE = re.compile(
     rf"\b{_NETWORK}\b(?: (?:name|handle|user ?name|account|id|page|profile)\b)?"
     r"( ?(?:is|:|as|-|under|@)+ ?(?:my |me |the )?)?[ :]{0,2}(@?[A-Za-z0-9_][\w.]{2,29}(?:#\d{4})?)",
@@ -70,6 +70,8 @@ _REAL_NAME = re.compile(
 
 def find_courts(text: str) -> Iterator[Recognised]:
     """Yield numbers of cases, and neutral citations."""
+    if not has_digit(text):
+        return
     yield from (Recognised("citation", *found.span()) for found in matches(_CITATION, text))
     yield from (Recognised("court_number", *found.span()) for found in matches(_CASE, text))
     for found in matches(_CASE_CUED, text):
@@ -79,6 +81,8 @@ def find_courts(text: str) -> Iterator[Recognised]:
 
 def find_police(text: str) -> Iterator[Recognised]:
     """Yield the numbers that the police give."""
+    if not has_digit(text):
+        return
     yield from (Recognised("police_reference", *found.span()) for found in matches(_URN, text))
     for found in matches(_POLICE, text):
         if sum(char.isdigit() for char in found[1]) >= 4 or " of " in found[1].lower():
@@ -87,6 +91,8 @@ def find_police(text: str) -> Iterator[Recognised]:
 
 def find_dates(text: str) -> Iterator[Recognised]:
     """Yield dates of birth, and dates of a hearing: each only with a word that says so beside it."""
+    if not has_digit(text):
+        return
     is_born, is_court = _BORN_SOON.search(text), _COURT_SOON.search(text)
     if not (is_born or is_court):
         return

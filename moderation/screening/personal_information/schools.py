@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from moderation.screening.personal_information.spans import Recognised, matches
+from moderation.screening.personal_information.spans import Recognised, linear, matches
 from moderation.screening.personal_information.word_lists import is_english, words
 
 _WORD = r"[A-Z][\w'’.&-]{0,20}"
@@ -31,10 +31,9 @@ _SMALL = re.compile(
     r"pre-?school|catholic)"
     r"(?: (?:school|academy|nursery|primary))*)\b"
 )
-_SOON = re.compile(
-    r"\b(?:primary|infants?|juniors?|secondary|grammar|comprehensive|high|nursery|academy|pre-?school|playgroup|college|"
-    r"school|sixth form|kindergarten|ysgol|centre)\b",
-    re.IGNORECASE,
+_SOON = linear(
+    r"(?i)\b(?:primary|infants?|juniors?|secondary|grammar|comprehensive|high|nursery|academy|pre-?school|playgroup|college|"
+    r"school|sixth form|kindergarten|ysgol|centre)\b"
 )
 
 
