@@ -129,7 +129,7 @@ def find_professionals(text: str) -> Iterator[Recognised]:
             yield Recognised("professional", *found.span(1))
     for found in matches(known.role, text):
         first, second = found[2], found[3].strip()
-        is_full = bool(second) and _is_name(second)
+        is_full = _is_family_name(first, second)
         if _is_name(first) and (
             is_full or "call" in found[1] or "name" in found[1] or _first_of(first).lower() in known.names
         ):
@@ -170,9 +170,9 @@ def find_people(text: str) -> Iterator[Recognised]:
         return
     for found in matches(_SELF, text):
         if found[1] and _is_either(found[1]):
-            is_full = bool(found[2]) and _is_name(found[2].strip())
+            is_full = _is_family_name(found[1], found[2].strip())
             yield Recognised("person", found.start(1), found.end(2) if is_full else found.end(1))
-        elif found[3] and found[3].lower() in known.names and _is_name(found[4]):
+        elif found[3] and found[3].lower() in known.names and _is_family_name(found[3], found[4]):
             yield Recognised("person", found.start(3), found.end(4))
 
 
@@ -193,6 +193,14 @@ def _named(found: re.Match[str], recogniser: str) -> Iterator[Recognised]:
         start, end = found.span(group)
     if end >= 0:
         yield Recognised(recogniser, start, end)
+
+
+def _is_family_name(first: str, second: str) -> bool:
+    """Return whether the word after a first name is a family name: after one that is known, also "Grey" or "Cook"."""
+    known = _words()
+    if not second or second.lower() in known.no_names:
+        return False
+    return _is_name(second) or _first_of(first).lower() in known.names
 
 
 def _is_either(name: str) -> bool:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from moderation.screening.personal_information.spans import DATE, DAY, Recognised, has_digit, linear, matches
+from moderation.screening.personal_information.word_lists import is_english
 
 _CASE = re.compile(r"(?<!\w)[A-Z]{2} ?\d\d ?[CPFDZJ] ?\d{3,5}(?!\w)", re.IGNORECASE | re.ASCII)
 _CASE_CUED = re.compile(
@@ -17,7 +18,8 @@ _CITATION = re.compile(
     re.IGNORECASE,
 )
 _POLICE = re.compile(
-    r"(?:\b(?:crime|police|incident|occurrence|log|cad)\b ?(?:log |report )?(?:ref|reference|number|no|num|log|cad)?\b"
+    r"(?:\b(?:crime|police|incident|occurrence|log|cad|crn)\b ?(?:log |report )?(?:ref|reference|number|no|num|"
+    r"log|cad)?\b"
     r"(?: ?(?:number|no))?\.?(?: is|:)? ?|\bURN ?:? ?)"
     rf"((?=[A-Z0-9/-]{{0,19}}\d)[A-Z0-9][A-Z0-9/-]{{4,23}}(?!\w)|\d{{1,5}} of {DATE})",
     re.IGNORECASE,
@@ -64,7 +66,7 @@ _HANDLE_FIRST = re.compile(
 )
 _REAL_NAME = re.compile(
     rf"\b(?i:{_NETWORK})\b ?(?i:(?:name )?(?:is|:|as|"
-    rf"under)?) ?((?:[A-Z][a-z'’]+(?:-[A-Z][a-z]+)?)(?: [A-Z][a-z'’]+(?:-[A-Z][a-z]+)?){{1,2}})"
+    rf"under|-)?) ?((?:[A-Z][a-z'’]+(?:-[A-Z][a-z]+)?)(?: [A-Z][a-z'’]+(?:-[A-Z][a-z]+)?){{1,2}})"
 )
 
 
@@ -118,8 +120,10 @@ def find_handles(text: str) -> Iterator[Recognised]:
     for found in matches(_HANDLE, text):
         if _is_handle(found[2], is_cued=bool(found[1])):
             yield Recognised("handle", *found.span(2))
-    for pattern in (_HANDLE_FIRST, _REAL_NAME):
-        yield from (Recognised("handle", *found.span(1)) for found in matches(pattern, text))
+    yield from (Recognised("handle", *found.span(1)) for found in matches(_HANDLE_FIRST, text))
+    for found in matches(_REAL_NAME, text):
+        if not is_english(found[1].split()[0]):
+            yield Recognised("handle", *found.span(1))
 
 
 def _is_handle(word: str, *, is_cued: bool) -> bool:

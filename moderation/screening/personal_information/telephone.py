@@ -23,7 +23,7 @@ _GAP = r"[ ().\-/–]{0,3}"
 _DIGITS = re.compile(r"[\doOlI](?:[^\w\n]{0,4}[\doOlI]){6}")
 _SPOKEN = re.compile(r"\b(?:zero|oh|o|nought|double|treble|triple)(?: |\d|seven)|\b07\d", re.IGNORECASE)
 _NATIONAL = re.compile(
-    rf"(?<![\w+/])\(?[0O]{_GAP}[12378OolI](?:{_GAP}[0-9OolI]){{8,9}}(?!\w)|(?<![\w+/])07\d{{3}} \d{{3}} \d{{4}}(?!\w)"
+    rf"(?<![\w+])\(?[0O]{_GAP}[12378OolI](?:{_GAP}[0-9OolI]){{8,9}}(?!\w)|(?<![\w+])07\d{{3}} \d{{3}} \d{{4}}(?!\w)"
 )
 _MOBILE = re.compile(r"(?<![\w+/£#.-])7[1-9]\d\d[ -]?\d{3}[ -]?\d{3}(?![\w/])")
 _ABROAD = re.compile(rf"(?<![\w+])(?:\+|00 ?)[1-9](?:{_GAP}\d){{7,14}}(?!\w)")
