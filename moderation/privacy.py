@@ -19,7 +19,7 @@ from forum.core.export_section import ExportSection, items_of
 from forum.members.aliases import is_persona_of
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
-from moderation import findings, name_reports, on_call, refused_texts, reports, statements
+from moderation import findings, name_reports, on_call, own_safety, refused_texts, reports, statements
 from moderation.appeals import Appeal
 from moderation.cases import Case, CaseNote, CasePost, CaseState
 from moderation.contact import ContactMessage
@@ -106,6 +106,7 @@ class ModerationPersonalData:
         await self._forget_names(session, member.id)
         await name_reports.forget_names_of(session, member.id)
         await on_call.forget(session, member.id)
+        await own_safety.forget(session, member.id)
 
     async def remove_handle(self, session: AsyncSession, handle: str) -> None:
         """Put marks in the place of a handle in notes, reasons and the like."""

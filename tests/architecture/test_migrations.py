@@ -183,6 +183,12 @@ HANDED_OVER = [
     "'She was quiet.', now() FROM board, member LIMIT 1",
 ]
 
+REVIEWED = [
+    *HANDED_OVER,
+    "INSERT INTO sanction (id, member_id, standing, since, until) SELECT gen_random_uuid(), id, 'reviewed', now(), "
+    "now() + '7 days' FROM member LIMIT 1",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
@@ -227,6 +233,7 @@ DATA: dict[str, list[str]] = {
     "0037": IGNORED,
     "0038": SILENCED,
     "0047": HANDED_OVER,
+    "0048": REVIEWED,
 }
 
 

@@ -28,6 +28,8 @@ NEVER_WRONG = {
     "/threads/{id}/care": {0, 1},
     "/moderation/log": {0},
     "/moderation/on-call": {0},
+    "/moderation/handover": {0},
+    "/moderation/own-safety": {0},
     "/admin/people": {0},
     "/admin/people/{handle}": {0, 2},
 }

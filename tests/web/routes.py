@@ -122,6 +122,7 @@ ROWS: Mapping[str, Row] = {
     "/moderation/members/{handle}": Row(MODERATE, "/moderation/members/{handle}"),
     "/moderation/members/{handle}/posts": Row(MODERATE, "/moderation/members/{handle}/posts"),
     "/moderation/on-call": Row(MODERATE),
+    "/moderation/own-safety": Row(MODERATE),
     "/moderation/handover": Row(MODERATE, "/moderation/handover?board={board}"),
     "/moderation/templates": Row(MODERATE),
     "/moderation/templates/{slug}": Row(MODERATE, "/moderation/templates/{template}"),
