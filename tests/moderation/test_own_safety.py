@@ -11,6 +11,7 @@ from forum.core import clock
 from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.members.tables import Role, Standing
+from moderation import own_safety
 from moderation.own_safety import PAUSE
 from tests.support import make, scenes
 from tests.support.scenes import API, DISMISS, sql
@@ -75,8 +76,6 @@ async def test_it_is_chosen_on_a_page_and_goes_with_its_moderator(app: FastAPI, 
         assert (await orla.get(URL)).json()["left_out"] == ["risk"]
         assert (await orla.put(URL, json={"left_out": ["nothing"]})).status_code == 422
     async with make.work(services) as work:
-        from moderation import own_safety
-
         orla_id = (await make.viewer(services, "orla")).member_id
         await own_safety.forget(work.session, orla_id)
     assert await sql(services, "SELECT * FROM left_out_category") == []
