@@ -14,6 +14,7 @@ from moderation import (
     handover,
     name_reports,
     on_call,
+    own_safety,
     refused_texts,
     rule_changes,
     rules,
@@ -84,6 +85,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="name_reports", clean_up=name_reports.forget_given_up_names),
     Feature(name="on_call", export=on_call.export_own, clean_up=on_call.delete_past),
     Feature(name="on_sight"),
+    Feature(name="own_safety", export=own_safety.export_own),
     Feature(name="reason_templates"),
     Feature(
         name="public_reports",

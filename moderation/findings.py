@@ -136,7 +136,8 @@ def danger_in(found: Sequence[LocatedFinding]) -> CaseDanger | None:
 
 async def list_own(session: AsyncSession, viewer: Viewer) -> Sequence[Record]:
     """Return the kind, level and date of what was found of danger in the viewer's own words, for their copy."""
-    kind, at = col(RecordedFinding.recogniser).label("kind"), col(Case.danger_at)
+    kind: Any = col(RecordedFinding.recogniser).label("kind")
+    at = col(Case.danger_at)
     own = _select_own(viewer, kind, col(RecordedFinding.level), at.label("at"))
     return (await session.execute(own.where(col(RecordedFinding.kind) == FindingKind.CRISIS))).all()
 
@@ -144,7 +145,7 @@ async def list_own(session: AsyncSession, viewer: Viewer) -> Sequence[Record]:
 async def list_own_others(session: AsyncSession, viewer: Viewer) -> Sequence[Record]:
     """Return the kind and date of what else was found in the viewer's own words, for their copy: never which term."""
     is_term = col(RecordedFinding.kind) == FindingKind.WATCHED_TERM
-    kind = case((is_term, col(RecordedFinding.kind)), else_=col(RecordedFinding.recogniser)).label("kind")
+    kind: Any = case((is_term, col(RecordedFinding.kind)), else_=col(RecordedFinding.recogniser)).label("kind")
     own = _select_own(viewer, kind, col(Case.opened_at).label("at"))
     return (await session.execute(own.where(col(RecordedFinding.kind) != FindingKind.CRISIS))).all()
 

@@ -218,6 +218,8 @@ NOT_FOR_MEMBERS = {
     "list_member_notes",
     "list_handover_notes",
     "leave_handover_note",
+    "get_own_safety",
+    "leave_categories_out",
     "list_contact_messages",
     "settle_contact_message",
     "list_member_posts",

@@ -127,6 +127,7 @@ ROWS: Mapping[str, Row] = {
     "/moderation/members/{handle}/posts": Row(MODERATE, "/moderation/members/{handle}/posts"),
     "/moderation/on-call": Row(MODERATE),
     "/moderation/phrases": Row(MODERATE),
+    "/moderation/own-safety": Row(MODERATE),
     "/moderation/handover": Row(MODERATE, "/moderation/handover?board={board}"),
     "/moderation/templates": Row(MODERATE),
     "/moderation/terms": Row(MODERATE),
