@@ -35,7 +35,7 @@ from moderation.concerns.actions import EntryDraft
 from moderation.concerns.disclosures import DisclosureDecision
 from moderation.concerns.evidence import HoldWish
 from moderation.concerns.queries import ListedConcern
-from moderation.concerns.raising import MOST_NAMED, Assessment, ConcernDraft
+from moderation.concerns.raising import MOST_NAMED, ConcernBasis, ConcernDraft
 from moderation.concerns.tables import LINE_MAX, TEXT_MAX, ConcernState, Consent, DisclosureOutcome
 
 raise_router = APIRouter(tags=["reports"], route_class=Route)
@@ -296,7 +296,7 @@ async def raise_concern(wanted: ConcernRequest, viewer: AnyMember, key: Idempote
         wanted.posts,
         wanted.case_id,
         wanted.reply_to,
-        Assessment(wanted.consent, wanted.consent_why, immediate_action=wanted.immediate_action),
+        ConcernBasis(wanted.consent, wanted.consent_why, immediate_action=wanted.immediate_action),
     )
     receipt = await raising.raise_concern(work, viewer, draft, repeat=key.of(wanted))
     return json_response(ConcernReceived.of_row(receipt, help=help_response(receipt.help)), 201)
@@ -378,7 +378,7 @@ async def assess_concern(
     id: Uuid, wanted: ConcernAssessmentRequest, viewer: CurrentMember, work: CurrentWork
 ) -> Response:
     """Write another version of the assessment. Earlier versions stay."""
-    said = Assessment(wanted.consent, wanted.consent_why, wanted.lawful_ground, wanted.immediate_action)
+    said = ConcernBasis(wanted.consent, wanted.consent_why, wanted.lawful_ground, wanted.immediate_action)
     await actions.assess(work, viewer, id, wanted.number, said)
     return Response(status_code=204)
 
