@@ -135,22 +135,29 @@ def danger_in(found: Sequence[LocatedFinding]) -> CaseDanger | None:
 
 
 async def list_own(session: AsyncSession, viewer: Viewer) -> Sequence[Record]:
-    """Return the kind, level and date of what was found in the viewer's own words, for their copy: never a term."""
-    is_crisis = col(RecordedFinding.kind) == FindingKind.CRISIS
-    own = (
-        query(
-            case((is_crisis, col(RecordedFinding.recogniser)), else_=col(RecordedFinding.kind)).label("kind"),
-            col(RecordedFinding.level),
-            case((is_crisis, col(Case.danger_at)), else_=col(Case.opened_at)).label("at"),
-        )
+    """Return the kind, level and date of what was found of danger in the viewer's own words, for their copy."""
+    kind: Any = col(RecordedFinding.recogniser).label("kind")
+    at = col(Case.danger_at)
+    own = _select_own(viewer, kind, col(RecordedFinding.level), at.label("at"))
+    return (await session.execute(own.where(col(RecordedFinding.kind) == FindingKind.CRISIS))).all()
+
+
+async def list_own_others(session: AsyncSession, viewer: Viewer) -> Sequence[Record]:
+    """Return the kind and date of what else was found in the viewer's own words, for their copy: never which term."""
+    is_term = col(RecordedFinding.kind) == FindingKind.WATCHED_TERM
+    kind: Any = case((is_term, col(RecordedFinding.kind)), else_=col(RecordedFinding.recogniser)).label("kind")
+    own = _select_own(viewer, kind, col(Case.opened_at).label("at"))
+    return (await session.execute(own.where(col(RecordedFinding.kind) != FindingKind.CRISIS))).all()
+
+
+def _select_own(viewer: Viewer, *shown: Any) -> Query:
+    return (
+        query(*shown)
+        .select_from(RecordedFinding)
         .join(Case, col(Case.id) == col(RecordedFinding.case_id))
-        .where(
-            col(RecordedFinding.kind).in_((FindingKind.CRISIS, FindingKind.WATCHED_TERM, FindingKind.SPAM)),
-            is_persona_of(col(Case.subject_persona_id), viewer.member_id),
-        )
+        .where(is_persona_of(col(Case.subject_persona_id), viewer.member_id))
         .order_by(col(RecordedFinding.id))
     )
-    return (await session.execute(own)).all()
 
 
 async def delete_old_findings(session: AsyncSession, now: datetime) -> None:

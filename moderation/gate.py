@@ -80,6 +80,7 @@ class BoardGate:
         held = watched or self._held_because(submission) or _reviewed_because(submission, found)
         held = held or spam_signs.held_because(signs) or _held_by(signs, submission)
         judged = await self._judge_details(session, submission, found, held)
+        signs = spam_signs.beside(signs, judged.findings)
         return replace(judged, findings=(*judged.findings, *signs))
 
     async def record(
@@ -144,7 +145,7 @@ class BoardGate:
         """Return the charity's terms and the signs of spam in a text. Where danger was found, none of them holds it."""
         is_danger = findings.danger_in(found) is not None
         terms = await self._terms_in(session, submission, is_danger=is_danger)
-        spam = await spam_signs.find_signs(session, submission, _parts(submission))
+        spam = await spam_signs.find_signs(session, submission, _parts(submission), found)
         return [*terms, *map(softened, spam)] if is_danger else [*terms, *spam]
 
     async def _judge_details(
@@ -214,7 +215,8 @@ class BoardGate:
         title = await get_title(session, thread, decided.title) if decided.title else ""
         texts = {TextPart.TITLE: title, TextPart.BODY: body, TextPart.WARNING: warning or ""}
         screened = await self._screen([*texts.items()])
-        screened = (*screened, *await self.vocabulary.locate([*texts.items()], thread.board_id))
+        terms = await self.vocabulary.locate([*texts.items()], thread.board_id)
+        screened = (*screened, *terms, *await spam_signs.locate([*texts.items()], screened))
         before = {_words_of(found, texts) for found in screened}
         present = {
             TextPart.TITLE: thread.title,

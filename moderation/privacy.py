@@ -20,7 +20,7 @@ from forum.members.aliases import is_persona_of
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.privacy.personal_data_source import LegalDuty
-from moderation import findings, name_reports, on_call, refused_texts, reports, statements
+from moderation import findings, name_reports, on_call, own_safety, refused_texts, reports, statements
 from moderation.appeals import Appeal
 from moderation.cases import Case, CaseNote, CasePost, CaseState
 from moderation.concerns import evidence
@@ -91,6 +91,7 @@ class ModerationPersonalData:
         appeals = (await session.execute(appealed)).scalars().all()
         talks = (await session.execute(talk_queries.select_all_messages_to(viewer))).all()
         dangers = await findings.list_own(session, viewer)
+        others = await findings.list_own_others(session, viewer)
         refused = await refused_texts.list_own(session, viewer)
         complained = (await session.execute(complaints.select_own(viewer))).all()
         return (
@@ -101,6 +102,7 @@ class ModerationPersonalData:
             ),
             ExportSection("talks", "What moderators and you wrote to each other", items_of(talks)),
             ExportSection("dangers", "When your words sounded like danger", items_of(dangers)),
+            ExportSection("findings", "What else a computer found in your words", items_of(others)),
             ExportSection("refused_texts", "What you wrote in danger that was not published", items_of(refused)),
             ExportSection("complaints", "Your complaints of moderators' messages", items_of(complained)),
         )
@@ -112,6 +114,7 @@ class ModerationPersonalData:
         await self._forget_names(session, member.id)
         await name_reports.forget_names_of(session, member.id)
         await on_call.forget(session, member.id)
+        await own_safety.forget(session, member.id)
 
     async def remove_handle(self, session: AsyncSession, handle: str) -> None:
         """Put marks in the place of a handle in notes, reasons and the like."""

@@ -29,6 +29,7 @@ from moderation.screening import links, spam
 from moderation.screening.finding import Effect, Finding, FindingKind
 
 FIRST_POSTS = 3  # of a member, in which a way to reach them elsewhere is looked at
+REACHES = frozenset({"telephone", "email", "handle"})  # personal information by which somebody can be reached
 WITHIN = timedelta(hours=24)
 COPIES = 2  # that there are already: the third waits
 COMPARED = 500  # posts of newcomers at most, the newest
@@ -47,22 +48,41 @@ class NearCopy(SQLModel, table=True):
 
 
 async def find_signs(
-    session: AsyncSession, submission: Submission, parts: Sequence[tuple[TextPart, str]]
+    session: AsyncSession,
+    submission: Submission,
+    parts: Sequence[tuple[TextPart, str]],
+    known: Sequence[LocatedFinding],
 ) -> list[LocatedFinding]:
-    """Return the signs of spam in a member's post.
+    """Return the signs of spam in a member's post; `known` is what else was found there.
 
     How to reach somebody elsewhere is a sign in their first posts only, and the same words again only in their first
-    days. A telephone number or e-mail address alone is personal information, whose case is graver.
+    days.
     """
     author = submission.author
     if author is None or author.is_staff or submission.publication is None:
         return []
-    found = [LocatedFinding(part, finding) for part, text in parts for finding in await _find(text)]
+    found = await locate(parts, known)
     if any(map(_is_contact, found)) and await _count_posts(session, author.id) >= FIRST_POSTS:
         found = [one for one in found if not _is_contact(one)]
     if submission.written_by_newcomer_at and submission.edited is None:
         found += await _find_copies(session, dict(parts), submission.written_by_newcomer_at)
     return found
+
+
+async def locate(parts: Sequence[tuple[TextPart, str]], known: Sequence[LocatedFinding]) -> list[LocatedFinding]:
+    """Return the links that hide where they lead, and how somebody can be reached elsewhere, as `known` has it too."""
+    found = [LocatedFinding(part, finding) for part, text in parts for finding in await _find(text)]
+    reached = [
+        LocatedFinding(one.part, spam.contact_at(one.finding.start, one.finding.end))
+        for one in known
+        if one.finding.recogniser in REACHES
+    ]
+    return [*found, *(one for one in reached if not _overlaps(one, found))]
+
+
+def beside(signs: Sequence[LocatedFinding], recorded: Sequence[LocatedFinding]) -> list[LocatedFinding]:
+    """Return the signs without those that a case says already: a number that it has as personal information."""
+    return [one for one in signs if not (_is_contact(one) and _overlaps(one, recorded))]
 
 
 async def link_copies(session: AsyncSession, case_id: UUID, found: Sequence[LocatedFinding]) -> None:
@@ -131,6 +151,16 @@ async def delete_old(session: AsyncSession, now: datetime) -> None:
 
 def _is_contact(found: LocatedFinding) -> bool:
     return found.finding.recogniser == spam.CONTACT
+
+
+def _overlaps(one: LocatedFinding, others: Sequence[LocatedFinding]) -> bool:
+    return any(
+        one.part == other.part
+        and one.finding.start < other.finding.end
+        and other.finding.start < one.finding.end
+        and other.finding.kind in (FindingKind.SPAM, FindingKind.PERSONAL_INFORMATION)
+        for other in others
+    )
 
 
 async def _find(text: str) -> Sequence[Finding]:

@@ -291,11 +291,17 @@ async def add_term(
     async with transactions.begin() as work:
         if repeat and (earlier := await repeat.earlier(work)):
             return (await read_term(work, administrator, UUID(earlier))).terms[0]
-        written = await _write(work, administrator, new_id(), 0, draft)
+        written = await watch_for(work, administrator, draft)
         if repeat:
             await repeat.keep(work, written.row.id)
     CHANGED_HERE.update(["terms"])
     return written
+
+
+async def watch_for(work: Work, administrator: Viewer, draft: TermDraft) -> TermReading:
+    """Watch for a new term, which was tried before if it holds posts. Raises as `write_term` does."""
+    allow(ModerationAct.WRITE_TERMS, administrator)
+    return await _write(work, administrator, new_id(), 0, draft)
 
 
 async def write_term(

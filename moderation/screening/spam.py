@@ -26,9 +26,13 @@ _ELSEWHERE = re.compile(
 
 def find_signs(text: str) -> list[Finding]:
     """Return links that hide where they lead, and how a text says that its author can be reached elsewhere."""
-    spans = (found.span() for found in _ELSEWHERE.finditer(text))
-    contacts = [Finding(FindingKind.SPAM, *span, CONTACT, VERSION, effect=Effect.CASE) for span in spans]
+    contacts = (contact_at(*found.span()) for found in _ELSEWHERE.finditer(text))
     return [*links.find(text), *contacts]
+
+
+def contact_at(start: int, end: int) -> Finding:
+    """Return the finding that these words say how to reach somebody."""
+    return Finding(FindingKind.SPAM, start, end, CONTACT, VERSION, effect=Effect.CASE)
 
 
 def own_words(text: str) -> str:

@@ -128,7 +128,7 @@ class HoldForm(FormModel):
 class ExclusionForm(FormModel):
     """Who may not read it, and why."""
 
-    handle: SoughtHandle
+    handle: Annotated[SoughtHandle, BeforeValidator(lambda sent: str(sent).lstrip("@"))]
     why: Annotated[Words, Field(min_length=1, max_length=LINE_MAX)]
 
 

@@ -27,6 +27,9 @@ async def house(services: Services) -> None:
 async def opens(client: httpx.AsyncClient, body: str, slug: str = "new-here") -> dict[str, Any]:
     words = {"title": "A question", "body_markdown": body}
     answer = await client.post(f"{API}/boards/{slug}/threads", json=words)
+    if answer.status_code == 422:  # asked about what shows who somebody is, and they mean it
+        again = words | {"confirm": answer.json()["confirm"]}
+        answer = await client.post(f"{API}/boards/{slug}/threads", json=again)
     assert answer.status_code == 201, answer.text
     post: dict[str, Any] = answer.json()["first_post"]
     return post
@@ -76,14 +79,16 @@ async def test_how_to_be_reached_elsewhere_is_a_sign_in_first_posts_only(app: Fa
         make.signed_in(app, "femi") as femi,
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
     ):
-        bodies = ("Join t.me/femi_heals", "See bit.ly/2kids", "Hello again", "Join t.me/femi_heals, I say")
+        bodies = ("Join t.me/femi_heals", "See bit.ly/2kids", "Ring 07700 900123", "Join t.me/femi_heals, I say")
         posts = [await opens(femi, body) for body in bodies]
         assert {post["visibility"] for post in posts} == {"visible"}
         first, short = [await scenes.a_case(suzie, post["id"]) for post in posts[:2]]
         assert (first["category"], first["findings"][0]["recogniser"]) == ("spam", "contact")
         assert (short["category"], short["findings"][0]["recogniser"]) == ("spam", "short_link")
         queue = (await suzie.get(f"{API}/moderation/cases")).json()["items"]
-        assert {case["post_id"] for case in queue} == {posts[0]["id"], posts[1]["id"]}
+        found = {case["post_id"]: case["category"] for case in queue}
+        first_three = [post["id"] for post in posts[:3]]
+        assert found == dict(zip(first_three, ("spam", "spam", "personal_information"), strict=True))
         assert (first["signals"], first["copies"]) == ([], [])
 
 

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from forum.http.services import Services
 from forum.members.tables import Role
+from moderation import findings
 from tests.support import make, scenes
 from tests.support.scenes import API, DISMISS, PUBLISH, REMOVE
 
@@ -67,6 +68,9 @@ async def test_what_each_effect_leads_to(app: FastAPI, services: Services) -> No
         assert helped["help"]["kind"] == "carer"
         assert (await wren.get(f"{API}/posts/{helped['first_post']['id']}/help")).status_code == 200
         assert len((await suzie.get(f"{API}/moderation/cases")).json()["items"]) == 3
+        async with make.work(services) as work:
+            own = await findings.list_own_others(work.session, await make.viewer(services, "wren"))
+        assert [row.kind for row in own] == ["watched_term"] * 3
         # A title counts as the post does, and the author sees no term anywhere.
         assert (await opens(wren, "Hello", title="What a gobshite"))["first_post"]["visibility"] == "held"
         assert (await wren.get(TERMS)).status_code == 403
