@@ -10,7 +10,7 @@ import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -35,6 +35,7 @@ from moderation.permissions import ModerationAct, allow, refusal
 TEXT_MAX = 100_000
 LONGEST = timedelta(days=366)  # until the next review
 REMIND = Job("remind_of_assessments")
+_BEGINNING = datetime(1980, 1, 1, tzinfo=UTC)  # the earliest time that a ZIP can have
 
 
 class AssessmentKind(StrEnum):
@@ -150,7 +151,10 @@ async def get_assessment(work: Work, reader: Viewer, kind: AssessmentKind, versi
 
 
 async def make_archive(work: Work, reader: Viewer) -> bytes:
-    """Return a ZIP with every version of every document, and a list of them. Raises Forbidden."""
+    """Return a ZIP with every version of every document, and a list of them: the same bytes while nothing is written.
+
+    Raises Forbidden.
+    """
     allow(ModerationAct.READ_ASSESSMENTS, reader)
     listed = (
         query(*_HEAD, col(LegalAssessment.text))
@@ -161,7 +165,7 @@ async def make_archive(work: Work, reader: Viewer) -> bytes:
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for row in (await work.session.execute(listed)).all():
             name = f"{row.kind}-{row.version}.md"
-            archive.writestr(name, row.text)
+            _add(archive, name, row.text, row.written_at)
             index.append(
                 {
                     "file": name,
@@ -173,8 +177,14 @@ async def make_archive(work: Work, reader: Viewer) -> bytes:
                     "written_by": row.author_name,
                 }
             )
-        archive.writestr("index.json", json.dumps(index, indent=2, ensure_ascii=False))
+        _add(archive, "index.json", json.dumps(index, indent=2, ensure_ascii=False), _BEGINNING)
     return content.getvalue()
+
+
+def _add(archive: zipfile.ZipFile, name: str, text: str, at: datetime) -> None:
+    about = zipfile.ZipInfo(name, at.timetuple()[:6])
+    about.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(about, text)
 
 
 # Writing

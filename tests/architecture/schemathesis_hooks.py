@@ -161,6 +161,7 @@ NOT_FOR_MEMBERS = {
     "answer_service_complaint",
     "assign_post_of_report",
     "get_assessment",
+    "get_assessment_archive",
     "list_assessments",
     "list_service_complaints",
     "list_waiting_reports",
