@@ -119,7 +119,7 @@ class SealedPost(ResponseBody):
     """A post as it was when the concern was raised."""
 
     post_id: int = Field(examples=[4711], json_schema_extra={"format": "int64"})
-    content: dict[str, str | int | None] = Field(description="The words, the author, and where they stood")
+    content: dict[str, Any] = Field(description="The words, the author, and where they stood")
     digest: str = Field(description="SHA-256 of the stored copy", examples=["9f86d081884c7d659a2feaa0c55ad015"])
     is_intact: bool = Field(description="Whether the stored copy still has this digest")
     sealed_at: Moment
