@@ -375,8 +375,6 @@ async def add_concern_entry(
 async def assess_concern(
     id: Uuid, wanted: ConcernAssessmentRequest, viewer: CurrentMember, work: CurrentWork
 ) -> Response:
-    id: Uuid, wanted: ConcernAssessmentRequest, viewer: CurrentMember, work: CurrentWork
-) -> Response:
     """Write another version of the assessment. Earlier versions stay."""
     said = ConcernBasis(wanted.consent, wanted.consent_why, wanted.lawful_ground, wanted.immediate_action)
     await actions.assess(work, viewer, id, wanted.number, said)
