@@ -1,7 +1,8 @@
 """Emergency disclosure: the address of somebody in acute danger, for those who can find them, and never unseen.
 
 It is shown to whoever decides the case, once they say why and to whom it goes. That stands on the case and in the audit
-record, and a second person is told. UK GDPR article 6(1)(d) allows it, to protect somebody's life.
+record, and a second person is told. UK GDPR article 6(1)(d) is the ground: it is necessary to protect the life of
+whoever wrote it, or of somebody else.
 """
 
 from collections.abc import Sequence

@@ -17,6 +17,7 @@ from forum.content.posts.tables import BODY_MAX
 from forum.core import clock
 from forum.core.errors import ForumError, NotSignedIn
 from forum.core.gate import ACUTE, RefusedText
+from forum.core.text import carried
 from forum.http import problems
 from forum.http.csrf import SAFE_METHODS
 from forum.http.current_member import viewer_of
@@ -58,7 +59,7 @@ async def _help_for(request: Request, body: Any, code: str) -> dict[str, Any]:
     """Return help for what a body says, as a member of the problem. What fails here keeps no answer from anybody."""
     words = ""
     with suppress(RecursionError):
-        words = "\n\n".join(_texts(body))[:BODY_MAX]
+        words = _as_stored("\n\n".join(_texts(body))[:BODY_MAX])
     if not words:
         return {}
     transactions = services_of(request).transactions(clock.now())
@@ -81,6 +82,11 @@ async def _have_read(request: Request, words: str, code: str) -> None:
         async with transactions.begin() as work:
             refused = RefusedText(viewer.member_id, kind, code, words)
             await work.gate.record_refused(work.session, refused, work.now)
+
+
+def _as_stored(words: str) -> str:
+    """Return words as they can be screened and stored: nobody has checked what a refused body has in it."""
+    return carried(words.encode(errors="replace").decode()).replace("\0", "")
 
 
 def _texts(body: Any, name: str = "") -> Iterator[str]:

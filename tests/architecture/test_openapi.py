@@ -393,6 +393,7 @@ async def fill(app: FastAPI) -> Community:
         free, taken, left = await listed(staff, "/moderation/cases")
         await member.post(f"{API}/contact", json={"text": "May I bring my sister?"})
         [message] = await listed(staff, "/moderation/messages")
+        phrase, *_ = await listed(staff, "/moderation/phrases")
         codes = [await sent_without_account(member, *what) for what in OUTSIDE]
         await run_due_jobs(services, clock.now())
         [unknown, other] = await listed(staff, "/moderation/reports")
@@ -432,6 +433,7 @@ async def fill(app: FastAPI) -> Community:
         f"{API}/moderation/cases/{{id}}/titles/{{number}}": redacted,
         f"{API}/moderation/talks": talk,
         f"{API}/moderation/messages": message,
+        f"{API}/moderation/phrases": phrase,
         f"{API}/moderation/reports": unknown,
         f"{API}/moderation/reports/{{id}}/post": other,  # what is answered cannot be assigned
         f"{API}/moderation/complaints": complaint,

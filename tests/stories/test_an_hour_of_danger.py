@@ -123,6 +123,10 @@ async def test_a_cry_that_no_action_reads_is_answered_with_help_too(app: FastAPI
         assert (ended.status_code, ended.json()["help"]["kind"]) == (401, "attempt")
         assert "help" not in (await guest.post(path, json={"body_markdown": "Hello."})).json()
         assert "help" not in (await guest.post(path, content=b"{")).json()
+        for crooked in (b"\\ud800", b"\\u0000"):  # what no text can hold does not keep the help away
+            body = b'{"body_markdown": "' + crooked + CRY.encode() + b'"}'
+            answer = await guest.post(path, content=body, headers={"Content-Type": "application/json"})
+            assert (answer.status_code, answer.json()["help"]["kind"]) == (401, "attempt")
     async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         refused = await wren.post(path, json={"body_markdown": long})
         assert (refused.status_code, refused.json()["help"]["level"]) == (422, "acute")
