@@ -69,6 +69,7 @@ FEATURES: tuple[Feature, ...] = (
         schedule={quotes.RECORD_QUOTES: "*/10 * * * *"},
     ),
     Feature(name="content.threads", export=export_contents.export_threads),
+    Feature(name="content.opening_hours"),
     Feature(name="content.crisis_help"),
     Feature(name="content.drafts", export=export_contents.export_drafts, clean_up=drafts.delete_expired),
     Feature(name="content.read_marks", export=export_contents.export_read_marks, clean_up=read_marks.delete_old_marks),

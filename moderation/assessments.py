@@ -10,7 +10,7 @@ import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -35,6 +35,7 @@ from moderation.permissions import ModerationAct, allow, refusal
 TEXT_MAX = 100_000
 LONGEST = timedelta(days=366)  # until the next review
 REMIND = Job("remind_of_assessments")
+_BEGINNING = datetime(1980, 1, 1, tzinfo=UTC)  # the earliest time that a ZIP can have
 
 
 class AssessmentKind(StrEnum):
@@ -46,9 +47,10 @@ class AssessmentKind(StrEnum):
     REVIEW = "review"
 
 
-class Assessment(SQLModel, table=True):
+class LegalAssessment(SQLModel, table=True):
     """One version of a document. It stays as it was written."""
 
+    __tablename__ = "assessment"
     __table_args__ = (check_one_of("kind", AssessmentKind), UniqueConstraint("kind", "version"))
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -98,15 +100,15 @@ class OpenAssessment:
 
 
 _HEAD = (
-    col(Assessment.id),
-    col(Assessment.kind),
-    col(Assessment.version),
-    col(Assessment.assessed_on),
-    col(Assessment.next_review_on),
-    col(Assessment.written_at),
+    col(LegalAssessment.id),
+    col(LegalAssessment.kind),
+    col(LegalAssessment.version),
+    col(LegalAssessment.assessed_on),
+    col(LegalAssessment.next_review_on),
+    col(LegalAssessment.written_at),
     *named_columns(Member, "author"),
 )
-_BY = Member, col(Member.id) == col(Assessment.written_by)
+_BY = Member, col(Member.id) == col(LegalAssessment.written_by)
 
 
 # Reading
@@ -115,7 +117,7 @@ _BY = Member, col(Member.id) == col(Assessment.written_by)
 async def read_shelf(work: Work, reader: Viewer) -> AssessmentShelf:
     """Return every version of every document. Raises Forbidden."""
     allow(ModerationAct.READ_ASSESSMENTS, reader)
-    listed = query(*_HEAD).join(*_BY).order_by(col(Assessment.kind), col(Assessment.version).desc())
+    listed = query(*_HEAD).join(*_BY).order_by(col(LegalAssessment.kind), col(LegalAssessment.version).desc())
     rows = (await work.session.execute(listed)).all()
     return AssessmentShelf(rows, refusal(ModerationAct.WRITE_ASSESSMENTS, reader))
 
@@ -132,8 +134,8 @@ async def read_assessment(
     wanted = version or (own[0].version if own else None)
     if wanted is None:
         return OpenAssessment(kind, None, shelf)
-    this = (col(Assessment.kind) == kind, col(Assessment.version) == wanted)
-    found = query(*_HEAD, col(Assessment.text)).join(*_BY).where(*this)
+    this = (col(LegalAssessment.kind) == kind, col(LegalAssessment.version) == wanted)
+    found = query(*_HEAD, col(LegalAssessment.text)).join(*_BY).where(*this)
     row = (await work.session.execute(found)).one_or_none()
     if row is None:
         raise NotFound("There is no such assessment.", code="assessment_not_found")
@@ -149,14 +151,21 @@ async def get_assessment(work: Work, reader: Viewer, kind: AssessmentKind, versi
 
 
 async def make_archive(work: Work, reader: Viewer) -> bytes:
-    """Return a ZIP with every version of every document, and a list of them. Raises Forbidden."""
+    """Return a ZIP with every version of every document, and a list of them: the same bytes while nothing is written.
+
+    Raises Forbidden.
+    """
     allow(ModerationAct.READ_ASSESSMENTS, reader)
-    listed = query(*_HEAD, col(Assessment.text)).join(*_BY).order_by(col(Assessment.kind), col(Assessment.version))
+    listed = (
+        query(*_HEAD, col(LegalAssessment.text))
+        .join(*_BY)
+        .order_by(col(LegalAssessment.kind), col(LegalAssessment.version))
+    )
     content, index = io.BytesIO(), []
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for row in (await work.session.execute(listed)).all():
             name = f"{row.kind}-{row.version}.md"
-            archive.writestr(name, row.text)
+            _add(archive, name, row.text, row.written_at)
             index.append(
                 {
                     "file": name,
@@ -168,8 +177,14 @@ async def make_archive(work: Work, reader: Viewer) -> bytes:
                     "written_by": row.author_name,
                 }
             )
-        archive.writestr("index.json", json.dumps(index, indent=2, ensure_ascii=False))
+        _add(archive, "index.json", json.dumps(index, indent=2, ensure_ascii=False), _BEGINNING)
     return content.getvalue()
+
+
+def _add(archive: zipfile.ZipFile, name: str, text: str, at: datetime) -> None:
+    about = zipfile.ZipInfo(name, at.timetuple()[:6])
+    about.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(about, text)
 
 
 # Writing
@@ -197,7 +212,7 @@ async def write_assessment(work: Work, author: Viewer, kind: AssessmentKind, dra
             changed_by=await get_changer(work.session, newest.written_by),
             changed_at=newest.written_at,
         )
-    written = Assessment(
+    written = LegalAssessment(
         kind=kind,
         version=present + 1,
         text=draft.text,
@@ -221,8 +236,13 @@ async def write_assessment(work: Work, author: Viewer, kind: AssessmentKind, dra
     return await get_assessment(work, author, kind, written.version)
 
 
-async def _find_newest(session: AsyncSession, kind: AssessmentKind) -> Assessment | None:
-    newest = select(Assessment).where(col(Assessment.kind) == kind).order_by(col(Assessment.version).desc()).limit(1)
+async def _find_newest(session: AsyncSession, kind: AssessmentKind) -> LegalAssessment | None:
+    newest = (
+        select(LegalAssessment)
+        .where(col(LegalAssessment.kind) == kind)
+        .order_by(col(LegalAssessment.version).desc())
+        .limit(1)
+    )
     return (await session.execute(newest)).scalar_one_or_none()
 
 

@@ -202,6 +202,17 @@ def _administrator_is_next(administrator_id: Any, now: Any) -> ColumnElement[boo
     )
 
 
+def is_for_another(leaves_it_out: BoardCondition) -> ColumnElement[bool]:
+    """Return the condition that a moderator other than the viewer is free to decide a case and does not leave it out;
+    `leaves_it_out` is that condition for a member's id.
+    """
+    grant = aliased(RoleGrant, name="another_grant")
+    another = col(grant.member_id)
+    is_free = (~_is_away(another, NOW), _is_able(another, NOW), _is_impartial(another), ~leaves_it_out(another))
+    there = (col(grant.role) == Role.MODERATOR, another != VIEWER_ID, _is_moderator(another))
+    return exists().where(*there, *is_free).correlate_except(grant)
+
+
 # Queries
 
 

@@ -20,6 +20,8 @@ class Category(StrEnum):
     SPAM = "spam"
 
 
+# What hurts to read: its words are folded until somebody wants them.
+HEAVY = frozenset({Category.RISK, Category.ENCOURAGEMENT, Category.INTIMATE_IMAGE, Category.ILLEGAL})
 # Of each category: how grave it is, and within what time it should be decided.
 GRAVITY: Mapping[Category, tuple[int, timedelta]] = {
     Category.RISK: (90, timedelta(hours=1)),

@@ -1,6 +1,6 @@
 """The queue: which cases a moderator sees, worst first, and who is working on each."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
@@ -25,7 +25,8 @@ from forum.core.work import Work
 from forum.members.queries import named_columns
 from forum.members.tables import Member, Role
 from forum.members.viewer import VIEWER_ID, Viewer
-from moderation.case_deciders import NOW, list_visible
+from moderation import own_safety
+from moderation.case_deciders import NOW, is_for_another, list_visible
 from moderation.case_priority import Category
 from moderation.cases import Case, CaseClaim, CaseKind, CasePost, CaseState, with_board_of_case
 from moderation.permissions import ModerationAct, allow, refusal
@@ -129,7 +130,11 @@ _SOUGHT = {
     "category": col(Case.category) == bindparam("category", type_=Text()),
     "board": col(Board.slug) == bindparam("board", type_=Text()),
     "kind": col(Case.kind) == bindparam("kind", type_=Text()),
-    "waiting": _HOLDS_SOMETHING.correlate(Case),
+    "not_left_out": or_(
+        ~own_safety.VIEWER_LEAVES_IT_OUT,
+        ~is_for_another(lambda member_id: own_safety.leaves_out(member_id, col(Case.category))),
+    ),
+    "waiting": and_(col(Case.kind) != CaseKind.APPEAL, _HOLDS_SOMETHING.correlate(Case)),
     ClaimedBy.ME: col(CaseClaim.moderator_id) == VIEWER_ID,
     ClaimedBy.NOBODY: col(CaseClaim.case_id).is_(None),
 }
@@ -145,11 +150,17 @@ class QueueSearch:
     claimed: ClaimedBy | None = None
     kind: CaseKind | None = None
     waiting: bool = False  # with something that readers do not see yet: oldest first
+    not_left_out: bool = False  # without what the viewer leaves to others, where there are others
 
     @property
     def is_by_age(self) -> bool:
         """Whether the oldest case comes first."""
         return self.waiting and self.state == CaseState.OPEN
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether what the viewer leaves to others is left out: not where they ask for a category, or their own."""
+        return self.state == CaseState.OPEN and self.category is None and self.claimed != ClaimedBy.ME
 
     @property
     def values(self) -> dict[str, str]:
@@ -161,7 +172,8 @@ class QueueSearch:
     def sought(self) -> frozenset[str]:
         """By what is looked for, besides the state."""
         more = {self.claimed} if self.claimed else set[str]()
-        return frozenset(self.values) | more | ({"waiting"} if self.waiting else set())
+        flags = {"waiting": self.waiting, "not_left_out": self.not_left_out}
+        return frozenset(self.values) | more | {name for name, is_so in flags.items() if is_so}
 
 
 @dataclass(frozen=True)
@@ -171,6 +183,8 @@ class QueueReading:
     page: Page
     counts: Sequence[Record]
     boards: Sequence[Record]
+    left_out: Collection[Category]  # by the viewer
+    suggests_break: bool
 
 
 def sees_queue(viewer: Viewer) -> bool:
@@ -202,6 +216,8 @@ async def list_cases(work: Work, moderator: Viewer, search: QueueSearch, after: 
     Raises Forbidden for whoever moderates nothing, Invalid for a cursor that is not one of this list.
     """
     allow(ModerationAct.SEE_QUEUE, moderator)
+    if search.leaves_out and await own_safety.list_left_out(work.session, moderator.member_id):
+        search = replace(search, not_left_out=True)
     last = _last(search, after) if after is not None else {}
     page = _select_page(search.state, search.sought, is_first=after is None)
     rows = await list_visible(work, moderator, page, **search.values, **last, limit=limit + 1)
@@ -243,7 +259,8 @@ async def read_queue(work: Work, moderator: Viewer, search: QueueSearch, after: 
     # Administrators decide where no moderator can.
     theirs = _BOARDS if Role.ADMINISTRATOR in moderator.roles else _MODERATED_BOARDS
     found = await work.session.execute(theirs, moderator.query_parameters)
-    return QueueReading(page, counts, found.all())
+    left_out = await own_safety.list_left_out(work.session, moderator.member_id)
+    return QueueReading(page, counts, found.all(), left_out, await own_safety.suggests_break(work, moderator))
 
 
 async def get_visible_case(work: Work, viewer: Viewer, case_id: UUID) -> Record:

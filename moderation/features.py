@@ -14,6 +14,7 @@ from moderation import (
     handover,
     name_reports,
     on_call,
+    own_safety,
     refused_texts,
     rule_changes,
     rules,
@@ -74,6 +75,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="decisions"),
     Feature(name="detail_effects"),
     Feature(name="known_details"),
+    Feature(name="disclosures"),
     Feature(name="findings", clean_up=findings.delete_old_findings),
     Feature(name="finding_tallies", clean_up=finding_tallies.delete_old),
     Feature(name="handover", export=handover.export_own, clean_up=handover.delete_old),
@@ -83,6 +85,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="name_reports", clean_up=name_reports.forget_given_up_names),
     Feature(name="on_call", export=on_call.export_own, clean_up=on_call.delete_past),
     Feature(name="on_sight"),
+    Feature(name="own_safety", export=own_safety.export_own),
     Feature(name="reason_templates"),
     Feature(
         name="public_reports",

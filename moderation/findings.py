@@ -148,7 +148,7 @@ async def list_own(session: AsyncSession, viewer: Viewer) -> Sequence[Record]:
 async def list_own_others(session: AsyncSession, viewer: Viewer) -> Sequence[Record]:
     """Return the kind and date of what else was found in the viewer's own words, for their copy: never which term."""
     is_term = col(RecordedFinding.kind) == FindingKind.WATCHED_TERM
-    kind = case((is_term, col(RecordedFinding.kind)), else_=col(RecordedFinding.recogniser)).label("kind")
+    kind: Any = case((is_term, col(RecordedFinding.kind)), else_=col(RecordedFinding.recogniser)).label("kind")
     own = _select_own(viewer, kind, col(Case.opened_at).label("at"))
     return (await session.execute(own.where(col(RecordedFinding.kind) != FindingKind.CRISIS))).all()
 

@@ -48,7 +48,7 @@ class HandoverNote(SQLModel, table=True):
 
 
 @dataclass(frozen=True)
-class OnBoard:
+class HandoverPlace:
     """A board, as the conditions of permissions want it."""
 
     board: Any
@@ -83,7 +83,7 @@ async def read_handover(work: Work, moderator: Viewer, slug: str | None, after: 
         return Handover(None, listed, None, None)
     board = await boards.get_board_in_transaction(work.session, moderator, slug)
     page = await list_notes(work, moderator, slug, after, NOTES_SHOWN)
-    return Handover(board, listed, page, refusal(ModerationAct.HAND_OVER, moderator, OnBoard(board)))
+    return Handover(board, listed, page, refusal(ModerationAct.HAND_OVER, moderator, HandoverPlace(board)))
 
 
 async def list_notes(work: Work, moderator: Viewer, slug: str, after: str | None, limit: int) -> Page:
@@ -141,5 +141,5 @@ async def delete_old(session: AsyncSession, now: datetime) -> None:
 async def _get_board(work: Work, moderator: Viewer, slug: str) -> Any:
     allow(ModerationAct.SEE_QUEUE, moderator)
     board = await boards.get_board_in_transaction(work.session, moderator, slug)
-    allow(ModerationAct.HAND_OVER, moderator, OnBoard(board))
+    allow(ModerationAct.HAND_OVER, moderator, HandoverPlace(board))
     return board

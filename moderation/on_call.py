@@ -35,7 +35,7 @@ from forum.core.database import Moment, Record, new_id, query
 from forum.core.errors import Conflict, Invalid
 from forum.core.export_section import ExportSection, items_of
 from forum.core.gate import Attendance
-from forum.core.weekly_hours import WEEK, Span, Weekday, WeeklyHours, known_zones, spans, zone_of
+from forum.core.weekly_hours import WEEK, HoursSpan, Weekday, WeeklyHours, known_zones, spans, zone_of
 from forum.core.work import Work
 from forum.members.queries import named_columns
 from forum.members.standing import standing_at
@@ -205,7 +205,7 @@ def _moderates(member_id: Any, board_id: int | None, now: datetime) -> ColumnEle
     )
 
 
-def _spans(shift: Any, now: datetime) -> Iterator[Span]:
+def _spans(shift: Any, now: datetime) -> Iterator[HoursSpan]:
     """Give from when until when a shift is, from yesterday on, over a week."""
     hours = WeeklyHours(shift.weekdays, shift.starts, shift.ends)
     return spans([hours], zone_of(shift.zone), now, _WEEK_AND_A_DAY)

@@ -20,7 +20,7 @@ from forum.members.aliases import is_persona_of
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.privacy.personal_data_source import LegalDuty
-from moderation import findings, name_reports, on_call, refused_texts, reports, statements
+from moderation import findings, name_reports, on_call, own_safety, refused_texts, reports, statements
 from moderation.appeals import Appeal
 from moderation.cases import Case, CaseNote, CasePost, CaseState
 from moderation.concerns import evidence
@@ -114,6 +114,7 @@ class ModerationPersonalData:
         await self._forget_names(session, member.id)
         await name_reports.forget_names_of(session, member.id)
         await on_call.forget(session, member.id)
+        await own_safety.forget(session, member.id)
 
     async def remove_handle(self, session: AsyncSession, handle: str) -> None:
         """Put marks in the place of a handle in notes, reasons and the like."""

@@ -262,6 +262,12 @@ class Settings(BaseSettings):
         le=FIRST_POSTS_MAX,
         description="How many first posts of a member wait for a moderator, on boards that hold newcomers' posts",
     )
+    heavy_cases_before_break: int = Field(
+        5,
+        ge=0,
+        le=1000,
+        description="After how many heavy cases in a shift a moderator is told that a break would be good; 0: never",
+    )
     screening_region: str = Field(
         "GB",
         pattern="^[A-Z]{2}$",

@@ -37,7 +37,7 @@ class WeeklyHours(NamedTuple):
     ends: time
 
 
-class Span(NamedTuple):
+class HoursSpan(NamedTuple):
     """From when until when something is."""
 
     start: datetime
@@ -46,7 +46,7 @@ class Span(NamedTuple):
 
 def spans(
     hours: Sequence[WeeklyHours], zone: ZoneInfo, now: datetime, days: int, *, but_not: Collection[date] = ()
-) -> Iterator[Span]:
+) -> Iterator[HoursSpan]:
     """Give when these hours are, in order of their beginning, from yesterday on, over so many days.
 
     On a day of `but_not` none begins. Hours that a change of the clocks leaves nothing of are left out.
@@ -58,10 +58,10 @@ def spans(
         yield from sorted(span for span in found if span.start < span.end)
 
 
-def _span(hours: WeeklyHours, day: date, zone: ZoneInfo) -> Span:
+def _span(hours: WeeklyHours, day: date, zone: ZoneInfo) -> HoursSpan:
     last = day + DAY if hours.ends <= hours.starts else day
     start, end = (datetime.combine(*moment, zone) for moment in ((day, hours.starts), (last, hours.ends)))
-    return Span(start.astimezone(UTC), end.astimezone(UTC))
+    return HoursSpan(start.astimezone(UTC), end.astimezone(UTC))
 
 
 @cache

@@ -3,13 +3,14 @@
 from dataclasses import replace
 from datetime import time, timedelta
 
-from forum.administration import accounts, invitations
+from forum.administration import accounts, board_settings, invitations
 from forum.administration.invitations import InvitationWish
 from forum.administration.roles import Offer
 from forum.authentication.failed_sign_ins import NOBODY, RefusalReason, RefusedSignIn
 from forum.content import announcements
 from forum.content.announcements import AnnouncementDraft
-from forum.core.weekly_hours import WEEK
+from forum.content.opening_hours import OpeningHours, Outside
+from forum.core.weekly_hours import WEEK, WeeklyHours
 from forum.core.work import Work
 from forum.demo.moderation import Cast
 from forum.mail.tables import Mail, MailKind
@@ -17,13 +18,17 @@ from forum.members.tables import Role
 from forum.members.viewer import GUEST
 from forum.privacy import legal_holds
 from forum.privacy.tables import HoldReason
-from moderation import contact, on_call, watched_terms
+from moderation import contact, handover, on_call, watched_terms
 from moderation.contact import ContactDraft
 from moderation.on_call import ShiftWish
 from moderation.screening.finding import SignEffect
 from moderation.screening.watched_terms import TermKind
 from moderation.watched_terms import TermDraft
 
+HANDED_OVER = "Quiet tonight. If the grandmother with the hearing on Thursday writes again, please answer her first."
+OFFICE_HOURS = OpeningHours(
+    "Europe/London", [WeeklyHours(WEEK[:5], time(9), time(17))], frozenset(), Outside.HOLD_NEWCOMERS
+)
 AWAY = "Our advisers are away on Monday and back on Tuesday. Members answer as on every other day."
 LOCKED_OUT = "I have a new phone and cannot find the mail with the link. How do I get in again?"
 WATCHED = (
@@ -54,6 +59,8 @@ async def administer(work: Work, cast: Cast) -> None:
         await on_call.add_shift(earlier, ruth, ShiftWish(handle, None, WEEK, time(starts), time(ends)))
     for term in WATCHED:
         await watched_terms.watch_for(earlier, ruth, term)
+    await board_settings.set_hours(earlier, ruth, "kinship", 1, OFFICE_HOURS)
+    await handover.add_note(earlier, cast["femi"], "kinship", HANDED_OVER)
     await _fail(work, cast)
 
 

@@ -11,7 +11,7 @@ from forum.core.work import Work
 from forum.demo.moderation import Cast
 from moderation.concerns import actions, raising
 from moderation.concerns.actions import EntryDraft
-from moderation.concerns.raising import Assessment, ConcernDraft
+from moderation.concerns.raising import ConcernBasis, ConcernDraft
 from moderation.concerns.tables import Concern, Consent
 
 THREAD = "Teenager keeps going missing and I'm the one on trial"
@@ -34,7 +34,7 @@ async def look_after(work: Work, cast: Cast) -> None:
     draft = ConcernDraft(
         TEXT,
         post_ids=[(await work.session.execute(first)).scalar_one()],
-        assessment=Assessment(Consent.GIVEN, "His father asked us to.", "A child's vital interests", AT_ONCE),
+        assessment=ConcernBasis(Consent.GIVEN, "His father asked us to.", "A child's vital interests", AT_ONCE),
     )
     await raising.raise_concern(since, priya, draft)
     concern_id = (await work.session.execute(select(col(Concern.id)))).scalar_one()

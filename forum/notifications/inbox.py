@@ -65,6 +65,7 @@ class NotificationKind(StrEnum):
     CASE_TAKEN_OVER = "case_taken_over"
     CASE_OVERDUE = "case_overdue"
     CASE_WITHOUT_DECIDER = "case_without_decider"
+    ADDRESS_DISCLOSED = "address_disclosed"
     CONCERN_WAITING = "concern_waiting"
     CONCERN_REVIEW = "concern_review"
     CONCERN_DISCLOSURE = "concern_disclosure"

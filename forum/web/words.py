@@ -200,6 +200,8 @@ BY_CODE: Mapping[str, str] = {
     "publish_and_remove": mark("Either publish the post or remove it."),
     "remove_and_refuse": mark("With the post, the edit goes too. Choose only to remove it."),
     "review_too_far": mark("Choose a day within the next 28 days."),
+    "address_unknown": mark("No address is known: whoever wrote this has left."),
+    "no_acute_danger": mark("Nobody is in acute danger in this case, so the address stays closed."),
     "rota_changed": mark("Somebody changed the rota while you were looking at it."),
     "review_not_within_a_year": mark("The next look comes after the assessment, and within a year of it."),
     "rule_changed": mark("Somebody changed this rule while you were looking at it."),

@@ -1,13 +1,14 @@
 """Assessments over HTTP."""
 
 from datetime import date
-from typing import Annotated
+from hashlib import sha256
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BeforeValidator, Field
 
 from forum.api.schemas import Author, RequestBody, ResponseBody
-from forum.http.caching import cacheable_response
+from forum.http.caching import cacheable_response, etag_headers
 from forum.http.current_member import CurrentMember
 from forum.http.fields import Moment, Words, numeric
 from forum.http.problems import documented
@@ -15,6 +16,13 @@ from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Route
 from moderation import assessments
 from moderation.assessments import TEXT_MAX, AssessmentDraft, AssessmentKind
+
+ARCHIVE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A ZIP: a file for each version, and `index.json`",
+        "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 
@@ -68,6 +76,17 @@ async def list_assessments(request: Request, viewer: CurrentMember, work: Curren
     shelf = await assessments.read_shelf(work, viewer)
     items = [AssessmentVersion.of_row(row, written_by=Author.of(row, "author")) for row in shelf.versions]
     return cacheable_response(request, AssessmentList(items=items, next=None), shared=False)
+
+
+@router.get("/assessments.zip", response_class=Response, responses=ARCHIVE | documented(401, 403, 422))
+async def get_assessment_archive(request: Request, viewer: CurrentMember, work: CurrentWork) -> Response:
+    """Fetch every version of every assessment as one ZIP: for moderators of the whole forum and administrators."""
+    content = await assessments.make_archive(work, viewer)
+    headers, is_known = etag_headers(request, f'"{sha256(content).hexdigest()[:24]}"', shared=False)
+    if is_known:
+        return Response(status_code=304, headers=headers)
+    about = {"Content-Disposition": 'attachment; filename="assessments.zip"'}
+    return Response(content, headers=headers | about, media_type="application/zip")
 
 
 @router.get("/assessments/{kind}/{version}", response_model=FullAssessment, responses=documented(401, 403, 404, 422))

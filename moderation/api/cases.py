@@ -22,7 +22,7 @@ from forum.members.viewer import Viewer
 from moderation import case_actions, case_file, case_queue
 from moderation.api.statements import Renaming
 from moderation.case_file import AppealFile, CaseFile
-from moderation.case_priority import Category
+from moderation.case_priority import HEAVY, Category
 from moderation.case_queue import ClaimedBy, QueueSearch
 from moderation.cases import CaseKind, CaseState
 from moderation.findings import TextPart
@@ -49,6 +49,7 @@ class Case(ResponseBody):
     )
     state: Literal["open", "decided"]
     category: Category
+    is_heavy: bool = Field(description="Fold its words until somebody wants them", examples=[False])
     dangers: list[str] = Field(
         description="The kinds of acute danger that screening found, if it did", examples=[["attempt"]]
     )
@@ -77,7 +78,14 @@ class Case(ResponseBody):
     def of_case(cls, row: Record, **others: Any) -> Self:
         """Render what the queue shows of a case."""
         claim = Claim(by=Author.of(row, "claimant"), until=row.claimed_until) if row.claimant_handle else None
-        return cls.of_row(row, board=row.board_slug, author=Author.of(row, "author"), claim=claim, **others)
+        return cls.of_row(
+            row,
+            board=row.board_slug,
+            author=Author.of(row, "author"),
+            claim=claim,
+            is_heavy=row.category in HEAVY,
+            **others,
+        )
 
 
 class CaseList(ResponseBody):

@@ -1,6 +1,6 @@
 """Concerns over HTTP: anybody raises one, and safeguarding leads look after it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
@@ -35,7 +35,7 @@ from moderation.concerns.actions import EntryDraft
 from moderation.concerns.disclosures import DisclosureDecision
 from moderation.concerns.evidence import HoldWish
 from moderation.concerns.queries import ListedConcern
-from moderation.concerns.raising import MOST_NAMED, Assessment, ConcernDraft
+from moderation.concerns.raising import MOST_NAMED, ConcernBasis, ConcernDraft
 from moderation.concerns.tables import LINE_MAX, TEXT_MAX, ConcernState, Consent, DisclosureOutcome
 
 raise_router = APIRouter(tags=["reports"], route_class=Route)
@@ -119,7 +119,7 @@ class SealedPost(ResponseBody):
     """A post as it was when the concern was raised."""
 
     post_id: int = Field(examples=[4711], json_schema_extra={"format": "int64"})
-    content: dict[str, str | int | None] = Field(description="The words, the author, and where they stood")
+    content: dict[str, Any] = Field(description="The words, the author, and where they stood")
     digest: str = Field(description="SHA-256 of the stored copy", examples=["9f86d081884c7d659a2feaa0c55ad015"])
     is_intact: bool = Field(description="Whether the stored copy still has this digest")
     sealed_at: Moment
@@ -203,7 +203,7 @@ class ConcernAct(ResponseBody):
     id: Uuid
     act: str = Field(examples=["read"])
     by: Author | None = Field(description="Null: the forum itself")
-    details: dict[str, str | int | bool | None]
+    details: dict[str, Any]
     at: Moment
 
 
@@ -222,7 +222,7 @@ class EntryRequest(RequestBody):
     corrects: Uuid | None = Field(None, description="The entry that this one corrects; that one stays")
 
 
-class AssessmentRequest(AssessmentFields):
+class ConcernAssessmentRequest(AssessmentFields):
     """Another version of the assessment."""
 
     number: Number = Field(description="Of the version that was on the screen", examples=[1])
@@ -265,7 +265,7 @@ class ExclusionRequest(RequestBody):
     reason: Words = Field(min_length=1, max_length=LINE_MAX, examples=["They are friends."])
 
 
-class DisclosureRequest(RequestBody):
+class ConcernDisclosureRequest(RequestBody):
     """What the member gets of the concern."""
 
     outcome: DisclosureOutcome
@@ -296,7 +296,7 @@ async def raise_concern(wanted: ConcernRequest, viewer: AnyMember, key: Idempote
         wanted.posts,
         wanted.case_id,
         wanted.reply_to,
-        Assessment(wanted.consent, wanted.consent_why, immediate_action=wanted.immediate_action),
+        ConcernBasis(wanted.consent, wanted.consent_why, immediate_action=wanted.immediate_action),
     )
     receipt = await raising.raise_concern(work, viewer, draft, repeat=key.of(wanted))
     return json_response(ConcernReceived.of_row(receipt, help=help_response(receipt.help)), 201)
@@ -372,9 +372,11 @@ async def add_concern_entry(
 
 
 @router.put("/{id}/assessment", status_code=204, responses=documented(401, 403, 404, 409, 413, 422))
-async def assess_concern(id: Uuid, wanted: AssessmentRequest, viewer: CurrentMember, work: CurrentWork) -> Response:
+async def assess_concern(
+    id: Uuid, wanted: ConcernAssessmentRequest, viewer: CurrentMember, work: CurrentWork
+) -> Response:
     """Write another version of the assessment. Earlier versions stay."""
-    said = Assessment(wanted.consent, wanted.consent_why, wanted.lawful_ground, wanted.immediate_action)
+    said = ConcernBasis(wanted.consent, wanted.consent_why, wanted.lawful_ground, wanted.immediate_action)
     await actions.assess(work, viewer, id, wanted.number, said)
     return Response(status_code=204)
 
@@ -444,7 +446,7 @@ async def readmit_lead(id: Uuid, handle: Handle, viewer: CurrentMember, work: Cu
 
 @router.put("/{id}/disclosures/{disclosure_id}", status_code=204, responses=documented(401, 403, 404, 409, 413, 422))
 async def decide_disclosure(
-    id: Uuid, disclosure_id: Uuid, wanted: DisclosureRequest, viewer: CurrentMember, work: CurrentWork
+    id: Uuid, disclosure_id: Uuid, wanted: ConcernDisclosureRequest, viewer: CurrentMember, work: CurrentWork
 ) -> Response:
     """Decide what a member who asked for a copy of their data gets of a concern, within a month."""
     decision = DisclosureDecision(wanted.outcome, wanted.reason, wanted.exemption)

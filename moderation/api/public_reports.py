@@ -124,7 +124,7 @@ class WaitingReportList(ResponseBody):
     next: None = Field(description="Always null: the first 100 that wait")
 
 
-class AnswerRequest(RequestBody):
+class PublicAnswerRequest(RequestBody):
     """What whoever reported or complained reads."""
 
     outcome: ReportOutcome = Field(description="`upheld`: they are right, and something was done")
@@ -186,7 +186,7 @@ async def list_waiting_reports(request: Request, viewer: CurrentMember, work: Cu
     "/moderation/reports/{id}/answer", status_code=204, responses=documented(401, 403, 404, 409, 413, 422)
 )
 async def answer_public_report(
-    id: PublicReportId, wanted: AnswerRequest, viewer: CurrentMember, work: CurrentWork
+    id: PublicReportId, wanted: PublicAnswerRequest, viewer: CurrentMember, work: CurrentWork
 ) -> Response:
     """Answer a report of which nobody knows the post: for moderators. Whoever made it reads the answer."""
     await actions.answer_report(work, viewer, id, wanted.outcome, wanted.answer)

@@ -17,11 +17,11 @@ from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Route
 from moderation import service_complaints
 from moderation.api.public_reports import (
-    AnswerRequest,
     Code,
     Outcome,
     ProgressOfReport,
     ProgressRequest,
+    PublicAnswerRequest,
     progress_response,
 )
 from moderation.service_complaints import ADVICE, TEXT_MAX, ComplaintAbout, ServiceComplaintDraft
@@ -165,7 +165,7 @@ async def list_service_complaints(request: Request, viewer: CurrentMember, work:
     "/moderation/complaints/{id}/answer", status_code=204, responses=documented(401, 403, 404, 409, 413, 422)
 )
 async def answer_service_complaint(
-    id: ServiceComplaintId, wanted: AnswerRequest, viewer: CurrentMember, work: CurrentWork
+    id: ServiceComplaintId, wanted: PublicAnswerRequest, viewer: CurrentMember, work: CurrentWork
 ) -> Response:
     """Answer a complaint about the service: for whoever neither made it nor decided what it is about."""
     await service_complaints.answer_complaint(work, viewer, id, wanted.outcome, wanted.answer)

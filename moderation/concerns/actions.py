@@ -23,7 +23,7 @@ from forum.members.viewer import Viewer
 from forum.notifications import inbox
 from moderation.concerns import dates, evidence, journal, telling
 from moderation.concerns.queries import select_entries
-from moderation.concerns.raising import Assessment, refuse_missing_reason
+from moderation.concerns.raising import ConcernBasis, refuse_missing_reason
 from moderation.concerns.tables import (
     Concern,
     ConcernAssessment,
@@ -79,7 +79,7 @@ async def add_entry(
     return (await work.session.execute(this)).one()
 
 
-async def assess(work: Work, lead: Viewer, concern_id: UUID, number: int, said: Assessment) -> None:
+async def assess(work: Work, lead: Viewer, concern_id: UUID, number: int, said: ConcernBasis) -> None:
     """Write another version of the assessment. `number` is of the one that was on the screen.
 
     Raises Forbidden, NotFound, Stale when somebody wrote one meanwhile, Conflict for a closed concern, and Invalid for

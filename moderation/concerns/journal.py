@@ -43,8 +43,8 @@ async def list_audit(work: Work, lead: Viewer, concern_id: UUID, after: str | No
 
     Raises Forbidden, NotFound, and Invalid for a cursor of another list.
     """
-    await get_concern(work, lead, concern_id)
     before = pagination.decode(after, BY_ID) if after is not None else None
+    await get_concern(work, lead, concern_id)
     rows = (
         query(col(ConcernAudit.id), col(ConcernAudit.act), col(ConcernAudit.details), col(ConcernAudit.at))
         .add_columns(*named_columns(Member, "actor"))

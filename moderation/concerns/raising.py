@@ -34,7 +34,7 @@ MOST_NAMED = 10  # of members and of posts
 
 
 @dataclass(frozen=True)
-class Assessment:
+class ConcernBasis:
     """Whether consent was sought, on which ground the record is kept, and what was done at once."""
 
     consent: Consent | None = None
@@ -52,7 +52,7 @@ class ConcernDraft:
     post_ids: Sequence[int] = ()
     case_id: UUID | None = None
     reply_to: str | None = None
-    assessment: Assessment = Assessment()
+    assessment: ConcernBasis = ConcernBasis()
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ async def _raise_once(work: Work, raiser: Viewer, draft: ConcernDraft, repeat: R
     return concern
 
 
-def refuse_missing_reason(said: Assessment) -> None:
+def refuse_missing_reason(said: ConcernBasis) -> None:
     """Return when consent that was not sought has the reason. Raises Invalid."""
     if said.consent == Consent.NOT_SOUGHT and not said.consent_why:
         raise Invalid("Say why nobody was asked.", "#/consent_why", code="reason_missing")

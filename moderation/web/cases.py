@@ -81,6 +81,11 @@ class CasePage(ModerationPage):
         return self.screen.file.case
 
     @property
+    def is_heavy(self) -> bool:
+        """Whether its words are folded until somebody wants them."""
+        return self.case.category in self.heavy
+
+    @property
     def address(self) -> str:
         """The address of the page."""
         return f"/moderation/cases/{self.case.id}"

@@ -26,7 +26,7 @@ from moderation.concerns.actions import EntryDraft
 from moderation.concerns.disclosures import DisclosureDecision
 from moderation.concerns.evidence import HoldWish
 from moderation.concerns.queries import ConcernFile
-from moderation.concerns.raising import MOST_NAMED, Assessment, ConcernDraft, Raisable
+from moderation.concerns.raising import MOST_NAMED, ConcernBasis, ConcernDraft, Raisable
 from moderation.concerns.tables import LINE_MAX, TEXT_MAX, ConcernState, Consent, DisclosureOutcome
 from moderation.web.pages import ModerationPage, repeat_of, status_of
 
@@ -128,7 +128,7 @@ class HoldForm(FormModel):
 class ExclusionForm(FormModel):
     """Who may not read it, and why."""
 
-    handle: SoughtHandle
+    handle: Annotated[SoughtHandle, BeforeValidator(lambda sent: str(sent).lstrip("@"))]
     why: Annotated[Words, Field(min_length=1, max_length=LINE_MAX)]
 
 
@@ -235,7 +235,7 @@ async def raise_concern(visit: OwnForm) -> Response:
             [wanted.post] if wanted.post else [],
             wanted.case,
             wanted.reply_to,
-            Assessment(wanted.consent, wanted.consent_why, immediate_action=wanted.immediate_action),
+            ConcernBasis(wanted.consent, wanted.consent_why, immediate_action=wanted.immediate_action),
         )
         receipt = await visit.act(raising.raise_concern, draft, repeat=repeat_of(visit))
     except Busy:
@@ -299,7 +299,7 @@ async def assess_concern(id: Uuid, visit: MemberForm) -> Response:
     """Write another version of the assessment."""
     try:
         wanted = visit.form.parse(AssessmentForm)
-        said = Assessment(wanted.consent, wanted.consent_why, wanted.lawful_ground, wanted.immediate_action)
+        said = ConcernBasis(wanted.consent, wanted.consent_why, wanted.lawful_ground, wanted.immediate_action)
         await visit.act(actions.assess, id, wanted.number, said)
     except ForumError as error:
         return visit.show(await _page(visit.refusing(error), id), status_of(error))

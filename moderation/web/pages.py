@@ -10,6 +10,7 @@ from forum.core.idempotency import MemberKey, Repeat
 from forum.http.problems import KINDS
 from forum.web.pages import FormPage
 from forum.web.visits import Visit
+from moderation.case_priority import HEAVY
 from moderation.web import words
 
 SECTION = "/moderation"
@@ -21,6 +22,7 @@ class ModerationPage(FormPage):
 
     section: ClassVar[str] = SECTION
     categories: ClassVar[Mapping[str, str]] = words.CATEGORIES
+    heavy: ClassVar[frozenset[str]] = HEAVY
     kinds: ClassVar[Mapping[str, str]] = words.KINDS
     measures: ClassVar[Mapping[str, str]] = words.MEASURES
     taken: ClassVar[Mapping[str, str]] = words.TAKEN

@@ -80,6 +80,7 @@ class PublicReportPage(FormPage):
     categories: Sequence[tuple[str, str]]
     illegal_kinds: Sequence[tuple[str, str]]
     lines: Text
+    post: str  # the number of the post below which the link stood
     key: str  # of this page: a form that is sent twice is one report
 
 
@@ -217,12 +218,14 @@ def new_key() -> str:
 
 
 def _report_page(visit: Visit) -> PublicReportPage:
+    asked = visit.query("post")
     return PublicReportPage(
         title=visit.say(mark("Report a post")),
         capacities=options(visit, CAPACITIES),
         categories=options(visit, PUBLIC_CATEGORIES),
         illegal_kinds=[("", ""), *options(visit, ILLEGAL_KINDS)],
         lines=visit.text("lines"),
+        post=asked if asked.isdecimal() and len(asked) <= 18 else "",
         key=new_key(),
         form=visit.form,
     )

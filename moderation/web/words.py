@@ -211,6 +211,7 @@ CALLS: Mapping[str, str] = {
     "overdue": mark("it should have been decided"),
 }
 ACTS: Mapping[str, str] = {
+    "address.disclosed": mark("had an address shown in an emergency"),
     "accounts.listed": mark("looked through the accounts"),
     "administrator.proposal_withdrawn": mark("took the proposal of an administrator back"),
     "administrator.proposed": mark("proposed an administrator"),

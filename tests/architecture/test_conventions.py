@@ -57,6 +57,7 @@ async def _talk(services: Services, replies: int = 0) -> tuple[int, int]:
 SHARED = [
     "/boards",
     "/boards/{slug}",
+    "/boards/{slug}/now",
     "/boards/{slug}/threads",
     "/threads/{thread}",
     "/threads/{thread}/posts",

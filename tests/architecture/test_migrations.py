@@ -202,6 +202,12 @@ HANDED_OVER = [
     "'She was quiet.', now() FROM board, member LIMIT 1",
 ]
 
+REVIEWED = [
+    *HANDED_OVER,
+    "INSERT INTO sanction (id, member_id, standing, since, until) SELECT gen_random_uuid(), id, 'reviewed', now(), "
+    "now() + '7 days' FROM member LIMIT 1",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
@@ -245,6 +251,7 @@ DATA: dict[str, list[str]] = {
     "0036": IGNORED,
     "0037": IGNORED,
     "0038": SILENCED,
+    "0048b": SILENCED,
     "0039": SILENCED,
     "0039b": SILENCED,
     "0040": SILENCED,
@@ -255,6 +262,7 @@ DATA: dict[str, list[str]] = {
     "0045": RAISED,
     "0046": RAISED,
     "0047": HANDED_OVER,
+    "0048": HANDED_OVER,
 }
 
 

@@ -42,6 +42,7 @@ REPEATS = {
     "decide_case": KEY,
     "decide_cases": KEY,
     "decide_posts": KEY,
+    "disclose_address": KEY,
     "export": KEY,
     "invite": KEY,
     "file_public_report": KEY,

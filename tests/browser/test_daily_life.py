@@ -37,6 +37,7 @@ async def test_an_evening_takes_three_pages(house: House, scripts: bool) -> None
         await reply(house, "biscuit_tin", where, "Then you have time. Sleep on it", reply_to=10)
         await comes(page, "/", "Something happened that concerns you")
         await follow(page, "Something happened that concerns you")
+        await comes(page, "/me/notices", f"Somebody answered you in “{title}”.")  # something else happened before
         await follow(page, f"Somebody answered you in “{title}”.")
         assert page.url.endswith(f"{where}#post-11")
         await expect(page.locator("#post-11")).to_contain_text("Sleep on it")

@@ -29,6 +29,8 @@ NEVER_WRONG = {
     "/moderation/log": {0},
     "/moderation/on-call": {0},
     "/moderation/concerns/{id}": {0},
+    "/moderation/handover": {0},
+    "/moderation/own-safety": {0},
     "/admin/people": {0},
     "/admin/people/{handle}": {0, 2},
 }

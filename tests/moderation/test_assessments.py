@@ -60,6 +60,9 @@ async def test_administrators_write_versions_and_are_reminded_of_the_next_review
         assert (await orla.get(f"{AT}/illegal_content/3")).json()["code"] == "assessment_not_found"
         assert [one["version"] for one in (await orla.get(AT)).json()["items"]] == [2, 1]
         archive = zipfile.ZipFile(io.BytesIO((await orla.get("/moderation/assessments.zip")).content))
+        fetched = await orla.get(f"{AT}.zip")
+        again = await orla.get(f"{AT}.zip", headers={"If-None-Match": fetched.headers["ETag"]})
+        assert (zipfile.ZipFile(io.BytesIO(fetched.content)).namelist(), again.status_code) == (archive.namelist(), 304)
         assert archive.namelist() == ["illegal_content-1.md", "illegal_content-2.md", "index.json"]
         assert [entry["version"] for entry in json.loads(archive.read("index.json"))] == [1, 2]
 

@@ -14,6 +14,7 @@ from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.members.tables import Role, Standing
 from moderation.concerns import telling
+from moderation.withdrawn_posts import erase_withdrawn_posts
 from tests.support import make, scenes
 from tests.support.jobs import run_due_jobs, run_hourly_jobs
 from tests.support.scenes import API, sql
@@ -309,7 +310,12 @@ async def test_a_hold_keeps_whoever_wants_to_leave_and_tells_them_unless_there_i
         await change(priya, "PUT", f"{concern_id}/hold", reason="police", review_on=on(20))
         await run_hourly_jobs(services, gone)
         assert await told(stepdad) == ["departure_waits"]
-        await change(priya, "DELETE", f"{concern_id}/hold")
+        for still_there in (True, False):
+            async with services.database.work() as session:
+                await erase_withdrawn_posts(session, {}, clock.now() + timedelta(days=40))
+            [words] = await sql(services, "SELECT body_markdown FROM post WHERE id = :post", post=post.id)
+            assert (words.body_markdown == scenes.RUDE) == still_there
+            await change(priya, "DELETE", f"{concern_id}/hold")
         await run_due_jobs(services, gone)
         assert len(await sql(services, "SELECT 1 FROM member WHERE left_at IS NOT NULL")) == 1
         sealed = (await read(priya, concern_id))["posts"][0]

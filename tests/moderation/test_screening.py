@@ -153,6 +153,19 @@ HOSTILE = (
     "*",
     "e\u0301",
     "\ufdfa",
+    "07700 900123 ",
+    "oh double seven ",
+    "my son Tom ",
+    "A B ",
+    "Mr A",
+    "12 Aa ",
+    "The Aa, ",
+    "born 1/1/1 ",
+    "court 1 may ",
+    "a at b dot ",
+    "12-34-56 ",
+    "GB12 AAAA ",
+    "is called ",
 )
 
 

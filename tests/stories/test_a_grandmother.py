@@ -36,7 +36,10 @@ async def test_a_grandmother_reports_hears_complains_and_is_heard_by_another(
     post = await scenes.a_post(services, NAMED)
     read = await guest.get(f"/threads/{post.thread_id}")
     assert 'href="/reports"' in read.text
-    page = await guest.get("/reports")
+    page = await guest.get(f"/reports?post={post.id}")
+    assert f'href="/reports?post={post.id}"' in read.text
+    assert f'value="{post.id}"' in page.text
+    assert 'name="post" type="text" value=""' in (await guest.get("/reports?post=Call+me")).text
     empty = await form(guest, page, "/reports", post="", text="")
     assert empty.status_code == 422
     assert "Who you are to it" in text_of(empty.text)

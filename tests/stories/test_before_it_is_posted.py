@@ -47,7 +47,7 @@ async def test_a_telephone_number_in_a_cry_for_help_is_not_asked_about(
         assert (written.status_code, written.json()["visibility"]) == (201, "visible")
         assert written.json()["help"]["kind"] == "attempt"
         case = await scenes.a_case(suzie, written.json()["id"])
-        assert {one["recogniser"] for one in case["findings"]} == {"attempt", "telephone"}
+        assert {one["recogniser"] for one in case["findings"]} >= {"attempt", "telephone"}
 
 
 async def test_a_court_paper_is_pasted(app: FastAPI, services: Services, thread: int) -> None:

@@ -183,6 +183,7 @@ async def world(app: FastAPI, services: Services) -> AsyncIterator[World]:
         world.know("?actor", "suzie")
         world.know("?subject_kind")
         world.know("?subject_id")
+        world.know("?waiting", "true")
         world.know("?category", "rule")
         world.know("?board", "new-here")
         world.know("?claimed", "nobody")

@@ -120,12 +120,14 @@ ROWS: Mapping[str, Row] = {
     # moderation
     "/moderation": Row(MODERATE),
     "/moderation/cases/{id}": Row(frozenset({"moderator"}), "/moderation/cases/{case}"),  # administrators: when late
+    "/moderation/cases/{id}/address": Row(frozenset({"moderator"}), "/moderation/cases/{case}/address"),
     "/moderation/together": Row(MODERATE, "/moderation/together?case={case}"),
     "/moderation/posts/{id}/case": Row(MODERATE, "/moderation/posts/{post}/case"),
     "/moderation/members/{handle}": Row(MODERATE, "/moderation/members/{handle}"),
     "/moderation/members/{handle}/posts": Row(MODERATE, "/moderation/members/{handle}/posts"),
     "/moderation/on-call": Row(MODERATE),
     "/moderation/phrases": Row(MODERATE),
+    "/moderation/own-safety": Row(MODERATE),
     "/moderation/handover": Row(MODERATE, "/moderation/handover?board={board}"),
     "/moderation/templates": Row(MODERATE),
     "/moderation/terms": Row(MODERATE),

@@ -120,3 +120,26 @@ async def test_the_last_moderator_hears_that_nobody_can_decide(app: FastAPI, ser
         await says(joan, "/admin/people", "Address not confirmed")
         await says(joan, "/admin/people/heron", "Not confirmed")
         assert "They lost their mailbox" not in (await joan.get("/admin/people/joan")).text
+
+
+async def test_what_was_undone_and_what_is_over_says_so(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
+    async with (
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "femi", Role.MODERATOR) as femi,
+        make.signed_in(app, "stepdad") as author,
+    ):
+        decided = await scenes.decided(app, orla, post.id, scenes.REDACT, scenes.WARN)
+        assert (await scenes.appeal(author, decided["statement_id"])).status_code == 201
+        [waiting] = (await femi.get(f"{API}/moderation/cases")).json()["items"]
+        assert (await scenes.hear(femi, waiting["id"], "overturn", version=waiting["version"])).status_code == 201
+        await says(author, f"/me/statements/{decided['statement_id']}", "The decision was undone.")
+        await says(orla, "/moderation/members/stepdad", "(undone ")
+        talks = f"{API}/moderation/cases/{decided['case_id']}/talks"
+        begun = await orla.post(talks, json={"text": "Are you well?", "signed": True})
+        assert begun.status_code == 201, begun.text
+        talk = begun.json()["talk_id"]
+        assert (await orla.put(f"{API}/moderation/talks/{talk}/closure")).is_success
+        await says(author, "/me/talks", "closed")
+        await says(author, f"/me/talks/{talk}", "Orla", "Are you well?")
+        await says(orla, f"/moderation/cases/{decided['case_id']}", "closed")

@@ -54,6 +54,10 @@ NOTICES: Mapping[NotificationKind, tuple[str, str]] = {
     NotificationKind.CASE_TAKEN_OVER: (mark("Somebody else took over a case of yours."), "/moderation/cases/{subject}"),
     NotificationKind.CASE_OVERDUE: (mark("A case should have been decided by now."), "/moderation/cases/{subject}"),
     NotificationKind.CASE_WITHOUT_DECIDER: (mark("Nobody can decide a case."), "/moderation/cases/{subject}"),
+    NotificationKind.ADDRESS_DISCLOSED: (
+        mark("In an emergency, somebody had an address shown. Please look whether that was right."),
+        "/moderation/cases/{subject}",
+    ),
     NotificationKind.CONCERN_WAITING: (mark("A concern waits for you."), "/moderation/concerns/{subject}"),
     NotificationKind.CONCERN_REVIEW: (mark("A concern has to be looked at again."), "/moderation/concerns/{subject}"),
     NotificationKind.CONCERN_DISCLOSURE: (

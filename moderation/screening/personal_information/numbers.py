@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from moderation.screening.personal_information.spans import Recognised, is_luhn, matches
 
+_DIGITS = re.compile(r"\d\d[ -]?\d\d")  # all of these have that
 _NHS = re.compile(r"(?<![\w-])\d{3}([ -]?)\d{3}\1\d{4}(?![\w-])")
 # HM Revenue & Customs, National Insurance Manual NIM39110.
 _NI = re.compile(
@@ -36,6 +37,8 @@ _PLATE_CUE = re.compile(r"\b(?:reg|registration|plate|car|van|vehicle|drives)\b"
 
 def find(text: str) -> Iterator[Recognised]:
     """Yield numbers with their check digits right, where they have one."""
+    if not _DIGITS.search(text):
+        return
     for found in matches(_IBAN, text):
         if _is_iban(re.sub(r"\s", "", found[0]).upper()):
             yield Recognised("iban", *found.span())

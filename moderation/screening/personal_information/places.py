@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from moderation.screening.personal_information.spans import Recognised, matches
+from moderation.screening.personal_information.spans import Recognised, has_digit, linear, matches
 from moderation.screening.personal_information.word_lists import words
 
 # Every repetition has an upper bound, so that no text takes long.
@@ -14,7 +14,7 @@ _SPELT = re.compile(
     rf"(?<![\w.+-])([\w+-][\w.+-]{{0,63}}){_AT}[\w-]{{1,63}}(?:{_DOT}[\w-]{{1,63}}){{0,3}}{_DOT}(?:{_ENDS})(?![\w-])",
     re.IGNORECASE,
 )
-_SPELT_SOON = re.compile(r"\bat\b|@", re.IGNORECASE)
+_SPELT_SOON = linear(r"(?i)\bat\b|@")
 
 _AREAS = (
     "AB|AL|BA|BB|BD|BF|BH|BL|BN|BR|BS|BT|CA|CB|CF|CH|CM|CO|CR|CT|CV|CW|DA|DD|DE|DG|DH|DL|DN|DT|DY|EC|EH|EN|EX|FK|FY|"
@@ -34,7 +34,7 @@ _STREETS = (
     "street|road|rd|avenue|ave|lane|drive|crescent|terrace|close|way|court|gardens|place|grove|hill|walk|row|mews|"
     "square|rise|view|parade|park|green|croft|fold|mount|gate|villas|buildings|house|wharf"
 )
-_STREET_SOON = re.compile(rf"\b(?:{_STREETS}|st|cl|the crescent)\b", re.IGNORECASE)
+_STREET_SOON = linear(rf"(?i)\b(?:{_STREETS}|st|cl|the crescent)\b")
 _UNIT = r"(?:(?:flat|unit|apartment|apt|room) ?\w{1,4},? )"
 _CAPITAL = r"[A-Z][\w'’.-]{0,24}"
 _TYPE = "(?:" + "|".join(f"[{one[0].upper()}{one[0]}]{one[1:]}" for one in [*_STREETS.split("|"), "st", "cl"]) + ")"
@@ -44,6 +44,13 @@ _WRITTEN = re.compile(
     rf"|(?<!\w)(?i:{_UNIT})(?:{_CAPITAL} ){{1,2}}(?:House|Court|Tower|Towers|Lodge|Mansions|Point|Heights|Buildings)\b"
     rf"(?:, (?:\d{{1,4}} )?(?:{_CAPITAL} ){{1,3}}{_TYPE}\b)?"
     rf"|(?<!\w)The (?:Old |New )?{_CAPITAL}(?: {_CAPITAL})?, (?:{_CAPITAL} ){{1,2}}(?:Lane|Road|Street|Close|Drive|Way|Hill)\b"  # noqa: E501
+)
+_CAPITAL_STREET = re.compile(rf"[A-Z][\w'’.-]{{1,24}} {_TYPE}\b")
+_LIVED_IN = re.compile(
+    r"\b(?i:live|lives|living|lived|moved|house|flat|home|staying|we are|we're|i'm|im|are) (?:\w{2,8} )?(?:on|"
+    r"in|at|to) "
+    rf"((?:{_CAPITAL} ){{1,2}}(?:Street|Road|Rd|Avenue|Lane|Drive|Crescent|Terrace|Close|Grove|Gardens|Mews|"
+    rf"Square|Way|Court))\b"
 )
 _WORD = r"[a-z][a-z'’-]{2,24}"
 _SMALL = re.compile(
@@ -78,8 +85,13 @@ def find_addresses(text: str) -> Iterator[Recognised]:
     """Yield houses in streets: with capital letters anywhere, without them where a number stands before."""
     if not _STREET_SOON.search(text):
         return
-    yield from (Recognised("address", *found.span()) for found in matches(_WRITTEN, text))
-    for found in matches(_SMALL, text):
+    is_written = _CAPITAL_STREET.search(text)
+    if is_written or has_digit(text):
+        yield from (Recognised("address", *found.span()) for found in matches(_WRITTEN, text))
+    for found in matches(_LIVED_IN, text) if is_written else ():
+        if found[1].split()[0] not in {"Family", "Crown", "County", "High", "The", "Youth"}:
+            yield Recognised("address", *found.span(1))
+    for found in matches(_SMALL, text) if has_digit(text) else ():
         is_plain = found[2].lower() in {"drive", "close", "court", "place", "way", "st", "lane", "square"}
         if words("no_street").isdisjoint(found[1].lower().split()) and (
             not is_plain or _LIVES.search(text, max(0, found.start() - 40), found.start())

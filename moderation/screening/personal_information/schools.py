@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from moderation.screening.personal_information.spans import Recognised, matches
-from moderation.screening.personal_information.word_lists import words
+from moderation.screening.personal_information.spans import Recognised, linear, matches
+from moderation.screening.personal_information.word_lists import is_english, words
 
 _WORD = r"[A-Z][\w'’.&-]{0,20}"
 _KIND = (
@@ -16,16 +16,24 @@ _SCHOOL = re.compile(
     rf"College))?)(?: (?:for|of) (?:Girls|Boys))?(?![\w'’])(?! of\b)"
     rf"|(?<![\w'’])Ysgol(?: {_WORD}){{1,3}}"
 )
+_CALLED = re.compile(
+    rf"\b(?:school|nursery|pre-?school|playgroup|college)(?: is|['’]s)? (?:called|"
+    rf"named) ({_WORD}(?: {_WORD}){{0,3}})"
+)
+_HALF_SMALL = re.compile(
+    rf"(?<![\w'’])((?:{_WORD} ){{1,4}})((?:primary|infants?|juniors?|nursery|academy|pre-?school|school|"
+    rf"secondary|high school)"
+    r"(?: school)?)(?![\w'’])"
+)
 _SMALL = re.compile(
     r"\b(?:goes to|go to|went to|attends|starts?|started|starting|pupil at|is at|are at|was at|moved from|moved to|at) "
     r"((?:st\.? )?(?:[a-z'’]{3,15} ){1,3})((?:primary|infants?|juniors?|secondary|grammar|high|nursery|academy|"
     r"pre-?school|catholic)"
     r"(?: (?:school|academy|nursery|primary))*)\b"
 )
-_SOON = re.compile(
-    r"\b(?:primary|infants?|juniors?|secondary|grammar|comprehensive|high|nursery|academy|pre-?school|playgroup|college|"
-    r"school|sixth form|kindergarten|ysgol|centre)\b",
-    re.IGNORECASE,
+_SOON = linear(
+    r"(?i)\b(?:primary|infants?|juniors?|secondary|grammar|comprehensive|high|nursery|academy|pre-?school|playgroup|college|"
+    r"school|sixth form|kindergarten|ysgol|centre)\b"
 )
 
 
@@ -42,6 +50,11 @@ def find(text: str) -> Iterator[Recognised]:
             start += len(named.pop(0)) + 1
         if named and not _is_figure_of_speech(found):
             yield Recognised("school", start, found.end())
+    yield from (Recognised("school", *found.span(1)) for found in matches(_CALLED, text))
+    for found in matches(_HALF_SMALL, text):
+        named = found[1].split()
+        if named[0] not in words("no_school") and not (len(named) == 1 and is_english(named[0])):
+            yield Recognised("school", *found.span())
     for found in matches(_SMALL, text):
         if words("no_small_school").isdisjoint(found[1].split()):
             yield Recognised("school", found.start(1), found.end(2))

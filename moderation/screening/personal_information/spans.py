@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
+import re2
+
 # Candidates that one recogniser looks at in one text: more would only take time. Posts have a few.
 CANDIDATES_MAX = 300
 DAY = r"(?:[0-2]?\d|3[01])"
@@ -13,8 +15,16 @@ YEAR = r"(?:(?:19|20)\d\d|'?\d\d)"
 # A day of a month, with its year or without.
 DATE = (
     rf"(?:{DAY}(?:[./-]{DAY}[./-]{YEAR})|{DAY} ?(?:st|nd|rd|th)?(?: of)? {MONTH}(?:,? {YEAR}(?!\d))?"
-    rf"|{MONTH} {DAY}(?:st|nd|rd|th)?(?:,? (?:19|20)\d\d)?)(?![\w/])"
+    rf"|(?:19|20)\d\d-[01]\d-[0-3]\d|{MONTH} {DAY}(?:st|nd|rd|th)?(?:,? (?:19|20)\d\d)?)(?![\w/])"
 )
+
+
+_DIGIT = re.compile(r"\d")
+
+
+def has_digit(text: str) -> bool:
+    """Return whether a text has a digit at all: most have none, and no number need be sought."""
+    return _DIGIT.search(text) is not None
 
 
 class Recognised(NamedTuple):
@@ -25,9 +35,17 @@ class Recognised(NamedTuple):
     end: int
 
 
-def matches(pattern: re.Pattern[str], text: str, at: int = 0) -> Iterator[re.Match[str]]:
+def linear(pattern: str) -> re.Pattern[str]:
+    """Return a pattern of google-re2: it finds many alternatives at once, but cannot look around itself."""
+    options = re2.Options()
+    options.log_errors = False  # it would print the pattern
+    compiled: re.Pattern[str] = re2.compile(pattern, options)
+    return compiled
+
+
+def matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
     """Return where a pattern is, but for what is beyond any post of a person."""
-    return islice(pattern.finditer(text, at), CANDIDATES_MAX)
+    return islice(pattern.finditer(text), CANDIDATES_MAX)
 
 
 def is_luhn(digits: str) -> bool:

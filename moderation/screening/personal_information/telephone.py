@@ -21,9 +21,9 @@ PUBLIC_NUMBER_TYPES = {
 _GAP = r"[ ().\-/–]{0,3}"
 # Most posts have neither seven digits close together nor words for them: these tell fast.
 _DIGITS = re.compile(r"[\doOlI](?:[^\w\n]{0,4}[\doOlI]){6}")
-_SPOKEN = re.compile(r"\b(?:zero|oh|nought|double|treble|triple)\b|\b07\d", re.IGNORECASE)
+_SPOKEN = re.compile(r"\b(?:zero|oh|o|nought|double|treble|triple)(?: |\d|seven)|\b07\d", re.IGNORECASE)
 _NATIONAL = re.compile(
-    rf"(?<![\w+/])\(?[0O]{_GAP}[12378OolI](?:{_GAP}[0-9OolI]){{8,9}}(?!\w)|(?<![\w+/])07\d{{3}} \d{{3}} \d{{4}}(?!\w)"
+    rf"(?<![\w+])\(?[0O]{_GAP}[12378OolI](?:{_GAP}[0-9OolI]){{8,9}}(?!\w)|(?<![\w+])07\d{{3}} \d{{3}} \d{{4}}(?!\w)"
 )
 _MOBILE = re.compile(r"(?<![\w+/£#.-])7[1-9]\d\d[ -]?\d{3}[ -]?\d{3}(?![\w/])")
 _ABROAD = re.compile(rf"(?<![\w+])(?:\+|00 ?)[1-9](?:{_GAP}\d){{7,14}}(?!\w)")
@@ -37,7 +37,7 @@ _VALUES = {"zero": "0", "oh": "0", "o": "0", "nought": "0"} | {
 }
 _TIMES = {"double": 2, "treble": 3, "triple": 3}
 _TOKEN = rf"(?:{'|'.join([*_VALUES, *_TIMES, 'hundred'])}|\d{{1,6}})"
-_WORDS = re.compile(rf"\b{_TOKEN}(?:[ ,.-]{{1,3}}{_TOKEN}){{2,24}}\b", re.IGNORECASE)
+_WORDS = re.compile(rf"\b{_TOKEN}(?:[ ,.-]{{0,3}}{_TOKEN}){{2,24}}\b", re.IGNORECASE)
 _PIECE = re.compile(_TOKEN, re.IGNORECASE)
 
 
@@ -56,7 +56,8 @@ def find(text: str, region: str) -> Iterator[Recognised]:
 def _national(text: str) -> Iterator[Recognised]:
     for found in matches(_NATIONAL, text):
         digits = re.sub(r"\D", "", found[0].translate(_LETTERS))
-        if sum(map(str.isdigit, found[0])) >= 5 and not _PUBLIC.match(digits):
+        is_date = "." in found[0] and re.fullmatch(r"\d\d\.\d\d\.(?:\d{4}|\d{4}\.\d\d)", found[0])
+        if sum(map(str.isdigit, found[0])) >= 5 and not is_date and not _PUBLIC.match(digits):
             yield Recognised("telephone", *found.span())
     for found in matches(_MOBILE, text):
         yield Recognised("telephone", *found.span())

@@ -5,6 +5,7 @@ from functools import cache
 from importlib import resources
 
 import yaml
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 
 @cache
@@ -18,6 +19,17 @@ def _read() -> dict[str, str]:
 def words(name: str) -> frozenset[str]:
     """Return the words of a list."""
     return frozenset(_read()[name].split())
+
+
+@cache
+def english() -> frozenset[str]:
+    """Return the words that people write most."""
+    return frozenset(FREQUENCY_LISTS["us_tv_and_film"][:9000]) | frozenset(FREQUENCY_LISTS["english_wikipedia"][:4000])
+
+
+def is_english(word: str) -> bool:
+    """Return whether a word is one that people write often."""
+    return word.lower() in english()
 
 
 @cache

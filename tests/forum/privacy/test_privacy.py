@@ -259,6 +259,7 @@ async def test_a_copy_has_everything_of_ones_own_and_nothing_of_others(
             "calls",
             "on_call",
             "handover_notes",
+            "left_out",
             "here",
             "posts",
             "revisions",
