@@ -18,7 +18,7 @@ from moderation import finding_tallies
 from moderation.case_priority import Category
 from moderation.cases import Case, CaseDanger, CasePost, posts_of
 from moderation.finding_tallies import Tally
-from moderation.screening.finding import CrisisKind, Effect, Finding, FindingKind, Level
+from moderation.screening.finding import CrisisKind, Finding, FindingKind, Level, SignEffect
 
 
 class TextPart(StrEnum):
@@ -41,10 +41,10 @@ WITHIN: Mapping[str, timedelta] = {
     CrisisKind.SELF_HARM: timedelta(hours=1),
 }
 # What is held waits for somebody to read it; what a term only points out can wait longest.
-CATEGORY_OF_TERM: Mapping[Effect, Category] = {
-    Effect.HOLD: Category.HELD,
-    Effect.CASE: Category.RULE,
-    Effect.POINT_OUT: Category.OTHER,
+CATEGORY_OF_TERM: Mapping[SignEffect, Category] = {
+    SignEffect.HOLD: Category.HELD,
+    SignEffect.CASE: Category.RULE,
+    SignEffect.POINT_OUT: Category.OTHER,
 }
 GRAVEST_FIRST: Sequence[str] = tuple(CrisisKind)
 WITHIN_WORRY = timedelta(hours=4)
@@ -121,7 +121,7 @@ def category_of(finding: Finding) -> Category:
     if finding.kind == FindingKind.SPAM:
         return Category.SPAM
     if finding.kind == FindingKind.WATCHED_TERM:
-        return CATEGORY_OF_TERM[finding.effect or Effect.POINT_OUT]
+        return CATEGORY_OF_TERM[finding.effect or SignEffect.POINT_OUT]
     return Category.ENCOURAGEMENT if finding.recogniser == CrisisKind.ENCOURAGEMENT else Category.RISK
 
 
@@ -136,9 +136,12 @@ def danger_in(found: Sequence[LocatedFinding]) -> CaseDanger | None:
 
 async def list_own(session: AsyncSession, viewer: Viewer) -> Sequence[Record]:
     """Return the kind, level and date of what was found of danger in the viewer's own words, for their copy."""
-    kind: Any = col(RecordedFinding.recogniser).label("kind")
-    at = col(Case.danger_at)
-    own = _select_own(viewer, kind, col(RecordedFinding.level), at.label("at"))
+    own = _select_own(
+        viewer,
+        col(RecordedFinding.recogniser).label("kind"),
+        col(RecordedFinding.level),
+        col(Case.danger_at).label("at"),
+    )
     return (await session.execute(own.where(col(RecordedFinding.kind) == FindingKind.CRISIS))).all()
 
 

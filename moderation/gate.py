@@ -34,7 +34,7 @@ from moderation.findings import LocatedFinding, Place, TextPart
 from moderation.measures.tables import AppliedMeasure, MeasureKind
 from moderation.questions import Settled
 from moderation.screening import Changes, screen
-from moderation.screening.finding import CrisisKind, Effect, Finding, FindingKind, Level
+from moderation.screening.finding import CrisisKind, Finding, FindingKind, Level, SignEffect
 from moderation.vocabulary import Vocabulary, soften_repeated, softened
 
 LEAST_REPEATED = 7  # words that a sentence must have to be known as somebody else's
@@ -246,7 +246,7 @@ class BoardGate:
         found = await self.vocabulary.locate(parts, submission.board_id, is_name=is_name)
         if is_danger:
             return [softened(one) for one in found]
-        if not any(one.finding.effect == Effect.HOLD for one in found):
+        if not any(one.finding.effect == SignEffect.HOLD for one in found):
             return found
         return soften_repeated(found, dict(parts), await _said_before(session, submission))
 
@@ -294,7 +294,7 @@ async def _was_taken(session: AsyncSession, member_id: UUID, name: str) -> bool:
 
 def _held_by(terms: Sequence[LocatedFinding], submission: Submission) -> str | None:
     """Return why a text waits that has a term which holds, if it has one."""
-    if not any(one.finding.effect == Effect.HOLD for one in terms):
+    if not any(one.finding.effect == SignEffect.HOLD for one in terms):
         return None
     return READ_FIRST if submission.author else NAME_HELD
 

@@ -26,7 +26,7 @@ from moderation import cases
 from moderation.cases import Case, CaseKind, CasePost, CaseState
 from moderation.findings import KEPT_FOR, LocatedFinding, TextPart
 from moderation.screening import links, spam
-from moderation.screening.finding import Effect, Finding, FindingKind
+from moderation.screening.finding import Finding, FindingKind, SignEffect
 
 FIRST_POSTS = 3  # of a member, in which a way to reach them elsewhere is looked at
 REACHES = frozenset({"telephone", "email", "handle"})  # personal information by which somebody can be reached
@@ -177,7 +177,7 @@ async def _find_copies(session: AsyncSession, texts: Mapping[TextPart, str], at:
     if len(places) < COPIES:
         return []
     copies = tuple(others[place].id for place in places)
-    finding = Finding(FindingKind.SPAM, 0, len(body), spam.NEAR_COPY, spam.VERSION, effect=Effect.HOLD)
+    finding = Finding(FindingKind.SPAM, 0, len(body), spam.NEAR_COPY, spam.VERSION, effect=SignEffect.HOLD)
     return [LocatedFinding(TextPart.BODY, finding, copies)]
 
 
@@ -215,5 +215,5 @@ async def _is_in_open_case(session: AsyncSession, post_id: int) -> bool:
 
 def held_because(found: Collection[LocatedFinding]) -> str | None:
     """Return why a post waits whose words were here before, if it does."""
-    is_held = any(one.finding.kind == FindingKind.SPAM and one.finding.effect == Effect.HOLD for one in found)
+    is_held = any(one.finding.kind == FindingKind.SPAM and one.finding.effect == SignEffect.HOLD for one in found)
     return HELD if is_held else None

@@ -18,7 +18,7 @@ from moderation import crisis_phrases, watched_terms
 from moderation.findings import LocatedFinding, TextPart
 from moderation.screening import NO_CHANGES, Changes
 from moderation.screening.disguises import words_of
-from moderation.screening.finding import Effect, Finding, FindingKind
+from moderation.screening.finding import Finding, FindingKind, SignEffect
 from moderation.screening.watched_terms import Termbook, TermMatch, find_by_name
 
 FRESH_SECONDS = 1.0
@@ -56,7 +56,7 @@ class Vocabulary:
             LocatedFinding(part, _finding(match))
             for part, text in parts
             for match in await self.find(text, board_id, is_name=is_name)
-            if match.effect != Effect.HELP
+            if match.effect != SignEffect.HELP
         ]
 
     async def find(self, text: str, board_id: int | None = None, *, is_name: bool = False) -> Sequence[TermMatch]:
@@ -100,9 +100,9 @@ class Vocabulary:
 
 def softened(found: LocatedFinding) -> LocatedFinding:
     """Return a finding that holds nothing: a moderator decides on it."""
-    if found.finding.effect != Effect.HOLD:
+    if found.finding.effect != SignEffect.HOLD:
         return found
-    return replace(found, finding=replace(found.finding, effect=Effect.CASE))
+    return replace(found, finding=replace(found.finding, effect=SignEffect.CASE))
 
 
 def soften_repeated(found: Sequence[LocatedFinding], texts: Mapping[TextPart, str], said: str) -> list[LocatedFinding]:

@@ -34,7 +34,7 @@ from forum.permissions import Refusal
 from moderation.finding_tallies import Precision, get_precision
 from moderation.permissions import ModerationAct, allow, refusal
 from moderation.screening import watched_terms as screening
-from moderation.screening.finding import Effect, FindingKind
+from moderation.screening.finding import FindingKind, SignEffect
 from moderation.screening.watched_terms import TermKind, UnusableTerm
 
 log = structlog.get_logger()
@@ -60,7 +60,7 @@ class WatchedTerm(SQLModel, table=True):
     __tablename__ = "watched_term"
     __table_args__ = (
         check_one_of("kind", TermKind),
-        check_one_of("effect", Effect),
+        check_one_of("effect", SignEffect),
         CheckConstraint("(effect = 'help') = (help_kind IS NOT NULL)", name="help_kind"),
         CheckConstraint("version >= 1", name="version"),
     )
@@ -88,7 +88,7 @@ class TermDraft:
 
     kind: TermKind
     text: str
-    effect: Effect
+    effect: SignEffect
     boards: Sequence[str] = ()  # their slugs
     in_names: bool = False
     note: str = ""
@@ -230,7 +230,7 @@ def _as_sought(row: Record) -> screening.SoughtTerm:
         version=str(row.version),
         kind=TermKind(row.kind),
         text=row.text,
-        effect=Effect(row.effect),
+        effect=SignEffect(row.effect),
         boards=frozenset(row.boards),
         in_names=row.in_names,
         help_kind=row.help_kind,
@@ -346,7 +346,7 @@ async def _write(work: Work, administrator: Viewer, term_id: UUID, version: int,
         kind=draft.kind,
         text=draft.text,
         effect=draft.effect,
-        help_kind=draft.help_kind if draft.effect == Effect.HELP else None,
+        help_kind=draft.help_kind if draft.effect == SignEffect.HELP else None,
         boards=boards,
         in_names=draft.in_names,
         note=draft.note,
@@ -377,9 +377,9 @@ async def _check(session: AsyncSession, draft: TermDraft) -> list[int]:
         screening.check_text(draft.kind, draft.text)
     except UnusableTerm as error:
         raise Invalid(str(error), "#/text", code=error.code) from error
-    if draft.effect == Effect.HELP and draft.help_kind not in HELP_KINDS:
+    if draft.effect == SignEffect.HELP and draft.help_kind not in HELP_KINDS:
         raise Invalid("Say which help is shown.", "#/help_kind", code="help_kind_missing")
-    if draft.effect == Effect.HELP and (draft.boards or draft.in_names):
+    if draft.effect == SignEffect.HELP and (draft.boards or draft.in_names):
         raise Invalid("Help is shown for a term on every board, and for no name.", "#/boards", code="help_everywhere")
     found = await session.execute(select(col(Board.slug), col(Board.id)).where(col(Board.slug).in_(draft.boards)))
     ids = {row.slug: row.id for row in found.all()}
@@ -389,7 +389,7 @@ async def _check(session: AsyncSession, draft: TermDraft) -> list[int]:
 
 
 async def _refuse_too_broad(transactions: Transactions, administrator: Viewer, draft: TermDraft) -> None:
-    if draft.effect != Effect.HOLD:
+    if draft.effect != SignEffect.HOLD:
         return
     trial = await try_term(transactions, administrator, draft)
     if not trial.may_hold:

@@ -21,7 +21,7 @@ from forum.privacy.tables import HoldReason
 from moderation import contact, handover, on_call, watched_terms
 from moderation.contact import ContactDraft
 from moderation.on_call import ShiftWish
-from moderation.screening.finding import Effect
+from moderation.screening.finding import SignEffect
 from moderation.screening.watched_terms import TermKind
 from moderation.watched_terms import TermDraft
 
@@ -32,15 +32,15 @@ OFFICE_HOURS = OpeningHours(
 AWAY = "Our advisers are away on Monday and back on Tuesday. Members answer as on every other day."
 LOCKED_OUT = "I have a new phone and cannot find the mail with the link. How do I get in again?"
 WATCHED = (
-    TermDraft(TermKind.PHRASE, "baby snatcher", Effect.CASE, note="It is said of people who can be recognised."),
+    TermDraft(TermKind.PHRASE, "baby snatcher", SignEffect.CASE, note="It is said of people who can be recognised."),
     TermDraft(
         TermKind.PHRASE,
         "Derek Quillfeather",
-        Effect.POINT_OUT,
+        SignEffect.POINT_OUT,
         in_names=True,
         note="He wrote to mothers by mail, under several names. The police know.",
     ),
-    TermDraft(TermKind.WORD, "bailiffs", Effect.HELP, help_kind="carer"),
+    TermDraft(TermKind.WORD, "bailiffs", SignEffect.HELP, help_kind="carer"),
 )
 
 

@@ -27,7 +27,7 @@ from moderation.case_queue import ClaimedBy, QueueSearch
 from moderation.cases import CaseKind, CaseState
 from moderation.findings import TextPart
 from moderation.reports import Capacity, IllegalKind
-from moderation.screening.finding import Effect, FindingKind, Level
+from moderation.screening.finding import FindingKind, Level, SignEffect
 from moderation.screening.watched_terms import TermKind
 
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
@@ -198,7 +198,7 @@ class FoundTerm(ResponseBody):
     version: int = Field(examples=[1])
     kind: TermKind
     text: str = Field(examples=["baby snatcher"])
-    effect: Effect
+    effect: SignEffect
     note: str = Field(examples=["Of the account that came back five times."])
 
 

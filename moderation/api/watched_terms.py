@@ -15,7 +15,7 @@ from forum.http.responses import json_response
 from forum.http.services import CurrentTransactions, CurrentWork, Route
 from moderation import watched_terms
 from moderation.finding_tallies import Precision as Counted
-from moderation.screening.finding import Effect, FindingKind
+from moderation.screening.finding import FindingKind, SignEffect
 from moderation.screening.watched_terms import LONGEST_PATTERN, TermKind
 from moderation.watched_terms import TermDraft, TermReading, TermTrial
 
@@ -56,7 +56,7 @@ class Term(ResponseBody):
     version: int = Field(description="Send it to change the term", examples=[1])
     kind: TermKind
     text: str = Field(examples=["baby snatcher"])
-    effect: Effect
+    effect: SignEffect
     help_kind: str | None = Field(examples=[None])
     boards: list[str] = Field(description="Their slugs; none: it is sought on all", examples=[["court"]])
     in_names: bool = Field(examples=[False])
@@ -99,7 +99,7 @@ class TermTrialRequest(RequestBody):
     text: Annotated[Line, StringConstraints(min_length=1, max_length=LONGEST_PATTERN)] = Field(
         examples=["baby snatcher"]
     )
-    effect: Effect = Field(
+    effect: SignEffect = Field(
         description="`point_out`: a moderator looks when there is time. `case`: a moderator decides. `hold`: a "
         "moderator reads it before it appears. `help`: its author is shown who helps",
         examples=["case"],

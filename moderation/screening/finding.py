@@ -13,7 +13,7 @@ class FindingKind(StrEnum):
     SPAM = "spam"
 
 
-class Effect(StrEnum):
+class SignEffect(StrEnum):
     """What a watched term, or a sign of spam, leads to, the gentlest first."""
 
     HELP = "help"  # its author is shown who helps
@@ -84,7 +84,7 @@ class Finding:
     recogniser: str
     version: str = ""
     level: Level | None = None  # of a finding of the kind `crisis`
-    effect: Effect | None = None  # of a watched term, or a sign of spam
+    effect: SignEffect | None = None  # of a watched term, or a sign of spam
     pieces: tuple[str, ...] = ()  # what an identification is put together from
 
     @property

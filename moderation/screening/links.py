@@ -9,7 +9,7 @@ from importlib import resources
 import yaml
 from confusable_homoglyphs.confusables import confusables_data
 
-from moderation.screening.finding import Effect, Finding, FindingKind
+from moderation.screening.finding import Finding, FindingKind, SignEffect
 
 VERSION = "1"  # raise it with every change: each finding says with which version it was made
 NAMES = ("short_link", "look_alike_link")
@@ -35,7 +35,7 @@ def find(text: str) -> list[Finding]:
     for match in _HOST.finditer(text):
         labels = [_decoded(label) for label in _DOTS.split(unicodedata.normalize("NFKC", match["host"]).casefold())]
         if name := _name(labels):
-            found.append(Finding(FindingKind.SPAM, *match.span(), name, VERSION, effect=Effect.POINT_OUT))
+            found.append(Finding(FindingKind.SPAM, *match.span(), name, VERSION, effect=SignEffect.POINT_OUT))
     return found
 
 

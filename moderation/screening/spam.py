@@ -6,7 +6,7 @@ from itertools import islice
 
 from moderation.screening import links
 from moderation.screening.disguises import words_of
-from moderation.screening.finding import Effect, Finding, FindingKind
+from moderation.screening.finding import Finding, FindingKind, SignEffect
 
 VERSION = "1"  # raise it with every change
 CONTACT, NEAR_COPY = "contact", "near_copy"
@@ -32,7 +32,7 @@ def find_signs(text: str) -> list[Finding]:
 
 def contact_at(start: int, end: int) -> Finding:
     """Return the finding that these words say how to reach somebody."""
-    return Finding(FindingKind.SPAM, start, end, CONTACT, VERSION, effect=Effect.CASE)
+    return Finding(FindingKind.SPAM, start, end, CONTACT, VERSION, effect=SignEffect.CASE)
 
 
 def own_words(text: str) -> str:

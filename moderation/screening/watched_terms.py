@@ -10,7 +10,7 @@ from typing import NamedTuple
 import re2
 
 from moderation.screening.disguises import Dressed, Word, words_of
-from moderation.screening.finding import Effect
+from moderation.screening.finding import SignEffect
 from moderation.screening.patterns import BadPattern, options
 
 LONGEST_PATTERN = 500  # characters
@@ -51,7 +51,7 @@ class SoughtTerm:
     version: str
     kind: TermKind
     text: str
-    effect: Effect
+    effect: SignEffect
     boards: frozenset[int] = frozenset()
     in_names: bool = False
     help_kind: str | None = None
@@ -67,7 +67,7 @@ class TermMatch(NamedTuple):
     term: SoughtTerm
     start: int
     end: int
-    effect: Effect
+    effect: SignEffect
 
 
 class _Literal(NamedTuple):
@@ -107,7 +107,7 @@ class Termbook:
         for (start, end, place), tight in sorted(found.items())[:MATCHES_MAX]:
             term, span = self.terms[place], dressed.span(start, end)
             is_quoted = any(begin <= span[0] and span[1] <= close for begin, close in quoted)
-            if not (term.effect == Effect.HELP and is_quoted):
+            if not (term.effect == SignEffect.HELP and is_quoted):
                 matches.append(TermMatch(term, *span, _effect(term, is_tight=tight, is_quoted=is_quoted)))
         return _apart(matches)
 
@@ -234,11 +234,11 @@ def quoted_spans(text: str) -> list[tuple[int, int]]:
     return [found.span() for pattern in (_LINE, _QUOTES) for found in pattern.finditer(text)]
 
 
-def _effect(term: SoughtTerm, *, is_tight: bool, is_quoted: bool) -> Effect:
+def _effect(term: SoughtTerm, *, is_tight: bool, is_quoted: bool) -> SignEffect:
     is_short = sum(char.isalnum() for char in term.text) < SHORTEST_TIGHT
-    if is_tight and is_short and term.effect != Effect.HELP:
-        return Effect.POINT_OUT
-    return Effect.CASE if is_quoted and term.effect == Effect.HOLD else term.effect
+    if is_tight and is_short and term.effect != SignEffect.HELP:
+        return SignEffect.POINT_OUT
+    return SignEffect.CASE if is_quoted and term.effect == SignEffect.HOLD else term.effect
 
 
 def _apart(matches: Iterable[TermMatch]) -> list[TermMatch]:

@@ -15,7 +15,7 @@ from forum.web.languages import mark
 from forum.web.routing import page_router
 from forum.web.visits import MemberForm, MemberVisit, Visit
 from moderation import watched_terms
-from moderation.screening.finding import Effect
+from moderation.screening.finding import SignEffect
 from moderation.screening.watched_terms import LONGEST_PATTERN, TermKind
 from moderation.watched_terms import HELP_KINDS, SHOWN, TermDraft, TermReading, TermShelf, TermTrial
 from moderation.web.pages import ModerationPage, status_of
@@ -29,11 +29,11 @@ KINDS: Mapping[TermKind, str] = {
     TermKind.PHRASE: mark("Several words"),
     TermKind.PATTERN: mark("A pattern"),
 }
-EFFECTS: Mapping[Effect, str] = {
-    Effect.POINT_OUT: mark("It is pointed out: somebody looks when there is time"),
-    Effect.CASE: mark("A moderator decides about it"),
-    Effect.HOLD: mark("A moderator reads it before it appears"),
-    Effect.HELP: mark("Its author is shown who helps"),
+EFFECTS: Mapping[SignEffect, str] = {
+    SignEffect.POINT_OUT: mark("It is pointed out: somebody looks when there is time"),
+    SignEffect.CASE: mark("A moderator decides about it"),
+    SignEffect.HOLD: mark("A moderator reads it before it appears"),
+    SignEffect.HELP: mark("Its author is shown who helps"),
 }
 HELPS: Mapping[str, str] = {
     "attempt": mark("Help for who has taken something or hurt themselves"),
@@ -51,7 +51,7 @@ class TermForm(FormModel):
 
     kind: TermKind
     text: Annotated[Line, StringConstraints(min_length=1, max_length=LONGEST_PATTERN)]
-    effect: Effect
+    effect: SignEffect
     boards: Annotated[list[BoardSlug], Field(max_length=100)]
     in_names: bool = False
     note: Annotated[Text, StringConstraints(max_length=1000)] = ""
@@ -84,7 +84,7 @@ class TermsPage(ModerationPage):
 
     template: ClassVar[str] = "moderation/terms.html"
     term_kinds: ClassVar[Mapping[TermKind, str]] = KINDS
-    effects: ClassVar[Mapping[Effect, str]] = EFFECTS
+    effects: ClassVar[Mapping[SignEffect, str]] = EFFECTS
     recogniser_names: ClassVar[Mapping[str, str]] = NAMES
 
     shelf: TermShelf

@@ -9,7 +9,7 @@ from rich.table import Table
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from moderation.screening import screen
-from moderation.screening.finding import Effect
+from moderation.screening.finding import SignEffect
 from moderation.screening.spam import find_signs
 from moderation.screening.watched_terms import SoughtTerm, Termbook, TermKind
 from tests.support import hostile
@@ -50,7 +50,7 @@ def _terms(chance: random.Random) -> Iterator[SoughtTerm]:
         word = "".join(chance.choices(LETTERS, k=chance.randint(5, 12)))
         is_pattern = number < PATTERNS
         kind, text = (TermKind.PATTERN, f"{word}(?:ed|ing)? them+") if is_pattern else (TermKind.WORD, word)
-        yield SoughtTerm(str(number), "1", kind, text, Effect.HOLD)
+        yield SoughtTerm(str(number), "1", kind, text, SignEffect.HOLD)
 
 
 def _median(read: Callable[[str], object], texts: list[str]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from moderation.screening.finding import Effect
+from moderation.screening.finding import SignEffect
 from moderation.screening.patterns import BadPattern
 from moderation.screening.watched_terms import (
     LONGEST_PATTERN,
@@ -17,7 +17,7 @@ from moderation.screening.watched_terms import (
 )
 
 SETS = Path(__file__).with_name("sets")
-HOLD, CASE, POINT_OUT = Effect.HOLD, Effect.CASE, Effect.POINT_OUT
+HOLD, CASE, POINT_OUT = SignEffect.HOLD, SignEffect.CASE, SignEffect.POINT_OUT
 
 
 def sets(half: str) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def term(text: str, kind: TermKind | None = None, **more: Any) -> SoughtTerm:
     return SoughtTerm(text, "1", kind, text, **{"effect": HOLD} | more)
 
 
-def effects(sought: str, text: str, kind: TermKind | None = None) -> list[tuple[str, Effect]]:
+def effects(sought: str, text: str, kind: TermKind | None = None) -> list[tuple[str, SignEffect]]:
     """The very words in which a term is found, and what it leads to there."""
     found = Termbook([term(sought, kind)]).find(text)
     return [(text[match.start : match.end], match.effect) for match in found]
@@ -69,7 +69,7 @@ def test_a_term_is_found_in_disguise_and_never_inside_innocent_words(half: str) 
         ("(a+)+", TermKind.PATTERN, "aaaa" * 2, [("aaaa" * 2, HOLD)]),
     ],
 )
-def test_what_a_term_leads_to(sought: str, kind: TermKind, text: str, expected: list[tuple[str, Effect]]) -> None:
+def test_what_a_term_leads_to(sought: str, kind: TermKind, text: str, expected: list[tuple[str, SignEffect]]) -> None:
     found = effects(sought, text, kind)
     assert found[: len(expected)] == expected
 
