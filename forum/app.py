@@ -43,7 +43,7 @@ from forum.core.errors import Throttled
 from forum.core.gate import Gate
 from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
-from forum.http import middleware, problems, quota_middleware
+from forum.http import middleware, problems, quota_middleware, refused_words
 from forum.http.query_parameters import only_known_parameters
 from forum.http.services import Services
 from forum.passwords.breached_passwords import breached_passwords_of
@@ -53,27 +53,38 @@ from forum.web.languages import mark
 from forum.web.pages import Entry, House, MemberLink, PostLink
 from moderation.api import (
     appeals,
+    assessments,
     audit_log,
     board_moderators,
     cases,
+    concerns,
     contact,
+    crisis_phrases,
     decisions,
+    detail_effects,
+    disclosures,
     handover,
+    known_details,
     member_history,
     member_notes,
     member_posts,
     on_call,
     on_sight,
     own_safety,
+    public_reports,
     reason_templates,
     reports,
     rules,
     safeguarding,
     screening_notice,
+    service_complaints,
     statements,
     talks,
+    transparency,
+    watched_terms,
 )
 from moderation.gate import BoardGate
+from moderation.screening import phrasebook
 from moderation.urgent_cases import count_urgent_cases
 from moderation.web import site as moderation_site
 
@@ -141,6 +152,8 @@ RESOURCES: tuple[Resource, ...] = (
         accounts.router,
         invitations.router,
         unsent_mail.router,
+        detail_effects.router,
+        known_details.router,
     ),
     Resource(
         "help",
@@ -164,7 +177,18 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     Resource("rules", "The rules of this forum, in every version.", rules.router),
     Resource(
-        "reports", "Report a post that may break a rule or the law, or that shows somebody in danger.", reports.router
+        "reports",
+        "Report a post that may break a rule or the law, or that shows somebody in danger, with an account or without; "
+        "tell the safeguarding leads what you worry about.",
+        reports.router,
+        concerns.raise_router,
+        public_reports.router,
+        transparency.router,
+    ),
+    Resource(
+        "complaints",
+        "Complain about how the forum deals with reports, with you, or with its duties. Somebody else answers.",
+        service_complaints.router,
     ),
     Resource("statements", "What moderators decided about your posts or your account, and why.", statements.router),
     Resource(
@@ -179,6 +203,7 @@ RESOURCES: tuple[Resource, ...] = (
         "The queue of cases, decisions, board moderators and the audit log: for moderators and administrators.",
         cases.router,
         decisions.router,
+        disclosures.router,
         talks.router,
         member_history.router,
         member_notes.router,
@@ -188,9 +213,15 @@ RESOURCES: tuple[Resource, ...] = (
         on_sight.router,
         board_moderators.router,
         contact.router,
+        public_reports.staff_router,
+        service_complaints.staff_router,
+        assessments.router,
         reason_templates.router,
         on_call.router,
+        crisis_phrases.router,
         safeguarding.router,
+        watched_terms.router,
+        concerns.router,
         audit_log.router,
     ),
 )
@@ -211,7 +242,8 @@ HOUSE = House(
         PostLink("/posts/{id}/edit", mark("Change"), OWN, needs="edit"),
         PostLink("/posts/{id}/withdraw", mark("Take it back"), OWN),
         PostLink("/posts/{id}/versions", mark("Earlier versions"), OWN | {"moderator"}, was_changed=True),
-        PostLink("/posts/{id}/report", mark("Something wrong?"), frozenset({"guest", "member"})),
+        PostLink("/posts/{id}/report", mark("Something wrong?"), frozenset({"member"})),
+        PostLink("/reports?post={id}", mark("Something wrong?"), frozenset({"guest"})),
         moderation_site.POST_LINK,
     ),
     member_links=(MemberLink("/members/{handle}/report", mark("Is something wrong with this name?")),),
@@ -242,7 +274,7 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
     services = Services(
         settings,
         database,
-        gate or BoardGate(settings.held_first_posts, settings.screening_region),
+        gate or BoardGate(settings.held_first_posts, settings.screening_region, database.reader),
         SessionCache(),
         RateLimits(database.reader),
         ApiQuota(database.reader, settings.limit("api")),
@@ -256,6 +288,7 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
     app.include_router(health.router)
     app.include_router(openapi.router)
     problems.register(app)
+    refused_words.register(app)
     openapi.describe(app, settings.name, [*RESOURCES, OPERATIONS])
     if settings.pages:
         _add_pages(app, services)
@@ -329,6 +362,7 @@ def process_app() -> FastAPI:
     secret_key.secret_key(settings)  # ends here and not at a request when it can neither be read nor made
     app = create_app(settings)
     ua_parser.parse_user_agent("")  # builds its tables now, and not while the first member signs in
+    phrasebook.english()  # takes half a second, which no first post of a process should wait for
     # Objects that exist by now stay: to search all of them for garbage again and again would delay requests.
     gc.collect()
     gc.freeze()

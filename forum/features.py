@@ -15,11 +15,11 @@ from forum.authentication import failed_sign_ins, handles, profiles, sessions
 from forum.authentication.second_factor import passkeys
 from forum.content import announcements, board_cards, drafts, ignored, read_marks
 from forum.content.posts import quotes, tallies
-from forum.content.posts.visibility import TELL_OF_POST
 from forum.content.reactions import actions as reactions
 from forum.core import idempotency, jobs, rate_limits
 from forum.core.jobs import Errand, Handler, Job, Payload
 from forum.core.settings import Settings
+from forum.core.sweeps import Sweep
 from forum.mail import outbox
 from forum.mail.outbox import MailHooks, MailSender
 from forum.mail.tables import MailKind
@@ -55,6 +55,7 @@ class Feature:
     personal_data: PersonalDataSource | None = None
     jobs: Callable[[JobContext], Mapping[Job, Handler | Errand]] = field(default=lambda _context: {})
     schedule: Mapping[Job, str] = field(default_factory=dict)  # as cron writes it, in UTC
+    sweeps: tuple[Sweep, ...] = ()
     mail_hooks: Mapping[MailKind, MailHooks] = field(default_factory=dict)
 
 
@@ -68,6 +69,7 @@ FEATURES: tuple[Feature, ...] = (
         schedule={quotes.RECORD_QUOTES: "*/10 * * * *"},
     ),
     Feature(name="content.threads", export=export_contents.export_threads),
+    Feature(name="content.opening_hours"),
     Feature(name="content.crisis_help"),
     Feature(name="content.drafts", export=export_contents.export_drafts, clean_up=drafts.delete_expired),
     Feature(name="content.read_marks", export=export_contents.export_read_marks, clean_up=read_marks.delete_old_marks),
@@ -152,7 +154,11 @@ FEATURES: tuple[Feature, ...] = (
             erasure_jobs.ERASE_IN_THREAD: erasure_jobs.make_thread_eraser(context.personal_data),
         },
     ),
-    Feature(name="notifications.new_posts", jobs=lambda _context: {TELL_OF_POST: new_posts.tell_of_post}),
+    Feature(
+        name="notifications.new_posts",
+        jobs=lambda _context: {new_posts.TELL_OF_POST: new_posts.tell_of_post},
+        sweeps=(Sweep("tell_of_posts", new_posts.tell_of_posts, new_posts.tell_each_by_itself),),
+    ),
     Feature(
         name="notifications.reactions",
         jobs=lambda _context: {reactions.TELL_OF_REACTION: reactions_told.tell_author},
@@ -186,6 +192,11 @@ def schedule_of(features: Sequence[Feature]) -> Mapping[Job, str]:
     for feature in features:
         found |= feature.schedule
     return found
+
+
+def sweeps_of(features: Sequence[Feature]) -> Sequence[Sweep]:
+    """Return what a worker looks for again and again."""
+    return [sweep for feature in features for sweep in feature.sweeps]
 
 
 def make_cleaner(features: Sequence[Feature]) -> Handler:

@@ -16,7 +16,8 @@ from forum import features
 from forum.core import jobs
 from forum.core.database import Database
 from forum.core.settings import Settings
-from forum.features import handlers_of, schedule_of
+from forum.core.sweeps import sweeping
+from forum.features import handlers_of, schedule_of, sweeps_of
 from moderation import features as moderation_features
 
 DRAIN_SECONDS = 20
@@ -65,7 +66,8 @@ async def _run(url: str, settings: Settings, with_parent: bool) -> None:
     database = Database(url, pool_size=settings.pool_size)
     try:
         handlers = handlers_of(FEATURES, settings)
-        await jobs.work(database.autocommit, database.work, handlers, stop, calendar=schedule_of(FEATURES))
+        async with sweeping(database.work, sweeps_of(FEATURES), stop):
+            await jobs.work(database.autocommit, database.work, handlers, stop, calendar=schedule_of(FEATURES))
     finally:
         await database.close()
 

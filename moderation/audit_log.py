@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any
+from uuid import UUID
 
 from pydantic import Field, TypeAdapter
-from sqlalchemy import ColumnElement, Integer, String, Text, and_, any_, bindparam, cast, exists, or_
+from sqlalchemy import ARRAY, ColumnElement, Integer, String, Text, Uuid, and_, any_, bindparam, cast, exists, or_
 from sqlmodel import col
 
 from forum.content import boards
@@ -20,6 +21,7 @@ from forum.core.audit import AuditEntry
 from forum.core.database import Moment, Prepared, Query, Reader, columns, query
 from forum.core.errors import Invalid
 from forum.core.pagination import Page
+from forum.core.work import Transactions
 from forum.members import names
 from forum.members.queries import named_columns
 from forum.members.tables import Member, Role
@@ -107,6 +109,28 @@ class LogSearch:
             "subject_id": self.subject_id,
         }
         return {name: value for name, value in wanted.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class LogReading:
+    """A page of the log, and which of the cases in it the viewer can open: administrators see few of them."""
+
+    page: Page
+    case_ids: frozenset[str]
+
+
+_CASES = with_board_of_case(query(col(Case.id)).where(col(Case.id) == any_(bindparam("case_ids", type_=ARRAY(Uuid())))))
+
+
+async def read_log(
+    transactions: Transactions, viewer: Viewer, search: LogSearch, after: str | None, limit: int
+) -> LogReading:
+    """Return a page of the log, as its screen shows it. Raises as `list_entries` does."""
+    page = await list_entries(transactions.reader, viewer, search, after, limit)
+    named = [UUID(row.subject_id) for row in page.rows if row.subject_kind == "case"]
+    async with transactions.begin() as work:
+        seen = await case_deciders.list_visible(work, viewer, _CASES, case_ids=named)
+    return LogReading(page, frozenset(str(row.id) for row in seen))
 
 
 async def list_entries(reader: Reader, viewer: Viewer, search: LogSearch, after: str | None, limit: int) -> Page:

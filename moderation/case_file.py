@@ -32,6 +32,8 @@ from moderation import (
     member_history,
     refused_texts,
     reports,
+    spam_signs,
+    watched_terms,
 )
 from moderation.appeals import Appeal
 from moderation.cases import CaseKind, CasePost, CaseState
@@ -70,6 +72,9 @@ class CaseFile:
     held_edits: Sequence[HeldEdit]
     reports: Sequence[Record]
     findings: Sequence[Record]
+    copies: Sequence[int]  # the ids of posts that say the same
+    signals: Sequence[str]  # of the account of somebody who was new when the case was opened
+    terms: Sequence[Record]  # of the charity, in the versions that were found
     refused_texts: Sequence[Record]  # of acute danger, and not published
     notes: Sequence[Record]
     calls: Sequence[Record]  # who was called to it
@@ -90,6 +95,7 @@ async def get_case_file(transactions: Transactions, moderator: Viewer, case_id: 
         edits = await list_all(work.session, cases.posts_of(case_id))
         waiting = [edit.id for edit in edits if edit.state == HeldState.WAITING]
         present = Place(case.post_revision, case.title_revision, post_id=case.post_id)
+        found = await _rows(work, findings.select_for_case(case_id, present, waiting))
         file = CaseFile(
             case=case,
             posts=posts,
@@ -98,7 +104,10 @@ async def get_case_file(transactions: Transactions, moderator: Viewer, case_id: 
             titles=await _rows(work, select_titles(case.thread_id)) if case.post_number == 1 else [],
             held_edits=edits,
             reports=await _rows(work, reports.select_for_case(case_id)),
-            findings=await _rows(work, findings.select_for_case(case_id, present, waiting)),
+            findings=found,
+            copies=await spam_signs.list_copies(work.session, case_id),
+            signals=await spam_signs.list_signals(work, case_id),
+            terms=await watched_terms.list_of_findings(work.session, found),
             refused_texts=await _rows(work, refused_texts.select_for_case(case_id)),
             notes=await _rows(work, cases.select_notes(case_id)),
             calls=await _rows(work, case_calls.select_calls(case_id)),

@@ -37,14 +37,29 @@ GRAVITY: Mapping[Category, tuple[int, timedelta]] = {
 }
 
 
-def priority(category: Category, reports: int, reporter_score: int = 0, findings: int = 0) -> int:
+def start_of(category: Category, *, is_flagged: bool) -> tuple[int, timedelta]:
+    """Return how grave a case of this category is, and its time; one step graver where a trusted flagger reported it.
+
+    The step is that of the next graver category. The gravest stays as it is.
+    """
+    gravity, within = GRAVITY[category]
+    if not is_flagged:
+        return gravity, within
+    graver_ones = [one for one in GRAVITY.values() if one[0] > gravity]
+    step = min(graver_ones, default=(gravity, within))
+    return step[0], min(within, step[1])
+
+
+def priority(
+    category: Category, reports: int, reporter_score: int = 0, findings: int = 0, *, is_flagged: bool = False
+) -> int:
     """Return how urgent a case is; lower is more urgent.
 
     The category counts most. Reports (at most nine count), findings of screening (at most four count) and the
     reporter's score (upheld minus dismissed reports, from -5 to 5) only order the cases of one category: together
-    they never outweigh a graver category.
+    they never outweigh a graver category. What a trusted flagger reported counts as one step graver.
     """
-    gravity, _ = GRAVITY[category]
+    gravity, _ = start_of(category, is_flagged=is_flagged)
     return -(gravity * 12 + min(reports, 9) * 5 + min(findings, 4) + max(-5, min(5, reporter_score)))
 
 

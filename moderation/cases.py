@@ -17,6 +17,7 @@ from sqlalchemy import (
     and_,
     delete,
     exists,
+    false,
     literal,
     or_,
     select,
@@ -41,7 +42,7 @@ from forum.members.queries import changer_of, get_changer, named_columns
 from forum.members.tables import Member, Persona
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
-from moderation.case_priority import GRAVITY, Category, graver, priority
+from moderation.case_priority import GRAVITY, Category, graver, priority, start_of
 
 # Tells those who may decide a case that it waits; with `by`, that somebody handed it over.
 ALERT = Job("alert_case")
@@ -113,6 +114,11 @@ class Case(SQLModel, table=True):
         sa_type=ARRAY(String),
         sa_column_kwargs={"server_default": text("'{}'")},
         description="The kinds of acute danger that screening found",
+    )
+    is_flagged: bool = Field(
+        default=False,
+        sa_column_kwargs={"server_default": false()},
+        description="Whether a trusted flagger reported it: it is one step graver than its category",
     )
     calls: bool = Field(
         default=True,
@@ -286,6 +292,7 @@ async def open_on_post(
     *,
     reports: int = 0,
     reporter_score: int = 0,
+    is_flagged: bool = False,
     findings: int = 0,
     danger: CaseDanger | None = None,
 ) -> Case:
@@ -294,7 +301,7 @@ async def open_on_post(
     A post has one case of its own, unless an open one of several holds it. If it is open already, the graver category
     and the earlier due time stay. Whoever is called by a case is called again only by another kind of danger.
     """
-    due_at, before = now + (danger.within if danger else GRAVITY[category][1]), None
+    due_at, before = now + (danger.within if danger else start_of(category, is_flagged=is_flagged)[1]), None
     case = await _lock_case_with_others(session, post_id)
     if case is None:
         await _insert_unless_there(session, post_id, category, now)
@@ -308,7 +315,7 @@ async def open_on_post(
     if case.version == 0 or case.state == CaseState.DECIDED:  # new, or to be decided again
         case.state, case.decided_at, case.category = CaseState.OPEN, None, category
         case.reports, case.findings = reports, findings
-        case.opened_at, case.due_at = now, due_at
+        case.opened_at, case.due_at, case.is_flagged = now, due_at, is_flagged
         case.dangers, case.calls = [], danger is None or danger.calls
     else:
         before, called = (case.category, case.calls), set(case.dangers)
@@ -319,10 +326,10 @@ async def open_on_post(
         )
         # Screening reads all of the words each time: what it found before, it finds again, or it is gone.
         case.reports, case.findings = case.reports + reports, max(case.findings, findings)
-        case.due_at = min(case.due_at, due_at)
+        case.due_at, case.is_flagged = min(case.due_at, due_at), case.is_flagged or is_flagged
     if danger:
         case.dangers, case.danger_at = sorted({*case.dangers, *danger.kinds}), now
-    case.priority = priority(Category(case.category), case.reports, reporter_score, case.findings)
+    _reckon(case, reporter_score)
     raise_version(case, None, now)
     await session.flush()
     is_new_danger = before is not None and not called.issuperset(case.dangers)
@@ -396,7 +403,7 @@ async def make_graver(session: AsyncSession, case: Case, category: Category, now
     before, case.category = (case.category, case.calls), graver(Category(case.category), category)
     case.calls = case.calls or case.category == category
     case.due_at = min(case.due_at, now + GRAVITY[category][1])
-    case.priority = priority(Category(case.category), case.reports, findings=case.findings)
+    _reckon(case)
     raise_version(case, None, now)
     await session.flush()
     if (case.category, case.calls) != before:
@@ -515,16 +522,24 @@ async def claimed_by_another(session: AsyncSession, case_id: UUID) -> Conflict:
     )
 
 
-def count_report(case: Case, reporter_score: int) -> None:
+def count_report(case: Case, reporter_score: int, *, is_flagged: bool = False) -> None:
     """Count one more member who reported what an open case, whose row the caller has locked, is about."""
-    case.reports += 1
-    case.priority = priority(Category(case.category), case.reports, reporter_score, case.findings)
+    case.reports, case.is_flagged = case.reports + 1, case.is_flagged or is_flagged
+    if is_flagged:
+        case.due_at = min(case.due_at, case.opened_at + start_of(Category(case.category), is_flagged=True)[1])
+    _reckon(case, reporter_score)
 
 
 def discount_report(case: Case) -> None:
     """Count one report less: it was made by somebody who may decide, on sight."""
     case.reports -= 1
-    case.priority = priority(Category(case.category), case.reports, findings=case.findings)
+    _reckon(case)
+
+
+def _reckon(case: Case, reporter_score: int = 0) -> None:
+    case.priority = priority(
+        Category(case.category), case.reports, reporter_score, case.findings, is_flagged=case.is_flagged
+    )
 
 
 async def hold_posts(session: AsyncSession, case: Case, posts: Select[int]) -> None:

@@ -30,7 +30,6 @@ from forum.members.viewer import Viewer
 from forum.notifications import inbox
 from forum.notifications.inbox import NotificationKind
 from moderation.permissions import ModerationAct, allow
-from moderation.screening import FindingKind, screen
 
 TEXT_MAX = 5000
 MOST_LISTED = 100
@@ -102,12 +101,11 @@ async def _write_to_charity(work: Work, author: Viewer, draft: ContactDraft) -> 
         earlier = await _find_earlier(work.session, message_digest)
     if earlier:
         return _same(earlier, draft)
-    findings = screen(draft.text, work.settings.screening_region)
     message = ContactMessage(
         member_id=author.id,
         text=draft.text,
         email=draft.email,
-        is_urgent=any(finding.kind == FindingKind.CRISIS for finding in findings),
+        is_urgent=bool(await work.gate.find_dangers([draft.text])),
         digest=message_digest,
         written_at=work.now,
     )
@@ -163,7 +161,7 @@ async def delete_settled(session: AsyncSession, now: datetime) -> None:
 async def is_still_urgent(session: AsyncSession, mail: Mail, now: datetime) -> bool:
     """Return whether a mail is still to call its member to a message: it waits, and they may read it."""
     message = await session.get(ContactMessage, mail.subject_id)
-    return message is not None and message.settled_at is None and mail.member_id in await _list_readers(session, now)
+    return message is not None and message.settled_at is None and mail.member_id in await list_readers(session, now)
 
 
 async def export_messages(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
@@ -206,7 +204,7 @@ def _same(earlier: ContactMessage, draft: ContactDraft) -> bool:
 
 async def _tell(session: AsyncSession, message: ContactMessage, now: datetime) -> None:
     """Tell all who may read a message, but its author; of one that sounds like danger by mail, too."""
-    told = [member_id for member_id in await _list_readers(session, now) if member_id != message.member_id]
+    told = [member_id for member_id in await list_readers(session, now) if member_id != message.member_id]
     kind = NotificationKind.MESSAGE_URGENT if message.is_urgent else NotificationKind.MESSAGE_WAITING
     await inbox.notify_each(session, told, kind, now)
     if message.is_urgent:
@@ -214,7 +212,7 @@ async def _tell(session: AsyncSession, message: ContactMessage, now: datetime) -
         await outbox.enqueue_to_each(session, MailKind.MESSAGE_URGENT, told, now, subject)
 
 
-async def _list_readers(session: AsyncSession, now: datetime) -> Sequence[UUID]:
+async def list_readers(session: AsyncSession, now: datetime) -> Sequence[UUID]:
     """Return who may read messages, as ModerationAct.READ_MESSAGES says."""
     readers = (
         select(col(Member.id))

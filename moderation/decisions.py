@@ -26,9 +26,10 @@ from forum.members.aliases import get_owner, owner_of
 from forum.members.queries import lock_member_row
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
-from moderation import case_deciders, cases, redaction, reports, statements
+from moderation import case_deciders, cases, findings, redaction, reports, statements
 from moderation.case_priority import Category
 from moderation.cases import Case, CaseKind, CasePost
+from moderation.finding_tallies import Tally
 from moderation.measures.catalogue import (
     MEASURES,
     NO_ACTION,
@@ -38,6 +39,7 @@ from moderation.measures.catalogue import (
 )
 from moderation.measures.tables import TEXT_MEASURES, MeasureContext, MeasureInput, MeasureKind, MeasureTarget
 from moderation.permissions import refuse
+from moderation.public_reports.actions import tell_settled
 from moderation.reports import ReportOutcome
 from moderation.rules import Rule, get_cited_rules
 from moderation.sanction_expiry import STANDING_ENDED
@@ -196,7 +198,10 @@ async def decide(work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionI
 
     await _tell_author(work, ruling, statement)
     await reports.settle(work, locked.case, wanted.report_outcome)
+    await tell_settled(work.session, locked.case.id, work.now)
     await cases.close(work, moderator, locked.case, ruling.decision.revision)
+    outcome = Tally.UPHELD if wanted.report_outcome == ReportOutcome.UPHELD else Tally.DISMISSED
+    await findings.tally_decision(work.session, case_id, outcome, work.now)
     await audit.record(
         work.session,
         actor_id=moderator.id,

@@ -4,10 +4,12 @@ from forum.features import Feature
 from forum.mail.outbox import MailHooks
 from forum.mail.tables import MailKind
 from moderation import (
+    assessments,
     case_alerts,
     case_calls,
     cases,
     contact,
+    finding_tallies,
     findings,
     handover,
     name_reports,
@@ -16,8 +18,12 @@ from moderation import (
     refused_texts,
     rule_changes,
     rules,
+    service_complaints,
+    spam_signs,
 )
+from moderation.concerns import disclosures, telling
 from moderation.privacy import ModerationPersonalData
+from moderation.public_reports import actions as public_reports
 from moderation.sanction_expiry import STANDING_ENDED, tell_that_sanction_ended
 from moderation.withdrawn_posts import ERASE_WITHDRAWN, erase_withdrawn_posts
 
@@ -46,16 +52,32 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="refused_texts", clean_up=refused_texts.delete_old),
     Feature(name="rule_changes", jobs=lambda _context: {rules.RULES_CHANGED: rule_changes.tell_members}),
     Feature(name="appeals"),
+    Feature(
+        name="assessments",
+        jobs=lambda _context: {assessments.REMIND: assessments.remind},
+        schedule={assessments.REMIND: "17 6 * * *"},
+    ),
     Feature(name="audit_log"),
     Feature(name="board_moderators"),
     Feature(
         name="contact",
         export=contact.export_messages,
         clean_up=contact.delete_settled,
-        mail_hooks={MailKind.MESSAGE_URGENT: MailHooks(contact.is_still_urgent)},
     ),
+    Feature(
+        name="concerns",
+        export=disclosures.ask_leads,
+        jobs=lambda _context: {telling.WATCH: telling.watch},
+        schedule={telling.WATCH: "* * * * *"},
+        mail_hooks={MailKind.CONCERN_WAITING: MailHooks(telling.is_still_waiting)},
+    ),
+    Feature(name="crisis_phrases"),
     Feature(name="decisions"),
+    Feature(name="detail_effects"),
+    Feature(name="known_details"),
+    Feature(name="disclosures"),
     Feature(name="findings", clean_up=findings.delete_old_findings),
+    Feature(name="finding_tallies", clean_up=finding_tallies.delete_old),
     Feature(name="handover", export=handover.export_own, clean_up=handover.delete_old),
     Feature(name="member_history"),
     Feature(name="member_notes"),
@@ -65,10 +87,24 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="on_sight"),
     Feature(name="own_safety", export=own_safety.export_own),
     Feature(name="reason_templates"),
+    Feature(
+        name="public_reports",
+        jobs=lambda context: {public_reports.MATCH: public_reports.make_matcher(context.settings)},
+        clean_up=public_reports.delete_old,
+    ),
     Feature(name="reports"),
     Feature(name="rules"),
     Feature(name="safeguarding"),
     Feature(name="screening_notice"),
+    Feature(
+        name="service_complaints",
+        export=service_complaints.export_own,
+        clean_up=service_complaints.delete_old,
+        mail_hooks={MailKind.MESSAGE_URGENT: MailHooks(service_complaints.is_still_urgent)},
+    ),
+    Feature(name="spam_signs", clean_up=spam_signs.delete_old),
     Feature(name="statements"),
     Feature(name="talks"),
+    Feature(name="watched_terms"),
+    Feature(name="transparency"),
 )

@@ -7,16 +7,18 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Identity, and_, case, delete, func, or_, select, text, true
+from sqlalchemy import BigInteger, CheckConstraint, Identity, and_, case, delete, func, or_, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum.core.database import Query, Record, check_one_of, columns, query
 from forum.members.aliases import is_persona_of
 from forum.members.viewer import Viewer
+from moderation import finding_tallies
 from moderation.case_priority import Category
-from moderation.cases import Case, CaseDanger
-from moderation.screening.finding import CrisisKind, Finding, FindingKind, Level
+from moderation.cases import Case, CaseDanger, CasePost, posts_of
+from moderation.finding_tallies import Tally
+from moderation.screening.finding import CrisisKind, Effect, Finding, FindingKind, Level
 
 
 class TextPart(StrEnum):
@@ -37,6 +39,12 @@ WITHIN: Mapping[str, timedelta] = {
     CrisisKind.DISCLOSURE: timedelta(hours=4),
     CrisisKind.SUICIDE: timedelta(hours=1),
     CrisisKind.SELF_HARM: timedelta(hours=1),
+}
+# What is held waits for somebody to read it; what a term only points out can wait longest.
+CATEGORY_OF_TERM: Mapping[Effect, Category] = {
+    Effect.HOLD: Category.HELD,
+    Effect.CASE: Category.RULE,
+    Effect.POINT_OUT: Category.OTHER,
 }
 GRAVEST_FIRST: Sequence[str] = tuple(CrisisKind)
 WITHIN_WORRY = timedelta(hours=4)
@@ -80,6 +88,11 @@ class RecordedFinding(SQLModel, table=True):
     part: str
     starts: int
     ends: int
+    is_tallied: bool = Field(
+        default=False,
+        sa_column_kwargs={"server_default": text("false")},
+        description="Whether a decision was counted for its recogniser",
+    )
 
 
 @dataclass(frozen=True)
@@ -88,6 +101,7 @@ class LocatedFinding:
 
     part: TextPart
     finding: Finding
+    copies: tuple[int, ...] = ()  # the ids of the posts that say the same
 
 
 @dataclass(frozen=True)
@@ -104,6 +118,10 @@ def category_of(finding: Finding) -> Category:
     """Return the category of a case that was opened for this finding alone."""
     if finding.kind == FindingKind.PERSONAL_INFORMATION:
         return Category.PERSONAL_INFORMATION
+    if finding.kind == FindingKind.SPAM:
+        return Category.SPAM
+    if finding.kind == FindingKind.WATCHED_TERM:
+        return CATEGORY_OF_TERM[finding.effect or Effect.POINT_OUT]
     return Category.ENCOURAGEMENT if finding.recogniser == CrisisKind.ENCOURAGEMENT else Category.RISK
 
 
@@ -118,20 +136,28 @@ def danger_in(found: Sequence[LocatedFinding]) -> CaseDanger | None:
 
 async def list_own(session: AsyncSession, viewer: Viewer) -> Sequence[Record]:
     """Return the kind, level and date of what was found of danger in the viewer's own words, for their copy."""
-    own = (
-        query(
-            col(RecordedFinding.recogniser).label("kind"),
-            col(RecordedFinding.level),
-            col(Case.danger_at).label("at"),
-        )
+    kind: Any = col(RecordedFinding.recogniser).label("kind")
+    at = col(Case.danger_at)
+    own = _select_own(viewer, kind, col(RecordedFinding.level), at.label("at"))
+    return (await session.execute(own.where(col(RecordedFinding.kind) == FindingKind.CRISIS))).all()
+
+
+async def list_own_others(session: AsyncSession, viewer: Viewer) -> Sequence[Record]:
+    """Return the kind and date of what else was found in the viewer's own words, for their copy: never which term."""
+    is_term = col(RecordedFinding.kind) == FindingKind.WATCHED_TERM
+    kind: Any = case((is_term, col(RecordedFinding.kind)), else_=col(RecordedFinding.recogniser)).label("kind")
+    own = _select_own(viewer, kind, col(Case.opened_at).label("at"))
+    return (await session.execute(own.where(col(RecordedFinding.kind) != FindingKind.CRISIS))).all()
+
+
+def _select_own(viewer: Viewer, *shown: Any) -> Query:
+    return (
+        query(*shown)
+        .select_from(RecordedFinding)
         .join(Case, col(Case.id) == col(RecordedFinding.case_id))
-        .where(
-            col(RecordedFinding.kind) == FindingKind.CRISIS,
-            is_persona_of(col(Case.subject_persona_id), viewer.member_id),
-        )
+        .where(is_persona_of(col(Case.subject_persona_id), viewer.member_id))
         .order_by(col(RecordedFinding.id))
     )
-    return (await session.execute(own)).all()
 
 
 async def delete_old_findings(session: AsyncSession, now: datetime) -> None:
@@ -156,8 +182,14 @@ def select_for_case(case_id: UUID, present: Place, held_edits: Collection[int]) 
     return query(*columns(RecordedFinding)).where(col(RecordedFinding.case_id) == case_id, is_there).order_by(*order)
 
 
-async def save_findings(session: AsyncSession, case_id: UUID, place: Place, found: Sequence[LocatedFinding]) -> None:
-    """Save what was found, for whoever decides the case."""
+async def save_findings(
+    session: AsyncSession, case_id: UUID, place: Place, found: Sequence[LocatedFinding], now: datetime
+) -> None:
+    """Save what was found, for whoever decides the case; what is new in the case is counted for its recogniser."""
+    if not found:
+        return
+    recognisers = {(str(located.finding.kind), located.finding.recogniser) for located in found}
+    await finding_tallies.count(session, recognisers - await _list_recognisers(session, case_id), Tally.FOUND, now)
     session.add_all(
         RecordedFinding(
             case_id=case_id,
@@ -176,6 +208,31 @@ async def save_findings(session: AsyncSession, case_id: UUID, place: Place, foun
         for located in found
     )
     await session.flush()
+
+
+async def tally_decision(session: AsyncSession, case_id: UUID, outcome: Tally, now: datetime) -> None:
+    """Count a decision for each recogniser that found something in what it is about, once for what it found.
+
+    A case that was put together with others is decided with them: so each case of these posts counts.
+    """
+    same = select(col(CasePost.case_id)).where(col(CasePost.post_id).in_(posts_of(case_id)))
+    is_about_it = or_(col(RecordedFinding.case_id) == case_id, col(RecordedFinding.case_id).in_(same))
+    decided = (
+        update(RecordedFinding)
+        .where(is_about_it, col(RecordedFinding.is_tallied).is_(False))
+        .values(is_tallied=True)
+        .returning(col(RecordedFinding.kind), col(RecordedFinding.recogniser))
+    )
+    recognisers = {(row.kind, row.recogniser) for row in (await session.execute(decided)).all()}
+    await finding_tallies.count(session, recognisers, outcome, now)
+
+
+async def _list_recognisers(session: AsyncSession, case_id: UUID) -> set[tuple[str, str]]:
+    """Return the kinds and names of what found something in a case that no decision was counted for yet."""
+    found = select(col(RecordedFinding.kind), col(RecordedFinding.recogniser)).where(
+        col(RecordedFinding.case_id) == case_id, col(RecordedFinding.is_tallied).is_(False)
+    )
+    return {(row.kind, row.recogniser) for row in (await session.execute(found)).all()}
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import reduce
+from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
 
+from cachetools import LRUCache
 from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -14,40 +17,48 @@ from sqlmodel import col
 from forum.content import words
 from forum.content.boards import Policy, Publication
 from forum.content.posts.revisions import get_words
-from forum.content.posts.tables import HeldEdit, Post
+from forum.content.posts.tables import HeldEdit, Post, Visibility
 from forum.content.threads.tables import Thread
 from forum.content.threads.titles import get_title
 from forum.core import side_process
+from forum.core.database import Reader
 from forum.core.gate import Attendance, Danger, GateResult, RefusedText, Submission
 from forum.core.text import is_light
 from forum.members import names
 from forum.members.aliases import get_owner
 from forum.notifications import inbox
-from moderation import cases, findings, on_call, refused_texts, taken_words
+from moderation import cases, findings, on_call, questions, refused_texts, spam_signs, taken_words
 from moderation.case_priority import Category, graver
 from moderation.cases import CaseState
 from moderation.findings import LocatedFinding, Place, TextPart
 from moderation.measures.tables import AppliedMeasure, MeasureKind
-from moderation.screening import screen
-from moderation.screening.finding import CrisisKind, Finding, FindingKind
+from moderation.questions import Settled
+from moderation.screening import Changes, screen
+from moderation.screening.finding import CrisisKind, Effect, Finding, FindingKind, Level
+from moderation.vocabulary import Vocabulary, soften_repeated, softened
 
 LEAST_REPEATED = 7  # words that a sentence must have to be known as somebody else's
 _STOP = re.compile(r"[.!?:;\n]")
 TOGETHER = timedelta(hours=2)  # in which words of one member's danger join one case
 REVIEWED = "For a time, a moderator reads what you write before it appears. You will be told."
+READ_FIRST = "A moderator reads this before it appears. You will be told."
+NAME_HELD = "This name cannot be used here. Please choose another."
 NAME_TAKEN = "A moderator took this name from you. Please choose another."
 
 
 class BoardGate:
-    """Holds the posts that a board's policy holds, and screens every post for danger and personal information.
+    """Holds the posts that a board's policy holds, and screens every post for danger, personal information and terms.
 
-    A post that is held, or in which something was found, gets a case. What was found never holds a post back: only
-    the board's policy does.
+    A post that is held, or in which something was found, gets a case. Of what was found, only a term of the charity
+    holds a post back; words of danger never do, and whoever wrote them is asked nothing. Of what may show who somebody
+    is, its author is asked first.
     """
 
-    def __init__(self, first_posts: int, region: str) -> None:
+    def __init__(self, first_posts: int, region: str, reader: Reader | None = None) -> None:
         self.first_posts = first_posts
         self.region = region
+        self.vocabulary = Vocabulary(reader)
+        self._screened = LRUCache[tuple[bytes, Changes], Sequence[Finding]](256)
 
     async def judge(self, session: AsyncSession, submission: Submission) -> GateResult:
         """Publish or hold. What staff write is never held by a board's policy, nor are names, which belong to none.
@@ -63,9 +74,14 @@ class BoardGate:
             texts, is_title = submission.texts, submission.is_title
             watched = await taken_words.why_held(session, edited, texts, is_title=is_title)
         found = await self._findings(submission)
+        signs = await self._find_signs(session, submission, found)
         if submission.answered:
             found = await _without_repeated(session, submission, found)
-        return GateResult(watched or self._held_because(submission) or _reviewed_because(submission, found), found)
+        held = watched or self._held_because(submission) or _reviewed_because(submission, found)
+        held = held or spam_signs.held_because(signs) or _held_by(signs, submission)
+        judged = await self._judge_details(session, submission, found, held)
+        signs = spam_signs.beside(signs, judged.findings)
+        return replace(judged, findings=(*judged.findings, *signs))
 
     async def record(
         self, session: AsyncSession, subject: tuple[str, object], verdict: GateResult, now: datetime
@@ -91,10 +107,12 @@ class BoardGate:
         category, danger = reduce(graver, categories), findings.danger_in(verdict.findings)
         if danger:
             await _join_case_of_night(session, judged.post, now)
+        await spam_signs.join_case_of_copies(session, judged.post, verdict.findings)
         case = await cases.open_on_post(
             session, judged.post.id, category, now, findings=len(verdict.findings), danger=danger
         )
-        await findings.save_findings(session, case.id, judged.place, verdict.findings)
+        await findings.save_findings(session, case.id, judged.place, verdict.findings, now)
+        await spam_signs.link_copies(session, case.id, verdict.findings)
         if verdict.held_because:
             post = judged.post
             author_id = await get_owner(session, post.author_id)
@@ -104,11 +122,13 @@ class BoardGate:
         """Return what these texts sound like, the gravest first."""
         found = [finding for text in texts for finding in await self._find(text) if finding.level]
         found.sort(key=lambda finding: (not finding.is_acute, findings.GRAVEST_FIRST.index(finding.recogniser)))
-        return [Danger(finding.recogniser, finding.level) for finding in found]
+        asked = [match.term.help_kind for text in texts for match in await self.vocabulary.find(text)]
+        helped = [Danger(kind, Level.WORRY) for kind in asked if kind]
+        return [Danger(finding.recogniser, finding.level) for finding in found] + helped
 
     async def record_refused(self, session: AsyncSession, refused: RefusedText, now: datetime) -> None:
         """Keep a text with words of acute danger that is not published in a case about its author."""
-        located = [LocatedFinding(TextPart.BODY, finding) for finding in await self._find(refused.text)]
+        located = await self._screen([(TextPart.BODY, refused.text)])
         danger = findings.danger_in(located)
         if danger:
             await refused_texts.keep(session, refused, danger, now)
@@ -118,6 +138,59 @@ class BoardGate:
     ) -> Attendance:
         """Return whether somebody but this member is on call for a board."""
         return await on_call.find_attendance(session, board_id, now, but_not=but_not)
+
+    async def _find_signs(
+        self, session: AsyncSession, submission: Submission, found: tuple[LocatedFinding, ...]
+    ) -> Sequence[LocatedFinding]:
+        """Return the charity's terms and the signs of spam in a text. Where danger was found, none of them holds it."""
+        is_danger = findings.danger_in(found) is not None
+        terms = await self._terms_in(session, submission, is_danger=is_danger)
+        spam = await spam_signs.find_signs(session, submission, _parts(submission), found)
+        return [*terms, *map(softened, spam)] if is_danger else [*terms, *spam]
+
+    async def _judge_details(
+        self, session: AsyncSession, submission: Submission, found: tuple[LocatedFinding, ...], held: str | None
+    ) -> GateResult:
+        """Ask the author about what may show who somebody is; whoever is in danger is asked nothing."""
+        if submission.publishing is None:
+            return GateResult(held, found)
+        if findings.danger_in(found):
+            return await self._judge_danger(session, submission, found, held)
+        settled = await self._settle(session, submission, found)
+        return GateResult(held or settled.held_because, settled.findings, settled.details)
+
+    async def _judge_danger(
+        self, session: AsyncSession, submission: Submission, found: tuple[LocatedFinding, ...], held: str | None
+    ) -> GateResult:
+        """Publish at once, where the board does, but for what shows who a child or a complainant is."""
+        texts = dict(_parts(submission))
+        together = await questions.find_combinations(session, submission, texts)
+        covered = await questions.find_covered(session, submission, texts) if together and not held else ()
+        return GateResult(held, (*found, *together), covered=covered)
+
+    async def _settle(
+        self, session: AsyncSession, submission: Submission, found: tuple[LocatedFinding, ...]
+    ) -> Settled:
+        """Ask the author about what may show who somebody is, unless they were asked. Raises PersonalInformation."""
+        texts = dict(_parts(submission))
+        every = [*found, *await questions.find_combinations(session, submission, texts)]
+        if not every:
+            return Settled()
+        before = await self._found_before(session, submission)
+        return await questions.settle(session, submission, texts, every, before)
+
+    async def _found_before(self, session: AsyncSession, submission: Submission) -> set[tuple[str, str]]:
+        """Return what was found in the words that an edit replaces: its author was asked about that."""
+        if submission.edited is None:
+            return set()
+        post = await session.get_one(Post, submission.edited.post_id)
+        thread = await session.get_one(Thread, post.thread_id)
+        texts = {TextPart.TITLE: thread.title}
+        if not submission.is_title:
+            texts = {TextPart.BODY: post.body_markdown, TextPart.WARNING: post.content_warning or ""}
+        alone = await self._screen([*texts.items()])
+        found = [*alone, *await questions.find_combinations(session, submission, texts)]
+        return {(one.finding.recogniser, _words_of(one, texts)[1]) for one in found}
 
     def _held_because(self, submission: Submission) -> str | None:
         policy, author = Publication(submission.publication or Publication.AT_ONCE), submission.author
@@ -141,7 +214,10 @@ class BoardGate:
         body, warning = await get_words(session, post, decided.post)
         title = await get_title(session, thread, decided.title) if decided.title else ""
         texts = {TextPart.TITLE: title, TextPart.BODY: body, TextPart.WARNING: warning or ""}
-        before = {_words_of(found, texts) for found in await self._screen([*texts.items()])}
+        screened = await self._screen([*texts.items()])
+        terms = await self.vocabulary.locate([*texts.items()], thread.board_id)
+        screened = (*screened, *terms, *await spam_signs.locate([*texts.items()], screened))
+        before = {_words_of(found, texts) for found in screened}
         present = {
             TextPart.TITLE: thread.title,
             TextPart.BODY: post.body_markdown,
@@ -156,15 +232,41 @@ class BoardGate:
             return tuple(located for located in found if located.finding.kind == FindingKind.CRISIS)
         return found
 
+    async def _terms_in(
+        self, session: AsyncSession, submission: Submission, *, is_danger: bool
+    ) -> Sequence[LocatedFinding]:
+        """Return which of the charity's terms are in a name, or in what a member writes for others to read.
+
+        Nobody in danger waits, and neither do words that somebody else said before, or that were published already.
+        """
+        author, is_name = submission.author, submission.author is None
+        if not is_name and (submission.publication is None or (author and author.is_staff)):
+            return []
+        parts = _parts(submission)
+        found = await self.vocabulary.locate(parts, submission.board_id, is_name=is_name)
+        if is_danger:
+            return [softened(one) for one in found]
+        if not any(one.finding.effect == Effect.HOLD for one in found):
+            return found
+        return soften_repeated(found, dict(parts), await _said_before(session, submission))
+
     async def _screen(self, parts: Sequence[tuple[TextPart, str]]) -> tuple[LocatedFinding, ...]:
         """Screen a post's texts; those that may take long in another process, so that other requests need not wait."""
         found = [LocatedFinding(part, finding) for part, text in parts for finding in await self._find(text)]
         return tuple(found)
 
     async def _find(self, text: str) -> Sequence[Finding]:
-        if is_light(text):
-            return screen(text, self.region)
-        return await side_process.run(screen, text, self.region)
+        """Screen a text: once, though the answer to who wrote it asks again. No words are kept for that."""
+        changes = await self.vocabulary.get_changes()
+        key = (sha256(text.encode(errors="surrogatepass")).digest(), changes)
+        found = self._screened.get(key)
+        if found is None:
+            if is_light(text):
+                found = screen(text, self.region, changes)
+            else:
+                found = await side_process.run(screen, text, self.region, changes)
+            self._screened[key] = found
+        return found
 
 
 def _reviewed_because(submission: Submission, found: Sequence[LocatedFinding]) -> str | None:
@@ -190,6 +292,27 @@ async def _was_taken(session: AsyncSession, member_id: UUID, name: str) -> bool:
     return any(names.skeleton(applied.memory.get("was", "")) == looks for applied in rows)
 
 
+def _held_by(terms: Sequence[LocatedFinding], submission: Submission) -> str | None:
+    """Return why a text waits that has a term which holds, if it has one."""
+    if not any(one.finding.effect == Effect.HOLD for one in terms):
+        return None
+    return READ_FIRST if submission.author else NAME_HELD
+
+
+async def _said_before(session: AsyncSession, submission: Submission) -> str:
+    """Return what others said before in the post that this one answers, or what is public of the one it changes."""
+    if submission.edited:
+        post = await session.get_one(Post, submission.edited.post_id)
+        thread = await session.get_one(Thread, post.thread_id)
+        is_public = post.visibility == Visibility.VISIBLE
+        return "\n".join((thread.title, post.body_markdown, post.content_warning or "")) if is_public else ""
+    if submission.answered is None:
+        return ""
+    thread_id, number = submission.answered
+    answered = select(col(Post.body_markdown)).where(col(Post.thread_id) == thread_id, col(Post.number) == number)
+    return (await session.execute(answered)).scalar_one_or_none() or ""
+
+
 async def _without_repeated(
     session: AsyncSession, submission: Submission, found: tuple[LocatedFinding, ...]
 ) -> tuple[LocatedFinding, ...]:
@@ -199,9 +322,7 @@ async def _without_repeated(
     """
     if submission.answered is None or not findings.danger_in(found):
         return found
-    thread_id, number = submission.answered
-    answered = select(col(Post.body_markdown)).where(col(Post.thread_id) == thread_id, col(Post.number) == number)
-    said = _folded((await session.execute(answered)).scalar_one_or_none() or "")
+    said = _folded(await _said_before(session, submission))
     texts = dict(_parts(submission))
     return tuple(
         located

@@ -12,6 +12,7 @@ from sqlmodel import col
 
 from forum.content.posts.tallies import WRITTEN
 from forum.core.database import Query, Record, query
+from forum.core.errors import Invalid, NotFound
 from forum.core.work import Work
 from forum.members.queries import get_member, named_columns
 from forum.members.standing import GRAVITY, is_in_force_at
@@ -100,6 +101,17 @@ _REPORTS = cases.with_board_of_case(
     .where(col(Report.reporter_id) == _MEMBER_ID)
 )
 _OPEN_CASES = case_queue.OPEN_CASES.where(col(Case.subject_persona_id) == _MEMBER_ID)
+
+
+async def find_member(work: Work, moderator: Viewer, typed: str) -> str:
+    """Return the handle of the member that somebody typed, with an @ or without. Raises Forbidden, and Invalid when
+    nobody has it.
+    """
+    allow(ModerationAct.SEE_RECORD, moderator)
+    try:
+        return (await get_member(work.session, typed.strip().removeprefix("@"))).handle
+    except NotFound as error:
+        raise Invalid(error.detail, "#/handle", code=error.code) from None
 
 
 async def get_member_history(work: Work, moderator: Viewer, handle: str) -> MemberHistory:

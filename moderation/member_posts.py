@@ -47,6 +47,7 @@ class TakenCase(NamedTuple):
     reports: int
     findings: int
     barred_id: UUID | None
+    is_flagged: bool
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def select_posts(viewer: Viewer, member_id: UUID) -> Query:
         col(Post.thread_id),
         col(Thread.title).label("thread_title"),
         col(Board.slug).label("board"),
+        col(Board.name).label("board_name"),
         col(Post.number),
         col(Post.revision),
         col(Post.visibility),
@@ -181,6 +183,7 @@ async def _open_case(work: Work, moderator: Viewer, member: Member, posts: Seque
     taken = await _take_in(work, moderator, posts)
     category = reduce(graver, (case.category for case in taken)) if taken else Category.OTHER
     reports, findings = (sum(getattr(case, name) for case in taken) for name in ("reports", "findings"))
+    is_flagged = any(case.is_flagged for case in taken)
     whole = Case(
         kind=CaseKind.POSTS,
         subject_persona_id=member.id,
@@ -188,7 +191,8 @@ async def _open_case(work: Work, moderator: Viewer, member: Member, posts: Seque
         category=category,
         reports=reports,
         findings=findings,
-        priority=priority(category, reports, findings=findings),
+        is_flagged=is_flagged,
+        priority=priority(category, reports, findings=findings, is_flagged=is_flagged),
         opened_at=work.now,
         due_at=work.now + GRAVITY[category][1],
         changed_at=work.now,
@@ -220,7 +224,9 @@ async def _take_in(work: Work, moderator: Viewer, posts: Sequence[Post]) -> Sequ
     for case in found:
         await cases.refuse_unless_free(work, moderator, case)
         await _refuse_others(work, case, chosen)
-        taken.append(TakenCase(case.id, Category(case.category), case.reports, case.findings, case.barred_id))
+        taken.append(
+            TakenCase(case.id, Category(case.category), case.reports, case.findings, case.barred_id, case.is_flagged)
+        )
         await cases.close(work, moderator, case, revisions[case.post_id or 0])
     return taken
 

@@ -13,7 +13,7 @@ from sqlmodel import col
 from forum.core.work import Work
 from forum.members.queries import get_member
 from forum.members.standing import standing_of
-from forum.members.tables import FORMER, Member, Standing
+from forum.members.tables import FORMER, Member, Role, Standing
 from forum.members.viewer import Viewer
 from moderation import cases, reports
 from moderation.case_priority import Category
@@ -105,7 +105,8 @@ async def _open_or_join_case(work: Work, reporter: Viewer, member: Member, categ
     case, _ = await cases.open_on_member(session, member.id, category, work.now)
     # Members count, not reports: one who says that it is graver is counted already.
     if not await _is_waiting(session, reporter, case):
-        cases.count_report(case, await reports.get_reporter_score(session, reporter))
+        score = await reports.get_reporter_score(session, reporter)
+        cases.count_report(case, score, is_flagged=Role.TRUSTED_FLAGGER in reporter.roles)
         await session.flush()
     return case
 

@@ -39,13 +39,22 @@ class ModerationAct(StrEnum):
     HAND_OVER = "leave notes for the next shift"
     READ_LOG = "read the log"
     READ_MESSAGES = "read what people wrote to the charity"
+    HEAR_COMPLAINTS = "read complaints about the service"
+    ANSWER_COMPLAINT = "answer this complaint"
     WRITE_RULES = "write the rules"
+    WRITE_PHRASES = "write the phrases of danger"
+    WRITE_TERMS = "write the terms that are watched for"
     WRITE_TEMPLATES = "write the templates"
+    READ_ASSESSMENTS = "read the assessments"
+    WRITE_ASSESSMENTS = "write the assessments"
+    SET_DETAILS = "choose what members are asked about"
     NAME_TEAM = "name a board's moderators"
     SEE_ON_CALL = "see who is on call"
     WRITE_ROTA = "write who is on call"
     SAY_HERE = "say that you are here"
     SEE_DANGERS = "see the cases of danger"
+    RAISE_CONCERN = "tell the safeguarding lead"
+    LEAD_CONCERNS = "read concerns"
 
 
 class WithDeciders(Protocol):
@@ -55,6 +64,15 @@ class WithDeciders(Protocol):
     def decider_ids(self) -> Collection[UUID]: ...  # noqa: D102
     @property
     def own_part(self) -> Refusal | None: ...  # noqa: D102
+
+
+class HasPart(Protocol):
+    """A complaint, with who made it and who decided what it is about."""
+
+    @property
+    def member_id(self) -> UUID | None: ...  # noqa: D102
+    @property
+    def decider_ids(self) -> Collection[UUID]: ...  # noqa: D102
 
 
 class HasId(Protocol):
@@ -141,6 +159,15 @@ def is_free_to_decide(viewer: Viewer, case: WithDeciders) -> Refusal | None:
     return case.own_part or Refusal("another_moderator_decides", "Somebody else decides this case.")
 
 
+def has_no_part_in_complaint(viewer: Viewer, complaint: HasPart) -> Refusal | None:
+    """Require that the viewer neither made the complaint, nor decided what it is about."""
+    if viewer.id == complaint.member_id:
+        return Refusal("own_complaint", "You made this complaint yourself: somebody else answers it.")
+    if viewer.id in complaint.decider_ids:
+        return Refusal("complaint_about_own_decision", "You decided what this is about: somebody else answers it.")
+    return None
+
+
 PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.REPORT_POST: [is_not_silenced, is_not_its_author],
     ModerationAct.REPORT_RISK: [may_report_risk, is_not_its_author],
@@ -157,13 +184,22 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.HAND_OVER: [is_in_good_standing, moderates_its_board_or_administers],
     ModerationAct.READ_LOG: [is_in_good_standing, moderates_somewhere],
     ModerationAct.READ_MESSAGES: [is_in_good_standing, moderates_somewhere],
+    ModerationAct.HEAR_COMPLAINTS: [is_in_good_standing, moderates_everywhere],
+    ModerationAct.ANSWER_COMPLAINT: [is_in_good_standing, moderates_everywhere, has_no_part_in_complaint],
     ModerationAct.WRITE_RULES: [is_in_good_standing, administers],
+    ModerationAct.WRITE_PHRASES: [is_in_good_standing, administers],
+    ModerationAct.WRITE_TERMS: [is_in_good_standing, administers],
     ModerationAct.WRITE_TEMPLATES: [is_in_good_standing, moderates_everywhere],
+    ModerationAct.READ_ASSESSMENTS: [is_in_good_standing, moderates_everywhere],
+    ModerationAct.WRITE_ASSESSMENTS: [is_in_good_standing, administers],
+    ModerationAct.SET_DETAILS: [is_in_good_standing, administers],
     ModerationAct.NAME_TEAM: [is_in_good_standing, administers],
     ModerationAct.SEE_ON_CALL: [is_in_good_standing, moderates_somewhere],
     ModerationAct.WRITE_ROTA: [is_in_good_standing, administers],
     ModerationAct.SAY_HERE: [is_in_good_standing, is_moderator],
     ModerationAct.SEE_DANGERS: [is_in_good_standing, leads_safeguarding],
+    ModerationAct.RAISE_CONCERN: [],  # everybody with an account, in any standing
+    ModerationAct.LEAD_CONCERNS: [is_in_good_standing, leads_safeguarding],
 }
 
 

@@ -19,9 +19,11 @@ from forum.core.export_section import ExportSection, items_of
 from forum.members.aliases import is_persona_of
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
+from forum.privacy.personal_data_source import LegalDuty
 from moderation import findings, name_reports, on_call, own_safety, refused_texts, reports, statements
 from moderation.appeals import Appeal
 from moderation.cases import Case, CaseNote, CasePost, CaseState
+from moderation.concerns import evidence
 from moderation.contact import ContactMessage
 from moderation.decisions import Decision
 from moderation.findings import RecordedFinding
@@ -30,8 +32,10 @@ from moderation.measures import renamings
 from moderation.measures.post_notices import remove_moderator_name
 from moderation.measures.tables import AppliedMeasure, MeasureKind
 from moderation.member_notes import MemberNote
+from moderation.public_reports.tables import PublicReport
 from moderation.refused_texts import KeptText
 from moderation.reports import Report
+from moderation.service_complaints import ServiceComplaint
 from moderation.statements import Statement
 from moderation.talks import complaints
 from moderation.talks import queries as talk_queries
@@ -51,6 +55,8 @@ WRITTEN: Mapping[type[SQLModel], tuple[str, ...]] = {
     Decision: ("reason", "note"),
     Statement: ("reason",),
     Report: ("note",),
+    PublicReport: ("text", "answer"),
+    ServiceComplaint: ("text", "answer"),
     Appeal: ("text", "message"),
 }
 
@@ -85,6 +91,7 @@ class ModerationPersonalData:
         appeals = (await session.execute(appealed)).scalars().all()
         talks = (await session.execute(talk_queries.select_all_messages_to(viewer))).all()
         dangers = await findings.list_own(session, viewer)
+        others = await findings.list_own_others(session, viewer)
         refused = await refused_texts.list_own(session, viewer)
         complained = (await session.execute(complaints.select_own(viewer))).all()
         return (
@@ -95,6 +102,7 @@ class ModerationPersonalData:
             ),
             ExportSection("talks", "What moderators and you wrote to each other", items_of(talks)),
             ExportSection("dangers", "When your words sounded like danger", items_of(dangers)),
+            ExportSection("findings", "What else a computer found in your words", items_of(others)),
             ExportSection("refused_texts", "What you wrote in danger that was not published", items_of(refused)),
             ExportSection("complaints", "Your complaints of moderators' messages", items_of(complained)),
         )
@@ -131,6 +139,10 @@ class ModerationPersonalData:
             is_persona_of(col(Post.author_id), member_id)
         )
         return set((await session.execute(theirs.where(col(Case.state) == CaseState.OPEN))).scalars())
+
+    async def find_duty(self, session: AsyncSession, member_id: UUID) -> LegalDuty | None:
+        """Return the duty to keep a member's data that legal holds of concerns bring."""
+        return await evidence.find_duty(session, member_id)
 
     async def erase_texts(self, session: AsyncSession, member_id: UUID, now: datetime) -> bool:
         """Erase the words of reports that were settled, of appeals that were heard and of talks about cases that were

@@ -1,4 +1,6 @@
-"""Reports: a member says that a post may breach a rule, or worse. Of names, see `name_reports.py`."""
+"""Reports: somebody says that a post may breach a rule, or worse. Of names, see `name_reports.py`; of people without
+an account, `public_reports`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -37,7 +39,7 @@ from forum.core.database import Moment, Query, check_one_of, new_id, query
 from forum.core.errors import Conflict, Invalid
 from forum.core.work import Work
 from forum.members.queries import named_columns
-from forum.members.tables import Member
+from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
 from moderation import cases, rules
@@ -67,8 +69,33 @@ class ReportOutcome(StrEnum):
     DISMISSED = "dismissed"
 
 
+class Capacity(StrEnum):
+    """In what capacity somebody reports without an account: as an affected person (Online Safety Act 2023, s.20)."""
+
+    NAMED = "named"
+    PARENT_OR_CARER = "parent_or_carer"
+    HELPING_AN_ADULT = "helping_an_adult"
+    GROUP = "group"
+    OTHER = "other"
+
+
+class IllegalKind(StrEnum):
+    """What kind of offence somebody sees in a post, roughly as the Online Safety Act 2023 sorts them (sch.5 to 7)."""
+
+    TERRORISM = "terrorism"
+    CHILD_ABUSE = "child_abuse"
+    HATE = "hate"
+    HARASSMENT = "harassment"
+    COERCION = "coercion"
+    SEXUAL_EXPLOITATION = "sexual_exploitation"
+    SUICIDE = "suicide"
+    FRAUD = "fraud"
+    DRUGS_OR_WEAPONS = "drugs_or_weapons"
+    OTHER = "other"
+
+
 class Report(SQLModel, table=True):
-    """What one member reported: one revision of a post, or a member's name and handle as they were."""
+    """What one person reported: one revision of a post, or a member's name and handle as they were."""
 
     __table_args__ = (
         # The same words again only as something graver; with a title where the post opens its thread.
@@ -80,7 +107,7 @@ class Report(SQLModel, table=True):
             "reporter_id",
             "category",
             unique=True,
-            postgresql_where=text("post_id IS NOT NULL"),
+            postgresql_where=text("post_id IS NOT NULL AND reporter_id IS NOT NULL"),
             postgresql_nulls_not_distinct=True,
         ),
         Index(
@@ -100,7 +127,10 @@ class Report(SQLModel, table=True):
         check_one_of("category", REPORTABLE),
         check_one_of("outcome", ReportOutcome),
         CheckConstraint("(outcome IS NULL) = (settled_at IS NULL)", name="settled"),
-        CheckConstraint("category <> 'rule' OR cardinality(rules) > 0", name="rules"),
+        CheckConstraint("category <> 'rule' OR capacity IS NOT NULL OR cardinality(rules) > 0", name="rules"),
+        check_one_of("capacity", Capacity),
+        check_one_of("illegal_kind", IllegalKind),
+        CheckConstraint("(reporter_id IS NULL) = (capacity IS NOT NULL)", name="reporter"),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -108,7 +138,11 @@ class Report(SQLModel, table=True):
     post_id: int | None = Field(default=None, sa_type=BigInteger, foreign_key="post.id")
     revision: int | None = None
     title_revision: int | None = Field(default=None, description="Of the thread's title, for an opening post")
-    reporter_id: UUID = Field(foreign_key="member.id", index=True)
+    reporter_id: UUID | None = Field(
+        default=None, foreign_key="member.id", index=True, description="Null: it came without an account"
+    )
+    capacity: str | None = Field(default=None, description="Of somebody without an account")
+    illegal_kind: str | None = Field(default=None, description="What offence they see in it, if they said")
     category: str
     rules: list[int] = Field(sa_type=ARRAY(Integer))
     note: str
@@ -133,6 +167,15 @@ class Complaint:
     rules: Sequence[int] = ()
     note: str = ""
     title_revision: int | None = None  # of an opening post; the present title where nothing else is said
+
+
+@dataclass(frozen=True)
+class FromOutside:
+    """What somebody without an account says besides: who they are to it, and what offence they see."""
+
+    capacity: Capacity
+    illegal_kind: IllegalKind | None = None
+    is_flagged: bool = False  # by a trusted flagger
 
 
 # Queries
@@ -190,9 +233,10 @@ def select_for_case(case_id: UUID) -> Query:
 
     Those of its posts, or of its member's names, are among them that belong to an earlier case.
     """
+    who = (col(Report.capacity), col(Report.illegal_kind), *named_columns(Member, "reporter"))
     return (
-        query(col(Report.id), col(Report.post_id), *_REPORTED, *named_columns(Member, "reporter"))
-        .join(Member, col(Member.id) == col(Report.reporter_id))
+        query(col(Report.id), col(Report.post_id), *_REPORTED, *who)
+        .outerjoin(Member, col(Member.id) == col(Report.reporter_id))
         .where(_is_about(case_id))
         .order_by(col(Report.filed_at), col(Report.id))
     )
@@ -226,16 +270,13 @@ async def report_post(work: Work, reporter: Viewer, post_id: int, complaint: Com
 
 async def save_report(work: Work, reporter: Viewer, post: Post, complaint: Complaint) -> Report:
     """Record what a member, who may, reports about a post. Raises Invalid and Conflict as `report_post` does."""
-    # One report of a post at a time, and none while it is decided: the second of two sees what the first did.
-    await lock_posts_of_thread(work.session, post.thread_id)
-    post = await lock_post_row(work.session, post.id)
-    thread = await work.session.get_one(Thread, post.thread_id, populate_existing=True)
+    post, thread = await _lock(work.session, post)
     title_revision = (complaint.title_revision or thread.title_revision) if post.number == 1 else None
     complaint = replace(complaint, title_revision=title_revision)
     if earlier := await _earlier_report(work.session, reporter, post, complaint):
         return earlier
     await _refuse_wrong_complaint(work.session, post, thread, complaint, work.now)
-    case = await _open_or_join_case(work, reporter, post, complaint)
+    case = await _open_or_join_case(work.session, reporter, post, complaint, work.now)
     report = Report(
         case_id=case.id,
         post_id=post.id,
@@ -247,23 +288,68 @@ async def save_report(work: Work, reporter: Viewer, post: Post, complaint: Compl
         note=complaint.note,
         filed_at=work.now,
     )
-    if case.state == CaseState.DECIDED:
-        report.outcome, report.settled_at = (
-            await _standing_outcome(work.session, case, post, complaint.revision),
-            work.now,
-        )
-    work.session.add(report)
-    await work.session.flush()
+    await _add(work.session, report, case, post, work.now)
     await confirm_receipt(work, report)
     return report
 
 
+async def save_report_from_outside(
+    session: AsyncSession, post: Post, complaint: Complaint, outside: FromOutside, now: datetime
+) -> Report | None:
+    """Record what somebody without an account reports about a post as it is now; None where it is gone by now."""
+    post, thread = await _lock(session, post)
+    if not post.can_be_reported(now):
+        return None
+    complaint = replace(
+        complaint, revision=post.revision, title_revision=thread.title_revision if post.number == 1 else None
+    )
+    case = await _open_or_join_case(session, None, post, complaint, now, is_flagged=outside.is_flagged)
+    report = Report(
+        case_id=case.id,
+        post_id=post.id,
+        revision=complaint.revision,
+        title_revision=complaint.title_revision,
+        capacity=outside.capacity,
+        illegal_kind=outside.illegal_kind,
+        category=complaint.category,
+        rules=[],
+        note=complaint.note,
+        filed_at=now,
+    )
+    await _add(session, report, case, post, now)
+    return report
+
+
+async def _lock(session: AsyncSession, post: Post) -> tuple[Post, Thread]:
+    """Return a post and its thread, locked.
+
+    One report of a post at a time, and none while it is decided: the second of two sees what the first did.
+    """
+    await lock_posts_of_thread(session, post.thread_id)
+    post = await lock_post_row(session, post.id)
+    return post, await session.get_one(Thread, post.thread_id, populate_existing=True)
+
+
+async def _add(session: AsyncSession, report: Report, case: Case, post: Post, now: datetime) -> None:
+    """Add a report; of what was decided already, with the outcome that stands."""
+    if case.state == CaseState.DECIDED:
+        outcome = await _standing_outcome(session, case, post, report.revision or post.revision)
+        report.outcome, report.settled_at = outcome, now
+    session.add(report)
+    await session.flush()
+
+
 async def confirm_receipt(work: Work, report: Report) -> None:
     """Tell the reporter that their report arrived."""
-    received = inbox.NotificationKind.REPORT_RECEIVED
-    await inbox.notify(
-        work.session, report.reporter_id, received, work.now, post_id=report.post_id, subject_id=report.id
-    )
+    await _tell(work, report, inbox.NotificationKind.REPORT_RECEIVED)
+
+
+async def _tell(work: Work, report: Report, kind: inbox.NotificationKind) -> None:
+    """Tell whoever reported; those without an account are told by `public_reports`."""
+    if report.reporter_id:
+        await inbox.notify(
+            work.session, report.reporter_id, kind, work.now, post_id=report.post_id, subject_id=report.id
+        )
 
 
 async def settle(work: Work, case: Case, outcome: ReportOutcome) -> None:
@@ -271,10 +357,7 @@ async def settle(work: Work, case: Case, outcome: ReportOutcome) -> None:
     waiting = select(Report).where(col(Report.case_id) == case.id, col(Report.outcome).is_(None))
     for report in (await work.session.execute(waiting)).scalars().all():
         report.outcome, report.settled_at = outcome, work.now
-        settled = inbox.NotificationKind.REPORT_SETTLED
-        await inbox.notify(
-            work.session, report.reporter_id, settled, work.now, post_id=report.post_id, subject_id=report.id
-        )
+        await _tell(work, report, inbox.NotificationKind.REPORT_SETTLED)
     await work.session.flush()
 
 
@@ -318,21 +401,38 @@ async def _refuse_wrong_complaint(
         raise Conflict("This post is no longer there: it was removed or withdrawn.", code=f"post_{post.visibility}")
 
 
-async def _open_or_join_case(work: Work, reporter: Viewer, post: Post, complaint: Complaint) -> Case:
-    """Return the case that this report belongs to.
+async def _open_or_join_case(
+    session: AsyncSession,
+    reporter: Viewer | None,
+    post: Post,
+    complaint: Complaint,
+    now: datetime,
+    *,
+    is_flagged: bool = False,
+) -> Case:
+    """Return the case that this report belongs to; no reporter is somebody without an account.
 
     A decided one stays decided, unless the post changed since or this is graver than what it was decided as.
     """
-    case = await cases.get_case_of_post(work.session, post.id)
+    case = await cases.get_case_of_post(session, post.id)
     if case and case.state == CaseState.DECIDED:
-        decided = await cases.get_decided_revisions(work.session, case.id, post.id)
+        decided = await cases.get_decided_revisions(session, case.id, post.id)
         if not _needs_a_decision(complaint, case, decided):
             return case
-    score = await get_reporter_score(work.session, reporter)
-    # Members count, not reports: one who says that it is graver is counted already.
-    reporters = 0 if await _is_waiting(work.session, reporter, post) else 1
+    score, reporters = 0, 1
+    if reporter:
+        score = await get_reporter_score(session, reporter)
+        # Members count, not reports: one who says that it is graver is counted already.
+        reporters = 0 if await _is_waiting(session, reporter, post) else 1
+        is_flagged = Role.TRUSTED_FLAGGER in reporter.roles
     return await cases.open_on_post(
-        work.session, post.id, complaint.category, work.now, reports=reporters, reporter_score=score
+        session,
+        post.id,
+        complaint.category,
+        now,
+        reports=reporters,
+        reporter_score=score,
+        is_flagged=is_flagged,
     )
 
 

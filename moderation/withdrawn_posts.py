@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -15,6 +15,7 @@ from forum.core.jobs import Job, Payload
 from forum.members.aliases import owner_of
 from forum.privacy.tables import LegalHold
 from moderation.cases import Case, CasePost, CaseState
+from moderation.concerns import evidence
 
 ERASE_WITHDRAWN = Job("erase_withdrawn_posts")
 BATCH = 100
@@ -23,7 +24,7 @@ BATCH = 100
 async def erase_withdrawn_posts(session: AsyncSession, _payload: Payload, now: datetime) -> None:
     """Job handler: erase the words of posts that were withdrawn long enough ago. One batch; another job does the rest.
 
-    While a case about a post is open, or its author's data are held, the words stay.
+    While a case about a post is open, or a legal hold keeps it or its author's data, the words stay.
     """
     due = (col(Post.words_kept_until) <= now, ~_has_open_case(), ~_is_held())
     batch = select(col(Post.id), col(Post.thread_id)).where(*due).order_by(col(Post.thread_id), col(Post.id))
@@ -43,4 +44,5 @@ def _has_open_case() -> ColumnElement[bool]:
 
 
 def _is_held() -> ColumnElement[bool]:
-    return exists().where(col(LegalHold.member_id) == owner_of(col(Post.author_id)))
+    held = exists().where(col(LegalHold.member_id) == owner_of(col(Post.author_id)))
+    return or_(held, evidence.keeps_post())

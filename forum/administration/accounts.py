@@ -71,8 +71,13 @@ class AccountView:
     email_verified: bool
     second_factor: bool
     roles: Sequence[Role]
-    moderated_boards: Sequence[str]
+    boards: Mapping[str, str]  # that they moderate: the names, by slug
     proposed_administrator: bool
+
+    @property
+    def moderated_boards(self) -> Sequence[str]:
+        """The slugs of the boards that they moderate."""
+        return list(self.boards)
 
 
 _PROPOSED = exists().where(
@@ -98,7 +103,7 @@ async def list_accounts(
     allow(Act.ADMINISTER, viewer)
     before = pagination.decode(after, BY_ID) if after is not None else None
     rows = (await work.session.execute(_select_page(filter_, named, before, limit + 1))).all()
-    slugs = await _board_slugs(work.session)
+    boards = await _boards(work.session)
     await audit.record(
         work.session,
         actor_id=viewer.id,
@@ -106,7 +111,7 @@ async def list_accounts(
         subject=("accounts", filter_ or "all"),
         now=work.now,
     )
-    return pagination.page_of([_view(row, slugs) for row in rows], limit, lambda account: (str(account.id),))
+    return pagination.page_of([_view(row, boards) for row in rows], limit, lambda account: (str(account.id),))
 
 
 async def get_account(work: Work, viewer: Viewer, handle: str) -> AccountView:
@@ -195,7 +200,7 @@ async def appoint(work: Work, administrator: UUID, member: Member, offer: Offer)
 async def read_account(work: Work, member_id: UUID) -> AccountView:
     """Return a member's account as administrators see it."""
     row = (await work.session.execute(_select_accounts().where(col(Member.id) == member_id))).one()
-    return _view(row, await _board_slugs(work.session))
+    return _view(row, await _boards(work.session))
 
 
 async def delete_expired(session: AsyncSession, now: datetime) -> None:
@@ -238,7 +243,8 @@ def _select_accounts() -> Query:
     return known.where(col(Member.left_at).is_(None))
 
 
-def _view(row: Any, slugs: Mapping[int, str]) -> AccountView:
+def _view(row: Any, boards: Mapping[int, Any]) -> AccountView:
+    moderated = sorted((boards[board] for board in row.boards or ()), key=lambda board: str(board.slug))
     return AccountView(
         id=row.id,
         handle=row.handle,
@@ -248,14 +254,14 @@ def _view(row: Any, slugs: Mapping[int, str]) -> AccountView:
         email_verified=row.email_verified_at is not None,
         second_factor=row.second_factor,
         roles=sorted(row.roles or ()),
-        moderated_boards=sorted(slugs[board] for board in row.boards or ()),
+        boards={board.slug: board.name for board in moderated},
         proposed_administrator=row.proposed,
     )
 
 
-async def _board_slugs(session: AsyncSession) -> Mapping[int, str]:
-    rows = (await session.execute(select(col(Board.id), col(Board.slug)))).all()
-    return {row.id: row.slug for row in rows}
+async def _boards(session: AsyncSession) -> Mapping[int, Any]:
+    rows = (await session.execute(select(col(Board.id), col(Board.slug), col(Board.name)))).all()
+    return {row.id: row for row in rows}
 
 
 async def _second_agrees(work: Work, administrator: UUID, member: Member) -> bool:

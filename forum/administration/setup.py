@@ -73,6 +73,14 @@ async def _missing_people(session: AsyncSession, open_boards: Sequence[Board]) -
                 "one, or help them when they lose their password.",
             )
         )
+    if await _count_acting(session, Role.SAFEGUARDING_LEAD) < 2:
+        gaps.append(
+            Gap(
+                "no_second_safeguarding_lead",
+                "There are not two safeguarding leads with a second factor: what somebody raises about the only one, "
+                "nobody could read.",
+            )
+        )
     if any(board.advised for board in open_boards) and not await _count_acting(session, Role.ADVISER):
         names = ", ".join(f"“{board.name}”" for board in open_boards if board.advised)
         gaps.append(Gap("no_adviser", f"Nobody is adviser, but threads wait for an adviser on {names}."))
@@ -126,7 +134,8 @@ OF_SETTINGS: Mapping[str, tuple[Callable[[Settings], bool], str]] = {
     ),
     "no_outside_contact": (
         lambda settings: not settings.outside_contact,
-        "Nobody outside is named: whoever reports the only administrator is sent to nobody. Set FORUM_OUTSIDE_CONTACT.",
+        "Nobody outside is named: whoever reports the only administrator, or raises a concern about the only "
+        "safeguarding lead, is sent to nobody. Set FORUM_OUTSIDE_CONTACT.",
     ),
 }
 

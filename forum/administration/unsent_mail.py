@@ -9,7 +9,7 @@ from forum.core.pagination import Page
 from forum.core.work import Work
 from forum.mail import outbox
 from forum.mail.outbox import BY_AGE
-from forum.mail.tables import Mail
+from forum.mail.tables import UNLISTED, Mail
 from forum.members.viewer import Viewer
 from forum.permissions import Act, allow
 
@@ -47,8 +47,8 @@ async def drop(work: Work, viewer: Viewer, mail_id: UUID) -> None:
 async def _lock_mail(work: Work, viewer: Viewer, mail_id: UUID) -> Mail:
     allow(Act.ADMINISTER, viewer)
     mail = await work.session.get(Mail, mail_id, with_for_update=True)
-    is_listed = mail is not None and mail.member_id is not None and mail.about_persona_id not in viewer.personas
-    if mail is None or not is_listed:
+    is_hidden = mail is None or mail.about_persona_id in viewer.personas or mail.kind in UNLISTED
+    if mail is None or is_hidden or mail.member_id is None:
         raise NotFound("There is no such mail.", code="mail_not_found")
     return mail
 

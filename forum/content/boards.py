@@ -36,7 +36,8 @@ from forum.members.tables import Role, RoleGrant
 from forum.members.viewer import AUDIENCES as VIEWERS_AUDIENCES
 from forum.members.viewer import MODERATED_BOARDS, MODERATES_EVERYWHERE, Viewer
 
-AUDIENCES = ("everyone", "member", *Role)
+# A trusted flagger reads and writes as other members do.
+AUDIENCES = ("everyone", "member", *(role for role in Role if role != Role.TRUSTED_FLAGGER))
 SLUG = re.compile(r"^[a-z0-9]+(-[a-z0-9]+)*$")
 _KNOWN = f"ARRAY[{', '.join(repr(str(audience)) for audience in AUDIENCES)}]::text[]"
 

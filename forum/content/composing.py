@@ -13,6 +13,7 @@ from forum.content.before_writing import BeforeWriting, before_writing_now
 from forum.content.boards import Board
 from forum.content.crisis_help import Help, find_help
 from forum.content.drafts import DraftPlace
+from forum.content.personal_details import Details, find_details, publishing_on
 from forum.content.posts import held_edits
 from forum.content.posts.actions import preview
 from forum.content.posts.context import (
@@ -27,7 +28,18 @@ from forum.content.posts.tables import BODY_MAX, HeldEdit, Post
 from forum.content.threads.tables import Thread
 from forum.content.words import own_lines
 from forum.core import side_process
-from forum.core.errors import Busy, ForumError, Invalid, NotFound, NotSignedIn, Overloaded, SignInAgain, Throttled
+from forum.core.errors import (
+    Busy,
+    ForumError,
+    Invalid,
+    NotFound,
+    NotSignedIn,
+    Overloaded,
+    PersonalInformation,
+    SignInAgain,
+    Throttled,
+)
+from forum.core.gate import Edited, Publishing, Submission
 from forum.core.work import Transactions, Work
 from forum.members.queries import get_changer
 from forum.members.viewer import Viewer
@@ -58,6 +70,7 @@ class ReplyComposing:
     answered: Answered | None
     preview_html: str | None
     help: Help | None  # for what was kept, if that sounds like danger
+    details: Details  # that the draft was refused for, or that a preview shows
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,7 @@ class ThreadComposing:
     draft: Any
     preview_html: str | None
     help: Help | None  # for what was kept, if that sounds like danger
+    details: Details  # that the draft was refused for, or that a preview shows
 
 
 class Difference(NamedTuple):
@@ -102,6 +116,7 @@ class EditComposing:
     change: ChangeMeanwhile | None
     preview_html: str | None
     help: Help | None  # for what was kept, if that sounds like danger
+    details: Details  # that the draft was refused for, or that a preview shows
 
 
 async def read_reply(
@@ -121,6 +136,7 @@ async def read_reply(
         Answered(post, quote_of(post)) if post else None,
         await _preview(work, author, draft, thread_id) if looks else None,
         await _help(work, author, draft),
+        await _details(work, context, draft, publishing_on(work, context.board, thread_id), looks=looks),
     )
 
 
@@ -135,6 +151,7 @@ async def read_new_thread(work: Work, author: Viewer, slug: str, *, looks: bool)
         draft,
         await _preview(work, author, draft, None) if looks else None,
         await _help(work, author, draft),
+        await _details(work, context, draft, publishing_on(work, context.board), looks=looks),
     )
 
 
@@ -158,6 +175,14 @@ async def read_edit(work: Work, author: Viewer, post_id: int, *, looks: bool) ->
         await _change(work, author, context.post, draft),
         await _preview(work, author, draft, context.thread.id) if looks else None,
         await _help(work, author, draft),
+        await _details(
+            work,
+            context,
+            draft,
+            publishing_on(work, context.board, context.thread.id),
+            looks=looks,
+            edited=Edited(post_id, work.now),
+        ),
     )
 
 
@@ -246,12 +271,30 @@ async def _help(work: Work, author: Viewer, draft: Any) -> Help | None:
     return await find_help(work, author, [draft.title or "", draft.body_markdown, draft.content_warning or ""])
 
 
+async def _details(
+    work: Work,
+    context: PostingContext,
+    draft: Any,
+    publishing: Publishing,
+    *,
+    looks: bool,
+    edited: Edited | None = None,
+) -> Details:
+    """Return what in a draft may show who somebody is, if that was asked about it, or if it is looked at."""
+    was_asked = draft and draft.refused and draft.refused["code"] == PersonalInformation.default_code
+    if not (was_asked or (draft and looks)):
+        return Details()
+    title = [draft.title] if draft.title else []
+    texts = (*title, draft.body_markdown[:BODY_MAX], draft.content_warning or "")
+    return await find_details(work, Submission(context.author, texts, edited=edited, publishing=publishing))
+
+
 async def _preview(work: Work, author: Viewer, draft: Any, thread_id: int | None) -> str | None:
     """Return how a draft looks; None for one that cannot be sent as it is, and for too many previews at once."""
     if draft is None or not 1 <= len(draft.body_markdown) <= BODY_MAX:
         return None
     try:
-        return await preview(work, author, Draft(draft.body_markdown), thread_id)
+        return (await preview(work, author, Draft(draft.body_markdown), thread_id)).html
     except (Invalid, Throttled, Overloaded):
         return None
 

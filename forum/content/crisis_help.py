@@ -4,17 +4,19 @@ Whatever becomes of the text, its author is answered with help: when it is publi
 from being published never keeps the help away, and acute danger in a refused text is read by a moderator all the same.
 """
 
+import re
 import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col
@@ -26,9 +28,13 @@ from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
 from forum.core.errors import Busy, ForumError, NotFound, UnusableSetting
 from forum.core.gate import ACUTE, ENCOURAGEMENT, Attendance, Danger, RefusedText
+from forum.core.settings import Settings
 from forum.core.work import Transactions, Work
 from forum.members.viewer import Viewer
 
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAY = f"({'|'.join(_DAYS)})"
+_TIMES = re.compile(rf"(?:{_DAY}(?:-{_DAY})? )?([01][0-9]:[0-5][0-9]|2[0-3]:[0-5][0-9])-([012][0-9]:[0-5][0-9])")
 # What is said first, by kind of danger: the one list of kinds for which there is help.
 WORDS: Mapping[str, str] = {
     "attempt": "If you have taken something or hurt yourself, ring 999 now, also if you feel well. It is not too late.",
@@ -47,6 +53,7 @@ WATCHED_LATER = (
     "Nobody is promised to be reading here at this moment. Somebody is on call again later. A moderator sees your "
     "words first of all when one looks."
 )
+UNSEEN = "Nobody is promised to be reading here at this moment."
 WATCHED_WHEN_OPEN = (
     "Nobody is promised to be reading here at this moment. This board opens again later. A moderator sees your words "
     "first of all when one looks."
@@ -69,9 +76,24 @@ class HelpLine(BaseModel):
     chat: str | None = Field(None, description="The address of a chat", examples=[None])
     url: str | None = Field(None, examples=["https://www.samaritans.org"])
     note: str | None = Field(None, examples=["Free. It does not show on a bill."])
-    hours: str | None = Field(None, examples=["Day and night"])
+    hours: str | None = Field(None, description="In words", examples=["Day and night"])
+    open: tuple[str, ...] = Field(
+        (), description="The same for sorting, by the forum's clock: `mon-fri 09:00-17:00`; none where it is not known"
+    )
+    boards: tuple[str, ...] = Field((), description="Short names of the boards on which it helps; none: on all")
     silent: bool = Field(False, description="Whether nobody in the room hears it")
     kinds: tuple[str, ...] = Field(description="For which kinds of danger", examples=[["suicide"]])
+
+    @field_validator("open")
+    @classmethod
+    def _check_open(cls, times: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(_TIMES.fullmatch(one) for one in times):
+            raise ValueError("Write open times as in mon-fri 09:00-17:00.")
+        return times
+
+    def is_open(self, now: datetime) -> bool | None:
+        """Return whether somebody answers at this moment, by the clock of its zone; None where that is not known."""
+        return any(_is_within(one, now) for one in self.open) if self.open else None
 
 
 class Watched(NamedTuple):
@@ -83,6 +105,26 @@ class Watched(NamedTuple):
     opens_at: datetime | None = None  # when the board opens again, if it is closed
 
 
+class ShownLine(NamedTuple):
+    """Somebody who helps, and whether they answer now; None where that is not known."""
+
+    name: str
+    telephone: str | None
+    text: str | None
+    chat: str | None
+    url: str | None
+    note: str | None
+    hours: str | None
+    silent: bool
+    open_now: bool | None
+
+    @classmethod
+    def of(cls, line: HelpLine, now: datetime) -> "ShownLine":
+        """Return a line as it is at this moment."""
+        *fields, _ = cls._fields
+        return cls._make([*(getattr(line, name) for name in fields), line.is_open(now)])
+
+
 @dataclass(frozen=True)
 class Help:
     """Who helps in one kind of danger."""
@@ -90,13 +132,14 @@ class Help:
     kind: str
     level: str | None  # None for help that nobody's words asked for
     words: str
-    resources: Sequence[HelpLine]
+    resources: Sequence[ShownLine]  # those that answer now come first
     watched: Watched
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the API shows it."""
-        lines = [line.model_dump(exclude={"kinds"}) for line in self.resources]
-        return asdict(self) | {"resources": lines, "watched": self.watched._asdict()}
+        lines = [line._asdict() for line in self.resources]
+        about = {"kind": self.kind, "level": self.level, "words": self.words}
+        return {**about, "resources": lines, "watched": self.watched._asdict()}
 
 
 def lines_of(own: Path | None) -> Sequence[HelpLine]:
@@ -105,13 +148,26 @@ def lines_of(own: Path | None) -> Sequence[HelpLine]:
 
 
 def help_for(
-    danger: Danger, own: Path | None, *, attendance: Attendance | None = None, opens_at: datetime | None = None
+    danger: Danger,
+    settings: Settings,
+    now: datetime,
+    *,
+    board: Board | None = None,
+    attendance: Attendance | None = None,
 ) -> Help:
-    """Return the help in this kind of danger: what makes no sound comes first where another person is near."""
-    lines = [line for line in lines_of(own) if danger.kind in line.kinds]
+    """Return the help in this kind of danger: first who answers now, but what makes no sound where somebody is near."""
+    here, slug = now.astimezone(ZoneInfo(settings.time_zone)), board.slug if board else None
+    fitting = [
+        ShownLine.of(line, here)
+        for line in lines_of(settings.help_lines)
+        if danger.kind in line.kinds and (not line.boards or slug in line.boards)
+    ]
+    fitting.sort(key=lambda line: line.open_now is False)
     if danger.kind == "danger":
-        lines.sort(key=lambda line: (not line.silent, line.telephone is not None))
-    return Help(danger.kind, danger.level, WORDS[danger.kind], lines, _watched(attendance, danger, opens_at))
+        fitting.sort(key=lambda line: (not line.silent, line.telephone is not None))
+    opening = opening_of(board, now) if board else ALWAYS
+    opens_at = None if opening.is_open else opening.until
+    return Help(danger.kind, danger.level, WORDS[danger.kind], fitting, _watched(attendance, danger, opens_at))
 
 
 def _watched(attendance: Attendance | None, danger: Danger, opens_at: datetime | None) -> Watched:
@@ -123,9 +179,9 @@ def _watched(attendance: Attendance | None, danger: Danger, opens_at: datetime |
     return Watched(now=True, next_at=None, words=CALLED if danger.level == ACUTE else ON_CALL)
 
 
-def list_help(own: Path | None, kind: str | None) -> Sequence[Help]:
-    """Return the help in one kind of danger, or in all."""
-    return [help_for(Danger(name, None), own) for name in WORDS if kind in (None, name)]
+def list_help(settings: Settings, kind: str | None, now: datetime) -> Sequence[Help]:
+    """Return the help in one kind of danger, or in all, as it is at this moment."""
+    return [help_for(Danger(name, None), settings, now) for name in WORDS if kind in (None, name)]
 
 
 async def find_help(work: Work, author: Viewer, texts: Sequence[str], thread_id: int | None = None) -> Help | None:
@@ -137,7 +193,16 @@ async def find_help(work: Work, author: Viewer, texts: Sequence[str], thread_id:
 async def find_help_anywhere(transactions: Transactions, texts: Sequence[str]) -> Help | None:
     """Return the help for words that got nowhere, which promises nobody: the case that they open is on no board."""
     danger = await find_own_danger(transactions, texts)
-    return help_for(danger, transactions.settings.help_lines) if danger else None
+    return help_for(danger, transactions.settings, transactions.now) if danger else None
+
+
+async def find_help_unseen(work: Work, texts: Sequence[str]) -> Help | None:
+    """Return help for words that no moderator reads and that call nobody: those of a concern. It promises nothing."""
+    danger = await find_own_danger(work, texts)
+    if danger is None:
+        return None
+    help_ = help_for(Danger(danger.kind, None), work.settings, work.now)
+    return replace(help_, watched=Watched(now=False, next_at=None, words=UNSEEN))
 
 
 async def _help_now(work: Work, viewer: Viewer, danger: Danger, thread_id: int | None) -> Help:
@@ -146,9 +211,7 @@ async def _help_now(work: Work, viewer: Viewer, danger: Danger, thread_id: int |
     board = (await work.session.execute(found)).scalar_one_or_none() if thread_id else None
     board_id = board.id if board else None
     attendance = await work.gate.find_attendance(work.session, board_id, work.now, but_not=viewer.id)
-    opening = opening_of(board, work.now) if board else ALWAYS
-    opens_at = None if opening.is_open else opening.until
-    return help_for(danger, work.settings.help_lines, attendance=attendance, opens_at=opens_at)
+    return help_for(danger, work.settings, work.now, board=board, attendance=attendance)
 
 
 async def find_own_danger(work: Work | Transactions, texts: Sequence[str]) -> Danger | None:
@@ -182,7 +245,7 @@ async def _help_when_refused(work: Work, author: Viewer, danger: Danger) -> Help
     try:
         return await _help_now(work, author, danger, None)
     except SQLAlchemyError:  # what refused them broke the transaction, which is undone: help does not depend on it
-        return help_for(danger, work.settings.help_lines)
+        return help_for(danger, work.settings, work.now)
 
 
 class PostWithHelp(NamedTuple):
@@ -231,6 +294,13 @@ async def _refuse_unless_addressed(work: Work, viewer: Viewer, post: Post) -> No
 
 def _no_post() -> NotFound:
     return NotFound("There is no such post.", code="post_not_found")
+
+
+def _is_within(times: str, now: datetime) -> bool:
+    """Return whether a moment is within times such as "mon-fri 09:00-17:00"; without days, they are every day's."""
+    first, last, starts, ends = _TIMES.fullmatch(times).groups()  # type: ignore[union-attr]  # checked as they are read
+    days = range(_DAYS.index(first), _DAYS.index(last or first) + 1) if first else range(7)
+    return now.weekday() in days and starts <= f"{now:%H:%M}" < ends
 
 
 @cache

@@ -193,6 +193,7 @@ ACTS: Mapping[str, Act] = {
     "lock": Act.LOCK_THREAD,
     "pin": Act.PIN_THREAD,
     "move": Act.MOVE_THREAD,
+    "subscribe": Act.FOLLOW,
 }
 
 

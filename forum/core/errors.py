@@ -3,7 +3,7 @@
 Every error carries a `code`, finer than its class and stable: clients choose screens and words by it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -68,6 +68,16 @@ class Invalid(ForumError):
     def __init__(self, detail: str, pointer: str, *, code: str | None = None, **facts: Any) -> None:
         super().__init__(detail, code=code, **facts)
         self.pointer = pointer
+
+
+class PersonalInformation(ForumError):
+    """A text may show who somebody is, and its author was not asked yet. `confirm` is the answer to that."""
+
+    default_code = "personal_information"
+
+    def __init__(self, detail: str, details: Sequence[Any], confirm: str) -> None:
+        super().__init__(detail, findings=[one.as_json() for one in details], confirm=confirm)
+        self.details = details
 
 
 class Conflict(ForumError):

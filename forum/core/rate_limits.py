@@ -124,6 +124,10 @@ class RateLimits:
         if not await self._limiter.hit(limit, *names):
             raise await self._refusal(limit, *names)
 
+    async def take_back(self, limit: RateLimitItem, policy: str, *who: object) -> None:
+        """Count one try less: nothing came of it."""
+        await self._storage.take_back(limit.key_for(policy, *map(str, who)))
+
     @asynccontextmanager
     async def reserve(
         self, limit: RateLimitItem, policy: str, *who: object, counts: Callable[[Exception | None], bool]

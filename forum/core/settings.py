@@ -243,6 +243,13 @@ class Settings(BaseSettings):
     reaction_limit: Limit = Field("60/1 minute", description="Reactions of one member to posts")
     report_limit: Limit = Field("20/1 day", description="Reports of one member")
     contact_limit: Limit = Field("5/1 hour", description="Messages to the charity, per address")
+    public_report_limit: Limit = Field(
+        "10/1 hour", description="Reports that need no account, per address; complaints as many again"
+    )
+    progress_limit: Limit = Field(
+        "60/1 hour", description="Questions with a code what came of a report or a complaint, per address"
+    )
+    concern_limit: Limit = Field("20/1 day", description="Concerns that one member raises with the safeguarding leads")
     talk_limit: Limit = Field("60/1 hour", description="Messages of one member or moderator in talks about cases")
     unsubscribe_limit: Limit = Field("100/1 minute", description="Uses of links that turn mails off, per address")
     export_limit: Limit = Field("3/1 day", description="Copies of all own data, per member")

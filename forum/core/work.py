@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.core.database import Database, Reader
 from forum.core.errors import ForumError
-from forum.core.gate import Gate, RefusedText
+from forum.core.gate import Detail, Gate, RefusedText
 from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
 
@@ -30,6 +30,7 @@ class Work:
     gate: Gate
     changed_members: set[UUID] = field(default_factory=set)
     refused: list[RefusedText] = field(default_factory=list)  # to be read by somebody, though all else is undone
+    details: list[Detail] = field(default_factory=list)  # that the author of a text is told of
 
     async def count_try(self, limit: str, policy: str, *who: object) -> None:
         """Count one try against the setting `FORUM_<LIMIT>_LIMIT`. Raises Throttled over the limit."""

@@ -22,17 +22,22 @@ from forum.content.posts.actions import change_words, withdraw_post
 from forum.content.posts.context import context_in_thread, context_of_post, context_on_board
 from forum.content.posts.draft import Draft
 from forum.content.posts.insertion import add_reply, add_thread
+from forum.content.posts.tables import Post
 from forum.content.reactions.actions import react
 from forum.content.reactions.tables import ReactionKind
 from forum.content.subscriptions import Mode
 from forum.content.threads.actions import lock_thread, pin_thread
+from forum.core.database import new_id
 from forum.core.work import Work
 from forum.demo.administration import administer
 from forum.demo.keys import DemoKeys
 from forum.demo.moderation import Cast, everybody, moderate
+from forum.demo.safeguarding import look_after
 from forum.members.tables import Member, Role, RulesEdition
 from forum.members.viewer import Viewer
+from forum.notifications.inbox import Notification
 from forum.notifications.letter_choices import answer_question
+from forum.notifications.new_posts import tell_of_post
 
 CONTENT = resources.files("forum.demo")
 LATELY = timedelta(days=3)  # since then, some follow a whole board
@@ -77,16 +82,36 @@ async def fill(work: Work, keys: DemoKeys, *, written: Callable[[], object]) -> 
     for slug, thread in _threads():
         await _write_thread(work.at(work.now - timedelta(days=thread["days_ago"])), cast, slug, thread, written)
     for person in _people():
-        if person.get("mails"):
-            await answer_question(work, cast[person["handle"]], wants_letters=True)
         for slug in person.get("follows", ()):
             await subscriptions.follow_board(work.at(work.now - LATELY), cast[person["handle"]], slug, Mode.EACH)
         if "draft" in person:
             await _keep_draft(work, cast[person["handle"]], **person["draft"])
         for handle in person.get("ignores", ()):
             await ignored.ignore(work, cast[person["handle"]], handle)
+    await _tell_of_posts(work.session)
+    for person in _people():
+        if person.get("mails"):
+            await answer_question(work, cast[person["handle"]], wants_letters=True)
     await moderate(work, cast)
     await administer(work, cast)
+    await look_after(work, cast)
+    await _put_notifications_in_order(work.session)
+
+
+async def _tell_of_posts(session: AsyncSession) -> None:
+    """Tell everybody of each post at the time when it appeared: the worker would tell of all of them today."""
+    written = select(col(Post.id), col(Post.created_at)).order_by(col(Post.created_at), col(Post.id))
+    for post_id, at in (await session.execute(written)).all():
+        await tell_of_post(session, {"post": str(post_id)}, at)
+
+
+async def _put_notifications_in_order(session: AsyncSession) -> None:
+    """Give each notification an id as of its time. Lists have them in the order of their ids, and a thread was written
+    to its end before the next one.
+    """
+    told = select(Notification).order_by(col(Notification.at), col(Notification.id))
+    for notification in (await session.execute(told)).scalars().all():
+        notification.id = new_id()
 
 
 def _people() -> list[dict[str, Any]]:

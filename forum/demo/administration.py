@@ -18,9 +18,12 @@ from forum.members.tables import Role
 from forum.members.viewer import GUEST
 from forum.privacy import legal_holds
 from forum.privacy.tables import HoldReason
-from moderation import contact, handover, on_call
+from moderation import contact, handover, on_call, watched_terms
 from moderation.contact import ContactDraft
 from moderation.on_call import ShiftWish
+from moderation.screening.finding import Effect
+from moderation.screening.watched_terms import TermKind
+from moderation.watched_terms import TermDraft
 
 HANDED_OVER = "Quiet tonight. If the grandmother with the hearing on Thursday writes again, please answer her first."
 OFFICE_HOURS = OpeningHours(
@@ -28,6 +31,17 @@ OFFICE_HOURS = OpeningHours(
 )
 AWAY = "Our advisers are away on Monday and back on Tuesday. Members answer as on every other day."
 LOCKED_OUT = "I have a new phone and cannot find the mail with the link. How do I get in again?"
+WATCHED = (
+    TermDraft(TermKind.PHRASE, "baby snatcher", Effect.CASE, note="It is said of people who can be recognised."),
+    TermDraft(
+        TermKind.PHRASE,
+        "Derek Quillfeather",
+        Effect.POINT_OUT,
+        in_names=True,
+        note="He wrote to mothers by mail, under several names. The police know.",
+    ),
+    TermDraft(TermKind.WORD, "bailiffs", Effect.HELP, help_kind="carer"),
+)
 
 
 async def administer(work: Work, cast: Cast) -> None:
@@ -43,6 +57,8 @@ async def administer(work: Work, cast: Cast) -> None:
     await contact.write_to_charity(earlier, GUEST, ContactDraft(LOCKED_OUT, "old.phone@example.org", "192.0.2.7"))
     for handle, starts, ends in (("orla", 18, 23), ("femi", 9, 18)):
         await on_call.add_shift(earlier, ruth, ShiftWish(handle, None, WEEK, time(starts), time(ends)))
+    for term in WATCHED:
+        await watched_terms.watch_for(earlier, ruth, term)
     await board_settings.set_hours(earlier, ruth, "kinship", 1, OFFICE_HOURS)
     await handover.add_note(earlier, cast["femi"], "kinship", HANDED_OVER)
     await _fail(work, cast)

@@ -19,7 +19,7 @@ from forum.content.posts.insertion import add_thread
 from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
 from forum.core.work import Work
-from forum.members.viewer import Viewer, viewer_of, viewers
+from forum.members.viewer import GUEST, Viewer, viewer_of, viewers
 from moderation import appeals, case_actions, cases, name_reports, on_sight, reports
 from moderation.case_priority import Category
 from moderation.decisions import DecisionInput
@@ -27,7 +27,10 @@ from moderation.gate import BoardGate
 from moderation.measures.tables import MeasureInput, MeasureKind
 from moderation.name_reports import NameComplaint
 from moderation.on_sight import Sighting
-from moderation.reports import Complaint
+from moderation.public_reports.actions import PublicReportDraft, file_report
+from moderation.public_reports.tables import PublicCategory
+from moderation.reports import Capacity, Complaint
+from moderation.service_complaints import ComplaintAbout, ServiceComplaintDraft, complain
 from moderation.talks import actions as talks
 from moderation.talks.actions import MessageToMember
 
@@ -42,6 +45,23 @@ async def moderate(work: Work, cast: Cast) -> None:
     await _report_name(_earlier(work, story["reported_name"]), cast, story["reported_name"])
     await _edit(_earlier(work, story["waiting_edit"]), cast, story["waiting_edit"])
     await _hold(_earlier(work, story["held"]), cast, story["held"])
+    await _come_from_outside(work, story["report_from_outside"], story["service_complaint"])
+
+
+async def _come_from_outside(work: Work, report: dict[str, Any], complaint: dict[str, Any]) -> None:
+    """Report and complain, as somebody without an account does."""
+    draft = PublicReportDraft(
+        post=report["post"],
+        capacity=Capacity(report["capacity"]),
+        category=PublicCategory(report["category"]),
+        illegal_kind=None,
+        text=report["text"].strip(),
+        email=None,
+        address="",
+    )
+    await file_report(_earlier(work, report), GUEST, draft)
+    about, words = ComplaintAbout(complaint["about"]), complaint["text"].strip()
+    await complain(_earlier(work, complaint), GUEST, ServiceComplaintDraft(about, words, email=None, address=""))
 
 
 async def everybody(session: AsyncSession) -> Cast:

@@ -1,7 +1,9 @@
 """The types of texts, numbers and times in requests: what the database can store, how long, on how many lines."""
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -30,6 +32,14 @@ def textual(value: object) -> object:
     if not isinstance(value, str):
         raise PydanticCustomError("not_a_time", "must be a date and time in RFC 3339")
     return value
+
+
+def day_of(value: object) -> object:
+    """Return the day that is written. Raises for another form, of which Pydantic takes some for seconds since 1970."""
+    if isinstance(value, str) and re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        with suppress(ValueError):
+            return date.fromisoformat(value)
+    raise PydanticCustomError("unreadable_day", "must be a day, such as 2026-12-24")
 
 
 @dataclass(frozen=True)
@@ -146,5 +156,7 @@ def in_utc(moment: datetime) -> datetime:
 
 Moment = Annotated[datetime, AfterValidator(in_utc), Field(examples=["2026-07-27T16:40:00Z"])]
 SentMoment = Annotated[AwareDatetime, BeforeValidator(textual), AfterValidator(in_utc)]
+Day = Annotated[date, Field(examples=["2026-12-01"])]
+SentDay = Annotated[Day, BeforeValidator(day_of)]
 HourOfDay = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"), Field(examples=["22:00"])]
 Uuid = Annotated[UUID, Field(examples=["01987d2e-5a3c-7c4e-9a61-2f6f3f0f9b1d"])]

@@ -101,6 +101,19 @@ class Problem(BaseModel):
         json_schema_extra=_without_default,
     )
 
+    findings: list[dict[str, Any]] | SkipJsonSchema[None] = Field(
+        None,
+        description="Where a text may show who somebody is: each `field`, `start`, `end` (code points), `words`, "
+        "`kind`, `why`, `suggestion` and `effect`",
+        json_schema_extra=_without_default,
+    )
+    confirm: str | SkipJsonSchema[None] = Field(
+        None,
+        description="With it as `confirm` in the body, the same words are posted as they are, for a day",
+        examples=["eyJ…"],
+        json_schema_extra=_without_default,
+    )
+
 
 @dataclass(frozen=True)
 class ProblemType:
@@ -121,6 +134,7 @@ KINDS: Mapping[type[errors.ForumError], ProblemType] = {
     errors.Stale: ProblemType(409, "stale", "Changed meanwhile"),
     errors.Busy: ProblemType(409, "request-in-progress", "Still being worked on"),
     errors.Conflict: ProblemType(409, "conflict", "Conflict"),
+    errors.PersonalInformation: ProblemType(422, "personal-information", "Personal information"),
     errors.Invalid: ProblemType(422, "validation-failed", "Input not accepted"),
     errors.Throttled: ProblemType(429, "too-many-requests", "Too many requests"),
     errors.Overloaded: ProblemType(503, "service-unavailable", "Busy"),
@@ -163,7 +177,6 @@ def problem(
 def register(app: FastAPI) -> None:
     """Have every error of `app` answered with a problem document."""
     app.add_exception_handler(errors.ForumError, _forum_error)
-    app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(DBAPIError, _database_error)
     app.add_exception_handler(PoolTimeoutError, _busy)
@@ -201,8 +214,8 @@ def _headers(error: errors.ForumError) -> dict[str, str]:
     return {}
 
 
-async def _invalid_request(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
+def invalid(error: RequestValidationError, **members: Any) -> Response:
+    """Return the response to a request of which some parts are not as they must be."""
     found = error.errors()
     return _bad_input(
         [
@@ -212,12 +225,13 @@ async def _invalid_request(_request: Request, error: Exception) -> Response:
                 "detail": faults.sentence_of(fault),
             }
             for fault in found[:MOST_FAULTS]
-        ]
+        ],
+        **members,
     )
 
 
-def _bad_input(found: list[dict[str, str]]) -> Response:
-    return problem(INVALID, "invalid", "Some of this cannot be accepted: see `errors`.", errors=found)
+def _bad_input(found: list[dict[str, str]], **members: Any) -> Response:
+    return problem(INVALID, "invalid", "Some of this cannot be accepted: see `errors`.", errors=found, **members)
 
 
 def _pointer(location: tuple[int | str, ...], body: Any) -> str:

@@ -116,7 +116,8 @@ class Route(APIRoute):
             if not model and request.method not in SAFE_METHODS:
                 await _refuse_body(request)
             if model:
-                refuse_crowded(await request.body(), most)
+                request.state.body = await request.body()  # for who answers a refusal: it can be read once only
+                refuse_crowded(request.state.body, most)
             if model and not required and (await request.body()).strip() == b"null":
                 raise Invalid("must be an object, or left out", "#", code="wrong_type")
             try:

@@ -21,7 +21,7 @@ from forum.core.milestones import MilestoneKind
 from forum.core.settings import Settings
 from forum.mail import templates, tokens
 from forum.mail.smtp import TRANSPORT_ERRORS, choose_transport
-from forum.mail.tables import CAUSED_BY_ANYBODY, Mail, MailedLink, MailKind
+from forum.mail.tables import CAUSED_BY_ANYBODY, UNLISTED, Mail, MailedLink, MailKind
 from forum.mail.templates import MailTemplate
 from forum.mail.tokens import LIFETIMES
 from forum.members.tables import Member
@@ -62,7 +62,10 @@ async def enqueue(
     email: str | None,
     subject: MailSubject | None = None,
 ) -> None:
-    """Queue a mail, to be sent after the commit. To nobody (None, None), it is as much work and no mail."""
+    """Queue a mail, to be sent after the commit. To nobody (None, None), it is as much work and no mail.
+
+    To somebody without an account it has an address, and no member.
+    """
     mail = Mail(kind=kind, member_id=member_id, email=email, put_down_at=now)
     if subject:
         mail.subject_id, mail.about_persona_id = subject
@@ -113,7 +116,7 @@ def select_unsent(
 ) -> Query:
     """Return a select of the mails that are not sent yet, oldest first, with their member and their failures.
 
-    Mails about one of the personas `but_about` are left out.
+    Mails about one of the personas `but_about` are left out, and those of which only their reader may know.
     """
     hidden = literal(list(but_about), ARRAY(Uuid))
     found = (
@@ -129,6 +132,7 @@ def select_unsent(
         )
         .join(Member, col(Member.id) == col(Mail.member_id))
         .where(or_(col(Mail.about_persona_id).is_(None), col(Mail.about_persona_id) != all_(hidden)))
+        .where(*(col(Mail.kind) != kind for kind in sorted(UNLISTED)))
         .order_by(col(Mail.put_down_at), col(Mail.id))
         .limit(limit)
     )
@@ -146,7 +150,7 @@ class OutgoingMail:
 
     id: UUID
     kind: MailKind
-    member_id: UUID
+    member_id: UUID | None
     message: EmailMessage
     token: str | None
     counted_as: str | None  # the mailbox for which it was counted
@@ -173,7 +177,7 @@ class MailSender:
         hooks = self._hooks.get(MailKind(mail.kind))
         is_wanted = hooks is None or await hooks.is_wanted(session, mail, now)
         template = await _choose_template(session, mail, now) if is_wanted else None
-        if template is None or mail.member_id is None or mail.email is None:
+        if template is None or mail.email is None:
             await session.execute(delete(Mail).where(col(Mail.id) == mail.id))
             return None
         try:
@@ -183,10 +187,10 @@ class MailSender:
             await _wait(session, mail, now + timedelta(seconds=over.retry_after))
             return None
         kind, token, off_token = MailKind(mail.kind), None, None
-        if template.path and template.has_token:
+        if template.path and template.has_token and mail.member_id:
             about: dict[str, Any] = {"member_id": mail.member_id, "email": mail.email, "asked_at": mail.put_down_at}
             token = await tokens.create_link(session, kind, now, **about)
-        if hooks and hooks.create_off_token:
+        if hooks and hooks.create_off_token and mail.member_id:
             off_token = await hooks.create_off_token(session, mail.member_id, self._settings, now)
         message = templates.compose(
             template,
@@ -218,7 +222,7 @@ class MailSender:
         """Delete a mail that was sent; take back what was done for one that was not, and try again later."""
         mail = await session.get(Mail, prepared.id)
         hooks = self._hooks.get(prepared.kind)
-        if hooks and hooks.note_end and (outcome is None or _is_final(outcome)):
+        if hooks and hooks.note_end and prepared.member_id and (outcome is None or _is_final(outcome)):
             await hooks.note_end(session, prepared.member_id, outcome is None, now)
         if outcome is None:
             await milestones.reach_first(session, MilestoneKind.MAIL_SENT, now)
@@ -274,14 +278,19 @@ _TEMPLATES: Mapping[MailKind, MailTemplate] = {
     MailKind.EXPORT_READY: templates.EXPORT_READY,
     MailKind.CASE_URGENT: templates.CASE_URGENT,
     MailKind.MESSAGE_URGENT: templates.MESSAGE_URGENT,
+    MailKind.RECEIPT: templates.RECEIPT,
+    MailKind.ANSWER_READY: templates.ANSWER_READY,
+    MailKind.CONCERN_WAITING: templates.CONCERN_WAITING,
     MailKind.NEWS: templates.NEWS,
 }
 
 
 async def _choose_template(session: AsyncSession, mail: Mail, now: datetime) -> MailTemplate | None:
     """Return what the mail says; None when it is to nobody, or no longer needed."""
-    if mail.member_id is None:
+    if mail.email is None:
         return None
+    if mail.member_id is None:
+        return _TEMPLATES.get(MailKind(mail.kind))
     member = await session.get_one(Member, mail.member_id)
     match mail.kind:
         case MailKind.VERIFY_ADDRESS if mail.email == member.wanted_email or (
@@ -311,12 +320,16 @@ async def _count(session: AsyncSession, mail: Mail, settings: Settings) -> str |
 
     It is counted here and not where it is asked for: there, the answer or its time would tell whose address it is.
     """
-    member = await session.get_one(Member, mail.member_id)
-    if mail.kind not in CAUSED_BY_ANYBODY and member.email_verified_at:
+    if mail.kind not in CAUSED_BY_ANYBODY and await _is_verified(session, mail):
         return None
     mailbox = _mailbox(str(mail.email))
     await rate_limits.count_in(session, settings.limit("mail"), "mail", mailbox)
     return mailbox
+
+
+async def _is_verified(session: AsyncSession, mail: Mail) -> bool:
+    member = await session.get(Member, mail.member_id) if mail.member_id else None
+    return member is not None and member.email_verified_at is not None
 
 
 def _mailbox(email: str) -> str:
@@ -334,9 +347,15 @@ async def _wait(session: AsyncSession, mail: Mail, until: datetime) -> None:
 
 
 async def _postpone(session: AsyncSession, mail: Mail, error: Exception, now: datetime) -> None:
-    """Try again later; after three days, or when the address does not exist, give up and keep it for administrators."""
+    """Try again later; after three days, or when the address does not exist, give up and keep it for administrators.
+
+    An address that belongs to no account is not kept.
+    """
     failures, again = mail.failures + 1, now + pause_after(mail.failures + 1)
     over = _is_final(error) or again > mail.put_down_at + TRIED_FOR
+    if over and mail.member_id is None:
+        await session.execute(delete(Mail).where(col(Mail.id) == mail.id))
+        return
     noted = {"failures": failures, "failure": _describe(error), "given_up_at": now if over else None}
     await session.execute(update(Mail).where(col(Mail.id) == mail.id).values(noted))
     if not over:

@@ -25,24 +25,33 @@ class MailKind(StrEnum):
     EXPORT_READY = "export_ready"
     CASE_URGENT = "case_urgent"
     MESSAGE_URGENT = "message_urgent"
+    RECEIPT = "receipt"
+    ANSWER_READY = "answer_ready"
+    CONCERN_WAITING = "concern_waiting"
     NEWS = "news"
 
 
 # Mails that anybody can cause to any address: `FORUM_MAIL_LIMIT` says how many of them go to one address. So it does
 # of every mail to an address that its member never verified. The others tell a member what was done with their account:
 # they are not counted, so that a thief cannot use the limit up and then change something unheard.
-CAUSED_BY_ANYBODY = frozenset({MailKind.VERIFY_ADDRESS, MailKind.PASSWORD_RESET, MailKind.INVITATION})
+CAUSED_BY_ANYBODY = frozenset(
+    {MailKind.VERIFY_ADDRESS, MailKind.PASSWORD_RESET, MailKind.INVITATION, MailKind.RECEIPT, MailKind.ANSWER_READY}
+)
+
+# Mails that no list shows to administrators: that there is a concern is known to its leads alone.
+UNLISTED = frozenset({MailKind.CONCERN_WAITING})
 
 
 class Mail(SQLModel, table=True):
     """A mail that is not sent yet. It is deleted with its member; its text is written when it is sent.
 
-    A mail to nobody is queued too, so that a request takes as long for an address that is not known here.
+    A mail to nobody is queued too, so that a request takes as long for an address that is not known here. One to
+    somebody without an account has an address and no member.
     """
 
     __table_args__ = (
         check_one_of("kind", MailKind),
-        CheckConstraint("(member_id IS NULL) = (email IS NULL)", name="somebody"),
+        CheckConstraint("member_id IS NULL OR email IS NOT NULL", name="somebody"),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)

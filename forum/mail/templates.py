@@ -132,7 +132,34 @@ CASE_URGENT = MailTemplate(
 MESSAGE_URGENT = MailTemplate(
     "Please look at once",
     (
-        "Somebody wrote something that cannot wait. Please sign in now and begin with the messages.",
+        "Somebody wrote something that cannot wait. Please sign in now and begin with the messages and reports.",
+        "This mail does not say what it is, because other people may read it.",
+    ),
+)
+RECEIPT = MailTemplate(
+    "It has arrived",
+    (
+        "Somebody, probably you, wrote to us without an account and gave this e-mail address for news. It has arrived, "
+        "and somebody reads it. With the code that was shown then, what came of it can be read here:",
+    ),
+    ("This mail does not say what it is about, because other people may read it.", NOT_YOU),
+    "progress",
+    has_token=False,
+)
+ANSWER_READY = MailTemplate(
+    "There is an answer",
+    (
+        "Somebody, probably you, wrote to us without an account and gave this e-mail address for news. There is an "
+        "answer now. With the code that was shown then, it can be read here:",
+    ),
+    ("This mail does not say what it is about, because other people may read it.", NOT_YOU),
+    "progress",
+    has_token=False,
+)
+CONCERN_WAITING = MailTemplate(
+    "Something waits for you",
+    (
+        "Something waits for you that only few may read. Please sign in and look at your notices.",
         "This mail does not say what it is, because other people may read it.",
     ),
 )

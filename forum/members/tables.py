@@ -17,6 +17,7 @@ class Role(StrEnum):
     MODERATOR = "moderator"
     SAFEGUARDING_LEAD = "safeguarding_lead"
     ADMINISTRATOR = "administrator"
+    TRUSTED_FLAGGER = "trusted_flagger"  # of an organisation whose reports come first; it decides nothing
 
 
 class Standing(StrEnum):

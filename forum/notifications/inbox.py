@@ -65,8 +65,18 @@ class NotificationKind(StrEnum):
     CASE_TAKEN_OVER = "case_taken_over"
     CASE_OVERDUE = "case_overdue"
     CASE_WITHOUT_DECIDER = "case_without_decider"
+    ADDRESS_DISCLOSED = "address_disclosed"
+    CONCERN_WAITING = "concern_waiting"
+    CONCERN_REVIEW = "concern_review"
+    CONCERN_DISCLOSURE = "concern_disclosure"
+    CONCERN_WITHOUT_LEAD = "concern_without_lead"
     MESSAGE_WAITING = "message_waiting"
     MESSAGE_URGENT = "message_urgent"
+    PUBLIC_REPORT_WAITING = "public_report_waiting"
+    PUBLIC_REPORT_URGENT = "public_report_urgent"
+    SERVICE_COMPLAINT_WAITING = "service_complaint_waiting"
+    SERVICE_COMPLAINT_ANSWERED = "service_complaint_answered"
+    ASSESSMENT_DUE = "assessment_due"
     RULES_CHANGED = "rules_changed"
     STANDING_ENDED = "standing_ended"
     LOST_MAILBOX = "lost_mailbox"
@@ -96,6 +106,19 @@ OF_CASES = (
 OF_TALKS = (NotificationKind.TALK_MESSAGE, NotificationKind.TALK_ANSWERED)
 # Of these, at most one for each member that they have not read yet: many people may write to the charity in an hour.
 OF_MESSAGES = (NotificationKind.MESSAGE_WAITING, NotificationKind.MESSAGE_URGENT)
+# The same of reports that name no post, and of complaints about the service.
+OF_REPORTS = (
+    NotificationKind.PUBLIC_REPORT_WAITING,
+    NotificationKind.PUBLIC_REPORT_URGENT,
+    NotificationKind.SERVICE_COMPLAINT_WAITING,
+)
+# Of these, at most one for each member and concern; the last one names no concern, because its readers may not know it.
+OF_CONCERNS = (
+    NotificationKind.CONCERN_WAITING,
+    NotificationKind.CONCERN_REVIEW,
+    NotificationKind.CONCERN_DISCLOSURE,
+    NotificationKind.CONCERN_WITHOUT_LEAD,
+)
 # Of this kind, at most one for each member that they have not read yet: several rules may be changed in a row.
 UNREAD_ONCE = "kind = 'rules_changed' AND read_at IS NULL"
 # Of this kind too: it tells of all reactions since, to whichever of their posts.
@@ -112,7 +135,15 @@ OF_NEW_POSTS = (
 )
 UNREAD_OF_THREAD = "read_at IS NULL AND thread_id IS NOT NULL"
 # What staff are told of their work: a member who has no role any more does not see it.
-FOR_STAFF = (*OF_CASES, *OF_MESSAGES, NotificationKind.CASE_TAKEN_OVER, NotificationKind.TALK_ANSWERED)
+FOR_STAFF = (
+    *OF_CASES,
+    *OF_CONCERNS,
+    *OF_MESSAGES,
+    *OF_REPORTS,
+    NotificationKind.CASE_TAKEN_OVER,
+    NotificationKind.TALK_ANSWERED,
+    NotificationKind.ASSESSMENT_DUE,
+)
 # No letter is sent because of these.
 NOT_MAILED = (*FOR_STAFF, NotificationKind.REACTED)
 
@@ -157,11 +188,27 @@ class Notification(SQLModel, table=True):
             postgresql_where=text(f"kind IN ({_listed(OF_TALKS)}) AND read_at IS NULL"),
         ),
         Index(
+            "uq_notification_concern",
+            "member_id",
+            "kind",
+            "subject_id",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+            postgresql_where=text(f"kind IN ({_listed(OF_CONCERNS)})"),
+        ),
+        Index(
             "uq_notification_message",
             "member_id",
             "kind",
             unique=True,
             postgresql_where=text(f"kind IN ({_listed(OF_MESSAGES)}) AND read_at IS NULL"),
+        ),
+        Index(
+            "uq_notification_report",
+            "member_id",
+            "kind",
+            unique=True,
+            postgresql_where=text(f"kind IN ({_listed(OF_REPORTS)}) AND read_at IS NULL"),
         ),
     )
 

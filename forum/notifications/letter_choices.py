@@ -6,11 +6,12 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, bindparam, delete, exists, select
+from sqlalchemy import LargeBinary, any_, bindparam, delete, exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from forum.content.posts.tables import Post
 from forum.core import jobs
 from forum.core.database import Prepared, Reader, new_id, query, rows_of
 from forum.core.errors import Forbidden, Invalid
@@ -23,7 +24,7 @@ from forum.core.work import Transactions, Work
 from forum.mail import tokens
 from forum.members.queries import lock_member_row, lock_own_row
 from forum.members.tables import Member
-from forum.members.viewer import VIEWER_ID, Viewer
+from forum.members.viewer import VIEWER_ID, VIEWER_PERSONAS, Viewer
 from forum.notifications.letter_times import LetterMode, is_quiet_hour
 from forum.notifications.letters import TIMES, LetterChoice, OffLink, forget_due, mark_due
 from forum.permissions import UNVERIFIED
@@ -57,12 +58,14 @@ class OwnLetters:
     is_verified: bool
 
 
-# Whether the viewer may be asked: their address is verified, and they never said yes or no.
+_SECOND_POST = select(col(Post.id)).where(col(Post.author_id) == any_(VIEWER_PERSONAS)).offset(1).limit(1)
+# Whether to ask the viewer: their address is verified, they never said yes or no, and wrote one post at most.
 _IS_UNASKED = Prepared(
     query(col(Member.id)).where(
         col(Member.id) == VIEWER_ID,
         col(Member.email_verified_at).is_not(None),
         ~exists().where(col(LetterChoice.member_id) == VIEWER_ID),
+        ~_SECOND_POST.exists(),
     )
 )
 _OWNER = (
@@ -73,8 +76,10 @@ _OWNER = (
 
 
 async def is_unasked(reader: Reader, viewer: Viewer) -> bool:
-    """Return whether the viewer never said whether they want letters, and could get them."""
-    return await reader.row(_IS_UNASKED, viewer_id=viewer.id) is not None
+    """Return whether to ask the viewer, who just wrote, if they want letters: after their first post, and never again,
+    for who leaves a question unanswered has answered it.
+    """
+    return await reader.row(_IS_UNASKED, **viewer.query_parameters) is not None
 
 
 async def get_letters(work: Work, viewer: Viewer) -> OwnLetters:

@@ -1,16 +1,18 @@
 """Tell members of a new post: who asked, who is named, quoted or answered, and who follows its thread or board.
 
-A job does it, once a post is there for its readers: at once, or after a moderator has read it; never for an edit. One
-statement tells everybody: of 5,000 followers, each would otherwise be a round trip. Who may not see the post when the
-job runs is not told, and whoever reads of it later sees what is to be seen then.
+The worker does it within about a second, once a post is there for its readers: at once, or after a moderator has read
+it; never for an edit. One statement tells everybody: of 5,000 followers, each would otherwise be a round trip. Who may
+not see the post at that moment is not told, and whoever reads of it later sees what is to be seen then.
 """
 
 import re
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from html import unescape
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
@@ -26,6 +28,7 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    delete,
     exists,
     func,
     literal,
@@ -42,13 +45,14 @@ from sqlmodel import col
 
 from forum.content.boards import Board, readable_by_member
 from forum.content.ignored import ignores
-from forum.content.posts.tables import Post, PostQuote, Visibility, Voice
+from forum.content.posts.tables import Post, PostQuote, UntoldPost, Visibility, Voice
 from forum.content.read_marks import ReadMark
 from forum.content.subscriptions import Mode, Subscription
 from forum.content.threads.tables import Thread
 from forum.content.threads.visibility import THREAD_SHOWN
-from forum.core.database import Moment, new_id, query, rows_of
-from forum.core.jobs import Payload
+from forum.core import jobs
+from forum.core.database import Moment, query, rows_of
+from forum.core.jobs import Job, Payload
 from forum.members.aliases import is_persona_of, owner_of
 from forum.members.standing import SHUT_OUT, standing_at
 from forum.members.tables import Member
@@ -59,7 +63,7 @@ MOST_MENTIONED = 10  # in one post: who names more people speaks to nobody
 MOST_MENTIONS_A_DAY = 10  # of one person by another: more is pestering
 MOST_NUMBERS = 100  # posts in one notification; what comes after them is not counted
 DAY = timedelta(days=1)
-ID_PREFIX = len("01234567-89ab-7def")  # of a UUIDv7: its time and version
+ID_PREFIX = len("01234567-89ab-7")  # of a UUIDv7: its time in milliseconds and its version
 
 _MARKS = re.compile(r'<(?P<end>/?)blockquote|<span class="mention" data-handle="(?P<handle>[^"]*)"')
 
@@ -71,12 +75,25 @@ _AUTHOR, _NOW = bindparam("author", type_=Uuid()), bindparam("now", type_=Moment
 _WRITTEN_AS = bindparam("written_as", type_=Uuid())  # the name under which it was written
 _APPEARED_AT, _MENTIONED = bindparam("appeared_at", type_=Moment()), bindparam("mentioned", type_=ARRAY(Text()))
 
-# Claims the post, so that a second job finds nothing to do, and keeps it as it is until all are told.
-_posts = rows_of(Post)
+# Tells of a post when telling of several at once failed.
+TELL_OF_POST = Job("tell_of_post")
+AT_ONCE = 20  # posts in one transaction: meanwhile, nobody can change them
+
+# The next posts to tell of, but for those that somebody changes at this moment: they come a second later.
+_posts, _untold = rows_of(Post), rows_of(UntoldPost)
+_NEXT = (
+    select(_untold.c.post_id)
+    .join(_posts, _posts.c.id == _untold.c.post_id)
+    .order_by(_untold.c.post_id)
+    .limit(AT_ONCE)
+    .with_for_update(skip_locked=True, key_share=True)
+    .cte("next_posts")
+)
+_TAKE = delete(_untold).where(_untold.c.post_id == _NEXT.c.post_id)
+# Claims posts, so that nobody is told of them again, and keeps them as they are until all are told.
 _CLAIM = (
     update(_posts)
     .where(
-        _posts.c.id == _POST_ID,
         _posts.c.told_at.is_(None),
         _posts.c.visibility == Visibility.VISIBLE,
         col(Thread.id) == _posts.c.thread_id,
@@ -96,6 +113,9 @@ _CLAIM = (
         _posts.c.body_html,
     )
 )
+_CLAIM_ONE = _CLAIM.where(_posts.c.id == _POST_ID)
+_CLAIM_NEXT = _CLAIM.where(_posts.c.id == _NEXT.c.post_id).add_cte(_TAKE.cte("taken"))
+_SET_ASIDE = _TAKE.returning(_untold.c.post_id)
 
 
 # Whom the post concerns, each with why: the place of the kind in OF_NEW_POSTS.
@@ -174,7 +194,7 @@ _ID = cast(func.concat(bindparam("id_prefix", type_=Text()), _RANDOM), Uuid)
 _told = rows_of(Notification)
 _NEW = insert(_told).from_select(
     ["id", "member_id", "kind", "thread_id", "numbers", "at"],
-    query(_ID, col(Member.id), _KIND, _THREAD_ID, array([_NUMBER]), _APPEARED_AT)
+    query(_ID, col(Member.id), _KIND, _THREAD_ID, array([_NUMBER]), _NOW)
     .select_from(_FIRST_REASONS)
     .join(Member, col(Member.id) == _FIRST_REASONS.c.member_id)
     .join(Board, col(Board.id) == _BOARD_ID)
@@ -201,17 +221,55 @@ _MODES = (
 )
 
 
+async def tell_of_posts(session: AsyncSession, now: datetime) -> bool:
+    """Tell of the posts that appeared last, and return whether there may be more.
+
+    Those who are told of several of them get their letters in one call: two would not lock their rows in one order.
+    """
+    claimed = (await session.execute(_CLAIM_NEXT, {"now": now})).all()
+    ordered = enumerate(sorted(claimed, key=lambda post: int(post.post_id)))
+    reached = [await _tell(session, post, now, place) for place, post in ordered]
+    told = {member_id for one in reached for member_id in one.told}
+    at_once = {member_id for one in reached for member_id in one.told - one.patient}
+    await letters.mark_due(session, told, now, patient=told - at_once)
+    return len(claimed) == AT_ONCE
+
+
+async def tell_each_by_itself(session: AsyncSession, _now: datetime) -> None:
+    """Make a job for each of the posts that come next: one of them cannot be told of, and must not keep the others."""
+    for post_id in (await session.execute(_SET_ASIDE)).scalars().all():
+        await jobs.enqueue(session, TELL_OF_POST, {"post": str(post_id)})
+
+
 async def tell_of_post(session: AsyncSession, payload: Payload, now: datetime) -> None:
     """Job handler: tell everybody whom a post concerns of it, unless that was done or readers do not see it now."""
-    claimed = (await session.execute(_CLAIM, {"post_id": int(payload["post"]), "now": now})).one_or_none()
-    if claimed is None:
-        return
+    claimed = (await session.execute(_CLAIM_ONE, {"post_id": int(payload["post"]), "now": now})).one_or_none()
+    if claimed:
+        reached = await _tell(session, claimed, now)
+        await letters.mark_due(session, reached.told, now, patient=reached.patient)
+
+
+class _Reached(NamedTuple):
+    """Who was told of a post, and who of them can wait for the daily letter."""
+
+    told: set[UUID]
+    patient: set[UUID]
+
+
+async def _tell(session: AsyncSession, claimed: Any, now: datetime, place: int = 0) -> _Reached:
     mentioned = list(islice(dict.fromkeys(_mentions(claimed.body_html)), MOST_MENTIONED))
-    values = {**claimed._mapping, "now": now, "mentioned": mentioned, "id_prefix": str(new_id())[:ID_PREFIX]}
+    values = {**claimed._mapping, "now": now, "mentioned": mentioned, "id_prefix": _id_prefix(place)}
     told = set((await session.execute(_TELL, values)).scalars())
+    if not told:
+        return _Reached(told, set())
     modes = {row.member_id: row.mode for row in await session.execute(_MODES, values | {"told": list(told)})}
-    patient = {member_id for member_id, mode in modes.items() if mode == Mode.DIGEST}
-    await letters.mark_due(session, told, now, patient=patient)
+    return _Reached(told, {member_id for member_id, mode in modes.items() if mode == Mode.DIGEST})
+
+
+def _id_prefix(place: int) -> str:
+    """Return how the ids of notifications begin: those of a later post of the same transaction come later."""
+    milliseconds = f"{time.time_ns() // 1_000_000 + place:012x}"
+    return f"{milliseconds[:8]}-{milliseconds[8:]}-7"
 
 
 def _mentions(body_html: str) -> Iterator[str]:

@@ -25,7 +25,7 @@ from forum.members.viewer import Viewer
 from forum.notifications import inbox
 from forum.permissions import require_recent_sign_in
 from forum.privacy import erasure_jobs, handle_changes
-from forum.privacy.personal_data_source import PersonalDataSource
+from forum.privacy.personal_data_source import LegalDuty, PersonalDataSource
 from forum.privacy.tables import Departure, DepartureKind, LegalHold
 
 GRACE_PERIOD = timedelta(days=14)
@@ -104,7 +104,8 @@ def make_departer(source: PersonalDataSource) -> Handler:
         departure = await _get_departure(session, member.id)
         if departure is None or departure.done_at or departure.due_at > now + CLOCKS_DIFFER:
             return
-        if await _is_blocked(session, departure, member, now):
+        duty = await _find_duty(session, source, member.id)
+        if await _is_blocked(session, departure, member, duty, now):
             return
         await _delete_account(session, source, departure, member, max(now, departure.due_at))
 
@@ -134,10 +135,21 @@ async def _delete_departure(session: AsyncSession, member_id: UUID) -> None:
     await outbox.cancel(session, member_id, MailKind.DEPARTURE_WAITS)
 
 
-async def _is_blocked(session: AsyncSession, departure: Departure, member: Member, now: datetime) -> bool:
-    """Return whether a legal hold blocks it, of which the member is told once, or that nobody else administers."""
-    if await session.get(LegalHold, member.id, populate_existing=True):
-        if departure.waits_since is None:
+async def _find_duty(session: AsyncSession, source: PersonalDataSource, member_id: UUID) -> LegalDuty | None:
+    """Return the duty to keep a member's data: by a legal hold, or by what else is stored."""
+    if await session.get(LegalHold, member_id, populate_existing=True):
+        return LegalDuty(may_be_told=True)
+    return await source.find_duty(session, member_id)
+
+
+async def _is_blocked(
+    session: AsyncSession, departure: Departure, member: Member, duty: LegalDuty | None, now: datetime
+) -> bool:
+    """Return whether a legal duty blocks it, of which the member is told once if they may be, or that nobody else
+    administers.
+    """
+    if duty:
+        if duty.may_be_told and departure.waits_since is None:
             departure.waits_since = now
             await inbox.notify(session, member.id, inbox.NotificationKind.DEPARTURE_WAITS, now)
             await outbox.enqueue(session, MailKind.DEPARTURE_WAITS, now, member_id=member.id, email=member.email)

@@ -2,12 +2,18 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.members.tables import Member
+
+
+class LegalDuty(NamedTuple):
+    """A duty to keep a member's data for now."""
+
+    may_be_told: bool  # the member may know that something is kept for a legal reason
 
 
 class PersonalDataSource(Protocol):
@@ -24,6 +30,9 @@ class PersonalDataSource(Protocol):
 
     async def list_needed_posts(self, session: AsyncSession, member_id: UUID) -> Collection[int]:
         """Return the member's posts whose text is still needed, for something that is not decided yet."""
+
+    async def find_duty(self, session: AsyncSession, member_id: UUID) -> LegalDuty | None:
+        """Return the duty to keep a member's data that something stored brings, beside administrators' holds."""
 
     async def erase_texts(self, session: AsyncSession, member_id: UUID, now: datetime) -> bool:
         """Erase the member's texts that are no longer needed, and return whether none is left."""

@@ -6,6 +6,7 @@ from forum.web.languages import mark
 
 DONE: Mapping[str, str] = {
     "sent": mark("Your reply is here now."),
+    "named": mark("It is here now. It names somebody at work, a court or a judgment; you can change it if you like."),
     "held": mark("We have it. A moderator reads it first; only you can see it until then."),
     "opened": mark("Your thread is here now."),
     "changed": mark("Your change is saved."),

@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeVar, get_origin
+from enum import Enum
+from typing import Literal, TypeVar, get_origin
 from urllib.parse import parse_qsl
 
 from fastapi import Request
@@ -66,7 +67,8 @@ class Form:
             return model.model_validate(given)
         except ValidationError as error:
             found = {str(fault["loc"][0]) if fault["loc"] else "": code_of(fault) for fault in error.errors()}
-            raise InvalidForm(found) from None
+            choices = {name for name, code in found.items() if code == "required" and _is_choice(model, name)}
+            raise InvalidForm(found | dict.fromkeys(choices, "not_chosen")) from None
 
     def with_values(self, **values: str) -> "Form":
         """Return the same form with other words in some fields."""
@@ -98,6 +100,12 @@ class Form:
 
 
 EMPTY = Form()
+
+
+def _is_choice(model: type[FormModel], name: str) -> bool:
+    """Return whether a field is one of several that are shown, and not something to write."""
+    kind = model.model_fields[name].annotation
+    return get_origin(kind) is Literal or (isinstance(kind, type) and issubclass(kind, Enum))
 
 
 async def read_form(request: Request) -> Form:

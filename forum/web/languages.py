@@ -4,7 +4,7 @@ import gettext
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -48,9 +48,10 @@ class Language:
         """Return a time of day: "08:27", with the seconds where they count."""
         return str(format_datetime(at, "HH:mm:ss" if at.second else "HH:mm", self.time_zone, self.code))
 
-    def day(self, at: datetime) -> str:
-        """Return a date without its time: "1 November 2026"."""
-        return str(format_date(at.astimezone(self.time_zone), "d MMMM y", self.code))
+    def day(self, at: date) -> str:
+        """Return a date, or a moment without its time: "1 November 2026"."""
+        local = at.astimezone(self.time_zone) if isinstance(at, datetime) else at
+        return str(format_date(local, "d MMMM y", self.code))
 
 
 @cache

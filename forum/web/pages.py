@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -113,6 +113,7 @@ def environment(language: Language, folders: tuple[Path, ...]) -> Environment:
     made.filters["moment"] = language.moment
     made.filters["day"] = language.day
     made.filters["parsed_time"] = datetime.fromisoformat
+    made.filters["parsed_day"] = date.fromisoformat
     made.filters["colour"] = colour
     made.filters["initial"] = initial
     made.filters["unbroken"] = unbroken

@@ -203,7 +203,7 @@ class Visit:
             content = self._render(page)
             tag = f'"{sha256(content).hexdigest()[:24]}"'
             packed = gzip.compress(content, 6, mtime=0)
-            found = MadePage(tag, packed, size=len(packed) + len(content))
+            found = MadePage(tag, packed, size=len(packed) + 3 * len(content))
             if found.size <= known.maxsize:
                 known[key] = found
         return found
@@ -253,9 +253,10 @@ class Layout:
         return self.visit.look
 
     @property
-    def path(self) -> str:
-        """The path of the page with its query."""
-        return self.visit.path
+    def here(self) -> str:
+        """The path of the page with its query, to come back to: it does not say once more what was done."""
+        query = [(name, value) for name, value in self.visit.request.query_params.multi_items() if name != "done"]
+        return self.visit.request.url.path + (f"?{urlencode(query)}" if query else "")
 
     @cached_property
     def entries(self) -> Sequence[NavigationEntry]:
@@ -405,7 +406,7 @@ class MadePage:
 
     tag: str
     packed: bytes
-    size: int  # in bytes, with the posts that its key holds
+    size: int  # in bytes, with the posts that its key holds, as Markdown and as HTML
 
 
 MOST_KEPT = 32 * 1024 * 1024  # bytes in each process; a page of a thread has some 30 KB
@@ -422,8 +423,16 @@ def made_pages() -> "TTLCache[Hashable, MadePage]":
     return room_for(lambda made: made.size)
 
 
+class MadeLater:
+    """A part of a page that is made only when the page is: its key is equal where it would look the same."""
+
+    key: Hashable
+
+
 def key_of(value: object) -> Hashable:
     """Return what is equal for equal values, also of lists, mappings and dataclasses that hold such."""
+    if isinstance(value, MadeLater):
+        return value.key
     try:
         hash(value)
     except TypeError:

@@ -26,7 +26,9 @@ from moderation.case_priority import HEAVY, Category
 from moderation.case_queue import ClaimedBy, QueueSearch
 from moderation.cases import CaseKind, CaseState
 from moderation.findings import TextPart
-from moderation.screening.finding import FindingKind, Level
+from moderation.reports import Capacity, IllegalKind
+from moderation.screening.finding import Effect, FindingKind, Level
+from moderation.screening.watched_terms import TermKind
 
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
 
@@ -128,7 +130,9 @@ class CaseReport(ResponseBody):
     """What somebody reported: for moderators only."""
 
     id: Uuid
-    by: Author
+    by: Author | None = Field(description="Null: it came without an account")
+    capacity: Capacity | None = Field(description="Who somebody without an account is to it", examples=[None])
+    illegal_kind: IllegalKind | None = Field(description="What offence they see in it", examples=[None])
     post_id: Identity | None = Field(description="Null, as its revision, where a name was reported", examples=[4711])
     revision: int | None = Field(description="The revision that they saw", examples=[1])
     title_revision: int | None = Field(
@@ -185,6 +189,17 @@ class CaseFinding(ResponseBody):
     start: int = Field(validation_alias="starts", description="The first character, in code points", examples=[12])
     end: int = Field(validation_alias="ends", description="The character after the last", examples=[25])
     revision: int = Field(description="Of the post; of an edit that waits, the one that it would make", examples=[1])
+
+
+class FoundTerm(ResponseBody):
+    """A watched term that was found, in the version of that time."""
+
+    id: Uuid = Field(description="The `recogniser` of the findings")
+    version: int = Field(examples=[1])
+    kind: TermKind
+    text: str = Field(examples=["baby snatcher"])
+    effect: Effect
+    note: str = Field(examples=["Of the account that came back five times."])
 
 
 class RefusedText(ResponseBody):
@@ -263,6 +278,12 @@ class FullCase(Case):
     held_edits: list[HeldEdit] = Field(description="Edits that wait, and those that were refused or dropped")
     reported: list[CaseReport]
     findings: list[CaseFinding] = Field(description="What screening found in the present revision")
+    terms: list[FoundTerm] = Field(description="The watched terms of these findings")
+    copies: list[Identity] = Field(description="Posts that say the same, by their ids", examples=[[4711]])
+    signals: list[str] = Field(
+        description="What is known of the account of somebody who was new then: `throw_away_mail`, `joined_together`",
+        examples=[["throw_away_mail"]],
+    )
     refused_texts: list[RefusedText] = Field(description="What the member wrote in danger that was refused")
     notes: list[CaseNote]
     calls: list[CaseCall] = Field(description="Who was called to it, oldest first")
@@ -417,8 +438,11 @@ def _full_case(file: CaseFile) -> FullCase:
         revisions=[Revision.model_validate(row) for row in file.revisions],
         titles=[TitleRevision.model_validate(row) for row in file.titles],
         held_edits=[HeldEdit.model_validate(edit) for edit in file.held_edits],
-        reported=[CaseReport.of_row(row, by=Author.of(row, "reporter")) for row in file.reports],
+        reported=list(map(report_response, file.reports)),
         findings=[CaseFinding.model_validate(row) for row in file.findings],
+        copies=list(file.copies),
+        signals=list(file.signals),
+        terms=[FoundTerm.model_validate(row) for row in file.terms],
         refused_texts=[RefusedText.model_validate(row) for row in file.refused_texts],
         notes=[CaseNote.of_row(row, by=Author.of(row, "author")) for row in file.notes],
         calls=[CaseCall.of_row(row, member=Author.of(row, "called")) for row in file.calls],
@@ -428,6 +452,11 @@ def _full_case(file: CaseFile) -> FullCase:
         appeal=_appeal(file.appeal) if file.appeal else None,
         deciders=file.deciders,
     )
+
+
+def report_response(row: Any) -> CaseReport:
+    """Return a report of a case as the API shows it."""
+    return CaseReport.of_row(row, by=None if row.capacity else Author.of(row, "reporter"))
 
 
 def _appeal(file: AppealFile) -> HeardAppeal:

@@ -25,6 +25,7 @@ from moderation.api.cases import (
     HeldPost,
     NoteRequest,
     RefusedText,
+    report_response,
 )
 from moderation.cases import CaseState
 
@@ -82,7 +83,7 @@ async def get_danger_case(request: Request, id: Uuid, viewer: CurrentMember, wor
         file.case,
         posts=[HeldPost.model_validate(row) for row in file.posts],
         held_edits=[HeldEdit.model_validate(edit) for edit in file.held_edits],
-        reported=[CaseReport.of_row(row, by=Author.of(row, "reporter")) for row in file.reports],
+        reported=list(map(report_response, file.reports)),
         findings=[CaseFinding.model_validate(row) for row in file.findings],
         refused_texts=[RefusedText.model_validate(row) for row in file.refused_texts],
         notes=[CaseNote.of_row(row, by=Author.of(row, "author")) for row in file.notes],

@@ -27,9 +27,9 @@ class _Match:
     end: int
 
 
-def find(text: str) -> list[Finding]:
-    """Return the words of danger in a text."""
-    book = phrasebook.english()
+def find(text: str, book: Phrasebook | None = None) -> list[Finding]:
+    """Return the words of danger in a text: those that the book has phrases for, without one ours."""
+    book = book or phrasebook.english()
     reading = read(text, book.dictionary)
     matches = list(_matches(book, reading.words))
     if not matches:
@@ -41,16 +41,22 @@ def find(text: str) -> list[Finding]:
 
 
 def _matches(book: Phrasebook, words: str) -> Iterator[_Match]:
-    found = list(islice(book.phrases.find(words), MATCHES_MAX))
+    found = list(islice(_sought(book, words), MATCHES_MAX))
     harmless = [(start, end) for _, start, end in islice(book.harmless.find(words), MATCHES_MAX)] if found else []
-    for place, start, end in found:
+    for meaning, start, end in found:
         if any(start < other_end and other_start < end for other_start, other_end in harmless):
             continue
-        meaning = book.meanings[place]
         left = _level_in_scope(book, words, meaning, start, end)
         if left:
             yield _Match(meaning.kind, left, start, end)
     yield from _together(book, words)
+
+
+def _sought(book: Phrasebook, words: str) -> Iterator[tuple[Meaning, int, int]]:
+    for patterns, meanings in book.sought:
+        for place, start, end in patterns.find(words):
+            if meaning := meanings[place]:
+                yield meaning, start, end
 
 
 def _level_in_scope(book: Phrasebook, words: str, meaning: Meaning, start: int, end: int) -> Level | None:

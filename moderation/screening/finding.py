@@ -9,6 +9,17 @@ class FindingKind(StrEnum):
 
     CRISIS = "crisis"
     PERSONAL_INFORMATION = "personal_information"
+    WATCHED_TERM = "watched_term"  # of the charity's own
+    SPAM = "spam"
+
+
+class Effect(StrEnum):
+    """What a watched term, or a sign of spam, leads to, the gentlest first."""
+
+    HELP = "help"  # its author is shown who helps
+    POINT_OUT = "point_out"  # a moderator looks when there is time
+    CASE = "case"  # a moderator decides
+    HOLD = "hold"  # a moderator reads it before it appears
 
 
 class CrisisKind(StrEnum):
@@ -22,6 +33,38 @@ class CrisisKind(StrEnum):
     DISCLOSURE = "disclosure"  # a child said that somebody hurts them
     SUICIDE = "suicide"
     SELF_HARM = "self_harm"
+
+
+class DetailKind(StrEnum):
+    """What may show who somebody is: the recogniser of a finding of the kind `personal_information`.
+
+    Of two spans that overlap, the one that stands first here is kept.
+    """
+
+    EMAIL = "email"
+    HANDLE = "handle"
+    IBAN = "iban"
+    CARD = "card"
+    BANK_ACCOUNT = "bank_account"
+    NHS_NUMBER = "nhs_number"
+    NI_NUMBER = "ni_number"
+    TELEPHONE = "telephone"
+    CITATION = "citation"
+    COURT_NUMBER = "court_number"
+    POLICE_REFERENCE = "police_reference"
+    BIRTH_DATE = "birth_date"
+    HEARING = "hearing"
+    ADDRESS = "address"
+    POSTCODE = "postcode"
+    VEHICLE = "vehicle"
+    SCHOOL = "school"
+    PROFESSIONAL = "professional"
+    CHILD = "child"
+    PERSON = "person"
+    # Of several pieces, also in what the author said before.
+    IDENTIFIES_CHILD = "identifies_child"
+    IDENTIFIES_COMPLAINANT = "identifies_complainant"
+    COURT_PAPER = "court_paper"
 
 
 class Level(StrEnum):
@@ -41,6 +84,8 @@ class Finding:
     recogniser: str
     version: str = ""
     level: Level | None = None  # of a finding of the kind `crisis`
+    effect: Effect | None = None  # of a watched term, or a sign of spam
+    pieces: tuple[str, ...] = ()  # what an identification is put together from
 
     @property
     def is_acute(self) -> bool:

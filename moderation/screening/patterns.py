@@ -36,10 +36,10 @@ def expand(phrase: str, slots: Mapping[str, Sequence[str]]) -> str:
     for _ in range(4):  # slots in slots
         expanded = _SLOT.sub(lambda slot: f"(?:{'|'.join(_slot(slots, slot[1]))})", expanded)
     if _UNBOUNDED.search(expanded):
-        raise BadPattern(f"A repeat needs an upper bound, as in {{0,3}}: {phrase}")
+        raise BadPattern("A repeat needs an upper bound, as in {0,3}.")
     expanded = _WORDS.sub(_any_words, _EDGES.sub("", expanded.strip())).strip()
     if len(expanded) > LONGEST:
-        raise BadPattern(f"The pattern is too long: {phrase}")
+        raise BadPattern("The phrase is too long, its slots filled in.")
     return expanded
 
 
@@ -51,7 +51,7 @@ def _any_words(most: re.Match[str]) -> str:
 
 def _slot(slots: Mapping[str, Sequence[str]], name: str) -> Sequence[str]:
     if name not in slots:
-        raise BadPattern(f"There is no slot {name}.")
+        raise BadPattern(f"There is no slot {{{name}}}.")
     return slots[name]
 
 
@@ -68,8 +68,15 @@ class Patterns:
                 self._each.append(re2.compile(whole, options()))
                 self._set.Add(whole)
             except re2.error as error:
-                raise BadPattern(f"This is not a pattern: {pattern}") from error
+                raise BadPattern(
+                    "This is no pattern: a bracket is missing, or something that google-re2 does not know."
+                ) from error
         self._set.Compile()
+
+    @property
+    def steps(self) -> int:
+        """How large they are together: what it costs to read a text with them grows with it."""
+        return sum(pattern.programsize for pattern in self._each)
 
     def find(self, words: str) -> Iterator[tuple[int, int, int]]:
         """Yield which pattern is where in a text of words, without the spaces around it."""

@@ -19,6 +19,11 @@ SHORTEST_SLIP = 4  # letters: a slip in a shorter word makes another word too ea
 LONGEST_WORD = 30  # what is longer is no word, and is read by its beginning
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[.!?;:\n>]")
 _BLOCK = re.compile(r"^[ \t]*>.*$", re.MULTILINE)
+# What is left where a machine turned apostrophes into spaces: "don t", "i m".
+_LOST = re.compile(
+    r"\b(do|does|did|ca|wo|is|are|was|were|have|has|had|could|would|should|ai)n t\b"
+    r"|\b(i|you|we|they|he|she|it|that|there|what) (m|ve|ll|re)\b"
+)
 _ENDINGS = {"'m": "am", "'re": "are", "'ve": "have", "'ll": "will", "'d": "would", "'s": "s"}
 # People write these, so none of them is a slip of another word.
 _ENGLISH = frozenset(FREQUENCY_LISTS["us_tv_and_film"]) | frozenset(FREQUENCY_LISTS["english_wikipedia"][:12_000])
@@ -63,19 +68,23 @@ class Dictionary:
     def read(self, token: str) -> str:
         """Return a folded word as it reads: several words for a short form, the right word for a slip of one letter."""
         bare = token.replace("'", "")
-        if bare in self.written:
-            return self.written[bare]
+        if meant := self.written.get(token) or self.written.get(bare):
+            return meant
+        if token.startswith("t'"):  # as in the north of England: "t'bridge"
+            return f"the {self.read(token[2:])}"
         stem, mark, _ = token.rpartition("'")
         if mark and (ending := _ENDINGS.get(token[len(stem) :])):
             return f"{self.read(stem)} {ending}"
         if bare.endswith("nt") and mark:
             return f"{bare[:-2]} not"
-        if bare in _ENGLISH or bare in self.sought or not SHORTEST_SLIP - 1 <= len(bare) <= LONGEST_WORD // 2:
-            return bare[:LONGEST_WORD]
         return self._without_slip(bare)
 
     def _without_slip(self, word: str) -> str:
         """Return the sought word of which this is a slip: a letter left out, too many, wrong or with its neighbour."""
+        if word.endswith("in") and word not in self.sought and f"{word}g" in self.sought:
+            return f"{word}g"  # as it is spoken: "breathin"
+        if word in _ENGLISH or word in self.sought or not SHORTEST_SLIP - 1 <= len(word) <= LONGEST_WORD // 2:
+            return word[:LONGEST_WORD]
         if not word.isascii() or not word.isalpha():
             return word
         for gap in [word, *_gaps(word)]:
@@ -133,7 +142,8 @@ def read(text: str, dictionary: Dictionary) -> Reading:
     own = _BLOCK.sub(lambda block: " " * len(block[0]), text) if ">" in text else text
     pieces, starts, tokens = [f" {STOP} "], [1], [(0, 1)]
     length, cache = len(pieces[0]), dict[str, list[str]]()
-    for token in _TOKEN.finditer(own.translate(_FOLDS)):
+    folded = _LOST.sub(lambda lost: lost[0].replace(" ", "'"), own.translate(_FOLDS))
+    for token in _TOKEN.finditer(folded):
         written = token[0]
         if written not in cache:
             is_word = written[0] not in ".!?;:\n>"

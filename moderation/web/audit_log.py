@@ -34,6 +34,7 @@ class LogPage(ModerationPage):
     }
 
     rows: Rows
+    case_ids: frozenset[str]  # that the viewer can open
     search: LogSearch
     say: Callable[[str], str]
 
@@ -49,8 +50,10 @@ class LogPage(ModerationPage):
         return "/moderation/log?" + urlencode({k: v for k, v in looked_for.items() if v}) if self.rows.next else None
 
     def place_of(self, entry: Any) -> str | None:
-        """Return the address of what an entry is about, if it has a page."""
+        """Return the address of what an entry is about, if it has a page that the viewer can open."""
         base = self.places.get(entry.subject_kind)
+        if entry.subject_kind == "case" and entry.subject_id not in self.case_ids:
+            return None
         return base + entry.subject_id if base else None
 
 
@@ -69,8 +72,10 @@ async def search_log(visit: MemberForm) -> Response:
 
 
 async def _page(visit: Visit, search: LogSearch, after: str) -> LogPage:
-    rows = await audit_log.list_entries(visit.reader, visit.viewer, search, after or None, ENTRIES_A_PAGE)
-    return LogPage(title=visit.say("What was done"), rows=rows, search=search, say=visit.say)
+    read = await audit_log.read_log(visit.transactions, visit.viewer, search, after or None, ENTRIES_A_PAGE)
+    return LogPage(
+        title=visit.say("What was done"), rows=read.page, case_ids=read.case_ids, search=search, say=visit.say
+    )
 
 
 def _sought(text: str) -> str | None:

@@ -131,6 +131,11 @@ class TakeOverForm(FormModel):
 @router.get("/moderation")
 async def show_queue(visit: MemberVisit) -> Response:
     """Show the cases that wait for the viewer, worst first."""
+    return visit.show(await queue_page(visit))
+
+
+async def queue_page(visit: Visit) -> QueuePage:
+    """Return the page of the queue, with what was typed if it was refused."""
     search = QueueSearch(
         _choice(visit, "state", CaseState) or CaseState.OPEN,
         _choice(visit, "category", Category),
@@ -140,14 +145,13 @@ async def show_queue(visit: MemberVisit) -> Response:
         waiting=visit.query("waiting") == "yes",
     )
     reading = await visit.act(case_queue.read_queue, search, visit.query("after") or None, CASES_A_PAGE)
-    return visit.show(
-        QueuePage(
-            title=visit.say("What waits for a decision"),
-            reading=reading,
-            search=search,
-            now=visit.now,
-            viewer_id=visit.viewer.member_id,
-        )
+    return QueuePage(
+        title=visit.say("What waits for a decision"),
+        reading=reading,
+        search=search,
+        now=visit.now,
+        viewer_id=visit.viewer.member_id,
+        form=visit.form,
     )
 
 

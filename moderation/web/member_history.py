@@ -10,13 +10,14 @@ from fastapi import Response
 from pydantic import Field
 
 from forum.core.errors import Busy, ForumError
-from forum.http.fields import Handle, Words
+from forum.http.fields import Handle, SoughtHandle, Words
 from forum.web.forms import FormModel
 from forum.web.routing import page_router
 from forum.web.visits import MemberForm, MemberVisit, Visit
-from moderation import member_notes, member_record
+from moderation import member_history, member_notes, member_record
 from moderation.member_record import RecordScreen
 from moderation.web import words
+from moderation.web.cases import queue_page
 from moderation.web.pages import ModerationPage, repeat_of, status_of
 
 router = page_router()
@@ -26,6 +27,12 @@ class MemberNoteForm(FormModel):
     """What the other moderators should know of a member."""
 
     text: Annotated[Words, Field(min_length=1, max_length=member_notes.NOTE_MAX)]
+
+
+class SoughtMemberForm(FormModel):
+    """Whose record a moderator looks for."""
+
+    handle: SoughtHandle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +47,17 @@ class RecordPage(ModerationPage):
     viewer_id: UUID
 
 
-@router.get("/moderation/members")
-async def find_member(visit: MemberVisit) -> Response:
-    """Go to the record of the member with this handle."""
-    handle = visit.query("handle").strip().removeprefix("@")
-    return visit.go(f"/moderation/members/{quote(handle, safe='')}" if handle else "/moderation")
+@router.post("/moderation/members")
+async def find_member(visit: MemberForm) -> Response:
+    """Go to the record of the member with this handle. It is sent in a form: what somebody types for a name, an
+    address perhaps, would stand in the logs of servers on the way.
+    """
+    try:
+        wanted = visit.form.parse(SoughtMemberForm)
+        handle = await visit.act(member_history.find_member, wanted.handle)
+    except ForumError as error:
+        return visit.show(await queue_page(visit.refusing(error)), status_of(error))
+    return visit.go(f"/moderation/members/{quote(handle, safe='')}")
 
 
 @router.get("/moderation/members/{handle}")

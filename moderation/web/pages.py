@@ -30,12 +30,15 @@ class ModerationPage(FormPage):
     standings: ClassVar[Mapping[str, str]] = words.STANDINGS
     visibilities: ClassVar[Mapping[str, str]] = words.VISIBILITIES
     findings: ClassVar[Mapping[str, str]] = words.FINDINGS
+    signals: ClassVar[Mapping[str, str]] = words.SIGNALS
     parts: ClassVar[Mapping[str, str]] = words.PARTS
     outcomes: ClassVar[Mapping[str, str]] = words.OUTCOMES
     held_states: ClassVar[Mapping[str, str]] = words.HELD_STATES
     calls: ClassVar[Mapping[str, str]] = words.CALLS
     alarms: ClassVar[Mapping[str, str]] = words.ALARMS
     acts: ClassVar[Mapping[str, str]] = words.ACTS
+    capacities: ClassVar[Mapping[str, str]] = words.CAPACITIES
+    illegal_kinds: ClassVar[Mapping[str, str]] = words.ILLEGAL_KINDS
     subjects: ClassVar[Mapping[str, str]] = words.SUBJECTS
 
     @property

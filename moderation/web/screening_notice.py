@@ -12,6 +12,7 @@ from forum.web.routing import page_router
 from forum.web.visits import Reading
 from moderation import screening_notice
 from moderation.screening_notice import Sought
+from moderation.web import words
 
 router = page_router()
 
@@ -24,6 +25,10 @@ NAMES: Mapping[str, str] = {
     "disclosure": mark("that a child said that somebody hurts them"),
     "suicide": mark("that somebody thinks of ending their life"),
     "self_harm": mark("that somebody hurts themselves"),
+    "short_link": mark("short links, which hide where they lead"),
+    "look_alike_link": mark("links to addresses that look like others"),
+    "contact": mark("how to reach somebody elsewhere, in their first three posts"),
+    "near_copy": mark("the same words again, by newcomers within a day"),
     "telephone": mark("telephone numbers of people"),
     "email": mark("e-mail addresses"),
     "postcode": mark("postcodes"),
@@ -36,10 +41,11 @@ class ScreeningNoticePage(Page):
 
     template: ClassVar[str] = "moderation/screening_notice.html"
     section: ClassVar[str] = "/rules"
-    names: ClassVar[Mapping[str, str]] = NAMES
+    names: ClassVar[Mapping[str, str]] = {**NAMES, **words.DETAILS}
 
     crisis: Sequence[Sought]
     personal_information: Sequence[Sought]
+    spam: Sequence[Sought]
 
 
 @router.get("/screening")
@@ -51,6 +57,7 @@ async def show_screening_notice(visit: Reading) -> Response:
             title=visit.say(mark("What a computer looks for here")),
             crisis=[one for one in sought if one.kind == "crisis"],
             personal_information=[one for one in sought if one.kind == "personal_information"],
+            spam=[one for one in sought if one.kind == "spam"],
             indexable=True,
         )
     )

@@ -24,6 +24,55 @@ KINDS: Mapping[str, str] = {
     "member": mark("A member"),
     "appeal": mark("An appeal"),
 }
+# What somebody without an account says.
+CAPACITIES: Mapping[str, str] = {
+    "named": mark("I am named in it, or it is about me"),
+    "parent_or_carer": mark("I look after a child whom it is about, or who is a member here"),
+    "helping_an_adult": mark("I help an adult whom it is about, or who is a member here"),
+    "group": mark("It is about a group of people to whom I belong"),
+    "other": mark("None of these"),
+}
+PUBLIC_CATEGORIES: Mapping[str, str] = {
+    "suicide_or_self_harm": mark("Somebody may be in danger of suicide or self-harm"),
+    "personal_information": mark("It gives away who somebody is, or where they live"),
+    "court_restriction": mark("A court does not allow this to be said"),
+    "intimate_image": mark("It has an intimate picture of somebody, or leads to one"),
+    "illegal": mark("It may be against the law in another way"),
+    "rule": mark("It breaks a rule of this forum"),
+}
+ILLEGAL_KINDS: Mapping[str, str] = {
+    "child_abuse": mark("Abuse of a child"),
+    "coercion": mark("Somebody controls a partner or a relative"),
+    "harassment": mark("Harassment, stalking or threats"),
+    "hate": mark("Hatred of a group of people"),
+    "suicide": mark("Somebody is told to harm themselves"),
+    "sexual_exploitation": mark("Sexual exploitation"),
+    "fraud": mark("Fraud"),
+    "drugs_or_weapons": mark("Drugs or weapons for sale"),
+    "terrorism": mark("Terrorism"),
+    "other": mark("Something else"),
+}
+# What whoever reported reads in the end.
+CAME_OF_IT: Mapping[str, str] = {
+    "upheld": mark("Somebody looked at it, agreed with you, and did something about it."),
+    "dismissed": mark("Somebody looked at it, and found that it can stay as it is."),
+}
+COMPLAINTS_ABOUT: Mapping[str, str] = {
+    "not_dealt_with": mark("I reported something, and it was not dealt with"),
+    "duties": mark("The forum does not keep its duties under the law"),
+    "own_content": mark("What was decided about my words or my account"),
+    "screening": mark("A computer reads here in another way than you say"),
+}
+# What somebody who complains can do besides.
+ADVICE: Mapping[str, str] = {
+    "not_dealt_with": mark("If somebody is in danger now, do not wait for the answer: ring 999."),
+    "duties": mark("You can also write to Ofcom, which looks at whether services keep the law."),
+    "own_content": mark(
+        "Of a decision about your words or your account you can also ask for a second look. That is quicker, and can "
+        "undo it."
+    ),
+    "screening": mark("What a computer looks for here, and what that can lead to, is said to everybody."),
+}
 # What can be decided, as a choice.
 MEASURES: Mapping[str, str] = {
     "publish": mark("Publish what waits"),
@@ -98,6 +147,44 @@ VISIBILITIES: Mapping[str, str] = {
 FINDINGS: Mapping[str, str] = {
     "crisis": mark("Words of somebody in danger"),
     "personal_information": mark("Gives somebody away"),
+    "watched_term": mark("A watched term"),
+    "spam": mark("Looks like advertising"),
+}
+DETAILS: Mapping[str, str] = {
+    "telephone": mark("Telephone numbers of people"),
+    "email": mark("E-mail addresses"),
+    "postcode": mark("Postcodes"),
+    "address": mark("Addresses"),
+    "nhs_number": mark("NHS numbers"),
+    "ni_number": mark("National Insurance numbers"),
+    "bank_account": mark("Bank accounts"),
+    "iban": mark("International bank accounts"),
+    "card": mark("Bank cards"),
+    "birth_date": mark("Dates of birth"),
+    "court_number": mark("Numbers of court cases"),
+    "citation": mark("Published judgments"),
+    "police_reference": mark("References of the police"),
+    "hearing": mark("Days of hearings"),
+    "school": mark("Schools and nurseries"),
+    "handle": mark("Names and pages elsewhere on the internet"),
+    "vehicle": mark("Number plates"),
+    "professional": mark("Names of people at work"),
+    "child": mark("Names of children"),
+    "person": mark("Other names of people"),
+    "identifies_child": mark("Several things that together show who a child in a court case is"),
+    "identifies_complainant": mark("What shows to whom sexual harm was done"),
+    "court_paper": mark("Pages of court papers"),
+}
+EFFECTS: Mapping[str, str] = {
+    "tell": mark("Point it out"),
+    "ask": mark("Ask"),
+    "ask_and_case": mark("Ask; a moderator looks afterwards"),
+    "ask_and_hold": mark("Ask; it waits for a moderator"),
+}
+# What is known of the account of somebody new.
+SIGNALS: Mapping[str, str] = {
+    "throw_away_mail": mark("This account has a mail address of a kind that is thrown away."),
+    "joined_together": mark("Many accounts joined within the same hour as this one."),
 }
 PARTS: Mapping[str, str] = {"title": mark("title"), "body": mark("post"), "warning": mark("note before it")}
 OUTCOMES: Mapping[str, str] = {"upheld": mark("Something was done"), "dismissed": mark("Nothing was done")}
@@ -124,6 +211,7 @@ CALLS: Mapping[str, str] = {
     "overdue": mark("it should have been decided"),
 }
 ACTS: Mapping[str, str] = {
+    "address.disclosed": mark("had an address shown in an emergency"),
     "accounts.listed": mark("looked through the accounts"),
     "administrator.proposal_withdrawn": mark("took the proposal of an administrator back"),
     "administrator.proposed": mark("proposed an administrator"),
@@ -132,8 +220,10 @@ ACTS: Mapping[str, str] = {
     "announcement.written": mark("wrote an announcement"),
     "appeal.heard": mark("decided the appeal"),
     "appeal.lodged": mark("asked for a second look"),
+    "assessment.written": mark("wrote a version of an assessment"),
     "board.archived": mark("closed a board for good"),
     "board.changed": mark("changed a board"),
+    "board.details": mark("changed what people are asked about"),
     "board.made": mark("made a board"),
     "board.opened": mark("opened a board again"),
     "case.claimed": mark("took the case"),
@@ -144,6 +234,8 @@ ACTS: Mapping[str, str] = {
     "case.taken_in": mark("put the case together with others"),
     "case.taken_over": mark("took the case over"),
     "danger.noted": mark("noted what was done for somebody in danger"),
+    "detail.forgotten": mark("took off what nobody is asked about"),
+    "detail.known": mark("added what nobody is asked about"),
     "hold.placed": mark("kept somebody's data by law"),
     "hold.released": mark("ended that data are kept by law"),
     "invitation.accepted": mark("accepted an invitation"),
@@ -157,10 +249,16 @@ ACTS: Mapping[str, str] = {
     "mail.dropped": mark("gave up a mail"),
     "mail.tried_again": mark("tried a mail again"),
     "member.left": mark("left"),
+    "public_report.answered": mark("answered a report without a post"),
+    "public_report.assigned": mark("found the post of a report"),
+    "service_complaint.answered": mark("answered a complaint about the service"),
     "message.settled": mark("settled a message to the charity"),
     "on_call.changed": mark("changed who is on call"),
     "on_call.gone": mark("said that they are no longer here"),
     "on_call.here": mark("said that they are here"),
+    "phrase.added": mark("added a phrase of danger"),
+    "phrase.off": mark("switched a phrase of danger off"),
+    "phrase.on": mark("switched a phrase of danger on"),
     "refused_sign_ins.listed": mark("looked through refused sign-ins"),
     "revision.read": mark("read words that were taken out"),
     "role.granted": mark("gave somebody a role"),
@@ -172,6 +270,8 @@ ACTS: Mapping[str, str] = {
     "talk.closed": mark("closed a talk"),
     "talk.reopened": mark("opened a talk again"),
     "talk.written": mark("wrote to the member"),
+    "term.switched_off": mark("no longer watches for a term"),
+    "term.written": mark("wrote a term that is watched for"),
     "template.discarded": mark("deleted a template"),
     "template.written": mark("wrote a template"),
     "thread.locked": mark("closed a thread"),
@@ -188,6 +288,7 @@ ACTS: Mapping[str, str] = {
 SUBJECTS: Mapping[str, str] = {
     "accounts": mark("the accounts"),
     "announcement": mark("an announcement"),
+    "assessment": mark("an assessment"),
     "board": mark("a board"),
     "case": mark("a case"),
     "invitation": mark("an invitation"),
@@ -195,8 +296,12 @@ SUBJECTS: Mapping[str, str] = {
     "member": mark("a member"),
     "message": mark("a message"),
     "on_call": mark("who is on call"),
+    "phrase": mark("a phrase of danger"),
     "post": mark("post"),
+    "public_report": mark("a report"),
+    "service_complaint": mark("a complaint"),
     "rule": mark("rule"),
     "template": mark("a template"),
+    "term": mark("a watched term"),
     "thread": mark("thread"),
 }

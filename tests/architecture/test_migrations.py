@@ -176,8 +176,27 @@ SILENCED = [
     "FROM member LIMIT 1",
 ]
 
-HANDED_OVER = [
+REPORTED_FROM_OUTSIDE = [
     *SILENCED,
+    "INSERT INTO public_report (id, token_digest, request_digest, post, capacity, category, text, is_urgent, "
+    "is_flagged, is_waiting, filed_at, due_at) "
+    "VALUES (gen_random_uuid(), 'token', 'request', 'Somewhere', 'named', 'rule', 'Rude', "
+    "false, false, true, now(), now())",
+    "INSERT INTO service_complaint (id, token_digest, request_digest, about, text, is_urgent, made_at, due_at) "
+    "VALUES (gen_random_uuid(), 'token', 'request', 'duties', 'Where are they?', false, now(), now())",
+]
+
+RAISED = [
+    *REPORTED_FROM_OUTSIDE,
+    "INSERT INTO concern (id, raised_by, raised_at, text, about_staff, review_on, state) "
+    "SELECT gen_random_uuid(), id, now(), 'I worry.', false, current_date, 'open' FROM member LIMIT 1",
+    "INSERT INTO concern_person (concern_id, persona_id) SELECT concern.id, persona.id FROM concern, persona LIMIT 1",
+    "INSERT INTO concern_audit (id, concern_id, actor_id, act, details, at) "
+    "SELECT gen_random_uuid(), id, raised_by, 'raised', '{}', now() FROM concern",
+]
+
+HANDED_OVER = [
+    *RAISED,
     'UPDATE board SET hours = \'{"zone": "Europe/London", "week": [], "closed_on": [], "outside": "publish"}\'',
     "INSERT INTO handover_note (id, board_id, author_id, text, at) SELECT gen_random_uuid(), board.id, member.id, "
     "'She was quiet.', now() FROM board, member LIMIT 1",
@@ -232,8 +251,18 @@ DATA: dict[str, list[str]] = {
     "0036": IGNORED,
     "0037": IGNORED,
     "0038": SILENCED,
+    "0048b": SILENCED,
+    "0039": SILENCED,
+    "0039b": SILENCED,
+    "0040": SILENCED,
+    "0041": SILENCED,
+    "0042": SILENCED,
+    "0043": REPORTED_FROM_OUTSIDE,
+    "0044": REPORTED_FROM_OUTSIDE,
+    "0045": RAISED,
+    "0046": RAISED,
     "0047": HANDED_OVER,
-    "0048": REVIEWED,
+    "0048": HANDED_OVER,
 }
 
 

@@ -11,7 +11,16 @@ from forum.http import faults
 
 ROOT = Path(__file__).resolve().parents[2]
 # Errors whose class says all: every other is raised with a code of its own.
-FINE_ENOUGH = {"NotSignedIn", "SecondFactorNeeded", "RoleWithheld", "SignInAgain", "Busy", "Overloaded", "Throttled"}
+FINE_ENOUGH = {
+    "NotSignedIn",
+    "SecondFactorNeeded",
+    "RoleWithheld",
+    "SignInAgain",
+    "Busy",
+    "Overloaded",
+    "Throttled",
+    "PersonalInformation",
+}
 CODED = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.ForumError)}
 
 

@@ -61,8 +61,11 @@ OPENED_BY = {
     "refuse_lost_mailbox": MailKind.LOST_MAILBOX,
     "reset_password": MailKind.PASSWORD_RESET,
 }
+UNKNOWN = {"post": "Somewhere", "capacity": "named", "category": "rule", "text": "It names me."}
+OUTSIDE = (("reports", UNKNOWN), ("reports", UNKNOWN), ("complaints", {"about": "duties", "text": "Where are they?"}))
+ASSESSED = {"text": "Members write.", "version": 0, "assessed_on": "2026-11-01", "next_review_on": "2027-11-01"}
 INVITED = {"email": "ada@example.org", "role": "moderator"}
-MEMBER, ADVISER, STAFF = "heron", "suzie", "orla"
+MEMBER, ADVISER, STAFF, LEAD = "heron", "suzie", "orla", "priya"
 STAFF_ROLES = (Role.MODERATOR, Role.ADMINISTRATOR, Role.SAFEGUARDING_LEAD)
 
 
@@ -367,7 +370,8 @@ async def fill(app: FastAPI) -> Community:
     services: Services = app.state.services
     await make.board(services, "new-here")
     await make.board(services, "court")
-    for handle, roles in ((MEMBER, ()), (ADVISER, (Role.ADVISER,)), (STAFF, STAFF_ROLES)):
+    leads = (Role.SAFEGUARDING_LEAD,)
+    for handle, roles in ((MEMBER, ()), (ADVISER, (Role.ADVISER,)), (STAFF, STAFF_ROLES), (LEAD, leads)):
         await make.member(services, handle, *roles)
     async with services.database.work() as session:
         await rules.adopt_house_rules(session, clock.now())
@@ -389,8 +393,15 @@ async def fill(app: FastAPI) -> Community:
         free, taken, left = await listed(staff, "/moderation/cases")
         await member.post(f"{API}/contact", json={"text": "May I bring my sister?"})
         [message] = await listed(staff, "/moderation/messages")
+        codes = [await sent_without_account(member, *what) for what in OUTSIDE]
+        await run_due_jobs(services, clock.now())
+        [unknown, other] = await listed(staff, "/moderation/reports")
+        [complaint] = await listed(staff, "/moderation/complaints")
+        assert (await staff.put(f"{API}/moderation/assessments/illegal_content", json=ASSESSED)).status_code == 200
         begun = await staff.post(f"{API}/moderation/cases/{free}/talks", json={"text": "Are you well?"})
         talk = begun.json()["talk_id"]
+        term = {"kind": "word", "text": "gobshite", "effect": "point_out"}
+        watched = (await staff.post(f"{API}/moderation/terms", json=term)).json()["id"]
         now = (await staff.get(f"{API}/threads/{thread}")).json()["version"]
         taken_away = await staff.patch(f"{API}/threads/{thread}", json={"version": now, "title": "A question of mine"})
         assert taken_away.status_code == 200, taken_away.text
@@ -400,18 +411,33 @@ async def fill(app: FastAPI) -> Community:
         async with make.work(services) as work:
             await lost_mailboxes.replace_by_command(work, MEMBER, "heron-new@example.org")
         invited = (await staff.post(f"{API}/invitations", json=INVITED)).json()["id"]
+        over, concern = [await raise_concern(adviser, staff, about=[MEMBER]) for _ in range(2)]
         copy = (await member.post(f"{API}/me/exports")).json()["id"]
         await run_due_jobs(services, clock.now() + timedelta(minutes=1))
+        read = (await staff.get(f"{API}/moderation/concerns/{concern}")).json()
+        await staff.put(f"{API}/moderation/concerns/{over}/closure", json={"keep_until": "2100-01-01"})
+        async with services.database.work() as session:
+            await session.execute(text("UPDATE concern SET keep_until = current_date WHERE state = 'closed'"))
         [statement], [dismissal] = await listed(member, "/me/statements"), await listed(member, "/me/reports")
     ids = {
         f"{API}/moderation/cases": free,
         f"{API}/safeguarding/cases": free,
+        f"{API}/moderation/concerns": concern,
+        f"{API}/moderation/concerns/{{id}}": over,  # it can be erased
+        "disclosure": read["disclosures"][0]["id"],
+        "lead": LEAD,
         f"{API}/moderation/cases/{{id}}/claim": taken,  # a decided case cannot be claimed
         f"{API}/moderation/cases/{{id}}/recusal": left,  # who stepped back from a case sees it no more
         f"{API}/moderation/cases/{{id}}/posts/{{post_id}}/revisions/{{number}}": redacted,
         f"{API}/moderation/cases/{{id}}/titles/{{number}}": redacted,
         f"{API}/moderation/talks": talk,
         f"{API}/moderation/messages": message,
+        f"{API}/moderation/reports": unknown,
+        f"{API}/moderation/reports/{{id}}/post": other,  # what is answered cannot be assigned
+        f"{API}/moderation/complaints": complaint,
+        "follow_public_report": codes[0],
+        "follow_service_complaint": codes[2],
+        f"{API}/moderation/terms": watched,
         f"{API}/talks": talk,
         f"{API}/moderation/posts": str(theirs.id),
         f"{API}/posts/{{id}}/reports": str(theirs.id),
@@ -433,6 +459,20 @@ async def link(services: Services, operation: str, kind: MailKind) -> str:
     now = clock.now()
     async with services.database.work() as session:
         return await tokens.create_link(session, kind, now, member_id=somebody.id, email=somebody.email, asked_at=now)
+
+
+async def sent_without_account(client: httpx.AsyncClient, where: str, what: dict[str, str]) -> str:
+    """Report or complain; the code."""
+    return str((await client.post(f"{API}/{where}", json=what)).json()["token"])
+
+
+async def raise_concern(client: httpx.AsyncClient, lead: httpx.AsyncClient, **more: Any) -> str:
+    """Raise a concern; which it is for its lead."""
+    before = await listed(lead, "/moderation/concerns")
+    sent = await client.post(f"{API}/concerns", json={"text": "I worry about a child.", **more})
+    assert sent.status_code == 201, sent.text
+    [new] = set(await listed(lead, "/moderation/concerns")) - set(before)
+    return new
 
 
 async def listed(client: httpx.AsyncClient, path: str) -> list[str]:

@@ -220,6 +220,37 @@ async def test_a_safeguarding_lead_sees_danger_and_notes_who_was_told(house: Hou
         await look(priya, scripts)
 
 
+async def test_a_grandmother_without_an_account_reports_and_reads_what_came_of_it(house: House, scripts: bool) -> None:
+    title = f"Ask my mum {scripts}"
+    where = await ask(house, "tiredmum83", title, "The woman with the red hair at the till told them everything.")
+    async with house.visitor(java_script_enabled=scripts) as page:
+        await page.goto(where)
+        await page.get_by_role("link", name="Report a post").click()
+        await look(page, scripts)
+        await press(page, "Send")
+        await expect(page_faults(page)).to_be_visible()
+        await look(page, scripts)
+        await page.fill("[name=post]", f"{house.address}{where}")
+        await main(page).locator("[name=capacity][value=named]").check()
+        await main(page).locator("[name=category][value=personal_information]").check()
+        await page.fill("[name=text]", "That is me.")
+        await press(page, "Send")
+        await look(page, scripts)
+        code = await main(page).locator("code").inner_text()
+        assert code not in page.url
+        async with house.visitor("moderator", java_script_enabled=scripts) as orla:
+            await take_the_case(orla, title, scripts)
+            await expect(main(orla)).to_contain_text("Somebody without an account")
+            await orla.locator("[name=rules][value='10']").check()
+            await decide(orla, "remove", "It tells of somebody who is not here.", scripts)
+        await press(page, "What came of it")
+        await page.fill("[name=token]", code)
+        await press(page, "Look")
+        await expect(main(page)).to_contain_text("did something about it")
+        assert code not in page.url
+        await look(page, scripts)
+
+
 async def test_words_survive_the_end_of_a_session(house: House, scripts: bool) -> None:
     where = await ask(house, "tiredmum83", f"I wrote for an hour {scripts}", "Hello.")
     words = "It took me an hour to write <this>."
@@ -285,6 +316,26 @@ async def test_a_line_that_is_cut_keeps_the_words(house: House) -> None:
         await page.context.unroute("**", cut)
         await press(page, "Send")
         await page.wait_for_url("**done=sent**")
+
+
+async def test_somebody_is_asked_before_it_is_posted_and_decides(house: House, scripts: bool) -> None:
+    where = await ask(house, "biscuit_tin", f"Who is awake {scripts}", "I am.")
+    numbers = ["07700 900123", "07700 900456"]
+    async with house.visitor("tiredmum83", java_script_enabled=scripts) as page:
+        await page.goto(where)
+        await page.fill("[name=body_markdown]", f"Ring me on {numbers[0]}, or on {numbers[1]}.")
+        await press(page, "Send")
+        await expect(main(page)).to_contain_text("Before you send it")
+        await expect(main(page).locator("mark")).to_have_text(numbers)
+        await look(page, scripts)
+        assert await page.input_value("[name=body_markdown]") == f"Ring me on {numbers[0]}, or on {numbers[1]}."
+        await page.fill("[name=body_markdown]", f"Ring me on {numbers[0]}, or mail sam@example.org.")
+        await press(page, "Send what I changed")
+        await expect(main(page).locator("mark")).to_have_text([numbers[0], "sam@example.org"])
+        await page.fill("[name=body_markdown]", f"Ring me on {numbers[0]}.")
+        await press(page, "Post it as it is")
+        await page.wait_for_url("**done=sent**")
+        await expect(main(page)).to_contain_text(f"Ring me on {numbers[0]}.")
 
 
 async def test_an_edit_of_what_somebody_else_changed_shows_both(house: House, scripts: bool) -> None:

@@ -28,6 +28,7 @@ NEVER_WRONG = {
     "/threads/{id}/care": {0, 1},
     "/moderation/log": {0},
     "/moderation/on-call": {0},
+    "/moderation/concerns/{id}": {0},
     "/moderation/handover": {0},
     "/moderation/own-safety": {0},
     "/admin/people": {0},

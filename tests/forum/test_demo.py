@@ -33,6 +33,7 @@ from forum.demo.keys import find_keys, keep_keys, make_keys
 from forum.http.services import Services
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer, viewer_of, viewers
+from forum.notifications.inbox import Notification, NotificationKind
 from moderation import rules
 from tests.conftest import AS_IT_WAS_MIGRATED, database_called
 from tests.support import make
@@ -137,7 +138,8 @@ async def test_it_is_a_community_and_not_a_handful(services: Services) -> None:
     assert 40 <= threads <= 50
     assert 390 <= posts <= 420
     assert 30 <= people <= 35
-    assert roles == {Role.ADVISER: 2, Role.MODERATOR: 1, Role.SAFEGUARDING_LEAD: 1, Role.ADMINISTRATOR: 2}
+    staff = {Role.ADVISER: 2, Role.MODERATOR: 1, Role.SAFEGUARDING_LEAD: 1, Role.ADMINISTRATOR: 2}
+    assert roles == staff | {Role.TRUSTED_FLAGGER: 1}
     assert len(of_boards) == 1
 
 
@@ -328,6 +330,18 @@ async def test_everything_happened_in_its_time(services: Services) -> None:
         if before and before[0] == row.thread_id:
             assert before[1] <= row.created_at, (row.thread_id, row.number)
         before = row.thread_id, row.created_at
+
+
+async def test_everybody_was_told_in_the_order_in_which_it_happened(services: Services) -> None:
+    async with services.database.work() as session:
+        told = select(col(Notification.at), col(Notification.kind)).order_by(col(Notification.id))
+        rows = [tuple(row) for row in await session.execute(told)]
+    times = [at for at, _ in rows]
+    assert times == sorted(times)
+    assert {NotificationKind.ADVISER_ANSWERED, NotificationKind.BOARD_POST} <= {
+        NotificationKind(kind) for _, kind in rows
+    }
+    assert times[-1] - times[0] > timedelta(days=7)
 
 
 async def test_nobody_in_it_is_real(readers: dict[str, httpx.AsyncClient], services: Services) -> None:

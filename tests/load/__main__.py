@@ -26,7 +26,7 @@ from rich.table import Table
 
 from forum.core import database, embedded_postgres
 from forum.core.settings import Settings
-from tests.load import bodies, ceilings, crowd, daily, doors, fanout, html, queue, seed
+from tests.load import bodies, ceilings, crowd, daily, doors, fanout, html, queue, screening, seed, terms
 from tests.load.ceilings import Answer, Ceiling
 from tests.load.rounds import CONNECTIONS, FORUM, Kind, Server, Target, measure, of_ceiling, of_forum, rounds_in
 from tests.support import make
@@ -49,6 +49,7 @@ class Part(StrEnum):
     DOORS = "doors"
     BODIES = "bodies"
     FANOUT = "fanout"
+    SCREENING = "screening"
 
 
 cli = typer.Typer(pretty_exceptions_enable=False)
@@ -68,7 +69,7 @@ def main(
     people with the API's read of the same threads; the moderators' queue among few cases and among many; what members
     look at each day among few threads and among many; what readers notice of greedy clients; how long strangers wait at
     the doors, and others meanwhile; how late the event loop is under hostile bodies; how soon the followers
-    of a thread are told, and what that costs a reply.
+    of a thread are told, and what that costs a reply; how long it takes to screen a text, also with 20,000 terms.
     """
     parts = only or list(Part)
     if Part.PAGES in parts:
@@ -87,6 +88,9 @@ def main(
         _bodies(seconds / BODY_ROUNDS)
     if Part.FANOUT in parts:
         out.print(_fanout(min(fanout.MOST_ROUNDS, max(5, int(seconds / 2)))))
+    if Part.SCREENING in parts:
+        out.print(screening.measure())
+        out.print(terms.measure())
 
 
 def _pages(seconds: float, posts: int, database_url: str | None) -> None:

@@ -1,14 +1,17 @@
 """Danger in somebody's words: help in every answer, a case in time, one call for one night, and nothing lost."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from forum.content.crisis_help import WORDS, list_help
+from forum.content.crisis_help import WORDS, help_for, lines_of, list_help
 from forum.core import clock
+from forum.core.errors import UnusableSetting
+from forum.core.gate import Danger
 from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.members.tables import Role, Standing
@@ -52,7 +55,46 @@ def names(help_: dict[str, Any]) -> list[str]:
 
 def test_there_is_help_for_each_kind_of_danger() -> None:
     assert set(WORDS) == set(CrisisKind)
-    assert all(one.resources for one in list_help(None, None))
+    assert all(one.resources for one in list_help(Settings(), None, clock.now()))
+
+
+def test_who_answers_at_that_hour_and_on_that_board_comes_first(tmp_path: Path) -> None:
+    own = tmp_path / "lines.toml"
+    own.write_text(
+        """
+        [[lines]]
+        name = "By day"
+        open = ["mon-fri 09:00-17:00", "sat 10:00-12:00"]
+        kinds = ["suicide", "danger"]
+        [[lines]]
+        name = "Of the court board"
+        boards = ["court"]
+        kinds = ["suicide"]
+        [[lines]]
+        name = "Day and night"
+        telephone = "999"
+        open = ["00:00-24:00"]
+        kinds = ["suicide", "danger"]
+        """
+    )
+    settings = Settings(help_lines=own, time_zone="Europe/London")
+
+    def order(kind: str, at: str, board: str | None = None) -> list[tuple[str, bool | None]]:
+        found = help_for(Danger(kind, None), settings, datetime.fromisoformat(at), board=board)
+        return [(line.name, line.open_now) for line in found.resources]
+
+    by_day, night = ("By day", True), ("Day and night", True)
+    assert order("suicide", "2026-07-27T08:30+00:00") == [by_day, night]  # Monday, 9:30 in London
+    assert order("suicide", "2026-07-27T16:30+00:00", "court") == [
+        ("Of the court board", None),
+        night,
+        ("By day", False),
+    ]
+    assert order("suicide", "2026-07-25T10:30+00:00") == [by_day, night]  # Saturday
+    assert order("danger", "2026-07-26T03:00+00:00") == [("By day", False), night]  # nothing rings first
+    own.write_text('[[lines]]\nname = "A"\nopen = ["9 to 5"]\nkinds = ["suicide"]\n')
+    with pytest.raises(UnusableSetting):
+        lines_of(own.rename(tmp_path / "wrong.toml"))
 
 
 # Help in the answer

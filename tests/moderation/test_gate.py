@@ -16,7 +16,8 @@ from tests.support.scenes import API, DISMISS, PUBLISH, REMOVE
 
 async def opens(client: httpx.AsyncClient, body: str = "Hello", slug: str = "new-here") -> dict[str, Any]:
     """A thread that this member opens."""
-    answer = await client.post(f"{API}/boards/{slug}/threads", json={"title": "A question", "body_markdown": body})
+    words = {"title": "A question", "body_markdown": body}
+    answer = await scenes.confirmed(client, "POST", f"{API}/boards/{slug}/threads", words)
     assert answer.status_code == 201, answer.text
     thread: dict[str, Any] = answer.json()
     return thread
@@ -267,7 +268,7 @@ async def test_an_edit_is_screened_and_only_news_opens_a_decided_case_again(app:
 
         async def edits(revision: int, body: str) -> None:
             edit = {"revision": revision, "body_markdown": body}
-            assert (await wren.patch(f"{API}/posts/{post}", json=edit)).status_code == 200
+            assert (await scenes.confirmed(wren, "PATCH", f"{API}/posts/{post}", edit)).status_code == 200
 
         post = (await opens(wren, "Hello"))["first_post"]["id"]
         await edits(1, f"{NUMBER}, pleese")

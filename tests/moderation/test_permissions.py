@@ -60,6 +60,14 @@ class Ties:
     own_part: Refusal | None = None
 
 
+@dataclass(frozen=True)
+class Part:
+    """Who made a complaint, and who decided what it is about."""
+
+    member_id: UUID | None
+    decider_ids: set[UUID]
+
+
 EVERY_MEMBER = ("member", "adviser", "safeguarding lead", "moderator", "board moderator", "administrator")
 # Who may write may report.
 WRITERS = (*EVERY_MEMBER, "reviewed member", "reviewed moderator")
@@ -117,12 +125,24 @@ TABLE = (
     row(Act.READ_LOG, "anywhere", None, *STAFF),
     row(Act.WRITE_RULES, "anywhere", None, "administrator"),
     row(Act.WRITE_TEMPLATES, "anywhere", None, "moderator", "administrator"),
+    row(Act.WRITE_PHRASES, "anywhere", None, "administrator"),
     row(Act.NAME_TEAM, "anywhere", None, "administrator"),
+    row(Act.SET_DETAILS, "anywhere", None, "administrator"),
     row(Act.READ_MESSAGES, "anywhere", None, *STAFF),
+    row(Act.HEAR_COMPLAINTS, "anywhere", None, "moderator", "administrator"),
+    row(Act.ANSWER_COMPLAINT, "another's", Part(SOMEBODY, set()), "moderator", "administrator"),
+    row(Act.ANSWER_COMPLAINT, "of nobody known", Part(None, {SOMEBODY}), "moderator", "administrator"),
+    row(Act.ANSWER_COMPLAINT, "own", Part(ME, set())),
+    row(Act.ANSWER_COMPLAINT, "about one's own decision", Part(SOMEBODY, {ME})),
+    row(Act.READ_ASSESSMENTS, "anywhere", None, "moderator", "administrator"),
+    row(Act.WRITE_ASSESSMENTS, "anywhere", None, "administrator"),
     row(Act.SEE_ON_CALL, "anywhere", None, *STAFF),
+    row(Act.WRITE_TERMS, "anywhere", None, "administrator"),
     row(Act.WRITE_ROTA, "anywhere", None, "administrator"),
     row(Act.SAY_HERE, "anywhere", None, *(who for who in STAFF if who != "administrator")),
     row(Act.SEE_DANGERS, "anywhere", None, "safeguarding lead"),
+    row(Act.RAISE_CONCERN, "anything", None, *WRITERS, "silenced member", "silenced moderator"),
+    row(Act.LEAD_CONCERNS, "anywhere", None, "safeguarding lead"),
 )
 
 

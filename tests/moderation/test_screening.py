@@ -29,7 +29,7 @@ def found(text: str, region: str = "GB") -> list[tuple[str, str]]:
         ("I wnat to kil myself", "suicide", "kil myself"),
         ("He says he'll kill himself if I go", "carer", "kill himself"),
         ("My son wants to die, he says", "carer", "My son wants to die"),
-        ("I've just taken an overdose", "attempt", "taken an overdose"),
+        ("I've just taken an overdose", "attempt", "I've just taken an overdose"),
         ("he’s got a knife", "danger", "he’s got a knife"),
         ("We are in immediate danger", "danger", "We are in immediate danger"),
         ("My little boy is not breathing!", "child_in_danger", "My little boy is not breathing"),
@@ -74,7 +74,7 @@ def test_what_stands_around_the_words_decides_how_near_the_danger_is(text: str, 
 
 def test_several_words_that_alone_mean_little_are_a_worry_together() -> None:
     assert found("It is hopeless.") == []
-    [together] = screen("It is hopeless. I feel so numb. I hate myself.", "GB")
+    [together] = screen("It is hopeless. I feel so numb.", "GB")
     assert (together.recogniser, together.level) == ("suicide", "worry")
 
 
@@ -98,9 +98,10 @@ def test_a_phrase_that_could_take_long_or_means_nothing_is_refused(phrase: str) 
         ("Write to jane.doe+x@mail.example.org, please", [("email", "jane.doe+x@mail.example.org")]),
         ("I live at SW1A 1AA.", [("postcode", "SW1A 1AA")]),
         ("near m1 1ae or EC1A1BB", [("postcode", "m1 1ae"), ("postcode", "EC1A1BB")]),
+        ("case ZC19C00123", [("court_number", "ZC19C00123")]),
         # Not these.
         ("The Samaritans: 116 123. Childline: 0800 1111. NSPCC: 0808 800 5000. Or 0300 123 6600, or 999.", []),
-        ("on 27/07/2018 at 10:30, case ZC19C00123, 2018-07-27 10:30", []),
+        ("on 27/07/2018 at 10:30, 2018-07-27 10:30", []),
         ("1234567 and 12345678901234567890", []),
         ("a@b, @suzie, suzie@", []),
         ("on E3 2nd floor, F1 2AB, ASW1A 1AAB", []),
@@ -152,6 +153,19 @@ HOSTILE = (
     "*",
     "e\u0301",
     "\ufdfa",
+    "07700 900123 ",
+    "oh double seven ",
+    "my son Tom ",
+    "A B ",
+    "Mr A",
+    "12 Aa ",
+    "The Aa, ",
+    "born 1/1/1 ",
+    "court 1 may ",
+    "a at b dot ",
+    "12-34-56 ",
+    "GB12 AAAA ",
+    "is called ",
 )
 
 

@@ -28,7 +28,8 @@ async def a_thread(services: Services, title: str = RUDE) -> tuple[int, int]:
 async def retitle(client: httpx.AsyncClient, thread: int, title: str, **more: Any) -> httpx.Response:
     """A title, on the thread as it is now."""
     version = (await client.get(f"{API}/threads/{thread}")).json()["version"]
-    return await client.patch(f"{API}/threads/{thread}", json={"version": version, "title": title, **more})
+    words = {"version": version, "title": title, **more}
+    return await scenes.confirmed(client, "PATCH", f"{API}/threads/{thread}", words)
 
 
 # What a report and a decision are about

@@ -112,3 +112,19 @@ async def test_a_cry_is_answered_also_where_its_page_has_gone(app: FastAPI, serv
         assert "ring 999 now" in text_of(gone.text)
         [case] = (await suzie.get(f"{API}/moderation/cases")).json()["items"]
         assert case["dangers"] == ["attempt", "suicide"]
+
+
+async def test_a_cry_that_no_action_reads_is_answered_with_help_too(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    thread = await make.thread(services, await scenes.known(services, "heron"))
+    path, long = f"{API}/threads/{thread}/posts", f"{CRY} {'Word ' * 4_000}"
+    async with make.client(app) as guest:
+        ended = await guest.post(path, json={"body_markdown": CRY})
+        assert (ended.status_code, ended.json()["help"]["kind"]) == (401, "attempt")
+        assert "help" not in (await guest.post(path, json={"body_markdown": "Hello."})).json()
+        assert "help" not in (await guest.post(path, content=b"{")).json()
+    async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        refused = await wren.post(path, json={"body_markdown": long})
+        assert (refused.status_code, refused.json()["help"]["level"]) == (422, "acute")
+        assert refused.json()["errors"][0]["pointer"] == "#/body_markdown"
+        assert await _unread(suzie, services) == ["case_urgent"]

@@ -70,7 +70,7 @@ async def put_down(services: Services) -> list[tuple[str, datetime, Payload]]:
     """What waits for a worker, but to tell people of cases and posts: which job, until when, about what."""
     query = (
         "SELECT entrypoint, execute_after, convert_from(payload, 'UTF8')::jsonb FROM jobs.queue "
-        "WHERE entrypoint NOT IN ('alert_case', 'tell_of_post') ORDER BY id"
+        "WHERE entrypoint <> 'alert_case' ORDER BY id"
     )
     return [tuple(row) for row in await services.database.reader.rows(Prepared(text(query)))]
 

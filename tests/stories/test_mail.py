@@ -49,7 +49,7 @@ async def test_no_mail_is_lost_and_each_comes_at_most_once_more_than_a_worker_fe
         for number in range(KILLS):
             enough = len(office.came) + random.randrange(MAILS // (KILLS + 1))  # some are left for each
             said = tmp_path / f"{number}.log"
-            async with _worker(said, **ways):
+            async with worker(said, **ways):
                 assert await until(lambda enough=enough: len(office.came) > enough), said.read_text()
                 await asyncio.sleep(random.uniform(0, 0.05))
             crashes |= await _taken(services)
@@ -57,7 +57,7 @@ async def test_no_mail_is_lost_and_each_comes_at_most_once_more_than_a_worker_fe
         left, _ = await _left(services)
         assert left > 0  # or the last one fell for nothing
         await _half_a_minute_later(services)
-        async with _worker(tmp_path / "last.log", **ways), asyncio.timeout(300):
+        async with worker(tmp_path / "last.log", **ways), asyncio.timeout(300):
             while (await _left(services))[0]:  # noqa: ASYNC110 (the worker makes it so)
                 await asyncio.sleep(0.1)
     came = Counter(envelope.rcpt_tos[0] for envelope in office.came)
@@ -68,7 +68,7 @@ async def test_no_mail_is_lost_and_each_comes_at_most_once_more_than_a_worker_fe
 
 
 @asynccontextmanager
-async def _worker(said: Path, **environment: str) -> AsyncIterator[None]:
+async def worker(said: Path, **environment: str) -> AsyncIterator[None]:
     """A worker alone, which is killed when the block ends."""
     process = launch(said, "worker", **{"FORUM_LOG_LEVEL": "WARNING", FAMILY: said.stem, **environment})
     try:

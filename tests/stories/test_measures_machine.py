@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+import os
 import re
 from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
@@ -54,6 +55,8 @@ from moderation.measures.tables import MeasureInput, MeasureKind
 from moderation.reports import Complaint
 
 log = logging.getLogger(__name__)
+
+GAMES = int(os.environ.get("FORUM_TEST_GAMES", "25"))  # more of them are other games, too
 
 SETTINGS = Settings.model_construct()  # the defaults: readers see moderators' names
 BEGAN = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -524,7 +527,7 @@ def _run(url: str) -> dict[str, int]:
         for ways in itertools.product([(MeasureKind.EDIT,), (MeasureKind.REDACT,)], repeat=3):
             _older_first(ways, anew=False)
         games = settings(
-            max_examples=40,
+            max_examples=GAMES,
             stateful_step_count=30,
             deadline=None,
             derandomize=True,

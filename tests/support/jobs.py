@@ -11,7 +11,7 @@ from forum import worker
 from forum.core import jobs
 from forum.core.database import Database
 from forum.core.jobs import Errand, Payload
-from forum.features import handlers_of, make_cleaner
+from forum.features import handlers_of, make_cleaner, sweeps_of
 from forum.http.services import Services
 from forum.privacy import account_deletion, lost_mailboxes
 
@@ -27,11 +27,12 @@ async def run_due_jobs(services: Services, now: datetime, *, but: Collection[str
     known = handlers_of(worker.FEATURES, services.settings)
     handlers = {job.name: handler for job, handler in known.items()}
     done = []
+    await sweep(services, now)
     while True:
         async with services.database.work() as session:
             due = (await session.execute(DUE, {"now": now, "but": list(but)})).one_or_none()
             if due is None:
-                return done
+                break
             handler = handlers[due.entrypoint]
             if callable(handler):
                 await handler(session, json.loads(due.payload), now)
@@ -39,6 +40,17 @@ async def run_due_jobs(services: Services, now: datetime, *, but: Collection[str
         if not callable(handler):
             await run_errand(services.database, handler, json.loads(due.payload), now)
         done.append(due.entrypoint)
+    await sweep(services, now)
+    return done
+
+
+async def sweep(services: Services, now: datetime) -> None:
+    """Do what a worker looks for every second."""
+    for one in sweeps_of(worker.FEATURES):
+        has_more = True
+        while has_more:
+            async with services.database.work() as session:
+                has_more = await one.do(session, now)
 
 
 async def run_errand(database: Database, errand: Errand, payload: Payload, now: datetime) -> None:

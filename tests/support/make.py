@@ -66,6 +66,9 @@ UNTHROTTLED: dict[str, Any] = {"requests_at_once": "10000"} | {
         "reaction",
         "report",
         "contact",
+        "public_report",
+        "progress",
+        "concern",
         "talk",
         "export",
     )
@@ -274,8 +277,8 @@ async def _board_id(session: Any, slug: str) -> int:
 
 
 def as_read(answer: httpx.Response) -> dict[str, Any]:
-    """What was written, as a read shows it: help is in the answer to a text alone."""
-    return {name: value for name, value in answer.json().items() if name != "help"}
+    """What was written, as a read shows it: help and findings are in the answer to a text alone."""
+    return {name: value for name, value in answer.json().items() if name not in {"help", "findings"}}
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from forum.web.languages import ENGLISH, LOCALE, NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = "web/templates/**.html"
-METHODS = [(TEMPLATES, "jinja2.ext.babel_extract"), ("web/**.py", "python"), ("app.py", "python")]
+ADVICE = "screening/personal_information/words.py"
+METHODS = [(TEMPLATES, "jinja2.ext.babel_extract"), ("web/**.py", "python"), ("app.py", "python"), (ADVICE, "python")]
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "mark": None, "say": None, "count": (1, 2)}
 OPTIONS = {TEMPLATES: {"silent": "false", "trimmed": "true", "newstyle_gettext": "true"}}
 HEADER = """\

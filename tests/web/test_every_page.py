@@ -1,8 +1,10 @@
 """Every page, fetched by everybody: who gets it, whether it is sound HTML, its headers, its words, what it survives."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from html import unescape
 from statistics import mean
 from typing import Any
 from urllib.parse import quote
@@ -29,7 +31,9 @@ ELSEWHERE = {
     "PreviewPage": "test_moderation.py",
     "RecoveryCodesPage": "test_account.py",
     "SealedPage": "test_moderation.py",
+    "SentPage": "test_a_grandmother.py",
 }
+MOST_OF_A_KIND = 4  # addresses that a walk along the links tries
 NONSENSE = ("0", "4711", "none", "%00", "%F0%9F%90%A2", "..", "-1", "9" * 40, "a" * 600, "%3Cscript%3E")
 
 
@@ -200,6 +204,31 @@ async def test_a_form_that_a_guest_sends_leads_to_signing_in(lived_in: Village) 
         )
         assert page.status_code == 401, (path, page.status_code)
         assert words in text_of(page.text)
+
+
+@pytest.mark.parametrize("role", ["guest", "member", "adviser", "moderator", "lead", "administrator"])
+async def test_every_link_leads_to_a_page_for_its_reader(role: str, lived_in: Village) -> None:
+    """From the first page on, a few addresses of each kind: nothing is offered that one may not see."""
+    found, kinds, dead = {"/": ""}, Counter[str](), list[str]()
+    waiting = ["/"]
+    for here in waiting:  # it grows
+        page = await lived_in.browsers[role].get(here)
+        if page.status_code not in {200, 303}:
+            dead.append(f"{found[here]} leads to {here}: {page.status_code}")
+        for link in re.findall(r'<a [^>]*href="(/[^"#]*)', page.text):
+            where = unescape(link)
+            kinds[kind_of(where)] += where not in found and not where.startswith(BASE)
+            if where not in found and kinds[kind_of(where)] <= MOST_OF_A_KIND:
+                found[where] = here
+                waiting.append(where)
+    assert dead == []
+
+
+def kind_of(address: str) -> str:
+    """An address without what names one thing, and without the values of its query."""
+    path, _, query = address.partition("?")
+    named = re.sub(r"/(members|boards|people)/[^/]+", r"/\1/…", re.sub(r"(?<=/)(\d+|[0-9a-f-]{36})(?=/|$)", "…", path))
+    return named + re.sub(r"=[^&]*", "=", query)
 
 
 async def test_no_form_is_sent_by_reading(lived_in: Village) -> None:

@@ -76,7 +76,7 @@ async def test_what_cannot_be_is_said_beside_its_field(app: FastAPI, typed: dict
         assert 'href="#field-' in answer.text
 
 
-async def test_after_a_reply_one_is_asked_until_one_says_yes_or_no(app: FastAPI, services: Services) -> None:
+async def test_after_their_first_post_one_is_asked_and_goes_on_where_one_was(app: FastAPI, services: Services) -> None:
     await make.board(services)
     await make.member(services, "magpie")
     thread = await make.thread(services, "magpie")
@@ -87,10 +87,15 @@ async def test_after_a_reply_one_is_asked_until_one_says_yes_or_no(app: FastAPI,
         page = await heron.get(replied.headers["location"])
         assert "Yes, once a day" in page.text
         answered = await form(heron, page, "/me/mails/answer", answer="yes")
-        assert answered.headers["location"] == f"{path}?start=1&done=mails-daily"
+        assert answered.headers["location"] == f"{path}?done=mails-daily"
         assert "We write once a day" in text_of((await heron.get(answered.headers["location"])).text)
         assert "Yes, once a day" not in (await heron.get(replied.headers["location"])).text
         assert await mode(services) == "daily"
+    async with make.signed_in(app, "wren") as wren:  # who passes it over is not asked again
+        for is_asked in (True, False):
+            replied = await form(wren, await wren.get(path), f"{path}/reply", body_markdown="I see")
+            page = await wren.get(replied.headers["location"])
+            assert ("Yes, once a day" in page.text) is is_asked
 
 
 async def test_nobody_is_asked_who_could_get_none(app: FastAPI, services: Services, guest: httpx.AsyncClient) -> None:

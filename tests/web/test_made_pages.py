@@ -32,7 +32,7 @@ async def test_everybody_gets_the_page_that_would_be_made_for_them(order: tuple[
 
 async def test_what_is_kept_has_a_bound_in_bytes(lived_in: Village, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = lived_in.app.state.site.state.made_pages
-    monkeypatch.setattr(visits, "MOST_KEPT", 60_000)
+    monkeypatch.setattr(visits, "MOST_KEPT", 150_000)
     small = visits.made_pages()
     lived_in.app.state.site.state.made_pages = small
     try:

@@ -14,7 +14,7 @@ from forum.http.services import Services
 from forum.members.tables import Role
 from moderation.web import words
 from tests.support import make, scenes
-from tests.web.support import fields_of, form, text_of
+from tests.web.support import fields_of, form, parsed, text_of
 
 SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
 FORM = {**SAME_SITE, "Content-Type": "application/x-www-form-urlencoded"}
@@ -229,7 +229,15 @@ async def test_a_moderator_looks_into_a_post_and_a_member_on_sight(app: FastAPI,
         assert "Case about Stepdad" in text_of((await orla.get(case)).text)
         own = text_of((await orla.get("/moderation/members/orla")).text)
         assert "This is about you. Others decide, and keep notes." in own
-        assert (await orla.get("/moderation/members?handle=@stepdad")).headers["Location"].endswith("/stepdad")
+        queue = await orla.get("/moderation")
+        found = await form(orla, queue, "/moderation/members", handle="@Stepdad")
+        assert found.headers["Location"] == "/moderation/members/stepdad"
+        for typed, words in (("stepdad@example.org", "Nobody has this name here"), ("", "Write something here first")):
+            missed = await form(orla, queue, "/moderation/members", handle=typed)
+            assert (missed.status_code, words in text_of(missed.text)) == (422, True)
+            field = parsed(missed.text).find(".//input[@id='field-handle']")
+            assert field is not None
+            assert field.get("value") == typed
     async with make.signed_in(app, "magpie") as magpie:
         assert "/moderation/" not in (await magpie.get(f"/threads/{post.thread_id}")).text
         for path in ("/moderation", f"/moderation/posts/{post.id}/case", "/moderation/members/stepdad", case):

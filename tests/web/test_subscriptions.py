@@ -1,5 +1,7 @@
 """The switch on threads and boards, what happened in words, and the page of what one is told of."""
 
+import re
+
 import httpx
 from fastapi import FastAPI
 
@@ -41,6 +43,12 @@ async def test_one_tap_follows_a_thread_and_another_does_not(app: FastAPI, servi
         switched = await form(heron, page, f"{path}/subscription")
         assert switched.headers["Location"] == f"{path}?done=not-told"
         assert "not even when somebody answers you. Notifications on" in text_of((await page_of(heron, path)).text)
+        # From the second page of a thread, and from the advisers' replies, one goes on there.
+        for place in (f"{path}?start=21", f"{path}?advisers=yes", "/boards/new-here?state=any"):
+            for before in ("", "&done=told"):
+                page = await page_of(heron, place + before)
+                switched = await form(heron, page, f"{place.partition('?')[0]}/subscription")
+                assert re.fullmatch(re.escape(place) + r"&done=(not-)?told", switched.headers["Location"])
 
 
 async def test_the_page_of_what_one_is_told_of_has_every_switch(app: FastAPI, services: Services) -> None:

@@ -30,6 +30,7 @@ from forum.web.pages import Page
 from forum.web.visits import Visit
 from moderation import rules
 from tests.support import make, scenes
+from tests.support.jobs import run_due_jobs
 from tests.web.routes import ROLES
 
 API = "/api/v1"
@@ -148,13 +149,30 @@ async def _live(village: Village) -> None:
     asked = await _said(await orla.post(f"{API}/moderation/cases/{seen['id']}/talks", json=question))
     words = {"title": "Name-calling", "text": "Say what they did instead."}
     await _said(await orla.put(f"{API}/moderation/templates/name-calling", json=words))
+    term = {"kind": "word", "text": "gobshite", "effect": "case", "note": "He came back twice."}
+    watched = await _said(await joan.post(f"{API}/moderation/terms", json=term))
     invited = await _said(await joan.post(f"{API}/invitations", json={"email": "new@example.org", "role": "moderator"}))
     cry = await _said(await si.post(f"{API}/threads/{angry}/posts", json={"body_markdown": "I want to die tonight."}))
     await _keep_own(village)
+    guest = village.readers["guest"]
+    outside = {"post": "The one about the car", "capacity": "named", "category": "rule", "text": "It is about me."}
+    await _said(await guest.post(f"{API}/reports", json=outside))
+    await run_due_jobs(village.services, clock.now())
+    await _said(await guest.post(f"{API}/complaints", json={"about": "duties", "text": "I cannot find your rules."}))
+    found = {
+        what: (await joan.get(f"{API}/moderation/{what}")).json()["items"][0]["id"]
+        for what in ("reports", "complaints")
+    }
     reports = (await si.get(f"{API}/me/reports")).json()["items"]
     dangers = (await orla.get(f"{API}/moderation/cases?category=risk")).json()["items"]
+    worry = {"text": "Somebody writes to him at night.", "about": [HANDLES["moderator"]], "posts": [rude["id"]]}
+    await _said(await village.readers["adviser"].post(f"{API}/concerns", json=worry))
+    concerns = (await village.readers["lead"].get(f"{API}/moderation/concerns")).json()["items"]
     village.places |= {
         "danger": dangers[0]["id"],
+        "public_report": found["reports"],
+        "service_complaint": found["complaints"],
+        "concern": concerns[0]["id"],
         "board": "court",
         "thread": angry,
         "post": rude["id"],
@@ -171,6 +189,7 @@ async def _live(village: Village) -> None:
         "rule": 10,
         "role": "moderator",
         "template": "name-calling",
+        "term": watched["id"],
         "invitation": invited["id"],
     }
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from typing_extensions import TypeAliasType
 
 from forum.api.content.crisis_help import CrisisHelp, help_response
+from forum.api.content.personal_details import Confirm, PersonalDetail, details_response
 from forum.api.content.posts import PostInThread, post_response
 from forum.api.content.threads import Thread, page_response, robots, thread_json
 from forum.api.schemas import Next, RequestBody, ResponseBody
@@ -93,6 +94,7 @@ class ThreadRequest(RequestBody):
     title: Title
     body_markdown: Body
     content_warning: Warning_ | None = None
+    confirm: Confirm | None = None
 
 
 class OpenedThread(Thread):
@@ -100,6 +102,7 @@ class OpenedThread(Thread):
 
     first_post: PostInThread
     help: CrisisHelp | None = Field(description="Who helps at once, if your words sound like danger; mostly null")
+    findings: list[PersonalDetail] = Field(description="What in it may show who somebody is. Mostly empty")
 
 
 @router.get("/boards", response_model=BoardList, responses=documented(422))
@@ -140,13 +143,17 @@ async def list_threads(
 async def open_thread(
     slug: Slug, wanted: ThreadRequest, viewer: AnyMember, key: IdempotencyKey, work: CurrentWork
 ) -> Response:
-    """Open a thread with its first post. With an `Idempotency-Key`, you can safely send it twice."""
-    draft = Draft(wanted.body_markdown, content_warning=wanted.content_warning)
+    """Open a thread with its first post. With an `Idempotency-Key`, you can safely send it twice.
+
+    It can be asked about first, as a reply can: see there.
+    """
+    draft = Draft(wanted.body_markdown, content_warning=wanted.content_warning, confirm=wanted.confirm)
     opened = await actions.open_thread(work, viewer, slug, wanted.title, draft, repeat=key.of(wanted))
     body = OpenedThread(
         **thread_json(opened.thread),
         first_post=post_response(opened.first_post),
         help=help_response(opened.help),
+        findings=details_response(opened.details),
     )
     return json_response(body, 201, {"Location": f"/api/v1/threads/{opened.thread.id}"})
 

@@ -12,7 +12,7 @@ from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember
 from forum.http.fields import Id, Moment
 from forum.http.problems import documented
-from forum.http.services import AppServices, CurrentWork, Route
+from forum.http.services import AppServices, CurrentWork, Now, Route
 
 router = APIRouter(tags=["help"], route_class=Route)
 
@@ -32,6 +32,9 @@ class HelpResource(ResponseBody):
     url: str | None = Field(examples=["https://www.samaritans.org"])
     note: str | None = Field(examples=["Free. It does not show on a bill."])
     hours: str | None = Field(examples=["Day and night"])
+    open_now: bool | None = Field(
+        description="Whether somebody answers now. Null where that is not known", examples=[True]
+    )
     silent: bool = Field(description="Whether nobody in the room hears it", examples=[False])
 
 
@@ -77,12 +80,13 @@ class PostHelp(ResponseBody):
 async def list_help(
     request: Request,
     services: AppServices,
+    now: Now,
     kind: Annotated[
         HelpKind | None, Query(description="A kind of danger. Without it: all", examples=["suicide"])
     ] = None,
 ) -> Response:
     """List who helps at once, for everybody, also without an account."""
-    found = crisis_help.list_help(services.settings.help_lines, kind)
+    found = crisis_help.list_help(services.settings, kind, now)
     items = [CrisisHelp.model_validate(one.as_json()) for one in found]
     return cacheable_response(request, HelpList(items=items, next=None))
 

@@ -8,6 +8,7 @@ from pydantic import Field, TypeAdapter
 from typing_extensions import TypeAliasType
 
 from forum.api.content.crisis_help import CrisisHelp, help_response
+from forum.api.content.personal_details import Confirm, PersonalDetail, details_response
 from forum.api.content.threads import page_response, robots
 from forum.api.schemas import Author, Next, RequestBody, ResponseBody
 from forum.content.posts import actions, queries, thread_page
@@ -117,12 +118,14 @@ class WrittenPost(Post):
     """Your post as you wrote or changed it, with help if its words sound like danger."""
 
     help: CrisisHelp | None = Field(description="Who helps at once. Null for most posts")
+    findings: list[PersonalDetail] = Field(description="What in it may show who somebody is. Mostly empty")
 
 
 class WrittenTombstone(Tombstone):
     """What became of a post that you sent twice: it was withdrawn or removed meanwhile."""
 
     help: CrisisHelp | None = Field(description="Who helps at once. Null for most posts")
+    findings: list[PersonalDetail] = Field(description="What in it may show who somebody is. Mostly empty")
 
 
 PostWithHelp = TypeAliasType(
@@ -147,6 +150,7 @@ class Reply(RequestBody):
     body_markdown: Body
     reply_to: Number | None = Field(None, description="The number of a post in this thread", examples=[1])
     content_warning: Warning_ | None = None
+    confirm: Confirm | None = None
 
 
 class Edit(RequestBody):
@@ -155,6 +159,7 @@ class Edit(RequestBody):
     revision: Number = Field(description="The `revision` of the post that was on the screen", examples=[1])
     body_markdown: Body
     content_warning: Warning_ | None = Field(None, description="Leave it out to remove the content warning")
+    confirm: Confirm | None = None
 
 
 class Revision(ResponseBody):
@@ -187,11 +192,13 @@ class PreviewWanted(RequestBody):
 
 
 class Preview(ResponseBody):
-    """The text as HTML."""
+    """The text as HTML, and what would be said to its author."""
 
     body_html: str = Field(
         description="It is safe to show as it is", examples=['<p dir="auto">You are <strong>not</strong> alone.</p>\n']
     )
+    help: CrisisHelp | None = Field(description="Who helps at once. Null for most texts")
+    findings: list[PersonalDetail] = Field(description="What in it may show who somebody is. Mostly empty")
 
 
 @router.get("/threads/{id}/posts", response_model=PostList, responses=documented(404, 422))
@@ -233,8 +240,12 @@ async def list_posts(
     responses=CREATED_WITH_LOCATION | documented(401, 403, 404, 409, 413, 422, 429),
 )
 async def create_post(id: Id, reply: Reply, viewer: AnyMember, key: IdempotencyKey, work: CurrentWork) -> Response:
-    """Reply in a thread. With an `Idempotency-Key`, you can safely send it twice."""
-    draft = Draft(reply.body_markdown, reply.reply_to, reply.content_warning)
+    """Reply in a thread. With an `Idempotency-Key`, you can safely send it twice.
+
+    Where the words may show who somebody is, the answer is the problem `personal-information`: show its `findings`, let
+    the author change the words, or send the same words with its `confirm`. Words of danger are never asked about.
+    """
+    draft = Draft(reply.body_markdown, reply.reply_to, reply.content_warning, reply.confirm)
     written = await actions.reply(work, viewer, id, draft, repeat=key.of(reply))
     return json_response(
         written_response(written, work.settings.reactions), 201, {"Location": f"/api/v1/posts/{written.post.id}"}
@@ -252,7 +263,7 @@ async def get_post(request: Request, id: Id, viewer: CurrentViewer, reading: Rea
 @router.patch("/posts/{id}", response_model=PostWithHelp, responses=documented(401, 403, 404, 409, 413, 422, 429))
 async def edit_post(id: Id, edit: Edit, viewer: AnyMember, work: CurrentWork) -> Response:
     """Edit your own post. You and the board's moderators can still read the earlier text."""
-    draft = Draft(edit.body_markdown, content_warning=edit.content_warning)
+    draft = Draft(edit.body_markdown, content_warning=edit.content_warning, confirm=edit.confirm)
     written = await actions.edit_post(work, viewer, id, edit.revision, draft)
     return json_response(written_response(written, work.settings.reactions))
 
@@ -286,9 +297,10 @@ async def read_sealed_revision(
 
 @router.post("/previews", response_model=Preview, responses=documented(401, 403, 404, 413, 422, 429))
 async def preview_post(wanted: PreviewWanted, viewer: CurrentMember, work: CurrentWork) -> Response:
-    """Preview a post as HTML. Nothing is stored."""
-    html = await actions.preview(work, viewer, Draft(wanted.body_markdown), wanted.thread_id)
-    return json_response(Preview(body_html=html))
+    """Preview a post as HTML, with what may show who somebody is and who helps at once. Nothing is stored."""
+    shown = await actions.preview(work, viewer, Draft(wanted.body_markdown), wanted.thread_id)
+    findings = details_response(shown.details.found)
+    return json_response(Preview(body_html=shown.html, help=help_response(shown.help), findings=findings))
 
 
 _POST: TypeAdapter[Post | Tombstone] = TypeAdapter(PostInThread)
@@ -297,7 +309,8 @@ _WRITTEN: TypeAdapter[WrittenPost | WrittenTombstone] = TypeAdapter(PostWithHelp
 
 def written_response(written: actions.WrittenPost, kinds: Collection[str]) -> WrittenPost | WrittenTombstone:
     """Return a post as its author sees it when they wrote it, with the counts of these kinds of reactions."""
-    return _WRITTEN.validate_python(written.post.as_json(kinds) | {"help": help_response(written.help)})
+    more = {"help": help_response(written.help), "findings": details_response(written.details)}
+    return _WRITTEN.validate_python(written.post.as_json(kinds) | more)
 
 
 def post_response(post: PostView, kinds: Collection[str] = tuple(ReactionKind)) -> Post | Tombstone:

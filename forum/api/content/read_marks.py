@@ -53,6 +53,7 @@ class Permissions(ResponseBody):
     lock: Permission
     pin: Permission
     move: Permission
+    subscribe: Permission = Field(description="Choose what you want to hear of it")
 
 
 class ThreadForYou(ResponseBody):

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from forum.api.content.crisis_help import CrisisHelp, help_response
+from forum.api.content.personal_details import Confirm, PersonalDetail, details_response
 from forum.api.schemas import Author, RequestBody, ResponseBody
 from forum.content.posts.queries import waiting_as_json
 from forum.content.threads import actions, queries
@@ -97,6 +98,7 @@ class RetitledThread(Thread):
     """The thread with its new title, with help if that sounds like danger."""
 
     help: CrisisHelp | None = Field(description="Who helps at once, if your words sound like danger; mostly null")
+    findings: list[PersonalDetail] = Field(description="What in it may show who somebody is. Mostly empty")
 
 
 class TitleRevision(ResponseBody):
@@ -120,6 +122,7 @@ class TitleChange(RequestBody):
 
     version: Number = Field(description="The `version` of the thread that was on the screen", examples=[1])
     title: Title
+    confirm: Confirm | None = None
 
 
 class Move(RequestBody):
@@ -201,10 +204,14 @@ async def get_thread(request: Request, id: Id, viewer: CurrentViewer, reading: R
 async def retitle_thread(id: Id, change: TitleChange, viewer: AnyMember, work: CurrentWork) -> Response:
     """Change the title. For the member who opened the thread and the board's moderators.
 
-    It may have to wait for a moderator: then `title` is still the old one, and `waiting` has the new one.
+    It may have to wait for a moderator: then `title` is still the old one, and `waiting` has the new one. It can be
+    asked about first, as a reply can.
     """
-    retitled = await actions.retitle_thread(work, viewer, id, change.version, change.title)
-    return json_response(RetitledThread(**thread_json(retitled.thread), help=help_response(retitled.help)))
+    new = actions.NewTitle(change.version, change.title, change.confirm)
+    retitled = await actions.retitle_thread(work, viewer, id, new)
+    findings = details_response(retitled.details)
+    body = RetitledThread(**thread_json(retitled.thread), help=help_response(retitled.help), findings=findings)
+    return json_response(body)
 
 
 @router.get("/threads/{id}/revisions", response_model=TitleRevisionList, responses=documented(401, 403, 404, 422))

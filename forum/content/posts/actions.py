@@ -10,18 +10,18 @@ from typing import NamedTuple
 from forum.content import drafts
 from forum.content.boards import policy_of
 from forum.content.crisis_help import Help, also_when_refused, find_help
+from forum.content.personal_details import Details, find_details, judge, publishing_on
 from forum.content.posts import held_edits, queries
 from forum.content.posts.context import (
     EditContext,
     context_in_thread,
     context_of_own_post,
     context_of_post,
-    known_names,
     named_in_thread,
 )
 from forum.content.posts.draft import NO_WORDS, Draft
 from forum.content.posts.erasure import erase_quotes
-from forum.content.posts.insertion import add_reply, rendered
+from forum.content.posts.insertion import add_reply, rendered, what_is_shown
 from forum.content.posts.limits import allow_writing, count_edit, count_post
 from forum.content.posts.queries import PostView, get_post_in_transaction
 from forum.content.posts.quotes import lock_posts_and_copies, record_quotes
@@ -31,7 +31,7 @@ from forum.content.posts.visibility import set_visibility
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.core.database import Record
 from forum.core.errors import Conflict
-from forum.core.gate import Edited, Submission
+from forum.core.gate import Detail, Edited, PostAuthor, Submission
 from forum.core.idempotency import Repeat
 from forum.core.work import Work
 from forum.members.viewer import Viewer
@@ -43,6 +43,7 @@ class WrittenPost(NamedTuple):
 
     post: PostView
     help: Help | None
+    details: Sequence[Detail] = ()  # that may show who somebody is
 
 
 async def reply(
@@ -50,26 +51,27 @@ async def reply(
 ) -> WrittenPost:
     """Post a reply in a thread. A `repeat` of an earlier request returns the post of that, as it is now.
 
-    Raises NotFound, Forbidden, Throttled, Conflict and Invalid as `add_reply` does, and what `Repeat.earlier` raises.
+    Raises NotFound, Forbidden, Throttled, Conflict, Invalid and PersonalInformation as `add_reply` does, and what
+    `Repeat.earlier` raises.
     """
     async with also_when_refused(work, author, "reply", draft.texts):
         refuse_shut_out(author)  # who may be in danger too
         post = await _reply(work, author, thread_id, draft, repeat)
-    return WrittenPost(post, await find_help(work, author, draft.texts, thread_id))
+    return WrittenPost(post, await find_help(work, author, draft.texts, thread_id), work.details)
 
 
 async def _reply(work: Work, author: Viewer, thread_id: int, draft: Draft, repeat: Repeat | None) -> PostView:
     earlier = await repeat.earlier(work) if repeat else None
     if earlier:
         return await get_post_in_transaction(work.session, author, int(earlier))
-    await count_post(work, author)
-    draft = draft.with_marks_escaped()
-    if (await draft.parse()).quotes:
-        # Until the commit, no moderator takes words out of the posts that it quotes, and no author theirs.
-        await lock_posts_of_thread(work.session, thread_id)
-    context = await context_in_thread(work, author, thread_id, draft)
-    allow_writing(work, Act.REPLY, author, context)
-    post = await add_reply(work, author, context, draft)
+    async with count_post(work, author):
+        draft = draft.with_marks_escaped()
+        if (await draft.parse()).quotes:
+            # Until the commit, no moderator takes words out of the posts that it quotes, and no author theirs.
+            await lock_posts_of_thread(work.session, thread_id)
+        context = await context_in_thread(work, author, thread_id, draft)
+        allow_writing(work, Act.REPLY, author, context)
+        post = await add_reply(work, author, context, draft)
     await drafts.discard(work, author, drafts.in_thread(thread_id))
     if repeat:
         await repeat.keep(work, post.id)
@@ -81,12 +83,12 @@ async def edit_post(work: Work, author: Viewer, post_id: int, revision: int, dra
 
     Idempotent: where the post has this text already, nothing changes, whatever the `revision`. Raises Stale when the
     post is no longer at `revision`, Conflict when it was removed or withdrawn a moment ago, Invalid for too many links,
-    NotFound, Forbidden and Throttled.
+    PersonalInformation to ask the author first, NotFound, Forbidden and Throttled.
     """
     async with also_when_refused(work, author, "edit", draft.texts):
         refuse_shut_out(author)  # who may be in danger too
         post = await _edit_post(work, author, post_id, revision, draft)
-    return WrittenPost(post, await find_help(work, author, draft.texts, post.thread_id))
+    return WrittenPost(post, await find_help(work, author, draft.texts, post.thread_id), work.details)
 
 
 async def _edit_post(work: Work, author: Viewer, post_id: int, revision: int, draft: Draft) -> PostView:
@@ -111,9 +113,17 @@ async def change_words(work: Work, author: Viewer, context: EditContext, revisio
     """
     html = await rendered(work, author, context, draft)
     edited = Edited(context.post.id, work.now)
-    judged = await work.gate.judge(
-        work.session, Submission(context.author, draft.texts, *policy_of(context.board, work.now), edited=edited)
+    board = context.board
+    publishing = publishing_on(work, board, context.thread.id, confirm=draft.confirm)
+    submission = Submission(
+        context.author,
+        draft.texts,
+        *policy_of(board, work.now),
+        edited=edited,
+        board_id=board.id,
+        publishing=publishing,
     )
+    judged = await judge(work, submission)
     # The post was read without a lock: check again what a moderator or another device may have changed since.
     await lock_posts_of_thread(work.session, context.thread.id)
     post = await lock_post_row(work.session, context.post.id)
@@ -129,14 +139,18 @@ async def change_words(work: Work, author: Viewer, context: EditContext, revisio
         if await held_edits.hold(work.session, edit):
             await work.gate.record(work.session, ("held_edit", edit.id), judged, work.now)
         return
-    replace_body(work.session, post, (draft.body_markdown, html), post.author_id, work.now)
-    post.content_warning = draft.content_warning
-    await record_quotes(work.session, post.id, post.revision, draft, context.known)
+    shown, shown_html = await what_is_shown(context, draft, html, judged)
+    replace_body(work.session, post, (shown.body_markdown, shown_html), post.author_id, work.now)
+    post.content_warning = shown.content_warning
+    await record_quotes(work.session, post.id, post.revision, shown, context.known)
     if judged.held_because:
         await set_visibility(work.session, post, Visibility.HELD, work.now, held_because=judged.held_because)
     await held_edits.drop(work.session, post.id, is_title=False)
     await work.session.flush()
     await work.gate.record(work.session, ("post", post.id), judged, work.now)
+    if shown is not draft:
+        whole = held_edits.held_words((post.id, post.thread_id), draft, html, post.author_id, work.now)
+        await held_edits.hold_covered(work, whole)
 
 
 async def withdraw_post(work: Work, author: Viewer, post_id: int) -> None:
@@ -196,12 +210,25 @@ async def read_sealed_revision(work: Work, moderator: Viewer, post_id: int, numb
     return await queries.read_sealed_revision(work.session, moderator, post_id, number, work.now)
 
 
-async def preview(work: Work, author: Viewer, draft: Draft, thread_id: int | None) -> str:
-    """Return the HTML of a draft, in a thread or without one. Nothing is stored.
+class Preview(NamedTuple):
+    """How a draft would look, the help that its words ask for, and what in it may show who somebody is."""
+
+    html: str
+    help: Help | None
+    details: Details
+
+
+async def preview(work: Work, author: Viewer, draft: Draft, thread_id: int | None) -> Preview:
+    """Return how a draft would look, in a thread or without one. Nothing is stored.
 
     Raises Throttled, and NotFound when the thread does not exist for the author.
     """
     await work.count_try("preview", "preview", author.id)
     draft = draft.with_marks_escaped()
     await draft.parse()
-    return await draft.html(await known_names(work, author, thread_id, draft))
+    context = await context_in_thread(work, author, thread_id, draft) if thread_id is not None else None
+    known = context.known if context else await named_in_thread(work.session, None, draft)
+    writer = context.author if context else PostAuthor(author.member_id, author.is_staff, 0)
+    publishing = publishing_on(work, context.board if context else None, thread_id)
+    details = await find_details(work, Submission(writer, draft.texts, publishing=publishing))
+    return Preview(await draft.html(known), await find_help(work, author, draft.texts, thread_id), details)

@@ -230,16 +230,6 @@ async def context_of_own_post(work: Work, viewer: Viewer, post_id: int) -> EditC
     return EditContext(**_facts(viewer, row, work.now), thread=row.Thread, post=row.Post)
 
 
-async def known_names(work: Work, viewer: Viewer, thread_id: int | None, draft: Draft) -> markup.Known:
-    """Return which of the members and posts that a draft names exist.
-
-    Raises NotFound when the thread does not exist for the viewer.
-    """
-    if thread_id is not None:
-        return (await context_in_thread(work, viewer, thread_id, draft)).known
-    return await named_in_thread(work.session, None, draft)
-
-
 async def named_in_thread(
     session: AsyncSession,
     thread_id: int | None,

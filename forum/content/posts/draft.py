@@ -1,5 +1,7 @@
 """A draft of a post, parsed once."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -8,7 +10,11 @@ from forum.content.lines import refuse_official
 from forum.content.posts.tables import BODY_MAX, Post
 from forum.core import side_process
 from forum.core.errors import Invalid
+from forum.core.gate import Covered
 from forum.core.text import is_light
+
+BLOCK = "█"
+_LETTER = re.compile(r"\w")
 
 
 @dataclass(frozen=True)
@@ -18,6 +24,7 @@ class Draft:
     body_markdown: str
     reply_to: int | None = None
     content_warning: str | None = None
+    confirm: str | None = field(default=None, compare=False)  # the answer to what was asked about it
     _references: list[markup.References] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def has_words_of(self, post: Post) -> bool:
@@ -53,6 +60,14 @@ class Draft:
             raise Invalid(f"A post has at most {BODY_MAX} characters.", "#/body_markdown", code="too_long")
         return replace(self, body_markdown=body)
 
+    def covered(self, spans: Sequence[Covered]) -> "Draft":
+        """Return the draft with blocks in place of these parts. What stands elsewhere keeps its position."""
+        return replace(
+            self,
+            body_markdown=cover(self.body_markdown, spans, "body_markdown"),
+            content_warning=self.content_warning and cover(self.content_warning, spans, "content_warning"),
+        )
+
     async def refuse_blank(self) -> None:
         """Raise Invalid unless something of the body can be seen once it is rendered."""
         if (await self.parse()).is_blank:
@@ -78,6 +93,13 @@ class Draft:
     @cached_property
     def _parsed(self) -> markup.Parsed:
         return markup.parse(self.body_markdown)
+
+
+def cover(text: str, spans: Sequence[Covered], field: str) -> str:
+    """Return a text with a block for each letter in these parts."""
+    for _, start, end in (span for span in spans if span.field == field):
+        text = text[:start] + _LETTER.sub(BLOCK, text[start:end]) + text[end:]
+    return text
 
 
 NO_WORDS = Draft("")  # for actions that write no text

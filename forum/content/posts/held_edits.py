@@ -17,6 +17,13 @@ from forum.content.posts.revisions import replace_body
 from forum.content.posts.tables import HeldEdit, HeldState, Post
 from forum.content.threads.changes import lock_thread_row
 from forum.content.threads.titles import replace_title
+from forum.core.gate import GateResult
+from forum.core.work import Work
+
+# Why words wait of which the rest is shown.
+COVERED_BECAUSE = (
+    "Others read your words, but for what may show who a child or somebody harmed is. A moderator reads that first."
+)
 
 
 class Published(NamedTuple):
@@ -55,6 +62,12 @@ async def hold(session: AsyncSession, edit: HeldEdit) -> bool:
     await session.flush()
     await record_held_edit(session, edit)
     return True
+
+
+async def hold_covered(work: Work, edit: HeldEdit) -> None:
+    """Let the whole words of a text wait in which some are covered."""
+    if await hold(work.session, edit):
+        await work.gate.record(work.session, ("held_edit", edit.id), GateResult(edit.held_because), work.now)
 
 
 async def drop(session: AsyncSession, post_id: int, *, is_title: bool) -> None:
@@ -149,6 +162,21 @@ def held_body(post: Post, words: tuple[str, str, str | None], because: str, now:
         held_because=because,
         written_at=now,
         written_by=post.author_id,
+    )
+
+
+def held_words(post: tuple[int, int], draft: Draft, html: str, by: UUID, now: datetime) -> HeldEdit:
+    """Return the whole words of a post, of this id in this thread, of which some are covered."""
+    post_id, thread_id = post
+    return HeldEdit(
+        post_id=post_id,
+        thread_id=thread_id,
+        body_markdown=draft.body_markdown,
+        body_html=html,
+        content_warning=draft.content_warning,
+        held_because=COVERED_BECAUSE,
+        written_at=now,
+        written_by=by,
     )
 
 

@@ -6,14 +6,15 @@ from sqlalchemy import Boolean, bindparam, case, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
 from forum.content.boards import policy_of
+from forum.content.personal_details import judge, publishing_on
+from forum.content.posts import held_edits
 from forum.content.posts.adviser_badge import badge_snapshot, voice_of
 from forum.content.posts.context import PostingContext, ReplyContext
-from forum.content.posts.draft import Draft
-from forum.content.posts.limits import refuse_too_many_links
-from forum.content.posts.queries import PostView
+from forum.content.posts.draft import Draft, cover
+from forum.content.posts.limits import refuse_too_many_links, written_by_newcomer_at
+from forum.content.posts.queries import PostView, get_post_in_transaction
 from forum.content.posts.quotes import record_quotes
-from forum.content.posts.tables import Post, Visibility, Voice
-from forum.content.posts.visibility import have_told
+from forum.content.posts.tables import Post, UntoldPost, Visibility, Voice
 from forum.content.subscriptions import ChosenBy, Mode, Subscription
 from forum.content.threads.changes import lock_thread_row
 from forum.content.threads.tables import Thread, ThreadVisibility
@@ -44,16 +45,26 @@ _COUNTS = (
 async def add_thread(work: Work, author: Viewer, context: PostingContext, title: str, draft: Draft) -> PostView:
     """Insert a thread on `context.board` with its first post, and return the post. The gate holds both or neither.
 
-    Raises Invalid when the draft has a `reply_to`, or when a newcomer's post has too many links.
+    Raises Invalid when the draft has a `reply_to`, or when a newcomer's post has too many links, and
+    PersonalInformation to ask the author first.
     """
     html = await rendered(work, author, context, draft)
-    texts = (title, *draft.texts)
-    policy = policy_of(context.board, work.now)
-    judged = await work.gate.judge(work.session, Submission(context.author, texts, *policy))
+    texts, board = (title, *draft.texts), context.board
+    publishing = publishing_on(work, board, confirm=draft.confirm)
+    submission = Submission(
+        context.author,
+        texts,
+        *policy_of(board, work.now),
+        board_id=board.id,
+        written_by_newcomer_at=written_by_newcomer_at(work, author),
+        publishing=publishing,
+    )
+    judged = await judge(work, submission)
+    shown = await what_is_shown(context, draft, html, judged)
     thread = Thread(
         board_id=context.board.id,
         author_id=author.member_id,
-        title=title,
+        title=cover(title, judged.covered, "title"),
         visibility=ThreadVisibility.HELD if judged.held_because else ThreadVisibility.VISIBLE,
         opened_at=work.now,
         changed_at=work.now,
@@ -61,21 +72,40 @@ async def add_thread(work: Work, author: Viewer, context: PostingContext, title:
     )
     work.session.add(thread)
     await work.session.flush()
-    post = await _insert(work, author, context, thread, _columns(draft, html, judged), judged=judged)
-    await record_quotes(work.session, post.id, post.revision, draft, context.known)
+    post = await _insert(work, author, context, thread, _columns(*shown, judged), judged=judged)
+    await record_quotes(work.session, post.id, post.revision, shown[0], context.known)
+    if thread.title != title:
+        opening = await work.session.get_one(Post, post.id)
+        waiting = held_edits.held_title(opening, title, author.member_id, held_edits.COVERED_BECAUSE, work.now)
+        await held_edits.hold_covered(work, waiting)
+    if shown[0] is not draft:
+        await held_edits.hold_covered(
+            work, held_edits.held_words((post.id, thread.id), draft, html, author.member_id, work.now)
+        )
     return post
 
 
 async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Draft) -> PostView:
     """Insert a reply in `context.thread`, and return it.
 
-    Raises Invalid when `reply_to` names no visible post or a newcomer's post has too many links, and Conflict when the
-    thread was locked or moved a moment ago.
+    Raises Invalid when `reply_to` names no visible post or a newcomer's post has too many links, PersonalInformation to
+    ask the author first, and Conflict when the thread was locked or moved a moment ago.
     """
     html = await rendered(work, author, context, draft)
     answered = (context.thread.id, draft.reply_to) if draft.reply_to else None
-    submission = Submission(context.author, draft.texts, *policy_of(context.board, work.now), answered=answered)
-    judged = await work.gate.judge(work.session, submission)
+    board = context.board
+    publishing = publishing_on(work, board, context.thread.id, confirm=draft.confirm)
+    submission = Submission(
+        context.author,
+        draft.texts,
+        *policy_of(board, work.now),
+        answered=answered,
+        board_id=board.id,
+        written_by_newcomer_at=written_by_newcomer_at(work, author),
+        publishing=publishing,
+    )
+    judged = await judge(work, submission)
+    shown = await what_is_shown(context, draft, html, judged)
     # As late as possible: from here until the commit, every other reply to this thread waits.
     thread = await lock_thread_row(work.session, context.thread.id)
     # The lock has read it anew, for the context too: in one session a row is one object.
@@ -83,9 +113,23 @@ async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Dr
         raise Conflict(
             "This thread was locked or moved a moment ago. Please read it again.", code="thread_locked_or_moved"
         )
-    post = await _insert(work, author, context, thread, _columns(draft, html, judged), judged=judged)
-    await record_quotes(work.session, post.id, post.revision, draft, context.known)
+    post = await _insert(work, author, context, thread, _columns(*shown, judged), judged=judged)
+    await record_quotes(work.session, post.id, post.revision, shown[0], context.known)
+    if shown[0] is not draft:
+        await held_edits.hold_covered(
+            work, held_edits.held_words((post.id, thread.id), draft, html, author.member_id, work.now)
+        )
+        return await get_post_in_transaction(work.session, author, post.id)
     return post
+
+
+async def what_is_shown(context: PostingContext, draft: Draft, html: str, judged: GateResult) -> tuple[Draft, str]:
+    """Return what others read of a draft at once, and its HTML: the draft itself, where nothing in it is covered."""
+    if not any(span.field != "title" for span in judged.covered):
+        return draft, html
+    shown = draft.covered(judged.covered)
+    await shown.parse()
+    return shown, await shown.html(context.known)
 
 
 async def rendered(work: Work, author: Viewer, context: PostingContext, draft: Draft) -> str:
@@ -118,6 +162,7 @@ _posts, _threads = rows_of(Post).c, rows_of(Thread).c
 _POST, _THREAD = bind_names(Post), bind_names(Thread)
 _THREAD_ID = bindparam(_POST["thread_id"], type_=_posts.thread_id.type)
 _NEW_POST = insert_of(Post, *_INSERTED).returning(_posts.id).cte("written")
+_IS_SEEN = bindparam("is_seen", type_=Boolean())
 _HAS_POSTED_BEFORE = exists().where(
     _posts.thread_id == _THREAD_ID,
     _posts.author_id == bindparam(_POST["author_id"], type_=_posts.author_id.type),
@@ -136,14 +181,15 @@ _FOLLOW = (
     .on_conflict_do_nothing()
     .cte("followed")
 )
+# Of what readers see, a worker tells those whom it concerns.
+_TO_BE_TOLD = (
+    insert(rows_of(UntoldPost)).from_select(["post_id"], select(_NEW_POST.c.id).where(_IS_SEEN)).cte("to_be_told")
+)
 _INSERT_AND_COUNT = (
     update_of(Thread, *_COUNTS)
     .where(_threads.id == _THREAD_ID)
-    .values(
-        participants=_threads.participants
-        + case((bindparam("is_seen", type_=Boolean()) & ~_HAS_POSTED_BEFORE, 1), else_=0)
-    )
-    .add_cte(_NEW_POST, _FOLLOW)
+    .values(participants=_threads.participants + case((_IS_SEEN & ~_HAS_POSTED_BEFORE, 1), else_=0))
+    .add_cte(_NEW_POST, _FOLLOW, _TO_BE_TOLD)
     .returning(select(_NEW_POST.c.id).scalar_subquery())
 )
 
@@ -169,8 +215,6 @@ async def _insert(
         counts |= _counts_with(thread, post)
     values = values_of(Post, post) | values_of(Thread, counts) | {"is_seen": is_seen, "follower_id": author.member_id}
     post_id = (await work.session.execute(_INSERT_AND_COUNT, values)).scalar_one()
-    if is_seen:
-        await have_told(work.session, post_id)
     await work.gate.record(work.session, ("post", post_id), judged, work.now)
     return PostView.of_new_post(post_id, post, author, indexable=context.board.indexable)
 

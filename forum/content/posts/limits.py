@@ -1,24 +1,40 @@
 """Limits on posting and editing, and on links in a newcomer's post."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
 
 from forum.content.crisis_help import find_own_danger
 from forum.content.posts.context import PostingContext
-from forum.core.errors import Invalid
+from forum.core.errors import Invalid, PersonalInformation
 from forum.core.work import Work
 from forum.members.viewer import Viewer
 from forum.permissions import Act, allow
 
 
-async def count_post(work: Work, author: Viewer) -> None:
-    """Count one post of a member; newcomers have a stricter limit. Raises Throttled over the limit."""
+@asynccontextmanager
+async def count_post(work: Work, author: Viewer) -> AsyncIterator[None]:
+    """Count one post of a member; newcomers have a stricter limit. Raises Throttled over the limit.
+
+    Whoever is asked about personal information may answer at once: a question is no post.
+    """
     limit = "newcomer_posting" if author.is_newcomer(work.settings.newcomer_days, work.now) else "posting"
     await work.count_try(limit, "posting", author.id)
+    try:
+        yield
+    except PersonalInformation:
+        await work.rate_limits.take_back(work.settings.limit(limit), "posting", author.id)
+        raise
 
 
 async def count_edit(work: Work, author: Viewer) -> None:
     """Count one edit of a member. Raises Throttled over the limit."""
     await work.count_try("editing", "editing", author.id)
+
+
+def written_by_newcomer_at(work: Work, author: Viewer) -> datetime | None:
+    """Return the time of this request where the member is in their first days: most spam comes from newcomers."""
+    return work.now if author.is_newcomer(work.settings.newcomer_days, work.now) else None
 
 
 def allow_writing(work: Work, act: Act, author: Viewer, context: PostingContext) -> None:

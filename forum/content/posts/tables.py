@@ -129,6 +129,14 @@ class Post(SQLModel, table=True):
         return self.is_shown or (self.words_kept_until is not None and self.words_kept_until > now)
 
 
+class UntoldPost(SQLModel, table=True):
+    """A post that appeared a moment ago, until those whom it concerns are told of it."""
+
+    __tablename__ = "untold_post"
+
+    post_id: int = Field(primary_key=True, sa_type=BigInteger, foreign_key="post.id", ondelete="CASCADE")
+
+
 class PostRevision(SQLModel, table=True):
     """The text of a post before an edit."""
 

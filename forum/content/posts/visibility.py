@@ -3,24 +3,20 @@
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, any_, delete, or_
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content import boards
 from forum.content.boards import Board
 from forum.content.posts.counts import refresh_thread_counts
-from forum.content.posts.tables import NEXT, Post, Visibility
+from forum.content.posts.tables import NEXT, Post, UntoldPost, Visibility
 from forum.content.reactions.tables import Reaction
 from forum.content.threads.tables import Thread, ThreadVisibility
 from forum.content.threads.visibility import THREAD_VISIBLE
-from forum.core import jobs
 from forum.core.database import Query
 from forum.core.errors import Conflict
-from forum.core.jobs import Job
 from forum.members.viewer import VIEWER_PERSONAS
-
-# Tells those whom a post concerns, once it is there for them.
-TELL_OF_POST = Job("tell_of_post")
 
 
 def exists_in_thread(moderated: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -65,12 +61,8 @@ async def set_visibility(
         thread.visibility = _visibility_of_thread(thread, to)
         await session.flush()
     if to == Visibility.VISIBLE:
-        await have_told(session, post.id)
-
-
-async def have_told(session: AsyncSession, post_id: int) -> None:
-    """Have those be told whom a post concerns that readers see from now on. Nobody is told of the same post twice."""
-    await jobs.enqueue(session, TELL_OF_POST, {"post": str(post_id)})
+        # Those whom it concerns are told, if they were not told of it before.
+        await session.execute(insert(UntoldPost).values(post_id=post.id).on_conflict_do_nothing())
 
 
 def _visibility_of_thread(thread: Thread, to: Visibility) -> str:

@@ -14,9 +14,10 @@ from forum.content import drafts
 from forum.content.boards import MODERATED, Board, policy_of
 from forum.content.crisis_help import Help, also_when_refused, find_help
 from forum.content.lines import refuse_official
+from forum.content.personal_details import judge, publishing_on
 from forum.content.posts import held_edits
 from forum.content.posts.context import ReplyContext, context_in_thread, context_on_board
-from forum.content.posts.draft import NO_WORDS, Draft
+from forum.content.posts.draft import NO_WORDS, Draft, cover
 from forum.content.posts.insertion import add_thread
 from forum.content.posts.limits import allow_writing, count_edit, count_post
 from forum.content.posts.queries import PostView, get_post_in_transaction
@@ -28,7 +29,7 @@ from forum.content.threads.tables import Thread, ThreadState, ThreadVisibility
 from forum.core import audit
 from forum.core.database import Record
 from forum.core.errors import Invalid
-from forum.core.gate import Edited, PostAuthor, Submission
+from forum.core.gate import Detail, Edited, PostAuthor, Submission
 from forum.core.idempotency import Repeat
 from forum.core.work import Work
 from forum.members.viewer import Viewer
@@ -42,6 +43,7 @@ class OpenedThread:
     thread: Any
     first_post: PostView
     help: Help | None  # that its words ask for
+    details: Sequence[Detail] = ()  # that may show who somebody is
 
 
 class RetitledThread(NamedTuple):
@@ -49,6 +51,7 @@ class RetitledThread(NamedTuple):
 
     thread: Any
     help: Help | None
+    details: Sequence[Detail] = ()  # that may show who somebody is
 
 
 async def open_thread(
@@ -56,15 +59,16 @@ async def open_thread(
 ) -> OpenedThread:
     """Open a thread on a board with its first post. A `repeat` of an earlier request returns the thread of that.
 
-    Raises NotFound, Forbidden, Throttled, Invalid for too many links or for a title that looks official, and what
-    `Repeat.earlier` raises.
+    Raises NotFound, Forbidden, Throttled, Invalid for too many links or for a title that looks official,
+    PersonalInformation to ask the author first, and what `Repeat.earlier` raises.
     """
     texts = (title, *draft.texts)
     async with also_when_refused(work, author, "thread", texts):
         refuse_shut_out(author)  # who may be in danger too
         first_post = await _open_thread(work, author, slug, title, draft, repeat=repeat)
     thread = await get_thread_in_transaction(work.session, author, first_post.thread_id)
-    return OpenedThread(thread, first_post, await find_help(work, author, texts, first_post.thread_id))
+    help_ = await find_help(work, author, texts, first_post.thread_id)
+    return OpenedThread(thread, first_post, help_, work.details)
 
 
 async def _open_thread(
@@ -72,33 +76,42 @@ async def _open_thread(
 ) -> PostView:
     post_id = await repeat.earlier(work) if repeat else None
     if post_id is None:
-        await count_post(work, author)
-        refuse_official(title, "#/title")
-        draft = draft.with_marks_escaped()
-        await draft.parse()
-        context = await context_on_board(work, author, slug, draft)
-        allow_writing(work, Act.OPEN_THREAD, author, context)
-        post_id = str((await add_thread(work, author, context, title, draft)).id)
+        async with count_post(work, author):
+            refuse_official(title, "#/title")
+            draft = draft.with_marks_escaped()
+            await draft.parse()
+            context = await context_on_board(work, author, slug, draft)
+            allow_writing(work, Act.OPEN_THREAD, author, context)
+            post_id = str((await add_thread(work, author, context, title, draft)).id)
         await drafts.discard(work, author, drafts.on_board(context.board.id))
         if repeat:
             await repeat.keep(work, post_id)
     return await get_post_in_transaction(work.session, author, int(post_id))
 
 
-async def retitle_thread(work: Work, viewer: Viewer, thread_id: int, version: int, title: str) -> RetitledThread:
+@dataclass(frozen=True)
+class NewTitle:
+    """Another title for a thread, which was at this version."""
+
+    version: int
+    title: str
+    confirm: str | None = None  # the answer to what was asked about it
+
+
+async def retitle_thread(work: Work, viewer: Viewer, thread_id: int, new: NewTitle) -> RetitledThread:
     """Change a thread's title: for its author and the board's moderators. Where the gate holds it, the old one stays.
 
-    Idempotent: where the thread has this title already, nothing changes, whatever the `version`. Raises Stale when the
-    thread is no longer at `version`, Invalid for a title that a moderator took away or that looks official, NotFound,
-    Forbidden and Throttled.
+    Idempotent: where the thread has this title already, nothing changes, whatever the version. Raises Stale when the
+    thread is no longer at that version, Invalid for a title that a moderator took away or that looks official,
+    PersonalInformation to ask the author first, NotFound, Forbidden and Throttled.
     """
-    async with also_when_refused(work, viewer, "title", [title]):
+    async with also_when_refused(work, viewer, "title", [new.title]):
         refuse_shut_out(viewer)  # who may be in danger too
-        thread = await _retitle_thread(work, viewer, thread_id, version, title)
-    return RetitledThread(thread, await find_help(work, viewer, [title], thread_id))
+        thread = await _retitle_thread(work, viewer, thread_id, new)
+    return RetitledThread(thread, await find_help(work, viewer, [new.title], thread_id), work.details)
 
 
-async def _retitle_thread(work: Work, viewer: Viewer, thread_id: int, version: int, title: str) -> Any:
+async def _retitle_thread(work: Work, viewer: Viewer, thread_id: int, new: NewTitle) -> Any:
     await count_edit(work, viewer)
     context = await context_in_thread(work, viewer, thread_id, NO_WORDS)
     allow(Act.RETITLE_THREAD, viewer, context)
@@ -106,34 +119,46 @@ async def _retitle_thread(work: Work, viewer: Viewer, thread_id: int, version: i
     opening = await lock_opening_post(work.session, thread_id)
     thread = await changes.lock_thread_row(work.session, thread_id)
     is_own = thread.author_id in viewer.personas
-    if thread.title != title:
-        refuse_official(title, "#/title")
-        await changes.refuse_stale_thread(work.session, thread, version)
-        await _change_title(work, viewer, context.author, opening, title)
+    if thread.title != new.title:
+        refuse_official(new.title, "#/title")
+        await changes.refuse_stale_thread(work.session, thread, new.version)
+        await _change_title(work, viewer, context.author, opening, new)
     elif is_own:
         await held_edits.drop(work.session, opening.id, is_title=True)
     return await get_thread_in_transaction(work.session, viewer, thread_id)
 
 
-async def _change_title(work: Work, viewer: Viewer, author: PostAuthor, opening: Post, title: str) -> None:
+async def _change_title(work: Work, viewer: Viewer, author: PostAuthor, opening: Post, new: NewTitle) -> None:
     """Give the thread of `opening` another title, or let it wait. The caller has locked the rows of both."""
     thread = await work.session.get_one(Thread, opening.thread_id)
     # Read after the lock: the thread may have been moved meanwhile, and the new board's policy decides.
     board = await work.session.get_one(Board, thread.board_id)
     is_own = thread.author_id in viewer.personas
     edited = Edited(opening.id, work.now) if is_own else None
-    judged = await work.gate.judge(
-        work.session, Submission(author, (title,), *policy_of(board, work.now), edited=edited, is_title=True)
+    title, publishing = new.title, publishing_on(work, board, thread.id, confirm=new.confirm)
+    submission = Submission(
+        author,
+        (title,),
+        *policy_of(board, work.now),
+        edited=edited,
+        is_title=True,
+        board_id=board.id,
+        publishing=publishing,
     )
+    judged = await judge(work, submission)
     if judged.held_because and thread.visibility == ThreadVisibility.VISIBLE:
         edit = held_edits.held_title(opening, title, thread.author_id, judged.held_because, work.now)
         if await held_edits.hold(work.session, edit):
             await work.gate.record(work.session, ("held_edit", edit.id), judged, work.now)
         return
-    await changes.retitle(work.session, viewer, thread, title, work.now)
+    shown = cover(title, judged.covered, "title")
+    await changes.retitle(work.session, viewer, thread, shown, work.now)
     if is_own:
         await held_edits.drop(work.session, opening.id, is_title=True)
     await work.gate.record(work.session, ("thread", thread.id), judged, work.now)
+    if shown != title:
+        whole = held_edits.held_title(opening, title, thread.author_id, held_edits.COVERED_BECAUSE, work.now)
+        await held_edits.hold_covered(work, whole)
     if not is_own:
         # Last, for the gate may have locked a case: whoever works on one locks it before the audit record.
         subject, act = ("thread", thread.id), "thread.retitled"

@@ -213,5 +213,5 @@ def path_of(handle: str) -> str:
 def _in_words(visit: Visit, account: AccountView) -> tuple[AccountView, str, Sequence[str]]:
     roles = [said(visit, labels.ROLES, role) for role in account.roles]
     if account.moderated_boards:
-        roles.append(visit.say("Moderator of %(boards)s", boards=", ".join(account.moderated_boards)))
+        roles.append(visit.say("Moderator of %(boards)s", boards=", ".join(account.boards.values())))
     return account, said(visit, labels.STANDINGS, account.standing), roles

@@ -18,6 +18,7 @@ ROLES: Mapping[str, str] = {
     Role.MODERATOR: mark("Moderator"),
     Role.SAFEGUARDING_LEAD: mark("Safeguarding lead"),
     Role.ADMINISTRATOR: mark("Administrator"),
+    Role.TRUSTED_FLAGGER: mark("Trusted flagger"),
 }
 AUDIENCE: Mapping[str, str] = {
     "everyone": mark("Everybody, without an account too"),
@@ -84,8 +85,11 @@ MAILS: Mapping[str, str] = {
     MailKind.DEPARTURE_WAITS: mark("Closing the account has to wait"),
     MailKind.EXPORT_READY: mark("The copy of their data is ready"),
     MailKind.CASE_URGENT: mark("An urgent case waits"),
+    MailKind.CONCERN_WAITING: mark("Something waits for them"),
     MailKind.NEWS: mark("Something is new for them"),
     MailKind.MESSAGE_URGENT: mark("An urgent message waits"),
+    MailKind.RECEIPT: mark("What they sent has arrived"),
+    MailKind.ANSWER_READY: mark("There is an answer for them"),
 }
 HOLD_REASONS: Mapping[str, str] = {
     HoldReason.COURT: mark("A court asked for it"),

@@ -27,6 +27,11 @@ GAPS: Mapping[str, tuple[str, str, str]] = {
         "/admin/invitations",
         mark("Invite another administrator"),
     ),
+    "no_second_safeguarding_lead": (
+        mark("There are not two safeguarding leads. What somebody raises about the only one, nobody could read."),
+        "/admin/invitations",
+        mark("Invite a safeguarding lead"),
+    ),
     "no_adviser": (
         mark("Threads wait for an adviser, but there is none."),
         "/admin/invitations",
@@ -48,7 +53,10 @@ GAPS: Mapping[str, tuple[str, str, str]] = {
         "",
     ),
     "no_outside_contact": (
-        mark("Nobody outside is named for complaints about the only administrator. Set FORUM_OUTSIDE_CONTACT."),
+        mark(
+            "Nobody outside is named for complaints about the only administrator or safeguarding lead. "
+            "Set FORUM_OUTSIDE_CONTACT."
+        ),
         "",
         "",
     ),

@@ -17,6 +17,7 @@ from forum.content import composing, drafts
 from forum.content.before_writing import BeforeWriting
 from forum.content.crisis_help import Help
 from forum.content.drafts import DraftWords, SavedDraft, Saving
+from forum.content.personal_details import Details
 from forum.content.posts.tables import BODY_MAX, NUMBER_MAX
 from forum.core import errors
 from forum.core.errors import ForumError, Throttled
@@ -53,6 +54,8 @@ class WithDraft(Protocol):
     def preview_html(self) -> str | None: ...  # noqa: D102
     @property
     def help(self) -> Help | None: ...  # noqa: D102
+    @property
+    def details(self) -> Details: ...  # noqa: D102
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +71,7 @@ class Composer:
     most_links: int
     before: BeforeWriting
     help: Help | None  # for what was kept, if that sounds like danger
+    details: Details  # that may show who somebody is
     seen: int  # the last number on the screen: the same words after it are another post
 
     @property
@@ -105,6 +109,7 @@ def composer_at(visit: Visit, path: str, draft_path: str, read: WithDraft, *, se
         most_links=visit.settings.newcomer_links,
         before=read.before,
         help=read.help,
+        details=read.details,
         seen=seen,
     )
 
@@ -125,6 +130,11 @@ def is_look(visit: Visit) -> bool:
 def wants_to_send(visit: Visit) -> bool:
     """Return whether the form was sent with the button that sends it: the others keep it, and one shows it."""
     return visit.form.values.get("do", SEND) not in (LOOK, KEEP)
+
+
+def confirm_of(visit: Visit) -> str | None:
+    """Return the answer to what was asked about the words: it came with the button that posts them as they are."""
+    return visit.form.values.get("confirm") or None
 
 
 def repeat_of(visit: Visit) -> Repeat:
@@ -200,8 +210,8 @@ def _refused_before(refused: Mapping[str, Any], now: datetime) -> ForumError | N
         return Throttled("", policy=refused["policy"], quota=1, window=1, retry_after=left) if left > 0 else None
     if refused["faults"]:
         return InvalidForm(refused["faults"])
-    if refused["kind"] == errors.Stale.__name__:
-        return None  # the page compares both
+    if refused["kind"] in {errors.Stale.__name__, errors.PersonalInformation.__name__}:
+        return None  # the page compares both, or asks
     return _REFUSALS.get(refused["kind"], errors.Conflict)("", code=refused["code"])
 
 

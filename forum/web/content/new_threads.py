@@ -16,6 +16,7 @@ from forum.web.content.composer import (
     ComposerPage,
     composer_at,
     composer_form,
+    confirm_of,
     is_look,
     kept,
     repeat_of,
@@ -69,7 +70,7 @@ async def open_thread(slug: Slug, visit: OwnForm) -> Response:
         wanted = visit.form.parse(ThreadForm)
         if not wants_to_send(visit):
             return None
-        draft = Draft(wanted.body_markdown, content_warning=wanted.content_warning)
+        draft = Draft(wanted.body_markdown, None, wanted.content_warning, confirm_of(visit))
         return await visit.act(actions.open_thread, slug, wanted.title, draft, repeat=repeat_of(visit))
 
     try:
@@ -80,4 +81,6 @@ async def open_thread(slug: Slug, visit: OwnForm) -> Response:
         return kept(visit, f"/boards/{slug}/new")
     is_held = opened.thread.visibility == ThreadVisibility.HELD
     path = f"/posts/{opened.first_post.id}/help" if opened.help else f"/threads/{opened.thread.id}"
-    return visit.go(path, done="held" if is_held else "opened")
+    if is_held:
+        return visit.go(path, done="held")
+    return visit.go(path, done="named" if opened.details and not confirm_of(visit) else "opened")

@@ -1,6 +1,6 @@
 """Posts as HTML, each kept as long as nothing in it changes: to render one takes longer than to read it."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import NamedTuple
 
 from cachetools import TTLCache
@@ -12,7 +12,7 @@ from forum.content.reactions.tables import ReactionKind
 from forum.content.reading import ThreadReading
 from forum.web.content.reactions import BUTTONS
 from forum.web.pages import environment
-from forum.web.visits import Visit, key_of, room_for
+from forum.web.visits import MadeLater, Visit, key_of, room_for
 
 # A key holds the words of its post twice: as Markdown and as HTML.
 _KEPT: TTLCache[Hashable, Markup] = room_for(lambda html: 3 * len(html))
@@ -29,23 +29,42 @@ class Around(NamedTuple):
     reactions: tuple[str, ...]
 
 
-def post_fragments(visit: Visit, read: ThreadReading) -> Sequence[Markup]:
-    """Return the posts of a page of a thread as HTML."""
-    _KEPT.expire()
-    opener = read.thread.author_handle
-    offers = frozenset(
-        name
-        for name, is_offered in (
-            ("reply", not read.no_reply_because),
-            ("edit", read.may_edit),
-            ("react", read.may_react),
+class ShownPosts(MadeLater):
+    """The posts of a page of a thread, with their numbers: made into HTML when they are gone through."""
+
+    def __init__(self, visit: Visit, read: ThreadReading) -> None:
+        _KEPT.expire()
+        self.visit, self.read = visit, read
+        place, marks = read.place, read.marks
+        self.key = (
+            key_of(tuple(read.page.posts)),
+            read.thread.author_handle,
+            visit.viewer.id is None,
+            read.moderates,
+            self.offers,
+            frozenset(place.own),
+            frozenset(place.ignored),
+            frozenset(marks.bookmarks),
+            key_of(marks.reactions),
         )
-        if is_offered
-    )
-    return [
-        _fragment(visit, post, Around(_reader(visit, post, read), opener, offers, *_marks(post, read)))
-        for post in read.page.posts
-    ]
+
+    def __iter__(self) -> Iterator[tuple[int, Markup]]:
+        for post in self.read.page.posts:
+            opener = self.read.thread.author_handle
+            around = Around(_reader(self.visit, post, self.read), opener, self.offers, *_marks(post, self.read))
+            yield post.number, _fragment(self.visit, post, around)
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """Their numbers."""
+        return [post.number for post in self.read.page.posts]
+
+    @property
+    def offers(self) -> frozenset[str]:
+        """What the reader may do with posts here."""
+        read = self.read
+        offers = {"reply": not read.no_reply_because, "edit": read.may_edit, "react": read.may_react}
+        return frozenset(name for name, is_offered in offers.items() if is_offered)
 
 
 def _reader(visit: Visit, post: PostView, read: ThreadReading) -> str:

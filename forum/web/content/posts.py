@@ -19,6 +19,7 @@ from forum.web.content.composer import (
     FormNumber,
     composer_at,
     composer_form,
+    confirm_of,
     is_look,
     kept,
     number_of,
@@ -137,7 +138,7 @@ async def reply(id: Id, visit: OwnForm) -> Response:
         wanted = visit.form.parse(ReplyForm)
         if not wants_to_send(visit):
             return None
-        draft = Draft(wanted.body_markdown, wanted.reply_to, wanted.content_warning)
+        draft = Draft(wanted.body_markdown, wanted.reply_to, wanted.content_warning, confirm_of(visit))
         return await visit.act(actions.reply, id, draft, repeat=repeat_of(visit))
 
     try:
@@ -147,7 +148,9 @@ async def reply(id: Id, visit: OwnForm) -> Response:
     if sent is None:
         return kept(visit, f"/threads/{id}/reply")
     path = help_path(sent) or place_of(id, sent.post.number)
-    return visit.go(path, done="held" if sent.post.visibility == Visibility.HELD else "sent")
+    if sent.post.visibility == Visibility.HELD:
+        return visit.go(path, done="held")
+    return visit.go(path, done="named" if sent.details and not confirm_of(visit) else "sent")
 
 
 @router.get("/posts/{id}/edit")

@@ -2,29 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from fastapi import Response
 
 from forum.content import subscriptions
 from forum.content.reading import THREADS_A_PAGE
 from forum.content.subscriptions import Mode
-from forum.http.fields import Id, Slug
+from forum.http.fields import Id, Slug, Text
 from forum.web.forms import FormModel
 from forum.web.pages import Page
 from forum.web.routing import page_router
-from forum.web.visits import OwnForm, OwnVisit, Visit
+from forum.web.visits import OwnForm, OwnVisit, Visit, own_path
 
 router = page_router()
 
-LIST = "/me/subscriptions"
-
 
 class SwitchForm(FormModel):
-    """Whether somebody wants to be told, and where the switch stood."""
+    """Whether somebody wants to be told, and the page on which the switch stood."""
 
     mode: Mode
-    back: Literal["list"] | None = None
+    back: Text | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,4 +65,6 @@ async def switch_board(slug: Slug, visit: OwnForm) -> Response:
 
 
 def _back(visit: Visit, wanted: SwitchForm, place: str) -> Response:
-    return visit.go(LIST if wanted.back else place, done="not-told" if wanted.mode == Mode.OFF else "told")
+    return visit.go(
+        own_path(wanted.back) if wanted.back else place, done="not-told" if wanted.mode == Mode.OFF else "told"
+    )

@@ -8,10 +8,11 @@ from fastapi import Response
 from pydantic import StringConstraints
 
 from forum.content.threads import actions
+from forum.content.threads.actions import NewTitle
 from forum.content.threads.tables import LOCK_REASON_MAX
-from forum.core.errors import ForumError
+from forum.core.errors import ForumError, PersonalInformation
 from forum.http.fields import BoardSlug, Id, Line, Title
-from forum.web.content.composer import FormNumber
+from forum.web.content.composer import FormNumber, confirm_of
 from forum.web.forms import FormModel
 from forum.web.pages import FormPage
 from forum.web.routing import page_router
@@ -49,6 +50,12 @@ class TitlePage(FormPage):
 
     thread: Any
 
+    @property
+    def question(self) -> PersonalInformation | None:
+        """What is asked about the title that was typed, if anything is."""
+        error = self.form.error
+        return error if isinstance(error, PersonalInformation) else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class CarePage(FormPage):
@@ -72,7 +79,8 @@ async def retitle(id: Id, visit: MemberForm) -> Response:
     """Change the title of a thread; it may have to wait for a moderator."""
     try:
         wanted = visit.form.parse(TitleForm)
-        retitled = await visit.act(actions.retitle_thread, id, wanted.version, wanted.title)
+        new = NewTitle(wanted.version, wanted.title, confirm_of(visit))
+        retitled = await visit.act(actions.retitle_thread, id, new)
     except ForumError as error:
         return visit.show(await _title_page(visit.refusing(error), id), 422)
     return visit.go(f"/threads/{id}", done="waits" if retitled.thread.waiting else "retitled")

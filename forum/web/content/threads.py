@@ -1,11 +1,9 @@
 """Pages of threads: a page of posts, from any post on, or of advisers' replies alone."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from fastapi import Response
-from markupsafe import Markup
 
 from forum.content import reading
 from forum.content.before_writing import BeforeWriting
@@ -16,7 +14,7 @@ from forum.content.reading import POSTS_A_PAGE, ThreadReading
 from forum.http.fields import Id
 from forum.notifications.letter_choices import is_unasked
 from forum.permissions import Refusal
-from forum.web.content.post_fragments import post_fragments
+from forum.web.content.post_fragments import ShownPosts
 from forum.web.forms import EMPTY, Form
 from forum.web.pages import Page
 from forum.web.routing import page_router
@@ -36,7 +34,7 @@ class ThreadPage(Page):
 
     thread: Any
     board: Any
-    posts: Sequence[tuple[int, Markup]]  # with their numbers
+    posts: ShownPosts
     unread_from: int | None
     mode: str | None  # what the reader wants to hear of it
     is_told: bool
@@ -60,21 +58,21 @@ class ThreadPage(Page):
     @property
     def new_from(self) -> int | None:
         """The first post on this page that the reader has not read, if something above it was read."""
-        numbers = [number for number, _ in self.posts]
+        numbers = self.posts.numbers
         found = next((number for number in numbers if self.unread_from and number >= self.unread_from), None)
         return found if found != 1 else None
 
     @property
     def goes_on_at(self) -> str | None:
         """The address of the first unread post, where it is on another page."""
-        numbers = [number for number, _ in self.posts]
+        numbers = self.posts.numbers
         is_here = self.unread_from is None or self.unread_from in numbers
         return None if is_here or self.unread_from is None else place_of(self.thread.id, self.unread_from)
 
     @property
     def to_mark(self) -> int | None:
         """The number up to which the reader has read, once they have read this page, if that is news."""
-        last = self.posts[-1][0] if self.posts else 0
+        last = self.posts.numbers[-1] if self.posts.numbers else 0
         return last if self.unread_from and last >= self.unread_from and not self.advisers_only else None
 
     @property
@@ -90,7 +88,6 @@ async def show_thread(id: Id, visit: Reading) -> Response:
     start, advisers_only = _number(visit.query("start")), visit.query("advisers") == "yes"
     wanted = PageRequest(POSTS_A_PAGE, first=start, advisers_only=advisers_only)
     read = await reading.read_thread(visit.reader, visit.viewer, id, wanted, visit.now)
-    # Only after they wrote, and until they say yes or no.
     asks_about_mails = visit.query("done") in JUST_WROTE and await is_unasked(visit.reader, visit.viewer)
     return visit.show(_page(visit, read, wanted, asks_about_mails=asks_about_mails))
 
@@ -114,7 +111,7 @@ def _page(visit: Visit, read: ThreadReading, wanted: PageRequest, *, asks_about_
         title=read.thread.title,
         thread=read.thread,
         board=read.board,
-        posts=[(post.number, html) for post, html in zip(posts, post_fragments(visit, read), strict=True)],
+        posts=ShownPosts(visit, read),
         unread_from=read.place.unread_from,
         mode=read.place.subscription,
         is_told=read.place.is_told,

@@ -54,12 +54,37 @@ NOTICES: Mapping[NotificationKind, tuple[str, str]] = {
     NotificationKind.CASE_TAKEN_OVER: (mark("Somebody else took over a case of yours."), "/moderation/cases/{subject}"),
     NotificationKind.CASE_OVERDUE: (mark("A case should have been decided by now."), "/moderation/cases/{subject}"),
     NotificationKind.CASE_WITHOUT_DECIDER: (mark("Nobody can decide a case."), "/moderation/cases/{subject}"),
+    NotificationKind.ADDRESS_DISCLOSED: (
+        mark("In an emergency, somebody had an address shown. Please look whether that was right."),
+        "/moderation/cases/{subject}",
+    ),
+    NotificationKind.CONCERN_WAITING: (mark("A concern waits for you."), "/moderation/concerns/{subject}"),
+    NotificationKind.CONCERN_REVIEW: (mark("A concern has to be looked at again."), "/moderation/concerns/{subject}"),
+    NotificationKind.CONCERN_DISCLOSURE: (
+        mark("Somebody asked for a copy of their data. A concern is about them, or from them."),
+        "/moderation/concerns/{subject}",
+    ),
+    NotificationKind.CONCERN_WITHOUT_LEAD: (
+        mark("A concern waits that no safeguarding lead may read. Please name another one."),
+        "/admin/people",
+    ),
     NotificationKind.MESSAGE_WAITING: (mark("Somebody wrote to us."), "/moderation/messages"),
     NotificationKind.MESSAGE_URGENT: (mark("Somebody wrote to us, and it cannot wait."), "/moderation/messages"),
+    NotificationKind.PUBLIC_REPORT_WAITING: (
+        mark("Somebody reported something, and we do not know which post they mean."),
+        "/moderation/reports",
+    ),
+    NotificationKind.PUBLIC_REPORT_URGENT: (
+        mark("Somebody reported something that cannot wait, and we do not know which post they mean."),
+        "/moderation/reports",
+    ),
+    NotificationKind.SERVICE_COMPLAINT_WAITING: (mark("Somebody complained."), "/moderation/complaints"),
+    NotificationKind.SERVICE_COMPLAINT_ANSWERED: (mark("A complaint of yours was answered."), "/complaints"),
     NotificationKind.REACTED: (
         mark("Somebody thanked you for a post, sent a hug, or feels the same."),
         "/posts/{post}",
     ),
+    NotificationKind.ASSESSMENT_DUE: (mark("An assessment is to be looked at again."), "/moderation/assessments"),
     NotificationKind.RULES_CHANGED: (mark("The house rules have changed."), "/me/rules"),
     NotificationKind.STANDING_ENDED: (mark("You can use your account as before."), "/me"),
     NotificationKind.LOST_MAILBOX: (mark("Another e-mail address is to take the place of yours."), "/me/email"),

@@ -37,12 +37,13 @@ async def test_a_forum_says_what_it_lacks_until_it_is_there(app: FastAPI, servic
     async with make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan:
         missing = ("mail_to_folder", "no_outside_contact", "no_mail_sent", "no_backup")
         operation = [(code, None) for code in missing]
-        assert await gaps(joan) == [("no_second_administrator", None), *operation]
+        alone = [("no_second_administrator", None), ("no_second_safeguarding_lead", None)]
+        assert await gaps(joan) == [*alone, *operation]
         await make.board(services)
         lacking = await gaps(joan)
-        assert lacking[:5] == [
+        assert lacking[:6] == [
             ("no_moderator", "new-here"),
-            ("no_second_administrator", None),
+            *alone,
             ("no_adviser", None),
             ("nobody_on_call", None),
             ("board_without_help", "new-here"),
@@ -54,8 +55,12 @@ async def test_a_forum_says_what_it_lacks_until_it_is_there(app: FastAPI, servic
             make.signed_in(app, "ada", Role.ADMINISTRATOR),
             make.signed_in(app, "orla", Role.ADVISER),
         ):
-            assert await gaps(joan) == lacking[:4] + operation
+            assert await gaps(joan) == lacking[:5] + operation
             await with_a_second_factor(services, "joan", "suzie", "ada", "orla")
+            assert await gaps(joan) == [alone[1], ("nobody_on_call", None), *operation]
+            for handle in ("priya", "bea"):
+                await make.member(services, handle, Role.SAFEGUARDING_LEAD)
+            await with_a_second_factor(services, "priya", "bea")
             assert await gaps(joan) == [("nobody_on_call", None), *operation]
             async with make.work(services) as work:
                 wish = ShiftWish("suzie", None, [Weekday.MONDAY], time(9), time(17))

@@ -30,7 +30,10 @@ OTHERS: dict[str, tuple[Action, str]] = {
     "pin": (lambda work, who, post: threads.pin_thread(work, who, post.thread_id), "not_a_moderator"),
     "unpin": (lambda work, who, post: threads.unpin_thread(work, who, post.thread_id), "not_a_moderator"),
     "move": (lambda work, who, post: threads.move_thread(work, who, post.thread_id, 1, "kinship"), "not_a_moderator"),
-    "retitle": (lambda work, who, post: threads.retitle_thread(work, who, post.thread_id, 1, "Mine"), "not_the_author"),
+    "retitle": (
+        lambda work, who, post: threads.retitle_thread(work, who, post.thread_id, threads.NewTitle(1, "Mine")),
+        "not_the_author",
+    ),
     "edit": (lambda work, who, post: posts.edit_post(work, who, post.id, 1, WORDS), "not_the_author"),
     "withdraw": (lambda work, who, post: posts.withdraw_post(work, who, post.id), "not_the_author"),
     "revisions": (lambda work, who, post: posts.list_revisions(work, who, post.id), "not_the_author"),

@@ -15,7 +15,7 @@ from sqlmodel import col
 
 from forum.administration import advisers, roles
 from forum.content import boards
-from forum.content.threads.actions import lock_thread, move_thread, pin_thread, retitle_thread
+from forum.content.threads.actions import NewTitle, lock_thread, move_thread, pin_thread, retitle_thread
 from forum.core import audit
 from forum.core.audit import GENESIS, AuditEntry, ChainBroken, Head
 from forum.core.errors import Forbidden
@@ -259,7 +259,7 @@ async def test_the_record_holds_ids_and_words_of_ours_and_nobodys_name_or_text(
     async with make.work(services, NOW) as work:
         await lock_thread(work, moderator, thread)
         await pin_thread(work, moderator, thread)
-        await retitle_thread(work, moderator, thread, 3, "Secretretitled")
+        await retitle_thread(work, moderator, thread, NewTitle(3, "Secretretitled"))
         await move_thread(work, moderator, thread, 4, "secretelse")
     async with services.database.work() as session:
         rows = (await session.execute(select(AuditEntry).order_by(col(AuditEntry.number)))).scalars().all()

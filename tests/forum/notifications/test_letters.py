@@ -421,12 +421,20 @@ async def test_ten_thousand_tokens_cannot_be_tried(services: Services, guest: ht
     await letter_choices.turn_off(given, "3", "192.0.2.2")
 
 
-async def test_who_never_answered_is_asked_and_then_never_again(app: FastAPI, services: Services) -> None:
+async def test_who_never_answered_is_asked_after_their_first_post_alone(app: FastAPI, services: Services) -> None:
+    await make.board(services)
     async with make.signed_in(app, "heron"), make.signed_in(app, "wren", verified=False):
         for handle, is_asked in (("heron", True), ("wren", False)):
             viewer = await make.viewer(services, handle)
             assert await letter_choices.is_unasked(services.database.reader, viewer) is is_asked
         heron = await make.viewer(services, "heron")
+        thread = await make.thread(services, "heron")
+        assert await letter_choices.is_unasked(services.database.reader, heron)
+        await make.member(services, "magpie")
+        await make.thread(services, "magpie")
+        await make.post(services, "magpie", thread)
+        magpie = await make.viewer(services, "magpie")
+        assert not await letter_choices.is_unasked(services.database.reader, magpie)  # who passed it over
         async with make.work(services) as work:
             await letter_choices.answer_question(work, heron, wants_letters=False)
             await letter_choices.answer_question(work, heron, wants_letters=True)

@@ -2,21 +2,25 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum.content.posts.visibility import TELL_OF_POST
+from forum import worker
 from forum.core import clock, jobs
+from forum.core.sweeps import Sweep, sweep_once
+from forum.features import sweeps_of
 from forum.http.services import Services
 from forum.members.tables import Role, Standing
-from forum.notifications import letters
+from forum.notifications import letters, new_posts
 from forum.notifications.letter_times import LetterMode
 from forum.notifications.letters import LetterChoice
+from forum.notifications.new_posts import TELL_OF_POST
 from tests.support import make
 from tests.support.jobs import run_due_jobs
 from tests.support.scenes import sql
@@ -314,6 +318,37 @@ async def test_a_notification_counts_up_to_a_hundred(app: FastAPI, services: Ser
         await make.post(services, "magpie", thread)
         await tell(services)
         assert await sql(services, "SELECT cardinality(numbers) FROM notification") == [(100,)]
+
+
+async def test_where_telling_of_several_posts_fails_each_becomes_a_job(
+    app: FastAPI, services: Services, thread: int
+) -> None:
+    async def fail(session: AsyncSession, now: datetime) -> bool:
+        await new_posts.tell_of_posts(session, now)
+        raise ValueError
+
+    async with make.signed_in(app, "heron") as heron:
+        await follow(heron, f"/threads/{thread}")
+        for _ in range(2):
+            await make.post(services, "magpie", thread)
+        failing = Sweep("tell_of_posts", fail, new_posts.tell_each_by_itself)
+        assert not await sweep_once(services.database.work, failing, clock.now())
+        assert (await told(heron), await sql(services, "SELECT 1 FROM untold_post")) == ([], [])
+        assert await run_due_jobs(services, clock.now()) == [TELL_OF_POST.name, TELL_OF_POST.name]
+        assert await told(heron) == [("thread_post", thread, 2, 3, 2)]
+
+
+async def test_only_one_worker_tells_at_a_time(app: FastAPI, services: Services, thread: int) -> None:
+    [sweep] = sweeps_of(worker.FEATURES)
+    async with make.signed_in(app, "heron") as heron:
+        await follow(heron, f"/threads/{thread}")
+        await make.post(services, "magpie", thread)
+        async with services.database.work() as session:
+            await session.execute(text("SELECT pg_advisory_xact_lock(hashtext('tell_of_posts'))"))
+            await sweep_once(services.database.work, sweep, clock.now())
+            assert await told(heron) == []
+        await sweep_once(services.database.work, sweep, clock.now())
+        assert await told(heron) == [("thread_post", thread, 2, 2, 1)]
 
 
 async def test_a_job_without_a_post_does_nothing(services: Services, thread: int) -> None:

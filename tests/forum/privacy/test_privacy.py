@@ -54,7 +54,7 @@ async def test_who_leaves_is_gone_after_fourteen_days_and_not_before(
     assert asked.json()["kind"] == "leave"
     assert asked.json() == (await heron.get(f"{API}/me/departure")).json()
 
-    assert await run_due_jobs(services, clock.now() + timedelta(days=13, hours=23)) == ["tell_of_post"]
+    assert await run_due_jobs(services, clock.now() + timedelta(days=13, hours=23)) == []
     assert (await guest.get(f"{API}/members/heron")).status_code == 200
 
     assert await run_due_jobs(services, clock.now() + LATER) == ["depart"]
@@ -254,6 +254,7 @@ async def test_a_copy_has_everything_of_ones_own_and_nothing_of_others(
             "talks",
             "complaints",
             "dangers",
+            "findings",
             "refused_texts",
             "calls",
             "on_call",
@@ -266,6 +267,7 @@ async def test_a_copy_has_everything_of_ones_own_and_nothing_of_others(
             "drafts",
             "read_marks",
             "dangers",
+            "findings",
             "refused_texts",
             "subscriptions",
             "bookmarks",

@@ -1,0 +1,124 @@
+"""Emergency disclosure: the address of somebody in acute danger, for those who can find them, and never unseen.
+
+It is shown to whoever decides the case, once they say why and to whom it goes. That stands on the case and in the audit
+record, and a second person is told. UK GDPR article 6(1)(d) allows it, to protect somebody's life.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from forum.core import audit
+from forum.core.database import Record
+from forum.core.errors import Conflict
+from forum.core.idempotency import Repeat
+from forum.core.work import Work
+from forum.members.aliases import get_owner
+from forum.members.tables import Member
+from forum.members.viewer import Viewer
+from forum.notifications import inbox
+from forum.notifications.inbox import NotificationKind
+from forum.permissions import Refusal
+from moderation import case_deciders, cases
+from moderation.case_priority import Category
+from moderation.case_queue import get_workable_case
+from moderation.cases import Case, CaseNote, lock_case_row
+from moderation.permissions import refuse
+
+NO_DANGER = Refusal("no_acute_danger", "Nobody is in acute danger in this case: the address stays closed.")
+
+
+@dataclass(frozen=True)
+class DisclosureWish:
+    """Why an address is needed, to whom it goes, and under which reference of theirs."""
+
+    reason: str
+    recipient: str
+    reference: str
+
+    @property
+    def note(self) -> str:
+        """What stands on the case."""
+        reference = f" ({self.reference})" if self.reference else ""
+        return f"The e-mail address was shown, for {self.recipient}{reference}: {self.reason}"
+
+
+class Disclosure(NamedTuple):
+    """What is known to find somebody, and how many others were told that it was shown."""
+
+    email: str
+    told: int
+
+
+@dataclass(frozen=True)
+class DisclosureForm:
+    """The case, and why its author's address cannot be shown to the viewer, if so."""
+
+    case: Record
+    not_allowed_because: Refusal | None
+
+
+async def read_form(work: Work, moderator: Viewer, case_id: UUID) -> DisclosureForm:
+    """Return whether the viewer may have the address shown. Raises Forbidden, and NotFound for a case out of reach."""
+    row = await get_workable_case(work, moderator, case_id)
+    because = await case_deciders.why_not_decide(work, moderator, case_id)
+    case = await work.session.get_one(Case, case_id)
+    return DisclosureForm(row, because or (None if _is_acute(case) else NO_DANGER))
+
+
+async def disclose(
+    work: Work, moderator: Viewer, case_id: UUID, wish: DisclosureWish, *, repeat: Repeat | None = None
+) -> Disclosure:
+    """Return the address of somebody in acute danger. A `repeat` shows it again and tells nobody anew.
+
+    Raises NotFound, Forbidden, Conflict where nobody is in acute danger, the case is decided or no address is known,
+    and what `Repeat.earlier` raises.
+    """
+    await get_workable_case(work, moderator, case_id)
+    refuse(await case_deciders.why_not_decide(work, moderator, case_id))
+    case = await lock_case_row(work.session, case_id)
+    await cases.refuse_decided(work.session, case)
+    if not _is_acute(case):
+        raise Conflict(NO_DANGER.detail, code=NO_DANGER.code)
+    owner_id = await get_owner(work.session, case.subject_persona_id)
+    email = (await work.session.execute(select(col(Member.email)).where(col(Member.id) == owner_id))).scalar_one()
+    if email is None:
+        raise Conflict("No address is known: whoever wrote this has left.", code="address_unknown")
+    seconds = await _list_seconds(work, moderator, case_id)
+    if repeat and await repeat.earlier(work):
+        return Disclosure(email, len(seconds))
+    note = CaseNote(case_id=case_id, author_id=moderator.member_id, text=wish.note, at=work.now)
+    work.session.add(note)
+    await work.session.flush()
+    kind = NotificationKind.ADDRESS_DISCLOSED
+    await inbox.notify_each(work.session, seconds, kind, work.now, subject_id=case_id)
+    if repeat:
+        await repeat.keep(work, note.id)
+    await audit.record(
+        work.session,
+        actor_id=moderator.id,
+        act="address.disclosed",
+        subject=("case", case_id),
+        now=work.now,
+        details={"recipient": wish.recipient, "reference": wish.reference},
+    )
+    return Disclosure(email, len(seconds))
+
+
+def _is_acute(case: Case) -> bool:
+    """Return whether screening found acute danger in a case, or somebody reported that its author is in danger."""
+    return bool(case.dangers) or (case.category == Category.RISK and case.calls)
+
+
+async def _list_seconds(work: Work, moderator: Viewer, case_id: UUID) -> Sequence[UUID]:
+    """Return who is told: the others who may decide the case, else safeguarding leads, else administrators."""
+    session, now = work.session, work.now
+    for find in (case_deciders.list_deciders, case_deciders.list_leads, case_deciders.list_told_that_nobody_decides):
+        others = [one for one in await find(session, case_id, now) if one != moderator.id]
+        if others:
+            return others
+    return []

@@ -1,0 +1,114 @@
+"""Complaints about the service: from anybody, heard by somebody who did not decide what they are about."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from forum.core import clock
+from forum.http.services import Services
+from forum.members.departure import delete_belongings
+from forum.members.tables import Role, Standing
+from tests.moderation.test_public_reports import filed, progress
+from tests.support import mailbox, make, scenes
+from tests.support.jobs import clean_up
+from tests.support.scenes import API, DISMISS, sql
+
+UNHEARD = "I reported it two weeks ago, and he still reads where we live."
+ANSWER = {"outcome": "upheld", "answer": "You are right. It is taken out now, and we are sorry."}
+
+
+async def complained(client: httpx.AsyncClient, **changes: Any) -> dict[str, Any]:
+    answer = await client.post(f"{API}/complaints", json={"about": "not_dealt_with", "text": UNHEARD, **changes})
+    assert answer.status_code == 201, answer.text
+    receipt: dict[str, Any] = answer.json()
+    return receipt
+
+
+async def waiting(client: httpx.AsyncClient) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = (await client.get(f"{API}/moderation/complaints")).json()["items"]
+    return items
+
+
+async def test_a_complaint_about_a_report_is_answered_by_another_than_who_decided(
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
+) -> None:
+    post = await scenes.a_post(services)
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan,
+    ):
+        code = (await filed(guest, services, post.id))["token"]
+        await scenes.decide(suzie, await scenes.a_case(suzie, post.id), DISMISS)
+        receipt = await complained(guest, report_code=code, email="gran@example.org")
+        assert (await progress(guest, receipt["token"], "complaints")).json()["outcome"] is None
+        [hers], [his] = await waiting(suzie), await waiting(joan)
+        assert (hers["case_id"], hers["author"], his["because"]) == (his["case_id"], None, None)
+        assert "somebody else answers" in hers["because"]
+        at = f"{API}/moderation/complaints/{his['id']}/answer"
+        refused = await suzie.put(at, json=ANSWER)
+        assert (refused.status_code, refused.json()["code"]) == (403, "complaint_about_own_decision")
+        assert (await joan.put(at, json=ANSWER)).status_code == 204
+        assert (await joan.put(at, json=ANSWER)).json()["code"] == "complaint_answered"
+        assert await waiting(joan) == []
+        for hearer in (suzie, joan):
+            told = (await hearer.get(f"{API}/me/notifications")).json()["items"]
+            assert not [one for one in told if one["kind"] == "service_complaint_waiting"]
+    answer = (await progress(guest, receipt["token"], "complaints")).json()
+    assert (answer["outcome"], answer["words"]) == ("upheld", ANSWER["answer"])
+    subjects = sorted(letter.subject for letter in await mailbox.come(services) if letter.to == "gran@example.org")
+    assert subjects == ["It has arrived", "There is an answer"]
+    assert len(await sql(services, "SELECT 1 FROM audit_entry WHERE act = 'service_complaint.answered'")) == 1
+    async with services.database.work() as session:
+        await clean_up(session, clock.now() + timedelta(days=731))
+    assert not await sql(services, "SELECT 1 FROM service_complaint")
+
+
+async def test_a_member_in_any_standing_complains_and_is_told(app: FastAPI, services: Services) -> None:
+    async with (
+        make.signed_in(app, "heron") as heron,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+    ):
+        await make.sanction(services, "heron", Standing.BANNED)
+        own = await complained(heron, about="own_content", text="I was banned for a joke.")
+        assert "second look" in own["advice"]
+        [item] = await waiting(orla)
+        assert item["author"]["handle"] == "heron"
+        assert (await orla.put(f"{API}/moderation/complaints/{item['id']}/answer", json=ANSWER)).status_code == 204
+        [mine] = (await heron.get(f"{API}/complaints")).json()["items"]
+        assert mine["words"] == ANSWER["answer"]
+        told = [one["kind"] for one in (await heron.get(f"{API}/me/notifications")).json()["items"]]
+        assert "service_complaint_answered" in told
+        assert ANSWER["answer"] in (await heron.get("/complaints")).text
+        assert (await heron.get(f"{API}/moderation/complaints")).status_code == 403
+    [heron_id] = await sql(services, "SELECT id FROM member WHERE handle = 'heron'")
+    async with services.database.work() as session:
+        await delete_belongings(session, heron_id.id)
+    assert not await sql(services, "SELECT 1 FROM service_complaint")
+
+
+async def test_only_ones_own_report_can_be_complained_of_and_ones_own_complaint_not_answered(
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
+) -> None:
+    post = await scenes.a_post(services)
+    async with (
+        make.signed_in(app, "magpie") as magpie,
+        make.signed_in(app, "heron") as heron,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+    ):
+        report_id = (await scenes.report(magpie, post.id)).json()["id"]
+        about = {"about": "not_dealt_with", "text": UNHEARD, "report_id": report_id}
+        for client in (heron, guest):
+            refused = await client.post(f"{API}/complaints", json=about)
+            assert (refused.status_code, refused.json()["code"]) == (422, "report_not_found")
+        unknown = await guest.post(f"{API}/complaints", json={**about, "report_id": None, "report_code": "x" * 43})
+        assert (unknown.status_code, unknown.json()["code"]) == (422, "code_not_known")
+        await complained(magpie, report_id=report_id)
+        urgent = await complained(orla, about="screening", text="I want to kill myself tonight.")
+        assert urgent["help"]["level"] == "acute"
+        first, second = await waiting(orla)
+        assert (first["is_urgent"], second["is_urgent"]) == (True, False)
+        assert first["because"] == "You made this complaint yourself: somebody else answers it."
+        assert (await guest.get(f"{API}/complaints")).status_code == 401
+        assert (await progress(guest, urgent["token"])).status_code == 404
