@@ -28,6 +28,7 @@ STAFF_ROOM: dict[str, Any] = {"readers": ("moderator",), "openers": ("moderator"
 # Every way to ask for a board, a thread or a post by its name or number.
 WAYS_IN: list[tuple[str, str, Any]] = [
     ("GET", "/boards/{slug}", None),
+    ("GET", "/boards/{slug}/now", None),
     ("GET", "/boards/{slug}/threads", None),
     ("POST", "/boards/{slug}/threads", {"title": "May I?", "body_markdown": "Hello"}),
     ("GET", "/threads/{thread}", None),
