@@ -19,7 +19,7 @@ from moderation.permissions import ModerationAct, allow
 from moderation.screening.finding import DetailKind
 
 
-class Asking(StrEnum):
+class Treatment(StrEnum):
     """What follows when somebody writes it, from little to much."""
 
     TELL = "tell"  # it is published, and its author is told
@@ -32,7 +32,7 @@ class DetailEffect(SQLModel, table=True):
     """What one board does with one kind, where that is not what boards do."""
 
     __tablename__ = "detail_effect"
-    __table_args__ = (check_one_of("kind", DetailKind), check_one_of("effect", Asking))
+    __table_args__ = (check_one_of("kind", DetailKind), check_one_of("effect", Treatment))
 
     board_id: int = Field(primary_key=True, foreign_key="board.id", ondelete="CASCADE")
     kind: str = Field(primary_key=True)
@@ -51,22 +51,24 @@ _HELD_IN_PUBLIC = frozenset(
 )
 
 
-def default_effect(kind: DetailKind, *, is_public: bool) -> Asking:
+def default_effect(kind: DetailKind, *, is_public: bool) -> Treatment:
     """Return what boards do with a kind, those that guests read or others."""
     if kind in _POINTED_OUT:
-        return Asking.TELL
+        return Treatment.TELL
     if kind in _ASKED:
-        return Asking.ASK
-    return Asking.ASK_AND_HOLD if is_public and kind in _HELD_IN_PUBLIC else Asking.ASK_AND_CASE
+        return Treatment.ASK
+    return Treatment.ASK_AND_HOLD if is_public and kind in _HELD_IN_PUBLIC else Treatment.ASK_AND_CASE
 
 
-async def find_effects(session: AsyncSession, board_id: int | None, *, is_public: bool) -> Mapping[DetailKind, Asking]:
+async def find_effects(
+    session: AsyncSession, board_id: int | None, *, is_public: bool
+) -> Mapping[DetailKind, Treatment]:
     """Return what a board does with each kind; without a board, what boards do."""
     effects = {kind: default_effect(kind, is_public=is_public) for kind in DetailKind}
     if board_id is not None:
         chosen = select(col(DetailEffect.kind), col(DetailEffect.effect)).where(col(DetailEffect.board_id) == board_id)
         rows = (await session.execute(chosen)).all()
-        effects |= {DetailKind(row.kind): Asking(row.effect) for row in rows}
+        effects |= {DetailKind(row.kind): Treatment(row.effect) for row in rows}
     return effects
 
 
@@ -74,7 +76,7 @@ class BoardEffects(NamedTuple):
     """A board, and what it does with each kind."""
 
     board: Board
-    effects: Mapping[DetailKind, Asking]
+    effects: Mapping[DetailKind, Treatment]
 
 
 async def read_effects(work: Work, administrator: Viewer, slug: str) -> BoardEffects:
@@ -87,7 +89,7 @@ async def read_effects(work: Work, administrator: Viewer, slug: str) -> BoardEff
 
 
 async def set_effects(
-    work: Work, administrator: Viewer, slug: str, wanted: Mapping[DetailKind, Asking]
+    work: Work, administrator: Viewer, slug: str, wanted: Mapping[DetailKind, Treatment]
 ) -> BoardEffects:
     """Choose what a board does with these kinds; the others stay. Idempotent. Raises Forbidden and NotFound."""
     allow(ModerationAct.SET_DETAILS, administrator)

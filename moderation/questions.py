@@ -24,7 +24,7 @@ from forum.core.gate import Covered, Detail, Publishing, Submission
 from forum.core.secret_key import keyed_digest
 from forum.core.text import is_light
 from moderation import known_details
-from moderation.detail_effects import Asking, find_effects
+from moderation.detail_effects import Treatment, find_effects
 from moderation.findings import LocatedFinding, TextPart
 from moderation.screening.finding import DetailKind, FindingKind
 from moderation.screening.personal_information import combinations
@@ -53,10 +53,10 @@ class Settled:
 class _Found(NamedTuple):
     located: LocatedFinding
     words: str
-    effect: Asking
+    effect: Treatment
 
     def is_asked(self) -> bool:
-        return self.effect != Asking.TELL
+        return self.effect != Treatment.TELL
 
 
 async def settle(
@@ -85,8 +85,8 @@ async def settle(
         confirm = sealed_notes.seal(place.settings, _PURPOSE, note, place.now + LASTS)
         raise PersonalInformation(ASKED, [_detail(one) for one in new], confirm)
     is_staff = bool(submission.author and submission.author.is_staff)
-    holds = not is_staff and any(one.effect == Asking.ASK_AND_HOLD for one in new)
-    recorded = [one.located for one in every if one.effect in {Asking.ASK_AND_CASE, Asking.ASK_AND_HOLD}]
+    holds = not is_staff and any(one.effect == Treatment.ASK_AND_HOLD for one in new)
+    recorded = [one.located for one in every if one.effect in {Treatment.ASK_AND_CASE, Treatment.ASK_AND_HOLD}]
     return Settled(tuple(recorded), tuple(map(_detail, new)), HELD_BECAUSE if holds else None)
 
 

@@ -13,7 +13,7 @@ from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Route
 from moderation import detail_effects
-from moderation.detail_effects import Asking, BoardEffects
+from moderation.detail_effects import BoardEffects, Treatment
 from moderation.screening.finding import DetailKind
 
 router = APIRouter(prefix="/administration", tags=["administration"], route_class=Route)
@@ -23,7 +23,7 @@ class KindEffect(ResponseBody):
     """What a board does with one kind."""
 
     kind: DetailKind = Field(examples=["telephone"])
-    effect: Asking = Field(examples=["ask_and_case"])
+    effect: Treatment = Field(examples=["ask_and_case"])
 
 
 class BoardDetails(ResponseBody):
@@ -37,7 +37,7 @@ class KindEffectRequest(RequestBody):
     """What a board shall do with one kind."""
 
     kind: DetailKind = Field(examples=["telephone"])
-    effect: Asking = Field(examples=["ask"])
+    effect: Treatment = Field(examples=["ask"])
 
 
 class BoardDetailsRequest(RequestBody):

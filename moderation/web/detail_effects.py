@@ -13,7 +13,7 @@ from forum.web.pages import FormPage
 from forum.web.routing import page_router
 from forum.web.visits import MemberForm, MemberVisit, Visit
 from moderation import detail_effects
-from moderation.detail_effects import Asking, BoardEffects
+from moderation.detail_effects import BoardEffects, Treatment
 from moderation.screening.finding import DetailKind
 from moderation.web import words
 from moderation.web.pages import status_of
@@ -25,9 +25,9 @@ class DetailsForm(FormModel):
     """What a board shall do with each kind."""
 
     kind: tuple[DetailKind, ...]
-    effect: tuple[Asking, ...]
+    effect: tuple[Treatment, ...]
 
-    def wanted(self) -> Mapping[DetailKind, Asking]:
+    def wanted(self) -> Mapping[DetailKind, Treatment]:
         """Return what is wanted of each kind. Raises InvalidForm for a form that is not whole."""
         if len(self.kind) != len(self.effect):
             raise InvalidForm({"effect": "wrong_format"})

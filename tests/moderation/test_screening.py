@@ -155,6 +155,7 @@ HOSTILE = (
     "\ufdfa",
     "07700 900123 ",
     "oh double seven ",
+    "0770007700",
     "my son Tom ",
     "A B ",
     "Mr A",
