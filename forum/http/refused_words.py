@@ -90,7 +90,9 @@ def _as_stored(words: str) -> str:
 
 
 def _texts(body: Any, name: str = "") -> Iterator[str]:
-    if isinstance(body, str) and name not in SECRET:
+    if name in SECRET:
+        return
+    if isinstance(body, str):
         yield body
     elif isinstance(body, dict):
         for key, value in body.items():

@@ -58,11 +58,13 @@ async def test_accounts_are_found_by_their_state(app: FastAPI, services: Service
     await make.member(services, "swift", verified=False)
     await make.member(services, "suzie", Role.ADVISER)
     await make.member(services, "wren", boards=("new-here",))
-    for handle, standing in (("rook", Standing.SILENCED), ("crow", Standing.SUSPENDED), ("jay", Standing.BANNED)):
+    shut = (("rook", Standing.SILENCED), ("crow", Standing.SUSPENDED), ("jay", Standing.BANNED))
+    for handle, standing in (("dunnock", Standing.REVIEWED), *shut):
         await make.member(services, handle)
         await make.sanction(services, handle, standing)
     assert {state: sorted(await handles(joan, state)) for state in accounts.AccountFilter} == {
         "active": ["heron", "joan", "suzie", "swift", "wren"],
+        "reviewed": ["dunnock"],
         "silenced": ["rook"],
         "suspended": ["crow"],
         "banned": ["jay"],
@@ -71,7 +73,7 @@ async def test_accounts_are_found_by_their_state(app: FastAPI, services: Service
         "withheld": ["joan", "suzie", "wren"],  # nobody of them has an authenticator app
         "proposed": [],
     }
-    assert await handles(joan) == ["jay", "crow", "rook", "wren", "suzie", "swift", "heron", "joan"]
+    assert await handles(joan) == ["jay", "crow", "rook", "dunnock", "wren", "suzie", "swift", "heron", "joan"]
 
 
 async def test_an_account_is_told_without_its_address(

@@ -153,6 +153,7 @@ def test_roles_are_given_and_taken_and_each_act_is_recorded(forum: Forum, inside
         (["moderator"], {"role": "moderator", "board": None}),
         (["moderator", "--board", "court"], {"role": "moderator", "board": 1}),
         (["safeguarding_lead"], {"role": "safeguarding_lead", "board": None}),
+        (["trusted_flagger"], {"role": "trusted_flagger", "board": None}),
         (["adviser"], {"role": "adviser", "board": None}),
     ]
     for role, _ in roles:

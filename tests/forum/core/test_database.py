@@ -18,7 +18,7 @@ from tests.architecture.test_openapi import STAFF, fill, operations
 from tests.support import make
 
 # What staff looked at is written down; and `/readyz` tries whether the database takes a write.
-RECORD = {"audit_entry", "throttle_count"}
+RECORD = {"audit_entry", "concern_audit", "throttle_count"}
 
 
 async def digests(services: Services) -> dict[str, str]:

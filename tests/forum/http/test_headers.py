@@ -25,6 +25,7 @@ KEPT = {
     *("list_boards", "get_board", "list_threads", "get_thread", "list_posts", "get_post"),
     *("list_announcements", "get_home"),  # home only for guests
     *("list_members", "get_member", "list_advisers", "list_rules", "get_rule", "list_help", "get_screening_notice"),
+    *("get_board_now", "get_transparency_report"),
 }
 
 
