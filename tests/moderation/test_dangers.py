@@ -8,6 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from forum.content.boards import Board
 from forum.content.crisis_help import WORDS, help_for, lines_of, list_help
 from forum.core import clock
 from forum.core.errors import UnusableSetting
@@ -80,7 +81,8 @@ def test_who_answers_at_that_hour_and_on_that_board_comes_first(tmp_path: Path) 
     settings = Settings(help_lines=own, time_zone="Europe/London")
 
     def order(kind: str, at: str, board: str | None = None) -> list[tuple[str, bool | None]]:
-        found = help_for(Danger(kind, None), settings, datetime.fromisoformat(at), board=board)
+        place = Board(slug=board, hours=None) if board else None
+        found = help_for(Danger(kind, None), settings, datetime.fromisoformat(at), board=place)
         return [(line.name, line.open_now) for line in found.resources]
 
     by_day, night = ("By day", True), ("Day and night", True)

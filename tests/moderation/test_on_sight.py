@@ -221,7 +221,7 @@ async def test_a_member_is_warned_without_a_post_and_appeals(app: FastAPI, servi
         case = await screen(suzie, opened.json()["id"])
         assert (case["kind"], case["post_id"], case["board"], case["posts"]) == ("member", None, None, [])
         assert case["author"]["handle"] == "stepdad"
-        about_members = {"rename", "warn", "silence", "suspend", "ban", "dismiss"}
+        about_members = {"rename", "warn", "review", "silence", "suspend", "ban", "dismiss"}
         assert {one["act"] for one in case["permitted"]} == {"claim", *about_members}
         silence = {"kind": "silence", "until": "2100-01-01T00:00:00Z"}
         for measure in (REMOVE, {"kind": "lock"}, {"kind": "retitle", "title": "Other"}):

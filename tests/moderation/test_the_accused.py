@@ -114,7 +114,11 @@ async def test_a_decision_tells_its_author_of_itself_only(forum: Forum) -> None:
 def is_about_the_case(path: str, words: str) -> bool:
     """Whether a read has no other reason to say these words: cards and lists of members, teams and accounts do."""
     return words not in path and not any(
-        part in path for part in ("/members", "/accounts", "/team", "/advisers", "/administration", "/moderation/log")
+        part in path
+        for part in (
+            *("/members", "/accounts", "/team", "/advisers", "/administration", "/moderation/log"),
+            "/moderation/own-safety",  # who reads a category, of all moderators
+        )
     )
 
 

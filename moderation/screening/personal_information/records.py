@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from moderation.screening.personal_information.spans import DATE, DAY, Recognised, has_digit, linear, matches
 from moderation.screening.personal_information.word_lists import is_english
 
-_CASE = re.compile(r"(?<!\w)[A-Z]{2} ?\d\d ?[CPFDZJ] ?\d{3,5}(?!\w)", re.IGNORECASE | re.ASCII)
+_CASE = re.compile(r"(?<![\w-])[A-Z]{2} ?\d\d ?[CPFDZJ] ?\d{3,5}(?!-?\w)", re.IGNORECASE | re.ASCII)
 _CASE_CUED = re.compile(
     r"\b(?:case|claim|court) ?(?:no|number|ref|reference)\b\.?(?: is|:)? ?([A-Z0-9][A-Z0-9/-]{4,19})(?!\w)",
     re.IGNORECASE,
