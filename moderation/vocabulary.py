@@ -6,6 +6,7 @@ Each process asks once a second whether administrators changed them, and compile
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import structlog
@@ -26,6 +27,9 @@ NOTHING_CHANGED = (0, None)  # the version before the first change
 
 # Another one after each change.
 _VERSION = Prepared(query(watched_terms.SERIAL, crisis_phrases.CHANGED_AT))
+
+# Not the loop's own executor: a loop that is closed waits for that, and a second signal then ends it with an error.
+_compiling = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vocabulary")
 
 log = structlog.get_logger()
 
@@ -94,7 +98,7 @@ class Vocabulary:
         self._changes = await crisis_phrases.read_changes(reader)
         terms = await watched_terms.list_watched(reader)
         # In a thread, so that others are answered between its steps: 20,000 terms take a second.
-        self._book = await asyncio.to_thread(Termbook, terms)
+        self._book = await asyncio.get_running_loop().run_in_executor(_compiling, Termbook, terms)
         self._version, self._name = version, str(new_id())
 
 
