@@ -444,7 +444,6 @@ async def fill(app: FastAPI) -> Community:
         f"{API}/moderation/posts": str(theirs.id),
         f"{API}/posts/{{id}}/reports": str(theirs.id),
         f"{API}/posts/{{id}}/reactions/{{kind}}": str(theirs.id),
-        "board": "court",
         "author": MEMBER,
         "advert": str(advert.id),
         f"{API}/statements": statement,
