@@ -26,9 +26,8 @@ from moderation.screening.watched_terms import TermKind
 from moderation.watched_terms import TermDraft
 
 HANDED_OVER = "Quiet tonight. If the grandmother with the hearing on Thursday writes again, please answer her first."
-OFFICE_HOURS = OpeningHours(
-    "Europe/London", [WeeklyHours(WEEK[:5], time(9), time(17))], frozenset(), Outside.HOLD_NEWCOMERS
-)
+# They hold nothing: what is tried in the demonstration goes the same way at every hour.
+OFFICE_HOURS = OpeningHours("Europe/London", [WeeklyHours(WEEK[:5], time(9), time(17))], frozenset(), Outside.PUBLISH)
 AWAY = "Our advisers are away on Monday and back on Tuesday. Members answer as on every other day."
 LOCKED_OUT = "I have a new phone and cannot find the mail with the link. How do I get in again?"
 WATCHED = (

@@ -170,7 +170,7 @@ async def test_what_moved_to_the_staff_room_is_told_to_no_follower(house: House,
     async with house.visitor(who, java_script_enabled=scripts) as page:
         await page.goto(where)
         await press(page, "Notifications on")
-        await reply(house, "hopeful_dee", where, "It is 7 Mill Lane")
+        await reply(house, "hopeful_dee", where, "It is behind the mill")
         await comes(page, "/me/notices", title)
         async with house.visitor("moderator", java_script_enabled=scripts) as orla:
             await orla.goto(where)
