@@ -89,7 +89,7 @@ _NEXT = (
     .with_for_update(skip_locked=True, key_share=True)
     .cte("next_posts")
 )
-_TAKE = delete(_untold).where(_untold.c.post_id == _NEXT.c.post_id)
+_TAKE = delete(_untold).where(_untold.c.post_id == _NEXT.c.post_id).returning(_untold.c.post_id)
 # Claims posts, so that nobody is told of them again, and keeps them as they are until all are told.
 _CLAIM = (
     update(_posts)
@@ -114,8 +114,7 @@ _CLAIM = (
     )
 )
 _CLAIM_ONE = _CLAIM.where(_posts.c.id == _POST_ID)
-_CLAIM_NEXT = _CLAIM.where(_posts.c.id == _NEXT.c.post_id).add_cte(_TAKE.cte("taken"))
-_SET_ASIDE = _TAKE.returning(_untold.c.post_id)
+_CLAIM_TAKEN = _CLAIM.where(_posts.c.id == any_(bindparam("taken", type_=ARRAY(BigInteger()))))
 
 
 # Whom the post concerns, each with why: the place of the kind in OF_NEW_POSTS.
@@ -226,18 +225,21 @@ async def tell_of_posts(session: AsyncSession, now: datetime) -> bool:
 
     Those who are told of several of them get their letters in one call: two would not lock their rows in one order.
     """
-    claimed = (await session.execute(_CLAIM_NEXT, {"now": now})).all()
+    taken = (await session.execute(_TAKE)).scalars().all()
+    if not taken:
+        return False
+    claimed = (await session.execute(_CLAIM_TAKEN, {"now": now, "taken": taken})).all()
     ordered = enumerate(sorted(claimed, key=lambda post: int(post.post_id)))
     reached = [await _tell(session, post, now, place) for place, post in ordered]
     told = {member_id for one in reached for member_id in one.told}
     at_once = {member_id for one in reached for member_id in one.told - one.patient}
     await letters.mark_due(session, told, now, patient=told - at_once)
-    return len(claimed) == AT_ONCE
+    return len(taken) == AT_ONCE
 
 
 async def tell_each_by_itself(session: AsyncSession, _now: datetime) -> None:
     """Make a job for each of the posts that come next: one of them cannot be told of, and must not keep the others."""
-    for post_id in (await session.execute(_SET_ASIDE)).scalars().all():
+    for post_id in (await session.execute(_TAKE)).scalars().all():
         await jobs.enqueue(session, TELL_OF_POST, {"post": str(post_id)})
 
 

@@ -31,6 +31,7 @@ NEVER_WRONG = {
     "/moderation/concerns/{id}": {0},
     "/moderation/handover": {0},
     "/moderation/own-safety": {0},
+    "/admin/boards/{slug}/details": {0},
     "/admin/people": {0},
     "/admin/people/{handle}": {0, 2},
 }

@@ -338,6 +338,16 @@ async def test_where_telling_of_several_posts_fails_each_becomes_a_job(
         assert await told(heron) == [("thread_post", thread, 2, 3, 2)]
 
 
+async def test_posts_that_nobody_is_told_of_hold_up_no_others(services: Services, thread: int) -> None:
+    [sweep] = sweeps_of(worker.FEATURES)
+    for number in range(new_posts.AT_ONCE + 1):
+        await make.post(services, "magpie", thread, f"Line {number}")
+    await sql(services, "UPDATE post SET told_at = now() RETURNING 1")
+    assert await sweep_once(services.database.work, sweep, clock.now())  # the others come at once
+    assert not await sweep_once(services.database.work, sweep, clock.now())
+    assert await sql(services, "SELECT 1 FROM untold_post") == []
+
+
 async def test_only_one_worker_tells_at_a_time(app: FastAPI, services: Services, thread: int) -> None:
     [sweep] = sweeps_of(worker.FEATURES)
     async with make.signed_in(app, "heron") as heron:
