@@ -5,7 +5,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -72,6 +72,7 @@ def language_of(code: str, time_zone: str) -> Language:
     return Language(code, ZoneInfo(time_zone), translations_of(code))
 
 
+@lru_cache(256)
 def preferred(accept_language: str, offered: tuple[str, ...]) -> str:
     """Return the first language that a browser asks for and the forum offers, otherwise the first that it offers.
 

@@ -193,10 +193,11 @@ class Visit:
 
         A page of a thread costs three times as much to make as to read what is on it.
         """
-        layout = Layout(self, page)
         known: TTLCache[Hashable, MadePage] = self.request.app.state.made_pages
         known.expire()
-        around = (page.template, self.path, self.language.code, self.look, *layout.entries, bool(self.member.withheld))
+        navigation = tuple(entry.is_shown(self.member) for entry in self.house.navigation)
+        about = (page.template, page.section, self.path, self.language.code, self.look)
+        around = (*about, navigation, bool(self.member.withheld))
         key = (around, *(key_of(getattr(page, part.name)) for part in fields(page)))
         found = known.get(key)
         if found is None:
