@@ -164,7 +164,7 @@ class BoardGate:
     ) -> GateResult:
         """Publish at once, where the board does, but for what shows who a child or a complainant is."""
         texts = dict(_parts(submission))
-        together = await questions.find_combinations(session, submission, texts)
+        together = await questions.find_combinations(session, submission, texts, found)
         covered = await questions.find_covered(session, submission, texts) if together and not held else ()
         return GateResult(held, (*found, *together), covered=covered)
 
@@ -173,7 +173,7 @@ class BoardGate:
     ) -> Settled:
         """Ask the author about what may show who somebody is, unless they were asked. Raises PersonalInformation."""
         texts = dict(_parts(submission))
-        every = [*found, *await questions.find_combinations(session, submission, texts)]
+        every = [*found, *await questions.find_combinations(session, submission, texts, found)]
         if not every:
             return Settled()
         before = await self._found_before(session, submission)
@@ -189,7 +189,7 @@ class BoardGate:
         if not submission.is_title:
             texts = {TextPart.BODY: post.body_markdown, TextPart.WARNING: post.content_warning or ""}
         alone = await self._screen([*texts.items()])
-        found = [*alone, *await questions.find_combinations(session, submission, texts)]
+        found = [*alone, *await questions.find_combinations(session, submission, texts, alone)]
         return {(one.finding.recogniser, _words_of(one, texts)[1]) for one in found}
 
     def _held_because(self, submission: Submission) -> str | None:

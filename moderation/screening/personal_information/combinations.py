@@ -6,7 +6,7 @@ section 1); and papers of proceedings in private may go to few people (Administr
 """
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from moderation.screening.finding import Finding, FindingKind
@@ -97,7 +97,7 @@ def find(texts: Sequence[str], earlier: Sequence[str], region: str) -> list[tupl
 
     `earlier` are the words of the same person in the same thread that others can read.
     """
-    pieces = [_pieces(text, region) for text in texts]
+    pieces = [_pieces(text, find_details(text, region)) for text in texts]
     found = [(place, finding) for place, text in enumerate(texts) for finding in _alone(text, pieces[place])]
     child = _find_child(pieces, earlier, region)
     return found + ([child] if child else [])
@@ -110,11 +110,20 @@ def find_identifying(texts: Sequence[str], earlier: Sequence[str], region: str) 
     parts = list[tuple[int, int, int]]()
     for place, text in enumerate(texts):
         if shows_child:
-            parts += [(place, one.start, one.end) for one in _pieces(text, region) if one.kind in _IDENTIFYING]
+            parts += [
+                (place, one.start, one.end)
+                for one in _pieces(text, find_details(text, region))
+                if one.kind in _IDENTIFYING
+            ]
         if ("identifies_complainant", place) in kinds:
             people = [*names.find_children(text), *names.find_people(text)]
             parts += [(place, one.start, one.end) for one in people]
     return sorted(set(parts))
+
+
+def has_pieces(text: str, details: Iterable[Finding]) -> bool:
+    """Return whether a text has a piece, if these were found in it: without one, what was said before adds nothing."""
+    return bool(_pieces(text, details))
 
 
 def may_combine(text: str) -> bool:
@@ -126,7 +135,7 @@ def _find_child(pieces: Sequence[Sequence[_Piece]], earlier: Sequence[str], regi
     now = {piece.kind for row in pieces for piece in row}
     if not now:
         return None
-    before = {piece.kind for text in earlier for piece in _pieces(text, region)}
+    before = {piece.kind for text in earlier for piece in _pieces(text, find_details(text, region))}
     if _shows_child(before) and not now - before:
         return None  # nothing new: they were asked about it then
     if not _shows_child(now | before):
@@ -169,10 +178,10 @@ def _alone(text: str, pieces: Sequence[_Piece]) -> Iterator[Finding]:
         yield Finding(kind, near[0].start, near[0].end, "identifies_complainant", VERSION, pieces=("name", "offence"))
 
 
-def _pieces(text: str, region: str) -> list[_Piece]:
-    """Return the pieces of a text, in its order."""
+def _pieces(text: str, details: Iterable[Finding]) -> list[_Piece]:
+    """Return the pieces of a text in which these were found, in its order."""
     pieces = list[_Piece]()
-    for finding in find_details(text, region):
+    for finding in details:
         if piece := _PIECE_OF.get(finding.recogniser):
             is_judge = piece == "professional" and _JUDGE.search(text, finding.start, finding.end)
             pieces.append(_Piece("judge" if is_judge else piece, finding.start, finding.end))
