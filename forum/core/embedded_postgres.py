@@ -54,6 +54,7 @@ READY = b"Z\0\0\0\5I"
 
 # From linux/prctl.h and linux/sched.h.
 PR_SET_PDEATHSIG = 1
+HELD = (signal.SIGINT, signal.SIGTERM)  # while a process is forked
 CLONE_NEWUSER = 0x10000000
 NO_NAMESPACE = (
     "Run the forum as an ordinary user, or set FORUM_DATABASE_URL: PostgreSQL refuses to run as root, and "
@@ -403,7 +404,8 @@ def _launch(log: Path, *command: str | Path, stdin: int = subprocess.DEVNULL) ->
 
     Raises EmbeddedError when it cannot run.
     """
-    with log.open("ab") as errors:
+    setup = _child_setup()
+    with log.open("ab") as errors, _signals_held():
         try:
             return subprocess.Popen(  # noqa: S603
                 command,
@@ -414,7 +416,7 @@ def _launch(log: Path, *command: str | Path, stdin: int = subprocess.DEVNULL) ->
                 env=_environment(),
                 # Ctrl-C in a terminal must not reach the server: the forum finishes its requests first.
                 start_new_session=True,
-                preexec_fn=_child_setup(),  # noqa: PLW1509
+                preexec_fn=setup,  # noqa: PLW1509
             )
         except OSError as error:
             raise EmbeddedError(f"Repair or remove {command[0]}, which cannot run ({error.strerror}).") from error
@@ -422,16 +424,30 @@ def _launch(log: Path, *command: str | Path, stdin: int = subprocess.DEVNULL) ->
             raise EmbeddedError(NO_NAMESPACE) from error
 
 
-def _child_setup() -> Callable[[], None] | None:
-    """Return what the child runs between fork and exec.
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait: between fork and exec, our handlers would run in the child."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _child_setup() -> Callable[[], None]:
+    """Return what the child runs between fork and exec. Call it before signals are held.
 
     All that it calls is loaded here, before the fork: afterwards, in a process with threads, loading could deadlock.
     """
-    if sys.platform != "linux":
-        return None
     libc, launcher, user, group = ctypes.CDLL(None), os.getpid(), os.geteuid(), os.getegid()
+    is_linux, mask = sys.platform == "linux", signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
     def prepare() -> None:
+        for number in HELD:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if not is_linux:
+            return
         if user == 0:
             # PostgreSQL refuses root. In this user namespace the process is user 1000, and its files stay root's.
             if libc.unshare(CLONE_NEWUSER):
