@@ -208,7 +208,13 @@ def is_for_another(leaves_it_out: BoardCondition) -> ColumnElement[bool]:
     """
     grant = aliased(RoleGrant, name="another_grant")
     another = col(grant.member_id)
-    is_free = (~_is_away(another, NOW), _is_able(another, NOW), _is_impartial(another), ~leaves_it_out(another))
+    is_free = (
+        col(Case.barred_id).is_distinct_from(another),
+        ~_is_away(another, NOW),
+        _is_able(another, NOW),
+        _is_impartial(another),
+        ~leaves_it_out(another),
+    )
     there = (col(grant.role) == Role.MODERATOR, another != VIEWER_ID, _is_moderator(another))
     return exists().where(*there, *is_free).correlate_except(grant)
 

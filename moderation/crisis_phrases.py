@@ -267,12 +267,12 @@ async def _refuse_too_many(session: AsyncSession) -> None:
 
 
 async def _record(work: Work, administrator: Viewer, act: str, phrase: Phrase) -> None:
-    """Record the change, with the phrase: it is of the house, and no member's words."""
+    """Record the change. The phrase itself stays in its row: no words go into the record."""
     await audit.record(
         work.session,
         actor_id=administrator.id,
         act=act,
         subject=("phrase", phrase.id),
         now=work.now,
-        details={"kind": phrase.kind, "level": phrase.level, "text": phrase.text},
+        details={"kind": phrase.kind, "level": phrase.level},
     )

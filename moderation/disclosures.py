@@ -105,7 +105,7 @@ async def disclose(
         act="address.disclosed",
         subject=("case", case_id),
         now=work.now,
-        details={"recipient": wish.recipient, "reference": wish.reference},
+        details={"note": str(note.id)},  # to whom, and why: its words can be erased, those of this record cannot
     )
     return Disclosure(email, len(seconds))
 

@@ -25,8 +25,7 @@ from forum.core.work import Work
 from forum.members.queries import named_columns
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
-from forum.permissions import Refusal
-from moderation.permissions import ModerationAct, allow, refusal
+from moderation.permissions import ModerationAct, allow
 
 NOTE_MAX = 5000
 KEPT_FOR = timedelta(days=90)
@@ -61,7 +60,6 @@ class Handover:
     board: Any
     boards: Sequence[Record]
     page: Page | None
-    no_note_because: Refusal | None
 
 
 _BOARDS = (
@@ -80,10 +78,10 @@ async def read_handover(work: Work, moderator: Viewer, slug: str | None, after: 
     listed = (await work.session.execute(_BOARDS, moderator.query_parameters)).all()
     slug = slug or (listed[0].slug if len(listed) == 1 else None)
     if slug is None:
-        return Handover(None, listed, None, None)
+        return Handover(None, listed, None)
     board = await boards.get_board_in_transaction(work.session, moderator, slug)
     page = await list_notes(work, moderator, slug, after, NOTES_SHOWN)
-    return Handover(board, listed, page, refusal(ModerationAct.HAND_OVER, moderator, HandoverPlace(board)))
+    return Handover(board, listed, page)
 
 
 async def list_notes(work: Work, moderator: Viewer, slug: str, after: str | None, limit: int) -> Page:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, cast, delete, exists, select
+from sqlalchemy import ColumnElement, Text, cast, delete, exists, or_, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
@@ -156,8 +156,15 @@ def _shifts_of(read: Sequence[Record]) -> Iterator[Shift]:
 
 
 async def _list_others(work: Work, moderator: Viewer) -> Mapping[Category, Sequence[Record]]:
-    """Return who else moderates and does not leave out each category."""
-    is_moderator = exists().where(col(RoleGrant.member_id) == col(Member.id), col(RoleGrant.role) == Role.MODERATOR)
+    """Return who else moderates a board of the moderator's and does not leave out each category."""
+    of_the_same = (
+        true() if Role.MODERATOR in moderator.roles else col(RoleGrant.board_id).in_(moderator.moderated_boards)
+    )
+    is_moderator = exists().where(
+        col(RoleGrant.member_id) == col(Member.id),
+        col(RoleGrant.role) == Role.MODERATOR,
+        or_(col(RoleGrant.board_id).is_(None), of_the_same),
+    )
     others = (
         query(col(Member.id), *named_columns(Member, "member"))
         .where(is_moderator, col(Member.id) != moderator.id, standing_at(work.now) == Standing.ACTIVE)

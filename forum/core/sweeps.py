@@ -14,6 +14,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.core import clock, logs
@@ -60,13 +61,13 @@ async def sweep_once(unit_of_work: UnitOfWork, sweep: Sweep, now: datetime) -> b
             return await _is_alone(session, sweep) and await sweep.do(session, now)
     except Exception as error:  # noqa: BLE001 (whatever it is, the next sweep comes)
         log.error("sweep_failed", sweep=sweep.name, error=type(error).__name__, at=logs.frames(error))
-        if isinstance(error, DBAPIError) and is_passing(error):
+        if isinstance(error, PoolTimeoutError) or (isinstance(error, DBAPIError) and is_passing(error)):
             return False
     try:
         async with unit_of_work() as session:
             if await _is_alone(session, sweep):
                 await sweep.set_aside(session, now)
-    except DBAPIError as error:
+    except Exception as error:  # noqa: BLE001 (a task that ended would be missed by nobody)
         log.error("sweep_failed", sweep=sweep.name, error=type(error).__name__, at=logs.frames(error))
     return False
 

@@ -140,6 +140,7 @@ FOR_STAFF = (
     *OF_CONCERNS,
     *OF_MESSAGES,
     *OF_REPORTS,
+    NotificationKind.ADDRESS_DISCLOSED,
     NotificationKind.CASE_TAKEN_OVER,
     NotificationKind.TALK_ANSWERED,
     NotificationKind.ASSESSMENT_DUE,

@@ -64,7 +64,7 @@ def downgrade() -> None:
 
 
 def set_kinds(kinds: Sequence[str]) -> None:
-    """Allow these kinds of findings, without a long lock: rows are looked at while others write."""
+    """Allow these kinds of findings. Whoever writes waits while the rows that are there are looked at once."""
     op.drop_constraint(op.f("ck_finding_kind"), "finding", type_="check")
     condition = f"kind IN ({', '.join(repr(kind) for kind in kinds)})"
     op.create_check_constraint(op.f("ck_finding_kind"), "finding", condition, postgresql_not_valid=True)

@@ -182,7 +182,7 @@ def _check_kinds(table: str, column: str, kinds: Sequence[str]) -> None:
 
 
 def _check(table: str, name: str, condition: str) -> None:
-    """Give a table this check instead of the one of the same name; writers are not held up by what is there."""
+    """Give a table this check instead of the one of the same name. Whoever writes waits while its rows are looked at once."""
     op.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS ck_{table}_{name}")
     op.execute(f"ALTER TABLE {table} ADD CONSTRAINT ck_{table}_{name} CHECK ({condition}) NOT VALID")
     op.execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT ck_{table}_{name}")

@@ -44,7 +44,7 @@ def _kinds(table: str) -> list[str]:
 
 
 def _check_kinds(table: str, kinds: Sequence[str]) -> None:
-    """Let a table have these kinds; the rows that are there are checked without holding up writers."""
+    """Let a table have these kinds. Whoever writes waits while the rows are looked at once."""
     op.execute(f"ALTER TABLE {table} DROP CONSTRAINT ck_{table}_kind")
     op.execute(f"ALTER TABLE {table} ADD CONSTRAINT ck_{table}_kind CHECK (kind IN ({_listed(kinds)})) NOT VALID")
     op.execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT ck_{table}_kind")

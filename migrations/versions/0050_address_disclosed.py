@@ -28,7 +28,7 @@ def _kinds() -> list[str]:
 
 
 def _check_kinds(kinds: Sequence[str]) -> None:
-    """Let notifications have these kinds; the rows that are there are checked without holding up writers."""
+    """Let notifications have these kinds. Whoever writes waits while the rows are looked at once."""
     listed = ", ".join(repr(kind) for kind in kinds)
     op.execute("ALTER TABLE notification DROP CONSTRAINT ck_notification_kind")
     op.execute(f"ALTER TABLE notification ADD CONSTRAINT ck_notification_kind CHECK (kind IN ({listed})) NOT VALID")

@@ -227,3 +227,12 @@ async def test_a_note_goes_from_shift_to_shift(app: FastAPI, services: Services)
         assert (await femi.get(f"{API}/moderation/boards/nowhere/handover")).status_code == 404
         assert said["text"] in (await suzie.get("/moderation/handover")).text  # their only board
         assert said["text"] not in (await femi.get("/moderation/handover")).text
+
+
+async def test_a_board_that_was_archived_does_not_say_when_it_opens(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.hours(services, "hold_all")
+    async with make.signed_in(app, "suzie") as suzie:
+        assert "This board is closed now" in (await suzie.get("/boards/new-here")).text
+        await sql(services, "UPDATE board SET archived_at = now() RETURNING 1")
+        assert "This board is closed now" not in (await suzie.get("/boards/new-here")).text

@@ -33,7 +33,7 @@ async def test_an_address_is_shown_on_the_record_and_another_is_told(app: FastAP
         [note] = (await orla.get(f"{API}/moderation/cases/{case}")).json()["notes"]
         assert note["text"].startswith("The e-mail address was shown, for The police (Log 412): She took")
         log = (await orla.get(f"{API}/moderation/log?subject_kind=case&subject_id={case}")).json()["items"]
-        assert log[0]["act"] == "address.disclosed"
+        assert (log[0]["act"], set(log[0]["details"])) == ("address.disclosed", {"note"})
         told = await sql(
             services,
             "SELECT handle FROM notification JOIN member ON member.id = member_id WHERE kind = 'address_disclosed'",

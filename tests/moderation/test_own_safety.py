@@ -61,6 +61,10 @@ async def test_what_somebody_leaves_out_is_left_to_others_while_there_are_any(ap
         # The other one may not act, or stepped back: nobody else is left.
         await femi.put(URL, json={"left_out": []})
         assert await queue(orla) == ["rule"]
+        barred = "UPDATE moderation_case SET barred_id = {} WHERE category = 'intimate_image' RETURNING 1"
+        await sql(services, barred.format("(SELECT id FROM member WHERE handle = 'femi')"))  # it is an appeal from them
+        assert await queue(orla) == ["intimate_image", "rule"]
+        await sql(services, barred.format("NULL"))
         await make.sanction(services, "femi", Standing.SILENCED)
         assert await queue(orla) == ["intimate_image", "rule"]
     async with make.signed_in(app, "wren") as wren:

@@ -85,7 +85,8 @@ async def show_board(slug: Slug, visit: Reading) -> Response:
     """Show a board with a page of its threads."""
     read = await reading.read_board(visit.reader, visit.viewer, slug, visit.query("after") or None, visit.now)
     # Who is on call is asked only where it matters that somebody is not there all the time.
-    before = (await visit.act(read_board_now, slug)).before if read.card.board.hours else read.before
+    has_hours = read.card.board.hours and not read.card.board.archived_at
+    before = (await visit.act(read_board_now, slug)).before if has_hours else read.before
     page = BoardPage(
         title=read.card.board.name,
         announcements=read.announcements,

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum import worker
@@ -346,6 +347,18 @@ async def test_posts_that_nobody_is_told_of_hold_up_no_others(services: Services
     assert await sweep_once(services.database.work, sweep, clock.now())  # the others come at once
     assert not await sweep_once(services.database.work, sweep, clock.now())
     assert await sql(services, "SELECT 1 FROM untold_post") == []
+
+
+async def test_a_sweep_that_fails_in_every_way_comes_again(services: Services) -> None:
+    async def fail(session: AsyncSession, now: datetime) -> bool:
+        raise PoolTimeoutError
+
+    async def fail_too(session: AsyncSession, now: datetime) -> None:
+        raise ValueError
+
+    for first in (fail, fail_too):
+        sweep = Sweep("failing", first, fail_too)  # type: ignore[arg-type]  # what it returns is never read
+        assert not await sweep_once(services.database.work, sweep, clock.now())
 
 
 async def test_only_one_worker_tells_at_a_time(app: FastAPI, services: Services, thread: int) -> None:
