@@ -6,7 +6,7 @@ of them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -191,7 +191,8 @@ async def add_phrase(work: Work, administrator: Viewer, wish: PhraseWish) -> Lis
     if known and not known.is_off:
         return _listed(known)
     await _refuse_too_many(work.session)
-    values = {"note": wish.note, "is_off": False, "changed_at": work.now, "changed_by": administrator.member_id}
+    at = await _next_change(work)
+    values = {"note": wish.note, "is_off": False, "changed_at": at, "changed_by": administrator.member_id}
     row = insert(CrisisPhrase).values(id=phrase.id, is_ours=False, **phrase._asdict(), **values)
     await work.session.execute(row.on_conflict_do_update(index_elements=[col(CrisisPhrase.id)], set_=values))
     await _record(work, administrator, "phrase.added", phrase)
@@ -207,7 +208,8 @@ async def switch(work: Work, administrator: Viewer, phrase_id: UUID, *, is_off: 
         return _listed(known)
     if not (known.is_ours or is_off):
         await _refuse_too_many(work.session)
-    known.is_off, known.changed_at, known.changed_by = is_off, work.now, administrator.member_id
+    known.is_off, known.changed_at, known.changed_by = is_off, await _next_change(work), administrator.member_id
+    work.session.add(known)
     await work.session.flush()
     phrase = Phrase(CrisisKind(known.kind), Level(known.level), known.text)
     await _record(work, administrator, "phrase.off" if is_off else "phrase.on", phrase)
@@ -215,16 +217,23 @@ async def switch(work: Work, administrator: Viewer, phrase_id: UUID, *, is_off: 
 
 
 def _row_of_ours(work: Work, administrator: Viewer, phrase_id: UUID) -> CrisisPhrase:
-    """Return the row of one of our phrases that has none yet. Raises NotFound."""
+    """Return the row that one of our phrases would have, which has none yet. Raises NotFound."""
     ours = next((phrase for phrase in phrasebook.english().phrases if phrase.id == phrase_id), None)
     if ours is None:
         raise NotFound("There is no such phrase.", code="phrase_not_found")
     now, who = work.now, administrator.member_id
-    row = CrisisPhrase(
+    return CrisisPhrase(
         id=ours.id, is_ours=True, **ours._asdict(), note="", is_off=False, changed_at=now, changed_by=who
     )
-    work.session.add(row)
-    return row
+
+
+async def _next_change(work: Work) -> datetime:
+    """Return the time of a change, which is after each other one: by the last, processes know whether any was made.
+
+    The caller holds the lock. Whoever began first may come second, and the clocks of two machines differ.
+    """
+    last = (await work.session.execute(select(func.max(CrisisPhrase.changed_at)))).scalar_one()
+    return max(work.now, last + timedelta(microseconds=1)) if last else work.now
 
 
 def _checked(wish: PhraseWish) -> Phrase:

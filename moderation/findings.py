@@ -134,6 +134,12 @@ def danger_in(found: Sequence[LocatedFinding]) -> CaseDanger | None:
     return CaseDanger(kinds, min((WITHIN[kind] for kind in kinds), default=WITHIN_WORRY))
 
 
+def is_own_danger(found: Sequence[LocatedFinding]) -> bool:
+    """Return whether somebody's words sound like danger to them or theirs: not words that send others into it."""
+    crisis = (located.finding for located in found if located.finding.kind == FindingKind.CRISIS)
+    return any(finding.recogniser != CrisisKind.ENCOURAGEMENT for finding in crisis)
+
+
 async def list_own(session: AsyncSession, viewer: Viewer) -> Sequence[Record]:
     """Return the kind, level and date of what was found of danger in the viewer's own words, for their copy."""
     own = _select_own(

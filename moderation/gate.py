@@ -74,9 +74,9 @@ class BoardGate:
             texts, is_title = submission.texts, submission.is_title
             watched = await taken_words.why_held(session, edited, texts, is_title=is_title)
         found = await self._findings(submission)
-        signs = await self._find_signs(session, submission, found)
         if submission.answered:
             found = await _without_repeated(session, submission, found)
+        signs = await self._find_signs(session, submission, found)
         held = watched or self._held_because(submission) or _reviewed_because(submission, found)
         held = held or spam_signs.held_because(signs) or _held_by(signs, submission)
         judged = await self._judge_details(session, submission, found, held)
@@ -122,8 +122,7 @@ class BoardGate:
         """Return what these texts sound like, the gravest first."""
         found = [finding for text in texts for finding in await self._find(text) if finding.level]
         found.sort(key=lambda finding: (not finding.is_acute, findings.GRAVEST_FIRST.index(finding.recogniser)))
-        asked = [match.term.help_kind for text in texts for match in await self.vocabulary.find(text)]
-        helped = [Danger(kind, Level.WORRY) for kind in asked if kind]
+        helped = [Danger(kind, Level.WORRY) for text in texts for kind in await self.vocabulary.find_help_kinds(text)]
         return [Danger(finding.recogniser, finding.level) for finding in found] + helped
 
     async def record_refused(self, session: AsyncSession, refused: RefusedText, now: datetime) -> None:
@@ -142,8 +141,8 @@ class BoardGate:
     async def _find_signs(
         self, session: AsyncSession, submission: Submission, found: tuple[LocatedFinding, ...]
     ) -> Sequence[LocatedFinding]:
-        """Return the charity's terms and the signs of spam in a text. Where danger was found, none of them holds it."""
-        is_danger = findings.danger_in(found) is not None
+        """Return the charity's terms and the signs of spam in a text: of somebody in danger, none of them holds it."""
+        is_danger = findings.is_own_danger(found)
         terms = await self._terms_in(session, submission, is_danger=is_danger)
         spam = await spam_signs.find_signs(session, submission, _parts(submission), found)
         return [*terms, *map(softened, spam)] if is_danger else [*terms, *spam]
@@ -154,10 +153,12 @@ class BoardGate:
         """Ask the author about what may show who somebody is; whoever is in danger is asked nothing."""
         if submission.publishing is None:
             return GateResult(held, found)
-        if findings.danger_in(found):
+        if findings.is_own_danger(found):
             return await self._judge_danger(session, submission, found, held)
-        settled = await self._settle(session, submission, found)
-        return GateResult(held or settled.held_because, settled.findings, settled.details)
+        details = tuple(one for one in found if one.finding.kind == FindingKind.PERSONAL_INFORMATION)
+        others = tuple(one for one in found if one.finding.kind != FindingKind.PERSONAL_INFORMATION)
+        settled = await self._settle(session, submission, details)
+        return GateResult(held or settled.held_because, (*others, *settled.findings), settled.details)
 
     async def _judge_danger(
         self, session: AsyncSession, submission: Submission, found: tuple[LocatedFinding, ...], held: str | None

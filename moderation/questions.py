@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Text, exists, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -140,16 +140,17 @@ async def _earlier_words(session: AsyncSession, submission: Submission) -> list[
     place, author, edited = submission.publishing, submission.author, submission.edited
     if place is None or place.thread_id is None or author is None:
         return []
-    own = select(col(Post.number), col(Post.body_markdown), col(Thread.title), col(Thread.author_id)).join(Thread)
+    own = select(col(Post.id), col(Post.body_markdown), col(Thread.title), col(Thread.author_id)).join(Thread)
     own = own.where(
         col(Post.thread_id) == place.thread_id,
         col(Post.author_id) == author.id,
         col(Post.visibility) == Visibility.VISIBLE,
-        col(Post.id) != (edited.post_id if edited and not submission.is_title else 0),
     )
-    rows = (await session.execute(own.order_by(col(Post.number).desc()).limit(EARLIER_MAX))).all()
+    rows = (await session.execute(own.order_by(col(Post.number).desc()).limit(EARLIER_MAX + 1))).all()
+    # Of a body that is edited, the title stays.
+    replaced = edited.post_id if edited and not submission.is_title else None
     titles = {row.title for row in rows if row.author_id == author.id and not submission.is_title}
-    return [*titles, *(_QUOTED.sub("", row.body_markdown[:LENGTH_MAX]) for row in rows)]
+    return [*titles, *(_QUOTED.sub("", row.body_markdown[:LENGTH_MAX]) for row in rows if row.id != replaced)]
 
 
 async def _without_known(
@@ -170,16 +171,13 @@ def _is_quoted(text: str, located: LocatedFinding) -> bool:
 
 async def _are_there(session: AsyncSession, thread_id: int | None, words: Collection[str]) -> set[str]:
     """Return which of these words somebody can read in the thread already."""
-    there = set[str]()
-    for said in words:
-        found = select(col(Post.id)).where(
-            col(Post.thread_id) == thread_id,
-            col(Post.visibility) == Visibility.VISIBLE,
-            col(Post.body_markdown).contains(said, autoescape=True),
-        )
-        if (await session.execute(found.limit(1))).first():
-            there.add(said)
-    return there
+    said = func.unnest(literal(list(words), ARRAY(Text))).column_valued("said")
+    there = exists().where(
+        col(Post.thread_id) == thread_id,
+        col(Post.visibility) == Visibility.VISIBLE,
+        func.strpos(col(Post.body_markdown), said) > 0,
+    )
+    return set((await session.execute(select(said).where(there))).scalars())
 
 
 def _words(located: LocatedFinding, texts: Mapping[TextPart, str]) -> str:

@@ -32,7 +32,8 @@ FIRST_POSTS = 3  # of a member, in which a way to reach them elsewhere is looked
 REACHES = frozenset({"telephone", "email", "handle"})  # personal information by which somebody can be reached
 WITHIN = timedelta(hours=24)
 COPIES = 2  # that there are already: the third waits
-COMPARED = 500  # posts of newcomers at most, the newest
+LOOKED_BACK, COMPARED = 5000, 500  # of the newest posts, those of newcomers, so many at most
+WEEK = 7  # days: who joined within them counts as new here at least
 TOGETHER = timedelta(hours=1)  # in which accounts join at once
 MANY = 5  # accounts
 HELD = "A moderator reads this before it appears, because its words have been here before. You will be told."
@@ -65,7 +66,7 @@ async def find_signs(
     if any(map(_is_contact, found)) and await _count_posts(session, author.id) >= FIRST_POSTS:
         found = [one for one in found if not _is_contact(one)]
     if submission.written_by_newcomer_at and submission.edited is None:
-        found += await _find_copies(session, dict(parts), submission.written_by_newcomer_at)
+        found += await _find_copies(session, submission, dict(parts), submission.written_by_newcomer_at)
     return found
 
 
@@ -112,7 +113,8 @@ async def join_case_of_copies(session: AsyncSession, post: Post, found: Sequence
         )
         .order_by(col(Case.opened_at), col(Case.id))
         .limit(1)
-        .with_for_update(of=Case, key_share=True)
+        # One that somebody decides at this moment is not waited for, or each would wait for the other's rows.
+        .with_for_update(of=Case, key_share=True, skip_locked=True)
     )
     case = (await session.execute(this, execution_options={"populate_existing": True})).scalar_one_or_none()
     if case:
@@ -167,11 +169,14 @@ async def _find(text: str) -> Sequence[Finding]:
     return spam.find_signs(text) if is_light(text) else await side_process.run(spam.find_signs, text)
 
 
-async def _find_copies(session: AsyncSession, texts: Mapping[TextPart, str], at: datetime) -> Sequence[LocatedFinding]:
+async def _find_copies(
+    session: AsyncSession, submission: Submission, texts: Mapping[TextPart, str], at: datetime
+) -> Sequence[LocatedFinding]:
     body = texts[TextPart.BODY]
     if len(spam.own_words(body)) < spam.SHORTEST_COPY:
         return []
-    others = await _list_newcomers_posts(session, at)
+    days = submission.publishing.settings.newcomer_days if submission.publishing else WEEK
+    others = await _list_newcomers_posts(session, at, timedelta(days=max(days, WEEK)))
     bodies = [other.body_markdown for other in others]
     places = await side_process.run_unless_short([body, *bodies], spam.find_copies, body, bodies)
     if len(places) < COPIES:
@@ -181,12 +186,14 @@ async def _find_copies(session: AsyncSession, texts: Mapping[TextPart, str], at:
     return [LocatedFinding(TextPart.BODY, finding, copies)]
 
 
-async def _list_newcomers_posts(session: AsyncSession, at: datetime) -> Sequence[Record]:
-    """Return the last posts of members who joined a short time ago, those of the last day that are long enough."""
+async def _list_newcomers_posts(session: AsyncSession, at: datetime, newcomer: timedelta) -> Sequence[Record]:
+    """Return posts of members who joined a short time ago: those of the last day that are long enough, and are among
+    the newest 5,000 of all, so that a reply costs the same on a large forum.
+    """
     newest = (
         select(col(Post.id), col(Post.author_id), col(Post.body_markdown), col(Post.created_at), col(Post.visibility))
         .order_by(col(Post.id).desc())
-        .limit(COMPARED)
+        .limit(LOOKED_BACK)
         .subquery()
     )
     by_newcomers = (
@@ -196,8 +203,10 @@ async def _list_newcomers_posts(session: AsyncSession, at: datetime) -> Sequence
             newest.c.created_at > at - WITHIN,
             newest.c.visibility != Visibility.WITHDRAWN,
             func.length(newest.c.body_markdown) >= spam.SHORTEST_COPY,
-            col(Member.joined_at) > at - WITHIN * 7,
+            col(Member.joined_at) > at - newcomer,
         )
+        .order_by(newest.c.id.desc())
+        .limit(COMPARED)
     )
     return (await session.execute(by_newcomers)).all()
 

@@ -63,6 +63,13 @@ class Vocabulary:
             if match.effect != SignEffect.HELP
         ]
 
+    async def find_help_kinds(self, text: str) -> list[str]:
+        """Return which help the terms in a text ask for. Where none of them does, the text is not looked through."""
+        await self._refresh()
+        if not self._book.leads_to_help:
+            return []
+        return [match.term.help_kind for match in await self.find(text) if match.term.help_kind]
+
     async def find(self, text: str, board_id: int | None = None, *, is_name: bool = False) -> Sequence[TermMatch]:
         """Return which terms are in a text that apply there; what may take long is looked for in another process."""
         await self._refresh()

@@ -20,6 +20,7 @@ from sqlmodel import Field, SQLModel, col
 from forum.content.boards import Board
 from forum.content.crisis_help import WORDS as HELP
 from forum.content.posts.tables import Post, Visibility, Voice
+from forum.content.posts.visibility import POST_VISIBLE
 from forum.content.threads.tables import Thread
 from forum.core import audit, pagination, side_process
 from forum.core.database import Moment, Prepared, Query, Reader, Record, check_one_of, columns, new_id, query
@@ -260,7 +261,7 @@ async def try_term(transactions: Transactions, administrator: Viewer, draft: Ter
     async with transactions.begin() as work:
         allow(ModerationAct.WRITE_TERMS, administrator)
         boards = await _check(work.session, draft)
-        posts = (await work.session.execute(_select_last_posts(boards))).all()
+        posts = (await work.session.execute(_select_last_posts(boards), administrator.query_parameters)).all()
     sought = screening.SoughtTerm("trial", "0", draft.kind, draft.text, draft.effect)
     caught = list[Record]()
     for first in range(0, len(posts), AT_ONCE):
@@ -434,7 +435,7 @@ async def _get_newest(session: AsyncSession, term_id: UUID) -> WatchedTerm | Non
 
 
 def _select_last_posts(boards: Sequence[int]) -> Query:
-    """Return a select of the last posts of members on these boards, or on all."""
+    """Return a select of the last posts of members on these boards, or on all, that the viewer can see."""
     listed = (
         query(
             col(Post.id),
@@ -446,7 +447,11 @@ def _select_last_posts(boards: Sequence[int]) -> Query:
         )
         .join(Thread, col(Thread.id) == col(Post.thread_id))
         .join(Board, col(Board.id) == col(Thread.board_id))
-        .where(col(Post.visibility).in_((Visibility.VISIBLE, Visibility.HELD)), col(Post.voice) == Voice.MEMBER)
+        .where(
+            POST_VISIBLE,
+            col(Post.visibility).in_((Visibility.VISIBLE, Visibility.HELD)),
+            col(Post.voice) == Voice.MEMBER,
+        )
     )
     if boards:
         listed = listed.where(col(Thread.board_id).in_(boards))

@@ -81,6 +81,7 @@ class Termbook:
     def __init__(self, terms: Sequence[SoughtTerm]) -> None:
         """Compile them. Raises UnusableTerm for one that cannot be used."""
         self.terms = terms
+        self.leads_to_help = any(term.effect == SignEffect.HELP for term in terms)
         self._by_first = defaultdict[str, list[_Literal]](list)
         self._joined = defaultdict[str, list[int]](list)
         self._by_shape = defaultdict[tuple[int, str], list[int]](list)

@@ -148,3 +148,13 @@ async def test_an_administrator_tries_and_adds_a_phrase_on_the_page(app: FastAPI
         read = await suzie.get(path)
         assert "switched off" in text_of(read.text)
         assert f'action="{path}' not in read.text
+
+
+async def test_a_change_that_was_begun_first_and_made_second_counts(app: FastAPI, services: Services) -> None:
+    later = "UPDATE crisis_phrase SET changed_at = now() + interval '1 minute' RETURNING 1"
+    async with make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan:
+        assert (await joan.post(PHRASES, json=LOCAL | {"text": "gone to the weir"})).status_code == 201
+        await sql(services, later)
+        await help_for(services, CRY)  # what is there is known
+        assert (await joan.post(PHRASES, json=LOCAL)).status_code == 201
+        assert await help_for(services, CRY) == [("suicide", "acute")]

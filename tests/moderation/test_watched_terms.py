@@ -10,7 +10,7 @@ from forum.http.services import Services
 from forum.members.tables import Role
 from moderation import findings
 from tests.support import make, scenes
-from tests.support.scenes import API, DISMISS, PUBLISH, REMOVE
+from tests.support.scenes import API, DISMISS, PUBLISH, REMOVE, sql
 
 TERMS, TRIALS = f"{API}/moderation/terms", f"{API}/moderation/term-trials"
 CRY = "I want to kill myself tonight"
@@ -105,6 +105,30 @@ async def test_nobody_in_danger_waits_and_neither_does_who_repeats_the_words(app
         assert (edited.json()["visibility"], edited.json()["waiting"]) == ("visible", None)
         # Staff name what they moderate.
         assert (await opens(suzie, "Who calls others gobshite is warned"))["first_post"]["visibility"] == "visible"
+
+
+async def test_who_sends_others_into_danger_waits_and_so_does_who_repeats_a_cry(
+    app: FastAPI, services: Services
+) -> None:
+    cry = "I want to kill myself tonight and nobody in this house would even notice it"
+    thread = await make.thread(services, (await make.member(services, "heron")).handle, body=f"{cry}.")
+    async with make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan, make.signed_in(app, "wren") as wren:
+        await watch(joan)
+        for said in ("You gobshite, go and kill yourself.", f"{cry}. You gobshite."):
+            words = {"body_markdown": said, "reply_to": 1}
+            written = await wren.post(f"{API}/threads/{thread}/posts", json=words)
+            assert (written.status_code, written.json()["visibility"]) == (201, "held"), said
+
+
+async def test_a_trial_reads_what_its_administrator_may_read(app: FastAPI, services: Services) -> None:
+    await make.board(services, "closed", readers=("moderator",), openers=("member",))
+    await make.member(services, "heron")
+    await make.thread(services, "heron", body="A gobshite.")
+    await sql(services, "UPDATE thread SET board_id = (SELECT id FROM board WHERE slug = 'closed') RETURNING 1")
+    async with make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan:
+        term = {"kind": "word", "text": "gobshite", "effect": "point_out"}
+        trial = (await joan.post(f"{API}/moderation/term-trials", json=term)).json()
+        assert (trial["caught"], trial["items"]) == (0, [])
 
 
 async def test_an_edit_waits_and_a_name_is_refused(app: FastAPI, services: Services) -> None:

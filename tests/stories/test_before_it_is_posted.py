@@ -98,8 +98,12 @@ async def test_of_a_cry_for_help_only_what_shows_who_the_child_is_waits(
     app: FastAPI, services: Services, guest: httpx.AsyncClient, thread: int
 ) -> None:
     await scenes.house_rules(services)
-    cry = "I want to die. The hearing took my son Tyler from me, he is at Greenfield Primary School."
-    shown = cry.replace("Tyler", "█████").replace("Greenfield Primary School", "██████████ ███████ ██████")
+    cry = "I want to die. The hearing took my son Tyler from me, he is at Greenfield Primary School. I miss TYLER."
+    shown = (
+        cry.replace("Tyler", "█████")
+        .replace("TYLER", "█████")
+        .replace("Greenfield Primary School", "██████████ ███████ ██████")
+    )
     async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         written = await say(wren, thread, cry)
         post = f"{API}/posts/{written.json()['id']}"
@@ -120,3 +124,6 @@ async def test_of_a_cry_for_help_only_what_shows_who_the_child_is_waits(
         edited = await wren.patch(f"{API}/posts/{opened.json()['first_post']['id']}", json=mended)
         assert (edited.status_code, "Sophie" in edited.json()["body_markdown"]) == (200, False)
         assert "Sophie" in edited.json()["waiting"]["body_markdown"]
+        again = await wren.patch(f"{API}/posts/{opened.json()['first_post']['id']}", json=mended)  # a double tap
+        assert (again.status_code, again.json()["revision"]) == (200, edited.json()["revision"])
+        assert await scenes.sql(services, "SELECT 1 FROM refused_text") == []

@@ -132,6 +132,9 @@ async def change_words(work: Work, author: Viewer, context: EditContext, revisio
     if draft.has_words_of(post):
         await held_edits.drop(work.session, post.id, is_title=False)
         return
+    sent = (draft.body_markdown, draft.content_warning)
+    if judged.covered and await held_edits.is_covered_already(work.session, post.id, sent):
+        return  # sent twice: they wait already, and others read the rest
     await refuse_stale_post(work.session, post, revision)
     if judged.held_because and post.visibility == Visibility.VISIBLE:
         words = (draft.body_markdown, html, draft.content_warning)

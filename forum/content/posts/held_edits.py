@@ -64,6 +64,13 @@ async def hold(session: AsyncSession, edit: HeldEdit) -> bool:
     return True
 
 
+async def is_covered_already(session: AsyncSession, post_id: int, words: tuple[str | None, str | None]) -> bool:
+    """Return whether these words, a title or a body with its warning, wait whole while others read the rest of them."""
+    waiting = await list_waiting(session, [post_id])
+    covered = [edit for edit in waiting if edit.held_because == COVERED_BECAUSE]
+    return any(words in {(edit.title, None), (edit.body_markdown, edit.content_warning)} for edit in covered)
+
+
 async def hold_covered(work: Work, edit: HeldEdit) -> None:
     """Let the whole words of a text wait in which some are covered."""
     if await hold(work.session, edit):

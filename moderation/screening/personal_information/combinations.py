@@ -83,6 +83,7 @@ _OWN_STORY = re.compile(
     r"|\bI(?:['’]?ve| was| got| had| have)?(?: been| being)? (?:sexually )?(?:raped|abused|assaulted|molested|groomed)",
     re.IGNORECASE,
 )
+_WORD = re.compile(r"[^\W\d_]{3,}")
 _NEAR = 200  # characters between words of an offence and a name
 
 
@@ -118,7 +119,16 @@ def find_identifying(texts: Sequence[str], earlier: Sequence[str], region: str) 
         if ("identifies_complainant", place) in kinds:
             people = [*names.find_children(text), *names.find_people(text)]
             parts += [(place, one.start, one.end) for one in people]
-    return sorted(set(parts))
+    return sorted({*parts, *_said_again(texts, parts)})
+
+
+def _said_again(texts: Sequence[str], parts: Sequence[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
+    """Yield where else in these texts the same words stand: "Alfie" and "ALFIE" too, and each name of a full one."""
+    shown = {texts[place][start:end].strip() for place, start, end in parts}
+    each = {word for words_ in shown for word in _WORD.findall(words_) if names.is_name(word)}
+    for said in filter(None, shown | each):
+        same = re.compile(rf"(?<!\w){re.escape(said)}(?!\w)", re.IGNORECASE)
+        yield from ((place, *hit.span()) for place, text in enumerate(texts) for hit in same.finditer(text))
 
 
 def has_pieces(text: str, details: Iterable[Finding]) -> bool:

@@ -122,7 +122,7 @@ def find_professionals(text: str) -> Iterator[Recognised]:
     for found in matches(known.title, text):
         if _is_title(text, found) and _is_title_of(found[2]):
             second = found[3].strip()
-            end = found.end() if second and _is_name(second) else found.end(2)
+            end = found.end() if second and is_name(second) else found.end(2)
             yield Recognised("professional", found.start(), end)
     for found in matches(known.role_after, text):
         if _is_full_name(found[1]):
@@ -130,14 +130,14 @@ def find_professionals(text: str) -> Iterator[Recognised]:
     for found in matches(known.role, text):
         first, second = found[2], found[3].strip()
         is_full = _is_family_name(first, second)
-        if _is_name(first) and (
+        if is_name(first) and (
             is_full or "call" in found[1] or "name" in found[1] or _first_of(first).lower() in known.names
         ):
             yield Recognised("professional", found.start(2), found.end() if is_full else found.end(2))
 
 
 def _is_full_name(words_of: str) -> bool:
-    return all(map(_is_name, words_of.split()))
+    return all(map(is_name, words_of.split()))
 
 
 def _is_title(text: str, found: re.Match[str]) -> bool:
@@ -156,7 +156,7 @@ def find_children(text: str) -> Iterator[Recognised]:
     for found in matches(known.child, text):
         yield from _named(found, "child")
     for found in matches(_AGED, text):
-        if found[1].split("-")[0].lower() in known.names and _is_name(found[1]):
+        if found[1].split("-")[0].lower() in known.names and is_name(found[1]):
             yield Recognised("child", *found.span(1))
 
 
@@ -165,7 +165,7 @@ def find_people(text: str) -> Iterator[Recognised]:
     known = _words()
     for found in matches(known.adult, text):
         yield from _named(found, "person")
-    yield from (Recognised("person", *found.span(1)) for found in matches(_SIGNED, text) if _is_name(found[1]))
+    yield from (Recognised("person", *found.span(1)) for found in matches(_SIGNED, text) if is_name(found[1]))
     if not _SELF_SOON.search(text):
         return
     for found in matches(_SELF, text):
@@ -200,14 +200,14 @@ def _is_family_name(first: str, second: str) -> bool:
     known = _words()
     if not second or second.lower() in known.no_names:
         return False
-    return _is_name(second) or _first_of(first).lower() in known.names
+    return is_name(second) or _first_of(first).lower() in known.names
 
 
 def _is_either(name: str) -> bool:
-    return _is_name(name) if name[0].isupper() else _is_small_name(name)
+    return is_name(name) if name[0].isupper() else _is_small_name(name)
 
 
-def _is_name(word: str) -> bool:
+def is_name(word: str) -> bool:
     """Return whether a word with a capital letter may be somebody's name."""
     known, first = _words(), _first_of(word).lower()
     return first not in known.no_names and (first in known.names or first not in known.english)
