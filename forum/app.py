@@ -21,6 +21,7 @@ from forum.api.content import (
     boards,
     bookmarks,
     drafts,
+    glossary,
     ignored,
     opening_hours,
     posts,
@@ -107,6 +108,7 @@ RESOURCES: tuple[Resource, ...] = (
         "A few words of the house to everybody, until a time. Administrators write them.",
         announcements.router,
     ),
+    Resource("glossary", "What abbreviations mean. Administrators write it.", glossary.router),
     Resource(
         "threads",
         "Threads on a board, where you stopped reading them, and what you may do there.",

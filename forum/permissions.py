@@ -139,6 +139,7 @@ class Act(StrEnum):
     SEE_WAITING_THREADS = "see the threads that wait for an adviser"
     ADMINISTER = "look after accounts"
     ANNOUNCE = "write announcements"
+    WRITE_GLOSSARY = "write the glossary"
     HOLD_ACCOUNT = "see or place legal holds"
 
 
@@ -343,6 +344,7 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.SEE_WAITING_THREADS: [advises],
     Act.ADMINISTER: [is_in_good_standing, administers],
     Act.ANNOUNCE: [is_in_good_standing, administers],
+    Act.WRITE_GLOSSARY: [is_in_good_standing, administers],
     Act.HOLD_ACCOUNT: [is_in_good_standing, administers],
 }
 

@@ -7,8 +7,9 @@ from forum.administration import accounts, board_settings, invitations
 from forum.administration.invitations import InvitationWish
 from forum.administration.roles import Offer
 from forum.authentication.failed_sign_ins import NOBODY, RefusalReason, RefusedSignIn
-from forum.content import announcements
+from forum.content import announcements, glossary
 from forum.content.announcements import AnnouncementDraft
+from forum.content.glossary import TermWish
 from forum.content.opening_hours import OpeningHours, Outside
 from forum.core.weekly_hours import WEEK, WeeklyHours
 from forum.core.work import Work
@@ -30,6 +31,16 @@ HANDED_OVER = "Quiet tonight. If the grandmother with the hearing on Thursday wr
 OFFICE_HOURS = OpeningHours("Europe/London", [WeeklyHours(WEEK[:5], time(9), time(17))], frozenset(), Outside.PUBLISH)
 AWAY = "Our advisers are away on Monday and back on Tuesday. Members answer as on every other day."
 LOCKED_OUT = "I have a new phone and cannot find the mail with the link. How do I get in again?"
+EXPLAINED = {
+    "CIN": "Child in need: a plan for help, by agreement",
+    "CP": "Child protection: a plan after a conference, with conditions",
+    "CPP": "Child protection plan",
+    "IRO": "Independent reviewing officer: chairs the reviews of a child in care",
+    "LAC": "Looked after child: in care",
+    "PLO": "Public law outline: the meeting before the council goes to court",
+    "SGO": "Special guardianship order: a relative or friend brings the child up",
+    "SW": "Social worker",
+}
 WATCHED = (
     TermDraft(TermKind.PHRASE, "baby snatcher", SignEffect.CASE, note="It is said of people who can be recognised."),
     TermDraft(
@@ -56,6 +67,8 @@ async def administer(work: Work, cast: Cast) -> None:
     await contact.write_to_charity(earlier, GUEST, ContactDraft(LOCKED_OUT, "old.phone@example.org", "192.0.2.7"))
     for handle, starts, ends in (("orla", 18, 23), ("femi", 9, 18)):
         await on_call.add_shift(earlier, ruth, ShiftWish(handle, None, WEEK, time(starts), time(ends)))
+    for short, meaning in EXPLAINED.items():
+        await glossary.explain_term(earlier, ruth, short, TermWish(meaning))
     for term in WATCHED:
         await watched_terms.watch_for(earlier, ruth, term)
     await board_settings.set_hours(earlier, ruth, "kinship", 1, OFFICE_HOURS)

@@ -34,6 +34,9 @@ DONE: Mapping[str, str] = {
     "looks": mark("Pages look like this now, on this device."),
     "announced": mark("Everybody can read it now."),
     "announcement-ended": mark("It is gone from the pages."),
+    "explained": mark("It is explained now wherever a post uses it."),
+    "ordinary-word": mark("It is explained now. Many posts have it as an ordinary word: does it help readers?"),
+    "term-removed": mark("It is explained no longer."),
     "saved": mark("Saved."),
     # one's account
     "accepted": mark("Thank you. It is noted that you keep to the rules."),

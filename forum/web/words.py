@@ -93,6 +93,9 @@ BY_CODE: Mapping[str, str] = {
     # around the forum
     "time_too_far": mark("Choose a day within a year."),
     "too_many_announcements": mark("Five announcements stand there already. Take one away first."),
+    "glossary_full": mark("The glossary has 500 words already. Take one out first."),
+    "unusable_link": mark("Please write the whole address. It begins with https://"),
+    "unusable_term": mark("Please use letters and digits only, two characters or more, in up to four words."),
     "unreadable_day": mark("Write the day as year, month and day, such as 2026-12-24."),
     "wrong_login_or_password": mark("That name and password do not fit together. Check both and try again."),
     # one's account

@@ -217,6 +217,8 @@ ACTS: Mapping[str, str] = {
     "administrator.proposed": mark("proposed an administrator"),
     "adviser.changed": mark("changed an adviser's title"),
     "announcement.ended": mark("ended an announcement"),
+    "glossary.removed": mark("took a word out of the glossary"),
+    "glossary.written": mark("explained a word in the glossary"),
     "announcement.written": mark("wrote an announcement"),
     "appeal.heard": mark("decided the appeal"),
     "appeal.lodged": mark("asked for a second look"),
@@ -288,6 +290,7 @@ ACTS: Mapping[str, str] = {
 SUBJECTS: Mapping[str, str] = {
     "accounts": mark("the accounts"),
     "announcement": mark("an announcement"),
+    "glossary_term": mark("a word of the glossary"),
     "assessment": mark("an assessment"),
     "board": mark("a board"),
     "case": mark("a case"),

@@ -253,6 +253,7 @@ NOT_LIVED = {
     "public.near_copy": "numbers of posts, and no words",
     "public.finding_tally": "counts by day, of nobody",
     "public.announcement": "words of the house",
+    "public.glossary_term": "the same",
     "public.known_detail": "the charity's own numbers",
     "public.detail_effect": "what a board does, and no words",
     "jobs.schedule": "when jobs are due by the clock",

@@ -44,6 +44,7 @@ ROWS: Mapping[str, Row] = {
     # around it
     "/rules": Row(),
     "/help": Row(),
+    "/glossary": Row(),
     "/safety": Row(),
     "/privacy": Row(),
     "/accessibility": Row(),
@@ -170,6 +171,7 @@ ROWS: Mapping[str, Row] = {
     "/admin/unsent-mails": Row(ADMINISTRATORS),
     "/admin/holds": Row(ADMINISTRATORS),
     "/admin/announcements": Row(frozenset({"administrator"})),
+    "/admin/glossary": Row(frozenset({"administrator"})),
 }
 
 # The forms that somebody may send without a session; all others lead a guest to signing in, with what they wrote.

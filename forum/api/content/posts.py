@@ -8,6 +8,7 @@ from pydantic import Field, TypeAdapter
 from typing_extensions import TypeAliasType
 
 from forum.api.content.crisis_help import CrisisHelp, help_response
+from forum.api.content.glossary import GlossaryTerm
 from forum.api.content.personal_details import Confirm, PersonalDetail, details_response
 from forum.api.content.threads import page_response, robots
 from forum.api.schemas import Author, Next, RequestBody, ResponseBody
@@ -142,6 +143,7 @@ class PostList(ResponseBody):
 
     items: list[PostInThread]
     next: Next
+    glossary: list[GlossaryTerm] = Field(description="The words of the glossary that stand in these posts")
 
 
 class Reply(RequestBody):
@@ -230,7 +232,8 @@ async def list_posts(
     wanted = PageRequest(limit, after, first=from_, advisers_only=adviser)
     page = await thread_page.get_page(reading, viewer, id, wanted)
     kinds = services_of(request).settings.reactions
-    return page_response(request, page, [post.as_json(kinds) for post in page.posts])
+    terms = [term._asdict() for term in page.terms]
+    return page_response(request, page, [post.as_json(kinds) for post in page.posts], glossary=terms)
 
 
 @router.post(

@@ -186,10 +186,13 @@ def robots(row: Any) -> dict[str, str]:
     return {} if row.indexable else {"X-Robots-Tag": "noindex"}
 
 
-def page_response(request: Request, page: Any, items: Sequence[Mapping[str, Any]]) -> Response:
-    """Return a page of threads or posts, and forbid search engines to index it unless the board allows it."""
+def page_response(request: Request, page: Any, items: Sequence[Mapping[str, Any]], **more: Any) -> Response:
+    """Return a page of threads or posts with what else belongs to it, and forbid search engines to index it unless the
+    board allows it.
+    """
     headers = {**robots(page), **next_link(request, page.next)}
-    return cacheable_response(request, {"items": items, "next": page.next}, shared=page.is_shared, headers=headers)
+    body = {"items": items, "next": page.next, **more}
+    return cacheable_response(request, body, shared=page.is_shared, headers=headers)
 
 
 @router.get("/threads/{id}", response_model=Thread, responses=documented(404, 422))

@@ -8,8 +8,9 @@ from pydantic import TypeAdapter
 from sqlalchemy import BigInteger, Integer, bindparam
 from sqlmodel import col
 
-from forum.content import boards
+from forum.content import boards, glossary
 from forum.content.boards import Board
+from forum.content.explained_terms import Term
 from forum.content.posts.queries import AUTHOR, PostView, view_columns
 from forum.content.posts.tables import NUMBER_MAX, Post, Voice
 from forum.content.posts.visibility import exists_in_thread
@@ -66,6 +67,7 @@ class PostPage(NamedTuple):
     posts: Sequence[PostView]
     next: str | None
     indexable: bool
+    terms: tuple[Term, ...]  # words of the glossary that stand in them
 
     @property
     def is_shared(self) -> bool:
@@ -108,4 +110,6 @@ async def get_page(
         found = await reader.rows(statements.numbered, **values, last=min(last, NUMBER_MAX))
     thread = found[0] if found else await get_thread(reader, viewer, thread_id)
     has_next = last is not None and last < thread.last_number
-    return PostPage(found[:limit], pagination.encode(last) if has_next else None, thread.indexable)
+    shown, following = found[:limit], pagination.encode(last) if has_next else None
+    terms = (await glossary.get_finder(reader)).find([post.body_html or "" for post in shown])
+    return PostPage(shown, following, thread.indexable, terms)

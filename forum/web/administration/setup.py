@@ -75,6 +75,7 @@ PLACES: Sequence[tuple[str, str, str]] = (
     ("/admin/advisers", mark("Advisers"), mark("Whom they speak for, beside every answer.")),
     ("/admin/invitations", mark("Invitations"), mark("Ask somebody to work here.")),
     ("/admin/announcements", mark("Announcements"), mark("Say something to everybody until a day.")),
+    ("/admin/glossary", mark("What short words mean"), mark("Explain abbreviations where posts use them.")),
     ("/moderation/rules", mark("House rules"), mark("Change a rule; every version is kept.")),
     ("/admin/refused-sign-ins", mark("Refused sign-ins"), mark("See when somebody guesses passwords.")),
     ("/admin/unsent-mails", mark("Unsent mails"), mark("See what did not arrive, and try again.")),

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from cachetools import TTLCache
 from markupsafe import Markup
 
+from forum.content.explained_terms import Term, explain
 from forum.content.posts.queries import PostView
 from forum.content.posts.tables import Visibility
 from forum.content.reactions.tables import ReactionKind
@@ -27,6 +28,7 @@ class Around(NamedTuple):
     is_ignored: bool
     is_saved: bool
     reactions: tuple[str, ...]
+    terms: tuple[Term, ...]  # of the glossary
 
 
 class ShownPosts(MadeLater):
@@ -38,6 +40,7 @@ class ShownPosts(MadeLater):
         place, marks = read.place, read.marks
         self.key = (
             key_of(tuple(read.page.posts)),
+            read.page.terms,
             read.thread.author_handle,
             visit.viewer.id is None,
             read.moderates,
@@ -50,8 +53,9 @@ class ShownPosts(MadeLater):
 
     def __iter__(self) -> Iterator[tuple[int, Markup]]:
         for post in self.read.page.posts:
-            opener = self.read.thread.author_handle
-            around = Around(_reader(self.visit, post, self.read), opener, self.offers, *_marks(post, self.read))
+            read = self.read
+            reader, opener = _reader(self.visit, post, read), read.thread.author_handle
+            around = Around(reader, opener, self.offers, *_marks(post, read), read.page.terms)
             yield post.number, _fragment(self.visit, post, around)
 
     @property
@@ -99,7 +103,8 @@ def _fragment(visit: Visit, post: PostView, around: Around) -> Markup:
         template = environment(visit.language, visit.house.templates).get_template("content/post.html")
         said = [(kind, num, kind in around.reactions) for kind, num in post.counted(kinds).items()]
         about = {"is_opener": is_opener, "is_ignored": around.is_ignored, "is_saved": around.is_saved}
-        words = {"post": post, "reader": around.reader, "links": links, "said": said, "buttons": buttons, **about}
+        explained = post._replace(body_html=explain(post.body_html or "", around.terms))
+        words = {"post": explained, "reader": around.reader, "links": links, "said": said, "buttons": buttons, **about}
         found = Markup(template.render(words))  # noqa: S704
         _KEPT[key] = found
     return found

@@ -7,6 +7,7 @@ from fastapi import Response
 
 from forum.content import reading
 from forum.content.before_writing import BeforeWriting
+from forum.content.explained_terms import Term
 from forum.content.posts import queries
 from forum.content.posts.tables import NUMBER_MAX
 from forum.content.posts.thread_page import PageRequest
@@ -35,6 +36,7 @@ class ThreadPage(Page):
     thread: Any
     board: Any
     posts: ShownPosts
+    terms: tuple[Term, ...]  # of the glossary, that stand in them
     unread_from: int | None
     mode: str | None  # what the reader wants to hear of it
     is_told: bool
@@ -112,6 +114,7 @@ def _page(visit: Visit, read: ThreadReading, wanted: PageRequest, *, asks_about_
         thread=read.thread,
         board=read.board,
         posts=ShownPosts(visit, read),
+        terms=read.page.terms,
         unread_from=read.place.unread_from,
         mode=read.place.subscription,
         is_told=read.place.is_told,
