@@ -308,7 +308,8 @@ def expected(post: str, stack: tuple[Did, ...], wrote: dict[Did, str], standing:
 async def test_whatever_is_undone_first_the_words_are_what_the_rest_leaves(
     services: Services, place: dict[str, Scene], stack: tuple[Did, ...]
 ) -> None:
-    for order in itertools.permutations(stack):
+    for first in range(len(stack)):  # each is undone first once, the others then in turn
+        order = (*stack[first:], *stack[:first])
         taken, wrote = dict[Did, int](), dict[Did, str]()
         for did in stack:
             wanted = did.on(await body_of(services, place[did.post]))

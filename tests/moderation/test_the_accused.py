@@ -92,6 +92,7 @@ async def test_nothing_of_a_case_shows_to_whom_it_is_about(forum: Forum) -> None
         assert words not in str([body for path, (_, body, _) in with_its_id.items() if words not in path])
 
 
+@pytest.mark.parametrize("forum", ["member", "everything"], indirect=True)
 async def test_a_decision_tells_its_author_of_itself_only(forum: Forum) -> None:
     document = (await forum.accused.get(f"{API}/openapi.json")).json()
     sought = [str(uuid4())]

@@ -1,4 +1,4 @@
-"""Old boards' hashes, forty of each kind as the boards made them: all open once and are renewed; hostile ones never."""
+"""Old boards' hashes, ten of each kind as the boards made them: all open once and are renewed; hostile ones never."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ from passlib.hash import argon2, phpass
 from forum.passwords import hashing, legacy_hashes
 
 OURS = "$argon2id$v=19$m=19456,t=2,p=1$"
-EACH = 40
+EACH = 10
 TYPED = [
     "four quiet herons dancing",
     'Tom & Jerry <3 "cheese" it\'s',
@@ -89,7 +89,7 @@ def _minted(mint: Mint) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_forty_of_each_kind_open_with_their_password_alone_and_are_renewed(kind: str) -> None:
+async def test_ten_of_each_kind_open_with_their_password_alone_and_are_renewed(kind: str) -> None:
     for number, (typed, kept) in enumerate(_minted(KINDS[kind])):
         right, renewed = await hashing.verify(typed, kept)
         assert right, (typed, kept)
@@ -114,9 +114,8 @@ SPOILED: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_forty_spoiled_ones_of_each_kind_open_with_nothing(kind: str) -> None:
-    spoiled = [(typed, kept, how) for typed, kept in list(_minted(KINDS[kind]))[:5] for how in SPOILED]
-    assert len(spoiled) == EACH
+async def test_spoiled_ones_of_each_kind_open_with_nothing(kind: str) -> None:
+    spoiled = [(typed, kept, how) for typed, kept in list(_minted(KINDS[kind]))[:2] for how in SPOILED]
     for typed, kept, how in spoiled:
         assert await hashing.verify(typed, SPOILED[how](kept)) == (False, None), (how, kept)
 
@@ -136,11 +135,11 @@ def _greedy(kind: str, kept: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "WordPress md5"])
-async def test_forty_greedy_ones_of_each_kind_are_refused_before_anything_is_computed(
+async def test_greedy_ones_of_each_kind_are_refused_before_anything_is_computed(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    greedy = [(typed, one) for typed, kept in list(_minted(KINDS[kind]))[:8] for one in _greedy(kind, kept)]
-    assert len(greedy) == EACH
+    greedy = [(typed, one) for typed, kept in list(_minted(KINDS[kind]))[:2] for one in _greedy(kind, kept)]
+    assert len(greedy) == 10
     monkeypatch.delattr(legacy_hashes.HashFormat, "verify")
     for typed, kept in greedy:
         assert await hashing.verify(typed, kept) == (False, None), kept
