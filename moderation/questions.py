@@ -105,6 +105,10 @@ async def find_combinations(
     own, region = list(texts.values()), place.settings.screening_region
     # Most texts that may have a piece have none: then what was said before is neither read nor looked through.
     earlier = await _earlier_words(session, submission) if _has_pieces(submission, texts, found) else []
+    if not combinations.may_show_child([*own, *earlier]):
+        if not any(map(combinations.may_stand_alone, own)):
+            return []
+        earlier = []
     is_short = is_light("\n".join([*own, *earlier]))
     if is_short:
         pairs = combinations.find(own, earlier, region)

@@ -86,9 +86,9 @@ def _is_negated(book: Phrasebook, before: str) -> bool:
 
 def _together(book: Phrasebook, words: str) -> Iterator[_Match]:
     """Yield a worry where several words are in one text that each alone mean little."""
-    hits = [(points, hit) for points, one in book.together if (hit := next(one.find(words), None))]
-    if sum(points for points, _ in hits) >= book.points_needed:
-        _, start, end = min((hit for _, hit in hits), key=lambda hit: hit[1])
+    patterns, points = book.together
+    if sum(points[place] for place in patterns.places_in(words)) >= book.points_needed:
+        start, end = min(patterns.find_first(words), key=lambda hit: hit[0])
         yield _Match(CrisisKind.SUICIDE, Level.WORRY, start, end)
 
 

@@ -10,14 +10,18 @@ import yaml
 from confusable_homoglyphs.confusables import confusables_data
 
 from moderation.screening.finding import Finding, FindingKind, SignEffect
+from moderation.screening.sieve import Scan, Sieve
 
 VERSION = "1"  # raise it with every change: each finding says with which version it was made
 NAMES = ("short_link", "look_alike_link")
 _ALIKE_SCRIPTS = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})
 _DOT = r"(?:[.。．｡]|[ ]?[\[({][ ]?(?:[.]|dot)[ ]?[\])}][ ]?|[ ]+dot[ ]+)"
-_HOST = re.compile(
-    rf"(?<![\w@.-])(?:h(?:tt|xx)ps?(?::|\[:\])?//|//)?(?P<host>\w[\w-]{{0,62}}(?:{_DOT}\w[\w-]{{0,62}}){{1,5}})",
-    re.IGNORECASE,
+SIEVE = Sieve()  # the signs of spam, those in `spam.py` too
+_HOST = SIEVE.add(
+    re.compile(
+        rf"(?<![\w@.-])(?:h(?:tt|xx)ps?(?::|\[:\])?//|//)?(?P<host>\w[\w-]{{0,62}}(?:{_DOT}\w[\w-]{{0,62}}){{1,5}})",
+        re.IGNORECASE,
+    )
 )
 _DOTS = re.compile(_DOT, re.IGNORECASE)
 
@@ -29,10 +33,10 @@ def hosts(kind: str) -> frozenset[str]:
     return frozenset(yaml.safe_load(source)[kind].split())
 
 
-def find(text: str) -> list[Finding]:
+def find(scan: Scan) -> list[Finding]:
     """Return the short links, and the links to hosts that look like others."""
     found = []
-    for match in _HOST.finditer(text):
+    for match in scan.matches(_HOST):
         labels = [_decoded(label) for label in _DOTS.split(unicodedata.normalize("NFKC", match["host"]).casefold())]
         if name := _name(labels):
             found.append(Finding(FindingKind.SPAM, *match.span(), name, VERSION, effect=SignEffect.POINT_OUT))

@@ -80,11 +80,21 @@ class Patterns:
 
     def find(self, words: str) -> Iterator[tuple[int, int, int]]:
         """Yield which pattern is where in a text of words, without the spaces around it."""
-        for place in sorted(self._set.Match(words) or ()):
+        for place in self.places_in(words):
             at, pattern = 0, self._each[place]
             while found := pattern.search(words, at):
                 yield place, found.start() + 1, found.end() - 1
                 at = found.end() - 1
+
+    def places_in(self, words: str) -> Sequence[int]:
+        """Return which patterns are in a text of words."""
+        return sorted(self._set.Match(words) or ())
+
+    def find_first(self, words: str) -> Iterator[tuple[int, int]]:
+        """Yield where each pattern that is in a text of words is first."""
+        for place in self.places_in(words):
+            if found := self._each[place].search(words):
+                yield found.start() + 1, found.end() - 1
 
     def any_in(self, words: str) -> bool:
         """Return whether one of them is in a text of words."""

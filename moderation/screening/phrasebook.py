@@ -85,7 +85,7 @@ class Phrasebook:
     not_negation: Patterns
     negation_leaves: frozenset[CrisisKind]
     scopes: Sequence[Scope]
-    together: Sequence[tuple[int, Patterns]]  # points, and what gives them
+    together: tuple[Patterns, Sequence[int]]  # words that mean little alone, and the points that each gives
     points_needed: int
 
 
@@ -122,7 +122,7 @@ def alone(phrase: Phrase) -> Phrasebook:
         raise BadPattern("The phrase can be read in too many ways: make it shorter.")
     if pattern.any_in("  ") or pattern.any_in(_ORDINARY):
         raise BadPattern("The phrase is found in nearly everything that people write.")
-    return replace(_with_words(book, [phrase]), sought=[(pattern, [phrase.meaning])], together=[])
+    return replace(_with_words(book, [phrase]), sought=[(pattern, [phrase.meaning])], together=(Patterns([]), []))
 
 
 def as_read(text: str) -> str:
@@ -177,17 +177,18 @@ def load(source: str) -> Phrasebook:
         not_negation=_patterns(negated["unless"], slots),
         negation_leaves=_kinds(negated),
         scopes=[_scope(entry, slots) for entry in scope.values()],
-        together=[
-            (points, _patterns([phrase], slots))
-            for points, name in ((2, "strong"), (1, "weak"))
-            for phrase in data["together"][name]
-        ],
+        together=_together(data["together"], slots),
         points_needed=data["together"]["needed"],
     )
 
 
 def _patterns(phrases: Sequence[str], slots: Mapping[str, Sequence[str]]) -> Patterns:
     return Patterns([expand(phrase, slots) for phrase in phrases])
+
+
+def _together(entry: Mapping[str, Any], slots: Mapping[str, Sequence[str]]) -> tuple[Patterns, Sequence[int]]:
+    strong, weak = entry["strong"], entry["weak"]
+    return _patterns([*strong, *weak], slots), [2] * len(strong) + [1] * len(weak)
 
 
 def _negation(entry: Mapping[str, Any]) -> str:

@@ -12,11 +12,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
 
+import re2
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+from moderation.screening.patterns import options
 
 STOP = "."  # the end of a sentence or line
 SHORTEST_SLIP = 4  # letters: a slip in a shorter word makes another word too easily
 LONGEST_WORD = 30  # what is longer is no word, and is read by its beginning
+_STOPS = frozenset(".!?;:\n>")
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[.!?;:\n>]")
 _BLOCK = re.compile(r"^[ \t]*>.*$", re.MULTILINE)
 # What is left where a machine turned apostrophes into spaces: "don t", "i m".
@@ -24,6 +28,7 @@ _LOST = re.compile(
     r"\b(do|does|did|ca|wo|is|are|was|were|have|has|had|could|would|should|ai)n t\b"
     r"|\b(i|you|we|they|he|she|it|that|there|what) (m|ve|ll|re)\b"
 )
+_LOST_SOON = re2.compile(_LOST.pattern, options())  # hardly any text has it: this tells fast
 _ENDINGS = {"'m": "am", "'re": "are", "'ve": "have", "'ll": "will", "'d": "would", "'s": "s"}
 # People write these, so none of them is a slip of another word.
 _ENGLISH = frozenset(FREQUENCY_LISTS["us_tv_and_film"]) | frozenset(FREQUENCY_LISTS["english_wikipedia"][:12_000])
@@ -64,6 +69,20 @@ class Dictionary:
     def _by_gap(self) -> Mapping[str, str]:
         """Return for each sought word, with each of its letters left out once, the word."""
         return {gap: word for word in self.sought if len(word) >= SHORTEST_SLIP for gap in [word, *_gaps(word)]}
+
+    @cached_property
+    def _known(self) -> dict[str, str]:
+        """Words of English that were read before, and how: people write the same ones again and again."""
+        return {}
+
+    def reads(self, token: str) -> str:
+        """Return how a folded word, or a stop, reads: as `read` does, and fast for a word of English."""
+        known = self._known.get(token)
+        if known is None:
+            known = self.read(token) if token not in _STOPS else STOP
+            if token in _ENGLISH:
+                self._known[token] = known
+        return known
 
     def read(self, token: str) -> str:
         """Return a folded word as it reads: several words for a short form, the right word for a slip of one letter."""
@@ -115,19 +134,31 @@ def _is_slip(word: str, meant: str) -> bool:
 
 @dataclass(frozen=True)
 class Reading:
-    """The words of a text with a space between them and around them, and where each begins."""
+    """The words of a text with a space between them and around them, and where each comes from."""
 
     text: str
     words: str
-    starts: tuple[int, ...]  # of each word, in `words`
-    tokens: tuple[tuple[int, int], ...]  # of each word, the part of the folded text that it was read from
+    folded: str
+    reads: Mapping[str, str]  # how each word of the folded text reads
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return the part of the text from which these words were read; stops at its beginning are no part of it."""
-        first, last = bisect_right(self.starts, start) - 1, bisect_left(self.starts, end) - 1
-        while first < last and self.words.startswith(f"{STOP} ", self.starts[first]):
+        starts, tokens = self._places
+        first, last = bisect_right(starts, start) - 1, bisect_left(starts, end) - 1
+        while first < last and self.words.startswith(f"{STOP} ", starts[first]):
             first += 1
-        return self._origins[self.tokens[first][0]], self._origins[self.tokens[last][1] - 1] + 1
+        return self._origins[tokens[first][0]], self._origins[tokens[last][1] - 1] + 1
+
+    @cached_property
+    def _places(self) -> tuple[list[int], list[tuple[int, int]]]:
+        """For each word, where it begins in `words`, and the part of the folded text that it was read from."""
+        starts, tokens, length = [1], [(0, 1)], len(f" {STOP} ")
+        for token in _TOKEN.finditer(self.folded):
+            for word in self.reads[token[0]].split(" "):
+                starts.append(length)
+                tokens.append(token.span())
+                length += len(word) + 1
+        return starts, tokens
 
     @cached_property
     def _origins(self) -> list[int]:
@@ -140,18 +171,9 @@ class Reading:
 def read(text: str, dictionary: Dictionary) -> Reading:
     """Read a text. Blocks that are quoted with `>` are somebody else's words, and are left out."""
     own = _BLOCK.sub(lambda block: " " * len(block[0]), text) if ">" in text else text
-    pieces, starts, tokens = [f" {STOP} "], [1], [(0, 1)]
-    length, cache = len(pieces[0]), dict[str, list[str]]()
-    folded = _LOST.sub(lambda lost: lost[0].replace(" ", "'"), own.translate(_FOLDS))
-    for token in _TOKEN.finditer(folded):
-        written = token[0]
-        if written not in cache:
-            is_word = written[0] not in ".!?;:\n>"
-            cache[written] = dictionary.read(written).split(" ") if is_word else [STOP]
-        for word in cache[written]:
-            pieces.append(f"{word} ")
-            starts.append(length)
-            tokens.append(token.span())
-            length += len(word) + 1
-    pieces.append(f"{STOP} ")
-    return Reading(own, "".join(pieces), tuple(starts), tuple(tokens))
+    folded = own.translate(_FOLDS)
+    if _LOST_SOON.search(folded):
+        folded = _LOST.sub(lambda lost: lost[0].replace(" ", "'"), folded)
+    tokens = _TOKEN.findall(folded)
+    reads = {token: dictionary.reads(token) for token in set(tokens)}
+    return Reading(own, f" {' '.join([STOP, *map(reads.__getitem__, tokens), STOP])} ", folded, reads)

@@ -17,17 +17,19 @@ SHORTEST_COPY = 60  # characters of one's own words: short thanks are alike
 RUNS = ((4, 0.6), (2, 0.7))
 _QUOTED = re.compile(r"^[ \t]*>.*$", re.MULTILINE)
 _APP = r"(?:whats?[ ]?app|telegram|signal|viber|snapchat|tg|insta(?:gram)?)"
-_ELSEWHERE = re.compile(
-    r"(?<![\w.])(?:wa\.me|t\.me|telegram\.me|signal\.me|chat\.whatsapp\.com|api\.whatsapp\.com)/[\w+@.-]{2,60}|"
-    rf"(?<!\w){_APP}\b[^\n]{{0,20}}?(?:(?<!\w)@\w{{3,40}}|\+?\d(?:[ ().-]{{0,2}}\d){{6,14}})",
-    re.IGNORECASE,
+_ELSEWHERE = links.SIEVE.add(
+    re.compile(
+        r"(?<![\w.])(?:wa\.me|t\.me|telegram\.me|signal\.me|chat\.whatsapp\.com|api\.whatsapp\.com)/[\w+@.-]{2,60}|"
+        rf"(?<!\w){_APP}\b[^\n]{{0,20}}?(?:(?<!\w)@\w{{3,40}}|\+?\d(?:[ ().-]{{0,2}}\d){{6,14}})",
+        re.IGNORECASE,
+    )
 )
 
 
 def find_signs(text: str) -> list[Finding]:
     """Return links that hide where they lead, and how a text says that its author can be reached elsewhere."""
-    contacts = (contact_at(*found.span()) for found in _ELSEWHERE.finditer(text))
-    return [*links.find(text), *contacts]
+    scan = links.SIEVE.scan(text)
+    return [*links.find(scan), *(contact_at(*found.span()) for found in scan.matches(_ELSEWHERE))]
 
 
 def contact_at(start: int, end: int) -> Finding:

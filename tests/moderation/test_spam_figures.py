@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from moderation.screening import links, personal_information, spam
+from moderation.screening import personal_information, spam
 
 SETS = Path(__file__).with_name("sets")
 
@@ -33,7 +33,7 @@ def test_copies_are_known_and_what_people_say_to_each_other_is_not(half: str) ->
     different = [copied(*pair) for pair in content["different"]]
     thanks = content["thanks"]
     alike = [bool(spam.find_copies(one, [other for other in thanks if other != one])) for one in thanks]
-    flagged = [bool(links.find(text)) or reaches(text) for text in thanks]
+    flagged = [bool(spam.find_signs(text)) or reaches(text) for text in thanks]
     for name, counted in (("copies", copies), ("different", different), ("thanks alike", alike), ("flagged", flagged)):
         print(f"{half}, {name}: {sum(counted)} of {len(counted)}")  # noqa: T201 - the figures
     assert sum(copies) >= 0.9 * len(copies)
@@ -43,7 +43,7 @@ def test_copies_are_known_and_what_people_say_to_each_other_is_not(half: str) ->
 @pytest.mark.parametrize("half", ["seen", "aside"])
 def test_links_and_contacts_are_read_as_a_reader_would(half: str) -> None:
     content = sets(f"spam_{half}")
-    read = [(text, [one.recogniser for one in links.find(text)]) for text, _ in content["links"]]
+    read = [(text, [one.recogniser for one in spam.find_signs(text)]) for text, _ in content["links"]]
     assert read == [(text, [name] if name else []) for text, name in content["links"]]
     reached = [reaches(text) == expected for text, expected in content["contacts"]]
     print(f"{half}, contacts as expected: {sum(reached)} of {len(reached)}")  # noqa: T201
@@ -52,7 +52,7 @@ def test_links_and_contacts_are_read_as_a_reader_would(half: str) -> None:
 
 def test_nobody_is_flagged_in_ordinary_posts() -> None:
     texts = [text for half in ("seen", "aside") for text in sets(f"ordinary_{half}")["ordinary"]]
-    assert [text for text in texts if links.find(text)] == []
+    assert [text for text in texts if spam.find_signs(text)] == []
 
 
 def test_the_sets_are_as_large_as_they_say() -> None:

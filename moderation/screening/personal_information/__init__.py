@@ -8,7 +8,8 @@ from itertools import chain
 
 from moderation.screening.finding import DetailKind, Finding, FindingKind
 from moderation.screening.personal_information import names, numbers, places, records, schools, telephone
-from moderation.screening.personal_information.spans import Recognised
+from moderation.screening.personal_information.spans import SIEVE, Recognised
+from moderation.screening.sieve import Scan
 
 VERSION = "2"  # raise it with every change: each finding says with which version it was made
 _RANK = {kind: place for place, kind in enumerate(DetailKind)}
@@ -17,26 +18,29 @@ _RANK = {kind: place for place, kind in enumerate(DetailKind)}
 def find(text: str, region: str) -> list[Finding]:
     """Return what may show who somebody is; telephone numbers as they are dialled from `region` or from abroad."""
     kind = FindingKind.PERSONAL_INFORMATION
-    return [Finding(kind, span.start, span.end, span.recogniser, VERSION) for span in _apart(_spans(text, region))]
+    return [
+        Finding(kind, span.start, span.end, span.recogniser, VERSION)
+        for span in _apart(_spans(SIEVE.scan(text), region))
+    ]
 
 
-def _spans(text: str, region: str) -> Iterator[Recognised]:
-    yield from places.find_emails(text)
-    yield from telephone.find(text, region)
-    yield from records.find_handles(text)
+def _spans(scan: Scan, region: str) -> Iterator[Recognised]:
+    yield from places.find_emails(scan)
+    yield from telephone.find(scan, region)
+    yield from records.find_handles(scan)
     if region == "GB":
         yield from chain(
-            numbers.find(text),
-            numbers.find_vehicles(text),
-            records.find_courts(text),
-            records.find_police(text),
-            records.find_dates(text),
-            places.find_addresses(text),
-            places.find_postcodes(text),
-            schools.find(text),
-            names.find_professionals(text),
-            names.find_children(text),
-            names.find_people(text),
+            numbers.find(scan),
+            numbers.find_vehicles(scan),
+            records.find_courts(scan),
+            records.find_police(scan),
+            records.find_dates(scan),
+            places.find_addresses(scan),
+            places.find_postcodes(scan),
+            schools.find(scan),
+            names.find_professionals(scan),
+            names.find_children(scan),
+            names.find_people(scan),
         )
 
 

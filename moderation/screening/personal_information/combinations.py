@@ -12,8 +12,9 @@ from typing import NamedTuple
 from moderation.screening.finding import Finding, FindingKind
 from moderation.screening.personal_information import VERSION, names
 from moderation.screening.personal_information import find as find_details
-from moderation.screening.personal_information.spans import matches
+from moderation.screening.personal_information.spans import SIEVE, Recognised
 from moderation.screening.personal_information.word_lists import alternatives, phrases, words
+from moderation.screening.sieve import Scan, Sieve
 
 NEEDED = 3  # different pieces that together show who a child is
 # One of these is enough where a court is spoken of: few children have it.
@@ -32,15 +33,20 @@ _PIECE_OF = {
     "professional": "professional",
 }
 
-_AGE = re.compile(
-    r"\b(?:is|was|turned|turns|aged|are|who's|just|only|nearly|now) (?:only |just |nearly |now )?(?:1[0-7]|[1-9])"
-    r"(?: and (?:1[0-7]|[1-9]))?(?: (?:years?|yrs?|months?|weeks?) old)?(?=[.,;!?)\n]|$| (?:and|now|today|"
-    r"yesterday|but|on|next|this|he|she)\b)"
-    r"|\b(?:1[0-7]|[1-9])[ -](?:years?|yrs?|months?)[ -]olds?\b|\b(?:only )?(?:1[0-9]|2[0-3]) months old\b"
-    r"|\b(?:is|are|turned|aged) (?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|"
-    r"fifteen|"
-    r"sixteen|seventeen)\b(?! (?:weeks?|months?|hours?|days?|years? (?:sober|ago)))",
-    re.IGNORECASE,
+PIECE_SIEVE = Sieve()
+_COURT, _OFFENCE = PIECE_SIEVE.add(alternatives("court"), "court"), PIECE_SIEVE.add(alternatives("offence"))
+_AGE = PIECE_SIEVE.add(
+    re.compile(
+        r"\b(?:is|was|turned|turns|aged|are|who's|just|only|nearly|now) (?:only |just |nearly |now )?(?:1[0-7]|[1-9])"
+        r"(?: and (?:1[0-7]|[1-9]))?(?: (?:years?|yrs?|months?|weeks?) old)?(?=[.,;!?)\n]|$| (?:and|now|today|"
+        r"yesterday|but|on|next|this|he|she)\b)"
+        r"|\b(?:1[0-7]|[1-9])[ -](?:years?|yrs?|months?)[ -]olds?\b|\b(?:only )?(?:1[0-9]|2[0-3]) months old\b"
+        r"|\b(?:is|are|turned|aged) (?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|"
+        r"fifteen|"
+        r"sixteen|seventeen)\b(?! (?:weeks?|months?|hours?|days?|years? (?:sober|ago)))",
+        re.IGNORECASE,
+    ),
+    "age",
 )
 _CHILD_NEAR = re.compile(
     r"\b(?:son|daughter|boy|girl|lad|baby|child|children|kids?|twins?|grandson|granddaughter|nephew|niece|eldest|youngest|"
@@ -51,37 +57,50 @@ _JUDGE = re.compile(r"\b(?:hhj|judge|justice|recorder|dj|ddj)\b", re.IGNORECASE)
 _OWN_AGE = re.compile(r"\bI(?:['’]?m| am| was| turned)\b[^.\n]{0,12}$")
 _SENTENCE = re.compile(r"[.!?\n]")
 
-_PAPER = re.compile(
-    r"^[ \t*#>]*IN THE (?:FAMILY|HIGH|COUNTY|CENTRAL FAMILY) COURT\b.*$|^[ \t*#>]*(?:UPON|AND UPON) (?:READING|"
-    r"HEARING|the)\b"
-    r"|\bIT IS ORDERED\b|^[ \t*#>]*(?:Case|Claim) (?:No|Number)\.?:? ?\w|^[ \t*#>]*BETWEEN:?\s*$|^[ \t*#>]*RECITALS\b"
-    r"|\bIN THE MATTER OF\b|\b(?:1st|2nd|first|second) respondent\b|\bThe threshold (?:criteria|document)\b"
-    r"|^[ \t*#>]*(?:FINAL )?THRESHOLD\b|\bBefore (?:His|Her) Honour\b|\bthe applicant local authority\b"
-    r"|^[ \t*#>]*POSITION STATEMENT\b|^[ \t*#>]*CARE ORDER\b|\bTHE COURT (?:ORDERS|DECLARES|RECORDS)\b|"
-    r"\bsealed by the court\b"
-    r"|^[ \t*#>]*(?:APPLICANT|RESPONDENT)S?\b.*$|\bSection 31\(2\)",
-    re.MULTILINE,
+_PAPER = PIECE_SIEVE.add(
+    re.compile(
+        r"^[ \t*#>]*IN THE (?:FAMILY|HIGH|COUNTY|CENTRAL FAMILY) COURT\b.*$|^[ \t*#>]*(?:UPON|AND UPON) (?:READING|"
+        r"HEARING|the)\b"
+        r"|\bIT IS ORDERED\b|^[ \t*#>]*(?:Case|Claim) (?:No|Number)\.?:? ?\w|^[ \t*#>]*BETWEEN:?\s*$"
+        r"|^[ \t*#>]*RECITALS\b"
+        r"|\bIN THE MATTER OF\b|\b(?:1st|2nd|first|second) respondent\b|\bThe threshold (?:criteria|document)\b"
+        r"|^[ \t*#>]*(?:FINAL )?THRESHOLD\b|\bBefore (?:His|Her) Honour\b|\bthe applicant local authority\b"
+        r"|^[ \t*#>]*POSITION STATEMENT\b|^[ \t*#>]*CARE ORDER\b|\bTHE COURT (?:ORDERS|DECLARES|RECORDS)\b|"
+        r"\bsealed by the court\b"
+        r"|^[ \t*#>]*(?:APPLICANT|RESPONDENT)S?\b.*$|\bSection 31\(2\)",
+        re.MULTILINE,
+    )
 )
-_PAPER_SOON = re.compile("COURT|UPON|ORDERED|THRESHOLD|Case No|respondent|MATTER|Honour|POSITION|threshold|RECITALS")
+_PAPER_SOON = PIECE_SIEVE.add(
+    re.compile("COURT|UPON|ORDERED|THRESHOLD|Case No|respondent|MATTER|Honour|POSITION|threshold|RECITALS")
+)
 
 _RELATION = (
     "daughter|son|sister|brother|niece|nephew|granddaughter|grandson|stepdaughter|stepson|cousin|wife|child|"
     "little girl|little boy|kids|mum"
 )
-_HARMED = re.compile(
-    rf"\b(?:raped|abused|assaulted|molested|groomed|touched|exploited|attacked) (?:my|our|his|her|"
-    rf"their) (?:own )?(?:{_RELATION})\b"
-    rf"|\b(?:my|our|his|her|their) (?:own |little |young |older |younger )?(?:{_RELATION}) (?:was|were|got|"
-    rf"has been|had been|is being) "
-    r"(?:raped|molested|groomed|indecently|sexually)",
-    re.IGNORECASE,
+_HARMED = PIECE_SIEVE.add(
+    re.compile(
+        rf"\b(?:raped|abused|assaulted|molested|groomed|touched|exploited|attacked) (?:my|our|his|her|"
+        rf"their) (?:own )?(?:{_RELATION})\b"
+        rf"|\b(?:my|our|his|her|their) (?:own |little |young |older |younger )?(?:{_RELATION}) (?:was|were|got|"
+        rf"has been|had been|is being) "
+        r"(?:raped|molested|groomed|indecently|sexually)",
+        re.IGNORECASE,
+    )
 )
 # What nearly every piece has: a number, a capital letter within a sentence, or words about a court.
-_PIECE_SOON = re.compile(rf"\d|[\w,] [A-ZÀ-Ž][a-zà-ž]|\n[A-Z]{{3}}|(?i:\b(?:{phrases('court')}|council)\b)")
-_OWN_STORY = re.compile(
-    r"\b(?:raped|abused|assaulted|molested|groomed|touched|exploited|attacked) me\b|\bme (?:was|were) (?:raped|abused)"
-    r"|\bI(?:['’]?ve| was| got| had| have)?(?: been| being)? (?:sexually )?(?:raped|abused|assaulted|molested|groomed)",
-    re.IGNORECASE,
+_PIECE_SOON = PIECE_SIEVE.add(
+    re.compile(rf"\d|[\w,] [A-ZÀ-Þ][a-zß-ÿ]|\n[A-Z]{{3}}|(?i:\b(?:{phrases('court')}|council)\b)")
+)
+_OWN_STORY = PIECE_SIEVE.add(
+    re.compile(
+        r"\b(?:raped|abused|assaulted|molested|groomed|touched|exploited|attacked) me\b"
+        r"|\bme (?:was|were) (?:raped|abused)"
+        r"|\bI(?:['’]?ve| was| got| had| have)?(?: been| being)? (?:sexually )?"
+        r"(?:raped|abused|assaulted|molested|groomed)",
+        re.IGNORECASE,
+    )
 )
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _NEAR = 200  # characters between words of an offence and a name
@@ -98,8 +117,9 @@ def find(texts: Sequence[str], earlier: Sequence[str], region: str) -> list[tupl
 
     `earlier` are the words of the same person in the same thread that others can read.
     """
-    pieces = [_pieces(text, find_details(text, region)) for text in texts]
-    found = [(place, finding) for place, text in enumerate(texts) for finding in _alone(text, pieces[place])]
+    scans = list(map(PIECE_SIEVE.scan, texts))
+    pieces = [_pieces(scan, find_details(scan.text, region)) for scan in scans]
+    found = [(place, finding) for place, scan in enumerate(scans) for finding in _alone(scan)]
     child = _find_child(pieces, earlier, region)
     return found + ([child] if child else [])
 
@@ -113,12 +133,11 @@ def find_identifying(texts: Sequence[str], earlier: Sequence[str], region: str) 
         if shows_child:
             parts += [
                 (place, one.start, one.end)
-                for one in _pieces(text, find_details(text, region))
+                for one in _pieces(PIECE_SIEVE.scan(text), find_details(text, region))
                 if one.kind in _IDENTIFYING
             ]
         if ("identifies_complainant", place) in kinds:
-            people = [*names.find_children(text), *names.find_people(text)]
-            parts += [(place, one.start, one.end) for one in people]
+            parts += [(place, one.start, one.end) for one in _people(text)]
     return sorted({*parts, *_said_again(texts, parts)})
 
 
@@ -133,19 +152,41 @@ def _said_again(texts: Sequence[str], parts: Sequence[tuple[int, int, int]]) -> 
 
 def has_pieces(text: str, details: Iterable[Finding]) -> bool:
     """Return whether a text has a piece, if these were found in it: without one, what was said before adds nothing."""
-    return bool(_pieces(text, details))
+    return bool(_pieces(PIECE_SIEVE.scan(text), details))
 
 
 def may_combine(text: str) -> bool:
     """Return whether a text can have a piece at all: with many, what was said before needs no look."""
-    return bool(_PIECE_SOON.search(text) or alternatives("offence").search(text))
+    scan = PIECE_SIEVE.scan(text)
+    return scan.may(_PIECE_SOON) or scan.may(_OFFENCE)
+
+
+def may_stand_alone(text: str) -> bool:
+    """Return whether a text can show something by itself, whatever its author said before."""
+    scan = PIECE_SIEVE.scan(text)
+    return scan.may(_OFFENCE) or (scan.may(_PAPER) and scan.may(_PAPER_SOON))
+
+
+def may_show_child(texts: Iterable[str]) -> bool:
+    """Return whether texts of one author can show together who a child is: a scan of each tells that of most."""
+    kinds = set[str]()
+    for text in texts:
+        kinds |= PIECE_SIEVE.kinds_in(PIECE_SIEVE.scan(text))
+        scan = SIEVE.scan(text)
+        details = SIEVE.kinds_in(scan) & _PIECE_OF.keys()
+        if "child" in details and not any(names.find_children(scan)):
+            details.remove("child")  # "my son was" reads like a name until one looks
+        kinds.update(map(_PIECE_OF.__getitem__, details))
+    if "professional" in kinds:
+        kinds.add("judge")
+    return _shows_child(kinds)
 
 
 def _find_child(pieces: Sequence[Sequence[_Piece]], earlier: Sequence[str], region: str) -> tuple[int, Finding] | None:
     now = {piece.kind for row in pieces for piece in row}
     if not now:
         return None
-    before = {piece.kind for text in earlier for piece in _pieces(text, find_details(text, region))}
+    before = {piece.kind for text in earlier for piece in _pieces(PIECE_SIEVE.scan(text), find_details(text, region))}
     if _shows_child(before) and not now - before:
         return None  # nothing new: they were asked about it then
     if not _shows_child(now | before):
@@ -167,60 +208,66 @@ def _shows_child(kinds: Collection[str]) -> bool:
     return len(kinds - {"court"}) >= NEEDED and bool(kinds & _OF_A_CHILD)
 
 
-def _alone(text: str, pieces: Sequence[_Piece]) -> Iterator[Finding]:
+def _alone(scan: Scan) -> Iterator[Finding]:
     """Yield what one text shows by itself: a pasted paper, or to whom sexual harm was done."""
     kind = FindingKind.PERSONAL_INFORMATION
-    if _PAPER_SOON.search(text):
-        marks = [(found.start(), found.end(), found[0].strip(" \t*#>").lower()[:12]) for found in matches(_PAPER, text)]
-        if len({mark for _, _, mark in marks}) >= 2:
-            yield Finding(kind, marks[0][0], marks[-1][1], "court_paper", VERSION)
-    offence = alternatives("offence").search(text)
+    marks = [(found.start(), found.end(), found[0].strip(" \t*#>").lower()[:12]) for found in scan.matches(_PAPER)]
+    if scan.has(_PAPER_SOON) and len({mark for _, _, mark in marks}) >= 2:
+        yield Finding(kind, marks[0][0], marks[-1][1], "court_paper", VERSION)
+    offence = scan.search(_OFFENCE)
     if offence is None:
         return
-    if harmed := _HARMED.search(text):
+    if harmed := scan.search(_HARMED):
         yield Finding(kind, *harmed.span(), "identifies_complainant", VERSION, pieces=("offence", "relation"))
         return
-    if _OWN_STORY.search(text):
+    if scan.has(_OWN_STORY):
         return  # who it happened to may say so, and whom they name there is asked about as everywhere
-    people = [*names.find_children(text), *names.find_people(text)]
-    near = [one for one in people if abs(one.start - offence.start()) <= _NEAR]
+    near = [one for one in _people(scan.text) if abs(one.start - offence.start()) <= _NEAR]
     if near:
         yield Finding(kind, near[0].start, near[0].end, "identifies_complainant", VERSION, pieces=("name", "offence"))
 
 
-def _pieces(text: str, details: Iterable[Finding]) -> list[_Piece]:
+def _people(text: str) -> list[Recognised]:
+    scan = SIEVE.scan(text)
+    return [*names.find_children(scan), *names.find_people(scan)]
+
+
+def _pieces(scan: Scan, details: Iterable[Finding]) -> list[_Piece]:
     """Return the pieces of a text in which these were found, in its order."""
-    pieces = list[_Piece]()
+    text, pieces = scan.text, list[_Piece]()
     for finding in details:
         if piece := _PIECE_OF.get(finding.recogniser):
             is_judge = piece == "professional" and _JUDGE.search(text, finding.start, finding.end)
             pieces.append(_Piece("judge" if is_judge else piece, finding.start, finding.end))
-    for found in matches(_AGE, text):
+    for found in scan.matches(_AGE):
         before = _SENTENCE.split(text[max(0, found.start() - _NEAR) : found.start()])[-1]
         near = before + text[found.start() : found.end() + 20]
         if not _OWN_AGE.search(before) and _CHILD_NEAR.search(near):
             pieces.append(_Piece("age", *found.span()))
-    pieces += [_Piece("place", start, end) for start, end in _towns(text)]
-    if court := alternatives("court").search(text):
+    pieces += [_Piece("place", start, end) for start, end in _towns(scan)]
+    if court := scan.search(_COURT):
         pieces.append(_Piece("court", *court.span()))
     return sorted(pieces, key=lambda piece: piece.start)
 
 
-_PLACE = re.compile(
-    r"\b(?:in|from|near|around|at|outside|to|by) ([A-Z][a-z]{2,14})\b|\b([A-Z][a-z]{2,14})(?: City| County|"
-    r" Borough)? [Cc]ouncil\b"
+_PLACE = PIECE_SIEVE.add(
+    re.compile(
+        r"\b(?:in|from|near|around|at|outside|to|by) ([A-Z][a-z]{2,14})\b|\b([A-Z][a-z]{2,14})(?: City| County|"
+        r" Borough)? [Cc]ouncil\b"
+    ),
+    "place",
 )
-_SMALL_PLACE = re.compile(r"\b(?:in|from|near) ([a-z]{4,14})\b|\b([a-z]{4,14}) council\b")
+_SMALL_PLACE = PIECE_SIEVE.add(re.compile(r"\b(?:in|from|near) ([a-z]{4,14})\b|\b([a-z]{4,14}) council\b"), "place")
 
 
-def _towns(text: str) -> Iterator[tuple[int, int]]:
+def _towns(scan: Scan) -> Iterator[tuple[int, int]]:
     """Yield the towns and councils that are named: with a capital letter, or, where that is no other word, without."""
     towns = words("towns")
-    for found in matches(_PLACE, text):
+    for found in scan.matches(_PLACE):
         name = found[1] or found[2]
         if name in towns or (found[2] and name not in words("no_names")):
             yield found.span(1 if found[1] else 2)
-    for found in matches(_SMALL_PLACE, text):
+    for found in scan.matches(_SMALL_PLACE):
         name = (found[1] or found[2]).capitalize()
         if name in towns and name not in words("towns_with_capital"):
             yield found.span(1 if found[1] else 2)

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from moderation.screening.personal_information.spans import Recognised, linear, matches
+from moderation.screening.personal_information.spans import SIEVE, Recognised, linear
 from moderation.screening.personal_information.word_lists import english, phrases, words
+from moderation.screening.sieve import Scan
 
 _NAME = (
     r"(?:[A-ZÀ-ÖØ-ÞŁŚŻŹ][a-zà-öø-ÿęąłśżźńó]{1,20}(?:['’][A-Z]?[a-z]{1,15})?(?:-[A-Z][a-z]{1,15})?"
@@ -24,14 +25,70 @@ _AGE = (
     r"seventeen)"
 )
 _OLD = r"(?:[ -]?(?:years?|yrs?|yr|y/?o|months?|mths?|weeks?|wks?)(?:[ -]?old)?|yo|mo)?"
-_AGED = re.compile(
-    rf"(?<![\w'’])({_NAME})(?:,? (?:is|was|who is|who's|who’s|who was|turned|turns|aged?|just turned|is now|"
-    rf"is only|is nearly)|,)? ?"
-    rf"(?:\({_AGE}{_OLD}\)|(?<![\w(]){_AGE}{_OLD})(?![\w:%/])(?! (?:days?|weeks?|months?|years?|hours?|minutes?|"
-    rf"mins|miles?|times?|of|or|to|"
-    r"pm|am|people|children|kids|more|things?|other)\b)(?!\.\d)"
+_AGED = SIEVE.add(
+    re.compile(
+        rf"(?<![\w'’])({_NAME})(?:,? (?:is|was|who is|who's|who’s|who was|turned|turns|aged?|just turned|is now|"
+        rf"is only|is nearly)|,)? ?"
+        rf"(?:\({_AGE}{_OLD}\)|(?<![\w(]){_AGE}{_OLD})(?![\w:%/])(?! (?:days?|weeks?|months?|years?|hours?|minutes?|"
+        rf"mins|miles?|times?|of|or|to|"
+        r"pm|am|people|children|kids|more|things?|other)\b)(?!\.\d)"
+    ),
+    "child",
 )
 _CALLED = r"(?:(?:,| is| was| are| were|, who is|, who's)? (?:called|named)|['’]?s? names? (?:is|was)|['’]s name['’]s)"
+
+
+_WHOSE_IS = r"(?:my|our|his|her|their|your|the|me|a|an|this|that)"
+_BETWEEN = r"(?:(?:[a-z]{2,12}|\d{1,2}|\d{1,2}(?:yr|year|month|week)s?[ -]old) ){0,2}"
+_OF_YEARS = r"(?:\d{1,2}[ -]?(?:year|yr|month|mth|week)s?[ -]?olds?|\d{1,2} ?y/?o)"
+_JOINED = rf"(?:{_CALLED} |, | \(|: | (?:is|was|are) | )"
+_EITHER = rf"({_NAME}|{_SMALL_NAME})"
+_ALSO = rf"(?:,? (?:and|&) ({_NAME}))?"
+_ROLE = phrases("role")
+_CHILDREN, _ADULTS = ("|".join(sorted(words(kin), key=len, reverse=True)) for kin in ("child", "adult"))
+_CHILD = SIEVE.add(
+    linear(
+        rf"(?:\b(?i:{_WHOSE_IS}) {_BETWEEN}(?i:{_CHILDREN}|{_OF_YEARS})(?:['’]s|"
+        rf"s['’])?(?: {_BETWEEN}?(?i:{_CHILDREN}))?{_JOINED}{_EITHER}(?:,? ({_NAME}))?{_ALSO}"
+        rf"|\b(?i:baby|little|wee|toddler) ({_NAME})\b"
+        rf"|\b(?i:mum|mummy|mam|dad|daddy|parent|mother|father|nan|gran) (?:to|of) ({_NAME})(?:,? (?:and|"
+        rf"&) ({_NAME}))?\b"
+        rf"|\b(?i:their|the kids|the children)(?:['’]s?)? names (?:are|is) ({_NAME})(?:,? (?:and|"
+        rf"&) ({_NAME}))?)"
+    ),
+    "child",
+)
+_ADULT = SIEVE.add(
+    linear(
+        rf"\b(?i:{_WHOSE_IS}|ex|best) {_BETWEEN}(?i:{_ADULTS})(?i:[ -](?:husband|wife|partner|"
+        rf"in[ -]law))?(?:['’]s)?{_JOINED}{_EITHER}"
+        rf"(?: ({_NAME}))?{_ALSO}"
+    ),
+    "person",
+)
+_BY_ROLE = SIEVE.add(
+    linear(rf"\b(?i:{_ROLE})(?:['’]s)?({_CALLED} |, | \(|: | | (?:is|was) )({_NAME})((?: {_NAME})?)"), "professional"
+)
+# The titles as people write them, the longest first.
+_TITLES = sorted(
+    {form for one in phrases("title").split("|") for form in (one, one.title(), one.capitalize(), one.upper())},
+    key=len,
+    reverse=True,
+)
+_TITLED = SIEVE.add(
+    linear(
+        rf"((?:{'|'.join(_TITLES)}))\.? (?:[A-Z]\.? ){{0,2}}({_NAME}|"
+        rf"[A-Z]{{2,15}})((?: {_NAME})?)"
+    ),
+    "professional",
+)
+_BEFORE_ROLE = SIEVE.add(
+    linear(
+        rf"({_NAME} {_NAME})(?:,? \(?|, )(?i:my|our|the|his|her|their|"
+        rf"a)? ?(?i:{_ROLE})\b"
+    ),
+    "professional",
+)
 
 
 class _Words(NamedTuple):
@@ -39,95 +96,49 @@ class _Words(NamedTuple):
     no_small_names: frozenset[str]
     no_names: frozenset[str]
     english: frozenset[str]
-    child: re.Pattern[str]
-    adult: re.Pattern[str]
-    role: re.Pattern[str]
-    title: re.Pattern[str]
-    role_after: re.Pattern[str]
 
 
 @cache
 def _words() -> _Words:
     lists = FREQUENCY_LISTS
-    names = {*lists["female_names"], *lists["male_names"], *words("names")}
+    names = frozenset({*lists["female_names"], *lists["male_names"], *words("names")})
     no_names = frozenset(word.lower() for word in words("no_names"))
-    child, adult = ("|".join(sorted(words(kin), key=len, reverse=True)) for kin in ("child", "adult"))
-    small = rf"({_NAME}|{_SMALL_NAME})"
-    whose = r"(?:my|our|his|her|their|your|the|me|a|an|this|that)"
-    between = r"(?:(?:[a-z]{2,12}|\d{1,2}|\d{1,2}(?:yr|year|month|week)s?[ -]old) ){0,2}"
-    of_years = r"(?:\d{1,2}[ -]?(?:year|yr|month|mth|week)s?[ -]?olds?|\d{1,2} ?y/?o)"
-    joined = rf"(?:{_CALLED} |, | \(|: | (?:is|was|are) | )"
-    also = rf"(?:,? (?:and|&) ({_NAME}))?"
-    role = phrases("role")
-    return _Words(
-        frozenset(names),
-        words("no_small_names") | no_names,
-        no_names,
-        english() - names,
-        linear(
-            rf"(?:\b(?i:{whose}) {between}(?i:{child}|{of_years})(?:['’]s|"
-            rf"s['’])?(?: {between}?(?i:{child}))?{joined}{small}(?:,? ({_NAME}))?{also}"
-            rf"|\b(?i:baby|little|wee|toddler) ({_NAME})\b"
-            rf"|\b(?i:mum|mummy|mam|dad|daddy|parent|mother|father|nan|gran) (?:to|of) ({_NAME})(?:,? (?:and|"
-            rf"&) ({_NAME}))?\b"
-            rf"|\b(?i:their|the kids|the children)(?:['’]s?)? names (?:are|is) ({_NAME})(?:,? (?:and|"
-            rf"&) ({_NAME}))?)"
-        ),
-        linear(
-            rf"\b(?i:{whose}|ex|best) {between}(?i:{adult})(?i:[ -](?:husband|wife|partner|"
-            rf"in[ -]law))?(?:['’]s)?{joined}{small}"
-            rf"(?: ({_NAME}))?{also}"
-        ),
-        linear(
-            rf"\b(?i:{role})(?:['’]s)?({_CALLED} |, | \(|: | | (?:is|was) )({_NAME})((?: {_NAME})?)",
-        ),
-        linear(
-            rf"((?:{_titles()}))\.? (?:[A-Z]\.? ){{0,2}}({_NAME}|"
-            rf"[A-Z]{{2,15}})((?: {_NAME})?)"
-        ),
-        linear(
-            rf"({_NAME} {_NAME})(?:,? \(?|, )(?i:my|our|the|his|her|their|"
-            rf"a)? ?(?i:{role})\b"
-        ),
-    )
-
-
-def _titles() -> str:
-    """Return the titles as people write them, the longest first."""
-    written = {
-        form for one in phrases("title").split("|") for form in (one, one.title(), one.capitalize(), one.upper())
-    }
-    return "|".join(sorted(written, key=len, reverse=True))
+    return _Words(names, words("no_small_names") | no_names, no_names, english() - names)
 
 
 _OWNED = re.compile("['’]s$")
 _INSIDE = re.compile(r"[\w'’]")
 _WHOSE = re.compile(r"\b(?:my|our|his|her)\s$", re.IGNORECASE)
-_SELF = re.compile(
-    rf"\b(?:(?i:my (?:real |full |first )?name(?: is|['’]s|s)?|call me|i am called|i['’]?m called|"
-    rf"known as) ({_NAME}|{_SMALL_NAME})((?: {_NAME})?)"
-    rf"|(?:I['’]?m|I am|[Ii]ts|[Ii]t['’]s|[Tt]his is) ({_NAME}) ({_NAME}))(?![\w'’])"
+_SELF = SIEVE.add(
+    re.compile(
+        rf"\b(?:(?i:my (?:real |full |first )?name(?: is|['’]s|s)?|call me|i am called|i['’]?m called|"
+        rf"known as) ({_NAME}|{_SMALL_NAME})((?: {_NAME})?)"
+        rf"|(?:I['’]?m|I am|[Ii]ts|[Ii]t['’]s|[Tt]his is) ({_NAME}) ({_NAME}))(?![\w'’])"
+    ),
+    "person",
 )
-_SIGNED = re.compile(
-    rf"\b(?i:regards|best wishes|yours|signed|"
-    rf"sincerely),?\s{{1,2}}({_NAME})((?: {_NAME})?)[.\s]*$",
-    re.MULTILINE,
+_SIGNED = SIEVE.add(
+    re.compile(
+        rf"\b(?i:regards|best wishes|yours|signed|"
+        rf"sincerely),?\s{{1,2}}({_NAME})((?: {_NAME})?)[.\s]*$",
+        re.MULTILINE,
+    ),
+    "person",
 )
-_SELF_SOON = linear(r"(?i)\b(?:name|call me|called|known as|im|i['’]m|i am|its|it['’]s|this is)\b")
 
 
-def find_professionals(text: str) -> Iterator[Recognised]:
+def find_professionals(scan: Scan) -> Iterator[Recognised]:
     """Yield professionals: a title or a role with a name."""
     known = _words()
-    for found in matches(known.title, text):
-        if _is_title(text, found) and _is_title_of(found[2]):
+    for found in scan.matches(_TITLED):
+        if _is_title(scan.text, found) and _is_title_of(found[2]):
             second = found[3].strip()
             end = found.end() if second and is_name(second) else found.end(2)
             yield Recognised("professional", found.start(), end)
-    for found in matches(known.role_after, text):
+    for found in scan.matches(_BEFORE_ROLE):
         if _is_full_name(found[1]):
             yield Recognised("professional", *found.span(1))
-    for found in matches(known.role, text):
+    for found in scan.matches(_BY_ROLE):
         first, second = found[2], found[3].strip()
         is_full = _is_family_name(first, second)
         if is_name(first) and (
@@ -150,25 +161,23 @@ def _is_title(text: str, found: re.Match[str]) -> bool:
     return title not in {"DS", "DC", "DI"} or not _WHOSE.search(text, max(0, found.start() - 6), found.start())
 
 
-def find_children(text: str) -> Iterator[Recognised]:
+def find_children(scan: Scan) -> Iterator[Recognised]:
     """Yield names of children: beside a relation, or an age below 18."""
     known = _words()
-    for found in matches(known.child, text):
+    for found in scan.matches(_CHILD):
         yield from _named(found, "child")
-    for found in matches(_AGED, text):
+    for found in scan.matches(_AGED):
         if found[1].split("-")[0].lower() in known.names and is_name(found[1]):
             yield Recognised("child", *found.span(1))
 
 
-def find_people(text: str) -> Iterator[Recognised]:
+def find_people(scan: Scan) -> Iterator[Recognised]:
     """Yield names of grown-up people beside a relation, and what somebody says is their own name."""
     known = _words()
-    for found in matches(known.adult, text):
+    for found in scan.matches(_ADULT):
         yield from _named(found, "person")
-    yield from (Recognised("person", *found.span(1)) for found in matches(_SIGNED, text) if is_name(found[1]))
-    if not _SELF_SOON.search(text):
-        return
-    for found in matches(_SELF, text):
+    yield from (Recognised("person", *found.span(1)) for found in scan.matches(_SIGNED) if is_name(found[1]))
+    for found in scan.matches(_SELF):
         if found[1] and _is_either(found[1]):
             is_full = _is_family_name(found[1], found[2].strip())
             yield Recognised("person", found.start(1), found.end(2) if is_full else found.end(1))

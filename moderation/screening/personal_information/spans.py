@@ -1,14 +1,13 @@
 """What every family of recognisers returns, and how a few of their patterns are written."""
 
 import re
-from collections.abc import Iterator
-from itertools import islice
 from typing import NamedTuple
 
 import re2
 
-# Candidates that one recogniser looks at in one text: more would only take time. Posts have a few.
-CANDIDATES_MAX = 300
+from moderation.screening.sieve import Sieve
+
+SIEVE = Sieve()  # every pattern that the families look for in a whole text
 DAY = r"(?:[0-2]?\d|3[01])"
 MONTH = r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"  # noqa: E501
 YEAR = r"(?:(?:19|20)\d\d|'?\d\d)"
@@ -17,14 +16,6 @@ DATE = (
     rf"(?:{DAY}(?:[./-]{DAY}[./-]{YEAR})|{DAY} ?(?:st|nd|rd|th)?(?: of)? {MONTH}(?:,? {YEAR}(?!\d))?"
     rf"|(?:19|20)\d\d-[01]\d-[0-3]\d|{MONTH} {DAY}(?:st|nd|rd|th)?(?:,? (?:19|20)\d\d)?)(?![\w/])"
 )
-
-
-_DIGIT = re.compile(r"\d")
-
-
-def has_digit(text: str) -> bool:
-    """Return whether a text has a digit at all: most have none, and no number need be sought."""
-    return _DIGIT.search(text) is not None
 
 
 class Recognised(NamedTuple):
@@ -41,11 +32,6 @@ def linear(pattern: str) -> re.Pattern[str]:
     options.log_errors = False  # it would print the pattern
     compiled: re.Pattern[str] = re2.compile(pattern, options)
     return compiled
-
-
-def matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    """Return where a pattern is, but for what is beyond any post of a person."""
-    return islice(pattern.finditer(text), CANDIDATES_MAX)
 
 
 def is_luhn(digits: str) -> bool:

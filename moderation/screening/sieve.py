@@ -1,0 +1,160 @@
+"""One scan of a text that says which patterns can be in it: most texts have nothing, and then none of them is run.
+
+Of each pattern, google-re2 seeks a looser form, all of them at once: without what it cannot do (to look around, and to
+refer back), and with repeats that have no end, so that the scan stays small and no text makes it slow.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import re2
+
+from moderation.screening.patterns import options
+
+CANDIDATES_MAX = 300  # that one pattern looks at in one text: more would only take time, and posts have a few
+_FEW = 4  # repeats that are counted: so many digits tell much, and more would only make the scan larger
+_ANYTHING = "(?s:.*)"
+_PART = re.compile(
+    r"(?P<look>\(\?<?[=!])|(?P<count>\{(?P<least>\d+)(?P<more>,\d*)?\})|(?P<back>\\[1-9])|(?P<space>\\s)|\\.|[^\\]",
+    re.DOTALL,
+)
+_SPACES = r"\s\x0b\x1c-\x1f"  # as `re` knows them; those beyond ASCII are read as one of ASCII
+_ALWAYS = 0  # the place of the empty pattern: what finds not even that ran out of memory
+
+
+class SoughtPattern(NamedTuple):
+    """A pattern, and its place in the scan."""
+
+    pattern: re.Pattern[str]
+    place: int
+
+
+class Scan:
+    """A text, and which patterns can be in it."""
+
+    def __init__(self, text: str, places: frozenset[int]) -> None:
+        self.text = text
+        self.places = places
+
+    def matches(self, sought: SoughtPattern) -> Iterator[re.Match[str]]:
+        """Return where a pattern is, but for what is beyond any post of a person."""
+        return islice(sought.pattern.finditer(self.text), CANDIDATES_MAX) if sought.place in self.places else iter(())
+
+    def search(self, sought: SoughtPattern) -> re.Match[str] | None:
+        """Return where a pattern is first, or None."""
+        return sought.pattern.search(self.text) if sought.place in self.places else None
+
+    def may(self, sought: SoughtPattern) -> bool:
+        """Return whether a pattern can be in the text."""
+        return sought.place in self.places
+
+    def has(self, sought: SoughtPattern) -> bool:
+        """Return whether a pattern is in the text."""
+        return self.search(sought) is not None
+
+
+class Sieve:
+    """Patterns that are sought together."""
+
+    def __init__(self) -> None:
+        self.patterns = list[SoughtPattern]()
+        self._kinds = dict[str, set[int]]()
+        self._set: re2.Set | None = None
+
+    def add(self, pattern: re.Pattern[str], *kinds: str) -> SoughtPattern:
+        """Return a pattern as it is sought; `kinds_in` tells of which of these kinds something can be there."""
+        sought = SoughtPattern(pattern, len(self.patterns) + 1)
+        self.patterns.append(sought)
+        self._set = None  # it is compiled with the next scan
+        for kind in kinds:
+            self._kinds.setdefault(kind, set()).add(sought.place)
+        return sought
+
+    def scan(self, text: str) -> Scan:
+        """Return which patterns can be in a text."""
+        self._set = self._set or self._compiled()
+        hits = set(self._set.Match(text) or ())
+        plain = text if text.isascii() else text.translate(_AS_ASCII)
+        if plain != text:  # both, for patterns of `re` and of google-re2 read it differently
+            hits.update(self._set.Match(plain) or ())
+        return Scan(text, frozenset(hits if _ALWAYS in hits else range(len(self.patterns) + 1)))
+
+    def kinds_in(self, scan: Scan) -> set[str]:
+        """Return of which kinds something can be in a text."""
+        return {kind for kind, places in self._kinds.items() if not places.isdisjoint(scan.places)}
+
+    def _compiled(self) -> re2.Set:
+        together = re2.Set.SearchSet(options())
+        together.Add("")
+        for sought in self.patterns:
+            together.Add(loosened(sought.pattern))
+        together.Compile()
+        return together
+
+
+class _AsAscii(dict[int, str]):
+    """Maps each letter, digit and space to one of ASCII: of no others, google-re2 knows the classes and word edges."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = self._read(chr(code))
+        return self[code]
+
+    @staticmethod
+    def _read(char: str) -> str:
+        if char.isascii():
+            return char
+        if char.isspace():
+            return " "
+        if char.isdecimal():
+            return str(unicodedata.decimal(char))
+        if not char.isalnum():
+            return char
+        plain = unicodedata.normalize("NFKD", char.replace("ı", "i"))[0]
+        return plain if plain.isascii() and plain.isalpha() else "A" if char.isupper() else "a"
+
+
+_AS_ASCII = _AsAscii()
+
+
+def loosened(pattern: re.Pattern[str]) -> str:
+    """Return a pattern of google-re2 that is wherever this one is, and in some more places."""
+    written, looser, at, in_class = pattern.pattern, list[str](), 0, False
+    while part := _PART.match(written, at):
+        at = part.end()
+        if part["look"] and not in_class:
+            at = _end_of_group(written, part.start())
+        else:
+            looser.append(_looser(part, in_class=in_class))
+        in_class = part[0] == "[" or (in_class and part[0] != "]")
+    known = getattr(pattern, "flags", 0)  # those of google-re2 say theirs in the pattern
+    flags = "".join(letter for letter, flag in (("i", re.I), ("m", re.M), ("s", re.S)) if known & flag)
+    return f"(?{flags}:{''.join(looser)})"
+
+
+def _looser(part: re.Match[str], *, in_class: bool) -> str:
+    if part["space"]:
+        return _SPACES if in_class else f"[{_SPACES}]"
+    if part["back"] and not in_class:
+        return _ANYTHING
+    if part["count"] and not in_class:
+        least = int(part["least"])
+        if not part["more"] and least <= _FEW:
+            return part[0]
+        return f"{{{min(least, _FEW)},}}" if least else "*"
+    return part[0]
+
+
+def _end_of_group(written: str, at: int) -> int:
+    """Return where the group ends that begins there."""
+    depth, in_class = 0, False
+    while part := _PART.match(written, at):
+        if not in_class:
+            depth += part[0].startswith("(") - (part[0] == ")")
+        in_class = part[0] == "[" or (in_class and part[0] != "]")
+        at = part.end()
+        if not depth:
+            break
+    return at
