@@ -29,7 +29,7 @@ from moderation.cases import Case
 from moderation.decisions import Decision, DecisionRule
 from moderation.measures.tables import AppliedMeasure
 from moderation.reports import Report
-from moderation.service_complaints import ServiceComplaint
+from moderation.service_complaints.tables import ServiceComplaint
 
 LEAST_SHOWN = 5
 FIRST_YEAR = 2000

@@ -54,6 +54,7 @@ from moderation.reports import (
 )
 
 MATCH = Job("match_public_report")
+REMIND = Job("remind_of_public_reports")
 TEXT_MAX = 2000
 ANSWER_MAX = 2000
 KEPT_FOR = timedelta(days=180)  # once settled: so long its reporter can read it back, and complain
@@ -336,6 +337,18 @@ async def _withdraw_what_is_over(session: AsyncSession) -> None:
     if not (await session.execute(select(waits))).scalar_one():
         over = (NotificationKind.PUBLIC_REPORT_WAITING, NotificationKind.PUBLIC_REPORT_URGENT)
         await inbox.withdraw(session, over, None)
+    waiting = select(col(PublicReport.id)).where(col(PublicReport.is_waiting))
+    await inbox.withdraw_but_about(session, (NotificationKind.PUBLIC_REPORT_OVERDUE,), waiting)
+
+
+async def remind(session: AsyncSession, _payload: Payload, now: datetime) -> None:
+    """Job handler: tell administrators, once, of each report that waits longer than was promised."""
+    await _let_one_at_a_time(session)
+    late = select(col(PublicReport.id)).where(col(PublicReport.is_waiting), col(PublicReport.due_at) <= now)
+    for report_id in sorted((await session.execute(late)).scalars()):
+        if not await inbox.is_told(session, NotificationKind.PUBLIC_REPORT_OVERDUE, report_id):
+            told = await contact.list_administrators(session, now)
+            await inbox.notify_each(session, told, NotificationKind.PUBLIC_REPORT_OVERDUE, now, subject_id=report_id)
 
 
 async def _record(work: Work, moderator: Viewer, act: str, report: PublicReport) -> None:

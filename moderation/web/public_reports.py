@@ -23,13 +23,13 @@ from forum.web.pages import FormPage, Page
 from forum.web.routing import page_router
 from forum.web.texts import Text
 from forum.web.visits import AnybodyForm, AnybodyVisit, MemberForm, MemberVisit, Visit
-from moderation import service_complaints
 from moderation.public_reports import actions, queries
 from moderation.public_reports.actions import ANSWER_MAX, TEXT_MAX, PublicReportDraft
 from moderation.public_reports.post_links import LINK_MAX
 from moderation.public_reports.queries import Progress
 from moderation.public_reports.tables import PublicCategory
 from moderation.reports import Capacity, IllegalKind, ReportOutcome
+from moderation.service_complaints import queries as service_complaints
 from moderation.web.pages import ModerationPage
 from moderation.web.words import CAME_OF_IT, CAPACITIES, ILLEGAL_KINDS, PUBLIC_CATEGORIES
 
@@ -97,6 +97,7 @@ class SentPage(Page):
     help: Help | None
     advice: str | None = None
     appeal: bool = False  # about a decision: one can also ask for a second look
+    outside_contact: str | None = None  # where nobody here may answer
 
 
 @dataclass(frozen=True, kw_only=True)
