@@ -1,4 +1,4 @@
-"""What waits too long is told."""
+"""What waits too long is told; who of staff made a report without an account does not answer it."""
 
 import re
 from collections.abc import Sequence
@@ -15,10 +15,16 @@ NOTICES = ("public_report_overdue", "service_complaint_overdue", "service_compla
 
 
 def upgrade() -> None:
+    op.add_column("public_report", sa.Column("filed_by", sa.Uuid(), nullable=True))
+    op.create_foreign_key(
+        op.f("fk_public_report_filed_by"), "public_report", "member", ["filed_by"], ["id"], postgresql_not_valid=True
+    )
+    op.execute("ALTER TABLE public_report VALIDATE CONSTRAINT fk_public_report_filed_by")
     _check_kinds([*_kinds(), *NOTICES])
 
 
 def downgrade() -> None:
+    op.drop_column("public_report", "filed_by")
     notification = sa.table("notification", sa.column("kind", sa.String()))
     op.execute(sa.delete(notification).where(notification.c.kind.in_(NOTICES)))
     _check_kinds([kind for kind in _kinds() if kind not in NOTICES])

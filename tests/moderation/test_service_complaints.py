@@ -12,7 +12,7 @@ from forum.http.services import Services
 from forum.members.departure import delete_belongings
 from forum.members.tables import Role, Standing
 from moderation.service_complaints import telling
-from tests.moderation.test_public_reports import filed, progress
+from tests.moderation.test_public_reports import filed, kinds, progress
 from tests.support import mailbox, make, scenes
 from tests.support.jobs import clean_up
 from tests.support.scenes import API, DISMISS, REMOVE, sql
@@ -182,8 +182,3 @@ async def test_where_everybody_has_a_part_the_receipt_names_somebody_outside_and
             await delete_belongings(session, (await make.viewer(services, "stepdad")).member_id)
             await clean_up(session, clock.now())
         assert not await sql(services, "SELECT 1 FROM notification WHERE kind LIKE 'service_complaint%'")
-
-
-async def kinds(client: httpx.AsyncClient) -> list[str]:
-    """What somebody was told of."""
-    return [one["kind"] for one in (await client.get(f"{API}/me/notifications")).json()["items"]]
