@@ -93,6 +93,7 @@ BY_CODE: Mapping[str, str] = {
     # around the forum
     "time_too_far": mark("Choose a day within a year."),
     "too_many_announcements": mark("Five announcements stand there already. Take one away first."),
+    "not_a_time": mark("Write the day and the time, such as 2026-12-24 16:40."),
     "unreadable_day": mark("Write the day as year, month and day, such as 2026-12-24."),
     "wrong_login_or_password": mark("That name and password do not fit together. Check both and try again."),
     # one's account
@@ -211,6 +212,7 @@ BY_CODE: Mapping[str, str] = {
     "stepped_back": mark("You stepped back from this case. Somebody else decides."),
     "talk_closed": mark("This talk is closed. Nobody can write here now."),
     "time_not_in_future": mark("Choose a time that is still to come."),
+    "time_to_come": mark("That day or time has not come yet."),
     "title_changed": mark("The title changed while you were looking at it. Please read it again."),
     "too_many": mark("These are too many at once. Please choose fewer."),
     "words_not_found": mark("These words are not in the post. Please copy them from it again."),
