@@ -19,6 +19,7 @@ from moderation import (
     rule_changes,
     rules,
     spam_signs,
+    transparency,
 )
 from moderation.concerns import disclosures, telling
 from moderation.privacy import ModerationPersonalData
@@ -113,5 +114,9 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="statements"),
     Feature(name="talks"),
     Feature(name="watched_terms"),
-    Feature(name="transparency"),
+    Feature(
+        name="transparency",
+        jobs=lambda context: {transparency.KEEP: transparency.make_keeper(context.settings)},
+        schedule={transparency.KEEP: "47 4 * * *"},
+    ),
 )

@@ -1,10 +1,11 @@
-"""What waits too long is told; who of staff made a report without an account does not answer it."""
+"""What waits too long is told; who of staff made a report does not answer it; a year that is over keeps its numbers."""
 
 import re
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision: str = "0052"
 down_revision: str | None = "0051"
@@ -20,10 +21,19 @@ def upgrade() -> None:
         op.f("fk_public_report_filed_by"), "public_report", "member", ["filed_by"], ["id"], postgresql_not_valid=True
     )
     op.execute("ALTER TABLE public_report VALIDATE CONSTRAINT fk_public_report_filed_by")
+    op.create_table(
+        "transparency_year",
+        sa.Column("year", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("sections", postgresql.JSONB(), nullable=False),
+        sa.Column("median_minutes", sa.Integer(), nullable=True),
+        sa.Column("kept_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("year", name=op.f("pk_transparency_year")),
+    )
     _check_kinds([*_kinds(), *NOTICES])
 
 
 def downgrade() -> None:
+    op.drop_table("transparency_year")
     op.drop_column("public_report", "filed_by")
     notification = sa.table("notification", sa.column("kind", sa.String()))
     op.execute(sa.delete(notification).where(notification.c.kind.in_(NOTICES)))
