@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import UniqueConstraint, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -193,11 +194,14 @@ def _add(archive: zipfile.ZipFile, name: str, text: str, at: datetime) -> None:
 async def write_assessment(work: Work, author: Viewer, kind: AssessmentKind, draft: AssessmentDraft) -> Record:
     """Write another version of a document, and return it.
 
-    Raises Forbidden, Invalid for a next review that does not follow within a year, and Stale where somebody wrote
-    another version meanwhile.
+    Raises Forbidden, Invalid for a day to come and for a next review that does not follow within a year, and Stale
+    where somebody wrote another version meanwhile.
     """
     allow(ModerationAct.WRITE_ASSESSMENTS, author)
-    if not draft.assessed_on < draft.next_review_on <= draft.assessed_on + LONGEST:
+    if draft.assessed_on > work.now.astimezone(ZoneInfo(work.settings.time_zone)).date():
+        raise Invalid("This day has not come yet.", "#/assessed_on", code="time_to_come")
+    # The difference: what comes after a day in the year 9999 is no day.
+    if not timedelta(0) < draft.next_review_on - draft.assessed_on <= LONGEST:
         sentence = "The next review comes after the assessment, and within a year."
         raise Invalid(sentence, "#/next_review_on", code="review_not_within_a_year")
     # One version at a time: of two who write at once, the second is told of the first.

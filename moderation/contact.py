@@ -214,14 +214,23 @@ async def _tell(session: AsyncSession, message: ContactMessage, now: datetime) -
 
 async def list_readers(session: AsyncSession, now: datetime) -> Sequence[UUID]:
     """Return who may read messages, as ModerationAct.READ_MESSAGES says."""
-    readers = (
+    return await _list_staff(session, now, Role.MODERATOR, Role.ADMINISTRATOR)
+
+
+async def list_administrators(session: AsyncSession, now: datetime) -> Sequence[UUID]:
+    """Return who is told of what waits too long."""
+    return await _list_staff(session, now, Role.ADMINISTRATOR)
+
+
+async def _list_staff(session: AsyncSession, now: datetime, *roles: Role) -> Sequence[UUID]:
+    staff = (
         select(col(Member.id))
         .join(RoleGrant, col(RoleGrant.member_id) == col(Member.id))
-        .where(col(RoleGrant.role).in_((Role.MODERATOR, Role.ADMINISTRATOR)), standing_at(now) == Standing.ACTIVE)
+        .where(col(RoleGrant.role).in_(roles), standing_at(now) == Standing.ACTIVE)
         .distinct()
         .order_by(col(Member.id))
     )
-    return (await session.execute(readers)).scalars().all()
+    return (await session.execute(staff)).scalars().all()
 
 
 async def _withdraw_what_is_over(session: AsyncSession) -> None:

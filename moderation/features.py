@@ -18,13 +18,15 @@ from moderation import (
     refused_texts,
     rule_changes,
     rules,
-    service_complaints,
     spam_signs,
+    transparency,
 )
 from moderation.concerns import disclosures, telling
 from moderation.privacy import ModerationPersonalData
 from moderation.public_reports import actions as public_reports
 from moderation.sanction_expiry import STANDING_ENDED, tell_that_sanction_ended
+from moderation.service_complaints import queries as service_complaints
+from moderation.service_complaints import telling as complaint_news
 from moderation.withdrawn_posts import ERASE_WITHDRAWN, erase_withdrawn_posts
 
 _PERSONAL_DATA = ModerationPersonalData()
@@ -89,7 +91,11 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="reason_templates"),
     Feature(
         name="public_reports",
-        jobs=lambda context: {public_reports.MATCH: public_reports.make_matcher(context.settings)},
+        jobs=lambda context: {
+            public_reports.MATCH: public_reports.make_matcher(context.settings),
+            public_reports.REMIND: public_reports.remind,
+        },
+        schedule={public_reports.REMIND: "37 * * * *"},
         clean_up=public_reports.delete_old,
     ),
     Feature(name="reports"),
@@ -99,12 +105,18 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         name="service_complaints",
         export=service_complaints.export_own,
-        clean_up=service_complaints.delete_old,
-        mail_hooks={MailKind.MESSAGE_URGENT: MailHooks(service_complaints.is_still_urgent)},
+        jobs=lambda _context: {complaint_news.REMIND: complaint_news.remind},
+        schedule={complaint_news.REMIND: "27 6 * * *"},
+        clean_up=complaint_news.delete_old,
+        mail_hooks={MailKind.MESSAGE_URGENT: MailHooks(complaint_news.is_still_urgent)},
     ),
     Feature(name="spam_signs", clean_up=spam_signs.delete_old),
     Feature(name="statements"),
     Feature(name="talks"),
     Feature(name="watched_terms"),
-    Feature(name="transparency"),
+    Feature(
+        name="transparency",
+        jobs=lambda context: {transparency.KEEP: transparency.make_keeper(context.settings)},
+        schedule={transparency.KEEP: "47 4 * * *"},
+    ),
 )

@@ -39,6 +39,7 @@ class ModerationAct(StrEnum):
     HAND_OVER = "leave notes for the next shift"
     READ_LOG = "read the log"
     READ_MESSAGES = "read what people wrote to the charity"
+    ANSWER_REPORT = "answer a report without an account"
     HEAR_COMPLAINTS = "read complaints about the service"
     ANSWER_COMPLAINT = "answer this complaint"
     WRITE_RULES = "write the rules"
@@ -73,6 +74,13 @@ class HasPart(Protocol):
     def member_id(self) -> UUID | None: ...  # noqa: D102
     @property
     def decider_ids(self) -> Collection[UUID]: ...  # noqa: D102
+
+
+class HasFiler(Protocol):
+    """A report without an account, with who made it where it was somebody who works here."""
+
+    @property
+    def filed_by(self) -> UUID | None: ...  # noqa: D102
 
 
 class HasId(Protocol):
@@ -168,6 +176,13 @@ def has_no_part_in_complaint(viewer: Viewer, complaint: HasPart) -> Refusal | No
     return None
 
 
+def did_not_file_it(viewer: Viewer, report: HasFiler) -> Refusal | None:
+    """Require that the viewer did not make the report."""
+    if report.filed_by is None or report.filed_by != viewer.id:
+        return None
+    return Refusal("own_report", "You reported this: somebody else decides.")
+
+
 PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.REPORT_POST: [is_not_silenced, is_not_its_author],
     ModerationAct.REPORT_RISK: [may_report_risk, is_not_its_author],
@@ -184,6 +199,7 @@ PERMISSIONS: Mapping[ModerationAct, Sequence[Condition]] = {
     ModerationAct.HAND_OVER: [is_in_good_standing, moderates_its_board_or_administers],
     ModerationAct.READ_LOG: [is_in_good_standing, moderates_somewhere],
     ModerationAct.READ_MESSAGES: [is_in_good_standing, moderates_somewhere],
+    ModerationAct.ANSWER_REPORT: [is_in_good_standing, moderates_somewhere, did_not_file_it],
     ModerationAct.HEAR_COMPLAINTS: [is_in_good_standing, moderates_everywhere],
     ModerationAct.ANSWER_COMPLAINT: [is_in_good_standing, moderates_everywhere, has_no_part_in_complaint],
     ModerationAct.WRITE_RULES: [is_in_good_standing, administers],

@@ -35,7 +35,7 @@ from moderation.member_notes import MemberNote
 from moderation.public_reports.tables import PublicReport
 from moderation.refused_texts import KeptText
 from moderation.reports import Report
-from moderation.service_complaints import ServiceComplaint
+from moderation.service_complaints.tables import ServiceComplaint
 from moderation.statements import Statement
 from moderation.talks import complaints
 from moderation.talks import queries as talk_queries

@@ -176,6 +176,7 @@ class FromOutside:
     capacity: Capacity
     illegal_kind: IllegalKind | None = None
     is_flagged: bool = False  # by a trusted flagger
+    post_is_known: bool = False  # a moderator says which post is meant, and can read what was decided about it
 
 
 # Queries
@@ -296,13 +297,19 @@ async def save_report(work: Work, reporter: Viewer, post: Post, complaint: Compl
 async def save_report_from_outside(
     session: AsyncSession, post: Post, complaint: Complaint, outside: FromOutside, now: datetime
 ) -> Report | None:
-    """Record what somebody without an account reports about a post as it is now; None where it is gone by now."""
+    """Record what somebody without an account reports about a post as it is now; None where it is gone by now.
+
+    None also where the post was decided already and nobody says that it is meant: an outcome at once would tell
+    whoever asks that it was decided, and nobody would have looked at what they say.
+    """
     post, thread = await _lock(session, post)
     if not post.can_be_reported(now):
         return None
     complaint = replace(
         complaint, revision=post.revision, title_revision=thread.title_revision if post.number == 1 else None
     )
+    if not outside.post_is_known and await _find_decided_case(session, post, complaint):
+        return None
     case = await _open_or_join_case(session, None, post, complaint, now, is_flagged=outside.is_flagged)
     report = Report(
         case_id=case.id,
@@ -410,15 +417,9 @@ async def _open_or_join_case(
     *,
     is_flagged: bool = False,
 ) -> Case:
-    """Return the case that this report belongs to; no reporter is somebody without an account.
-
-    A decided one stays decided, unless the post changed since or this is graver than what it was decided as.
-    """
-    case = await cases.get_case_of_post(session, post.id)
-    if case and case.state == CaseState.DECIDED:
-        decided = await cases.get_decided_revisions(session, case.id, post.id)
-        if not _needs_a_decision(complaint, case, decided):
-            return case
+    """Return the case that this report belongs to; no reporter is somebody without an account."""
+    if case := await _find_decided_case(session, post, complaint):
+        return case
     score, reporters = 0, 1
     if reporter:
         score = await get_reporter_score(session, reporter)
@@ -434,6 +435,15 @@ async def _open_or_join_case(
         reporter_score=score,
         is_flagged=is_flagged,
     )
+
+
+async def _find_decided_case(session: AsyncSession, post: Post, complaint: Complaint) -> Case | None:
+    """Return the case of a post that stays decided: the post did not change since, and this is nothing graver."""
+    case = await cases.get_case_of_post(session, post.id)
+    if case is None or case.state != CaseState.DECIDED:
+        return None
+    decided = await cases.get_decided_revisions(session, case.id, post.id)
+    return None if _needs_a_decision(complaint, case, decided) else case
 
 
 async def _is_waiting(session: AsyncSession, reporter: Viewer, post: Post) -> bool:

@@ -19,7 +19,7 @@ def print_transparency_report(
     """Print what happened in moderation in a year, as `/transparency/YEAR` shows it once the year is over."""
 
     async def act(work: Work) -> TransparencyReport:
-        return await transparency.make_report(work, year)
+        return await transparency.find_report(work.session, work.settings, year)
 
     report = on_forum(act)
     out.print(transparency.VOLUNTARY, soft_wrap=True)

@@ -30,7 +30,8 @@ from moderation.on_sight import Sighting
 from moderation.public_reports.actions import PublicReportDraft, file_report
 from moderation.public_reports.tables import PublicCategory
 from moderation.reports import Capacity, Complaint
-from moderation.service_complaints import ComplaintAbout, ServiceComplaintDraft, complain
+from moderation.service_complaints.actions import ServiceComplaintDraft, complain
+from moderation.service_complaints.tables import ComplaintAbout
 from moderation.talks import actions as talks
 from moderation.talks.actions import MessageToMember
 

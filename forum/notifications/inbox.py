@@ -12,6 +12,7 @@ from sqlalchemy import (
     CheckConstraint,
     Index,
     Integer,
+    Select,
     and_,
     any_,
     case,
@@ -74,8 +75,11 @@ class NotificationKind(StrEnum):
     MESSAGE_URGENT = "message_urgent"
     PUBLIC_REPORT_WAITING = "public_report_waiting"
     PUBLIC_REPORT_URGENT = "public_report_urgent"
+    PUBLIC_REPORT_OVERDUE = "public_report_overdue"
     SERVICE_COMPLAINT_WAITING = "service_complaint_waiting"
     SERVICE_COMPLAINT_ANSWERED = "service_complaint_answered"
+    SERVICE_COMPLAINT_OVERDUE = "service_complaint_overdue"
+    SERVICE_COMPLAINT_WITHOUT_HEARER = "service_complaint_without_hearer"
     ASSESSMENT_DUE = "assessment_due"
     RULES_CHANGED = "rules_changed"
     STANDING_ENDED = "standing_ended"
@@ -134,12 +138,19 @@ OF_NEW_POSTS = (
     NotificationKind.BOARD_POST,
 )
 UNREAD_OF_THREAD = "read_at IS NULL AND thread_id IS NOT NULL"
+# Of what waits too long, or in vain: administrators are told once.
+OF_WHAT_IS_LATE = (
+    NotificationKind.PUBLIC_REPORT_OVERDUE,
+    NotificationKind.SERVICE_COMPLAINT_OVERDUE,
+    NotificationKind.SERVICE_COMPLAINT_WITHOUT_HEARER,
+)
 # What staff are told of their work: a member who has no role any more does not see it.
 FOR_STAFF = (
     *OF_CASES,
     *OF_CONCERNS,
     *OF_MESSAGES,
     *OF_REPORTS,
+    *OF_WHAT_IS_LATE,
     NotificationKind.ADDRESS_DISCLOSED,
     NotificationKind.CASE_TAKEN_OVER,
     NotificationKind.TALK_ANSWERED,
@@ -425,3 +436,11 @@ async def mark_read(work: Work, viewer: Viewer, up_to: UUID) -> None:
     own = (col(Notification.member_id) == viewer.id, col(Notification.id) <= up_to)
     unread = col(Notification.read_at).is_(None)
     await work.session.execute(update(Notification).where(*own, unread).values(read_at=work.now))
+
+
+async def withdraw_but_about(
+    session: AsyncSession, kinds: Collection[NotificationKind], subjects: Select[UUID]
+) -> None:
+    """Delete the notifications of these kinds, but those about these subjects: the others wait no more."""
+    over = (col(Notification.kind).in_(kinds), col(Notification.subject_id).not_in(subjects))
+    await session.execute(delete(Notification).where(*over))

@@ -96,6 +96,7 @@ BY_CODE: Mapping[str, str] = {
     "glossary_full": mark("The glossary has 500 words already. Take one out first."),
     "unusable_link": mark("Please write the whole address. It begins with https://"),
     "unusable_term": mark("Please use letters and digits only, two characters or more, in up to four words."),
+    "not_a_time": mark("Write the day and the time, such as 2026-12-24 16:40."),
     "unreadable_day": mark("Write the day as year, month and day, such as 2026-12-24."),
     "wrong_login_or_password": mark("That name and password do not fit together. Check both and try again."),
     # one's account
@@ -214,6 +215,7 @@ BY_CODE: Mapping[str, str] = {
     "stepped_back": mark("You stepped back from this case. Somebody else decides."),
     "talk_closed": mark("This talk is closed. Nobody can write here now."),
     "time_not_in_future": mark("Choose a time that is still to come."),
+    "time_to_come": mark("That day or time has not come yet."),
     "title_changed": mark("The title changed while you were looking at it. Please read it again."),
     "too_many": mark("These are too many at once. Please choose fewer."),
     "words_not_found": mark("These words are not in the post. Please copy them from it again."),

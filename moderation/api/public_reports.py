@@ -103,7 +103,7 @@ class ProgressOfReport(ResponseBody):
 
 
 class WaitingReport(ResponseBody):
-    """A report of which nobody knows the post."""
+    """A report of which nobody knows the post, or whose post was decided already."""
 
     id: Uuid
     post: str = Field(description="Which post is meant, as it was typed", examples=["the one about the swings"])
@@ -115,6 +115,7 @@ class WaitingReport(ResponseBody):
     is_flagged: bool = Field(description="Whether a trusted flagger sent it")
     filed_at: Moment
     due_at: Moment
+    because: str | None = Field(description="Why you may not answer it. Null: you may", examples=[None])
 
 
 class WaitingReportList(ResponseBody):
@@ -178,7 +179,8 @@ async def follow_public_report(
 @staff_router.get("/moderation/reports", response_model=WaitingReportList, responses=documented(401, 403, 422))
 async def list_waiting_reports(request: Request, viewer: CurrentMember, work: CurrentWork) -> Response:
     """List the reports without an account of which nobody knows the post: for moderators."""
-    items = [WaitingReport.model_validate(row) for row in await queries.list_waiting(work, viewer)]
+    waiting = await queries.list_waiting(work, viewer)
+    items = [WaitingReport.of_row(report.row, because=report.because) for report in waiting]
     return cacheable_response(request, WaitingReportList(items=items, next=None), shared=False)
 
 

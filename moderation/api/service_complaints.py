@@ -15,7 +15,6 @@ from forum.http.idempotency_key import GuestIdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Route
-from moderation import service_complaints
 from moderation.api.public_reports import (
     Code,
     Outcome,
@@ -24,7 +23,9 @@ from moderation.api.public_reports import (
     PublicAnswerRequest,
     progress_response,
 )
-from moderation.service_complaints import ADVICE, TEXT_MAX, ComplaintAbout, ServiceComplaintDraft
+from moderation.service_complaints import actions, queries
+from moderation.service_complaints.actions import ADVICE, TEXT_MAX, ServiceComplaintDraft
+from moderation.service_complaints.tables import ComplaintAbout
 
 router = APIRouter(tags=["complaints"], route_class=Route)
 staff_router = APIRouter(tags=["moderation"], route_class=Route)
@@ -43,7 +44,7 @@ class ServiceComplaintRequest(RequestBody):
     email: EmailStr | None = Field(
         None,
         max_length=254,
-        description="Where you want to hear that there is an answer, if you have no account",
+        description="Where you want to hear that there is an answer. Kept only of somebody without an account",
         examples=["heron@example.org"],
     )
     report_code: Code | None = Field(None, description="The code of a report without an account that it is about")
@@ -62,6 +63,10 @@ class ServiceComplaintReceipt(ResponseBody):
     due_at: Moment = Field(description="By when you are answered")
     advice: str = Field(description="What you can do besides", examples=[ADVICE[ComplaintAbout.OWN_CONTENT]])
     help: CrisisHelp | None = Field(description="Who helps at once, if your words sound like danger")
+    outside_contact: str | None = Field(
+        description="Whom you can turn to while nobody here may answer: everybody has a part in it",
+        examples=["The trustees: 020 7946 0000"],
+    )
 
 
 class OwnServiceComplaint(ResponseBody):
@@ -119,9 +124,13 @@ async def complain_of_service(
     Somebody who did not decide it answers within 14 days.
     """
     draft = ServiceComplaintDraft(**wanted.model_dump(), address=address_of(request), key=key.key)
-    receipt = await service_complaints.complain(work, viewer, draft)
+    receipt = await actions.complain(work, viewer, draft)
     body = ServiceComplaintReceipt(
-        token=receipt.token, due_at=receipt.due_at, advice=receipt.advice, help=help_response(receipt.help)
+        token=receipt.token,
+        due_at=receipt.due_at,
+        advice=receipt.advice,
+        help=help_response(receipt.help),
+        outside_contact=receipt.outside_contact,
     )
     return json_response(body, 201)
 
@@ -131,7 +140,7 @@ async def list_own_service_complaints(request: Request, viewer: AnyMember, work:
     """List your complaints about the service, with the answers."""
     items = [
         OwnServiceComplaint.of_row(own.progress, about=own.about, text=own.text)
-        for own in await service_complaints.list_own(work, viewer)
+        for own in await queries.list_own(work, viewer)
     ]
     return cacheable_response(request, OwnServiceComplaintList(items=items, next=None), shared=False)
 
@@ -141,7 +150,7 @@ async def follow_service_complaint(
     wanted: ProgressRequest, request: Request, viewer: Anybody, work: CurrentWork
 ) -> Response:
     """Read the answer to a complaint."""
-    found = await service_complaints.follow_complaint(work, viewer, wanted.token, address_of(request))
+    found = await queries.follow_complaint(work, viewer, wanted.token, address_of(request))
     return json_response(progress_response(found))
 
 
@@ -156,7 +165,7 @@ async def list_service_complaints(request: Request, viewer: CurrentMember, work:
             author=Author.of(heard.row, "author") if heard.row.author_name else None,
             because=heard.because,
         )
-        for heard in await service_complaints.list_complaints(work, viewer)
+        for heard in await queries.list_complaints(work, viewer)
     ]
     return cacheable_response(request, WaitingServiceComplaintList(items=items, next=None), shared=False)
 
@@ -168,5 +177,5 @@ async def answer_service_complaint(
     id: ServiceComplaintId, wanted: PublicAnswerRequest, viewer: CurrentMember, work: CurrentWork
 ) -> Response:
     """Answer a complaint about the service: for whoever neither made it nor decided what it is about."""
-    await service_complaints.answer_complaint(work, viewer, id, wanted.outcome, wanted.answer)
+    await actions.answer_complaint(work, viewer, id, wanted.outcome, wanted.answer)
     return Response(status_code=204)

@@ -20,7 +20,9 @@ from forum.core.database import Record, query
 from forum.core.work import Work
 from forum.members.aliases import is_persona_of, owner_of
 from forum.members.queries import author_columns, authors
+from forum.members.tables import Member
 from forum.members.viewer import Viewer
+from forum.permissions import require_recent_sign_in
 from forum.privacy import account_deletion
 from forum.privacy.personal_data_source import LegalDuty
 from forum.privacy.tables import HoldReason
@@ -116,9 +118,11 @@ async def list_sealed(session: AsyncSession, concern_id: UUID) -> Sequence[Seale
 async def place_hold(work: Work, lead: Viewer, concern_id: UUID, wish: HoldWish) -> None:
     """Keep the data of those whom a concern is about from deletion; placed again, the hold has the new reason.
 
-    Raises Forbidden, NotFound, and Invalid for a review that is too far away.
+    Raises SignInAgain, Forbidden, NotFound, and Invalid for a review that is too far away.
     """
+    require_recent_sign_in(lead, work.now)
     await get_concern(work, lead, concern_id, locked=True)
+    await _lock_members(work.session, concern_id)
     dates.refuse_late_review(work, wish.review_on, "#/review_on")
     values = {
         "reason": wish.reason,
@@ -135,15 +139,33 @@ async def place_hold(work: Work, lead: Viewer, concern_id: UUID, wish: HoldWish)
 
 
 async def release_hold(work: Work, lead: Viewer, concern_id: UUID) -> None:
-    """End the legal hold of a concern; departures that it blocked go on. Idempotent. Raises Forbidden and NotFound."""
+    """End the legal hold of a concern; departures that it blocked go on. Idempotent. Raises as `place_hold` does."""
+    require_recent_sign_in(lead, work.now)
     await get_concern(work, lead, concern_id, locked=True)
+    held = await _lock_members(work.session, concern_id)
     this = delete(ConcernHold).where(col(ConcernHold.concern_id) == concern_id).returning(col(ConcernHold.concern_id))
     if (await work.session.execute(this)).first() is None:
         return
     journal.record(work.session, concern_id, lead.id, "hold_released", work.now)
-    held = select(owner_of(col(ConcernPerson.persona_id))).where(col(ConcernPerson.concern_id) == concern_id)
-    for member_id in sorted(set((await work.session.execute(held)).scalars())):
+    for member_id in held:
         await account_deletion.resume(work.session, member_id)
+
+
+async def _lock_members(session: AsyncSession, concern_id: UUID) -> Sequence[UUID]:
+    """Lock whom a hold of a concern keeps: one who leaves at this moment has left, or waits. Return their ids."""
+    persons = select(owner_of(col(ConcernPerson.persona_id))).where(col(ConcernPerson.concern_id) == concern_id)
+    authors_of_posts = (
+        select(owner_of(col(Post.author_id)))
+        .join(ConcernPost, col(ConcernPost.post_id) == col(Post.id))
+        .where(col(ConcernPost.concern_id) == concern_id)
+    )
+    held = (
+        select(col(Member.id))
+        .where(or_(col(Member.id).in_(persons), col(Member.id).in_(authors_of_posts)))
+        .order_by(col(Member.id))
+        .with_for_update(key_share=True)
+    )
+    return (await session.execute(held)).scalars().all()
 
 
 async def has_hold(session: AsyncSession, concern_id: UUID) -> bool:
@@ -155,13 +177,20 @@ async def has_hold(session: AsyncSession, concern_id: UUID) -> bool:
 async def find_duty(session: AsyncSession, member_id: UUID) -> LegalDuty | None:
     """Return whether holds of concerns keep a member's data, and whether they may be told so.
 
-    They are told where one hold has no exemption.
+    Theirs are held whom a concern is about, and who wrote one of its posts: they may have raised it themselves. They
+    are told where one hold has no exemption.
     """
-    of_theirs = select(col(ConcernHold.exemption)).join(
-        ConcernPerson, col(ConcernPerson.concern_id) == col(ConcernHold.concern_id)
+    of_hold = col(ConcernHold.concern_id)
+    about_them = exists().where(
+        col(ConcernPerson.concern_id) == of_hold, is_persona_of(col(ConcernPerson.persona_id), member_id)
     )
-    holds = of_theirs.where(is_persona_of(col(ConcernPerson.persona_id), member_id))
-    exemptions = (await session.execute(holds)).scalars().all()
+    of_their_posts = exists().where(
+        col(ConcernPost.concern_id) == of_hold,
+        col(Post.id) == col(ConcernPost.post_id),
+        is_persona_of(col(Post.author_id), member_id),
+    )
+    held = select(col(ConcernHold.exemption)).where(or_(about_them, of_their_posts))
+    exemptions = (await session.execute(held)).scalars().all()
     return LegalDuty(may_be_told=None in exemptions) if exemptions else None
 
 

@@ -39,7 +39,7 @@ async def is_still_waiting(session: AsyncSession, mail: Mail, now: datetime) -> 
     """Return whether a mail is still to call a lead: something of the concern waits, and they may read it."""
     this = col(Concern.id) == mail.subject_id
     leads = (await list_leads(session, now, this)).get(mail.subject_id or UUID(int=0), [])
-    return mail.member_id in leads and mail.subject_id in await _needs(session, now, this)
+    return mail.member_id in leads and bool((await _needs(session, now, this)).get(mail.subject_id or UUID(int=0)))
 
 
 async def _tell(session: AsyncSession, now: datetime, *concerns: ColumnElement[bool]) -> None:

@@ -62,18 +62,25 @@ async def get_concern(work: Work, lead: Viewer, concern_id: UUID, *, locked: boo
 
 async def list_leads(session: AsyncSession, now: datetime, *concerns: ColumnElement[bool]) -> Mapping[UUID, list[UUID]]:
     """Return the leads of each concern under these conditions; an empty list says that nobody may read it."""
-    return await _list_staff(session, now, Role.SAFEGUARDING_LEAD, concerns)
+    return await _list_staff(session, now, Role.SAFEGUARDING_LEAD, concerns, ~_is_excluded(col(RoleGrant.member_id)))
 
 
 async def list_told_that_nobody_leads(
     session: AsyncSession, now: datetime, *concerns: ColumnElement[bool]
 ) -> Mapping[UUID, list[UUID]]:
-    """Return the administrators who hear that nobody may read a concern: all but those whom it is about."""
+    """Return the administrators who hear that nobody may read a concern: all but those whom it is about.
+
+    Also who stepped back from it as a lead: they learn only that somebody must be named.
+    """
     return await _list_staff(session, now, Role.ADMINISTRATOR, concerns)
 
 
 async def _list_staff(
-    session: AsyncSession, now: datetime, role: Role, concerns: Collection[ColumnElement[bool]]
+    session: AsyncSession,
+    now: datetime,
+    role: Role,
+    concerns: Collection[ColumnElement[bool]],
+    *may_be_told: ColumnElement[bool],
 ) -> Mapping[UUID, list[UUID]]:
     member_id = col(RoleGrant.member_id)
     able = (
@@ -83,7 +90,7 @@ async def _list_staff(
         .where(
             standing_at(now) == Standing.ACTIVE,
             ~_is_about(owner_of(col(ConcernPerson.persona_id)) == member_id),
-            ~_is_excluded(member_id),
+            *may_be_told,
             *concerns,
         )
         .order_by(member_id)

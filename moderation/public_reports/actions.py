@@ -54,6 +54,7 @@ from moderation.reports import (
 )
 
 MATCH = Job("match_public_report")
+REMIND = Job("remind_of_public_reports")
 TEXT_MAX = 2000
 ANSWER_MAX = 2000
 KEPT_FOR = timedelta(days=180)  # once settled: so long its reporter can read it back, and complain
@@ -128,15 +129,14 @@ async def _file(work: Work, reporter: Viewer, draft: PublicReportDraft) -> Recei
         "is_waiting": False,
         "filed_at": work.now,
         "due_at": work.now + within,
+        "filed_by": reporter.member_id if reporter.is_staff else None,
     }
     added = insert(PublicReport).values(row).on_conflict_do_nothing(index_elements=[col(PublicReport.token_digest)])
     if (await work.session.execute(added.returning(col(PublicReport.id)))).first() is None:  # of two taps, the second
         return Receipt(token, await _find_earlier(work.session, token, request) or work.now + within, help_)
     if draft.email:
         await outbox.enqueue(work.session, MailKind.RECEIPT, work.now, member_id=None, email=draft.email)
-    # Whoever reports does not decide; for that, a job is told of staff, and nothing else keeps who it was.
-    by = {"by": str(reporter.member_id)} if reporter.is_staff else {}
-    await jobs.enqueue(work.session, MATCH, {"report": str(row["id"])} | by)
+    await jobs.enqueue(work.session, MATCH, {"report": str(row["id"])})
     return Receipt(token, work.now + within, help_)
 
 
@@ -207,35 +207,32 @@ def make_matcher(settings: Settings) -> Handler:
             return
         place = place_of(report.post, settings.public_url)
         post = await find_post(session, place) if place else None
-        if post and await _attach(session, report, post, now):
-            if "by" in payload:
-                await _have_step_back(session, report, UUID(payload["by"]), now)
-            return
-        await _have_wait(session, report, now)
+        if post is None or not await _attach(session, report, post, now, is_known=False):
+            await _have_wait(session, report, now)
 
     return match
 
 
-async def _attach(session: AsyncSession, report: PublicReport, post: Post, now: datetime) -> bool:
-    """Make it a report on the case of a post. Return False where the post is gone by now."""
+async def _attach(session: AsyncSession, report: PublicReport, post: Post, now: datetime, *, is_known: bool) -> bool:
+    """Make it a report on the case of a post. Return False where the post is gone by now.
+
+    False also where the post was decided already, unless a moderator says that it is meant: `is_known`.
+    """
     category = _category(report.category, is_urgent=report.is_urgent)
     kind = IllegalKind(report.illegal_kind) if report.illegal_kind else None
-    outside = FromOutside(Capacity(report.capacity), kind, report.is_flagged)
+    outside = FromOutside(Capacity(report.capacity), kind, report.is_flagged, is_known)
     complaint = Complaint(category, post.revision, note=report.text)
     saved = await save_report_from_outside(session, post, complaint, outside, now)
     if saved is None:
         return False
     report.report_id, report.text, report.is_waiting = saved.id, "", False
     await session.flush()
+    if report.filed_by:
+        steps_back = insert(CaseRecusal).values(case_id=saved.case_id, moderator_id=report.filed_by, at=now)
+        await session.execute(steps_back.on_conflict_do_nothing())
     if saved.outcome:
         await tell_settled(session, saved.case_id, now)
     return True
-
-
-async def _have_step_back(session: AsyncSession, report: PublicReport, member_id: UUID, now: datetime) -> None:
-    case_id = select(col(Report.case_id)).where(col(Report.id) == report.report_id).scalar_subquery()
-    row = insert(CaseRecusal).values(case_id=case_id, moderator_id=member_id, at=now)
-    await session.execute(row.on_conflict_do_nothing())
 
 
 async def _have_wait(session: AsyncSession, report: PublicReport, now: datetime) -> None:
@@ -243,7 +240,7 @@ async def _have_wait(session: AsyncSession, report: PublicReport, now: datetime)
     await _let_one_at_a_time(session)
     report.is_waiting = True
     await session.flush()
-    told = await contact.list_readers(session, now)
+    told = [member_id for member_id in await contact.list_readers(session, now) if member_id != report.filed_by]
     is_grave = _category(report.category, is_urgent=report.is_urgent) in _MAILED
     kind = NotificationKind.PUBLIC_REPORT_URGENT if is_grave else NotificationKind.PUBLIC_REPORT_WAITING
     await inbox.notify_each(session, told, kind, now)
@@ -264,11 +261,13 @@ async def is_still_urgent(session: AsyncSession, mail: Mail, now: datetime) -> b
 
 
 async def answer_report(work: Work, moderator: Viewer, report_id: UUID, outcome: ReportOutcome, answer: str) -> None:
-    """Answer a report of which nobody knows the post, in words that its reporter reads.
+    """Answer a report of which nobody knows the post, or whose post was decided, in words that its reporter reads.
 
-    Raises Forbidden, NotFound where none such waits, and Conflict where somebody else answered it meanwhile.
+    Raises Forbidden, also for whoever made it; NotFound where none such waits, and Conflict where somebody else
+    answered it meanwhile.
     """
     report = await _lock_waiting(work, moderator, report_id)
+    allow(ModerationAct.ANSWER_REPORT, moderator, report)
     report.answer, report.settled_by, report.is_waiting = answer, moderator.member_id, False
     await _settle(work.session, report, outcome, work.now)
     await _withdraw_what_is_over(work.session)
@@ -276,14 +275,16 @@ async def answer_report(work: Work, moderator: Viewer, report_id: UUID, outcome:
 
 
 async def assign_post(work: Work, moderator: Viewer, report_id: UUID, post_id: int) -> None:
-    """Say which post a report means: it becomes a report on the case of that post.
+    """Say which post a report means: it becomes a report on the case of that post, or has the outcome that stands.
+
+    Whoever made it themselves is kept from deciding the case.
 
     Raises Forbidden, NotFound where no such report waits or there is no such post for the moderator, and Conflict for a
     post that is gone.
     """
     report = await _lock_waiting(work, moderator, report_id)
     context = await context_of_post(work, moderator, post_id, NO_WORDS)
-    if not await _attach(work.session, report, context.post, work.now):
+    if not await _attach(work.session, report, context.post, work.now, is_known=True):
         sentence = "This post is no longer there: it was removed or withdrawn."
         raise Conflict(sentence, code=f"post_{context.post.visibility}")
     await _withdraw_what_is_over(work.session)
@@ -304,7 +305,7 @@ async def tell_settled(session: AsyncSession, case_id: UUID, now: datetime) -> N
 
 
 async def _settle(session: AsyncSession, report: PublicReport, outcome: ReportOutcome, now: datetime) -> None:
-    report.outcome, report.settled_at = outcome, now
+    report.outcome, report.settled_at, report.filed_by = outcome, now, None
     if report.email:
         await outbox.enqueue(session, MailKind.ANSWER_READY, now, member_id=None, email=report.email)
         report.email = None
@@ -336,6 +337,18 @@ async def _withdraw_what_is_over(session: AsyncSession) -> None:
     if not (await session.execute(select(waits))).scalar_one():
         over = (NotificationKind.PUBLIC_REPORT_WAITING, NotificationKind.PUBLIC_REPORT_URGENT)
         await inbox.withdraw(session, over, None)
+    waiting = select(col(PublicReport.id)).where(col(PublicReport.is_waiting))
+    await inbox.withdraw_but_about(session, (NotificationKind.PUBLIC_REPORT_OVERDUE,), waiting)
+
+
+async def remind(session: AsyncSession, _payload: Payload, now: datetime) -> None:
+    """Job handler: tell administrators, once, of each report that waits longer than was promised."""
+    await _let_one_at_a_time(session)
+    late = select(col(PublicReport.id)).where(col(PublicReport.is_waiting), col(PublicReport.due_at) <= now)
+    for report_id in sorted((await session.execute(late)).scalars()):
+        if not await inbox.is_told(session, NotificationKind.PUBLIC_REPORT_OVERDUE, report_id):
+            told = await contact.list_administrators(session, now)
+            await inbox.notify_each(session, told, NotificationKind.PUBLIC_REPORT_OVERDUE, now, subject_id=report_id)
 
 
 async def _record(work: Work, moderator: Viewer, act: str, report: PublicReport) -> None:

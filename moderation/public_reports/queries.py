@@ -14,7 +14,8 @@ from forum.core.errors import NotFound
 from forum.core.rate_limits import network
 from forum.core.work import Work
 from forum.members.viewer import Viewer
-from moderation.permissions import ModerationAct, allow
+from forum.permissions import Refusal
+from moderation.permissions import ModerationAct, allow, refusal
 from moderation.public_reports.actions import digest
 from moderation.public_reports.tables import PublicReport
 from moderation.reports import Report, ReportOutcome
@@ -91,8 +92,24 @@ def unknown_code() -> NotFound:
     return NotFound("Nothing that was sent to us has this code.", code="code_not_known")
 
 
-async def list_waiting(work: Work, moderator: Viewer) -> Sequence[Record]:
-    """Return the reports of which nobody knows the post: those due first come first, 100 at most. Raises Forbidden."""
+@dataclass(frozen=True)
+class UnplacedReport:
+    """A report that waits for somebody to find its post, or to answer it; with why this moderator may not answer."""
+
+    row: Record
+    reason: Refusal | None
+
+    @property
+    def because(self) -> str | None:
+        """The reason as a sentence."""
+        return self.reason.detail if self.reason else None
+
+
+async def list_waiting(work: Work, moderator: Viewer) -> Sequence[UnplacedReport]:
+    """Return the reports of which nobody knows the post, or whose post was decided: 100 at most. Raises Forbidden.
+
+    Those due first come first.
+    """
     allow(ModerationAct.READ_MESSAGES, moderator)
     waiting = (
         query(
@@ -106,17 +123,19 @@ async def list_waiting(work: Work, moderator: Viewer) -> Sequence[Record]:
             col(PublicReport.is_flagged),
             col(PublicReport.filed_at),
             col(PublicReport.due_at),
+            col(PublicReport.filed_by),
         )
         .where(col(PublicReport.is_waiting))
         .order_by(col(PublicReport.due_at), col(PublicReport.id))
         .limit(MOST_LISTED)
     )
-    return (await work.session.execute(waiting)).all()
+    rows = (await work.session.execute(waiting)).all()
+    return [UnplacedReport(row, refusal(ModerationAct.ANSWER_REPORT, moderator, row)) for row in rows]
 
 
-async def get_waiting(work: Work, moderator: Viewer, report_id: UUID) -> Record:
+async def get_waiting(work: Work, moderator: Viewer, report_id: UUID) -> UnplacedReport:
     """Return one of the reports that `list_waiting` lists. Raises Forbidden, and NotFound for any other."""
-    found = next((row for row in await list_waiting(work, moderator) if row.id == report_id), None)
+    found = next((report for report in await list_waiting(work, moderator) if report.row.id == report_id), None)
     if found is None:
         raise NotFound("No such report waits.", code="report_not_found")
     return found

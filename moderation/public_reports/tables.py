@@ -36,7 +36,7 @@ CASE_CATEGORIES: Mapping[PublicCategory, Category] = {
 
 
 class PublicReport(SQLModel, table=True):
-    """A report that came without an account, also from somebody who has one: no member is tied to it.
+    """A report that came without an account, also from somebody who has one: no member but staff is tied to it.
 
     Its words are in `report` once it is known which post is meant; until then they wait here. It goes 180 days after
     it was settled, and its address with the mail that says so.
@@ -73,3 +73,8 @@ class PublicReport(SQLModel, table=True):
     answer: str | None = Field(default=None, description="Of somebody who answered without a case")
     settled_at: datetime | None = Field(default=None, sa_type=Moment)
     settled_by: UUID | None = Field(default=None, foreign_key="member.id")
+    filed_by: UUID | None = Field(
+        default=None,
+        foreign_key="member.id",
+        description="Of those who work here: whoever reports does not decide. Gone once it is settled",
+    )

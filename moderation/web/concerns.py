@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from fastapi import Response
 from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from forum.core.errors import Busy, Conflict, ForumError
 from forum.core.pagination import Page as Rows
@@ -72,6 +74,15 @@ def _named(written: object) -> object:
     return [name for name in re.split(r"[\s,;@]+", written) if name] if isinstance(written, str) else written
 
 
+def _local_time(written: object) -> object:
+    """Return the time that is written without a zone: it is that of the pages, as all times that they show."""
+    # Browsers without a field for times have it typed.
+    if isinstance(written, str) and re.fullmatch("(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}", written):
+        with suppress(ValueError):
+            return datetime.fromisoformat(written)
+    raise PydanticCustomError("not_a_time", "must be a day and a time, such as 2026-12-24 16:40")
+
+
 class RaisingForm(FormModel):
     """What somebody worries about."""
 
@@ -81,7 +92,7 @@ class RaisingForm(FormModel):
         None
     )
     case: UUID | None = None
-    reply_to: Annotated[Line, Field(max_length=LINE_MAX)] | None = None
+    reached_at: Annotated[Line, Field(max_length=LINE_MAX)] | None = None
     consent: Consent | None = None
     consent_why: Prose = ""
     immediate_action: Prose = ""
@@ -91,6 +102,7 @@ class EntryForm(FormModel):
     """What happened."""
 
     text: Annotated[Words, Field(min_length=1, max_length=TEXT_MAX)]
+    happened_at: Annotated[datetime, BeforeValidator(_local_time)] | None = None
     corrects: UUID | None = None
 
 
@@ -234,7 +246,7 @@ async def raise_concern(visit: OwnForm) -> Response:
             wanted.about,
             [wanted.post] if wanted.post else [],
             wanted.case,
-            wanted.reply_to,
+            wanted.reached_at,
             ConcernBasis(wanted.consent, wanted.consent_why, immediate_action=wanted.immediate_action),
         )
         receipt = await visit.act(raising.raise_concern, draft, repeat=repeat_of(visit))
@@ -286,7 +298,10 @@ async def add_concern_entry(id: Uuid, visit: MemberForm) -> Response:
     """Add an entry to the chronology."""
     try:
         wanted = visit.form.parse(EntryForm)
-        await visit.act(actions.add_entry, id, EntryDraft(wanted.text, None, wanted.corrects), repeat=repeat_of(visit))
+        zone = visit.language.time_zone
+        happened_at = wanted.happened_at.replace(tzinfo=zone) if wanted.happened_at else None
+        draft = EntryDraft(wanted.text, happened_at, wanted.corrects)
+        await visit.act(actions.add_entry, id, draft, repeat=repeat_of(visit))
     except Busy:
         return visit.go(f"{PATH}/{id}#chronology", done="sending")
     except ForumError as error:
@@ -444,7 +459,7 @@ def _choices(visit: Visit, words: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _is_id(written: str) -> bool:
-    return written.isascii() and written.isdecimal() and 0 < int(written) < 2**63
+    return written.isascii() and written.isdecimal() and len(written) < 19 and int(written) > 0
 
 
 def _uuid(written: str) -> UUID | None:

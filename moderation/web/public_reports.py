@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 from fastapi import Response
@@ -23,13 +23,13 @@ from forum.web.pages import FormPage, Page
 from forum.web.routing import page_router
 from forum.web.texts import Text
 from forum.web.visits import AnybodyForm, AnybodyVisit, MemberForm, MemberVisit, Visit
-from moderation import service_complaints
 from moderation.public_reports import actions, queries
 from moderation.public_reports.actions import ANSWER_MAX, TEXT_MAX, PublicReportDraft
 from moderation.public_reports.post_links import LINK_MAX
-from moderation.public_reports.queries import Progress
+from moderation.public_reports.queries import Progress, UnplacedReport
 from moderation.public_reports.tables import PublicCategory
 from moderation.reports import Capacity, IllegalKind, ReportOutcome
+from moderation.service_complaints import queries as service_complaints
 from moderation.web.pages import ModerationPage
 from moderation.web.words import CAME_OF_IT, CAPACITIES, ILLEGAL_KINDS, PUBLIC_CATEGORIES
 
@@ -97,6 +97,7 @@ class SentPage(Page):
     help: Help | None
     advice: str | None = None
     appeal: bool = False  # about a decision: one can also ask for a second look
+    outside_contact: str | None = None  # where nobody here may answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +119,7 @@ class WaitingReportsPage(ModerationPage):
     template: ClassVar[str] = "moderation/public_reports.html"
     public_categories: ClassVar[Mapping[str, str]] = PUBLIC_CATEGORIES
 
-    reports: Sequence[Any]
+    reports: Sequence[UnplacedReport]
     now: datetime
 
 
@@ -129,7 +130,7 @@ class WaitingReportPage(ModerationPage):
     template: ClassVar[str] = "moderation/public_report.html"
     public_categories: ClassVar[Mapping[str, str]] = PUBLIC_CATEGORIES
 
-    report: Any
+    waiting: UnplacedReport
 
 
 @router.get("/reports")
@@ -236,5 +237,5 @@ def _progress_page(visit: Visit, found: Progress | None) -> ProgressPage:
 
 
 async def _waiting_page(visit: Visit, report_id: UUID) -> WaitingReportPage:
-    report = await visit.act(queries.get_waiting, report_id)
-    return WaitingReportPage(title=visit.say(mark("A report without a post")), report=report, form=visit.form)
+    waiting = await visit.act(queries.get_waiting, report_id)
+    return WaitingReportPage(title=visit.say(mark("A report without a post")), waiting=waiting, form=visit.form)

@@ -19,8 +19,10 @@ from forum.web.languages import mark
 from forum.web.pages import FormPage
 from forum.web.routing import page_router
 from forum.web.visits import AnybodyForm, AnybodyVisit, MemberForm, MemberVisit, Visit
-from moderation import service_complaints
-from moderation.service_complaints import TEXT_MAX, ComplaintAbout, HeardComplaint, OwnComplaint, ServiceComplaintDraft
+from moderation.service_complaints import actions, queries
+from moderation.service_complaints.actions import TEXT_MAX, ServiceComplaintDraft
+from moderation.service_complaints.queries import HeardComplaint, OwnComplaint
+from moderation.service_complaints.tables import ComplaintAbout
 from moderation.web.pages import ModerationPage
 from moderation.web.public_reports import AnswerForm, SentPage, key_of, new_key
 from moderation.web.words import ADVICE, COMPLAINTS_ABOUT
@@ -35,6 +37,7 @@ class ServiceComplaintForm(FormModel):
     text: Annotated[Words, Field(min_length=1, max_length=TEXT_MAX)]
     email: Annotated[EmailStr, Field(max_length=254)] | None = None
     report_code: Annotated[FieldText, Field(max_length=100)] | None = None
+    report_id: UUID | None = None
     key: Annotated[FieldText, Field(max_length=100)] = ""
 
 
@@ -89,7 +92,7 @@ async def complain_of_service(visit: AnybodyForm) -> Response:
         draft = ServiceComplaintDraft(
             **wanted.model_dump(exclude={"key"}), address=address_of(visit.request), key=key_of(visit.form, wanted.key)
         )
-        receipt = await visit.act(service_complaints.complain, draft)
+        receipt = await visit.act(actions.complain, draft)
     except ForumError as error:
         return visit.show(await _complaint_page(visit.refusing(error)), 422)
     return visit.show(
@@ -100,6 +103,7 @@ async def complain_of_service(visit: AnybodyForm) -> Response:
             help=receipt.help,
             advice=visit.say(ADVICE[wanted.about]),
             appeal=wanted.about == ComplaintAbout.OWN_CONTENT,
+            outside_contact=receipt.outside_contact,
         )
     )
 
@@ -107,7 +111,7 @@ async def complain_of_service(visit: AnybodyForm) -> Response:
 @router.get("/moderation/complaints")
 async def show_complaints(visit: MemberVisit) -> Response:
     """Show the complaints that wait."""
-    found = await visit.act(service_complaints.list_complaints)
+    found = await visit.act(queries.list_complaints)
     title = visit.say(mark("Complaints about the service"))
     return visit.show(ServiceComplaintsPage(title=title, complaints=found, now=visit.now))
 
@@ -123,24 +127,33 @@ async def answer_complaint(id: UUID, visit: MemberForm) -> Response:
     """Answer a complaint."""
     try:
         wanted = visit.form.parse(AnswerForm)
-        await visit.act(service_complaints.answer_complaint, id, wanted.outcome, wanted.answer)
+        await visit.act(actions.answer_complaint, id, wanted.outcome, wanted.answer)
     except ForumError as error:
         return visit.show(await _answering_page(visit.refusing(error), id), 422)
     return visit.go("/moderation/complaints", done="complaint-answered")
 
 
 async def _complaint_page(visit: Visit) -> ServiceComplaintPage:
+    report = _id_in(visit.query("report"))  # one's own, from which one came
     return ServiceComplaintPage(
         title=visit.say(mark("Complain")),
         about_choices=options(visit, COMPLAINTS_ABOUT),
         last_year=visit.now.year - 1,
-        own=await visit.act(service_complaints.read_own),
+        own=await visit.act(queries.read_own),
         is_member=visit.viewer.id is not None,
         key=new_key(),
-        form=visit.form,
+        form=visit.form.with_values(report_id=report) if report and not visit.form.error else visit.form,
     )
 
 
 async def _answering_page(visit: Visit, complaint_id: UUID) -> AnsweringPage:
-    heard = await visit.act(service_complaints.get_complaint, complaint_id)
+    heard = await visit.act(queries.get_complaint, complaint_id)
     return AnsweringPage(title=visit.say(mark("A complaint about the service")), heard=heard, form=visit.form)
+
+
+def _id_in(typed: str) -> str:
+    """Return an id that a link brought; nothing for anything else."""
+    try:
+        return str(UUID(typed))
+    except ValueError:
+        return ""

@@ -234,6 +234,7 @@ NOT_LIVED = {
     "public.case_call": "who of the staff was called, and no words; a test of on call exports it",
     "public.on_call_shift": "hours of staff, and no words; a test of on call lets them go",
     "public.on_call_presence": "the same",
+    "public.transparency_year": "numbers of a year that is over; the test of the report keeps some",
     "public.left_out_category": "categories, and no words; a test of moderators' own safety lets them go",
     "public.refused_text": "words of acute danger, which this life has none of; a test of dangers erases them",
     "public.public_report": "tied to no member; a test of reports lets them go",

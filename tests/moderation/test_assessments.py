@@ -3,7 +3,7 @@
 import io
 import json
 import zipfile
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import httpx
@@ -45,6 +45,9 @@ async def test_administrators_write_versions_and_are_reminded_of_the_next_review
         for review in (TODAY, TODAY + timedelta(days=367)):
             late = await joan.put(f"{AT}/illegal_content", json=a_version(next_review_on=review.isoformat()))
             assert (late.status_code, late.json()["code"]) == (422, "review_not_within_a_year")
+        for assessed in (TODAY + timedelta(days=2), date(9999, 6, 1)):
+            early = await joan.put(f"{AT}/illegal_content", json=a_version(assessed_on=assessed.isoformat()))
+            assert (early.status_code, early.json()["code"]) == (422, "time_to_come")
         assert (await joan.put(f"{AT}/illegal_content", json=a_version())).json()["version"] == 1
         stale = await joan.put(f"{AT}/illegal_content", json=a_version())
         assert (stale.status_code, stale.json()["code"], stale.json()["current"]) == (409, "assessment_changed", 1)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -10,10 +11,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from forum.core import clock
+from forum.core.errors import SignInAgain
 from forum.core.settings import Settings
 from forum.http.services import Services
+from forum.mail.tables import Mail, MailKind
 from forum.members.tables import Role, Standing
-from moderation.concerns import telling
+from forum.privacy.tables import HoldReason
+from moderation.concerns import evidence, telling
+from moderation.concerns.evidence import HoldWish
 from moderation.withdrawn_posts import erase_withdrawn_posts
 from tests.support import make, scenes
 from tests.support.jobs import run_due_jobs, run_hourly_jobs
@@ -146,8 +151,26 @@ async def test_where_no_lead_is_left_it_waits_and_administrators_hear_only_that(
         async with make.signed_in(app, "bea", LEAD) as bea:
             await watched(services)
             assert await told(bea) == ["concern_waiting"]
-            assert len(await listed(bea)) == 1
-        assert await told(joan) == []
+            [concern_id] = await listed(bea)
+            # What a lead may not read, they may all the same hear of as an administrator: that nobody may.
+            await sql(
+                services,
+                "INSERT INTO concern_exclusion (concern_id, member_id, reason, excluded_by, excluded_at) "
+                "SELECT concern.id, member.id, 'We are friends.', member.id, now() FROM concern, member "
+                "WHERE handle = 'joan'",
+            )
+            told_by = (await make.viewer(services, "bea")).member_id
+            mail = Mail(
+                kind=MailKind.CONCERN_WAITING, subject_id=UUID(concern_id), member_id=told_by, due_at=clock.now()
+            )
+            async with services.database.work() as session:
+                assert await telling.is_still_waiting(session, mail, clock.now())
+            await change(bea, "PUT", f"{concern_id}/closure", keep_until=on(30))
+            async with services.database.work() as session:
+                assert not await telling.is_still_waiting(session, mail, clock.now())
+            await change(bea, "DELETE", f"{concern_id}/closure")
+            await change(bea, "PUT", f"{concern_id}/exclusions/bea", reason="So are we.")
+        assert await told(joan) == ["concern_without_lead"]
 
 
 async def test_somebody_who_is_suspended_may_raise_one_and_a_guest_may_not(
@@ -320,6 +343,22 @@ async def test_a_hold_keeps_whoever_wants_to_leave_and_tells_them_unless_there_i
         assert len(await sql(services, "SELECT 1 FROM member WHERE left_at IS NOT NULL")) == 1
         sealed = (await read(priya, concern_id))["posts"][0]
         assert (sealed["content"]["body_markdown"], sealed["is_intact"]) == (scenes.RUDE, True)
+
+
+async def test_a_hold_keeps_whoever_raised_it_with_a_post_of_their_own(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services, author="magpie")
+    async with make.signed_in(app, "priya", LEAD) as priya, make.signed_in(app, "magpie") as magpie:
+        await raised(magpie, posts=[post.id])
+        [concern_id] = await listed(priya)
+        wish = HoldWish(HoldReason.POLICE, (clock.now() + timedelta(days=20)).date())
+        long_ago = await make.viewer(services, "priya")
+        async with make.work(services) as work:
+            with pytest.raises(SignInAgain):
+                await evidence.place_hold(work, long_ago, UUID(concern_id), wish)
+        await change(priya, "PUT", f"{concern_id}/hold", reason="police", review_on=on(20))
+        assert (await magpie.put(f"{API}/me/departure", json={"kind": "erase"})).is_success
+        await run_hourly_jobs(services, clock.now() + timedelta(days=14, minutes=1))
+        assert await told(magpie) == ["departure_waits"]
 
 
 async def test_a_copy_leaves_concerns_out_and_a_lead_decides_on_disclosure(app: FastAPI, services: Services) -> None:

@@ -60,6 +60,13 @@ class Ties:
     own_part: Refusal | None = None
 
 
+@dataclass
+class Filed:
+    """A report without an account, and who of staff made it."""
+
+    filed_by: UUID | None
+
+
 @dataclass(frozen=True)
 class Part:
     """Who made a complaint, and who decided what it is about."""
@@ -129,6 +136,9 @@ TABLE = (
     row(Act.NAME_TEAM, "anywhere", None, "administrator"),
     row(Act.SET_DETAILS, "anywhere", None, "administrator"),
     row(Act.READ_MESSAGES, "anywhere", None, *STAFF),
+    row(Act.ANSWER_REPORT, "of a guest", Filed(None), *STAFF),
+    row(Act.ANSWER_REPORT, "of another", Filed(SOMEBODY), *STAFF),
+    row(Act.ANSWER_REPORT, "own", Filed(ME)),
     row(Act.HEAR_COMPLAINTS, "anywhere", None, "moderator", "administrator"),
     row(Act.ANSWER_COMPLAINT, "another's", Part(SOMEBODY, set()), "moderator", "administrator"),
     row(Act.ANSWER_COMPLAINT, "of nobody known", Part(None, {SOMEBODY}), "moderator", "administrator"),

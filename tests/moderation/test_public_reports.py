@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from forum.core import clock
 from forum.http.services import Services
 from forum.members.tables import Role
+from moderation.public_reports import actions
 from moderation.public_reports.post_links import MeantPost, place_of
 from tests.support import mailbox, make, scenes
 from tests.support.jobs import clean_up, run_due_jobs
@@ -38,6 +39,11 @@ async def filed(client: httpx.AsyncClient, services: Services, post: object, **c
     await run_due_jobs(services, clock.now())
     receipt: dict[str, Any] = answer.json()
     return receipt
+
+
+async def kinds(client: httpx.AsyncClient) -> list[str]:
+    """What somebody was told of."""
+    return [one["kind"] for one in (await client.get(f"{API}/me/notifications")).json()["items"]]
 
 
 async def progress(client: httpx.AsyncClient, token: str, of: str = "reports") -> httpx.Response:
@@ -125,15 +131,36 @@ async def test_what_came_of_it_is_read_with_the_code_and_said_by_mail(
     assert (await progress(guest, receipt["token"])).json()["code"] == "code_not_known"
 
 
-async def test_a_report_of_words_that_were_decided_on_has_the_outcome_at_once(
+async def test_a_report_of_words_that_were_decided_on_waits_until_somebody_looks(
     app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
     post = await scenes.a_post(services)
-    await filed(guest, services, post.id)
-    async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+    await filed(guest, services, post.id, text=DANGER)
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "boss", Role.ADMINISTRATOR) as boss,
+    ):
         await scenes.decide(suzie, await scenes.a_case(suzie, post.id), DISMISS)
-    again = await filed(guest, services, post.id)
-    assert (await progress(guest, again["token"])).json()["outcome"] == "dismissed"
+        again = await filed(guest, services, post.id, text=DANGER)
+        assert (await progress(guest, again["token"])).json()["outcome"] is None
+        mine = await filed(suzie, services, post.id)
+        assert "public_report_urgent" in await kinds(suzie)
+        theirs, own = (await suzie.get(f"{API}/moderation/reports")).json()["items"]
+        assert (theirs["because"], own["because"]) == (None, "You reported this: somebody else decides.")
+        # Administrators hear once of what waits longer than was promised.
+        for hours in (2, 200, 201):
+            async with services.database.work() as session:
+                await actions.remind(session, {}, clock.now() + timedelta(hours=hours))
+        assert (await kinds(boss)).count("public_report_overdue") == 2
+        at = f"{API}/moderation/reports"
+        answer = {"outcome": "dismissed", "answer": "Somebody rang them."}
+        assert (await suzie.put(f"{at}/{own['id']}/answer", json=answer)).json()["code"] == "own_report"
+        assert (await suzie.put(f"{at}/{own['id']}/post", json={"post_id": post.id})).status_code == 204
+        assert (await progress(guest, mine["token"])).json()["outcome"] == "dismissed"
+        assert len(await sql(services, "SELECT 1 FROM case_recusal")) == 1
+        assert await sql(services, "SELECT filed_by FROM public_report WHERE filed_by IS NOT NULL") == []
+        assert (await suzie.put(f"{at}/{theirs['id']}/answer", json=answer)).status_code == 204
+        assert not [kind for kind in await kinds(boss) if kind.startswith("public_report")]
 
 
 async def test_two_taps_with_a_key_are_one_report_and_another_text_is_refused(

@@ -7,13 +7,16 @@ import httpx
 from fastapi import FastAPI
 
 from forum.core import clock
+from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.members.departure import delete_belongings
 from forum.members.tables import Role, Standing
-from tests.moderation.test_public_reports import filed, progress
+from moderation.service_complaints import telling
+from tests.moderation.test_public_reports import filed, kinds, progress
 from tests.support import mailbox, make, scenes
 from tests.support.jobs import clean_up
-from tests.support.scenes import API, DISMISS, sql
+from tests.support.scenes import API, DISMISS, REMOVE, sql
+from tests.web.support import form, text_of
 
 UNHEARD = "I reported it two weeks ago, and he still reads where we live."
 ANSWER = {"outcome": "upheld", "answer": "You are right. It is taken out now, and we are sorry."}
@@ -112,3 +115,70 @@ async def test_only_ones_own_report_can_be_complained_of_and_ones_own_complaint_
         assert first["because"] == "You made this complaint yourself: somebody else answers it."
         assert (await guest.get(f"{API}/complaints")).status_code == 401
         assert (await progress(guest, urgent["token"])).status_code == 404
+
+
+async def test_nobody_hears_of_a_complaint_about_a_report_on_them_nor_answers_what_they_decided(
+    app: FastAPI, services: Services
+) -> None:
+    async with (
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan,
+        make.signed_in(app, "zoe", Role.ADMINISTRATOR) as zoe,
+        make.signed_in(app, "magpie") as magpie,
+    ):
+        post = await scenes.a_post(services, author="suzie")
+        report_id = (await scenes.report(magpie, post.id)).json()["id"]
+        await complained(magpie, report_id=report_id, email="magpie@example.org")
+        assert [row.email for row in await sql(services, "SELECT email FROM service_complaint")] == [None]
+        [item] = await waiting(orla)
+        assert await waiting(suzie) == []
+        at = f"{API}/moderation/complaints/{item['id']}"
+        assert (await suzie.put(f"{at}/answer", json=ANSWER)).status_code == 404
+        assert (await suzie.get(at.removeprefix(API))).status_code == 404
+        assert "service_complaint_waiting" not in await kinds(suzie)
+        # Whoever heard the second look decided it, too.
+        await scenes.decide(joan, await scenes.a_case(joan, post.id), REMOVE)
+        [statement] = (await suzie.get(f"{API}/me/statements")).json()["items"]
+        await scenes.appeal(suzie, statement["id"])
+        heard = await scenes.hear(zoe, (await scenes.a_case(zoe, post.id, "appeal"))["id"], "uphold")
+        assert heard.status_code == 201, heard.text
+        await complained(magpie, report_id=report_id)
+        await complained(suzie, about="own_content")
+        assert [bool(one["because"]) for one in await waiting(orla)] == [False] * 3
+        assert [bool(one["because"]) for one in await waiting(joan)] == [False, True, True]
+        assert [bool(one["because"]) for one in await waiting(zoe)] == [False, True, True]
+
+
+async def test_where_everybody_has_a_part_the_receipt_names_somebody_outside_and_the_next_one_is_told(
+    settings: Settings,
+) -> None:
+    named = settings.model_copy(update={"outside_contact": "The trustees: 020 7946 0000"})
+    async with make.application(named) as app:
+        services: Services = app.state.services
+        await scenes.house_rules(services)
+        post = await scenes.a_post(services)
+        async with (
+            make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan,
+            make.signed_in(app, "stepdad") as stepdad,
+            make.signed_in(app, "magpie") as magpie,
+        ):
+            await scenes.report(magpie, post.id)
+            await scenes.decide(joan, await scenes.a_case(joan, post.id), REMOVE)
+            receipt = await complained(stepdad, about="own_content")
+            assert receipt["outside_contact"] == "The trustees: 020 7946 0000"
+            page = await form(
+                stepdad, await stepdad.get("/complaints"), "/complaints", about="own_content", text=UNHEARD
+            )
+            assert "020 7946 0000" in text_of(page.text)
+            assert [one for one in await kinds(joan) if "complaint" in one] == ["service_complaint_without_hearer"] * 2
+            async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+                for days in (1, 15, 16):
+                    async with services.database.work() as session:
+                        await telling.remind(session, {}, clock.now() + timedelta(days=days))
+                assert await kinds(orla) == ["service_complaint_waiting"]
+                assert [one for one in await kinds(joan) if "complaint" in one] == ["service_complaint_overdue"] * 2
+        async with services.database.work() as session:
+            await delete_belongings(session, (await make.viewer(services, "stepdad")).member_id)
+            await clean_up(session, clock.now())
+        assert not await sql(services, "SELECT 1 FROM notification WHERE kind LIKE 'service_complaint%'")

@@ -4,11 +4,12 @@ from datetime import timedelta
 
 import httpx
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from forum.core import clock
 from forum.http.services import Services
 from forum.members.tables import Role
-from moderation.transparency import Count, Counted, make_report, section_of
+from moderation.transparency import Count, Counted, find_report, make_keeper, section_of
 from tests.support import make, scenes
 from tests.support.scenes import API, DISMISS
 
@@ -39,7 +40,7 @@ async def test_a_year_that_is_over_is_told_to_everybody_and_no_other(
         await scenes.decide(suzie, await scenes.a_case(suzie, post.id), DISMISS)
     now = clock.now()
     async with make.work(services) as work:
-        report = await make_report(work, now.year)
+        report = await find_report(work.session, services.settings, now.year)
     said = {section.counted: section for section in report.sections}
     assert said[Counted.REPORTS].counts == [Count("rule", 5)]
     assert said[Counted.CASES].counts == [Count("rule", None)]
@@ -51,3 +52,14 @@ async def test_a_year_that_is_over_is_told_to_everybody_and_no_other(
         assert (await guest.get(f"{API}/transparency/{year}")).status_code in {404, 422}
     last = (await guest.get(f"{API}/transparency/{(now - timedelta(days=366)).year}")).json()
     assert [section["most"] for section in last["sections"]] == [0] * len(Counted)
+    # A year that is over stays as it was told, whatever is decided or deleted since.
+    async with services.database.work() as session:
+        for days in (366, 367):
+            await make_keeper(services.settings)(session, {}, now + timedelta(days=days))
+        await session.execute(text("UPDATE report SET category = 'spam'"))
+    async with make.work(services) as work:
+        kept = await find_report(work.session, services.settings, now.year)
+    assert (kept.year, kept.median_minutes) == (now.year, None)
+    assert [(one.counted, list(one.counts), one.least, one.most) for one in kept.sections] == [
+        (one.counted, list(one.counts), one.least, one.most) for one in report.sections
+    ]

@@ -97,6 +97,21 @@ async def test_a_lead_decides_on_disclosure_shuts_out_and_erases(app: FastAPI, s
     assert [row.text for row in await sql(services, "SELECT text FROM concern")] == [""]
 
 
+async def test_what_nobody_types_by_hand_is_no_fault_of_ours_and_an_entry_says_when_it_happened(app: FastAPI) -> None:
+    async with make.signed_in(app, "magpie") as magpie, make.signed_in(app, "priya", LEAD) as priya:
+        assert (await magpie.get(f"/concern?post={'9' * 4301}")).status_code == 200
+        await raised(magpie, "/concern", reached_at="0113 496 0000 after four")
+        [concern] = (await priya.get(f"{API}/moderation/concerns")).json()["items"]
+        path = f"/moderation/concerns/{concern['id']}"
+        page = await priya.get(path)
+        assert "0113 496 0000 after four" in text_of(page.text)
+        for wrong in ("yesterday", "9999-06-01T10:00", "2026-02-30T10:00", "1753606800"):
+            refused = await form(priya, page, f"{path}/entries", text="Rang.", happened_at=wrong)
+            assert (refused.status_code, fields_of(refused.text, f"{path}/entries")["text"]) == (422, "Rang.")
+        await form(priya, page, f"{path}/entries", text="Rang her school.", happened_at="2026-07-02T14:10")
+        assert "of 2 Jul 2026, 14:10" in text_of((await priya.get(path)).text)
+
+
 async def test_who_steps_back_is_led_to_the_list(app: FastAPI, services: Services) -> None:
     async with make.signed_in(app, "magpie") as magpie, make.signed_in(app, "priya", LEAD) as priya:
         await raised(magpie, "/concern")

@@ -78,6 +78,18 @@ NOTICES: Mapping[NotificationKind, tuple[str, str]] = {
         mark("Somebody reported something that cannot wait, and we do not know which post they mean."),
         "/moderation/reports",
     ),
+    NotificationKind.PUBLIC_REPORT_OVERDUE: (
+        mark("A report without a post has waited too long."),
+        "/moderation/reports",
+    ),
+    NotificationKind.SERVICE_COMPLAINT_OVERDUE: (
+        mark("A complaint was to be answered by now."),
+        "/moderation/complaints",
+    ),
+    NotificationKind.SERVICE_COMPLAINT_WITHOUT_HEARER: (
+        mark("Somebody complained, and nobody here may answer: name another moderator of the whole forum."),
+        "/moderation/complaints",
+    ),
     NotificationKind.SERVICE_COMPLAINT_WAITING: (mark("Somebody complained."), "/moderation/complaints"),
     NotificationKind.SERVICE_COMPLAINT_ANSWERED: (mark("A complaint of yours was answered."), "/complaints"),
     NotificationKind.REACTED: (

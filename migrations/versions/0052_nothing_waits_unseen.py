@@ -1,0 +1,54 @@
+"""What waits too long is told; who of staff made a report does not answer it; a year that is over keeps its numbers."""
+
+import re
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision: str = "0052"
+down_revision: str | None = "0051"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+NOTICES = ("public_report_overdue", "service_complaint_overdue", "service_complaint_without_hearer")
+
+
+def upgrade() -> None:
+    op.add_column("public_report", sa.Column("filed_by", sa.Uuid(), nullable=True))
+    op.create_foreign_key(
+        op.f("fk_public_report_filed_by"), "public_report", "member", ["filed_by"], ["id"], postgresql_not_valid=True
+    )
+    op.execute("ALTER TABLE public_report VALIDATE CONSTRAINT fk_public_report_filed_by")
+    op.create_table(
+        "transparency_year",
+        sa.Column("year", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("sections", postgresql.JSONB(), nullable=False),
+        sa.Column("median_minutes", sa.Integer(), nullable=True),
+        sa.Column("kept_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("year", name=op.f("pk_transparency_year")),
+    )
+    _check_kinds([*_kinds(), *NOTICES])
+
+
+def downgrade() -> None:
+    op.drop_table("transparency_year")
+    op.drop_column("public_report", "filed_by")
+    notification = sa.table("notification", sa.column("kind", sa.String()))
+    op.execute(sa.delete(notification).where(notification.c.kind.in_(NOTICES)))
+    _check_kinds([kind for kind in _kinds() if kind not in NOTICES])
+
+
+def _kinds() -> list[str]:
+    """Return the kinds of notifications at this moment."""
+    asked = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_notification_kind'"
+    return re.findall(r"'(\w+)'", op.get_bind().execute(sa.text(asked)).scalar_one())
+
+
+def _check_kinds(kinds: Sequence[str]) -> None:
+    """Let notifications have these kinds. Whoever writes waits while the rows are looked at once."""
+    listed = ", ".join(repr(kind) for kind in kinds)
+    op.execute("ALTER TABLE notification DROP CONSTRAINT ck_notification_kind")
+    op.execute(f"ALTER TABLE notification ADD CONSTRAINT ck_notification_kind CHECK (kind IN ({listed})) NOT VALID")
+    op.execute("ALTER TABLE notification VALIDATE CONSTRAINT ck_notification_kind")

@@ -1,0 +1,1 @@
+"""Complaints about how the forum keeps its duties."""
