@@ -10,7 +10,7 @@ from pydantic import Field, StrictBool
 from forum.api.content.threads import BoardName
 from forum.api.schemas import Author, Next, RequestBody, ResponseBody
 from forum.content.search import actions, similar
-from forum.content.search.actions import SearchView, Wanted
+from forum.content.search.actions import SearchView, WantedSearch
 from forum.content.search.plain import Snippet
 from forum.content.search.queries import FoundPost, FoundThread
 from forum.content.search.tables import QUERY_MAX, Sort
@@ -176,13 +176,13 @@ class SimilarThreadList(ResponseBody):
     response_model=Search,
     responses=CREATED_WITH_LOCATION | documented(413, 422, 429),
 )
-async def search(wanted: SearchRequest, request: Request, viewer: CurrentViewer, work: CurrentWork) -> Response:
+async def search_posts(wanted: SearchRequest, request: Request, viewer: CurrentViewer, work: CurrentWork) -> Response:
     """Search. The answer has an id; what is found, `GET /searches/{id}` says, for one hour.
 
     Words that are sought stand in no address, no log and no copy but your own. A search of yours is for you alone; that
     of a guest is for whoever has its id.
     """
-    made = await actions.search(work, viewer, Wanted(**wanted.model_dump()), address_of(request))
+    made = await actions.search(work, viewer, WantedSearch(**wanted.model_dump()), address_of(request))
     return json_response(Search.of_view(made), 201, {"Location": f"{request.url.path}/{made.id}", **NO_STORE})
 
 

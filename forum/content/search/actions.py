@@ -27,7 +27,7 @@ from forum.members.viewer import Viewer
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedSearch:
     """What somebody searches for, as they typed it."""
 
     query: str
@@ -62,7 +62,7 @@ class SearchView(NamedTuple):
         return self.made_at + KEPT_FOR
 
 
-class Reading(NamedTuple):
+class SearchReading(NamedTuple):
     """What was searched for, a page of what is found, and the boards that can be chosen."""
 
     search: SearchView
@@ -85,12 +85,12 @@ _VIEW = (
 )
 
 
-async def search(work: Work, viewer: Viewer, wanted: Wanted, address: str) -> SearchView:
+async def search(work: Work, viewer: Viewer, wanted: WantedSearch, address: str) -> SearchView:
     """Keep what somebody searches for, for one hour, under an id that nobody can guess.
 
     Raises Invalid for words that say nothing, for too many, and for a board or an author who is not there for them.
     """
-    await _count(work, viewer, address, "search")
+    await work.count_try(_limit(viewer), "search", viewer.id or network(address))
     _refuse_impossible(wanted)
     board = await _find_board(work, viewer, wanted.board) if wanted.board else None
     author = await _find_author(work, wanted.author) if wanted.author else None
@@ -112,13 +112,13 @@ async def search(work: Work, viewer: Viewer, wanted: Wanted, address: str) -> Se
     return await _view(work, viewer, row.id)
 
 
-async def read_results(work: Work, viewer: Viewer, search_id: UUID, after: str | None, address: str) -> Reading:
+async def read_results(work: Work, viewer: Viewer, search_id: UUID, after: str | None, address: str) -> SearchReading:
     """Return what was searched for, and a page of what it finds at this moment.
 
     Raises NotFound once it is forgotten, and for somebody else's; Invalid for an unknown cursor; Overloaded after two
     seconds.
     """
-    await _count(work, viewer, address, "search-results")
+    await work.count_try(_limit(viewer), "search-results", viewer.id or network(address))
     view = await _view(work, viewer, search_id)
     row = (await work.session.execute(select(Search).where(col(Search.id) == search_id))).scalar_one()
     readable = select(Board).where(boards.READABLE).order_by(col(Board.position), col(Board.id))
@@ -128,7 +128,7 @@ async def read_results(work: Work, viewer: Viewer, search_id: UUID, after: str |
         results = await queries.find(work.session, viewer, row, after, work.settings.time_zone)
     except DBAPIError as error:
         raise queries.too_long(error) or error from None
-    return Reading(view, results, choices)
+    return SearchReading(view, results, choices)
 
 
 def select_searches(viewer: Viewer) -> Query:
@@ -136,14 +136,11 @@ def select_searches(viewer: Viewer) -> Query:
     return _VIEW.where(col(Search.member_id) == viewer.id).order_by(col(Search.made_at))
 
 
-async def _count(work: Work, viewer: Viewer, address: str, policy: str) -> None:
-    if viewer.id:
-        await work.count_try("search", policy, viewer.id)
-    else:
-        await work.count_try("guest_search", policy, network(address))
+def _limit(viewer: Viewer) -> str:
+    return "search" if viewer.id else "guest_search"
 
 
-def _refuse_impossible(wanted: Wanted) -> None:
+def _refuse_impossible(wanted: WantedSearch) -> None:
     if not has_seen(wanted.query):
         raise Invalid("Say what you look for.", "#/query", code="blank")
     if len(wanted.query) > QUERY_MAX:

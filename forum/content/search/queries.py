@@ -68,7 +68,7 @@ _EARLIEST, _LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzin
 _LARGEST = 2**63 - 1
 
 
-class Query(NamedTuple):
+class ParsedQuery(NamedTuple):
     """What PostgreSQL made of the words: as it writes it, and whether it says anything, and anything but "not"."""
 
     language: str
@@ -306,16 +306,16 @@ async def find(session: AsyncSession, viewer: Viewer, search: Search, after: str
     return Results(threads, posts, cursor, await finding.suggest(after, [*threads, *posts]), None)
 
 
-async def parse(session: AsyncSession, typed: str) -> Query:
+async def parse(session: AsyncSession, typed: str) -> ParsedQuery:
     """Return what PostgreSQL makes of some words, of the first terms of them."""
     row = (await session.execute(_PARSE, {"typed": kept_terms(typed)})).one()
-    return Query(row.language, row.words, row.terms, row.is_in_index)
+    return ParsedQuery(row.language, row.words, row.terms, row.is_in_index)
 
 
 class _Finding:
     """One search of one viewer, in one transaction."""
 
-    def __init__(self, session: AsyncSession, viewer: Viewer, search: Search, asked: Query, zone: str) -> None:
+    def __init__(self, session: AsyncSession, viewer: Viewer, search: Search, asked: ParsedQuery, zone: str) -> None:
         self._session, self._viewer, self._asked = session, viewer, asked
         self._search, self._zone = search, zone
         self._shape = Shape(search.board_id is not None, search.author_id is not None, search.by_advisers)

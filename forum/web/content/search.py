@@ -10,7 +10,7 @@ from pydantic import Field
 
 from forum.content import boards
 from forum.content.search import actions
-from forum.content.search.actions import SearchView, Wanted
+from forum.content.search.actions import SearchView, WantedSearch
 from forum.content.search.queries import Results
 from forum.content.search.tables import QUERY_MAX, Sort
 from forum.core.errors import ForumError
@@ -71,7 +71,7 @@ async def search(visit: ReadingForm) -> Response:
     """Keep what is sought for an hour, and go to what is found."""
     try:
         wanted = visit.form.parse(SearchForm)
-        made = await visit.act(actions.search, Wanted(**wanted.model_dump()), address_of(visit.request))
+        made = await visit.act(actions.search, WantedSearch(**wanted.model_dump()), address_of(visit.request))
     except ForumError as error:
         return visit.show(await _empty(visit.refusing(error)), 422)
     return visit.go(f"/searches/{made.id}")
