@@ -27,6 +27,7 @@ from forum.api.content import (
     posts,
     reactions,
     read_marks,
+    search,
     subscriptions,
     threads,
 )
@@ -122,6 +123,12 @@ RESOURCES: tuple[Resource, ...] = (
         reactions.router,
     ),
     Resource("bookmarks", "Posts that you saved for yourself. Nobody else sees them.", bookmarks.router),
+    Resource(
+        "search",
+        "Find posts and titles that you may read. What you look for stands in no address, and is forgotten after an "
+        "hour.",
+        search.router,
+    ),
     Resource("drafts", "What you began to write, kept for a week. Nobody else reads it.", drafts.router),
     Resource(
         "members",
@@ -232,6 +239,7 @@ MEMBERS = OWN | {"member", "moderator"}
 HOUSE = House(
     navigation=(
         Entry("/", mark("Boards")),
+        Entry("/search", mark("Search")),
         Entry("/help", mark("Help now")),
         Entry("/advising", mark("Advising"), lambda viewer: not why_not(Act.SEE_WAITING_THREADS, viewer), is_work=True),
         *moderation_site.ENTRIES,

@@ -16,6 +16,8 @@ from forum.authentication.second_factor import passkeys
 from forum.content import announcements, board_cards, drafts, ignored, read_marks
 from forum.content.posts import quotes, tallies
 from forum.content.reactions import actions as reactions
+from forum.content.search import jobs as search_jobs
+from forum.content.search import spelling
 from forum.core import idempotency, jobs, rate_limits
 from forum.core.jobs import Errand, Handler, Job, Payload
 from forum.core.settings import Settings
@@ -77,6 +79,25 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="content.bookmarks", export=export_contents.export_bookmarks),
     Feature(name="content.reactions", export=export_contents.export_reactions, clean_up=reactions.delete_leftovers),
     Feature(name="content.ignored", export=export_contents.export_ignored, clean_up=ignored.forget_former_members),
+    Feature(
+        name="content.search",
+        export=export_contents.export_searches,
+        jobs=lambda context: {
+            search_jobs.INDEX_POST: search_jobs.index_post,
+            search_jobs.SET_LANGUAGE: search_jobs.make_language_setter(context.settings),
+            search_jobs.FORGET_SEARCHES: search_jobs.forget_searches,
+            spelling.COLLECT_WORDS: spelling.collect_words,
+        },
+        schedule={
+            search_jobs.SET_LANGUAGE: "*/5 * * * *",
+            search_jobs.FORGET_SEARCHES: "*/5 * * * *",
+            spelling.COLLECT_WORDS: "23 2 * * *",
+        },
+        sweeps=(
+            Sweep("index_posts", search_jobs.index_posts, search_jobs.index_each_by_itself),
+            Sweep("index_titles", search_jobs.index_titles, search_jobs.leave_titles),
+        ),
+    ),
     Feature(name="notifications.inbox", export=export_contents.export_notifications),
     Feature(
         name="notifications.letters",

@@ -180,6 +180,14 @@ _VISIBLE = select(*columns(Board)).where(READABLE)
 _ONE = Prepared(_VISIBLE.where(col(Board.slug) == bindparam("slug", type_=Text())))
 
 
+_EVERY_READABLE = Prepared(_VISIBLE.order_by(col(Board.position), col(Board.id)))
+
+
+async def list_readable(reader: Reader, viewer: Viewer) -> Sequence[Any]:
+    """Return every board that exists for the viewer, in order."""
+    return await reader.rows(_EVERY_READABLE, **viewer.query_parameters)
+
+
 async def get_board(reader: Reader, viewer: Viewer, slug: str) -> Any:
     """Return a board. Raises NotFound when it does not exist for the viewer."""
     row = await reader.row(_ONE, **viewer.query_parameters, slug=slug)

@@ -30,6 +30,7 @@ LEFT_OUT = (
     "mailed_link",
     "member_session",
     "passkey_challenge",
+    "search",
     "throttle_count",
 )
 MAGIC = b"PGDMP"  # the first bytes of a file in pg_dump's custom format

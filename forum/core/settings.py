@@ -18,6 +18,12 @@ NOBODY = "no-reply@forum.test"  # the sender while mails are only written to a f
 FIRST_POSTS_MAX = 100  # counting stops here, so that a prolific author's post costs no more
 # All kinds of reactions to a post; `content/reactions/tables.py` says what they mean.
 REACTIONS = ("thank", "hug", "helpful", "same_here")
+# Those that every PostgreSQL from 15 on knows.
+SEARCH_LANGUAGES = (
+    *("simple", "arabic", "armenian", "basque", "catalan", "danish", "dutch", "english", "finnish", "french"),
+    *("german", "greek", "hindi", "hungarian", "indonesian", "irish", "italian", "lithuanian", "nepali", "norwegian"),
+    *("portuguese", "romanian", "russian", "serbian", "spanish", "swedish", "tamil", "turkish", "yiddish"),
+)
 # What the accent stands on, and what stands on it, as house.css has them: paper, cards, the words of a button.
 LIGHT_GROUNDS, DARK_GROUNDS = ("#f5f1e8", "#fffdf8"), ("#12191b", "#1a2325", "#0f1617")
 
@@ -98,6 +104,12 @@ def _accent(grounds: tuple[str, ...]) -> AfterValidator:
 def _time_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError("it must be a name of the IANA time zone database, such as Europe/London")
+    return name
+
+
+def _search_language(name: str) -> str:
+    if name not in SEARCH_LANGUAGES:
+        raise ValueError(f"the languages are {', '.join(SEARCH_LANGUAGES)}")
     return name
 
 
@@ -241,6 +253,8 @@ class Settings(BaseSettings):
     editing_limit: Limit = Field("30/1 minute", description="Edits of one member: posts, titles and the profile")
     preview_limit: Limit = Field("60/1 minute", description="Previews of one member")
     reaction_limit: Limit = Field("60/1 minute", description="Reactions of one member to posts")
+    search_limit: Limit = Field("30/1 minute", description="Searches of one member, and pages of results")
+    guest_search_limit: Limit = Field("10/1 minute", description="The same of guests, per address")
     report_limit: Limit = Field("20/1 day", description="Reports of one member")
     contact_limit: Limit = Field("5/1 hour", description="Messages to the charity, per address")
     public_report_limit: Limit = Field(
@@ -267,6 +281,9 @@ class Settings(BaseSettings):
         ge=0,
         le=1000,
         description="After how many heavy cases in a shift a moderator is told that a break would be good; 0: never",
+    )
+    search_language: Annotated[str, AfterValidator(_search_language)] = Field(
+        "english", description="The language whose forms of a word search takes as one, as PostgreSQL names it"
     )
     screening_region: str = Field(
         "GB",

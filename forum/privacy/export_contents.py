@@ -17,6 +17,7 @@ from forum.content.ignored import IGNORED_BY
 from forum.content.posts.queries import EARLIER_BY, HELD_BY, WRITTEN_BY
 from forum.content.reactions.queries import GIVEN_BY
 from forum.content.read_marks import MARKS_OF
+from forum.content.search.actions import select_searches
 from forum.content.subscriptions import SUBSCRIPTIONS_OF
 from forum.content.threads.queries import OPENED_BY, TITLED_BY
 from forum.core.export_section import ExportSection, SafeHtml, items_of
@@ -96,6 +97,13 @@ async def export_ignored(session: AsyncSession, viewer: Viewer, _now: datetime) 
     """Return whom the viewer ignores."""
     rows = (await session.execute(IGNORED_BY.query, viewer.query_parameters)).all()
     return [ExportSection("ignored", "Whom you ignore", items_of(rows))]
+
+
+async def export_searches(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return what the viewer searched for within the hour."""
+    rows = items_of((await session.execute(select_searches(viewer), viewer.query_parameters)).all())
+    told = ("query", "board_name", "author_handle", "since", "until", "made_at")
+    return [ExportSection("searches", "What you searched for", [{name: row[name] for name in told} for row in rows])]
 
 
 async def export_notifications(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:

@@ -264,6 +264,7 @@ DATA: dict[str, list[str]] = {
     "0049": HANDED_OVER,
     "0050": REVIEWED,
     "0051": REVIEWED,
+    "0053": REVIEWED,
     "0052": REVIEWED,
 }
 

@@ -64,6 +64,8 @@ UNTHROTTLED: dict[str, Any] = {"requests_at_once": "10000"} | {
         "editing",
         "preview",
         "reaction",
+        "search",
+        "guest_search",
         "report",
         "contact",
         "public_report",

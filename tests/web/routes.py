@@ -41,6 +41,8 @@ ROWS: Mapping[str, Row] = {
     "/members/{handle}/ignore": Row(SIGNED_IN, "/members/{handle}/ignore"),
     "/me/ignored": Row(SIGNED_IN),
     "/advisers": Row(),
+    "/search": Row(),
+    "/searches/{id}": Row(example="/searches/{search}"),
     # around it
     "/rules": Row(),
     "/help": Row(),
@@ -178,7 +180,7 @@ ROWS: Mapping[str, Row] = {
 OPEN_FORMS = frozenset(
     {
         *("/sign-in", "/sign-in/code", "/sign-in/passkey", "/sign-out", "/leave", "/look", "/join", "/contact"),
-        *("/reports", "/progress", "/complaints"),
+        *("/reports", "/progress", "/complaints", "/searches"),
         *("/password-resets", "/password-resets/completion", "/email-verifications", "/email-verifications/refuse"),
         *("/departures/refuse", "/lost-mailboxes/refuse", "/unsubscribe/{token}"),
     }

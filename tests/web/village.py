@@ -159,6 +159,7 @@ async def _live(village: Village) -> None:
     await _said(await guest.post(f"{API}/reports", json=outside))
     await run_due_jobs(village.services, clock.now())
     await _said(await guest.post(f"{API}/complaints", json={"about": "duties", "text": "I cannot find your rules."}))
+    sought = await _said(await guest.post(f"{API}/searches", json={"query": "court"}))
     found = {
         what: (await joan.get(f"{API}/moderation/{what}")).json()["items"][0]["id"]
         for what in ("reports", "complaints")
@@ -174,6 +175,7 @@ async def _live(village: Village) -> None:
         "service_complaint": found["complaints"],
         "concern": concerns[0]["id"],
         "board": "court",
+        "search": sought["id"],
         "thread": angry,
         "post": rude["id"],
         "own_post": later["id"],

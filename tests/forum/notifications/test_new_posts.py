@@ -340,7 +340,7 @@ async def test_where_telling_of_several_posts_fails_each_becomes_a_job(
 
 
 async def test_posts_that_nobody_is_told_of_hold_up_no_others(services: Services, thread: int) -> None:
-    [sweep] = sweeps_of(worker.FEATURES)
+    [sweep] = [one for one in sweeps_of(worker.FEATURES) if one.name == "tell_of_posts"]
     for number in range(new_posts.AT_ONCE + 1):
         await make.post(services, "magpie", thread, f"Line {number}")
     await sql(services, "UPDATE post SET told_at = now() RETURNING 1")
@@ -362,7 +362,7 @@ async def test_a_sweep_that_fails_in_every_way_comes_again(services: Services) -
 
 
 async def test_only_one_worker_tells_at_a_time(app: FastAPI, services: Services, thread: int) -> None:
-    [sweep] = sweeps_of(worker.FEATURES)
+    [sweep] = [one for one in sweeps_of(worker.FEATURES) if one.name == "tell_of_posts"]
     async with make.signed_in(app, "heron") as heron:
         await follow(heron, f"/threads/{thread}")
         await make.post(services, "magpie", thread)

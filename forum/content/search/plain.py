@@ -1,0 +1,73 @@
+"""What a post says in its author's own words, without Markdown and without what it quotes: pure functions."""
+
+import html
+import re
+from collections.abc import Sequence
+from itertools import islice, pairwise
+from typing import NamedTuple
+
+from forum.core.text import INVISIBLE
+
+MOST_TERMS = 8
+# Of Unicode's private use: what PostgreSQL puts around each hit and between passages. No text keeps its own.
+OPENS, CLOSES, GAP = "\ue000", "\ue001", "\ue002"
+
+_TAG = re.compile(r"<(?P<end>/?)(?P<name>[a-z][a-z0-9]*)(?P<about>[^>]*)>")
+_INLINE = {"a", "em", "strong", "s", "code", "span", "bdi"}
+_SPACES = re.compile(r"\s+")
+_DROPPED = re.compile(f"[{OPENS}{CLOSES}{GAP}{INVISIBLE}]")
+_TERM = re.compile(r"\w+(?:['\u2019.-]\w+)*")
+
+
+class Snippet(NamedTuple):
+    """Some words of a text, and where in them the hits are: each from a start to an end, in code points."""
+
+    text: str
+    spans: Sequence[tuple[int, int]]
+
+    @property
+    def parts(self) -> Sequence[tuple[str, bool]]:
+        """The text in pieces, each with whether it is a hit."""
+        edges = [0, *(edge for span in self.spans for edge in span), len(self.text)]
+        return [(self.text[start:end], at % 2 == 1) for at, (start, end) in enumerate(pairwise(edges)) if end > start]
+
+
+def plain_text(body_html: str) -> str:
+    """Return what rendered HTML says, in one line: without quotes, and without the marks of what was taken out."""
+    parts, quotes, removed, done = list[str](), 0, 0, 0
+    for tag in _TAG.finditer(body_html):
+        if not quotes and not removed:
+            parts.append(body_html[done : tag.start()])
+        done = tag.end()
+        name, is_end = tag["name"], bool(tag["end"])
+        if name == "blockquote":
+            quotes += -1 if is_end else 1
+        elif name == "span" and (removed or 'class="removed"' in tag["about"]):
+            removed += -1 if is_end else 1
+        if name not in _INLINE or removed:
+            parts.append(" ")
+    if not quotes and not removed:
+        parts.append(body_html[done:])
+    return _SPACES.sub(" ", _DROPPED.sub("", html.unescape("".join(parts)))).strip()
+
+
+def kept_terms(query: str) -> str:
+    """Return a query with its first terms only: each costs a look into the index."""
+    terms = (term for term in _TERM.finditer(query) if term[0].lower() != "or")
+    ninth = next(islice(terms, MOST_TERMS, None), None)
+    return query[: ninth.start()] if ninth else query
+
+
+def snippet_of(marked: str) -> Snippet:
+    """Return a text in which PostgreSQL marked the hits, as plain text with their places."""
+    parts, spans, at, start = list[str](), list[tuple[int, int]](), 0, 0
+    for part in re.split(f"([{OPENS}{CLOSES}{GAP}])", marked):
+        if part == OPENS:
+            start = at
+        elif part == CLOSES:
+            spans.append((start, at))
+        else:
+            said = " … " if part == GAP else part
+            parts.append(said)
+            at += len(said)
+    return Snippet("".join(parts), spans)
