@@ -263,6 +263,13 @@ DATA: dict[str, list[str]] = {
     "0048": HANDED_OVER,
     "0049": HANDED_OVER,
     "0050": HANDED_OVER,
+    # A thread waited that is sorted now.
+    "0051": [
+        *HANDED_OVER,
+        "UPDATE thread SET waiting_since = now()",
+        "INSERT INTO draft (member_id, kind, place_id, version, body_markdown, saved_at) "
+        "SELECT id, 'board', 1, 1, 'Hello', now() FROM member WHERE handle = 'heron'",
+    ],
 }
 
 
