@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forum.api import health, home, openapi
 from forum.api.administration import accounts, board_settings, invitations, setup, unsent_mail
+from forum.api.advising import answers as answers_api
 from forum.api.advising import waiting_list
 from forum.api.authentication import email_addresses, password_resets, profiles, registration
 from forum.api.authentication import sessions as sessions_api
@@ -115,6 +116,7 @@ RESOURCES: tuple[Resource, ...] = (
         "Threads on a board, where you stopped reading them, and what you may do there.",
         threads.router,
         read_marks.router,
+        answers_api.router,
     ),
     Resource("subscriptions", "Threads and boards that you follow. Nobody else sees them.", subscriptions.router),
     Resource(

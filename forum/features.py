@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.administration import accounts, invitations
+from forum.advising import sorting
 from forum.authentication import failed_sign_ins, handles, profiles, sessions
 from forum.authentication.second_factor import passkeys
 from forum.content import announcements, board_cards, drafts, ignored, read_marks
@@ -126,7 +127,12 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="administration.setup"),
     Feature(name="administration.invitations", clean_up=invitations.delete_expired),
     Feature(name="administration.unsent_mail"),
-    Feature(name="advising.waiting_list"),
+    Feature(
+        name="advising.waiting_list",
+        jobs=lambda _context: {sorting.SORT_WAITING: sorting.sort_waiting},
+        schedule={sorting.SORT_WAITING: "* * * * *"},
+    ),
+    Feature(name="advising.answers"),
     Feature(name="content.announcements", clean_up=announcements.delete_expired),
     Feature(name="content.glossary"),
     Feature(name="content.boards", clean_up=board_cards.add_up),

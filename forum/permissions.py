@@ -136,6 +136,7 @@ class Act(StrEnum):
     FOLLOW = "be told of new posts"
     RENAME = "take another name"
     IGNORE = "ignore somebody"
+    MARK_ANSWERED = "say that this helped"
     SEE_WAITING_THREADS = "see the threads that wait for an adviser"
     ADMINISTER = "look after accounts"
     ANNOUNCE = "write announcements"
@@ -341,6 +342,7 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.FOLLOW: [is_not_banned],
     Act.RENAME: [is_active, has_required_second_factor],
     Act.IGNORE: [is_not_staff],
+    Act.MARK_ANSWERED: [is_not_banned, opened_it],
     Act.SEE_WAITING_THREADS: [advises],
     Act.ADMINISTER: [is_in_good_standing, administers],
     Act.ANNOUNCE: [is_in_good_standing, administers],

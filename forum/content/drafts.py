@@ -88,6 +88,7 @@ class SavedDraft(SQLModel, table=True):
     body_markdown: str
     content_warning: str | None = None
     reply_to: int | None = None
+    asks: bool | None = None
     revision: int | None = Field(default=None, description="Of an edit: the revision of the post that it began with")
     other_words: str | None = Field(default=None, description="Kept at the same time, perhaps on another device")
     refused: dict[str, Any] | None = Field(
@@ -98,7 +99,8 @@ class SavedDraft(SQLModel, table=True):
     @property
     def words(self) -> "DraftWords":
         """Return the words, without what was made of them."""
-        return DraftWords(self.body_markdown, self.title, self.content_warning, self.reply_to, self.revision)
+        words = (self.body_markdown, self.title, self.content_warning, self.reply_to, self.revision)
+        return DraftWords(*words, self.asks)
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class DraftWords:
     content_warning: str | None = None
     reply_to: int | None = None
     revision: int | None = None
+    asks: bool | None = None
 
     @property
     def as_text(self) -> str:
@@ -273,7 +276,7 @@ async def _save(work: Work, author: Viewer, place: DraftPlace, saving: Saving) -
         draft.version += 1
     draft.body_markdown, draft.title = saving.words.body_markdown, saving.words.title
     draft.content_warning, draft.reply_to = saving.words.content_warning, saving.words.reply_to
-    draft.revision = saving.words.revision
+    draft.revision, draft.asks = saving.words.revision, saving.words.asks
     draft.refused = dict(saving.refused) if saving.refused else None
     draft.saved_at = work.now
     await work.session.flush()

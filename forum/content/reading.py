@@ -76,6 +76,7 @@ class ThreadReading:
     may_edit: bool  # their own posts here
     may_retitle: bool
     may_react: bool  # to posts of others
+    may_say_helped: bool  # it is their own thread, and it waits for an adviser
     marks: OwnMarks  # what the viewer did with the posts of this page
 
 
@@ -116,8 +117,14 @@ async def read_thread(
         may_edit=is_member and why_not(Act.EDIT_POST, viewer, own) is None,
         may_retitle=is_member and why_not(Act.RETITLE_THREAD, viewer, place) is None,
         may_react=is_member and why_not(Act.REACT, viewer, replace(place, post=OTHERS_POST)) is None,
+        may_say_helped=is_member and _waits(thread, board) and why_not(Act.MARK_ANSWERED, viewer, place) is None,
         marks=await own_marks.get_own_marks(reader, viewer, thread_id, *_span(page)),
     )
+
+
+def _waits(thread: Any, board: Any) -> bool:
+    """Return whether a thread waits for an adviser, after somebody answered."""
+    return board.advised and thread.posts > 1 and bool(thread.asked_since or thread.news_since)
 
 
 def _span(page: PostPage) -> tuple[int, int]:

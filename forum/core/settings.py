@@ -1,6 +1,7 @@
 """The settings: environment variables become one frozen object."""
 
 import re
+from datetime import date
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
@@ -311,6 +312,15 @@ class Settings(BaseSettings):
         16, ge=0, le=120, description="The age that people say they have when they join; 0: nobody is asked"
     )
     newcomer_days: int = Field(3, ge=0, description="Days after joining during which a member is a newcomer")
+    holidays: Annotated[frozenset[date], NoDecode, BeforeValidator(_split_at_commas)] = Field(
+        frozenset(), description="Days on which nobody works, as 2026-12-25, separated by commas: bank holidays"
+    )
+    answer_days: int = Field(
+        2, ge=0, le=60, description="Working days within which an adviser answers what somebody asks"
+    )
+    claim_hours: int = Field(
+        2, ge=1, le=80, description="Working hours for which an adviser keeps a thread that they want to answer"
+    )
     newcomer_links: int = Field(2, ge=0, description="How many links a newcomer's post may have")
 
     @property

@@ -8,7 +8,15 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, GetJsonSchemaHandler, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    StrictBool,
+    StringConstraints,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
@@ -102,6 +110,14 @@ Password = Annotated[
     AfterValidator(storable),
     SchemaPattern(f"^{ANY}*$"),
     Field(examples=["four quiet herons dancing"], json_schema_extra={"format": "password"}),
+]
+Asks = Annotated[
+    StrictBool | None,
+    Field(
+        description="Whether the author says that it asks something, so that the thread waits for an adviser where "
+        "advisers answer. Without it, the words decide",
+        examples=[None],
+    ),
 ]
 NewPassword = Annotated[
     Password,

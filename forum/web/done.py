@@ -16,6 +16,7 @@ DONE: Mapping[str, str] = {
     "pinned": mark("The thread stays at the top of its board."),
     "unpinned": mark("The thread has no fixed place any more."),
     "moved": mark("The thread is on its new board."),
+    "helped": mark("We are glad. Nobody looks for an answer here now. Write again whenever you need one."),
     "kept": mark("We keep what you wrote for a week. Only you can read it."),
     "draft-deleted": mark("What you began to write is deleted."),
     "sending": mark("We are still sending what you wrote. Please look again in a moment."),

@@ -17,7 +17,7 @@ from forum.web.administration import (
     setup,
     unsent_mail,
 )
-from forum.web.advising import waiting_list
+from forum.web.advising import answers, waiting_list
 from forum.web.around import leave, look, text_pages
 from forum.web.authentication import email_addresses, password_resets, profiles, registration, sessions, sign_in
 from forum.web.authentication.second_factor import enrolment, passkeys
@@ -84,6 +84,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     look.router,
     leave.router,
     waiting_list.router,
+    answers.router,
     setup.router,
     board_settings.router,
     opening_hours.router,

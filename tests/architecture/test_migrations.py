@@ -208,6 +208,14 @@ REVIEWED = [
     "now() + '7 days' FROM member LIMIT 1",
 ]
 
+# A thread waited that is sorted now.
+WAITED = [
+    *REVIEWED,
+    "UPDATE thread SET waiting_since = now()",
+    "INSERT INTO draft (member_id, kind, place_id, version, body_markdown, saved_at) "
+    "SELECT id, 'board', 1, 1, 'Hello', now() FROM member WHERE handle = 'heron'",
+]
+
 # What a forum of that revision held, in that revision's own columns: each a list of statements.
 # A new migration adds the data of the revision before it here.
 DATA: dict[str, list[str]] = {
@@ -264,8 +272,8 @@ DATA: dict[str, list[str]] = {
     "0049": HANDED_OVER,
     "0050": REVIEWED,
     "0051": REVIEWED,
-    "0053": REVIEWED,
     "0052": REVIEWED,
+    "0053": WAITED,
 }
 
 

@@ -80,6 +80,7 @@ OPEN_TO: dict[Act, set[str]] = {
     Act.FOLLOW: set(PEOPLE),
     Act.RENAME: IN_GOOD_STANDING,
     Act.IGNORE: set(PEOPLE),
+    Act.MARK_ANSWERED: {"author", "silenced-author"},
     Act.SEE_WAITING_THREADS: {"adviser", "moderator", "silenced-moderator", "reviewed-moderator", "administrator"},
     Act.ADMINISTER: {"administrator"},
     Act.ANNOUNCE: {"administrator"},
@@ -130,6 +131,7 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
     # Nobody takes the name of staff, so each asks for one of their own.
     Act.RENAME: lambda at: [Asked("PATCH", "/me", {"name": f"Somebody {at.thread}"}, 200)],
     Act.IGNORE: lambda _: [Asked("PUT", "/me/ignored/nobody", None, 404)],
+    Act.MARK_ANSWERED: lambda at: [Asked("PUT", f"/threads/{at.thread}/answered", None, 204)],
     Act.SEE_WAITING_THREADS: lambda _: [Asked("GET", "/adviser/threads", None, 200)],
     Act.ADMINISTER: lambda _: [
         Asked("GET", "/accounts", None, 200),

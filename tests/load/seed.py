@@ -91,7 +91,8 @@ COUNTS = """
 UPDATE thread SET last_number = counted.posts, posts = counted.posts, participants = counted.participants,
     last_post_number = counted.posts, last_post_at = last.created_at, last_post_by = last.author_id,
     adviser_replies = counted.adviser_replies, first_adviser_number = counted.first_adviser_number,
-    latest_adviser_number = counted.latest_adviser_number, waiting_since = waiting.created_at
+    latest_adviser_number = counted.latest_adviser_number, asked_since = waiting.created_at,
+    asked_number = waiting.number
 FROM (
     SELECT thread_id, count(*) AS posts, count(DISTINCT author_id) AS participants,
            count(*) FILTER (WHERE voice = 'adviser') AS adviser_replies,

@@ -21,7 +21,7 @@ from forum.content.threads import actions
 from forum.content.threads.queries import list_on_board
 from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember, CurrentViewer
-from forum.http.fields import After, Body, Limit, Moment, Slug, Title, Warning_
+from forum.http.fields import After, Asks, Body, Limit, Moment, Slug, Title, Warning_
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response
@@ -95,6 +95,7 @@ class ThreadRequest(RequestBody):
     body_markdown: Body
     content_warning: Warning_ | None = None
     confirm: Confirm | None = None
+    asks: Asks = None
 
 
 class OpenedThread(Thread):
@@ -147,7 +148,7 @@ async def open_thread(
 
     It can be asked about first, as a reply can: see there.
     """
-    draft = Draft(wanted.body_markdown, content_warning=wanted.content_warning, confirm=wanted.confirm)
+    draft = Draft(wanted.body_markdown, None, wanted.content_warning, wanted.confirm, wanted.asks)
     opened = await actions.open_thread(work, viewer, slug, wanted.title, draft, repeat=key.of(wanted))
     body = OpenedThread(
         **thread_json(opened.thread),

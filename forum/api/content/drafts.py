@@ -10,7 +10,7 @@ from forum.content import drafts
 from forum.content.drafts import DraftWords, Saving
 from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember, CurrentMember
-from forum.http.fields import Id, Identity, Moment, Number, Slug, Text, numeric
+from forum.http.fields import Asks, Id, Identity, Moment, Number, Slug, Text, numeric
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Now, Reading, Route
@@ -43,12 +43,14 @@ class ReplyDraftRequest(DraftRequest):
     """A reply that is not sent yet."""
 
     reply_to: Number | None = Field(None, description="The number of a post in this thread", examples=[1])
+    asks: Asks = None
 
 
 class ThreadDraftRequest(DraftRequest):
     """A new thread that is not sent yet."""
 
     title: Text | None = Field(None, max_length=drafts.LONGEST_LINE, examples=["What happens at a"])
+    asks: Asks = None
 
 
 class EditDraftRequest(DraftRequest):
@@ -65,6 +67,7 @@ class SavedDraft(ResponseBody):
     body_markdown: str = Field(examples=["Hello all,\nI am"])
     content_warning: str | None = Field(examples=[None])
     reply_to: int | None = Field(examples=[None])
+    asks: bool | None = Field(description="Whether you said that it asks something", examples=[None])
     revision: int | None = Field(description="Of an edit: the revision of the post that it began with", examples=[None])
     other_words: str | None = Field(
         description="Other words that you kept here at the same time, perhaps on another device", examples=[None]
@@ -111,7 +114,7 @@ async def keep_reply(id: Id, draft: ReplyDraftRequest, viewer: CurrentMember, wo
 
     Where another device kept other words meanwhile, the answer is 409 with these in `draft`.
     """
-    words = DraftWords(draft.body_markdown, None, draft.content_warning, draft.reply_to)
+    words = DraftWords(draft.body_markdown, None, draft.content_warning, draft.reply_to, asks=draft.asks)
     return _saved(await drafts.save_reply(work, viewer, id, Saving(words, draft.version)))
 
 
@@ -121,7 +124,7 @@ async def keep_thread(slug: Slug, draft: ThreadDraftRequest, viewer: CurrentMemb
 
     Where another device kept other words meanwhile, the answer is 409 with these in `draft`.
     """
-    words = DraftWords(draft.body_markdown, draft.title, draft.content_warning)
+    words = DraftWords(draft.body_markdown, draft.title, draft.content_warning, asks=draft.asks)
     return _saved(await drafts.save_thread(work, viewer, slug, Saving(words, draft.version)))
 
 

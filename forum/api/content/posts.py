@@ -19,7 +19,19 @@ from forum.content.posts.thread_page import PageRequest
 from forum.content.reactions.tables import ReactionKind
 from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember, CurrentMember, CurrentViewer
-from forum.http.fields import After, Body, Id, Identity, Limit, Moment, Number, RevisionNumber, SentIdentity, Warning_
+from forum.http.fields import (
+    After,
+    Asks,
+    Body,
+    Id,
+    Identity,
+    Limit,
+    Moment,
+    Number,
+    RevisionNumber,
+    SentIdentity,
+    Warning_,
+)
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response
@@ -153,6 +165,7 @@ class Reply(RequestBody):
     reply_to: Number | None = Field(None, description="The number of a post in this thread", examples=[1])
     content_warning: Warning_ | None = None
     confirm: Confirm | None = None
+    asks: Asks = None
 
 
 class Edit(RequestBody):
@@ -248,7 +261,7 @@ async def create_post(id: Id, reply: Reply, viewer: AnyMember, key: IdempotencyK
     Where the words may show who somebody is, the answer is the problem `personal-information`: show its `findings`, let
     the author change the words, or send the same words with its `confirm`. Words of danger are never asked about.
     """
-    draft = Draft(reply.body_markdown, reply.reply_to, reply.content_warning, reply.confirm)
+    draft = Draft(reply.body_markdown, reply.reply_to, reply.content_warning, reply.confirm, reply.asks)
     written = await actions.reply(work, viewer, id, draft, repeat=key.of(reply))
     return json_response(
         written_response(written, work.settings.reactions), 201, {"Location": f"/api/v1/posts/{written.post.id}"}

@@ -4,6 +4,7 @@ from sqlalchemy import and_, distinct, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from forum.content.lanes import Lane
 from forum.content.posts.tables import Post, Visibility, Voice
 from forum.content.threads.changes import lock_thread_row
 from forum.content.threads.tables import Thread
@@ -19,7 +20,8 @@ async def refresh_thread_counts(session: AsyncSession, thread_id: int) -> Thread
     number = col(Post.number)
     reply = and_(col(Post.voice) == Voice.ADVISER, number > 1)
     answered = select(func.max(number)).where(*shown, col(Post.voice) == Voice.ADVISER).scalar_subquery()
-    unanswered = and_(col(Post.voice) == Voice.MEMBER, number > func.coalesce(answered, 0))
+    unanswered = number > func.coalesce(answered, 0)
+    asked, news = (and_(col(Post.lane) == lane, unanswered) for lane in Lane)
     counts = select(
         func.count().label("posts"),
         func.count(distinct(col(Post.author_id))).label("participants"),
@@ -27,7 +29,10 @@ async def refresh_thread_counts(session: AsyncSession, thread_id: int) -> Thread
         func.count().filter(reply).label("adviser_replies"),
         func.min(number).filter(reply).label("first_adviser_number"),
         func.max(number).filter(reply).label("latest_adviser_number"),
-        func.min(Post.created_at).filter(unanswered).label("waiting_since"),
+        func.min(Post.created_at).filter(asked).label("asked_since"),
+        func.min(number).filter(asked).label("asked_number"),
+        func.max(Post.created_at).filter(news).label("news_since"),
+        func.max(number).filter(news).label("news_number"),
     ).where(*shown)
     for name, value in (await session.execute(counts)).one()._mapping.items():
         setattr(thread, name, value)

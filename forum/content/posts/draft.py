@@ -25,6 +25,7 @@ class Draft:
     reply_to: int | None = None
     content_warning: str | None = None
     confirm: str | None = field(default=None, compare=False)  # the answer to what was asked about it
+    asks: bool | None = field(default=None, compare=False)  # whether its author says that it asks something
     _references: list[markup.References] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def has_words_of(self, post: Post) -> bool:

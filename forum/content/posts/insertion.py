@@ -6,11 +6,13 @@ from sqlalchemy import Boolean, bindparam, case, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
 from forum.content.boards import policy_of
+from forum.content.lanes import Lane
 from forum.content.personal_details import judge, publishing_on
 from forum.content.posts import held_edits
 from forum.content.posts.adviser_badge import badge_snapshot, voice_of
 from forum.content.posts.context import PostingContext, ReplyContext
 from forum.content.posts.draft import Draft, cover
+from forum.content.posts.lanes import lane_of_opening, lane_of_reply
 from forum.content.posts.limits import refuse_too_many_links, written_by_newcomer_at
 from forum.content.posts.queries import PostView, get_post_in_transaction
 from forum.content.posts.quotes import record_quotes
@@ -38,7 +40,10 @@ _COUNTS = (
     "adviser_replies",
     "first_adviser_number",
     "latest_adviser_number",
-    "waiting_since",
+    "asked_since",
+    "asked_number",
+    "news_since",
+    "news_number",
 )
 
 
@@ -72,7 +77,9 @@ async def add_thread(work: Work, author: Viewer, context: PostingContext, title:
     )
     work.session.add(thread)
     await work.session.flush()
-    post = await _insert(work, author, context, thread, _columns(*shown, judged), judged=judged)
+    lane = await lane_of_opening(work, author, context, draft)
+    columns = _columns(*shown, judged) | {"lane": lane}
+    post = await _insert(work, author, context, thread, columns, judged=judged)
     await record_quotes(work.session, post.id, post.revision, shown[0], context.known)
     if thread.title != title:
         opening = await work.session.get_one(Post, post.id)
@@ -106,6 +113,7 @@ async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Dr
     )
     judged = await judge(work, submission)
     shown = await what_is_shown(context, draft, html, judged)
+    lane = await lane_of_reply(work, author, context, draft)
     # As late as possible: from here until the commit, every other reply to this thread waits.
     thread = await lock_thread_row(work.session, context.thread.id)
     # The lock has read it anew, for the context too: in one session a row is one object.
@@ -113,7 +121,8 @@ async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Dr
         raise Conflict(
             "This thread was locked or moved a moment ago. Please read it again.", code="thread_locked_or_moved"
         )
-    post = await _insert(work, author, context, thread, _columns(*shown, judged), judged=judged)
+    columns = _columns(*shown, judged) | {"lane": lane}
+    post = await _insert(work, author, context, thread, columns, judged=judged)
     await record_quotes(work.session, post.id, post.revision, shown[0], context.known)
     if shown[0] is not draft:
         await held_edits.hold_covered(
@@ -149,6 +158,7 @@ def _columns(draft: Draft, html: str, judged: GateResult) -> dict[str, Any]:
         "visibility": Visibility.HELD if judged.held_because else Visibility.VISIBLE,
         "held_because": judged.held_because,
         "reply_to": draft.reply_to,
+        "asks": draft.asks,
         "content_warning": draft.content_warning,
         "body_markdown": draft.body_markdown,
         "body_html": html,
@@ -231,11 +241,14 @@ def _counts_with(thread: Thread, post: dict[str, Any]) -> dict[str, Any]:
         "last_post_at": written_at,
         "last_post_by": post["author_id"],
     }
-    if post["voice"] == Voice.MEMBER:
+    if post["lane"] == Lane.ASKED:
         # Not simply the first: of two posts at the same moment, the later to lock the row may be the older one.
-        counts["waiting_since"] = min(thread.waiting_since or written_at, written_at)
+        counts["asked_since"] = min(thread.asked_since or written_at, written_at)
+        counts["asked_number"] = thread.asked_number or number
+    if post["lane"] == Lane.NEWS:
+        counts["news_since"], counts["news_number"] = max(thread.news_since or written_at, written_at), number
     if post["voice"] == Voice.ADVISER:
-        counts["waiting_since"] = None
+        counts |= dict.fromkeys(("asked_since", "asked_number", "news_since", "news_number"))
     if post["voice"] == Voice.ADVISER and number > 1:
         counts["adviser_replies"] = thread.adviser_replies + 1
         counts["first_adviser_number"] = thread.first_adviser_number or number

@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
+from forum.content.lanes import Lane
 from forum.core.database import Moment, check_one_of
 
 BODY_MAX = 20_000
@@ -68,6 +69,7 @@ class Post(SQLModel, table=True):
         CheckConstraint("number >= 1 AND reply_to < number", name="number"),
         check_one_of("visibility", Visibility),
         check_one_of("voice", Voice),
+        check_one_of("lane", Lane),
         CheckConstraint(
             "(voice = 'adviser') = (num_nonnulls(adviser_name, adviser_title, adviser_organisation) = 3)",
             name="adviser",
@@ -94,6 +96,11 @@ class Post(SQLModel, table=True):
     visibility: str
     held_because: str | None
     reply_to: int | None
+    asks: bool | None = Field(description="Whether its author said that it asks something. Null: they did not say")
+    lane: str | None = Field(
+        description="What it wants of an adviser, until that is settled. Decided when it was written: an edit changes "
+        "nothing of it"
+    )
     content_warning: str | None
     body_markdown: str
     body_html: str

@@ -10,6 +10,7 @@ from sqlmodel import col
 
 from forum.content.posts.context import context_of_post
 from forum.content.posts.draft import NO_WORDS
+from forum.content.posts.lanes import guessed_of, settle
 from forum.content.posts.limits import allow_writing
 from forum.content.posts.tables import Post, Visibility
 from forum.content.reactions import queries
@@ -24,6 +25,7 @@ from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.permissions import Act, allow
 
+TAKEN = (ReactionKind.THANK, ReactionKind.HELPFUL)
 TELL_OF_REACTION = Job("tell_of_reaction")
 
 
@@ -36,7 +38,11 @@ async def react(work: Work, viewer: Viewer, post_id: int, kind: ReactionKind) ->
     await work.count_try("reaction", "reactions", viewer.id)
     if kind not in work.settings.reactions:
         raise NotFound("This forum has no such reaction.", code="reaction_not_found")
-    allow_writing(work, Act.REACT, viewer, await context_of_post(work, viewer, post_id, NO_WORDS))
+    context = await context_of_post(work, viewer, post_id, NO_WORDS)
+    allow_writing(work, Act.REACT, viewer, context)
+    if context.post.number == context.thread.latest_adviser_number and kind in TAKEN:
+        # They have their answer. What they said themselves that they ask still waits: it may be another question.
+        await settle(work.session, context.thread.id, *guessed_of(viewer.personas, work.now))
     await _lock_shown_post(work.session, post_id)
     given = insert(Reaction).values(post_id=post_id, persona_id=viewer.member_id, kind=kind, reacted_at=work.now)
     is_new = (await work.session.execute(given.on_conflict_do_nothing().returning(col(Reaction.post_id)))).first()

@@ -49,6 +49,12 @@ class Thread(SQLModel, table=True):
         Index("ix_thread_board_page", "board_id", "pinned", "last_post_at", "id"),
         Index("ix_thread_newest", "last_post_at", "id"),
         Index("ix_thread_waiting", "waiting_since", "id", postgresql_where=text("waiting_since IS NOT NULL")),
+        Index("ix_thread_asked", "asked_since", "id", postgresql_where=text("asked_since IS NOT NULL")),
+        Index("ix_thread_news", "news_since", "id", postgresql_where=text("news_since IS NOT NULL")),
+        CheckConstraint(
+            "(asked_since IS NULL) = (asked_number IS NULL) AND (news_since IS NULL) = (news_number IS NULL)",
+            name="lanes",
+        ),
     )
 
     id: int = Field(default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
@@ -77,10 +83,18 @@ class Thread(SQLModel, table=True):
     adviser_replies: int = 0
     first_adviser_number: int | None = None
     latest_adviser_number: int | None = None
+    asked_since: datetime | None = Field(
+        default=None, sa_type=Moment, description="Of the first post that asks something and is not answered yet"
+    )
+    asked_number: int | None = None
+    news_since: datetime | None = Field(
+        default=None, sa_type=Moment, description="Of the latest news that no adviser has answered yet"
+    )
+    news_number: int | None = None
     waiting_since: datetime | None = Field(
         default=None,
         sa_type=Moment,
-        description="Of the first member's post that no adviser has answered yet",
+        description="Of a thread in which the release before lanes wrote: a job sorts its posts, and empties this",
     )
 
     @property

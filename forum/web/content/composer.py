@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from fastapi import Response
 from pydantic import Field
@@ -33,6 +33,8 @@ Sent = TypeVar("Sent")
 Place = TypeVar("Place")
 # Numbers of forms come as text.
 FormNumber = Annotated[int, Field(ge=1, lt=2**31)]
+# Whether what is written asks something: yes, no, or not said.
+AsksChoice = Literal["yes", "no"] | None
 
 SEND, LOOK, KEEP = "send", "look", "keep"  # what the three buttons of the composer do
 _TYPED = ("title", "body_markdown", "content_warning", "reply_to")
@@ -117,6 +119,8 @@ def composer_at(visit: Visit, path: str, draft_path: str, read: WithDraft, *, se
 def composer_form(draft: Any, now: datetime, **otherwise: str | None) -> Form:
     """Return the form with the words of a draft and what was wrong with it; without a draft, with other words."""
     values = {name: str(getattr(draft, name) or "") for name in _TYPED} if draft else {}
+    if draft and draft.asks is not None:
+        values["asks"] = "yes" if draft.asks else "no"
     form = Form({name: value or "" for name, value in otherwise.items()} | values)
     refused = _refused_before(draft.refused, now) if draft and draft.refused else None
     return form.refused(refused) if refused else form
@@ -135,6 +139,11 @@ def wants_to_send(visit: Visit) -> bool:
 def confirm_of(visit: Visit) -> str | None:
     """Return the answer to what was asked about the words: it came with the button that posts them as they are."""
     return visit.form.values.get("confirm") or None
+
+
+def said_of(choice: str | None) -> bool | None:
+    """Return what somebody said of whether their words ask something; None where they did not say."""
+    return None if choice not in {"yes", "no"} else choice == "yes"
 
 
 def repeat_of(visit: Visit) -> Repeat:
@@ -177,6 +186,7 @@ def _saving(visit: Visit, error: ForumError | None) -> Saving:
         typed.get("content_warning") or None,
         number_of(typed.get("reply_to", "")),
         number_of(typed.get("revision", "")),
+        said_of(typed.get("asks")),
     )
     return Saving(words, number_of(typed.get("version", "")) or 0, keeps_both=True, refused=_refusal(error, visit.now))
 

@@ -13,6 +13,7 @@ from forum.content.threads.tables import ThreadVisibility
 from forum.core.errors import Busy
 from forum.http.fields import Body, Slug, Title, Warning_
 from forum.web.content.composer import (
+    AsksChoice,
     ComposerPage,
     composer_at,
     composer_form,
@@ -20,6 +21,7 @@ from forum.web.content.composer import (
     is_look,
     kept,
     repeat_of,
+    said_of,
     send_or_keep,
     wants_to_send,
 )
@@ -36,6 +38,7 @@ class ThreadForm(FormModel):
     title: Title
     body_markdown: Body
     content_warning: Warning_ | None = None
+    asks: AsksChoice = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +73,7 @@ async def open_thread(slug: Slug, visit: OwnForm) -> Response:
         wanted = visit.form.parse(ThreadForm)
         if not wants_to_send(visit):
             return None
-        draft = Draft(wanted.body_markdown, None, wanted.content_warning, confirm_of(visit))
+        draft = Draft(wanted.body_markdown, None, wanted.content_warning, confirm_of(visit), said_of(wanted.asks))
         return await visit.act(actions.open_thread, slug, wanted.title, draft, repeat=repeat_of(visit))
 
     try:

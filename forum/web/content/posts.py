@@ -15,6 +15,7 @@ from forum.content.posts.tables import Visibility
 from forum.core.errors import Busy
 from forum.http.fields import Body, Id, Warning_
 from forum.web.content.composer import (
+    AsksChoice,
     ComposerPage,
     FormNumber,
     composer_at,
@@ -24,6 +25,7 @@ from forum.web.content.composer import (
     kept,
     number_of,
     repeat_of,
+    said_of,
     send_or_keep,
     wants_to_send,
 )
@@ -42,6 +44,7 @@ class ReplyForm(FormModel):
     body_markdown: Body
     content_warning: Warning_ | None = None
     reply_to: FormNumber | None = None
+    asks: AsksChoice = None
 
 
 class EditForm(FormModel):
@@ -138,7 +141,8 @@ async def reply(id: Id, visit: OwnForm) -> Response:
         wanted = visit.form.parse(ReplyForm)
         if not wants_to_send(visit):
             return None
-        draft = Draft(wanted.body_markdown, wanted.reply_to, wanted.content_warning, confirm_of(visit))
+        said = said_of(wanted.asks)
+        draft = Draft(wanted.body_markdown, wanted.reply_to, wanted.content_warning, confirm_of(visit), said)
         return await visit.act(actions.reply, id, draft, repeat=repeat_of(visit))
 
     try:

@@ -48,6 +48,7 @@ class ThreadPage(Page):
     is_guest: bool
     has_draft: bool
     may_retitle: bool
+    may_say_helped: bool
     moderates: bool
     asks_about_mails: bool
     form: Form = EMPTY
@@ -126,6 +127,7 @@ def _page(visit: Visit, read: ThreadReading, wanted: PageRequest, *, asks_about_
         is_guest=visit.viewer.id is None,
         has_draft=read.has_draft,
         may_retitle=read.may_retitle,
+        may_say_helped=read.may_say_helped,
         moderates=read.moderates,
         asks_about_mails=asks_about_mails,
         indexable=read.page.indexable,

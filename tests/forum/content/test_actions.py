@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from forum.advising.waiting_list import list_waiting
+from forum.advising.waiting_list import WaitingFilter, list_waiting
 from forum.content.posts import actions as posts
 from forum.content.posts.draft import Draft
 from forum.content.posts.queries import PostView
 from forum.content.posts.tables import Post
 from forum.content.threads import actions as threads
+from forum.core import clock
 from forum.core.errors import Forbidden, ForumError, Invalid, Throttled
+from forum.core.pagination import Page
 from forum.core.settings import Settings
 from forum.core.work import Work
 from forum.http.services import Services
@@ -121,7 +123,12 @@ async def test_the_waiting_list_is_for_advisers_whoever_asks_for_it(services: Se
     await make.member(services, "suzie", Role.ADVISER)
     heron, suzie = await make.viewer(services, "heron"), await make.viewer(services, "suzie")
     with pytest.raises(Forbidden) as caught:
-        await list_waiting(services.database.reader, heron, None, 20)
+        await _list_waiting(services, heron)
     assert caught.value.code == "not_an_adviser"
-    page = await list_waiting(services.database.reader, suzie, None, 20)
-    assert [row.id for row in page.rows] == [post.thread_id]
+    page = await _list_waiting(services, suzie)
+    assert [(wait.row.id, wait.number) for wait in page.rows] == [(post.thread_id, 1)]
+
+
+async def _list_waiting(services: Services, viewer: Viewer) -> Page:
+    asked, reader = WaitingFilter(), services.database.reader
+    return await list_waiting(reader, viewer, asked, (None, 20), now=clock.now(), settings=services.settings)

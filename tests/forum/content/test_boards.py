@@ -43,6 +43,7 @@ WAYS_IN: list[tuple[str, str, Any]] = [
     ("GET", "/boards/{slug}/subscription", None),
     ("PUT", "/boards/{slug}/subscription", {"mode": "each"}),
     ("PUT", "/threads/{thread}/subscription", {"mode": "each"}),
+    ("PUT", "/threads/{thread}/answered", None),
     ("GET", "/threads/{thread}/revisions", None),
     ("GET", "/threads/{thread}/revisions/{number}", None),
     ("GET", "/threads/{thread}/posts", None),
@@ -213,7 +214,8 @@ async def test_a_hidden_thread_waits_for_no_adviser_who_cannot_see_it(app: FastA
     seen = await make.thread(services, "heron")
     hidden = await make.thread(services, "priya", "leads")
     async with services.database.work() as session:  # as if a member had asked there
-        (await session.get_one(Thread, hidden)).waiting_since = clock.now()
+        thread = await session.get_one(Thread, hidden)
+        thread.asked_since, thread.asked_number = clock.now(), 1
     async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
         waiting = (await suzie.get(f"{API}/adviser/threads")).json()["items"]
     assert [thread["id"] for thread in waiting] == [seen]

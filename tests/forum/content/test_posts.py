@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from sqlalchemy import func, select, text, update
 from sqlmodel import col
 
+from forum.content.lanes import Lane
 from forum.content.posts.actions import change_words, reply, withdraw_post
 from forum.content.posts.context import context_in_thread, context_of_post
 from forum.content.posts.draft import Draft
@@ -659,7 +660,8 @@ def _counted(rows: Sequence[Post], opened_at: datetime) -> dict[str, Any]:
     shown = sorted((row for row in rows if row.visibility == Visibility.VISIBLE), key=lambda row: row.number)
     advised = [row.number for row in shown if row.voice == Voice.ADVISER]
     replies = [number for number in advised if number > 1]
-    unanswered = [row.created_at for row in shown if row.voice == Voice.MEMBER and row.number > max(advised, default=0)]
+    unanswered = [row for row in shown if row.number > max(advised, default=0)]
+    asked, news = ([row for row in unanswered if row.lane == lane] for lane in Lane)
     return {
         "last_number": len(rows),
         "posts": len(shown),
@@ -670,7 +672,10 @@ def _counted(rows: Sequence[Post], opened_at: datetime) -> dict[str, Any]:
         "adviser_replies": len(replies),
         "first_adviser_number": min(replies, default=None),
         "latest_adviser_number": max(replies, default=None),
-        "waiting_since": min(unanswered, default=None),
+        "asked_since": min((row.created_at for row in asked), default=None),
+        "asked_number": min((row.number for row in asked), default=None),
+        "news_since": max((row.created_at for row in news), default=None),
+        "news_number": max((row.number for row in news), default=None),
     }
 
 
@@ -690,7 +695,7 @@ async def _step(services: Services, dice: random.Random, people: Sequence[Viewer
         rows = (await session.execute(select(Post).where(col(Post.thread_id) == thread))).scalars().all()
         post, person = dice.choice(rows), dice.choice(people)
         author = next(viewer for viewer in people if viewer.id == post.author_id)
-        draft = Draft(dice.choice(["I see", "I see", "HOLD this"]))
+        draft = Draft(dice.choice(["I see", "And now?", "It is so " * 20, "HOLD this"]))
         match dice.choice(["reply", "reply", "edit", "withdraw", "shift", "shift"]):
             case "reply":
                 with suppress(NotFound, Conflict):  # with its posts, a thread can go out of sight

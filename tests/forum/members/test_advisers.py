@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from forum.administration import advisers
+from forum.content.posts.queries import PostView
 from forum.core import audit, clock
 from forum.core.errors import Forbidden, NotFound
 from forum.http.services import Services
@@ -218,7 +219,9 @@ async def test_threads_wait_longest_first_and_each_is_listed_once(app: FastAPI, 
             assert [item["id"] for item in await _waiting(suzie, limit=limit)] == longest_first
 
 
-async def test_a_thread_waits_since_the_first_post_that_no_adviser_answered(app: FastAPI, services: Services) -> None:
+async def test_a_thread_waits_since_the_first_question_that_no_adviser_answered(
+    app: FastAPI, services: Services
+) -> None:
     await make.board(services)
     await make.member(services, "heron")
     await make.member(services, "orla", Role.MODERATOR)
@@ -226,26 +229,29 @@ async def test_a_thread_waits_since_the_first_post_that_no_adviser_answered(app:
     thread = await make.thread(services, "heron", at=start)
     async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
 
-        async def since() -> datetime | None:
+        async def since() -> tuple[datetime, int] | None:
             items = await _waiting(suzie)
-            return datetime.fromisoformat(items[0]["waiting_since"]) if items else None
+            return (datetime.fromisoformat(items[0]["waiting_since"]), items[0]["waiting_number"]) if items else None
 
-        assert await since() == start
-        await make.post(services, "heron", thread, at=start + timedelta(hours=1))
-        assert await since() == start
-        answer = await make.post(services, "suzie", thread, at=start + timedelta(hours=2))
+        async def write(who: str, hours: int, body: str) -> PostView:
+            return await make.post(services, who, thread, body, at=start + timedelta(hours=hours))
+
+        assert await since() == (start, 1)
+        await write("heron", 1, "And what then?")
+        assert await since() == (start, 1)
+        answer = await write("suzie", 2, "So:")
         assert await since() is None
-        await make.post(services, "orla", thread, "Well said", at=start + timedelta(hours=3))  # staff wait for nobody
+        await write("orla", 3, "Do you see?")  # staff wait for nobody
+        await write("heron", 4, "Thank you so much x")
         assert await since() is None
-        again = start + timedelta(hours=4)
-        question = await make.post(services, "heron", thread, "And now?", at=again)
-        await make.post(services, "heron", thread, "Anybody?", at=start + timedelta(hours=5))
-        assert await since() == again
+        question = await write("heron", 5, "But can they do that?")
+        await write("heron", 6, "Anybody?")
+        assert await since() == (start + timedelta(hours=5), 6)
         async with make.signed_in(app, "heron") as heron:
             await heron.delete(f"{API}/posts/{question.id}")
-        assert await since() == start + timedelta(hours=5)
+        assert await since() == (start + timedelta(hours=6), 7)
         await suzie.delete(f"{API}/posts/{answer.id}")
-        assert await since() == start
+        assert await since() == (start, 1)
 
 
 async def test_of_two_posts_at_once_the_earlier_one_says_since_when(app: FastAPI, services: Services) -> None:
@@ -256,8 +262,8 @@ async def test_of_two_posts_at_once_the_earlier_one_says_since_when(app: FastAPI
     thread = await make.thread(services, "heron", at=start)
     async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
         await make.post(services, "suzie", thread, at=start + timedelta(hours=1))
-        await make.post(services, "heron", thread, at=start + timedelta(hours=2, seconds=1))
-        await make.post(services, "heron", thread, at=start + timedelta(hours=2))
+        await make.post(services, "heron", thread, "And?", at=start + timedelta(hours=2, seconds=1))
+        await make.post(services, "heron", thread, "And?", at=start + timedelta(hours=2))
         (item,) = await _waiting(suzie)
     assert datetime.fromisoformat(item["waiting_since"]) == start + timedelta(hours=2)
 
