@@ -263,6 +263,7 @@ DATA: dict[str, list[str]] = {
     "0048": HANDED_OVER,
     "0049": HANDED_OVER,
     "0050": HANDED_OVER,
+    "0051": HANDED_OVER,
 }
 
 
