@@ -49,7 +49,7 @@ Threads = Annotated[
     list[SoughtId],
     Query(description="A thread that you want to hear of; up to 20", max_length=MOST_THREADS, examples=[[42]]),
 ]
-Seen = Annotated[str, StringConstraints(min_length=1, max_length=cursor.LONGEST)]
+Seen = Annotated[str, StringConstraints(max_length=cursor.LONGEST)]
 LastEventId = Annotated[
     Seen | None,
     Header(
