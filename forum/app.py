@@ -34,7 +34,7 @@ from forum.api.content import (
 )
 from forum.api.content import crisis_help as help_api
 from forum.api.members import advisers, cards
-from forum.api.notifications import inbox, letters
+from forum.api.notifications import inbox, letters, live_events
 from forum.api.openapi import Resource
 from forum.api.privacy import account_deletion, exports, legal_holds, lost_mailboxes
 from forum.authentication.sessions import SessionCache
@@ -46,14 +46,17 @@ from forum.core.errors import Throttled
 from forum.core.gate import Gate
 from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
+from forum.core.wake_ups import CommitBell
 from forum.http import middleware, problems, quota_middleware, refused_words
 from forum.http.query_parameters import only_known_parameters
 from forum.http.services import Services
+from forum.notifications.live_events.hub import LiveEvents
 from forum.passwords.breached_passwords import breached_passwords_of
 from forum.permissions import Act, why_not
 from forum.web import branding, errors, site
 from forum.web.languages import mark
 from forum.web.pages import Entry, House, MemberLink, PostLink
+from moderation import live_queue
 from moderation.api import (
     appeals,
     assessments,
@@ -177,6 +180,7 @@ RESOURCES: tuple[Resource, ...] = (
         "What happened to your posts, reports, appeals and account, and which mails you get about that.",
         inbox.router,
         letters.router,
+        live_events.router,
     ),
     Resource(
         "privacy",
@@ -294,6 +298,11 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
         breached_passwords_of(settings),
     )
     app.state.services = services
+    app.state.live_events = LiveEvents(
+        settings, services.session_cache, services.transactions, live_queue.find_told_cases
+    )
+    app.state.commit_bell = CommitBell(database.reader)
+    database.on_commit = app.state.commit_bell.ring
     for resource in RESOURCES:
         for router in resource.routers:
             app.include_router(router, prefix=openapi.BASE)
@@ -388,6 +397,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with services.api_quota.exchanging():
             yield
     finally:
+        await app.state.live_events.close()
+        await app.state.commit_bell.stop()
         await services.database.close()
 
 

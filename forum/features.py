@@ -29,6 +29,7 @@ from forum.mail.tables import MailKind
 from forum.members import departure, skeletons
 from forum.notifications import letter_choices, letter_jobs, new_posts, thread_changes
 from forum.notifications import reactions as reactions_told
+from forum.notifications.live_events import tables as live_events
 from forum.privacy import account_deletion, erasure_jobs, export_contents, exports, handle_changes, lost_mailboxes
 from forum.privacy.exports import ExportHook
 from forum.privacy.personal_data_source import PersonalDataSource
@@ -100,6 +101,7 @@ FEATURES: tuple[Feature, ...] = (
         ),
     ),
     Feature(name="notifications.inbox", export=export_contents.export_notifications),
+    Feature(name="notifications.live_events", clean_up=live_events.delete_expired),
     Feature(
         name="notifications.letters",
         export=export_contents.export_letter_choice,

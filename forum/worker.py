@@ -17,6 +17,7 @@ from forum.core import jobs
 from forum.core.database import Database
 from forum.core.settings import Settings
 from forum.core.sweeps import sweeping
+from forum.core.wake_ups import CommitBell
 from forum.features import handlers_of, schedule_of, sweeps_of
 from moderation import features as moderation_features
 
@@ -64,11 +65,14 @@ async def _run(url: str, settings: Settings, with_parent: bool) -> None:
     if with_parent:
         threading.Thread(target=wait_for_parent, name="stop-with-parent", daemon=True).start()
     database = Database(url, pool_size=settings.pool_size)
+    bell = CommitBell(database.reader)
+    database.on_commit = bell.ring
     try:
         handlers = handlers_of(FEATURES, settings)
         async with sweeping(database.work, sweeps_of(FEATURES), stop):
             await jobs.work(database.autocommit, database.work, handlers, stop, calendar=schedule_of(FEATURES))
     finally:
+        await bell.stop()
         await database.close()
 
 

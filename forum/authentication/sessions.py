@@ -3,14 +3,14 @@
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, UniqueConstraint, Uuid, bindparam, delete, func, or_, select, update
+from sqlalchemy import ARRAY, LargeBinary, UniqueConstraint, Uuid, any_, bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
@@ -109,7 +109,7 @@ _OWN_DEVICE = query(Device.token_digest).where(
     col(Device.expires_at) > _NOW,
 )
 _KNOWN_DEVICE = Prepared(_OWN_DEVICE)
-_SIGNED_IN = Prepared(
+_ALL_SIGNED_IN = (
     viewers()
     .add_columns(
         col(MemberSession.id).label("session_id"),
@@ -118,13 +118,23 @@ _SIGNED_IN = Prepared(
         col(MemberSession.second_factor),
     )
     .join(MemberSession, col(MemberSession.member_id) == col(Member.id))
-    .where(
-        _TOKEN,
-        col(MemberSession.expires_at) > _NOW,
-        col(MemberSession.used_at) > bindparam("idle_since", type_=Moment()),
-    )
+    .where(col(MemberSession.expires_at) > _NOW, col(MemberSession.used_at) > bindparam("idle_since", type_=Moment()))
+)
+_SIGNED_IN = Prepared(_ALL_SIGNED_IN.where(_TOKEN))
+_STILL_SIGNED_IN = Prepared(
+    _ALL_SIGNED_IN.where(col(MemberSession.id) == any_(bindparam("session_ids", type_=ARRAY(Uuid()))))
 )
 _USED = Prepared(update(MemberSession).where(_TOKEN).values(used_at=_NOW).returning(col(MemberSession.id)))
+
+
+async def list_signed_in(reader: Reader, session_ids: Collection[UUID], now: datetime) -> Mapping[UUID, Viewer]:
+    """Return who is in these sessions, with the roles and the standing that they have now; ended ones are left out."""
+    rows = await reader.rows(_STILL_SIGNED_IN, session_ids=list(session_ids), now=now, idle_since=now - IDLE_TIMEOUT)
+    return {row.session_id: _viewer_in_session(row) for row in rows}
+
+
+def _viewer_in_session(row: Any) -> Viewer:
+    return viewer_of(row, ViewerSession(row.session_id, row.signed_in_at, row.second_factor))
 
 
 async def is_known_device(reader: Reader, device: str, member_id: UUID | None, now: datetime) -> bool:
@@ -268,7 +278,7 @@ class SessionCache:
             return GUEST
         if now - row.used_at >= USE_RECORDED_EVERY:
             await reader.rows(_USED, token_digest=digest, now=now)
-        viewer = viewer_of(row, ViewerSession(row.session_id, row.signed_in_at, row.second_factor))
+        viewer = _viewer_in_session(row)
         if viewer.id not in self._changed or not self._is_recent(self._changed[viewer.id]):
             if len(self._seen) >= CACHED_AT_MOST:
                 self._seen.clear()

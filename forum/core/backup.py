@@ -24,6 +24,8 @@ from forum.core import audit, database, embedded_postgres
 LEFT_OUT = (
     "device",
     "draft",
+    "event",
+    "event_epoch",
     "export",
     "export_part",
     "mail",

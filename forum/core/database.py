@@ -5,7 +5,7 @@ import json
 import shutil
 import time
 from collections import namedtuple
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import cache
@@ -72,7 +72,7 @@ FULL_SECONDS = 60.0  # after a write that found no room, for which the forum say
 LEAST_ROOM = 64 * 2**20  # bytes: four of the files in which PostgreSQL notes each change before it makes it
 
 # What asyncpg raises when the connection is lost; InternalClientError when that happens while it reads.
-_CONNECTION_LOST = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+CONNECTION_LOST = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 # JIT compiles a plan to machine code, which takes longer than running any of our statements.
 SERVER_SETTINGS = {"jit": "off", "application_name": "forum"}
@@ -232,6 +232,10 @@ class Reader:
         rows = await self.rows(statement, **values)
         return rows[0] if rows else None
 
+    async def open_connection(self) -> asyncpg.Connection:
+        """Return a connection beside the pool, for who listens. Raises what asyncpg raises."""
+        return await asyncpg.connect(**self._connect_args, timeout=PATIENCE, server_settings=SERVER_SETTINGS)
+
     async def close(self) -> None:
         """Close every connection."""
         if self._pool:
@@ -244,9 +248,9 @@ class Reader:
                 records: Sequence[asyncpg.Record] = await connection.fetch(sql, *arguments)
         except TimeoutError as error:
             raise PoolTimeoutError("No connection was free.") from error
-        except (asyncpg.PostgresError, *_CONNECTION_LOST) as error:
+        except (asyncpg.PostgresError, *CONNECTION_LOST) as error:
             # PostgresConnectionError: the server could still say itself that it ends (SQLSTATE class 08).
-            lost = isinstance(error, (asyncpg.PostgresConnectionError, *_CONNECTION_LOST))
+            lost = isinstance(error, (asyncpg.PostgresConnectionError, *CONNECTION_LOST))
             raise DBAPIError(None, None, error, hide_parameters=True, connection_invalidated=lost) from error
         return records
 
@@ -306,7 +310,7 @@ async def _connect(*args: Any, **options: Any) -> asyncpg.Connection:
     """Open a connection. Raises the driver's OperationalError, so that callers handle one kind of database error."""
     try:
         return await asyncpg.connect(*args, **options)
-    except (asyncpg.PostgresError, *_CONNECTION_LOST) as error:
+    except (asyncpg.PostgresError, *CONNECTION_LOST) as error:
         raise driver.OperationalError(type(error).__name__, error) from error  # type: ignore[no-untyped-call]
 
 
@@ -317,6 +321,7 @@ class Database:
         self._folder = folder
         self._full_until = 0.0
         self._probe: asyncio.Task[bool] | None = None
+        self.on_commit: Callable[[], None] = lambda: None  # called after each commit of this process
         self.transactions = self._engine(url, pool_size)
         self.reader = Reader(self.transactions, pool_size)
         # For the worker: a connection that listens must not be in a transaction.
@@ -341,6 +346,7 @@ class Database:
         """Begin a transaction: committed when the block ends, rolled back when it raises."""
         async with AsyncSession(self.transactions, expire_on_commit=False) as session, session.begin():
             yield session
+        self.on_commit()
 
     @property
     def is_full(self) -> bool:

@@ -234,6 +234,12 @@ class Settings(BaseSettings):
     requests_at_once: int = Field(
         50, ge=1, le=10_000, description="Requests of one address that each process answers at the same time"
     )
+    streams_per_member: int = Field(
+        5, ge=1, le=100, description="Pages of one member that listen for news at the same time, of each process"
+    )
+    streams_per_address: int = Field(
+        20, ge=1, le=10_000, description="The same of one address, of guests and members together"
+    )
     api_limit: Limit = Field("600/1 minute", description="Requests of one member, and of all guests at one address")
     sign_in_limit: Limit = Field(
         "10/5 minutes", description="Tries to sign in, per login; and of those that failed, per address"

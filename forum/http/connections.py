@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from forum.core.settings import Settings
 from forum.http import problems
+from forum.http.event_stream import END_STREAM
 from forum.http.problems import ProblemType
 
 HEAD_MAX = 32 * 1024  # bytes. Browsers send 1 to 4 KiB; nginx takes 32 KiB (`large_client_header_buffers`)
@@ -161,6 +162,12 @@ class BoundedConnection(HttpToolsProtocol):
             self._refuse(HEAD_TOO_LARGE, "head_too_large", f"A header may have at most {HEAD_MAX} bytes.")
         else:
             self._refuse(BAD_REQUEST, "bad_request", "This is no HTTP request that the forum understands.")
+
+    def shutdown(self) -> None:
+        """End when the server is told to stop: after the answer, but a stream of events, which has no end, at once."""
+        super().shutdown()
+        if self._is_answering() and (end := self.scope.get("state", {}).get(END_STREAM)):
+            end()
 
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection, also one whose client has not read its last answer."""

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 
 from starlette.responses import Response
@@ -16,6 +16,7 @@ from forum.http import problems
 from forum.http.current_member import COOKIE
 
 UNCOUNTED = {"/healthz", "/readyz"}  # monitoring asks again and again
+STREAM = "/api/v1/events"  # goes on for hours; it has limits of its own
 STATIC = "/static/"  # files that a browser asks for once
 _COOKIE = f"{COOKIE}=".encode()
 VALUES_PER_REQUEST = 10  # a hundred handles in one query weigh as much as eleven requests
@@ -53,7 +54,7 @@ class ApiLimit:
         network = _network(client[0] if client else "")
         try:
             self._quota.count(self._who(scope, network), _weight(scope))
-            with self._one_under_way(network):
+            with nullcontext() if scope["path"] == STREAM else self._one_under_way(network):
                 await self.app(scope, receive, send)
         except Throttled as refused:
             await self._answer(refused, scope)(scope, receive, send)

@@ -274,6 +274,8 @@ DATA: dict[str, list[str]] = {
     "0051": REVIEWED,
     "0052": REVIEWED,
     "0053": WAITED,
+    "0054": WAITED,
+    "0056": WAITED,
 }
 
 

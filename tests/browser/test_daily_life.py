@@ -1,5 +1,6 @@
 """Daily life in a real browser, with JavaScript and without: told of an answer, gone on there, and somebody thanked."""
 
+import re
 from urllib.parse import urlsplit
 
 from playwright.async_api import Locator, expect
@@ -184,3 +185,26 @@ async def test_what_moved_to_the_staff_room_is_told_to_no_follower(house: House,
         answer = await page.goto(where)
         assert answer is not None
         assert answer.status == 404
+
+
+async def test_an_open_page_says_what_is_new_and_stays_as_it_is(house: House, scripts: bool) -> None:
+    who = "rosa_m" if scripts else "nell1990"
+    where = await ask(house, who, f"Is it open? {scripts}", "Until five", board="kinship")
+    async with house.visitor(who, java_script_enabled=scripts) as page, house.visitor() as guest:
+        for reader in (page, guest):
+            await reader.goto(where)
+        shown = main(page).get_by_role("link", name="1 new answer: show")
+        for number in (1, 2):
+            await reply(house, "biscuit_tin", where, f"Until six {number}")
+            if scripts:
+                await expect(main(page).get_by_role("link", name=f"{number} new answer")).to_be_visible()
+                await expect(main(page)).not_to_contain_text("Until six")
+                await expect(main(guest).get_by_role("link", name=f"{number} new answer")).to_be_visible()
+        await look(page, scripts)
+        if not scripts:
+            await expect(shown).to_have_count(0)
+            return
+        await expect(page.locator(".nav [href='/me']")).to_have_text(re.compile(r"You \(\d+\)"))
+        await follow(page, "2 new answers: show")
+        await expect(main(page)).to_contain_text("Until six 1")
+        await expect(main(page)).to_contain_text("Until six 2")

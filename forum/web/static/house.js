@@ -94,6 +94,45 @@ for (const form of document.querySelectorAll('form[data-quiet]')) {
     }
   });
 }
+// What happens meanwhile is told, and the page stays as it is.
+const news = document.querySelector('[data-news]');
+const me = document.querySelector('.nav [href="/me"]');
+if (window.EventSource && (news || me)) {
+  const { thread, posts, last, one, news: many } = news ? news.dataset : {};
+  const own = me && me.textContent;
+  const found = new Set();
+  let missed = 0;
+  let seen = '';
+  let source;
+  const hear = (name, take) => source.addEventListener(name, (event) => {
+    seen = event.lastEventId;
+    take(JSON.parse(event.data));
+    if (!news) return;
+    const link = news.firstElementChild;
+    const count = missed + found.size;
+    news.hidden = !count;
+    link.textContent = (count === 1 ? one : many).replace('0', count);
+    const first = missed ? +last + 1 : Math.min(...found);
+    if (thread) link.href = `/threads/${thread}?start=${first}#post-${first}`;
+  });
+  const listen = () => {
+    if (source) source.close();
+    if (document.hidden) return;
+    source = new EventSource(`/api/v1/events?after=${seen}${thread ? `&thread=${thread}` : ''}`);
+    hear('reset', ({ threads }) => {
+      found.clear();
+      missed = thread ? Math.max(0, threads[0].posts - posts) : 0;
+    });
+    hear('post', ({ number }) => found.add(number));
+    hear('removed', ({ number }) => found.delete(number));
+    if (!thread) hear('queue', (about) => found[about.change === 'waits' ? 'add' : 'delete'](about.case));
+    hear('notice', ({ unread }) => {
+      me.textContent = own + (unread ? ` (${unread})` : '');
+    });
+  };
+  listen();
+  document.addEventListener('visibilitychange', listen);
+}
 const printer = document.querySelector('button[data-print]');
 if (printer) {
   printer.hidden = false;
