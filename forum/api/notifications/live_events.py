@@ -72,7 +72,7 @@ async def _listener(
     return await open_listener(reader, viewer, thread, last_event_id or after)
 
 
-@router.get("/events", response_class=EventStream, responses={**STREAM, **documented(401, 404, 422)})
+@router.get("/events", status_code=200, response_class=EventStream, responses={**STREAM, **documented(401, 404, 422)})
 async def listen_to_events(request: Request, listener: Annotated[Listener, Depends(_listener)]) -> Response:
     """Listen to what happens.
 
