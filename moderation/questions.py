@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ARRAY, Text, exists, func, literal, select
+from sqlalchemy import ARRAY, Text, bindparam, exists, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content.posts.tables import Post, Visibility
 from forum.content.threads.tables import Thread
 from forum.core import sealed_notes, side_process
+from forum.core.database import query, rows_of
 from forum.core.errors import PersonalInformation
 from forum.core.gate import Covered, Detail, Publishing, Submission
 from forum.core.secret_key import keyed_digest
@@ -139,18 +140,26 @@ async def find_covered(
     return tuple(Covered(FIELDS[parts[number]], start, end) for number, start, end in found)
 
 
+_posts, _threads = rows_of(Post).c, rows_of(Thread).c
+_EARLIER = (
+    query(_posts.id, _posts.body_markdown, _threads.title, _threads.author_id)
+    .select_from(rows_of(Post).join(rows_of(Thread)))
+    .where(
+        _posts.thread_id == bindparam("thread_id", type_=_posts.thread_id.type),
+        _posts.author_id == bindparam("author_id", type_=_posts.author_id.type),
+        _posts.visibility == Visibility.VISIBLE,
+    )
+    .order_by(_posts.number.desc())
+    .limit(EARLIER_MAX + 1)
+)
+
+
 async def _earlier_words(session: AsyncSession, submission: Submission) -> list[str]:
     """Return what others can read of the same author in the same thread, but for what is edited now."""
     place, author, edited = submission.publishing, submission.author, submission.edited
     if place is None or place.thread_id is None or author is None:
         return []
-    own = select(col(Post.id), col(Post.body_markdown), col(Thread.title), col(Thread.author_id)).join(Thread)
-    own = own.where(
-        col(Post.thread_id) == place.thread_id,
-        col(Post.author_id) == author.id,
-        col(Post.visibility) == Visibility.VISIBLE,
-    )
-    rows = (await session.execute(own.order_by(col(Post.number).desc()).limit(EARLIER_MAX + 1))).all()
+    rows = (await session.execute(_EARLIER, {"thread_id": place.thread_id, "author_id": author.id})).all()
     # Of a body that is edited, the title stays.
     replaced = edited.post_id if edited and not submission.is_title else None
     titles = {row.title for row in rows if row.author_id == author.id and not submission.is_title}
