@@ -30,6 +30,7 @@ from moderation.findings import LocatedFinding, TextPart
 from moderation.screening.finding import DetailKind, FindingKind
 from moderation.screening.personal_information import combinations
 from moderation.screening.personal_information.words import PIECES, advice_on
+from moderation.screening.sieve import Scan
 
 LASTS = timedelta(hours=24)
 ASKED_MAX = 100  # findings of one text: a longer list is read by nobody, and the answer must not grow with it
@@ -101,13 +102,14 @@ async def find_combinations(
     place, parts = submission.publishing, list(texts)
     if place is None or place.settings.screening_region != "GB":
         return []
-    if not any(map(combinations.may_combine, texts.values())):
+    scans = list(map(combinations.scanned, texts.values()))
+    if not any(map(combinations.may_combine, scans)):
         return []
     own, region = list(texts.values()), place.settings.screening_region
     # Most texts that may have a piece have none: then what was said before is neither read nor looked through.
-    earlier = await _earlier_words(session, submission) if _has_pieces(submission, texts, found) else []
-    if not combinations.may_show_child([*own, *earlier]):
-        if not any(map(combinations.may_stand_alone, own)):
+    earlier = await _earlier_words(session, submission) if _has_pieces(submission, scans, parts, found) else []
+    if not combinations.may_show_child([*scans, *map(combinations.scanned, earlier)]):
+        if not any(map(combinations.may_stand_alone, scans)):
             return []
         earlier = []
     is_short = is_light("\n".join([*own, *earlier]))
@@ -118,12 +120,14 @@ async def find_combinations(
     return [LocatedFinding(parts[number], finding) for number, finding in pairs]
 
 
-def _has_pieces(submission: Submission, texts: Mapping[TextPart, str], found: Sequence[LocatedFinding]) -> bool:
+def _has_pieces(
+    submission: Submission, scans: Sequence[Scan], parts: Sequence[TextPart], found: Sequence[LocatedFinding]
+) -> bool:
     if submission.author and submission.author.is_staff:
         return True  # of what they write, details were not looked for
     return any(
-        combinations.has_pieces(text, [one.finding for one in found if one.part == part])
-        for part, text in texts.items()
+        combinations.has_pieces(scan, [one.finding for one in found if one.part == part])
+        for part, scan in zip(parts, scans, strict=True)
     )
 
 
@@ -132,7 +136,7 @@ async def find_covered(
 ) -> tuple[Covered, ...]:
     """Return what of a text in which nobody is asked only its author and moderators read until one has looked."""
     place, parts = submission.publishing, list(texts)
-    if place is None or not any(map(combinations.may_combine, texts.values())):
+    if place is None or not any(combinations.may_combine(combinations.scanned(text)) for text in texts.values()):
         return ()
     earlier = await _earlier_words(session, submission)
     given = (list(texts.values()), earlier, place.settings.screening_region)
