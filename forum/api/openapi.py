@@ -17,7 +17,7 @@ from fastapi.routing import iter_route_contexts
 from forum.api import generators
 from forum.core import errors
 from forum.http import problems
-from forum.http.current_member import COOKIE, Anybody, AnyMember, CurrentViewer
+from forum.http.current_member import COOKIE, Anybody, AnyMember, CurrentMember, CurrentViewer
 from forum.http.problems import KINDS, MEDIA_TYPE, Problem, content
 from forum.http.responses import header
 
@@ -313,7 +313,8 @@ def _headers(*names: str, always: bool = True) -> dict[str, Any]:
 def _security(dependant: Dependant) -> list[dict[str, Any]]:
     dependencies = set(_dependencies(dependant))
     either: list[dict[str, Any]] = [{scheme: []} for scheme in SECURITY_SCHEMES]
-    if get_args(AnyMember)[1].dependency in dependencies:
+    members = {get_args(kind)[1].dependency for kind in (AnyMember, CurrentMember)}
+    if members & dependencies:
         return either
     anybody = {get_args(kind)[1].dependency for kind in (CurrentViewer, Anybody)}
     return [{}, *either] if anybody & dependencies else []
