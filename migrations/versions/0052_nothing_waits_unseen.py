@@ -22,6 +22,21 @@ def upgrade() -> None:
     )
     op.execute("ALTER TABLE public_report VALIDATE CONSTRAINT fk_public_report_filed_by")
     op.create_table(
+        "addressed_help",
+        sa.Column("member_id", sa.Uuid(), nullable=False),
+        sa.Column("post_id", sa.BigInteger(), nullable=False),
+        sa.Column("thread_id", sa.BigInteger(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("put_away_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["member.id"], name=op.f("fk_addressed_help_member_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["post_id"], ["post.id"], name=op.f("fk_addressed_help_post_id")),
+        sa.ForeignKeyConstraint(["thread_id"], ["thread.id"], name=op.f("fk_addressed_help_thread_id")),
+        sa.PrimaryKeyConstraint("member_id", "post_id", name=op.f("pk_addressed_help")),
+    )
+    op.create_index("ix_addressed_help_thread", "addressed_help", ["member_id", "thread_id"])
+    op.create_table(
         "transparency_year",
         sa.Column("year", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("sections", postgresql.JSONB(), nullable=False),
@@ -34,6 +49,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("transparency_year")
+    op.drop_table("addressed_help")
     op.drop_column("public_report", "filed_by")
     notification = sa.table("notification", sa.column("kind", sa.String()))
     op.execute(sa.delete(notification).where(notification.c.kind.in_(NOTICES)))

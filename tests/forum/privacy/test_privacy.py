@@ -273,6 +273,7 @@ async def test_a_copy_has_everything_of_ones_own_and_nothing_of_others(
             "refused_texts",
             "subscriptions",
             "bookmarks",
+            "help_shown",
             "reactions",
             "ignored",
             "messages",
