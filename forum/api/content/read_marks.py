@@ -88,8 +88,8 @@ class ThreadForYou(ResponseBody):
         description="How one can react to posts in this forum", examples=[["thank", "hug", "helpful", "same_here"]]
     )
     help: ThreadHelp | None = Field(
-        description="Who helps, where something in this thread may be hard for you to read: show it above the posts. It "
-        "is there for a week, or until you put it away. Null for almost everybody"
+        description="Who helps, where something in this thread may be hard for you to read: show it above the posts. "
+        "It is there for a week, or until you put it away. Null for almost everybody"
     )
 
 

@@ -272,6 +272,7 @@ async def test_a_copy_has_everything_of_ones_own_and_nothing_of_others(
             "service_complaints",
             "refused_texts",
             "subscriptions",
+            "address_disclosures",
             "bookmarks",
             "help_shown",
             "reactions",
