@@ -19,11 +19,12 @@ from forum.http.services import Services
 from forum.members.tables import Role, Standing
 from forum.privacy.export_contents import export_addressed_help
 from moderation import findings, refused_texts
+from moderation.first_words import first_words_for
 from moderation.screening.finding import CrisisKind
 from tests.support import make, scenes
 from tests.support.jobs import run_due_jobs
 from tests.support.scenes import API, sql
-from tests.web.support import form
+from tests.web.support import fields_of, form
 
 ATTEMPT = "I've taken the tablets"
 SUICIDE = "I want to die tonight"
@@ -184,6 +185,21 @@ async def test_help_stands_beside_the_thread_for_whom_it_was_said_to_and_for_nob
         async with services.database.work() as session:
             await addressed_help.delete_past(session, clock.now() + timedelta(days=8))
         assert await sql(services, "SELECT 1 FROM addressed_help") == []
+
+
+async def test_whoever_answers_a_cry_for_help_begins_with_words_of_the_house(app: FastAPI, services: Services) -> None:
+    async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        await opens(wren, SUICIDE)
+        [case] = await queue(suzie)
+        offered = (await suzie.get(f"{API}/moderation/cases/{case['id']}")).json()["first_words"]
+        assert [one["slug"] for one in offered] == ["with-you", "safe-now", "good-to-write"]
+        for one in offered:
+            assert all(said in one["text"] for said in ("116 123", "85258", "999"))
+            assert len(one["text"]) < 400
+        path = f"/moderation/cases/{case['id']}"
+        page = await form(suzie, await suzie.get(path), f"{path}/first-words", first_words="safe-now")
+        assert "Are you safe at this moment?" in fields_of(page.text, f"{path}/talks")["message"]
+    assert first_words_for("rule", services.settings, clock.now()) == ()
 
 
 async def test_nobody_in_danger_is_stopped_by_the_limit_of_links(app: FastAPI) -> None:
