@@ -14,7 +14,7 @@ from forum.administration import accounts, invitations
 from forum.advising import sorting
 from forum.authentication import failed_sign_ins, handles, profiles, sessions
 from forum.authentication.second_factor import passkeys
-from forum.content import announcements, board_cards, drafts, ignored, read_marks
+from forum.content import addressed_help, announcements, board_cards, drafts, ignored, read_marks
 from forum.content.posts import quotes, tallies
 from forum.content.reactions import actions as reactions
 from forum.content.search import jobs as search_jobs
@@ -74,7 +74,11 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(name="content.threads", export=export_contents.export_threads),
     Feature(name="content.opening_hours"),
-    Feature(name="content.crisis_help"),
+    Feature(
+        name="content.crisis_help",
+        export=export_contents.export_addressed_help,
+        clean_up=addressed_help.delete_past,
+    ),
     Feature(name="content.drafts", export=export_contents.export_drafts, clean_up=drafts.delete_expired),
     Feature(name="content.read_marks", export=export_contents.export_read_marks, clean_up=read_marks.delete_old_marks),
     Feature(name="content.subscriptions", export=export_contents.export_subscriptions),

@@ -26,6 +26,7 @@ from moderation.cases import Case, CaseNote, CasePost, CaseState
 from moderation.concerns import evidence
 from moderation.contact import ContactMessage
 from moderation.decisions import Decision
+from moderation.disclosures import AddressDisclosure
 from moderation.findings import RecordedFinding
 from moderation.handover import HandoverNote
 from moderation.measures import renamings
@@ -57,6 +58,7 @@ WRITTEN: Mapping[type[SQLModel], tuple[str, ...]] = {
     Report: ("note",),
     PublicReport: ("text", "answer"),
     ServiceComplaint: ("text", "answer"),
+    AddressDisclosure: ("recipient", "exemption"),
     Appeal: ("text", "message"),
 }
 

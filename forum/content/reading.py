@@ -118,7 +118,7 @@ async def read_thread(
         may_retitle=is_member and why_not(Act.RETITLE_THREAD, viewer, place) is None,
         may_react=is_member and why_not(Act.REACT, viewer, replace(place, post=OTHERS_POST)) is None,
         may_say_helped=is_member and _waits(thread, board) and why_not(Act.MARK_ANSWERED, viewer, place) is None,
-        marks=await own_marks.get_own_marks(reader, viewer, thread_id, *_span(page)),
+        marks=await own_marks.get_own_marks(reader, viewer, thread_id, _span(page), now),
     )
 
 
@@ -231,7 +231,7 @@ async def read_own(reader: Reader, viewer: Viewer, thread_id: int, span: Span, n
     thread = await queries.get_thread(reader, viewer, thread_id)
     board = await boards.get_board(reader, viewer, thread.board_slug)
     place = await read_marks.get_own_place(reader, viewer, thread_id, *span)
-    marks = await own_marks.get_own_marks(reader, viewer, thread_id, *span)
+    marks = await own_marks.get_own_marks(reader, viewer, thread_id, span, now)
     draft = await drafts.find_draft(reader, viewer, drafts.in_thread(thread_id), now)
     opening = opening_of(board, now)
     subject = ReadingPlace(viewer.standing, board, opening, ThreadPlace(thread), post=OTHERS_POST)

@@ -28,6 +28,7 @@ DONE: Mapping[str, str] = {
     "signed-out": mark("You are signed out."),
     "told": mark("You are told of new posts here from now on."),
     "not-told": mark("You are not told of new posts here any more."),
+    "help-away": mark("We have put it away. You find who helps under “Help now” on every page."),
     "read-thread": mark("We have noted how far you have read."),
     "read-all": mark("Nothing is new for you now."),
     "ignored": mark("You ignore them now. They are not told."),

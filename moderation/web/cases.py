@@ -22,6 +22,7 @@ from moderation.case_queue import ClaimedBy, QueueReading, QueueSearch
 from moderation.case_screen import CaseScreen
 from moderation.cases import CaseKind, CaseState
 from moderation.findings import Passage, passages
+from moderation.web import words
 from moderation.web.pages import ModerationPage, repeat_of, status_of
 
 router = page_router()
@@ -104,6 +105,11 @@ class CasePage(ModerationPage):
     def template_choices(self) -> Sequence[tuple[str, str]]:
         """The templates for reasons."""
         return [(template.slug, template.title) for template in self.screen.templates]
+
+    @property
+    def first_words_choices(self) -> Sequence[tuple[str, str]]:
+        """The messages of the house to begin from."""
+        return [(one.slug, words.FIRST_WORDS[one.slug]) for one in self.screen.file.first_words]
 
     @property
     def messages(self) -> int:

@@ -16,6 +16,12 @@ CATEGORIES: Mapping[str, str] = {
     "other": mark("Something else"),
     "spam": mark("Advertising"),
 }
+# Messages of the house to begin from, to whoever cried for help.
+FIRST_WORDS: Mapping[str, str] = {
+    "with-you": mark("I am with you"),
+    "safe-now": mark("Are you safe now?"),
+    "good-to-write": mark("It is good that you wrote"),
+}
 # What somebody can say of what they see.
 SEEN = ("rule", "risk", "personal_information", "illegal", "intimate_image", "spam", "other")
 KINDS: Mapping[str, str] = {

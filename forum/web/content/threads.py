@@ -6,7 +6,9 @@ from typing import Any, ClassVar
 from fastapi import Response
 
 from forum.content import reading
+from forum.content.addressed_help import find_help_beside
 from forum.content.before_writing import BeforeWriting
+from forum.content.crisis_help import Help
 from forum.content.explained_terms import Term
 from forum.content.posts import queries
 from forum.content.posts.tables import NUMBER_MAX
@@ -51,6 +53,7 @@ class ThreadPage(Page):
     may_say_helped: bool
     moderates: bool
     asks_about_mails: bool
+    help: Help | None  # for whom something here may be hard to read
     form: Form = EMPTY
 
     @property
@@ -130,6 +133,7 @@ def _page(visit: Visit, read: ThreadReading, wanted: PageRequest, *, asks_about_
         may_say_helped=read.may_say_helped,
         moderates=read.moderates,
         asks_about_mails=asks_about_mails,
+        help=find_help_beside(visit.settings, visit.now) if read.marks.is_helped else None,
         indexable=read.page.indexable,
     )
 

@@ -65,7 +65,11 @@ WAYS_IN: list[tuple[str, str, Any]] = [
 # What is one's own goes, whatever one sees by now: the answer is the same where there is nothing.
 OWN = {"/posts/{post}/bookmark", "/posts/{post}/reactions/{kind}"}
 # What one said of a place, too: there is nothing to forget in one that one may not see.
-FORGETTING = {("DELETE", "/threads/{id}/subscription"), ("DELETE", "/boards/{slug}/subscription")}
+FORGETTING = {
+    ("DELETE", "/threads/{id}/help"),
+    ("DELETE", "/threads/{id}/subscription"),
+    ("DELETE", "/boards/{slug}/subscription"),
+}
 NOWHERE = {"slug": "no-such-board", "thread": 999_999, "post": 999_999, "number": 1, "kind": "thank"}
 
 
