@@ -269,20 +269,24 @@ SELECT ts_headline(CAST(:language AS regconfig), said, CAST(:words AS tsquery),
 FROM unnest(CAST(:texts AS text[])) WITH ORDINALITY AS texts (said, place) ORDER BY place
 """)
 # For this transaction: bounded steps need no other joins, and a plan for these very words.
-_RULES = (
-    "SET LOCAL enable_hashjoin = off",
-    "SET LOCAL enable_mergejoin = off",
-    "SET LOCAL enable_seqscan = off",
-    "SET LOCAL plan_cache_mode = force_custom_plan",
-    f"SET LOCAL statement_timeout = {int(LONGEST.total_seconds() * 1000)}",
+_RULES = select(
+    *(
+        func.set_config(name, value, True)
+        for name, value in (
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+            ("enable_seqscan", "off"),
+            ("plan_cache_mode", "force_custom_plan"),
+            ("statement_timeout", str(int(LONGEST.total_seconds() * 1000))),
+        )
+    )
 )
 TIMED_OUT = "57014"
 
 
 async def begin_bounded(session: AsyncSession) -> None:
     """Have the statements of this transaction end after two seconds, and take the ways that were meant for them."""
-    for rule in _RULES:
-        await session.execute(text(rule))
+    await session.execute(_RULES)
 
 
 def too_long(error: DBAPIError) -> Overloaded | None:
