@@ -32,6 +32,7 @@ SLIPS = 0.01  # of all words
 AT_ONCE = 10_000  # rows in one COPY
 ROUNDS = 15
 SLIPS_TRIED = 500
+RANKS = 40
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 # Words that no list has, each in a part of the posts.
@@ -209,6 +210,10 @@ async def _words(database: Database) -> Table:
         taken = [await _median(database, words, sort=sort) for sort in Sort]
         taken += [await _median(database, words, by_advisers=True), await _median(database, words, board_id=3)]
         table.add_row(kind, *(f"{value:.1f}" for value in taken))
+    every = FREQUENCY_LISTS["english_wikipedia"]
+    some = [every[int(len(every) ** (place / RANKS)) - 1] for place in range(RANKS)]
+    worst = [max([await _median(database, word, sort=sort) for word in some]) for sort in Sort]
+    table.add_row(f"worst of {RANKS}, of every rank", *(f"{value:.1f}" for value in worst), "", "")
     return table
 
 

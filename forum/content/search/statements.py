@@ -52,36 +52,25 @@ def _filters(shape: Shape, rows: Any) -> Any:
     return and_(*wanted)
 
 
-_COLUMNS = (
-    _KEY[0],
-    _KEY[1],
-    _WORDS,
-    col(PostSearch.board_id),
-    col(PostSearch.author_id),
-    col(PostSearch.by_adviser),
-)
+_FILTERED = (col(PostSearch.board_id), col(PostSearch.author_id), col(PostSearch.by_adviser))
 
 
 def _walk(shape: Shape, most: int) -> Any:
     """Return those of the newest rows that have the words: of `most` rows, whatever is in them."""
-    rows = select(*_COLUMNS).where(_filters(shape, PostSearch)).order_by(*(key.desc() for key in _KEY)).limit(most)
-    walked = rows.subquery("walked")
+    newest = (key.desc() for key in _KEY)
+    walked = select(*_KEY, _WORDS).where(_filters(shape, PostSearch)).order_by(*newest).limit(most).subquery("walked")
     return select(walked).where(walked.c.words.op("@@")(_Q)).subquery("hits")
 
 
 def _look_up(shape: Shape) -> Any:
     """Return the newest of the rows that the index has of the words, without these: there may be many rows."""
-    rows = (
-        select(*(column for column in _COLUMNS if column is not _WORDS))
-        .where(_WORDS.op("@@")(_Q))
-        .cte("indexed")
-        .prefix_with("MATERIALIZED")
-    )
+    has_words = _WORDS.op("@@")(_Q)
+    rows = select(*_KEY, *_FILTERED).where(has_words).cte("indexed").prefix_with("MATERIALIZED")
     newest = (rows.c.written_at.desc(), rows.c.post_id.desc())
     return select(rows).where(_filters(shape, rows.c)).order_by(*newest).limit(RARE).subquery("hits")
 
 
-_OPTIONAL = (
+_COLUMNS = (
     col(Post.id),
     col(Post.thread_id),
     col(Post.number),
@@ -100,7 +89,7 @@ _SEEN = and_(POST_VISIBLE, THREAD_SHOWN, col(Post.visibility) == Visibility.VISI
 
 
 def _posts_of(hits: Any, post_id: Any, *conditions: Any) -> Any:
-    found = with_board_of_post(query(*_OPTIONAL).select_from(hits).join(Post, col(Post.id) == post_id))
+    found = with_board_of_post(query(*_COLUMNS).select_from(hits).join(Post, col(Post.id) == post_id))
     return found.join(AUTHOR, AUTHOR.c.id == col(Post.author_id)).where(_SEEN, *conditions)
 
 
