@@ -25,6 +25,7 @@ from forum.content.posts.insertion import add_reply, add_thread
 from forum.content.posts.tables import Post
 from forum.content.reactions.actions import react
 from forum.content.reactions.tables import ReactionKind
+from forum.content.search.spelling import collect_words
 from forum.content.subscriptions import Mode
 from forum.content.threads.actions import lock_thread, pin_thread
 from forum.core.database import new_id
@@ -96,6 +97,7 @@ async def fill(work: Work, keys: DemoKeys, *, written: Callable[[], object]) -> 
     await administer(work, cast)
     await look_after(work, cast)
     await _put_notifications_in_order(work.session)
+    await collect_words(work.session, {}, work.now)
 
 
 async def _tell_of_posts(session: AsyncSession) -> None:

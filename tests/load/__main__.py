@@ -26,7 +26,7 @@ from rich.table import Table
 
 from forum.core import database, embedded_postgres
 from forum.core.settings import Settings
-from tests.load import bodies, ceilings, crowd, daily, doors, fanout, html, queue, screening, seed, terms
+from tests.load import bodies, ceilings, crowd, daily, doors, fanout, html, queue, screening, search, seed, terms
 from tests.load.ceilings import Answer, Ceiling
 from tests.load.rounds import CONNECTIONS, FORUM, Kind, Server, Target, measure, of_ceiling, of_forum, rounds_in
 from tests.support import make
@@ -50,6 +50,7 @@ class Part(StrEnum):
     BODIES = "bodies"
     FANOUT = "fanout"
     SCREENING = "screening"
+    SEARCH = "search"
 
 
 cli = typer.Typer(pretty_exceptions_enable=False)
@@ -69,7 +70,8 @@ def main(
     people with the API's read of the same threads; the moderators' queue among few cases and among many; what members
     look at each day among few threads and among many; what readers notice of greedy clients; how long strangers wait at
     the doors, and others meanwhile; how late the event loop is under hostile bodies; how soon the followers
-    of a thread are told, and what that costs a reply; how long it takes to screen a text, also with 20,000 terms.
+    of a thread are told, and what that costs a reply; how long it takes to screen a text, also with 20,000 terms;
+    what a search takes in the database, for each kind of word.
     """
     parts = only or list(Part)
     if Part.PAGES in parts:
@@ -91,6 +93,8 @@ def main(
     if Part.SCREENING in parts:
         out.print(screening.measure())
         out.print(terms.measure())
+    if Part.SEARCH in parts:
+        _search(posts, database_url)
 
 
 def _pages(seconds: float, posts: int, database_url: str | None) -> None:
@@ -283,6 +287,17 @@ def _fanout(rounds: int) -> Table:
             task = progress.add_task("Replying", total=rounds)
             replies = asyncio.run(fanout.measure(url, server.port, seeded, rounds, done=lambda: progress.advance(task)))
         return fanout.table(replies)
+
+
+def _search(posts: int, database_url: str | None) -> None:
+    """Fill a forum of its own, in which words have known shares, and search it."""
+    with tempfile.TemporaryDirectory(prefix="forum-load-") as name, ExitStack() as running:
+        url = running.enter_context(_database(Path(name), database_url))
+        begun = time.perf_counter()
+        asyncio.run(search.fill(url, posts))
+        out.print(f"{posts:,} posts written and indexed in {time.perf_counter() - begun:.0f} s.")
+        for table in asyncio.run(search.measure(url)):
+            out.print(table)
 
 
 def _bodies(seconds: float) -> None:

@@ -20,6 +20,7 @@ from forum.http.services import Services
 from forum.members.tables import Role
 from moderation import rules
 from tests.support import make
+from tests.support.jobs import run_due_jobs
 
 API = "/api/v1"
 MARK = "quetzalwort"
@@ -175,7 +176,7 @@ async def world(app: FastAPI, services: Services) -> AsyncIterator[World]:
         world.know("revisions/number", 1, 2)
         world.know("titles/number", 1, 2)
         world.know("posts/post_id")
-        for thing in ("threads", "posts", "cases", "concerns", "statements", "exports", "talks", "terms"):
+        for thing in ("threads", "posts", "cases", "concerns", "statements", "exports", "talks", "terms", "searches"):
             world.know(f"{thing}/id")
         world.know("?handle", "heron")
         world.know("?limit", 100)
@@ -206,7 +207,11 @@ async def test_a_word_that_was_taken_out_is_nowhere_any_more(
     sent = [*await say(world, opens), await repeat(world)]
     case = await report(world)
     await write(world, case)
+    await run_due_jobs(services, clock.now())
+    await search(world)
     before = await walk(app, world)
+    assert {finding.reader for finding in before if finding.path.endswith("/searches/{id}")} >= {"guest", "moderator"}
+    assert await sought(world) == set(world.readers)
     everybody = {"guest", "author", "member", "reporter", "adviser", "moderator", "other board's moderator"}
     assert {finding.reader for finding in before} >= everybody
 
@@ -218,6 +223,9 @@ async def test_a_word_that_was_taken_out_is_nowhere_any_more(
     }[kind]
     further = [{"kind": "retitle", "title": "About a visit"}] if opens else []
     await decide(world, case, [measure, *further])
+    assert await sought(world) == set()
+    await run_due_jobs(services, clock.now())
+    assert await sought(world) == set()
 
     after = await walk(app, world)
     assert [leak for leak in after if (leak.reader, leak.path) not in ALLOWED[kind]] == []
@@ -336,6 +344,26 @@ async def repeat(world: World) -> Sent:
     quoting = {"body_markdown": ECHOES["attributed"].format(**facts), "thread_id": world.thread}
     assert "data-post" in (await world["member"].post(f"{API}/previews", json=quoting)).text
     return "member", path, reply, key
+
+
+async def search(world: World) -> None:
+    """Somebody searches for what stands beside it: whoever has the id gets the snippets."""
+    found = await world["guest"].post(f"{API}/searches", json={"query": "sort or visit"})
+    world.know("searches/id", found.json()["id"])
+
+
+async def sought(world: World) -> set[str]:
+    """Who finds the word itself, or is told of it: by a search, by a slip of it, by a title that has it."""
+    found = set()
+    for reader, http in world.readers.items():
+        for query in (MARK, MARK.replace("wort", "wrot")):
+            made = await http.post(f"{API}/searches", json={"query": query})
+            results = (await http.get(made.headers["location"])).json()
+            found |= {reader} if results["items"] or results["threads"] or results["suggestion"] else set()
+        like = {"title": f"Another {MARK} of mine"}
+        similar = await http.post(f"{API}/boards/new-here/similar", json=like)
+        found |= {reader} if MARK in similar.text else set()
+    return found
 
 
 async def report(world: World) -> str:
