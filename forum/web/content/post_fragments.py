@@ -51,7 +51,9 @@ class ShownPosts(MadeLater):
     def __iter__(self) -> Iterator[tuple[int, Markup]]:
         for post in self.read.page.posts:
             opener = self.read.thread.author_handle
-            around = Around(_reader(self.visit, post, self.read), opener, self.offers, *_marks(post, self.read))
+            around = Around(
+                _reader(self.visit, post, self.read), opener, _offers_at(post, self.offers), *_marks(post, self.read)
+            )
             yield post.number, _fragment(self.visit, post, around)
 
     @property
@@ -63,8 +65,19 @@ class ShownPosts(MadeLater):
     def offers(self) -> frozenset[str]:
         """What the reader may do with posts here."""
         read = self.read
-        offers = {"reply": not read.no_reply_because, "edit": read.may_edit, "react": read.may_react}
+        offers = {
+            "reply": not read.no_reply_because,
+            "edit": read.may_edit,
+            "react": read.may_react,
+            "endorse": read.may_endorse,
+        }
         return frozenset(name for name, is_offered in offers.items() if is_offered)
+
+
+def _offers_at(post: PostView, offers: frozenset[str]) -> frozenset[str]:
+    """Return what is offered at one post: nobody says of an adviser's, or of one that waits, that it is right."""
+    is_endorsable = post.visibility == Visibility.VISIBLE and post.adviser_name is None
+    return offers if is_endorsable else offers - {"endorse"}
 
 
 def _reader(visit: Visit, post: PostView, read: ThreadReading) -> str:
