@@ -86,7 +86,7 @@ BY_CODE: Mapping[str, str] = {
     "rule_missing": mark("Please choose which rule it breaks."),
     "adviser_post": mark("An adviser wrote this post: nobody needs to say that it is right."),
     "board_not_advised": mark("Advisers do not answer on this board."),
-    "note_would_be_held": mark("This note shows who somebody is. Please write it without that."),
+    "note_would_be_held": mark("This note cannot be kept as it is. Please put it in another way."),
     "thread_claimed": mark("Somebody else keeps this thread to answer it. You can still answer, if it cannot wait."),
     "thread_locked_or_moved": mark("This thread was closed or moved a moment ago. Please read it again."),
     "too_many_bookmarks": mark("You saved 2,000 posts. Please take one off the list first."),
