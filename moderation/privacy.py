@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col
 
+from forum.advising.notes import AdviserNote
 from forum.content.markup import without_handle
 from forum.content.posts.revisions import lock_post_row
 from forum.content.posts.tables import Post
@@ -49,6 +50,7 @@ WRITTEN: Mapping[type[SQLModel], tuple[str, ...]] = {
     CaseNote: ("text",),
     MemberNote: ("text",),
     HandoverNote: ("text",),
+    AdviserNote: ("text",),
     ContactMessage: ("text",),
     TalkMessage: ("text",),
     TalkComplaint: ("text",),

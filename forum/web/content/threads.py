@@ -51,6 +51,9 @@ class ThreadPage(Page):
     has_draft: bool
     may_retitle: bool
     may_say_helped: bool
+    may_advise: bool
+    claim: Any
+    keeps_it: bool
     moderates: bool
     asks_about_mails: bool
     help: Help | None  # for whom something here may be hard to read
@@ -131,6 +134,9 @@ def _page(visit: Visit, read: ThreadReading, wanted: PageRequest, *, asks_about_
         has_draft=read.has_draft,
         may_retitle=read.may_retitle,
         may_say_helped=read.may_say_helped,
+        may_advise=read.may_advise,
+        claim=read.claim,
+        keeps_it=read.claim is not None and read.claim.member_id == visit.viewer.id,
         moderates=read.moderates,
         asks_about_mails=asks_about_mails,
         help=find_help_beside(visit.settings, visit.now) if read.marks.is_helped else None,

@@ -54,6 +54,7 @@ WAYS_IN: list[tuple[str, str, Any]] = [
     ("GET", "/posts/{post}/help", None),
     ("GET", "/posts/{post}/revisions", None),
     ("GET", "/posts/{post}/revisions/{number}", None),
+    ("PUT", "/posts/{post}/endorsement", None),
     ("PUT", "/posts/{post}/bookmark", None),
     ("DELETE", "/posts/{post}/bookmark", None),
     ("GET", "/posts/{post}/reactions", None),
@@ -69,6 +70,7 @@ FORGETTING = {
     ("DELETE", "/threads/{id}/help"),
     ("DELETE", "/threads/{id}/subscription"),
     ("DELETE", "/boards/{slug}/subscription"),
+    ("DELETE", "/posts/{id}/endorsement"),
 }
 NOWHERE = {"slug": "no-such-board", "thread": 999_999, "post": 999_999, "number": 1, "kind": "thank"}
 

@@ -260,6 +260,8 @@ async def test_a_copy_has_everything_of_ones_own_and_nothing_of_others(
             "calls",
             "on_call",
             "handover_notes",
+            "adviser_notes",
+            "notes_on_threads",
             "left_out",
             "here",
             "posts",
