@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,10 +76,15 @@ class Stream:
 
 @asynccontextmanager
 async def stream(
-    app: FastAPI, *threads: int, token: str = "", after: str = "", address: str = "127.0.0.1", **more: str
+    app: FastAPI,
+    *threads: int,
+    token: str = "",
+    after: str = "",
+    address: str = "127.0.0.1",
+    query: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Stream]:
     """A stream of the application, over ASGI, until the block ends: then its client is gone."""
-    query = urlencode([*(("thread", thread) for thread in threads), *more.items()])
+    asking = urlencode([*(("thread", thread) for thread in threads), *(query or {}).items()])
     given = {"authorization": token, "last-event-id": after, "host": "forum.test"}
     gone, opened, asked = asyncio.Event(), Stream(), False
     scope = {
@@ -91,7 +96,7 @@ async def stream(
         "path": "/api/v1/events",
         "raw_path": b"/api/v1/events",
         "root_path": "",
-        "query_string": query.encode(),
+        "query_string": asking.encode(),
         "headers": [(name.encode(), value.encode()) for name, value in given.items() if value],
         "client": (address, 50_000),
         "server": ("forum.test", 443),
