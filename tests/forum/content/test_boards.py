@@ -31,6 +31,7 @@ WAYS_IN: list[tuple[str, str, Any]] = [
     ("GET", "/boards/{slug}/now", None),
     ("GET", "/boards/{slug}/threads", None),
     ("POST", "/boards/{slug}/threads", {"title": "May I?", "body_markdown": "Hello"}),
+    ("POST", "/boards/{slug}/similar", {"title": "May I?"}),
     ("GET", "/threads/{thread}", None),
     ("PATCH", "/threads/{thread}", {"version": 1, "title": "Another title"}),
     ("PUT", "/threads/{thread}/lock", None),

@@ -268,6 +268,7 @@ async def test_a_copy_has_everything_of_ones_own_and_nothing_of_others(
             "revisions",
             "held_edits",
             "drafts",
+            "searches",
             "read_marks",
             "dangers",
             "findings",
