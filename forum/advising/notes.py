@@ -194,9 +194,9 @@ async def export_own(session: AsyncSession, viewer: Viewer, _now: datetime) -> S
     )
     written = (await session.execute(own.order_by(col(AdviserNote.id)))).all()
     others = (await session.execute(about.order_by(col(AdviserNote.id)))).all()
-    told = "When advisers noted something on your threads. Ask us for their words: somebody reads them first"
+    told = "When advisers wrote something down on your threads. Ask us for their words: somebody reads them first"
     return (
-        ExportSection("adviser_notes", "What you noted on threads as an adviser", items_of(written)),
+        ExportSection("adviser_notes", "What you wrote down on threads as an adviser", items_of(written)),
         ExportSection("notes_on_threads", told, items_of(others)),
     )
 

@@ -183,6 +183,9 @@ async def world(app: FastAPI, services: Services) -> AsyncIterator[World]:
         world.know("?after")  # the walk follows `next`
         world.know("?from", 2)
         world.know("?adviser", "true")
+        world.know("?lane", "asked", "news", "mine", "claimed")
+        world.know("?organisation", "Example Family Charity")
+        world.know("?late", "false")
         world.know("?act", "case.decided")
         world.know("?actor", "suzie")
         world.know("?subject_kind")

@@ -62,7 +62,7 @@ async def show_new_thread(slug: Slug, visit: MemberVisit) -> Response:
         NewThreadPage(
             title=visit.say("Ask something new"),
             form=composer_form(read.draft, visit.now),
-            composer=composer_at(visit, f"/boards/{slug}/new", f"boards/{slug}", read),
+            composer=composer_at(visit, f"/boards/{slug}/new", f"boards/{slug}", read, board=read.board),
             board=read.board,
             similar=read.similar,
         )

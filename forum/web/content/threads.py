@@ -17,6 +17,7 @@ from forum.content.reading import POSTS_A_PAGE, ThreadReading
 from forum.http.fields import Id
 from forum.notifications.letter_choices import is_unasked
 from forum.permissions import Refusal
+from forum.web.content.composer import is_asked
 from forum.web.content.post_fragments import ShownPosts
 from forum.web.forms import EMPTY, Form
 from forum.web.pages import Page
@@ -52,6 +53,7 @@ class ThreadPage(Page):
     may_retitle: bool
     may_say_helped: bool
     may_advise: bool
+    is_asked: bool
     claim: Any
     keeps_it: bool
     moderates: bool
@@ -135,6 +137,7 @@ def _page(visit: Visit, read: ThreadReading, wanted: PageRequest, *, asks_about_
         may_retitle=read.may_retitle,
         may_say_helped=read.may_say_helped,
         may_advise=read.may_advise,
+        is_asked=is_asked(visit, read.board),
         claim=read.claim,
         keeps_it=read.claim is not None and read.claim.member_id == visit.viewer.id,
         moderates=read.moderates,
