@@ -241,7 +241,8 @@ def _document(app: FastAPI, name: str, tags: list[dict[str, str]]) -> dict[str, 
             always = ALWAYS_BELOW_BASE if str(route.path).startswith(BASE) else ALWAYS
             _finish(operation, components["schemas"], always)
             operation["security"] = _security(route.dependant)
-            if method == "GET" and str(route.path).startswith(BASE):
+            is_whole = "text/event-stream" not in operation["responses"].get("200", {}).get("content", {})
+            if method == "GET" and str(route.path).startswith(BASE) and is_whole:
                 _finish_read(operation)
     generators.prepare(document)
     delete_expired: dict[str, Any] = _tidied(document)

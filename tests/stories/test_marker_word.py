@@ -18,9 +18,11 @@ from forum.core import clock
 from forum.core.audit import AuditEntry
 from forum.http.services import Services
 from forum.members.tables import Role
+from forum.notifications.live_events.queries import read_now
 from moderation import rules
 from tests.support import make
 from tests.support.jobs import run_due_jobs
+from tests.support.streams import EVENTS, stream
 
 API = "/api/v1"
 MARK = "quetzalwort"
@@ -69,6 +71,7 @@ class World:
     thread: int
     post: dict[str, Any]
     ids: dict[str, set[str]] = field(default_factory=dict)
+    begun: str = ""  # the place in the order of events before anything was said
 
     def __getitem__(self, reader: str) -> httpx.AsyncClient:
         return self.readers[reader]
@@ -90,7 +93,7 @@ class Address:
 def addresses(document: Mapping[str, Any], known: Mapping[str, set[str]]) -> Iterator[Address]:
     """Every GET of an OpenAPI document, with every known value of each parameter; a name that is not known fails."""
     for path, operations in document["paths"].items():
-        if "get" not in operations:
+        if "get" not in operations or path == EVENTS:
             continue
         needed: dict[str, list[str]] = {}
         free: dict[str, list[str]] = {}
@@ -128,6 +131,11 @@ async def walk(app: FastAPI, world: World) -> list[Finding]:
     document = app.openapi()
     found = []
     for reader, http in world.readers.items():
+        async with stream(
+            app, world.thread or 1, token=http.headers.get("authorization", ""), after=world.begun
+        ) as heard:
+            frames = (await heard.first()).casefold()
+            found += [Finding(reader, EVENTS, EVENTS, frames, None)] if MARK in frames else []
         closed = set[str]()  # what is not for this reader: asking for less of it opens nothing
         for address in addresses(document, world.ids):
             url: str | None = address.url if address.place not in closed else None
@@ -165,6 +173,7 @@ async def world(app: FastAPI, services: Services) -> AsyncIterator[World]:
             signed_in = make.signed_in(app, handle, *roles, boards=boards)
             readers[name] = await stack.enter_async_context(signed_in)
         world = World(readers, 0, {})
+        world.begun = str((await read_now(services.database.reader, None)).cursor)
         world.know("boards/slug", "new-here", "kinship")
         world.know("members/handle", "heron")
         world.know("accounts/handle", "heron")

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from fastapi import FastAPI
 
 PATIENCE = 20.0
+EVENTS = "/api/v1/events"
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,10 @@ class Stream:
     headers: dict[str, str] = field(default_factory=dict)
     last_id: str = ""
     body: bytes = b""
+    said: str = ""  # all of it
     _events: asyncio.Queue[Told | None] = field(default_factory=asyncio.Queue)
     _begun: asyncio.Event = field(default_factory=asyncio.Event)
+    _heard: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def next(self) -> Told | None:
         """The next event; None at the end."""
@@ -46,6 +49,12 @@ class Stream:
             found.append(told)
         return found
 
+    async def first(self) -> str:
+        """All that comes first: what happened since a place in the order of events comes together."""
+        async with asyncio.timeout(PATIENCE):
+            await self._heard.wait()
+        return self.said
+
     async def begun(self) -> None:
         """Wait for the status."""
         async with asyncio.timeout(PATIENCE):
@@ -59,6 +68,8 @@ class Stream:
             self._begun.set()
             return
         self.body += message.get("body", b"")
+        self.said += message.get("body", b"").decode()
+        self._heard.set()
         *blocks, rest = self.body.split(b"\n\n")
         if self.status == 200:
             self.body = rest
@@ -93,8 +104,8 @@ async def stream(
         "http_version": "1.1",
         "method": "GET",
         "scheme": "https",
-        "path": "/api/v1/events",
-        "raw_path": b"/api/v1/events",
+        "path": EVENTS,
+        "raw_path": EVENTS.encode(),
         "root_path": "",
         "query_string": asking.encode(),
         "headers": [(name.encode(), value.encode()) for name, value in given.items() if value],
