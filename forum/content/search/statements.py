@@ -108,6 +108,8 @@ def select_best(shape: Shape, most: int | None) -> Any:
     hits = _walk(shape, most) if most else _look_up(shape)
     newest = (hits.c.written_at.desc(), hits.c.post_id.desc())
     rows = select(hits.c.post_id, hits.c.written_at, _WORDS).join(PostSearch, _KEY[1] == hits.c.post_id)
+    # What the viewer cannot see must not crowd out what they can. Who returns words asks each post once more.
+    rows = rows.where(col(PostSearch.board_id).in_(select(col(Board.id)).where(boards.READABLE)))
     some = rows.order_by(*newest).limit(RANKED).cte("some").prefix_with("MATERIALIZED")
     rank = func.ts_rank(some.c.words, _Q, 1)
     ids = select(some.c.post_id, func.count().over().label("matches"))

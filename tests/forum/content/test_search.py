@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from forum.content.posts.revisions import lock_post_row
 from forum.content.posts.tables import Visibility
 from forum.content.posts.visibility import set_visibility
-from forum.content.search import spelling
+from forum.content.search import spelling, statements
 from forum.content.search.jobs import forget_searches, index_posts, make_language_setter
 from forum.content.search.plain import CLOSES, GAP, OPENS, kept_terms, plain_text, snippet_of
 from forum.content.search.spelling import best_guess, collect_words, is_one_slip, variants
@@ -148,6 +148,20 @@ async def test_what_is_found_where_and_in_which_order(forum: Services, guest: ht
     [warned] = (await results(guest, "bring"))["items"]
     assert warned["content_warning"] == "about meetings"
     assert warned["snippet"] == {"text": "Bring somebody to the conference.", "spans": [[0, 5]]}
+
+
+async def test_what_one_cannot_read_crowds_out_nothing(
+    forum: Services, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statements, "ENOUGH_TO_RANK", 1)
+    statements.select_best.cache_clear()
+    await make.thread(forum, "femi", "staff-room", body="Judge. Judge. Judge.")
+    await make.thread(forum, "magpie", body="I wonder what a judge would say to me about all of this.")
+    await run_due_jobs(forum, clock.now())
+    try:
+        assert await numbers(guest, "judge", sort="relevance") == [1]
+    finally:
+        statements.select_best.cache_clear()
 
 
 async def test_pages_go_on_until_all_is_seen(forum: Services, guest: httpx.AsyncClient) -> None:
