@@ -1,12 +1,10 @@
 """The threads that wait for an adviser, in lanes: what somebody asks, longest wait first, and below it the news."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from markupsafe import Markup
 from pydantic import TypeAdapter
 from sqlalchemy import Boolean, ColumnElement, Text, and_, bindparam, func, or_
 from sqlalchemy.orm import aliased
@@ -15,6 +13,7 @@ from sqlmodel import col
 from forum.content.boards import Board
 from forum.content.lanes import NEWS_DAYS, Lane
 from forum.content.posts.tables import Post
+from forum.content.search.plain import plain_text
 from forum.content.threads.claims import ThreadClaim, is_running
 from forum.content.threads.queries import SELECT_VISIBLE, keyset_pages, read_page
 from forum.content.threads.tables import Thread, ThreadState
@@ -32,7 +31,6 @@ from forum.permissions import Act, allow, why_not
 
 COUNTED = 100  # counting stops here: more would tell nobody more
 FIRST_WORDS = 200  # characters: enough to choose by
-_QUOTE = re.compile(r"<blockquote>(?:(?!<blockquote>).)*?</blockquote>", re.DOTALL)  # an innermost one
 
 
 class WaitingLane(StrEnum):
@@ -197,10 +195,7 @@ async def count_waiting(reader: Reader, viewer: Viewer, now: datetime) -> int | 
 
 def first_words(body_html: str) -> str:
     """Return how a post begins, as plain text without what it quotes."""
-    before, without = "", body_html
-    while before != without:  # quotes stand in quotes
-        before, without = without, _QUOTE.sub(" ", without)
-    words = Markup(without.replace("<", " <")).striptags()  # noqa: S704 - only its text is kept
+    words = plain_text(body_html)
     if len(words) <= FIRST_WORDS:
         return words
     return words[:FIRST_WORDS].rpartition(" ")[0] + " …"
