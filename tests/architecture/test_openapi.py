@@ -433,6 +433,8 @@ async def fill(app: FastAPI) -> Community:
         await staff.put(f"{API}/moderation/concerns/{over}/closure", json={"keep_until": "2100-01-01"})
         async with services.database.work() as session:
             await session.execute(text("UPDATE concern SET keep_until = current_date WHERE state = 'closed'"))
+        async with make.client(app) as guest:  # a guest's search is for whoever has its id
+            sought = (await guest.post(f"{API}/searches", json={"query": "question"})).json()["id"]
         [statement], [dismissal] = await listed(member, "/me/statements"), await listed(member, "/me/reports")
     ids = {
         f"{API}/moderation/cases": free,
@@ -454,6 +456,7 @@ async def fill(app: FastAPI) -> Community:
         "follow_public_report": codes[0],
         "follow_service_complaint": codes[2],
         f"{API}/moderation/terms": watched,
+        f"{API}/searches": sought,
         f"{API}/talks": talk,
         f"{API}/moderation/posts": str(theirs.id),
         f"{API}/posts/{{id}}/reports": str(theirs.id),

@@ -14,7 +14,7 @@ from forum.content.search.actions import SearchView, WantedSearch
 from forum.content.search.plain import Snippet
 from forum.content.search.queries import FoundPost, FoundThread
 from forum.content.search.tables import QUERY_MAX, Sort
-from forum.http.caching import next_link
+from forum.http.caching import cacheable_response, next_link
 from forum.http.current_member import CurrentMember, CurrentViewer, address_of
 from forum.http.fields import After, BoardSlug, Day, Identity, Line, Moment, SentDay, Slug, SoughtHandle, Title, Uuid
 from forum.http.problems import documented
@@ -174,7 +174,7 @@ class SimilarThreadList(ResponseBody):
     "/searches",
     status_code=201,
     response_model=Search,
-    responses=CREATED_WITH_LOCATION | documented(413, 422, 429),
+    responses=CREATED_WITH_LOCATION | documented(403, 413, 422, 429),
 )
 async def search_posts(wanted: SearchRequest, request: Request, viewer: CurrentViewer, work: CurrentWork) -> Response:
     """Search. The answer has an id; what is found, `GET /searches/{id}` says, for one hour.
@@ -200,7 +200,7 @@ async def list_results(
         hint=read.results.hint,
         next=read.results.next,
     )
-    return json_response(body, 200, {**next_link(request, read.results.next), **NO_STORE})
+    return cacheable_response(request, body, shared=False, headers=next_link(request, read.results.next))
 
 
 @router.post(

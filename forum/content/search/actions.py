@@ -119,6 +119,7 @@ async def read_results(work: Work, viewer: Viewer, search_id: UUID, after: str |
     seconds.
     """
     await work.count_try(_limit(viewer), "search-results", viewer.id or network(address))
+    queries.refuse_unknown_cursor(after)
     view = await _view(work, viewer, search_id)
     row = (await work.session.execute(select(Search).where(col(Search.id) == search_id))).scalar_one()
     readable = select(Board).where(boards.READABLE).order_by(col(Board.position), col(Board.id))

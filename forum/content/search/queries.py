@@ -104,6 +104,8 @@ class Results(NamedTuple):
 _NEWEST_CURSOR = TypeAdapter(tuple[pagination.Instant, pagination.Identity])
 _PLACE_CURSOR = TypeAdapter(tuple[pagination.Identity])
 
+_ANY_CURSOR = TypeAdapter(tuple[pagination.Instant, pagination.Identity] | tuple[pagination.Identity])
+
 _PARSE = text("""
 SELECT language, CAST(q AS text) AS words, numnode(q) AS terms, querytree(q) NOT IN ('', 'T') AS is_in_index
 FROM search_progress, websearch_to_tsquery(CAST(language AS regconfig), :typed) AS q
@@ -139,6 +141,12 @@ def too_long(error: DBAPIError) -> Overloaded | None:
     if getattr(error.orig, "sqlstate", None) != TIMED_OUT:
         return None
     return Overloaded("This search took too long. Please try other words, or fewer.", code="search_too_long")
+
+
+def refuse_unknown_cursor(after: str | None) -> None:
+    """Return when this is a cursor of some search. Raises Invalid."""
+    if after is not None:
+        pagination.decode(after, _ANY_CURSOR)
 
 
 async def find(session: AsyncSession, viewer: Viewer, search: Search, after: str | None, zone: str) -> Results:
