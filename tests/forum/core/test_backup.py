@@ -44,6 +44,7 @@ from moderation import rules
 from tests.conftest import database_called
 from tests.support import make
 from tests.support.jobs import run_errand
+from tests.support.streams import stream
 
 API = "/api/v1"
 Rows = dict[str, list[str]]
@@ -186,10 +187,14 @@ async def test_a_restored_forum_goes_on(
     await make.board(services)
     async with make.signed_in(app, "heron") as heron:
         thread = await make.thread(services, "heron")
+        async with stream(app, thread) as page:
+            await page.until("reset")
         await backup.make(database_url, tmp_path / "forum.backup")
         await backup.restore(other, tmp_path / "forum.backup")
         async with make.application(settings.model_copy(update={"database_url": other})) as restored:
             assert await make.thread(restored.state.services, "heron") > thread
+            async with stream(restored, thread, after=page.last_id) as again:  # it does not go on from there
+                assert (await again.until("reset"))[0].name == "reset"
             async with make.client(restored, Authorization=heron.headers["Authorization"]) as same:
                 assert (await same.get(f"{API}/me")).status_code == 401
                 assert (await same.post(f"{API}/sessions", json=make.signing_in("heron"))).status_code == 201
