@@ -91,7 +91,7 @@ from moderation.api import (
     watched_terms,
 )
 from moderation.gate import BoardGate
-from moderation.screening import phrasebook
+from moderation.screening import screen
 from moderation.urgent_cases import count_urgent_cases
 from moderation.web import site as moderation_site
 
@@ -387,7 +387,7 @@ def process_app() -> FastAPI:
     secret_key.secret_key(settings)  # ends here and not at a request when it can neither be read nor made
     app = create_app(settings)
     ua_parser.parse_user_agent("")  # builds its tables now, and not while the first member signs in
-    phrasebook.english()  # takes half a second, which no first post of a process should wait for
+    screen("", settings.screening_region)  # compiles for half a second, which no first post should wait for
     # Objects that exist by now stay: to search all of them for garbage again and again would delay requests.
     gc.collect()
     gc.freeze()
