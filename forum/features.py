@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.administration import accounts, invitations
-from forum.advising import claims, notes, sorting
+from forum.advising import claims, lateness, notes, sorting
 from forum.authentication import failed_sign_ins, handles, profiles, sessions
 from forum.authentication.second_factor import passkeys
 from forum.content import addressed_help, announcements, board_cards, drafts, ignored, read_marks
@@ -150,6 +150,15 @@ FEATURES: tuple[Feature, ...] = (
             claims.TELL_CLAIM_ENDED: advising_told.make_adviser_teller(NotificationKind.CLAIM_ENDED),
         },
         schedule={claims.END_CLAIMS: "* * * * *"},
+    ),
+    Feature(
+        name="advising.lateness",
+        jobs=lambda context: {
+            lateness.LOOK_FOR_LATE: lateness.make_late_finder(context.settings),
+            lateness.TELL_LATE: advising_told.make_late_teller(NotificationKind.ANSWERS_LATE),
+            lateness.TELL_VERY_LATE: advising_told.make_late_teller(NotificationKind.ANSWERS_VERY_LATE),
+        },
+        schedule={lateness.LOOK_FOR_LATE: "0 * * * *"},
     ),
     Feature(name="advising.notes", export=notes.export_own, clean_up=notes.delete_old),
     Feature(

@@ -145,6 +145,7 @@ _COUNT = Prepared(
     query(func.count().label("waiting")).select_from(
         SELECT_VISIBLE.outerjoin(ThreadClaim, and_(col(ThreadClaim.thread_id) == col(Thread.id), is_running(_NOW)))
         .where(_TAKES_ANSWERS, _IS_IN[WaitingLane.ASKED])
+        .order_by(col(Thread.asked_since), col(Thread.id))  # by the index of the lane
         .limit(COUNTED)
         .subquery()
     )

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from forum.core.settings import Settings
 from forum.core.weekly_hours import DAY, WEEK, WeeklyHours, spans, zone_of
 
-SATURDAY = 5
+SATURDAY, WEEK_LONG = 5, 7
 OFFICE_HOURS = (WeeklyHours(WEEK[:SATURDAY], time(9), time(17)),)
 _LOOKED_AHEAD = 60  # days: longer than any holidays
 
@@ -30,7 +30,9 @@ class WorkingCalendar:
         A post of Friday is one working day old on Monday.
         """
         first, last = (moment.astimezone(self.zone).date() for moment in (since, until))
-        return sum(self.is_working_day(first + number * DAY) for number in range(1, (last - first).days + 1))
+        weeks, rest = divmod(max((last - first).days, 0), WEEK_LONG)
+        week_days = weeks * SATURDAY + sum((last - n * DAY).weekday() < SATURDAY for n in range(rest))
+        return week_days - sum(first < day <= last and day.weekday() < SATURDAY for day in self.holidays)
 
     def late_before(self, now: datetime, days: int) -> datetime:
         """Return the moment before which everything is older than so many working days, and nothing after it is."""

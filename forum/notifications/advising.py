@@ -13,7 +13,7 @@ from forum.content.threads.visibility import THREAD_SHOWN
 from forum.core.database import query
 from forum.core.jobs import Handler, Payload
 from forum.members.aliases import owner_of
-from forum.notifications.inbox import NotificationKind, notify
+from forum.notifications.inbox import NotificationKind, notify, notify_each
 
 
 def make_adviser_teller(kind: NotificationKind) -> Handler:
@@ -23,6 +23,15 @@ def make_adviser_teller(kind: NotificationKind) -> Handler:
         await notify(session, UUID(payload["member"]), kind, now, post_id=int(payload["post"]))
 
     return tell_adviser
+
+
+def make_late_teller(kind: NotificationKind) -> Handler:
+    """Return the job handler that tells somebody that threads wait too long, if they have read the last such notice."""
+
+    async def tell_of_late(session: AsyncSession, payload: Payload, now: datetime) -> None:
+        await notify_each(session, [UUID(payload["member"])], kind, now)
+
+    return tell_of_late
 
 
 def make_author_teller(kind: NotificationKind) -> Handler:

@@ -86,6 +86,8 @@ class NotificationKind(StrEnum):
     LOST_MAILBOX = "lost_mailbox"
     DEPARTURE_WAITS = "departure_waits"
     EXPORT_READY = "export_ready"
+    ANSWERS_LATE = "answers_late"
+    ANSWERS_VERY_LATE = "answers_very_late"
     CLAIM_ANSWERED = "claim_answered"
     CLAIM_ENDED = "claim_ended"
     ENDORSED = "endorsed"
@@ -120,6 +122,8 @@ OF_REPORTS = (
     NotificationKind.PUBLIC_REPORT_URGENT,
     NotificationKind.SERVICE_COMPLAINT_WAITING,
 )
+# The same of threads that wait too long for an adviser.
+OF_LATE_ANSWERS = (NotificationKind.ANSWERS_LATE, NotificationKind.ANSWERS_VERY_LATE)
 # Of these, at most one for each member and concern; the last one names no concern, because its readers may not know it.
 OF_CONCERNS = (
     NotificationKind.CONCERN_WAITING,
@@ -155,6 +159,7 @@ FOR_STAFF = (
     *OF_MESSAGES,
     *OF_REPORTS,
     *OF_WHAT_IS_LATE,
+    *OF_LATE_ANSWERS,
     NotificationKind.ADDRESS_DISCLOSED,
     NotificationKind.CASE_TAKEN_OVER,
     NotificationKind.TALK_ANSWERED,
@@ -220,6 +225,13 @@ class Notification(SQLModel, table=True):
             "kind",
             unique=True,
             postgresql_where=text(f"kind IN ({_listed(OF_MESSAGES)}) AND read_at IS NULL"),
+        ),
+        Index(
+            "uq_notification_late",
+            "member_id",
+            "kind",
+            unique=True,
+            postgresql_where=text(f"kind IN ({_listed(OF_LATE_ANSWERS)}) AND read_at IS NULL"),
         ),
         Index(
             "uq_notification_report",

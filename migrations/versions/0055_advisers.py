@@ -11,7 +11,7 @@ down_revision: str | None = "0054"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-NEW_KINDS = ("claim_answered", "claim_ended", "endorsed", "endorsement_ended")
+NEW_KINDS = ("answers_late", "answers_very_late", "claim_answered", "claim_ended", "endorsed", "endorsement_ended")
 REASONS = "'thanks', 'answered_by_member', 'off_topic', 'elsewhere'"
 
 
@@ -85,9 +85,17 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_endorsement_member_id"), "endorsement", ["member_id"])
     allow_kinds([*known_kinds(), *NEW_KINDS])
+    op.create_index(
+        "uq_notification_late",
+        "notification",
+        ["member_id", "kind"],
+        unique=True,
+        postgresql_where=sa.text("kind IN ('answers_late', 'answers_very_late') AND read_at IS NULL"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("uq_notification_late", "notification")
     op.execute(sa.text("DELETE FROM notification WHERE kind = ANY(:kinds)").bindparams(kinds=list(NEW_KINDS)))
     allow_kinds([kind for kind in known_kinds() if kind not in NEW_KINDS])
     op.drop_table("endorsement")

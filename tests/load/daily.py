@@ -24,6 +24,19 @@ PATHS = {
     "threads one opened": "/api/v1/me/threads?kind=opened",
     "first page": "/",
 }
+# What an adviser looks at: threads in both lanes, and some that somebody keeps.
+LANES = {f"waiting, {lane}": f"/api/v1/adviser/threads?lane={lane}" for lane in ("asked", "news", "mine", "claimed")}
+ADVISER = "an adviser"
+WAITING = """
+UPDATE thread SET asked_since = CASE WHEN id % 2 = 0 THEN asked_since END,
+    asked_number = CASE WHEN id % 2 = 0 THEN asked_number END, news_since = last_post_at, news_number = last_post_number
+WHERE asked_since IS NOT NULL
+"""
+CLAIMS = """
+INSERT INTO thread_claim (thread_id, member_id, since, until, seen_number)
+SELECT thread.id, writer.id, now() - interval '1 hour', now() + interval '1 day', last_number
+FROM thread JOIN writer ON writer.number = thread.id % 2 WHERE asked_since IS NOT NULL ORDER BY asked_since LIMIT 100
+"""
 CAUGHT_UP, BEHIND = "caught up a week ago", "never caught up"
 
 
@@ -103,13 +116,19 @@ async def fill(url: str, size: Size) -> list[Target]:
                 await session.execute(text(MEMBERS), {"members": size.members - seed.MEMBERS})
             for statement in (WRITERS, THREADS, POSTS, OWN_POSTS, seed.COUNTS, MARKS, CATCH_UP):
                 await session.execute(text(statement), values)
+            for statement in (WAITING, CLAIMS):
+                await session.execute(text(statement))
             for add_up in (tallies.add_up, board_cards.add_up):
                 await add_up(session, clock.now())
         async with database.autocommit.connect() as connection:
             await connection.execute(text("VACUUM ANALYZE"))
     finally:
         await database.close()
-    return [
+    by_advisers = [
+        Target(Kind.DAILY, f"{what}, {ADVISER}", size.name, itertools.repeat(get(path, seeded.tokens[0])))
+        for what, path in LANES.items()
+    ]
+    return by_advisers + [
         Target(Kind.DAILY, f"{what}, {who}", size.name, itertools.cycle([get(path, token) for token in tokens]))
         for what, path in PATHS.items()
         for who, tokens in (

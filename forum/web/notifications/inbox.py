@@ -54,6 +54,14 @@ NOTICES: Mapping[NotificationKind, tuple[str, str]] = {
     NotificationKind.CASE_TAKEN_OVER: (mark("Somebody else took over a case of yours."), "/moderation/cases/{subject}"),
     NotificationKind.CASE_OVERDUE: (mark("A case should have been decided by now."), "/moderation/cases/{subject}"),
     NotificationKind.CASE_WITHOUT_DECIDER: (mark("Nobody can decide a case."), "/moderation/cases/{subject}"),
+    NotificationKind.ANSWERS_LATE: (
+        mark("Threads wait for an adviser for longer than they should."),
+        "/advising?late=yes",
+    ),
+    NotificationKind.ANSWERS_VERY_LATE: (
+        mark("Threads wait for an adviser for twice as long as they should."),
+        "/advising?late=yes",
+    ),
     NotificationKind.CLAIM_ANSWERED: (mark("Somebody else answered a thread that you kept."), "/posts/{post}"),
     NotificationKind.CLAIM_ENDED: (mark("A thread that you kept waits for everybody again."), "/posts/{post}"),
     NotificationKind.ENDORSED: (mark("An adviser says that a post of yours is right."), "/posts/{post}"),
