@@ -108,7 +108,7 @@ async def get_help(request: Request, id: Id, viewer: CurrentMember, work: Curren
     return cacheable_response(request, PostHelp(help=help_response(found)), shared=False)
 
 
-@router.delete("/threads/{id}/help", status_code=204, responses=documented(401, 403, 422))
+@router.delete("/threads/{id}/help", status_code=204, responses=documented(401, 403, 404, 422))
 async def put_help_away(id: Id, viewer: AnyMember, work: CurrentWork) -> Response:
     """Put away the help that stands beside a thread for you. Idempotent."""
     await addressed_help.put_away(work, viewer, id)
