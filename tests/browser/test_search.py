@@ -1,4 +1,4 @@
-"""Something is found again, with JavaScript and without: no address has the words, and a title shows its like."""
+"""Something is found again, with JavaScript and without; and a title shows threads like it."""
 
 from playwright.async_api import expect
 

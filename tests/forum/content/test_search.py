@@ -7,11 +7,12 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from forum.content.posts.revisions import lock_post_row
 from forum.content.posts.tables import Visibility
 from forum.content.posts.visibility import set_visibility
-from forum.content.search import spelling, statements
+from forum.content.search import queries, spelling, statements
 from forum.content.search.jobs import forget_searches, index_posts, make_language_setter
 from forum.content.search.plain import CLOSES, GAP, OPENS, kept_terms, plain_text, snippet_of
 from forum.content.search.spelling import best_guess, collect_words, is_one_slip, variants
@@ -222,6 +223,18 @@ async def test_bad_input_and_searches_of_others(forum: Services, guest: httpx.As
             await forget_searches(session, {}, clock.now() + timedelta(minutes=61))
         assert await sql(forum, "SELECT * FROM search") == []
         assert (await magpie.get(own)).status_code == 404
+
+
+async def test_a_search_that_takes_too_long_ends(
+    forum: Services, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await guest.post(f"{API}/searches", json={"query": "judge"})
+    slow = text("SELECT set_config('statement_timeout', '20', true)")
+    monkeypatch.setattr(queries, "_RULES", slow)
+    monkeypatch.setattr(queries, "_PARSE", text("SELECT pg_sleep(5), :typed"))
+    answer = await guest.get(made.headers["location"])
+    assert (answer.status_code, answer.json()["code"]) == (503, "search_too_long")
+    assert answer.headers["Retry-After"] == "1"
 
 
 async def test_what_changes_leaves_at_once_and_comes_back_later(
