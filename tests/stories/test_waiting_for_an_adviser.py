@@ -53,6 +53,10 @@ async def test_a_question_waits_and_thanks_do_not(app: FastAPI, services: Servic
         assert await say("magpie", "Good luck x") is None
         assert await say("magpie", "Is that so?") is None  # to other members, and not the first of theirs
         assert await say("magpie", "Is that so?", reply_to=2) == "asked"
+        # What others said themselves that they ask waits on.
+        assert await say("magpie", "Please tell me", asks=True) == "asked"
+        await heron.put(f"{API}/threads/{thread}/answered")
+        assert await lane() == "asked"
         assert await say("suzie", "Yes.") is None
         assert await say("heron", NEWS) == "news"
         assert await say("heron", "what do i do now") == "asked"
