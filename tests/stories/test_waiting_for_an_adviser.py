@@ -53,6 +53,10 @@ async def test_a_question_waits_and_thanks_do_not(app: FastAPI, services: Servic
         assert await say("magpie", "Good luck x") is None
         assert await say("magpie", "Is that so?") is None  # to other members, and not the first of theirs
         assert await say("magpie", "Is that so?", reply_to=2) == "asked"
+        # What others said themselves that they ask waits on.
+        assert await say("magpie", "Please tell me", asks=True) == "asked"
+        await heron.put(f"{API}/threads/{thread}/answered")
+        assert await lane() == "asked"
         assert await say("suzie", "Yes.") is None
         assert await say("heron", NEWS) == "news"
         assert await say("heron", "what do i do now") == "asked"
@@ -64,6 +68,17 @@ async def test_a_question_waits_and_thanks_do_not(app: FastAPI, services: Servic
         assert await say("heron", "I still need to know", asks=True) == "asked"
         await heron.put(f"{API}/posts/{answer}/reactions/helpful")
         assert await lane() == "asked"
+
+
+async def test_words_of_danger_wait_whatever_their_author_says(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    async with make.signed_in(app, "heron") as heron, make.signed_in(app, "suzie", Role.ADVISER) as suzie:
+        thread = await make.thread(services, "heron")
+        await make.post(services, "suzie", thread, "So:")
+        for words, waits in (("I am fine. Is it late?", []), ("I want to kill myself. Is it late?", [thread])):
+            said = {"body_markdown": words, "asks": False}
+            assert (await heron.post(f"{API}/threads/{thread}/posts", json=said)).status_code == 201
+            assert [listed for listed, _ in await _listed(suzie)] == waits
 
 
 async def test_on_the_pages_a_member_says_whether_they_ask_and_that_it_helped(app: FastAPI, services: Services) -> None:

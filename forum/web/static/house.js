@@ -174,6 +174,7 @@ for (const composer of document.querySelectorAll('form.composer')) {
     const typed = { body_markdown: fields.body_markdown.value, content_warning: fields.content_warning.value || null };
     if (fields.title) typed.title = fields.title.value || null;
     for (const name of ['reply_to', 'revision']) if (fields[name]) typed[name] = Number(fields[name].value);
+    if (fields.asks && fields.asks.value) typed.asks = fields.asks.value === 'yes';
     return typed;
   };
   let kept = JSON.stringify(words());

@@ -1,5 +1,6 @@
 """An adviser keeps a thread that they want to answer; what runs out comes back with its old age."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -99,6 +100,19 @@ async def test_what_runs_out_waits_again_with_its_old_age_and_an_answer_ends_a_c
         assert (await marcus.put(url, json={"version": 1})).status_code == 200
         await make.post(services, "marcus", thread, "And:")
         assert await _end(services, clock.now()) == ["claim_answered", "claim_ended"]
+
+
+async def test_of_two_at_once_one_keeps_it(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    async with (
+        make.signed_in(app, "suzie", Role.ADVISER) as suzie,
+        make.signed_in(app, "marcus", Role.ADVISER) as marcus,
+    ):
+        for _ in range(3):
+            url = f"{API}/adviser/threads/{await make.thread(services, 'heron')}/claim"
+            answers = await asyncio.gather(*(client.put(url, json={"version": 1}) for client in (suzie, marcus)))
+            assert sorted(answer.status_code for answer in answers) == [200, 409]
 
 
 @pytest.mark.parametrize("ends", ["silenced", "dismissed"])
