@@ -229,6 +229,7 @@ NOT_LIVED = {
     "public.legal_hold": "a hold keeps everything",
     "public.persona_owner": "nobody can take an alias yet",
     "public.finding": "spans, and no words",
+    "public.event_epoch": "a random word, once for each database",
     "public.untold_post": "ids of posts for a second; they go with their post",
     "public.case_alarm": "times, and no words",
     "public.case_call": "who of the staff was called, and no words; a test of on call exports it",
