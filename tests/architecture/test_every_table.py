@@ -233,6 +233,7 @@ NOT_LIVED = {
     "public.legal_hold": "a hold keeps everything",
     "public.persona_owner": "nobody can take an alias yet",
     "public.finding": "spans, and no words",
+    "public.event_epoch": "a random word, once for each database",
     "public.untold_post": "ids of posts for a second; they go with their post",
     "public.unindexed_post": "the same",
     "public.unindexed_thread": "the same, of threads",

@@ -94,7 +94,7 @@ def test_every_limit_is_explained_to_those_who_write_clients() -> None:
     }
     assert len(policies) > 10
     explained = set(re.findall(r"^\| `limit_([a-z_]+)`", page, flags=re.MULTILINE))
-    assert explained == {policy.replace("-", "_") for policy in policies} | {"api", "at_once"}
+    assert explained == {policy.replace("-", "_") for policy in policies} | {"api", "at_once", "streams"}
 
 
 def test_no_sentence_for_people_names_a_route() -> None:

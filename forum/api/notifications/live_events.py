@@ -1,5 +1,6 @@
 """Live events over HTTP: one stream, of ids and enumerated words."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -14,7 +15,6 @@ from forum.http.problems import documented
 from forum.http.services import Reading, Route
 from forum.notifications.live_events import cursor
 from forum.notifications.live_events.hub import LiveEvents
-from forum.notifications.live_events.listeners import Listener
 from forum.notifications.live_events.opening import MOST_THREADS, open_listener
 
 router = APIRouter(tags=["notifications"], route_class=Route)
@@ -57,28 +57,37 @@ LastEventId = Annotated[
     ),
 ]
 SeenBefore = Annotated[
-    Seen | None,
+    Annotated[str, StringConstraints(pattern="^[0-9a-z.:,]*$", max_length=cursor.LONGEST)] | None,
     Query(description="The same, where you can send no header", examples=["5f1c22aa90be.4711:4711:"]),
 ]
 
 
-async def _listener(
-    viewer: Anybody,
-    reader: Reading,
+@dataclass(frozen=True)
+class Wanted:
+    """What a stream shall tell of, and from where it goes on."""
+
+    threads: list[int]
+    seen: str | None
+
+
+async def _wanted(
     thread: Threads = [],  # noqa: B006 - FastAPI copies it
     after: SeenBefore = None,
     last_event_id: LastEventId = None,
-) -> Listener:
-    return await open_listener(reader, viewer, thread, last_event_id or after)
+) -> Wanted:
+    return Wanted(thread, last_event_id or after)
 
 
-@router.get("/events", status_code=200, response_class=EventStream, responses={**STREAM, **documented(401, 404, 422)})
-async def listen_to_events(request: Request, listener: Annotated[Listener, Depends(_listener)]) -> Response:
+@router.get("/events", status_code=200, response_class=EventStream, responses={**STREAM, **documented(404, 422)})
+async def listen_to_events(
+    request: Request, viewer: Anybody, reader: Reading, wanted: Annotated[Wanted, Depends(_wanted)]
+) -> Response:
     """Listen to what happens.
 
     In the threads that you name, to your notifications and, for moderators, in the queue. You hear only of what you can
     see at that moment; a thread that you may not see is left out. Guests hear of public threads. After 25 seconds
     without an event comes a comment. When the stream ends, connect again with the last id.
     """
+    listener = await open_listener(reader, viewer, wanted.threads, wanted.seen)
     hub: LiveEvents = request.app.state.live_events
     return EventStream(listener, hub.listening(listener, network(address_of(request)), connection_limit() // 2))

@@ -29,7 +29,7 @@ from forum.notifications.live_events.queries import (
     OF_THREADS,
     OF_VIEWERS,
     Audience,
-    Moment,
+    EventBatch,
     NewEvent,
     Place,
     find_seen,
@@ -201,7 +201,7 @@ class LiveEvents:
 
     async def _place(self, outbox: _Outbox, joining: Sequence[Listener], cursor: Cursor) -> None:
         """Tell those who came just now what they missed; where that is not known, that they must read anew."""
-        missed: dict[Cursor, Moment] = {}
+        missed: dict[Cursor, EventBatch] = {}
         for listener in joining:
             outbox.frames[listener] = [b"retry: %d\n\n" % random.randint(*RETRY_MILLISECONDS)]  # noqa: S311 - no secret
             if listener.seen and cursor.can_follow(listener.seen):

@@ -73,7 +73,7 @@ class NewEvent(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Moment:
+class EventBatch:
     """What is new, and up to when that was read. `is_whole` is False where there is more than anybody is told."""
 
     cursor: Cursor
@@ -81,7 +81,7 @@ class Moment:
     is_whole: bool
 
 
-async def read_now(reader: Reader, since: Cursor | None) -> Moment:
+async def read_now(reader: Reader, since: Cursor | None) -> EventBatch:
     """Return what is new since then; of nothing, the present moment alone."""
     values = {"since": since.snapshot if since else None, "most": MOST_BEHIND + 1}
     rows = await reader.rows(_NOW, **values)
@@ -90,14 +90,14 @@ async def read_now(reader: Reader, since: Cursor | None) -> Moment:
         rows = await reader.rows(_NOW, **values)
     cursor = Cursor(rows[0].epoch, rows[0].snapshot)
     found = [row for row in rows if row.kind is not None]
-    return Moment(cursor, _events(found[:MOST_BEHIND]), is_whole=len(found) <= MOST_BEHIND)
+    return EventBatch(cursor, _events(found[:MOST_BEHIND]), is_whole=len(found) <= MOST_BEHIND)
 
 
-async def read_between(reader: Reader, since: Cursor, until: Cursor) -> Moment:
+async def read_between(reader: Reader, since: Cursor, until: Cursor) -> EventBatch:
     """Return what is new since a moment, up to a later one of the same epoch."""
     kept = await reader.row(_IS_KEPT, since=since.snapshot)
     rows = await reader.rows(_BETWEEN, since=since.snapshot, until=until.snapshot, most=MOST_BEHIND + 1)
-    return Moment(until, _events(rows[:MOST_BEHIND]), is_whole=kept.is_kept and len(rows) <= MOST_BEHIND)
+    return EventBatch(until, _events(rows[:MOST_BEHIND]), is_whole=kept.is_kept and len(rows) <= MOST_BEHIND)
 
 
 def _events(rows: Iterable[Any]) -> list[NewEvent]:
