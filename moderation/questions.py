@@ -5,12 +5,13 @@ bound to its author, the board and what was found, so that nothing of the text i
 that were not asked about are asked about.
 """
 
+import asyncio
 import base64
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from sqlalchemy import ARRAY, Text, bindparam, exists, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -30,7 +31,6 @@ from moderation.findings import LocatedFinding, TextPart
 from moderation.screening.finding import DetailKind, FindingKind
 from moderation.screening.personal_information import combinations
 from moderation.screening.personal_information.words import PIECES, advice_on
-from moderation.screening.sieve import Scan
 
 LASTS = timedelta(hours=24)
 ASKED_MAX = 100  # findings of one text: a longer list is read by nobody, and the answer must not grow with it
@@ -39,6 +39,8 @@ EARLIER_MAX, LENGTH_MAX = 15, 4000  # of the author's earlier posts in a thread,
 HELD_BECAUSE = "A moderator reads this first, because it may show who somebody is. You will be told."
 ASKED = "Something in your words may show who somebody is. You can change it, or post it as it is."
 _PURPOSE = "personal-information"
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
 FIELDS = {TextPart.TITLE: "title", TextPart.BODY: "body_markdown", TextPart.WARNING: "content_warning"}
 _QUOTED = re.compile(r"^[ \t]*>.*$", re.MULTILINE)
 
@@ -102,33 +104,39 @@ async def find_combinations(
     place, parts = submission.publishing, list(texts)
     if place is None or place.settings.screening_region != "GB":
         return []
-    scans = list(map(combinations.scanned, texts.values()))
-    if not any(map(combinations.may_combine, scans)):
+    own, is_staff = list(texts.values()), bool(submission.author and submission.author.is_staff)
+    # Of what staff write, details were not looked for.
+    details = None if is_staff else [[one.finding for one in found if one.part == part] for part in parts]
+    look = await _here_if_light(own, combinations.look_at, own, details)
+    # Most texts have no piece: then what was said before is neither read nor looked through.
+    earlier = await _earlier_words(session, submission) if look.together else []
+    if not look.alone and not (look.together and await _may_show_child([*own, *earlier])):
         return []
-    own, region = list(texts.values()), place.settings.screening_region
-    # Most texts that may have a piece have none: then what was said before is neither read nor looked through.
-    earlier = await _earlier_words(session, submission) if _has_pieces(submission, scans, parts, found) else []
-    if not combinations.may_show_child([*scans, *map(combinations.scanned, earlier)]):
-        if not any(map(combinations.may_stand_alone, scans)):
-            return []
-        earlier = []
-    is_short = is_light("\n".join([*own, *earlier]))
-    if is_short:
-        pairs = combinations.find(own, earlier, region)
-    else:
-        pairs = await side_process.run(combinations.find, own, earlier, region)
+    pairs = await _here_if_light([*own, *earlier], combinations.find, own, earlier, place.settings.screening_region)
     return [LocatedFinding(parts[number], finding) for number, finding in pairs]
 
 
-def _has_pieces(
-    submission: Submission, scans: Sequence[Scan], parts: Sequence[TextPart], found: Sequence[LocatedFinding]
-) -> bool:
-    if submission.author and submission.author.is_staff:
-        return True  # of what they write, details were not looked for
-    return any(
-        combinations.has_pieces(scan, [one.finding for one in found if one.part == part])
-        for part, scan in zip(parts, scans, strict=True)
-    )
+async def _here_if_light(
+    texts: Sequence[str],
+    function: Callable[_Parameters, _Result],
+    *given: _Parameters.args,
+    **named: _Parameters.kwargs,
+) -> _Result:
+    """Return what a function says of texts: in another process where they may take long."""
+    if is_light("\n".join(texts)):
+        return function(*given, **named)
+    return await side_process.run(function, *given, **named)
+
+
+async def _may_show_child(texts: Sequence[str]) -> bool:
+    """Return whether texts of one author can show together who a child is: False for most, after a scan of each."""
+    if not all(map(is_light, texts)):
+        return True  # the other process looks
+    kinds = set[str]()
+    for text in texts:
+        kinds |= combinations.kinds_in(text)
+        await asyncio.sleep(0)  # so that others are answered, where there are many
+    return combinations.shows_child(kinds)
 
 
 async def find_covered(
@@ -136,11 +144,11 @@ async def find_covered(
 ) -> tuple[Covered, ...]:
     """Return what of a text in which nobody is asked only its author and moderators read until one has looked."""
     place, parts = submission.publishing, list(texts)
-    if place is None or not any(combinations.may_combine(combinations.scanned(text)) for text in texts.values()):
+    own = list(texts.values())
+    if place is None or not (await _here_if_light(own, combinations.look_at, own, None)).together:
         return ()
     earlier = await _earlier_words(session, submission)
-    given = (list(texts.values()), earlier, place.settings.screening_region)
-    found = await side_process.run(combinations.find_identifying, *given)
+    found = await side_process.run(combinations.find_identifying, own, earlier, place.settings.screening_region)
     return tuple(Covered(FIELDS[parts[number]], start, end) for number, start, end in found)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
@@ -348,7 +349,10 @@ class Settings(BaseSettings):
 
     def limit(self, name: str) -> RateLimitItem:
         """Return the limit of the setting `<name>_limit`, parsed."""
-        return parse(getattr(self, f"{name}_limit"))
+        return _parsed(getattr(self, f"{name}_limit"))
+
+
+_parsed = cache(parse)  # the same few with each request
 
 
 def _mapped(network: IPv4Network) -> IPv6Network:

@@ -148,36 +148,41 @@ def _said_again(texts: Sequence[str], parts: Sequence[tuple[int, int, int]]) -> 
         yield from ((place, *hit.span()) for place, text in enumerate(texts) for hit in same.finditer(text))
 
 
-def scanned(text: str) -> Scan:
-    """Return what can be in a text, for the questions that tell without much work that nothing is."""
-    return SIEVE.scan(text)
+class Look(NamedTuple):
+    """Whether texts can show something: by themselves, or together with what their author said before."""
+
+    alone: bool = False
+    together: bool = False
 
 
-def has_pieces(scan: Scan, details: Iterable[Finding]) -> bool:
-    """Return whether a text has a piece, if these were found in it: without one, what was said before adds nothing."""
-    return bool(_pieces(scan, details))
+def look_at(texts: Sequence[str], details: Sequence[Iterable[Finding]] | None) -> Look:
+    """Return what texts can show in which these details were found; None where nobody looked for them.
+
+    Without a piece of their own, what was said before adds nothing.
+    """
+    scans = list(map(SIEVE.scan, texts))
+    if not any(scan.may(_PIECE_SOON) or scan.may(_OFFENCE) for scan in scans):
+        return Look()
+    alone = any(scan.may(_OFFENCE) or (scan.may(_PAPER) and scan.may(_PAPER_SOON)) for scan in scans)
+    return Look(alone, details is None or any(map(_pieces, scans, details)))
 
 
-def may_combine(scan: Scan) -> bool:
-    """Return whether a text can have a piece at all: with many, what was said before needs no look."""
-    return scan.may(_PIECE_SOON) or scan.may(_OFFENCE)
+def kinds_in(text: str) -> set[str]:
+    """Return of which kinds a text can have pieces: no fewer than it has."""
+    scan = SIEVE.scan(text)
+    found = SIEVE.kinds_in(scan)
+    if "child" in found and not any(names.find_children(scan)):
+        found.remove("child")  # "my son was" reads like a name until one looks
+    kinds = {_PIECE_OF.get(kind, kind) for kind in found} & _KINDS
+    return kinds | ({"judge"} if "professional" in kinds else set())
 
 
-def may_stand_alone(scan: Scan) -> bool:
-    """Return whether a text can show something by itself, whatever its author said before."""
-    return scan.may(_OFFENCE) or (scan.may(_PAPER) and scan.may(_PAPER_SOON))
-
-
-def may_show_child(scans: Iterable[Scan]) -> bool:
-    """Return whether texts of one author can show together who a child is."""
-    kinds = set[str]()
-    for scan in scans:
-        found = SIEVE.kinds_in(scan)
-        if "child" in found and not any(names.find_children(scan)):
-            found.remove("child")  # "my son was" reads like a name until one looks
-        kinds |= found
-    kinds = {_PIECE_OF.get(kind, kind) for kind in kinds} | ({"judge"} if "professional" in kinds else set())
-    return _shows_child(kinds & _KINDS)
+def shows_child(kinds: Collection[str]) -> bool:
+    """Return whether pieces of these kinds show together who a child is."""
+    kinds = set(kinds)
+    if "court" in kinds and kinds & STRONG:
+        return True
+    return len(kinds - {"court"}) >= NEEDED and bool(kinds & _OF_A_CHILD)
 
 
 def _find_child(pieces: Sequence[Sequence[_Piece]], earlier: Sequence[str], region: str) -> tuple[int, Finding] | None:
@@ -185,9 +190,9 @@ def _find_child(pieces: Sequence[Sequence[_Piece]], earlier: Sequence[str], regi
     if not now:
         return None
     before = {piece.kind for text in earlier for piece in _pieces(SIEVE.scan(text), find_details(text, region))}
-    if _shows_child(before) and not now - before:
+    if shows_child(before) and not now - before:
         return None  # nothing new: they were asked about it then
-    if not _shows_child(now | before):
+    if not shows_child(now | before):
         return None
     rank = ("name", "school", "address")
     place, first = min(
@@ -197,13 +202,6 @@ def _find_child(pieces: Sequence[Sequence[_Piece]], earlier: Sequence[str], regi
     told = tuple(sorted(now | before))
     kind = FindingKind.PERSONAL_INFORMATION
     return place, Finding(kind, first.start, first.end, "identifies_child", VERSION, pieces=told)
-
-
-def _shows_child(kinds: Collection[str]) -> bool:
-    kinds = set(kinds)
-    if "court" in kinds and kinds & STRONG:
-        return True
-    return len(kinds - {"court"}) >= NEEDED and bool(kinds & _OF_A_CHILD)
 
 
 def _alone(scan: Scan) -> Iterator[Finding]:
