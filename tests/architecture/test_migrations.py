@@ -276,6 +276,7 @@ DATA: dict[str, list[str]] = {
     "0053": WAITED,
     "0054": WAITED,
     "0056": WAITED,
+    "0058": WAITED,
 }
 
 
