@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from forum.api import health, home, openapi
 from forum.api.administration import accounts, board_settings, invitations, setup, unsent_mail
 from forum.api.advising import answers as answers_api
-from forum.api.advising import waiting_list
+from forum.api.advising import claims, waiting_list
 from forum.api.authentication import email_addresses, password_resets, profiles, registration
 from forum.api.authentication import sessions as sessions_api
 from forum.api.authentication.second_factor import enrolment, passkeys
@@ -22,6 +22,7 @@ from forum.api.content import (
     boards,
     bookmarks,
     drafts,
+    endorsements,
     glossary,
     ignored,
     opening_hours,
@@ -157,6 +158,8 @@ RESOURCES: tuple[Resource, ...] = (
         "Advisers work for an organisation, and their replies stand out. Threads can wait for their answers.",
         advisers.router,
         waiting_list.router,
+        claims.router,
+        endorsements.router,
     ),
     Resource(
         "administration",
@@ -255,6 +258,7 @@ HOUSE = House(
     ),
     post_links=(
         PostLink("/threads/{thread_id}/reply?to={number}", mark("Answer"), MEMBERS, needs="reply"),
+        PostLink("/posts/{id}/endorsement", mark("This is right"), MEMBERS - OWN, needs="endorse"),
         PostLink("/posts/{id}/edit", mark("Change"), OWN, needs="edit"),
         PostLink("/posts/{id}/withdraw", mark("Take it back"), OWN),
         PostLink("/posts/{id}/versions", mark("Earlier versions"), OWN | {"moderator"}, was_changed=True),

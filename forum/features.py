@@ -11,10 +11,11 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.administration import accounts, invitations
-from forum.advising import sorting
+from forum.advising import claims, notes, sorting
 from forum.authentication import failed_sign_ins, handles, profiles, sessions
 from forum.authentication.second_factor import passkeys
-from forum.content import announcements, board_cards, drafts, ignored, read_marks
+from forum.content import addressed_help, announcements, board_cards, drafts, ignored, read_marks
+from forum.content.endorsements import actions as endorsements
 from forum.content.posts import quotes, tallies
 from forum.content.reactions import actions as reactions
 from forum.content.search import jobs as search_jobs
@@ -27,8 +28,10 @@ from forum.mail import outbox
 from forum.mail.outbox import MailHooks, MailSender
 from forum.mail.tables import MailKind
 from forum.members import departure, skeletons
+from forum.notifications import advising as advising_told
 from forum.notifications import letter_choices, letter_jobs, new_posts, thread_changes
 from forum.notifications import reactions as reactions_told
+from forum.notifications.inbox import NotificationKind
 from forum.notifications.live_events import tables as live_events
 from forum.privacy import account_deletion, erasure_jobs, export_contents, exports, handle_changes, lost_mailboxes
 from forum.privacy.exports import ExportHook
@@ -74,7 +77,11 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(name="content.threads", export=export_contents.export_threads),
     Feature(name="content.opening_hours"),
-    Feature(name="content.crisis_help"),
+    Feature(
+        name="content.crisis_help",
+        export=export_contents.export_addressed_help,
+        clean_up=addressed_help.delete_past,
+    ),
     Feature(name="content.drafts", export=export_contents.export_drafts, clean_up=drafts.delete_expired),
     Feature(name="content.read_marks", export=export_contents.export_read_marks, clean_up=read_marks.delete_old_marks),
     Feature(name="content.subscriptions", export=export_contents.export_subscriptions),
@@ -135,6 +142,25 @@ FEATURES: tuple[Feature, ...] = (
         schedule={sorting.SORT_WAITING: "* * * * *"},
     ),
     Feature(name="advising.answers"),
+    Feature(
+        name="advising.claims",
+        jobs=lambda _context: {
+            claims.END_CLAIMS: claims.end_claims,
+            claims.TELL_CLAIM_ANSWERED: advising_told.make_adviser_teller(NotificationKind.CLAIM_ANSWERED),
+            claims.TELL_CLAIM_ENDED: advising_told.make_adviser_teller(NotificationKind.CLAIM_ENDED),
+        },
+        schedule={claims.END_CLAIMS: "* * * * *"},
+    ),
+    Feature(name="advising.notes", export=notes.export_own, clean_up=notes.delete_old),
+    Feature(
+        name="content.endorsements",
+        jobs=lambda _context: {
+            endorsements.END_ENDORSEMENTS: endorsements.end_endorsements,
+            endorsements.TELL_ENDORSED: advising_told.make_author_teller(NotificationKind.ENDORSED),
+            endorsements.TELL_ENDORSEMENT_ENDED: advising_told.make_author_teller(NotificationKind.ENDORSEMENT_ENDED),
+        },
+        schedule={endorsements.END_ENDORSEMENTS: "* * * * *"},
+    ),
     Feature(name="content.announcements", clean_up=announcements.delete_expired),
     Feature(name="content.glossary"),
     Feature(name="content.boards", clean_up=board_cards.add_up),

@@ -58,5 +58,5 @@ async def read_home(transactions: Transactions, viewer: Viewer, count_urgent: Co
     return Home(
         front=await read_front(transactions, viewer, count_urgent),
         newest=newest.rows,
-        waiting_for_advisers=await waiting_list.count_waiting(transactions.reader, viewer),
+        waiting_for_advisers=await waiting_list.count_waiting(transactions.reader, viewer, transactions.now),
     )

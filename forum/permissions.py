@@ -31,6 +31,7 @@ class BoardRules(Protocol):
     openers: list[str]
     repliers: list[str]
     archived_at: datetime | None
+    advised: bool
 
 
 class OpenOrNot(Protocol):
@@ -74,6 +75,7 @@ class PostLike(Protocol):
 
     author_id: UUID
     visibility: str
+    voice: str
 
     @property
     def is_shown(self) -> bool: ...  # noqa: D102
@@ -137,6 +139,10 @@ class Act(StrEnum):
     RENAME = "take another name"
     IGNORE = "ignore somebody"
     MARK_ANSWERED = "say that this helped"
+    ADVISE = "answer as an adviser"
+    WRITE_ADVISER_NOTE = "leave a note for advisers"
+    READ_ADVISER_NOTES = "read the notes of advisers"
+    ENDORSE = "say as an adviser that this is right"
     SEE_WAITING_THREADS = "see the threads that wait for an adviser"
     ADMINISTER = "look after accounts"
     ANNOUNCE = "write announcements"
@@ -258,6 +264,32 @@ def advises(viewer: Viewer, _subject: object) -> Refusal | None:
     return None if is_staff else Refusal("not_an_adviser", "Only advisers may do this.")
 
 
+def is_adviser(viewer: Viewer, _subject: object) -> Refusal | None:
+    """Require that the viewer speaks for an organisation: moderators and administrators do not."""
+    return None if Role.ADVISER in viewer.roles else Refusal("not_an_adviser", "Only advisers may do this.")
+
+
+def leads_safeguarding(viewer: Viewer, _subject: object) -> Refusal | None:
+    """Require that the viewer is a safeguarding lead."""
+    if Role.SAFEGUARDING_LEAD in viewer.roles:
+        return None
+    return Refusal("not_an_adviser", "Only advisers and safeguarding leads may do this.")
+
+
+def board_is_advised(_viewer: Viewer, subject: OnBoard) -> Refusal | None:
+    """Require that advisers answer on the board."""
+    if subject.board.advised:
+        return None
+    return Refusal("board_not_advised", "Advisers do not answer on this board.")
+
+
+def is_by_no_adviser(_viewer: Viewer, subject: AtPost) -> Refusal | None:
+    """Require that the post was not written by an adviser."""
+    if subject.post.voice != "adviser":
+        return None
+    return Refusal("adviser_post", "An adviser wrote this post: nobody needs to say that it is right.")
+
+
 def is_in_good_standing(viewer: Viewer, _subject: object) -> Refusal | None:
     """Require good standing: a member who was silenced must have no power over others."""
     if viewer.standing == Standing.ACTIVE:
@@ -343,6 +375,17 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.RENAME: [is_active, has_required_second_factor],
     Act.IGNORE: [is_not_staff],
     Act.MARK_ANSWERED: [is_not_banned, opened_it],
+    Act.ADVISE: [is_active, has_required_second_factor, advises, board_is_advised],
+    Act.WRITE_ADVISER_NOTE: [is_active, has_required_second_factor, is_adviser],
+    Act.READ_ADVISER_NOTES: [is_active, either(is_adviser, leads_safeguarding)],
+    Act.ENDORSE: [
+        is_active,
+        has_required_second_factor,
+        is_adviser,
+        is_of_somebody_else,
+        is_by_no_adviser,
+        board_is_open,
+    ],
     Act.SEE_WAITING_THREADS: [advises],
     Act.ADMINISTER: [is_in_good_standing, administers],
     Act.ANNOUNCE: [is_in_good_standing, administers],

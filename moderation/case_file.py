@@ -39,6 +39,7 @@ from moderation.appeals import Appeal
 from moderation.cases import CaseKind, CasePost, CaseState
 from moderation.decisions import AppealOutcome, Decision
 from moderation.findings import Place
+from moderation.first_words import FirstWords, first_words_for
 from moderation.measures import renamings
 from moderation.measures.catalogue import MEASURES, WITHOUT_POST
 from moderation.measures.renamings import Renaming
@@ -84,6 +85,7 @@ class CaseFile:
     not_allowed_because: Refusal | None  # to this moderator now; None: they may
     appeal: AppealFile | None
     deciders: str | None  # who can decide it now; None: it is decided
+    first_words: Sequence[FirstWords]  # messages to begin from, to whoever cried for help
 
 
 async def get_case_file(transactions: Transactions, moderator: Viewer, case_id: UUID) -> CaseFile:
@@ -117,6 +119,7 @@ async def get_case_file(transactions: Transactions, moderator: Viewer, case_id: 
             not_allowed_because=await _why_not(work, moderator, case),
             appeal=await _appeal(work, case),
             deciders=await case_deciders.who_decides(work, case_id) if case.state == CaseState.OPEN else None,
+            first_words=first_words_for(case.category, work.settings, work.now),
         )
         await record_reading(work, moderator, posts)
         return file

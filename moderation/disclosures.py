@@ -2,20 +2,24 @@
 
 It is shown to whoever decides the case, once they say why and to whom it goes. That stands on the case and in the audit
 record, and a second person is told. UK GDPR article 6(1)(d) is the ground: it is necessary to protect the life of
-whoever wrote it, or of somebody else.
+whoever wrote it, or of somebody else. Whose address it is reads that in the copy of their data (article 15), unless the
+record names the rule of law that allows to keep it from them.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlmodel import col
+from sqlalchemy import exists, literal, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel, col
 
 from forum.core import audit
-from forum.core.database import Record
+from forum.core.database import Moment, Record, new_id, query
 from forum.core.errors import Conflict
+from forum.core.export_section import ExportSection, items_of
 from forum.core.idempotency import Repeat
 from forum.core.work import Work
 from forum.members.aliases import get_owner
@@ -29,17 +33,39 @@ from moderation.case_priority import Category
 from moderation.case_queue import get_workable_case
 from moderation.cases import Case, CaseNote, lock_case_row
 from moderation.permissions import refuse
+from moderation.reports import Report
 
 NO_DANGER = Refusal("no_acute_danger", "Nobody is in acute danger in this case: the address stays closed.")
 
 
+GROUND = "To protect somebody's life (UK GDPR, article 6(1)(d))"
+
+
+class AddressDisclosure(SQLModel, table=True):
+    """That a member's address was shown in an emergency. With an exemption, it is not in the copy of their data."""
+
+    __tablename__ = "address_disclosure"
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    case_id: UUID = Field(foreign_key="moderation_case.id")
+    member_id: UUID = Field(foreign_key="member.id", ondelete="CASCADE", index=True)
+    disclosed_by: UUID = Field(foreign_key="member.id")
+    disclosed_at: datetime = Field(sa_type=Moment)
+    recipient: str = Field(description="To whom it went; empty where it was not kept apart from the note")
+    exemption: str | None = Field(default=None, description="The rule of law by which its member is not told")
+
+
 @dataclass(frozen=True)
 class DisclosureWish:
-    """Why an address is needed, to whom it goes, and under which reference of theirs."""
+    """Why an address is needed, to whom it goes, and under which reference of theirs.
+
+    `exemption` names the rule of law that allows to keep it from the member whose address it is.
+    """
 
     reason: str
     recipient: str
     reference: str
+    exemption: str | None = None
 
     @property
     def note(self) -> str:
@@ -89,11 +115,20 @@ async def disclose(
     email = (await work.session.execute(select(col(Member.email)).where(col(Member.id) == owner_id))).scalar_one()
     if email is None:
         raise Conflict("No address is known: whoever wrote this has left.", code="address_unknown")
-    seconds = await _list_seconds(work, moderator, case_id)
+    seconds = await _list_seconds(work, moderator, case)
     if repeat and await repeat.earlier(work):
         return Disclosure(email, len(seconds))
     note = CaseNote(case_id=case_id, author_id=moderator.member_id, text=wish.note, at=work.now)
     work.session.add(note)
+    row = AddressDisclosure(
+        case_id=case_id,
+        member_id=owner_id,
+        disclosed_by=moderator.member_id,
+        disclosed_at=work.now,
+        recipient=wish.recipient,
+        exemption=wish.exemption,
+    )
+    work.session.add(row)
     await work.session.flush()
     kind = NotificationKind.ADDRESS_DISCLOSED
     await inbox.notify_each(work.session, seconds, kind, work.now, subject_id=case_id)
@@ -115,11 +150,36 @@ def _is_acute(case: Case) -> bool:
     return bool(case.dangers) or (case.category == Category.RISK and case.calls)
 
 
-async def _list_seconds(work: Work, moderator: Viewer, case_id: UUID) -> Sequence[UUID]:
-    """Return who is told: the others who may decide the case, else safeguarding leads, else administrators."""
+async def _list_seconds(work: Work, moderator: Viewer, case: Case) -> Sequence[UUID]:
+    """Return who is told: the others who may decide the case.
+
+    Safeguarding leads and administrators, too, where there are none, or where nobody but the moderator says that there
+    is a danger: one alone could otherwise say so and read an address.
+    """
     session, now = work.session, work.now
-    for find in (case_deciders.list_deciders, case_deciders.list_leads, case_deciders.list_told_that_nobody_decides):
-        others = [one for one in await find(session, case_id, now) if one != moderator.id]
-        if others:
-            return others
-    return []
+    told = set(await case_deciders.list_deciders(session, case.id, now)) - {moderator.member_id}
+    if not told or not await _is_said_by_another(session, case, moderator):
+        told.update(await case_deciders.list_leads(session, case.id, now))
+        told.update(await case_deciders.list_told_that_nobody_decides(session, case.id, now))
+    return sorted(told - {moderator.member_id})
+
+
+async def _is_said_by_another(session: AsyncSession, case: Case, moderator: Viewer) -> bool:
+    """Return whether screening, or a report of somebody else, says that somebody is in danger."""
+    by_another = exists().where(
+        col(Report.case_id) == case.id,
+        col(Report.category) == Category.RISK,
+        col(Report.reporter_id).is_distinct_from(moderator.id),
+    )
+    return bool(case.dangers) or bool((await session.execute(select(by_another))).scalar_one())
+
+
+async def export_own(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return when the viewer's address was shown in an emergency, to whom, and why that was allowed."""
+    shown = (
+        query(col(AddressDisclosure.disclosed_at), col(AddressDisclosure.recipient), literal(GROUND).label("ground"))
+        .where(col(AddressDisclosure.member_id) == viewer.id, col(AddressDisclosure.exemption).is_(None))
+        .order_by(col(AddressDisclosure.disclosed_at))
+    )
+    rows = items_of((await session.execute(shown)).all())
+    return (ExportSection("address_disclosures", "When your e-mail address was passed on in an emergency", rows),)

@@ -9,6 +9,7 @@ from moderation import (
     case_calls,
     cases,
     contact,
+    disclosures,
     finding_tallies,
     findings,
     handover,
@@ -21,7 +22,8 @@ from moderation import (
     spam_signs,
     transparency,
 )
-from moderation.concerns import disclosures, telling
+from moderation.concerns import disclosures as concern_disclosures
+from moderation.concerns import telling
 from moderation.privacy import ModerationPersonalData
 from moderation.public_reports import actions as public_reports
 from moderation.sanction_expiry import STANDING_ENDED, tell_that_sanction_ended
@@ -68,7 +70,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         name="concerns",
-        export=disclosures.ask_leads,
+        export=concern_disclosures.ask_leads,
         jobs=lambda _context: {telling.WATCH: telling.watch},
         schedule={telling.WATCH: "* * * * *"},
         mail_hooks={MailKind.CONCERN_WAITING: MailHooks(telling.is_still_waiting)},
@@ -77,7 +79,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="decisions"),
     Feature(name="detail_effects"),
     Feature(name="known_details"),
-    Feature(name="disclosures"),
+    Feature(name="disclosures", export=disclosures.export_own),
     Feature(name="findings", clean_up=findings.delete_old_findings),
     Feature(name="finding_tallies", clean_up=finding_tallies.delete_old),
     Feature(name="handover", export=handover.export_own, clean_up=handover.delete_old),

@@ -134,6 +134,11 @@ def danger_in(found: Sequence[LocatedFinding]) -> CaseDanger | None:
     return CaseDanger(kinds, min((WITHIN[kind] for kind in kinds), default=WITHIN_WORRY))
 
 
+def tells_to_harm(found: Sequence[LocatedFinding]) -> bool:
+    """Return whether somebody is told in a text to harm themselves."""
+    return any(one.finding.recogniser == CrisisKind.ENCOURAGEMENT for one in found)
+
+
 def is_own_danger(found: Sequence[LocatedFinding]) -> bool:
     """Return whether somebody's words sound like danger to them or theirs: not words that send others into it."""
     crisis = (located.finding for located in found if located.finding.kind == FindingKind.CRISIS)

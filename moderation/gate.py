@@ -14,7 +14,7 @@ from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.content import words
+from forum.content import addressed_help, words
 from forum.content.boards import Policy, Publication
 from forum.content.posts.revisions import get_words
 from forum.content.posts.tables import HeldEdit, Post, Visibility
@@ -113,6 +113,9 @@ class BoardGate:
         )
         await findings.save_findings(session, case.id, judged.place, verdict.findings, now)
         await spam_signs.link_copies(session, case.id, verdict.findings)
+        # Of an edit that waits, readers see nothing yet.
+        if kind != "held_edit" and findings.tells_to_harm(verdict.findings):
+            await addressed_help.note(session, judged.post, now)
         if verdict.held_because:
             post = judged.post
             author_id = await get_owner(session, post.author_id)

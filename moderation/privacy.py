@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col
 
+from forum.advising.notes import AdviserNote
 from forum.content.markup import without_handle
 from forum.content.posts.revisions import lock_post_row
 from forum.content.posts.tables import Post
@@ -26,6 +27,7 @@ from moderation.cases import Case, CaseNote, CasePost, CaseState
 from moderation.concerns import evidence
 from moderation.contact import ContactMessage
 from moderation.decisions import Decision
+from moderation.disclosures import AddressDisclosure
 from moderation.findings import RecordedFinding
 from moderation.handover import HandoverNote
 from moderation.measures import renamings
@@ -48,6 +50,7 @@ WRITTEN: Mapping[type[SQLModel], tuple[str, ...]] = {
     CaseNote: ("text",),
     MemberNote: ("text",),
     HandoverNote: ("text",),
+    AdviserNote: ("text",),
     ContactMessage: ("text",),
     TalkMessage: ("text",),
     TalkComplaint: ("text",),
@@ -57,6 +60,7 @@ WRITTEN: Mapping[type[SQLModel], tuple[str, ...]] = {
     Report: ("note",),
     PublicReport: ("text", "answer"),
     ServiceComplaint: ("text", "answer"),
+    AddressDisclosure: ("recipient", "exemption"),
     Appeal: ("text", "message"),
 }
 

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ARRAY, Text, exists, func, literal, select
+from sqlalchemy import ARRAY, Text, bindparam, exists, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content.posts.tables import Post, Visibility
 from forum.content.threads.tables import Thread
 from forum.core import sealed_notes, side_process
+from forum.core.database import query, rows_of
 from forum.core.errors import PersonalInformation
 from forum.core.gate import Covered, Detail, Publishing, Submission
 from forum.core.secret_key import keyed_digest
@@ -29,6 +30,7 @@ from moderation.findings import LocatedFinding, TextPart
 from moderation.screening.finding import DetailKind, FindingKind
 from moderation.screening.personal_information import combinations
 from moderation.screening.personal_information.words import PIECES, advice_on
+from moderation.screening.sieve import Scan
 
 LASTS = timedelta(hours=24)
 ASKED_MAX = 100  # findings of one text: a longer list is read by nobody, and the answer must not grow with it
@@ -100,13 +102,14 @@ async def find_combinations(
     place, parts = submission.publishing, list(texts)
     if place is None or place.settings.screening_region != "GB":
         return []
-    if not any(map(combinations.may_combine, texts.values())):
+    scans = list(map(combinations.scanned, texts.values()))
+    if not any(map(combinations.may_combine, scans)):
         return []
     own, region = list(texts.values()), place.settings.screening_region
     # Most texts that may have a piece have none: then what was said before is neither read nor looked through.
-    earlier = await _earlier_words(session, submission) if _has_pieces(submission, texts, found) else []
-    if not combinations.may_show_child([*own, *earlier]):
-        if not any(map(combinations.may_stand_alone, own)):
+    earlier = await _earlier_words(session, submission) if _has_pieces(submission, scans, parts, found) else []
+    if not combinations.may_show_child([*scans, *map(combinations.scanned, earlier)]):
+        if not any(map(combinations.may_stand_alone, scans)):
             return []
         earlier = []
     is_short = is_light("\n".join([*own, *earlier]))
@@ -117,12 +120,14 @@ async def find_combinations(
     return [LocatedFinding(parts[number], finding) for number, finding in pairs]
 
 
-def _has_pieces(submission: Submission, texts: Mapping[TextPart, str], found: Sequence[LocatedFinding]) -> bool:
+def _has_pieces(
+    submission: Submission, scans: Sequence[Scan], parts: Sequence[TextPart], found: Sequence[LocatedFinding]
+) -> bool:
     if submission.author and submission.author.is_staff:
         return True  # of what they write, details were not looked for
     return any(
-        combinations.has_pieces(text, [one.finding for one in found if one.part == part])
-        for part, text in texts.items()
+        combinations.has_pieces(scan, [one.finding for one in found if one.part == part])
+        for part, scan in zip(parts, scans, strict=True)
     )
 
 
@@ -131,7 +136,7 @@ async def find_covered(
 ) -> tuple[Covered, ...]:
     """Return what of a text in which nobody is asked only its author and moderators read until one has looked."""
     place, parts = submission.publishing, list(texts)
-    if place is None or not any(map(combinations.may_combine, texts.values())):
+    if place is None or not any(combinations.may_combine(combinations.scanned(text)) for text in texts.values()):
         return ()
     earlier = await _earlier_words(session, submission)
     given = (list(texts.values()), earlier, place.settings.screening_region)
@@ -139,18 +144,26 @@ async def find_covered(
     return tuple(Covered(FIELDS[parts[number]], start, end) for number, start, end in found)
 
 
+_posts, _threads = rows_of(Post).c, rows_of(Thread).c
+_EARLIER = (
+    query(_posts.id, _posts.body_markdown, _threads.title, _threads.author_id)
+    .select_from(rows_of(Post).join(rows_of(Thread)))
+    .where(
+        _posts.thread_id == bindparam("thread_id", type_=_posts.thread_id.type),
+        _posts.author_id == bindparam("author_id", type_=_posts.author_id.type),
+        _posts.visibility == Visibility.VISIBLE,
+    )
+    .order_by(_posts.number.desc())
+    .limit(EARLIER_MAX + 1)
+)
+
+
 async def _earlier_words(session: AsyncSession, submission: Submission) -> list[str]:
     """Return what others can read of the same author in the same thread, but for what is edited now."""
     place, author, edited = submission.publishing, submission.author, submission.edited
     if place is None or place.thread_id is None or author is None:
         return []
-    own = select(col(Post.id), col(Post.body_markdown), col(Thread.title), col(Thread.author_id)).join(Thread)
-    own = own.where(
-        col(Post.thread_id) == place.thread_id,
-        col(Post.author_id) == author.id,
-        col(Post.visibility) == Visibility.VISIBLE,
-    )
-    rows = (await session.execute(own.order_by(col(Post.number).desc()).limit(EARLIER_MAX + 1))).all()
+    rows = (await session.execute(_EARLIER, {"thread_id": place.thread_id, "author_id": author.id})).all()
     # Of a body that is edited, the title stays.
     replaced = edited.post_id if edited and not submission.is_title else None
     titles = {row.title for row in rows if row.author_id == author.id and not submission.is_title}

@@ -17,7 +17,7 @@ from fastapi.routing import iter_route_contexts
 from forum.api import generators
 from forum.core import errors
 from forum.http import problems
-from forum.http.current_member import COOKIE, Anybody, AnyMember, CurrentViewer
+from forum.http.current_member import COOKIE, Anybody, AnyMember, CurrentMember, CurrentViewer
 from forum.http.problems import KINDS, MEDIA_TYPE, Problem, content
 from forum.http.responses import header
 
@@ -241,7 +241,8 @@ def _document(app: FastAPI, name: str, tags: list[dict[str, str]]) -> dict[str, 
             always = ALWAYS_BELOW_BASE if str(route.path).startswith(BASE) else ALWAYS
             _finish(operation, components["schemas"], always)
             operation["security"] = _security(route.dependant)
-            if method == "GET" and str(route.path).startswith(BASE):
+            is_whole = "text/event-stream" not in operation["responses"].get("200", {}).get("content", {})
+            if method == "GET" and str(route.path).startswith(BASE) and is_whole:
                 _finish_read(operation)
     generators.prepare(document)
     delete_expired: dict[str, Any] = _tidied(document)
@@ -313,7 +314,8 @@ def _headers(*names: str, always: bool = True) -> dict[str, Any]:
 def _security(dependant: Dependant) -> list[dict[str, Any]]:
     dependencies = set(_dependencies(dependant))
     either: list[dict[str, Any]] = [{scheme: []} for scheme in SECURITY_SCHEMES]
-    if get_args(AnyMember)[1].dependency in dependencies:
+    members = {get_args(kind)[1].dependency for kind in (AnyMember, CurrentMember)}
+    if members & dependencies:
         return either
     anybody = {get_args(kind)[1].dependency for kind in (CurrentViewer, Anybody)}
     return [{}, *either] if anybody & dependencies else []

@@ -12,6 +12,7 @@ from forum.administration.roles import role_text
 from forum.authentication import email_addresses, registration, sessions
 from forum.authentication.registration import Newcomer
 from forum.authentication.second_factor import enrolment
+from forum.cli.board_hours import set_board_hours
 from forum.cli.runtime import fail, on_forum, out, parse_address, read_password
 from forum.content import boards
 from forum.content.boards import Board, Publication
@@ -190,6 +191,9 @@ def make_board(
 
     on_forum(act)
     out.print(f"The board {slug} is as you said.")
+
+
+cli.command(name="hours")(set_board_hours)
 
 
 @cli.command(name="order")

@@ -25,6 +25,7 @@ from forum.content.posts.context import (
 from forum.content.posts.draft import NO_WORDS, Draft
 from forum.content.posts.queries import PostView, find_post_by_number
 from forum.content.posts.tables import BODY_MAX, HeldEdit, Post
+from forum.content.search.similar import SimilarThread, suggest_similar
 from forum.content.threads.tables import Thread
 from forum.content.words import own_lines
 from forum.core import side_process
@@ -84,6 +85,7 @@ class ThreadComposing:
     preview_html: str | None
     help: Help | None  # for what was kept, if that sounds like danger
     details: Details  # that the draft was refused for, or that a preview shows
+    similar: Sequence[SimilarThread]  # with a preview: threads that may be about the same
 
 
 class Difference(NamedTuple):
@@ -152,6 +154,7 @@ async def read_new_thread(work: Work, author: Viewer, slug: str, *, looks: bool)
         await _preview(work, author, draft, None) if looks else None,
         await _help(work, author, draft),
         await _details(work, context, draft, publishing_on(work, context.board), looks=looks),
+        await suggest_similar(work, author, draft.title) if looks and draft and draft.title else [],
     )
 
 

@@ -53,6 +53,7 @@ WATCHED_LATER = (
     "Nobody is promised to be reading here at this moment. Somebody is on call again later. A moderator sees your "
     "words first of all when one looks."
 )
+UNASKED = "If something here is hard to read, you do not have to be alone with it. These people listen."
 UNSEEN = "Nobody is promised to be reading here at this moment."
 WATCHED_WHEN_OPEN = (
     "Nobody is promised to be reading here at this moment. This board opens again later. A moderator sees your words "
@@ -182,6 +183,12 @@ def _watched(attendance: Attendance | None, danger: Danger, opens_at: datetime |
 def list_help(settings: Settings, kind: str | None, now: datetime) -> Sequence[Help]:
     """Return the help in one kind of danger, or in all, as it is at this moment."""
     return [help_for(Danger(name, None), settings, now) for name in WORDS if kind in (None, name)]
+
+
+def help_unasked(settings: Settings, now: datetime) -> Help:
+    """Return help for somebody of whose own words it is not about; it promises nobody, and names no kind of danger."""
+    lines = help_for(Danger(ENCOURAGEMENT, None), settings, now).resources
+    return Help("", None, UNASKED, lines, Watched(now=False, next_at=None, words=UNSEEN))
 
 
 async def find_help(work: Work, author: Viewer, texts: Sequence[str], thread_id: int | None = None) -> Help | None:

@@ -23,7 +23,7 @@ from forum.content.posts.draft import NO_WORDS
 from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
 from forum.content.threads.visibility import THREAD_VISIBLE
-from forum.core.database import Moment, Prepared, Query, Reader, check_one_of, columns, query
+from forum.core.database import Moment, Prepared, Query, Reader, check_one_of, columns, query, rows_of
 from forum.core.errors import Invalid, Stale
 from forum.core.work import Work
 from forum.members.queries import lock_own_row
@@ -242,9 +242,23 @@ async def delete_edit(work: Work, author: Viewer, post_id: int) -> None:
     await discard(work, author, of_post(post_id))
 
 
+# Built once: a reply deletes its draft in the statement that inserts it.
+_drafts = rows_of(SavedDraft).c
+DISCARD = delete(rows_of(SavedDraft)).where(
+    _drafts.member_id == bindparam("draft_of", type_=_drafts.member_id.type),
+    _drafts.kind == bindparam("draft_kind", type_=_drafts.kind.type),
+    _drafts.place_id == bindparam("draft_place", type_=_drafts.place_id.type),
+)
+
+
+def discarded(author: Viewer, place: DraftPlace) -> dict[str, Any]:
+    """Return the values with which `DISCARD` deletes the draft at a place."""
+    return {"draft_of": author.member_id, "draft_kind": place.kind, "draft_place": place.id}
+
+
 async def discard(work: Work, author: Viewer, place: DraftPlace) -> None:
     """Delete the draft at a place, if there is one: it became a post, or is not wanted."""
-    await work.session.execute(delete(SavedDraft).where(*_at(author.member_id, place)))
+    await work.session.execute(DISCARD, discarded(author, place))
 
 
 async def _save(work: Work, author: Viewer, place: DraftPlace, saving: Saving) -> SavedDraft:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from html import unescape
 from itertools import chain, takewhile
 from typing import Any
 from urllib.parse import unquote
@@ -45,6 +46,7 @@ TELEPHONE = "tel:"
 NOT_DIALLED, SEPARATORS = re.compile(r"[^0-9+*#]"), re.compile(r"[\s().-]")
 ADDRESS = re.compile(r"(?P<scheme>https?://)?(?P<host>[^/?#:]+)", re.IGNORECASE)
 
+_RENDERED_MENTION = re.compile(r'<(?P<end>/?)blockquote|<span class="mention" data-handle="(?P<handle>[^"]*)"')
 LINE_END = re.compile(r"\r\n?|\n")  # as the parser has it
 
 TEXT_BLOCKS = ("p", "li", "blockquote", "h3", "h4", "h5", "h6")
@@ -336,6 +338,16 @@ def _name_mentions(tokens: Sequence[Token]) -> frozenset[str]:
         elif token.type == "mention":
             token.type = "text"
     return frozenset(named)
+
+
+def mentions_in(body_html: str) -> Iterator[str]:
+    """Give the handles that a rendered post mentions, in their order, but for what it quotes."""
+    depth = 0
+    for mark in _RENDERED_MENTION.finditer(body_html):
+        if mark["handle"] is None:
+            depth += -1 if mark["end"] else 1
+        elif not depth:
+            yield unescape(mark["handle"])
 
 
 def _has_room(named: AbstractSet[object], name: object) -> bool:

@@ -20,13 +20,13 @@ from forum.content.opening_hours import Opening, opening_of
 from forum.content.own_marks import OwnMarks
 from forum.content.posts import thread_page
 from forum.content.posts.queries import PostView
-from forum.content.posts.tables import NUMBER_MAX, Post
+from forum.content.posts.tables import NUMBER_MAX, Post, Voice
 from forum.content.posts.thread_page import PageRequest, PageStatements, PostPage
 from forum.content.read_marks import OwnPlace
 from forum.content.subscriptions import Mode
-from forum.content.threads import queries
+from forum.content.threads import claims, queries
 from forum.content.threads.queries import ThreadPage
-from forum.content.threads.tables import Thread
+from forum.content.threads.tables import Thread, ThreadState
 from forum.core.database import Prepared, Reader, columns
 from forum.core.errors import NotFound
 from forum.members.tables import Standing
@@ -76,6 +76,9 @@ class ThreadReading:
     may_edit: bool  # their own posts here
     may_retitle: bool
     may_react: bool  # to posts of others
+    may_advise: bool
+    claim: Any  # who keeps it to answer it, for advisers; or None
+    may_endorse: bool  # posts of members
     may_say_helped: bool  # it is their own thread, and it waits for an adviser
     marks: OwnMarks  # what the viewer did with the posts of this page
 
@@ -105,6 +108,7 @@ async def read_thread(
     place = ReadingPlace(viewer.standing, board, before.opening, ThreadPlace(thread))
     own, is_member = replace(place, post=AnyOwnPost(viewer)), viewer.id is not None
     draft = await drafts.find_draft(reader, viewer, drafts.in_thread(thread_id), now)
+    may_advise = is_member and why_not(Act.ADVISE, viewer, place) is None and thread.state == ThreadState.OPEN
     return ThreadReading(
         thread,
         board,
@@ -117,8 +121,11 @@ async def read_thread(
         may_edit=is_member and why_not(Act.EDIT_POST, viewer, own) is None,
         may_retitle=is_member and why_not(Act.RETITLE_THREAD, viewer, place) is None,
         may_react=is_member and why_not(Act.REACT, viewer, replace(place, post=OTHERS_POST)) is None,
+        may_advise=may_advise,
+        claim=await claims.find_claim(reader, thread_id, now) if may_advise else None,
+        may_endorse=is_member and why_not(Act.ENDORSE, viewer, replace(place, post=OTHERS_POST)) is None,
         may_say_helped=is_member and _waits(thread, board) and why_not(Act.MARK_ANSWERED, viewer, place) is None,
-        marks=await own_marks.get_own_marks(reader, viewer, thread_id, *_span(page)),
+        marks=await own_marks.get_own_marks(reader, viewer, thread_id, _span(page), now),
     )
 
 
@@ -138,6 +145,7 @@ class AnyOwnPost:
 
     viewer: Viewer
     is_shown: bool = True
+    voice: str = Voice.MEMBER
 
     @property
     def author_id(self) -> UUID:
@@ -150,6 +158,7 @@ class AnyPostOfOthers:
     """Any post of somebody else's that readers see, as the conditions of permissions want it."""
 
     author_id: UUID | None = None
+    voice: str = Voice.MEMBER
 
 
 OTHERS_POST = AnyPostOfOthers()
@@ -231,7 +240,7 @@ async def read_own(reader: Reader, viewer: Viewer, thread_id: int, span: Span, n
     thread = await queries.get_thread(reader, viewer, thread_id)
     board = await boards.get_board(reader, viewer, thread.board_slug)
     place = await read_marks.get_own_place(reader, viewer, thread_id, *span)
-    marks = await own_marks.get_own_marks(reader, viewer, thread_id, *span)
+    marks = await own_marks.get_own_marks(reader, viewer, thread_id, span, now)
     draft = await drafts.find_draft(reader, viewer, drafts.in_thread(thread_id), now)
     opening = opening_of(board, now)
     subject = ReadingPlace(viewer.standing, board, opening, ThreadPlace(thread), post=OTHERS_POST)

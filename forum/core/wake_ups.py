@@ -67,12 +67,14 @@ async def listening(reader: Reader, wake: Callable[[], None]) -> AsyncIterator[N
 
 
 async def _listen(reader: Reader, wake: Callable[[], None]) -> None:
+    """Listen, at once again where the connection is lost, and a little later where there is none to be had."""
     while True:
         try:
             await _listen_once(reader, wake)
+            log.warning("listener_lost")
         except (asyncpg.PostgresError, *CONNECTION_LOST) as error:
             log.warning("listener_lost", reason=type(error).__name__)
-        await asyncio.sleep(RECONNECTED_AFTER)
+            await asyncio.sleep(RECONNECTED_AFTER)
 
 
 async def _listen_once(reader: Reader, wake: Callable[[], None]) -> None:

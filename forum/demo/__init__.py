@@ -18,6 +18,7 @@ from forum.authentication.registration import Newcomer
 from forum.authentication.second_factor.tables import Totp
 from forum.content import boards, bookmarks, drafts, ignored, read_marks, subscriptions
 from forum.content.drafts import DraftWords, Saving
+from forum.content.endorsements.actions import endorse
 from forum.content.posts.actions import change_words, withdraw_post
 from forum.content.posts.context import context_in_thread, context_of_post, context_on_board
 from forum.content.posts.draft import Draft
@@ -25,11 +26,13 @@ from forum.content.posts.insertion import add_reply, add_thread
 from forum.content.posts.tables import Post
 from forum.content.reactions.actions import react
 from forum.content.reactions.tables import ReactionKind
+from forum.content.search.spelling import collect_words
 from forum.content.subscriptions import Mode
 from forum.content.threads.actions import lock_thread, pin_thread
 from forum.core.database import new_id
 from forum.core.work import Work
 from forum.demo.administration import administer
+from forum.demo.advising import advise
 from forum.demo.keys import DemoKeys
 from forum.demo.moderation import Cast, everybody, moderate
 from forum.demo.safeguarding import look_after
@@ -94,8 +97,10 @@ async def fill(work: Work, keys: DemoKeys, *, written: Callable[[], object]) -> 
             await answer_question(work, cast[person["handle"]], wants_letters=True)
     await moderate(work, cast)
     await administer(work, cast)
+    await advise(work, cast)
     await look_after(work, cast)
     await _put_notifications_in_order(work.session)
+    await collect_words(work.session, {}, work.now)
 
 
 async def _tell_of_posts(session: AsyncSession) -> None:
@@ -211,6 +216,8 @@ async def _answer_quietly(work: Work, cast: Cast, post_id: int, entry: dict[str,
     for kind, handles in entry.get("reactions", {}).items():
         for handle in handles:
             await react(work, cast[handle], post_id, ReactionKind(kind))
+    for handle in entry.get("endorsed_by", ()):
+        await endorse(work, cast[handle], post_id)
     for handle in entry.get("saved", ()):
         await bookmarks.save_post(work, cast[handle], post_id)
 

@@ -116,7 +116,7 @@ Asks = Annotated[
     Field(
         description="Whether the author says that it asks something, so that the thread waits for an adviser where "
         "advisers answer. Without it, the words decide",
-        examples=[None],
+        examples=[True],
     ),
 ]
 NewPassword = Annotated[

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from forum.core.errors import Invalid
 from forum.core.idempotency import GuestKey, MemberKey, Repeat
-from forum.http.current_member import AnyMember
+from forum.http.current_member import any_member
 from forum.members.viewer import Viewer
 
 GUEST_BITS = 128
@@ -56,7 +56,6 @@ class GuestRepeatKey:
 
 async def _repeat_key(
     request: Request,
-    member: AnyMember,
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -69,7 +68,7 @@ async def _repeat_key(
         ),
     ] = None,
 ) -> RepeatKey:
-    return RepeatKey(member, request.url.path, idempotency_key)
+    return RepeatKey(await any_member(request), request.url.path, idempotency_key)
 
 
 async def _guest_repeat_key(

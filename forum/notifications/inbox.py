@@ -86,6 +86,10 @@ class NotificationKind(StrEnum):
     LOST_MAILBOX = "lost_mailbox"
     DEPARTURE_WAITS = "departure_waits"
     EXPORT_READY = "export_ready"
+    CLAIM_ANSWERED = "claim_answered"
+    CLAIM_ENDED = "claim_ended"
+    ENDORSED = "endorsed"
+    ENDORSEMENT_ENDED = "endorsement_ended"
     ADVISER_ANSWERED = "adviser_answered"
     REACTED = "reacted"
     MENTION = "mention"
@@ -155,6 +159,8 @@ FOR_STAFF = (
     NotificationKind.CASE_TAKEN_OVER,
     NotificationKind.TALK_ANSWERED,
     NotificationKind.ASSESSMENT_DUE,
+    NotificationKind.CLAIM_ANSWERED,
+    NotificationKind.CLAIM_ENDED,
 )
 # No letter is sent because of these.
 NOT_MAILED = (*FOR_STAFF, NotificationKind.REACTED)

@@ -5,11 +5,8 @@ it; never for an edit. One statement tells everybody: of 5,000 followers, each w
 not see the post at that moment is not told, and whoever reads of it later sees what is to be seen then.
 """
 
-import re
 import time
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from html import unescape
 from itertools import islice
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -45,6 +42,7 @@ from sqlmodel import col
 
 from forum.content.boards import Board, readable_by_member
 from forum.content.ignored import ignores
+from forum.content.markup import mentions_in
 from forum.content.posts.tables import Post, PostQuote, UntoldPost, Visibility, Voice
 from forum.content.read_marks import ReadMark
 from forum.content.subscriptions import Mode, Subscription
@@ -64,8 +62,6 @@ MOST_MENTIONS_A_DAY = 10  # of one person by another: more is pestering
 MOST_NUMBERS = 100  # posts in one notification; what comes after them is not counted
 DAY = timedelta(days=1)
 ID_PREFIX = len("01234567-89ab-7")  # of a UUIDv7: its time in milliseconds and its version
-
-_MARKS = re.compile(r'<(?P<end>/?)blockquote|<span class="mention" data-handle="(?P<handle>[^"]*)"')
 
 # Parameters: what `_CLAIM` returned, the time, and the handles that the post mentions.
 _POST_ID, _THREAD_ID = bindparam("post_id", type_=BigInteger()), bindparam("in_thread", type_=BigInteger())
@@ -259,7 +255,7 @@ class _Reached(NamedTuple):
 
 
 async def _tell(session: AsyncSession, claimed: Any, now: datetime, place: int = 0) -> _Reached:
-    mentioned = list(islice(dict.fromkeys(_mentions(claimed.body_html)), MOST_MENTIONED))
+    mentioned = list(islice(dict.fromkeys(mentions_in(claimed.body_html)), MOST_MENTIONED))
     values = {**claimed._mapping, "now": now, "mentioned": mentioned, "id_prefix": _id_prefix(place)}
     told = set((await session.execute(_TELL, values)).scalars())
     if not told:
@@ -272,13 +268,3 @@ def _id_prefix(place: int) -> str:
     """Return how the ids of notifications begin: those of a later post of the same transaction come later."""
     milliseconds = f"{time.time_ns() // 1_000_000 + place:012x}"
     return f"{milliseconds[:8]}-{milliseconds[8:]}-7"
-
-
-def _mentions(body_html: str) -> Iterator[str]:
-    """Give the handles that a rendered post mentions, in their order, but for what it quotes."""
-    depth = 0
-    for mark in _MARKS.finditer(body_html):
-        if mark["handle"] is None:
-            depth += -1 if mark["end"] else 1
-        elif not depth:
-            yield unescape(mark["handle"])

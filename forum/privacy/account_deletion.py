@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.administration import invitations, roles
+from forum.advising.notes import forget_notes_about
 from forum.authentication import email_addresses, handles, sessions
 from forum.content.posts.erasure import remove_badges
 from forum.content.reactions.actions import forget_reactions
@@ -174,6 +175,7 @@ async def _delete_account(
     await handles.look_again(session, member.id, now)
     await remove_badges(session, member.id)
     await forget_reactions(session, member.id)
+    await forget_notes_about(session, member.id)
     await source.remove_name(session, member)
     await invitations.withdraw_all_to(session, member)
     await anonymise_member(session, member, now)

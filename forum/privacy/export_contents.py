@@ -11,6 +11,7 @@ from forum.authentication.profiles import select_profiles
 from forum.authentication.rules_acceptance import select_acceptances
 from forum.authentication.second_factor.passkeys import select_passkeys
 from forum.authentication.sessions import select_sessions
+from forum.content.addressed_help import select_shown
 from forum.content.bookmarks import SAVED_BY
 from forum.content.drafts import select_drafts
 from forum.content.ignored import IGNORED_BY
@@ -85,6 +86,12 @@ async def export_bookmarks(session: AsyncSession, viewer: Viewer, _now: datetime
     """Return which posts the viewer saved."""
     rows = (await session.execute(SAVED_BY.query, viewer.query_parameters)).all()
     return [ExportSection("bookmarks", "Posts that you saved", items_of(rows))]
+
+
+async def export_addressed_help(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return beside which threads help was shown to the viewer."""
+    rows = (await session.execute(select_shown(viewer))).all()
+    return [ExportSection("help_shown", "Threads beside which help was shown to you", items_of(rows))]
 
 
 async def export_reactions(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:

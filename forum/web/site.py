@@ -17,7 +17,7 @@ from forum.web.administration import (
     setup,
     unsent_mail,
 )
-from forum.web.advising import answers, waiting_list
+from forum.web.advising import answers, claims, waiting_list
 from forum.web.around import leave, look, text_pages
 from forum.web.authentication import email_addresses, password_resets, profiles, registration, sessions, sign_in
 from forum.web.authentication.second_factor import enrolment, passkeys
@@ -28,6 +28,7 @@ from forum.web.content import (
     bookmarks,
     crisis_help,
     drafts,
+    endorsements,
     glossary,
     ignored,
     new_threads,
@@ -85,6 +86,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     leave.router,
     waiting_list.router,
     answers.router,
+    claims.router,
+    endorsements.router,
     setup.router,
     board_settings.router,
     opening_hours.router,

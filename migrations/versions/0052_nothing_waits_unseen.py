@@ -22,6 +22,50 @@ def upgrade() -> None:
     )
     op.execute("ALTER TABLE public_report VALIDATE CONSTRAINT fk_public_report_filed_by")
     op.create_table(
+        "address_disclosure",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("member_id", sa.Uuid(), nullable=False),
+        sa.Column("disclosed_by", sa.Uuid(), nullable=False),
+        sa.Column("disclosed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recipient", sa.String(), nullable=False),
+        sa.Column("exemption", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(["case_id"], ["moderation_case.id"], name=op.f("fk_address_disclosure_case_id")),
+        sa.ForeignKeyConstraint(["disclosed_by"], ["member.id"], name=op.f("fk_address_disclosure_disclosed_by")),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["member.id"], name=op.f("fk_address_disclosure_member_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_address_disclosure")),
+    )
+    op.create_index(op.f("ix_address_disclosure_member_id"), "address_disclosure", ["member_id"])
+    # To whom it went stands in the note on the case alone.
+    op.execute(
+        """
+        INSERT INTO address_disclosure (id, case_id, member_id, disclosed_by, disclosed_at, recipient)
+        SELECT gen_random_uuid(), moderation_case.id, member.id, actor_id, audit_entry.at, ''
+        FROM audit_entry
+        JOIN moderation_case ON moderation_case.id::text = audit_entry.subject_id
+        LEFT JOIN persona_owner ON persona_owner.persona_id = moderation_case.subject_persona_id
+        JOIN member ON member.id = coalesce(persona_owner.member_id, moderation_case.subject_persona_id)
+        WHERE act = 'address.disclosed' AND actor_id IS NOT NULL AND left_at IS NULL
+        """
+    )
+    op.create_table(
+        "addressed_help",
+        sa.Column("member_id", sa.Uuid(), nullable=False),
+        sa.Column("post_id", sa.BigInteger(), nullable=False),
+        sa.Column("thread_id", sa.BigInteger(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("put_away_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["member.id"], name=op.f("fk_addressed_help_member_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["post_id"], ["post.id"], name=op.f("fk_addressed_help_post_id")),
+        sa.ForeignKeyConstraint(["thread_id"], ["thread.id"], name=op.f("fk_addressed_help_thread_id")),
+        sa.PrimaryKeyConstraint("member_id", "post_id", name=op.f("pk_addressed_help")),
+    )
+    op.create_index("ix_addressed_help_thread", "addressed_help", ["member_id", "thread_id"])
+    op.create_table(
         "transparency_year",
         sa.Column("year", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("sections", postgresql.JSONB(), nullable=False),
@@ -34,6 +78,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("transparency_year")
+    op.drop_table("addressed_help")
+    op.drop_table("address_disclosure")
     op.drop_column("public_report", "filed_by")
     notification = sa.table("notification", sa.column("kind", sa.String()))
     op.execute(sa.delete(notification).where(notification.c.kind.in_(NOTICES)))

@@ -17,6 +17,10 @@ POST_CHANGED = """
 CREATE FUNCTION post_leaves_search() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'UPDATE' THEN
+        IF (OLD.visibility, OLD.body_markdown, OLD.body_html, OLD.content_warning)
+            IS NOT DISTINCT FROM (NEW.visibility, NEW.body_markdown, NEW.body_html, NEW.content_warning) THEN
+            RETURN NULL;
+        END IF;
         DELETE FROM post_search WHERE post_id = NEW.id;
     END IF;
     IF NEW.visibility = 'visible' THEN
@@ -31,21 +35,21 @@ THREAD_CHANGED = """
 CREATE FUNCTION thread_leaves_search() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'UPDATE' THEN
+        IF (OLD.title, OLD.board_id, OLD.visibility) IS NOT DISTINCT FROM (NEW.title, NEW.board_id, NEW.visibility) THEN
+            RETURN NULL;
+        END IF;
         DELETE FROM thread_search WHERE thread_id = NEW.id;
     END IF;
     INSERT INTO unindexed_thread (thread_id) VALUES (NEW.id);
     RETURN NULL;
 END $$
 """
+# The functions look at what changed, and not the triggers: a column that a trigger names cannot be given another type.
 TRIGGERS = (
-    "CREATE TRIGGER new_posts_are_indexed AFTER INSERT ON post FOR EACH ROW EXECUTE FUNCTION post_leaves_search()",
-    "CREATE TRIGGER changed_posts_leave_search AFTER UPDATE OF body_markdown, body_html, content_warning, visibility "
-    "ON post FOR EACH ROW EXECUTE FUNCTION post_leaves_search()",
-    "CREATE TRIGGER new_threads_are_indexed AFTER INSERT ON thread "
+    "CREATE TRIGGER posts_leave_search AFTER INSERT OR UPDATE ON post "
+    "FOR EACH ROW EXECUTE FUNCTION post_leaves_search()",
+    "CREATE TRIGGER threads_leave_search AFTER INSERT OR UPDATE ON thread "
     "FOR EACH ROW EXECUTE FUNCTION thread_leaves_search()",
-    "CREATE TRIGGER changed_threads_leave_search AFTER UPDATE ON thread FOR EACH ROW "
-    "WHEN (OLD.title IS DISTINCT FROM NEW.title OR OLD.board_id IS DISTINCT FROM NEW.board_id "
-    "OR OLD.visibility IS DISTINCT FROM NEW.visibility) EXECUTE FUNCTION thread_leaves_search()",
 )
 
 
@@ -154,12 +158,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for trigger, table in (
-        ("changed_threads_leave_search", "thread"),
-        ("new_threads_are_indexed", "thread"),
-        ("changed_posts_leave_search", "post"),
-        ("new_posts_are_indexed", "post"),
-    ):
+    for trigger, table in (("threads_leave_search", "thread"), ("posts_leave_search", "post")):
         op.execute(f"DROP TRIGGER {trigger} ON {table}")
     op.execute("DROP FUNCTION thread_leaves_search()")
     op.execute("DROP FUNCTION post_leaves_search()")

@@ -268,6 +268,14 @@ class HeardAppeal(ResponseBody):
     renamed: Renaming | None = Field(description="Which names that decision took; null when it took none")
 
 
+class FirstWordsOfHouse(ResponseBody):
+    """A message to begin from, to whoever cried for help. Change it to fit before you send it."""
+
+    slug: str = Field(examples=["with-you"])
+    title: str = Field(examples=["I am with you"])
+    text: str = Field(examples=["I have read what you wrote, and I am with you in this."])
+
+
 class FullCase(Case):
     """Everything that is needed to decide a case."""
 
@@ -294,6 +302,9 @@ class FullCase(Case):
     deciders: Literal["moderator", "administrator", "nobody"] | None = Field(
         description="Who can decide it now. `nobody`: it waits until the charity names somebody; but whoever dismissed "
         "a case that an appeal opened again may decide it after all. Null: it is decided"
+    )
+    first_words: list[FirstWordsOfHouse] = Field(
+        description="Messages of the house to begin from, where somebody is in danger: they name who listens now"
     )
 
 
@@ -451,6 +462,7 @@ def _full_case(file: CaseFile) -> FullCase:
         permitted=[Permitted(act=act, allowed=because is None, because=because) for act in file.acts],
         appeal=_appeal(file.appeal) if file.appeal else None,
         deciders=file.deciders,
+        first_words=[FirstWordsOfHouse.model_validate(one) for one in file.first_words],
     )
 
 

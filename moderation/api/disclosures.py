@@ -22,13 +22,22 @@ class DisclosureRequest(RequestBody):
     reason: Words = Field(min_length=1, max_length=2000, examples=["Says that she took tablets an hour ago."])
     recipient: Line = Field(min_length=1, max_length=200, examples=["West Yorkshire Police"])
     reference: Line | None = Field(None, max_length=100, description="Of theirs", examples=["Log 412 of today"])
+    exemption: Line | None = Field(
+        None,
+        max_length=300,
+        description="The rule of law that allows to keep it from them. Without one, it is in the copy of their data",
+        examples=["Data Protection Act 2018, Schedule 2, paragraph 2"],
+    )
 
 
 class DisclosedAddress(ResponseBody):
     """What is known to find somebody. Pass it on to whom you named, to nobody else."""
 
     email: str = Field(examples=["heron@example.org"])
-    told: int = Field(description="How many others are told that you had it shown", examples=[1])
+    told: int = Field(
+        description="How many others are told that you had it shown. 0: nobody else is there; tell a trustee yourself",
+        examples=[1],
+    )
 
 
 @router.post(
@@ -42,8 +51,9 @@ async def disclose_address(
 ) -> Response:
     """Have the e-mail address of somebody in acute danger shown, for those who can find them.
 
-    For those who may decide the case. It stands on the case and in the audit record, and others are told.
+    For those who may decide the case. It stands on the case, in the audit record and in the copy of
+    their data, and others are told.
     """
-    wish = DisclosureWish(wanted.reason, wanted.recipient, wanted.reference or "")
+    wish = DisclosureWish(wanted.reason, wanted.recipient, wanted.reference or "", wanted.exemption)
     shown = await disclosures.disclose(work, viewer, id, wish, repeat=key.of(wanted))
     return json_response(DisclosedAddress(email=shown.email, told=shown.told), 201)

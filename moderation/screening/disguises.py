@@ -99,6 +99,11 @@ class Dressed:
         self.folded = text.translate(_FOLDS)
 
     @cached_property
+    def words(self) -> tuple[str, ...]:
+        """The words as they read plainly, without their places."""
+        return tuple(map(_bare, _WORD.findall(self.folded)))
+
+    @cached_property
     def plain(self) -> list[Word]:
         """The words as they read plainly."""
         return [Word((_bare(found[0]),), *found.span()) for found in _WORD.finditer(self.folded)]
@@ -106,20 +111,10 @@ class Dressed:
     @cached_property
     def tight(self) -> list[Word]:
         """The words in order, with what each may be meant as; empty where nothing is in disguise."""
-        words, is_any = list[Word](), False
-        known = dict[str, tuple[str, ...]]()
-        for found in _CHUNK.finditer(self.folded):
-            chunk = found[0]
-            bare = _BARE.fullmatch(chunk)
-            if bare and not _TWICE.search(chunk):
-                words.append(Word((bare[1],), *_trimmed(found)))
-                continue
-            if chunk not in known:
-                known[chunk] = tuple(_meant(chunk)) if len(chunk) <= 3 * LONGEST else ()
-            meant = known[chunk]
-            is_any = is_any or bool(meant)
-            words.append(Word((*meant, bare[1] if bare else _bare(chunk.strip(_AT_END))), *_trimmed(found)))
-        return words if is_any else []
+        read = {chunk: _read(chunk) for chunk in set(self.folded.split())}
+        if all(len(readings) == 1 for readings in read.values()):
+            return []
+        return [Word(read[found[0]], *_trimmed(found)) for found in _CHUNK.finditer(self.folded)]
 
     @cached_property
     def starred(self) -> list[Word]:
@@ -154,7 +149,7 @@ class Dressed:
 
 def words_of(text: str) -> tuple[str, ...]:
     """Return the words of a text as they read plainly."""
-    return tuple(word.readings[0] for word in Dressed(text).plain)
+    return Dressed(text).words
 
 
 def _trimmed(chunk: re.Match[str]) -> tuple[int, int]:
@@ -165,7 +160,16 @@ def _trimmed(chunk: re.Match[str]) -> tuple[int, int]:
 
 
 def _bare(word: str) -> str:
-    return _MARKS.sub("", word)
+    return word if word.isalnum() else _MARKS.sub("", word)
+
+
+def _read(chunk: str) -> tuple[str, ...]:
+    """Return what stands between spaces as it may be meant, and last as it reads plainly."""
+    bare = _BARE.fullmatch(chunk)
+    if bare and not _TWICE.search(chunk):
+        return (bare[1],)
+    meant = _meant(chunk) if len(chunk) <= 3 * LONGEST else ()
+    return (*meant, bare[1] if bare else _bare(chunk.strip(_AT_END)))
 
 
 def _meant(chunk: str) -> Iterator[str]:

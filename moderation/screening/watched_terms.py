@@ -119,7 +119,8 @@ class Termbook:
             self._by_shape[len(words[0]), words[0][0]].append(place)
 
     def _plain(self, dressed: Dressed) -> Iterator[tuple[int, int, int]]:
-        yield from self._in_words(dressed.plain)
+        if not self._by_first.keys().isdisjoint(dressed.words):
+            yield from self._in_words(dressed.plain)
         yield from self._patterns.find(dressed.folded)
 
     def _tight(self, dressed: Dressed) -> Iterator[tuple[int, int, int]]:

@@ -14,14 +14,16 @@ from pydantic import Field
 from forum.core.errors import Busy, Forbidden, ForumError
 from forum.http.fields import Uuid, Words
 from forum.web.forms import FormModel
+from forum.web.languages import mark
 from forum.web.routing import page_router
 from forum.web.visits import MemberForm, MemberVisit, Visit
 from moderation import case_actions, case_queue, case_screen, safeguarding
-from moderation.case_priority import Category
+from moderation.case_priority import HEAVY, Category
 from moderation.case_queue import ClaimedBy, QueueReading, QueueSearch
 from moderation.case_screen import CaseScreen
 from moderation.cases import CaseKind, CaseState
 from moderation.findings import Passage, passages
+from moderation.web import words
 from moderation.web.pages import ModerationPage, repeat_of, status_of
 
 router = page_router()
@@ -104,6 +106,11 @@ class CasePage(ModerationPage):
     def template_choices(self) -> Sequence[tuple[str, str]]:
         """The templates for reasons."""
         return [(template.slug, template.title) for template in self.screen.templates]
+
+    @property
+    def first_words_choices(self) -> Sequence[tuple[str, str]]:
+        """The messages of the house to begin from."""
+        return [(one.slug, words.FIRST_WORDS[one.slug]) for one in self.screen.file.first_words]
 
     @property
     def messages(self) -> int:
@@ -231,6 +238,9 @@ def title_of(visit: Visit, case: Any) -> str:
         return visit.say("Case about %(name)s", name=case.author_name)
     if case.kind == CaseKind.POSTS:
         return visit.say("Case about several posts of %(name)s", name=case.author_name)
+    if case.category in HEAVY:  # the title of a page stands in the history of the browser, too
+        category = visit.say(words.CATEGORIES[case.category])
+        return visit.say(mark("Post %(number)s: %(category)s"), number=case.post_number, category=category)
     return visit.say("Post %(number)s in “%(title)s”", number=case.post_number, title=case.thread_title)
 
 

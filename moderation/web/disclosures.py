@@ -24,6 +24,7 @@ class AddressForm(FormModel):
     reason: Annotated[Words, Field(min_length=1, max_length=2000)]
     recipient: Annotated[Line, Field(min_length=1, max_length=200)]
     reference: Annotated[Line, Field(max_length=100)] | None = None
+    exemption: Annotated[Line, Field(max_length=300)] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +50,7 @@ async def disclose_address(id: Uuid, visit: OwnForm) -> Response:
     """Show the address."""
     try:
         wanted = visit.form.parse(AddressForm)
-        wish = DisclosureWish(wanted.reason, wanted.recipient, wanted.reference or "")
+        wish = DisclosureWish(wanted.reason, wanted.recipient, wanted.reference or "", wanted.exemption)
         shown = await visit.act(disclosures.disclose, id, wish, repeat=repeat_of(visit))
     except ForumError as error:
         return visit.show(await _page(visit.refusing(error), id), status_of(error))

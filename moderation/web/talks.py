@@ -1,5 +1,6 @@
 """Writing to a member about a case, from its page."""
 
+from dataclasses import replace
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from forum.web.visits import MemberForm, Visit
 from moderation.talks import actions
 from moderation.talks.actions import MessageToMember
 from moderation.talks.tables import MESSAGE_MAX
-from moderation.web.cases import MESSAGE, go_on
+from moderation.web.cases import MESSAGE, case_page, go_on
 from moderation.web.pages import repeat_of
 
 router = page_router()
@@ -47,6 +48,16 @@ async def write_to_member(id: Uuid, visit: MemberForm) -> Response:
     except ForumError as error:
         visit = visit.refusing(error)
     return await go_on(visit, id, done=done, but=MESSAGE, place="#talks")
+
+
+@router.post("/moderation/cases/{id}/first-words")
+async def use_first_words(id: Uuid, visit: MemberForm) -> Response:
+    """Show the case again with words of the house below the message that was written."""
+    page = await case_page(visit, id)
+    chosen = visit.form.values.get("first_words")
+    texts = [one.text for one in page.screen.file.first_words if one.slug == chosen]
+    message = "\n\n".join(filter(None, [visit.form.values.get("message"), *texts]))
+    return visit.show(replace(page, form=visit.form.with_values(message=message)))
 
 
 @router.post("/moderation/talks/{id}/close")

@@ -16,6 +16,12 @@ CATEGORIES: Mapping[str, str] = {
     "other": mark("Something else"),
     "spam": mark("Advertising"),
 }
+# Messages of the house to begin from, to whoever cried for help.
+FIRST_WORDS: Mapping[str, str] = {
+    "with-you": mark("I am with you"),
+    "safe-now": mark("Are you safe now?"),
+    "good-to-write": mark("It is good that you wrote"),
+}
 # What somebody can say of what they see.
 SEEN = ("rule", "risk", "personal_information", "illegal", "intimate_image", "spam", "other")
 KINDS: Mapping[str, str] = {
@@ -269,6 +275,8 @@ ACTS: Mapping[str, str] = {
     "second_factor.reset": mark("turned off somebody's second step"),
     "sessions.ended": mark("signed somebody out everywhere"),
     "talk.begun": mark("began to write to the member"),
+    "post.endorsed": mark("said as an adviser that a post is right"),
+    "post.endorsement_taken_back": mark("no longer says that a post is right"),
     "talk.closed": mark("closed a talk"),
     "talk.reopened": mark("opened a talk again"),
     "talk.written": mark("wrote to the member"),
@@ -277,6 +285,7 @@ ACTS: Mapping[str, str] = {
     "template.discarded": mark("deleted a template"),
     "template.written": mark("wrote a template"),
     "thread.locked": mark("closed a thread"),
+    "thread.needs_no_answer": mark("said that a thread needs no adviser's answer"),
     "thread.moved": mark("moved a thread"),
     "thread.open": mark("opened a thread again"),
     "thread.pinned": mark("kept a thread at the top"),

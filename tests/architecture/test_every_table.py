@@ -157,6 +157,9 @@ async def live(life: Life, app: FastAPI, services: Services, suzie: httpx.AsyncC
             measure = {"kind": "remove"} if name == "removed" else spans
             done = await decide(suzie, case, measure, reason=f"Not so, @{HANDLE}: say what she did instead, 100 %.")
             assert done.status_code == 201, done.text
+        async with make.signed_in(app, "nia", Role.ADVISER) as nia:
+            noted = await nia.post(f"{API}/adviser/threads/{thread}/notes", json={"text": f"I rang @{HANDLE}."})
+            assert noted.status_code == 201, noted.text
         await suzie.post(f"{API}/moderation/boards/new-here/handover", json={"text": f"@{HANDLE} was quiet."})
         await suzie.post(f"{API}/moderation/members/{HANDLE}/notes", json={"text": f"@{HANDLE} calls in the evening."})
         # So soon after a moderator changed it, an edit waits for one.

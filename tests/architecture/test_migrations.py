@@ -275,6 +275,7 @@ DATA: dict[str, list[str]] = {
     "0052": REVIEWED,
     "0053": WAITED,
     "0054": WAITED,
+    "0055": REVIEWED,
     "0056": WAITED,
     "0058": WAITED,
 }

@@ -52,6 +52,7 @@ REPEATS = {
     "make_board": KEY,
     "note_case": KEY,
     "note_danger_case": KEY,
+    "leave_adviser_note": KEY,
     "leave_handover_note": KEY,
     "note_member": KEY,
     "open_member_case": KEY,
@@ -177,6 +178,14 @@ async def test_a_note_for_the_next_shift_is_left_once(app: FastAPI, services: Se
         path = "/moderation/boards/new-here/handover"
         await sent_again(orla, path, {"text": "She was quiet."}, {"text": "He was quiet."})
     assert await count(services, "handover_note") == 1
+
+
+async def test_an_advisers_note_is_left_once(app: FastAPI, services: Services) -> None:
+    post = await a_post(services)
+    async with make.signed_in(app, "nia", Role.ADVISER) as nia:
+        path = f"/adviser/threads/{post.thread_id}/notes"
+        await sent_again(nia, path, {"text": "She was quiet."}, {"text": "He was quiet."})
+    assert await count(services, "adviser_note") == 1
 
 
 async def test_an_appeal_is_made_once(app: FastAPI, services: Services) -> None:

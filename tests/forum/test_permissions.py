@@ -80,6 +80,10 @@ OPEN_TO: dict[Act, set[str]] = {
     Act.FOLLOW: set(PEOPLE),
     Act.RENAME: IN_GOOD_STANDING,
     Act.IGNORE: set(PEOPLE),
+    Act.ADVISE: {"adviser", "moderator", "administrator"},
+    Act.WRITE_ADVISER_NOTE: {"adviser"},
+    Act.READ_ADVISER_NOTES: {"adviser", "lead"},
+    Act.ENDORSE: {"adviser"},
     Act.MARK_ANSWERED: {"author", "silenced-author"},
     Act.SEE_WAITING_THREADS: {"adviser", "moderator", "silenced-moderator", "reviewed-moderator", "administrator"},
     Act.ADMINISTER: {"administrator"},
@@ -131,6 +135,12 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
     # Nobody takes the name of staff, so each asks for one of their own.
     Act.RENAME: lambda at: [Asked("PATCH", "/me", {"name": f"Somebody {at.thread}"}, 200)],
     Act.IGNORE: lambda _: [Asked("PUT", "/me/ignored/nobody", None, 404)],
+    Act.ADVISE: lambda at: [
+        Asked("PUT", f"/adviser/threads/{at.thread}/no-answer", {"version": 1, "reason": "thanks"}, 204),
+    ],
+    Act.WRITE_ADVISER_NOTE: lambda at: [Asked("POST", f"/adviser/threads/{at.thread}/notes", {"text": "Call."}, 201)],
+    Act.READ_ADVISER_NOTES: lambda at: [Asked("GET", f"/adviser/threads/{at.thread}/notes", None, 200)],
+    Act.ENDORSE: lambda at: [Asked("PUT", f"/posts/{at.post}/endorsement", None, 204)],
     Act.MARK_ANSWERED: lambda at: [Asked("PUT", f"/threads/{at.thread}/answered", None, 204)],
     Act.SEE_WAITING_THREADS: lambda _: [Asked("GET", "/adviser/threads", None, 200)],
     Act.ADMINISTER: lambda _: [

@@ -26,7 +26,21 @@ from rich.table import Table
 
 from forum.core import database, embedded_postgres
 from forum.core.settings import Settings
-from tests.load import bodies, ceilings, crowd, daily, doors, fanout, html, queue, screening, seed, terms
+from tests.load import (
+    bodies,
+    ceilings,
+    crowd,
+    daily,
+    doors,
+    events,
+    fanout,
+    html,
+    queue,
+    screening,
+    search,
+    seed,
+    terms,
+)
 from tests.load.ceilings import Answer, Ceiling
 from tests.load.rounds import CONNECTIONS, FORUM, Kind, Server, Target, measure, of_ceiling, of_forum, rounds_in
 from tests.support import make
@@ -49,7 +63,9 @@ class Part(StrEnum):
     DOORS = "doors"
     BODIES = "bodies"
     FANOUT = "fanout"
+    EVENTS = "events"
     SCREENING = "screening"
+    SEARCH = "search"
 
 
 cli = typer.Typer(pretty_exceptions_enable=False)
@@ -64,12 +80,14 @@ def main(
         str | None, typer.Option("--database", help="postgresql://… of an empty database; without it, one of our own")
     ] = None,
     only: Annotated[list[Part] | None, typer.Option(help="Some parts and not all")] = None,
+    streams: Annotated[int, typer.Option(min=1, help="How many pages are open, for `events`")] = events.STREAMS,
 ) -> None:
     """Compare what the forum answers with the same bytes as constants, from FastAPI and from bare ASGI; pages for
     people with the API's read of the same threads; the moderators' queue among few cases and among many; what members
     look at each day among few threads and among many; what readers notice of greedy clients; how long strangers wait at
-    the doors, and others meanwhile; how late the event loop is under hostile bodies; how soon the followers
-    of a thread are told, and what that costs a reply; how long it takes to screen a text, also with 20,000 terms.
+    the doors, and others meanwhile; how late the event loop is under hostile bodies; how soon the followers of a thread
+    are told, and what that costs a reply; how soon a thousand open pages hear of news; how long it takes to screen a
+    text, also with 20,000 terms; what a search takes in the database, for each kind of word.
     """
     parts = only or list(Part)
     if Part.PAGES in parts:
@@ -88,9 +106,13 @@ def main(
         _bodies(seconds / BODY_ROUNDS)
     if Part.FANOUT in parts:
         out.print(_fanout(min(fanout.MOST_ROUNDS, max(5, int(seconds / 2)))))
+    if Part.EVENTS in parts:
+        out.print(_events(min(events.MOST_SECONDS, seconds), streams))
     if Part.SCREENING in parts:
         out.print(screening.measure())
         out.print(terms.measure())
+    if Part.SEARCH in parts:
+        _search(posts, database_url)
 
 
 def _pages(seconds: float, posts: int, database_url: str | None) -> None:
@@ -132,13 +154,13 @@ def _filled(url: str, posts: int) -> seed.Seeded:
 
 
 @contextmanager
-def _forum(url: str, folder: Path) -> Iterator[Server]:
+def _forum(url: str, folder: Path, **more: str) -> Iterator[Server]:
     """The forum as a charity runs it, one process with its access log, but for the throttles."""
     port, unthrottled = _free_port(), {f"FORUM_{name.upper()}": value for name, value in make.UNTHROTTLED.items()}
     with (folder / "forum.log").open("w+") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "forum", "serve", "--port", str(port)],
-            env={**os.environ, **unthrottled, "FORUM_DATABASE_URL": url, "FORUM_DATA": str(folder)},
+            env={**os.environ, **unthrottled, **more, "FORUM_DATABASE_URL": url, "FORUM_DATA": str(folder)},
             stdout=subprocess.DEVNULL,
             stderr=log,
         )
@@ -283,6 +305,35 @@ def _fanout(rounds: int) -> Table:
             task = progress.add_task("Replying", total=rounds)
             replies = asyncio.run(fanout.measure(url, server.port, seeded, rounds, done=lambda: progress.advance(task)))
         return fanout.table(replies)
+
+
+def _search(posts: int, database_url: str | None) -> None:
+    """Fill a forum of its own, in which words have known shares, and search it."""
+    with tempfile.TemporaryDirectory(prefix="forum-load-") as name, ExitStack() as running:
+        url = running.enter_context(_database(Path(name), database_url))
+        begun = time.perf_counter()
+        asyncio.run(search.fill(url, posts))
+        out.print(f"{posts:,} posts written and indexed in {time.perf_counter() - begun:.0f} s.")
+        for table in asyncio.run(search.measure(url)):
+            out.print(table)
+
+
+def _events(seconds: float, streams: int) -> Table:
+    """Open many streams on one process, and write by it and another."""
+    with tempfile.TemporaryDirectory(prefix="forum-load-") as name, ExitStack() as running:
+        folder = Path(name)
+        url = running.enter_context(_database(folder, None))
+        seeded = _filled(url, SOME_POSTS)
+        servers = [running.enter_context(_forum(url, folder, **events.SETTINGS)) for _ in range(2)]
+        with (
+            Progress(console=out, transient=True) as progress,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop,
+        ):
+            task = progress.add_task("Listening", total=int(seconds * events.EVENTS_A_SECOND))
+            measured = events.measure(
+                url, servers, seeded, seconds, streams=streams, done=lambda: progress.advance(task)
+            )
+            return events.table(loop.run(measured))
 
 
 def _bodies(seconds: float) -> None:

@@ -37,11 +37,11 @@ def measure() -> Table:
 
 
 def _median(text: str, tries: int) -> float:
-    """Return the median of so many tries, in milliseconds; the first, which compiles, does not count."""
+    """Return the median of so many tries, in milliseconds of a processor; the first, which compiles, does not count."""
     screen(text, "GB")
     times = []
     for _ in range(tries):
-        begun = time.perf_counter()
+        begun = time.process_time()
         screen(text, "GB")
-        times.append(1000 * (time.perf_counter() - begun))
+        times.append(1000 * (time.process_time() - begun))
     return statistics.median(times)

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from forum.content import addressed_help
 from forum.content.boards import Board
 from forum.content.crisis_help import WORDS, help_for, lines_of, list_help
 from forum.core import clock
@@ -16,11 +17,14 @@ from forum.core.gate import Danger
 from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.members.tables import Role, Standing
+from forum.privacy.export_contents import export_addressed_help
 from moderation import findings, refused_texts
+from moderation.first_words import first_words_for
 from moderation.screening.finding import CrisisKind
 from tests.support import make, scenes
 from tests.support.jobs import run_due_jobs
-from tests.support.scenes import API
+from tests.support.scenes import API, sql
+from tests.web.support import fields_of, form
 
 ATTEMPT = "I've taken the tablets"
 SUICIDE = "I want to die tonight"
@@ -147,6 +151,55 @@ async def test_who_tells_another_to_harm_themselves_reads_no_help_and_the_other_
         assert (await wren.get(f"{API}/posts/{told['id']}/help")).json()["help"]["kind"] == "encouragement"
         [case] = await queue(suzie)
         assert (case["category"], case["dangers"]) == ("encouragement", ["encouragement"])
+
+
+async def test_help_stands_beside_the_thread_for_whom_it_was_said_to_and_for_nobody_else(
+    app: FastAPI, services: Services
+) -> None:
+    async with (
+        make.signed_in(app, "wren") as wren,
+        make.signed_in(app, "toad") as toad,
+        make.signed_in(app, "magpie") as magpie,
+    ):
+        opened = await opens(wren, "I am at the end of my strength.")
+        mine, page = f"{API}/threads/{opened['id']}/mine", f"/threads/{opened['id']}"
+        assert (await wren.get(mine)).json()["help"] is None
+        assert (await replies(toad, opened["id"], TOLD, reply_to=1)).status_code == 201
+        assert (await replies(toad, opened["id"], f"@magpie {TOLD}")).status_code == 201
+        for reader in (wren, magpie):
+            shown = (await reader.get(mine)).json()["help"]
+            assert shown["resources"][0]["name"]
+            assert not any(word in str(shown).lower() for word in ("toad", "encouragement", "wrote"))
+            assert "Only you see this." in (await reader.get(page)).text
+        assert (await toad.get(mine)).json()["help"] is None
+        assert "Only you see this." not in (await toad.get(page)).text
+        async with services.database.work() as session:
+            [told] = await export_addressed_help(session, await make.viewer(services, "wren"), clock.now())
+            assert len(told.items) == 1
+            # A week later it is gone by itself.
+            await addressed_help.delete_past(session, clock.now() + timedelta(days=6))
+        assert (await form(wren, await wren.get(page), f"{page}/help/end")).status_code == 303
+        assert (await magpie.delete(f"{API}/threads/{opened['id']}/help")).status_code == 204
+        for reader in (wren, magpie):
+            assert (await reader.get(mine)).json()["help"] is None
+        async with services.database.work() as session:
+            await addressed_help.delete_past(session, clock.now() + timedelta(days=8))
+        assert await sql(services, "SELECT 1 FROM addressed_help") == []
+
+
+async def test_whoever_answers_a_cry_for_help_begins_with_words_of_the_house(app: FastAPI, services: Services) -> None:
+    async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        await opens(wren, SUICIDE)
+        [case] = await queue(suzie)
+        offered = (await suzie.get(f"{API}/moderation/cases/{case['id']}")).json()["first_words"]
+        assert [one["slug"] for one in offered] == ["with-you", "safe-now", "good-to-write"]
+        for one in offered:
+            assert all(said in one["text"] for said in ("116 123", "85258", "999"))
+            assert len(one["text"]) < 400
+        path = f"/moderation/cases/{case['id']}"
+        page = await form(suzie, await suzie.get(path), f"{path}/first-words", first_words="safe-now")
+        assert "Are you safe at this moment?" in fields_of(page.text, f"{path}/talks")["message"]
+    assert first_words_for("rule", services.settings, clock.now()) == ()
 
 
 async def test_nobody_in_danger_is_stopped_by_the_limit_of_links(app: FastAPI) -> None:

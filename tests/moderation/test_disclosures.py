@@ -2,8 +2,10 @@
 
 from fastapi import FastAPI
 
+from forum.core import clock
 from forum.http.services import Services
 from forum.members.tables import Role
+from moderation import disclosures
 from tests.support import make, scenes
 from tests.support.scenes import API, sql
 from tests.web.support import form, text_of
@@ -39,6 +41,29 @@ async def test_an_address_is_shown_on_the_record_and_another_is_told(app: FastAP
             "SELECT handle FROM notification JOIN member ON member.id = member_id WHERE kind = 'address_disclosed'",
         )
         assert [row.handle for row in told] == ["orla"]
+        exempt = WISH | {"exemption": "Data Protection Act 2018, Schedule 2, paragraph 2"}
+        assert (await suzie.post(path, json=exempt)).status_code == 201
+        async with services.database.work() as session:
+            [section] = await disclosures.export_own(session, await make.viewer(services, "wren"), clock.now())
+        assert [(one["recipient"], one["ground"]) for one in section.items] == [("The police", disclosures.GROUND)]
+
+
+async def test_where_nobody_else_says_that_there_is_a_danger_administrators_are_told(
+    app: FastAPI, services: Services
+) -> None:
+    post = await scenes.a_post(services, "She never came home.")
+    async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        await make.member(services, "orla", Role.MODERATOR)
+        danger = {"category": "risk", "rules": [], "note": "She is in danger."}
+        assert (await scenes.report(suzie, post.id, **danger)).status_code == 201
+        [case] = [one["id"] for one in (await suzie.get(f"{API}/moderation/cases")).json()["items"]]
+        path = f"{API}/moderation/cases/{case}/disclosures"
+        assert (await suzie.post(path, json=WISH)).json()["told"] == 1
+        await make.member(services, "joan", Role.ADMINISTRATOR)
+        assert (await suzie.post(path, json=WISH)).json()["told"] == 2
+        async with make.signed_in(app, "magpie") as magpie:
+            assert (await scenes.report(magpie, post.id, **danger)).status_code == 201
+        assert (await suzie.post(path, json=WISH)).json()["told"] == 1
 
 
 async def test_the_page_shows_the_address_once_and_none_where_nobody_is_in_danger(

@@ -1,5 +1,6 @@
 """Moderators' own safety: words that are folded, what one leaves to others, and what one had to read."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -96,6 +97,22 @@ async def test_the_words_of_heavy_cases_are_folded(app: FastAPI, services: Servi
                 assert ("Show the words" in page) == is_heavy
                 before, _, _ = page.partition("The social worker is a lying toad")
                 assert (before.rfind("<details") > before.rfind("</details>")) == is_heavy
+                assert (case["thread_title"] not in unfolded(page)) == is_heavy
+        queue = (await orla.get("/moderation")).text
+        assert unfolded(queue).count(case["thread_title"]) == 1
+    danger = await reported(app, services, "risk")
+    async with make.signed_in(app, "priya", Role.SAFEGUARDING_LEAD) as priya:
+        [listed] = (await priya.get(f"{API}/safeguarding/cases")).json()["items"]
+        assert listed["post_id"] == danger
+        for path in ("/safeguarding", f"/safeguarding/cases/{listed['id']}"):
+            page = (await priya.get(path)).text
+            assert listed["thread_title"] in page
+            assert listed["thread_title"] not in unfolded(page)
+
+
+def unfolded(page: str) -> str:
+    """What stands on a page before somebody opens anything."""
+    return re.sub(r"<details.*?</details>", "", page, flags=re.DOTALL)
 
 
 async def test_each_one_alone_reads_what_they_had_to_read_and_is_told_to_rest(settings: Settings) -> None:

@@ -17,10 +17,11 @@ from forum.members.queries import get_member
 from forum.members.tables import Persona, Role
 from tests.support import make, scenes
 from tests.support.scenes import API, DISMISS, WARN
+from tests.support.streams import EVENTS
 
 NOTE, TOLD = "He did it before.", "She writes this under every post."
 # Reads of the accused that change when they read anything; and what asks for no member's data.
-THEIR_OWN_SESSION = (f"{API}/me/sessions", f"{API}/docs", f"{API}/openapi.json")
+THEIR_OWN_SESSION = (f"{API}/me/sessions", f"{API}/docs", f"{API}/openapi.json", EVENTS)
 # What a decision tells its author: it says nothing of the case.
 TOLD_OF_A_DECISION = tuple(
     f"{API}{path}" for path in ("/me/statements", "/statements/{id}", "/me/notifications", "/home")

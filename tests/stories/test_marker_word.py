@@ -18,8 +18,11 @@ from forum.core import clock
 from forum.core.audit import AuditEntry
 from forum.http.services import Services
 from forum.members.tables import Role
+from forum.notifications.live_events.queries import read_now
 from moderation import rules
 from tests.support import make
+from tests.support.jobs import run_due_jobs
+from tests.support.streams import EVENTS, stream
 
 API = "/api/v1"
 MARK = "quetzalwort"
@@ -68,6 +71,7 @@ class World:
     thread: int
     post: dict[str, Any]
     ids: dict[str, set[str]] = field(default_factory=dict)
+    begun: str = ""  # the place in the order of events before anything was said
 
     def __getitem__(self, reader: str) -> httpx.AsyncClient:
         return self.readers[reader]
@@ -89,7 +93,7 @@ class Address:
 def addresses(document: Mapping[str, Any], known: Mapping[str, set[str]]) -> Iterator[Address]:
     """Every GET of an OpenAPI document, with every known value of each parameter; a name that is not known fails."""
     for path, operations in document["paths"].items():
-        if "get" not in operations:
+        if "get" not in operations or path == EVENTS:
             continue
         needed: dict[str, list[str]] = {}
         free: dict[str, list[str]] = {}
@@ -127,6 +131,11 @@ async def walk(app: FastAPI, world: World) -> list[Finding]:
     document = app.openapi()
     found = []
     for reader, http in world.readers.items():
+        async with stream(
+            app, world.thread or 1, token=http.headers.get("authorization", ""), after=world.begun
+        ) as heard:
+            frames = (await heard.first()).casefold()
+            found += [Finding(reader, EVENTS, EVENTS, frames, None)] if MARK in frames else []
         closed = set[str]()  # what is not for this reader: asking for less of it opens nothing
         for address in addresses(document, world.ids):
             url: str | None = address.url if address.place not in closed else None
@@ -164,6 +173,7 @@ async def world(app: FastAPI, services: Services) -> AsyncIterator[World]:
             signed_in = make.signed_in(app, handle, *roles, boards=boards)
             readers[name] = await stack.enter_async_context(signed_in)
         world = World(readers, 0, {})
+        world.begun = str((await read_now(services.database.reader, None)).cursor)
         world.know("boards/slug", "new-here", "kinship")
         world.know("members/handle", "heron")
         world.know("accounts/handle", "heron")
@@ -175,13 +185,16 @@ async def world(app: FastAPI, services: Services) -> AsyncIterator[World]:
         world.know("revisions/number", 1, 2)
         world.know("titles/number", 1, 2)
         world.know("posts/post_id")
-        for thing in ("threads", "posts", "cases", "concerns", "statements", "exports", "talks", "terms"):
+        for thing in ("threads", "posts", "cases", "concerns", "statements", "exports", "talks", "terms", "searches"):
             world.know(f"{thing}/id")
         world.know("?handle", "heron")
         world.know("?limit", 100)
         world.know("?after")  # the walk follows `next`
         world.know("?from", 2)
         world.know("?adviser", "true")
+        world.know("?lane", "asked", "news", "mine", "claimed")
+        world.know("?organisation", "Example Family Charity")
+        world.know("?late", "false")
         world.know("?act", "case.decided")
         world.know("?actor", "suzie")
         world.know("?subject_kind")
@@ -206,7 +219,11 @@ async def test_a_word_that_was_taken_out_is_nowhere_any_more(
     sent = [*await say(world, opens), await repeat(world)]
     case = await report(world)
     await write(world, case)
+    await run_due_jobs(services, clock.now())
+    await search(world)
     before = await walk(app, world)
+    assert {finding.reader for finding in before if finding.path.endswith("/searches/{id}")} >= {"guest", "moderator"}
+    assert await sought(world) == set(world.readers)
     everybody = {"guest", "author", "member", "reporter", "adviser", "moderator", "other board's moderator"}
     assert {finding.reader for finding in before} >= everybody
 
@@ -218,6 +235,9 @@ async def test_a_word_that_was_taken_out_is_nowhere_any_more(
     }[kind]
     further = [{"kind": "retitle", "title": "About a visit"}] if opens else []
     await decide(world, case, [measure, *further])
+    assert await sought(world) == set()
+    await run_due_jobs(services, clock.now())
+    assert await sought(world) == set()
 
     after = await walk(app, world)
     assert [leak for leak in after if (leak.reader, leak.path) not in ALLOWED[kind]] == []
@@ -336,6 +356,26 @@ async def repeat(world: World) -> Sent:
     quoting = {"body_markdown": ECHOES["attributed"].format(**facts), "thread_id": world.thread}
     assert "data-post" in (await world["member"].post(f"{API}/previews", json=quoting)).text
     return "member", path, reply, key
+
+
+async def search(world: World) -> None:
+    """Somebody searches for what stands beside it: whoever has the id gets the snippets."""
+    found = await world["guest"].post(f"{API}/searches", json={"query": "sort or visit"})
+    world.know("searches/id", found.json()["id"])
+
+
+async def sought(world: World) -> set[str]:
+    """Who finds the word itself, or is told of it: by a search, by a slip of it, by a title that has it."""
+    found = set()
+    for reader, http in world.readers.items():
+        for query in (MARK, MARK.replace("wort", "wrot")):
+            made = await http.post(f"{API}/searches", json={"query": query})
+            results = (await http.get(made.headers["location"])).json()
+            found |= {reader} if results["items"] or results["threads"] or results["suggestion"] else set()
+        like = {"title": f"Another {MARK} of mine"}
+        similar = await http.post(f"{API}/boards/new-here/similar", json=like)
+        found |= {reader} if MARK in similar.text else set()
+    return found
 
 
 async def report(world: World) -> str:

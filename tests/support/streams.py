@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from fastapi import FastAPI
 
 PATIENCE = 20.0
+EVENTS = "/api/v1/events"
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,10 @@ class Stream:
     headers: dict[str, str] = field(default_factory=dict)
     last_id: str = ""
     body: bytes = b""
+    said: str = ""  # all of it
     _events: asyncio.Queue[Told | None] = field(default_factory=asyncio.Queue)
     _begun: asyncio.Event = field(default_factory=asyncio.Event)
+    _heard: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def next(self) -> Told | None:
         """The next event; None at the end."""
@@ -46,6 +49,12 @@ class Stream:
             found.append(told)
         return found
 
+    async def first(self) -> str:
+        """All that comes first: what happened since a place in the order of events comes together."""
+        async with asyncio.timeout(PATIENCE):
+            await self._heard.wait()
+        return self.said
+
     async def begun(self) -> None:
         """Wait for the status."""
         async with asyncio.timeout(PATIENCE):
@@ -59,6 +68,8 @@ class Stream:
             self._begun.set()
             return
         self.body += message.get("body", b"")
+        self.said += message.get("body", b"").decode()
+        self._heard.set()
         *blocks, rest = self.body.split(b"\n\n")
         if self.status == 200:
             self.body = rest
@@ -76,10 +87,15 @@ class Stream:
 
 @asynccontextmanager
 async def stream(
-    app: FastAPI, *threads: int, token: str = "", after: str = "", address: str = "127.0.0.1", **more: str
+    app: FastAPI,
+    *threads: int,
+    token: str = "",
+    after: str = "",
+    address: str = "127.0.0.1",
+    query: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Stream]:
     """A stream of the application, over ASGI, until the block ends: then its client is gone."""
-    query = urlencode([*(("thread", thread) for thread in threads), *more.items()])
+    asking = urlencode([*(("thread", thread) for thread in threads), *(query or {}).items()])
     given = {"authorization": token, "last-event-id": after, "host": "forum.test"}
     gone, opened, asked = asyncio.Event(), Stream(), False
     scope = {
@@ -88,10 +104,10 @@ async def stream(
         "http_version": "1.1",
         "method": "GET",
         "scheme": "https",
-        "path": "/api/v1/events",
-        "raw_path": b"/api/v1/events",
+        "path": EVENTS,
+        "raw_path": EVENTS.encode(),
         "root_path": "",
-        "query_string": query.encode(),
+        "query_string": asking.encode(),
         "headers": [(name.encode(), value.encode()) for name, value in given.items() if value],
         "client": (address, 50_000),
         "server": ("forum.test", 443),

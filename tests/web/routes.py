@@ -37,6 +37,7 @@ ROWS: Mapping[str, Row] = {
     "/me/bookmarks": Row(SIGNED_IN),
     "/posts/{id}/reactions": Row(ONE, "/posts/{own_post}/reactions"),
     "/posts/{id}": Row(example="/posts/{post}", status=303),
+    "/posts/{id}/endorsement": Row(frozenset({"adviser"}), "/posts/{post}/endorsement"),
     "/members/{handle}": Row(example="/members/{handle}"),
     "/members/{handle}/ignore": Row(SIGNED_IN, "/members/{handle}/ignore"),
     "/me/ignored": Row(SIGNED_IN),
@@ -157,6 +158,7 @@ ROWS: Mapping[str, Row] = {
     "/moderation/complaints/{id}": Row(MODERATE, "/moderation/complaints/{service_complaint}"),
     # advising and administration
     "/advising": Row(ADVISING),
+    "/advising/threads/{id}": Row(ADVISING | {"lead"}, "/advising/threads/{thread}"),
     "/admin": Row(ADMINISTRATORS),
     "/admin/boards": Row(ADMINISTRATORS),
     "/admin/new-board": Row(ADMINISTRATORS),

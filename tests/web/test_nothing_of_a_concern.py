@@ -12,7 +12,7 @@ from forum.core import clock
 from forum.http.current_member import COOKIE
 from forum.members.tables import Role
 from moderation.concerns import telling
-from tests.architecture.test_openapi import filled, operations
+from tests.architecture.test_openapi import filled, finite_operations
 from tests.support import make
 from tests.web.routes import ROLES, ROWS
 from tests.web.village import API, Village
@@ -94,7 +94,7 @@ async def watch(village: Village) -> None:
 async def walk(village: Village, readers: Mapping[str, object]) -> dict[tuple[str, str], Answer]:
     """What everybody gets at each address there is, by who asks and where."""
     pages = [(row.example or path).format(**village.places) for path, row in ROWS.items()]
-    answers = [address(village, path, operation) for method, path, operation in operations() if method == "GET"]
+    answers = [address(village, path, operation) for method, path, operation in finite_operations() if method == "GET"]
     places = [(who, where) for who in readers for where in (*pages, *answers)]
     return {place: await fetch(readers, place) for place in places}  # type: ignore[arg-type]
 

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from forum.api.schemas import ResponseBody
-from forum.content import crisis_help
+from forum.content import addressed_help, crisis_help
 from forum.content.crisis_help import Help
 from forum.http.caching import cacheable_response
-from forum.http.current_member import CurrentMember
+from forum.http.current_member import AnyMember, CurrentMember
 from forum.http.fields import Id, Moment
 from forum.http.problems import documented
 from forum.http.services import AppServices, CurrentWork, Now, Route
@@ -63,6 +63,13 @@ class CrisisHelp(ResponseBody):
     watched: Watch
 
 
+class ThreadHelp(ResponseBody):
+    """Who helps, beside a thread. Show it calmly, above the posts, and ask nothing."""
+
+    words: str = Field(description="What to say first", examples=[crisis_help.UNASKED])
+    resources: list[HelpResource]
+
+
 class HelpList(ResponseBody):
     """Help, by kind of danger."""
 
@@ -99,6 +106,13 @@ async def get_help(request: Request, id: Id, viewer: CurrentMember, work: Curren
     """
     found = await crisis_help.read_help(work, viewer, id)
     return cacheable_response(request, PostHelp(help=help_response(found)), shared=False)
+
+
+@router.delete("/threads/{id}/help", status_code=204, responses=documented(401, 403, 422))
+async def put_help_away(id: Id, viewer: AnyMember, work: CurrentWork) -> Response:
+    """Put away the help that stands beside a thread for you. Idempotent."""
+    await addressed_help.put_away(work, viewer, id)
+    return Response(status_code=204)
 
 
 def help_response(found: Help | None) -> CrisisHelp | None:

@@ -97,6 +97,9 @@ class Post(ResponseBody):
     )
     created_at: Moment
     edited_at: Moment | None = Field(description="When it was last edited. Null if it never was")
+    endorsements: list[AdviserBadge] = Field(
+        description="The badges of advisers who say that the post is right as it is: an edit ends that"
+    )
     reactions: dict[ReactionKind, Annotated[int, Field(ge=1)]] = Field(
         description="How many members reacted to it, and how. A kind that nobody used is left out. Show them as "
         "sentences, never as a score",

@@ -5,10 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, StrictBool
 
+from forum.api.content.crisis_help import ThreadHelp
 from forum.api.content.drafts import SavedDraft, draft_of
 from forum.api.content.threads import Thread, thread_json
 from forum.api.schemas import Next, RequestBody, ResponseBody
 from forum.content import read_marks, reading
+from forum.content.addressed_help import find_help_beside
 from forum.content.reactions.tables import ReactionKind
 from forum.content.read_marks import ThreadsOf
 from forum.content.reading import Span
@@ -84,6 +86,10 @@ class ThreadForYou(ResponseBody):
     bookmarks: list[int] = Field(description="The numbers of the posts asked for that you saved", examples=[[7]])
     reaction_kinds: list[ReactionKind] = Field(
         description="How one can react to posts in this forum", examples=[["thank", "hug", "helpful", "same_here"]]
+    )
+    help: ThreadHelp | None = Field(
+        description="Who helps, where something in this thread may be hard for you to read: show it above the posts. "
+        "It is there for a week, or until you put it away. Null for almost everybody"
     )
 
 
@@ -209,11 +215,13 @@ async def get_my_thread(
     """Read what a thread is for you: what you may do, where you stopped, which posts are yours. For guests too."""
     own = await reading.read_own(reader, viewer, id, Span.of_page(first, limit), now)
     may = {name: Permission.of_refusal(refusal) for name, refusal in own.refusals.items()}
-    kinds = list(map(ReactionKind, services_of(request).settings.reactions))
+    settings = services_of(request).settings
+    kinds = list(map(ReactionKind, settings.reactions))
     draft = draft_of(own.draft) if own.draft else None
     mine = {**own.place._asdict(), **own.marks._asdict()}
     told = mine.pop("is_told")
-    body = ThreadForYou(may=Permissions(**may), draft=draft, told=told, reaction_kinds=kinds, **mine)
+    help_ = ThreadHelp.model_validate(find_help_beside(settings, now).as_json()) if mine.pop("is_helped") else None
+    body = ThreadForYou(may=Permissions(**may), draft=draft, told=told, reaction_kinds=kinds, help=help_, **mine)
     return cacheable_response(request, body, shared=False)
 
 

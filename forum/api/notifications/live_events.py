@@ -9,7 +9,7 @@ from forum.core.rate_limits import network
 from forum.http.connections import connection_limit
 from forum.http.current_member import Anybody, address_of
 from forum.http.event_stream import MEDIA_TYPE, EventStream
-from forum.http.fields import SoughtId
+from forum.http.fields import SoughtId, Text
 from forum.http.problems import documented
 from forum.http.services import Reading, Route
 from forum.notifications.live_events import cursor
@@ -49,7 +49,7 @@ Threads = Annotated[
     list[SoughtId],
     Query(description="A thread that you want to hear of; up to 20", max_length=MOST_THREADS, examples=[[42]]),
 ]
-Seen = Annotated[str, StringConstraints(max_length=cursor.LONGEST)]
+Seen = Annotated[Text, StringConstraints(max_length=cursor.LONGEST)]
 LastEventId = Annotated[
     Seen | None,
     Header(
@@ -72,7 +72,7 @@ async def _listener(
     return await open_listener(reader, viewer, thread, last_event_id or after)
 
 
-@router.get("/events", response_class=EventStream, responses={**STREAM, **documented(401, 404, 422)})
+@router.get("/events", status_code=200, response_class=EventStream, responses={**STREAM, **documented(401, 404, 422)})
 async def listen_to_events(request: Request, listener: Annotated[Listener, Depends(_listener)]) -> Response:
     """Listen to what happens.
 

@@ -72,7 +72,6 @@ async def _reply(work: Work, author: Viewer, thread_id: int, draft: Draft, repea
         context = await context_in_thread(work, author, thread_id, draft)
         allow_writing(work, Act.REPLY, author, context)
         post = await add_reply(work, author, context, draft)
-    await drafts.discard(work, author, drafts.in_thread(thread_id))
     if repeat:
         await repeat.keep(work, post.id)
     return post

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Boolean, bindparam, case, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
+from forum.content import drafts
 from forum.content.boards import policy_of
 from forum.content.lanes import Lane
 from forum.content.personal_details import judge, publishing_on
@@ -18,7 +19,7 @@ from forum.content.posts.queries import PostView, get_post_in_transaction
 from forum.content.posts.quotes import record_quotes
 from forum.content.posts.tables import Post, UntoldPost, Visibility, Voice
 from forum.content.subscriptions import ChosenBy, Mode, Subscription
-from forum.content.threads.changes import lock_thread_row
+from forum.content.threads.changes import lock_known_thread
 from forum.content.threads.tables import Thread, ThreadVisibility
 from forum.core.database import bind_names, insert_of, rows_of, update_of, values_of
 from forum.core.errors import Conflict, Invalid
@@ -115,8 +116,7 @@ async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Dr
     shown = await what_is_shown(context, draft, html, judged)
     lane = await lane_of_reply(work, author, context, draft)
     # As late as possible: from here until the commit, every other reply to this thread waits.
-    thread = await lock_thread_row(work.session, context.thread.id)
-    # The lock has read it anew, for the context too: in one session a row is one object.
+    thread = await lock_known_thread(work.session, context.thread)
     if thread_takes_replies(author, context) or thread.board_id != context.board.id:
         raise Conflict(
             "This thread was locked or moved a moment ago. Please read it again.", code="thread_locked_or_moved"
@@ -195,11 +195,12 @@ _FOLLOW = (
 _TO_BE_TOLD = (
     insert(rows_of(UntoldPost)).from_select(["post_id"], select(_NEW_POST.c.id).where(_IS_SEEN)).cte("to_be_told")
 )
+_DISCARDED = drafts.DISCARD.cte("discarded")
 _INSERT_AND_COUNT = (
     update_of(Thread, *_COUNTS)
     .where(_threads.id == _THREAD_ID)
     .values(participants=_threads.participants + case((_IS_SEEN & ~_HAS_POSTED_BEFORE, 1), else_=0))
-    .add_cte(_NEW_POST, _FOLLOW, _TO_BE_TOLD)
+    .add_cte(_NEW_POST, _FOLLOW, _TO_BE_TOLD, _DISCARDED)
     .returning(select(_NEW_POST.c.id).scalar_subquery())
 )
 
@@ -207,7 +208,10 @@ _INSERT_AND_COUNT = (
 async def _insert(
     work: Work, author: Viewer, context: PostingContext, thread: Thread, columns: dict[str, Any], *, judged: GateResult
 ) -> PostView:
-    """Insert the post, update its thread's counts, have the gate record its result, and others be told of the post."""
+    """Insert the post, update its thread's counts, have the gate record its result, and others be told of the post.
+
+    The draft that it was goes.
+    """
     number, voice = thread.last_number + 1, voice_of(author, context)
     is_seen = columns["visibility"] == Visibility.VISIBLE
     post = {
@@ -224,6 +228,7 @@ async def _insert(
     if is_seen:
         counts |= _counts_with(thread, post)
     values = values_of(Post, post) | values_of(Thread, counts) | {"is_seen": is_seen, "follower_id": author.member_id}
+    values |= drafts.discarded(author, drafts.on_board(thread.board_id) if number == 1 else drafts.in_thread(thread.id))
     post_id = (await work.session.execute(_INSERT_AND_COUNT, values)).scalar_one()
     await work.gate.record(work.session, ("post", post_id), judged, work.now)
     return PostView.of_new_post(post_id, post, author, indexable=context.board.indexable)

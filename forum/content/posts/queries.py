@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content.boards import MODERATED, Board
+from forum.content.endorsements.tables import BADGES
 from forum.content.posts.tables import IS_WAITING, SHOWN, HeldEdit, HeldState, Post, PostRevision, Visibility
 from forum.content.posts.visibility import POST_VISIBLE, with_board_of_post
 from forum.content.reactions.tables import ReactionCount, ReactionKind
@@ -59,6 +60,7 @@ class PostView(NamedTuple):
     notice: dict[str, Any] | None
     created_at: datetime
     edited_at: datetime | None
+    endorsements: list[dict[str, str]] | None  # the badges of advisers who say that it is right as it is
     reactions: Sequence[int] | None  # how many of each kind; None: there were none, or readers do not see the post
     last_number: int  # of the thread
     indexable: bool  # whether search engines may index it: a setting of the board
@@ -107,6 +109,7 @@ class PostView(NamedTuple):
             "body_html": self.body_html,
             "created_at": self.created_at,
             "edited_at": self.edited_at,
+            "endorsements": self.endorsements or [],
             "reactions": self.counted(kinds),
             "notice": self.notice,
             "waiting": waiting_as_json(self.waiting),
@@ -157,6 +160,8 @@ _COUNTS = (
 def _column(name: str) -> Any:
     if name in _OF_AUTHOR:
         return _OF_AUTHOR[name]
+    if name == "endorsements":
+        return case((col(Post.visibility) == Visibility.VISIBLE, BADGES)).label(name)
     if name == "reactions":
         return case((col(Post.visibility) == Visibility.VISIBLE, _COUNTS)).label(name)
     column = col(getattr(Post, name))

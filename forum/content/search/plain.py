@@ -16,6 +16,7 @@ _TAG = re.compile(r"<(?P<end>/?)(?P<name>[a-z][a-z0-9]*)(?P<about>[^>]*)>")
 _INLINE = {"a", "em", "strong", "s", "code", "span", "bdi"}
 _SPACES = re.compile(r"\s+")
 _DROPPED = re.compile(f"[{OPENS}{CLOSES}{GAP}{INVISIBLE}]")
+_MARKS = re.compile(f"[{OPENS}{CLOSES}]")
 _TERM = re.compile(r"\w+(?:['\u2019.-]\w+)*")
 
 
@@ -45,7 +46,7 @@ def plain_text(body_html: str) -> str:
         elif name == "span" and (removed or 'class="removed"' in tag["about"]):
             removed += -1 if is_end else 1
         if name not in _INLINE or removed:
-            parts.append(" ")
+            parts.append("… " if removed and not is_end else " ")
     if not quotes and not removed:
         parts.append(body_html[done:])
     return _SPACES.sub(" ", _DROPPED.sub("", html.unescape("".join(parts)))).strip()
@@ -58,16 +59,18 @@ def kept_terms(query: str) -> str:
     return query[: ninth.start()] if ninth else query
 
 
-def snippet_of(marked: str) -> Snippet:
-    """Return a text in which PostgreSQL marked the hits, as plain text with their places."""
-    parts, spans, at, start = list[str](), list[tuple[int, int]](), 0, 0
+def snippet_of(marked: str, said: str) -> Snippet:
+    """Return passages of a text, in which PostgreSQL marked the hits, as plain text with their places."""
+    passages = _MARKS.sub("", marked).split(GAP)
+    edges = ("" if said.startswith(passages[0]) else "… ", "" if said.endswith(passages[-1]) else " …")
+    parts, spans, at, start = [edges[0]], list[tuple[int, int]](), len(edges[0]), 0
     for part in re.split(f"([{OPENS}{CLOSES}{GAP}])", marked):
         if part == OPENS:
             start = at
         elif part == CLOSES:
             spans.append((start, at))
         else:
-            said = " … " if part == GAP else part
-            parts.append(said)
-            at += len(said)
-    return Snippet("".join(parts), spans)
+            words = " … " if part == GAP else part
+            parts.append(words)
+            at += len(words)
+    return Snippet("".join([*parts, edges[1]]), spans)

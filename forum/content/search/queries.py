@@ -1,59 +1,37 @@
 """Find posts and titles: by steps that each look at a bounded number of rows, whatever the word.
 
 A common word stands in the newest posts, so these are walked first. A word that is not among them is rare, so that the
-index has few rows of it. PostgreSQL is not left to choose: for one word in two, it would choose a way that takes
-seconds. Who may read a result is asked in the statement that returns its words.
+index has few rows of it. Who may read a result is asked in the statement that returns its words.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
-from functools import cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    Integer,
-    Text,
-    Uuid,
-    and_,
-    bindparam,
-    cast,
-    func,
-    literal,
-    select,
-    text,
-    tuple_,
-)
-from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
-from forum.content import boards
-from forum.content.boards import Board
-from forum.content.ignored import ignores
-from forum.content.posts.queries import AUTHOR
-from forum.content.posts.tables import Post, Visibility
-from forum.content.posts.visibility import POST_VISIBLE, with_board_of_post
 from forum.content.search import spelling
 from forum.content.search.plain import CLOSES, GAP, OPENS, Snippet, kept_terms, plain_text, snippet_of
-from forum.content.search.tables import PostSearch, Search, Sort, ThreadSearch
-from forum.content.threads.tables import Thread
-from forum.content.threads.visibility import THREAD_SHOWN
+from forum.content.search.statements import (
+    ENOUGH_TO_RANK,
+    PAGE,
+    Shape,
+    select_best,
+    select_in_order,
+    select_newest,
+    select_titles,
+)
+from forum.content.search.tables import Search, Sort
 from forum.core import pagination
-from forum.core.database import Moment, query
 from forum.core.errors import Overloaded
-from forum.members.queries import author_columns
-from forum.members.viewer import VIEWER_ID, Viewer
+from forum.members.viewer import Viewer
 
-PAGE = 20
 TITLES_SHOWN = 5  # above the posts; with the filter for titles, a page of them
 WALKED, WALKED_TO_RANK = 5_000, 20_000  # of the newest rows
-ENOUGH_TO_RANK, RANKED, BEST = 200, 2_000, 60  # matches that are enough; at most so many are ranked, and kept
-RARE = 2_000  # rows of the index that are looked at
 PROBED, COMMON = 2_000, 20  # a word of which so many are among the newest is not looked up in the index
 SNIPPET_FROM = 4_000  # characters of a post in which its hits are marked
 SHORT = 200  # characters: a shorter text is shown whole
@@ -126,139 +104,6 @@ class Results(NamedTuple):
 _NEWEST_CURSOR = TypeAdapter(tuple[pagination.Instant, pagination.Identity])
 _PLACE_CURSOR = TypeAdapter(tuple[pagination.Identity])
 
-# Parameters: the words, the bounds, the filters.
-_Q = cast(bindparam("words", type_=Text()), TSQUERY)
-_AT, _ID = bindparam("before", type_=Moment()), bindparam("before_id", type_=BigInteger())
-_SINCE = bindparam("since", type_=Moment())
-_BOARD_ID, _AUTHOR_ID = bindparam("board_id", type_=Integer()), bindparam("author_id", type_=Uuid())
-_WORDS = col(PostSearch.words)
-_KEY = (col(PostSearch.written_at), col(PostSearch.post_id))
-
-
-class Shape(NamedTuple):
-    """Which filters a statement has: each set of them has a statement of its own, so that its index is used."""
-
-    has_board: bool
-    has_author: bool
-    by_advisers: bool
-
-
-def _filters(shape: Shape, rows: Any) -> Any:
-    wanted = [tuple_(rows.written_at, rows.post_id) < tuple_(_AT, _ID), rows.written_at >= _SINCE]
-    wanted += [rows.board_id == _BOARD_ID] if shape.has_board else []
-    wanted += [rows.author_id == _AUTHOR_ID] if shape.has_author else []
-    wanted += [rows.by_adviser] if shape.by_advisers else []
-    return and_(*wanted)
-
-
-_COLUMNS = (
-    _KEY[0],
-    _KEY[1],
-    _WORDS,
-    col(PostSearch.board_id),
-    col(PostSearch.author_id),
-    col(PostSearch.by_adviser),
-)
-
-
-def _walk(shape: Shape, most: int) -> Any:
-    """Return those of the newest rows that have the words: of `most` rows, whatever is in them."""
-    rows = select(*_COLUMNS).where(_filters(shape, PostSearch)).order_by(*(key.desc() for key in _KEY)).limit(most)
-    walked = rows.subquery("walked")
-    return select(walked).where(walked.c.words.op("@@")(_Q)).subquery("hits")
-
-
-def _look_up(shape: Shape) -> Any:
-    """Return the newest of the rows that the index has of the words."""
-    rows = select(*_COLUMNS).where(_WORDS.op("@@")(_Q)).cte("indexed").prefix_with("MATERIALIZED")
-    newest = (rows.c.written_at.desc(), rows.c.post_id.desc())
-    return select(rows).where(_filters(shape, rows.c)).order_by(*newest).limit(RARE).subquery("hits")
-
-
-_OPTIONAL = (
-    col(Post.id),
-    col(Post.thread_id),
-    col(Post.number),
-    col(Thread.title).label("thread_title"),
-    col(Board.slug).label("board_slug"),
-    col(Board.name).label("board_name"),
-    *author_columns(AUTHOR, "author"),
-    *(col(getattr(Post, name)) for name in ("adviser_name", "adviser_title", "adviser_organisation")),
-    col(Post.content_warning),
-    col(Post.created_at),
-    func.coalesce(ignores(VIEWER_ID, col(Post.author_id)), literal(False)).label("is_ignored"),
-    col(Post.body_html),
-)
-# What is never found, not even by its author: what waits, what was taken out, and what stands in such threads.
-_SEEN = and_(POST_VISIBLE, THREAD_SHOWN, col(Post.visibility) == Visibility.VISIBLE)
-
-
-def _posts_of(hits: Any, post_id: Any, *conditions: Any) -> Any:
-    found = with_board_of_post(query(*_OPTIONAL).select_from(hits).join(Post, col(Post.id) == post_id))
-    return found.join(AUTHOR, AUTHOR.c.id == col(Post.author_id)).where(_SEEN, *conditions)
-
-
-@cache
-def _newest(shape: Shape, step: str, most: int) -> Any:
-    hits = _walk(shape, most) if step == "walk" else _look_up(shape)
-    on_board = [col(Thread.board_id) == _BOARD_ID] if shape.has_board else []
-    found = _posts_of(hits, hits.c.post_id, *on_board)
-    return found.order_by(hits.c.written_at.desc(), hits.c.post_id.desc()).limit(PAGE + 1)
-
-
-@cache
-def _best(shape: Shape, step: str) -> Any:
-    hits = _walk(shape, WALKED_TO_RANK) if step == "walk" else _look_up(shape)
-    newest = (hits.c.written_at.desc(), hits.c.post_id.desc())
-    some = select(hits).order_by(*newest).limit(RANKED).cte("some").prefix_with("MATERIALIZED")
-    rank = func.ts_rank(some.c.words, _Q, 1)
-    ids = select(some.c.post_id, func.count().over().label("matches"))
-    return ids.order_by(rank.desc(), some.c.written_at.desc()).limit(ENOUGH_TO_RANK)
-
-
-_RANKED_IDS = bindparam("ids", type_=ARRAY(BigInteger()))
-
-
-@cache
-def _in_order(has_board: bool) -> Any:
-    ids = func.unnest(_RANKED_IDS).table_valued("id", with_ordinality="place", name="ranked").render_derived()
-    on_board = [col(Thread.board_id) == _BOARD_ID] if has_board else []
-    return _posts_of(ids, ids.c.id, *on_board).order_by(ids.c.place).limit(BEST)
-
-
-@cache
-def _titles(shape: Shape) -> Any:
-    rows = (
-        select(col(ThreadSearch.thread_id))
-        .where(col(ThreadSearch.words).op("@@")(_Q))
-        .cte("titled")
-        .prefix_with("MATERIALIZED")
-    )
-    newest = select(rows).where(rows.c.thread_id < _ID).order_by(rows.c.thread_id.desc()).limit(RARE).subquery("hits")
-    found = (
-        query(
-            col(Thread.id),
-            col(Thread.title),
-            col(Board.slug).label("board_slug"),
-            col(Board.name).label("board_name"),
-            *author_columns(AUTHOR, "author"),
-            col(Thread.opened_at),
-            col(Thread.posts),
-            func.coalesce(ignores(VIEWER_ID, col(Thread.author_id)), literal(False)).label("is_ignored"),
-        )
-        .select_from(newest)
-        .join(Thread, col(Thread.id) == newest.c.thread_id)
-        .join(Board, col(Board.id) == col(Thread.board_id))
-        .join(AUTHOR, AUTHOR.c.id == col(Thread.author_id))
-        .where(boards.READABLE, THREAD_SHOWN, col(Thread.opened_at) >= _SINCE, col(Thread.opened_at) < _AT)
-    )
-    found = found.where(col(Thread.board_id) == _BOARD_ID) if shape.has_board else found
-    found = found.where(col(Thread.author_id) == _AUTHOR_ID) if shape.has_author else found
-    # Of a title, advisers are who answers: threads in which one wrote.
-    found = found.where(col(Thread.adviser_replies) > 0) if shape.by_advisers else found
-    return found.order_by(col(Thread.id).desc()).limit(bindparam("most", type_=Integer()))
-
-
 _PARSE = text("""
 SELECT language, CAST(q AS text) AS words, numnode(q) AS terms, querytree(q) NOT IN ('', 'T') AS is_in_index
 FROM search_progress, websearch_to_tsquery(CAST(language AS regconfig), :typed) AS q
@@ -269,20 +114,24 @@ SELECT ts_headline(CAST(:language AS regconfig), said, CAST(:words AS tsquery),
 FROM unnest(CAST(:texts AS text[])) WITH ORDINALITY AS texts (said, place) ORDER BY place
 """)
 # For this transaction: bounded steps need no other joins, and a plan for these very words.
-_RULES = (
-    "SET LOCAL enable_hashjoin = off",
-    "SET LOCAL enable_mergejoin = off",
-    "SET LOCAL enable_seqscan = off",
-    "SET LOCAL plan_cache_mode = force_custom_plan",
-    f"SET LOCAL statement_timeout = {int(LONGEST.total_seconds() * 1000)}",
+_RULES = select(
+    *(
+        func.set_config(name, value, True)
+        for name, value in (
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+            ("enable_seqscan", "off"),
+            ("plan_cache_mode", "force_custom_plan"),
+            ("statement_timeout", str(int(LONGEST.total_seconds() * 1000))),
+        )
+    )
 )
 TIMED_OUT = "57014"
 
 
 async def begin_bounded(session: AsyncSession) -> None:
     """Have the statements of this transaction end after two seconds, and take the ways that were meant for them."""
-    for rule in _RULES:
-        await session.execute(text(rule))
+    await session.execute(_RULES)
 
 
 def too_long(error: DBAPIError) -> Overloaded | None:
@@ -340,10 +189,10 @@ class _Finding:
         values = self._values
         if after is not None:
             values["before"], values["before_id"] = pagination.decode(after, _NEWEST_CURSOR)
-        rows = await self._rows(_newest(self._shape, "walk", WALKED), values)
+        rows = await self._rows(select_newest(self._shape, WALKED), values)
         if len(rows) <= PAGE:
-            step = ("index", RARE) if await self._is_rare() else ("walk", WALKED_TO_RANK)
-            rows = await self._rows(_newest(self._shape, *step), values)
+            most = None if await self._is_rare() else WALKED_TO_RANK
+            rows = await self._rows(select_newest(self._shape, most), values)
         page = pagination.page_of(rows, PAGE, lambda row: (row.created_at, row.id))
         return await self._with_snippets(page.rows), page.next
 
@@ -351,11 +200,11 @@ class _Finding:
         """Return one of three pages of posts, the best match first, and the cursor of the next."""
         [start] = pagination.decode(after, _PLACE_CURSOR) if after is not None else (0,)
         values = self._values
-        ranked = await self._rows(_best(self._shape, "walk"), values)
+        ranked = await self._rows(select_best(self._shape, WALKED_TO_RANK), values)
         if (ranked[0].matches if ranked else 0) < ENOUGH_TO_RANK and await self._is_rare():
-            ranked = await self._rows(_best(self._shape, "index"), values)
+            ranked = await self._rows(select_best(self._shape, None), values)
         ids = [row.post_id for row in ranked]
-        found = await self._rows(_in_order(self._shape.has_board), {**values, "ids": ids}) if ids else []
+        found = await self._rows(select_in_order(self._shape.has_board), {**values, "ids": ids}) if ids else []
         cursor = pagination.encode(start + PAGE) if start + PAGE < len(found) else None
         return await self._with_snippets(found[start : start + PAGE]), cursor
 
@@ -364,11 +213,9 @@ class _Finding:
         if not self._asked.is_in_index:
             return []
         values = self._values | {"before_id": before, "most": most}
-        rows = await self._rows(_titles(self._shape), values)
+        rows = await self._rows(select_titles(self._shape), values)
         marked = await self._marked([row.title for row in rows])
-        return [
-            FoundThread(**{**row._mapping, "title": snippet_of(title)}) for row, title in zip(rows, marked, strict=True)
-        ]
+        return [FoundThread(**{**row._mapping, "title": title}) for row, title in zip(rows, marked, strict=True)]
 
     async def titles_page(self, after: str | None) -> tuple[Sequence[FoundThread], str | None]:
         """Return a page of threads whose titles have the words, and the cursor of the next."""
@@ -401,11 +248,11 @@ class _Finding:
     async def _with_snippets(self, rows: Sequence[Any]) -> Sequence[FoundPost]:
         marked = await self._marked([plain_text(row.body_html)[:SNIPPET_FROM] for row in rows])
         return [
-            FoundPost(**{name: row._mapping[name] for name in FoundPost._fields[:-1]}, snippet=snippet_of(words))
-            for row, words in zip(rows, marked, strict=True)
+            FoundPost(**{name: row._mapping[name] for name in FoundPost._fields[:-1]}, snippet=snippet)
+            for row, snippet in zip(rows, marked, strict=True)
         ]
 
-    async def _marked(self, texts: Sequence[str]) -> Sequence[str]:
+    async def _marked(self, texts: Sequence[str]) -> Sequence[Snippet]:
         if not texts:
             return []
         values = {
@@ -416,7 +263,8 @@ class _Finding:
             "whole": WHOLE,
             "some": PASSAGES,
         }
-        return (await self._session.execute(_MARK, values)).scalars().all()
+        marked = (await self._session.execute(_MARK, values)).scalars().all()
+        return list(map(snippet_of, marked, texts))
 
 
 _NEWEST_WITH = text("""

@@ -119,11 +119,13 @@ async def collect_words(session: AsyncSession, _payload: Payload, _now: datetime
     for gone in _some(sorted(known - found.keys())):
         where = col(SearchWord.word) == any_(bindparam("gone", type_=ARRAY(Text())))
         await session.execute(delete(SearchWord).where(where), {"gone": gone})
+    # All words first: PostgreSQL plans once how it looks whether a word is there, and that with few words is a bad way.
     for some in _some(sorted(found)):
         await session.execute(_ADD, {"words": some, "posts": [found[word] for word in some]})
-        new = [(variant, word) for word in some if word not in known for variant in sorted(variants(word))]
-        spelt = {"variants": [variant for variant, _ in new], "words": [word for _, word in new]}
-        await session.execute(_ADD_SPELLINGS, spelt)
+    for some in _some(sorted(found.keys() - known)):
+        spelt = [(variant, word) for word in some for variant in sorted(variants(word))]
+        values = {"variants": [variant for variant, _ in spelt], "words": [word for _, word in spelt]}
+        await session.execute(_ADD_SPELLINGS, values)
 
 
 async def _count_words(session: AsyncSession) -> dict[str, int]:

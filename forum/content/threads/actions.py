@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlmodel import col
 
-from forum.content import drafts
 from forum.content.boards import MODERATED, Board, policy_of
 from forum.content.crisis_help import Help, also_when_refused, find_help
 from forum.content.lines import refuse_official
@@ -83,7 +82,6 @@ async def _open_thread(
             context = await context_on_board(work, author, slug, draft)
             allow_writing(work, Act.OPEN_THREAD, author, context)
             post_id = str((await add_thread(work, author, context, title, draft)).id)
-        await drafts.discard(work, author, drafts.on_board(context.board.id))
         if repeat:
             await repeat.keep(work, post_id)
     return await get_post_in_transaction(work.session, author, int(post_id))

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 LONGEST = 1_000  # characters; a snapshot names each transaction that was under way
+_EPOCH = re.compile("[0-9a-z]{1,32}")
 _SNAPSHOT = re.compile(r"([1-9][0-9]{0,18}):([1-9][0-9]{0,18}):([0-9]+(?:,[0-9]+)*)?")
 
 
@@ -31,7 +32,7 @@ def parse(text: str) -> Cursor | None:
     """Return the cursor that a client sent, or None where it is none: PostgreSQL would refuse it."""
     epoch, _, snapshot = text.partition(".")
     found = _SNAPSHOT.fullmatch(snapshot)
-    if len(text) > LONGEST or found is None:
+    if len(text) > LONGEST or found is None or not _EPOCH.fullmatch(epoch):
         return None
     begin, end = int(found[1]), int(found[2])
     under_way = [int(xid) for xid in found[3].split(",")] if found[3] else []

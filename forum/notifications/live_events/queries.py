@@ -69,7 +69,7 @@ class NewEvent(NamedTuple):
     kind: EventKind
     thread_id: int | None
     number: int | None
-    refs: Sequence[UUID]
+    refs: tuple[UUID, ...]
 
 
 @dataclass(frozen=True)
@@ -89,20 +89,21 @@ async def read_now(reader: Reader, since: Cursor | None) -> Moment:
         await reader.rows(_BEGIN_EPOCH, epoch=secrets.token_hex(6))
         rows = await reader.rows(_NOW, **values)
     cursor = Cursor(rows[0].epoch, rows[0].snapshot)
-    events = _events(row for row in rows if row.kind is not None)
-    return Moment(cursor, events[:MOST_BEHIND], is_whole=len(events) <= MOST_BEHIND)
+    found = [row for row in rows if row.kind is not None]
+    return Moment(cursor, _events(found[:MOST_BEHIND]), is_whole=len(found) <= MOST_BEHIND)
 
 
 async def read_between(reader: Reader, since: Cursor, until: Cursor) -> Moment:
     """Return what is new since a moment, up to a later one of the same epoch."""
     kept = await reader.row(_IS_KEPT, since=since.snapshot)
     rows = await reader.rows(_BETWEEN, since=since.snapshot, until=until.snapshot, most=MOST_BEHIND + 1)
-    events = _events(rows)
-    return Moment(until, events[:MOST_BEHIND], is_whole=kept.is_kept and len(events) <= MOST_BEHIND)
+    return Moment(until, _events(rows[:MOST_BEHIND]), is_whole=kept.is_kept and len(rows) <= MOST_BEHIND)
 
 
 def _events(rows: Iterable[Any]) -> list[NewEvent]:
-    return [NewEvent(EventKind(row.kind), row.thread_id, row.number, row.refs or ()) for row in rows]
+    """Return them in their order; of several that are the same, only the last one."""
+    events = [NewEvent(EventKind(row.kind), row.thread_id, row.number, tuple(row.refs or ())) for row in rows]
+    return list(dict.fromkeys(reversed(events)))[::-1]
 
 
 # Who may see it now

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -19,9 +20,19 @@ THREADS_A_PAGE = 20
 LANES: Mapping[WaitingLane, str] = {
     WaitingLane.ASKED: mark("They ask something"),
     WaitingLane.NEWS: mark("They tell something"),
+    WaitingLane.MINE: mark("You will answer"),
+    WaitingLane.CLAIMED: mark("Somebody will answer"),
 }
 
 router = page_router()
+
+
+@dataclass(frozen=True)
+class HeldClaim:
+    """Who keeps a thread, and until when."""
+
+    name: str
+    until: datetime
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,7 @@ class ListedWait:
 
     wait: Any
     path: str
+    claim: HeldClaim | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +58,7 @@ class WaitingListPage(Page):
     lanes: Sequence[tuple[str, str, bool]]  # address, words, whether it is shown
     wanted: WaitingFilter
     target: int
+    hours: int
     more: str | None
 
 
@@ -65,15 +78,22 @@ async def show_waiting_threads(visit: MemberVisit) -> Response:
     return visit.show(
         WaitingListPage(
             title=visit.say("Threads that wait"),
-            threads=[ListedWait(wait, place_of(wait.row.id, wait.number)) for wait in page.rows],
+            threads=list(map(_listed, page.rows)),
             lanes=[
                 (_address(wanted, lane=lane), visit.say(words), lane == wanted.lane) for lane, words in LANES.items()
             ],
             wanted=wanted,
             target=visit.settings.answer_days,
+            hours=visit.settings.claim_hours,
             more=_address(wanted, after=page.next) if page.next else None,
         )
     )
+
+
+def _listed(wait: Any) -> ListedWait:
+    row = wait.row
+    claim = HeldClaim(row.holder_name, row.kept_until) if row.kept_until else None
+    return ListedWait(wait, place_of(row.id, wait.number), claim)
 
 
 def _address(wanted: WaitingFilter, **changes: str | None) -> str:

@@ -74,6 +74,7 @@ class Composer:
     before: BeforeWriting
     help: Help | None  # for what was kept, if that sounds like danger
     details: Details  # that may show who somebody is
+    is_asked: bool  # whether it hopes for an answer of an adviser
     seen: int  # the last number on the screen: the same words after it are another post
 
     @property
@@ -99,7 +100,14 @@ class ComposerPage(FormPage):
         return BODY_MAX
 
 
-def composer_at(visit: Visit, path: str, draft_path: str, read: WithDraft, *, seen: int = 0) -> Composer:
+def is_asked(visit: Visit, board: Any) -> bool:
+    """Return whether somebody is asked if they hope for an answer: a member, where advisers answer."""
+    return bool(board.advised) and not visit.viewer.is_staff
+
+
+def composer_at(
+    visit: Visit, path: str, draft_path: str, read: WithDraft, *, board: Any = None, seen: int = 0
+) -> Composer:
     """Return the composer at one place, with what was read for it."""
     return Composer(
         path=path,
@@ -112,6 +120,7 @@ def composer_at(visit: Visit, path: str, draft_path: str, read: WithDraft, *, se
         before=read.before,
         help=read.help,
         details=read.details,
+        is_asked=board is not None and is_asked(visit, board),
         seen=seen,
     )
 

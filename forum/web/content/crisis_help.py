@@ -5,14 +5,14 @@ from typing import ClassVar
 
 from fastapi import Response
 
-from forum.content import crisis_help
+from forum.content import addressed_help, crisis_help
 from forum.content.crisis_help import Help
 from forum.content.posts.queries import PostView
 from forum.http.fields import Id
 from forum.web.content.threads import place_of
 from forum.web.pages import Page
 from forum.web.routing import page_router
-from forum.web.visits import MemberVisit
+from forum.web.visits import MemberVisit, OwnForm
 from forum.web.words import HELP
 
 router = page_router()
@@ -45,3 +45,10 @@ async def show_post_help(id: Id, visit: MemberVisit) -> Response:
             place=place_of(read.post.thread_id, read.post.number),
         )
     )
+
+
+@router.post("/threads/{id}/help/end")
+async def put_help_away(id: Id, visit: OwnForm) -> Response:
+    """Put away the help that stands beside a thread."""
+    await visit.act(addressed_help.put_away, id)
+    return visit.go(f"/threads/{id}", done="help-away")

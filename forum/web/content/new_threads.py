@@ -1,5 +1,6 @@
 """The page to open a thread: its title and its first post."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -7,6 +8,7 @@ from fastapi import Response
 
 from forum.content import composing, drafts
 from forum.content.posts.draft import Draft
+from forum.content.search.similar import SimilarThread
 from forum.content.threads import actions
 from forum.content.threads.actions import OpenedThread
 from forum.content.threads.tables import ThreadVisibility
@@ -49,6 +51,7 @@ class NewThreadPage(ComposerPage):
     section: ClassVar[str] = "/"
 
     board: Any
+    similar: Sequence[SimilarThread]
 
 
 @router.get("/boards/{slug}/new")
@@ -59,8 +62,9 @@ async def show_new_thread(slug: Slug, visit: MemberVisit) -> Response:
         NewThreadPage(
             title=visit.say("Ask something new"),
             form=composer_form(read.draft, visit.now),
-            composer=composer_at(visit, f"/boards/{slug}/new", f"boards/{slug}", read),
+            composer=composer_at(visit, f"/boards/{slug}/new", f"boards/{slug}", read, board=read.board),
             board=read.board,
+            similar=read.similar,
         )
     )
 

@@ -55,7 +55,7 @@ class ShownPosts(MadeLater):
         for post in self.read.page.posts:
             read = self.read
             reader, opener = _reader(self.visit, post, read), read.thread.author_handle
-            around = Around(reader, opener, self.offers, *_marks(post, read), read.page.terms)
+            around = Around(reader, opener, _offers_at(post, self.offers), *_marks(post, read), read.page.terms)
             yield post.number, _fragment(self.visit, post, around)
 
     @property
@@ -67,8 +67,19 @@ class ShownPosts(MadeLater):
     def offers(self) -> frozenset[str]:
         """What the reader may do with posts here."""
         read = self.read
-        offers = {"reply": not read.no_reply_because, "edit": read.may_edit, "react": read.may_react}
+        offers = {
+            "reply": not read.no_reply_because,
+            "edit": read.may_edit,
+            "react": read.may_react,
+            "endorse": read.may_endorse,
+        }
         return frozenset(name for name, is_offered in offers.items() if is_offered)
+
+
+def _offers_at(post: PostView, offers: frozenset[str]) -> frozenset[str]:
+    """Return what is offered at one post: nobody says of an adviser's, or of one that waits, that it is right."""
+    is_endorsable = post.visibility == Visibility.VISIBLE and post.adviser_name is None
+    return offers if is_endorsable else offers - {"endorse"}
 
 
 def _reader(visit: Visit, post: PostView, read: ThreadReading) -> str:

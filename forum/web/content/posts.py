@@ -124,6 +124,7 @@ async def show_reply(id: Id, visit: MemberVisit) -> Response:
                 f"/threads/{id}/reply",
                 f"threads/{id}",
                 read,
+                board=read.board,
                 seen=read.thread.last_number,
             ),
             thread=read.thread,

@@ -6,7 +6,9 @@ from typing import Any, ClassVar
 from fastapi import Response
 
 from forum.content import reading
+from forum.content.addressed_help import find_help_beside
 from forum.content.before_writing import BeforeWriting
+from forum.content.crisis_help import Help
 from forum.content.explained_terms import Term
 from forum.content.posts import queries
 from forum.content.posts.tables import NUMBER_MAX
@@ -15,6 +17,7 @@ from forum.content.reading import POSTS_A_PAGE, ThreadReading
 from forum.http.fields import Id
 from forum.notifications.letter_choices import is_unasked
 from forum.permissions import Refusal
+from forum.web.content.composer import is_asked
 from forum.web.content.post_fragments import ShownPosts
 from forum.web.forms import EMPTY, Form
 from forum.web.pages import Page
@@ -49,8 +52,13 @@ class ThreadPage(Page):
     has_draft: bool
     may_retitle: bool
     may_say_helped: bool
+    may_advise: bool
+    is_asked: bool
+    claim: Any
+    keeps_it: bool
     moderates: bool
     asks_about_mails: bool
+    help: Help | None  # for whom something here may be hard to read
     form: Form = EMPTY
 
     @property
@@ -128,8 +136,13 @@ def _page(visit: Visit, read: ThreadReading, wanted: PageRequest, *, asks_about_
         has_draft=read.has_draft,
         may_retitle=read.may_retitle,
         may_say_helped=read.may_say_helped,
+        may_advise=read.may_advise,
+        is_asked=is_asked(visit, read.board),
+        claim=read.claim,
+        keeps_it=read.claim is not None and read.claim.member_id == visit.viewer.id,
         moderates=read.moderates,
         asks_about_mails=asks_about_mails,
+        help=find_help_beside(visit.settings, visit.now) if read.marks.is_helped else None,
         indexable=read.page.indexable,
     )
 

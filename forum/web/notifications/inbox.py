@@ -54,6 +54,13 @@ NOTICES: Mapping[NotificationKind, tuple[str, str]] = {
     NotificationKind.CASE_TAKEN_OVER: (mark("Somebody else took over a case of yours."), "/moderation/cases/{subject}"),
     NotificationKind.CASE_OVERDUE: (mark("A case should have been decided by now."), "/moderation/cases/{subject}"),
     NotificationKind.CASE_WITHOUT_DECIDER: (mark("Nobody can decide a case."), "/moderation/cases/{subject}"),
+    NotificationKind.CLAIM_ANSWERED: (mark("Somebody else answered a thread that you kept."), "/posts/{post}"),
+    NotificationKind.CLAIM_ENDED: (mark("A thread that you kept waits for everybody again."), "/posts/{post}"),
+    NotificationKind.ENDORSED: (mark("An adviser says that a post of yours is right."), "/posts/{post}"),
+    NotificationKind.ENDORSEMENT_ENDED: (
+        mark("That an adviser agrees does not stand below a post of yours any more."),
+        "/posts/{post}",
+    ),
     NotificationKind.ADDRESS_DISCLOSED: (
         mark("In an emergency, somebody had an address shown. Please look whether that was right."),
         "/moderation/cases/{subject}",

@@ -133,6 +133,33 @@ if (window.EventSource && (news || me)) {
   listen();
   document.addEventListener('visibilitychange', listen);
 }
+// Threads like the one that somebody begins, once its title is there. Its place is kept free, so that nothing moves.
+const similar = document.querySelector('[data-similar]');
+if (similar) {
+  const title = document.getElementById('field-title');
+  const list = similar.querySelector('ul');
+  similar.hidden = false;
+  similar.style.visibility = 'hidden';
+  title.addEventListener('change', async () => {
+    try {
+      const answer = await fetch(similar.dataset.similar, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ title: title.value }),
+      });
+      const { items } = answer.ok ? await answer.json() : { items: [] };
+      list.textContent = '';
+      for (const thread of items) {
+        const link = document.createElement('a');
+        link.href = `/threads/${thread.id}`;
+        link.dir = 'auto';
+        link.textContent = thread.title;
+        list.appendChild(document.createElement('li')).append(link);
+      }
+      similar.style.visibility = items.length ? 'visible' : 'hidden';
+    } catch {}
+  });
+}
 const printer = document.querySelector('button[data-print]');
 if (printer) {
   printer.hidden = false;

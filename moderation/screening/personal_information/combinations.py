@@ -14,7 +14,7 @@ from moderation.screening.personal_information import VERSION, names
 from moderation.screening.personal_information import find as find_details
 from moderation.screening.personal_information.spans import SIEVE, Recognised
 from moderation.screening.personal_information.word_lists import alternatives, phrases, words
-from moderation.screening.sieve import Scan, Sieve
+from moderation.screening.sieve import Scan
 
 NEEDED = 3  # different pieces that together show who a child is
 # One of these is enough where a court is spoken of: few children have it.
@@ -33,9 +33,9 @@ _PIECE_OF = {
     "professional": "professional",
 }
 
-PIECE_SIEVE = Sieve()
-_COURT, _OFFENCE = PIECE_SIEVE.add(alternatives("court"), "court"), PIECE_SIEVE.add(alternatives("offence"))
-_AGE = PIECE_SIEVE.add(
+_COURT, _OFFENCE = SIEVE.add(alternatives("court"), "court"), SIEVE.add(alternatives("offence"))
+_KINDS = {*_PIECE_OF.values(), "age", "court", "judge"}
+_AGE = SIEVE.add(
     re.compile(
         r"\b(?:is|was|turned|turns|aged|are|who's|just|only|nearly|now) (?:only |just |nearly |now )?(?:1[0-7]|[1-9])"
         r"(?: and (?:1[0-7]|[1-9]))?(?: (?:years?|yrs?|months?|weeks?) old)?(?=[.,;!?)\n]|$| (?:and|now|today|"
@@ -57,7 +57,7 @@ _JUDGE = re.compile(r"\b(?:hhj|judge|justice|recorder|dj|ddj)\b", re.IGNORECASE)
 _OWN_AGE = re.compile(r"\bI(?:['’]?m| am| was| turned)\b[^.\n]{0,12}$")
 _SENTENCE = re.compile(r"[.!?\n]")
 
-_PAPER = PIECE_SIEVE.add(
+_PAPER = SIEVE.add(
     re.compile(
         r"^[ \t*#>]*IN THE (?:FAMILY|HIGH|COUNTY|CENTRAL FAMILY) COURT\b.*$|^[ \t*#>]*(?:UPON|AND UPON) (?:READING|"
         r"HEARING|the)\b"
@@ -71,7 +71,7 @@ _PAPER = PIECE_SIEVE.add(
         re.MULTILINE,
     )
 )
-_PAPER_SOON = PIECE_SIEVE.add(
+_PAPER_SOON = SIEVE.add(
     re.compile("COURT|UPON|ORDERED|THRESHOLD|Case No|respondent|MATTER|Honour|POSITION|threshold|RECITALS")
 )
 
@@ -79,7 +79,7 @@ _RELATION = (
     "daughter|son|sister|brother|niece|nephew|granddaughter|grandson|stepdaughter|stepson|cousin|wife|child|"
     "little girl|little boy|kids|mum"
 )
-_HARMED = PIECE_SIEVE.add(
+_HARMED = SIEVE.add(
     re.compile(
         rf"\b(?:raped|abused|assaulted|molested|groomed|touched|exploited|attacked) (?:my|our|his|her|"
         rf"their) (?:own )?(?:{_RELATION})\b"
@@ -90,10 +90,8 @@ _HARMED = PIECE_SIEVE.add(
     )
 )
 # What nearly every piece has: a number, a capital letter within a sentence, or words about a court.
-_PIECE_SOON = PIECE_SIEVE.add(
-    re.compile(rf"\d|[\w,] [A-ZÀ-Þ][a-zß-ÿ]|\n[A-Z]{{3}}|(?i:\b(?:{phrases('court')}|council)\b)")
-)
-_OWN_STORY = PIECE_SIEVE.add(
+_PIECE_SOON = SIEVE.add(re.compile(rf"\d|[\w,] [A-ZÀ-Þ][a-zß-ÿ]|\n[A-Z]{{3}}|(?i:\b(?:{phrases('court')}|council)\b)"))
+_OWN_STORY = SIEVE.add(
     re.compile(
         r"\b(?:raped|abused|assaulted|molested|groomed|touched|exploited|attacked) me\b"
         r"|\bme (?:was|were) (?:raped|abused)"
@@ -117,7 +115,7 @@ def find(texts: Sequence[str], earlier: Sequence[str], region: str) -> list[tupl
 
     `earlier` are the words of the same person in the same thread that others can read.
     """
-    scans = list(map(PIECE_SIEVE.scan, texts))
+    scans = list(map(SIEVE.scan, texts))
     pieces = [_pieces(scan, find_details(scan.text, region)) for scan in scans]
     found = [(place, finding) for place, scan in enumerate(scans) for finding in _alone(scan)]
     child = _find_child(pieces, earlier, region)
@@ -133,7 +131,7 @@ def find_identifying(texts: Sequence[str], earlier: Sequence[str], region: str) 
         if shows_child:
             parts += [
                 (place, one.start, one.end)
-                for one in _pieces(PIECE_SIEVE.scan(text), find_details(text, region))
+                for one in _pieces(SIEVE.scan(text), find_details(text, region))
                 if one.kind in _IDENTIFYING
             ]
         if ("identifies_complainant", place) in kinds:
@@ -150,43 +148,43 @@ def _said_again(texts: Sequence[str], parts: Sequence[tuple[int, int, int]]) -> 
         yield from ((place, *hit.span()) for place, text in enumerate(texts) for hit in same.finditer(text))
 
 
-def has_pieces(text: str, details: Iterable[Finding]) -> bool:
+def scanned(text: str) -> Scan:
+    """Return what can be in a text, for the questions that tell without much work that nothing is."""
+    return SIEVE.scan(text)
+
+
+def has_pieces(scan: Scan, details: Iterable[Finding]) -> bool:
     """Return whether a text has a piece, if these were found in it: without one, what was said before adds nothing."""
-    return bool(_pieces(PIECE_SIEVE.scan(text), details))
+    return bool(_pieces(scan, details))
 
 
-def may_combine(text: str) -> bool:
+def may_combine(scan: Scan) -> bool:
     """Return whether a text can have a piece at all: with many, what was said before needs no look."""
-    scan = PIECE_SIEVE.scan(text)
     return scan.may(_PIECE_SOON) or scan.may(_OFFENCE)
 
 
-def may_stand_alone(text: str) -> bool:
+def may_stand_alone(scan: Scan) -> bool:
     """Return whether a text can show something by itself, whatever its author said before."""
-    scan = PIECE_SIEVE.scan(text)
     return scan.may(_OFFENCE) or (scan.may(_PAPER) and scan.may(_PAPER_SOON))
 
 
-def may_show_child(texts: Iterable[str]) -> bool:
-    """Return whether texts of one author can show together who a child is: a scan of each tells that of most."""
+def may_show_child(scans: Iterable[Scan]) -> bool:
+    """Return whether texts of one author can show together who a child is."""
     kinds = set[str]()
-    for text in texts:
-        kinds |= PIECE_SIEVE.kinds_in(PIECE_SIEVE.scan(text))
-        scan = SIEVE.scan(text)
-        details = SIEVE.kinds_in(scan) & _PIECE_OF.keys()
-        if "child" in details and not any(names.find_children(scan)):
-            details.remove("child")  # "my son was" reads like a name until one looks
-        kinds.update(map(_PIECE_OF.__getitem__, details))
-    if "professional" in kinds:
-        kinds.add("judge")
-    return _shows_child(kinds)
+    for scan in scans:
+        found = SIEVE.kinds_in(scan)
+        if "child" in found and not any(names.find_children(scan)):
+            found.remove("child")  # "my son was" reads like a name until one looks
+        kinds |= found
+    kinds = {_PIECE_OF.get(kind, kind) for kind in kinds} | ({"judge"} if "professional" in kinds else set())
+    return _shows_child(kinds & _KINDS)
 
 
 def _find_child(pieces: Sequence[Sequence[_Piece]], earlier: Sequence[str], region: str) -> tuple[int, Finding] | None:
     now = {piece.kind for row in pieces for piece in row}
     if not now:
         return None
-    before = {piece.kind for text in earlier for piece in _pieces(PIECE_SIEVE.scan(text), find_details(text, region))}
+    before = {piece.kind for text in earlier for piece in _pieces(SIEVE.scan(text), find_details(text, region))}
     if _shows_child(before) and not now - before:
         return None  # nothing new: they were asked about it then
     if not _shows_child(now | before):
@@ -250,14 +248,14 @@ def _pieces(scan: Scan, details: Iterable[Finding]) -> list[_Piece]:
     return sorted(pieces, key=lambda piece: piece.start)
 
 
-_PLACE = PIECE_SIEVE.add(
+_PLACE = SIEVE.add(
     re.compile(
         r"\b(?:in|from|near|around|at|outside|to|by) ([A-Z][a-z]{2,14})\b|\b([A-Z][a-z]{2,14})(?: City| County|"
         r" Borough)? [Cc]ouncil\b"
     ),
     "place",
 )
-_SMALL_PLACE = PIECE_SIEVE.add(re.compile(r"\b(?:in|from|near) ([a-z]{4,14})\b|\b([a-z]{4,14}) council\b"), "place")
+_SMALL_PLACE = SIEVE.add(re.compile(r"\b(?:in|from|near) ([a-z]{4,14})\b|\b([a-z]{4,14}) council\b"), "place")
 
 
 def _towns(scan: Scan) -> Iterator[tuple[int, int]]:

@@ -458,8 +458,24 @@ def test_a_postgresql_that_is_too_old_is_told_in_a_sentence_before_anything_is_d
         _refused(forum(*command.split()), "The forum needs PostgreSQL 99 or newer, and FORUM_DATABASE_URL names a ")
 
 
+def test_the_hours_of_a_board_are_shown_and_changed(forum: Forum) -> None:
+    _done(forum("admin", "board", "court", "--name", "Court", "--group", "Law"), "as you said")
+    _done(forum("admin", "hours", "court"), "The board court is always open.")
+    _refused(forum("admin", "hours", "court", "--close-on", "2026-12-25"), "This board has no hours yet: say --open")
+    week = ["--open", "monday-wednesday,friday 09:00-17:00", "--open", "saturday-sunday 10:00-12:00"]
+    told = _done(forum("admin", "hours", "court", *week, "--outside", "hold_all"), "hold all")
+    assert "monday, tuesday, wednesday, friday 09:00-17:00\n  saturday, sunday 10:00-12:00" in told
+    days = ["--close-on", "2026-12-25", "--close-on", "2026-12-26"]
+    _done(forum("admin", "hours", "court", *days, "--zone", "Europe/Dublin"), "closed on: 2026-12-25, 2026-12-26")
+    told = _done(forum("admin", "hours", "court", "--open-on", "2026-12-26"), "closed on: 2026-12-25\n")
+    assert "(Europe/Dublin)" in told
+    for wrong in (["--open", "someday 09:00-17:00"], ["--zone", "Mars/Base"], ["--always", "--zone", "UTC"]):
+        assert forum("admin", "hours", "court", *wrong)[2] == 1
+    _done(forum("admin", "hours", "court", "--always"), "always open")
+
+
 def test_every_command_says_what_it_does(forum: Forum) -> None:
-    groups = {"admin": ("create", "grant", "revoke", "board"), "audit": ("verify",), "mail": ("test", "list")}
+    groups = {"admin": ("create", "grant", "revoke", "board", "hours"), "audit": ("verify",), "mail": ("test", "list")}
     alone = ("serve", "demo", "migrate", "openapi", *groups)
     within = [(group, name) for group, names in groups.items() for name in names]
     for command in [(), *((name,) for name in alone), *within]:

@@ -31,6 +31,7 @@ WAYS_IN: list[tuple[str, str, Any]] = [
     ("GET", "/boards/{slug}/now", None),
     ("GET", "/boards/{slug}/threads", None),
     ("POST", "/boards/{slug}/threads", {"title": "May I?", "body_markdown": "Hello"}),
+    ("POST", "/boards/{slug}/similar", {"title": "May I?"}),
     ("GET", "/threads/{thread}", None),
     ("PATCH", "/threads/{thread}", {"version": 1, "title": "Another title"}),
     ("PUT", "/threads/{thread}/lock", None),
@@ -54,6 +55,7 @@ WAYS_IN: list[tuple[str, str, Any]] = [
     ("GET", "/posts/{post}/help", None),
     ("GET", "/posts/{post}/revisions", None),
     ("GET", "/posts/{post}/revisions/{number}", None),
+    ("PUT", "/posts/{post}/endorsement", None),
     ("PUT", "/posts/{post}/bookmark", None),
     ("DELETE", "/posts/{post}/bookmark", None),
     ("GET", "/posts/{post}/reactions", None),
@@ -65,7 +67,12 @@ WAYS_IN: list[tuple[str, str, Any]] = [
 # What is one's own goes, whatever one sees by now: the answer is the same where there is nothing.
 OWN = {"/posts/{post}/bookmark", "/posts/{post}/reactions/{kind}"}
 # What one said of a place, too: there is nothing to forget in one that one may not see.
-FORGETTING = {("DELETE", "/threads/{id}/subscription"), ("DELETE", "/boards/{slug}/subscription")}
+FORGETTING = {
+    ("DELETE", "/threads/{id}/help"),
+    ("DELETE", "/threads/{id}/subscription"),
+    ("DELETE", "/boards/{slug}/subscription"),
+    ("DELETE", "/posts/{id}/endorsement"),
+}
 NOWHERE = {"slug": "no-such-board", "thread": 999_999, "post": 999_999, "number": 1, "kind": "thank"}
 
 

@@ -14,6 +14,7 @@ from forum.members.tables import Role, Standing
 from tests.support import make
 from tests.support.jobs import run_due_jobs, run_hourly_jobs
 from tests.support.scenes import REMOVE, decided, house_rules, sql
+from tests.support.streams import EVENTS
 
 API = "/api/v1"
 
@@ -189,7 +190,7 @@ def _every_read(app: FastAPI, thread: int) -> list[str]:
     places = {"id": str(thread), "slug": "new-here", "handle": "magpie", "number": "1"}
     found = []
     for template, item in app.openapi()["paths"].items():
-        if "get" in item:
+        if "get" in item and template != EVENTS:
             path = template
             for name, value in places.items():
                 path = path.replace(f"{{{name}}}", value)

@@ -50,7 +50,7 @@ def test_what_a_post_says_without_markdown_and_quotes() -> None:
     for body_html, said in (
         ("<p>The <strong>social</strong> worker</p><p>was late.</p>", "The social worker was late."),
         ("<blockquote><p>old</p><blockquote><p>older</p></blockquote><p>old</p></blockquote><p>new</p>", "new"),
-        ('<p>She <span class="removed">[removed: rule 10]</span> left</p>', "She left"),
+        ('<p>She <span class="removed">[removed: rule 10]</span> left</p>', "She … left"),
         ('<p><span class="mention" data-handle="suzie">@<bdi>Suzie</bdi></span> hello</p>', "@Suzie hello"),
         ("<ul><li>one</li><li>two &lt;b&gt; &amp; three</li></ul>", "one two <b> & three"),
         ('<p><a href="https://example.org/secret">here</a></p>', "here"),
@@ -72,9 +72,12 @@ def test_a_query_keeps_its_first_eight_terms() -> None:
 
 
 def test_hits_are_told_by_their_places() -> None:
-    snippet = snippet_of(f"The {OPENS}judge{CLOSES} was{GAP}a {OPENS}judge{CLOSES}")
-    assert snippet == ("The judge was … a judge", [(4, 9), (18, 23)])
-    assert snippet.parts == [("The ", False), ("judge", True), (" was … a ", False), ("judge", True)]
+    marked = f"{OPENS}judge{CLOSES} was{GAP}a {OPENS}judge{CLOSES}"
+    whole = snippet_of(marked, "judge was here and there, a judge")
+    assert whole == ("judge was … a judge", [(0, 5), (14, 19)])
+    assert whole.parts == [("judge", True), (" was … a ", False), ("judge", True)]
+    cut = snippet_of(marked, "The judge was here and there, a judge, you see")
+    assert cut == ("… judge was … a judge …", [(2, 7), (16, 21)])
 
 
 def test_one_slip_is_one_letter() -> None:

@@ -37,6 +37,7 @@ from forum.mail import outbox, tokens
 from forum.mail.outbox import SEND, MailSender
 from forum.mail.tables import MailKind
 from forum.members.tables import Role
+from forum.notifications.live_events.tables import EventEpoch
 from forum.privacy import exports
 from forum.privacy.tables import ExportPart
 from moderation import rules
@@ -91,6 +92,7 @@ async def filled(services: Services) -> None:
             email=heron.email,
             asked_at=now,
         )
+        session.add(EventEpoch(epoch="a0b1"))
         session.add(Device(token_digest=b"known", member_id=heron.id, expires_at=now + timedelta(days=9)))
     viewer = replace(await make.viewer(services, "night-heron"), signed_in_at=now)
     async with services.transactions(now).begin() as work:

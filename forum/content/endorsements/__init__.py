@@ -1,0 +1,1 @@
+"""Endorsements: an adviser says that what a member wrote is right."""
