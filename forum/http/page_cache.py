@@ -132,9 +132,12 @@ class KeptAnswers:
         return kept
 
     def put(self, key: tuple[str, bytes], kept: Kept) -> None:
-        """Keep an answer in the place of the one before."""
+        """Keep an answer in the place of the one before; none for which all others would have to go."""
         before = self._answers.pop(key, None)
-        self._size += kept.size - (before.size if before else 0)
+        self._size -= before.size if before else 0
+        if kept.size > self._most // 2:
+            return
+        self._size += kept.size
         self._answers[key] = kept
         while self._size > self._most:
             self._size -= self._answers.popitem(last=False)[1].size

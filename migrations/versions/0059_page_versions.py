@@ -62,8 +62,8 @@ BEGIN
     RETURN NULL;
 END $$
 """
-OF_REACTIONS = """
-CREATE FUNCTION raise_version_of_reactions() RETURNS trigger LANGUAGE plpgsql AS $$
+BESIDE_POST = """
+CREATE FUNCTION raise_version_beside_post() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM raise_page_version('thread', thread_id)
     FROM post WHERE id = ANY (ARRAY[OLD.post_id, NEW.post_id]);
@@ -89,12 +89,13 @@ BEGIN
     RETURN NULL;
 END $$
 """
-FUNCTIONS = (RAISE, OF_THREAD, OF_POST, OF_REACTIONS, OF_TALLY, OF_SITE)
+FUNCTIONS = (RAISE, OF_THREAD, OF_POST, BESIDE_POST, OF_TALLY, OF_SITE)
 # Each table of what a thread or a board shows, with what its rows raise.
 OF_ROWS = (
     ("thread", "raise_version_of_thread"),
     ("post", "raise_version_of_post"),
-    ("reaction_count", "raise_version_of_reactions"),
+    ("reaction_count", "raise_version_beside_post"),
+    ("endorsement", "raise_version_beside_post"),
     ("board_tally", "raise_version_of_tally"),
 )
 # Each table that changes seldom and shows in many places: any change of it raises the version of everything.
@@ -154,8 +155,8 @@ def downgrade() -> None:
         op.execute(f"DROP TRIGGER page_version_is_raised_for_all ON {table}")
     for table in NAMED:
         op.execute(f"DROP TRIGGER page_version_is_raised_at_last ON {table}")
-    for name in ("site", "tally", "reactions", "post", "thread"):
-        op.execute(f"DROP FUNCTION raise_version_of_{name}()")
+    for name in ("of_site", "of_tally", "beside_post", "of_post", "of_thread"):
+        op.execute(f"DROP FUNCTION raise_version_{name}()")
     op.execute("DROP FUNCTION raise_page_version(text, bigint)")
     op.drop_index("ix_held_edit_waiting", table_name="held_edit")
     op.drop_index("ix_post_held", table_name="post")

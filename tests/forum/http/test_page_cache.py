@@ -1,5 +1,6 @@
 """What is kept of answers: never older than the database, and sent as if it were made anew."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -7,11 +8,13 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 from fastapi import FastAPI
 
 from forum.content import glossary
 from forum.core import clock
 from forum.core.settings import Settings
+from forum.http.page_cache import Kept, KeptAnswers, Packet
 from forum.http.services import Services
 from forum.members.tables import Role, Standing
 from tests.support import make
@@ -90,6 +93,7 @@ async def test_nobody_in_any_process_reads_what_is_no_longer_so(app: FastAPI, wa
         make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan,
         make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
         make.signed_in(app, "stepdad") as stepdad,
+        make.signed_in(app, "rosie", Role.ADVISER) as rosie,
     ):
 
         async def send(who: httpx.AsyncClient, method: str, path: str, **body: Any) -> None:
@@ -117,6 +121,8 @@ async def test_nobody_in_any_process_reads_what_is_no_longer_so(app: FastAPI, wa
             ("edit", lambda: send(stepdad, "PATCH", "/posts/2", revision=1, body_markdown=f"{BODY} a lying toad")),
             ("reaction", lambda: send(heron, "PUT", "/posts/2/reactions/thank")),
             ("reaction taken back", lambda: send(heron, "DELETE", "/posts/2/reactions/thank")),
+            ("endorsed", lambda: send(rosie, "PUT", "/posts/2/endorsement")),
+            ("endorsement taken back", lambda: send(rosie, "DELETE", "/posts/2/endorsement")),
             ("title", lambda: send(suzie, "PATCH", "/threads/1", version=1, title="Another question")),
             ("locked", lambda: send(suzie, "PUT", "/threads/1/lock", reason="We read what was reported.")),
             ("unlocked", lambda: send(suzie, "DELETE", "/threads/1/lock")),
@@ -131,8 +137,8 @@ async def test_nobody_in_any_process_reads_what_is_no_longer_so(app: FastAPI, wa
             ("withdrawn", lambda: send(stepdad, "DELETE", "/posts/3")),
             ("glossary", lambda: send(joan, "PUT", "/glossary/ask", meaning="To say that one does not know")),
             ("glossary again", lambda: send(joan, "DELETE", "/glossary/ask")),
-            ("adviser", lambda: make.member(services, "rosie", Role.ADVISER)),
-            ("role taken", lambda: send(joan, "DELETE", "/accounts/rosie/roles/adviser")),
+            ("adviser", lambda: make.member(services, "robin", Role.ADVISER)),
+            ("role taken", lambda: send(joan, "DELETE", "/accounts/robin/roles/adviser")),
             ("rule", lambda: send(joan, "PUT", "/moderation/rules/10", version=1, title="Kindness", text="Be kind.")),
             ("board renamed", lambda: setting("court", name="In court")),
             ("board for members", lambda: setting("new-here", readers=["member"])),
@@ -165,3 +171,92 @@ async def test_nobody_in_any_process_reads_what_is_no_longer_so(app: FastAPI, wa
         await sql(services, "ALTER TABLE post DISABLE TRIGGER page_version_is_raised")
         await sql(services, "UPDATE post SET body_html = '<p>Gone again</p>' WHERE id = 1")
         assert ("guest", "/threads/1/posts") in await watch.stale()
+
+
+# A held edit shows to its author and moderators alone: they get what is made for them.
+NOT_SHARED = {"held_edit", "page_version"}
+
+
+async def test_all_that_shows_in_what_is_kept_raises_a_version(watch: Watch) -> None:
+    """Whoever lets these answers read another table gives it the trigger."""
+    triggers = "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'page_version_is_raised'"
+    raising = {name for (name,) in await sql(watch.services, triggers)}
+    named = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    tables = {name for (name,) in await sql(watch.services, named)}
+    [reader, _] = watch.readers["guest"]
+    with make.note_of_statements(watch.services) as sent:
+        for path in ADDRESSES:
+            assert (await reader.get(API + path)).status_code == 200
+    made = {table for table in tables for statement in sent if re.search(rf"\b{table}\b", statement)}
+    assert made - raising - NOT_SHARED == set()
+    with make.note_of_statements(watch.services) as sent:
+        for path in ADDRESSES:
+            assert (await reader.get(API + path)).status_code == 200
+    assert len(sent) == len(ADDRESSES)  # the version alone
+
+
+async def _told(client: httpx.AsyncClient, path: str, tag: str | None) -> tuple[Any, ...]:
+    """All that a client is told, and what the line of log says of it, but for how long it took."""
+    with structlog.testing.capture_logs() as lines:
+        answer = await client.get(API + path, headers={"If-None-Match": tag} if tag else {})
+    for line in lines:
+        assert line.pop("milliseconds") >= 0
+    return answer.status_code, answer.headers.raw, answer.content, lines
+
+
+async def test_what_was_kept_is_sent_and_logged_as_it_was_made(settings: Settings, watch: Watch) -> None:
+    elsewhere = settings.model_copy(update={"allowed_origins": {"https://charity.example"}})
+    headers = {"Origin": "https://charity.example", "Accept-Encoding": "identity"}
+    async with (
+        make.application(elsewhere) as keeping,
+        make.application(elsewhere.model_copy(update={"page_cache": 0})) as plain,
+        make.client(keeping, **headers) as reader,
+        make.client(plain, **headers) as other,
+    ):
+        for path in (*ADDRESSES, "/boards/nowhere", "/threads/1/posts?from=x", "/boards?unknown=1", "/boards/court"):
+            tag = None
+            for _ in range(2):
+                made = await _told(other, path, tag)
+                assert [await _told(reader, path, tag) for _ in range(2)] == [made, made], path
+                tag = dict(made[1]).get(b"etag", b"").decode()
+
+
+async def test_what_was_kept_is_counted_as_any_other(app: FastAPI, settings: Settings) -> None:
+    await make.board(app.state.services)
+    async with (
+        make.application(settings.model_copy(update={"api_limit": "3/1 minute"})) as strict,
+        make.client(strict) as reader,
+    ):
+        assert [(await reader.get(f"{API}/boards")).status_code for _ in range(4)] == [200, 200, 200, 429]
+
+
+async def test_it_is_sent_in_fewer_bytes_to_those_who_can_read_them(watch: Watch) -> None:
+    [reader, _] = watch.readers["guest"]
+    path = f"{API}/threads/1/posts"
+    packed = {"Accept-Encoding": "br, gzip;q=0.8"}
+    first = await reader.get(path, headers=packed)
+    assert "content-encoding" not in first.headers  # nobody else may want it
+    again = await reader.get(path, headers=packed)
+    assert again.headers["content-encoding"] == "gzip"
+    assert again.headers["etag"] == f"W/{first.headers['etag']}"
+    assert again.headers["vary"] == "Accept-Encoding, Authorization, Cookie"
+    assert int(again.headers["content-length"]) < len(first.content) == len(again.content)
+    assert again.content == first.content
+    for tag in (first.headers["etag"], again.headers["etag"]):
+        assert (await reader.get(path, headers=packed | {"If-None-Match": tag})).status_code == 304
+    for coding in ("identity", "gzip;q=0", "gzipped"):
+        assert "content-encoding" not in (await reader.get(path, headers={"Accept-Encoding": coding})).headers
+
+
+def test_those_that_nobody_asked_for_the_longest_time_go_first() -> None:
+    def answer(size: int) -> Kept:
+        return Kept("1", None, None, Packet([(b"etag", b'"x"')], b"x" * size))
+
+    kept = KeptAnswers(10_000)
+    for name in "abc":
+        kept.put((name, b""), answer(1_000))
+    assert kept.get(("a", b""))
+    kept.put(("d", b""), answer(1_000))
+    assert [name for name in "abcd" if kept.get((name, b""))] == ["a", "c", "d"]
+    kept.put(("c", b""), answer(100_000))  # for which all others would have to go
+    assert [name for name in "abcd" if kept.get((name, b""))] == ["a", "d"]
