@@ -97,13 +97,26 @@ WHERE EXISTS (SELECT FROM post WHERE author_id = asked AND visibility = 'held')
 )
 
 
+_Found = Mapping[tuple[str, str], str | None]
+
+
 @dataclass
 class _Batch:
-    """Requests that share a statement."""
+    """Requests that share a statement: each has a future of its own, since each can be given up."""
 
-    answer: asyncio.Future[Mapping[tuple[str, str], str | None]]
     subjects: set[Subject] = field(default_factory=set)
     personas: set[UUID] = field(default_factory=set)
+    waiting: list[asyncio.Future[_Found]] = field(default_factory=list)
+
+    def answer(self, found: _Found | Exception) -> None:
+        """Tell those who still wait what was found, or have them raise the error."""
+        for future in self.waiting:
+            if future.done():
+                continue
+            if isinstance(found, Exception):
+                future.set_exception(found)
+            else:
+                future.set_result(found)
 
 
 class PageVersions:
@@ -114,32 +127,31 @@ class PageVersions:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._next: _Batch | None = None
+        self._next = _Batch()
         self._asking: asyncio.Task[None] | None = None
 
     async def ask(self, subject: Subject, personas: Collection[UUID] = ()) -> Seen:
         """Return the version of a subject as it is now or a moment later. Raises what `Reader.rows` raises."""
-        if self._next is None:
-            self._next = _Batch(asyncio.get_running_loop().create_future())
-        batch = self._next
+        batch, future = self._next, asyncio.get_running_loop().create_future()
         batch.subjects.add(subject)
         batch.personas.update(personas)
+        batch.waiting.append(future)
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask_repeatedly())
-        found = await asyncio.shield(batch.answer)  # others wait for it, too, when this request ends before
+        found = await future
         site = found["site", ""] or ""
         waits = any(("waits", str(persona)) in found for persona in personas)
         return Seen(f"{site}/{found.get(subject)}", site, waits)
 
     async def _ask_repeatedly(self) -> None:
-        while batch := self._next:
-            self._next = None
+        while self._next.waiting:
+            batch, self._next = self._next, _Batch()
             try:
-                batch.answer.set_result(await self._read(batch))
+                batch.answer(await self._read(batch))
             except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
-                batch.answer.set_exception(error)
+                batch.answer(error)
 
-    async def _read(self, batch: _Batch) -> Mapping[tuple[str, str], str | None]:
+    async def _read(self, batch: _Batch) -> _Found:
         def names(kind: str) -> list[str]:
             return [subject.name for subject in batch.subjects if subject.kind == kind]
 

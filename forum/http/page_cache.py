@@ -17,7 +17,6 @@ from typing import Any
 from fastapi import Request
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from forum.core import clock
@@ -110,11 +109,12 @@ class Kept:
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Answer a request."""
         scope["route"] = self.route
-        asked = Headers(scope=scope)
-        takes_small = self.was_read and _takes_gzip(asked.get("accept-encoding", ""))
+        asked = dict(reversed(scope["headers"]))  # the first counts, where there are several
+        takes_small = self.was_read and _takes_gzip(asked.get(b"accept-encoding", b"").decode("latin-1"))
         packet, self.was_read = (self.compressed() if takes_small else self.packet), True
+        tags = asked.get(b"if-none-match")
         if packet:
-            await packet.send(send, is_known=is_known(asked.get("if-none-match"), self.tag))
+            await packet.send(send, is_known=tags is not None and is_known(tags.decode("latin-1"), self.tag))
 
 
 class KeptAnswers:
