@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Identity, Index, text
@@ -60,44 +61,49 @@ class Seen(NamedTuple):
     version: str
     site: str
     waits: bool
+    announced_until: datetime | None  # when the next of the announcements ends
 
 
 _SITE_VERSION: ContextVar[str | None] = ContextVar("site_version", default=None)
 
+# An announcement counts for a minute longer: the clock of this process may be behind the one of the database.
+#
 # A server that is started, or takes over, has other versions than the one before: when a connection was lost, changes
 # may have been lost, too, which an answer shows that was made since.
 _VERSIONS = Prepared(
     text("""
-SELECT 'site' AS kind, '' AS name, concat(pg_postmaster_start_time(), ' ', (
+SELECT 'site' AS kind, '' AS name, (
+    SELECT min(until) FROM announcement WHERE until > now() - interval '1 minute'
+) AS until, concat(pg_postmaster_start_time(), ' ', (
     SELECT string_agg(CAST(version AS text), ' ' ORDER BY id) FROM page_version WHERE scope = 'site' AND ref = 0
 )) AS version
 UNION ALL
-SELECT 'thread', CAST(asked AS text), (
+SELECT 'thread', CAST(asked AS text), NULL, (
     SELECT string_agg(CAST(version AS text), ' ' ORDER BY id) FROM page_version WHERE scope = 'thread' AND ref = asked
 ) FROM unnest(CAST(:threads AS bigint[])) AS asked
 UNION ALL
-SELECT 'post', CAST(asked AS text), (
+SELECT 'post', CAST(asked AS text), NULL, (
     SELECT string_agg(CAST(version AS text), ' ' ORDER BY page_version.id) FROM post
     JOIN page_version ON scope = 'thread' AND ref = post.thread_id WHERE post.id = asked
 ) FROM unnest(CAST(:posts AS bigint[])) AS asked
 UNION ALL
-SELECT 'board', asked, (
+SELECT 'board', asked, NULL, (
     SELECT string_agg(CAST(page_version.version AS text), ' ' ORDER BY page_version.id) FROM board
     JOIN page_version ON scope = 'board' AND ref = board.id WHERE slug = asked
 ) FROM unnest(CAST(:boards AS text[])) AS asked
 UNION ALL
-SELECT 'boards', '', (
+SELECT 'boards', '', NULL, (
     SELECT md5(string_agg(CAST(version AS text), ' ' ORDER BY id)) FROM page_version WHERE scope = 'board'
 ) WHERE CAST(:all_boards AS boolean)
 UNION ALL
-SELECT 'waits', CAST(asked AS text), NULL FROM unnest(CAST(:personas AS uuid[])) AS asked
+SELECT 'waits', CAST(asked AS text), NULL, NULL FROM unnest(CAST(:personas AS uuid[])) AS asked
 WHERE EXISTS (SELECT FROM post WHERE author_id = asked AND visibility = 'held')
     OR EXISTS (SELECT FROM held_edit WHERE written_by = asked AND state = 'waiting')
 """)
 )
 
 
-_Found = Mapping[tuple[str, str], str | None]
+_Found = Mapping[tuple[str, str], Any]
 
 
 @dataclass
@@ -139,9 +145,10 @@ class PageVersions:
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask_repeatedly())
         found = await future
-        site = found["site", ""] or ""
+        site = found["site", ""]
+        own = found.get(subject)
         waits = any(("waits", str(persona)) in found for persona in personas)
-        return Seen(f"{site}/{found.get(subject)}", site, waits)
+        return Seen(f"{site.version}/{own and own.version}", site.version, waits, site.until)
 
     async def _ask_repeatedly(self) -> None:
         while self._next.waiting:
@@ -163,7 +170,7 @@ class PageVersions:
             all_boards=bool(names("boards")),
             personas=list(batch.personas),
         )
-        return {(row.kind, row.name): row.version for row in rows}
+        return {(row.kind, row.name): row for row in rows}
 
 
 @contextmanager

@@ -8,12 +8,12 @@ theirs waits for a moderator: what these see is made for them.
 
 import gzip
 import re
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cachetools import TTLCache
 from fastapi import Request
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -27,14 +27,20 @@ from forum.http.current_member import COOKIE, viewer_of
 from forum.members.standing import SHUT_OUT
 from forum.members.viewer import GUEST, Viewer
 
+LATER = datetime.max.replace(tzinfo=UTC)
+LONGEST_LANGUAGES = 100  # bytes, of an Accept-Language
 LONGEST_QUERY = 300  # bytes: no page of ours links to a longer one
 SMALL = 1_000  # bytes, below which compressing saves nothing that anybody notices
-LEVEL = 4  # of zlib: it is done once for each version
+LEVEL = 6  # of zlib, as of all pages: it is done once for each version
+KEPT_FOR = 600  # seconds, though nobody gets them: words that were removed or erased must not stay in memory for long
 OVERHEAD = 1_000  # bytes that each kept answer takes besides its words
 
+# What a route sets in the state of a request where it shows something that changes without a version.
+MOMENTARY = "is_momentary"
 _COOKIE = f"{COOKIE}=".encode()
 # Of a request that is made for a guest: who asks, and what they have already.
-_LEFT_OUT = {b"authorization", b"cookie", b"if-none-match"}
+_LEFT_OUT = {b"accept-encoding", b"authorization", b"cookie", b"if-none-match"}
+_VARIES = b"Accept-Encoding"
 _OF_CONTENT = {b"content-length", b"content-type"}
 
 
@@ -44,20 +50,32 @@ class Kind:
 
     pattern: re.Pattern[str]
     for_members: bool = True  # whether members get what guests get, where a guest gets anything
-    by_the_clock: bool = False  # whether opening hours show, which begin and end at whole minutes
+    by_the_clock: bool = False  # whether opening hours or announcements show
+    is_page: bool = False  # whether it is in a language, and looks as a cookie says
 
 
 _NUMBER, _SLUG = "[1-9][0-9]{0,17}", "[a-z0-9-]{1,50}"
-KINDS = tuple(
-    Kind(re.compile(f"/api/v1{pattern}"), **more)
-    for pattern, more in (
-        (f"/threads/(?P<thread>{_NUMBER})(?:/posts)?", {}),
-        (f"/boards/(?P<board>{_SLUG})/threads", {}),
-        (f"/boards/(?P<board>{_SLUG})", {"by_the_clock": True}),
-        ("/(?P<boards>)boards", {"by_the_clock": True, "for_members": False}),
-        (f"/posts/(?P<post>{_NUMBER})", {}),
-        ("/(?:advisers|glossary|rules|rules/[1-9][0-9]{0,2})", {}),
-    )
+
+
+def _read(pattern: str, *, for_members: bool = True, by_the_clock: bool = False) -> Kind:
+    return Kind(re.compile(f"/api/v1{pattern}"), for_members, by_the_clock)
+
+
+def _page(pattern: str) -> Kind:
+    return Kind(re.compile(pattern), for_members=False, by_the_clock=True, is_page=True)
+
+
+KINDS = (
+    _read(f"/threads/(?P<thread>{_NUMBER})(?:/posts)?"),
+    _page(f"/threads/(?P<thread>{_NUMBER})"),
+    _read(f"/boards/(?P<board>{_SLUG})/threads"),
+    _read(f"/boards/(?P<board>{_SLUG})", by_the_clock=True),
+    _page(f"/boards/(?P<board>{_SLUG})"),
+    _read("/(?P<boards>)boards", for_members=False, by_the_clock=True),
+    _page("/(?P<boards>)"),
+    _read(f"/posts/(?P<post>{_NUMBER})"),
+    _read("/(?:advisers|glossary|rules|rules/[1-9][0-9]{0,2})"),
+    _page("/(?:advisers|glossary|rules)"),
 )
 
 
@@ -89,7 +107,7 @@ class Kept:
 
     def __post_init__(self) -> None:
         if self.packet:
-            self.tag = dict(self.packet.headers)[b"etag"].decode("latin-1")
+            self.tag = dict(self.packet.headers)[b"etag"].decode("latin-1").removeprefix("W/")
 
     def holds(self, version: str, now: datetime) -> bool:
         """Return whether it is still true."""
@@ -117,30 +135,8 @@ class Kept:
             await packet.send(send, is_known=tags is not None and is_known(tags.decode("latin-1"), self.tag))
 
 
-class KeptAnswers:
-    """As many answers as fit into so many bytes: those that nobody asked for the longest time go first."""
-
-    def __init__(self, most_bytes: int) -> None:
-        self._most, self._size = most_bytes, 0
-        self._answers: OrderedDict[tuple[str, bytes], Kept] = OrderedDict()
-
-    def get(self, key: tuple[str, bytes]) -> Kept | None:
-        """Return what was kept last for an address, be it true or not."""
-        kept = self._answers.get(key)
-        if kept:
-            self._answers.move_to_end(key)
-        return kept
-
-    def put(self, key: tuple[str, bytes], kept: Kept) -> None:
-        """Keep an answer in the place of the one before; none for which all others would have to go."""
-        before = self._answers.pop(key, None)
-        self._size -= before.size if before else 0
-        if kept.size > self._most // 2:
-            return
-        self._size += kept.size
-        self._answers[key] = kept
-        while self._size > self._most:
-            self._size -= self._answers.popitem(last=False)[1].size
+# The path, the query, and of a page the languages that the browser asks for.
+Key = tuple[str, bytes, bytes]
 
 
 class PageCache:
@@ -148,7 +144,8 @@ class PageCache:
 
     def __init__(self, app: ASGIApp, reader: Reader, most_bytes: int) -> None:
         self.app = app
-        self._versions, self._answers = PageVersions(reader), KeptAnswers(most_bytes)
+        self._versions = PageVersions(reader)
+        self._answers: TTLCache[Key, Kept] = TTLCache(most_bytes, KEPT_FOR, getsizeof=lambda kept: kept.size)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request from what was kept, or pass it on."""
@@ -166,7 +163,8 @@ class PageCache:
             return None
         if seen is None or seen.waits:
             return None
-        key = (scope["path"], scope["query_string"])
+        key = (scope["path"], scope["query_string"], _language(scope) if kind.is_page else b"")
+        self._answers.expire()
         kept = self._answers.get(key)
         if kept and kept.holds(seen.version, now):
             return kept if kept.packet else None
@@ -174,9 +172,10 @@ class PageCache:
             made = await _make_for_guest(self.app, scope, receive)
         if made.is_passing:
             return made
-        until = _next_minute(now) if kind.by_the_clock else None
-        kept = Kept(seen.version, until, scope["route"], made.packet)
-        self._answers.put(key, kept)
+        until = min(_next_minute(now), seen.announced_until or LATER) if kind.by_the_clock else None
+        kept = Kept(seen.version, until, scope["route"], made.packet, was_read=kind.is_page)
+        if kept.size <= self._answers.maxsize:
+            self._answers[key] = kept
         if kept.packet:
             return kept
         return None if reader.id else made
@@ -187,6 +186,7 @@ class _Made:
 
     def __init__(self) -> None:
         self._messages: list[Message] = []
+        self.is_momentary = False
 
     async def note(self, message: Message) -> None:
         """Note a part of the answer."""
@@ -202,7 +202,7 @@ class _Made:
         """The answer, if all readers get the same."""
         start, *parts = self._messages
         headers = dict(start["headers"])
-        if start["status"] != 200 or headers.get(b"cache-control") != SHARED.encode():
+        if start["status"] != 200 or headers.get(b"cache-control") != SHARED.encode() or self.is_momentary:
             return None
         return Packet(start["headers"], b"".join(part.get("body", b"") for part in parts))
 
@@ -218,9 +218,19 @@ def _asked(scope: Scope) -> tuple[Kind, Subject] | None:
         return None
     for kind in KINDS:
         if match := kind.pattern.fullmatch(scope["path"]):
+            if kind.is_page and not _looks_as_usual(scope):
+                return None
             subject = match.lastgroup or "site"
             return kind, Subject(subject, match[subject] if match.lastgroup else "")
     return None
+
+
+def _looks_as_usual(scope: Scope) -> bool:
+    """Return whether a browser asks for a page without having chosen anything, in not too many languages."""
+    return all(
+        name != b"cookie" and (name != b"accept-language" or len(value) <= LONGEST_LANGUAGES)
+        for name, value in scope["headers"]
+    )
 
 
 async def _reader_of(scope: Scope) -> Viewer:
@@ -237,13 +247,19 @@ def _sees_more(reader: Viewer, kind: Kind) -> bool:
     return reader.is_staff or (reader.id is not None and not kind.for_members)
 
 
+def _language(scope: Scope) -> bytes:
+    asked: bytes = dict(reversed(scope["headers"])).get(b"accept-language", b"")
+    return asked
+
+
 async def _make_for_guest(app: ASGIApp, scope: Scope, receive: Receive) -> _Made:
     """Have an answer made, whole and for a guest, whoever asks."""
     made = _Made()
     headers = [pair for pair in scope["headers"] if pair[0] not in _LEFT_OUT]
-    as_guest = {**scope, "headers": headers}
+    as_guest = {**scope, "headers": headers, "state": {**scope.get("state", {})}}
     await app(as_guest, receive, made.note)
     scope["route"] = as_guest.get("route")
+    made.is_momentary = as_guest["state"].get(MOMENTARY, False)
     return made
 
 
@@ -253,9 +269,11 @@ def _compressed(packet: Packet, tag: str) -> Packet:
     changed = {
         b"content-length": b"%d" % len(content),
         b"etag": f"W/{tag}".encode("latin-1"),
-        b"vary": b"Accept-Encoding, Authorization, Cookie",
     }
     headers = [(name, changed.get(name, value)) for name, value in packet.headers]
+    headers = [
+        (name, value if name != b"vary" or _VARIES in value else _VARIES + b", " + value) for name, value in headers
+    ]
     return Packet([*headers, (b"content-encoding", b"gzip")], content)
 
 

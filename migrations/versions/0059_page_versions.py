@@ -99,7 +99,7 @@ OF_ROWS = (
     ("board_tally", "raise_version_of_tally"),
 )
 # Each table that changes seldom and shows in many places: any change of it raises the version of everything.
-OF_EVERYTHING = ("board", "adviser", "rule", "rules_edition", "glossary_term")
+OF_EVERYTHING = ("board", "adviser", "announcement", "rule", "rules_edition", "glossary_term")
 # A member and a persona show by their names alone, and not before they have written something.
 NAMED = {"member": ("handle", "name", "title"), "persona": ("name",)}
 

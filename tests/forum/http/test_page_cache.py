@@ -4,27 +4,32 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 import structlog
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from forum.content import glossary
 from forum.core import clock
 from forum.core.settings import Settings
-from forum.http.page_cache import Kept, KeptAnswers, Packet
 from forum.http.services import Services
 from forum.members.tables import Role, Standing
 from tests.support import make
 from tests.support.jobs import run_due_jobs
 from tests.support.scenes import API, PUBLISH, REMOVE, a_case, a_post, decide, decided, sql
 
-ADDRESSES = (
+READS = (
     *("/boards", "/boards/new-here", "/boards/new-here/threads", "/boards/court/threads?limit=5"),
     *("/threads/1", "/threads/1/posts", "/posts/2", "/advisers", "/glossary", "/rules"),
 )
+PAGES = ("/", "/boards/new-here", "/boards/court", "/threads/1", "/glossary", "/rules", "/advisers")
+ADDRESSES = (*(API + path for path in READS), *PAGES)
 BODY = "the words of somebody who is not well, and of those who answer, " * 20
 
 
@@ -41,13 +46,13 @@ class Watch:
         """Who is told what is no longer so, and where: with all bytes, and asked whether there are others."""
         found = []
         for who, readers in self.readers.items():
-            for path in ADDRESSES:
-                true = await self.truth[who].get(API + path)
+            for path in ADDRESSES if who == "guest" else map(API.__add__, READS):
+                true = await self.truth[who].get(path)
                 before = self.tags.get((who, path), '"none"')
                 tag = true.headers.get("etag", '"none"')
                 for reader in readers:
-                    told = await reader.get(API + path)
-                    asked = await reader.get(API + path, headers={"If-None-Match": before})
+                    told = await reader.get(path)
+                    asked = await reader.get(path, headers={"If-None-Match": before})
                     same = (told.status_code, told.content) == (true.status_code, true.content)
                     unchanged = true.status_code == 200 and before == tag
                     if (
@@ -115,6 +120,7 @@ async def test_nobody_in_any_process_reads_what_is_no_longer_so(app: FastAPI, wa
             due = clock.now().replace(year=clock.now().year + 1)
             assert "depart" in await run_due_jobs(services, due)
 
+        tomorrow = f"{clock.now() + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"
         by_hand = lambda statement: lambda: sql(services, statement)  # noqa: E731
         changes: list[tuple[str, Change]] = [
             ("reply", lambda: send(stepdad, "POST", "/threads/1/posts", body_markdown="I was there once.")),
@@ -137,6 +143,7 @@ async def test_nobody_in_any_process_reads_what_is_no_longer_so(app: FastAPI, wa
             ("withdrawn", lambda: send(stepdad, "DELETE", "/posts/3")),
             ("glossary", lambda: send(joan, "PUT", "/glossary/ask", meaning="To say that one does not know")),
             ("glossary again", lambda: send(joan, "DELETE", "/glossary/ask")),
+            ("announced", lambda: send(joan, "POST", "/announcements", text="Back on Tuesday.", until=tomorrow)),
             ("adviser", lambda: make.member(services, "robin", Role.ADVISER)),
             ("role taken", lambda: send(joan, "DELETE", "/accounts/robin/roles/adviser")),
             ("rule", lambda: send(joan, "PUT", "/moderation/rules/10", version=1, title="Kindness", text="Be kind.")),
@@ -170,7 +177,7 @@ async def test_nobody_in_any_process_reads_what_is_no_longer_so(app: FastAPI, wa
         await watch.stale()
         await sql(services, "ALTER TABLE post DISABLE TRIGGER page_version_is_raised")
         await sql(services, "UPDATE post SET body_html = '<p>Gone again</p>' WHERE id = 1")
-        assert ("guest", "/threads/1/posts") in await watch.stale()
+        assert ("guest", f"{API}/threads/1/posts") in await watch.stale()
 
 
 # A held edit shows to its author and moderators alone: they get what is made for them.
@@ -186,19 +193,19 @@ async def test_all_that_shows_in_what_is_kept_raises_a_version(watch: Watch) -> 
     [reader, _] = watch.readers["guest"]
     with make.note_of_statements(watch.services) as sent:
         for path in ADDRESSES:
-            assert (await reader.get(API + path)).status_code == 200
+            assert (await reader.get(path)).status_code == 200
     made = {table for table in tables for statement in sent if re.search(rf"\b{table}\b", statement)}
     assert made - raising - NOT_SHARED == set()
     with make.note_of_statements(watch.services) as sent:
         for path in ADDRESSES:
-            assert (await reader.get(API + path)).status_code == 200
+            assert (await reader.get(path)).status_code == 200
     assert len(sent) == len(ADDRESSES)  # the version alone
 
 
 async def _told(client: httpx.AsyncClient, path: str, tag: str | None) -> tuple[Any, ...]:
     """All that a client is told, and what the line of log says of it, but for how long it took."""
     with structlog.testing.capture_logs() as lines:
-        answer = await client.get(API + path, headers={"If-None-Match": tag} if tag else {})
+        answer = await client.get(path, headers={"If-None-Match": tag} if tag else {})
     for line in lines:
         assert line.pop("milliseconds") >= 0
     return answer.status_code, answer.headers.raw, answer.content, lines
@@ -213,7 +220,8 @@ async def test_what_was_kept_is_sent_and_logged_as_it_was_made(settings: Setting
         make.client(keeping, **headers) as reader,
         make.client(plain, **headers) as other,
     ):
-        for path in (*ADDRESSES, "/boards/nowhere", "/threads/1/posts?from=x", "/boards?unknown=1", "/boards/court"):
+        others = ("/boards/nowhere", "/threads/1/posts?from=x", "/boards?unknown=1", "/boards/court")
+        for path in (*ADDRESSES, *(API + path for path in others), "/threads/2", "/threads/1?start=2"):
             tag = None
             for _ in range(2):
                 made = await _told(other, path, tag)
@@ -228,6 +236,26 @@ async def test_what_was_kept_is_counted_as_any_other(app: FastAPI, settings: Set
         make.client(strict) as reader,
     ):
         assert [(await reader.get(f"{API}/boards")).status_code for _ in range(4)] == [200, 200, 200, 429]
+
+
+async def test_what_time_changes_is_kept_until_then(
+    services: Services, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make.board(services)
+    await make.hours(services, "read_only", in_days=0)
+    opens = datetime.now(ZoneInfo("Europe/London")).replace(hour=9, minute=0, second=0, microsecond=0)
+    for moment, is_open in ((opens - timedelta(seconds=1), False), (opens, True), (opens + timedelta(hours=1), False)):
+        monkeypatch.setattr(clock, "now", partial(moment.astimezone, UTC))
+        for _ in range(2):
+            assert (await guest.get(f"{API}/boards/new-here")).json()["is_open"] is is_open
+    monkeypatch.undo()
+    joan, ends = await make.member(services, "joan"), clock.now() + timedelta(seconds=20)
+    made = "INSERT INTO announcement VALUES (gen_random_uuid(), 'Back on Tuesday.', now(), :ends, :by)"
+    await sql(services, made, ends=ends, by=joan.id)
+    for seconds, stands in ((-1, True), (1, False)):
+        monkeypatch.setattr(clock, "now", partial((ends + timedelta(seconds=seconds)).astimezone, UTC))
+        for _ in range(2):
+            assert ("Back on Tuesday." in (await guest.get("/")).text) is stands
 
 
 async def test_it_is_sent_in_fewer_bytes_to_those_who_can_read_them(watch: Watch) -> None:
@@ -248,15 +276,33 @@ async def test_it_is_sent_in_fewer_bytes_to_those_who_can_read_them(watch: Watch
         assert "content-encoding" not in (await reader.get(path, headers={"Accept-Encoding": coding})).headers
 
 
-def test_those_that_nobody_asked_for_the_longest_time_go_first() -> None:
-    def answer(size: int) -> Kept:
-        return Kept("1", None, None, Packet([(b"etag", b'"x"')], b"x" * size))
+async def test_what_is_undone_within_a_transaction_does_not_hide_what_comes_after(services: Services) -> None:
+    await a_post(services)
+    version = "SELECT version FROM page_version WHERE scope = 'thread' AND ref = 1"
+    before = await sql(services, version)
+    async with services.database.work() as session:
+        savepoint = await session.begin_nested()
+        await session.execute(text("UPDATE post SET body_html = '<p>One</p>'"))
+        await savepoint.rollback()
+        await session.execute(text("UPDATE post SET body_html = '<p>Two</p>'"))
+        await session.execute(text("UPDATE post SET body_html = '<p>Three</p>'"))
+        once = (await session.execute(text(version))).all()
+    assert await sql(services, version) == once != before
 
-    kept = KeptAnswers(10_000)
-    for name in "abc":
-        kept.put((name, b""), answer(1_000))
-    assert kept.get(("a", b""))
-    kept.put(("d", b""), answer(1_000))
-    assert [name for name in "abcd" if kept.get((name, b""))] == ["a", "c", "d"]
-    kept.put(("c", b""), answer(100_000))  # for which all others would have to go
-    assert [name for name in "abcd" if kept.get((name, b""))] == ["a", "d"]
+
+async def test_nobody_who_writes_waits_for_a_version(services: Services) -> None:
+    """Two transactions that change the same two threads' boards in opposite orders, each before the other commits."""
+    await a_post(services)
+    await make.thread(services, "heron")
+    rename = "UPDATE post SET body_html = '<p>{}</p>' WHERE thread_id = {} AND number = 1"
+    async with services.database.work() as one, services.database.work() as other:
+        await one.execute(text("SET LOCAL lock_timeout = '1s'"))
+        await other.execute(text("SET LOCAL lock_timeout = '1s'"))
+        await one.execute(text("UPDATE thread SET pinned = true WHERE id = 1"))
+        await other.execute(text("UPDATE thread SET pinned = true WHERE id = 2"))
+        await one.execute(text(rename.format("One", 1)))
+        await other.execute(text(rename.format("Other", 2)))
+        await one.execute(text("SELECT raise_page_version('site', 0), raise_page_version('thread', 2)"))
+        await other.execute(text("SELECT raise_page_version('site', 0), raise_page_version('thread', 1)"))
+    parts = await sql(services, "SELECT scope, count(*)::int FROM page_version GROUP BY scope ORDER BY scope")
+    assert [tuple(row) for row in parts] == [("board", 2), ("site", 2), ("thread", 4)]
