@@ -48,7 +48,7 @@ from forum.core.gate import Gate
 from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
 from forum.core.wake_ups import CommitBell
-from forum.http import middleware, problems, quota_middleware, refused_words
+from forum.http import middleware, page_cache, problems, quota_middleware, refused_words
 from forum.http.query_parameters import only_known_parameters
 from forum.http.services import Services
 from forum.notifications.live_events.hub import LiveEvents
@@ -271,6 +271,7 @@ HOUSE = House(
     templates=(moderation_site.TEMPLATES,),
     done=moderation_site.DONE,
 )
+MEGABYTE = 2**20
 OPERATIONS = Resource("operations", "For those who run the forum.", health.router)
 EXPOSED = ("ETag", "Location", "Link", "Retry-After", "RateLimit", "RateLimit-Policy")
 
@@ -357,6 +358,10 @@ def _throttled(error: Throttled, scope: Scope) -> Response:
 def _add_middleware(app: FastAPI, services: Services) -> None:
     """Add the layers that every request passes, the innermost first."""
     settings = services.settings
+    if settings.page_cache:
+        app.add_middleware(
+            page_cache.PageCache, reader=services.database.reader, most_bytes=settings.page_cache * MEGABYTE
+        )
     app.add_middleware(middleware.UnexpectedErrors)
     app.add_middleware(
         quota_middleware.ApiLimit,

@@ -19,6 +19,7 @@ from forum.content.posts.tables import Post, Visibility
 from forum.core import audit
 from forum.core.database import Moment, Prepared, Reader, new_id, query
 from forum.core.errors import Conflict, Invalid, NotFound
+from forum.core.page_versions import site_version
 from forum.core.work import Work
 from forum.members.viewer import Viewer
 from forum.permissions import Act, allow
@@ -126,21 +127,27 @@ class _Known:
 
     finder: Finder
     read_at: float
+    site_version: str | None  # before it was read
 
 
 _known: WeakKeyDictionary[Reader, _Known] = WeakKeyDictionary()
 
 
 async def get_finder(reader: Reader) -> Finder:
-    """Return what finds the words of the glossary in posts. Each process reads the glossary once a second at most."""
-    known = _known.get(reader)
-    if known and time.monotonic() < known.read_at + FRESH_SECONDS:
+    """Return what finds the words of the glossary in posts. Each process reads the glossary once a second at most.
+
+    For an answer that is kept, it is at least as new as the version of the site under which that is done.
+    """
+    known, version = _known.get(reader), site_version()
+    if known and version and version == known.site_version:
+        return known.finder
+    if known and not version and time.monotonic() < known.read_at + FRESH_SECONDS:
         return known.finder
     if known:
         known.read_at = time.monotonic()  # who comes meanwhile does not read it, too
     terms = await list_terms(reader)
     finder = known.finder if known and known.finder.terms == terms else Finder(terms)
-    _known[reader] = _Known(finder, time.monotonic())
+    _known[reader] = _Known(finder, time.monotonic(), version)
     return finder
 
 

@@ -193,6 +193,12 @@ class Settings(BaseSettings):
     pool_size: int = Field(
         10, ge=1, le=200, description="Database connections of each process: so many for reads, and as many for writes"
     )
+    page_cache: int = Field(
+        16,
+        ge=0,
+        le=4096,
+        description="Megabytes in each process for answers that all readers share; 0: none",
+    )
     secret_key: SecretStr | None = Field(
         None,
         min_length=32,

@@ -11,6 +11,10 @@ from pydantic import (
 )
 from pydantic_core import to_json
 
+# What is the same for every reader: its own browser may keep it, and asks about it each time. `page_cache.py` knows by
+# this what it can keep for all.
+SHARED = "private, no-cache"
+
 
 def cacheable_response(
     request: Request,
@@ -35,9 +39,9 @@ def cacheable_response(
 
 def etag_headers(request: Request, tag: str, *, shared: bool) -> tuple[dict[str, str], bool]:
     """Return the headers of a read with this ETag, and whether the client already has its bytes."""
-    cache_control = "private, no-cache" if shared else "private, no-store"
+    cache_control = SHARED if shared else "private, no-store"
     headers = {"ETag": tag, "Cache-Control": cache_control, "Vary": "Authorization, Cookie"}
-    return headers, _matches(request.headers.get("if-none-match"), tag)
+    return headers, is_known(request.headers.get("if-none-match"), tag)
 
 
 def next_link(request: Request, cursor: str | None) -> dict[str, str]:
@@ -48,7 +52,8 @@ def next_link(request: Request, cursor: str | None) -> dict[str, str]:
     return {"Link": f'<{request.scope["path"]}?{urlencode([*others, ("after", cursor)])}>; rel="next"'}
 
 
-def _matches(if_none_match: str | None, tag: str) -> bool:
+def is_known(if_none_match: str | None, tag: str) -> bool:
+    """Return whether the client has the bytes with this ETag already."""
     if if_none_match is None:
         return False
     known = {candidate.strip().removeprefix("W/") for candidate in if_none_match.split(",")}

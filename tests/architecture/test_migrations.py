@@ -277,6 +277,7 @@ DATA: dict[str, list[str]] = {
     "0054": WAITED,
     "0055": REVIEWED,
     "0056": WAITED,
+    "0058": WAITED,
 }
 
 

@@ -17,10 +17,11 @@ from tests.load.seed import Seeded, bodies
 
 CONNECTIONS = 32
 PAGE = 20
+KEPT = 20  # threads that many read: so many pages stay kept, and of thousands none does
 SHORTEST = 0.3  # seconds; in less, the start of a burst would be too much of it
 MOST_ROUNDS = 12
 FORUM = "forum"
-# As a browser asks; nobody sends an If-None-Match.
+# As a browser asks that has nothing yet.
 HEAD = (
     b"%b %b HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: Mozilla/5.0 (Android 9; Mobile; rv:128.0) Gecko/128.0\r\n"
     b"Accept: application/json\r\nAccept-Encoding: gzip\r\nAccept-Language: en-GB\r\n%b\r\n%b"
@@ -32,6 +33,7 @@ class Kind(StrEnum):
 
     THREAD = "thread page"
     BOARD = "board page"
+    BOARDS = "list of boards"
     REPLY = "reply"
     QUEUE = "queue"
     DAILY = "daily"
@@ -102,6 +104,11 @@ def replies(paths: Sequence[str], tokens: Sequence[str]) -> Iterator[bytes]:
         yield _request(b"POST", path, token, said.encode())
 
 
+def asked_again(path: str) -> bytes:
+    """A request for a page by somebody who has it already."""
+    return HEAD % (b"GET", path.encode(), b"If-None-Match: *\r\n", b"")
+
+
 def _request(method: bytes, path: str, token: str | None, body: bytes = b"") -> bytes:
     sign_in = b"Authorization: Bearer %b\r\n" % token.encode() if token else b""
     length = b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body) if body else b""
@@ -116,11 +123,15 @@ def of_forum(seeded: Seeded) -> list[Target]:
     first, last = page(seeded.long_thread), page(seeded.long_thread, seeded.long_posts - PAGE + 1)
     places = [f"/api/v1/threads/{thread}/posts" for thread in quiet]
     asked: list[tuple[Kind, str, Iterator[bytes]]] = [
-        (Kind.THREAD, "thread page", itertools.cycle([get(path) for path in pages])),
+        (Kind.THREAD, "thread page, of many threads", itertools.cycle([get(path) for path in pages])),
         (Kind.THREAD, "… by a member", itertools.cycle(signed_in)),
+        (Kind.THREAD, f"thread page, of {KEPT} threads", itertools.cycle([get(path) for path in pages[:KEPT]])),
+        (Kind.THREAD, "… by a member", itertools.cycle(signed_in[:KEPT])),
+        (Kind.UNCHANGED, "… unchanged", itertools.cycle([asked_again(path) for path in pages[:KEPT]])),
         (Kind.THREAD, f"first page of {seeded.long_posts:,} posts", itertools.repeat(get(first))),
         (Kind.THREAD, "last page of the same", itertools.repeat(get(last))),
         (Kind.BOARD, "board page", itertools.cycle([get(board_page(slug)) for slug in seeded.boards])),
+        (Kind.BOARDS, "list of boards", itertools.repeat(get("/api/v1/boards"))),
         (Kind.REPLY, "reply, to many threads", replies(places, seeded.tokens)),
         (Kind.REPLY, "reply, all to one thread", replies([f"/api/v1/threads/{busy}/posts"], seeded.tokens)),
     ]
@@ -129,7 +140,7 @@ def of_forum(seeded: Seeded) -> list[Target]:
 
 def of_ceiling(ceiling: Ceiling, seeded: Seeded) -> list[Target]:
     """The same requests to a server that has one answer to all of a kind."""
-    asked = {kind: itertools.repeat(get(kind.path)) for kind in (Kind.THREAD, Kind.BOARD)}
+    asked = {kind: itertools.repeat(get(kind.path)) for kind in (Kind.THREAD, Kind.UNCHANGED, Kind.BOARD, Kind.BOARDS)}
     asked[Kind.REPLY] = replies([Kind.REPLY.path], seeded.tokens)
     return [Target(kind, ceiling, ceiling, requests) for kind, requests in asked.items()]
 

@@ -87,6 +87,7 @@ async def show_board(slug: Slug, visit: Reading) -> Response:
     # Who is on call is asked only where it matters that somebody is not there all the time.
     has_hours = read.card.board.hours and not read.card.board.archived_at
     before = (await visit.act(read_board_now, slug)).before if has_hours else read.before
+    visit.request.state.is_momentary = has_hours  # `page_cache.py` keeps nothing that says who is on call
     page = BoardPage(
         title=read.card.board.name,
         announcements=read.announcements,

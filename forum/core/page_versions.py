@@ -1,0 +1,191 @@
+"""The versions of what readers see: an answer that is kept is true as long as its version is the one of the database.
+
+Triggers raise a version in the transaction of the change (`migrations/versions/0059_page_versions.py`), so that no path
+forgets it. A version that was read belongs to everything that was committed when the reading began, and what is made
+afterwards has seen all of that.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Identity, Index, text
+from sqlmodel import Field, SQLModel
+
+from forum.core.database import Prepared, Reader, check_one_of
+
+
+class VersionScope(StrEnum):
+    """What can have a version of its own. That of the site is raised by what shows in many places, such as names."""
+
+    THREAD = "thread"
+    BOARD = "board"
+    SITE = "site"
+
+
+class PageVersion(SQLModel, table=True):
+    """A part of the version of a thread, of a board or of the site.
+
+    There is one for each transaction that ever raised it at the same time, so that none waits for another.
+    """
+
+    __tablename__ = "page_version"
+    __table_args__ = (
+        check_one_of("scope", VersionScope),
+        Index("ix_page_version_subject", "scope", "ref"),
+        {"postgresql_with": {"fillfactor": 50}},
+    )
+
+    id: int = Field(default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
+    scope: str
+    ref: int = Field(sa_type=BigInteger, description="The thread or the board; of the site, 0")
+    version: UUID = Field(default=None, sa_column_kwargs={"server_default": text("gen_random_uuid()")})
+
+
+class Subject(NamedTuple):
+    """What an answer is about: a thread, the thread of a post, a board by its slug, all boards, or the site alone."""
+
+    kind: str
+    name: str = ""
+
+
+class Seen(NamedTuple):
+    """What the database said: the version of a subject and the site, and whether something of the asker's waits."""
+
+    version: str
+    site: str
+    waits: bool
+    announced_until: datetime | None  # when the next of the announcements ends
+
+
+_SITE_VERSION: ContextVar[str | None] = ContextVar("site_version", default=None)
+
+# An announcement counts for a minute longer: the clock of this process may be behind the one of the database.
+#
+# A server that is started, or takes over, has other versions than the one before: when a connection was lost, changes
+# may have been lost, too, which an answer shows that was made since.
+_VERSIONS = Prepared(
+    text("""
+SELECT 'site' AS kind, '' AS name, (
+    SELECT min(until) FROM announcement WHERE until > now() - interval '1 minute'
+) AS until, concat(pg_postmaster_start_time(), ' ', (
+    SELECT string_agg(CAST(version AS text), ' ' ORDER BY id) FROM page_version WHERE scope = 'site' AND ref = 0
+)) AS version
+UNION ALL
+SELECT 'thread', CAST(asked AS text), NULL, (
+    SELECT string_agg(CAST(version AS text), ' ' ORDER BY id) FROM page_version WHERE scope = 'thread' AND ref = asked
+) FROM unnest(CAST(:threads AS bigint[])) AS asked
+UNION ALL
+SELECT 'post', CAST(asked AS text), NULL, (
+    SELECT string_agg(CAST(version AS text), ' ' ORDER BY page_version.id) FROM post
+    JOIN page_version ON scope = 'thread' AND ref = post.thread_id WHERE post.id = asked
+) FROM unnest(CAST(:posts AS bigint[])) AS asked
+UNION ALL
+SELECT 'board', asked, NULL, (
+    SELECT string_agg(CAST(page_version.version AS text), ' ' ORDER BY page_version.id) FROM board
+    JOIN page_version ON scope = 'board' AND ref = board.id WHERE slug = asked
+) FROM unnest(CAST(:boards AS text[])) AS asked
+UNION ALL
+SELECT 'boards', '', NULL, (
+    SELECT md5(string_agg(CAST(version AS text), ' ' ORDER BY id)) FROM page_version WHERE scope = 'board'
+) WHERE CAST(:all_boards AS boolean)
+UNION ALL
+SELECT 'waits', CAST(asked AS text), NULL, NULL FROM unnest(CAST(:personas AS uuid[])) AS asked
+WHERE EXISTS (SELECT FROM post WHERE author_id = asked AND visibility = 'held')
+    OR EXISTS (SELECT FROM held_edit WHERE written_by = asked AND state = 'waiting')
+""")
+)
+
+
+_Found = Mapping[tuple[str, str], Any]
+
+
+@dataclass
+class _Batch:
+    """Requests that share a statement: each has a future of its own, since each can be given up."""
+
+    subjects: set[Subject] = field(default_factory=set)
+    personas: set[UUID] = field(default_factory=set)
+    waiting: list[asyncio.Future[_Found]] = field(default_factory=list)
+
+    def answer(self, found: _Found | Exception) -> None:
+        """Tell those who still wait what was found, or have them raise the error."""
+        for future in self.waiting:
+            if future.done():
+                continue
+            if isinstance(found, Exception):
+                future.set_exception(found)
+            else:
+                future.set_result(found)
+
+
+class PageVersions:
+    """Asks for versions: requests that arrive together share one statement.
+
+    Those that come while one is under way wait for the next, so that each statement begins after they arrived.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._next = _Batch()
+        self._asking: asyncio.Task[None] | None = None
+
+    async def ask(self, subject: Subject, personas: Collection[UUID] = ()) -> Seen:
+        """Return the version of a subject as it is now or a moment later. Raises what `Reader.rows` raises."""
+        batch, future = self._next, asyncio.get_running_loop().create_future()
+        batch.subjects.add(subject)
+        batch.personas.update(personas)
+        batch.waiting.append(future)
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask_repeatedly())
+        found = await future
+        site = found["site", ""]
+        own = found.get(subject)
+        waits = any(("waits", str(persona)) in found for persona in personas)
+        return Seen(f"{site.version}/{own and own.version}", site.version, waits, site.until)
+
+    async def _ask_repeatedly(self) -> None:
+        while self._next.waiting:
+            batch, self._next = self._next, _Batch()
+            try:
+                batch.answer(await self._read(batch))
+            except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+                batch.answer(error)
+
+    async def _read(self, batch: _Batch) -> _Found:
+        def names(kind: str) -> list[str]:
+            return [subject.name for subject in batch.subjects if subject.kind == kind]
+
+        rows = await self._reader.rows(
+            _VERSIONS,
+            threads=list(map(int, names("thread"))),
+            posts=list(map(int, names("post"))),
+            boards=names("board"),
+            all_boards=bool(names("boards")),
+            personas=list(batch.personas),
+        )
+        return {(row.kind, row.name): row for row in rows}
+
+
+@contextmanager
+def site_version_is(version: str) -> Iterator[None]:
+    """Let what is made in the block know the version of the site that it must be true for."""
+    token = _SITE_VERSION.set(version)
+    try:
+        yield
+    finally:
+        _SITE_VERSION.reset(token)
+
+
+def site_version() -> str | None:
+    """Return the version of the site that was read before this answer is made, or None where nobody will keep it.
+
+    What a process keeps of the site for a while is no older than that, or the answer would be kept with it.
+    """
+    return _SITE_VERSION.get()

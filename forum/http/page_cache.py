@@ -1,0 +1,289 @@
+"""Answers that are the same for every ordinary reader, kept as bytes and given again without making them anew.
+
+They are kept under the version that the database had before they were made (`core/page_versions.py`), and each request
+asks for the version as it is now: a removed word is gone from the very next read, in every process. What is kept was
+made for a guest, so nothing of anybody's own is in it. A member gets it too, unless they have a role or something of
+theirs waits for a moderator: what these see is made for them.
+"""
+
+import gzip
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cachetools import TTLCache
+from fastapi import Request
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from forum.core import clock
+from forum.core.database import Reader
+from forum.core.page_versions import PageVersions, Subject, site_version_is
+from forum.http.caching import SHARED, is_known
+from forum.http.current_member import COOKIE, viewer_of
+from forum.members.standing import SHUT_OUT
+from forum.members.viewer import GUEST, Viewer
+
+LATER = datetime.max.replace(tzinfo=UTC)
+LONGEST_LANGUAGES = 100  # bytes, of an Accept-Language
+LONGEST_QUERY = 300  # bytes: no page of ours links to a longer one
+SMALL = 1_000  # bytes, below which compressing saves nothing that anybody notices
+LEVEL = 6  # of zlib, as of all pages: it is done once for each version
+KEPT_FOR = 600  # seconds, though nobody gets them: words that were removed or erased must not stay in memory for long
+OVERHEAD = 1_000  # bytes that each kept answer takes besides its words
+
+# What a route sets in the state of a request where it shows something that changes without a version.
+MOMENTARY = "is_momentary"
+_COOKIE = f"{COOKIE}=".encode()
+# Of a request that is made for a guest: who asks, and what they have already.
+_LEFT_OUT = {b"accept-encoding", b"authorization", b"cookie", b"if-none-match"}
+_VARIES = b"Accept-Encoding"
+_OF_CONTENT = {b"content-length", b"content-type"}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Addresses whose answers can be kept: the group of the pattern is the subject, or else it is the site."""
+
+    pattern: re.Pattern[str]
+    for_members: bool = True  # whether members get what guests get, where a guest gets anything
+    by_the_clock: bool = False  # whether opening hours or announcements show
+    is_page: bool = False  # whether it is in a language, and looks as a cookie says
+
+
+_NUMBER, _SLUG = "[1-9][0-9]{0,17}", "[a-z0-9-]{1,50}"
+
+
+def _read(pattern: str, *, for_members: bool = True, by_the_clock: bool = False) -> Kind:
+    return Kind(re.compile(f"/api/v1{pattern}"), for_members, by_the_clock)
+
+
+def _page(pattern: str) -> Kind:
+    return Kind(re.compile(pattern), for_members=False, by_the_clock=True, is_page=True)
+
+
+KINDS = (
+    _read(f"/threads/(?P<thread>{_NUMBER})(?:/posts)?"),
+    _page(f"/threads/(?P<thread>{_NUMBER})"),
+    _read(f"/boards/(?P<board>{_SLUG})/threads"),
+    _read(f"/boards/(?P<board>{_SLUG})", by_the_clock=True),
+    _page(f"/boards/(?P<board>{_SLUG})"),
+    _read("/(?P<boards>)boards", for_members=False, by_the_clock=True),
+    _page("/(?P<boards>)"),
+    _read(f"/posts/(?P<post>{_NUMBER})"),
+    _read("/(?:advisers|glossary|rules|rules/[1-9][0-9]{0,2})"),
+    _page("/(?:advisers|glossary|rules)"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """The headers and the bytes of an answer, as they are sent."""
+
+    headers: Sequence[tuple[bytes, bytes]]
+    content: bytes
+
+    async def send(self, send: Send, *, is_known: bool) -> None:
+        """Send them, or that the client has these bytes already."""
+        headers = [pair for pair in self.headers if pair[0] not in _OF_CONTENT] if is_known else self.headers
+        await send({"type": "http.response.start", "status": 304 if is_known else 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if is_known else self.content})
+
+
+@dataclass(slots=True)
+class Kept:
+    """What was answered under a version; without a packet, there it is made for each reader."""
+
+    version: str
+    until: datetime | None
+    route: Any  # for the line of log
+    packet: Packet | None
+    small: Packet | None = None  # the same, compressed when somebody asks for it a second time
+    tag: str = ""
+    was_read: bool = False  # nothing is compressed for one reader alone
+
+    def __post_init__(self) -> None:
+        if self.packet:
+            self.tag = dict(self.packet.headers)[b"etag"].decode("latin-1").removeprefix("W/")
+
+    def holds(self, version: str, now: datetime) -> bool:
+        """Return whether it is still true."""
+        return self.version == version and (self.until is None or now < self.until)
+
+    @property
+    def size(self) -> int:
+        """How many bytes it takes at most."""
+        return OVERHEAD + (2 * len(self.packet.content) if self.packet else 0)
+
+    def compressed(self) -> Packet | None:
+        """Return the packet in fewer bytes; the same one where that saves nothing."""
+        if self.packet and not self.small:
+            self.small = _compressed(self.packet, self.tag) if len(self.packet.content) >= SMALL else self.packet
+        return self.small
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        scope["route"] = self.route
+        asked = dict(reversed(scope["headers"]))  # the first counts, where there are several
+        takes_small = self.was_read and _takes_gzip(asked.get(b"accept-encoding", b"").decode("latin-1"))
+        packet, self.was_read = (self.compressed() if takes_small else self.packet), True
+        tags = asked.get(b"if-none-match")
+        if packet:
+            await packet.send(send, is_known=tags is not None and is_known(tags.decode("latin-1"), self.tag))
+
+
+# The path, the query, and of a page the languages that the browser asks for.
+Key = tuple[str, bytes, bytes]
+
+
+class PageCache:
+    """Answers from what was kept where that is true, and keeps what is made for guests."""
+
+    def __init__(self, app: ASGIApp, reader: Reader, most_bytes: int) -> None:
+        self.app = app
+        self._versions = PageVersions(reader)
+        self._answers: TTLCache[Key, Kept] = TTLCache(most_bytes, KEPT_FOR, getsizeof=lambda kept: kept.size)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request from what was kept, or pass it on."""
+        asked = _asked(scope)
+        answer = await self._find(scope, receive, *asked) if asked else None
+        await (answer or self.app)(scope, receive, send)
+
+    async def _find(self, scope: Scope, receive: Receive, kind: Kind, subject: Subject) -> ASGIApp | None:
+        """Return what answers the request; None where the answer is made for its reader."""
+        now = clock.now()
+        try:
+            reader = await _reader_of(scope)
+            seen = None if _sees_more(reader, kind) else await self._versions.ask(subject, reader.personas)
+        except (DBAPIError, PoolTimeoutError):  # whoever answers without a version can say so better
+            return None
+        if seen is None or seen.waits:
+            return None
+        key = (scope["path"], scope["query_string"], _language(scope) if kind.is_page else b"")
+        self._answers.expire()
+        kept = self._answers.get(key)
+        if kept and kept.holds(seen.version, now):
+            return kept if kept.packet else None
+        with site_version_is(seen.site):
+            made = await _make_for_guest(self.app, scope, receive)
+        if made.is_passing:
+            return made
+        until = min(_next_minute(now), seen.announced_until or LATER) if kind.by_the_clock else None
+        kept = Kept(seen.version, until, scope["route"], made.packet, was_read=kind.is_page)
+        if kept.size <= self._answers.maxsize:
+            self._answers[key] = kept
+        if kept.packet:
+            return kept
+        return None if reader.id else made
+
+
+class _Made:
+    """An answer as it was made for a guest: what was sent is noted, and sent on when it is called."""
+
+    def __init__(self) -> None:
+        self._messages: list[Message] = []
+        self.is_momentary = False
+
+    async def note(self, message: Message) -> None:
+        """Note a part of the answer."""
+        self._messages.append(message)
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same question may have another answer soon, though nothing changes: the server is busy."""
+        return int(self._messages[0]["status"]) >= 500
+
+    @property
+    def packet(self) -> Packet | None:
+        """The answer, if all readers get the same."""
+        start, *parts = self._messages
+        headers = dict(start["headers"])
+        if start["status"] != 200 or headers.get(b"cache-control") != SHARED.encode() or self.is_momentary:
+            return None
+        return Packet(start["headers"], b"".join(part.get("body", b"") for part in parts))
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send the answer."""
+        for message in self._messages:
+            await send(message)
+
+
+def _asked(scope: Scope) -> tuple[Kind, Subject] | None:
+    """Return what a request asks for, if the answer can be kept."""
+    if scope["type"] != "http" or scope["method"] != "GET" or len(scope["query_string"]) > LONGEST_QUERY:
+        return None
+    for kind in KINDS:
+        if match := kind.pattern.fullmatch(scope["path"]):
+            if kind.is_page and not _looks_as_usual(scope):
+                return None
+            subject = match.lastgroup or "site"
+            return kind, Subject(subject, match[subject] if match.lastgroup else "")
+    return None
+
+
+def _looks_as_usual(scope: Scope) -> bool:
+    """Return whether a browser asks for a page without having chosen anything, in not too many languages."""
+    return all(
+        name != b"cookie" and (name != b"accept-language" or len(value) <= LONGEST_LANGUAGES)
+        for name, value in scope["headers"]
+    )
+
+
+async def _reader_of(scope: Scope) -> Viewer:
+    """Return who reads, as the routes do: whoever is shut out reads as a guest."""
+    for name, value in scope["headers"]:
+        if name == b"authorization" or (name == b"cookie" and _COOKIE in value):
+            viewer = await viewer_of(Request(scope))
+            return GUEST if viewer.standing in SHUT_OUT else viewer
+    return GUEST
+
+
+def _sees_more(reader: Viewer, kind: Kind) -> bool:
+    """Return whether somebody may see more than a guest there."""
+    return reader.is_staff or (reader.id is not None and not kind.for_members)
+
+
+def _language(scope: Scope) -> bytes:
+    asked: bytes = dict(reversed(scope["headers"])).get(b"accept-language", b"")
+    return asked
+
+
+async def _make_for_guest(app: ASGIApp, scope: Scope, receive: Receive) -> _Made:
+    """Have an answer made, whole and for a guest, whoever asks."""
+    made = _Made()
+    headers = [pair for pair in scope["headers"] if pair[0] not in _LEFT_OUT]
+    as_guest = {**scope, "headers": headers, "state": {**scope.get("state", {})}}
+    await app(as_guest, receive, made.note)
+    scope["route"] = as_guest.get("route")
+    made.is_momentary = as_guest["state"].get(MOMENTARY, False)
+    return made
+
+
+def _compressed(packet: Packet, tag: str) -> Packet:
+    """Return the answer with its bytes compressed. Its ETag is weak then: it stands for both (RFC 9110 §8.8.1)."""
+    content = gzip.compress(packet.content, LEVEL, mtime=0)
+    changed = {
+        b"content-length": b"%d" % len(content),
+        b"etag": f"W/{tag}".encode("latin-1"),
+    }
+    headers = [(name, changed.get(name, value)) for name, value in packet.headers]
+    headers = [
+        (name, value if name != b"vary" or _VARIES in value else _VARIES + b", " + value) for name, value in headers
+    ]
+    return Packet([*headers, (b"content-encoding", b"gzip")], content)
+
+
+def _takes_gzip(accepted: str) -> bool:
+    for coding in accepted.split(","):
+        name, _, weight = coding.partition(";")
+        if name.strip().lower() == "gzip":
+            return weight.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
+    return False
+
+
+def _next_minute(now: datetime) -> datetime:
+    return now.replace(second=0, microsecond=0) + timedelta(minutes=1)

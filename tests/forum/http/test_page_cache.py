@@ -1,0 +1,308 @@
+"""What is kept of answers: never older than the database, and sent as if it were made anew."""
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+import structlog
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from forum.content import glossary
+from forum.core import clock
+from forum.core.settings import Settings
+from forum.http.services import Services
+from forum.members.tables import Role, Standing
+from tests.support import make
+from tests.support.jobs import run_due_jobs
+from tests.support.scenes import API, PUBLISH, REMOVE, a_case, a_post, decide, decided, sql
+
+READS = (
+    *("/boards", "/boards/new-here", "/boards/new-here/threads", "/boards/court/threads?limit=5"),
+    *("/threads/1", "/threads/1/posts", "/posts/2", "/advisers", "/glossary", "/rules"),
+)
+PAGES = ("/", "/boards/new-here", "/boards/court", "/threads/1", "/glossary", "/rules", "/advisers")
+ADDRESSES = (*(API + path for path in READS), *PAGES)
+BODY = "the words of somebody who is not well, and of those who answer, " * 20
+
+
+@dataclass
+class Watch:
+    """Readers of several processes beside readers of one that keeps nothing; who is told what is no longer so."""
+
+    services: Services
+    readers: Mapping[str, Sequence[httpx.AsyncClient]]
+    truth: Mapping[str, httpx.AsyncClient]
+    tags: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    async def stale(self) -> list[tuple[str, str]]:
+        """Who is told what is no longer so, and where: with all bytes, and asked whether there are others."""
+        found = []
+        for who, readers in self.readers.items():
+            for path in ADDRESSES if who == "guest" else map(API.__add__, READS):
+                true = await self.truth[who].get(path)
+                before = self.tags.get((who, path), '"none"')
+                tag = true.headers.get("etag", '"none"')
+                for reader in readers:
+                    told = await reader.get(path)
+                    asked = await reader.get(path, headers={"If-None-Match": before})
+                    same = (told.status_code, told.content) == (true.status_code, true.content)
+                    unchanged = true.status_code == 200 and before == tag
+                    if (
+                        not same
+                        or (asked.status_code == 304) != unchanged
+                        or (not unchanged and asked.content != true.content)
+                    ):
+                        found.append((who, path))
+                self.tags[who, path] = tag
+        return found
+
+
+@pytest.fixture
+async def watch(app: FastAPI, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watch]:
+    """Two processes, in which a guest, a member and an author read, and one that keeps nothing."""
+    monkeypatch.setattr(glossary, "FRESH_SECONDS", 0.0)  # of the one that keeps nothing
+    services: Services = app.state.services
+    await make.board(services, "court")
+    await a_post(services, BODY)
+    async with AsyncExitStack() as stack:
+        other = await stack.enter_async_context(make.application(settings))
+        plain = await stack.enter_async_context(make.application(settings.model_copy(update={"page_cache": 0})))
+
+        async def client(app: FastAPI, who: str) -> httpx.AsyncClient:
+            signed_in = make.client(app) if who == "guest" else make.signed_in(app, who)
+            return await stack.enter_async_context(signed_in)
+
+        readers = {
+            "guest": [await client(app, "guest"), await client(other, "guest")],
+            "magpie": [await client(other, "magpie")],
+            "heron": [await client(app, "heron")],
+        }
+        yield Watch(services, readers, {who: await client(plain, who) for who in readers})
+
+
+Change = Callable[[], Awaitable[Any]]
+
+
+async def test_nobody_in_any_process_reads_what_is_no_longer_so(app: FastAPI, watch: Watch) -> None:
+    services = watch.services
+    heron = watch.readers["heron"][0]
+    async with (
+        make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan,
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+        make.signed_in(app, "stepdad") as stepdad,
+        make.signed_in(app, "rosie", Role.ADVISER) as rosie,
+    ):
+
+        async def send(who: httpx.AsyncClient, method: str, path: str, **body: Any) -> None:
+            answer = await who.request(method, API + path, **({"json": body} if body else {}))
+            assert answer.status_code < 300, (method, path, answer.text)
+
+        async def thread(**changes: Any) -> dict[str, Any]:
+            return {"version": (await suzie.get(f"{API}/threads/1")).json()["version"], **changes}
+
+        async def setting(slug: str, **changes: Any) -> None:
+            version = (await joan.get(f"{API}/administration/boards/{slug}")).json()["version"]
+            await send(joan, "PATCH", f"/administration/boards/{slug}", version=version, **changes)
+
+        async def publish(post_id: int) -> None:
+            assert (await decide(suzie, await a_case(suzie, post_id), PUBLISH)).status_code == 201
+
+        async def erased() -> None:
+            await send(stepdad, "PUT", "/me/departure", kind="erase")
+            due = clock.now().replace(year=clock.now().year + 1)
+            assert "depart" in await run_due_jobs(services, due)
+
+        tomorrow = f"{clock.now() + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"
+        by_hand = lambda statement: lambda: sql(services, statement)  # noqa: E731
+        changes: list[tuple[str, Change]] = [
+            ("reply", lambda: send(stepdad, "POST", "/threads/1/posts", body_markdown="I was there once.")),
+            ("edit", lambda: send(stepdad, "PATCH", "/posts/2", revision=1, body_markdown=f"{BODY} a lying toad")),
+            ("reaction", lambda: send(heron, "PUT", "/posts/2/reactions/thank")),
+            ("reaction taken back", lambda: send(heron, "DELETE", "/posts/2/reactions/thank")),
+            ("endorsed", lambda: send(rosie, "PUT", "/posts/2/endorsement")),
+            ("endorsement taken back", lambda: send(rosie, "DELETE", "/posts/2/endorsement")),
+            ("title", lambda: send(suzie, "PATCH", "/threads/1", version=1, title="Another question")),
+            ("locked", lambda: send(suzie, "PUT", "/threads/1/lock", reason="We read what was reported.")),
+            ("unlocked", lambda: send(suzie, "DELETE", "/threads/1/lock")),
+            ("pinned", lambda: send(suzie, "PUT", "/threads/1/pin")),
+            ("held", by_hand("UPDATE board SET publication = 'hold_all' WHERE slug = 'new-here'")),
+            ("a held reply", lambda: send(heron, "POST", "/threads/1/posts", body_markdown="May I say something?")),
+            ("published", lambda: publish(4)),
+            ("a held edit", lambda: send(heron, "PATCH", "/posts/4", revision=1, body_markdown="May I ask something?")),
+            ("name", lambda: send(heron, "PATCH", "/me", name="Grey heron")),
+            ("handle", lambda: send(stepdad, "PUT", "/me/handle", handle="stepfather")),
+            ("removed", lambda: decided(app, suzie, 2, REMOVE)),
+            ("withdrawn", lambda: send(stepdad, "DELETE", "/posts/3")),
+            ("glossary", lambda: send(joan, "PUT", "/glossary/ask", meaning="To say that one does not know")),
+            ("glossary again", lambda: send(joan, "DELETE", "/glossary/ask")),
+            ("announced", lambda: send(joan, "POST", "/announcements", text="Back on Tuesday.", until=tomorrow)),
+            ("adviser", lambda: make.member(services, "robin", Role.ADVISER)),
+            ("role taken", lambda: send(joan, "DELETE", "/accounts/robin/roles/adviser")),
+            ("rule", lambda: send(joan, "PUT", "/moderation/rules/10", version=1, title="Kindness", text="Be kind.")),
+            ("board renamed", lambda: setting("court", name="In court")),
+            ("board for members", lambda: setting("new-here", readers=["member"])),
+            ("board for all", lambda: setting("new-here", readers=["everyone"])),
+            ("closed", lambda: make.hours(services, "read_only", "new-here")),
+            ("archived", lambda: send(joan, "PUT", "/administration/boards/court/archive")),
+            ("order", lambda: send(joan, "PUT", "/administration/board-order", slugs=["new-here", "court"])),
+            (
+                "moved",
+                lambda: sql(services, "UPDATE thread SET board_id = (SELECT id FROM board WHERE slug = 'court')"),
+            ),
+            ("banned", lambda: make.sanction(services, "magpie", Standing.BANNED)),
+            ("erased", erased),
+            ("by hand: words", by_hand("UPDATE post SET body_html = '<p>Gone</p>' WHERE id = 1")),
+            ("by hand: name", by_hand("UPDATE member SET title = 'Of the house' WHERE handle = 'heron'")),
+            ("by hand: counts", by_hand("UPDATE thread SET posts = posts + 1")),
+            ("by hand: totals", by_hand("UPDATE board_tally SET posts = posts + 1")),
+            ("by hand: reactions", by_hand("INSERT INTO reaction_count VALUES (1, 0, 5, 0, 0)")),
+            ("by hand: hidden", by_hand("UPDATE thread SET visibility = 'removed'")),
+            ("by hand: rules", by_hand("DELETE FROM rule WHERE number = 10 AND version = 2")),
+            ("by hand: all", by_hand("TRUNCATE glossary_term, reaction_count")),
+        ]
+        assert await watch.stale() == []
+        for what, change in changes:
+            await change()
+            assert await watch.stale() == [], what
+        # The same look finds what no trigger tells of.
+        await sql(services, "UPDATE thread SET visibility = 'visible'")
+        await watch.stale()
+        await sql(services, "ALTER TABLE post DISABLE TRIGGER page_version_is_raised")
+        await sql(services, "UPDATE post SET body_html = '<p>Gone again</p>' WHERE id = 1")
+        assert ("guest", f"{API}/threads/1/posts") in await watch.stale()
+
+
+# A held edit shows to its author and moderators alone: they get what is made for them.
+NOT_SHARED = {"held_edit", "page_version"}
+
+
+async def test_all_that_shows_in_what_is_kept_raises_a_version(watch: Watch) -> None:
+    """Whoever lets these answers read another table gives it the trigger."""
+    triggers = "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'page_version_is_raised'"
+    raising = {name for (name,) in await sql(watch.services, triggers)}
+    named = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    tables = {name for (name,) in await sql(watch.services, named)}
+    [reader, _] = watch.readers["guest"]
+    with make.note_of_statements(watch.services) as sent:
+        for path in ADDRESSES:
+            assert (await reader.get(path)).status_code == 200
+    made = {table for table in tables for statement in sent if re.search(rf"\b{table}\b", statement)}
+    assert made - raising - NOT_SHARED == set()
+    with make.note_of_statements(watch.services) as sent:
+        for path in ADDRESSES:
+            assert (await reader.get(path)).status_code == 200
+    assert len(sent) == len(ADDRESSES)  # the version alone
+
+
+async def _told(client: httpx.AsyncClient, path: str, tag: str | None) -> tuple[Any, ...]:
+    """All that a client is told, and what the line of log says of it, but for how long it took."""
+    with structlog.testing.capture_logs() as lines:
+        answer = await client.get(path, headers={"If-None-Match": tag} if tag else {})
+    for line in lines:
+        assert line.pop("milliseconds") >= 0
+    return answer.status_code, answer.headers.raw, answer.content, lines
+
+
+async def test_what_was_kept_is_sent_and_logged_as_it_was_made(settings: Settings, watch: Watch) -> None:
+    elsewhere = settings.model_copy(update={"allowed_origins": {"https://charity.example"}})
+    headers = {"Origin": "https://charity.example", "Accept-Encoding": "identity"}
+    async with (
+        make.application(elsewhere) as keeping,
+        make.application(elsewhere.model_copy(update={"page_cache": 0})) as plain,
+        make.client(keeping, **headers) as reader,
+        make.client(plain, **headers) as other,
+    ):
+        others = ("/boards/nowhere", "/threads/1/posts?from=x", "/boards?unknown=1", "/boards/court")
+        for path in (*ADDRESSES, *(API + path for path in others), "/threads/2", "/threads/1?start=2"):
+            tag = None
+            for _ in range(2):
+                made = await _told(other, path, tag)
+                assert [await _told(reader, path, tag) for _ in range(2)] == [made, made], path
+                tag = dict(made[1]).get(b"etag", b"").decode()
+
+
+async def test_what_was_kept_is_counted_as_any_other(app: FastAPI, settings: Settings) -> None:
+    await make.board(app.state.services)
+    async with (
+        make.application(settings.model_copy(update={"api_limit": "3/1 minute"})) as strict,
+        make.client(strict) as reader,
+    ):
+        assert [(await reader.get(f"{API}/boards")).status_code for _ in range(4)] == [200, 200, 200, 429]
+
+
+async def test_what_time_changes_is_kept_until_then(
+    services: Services, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make.board(services)
+    await make.hours(services, "read_only", in_days=0)
+    opens = datetime.now(ZoneInfo("Europe/London")).replace(hour=9, minute=0, second=0, microsecond=0)
+    for moment, is_open in ((opens - timedelta(seconds=1), False), (opens, True), (opens + timedelta(hours=1), False)):
+        monkeypatch.setattr(clock, "now", partial(moment.astimezone, UTC))
+        for _ in range(2):
+            assert (await guest.get(f"{API}/boards/new-here")).json()["is_open"] is is_open
+    monkeypatch.undo()
+    joan, ends = await make.member(services, "joan"), clock.now() + timedelta(seconds=20)
+    made = "INSERT INTO announcement VALUES (gen_random_uuid(), 'Back on Tuesday.', now(), :ends, :by)"
+    await sql(services, made, ends=ends, by=joan.id)
+    for seconds, stands in ((-1, True), (1, False)):
+        monkeypatch.setattr(clock, "now", partial((ends + timedelta(seconds=seconds)).astimezone, UTC))
+        for _ in range(2):
+            assert ("Back on Tuesday." in (await guest.get("/")).text) is stands
+
+
+async def test_it_is_sent_in_fewer_bytes_to_those_who_can_read_them(watch: Watch) -> None:
+    [reader, _] = watch.readers["guest"]
+    path = f"{API}/threads/1/posts"
+    packed = {"Accept-Encoding": "br, gzip;q=0.8"}
+    first = await reader.get(path, headers=packed)
+    assert "content-encoding" not in first.headers  # nobody else may want it
+    again = await reader.get(path, headers=packed)
+    assert again.headers["content-encoding"] == "gzip"
+    assert again.headers["etag"] == f"W/{first.headers['etag']}"
+    assert again.headers["vary"] == "Accept-Encoding, Authorization, Cookie"
+    assert int(again.headers["content-length"]) < len(first.content) == len(again.content)
+    assert again.content == first.content
+    for tag in (first.headers["etag"], again.headers["etag"]):
+        assert (await reader.get(path, headers=packed | {"If-None-Match": tag})).status_code == 304
+    for coding in ("identity", "gzip;q=0", "gzipped"):
+        assert "content-encoding" not in (await reader.get(path, headers={"Accept-Encoding": coding})).headers
+
+
+async def test_what_is_undone_within_a_transaction_does_not_hide_what_comes_after(services: Services) -> None:
+    await a_post(services)
+    version = "SELECT version FROM page_version WHERE scope = 'thread' AND ref = 1"
+    before = await sql(services, version)
+    async with services.database.work() as session:
+        savepoint = await session.begin_nested()
+        await session.execute(text("UPDATE post SET body_html = '<p>One</p>'"))
+        await savepoint.rollback()
+        await session.execute(text("UPDATE post SET body_html = '<p>Two</p>'"))
+        await session.execute(text("UPDATE post SET body_html = '<p>Three</p>'"))
+        once = (await session.execute(text(version))).all()
+    assert await sql(services, version) == once != before
+
+
+async def test_nobody_who_writes_waits_for_a_version(services: Services) -> None:
+    """Two transactions that change the same two threads' boards in opposite orders, each before the other commits."""
+    await a_post(services)
+    await make.thread(services, "heron")
+    rename = "UPDATE post SET body_html = '<p>{}</p>' WHERE thread_id = {} AND number = 1"
+    async with services.database.work() as one, services.database.work() as other:
+        await one.execute(text("SET LOCAL lock_timeout = '1s'"))
+        await other.execute(text("SET LOCAL lock_timeout = '1s'"))
+        await one.execute(text("UPDATE thread SET pinned = true WHERE id = 1"))
+        await other.execute(text("UPDATE thread SET pinned = true WHERE id = 2"))
+        await one.execute(text(rename.format("One", 1)))
+        await other.execute(text(rename.format("Other", 2)))
+        await one.execute(text("SELECT raise_page_version('site', 0), raise_page_version('thread', 2)"))
+        await other.execute(text("SELECT raise_page_version('site', 0), raise_page_version('thread', 1)"))
+    parts = await sql(services, "SELECT scope, count(*)::int FROM page_version GROUP BY scope ORDER BY scope")
+    assert [tuple(row) for row in parts] == [("board", 2), ("site", 2), ("thread", 4)]
