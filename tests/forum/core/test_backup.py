@@ -27,6 +27,7 @@ from forum.authentication.second_factor.tables import Purpose
 from forum.authentication.sessions import Device
 from forum.content import drafts
 from forum.content.drafts import DraftWords, Saving
+from forum.content.search.actions import WantedSearch, search
 from forum.core import audit, backup, clock, database, embedded_postgres
 from forum.core.backup import BackupError
 from forum.core.database import Database
@@ -101,6 +102,7 @@ async def filled(services: Services) -> None:
         work.session.add(ExportPart(export_id=copy.id, number=0, content=b"PK"))
         saving = Saving(DraftWords("I do not know how to begin."), 0)
         await drafts.save_thread(work, viewer, "new-here", saving)
+        await search(work, viewer, WantedSearch("a friend"), "192.0.2.1")
         await passkeys.begin_authentication(work, Purpose.SIGN_IN, "192.0.2.1")
     await services.rate_limits.hit(services.settings.limit("sign_in"), "sign-in", "login", "night-heron")
 
