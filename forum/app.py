@@ -375,7 +375,7 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
             CORSMiddleware,
             allow_origins=sorted(settings.allowed_origins),
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID"],
             allow_credentials=True,
             expose_headers=EXPOSED,
             max_age=600,

@@ -43,7 +43,8 @@ async def test_a_page_of_a_thread_is_read_in_one_statement(
     statements, run = [], Reader._fetch
 
     async def counted(reader: Reader, sql: str, arguments: Sequence[Any]) -> Sequence[Any]:
-        statements.append(sql)
+        if "pg_notify" not in sql:  # of a commit before
+            statements.append(sql)
         return await run(reader, sql, arguments)
 
     monkeypatch.setattr(Reader, "_fetch", counted)
