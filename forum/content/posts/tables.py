@@ -78,6 +78,7 @@ class Post(SQLModel, table=True):
         CheckConstraint(f"char_length(body_markdown) BETWEEN 1 AND {BODY_MAX}", name="body"),
         CheckConstraint(f"char_length(content_warning) BETWEEN 1 AND {WARNING_MAX}", name="content_warning"),
         Index("ix_post_author", "author_id", "thread_id"),
+        Index("ix_post_held", "author_id", postgresql_where=text("visibility = 'held'")),
         Index("ix_post_adviser", "thread_id", "number", postgresql_where=text("voice = 'adviser'")),
         Index("ix_post_words_kept", "words_kept_until", postgresql_where=text("words_kept_until IS NOT NULL")),
         CheckConstraint("words_kept_until IS NULL OR visibility = 'withdrawn'", name="words_kept"),
@@ -211,6 +212,7 @@ class HeldEdit(SQLModel, table=True):
         check_one_of("state", HeldState),
         CheckConstraint("num_nonnulls(title, body_markdown) = 1", name="words"),
         CheckConstraint("(body_markdown IS NULL) = (body_html IS NULL)", name="html"),
+        Index("ix_held_edit_waiting", "written_by", postgresql_where=text(IS_WAITING)),
         Index("uq_held_edit_body", "post_id", unique=True, postgresql_where=text(f"{IS_WAITING} AND title IS NULL")),
         Index(
             "uq_held_edit_title", "thread_id", unique=True, postgresql_where=text(f"{IS_WAITING} AND title IS NOT NULL")
