@@ -1,7 +1,7 @@
 """What we ask of the database: how many statements a request costs, and what becomes of one that fails."""
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,12 @@ async def _vocabulary_known(services: Services, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(vocabulary, "FRESH_SECONDS", 3600.0)
     assert isinstance(services.gate, BoardGate)
     await services.gate.vocabulary.get_changes()
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Of a forum that makes each answer anew: for what is kept it sends none of these statements."""
+    return settings.model_copy(update={"page_cache": 0})
 
 
 async def _thread_of(services: Services, length: int) -> int:
@@ -73,6 +79,12 @@ async def thread(request: pytest.FixtureRequest, services: Services) -> int:
 # How many statements a request costs.
 
 
+def own(sent: Sequence[str]) -> list[str]:
+    """Those of one request alone: many share the glossary of a second, and the note of a commit before."""
+    shared = ("glossary_term", "pg_notify")
+    return [statement for statement in sent if not any(name in statement for name in shared)]
+
+
 async def test_a_thread_page_costs_one_statement(
     thread: int, app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
@@ -81,16 +93,16 @@ async def test_a_thread_page_costs_one_statement(
         with make.note_of_statements(services) as first:
             page = await heron.get(address)
         assert len(page.json()["items"]) == min(20, page.json()["items"][-1]["number"])
-        assert len(first) == 2, first  # one of them says who heron is
+        assert len(own(first)) == 2, first  # one of them says who heron is
         for reader in (heron, guest):
             for query in ("", "?from=2", "?adviser=true", "?limit=100"):
                 with make.note_of_statements(services) as sent:
                     found = (await reader.get(address + query)).json()["items"]
-                assert len(sent) == (1 if found else 2), sent  # where nothing is found: whether there is a thread
+                assert len(own(sent)) == (1 if found else 2), sent  # where nothing is found: whether there is a thread
         tag = page.headers["etag"]
         with make.note_of_statements(services) as sent:
             assert (await heron.get(address, headers={"If-None-Match": tag})).status_code == 304
-        assert len(sent) == 1, sent
+        assert len(own(sent)) == 1, sent
 
 
 async def test_a_reply_costs_five_statements_or_at_most_ten(thread: int, app: FastAPI, services: Services) -> None:
@@ -109,18 +121,18 @@ async def test_a_reply_costs_five_statements_or_at_most_ten(thread: int, app: Fa
         assert answer.status_code == 201
         html = answer.json()["body_html"]
         assert ('data-post="3"' in html, 'data-handle="magpie"' in html) == (True, True)
-        assert len(sent) <= 10, sent
+        assert len(own(sent)) <= 10, sent
         with make.note_of_statements(services) as sent:
             answered = await heron.post(f"{API}/threads/{thread}/posts", json={"body_markdown": "It is in court 4."})
         assert answered.status_code == 201
-        assert len(sent) == 5, sent
+        assert len(own(sent)) == 5, sent
         # Who was just seen is known, and a repeat writes nothing.
         with make.note_of_statements(services) as sent:
             repeated = await heron.post(
                 f"{API}/threads/{thread}/posts", json=words, headers={"Idempotency-Key": "with-everything"}
             )
         assert repeated.json() == answer.json()
-        assert len(sent) <= 3, sent
+        assert len(own(sent)) <= 3, sent
         assert not any(statement.startswith(("INSERT", "UPDATE", "WITH")) for statement in sent)
 
 
@@ -134,7 +146,7 @@ async def test_a_reply_that_waits_costs_no_more_than_opening_its_case(app: FastA
     assert answer.json()["visibility"] == "held"
     about_it = ("moderation_case", "notification", "mail_due", "letter_choice")
     opened = [statement for statement in sent if any(table in statement for table in about_it)]
-    assert len(sent) - len(opened) <= 8, sent
+    assert len(own(sent)) - len(opened) <= 8, sent
     assert len(opened) <= 7, opened
 
 
@@ -147,7 +159,7 @@ async def test_an_advisers_reply_costs_no_more(thread: int, app: FastAPI, servic
                 headers={"Idempotency-Key": "advice"},
             )
         assert answer.json()["adviser"]["organisation"] == "Example Family Charity"
-        assert len(sent) <= 9, sent
+        assert len(own(sent)) <= 9, sent
 
 
 @pytest.mark.parametrize("path", ["/boards/new-here/threads?limit=100", "/boards", "/members/heron"])
@@ -160,7 +172,7 @@ async def test_a_list_costs_the_same_however_much_is_on_it(
     for number in range(0, 40, 20):
         with make.note_of_statements(services) as sent:
             assert (await guest.get(API + path)).status_code == 200
-        costs.append(len(sent))
+        costs.append(len(own(sent)))
         for more in range(number, number + 20):
             await make.thread(services, "heron", title=f"Thread {more}")
             await make.board(services, f"board-{more}")

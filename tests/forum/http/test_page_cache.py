@@ -184,8 +184,9 @@ async def test_nobody_in_any_process_reads_what_is_no_longer_so(app: FastAPI, wa
 NOT_SHARED = {"held_edit", "page_version"}
 
 
-async def test_all_that_shows_in_what_is_kept_raises_a_version(watch: Watch) -> None:
+async def test_all_that_shows_in_what_is_kept_raises_a_version(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever lets these answers read another table gives it the trigger."""
+    monkeypatch.setattr(clock, "now", partial(clock.now().astimezone, UTC))  # no minute begins meanwhile
     triggers = "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'page_version_is_raised'"
     raising = {name for (name,) in await sql(watch.services, triggers)}
     named = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
