@@ -41,7 +41,7 @@ _COOKIE = f"{COOKIE}=".encode()
 # Of a request that is made for a guest: who asks, and what they have already.
 _LEFT_OUT = {b"accept-encoding", b"authorization", b"cookie", b"if-none-match"}
 _VARIES = b"Accept-Encoding"
-_OF_CONTENT = {b"content-length", b"content-type"}
+_OF_CONTENT = {b"content-encoding", b"content-length", b"content-type"}
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,11 @@ class Packet:
     headers: Sequence[tuple[bytes, bytes]]
     content: bytes
 
-    async def send(self, send: Send, *, is_known: bool) -> None:
+    async def send(self, send: Send, *, is_unchanged: bool) -> None:
         """Send them, or that the client has these bytes already."""
-        headers = [pair for pair in self.headers if pair[0] not in _OF_CONTENT] if is_known else self.headers
-        await send({"type": "http.response.start", "status": 304 if is_known else 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if is_known else self.content})
+        headers = [pair for pair in self.headers if pair[0] not in _OF_CONTENT] if is_unchanged else self.headers
+        await send({"type": "http.response.start", "status": 304 if is_unchanged else 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if is_unchanged else self.content})
 
 
 @dataclass(slots=True)
@@ -132,7 +132,8 @@ class Kept:
         packet, self.was_read = (self.compressed() if takes_small else self.packet), True
         tags = asked.get(b"if-none-match")
         if packet:
-            await packet.send(send, is_known=tags is not None and is_known(tags.decode("latin-1"), self.tag))
+            is_unchanged = tags is not None and is_known(tags.decode("latin-1"), self.tag)
+            await packet.send(send, is_unchanged=is_unchanged)
 
 
 # The path, the query, and of a page the languages that the browser asks for.
