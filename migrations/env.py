@@ -3,9 +3,9 @@
 import asyncio
 
 from alembic import context
-from sqlalchemy import Connection, NullPool, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import Connection, text
 
+from forum.core.database import engine_for_once
 from forum.core.settings import Settings
 
 # Whoever comes second waits here, and then finds everything done.
@@ -24,7 +24,7 @@ def run(connection: Connection) -> None:
 
 async def main() -> None:
     url = context.config.attributes.get("url") or Settings().sqlalchemy_url
-    engine = create_async_engine(url, poolclass=NullPool)
+    engine = engine_for_once(url)
     async with engine.connect() as connection:
         await connection.execute(text(f"SELECT pg_advisory_lock({MIGRATING})"))
         for patience in PATIENCE:

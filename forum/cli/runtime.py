@@ -8,9 +8,8 @@ from typing import NoReturn, TypeVar
 import typer
 from email_validator import EmailNotValidError, validate_email
 from rich.console import Console
-from sqlalchemy import NullPool, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from forum.core import clock, connection_budget, database, embedded_postgres, logs, signals
 from forum.core.database import Database
@@ -74,7 +73,7 @@ def refuse_too_many_connections(url: str, settings: Settings, processes: int) ->
 
 def _refuse_old_server(url: str) -> None:
     async def ask() -> int:
-        async with create_async_engine(url, poolclass=NullPool).connect() as connection:
+        async with database.engine_for_once(url).connect() as connection:
             return int(await connection.scalar(text("SHOW server_version_num"))) // 10_000
 
     if (major := signals.run(ask())) < embedded_postgres.OLDEST_MAJOR:

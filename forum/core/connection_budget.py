@@ -1,8 +1,8 @@
 """How many connections to the database one forum opens at most, and how many the server permits."""
 
-from sqlalchemy import NullPool, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import text
 
+from forum.core import database
 from forum.core.embedded_postgres import USUAL_CONNECTIONS
 
 # Beside the processes of the forum: a backup has two, a command of `forum` two, and whoever looks with psql one.
@@ -41,8 +41,7 @@ def server_limit(needed: int) -> int:
 
 async def count_permitted(url: str) -> int:
     """Return how many connections the server at `url` permits the forum's role on its database."""
-    engine = create_async_engine(url, poolclass=NullPool)
-    async with engine.connect() as connection:
+    async with database.engine_for_once(url).connect() as connection:
         return int(await connection.scalar(text(_PERMITTED)))
 
 
