@@ -310,6 +310,7 @@ def migrate(url: str, revision: str = "head") -> None:
     """
     config = alembic_config(url)
     config.attributes["then"] = jobs.install
+    config.attributes["connect"] = Hosts().connect
     command.upgrade(config, revision)
 
 
