@@ -160,6 +160,7 @@ FEATURES: tuple[Feature, ...] = (
         },
         schedule={lateness.LOOK_FOR_LATE: "0 * * * *"},
     ),
+    Feature(name="advising.answer_templates"),
     Feature(name="advising.notes", export=notes.export_own, clean_up=notes.delete_old),
     Feature(
         name="content.endorsements",

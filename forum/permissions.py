@@ -142,6 +142,7 @@ class Act(StrEnum):
     ADVISE = "answer as an adviser"
     WRITE_ADVISER_NOTE = "leave a note for advisers"
     READ_ADVISER_NOTES = "read the notes of advisers"
+    USE_ANSWER_TEMPLATES = "use the templates of advisers"
     ENDORSE = "say as an adviser that this is right"
     SEE_WAITING_THREADS = "see the threads that wait for an adviser"
     ADMINISTER = "look after accounts"
@@ -378,6 +379,7 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.ADVISE: [is_active, has_required_second_factor, advises, board_is_advised],
     Act.WRITE_ADVISER_NOTE: [is_active, has_required_second_factor, is_adviser],
     Act.READ_ADVISER_NOTES: [is_active, either(is_adviser, leads_safeguarding)],
+    Act.USE_ANSWER_TEMPLATES: [is_in_good_standing, has_required_second_factor, is_adviser],
     Act.ENDORSE: [
         is_active,
         has_required_second_factor,

@@ -21,6 +21,8 @@ DONE: Mapping[str, str] = {
     "thread-given-back": mark("It waits for everybody again."),
     "no-answer": mark("It waits no more. When somebody asks again, it comes back."),
     "adviser-note": mark("Your note is here now."),
+    "template-kept": mark("The template is kept. All advisers of your organisation find it here."),
+    "answer-template-deleted": mark("The template is deleted."),
     "kept": mark("We keep what you wrote for a week. Only you can read it."),
     "draft-deleted": mark("What you began to write is deleted."),
     "sending": mark("We are still sending what you wrote. Please look again in a moment."),

@@ -17,7 +17,7 @@ from forum.web.administration import (
     setup,
     unsent_mail,
 )
-from forum.web.advising import answers, claims, waiting_list
+from forum.web.advising import answer_templates, answers, claims, waiting_list
 from forum.web.around import leave, look, text_pages
 from forum.web.authentication import email_addresses, password_resets, profiles, registration, sessions, sign_in
 from forum.web.authentication.second_factor import enrolment, passkeys
@@ -85,6 +85,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     look.router,
     leave.router,
     waiting_list.router,
+    answer_templates.router,
     answers.router,
     claims.router,
     endorsements.router,

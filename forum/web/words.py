@@ -87,6 +87,14 @@ BY_CODE: Mapping[str, str] = {
     "adviser_post": mark("An adviser wrote this post: nobody needs to say that it is right."),
     "board_not_advised": mark("Advisers do not answer on this board."),
     "note_would_be_held": mark("This note cannot be kept as it is. Please put it in another way."),
+    "template_changed": mark("Somebody else changed this template a moment ago. Please look at it again."),
+    "template_not_found": mark("This template is not here any more."),
+    "template_would_be_held": mark("This template cannot be kept as it is. Please put it in another way."),
+    "too_many_templates": mark("Your organisation has 200 templates already. Delete one first."),
+    "unfilled_placeholder": mark(
+        "Something of the template is not filled in yet. Look for {…}: put in what belongs there, or take it out."
+    ),
+    "unknown_placeholder": mark("Only {name}, {board} and {link:what it leads to} can stand in braces."),
     "thread_claimed": mark("Somebody else keeps this thread to answer it. You can still answer, if it cannot wait."),
     "thread_locked_or_moved": mark("This thread was closed or moved a moment ago. Please read it again."),
     "too_many_bookmarks": mark("You saved 2,000 posts. Please take one off the list first."),

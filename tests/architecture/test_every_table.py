@@ -258,6 +258,7 @@ NOT_LIVED = {
         "the same",
     ),
     "public.reason_template": "words of the house",
+    "public.answer_template": "the same",
     "public.crisis_phrase": "the same",
     "public.watched_term": "the same",
     "public.near_copy": "numbers of posts, and no words",

@@ -158,6 +158,8 @@ ROWS: Mapping[str, Row] = {
     "/moderation/complaints/{id}": Row(MODERATE, "/moderation/complaints/{service_complaint}"),
     # advising and administration
     "/advising": Row(ADVISING),
+    "/advising/templates": Row(frozenset({"adviser"})),
+    "/advising/templates/{id}": Row(frozenset({"adviser"}), "/advising/templates/{answer}"),
     "/advising/threads/{id}": Row(ADVISING | {"lead"}, "/advising/threads/{thread}"),
     "/admin": Row(ADMINISTRATORS),
     "/admin/boards": Row(ADMINISTRATORS),
