@@ -278,6 +278,7 @@ DATA: dict[str, list[str]] = {
     "0055": REVIEWED,
     "0056": WAITED,
     "0058": WAITED,
+    "0059": WAITED,
 }
 
 

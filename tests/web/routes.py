@@ -48,6 +48,7 @@ ROWS: Mapping[str, Row] = {
     "/rules": Row(),
     "/help": Row(),
     "/glossary": Row(),
+    "/resources": Row(),
     "/safety": Row(),
     "/privacy": Row(),
     "/accessibility": Row(),
@@ -159,6 +160,10 @@ ROWS: Mapping[str, Row] = {
     # advising and administration
     "/advising": Row(ADVISING),
     "/advising/threads/{id}": Row(ADVISING | {"lead"}, "/advising/threads/{thread}"),
+    "/resources/new": Row(ADVISING),
+    "/resources/{id}/edit": Row(ADVISING, "/resources/{resource}/edit"),
+    "/boards/{slug}/resources": Row(ADVISING, "/boards/{board}/resources"),
+    "/threads/{id}/resources": Row(ADVISING, "/threads/{thread}/resources"),
     "/admin": Row(ADMINISTRATORS),
     "/admin/boards": Row(ADMINISTRATORS),
     "/admin/new-board": Row(ADMINISTRATORS),
