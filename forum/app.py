@@ -29,6 +29,7 @@ from forum.api.content import (
     posts,
     reactions,
     read_marks,
+    resources,
     search,
     subscriptions,
     threads,
@@ -115,6 +116,11 @@ RESOURCES: tuple[Resource, ...] = (
         announcements.router,
     ),
     Resource("glossary", "What abbreviations mean. Administrators write it.", glossary.router),
+    Resource(
+        "resources",
+        "Who helps elsewhere: places that advisers know, which stand on boards and in threads, too.",
+        resources.router,
+    ),
     Resource(
         "threads",
         "Threads on a board, where you stopped reading them, and what you may do there.",

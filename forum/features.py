@@ -173,6 +173,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(name="content.announcements", clean_up=announcements.delete_expired),
     Feature(name="content.glossary"),
+    Feature(name="content.resources"),
     Feature(name="content.boards", clean_up=board_cards.add_up),
     Feature(name="home"),
     Feature(name="core.idempotency", clean_up=idempotency.delete_expired),

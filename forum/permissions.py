@@ -148,6 +148,8 @@ class Act(StrEnum):
     ADMINISTER = "look after accounts"
     ANNOUNCE = "write announcements"
     WRITE_GLOSSARY = "write the glossary"
+    WRITE_RESOURCES = "write down who helps elsewhere"
+    ATTACH_RESOURCE = "say here who helps elsewhere"
     HOLD_ACCOUNT = "see or place legal holds"
 
 
@@ -392,6 +394,8 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.ADMINISTER: [is_in_good_standing, administers],
     Act.ANNOUNCE: [is_in_good_standing, administers],
     Act.WRITE_GLOSSARY: [is_in_good_standing, administers],
+    Act.WRITE_RESOURCES: [is_in_good_standing, has_required_second_factor, advises],
+    Act.ATTACH_RESOURCE: [is_in_good_standing, has_required_second_factor, advises, board_is_open],
     Act.HOLD_ACCOUNT: [is_in_good_standing, administers],
 }
 

@@ -45,6 +45,11 @@ DONE: Mapping[str, str] = {
     "explained": mark("It is explained now wherever a post uses it."),
     "ordinary-word": mark("It is explained now. Many posts have it as an ordinary word: does it help readers?"),
     "term-removed": mark("It is explained no longer."),
+    "resource-added": mark("It is on the list now. You can have it stand on boards and in threads, too."),
+    "resource-attached": mark("Readers find it here now."),
+    "resource-changed": mark("It is changed wherever it stands, and checked today."),
+    "resource-detached": mark("It stands here no longer."),
+    "resource-removed": mark("It is gone from the list, and from wherever it stood."),
     "saved": mark("Saved."),
     # one's account
     "accepted": mark("Thank you. It is noted that you keep to the rules."),

@@ -59,6 +59,8 @@ SHARED = [
     "/boards/{slug}",
     "/boards/{slug}/now",
     "/boards/{slug}/threads",
+    "/boards/{slug}/resources",
+    "/resources",
     "/threads/{thread}",
     "/threads/{thread}/posts",
     "/posts/{post}",
@@ -80,6 +82,7 @@ FEATURES = {
     "reactions",
     "bookmarks",
     "subscriptions",
+    "resources",
 }
 PERSONAL = [
     "/home",

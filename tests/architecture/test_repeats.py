@@ -34,6 +34,7 @@ REPEATS = {
     "begin_second_factor": ANEW,
     "add_term": KEY,
     "announce": KEY,
+    "add_resource": KEY,
     "add_phrase": SAME,
     "answer_in_talk": KEY,
     "complain_of_message": SAME,

@@ -90,6 +90,8 @@ OPEN_TO: dict[Act, set[str]] = {
     Act.ADMINISTER: {"administrator"},
     Act.ANNOUNCE: {"administrator"},
     Act.WRITE_GLOSSARY: {"administrator"},
+    Act.WRITE_RESOURCES: {"adviser", "moderator", "administrator"},
+    Act.ATTACH_RESOURCE: {"adviser", "moderator", "administrator"},
     Act.HOLD_ACCOUNT: {"administrator"},
 }
 
@@ -171,6 +173,17 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
         Asked("PUT", "/glossary/CIN", {"meaning": "Child in need"}, 200),
         Asked("DELETE", "/glossary/CIN", None, 204),
     ],
+    Act.WRITE_RESOURCES: lambda _: [
+        Asked("POST", "/resources", {"name": "Line", "description": "They listen.", "telephone": "116 123"}, 201),
+        Asked("PUT", f"/resources/{NOWHERE}", {"name": "Line", "description": "They listen.", "telephone": "1"}, 404),
+        Asked("DELETE", f"/resources/{NOWHERE}", None, 404),
+    ],
+    Act.ATTACH_RESOURCE: lambda at: [
+        Asked("PUT", f"/threads/{at.thread}/resources/{NOWHERE}", None, 404),
+        Asked("DELETE", f"/threads/{at.thread}/resources/{NOWHERE}", None, 204),
+        Asked("PUT", f"/boards/new-here/resources/{NOWHERE}", None, 404),
+        Asked("DELETE", f"/boards/new-here/resources/{NOWHERE}", None, 204),
+    ],
     Act.HOLD_ACCOUNT: lambda _: [
         Asked("PUT", "/members/author/legal-hold", {"reason": "court"}, 204),
         Asked("GET", "/legal-holds", None, 200),
@@ -179,7 +192,7 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
 }
 
 
-_FOR_STAFF = {Act.SEE_WAITING_THREADS, Act.ADMINISTER, Act.ANNOUNCE, Act.WRITE_GLOSSARY}
+_FOR_STAFF = {Act.SEE_WAITING_THREADS, Act.ADMINISTER, Act.ANNOUNCE, Act.WRITE_GLOSSARY, Act.WRITE_RESOURCES}
 
 
 async def _ask(client: httpx.AsyncClient, act: Act, at: There, version: int = 1) -> str:
