@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forum.api import health, home, openapi
 from forum.api.administration import accounts, board_settings, invitations, setup, unsent_mail
+from forum.api.advising import answer_templates, claims, waiting_list
 from forum.api.advising import answers as answers_api
-from forum.api.advising import claims, waiting_list
 from forum.api.authentication import email_addresses, password_resets, profiles, registration
 from forum.api.authentication import sessions as sessions_api
 from forum.api.authentication.second_factor import enrolment, passkeys
@@ -29,6 +29,7 @@ from forum.api.content import (
     posts,
     reactions,
     read_marks,
+    resources,
     search,
     subscriptions,
     threads,
@@ -116,6 +117,11 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     Resource("glossary", "What abbreviations mean. Administrators write it.", glossary.router),
     Resource(
+        "resources",
+        "Who helps elsewhere: places that advisers know, which stand on boards and in threads, too.",
+        resources.router,
+    ),
+    Resource(
         "threads",
         "Threads on a board, where you stopped reading them, and what you may do there.",
         threads.router,
@@ -159,6 +165,7 @@ RESOURCES: tuple[Resource, ...] = (
         advisers.router,
         waiting_list.router,
         claims.router,
+        answer_templates.router,
         endorsements.router,
     ),
     Resource(

@@ -160,6 +160,7 @@ FEATURES: tuple[Feature, ...] = (
         },
         schedule={lateness.LOOK_FOR_LATE: "0 * * * *"},
     ),
+    Feature(name="advising.answer_templates"),
     Feature(name="advising.notes", export=notes.export_own, clean_up=notes.delete_old),
     Feature(
         name="content.endorsements",
@@ -172,6 +173,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(name="content.announcements", clean_up=announcements.delete_expired),
     Feature(name="content.glossary"),
+    Feature(name="content.resources"),
     Feature(name="content.boards", clean_up=board_cards.add_up),
     Feature(name="home"),
     Feature(name="core.idempotency", clean_up=idempotency.delete_expired),

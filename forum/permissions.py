@@ -142,11 +142,14 @@ class Act(StrEnum):
     ADVISE = "answer as an adviser"
     WRITE_ADVISER_NOTE = "leave a note for advisers"
     READ_ADVISER_NOTES = "read the notes of advisers"
+    USE_ANSWER_TEMPLATES = "use the templates of advisers"
     ENDORSE = "say as an adviser that this is right"
     SEE_WAITING_THREADS = "see the threads that wait for an adviser"
     ADMINISTER = "look after accounts"
     ANNOUNCE = "write announcements"
     WRITE_GLOSSARY = "write the glossary"
+    WRITE_RESOURCES = "write down who helps elsewhere"
+    ATTACH_RESOURCE = "say here who helps elsewhere"
     HOLD_ACCOUNT = "see or place legal holds"
 
 
@@ -378,6 +381,7 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.ADVISE: [is_active, has_required_second_factor, advises, board_is_advised],
     Act.WRITE_ADVISER_NOTE: [is_active, has_required_second_factor, is_adviser],
     Act.READ_ADVISER_NOTES: [is_active, either(is_adviser, leads_safeguarding)],
+    Act.USE_ANSWER_TEMPLATES: [is_in_good_standing, has_required_second_factor, is_adviser],
     Act.ENDORSE: [
         is_active,
         has_required_second_factor,
@@ -390,6 +394,8 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.ADMINISTER: [is_in_good_standing, administers],
     Act.ANNOUNCE: [is_in_good_standing, administers],
     Act.WRITE_GLOSSARY: [is_in_good_standing, administers],
+    Act.WRITE_RESOURCES: [is_in_good_standing, has_required_second_factor, advises],
+    Act.ATTACH_RESOURCE: [is_in_good_standing, has_required_second_factor, advises, board_is_open],
     Act.HOLD_ACCOUNT: [is_in_good_standing, administers],
 }
 

@@ -24,7 +24,9 @@ def run(connection: Connection) -> None:
 
 async def main() -> None:
     url = context.config.attributes.get("url") or Settings().sqlalchemy_url
-    engine = create_async_engine(url, poolclass=NullPool)
+    # Whoever migrates a forum also says how the one of several servers is found that takes writes.
+    connect = context.config.attributes.get("connect")
+    engine = create_async_engine(url, poolclass=NullPool, connect_args={"async_creator_fn": connect} if connect else {})
     async with engine.connect() as connection:
         await connection.execute(text(f"SELECT pg_advisory_lock({MIGRATING})"))
         for patience in PATIENCE:

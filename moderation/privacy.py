@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col
 
+from forum.advising.answer_templates import AnswerTemplate
 from forum.advising.notes import AdviserNote
 from forum.content.markup import without_handle
 from forum.content.posts.revisions import lock_post_row
@@ -51,6 +52,7 @@ WRITTEN: Mapping[type[SQLModel], tuple[str, ...]] = {
     MemberNote: ("text",),
     HandoverNote: ("text",),
     AdviserNote: ("text",),
+    AnswerTemplate: ("title", "text"),
     ContactMessage: ("text",),
     TalkMessage: ("text",),
     TalkComplaint: ("text",),

@@ -8,11 +8,10 @@ from typing import NoReturn, TypeVar
 import typer
 from email_validator import EmailNotValidError, validate_email
 from rich.console import Console
-from sqlalchemy import NullPool, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from forum.core import clock, database, embedded_postgres, logs, signals
+from forum.core import clock, connection_budget, database, embedded_postgres, logs, signals
 from forum.core.database import Database
 from forum.core.gate import PublishAtOnce
 from forum.core.rate_limits import RateLimits
@@ -28,13 +27,18 @@ Result = TypeVar("Result")
 
 
 @contextmanager
-def database_of(settings: Settings) -> Iterator[str]:
-    """Give the database's address for SQLAlchemy, for as long as the block lasts."""
+def database_of(settings: Settings, processes: int = 1) -> Iterator[str]:
+    """Give the database's address for SQLAlchemy, for as long as the block lasts.
+
+    The embedded PostgreSQL permits the connections of so many `processes`, where it is started here.
+    """
     logs.configure(settings.log_level)
     if settings.database_url:
         yield settings.sqlalchemy_url
         return
-    with embedded_postgres.running(settings.data) as server:
+    needed = connection_budget.count_needed(settings.pool_size, processes)
+    connections = connection_budget.server_limit(needed)
+    with embedded_postgres.running(settings.data, connections=connections) as server:
         yield server.url
 
 
@@ -59,9 +63,17 @@ def reaching() -> Iterator[None]:
         raise
 
 
+def refuse_too_many_connections(url: str, settings: Settings, processes: int) -> None:
+    """End the command where the server does not permit the connections that so many processes open."""
+    with reaching():
+        permitted = signals.run(connection_budget.count_permitted(url))
+    if sentence := connection_budget.refusal(settings.pool_size, processes, permitted):
+        fail(sentence)
+
+
 def _refuse_old_server(url: str) -> None:
     async def ask() -> int:
-        async with create_async_engine(url, poolclass=NullPool).connect() as connection:
+        async with database.engine_for_once(url).connect() as connection:
             return int(await connection.scalar(text("SHOW server_version_num"))) // 10_000
 
     if (major := signals.run(ask())) < embedded_postgres.OLDEST_MAJOR:

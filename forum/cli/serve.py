@@ -18,7 +18,7 @@ from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from forum import demo, worker
 from forum.app import check_pages, create_app
-from forum.cli.runtime import database_of, fail, first_steps, out, with_work
+from forum.cli.runtime import database_of, fail, first_steps, out, refuse_too_many_connections, with_work
 from forum.core import clock, embedded_postgres, signals
 from forum.core.settings import Settings
 from forum.core.work import Work
@@ -64,10 +64,11 @@ def serve(
     settings = Settings()
     check_pages(settings)  # ends here when a text of the pages cannot be used
     lines = () if settings.smtp_url else (f"Without FORUM_SMTP_URL, mails go to {smtp.choose_transport(settings)}",)
-    with _alone(settings), database_of(settings) as url:
+    port = settings.port if port is None else port
+    listening = Listening(host=host or settings.host, port=port, processes=workers, with_worker=with_worker)
+    with _alone(settings), database_of(settings, listening.all_processes) as url:
         first_steps(url)
-        port = settings.port if port is None else port
-        listening = Listening(host=host or settings.host, port=port, processes=workers, with_worker=with_worker)
+        refuse_too_many_connections(url, settings, listening.all_processes)
         _serve(settings, url, listening, lines)
 
 
@@ -92,7 +93,7 @@ def run_demo(
     host = host or settings.host
     if not for_everybody and not _is_this_machine(host):
         fail(EVERYBODY)
-    with _alone(settings), database_of(settings) as url:
+    with _alone(settings), database_of(settings, processes=2) as url:
         first_steps(url)
         keys = with_work(url, lambda work: _fill_demo(work, settings.data))
         mails = f"Mails go to {smtp.choose_transport(settings)}"
@@ -114,8 +115,9 @@ def run_worker(
     """
     settings = Settings()
     with database_of(settings) as url:
-        if not with_parent:  # it migrated
+        if not with_parent:  # it migrated, and counted
             first_steps(url)
+            refuse_too_many_connections(url, settings, processes=1)
         signals.raise_if_signalled()
         worker.run(url, settings, with_parent=with_parent)
 
@@ -180,6 +182,11 @@ class Listening:
     port: int
     processes: int
     with_worker: bool
+
+    @property
+    def all_processes(self) -> int:
+        """How many processes have connections to the database."""
+        return self.processes + self.with_worker
 
 
 def _serve(settings: Settings, url: str, listening: Listening, lines: tuple[str, ...]) -> None:

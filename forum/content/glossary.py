@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -15,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum.content.explained_terms import Finder, Term
+from forum.content.links import check_link
 from forum.content.posts.tables import Post, Visibility
 from forum.core import audit
 from forum.core.database import Moment, Prepared, Reader, new_id, query
@@ -24,7 +24,7 @@ from forum.core.work import Work
 from forum.members.viewer import Viewer
 from forum.permissions import Act, allow
 
-TERM_MAX, MEANING_MAX, URL_MAX = 30, 200, 500
+TERM_MAX, MEANING_MAX = 30, 200
 MOST = 500
 # Two letters or more, in up to four words: "CIN", "Section 20".
 TERM = re.compile(rf"(?=.{{2,{TERM_MAX}}}$)[^\W_]+(?:[ -][^\W_]+){{0,3}}")
@@ -93,7 +93,7 @@ async def explain_term(work: Work, administrator: Viewer, term: str, wish: TermW
     if not TERM.fullmatch(term):
         raise Invalid("must be up to four words of letters and digits", "#/term", code="unusable_term")
     if wish.see_url is not None:
-        _check_link(wish.see_url)
+        check_link(wish.see_url, "#/see_url")
     await work.session.execute(_ONE_AT_A_TIME)
     count = select(func.count()).select_from(GlossaryTerm).where(col(GlossaryTerm.term) != term)
     if (await work.session.execute(count)).scalar_one() >= MOST:
@@ -149,17 +149,6 @@ async def get_finder(reader: Reader) -> Finder:
     finder = known.finder if known and known.finder.terms == terms else Finder(terms)
     _known[reader] = _Known(finder, time.monotonic(), version)
     return finder
-
-
-def _check_link(url: str) -> None:
-    """Raise Invalid unless this is the address of a page on the web."""
-    try:
-        parts = urlsplit(url)
-        is_link = parts.scheme == "https" and bool(parts.hostname) and not parts.username and url.isascii()
-    except ValueError:
-        is_link = False
-    if not is_link or re.search(r"[\s\"<>\\]", url):
-        raise Invalid("must be an address that begins with https://", "#/see_url", code="unusable_link")
 
 
 async def _is_ordinary_word(session: AsyncSession, term: str) -> bool:

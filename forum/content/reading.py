@@ -23,6 +23,8 @@ from forum.content.posts.queries import PostView
 from forum.content.posts.tables import NUMBER_MAX, Post, Voice
 from forum.content.posts.thread_page import PageRequest, PageStatements, PostPage
 from forum.content.read_marks import OwnPlace
+from forum.content.resources import queries as resources
+from forum.content.resources.queries import AttachedResources, ResourceView
 from forum.content.subscriptions import Mode
 from forum.content.threads import claims, queries
 from forum.content.threads.queries import ThreadPage
@@ -31,7 +33,7 @@ from forum.core.database import Prepared, Reader, columns
 from forum.core.errors import NotFound
 from forum.members.tables import Standing
 from forum.members.viewer import Viewer
-from forum.permissions import Act, Refusal, why_not
+from forum.permissions import Act, Refusal, allow, why_not
 
 THREADS_A_PAGE = POSTS_A_PAGE = 20
 
@@ -59,6 +61,8 @@ class BoardReading:
     no_thread_because: Refusal | None
     before: BeforeWriting
     is_told: bool  # the viewer is told of each new post on it
+    resources: Sequence[ResourceView]
+    may_attach: bool  # places of help
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ class ThreadReading:
     may_endorse: bool  # posts of members
     may_say_helped: bool  # it is their own thread, and it waits for an adviser
     marks: OwnMarks  # what the viewer did with the posts of this page
+    resources: Sequence[ResourceView]
+    may_attach: bool  # places of help
 
 
 async def read_board(reader: Reader, viewer: Viewer, slug: str, after: str | None, now: datetime) -> BoardReading:
@@ -96,7 +102,17 @@ async def read_board(reader: Reader, viewer: Viewer, slug: str, after: str | Non
     }
     mode = await subscriptions.get_board_mode(reader, viewer, card.board.id) if viewer.id else None
     is_told = mode not in {None, Mode.OFF}
-    return BoardReading(card, standing, page, marks, why_not(Act.OPEN_THREAD, viewer, place), before, is_told)
+    return BoardReading(
+        card,
+        standing,
+        page,
+        marks,
+        why_not(Act.OPEN_THREAD, viewer, place),
+        before,
+        is_told,
+        resources=await resources.list_on_board(reader, card.board.id),
+        may_attach=viewer.id is not None and why_not(Act.ATTACH_RESOURCE, viewer, place) is None,
+    )
 
 
 async def read_thread(
@@ -126,7 +142,31 @@ async def read_thread(
         may_endorse=is_member and why_not(Act.ENDORSE, viewer, replace(place, post=OTHERS_POST)) is None,
         may_say_helped=is_member and _waits(thread, board) and why_not(Act.MARK_ANSWERED, viewer, place) is None,
         marks=await own_marks.get_own_marks(reader, viewer, thread_id, _span(page), now),
+        resources=await resources.list_in_thread(reader, thread_id),
+        may_attach=is_member and why_not(Act.ATTACH_RESOURCE, viewer, place) is None,
     )
+
+
+async def read_board_to_attach(reader: Reader, adviser: Viewer, slug: str, now: datetime) -> AttachedResources:
+    """Return a board with the places of help that stand there and that could. Raises NotFound and Forbidden."""
+    board = await boards.get_board(reader, adviser, slug)
+    allow(Act.ATTACH_RESOURCE, adviser, ReadingPlace(adviser.standing, board, opening_of(board, now)))
+    return await _choices(reader, adviser, board, await resources.list_on_board(reader, board.id))
+
+
+async def read_thread_to_attach(reader: Reader, adviser: Viewer, thread_id: int, now: datetime) -> AttachedResources:
+    """Return a thread with the places of help that stand there and that could. Raises NotFound and Forbidden."""
+    thread = await queries.get_thread(reader, adviser, thread_id)
+    board = await boards.get_board(reader, adviser, thread.board_slug)
+    place = ReadingPlace(adviser.standing, board, opening_of(board, now), ThreadPlace(thread))
+    allow(Act.ATTACH_RESOURCE, adviser, place)
+    return await _choices(reader, adviser, thread, await resources.list_in_thread(reader, thread_id))
+
+
+async def _choices(reader: Reader, adviser: Viewer, place: Any, attached: Sequence[ResourceView]) -> AttachedResources:
+    ids = {entry.id for entry in attached}
+    listing = await resources.list_resources(reader, adviser)
+    return AttachedResources(place, attached, [entry for entry in listing.entries if entry.id not in ids])
 
 
 def _waits(thread: Any, board: Any) -> bool:

@@ -14,9 +14,9 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import NullPool, text
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.core import audit, database, embedded_postgres
 
@@ -189,8 +189,8 @@ def _delete_on_error(part: Path) -> Iterator[None]:
 @asynccontextmanager
 async def _read_snapshot(url: str) -> AsyncIterator[AsyncSession]:
     """Begin a transaction that reads the database as it is at one moment."""
-    connect_args = {"server_settings": {"application_name": "forum backup"}, "timeout": database.PATIENCE}
-    engine = create_async_engine(url, poolclass=NullPool, isolation_level="REPEATABLE READ", connect_args=connect_args)
+    named = {"server_settings": {"application_name": "forum backup"}}
+    engine = database.engine_for_once(url, named, isolation_level="REPEATABLE READ")
     async with AsyncSession(engine) as session:
         yield session
 
@@ -249,6 +249,7 @@ def _environment(url: str) -> dict[str, str]:
         "PGPASSWORD": where.password,
         "PGDATABASE": where.database,
         "PGSSLMODE": where.query.get("ssl"),
+        "PGTARGETSESSIONATTRS": where.query.get("target_session_attrs"),
         "PGAPPNAME": "forum backup",
         "LC_ALL": "C",
     }

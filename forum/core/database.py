@@ -6,10 +6,11 @@ import shutil
 import time
 from collections import namedtuple
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from sqlalchemy import (
     DateTime,
     Executable,
     Insert,
+    NullPool,
     Row,
     Select,
     Table,
@@ -65,8 +67,10 @@ MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 PASSING = {"40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "53300"}
 
 DISK_FULL = "53100"
+READ_ONLY = "25006"  # a standby, or a primary that has become one
 
 PATIENCE = 10  # seconds to wait for a connection
+HOST_PATIENCE = 3.0  # seconds for each of several hosts: a machine without power refuses nothing, it is silent
 READY_SECONDS = 2.0  # in which a database that is ready answers; monitoring does not wait much longer
 FULL_SECONDS = 60.0  # after a write that found no room, for which the forum says that its disk is full
 LEAST_ROOM = 64 * 2**20  # bytes: four of the files in which PostgreSQL notes each change before it makes it
@@ -160,8 +164,11 @@ def new_id() -> UUID:
 def is_passing(error: DBAPIError) -> bool:
     """Return whether the same statement may succeed a moment later.
 
-    So it is when another process migrated the tables, the connection was lost or refused, or the server is busy.
+    So it is when another process migrated the tables, the connection was lost or refused, or the server is busy or
+    takes no writes: another one may do so soon.
     """
+    if is_read_only(error):
+        return True
     if error.connection_invalidated or isinstance(error.orig, driver.InvalidCachedStatementError):
         return True
     if isinstance(getattr(error.orig, "__cause__", None), OSError):
@@ -172,6 +179,13 @@ def is_passing(error: DBAPIError) -> bool:
 def is_full(error: BaseException) -> bool:
     """Return whether the statement failed because the database found no room on its disk."""
     return getattr(getattr(error, "orig", error), "sqlstate", None) == DISK_FULL
+
+
+def is_read_only(error: BaseException) -> bool:
+    """Return whether the server takes no writes: it only follows another one, and no host is the one that does."""
+    original = getattr(error, "orig", error)
+    cause = getattr(original, "__cause__", None) or original
+    return isinstance(cause, asyncpg.TargetServerAttributeNotMatched) or getattr(cause, "sqlstate", None) == READ_ONLY
 
 
 def broken_constraint(error: IntegrityError) -> str | None:
@@ -211,8 +225,9 @@ class Reader:
     when the request's transaction is rolled back.
     """
 
-    def __init__(self, engine: AsyncEngine, size: int) -> None:
+    def __init__(self, engine: AsyncEngine, size: int, hosts: "Hosts") -> None:
         _, self._connect_args = engine.dialect.create_connect_args(engine.url)
+        self._hosts = hosts
         self._size = size
         self._pool: asyncpg.Pool | None = None
         self._pool_lock = asyncio.Lock()  # of two first readers, one opens the pool
@@ -234,7 +249,7 @@ class Reader:
 
     async def open_connection(self) -> asyncpg.Connection:
         """Return a connection beside the pool, for who listens. Raises what asyncpg raises."""
-        return await asyncpg.connect(**self._connect_args, timeout=PATIENCE, server_settings=SERVER_SETTINGS)
+        return await self._hosts.connect(**self._connect_args, timeout=PATIENCE, server_settings=SERVER_SETTINGS)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -249,6 +264,8 @@ class Reader:
         except TimeoutError as error:
             raise PoolTimeoutError("No connection was free.") from error
         except (asyncpg.PostgresError, *CONNECTION_LOST) as error:
+            if self._pool and is_read_only(error):
+                await self._pool.expire_connections()  # another server may take writes by now
             # PostgresConnectionError: the server could still say itself that it ends (SQLSTATE class 08).
             lost = isinstance(error, (asyncpg.PostgresConnectionError, *CONNECTION_LOST))
             raise DBAPIError(None, None, error, hide_parameters=True, connection_invalidated=lost) from error
@@ -259,6 +276,7 @@ class Reader:
             if self._pool is None:
                 self._pool = await asyncpg.create_pool(
                     **self._connect_args,
+                    connect=self._hosts.connect,
                     min_size=0,
                     max_size=self._size,
                     timeout=PATIENCE,
@@ -292,6 +310,7 @@ def migrate(url: str, revision: str = "head") -> None:
     """
     config = alembic_config(url)
     config.attributes["then"] = jobs.install
+    config.attributes["connect"] = Hosts().connect
     command.upgrade(config, revision)
 
 
@@ -306,12 +325,37 @@ def known_migrations() -> set[str]:
     return {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
 
 
-async def _connect(*args: Any, **options: Any) -> asyncpg.Connection:
-    """Open a connection. Raises the driver's OperationalError, so that callers handle one kind of database error."""
-    try:
-        return await asyncpg.connect(*args, **options)
-    except (asyncpg.PostgresError, *CONNECTION_LOST) as error:
-        raise driver.OperationalError(type(error).__name__, error) from error  # type: ignore[no-untyped-call]
+class Hosts:
+    """Opens connections to the one of several hosts that takes writes; first it asks the one that did so last."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    async def connect(self, *args: Any, **options: Any) -> asyncpg.Connection:
+        """Open a connection. Raises what asyncpg raises, of several hosts what it raised for the last one.
+
+        asyncpg has one timeout for all hosts together: one that is silent would use it up before the others are asked.
+        """
+        hosts, ports = options.get("host"), options.get("port")
+        if not isinstance(hosts, list) or not isinstance(ports, list):
+            return await asyncpg.connect(*args, **options)
+        *others, last = [*range(self._last, len(hosts)), *range(self._last)]
+        for place in others:
+            with suppress(asyncpg.PostgresError, *CONNECTION_LOST):  # TimeoutError is one of OSError's
+                return await self._connect_to(place, *args, **options)
+        return await self._connect_to(last, *args, **options)
+
+    async def _connect_to(self, place: int, *args: Any, **options: Any) -> asyncpg.Connection:
+        one = {"host": options["host"][place], "port": options["port"][place], "timeout": HOST_PATIENCE}
+        connection = await asyncpg.connect(*args, **{**options, **one})
+        self._last = place
+        return connection
+
+
+def engine_for_once(url: str, connect_args: Mapping[str, Any] = MappingProxyType({}), **options: Any) -> AsyncEngine:
+    """Return an engine that keeps no connection open: for what is asked or done once."""
+    connecting = {"timeout": PATIENCE, "async_creator_fn": Hosts().connect, **connect_args}
+    return create_async_engine(url, poolclass=NullPool, connect_args=connecting, **options)
 
 
 class Database:
@@ -322,22 +366,30 @@ class Database:
         self._full_until = 0.0
         self._probe: asyncio.Task[bool] | None = None
         self.on_commit: Callable[[], None] = lambda: None  # called after each commit of this process
-        self.transactions = self._engine(url, pool_size)
-        self.reader = Reader(self.transactions, pool_size)
+        hosts = Hosts()
+        self.transactions = self._engine(url, pool_size, hosts)
+        self.reader = Reader(self.transactions, pool_size, hosts)
         # For the worker: a connection that listens must not be in a transaction.
-        self.autocommit = self._engine(url, pool_size, isolation_level="AUTOCOMMIT")
+        self.autocommit = self._engine(url, pool_size, hosts, isolation_level="AUTOCOMMIT")
         for engine in (self.transactions, self.autocommit):
             event.listen(engine.sync_engine, "handle_error", self._note_error)
 
     @staticmethod
-    def _engine(url: str, pool_size: int, **options: Any) -> AsyncEngine:
+    def _engine(url: str, pool_size: int, hosts: Hosts, **options: Any) -> AsyncEngine:
+        async def connect(*args: Any, **options: Any) -> asyncpg.Connection:
+            """Open a connection. Raises the driver's OperationalError: callers then handle one kind of error."""
+            try:
+                return await hosts.connect(*args, **options)
+            except (asyncpg.PostgresError, *CONNECTION_LOST) as error:
+                raise driver.OperationalError(type(error).__name__, error) from error  # type: ignore[no-untyped-call]
+
         return create_async_engine(
             url,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=PATIENCE,
             hide_parameters=True,  # in errors and logs: they are people's own words
-            connect_args={"server_settings": SERVER_SETTINGS, "timeout": PATIENCE, "async_creator_fn": _connect},
+            connect_args={"server_settings": SERVER_SETTINGS, "timeout": PATIENCE, "async_creator_fn": connect},
             **options,
         )
 
@@ -372,6 +424,8 @@ class Database:
         return bool(row.version_num == newest_migration())
 
     def _note_error(self, context: ExceptionContext) -> None:
+        if is_read_only(context.original_exception):
+            context.is_disconnect = True  # no connection is kept: another server may take writes by now
         self._note(context.sqlalchemy_exception or context.original_exception)
 
     def _note(self, error: BaseException) -> None:

@@ -30,6 +30,7 @@ from urllib.parse import quote
 OLDEST_MAJOR = 15
 LONGEST_SOCKET_PATH = 107
 LARGEST_LOG = 10_000_000
+USUAL_CONNECTIONS = 100  # PostgreSQL's own default
 
 ATTACH_SECONDS = 30
 # A server that was killed replays its write-ahead log first, which may take minutes on a slow disk.
@@ -40,7 +41,7 @@ STOPPING = ((signal.SIGINT, 20), (signal.SIGQUIT, 10))
 # PostgreSQL puts the port into the socket's name.
 SOCKET_NAME = ".s.PGSQL.5432"
 ALWAYS = (
-    *("--listen_addresses=", "--port=5432", "--unix_socket_permissions=0700", "--max_connections=100"),
+    *("--listen_addresses=", "--port=5432", "--unix_socket_permissions=0700"),
     # The forum gets the errors of its statements; in the server's log they would leave people's words.
     "--log_min_messages=log",
 )
@@ -76,12 +77,12 @@ class Server:
 
 
 @contextmanager
-def running(data: Path, *, durable: bool = True) -> Iterator[Server]:
+def running(data: Path, *, durable: bool = True, connections: int = USUAL_CONNECTIONS) -> Iterator[Server]:
     """Start the server of the folder `data` and stop it at the end of the block, or use it where it already runs.
 
-    The folder and its database `forum` are created on first use. With `durable=False` a power cut may lose
-    everything: for tests only. When a server that was started here ends by itself, this process gets SIGTERM, so that
-    its supervisor restarts both. Call it from the main thread.
+    One that is started here permits so many `connections`. The folder and its database `forum` are created on first
+    use. With `durable=False` a power cut may lose everything: for tests only. When a server that was started here ends
+    by itself, this process gets SIGTERM, so that its supervisor restarts both. Call it from the main thread.
 
     Raises EmbeddedError, also at the end of the block when the server has failed.
     """
@@ -90,7 +91,7 @@ def running(data: Path, *, durable: bool = True) -> Iterator[Server]:
         if folder := _find_running(data, lock):
             yield Server(_url(folder), started_here=False, data=data)
         else:
-            with _start(data, durable) as folder:
+            with _start(data, durable, connections) as folder:
                 yield Server(_url(folder), started_here=True, data=data)
 
 
@@ -178,7 +179,7 @@ def _answers(folder: Path) -> bool:
 
 
 @contextmanager
-def _start(data: Path, durable: bool) -> Iterator[Path]:
+def _start(data: Path, durable: bool, connections: int) -> Iterator[Path]:
     if threading.current_thread() is not threading.main_thread():
         # PR_SET_PDEATHSIG works by thread: the kernel would stop the server when this thread ends.
         raise EmbeddedError("Start the embedded PostgreSQL from the main thread.")
@@ -198,7 +199,7 @@ def _start(data: Path, durable: bool) -> Iterator[Path]:
         for leftover in (cluster / "postmaster.pid", folder / f"{SOCKET_NAME}.lock"):
             leftover.unlink(missing_ok=True)
     where = ("-D", str(cluster), f"--unix_socket_directories={folder}", f"--shared_buffers={_cache_megabytes()}MB")
-    process = _launch(log, binaries / "postgres", *where, *ALWAYS, *durability)
+    process = _launch(log, binaries / "postgres", *where, f"--max_connections={connections}", *ALWAYS, *durability)
     stopping = threading.Event()
     try:
         _await_ready(process, folder, log)

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from forum.core import contrast
 
 NOBODY = "no-reply@forum.test"  # the sender while mails are only written to a folder
+POSTGRESQL_PORT = 5432
 FIRST_POSTS_MAX = 100  # counting stops here, so that a prolific author's post costs no more
 # All kinds of reactions to a post; `content/reactions/tables.py` says what they mean.
 REACTIONS = ("thank", "hug", "helpful", "same_here")
@@ -41,7 +42,34 @@ def _postgresql(url: str) -> str:
     if scheme not in {"postgres", "postgresql", "postgresql+asyncpg"}:
         raise ValueError("it must begin with postgresql://")
     # PostgreSQL's own programs call it `sslmode`; asyncpg takes the same values as `ssl`.
-    return "postgresql+asyncpg://" + re.sub(r"(?<=[?&])sslmode=", "ssl=", rest)
+    return "postgresql+asyncpg://" + re.sub(r"(?<=[?&])sslmode=", "ssl=", _spread_hosts(rest))
+
+
+def _spread_hosts(rest: str) -> str:
+    """Return what follows `postgresql://` with several hosts as SQLAlchemy reads them, after the question mark.
+
+    PostgreSQL's programs write `USER@HOST:PORT,HOST:PORT/NAME`. Of several, the forum wants the one that takes writes.
+    """
+    address, _, query = rest.partition("?")
+    server, slash, name = address.partition("/")
+    user, at, hosts = server.rpartition("@")
+    asked = parse_qs(query)
+    if "," in hosts:
+        if "host" in asked or "port" in asked:
+            raise ValueError("hosts and ports stand before the name of the database, or after the '?', not both")
+        places = [urlsplit(f"//{place}") for place in hosts.split(",")]
+        if not all(place.hostname for place in places):
+            raise ValueError("each of several hosts needs a name, as in postgresql://forum@one,two/forum")
+        names = ",".join(str(place.hostname) for place in places)
+        ports = ",".join(str(place.port or POSTGRESQL_PORT) for place in places)
+        query = "&".join([f"host={names}&port={ports}", *filter(None, [query])])
+    elif not any("," in host for host in asked.get("host", [])):
+        return rest
+    elif "port" not in asked:
+        query += "&port=" + ",".join([str(POSTGRESQL_PORT)] * (asked["host"][0].count(",") + 1))
+    if "target_session_attrs" not in asked:
+        query += "&target_session_attrs=primary"
+    return f"{user}{at}{slash}{name}?{query}"
 
 
 def _smtp(url: str, others: ValidationInfo) -> str:

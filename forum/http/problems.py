@@ -26,6 +26,7 @@ log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
 WENT_WRONG = "Something went wrong on our side. Nothing was changed."
 FULL = "The forum has no room left to store this. Nothing was changed. Reading goes on; please try again later."
+UNWRITABLE = "Nothing can be stored at this moment. Nothing was changed. Please try again in a minute."
 BUSY = "The forum is busy at this moment. Nothing was changed. Please try again."
 
 
@@ -140,6 +141,7 @@ KINDS: Mapping[type[errors.ForumError], ProblemType] = {
     errors.Overloaded: ProblemType(503, "service-unavailable", "Busy"),
 }
 INVALID, UNAVAILABLE = KINDS[errors.Invalid], KINDS[errors.Overloaded]
+READ_ONLY = ProblemType(503, "read-only", "Nothing can be stored")
 STORAGE_FULL = ProblemType(503, "storage-full", "No room left")
 INTERNAL = ProblemType(500, "internal-server-error", "Error on our side")
 # What the router and the middleware refuse, with a sentence where theirs does not help people.
@@ -279,6 +281,8 @@ async def _database_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DBAPIError)  # noqa: S101 - registered for it alone
     if database.is_full(error):
         return storage_full()
+    if database.is_read_only(error):
+        return read_only()
     if database.is_passing(error):
         return await _busy(request, error)
     return internal_error(request.scope, error)
@@ -288,6 +292,12 @@ def storage_full() -> Response:
     """Log that the disk is full, and return the response to whoever wants to write."""
     log.error("storage_full")
     return problem(STORAGE_FULL, "storage_full", FULL, headers={"Retry-After": "60"})
+
+
+def read_only() -> Response:
+    """Log that the database takes no writes, and return the response to whoever wants to write."""
+    log.error("read_only")
+    return problem(READ_ONLY, "read_only", UNWRITABLE, headers={"Retry-After": "5"})
 
 
 async def _busy(_request: Request, error: Exception) -> Response:

@@ -17,7 +17,7 @@ from forum.web.administration import (
     setup,
     unsent_mail,
 )
-from forum.web.advising import answers, claims, waiting_list
+from forum.web.advising import answer_templates, answers, claims, waiting_list
 from forum.web.around import leave, look, text_pages
 from forum.web.authentication import email_addresses, password_resets, profiles, registration, sessions, sign_in
 from forum.web.authentication.second_factor import enrolment, passkeys
@@ -35,6 +35,7 @@ from forum.web.content import (
     posts,
     reactions,
     read_marks,
+    resources,
     search,
     subscriptions,
     thread_changes,
@@ -65,6 +66,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     advisers.router,
     announcements.router,
     glossary.router,
+    resources.router,
     sign_in.router,
     registration.router,
     email_addresses.router,
@@ -85,6 +87,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     look.router,
     leave.router,
     waiting_list.router,
+    answer_templates.router,
     answers.router,
     claims.router,
     endorsements.router,

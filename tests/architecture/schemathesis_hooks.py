@@ -25,6 +25,7 @@ SEEN = "what can be seen, and is left without what turns its direction, is no re
 HOURS = "quiet hours have a beginning and another end, and a daily mail comes outside of them"
 UNASKED = "consent that was not sought needs the reason"
 SOON = "it must lie within the next 28 days"
+BRACES = "what stands in braces must be a placeholder"
 FITTING = "which measures go together, and with which case, depends on the case"
 
 # Operation and pointer of a 422 → why a request that keeps to the document may get it.
@@ -78,6 +79,9 @@ EXPECTED = {
     ("list_member_notes", "query/after"): FORGED,
     ("list_adviser_notes", "query/after"): FORGED,
     ("leave_adviser_note", "header/Idempotency-Key"): USED,
+    ("add_answer_template", "header/Idempotency-Key"): USED,
+    ("add_answer_template", "#/text"): BRACES,
+    ("change_answer_template", "#/text"): BRACES,
     ("list_handover_notes", "query/after"): FORGED,
     ("leave_handover_note", "header/Idempotency-Key"): USED,
     ("set_board_hours", "#/zone"): "the names of time zones are no regular expression",
@@ -177,6 +181,13 @@ NOT_FOR_MEMBERS = {
     "add_concern_entry",
     "add_term",
     "announce",
+    "add_resource",
+    "attach_to_board",
+    "attach_to_thread",
+    "change_resource",
+    "detach_from_board",
+    "detach_from_thread",
+    "remove_resource",
     "answer_public_report",
     "answer_service_complaint",
     "assign_post_of_report",
@@ -240,6 +251,10 @@ NOT_FOR_MEMBERS = {
     "list_member_notes",
     "claim_thread",
     "endorse_post",
+    "add_answer_template",
+    "change_answer_template",
+    "delete_answer_template",
+    "list_answer_templates",
     "leave_adviser_note",
     "list_adviser_notes",
     "mark_answered",

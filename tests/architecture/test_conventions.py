@@ -59,6 +59,8 @@ SHARED = [
     "/boards/{slug}",
     "/boards/{slug}/now",
     "/boards/{slug}/threads",
+    "/boards/{slug}/resources",
+    "/resources",
     "/threads/{thread}",
     "/threads/{thread}/posts",
     "/posts/{post}",
@@ -80,6 +82,7 @@ FEATURES = {
     "reactions",
     "bookmarks",
     "subscriptions",
+    "resources",
 }
 PERSONAL = [
     "/home",
@@ -156,6 +159,7 @@ def test_every_read_of_the_forum_is_in_one_of_the_two_tables(app: FastAPI) -> No
     # its author alone: test_reactions.py.
     elsewhere = {f"{API}/{of}/{{id}}/revisions/{{number}}" for of in ("posts", "threads")}
     elsewhere.add(f"{API}/adviser/threads/{{id}}/notes")  # for no moderator: test_notes.py
+    elsewhere.add(f"{API}/adviser/templates")  # for advisers: test_answer_templates.py
     assert found - elsewhere - {f"{API}/posts/{{id}}/reactions"} == tabled
 
 

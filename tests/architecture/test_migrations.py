@@ -275,9 +275,11 @@ DATA: dict[str, list[str]] = {
     "0052": REVIEWED,
     "0053": WAITED,
     "0054": WAITED,
-    "0055": REVIEWED,
+    "0055": WAITED,
     "0056": WAITED,
     "0058": WAITED,
+    "0059": WAITED,
+    "0060": WAITED,
 }
 
 

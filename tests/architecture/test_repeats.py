@@ -34,6 +34,7 @@ REPEATS = {
     "begin_second_factor": ANEW,
     "add_term": KEY,
     "announce": KEY,
+    "add_resource": KEY,
     "add_phrase": SAME,
     "answer_in_talk": KEY,
     "complain_of_message": SAME,
@@ -52,6 +53,7 @@ REPEATS = {
     "make_board": KEY,
     "note_case": KEY,
     "note_danger_case": KEY,
+    "add_answer_template": KEY,
     "leave_adviser_note": KEY,
     "leave_handover_note": KEY,
     "note_member": KEY,
@@ -186,6 +188,13 @@ async def test_an_advisers_note_is_left_once(app: FastAPI, services: Services) -
         path = f"/adviser/threads/{post.thread_id}/notes"
         await sent_again(nia, path, {"text": "She was quiet."}, {"text": "He was quiet."})
     assert await count(services, "adviser_note") == 1
+
+
+async def test_a_template_of_answers_is_written_once(app: FastAPI, services: Services) -> None:
+    async with make.signed_in(app, "nia", Role.ADVISER) as nia:
+        wanted = {"title": "Call", "text": "Please call us, {name}."}
+        await sent_again(nia, "/adviser/templates", wanted, {**wanted, "title": "Calls"})
+    assert await count(services, "answer_template") == 1
 
 
 async def test_an_appeal_is_made_once(app: FastAPI, services: Services) -> None:

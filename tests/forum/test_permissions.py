@@ -83,12 +83,15 @@ OPEN_TO: dict[Act, set[str]] = {
     Act.ADVISE: {"adviser", "moderator", "administrator"},
     Act.WRITE_ADVISER_NOTE: {"adviser"},
     Act.READ_ADVISER_NOTES: {"adviser", "lead"},
+    Act.USE_ANSWER_TEMPLATES: {"adviser"},
     Act.ENDORSE: {"adviser"},
     Act.MARK_ANSWERED: {"author", "silenced-author"},
     Act.SEE_WAITING_THREADS: {"adviser", "moderator", "silenced-moderator", "reviewed-moderator", "administrator"},
     Act.ADMINISTER: {"administrator"},
     Act.ANNOUNCE: {"administrator"},
     Act.WRITE_GLOSSARY: {"administrator"},
+    Act.WRITE_RESOURCES: {"adviser", "moderator", "administrator"},
+    Act.ATTACH_RESOURCE: {"adviser", "moderator", "administrator"},
     Act.HOLD_ACCOUNT: {"administrator"},
 }
 
@@ -140,6 +143,12 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
     ],
     Act.WRITE_ADVISER_NOTE: lambda at: [Asked("POST", f"/adviser/threads/{at.thread}/notes", {"text": "Call."}, 201)],
     Act.READ_ADVISER_NOTES: lambda at: [Asked("GET", f"/adviser/threads/{at.thread}/notes", None, 200)],
+    Act.USE_ANSWER_TEMPLATES: lambda _: [
+        Asked("GET", "/adviser/templates", None, 200),
+        Asked("POST", "/adviser/templates", {"title": "Call", "text": "Please call us, {name}."}, 201),
+        Asked("PUT", f"/adviser/templates/{NOWHERE}", {"version": 1, "title": "Call", "text": "Call us."}, 404),
+        Asked("DELETE", f"/adviser/templates/{NOWHERE}?version=1", None, 404),
+    ],
     Act.ENDORSE: lambda at: [Asked("PUT", f"/posts/{at.post}/endorsement", None, 204)],
     Act.MARK_ANSWERED: lambda at: [Asked("PUT", f"/threads/{at.thread}/answered", None, 204)],
     Act.SEE_WAITING_THREADS: lambda _: [Asked("GET", "/adviser/threads", None, 200)],
@@ -164,6 +173,17 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
         Asked("PUT", "/glossary/CIN", {"meaning": "Child in need"}, 200),
         Asked("DELETE", "/glossary/CIN", None, 204),
     ],
+    Act.WRITE_RESOURCES: lambda _: [
+        Asked("POST", "/resources", {"name": "Line", "description": "They listen.", "telephone": "116 123"}, 201),
+        Asked("PUT", f"/resources/{NOWHERE}", {"name": "Line", "description": "They listen.", "telephone": "1"}, 404),
+        Asked("DELETE", f"/resources/{NOWHERE}", None, 404),
+    ],
+    Act.ATTACH_RESOURCE: lambda at: [
+        Asked("PUT", f"/threads/{at.thread}/resources/{NOWHERE}", None, 404),
+        Asked("DELETE", f"/threads/{at.thread}/resources/{NOWHERE}", None, 204),
+        Asked("PUT", f"/boards/new-here/resources/{NOWHERE}", None, 404),
+        Asked("DELETE", f"/boards/new-here/resources/{NOWHERE}", None, 204),
+    ],
     Act.HOLD_ACCOUNT: lambda _: [
         Asked("PUT", "/members/author/legal-hold", {"reason": "court"}, 204),
         Asked("GET", "/legal-holds", None, 200),
@@ -172,7 +192,7 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
 }
 
 
-_FOR_STAFF = {Act.SEE_WAITING_THREADS, Act.ADMINISTER, Act.ANNOUNCE, Act.WRITE_GLOSSARY}
+_FOR_STAFF = {Act.SEE_WAITING_THREADS, Act.ADMINISTER, Act.ANNOUNCE, Act.WRITE_GLOSSARY, Act.WRITE_RESOURCES}
 
 
 async def _ask(client: httpx.AsyncClient, act: Act, at: There, version: int = 1) -> str:

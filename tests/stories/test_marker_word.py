@@ -208,6 +208,8 @@ async def world(app: FastAPI, services: Services) -> AsyncIterator[World]:
         world.know("?unread", "true")
         world.know("?thread", 1)
         world.know("?named", "heron")
+        world.know("?region", "Wales")
+        world.know("?tag", "court")
         yield world
 
 

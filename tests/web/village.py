@@ -149,6 +149,9 @@ async def _live(village: Village) -> None:
     asked = await _said(await orla.post(f"{API}/moderation/cases/{seen['id']}/talks", json=question))
     words = {"title": "Name-calling", "text": "Say what they did instead."}
     await _said(await orla.put(f"{API}/moderation/templates/name-calling", json=words))
+    answer = {"title": "Kinship care", "text": "Hello {name}, this says more: {link:our page}"}
+    suzie = village.readers["adviser"]
+    answers = await _said(await suzie.post(f"{API}/adviser/templates", json=answer))
     term = {"kind": "word", "text": "gobshite", "effect": "case", "note": "He came back twice."}
     watched = await _said(await joan.post(f"{API}/moderation/terms", json=term))
     invited = await _said(await joan.post(f"{API}/invitations", json={"email": "new@example.org", "role": "moderator"}))
@@ -191,6 +194,7 @@ async def _live(village: Village) -> None:
         "rule": 10,
         "role": "moderator",
         "template": "name-calling",
+        "answer": answers["id"],
         "term": watched["id"],
         "invitation": invited["id"],
     }

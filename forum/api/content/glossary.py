@@ -7,7 +7,8 @@ from pydantic import Field
 
 from forum.api.schemas import RequestBody, ResponseBody
 from forum.content import glossary
-from forum.content.glossary import MEANING_MAX, TERM_MAX, URL_MAX, TermWish
+from forum.content.glossary import MEANING_MAX, TERM_MAX, TermWish
+from forum.content.links import URL_MAX
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember, CurrentViewer
 from forum.http.fields import Line, Text

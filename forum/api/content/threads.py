@@ -8,8 +8,10 @@ from pydantic import Field
 
 from forum.api.content.crisis_help import CrisisHelp, help_response
 from forum.api.content.personal_details import Confirm, PersonalDetail, details_response
+from forum.api.content.resources import ResourceEntry
 from forum.api.schemas import Author, RequestBody, ResponseBody
 from forum.content.posts.queries import waiting_as_json
+from forum.content.resources.queries import get_thread_with_resources
 from forum.content.threads import actions, queries
 from forum.content.threads.tables import LOCK_REASON_MAX, ThreadState
 from forum.http.caching import cacheable_response, next_link
@@ -92,6 +94,12 @@ class Thread(ResponseBody):
     waiting: WaitingTitle | None = Field(
         description="The title that waits for a moderator: for the member who opened the thread and moderators"
     )
+
+
+class ReadThread(Thread):
+    """A thread with what stands in it besides its posts."""
+
+    resources: list[ResourceEntry] = Field(description="Who helps elsewhere, as advisers say in this thread")
 
 
 class RetitledThread(Thread):
@@ -195,12 +203,14 @@ def page_response(request: Request, page: Any, items: Sequence[Mapping[str, Any]
     return cacheable_response(request, body, shared=page.is_shared, headers=headers)
 
 
-@router.get("/threads/{id}", response_model=Thread, responses=documented(404, 422))
+@router.get("/threads/{id}", response_model=ReadThread, responses=documented(404, 422))
 async def get_thread(request: Request, id: Id, viewer: CurrentViewer, reading: Reading) -> Response:
     """Read about a thread. Its posts are at `/threads/{id}/posts`."""
-    thread = await queries.get_thread(reading, viewer, id)
-    shared = queries.is_shared(thread)
-    return cacheable_response(request, thread_response(thread), shared=shared, headers=robots(thread))
+    read = await get_thread_with_resources(reading, viewer, id)
+    resources = [ResourceEntry.model_validate(entry) for entry in read.resources]
+    body = ReadThread(**thread_json(read.thread), resources=resources)
+    shared = queries.is_shared(read.thread)
+    return cacheable_response(request, body, shared=shared, headers=robots(read.thread))
 
 
 @router.patch("/threads/{id}", response_model=RetitledThread, responses=documented(401, 403, 404, 409, 413, 422, 429))

@@ -9,6 +9,7 @@ from forum.content import drafts
 from forum.content.boards import policy_of
 from forum.content.lanes import Lane
 from forum.content.personal_details import judge, publishing_on
+from forum.content.placeholders import refuse_unfilled
 from forum.content.posts import held_edits
 from forum.content.posts.adviser_badge import badge_snapshot, voice_of
 from forum.content.posts.context import PostingContext, ReplyContext
@@ -147,6 +148,8 @@ async def rendered(work: Work, author: Viewer, context: PostingContext, draft: D
         sentence = f"There is no post {draft.reply_to} in this thread to reply to."
         raise Invalid(sentence, "#/reply_to", code="no_such_post_in_thread")
     await draft.refuse_blank()
+    if voice_of(author, context) == Voice.ADVISER:  # nobody else has templates
+        refuse_unfilled(draft.body_markdown, "#/body_markdown")
     html = await draft.html(context.known)
     await refuse_too_many_links(work, author, html, draft.texts)
     return html

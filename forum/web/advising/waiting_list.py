@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from fastapi import Response
 
-from forum.advising import waiting_list
+from forum.advising import answer_templates, waiting_list
 from forum.advising.waiting_list import WaitingFilter, WaitingLane
 from forum.web.content.threads import place_of
 from forum.web.languages import mark
@@ -59,6 +59,7 @@ class WaitingListPage(Page):
     wanted: WaitingFilter
     target: int
     hours: int
+    has_templates: bool
     more: str | None
 
 
@@ -85,6 +86,7 @@ async def show_waiting_threads(visit: MemberVisit) -> Response:
             wanted=wanted,
             target=visit.settings.answer_days,
             hours=visit.settings.claim_hours,
+            has_templates=answer_templates.why_no_templates(visit.viewer) is None,
             more=_address(wanted, after=page.next) if page.next else None,
         )
     )

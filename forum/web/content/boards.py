@@ -11,6 +11,7 @@ from forum import home
 from forum.content import reading
 from forum.content.before_writing import BeforeWriting, read_board_now
 from forum.content.board_cards import BoardCard
+from forum.content.resources.queries import ResourceView
 from forum.http.fields import Slug
 from forum.permissions import Refusal
 from forum.web.pages import Page
@@ -57,6 +58,8 @@ class BoardPage(Page):
     before: BeforeWriting
     is_told: bool
     is_guest: bool
+    resources: Sequence[ResourceView]
+    may_attach: bool
 
 
 @router.get("/")
@@ -99,6 +102,8 @@ async def show_board(slug: Slug, visit: Reading) -> Response:
         before=before,
         is_told=read.is_told,
         is_guest=visit.viewer.id is None,
+        resources=read.resources,
+        may_attach=read.may_attach,
         indexable=read.card.board.indexable,
     )
     return visit.show(page)

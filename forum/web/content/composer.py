@@ -37,6 +37,7 @@ FormNumber = Annotated[int, Field(ge=1, lt=2**31)]
 AsksChoice = Literal["yes", "no"] | None
 
 SEND, LOOK, KEEP = "send", "look", "keep"  # what the three buttons of the composer do
+FILL = "fill"  # of who has templates: the words of one come below what is written
 _TYPED = ("title", "body_markdown", "content_warning", "reply_to")
 _REFUSALS: Mapping[str, type[ForumError]] = {
     kind.__name__: kind for kind in (errors.Forbidden, errors.RoleWithheld, errors.Conflict, errors.Overloaded)
@@ -142,7 +143,12 @@ def is_look(visit: Visit) -> bool:
 
 def wants_to_send(visit: Visit) -> bool:
     """Return whether the form was sent with the button that sends it: the others keep it, and one shows it."""
-    return visit.form.values.get("do", SEND) not in (LOOK, KEEP)
+    return visit.form.values.get("do", SEND) not in (LOOK, KEEP, FILL)
+
+
+def is_fill(visit: Visit) -> bool:
+    """Return whether the form was sent to have the words of a template in it."""
+    return visit.form.values.get("do") == FILL
 
 
 def confirm_of(visit: Visit) -> str | None:

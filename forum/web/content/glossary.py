@@ -9,7 +9,8 @@ from pydantic import Field
 
 from forum.content import glossary
 from forum.content.explained_terms import Term
-from forum.content.glossary import MEANING_MAX, TERM_MAX, URL_MAX, TermWish
+from forum.content.glossary import MEANING_MAX, TERM_MAX, TermWish
+from forum.content.links import URL_MAX
 from forum.core.errors import ForumError
 from forum.http.fields import Line, Text
 from forum.web.forms import FormModel

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
+from uuid import UUID
 
 from fastapi import Response
 
+from forum.advising import answer_templates
 from forum.content import composing, drafts
 from forum.content.composing import Answered, ChangeMeanwhile
 from forum.content.posts import actions
@@ -21,6 +24,7 @@ from forum.web.content.composer import (
     composer_at,
     composer_form,
     confirm_of,
+    is_fill,
     is_look,
     kept,
     number_of,
@@ -33,7 +37,7 @@ from forum.web.content.threads import place_of
 from forum.web.forms import FormModel
 from forum.web.pages import FormPage, Page
 from forum.web.routing import page_router
-from forum.web.visits import MemberForm, MemberVisit, OwnForm, own_path
+from forum.web.visits import MemberForm, MemberVisit, OwnForm, Visit, own_path
 
 router = page_router()
 
@@ -65,6 +69,7 @@ class ReplyPage(ComposerPage):
     thread: Any
     board: Any
     answered: Answered | None
+    templates: Sequence[tuple[str, str]]  # to choose from, the first of them none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +113,8 @@ class VersionsPage(Page):
 async def show_reply(id: Id, visit: MemberVisit) -> Response:
     """Show the form to reply to a thread, perhaps to one of its posts."""
     answering = number_of(visit.query("to"))
-    read = await visit.act(composing.read_reply, id, answering, looks=is_look(visit))
+    found = await visit.act(answer_templates.read_reply, id, answering, looks=is_look(visit))
+    read = found.composing
     form = composer_form(read.draft, visit.now)
     if read.answered and answering:
         body, quote = form.values.get("body_markdown", ""), read.answered.quote
@@ -130,15 +136,20 @@ async def show_reply(id: Id, visit: MemberVisit) -> Response:
             thread=read.thread,
             board=read.board,
             answered=read.answered,
+            templates=[("", visit.say("Choose")), *((str(one.id), one.title) for one in found.templates)],
         )
     )
 
 
 @router.post("/threads/{id}/reply")
 async def reply(id: Id, visit: OwnForm) -> Response:
-    """Post a reply, and go to its place; or keep it, and go back to the form."""
+    """Post a reply, and go to its place; or keep it, perhaps with a template in it, and go back to the form."""
+    chosen = _chosen_template(visit)
+    save = partial(answer_templates.keep_with_template, template_id=chosen) if is_fill(visit) else drafts.save_reply
 
     async def send() -> WrittenPost | None:
+        if is_fill(visit):  # whatever else is still wrong with it
+            return None
         wanted = visit.form.parse(ReplyForm)
         if not wants_to_send(visit):
             return None
@@ -147,7 +158,7 @@ async def reply(id: Id, visit: OwnForm) -> Response:
         return await visit.act(actions.reply, id, draft, repeat=repeat_of(visit))
 
     try:
-        sent = await send_or_keep(visit, send, drafts.save_reply, id)
+        sent = await send_or_keep(visit, send, save, id)
     except Busy:
         return visit.go(f"/threads/{id}", done="sending")
     if sent is None:
@@ -156,6 +167,13 @@ async def reply(id: Id, visit: OwnForm) -> Response:
     if sent.post.visibility == Visibility.HELD:
         return visit.go(path, done="held")
     return visit.go(path, done="named" if sent.details and not confirm_of(visit) else "sent")
+
+
+def _chosen_template(visit: Visit) -> UUID | None:
+    try:
+        return UUID(visit.form.values.get("template", ""))
+    except ValueError:
+        return None
 
 
 @router.get("/posts/{id}/edit")

@@ -1,5 +1,6 @@
 """Pages of threads: a page of posts, from any post on, or of advisers' replies alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from forum.content.posts import queries
 from forum.content.posts.tables import NUMBER_MAX
 from forum.content.posts.thread_page import PageRequest
 from forum.content.reading import POSTS_A_PAGE, ThreadReading
+from forum.content.resources.queries import ResourceView
 from forum.http.fields import Id
 from forum.notifications.letter_choices import is_unasked
 from forum.permissions import Refusal
@@ -57,6 +59,8 @@ class ThreadPage(Page):
     claim: Any
     keeps_it: bool
     moderates: bool
+    resources: Sequence[ResourceView]
+    may_attach: bool
     asks_about_mails: bool
     help: Help | None  # for whom something here may be hard to read
     form: Form = EMPTY
@@ -141,6 +145,8 @@ def _page(visit: Visit, read: ThreadReading, wanted: PageRequest, *, asks_about_
         claim=read.claim,
         keeps_it=read.claim is not None and read.claim.member_id == visit.viewer.id,
         moderates=read.moderates,
+        resources=read.resources,
+        may_attach=read.may_attach,
         asks_about_mails=asks_about_mails,
         help=find_help_beside(visit.settings, visit.now) if read.marks.is_helped else None,
         indexable=read.page.indexable,

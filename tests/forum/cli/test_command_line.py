@@ -439,6 +439,13 @@ def test_a_database_that_is_not_there_is_told_in_a_sentence(
     _refused(forum("audit", "verify"), "does not exist")
 
 
+def test_more_processes_than_the_database_has_connections_for_are_refused_before_one_starts(forum: Forum) -> None:
+    told = forum("serve", "--workers", "6", "--port", "0")
+    _refused(told, "up to 152 connections")
+    for sentence in ("21 for each of 7 processes", "permits 97", "FORUM_POOL_SIZE to 6 or less", "max_connections"):
+        assert sentence in told[1]
+
+
 def test_a_postgresql_that_is_too_old_is_told_in_a_sentence_before_anything_is_done(
     forum: Forum, monkeypatch: pytest.MonkeyPatch
 ) -> None:

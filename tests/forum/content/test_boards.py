@@ -32,6 +32,11 @@ WAYS_IN: list[tuple[str, str, Any]] = [
     ("GET", "/boards/{slug}/threads", None),
     ("POST", "/boards/{slug}/threads", {"title": "May I?", "body_markdown": "Hello"}),
     ("POST", "/boards/{slug}/similar", {"title": "May I?"}),
+    ("GET", "/boards/{slug}/resources", None),
+    ("PUT", "/boards/{slug}/resources/{id}", None),
+    ("DELETE", "/boards/{slug}/resources/{id}", None),
+    ("PUT", "/threads/{thread}/resources/{resource_id}", None),
+    ("DELETE", "/threads/{thread}/resources/{resource_id}", None),
     ("GET", "/threads/{thread}", None),
     ("PATCH", "/threads/{thread}", {"version": 1, "title": "Another title"}),
     ("PUT", "/threads/{thread}/lock", None),
@@ -73,7 +78,8 @@ FORGETTING = {
     ("DELETE", "/boards/{slug}/subscription"),
     ("DELETE", "/posts/{id}/endorsement"),
 }
-NOWHERE = {"slug": "no-such-board", "thread": 999_999, "post": 999_999, "number": 1, "kind": "thank"}
+RESOURCE = dict.fromkeys(("id", "resource_id"), "01987d2e-5a3c-7c4e-9a61-2f6f3f0f9b1d")
+NOWHERE = {"slug": "no-such-board", "thread": 999_999, "post": 999_999, "number": 1, "kind": "thank", **RESOURCE}
 
 
 async def _staff_room(services: Services) -> dict[str, Any]:
@@ -83,7 +89,7 @@ async def _staff_room(services: Services) -> dict[str, Any]:
     await make.member(services, "orla", Role.MODERATOR)
     thread = await make.thread(services, "orla", "staff-room", "Who covers Sunday?", "Who covers Sunday?")
     post = await make.post(services, "orla", thread, "I can")
-    return {"slug": "staff-room", "thread": thread, "post": post.id, "number": 1, "kind": "thank"}
+    return {"slug": "staff-room", "thread": thread, "post": post.id, "number": 1, "kind": "thank", **RESOURCE}
 
 
 async def _ask(client: httpx.AsyncClient, way: tuple[str, str, Any], names: dict[str, Any]) -> httpx.Response:

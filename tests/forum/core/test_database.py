@@ -4,15 +4,20 @@ And what is said when the database cannot take a write.
 """
 
 import asyncio
+import socket
+from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import text
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 from forum.core import database
-from forum.core.database import Database
+from forum.core.database import Database, Prepared
+from forum.core.embedded_postgres import SOCKET_NAME
+from forum.core.settings import Settings
 from forum.http.services import Services
 from tests.architecture.test_openapi import STAFF, fill, finite_operations
 from tests.support import make
@@ -106,6 +111,64 @@ async def test_a_forum_over_a_database_that_only_reads_is_not_ready(database_url
     assert not await afterwards.is_ready()
     assert not afterwards.is_full
     await afterwards.close()
+
+
+async def test_a_write_to_a_server_that_only_follows_is_refused_and_the_next_one_goes_elsewhere(
+    app: FastAPI, services: Services
+) -> None:
+    await make.board(services)
+    async with make.signed_in(app, "heron") as heron:
+        opening = {"title": "A first question", "body_markdown": "Hello all"}
+
+        async def ask() -> httpx.Response:
+            return await heron.post("/api/v1/boards/new-here/threads", json=opening)
+
+        # Every connection of each pool is told, as after a switch of servers behind one name.
+        read_only = Prepared(text("SELECT set_config('default_transaction_read_only', 'on', false)"))
+        async with services.database.work() as session:
+            await session.execute(read_only.query)
+        await services.database.reader.rows(read_only)
+        refused = await ask()
+        assert (refused.status_code, refused.json()["type"]) == (503, "/problems/read-only")
+        assert (refused.json()["code"], refused.headers["Retry-After"]) == ("read_only", "5")
+        assert (await ask()).status_code == 201
+    assert await services.database.is_ready()
+
+
+async def test_of_several_hosts_the_one_that_takes_writes_is_found_and_asked_first_from_then_on(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "HOST_PATIENCE", 0.5)
+    url = make_url(database_url)
+    silent = tmp_path / SOCKET_NAME
+    with socket.socket(socket.AF_UNIX) as nobody_accepts:
+        nobody_accepts.bind(str(silent))
+        nobody_accepts.listen()
+        several = f"postgresql+asyncpg://forum@/{url.database}?host={tmp_path},{url.query['host']}"
+        forum = Database(Settings(database_url=several).sqlalchemy_url, pool_size=2)
+        try:
+            async with forum.work() as session:
+                assert (await session.execute(text("SELECT 1"))).scalar_one() == 1
+            assert await forum.reader.row(Prepared(text("SELECT 1")))
+            (await forum.reader.open_connection()).terminate()
+        finally:
+            await forum.close()
+
+
+async def test_where_no_host_takes_writes_it_is_said_as_where_one_refuses_them(database_url: str) -> None:
+    standby = Database(f"{database_url}&target_session_attrs=standby", pool_size=1)
+    for read in (standby.reader.rows(Prepared(text("SELECT 1"))), _one(standby)):
+        with pytest.raises(DBAPIError) as refused:
+            await read
+        assert database.is_read_only(refused.value)
+        assert database.is_passing(refused.value)
+    assert not await standby.is_ready()
+    await standby.close()
+
+
+async def _one(database: Database) -> object:
+    async with database.work() as session:
+        return await session.execute(text("SELECT 1"))
 
 
 async def test_a_database_that_hangs_is_asked_once_and_the_answer_comes_all_the_same(

@@ -178,6 +178,11 @@ async def test_only_a_server_for_tests_forgets(founded: Path) -> None:
             assert await ask(server.url, "SHOW fsync") == fsync
 
 
+async def test_it_permits_the_connections_that_its_forum_needs(founded: Path) -> None:
+    with passing(founded, connections=155) as server:
+        assert await ask(server.url, "SHOW max_connections") == "155"
+
+
 async def test_words_sort_and_speak_alike_everywhere(founded: Path) -> None:
     with passing(founded) as server:
         database = "FROM pg_database WHERE datname = 'forum'"

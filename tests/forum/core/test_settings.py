@@ -103,6 +103,9 @@ def test_a_setting_is_read_from_its_variable(
         ("FORUM_ALLOWED_ORIGINS", "null"),
         ("FORUM_DATABASE_URL", "mysql://forum@localhost/forum"),
         ("FORUM_DATABASE_URL", "localhost"),
+        ("FORUM_DATABASE_URL", "postgresql://one,/forum"),
+        ("FORUM_DATABASE_URL", "postgresql://one,two:many/forum"),
+        ("FORUM_DATABASE_URL", "postgresql://one,two/forum?host=three"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused_by_its_name(
@@ -163,10 +166,24 @@ async def test_the_server_believes_the_proxies_that_are_trusted_and_nobody_else(
             "postgresql+asyncpg://u:p@db.example/forum?application_name=x&ssl=require",
         ),
         ("postgresql://u:p@db.example/sslmode=x", "postgresql+asyncpg://u:p@db.example/sslmode=x"),
+        (
+            "postgresql://u:p@one,[2001:db8::2]:6432/forum?sslmode=require",
+            "postgresql+asyncpg://u:p@/forum?host=one,2001:db8::2&port=5432,6432&ssl=require"
+            "&target_session_attrs=primary",
+        ),
+        (
+            "postgresql://one,two/forum?target_session_attrs=read-write",
+            "postgresql+asyncpg:///forum?host=one,two&port=5432,5432&target_session_attrs=read-write",
+        ),
+        (
+            "postgresql://u@/forum?host=/run/a,/run/b",
+            "postgresql+asyncpg://u@/forum?host=/run/a,/run/b&port=5432,5432&target_session_attrs=primary",
+        ),
     ],
 )
 def test_the_databases_address_is_understood_as_its_own_programs_write_it(said: str, understood: str) -> None:
     assert Settings(database_url=said).sqlalchemy_url == understood
+    assert Settings(database_url=understood).sqlalchemy_url == understood  # as the processes of one forum hand it on
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,13 @@ NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancest
 # The same bytes for every ordinary reader: kept with their ETag, and asked about each time. All else is never kept.
 KEPT = {
     *("list_boards", "get_board", "list_threads", "get_thread", "list_posts", "get_post"),
-    *("list_announcements", "list_glossary", "get_home"),  # home only for guests
+    *(
+        "list_announcements",
+        "list_glossary",
+        "list_resources",
+        "list_board_resources",
+        "get_home",
+    ),  # home only for guests
     *("list_members", "get_member", "list_advisers", "list_rules", "get_rule", "list_help", "get_screening_notice"),
     *("get_board_now", "get_transparency_report"),
 }

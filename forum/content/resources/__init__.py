@@ -1,0 +1,1 @@
+"""Help elsewhere: places that advisers know, and on which boards and in which threads they stand."""
