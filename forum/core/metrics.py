@@ -31,7 +31,7 @@ PAUSE = 1.0  # seconds between two looks at what is under way
 # Methods that the forum answers. Anybody can send others, and each would be a label of its own.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 NO_ROUTE = "none"
-disable_created_metrics()  # when each label was first seen: as many lines again, which nobody reads
+disable_created_metrics()  # type: ignore[no-untyped-call] # when each label was first seen: as many lines again, which nobody reads
 REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 SHORT_SECONDS = (0.005, 0.025, 0.1, 0.5, 2.5)
 
