@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 import ua_parser
 from fastapi import Depends, FastAPI, Response
@@ -10,7 +10,9 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from forum import features
 from forum.api import health, home, openapi
+from forum.api import metrics as metrics_api
 from forum.api.administration import accounts, board_settings, invitations, setup, unsent_mail
 from forum.api.advising import answer_templates, claims, waiting_list
 from forum.api.advising import answers as answers_api
@@ -46,6 +48,7 @@ from forum.core.api_quota import ApiQuota
 from forum.core.database import Database
 from forum.core.errors import Throttled
 from forum.core.gate import Gate
+from forum.core.metrics import Metrics
 from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
 from forum.core.wake_ups import CommitBell
@@ -58,6 +61,7 @@ from forum.permissions import Act, why_not
 from forum.web import branding, errors, site
 from forum.web.languages import mark
 from forum.web.pages import Entry, House, MemberLink, PostLink
+from moderation import features as moderation_features
 from moderation import live_queue
 from moderation.api import (
     appeals,
@@ -320,6 +324,10 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
             app.include_router(router, prefix=openapi.BASE)
     app.include_router(health.router)
     app.include_router(openapi.router)
+    app.state.metrics = Metrics() if settings.has_metrics else None
+    if app.state.metrics:
+        figures = features.figures_of((*features.FEATURES, *moderation_features.FEATURES))
+        app.include_router(metrics_api.make_router(app.state.metrics, figures))
     problems.register(app)
     refused_words.register(app)
     openapi.describe(app, settings.name, [*RESOURCES, OPERATIONS])
@@ -388,7 +396,8 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
             max_age=600,
         )
     app.add_middleware(middleware.SafeHeaders)
-    app.add_middleware(middleware.AccessLog)
+    metrics: Metrics | None = app.state.metrics
+    app.add_middleware(middleware.AccessLog, count=metrics.count_request if metrics else None)
 
 
 def process_app() -> FastAPI:
@@ -410,12 +419,19 @@ def process_app() -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     try:
-        async with services.api_quota.exchanging():
+        async with services.api_quota.exchanging(), _watching(app):
             yield
     finally:
         await app.state.live_events.close()
         await app.state.commit_bell.stop()
         await services.database.close()
+
+
+def _watching(app: FastAPI) -> AbstractAsyncContextManager[None]:
+    """Return a block in which metrics are gathered, where they are wanted."""
+    metrics: Metrics | None = app.state.metrics
+    database: Database = app.state.services.database
+    return metrics.watching(database, app.state.live_events.count_open) if metrics else nullcontext()
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -20,7 +20,8 @@ from forum.content.posts import quotes, tallies
 from forum.content.reactions import actions as reactions
 from forum.content.search import jobs as search_jobs
 from forum.content.search import spelling
-from forum.core import idempotency, jobs, rate_limits
+from forum.core import figures, idempotency, jobs, rate_limits
+from forum.core.figures import Figure
 from forum.core.jobs import Errand, Handler, Job, Payload
 from forum.core.settings import Settings
 from forum.core.sweeps import Sweep
@@ -64,6 +65,7 @@ class Feature:
     schedule: Mapping[Job, str] = field(default_factory=dict)  # as cron writes it, in UTC
     sweeps: tuple[Sweep, ...] = ()
     mail_hooks: Mapping[MailKind, MailHooks] = field(default_factory=dict)
+    figures: tuple[Figure, ...] = ()  # what monitoring reads of it
 
 
 # In the order in which a member reads them in their copy; what has no part in it comes last.
@@ -182,6 +184,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         name="mail.outbox",
         clean_up=outbox.delete_expired,
+        figures=outbox.FIGURES,
         jobs=lambda context: {outbox.SEND: MailSender(context.settings, context.mail_hooks)},
     ),
     Feature(name="members.advisers"),
@@ -264,6 +267,11 @@ def schedule_of(features: Sequence[Feature]) -> Mapping[Job, str]:
 def sweeps_of(features: Sequence[Feature]) -> Sequence[Sweep]:
     """Return what a worker looks for again and again."""
     return [sweep for feature in features for sweep in feature.sweeps]
+
+
+def figures_of(features: Sequence[Feature]) -> tuple[Figure, ...]:
+    """Return what monitoring reads of the database: of the queue of jobs, and of each feature."""
+    return (*figures.OF_CORE, *(figure for feature in features for figure in feature.figures))
 
 
 def make_cleaner(features: Sequence[Feature]) -> Handler:

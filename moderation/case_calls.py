@@ -19,6 +19,7 @@ from forum.content.threads.tables import Thread
 from forum.core import jobs
 from forum.core.database import Moment, Query, check_one_of, new_id, query
 from forum.core.export_section import ExportSection, items_of
+from forum.core.figures import figure
 from forum.core.jobs import Job, Payload
 from forum.mail import outbox
 from forum.mail.tables import MailKind
@@ -67,6 +68,20 @@ class CaseCall(SQLModel, table=True):
     how: str
     at: datetime = Field(sa_type=Moment)
     acknowledged_at: datetime | None = Field(default=None, sa_type=Moment, description="They took the case")
+
+
+FIGURES = (
+    figure(
+        "forum_calls_unanswered",
+        "Cases to which somebody was called more than ten minutes ago, and which nobody has taken",
+        "count(DISTINCT case_id)",
+        "FROM case_call JOIN moderation_case ON moderation_case.id = case_id AND state = 'open' "
+        "WHERE at <= now() - interval '10 minutes' "
+        "AND NOT EXISTS (SELECT FROM case_call AS other "
+        "WHERE other.alarm_id = case_call.alarm_id AND other.acknowledged_at IS NOT NULL) "
+        "AND NOT EXISTS (SELECT FROM case_claim WHERE case_claim.case_id = case_call.case_id AND until > now())",
+    ),
+)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from forum.content.threads.tables import Thread
 from forum.core import jobs
 from forum.core.database import Moment, Query, check_one_of, new_id, query, rows_of
 from forum.core.errors import Conflict
+from forum.core.figures import figure
 from forum.core.jobs import Job
 from forum.core.work import Work
 from forum.members.queries import changer_of, get_changer, named_columns
@@ -146,6 +147,19 @@ class CasePost(SQLModel, table=True):
     revision: int | None = Field(default=None, description="That was decided on")
     title_revision: int | None = Field(default=None, description="Of its thread's title: that was decided on")
     is_open: bool = Field(description="As its case is, unless that is an appeal's; a trigger on cases keeps it so")
+
+
+FIGURES = (
+    figure(
+        "forum_cases_open", "Cases that nobody has decided", "count(*)", "FROM moderation_case WHERE state = 'open'"
+    ),
+    figure(
+        "forum_cases_overdue",
+        "Cases whose time has passed and that nobody has decided",
+        "count(*)",
+        "FROM moderation_case WHERE state = 'open' AND due_at <= now()",
+    ),
+)
 
 
 class CaseClaim(SQLModel, table=True):

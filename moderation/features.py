@@ -35,10 +35,11 @@ _PERSONAL_DATA = ModerationPersonalData()
 
 FEATURES: tuple[Feature, ...] = (
     Feature(name="privacy", export=_PERSONAL_DATA.export_sections, personal_data=_PERSONAL_DATA),
-    Feature(name="cases"),
+    Feature(name="cases", figures=cases.FIGURES),
     Feature(
         name="case_calls",
         export=case_calls.export_own,
+        figures=case_calls.FIGURES,
         jobs=lambda _context: {case_calls.CALL_NEXT: case_calls.call_next},
     ),
     Feature(

@@ -19,7 +19,7 @@ from uvicorn.supervisors.multiprocess import Multiprocess, Process
 from forum import demo, worker
 from forum.app import check_pages, create_app
 from forum.cli.runtime import database_of, fail, first_steps, out, refuse_too_many_connections, with_work
-from forum.core import clock, embedded_postgres, signals
+from forum.core import clock, embedded_postgres, metrics, signals
 from forum.core.settings import Settings
 from forum.core.work import Work
 from forum.demo.keys import DemoKeys, find_keys, keep_keys, make_keys
@@ -213,6 +213,8 @@ def _serve(settings: Settings, url: str, listening: Listening, lines: tuple[str,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         lifespan="on",
     )
+    if settings.has_metrics and workers > 1:
+        metrics.share_between_processes(settings.data / "metrics")
     with worker.beside() if listening.with_worker else nullcontext():
         signals.raise_if_signalled()
         if workers == 1:
@@ -247,6 +249,7 @@ class Workers(Multiprocess):
                 self.cannot_start = True
                 self.should_exit.set()
                 return
+            metrics.forget_process(process.pid)
             self.processes[place] = Process(self.config, self.sockets)
             self.processes[place].start()
 

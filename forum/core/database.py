@@ -8,7 +8,7 @@ from collections import namedtuple
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import (
+    AsyncAdaptedQueuePool,
     CheckConstraint,
     Column,
     ColumnElement,
@@ -46,6 +47,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
 from uuid_utils.compat import uuid7
@@ -73,6 +75,7 @@ PATIENCE = 10  # seconds to wait for a connection
 HOST_PATIENCE = 3.0  # seconds for each of several hosts: a machine without power refuses nothing, it is silent
 READY_SECONDS = 2.0  # in which a database that is ready answers; monitoring does not wait much longer
 FULL_SECONDS = 60.0  # after a write that found no room, for which the forum says that its disk is full
+LEAST_WAIT = 0.001  # seconds for a database connection, of which monitoring is told
 LEAST_ROOM = 64 * 2**20  # bytes: four of the files in which PostgreSQL notes each change before it makes it
 
 # What asyncpg raises when the connection is lost; InternalClientError when that happens while it reads.
@@ -231,6 +234,7 @@ class Reader:
         self._size = size
         self._pool: asyncpg.Pool | None = None
         self._pool_lock = asyncio.Lock()  # of two first readers, one opens the pool
+        self.note_wait: Callable[[float], None] = lambda _seconds: None  # told how long each waited for a connection
 
     async def rows(self, statement: Prepared, **values: Any) -> Sequence[Any]:
         """Run a statement and return every row. Raises DBAPIError when it fails twice."""
@@ -251,6 +255,10 @@ class Reader:
         """Return a connection beside the pool, for who listens. Raises what asyncpg raises."""
         return await self._hosts.connect(**self._connect_args, timeout=PATIENCE, server_settings=SERVER_SETTINGS)
 
+    def count_in_use(self) -> int:
+        """Return how many connections run a statement now."""
+        return self._pool.get_size() - self._pool.get_idle_size() if self._pool else 0
+
     async def close(self) -> None:
         """Close every connection."""
         if self._pool:
@@ -259,7 +267,9 @@ class Reader:
     async def _fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[asyncpg.Record]:
         try:
             pool = self._pool or await self._open_pool()
+            asked_at = time.perf_counter()
             async with asyncio.timeout(PATIENCE), pool.acquire() as connection:
+                self.note_wait(time.perf_counter() - asked_at)
                 records: Sequence[asyncpg.Record] = await connection.fetch(sql, *arguments)
         except TimeoutError as error:
             raise PoolTimeoutError("No connection was free.") from error
@@ -366,9 +376,13 @@ class Database:
         self._full_until = 0.0
         self._probe: asyncio.Task[bool] | None = None
         self.on_commit: Callable[[], None] = lambda: None  # called after each commit of this process
+        # Told of each wait for a connection of a millisecond or more: for which pool, and how many seconds.
+        self.on_wait: Callable[[str, float], None] = lambda _pool, _seconds: None
         hosts = Hosts()
         self.transactions = self._engine(url, pool_size, hosts)
         self.reader = Reader(self.transactions, pool_size, hosts)
+        self.reader.note_wait = partial(self._note_wait, "reads")
+        _pool_of(self.transactions).note_wait = partial(self._note_wait, "writes")
         # For the worker: a connection that listens must not be in a transaction.
         self.autocommit = self._engine(url, pool_size, hosts, isolation_level="AUTOCOMMIT")
         for engine in (self.transactions, self.autocommit):
@@ -385,6 +399,7 @@ class Database:
 
         return create_async_engine(
             url,
+            poolclass=_TimedPool,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=PATIENCE,
@@ -399,6 +414,14 @@ class Database:
         async with AsyncSession(self.transactions, expire_on_commit=False) as session, session.begin():
             yield session
         self.on_commit()
+
+    def in_use(self) -> Mapping[str, int]:
+        """Return how many connections of each pool are in use now."""
+        return {"writes": _pool_of(self.transactions).checkedout(), "reads": self.reader.count_in_use()}
+
+    def _note_wait(self, pool: str, seconds: float) -> None:
+        if seconds >= LEAST_WAIT:
+            self.on_wait(pool, seconds)
 
     @property
     def is_full(self) -> bool:
@@ -440,6 +463,24 @@ class Database:
         await self.reader.close()
         await self.transactions.dispose()
         await self.autocommit.dispose()
+
+
+def _pool_of(engine: AsyncEngine) -> "_TimedPool":
+    pool = engine.pool
+    assert isinstance(pool, _TimedPool)  # noqa: S101 - so it was made
+    return pool
+
+
+class _TimedPool(AsyncAdaptedQueuePool):
+    """A pool that tells how long each waited for a connection."""
+
+    note_wait: Callable[[float], None] = staticmethod(lambda _seconds: None)
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        asked_at = time.perf_counter()
+        entry = super()._do_get()
+        self.note_wait(time.perf_counter() - asked_at)
+        return entry
 
 
 def _has_no_room(folder: Path | None) -> bool:

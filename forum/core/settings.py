@@ -5,7 +5,7 @@ from datetime import date
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import available_timezones
 
@@ -233,6 +233,12 @@ class Settings(BaseSettings):
         description="A secret of at least 32 characters, the same on every machine of one forum; without it, one is "
         "made in FORUM_DATA",
     )
+    metrics: Literal["off", "loopback"] = Field(
+        "off", description="Whether `/metrics` answers who asks from the same machine, past any proxy: off or loopback"
+    )
+    metrics_token: SecretStr | None = Field(
+        None, min_length=32, description="With it as bearer token, `/metrics` answers: at least 32 characters"
+    )
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on")
     connection_limit: int = Field(
@@ -370,6 +376,11 @@ class Settings(BaseSettings):
         if self.database_url is None:
             raise RuntimeError("FORUM_DATABASE_URL is not set and no embedded PostgreSQL has been started")
         return self.database_url
+
+    @property
+    def has_metrics(self) -> bool:
+        """Whether requests and more are counted, for who asks for `/metrics`."""
+        return self.metrics != "off" or self.metrics_token is not None
 
     @property
     def believed_proxies(self) -> list[str]:

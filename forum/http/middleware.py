@@ -13,6 +13,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from forum.http import problems
 
+API = "/api/v1"
+STREAM = f"{API}/events"  # goes on for hours
+
+# Counts a request: its method, route, status and seconds.
+Count = Callable[[str, str | None, int, float | None], None]
+
 log = structlog.get_logger()
 
 # The headers of every answer, unless its route sets others (OWASP ASVS 5.0, 3.4 and 3.5). A read that is the same for
@@ -79,11 +85,11 @@ class AccessLog:
     Every other line of the same request has the same random id, which is not sent to anybody.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, count: Count | None = None) -> None:
+        self.app, self._count = app, count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and log its status and time."""
+        """Pass the request on, log its status and time, and count it where metrics are wanted."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -100,5 +106,9 @@ class AccessLog:
             await self.app(scope, receive, send_and_note)
         finally:
             route = getattr(scope.get("route"), "path", None)
-            took = round((time.perf_counter() - started) * 1000, 1)
-            log.info("request", method=scope["method"], route=route, status=status, milliseconds=took)
+            took = time.perf_counter() - started
+            log.info("request", method=scope["method"], route=route, status=status, milliseconds=round(took * 1000, 1))
+            if self._count:
+                path: str = scope["path"]
+                surface = API if route and path.startswith(f"{API}/") else ""  # a route does not know under which it is
+                self._count(scope["method"], route and surface + route, status, None if path == STREAM else took)

@@ -14,9 +14,9 @@ from forum.core.api_quota import ApiQuota
 from forum.core.errors import Throttled
 from forum.http import problems
 from forum.http.current_member import COOKIE
+from forum.http.middleware import STREAM
 
 UNCOUNTED = {"/healthz", "/readyz"}  # monitoring asks again and again
-STREAM = "/api/v1/events"  # goes on for hours; it has limits of its own
 STATIC = "/static/"  # files that a browser asks for once
 _COOKIE = f"{COOKIE}=".encode()
 VALUES_PER_REQUEST = 10  # a hundred handles in one query weigh as much as eleven requests

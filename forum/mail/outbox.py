@@ -16,6 +16,7 @@ from sqlmodel import col
 from forum.core import jobs, milestones, pagination, rate_limits
 from forum.core.database import Query, query
 from forum.core.errors import Throttled
+from forum.core.figures import figure
 from forum.core.jobs import Job, Payload
 from forum.core.milestones import MilestoneKind
 from forum.core.settings import Settings
@@ -31,6 +32,12 @@ TRIED_FOR = timedelta(days=3)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
 KEPT_FOR = timedelta(days=30)
 AT_ONCE = 4  # a server that hangs for half a minute takes no more places of the worker's ten
+# Without those that tell of a concern: nothing outside counts them.
+_UNSENT = f"FROM mail WHERE kind <> ALL (ARRAY[{', '.join(repr(str(kind)) for kind in UNLISTED)}])"
+FIGURES = (
+    figure("forum_mails_waiting", "Mails that are not sent yet", "count(*)", f"{_UNSENT} AND given_up_at IS NULL"),
+    figure("forum_mails_given_up", "Mails that were given up", "count(*)", f"{_UNSENT} AND given_up_at IS NOT NULL"),
+)
 BY_AGE = TypeAdapter(tuple[pagination.Instant, UUID])
 
 

@@ -125,4 +125,4 @@ def create_site(services: Services, house: House, routers: Sequence[APIRouter] =
 def is_page(scope: Scope) -> bool:
     """Return whether a request is for a page and not for the API."""
     path: str = scope["path"]
-    return not path.startswith("/api/") and path not in {"/api", "/healthz", "/readyz"}
+    return not path.startswith("/api/") and path not in {"/api", "/healthz", "/readyz", "/metrics"}

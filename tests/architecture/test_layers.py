@@ -80,7 +80,7 @@ def test_every_file_of_a_package_is_installed_with_it(package: str) -> None:
 def test_a_feature_and_its_http_share_a_name(package: str) -> None:
     """`api/content/posts.py` is the HTTP of `content/posts`: whoever knows one finds the other."""
     domain, http = ROOT / package, ROOT / package / "api"
-    own = {"schemas", "openapi", "generators", "health"}  # HTTP's own matters
+    own = {"schemas", "openapi", "generators", "health", "metrics"}  # HTTP's own matters
     orphans = [
         str(path.relative_to(http))
         for path in http.rglob("*.py")
@@ -96,7 +96,7 @@ def test_every_feature_with_http_stands_in_the_list_of_features(package: str) ->
     """The worker loads no HTTP, so there are two lists; here somebody compares them."""
     listed = {feature.name for feature in {"forum": features, "moderation": moderation_features}[package].FEATURES}
     http = ROOT / package / "api"
-    own = {"schemas", "openapi", "generators", "health"}
+    own = {"schemas", "openapi", "generators", "health", "metrics"}
     answering = {
         ".".join(path.relative_to(http).with_suffix("").parts)
         for path in http.rglob("*.py")

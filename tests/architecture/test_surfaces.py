@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 # HTTP's own matters, which are no feature's routes.
-OWN = {"forum/api/openapi.py", "forum/api/health.py", "forum/api/schemas.py"} | {
+OWN = {"forum/api/openapi.py", "forum/api/health.py", "forum/api/metrics.py", "forum/api/schemas.py"} | {
     f"forum/web/{name}.py" for name in ("errors", "routing", "site", "visits")
 }
 # Routes that await the domain more than once, each with its reason. The list only shrinks.

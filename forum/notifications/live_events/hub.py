@@ -105,6 +105,10 @@ class LiveEvents:
             self._open.subtract(limits.keys())
             self._open += Counter()  # without those that have none any more
 
+    def count_open(self) -> int:
+        """Return how many streams are open."""
+        return len(self._listeners)
+
     def _start(self) -> None:
         self._woken.set()
         if self._running is None or self._running.done():
