@@ -15,6 +15,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -174,7 +175,8 @@ def filled(path: str, operation: dict[str, Any]) -> str:
         if parameter["in"] == "path":
             path = path.replace(f"{{{parameter['name']}}}", str(parameter["examples"]["1"]["value"]))
     needed = [p for p in operation.get("parameters", ()) if p["in"] == "query" and p["required"]]
-    query = "&".join(f"{p['name']}={p['examples']['1']['value'][0]}" for p in needed)
+    examples = {p["name"]: p["examples"]["1"]["value"] for p in needed}
+    query = urlencode(examples, doseq=True)
     return f"{path}?{query}" if query else path
 
 
