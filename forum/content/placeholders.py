@@ -5,6 +5,7 @@ There are three: `{name}` of whoever is answered, `{board}`, and `{link:…}` fo
 
 import re
 
+from forum.content.words import own_lines
 from forum.core.errors import Invalid
 
 _BEFORE_A_LINK = re.compile(r"\{link:\s*[^\s{}][^{}\n]{0,99}\}")
@@ -26,8 +27,9 @@ def fill(text: str, *, name: str | None, board: str) -> str:
     return _FILLED_BY_US.sub(lambda found: values[found[1]] or found[0], text)
 
 
-def refuse_unfilled(text: str, pointer: str) -> None:
-    """Raise Invalid where something of a template was not filled in."""
-    if left := _ANY.search(text):
+def refuse_unfilled(body_markdown: str, pointer: str) -> None:
+    """Raise Invalid where something of a template was not filled in. What is quoted is somebody else's."""
+    own = (body_markdown[start:end] for start, end in own_lines(body_markdown))
+    if left := next(filter(None, map(_ANY.search, own)), None):
         detail = f"{left[0]} comes from a template and is not filled in. Put in what belongs there, or take it out."
         raise Invalid(detail, pointer, code="unfilled_placeholder")

@@ -15,6 +15,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -174,7 +175,8 @@ def filled(path: str, operation: dict[str, Any]) -> str:
         if parameter["in"] == "path":
             path = path.replace(f"{{{parameter['name']}}}", str(parameter["examples"]["1"]["value"]))
     needed = [p for p in operation.get("parameters", ()) if p["in"] == "query" and p["required"]]
-    query = "&".join(f"{p['name']}={p['examples']['1']['value'][0]}" for p in needed)
+    examples = {p["name"]: p["examples"]["1"]["value"] for p in needed}
+    query = urlencode(examples, doseq=True)
     return f"{path}?{query}" if query else path
 
 
@@ -648,6 +650,12 @@ async def member(community: Community) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.fixture(scope="module")
+async def adviser(community: Community) -> AsyncIterator[httpx.AsyncClient]:
+    async with make.signed_in(community.app, ADVISER) as client:
+        yield client
+
+
 @pytest.mark.parametrize(
     ("path", "operation"),
     [pytest.param(path, read, id=read["operationId"]) for _, path, read in operations() if "304" in read["responses"]],
@@ -656,10 +664,13 @@ async def test_what_a_reader_has_is_not_sent_again(
     community: Community,
     member: httpx.AsyncClient,
     staff: httpx.AsyncClient,
+    adviser: httpx.AsyncClient,
     path: str,
     operation: dict[str, Any],
 ) -> None:
     reader = staff if operation["operationId"] in NOT_FOR_MEMBERS else member
+    if operation["operationId"] == "list_answer_templates":  # the staff speak for no organisation
+        reader = adviser
     whole = await reader.get(community.address(path, operation))
     assert whole.status_code == 200, whole.text
     again = await reader.get(community.address(path, operation), headers={"If-None-Match": whole.headers["ETag"]})

@@ -35,7 +35,7 @@ def test_a_template_has_known_placeholders_and_no_others() -> None:
         assert (refused.value.code, refused.value.pointer) == ("unknown_placeholder", "#/text"), text
     assert fill("{name} on {board}: {link:x}", name="{board} \\1", board="B") == "{board} \\1 on B: {link:x}"
     assert fill("Hello {name}", name=None, board="B") == "Hello {name}"
-    for text in ("Braces {are} fine", "{", "{link:}", "set {name"):
+    for text in ("Braces {are} fine", "{", "{link:}", "set {name", "> They wrote {name}\n\nI see"):
         refuse_unfilled(text, "#/body_markdown")
     for text in ("{name}", "a {board} b", "{link:our page}", "{{name}}"):
         with pytest.raises(Invalid, match="is not filled in"):
