@@ -169,6 +169,7 @@ async def _live(village: Village) -> None:
     worry = {"text": "Somebody writes to him at night.", "about": [HANDLES["moderator"]], "posts": [rude["id"]]}
     await _said(await village.readers["adviser"].post(f"{API}/concerns", json=worry))
     concerns = (await village.readers["lead"].get(f"{API}/moderation/concerns")).json()["items"]
+    elsewhere = (await si.get(f"{API}/resources")).json()["items"]
     village.places |= {
         "danger": dangers[0]["id"],
         "public_report": found["reports"],
@@ -193,6 +194,7 @@ async def _live(village: Village) -> None:
         "template": "name-calling",
         "term": watched["id"],
         "invitation": invited["id"],
+        "resource": elsewhere[0]["id"],
     }
 
 
