@@ -74,4 +74,4 @@ async def advise(work: Work, cast: Cast) -> None:
     made = {wish: await resources.add_resource(earlier, cast["marcus"], wish) for wish in ELSEWHERE}
     for wish in (ADVICE_LINE, AT_HOME):
         await resources.attach_to_board(earlier, cast["marcus"], "child-protection", made[wish].id)
-    await resources.attach_to_thread(work, cast["suzie"], thread.id, made[AT_HOME].id)
+    await resources.attach_to_thread(work, cast["suzie"], thread.id, made[ADVICE_LINE].id)
