@@ -172,6 +172,7 @@ async def _live(village: Village) -> None:
     worry = {"text": "Somebody writes to him at night.", "about": [HANDLES["moderator"]], "posts": [rude["id"]]}
     await _said(await village.readers["adviser"].post(f"{API}/concerns", json=worry))
     concerns = (await village.readers["lead"].get(f"{API}/moderation/concerns")).json()["items"]
+    elsewhere = (await si.get(f"{API}/resources")).json()["items"]
     village.places |= {
         "danger": dangers[0]["id"],
         "public_report": found["reports"],
@@ -197,6 +198,7 @@ async def _live(village: Village) -> None:
         "answer": answers["id"],
         "term": watched["id"],
         "invitation": invited["id"],
+        "resource": elsewhere[0]["id"],
     }
 
 

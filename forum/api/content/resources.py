@@ -32,10 +32,10 @@ router = APIRouter(tags=["resources"], route_class=Route)
 
 ResourceId = Annotated[UUID, Path(examples=["01987d2e-5a3c-7c4e-9a61-2f6f3f0f9b1d"])]
 Region = Annotated[
-    Line, Query(max_length=REGION_MAX, description="Only those of this region, in any case", examples=["Wales"])
+    Line | None, Query(max_length=REGION_MAX, description="Only those of this region, in any case", examples=["Wales"])
 ]
 Tag = Annotated[
-    Line, Query(max_length=TAG_MAX, description="Only those with this tag, in any case", examples=["kinship care"])
+    Line | None, Query(max_length=TAG_MAX, description="Only those with this tag, in any case", examples=["court"])
 ]
 NumberAsTyped = Annotated[
     Line,
@@ -113,7 +113,7 @@ class ResourceToWrite(RequestBody):
 
 @router.get("/resources", response_model=ResourceList, responses=documented(422))
 async def list_resources(
-    request: Request, viewer: CurrentViewer, reading: Reading, *, region: Region | None = None, tag: Tag | None = None
+    request: Request, viewer: CurrentViewer, reading: Reading, *, region: Region = None, tag: Tag = None
 ) -> Response:
     """Read who helps elsewhere: for everybody."""
     listing = await queries.list_resources(reading, viewer, region, tag)

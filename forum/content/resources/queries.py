@@ -47,6 +47,10 @@ class ResourceView(NamedTuple):
         """What a link writes to, likewise."""
         return plain_number(self.text_number)
 
+    def is_about(self, tag: str) -> bool:
+        """Return whether it has this tag, in any case."""
+        return any(_same(own, tag) for own in self.tags)
+
 
 def plain_number(typed: str | None) -> str | None:
     """Return a number as it is dialled, or None for one with words, two in one, or a part to leave out."""
@@ -105,8 +109,7 @@ async def list_resources(
     entries = [
         entry
         for entry in every
-        if (region is None or _same(entry.region or "", region))
-        and (tag is None or any(_same(own, tag) for own in entry.tags))
+        if (region is None or _same(entry.region or "", region)) and (tag is None or entry.is_about(tag))
     ]
     tags = {own.casefold(): own for entry in every for own in entry.tags}
     may_write = viewer.id is not None and why_not(Act.WRITE_RESOURCES, viewer) is None

@@ -109,14 +109,15 @@ class AttachedPage(FormPage):
 @router.get("/resources")
 async def show_resources(visit: Reading) -> Response:
     """Show who helps elsewhere."""
-    tag = visit.query("tag") or None
-    listing = await queries.list_resources(visit.reader, visit.viewer, tag=tag)
-    regions = [(region, list(found)) for region, found in groupby(listing.entries, lambda entry: entry.region)]
+    listing = await queries.list_resources(visit.reader, visit.viewer)
+    tag = dict(enumerate(listing.tags, start=1)).get(_number(visit.query("about")))
+    entries = [entry for entry in listing.entries if tag is None or entry.is_about(tag)]
+    regions = [(region, list(found)) for region, found in groupby(entries, lambda entry: entry.region)]
     page = ResourcesPage(
         title=visit.say(TITLE),
         regions=regions,
         tags=listing.tags,
-        tag=next((own for own in listing.tags if tag and own.casefold() == tag.casefold()), None),
+        tag=tag,
         may_write=listing.may_write,
         indexable=True,
     )
@@ -206,6 +207,11 @@ async def detach_from_thread(id: Id, visit: MemberForm) -> Response:
     """Have a place of help stand in a thread no longer."""
     await visit.act(actions.detach_from_thread, id, visit.form.parse(ResourceChoice).resource)
     return visit.go(f"/threads/{id}/resources", done="resource-detached")
+
+
+def _number(text: str) -> int:
+    """Return the number of a tag in an address: the tag itself would stay in the history of a shared browser."""
+    return int(text) if text.isdecimal() and text.isascii() and len(text) < 6 else 0
 
 
 async def _form_page(visit: Visit, resource_id: UUID | None) -> ResourcePage:

@@ -117,9 +117,10 @@ async def test_an_adviser_writes_it_and_chooses_it_on_the_pages(app: FastAPI, se
         edit = f"/resources/{entry['id']}/edit"
         saved = await form(rosie, await rosie.get(edit), edit, region="Wales")
         assert saved.headers["Location"] == "/resources?done=resource-changed"
-        shown = await rosie.get("/resources?tag=COURT")
+        shown = await rosie.get("/resources?about=1")
         assert "Wales" in text_of(shown.text)
-        assert "No place is listed" in text_of((await rosie.get("/resources?tag=no")).text)
+        assert "These are about" in text_of(shown.text)
+        assert "These are about" not in text_of((await rosie.get("/resources?about=9")).text)
         gone = await form(rosie, await rosie.get(edit), f"/resources/{entry['id']}/removal")
         assert gone.headers["Location"] == "/resources?done=resource-removed"
 

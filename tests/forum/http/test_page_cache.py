@@ -122,6 +122,10 @@ async def test_nobody_in_any_process_reads_what_is_no_longer_so(app: FastAPI, wa
 
         tomorrow = f"{clock.now() + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"
         by_hand = lambda statement: lambda: sql(services, statement)  # noqa: E731
+        place = (
+            "INSERT INTO resource SELECT gen_random_uuid(), 'Line', 'They listen.', '116 123', NULL, NULL, NULL, NULL"
+        )
+        here = "SELECT {}, resource.id, now(), resource.changed_by FROM resource"
         changes: list[tuple[str, Change]] = [
             ("reply", lambda: send(stepdad, "POST", "/threads/1/posts", body_markdown="I was there once.")),
             ("edit", lambda: send(stepdad, "PATCH", "/posts/2", revision=1, body_markdown=f"{BODY} a lying toad")),
@@ -143,6 +147,12 @@ async def test_nobody_in_any_process_reads_what_is_no_longer_so(app: FastAPI, wa
             ("withdrawn", lambda: send(stepdad, "DELETE", "/posts/3")),
             ("glossary", lambda: send(joan, "PUT", "/glossary/ask", meaning="To say that one does not know")),
             ("glossary again", lambda: send(joan, "DELETE", "/glossary/ask")),
+            ("place of help", by_hand(f"{place}, '{{}}', 'current', now(), id FROM member LIMIT 1")),
+            ("in the thread", by_hand(f"INSERT INTO resource_on_thread {here.format(1)}")),
+            ("on the board", by_hand(f"INSERT INTO resource_on_board {here.format('board.id')}, board")),
+            ("doubted", by_hand("UPDATE resource SET state = 'doubtful'")),
+            ("taken away", by_hand("DELETE FROM resource_on_thread")),
+            ("gone", by_hand("DELETE FROM resource")),
             ("announced", lambda: send(joan, "POST", "/announcements", text="Back on Tuesday.", until=tomorrow)),
             ("adviser", lambda: make.member(services, "robin", Role.ADVISER)),
             ("role taken", lambda: send(joan, "DELETE", "/accounts/robin/roles/adviser")),
