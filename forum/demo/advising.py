@@ -91,7 +91,7 @@ ELSEWHERE = (
 
 
 async def advise(work: Work, cast: Cast) -> None:
-    """Leave a note on a thread, keep it, write templates for answers, and say who helps elsewhere, there and on a board."""
+    """Leave a note on a thread, keep it, write templates of answers, and say who helps elsewhere."""
     for number, words in enumerate(TEMPLATES, 1):
         await answer_templates.add_template(work.at(work.now - timedelta(days=30 * number)), cast["suzie"], words)
     found = select(Thread).where(col(Thread.title).startswith(KEPT))

@@ -196,13 +196,6 @@ _FOR_STAFF = {
     *(Act.SEE_WAITING_THREADS, Act.USE_ANSWER_TEMPLATES, Act.ADMINISTER, Act.ANNOUNCE),
     *(Act.WRITE_GLOSSARY, Act.WRITE_RESOURCES),
 }
-    Act.SEE_WAITING_THREADS,
-    Act.USE_ANSWER_TEMPLATES,
-    Act.ADMINISTER,
-    Act.ANNOUNCE,
-    Act.WRITE_GLOSSARY,
-    Act.WRITE_RESOURCES,
-}
 
 
 async def _ask(client: httpx.AsyncClient, act: Act, at: There, version: int = 1) -> str:
