@@ -474,6 +474,8 @@ def _pool_of(engine: AsyncEngine) -> "_TimedPool":
 class _TimedPool(AsyncAdaptedQueuePool):
     """A pool that tells how long each waited for a connection."""
 
+    _sqla_logger_namespace = "sqlalchemy.pool"  # else it logs as a part of the forum, which is not as quiet
+
     note_wait: Callable[[float], None] = staticmethod(lambda _seconds: None)
 
     def _do_get(self) -> ConnectionPoolEntry:

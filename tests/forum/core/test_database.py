@@ -166,6 +166,31 @@ async def test_where_no_host_takes_writes_it_is_said_as_where_one_refuses_them(d
     await standby.close()
 
 
+async def test_a_pool_says_how_long_somebody_waited_and_nothing_in_the_log(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    waits: list[tuple[str, float]] = []
+    one = Database(database_url, pool_size=1)
+    one.on_wait = lambda pool, seconds: waits.append((pool, seconds))
+    with caplog.at_level("INFO"):
+        for _ in range(2):
+            await _one(one)
+            await one.reader.rows(Prepared(text("SELECT 1")))
+        waits.clear()  # to open a connection is a wait too
+        slow = one.reader.rows(Prepared(text("SELECT pg_sleep(0.05)")))
+        await asyncio.gather(slow, one.reader.rows(Prepared(text("SELECT 1"))))
+        async with one.work() as session:
+            await session.execute(text("SELECT 1"))
+            assert one.in_use() == {"writes": 1, "reads": 0}
+            waiting = asyncio.create_task(_one(one))
+            await asyncio.sleep(0.05)
+        await waiting
+        await one.close()
+    assert {pool for pool, _ in waits} == {"reads", "writes"}
+    assert max(seconds for _, seconds in waits) >= 0.01
+    assert not caplog.records
+
+
 async def _one(database: Database) -> object:
     async with database.work() as session:
         return await session.execute(text("SELECT 1"))
