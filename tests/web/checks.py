@@ -21,7 +21,7 @@ THEIRS, CHARITY = {"words"}, {"help", "text", "lead"}
 RESERVED = re.compile(r"\bPOST\b|\bGET\b|\bAPI\b|/api/|(?i:\binvalid\b|\berrors?\b|\boops\b|\bplease try harder\b)|!")
 REFERENCES = ("aria-labelledby", "aria-describedby", "aria-controls", "for", "headers")
 ADDRESSES = ("href", "src", "action", "formaction", "data", "poster")
-OPENS_PROGRAMS = ("tel:", "mailto:", "otpauth:")  # of the device itself
+OPENS_PROGRAMS = ("tel:", "sms:", "mailto:", "otpauth:")  # of the device itself
 ABSOLUTE = re.compile(r"(?i)^\s*([a-z][a-z0-9+.-]*:|//)")
 
 
@@ -134,11 +134,7 @@ def _addresses(tree: Element) -> Iterator[str]:
     for element in ours(tree, THEIRS | CHARITY):
         for name in ADDRESSES:
             where = element.get(name, "")
-            if (
-                ABSOLUTE.match(where)
-                and not where.startswith(("tel:", "mailto:", "otpauth:"))
-                and not _tells_nothing(element)
-            ):
+            if ABSOLUTE.match(where) and not where.startswith(OPENS_PROGRAMS) and not _tells_nothing(element):
                 yield f"{element.tag} {name}={where}"
     for element in tree.iter():
         if element.tag in {"img", "source", "video", "audio", "link", "script", "form"}:
