@@ -37,6 +37,16 @@ BEGIN
     RETURN NULL;
 END $$
 """
+# It names the column nowhere but here: a column that a trigger names can be given no other type.
+NOTE_TITLE = """
+CREATE FUNCTION note_title() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.title <> NEW.title THEN
+        INSERT INTO event (kind, thread_id) VALUES ('retitled', NEW.id);
+    END IF;
+    RETURN NULL;
+END $$
+"""
 NOTE_CASE = """
 CREATE FUNCTION note_case() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -62,7 +72,7 @@ BEGIN
     RETURN NULL;
 END $$
 """
-FUNCTIONS = (NOTE_POST, NOTE_THREAD, NOTE_CASE, NOTE_NOTICES, NOTE_MEMBERS)
+FUNCTIONS = (NOTE_POST, NOTE_THREAD, NOTE_TITLE, NOTE_CASE, NOTE_NOTICES, NOTE_MEMBERS)
 
 # Each trigger of a row: its name, the table, when it runs, the condition, the function and the kind.
 OF_ROWS = (
@@ -108,7 +118,6 @@ OF_ROWS = (
         "unlocked",
     ),
     ("event_of_moved_thread", "thread", "UPDATE OF board_id", "OLD.board_id <> NEW.board_id", "note_thread", "moved"),
-    ("event_of_retitled_thread", "thread", "UPDATE OF title", "OLD.title <> NEW.title", "note_thread", "retitled"),
     ("event_of_new_case", "moderation_case", "INSERT", "NEW.state = 'open'", "note_case", "case_waits"),
     (
         "event_of_graver_case",
@@ -174,6 +183,9 @@ def upgrade() -> None:
             f"CREATE TRIGGER {name} AFTER {when} ON {table} FOR EACH ROW "
             f"WHEN ({condition}) EXECUTE FUNCTION {function}('{kind}')"
         )
+    op.execute(
+        "CREATE TRIGGER event_of_retitled_thread AFTER UPDATE ON thread FOR EACH ROW EXECUTE FUNCTION note_title()"
+    )
     for name, table, when, rows, call in OF_STATEMENTS:
         op.execute(
             f"CREATE TRIGGER {name} AFTER {when} ON {table} REFERENCING {rows} TABLE AS changed "
@@ -184,7 +196,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     for name, table, *_ in (*OF_STATEMENTS, *OF_ROWS):
         op.execute(f"DROP TRIGGER {name} ON {table}")
-    for function in ("note_members", "note_notices", "note_case", "note_thread", "note_post"):
+    op.execute("DROP TRIGGER event_of_retitled_thread ON thread")
+    for function in ("note_members", "note_notices", "note_case", "note_title", "note_thread", "note_post"):
         op.execute(f"DROP FUNCTION {function}()")
     op.drop_table("event_epoch")
     op.drop_table("event")
