@@ -17,6 +17,7 @@ from fastapi.routing import iter_route_contexts
 from forum.api import generators
 from forum.core import errors
 from forum.http import problems
+from forum.http.caching import VARY
 from forum.http.current_member import COOKIE, Anybody, AnyMember, CurrentMember, CurrentViewer
 from forum.http.problems import KINDS, MEDIA_TYPE, Problem, content
 from forum.http.responses import header
@@ -82,7 +83,7 @@ SECURITY_SCHEMES = {
 HEADERS = {
     "ETag": ("The version of this answer: send it as `If-None-Match`", '"6b1f0c7e2a9d4c58b3e0f1a2"'),
     "Cache-Control": ("Who may store the answer", "private, no-cache"),
-    "Vary": ("Headers of the request that change the answer", "Authorization, Cookie"),
+    "Vary": ("Headers of the request that change the answer", VARY),
     "Link": ("The next page, if there is one (RFC 8288)", '</api/v1/threads/42/posts?after=WzIwXQ>; rel="next"'),
     "WWW-Authenticate": ("How to sign in", "Bearer"),
     "Retry-After": ("How many seconds to wait", "5"),

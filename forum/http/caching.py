@@ -14,6 +14,8 @@ from pydantic_core import to_json
 # What is the same for every reader: its own browser may keep it, and asks about it each time. `page_cache.py` knows by
 # this what it can keep for all.
 SHARED = "private, no-cache"
+# What of a request changes the answer: `page_cache.py` compresses what it keeps.
+VARY = "Accept-Encoding, Authorization, Cookie"
 
 
 def cacheable_response(
@@ -40,7 +42,7 @@ def cacheable_response(
 def etag_headers(request: Request, tag: str, *, shared: bool) -> tuple[dict[str, str], bool]:
     """Return the headers of a read with this ETag, and whether the client already has its bytes."""
     cache_control = SHARED if shared else "private, no-store"
-    headers = {"ETag": tag, "Cache-Control": cache_control, "Vary": "Authorization, Cookie"}
+    headers = {"ETag": tag, "Cache-Control": cache_control, "Vary": VARY}
     return headers, is_known(request.headers.get("if-none-match"), tag)
 
 

@@ -40,7 +40,6 @@ MOMENTARY = "is_momentary"
 _COOKIE = f"{COOKIE}=".encode()
 # Of a request that is made for a guest: who asks, and what they have already.
 _LEFT_OUT = {b"accept-encoding", b"authorization", b"cookie", b"if-none-match"}
-_VARIES = b"Accept-Encoding"
 _OF_CONTENT = {b"content-encoding", b"content-length", b"content-type"}
 
 
@@ -272,9 +271,6 @@ def _compressed(packet: Packet, tag: str) -> Packet:
         b"etag": f"W/{tag}".encode("latin-1"),
     }
     headers = [(name, changed.get(name, value)) for name, value in packet.headers]
-    headers = [
-        (name, value if name != b"vary" or _VARIES in value else _VARIES + b", " + value) for name, value in headers
-    ]
     return Packet([*headers, (b"content-encoding", b"gzip")], content)
 
 
