@@ -40,9 +40,12 @@ def cacheable_response(
 
 
 def etag_headers(request: Request, tag: str, *, shared: bool) -> tuple[dict[str, str], bool]:
-    """Return the headers of a read with this ETag, and whether the client already has its bytes."""
+    """Return the headers of a read with this ETag, and whether the client already has its bytes.
+
+    The ETag is a weak one: it is the same for the compressed bytes and the plain ones (RFC 9110 §8.8.1).
+    """
     cache_control = SHARED if shared else "private, no-store"
-    headers = {"ETag": tag, "Cache-Control": cache_control, "Vary": VARY}
+    headers = {"ETag": f"W/{tag}", "Cache-Control": cache_control, "Vary": VARY}
     return headers, is_known(request.headers.get("if-none-match"), tag)
 
 

@@ -120,7 +120,7 @@ class Kept:
     def compressed(self) -> Packet | None:
         """Return the packet in fewer bytes; the same one where that saves nothing."""
         if self.packet and not self.small:
-            self.small = _compressed(self.packet, self.tag) if len(self.packet.content) >= SMALL else self.packet
+            self.small = _compressed(self.packet) if len(self.packet.content) >= SMALL else self.packet
         return self.small
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
@@ -200,14 +200,25 @@ class _Made:
     @property
     def packet(self) -> Packet | None:
         """The answer, if all readers get the same."""
+        is_shared = dict(self._messages[0]["headers"]).get(b"cache-control") == SHARED.encode()
+        return self._whole if is_shared and not self.is_momentary else None
+
+    @property
+    def _whole(self) -> Packet | None:
+        """The answer, if it is what was asked for."""
         start, *parts = self._messages
-        headers = dict(start["headers"])
-        if start["status"] != 200 or headers.get(b"cache-control") != SHARED.encode() or self.is_momentary:
+        if start["status"] != 200:
             return None
         return Packet(start["headers"], b"".join(part.get("body", b"") for part in parts))
 
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send the answer."""
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send the answer, or that the client has these bytes already."""
+        whole, tags = self._whole, dict(scope["headers"]).get(b"if-none-match")
+        tag = dict(whole.headers).get(b"etag") if whole else None
+        if whole and tag and tags is not None:
+            is_unchanged = is_known(tags.decode("latin-1"), tag.decode("latin-1").removeprefix("W/"))
+            await whole.send(send, is_unchanged=is_unchanged)
+            return
         for message in self._messages:
             await send(message)
 
@@ -257,21 +268,20 @@ async def _make_for_guest(app: ASGIApp, scope: Scope, receive: Receive) -> _Made
     made = _Made()
     headers = [pair for pair in scope["headers"] if pair[0] not in _LEFT_OUT]
     as_guest = {**scope, "headers": headers, "state": {**scope.get("state", {})}}
-    await app(as_guest, receive, made.note)
-    scope["route"] = as_guest.get("route")
+    try:
+        await app(as_guest, receive, made.note)
+    finally:  # a mistake is logged with its route, too
+        scope["route"] = as_guest.get("route")
     made.is_momentary = as_guest["state"].get(MOMENTARY, False)
     return made
 
 
-def _compressed(packet: Packet, tag: str) -> Packet:
-    """Return the answer with its bytes compressed. Its ETag is weak then: it stands for both (RFC 9110 §8.8.1)."""
+def _compressed(packet: Packet) -> Packet:
+    """Return the answer with its bytes compressed."""
     content = gzip.compress(packet.content, LEVEL, mtime=0)
-    changed = {
-        b"content-length": b"%d" % len(content),
-        b"etag": f"W/{tag}".encode("latin-1"),
-    }
-    headers = [(name, changed.get(name, value)) for name, value in packet.headers]
-    return Packet([*headers, (b"content-encoding", b"gzip")], content)
+    length = (b"content-length", b"%d" % len(content))
+    headers = [pair for pair in packet.headers if pair[0] != length[0]]
+    return Packet([*headers, length, (b"content-encoding", b"gzip")], content)
 
 
 def _takes_gzip(accepted: str) -> bool:

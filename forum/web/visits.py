@@ -177,7 +177,7 @@ class Visit:
             return _encoded(self.request, content, status, headers | {"Cache-Control": "no-store"})
         kept = self._kept(page)
         caching, is_unchanged = etag_headers(self.request, kept.tag, shared=True)
-        headers |= {"Cache-Control": caching["Cache-Control"], "ETag": f"W/{kept.tag}"}
+        headers |= {"Cache-Control": caching["Cache-Control"], "ETag": caching["ETag"]}
         if is_unchanged:
             return Response(status_code=304, headers=headers)
         if "gzip" in self.request.headers.get("accept-encoding", ""):

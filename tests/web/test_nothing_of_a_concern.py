@@ -31,7 +31,7 @@ PLACES = {
     **{f"{API}/moderation/cases": "case", f"{API}/safeguarding/cases": "danger", CONCERNS: "concern"},
 }
 # What a request says of itself alone, or of when it was sent.
-OF_THE_REQUEST = {"date", "x-request-id", "ratelimit", "ratelimit-policy", "content-length"}
+OF_THE_REQUEST = {"date", "x-request-id", "ratelimit", "ratelimit-policy", "content-length", "content-encoding"}
 
 Answer = tuple[int, bytes, Mapping[str, str]]
 

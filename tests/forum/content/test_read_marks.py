@@ -50,6 +50,7 @@ async def test_a_thread_is_unread_until_it_is_read_and_again_when_somebody_answe
         assert await unread(heron) == []
         assert await mine(heron, thread) | {"may": None} == {
             "may": None,
+            "help": None,
             "read_number": 1,
             "unread_from": None,
             "draft": None,

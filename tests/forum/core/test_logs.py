@@ -170,9 +170,9 @@ async def test_a_mistake_of_ours_is_logged_with_its_place_and_told_to_nobody(
 
     monkeypatch.setattr(services.database.reader, "rows", fail)
     with capture_logs() as logged:
-        answer = await guest.get(f"{API}/boards/new-here")
+        answer = await guest.get(f"{API}/members/heron")
     [line] = told(logged, "unexpected")
-    assert (line["kind"], line["route"]) == ("RuntimeError", "/boards/{slug}")
+    assert (line["kind"], line["route"]) == ("RuntimeError", "/members/{handle}")
     assert line["frames"]
     assert answer.json() == {
         "type": "/problems/internal-server-error",
@@ -191,5 +191,6 @@ async def test_only_our_own_places_are_told_and_no_words() -> None:
         async with nowhere.work() as session:
             await get_member(session, "wilhelmina")
     told = logs.frames(failed.value)
-    assert [place.partition(":")[0] for place in told] == ["forum/members/queries.py", "forum/core/database.py"]
-    assert [place.partition(" ")[2] for place in told] == ["get_member", "_connect"]
+    first, *others = [place.partition(":")[0] for place in told]
+    assert (first, set(others)) == ("forum/members/queries.py", {"forum/core/database.py"})
+    assert told[0].partition(" ")[2] == "get_member"
