@@ -43,7 +43,7 @@ async def test_a_page_of_a_thread_is_read_in_one_statement(
     statements, run = [], Reader._fetch
 
     async def counted(reader: Reader, sql: str, arguments: Sequence[Any]) -> Sequence[Any]:
-        # Beside it: a note of the commit before, the version of what is read, the glossary once, and who helps elsewhere.
+        # Beside it: a note of the commit before, the version of what is read, the glossary, and who helps elsewhere.
         if not any(other in sql for other in ("pg_notify", "page_version", "glossary_term", "resource_on_thread")):
             statements.append(sql)
         return await run(reader, sql, arguments)
