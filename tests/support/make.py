@@ -285,7 +285,7 @@ def as_read(answer: httpx.Response) -> dict[str, Any]:
 
 @contextmanager
 def note_of_statements(services: Services) -> Iterator[list[str]]:
-    """The SQL that the house sends while the block lasts, without BEGIN and COMMIT."""
+    """The SQL that the house sends while the block lasts, without BEGIN and COMMIT and notes of earlier commits."""
     sent: list[str] = []
     engine, fetch = services.database.transactions.sync_engine, asyncpg.Connection.fetch
 
@@ -293,7 +293,8 @@ def note_of_statements(services: Services) -> Iterator[list[str]]:
         sent.append(statement)
 
     async def by_reader(connection: asyncpg.Connection, statement: str, *rest: Any) -> Any:
-        sent.append(statement)
+        if "pg_notify" not in statement:
+            sent.append(statement)
         return await fetch(connection, statement, *rest)
 
     event.listen(engine, "before_cursor_execute", in_transaction)

@@ -60,7 +60,7 @@ async def test_whoever_opens_a_thread_is_told_where_it_is(
     thread = make.as_read(opened)
     first_post = thread.pop("first_post")
     assert opened.headers["location"] == f"{API}/threads/{thread['id']}"
-    assert (await guest.get(opened.headers["location"])).json() == thread
+    assert (await guest.get(opened.headers["location"])).json() == thread | {"resources": []}
     assert (await guest.get(f"{API}/threads/{thread['id']}/posts")).json()["items"] == [first_post]
     author = {"handle": "heron", "name": "Heron", "title": None}
     assert (thread["title"], thread["author"], thread["version"], thread["state"]) == ("What now?", author, 1, "open")
