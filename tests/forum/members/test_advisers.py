@@ -102,7 +102,7 @@ async def test_a_thread_counts_adviser_replies_and_links_to_the_first_and_the_la
         async def told() -> tuple[int, int | None, int | None]:
             card = (await guest.get(f"{API}/threads/{thread}")).json()
             (listed,) = (await guest.get(f"{API}/boards/new-here/threads")).json()["items"]
-            assert listed == card
+            assert listed | {"resources": []} == card
             replies = card["adviser_replies"]
             for link in (replies["first"], replies["latest"]):
                 if link:
