@@ -171,6 +171,8 @@ EXPECTED = {
     ("add_resource", "#/url"): "it must be the address of a page",
     ("add_resource", "header/Idempotency-Key"): USED,
     ("change_resource", "#/url"): "it must be the address of a page",
+    ("add_resource", "#/telephone"): "there must be one way to reach it",
+    ("change_resource", "#/telephone"): "there must be one way to reach it",
     ("announce", "#/until"): "it must lie ahead, and within a year",
     ("decide_posts", "#/posts"): "whose a post is, no schema can say",
     ("decide_posts", "#/measures"): FITTING,
