@@ -233,6 +233,13 @@ def opened_it(viewer: Viewer, subject: InThread) -> Refusal | None:
     return Refusal("not_the_author", "Only the member who opened the thread may do this.")
 
 
+def did_not_open_it(viewer: Viewer, subject: InThread) -> Refusal | None:
+    """Require that somebody else opened the thread: notes may be about whoever did."""
+    if subject.thread.author_id not in viewer.personas:
+        return None
+    return Refusal("own_thread", "You opened this thread yourself.")
+
+
 def post_is_shown(_viewer: Viewer, subject: AtPost) -> Refusal | None:
     """Require that the post was neither removed nor withdrawn."""
     if subject.post.is_shown:
@@ -379,8 +386,8 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.IGNORE: [is_not_staff],
     Act.MARK_ANSWERED: [is_not_banned, opened_it],
     Act.ADVISE: [is_active, has_required_second_factor, advises, board_is_advised],
-    Act.WRITE_ADVISER_NOTE: [is_active, has_required_second_factor, is_adviser],
-    Act.READ_ADVISER_NOTES: [is_active, either(is_adviser, leads_safeguarding)],
+    Act.WRITE_ADVISER_NOTE: [is_active, has_required_second_factor, is_adviser, did_not_open_it],
+    Act.READ_ADVISER_NOTES: [is_active, either(is_adviser, leads_safeguarding), did_not_open_it],
     Act.USE_ANSWER_TEMPLATES: [is_in_good_standing, has_required_second_factor, is_adviser],
     Act.ENDORSE: [
         is_active,

@@ -1,6 +1,7 @@
 """Who is told when threads wait too long: advisers after the target, administrators after twice as long.
 
-At nine on working days, once a day and not once for each thread; whoever has not read it yet is not told again.
+From nine on working days, once a day and not once for each thread; later on that day where the worker was away. Whoever
+has not read it yet is not told again.
 """
 
 from datetime import datetime
@@ -14,6 +15,7 @@ from forum.content.threads.tables import Thread, ThreadState
 from forum.content.threads.visibility import THREAD_SHOWN
 from forum.core import jobs
 from forum.core.jobs import Handler, Job, Payload
+from forum.core.milestones import Milestone, MilestoneKind, reach
 from forum.core.settings import Settings
 from forum.core.working_time import calendar_of
 from forum.members.roles import has_role
@@ -31,8 +33,12 @@ def make_late_finder(settings: Settings) -> Handler:
 
     async def look_for_late(session: AsyncSession, _payload: Payload, now: datetime) -> None:
         local = now.astimezone(calendar.zone)
-        if local.hour != HOUR or not calendar.is_working_day(local.date()):
+        if local.hour < HOUR or not calendar.is_working_day(local.date()):
             return
+        last = await session.get(Milestone, MilestoneKind.LATE_LOOKED_FOR)
+        if last and last.last_at.astimezone(calendar.zone).date() == local.date():
+            return
+        await reach(session, MilestoneKind.LATE_LOOKED_FOR, now)
         for role, job, days in (
             (Role.ADVISER, TELL_LATE, settings.answer_days),
             (Role.ADMINISTRATOR, TELL_VERY_LATE, 2 * settings.answer_days),

@@ -167,8 +167,10 @@ async def need_no_answer(work: Work, adviser: Viewer, thread_id: int, wanted: No
     """
     context = await open_thread_for_advice(work, adviser, thread_id)
     up_to = wanted.up_to or context.thread.last_number
-    await settle(work.session, thread_id, col(Post.number) <= up_to)
+    did_wait = await settle(work.session, thread_id, col(Post.number) <= up_to)
     thread = await lock_thread_row(work.session, thread_id)
+    if not did_wait and await _is_said_already(work, adviser, thread_id, wanted):
+        return  # a double tap
     await refuse_stale_thread(work.session, thread, wanted.version)
     await _save(work, adviser, context, wanted.note, wanted.reason)
     subject, details = ("thread", thread_id), {"reason": str(wanted.reason)}
@@ -180,6 +182,13 @@ async def need_no_answer(work: Work, adviser: Viewer, thread_id: int, wanted: No
         now=work.now,
         details={**details},
     )
+
+
+async def _is_said_already(work: Work, adviser: Viewer, thread_id: int, wanted: NoAnswer) -> bool:
+    newest = select(AdviserNote).where(col(AdviserNote.thread_id) == thread_id).order_by(col(AdviserNote.id).desc())
+    note = (await work.session.execute(newest.limit(1))).scalar_one_or_none()
+    said = (adviser.member_id, wanted.reason, wanted.note or None)
+    return note is not None and (note.author_id, note.reason, note.text) == said
 
 
 async def export_own(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:

@@ -6,13 +6,13 @@ from enum import StrEnum
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Boolean, ColumnElement, Text, and_, bindparam, func, or_
+from sqlalchemy import Boolean, ColumnElement, Text, and_, bindparam, case, func, or_
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from forum.content.boards import Board
 from forum.content.lanes import NEWS_DAYS, Lane
-from forum.content.posts.tables import Post
+from forum.content.posts.tables import Post, Visibility
 from forum.content.search.plain import plain_text
 from forum.content.threads.claims import ThreadClaim, is_running
 from forum.content.threads.queries import SELECT_VISIBLE, keyset_pages, read_page
@@ -94,6 +94,9 @@ _ONLY_LATE, _LATE_BEFORE = bindparam("only_late", type_=Boolean()), bindparam("l
 _NEWS_AFTER = bindparam("news_after", type_=Moment())
 _NOW = bindparam("now", type_=Moment())
 _Answer, _Holder, _HolderBadge, _ASKER = aliased(Post), aliased(Member), aliased(Adviser), authors("asker")
+# A thread that somebody keeps may have nothing that waits: then its first post stands there, if readers see it.
+_IS_SEEN = col(Post.visibility) == Visibility.VISIBLE
+_WAITING_WORDS = {"waiting_warning": col(Post.content_warning), "waiting_html": col(Post.body_html)}
 _IS_KEPT = col(ThreadClaim.thread_id).is_not(None)  # the join takes claims that count
 _TAKES_ANSWERS = and_(col(Thread.state) == ThreadState.OPEN, THREAD_SHOWN, col(Board.advised))
 _IS_IN: dict[WaitingLane, ColumnElement[bool]] = {
@@ -118,8 +121,7 @@ def _pages(lane: WaitingLane) -> tuple[Prepared, Prepared]:
     """Return the statements of a lane's pages: each thread with the post that waits and the last adviser's answer."""
     rows = (
         SELECT_VISIBLE.add_columns(
-            col(Post.content_warning).label("waiting_warning"),
-            col(Post.body_html).label("waiting_html"),
+            *(case((_IS_SEEN, words)).label(name) for name, words in _WAITING_WORDS.items()),
             *author_columns(_ASKER, "asker"),
             *named_columns(_Holder, "holder"),
             col(_Holder.id).label("holder_id"),

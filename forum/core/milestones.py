@@ -1,4 +1,4 @@
-"""What the forum's operation did at least once: administrators see what is still missing."""
+"""What the forum's operation did, first and last: administrators see what is still missing."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -15,6 +15,7 @@ class MilestoneKind(StrEnum):
 
     MAIL_SENT = "mail_sent"
     BACKUP_MADE = "backup_made"
+    LATE_LOOKED_FOR = "late_looked_for"
 
 
 class Milestone(SQLModel, table=True):

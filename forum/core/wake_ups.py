@@ -5,6 +5,7 @@ other, each with its own write to the disk. Where a NOTIFY is lost with its proc
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -69,9 +70,12 @@ async def listening(reader: Reader, wake: Callable[[], None]) -> AsyncIterator[N
 async def _listen(reader: Reader, wake: Callable[[], None]) -> None:
     """Listen, at once again where the connection is lost, and a little later where there is none to be had."""
     while True:
+        begun = time.monotonic()
         try:
             await _listen_once(reader, wake)
             log.warning("listener_lost")
+            if time.monotonic() - begun < RECONNECTED_AFTER:  # one after the other is lost
+                await asyncio.sleep(RECONNECTED_AFTER)
         except (asyncpg.PostgresError, *CONNECTION_LOST) as error:
             log.warning("listener_lost", reason=type(error).__name__)
             await asyncio.sleep(RECONNECTED_AFTER)

@@ -139,8 +139,9 @@ async def _add(
     if email:
         await outbox.enqueue(work.session, MailKind.RECEIPT, work.now, member_id=None, email=email)
     part = (await find_parts(work.session, col(ServiceComplaint.id) == complaint.id))[complaint.id]
-    told = await telling.tell_of(work.session, complaint.id, part, work.now)
+    await telling.tell_of(work.session, complaint.id, part, work.now)
     if complaint.is_urgent:
+        told = await telling.list_to_alarm(work.session, part, work.now)
         subject = outbox.MailSubject(complaint.id, viewer.id)
         await outbox.enqueue_to_each(work.session, MailKind.MESSAGE_URGENT, told, work.now, subject)
     return complaint

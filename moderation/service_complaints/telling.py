@@ -41,15 +41,19 @@ async def list_free(session: AsyncSession, part: ComplaintPart, now: datetime) -
     return [member_id for member_id in await list_hearers(session, now) if part.lets_hear(member_id)]
 
 
-async def tell_of(session: AsyncSession, complaint_id: UUID, part: ComplaintPart, now: datetime) -> Sequence[UUID]:
-    """Tell whoever may hear a complaint, or else that nobody may. Return who may."""
+async def list_to_alarm(session: AsyncSession, part: ComplaintPart, now: datetime) -> Sequence[UUID]:
+    """Return whom words of danger call: whoever hears complaints, also those who may not answer this one."""
+    return [member_id for member_id in await list_hearers(session, now) if part.lets_know(member_id)]
+
+
+async def tell_of(session: AsyncSession, complaint_id: UUID, part: ComplaintPart, now: datetime) -> None:
+    """Tell whoever may hear a complaint, or else that nobody may."""
     free = await list_free(session, part, now)
     await inbox.notify_each(session, free, NotificationKind.SERVICE_COMPLAINT_WAITING, now)
     if not free:
         await _tell_administrators(
             session, NotificationKind.SERVICE_COMPLAINT_WITHOUT_HEARER, complaint_id, part=part, now=now
         )
-    return free
 
 
 async def remind(session: AsyncSession, _payload: Payload, now: datetime) -> None:
@@ -65,6 +69,10 @@ async def remind(session: AsyncSession, _payload: Payload, now: datetime) -> Non
         free = await list_free(session, part, now)
         if free:
             await inbox.withdraw(session, (NotificationKind.SERVICE_COMPLAINT_WITHOUT_HEARER,), complaint_id)
+        else:  # whoever could hear it is gone
+            await _tell_administrators(
+                session, NotificationKind.SERVICE_COMPLAINT_WITHOUT_HEARER, complaint_id, part=part, now=now
+            )
         await inbox.notify_each(session, [one for one in free if one not in told], kind, now)
         told.update(free)
         if complaint_id in overdue:
@@ -96,7 +104,7 @@ async def is_still_urgent(session: AsyncSession, mail: Mail, now: datetime) -> b
     if complaint is None:
         return await public_reports.is_still_urgent(session, mail, now)
     parts = await find_parts(session, *_WAITS, col(ServiceComplaint.id) == complaint.id)
-    return complaint.id in parts and mail.member_id in await list_free(session, parts[complaint.id], now)
+    return complaint.id in parts and mail.member_id in await list_to_alarm(session, parts[complaint.id], now)
 
 
 async def delete_old(session: AsyncSession, now: datetime) -> None:

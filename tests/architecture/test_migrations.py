@@ -280,6 +280,7 @@ DATA: dict[str, list[str]] = {
     "0058": WAITED,
     "0059": WAITED,
     "0060": WAITED,
+    "0061": WAITED,
 }
 
 

@@ -34,6 +34,21 @@ async def waiting(client: httpx.AsyncClient) -> list[dict[str, Any]]:
     return items
 
 
+async def test_words_of_danger_call_also_who_may_not_answer(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
+    tonight = "I have taken all my tablets and I am going to die tonight."
+    async with (
+        make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan,
+        make.signed_in(app, "stepdad") as stepdad,
+        make.signed_in(app, "magpie") as magpie,
+    ):
+        assert (await scenes.report(magpie, post.id)).status_code == 201
+        await scenes.decide(joan, await scenes.a_case(joan, post.id), REMOVE)
+        await mailbox.come(services)
+        await complained(stepdad, about="own_content", text=tonight)
+        assert [letter.to for letter in await mailbox.come(services)] == ["joan@example.org"]
+
+
 async def test_a_complaint_about_a_report_is_answered_by_another_than_who_decided(
     app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from forum.core import clock
 from forum.http.current_member import COOKIE
@@ -36,7 +37,9 @@ OF_THE_REQUEST = {"date", "x-request-id", "ratelimit", "ratelimit-policy", "cont
 Answer = tuple[int, bytes, Mapping[str, str]]
 
 
-async def test_nothing_shows_to_anybody_but_a_lead_of_it(lived_in: Village) -> None:
+async def test_nothing_shows_to_anybody_but_a_lead_of_it(lived_in: Village, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = clock.now()  # it stands still: somebody keeps a case for some minutes, and what lapses shows
+    monkeypatch.setattr(clock, "now", lambda: at)
     async with walkers(lived_in) as readers:
         first, before = await walk(lived_in, readers), await walk(lived_in, readers)
         concern_id = await raise_and_work_on_one(lived_in)

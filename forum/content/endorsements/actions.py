@@ -50,9 +50,10 @@ async def read_endorsement(work: Work, adviser: Viewer, post_id: int) -> OwnEndo
 async def endorse(work: Work, adviser: Viewer, post_id: int, revision: int | None = None) -> None:
     """Say that a member's post is right, as it was at this revision. Idempotent.
 
-    Raises NotFound, Forbidden for one's own post and for an adviser's, Conflict for one that readers do not see, and
-    Stale when it is no longer at the revision that was on the screen.
+    Raises Throttled, NotFound, Forbidden for one's own post and for an adviser's, Conflict for one that readers do not
+    see, and Stale when it is no longer at the revision that was on the screen.
     """
+    await work.count_try("reaction", "endorsements", adviser.id)
     context = await _allowed(work, adviser, post_id)
     post = await lock_post_row(work.session, post_id)
     _refuse_unseen(post)

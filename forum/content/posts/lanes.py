@@ -37,8 +37,8 @@ async def lane_of_reply(work: Work, author: Viewer, context: ReplyContext, draft
     return lane_of(draft.body_markdown, place, asks)
 
 
-async def settle(session: AsyncSession, thread_id: int, *which: ColumnElement[bool]) -> None:
-    """Let posts of a thread wait no longer: all of them, or those that meet these conditions. Idempotent.
+async def settle(session: AsyncSession, thread_id: int, *which: ColumnElement[bool]) -> bool:
+    """Let posts of a thread wait no longer: all, or those that meet these conditions. Return whether any did.
 
     What is written later and asks something waits again.
     """
@@ -48,6 +48,7 @@ async def settle(session: AsyncSession, thread_id: int, *which: ColumnElement[bo
     if locked:
         await session.execute(update(Post).where(col(Post.id).in_(locked)).values(lane=None))
         await refresh_thread_counts(session, thread_id)
+    return bool(locked)
 
 
 def guessed_of(personas: tuple[object, ...], before: datetime) -> tuple[ColumnElement[bool], ...]:

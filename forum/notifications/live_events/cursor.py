@@ -7,6 +7,7 @@ the oldest transaction under way: all would wait for the longest. What is new is
 import re
 from dataclasses import dataclass
 
+FARTHEST = 100_000  # transactions between the oldest under way and the newest: more would be a scan of all events
 LONGEST = 1_000  # characters; a snapshot names each transaction that was under way
 _EPOCH = re.compile("[0-9a-z]{1,32}")
 _SNAPSHOT = re.compile(r"([1-9][0-9]{0,18}):([1-9][0-9]{0,18}):([0-9]+(?:,[0-9]+)*)?")
@@ -36,7 +37,7 @@ def parse(text: str) -> Cursor | None:
         return None
     begin, end = int(found[1]), int(found[2])
     under_way = [int(xid) for xid in found[3].split(",")] if found[3] else []
-    if not begin <= end < 2**63 or under_way != sorted(set(under_way)):
+    if not begin <= end < min(begin + FARTHEST, 2**63) or under_way != sorted(set(under_way)):
         return None
     return Cursor(epoch, snapshot) if all(begin <= xid < end for xid in under_way) else None
 

@@ -22,6 +22,7 @@ from forum.notifications.live_events.tables import EventKind
 
 MOST_BEHIND = 1_000  # events: whoever missed more reads anew
 
+_KINDS = frozenset(map(str, EventKind))
 OF_POSTS = (EventKind.POST, EventKind.EDIT, EventKind.REMOVED)
 OF_THREADS = (EventKind.LOCKED, EventKind.UNLOCKED, EventKind.MOVED, EventKind.RETITLED)
 OF_CASES = (EventKind.CASE_WAITS, EventKind.CASE_DECIDED)
@@ -101,8 +102,12 @@ async def read_between(reader: Reader, since: Cursor, until: Cursor) -> EventBat
 
 
 def _events(rows: Iterable[Any]) -> list[NewEvent]:
-    """Return them in their order; of several that are the same, only the last one."""
-    events = [NewEvent(EventKind(row.kind), row.thread_id, row.number, tuple(row.refs or ())) for row in rows]
+    """Return them in their order; of several that are the same, only the last one.
+
+    A kind that this release does not know is of a newer one beside it, and left out.
+    """
+    known = (row for row in rows if row.kind in _KINDS)
+    events = [NewEvent(EventKind(row.kind), row.thread_id, row.number, tuple(row.refs or ())) for row in known]
     return list(dict.fromkeys(reversed(events)))[::-1]
 
 

@@ -121,7 +121,7 @@ if (window.EventSource && (news || me)) {
     source = new EventSource(`/api/v1/events?after=${seen}${thread ? `&thread=${thread}` : ''}`);
     hear('reset', ({ threads }) => {
       found.clear();
-      missed = thread ? Math.max(0, threads[0].posts - posts) : 0;
+      missed = thread && threads.length ? Math.max(0, threads[0].posts - posts) : 0;
     });
     hear('post', ({ number }) => found.add(number));
     hear('removed', ({ number }) => found.delete(number));

@@ -11,6 +11,9 @@ from sqlalchemy import select
 
 from forum.administration import advisers
 from forum.advising import claims
+from forum.content.posts.revisions import lock_post_row
+from forum.content.posts.tables import Visibility
+from forum.content.posts.visibility import set_visibility
 from forum.content.threads.claims import ThreadClaim
 from forum.core import clock
 from forum.http.services import Services
@@ -39,6 +42,24 @@ async def _end(services: Services, now: datetime) -> list[str]:
         told = (await session.execute(select(Notification.kind))).scalars().all()
         assert (await session.execute(select(ThreadClaim))).all() == []
     return sorted(kind for kind in told if kind.startswith("claim_"))
+
+
+async def test_a_kept_thread_shows_no_words_that_were_taken_out(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    for handle in ("heron", "wren"):
+        await make.member(services, handle)
+    thread = await make.thread(services, "heron", body="A zebra.")
+    await make.post(services, "wren", thread, "I see")
+    async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
+        assert (await suzie.put(f"{API}/adviser/threads/{thread}/claim", json={"version": 1})).status_code == 200
+        [kept] = await _lane(suzie, "mine")
+        assert kept["waiting_words"] == "A zebra."
+        async with services.database.work() as session:
+            post = await lock_post_row(session, 1)
+            await set_visibility(session, post, Visibility.REMOVED, clock.now())
+        for lane in ("mine", "claimed"):
+            [kept] = await _lane(suzie, lane)
+            assert kept["waiting_words"] == ""
 
 
 async def test_two_advisers_do_not_answer_the_same_thread(app: FastAPI, services: Services) -> None:

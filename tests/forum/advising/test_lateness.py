@@ -38,10 +38,11 @@ async def test_who_is_told_that_threads_wait_too_long(app: FastAPI, services: Se
     late, very_late = ("suzie", "answers_late"), ("joan", "answers_very_late")
     wednesday = monday + timedelta(days=2)
     assert await told(monday) == []  # written on Friday: one working day
-    assert await told(wednesday + timedelta(hours=3)) == []  # at another hour
-    assert await told(wednesday) == [late]
+    assert await told(wednesday - timedelta(hours=1)) == []  # before nine
+    assert await told(wednesday + timedelta(hours=3)) == [late]  # the worker was away at nine
     assert await told(monday + timedelta(days=3)) == [late]  # they have not read it
     assert await told(monday + timedelta(days=5)) == [late]  # nobody is told on a Saturday
     async with services.database.work() as session:
         await session.execute(update(Notification).values(read_at=clock.now()))
+    assert await told(monday + timedelta(days=3, hours=1)) == [late]  # once a day
     assert await told(monday + timedelta(days=4)) == [very_late, late, late]

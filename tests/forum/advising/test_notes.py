@@ -47,6 +47,19 @@ async def test_advisers_of_one_organisation_and_leads_read_a_note_and_nobody_els
         assert (await suzie.post(url, json={"text": "a" * 2001})).status_code == 422
 
 
+async def test_nobody_reads_notes_on_a_thread_of_their_own(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    async with (
+        make.signed_in(app, "suzie", Role.ADVISER) as suzie,
+        make.signed_in(app, "nia", Role.ADVISER) as nia,
+        make.signed_in(app, "priya", Role.SAFEGUARDING_LEAD) as priya,
+    ):
+        for opener, handle in ((suzie, "suzie"), (priya, "priya")):
+            url = f"{API}/adviser/threads/{await make.thread(services, handle)}/notes"
+            assert (await nia.post(url, json={"text": "I worry about them."})).status_code == 201
+            assert (await opener.get(url)).json()["code"] == "own_thread"
+
+
 async def test_a_thread_that_needs_no_answer_comes_back_when_somebody_asks(app: FastAPI, services: Services) -> None:
     await make.board(services)
     await make.member(services, "heron")

@@ -66,7 +66,8 @@ async def a_beacon(services: Services) -> Beacon:
 
 
 def test_a_cursor_is_read_as_it_was_written_and_nothing_else_is_one() -> None:
-    for snapshot in ("1:1:", "10:20:", "10:20:10", "10:20:12,15", "7:9223372036854775807:8"):
+    last = 2**63 - 1
+    for snapshot in ("1:1:", "10:20:", "10:20:10", "10:20:12,15", f"{last - 9}:{last}:{last - 8}"):
         assert str(cursor.parse(f"5f1c22aa90be.{snapshot}")) == f"5f1c22aa90be.{snapshot}"
     for wrong in (
         *(
@@ -86,6 +87,7 @@ def test_a_cursor_is_read_as_it_was_written_and_nothing_else_is_one() -> None:
         *("e.10:20:15,12", "e.10:20:12,12", "e.10:20:12,", "e.10:20:,12", "e.10:20:x", "e.١:٢:", "e. 10:20:"),
         *("e.10:20:\n", "e.10:9223372036854775808:", f"e.1:{'9' * 30}:", "e.10:20:'; --", "e.1e1:20:", "\0.10:20:"),
         f"{'e' * cursor.LONGEST}.10:20:",
+        f"e.1:{cursor.FARTHEST + 1}:",
     ):
         assert cursor.parse(wrong) is None, wrong
     assert HERE.can_follow(HERE)
