@@ -12,6 +12,7 @@ def check_link(url: str, pointer: str) -> None:
     """Raise Invalid, which points at the field, unless this is the address of a page on the web."""
     try:
         parts = urlsplit(url)
+        _port = parts.port  # it may be none
         is_link = parts.scheme == "https" and bool(parts.hostname) and not parts.username and url.isascii()
     except ValueError:
         is_link = False

@@ -6,6 +6,7 @@ made for a guest, so nothing of anybody's own is in it. A member gets it too, un
 theirs waits for a moderator: what these see is made for them.
 """
 
+import asyncio
 import gzip
 import re
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ from forum.members.viewer import GUEST, Viewer
 LATER = datetime.max.replace(tzinfo=UTC)
 LONGEST_LANGUAGES = 100  # bytes, of an Accept-Language
 LONGEST_QUERY = 300  # bytes: no page of ours links to a longer one
+LARGE = 256 * 1024  # bytes, from which compressing takes too long beside others
 SMALL = 1_000  # bytes, below which compressing saves nothing that anybody notices
 LEVEL = 6  # of zlib, as of all pages: it is done once for each version
 KEPT_FOR = 600  # seconds, though nobody gets them: words that were removed or erased must not stay in memory for long
@@ -51,6 +53,8 @@ class Kind:
     for_members: bool = True  # whether members get what guests get, where a guest gets anything
     by_the_clock: bool = False  # whether opening hours or announcements show
     is_page: bool = False  # whether it is in a language, and looks as a cookie says
+    # Of a page, what its address may say: it ignores all else, and each spelling would take room. The API refuses it.
+    parameters: frozenset[bytes] = frozenset()
 
 
 _NUMBER, _SLUG = "[1-9][0-9]{0,17}", "[a-z0-9-]{1,50}"
@@ -60,16 +64,17 @@ def _read(pattern: str, *, for_members: bool = True, by_the_clock: bool = False)
     return Kind(re.compile(f"/api/v1{pattern}"), for_members, by_the_clock)
 
 
-def _page(pattern: str) -> Kind:
-    return Kind(re.compile(pattern), for_members=False, by_the_clock=True, is_page=True)
+def _page(pattern: str, *parameters: bytes) -> Kind:
+    named = frozenset(parameters)
+    return Kind(re.compile(pattern), for_members=False, by_the_clock=True, is_page=True, parameters=named)
 
 
 KINDS = (
     _read(f"/threads/(?P<thread>{_NUMBER})(?:/posts)?"),
-    _page(f"/threads/(?P<thread>{_NUMBER})"),
+    _page(f"/threads/(?P<thread>{_NUMBER})", b"start", b"advisers"),
     _read(f"/boards/(?P<board>{_SLUG})/threads"),
     _read(f"/boards/(?P<board>{_SLUG})", by_the_clock=True),
-    _page(f"/boards/(?P<board>{_SLUG})"),
+    _page(f"/boards/(?P<board>{_SLUG})", b"after"),
     _read("/(?P<boards>)boards", for_members=False, by_the_clock=True),
     _page("/(?P<boards>)"),
     _read(f"/posts/(?P<post>{_NUMBER})"),
@@ -128,6 +133,8 @@ class Kept:
         scope["route"] = self.route
         asked = dict(reversed(scope["headers"]))  # the first counts, where there are several
         takes_small = self.was_read and _takes_gzip(asked.get(b"accept-encoding", b"").decode("latin-1"))
+        if takes_small and self.packet and len(self.packet.content) > LARGE and not self.small:
+            self.small = await asyncio.to_thread(_compressed, self.packet)  # it would hold the loop for some 50 ms
         packet, self.was_read = (self.compressed() if takes_small else self.packet), True
         tags = asked.get(b"if-none-match")
         if packet:
@@ -174,7 +181,8 @@ class PageCache:
             return made
         until = min(_next_minute(now), seen.announced_until or LATER) if kind.by_the_clock else None
         kept = Kept(seen.version, until, scope["route"], made.packet, was_read=kind.is_page)
-        if kept.size <= self._answers.maxsize:
+        # What is not there for guests is noted for members alone: others could fill the room with what is nowhere.
+        if (kept.packet or reader.id) and kept.size <= self._answers.maxsize:
             self._answers[key] = kept
         if kept.packet:
             return kept
@@ -229,11 +237,16 @@ def _asked(scope: Scope) -> tuple[Kind, Subject] | None:
         return None
     for kind in KINDS:
         if match := kind.pattern.fullmatch(scope["path"]):
-            if kind.is_page and not _looks_as_usual(scope):
+            if kind.is_page and not (_looks_as_usual(scope) and _says_only(scope, kind.parameters)):
                 return None
             subject = match.lastgroup or "site"
             return kind, Subject(subject, match[subject] if match.lastgroup else "")
     return None
+
+
+def _says_only(scope: Scope, parameters: frozenset[bytes]) -> bool:
+    query: bytes = scope["query_string"]
+    return not query or {part.partition(b"=")[0] for part in query.split(b"&")} <= parameters
 
 
 def _looks_as_usual(scope: Scope) -> bool:

@@ -102,6 +102,8 @@ async def change_resource(work: Work, writer: Viewer, resource_id: UUID, wish: R
 async def remove_resource(work: Work, writer: Viewer, resource_id: UUID) -> None:
     """Remove a place from the list and from wherever it stands. Raises Forbidden and NotFound."""
     allow(Act.WRITE_RESOURCES, writer)
+    # Before its row, in the order of whoever attaches it: what is deleted with it stands in these tables.
+    await work.session.execute(_ONE_ATTACHED_AT_A_TIME)
     gone = delete(ResourceEntry).where(col(ResourceEntry.id) == resource_id).returning(col(ResourceEntry.id))
     if (await work.session.execute(gone)).first() is None:
         raise _not_found()

@@ -156,7 +156,8 @@ async def forget_searches(session: AsyncSession, _payload: Payload, now: datetim
 
 
 async def _progress(session: AsyncSession) -> SearchProgress:
-    return (await session.execute(select(SearchProgress))).scalar_one()
+    # Locked until the commit: who begins all over in another language meanwhile would be overwritten.
+    return (await session.execute(select(SearchProgress).with_for_update())).scalar_one()
 
 
 async def _index(session: AsyncSession, ids: Sequence[int], language: str) -> Sequence[int]:

@@ -180,8 +180,10 @@ class _Finding:
     @property
     def _values(self) -> dict[str, Any]:
         search, zone = self._search, ZoneInfo(self._zone)
-        since = datetime.combine(search.since, time(), zone) if search.since else _EARLIEST
-        before = datetime.combine(search.until, time(), zone) + timedelta(days=1) if search.until else _LATEST
+        # Bounded, as far days have no day after them, and in some zones none before.
+        since = datetime.combine(max(search.since, _EARLIEST.date()), time(), zone) if search.since else _EARLIEST
+        until = min(search.until, _LATEST.date()) if search.until else None
+        before = datetime.combine(until, time(), zone) + timedelta(days=1) if until else _LATEST
         return {
             **self._viewer.query_parameters,
             "words": self._asked.words,

@@ -41,7 +41,9 @@ class SimilarThread(NamedTuple):
 # How many titles have each word of this one: the rarest first, without those that no title has.
 _RAREST = text("""
 SELECT lexeme, count FROM search_progress,
-    LATERAL unnest(to_tsvector(CAST(language AS regconfig), :title)) AS said (lexeme, positions, weights),
+    LATERAL (
+        SELECT lexeme FROM unnest(to_tsvector(CAST(language AS regconfig), :title)) LIMIT :most_words
+    ) AS said,
     LATERAL (
         SELECT count(*) AS count FROM (
             SELECT 1 FROM thread_search
@@ -104,7 +106,9 @@ async def suggest_similar(work: Work, viewer: Viewer, title: str) -> Sequence[Si
 
 async def similar_to(session: AsyncSession, viewer: Viewer, title: str) -> Sequence[SimilarThread]:
     """Return the threads that the viewer may read, at most five: those with all of the words, then with some."""
-    rarest = (await session.execute(_RAREST, {"title": title, "counted": COUNTED, "words": WORDS})).all()
+    rarest = (
+        await session.execute(_RAREST, {"title": title, "counted": COUNTED, "words": WORDS, "most_words": MOST_WORDS})
+    ).all()
     quoted = ["'" + row.lexeme.replace("\\", "\\\\").replace("'", "''") + "'" for row in rarest]
     found = dict[int, SimilarThread]()
     for how in (" & ", " | "):

@@ -18,7 +18,7 @@ from sqlmodel import col
 
 from forum.content.boards import Board
 from forum.content.posts.tables import Post, Visibility
-from forum.content.search.plain import plain_text
+from forum.content.search.plain import kept_terms, plain_text
 from forum.content.search.tables import SearchSpelling, SearchWord
 from forum.content.threads.tables import Thread
 from forum.content.threads.visibility import THREAD_SHOWN
@@ -92,12 +92,9 @@ def best_guess(typed: str, candidates: Sequence[tuple[str, int]]) -> str | None:
 
 async def respell(session: AsyncSession, typed: str) -> str | None:
     """Return a query with the words replaced that nobody wrote, or None where there is no better word."""
-    words = words_of(typed)
+    words = words_of(kept_terms(typed))
     known = set((await session.execute(_KNOWN, {"words": sorted(words)})).scalars())
-    better = dict[str, str]()
-    for word in sorted(words - known):
-        if guess := await guess_word(session, word):
-            better[word] = guess
+    better = await _guess_words(session, words - known)
     if not better:
         return None
     return _WORD.sub(lambda found: better.get(found[0].lower().replace("\u2019", "'"), found[0]), typed)
@@ -105,8 +102,16 @@ async def respell(session: AsyncSession, typed: str) -> str | None:
 
 async def guess_word(session: AsyncSession, word: str) -> str | None:
     """Return the word that others wrote and that was most probably meant, or None."""
-    rows = await session.execute(_CANDIDATES, {"variants": sorted(variants(word))})
-    return best_guess(word, [(row.word, row.posts) for row in rows])
+    return (await _guess_words(session, {word})).get(word)
+
+
+async def _guess_words(session: AsyncSession, words: AbstractSet[str]) -> dict[str, str]:
+    """Return for each of these words the one that was most probably meant, if there is one."""
+    if not words:
+        return {}
+    spelt = sorted(set[str]().union(*map(variants, words)))
+    rows = [(row.word, row.posts) for row in await session.execute(_CANDIDATES, {"variants": spelt})]
+    return {word: guess for word in words if (guess := best_guess(word, rows))}
 
 
 # Later

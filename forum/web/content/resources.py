@@ -112,7 +112,8 @@ async def show_resources(visit: Reading) -> Response:
     listing = await queries.list_resources(visit.reader, visit.viewer)
     tag = dict(enumerate(listing.tags, start=1)).get(_number(visit.query("about")))
     entries = [entry for entry in listing.entries if tag is None or entry.is_about(tag)]
-    regions = [(region, list(found)) for region, found in groupby(entries, lambda entry: entry.region)]
+    together = [list(found) for _, found in groupby(entries, lambda entry: (entry.region or "").casefold())]
+    regions = [(found[0].region, found) for found in together]
     page = ResourcesPage(
         title=visit.say(TITLE),
         regions=regions,

@@ -151,6 +151,12 @@ async def test_what_is_found_where_and_in_which_order(forum: Services, guest: ht
     assert warned["snippet"] == {"text": "Bring somebody to the conference.", "spans": [[0, 5]]}
 
 
+async def test_days_without_a_day_before_or_after_them_bound_nothing(forum: Services, guest: httpx.AsyncClient) -> None:
+    await make.thread(forum, "magpie", body="A narwhal.")
+    await run_due_jobs(forum, clock.now())
+    assert await numbers(guest, "narwhal", since="0001-01-01", until="9999-12-31") == [1]
+
+
 async def test_what_one_cannot_read_crowds_out_nothing(
     forum: Services, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
