@@ -87,6 +87,7 @@ BY_CODE: Mapping[str, str] = {
     "adviser_post": mark("An adviser wrote this post: nobody needs to say that it is right."),
     "board_not_advised": mark("Advisers do not answer on this board."),
     "note_would_be_held": mark("This note cannot be kept as it is. Please put it in another way."),
+    "resource_changed": mark("Somebody else changed this a moment ago. Please look at it again."),
     "template_changed": mark("Somebody else changed this template a moment ago. Please look at it again."),
     "template_not_found": mark("This template is not here any more."),
     "template_would_be_held": mark("This template cannot be kept as it is. Please put it in another way."),

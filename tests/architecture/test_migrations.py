@@ -281,6 +281,7 @@ DATA: dict[str, list[str]] = {
     "0059": WAITED,
     "0060": WAITED,
     "0061": WAITED,
+    "0062": WAITED,
 }
 
 

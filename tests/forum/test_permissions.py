@@ -114,6 +114,7 @@ class There(NamedTuple):
 
 WORDS = {"body_markdown": "I see"}
 NOWHERE = "01987d2e-5a3c-7c4e-9a61-2f6f3f0f9b1d"
+_LINE = {"name": "Line", "description": "They listen.", "telephone": "116 123"}
 ASKED: dict[Act, Callable[[There], list[Asked]]] = {
     Act.OPEN_THREAD: lambda _: [Asked("POST", "/boards/new-here/threads", {"title": "What now?", **WORDS}, 201)],
     Act.REPLY: lambda at: [Asked("POST", f"/threads/{at.thread}/posts", WORDS, 201)],
@@ -174,8 +175,8 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
         Asked("DELETE", "/glossary/CIN", None, 204),
     ],
     Act.WRITE_RESOURCES: lambda _: [
-        Asked("POST", "/resources", {"name": "Line", "description": "They listen.", "telephone": "116 123"}, 201),
-        Asked("PUT", f"/resources/{NOWHERE}", {"name": "Line", "description": "They listen.", "telephone": "1"}, 404),
+        Asked("POST", "/resources", _LINE, 201),
+        Asked("PUT", f"/resources/{NOWHERE}", _LINE | {"version": 1}, 404),
         Asked("DELETE", f"/resources/{NOWHERE}", None, 404),
     ],
     Act.ATTACH_RESOURCE: lambda at: [

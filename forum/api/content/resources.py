@@ -22,7 +22,7 @@ from forum.content.resources.tables import (
 )
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember, CurrentViewer
-from forum.http.fields import Id, Line, Moment, Slug, Text, Uuid, Words
+from forum.http.fields import Id, Line, Moment, Number, Slug, Text, Uuid, Words
 from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import CREATED_WITH_LOCATION, json_response
@@ -52,6 +52,7 @@ class ResourceEntry(ResponseBody):
     """A place outside the forum that helps, and how one reaches it."""
 
     id: Uuid
+    version: int = Field(description="Send it with a change", examples=[1])
     name: str = Field(examples=["Kinship advice line"])
     description: str = Field(examples=["Free advice for grandparents and other relatives who bring up a child."])
     telephone: str | None = Field(description="As it was typed", examples=["0808 157 0123"])
@@ -111,6 +112,12 @@ class ResourceToWrite(RequestBody):
     state: Literal["current", "doubtful"] = Field("current", description="`doubtful`: it may be out of date")
 
 
+class ResourceChange(ResourceToWrite):
+    """What to say of a place of help from now on."""
+
+    version: Number = Field(description="The `version` that was on the screen", examples=[1])
+
+
 @router.get("/resources", response_model=ResourceList, responses=documented(422))
 async def list_resources(
     request: Request, viewer: CurrentViewer, reading: Reading, *, region: Region = None, tag: Tag = None
@@ -135,15 +142,14 @@ async def add_resource(
     return json_response(ResourceEntry.model_validate(made), 201, {"Location": f"/api/v1/resources/{made.id}"})
 
 
-@router.put("/resources/{id}", response_model=ResourceEntry, responses=documented(401, 403, 404, 413, 422))
-async def change_resource(
-    id: ResourceId, wanted: ResourceToWrite, viewer: CurrentMember, work: CurrentWork
-) -> Response:
+@router.put("/resources/{id}", response_model=ResourceEntry, responses=documented(401, 403, 404, 409, 413, 422))
+async def change_resource(id: ResourceId, wanted: ResourceChange, viewer: CurrentMember, work: CurrentWork) -> Response:
     """Say something else of a place of help, or that all of it is still so: `checked_at` is now.
 
     For those who write them. Idempotent.
     """
-    return json_response(ResourceEntry.model_validate(await actions.change_resource(work, viewer, id, _wish(wanted))))
+    changed = await actions.change_resource(work, viewer, id, wanted.version, _wish(wanted))
+    return json_response(ResourceEntry.model_validate(changed))
 
 
 @router.delete("/resources/{id}", status_code=204, responses=documented(401, 403, 404, 422))
@@ -191,5 +197,7 @@ async def detach_from_thread(id: Id, resource_id: ResourceId, viewer: CurrentMem
 
 def _wish(wanted: ResourceToWrite) -> ResourceWish:
     return ResourceWish(
-        **wanted.model_dump(exclude={"tags", "state"}), tags=tuple(wanted.tags), state=ResourceState(wanted.state)
+        **wanted.model_dump(exclude={"tags", "state", "version"}),
+        tags=tuple(wanted.tags),
+        state=ResourceState(wanted.state),
     )

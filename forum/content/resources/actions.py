@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
@@ -24,6 +24,7 @@ from forum.core import audit
 from forum.core.errors import Conflict, Invalid, NotFound
 from forum.core.idempotency import Repeat
 from forum.core.work import Work
+from forum.members.queries import changed_since
 from forum.members.viewer import Viewer
 from forum.permissions import Act, allow
 
@@ -85,18 +86,36 @@ async def add_resource(work: Work, writer: Viewer, wish: ResourceWish, *, repeat
     return _view(made)
 
 
-async def change_resource(work: Work, writer: Viewer, resource_id: UUID, wish: ResourceWish) -> ResourceView:
+async def change_resource(
+    work: Work, writer: Viewer, resource_id: UUID, version: int, wish: ResourceWish
+) -> ResourceView:
     """Say something else of a place, or that all of it is still so. Idempotent.
 
-    Raises Forbidden, Invalid, and NotFound when it is not there (any more).
+    Raises Forbidden, Invalid, NotFound when it is not there (any more), and Stale where it is no longer at `version`
+    and says something else than what is wished.
     """
     allow(Act.WRITE_RESOURCES, writer)
-    values = {**wish.values, "checked_at": work.now, "changed_by": writer.member_id}
-    changed = update(ResourceEntry).where(col(ResourceEntry.id) == resource_id).values(**values)
-    if (await work.session.execute(changed.returning(col(ResourceEntry.id)))).first() is None:
+    values = wish.values
+    this = select(ResourceEntry).where(col(ResourceEntry.id) == resource_id).with_for_update()
+    entry = (await work.session.execute(this)).scalar_one_or_none()
+    if entry is None:
         raise _not_found()
+    says_so = all(getattr(entry, name) == value for name, value in values.items())
+    if entry.version != version and not says_so:
+        raise await changed_since(
+            work.session,
+            "Somebody changed this place of help while you were looking at it. Please read it again.",
+            code="resource_changed",
+            current=entry.version,
+            by=entry.changed_by,
+            at=entry.checked_at,
+        )
+    for name, value in {**values, "checked_at": work.now, "changed_by": writer.member_id}.items():
+        setattr(entry, name, value)
+    entry.version += not says_so
+    await work.session.flush()
     await _record(work, writer, "resource.changed", resource_id)
-    return _view(await _get(work, resource_id))
+    return _view(entry)
 
 
 async def remove_resource(work: Work, writer: Viewer, resource_id: UUID) -> None:

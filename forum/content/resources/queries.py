@@ -26,6 +26,7 @@ class ResourceView(NamedTuple):
     """A place of help as readers see it."""
 
     id: UUID
+    version: int
     name: str
     description: str
     telephone: str | None

@@ -33,6 +33,7 @@ class ResourceEntry(SQLModel, table=True):
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
+    version: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
     name: str
     description: str
     telephone: str | None = Field(description="As it was typed")

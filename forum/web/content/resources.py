@@ -26,6 +26,7 @@ from forum.content.resources.tables import (
 )
 from forum.core.errors import ForumError, Invalid
 from forum.http.fields import Id, Line, Slug, Text, Words
+from forum.web.content.composer import FormNumber
 from forum.web.forms import FormModel
 from forum.web.languages import mark
 from forum.web.pages import FormPage, Page
@@ -56,7 +57,13 @@ class ResourceForm(FormModel):
         tags = tuple(tag for tag in map(str.strip, (self.tags or "").split(",")) if tag)
         if any(len(tag) > TAG_MAX for tag in tags):
             raise Invalid(f"each has {TAG_MAX} characters at most", "#/tags", code="too_long")
-        return ResourceWish(**self.model_dump(exclude={"tags"}), tags=tags)
+        return ResourceWish(**self.model_dump(exclude={"tags", "version"}), tags=tags)
+
+
+class ResourceChangeForm(ResourceForm):
+    """The same for a place that is there, as it was on the screen."""
+
+    version: FormNumber
 
 
 class ResourceChoice(FormModel):
@@ -151,7 +158,8 @@ async def show_resource(id: UUID, visit: MemberVisit) -> Response:
 async def change_resource(id: UUID, visit: MemberForm) -> Response:
     """Say something else of a place of help, or that all of it is still so."""
     try:
-        await visit.act(actions.change_resource, id, visit.form.parse(ResourceForm).wish)
+        wanted = visit.form.parse(ResourceChangeForm)
+        await visit.act(actions.change_resource, id, wanted.version, wanted.wish)
     except ForumError as error:
         return visit.show(await _form_page(visit.refusing(error), id), 422)
     return visit.go("/resources", done="resource-changed")

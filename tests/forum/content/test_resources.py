@@ -48,7 +48,11 @@ async def test_a_place_stands_on_the_list_on_a_board_and_in_a_thread(app: FastAP
             assert f"{page}/resources" not in shown
             assert f"{page}/resources" in (await rosie.get(page)).text
         changed = {**LINE, "telephone": "0808 157 0123, then press 2", "state": "doubtful"}
-        assert (await rosie.put(f"{API}/resources/{place}", json=changed)).json()["region"] is None
+        to, older = f"{API}/resources/{place}", {**sent, "version": 1}
+        assert (await rosie.put(to, json=changed | {"version": 1})).json()["region"] is None
+        stale = await rosie.put(to, json=older)
+        assert (stale.status_code, stale.json()["code"]) == (409, "resource_changed")
+        assert (await rosie.put(to, json=changed | {"version": 1})).json()["version"] == 2  # sent twice
         for page in (*places, "/resources"):
             shown = text_of((await guest.get(page)).text)
             assert "This may be out of date." in shown, page
@@ -61,7 +65,7 @@ async def test_a_place_stands_on_the_list_on_a_board_and_in_a_thread(app: FastAP
             assert "Help elsewhere (" not in text_of((await guest.get(page)).text)
     acts = await sql(services, "SELECT act, count(*)::int FROM audit_entry WHERE act LIKE 'resource.%' GROUP BY act")
     assert {tuple(row) for row in acts} == {
-        *(("resource.added", 2), ("resource.attached", 4), ("resource.changed", 1), ("resource.detached", 2)),
+        *(("resource.added", 2), ("resource.attached", 4), ("resource.changed", 2), ("resource.detached", 2)),
         ("resource.removed", 1),
     }
 
