@@ -1,0 +1,120 @@
+"""Where records wait until they are carried over: a file of SQLite, beside the forum's data or in a temporary folder.
+
+Nothing of an old board is in our database before it is moved, so nothing of it can be read, searched or backed up
+there; and whoever only looks needs no database. The file is for its owner alone, and goes once everything is moved.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Self, TypeVar, cast
+
+from forum.importers.records import (
+    RECORD,
+    AnyRecord,
+    BoardRecord,
+    PersonRecord,
+    PostRecord,
+    SourceRecord,
+    ThreadRecord,
+)
+
+BATCH = 1_000  # records that are written together
+# The columns beside the record are what plans join and sort by. `seq` is the order in which records came.
+_TABLES = """
+CREATE TABLE board (seq INTEGER PRIMARY KEY, old TEXT NOT NULL UNIQUE, parent TEXT, record TEXT NOT NULL);
+CREATE TABLE person (seq INTEGER PRIMARY KEY, old TEXT NOT NULL UNIQUE, what TEXT NOT NULL, record TEXT NOT NULL);
+CREATE TABLE thread (seq INTEGER PRIMARY KEY, old TEXT NOT NULL UNIQUE, board TEXT NOT NULL, record TEXT NOT NULL);
+CREATE TABLE post (
+    seq INTEGER PRIMARY KEY, old TEXT NOT NULL UNIQUE, thread TEXT NOT NULL, author TEXT, written_at REAL,
+    shown TEXT NOT NULL, record TEXT NOT NULL
+);
+CREATE TABLE other (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, record TEXT NOT NULL);
+CREATE INDEX post_thread ON post (thread, written_at, seq);
+CREATE INDEX post_author ON post (author);
+CREATE INDEX other_kind ON other (kind, seq);
+"""
+R = TypeVar("R", bound=AnyRecord)
+
+
+class Staging:
+    """Records of one old board. A context manager: what is not committed by its end is gone."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        is_new = not path.exists()
+        if is_new:
+            path.touch(mode=0o600)
+        self.connection = sqlite3.connect(path)
+        self.connection.execute("PRAGMA synchronous = OFF")  # a file that a power cut spoilt is read anew
+        if is_new:
+            self.connection.executescript(_TABLES)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
+    def add(self, records: Iterable[AnyRecord]) -> None:
+        """Keep records. Raises sqlite3.IntegrityError when one of that kind has the same old id already."""
+        coming = iter(records)
+        while some := list(islice(coming, BATCH)):
+            with self.connection:
+                for record in some:
+                    self._insert(record)
+
+    @property
+    def source(self) -> SourceRecord:
+        """Where all of it comes from."""
+        return next(iter(self.others(SourceRecord)))
+
+    def boards(self) -> Iterator[BoardRecord]:
+        """Give all boards, in the order in which they came."""
+        return self._read(BoardRecord, "SELECT record FROM board ORDER BY seq")
+
+    def people(self) -> Iterator[PersonRecord]:
+        """Give everybody, in the order in which they came."""
+        return self._read(PersonRecord, "SELECT record FROM person ORDER BY seq")
+
+    def threads(self) -> Iterator[ThreadRecord]:
+        """Give all threads, in the order in which they came."""
+        return self._read(ThreadRecord, "SELECT record FROM thread ORDER BY seq")
+
+    def posts(self, thread: str) -> Iterator[PostRecord]:
+        """Give the posts of a thread as they follow each other: by time, then as they came."""
+        return self._read(PostRecord, "SELECT record FROM post WHERE thread = ? ORDER BY written_at, seq", thread)
+
+    def others(self, kind: type[R]) -> Iterator[R]:
+        """Give all records of a kind that has no table of its own."""
+        query = "SELECT record FROM other WHERE kind = ? ORDER BY seq"
+        return self._read(kind, query, kind.model_fields["kind"].default)
+
+    def count(self, table: str) -> int:
+        """Return how many records a table has."""
+        return cast(int, self.connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 (ours)
+
+    def _insert(self, record: AnyRecord) -> None:
+        line, execute = record.model_dump_json(), self.connection.execute
+        match record:
+            case BoardRecord():
+                execute("INSERT INTO board (old, parent, record) VALUES (?, ?, ?)", (record.old, record.parent, line))
+            case PersonRecord():
+                execute("INSERT INTO person (old, what, record) VALUES (?, ?, ?)", (record.old, record.what, line))
+            case ThreadRecord():
+                execute("INSERT INTO thread (old, board, record) VALUES (?, ?, ?)", (record.old, record.board, line))
+            case PostRecord():
+                written_at = record.written_at.timestamp() if record.written_at else None
+                execute(
+                    "INSERT INTO post (old, thread, author, written_at, shown, record) VALUES (?, ?, ?, ?, ?, ?)",
+                    (record.old, record.thread, record.author, written_at, record.shown, line),
+                )
+            case _:
+                execute("INSERT INTO other (kind, record) VALUES (?, ?)", (record.kind, line))
+
+    def _read(self, kind: type[R], query: str, *values: str) -> Iterator[R]:
+        for (line,) in self.connection.execute(query, values):
+            record = RECORD.validate_json(line)
+            assert isinstance(record, kind)  # noqa: S101 (each table has one kind)
+            yield record

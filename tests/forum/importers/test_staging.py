@@ -1,0 +1,52 @@
+"""Records wait in a file: they come back as they were, a thread's posts in the order in which they were written."""
+
+import sqlite3
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from forum.importers.records import (
+    BanRecord,
+    BoardRecord,
+    PersonRecord,
+    PostRecord,
+    Readers,
+    SourceRecord,
+    TextForm,
+    ThreadRecord,
+)
+from forum.importers.staging import Staging
+
+THEN = datetime(2009, 3, 1, 3, 0, tzinfo=UTC)
+
+
+def test_records_come_back_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "staging.sqlite"
+    records = [
+        SourceRecord(program="phpbb", version="3.3.14", name="Kin"),
+        BoardRecord(old="2", name="New here", readers=Readers.EVERYONE),
+        PersonRecord(old="7", name="Mum & Dad 🌞", email="mum@example.org", joined_at=THEN),
+        ThreadRecord(old="5", board="2", title="“Quoted” \u2028 title", author="7"),
+        BanRecord(person="7", until=THEN),
+    ]
+    posts = [
+        PostRecord(old=str(n), thread="5", author="7", written_at=at, form=TextForm.S9E, text="<t>Hi</t>")
+        for n, at in ((3, THEN + timedelta(days=1)), (1, THEN), (2, THEN))
+    ]
+    with Staging(path) as staging:
+        staging.add([*records, *posts])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with Staging(path) as staging:
+        assert [
+            staging.source,
+            *staging.boards(),
+            *staging.people(),
+            *staging.threads(),
+            *staging.others(BanRecord),
+        ] == records
+        assert [post.old for post in staging.posts("5")] == ["1", "2", "3"]
+        assert staging.count("post") == 3
+        with pytest.raises(sqlite3.IntegrityError):
+            staging.add([posts[0]])
