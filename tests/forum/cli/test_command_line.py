@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -30,7 +30,11 @@ from forum.members.advisers import Adviser
 from forum.members.queries import get_member
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer, viewer_of, viewers
+from forum.notifications.letter_choices import create_off_token
+from forum.notifications.letter_times import LetterMode
+from forum.notifications.letters import LetterChoice
 from moderation import rules
+from tests.forum.mail.test_returned import TOKEN, report
 from tests.support import make
 
 STAFF = ["--name", "Suzie", "--email", "suzie@example.org"]
@@ -53,7 +57,7 @@ def forum(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 
     def run(*arguments: str, password: str = make.PASSWORD) -> Said:
         monkeypatch.setattr(sys, "argv", ["forum", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(password + "\n"))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(password.encode() + b"\n")))
         with pytest.raises(SystemExit) as left:
             __main__.main()
         told = capsys.readouterr()
@@ -342,6 +346,29 @@ def test_a_head_that_was_copied_badly_is_no_alarm(forum: Forum) -> None:
 # Everything else.
 
 
+def test_a_letter_that_came_back_is_read_from_a_pipe(forum: Forum, inside: Any) -> None:
+    forum("admin", "create", "suzie", *STAFF)
+
+    async def choose(session: Any) -> str:
+        suzie = await get_member(session, "suzie")
+        about = {"mode": LetterMode.SOON, "at": time(10), "zone": "UTC"}
+        session.add(LetterChoice(member_id=suzie.id, **about))
+        return await create_off_token(session, suzie.id, Settings(), clock.now())
+
+    async def count(session: Any) -> Any:
+        return (await session.execute(select(col(LetterChoice.returns)))).scalar_one()
+
+    came = report().decode()
+    token = inside(choose)
+    for mail, sentence, returns in (
+        ("Hello", "This is no report of a letter that cannot be delivered.", 0),
+        (came, "This letter is nobody's any more.", 0),
+        (came.replace(TOKEN, token), "A letter came back, and was counted.", 1),
+    ):
+        _done(forum("mail", "returned", password=mail), sentence)
+        assert inside(count) == returns
+
+
 def test_a_test_mail_is_handed_over_or_why_not_is_told_in_a_sentence(
     forum: Forum, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -482,7 +509,11 @@ def test_the_hours_of_a_board_are_shown_and_changed(forum: Forum) -> None:
 
 
 def test_every_command_says_what_it_does(forum: Forum) -> None:
-    groups = {"admin": ("create", "grant", "revoke", "board", "hours"), "audit": ("verify",), "mail": ("test", "list")}
+    groups = {
+        "admin": ("create", "grant", "revoke", "board", "hours"),
+        "audit": ("verify",),
+        "mail": ("test", "list", "returned"),
+    }
     alone = ("serve", "demo", "migrate", "openapi", *groups)
     within = [(group, name) for group, names in groups.items() for name in names]
     for command in [(), *((name,) for name in alone), *within]:
