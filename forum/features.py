@@ -14,7 +14,7 @@ from forum.administration import accounts, invitations
 from forum.advising import claims, lateness, notes, sorting
 from forum.authentication import failed_sign_ins, handles, profiles, sessions
 from forum.authentication.second_factor import passkeys
-from forum.content import addressed_help, announcements, board_cards, drafts, ignored, read_marks
+from forum.content import addressed_help, announcements, board_cards, drafts, feeds, ignored, read_marks
 from forum.content.endorsements import actions as endorsements
 from forum.content.posts import quotes, tallies
 from forum.content.reactions import actions as reactions
@@ -108,6 +108,11 @@ FEATURES: tuple[Feature, ...] = (
             Sweep("index_posts", search_jobs.index_posts, search_jobs.index_each_by_itself),
             Sweep("index_titles", search_jobs.index_titles, search_jobs.leave_titles),
         ),
+    ),
+    Feature(
+        name="content.feeds",
+        jobs=lambda _context: {feeds.NOTE_THREADS: feeds.note_threads},
+        schedule={feeds.NOTE_THREADS: "*/5 * * * *"},
     ),
     Feature(name="notifications.inbox", export=export_contents.export_notifications),
     Feature(name="notifications.live_events", clean_up=live_events.delete_expired),

@@ -250,7 +250,7 @@ class Settings(BaseSettings):
     )
     allowed_origins: Annotated[Origins, NoDecode, BeforeValidator(_split_at_commas)] = Field(
         frozenset(),
-        description="Origins of other sites whose pages may call the API, separated by commas",
+        description="Origins of other sites whose pages may call the API and show /embed/…, separated by commas",
     )
     passkey_origins: Annotated[AppOrigins, NoDecode, BeforeValidator(_split_at_commas)] = Field(
         frozenset(),

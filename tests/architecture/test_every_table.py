@@ -239,6 +239,7 @@ NOT_LIVED = {
     "public.unindexed_thread": "the same, of threads",
     "public.search_word": "words that at least three people wrote; a test of them lets a taken one go",
     "public.search_spelling": "the same",
+    "public.feed_entry": "ids and times; a test of feeds lets them go",
     "public.case_alarm": "times, and no words",
     "public.case_call": "who of the staff was called, and no words; a test of on call exports it",
     "public.on_call_shift": "hours of staff, and no words; a test of on call lets them go",

@@ -46,7 +46,7 @@ MOST_KEYS = 80  # of a page whose focus goes round; none has as many links and f
 
 
 # A text, a file, and a page that leads away at once.
-NO_PAGES = {"/robots.txt", "/me/copy/{id}", "/moderation/assessments.zip", "/leave"}
+NO_PAGES = {"/robots.txt", "/boards/{slug}/feed.atom", "/me/copy/{id}", "/moderation/assessments.zip", "/leave"}
 
 
 def pages() -> Iterator[tuple[str, str]]:

@@ -30,6 +30,8 @@ ROWS: Mapping[str, Row] = {
     # reading
     "/": Row(),
     "/boards/{slug}": Row(example="/boards/{board}"),
+    "/boards/{slug}/feed.atom": Row(example="/boards/new-here/feed.atom"),
+    "/embed/{slug}": Row(example="/embed/new-here"),
     "/threads/{id}": Row(example="/threads/{thread}"),
     "/threads/{id}/unread": Row(example="/threads/{thread}/unread", status=303),
     "/me/threads": Row(SIGNED_IN),

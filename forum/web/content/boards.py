@@ -11,6 +11,7 @@ from forum import home
 from forum.content import reading
 from forum.content.before_writing import BeforeWriting, read_board_now
 from forum.content.board_cards import BoardCard
+from forum.content.feeds import has_feed
 from forum.content.resources.queries import ResourceView
 from forum.http.fields import Slug
 from forum.permissions import Refusal
@@ -60,6 +61,7 @@ class BoardPage(Page):
     is_guest: bool
     resources: Sequence[ResourceView]
     may_attach: bool
+    has_feed: bool
 
 
 @router.get("/")
@@ -104,6 +106,7 @@ async def show_board(slug: Slug, visit: Reading) -> Response:
         is_guest=visit.viewer.id is None,
         resources=read.resources,
         may_attach=read.may_attach,
+        has_feed=has_feed(read.card.board),
         indexable=read.card.board.indexable,
     )
     return visit.show(page)
