@@ -27,7 +27,7 @@ _ANY_TAG = re.compile(r"<(?:!--|/?[a-z])[^>]*>")
 
 def read(text: str, uid: str, builder: Builder) -> None:
     """Build the tree of a text whose tags have this id."""
-    _Reader(builder).parse(text, f":{uid}]" if uid else "")
+    _BBCodeReader(builder).parse(text, f":{uid}]" if uid else "")
 
 
 def words_of(text: str, uid: str) -> str:
@@ -37,7 +37,7 @@ def words_of(text: str, uid: str) -> str:
     return _plain(_ANY_TAG.sub("", _IMAGE.sub(r"\1", kept)))
 
 
-class _Reader:
+class _BBCodeReader:
     def __init__(self, builder: Builder) -> None:
         self.builder = builder
         self.collecting = ""  # the tag whose words are needed as a whole

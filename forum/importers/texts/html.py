@@ -37,7 +37,7 @@ _IS_BLOCKS = "<!-- wp:"  # of the block editor, in which a line end is a mere sp
 
 def read(text: str, builder: Builder) -> None:
     """Build the tree of a text."""
-    _Reader(builder, breaks=_IS_BLOCKS not in text).parse(_TAGS.clean(text))
+    _HtmlReader(builder, breaks=_IS_BLOCKS not in text).parse(_TAGS.clean(text))
 
 
 def words_of(text: str) -> str:
@@ -45,7 +45,7 @@ def words_of(text: str) -> str:
     return carried(unescape(_WORDS.clean(text)))
 
 
-class _Reader:
+class _HtmlReader:
     def __init__(self, builder: Builder, breaks: bool) -> None:
         self.builder = builder
         self.breaks = breaks

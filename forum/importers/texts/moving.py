@@ -8,7 +8,7 @@ from forum.importers.texts import bbcode, html, s9e
 from forum.importers.texts.escaping import escape_all
 from forum.importers.texts.outcome import Damaged, How, Loss, Moved, Surroundings
 from forum.importers.texts.proof import is_shown, letters
-from forum.importers.texts.tree import Block, Builder, Code, Listing, Paragraph, Quote, Rule
+from forum.importers.texts.tree import Block, Builder, Code, Divider, Listing, Paragraph, Quote
 from forum.importers.texts.writer import Writer
 
 NO_WORDS = "[no words]"
@@ -83,7 +83,7 @@ def _plain(block: Block) -> str:
             return "\n\n".join([head, *map(_plain, block.blocks), escape_all("(End of the quote)")])
         case Listing():
             return "\n\n".join(_plain(inner) for item in block.items for inner in item)
-        case Rule():
+        case Divider():
             return escape_all("---")
 
 

@@ -28,7 +28,7 @@ def is_xml(text: str) -> bool:
 def read(text: str, builder: Builder) -> None:
     """Build the tree of a text. Raises Damaged."""
     try:
-        _Reader(builder).parse(text)
+        _XmlReader(builder).parse(text)
     except (ExpatError, ValueError) as error:
         raise Damaged from error
 
@@ -38,7 +38,7 @@ def words_of(text: str) -> str:
     return unescape(_TAG.sub("", _TYPED.sub("", text)))
 
 
-class _Reader:
+class _XmlReader:
     def __init__(self, builder: Builder) -> None:
         self.builder = builder
         self.typed = 0  # how deep in what was typed

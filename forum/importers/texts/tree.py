@@ -75,11 +75,11 @@ class Code:
 
 
 @dataclass(slots=True)
-class Rule:
+class Divider:
     """A line across the page."""
 
 
-Block: TypeAlias = Paragraph | Quote | Listing | Code | Rule
+Block: TypeAlias = Paragraph | Quote | Listing | Code | Divider
 
 
 @dataclass(slots=True)
@@ -160,7 +160,7 @@ class Builder:
         """Add a line across the page."""
         self.end_paragraph()
         if self._frames[-1].listing is None:
-            self._frames[-1].blocks.append(Rule())
+            self._frames[-1].blocks.append(Divider())
 
     def heading(self, level: int) -> None:
         """Begin a heading, which ends with its paragraph."""

@@ -18,7 +18,7 @@ from forum.importers.texts.escaping import (
     escape_line_start,
 )
 from forum.importers.texts.outcome import Loss
-from forum.importers.texts.tree import EMPHASES, Block, Code, Listing, Paragraph, Quote, Rule, Run, Style
+from forum.importers.texts.tree import EMPHASES, Block, Code, Divider, Listing, Paragraph, Quote, Run, Style
 
 BULLETS = "-+*"  # two lists in a row are one, unless they have different marks
 DELIMITERS = ".)"
@@ -52,7 +52,7 @@ class Writer:
                     text = self._listing(block, *marks)
                 case Code():
                     text = _code(block)
-                case Rule():
+                case Divider():
                     text = RULE
             last = marks
             written.append(text)
