@@ -97,7 +97,7 @@ async def hash_secret(secret: str) -> str:
 def hash_to_store(stored: str) -> str | None:
     """Return what to store for a hash from an old board, so that its password opens the account here; None: it cannot.
 
-    A quick one is hashed once more, for some 30 ms: who moves many calls it in several threads, of a process of its own.
+    A quick one is hashed once more, for some 30 ms: who moves many people calls it in threads beside the event loop.
     """
     format_ = find_format(stored, LEGACY_FORMATS)
     if format_ is None or not format_.is_quick:

@@ -132,8 +132,8 @@ LEGACY_FORMATS = (
 )
 
 
-# Quick hashes that moved here: ours of theirs, `$moved$SETTING$argon2id$…`. The setting is what theirs begins with: with
-# it and a password, theirs can be made again, and then ours. So no quick hash is ever in the database or in a backup.
+# Quick hashes that moved here: ours of theirs, `$moved$SETTING$argon2id$…`. The setting is what theirs begins with:
+# from it and a password, theirs is made again, and then ours. So no quick hash is in the database, or in a backup.
 _WRAPPED = r"\$moved\${setting}(\$argon2id\$v=19\$m=19456,t=2,p=1" + ARGON2_SALT_AND_DIGEST + ")"
 _PHPASS_SETTING, _MD5_SETTING = slice(1, 12), "md5"
 

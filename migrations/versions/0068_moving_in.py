@@ -12,11 +12,15 @@ branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 # By a trigger, so that no way of leaving forgets it. That something moved stays, so that it is not moved again: but not
-# whose it was, nor what it said. It names no column in its condition: none of them could then be given another type.
+# whose it was, nor what it said, nor a name in the notices of what they changed as a moderator of the old board. It
+# names no column in its condition: none of them could then be given another type.
 FORGET = """
 CREATE FUNCTION forget_who_moved() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF OLD.left_at IS NULL AND NEW.left_at IS NOT NULL THEN
+    IF OLD.left_at IS NULL AND NEW.left_at IS NOT NULL
+        AND EXISTS (SELECT FROM moved WHERE member_id = NEW.id) THEN
+        UPDATE post SET notice = notice || '{"by": null, "text": "Edited by a moderator"}'
+        WHERE changed_by = NEW.id AND notice ->> 'kind' = 'edited' AND revision = 1;
         UPDATE moved SET digest = NULL FROM post
         WHERE post.author_id = NEW.id AND moved.thread_id = post.thread_id AND moved.number = post.number;
         UPDATE moved SET member_id = NULL, digest = NULL WHERE member_id = NEW.id;
