@@ -5,11 +5,12 @@ there; and whoever only looks needs no database. The file is for its owner alone
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Self, TypeVar, cast
 
+from forum.importers.findings import Finding
 from forum.importers.records import (
     RECORD,
     AnyRecord,
@@ -31,6 +32,7 @@ CREATE TABLE post (
     shown TEXT NOT NULL, record TEXT NOT NULL
 );
 CREATE TABLE other (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, record TEXT NOT NULL);
+CREATE TABLE finding (what TEXT NOT NULL, old TEXT NOT NULL, detail TEXT NOT NULL);
 CREATE INDEX post_thread ON post (thread, written_at, seq);
 CREATE INDEX post_author ON post (author);
 CREATE INDEX other_kind ON other (kind, seq);
@@ -90,6 +92,21 @@ class Staging:
         """Give all records of a kind that has no table of its own."""
         query = "SELECT record FROM other WHERE kind = ? ORDER BY seq"
         return self._read(kind, query, kind.model_fields["kind"].default)
+
+    def note(self, findings: Iterable[tuple[Finding, str, str]]) -> None:
+        """Keep what was found: what, the old id of the record, and a few words about it."""
+        with self.connection:
+            self.connection.executemany("INSERT INTO finding (what, old, detail) VALUES (?, ?, ?)", findings)
+
+    def findings(self) -> Mapping[Finding, int]:
+        """Return how often each was found."""
+        rows = self.connection.execute("SELECT what, count(*) FROM finding GROUP BY what ORDER BY min(rowid)")
+        return {Finding(what): count for what, count in rows}
+
+    def examples(self, what: Finding, most: int = 20) -> list[tuple[str, str]]:
+        """Return the first of what was found: the old id and a few words."""
+        query = "SELECT old, detail FROM finding WHERE what = ? ORDER BY rowid LIMIT ?"
+        return [(old, detail) for old, detail in self.connection.execute(query, (what, most))]
 
     def count(self, table: str) -> int:
         """Return how many records a table has."""

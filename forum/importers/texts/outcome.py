@@ -72,3 +72,7 @@ class Moved:
     def has_spoiler(self) -> bool:
         """Whether some of it was shown only to those who asked for it."""
         return Loss.SPOILER in self.losses
+
+
+class Damaged(Exception):
+    """What was stored cannot be read in its form."""
