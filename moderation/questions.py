@@ -38,6 +38,7 @@ DIGEST = 8  # characters, 48 bits under a key: nobody can try which words have t
 EARLIER_MAX, LENGTH_MAX = 15, 4000  # of the author's earlier posts in a thread, the newest; and how much of each
 HELD_BECAUSE = "A moderator reads this first, because it may show who somebody is. You will be told."
 ASKED = "Something in your words may show who somebody is. You can change it, or post it as it is."
+_MOST_FIRST = tuple(Treatment)[::-1]
 _PURPOSE = "personal-information"
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
@@ -80,7 +81,9 @@ async def settle(
     every = [_Found(one, _words(one, texts), effects[DetailKind(one.finding.recogniser)]) for one in found]
     every.sort(key=lambda one: not one.located.finding.pieces)  # first what is put together, which says most
     every = await _without_known(session, place, texts, every)
-    new = [one for one in every if (one.located.finding.recogniser, one.words) not in before][:ASKED_MAX]
+    new = [one for one in every if (one.located.finding.recogniser, one.words) not in before]
+    if len(new) > ASKED_MAX:  # then what leads to most
+        new = sorted(new, key=lambda one: _MOST_FIRST.index(one.effect))[:ASKED_MAX]
     member = str(submission.author.id) if submission.author else ""
     confirmed = _confirmed(place, member)
     if any(one.is_asked() and _digest(place, one) not in confirmed for one in new):
