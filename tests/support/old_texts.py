@@ -74,7 +74,7 @@ def as_s9e(nodes: Sequence[Node]) -> str:
     return f"<r>{''.join(map(_s9e, nodes))}</r>"
 
 
-def _s9e(node: Node) -> str:
+def _s9e(node: Node) -> str:  # noqa: PLR0911 (one for each tag)
     inside = "".join(map(_s9e, node.children))
     typed = f"<s>[{node.tag}]</s>{inside}<e>[/{node.tag}]</e>"
     match node.tag:
@@ -105,7 +105,7 @@ def as_bbcode(nodes: Sequence[Node]) -> str:
     return "".join(map(_bbcode, nodes))
 
 
-def _bbcode(node: Node) -> str:
+def _bbcode(node: Node) -> str:  # noqa: PLR0911 (one for each tag)
     inside = "".join(map(_bbcode, node.children))
     match node.tag:
         case "":

@@ -130,6 +130,7 @@ async def test_everything_is_there_as_the_house_would_have_made_it(
     services = moved
     people = await sql(
         services,
-        "SELECT name, handle, email, password_hash <> '' FROM member WHERE handle <> 'orla' OR handle IS NULL ORDER BY name",
+        "SELECT name, handle, email, password_hash <> '' FROM member "
+        "WHERE handle <> 'orla' OR handle IS NULL ORDER BY name",
     )
     assert [tuple(row) for row in people] == []
