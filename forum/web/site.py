@@ -33,6 +33,7 @@ from forum.web.content import (
     glossary,
     ignored,
     new_threads,
+    old_links,
     posts,
     reactions,
     read_marks,
@@ -101,6 +102,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     legal_holds.router,
     invitations.router,
     unsent_mail.router,
+    old_links.router,
 )
 
 
