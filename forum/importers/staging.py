@@ -88,6 +88,26 @@ class Staging:
         """Give the posts of a thread as they follow each other: by time, then as they came."""
         return self._read(PostRecord, "SELECT record FROM post WHERE thread = ? ORDER BY written_at, seq", thread)
 
+    def post_lines(self) -> Iterator[str]:
+        """Give all posts as lines of JSON, for a process that reads them itself."""
+        for (line,) in self.connection.execute("SELECT record FROM post ORDER BY seq"):
+            yield line
+
+    def hidden_posts(self) -> Iterator[str]:
+        """Give the old ids of posts that not everybody could read who could read their board."""
+        for (old,) in self.connection.execute("SELECT old FROM post WHERE shown <> 'visible'"):
+            yield old
+
+    def threads_of_few(self) -> Iterator[str]:
+        """Give the old ids of threads that were hidden, or stand where only staff could read."""
+        query = (
+            "SELECT thread.old FROM thread JOIN board ON board.old = thread.board "
+            "WHERE json_extract(board.record, '$.readers') = 'staff' "
+            "OR json_extract(thread.record, '$.shown') <> 'visible'"
+        )
+        for (old,) in self.connection.execute(query):
+            yield old
+
     def others(self, kind: type[R]) -> Iterator[R]:
         """Give all records of a kind that has no table of its own."""
         query = "SELECT record FROM other WHERE kind = ? ORDER BY seq"

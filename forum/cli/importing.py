@@ -1,0 +1,8 @@
+"""`forum import`: move in from an old board."""
+
+import typer
+
+from forum.cli import import_look
+
+cli = typer.Typer(no_args_is_help=True, help="Move in from an old board: look first, then run.")
+cli.add_typer(import_look.cli)
