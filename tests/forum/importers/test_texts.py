@@ -18,7 +18,7 @@ from forum.importers.texts.proof import letters, words_shown
 from tests.support import hostile
 from tests.support.old_texts import PIECES, UID, Node, as_bbcode, as_s9e, trees, words_of
 
-POSTS = {"7": Quoted("suzie", 2, "Suzie"), "8": Quoted(name="Suzie", is_hidden=True)}
+POSTS = {"6": Quoted("nobody here", 1), "7": Quoted("suzie", 2, "Suzie"), "8": Quoted(name="Suzie", is_hidden=True)}
 ALL_FORMS = (TextForm.S9E, TextForm.BBCODE, TextForm.HTML, TextForm.PLAIN)
 
 
@@ -193,6 +193,15 @@ def test_a_quote_is_of_whom_the_thread_says() -> None:
     thread = Thread()
     to_markdown(quote.format(7), TextForm.S9E, around=thread)
     assert thread.asked == [(None, "Bo", "deep"), ("7", "Su", "said")]
+    # Better no quote than one that mentions somebody.
+    plain = to_markdown(
+        f"{quote.format(6)[:-4]}<LIST><LI>a</LI></LIST><HR/><CODE>b</CODE></r>", TextForm.S9E, around=Thread()
+    )
+    assert (plain.how, plain.losses) == (How.PLAIN, (Loss.EMPHASIS, Loss.STRUCTURE))
+    assert words_shown(plain.markdown).split("\n") == [
+        *("@nobody here #1:", "Bo wrote:", "deep", "(End of the quote)", "said", "(End of the quote)"),
+        *("mine", "a", "---", "b", ""),
+    ]
     # Our markup names only so many: the others have the name.
     many = moved("<r>" + '<QUOTE author="Su" post_id="7">said</QUOTE>' * 25 + "</r>").markdown
     assert (many.count("@suzie #2"), many.count("**Suzie wrote:**")) == (20, 5)
@@ -274,7 +283,8 @@ def test_words_quotes_and_items_are_all_there(nodes: list[Node]) -> None:
     st.lists(st.sampled_from([*PIECES, *("<p>", "</p>", "<ul><li>", "</ul>", "<a href='x'>", "<pre>")])).map("".join)
 )
 def test_any_html_keeps_its_words(text: str) -> None:
-    assert moved(text, TextForm.HTML).how in {How.WORD_FOR_WORD, How.WITHOUT_EMPHASIS} or not text.strip()
+    result = moved(text, TextForm.HTML)
+    assert result.how != How.PLAIN or result.losses[-1:] == (Loss.NO_WORDS,)
 
 
 def test_an_article_keeps_its_shape() -> None:
