@@ -79,21 +79,23 @@ def _s9e(node: Node) -> str:  # noqa: PLR0911 (one for each tag)
     typed = f"<s>[{node.tag}]</s>{inside}<e>[/{node.tag}]</e>"
     match node.tag:
         case "":
-            return escape(node.text, quote=False).replace("\n", "<br/>\n")
+            written = escape(node.text, quote=False).replace("\n", "<br/>\n")
         case "smiley":
-            return f"<E>{escape(node.text, quote=False)}</E>"
+            written = f"<E>{escape(node.text, quote=False)}</E>"
         case "code":
-            return f"<CODE><s>[code]</s><i>\n</i>{escape(node.text, quote=False)}<e>[/code]</e></CODE>"
+            written = f"<CODE><s>[code]</s><i>\n</i>{escape(node.text, quote=False)}<e>[/code]</e></CODE>"
         case "quote":
-            return f"<QUOTE{_attribute('author', node.text)}>{typed}</QUOTE>"
+            written = f"<QUOTE{_attribute('author', node.text)}>{typed}</QUOTE>"
         case "url":
-            return f"<URL{_attribute('url', node.text)}>{typed}</URL>"
+            written = f"<URL{_attribute('url', node.text)}>{typed}</URL>"
         case "list":
             kind = {"1": "decimal", "a": "lower-alpha"}.get(node.text, "")
-            return f"<LIST{_attribute('type', kind)}>{typed}</LIST>"
+            written = f"<LIST{_attribute('type', kind)}>{typed}</LIST>"
         case "li":
-            return f"<LI><s>[*]</s>{inside}</LI>\n"
-    return f"<{node.tag.upper()}>{typed}</{node.tag.upper()}>"
+            written = f"<LI><s>[*]</s>{inside}</LI>\n"
+        case _:
+            written = f"<{node.tag.upper()}>{typed}</{node.tag.upper()}>"
+    return written
 
 
 def _attribute(name: str, value: str) -> str:
@@ -109,23 +111,25 @@ def _bbcode(node: Node) -> str:  # noqa: PLR0911 (one for each tag)
     inside = "".join(map(_bbcode, node.children))
     match node.tag:
         case "":
-            return escape(node.text).replace("&#x27;", "'")
+            written = escape(node.text).replace("&#x27;", "'")
         case "smiley":
             code = escape(node.text)
-            return f'<!-- s{code} --><img src="{{SMILIES_PATH}}/x.gif" alt="{code}" title="Smile" /><!-- s{code} -->'
+            written = f'<!-- s{code} --><img src="{{SMILIES_PATH}}/x.gif" alt="{code}" title="Smile" /><!-- s{code} -->'
         case "code":
-            return f"[code:{UID}]{_encoded(node.text)}[/code:{UID}]"
+            written = f"[code:{UID}]{_encoded(node.text)}[/code:{UID}]"
         case "quote":
             name = f"=&quot;{escape(node.text)}&quot;" if node.text else ""
-            return f"[quote{name}:{UID}]{inside}[/quote:{UID}]"
+            written = f"[quote{name}:{UID}]{inside}[/quote:{UID}]"
         case "url":
-            return f"[url={_encoded(node.text)}:{UID}]{inside}[/url:{UID}]"
+            written = f"[url={_encoded(node.text)}:{UID}]{inside}[/url:{UID}]"
         case "list":
             kind = f"={node.text}" if node.text else ""
-            return f"[list{kind}:{UID}]{inside}[/list:{'o' if kind else 'u'}:{UID}]"
+            written = f"[list{kind}:{UID}]{inside}[/list:{'o' if kind else 'u'}:{UID}]"
         case "li":
-            return f"[*:{UID}]{inside}[/*:m:{UID}]"
-    return f"[{node.tag}:{UID}]{inside}[/{node.tag}:{UID}]"
+            written = f"[*:{UID}]{inside}[/*:m:{UID}]"
+        case _:
+            written = f"[{node.tag}:{UID}]{inside}[/{node.tag}:{UID}]"
+    return written
 
 
 def _encoded(text: str) -> str:

@@ -50,6 +50,7 @@ class _HtmlReader:
         self.builder = builder
         self.breaks = breaks
         self.code: list[str] | None = None
+        self.depth = 0  # of code in code
 
     def parse(self, html: str) -> None:
         for token in _TOKEN.finditer(html):
@@ -70,7 +71,8 @@ class _HtmlReader:
     def start(self, name: str, value: str) -> None:
         match name:
             case "pre":
-                self.code = []
+                self.code = self.code or []
+                self.depth += 1
             case "br":
                 self.words("\n") if self.code is not None else self.builder.say("\n")
             case _ if self.code is not None:
@@ -91,8 +93,10 @@ class _HtmlReader:
     def end(self, name: str) -> None:
         match name:
             case "pre":
-                code, self.code = "".join(self.code or []), None
-                self.builder.code(code)
+                self.depth -= 1
+                if not self.depth:
+                    code, self.code = "".join(self.code or []), None
+                    self.builder.code(code)
             case _ if self.code is not None:
                 return
             case "q":

@@ -111,19 +111,19 @@ class Writer:
         else:
             pieces = list(_pieces(runs))
         if len(pieces) == 1 and not pieces[0].style and not pieces[0].link:
-            return self._escape(pieces[0].text)
+            return escape_all(pieces[0].text) if self.is_bare else escape(pieces[0].text)
         return "".join(self._marked(_merged(pieces)))
 
     def _marked(self, runs: Sequence[Run]) -> Iterator[str]:
         """Give the runs with marks around them: what ends later begins first, so that all lie in each other."""
         ends, links = _span_ends(runs), self._links(runs)
-        written = [self._words(run, link) for run, link in zip(runs, links, strict=True)]
+        written = [self._words(runs, links, at) for at in range(len(runs))]
         spans = list[_Span]()  # that are open
         for at, words in enumerate(written):
             mark = ""
             while spans and spans[-1].end == at:
                 mark += spans.pop().closing
-            new = [kind for kind in _kinds(runs[at], links[at]) if all(kind != span.kind for span in spans)]
+            new = [kind for kind in _kinds(runs[at], words, links[at]) if all(kind != span.kind for span in spans)]
             for kind in sorted(new, key=lambda kind: (ends[at][kind], kind == LINK), reverse=True):
                 end = min(ends[at][kind], spans[-1].end if spans else len(runs))
                 if kind == LINK:
@@ -142,15 +142,17 @@ class Writer:
             yield words
         yield from (span.closing for span in reversed(spans))
 
-    def _words(self, run: Run, link: str | None) -> str:
+    def _words(self, runs: Sequence[Run], links: Sequence[str | None], at: int) -> str:
+        run = runs[at]
         if run.style & Style.CODE:
             return _inline_code(run.text)
-        if link == "":
+        if links[at] == "":
             return run.text
-        return escape_in_link(run.text) if link and not self.is_bare else self._escape(run.text)
-
-    def _escape(self, text: str) -> str:
-        return escape_all(text) if self.is_bare else escape(text)
+        if self.is_bare:
+            return escape_all(run.text)
+        if links[at]:
+            return escape_in_link(run.text)
+        return escape(run.text, is_followed=bool(run.style) or at + 1 < len(runs))
 
     def _links(self, runs: Sequence[Run]) -> list[str | None]:
         """Return the address of each run as it is written, "" where its words are a link as they stand, or None."""
@@ -247,18 +249,20 @@ def _pieces(runs: Sequence[Run]) -> Iterator[Run]:
 
 
 def _merged(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs with plain ones in a row as one, so that what is typed across them is escaped as a whole."""
     merged = list[Run]()
     for run in runs:
-        if merged and (merged[-1].style, merged[-1].link) == (run.style, run.link):
+        if merged and not run.style and not merged[-1].style and merged[-1].link == run.link:
             merged[-1] = Run(merged[-1].text + run.text, run.style, run.link)
         elif run.text:
             merged.append(run)
     return merged
 
 
-def _kinds(run: Run, link: str | None) -> list[Style]:
-    """Return what has to be around a run."""
-    return [*(style for style in EMPHASES if run.style & style), *([LINK] if link else [])]
+def _kinds(run: Run, words: str, link: str | None) -> list[Style]:
+    """Return what may begin with a run: emphasis never begins with a space."""
+    styles = () if words.isspace() else (style for style in EMPHASES if run.style & style)
+    return [*styles, *([LINK] if link else [])]
 
 
 def _span_ends(runs: Sequence[Run]) -> list[dict[Style, int]]:
