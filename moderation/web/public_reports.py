@@ -151,7 +151,15 @@ async def file_public_report(visit: AnybodyForm) -> Response:
     except ForumError as error:
         return visit.show(_report_page(visit.refusing(error)), 422)
     title = visit.say(mark("Your report has arrived"))
-    return visit.show(SentPage(title=title, token=receipt.token, due_at=receipt.due_at, help=receipt.help))
+    return visit.show(
+        SentPage(
+            title=title,
+            token=receipt.token,
+            due_at=receipt.due_at,
+            help=receipt.help,
+            outside_contact=receipt.outside_contact,
+        )
+    )
 
 
 @router.get("/progress")
