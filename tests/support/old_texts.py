@@ -74,7 +74,7 @@ def as_s9e(nodes: Sequence[Node]) -> str:
     return f"<r>{''.join(map(_s9e, nodes))}</r>"
 
 
-def _s9e(node: Node) -> str:  # noqa: PLR0911 (one for each tag)
+def _s9e(node: Node) -> str:
     inside = "".join(map(_s9e, node.children))
     typed = f"<s>[{node.tag}]</s>{inside}<e>[/{node.tag}]</e>"
     match node.tag:
@@ -107,7 +107,7 @@ def as_bbcode(nodes: Sequence[Node]) -> str:
     return "".join(map(_bbcode, nodes))
 
 
-def _bbcode(node: Node) -> str:  # noqa: PLR0911 (one for each tag)
+def _bbcode(node: Node) -> str:
     inside = "".join(map(_bbcode, node.children))
     match node.tag:
         case "":
