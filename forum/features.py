@@ -20,7 +20,7 @@ from forum.content.posts import quotes, tallies
 from forum.content.reactions import actions as reactions
 from forum.content.search import jobs as search_jobs
 from forum.content.search import spelling
-from forum.core import figures, idempotency, jobs, rate_limits
+from forum.core import figures, idempotency, jobs, nightly_backups, rate_limits
 from forum.core.figures import Figure
 from forum.core.jobs import Errand, Handler, Job, Payload
 from forum.core.settings import Settings
@@ -31,6 +31,7 @@ from forum.mail.outbox import MailHooks, MailSender
 from forum.mail.tables import MailKind
 from forum.members import departure, skeletons
 from forum.notifications import advising as advising_told
+from forum.notifications import backups as backups_told
 from forum.notifications import letter_choices, letter_jobs, new_posts, thread_changes
 from forum.notifications import reactions as reactions_told
 from forum.notifications.inbox import NotificationKind
@@ -188,6 +189,16 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="core.idempotency", clean_up=idempotency.delete_expired),
     Feature(name="core.rate_limits", clean_up=rate_limits.delete_expired),
     Feature(name="core.jobs", clean_up=jobs.delete_expired),
+    Feature(
+        name="core.nightly_backups",
+        jobs=lambda context: {nightly_backups.LOOK_FOR_BACKUP: nightly_backups.NightlyBackup(context.settings)},
+        schedule={nightly_backups.LOOK_FOR_BACKUP: "43 * * * *"},
+        figures=nightly_backups.FIGURES,
+    ),
+    Feature(
+        name="notifications.backups",
+        jobs=lambda _context: {nightly_backups.TELL_BACKUP_FAILED: backups_told.tell_administrators},
+    ),
     Feature(
         name="mail.outbox",
         clean_up=outbox.delete_expired,

@@ -100,6 +100,7 @@ class NotificationKind(StrEnum):
     THREAD_POST = "thread_post"
     BOARD_POST = "board_post"
     MAILS_STOPPED = "mails_stopped"
+    BACKUP_FAILED = "backup_failed"
 
 
 # Of these kinds, at most one about each subject.
@@ -166,6 +167,7 @@ FOR_STAFF = (
     NotificationKind.ASSESSMENT_DUE,
     NotificationKind.CLAIM_ANSWERED,
     NotificationKind.CLAIM_ENDED,
+    NotificationKind.BACKUP_FAILED,
 )
 # No letter is sent because of these.
 NOT_MAILED = (*FOR_STAFF, NotificationKind.REACTED)
