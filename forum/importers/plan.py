@@ -134,7 +134,7 @@ class Plan(BaseModel):
         for old, board in self.boards.items():
             yield f"\n[boards.{_value(old)}]\n"
             if doubt := doubts.get(old):
-                yield _comment(doubt)
+                yield _comment(f'{doubt} If it was for all members, write "{Readers.MEMBERS}" below.')
             for name, value in board:
                 yield f"{name} = {_value(value)}\n"
 

@@ -38,6 +38,7 @@ CREATE INDEX post_author ON post (author);
 CREATE INDEX other_kind ON other (kind, seq);
 """
 R = TypeVar("R", bound=AnyRecord)
+Found = tuple[Finding, str, str]  # what, the old id of the record, and a few words about it
 
 
 class Staging:
@@ -113,8 +114,8 @@ class Staging:
         query = "SELECT record FROM other WHERE kind = ? ORDER BY seq"
         return self._read(kind, query, kind.model_fields["kind"].default)
 
-    def note(self, findings: Iterable[tuple[Finding, str, str]]) -> None:
-        """Keep what was found: what, the old id of the record, and a few words about it."""
+    def note(self, findings: Iterable[Found]) -> None:
+        """Keep what was found."""
         with self.connection:
             self.connection.executemany("INSERT INTO finding (what, old, detail) VALUES (?, ?, ?)", findings)
 
@@ -155,3 +156,24 @@ class Staging:
             record = RECORD.validate_json(line)
             assert isinstance(record, kind)  # noqa: S101 (each table has one kind)
             yield record
+
+
+class Notebook:
+    """Keeps what a reader finds while it gives records, a batch at a time. A context manager."""
+
+    def __init__(self, staging: Staging) -> None:
+        self._staging = staging
+        self._waiting: list[Found] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._staging.note(self._waiting)
+
+    def add(self, what: Finding, old: str, detail: str = "") -> None:
+        """Note that something was found."""
+        self._waiting.append((what, old, detail))
+        if len(self._waiting) >= BATCH:
+            self._staging.note(self._waiting)
+            self._waiting.clear()

@@ -164,11 +164,8 @@ def _decided(facts: Facts) -> Iterator[Line]:
     yield from _counted(
         ("Posts that your moderators removed: they stay hidden", facts.shown.get(Shown.REMOVED, 0)),
         ("Posts that wait for a moderator: the newer ones wait here too", facts.shown.get(Shown.WAITING, 0)),
-        ("Members who are banned, and stay so: they are told, and can appeal", found["ban"]),
-        ("Warnings, which are counted on members’ records", found["warning"]),
-        ("Reports that are open: your moderators find them in the queue", found["report"]),
-        ("Threads and boards that somebody follows: they still do, without mails", found["watch"]),
-        ("Words that the old board replaced: your moderators are offered them; no post changes", found["term"]),
+        ("Members who are banned, and stay so", found["ban"]),
+        ("Threads and boards that somebody follows: they still do", found["watch"]),
     )
 
 
@@ -179,6 +176,9 @@ def _left(staging: Staging, facts: Facts, proof: Proof) -> Iterator[Line]:
         ("Attached files: a photo can show where a child is", sum(proof.attachments.values())),
         ("Accounts that were never activated, or were switched off", kinds[PersonKind.INACTIVE]),
         ("Accounts of search engines", kinds[PersonKind.BOT]),
+        ("Open reports: settle them on the old board before you move", facts.others["report"]),
+        ("Warnings that were given to members: note those that still count", facts.others["warning"]),
+        ("Words that the old board replaced when it showed a post: none is replaced here", facts.others["term"]),
         ("Bans of addresses of mail or of machines", found.get(Finding.BAN_OF_ADDRESS, 0)),
         ("Bans that are over", found.get(Finding.BAN_OVER, 0)),
         ("Posts of no thread that can be read", found.get(Finding.POST_WITHOUT_THREAD, 0)),

@@ -124,6 +124,14 @@ def test_never_wider_than_before(tmp_path: Path) -> None:
         board for board in read(changed(make_board(), acl_groups=hidden_above), tmp_path).boards() if board.old == "2"
     ]
     assert (board.readers, "stood below" in (board.doubt or "")) == (Readers.STAFF, True)
+    unsaid = read(changed(make_board(), acl_groups=AUDIENCES[0][0]), tmp_path)  # nothing is set for the section
+    assert next(board for board in unsaid.boards() if board.old == "2").readers is Readers.EVERYONE
+    for lost in ("acl_options", "groups"):
+        boards = [
+            board for board in read(changed(make_board(), **{lost: []}), tmp_path).boards() if not board.is_section
+        ]
+        assert {board.readers for board in boards} == {Readers.STAFF}
+        assert all(board.doubt for board in boards)
 
 
 @pytest.mark.parametrize("version", ["3.0.12", "3.1.12", "3.2.11", "3.3.14"])
@@ -200,6 +208,27 @@ def test_threads_people_and_what_was_decided(tmp_path: Path) -> None:
         Finding.BAN_OF_ADDRESS: 2,
         Finding.PRIVATE_MESSAGES: 2,
     }
+
+
+def test_rows_that_make_no_sense_stop_nothing(tmp_path: Path) -> None:
+    board = make_board()
+    rows = {name: list(table.rows()) for name, table in board.tables.items()}
+    wild: list[old_boards.Value] = [10**30, -1, None, "", "x", b"\xff", "1e3", 10**12]
+    for name in [
+        "posts",
+        "topics",
+        "users",
+        "forums",
+        "banlist",
+        "reports",
+        "poll_options",
+        "attachments",
+        "acl_groups",
+    ]:
+        count = len(board.tables[name].columns)
+        rows[name] += [[9_000 + n, *[value] * (count - 1)] for n, value in enumerate(wild)]
+        rows[name] += [[value] * count for value in wild]
+    assert posts(read(board, tmp_path)).keys() <= posts(read(changed(board, **rows), tmp_path)).keys()
 
 
 def test_nothing_private_is_in_the_staging_file(tmp_path: Path) -> None:
