@@ -313,6 +313,10 @@ def test_traps() -> None:
     # Only the row's own id is one.
     time = moved(f"[quote:{UID}]at 12:30pmtue] [b:abcdefgh]x[/b:abcdefgh][/quote:{UID}]", TextForm.BBCODE)
     assert time.markdown == "> at 12:30pmtue] \\[b:abcdefgh]x\\[/b:abcdefgh]"
+    named = f"[quote=&quot;[url=x:{UID}]Jo[/url:{UID}] [i:{UID}]B[/i:{UID}]&quot;:{UID}]a[/quote:{UID}]"
+    assert moved(named, TextForm.BBCODE).markdown == "> **Jo B wrote:**\n>\n> a"
+    half = f"[quote=&quot;a] [b:{UID}]b[/b:{UID}] [quote=&quot;Jo&quot;:{UID}]c[/quote:{UID}]"
+    assert moved(half, TextForm.BBCODE).markdown == '\\[quote="a] **b**\n\n> **Jo wrote:**\n>\n> c'
     # A board that was upgraded holds both forms.
     assert moved(f"[b:{UID}]old[/b:{UID}]", TextForm.S9E).markdown == "**old**"
     assert to_markdown("[b]typed[/b]", TextForm.BBCODE, around=Thread()).markdown == "[b]typed[/b]"
