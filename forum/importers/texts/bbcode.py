@@ -15,16 +15,16 @@ from forum.importers.texts.tree import Builder
 _TAG = re.compile(r"\[(?P<end>/?)(?P<name>\*|[a-zA-Z0-9_-]{1,30})(?:=(?P<value>.*))?(?P<kind>:[a-z])?\Z", re.DOTALL)
 _HTML = re.compile(
     r"""
-    <!--\ s(?P<smiley>.{1,50}?)\ --><img\ [^>]*><!--\ s(?P=smiley)\ -->
-    | <!--\ (?P<kind>[mwel])\ --><a\ [^>]*?href="(?P<url>[^"]*)"[^>]*>(?P<words>[^<]*)</a><!--\ (?P=kind)\ -->
+    <!--\ s(?P<smiley>.{1,50}?)\ --><img\ [^<>]*><!--\ s(?P=smiley)\ -->
+    | <!--\ (?P<kind>[mwel])\ --><a\ [^<>]*?href="(?P<url>[^"]*)"[^<>]*>(?P<words>[^<]*)</a><!--\ (?P=kind)\ -->
     | (?P<break><br\s?/?>\n?)
-    | <(?:!--|/?[a-z])[^>]*>
+    | <(?:!--|/?[a-z])[^<>]*>
     """,
     re.VERBOSE,
 )
 _QUOTE, _LONGEST_NAME = "[quote=&quot;", 500
-_IMAGE = re.compile(r'<img [^>]*?alt="([^"]*)"[^>]*>')
-_ANY_TAG = re.compile(r"<(?:!--|/?[a-z])[^>]*>")
+_IMAGE = re.compile(r'<img [^<>]*?alt="([^"]*)"[^<>]*>')
+_ANY_TAG = re.compile(r"<(?:!--|/?[a-z])[^<>]*>")
 
 
 def read(text: str, uid: str, builder: Builder) -> None:
