@@ -313,6 +313,10 @@ def test_traps() -> None:
     # Only the row's own id is one.
     time = moved(f"[quote:{UID}]at 12:30pmtue] [b:abcdefgh]x[/b:abcdefgh][/quote:{UID}]", TextForm.BBCODE)
     assert time.markdown == "> at 12:30pmtue] \\[b:abcdefgh]x\\[/b:abcdefgh]"
+    named = f"[quote=&quot;[url=x:{UID}]Jo[/url:{UID}] [i:{UID}]B[/i:{UID}]&quot;:{UID}]a[/quote:{UID}]"
+    assert moved(named, TextForm.BBCODE).markdown == "> **Jo B wrote:**\n>\n> a"
+    half = f"[quote=&quot;a] [b:{UID}]b[/b:{UID}] [quote=&quot;Jo&quot;:{UID}]c[/quote:{UID}]"
+    assert moved(half, TextForm.BBCODE).markdown == '\\[quote="a] **b**\n\n> **Jo wrote:**\n>\n> c'
     # A board that was upgraded holds both forms.
     assert moved(f"[b:{UID}]old[/b:{UID}]", TextForm.S9E).markdown == "**old**"
     assert to_markdown("[b]typed[/b]", TextForm.BBCODE, around=Thread()).markdown == "[b]typed[/b]"
@@ -343,42 +347,71 @@ def test_what_is_broken_is_shown_as_text_and_runs_nothing(tmp_path: Path) -> Non
             assert len(shown) < 2 * len(text)
 
 
-def test_long_texts_of_marks_take_no_longer_than_their_length(tmp_path: Path) -> None:
-    """A quadratic reader would take minutes here."""
+FRAGMENTS = [
+    *(
+        "<B>",
+        "</B>",
+        "<s>",
+        "</s>",
+        "<LIST>",
+        "<LI>",
+        "</LI>",
+        "</LIST>",
+        "<QUOTE author='a'>",
+        "</QUOTE>",
+        "<E>:)</E>",
+    ),
+    *(
+        "<CODE>",
+        "</CODE>",
+        "<URL url='http://x.org'>",
+        "</URL>",
+        "<IMG/>",
+        "<br/>\n",
+        "<r>",
+        "</r>",
+        "<!-- x -->",
+        "<pre>",
+    ),
+    *(
+        f"[{tag}:{UID}]"
+        for tag in ("b", "/b", "list", "*", "/*:m", "/list:u", "quote", "/quote", "code", "/code", "url")
+    ),
+    *(
+        f"[{tag}:{UID}]"
+        for tag in ("quote=&quot;a&quot;", "img", "/img", "url=x", "/url", "attachment=0", "?", "=", "")
+    ),
+    *("<!-- s:) --><img alt=':)' /><!-- s:) -->", "<!-- m --><a href='x'>x</a><!-- m -->", "<!-- s", "<!-- m --><a "),
+]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.sampled_from([*FRAGMENTS, *PIECES, *["word"] * 30]), max_size=20).map("".join))
+def test_nothing_is_so_broken_that_it_cannot_be_shown(text: str) -> None:
+    for form in ALL_FORMS:
+        assert moved(text, form).markdown.strip()
+    for xml in (f"<r>{text}</r>", f"<t>{text}</t>"):
+        assert letters([words_shown(moved(xml).markdown)]) != "" or not text
+
+
+def test_long_texts_of_marks_take_no_longer_than_their_length() -> None:
+    """A reader that went back over the text for each mark would take minutes here."""
     marks = [
-        "[b]",
-        "<",
-        "*",
-        "* ",
-        "> ",
-        "_a",
-        "`",
-        "[",
-        "](",
-        "@a",
-        "http://",
-        "&amp",
-        "~~",
-        f"[b:{UID}]",
-        "<b>",
-        "<p>",
-    ]
-    marks += [
-        f"[quote=&quot;a:{UID}]",
-        f":{UID}]",
+        "<a",
         "<!-- s",
         "<!-- m --><a ",
-        "<blockquote>",
+        "[quote=&quot;a",
+        f"[quote=&quot;a:{UID}]",
+        f":{UID}]",
         "<s>",
-        "<r>",
-        "&#",
-        "[removed]",
+        "<i><br/>",
+        "_a ",
     ]
-    for mark in marks:
+    for mark in [*marks, "<b>x<p>", "www.(", "http://x.org/*", f"[b:{UID}]a[i:{UID}]b[/b:{UID}]c[/i:{UID}]"]:
         text = mark * (20_000 // len(mark))
-        for form in (TextForm.BBCODE, TextForm.HTML):
-            assert moved(text, form).markdown
-        assert moved(f"<r>{text}</r>").markdown
+        assert moved(text, TextForm.BBCODE).markdown
+        assert moved(text, TextForm.HTML).markdown
+        assert moved(f"<r>{text}").markdown
 
 
 def test_a_text_that_is_too_long_becomes_several_posts() -> None:
