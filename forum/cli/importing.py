@@ -1,0 +1,8 @@
+"""`forum import`: move an old board into this forum."""
+
+import typer
+
+from forum.cli import import_run
+
+cli = typer.Typer(no_args_is_help=True, help="Move an old board of phpBB into this forum.")
+cli.add_typer(import_run.cli)
