@@ -1,4 +1,4 @@
-"""`forum import`: move in from an old board."""
+"""`forum import`: look at an old board, move it into this forum, and check that all of it is there."""
 
 import typer
 

@@ -94,4 +94,4 @@ async def find_faults(session: AsyncSession) -> list[str]:
 async def count_moved(session: AsyncSession) -> dict[str, int]:
     """Return how much moved here, by kind."""
     rows = await session.execute(text("SELECT kind, count(*) FROM moved GROUP BY kind ORDER BY kind"))
-    return {str(kind): int(count) for kind, count in rows.tuples()}
+    return {str(kind): int(count) for kind, count in rows}

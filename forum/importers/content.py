@@ -4,11 +4,7 @@ Rows are written by COPY, as the house's own verbs would have made them: whoever
 change. Nobody is told of them, and no open page hears of them.
 """
 
-import asyncio
-import multiprocessing
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,16 +15,14 @@ from forum.content.subscriptions import Subscription
 from forum.content.threads.tables import Thread
 from forum.core.database import Database
 from forum.core.gate import GateResult
-from forum.importers.conversion import NewPost, convert, watch_parent
+from forum.importers.converters import converters
 from forum.importers.copying import copy_rows, take_ids
 from forum.importers.counting import add_counts
 from forum.importers.old_threads import ComingThread, Setting, ThreadReading
 from forum.importers.rows import HELD_BECAUSE, BatchRows, subscriptions_of
 from forum.importers.staging import Staging
-from forum.importers.tables import Moved, MovedKind
+from forum.importers.tables import Moved
 
-AT_ONCE = 10  # threads that a process turns before it answers
-PROCESSES = 2
 # They are of this transaction, so nobody has seen them.
 _FORGET_EVENTS = text("DELETE FROM event WHERE xid = pg_current_xact_id() AND kind = 'post'")
 
@@ -40,38 +34,22 @@ async def carry_threads(
 
     While one batch is written, other processes turn the words of the next one.
     """
-    async with database.work() as session:
-        done = await _list_moved(session, setting.source)
     reading = ThreadReading(staging, setting)
-    loop = asyncio.get_running_loop()
-    spawning = multiprocessing.get_context("spawn")
-    processes = min(PROCESSES, os.cpu_count() or 1)
-    with ProcessPoolExecutor(processes, spawning, watch_parent, (os.getpid(),)) as pool:
-
-        def begin(batch: Sequence[ComingThread]) -> asyncio.Future[list[list[list[NewPost]]]]:
-            parts = [batch[first : first + AT_ONCE] for first in range(0, len(batch), AT_ONCE)]
-            calls = (loop.run_in_executor(pool, convert, [one.old for one in part]) for part in parts)
-            return asyncio.gather(*calls)
-
-        batches = reading.batches(done)
+    with converters() as processes:
+        batches = reading.batches(setting.people.moved_threads)
         batch = next(batches, None)
-        turning = begin(batch) if batch else None
+        turning = processes.begin([one.old for one in batch]) if batch else None
         while batch and turning:
             turned = [posts for part in await turning for posts in part]
             for one, posts in zip(batch, turned, strict=True):
                 one.posts = posts
             following = next(batches, None)
-            turning = begin(following) if following else None
+            turning = processes.begin([one.old for one in following]) if following else None
             await _write(database, setting, batch, reading)
             seen(sum(len(one.placed) for one in batch))
             batch = following
     async with database.work() as session:
         await _write_board_watches(session, setting, reading)
-
-
-async def _list_moved(session: AsyncSession, source: str) -> set[str]:
-    moved = select(col(Moved.old)).where(col(Moved.source) == source, col(Moved.kind) == MovedKind.THREAD)
-    return set((await session.execute(moved)).scalars())
 
 
 async def _write(database: Database, setting: Setting, batch: Sequence[ComingThread], reading: ThreadReading) -> None:

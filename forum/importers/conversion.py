@@ -1,9 +1,6 @@
 """Turn the posts of a thread of an old board into ours: words, numbers, quotes. Pure; it runs in other processes."""
 
-import os
 import re
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -22,7 +19,6 @@ SPOILER_WARNING = "Some of this was hidden on the old board until somebody asked
 NOTICE_MAX = 200
 _STAFF_LINE = re.compile(r"^\W*edited by .{1,80}? as (?:it )?breach\w* rules?\b.{0,60}$", re.IGNORECASE)
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
-_PARENT_GONE = 1.0  # seconds after which a worker notices that nobody waits for it
 
 
 class StaffEdit(NamedTuple):
@@ -80,17 +76,6 @@ class NewPost:
 def convert(threads: Sequence[OldThread]) -> list[list[NewPost]]:
     """Return the posts of each of these threads as they are here."""
     return [_Conversion(thread).run() for thread in threads]
-
-
-def watch_parent(parent: int) -> None:
-    """End this process soon after its parent: one that is killed tells nobody."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_PARENT_GONE)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 @dataclass

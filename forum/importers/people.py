@@ -6,9 +6,10 @@ it, becomes a member who has left, so that what they said still has an author. B
 """
 
 import asyncio
+import json
 import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -48,6 +49,13 @@ OpenCase = Callable[[AsyncSession, UUID, datetime], Awaitable[None]]
 GUEST, NOBODY = "guest:", "nobody:"  # before what we call somebody who had no id on the old board
 
 
+# Who wrote on the boards that come, and how much; in which threads; and as which guests.
+_COMING = "FROM post JOIN thread ON thread.old = post.thread WHERE thread.board IN (SELECT value FROM json_each(?)) AND"
+_WROTE = f"SELECT author, count(*) {_COMING} author IS NOT NULL GROUP BY 1"
+_WROTE_IN = f"SELECT DISTINCT author, thread {_COMING} author IS NOT NULL"
+_GUESTS = f"SELECT DISTINCT json_extract(post.record, '$.author_name') {_COMING} author IS NULL ORDER BY 1"
+
+
 @dataclass(frozen=True)
 class Author:
     """Whose posts are whose here."""
@@ -66,6 +74,7 @@ class People:
 
     by_old: dict[str, Author] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
+    moved_threads: set[str] = field(default_factory=set)
 
     def author(self, old: str | None, name: str | None) -> Author:
         """Return who wrote something, by an old id or by the name of a guest."""
@@ -102,6 +111,7 @@ class Arrival:
     source: str
     run_id: UUID
     now: datetime
+    boards: Collection[str]  # which come, by old id: only who wrote there is needed
     forum_name: str
     open_case: OpenCase
 
@@ -122,7 +132,7 @@ async def carry_people(
     async with database.work() as session:
         await _note_moved(session, arrival.source, people)
         namer = await _namer(session, arrival.source, arrival.forum_name)
-    coming = _choose(staging, plan, people, now, namer)
+    coming = _choose(staging, plan, people, arrival, namer)
     bans = {ban.person: ban.until for ban in staging.others(BanRecord) if ban.until is None or ban.until > now}
     logins = await _known_logins(database)
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="old-passwords") as threads:
@@ -152,9 +162,10 @@ def _say_who_they_were(staging: Staging, people: People, now: datetime) -> None:
 # Who comes
 
 
-def _choose(staging: Staging, plan: Plan, people: People, now: datetime, namer: Namer) -> list[Newcomer]:
+def _choose(staging: Staging, plan: Plan, people: People, arrival: Arrival, namer: Namer) -> list[Newcomer]:
     """Return everybody who comes and is not here yet, with their names: those first who wrote most."""
-    wrote = dict(staging.connection.execute("SELECT author, count(*) FROM post WHERE author IS NOT NULL GROUP BY 1"))
+    boards = json.dumps([*arrival.boards])
+    wrote = dict(staging.connection.execute(_WROTE, (boards,)))
     known = list(staging.people())
     namer.staff |= skeletons_of(person.name for person in known if person.was)
     ranked = sorted(known, key=lambda person: -wrote.get(person.old, 0))  # else as they came
@@ -164,7 +175,9 @@ def _choose(staging: Staging, plan: Plan, people: People, now: datetime, namer: 
         if people.knows(person.old):
             continue
         match person.what:
-            case PersonKind.MEMBER if plan.dormant == "take" or posts or _was_there_since(person, now - DORMANT):
+            case PersonKind.MEMBER if (
+                plan.dormant == "take" or posts or _was_there_since(person, arrival.now - DORMANT)
+            ):
                 given = namer.name_member(person.old, person.name, was_staff=bool(person.was))
                 found.append(Newcomer(person.old, person, given, given.name))
             case PersonKind.INACTIVE if posts:
@@ -177,11 +190,11 @@ def _choose(staging: Staging, plan: Plan, people: People, now: datetime, namer: 
                 pass  # nobody who reads here would miss them
     missing = [Newcomer(old, None, None, FORMER) for old in wrote]  # of whom the old board knew no more
     guests = dict[str, Newcomer]()
-    query = "SELECT DISTINCT json_extract(record, '$.author_name') FROM post WHERE author IS NULL ORDER BY 1"
-    for (name,) in staging.connection.execute(query).fetchall():
+    for (name,) in staging.connection.execute(_GUESTS, (boards,)).fetchall():
         key = key_of(None, name)
         guests.setdefault(key, Newcomer(key, None, None, namer.name_guest(name) if key != NOBODY else FORMER))
-    if people.gone:
+    threads = staging.connection.execute(_WROTE_IN, (boards,)) if people.gone else []
+    if any(author in people.gone and thread not in people.moved_threads for author, thread in threads):
         guests.setdefault(NOBODY, Newcomer(NOBODY, None, None, FORMER))
     return [one for one in (*found, *missing, *guests.values()) if not people.knows(one.old)]
 
@@ -203,6 +216,8 @@ async def _note_moved(session: AsyncSession, source: str, people: People) -> Non
             people.by_old[row.old] = Author(row.id, row.handle, row.name)
         else:
             people.gone.add(row.old)
+    threads = select(col(Moved.old)).where(col(Moved.source) == source, col(Moved.kind) == MovedKind.THREAD)
+    people.moved_threads |= set((await session.execute(threads)).scalars())
 
 
 async def _namer(session: AsyncSession, source: str, forum_name: str) -> Namer:

@@ -97,7 +97,7 @@ async def carry_over(database: Database, wanted: Import, *, seen: Seen = lambda 
             database,
             staging,
             wanted.plan,
-            Arrival(*place, started, wanted.settings.name, wanted.open_case),
+            Arrival(*place, started, boards.keys(), wanted.settings.name, wanted.open_case),
             seen=lambda count: seen(Stage.PEOPLE, count),
         )
         setting = Setting(
@@ -154,7 +154,7 @@ async def _end(database: Database, run: ImportRun) -> ImportRun:
     async with database.work() as session:
         ended = await session.get_one(ImportRun, run.id, with_for_update=True)
         kinds = select(col(Moved.kind), func.count()).where(col(Moved.run_id) == run.id).group_by(col(Moved.kind))
-        moved: audit.Details = dict((await session.execute(kinds)).tuples().all())
+        moved: audit.Details = {str(kind): int(count) for kind, count in await session.execute(kinds)}
         ended.counts = {**ended.counts, "moved": moved}
         ended.state, ended.ended_at = RunState.ENDED, now
         await session.flush()
