@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from forum import features
 from forum.api import health, home, openapi
 from forum.api import metrics as metrics_api
-from forum.api.administration import accounts, board_settings, invitations, setup, unsent_mail
+from forum.api.administration import accounts, board_settings, invitations, setup, unsent_mail, webhooks
 from forum.api.advising import answer_templates, claims, waiting_list
 from forum.api.advising import answers as answers_api
 from forum.api.authentication import email_addresses, password_resets, profiles, registration
@@ -180,6 +180,7 @@ RESOURCES: tuple[Resource, ...] = (
         accounts.router,
         invitations.router,
         unsent_mail.router,
+        webhooks.router,
         detail_effects.router,
         known_details.router,
     ),

@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.administration import accounts, invitations
+from forum.administration.webhooks import jobs as webhook_jobs
 from forum.advising import claims, lateness, notes, sorting
 from forum.authentication import failed_sign_ins, handles, profiles, sessions
 from forum.authentication.second_factor import passkeys
@@ -34,6 +35,7 @@ from forum.notifications import advising as advising_told
 from forum.notifications import backups as backups_told
 from forum.notifications import letter_choices, letter_jobs, new_posts, thread_changes
 from forum.notifications import reactions as reactions_told
+from forum.notifications import webhooks as webhooks_told
 from forum.notifications.inbox import NotificationKind
 from forum.notifications.live_events import tables as live_events
 from forum.privacy import account_deletion, erasure_jobs, export_contents, exports, handle_changes, lost_mailboxes
@@ -146,6 +148,17 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="administration.setup"),
     Feature(name="administration.invitations", clean_up=invitations.delete_expired),
     Feature(name="administration.unsent_mail"),
+    Feature(
+        name="administration.webhooks",
+        clean_up=webhook_jobs.delete_expired,
+        jobs=lambda context: {
+            webhook_jobs.DELIVER: webhook_jobs.WebhookSender(context.settings),
+            webhook_jobs.END_DEAD: webhook_jobs.end_dead,
+            webhook_jobs.TELL_OFF: webhooks_told.tell_administrators,
+        },
+        schedule={webhook_jobs.END_DEAD: "27 * * * *"},
+        sweeps=(Sweep("queue_webhooks", webhook_jobs.queue_due, webhook_jobs.postpone_due),),
+    ),
     Feature(
         name="advising.waiting_list",
         jobs=lambda _context: {sorting.SORT_WAITING: sorting.sort_waiting},

@@ -147,6 +147,7 @@ class Act(StrEnum):
     SEE_WAITING_THREADS = "see the threads that wait for an adviser"
     ADMINISTER = "look after accounts"
     ANNOUNCE = "write announcements"
+    CONNECT = "connect other services"
     WRITE_GLOSSARY = "write the glossary"
     WRITE_RESOURCES = "write down who helps elsewhere"
     ATTACH_RESOURCE = "say here who helps elsewhere"
@@ -400,6 +401,7 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.SEE_WAITING_THREADS: [advises],
     Act.ADMINISTER: [is_in_good_standing, administers],
     Act.ANNOUNCE: [is_in_good_standing, administers],
+    Act.CONNECT: [is_in_good_standing, administers],
     Act.WRITE_GLOSSARY: [is_in_good_standing, administers],
     Act.WRITE_RESOURCES: [is_in_good_standing, has_required_second_factor, advises],
     Act.ATTACH_RESOURCE: [is_in_good_standing, has_required_second_factor, advises, board_is_open],

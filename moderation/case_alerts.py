@@ -14,6 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from forum.administration.webhooks import actions as webhooks
+from forum.administration.webhooks.tables import Severity, WebhookEvent
 from forum.core import jobs
 from forum.core.database import Moment
 from forum.core.jobs import Job, Payload
@@ -39,6 +41,8 @@ REASONS = {
 _SPAN = case_when(
     {category: literal(span, Interval()) for category, (_, span) in GRAVITY.items()}, value=col(Case.category)
 )
+# From which gravity on a case has which severity; a trigger gives it to each new case.
+SEVERITIES = ((80, Severity.CRITICAL), (60, Severity.HIGH), (30, Severity.NORMAL), (0, Severity.LOW))
 BATCH = 200  # cases in one look; the rest a minute later
 
 
@@ -86,6 +90,14 @@ async def watch(session: AsyncSession, _payload: Payload, now: datetime) -> None
         await _note(session, case.id, due_at=case.due_at, **({"again_due_at": case.due_at} if is_again else {}))
         await inbox.withdraw(session, [NotificationKind.CASE_OVERDUE], case.id)
         await _tell(session, case, NotificationKind.CASE_OVERDUE, now, and_administrators=is_again)
+        severity = severity_of(Category(case.category))
+        await webhooks.announce(session, WebhookEvent.CASE_WAITING, now, severity=severity)
+
+
+def severity_of(category: Category) -> Severity:
+    """Return how grave a case is, as another service is told: nothing of what it is about."""
+    gravity, _ = GRAVITY[category]
+    return next(severity for least, severity in SEVERITIES if gravity >= least)
 
 
 async def is_still_urgent(session: AsyncSession, mail: Mail, now: datetime) -> bool:

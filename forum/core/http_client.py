@@ -9,6 +9,7 @@ import asyncio
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from socket import SOCK_STREAM
@@ -18,6 +19,7 @@ import httpcore
 import httpx
 
 SECONDS = 10  # for the whole exchange, with the name lookup, redirects and a slow body
+POST_SECONDS = 15  # the same of what is sent: whoever takes it may do something with it first
 CONNECT_SECONDS = 3  # for each address of a name, so that one that does not answer leaves time for the next
 LARGEST = 2**20  # bytes of a body after decompression
 REDIRECTS = 3
@@ -72,11 +74,17 @@ class OutboundFailed(HttpClientError):
 
 
 @dataclass(frozen=True)
-class HttpAnswer:
-    """The complete answer of another site, its body decompressed."""
+class HttpHead:
+    """What another site answered, without the body."""
 
     status: int
     headers: httpx.Headers
+
+
+@dataclass(frozen=True)
+class HttpAnswer(HttpHead):
+    """The complete answer of another site, its body decompressed."""
+
     body: bytes
 
 
@@ -126,37 +134,66 @@ class HttpClient:
         that is not public, or goes from https to http; OutboundFailed when no complete answer of at most 1 MiB comes
         within ten seconds.
         """
-        try:
-            request = httpx.Request("GET", url, headers=_HEADERS | dict(headers or {}))
-        except httpx.InvalidURL as error:
-            raise OutboundRefused("This is no address on the web.") from error
-        try:
-            async with asyncio.timeout(SECONDS):
-                return await self._send(request, redirects, {"http", "https"})
-        except TimeoutError as error:
-            raise OutboundFailed(f"{request.url.host} did not answer in {SECONDS} seconds.") from error
-        except (httpx.HTTPError, httpx.InvalidURL, zlib.error, *_FAILURES) as error:
-            raise OutboundFailed(f"{request.url.host} could not be asked ({type(error).__name__}).") from error
+        request = _request("GET", url, headers)
+        async with _within(SECONDS, request):
+            return await self._follow(request, redirects, {"http", "https"})
 
-    async def _send(self, request: httpx.Request, redirects: int, schemes: set[str]) -> HttpAnswer:
+    async def post(self, url: str, body: bytes, *, headers: Mapping[str, str] | None = None) -> HttpHead:
+        """Send `body` to `url`, over https only, and return what is answered, whatever its status.
+
+        No redirect is followed, and no body of an answer is read: nobody here needs what another site says.
+
+        Raises OutboundRefused when the URL is not https or has an address that is not public; OutboundFailed when
+        no answer begins within fifteen seconds.
+        """
+        request = _request("POST", url, headers, body)
+        async with _within(POST_SECONDS, request), self._sent(request, {"https"}) as response:
+            return HttpHead(response.status_code, response.headers)
+
+    async def _follow(self, request: httpx.Request, redirects: int, schemes: set[str]) -> HttpAnswer:
+        async with self._sent(request, schemes) as response:
+            next_request = response.next_request if redirects else None
+            if next_request is None:
+                return HttpAnswer(response.status_code, response.headers, await _read_body(response))
+        next_request.headers.pop("Cookie", None)
+        return await self._follow(next_request, redirects - 1, {"https"} if request.url.scheme == "https" else schemes)
+
+    @asynccontextmanager
+    async def _sent(self, request: httpx.Request, schemes: set[str]) -> AsyncIterator[httpx.Response]:
+        """Send a request, and have its answer open while the block runs."""
         if request.url.scheme not in schemes or not request.url.host:
             raise OutboundRefused(f"We ask only {' and '.join(sorted(schemes))} addresses here.")
         transport = _Transport(self._backend, self._tls)
         async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=_TIMEOUTS) as client:
             response = await client.send(request, stream=True)
             try:
-                next_request = response.next_request if redirects else None
-                if next_request is None:
-                    return HttpAnswer(response.status_code, response.headers, await _read_body(response))
+                yield response
             finally:
                 await response.aclose()
-        next_request.headers.pop("Cookie", None)
-        return await self._send(next_request, redirects - 1, {"https"} if request.url.scheme == "https" else schemes)
 
 
 _HEADERS = {"User-Agent": AGENT, "Accept": "*/*", "Accept-Encoding": "gzip", "Connection": "close"}
-_TIMEOUTS = httpx.Timeout(SECONDS, connect=CONNECT_SECONDS)
+_TIMEOUTS = httpx.Timeout(POST_SECONDS, connect=CONNECT_SECONDS)
 _FAILURES = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.UnsupportedProtocol)
+
+
+def _request(method: str, url: str, headers: Mapping[str, str] | None, body: bytes | None = None) -> httpx.Request:
+    try:
+        return httpx.Request(method, url, headers=_HEADERS | dict(headers or {}), content=body)
+    except httpx.InvalidURL as error:
+        raise OutboundRefused("This is no address on the web.") from error
+
+
+@asynccontextmanager
+async def _within(seconds: float, request: httpx.Request) -> AsyncIterator[None]:
+    """Give a request so many seconds. Raises OutboundFailed after them, and for whatever else goes wrong."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise OutboundFailed(f"{request.url.host} did not answer in {seconds} seconds.") from error
+    except (httpx.HTTPError, httpx.InvalidURL, zlib.error, *_FAILURES) as error:
+        raise OutboundFailed(f"{request.url.host} could not be asked ({type(error).__name__}).") from error
 
 
 async def _read_body(response: httpx.Response) -> bytes:

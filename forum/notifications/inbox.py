@@ -101,6 +101,7 @@ class NotificationKind(StrEnum):
     BOARD_POST = "board_post"
     MAILS_STOPPED = "mails_stopped"
     BACKUP_FAILED = "backup_failed"
+    WEBHOOK_OFF = "webhook_off"
 
 
 # Of these kinds, at most one about each subject.
@@ -152,6 +153,7 @@ OF_WHAT_IS_LATE = (
     NotificationKind.PUBLIC_REPORT_OVERDUE,
     NotificationKind.SERVICE_COMPLAINT_OVERDUE,
     NotificationKind.SERVICE_COMPLAINT_WITHOUT_HEARER,
+    NotificationKind.WEBHOOK_OFF,
 )
 # What staff are told of their work: a member who has no role any more does not see it.
 FOR_STAFF = (

@@ -93,4 +93,6 @@ DONE: Mapping[str, str] = {
     "invitation-withdrawn": mark("The invitation is withdrawn."),
     "mail-tried-again": mark("The mail is tried once more."),
     "mail-dropped": mark("The mail is dropped."),
+    "webhook-tested": mark("The test is on its way. Look again in a moment."),
+    "webhook-removed": mark("The webhook is removed."),
 }

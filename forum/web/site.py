@@ -16,6 +16,7 @@ from forum.web.administration import (
     own_invitations,
     setup,
     unsent_mail,
+    webhooks,
 )
 from forum.web.advising import answer_templates, answers, claims, waiting_list
 from forum.web.around import leave, look, text_pages
@@ -102,6 +103,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     legal_holds.router,
     invitations.router,
     unsent_mail.router,
+    webhooks.router,
     old_links.router,
 )
 

@@ -69,8 +69,16 @@ BY_CODE: Mapping[str, str] = {
     "role_not_for_one_board": mark("Only a moderator can be for one board."),
     "role_not_held": mark("They do not have this role any more."),
     "title_only_for_advisers": mark("Only advisers have a title. Leave both fields empty for this role."),
+    "too_many_webhooks": mark("There are ten webhooks already. Remove one first."),
     "unknown_audience": mark("Choose at least one of these."),
     "unknown_cursor": mark("This list has changed. Please begin it again."),
+    "webhook_address_not_public": mark("This address is not on the public internet."),
+    "webhook_address_unusable": mark("The address has to begin with https://, without a user name and without “#”."),
+    "webhook_changed": mark("Somebody else changed this webhook in the meantime. What you typed is still below."),
+    "webhook_exists": mark("This address is told already."),
+    "webhook_not_found": mark("This webhook is not here any more."),
+    "webhook_off": mark("This webhook is off. Turn it on first."),
+    "webhook_without_events": mark("Choose at least one of these."),
     "wrong_format": mark("This does not have the right form. Look at the hint above it."),
     # writing
     "personal_information": mark(

@@ -51,6 +51,9 @@ REPEATS = {
     "follow_service_complaint": NOTHING,
     "join": KEY,
     "make_board": KEY,
+    "make_webhook": KEY,
+    "renew_webhook_secret": ONCE,  # it carries a version: sent again, the first new secret stays
+    "send_webhook_test": KEY,
     "note_case": KEY,
     "note_danger_case": KEY,
     "add_answer_template": KEY,

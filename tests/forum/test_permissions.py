@@ -89,6 +89,7 @@ OPEN_TO: dict[Act, set[str]] = {
     Act.SEE_WAITING_THREADS: {"adviser", "moderator", "silenced-moderator", "reviewed-moderator", "administrator"},
     Act.ADMINISTER: {"administrator"},
     Act.ANNOUNCE: {"administrator"},
+    Act.CONNECT: {"administrator"},
     Act.WRITE_GLOSSARY: {"administrator"},
     Act.WRITE_RESOURCES: {"adviser", "moderator", "administrator"},
     Act.ATTACH_RESOURCE: {"adviser", "moderator", "administrator"},
@@ -170,6 +171,16 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
     Act.ANNOUNCE: lambda _: [
         Asked("POST", "/announcements", {"text": "Closed", "until": f"{clock.now() + timedelta(days=7):%FT%TZ}"}, 201)
     ],
+    Act.CONNECT: lambda _: [
+        Asked("GET", "/administration/webhooks", None, 200),
+        Asked("POST", "/administration/webhooks", {"url": "https://a.test/", "events": ["post.removed"]}, 201),
+        Asked("GET", f"/administration/webhooks/{NOWHERE}", None, 404),
+        Asked("GET", f"/administration/webhooks/{NOWHERE}/deliveries", None, 404),
+        Asked("PATCH", f"/administration/webhooks/{NOWHERE}", {"version": 1}, 404),
+        Asked("POST", f"/administration/webhooks/{NOWHERE}/secret", {"version": 1}, 404),
+        Asked("POST", f"/administration/webhooks/{NOWHERE}/tests", None, 404),
+        Asked("DELETE", f"/administration/webhooks/{NOWHERE}", None, 404),
+    ],
     Act.WRITE_GLOSSARY: lambda _: [
         Asked("PUT", "/glossary/CIN", {"meaning": "Child in need"}, 200),
         Asked("DELETE", "/glossary/CIN", None, 204),
@@ -194,7 +205,7 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
 
 
 _FOR_STAFF = {
-    *(Act.SEE_WAITING_THREADS, Act.USE_ANSWER_TEMPLATES, Act.ADMINISTER, Act.ANNOUNCE),
+    *(Act.SEE_WAITING_THREADS, Act.USE_ANSWER_TEMPLATES, Act.ADMINISTER, Act.ANNOUNCE, Act.CONNECT),
     *(Act.WRITE_GLOSSARY, Act.WRITE_RESOURCES),
 }
 

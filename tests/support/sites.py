@@ -1,6 +1,7 @@
 """Other sites, for the forum to ask: real servers on this machine, under names that only the tests know."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -41,6 +42,8 @@ class Site:
         self.answering.add(asyncio.current_task())
         try:
             request = await reader.readuntil(b"\r\n\r\n")
+            if length := re.search(rb"(?i)content-length: (\d+)", request):
+                request += await reader.readexactly(int(length[1]))
             self.heard.append(request)
             await self.paths[request.split()[1].decode().strip("/")](request, writer)
             await writer.drain()

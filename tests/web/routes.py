@@ -185,6 +185,8 @@ ROWS: Mapping[str, Row] = {
     "/admin/invitations": Row(ADMINISTRATORS),
     "/admin/refused-sign-ins": Row(ADMINISTRATORS),
     "/admin/unsent-mails": Row(ADMINISTRATORS),
+    "/admin/webhooks": Row(ADMINISTRATORS),
+    "/admin/webhooks/{id}": Row(ADMINISTRATORS, "/admin/webhooks/{webhook}"),
     "/admin/holds": Row(ADMINISTRATORS),
     "/admin/announcements": Row(frozenset({"administrator"})),
     "/admin/glossary": Row(frozenset({"administrator"})),

@@ -94,6 +94,7 @@ PLACES: Sequence[tuple[str, str, str]] = (
     ("/moderation/rules", mark("House rules"), mark("Change a rule; every version is kept.")),
     ("/admin/refused-sign-ins", mark("Refused sign-ins"), mark("See when somebody guesses passwords.")),
     ("/admin/unsent-mails", mark("Unsent mails"), mark("See what did not arrive, and try again.")),
+    ("/admin/webhooks", mark("Webhooks"), mark("Have another service told when something happens here.")),
     ("/admin/holds", mark("Legal holds"), mark("Keep what the law says must be kept.")),
 )
 

@@ -109,6 +109,10 @@ NOTICES: Mapping[NotificationKind, tuple[str, str]] = {
         mark("Somebody complained, and nobody here may answer: name another moderator of the whole forum."),
         "/moderation/complaints",
     ),
+    NotificationKind.WEBHOOK_OFF: (
+        mark("Another service is not told any more what happens here: nothing reached it."),
+        "/admin/webhooks",
+    ),
     NotificationKind.SERVICE_COMPLAINT_WAITING: (mark("Somebody complained."), "/moderation/complaints"),
     NotificationKind.SERVICE_COMPLAINT_ANSWERED: (mark("A complaint of yours was answered."), "/complaints"),
     NotificationKind.REACTED: (
