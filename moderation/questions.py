@@ -20,9 +20,10 @@ from sqlmodel import col
 from forum.content.posts.tables import Post, Visibility
 from forum.content.threads.tables import Thread
 from forum.core import sealed_notes, side_process
-from forum.core.database import query, rows_of
+from forum.core.database import Prepared, query, rows_of
 from forum.core.errors import PersonalInformation
 from forum.core.gate import Covered, Detail, Publishing, Submission
+from forum.core.in_transaction import rows_in
 from forum.core.secret_key import keyed_digest
 from forum.core.text import is_light
 from moderation import known_details
@@ -156,7 +157,7 @@ async def find_covered(
 
 
 _posts, _threads = rows_of(Post).c, rows_of(Thread).c
-_EARLIER = (
+_EARLIER = Prepared(
     query(_posts.id, _posts.body_markdown, _threads.title, _threads.author_id)
     .select_from(rows_of(Post).join(rows_of(Thread)))
     .where(
@@ -174,7 +175,7 @@ async def _earlier_words(session: AsyncSession, submission: Submission) -> list[
     place, author, edited = submission.publishing, submission.author, submission.edited
     if place is None or place.thread_id is None or author is None:
         return []
-    rows = (await session.execute(_EARLIER, {"thread_id": place.thread_id, "author_id": author.id})).all()
+    rows = await rows_in(session, _EARLIER, thread_id=place.thread_id, author_id=author.id)
     # Of a body that is edited, the title stays.
     replaced = edited.post_id if edited and not submission.is_title else None
     titles = {row.title for row in rows if row.author_id == author.id and not submission.is_title}

@@ -99,6 +99,10 @@ class SentPage(Page):
     appeal: bool = False  # about a decision: one can also ask for a second look
     outside_contact: str | None = None  # where nobody here may answer
 
+    @property
+    def has_secret(self) -> bool:  # noqa: D102
+        return True
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProgressPage(FormPage):
