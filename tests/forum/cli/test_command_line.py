@@ -540,3 +540,21 @@ def test_the_program_itself_over_its_own_postgresql(tmp_path: Path) -> None:
     _done(run("admin", "create", "suzie", *STAFF), "suzie is administrator now.")
     _refused(run("audit", "verify", "--head", "1:" + "0" * 64), "its tail was cut or written anew")
     assert not list((tmp_path / "data").glob("**/postmaster.pid"))
+
+
+def test_counts_are_counted_again_and_put_right(forum: Forum, database_url: str) -> None:
+    assert "Every count is right." in _done(forum("check", "--counts"), "right")
+    _refused(forum("check", "--mend"), "--mend belongs to --counts")
+
+    async def spoil() -> None:
+        async with database.engine_for_once(database_url).begin() as connection:
+            await connection.execute(
+                text("INSERT INTO board_tally (board_id, threads, posts) SELECT id, 3, 7 FROM board")
+            )
+
+    _done(forum("admin", "board", "court", "--name", "Court", "--group", "Law"), "as you said")
+    asyncio.run(spoil())
+    told, _, status = forum("check", "--counts")
+    assert ("threads of board 1: 3 is kept, and counting gives 0" in told, status) == (True, 1)
+    assert "2 counts were wrong, and are right now." in _done(forum("check", "--counts", "--mend"), "right")
+    assert "Every count is right." in _done(forum("check", "--counts"), "right")
