@@ -25,6 +25,7 @@ from forum.core.figures import Figure
 from forum.core.jobs import Errand, Handler, Job, Payload
 from forum.core.settings import Settings
 from forum.core.sweeps import Sweep
+from forum.importers.own_past import export_own_past
 from forum.mail import outbox
 from forum.mail.outbox import MailHooks, MailSender
 from forum.mail.tables import MailKind
@@ -128,6 +129,7 @@ FEATURES: tuple[Feature, ...] = (
         export=export_contents.export_passkeys,
         clean_up=passkeys.delete_expired,
     ),
+    Feature(name="importers.own_past", export=export_own_past),
     Feature(name="authentication.failed_sign_ins", clean_up=failed_sign_ins.delete_expired),
     Feature(name="authentication.registration"),
     Feature(name="authentication.email_addresses"),

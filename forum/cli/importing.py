@@ -1,8 +1,9 @@
-"""`forum import`: move in from an old board."""
+"""`forum import`: move an old board into this forum."""
 
 import typer
 
-from forum.cli import import_look
+from forum.cli import import_look, import_run
 
-cli = typer.Typer(no_args_is_help=True, help="Move in from an old board: look first, then run.")
+cli = typer.Typer(no_args_is_help=True, help="Move an old board of phpBB into this forum: look first, then run.")
 cli.add_typer(import_look.cli)
+cli.add_typer(import_run.cli)

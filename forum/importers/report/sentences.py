@@ -138,10 +138,16 @@ def _people(facts: Facts) -> Iterator[Line]:
     yield from _counted(
         ("Members without a password: they choose one by mail", people.without_password),
         ("Members without an address for mail", people.without_address),
-        ("Members who share an address with somebody: one of them keeps it here", people.sharing),
+        ("Members who share an address with somebody", people.sharing),
     )
-    if people.long_names:
-        yield Line("Names that are too long, and are cut", len(people.long_names), _some(people.long_names))
+    if people.names:
+        yield Line("Names that change a little", len(people.names), _some(people.names))
+    if people.handles:
+        yield Line(
+            "Members whose handle is not simply their name, as somebody has it already, or it is not allowed",
+            len(people.handles),
+            _some(people.handles),
+        )
     yield from _counted(
         ("Visitors who wrote without an account", people.kinds[PersonKind.GUEST]),
         (
@@ -164,7 +170,7 @@ def _decided(facts: Facts) -> Iterator[Line]:
     yield from _counted(
         ("Posts that your moderators removed: they stay hidden", facts.shown.get(Shown.REMOVED, 0)),
         ("Posts that wait for a moderator: the newer ones wait here too", facts.shown.get(Shown.WAITING, 0)),
-        ("Members who are banned, and stay so", found["ban"]),
+        ("Members who are banned: they are banned here for a month at most, and your moderators decide", found["ban"]),
         ("Threads and boards that somebody follows: they still do", found["watch"]),
     )
 
