@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from forum.importers.findings import Finding
 from forum.importers.naming import Namer, skeletons_of
 from forum.importers.records import (
     BanRecord,
@@ -19,6 +18,7 @@ from forum.importers.records import (
     WarningRecord,
     WatchRecord,
 )
+from forum.importers.remarks import Remark
 from forum.importers.staging import Staging
 from forum.passwords.legacy_hashes import LEGACY_FORMATS, find_format
 
@@ -29,7 +29,7 @@ _KIND = re.compile(r"\$(\w{1,12})\$")
 
 
 @dataclass
-class People:
+class PeopleCount:
     """Who had an account, and what of it cannot be carried over as it is."""
 
     kinds: Counter[PersonKind] = field(default_factory=Counter)
@@ -88,8 +88,8 @@ class Facts:
     found_posts: int  # with those that cannot move
     oldest: datetime | None
     shown: Mapping[Shown, int]
-    people: People
-    findings: Mapping[Finding, int]
+    people: PeopleCount
+    remarks: Mapping[Remark, int]
     others: Mapping[str, int]
 
     @property
@@ -108,7 +108,7 @@ def count_facts(staging: Staging, now: datetime) -> Facts:
     """Return what an old board has."""
     people = _count_people(staging, now)
     boards = list(staging.boards())
-    findings = staging.findings()
+    remarks = staging.remarks()
     posts, oldest = staging.connection.execute("SELECT count(*), min(written_at) FROM post").fetchone()
     shown = staging.connection.execute("SELECT shown, count(*) FROM post GROUP BY shown")
     pointers = "SELECT count(*) FROM thread WHERE json_extract(record, '$.moved_to') IS NULL"
@@ -118,11 +118,11 @@ def count_facts(staging: Staging, now: datetime) -> Facts:
         sections=sum(board.is_section for board in boards),
         threads=staging.connection.execute(pointers).fetchone()[0],
         posts=posts,
-        found_posts=posts + findings.get(Finding.POST_WITHOUT_THREAD, 0),
+        found_posts=posts + remarks.get(Remark.POST_WITHOUT_THREAD, 0),
         oldest=datetime.fromtimestamp(oldest, now.tzinfo) if oldest else None,
         shown={Shown(value): count for value, count in shown},
         people=people,
-        findings=findings,
+        remarks=remarks,
         others={
             kind.model_fields["kind"].default: sum(1 for _ in staging.others(kind))
             for kind in (BanRecord, WarningRecord, ReportRecord, WatchRecord, TermRecord)
@@ -130,10 +130,10 @@ def count_facts(staging: Staging, now: datetime) -> Facts:
     )
 
 
-def _count_people(staging: Staging, now: datetime) -> People:
+def _count_people(staging: Staging, now: datetime) -> PeopleCount:
     wrote = dict(staging.connection.execute("SELECT author, count(*) FROM post GROUP BY 1"))
     staff = (person.name for person in staging.people() if person.was)
-    namer, people = Namer(staff=skeletons_of(staff)), People()
+    namer, people = Namer(staff=skeletons_of(staff)), PeopleCount()
     for person in sorted(staging.people(), key=lambda person: -wrote.get(person.old, 0)):
         people.add(person, namer, wrote=person.old in wrote, now=now)
     return people
