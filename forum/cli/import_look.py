@@ -57,7 +57,7 @@ def look(
         out.print(f"{folder / PLAN} was there already, and was left as it is.", soft_wrap=True)
 
 
-def _look(dump: Path, staging: Staging) -> tuple[report.Report, Plan]:
+def _look(dump: Path, staging: Staging) -> tuple[report.LookReport, Plan]:
     size = dump.stat().st_size if dump.exists() else 0
     with _progress(f"Reading {dump.name}", size) as seen:
         phpbb.read(dump, staging, seen=seen)

@@ -139,24 +139,24 @@ class Plan(BaseModel):
                 yield f"{name} = {_value(value)}\n"
 
 
-class Place(NamedTuple):
+class BoardPlace(NamedTuple):
     """Where a board stands."""
 
     section: str
     parents: tuple[str, ...]  # of a board within boards: their names, the outermost first
 
 
-def place_of(board: BoardRecord, records: Mapping[str, BoardRecord]) -> Place:
+def place_of(board: BoardRecord, records: Mapping[str, BoardRecord]) -> BoardPlace:
     """Return under which heading a board stands, and within which boards."""
     parents: list[str] = []
     seen, above = {board.old}, records.get(board.parent or "")
     while above is not None and above.old not in seen:
         if above.is_section:
-            return Place(above.name or SECTION, tuple(reversed(parents)))
+            return BoardPlace(above.name or SECTION, tuple(reversed(parents)))
         parents.append(above.name)
         seen.add(above.old)  # a board can be its own grandparent in a broken file
         above = records.get(above.parent or "")
-    return Place(SECTION, tuple(reversed(parents)))
+    return BoardPlace(SECTION, tuple(reversed(parents)))
 
 
 def _propose(board: BoardRecord, records: Mapping[str, BoardRecord]) -> PlannedBoard:

@@ -10,7 +10,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Self, TypeVar, cast
 
-from forum.importers.findings import Finding
 from forum.importers.records import (
     RECORD,
     AnyRecord,
@@ -20,6 +19,7 @@ from forum.importers.records import (
     SourceRecord,
     ThreadRecord,
 )
+from forum.importers.remarks import Remark
 
 BATCH = 1_000  # records that are written together
 # The columns beside the record are what plans join and sort by. `seq` is the order in which records came.
@@ -32,13 +32,13 @@ CREATE TABLE post (
     shown TEXT NOT NULL, record TEXT NOT NULL
 );
 CREATE TABLE other (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, record TEXT NOT NULL);
-CREATE TABLE finding (what TEXT NOT NULL, old TEXT NOT NULL, detail TEXT NOT NULL);
+CREATE TABLE remark (what TEXT NOT NULL, old TEXT NOT NULL, detail TEXT NOT NULL);
 CREATE INDEX post_thread ON post (thread, written_at, seq);
 CREATE INDEX post_author ON post (author);
 CREATE INDEX other_kind ON other (kind, seq);
 """
 R = TypeVar("R", bound=AnyRecord)
-Found = tuple[Finding, str, str]  # what, the old id of the record, and a few words about it
+Found = tuple[Remark, str, str]  # what, the old id of the record, and a few words about it
 
 
 class Staging:
@@ -114,19 +114,19 @@ class Staging:
         query = "SELECT record FROM other WHERE kind = ? ORDER BY seq"
         return self._read(kind, query, kind.model_fields["kind"].default)
 
-    def note(self, findings: Iterable[Found]) -> None:
+    def note(self, remarks: Iterable[Found]) -> None:
         """Keep what was found."""
         with self.connection:
-            self.connection.executemany("INSERT INTO finding (what, old, detail) VALUES (?, ?, ?)", findings)
+            self.connection.executemany("INSERT INTO remark (what, old, detail) VALUES (?, ?, ?)", remarks)
 
-    def findings(self) -> Mapping[Finding, int]:
+    def remarks(self) -> Mapping[Remark, int]:
         """Return how often each was found."""
-        rows = self.connection.execute("SELECT what, count(*) FROM finding GROUP BY what ORDER BY min(rowid)")
-        return {Finding(what): count for what, count in rows}
+        rows = self.connection.execute("SELECT what, count(*) FROM remark GROUP BY what ORDER BY min(rowid)")
+        return {Remark(what): count for what, count in rows}
 
-    def examples(self, what: Finding, most: int = 20) -> list[tuple[str, str]]:
+    def examples(self, what: Remark, most: int = 20) -> list[tuple[str, str]]:
         """Return the first of what was found: the old id and a few words."""
-        query = "SELECT old, detail FROM finding WHERE what = ? ORDER BY rowid LIMIT ?"
+        query = "SELECT old, detail FROM remark WHERE what = ? ORDER BY rowid LIMIT ?"
         return [(old, detail) for old, detail in self.connection.execute(query, (what, most))]
 
     def count(self, table: str) -> int:
@@ -171,7 +171,7 @@ class Notebook:
     def __exit__(self, *_: object) -> None:
         self._staging.note(self._waiting)
 
-    def add(self, what: Finding, old: str, detail: str = "") -> None:
+    def add(self, what: Remark, old: str, detail: str = "") -> None:
         """Note that something was found."""
         self._waiting.append((what, old, detail))
         if len(self._waiting) >= BATCH:

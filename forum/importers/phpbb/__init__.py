@@ -4,13 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from forum.core import clock
-from forum.importers.findings import Finding
 from forum.importers.phpbb.boards import read_boards, read_source
 from forum.importers.phpbb.encoding import Decoder, is_double
 from forum.importers.phpbb.moderation import Moderation
 from forum.importers.phpbb.people import moment, read_people
 from forum.importers.phpbb.spool import Spool, spooled
 from forum.importers.phpbb.threads import Content, stored_texts
+from forum.importers.remarks import Remark
 from forum.importers.staging import Notebook, Staging
 
 
@@ -31,7 +31,7 @@ def _convert(spool: Spool, staging: Staging) -> None:
 
     boards = read_boards(spool, decoder)
     staging.add(boards.records)
-    staging.note(boards.findings)
+    staging.note(boards.remarks)
 
     staging.add(read_people(spool, decoder))
     people = {person.old for person in staging.people()}
@@ -45,4 +45,4 @@ def _convert(spool: Spool, staging: Staging) -> None:
         for records in (rest.bans(), rest.warnings(), rest.reports(), rest.watches(), rest.terms()):
             staging.add(records)
         for (message,) in spool.rows("SELECT msg_id FROM {privmsgs}"):
-            notebook.add(Finding.PRIVATE_MESSAGES, str(message))
+            notebook.add(Remark.PRIVATE_MESSAGES, str(message))

@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from forum.importers.findings import Finding
 from forum.importers.phpbb.encoding import Decoder, plain
 from forum.importers.phpbb.people import moment
 from forum.importers.phpbb.spool import Spool
 from forum.importers.records import BanRecord, ReportRecord, TermRecord, WarningRecord, WatchRecord
+from forum.importers.remarks import Remark
 from forum.importers.staging import Notebook
 
 
@@ -37,9 +37,9 @@ class Moderation:
                 continue
             until = moment(end)
             if until and until <= self.now:
-                self.notebook.add(Finding.BAN_OVER, str(old))
+                self.notebook.add(Remark.BAN_OVER, str(old))
             elif not user:
-                self.notebook.add(Finding.BAN_OF_ADDRESS, str(old))
+                self.notebook.add(Remark.BAN_OF_ADDRESS, str(old))
             elif str(user) in self.people:
                 told = self.decoder.line(given) or self.decoder.line(reason)
                 yield BanRecord(person=str(user), since=moment(start), until=until, reason=told)

@@ -21,7 +21,7 @@ BELOW = "On the old board it stood below one that fewer people could see."
 
 
 @dataclass(frozen=True)
-class Audience:
+class BoardAudience:
     """Who could read a board, and what makes that doubtful."""
 
     readers: Readers
@@ -69,17 +69,17 @@ class Permissions:
         names = spool.rows("SELECT group_id, group_name FROM {groups} WHERE coalesce(group_type, 3) = 3")
         self.names = {(name or b"").decode("utf-8", "replace").upper(): group for group, name in names}
 
-    def audience(self, board: int) -> Audience:
+    def audience(self, board: int) -> BoardAudience:
         """Return who could read the threads of a board."""
         if not {"GUESTS", "REGISTERED"} <= self.names.keys() or "f_read" not in self._options.values():
-            return Audience(Readers.STAFF, UNCLEAR)
+            return BoardAudience(Readers.STAFF, UNCLEAR)
         readers = self._who(board, self._needed)
         if readers is Readers.STAFF:
             by_address = self._who(board, ["f_read"])
-            return Audience(Readers.STAFF, HIDDEN if by_address is not Readers.STAFF else None)
+            return BoardAudience(Readers.STAFF, HIDDEN if by_address is not Readers.STAFF else None)
         if self._is_somebody_kept_out(board, readers):
-            return Audience(Readers.STAFF, KEPT_OUT)
-        return Audience(readers)
+            return BoardAudience(Readers.STAFF, KEPT_OUT)
+        return BoardAudience(readers)
 
     def listed(self, board: int) -> Readers | None:
         """Return who saw a board in the list of boards; None where nothing is set for it."""

@@ -2,7 +2,7 @@
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from forum.importers.report.sentences import Report
+from forum.importers.report.sentences import LookReport
 
 _pages = Environment(
     loader=PackageLoader("forum.importers.report", "."),
@@ -12,6 +12,6 @@ _pages = Environment(
 )
 
 
-def as_html(report: Report) -> str:
+def as_html(report: LookReport) -> str:
     """Return the report as a page."""
     return _pages.get_template("report.html").render(report=report)

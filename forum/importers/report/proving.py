@@ -36,7 +36,7 @@ class Example:
 
 
 @dataclass
-class Proof:
+class ProvedTexts:
     """What became of the texts."""
 
     posts: int = 0
@@ -47,7 +47,7 @@ class Proof:
     links: int = 0  # to the old board itself
     examples: dict[Loss, list[Example]] = field(default_factory=dict)
 
-    def add(self, other: "Proof") -> None:
+    def add(self, other: "ProvedTexts") -> None:
         """Add what another process found."""
         self.posts += other.posts
         self.how += other.how
@@ -77,7 +77,7 @@ class _Surroundings:
 
 
 @contextmanager
-def begin_proving(staging: Staging) -> Iterator[Iterator[Proof]]:
+def begin_proving(staging: Staging) -> Iterator[Iterator[ProvedTexts]]:
     """Give what becomes of the texts, part by part; processes begin at once, where there are many texts.
 
     They are forked, as a new interpreter would load the whole program first: no thread may run yet.
@@ -96,12 +96,12 @@ def begin_proving(staging: Staging) -> Iterator[Iterator[Proof]]:
         yield _in_order(pool, batches)
 
 
-def prove(parts: Iterable[Proof], seen: Callable[[int], None]) -> Proof:
+def prove(parts: Iterable[ProvedTexts], seen: Callable[[int], None]) -> ProvedTexts:
     """Return what becomes of all texts; `seen` gets how many posts were proved so far.
 
     Raises CannotMove when a process was killed.
     """
-    proof = Proof()
+    proof = ProvedTexts()
     try:
         for part in parts:
             proof.add(part)
@@ -111,8 +111,8 @@ def prove(parts: Iterable[Proof], seen: Callable[[int], None]) -> Proof:
     return proof
 
 
-def _in_order(pool: ProcessPoolExecutor, batches: Iterable[list[str]]) -> Iterator[Proof]:
-    waiting: deque[Future[Proof]] = deque()
+def _in_order(pool: ProcessPoolExecutor, batches: Iterable[list[str]]) -> Iterator[ProvedTexts]:
+    waiting: deque[Future[ProvedTexts]] = deque()
     for batch in batches:
         waiting.append(pool.submit(_prove_batch, batch))
         if len(waiting) >= _WAITING:
@@ -132,9 +132,9 @@ def _begin(address: str, hidden: Collection[str], private: Collection[str]) -> N
     _known = address, hidden, private
 
 
-def _prove_batch(lines: Iterable[str]) -> Proof:
+def _prove_batch(lines: Iterable[str]) -> ProvedTexts:
     address, hidden, private = _known
-    around, proof = _Surroundings(address, hidden), Proof()
+    around, proof = _Surroundings(address, hidden), ProvedTexts()
     for line in lines:
         post = PostRecord.model_validate_json(line)
         moved = to_markdown(post.text, post.form, uid=post.uid, around=around, attachments=post.attachments)

@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from forum.importers.findings import Finding
 from forum.importers.plan import Plan
 from forum.importers.records import BoardRecord, PersonKind, Readers, Shown
+from forum.importers.remarks import Remark
 from forum.importers.report.facts import Facts
-from forum.importers.report.proving import Example, Proof
+from forum.importers.report.proving import Example, ProvedTexts
 from forum.importers.staging import Staging
 from forum.importers.texts import How, Loss
 
@@ -34,13 +34,13 @@ _LOSSES: Mapping[Loss, str] = {
     Loss.DAMAGE: "Posts that are damaged in the old database: their words move as plain text",
     Loss.NO_WORDS: "Posts without words, which will say so",
 }
-_REPAIRED: Mapping[Finding, str] = {
-    Finding.DOUBLE_ENCODED: "Posts with broken letters, such as Ã© for é, which were mended",
-    Finding.LATIN: "Posts in an old way of storing letters such as é, which were mended",
-    Finding.BYTES_DROPPED: "Posts with a piece that is no text at all, which was dropped",
-    Finding.CONTROLS_DROPPED: "Posts with signs that nobody sees and that can do harm, which were dropped",
-    Finding.LOST_BEFORE: "Posts that say “????”, often for an emoji that the old board lost: it cannot come back",
-    Finding.OLD_FORM_IN_NEW_BOARD: "Posts that no update of the old board converted: they move all the same",
+_REPAIRED: Mapping[Remark, str] = {
+    Remark.DOUBLE_ENCODED: "Posts with broken letters, such as Ã© for é, which were mended",
+    Remark.LATIN: "Posts in an old way of storing letters such as é, which were mended",
+    Remark.BYTES_DROPPED: "Posts with a piece that is no text at all, which was dropped",
+    Remark.CONTROLS_DROPPED: "Posts with signs that nobody sees and that can do harm, which were dropped",
+    Remark.LOST_BEFORE: "Posts that say “????”, often for an emoji that the old board lost: it cannot come back",
+    Remark.OLD_FORM_IN_NEW_BOARD: "Posts that no update of the old board converted: they move all the same",
 }
 _READERS = {Readers.EVERYONE: "everybody, guests too", Readers.MEMBERS: "members", Readers.STAFF: "staff"}
 
@@ -64,7 +64,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Report:
+class LookReport:
     """All that is said, and the figures for programs."""
 
     title: str
@@ -76,7 +76,7 @@ class Report:
         return asdict(self)
 
 
-def write_report(staging: Staging, facts: Facts, proof: Proof, plan: Plan) -> Report:
+def write_report(staging: Staging, facts: Facts, proof: ProvedTexts, plan: Plan) -> LookReport:
     """Return the report of a board."""
     boards = [board for board in staging.boards() if not board.is_section]
     parts = (
@@ -89,10 +89,10 @@ def write_report(staging: Staging, facts: Facts, proof: Proof, plan: Plan) -> Re
         Part("What you do now", tuple(_next())),
     )
     name = facts.source.name or "The old board"
-    return Report(f"{name}: what moves", tuple(part for part in parts if part.lines), _counts(facts, proof))
+    return LookReport(f"{name}: what moves", tuple(part for part in parts if part.lines), _counts(facts, proof))
 
 
-def _in_short(facts: Facts, proof: Proof) -> Iterator[Line]:
+def _in_short(facts: Facts, proof: ProvedTexts) -> Iterator[Line]:
     people = facts.people.kinds
     yield Line("Posts", facts.found_posts)
     yield Line("Threads", facts.threads)
@@ -120,11 +120,11 @@ def _boards(boards: list[BoardRecord], plan: Plan) -> Iterator[Line]:
         yield Line(f"“{planned.name}” (in “{planned.section}”): {_READERS[board.readers]}.{closed}{why}")
 
 
-def _words(facts: Facts, proof: Proof) -> Iterator[Line]:
+def _words(facts: Facts, proof: ProvedTexts) -> Iterator[Line]:
     for loss, count in proof.losses.most_common():
         yield Line(_LOSSES[loss], count, examples=tuple(proof.examples.get(loss, ())))
     yield from _counted(
-        *((says, facts.findings.get(finding, 0)) for finding, says in _REPAIRED.items()),
+        *((says, facts.remarks.get(remark, 0)) for remark, says in _REPAIRED.items()),
         ("Posts that are longer than one can be here, which become two or more", proof.split),
         ("Links to the old board, which will lead to the new one", proof.links),
     )
@@ -138,10 +138,16 @@ def _people(facts: Facts) -> Iterator[Line]:
     yield from _counted(
         ("Members without a password: they choose one by mail", people.without_password),
         ("Members without an address for mail", people.without_address),
-        ("Members who share an address with somebody: one of them keeps it here", people.sharing),
+        ("Members who share an address with somebody", people.sharing),
     )
-    if people.long_names:
-        yield Line("Names that are too long, and are cut", len(people.long_names), _some(people.long_names))
+    if people.names:
+        yield Line("Names that change a little", len(people.names), _some(people.names))
+    if people.handles:
+        yield Line(
+            "Members whose handle is not simply their name, as somebody has it already, or it is not allowed",
+            len(people.handles),
+            _some(people.handles),
+        )
     yield from _counted(
         ("Visitors who wrote without an account", people.kinds[PersonKind.GUEST]),
         (
@@ -164,37 +170,37 @@ def _decided(facts: Facts) -> Iterator[Line]:
     yield from _counted(
         ("Posts that your moderators removed: they stay hidden", facts.shown.get(Shown.REMOVED, 0)),
         ("Posts that wait for a moderator: the newer ones wait here too", facts.shown.get(Shown.WAITING, 0)),
-        ("Members who are banned, and stay so", found["ban"]),
+        ("Members who are banned: they are banned here for a month at most, and your moderators decide", found["ban"]),
         ("Threads and boards that somebody follows: they still do", found["watch"]),
     )
 
 
-def _left(staging: Staging, facts: Facts, proof: Proof) -> Iterator[Line]:
-    found, kinds = facts.findings, facts.people.kinds
+def _left(staging: Staging, facts: Facts, proof: ProvedTexts) -> Iterator[Line]:
+    found, kinds = facts.remarks, facts.people.kinds
     yield from _counted(
-        ("Private messages: they hold other people’s words", found.get(Finding.PRIVATE_MESSAGES, 0)),
+        ("Private messages: they hold other people’s words", found.get(Remark.PRIVATE_MESSAGES, 0)),
         ("Attached files: a photo can show where a child is", sum(proof.attachments.values())),
         ("Accounts that were never activated, or were switched off", kinds[PersonKind.INACTIVE]),
         ("Accounts of search engines", kinds[PersonKind.BOT]),
         ("Open reports: settle them on the old board before you move", facts.others["report"]),
         ("Warnings that were given to members: note those that still count", facts.others["warning"]),
         ("Words that the old board replaced when it showed a post: none is replaced here", facts.others["term"]),
-        ("Bans of addresses of mail or of machines", found.get(Finding.BAN_OF_ADDRESS, 0)),
-        ("Bans that are over", found.get(Finding.BAN_OVER, 0)),
-        ("Posts of no thread that can be read", found.get(Finding.POST_WITHOUT_THREAD, 0)),
+        ("Bans of addresses of mail or of machines", found.get(Remark.BAN_OF_ADDRESS, 0)),
+        ("Bans that are over", found.get(Remark.BAN_OVER, 0)),
+        ("Posts of no thread that can be read", found.get(Remark.POST_WITHOUT_THREAD, 0)),
     )
     named = (
-        (Finding.LINK_BOARD, "Boards that only led to another page"),
-        (Finding.THREAD_WITHOUT_BOARD, "Threads on no board"),
-        (Finding.POINTER_TO_NOTHING, "Threads that were moved to where nothing is any more"),
+        (Remark.LINK_BOARD, "Boards that only led to another page"),
+        (Remark.THREAD_WITHOUT_BOARD, "Threads on no board"),
+        (Remark.POINTER_TO_NOTHING, "Threads that were moved to where nothing is any more"),
     )
-    for finding, says in named:
-        if count := found.get(finding, 0):
-            yield Line(says, count, tuple(title for _, title in staging.examples(finding, _NAMES)))
+    for remark, says in named:
+        if count := found.get(remark, 0):
+            yield Line(says, count, tuple(title for _, title in staging.examples(remark, _NAMES)))
     yield from _counted(
         (
             "Posts of which nobody knows the author: they do move, as by “A former member”",
-            found.get(Finding.AUTHOR_UNKNOWN, 0),
+            found.get(Remark.AUTHOR_UNKNOWN, 0),
         )
     )
     yield Line("Addresses of machines, birthdays, signatures, pictures of members and the old log are never read.")
@@ -207,7 +213,7 @@ def _next() -> Iterator[Line]:
     yield Line("Keep this report and the dump where nobody else can read them: they hold what members wrote.")
 
 
-def _counts(facts: Facts, proof: Proof) -> dict[str, Any]:
+def _counts(facts: Facts, proof: ProvedTexts) -> dict[str, Any]:
     return {
         "boards": facts.boards,
         "sections": facts.sections,
@@ -220,7 +226,7 @@ def _counts(facts: Facts, proof: Proof) -> dict[str, Any]:
         "passwords_of_no_use": dict(facts.people.passwords),
         "sharing_an_address": facts.people.sharing,
         "decided": dict(facts.others),
-        "findings": {str(finding): count for finding, count in facts.findings.items()},
+        "remarks": {str(remark): count for remark, count in facts.remarks.items()},
         "how": {str(how): count for how, count in proof.how.items()},
         "losses": {str(loss): count for loss, count in proof.losses.items()},
         "split": proof.split,
