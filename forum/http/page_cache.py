@@ -2,7 +2,7 @@
 
 They are kept under the version that the database had before they were made (`core/page_versions.py`), and each request
 asks for the version as it is now: a removed word is gone from the very next read, in every process. What is kept was
-made for a guest, so nothing of anybody's own is in it. A member gets it too, unless they have a role or something of
+made for a guest, so nothing of anybody's own is in it. A member gets it too, unless they moderate, or something of
 theirs waits for a moderator: what these see is made for them.
 """
 
@@ -263,8 +263,8 @@ async def _reader_of(scope: Scope) -> Viewer:
 
 
 def _sees_more(reader: Viewer, kind: Kind) -> bool:
-    """Return whether somebody may see more than a guest there."""
-    return reader.is_staff or (reader.id is not None and not kind.for_members)
+    """Return whether somebody may see more than a guest there: of what a guest reads, only who moderates does."""
+    return reader.moderates_somewhere or (reader.id is not None and not kind.for_members)
 
 
 def _language(scope: Scope) -> bytes:

@@ -761,8 +761,8 @@ class _SlowReader:
     def __init__(self, reader: Any, wound: HandWound, seconds: float) -> None:
         self._reader, self._wound, self._seconds = reader, wound, seconds
 
-    async def row(self, statement: Any, **values: Any) -> Any:
-        found = await self._reader.row(statement, **values)
+    async def rows(self, statement: Any, **values: Any) -> Any:
+        found = await self._reader.rows(statement, **values)
         self._wound.seconds += self._seconds
         return found
 
