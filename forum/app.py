@@ -49,6 +49,7 @@ from forum.core.database import Database
 from forum.core.errors import Throttled
 from forum.core.gate import Gate
 from forum.core.metrics import Metrics
+from forum.core.page_versions import PageVersions
 from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
 from forum.core.wake_ups import CommitBell
@@ -310,6 +311,7 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
         SessionCache(),
         RateLimits(database.reader),
         ApiQuota(database.reader, settings.limit("api")),
+        PageVersions(database.reader),
         count_urgent_cases,
         breached_passwords_of(settings),
     )
@@ -374,9 +376,7 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
     """Add the layers that every request passes, the innermost first."""
     settings = services.settings
     if settings.page_cache:
-        app.add_middleware(
-            page_cache.PageCache, reader=services.database.reader, most_bytes=settings.page_cache * MEGABYTE
-        )
+        app.add_middleware(page_cache.PageCache, services=services, most_bytes=settings.page_cache * MEGABYTE)
     app.add_middleware(middleware.UnexpectedErrors)
     app.add_middleware(
         quota_middleware.ApiLimit,

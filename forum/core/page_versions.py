@@ -22,11 +22,16 @@ from forum.core.database import Prepared, Reader, check_one_of
 
 
 class VersionScope(StrEnum):
-    """What can have a version of its own. That of the site is raised by what shows in many places, such as names."""
+    """What can have a version of its own.
+
+    That of the site is raised by what shows in many places, such as names; that of the viewers by what changes who
+    somebody is: a session that ended, a role, a sanction.
+    """
 
     THREAD = "thread"
     BOARD = "board"
     SITE = "site"
+    VIEWERS = "viewers"
 
 
 class PageVersion(SQLModel, table=True):
@@ -44,7 +49,7 @@ class PageVersion(SQLModel, table=True):
 
     id: int = Field(default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
     scope: str
-    ref: int = Field(sa_type=BigInteger, description="The thread or the board; of the site, 0")
+    ref: int = Field(sa_type=BigInteger, description="The thread or the board; of the site and the viewers, 0")
     version: UUID = Field(default=None, sa_column_kwargs={"server_default": text("gen_random_uuid()")})
 
 
@@ -60,9 +65,16 @@ class Seen(NamedTuple):
 
     version: str
     site: str
+    viewers: str
     waits: bool
     announced_until: datetime | None  # when the next of the announcements ends
 
+
+# The version of all viewers, for any select: what it says beside this is true as long as this is the version.
+VIEWERS_VERSION = (
+    "(SELECT coalesce(string_agg(CAST(version AS text), ' ' ORDER BY id), '') FROM page_version "
+    "WHERE scope = 'viewers' AND ref = 0)"
+)
 
 _SITE_VERSION: ContextVar[str | None] = ContextVar("site_version", default=None)
 
@@ -71,12 +83,14 @@ _SITE_VERSION: ContextVar[str | None] = ContextVar("site_version", default=None)
 # A server that is started, or takes over, has other versions than the one before: when a connection was lost, changes
 # may have been lost, too, which an answer shows that was made since.
 _VERSIONS = Prepared(
-    text("""
+    text(f"""
 SELECT 'site' AS kind, '' AS name, (
     SELECT min(until) FROM announcement WHERE until > now() - interval '1 minute'
 ) AS until, concat(pg_postmaster_start_time(), ' ', (
     SELECT string_agg(CAST(version AS text), ' ' ORDER BY id) FROM page_version WHERE scope = 'site' AND ref = 0
 )) AS version
+UNION ALL
+SELECT 'viewers', '', NULL, {VIEWERS_VERSION}
 UNION ALL
 SELECT 'thread', CAST(asked AS text), NULL, (
     SELECT string_agg(CAST(version AS text), ' ' ORDER BY id) FROM page_version WHERE scope = 'thread' AND ref = asked
@@ -99,7 +113,7 @@ UNION ALL
 SELECT 'waits', CAST(asked AS text), NULL, NULL FROM unnest(CAST(:personas AS uuid[])) AS asked
 WHERE EXISTS (SELECT FROM post WHERE author_id = asked AND visibility = 'held')
     OR EXISTS (SELECT FROM held_edit WHERE written_by = asked AND state = 'waiting')
-""")
+""")  # noqa: S608 - of our own words
 )
 
 
@@ -138,17 +152,26 @@ class PageVersions:
 
     async def ask(self, subject: Subject, personas: Collection[UUID] = ()) -> Seen:
         """Return the version of a subject as it is now or a moment later. Raises what `Reader.rows` raises."""
-        batch, future = self._next, asyncio.get_running_loop().create_future()
-        batch.subjects.add(subject)
-        batch.personas.update(personas)
-        batch.waiting.append(future)
+        self._next.subjects.add(subject)
+        self._next.personas.update(personas)
+        found = await self._find()
+        site, own = found["site", ""], found.get(subject)
+        waits = any(("waits", str(persona)) in found for persona in personas)
+        version = f"{site.version}/{own and own.version}"
+        return Seen(version, site.version, found["viewers", ""].version, waits, site.until)
+
+    async def ask_viewers(self) -> str:
+        """Return the version of all viewers as it is now or a moment later. Raises what `Reader.rows` raises."""
+        version: str = (await self._find())["viewers", ""].version
+        return version
+
+    async def _find(self) -> _Found:
+        future = asyncio.get_running_loop().create_future()
+        self._next.waiting.append(future)
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask_repeatedly())
-        found = await future
-        site = found["site", ""]
-        own = found.get(subject)
-        waits = any(("waits", str(persona)) in found for persona in personas)
-        return Seen(f"{site.version}/{own and own.version}", site.version, waits, site.until)
+        found: _Found = await future
+        return found
 
     async def _ask_repeatedly(self) -> None:
         while self._next.waiting:
