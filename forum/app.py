@@ -291,7 +291,12 @@ EXPOSED = ("ETag", "Location", "Link", "Retry-After", "RateLimit", "RateLimit-Po
 def create_app(settings: Settings | None = None, gate: Gate | None = None) -> FastAPI:
     """Return the application with these settings; without any, with those of the environment."""
     settings = settings or Settings()
-    database = Database(settings.sqlalchemy_url, pool_size=settings.pool_size, folder=settings.data)
+    database = Database(
+        settings.sqlalchemy_url,
+        pool_size=settings.pool_size,
+        folder=settings.data,
+        direct_url=settings.direct_database_url,
+    )
     app = FastAPI(
         title=settings.name,
         openapi_url=None,
