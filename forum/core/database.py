@@ -43,7 +43,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi as driver
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
-from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -234,9 +234,10 @@ class Reader:
     when the request's transaction is rolled back.
     """
 
-    def __init__(self, engine: AsyncEngine, size: int, hosts: "Hosts") -> None:
+    def __init__(self, engine: AsyncEngine, size: int, hosts: "Hosts", direct_url: str | None = None) -> None:
         _, self._connect_args = engine.dialect.create_connect_args(engine.url)
-        self._hosts = hosts
+        _, self._direct_args = engine.dialect.create_connect_args(make_url(direct_url) if direct_url else engine.url)
+        self._hosts, self._direct_hosts = hosts, Hosts() if direct_url else hosts
         self._size = size
         self._pool: asyncpg.Pool | None = None
         self._pool_lock = asyncio.Lock()  # of two first readers, one opens the pool
@@ -258,8 +259,8 @@ class Reader:
         return rows[0] if rows else None
 
     async def open_connection(self) -> asyncpg.Connection:
-        """Return a connection beside the pool, for who listens. Raises what asyncpg raises."""
-        return await self._hosts.connect(**self._connect_args, timeout=PATIENCE, server_settings=SERVER_SETTINGS)
+        """Return a connection beside the pool, for who listens: past any pooler. Raises what asyncpg raises."""
+        return await self._direct_hosts.connect(**self._direct_args, timeout=PATIENCE, server_settings=SERVER_SETTINGS)
 
     def count_in_use(self) -> int:
         """Return how many connections run a statement now."""
@@ -330,6 +331,18 @@ def migrate(url: str, revision: str = "head") -> None:
     command.upgrade(config, revision)
 
 
+def migrate_back(url: str, revision: str) -> None:
+    """Take migrations back, down to `revision`: what only newer releases know is deleted.
+
+    Raises ValueError when this program has no such migration.
+    """
+    if revision not in known_migrations():
+        raise ValueError(f"There is no migration {revision}.")
+    config = alembic_config(url)
+    config.attributes["connect"] = Hosts().connect
+    command.downgrade(config, revision)
+
+
 @cache
 def newest_migration() -> str | None:
     """Return the revision of a database on which every migration of this program has run."""
@@ -377,7 +390,9 @@ def engine_for_once(url: str, connect_args: Mapping[str, Any] = MappingProxyType
 class Database:
     """The connections of one process to the database at `url` (postgresql+asyncpg://…)."""
 
-    def __init__(self, url: str, *, pool_size: int = 10, folder: Path | None = None) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 10, folder: Path | None = None, direct_url: str | None = None
+    ) -> None:
         self._folder = folder
         self._full_until = 0.0
         self._probe: asyncio.Task[bool] | None = None
@@ -386,7 +401,7 @@ class Database:
         self.on_wait: Callable[[str, float], None] = lambda _pool, _seconds: None
         hosts = Hosts()
         self.transactions = self._engine(url, pool_size, hosts)
-        self.reader = Reader(self.transactions, pool_size, hosts)
+        self.reader = Reader(self.transactions, pool_size, hosts, direct_url)
         self.reader.note_wait = partial(self._note_wait, "reads")
         _pool_of(self.transactions).note_wait = partial(self._note_wait, "writes")
         # For the worker: a connection that listens must not be in a transaction.

@@ -171,7 +171,7 @@ async def sign_in_by_passkey(wanted: PasskeySigningIn, context: Context, transac
 
 @router.delete("/sessions/current", status_code=204, responses={204: {"headers": CLEARED}, **documented(403, 422)})
 async def sign_out(viewer: Anybody, work: CurrentWork) -> Response:
-    """Sign out: this session ends, here at once and everywhere within five seconds.
+    """Sign out: this session ends, at once and everywhere.
 
     The browser is told to delete everything that it stores of this site: cookies, what scripts stored (the `device`
     too) and pages. The answer is the same when nobody was signed in. A page that somebody must leave fast sends it with
