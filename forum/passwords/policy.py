@@ -3,8 +3,6 @@
 import re
 import unicodedata
 
-from zxcvbn import zxcvbn
-
 from forum.core.errors import Invalid
 from forum.passwords.breached_passwords import BreachedPasswords
 from forum.passwords.common_passwords import is_common
@@ -52,6 +50,8 @@ def check_strength(password: str, about: tuple[str, ...], pointer: str) -> None:
             pointer,
             code="password_too_common",
         )
+    from zxcvbn import zxcvbn  # noqa: PLC0415 - its lists take 15 MB: only where somebody chooses a password
+
     result = zxcvbn(password[:SCORED], user_inputs=sorted({word[:SCORED] for text in about for word in _words(text)}))
     if result["score"] < STRONG_ENOUGH:
         why = result["feedback"]["warning"] or "It follows a pattern that attackers try early."

@@ -282,6 +282,7 @@ DATA: dict[str, list[str]] = {
     "0060": WAITED,
     "0061": WAITED,
     "0062": WAITED,
+    "0063": WAITED,
 }
 
 
