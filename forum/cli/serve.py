@@ -104,9 +104,7 @@ def run_demo(
 
 
 @cli.command(name="worker")
-def run_worker(
-    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
-) -> None:
+def run_worker() -> None:
     """Do the forum's queued jobs: send mail, tell members that a measure has ended, delete what has expired.
 
     `forum serve` starts a worker beside itself, so most forums never need this. A larger one runs
@@ -115,11 +113,10 @@ def run_worker(
     """
     settings = Settings()
     with database_of(settings) as url:
-        if not with_parent:  # it migrated, and counted
-            first_steps(url)
-            refuse_too_many_connections(url, settings, processes=1)
+        first_steps(url)
+        refuse_too_many_connections(url, settings, processes=1)
         signals.raise_if_signalled()
-        worker.run(url, settings, with_parent=with_parent)
+        worker.run(url, settings, with_parent=False)
 
 
 @cli.command()
