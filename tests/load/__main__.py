@@ -89,8 +89,8 @@ def main(
     look at each day among few threads and among many; what readers notice of greedy clients; how long strangers wait at
     the doors, and others meanwhile; how late the event loop is under hostile bodies; how soon the followers of a thread
     are told, and what that costs a reply; how soon a thousand open pages hear of news; how long it takes to screen a
-    text, also with 20,000 terms; what a search takes in the database, for each kind of word; how long an old board takes
-    to be looked at and moved.
+    text, also with 20,000 terms; what a search takes in the database, for each kind of word; how long an old board
+    takes to be looked at and moved.
     """
     parts = only or list(Part)
     if Part.PAGES in parts:
