@@ -2,7 +2,8 @@
 
 import typer
 
-from forum.cli import import_run
+from forum.cli import import_look, import_run
 
-cli = typer.Typer(no_args_is_help=True, help="Move an old board of phpBB into this forum.")
+cli = typer.Typer(no_args_is_help=True, help="Move an old board of phpBB into this forum: look first, then run.")
+cli.add_typer(import_look.cli)
 cli.add_typer(import_run.cli)

@@ -134,29 +134,29 @@ class Plan(BaseModel):
         for old, board in self.boards.items():
             yield f"\n[boards.{_value(old)}]\n"
             if doubt := doubts.get(old):
-                yield _comment(doubt)
+                yield _comment(f'{doubt} If it was for all members, write "{Readers.MEMBERS}" below.')
             for name, value in board:
                 yield f"{name} = {_value(value)}\n"
 
 
-class Place(NamedTuple):
+class BoardPlace(NamedTuple):
     """Where a board stands."""
 
     section: str
     parents: tuple[str, ...]  # of a board within boards: their names, the outermost first
 
 
-def place_of(board: BoardRecord, records: Mapping[str, BoardRecord]) -> Place:
+def place_of(board: BoardRecord, records: Mapping[str, BoardRecord]) -> BoardPlace:
     """Return under which heading a board stands, and within which boards."""
     parents: list[str] = []
     seen, above = {board.old}, records.get(board.parent or "")
     while above is not None and above.old not in seen:
         if above.is_section:
-            return Place(above.name or SECTION, tuple(reversed(parents)))
+            return BoardPlace(above.name or SECTION, tuple(reversed(parents)))
         parents.append(above.name)
         seen.add(above.old)  # a board can be its own grandparent in a broken file
         above = records.get(above.parent or "")
-    return Place(SECTION, tuple(reversed(parents)))
+    return BoardPlace(SECTION, tuple(reversed(parents)))
 
 
 def _propose(board: BoardRecord, records: Mapping[str, BoardRecord]) -> PlannedBoard:

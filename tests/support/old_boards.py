@@ -402,7 +402,7 @@ def _acl_groups() -> list[Sequence[Value]]:
 
 def _user_rows(members: int) -> Iterator[Sequence[Value]]:
     for old in (1, *NAMES, *range(100, 100 + max(0, members - len(NAMES)))):
-        name = "Anonymous" if old == 1 else NAMES.get(old, f"Member {old}")
+        name = "Anonymous" if old == 1 else NAMES.get(old, f"Heron {old}")
         kind = {1: 2, ROBOT: 2, INACTIVE: 1, PRIYA: 3}.get(old, 0)
         posts = 0 if old in {DORMANT, INACTIVE, ROBOT} else 1 + old % 7
         seen = START + 1000 if old == DORMANT else END - old * 3600

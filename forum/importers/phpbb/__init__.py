@@ -4,14 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from forum.core import clock
-from forum.importers.findings import Finding
 from forum.importers.phpbb.boards import read_boards, read_source
 from forum.importers.phpbb.encoding import Decoder, is_double
 from forum.importers.phpbb.moderation import Moderation
 from forum.importers.phpbb.people import moment, read_people
 from forum.importers.phpbb.spool import Spool, spooled
 from forum.importers.phpbb.threads import Content, stored_texts
-from forum.importers.staging import Staging
+from forum.importers.remarks import Remark
+from forum.importers.staging import Notebook, Staging
 
 
 def read(dump: Path, staging: Staging, *, seen: Callable[[int], None] = lambda _: None) -> None:
@@ -31,20 +31,18 @@ def _convert(spool: Spool, staging: Staging) -> None:
 
     boards = read_boards(spool, decoder)
     staging.add(boards.records)
-    staging.note(boards.findings)
+    staging.note(boards.remarks)
 
     staging.add(read_people(spool, decoder))
     people = {person.old for person in staging.people()}
     open_boards = {board.old for board in boards.records if not board.is_section}
 
-    content = Content(spool, decoder, open_boards, boards.of_global_threads, people)
-    staging.add(content.threads())
-    staging.add(content.posts())
-    staging.note(content.findings)
-
-    rest = Moderation(spool, decoder, people, content.titles.keys(), open_boards, clock.now())
-    for records in (rest.bans(), rest.warnings(), rest.reports(), rest.watches(), rest.terms()):
-        staging.add(records)
-    staging.note(rest.findings)
-    [(messages,)] = spool.rows("SELECT count(*) FROM {privmsgs}")
-    staging.note([(Finding.PRIVATE_MESSAGES, "", "")] * messages)
+    with Notebook(staging) as notebook:
+        content = Content(spool, decoder, open_boards, boards.of_global_threads, people, notebook)
+        staging.add(content.threads())
+        staging.add(content.posts())
+        rest = Moderation(spool, decoder, people, content.titles.keys(), open_boards, clock.now(), notebook)
+        for records in (rest.bans(), rest.warnings(), rest.reports(), rest.watches(), rest.terms()):
+            staging.add(records)
+        for (message,) in spool.rows("SELECT msg_id FROM {privmsgs}"):
+            notebook.add(Remark.PRIVATE_MESSAGES, str(message))

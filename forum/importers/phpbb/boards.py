@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from forum.importers.findings import Finding
 from forum.importers.phpbb.encoding import Decoder, plain
-from forum.importers.phpbb.readers import BELOW, LOCKED_AWAY, Audience, Permissions, narrower
+from forum.importers.phpbb.readers import BELOW, LOCKED_AWAY, BoardAudience, Permissions, narrower
 from forum.importers.phpbb.spool import Spool
 from forum.importers.records import BoardRecord, Readers, SourceRecord
+from forum.importers.remarks import Remark
 
 SECTION, BOARD, LINK = 0, 1, 2  # of `forum_type`
 _LOCKED = 1  # of `forum_status`
@@ -20,7 +20,7 @@ class Boards:
     """All boards, and what was found of them."""
 
     records: tuple[BoardRecord, ...]
-    findings: tuple[tuple[Finding, str, str], ...]
+    remarks: tuple[tuple[Remark, str, str], ...]
 
     @property
     def of_global_threads(self) -> str | None:
@@ -76,20 +76,20 @@ def read_boards(spool: Spool, decoder: Decoder) -> Boards:
                 is_closed=status == _LOCKED,
             )
 
-    links = ((Finding.LINK_BOARD, str(old), decoder.line(row[4])) for old, row in rows.items() if row[2] == LINK)
+    links = ((Remark.LINK_BOARD, str(old), decoder.line(row[4])) for old, row in rows.items() if row[2] == LINK)
     return Boards(tuple(records()), tuple(links))
 
 
 def _audience(
     board: int, permissions: Permissions, parents: dict[int, int], passwords: set[int], *, is_section: bool
-) -> Audience:
+) -> BoardAudience:
     """Return who could read a board, given what it stood below."""
-    own = Audience(permissions.listed(board)) if is_section else permissions.audience(board)
+    own = BoardAudience(permissions.listed(board) or Readers.STAFF) if is_section else permissions.audience(board)
     above, seen = parents[board], {board}
     while above in parents and above not in seen:  # a broken list can go in a circle
         seen.add(above)
         listed = permissions.listed(above)
-        if narrower(own.readers, listed) is not own.readers:
-            own = Audience(listed, BELOW)
+        if listed is not None and narrower(own.readers, listed) is not own.readers:
+            own = BoardAudience(listed, BELOW)
         above = parents[above]
-    return Audience(Readers.STAFF, LOCKED_AWAY) if seen & passwords else own
+    return BoardAudience(Readers.STAFF, LOCKED_AWAY) if seen & passwords else own

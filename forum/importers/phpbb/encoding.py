@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from forum.core.text import carried
-from forum.importers.findings import Finding
+from forum.importers.remarks import Remark
 
 # What two bytes of UTF-8 look like as Western letters: "Ã©", "â€™", "ðŸ˜Š".
 _DOUBLE = re.compile(
@@ -26,7 +26,7 @@ class Decoded(NamedTuple):
     """A text, and what was done to it."""
 
     text: str
-    findings: tuple[Finding, ...]
+    remarks: tuple[Remark, ...]
 
 
 class Decoder:
@@ -43,25 +43,25 @@ class Decoder:
             text, repaired = value.decode("ascii"), None
         else:
             text, repaired = self._decode_foreign(value)
-        findings = [repaired] if repaired else []
+        remarks = [repaired] if repaired else []
         clean = carried(text)
         if len(clean) != len(text.replace("\r\n", "\n")):
-            findings.append(Finding.CONTROLS_DROPPED)
+            remarks.append(Remark.CONTROLS_DROPPED)
         if _LOST.search(clean):
-            findings.append(Finding.LOST_BEFORE)
-        return Decoded(clean, tuple(findings))
+            remarks.append(Remark.LOST_BEFORE)
+        return Decoded(clean, tuple(remarks))
 
     def line(self, value: bytes | None) -> str:
         """Return a title or a name: in one line, its entities resolved once."""
         return " ".join(html.unescape(self.decode(value).text).split())
 
-    def _decode_foreign(self, value: bytes) -> tuple[str, Finding | None]:
+    def _decode_foreign(self, value: bytes) -> tuple[str, Remark | None]:
         try:
             text = value.decode()
         except UnicodeDecodeError:
             return _decode_broken(value)
         if self.is_double and (once := undouble(text)):
-            return once, Finding.DOUBLE_ENCODED
+            return once, Remark.DOUBLE_ENCODED
         return text, None
 
 
@@ -104,13 +104,13 @@ def _ascii(char: str) -> int:
     return ord(char)
 
 
-def _decode_broken(value: bytes) -> tuple[str, Finding]:
+def _decode_broken(value: bytes) -> tuple[str, Remark]:
     """Decode what is no UTF-8: Western letters of one byte, where nothing else than they would be broken."""
     rest = value.decode("utf-8", "ignore")
     is_latin = _LETTERS.fullmatch(value) and not _BEGUN.search(value)
     if is_latin and rest.isascii() and len(rest) < len(value) - _cut_end(value):
-        return value.decode("cp1252", "replace"), Finding.LATIN
-    return rest, Finding.BYTES_DROPPED
+        return value.decode("cp1252", "replace"), Remark.LATIN
+    return rest, Remark.BYTES_DROPPED
 
 
 def _cut_end(value: bytes) -> int:

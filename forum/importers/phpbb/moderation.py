@@ -1,14 +1,15 @@
 """Bans, warnings, open reports, what people followed and which words were replaced, on a phpBB board."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
-from forum.importers.findings import Finding
 from forum.importers.phpbb.encoding import Decoder, plain
 from forum.importers.phpbb.people import moment
 from forum.importers.phpbb.spool import Spool
 from forum.importers.records import BanRecord, ReportRecord, TermRecord, WarningRecord, WatchRecord
+from forum.importers.remarks import Remark
+from forum.importers.staging import Notebook
 
 
 @dataclass
@@ -21,7 +22,7 @@ class Moderation:
     threads: Collection[int]
     boards: Collection[str]
     now: datetime
-    findings: list[tuple[Finding, str, str]] = field(default_factory=list)
+    notebook: Notebook
 
     def bans(self) -> Iterator[BanRecord]:
         """Give the bans of members that are not over, except of those who were excepted."""
@@ -36,9 +37,9 @@ class Moderation:
                 continue
             until = moment(end)
             if until and until <= self.now:
-                self.findings.append((Finding.BAN_OVER, str(old), ""))
+                self.notebook.add(Remark.BAN_OVER, str(old))
             elif not user:
-                self.findings.append((Finding.BAN_OF_ADDRESS, str(old), ""))
+                self.notebook.add(Remark.BAN_OF_ADDRESS, str(old))
             elif str(user) in self.people:
                 told = self.decoder.line(given) or self.decoder.line(reason)
                 yield BanRecord(person=str(user), since=moment(start), until=until, reason=told)

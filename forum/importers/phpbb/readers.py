@@ -16,11 +16,12 @@ _NEEDED = ("f_read", "f_list", "f_list_topics")
 LOCKED_AWAY = "On the old board it had a password."
 HIDDEN = "On the old board it was not listed: it could be read by whoever knew its address."
 KEPT_OUT = "On the old board some members were kept out of it."
+UNCLEAR = "The file does not say who could read it on the old board."
 BELOW = "On the old board it stood below one that fewer people could see."
 
 
 @dataclass(frozen=True)
-class Audience:
+class BoardAudience:
     """Who could read a board, and what makes that doubtful."""
 
     readers: Readers
@@ -60,26 +61,31 @@ class Permissions:
         self._roles: dict[int, list[tuple[str, int]]] = {}
         for role, option, setting in spool.rows("SELECT role_id, auth_option_id, auth_setting FROM {acl_roles_data}"):
             self._roles.setdefault(role, []).append((self._options.get(option, ""), setting))
-        # phpBB before 3.3 knew no f_list_topics.
+        # phpBB before 3.2.2 knew no f_list_topics.
         self._needed = [option for option in _NEEDED if option in self._options.values() or option == "f_read"]
         columns = "forum_id, auth_option_id, auth_role_id, auth_setting"
         self.groups = self._read(spool.rows(f"SELECT group_id, {columns} FROM {{acl_groups}}"))  # noqa: S608
         self.users = self._read(spool.rows(f"SELECT user_id, {columns} FROM {{acl_users}}"))  # noqa: S608
-        names = spool.rows("SELECT group_id, group_name FROM {groups} WHERE group_type = 3")
+        names = spool.rows("SELECT group_id, group_name FROM {groups} WHERE coalesce(group_type, 3) = 3")
         self.names = {(name or b"").decode("utf-8", "replace").upper(): group for group, name in names}
 
-    def audience(self, board: int) -> Audience:
+    def audience(self, board: int) -> BoardAudience:
         """Return who could read the threads of a board."""
+        if not {"GUESTS", "REGISTERED"} <= self.names.keys() or "f_read" not in self._options.values():
+            return BoardAudience(Readers.STAFF, UNCLEAR)
         readers = self._who(board, self._needed)
         if readers is Readers.STAFF:
             by_address = self._who(board, ["f_read"])
-            return Audience(Readers.STAFF, HIDDEN if by_address is not Readers.STAFF else None)
+            return BoardAudience(Readers.STAFF, HIDDEN if by_address is not Readers.STAFF else None)
         if self._is_somebody_kept_out(board, readers):
-            return Audience(Readers.STAFF, KEPT_OUT)
-        return Audience(readers)
+            return BoardAudience(Readers.STAFF, KEPT_OUT)
+        return BoardAudience(readers)
 
-    def listed(self, board: int) -> Readers:
-        """Return who saw a board in the list of boards."""
+    def listed(self, board: int) -> Readers | None:
+        """Return who saw a board in the list of boards; None where nothing is set for it."""
+        held = (self.groups.get(self.names.get(name, -1)) for name in ("GUESTS", "REGISTERED"))
+        if not any(group is not None and board in group.settings for group in held):
+            return None
         return self._who(board, ["f_list"] if "f_list" in self._needed else ["f_read"])
 
     def _who(self, board: int, options: Iterable[str]) -> Readers:

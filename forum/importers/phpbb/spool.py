@@ -15,6 +15,7 @@ from forum.importers.errors import CannotMove
 from forum.importers.sources.mysql_dump import MysqlDump, Row, Value
 
 _BATCH = 2_000
+_LARGEST = 1 << 62  # of SQLite's numbers, nearly
 # Columns of numbers, then columns of text. The first is what no table goes without.
 TABLES: Mapping[str, tuple[str, str]] = {
     "config": ("", "config_name config_value"),
@@ -177,9 +178,10 @@ def _known(table: str) -> str | None:
 
 def _number(value: Value) -> int | None:
     try:
-        return int(value) if value is not None else None
+        number = int(value) if value is not None else None
     except ValueError:
         return None
+    return number if number is None or abs(number) < _LARGEST else None
 
 
 def _no_board(dump: Path, tables: Sequence[str], prefixes: Mapping[str, bytes]) -> str:

@@ -4,11 +4,12 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from forum.importers.findings import Finding
 from forum.importers.phpbb.encoding import Decoder, plain
 from forum.importers.phpbb.people import ANONYMOUS, guest, moment
 from forum.importers.phpbb.spool import Spool
 from forum.importers.records import PollRecord, PostRecord, Shown, TextForm, ThreadRecord
+from forum.importers.remarks import Remark
+from forum.importers.staging import Notebook
 
 _LOCKED, _MOVED = 1, 2  # of `topic_status`
 _GLOBAL = 3  # of `topic_type`; anything but 0 stands above the others
@@ -20,14 +21,14 @@ _PICTURES = frozenset(b"gif jpg jpeg png webp bmp tif tiff heic".split())
 
 @dataclass
 class Content:
-    """Reads threads and posts; what is no record is kept in `findings`."""
+    """Reads threads and posts; what is no record is in the notebook."""
 
     spool: Spool
     decoder: Decoder
     boards: Collection[str]
     of_global_threads: str | None
     people: Collection[str]
-    findings: list[tuple[Finding, str, str]] = field(default_factory=list)
+    notebook: Notebook
     titles: dict[int, str] = field(default_factory=dict)  # of the threads that move
 
     def threads(self) -> Iterator[ThreadRecord]:
@@ -44,11 +45,11 @@ class Content:
             name = self.decoder.line(title)
             stands_on = self._board(board, kind)
             if stands_on is None:
-                self.findings.append((Finding.THREAD_WITHOUT_BOARD, str(old), name))
+                self.notebook.add(Remark.THREAD_WITHOUT_BOARD, str(old), name)
                 continue
             is_pointer = status == _MOVED
             if is_pointer and moved not in known:
-                self.findings.append((Finding.POINTER_TO_NOTHING, str(old), name))
+                self.notebook.add(Remark.POINTER_TO_NOTHING, str(old), name)
                 continue
             if not is_pointer:
                 self.titles[old] = name
@@ -80,16 +81,17 @@ class Content:
             old, topic, poster, time, shown, edit_time, edit_user, username, subject, stored, uid, reason = row
             number = str(old)
             if topic not in self.titles:
-                self.findings.append((Finding.POST_WITHOUT_THREAD, number, str(topic)))
+                self.notebook.add(Remark.POST_WITHOUT_THREAD, number, str(topic))
                 continue
             text, found = self.decoder.decode(stored)
             form = TextForm.S9E if _XML.match(text) else TextForm.BBCODE
-            self.findings += [(what, number, "") for what in found]
+            for what in found:
+                self.notebook.add(what, number)
             if is_new_board and form is TextForm.BBCODE:
-                self.findings.append((Finding.OLD_FORM_IN_NEW_BOARD, number, ""))
+                self.notebook.add(Remark.OLD_FORM_IN_NEW_BOARD, number)
             author, author_name = self._author(poster, username)
             if author is None and poster != ANONYMOUS:
-                self.findings.append((Finding.AUTHOR_UNKNOWN, number, author_name or ""))
+                self.notebook.add(Remark.AUTHOR_UNKNOWN, number, author_name or "")
             yield PostRecord(
                 old=number,
                 thread=str(topic),

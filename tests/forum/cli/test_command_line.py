@@ -483,6 +483,7 @@ def test_the_hours_of_a_board_are_shown_and_changed(forum: Forum) -> None:
 
 def test_every_command_says_what_it_does(forum: Forum) -> None:
     groups = {"admin": ("create", "grant", "revoke", "board", "hours"), "audit": ("verify",), "mail": ("test", "list")}
+    groups |= {"import": ("look", "run", "check")}
     alone = ("serve", "demo", "migrate", "openapi", *groups)
     within = [(group, name) for group, names in groups.items() for name in names]
     for command in [(), *((name,) for name in alone), *within]:

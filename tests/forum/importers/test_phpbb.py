@@ -7,7 +7,6 @@ import pytest
 
 from forum.importers import phpbb
 from forum.importers.errors import CannotMove
-from forum.importers.findings import Finding
 from forum.importers.phpbb.encoding import Decoder, is_double, plain
 from forum.importers.records import (
     BanRecord,
@@ -23,6 +22,7 @@ from forum.importers.records import (
     WarningRecord,
     WatchRecord,
 )
+from forum.importers.remarks import Remark
 from forum.importers.staging import Staging
 from tests.support import old_boards
 from tests.support.old_boards import (
@@ -124,6 +124,14 @@ def test_never_wider_than_before(tmp_path: Path) -> None:
         board for board in read(changed(make_board(), acl_groups=hidden_above), tmp_path).boards() if board.old == "2"
     ]
     assert (board.readers, "stood below" in (board.doubt or "")) == (Readers.STAFF, True)
+    unsaid = read(changed(make_board(), acl_groups=AUDIENCES[0][0]), tmp_path)  # nothing is set for the section
+    assert next(board for board in unsaid.boards() if board.old == "2").readers is Readers.EVERYONE
+    for lost in ("acl_options", "groups"):
+        boards = [
+            board for board in read(changed(make_board(), **{lost: []}), tmp_path).boards() if not board.is_section
+        ]
+        assert {board.readers for board in boards} == {Readers.STAFF}
+        assert all(board.doubt for board in boards)
 
 
 @pytest.mark.parametrize("version", ["3.0.12", "3.1.12", "3.2.11", "3.3.14"])
@@ -186,20 +194,41 @@ def test_threads_people_and_what_was_decided(tmp_path: Path) -> None:
     watches = {(watch.person, watch.thread, watch.board) for watch in staging.others(WatchRecord)}
     assert watches == {(str(WORRIED), "1", None), (str(SUNNY), "1", None), (str(SUNNY), None, str(COURT))}
     assert [term.replacement for term in staging.others(TermRecord)] == ["SW & co", "d*mn"]
-    assert staging.findings() == {
-        Finding.LINK_BOARD: 1,
-        Finding.THREAD_WITHOUT_BOARD: 1,
-        Finding.POINTER_TO_NOTHING: 1,
-        Finding.AUTHOR_UNKNOWN: 1,
-        Finding.LOST_BEFORE: 1,
-        Finding.BYTES_DROPPED: 1,
-        Finding.CONTROLS_DROPPED: 1,
-        Finding.OLD_FORM_IN_NEW_BOARD: 2,
-        Finding.POST_WITHOUT_THREAD: 2,
-        Finding.BAN_OVER: 1,
-        Finding.BAN_OF_ADDRESS: 2,
-        Finding.PRIVATE_MESSAGES: 2,
+    assert staging.remarks() == {
+        Remark.LINK_BOARD: 1,
+        Remark.THREAD_WITHOUT_BOARD: 1,
+        Remark.POINTER_TO_NOTHING: 1,
+        Remark.AUTHOR_UNKNOWN: 1,
+        Remark.LOST_BEFORE: 1,
+        Remark.BYTES_DROPPED: 1,
+        Remark.CONTROLS_DROPPED: 1,
+        Remark.OLD_FORM_IN_NEW_BOARD: 2,
+        Remark.POST_WITHOUT_THREAD: 2,
+        Remark.BAN_OVER: 1,
+        Remark.BAN_OF_ADDRESS: 2,
+        Remark.PRIVATE_MESSAGES: 2,
     }
+
+
+def test_rows_that_make_no_sense_stop_nothing(tmp_path: Path) -> None:
+    board = make_board()
+    rows = {name: list(table.rows()) for name, table in board.tables.items()}
+    wild: list[old_boards.Value] = [10**30, -1, None, "", "x", b"\xff", "1e3", 10**12]
+    for name in [
+        "posts",
+        "topics",
+        "users",
+        "forums",
+        "banlist",
+        "reports",
+        "poll_options",
+        "attachments",
+        "acl_groups",
+    ]:
+        count = len(board.tables[name].columns)
+        rows[name] += [[9_000 + n, *[value] * (count - 1)] for n, value in enumerate(wild)]
+        rows[name] += [[value] * count for value in wild]
+    assert posts(read(board, tmp_path)).keys() <= posts(read(changed(board, **rows), tmp_path)).keys()
 
 
 def test_nothing_private_is_in_the_staging_file(tmp_path: Path) -> None:
@@ -209,28 +238,28 @@ def test_nothing_private_is_in_the_staging_file(tmp_path: Path) -> None:
         assert words.encode() not in kept
 
 
-DECODED: Mapping[bytes, tuple[str, Finding | None]] = {
+DECODED: Mapping[bytes, tuple[str, Remark | None]] = {
     "café 😟 “so”".encode(): ("café 😟 “so”", None),
     b"plain": ("plain", None),
-    "cafÃ© ðŸ˜Ÿ â€œso".encode(): ("café 😟 “so", Finding.DOUBLE_ENCODED),
+    "cafÃ© ðŸ˜Ÿ â€œso".encode(): ("café 😟 “so", Remark.DOUBLE_ENCODED),
     "Ã  la carte".encode(): ("Ã  la carte", None),  # cut letters are no proof
     "price in €, cafÃ©".encode(): ("price in €, cafÃ©", None),  # one letter was not encoded twice: none was
-    b"caf\xe9 \x93so\x94 \xa35": ("café “so” £5", Finding.LATIN),
-    b"caf\xc3\xa9 \xe9": ("café ", Finding.BYTES_DROPPED),
-    b"cut in a letter caf\xc3": ("cut in a letter caf", Finding.BYTES_DROPPED),
-    b"\xff\xfe": ("", Finding.BYTES_DROPPED),
-    b"a\x00b\x0bc\xef\xbf\xbed": ("ab\ncd", Finding.CONTROLS_DROPPED),
-    b"\xed\xa0\xbd half a pair": (" half a pair", Finding.BYTES_DROPPED),
-    b"what????": ("what????", Finding.LOST_BEFORE),
+    b"caf\xe9 \x93so\x94 \xa35": ("café “so” £5", Remark.LATIN),
+    b"caf\xc3\xa9 \xe9": ("café ", Remark.BYTES_DROPPED),
+    b"cut in a letter caf\xc3": ("cut in a letter caf", Remark.BYTES_DROPPED),
+    b"\xff\xfe": ("", Remark.BYTES_DROPPED),
+    b"a\x00b\x0bc\xef\xbf\xbed": ("ab\ncd", Remark.CONTROLS_DROPPED),
+    b"\xed\xa0\xbd half a pair": (" half a pair", Remark.BYTES_DROPPED),
+    b"what????": ("what????", Remark.LOST_BEFORE),
     b"": ("", None),
 }
 
 
 def test_bytes_become_text(tmp_path: Path) -> None:
     decoder = Decoder(is_double=True)
-    for value, (text, finding) in DECODED.items():
+    for value, (text, remark) in DECODED.items():
         decoded = decoder.decode(value)
-        assert (decoded.text, list(decoded.findings)) == (text, [finding] if finding else []), value
+        assert (decoded.text, list(decoded.remarks)) == (text, [remark] if remark else []), value
     assert decoder.line(b"Tom &amp;amp; Jerry\n&#128554;") == "Tom &amp; Jerry 😪"
     double = "cafÃ©".encode()
     assert Decoder().decode(double).text == "cafÃ©"  # one person wrote so, on a sound board
@@ -242,7 +271,7 @@ def test_bytes_become_text(tmp_path: Path) -> None:
     staging = read(make_board(encoding="double"), tmp_path)
     assert "😟" in posts(staging)["1"].text
     assert {"Mum & Dad", "Sunny 🌞", "Şükran"} <= {person.name for person in staging.people()}
-    assert staging.findings()[Finding.DOUBLE_ENCODED] > 0
+    assert staging.remarks()[Remark.DOUBLE_ENCODED] > 0
 
 
 def test_what_is_no_such_board_is_one_sentence(tmp_path: Path) -> None:

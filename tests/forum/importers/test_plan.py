@@ -43,7 +43,7 @@ def test_proposal_comes_back_from_its_file(staging: Staging, tmp_path: Path) -> 
     file = tmp_path / "moving.toml"
     file.write_text(plan.as_toml({"4": "It had a password."}), "utf-8")
     assert Plan.read(file) == plan
-    assert "# It had a password.\nname = " in file.read_text("utf-8")
+    assert '# It had a password. If it was for all members, write "members" below.\nname = ' in file.read_text("utf-8")
 
 
 @pytest.mark.parametrize(

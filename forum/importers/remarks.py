@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Finding(StrEnum):
+class Remark(StrEnum):
     """What was found, of which record; the report says what becomes of it."""
 
     DOUBLE_ENCODED = "double_encoded"  # UTF-8 that was taken for Latin letters and encoded again: repaired
