@@ -63,7 +63,7 @@ class ComingThread:
     posts: list[NewPost] = field(default_factory=list)
 
 
-class ThreadReading:
+class OldThreads:
     """Reads threads from the staging file, and says what each of their posts is here."""
 
     def __init__(self, staging: Staging, setting: Setting) -> None:

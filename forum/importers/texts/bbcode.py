@@ -4,6 +4,7 @@ What has no such id is what somebody typed. Smileys and links are already HTML, 
 """
 
 import re
+from collections.abc import Iterator
 from html import unescape
 
 from forum.core.text import carried
@@ -14,15 +15,16 @@ from forum.importers.texts.tree import Builder
 _TAG = re.compile(r"\[(?P<end>/?)(?P<name>\*|[a-zA-Z0-9_-]{1,30})(?:=(?P<value>.*))?(?P<kind>:[a-z])?\Z", re.DOTALL)
 _HTML = re.compile(
     r"""
-    <!--\ s(?P<smiley>.{1,50}?)\ --><img\ [^>]*><!--\ s(?P=smiley)\ -->
-    | <!--\ (?P<kind>[mwel])\ --><a\ [^>]*?href="(?P<url>[^"]*)"[^>]*>(?P<words>[^<]*)</a><!--\ (?P=kind)\ -->
+    <!--\ s(?P<smiley>.{1,50}?)\ --><img\ [^<>]*><!--\ s(?P=smiley)\ -->
+    | <!--\ (?P<kind>[mwel])\ --><a\ [^<>]*?href="(?P<url>[^"]*)"[^<>]*>(?P<words>[^<]*)</a><!--\ (?P=kind)\ -->
     | (?P<break><br\s?/?>\n?)
-    | <(?:!--|/?[a-z])[^>]*>
+    | <(?:!--|/?[a-z])[^<>]*>
     """,
     re.VERBOSE,
 )
-_IMAGE = re.compile(r'<img [^>]*?alt="([^"]*)"[^>]*>')
-_ANY_TAG = re.compile(r"<(?:!--|/?[a-z])[^>]*>")
+_QUOTE, _LONGEST_NAME = "[quote=&quot;", 500
+_IMAGE = re.compile(r'<img [^<>]*?alt="([^"]*)"[^<>]*>')
+_ANY_TAG = re.compile(r"<(?:!--|/?[a-z])[^<>]*>")
 
 
 def read(text: str, uid: str, builder: Builder) -> None:
@@ -32,8 +34,7 @@ def read(text: str, uid: str, builder: Builder) -> None:
 
 def words_of(text: str, uid: str) -> str:
     """Return the words of a text, found in another way: without tags."""
-    *parts, last = text.split(f":{uid}]") if uid else [text]
-    kept = "".join([*(part[: _tag_start(part)] for part in parts), last])
+    kept = "".join(words for words, _, _ in _parts(text, f":{uid}]" if uid else ""))
     return _plain(_ANY_TAG.sub("", _IMAGE.sub(r"\1", kept)))
 
 
@@ -45,13 +46,9 @@ class _BBCodeReader:
         self.words: list[str] = []
 
     def parse(self, text: str, mark: str) -> None:
-        at = 0
-        while mark and (end := text.find(mark, at)) >= 0:
-            start = at + _tag_start(text[at:end])
-            self.text(text[at:start])
-            self.tag(_TAG.match(text[start:end]), _content(text, end + len(mark)))
-            at = end + len(mark)
-        self.text(text[at:])
+        for words, tag, end in _parts(text, mark):
+            self.text(words)
+            self.tag(_TAG.match(_without_tags(tag, mark)), _content(text, end))
         self.finish()
 
     def tag(self, tag: re.Match[str] | None, following: str) -> None:
@@ -100,12 +97,34 @@ class _BBCodeReader:
             self.collecting, self.words = "", []
 
 
+def _parts(text: str, mark: str) -> Iterator[tuple[str, str, int]]:
+    """Give the words before each tag, the tag without its mark, and where it ends; at last the words after them."""
+    at = 0
+    while mark and (end := text.find(mark, at)) >= 0:
+        start = at + _tag_start(text[at:end])
+        quote = text.rfind(_QUOTE, at, end)
+        if quote >= 0 and text.find("&quot;", quote + len(_QUOTE), end) < 0:
+            # The name has tags of its own.
+            close = text.find(f"&quot;{mark}", end, end + _LONGEST_NAME)
+            if close >= 0 and text.find(_QUOTE, quote + 1, close) < 0:
+                start, end = quote, close + len("&quot;")
+        yield text[at:start], text[start:end], end + len(mark)
+        at = end + len(mark)
+    yield text[at:], "", len(text)
+
+
+def _without_tags(tag: str, mark: str) -> str:
+    """Return a tag without those in the name of who is quoted."""
+    *parts, last = tag.split(mark) if mark else [tag]
+    return "".join([*(part[: max(part.rfind("["), 0)] for part in parts), last])
+
+
 def _tag_start(part: str) -> int:
     """Return where the tag begins that a part ends with: names in a quote may have brackets."""
     at = part.rfind("[")
     if at >= 0 and _TAG.match(part, at):
         return at
-    quote = part.rfind("[quote=")
+    quote = part.rfind(_QUOTE)
     return quote if quote >= 0 else len(part)
 
 

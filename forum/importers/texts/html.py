@@ -13,7 +13,7 @@ from forum.importers.texts.tree import Builder
 
 # Tags that mean the same as one of a board.
 _SAME: Final = {
-    **{"a": "url", "blockquote": "quote", "ul": "list", "ol": "list", "cite": "i"},
+    **{"a": "url", "blockquote": "quote", "cite": "i"},
     **dict.fromkeys(("code", "kbd", "tt"), "c"),
     **dict.fromkeys(("div", "section", "article", "figure", "figcaption", "table", "tr", "dl", "dt", "dd"), "p"),
 }
@@ -21,7 +21,8 @@ _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _EMBEDDED = {"iframe": "A page or video", "video": "A video", "audio": "A recording"}
 _KEPT = {
     *_SAME, *_HEADINGS, *_EMBEDDED,
-    *("b", "br", "del", "em", "hr", "i", "img", "ins", "li", "p", "pre", "q", "s", "strike", "strong", "td", "th", "u"),
+    *("b", "br", "del", "em", "hr", "i", "img", "ins", "li", "ol", "p", "pre"),
+    *("q", "s", "strike", "strong", "td", "th", "u", "ul"),
 }  # fmt: skip
 _TAGS = nh3.Cleaner(
     tags=_KEPT,
@@ -50,6 +51,7 @@ class _HtmlReader:
         self.builder = builder
         self.breaks = breaks
         self.code: list[str] | None = None
+        self.depth = 0  # of code in code
 
     def parse(self, html: str) -> None:
         for token in _TOKEN.finditer(html):
@@ -70,7 +72,8 @@ class _HtmlReader:
     def start(self, name: str, value: str) -> None:
         match name:
             case "pre":
-                self.code = []
+                self.code = self.code or []
+                self.depth += 1
             case "br":
                 self.words("\n") if self.code is not None else self.builder.say("\n")
             case _ if self.code is not None:
@@ -86,13 +89,15 @@ class _HtmlReader:
             case _ if name in _EMBEDDED:
                 self.embedded(name, value)
             case _:
-                open_tag(self.builder, _SAME.get(name, name), "1" if name == "ol" and not value else value)
+                open_tag(self.builder, _SAME.get(name, name), value)
 
     def end(self, name: str) -> None:
         match name:
             case "pre":
-                code, self.code = "".join(self.code or []), None
-                self.builder.code(code)
+                self.depth -= 1
+                if not self.depth:
+                    code, self.code = "".join(self.code or []), None
+                    self.builder.code(code)
             case _ if self.code is not None:
                 return
             case "q":

@@ -24,36 +24,40 @@ def to_markdown(
     text = carried(text)
     if form == TextForm.MARKDOWN:
         return Moved(text, How.WORD_FOR_WORD) if has_seen(text) else Moved(NO_WORDS, How.PLAIN, (Loss.NO_WORDS,))
-    builder, was = _read(text, form, uid, around)
+    builder = _read(text, form, uid, around)
     for kind in attachments[builder.attachments :]:
         builder.attachment(kind)
     blocks = builder.finish()
     if not has_seen("".join(builder.said)):
         return Moved(NO_WORDS, How.PLAIN, _sorted(builder.losses | {Loss.NO_WORDS}))
-    return _written(blocks, builder) if letters(builder.old) == letters([was]) else _damaged(was)
+    return _written(blocks, builder)
 
 
-def _read(text: str, form: TextForm, uid: str, around: Surroundings) -> tuple[Builder, str]:
-    """Return the tree of a text, and its words, found in another way."""
-    builder = Builder(around)
-    if form == TextForm.S9E and s9e.is_xml(text):
-        was = s9e.words_of(text)
-        try:
+def _read(text: str, form: TextForm, uid: str, around: Surroundings) -> Builder:
+    """Return the tree of a text. Where not all of its words are in it, it is a paragraph of these."""
+    builder, was = Builder(around), text
+    try:
+        if form == TextForm.S9E and s9e.is_xml(text):
+            was = s9e.words_of(text)
             s9e.read(text, builder)
-        except Damaged:
-            builder = Builder(around)
-            builder.say(was)
-            builder.losses.add(Loss.DAMAGE)
-    elif form in {TextForm.S9E, TextForm.BBCODE}:
-        was = bbcode.words_of(text, uid)
-        bbcode.read(text, uid, builder)
-    elif form == TextForm.HTML:
-        was = html.words_of(text)
-        html.read(text, builder)
-    else:
-        was = text
-        builder.say(text)
-    return builder, was
+        elif form in {TextForm.S9E, TextForm.BBCODE}:
+            was = bbcode.words_of(text, uid)
+            bbcode.read(text, uid, builder)
+        elif form == TextForm.HTML:
+            was = html.words_of(text)
+            html.read(text, builder)
+        else:
+            builder.say(text)
+    except Damaged:
+        return _as_text(was, around)
+    return builder if letters(builder.old) == letters([was]) else _as_text(was, around)
+
+
+def _as_text(words: str, around: Surroundings) -> Builder:
+    builder = Builder(around)
+    builder.say(words)
+    builder.losses.add(Loss.DAMAGE)
+    return builder
 
 
 def _written(blocks: list[Block], builder: Builder) -> Moved:
@@ -85,10 +89,6 @@ def _plain(block: Block) -> str:
             return "\n\n".join(_plain(inner) for item in block.items for inner in item)
         case Divider():
             return escape_all("---")
-
-
-def _damaged(was: str) -> Moved:
-    return Moved(escape_all(was.strip()), How.PLAIN, (Loss.DAMAGE,))
 
 
 def _sorted(losses: set[Loss]) -> tuple[Loss, ...]:

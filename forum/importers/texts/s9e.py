@@ -15,9 +15,9 @@ from forum.importers.texts.tree import Builder
 _ROOT = re.compile(r"<[rt][ >/]")
 _AS_TYPED = {"s", "e", "i"}
 _TYPED = re.compile(r"<([sei])>[^<]*(?:<br/>[^<]*)*</\1>")
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
 # The attribute that says what a tag is about.
-_VALUES = {"quote": "author", "list": "type", "url": "url", "email": "email", "img": "src"}
+_VALUES = {"quote": "author", "list": "type", "url": "url", "email": "email", "img": "src", "emoji": "seq"}
 
 
 def is_xml(text: str) -> bool:

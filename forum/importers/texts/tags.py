@@ -1,5 +1,7 @@
 """What the tags of old boards mean: those of both forms of phpBB, and of the extensions that many boards have."""
 
+import re
+
 from forum.importers.texts.outcome import Loss
 from forum.importers.texts.tree import Builder, Style
 
@@ -17,9 +19,9 @@ _LOSSES = {
     **dict.fromkeys(("spoiler", "spoil", "hide", "hidden", "trigger"), Loss.SPOILER),
 }
 _BLOCKS = {"align", "center", "centre", "left", "right", "justify", "spoiler", "spoil", "hide", "hidden", "p"}
-_NOTHING = {"r", "t", "p", "link_text", "censor", "emoji", "mention"}  # show their words and no more
+_NOTHING = {"r", "t", "p", "link_text", "censor", "mention"}  # show their words and no more
 # Their words are needed as a whole.
-COLLECTED = {"code", "img", "attachment", "e"}
+COLLECTED = {"code", "img", "attachment", "e", "emoji"}
 _PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".svg", ".heic", ".tif", ".tiff")
 _SMILEYS = {
     "🙂": ":) :-) :smile:",
@@ -46,6 +48,7 @@ _SMILEYS = {
     "😁": ":mrgreen:",
     "🤓": ":geek: :ugeek:",
 }
+_SEQUENCE = re.compile(r"[0-9a-f]{2,5}(?:-[0-9a-f]{2,5}){0,15}")  # of the code points of an emoji
 _EMOJI = {code: emoji for emoji, codes in _SMILEYS.items() for code in codes.split()}
 
 
@@ -54,8 +57,10 @@ def open_tag(builder: Builder, name: str, value: str = "", post: str | None = No
     match name:
         case "quote":
             builder.open_quote(value or None, post)
-        case "list":
+        case "list" | "ul":
             open_list(builder, value)
+        case "ol":
+            open_list(builder, value or "1")
         case "li" | "*":
             builder.open_item()
         case "url" | "email":
@@ -76,7 +81,7 @@ def close_tag(builder: Builder, name: str) -> None:
     match name:
         case "quote":
             builder.close_quote()
-        case "list":
+        case "list" | "ul" | "ol":
             builder.close_list()
         case "li" | "*":
             builder.close_item()
@@ -97,6 +102,10 @@ def put(builder: Builder, name: str, value: str, words: str) -> None:
             builder.picture(value or words.strip(), words)
         case "attachment":
             builder.attachment("picture" if words.strip().lower().endswith(_PICTURES) else "file", words)
+        case "emoji" if words.isascii() and _SEQUENCE.fullmatch(value):
+            builder.say(words, "".join(chr(int(code, 16)) for code in value.split("-")))
+        case "emoji":
+            builder.say(words)
         case _:
             smiley(builder, words)
 

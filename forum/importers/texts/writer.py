@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, groupby
+from operator import attrgetter
+from typing import NamedTuple
 
 from markdown_it.common.utils import isPunctChar
 
@@ -23,11 +25,21 @@ from forum.importers.texts.tree import EMPHASES, Block, Code, Divider, Listing, 
 BULLETS = "-+*"  # two lists in a row are one, unless they have different marks
 DELIMITERS = ".)"
 RULE = "___"
+LINK = Style.PLAIN  # stands for a link among the styles that can be around words
 _DELIMITERS = {Style.STRONG: "**", Style.EMPHASISED: "*", Style.STRUCK: "~~"}
 _FENCES = re.compile(r"`{3,}")
 _TICKS = re.compile(r"`+")
 _UNSAFE_IN_ADDRESS = re.compile(r"[\s()<>\\\"`]")
 _ENTITY = re.compile(r"&(?=#?\w{1,40};)")
+
+
+class _Span(NamedTuple):
+    """What is around some runs: until which one, and with which marks."""
+
+    kind: Style
+    end: int
+    opening: str
+    closing: str
 
 
 @dataclass
@@ -99,76 +111,72 @@ class Writer:
         else:
             pieces = list(_pieces(runs))
         if len(pieces) == 1 and not pieces[0].style and not pieces[0].link:
-            return self._escape(pieces[0].text)
-        return "".join(self._linked(_merged(pieces)))
+            return escape_all(pieces[0].text) if self.is_bare else escape(pieces[0].text)
+        return "".join(self._marked(_merged(pieces)))
 
-    def _linked(self, runs: Sequence[Run]) -> Iterator[str]:
-        """Give the runs as they are written: a link around those that lead to the same place."""
-        written = [self._words(run) for run in runs]
-        marks = [""] * (len(runs) + 1)
-        at = 0
-        while at < len(runs):
-            end = at + 1
-            while end < len(runs) and runs[end].link == runs[at].link:
-                end += 1
-            if url := runs[at].link:
-                self._link(url, runs, written, at, end)
-            at = end
-        self._emphasise(runs, written, marks)
-        for words, mark in zip(written, marks, strict=False):
+    def _marked(self, runs: Sequence[Run]) -> Iterator[str]:
+        """Give the runs with marks around them: what ends later begins first, so that all lie in each other."""
+        ends, links = _span_ends(runs), self._links(runs)
+        written = [self._words(runs, links, at) for at in range(len(runs))]
+        spans = list[_Span]()  # that are open
+        for at, words in enumerate(written):
+            mark = ""
+            while spans and spans[-1].end == at:
+                mark += spans.pop().closing
+            new = [kind for kind in _kinds(runs[at], words, links[at]) if all(kind != span.kind for span in spans)]
+            for kind in sorted(new, key=lambda kind: (ends[at][kind], kind == LINK), reverse=True):
+                end = min(ends[at][kind], spans[-1].end if spans else len(runs))
+                if kind == LINK:
+                    span = _Span(LINK, end, "[", f"]({links[at]})")
+                else:
+                    is_linked = any(span.kind == LINK for span in spans)
+                    first = "[" if links[at] and not is_linked else words[0]
+                    last = ")" if links[end - 1] and not is_linked else written[end - 1][-1]
+                    before = (mark or (written[at - 1] if at else "\n"))[-1]
+                    after = written[end][0] if end < len(written) else "\n"
+                    span = self._emphasis(kind, end, before + first, last + after)
+                if span.opening:
+                    mark += span.opening
+                    spans.append(span)
             yield mark
             yield words
-        yield marks[-1]
+        yield from (span.closing for span in reversed(spans))
 
-    def _words(self, run: Run) -> str:
+    def _words(self, runs: Sequence[Run], links: Sequence[str | None], at: int) -> str:
+        run = runs[at]
         if run.style & Style.CODE:
             return _inline_code(run.text)
-        return escape_in_link(run.text) if run.link and not self.is_bare else self._escape(run.text)
+        if links[at] == "":
+            return run.text
+        if self.is_bare:
+            return escape_all(run.text)
+        if links[at]:
+            return escape_in_link(run.text)
+        return escape(run.text, is_followed=bool(run.style) or at + 1 < len(runs))
 
-    def _escape(self, text: str) -> str:
-        return escape_all(text) if self.is_bare else escape(text)
+    def _links(self, runs: Sequence[Run]) -> list[str | None]:
+        """Return the address of each run as it is written, "" where its words are a link as they stand, or None."""
+        links = list[str | None]()
+        for url, group in groupby(runs, key=attrgetter("link")):
+            inside = list(group)
+            words = "".join(run.text for run in inside)
+            link = linkable(url, words) if url else None
+            if url and link is None:
+                self.losses.add(Loss.ADDRESS)
+            elif link and not self.is_bare and len(inside) == 1 and _links_itself(runs, len(links)):
+                link = ""
+            links += [link] * len(inside)
+        return links
 
-    def _link(self, url: str, runs: Sequence[Run], written: list[str], at: int, end: int) -> None:
-        words = "".join(run.text for run in runs[at:end])
-        address = linkable(url, words)
-        if address is None:
-            self.losses.add(Loss.ADDRESS)
-            return
-        is_alone = (at == 0 or runs[at - 1].text[-1].isspace()) and (end == len(runs) or runs[end].text[0].isspace())
-        is_plain = is_alone and end == at + 1 and not runs[at].style and not self.is_bare
-        if is_plain and _links_itself(words, url):
-            written[at] = words
-            return
-        written[at] = f"[{written[at]}"
-        written[end - 1] += f"]({address})"
-
-    def _emphasise(self, runs: Sequence[Run], written: Sequence[str], marks: list[str]) -> None:
-        """Put the marks of emphasis between the runs: those that end later begin first."""
-        ends = _span_ends(runs)
-        spans = list[tuple[int, Style, str]]()  # that are open
-        for at in range(len(runs) + 1):
-            while spans and spans[-1][0] == at:
-                marks[at] += spans.pop()[2]
-            if at == len(runs):
-                break
-            styles = [style for style in EMPHASES if runs[at].style & style and all(style != each[1] for each in spans)]
-            for style in sorted(styles, key=ends[at].__getitem__, reverse=True):
-                end = min(ends[at][style], spans[-1][0] if spans else len(runs))
-                before = (marks[at] or (written[at - 1] if at else "\n"))[-1]
-                if mark := self._mark(style, written, before, at, end):
-                    marks[at] += mark
-                    spans.append((end, style, mark))
-
-    def _mark(self, style: Style, written: Sequence[str], before: str, at: int, end: int) -> str:
-        """Return the mark that can begin and end emphasis there, or none where Markdown has none."""
-        after = written[end][0] if end < len(written) else "\n"
-        inner_first, inner_last = written[at][0], written[end - 1][-1]
-        if not (_hugs(before, inner_first) and _hugs(after, inner_last)):
+    def _emphasis(self, style: Style, end: int, start: str, finish: str) -> _Span:
+        """Return emphasis until a run, with no marks where Markdown has none: between these pairs of characters."""
+        mark = _DELIMITERS[style]
+        if not (_hugs(*start) and _hugs(*finish[::-1])):
             self.losses.add(Loss.EMPHASIS)
-            return ""
-        if style == Style.EMPHASISED and _is_edge(before) and _is_edge(after):
-            return "_"
-        return _DELIMITERS[style]
+            mark = ""
+        elif style == Style.EMPHASISED and _is_edge(start[0]) and _is_edge(finish[1]):
+            mark = "_"
+        return _Span(style, end, mark, mark)
 
 
 def linkable(url: str, words: str) -> str | None:
@@ -181,11 +189,16 @@ def linkable(url: str, words: str) -> str | None:
     return address
 
 
-def _links_itself(words: str, url: str) -> bool:
-    """Return whether words become this link where they stand on their own."""
-    if url == f"mailto:{words}":
-        return MAIL_ADDRESS.fullmatch(words) is not None
-    return words == url and BARE_ADDRESS.fullmatch(url) is not None
+def _links_itself(runs: Sequence[Run], at: int) -> bool:
+    """Return whether words become the link that they are: an address between spaces."""
+    run = runs[at]
+    if run.style or (at and not runs[at - 1].text[-1].isspace()):
+        return False
+    if at + 1 < len(runs) and not runs[at + 1].text[0].isspace():
+        return False
+    if run.link == f"mailto:{run.text}":
+        return MAIL_ADDRESS.fullmatch(run.text) is not None
+    return run.text == run.link and BARE_ADDRESS.fullmatch(run.text) is not None
 
 
 def _percent(found: re.Match[str]) -> str:
@@ -236,21 +249,32 @@ def _pieces(runs: Sequence[Run]) -> Iterator[Run]:
 
 
 def _merged(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs with plain ones in a row as one, so that what is typed across them is escaped as a whole."""
     merged = list[Run]()
     for run in runs:
-        if merged and (merged[-1].style, merged[-1].link) == (run.style, run.link):
+        if merged and not run.style and not merged[-1].style and merged[-1].link == run.link:
             merged[-1] = Run(merged[-1].text + run.text, run.style, run.link)
         elif run.text:
             merged.append(run)
     return merged
 
 
+def _kinds(run: Run, words: str, link: str | None) -> list[Style]:
+    """Return what may begin with a run: emphasis never begins with a space."""
+    styles = () if words.isspace() else (style for style in EMPHASES if run.style & style)
+    return [*styles, *([LINK] if link else [])]
+
+
 def _span_ends(runs: Sequence[Run]) -> list[dict[Style, int]]:
-    """Return for each run and style where the words of that style end."""
+    """Return for each run and each kind of what may be around it where that ends."""
     ends: list[dict[Style, int]] = []
-    following = dict.fromkeys(EMPHASES, len(runs))
+    following: dict[Style, int] = dict.fromkeys([*EMPHASES, LINK], len(runs))
     for at in range(len(runs) - 1, -1, -1):
-        following = {style: following[style] if runs[at].style & style else at for style in EMPHASES}
+        goes_on = at + 1 < len(runs) and runs[at].link == runs[at + 1].link
+        following = {
+            LINK: following[LINK] if goes_on else at + 1,
+            **{style: following[style] if runs[at].style & style else at for style in EMPHASES},
+        }
         ends.append(following)
     return ends[::-1]
 
