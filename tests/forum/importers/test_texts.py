@@ -168,7 +168,9 @@ def test_what_is_lost_is_named() -> None:
         assert moved(f"<r><{tag}>words</{tag}></r>") == Moved("words", How.WORD_FOR_WORD, (loss,))
         bbcode = f"[{tag.lower()}=x:{UID}]words[/{tag.lower()}:{UID}]"
         assert moved(bbcode, TextForm.BBCODE) == Moved("words", How.WORD_FOR_WORD, (loss,))
-    assert moved('<r>so<B>"what"</B></r>') == Moved('so"what"', How.WITHOUT_EMPHASIS, (Loss.EMPHASIS,))
+    # Beside a letter, Markdown has no emphasis around punctuation marks.
+    assert moved('<r><B>Note:</B>so<B>"what"</B></r>') == Moved('**Note**:so"**what"**', How.WORD_FOR_WORD)
+    assert moved("<r>so<B>!!!</B>what</r>") == Moved("so!!!what", How.WITHOUT_EMPHASIS, (Loss.EMPHASIS,))
     assert moved("<r><SPOILER>x</SPOILER></r>").has_spoiler
     assert not moved("<r>x</r>").has_spoiler
 
@@ -323,6 +325,7 @@ def test_traps() -> None:
     # Entities are resolved once, and what nobody sees goes.
     assert moved("&amp;lt;b&amp;gt; &lt;b&gt;", TextForm.BBCODE).markdown == r"\&lt;b\&gt; \<b>"
     assert moved("<t>a\x00\x01\ufffe\uffff\x0bb&#128512;</t>").markdown == "a\nb😀"
+    assert moved('<r>Look!!<URL url="http://x.org">here</URL></r>').markdown == "Look!\\![here](http://x.org)"
     # Code that phpBB 3.0 coloured.
     php = f'[code=php:{UID}]<span class="syntaxdefault">a&nbsp;&#91;0&#93;<br />b</span>[/code:{UID}]'
     assert moved(php, TextForm.BBCODE).markdown == "```\na\u00a0[0]\nb\n```"
