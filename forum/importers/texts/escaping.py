@@ -6,9 +6,13 @@ Only what would be markup is escaped: members see the escapes when they edit an 
 import re
 
 # An address that linkify takes as a whole: it is left as it is, because an escape within would end the link.
-BARE_ADDRESS = re.compile(r"(?:https?://|www\.)[\w-]+(?:[.:/?=&%#~+][\w-]+)*/?", re.IGNORECASE)
-# An address for mail, which linkify finds.
-MAIL_ADDRESS = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
+BARE_ADDRESS = re.compile(
+    r"(?:https?://|www\.)[\w-]+(?:\.[\w-]+)*(?::[0-9]{1,5})?(?:/(?:[\w-]+(?:[.:/?=&%#~+][\w-]+)*/?)?)?", re.IGNORECASE
+)
+# An address for mail that it finds: it knows these ends of names.
+MAIL_ADDRESS = re.compile(
+    r"[A-Z0-9]+(?:[._-][A-Z0-9]+)*@[A-Z0-9-]+(?:\.[A-Z0-9-]+)*\.(?:[A-Z]{2}|com|edu|gov|info|net|org)", re.IGNORECASE
+)
 _LAST, _FOLLOWED = (
     re.compile(
         rf"""
