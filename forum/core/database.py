@@ -369,6 +369,8 @@ def migrate_back(url: str, revision: str) -> None:
     """
     if revision not in known_migrations():
         raise ValueError(f"There is no migration {revision}.")
+    from alembic import command  # noqa: PLC0415 - see above
+
     config = alembic_config(url)
     config.attributes["connect"] = Hosts().connect
     command.downgrade(config, revision)

@@ -37,6 +37,7 @@ from tests.load import (
     growth,
     html,
     memory,
+    moving,
     queue,
     screening,
     search,
@@ -72,6 +73,7 @@ class Part(StrEnum):
     GROWTH = "growth"
     STALENESS = "staleness"
     MEMORY = "memory"
+    MOVING = "moving"
 
 
 cli = typer.Typer(pretty_exceptions_enable=False)
@@ -97,7 +99,7 @@ def main(
     text, also with 20,000 terms; what a search takes in the database, for each kind of word; what reads take among many
     posts and among 10,000 (`--only growth --posts 1000000`); whether one of two
     processes ever tells what is no longer so (`--only staleness --writes 10000`); how much memory the
-    demonstration takes.
+    demonstration takes; how long an old board takes to be looked at and moved.
     """
     measuring: dict[Part, Callable[[], RenderableType | None]] = {
         Part.PAGES: lambda: _pages(seconds, posts, database_url),
@@ -114,6 +116,7 @@ def main(
         Part.GROWTH: lambda: _growth(posts),
         Part.STALENESS: lambda: _staleness(writes),
         Part.MEMORY: _memory,
+        Part.MOVING: lambda: moving.measure(posts),
     }
     for part, measure_part in measuring.items():
         if part in (only or Part) and (shown := measure_part()) is not None:

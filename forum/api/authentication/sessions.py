@@ -49,7 +49,12 @@ KnownDevice = Annotated[
 class SigningIn(RequestBody):
     """Who you are."""
 
-    login: Text = Field(min_length=1, max_length=254, description="Handle or e-mail address", examples=["suzie"])
+    login: Text = Field(
+        min_length=1,
+        max_length=254,
+        description="Handle or e-mail address, or the name on an old board that moved here",
+        examples=["suzie"],
+    )
     password: Password
     code: Text | None = Field(
         None,
